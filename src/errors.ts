@@ -1,0 +1,157 @@
+/** Every coded error of this package, and what of an error may leave the process. */
+import createError, { type FastifyError } from '@fastify/error'
+
+/** What a caller is told besides the code: constants and numbers, never input or library text. */
+export type RefusalData = Readonly<Record<string, string | number | boolean | readonly string[]>>
+
+/**
+ * An expected no. `code`, `message` and `statusCode` are constants; `data` is what the caller
+ * needs to do better next time, `headers` go with the reply, `reason` goes to the log alone.
+ */
+export interface Refusal extends FastifyError {
+  readonly statusCode: number
+  data?: RefusalData
+  headers?: Readonly<Record<string, string>>
+  reason?: string
+}
+
+interface Extras {
+  readonly data?: RefusalData
+  readonly headers?: Readonly<Record<string, string>>
+  /** For the log: which of the many ways this was wrong. Never a credential or a part of one. */
+  readonly reason?: string
+  readonly cause?: unknown
+}
+
+export interface RefusalClass {
+  new (extras?: Extras): Refusal
+  readonly code: string
+  readonly statusCode: number
+  /** `error.code` in a JSON-RPC body. Own codes equal the HTTP status: outside the reserved range. */
+  readonly rpcCode: number
+  readonly description: string
+}
+
+const catalogue = new Map<string, RefusalClass>()
+/** A set, not `instanceof`: a hostile proxy can make `instanceof` throw, or lie. */
+const made = new WeakSet<object>()
+
+function define (code: string, statusCode: number, message: string, rpcCode = statusCode): RefusalClass {
+  const Base = createError(code, message, statusCode)
+  class CodedRefusal extends Base {
+    static readonly code = code
+    static readonly statusCode = statusCode
+    static readonly rpcCode = rpcCode
+    static readonly description = message
+    data?: RefusalData
+    headers?: Readonly<Record<string, string>>
+    reason?: string
+
+    constructor (extras: Extras = {}) {
+      super()
+      made.add(this)
+      if (extras.data !== undefined) this.data = extras.data
+      if (extras.headers !== undefined) this.headers = extras.headers
+      if (extras.reason !== undefined) this.reason = extras.reason
+      if (extras.cause !== undefined) this.cause = extras.cause
+    }
+  }
+  catalogue.set(code, CodedRefusal as unknown as RefusalClass)
+  return CodedRefusal as unknown as RefusalClass
+}
+
+export const MalformedBodyError = define('MCP_ERR_MALFORMED_BODY', 400, 'The body is not valid JSON', -32700)
+export const InvalidRequestError = define('MCP_ERR_INVALID_REQUEST', 400, 'The body is not a valid JSON-RPC message', -32600)
+export const TooDeepError = define('MCP_ERR_TOO_DEEP', 400, 'The body is nested too deeply', -32600)
+export const BadUrlError = define('MCP_ERR_BAD_URL', 400, 'The URL is malformed')
+export const BadHttpError = define('MCP_ERR_BAD_HTTP', 400, 'The request is not valid HTTP')
+export const ProtocolVersionError = define('MCP_ERR_PROTOCOL_VERSION', 400, 'This protocol revision is not served', -32022)
+export const UnauthenticatedError = define('MCP_ERR_UNAUTHENTICATED', 401, 'A valid credential is required')
+export const OriginRefusedError = define('MCP_ERR_ORIGIN_REFUSED', 403, 'This origin is not allowed')
+export const HostRefusedError = define('MCP_ERR_HOST_REFUSED', 403, 'This host is not served')
+export const NotFoundError = define('MCP_ERR_NOT_FOUND', 404, 'Not found')
+export const MethodNotAllowedError = define('MCP_ERR_METHOD_NOT_ALLOWED', 405, 'This method is not allowed here')
+export const NotAcceptableError = define('MCP_ERR_NOT_ACCEPTABLE', 406, 'The answer is JSON or an event stream; accept both')
+export const RequestTimeoutError = define('MCP_ERR_REQUEST_TIMEOUT', 408, 'The request did not arrive in time')
+export const BodyTooLargeError = define('MCP_ERR_BODY_TOO_LARGE', 413, 'The body is too large')
+export const UnsupportedMediaTypeError = define('MCP_ERR_UNSUPPORTED_MEDIA_TYPE', 415, 'The body must be application/json')
+export const RateLimitedError = define('MCP_ERR_RATE_LIMITED', 429, 'Too many requests; wait as long as retryAfterMs says')
+export const HeadersTooLargeError = define('MCP_ERR_HEADERS_TOO_LARGE', 431, 'The headers are too large')
+export const InternalError = define('MCP_ERR_INTERNAL', 500, 'Internal error', -32603)
+export const UnavailableError = define('MCP_ERR_UNAVAILABLE', 503, 'The server can not answer right now; try again later')
+export const DeadlineError = define('MCP_ERR_DEADLINE', 504, 'The request took longer than the server allows')
+
+/** All refusals by code, in the order of this file. `docs/errors.md` lists the same. */
+export const refusals: ReadonlyMap<string, RefusalClass> = catalogue
+
+/** An error whose message is meant for the caller of a tool. Any other error stays inside. */
+export class PublicToolError extends Error {
+  override readonly name = 'PublicToolError'
+}
+
+/** True for an error made by a class of this file; another package's error with a look-alike code is not. */
+export function isRefusal (error: unknown): error is Refusal {
+  return typeof error === 'object' && error !== null && made.has(error)
+}
+
+/** What Fastify and Node refuse themselves, by their code. Anything not listed is a fault. */
+const foreign: Readonly<Record<string, RefusalClass>> = {
+  FST_ERR_CTP_INVALID_JSON_BODY: MalformedBodyError,
+  FST_ERR_CTP_EMPTY_JSON_BODY: MalformedBodyError,
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: MalformedBodyError,
+  FST_ERR_CTP_BODY_TOO_LARGE: BodyTooLargeError,
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: UnsupportedMediaTypeError,
+  FST_ERR_BAD_URL: BadUrlError,
+  FST_ERR_ASYNC_CONSTRAINT: NotFoundError,
+  FST_ERR_MAX_PARAM_LENGTH: BadUrlError,
+  HPE_HEADER_OVERFLOW: HeadersTooLargeError,
+  ERR_HTTP_REQUEST_TIMEOUT: RequestTimeoutError
+}
+
+/**
+ * The refusal that the caller may see for whatever was thrown; everything unexpected becomes
+ * `MCP_ERR_INTERNAL`. Reads nothing of the error but its class and its `code`: a status below
+ * 500 on a foreign error proves nothing.
+ */
+export function toRefusal (error: unknown): Refusal {
+  if (isRefusal(error)) return error
+  const Refused = foreign[codeOf(error)] ?? InternalError
+  return new Refused({ cause: error })
+}
+
+/** The part of a reply that says no: `error.data` on `/mcp`, the whole body elsewhere. */
+export interface RefusalBody {
+  readonly code: string
+  readonly message: string
+  readonly requestId: string
+  readonly [key: string]: unknown
+}
+
+/** The plain JSON body of a refusal. */
+export function refusalBody (refusal: Refusal, requestId: string): RefusalBody {
+  return { ...refusal.data, code: refusal.code, message: refusal.message, requestId }
+}
+
+/** The JSON-RPC body of a refusal (JSON-RPC 2.0 §5.1). Without an `id` it is left out: MCP forbids null. */
+export function rpcRefusal (refusal: Refusal, requestId: string, id?: string | number): object {
+  const type = catalogue.get(refusal.code)
+  return {
+    jsonrpc: '2.0',
+    ...(id === undefined ? {} : { id }),
+    error: {
+      code: type?.rpcCode ?? InternalError.rpcCode,
+      message: refusal.message,
+      data: { ...refusal.data, code: refusal.code, requestId }
+    }
+  }
+}
+
+/** The `code` of whatever was thrown. A getter that throws, or a code that is no string, is none. */
+function codeOf (error: unknown): string {
+  try {
+    const code = (error as { code?: unknown } | null | undefined)?.code
+    return typeof code === 'string' ? code : ''
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,20 @@
+/** Who is calling. A principal is frozen and holds no credential or part of one. */
+
+export type Role = 'admin' | 'user'
+
+export interface Principal {
+  /** `apikey:<12 hex digits>` for an API key, `jwt:<sub>` for a token: name spaces that never meet. */
+  readonly id: string
+  readonly role: Role
+  readonly scopes: readonly string[]
+  readonly method: 'api-key' | 'jwt'
+  /** When the credential ends, in milliseconds since the epoch. Absent: it does not end. */
+  readonly expiresAt?: number
+  /** The id of the API key, where one was used. */
+  readonly keyId?: string
+}
+
+/** Freezes a principal and its scopes, so that no handler can widen its own rights. */
+export function freezePrincipal (principal: Principal): Principal {
+  return Object.freeze({ ...principal, scopes: Object.freeze([...principal.scopes]) })
+}

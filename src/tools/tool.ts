@@ -1,0 +1,157 @@
+/** The shape of a tool, a resource and a prompt: defined once, served in both protocol eras. */
+import type { z } from 'zod'
+import type { Principal, Role } from '../principal/principal.js'
+
+/** A JSON Schema object, passed through to the caller untouched. */
+export type JsonSchema = Readonly<Record<string, unknown>>
+export type Schema = z.ZodObject | JsonSchema
+
+export type Output<S> = S extends z.ZodObject ? z.output<S> : Record<string, unknown>
+
+/** Who may see and use an item. All that is given must hold; without a rule every caller may. */
+export interface AccessRule {
+  /** One of these roles. */
+  readonly roles?: readonly Role[]
+  /** All of these scopes; a caller's `files:*` covers `files:read`. */
+  readonly scopes?: readonly string[]
+  /** The last word, synchronous. A throw counts as no. */
+  readonly allow?: (principal: Principal) => boolean
+  /**
+   * What a caller without the right meets: `hide` (default) makes the item unknown, `challenge`
+   * answers HTTP 403 `insufficient_scope` (RFC 6750 §3.1), `error` a readable tool error.
+   */
+  readonly denied?: 'hide' | 'challenge' | 'error'
+}
+
+export interface Icon {
+  readonly src: string
+  readonly mimeType?: string
+  readonly sizes?: string[]
+  readonly theme?: 'light' | 'dark'
+}
+
+/** MCP content blocks, the same in every revision. */
+export type Content =
+  | { type: 'text', text: string, annotations?: Annotations }
+  | { type: 'image' | 'audio', data: string, mimeType: string, annotations?: Annotations }
+  | { type: 'resource', resource: ResourceContents, annotations?: Annotations }
+  | { type: 'resource_link', uri: string, name: string, title?: string, description?: string, mimeType?: string }
+
+export interface Annotations {
+  audience?: Array<'user' | 'assistant'>
+  priority?: number
+  lastModified?: string
+}
+
+/** Text or base64 `blob`, one of the two. */
+export interface ResourceContents {
+  uri: string
+  mimeType?: string
+  text?: string
+  blob?: string
+}
+
+export interface ToolResult {
+  /** Left out: the text form of `structuredContent`. */
+  content?: Content[]
+  /** Required where the tool has an output schema. */
+  structuredContent?: Record<string, unknown>
+  isError?: boolean
+}
+
+export type LogLevel = 'debug' | 'info' | 'notice' | 'warning' | 'error' | 'critical' | 'alert' | 'emergency'
+
+/** What remains of the caller's own rate limit. */
+export interface Budget {
+  readonly limit: number
+  readonly remaining: number
+  /** Seconds until the window ends; 0 when nothing was used. */
+  readonly resetSeconds: number
+}
+
+export interface ElicitRequest {
+  readonly message: string
+  /** A flat object schema of primitives (MCP 2025-11-25, Elicitation). */
+  readonly schema: JsonSchema
+}
+
+export interface ElicitAnswer {
+  action: 'accept' | 'decline' | 'cancel'
+  content?: Record<string, string | number | boolean | string[]>
+}
+
+export interface SampleRequest {
+  readonly messages: ReadonlyArray<{ role: 'user' | 'assistant', content: Content }>
+  readonly maxTokens: number
+  readonly systemPrompt?: string
+  readonly temperature?: number
+}
+
+export interface SampleAnswer {
+  role: 'user' | 'assistant'
+  content: Content
+  model: string
+  stopReason?: string
+}
+
+/** What a handler knows of the call it serves, and how it speaks to its caller meanwhile. */
+export interface CallContext {
+  readonly principal: Principal
+  /** Aborted when the caller cancels or leaves, or the deadline passes. */
+  readonly signal: AbortSignal
+  /** The same id as in the log and in every refusal. */
+  readonly requestId: string
+  /** Tells the caller, where it asked for it; never the server's own log. */
+  log: (level: LogLevel, data: unknown, logger?: string) => Promise<void>
+  /** Reports progress, where the caller sent a progress token. `progress` must grow. */
+  progress: (progress: number, total?: number, message?: string) => Promise<void>
+  /** Asks the person behind the caller. Rejects where the caller can't be asked. */
+  elicit: (request: ElicitRequest) => Promise<ElicitAnswer>
+  /** Asks the caller's model. Rejects where the caller has none to offer. */
+  sample: (request: SampleRequest) => Promise<SampleAnswer>
+  /** The caller's workspace roots. */
+  roots: () => Promise<ReadonlyArray<{ uri: string, name?: string }>>
+  budget: () => Promise<Budget | null>
+  /** The names of the tools that this caller may call, sorted. */
+  readonly tools: () => readonly string[]
+}
+
+interface Item {
+  readonly name: string
+  readonly title?: string
+  readonly description?: string
+  readonly icons?: readonly Icon[]
+  readonly access?: AccessRule
+  /** Milliseconds; the endpoint's own deadline where left out. */
+  readonly deadlineMs?: number
+  /** What one call takes of the caller's budget. 1 where left out. */
+  readonly cost?: number
+}
+
+export interface ToolAnnotations {
+  readonly title?: string
+  readonly readOnlyHint?: boolean
+  readonly destructiveHint?: boolean
+  readonly idempotentHint?: boolean
+  readonly openWorldHint?: boolean
+}
+
+export interface ToolDefinition<I extends Schema = Schema, O extends Schema = Schema> extends Item {
+  readonly input?: I
+  readonly output?: O
+  readonly annotations?: ToolAnnotations
+  readonly handler: (args: Output<I>, context: CallContext) => Promise<ToolResult | string> | ToolResult | string
+}
+
+/** A tool whose schemas' types have served their purpose: what the bridge holds. */
+export type Tool = ToolDefinition<Schema, Schema>
+
+/**
+ * Types the handler's arguments by the input schema. The tool is checked when the endpoint is
+ * registered, not here.
+ */
+export function defineTool<const I extends Schema = z.ZodObject<Record<never, never>>, const O extends Schema = JsonSchema> (
+  tool: ToolDefinition<I, O>
+): Tool {
+  return tool as unknown as Tool
+}
