@@ -77,6 +77,9 @@ export const BodyTooLargeError = define('MCP_ERR_BODY_TOO_LARGE', 413, 'The body
 export const UnsupportedMediaTypeError = define('MCP_ERR_UNSUPPORTED_MEDIA_TYPE', 415, 'The body must be application/json')
 export const RateLimitedError = define('MCP_ERR_RATE_LIMITED', 429, 'Too many requests; wait as long as retryAfterMs says')
 export const HeadersTooLargeError = define('MCP_ERR_HEADERS_TOO_LARGE', 431, 'The headers are too large')
+export const UnknownMethodError = define('MCP_ERR_UNKNOWN_METHOD', 200, 'Method not found', -32601)
+export const UnknownToolError = define('MCP_ERR_UNKNOWN_TOOL', 200, 'Unknown tool', -32602)
+export const InvalidParamsError = define('MCP_ERR_INVALID_PARAMS', 200, 'The parameters of the request do not fit the method', -32602)
 export const InternalError = define('MCP_ERR_INTERNAL', 500, 'Internal error', -32603)
 export const UnavailableError = define('MCP_ERR_UNAVAILABLE', 503, 'The server can not answer right now; try again later')
 export const DeadlineError = define('MCP_ERR_DEADLINE', 504, 'The request took longer than the server allows')
@@ -132,8 +135,14 @@ export function refusalBody (refusal: Refusal, requestId: string): RefusalBody {
   return { ...refusal.data, code: refusal.code, message: refusal.message, requestId }
 }
 
+export interface RpcRefusal {
+  readonly jsonrpc: '2.0'
+  readonly id?: string | number
+  readonly error: { readonly code: number, readonly message: string, readonly data: RefusalData }
+}
+
 /** The JSON-RPC body of a refusal (JSON-RPC 2.0 §5.1). Without an `id` it is left out: MCP forbids null. */
-export function rpcRefusal (refusal: Refusal, requestId: string, id?: string | number): object {
+export function rpcRefusal (refusal: Refusal, requestId: string, id?: string | number): RpcRefusal {
   const type = catalogue.get(refusal.code)
   return {
     jsonrpc: '2.0',

@@ -1,27 +1,13 @@
 /** The shape of a tool, a resource and a prompt: defined once, served in both protocol eras. */
 import type { z } from 'zod'
-import type { Principal, Role } from '../principal/principal.js'
+import type { AccessRule } from '../principal/policy.js'
+import type { Principal } from '../principal/principal.js'
 
 /** A JSON Schema object, passed through to the caller untouched. */
 export type JsonSchema = Readonly<Record<string, unknown>>
 export type Schema = z.ZodObject | JsonSchema
 
 export type Output<S> = S extends z.ZodObject ? z.output<S> : Record<string, unknown>
-
-/** Who may see and use an item. All that is given must hold; without a rule every caller may. */
-export interface AccessRule {
-  /** One of these roles. */
-  readonly roles?: readonly Role[]
-  /** All of these scopes; a caller's `files:*` covers `files:read`. */
-  readonly scopes?: readonly string[]
-  /** The last word, synchronous. A throw counts as no. */
-  readonly allow?: (principal: Principal) => boolean
-  /**
-   * What a caller without the right meets: `hide` (default) makes the item unknown, `challenge`
-   * answers HTTP 403 `insufficient_scope` (RFC 6750 §3.1), `error` a readable tool error.
-   */
-  readonly denied?: 'hide' | 'challenge' | 'error'
-}
 
 export interface Icon {
   readonly src: string

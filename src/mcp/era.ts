@@ -1,0 +1,53 @@
+/** The seam between the bridge and a protocol era: each era is one file behind this interface. */
+import type { Refusal } from '../errors.js'
+import { rpcRefusal } from '../errors.js'
+import type { Exchange } from './exchange.js'
+import { type RequestId, type RpcMessage, serialize } from './messages.js'
+import type { Reply } from './outlet.js'
+
+/** A request to the endpoint, authenticated and parsed. Header names are in lower case. */
+export interface Incoming {
+  readonly method: string
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly body: unknown
+  /** Makes the exchange of one message; the caller's limit was charged for the first already. */
+  readonly open: () => Exchange
+  /** Takes `cost` more from the caller's limit, or throws a refusal. */
+  readonly charge: (cost: number) => Promise<void>
+  /** Called with what must happen when the caller goes away before the reply is complete. */
+  readonly onGone: (listener: () => void) => void
+}
+
+export interface Era {
+  readonly name: 'legacy' | 'modern'
+  /** Serves a request of this era. Throws a refusal where it can not be served at all. */
+  serve: (incoming: Incoming) => Promise<Reply>
+  close: () => Promise<void>
+}
+
+/** A refusal as the text of a JSON-RPC error. */
+export function refusalText (refusal: Refusal, exchange: Exchange, id: RequestId | undefined): string {
+  return JSON.stringify(rpcRefusal(refusal, exchange.caller.requestId, id))
+}
+
+/** The text of an SDK's answer. One that can not be written, such as a circular result, is a fault of the tool. */
+export function answerText (message: RpcMessage, exchange: Exchange, id: RequestId): string {
+  try {
+    return serialize(message)
+  } catch (error) {
+    return refusalText(exchange.refuse(error), exchange, id)
+  }
+}
+
+/** A refusal on its way through an SDK, which copies `code`, `message` and `data` of what it catches. */
+export class WireError extends Error {
+  readonly code: number
+  readonly data: unknown
+
+  constructor (refusal: Refusal, requestId: string) {
+    const { error } = rpcRefusal(refusal, requestId)
+    super(error.message)
+    this.code = error.code
+    this.data = error.data
+  }
+}

@@ -1,0 +1,134 @@
+/** One JSON-RPC message on its way through the bridge: who sent it, until when, and how it ends. */
+import { DeadlineError, type Refusal, isRefusal, toRefusal } from '../errors.js'
+import type { Principal } from '../principal/principal.js'
+import type { Budget } from '../tools/tool.js'
+
+/** The part of a pino logger that the bridge needs. */
+export interface Log {
+  info: (fields: object, message: string) => void
+  error: (fields: object, message: string) => void
+}
+
+/** What the host knows of the caller. */
+export interface Caller {
+  readonly principal: Principal
+  readonly requestId: string
+  readonly log: Log
+  /** What remains of the caller's own limit; null where no limit is registered. */
+  readonly budget: () => Promise<Budget | null>
+  /** Takes `cost` from the caller's limit or throws a refusal. */
+  readonly charge: (cost: number) => Promise<void>
+}
+
+export type Notify = (method: string, params: Record<string, unknown>) => Promise<void>
+export type Ask = (method: string, params: Record<string, unknown>, key?: string) => Promise<Record<string, unknown>>
+
+/**
+ * Lives from the arrival of one message to its answer. It owns the deadline, so that an answer
+ * comes whatever the handler and the SDK do, and it goes deaf when it ended: a handler that
+ * speaks later is not heard by the next caller.
+ */
+export class Exchange {
+  readonly caller: Caller
+  /** Speaks to the caller before the answer. Set by the era; by default nobody listens. */
+  notify: Notify = async () => {}
+  /** Asks the caller. Set by the era where it can. */
+  ask: Ask | undefined
+  /** The refusal this message was answered with, for the status and the headers of the reply. */
+  refusal: Refusal | undefined
+  /** The caller's `_meta.progressToken`. */
+  progressToken: string | number | undefined
+
+  #ended = false
+  #controller: AbortController | undefined
+  #reject: ((refusal: Refusal) => void) | undefined
+  #timer: NodeJS.Timeout | undefined
+  #dueAt = 0
+  #onAbort: ((refusal: Refusal) => void) | undefined
+
+  constructor (caller: Caller, deadlineMs: number) {
+    this.caller = caller
+    this.limitTo(deadlineMs)
+  }
+
+  get ended (): boolean {
+    return this.#ended
+  }
+
+  /** Made when first asked for: most handlers never look. */
+  get signal (): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.#ended && this.refusal !== undefined) this.#controller.abort(this.refusal)
+    return this.#controller.signal
+  }
+
+  /** Starts the deadline again, `ms` from now. */
+  limitTo (ms: number): void {
+    clearTimeout(this.#timer)
+    this.#dueAt = performance.now() + ms
+    this.#timer = setTimeout(() => { this.abort(new DeadlineError({ reason: 'deadline' })) }, ms)
+    this.#timer.unref()
+  }
+
+  /** Waits for the caller, whose time does not count against the deadline but against `limitMs`. */
+  async whileAsking<T> (limitMs: number, answer: Promise<T>): Promise<T> {
+    const left = Math.max(1, this.#dueAt - performance.now())
+    this.limitTo(limitMs)
+    try {
+      return await answer
+    } finally {
+      if (!this.#ended) this.limitTo(left)
+    }
+  }
+
+  /** Called with the refusal when the exchange is aborted. */
+  onAbort (listener: (refusal: Refusal) => void): void {
+    this.#onAbort = listener
+  }
+
+  /** Ends the exchange early: the deadline passed, the caller left or cancelled. */
+  abort (refusal: Refusal): void {
+    if (this.#ended) return
+    this.refusal = refusal
+    this.end()
+    this.#controller?.abort(refusal)
+    this.#reject?.(refusal)
+    this.#onAbort?.(refusal)
+  }
+
+  /** The answer is on its way: nothing that the handler says from now on is heard. */
+  end (): void {
+    this.#ended = true
+    clearTimeout(this.#timer)
+  }
+
+  /** `work`, or the refusal that ended the exchange before it. */
+  async race<T> (work: Promise<T>): Promise<T> {
+    return await new Promise<T>((resolve, reject) => {
+      this.#reject = reject
+      work.then(resolve, reject)
+    })
+  }
+
+  /**
+   * What the caller may see of `error`: a refusal as it is, anything else as an internal error
+   * whose cause stands in the log under the same request id.
+   */
+  refuse (error: unknown): Refusal {
+    const refusal = toRefusal(error)
+    this.refusal = refusal
+    const { requestId, log, principal } = this.caller
+    if (isRefusal(error)) log.info({ code: refusal.code, reason: refusal.reason, principal: principal.id, requestId }, 'refused')
+    else log.error({ err: describe(error), code: refusal.code, principal: principal.id, requestId }, 'fault')
+    return refusal
+  }
+}
+
+/** For the log: an error as it is; what else was thrown, as an error that says so. */
+function describe (thrown: unknown): unknown {
+  try {
+    return thrown instanceof Error ? thrown : new Error(`thrown: ${String(thrown)}`)
+  } catch {
+    return new Error('thrown: a value that can not be read')
+  }
+}

@@ -1,0 +1,170 @@
+/** Protocol revisions up to 2025-11-25, on `@modelcontextprotocol/sdk`. Nothing else imports that SDK. */
+import { Server } from '@modelcontextprotocol/sdk/server/index.js'
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
+import { type JSONRPCMessage, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js'
+import { InternalError, InvalidRequestError, MethodNotAllowedError, ProtocolVersionError } from '../errors.js'
+import type { Catalog } from './catalog.js'
+import { type Era, type Incoming, WireError, answerText, refusalText } from './era.js'
+import type { Exchange } from './exchange.js'
+import { type RpcMessage, type RpcRequest, kindOf } from './messages.js'
+import { Outlet, type Reply } from './outlet.js'
+import { Slots } from './slots.js'
+
+/** The only revision with batches (MCP 2025-03-26, Base Protocol), and what a client without the header speaks. */
+const batchRevision = '2025-03-26'
+const maxBatch = 100
+/** After these the server holds something of its client. */
+const stateful = new Set(['initialize', 'logging/setLevel'])
+
+const accepted: Reply = { status: 202 }
+
+export function createLegacyEra (catalog: Catalog): Era {
+  const slots = new Slots({ open: async () => await LegacySlot.open(catalog) })
+
+  async function serveOne (message: RpcRequest, incoming: Incoming, outlet: Outlet): Promise<void> {
+    const exchange = incoming.open()
+    incoming.onGone(() => { exchange.abort(new InternalError({ reason: 'the caller went away' })) })
+    exchange.notify = async (method, params) => {
+      outlet.say(answerText({ jsonrpc: '2.0', method, params }, exchange, message.id))
+    }
+    const slot = await slots.take()
+    slot.serve(message, exchange, outlet, clean => { slots.give(slot, clean) })
+  }
+
+  async function serveBatch (batch: readonly unknown[], incoming: Incoming): Promise<Reply> {
+    const requests: RpcRequest[] = []
+    for (const message of batch) {
+      const kind = kindOf(message)
+      if (kind === 'invalid' || (kind === 'request' && (message as RpcRequest).method === 'initialize')) throw new InvalidRequestError({ reason: 'a batch with a message that can not be in one' })
+      if (kind === 'request') requests.push(message as RpcRequest)
+    }
+    if (batch.length > 1) await incoming.charge(batch.length - 1)
+    if (requests.length === 0) return accepted
+    const outlet = new Outlet(requests.length, true)
+    for (const request of requests) await serveOne(request, incoming, outlet)
+    return await outlet.reply
+  }
+
+  return {
+    name: 'legacy',
+    async serve (incoming) {
+      if (incoming.method !== 'POST') throw new MethodNotAllowedError({ headers: { allow: 'POST' } })
+      const revision = revisionOf(incoming)
+      const { body } = incoming
+      if (Array.isArray(body)) {
+        if (revision !== batchRevision) throw new InvalidRequestError({ reason: `a batch in revision ${revision}` })
+        if (body.length === 0 || body.length > maxBatch) throw new InvalidRequestError({ reason: `a batch of ${body.length}` })
+        return await serveBatch(body, incoming)
+      }
+      switch (kindOf(body)) {
+        case 'request': {
+          const outlet = new Outlet()
+          await serveOne(body as RpcRequest, incoming, outlet)
+          return await outlet.reply
+        }
+        // Without a session there is nothing to notify, to cancel or to answer.
+        case 'notification':
+        case 'response':
+          return accepted
+        default:
+          throw new InvalidRequestError({ reason: 'not a JSON-RPC message' })
+      }
+    },
+    async close () { slots.close() }
+  }
+}
+
+/** MCP 2025-11-25, Transports, Protocol Version Header: absent means 2025-03-26, unknown is 400. */
+function revisionOf ({ headers }: Incoming): string {
+  const revision = headers['mcp-protocol-version'] ?? batchRevision
+  if (typeof revision !== 'string' || !SUPPORTED_PROTOCOL_VERSIONS.includes(revision)) {
+    throw new ProtocolVersionError({ data: { supported: SUPPORTED_PROTOCOL_VERSIONS } })
+  }
+  return revision
+}
+
+/** A server of the SDK on a transport that hands its answer straight to an outlet. */
+class LegacySlot implements Transport {
+  onmessage?: NonNullable<Transport['onmessage']>
+  onclose?: () => void
+  onerror?: (error: Error) => void
+  readonly #server: Server
+  #request: RpcRequest | undefined
+  #exchange: Exchange | undefined
+  #outlet: Outlet | undefined
+  #done: ((clean: boolean) => void) | undefined
+
+  private constructor (catalog: Catalog) {
+    const { info, instructions, capabilities } = catalog
+    this.#server = new Server(info, { capabilities, ...(instructions === undefined ? {} : { instructions }) })
+    // One handler for all methods: the catalog checks the parameters, the SDK would do it twice more.
+    this.#server.fallbackRequestHandler = async ({ method, params }) => {
+      const exchange = this.#exchange
+      if (exchange === undefined) throw new Error('a request outside an exchange')
+      try {
+        return await catalog.dispatch(method, params ?? {}, exchange, 'draft-7')
+      } catch (error) {
+        throw new WireError(exchange.refuse(error), exchange.caller.requestId)
+      }
+    }
+  }
+
+  static async open (catalog: Catalog): Promise<LegacySlot> {
+    const slot = new LegacySlot(catalog)
+    await slot.#server.connect(slot)
+    return slot
+  }
+
+  /** Serves one request and calls `done` once, with whether this slot may serve another. */
+  serve (request: RpcRequest, exchange: Exchange, outlet: Outlet, done: (clean: boolean) => void): void {
+    this.#request = request
+    this.#exchange = exchange
+    this.#outlet = outlet
+    this.#done = done
+    // An aborted call is answered by the SDK once the handler's race is lost; what the SDK itself
+    // holds back, a task or a duplicate, is answered here.
+    exchange.onAbort(() => { setImmediate(() => { this.#giveUp(exchange) }) })
+    this.onmessage?.(request as JSONRPCMessage)
+  }
+
+  async start (): Promise<void> {}
+
+  async send (message: JSONRPCMessage): Promise<void> {
+    const [request, exchange, outlet] = [this.#request, this.#exchange, this.#outlet]
+    if (request === undefined || exchange === undefined || outlet === undefined) return
+    if (!('id' in message) || message.id !== request.id || 'method' in message) {
+      this.#finish(false)
+      return
+    }
+    const answer = 'error' in message ? this.#checked(message as RpcMessage, exchange, request) : answerText(message as RpcMessage, exchange, request.id)
+    const { refusal } = exchange
+    const aborted = exchange.ended
+    exchange.end()
+    outlet.answer(answer, refusal?.statusCode ?? 200, refusal?.headers)
+    this.#finish(!aborted && !stateful.has(request.method))
+  }
+
+  async close (): Promise<void> {
+    this.#finish(false)
+    this.onclose?.()
+  }
+
+  /** An error that the SDK made itself has words of its own: they stay inside. */
+  #checked (message: RpcMessage, exchange: Exchange, { id }: RpcRequest): string {
+    if (exchange.refusal !== undefined) return JSON.stringify(message)
+    return refusalText(exchange.refuse(new InvalidRequestError({ reason: 'refused by the SDK', cause: message })), exchange, id)
+  }
+
+  #giveUp (exchange: Exchange): void {
+    if (this.#exchange !== exchange || this.#request === undefined) return
+    const refusal = exchange.refusal ?? new InternalError()
+    this.#outlet?.answer(refusalText(refusal, exchange, this.#request.id), refusal.statusCode, refusal.headers)
+    this.#finish(false)
+  }
+
+  #finish (clean: boolean): void {
+    const done = this.#done
+    this.#request = this.#exchange = this.#outlet = this.#done = undefined
+    done?.(clean)
+  }
+}

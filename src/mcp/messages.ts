@@ -1,0 +1,89 @@
+/** JSON-RPC 2.0 messages as they stand on the wire: what kind one is, and how one is written. */
+
+export type RequestId = string | number
+
+export interface RpcRequest {
+  jsonrpc: '2.0'
+  id: RequestId
+  method: string
+  params?: Record<string, unknown>
+}
+
+export interface RpcNotification {
+  jsonrpc: '2.0'
+  method: string
+  params?: Record<string, unknown>
+}
+
+export interface RpcResult {
+  jsonrpc: '2.0'
+  id: RequestId
+  result: Record<string, unknown>
+}
+
+export interface RpcError {
+  jsonrpc: '2.0'
+  id?: RequestId
+  error: { code: number, message: string, data?: unknown }
+}
+
+export type RpcMessage = RpcRequest | RpcNotification | RpcResult | RpcError
+
+export type Kind = 'request' | 'notification' | 'response' | 'invalid'
+
+/** What a parsed body is. An `id` of MCP is a string or an integer, never null (MCP 2025-11-25, Base Protocol). */
+export function kindOf (body: unknown): Kind {
+  if (!isRecord(body) || body.jsonrpc !== '2.0') return 'invalid'
+  const { method, params } = body
+  if (params !== undefined && !isRecord(params)) return 'invalid'
+  if (method === undefined) {
+    return isId(body.id) && (isRecord(body.result) || isRecord(body.error)) ? 'response' : 'invalid'
+  }
+  if (typeof method !== 'string') return 'invalid'
+  if (!('id' in body)) return 'notification'
+  return isId(body.id) ? 'request' : 'invalid'
+}
+
+/** The id to echo in a refusal, where one could be read. */
+export function idOf (body: unknown): RequestId | undefined {
+  return isRecord(body) && isId(body.id) ? body.id : undefined
+}
+
+export function isRecord (value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isId (id: unknown): id is RequestId {
+  return typeof id === 'string' || (typeof id === 'number' && Number.isSafeInteger(id))
+}
+
+/** The text of values that are sent again and again, such as a list of a thousand tools. */
+const prepared = new WeakMap<object, string>()
+
+/** Keeps the text of `value`, which must not change from now on. */
+export function prepare<T extends object> (value: T): T {
+  prepared.set(value, JSON.stringify(value))
+  return value
+}
+
+/** The text of a message, taking what `prepare` kept for the values of its result. */
+export function serialize (message: RpcMessage): string {
+  if (!('result' in message) || !hasPrepared(message.result)) return JSON.stringify(message)
+  const fields = Object.entries(message.result)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${JSON.stringify(name)}:${textOf(value)}`)
+  return `{"jsonrpc":"2.0","id":${JSON.stringify(message.id)},"result":{${fields.join(',')}}}`
+}
+
+function hasPrepared (result: Record<string, unknown>): boolean {
+  for (const name in result) {
+    const value = result[name]
+    if (typeof value === 'object' && value !== null && prepared.has(value)) return true
+  }
+  return false
+}
+
+function textOf (value: unknown): string {
+  const kept = typeof value === 'object' && value !== null ? prepared.get(value) : undefined
+  return kept ?? JSON.stringify(value)
+}

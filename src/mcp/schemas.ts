@@ -1,0 +1,69 @@
+/** Schemas of both kinds, zod and JSON Schema, as one: a check, and the form that callers see. */
+import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
+import formats from 'ajv-formats'
+import { z } from 'zod'
+import type { JsonSchema, Schema } from '../tools/tool.js'
+
+/** Clients of the 2025 revisions compile schemas as draft-07, those of 2026-07-28 as 2020-12. */
+export type Dialect = 'draft-7' | 'draft-2020-12'
+
+export type Checked =
+  | { readonly ok: true, readonly value: Record<string, unknown> }
+  | { readonly ok: false, readonly problem: string }
+
+export interface CompiledSchema {
+  check: (value: unknown) => Checked | Promise<Checked>
+  /** A JSON Schema given by the tool's author is passed on untouched. */
+  readonly wire: Readonly<Record<Dialect, JsonSchema>>
+}
+
+/** Compiles a schema once. Throws where it is neither a zod object nor a JSON Schema that compiles. */
+export function compile (schema: Schema, io: 'input' | 'output'): CompiledSchema {
+  return isZod(schema) ? compileZod(schema, io) : compileJson(schema)
+}
+
+function isZod (schema: Schema): schema is z.ZodObject {
+  return '_zod' in schema
+}
+
+function compileZod (schema: z.ZodObject, io: 'input' | 'output'): CompiledSchema {
+  const wire = (target: Dialect): JsonSchema => z.toJSONSchema(schema, { target, io })
+  const judge = (result: z.ZodSafeParseResult<Record<string, unknown>>): Checked => result.success
+    ? { ok: true, value: result.data }
+    : { ok: false, problem: result.error.issues.map(issue => `${pathOf(issue.path)}: ${issue.message}`).join('; ') }
+  return {
+    check: value => {
+      try {
+        return judge(schema.safeParse(value))
+      } catch (error) {
+        if (error instanceof z.core.$ZodAsyncError) return schema.safeParseAsync(value).then(judge)
+        throw error
+      }
+    },
+    wire: { 'draft-7': wire('draft-7'), 'draft-2020-12': wire('draft-2020-12') }
+  }
+}
+
+function compileJson (schema: JsonSchema): CompiledSchema {
+  const ajv = new Ajv2020({ strict: false, allErrors: false, validateSchema: false, logger: false })
+  formats.default(ajv)
+  // Ajv would look a foreign `$schema` up among its own and fail on draft-07.
+  const { $schema: _, ...body } = schema
+  const validate = ajv.compile<Record<string, unknown>>(body)
+  return {
+    check: value => validate(value)
+      ? { ok: true, value }
+      : { ok: false, problem: (validate.errors ?? []).map(describe).join('; ') },
+    wire: { 'draft-7': schema, 'draft-2020-12': schema }
+  }
+}
+
+function describe (error: ErrorObject): string {
+  const path = error.instancePath.split('/').slice(1)
+  if (error.keyword === 'required') path.push(String(error.params.missingProperty))
+  return `${pathOf(path)}: ${error.message ?? 'invalid'}`
+}
+
+function pathOf (path: readonly PropertyKey[]): string {
+  return path.length === 0 ? 'arguments' : path.map(String).join('.')
+}

@@ -1,0 +1,65 @@
+/** A pool of long-lived servers, each of which serves one request at a time. */
+
+export interface Slot {
+  close: () => Promise<void>
+}
+
+export interface SlotsOptions<S extends Slot> {
+  readonly open: () => Promise<S>
+  /** How many idle slots are kept for the next burst. */
+  readonly maxIdle?: number
+}
+
+/**
+ * Hands out slots and takes them back. A slot that comes back unclean is closed, so nothing of
+ * one caller's exchange can reach the next. There is no upper bound on slots in use: the limits
+ * before the pool bound the requests.
+ */
+export class Slots<S extends Slot> {
+  readonly #open: () => Promise<S>
+  readonly #maxIdle: number
+  readonly #idle: S[] = []
+  #busy = 0
+  #closed = false
+
+  constructor ({ open, maxIdle = 64 }: SlotsOptions<S>) {
+    this.#open = open
+    this.#maxIdle = maxIdle
+  }
+
+  get size (): { idle: number, busy: number } {
+    return { idle: this.#idle.length, busy: this.#busy }
+  }
+
+  /** An idle slot at once, or a promise of a new one. */
+  take (): S | Promise<S> {
+    this.#busy += 1
+    return this.#idle.pop() ?? this.#opened()
+  }
+
+  /** Gives a slot back. It is used again only where `clean`. */
+  give (slot: S, clean: boolean): void {
+    this.#busy -= 1
+    if (clean && !this.#closed && this.#idle.length < this.#maxIdle) this.#idle.push(slot)
+    else discard(slot)
+  }
+
+  close (): void {
+    this.#closed = true
+    for (const slot of this.#idle.splice(0)) discard(slot)
+  }
+
+  async #opened (): Promise<S> {
+    try {
+      return await this.#open()
+    } catch (error) {
+      this.#busy -= 1
+      throw error
+    }
+  }
+}
+
+/** Closing a server can't help its caller any more, and must not hurt the next. */
+function discard (slot: Slot): void {
+  slot.close().catch(() => {})
+}

@@ -1,0 +1,36 @@
+/** What a principal may use: one predicate, asked at every list and every call, never cached. */
+import type { Principal, Role } from './principal.js'
+
+/** Who may see and use an item. All that is given must hold; without a rule every caller may. */
+export interface AccessRule {
+  /** One of these roles. */
+  readonly roles?: readonly Role[]
+  /** All of these scopes; a caller's `files:*` covers `files:read`. */
+  readonly scopes?: readonly string[]
+  /** The last word, synchronous. A throw counts as no. */
+  readonly allow?: (principal: Principal) => boolean
+  /**
+   * What a caller without the right meets: `hide` (default) makes the item unknown, `challenge`
+   * answers HTTP 403 `insufficient_scope` (RFC 6750 §3.1), `error` a readable tool error.
+   */
+  readonly denied?: 'hide' | 'challenge' | 'error'
+}
+
+/** True where `principal` may use what `rule` guards. */
+export function mayUse (principal: Principal, rule: AccessRule | undefined): boolean {
+  if (rule === undefined) return true
+  if (rule.roles !== undefined && !rule.roles.includes(principal.role)) return false
+  if (rule.scopes !== undefined && !rule.scopes.every(scope => holdsScope(principal.scopes, scope))) return false
+  if (rule.allow === undefined) return true
+  try {
+    return rule.allow(principal) === true
+  } catch {
+    return false
+  }
+}
+
+/** True where one of `held` is `wanted` or a wildcard above it: `a:*` covers `a:b` and `a:b:c`, not `a`. */
+export function holdsScope (held: readonly string[], wanted: string): boolean {
+  return held.some(scope => scope === wanted || scope === '*' ||
+    (scope.endsWith(':*') && wanted.startsWith(scope.slice(0, -1)) && wanted.length > scope.length - 1))
+}
