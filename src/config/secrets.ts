@@ -1,0 +1,52 @@
+/** The kinds of settings that are secrets, and how strong one has to be. */
+import { splitList, type Kind } from './kinds.js'
+
+/** Below this an HMAC key is the weakest part of HS256 (RFC 7518 §3.2). */
+export const MIN_JWT_SECRET_BYTES = 32
+export const MIN_API_KEY_CHARACTERS = 16
+
+/** What a template or a broken one leaves behind. Found anywhere: `my-change-me-key` is public, too. */
+const PLACEHOLDER = /change[-_ ]?me|^(undefined|null|none|todo|secret|your[-_].*|<.*>)$/i
+const newSecret = 'create one with: openssl rand -hex 32'
+
+/** A secret of one piece. Its strength depends on where it is used, so it is not judged here. */
+export function secret (): Kind<string> {
+  return {
+    parse (text, report) {
+      if (PLACEHOLDER.test(text)) report('is a placeholder that everybody knows', newSecret)
+      return text
+    },
+    unset: '',
+    schema: { type: 'string', minLength: 1 }
+  }
+}
+
+/** API keys between commas, each trimmed; empty ones are ignored. */
+export function secretList (): Kind<readonly string[]> {
+  return {
+    parse (text, report) {
+      const keys = splitList(text)
+      const seen = new Map<string, number>()
+      for (const [index, key] of keys.entries()) {
+        const place = keys.length === 1 ? '' : `entry ${index + 1} `
+        const first = seen.get(key)
+        seen.set(key, first ?? index)
+        if (PLACEHOLDER.test(key)) report(`${place}is a placeholder that everybody knows`, newSecret)
+        else if (!/^[\x21-\x7e]+$/.test(key)) report(`${place}holds a character that a header can not carry`, 'use letters, digits and punctuation without spaces')
+        else if (first !== undefined) report(`${place}is the same key as entry ${first + 1}`, 'list each key once')
+      }
+      return keys
+    },
+    unset: [],
+    schema: { type: 'array', items: { type: 'string', minLength: 1 } }
+  }
+}
+
+/** Whether an HMAC secret is too short to withstand guessing offline. */
+export function isWeakSecret (text: string): boolean {
+  return Buffer.byteLength(text) < MIN_JWT_SECRET_BYTES
+}
+
+export function isWeakKey (text: string): boolean {
+  return text.length < MIN_API_KEY_CHARACTERS
+}

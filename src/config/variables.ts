@@ -1,0 +1,79 @@
+/** Every environment variable: one row each. `.env.example` and `docs/configuration.md` list the same. */
+import { bindHost, origin, publicUrl, servedHost, trustedProxy } from './addresses.js'
+import { bytes, duration, integer, list, LONGEST_MS, oneOf, optional, type Kind } from './kinds.js'
+import { secret, secretList } from './secrets.js'
+
+export interface Variable<T> extends Kind<T> {
+  /** As one would write it; empty where nothing is set by default. */
+  readonly fallback: string
+  readonly description: string
+  /** True: its value is never printed, only that it is set and how long it is. */
+  readonly secret: boolean
+}
+
+function variable<T> (kind: Kind<T>, fallback: string, description: string): Variable<T> {
+  return { ...kind, fallback, description, secret: false }
+}
+
+function hidden<T> (kind: Kind<T>, description: string): Variable<T> {
+  return { ...kind, fallback: '', description, secret: true }
+}
+
+const count = integer(1, 1_000_000_000)
+const milliseconds = integer(1, LONGEST_MS)
+
+export const variables = {
+  /** TCP port, 0 to 65535; 0 takes a free one. */
+  PORT: variable(integer(0, 65_535), '3000', 'The port; 0 takes a free one and says which.'),
+  /** Name or address to bind to, without brackets. */
+  HOST: variable(bindHost(), 'localhost', 'The name or address to bind to. Beyond loopback weak secrets are refused.'),
+  /** API keys in clear, each once. */
+  API_KEYS: hidden(secretList(), 'API keys, comma-separated. Whoever sends one as `x-api-key` is a user.'),
+  /** HMAC secret of the HS256 tokens; `undefined` where tokens are off. */
+  JWT_SECRET: hidden(optional(secret()), 'The secret that signs and verifies tokens (HS256).'),
+  /** Failed tries per window and address. */
+  PREAUTH_RATE_LIMIT_MAX: variable(count, '30', 'How many failed or unknown requests an address may make in a window.'),
+  /** Milliseconds. */
+  PREAUTH_RATE_LIMIT_WINDOW_MS: variable(milliseconds, '60000', 'That window, in milliseconds.'),
+  /** Milliseconds; 0 turns the exception off. */
+  PREAUTH_KNOWN_TTL_MS: variable(integer(0, LONGEST_MS), '600000', 'How long, in milliseconds, a verified credential still passes from a locked-out address; 0 is off.'),
+  /** Requests per window and principal. */
+  RATE_LIMIT_MAX: variable(count, '100', 'How many requests a caller may make in a window.'),
+  /** Milliseconds. */
+  RATE_LIMIT_WINDOW_MS: variable(milliseconds, '60000', 'That window, in milliseconds.'),
+  /** Exact origins; none turns CORS off. */
+  CORS_ORIGINS: variable(list(origin()), '', 'Origins whose pages may call, comma-separated and exact; empty turns CORS off.'),
+  /** Bytes. */
+  BODY_LIMIT: variable(bytes(), '1mb', 'The largest body: bytes, or with kb (1,024) or mb (1,048,576).'),
+  /** Addresses, CIDRs, `loopback`, `uniquelocal`; none believes no proxy. */
+  TRUST_PROXY: variable(list(trustedProxy()), '', 'Proxies whose X-Forwarded-For is believed: addresses, CIDRs, `loopback`, `uniquelocal`.'),
+  /** Hosts as in a Host header, in lower case; without a port, any port. */
+  ALLOWED_HOSTS: variable(list(servedHost()), '', 'Further hosts under which the server answers: host or host:port, comma-separated.'),
+  /** Base URL without a slash at its end; the endpoint is it plus `/mcp`. */
+  PUBLIC_URL: variable(optional(publicUrl()), '', 'The base of the address that callers use; the endpoint is it plus `/mcp`.'),
+  /** Milliseconds. */
+  REQUEST_TIMEOUT_MS: variable(milliseconds, '60000', 'How long a call may take, in milliseconds.'),
+  /** Seconds. */
+  TOKEN_MAX_TTL: variable(duration(), '30d', 'The longest life of a new token: seconds, or with s, m, h or d.'),
+  LOG_LEVEL: variable(oneOf('info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent'), 'info', 'What is logged: fatal, error, warn, info, debug, trace or silent.'),
+  NODE_ENV: variable(oneOf('development', 'test', 'production'), 'development', 'development, test or production; in production weak secrets are refused.')
+} as const
+
+export type VariableName = keyof typeof variables
+
+type ValueOf<V> = V extends Variable<infer T> ? T : never
+
+/** The parsed settings, under their environment names. Frozen. */
+export type Config = { readonly [Name in keyof typeof variables]: ValueOf<(typeof variables)[Name]> }
+
+export const variableNames = Object.keys(variables) as VariableName[]
+
+/** JSON Schema of a `Config`, for `@fastify/env`. Built anew: that plugin writes into its schema. */
+export function configSchema (): { type: 'object', required: string[], properties: Record<string, object> } {
+  const rows = variableNames.map(name => ({ name, row: variables[name] }))
+  return {
+    type: 'object',
+    required: rows.filter(({ row }) => row.unset !== undefined).map(({ name }) => name),
+    properties: Object.fromEntries(rows.map(({ name, row }) => [name, { ...row.schema, description: row.description }]))
+  }
+}
