@@ -1,0 +1,123 @@
+/** Refuses foreign hosts and origins before anything runs, and answers browsers on the allowlist. */
+import fastifyCors, { type FastifyCorsOptions } from '@fastify/cors'
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
+import fp from 'fastify-plugin'
+import { HostRefusedError, OriginRefusedError } from '../src/errors.js'
+import { createEdge, type EdgeRules } from '../src/origins.js'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Read by `@fastify/cors`: merged over the plugin's options on this route; `false` turns CORS off there. */
+    cors?: FastifyCorsOptions | false
+  }
+}
+
+/**
+ * Embedded, `loopback` is on by default and the Host of a request must be a loopback name: behind
+ * a public name, pass `publicUrl` or `allowedHosts`.
+ */
+export interface CorsOptions extends EdgeRules {
+  /** Seconds that a browser may keep a preflight's answer. Default 600; 0 asks every time. */
+  readonly maxAgeSeconds?: number
+}
+
+const allowedHeaders = [
+  'Authorization', 'Content-Type', 'Accept', 'X-API-Key', 'MCP-Protocol-Version', 'Mcp-Method', 'Mcp-Name',
+  'Mcp-Session-Id', 'Last-Event-ID'
+]
+const exposedHeaders = [
+  'WWW-Authenticate', 'Mcp-Session-Id', 'MCP-Protocol-Version', 'Retry-After', 'X-RateLimit-Limit',
+  'X-RateLimit-Remaining', 'X-RateLimit-Reset', 'RateLimit', 'RateLimit-Policy'
+]
+
+/** What a host's own `@fastify/cors` may have granted on a path that is not one of our routes. */
+const grants = ['access-control-allow-origin', 'access-control-allow-credentials', 'access-control-expose-headers']
+
+const cors: FastifyPluginAsync<CorsOptions> = async (fastify, { maxAgeSeconds = 600, ...rules }) => {
+  const edge = createEdge(rules)
+  const corsIsOn = edge.origins.length > 0
+  const hostHasCors = fastify.hasRequestDecorator('corsPreflightEnabled')
+  const settings: FastifyCorsOptions = {
+    origin: [...edge.origins],
+    credentials: true,
+    methods: ['GET', 'POST', 'DELETE', 'OPTIONS'],
+    allowedHeaders,
+    exposedHeaders,
+    maxAge: maxAgeSeconds,
+    // Preflights are answered below: a host's own hook must not end one before our check.
+    preflightContinue: true,
+    strictPreflight: false
+  }
+  const addCorsHeaders = corsHook(fastify, settings)
+
+  // `@fastify/cors` merges a route's own options over those it was registered with, so that a
+  // host's registration obeys ours here. A route that brings its own keeps them.
+  fastify.addHook('onRoute', route => {
+    route.config = { cors: corsIsOn ? settings : false, ...route.config }
+  })
+
+  fastify.addHook('onRequest', async (request, reply) => {
+    const { origin, host } = request.headers
+    const { config } = request.routeOptions
+    if (hostHasCors) for (const name of grants) reply.removeHeader(name)
+    if (corsIsOn) reply.header('vary', varyWith(reply.getHeader('vary')))
+    if (config.public !== true) {
+      if (!edge.servesHost(host) || (edge.checksHost && isRepeated(request, 'host'))) {
+        throw new HostRefusedError({ reason: `Host ${quote(host)} is neither in ALLOWED_HOSTS (allowedHosts) nor that of PUBLIC_URL (publicUrl)` })
+      }
+      if (edge.judgeOrigin(origin, host) === 'foreign') {
+        throw new OriginRefusedError({ reason: `Origin ${quote(origin)} is not in CORS_ORIGINS (origins)` })
+      }
+    }
+    if (origin === undefined) return
+    const ownOptions = config.cors !== undefined && config.cors !== false && config.cors !== settings
+    if (ownOptions || edge.judgeOrigin(origin, host) === 'listed') await addCorsHeaders(request, reply)
+    // RFC 9110 wants no Content-Length here, but Safari has hung without one.
+    if (isPreflight(request)) return reply.code(204).header('content-length', '0').send()
+  })
+}
+
+type CorsHook = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+
+/**
+ * The hook of `@fastify/cors` alone. Its decorator would collide with a host's registration, and
+ * its `OPTIONS *` route would answer the preflights of the host's own routes.
+ */
+function corsHook (fastify: FastifyInstance, settings: FastifyCorsOptions): CorsHook {
+  let hook: onRequestHookHandler | undefined
+  const quiet: FastifyInstance = Object.create(fastify, {
+    decorateRequest: { value: () => quiet },
+    options: { value: () => quiet },
+    addHook: { value: (_name: string, added: onRequestHookHandler) => { hook = added } }
+  })
+  fastifyCors(quiet, settings, () => {})
+  return async (request, reply) => await new Promise((resolve, reject) => {
+    hook?.call(fastify, request, reply, error => { error ? reject(error) : resolve() })
+  })
+}
+
+/** Fetch, CORS-preflight: asked before the request, without credentials, so it can be charged to nobody. */
+function isPreflight ({ method, headers }: FastifyRequest): boolean {
+  return method === 'OPTIONS' && headers.origin !== undefined && headers['access-control-request-method'] !== undefined
+}
+
+/** Node keeps the first of two Host headers; a proxy before us may have judged by the other. */
+function isRepeated ({ raw: { rawHeaders } }: FastifyRequest, name: string): boolean {
+  let count = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.toLowerCase() === name) count++
+  return count > 1
+}
+
+/** A shared cache must not hand one origin's answer to another. */
+function varyWith (value: unknown): string {
+  const names = Array.isArray(value) ? value.join(', ') : String(value ?? '')
+  if (names === '') return 'Origin'
+  return /(^|,)\s*(origin|\*)\s*(,|$)/i.test(names) ? names : `${names}, Origin`
+}
+
+/** Bounded, because whoever sends it chooses its length. */
+function quote (value: string | undefined): string {
+  return JSON.stringify(value?.slice(0, 100) ?? 'none')
+}
+
+export default fp(cors, { name: 'mcp-cors', fastify: '5.x' })

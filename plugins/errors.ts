@@ -1,0 +1,70 @@
+/** The error handler and the not-found handler: every no has one shape, and nothing internal leaves. */
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { BadUrlError, InternalError, NotFoundError, type Refusal } from '../src/errors.js'
+import { loggable } from '../src/logging.js'
+import { isMalformedUrl, sanitize, sendRefusal } from '../src/sanitize.js'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Open to everyone: no credential, no limit, any Host and Origin. Default false. */
+    public?: boolean
+    /** Refusals of this route are JSON-RPC errors. Default false. */
+    mcp?: boolean
+    /** Authenticated, but charged to nobody. Default false. */
+    uncharged?: boolean
+  }
+  interface FastifyRequest {
+    /** What the caller was refused with, for the log line of the request. */
+    refusal: Refusal | null
+  }
+}
+
+export interface ErrorsOptions {
+  /** Answer unknown paths of this scope. False in a scope without a prefix: there they are the host's. Default true. */
+  readonly notFound?: boolean
+  /** Log a line for each refusal. False where the line of the request names it already. Default true. */
+  readonly logRefusals?: boolean
+}
+
+const errors: FastifyPluginAsync<ErrorsOptions> = async (fastify, { notFound = true, logRefusals = true }) => {
+  if (!fastify.hasRequestDecorator('refusal')) fastify.decorateRequest('refusal', null)
+
+  fastify.setErrorHandler((error: unknown, request, reply) => {
+    const refusal = sanitize(error, request)
+    request.refusal = refusal
+    log(request, refusal, error, logRefusals)
+    keepConnection(reply)
+    return sendRefusal(refusal, request, reply)
+  })
+
+  if (!notFound) return
+  fastify.setNotFoundHandler(refuseUnknown)
+  // After every onRequest hook has had its say, and before the body of a stranger is parsed. A
+  // scope inside this one may have a not-found handler of its own.
+  fastify.addHook('preParsing', async request => {
+    if (request.is404 && request.server === fastify) refuseUnknown(request)
+  })
+}
+
+/** The server's options rewrite a malformed URL so that it passes the hooks; it is no path, though. */
+function refuseUnknown (request: FastifyRequest): never {
+  throw isMalformedUrl(request.originalUrl) ? new BadUrlError() : new NotFoundError()
+}
+
+function log (request: FastifyRequest, refusal: Refusal, error: unknown, logRefusals: boolean): void {
+  const { code, reason, statusCode } = refusal
+  const line = { code, reason, statusCode }
+  if (code === InternalError.code) request.log.error({ ...line, err: loggable(error) }, 'fault')
+  else if (logRefusals) request.log.info(refusal.cause === undefined ? line : { ...line, err: loggable(refusal.cause) }, 'refusal')
+}
+
+/**
+ * Fastify closes the connection when a body is refused. That resets it under a caller who is still
+ * writing and loses this answer; Node reads the rest away, within the server's request timeout.
+ */
+function keepConnection (reply: FastifyReply): void {
+  if (reply.raw.getHeader('connection') === undefined) reply.removeHeader('connection')
+}
+
+export default fp(errors, { name: 'mcp-errors', fastify: '5.x' })

@@ -1,0 +1,144 @@
+/** What may stand in the log: one line a request, errors made safe to print, no credential anywhere. */
+import { type FastifyReply, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify'
+
+const mask = '[redacted]'
+/** A JWT or a part of one that starts at a segment, and this package's own API keys. */
+const tokens = /eyJ[\w-]{5,}(?:\.[\w-]*){0,2}|mcp_[\w-]{16,}/g
+const schemes = /\b(bearer|basic)(\s+)[\w.~+/=-]{6,}/gi
+const names = '(?:proxy-)?authorization|x-api-key|(?:set-)?cookie'
+/** A field of the line itself: `"cookie":"…"`, `"set-cookie":["…"]`, and the pairs of `rawHeaders`. */
+const jsonFields = new RegExp(`"(${names})"(\\s*[:,]\\s*)(?:"(?:[^"\\\\]|\\\\.)*"|\\[(?:"(?:[^"\\\\]|\\\\.)*"|[^\\]"])*\\])`, 'gi')
+/** The same inside a string: escaped JSON, `inspect` output, header text, the query of a URL. */
+const textFields = new RegExp(
+  `(${names}|[?&](?:api[_-]?key|key|(?:access[_-]?)?token))((?:\\\\+"|')?\\s*[:=]\\s*(?:\\\\+"|')?|(?:\\\\+"|')\\s*,\\s*(?:\\\\+"|'))[^"'\\\\]+`, 'gi')
+
+/**
+ * A function that blots credentials out of a line of JSON. `secrets` are the configured ones, taken
+ * out wherever they stand; those shorter than 4 characters can't be told from other text.
+ */
+export function createRedactor (secrets: readonly string[] = []): (line: string) => string {
+  const known = secretPattern(secrets)
+  return line => {
+    const blotted = line
+      .replace(tokens, mask)
+      .replace(jsonFields, `"$1"$2"${mask}"`)
+      .replace(textFields, `$1$2${mask}`)
+      .replace(schemes, `$1$2${mask}`)
+    return known === null ? blotted : blotted.replace(known, mask)
+  }
+}
+
+/** As they read inside a JSON string; the longest first, because one may be the beginning of another. */
+function secretPattern (secrets: readonly string[]): RegExp | null {
+  const spellings = secrets.filter(secret => secret.length >= 4)
+    .map(secret => JSON.stringify(secret).slice(1, -1).replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&'))
+    .sort((a, b) => b.length - a.length)
+  return spellings.length === 0 ? null : new RegExp(spellings.join('|'), 'g')
+}
+
+export interface LoggableError {
+  readonly type: string
+  readonly message: string
+  readonly stack?: string
+  readonly code?: string
+  readonly cause?: LoggableError
+}
+
+/**
+ * An error as plain data: an allowlist of its fields, because libraries hang requests with their
+ * headers on errors. Total: getters that throw, proxies and thrown strings are no obstacle.
+ */
+export function loggable (error: unknown, depth = 0): LoggableError {
+  if (typeof error !== 'object' || error === null) return { type: error === null ? 'null' : typeof error, message: cut(String(error)) }
+  const stack = field(error, 'stack')
+  const code = field(error, 'code')
+  const cause = depth < 3 ? read(error, 'cause') : undefined
+  return {
+    type: field(error, 'name') ?? field(error, 'type') ?? 'Object',
+    message: field(error, 'message') ?? '',
+    ...(stack === undefined ? {} : { stack }),
+    ...(code === undefined ? {} : { code }),
+    ...(cause === undefined ? {} : { cause: loggable(cause, depth + 1) })
+  }
+}
+
+function field (error: object, key: string): string | undefined {
+  const value = read(error, key)
+  return typeof value === 'string' ? cut(value) : undefined
+}
+
+function read (error: object, key: string): unknown {
+  try {
+    return (error as Record<string, unknown>)[key]
+  } catch {
+    return undefined
+  }
+}
+
+/** A message may quote a whole body. */
+function cut (text: string): string {
+  return text.length > 8192 ? `${text.slice(0, 8192)}…` : text
+}
+
+export interface LogOptions {
+  /** `silent` for none. Default `info`. */
+  readonly level?: string | undefined
+  /** Where lines go. Default standard output. */
+  readonly stream?: { write: (line: string) => void } | undefined
+  /** Configured credentials, redacted wherever they stand. */
+  readonly secrets?: readonly string[] | undefined
+}
+
+/** The `logger` option of Fastify: pino, with redaction as the last step before the stream. */
+export function loggerOptions ({ level = 'info', stream, secrets }: LogOptions): NonNullable<FastifyServerOptions['logger']> {
+  if (level === 'silent') return false
+  return {
+    level,
+    ...(stream === undefined ? {} : { stream }),
+    serializers: {
+      err: (error: unknown) => ({ stack: '', ...loggable(error) }),
+      req: request => ({ method: request.method, path: pathOf(request.url), ip: request.ip }),
+      res: reply => ({ statusCode: reply.statusCode })
+    },
+    // On the finished line, because a credential can hide in any string of any field.
+    hooks: { streamWrite: createRedactor(secrets) }
+  }
+}
+
+/** Replaces Fastify's two lines a request, which hold the query, by one that does not. */
+export class RequestLog extends LogController {
+  override incomingRequest (request: FastifyRequest, reply: FastifyReply): void {
+    reply.raw.once('close', () => { if (!reply.raw.writableFinished) logRequest(request, reply) })
+  }
+
+  override requestCompleted (error: Error | null | undefined, request: FastifyRequest, reply: FastifyReply): void {
+    // A failed response is logged when it closes.
+    if (error == null) logRequest(request, reply)
+  }
+
+  override defaultErrorLog (error: Error, request: FastifyRequest): void {
+    request.log.error({ err: error }, 'fault')
+  }
+
+  override routeNotFound (): void {}
+}
+
+/** The line of a request. `cut: true` where the caller left before the answer was complete. */
+export function logRequest (request: FastifyRequest, reply: FastifyReply): void {
+  request.log.info({
+    method: request.method,
+    path: pathOf(request.originalUrl),
+    statusCode: reply.statusCode,
+    ms: Math.round(reply.elapsedTime * 100) / 100,
+    ip: request.ip,
+    principal: request.principal?.id,
+    code: request.refusal?.code,
+    reason: request.refusal?.reason,
+    ...(reply.raw.writableFinished ? {} : { cut: true })
+  }, 'request')
+}
+
+/** Without the query, where people put keys; bounded, because a stranger chooses it. */
+function pathOf (url: string | undefined): string | undefined {
+  return url?.slice(0, 256).replace(/[?#;].*$/s, '')
+}

@@ -1,0 +1,16 @@
+/** A log stream that keeps its lines. */
+
+export interface LogSink {
+  write: (line: string) => void
+  lines: () => Array<Record<string, unknown>>
+  text: () => string
+}
+
+export function logSink (): LogSink {
+  const kept: string[] = []
+  return {
+    write: line => { kept.push(line) },
+    lines: () => kept.map(line => JSON.parse(line)),
+    text: () => kept.join('')
+  }
+}
