@@ -2,7 +2,7 @@
 import createError, { type FastifyError } from '@fastify/error'
 
 /** What a caller is told besides the code: constants and numbers, never input or library text. */
-export type RefusalData = Readonly<Record<string, string | number | boolean | readonly string[]>>
+export type RefusalData = Readonly<Record<string, unknown>>
 
 /**
  * An expected no. `code`, `message` and `statusCode` are constants; `data` is what the caller
@@ -66,9 +66,14 @@ export const TooDeepError = define('MCP_ERR_TOO_DEEP', 400, 'The body is nested 
 export const BadUrlError = define('MCP_ERR_BAD_URL', 400, 'The URL is malformed')
 export const BadHttpError = define('MCP_ERR_BAD_HTTP', 400, 'The request is not valid HTTP')
 export const ProtocolVersionError = define('MCP_ERR_PROTOCOL_VERSION', 400, 'This protocol revision is not served', -32022)
+export const HeaderMismatchError = define('MCP_ERR_HEADER_MISMATCH', 400, 'The headers do not match the body', -32020)
+export const MissingCapabilityError = define('MCP_ERR_MISSING_CAPABILITY', 400, 'The request needs a capability that the client does not have', -32021)
+export const EnvelopeError = define('MCP_ERR_ENVELOPE', 400, 'The request lacks the _meta that its revision requires', -32602)
+export const RequestStateError = define('MCP_ERR_REQUEST_STATE', 200, 'The request state is not valid or has expired', -32602)
 export const UnauthenticatedError = define('MCP_ERR_UNAUTHENTICATED', 401, 'A valid credential is required')
 export const OriginRefusedError = define('MCP_ERR_ORIGIN_REFUSED', 403, 'This origin is not allowed')
 export const HostRefusedError = define('MCP_ERR_HOST_REFUSED', 403, 'This host is not served')
+export const InsufficientScopeError = define('MCP_ERR_INSUFFICIENT_SCOPE', 403, 'The credential lacks a scope that this needs')
 export const NotFoundError = define('MCP_ERR_NOT_FOUND', 404, 'Not found')
 export const MethodNotAllowedError = define('MCP_ERR_METHOD_NOT_ALLOWED', 405, 'This method is not allowed here')
 export const NotAcceptableError = define('MCP_ERR_NOT_ACCEPTABLE', 406, 'The answer is JSON or an event stream; accept both')
@@ -76,9 +81,12 @@ export const RequestTimeoutError = define('MCP_ERR_REQUEST_TIMEOUT', 408, 'The r
 export const BodyTooLargeError = define('MCP_ERR_BODY_TOO_LARGE', 413, 'The body is too large')
 export const UnsupportedMediaTypeError = define('MCP_ERR_UNSUPPORTED_MEDIA_TYPE', 415, 'The body must be application/json')
 export const RateLimitedError = define('MCP_ERR_RATE_LIMITED', 429, 'Too many requests; wait as long as retryAfterMs says')
+export const TooManyStreamsError = define('MCP_ERR_TOO_MANY_STREAMS', 429, 'Too many open streams; close one first')
 export const HeadersTooLargeError = define('MCP_ERR_HEADERS_TOO_LARGE', 431, 'The headers are too large')
-export const UnknownMethodError = define('MCP_ERR_UNKNOWN_METHOD', 200, 'Method not found', -32601)
+export const UnknownMethodError = define('MCP_ERR_UNKNOWN_METHOD', 404, 'Method not found', -32601)
 export const UnknownToolError = define('MCP_ERR_UNKNOWN_TOOL', 200, 'Unknown tool', -32602)
+export const UnknownPromptError = define('MCP_ERR_UNKNOWN_PROMPT', 200, 'Unknown prompt', -32602)
+export const UnknownResourceError = define('MCP_ERR_UNKNOWN_RESOURCE', 200, 'Resource not found', -32002)
 export const InvalidParamsError = define('MCP_ERR_INVALID_PARAMS', 200, 'The parameters of the request do not fit the method', -32602)
 export const InternalError = define('MCP_ERR_INTERNAL', 500, 'Internal error', -32603)
 export const UnavailableError = define('MCP_ERR_UNAVAILABLE', 503, 'The server can not answer right now; try again later')
@@ -86,6 +94,22 @@ export const DeadlineError = define('MCP_ERR_DEADLINE', 504, 'The request took l
 
 /** All refusals by code, in the order of this file. `docs/errors.md` lists the same. */
 export const refusals: ReadonlyMap<string, RefusalClass> = catalogue
+
+/** Refusals for the codes that an SDK refuses with itself; its words stay inside. */
+const byRpcCode: Readonly<Record<number, RefusalClass>> = {
+  [-32700]: MalformedBodyError,
+  [-32600]: InvalidRequestError,
+  [-32601]: UnknownMethodError,
+  [-32602]: InvalidParamsError,
+  [-32021]: MissingCapabilityError,
+  [-32022]: ProtocolVersionError
+}
+
+/** The refusal for an error that an SDK answered with, by its `code`; a code not expected is a fault. */
+export function fromRpcCode (code: number, reason: string): Refusal {
+  const Refused = byRpcCode[code] ?? InternalError
+  return new Refused({ reason })
+}
 
 /** An error whose message is meant for the caller of a tool. Any other error stays inside. */
 export class PublicToolError extends Error {

@@ -1,8 +1,14 @@
 /** All that an endpoint offers, whatever the era: from a method and its parameters to a result. */
 import { InvalidParamsError, UnknownMethodError } from '../errors.js'
+import type { Prompt } from '../tools/prompt.js'
+import type { Completer, Resource } from '../tools/resource.js'
 import type { Tool } from '../tools/tool.js'
+import { Changes } from './changes.js'
+import { createContext } from './context.js'
 import type { Exchange } from './exchange.js'
 import { isRecord } from './messages.js'
+import { PromptShelf } from './prompt-shelf.js'
+import { ResourceShelf } from './resource-shelf.js'
 import type { Dialect } from './schemas.js'
 import { ToolShelf } from './tool-shelf.js'
 
@@ -17,39 +23,88 @@ export interface CatalogOptions {
   /** Told to the client's model when it connects. */
   readonly instructions?: string
   readonly tools: readonly Tool[]
+  readonly resources?: readonly Resource[]
+  readonly prompts?: readonly Prompt[]
 }
+
+const maxCompletions = 100
 
 export class Catalog {
   readonly info: ServerInfo
   readonly instructions: string | undefined
-  readonly tools: ToolShelf
+  readonly tools = new ToolShelf()
+  readonly resources = new ResourceShelf()
+  readonly prompts = new PromptShelf()
+  readonly changes = new Changes()
 
-  constructor ({ info, instructions, tools }: CatalogOptions) {
+  constructor ({ info, instructions, tools, resources = [], prompts = [] }: CatalogOptions) {
     this.info = info
     this.instructions = instructions
-    this.tools = new ToolShelf(tools)
+    for (const tool of tools) this.tools.put(tool)
+    for (const resource of resources) this.resources.put(resource)
+    for (const prompt of prompts) this.prompts.put(prompt)
   }
 
-  /** What `initialize` and `server/discover` tell. */
-  get capabilities (): Record<string, object> {
-    return { tools: {}, logging: {} }
+  /** What `initialize` and `server/discover` tell. `live`: changes can be told as they happen. */
+  capabilities (live: boolean): Record<string, object> {
+    const changing = live ? { listChanged: true } : {}
+    return {
+      tools: changing,
+      ...(this.resources.size === 0 ? {} : { resources: live ? { ...changing, subscribe: true } : {} }),
+      ...(this.prompts.size === 0 ? {} : { prompts: changing }),
+      ...(this.resources.size + this.prompts.size === 0 ? {} : { completions: {} }),
+      logging: {}
+    }
   }
 
   /** Throws a refusal where the method or its parameters do not fit. */
   async dispatch (method: string, params: Record<string, unknown>, exchange: Exchange, dialect: Dialect): Promise<Record<string, unknown>> {
-    const meta = params._meta
-    if (isRecord(meta)) {
-      const token = meta.progressToken
-      if (typeof token === 'string' || typeof token === 'number') exchange.progressToken = token
-    }
+    const { principal } = exchange.caller
+    const token = isRecord(params._meta) ? params._meta.progressToken : undefined
+    if (typeof token === 'string' || typeof token === 'number') exchange.progressToken = token
     switch (method) {
-      case 'tools/list':
-        if (params.cursor !== undefined) throw new InvalidParamsError({ reason: 'an unknown cursor' })
-        return { tools: this.tools.list(exchange.caller.principal, dialect) }
       case 'tools/call':
         return { ...await this.tools.call(params, exchange) }
+      case 'tools/list':
+        return { tools: whole(params, this.tools.list(principal, dialect)) }
+      case 'resources/list':
+        return { resources: whole(params, this.resources.fixed.list(principal, dialect)) }
+      case 'resources/templates/list':
+        return { resourceTemplates: whole(params, this.resources.templates.list(principal, dialect)) }
+      case 'resources/read':
+        return { ...await this.resources.read(params, exchange) }
+      case 'prompts/list':
+        return { prompts: whole(params, this.prompts.list(principal, dialect)) }
+      case 'prompts/get':
+        return { ...await this.prompts.render(params, exchange) }
+      case 'completion/complete':
+        return { completion: await this.#complete(params, exchange) }
       default:
         throw new UnknownMethodError()
     }
   }
+
+  /** MCP 2025-11-25, Completion: at most 100 values, an empty list where nothing is known. */
+  async #complete ({ ref, argument }: Record<string, unknown>, exchange: Exchange): Promise<object> {
+    if (!isRecord(ref) || !isRecord(argument) || typeof argument.name !== 'string' || typeof argument.value !== 'string') {
+      throw new InvalidParamsError({ reason: 'a completion needs a ref and an argument' })
+    }
+    const { principal } = exchange.caller
+    const completers: Readonly<Record<string, Completer>> | undefined = ref.type === 'ref/prompt'
+      ? this.prompts.find(ref.name, principal).item.complete
+      : this.resources.template(ref.uri, principal)?.complete
+    const { name, value } = argument
+    const complete = completers !== undefined && Object.hasOwn(completers, name) ? completers[name] : undefined
+    if (complete === undefined) return { values: [], total: 0, hasMore: false }
+    const context = createContext(exchange, () => [])
+    const work = async (): Promise<readonly string[]> => await complete(value, context)
+    const values = await exchange.race(work())
+    return { values: values.slice(0, maxCompletions), total: values.length, hasMore: values.length > maxCompletions }
+  }
+}
+
+/** Lists go out whole: a cursor can only be one that was never given. */
+function whole (params: Record<string, unknown>, list: readonly object[]): readonly object[] {
+  if (params.cursor !== undefined) throw new InvalidParamsError({ reason: 'a cursor that was never given' })
+  return list
 }

@@ -44,10 +44,11 @@ export class WireError extends Error {
   readonly code: number
   readonly data: unknown
 
-  constructor (refusal: Refusal, requestId: string) {
+  /** `code`: where the revision has another than the refusal's own. */
+  constructor (refusal: Refusal, requestId: string, code?: number) {
     const { error } = rpcRefusal(refusal, requestId)
     super(error.message)
-    this.code = error.code
+    this.code = code ?? error.code
     this.data = error.data
   }
 }

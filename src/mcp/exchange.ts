@@ -1,7 +1,7 @@
 /** One JSON-RPC message on its way through the bridge: who sent it, until when, and how it ends. */
 import { DeadlineError, type Refusal, isRefusal, toRefusal } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
-import type { Budget } from '../tools/tool.js'
+import type { Budget, Item } from '../tools/tool.js'
 
 /** The part of a pino logger that the bridge needs. */
 export interface Log {
@@ -23,6 +23,15 @@ export interface Caller {
 export type Notify = (method: string, params: Record<string, unknown>) => Promise<void>
 export type Ask = (method: string, params: Record<string, unknown>, key?: string) => Promise<Record<string, unknown>>
 
+/** Not a failure: the handler can't go on before the caller answered, in a request to come. */
+export class Suspended {
+  readonly result: Record<string, unknown>
+
+  constructor (result: Record<string, unknown>) {
+    this.result = result
+  }
+}
+
 /**
  * Lives from the arrival of one message to its answer. It owns the deadline, so that an answer
  * comes whatever the handler and the SDK do, and it goes deaf when it ended: a handler that
@@ -41,7 +50,7 @@ export class Exchange {
 
   #ended = false
   #controller: AbortController | undefined
-  #reject: ((refusal: Refusal) => void) | undefined
+  #reject: ((reason: unknown) => void) | undefined
   #timer: NodeJS.Timeout | undefined
   #dueAt = 0
   #onAbort: ((refusal: Refusal) => void) | undefined
@@ -60,6 +69,12 @@ export class Exchange {
     this.#controller ??= new AbortController()
     if (this.#ended && this.refusal !== undefined) this.#controller.abort(this.refusal)
     return this.#controller.signal
+  }
+
+  /** Begins the work of an item: its own deadline counts, and its cost is taken. */
+  async enter ({ deadlineMs, cost = 1 }: Item): Promise<void> {
+    if (deadlineMs !== undefined) this.limitTo(deadlineMs)
+    if (cost > 1) await this.caller.charge(cost - 1)
   }
 
   /** Starts the deadline again, `ms` from now. */
@@ -96,6 +111,20 @@ export class Exchange {
     this.#onAbort?.(refusal)
   }
 
+  /** Ends the handler's race with a result that asks the caller first. */
+  suspend (result: Record<string, unknown>): void {
+    if (this.#ended) return
+    this.#reject?.(new Suspended(result))
+    this.#reject = undefined
+    this.end()
+    this.#controller?.abort()
+  }
+
+  /** Ends the handler's race with a fault of ours. */
+  fail (error: unknown): void {
+    this.#reject?.(error)
+  }
+
   /** The answer is on its way: nothing that the handler says from now on is heard. */
   end (): void {
     this.#ended = true
@@ -118,7 +147,7 @@ export class Exchange {
     const refusal = toRefusal(error)
     this.refusal = refusal
     const { requestId, log, principal } = this.caller
-    if (isRefusal(error)) log.info({ code: refusal.code, reason: refusal.reason, principal: principal.id, requestId }, 'refused')
+    if (isRefusal(error) && error.statusCode < 500) log.info({ code: refusal.code, reason: refusal.reason, principal: principal.id, requestId }, 'refused')
     else log.error({ err: describe(error), code: refusal.code, principal: principal.id, requestId }, 'fault')
     return refusal
   }

@@ -4,16 +4,16 @@ import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { type JSONRPCMessage, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js'
 import { InternalError, InvalidRequestError, MethodNotAllowedError, ProtocolVersionError } from '../errors.js'
 import type { Catalog } from './catalog.js'
-import { type Era, type Incoming, WireError, answerText, refusalText } from './era.js'
+import { type Era, type Incoming, WireError, answerText } from './era.js'
 import type { Exchange } from './exchange.js'
 import { type RpcMessage, type RpcRequest, kindOf } from './messages.js'
 import { Outlet, type Reply } from './outlet.js'
 import { Slots } from './slots.js'
+import { Turns } from './turn.js'
 
 /** The only revision with batches (MCP 2025-03-26, Base Protocol), and what a client without the header speaks. */
 const batchRevision = '2025-03-26'
 const maxBatch = 100
-/** After these the server holds something of its client. */
 const stateful = new Set(['initialize', 'logging/setLevel'])
 
 const accepted: Reply = { status: 202 }
@@ -88,83 +88,45 @@ class LegacySlot implements Transport {
   onmessage?: NonNullable<Transport['onmessage']>
   onclose?: () => void
   onerror?: (error: Error) => void
-  readonly #server: Server
-  #request: RpcRequest | undefined
-  #exchange: Exchange | undefined
-  #outlet: Outlet | undefined
-  #done: ((clean: boolean) => void) | undefined
-
-  private constructor (catalog: Catalog) {
-    const { info, instructions, capabilities } = catalog
-    this.#server = new Server(info, { capabilities, ...(instructions === undefined ? {} : { instructions }) })
-    // One handler for all methods: the catalog checks the parameters, the SDK would do it twice more.
-    this.#server.fallbackRequestHandler = async ({ method, params }) => {
-      const exchange = this.#exchange
-      if (exchange === undefined) throw new Error('a request outside an exchange')
-      try {
-        return await catalog.dispatch(method, params ?? {}, exchange, 'draft-7')
-      } catch (error) {
-        throw new WireError(exchange.refuse(error), exchange.caller.requestId)
-      }
-    }
-  }
+  readonly turns = new Turns({ stateful, unknownMethodStatus: 200 })
 
   static async open (catalog: Catalog): Promise<LegacySlot> {
-    const slot = new LegacySlot(catalog)
-    await slot.#server.connect(slot)
+    const slot = new LegacySlot()
+    await createServer(catalog, () => slot.turns.exchange).connect(slot)
     return slot
   }
 
   /** Serves one request and calls `done` once, with whether this slot may serve another. */
   serve (request: RpcRequest, exchange: Exchange, outlet: Outlet, done: (clean: boolean) => void): void {
-    this.#request = request
-    this.#exchange = exchange
-    this.#outlet = outlet
-    this.#done = done
-    // An aborted call is answered by the SDK once the handler's race is lost; what the SDK itself
-    // holds back, a task or a duplicate, is answered here.
-    exchange.onAbort(() => { setImmediate(() => { this.#giveUp(exchange) }) })
-    this.onmessage?.(request as JSONRPCMessage)
+    this.turns.begin({ request, exchange, outlet, done })
+    this.onmessage?.(request)
   }
 
   async start (): Promise<void> {}
 
   async send (message: JSONRPCMessage): Promise<void> {
-    const [request, exchange, outlet] = [this.#request, this.#exchange, this.#outlet]
-    if (request === undefined || exchange === undefined || outlet === undefined) return
-    if (!('id' in message) || message.id !== request.id || 'method' in message) {
-      this.#finish(false)
-      return
-    }
-    const answer = 'error' in message ? this.#checked(message as RpcMessage, exchange, request) : answerText(message as RpcMessage, exchange, request.id)
-    const { refusal } = exchange
-    const aborted = exchange.ended
-    exchange.end()
-    outlet.answer(answer, refusal?.statusCode ?? 200, refusal?.headers)
-    this.#finish(!aborted && !stateful.has(request.method))
+    this.turns.settle(message as RpcMessage)
   }
 
   async close (): Promise<void> {
-    this.#finish(false)
+    this.turns.drop()
     this.onclose?.()
   }
+}
 
-  /** An error that the SDK made itself has words of its own: they stay inside. */
-  #checked (message: RpcMessage, exchange: Exchange, { id }: RpcRequest): string {
-    if (exchange.refusal !== undefined) return JSON.stringify(message)
-    return refusalText(exchange.refuse(new InvalidRequestError({ reason: 'refused by the SDK', cause: message })), exchange, id)
+/** A server of the SDK over the catalog. `current`: the exchange that a request belongs to. */
+function createServer (catalog: Catalog, current: () => Exchange | undefined): Server {
+  const { info, instructions } = catalog
+  const server = new Server(info, { capabilities: catalog.capabilities(false), ...(instructions === undefined ? {} : { instructions }) })
+  // One handler for all methods: the catalog checks the parameters, the SDK would do it twice more.
+  server.fallbackRequestHandler = async ({ method, params }) => {
+    const exchange = current()
+    if (exchange === undefined) throw new Error('a request outside an exchange')
+    try {
+      return await catalog.dispatch(method, params ?? {}, exchange, 'draft-7')
+    } catch (error) {
+      throw new WireError(exchange.refuse(error), exchange.caller.requestId)
+    }
   }
-
-  #giveUp (exchange: Exchange): void {
-    if (this.#exchange !== exchange || this.#request === undefined) return
-    const refusal = exchange.refusal ?? new InternalError()
-    this.#outlet?.answer(refusalText(refusal, exchange, this.#request.id), refusal.statusCode, refusal.headers)
-    this.#finish(false)
-  }
-
-  #finish (clean: boolean): void {
-    const done = this.#done
-    this.#request = this.#exchange = this.#outlet = this.#done = undefined
-    done?.(clean)
-  }
+  return server
 }

@@ -1,58 +1,34 @@
-/** The tools of an endpoint: prepared for listing, and the one place where a handler is called. */
-import { InvalidParamsError, UnknownToolError } from '../errors.js'
-import { mayUse } from '../principal/policy.js'
+/** The tools of an endpoint: the one place where a tool's handler is called. */
+import { InvalidParamsError, UnknownToolError, isRefusal } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
 import type { CallContext, Content, Tool, ToolResult } from '../tools/tool.js'
 import { createContext } from './context.js'
-import type { Exchange } from './exchange.js'
-import { isRecord, prepare } from './messages.js'
-import { type CompiledSchema, type Dialect, compile } from './schemas.js'
+import { type HeaderParameter, headerParameters } from './envelope.js'
+import { type Exchange, Suspended } from './exchange.js'
+import { isRecord } from './messages.js'
+import { type CompiledSchema, compile } from './schemas.js'
+import { Shelf, type Shelved, denialOf } from './shelf.js'
 import { failed, failedBy } from './tool-errors.js'
 
-interface Shelved {
-  readonly tool: Tool
+export interface ShelvedTool extends Shelved<Tool> {
   readonly input: CompiledSchema
   readonly output: CompiledSchema | undefined
-  readonly wire: Readonly<Record<Dialect, object>>
+  /** The arguments that must stand in a header, too (MCP 2026-07-28, `x-mcp-header`). */
+  readonly headers: readonly HeaderParameter[]
 }
 
 const namePattern = /^[A-Za-z0-9_.-]{1,128}$/
-/** Prepared lists kept, one for each set of tools that some caller may see. */
-const maxPrepared = 128
 
-export class ToolShelf {
-  readonly #tools = new Map<string, Shelved>()
-  readonly #guarded: Shelved[] = []
-  readonly #prepared = new Map<string, readonly object[]>()
-
-  /** Throws where a tool can't be served: a bad or repeated name, a schema that does not compile. */
-  constructor (tools: readonly Tool[]) {
-    for (const tool of [...tools].sort((a, b) => a.name < b.name ? -1 : 1)) {
-      if (!namePattern.test(tool.name)) throw new TypeError(`Tool name ${JSON.stringify(tool.name)}: 1 to 128 of A-Z a-z 0-9 _ . -`)
-      if (this.#tools.has(tool.name)) throw new TypeError(`Two tools are called ${tool.name}`)
-      const shelved = shelve(tool)
-      this.#tools.set(tool.name, shelved)
-      if (tool.access !== undefined) this.#guarded.push(shelved)
-    }
+export class ToolShelf extends Shelf<Tool, ShelvedTool> {
+  /** Throws where the tool can't be served: a bad or repeated name, a schema that does not compile. */
+  put (tool: Tool): void {
+    if (!namePattern.test(tool.name)) throw new TypeError(`Tool name ${JSON.stringify(tool.name)}: 1 to 128 of A-Z a-z 0-9 _ . -`)
+    this.add(tool.name, shelve(tool))
   }
 
-  get size (): number {
-    return this.#tools.size
-  }
-
-  /** What `principal` may see, in the order of names. The same array for the same rights. */
-  list (principal: Principal, dialect: Dialect): readonly object[] {
-    const key = dialect + this.#guarded.map(({ tool }) => mayUse(principal, tool.access) ? '+' : '-').join('')
-    const known = this.#prepared.get(key)
-    if (known !== undefined) return known
-    if (this.#prepared.size >= maxPrepared) this.#prepared.clear()
-    const made = prepare(this.#visible(principal).map(({ wire }) => wire[dialect]))
-    this.#prepared.set(key, made)
-    return made
-  }
-
+  /** The names of the tools that `principal` may call. */
   names (principal: Principal): readonly string[] {
-    return this.#visible(principal).map(({ tool }) => tool.name)
+    return this.visible(principal).filter(({ item }) => denialOf(principal, item) === undefined).map(({ item }) => item.name)
   }
 
   /**
@@ -61,42 +37,37 @@ export class ToolShelf {
    */
   async call (params: Record<string, unknown>, exchange: Exchange): Promise<ToolResult> {
     const { name, arguments: args = {} } = params
-    if (typeof name !== 'string' || !isRecord(args)) throw new InvalidParamsError({ reason: 'tools/call without a name or with arguments that are no object' })
-    const shelved = this.#tools.get(name)
-    if (shelved === undefined || !mayUse(exchange.caller.principal, shelved.tool.access)) {
-      throw new UnknownToolError({ reason: shelved === undefined ? 'no such tool' : 'not for this principal' })
-    }
-    const { tool } = shelved
-    if (tool.deadlineMs !== undefined) exchange.limitTo(tool.deadlineMs)
-    if (tool.cost !== undefined && tool.cost > 1) await exchange.caller.charge(tool.cost - 1)
+    if (typeof name !== 'string' || !isRecord(args)) throw new InvalidParamsError({ reason: 'a tool needs a name, and its arguments are an object' })
+    const shelved = this.get(name)
+    if (shelved === undefined) throw new UnknownToolError({ reason: 'no such tool' })
+    const { principal } = exchange.caller
+    const denial = denialOf(principal, shelved.item)
+    if (denial === 'hide') throw new UnknownToolError({ reason: 'not for this principal' })
+    if (denial === 'error') return failed('You are not allowed to call this tool')
+    if (denial !== undefined) throw denial
+    await exchange.enter(shelved.item)
     const checked = await shelved.input.check(args)
     if (!checked.ok) return failed(`Invalid arguments. ${checked.problem}`)
-    const context = createContext(exchange, () => this.names(exchange.caller.principal))
+    const context = createContext(exchange, () => this.names(principal))
     try {
       return await exchange.race(run(shelved, checked.value, context))
     } catch (error) {
-      if (exchange.ended) throw error
+      if (exchange.ended || error instanceof Suspended || isRefusal(error)) throw error
       return failedBy(error, exchange)
     }
   }
-
-  #visible (principal: Principal): Shelved[] {
-    const visible = []
-    for (const shelved of this.#tools.values()) if (mayUse(principal, shelved.tool.access)) visible.push(shelved)
-    return visible
-  }
 }
 
-async function run ({ tool, output }: Shelved, args: Record<string, unknown>, context: CallContext): Promise<ToolResult> {
-  const given = await tool.handler(args, context)
+async function run ({ item, output }: ShelvedTool, args: Record<string, unknown>, context: CallContext): Promise<ToolResult> {
+  const given = await item.handler(args, context)
   if (typeof given === 'string') return { content: [text(given)] }
-  if (typeof given !== 'object' || given === null) throw new TypeError(`${tool.name} returned neither a text nor a result`)
+  if (typeof given !== 'object' || given === null) throw new TypeError(`${item.name} returned neither a text nor a result`)
   const { content, structuredContent, isError }: ToolResult = given
-  if (content !== undefined && !isContent(content)) throw new TypeError(`${tool.name} returned content that is no list of content blocks`)
+  if (content !== undefined && !isContent(content)) throw new TypeError(`${item.name} returned content that is no list of content blocks`)
   if (isError === true) return { content: content ?? [], isError }
   if (output === undefined) return structuredContent === undefined ? { content: content ?? [] } : withText(structuredContent, content)
   const checked = await output.check(structuredContent)
-  if (!checked.ok) throw new TypeError(`${tool.name} returned what its output schema does not allow: ${checked.problem}`)
+  if (!checked.ok) throw new TypeError(`${item.name} returned what its output schema does not allow: ${checked.problem}`)
   return withText(checked.value, content)
 }
 
@@ -114,17 +85,16 @@ function isContent (content: unknown): content is Content[] {
 
 const noInput = { type: 'object', properties: {}, additionalProperties: false } as const
 
-function shelve (tool: Tool): Shelved {
+function shelve (tool: Tool): ShelvedTool {
   const input = compile(tool.input ?? noInput, 'input')
   const output = tool.output === undefined ? undefined : compile(tool.output, 'output')
-  const wire = (dialect: Dialect): object => ({
-    name: tool.name,
-    ...(tool.title === undefined ? {} : { title: tool.title }),
-    ...(tool.description === undefined ? {} : { description: tool.description }),
-    inputSchema: input.wire[dialect],
-    ...(output === undefined ? {} : { outputSchema: output.wire[dialect] }),
-    ...(tool.annotations === undefined ? {} : { annotations: tool.annotations }),
-    ...(tool.icons === undefined ? {} : { icons: tool.icons })
-  })
-  return { tool, input, output, wire: { 'draft-7': wire('draft-7'), 'draft-2020-12': wire('draft-2020-12') } }
+  const { name, title, description, annotations, icons } = tool
+  return {
+    item: tool,
+    input,
+    output,
+    headers: headerParameters(input.wire['draft-2020-12']),
+    // JSON leaves out what is undefined.
+    wire: dialect => ({ name, title, description, inputSchema: input.wire[dialect], outputSchema: output?.wire[dialect], annotations, icons })
+  }
 }

@@ -102,7 +102,8 @@ export interface CallContext {
   readonly tools: () => readonly string[]
 }
 
-interface Item {
+/** What tools, resources and prompts have in common. */
+export interface Item {
   readonly name: string
   readonly title?: string
   readonly description?: string

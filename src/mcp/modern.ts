@@ -1,0 +1,133 @@
+/** Protocol revision 2026-07-28, on `@modelcontextprotocol/server`. */
+import { type JSONRPCMessage, PerRequestHTTPServerTransport, Server } from '@modelcontextprotocol/server'
+import { InternalError, InvalidRequestError, MethodNotAllowedError, UnknownResourceError } from '../errors.js'
+import { Asking } from './asking.js'
+import type { Catalog } from './catalog.js'
+import { type Envelope, checkHeaderParameters, checkNotification, modernRevision, openEnvelope } from './envelope.js'
+import { type Era, type Incoming, WireError, answerText } from './era.js'
+import { type Exchange, Suspended } from './exchange.js'
+import { listen } from './listen.js'
+import { type RpcMessage, type RpcNotification, type RpcRequest, isRecord, kindOf } from './messages.js'
+import { Outlet, type Reply } from './outlet.js'
+import { Slots } from './slots.js'
+import type { Streams } from './streams.js'
+import { Turns } from './turn.js'
+
+export interface ModernOptions {
+  readonly catalog: Catalog
+  readonly streams: Streams
+  /** Signs what a caller carries between the rounds of one call; at least 32 bytes. */
+  readonly stateKey: Uint8Array
+}
+
+const classification = { era: 'modern', revision: modernRevision } as const
+const stateful: ReadonlySet<string> = new Set()
+const levels = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency']
+
+export function createModernEra ({ catalog, streams, stateKey }: ModernOptions): Era {
+  const slots = new Slots({ open: async () => await ModernSlot.open(catalog) })
+  const asking = new Asking(stateKey)
+
+  return {
+    name: 'modern',
+    async serve (incoming) {
+      if (incoming.method !== 'POST') throw new MethodNotAllowedError({ headers: { allow: 'POST' } })
+      const { body, headers } = incoming
+      switch (kindOf(body)) {
+        case 'request':
+          return await serveRequest(body as RpcRequest, incoming)
+        case 'notification':
+          checkNotification(body as RpcNotification, headers)
+          return { status: 202 }
+        default:
+          throw new InvalidRequestError({ reason: 'neither a request nor a notification' })
+      }
+    },
+    async close () { slots.close() }
+  }
+
+  async function serveRequest (request: RpcRequest, incoming: Incoming): Promise<Reply> {
+    const envelope = openEnvelope(request, incoming.headers)
+    const { method, params = {} } = request
+    if (method === 'tools/call') {
+      const marked = typeof params.name === 'string' ? catalog.tools.get(params.name)?.headers : undefined
+      if (marked !== undefined) checkHeaderParameters(marked, params.arguments, incoming.headers)
+    }
+    const exchange = incoming.open()
+    if (method === 'subscriptions/listen') {
+      try {
+        return listen(request, exchange, catalog, streams)
+      } finally {
+        exchange.end()
+      }
+    }
+    const outlet = new Outlet()
+    // A closed connection is a cancellation (MCP 2026-07-28, Transports).
+    incoming.onGone(() => { exchange.abort(new InternalError({ reason: 'the caller went away' })) })
+    exchange.notify = async (name, about) => {
+      if (name === 'notifications/message' && !audible(about.level, envelope)) return
+      outlet.say(answerText({ jsonrpc: '2.0', method: name, params: about }, exchange, request.id))
+    }
+    await asking.begin(request, exchange, envelope)
+    const slot = await slots.take()
+    slot.serve(request, exchange, outlet, clean => { slots.give(slot, clean) })
+    return await outlet.reply
+  }
+}
+
+/** Without a level in the request's `_meta` nothing is logged to the caller. */
+function audible (level: unknown, { logLevel }: Envelope): boolean {
+  return logLevel !== undefined && levels.indexOf(String(level)) >= levels.indexOf(logLevel)
+}
+
+/**
+ * A server of the SDK on a transport that hands its answer straight to an outlet. The SDK binds a
+ * server to this revision by the class of its transport, which otherwise serves one request only.
+ */
+class ModernSlot extends PerRequestHTTPServerTransport {
+  readonly turns = new Turns({ stateful, unknownMethodStatus: 404 })
+
+  static async open (catalog: Catalog): Promise<ModernSlot> {
+    const slot = new ModernSlot({ classification })
+    await createServer(catalog, () => slot.turns.exchange).connect(slot)
+    return slot
+  }
+
+  /** Serves one request and calls `done` once, with whether this slot may serve another. */
+  serve (request: RpcRequest, exchange: Exchange, outlet: Outlet, done: (clean: boolean) => void): void {
+    this.turns.begin({ request, exchange, outlet, done })
+    this.onmessage?.(request, { classification })
+  }
+
+  override async start (): Promise<void> {}
+
+  override async send (message: JSONRPCMessage): Promise<void> {
+    this.turns.settle(message as RpcMessage)
+  }
+
+  override async close (): Promise<void> {
+    this.turns.drop()
+    this.onclose?.()
+  }
+}
+
+function createServer (catalog: Catalog, current: () => Exchange | undefined): Server {
+  const { info, instructions } = catalog
+  const server = new Server(info, {
+    capabilities: catalog.capabilities(true),
+    supportedProtocolVersions: [modernRevision],
+    ...(instructions === undefined ? {} : { instructions })
+  })
+  server.fallbackRequestHandler = async ({ method, params }) => {
+    const exchange = current()
+    if (exchange === undefined) throw new Error('a request outside an exchange')
+    try {
+      return await catalog.dispatch(method, isRecord(params) ? params : {}, exchange, 'draft-2020-12')
+    } catch (error) {
+      if (error instanceof Suspended) return error.result
+      const refusal = exchange.refuse(error)
+      throw new WireError(refusal, exchange.caller.requestId, refusal instanceof UnknownResourceError ? -32602 : undefined)
+    }
+  }
+  return server
+}

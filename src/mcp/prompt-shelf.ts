@@ -1,0 +1,55 @@
+/** The prompts of an endpoint. */
+import { z } from 'zod'
+import { InvalidParamsError, UnknownPromptError } from '../errors.js'
+import type { Principal } from '../principal/principal.js'
+import type { Prompt, PromptResult } from '../tools/prompt.js'
+import { createContext } from './context.js'
+import type { Exchange } from './exchange.js'
+import { isRecord } from './messages.js'
+import { type CompiledSchema, compile } from './schemas.js'
+import { Shelf, type Shelved, denialOf } from './shelf.js'
+
+interface ShelvedPrompt extends Shelved<Prompt> {
+  readonly input: CompiledSchema
+}
+
+export class PromptShelf extends Shelf<Prompt, ShelvedPrompt> {
+  put (prompt: Prompt): void {
+    const { name, title, description, icons } = prompt
+    const input = prompt.input ?? z.object({})
+    const wire = { name, title, description, icons, arguments: argumentsOf(input) }
+    this.add(name, { item: prompt, input: compile(input, 'input'), wire: () => wire })
+  }
+
+  /** The prompt of this name that `principal` may use. */
+  find (name: unknown, principal: Principal): ShelvedPrompt {
+    const shelved = typeof name === 'string' ? this.get(name) : undefined
+    if (shelved === undefined) throw new UnknownPromptError({ reason: 'no such prompt' })
+    const denial = denialOf(principal, shelved.item)
+    if (denial === 'hide' || denial === 'error') throw new UnknownPromptError({ reason: 'not for this principal' })
+    if (denial !== undefined) throw denial
+    return shelved
+  }
+
+  async render ({ name, arguments: args = {} }: Record<string, unknown>, exchange: Exchange): Promise<PromptResult> {
+    const { item, input } = this.find(name, exchange.caller.principal)
+    if (!isRecord(args)) throw new InvalidParamsError({ reason: 'the arguments of a prompt are an object' })
+    await exchange.enter(item)
+    const checked = await input.check(args)
+    if (!checked.ok) throw new InvalidParamsError({ reason: 'prompt arguments', data: { problem: checked.problem } })
+    const context = createContext(exchange, () => [])
+    const work = async (): Promise<PromptResult | string> => await item.handler(checked.value, context)
+    const given = await exchange.race(work())
+    if (typeof given === 'string') return { messages: [{ role: 'user', content: { type: 'text', text: given } }] }
+    if (!isRecord(given) || !Array.isArray(given.messages)) throw new TypeError(`${item.name} returned neither a text nor messages`)
+    return given
+  }
+}
+
+function argumentsOf (input: z.ZodObject): object[] {
+  return Object.entries(input.shape).map(([name, schema]) => {
+    const { description } = z.globalRegistry.get(schema) ?? {}
+    return { name, description, required: !schema.safeParse(undefined).success }
+  })
+}
+

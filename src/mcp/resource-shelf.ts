@@ -1,0 +1,117 @@
+/** The resources of an endpoint, by URI and by template. */
+import { InvalidParamsError, UnknownResourceError } from '../errors.js'
+import type { Principal } from '../principal/principal.js'
+import type { FixedResource, Resource, ResourceResult, TemplateResource } from '../tools/resource.js'
+import type { ResourceContents } from '../tools/tool.js'
+import { createContext } from './context.js'
+import type { Exchange } from './exchange.js'
+import { isRecord } from './messages.js'
+import { Shelf, type Shelved, denialOf, seenBy } from './shelf.js'
+
+interface ShelvedTemplate extends Shelved<TemplateResource> {
+  readonly match: (uri: string) => Record<string, string> | undefined
+}
+
+interface Found {
+  readonly item: Resource
+  readonly variables: Readonly<Record<string, string>>
+}
+
+const maxUriLength = 2048
+
+export class ResourceShelf {
+  readonly fixed = new Shelf<FixedResource, Shelved<FixedResource>>()
+  readonly templates = new Shelf<TemplateResource, ShelvedTemplate>()
+
+  get size (): number {
+    return this.fixed.size + this.templates.size
+  }
+
+  /** Throws where the URI is none, the template has operators, or either is taken. */
+  put (resource: Resource): void {
+    const { name, title, description, mimeType, annotations, icons } = resource
+    const shown = { name, title, description, mimeType, annotations, icons }
+    if ('uri' in resource) {
+      if (!URL.canParse(resource.uri)) throw new TypeError(`Resource ${name}: ${JSON.stringify(resource.uri)} is no absolute URI`)
+      const wire = { uri: resource.uri, size: resource.size, ...shown }
+      this.fixed.add(resource.uri, { item: resource, wire: () => wire })
+    } else {
+      const wire = { uriTemplate: resource.uriTemplate, ...shown }
+      this.templates.add(resource.uriTemplate, { item: resource, wire: () => wire, match: matcher(resource.uriTemplate) })
+    }
+  }
+
+  remove (uri: string): boolean {
+    return this.fixed.remove(uri) || this.templates.remove(uri)
+  }
+
+  /** True where `principal` may know that `uri` changed. */
+  maySee (principal: Principal, uri: string): boolean {
+    const found = this.#find(uri)
+    return found !== undefined && seenBy(principal, found.item)
+  }
+
+  async read (params: Record<string, unknown>, exchange: Exchange): Promise<{ contents: ResourceContents[] }> {
+    const { uri } = params
+    if (typeof uri !== 'string') throw new InvalidParamsError({ reason: 'a resource is read by its uri' })
+    const found = this.#find(uri)
+    if (found === undefined) throw new UnknownResourceError({ reason: 'no such resource' })
+    const { item, variables } = found
+    const denial = denialOf(exchange.caller.principal, item)
+    if (denial === 'hide' || denial === 'error') throw new UnknownResourceError({ reason: 'not for this principal' })
+    if (denial !== undefined) throw denial
+    await exchange.enter(item)
+    const context = createContext(exchange, () => [])
+    const work = async (): Promise<ResourceResult> => await item.read(uri, context, variables)
+    return { contents: contentsOf(await exchange.race(work()), uri, item) }
+  }
+
+  /** The template whose completions `principal` may ask for. */
+  template (uriTemplate: unknown, principal: Principal): TemplateResource | undefined {
+    const shelved = typeof uriTemplate === 'string' ? this.templates.get(uriTemplate) : undefined
+    return shelved !== undefined && denialOf(principal, shelved.item) === undefined ? shelved.item : undefined
+  }
+
+  #find (uri: string): Found | undefined {
+    const fixed = this.fixed.get(uri)
+    if (fixed !== undefined) return { item: fixed.item, variables: {} }
+    if (uri.length > maxUriLength) return undefined
+    for (const { item, match } of this.templates.values()) {
+      const variables = match(uri)
+      if (variables !== undefined) return { item, variables }
+    }
+    return undefined
+  }
+}
+
+function contentsOf (given: ResourceResult, uri: string, { name, mimeType }: Resource): ResourceContents[] {
+  const own = mimeType === undefined ? { uri } : { uri, mimeType }
+  if (typeof given === 'string') return [{ ...own, text: given }]
+  const list = Array.isArray(given) ? given as readonly ResourceContents[] : [{ ...own, ...given as Omit<ResourceContents, 'uri'> }]
+  if (!list.every(entry => isRecord(entry) && typeof entry.uri === 'string' && (typeof entry.text === 'string' || typeof entry.blob === 'string'))) {
+    throw new TypeError(`${name} returned contents without a uri, or with neither text nor blob`)
+  }
+  return [...list]
+}
+
+/**
+ * A template as an anchored expression whose variables can't hold a slash and never stand side by
+ * side, so that matching takes linear time (CVE-2026-0621 was an exploded template that did not).
+ */
+function matcher (template: string): (uri: string) => Record<string, string> | undefined {
+  const parts = template.split(/\{([^{}]*)\}/)
+  const names = parts.filter((_, index) => index % 2 === 1)
+  if (names.length === 0 || !names.every(name => /^\w+$/.test(name))) throw new TypeError(`Template ${template}: variables are {name}, at least one, without operators`)
+  if (parts.slice(1, -1).some((part, index) => index % 2 === 1 && part === '')) throw new TypeError(`Template ${template}: two variables need a text between them`)
+  const source = parts.map((part, index) => index % 2 === 1 ? '([^/]+)' : part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('')
+  const expression = new RegExp(`^${source}$`)
+  return uri => {
+    const found = expression.exec(uri)
+    if (found === null) return undefined
+    try {
+      return Object.fromEntries(names.map((name, index) => [name, decodeURIComponent(found[index + 1] ?? '')]))
+    } catch {
+      return undefined
+    }
+  }
+}

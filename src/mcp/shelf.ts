@@ -1,0 +1,93 @@
+/** Named items with access rules: who sees which, in a prepared form. */
+import { InsufficientScopeError, type Refusal } from '../errors.js'
+import { mayUse } from '../principal/policy.js'
+import type { Principal } from '../principal/principal.js'
+import type { Item } from '../tools/tool.js'
+import { prepare } from './messages.js'
+import type { Dialect } from './schemas.js'
+
+export interface Shelved<T extends Item> {
+  readonly item: T
+  /** The item as a list shows it. */
+  readonly wire: (dialect: Dialect) => object
+}
+
+/** Prepared lists kept, one for each set of items that some caller may see. */
+const maxPrepared = 128
+
+/**
+ * Items in the order of their keys. Rights are asked anew at every list and every use; only the
+ * text of a list is kept, by which of the guarded items are in it.
+ */
+export class Shelf<T extends Item, S extends Shelved<T>> {
+  readonly #items = new Map<string, S>()
+  readonly #prepared = new Map<string, readonly object[]>()
+  #guarded: S[] = []
+
+  get size (): number {
+    return this.#items.size
+  }
+
+  /** Throws where the key is taken. */
+  add (key: string, shelved: S): void {
+    if (this.#items.has(key)) throw new TypeError(`${key} is defined twice`)
+    this.#items.set(key, shelved)
+    const sorted = [...this.#items].sort(([a], [b]) => a < b ? -1 : 1)
+    this.#items.clear()
+    for (const [name, item] of sorted) this.#items.set(name, item)
+    this.#changed()
+  }
+
+  /** False where there is no such item. */
+  remove (key: string): boolean {
+    const removed = this.#items.delete(key)
+    this.#changed()
+    return removed
+  }
+
+  /** What `principal` may see. The same array for the same rights. */
+  list (principal: Principal, dialect: Dialect): readonly object[] {
+    const key = dialect + this.#guarded.map(({ item }) => seenBy(principal, item) ? '+' : '-').join('')
+    const known = this.#prepared.get(key)
+    if (known !== undefined) return known
+    if (this.#prepared.size >= maxPrepared) this.#prepared.clear()
+    const made = prepare(this.visible(principal).map(({ wire }) => wire(dialect)))
+    this.#prepared.set(key, made)
+    return made
+  }
+
+  visible (principal: Principal): S[] {
+    return [...this.#items.values()].filter(({ item }) => seenBy(principal, item))
+  }
+
+  values (): Iterable<S> {
+    return this.#items.values()
+  }
+
+  get (key: string): S | undefined {
+    return this.#items.get(key)
+  }
+
+  #changed (): void {
+    this.#prepared.clear()
+    this.#guarded = [...this.#items.values()].filter(({ item }) => item.access !== undefined)
+  }
+}
+
+/** An item that does not hide is listed for all, so that a caller knows what to ask a right for. */
+export function seenBy (principal: Principal, item: Item): boolean {
+  const denied = item.access?.denied ?? 'hide'
+  return denied !== 'hide' || mayUse(principal, item.access)
+}
+
+/** What stands in the way of `principal`: `undefined` nothing, `'hide'` and `'error'` as the item says, or a challenge. */
+export function denialOf (principal: Principal, item: Item): 'hide' | 'error' | Refusal | undefined {
+  if (mayUse(principal, item.access)) return undefined
+  const denied = item.access?.denied ?? 'hide'
+  if (denied !== 'challenge') return denied
+  const scope = item.access?.scopes?.join(' ')
+  return new InsufficientScopeError({
+    reason: `${item.name} needs ${scope ?? 'another role'}`,
+    ...(scope === undefined ? {} : { data: { scope } })
+  })
+}

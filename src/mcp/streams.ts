@@ -1,0 +1,75 @@
+/** The long-lived streams of an endpoint: how many a caller may hold, and when each ends. */
+import { TooManyStreamsError } from '../errors.js'
+import type { Principal } from '../principal/principal.js'
+import { EventStream } from './outlet.js'
+
+export interface StreamsOptions {
+  /** Default 16. */
+  readonly maxPerPrincipal?: number
+}
+
+/** Timers hold 31 bits of milliseconds; a credential may live longer. */
+const longestTimerMs = 2 ** 31 - 1
+
+interface Open {
+  readonly principal: Principal
+  readonly end: () => void
+}
+
+export class Streams {
+  readonly #maxPerPrincipal: number
+  readonly #open = new Set<Open>()
+  readonly #counts = new Map<string, number>()
+
+  constructor ({ maxPerPrincipal = 16 }: StreamsOptions = {}) {
+    this.#maxPerPrincipal = maxPerPrincipal
+  }
+
+  get size (): number {
+    return this.#open.size
+  }
+
+  /**
+   * Opens a stream that ends when the credential of `principal` does. `farewell` writes the last
+   * message and is called where the stream ends on our side. Throws where the caller has too many.
+   */
+  open (principal: Principal, farewell: (stream: EventStream) => void = () => {}): EventStream {
+    const count = this.#counts.get(principal.id) ?? 0
+    if (count >= this.#maxPerPrincipal) throw new TooManyStreamsError({ data: { limit: this.#maxPerPrincipal } })
+    this.#counts.set(principal.id, count + 1)
+    const stream = new EventStream()
+    const end = (): void => {
+      farewell(stream)
+      stream.end()
+    }
+    const entry = { principal, end }
+    this.#open.add(entry)
+    const timer = endAt(principal.expiresAt, end)
+    stream.readable.once('close', () => {
+      clearInterval(timer)
+      this.#open.delete(entry)
+      const left = (this.#counts.get(principal.id) ?? 1) - 1
+      if (left === 0) this.#counts.delete(principal.id)
+      else this.#counts.set(principal.id, left)
+    })
+    return stream
+  }
+
+  /** Ends the streams of every principal that `over` is true for. */
+  endWhere (over: (principal: Principal) => boolean): void {
+    for (const { principal, end } of this.#open) if (over(principal)) end()
+  }
+
+  close (): void {
+    this.endWhere(() => true)
+  }
+}
+
+function endAt (expiresAt: number | undefined, end: () => void): NodeJS.Timeout | undefined {
+  if (expiresAt === undefined) return undefined
+  const timer = setTimeout(() => {
+    if (Date.now() >= expiresAt) end()
+    else timer.refresh()
+  }, Math.min(longestTimerMs, Math.max(0, expiresAt - Date.now())))
+  return timer.unref()
+}

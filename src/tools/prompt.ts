@@ -1,0 +1,35 @@
+/** The shape of a prompt: arguments in, messages for the caller's model out. */
+import type { z } from 'zod'
+import type { Completer } from './resource.js'
+import type { CallContext, Content, Item } from './tool.js'
+
+export interface PromptMessage {
+  role: 'user' | 'assistant'
+  content: Content
+}
+
+export interface PromptResult {
+  description?: string
+  messages: PromptMessage[]
+}
+
+export type PromptArguments = z.ZodObject
+
+export interface PromptDefinition<A extends PromptArguments = PromptArguments> extends Item {
+  /** Arguments arrive as strings (MCP 2025-11-25, Prompts); `describe()` tells callers what they are. */
+  readonly input?: A
+  /** Suggests values, by argument. */
+  readonly complete?: Readonly<Record<string, Completer>>
+  /** A text stands for one message of the user. */
+  readonly handler: (args: z.output<A>, context: CallContext) => Promise<PromptResult | string> | PromptResult | string
+}
+
+export type Prompt = PromptDefinition
+
+/**
+ * Types the handler's arguments by the input schema. The prompt is checked when the endpoint is
+ * registered, not here.
+ */
+export function definePrompt<const A extends PromptArguments> (prompt: PromptDefinition<A>): Prompt {
+  return prompt as unknown as Prompt
+}

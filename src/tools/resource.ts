@@ -1,0 +1,34 @@
+/** The shape of a resource: one fixed URI, or a template whose variables callers fill in. */
+import type { Annotations, CallContext, Item, ResourceContents } from './tool.js'
+
+/** One or more contents; a text stands for one of the resource's own `mimeType`. */
+export type ResourceResult = string | Omit<ResourceContents, 'uri'> | readonly ResourceContents[]
+
+interface ResourceItem extends Item {
+  readonly mimeType?: string
+  readonly annotations?: Annotations
+}
+
+export interface FixedResource extends ResourceItem {
+  readonly uri: string
+  /** Bytes, where known. */
+  readonly size?: number
+  readonly read: (uri: string, context: CallContext) => Promise<ResourceResult> | ResourceResult
+}
+
+export type Completer = (value: string, context: CallContext) => Promise<readonly string[]> | readonly string[]
+
+export interface TemplateResource extends ResourceItem {
+  /** Like `notes://{team}/{id}`: a variable is one path segment; operators such as `{?x}` or `{+x}` are refused. */
+  readonly uriTemplate: string
+  readonly read: (uri: string, context: CallContext, variables: Readonly<Record<string, string>>) => Promise<ResourceResult> | ResourceResult
+  /** Suggests values, by variable. */
+  readonly complete?: Readonly<Record<string, Completer>>
+}
+
+export type Resource = FixedResource | TemplateResource
+
+/** A resource is checked when the endpoint is registered, not here. */
+export function defineResource<const R extends Resource> (resource: R): R {
+  return resource
+}
