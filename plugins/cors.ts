@@ -52,13 +52,16 @@ const cors: FastifyPluginAsync<CorsOptions> = async (fastify, { maxAgeSeconds = 
 
   // `@fastify/cors` merges a route's own options over those it was registered with, so that a
   // host's registration obeys ours here. A route that brings its own keeps them.
+  const ours = corsIsOn ? settings : false
   fastify.addHook('onRoute', route => {
-    route.config = { cors: corsIsOn ? settings : false, ...route.config }
+    route.config = { cors: ours, ...route.config }
   })
 
   fastify.addHook('onRequest', async (request, reply) => {
     const { origin, host } = request.headers
     const { config } = request.routeOptions
+    // Unknown paths pass no onRoute hook, and a host's hook may still run after this one.
+    if (request.is404) config.cors = ours
     if (hostHasCors) for (const name of grants) reply.removeHeader(name)
     if (corsIsOn) reply.header('vary', varyWith(reply.getHeader('vary')))
     if (config.public !== true) {

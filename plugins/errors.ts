@@ -1,4 +1,5 @@
 /** The error handler and the not-found handler: every no has one shape, and nothing internal leaves. */
+import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { BadUrlError, InternalError, NotFoundError, type Refusal } from '../src/errors.js'
@@ -35,6 +36,7 @@ const errors: FastifyPluginAsync<ErrorsOptions> = async (fastify, { notFound = t
     request.refusal = refusal
     log(request, refusal, error, logRefusals)
     keepConnection(reply)
+    dropBadHeaders(reply)
     return sendRefusal(refusal, request, reply)
   })
 
@@ -65,6 +67,18 @@ function log (request: FastifyRequest, refusal: Refusal, error: unknown, logRefu
  */
 function keepConnection (reply: FastifyReply): void {
   if (reply.raw.getHeader('connection') === undefined) reply.removeHeader('connection')
+}
+
+/** A header that Node won't write fails this answer too, and then Fastify's own handler quotes it. */
+function dropBadHeaders (reply: FastifyReply): void {
+  for (const [name, value] of Object.entries(reply.getHeaders())) {
+    try {
+      validateHeaderName(name)
+      for (const one of [value].flat()) validateHeaderValue(name, String(one))
+    } catch {
+      reply.removeHeader(name)
+    }
+  }
 }
 
 export default fp(errors, { name: 'mcp-errors', fastify: '5.x' })

@@ -31,7 +31,7 @@ export interface Edge {
 const loopbackHosts = ['localhost', '127.0.0.1', '[::1]'] as const
 /** `uri-host [":" port]` of RFC 9110 §7.2, without the forms that only a URL parser would see through. */
 const hostForm = /^(\[[0-9a-f:.]{2,45}\]|[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?)(?::(\d{1,5}))?$/
-const originForm = /^https?:\/\/[^\s/?#@\\*%]+$/i
+const originForm = /^https?:\/\/[^\s\p{Cc}/?#@\\*%]+$/iu
 
 interface HostName { readonly name: string, readonly port: string }
 

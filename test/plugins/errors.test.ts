@@ -84,6 +84,16 @@ t.test('an answer that can not be written as JSON is a masked 500', async t => {
   t.notMatch(reply.body, secret)
 })
 
+t.test('a header that can not be sent is a masked 500', async t => {
+  const app = await build(t)
+  app.get('/', async (_request, reply) => { reply.header('x-good', 'a').header('x-bad', `${secret}\nb`) })
+  const reply = await app.inject('/')
+  t.equal(reply.statusCode, 500)
+  t.equal(reply.json().code, 'MCP_ERR_INTERNAL')
+  t.equal(reply.headers['x-good'], 'a')
+  t.notMatch(JSON.stringify(reply.headers) + reply.body, /x-bad|hunter/)
+})
+
 t.test('a refusal keeps its status, data and headers, and those that were set before', async t => {
   const app = await build(t)
   app.get('/', async (_request, reply) => {

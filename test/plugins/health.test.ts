@@ -1,0 +1,46 @@
+/** The one public route. */
+import Fastify, { type FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import cors from '../../plugins/cors.js'
+import errors from '../../plugins/errors.js'
+import health, { type HealthOptions } from '../../plugins/health.js'
+
+async function build (t: Test, options: HealthOptions = {}): Promise<FastifyInstance> {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(errors)
+  await app.register(cors)
+  await app.register(health, options)
+  return app
+}
+
+t.test('anybody learns that the server answers, and when', async t => {
+  const app = await build(t)
+  const before = Date.now()
+  const reply = await app.inject({ url: '/health', headers: { host: '10.0.0.1:3000', origin: 'https://evil.example' } })
+  t.equal(reply.statusCode, 200)
+  t.strictSame(Object.keys(reply.json()), ['status', 'timestamp'])
+  t.equal(reply.json().status, 'ok')
+  const timestamp = Date.parse(reply.json().timestamp)
+  t.ok(timestamp >= before && timestamp <= Date.now())
+})
+
+t.test('no cache keeps the answer', async t => {
+  const app = await build(t)
+  t.equal((await app.inject('/health')).headers['cache-control'], 'no-store')
+})
+
+t.test('HEAD answers without a body', async t => {
+  const app = await build(t)
+  const reply = await app.inject({ method: 'HEAD', url: '/health' })
+  t.equal(reply.statusCode, 200)
+  t.equal(reply.body, '')
+})
+
+t.test('it lives where it was put, alone on a bare server', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(health, { path: '/live' })
+  t.equal((await app.inject('/live')).statusCode, 200)
+  t.equal((await app.inject('/health')).statusCode, 404)
+})
