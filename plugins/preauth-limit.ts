@@ -1,0 +1,63 @@
+/** Limits failed authentication and unknown paths per address, before any credential is verified. */
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { createAddressKeys } from '../src/address.js'
+import { sha256 } from '../src/digest.js'
+import { isPreflight, isPublic, isWellKnownProbe } from '../src/exemptions.js'
+import { createLimiter } from '../src/limits.js'
+import { readCredentials } from '../src/principal/credentials.js'
+import type { KnownCredentials } from '../src/principal/known.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /**
+     * Charges the request's address, once however often it is called, and sets the limit headers.
+     * Rejects with a `RateLimitedError` where the charge did not fit.
+     */
+    chargeAddress: (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+  }
+}
+
+export interface PreauthLimitOptions {
+  /** Failures an address may have in a window; from 1. Default 30. */
+  max?: number
+  /** Length of a window in milliseconds, counted from the first failure; from 1. Default 60,000. */
+  windowMs?: number
+  /** Credentials that pass from a locked-out address all the same. Left out: none does. */
+  known?: KnownCredentials
+}
+
+const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, options) => {
+  const { max = 30, windowMs = 60_000, known } = options
+  const limiter = await createLimiter({ policy: 'address', max, windowMs })
+  const addressKey = createAddressKeys()
+  const charged = new WeakSet<FastifyRequest>()
+
+  fastify.decorate('chargeAddress', async (request, reply) => {
+    if (charged.has(request)) return
+    charged.add(request)
+    const reading = await limiter.take(addressKey(request.ip))
+    limiter.writeHeaders(reply, reading)
+    // Of many failures at once each was let in by a look at an open bucket; the charge decides.
+    if (reading.isExceeded) throw limiter.refusal(reading)
+  })
+
+  fastify.addHook('onRequest', async (request, reply) => {
+    if (isPublic(request)) return
+    const reading = await limiter.peek(addressKey(request.ip))
+    if (reading.remaining > 0 || isPreflight(request) || isWellKnownProbe(request)) return
+    if (known !== undefined && isKnown(request, known)) return
+    limiter.writeHeaders(reply, reading)
+    throw limiter.refusal(reading)
+  })
+}
+
+/** True where all that the request presents was found good a short while ago: a guess never was. */
+function isKnown (request: FastifyRequest, known: KnownCredentials): boolean {
+  const { key, token, malformed } = readCredentials(request.raw.rawHeaders)
+  if (malformed !== undefined || (key === undefined && token === undefined)) return false
+  return (key === undefined || known.recall('key', sha256(key)) !== null) &&
+    (token === undefined || known.recall('token', sha256(token)) !== null)
+}
+
+export default fp(preauthLimit, { name: 'mcp-preauth-limit', fastify: '5.x' })

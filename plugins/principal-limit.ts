@@ -1,0 +1,56 @@
+/** Limits each authenticated caller, whatever address it calls from. */
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { isPublic } from '../src/exemptions.js'
+import { createLimiter } from '../src/limits.js'
+import type { Budget } from '../src/tools/tool.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /**
+     * Takes `cost` (a whole number from 0) from the caller's bucket, all or nothing, and sets the
+     * limit headers. Rejects with a `RateLimitedError` where it does not fit. Without a caller,
+     * or at no cost, it does nothing.
+     */
+    chargePrincipal: (request: FastifyRequest, reply: FastifyReply, cost: number) => Promise<void>
+    /** What remains of the caller's bucket; `null` without a caller. Takes nothing. */
+    budgetOf: (request: FastifyRequest) => Promise<Budget | null>
+  }
+}
+
+export interface PrincipalLimitOptions {
+  /** Requests a caller may make in a window; from 1. Default 100. */
+  max?: number
+  /** Length of a window in milliseconds, counted from the first request; from 1. Default 60,000. */
+  windowMs?: number
+}
+
+const principalLimit: FastifyPluginAsync<PrincipalLimitOptions> = async (fastify, options) => {
+  const { max = 100, windowMs = 60_000 } = options
+  const limiter = await createLimiter({ policy: 'user', max, windowMs })
+
+  async function charge (request: FastifyRequest, reply: FastifyReply, cost: number): Promise<void> {
+    if (!Number.isSafeInteger(cost) || cost < 0) throw new RangeError('A cost is a whole number from 0')
+    const { principal } = request
+    if (principal === null || cost === 0) return
+    const reading = await limiter.take(principal.id, cost)
+    limiter.writeHeaders(reply, reading)
+    if (reading.isExceeded) throw limiter.refusal(reading)
+  }
+
+  fastify.decorate('chargePrincipal', charge)
+
+  fastify.decorate('budgetOf', async ({ principal }) => {
+    if (principal === null) return null
+    const { max: limit, remaining, ttl } = await limiter.peek(principal.id)
+    return { limit, remaining, resetSeconds: Math.ceil(ttl / 1000) }
+  })
+
+  fastify.addHook('onRequest', async (request, reply) => {
+    if (request.principal === null || isPublic(request)) return
+    if (request.routeOptions.config.uncharged === true) return
+    await charge(request, reply, 1)
+  })
+}
+
+export default fp(principalLimit, { name: 'mcp-principal-limit', fastify: '5.x', dependencies: ['mcp-auth'] })

@@ -1,0 +1,26 @@
+/** Which requests the limits and the authentication leave alone. Nobody is let in by these. */
+import type { FastifyRequest } from 'fastify'
+
+/** The route says `config: { public: true }`. */
+export function isPublic (request: FastifyRequest): boolean {
+  return request.routeOptions.config?.public === true
+}
+
+/**
+ * A browser's question before a cross-origin call (Fetch Standard, CORS-preflight request). It
+ * never carries a credential, so none is looked at: a guess in it must stay without an answer.
+ */
+export function isPreflight (request: FastifyRequest): boolean {
+  const { headers } = request.raw
+  return request.method === 'OPTIONS' && headers.origin !== undefined && headers['access-control-request-method'] !== undefined
+}
+
+/**
+ * An unknown path below a `/.well-known/`: clients probe a dozen of them on each connect, and
+ * would lock themselves out.
+ */
+export function isWellKnownProbe (request: FastifyRequest): boolean {
+  if (!request.is404) return false
+  const [path = ''] = request.url.split('?', 1)
+  return path.includes('/.well-known/')
+}

@@ -1,0 +1,148 @@
+/** One rate limit: counts a key, writes the headers that say so, refuses. */
+import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
+import rateLimit from '@fastify/rate-limit'
+import { type BucketStore, createBucketStore } from './bucket-store.js'
+import { RateLimitedError, type Refusal } from './errors.js'
+
+export interface LimiterOptions {
+  /** The policy's name in the `RateLimit` fields, and in the log. */
+  readonly policy: 'address' | 'user'
+  /** Hits a window, a whole number from 1. */
+  readonly max: number
+  /** Milliseconds, a whole number from 1. */
+  readonly windowMs: number
+}
+
+/** What a bucket holds after a look or a hit. */
+export interface Reading {
+  readonly max: number
+  readonly remaining: number
+  /** Milliseconds until the window ends; 0 when nothing was used. */
+  readonly ttl: number
+  /** The hit did not fit. Never true of a look. */
+  readonly isExceeded: boolean
+}
+
+export interface Limiter {
+  /** Looks; changes nothing. `remaining === 0` is the question to ask: a look exceeds nothing. */
+  peek: (key: string, max?: number) => Promise<Reading>
+  /** Takes `cost` (1 where left out), all or nothing. `max` overrides the limiter's own for this key. */
+  take: (key: string, cost?: number, max?: number) => Promise<Reading>
+  /** Writes the limit headers of a reading on the reply. */
+  writeHeaders: (reply: FastifyReply, reading: Reading) => void
+  /** The 429 for a reading that does not fit. */
+  refusal: (reading: Reading) => Refusal
+}
+
+type Count = ReturnType<ReturnType<typeof Fastify>['createRateLimit']>
+
+/**
+ * Builds a limiter on `@fastify/rate-limit`. Throws where `max` or `windowMs` is no whole number
+ * from 1: the plugin would silently count to 1000 instead.
+ */
+export async function createLimiter ({ policy, max, windowMs }: LimiterOptions): Promise<Limiter> {
+  requireWhole(policy, 'max', max)
+  requireWhole(policy, 'windowMs', windowMs)
+  const limiterOf = await createCounters(createBucketStore({ windowMs }), windowMs)
+  const hit = limiterOf(1, max)
+
+  async function read (count: Count, key: string, callOptions?: { increment: false }): Promise<Reading> {
+    const result = await count(subject(key), callOptions)
+    if (result.isAllowed) throw new Error('The limiter let a key pass uncounted')
+    return result
+  }
+
+  async function take (key: string, cost = 1, ownMax = max): Promise<Reading> {
+    const reading = await read(cost === 1 && ownMax === max ? hit : limiterOf(cost, ownMax), key)
+    if (!reading.isExceeded || cost === 1) return reading
+    // A refused batch left the bucket as it was, and what is in there is still to be had.
+    const left = await peek(key, ownMax)
+    return { ...reading, remaining: left.remaining }
+  }
+
+  async function peek (key: string, ownMax = max): Promise<Reading> {
+    return await read(ownMax === max ? hit : limiterOf(1, ownMax), key, { increment: false })
+  }
+
+  const windowSeconds = seconds(windowMs)
+  return {
+    peek,
+    take,
+    writeHeaders (reply, { max: limit, remaining, ttl }) {
+      const reset = seconds(ttl)
+      reply.header('x-ratelimit-limit', limit)
+      reply.header('x-ratelimit-remaining', remaining)
+      reply.header('x-ratelimit-reset', reset)
+      // draft-ietf-httpapi-ratelimit-headers-10
+      reply.header('ratelimit-policy', `"${policy}";q=${limit};w=${windowSeconds}`)
+      reply.header('ratelimit', `"${policy}";r=${remaining};t=${reset}`)
+    },
+    refusal: ({ ttl }) => new RateLimitedError({
+      data: { retryAfterMs: Math.max(1, Math.ceil(ttl)) },
+      headers: { 'retry-after': String(Math.max(1, seconds(ttl))) },
+      reason: `the limit "${policy}" is used up`
+    })
+  }
+}
+
+/**
+ * The plugin on an instance of its own: in the host's app `createRateLimit` would be the host's,
+ * with its store and its parameters, wherever the host registered the plugin before us.
+ */
+async function createCounters (buckets: BucketStore, windowMs: number): Promise<(cost: number, max: number) => Count> {
+  class Store {
+    readonly cost: number
+
+    constructor (options: object) {
+      this.cost = 'cost' in options && typeof options.cost === 'number' ? options.cost : 1
+    }
+
+    incr (key: string, callback: Callback, _windowMs: number, max: number): void {
+      callback(null, buckets.take(key, this.cost, max))
+    }
+
+    read (key: string, callback: Callback): void {
+      callback(null, buckets.read(key))
+    }
+
+    child (options: object): Store {
+      return new Store(options)
+    }
+  }
+  const detached = Fastify()
+  await detached.register(rateLimit, { global: false, store: Store })
+  return (cost, max) => {
+    // Every parameter is given, and `cost` is our store's own: the plugin hands them all to `child`.
+    const parameters = { cost, max, timeWindow: windowMs, allowList: [], ban: -1, skipOnError: false, keyGenerator: keyOf }
+    return detached.createRateLimit(parameters)
+  }
+}
+
+type Callback = (error: Error | null, result?: { current: number, ttl: number }) => void
+
+interface Subject {
+  readonly key: string
+  readonly routeOptions: Record<string, never>
+}
+
+/**
+ * What the plugin sees instead of the request: of that it would also read the route's
+ * `rateLimit.groupId`, with which a host's route would hand out a second bucket.
+ */
+function subject (key: string): FastifyRequest {
+  return { key, routeOptions: {} } satisfies Subject as unknown as FastifyRequest
+}
+
+function keyOf (request: FastifyRequest): string {
+  return (request as unknown as Subject).key
+}
+
+function seconds (ms: number): number {
+  return Math.ceil(ms / 1000)
+}
+
+function requireWhole (policy: string, name: string, value: number): void {
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new RangeError(`The limit "${policy}" needs a whole number from 1 as ${name}`)
+  }
+}

@@ -1,0 +1,62 @@
+/** From what a request presents to one verdict: every credential sent must be good. */
+import { sha256 } from '../digest.js'
+import { isVerified, type Presented, type Rejected, type Verdict } from './credentials.js'
+import type { KnownCredentials } from './known.js'
+
+/** A value, or a promise of it where the answer is elsewhere: what is at hand is not awaited. */
+export type Eventually<T> = T | Promise<T>
+
+export interface Verifiers {
+  /** Judges a key by its SHA-256 in hex. Rejects (or throws) only on a fault. Left out: no key is good. */
+  readonly verifyKey?: ((digest: string) => Eventually<Verdict>) | undefined
+  /** Judges a token. Rejects (or throws) only on a fault. Left out: no token is good. */
+  readonly verifyToken?: ((token: string) => Eventually<Verdict>) | undefined
+  /** Told of what proved good, and asked before a token is verified again. */
+  readonly known?: KnownCredentials | undefined
+}
+
+export const nothingPresented: Rejected = Object.freeze({ reason: 'no credential was presented' })
+const noKeys: Rejected = Object.freeze({ reason: 'API keys are not accepted here' })
+const noTokens: Rejected = Object.freeze({ reason: 'tokens are not accepted here' })
+
+/**
+ * Makes the judge of requests. With a key and a token both must be good, and the key names the
+ * principal. The verdict is a promise only where a verifier's is.
+ */
+export function createAuthenticator (verifiers: Verifiers): (presented: Presented) => Eventually<Verdict> {
+  const { verifyKey = () => noKeys, verifyToken = () => noTokens, known } = verifiers
+
+  // Always compared anew: a look-up of known keys would take its time from which keys there are.
+  function judgeKey (key: string): Eventually<Verdict> {
+    const digest = sha256(key)
+    return after(verifyKey(digest), (verdict) => {
+      if (known !== undefined && isVerified(verdict)) known.remember('key', digest, verdict)
+      return verdict
+    })
+  }
+
+  function judgeToken (token: string): Eventually<Verdict> {
+    if (known === undefined) return verifyToken(token)
+    const digest = sha256(token)
+    // Verified again at half time, so that a token in use never ceases to be known.
+    const recalled = known.recall('token', digest, known.ttlMs / 2)
+    if (recalled !== null) return recalled
+    return after(verifyToken(token), (verdict) => {
+      if (isVerified(verdict)) known.remember('token', digest, verdict)
+      return verdict
+    })
+  }
+
+  return ({ key, token, malformed }) => {
+    if (malformed !== undefined) return { reason: malformed }
+    if (key === undefined) return token === undefined ? nothingPresented : judgeToken(token)
+    if (token === undefined) return judgeKey(key)
+    return after(judgeKey(key), (byKey) => after(judgeToken(token), (byToken) => (
+      isVerified(byKey) && !isVerified(byToken) ? byToken : byKey
+    )))
+  }
+}
+
+function after<T, U> (value: Eventually<T>, next: (value: T) => Eventually<U>): Eventually<U> {
+  return value instanceof Promise ? value.then(next) : next(value)
+}

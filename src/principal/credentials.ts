@@ -1,0 +1,72 @@
+/** What a request presents as proof of its caller: reads the headers, judges nothing. */
+import type { Principal } from './principal.js'
+
+/** What was sent. At least one of the two, or why what was sent is no credential; nothing at all is neither. */
+export interface Presented {
+  readonly key?: string
+  readonly token?: string
+  /** For the log. The request is refused, whatever else it carries. */
+  readonly malformed?: string
+}
+
+/** A credential that proved good. */
+export interface Verified {
+  readonly principal: Principal
+  /** The token's `jti`, where it has one. */
+  readonly tokenId?: string
+}
+
+/** A credential that did not, and why: a constant for the log, nothing of it goes to the caller. */
+export interface Rejected {
+  readonly reason: string
+}
+
+export type Verdict = Verified | Rejected
+
+export function isVerified (verdict: Verdict): verdict is Verified {
+  return 'principal' in verdict
+}
+
+/** Longer ones are refused unread. Node's own cap on all headers is 16 KiB. */
+export const maxCredentialLength = 8192
+
+const nothing: Presented = Object.freeze({})
+
+/**
+ * Reads `x-api-key` and `authorization` from the raw header list: in `headers` Node drops a
+ * second Authorization and joins two keys. Whoever repeats one presents no credential.
+ *
+ * Another scheme than Bearer (a proxy's Basic) is no attempt at ours and is ignored
+ * (RFC 6750 §3.1). Does not look at the query or the body.
+ */
+export function readCredentials (rawHeaders: readonly string[]): Presented {
+  let key: string | undefined
+  let authorization: string | undefined
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? ''
+    const value = rawHeaders[i + 1] ?? ''
+    // By length first: most headers are neither, and lower-casing them all is most of the time spent here.
+    if (name.length === 9 && name.toLowerCase() === 'x-api-key') {
+      if (key !== undefined) return { malformed: 'x-api-key is repeated' }
+      key = value
+    } else if (name.length === 13 && name.toLowerCase() === 'authorization') {
+      if (authorization !== undefined) return { malformed: 'authorization is repeated' }
+      authorization = value
+    }
+  }
+  if (key === undefined && authorization === undefined) return nothing
+  if (key !== undefined && (key === '' || key.length > maxCredentialLength)) {
+    return { malformed: 'the API key is empty or too long' }
+  }
+  return authorization === undefined ? { key: key ?? '' } : withToken(key, authorization)
+}
+
+/** Adds the token of `Bearer <token>` (RFC 6750 §2.1; the scheme in any case, RFC 9110 §11.1). */
+function withToken (key: string | undefined, authorization: string): Presented {
+  const rest = key === undefined ? nothing : { key }
+  if (!/^bearer(?![\w!#$%&'*+.^`|~-])/i.test(authorization)) return rest
+  const token = authorization.slice(6).replace(/^ +/, '')
+  if (token.length > maxCredentialLength) return { malformed: 'the token is too long' }
+  if (authorization[6] !== ' ' || !/^[\w.~+/-]+=*$/.test(token)) return { malformed: 'the token is not of the form "Bearer <token>"' }
+  return { ...rest, token }
+}

@@ -1,0 +1,52 @@
+/** Makes JWTs, and knows what a user id and a lifetime look like. */
+import { randomUUID } from 'node:crypto'
+import { createSigner } from 'fast-jwt'
+import type { Role } from './principal.js'
+
+export interface GenerateTokenOptions {
+  /** The HS256 secret. `JWT_SECRET` of the environment where left out. */
+  readonly secret?: string
+}
+
+const unitSeconds: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 }
+/** Ten years: whoever wants more wants an API key. */
+const maxLifetimeSeconds = 3650 * 86_400
+const maxUserIdLength = 256
+
+/**
+ * A signed JWT for a user: `sub`, `role`, `iat`, `exp` and a fresh `jti`. `expiresIn` is a
+ * lifetime as `parseLifetime` reads it. Does not check that the role may be given away.
+ * Throws a `RangeError` on a bad user id, role or lifetime, an `Error` without a secret.
+ */
+export function generateToken (userId: string, role: Role = 'user', expiresIn = '24h', options: GenerateTokenOptions = {}): string {
+  checkUserId(userId)
+  if (role !== 'admin' && role !== 'user') throw new RangeError('role must be "admin" or "user"')
+  const lifetimeSeconds = parseLifetime(expiresIn)
+  const secret = options.secret ?? process.env.JWT_SECRET
+  if (secret === undefined || secret.trim() === '') throw new Error('No secret to sign with: set JWT_SECRET, or pass the option `secret`')
+  const iat = Math.floor(Date.now() / 1000)
+  const sign = createSigner({ key: secret, algorithm: 'HS256' })
+  return sign({ sub: userId, role, iat, exp: iat + lifetimeSeconds, jti: randomUUID() })
+}
+
+/**
+ * Seconds of a lifetime written as `90s`, `15m`, `1h`, `7d`, or as plain digits (seconds).
+ * Throws a `RangeError` on anything else, on zero and on more than 3650 days.
+ */
+export function parseLifetime (text: string): number {
+  // From untyped callers: `exec` would read the number 3600 and the list ['1h'], too.
+  const [, digits = '', unit = ''] = (typeof text === 'string' && /^(\d{1,9})([smhd]?)$/.exec(text)) || []
+  const lifetimeSeconds = Number(digits) * (unitSeconds[unit] ?? 0)
+  if (!(lifetimeSeconds > 0 && lifetimeSeconds <= maxLifetimeSeconds)) {
+    throw new RangeError('A lifetime is digits with s, m, h or d, or plain seconds, such as 90s, 1h, 7d, 3600; at most 3650d')
+  }
+  return lifetimeSeconds
+}
+
+/** Throws a `RangeError` unless it is text of 1 to 256 characters, not only white space, without control characters. */
+export function checkUserId (userId: string): void {
+  // Lone surrogates (Cs) go with the control characters: encoded, they would all be the same user.
+  if (typeof userId !== 'string' || userId.length > maxUserIdLength || userId.trim() === '' || /[\p{Cc}\p{Cs}]/u.test(userId)) {
+    throw new RangeError('A user id is text of 1 to 256 characters, not only white space, without control characters')
+  }
+}

@@ -1,0 +1,97 @@
+/** What several credentials prove together, and what is verified again. */
+import t from 'tap'
+import { createAuthenticator, nothingPresented } from '../../../src/principal/authenticate.js'
+import type { Verdict, Verified } from '../../../src/principal/credentials.js'
+import { createKnownCredentials } from '../../../src/principal/known.js'
+
+const byKey: Verified = { principal: { id: 'apikey:1', role: 'user', scopes: [], method: 'api-key' } }
+const byToken: Verified = { principal: { id: 'jwt:ada', role: 'user', scopes: [], method: 'jwt' } }
+const bad: Verdict = { reason: 'bad' }
+
+t.test('a key and a token that are both good prove who the key names', async (t) => {
+  const authenticate = createAuthenticator({ verifyKey: () => byKey, verifyToken: () => byToken })
+  t.equal(authenticate({ key: 'k', token: 't' }), byKey)
+})
+
+t.test('a bad key beside a good token proves nobody', async (t) => {
+  const authenticate = createAuthenticator({ verifyKey: () => bad, verifyToken: () => byToken })
+  t.equal(authenticate({ key: 'k', token: 't' }), bad)
+})
+
+t.test('a bad token beside a good key proves nobody', async (t) => {
+  const authenticate = createAuthenticator({ verifyKey: () => byKey, verifyToken: () => bad })
+  t.equal(authenticate({ key: 'k', token: 't' }), bad)
+})
+
+t.test('a known token beside a bad key proves nobody', async (t) => {
+  const known = createKnownCredentials({ ttlMs: 60_000 })
+  const authenticate = createAuthenticator({ verifyKey: () => bad, verifyToken: () => byToken, known })
+  t.equal(authenticate({ token: 't' }), byToken)
+  t.equal(authenticate({ key: 'k', token: 't' }), bad)
+})
+
+t.test('nothing proves nobody', async (t) => {
+  const authenticate = createAuthenticator({ verifyKey: () => byKey, verifyToken: () => byToken })
+  t.equal(authenticate({}), nothingPresented)
+})
+
+t.test('what is malformed is not verified', async (t) => {
+  const authenticate = createAuthenticator({ verifyKey: () => byKey, verifyToken: () => byToken })
+  t.same(authenticate({ malformed: 'x-api-key is repeated' }), { reason: 'x-api-key is repeated' })
+})
+
+t.test('a kind of credential without a verifier proves nobody', async (t) => {
+  t.match(createAuthenticator({ verifyToken: () => byToken })({ key: 'k' }), { reason: String })
+  t.match(createAuthenticator({ verifyKey: () => byKey })({ token: 't' }), { reason: String })
+  t.match(createAuthenticator({ verifyKey: () => byKey })({ key: 'k', token: 't' }), { reason: String })
+})
+
+t.test('a verifier that has to ask elsewhere is waited for', async (t) => {
+  const authenticate = createAuthenticator({ verifyKey: () => byKey, verifyToken: async () => bad })
+  t.equal(authenticate({ key: 'k' }), byKey)
+  t.equal(await authenticate({ key: 'k', token: 't' }), bad)
+})
+
+t.test('the fault of a verifier is no verdict', async (t) => {
+  const known = createKnownCredentials({ ttlMs: 60_000 })
+  const authenticate = createAuthenticator({ verifyToken: async () => { throw new Error('no answer') }, known })
+  await t.rejects(async () => await authenticate({ token: 't' }), { message: 'no answer' })
+})
+
+t.test('a known token is verified again at half time, a key each time', async (t) => {
+  let time = 0
+  t.intercept(performance, 'now', { value: () => time })
+  const known = createKnownCredentials({ ttlMs: 1000 })
+  const verified: string[] = []
+  const authenticate = createAuthenticator({
+    verifyKey: () => { verified.push('key'); return byKey },
+    verifyToken: () => { verified.push('token'); return byToken },
+    known
+  })
+  for (time of [0, 499, 500, 999]) {
+    authenticate({ token: 't' })
+    authenticate({ key: 'k' })
+  }
+  t.same(verified, ['token', 'key', 'key', 'token', 'key', 'key'])
+})
+
+t.test('a token in use is always known, however long', async (t) => {
+  let time = 0
+  t.intercept(performance, 'now', { value: () => time })
+  const known = createKnownCredentials({ ttlMs: 1000 })
+  const authenticate = createAuthenticator({ verifyToken: () => byToken, known })
+  let digest = ''
+  const remember = known.remember
+  known.remember = (kind, ofToken, verified) => { digest = ofToken; remember(kind, ofToken, verified) }
+  for (time of [0, 400, 800, 1200, 1600]) {
+    authenticate({ token: 't' })
+    t.equal(known.recall('token', digest), byToken)
+  }
+})
+
+t.test('what was refused is not remembered', async (t) => {
+  const known = createKnownCredentials({ ttlMs: 60_000 })
+  known.remember = () => t.fail('a refused credential is remembered')
+  const authenticate = createAuthenticator({ verifyKey: () => bad, verifyToken: () => bad, known })
+  t.equal(authenticate({ key: 'k', token: 't' }), bad)
+})
