@@ -1,17 +1,43 @@
 /** The `/mcp` route: hands authenticated requests to the bridge and its replies to Fastify. */
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import { randomBytes } from 'node:crypto'
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { UnauthenticatedError } from '../src/errors.js'
 import { registerJsonBody } from '../src/json-body.js'
 import { Catalog, type ServerInfo } from '../src/mcp/catalog.js'
-import type { Incoming } from '../src/mcp/era.js'
+import { type EraName, createEndpoint } from '../src/mcp/endpoint.js'
 import { type Caller, Exchange } from '../src/mcp/exchange.js'
-import { createLegacyEra } from '../src/mcp/legacy.js'
 import type { Reply } from '../src/mcp/outlet.js'
+import type { Prompt } from '../src/tools/prompt.js'
+import type { Resource } from '../src/tools/resource.js'
 import type { Tool } from '../src/tools/tool.js'
+import { version } from '../src/version.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** What this endpoint offers; items may come and go while it runs. */
+    mcp: Endpoint
+  }
+}
+
+/** What the host may do with a running endpoint. */
+export interface Endpoint {
+  /** Throws where the item can't be served; nothing is added then. */
+  addTool: (tool: Tool) => void
+  addResource: (resource: Resource) => void
+  addPrompt: (prompt: Prompt) => void
+  /** False where there is no such item. */
+  removeTool: (name: string) => boolean
+  removeResource: (uri: string) => boolean
+  removePrompt: (name: string) => boolean
+  /** Tells subscribers that the resource at `uri` has other contents now. */
+  resourceUpdated: (uri: string) => void
+}
 
 export interface McpOptions {
-  readonly tools: readonly Tool[]
+  readonly tools?: readonly Tool[]
+  readonly resources?: readonly Resource[]
+  readonly prompts?: readonly Prompt[]
   /** Name and version told to clients. */
   readonly info?: ServerInfo
   /** Told to the client's model when it connects. */
@@ -22,18 +48,29 @@ export interface McpOptions {
   readonly bodyLimit?: number
   /** Default `/mcp`. */
   readonly path?: string
+  /** The protocol eras to serve. Default both. */
+  readonly eras?: readonly EraName[]
+  /** Long-lived streams that one caller may hold. Default 16. */
+  readonly maxStreamsPerPrincipal?: number
+  /**
+   * Signs what callers carry between the rounds of one call; at least 32 bytes, the same on every
+   * instance behind one address. Default: random, good for this process.
+   */
+  readonly stateKey?: Uint8Array
 }
 
 const methods = ['GET', 'POST', 'DELETE', 'PUT', 'PATCH', 'HEAD', 'OPTIONS']
 
 const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   const {
-    tools, instructions, path = '/mcp', requestTimeoutMs = 60_000, bodyLimit = 1024 * 1024,
-    info = { name: 'fastify-mcp-auth', version: '0.1.0' }
+    tools = [], resources = [], prompts = [], instructions, info = { name: 'fastify-mcp-auth', version },
+    path = '/mcp', requestTimeoutMs = 60_000, bodyLimit = 1024 * 1024, eras, maxStreamsPerPrincipal, stateKey = randomBytes(32)
   } = options
-  const catalog = new Catalog({ info, tools, ...(instructions === undefined ? {} : { instructions }) })
-  const era = createLegacyEra(catalog)
-  fastify.addHook('onClose', async () => { await era.close() })
+  const catalog = new Catalog({ info, instructions, tools, resources, prompts })
+  const endpoint = createEndpoint({ catalog, eras, maxStreamsPerPrincipal, stateKey })
+  fastify.decorate('mcp', operationsOf(catalog))
+  // Streams would keep the server from closing for ever.
+  fastify.addHook('preClose', async () => { await endpoint.close() })
 
   await fastify.register(async scope => {
     registerJsonBody(scope, { bodyLimit })
@@ -45,34 +82,43 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
       config: { mcp: true },
       handler: async (request, reply) => {
         const caller = callerOf(fastify, request, reply)
-        const incoming: Incoming = {
+        return send(reply, await endpoint.serve({
           method: request.method,
           headers: request.headers,
           body: request.body,
           open: () => new Exchange(caller, requestTimeoutMs),
           charge: caller.charge,
           onGone: listener => { onGone(reply, listener) }
-        }
-        return send(reply, await era.serve(incoming))
+        }))
       }
     })
   })
 }
 
+function operationsOf ({ tools, resources, prompts, changes }: Catalog): Endpoint {
+  return {
+    addTool: tool => { tools.put(tool); changes.publish({ kind: 'tools' }) },
+    addResource: resource => { resources.put(resource); changes.publish({ kind: 'resources' }) },
+    addPrompt: prompt => { prompts.put(prompt); changes.publish({ kind: 'prompts' }) },
+    removeTool: name => tools.remove(name) && changes.publish({ kind: 'tools' }),
+    removeResource: uri => resources.remove(uri) && changes.publish({ kind: 'resources' }),
+    removePrompt: name => prompts.remove(name) && changes.publish({ kind: 'prompts' }),
+    resourceUpdated: uri => { changes.publish({ kind: 'resource', uri }) }
+  }
+}
+
 /** Throws where no plugin put a principal on the request: an endpoint without one is closed. */
-function callerOf (fastify: FastifyPluginInstance, request: FastifyRequest, reply: FastifyReply): Caller {
+function callerOf (fastify: FastifyInstance, request: FastifyRequest, reply: FastifyReply): Caller {
   const { principal } = request
   if (!principal) throw new UnauthenticatedError({ reason: 'no plugin authenticated this request' })
   return {
     principal,
     requestId: request.id,
     log: request.log,
-    budget: async () => fastify.budgetOf === undefined ? null : await fastify.budgetOf(request),
-    charge: async cost => { await fastify.chargePrincipal?.(request, reply, cost) }
+    budget: async () => fastify.hasDecorator('budgetOf') ? await fastify.budgetOf(request) : null,
+    charge: async cost => { if (fastify.hasDecorator('chargePrincipal')) await fastify.chargePrincipal(request, reply, cost) }
   }
 }
-
-type FastifyPluginInstance = Parameters<typeof mcp>[0]
 
 function onGone (reply: FastifyReply, listener: () => void): void {
   reply.raw.once('close', () => { if (!reply.raw.writableFinished) listener() })

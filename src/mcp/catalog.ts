@@ -21,7 +21,7 @@ export interface ServerInfo {
 export interface CatalogOptions {
   readonly info: ServerInfo
   /** Told to the client's model when it connects. */
-  readonly instructions?: string
+  readonly instructions?: string | undefined
   readonly tools: readonly Tool[]
   readonly resources?: readonly Resource[]
   readonly prompts?: readonly Prompt[]

@@ -20,7 +20,9 @@ export class Changes {
     return () => { this.#listeners.delete(listener) }
   }
 
-  publish (change: Change): void {
+  /** Always true, so that a change which happened can be returned with its news. */
+  publish (change: Change): true {
     for (const listener of this.#listeners) listener(change)
+    return true
   }
 }

@@ -52,4 +52,3 @@ function argumentsOf (input: z.ZodObject): object[] {
     return { name, description, required: !schema.safeParse(undefined).success }
   })
 }
-

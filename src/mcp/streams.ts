@@ -5,7 +5,7 @@ import { EventStream } from './outlet.js'
 
 export interface StreamsOptions {
   /** Default 16. */
-  readonly maxPerPrincipal?: number
+  readonly maxPerPrincipal?: number | undefined
 }
 
 /** Timers hold 31 bits of milliseconds; a credential may live longer. */

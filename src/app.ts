@@ -1,0 +1,119 @@
+/** Every register call, in order, on one page: as a service of its own and inside another app. */
+import Fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
+import auth from '../plugins/auth.js'
+import cors from '../plugins/cors.js'
+import env from '../plugins/env.js'
+import errors from '../plugins/errors.js'
+import health from '../plugins/health.js'
+import mcp, { type McpOptions } from '../plugins/mcp.js'
+import preauthLimit, { type PreauthLimitOptions } from '../plugins/preauth-limit.js'
+import principalLimit, { type PrincipalLimitOptions } from '../plugins/principal-limit.js'
+import { type Config, type Environment, isLoopback, loadConfig } from './config.js'
+import type { EdgeRules } from './origins.js'
+import { createKnownCredentials } from './principal/known.js'
+import { serverOptions } from './server-options.js'
+import { builtInTools } from './tools/index.js'
+
+/** What the chain needs; nothing of it is read from the environment. */
+export interface McpAuthOptions extends McpOptions, EdgeRules {
+  /** Keys accepted in `x-api-key`. */
+  readonly apiKeys?: readonly string[] | undefined
+  /** The HS256 secret of the tokens accepted in `Authorization: Bearer`. One of the two is needed. */
+  readonly jwtSecret?: string | undefined
+  /** Failures per address. Default 30 in 60,000 ms. */
+  readonly preauthLimit?: Omit<PreauthLimitOptions, 'known'>
+  /** Milliseconds that a verified credential passes from a locked-out address. Default 600,000; 0 never. */
+  readonly knownTtlMs?: number
+  /** Requests per caller. Default 100 in 60,000 ms. */
+  readonly rateLimit?: PrincipalLimitOptions
+  /** The longest lifetime of a token from `generate-token`, in seconds. Default 30 days. */
+  readonly tokenMaxTtlSeconds?: number
+  /** Serve `whoami` and `generate-token` beside `tools`. Default true. */
+  readonly builtIns?: boolean
+}
+
+/** The scope's place in the app around it. */
+interface Place {
+  /** False where unknown paths belong to the host. */
+  readonly ownsNotFound: boolean
+  readonly logRefusals: boolean
+}
+
+/**
+ * The whole chain in a scope of its own: `app.register(mcpAuth, { prefix: '/tools', apiKeys })`.
+ * May be registered more than once; nothing of one reaches another or the host's own routes.
+ */
+export const mcpAuth: FastifyPluginAsync<McpAuthOptions> = async (scope, options) => {
+  await registerChain(scope, options, { ownsNotFound: scope.prefix !== '', logRefusals: true })
+}
+
+/** The order is the security design; docs/request-life.md tells it from a request's side. */
+async function registerChain (scope: FastifyInstance, options: McpAuthOptions, { ownsNotFound, logRefusals }: Place): Promise<void> {
+  const { apiKeys, jwtSecret, origins, allowedHosts, publicUrl, loopback, knownTtlMs = 600_000, preauthLimit: address, rateLimit, builtIns = true, tokenMaxTtlSeconds = 30 * 86_400, tools = [], ...rest } = options
+  const known = createKnownCredentials({ ttlMs: knownTtlMs })
+  const minting = jwtSecret === undefined ? undefined : { secret: jwtSecret, maxTtlSeconds: tokenMaxTtlSeconds }
+  const own = builtIns ? builtInTools(minting === undefined ? {} : { minting }) : []
+
+  // First, so that every later no has the one shape.
+  await scope.register(errors, { notFound: ownsNotFound, logRefusals })
+  // Before the limits: preflights carry no credential, and refusals keep their CORS headers.
+  await scope.register(cors, defined({ origins, allowedHosts, publicUrl, loopback }))
+  // Before any credential is looked at: a locked-out address costs us one look-up.
+  await scope.register(preauthLimit, { ...address, known })
+  await scope.register(auth, defined({ apiKeys, jwt: jwtSecret === undefined ? undefined : { secret: jwtSecret }, known }))
+  // After authentication: the key is the caller, not the address.
+  await scope.register(principalLimit, { ...rateLimit })
+  await scope.register(mcp, { ...rest, tools: [...own, ...tools] })
+}
+
+export interface AppOptions extends McpOptions, Pick<McpAuthOptions, 'builtIns'> {
+  /** Settings by their environment names, as docs/configuration.md lists them. */
+  readonly env?: Environment
+  /** A `.env` file to read beneath `env`: a path, or true for `./.env`. Default false. */
+  readonly dotenv?: boolean | string
+  /** Settings that were loaded already, in place of `env`. */
+  readonly config?: Config
+  /** Where log lines go. Default standard output. */
+  readonly logStream?: { write: (line: string) => void }
+}
+
+/** The service as an app that does not listen yet. Throws a `ConfigError` that names every bad setting. */
+export async function buildApp ({ env: environment = {}, dotenv = false, config: loaded, logStream, ...rest }: AppOptions): Promise<FastifyInstance> {
+  const { config, warnings } = loaded === undefined ? loadConfig({ env: environment, dotenv }) : { config: loaded, warnings: [] }
+  const app = Fastify(serverOptions({
+    logLevel: config.LOG_LEVEL,
+    bodyLimit: config.BODY_LIMIT,
+    trustProxy: config.TRUST_PROXY,
+    // A call may be silent until its deadline.
+    idleTimeoutMs: Math.max(120_000, config.REQUEST_TIMEOUT_MS + 10_000),
+    secrets: [...config.API_KEYS, ...(config.JWT_SECRET === undefined ? [] : [config.JWT_SECRET])],
+    ...(logStream === undefined ? {} : { logStream })
+  }))
+  for (const warning of warnings) app.log.warn(warning)
+  await app.register(env, { config })
+  await registerChain(app, { ...chainOptions(config), ...rest }, { ownsNotFound: true, logRefusals: false })
+  await app.register(health)
+  return app
+}
+
+function chainOptions (config: Config): McpAuthOptions {
+  return {
+    apiKeys: config.API_KEYS,
+    jwtSecret: config.JWT_SECRET,
+    preauthLimit: { max: config.PREAUTH_RATE_LIMIT_MAX, windowMs: config.PREAUTH_RATE_LIMIT_WINDOW_MS },
+    knownTtlMs: config.PREAUTH_KNOWN_TTL_MS,
+    rateLimit: { max: config.RATE_LIMIT_MAX, windowMs: config.RATE_LIMIT_WINDOW_MS },
+    origins: config.CORS_ORIGINS,
+    allowedHosts: config.ALLOWED_HOSTS,
+    loopback: isLoopback(config.HOST),
+    ...(config.PUBLIC_URL === undefined ? {} : { publicUrl: config.PUBLIC_URL }),
+    bodyLimit: config.BODY_LIMIT,
+    requestTimeoutMs: config.REQUEST_TIMEOUT_MS,
+    tokenMaxTtlSeconds: config.TOKEN_MAX_TTL
+  }
+}
+
+/** The entries that are set: an option of `undefined` would not mean its default everywhere. */
+function defined<T extends object> (options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> }
+}

@@ -1,0 +1,11 @@
+/** The package's entry. */
+export { buildApp, mcpAuth, type AppOptions, type McpAuthOptions } from './app.js'
+export { ConfigError, loadConfig, type Config, type Problem } from './config.js'
+export { PublicToolError, isRefusal, refusals, type Refusal } from './errors.js'
+export { generateToken, type GenerateTokenOptions } from './principal/token.js'
+export type { AccessRule } from './principal/policy.js'
+export type { Principal, Role } from './principal/principal.js'
+export { definePrompt, type Prompt, type PromptResult } from './tools/prompt.js'
+export { defineResource, type Resource, type ResourceResult } from './tools/resource.js'
+export { defineTool, type CallContext, type Content, type JsonSchema, type Tool, type ToolResult } from './tools/tool.js'
+export { version } from './version.js'

@@ -1,0 +1,49 @@
+/** The endpoint: which era a request belongs to, and what all eras share. */
+import type { Catalog } from './catalog.js'
+import { claimsModern } from './envelope.js'
+import type { Era, Incoming } from './era.js'
+import { createLegacyEra } from './legacy.js'
+import { createModernEra } from './modern.js'
+import type { Reply } from './outlet.js'
+import { Streams } from './streams.js'
+
+/** `legacy`: revisions up to 2025-11-25; `modern`: 2026-07-28. */
+export type EraName = 'legacy' | 'modern'
+
+export interface EndpointOptions {
+  readonly catalog: Catalog
+  /** Default both. */
+  readonly eras?: readonly EraName[] | undefined
+  readonly maxStreamsPerPrincipal?: number | undefined
+  readonly stateKey: Uint8Array
+}
+
+export interface McpEndpoint {
+  /** Throws a refusal where the request can't be served. */
+  serve: (incoming: Incoming) => Promise<Reply>
+  /** The open streams, so that they can be ended with their credential. */
+  readonly streams: Streams
+  close: () => Promise<void>
+}
+
+export function createEndpoint ({ catalog, eras = ['legacy', 'modern'], maxStreamsPerPrincipal, stateKey }: EndpointOptions): McpEndpoint {
+  const streams = new Streams({ maxPerPrincipal: maxStreamsPerPrincipal })
+  const modern = eras.includes('modern') ? createModernEra({ catalog, streams, stateKey }) : undefined
+  const legacy = eras.includes('legacy') ? createLegacyEra(catalog) : undefined
+  const only = legacy ?? modern
+  if (only === undefined) throw new TypeError('`eras` names neither legacy nor modern: nothing would be served')
+
+  return {
+    streams,
+    serve: async incoming => await eraOf(incoming).serve(incoming),
+    async close () {
+      streams.close()
+      await Promise.all([legacy?.close(), modern?.close()])
+    }
+  }
+
+  function eraOf (incoming: Incoming): Era {
+    if (modern === undefined || legacy === undefined) return only as Era
+    return claimsModern(incoming) ? modern : legacy
+  }
+}
