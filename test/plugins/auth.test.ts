@@ -1,0 +1,207 @@
+/** Who gets past the authentication of a bare Fastify, and what those hear who don't. */
+import { createHash } from 'node:crypto'
+import Fastify, { type FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import auth, { type AuthOptions } from '../../plugins/auth.js'
+import { encode, forge, forgeClaims, inSeconds, otherTails, secret } from '../support/tokens.js'
+
+const key = 'a-key-of-the-tests'
+const both: AuthOptions = { apiKeys: [key, 'another-key'], jwt: { secret } }
+
+/** The plugin alone; `/private` answers the principal, `/public` is open. */
+async function authApp (t: Test, options: AuthOptions = both): Promise<FastifyInstance> {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(auth, options)
+  app.get('/private', async (request) => ({ frozen: Object.isFrozen(request.principal), ...request.principal }))
+  app.get('/public', { config: { public: true } }, async (request) => ({ principal: request.principal }))
+  return app
+}
+
+t.test('a key proves its caller', async (t) => {
+  const app = await authApp(t)
+  const response = await app.inject({ url: '/private', headers: { 'x-api-key': key } })
+  const keyId = createHash('sha256').update(key).digest('hex').slice(0, 12)
+  t.equal(response.statusCode, 200)
+  t.same(response.json(), { frozen: true, id: `apikey:${keyId}`, role: 'user', scopes: [], method: 'api-key', keyId })
+})
+
+t.test('a token proves its caller', async (t) => {
+  const app = await authApp(t)
+  const exp = inSeconds(600)
+  const response = await app.inject({ url: '/private', headers: { authorization: `bearer ${forgeClaims({ exp, role: 'admin' })}` } })
+  t.equal(response.statusCode, 200)
+  t.same(response.json(), { frozen: true, id: 'jwt:ada', role: 'admin', scopes: [], method: 'jwt', expiresAt: exp * 1000 })
+})
+
+t.test('a key and a token that are both good prove who the key names', async (t) => {
+  const app = await authApp(t)
+  const response = await app.inject({ url: '/private', headers: { 'x-api-key': key, authorization: `Bearer ${forge()}` } })
+  t.match(response.json(), { method: 'api-key' })
+})
+
+t.test("a proxy's Basic beside a key is ignored", async (t) => {
+  const app = await authApp(t)
+  const response = await app.inject({ url: '/private', headers: { 'x-api-key': key, authorization: 'Basic dTpw' } })
+  t.equal(response.statusCode, 200)
+})
+
+t.test('a public route asks nobody who they are', async (t) => {
+  const app = await authApp(t)
+  const response = await app.inject({ url: '/public', headers: { 'x-api-key': key } })
+  t.same(response.json(), { principal: null })
+})
+
+t.test('a token is good until the moment it expires', async (t) => {
+  const app = await authApp(t)
+  const exp = inSeconds(600)
+  const headers = { authorization: `Bearer ${forgeClaims({ exp })}` }
+  t.intercept(Date, 'now', { value: () => exp * 1000 - 1 })
+  t.equal((await app.inject({ url: '/private', headers })).statusCode, 200)
+  t.intercept(Date, 'now', { value: () => exp * 1000 })
+  t.equal((await app.inject({ url: '/private', headers })).statusCode, 401)
+})
+
+const refused: Array<[string, Record<string, string | string[]>]> = [
+  ['a wrong key', { 'x-api-key': 'wrong' }],
+  ['an empty key', { 'x-api-key': '' }],
+  ['the beginning of a key', { 'x-api-key': key.slice(0, -1) }],
+  ['a key and more', { 'x-api-key': key + 'x' }],
+  ['a key in capitals', { 'x-api-key': key.toUpperCase() }],
+  ['a key with a space', { 'x-api-key': `${key} ` }],
+  ['two keys joined', { 'x-api-key': `${key}, ${key}` }],
+  ['a key sent twice', { 'x-api-key': [key, key] }],
+  ['the digest of a key', { 'x-api-key': createHash('sha256').update(key).digest('hex') }],
+  ['a key as a token', { authorization: `Bearer ${key}` }],
+  ['a token as a key', { 'x-api-key': forge() }],
+  ['a good key beside a bad token', { 'x-api-key': key, authorization: 'Bearer abc' }],
+  ['a good token beside a bad key', { 'x-api-key': 'wrong', authorization: `Bearer ${forge()}` }],
+  ['a token sent twice', { authorization: [`Bearer ${forge()}`, `Bearer ${forge()}`] }],
+  ['Bearer alone', { authorization: 'Bearer' }],
+  ['two words after Bearer', { authorization: 'Bearer abc def' }],
+  ['a token of 100 KB', { authorization: `Bearer ${'a'.repeat(100_000)}` }],
+  ['an expired token', { authorization: `Bearer ${forgeClaims({ exp: inSeconds(-1) })}` }],
+  ['a token without exp', { authorization: `Bearer ${forgeClaims({ exp: undefined })}` }],
+  ['a token without sub', { authorization: `Bearer ${forgeClaims({ sub: undefined })}` }],
+  ['a token that is not yet good', { authorization: `Bearer ${forgeClaims({ nbf: inSeconds(60) })}` }],
+  ['a token by alg none', { authorization: `Bearer ${encode({ alg: 'none' })}.${encode({ sub: 'ada' })}.` }],
+  ['a token by HS512', { authorization: `Bearer ${forge({ header: { alg: 'HS512' }, hash: 'sha512' })}` }],
+  ['a token with crit', { authorization: `Bearer ${forge({ header: { alg: 'HS256', crit: ['exotic'] } })}` }],
+  ['a token whose payload is no claims set', { authorization: `Bearer ${forge({ payload: '"ada"' })}` }],
+  ['a token with another spelling of its signature', { authorization: `Bearer ${otherTails(forge())[0]}` }]
+]
+
+for (const [what, headers] of refused) {
+  t.test(`${what} is refused like any other`, async (t) => {
+    const app = await authApp(t)
+    const one = await app.inject({ url: '/private', headers: { 'x-api-key': 'some other wrong key' } })
+    const other = await app.inject({ url: '/private', headers })
+    t.equal(other.statusCode, 401)
+    t.equal(other.headers['www-authenticate'], 'Bearer realm="mcp", error="invalid_token"')
+    t.equal(other.body, one.body)
+    t.same({ ...other.headers, date: '' }, { ...one.headers, date: '' })
+  })
+}
+
+const nothing: Array<[string, string, Record<string, string>]> = [
+  ['no credential', '/private', {}],
+  ['a key in the query', `/private?x-api-key=${key}&api_key=${key}`, {}],
+  ['a token in the query', `/private?access_token=${forge()}`, {}],
+  ['a key in a cookie', '/private', { cookie: `x-api-key=${key}` }],
+  ['Basic alone', '/private', { authorization: `Basic ${Buffer.from(`${key}:`).toString('base64')}` }],
+  ['an unknown scheme', '/private', { authorization: `Token ${key}` }]
+]
+
+for (const [what, url, headers] of nothing) {
+  t.test(`${what} gets the same refusal, and a challenge without an error`, async (t) => {
+    const app = await authApp(t)
+    const wrong = await app.inject({ url: '/private', headers: { 'x-api-key': 'wrong' } })
+    const response = await app.inject({ url, headers })
+    t.equal(response.statusCode, 401)
+    t.equal(response.headers['www-authenticate'], 'Bearer realm="mcp"')
+    t.equal(response.body, wrong.body)
+  })
+}
+
+for (const method of ['HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS'] as const) {
+  t.test(`${method} is closed to strangers, too`, async (t) => {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    await app.register(auth, both)
+    app.all('/everything', async () => 'reached')
+    t.equal((await app.inject({ method, url: '/everything' })).statusCode, 401)
+    t.equal((await app.inject({ method, url: '/everything', headers: { 'x-api-key': key } })).statusCode, 200)
+  })
+}
+
+t.test('a body of a stranger is not parsed', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(auth, both)
+  app.addContentTypeParser('*', () => t.fail('a body was parsed'))
+  app.post('/private', async () => 'reached')
+  const response = await app.inject({ method: 'POST', url: '/private', headers: { 'content-type': 'text/x' }, payload: '{' })
+  t.equal(response.statusCode, 401)
+})
+
+t.test('an unknown path is not found, with any credential', async (t) => {
+  const app = await authApp(t)
+  for (const headers of [{}, { 'x-api-key': 'wrong' }, { 'x-api-key': key }]) {
+    const response = await app.inject({ url: '/unknown', headers })
+    t.equal(response.statusCode, 404)
+  }
+})
+
+t.test('a preflight on a closed route is refused, whatever it carries', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(auth, both)
+  app.options('/private', async () => 'reached')
+  const preflight = { origin: 'https://a.example', 'access-control-request-method': 'POST', 'x-api-key': key }
+  const response = await app.inject({ method: 'OPTIONS', url: '/private', headers: preflight })
+  t.equal(response.statusCode, 401)
+})
+
+t.test('only the log hears why a credential is refused, and never the credential', async (t) => {
+  const lines: string[] = []
+  const app = Fastify({ logger: { level: 'trace', stream: { write: (line: string) => { lines.push(line) } } } })
+  t.teardown(() => app.close())
+  await app.register(auth, both)
+  app.get('/private', async () => 'reached')
+  app.setErrorHandler((error: { reason?: string }, request, reply) => {
+    request.log.info({ reason: error.reason })
+    return reply.code(401).send()
+  })
+  const token = forgeClaims({ exp: inSeconds(-1) })
+  await app.inject({ url: '/private', headers: { authorization: `Bearer ${token}` } })
+  await app.inject({ url: '/unknown', headers: { 'x-api-key': 'wrong-key' } })
+  t.match(lines.join(''), /FAST_JWT_EXPIRED/)
+  t.match(lines.join(''), /the API key is not known/)
+  t.notMatch(lines.join(''), new RegExp(`wrong-key|${token.slice(-20)}|${token.slice(0, 20)}`))
+})
+
+const badOptions: Array<[string, AuthOptions]> = [
+  ['no kind of credential', {}],
+  ['an empty list of keys and no secret', { apiKeys: [] }],
+  ['an empty secret', { jwt: { secret: '' } }],
+  ['a secret of spaces', { jwt: { secret: '   ' } }],
+  ['a public key as a secret', { jwt: { secret: '-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----' } }],
+  ['a key listed twice', { apiKeys: [key, key] }],
+  ['a blank key', { apiKeys: [' '] }],
+  ['a realm with a quote', { ...both, realm: 'a"b' }],
+  ['a realm with a line break', { ...both, realm: 'a\r\nx-evil: 1' }]
+]
+
+for (const [what, options] of badOptions) {
+  t.test(`${what} stops the boot`, async (t) => {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    await t.rejects(async () => { await app.register(auth, options) })
+  })
+}
+
+t.test('the realm is the operator\'s', async (t) => {
+  const app = await authApp(t, { ...both, realm: 'Team server #1' })
+  const response = await app.inject('/private')
+  t.equal(response.headers['www-authenticate'], 'Bearer realm="Team server #1"')
+})
