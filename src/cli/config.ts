@@ -1,0 +1,63 @@
+/** `config`: shows what is in effect and where it came from, with every secret masked. */
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { describeProblem, readSettings, variableNames, variables, type Reading, type Source, type VariableName } from '../config.js'
+import type { Terminal } from './terminal.js'
+
+const help = `
+Exits with 1 when the server would not start with these settings. Secrets are never printed.
+
+  $ fastify-mcp-auth config
+  $ fastify-mcp-auth config --json`
+
+interface Setting {
+  readonly name: VariableName
+  readonly value: unknown
+  readonly from: Source
+}
+
+/** `fail` is called where there are problems. */
+export function configCommand ({ env, directory, print, complain }: Terminal, fail: () => void): Command {
+  return new Command('config')
+    .description('show the settings in effect, secrets masked')
+    .option('--json', 'as JSON, with the parsed values')
+    .addHelpText('after', help)
+    .action(({ json = false }: { json?: boolean }) => {
+      const reading = readSettings({ env, dotenv: join(directory, '.env') })
+      const settings = variableNames.map(name => describeSetting(name, reading))
+      const problems = reading.problems.map(describeProblem)
+      if (json) print(JSON.stringify({ settings, problems, warnings: reading.warnings }, null, 2))
+      else {
+        print(table(settings.map(({ name, value, from }) => [name, shown(value), from])))
+        for (const warning of reading.warnings) complain(`Warning: ${warning}`)
+        for (const problem of problems) complain(`Problem: ${problem}`)
+      }
+      if (problems.length > 0) fail()
+    })
+}
+
+function describeSetting (name: VariableName, { config, problems, sources }: Reading): Setting {
+  const from = sources[name]
+  const faulty = from !== 'default' && problems.some(({ variable }) => variable === name)
+  const value = config[name] ?? null
+  if (variables[name].secret) return { name, value: mask(value, faulty), from }
+  return { name, value: faulty ? '(unusable)' : value, from }
+}
+
+/** That there is a secret and how long it is: enough to tell an old one from a new one. */
+function mask (value: unknown, faulty: boolean): string | null {
+  const pieces = (Array.isArray(value) ? value : [value]).filter(piece => typeof piece === 'string')
+  if (pieces.length === 0) return faulty ? '(unusable)' : null
+  const lengths = `${pieces.map(piece => piece.length).join(', ')} characters`
+  return pieces.length === 1 ? `(set, ${lengths})` : `(${pieces.length} set, ${lengths})`
+}
+
+function shown (value: unknown): string {
+  if (Array.isArray(value)) return value.length === 0 ? '(none)' : value.join(', ')
+  return value === null ? '(none)' : String(value)
+}
+
+function table (rows: ReadonlyArray<readonly [string, string, string]>): string {
+  const [first, second] = [0, 1].map(column => Math.max(...rows.map(row => row[column]?.length ?? 0)))
+  return rows.map(([name, value, from]) => `${name.padEnd(first ?? 0)}  ${value.padEnd(second ?? 0)}  ${from}`).join('\n')
+}

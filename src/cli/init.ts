@@ -1,0 +1,111 @@
+/** `init`: writes `.env` with fresh secrets, once, and says what to do with them. */
+import { randomBytes } from 'node:crypto'
+import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { ConfigError, endpointOf, readConfig, readSettings, type Config } from '../config.js'
+import { OperatorError } from './operator-error.js'
+import type { Terminal } from './terminal.js'
+
+const help = `
+An .env that is there already is kept as it is, and no secret is printed.
+
+  $ fastify-mcp-auth init && fastify-mcp-auth start`
+
+interface Secrets { readonly API_KEYS: string, readonly JWT_SECRET: string }
+
+export function initCommand (terminal: Terminal): Command {
+  return new Command('init')
+    .description('write .env with a fresh API key and JWT secret')
+    .addHelpText('after', help)
+    .action(() => { init(terminal) })
+}
+
+function init ({ env, directory, print, complain }: Terminal): void {
+  const path = join(directory, '.env')
+  const secrets: Secrets = { API_KEYS: `mcp_${randomSecret()}`, JWT_SECRET: randomSecret() }
+  if (existsSync(path)) return print(kept(readSettings({ env, dotenv: path }).config))
+  const { config, problems, sources } = readConfig(env, { values: { ...secrets }, faults: [] })
+  // Before anything is written: the settings of the environment would stop the start anyway.
+  if (problems.length > 0) throw new ConfigError(problems)
+  if (!writeOnce(path, envText(secrets))) return print(kept(config))
+  for (const name of ['API_KEYS', 'JWT_SECRET'] as const) {
+    if (sources[name] === 'environment') complain(`Warning: ${name} is set in the environment, which wins over .env`)
+  }
+  print(welcome(config, sources.API_KEYS === '.env' ? secrets.API_KEYS : undefined))
+}
+
+function randomSecret (): string {
+  return randomBytes(32).toString('base64url')
+}
+
+/** False where there is an `.env` by now. Leaves no half of one behind. */
+function writeOnce (path: string, text: string): boolean {
+  let file: number
+  try {
+    file = openSync(path, 'wx', 0o600)
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false
+    throw new OperatorError(`Can not write ${path} (${codeOf(error)}); run this in a directory that you may write to.`)
+  }
+  try {
+    writeFileSync(file, text)
+    return true
+  } catch (error) {
+    rmSync(path, { force: true })
+    throw new OperatorError(`Can not write ${path} (${codeOf(error)}).`)
+  } finally {
+    closeSync(file)
+  }
+}
+
+function codeOf (error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? 'unknown error'
+}
+
+function envText ({ API_KEYS, JWT_SECRET }: Secrets): string {
+  return `# Written by fastify-mcp-auth init. .env.example explains every setting.
+
+# API keys, comma-separated. A client sends one as the header x-api-key.
+API_KEYS=${API_KEYS}
+
+# The secret that signs and verifies tokens.
+JWT_SECRET=${JWT_SECRET}
+`
+}
+
+function kept (config: Config): string {
+  return `.env is there already and is kept as it is; the keys are in it.
+Endpoint: ${endpointText(config)}
+Settings: npx fastify-mcp-auth config`
+}
+
+/** `key` is left out where another one counts. */
+function welcome (config: Config, key = 'YOUR_API_KEY'): string {
+  const url = endpointText(config)
+  const client = { mcpServers: { 'fastify-mcp-auth': { type: 'http', url, headers: { 'x-api-key': key } } } }
+  return `
+Wrote .env with a new API key and a new JWT secret. The key is shown this once; .env keeps both.
+
+  Endpoint   ${url}
+  API key    ${key}
+
+Try it, once the server runs:
+
+  curl -s ${url} -H 'x-api-key: ${key}' -H 'Content-Type: application/json' -d '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
+
+Give it to an MCP client:
+
+${JSON.stringify(client, null, 2).replace(/^/gm, '  ')}
+
+Mint a JWT for somebody (sent as Authorization: Bearer …):
+
+  npx fastify-mcp-auth token --user ada --role user --expires 1h
+`
+}
+
+function endpointText (config: Config): string {
+  return config.PORT === 0 && config.PUBLIC_URL === undefined
+    ? endpointOf(config).replace(':0/', ':PORT/')
+    : endpointOf(config)
+}

@@ -1,0 +1,21 @@
+/** `start`: serves until it is told to stop. */
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { startServer } from '../server.js'
+import type { Terminal } from './terminal.js'
+
+const help = `
+Stops on SIGTERM and SIGINT: accepted calls are answered within ten seconds, then it exits with
+0; a second signal ends it at once.
+
+  $ fastify-mcp-auth start
+  $ PORT=8080 LOG_LEVEL=debug fastify-mcp-auth start`
+
+export function startCommand ({ env, directory, complain }: Terminal): Command {
+  return new Command('start')
+    .description('start the server')
+    .addHelpText('after', help)
+    .action(async () => {
+      await startServer({ env, dotenv: join(directory, '.env'), announce: complain })
+    })
+}

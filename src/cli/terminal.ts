@@ -1,0 +1,12 @@
+/** What a command touches of the process, so that a test can hand it something else. */
+import type { Environment } from '../config.js'
+
+export interface Terminal {
+  readonly env: Environment
+  /** The directory whose `.env` counts. */
+  readonly directory: string
+  /** Writes a line to stdout. */
+  readonly print: (line: string) => void
+  /** Writes a line to stderr. */
+  readonly complain: (line: string) => void
+}

@@ -1,0 +1,49 @@
+/** `token`: mints a JWT and prints nothing else, so that it pipes. */
+import { join } from 'node:path'
+import { Command, Option } from 'commander'
+import { loadConfig } from '../config.js'
+import type { Role } from '../principal/principal.js'
+import { generateToken, parseLifetime } from '../principal/token.js'
+import { OperatorError } from './operator-error.js'
+import type { Terminal } from './terminal.js'
+
+const help = `
+The token is signed with JWT_SECRET and lives at most TOKEN_MAX_TTL. It is a credential: keep it
+out of shared logs and chats.
+
+  $ fastify-mcp-auth token --user ada
+  $ fastify-mcp-auth token --user ada --role admin --expires 1h
+  $ curl -H "Authorization: Bearer $(fastify-mcp-auth token --user ada)" …`
+
+interface TokenArguments { user: string, role: Role, expires: string }
+
+export function tokenCommand ({ env, directory, print, complain }: Terminal): Command {
+  return new Command('token')
+    .description('mint a JWT and print it')
+    .requiredOption('-u, --user <id>', 'whom the token is for: its sub')
+    .addOption(new Option('-r, --role <role>', 'what they may do').choices(['user', 'admin']).default('user'))
+    .option('-e, --expires <lifetime>', 'how long it is good: 90s, 15m, 1h, 7d, or seconds', '24h')
+    .addHelpText('after', help)
+    .action(({ user, role, expires }: TokenArguments) => {
+      const { config, warnings } = loadConfig({ env, dotenv: join(directory, '.env') })
+      const { JWT_SECRET: secret, TOKEN_MAX_TTL: maxSeconds } = config
+      if (secret === undefined) throw new OperatorError('JWT_SECRET is not set, so there is nothing to sign with; fastify-mcp-auth init writes one')
+      if (lifetimeOf(expires) > maxSeconds) throw new OperatorError(`--expires is longer than TOKEN_MAX_TTL allows (${maxSeconds} seconds)`)
+      const token = mint(() => generateToken(user, role, expires, { secret }))
+      for (const warning of warnings) complain(`Warning: ${warning}`)
+      print(token)
+    })
+}
+
+function lifetimeOf (expires: string): number {
+  return mint(() => parseLifetime(expires), '--expires: ')
+}
+
+/** What the arguments got wrong is for the person who typed them; anything else is a bug. */
+function mint<T> (make: () => T, prefix = ''): T {
+  try {
+    return make()
+  } catch (error) {
+    throw error instanceof RangeError ? new OperatorError(prefix + error.message) : error
+  }
+}

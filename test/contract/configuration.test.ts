@@ -1,0 +1,60 @@
+/** Keeps the settings in the code, in `.env.example` and in `docs/configuration.md` in step. */
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { parseDotenv } from '../../src/config/dotenv.js'
+import { configSchema, readConfig, variableNames, variables } from '../../src/config.js'
+
+const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
+
+const inCode = variableNames.map(name => [name, variables[name].fallback])
+const example = read('.env.example')
+
+/** `#NAME=default`, and for the two placeholders `NAME=…`: [name, value, is active]. */
+const inExample = [...example.matchAll(/^(#?)([A-Z][A-Z0-9_]*)=(.*)$/gm)].map(([, hash, name = '', value = '']) => ({ name, value, active: hash === '' }))
+
+const inDocs = [...read('docs/configuration.md').matchAll(/^\| `([A-Z][A-Z0-9_]*)` \| (?:`([^`]*)` )?\| (.+) \|$/gm)].map(([, name = '', value = '']) => [name, value])
+
+t.test('the documentation lists every setting with its default, in the order of the code', async t => {
+  t.ok(inCode.length > 0)
+  t.same(inDocs, inCode)
+})
+
+t.test('the example lists every setting once', async t => {
+  t.same(inExample.map(({ name }) => name).sort(), [...variableNames].sort())
+})
+
+t.test('the example shows the default of every setting that is not a secret, commented out', async t => {
+  for (const { name, value, active } of inExample) {
+    const row = variables[name as keyof typeof variables]
+    if (row.secret) continue
+    t.equal(value, row.fallback, name)
+    t.notOk(active, name)
+  }
+})
+
+t.test('the example as it stands does not start, because of its secrets alone', async t => {
+  const { problems, warnings } = readConfig({}, parseDotenv(example))
+  t.same(problems.map(({ variable }) => variable), ['API_KEYS', 'JWT_SECRET'])
+  t.same(warnings, [])
+})
+
+t.test('the example with its placeholders replaced starts in production', async t => {
+  const edited = example.replace('change-me-api-key', 'k'.repeat(16)).replace('change-me-jwt-secret', 's'.repeat(32))
+  const { problems, warnings } = readConfig({ NODE_ENV: 'production' }, parseDotenv(edited))
+  t.same(problems, [])
+  t.same(warnings, [])
+})
+
+t.test('every comment of the example taken away as well, it still starts with the defaults', async t => {
+  const edited = example.replace('change-me-api-key', 'k'.repeat(16)).replace('change-me-jwt-secret', 's'.repeat(32)).replace(/^#([A-Z_]+=)/gm, '$1')
+  const { config, problems } = readConfig({}, parseDotenv(edited))
+  t.same(problems, [])
+  const { config: plain } = readConfig({ API_KEYS: 'k'.repeat(16), JWT_SECRET: 's'.repeat(32) })
+  t.same(config, plain)
+})
+
+t.test('every setting has a sentence for the reader and a place in the schema', async t => {
+  const { properties } = configSchema()
+  t.same(Object.keys(properties), variableNames)
+  for (const name of variableNames) t.match(variables[name].description, /^\S.+\.$/, name)
+})
