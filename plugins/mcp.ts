@@ -8,6 +8,7 @@ import { Catalog, type ServerInfo } from '../src/mcp/catalog.js'
 import { type EraName, createEndpoint } from '../src/mcp/endpoint.js'
 import { type Caller, Exchange } from '../src/mcp/exchange.js'
 import type { Reply } from '../src/mcp/outlet.js'
+import type { SessionsOptions } from '../src/mcp/sessions.js'
 import type { Prompt } from '../src/tools/prompt.js'
 import type { Resource } from '../src/tools/resource.js'
 import type { Tool } from '../src/tools/tool.js'
@@ -50,6 +51,8 @@ export interface McpOptions {
   readonly path?: string
   /** The protocol eras to serve. Default both. */
   readonly eras?: readonly EraName[]
+  /** Sessions for clients of the 2025 revisions: `true` for the defaults. Default off, every request stands alone. */
+  readonly sessions?: boolean | SessionsOptions
   /** Long-lived streams that one caller may hold. Default 16. */
   readonly maxStreamsPerPrincipal?: number
   /**
@@ -64,10 +67,10 @@ const methods = ['GET', 'POST', 'DELETE', 'PUT', 'PATCH', 'HEAD', 'OPTIONS']
 const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   const {
     tools = [], resources = [], prompts = [], instructions, info = { name: 'fastify-mcp-auth', version },
-    path = '/mcp', requestTimeoutMs = 60_000, bodyLimit = 1024 * 1024, eras, maxStreamsPerPrincipal, stateKey = randomBytes(32)
+    path = '/mcp', requestTimeoutMs = 60_000, bodyLimit = 1024 * 1024, eras, sessions = false, maxStreamsPerPrincipal, stateKey = randomBytes(32)
   } = options
   const catalog = new Catalog({ info, instructions, tools, resources, prompts })
-  const endpoint = createEndpoint({ catalog, eras, maxStreamsPerPrincipal, stateKey })
+  const endpoint = createEndpoint({ catalog, eras, maxStreamsPerPrincipal, stateKey, sessions: sessions === true ? {} : sessions === false ? undefined : sessions })
   fastify.decorate('mcp', operationsOf(catalog))
   // Streams would keep the server from closing for ever.
   fastify.addHook('preClose', async () => { await endpoint.close() })
@@ -86,6 +89,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
           method: request.method,
           headers: request.headers,
           body: request.body,
+          principal: caller.principal,
           open: () => new Exchange(caller, requestTimeoutMs),
           charge: caller.charge,
           onGone: listener => { onGone(reply, listener) }

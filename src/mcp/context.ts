@@ -24,6 +24,7 @@ export function createContext (exchange: Exchange, tools: () => readonly string[
     requestId: caller.requestId,
     get signal () { return exchange.signal },
     tools,
+    closeStream: () => { if (!exchange.ended) exchange.closeStream?.() },
     budget: caller.budget,
     log: async (level, data, logger) => {
       await notify('notifications/message', { level, data, ...(logger === undefined ? {} : { logger }) })

@@ -5,6 +5,7 @@ import type { Era, Incoming } from './era.js'
 import { createLegacyEra } from './legacy.js'
 import { createModernEra } from './modern.js'
 import type { Reply } from './outlet.js'
+import type { SessionsOptions } from './sessions.js'
 import { Streams } from './streams.js'
 
 /** `legacy`: revisions up to 2025-11-25; `modern`: 2026-07-28. */
@@ -16,6 +17,8 @@ export interface EndpointOptions {
   readonly eras?: readonly EraName[] | undefined
   readonly maxStreamsPerPrincipal?: number | undefined
   readonly stateKey: Uint8Array
+  /** Sessions of the legacy era. Left out: none. */
+  readonly sessions?: SessionsOptions | undefined
 }
 
 export interface McpEndpoint {
@@ -26,10 +29,10 @@ export interface McpEndpoint {
   close: () => Promise<void>
 }
 
-export function createEndpoint ({ catalog, eras = ['legacy', 'modern'], maxStreamsPerPrincipal, stateKey }: EndpointOptions): McpEndpoint {
+export function createEndpoint ({ catalog, eras = ['legacy', 'modern'], maxStreamsPerPrincipal, stateKey, sessions }: EndpointOptions): McpEndpoint {
   const streams = new Streams({ maxPerPrincipal: maxStreamsPerPrincipal })
   const modern = eras.includes('modern') ? createModernEra({ catalog, streams, stateKey }) : undefined
-  const legacy = eras.includes('legacy') ? createLegacyEra(catalog) : undefined
+  const legacy = eras.includes('legacy') ? createLegacyEra({ catalog, streams, sessions }) : undefined
   const only = legacy ?? modern
   if (only === undefined) throw new TypeError('`eras` names neither legacy nor modern: nothing would be served')
 

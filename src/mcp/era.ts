@@ -1,6 +1,6 @@
 /** The seam between the bridge and a protocol era: each era is one file behind this interface. */
-import type { Refusal } from '../errors.js'
-import { rpcRefusal } from '../errors.js'
+import { NotAcceptableError, type Refusal, rpcRefusal } from '../errors.js'
+import type { Principal } from '../principal/principal.js'
 import type { Exchange } from './exchange.js'
 import { type RequestId, type RpcMessage, serialize } from './messages.js'
 import type { Reply } from './outlet.js'
@@ -10,6 +10,7 @@ export interface Incoming {
   readonly method: string
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly body: unknown
+  readonly principal: Principal
   /** Makes the exchange of one message; the caller's limit was charged for the first already. */
   readonly open: () => Exchange
   /** Takes `cost` more from the caller's limit, or throws a refusal. */
@@ -23,6 +24,17 @@ export interface Era {
   /** Serves a request of this era. Throws a refusal where it can not be served at all. */
   serve: (incoming: Incoming) => Promise<Reply>
   close: () => Promise<void>
+}
+
+/**
+ * True where the caller takes an event stream. Only `application/json` is fine, too: then a reply
+ * is never a stream. Throws where it takes neither; no header, or a wildcard, takes both.
+ */
+export function takesStream ({ headers }: Incoming): boolean {
+  const { accept } = headers
+  if (typeof accept !== 'string' || /\*\/\*|text\/(\*|event-stream)/i.test(accept)) return true
+  if (/application\/(\*|json)/i.test(accept)) return false
+  throw new NotAcceptableError({ reason: 'Accept names neither JSON nor an event stream' })
 }
 
 /** A refusal as the text of a JSON-RPC error. */

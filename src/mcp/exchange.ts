@@ -43,6 +43,8 @@ export class Exchange {
   notify: Notify = async () => {}
   /** Asks the caller. Set by the era where it can. */
   ask: Ask | undefined
+  /** Closes the stream of this call on the caller, who comes back for the rest. Set by the era where it can. */
+  closeStream: (() => void) | undefined
   /** The refusal this message was answered with, for the status and the headers of the reply. */
   refusal: Refusal | undefined
   /** The caller's `_meta.progressToken`. */

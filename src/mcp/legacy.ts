@@ -1,14 +1,16 @@
 /** Protocol revisions up to 2025-11-25, on `@modelcontextprotocol/sdk`. Nothing else imports that SDK. */
-import { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { type JSONRPCMessage, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js'
-import { InternalError, InvalidRequestError, MethodNotAllowedError, ProtocolVersionError } from '../errors.js'
+import { CancelledError, InvalidRequestError, MethodNotAllowedError, ProtocolVersionError } from '../errors.js'
 import type { Catalog } from './catalog.js'
-import { type Era, type Incoming, WireError, answerText } from './era.js'
+import { type Era, type Incoming, answerText, takesStream } from './era.js'
 import type { Exchange } from './exchange.js'
-import { type RpcMessage, type RpcRequest, kindOf } from './messages.js'
+import { createServer } from './legacy-server.js'
+import { type RpcMessage, type RpcRequest, isRecord, kindOf } from './messages.js'
 import { Outlet, type Reply } from './outlet.js'
+import { Sessions, type SessionsOptions } from './sessions.js'
 import { Slots } from './slots.js'
+import type { Streams } from './streams.js'
 import { Turns } from './turn.js'
 
 /** The only revision with batches (MCP 2025-03-26, Base Protocol), and what a client without the header speaks. */
@@ -18,12 +20,20 @@ const stateful = new Set(['initialize', 'logging/setLevel'])
 
 const accepted: Reply = { status: 202 }
 
-export function createLegacyEra (catalog: Catalog): Era {
+export interface LegacyOptions {
+  readonly catalog: Catalog
+  readonly streams: Streams
+  /** Left out: no sessions, every request stands alone. */
+  readonly sessions?: SessionsOptions | undefined
+}
+
+export function createLegacyEra ({ catalog, streams, sessions: sessionsOptions }: LegacyOptions): Era {
+  const sessions = sessionsOptions === undefined ? undefined : new Sessions(catalog, streams, sessionsOptions)
   const slots = new Slots({ open: async () => await LegacySlot.open(catalog) })
 
   async function serveOne (message: RpcRequest, incoming: Incoming, outlet: Outlet): Promise<void> {
     const exchange = incoming.open()
-    incoming.onGone(() => { exchange.abort(new InternalError({ reason: 'the caller went away' })) })
+    incoming.onGone(() => { exchange.abort(new CancelledError({ reason: 'the caller went away' })) })
     exchange.notify = async (method, params) => {
       outlet.say(answerText({ jsonrpc: '2.0', method, params }, exchange, message.id))
     }
@@ -31,16 +41,12 @@ export function createLegacyEra (catalog: Catalog): Era {
     slot.serve(message, exchange, outlet, clean => { slots.give(slot, clean) })
   }
 
-  async function serveBatch (batch: readonly unknown[], incoming: Incoming): Promise<Reply> {
+  async function serveBatch (batch: readonly unknown[], incoming: Incoming, mayStream: boolean): Promise<Reply> {
     const requests: RpcRequest[] = []
-    for (const message of batch) {
-      const kind = kindOf(message)
-      if (kind === 'invalid' || (kind === 'request' && (message as RpcRequest).method === 'initialize')) throw new InvalidRequestError({ reason: 'a batch with a message that can not be in one' })
-      if (kind === 'request') requests.push(message as RpcRequest)
-    }
+    for (const message of batch) if (kindOf(message) === 'request') requests.push(message as RpcRequest)
     if (batch.length > 1) await incoming.charge(batch.length - 1)
     if (requests.length === 0) return accepted
-    const outlet = new Outlet(requests.length, true)
+    const outlet = new Outlet({ expected: requests.length, batch: true, mayStream })
     for (const request of requests) await serveOne(request, incoming, outlet)
     return await outlet.reply
   }
@@ -48,17 +54,20 @@ export function createLegacyEra (catalog: Catalog): Era {
   return {
     name: 'legacy',
     async serve (incoming) {
-      if (incoming.method !== 'POST') throw new MethodNotAllowedError({ headers: { allow: 'POST' } })
       const revision = revisionOf(incoming)
+      checkBatch(incoming.body, revision)
+      checkInitialize(incoming.body)
+      const fromSession = await sessions?.serve(incoming)
+      if (fromSession !== undefined) return fromSession
+      if (incoming.method !== 'POST') throw new MethodNotAllowedError({ headers: { allow: 'POST' } })
+      const mayStream = takesStream(incoming)
       const { body } = incoming
       if (Array.isArray(body)) {
-        if (revision !== batchRevision) throw new InvalidRequestError({ reason: `a batch in revision ${revision}` })
-        if (body.length === 0 || body.length > maxBatch) throw new InvalidRequestError({ reason: `a batch of ${body.length}` })
-        return await serveBatch(body, incoming)
+        return await serveBatch(body, incoming, mayStream)
       }
       switch (kindOf(body)) {
         case 'request': {
-          const outlet = new Outlet()
+          const outlet = new Outlet({ mayStream })
           await serveOne(body as RpcRequest, incoming, outlet)
           return await outlet.reply
         }
@@ -70,7 +79,31 @@ export function createLegacyEra (catalog: Catalog): Era {
           throw new InvalidRequestError({ reason: 'not a JSON-RPC message' })
       }
     },
-    async close () { slots.close() }
+    async close () {
+      slots.close()
+      await sessions?.close()
+    }
+  }
+}
+
+/** Throws where the body is a batch that its revision, or any, can't have. */
+function checkBatch (body: unknown, revision: string): void {
+  if (!Array.isArray(body)) return
+  if (revision !== batchRevision) throw new InvalidRequestError({ reason: `a batch in revision ${revision}` })
+  if (body.length === 0 || body.length > maxBatch) throw new InvalidRequestError({ reason: `a batch of ${body.length}` })
+  for (const message of body) {
+    const kind = kindOf(message)
+    if (kind === 'invalid' || (kind === 'request' && (message as RpcRequest).method === 'initialize')) throw new InvalidRequestError({ reason: 'a batch with a message that can not be in one' })
+  }
+}
+
+/** MCP 2025-11-25, Lifecycle. The SDK would answer with the words of its schema library. */
+function checkInitialize (body: unknown): void {
+  if (!isRecord(body) || body.method !== 'initialize') return
+  const { protocolVersion, capabilities, clientInfo } = isRecord(body.params) ? body.params : {}
+  if (typeof protocolVersion !== 'string' || !isRecord(capabilities) || !isRecord(clientInfo) ||
+    typeof clientInfo.name !== 'string' || typeof clientInfo.version !== 'string') {
+    throw new InvalidRequestError({ reason: 'initialize without protocolVersion, capabilities or clientInfo' })
   }
 }
 
@@ -92,7 +125,13 @@ class LegacySlot implements Transport {
 
   static async open (catalog: Catalog): Promise<LegacySlot> {
     const slot = new LegacySlot()
-    await createServer(catalog, () => slot.turns.exchange).connect(slot)
+    const current = (): Exchange | undefined => slot.turns.exchange
+    const server = createServer(catalog, false, async ({ method, params = {} }) => {
+      const exchange = current()
+      if (exchange === undefined) throw new Error('a request outside an exchange')
+      return await catalog.dispatch(method, params, exchange, 'draft-7')
+    }, current)
+    await server.connect(slot)
     return slot
   }
 
@@ -112,21 +151,4 @@ class LegacySlot implements Transport {
     this.turns.drop()
     this.onclose?.()
   }
-}
-
-/** A server of the SDK over the catalog. `current`: the exchange that a request belongs to. */
-function createServer (catalog: Catalog, current: () => Exchange | undefined): Server {
-  const { info, instructions } = catalog
-  const server = new Server(info, { capabilities: catalog.capabilities(false), ...(instructions === undefined ? {} : { instructions }) })
-  // One handler for all methods: the catalog checks the parameters, the SDK would do it twice more.
-  server.fallbackRequestHandler = async ({ method, params }) => {
-    const exchange = current()
-    if (exchange === undefined) throw new Error('a request outside an exchange')
-    try {
-      return await catalog.dispatch(method, params ?? {}, exchange, 'draft-7')
-    } catch (error) {
-      throw new WireError(exchange.refuse(error), exchange.caller.requestId)
-    }
-  }
-  return server
 }

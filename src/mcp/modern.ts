@@ -1,10 +1,10 @@
 /** Protocol revision 2026-07-28, on `@modelcontextprotocol/server`. */
 import { type JSONRPCMessage, PerRequestHTTPServerTransport, Server } from '@modelcontextprotocol/server'
-import { InternalError, InvalidRequestError, MethodNotAllowedError, UnknownResourceError } from '../errors.js'
+import { CancelledError, InvalidRequestError, MethodNotAllowedError, UnknownResourceError } from '../errors.js'
 import { Asking } from './asking.js'
 import type { Catalog } from './catalog.js'
 import { type Envelope, checkHeaderParameters, checkNotification, modernRevision, openEnvelope } from './envelope.js'
-import { type Era, type Incoming, WireError, answerText } from './era.js'
+import { type Era, type Incoming, WireError, answerText, takesStream } from './era.js'
 import { type Exchange, Suspended } from './exchange.js'
 import { listen } from './listen.js'
 import { type RpcMessage, type RpcNotification, type RpcRequest, isRecord, kindOf } from './messages.js'
@@ -53,6 +53,7 @@ export function createModernEra ({ catalog, streams, stateKey }: ModernOptions):
       const marked = typeof params.name === 'string' ? catalog.tools.get(params.name)?.headers : undefined
       if (marked !== undefined) checkHeaderParameters(marked, params.arguments, incoming.headers)
     }
+    const mayStream = takesStream(incoming)
     const exchange = incoming.open()
     if (method === 'subscriptions/listen') {
       try {
@@ -61,9 +62,9 @@ export function createModernEra ({ catalog, streams, stateKey }: ModernOptions):
         exchange.end()
       }
     }
-    const outlet = new Outlet()
+    const outlet = new Outlet({ mayStream })
     // A closed connection is a cancellation (MCP 2026-07-28, Transports).
-    incoming.onGone(() => { exchange.abort(new InternalError({ reason: 'the caller went away' })) })
+    incoming.onGone(() => { exchange.abort(new CancelledError({ reason: 'the caller went away' })) })
     exchange.notify = async (name, about) => {
       if (name === 'notifications/message' && !audible(about.level, envelope)) return
       outlet.say(answerText({ jsonrpc: '2.0', method: name, params: about }, exchange, request.id))

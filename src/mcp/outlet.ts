@@ -21,6 +21,15 @@ export const streamHeaders = {
   'x-accel-buffering': 'no'
 } as const
 
+export interface OutletOptions {
+  /** How many answers are due. Default 1. */
+  readonly expected?: number
+  /** The answers go out as an array. Default false. */
+  readonly batch?: boolean
+  /** False: the caller takes JSON alone, and what is said before the answer is lost. Default true. */
+  readonly mayStream?: boolean
+}
+
 /**
  * Collects what a POST is answered with, each message as its JSON text. The reply is JSON unless something is said before the
  * last answer; then it is a stream (MCP 2025-11-25, Transports, Sending Messages to the Server).
@@ -32,17 +41,18 @@ export class Outlet {
   readonly #batch: boolean
   #pending: number
   readonly #answers: string[] = []
+  readonly #mayStream: boolean
 
-  /** `expected`: how many answers are due; `batch`: they go out as an array, were they one. */
-  constructor (expected = 1, batch = false) {
+  constructor ({ expected = 1, batch = false, mayStream = true }: OutletOptions = {}) {
     this.#pending = expected
     this.#batch = batch
+    this.#mayStream = mayStream
     this.reply = new Promise(resolve => { this.#resolve = resolve })
   }
 
   /** Sends something before the answer, which makes the reply a stream. */
   say (message: string): void {
-    if (this.#pending === 0) return
+    if (this.#pending === 0 || !this.#mayStream) return
     if (this.#stream === undefined) {
       this.#stream = new EventStream()
       for (const answer of this.#answers.splice(0)) this.#stream.write(answer)
@@ -85,12 +95,17 @@ export class EventStream {
     this.#put(`event: message\ndata: ${message}\n\n`)
   }
 
+  /** Events that somebody else wrote already. */
+  pass (events: Uint8Array): void {
+    this.#put(events)
+  }
+
   end (): void {
     clearInterval(this.#beat)
     this.readable.end()
   }
 
-  #put (text: string): void {
+  #put (text: string | Uint8Array): void {
     if (this.readable.writableEnded || this.readable.destroyed) return
     if (this.readable.writableLength + this.readable.readableLength > maxBufferedBytes) {
       this.readable.destroy()

@@ -37,6 +37,17 @@ export class Streams {
     const count = this.#counts.get(principal.id) ?? 0
     if (count >= this.#maxPerPrincipal) throw new TooManyStreamsError({ data: { limit: this.#maxPerPrincipal } })
     this.#counts.set(principal.id, count + 1)
+    const stream = this.adopt(principal, farewell)
+    stream.readable.once('close', () => {
+      const left = (this.#counts.get(principal.id) ?? 1) - 1
+      if (left === 0) this.#counts.delete(principal.id)
+      else this.#counts.set(principal.id, left)
+    })
+    return stream
+  }
+
+  /** Like `open`, for the stream of one call: the request limit bounds how many there are. */
+  adopt (principal: Principal, farewell: (stream: EventStream) => void = () => {}): EventStream {
     const stream = new EventStream()
     const end = (): void => {
       farewell(stream)
@@ -46,11 +57,8 @@ export class Streams {
     this.#open.add(entry)
     const timer = endAt(principal.expiresAt, end)
     stream.readable.once('close', () => {
-      clearInterval(timer)
+      clearTimeout(timer)
       this.#open.delete(entry)
-      const left = (this.#counts.get(principal.id) ?? 1) - 1
-      if (left === 0) this.#counts.delete(principal.id)
-      else this.#counts.set(principal.id, left)
     })
     return stream
   }

@@ -97,6 +97,11 @@ export interface CallContext {
   sample: (request: SampleRequest) => Promise<SampleAnswer>
   /** The caller's workspace roots. */
   roots: () => Promise<ReadonlyArray<{ uri: string, name?: string }>>
+  /**
+   * Closes the stream of this call; the caller comes back for the rest after a while (MCP
+   * 2025-11-25, Transports, Resumability). Does nothing where the call has no session.
+   */
+  closeStream: () => void
   budget: () => Promise<Budget | null>
   /** The names of the tools that this caller may call, sorted. */
   readonly tools: () => readonly string[]

@@ -1,0 +1,267 @@
+/** One session of the 2025 revisions: a server of the SDK for one client, over the SDK's own transport. */
+import { randomUUID } from 'node:crypto'
+import type { Server } from '@modelcontextprotocol/sdk/server/index.js'
+import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
+import type { RequestHandlerExtra } from '@modelcontextprotocol/sdk/shared/protocol.js'
+import {
+  CreateMessageResultSchema, ElicitResultSchema, type JSONRPCMessage, ListRootsResultSchema, type ServerNotification, type ServerRequest, SetLevelRequestSchema
+} from '@modelcontextprotocol/sdk/types.js'
+import { CancelledError, InternalError, InvalidParamsError, InvalidRequestError, NotAcceptableError, PublicToolError, type RefusalClass, SessionNotFoundError, StreamConflictError, UnknownResourceError, fromRpcCode, rpcRefusal } from '../errors.js'
+import type { Principal } from '../principal/principal.js'
+import type { Catalog } from './catalog.js'
+import { notificationOf } from './changes.js'
+import { askLimitMs } from './context.js'
+import { type Incoming, takesStream } from './era.js'
+import { SessionEvents } from './event-store.js'
+import type { Exchange } from './exchange.js'
+import { createServer } from './legacy-server.js'
+import { type RequestId, type RpcRequest, kindOf } from './messages.js'
+import { type EventStream, type Reply, streamHeaders } from './outlet.js'
+import type { Streams } from './streams.js'
+
+export interface SessionOptions {
+  readonly catalog: Catalog
+  readonly streams: Streams
+  readonly principal: Principal
+  /** Told to clients in each stream: when to come back to one that was closed on them. */
+  readonly retryMs: number
+  readonly onClose: (session: Session) => void
+}
+
+type Extra = RequestHandlerExtra<ServerRequest, ServerNotification>
+
+const maxSubscriptions = 100
+const levels = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency']
+
+/** What may be asked, by method: the client's capability, and the shape of its answer. */
+const questions = {
+  'elicitation/create': { capability: 'elicitation', answer: ElicitResultSchema },
+  'sampling/createMessage': { capability: 'sampling', answer: CreateMessageResultSchema },
+  'roots/list': { capability: 'roots', answer: ListRootsResultSchema }
+} as const
+
+/** The refusal for what the SDK's transport refuses, by status; its words stay inside. */
+const refusedBy: Readonly<Record<number, RefusalClass>> = {
+  400: InvalidRequestError, 404: SessionNotFoundError, 406: NotAcceptableError, 409: StreamConflictError
+}
+
+export class Session {
+  readonly id = randomUUID()
+  /** As of the last request: rights may have changed since the first. */
+  principal: Principal
+  readonly #catalog: Catalog
+  readonly #streams: Streams
+  readonly #transport: SessionTransport
+  readonly #server: Server
+  readonly #onClose: (session: Session) => void
+  readonly #exchanges = new Map<RequestId, Exchange>()
+  readonly #subscriptions = new Set<string>()
+  readonly #unsubscribe: () => void
+  readonly #openedAt = performance.now()
+  #usedAt = this.#openedAt
+  #openStreams = 0
+  #level = 0
+
+  private constructor ({ catalog, streams, principal, retryMs, onClose }: SessionOptions) {
+    this.principal = principal
+    this.#catalog = catalog
+    this.#streams = streams
+    this.#onClose = onClose
+    this.#transport = new SessionTransport(this.id, retryMs, message => this.#leaving(message))
+    this.#server = createServer(catalog, true, async (request, extra) => await this.#dispatch(request.method, request.params ?? {}, extra), extra => this.#exchanges.get(extra.requestId))
+    this.#server.setRequestHandler(SetLevelRequestSchema, ({ params }) => {
+      this.#level = levels.indexOf(params.level)
+      return {}
+    })
+    this.#unsubscribe = catalog.changes.subscribe(change => {
+      if (change.kind === 'resource' && !(this.#subscriptions.has(change.uri) && catalog.resources.maySee(this.principal, change.uri))) return
+      this.#server.notification(notificationOf(change) as ServerNotification).catch(() => {})
+    })
+  }
+
+  static async open (options: SessionOptions): Promise<Session> {
+    const session = new Session(options)
+    session.#server.onclose = () => { session.#closed() }
+    await session.#server.connect(session.#transport)
+    return session
+  }
+
+  /** Milliseconds since the last request; 0 while a stream is open. */
+  get idleMs (): number {
+    return this.#openStreams > 0 ? 0 : performance.now() - this.#usedAt
+  }
+
+  get ageMs (): number {
+    return performance.now() - this.#openedAt
+  }
+
+  touch (principal: Principal): void {
+    this.principal = principal
+    this.#usedAt = performance.now()
+  }
+
+  async serve (incoming: Incoming): Promise<Reply> {
+    if (incoming.method === 'POST') await this.#admit(incoming)
+    else if (incoming.method === 'GET' && !takesStream(incoming)) throw new NotAcceptableError({ reason: 'a GET that takes no event stream' })
+    // Counted before the SDK opens it, so that one too many leaves nothing behind.
+    const standing = incoming.method === 'GET' ? this.#streams.open(incoming.principal) : undefined
+    const response = await this.#transport.handleRequest(webRequest(incoming), { parsedBody: incoming.body })
+    if (response.status >= 400) {
+      standing?.end()
+      standing?.readable.destroy()
+      for (const request of requestsIn(incoming.body)) this.#forget(request.id)
+      const Refused = refusedBy[response.status] ?? InternalError
+      throw new Refused({ reason: `refused by the SDK: ${await response.text()}` })
+    }
+    return this.#reply(response, standing ?? this.#streams.adopt(incoming.principal))
+  }
+
+  async close (): Promise<void> {
+    await this.#server.close()
+  }
+
+  /** Opens an exchange for each request of the body, before the SDK sees any. */
+  async #admit (incoming: Incoming): Promise<void> {
+    const { body } = incoming
+    if (!takesStream(incoming)) throw new NotAcceptableError({ reason: 'a session answers by event streams' })
+    const messages: unknown[] = Array.isArray(body) ? body : [body]
+    if (messages.some(message => kindOf(message) === 'invalid')) throw new InvalidRequestError({ reason: 'not a JSON-RPC message' })
+    const requests = requestsIn(body)
+    const ids = new Set(requests.map(({ id }) => id))
+    // The SDK would answer only one of two with the same id.
+    if (ids.size < requests.length || requests.some(({ id }) => this.#exchanges.has(id))) throw new InvalidRequestError({ reason: 'an id that is in flight already' })
+    if (messages.length > 1) await incoming.charge(messages.length - 1)
+    for (const { id } of requests) this.#exchanges.set(id, incoming.open())
+  }
+
+  async #dispatch (method: string, params: Record<string, unknown>, extra: Extra): Promise<Record<string, unknown>> {
+    const exchange = this.#exchanges.get(extra.requestId)
+    if (exchange === undefined) throw new Error('a request outside an exchange')
+    this.#equip(exchange, extra)
+    if (method === 'resources/subscribe' || method === 'resources/unsubscribe') return this.#subscribe(method, params.uri)
+    return await this.#catalog.dispatch(method, params, exchange, 'draft-7')
+  }
+
+  /** Ends the exchange of an answer on its way out. An error that the SDK made has words of its own: they stay inside. */
+  #leaving (message: JSONRPCMessage): JSONRPCMessage {
+    if ('method' in message || message.id === undefined) return message
+    const exchange = this.#exchanges.get(message.id)
+    if (exchange === undefined) return message
+    this.#forget(message.id)
+    if ('result' in message || exchange.refusal !== undefined) return message
+    const refusal = exchange.refuse(fromRpcCode(message.error.code, `refused by the SDK: ${message.error.message}`))
+    return rpcRefusal(refusal, exchange.caller.requestId, message.id) as JSONRPCMessage
+  }
+
+  /** Lets a handler speak, ask and hear of a cancellation over this session. */
+  #equip (exchange: Exchange, extra: Extra): void {
+    exchange.notify = async (method, params) => {
+      if (method === 'notifications/message' && levels.indexOf(String(params.level)) < this.#level) return
+      await extra.sendNotification({ method, params } as ServerNotification)
+    }
+    exchange.ask = async (method, params) => {
+      const { capability, answer } = questions[method as keyof typeof questions]
+      if (this.#server.getClientCapabilities()?.[capability] === undefined) throw new PublicToolError('This caller can not be asked here')
+      return await extra.sendRequest({ method, params } as ServerRequest, answer, { timeout: askLimitMs })
+    }
+    exchange.closeStream = extra.closeSSEStream
+    extra.signal.addEventListener('abort', () => {
+      exchange.abort(new CancelledError({ reason: 'cancelled by the caller' }))
+      this.#forget(extra.requestId)
+      this.#release(extra.requestId)
+    }, { once: true })
+  }
+
+  /** The SDK never answers a cancelled request, and would keep its stream open for ever. */
+  #release (id: RequestId): void {
+    this.#transport.closeSSEStream(id)
+    const cancelled = { jsonrpc: '2.0' as const, id, error: { code: InternalError.rpcCode, message: 'Cancelled' } }
+    this.#transport.send(cancelled).catch(() => {})
+  }
+
+  #subscribe (method: string, uri: unknown): Record<string, unknown> {
+    if (typeof uri !== 'string') throw new InvalidParamsError({ reason: 'a subscription needs a uri' })
+    if (method === 'resources/unsubscribe') {
+      this.#subscriptions.delete(uri)
+      return {}
+    }
+    if (!this.#catalog.resources.maySee(this.principal, uri)) throw new UnknownResourceError({ reason: 'a subscription to what this caller does not see' })
+    if (this.#subscriptions.size >= maxSubscriptions) throw new InvalidParamsError({ reason: 'too many subscriptions', data: { limit: maxSubscriptions } })
+    this.#subscriptions.add(uri)
+    return {}
+  }
+
+  #reply ({ status, headers, body }: Response, stream: EventStream): Reply {
+    const sessionId = headers.get('mcp-session-id')
+    const own = sessionId === null ? {} : { 'mcp-session-id': sessionId }
+    if (body === null) {
+      stream.readable.destroy()
+      return { status, headers: own }
+    }
+    this.#openStreams += 1
+    stream.readable.once('close', () => {
+      this.#openStreams -= 1
+      this.#usedAt = performance.now()
+    })
+    pump(body, stream).catch(() => { stream.readable.destroy() })
+    return { status, headers: { ...streamHeaders, ...own }, stream: stream.readable }
+  }
+
+  #forget (id: RequestId): void {
+    this.#exchanges.get(id)?.end()
+    this.#exchanges.delete(id)
+  }
+
+  #closed (): void {
+    this.#unsubscribe()
+    for (const exchange of this.#exchanges.values()) exchange.abort(new CancelledError({ reason: 'the session ended' }))
+    this.#exchanges.clear()
+    this.#onClose(this)
+  }
+}
+
+/** The SDK's transport, with a look at every message that leaves. */
+class SessionTransport extends WebStandardStreamableHTTPServerTransport {
+  readonly #leaving: (message: JSONRPCMessage) => JSONRPCMessage
+
+  constructor (sessionId: string, retryMs: number, leaving: (message: JSONRPCMessage) => JSONRPCMessage) {
+    super({
+      sessionIdGenerator: () => sessionId,
+      eventStore: new SessionEvents(),
+      retryInterval: retryMs,
+      // Our streams keep themselves alive.
+      keepAliveMs: 0
+    })
+    this.#leaving = leaving
+  }
+
+  override async send (message: JSONRPCMessage, options?: { relatedRequestId?: RequestId }): Promise<void> {
+    await super.send(this.#leaving(message), options)
+  }
+}
+
+function requestsIn (body: unknown): RpcRequest[] {
+  const messages: unknown[] = Array.isArray(body) ? body : [body]
+  return messages.filter((message): message is RpcRequest => kindOf(message) === 'request')
+}
+
+/** Only what the transport reads: never the credential. Accept was judged by us, more kindly. */
+function webRequest ({ method, headers }: Incoming): Request {
+  const own: Record<string, string> = { accept: 'application/json, text/event-stream', 'content-type': 'application/json' }
+  for (const name of ['mcp-session-id', 'mcp-protocol-version', 'last-event-id']) {
+    const value = headers[name]
+    if (typeof value === 'string') own[name] = value
+  }
+  return new Request('http://localhost/mcp', { method, headers: own })
+}
+
+async function pump (body: ReadableStream<Uint8Array>, stream: EventStream): Promise<void> {
+  const reader = body.getReader()
+  stream.readable.once('close', () => { reader.cancel().catch(() => {}) })
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) break
+    stream.pass(value)
+  }
+  stream.end()
+}

@@ -1,0 +1,100 @@
+/** Sessions of the 2025 revisions: each belongs to the principal that opened it, and none lives for ever. */
+import { InvalidRequestError, SessionNotFoundError, UnavailableError } from '../errors.js'
+import type { Principal } from '../principal/principal.js'
+import type { Catalog } from './catalog.js'
+import { type Incoming, takesStream } from './era.js'
+import { type RpcRequest, kindOf } from './messages.js'
+import type { Reply } from './outlet.js'
+import { Session } from './session.js'
+import type { Streams } from './streams.js'
+
+export interface SessionsOptions {
+  /** Milliseconds without a request or an open stream. Default 30 minutes. */
+  readonly idleMs?: number
+  /** Milliseconds from the start, whatever happens. Default 24 hours. */
+  readonly lifetimeMs?: number
+  /** One more ends the principal's least recently used. Default 16. */
+  readonly maxPerPrincipal?: number
+  /** Of all principals; one more is refused with 503. Default 1,000. */
+  readonly max?: number
+  /** Milliseconds after which a client comes back to a stream that was closed on it. Default 1,000. */
+  readonly retryMs?: number
+}
+
+const sweepMs = 30_000
+
+export class Sessions {
+  readonly #catalog: Catalog
+  readonly #streams: Streams
+  readonly #options: Required<SessionsOptions>
+  /** In the order of their last use. */
+  readonly #sessions = new Map<string, Session>()
+  readonly #sweeper: NodeJS.Timeout
+
+  constructor (catalog: Catalog, streams: Streams, options: SessionsOptions = {}) {
+    const { idleMs = 30 * 60_000, lifetimeMs = 24 * 60 * 60_000, maxPerPrincipal = 16, max = 1000, retryMs = 1000 } = options
+    this.#catalog = catalog
+    this.#streams = streams
+    this.#options = { idleMs, lifetimeMs, maxPerPrincipal, max, retryMs }
+    this.#sweeper = setInterval(() => { this.#sweep() }, Math.min(sweepMs, idleMs))
+    this.#sweeper.unref()
+  }
+
+  get size (): number {
+    return this.#sessions.size
+  }
+
+  /** Serves what names a session or opens one; `undefined` for what needs none. */
+  async serve (incoming: Incoming): Promise<Reply | undefined> {
+    const { method, headers, body, principal } = incoming
+    const id = headers['mcp-session-id']
+    if (id !== undefined) return await this.#find(id, principal).serve(incoming)
+    if (method !== 'POST') throw new InvalidRequestError({ reason: 'no session id' })
+    if (kindOf(body) !== 'request' || (body as RpcRequest).method !== 'initialize') return undefined
+    // Not by the SDK's word but before it: a session costs memory even where it comes to nothing.
+    if (!takesStream(incoming)) return undefined
+    return await this.#open(principal).then(async session => await session.serve(incoming))
+  }
+
+  async close (): Promise<void> {
+    clearInterval(this.#sweeper)
+    await Promise.all([...this.#sessions.values()].map(async session => { await session.close() }))
+  }
+
+  /** An unknown session, an expired one and another principal's are the same 404. */
+  #find (id: unknown, principal: Principal): Session {
+    const session = typeof id === 'string' ? this.#sessions.get(id) : undefined
+    if (session === undefined || session.principal.id !== principal.id || this.#isOver(session)) throw new SessionNotFoundError()
+    this.#sessions.delete(session.id)
+    this.#sessions.set(session.id, session)
+    session.touch(principal)
+    return session
+  }
+
+  async #open (principal: Principal): Promise<Session> {
+    const own = [...this.#sessions.values()].filter(session => session.principal.id === principal.id)
+    if (own.length >= this.#options.maxPerPrincipal) await own[0]?.close()
+    if (this.#sessions.size >= this.#options.max) {
+      this.#sweep()
+      if (this.#sessions.size >= this.#options.max) throw new UnavailableError({ headers: { 'retry-after': '60' }, data: { retryAfterMs: 60_000 }, reason: 'too many sessions' })
+    }
+    const session = await Session.open({
+      catalog: this.#catalog,
+      streams: this.#streams,
+      principal,
+      retryMs: this.#options.retryMs,
+      onClose: closed => { this.#sessions.delete(closed.id) }
+    })
+    this.#sessions.set(session.id, session)
+    return session
+  }
+
+  #isOver (session: Session): boolean {
+    const { idleMs, lifetimeMs } = this.#options
+    return session.idleMs > idleMs || session.ageMs > lifetimeMs
+  }
+
+  #sweep (): void {
+    for (const session of this.#sessions.values()) if (this.#isOver(session)) session.close().catch(() => {})
+  }
+}
