@@ -49,7 +49,7 @@ export interface LoggableError {
  * headers on errors. Total: getters that throw, proxies and thrown strings are no obstacle.
  */
 export function loggable (error: unknown, depth = 0): LoggableError {
-  if (typeof error !== 'object' || error === null) return { type: error === null ? 'null' : typeof error, message: cut(String(error)) }
+  if (typeof error !== 'object' || error === null) return { type: error === null ? 'null' : typeof error, message: shorten(String(error)) }
   const stack = field(error, 'stack')
   const code = field(error, 'code')
   const cause = depth < 3 ? read(error, 'cause') : undefined
@@ -64,7 +64,7 @@ export function loggable (error: unknown, depth = 0): LoggableError {
 
 function field (error: object, key: string): string | undefined {
   const value = read(error, key)
-  return typeof value === 'string' ? cut(value) : undefined
+  return typeof value === 'string' ? shorten(value) : undefined
 }
 
 function read (error: object, key: string): unknown {
@@ -76,7 +76,7 @@ function read (error: object, key: string): unknown {
 }
 
 /** A message may quote a whole body. */
-function cut (text: string): string {
+function shorten (text: string): string {
   return text.length > 8192 ? `${text.slice(0, 8192)}…` : text
 }
 
@@ -108,11 +108,13 @@ export function loggerOptions ({ level = 'info', stream, secrets }: LogOptions):
 /** Replaces Fastify's two lines a request, which hold the query, by one that does not. */
 export class RequestLog extends LogController {
   override incomingRequest (request: FastifyRequest, reply: FastifyReply): void {
-    reply.raw.once('close', () => { if (!reply.raw.writableFinished) logRequest(request, reply) })
+    const onClose = (): void => logRequest(request, reply, true)
+    reply.raw.once('close', onClose)
+    reply.raw.once('finish', () => reply.raw.off('close', onClose))
   }
 
   override requestCompleted (error: Error | null | undefined, request: FastifyRequest, reply: FastifyReply): void {
-    // A failed response is logged when it closes.
+    // A response that failed is logged when it closes.
     if (error == null) logRequest(request, reply)
   }
 
@@ -123,8 +125,8 @@ export class RequestLog extends LogController {
   override routeNotFound (): void {}
 }
 
-/** The line of a request. `cut: true` where the caller left before the answer was complete. */
-export function logRequest (request: FastifyRequest, reply: FastifyReply): void {
+/** The line of a request. `cut` where the caller left before the answer was complete. */
+export function logRequest (request: FastifyRequest, reply: FastifyReply, cut = false): void {
   request.log.info({
     method: request.method,
     path: pathOf(request.originalUrl),
@@ -134,7 +136,7 @@ export function logRequest (request: FastifyRequest, reply: FastifyReply): void 
     principal: request.principal?.id,
     code: request.refusal?.code,
     reason: request.refusal?.reason,
-    ...(reply.raw.writableFinished ? {} : { cut: true })
+    ...(cut ? { cut } : {})
   }, 'request')
 }
 

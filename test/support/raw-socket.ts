@@ -1,0 +1,53 @@
+/** A TCP connection that sends bytes as they are and keeps what comes back. */
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import type { Test } from 'tap'
+
+export interface RawSocket {
+  socket: Socket
+  send: (text: string) => void
+  text: () => string
+  /** Resolves when the text matches; rejects when the connection ends without. */
+  until: (pattern: RegExp) => Promise<string>
+  /** Resolves with all text when the server has closed the connection. */
+  closed: () => Promise<string>
+}
+
+/** Listens on a free port of 127.0.0.1. */
+export async function listen (app: FastifyInstance): Promise<number> {
+  return Number(new URL(await app.listen({ port: 0, host: '127.0.0.1' })).port)
+}
+
+export async function openSocket (t: Test, port: number): Promise<RawSocket> {
+  const socket = connect(port, '127.0.0.1')
+  t.teardown(() => socket.destroy())
+  let kept = ''
+  const done = new Promise<void>(resolve => socket.once('close', () => resolve()))
+  socket.setEncoding('utf8').on('data', chunk => { kept += String(chunk) }).on('error', () => {})
+  await once(socket, 'connect')
+  return {
+    socket,
+    send: text => { socket.write(text) },
+    text: () => kept,
+    until: async pattern => {
+      while (!pattern.test(kept)) {
+        const more = await Promise.race([once(socket, 'data').then(() => true), done.then(() => false)])
+        if (!more && !pattern.test(kept)) throw new Error(`closed after ${JSON.stringify(kept)}`)
+      }
+      return kept
+    },
+    closed: async () => { await done; return kept }
+  }
+}
+
+/** Status, headers and JSON body of a raw answer. */
+export function readAnswer (text: string): { status: number, headers: Record<string, string>, body: Record<string, unknown> } {
+  const [head = '', body = ''] = text.split('\r\n\r\n')
+  const [line = '', ...fields] = head.split('\r\n')
+  return {
+    status: Number(line.split(' ')[1]),
+    headers: Object.fromEntries(fields.map(field => [field.slice(0, field.indexOf(':')).toLowerCase(), field.slice(field.indexOf(':') + 1).trim()])),
+    body: JSON.parse(body)
+  }
+}
