@@ -83,6 +83,7 @@ export const StreamConflictError = define('MCP_ERR_STREAM_CONFLICT', 409, 'This 
 export const BodyTooLargeError = define('MCP_ERR_BODY_TOO_LARGE', 413, 'The body is too large')
 export const UnsupportedMediaTypeError = define('MCP_ERR_UNSUPPORTED_MEDIA_TYPE', 415, 'The body must be application/json')
 export const RateLimitedError = define('MCP_ERR_RATE_LIMITED', 429, 'Too many requests; wait as long as retryAfterMs says')
+export const TooManyCallsError = define('MCP_ERR_TOO_MANY_CALLS', 429, 'Too many calls of this tool at once; wait for one to end')
 export const TooManyStreamsError = define('MCP_ERR_TOO_MANY_STREAMS', 429, 'Too many open streams; close one first')
 export const HeadersTooLargeError = define('MCP_ERR_HEADERS_TOO_LARGE', 431, 'The headers are too large')
 export const UnknownMethodError = define('MCP_ERR_UNKNOWN_METHOD', 404, 'Method not found', -32601)

@@ -6,7 +6,7 @@ import { RateLimitedError, type Refusal } from './errors.js'
 
 export interface LimiterOptions {
   /** The policy's name in the `RateLimit` fields, and in the log. */
-  readonly policy: 'address' | 'user'
+  readonly policy: 'address' | 'user' | 'tool'
   /** Hits a window, a whole number from 1. */
   readonly max: number
   /** Milliseconds, a whole number from 1. */
@@ -25,7 +25,7 @@ export interface Reading {
 
 export interface Limiter {
   /** Looks; changes nothing. `remaining === 0` is the question to ask: a look exceeds nothing. */
-  peek: (key: string, max?: number) => Promise<Reading>
+  peek: (key: string, max?: number) => Reading
   /** Takes `cost` (1 where left out), all or nothing. `max` overrides the limiter's own for this key. */
   take: (key: string, cost?: number, max?: number) => Promise<Reading>
   /** Writes the limit headers of a reading on the reply. */
@@ -43,25 +43,22 @@ type Count = ReturnType<ReturnType<typeof Fastify>['createRateLimit']>
 export async function createLimiter ({ policy, max, windowMs }: LimiterOptions): Promise<Limiter> {
   requireWhole(policy, 'max', max)
   requireWhole(policy, 'windowMs', windowMs)
-  const limiterOf = await createCounters(createBucketStore({ windowMs }), windowMs)
-  const hit = limiterOf(1, max)
-
-  async function read (count: Count, key: string, callOptions?: { increment: false }): Promise<Reading> {
-    const result = await count(subject(key), callOptions)
-    if (result.isAllowed) throw new Error('The limiter let a key pass uncounted')
-    return result
-  }
+  const buckets = createBucketStore({ windowMs })
+  const counterOf = await createCounters(buckets, windowMs)
+  const counter = counterOf(1, max)
 
   async function take (key: string, cost = 1, ownMax = max): Promise<Reading> {
-    const reading = await read(cost === 1 && ownMax === max ? hit : limiterOf(cost, ownMax), key)
-    if (!reading.isExceeded || cost === 1) return reading
+    const count = cost === 1 && ownMax === max ? counter : counterOf(cost, ownMax)
+    const reading = await count(subject(key))
+    if (reading.isAllowed) throw new Error('The limiter let a key pass uncounted')
     // A refused batch left the bucket as it was, and what is in there is still to be had.
-    const left = await peek(key, ownMax)
-    return { ...reading, remaining: left.remaining }
+    return reading.isExceeded && cost > 1 ? { ...reading, remaining: peek(key, ownMax).remaining } : reading
   }
 
-  async function peek (key: string, ownMax = max): Promise<Reading> {
-    return await read(ownMax === max ? hit : limiterOf(1, ownMax), key, { increment: false })
+  // Straight from the store: every request starts with a look, and the plugin's takes longer than all the rest of it.
+  function peek (key: string, ownMax = max): Reading {
+    const { current, ttl } = buckets.read(key)
+    return { max: ownMax, remaining: Math.max(0, ownMax - current), ttl, isExceeded: false }
   }
 
   const windowSeconds = seconds(windowMs)

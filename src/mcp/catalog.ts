@@ -1,5 +1,6 @@
 /** All that an endpoint offers, whatever the era: from a method and its parameters to a result. */
 import { InvalidParamsError, UnknownMethodError } from '../errors.js'
+import type { Principal } from '../principal/principal.js'
 import type { Prompt } from '../tools/prompt.js'
 import type { Completer, Resource } from '../tools/resource.js'
 import type { Tool } from '../tools/tool.js'
@@ -10,6 +11,7 @@ import { isRecord } from './messages.js'
 import { PromptShelf } from './prompt-shelf.js'
 import { ResourceShelf } from './resource-shelf.js'
 import type { Dialect } from './schemas.js'
+import { denialOf } from './shelf.js'
 import { ToolShelf } from './tool-shelf.js'
 
 export interface ServerInfo {
@@ -55,6 +57,23 @@ export class Catalog {
       ...(this.resources.size + this.prompts.size === 0 ? {} : { completions: {} }),
       logging: {}
     }
+  }
+
+  /**
+   * Throws the challenge that stands before what a request names. Asked before a reply begins:
+   * a stream has no status left to say 403 with.
+   */
+  challenge (body: unknown, principal: Principal): void {
+    if (!isRecord(body) || !isRecord(body.params)) return
+    const { name, uri } = body.params
+    const item = body.method === 'tools/call' && typeof name === 'string'
+      ? this.tools.get(name)?.item
+      : body.method === 'prompts/get' && typeof name === 'string'
+        ? this.prompts.get(name)?.item
+        : body.method === 'resources/read' && typeof uri === 'string' ? this.resources.find(uri)?.item : undefined
+    if (item?.access?.denied !== 'challenge') return
+    const denial = denialOf(principal, item)
+    if (typeof denial === 'object') throw denial
   }
 
   /** Throws a refusal where the method or its parameters do not fit. */

@@ -14,9 +14,9 @@ export function createContext (exchange: Exchange, tools: () => readonly string[
     if (!exchange.ended) await exchange.notify(method, params)
   }
 
-  const ask = async (method: string, params: Record<string, unknown>): Promise<Record<string, unknown>> => {
+  const ask = async (method: string, params: Record<string, unknown>, key: string | undefined): Promise<Record<string, unknown>> => {
     if (exchange.ask === undefined || exchange.ended) throw new PublicToolError('This caller can not be asked here')
-    return await exchange.whileAsking(askLimitMs, exchange.ask(method, params))
+    return await exchange.whileAsking(askLimitMs, exchange.ask(method, params, key))
   }
 
   return {
@@ -39,10 +39,10 @@ export function createContext (exchange: Exchange, tools: () => readonly string[
         ...(message === undefined ? {} : { message })
       })
     },
-    elicit: async ({ message, schema }) =>
-      await ask('elicitation/create', { message, requestedSchema: schema }) as unknown as ElicitAnswer,
-    sample: async request =>
-      await ask('sampling/createMessage', { ...request }) as unknown as SampleAnswer,
-    roots: async () => (await ask('roots/list', {})).roots as Array<{ uri: string, name?: string }>
+    elicit: async ({ message, schema }, key) =>
+      await ask('elicitation/create', { message, requestedSchema: schema }, key) as unknown as ElicitAnswer,
+    sample: async (request, key) =>
+      await ask('sampling/createMessage', { ...request }, key) as unknown as SampleAnswer,
+    roots: async key => (await ask('roots/list', {}, key)).roots as Array<{ uri: string, name?: string }>
   }
 }

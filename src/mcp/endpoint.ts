@@ -38,7 +38,10 @@ export function createEndpoint ({ catalog, eras = ['legacy', 'modern'], maxStrea
 
   return {
     streams,
-    serve: async incoming => await eraOf(incoming).serve(incoming),
+    async serve (incoming) {
+      catalog.challenge(incoming.body, incoming.principal)
+      return await eraOf(incoming).serve(incoming)
+    },
     async close () {
       streams.close()
       await Promise.all([legacy?.close(), modern?.close()])

@@ -47,14 +47,14 @@ export class ResourceShelf {
 
   /** True where `principal` may know that `uri` changed. */
   maySee (principal: Principal, uri: string): boolean {
-    const found = this.#find(uri)
+    const found = this.find(uri)
     return found !== undefined && seenBy(principal, found.item)
   }
 
   async read (params: Record<string, unknown>, exchange: Exchange): Promise<{ contents: ResourceContents[] }> {
     const { uri } = params
     if (typeof uri !== 'string') throw new InvalidParamsError({ reason: 'a resource is read by its uri' })
-    const found = this.#find(uri)
+    const found = this.find(uri)
     if (found === undefined) throw new UnknownResourceError({ reason: 'no such resource' })
     const { item, variables } = found
     const denial = denialOf(exchange.caller.principal, item)
@@ -72,7 +72,8 @@ export class ResourceShelf {
     return shelved !== undefined && denialOf(principal, shelved.item) === undefined ? shelved.item : undefined
   }
 
-  #find (uri: string): Found | undefined {
+  /** The resource at `uri`, whoever asks. */
+  find (uri: string): Found | undefined {
     const fixed = this.fixed.get(uri)
     if (fixed !== undefined) return { item: fixed.item, variables: {} }
     if (uri.length > maxUriLength) return undefined

@@ -74,20 +74,20 @@ export class Shelf<T extends Item, S extends Shelved<T>> {
   }
 }
 
-/** An item that does not hide is listed for all, so that a caller knows what to ask a right for. */
+/** An item that does not hide is listed, so that a caller knows what to ask a right for. */
 export function seenBy (principal: Principal, item: Item): boolean {
-  const denied = item.access?.denied ?? 'hide'
-  return denied !== 'hide' || mayUse(principal, item.access)
+  return denialOf(principal, item) !== 'hide'
 }
 
-/** What stands in the way of `principal`: `undefined` nothing, `'hide'` and `'error'` as the item says, or a challenge. */
+/**
+ * What stands in the way of `principal`: `undefined` nothing, a refusal where the caller can go
+ * to its identity provider for more scopes, otherwise what the item says.
+ */
 export function denialOf (principal: Principal, item: Item): 'hide' | 'error' | Refusal | undefined {
   if (mayUse(principal, item.access)) return undefined
   const denied = item.access?.denied ?? 'hide'
   if (denied !== 'challenge') return denied
-  const scope = item.access?.scopes?.join(' ')
-  return new InsufficientScopeError({
-    reason: `${item.name} needs ${scope ?? 'another role'}`,
-    ...(scope === undefined ? {} : { data: { scope } })
-  })
+  if (principal.issuer === undefined) return 'hide'
+  const scope = item.access?.scopes?.join(' ') ?? ''
+  return new InsufficientScopeError({ reason: `${item.name} needs more`, data: { scope } })
 }

@@ -9,12 +9,15 @@ import { isRecord } from './messages.js'
 import { type CompiledSchema, compile } from './schemas.js'
 import { Shelf, type Shelved, denialOf } from './shelf.js'
 import { failed, failedBy } from './tool-errors.js'
+import { ToolLimits } from './tool-limits.js'
 
 export interface ShelvedTool extends Shelved<Tool> {
   readonly input: CompiledSchema
   readonly output: CompiledSchema | undefined
   /** The arguments that must stand in a header, too (MCP 2026-07-28, `x-mcp-header`). */
   readonly headers: readonly HeaderParameter[]
+  /** Left out where the tool has none of its own. */
+  readonly limits: ToolLimits | undefined
 }
 
 const namePattern = /^[A-Za-z0-9_.-]{1,128}$/
@@ -48,9 +51,12 @@ export class ToolShelf extends Shelf<Tool, ShelvedTool> {
     await exchange.enter(shelved.item)
     const checked = await shelved.input.check(args)
     if (!checked.ok) return failed(`Invalid arguments. ${checked.problem}`)
+    const leave = await shelved.limits?.admit(principal)
     const context = createContext(exchange, () => this.names(principal))
+    const work = run(shelved, checked.value, context)
+    if (leave !== undefined) work.then(leave, leave)
     try {
-      return await exchange.race(run(shelved, checked.value, context))
+      return await exchange.race(work)
     } catch (error) {
       if (exchange.ended || error instanceof Suspended || isRefusal(error)) throw error
       return failedBy(error, exchange)
@@ -88,8 +94,9 @@ const noInput = { type: 'object', properties: {}, additionalProperties: false } 
 function shelve (tool: Tool): ShelvedTool {
   const input = compile(tool.input ?? noInput, 'input')
   const output = tool.output === undefined ? undefined : compile(tool.output, 'output')
-  const { name, title, description, annotations, icons } = tool
+  const { name, title, description, annotations, icons, rate, concurrency } = tool
   return {
+    limits: rate === undefined && concurrency === undefined ? undefined : new ToolLimits(tool),
     item: tool,
     input,
     output,

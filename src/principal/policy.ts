@@ -11,7 +11,8 @@ export interface AccessRule {
   readonly allow?: (principal: Principal) => boolean
   /**
    * What a caller without the right meets: `hide` (default) makes the item unknown, `challenge`
-   * answers HTTP 403 `insufficient_scope` (RFC 6750 §3.1), `error` a readable tool error.
+   * answers HTTP 403 `insufficient_scope` (RFC 6750 §3.1) to callers whose token an identity
+   * provider issued and hides from all others, `error` is a readable tool error.
    */
   readonly denied?: 'hide' | 'challenge' | 'error'
 }

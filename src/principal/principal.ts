@@ -10,6 +10,8 @@ export interface Principal {
   readonly method: 'api-key' | 'jwt'
   /** When the credential ends, in milliseconds since the epoch. Absent: it does not end. */
   readonly expiresAt?: number
+  /** Who issued the token, where an identity provider did; absent for keys and for tokens of this server. */
+  readonly issuer?: string
   /** The id of the API key, where one was used. */
   readonly keyId?: string
 }

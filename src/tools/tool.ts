@@ -91,12 +91,17 @@ export interface CallContext {
   log: (level: LogLevel, data: unknown, logger?: string) => Promise<void>
   /** Reports progress, where the caller sent a progress token. `progress` must grow. */
   progress: (progress: number, total?: number, message?: string) => Promise<void>
-  /** Asks the person behind the caller. Rejects where the caller can't be asked. */
-  elicit: (request: ElicitRequest) => Promise<ElicitAnswer>
-  /** Asks the caller's model. Rejects where the caller has none to offer. */
-  sample: (request: SampleRequest) => Promise<SampleAnswer>
-  /** The caller's workspace roots. */
-  roots: () => Promise<ReadonlyArray<{ uri: string, name?: string }>>
+  /**
+   * Asks the person behind the caller. Rejects where the caller can't be asked. In revision
+   * 2026-07-28 the handler runs again from its start with the answers so far, so it should change
+   * nothing before it asked everything. `key` names the question from run to run; left out, its
+   * place in the order of questions does, which must then be the same in every run.
+   */
+  elicit: (request: ElicitRequest, key?: string) => Promise<ElicitAnswer>
+  /** Asks the caller's model. Rejects where the caller has none to offer. `key` as for `elicit`. */
+  sample: (request: SampleRequest, key?: string) => Promise<SampleAnswer>
+  /** The caller's workspace roots. Rejects where it has none to tell. `key` as for `elicit`. */
+  roots: (key?: string) => Promise<ReadonlyArray<{ uri: string, name?: string }>>
   /**
    * Closes the stream of this call; the caller comes back for the rest after a while (MCP
    * 2025-11-25, Transports, Resumability). Does nothing where the call has no session.
@@ -132,6 +137,10 @@ export interface ToolDefinition<I extends Schema = Schema, O extends Schema = Sc
   readonly input?: I
   readonly output?: O
   readonly annotations?: ToolAnnotations
+  /** How often one caller may call this tool, beside the caller's own limit. `max` from 1; `windowMs` in milliseconds. */
+  readonly rate?: { readonly max: number, readonly windowMs: number }
+  /** How many calls of one caller may run at once, those included whose caller was answered already. */
+  readonly concurrency?: number
   readonly handler: (args: Output<I>, context: CallContext) => Promise<ToolResult | string> | ToolResult | string
 }
 
