@@ -43,9 +43,8 @@ const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, op
   })
 
   fastify.addHook('onRequest', async (request, reply) => {
-    if (isPublic(request)) return
-    const reading = await limiter.peek(addressKey(request.ip))
-    if (reading.remaining > 0 || isPreflight(request) || isWellKnownProbe(request)) return
+    const reading = limiter.peek(addressKey(request.ip))
+    if (reading.remaining > 0 || isPublic(request) || isPreflight(request) || isWellKnownProbe(request)) return
     if (known !== undefined && isKnown(request, known)) return
     limiter.writeHeaders(reply, reading)
     throw limiter.refusal(reading)

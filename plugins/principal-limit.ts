@@ -1,7 +1,7 @@
 /** Limits each authenticated caller, whatever address it calls from. */
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { isPublic } from '../src/exemptions.js'
+import { isPublic, isUncharged } from '../src/exemptions.js'
 import { createLimiter } from '../src/limits.js'
 import type { Budget } from '../src/tools/tool.js'
 
@@ -42,13 +42,12 @@ const principalLimit: FastifyPluginAsync<PrincipalLimitOptions> = async (fastify
 
   fastify.decorate('budgetOf', async ({ principal }) => {
     if (principal === null) return null
-    const { max: limit, remaining, ttl } = await limiter.peek(principal.id)
+    const { max: limit, remaining, ttl } = limiter.peek(principal.id)
     return { limit, remaining, resetSeconds: Math.ceil(ttl / 1000) }
   })
 
   fastify.addHook('onRequest', async (request, reply) => {
-    if (request.principal === null || isPublic(request)) return
-    if (request.routeOptions.config.uncharged === true) return
+    if (request.principal === null || isPublic(request) || isUncharged(request)) return
     await charge(request, reply, 1)
   })
 }

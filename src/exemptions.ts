@@ -6,6 +6,11 @@ export function isPublic (request: FastifyRequest): boolean {
   return request.routeOptions.config?.public === true
 }
 
+/** The route says `config: { uncharged: true }`: its callers authenticate, but pay nothing. */
+export function isUncharged (request: FastifyRequest): boolean {
+  return request.routeOptions.config?.uncharged === true
+}
+
 /**
  * A browser's question before a cross-origin call (Fetch Standard, CORS-preflight request). It
  * never carries a credential, so none is looked at: a guess in it must stay without an answer.
