@@ -3,6 +3,7 @@ import fastifyCors, { type FastifyCorsOptions } from '@fastify/cors'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import { HostRefusedError, OriginRefusedError } from '../src/errors.js'
+import { isPreflight } from '../src/exemptions.js'
 import { createEdge, type EdgeRules } from '../src/origins.js'
 
 declare module 'fastify' {
@@ -75,6 +76,7 @@ const cors: FastifyPluginAsync<CorsOptions> = async (fastify, { maxAgeSeconds = 
     if (origin === undefined) return
     const ownOptions = config.cors !== undefined && config.cors !== false && config.cors !== settings
     if (ownOptions || edge.judgeOrigin(origin, host) === 'listed') await addCorsHeaders(request, reply)
+    // Asked without a credential: it is answered before anybody could be charged for it.
     // RFC 9110 wants no Content-Length here, but Safari has hung without one.
     if (isPreflight(request)) return reply.code(204).header('content-length', '0').send()
   })
@@ -97,11 +99,6 @@ function corsHook (fastify: FastifyInstance, settings: FastifyCorsOptions): Cors
   return async (request, reply) => await new Promise((resolve, reject) => {
     hook?.call(fastify, request, reply, error => { error ? reject(error) : resolve() })
   })
-}
-
-/** Fetch, CORS-preflight: asked before the request, without credentials, so it can be charged to nobody. */
-function isPreflight ({ method, headers }: FastifyRequest): boolean {
-  return method === 'OPTIONS' && headers.origin !== undefined && headers['access-control-request-method'] !== undefined
 }
 
 /** Node keeps the first of two Host headers; a proxy before us may have judged by the other. */

@@ -6,6 +6,7 @@ import cors, { type CorsOptions } from '../../plugins/cors.js'
 import errors from '../../plugins/errors.js'
 import { RateLimitedError, UnauthenticatedError } from '../../src/errors.js'
 import { logSink } from '../support/log-sink.js'
+import { listen, openSocket, readAnswer } from '../support/raw-socket.js'
 
 const app1 = 'https://app.example.com'
 const evil = 'https://evil.example'
@@ -156,6 +157,23 @@ for (const [what, options, host, status] of hosts) {
     if (status === 403) t.equal(reply.json().code, 'MCP_ERR_HOST_REFUSED')
   })
 }
+
+t.test('two Host headers are refused, whichever stands first', async t => {
+  const { app } = await build(t, {})
+  const port = await listen(app)
+  for (const hosts of ['Host: localhost\r\nHost: evil.example', 'Host: evil.example\r\nHost: localhost', 'Host: localhost\r\nhost: localhost']) {
+    const raw = await openSocket(t, port)
+    raw.send(`GET / HTTP/1.1\r\n${hosts}\r\nConnection: close\r\n\r\n`)
+    t.match(readAnswer(await raw.closed()), { status: 403, body: { code: 'MCP_ERR_HOST_REFUSED' } })
+  }
+})
+
+t.test('two Origin headers are refused, even if both are listed', async t => {
+  const { app } = await build(t, { origins: [app1, 'https://b.example'] })
+  const raw = await openSocket(t, await listen(app))
+  raw.send(`GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: ${app1}\r\nOrigin: https://b.example\r\nConnection: close\r\n\r\n`)
+  t.match(readAnswer(await raw.closed()), { status: 403, body: { code: 'MCP_ERR_ORIGIN_REFUSED' } })
+})
 
 t.test('a foreign page that names its own host as ours is refused by the host (DNS rebinding)', async t => {
   const { app } = await build(t, {})
