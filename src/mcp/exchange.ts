@@ -83,8 +83,8 @@ export class Exchange {
   limitTo (ms: number): void {
     clearTimeout(this.#timer)
     this.#dueAt = performance.now() + ms
+    // Keeps the process: without a socket, as in `inject`, nothing else would until the answer.
     this.#timer = setTimeout(() => { this.abort(new DeadlineError({ reason: 'deadline' })) }, ms)
-    this.#timer.unref()
   }
 
   /** Waits for the caller, whose time does not count against the deadline but against `limitMs`. */
@@ -98,9 +98,10 @@ export class Exchange {
     }
   }
 
-  /** Called with the refusal when the exchange is aborted. */
+  /** Called with the refusal when the exchange is aborted, at once where it was: a caller may leave before its turn. */
   onAbort (listener: (refusal: Refusal) => void): void {
-    this.#onAbort = listener
+    if (this.#ended && this.refusal !== undefined) listener(this.refusal)
+    else this.#onAbort = listener
   }
 
   /** Ends the exchange early: the deadline passed, the caller left or cancelled. */

@@ -69,9 +69,14 @@ export function createModernEra ({ catalog, streams, stateKey }: ModernOptions):
       if (name === 'notifications/message' && !audible(about.level, envelope)) return
       outlet.say(answerText({ jsonrpc: '2.0', method: name, params: about }, exchange, request.id))
     }
-    await asking.begin(request, exchange, envelope)
-    const slot = await slots.take()
-    slot.serve(request, exchange, outlet, clean => { slots.give(slot, clean) })
+    try {
+      await asking.begin(request, exchange, envelope)
+      const slot = await slots.take()
+      slot.serve(request, exchange, outlet, clean => { slots.give(slot, clean) })
+    } catch (error) {
+      exchange.end()
+      throw error
+    }
     return await outlet.reply
   }
 }
