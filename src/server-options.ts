@@ -97,7 +97,6 @@ function clientErrorHandler (this: FastifyInstance, error: Error & { code?: stri
     return
   }
   socket.end(rawAnswer(refusal, requestId))
-  socket.resume()
   const linger = setTimeout(() => socket.destroy(), lingerMs)
   socket.once('close', () => clearTimeout(linger))
 }

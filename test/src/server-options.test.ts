@@ -102,6 +102,29 @@ for (const [what, text, status, code] of noHttp) {
   })
 }
 
+t.test('who goes on sending after a refusal is told once', async t => {
+  const { port, log } = await build(t)
+  const raw = await openSocket(t, port)
+  raw.send('hello\r\n\r\n')
+  await raw.until(/MCP_ERR_BAD_HTTP/)
+  for (let i = 0; i < 3; i++) {
+    raw.send('hello\r\n\r\n')
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+  readAnswer(await raw.closed())
+  t.equal(log.lines().filter(line => line.code === 'MCP_ERR_BAD_HTTP').length, 1)
+})
+
+t.test('who writes megabytes of headers reads the 431, no reset', async t => {
+  const { port } = await build(t)
+  const raw = await openSocket(t, port)
+  let failure: unknown
+  raw.socket.on('error', error => { failure = error })
+  raw.send(`GET /fine HTTP/1.1\r\nHost: localhost\r\nx: ${'a'.repeat(5_000_000)}`)
+  t.equal(readAnswer(await raw.closed()).status, 431)
+  t.equal(failure, undefined)
+})
+
 t.test('an idle connection is closed after its keep-alive time', async t => {
   const { port } = await build(t, { keepAliveTimeoutMs: 100 })
   const raw = await openSocket(t, port)
