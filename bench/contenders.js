@@ -1,0 +1,38 @@
+/** Who is measured, and as what. */
+import { createHmac } from 'node:crypto'
+import { apiKey, jwtSecret } from './work.js'
+
+/** What `servers/ours.js` needs. `BENCH_ENTRY`: another build of this package to measure. */
+export const ourSettings = { keys: [apiKey], jwtSecret, ...(process.env.BENCH_ENTRY === undefined ? {} : { entry: process.env.BENCH_ENTRY }) }
+export const byKey = { 'x-api-key': apiKey }
+
+/** In the order of the report. `file` is the server, `era` the protocol revision it is asked in. */
+export const contenders = [
+  { id: 'bare-2025', label: 'bare Fastify, a fixed reply', era: '2025', file: 'bare.js' },
+  { id: 'ours-2025', label: 'this server, API key', era: '2025', file: 'ours.js', settings: ourSettings, credential: byKey, ours: true },
+  { id: 'ours-2025-jwt', label: 'this server, JWT', era: '2025', file: 'ours.js', settings: ourSettings, credential: { authorization: `Bearer ${token()}` }, ours: true },
+  { id: 'v2-2025', label: 'SDK v2 `createMcpHandler` on Fastify (answers as a stream)', era: '2025', file: 'sdk-v2.js' },
+  { id: 'fastmcp', label: 'fastmcp, stateless, JSON', era: '2025', file: 'fastmcp.js' },
+  { id: 'v1', label: 'SDK v1 on Express, a server a request', era: '2025', file: 'sdk-v1.js' },
+  { id: 'bare-2026', label: 'bare Fastify, a fixed reply', era: '2026', file: 'bare.js' },
+  { id: 'ours-2026', label: 'this server, API key', era: '2026', file: 'ours.js', settings: ourSettings, credential: byKey, ours: true },
+  { id: 'v2-2026', label: 'SDK v2 `createMcpHandler` on Fastify', era: '2026', file: 'sdk-v2.js' }
+]
+
+/** What is claimed: the first against the second, in requests per second. */
+export const claims = [
+  { what: '2025 era against SDK v1 per request', of: 'ours-2025', to: 'v1', least: 7, aim: 10 },
+  { what: '2025 era against fastmcp', of: 'ours-2025', to: 'fastmcp', least: 5, aim: 8 },
+  { what: '2026-07-28 against `createMcpHandler`', of: 'ours-2026', to: 'v2-2026', least: 2.5, aim: 4 },
+  { what: '2025 era against bare Fastify', of: 'ours-2025', to: 'bare-2025', least: 0.3, aim: 0.45 },
+  { what: '2026-07-28 against bare Fastify', of: 'ours-2026', to: 'bare-2026', least: 0.2, aim: 0.35 },
+  { what: 'JWT instead of API key, warm', of: 'ours-2025-jwt', to: 'ours-2025', least: 0.9 },
+  { what: 'p99 against SDK v1 per request', of: 'ours-2025', to: 'v1', field: 'p99', most: 0.1 }
+]
+
+function token () {
+  const now = Math.floor(Date.now() / 1000)
+  const text = [{ alg: 'HS256', typ: 'JWT' }, { sub: 'bench', role: 'user', iat: now, exp: now + 86_400 }]
+    .map(part => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
+  return `${text}.${createHmac('sha256', jwtSecret).update(text).digest('base64url')}`
+}

@@ -1,0 +1,48 @@
+/** Puts a server under load from another process: wrk where it is installed, else autocannon. */
+import { execFile, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+const directory = import.meta.dirname ?? dirname(new URL(import.meta.url).pathname)
+
+/** `wrk` or `autocannon`. wrk leaves more of the machine to the server. */
+export const generator = process.env.BENCH_LOAD ?? (spawnSync('wrk', ['-v']).error === undefined ? 'wrk' : 'autocannon')
+
+/**
+ * Sends `request` over `connections` keep-alive connections for `seconds`. Resolves to requests per
+ * second and the latencies in milliseconds; rejects where a single answer was not a 2xx.
+ */
+export async function load (url, request, { connections = 32, seconds = 5 } = {}) {
+  const room = mkdtempSync(join(tmpdir(), 'bench-'))
+  const bodyFile = join(room, 'body.json')
+  writeFileSync(bodyFile, request.body)
+  try {
+    const figures = await (generator === 'wrk' ? wrk : autocannon)(url, { headers: request.headers, bodyFile, connections, seconds })
+    if (figures.bad + figures.lost > 0) throw new Error(`${url}: ${figures.bad} answers were refusals, ${figures.lost} requests were lost`)
+    return figures
+  } finally {
+    rmSync(room, { recursive: true })
+  }
+}
+
+async function wrk (url, { headers, bodyFile, connections, seconds }) {
+  const { stdout } = await run('wrk', [
+    '-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '30s', '-s', join(directory, 'load.lua'), url,
+    '--', bodyFile, ...Object.entries(headers).flat()
+  ])
+  const { requests, us, ...rest } = JSON.parse(stdout.trim().split('\n').at(-1))
+  return { requests, rate: requests / us * 1e6, ...rest }
+}
+
+async function autocannon (url, { headers, bodyFile, connections, seconds }) {
+  const { stdout } = await run(process.execPath, [
+    createRequire(import.meta.url).resolve('autocannon'), '--json', '--no-progress', '-m', 'POST', '-c', String(connections), '-d', String(seconds), '-t', '30', '-i', bodyFile,
+    ...Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}=${value}`]), url
+  ], { maxBuffer: 64 * 1024 * 1024 })
+  const { requests, latency, throughput, duration, errors, timeouts, non2xx } = JSON.parse(stdout)
+  return { requests: requests.total, rate: requests.total / duration, bytes: throughput.total, p50: latency.p50, p99: latency.p99, max: latency.max, bad: non2xx, lost: errors + timeouts }
+}

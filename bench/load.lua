@@ -1,0 +1,21 @@
+-- One request, sent over and over; the figures as one line of JSON.
+function init (args)
+  local file = assert(io.open(args[1], 'r'))
+  wrk.method = 'POST'
+  wrk.body = file:read('*a')
+  file:close()
+  for i = 2, #args, 2 do wrk.headers[args[i]] = args[i + 1] end
+  request_text = wrk.format()
+end
+
+function request ()
+  return request_text
+end
+
+function done (summary, latency)
+  local errors = summary.errors
+  io.write(string.format(
+    '{"requests":%d,"us":%d,"bytes":%d,"p50":%.3f,"p99":%.3f,"max":%.3f,"bad":%d,"lost":%d}\n',
+    summary.requests, summary.duration, summary.bytes, latency:percentile(50) / 1000, latency:percentile(99) / 1000,
+    latency.max / 1000, errors.status, errors.connect + errors.read + errors.write + errors.timeout))
+end

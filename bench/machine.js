@@ -1,0 +1,7 @@
+/** What the figures were taken on. */
+import { cpus, totalmem } from 'node:os'
+
+export function machine () {
+  const [{ model } = { model: 'unknown' }, ...others] = cpus()
+  return `Node ${process.version}, ${others.length + 1} cores (${model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GB`
+}

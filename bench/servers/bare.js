@@ -1,0 +1,16 @@
+/** The ceiling: Fastify reads the body and sends a fixed JSON-RPC reply. */
+import Fastify from 'fastify'
+import { ready } from './host.js'
+import { both, whoami } from './tools.js'
+
+const app = Fastify()
+const results = { whoami: both(whoami.answer()) }
+
+app.post('/mcp', async ({ body }) => ({
+  jsonrpc: '2.0',
+  id: body.id,
+  result: results[body.params.name] ?? { content: [{ type: 'text', text: body.params.arguments.text }] }
+}))
+
+await app.listen({ host: '127.0.0.1', port: 0 })
+ready(app.server.address().port, () => app.close())

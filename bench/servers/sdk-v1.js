@@ -1,0 +1,22 @@
+/** SDK v1 as its own example for stateless servers has it: a server and a transport a request, on Express. */
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
+import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
+import express from 'express'
+import { ready } from './host.js'
+import { register } from './tools.js'
+
+const app = express()
+app.use(express.json())
+
+app.post('/mcp', async (req, res) => {
+  const server = register(new McpServer({ name: 'bench', version: '1.0.0' }))
+  const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: undefined, enableJsonResponse: true })
+  res.on('close', () => {
+    transport.close()
+    server.close()
+  })
+  await server.connect(transport)
+  await transport.handleRequest(req, res, req.body)
+})
+
+const listener = app.listen(0, '127.0.0.1', () => ready(listener.address().port, () => listener.close()))

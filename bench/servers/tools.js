@@ -1,0 +1,46 @@
+/** The two tools as the peers register them: the same schemas, the same answers. */
+import { z } from 'zod'
+
+export const whoami = {
+  name: 'whoami',
+  title: 'Who am I',
+  description: 'Tells who you are to this server: id, role, scopes, how you authenticated, when your credential expires, what is left of your rate limit and which tools you may call.',
+  annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
+  input: z.object({}),
+  output: z.object({
+    id: z.string().describe('The principal that your credential proves'),
+    role: z.enum(['admin', 'user']),
+    scopes: z.array(z.string()),
+    method: z.enum(['api-key', 'jwt']).describe('How you authenticated'),
+    expiresAt: z.string().nullable().describe('When your credential ends (RFC 3339); null when it does not'),
+    budget: z.object({
+      limit: z.number().describe('Requests in a window'),
+      remaining: z.number(),
+      resetSeconds: z.number().describe('Seconds until the window ends')
+    }).nullable().describe('Your own rate limit; null when there is none'),
+    tools: z.array(z.string()).describe('The tools that you may call')
+  }),
+  answer: () => ({
+    id: 'key:0123456789abcdef', role: 'user', scopes: [], method: 'api-key', expiresAt: null, budget: { limit: 1000000000, remaining: 999999999, resetSeconds: 60 }, tools: ['whoami', 'echo']
+  })
+}
+
+export const echo = {
+  name: 'echo',
+  title: 'Echo',
+  description: 'Says the text again.',
+  input: z.object({ text: z.string().describe('What to say') })
+}
+
+/** A tool's structured result with the text that clients without structured results read. */
+export function both (structuredContent) {
+  return { content: [{ type: 'text', text: JSON.stringify(structuredContent) }], structuredContent }
+}
+
+/** Registers both tools on an `McpServer` of either SDK. */
+export function register (server) {
+  const { title, description, annotations, input, output } = whoami
+  server.registerTool('whoami', { title, description, annotations, inputSchema: input, outputSchema: output }, async () => both(whoami.answer()))
+  server.registerTool('echo', { title: echo.title, description: echo.description, inputSchema: echo.input }, async ({ text }) => ({ content: [{ type: 'text', text }] }))
+  return server
+}
