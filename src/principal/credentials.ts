@@ -65,7 +65,7 @@ export function readCredentials (rawHeaders: readonly string[]): Presented {
 function withToken (key: string | undefined, authorization: string): Presented {
   const rest = key === undefined ? nothing : { key }
   if (!/^bearer(?![\w!#$%&'*+.^`|~-])/i.test(authorization)) return rest
-  const token = authorization.slice(6).replace(/^ +/, '')
+  const token = authorization[7] === ' ' ? authorization.slice(6).replace(/^ +/, '') : authorization.slice(7)
   if (token.length > maxCredentialLength) return { malformed: 'the token is too long' }
   if (authorization[6] !== ' ' || !/^[\w.~+/-]+=*$/.test(token)) return { malformed: 'the token is not of the form "Bearer <token>"' }
   return { ...rest, token }
