@@ -130,7 +130,7 @@ function createServer (catalog: Catalog, current: () => Exchange | undefined): S
     try {
       return await catalog.dispatch(method, isRecord(params) ? params : {}, exchange, 'draft-2020-12')
     } catch (error) {
-      if (error instanceof Suspended) return error.result
+      if (Suspended.is(error)) return error.result
       const refusal = exchange.refuse(error)
       throw new WireError(refusal, exchange.caller.requestId, refusal instanceof UnknownResourceError ? -32602 : undefined)
     }

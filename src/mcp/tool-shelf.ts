@@ -58,7 +58,7 @@ export class ToolShelf extends Shelf<Tool, ShelvedTool> {
     try {
       return await exchange.race(work)
     } catch (error) {
-      if (exchange.ended || error instanceof Suspended || isRefusal(error)) throw error
+      if (exchange.ended || Suspended.is(error) || isRefusal(error)) throw error
       return failedBy(error, exchange)
     }
   }
