@@ -1,0 +1,138 @@
+/** The endpoint as a client of revision 2026-07-28 meets it, in the whole app. */
+import t from 'tap'
+import { z } from 'zod'
+import { defineTool } from '../../src/tools/tool.js'
+import { callOf, eventsOf, modern, post, rpc, service, withKey, withToken, type Message } from '../support/service.js'
+import type { FastifyInstance } from 'fastify'
+
+async function send (app: FastifyInstance, { headers, payload }: { headers: Record<string, string>, payload: unknown }, credential: Record<string, string> = withKey) {
+  return await post(app, payload, { ...credential, ...headers })
+}
+
+const without = (headers: Record<string, string>, name: string): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).filter(([key]) => key !== name))
+
+function withMeta (message: Message, meta: Record<string, unknown>): Message {
+  const { params = {} } = message
+  return { ...message, params: { ...params, _meta: { ...params._meta as object, ...meta } } }
+}
+
+t.test('discovery tells what is served', async t => {
+  const app = await service(t)
+  const { status, body } = await send(app, modern('server/discover'))
+  t.equal(status, 200)
+  t.match(body.result, { resultType: 'complete', supportedVersions: ['2026-07-28'], capabilities: { tools: {} } })
+})
+
+for (const [what, credential, tools] of [
+  ['a key', withKey, ['whoami']], ['a token of an admin', withToken('root', 'admin'), ['generate-token', 'whoami']]
+] as const) {
+  t.test(`${what} lists the tools that it may call, for its own cache alone`, async t => {
+    const app = await service(t)
+    const { body } = await send(app, modern('tools/list'), credential)
+    t.same(body.result.tools.map(({ name }: { name: string }) => name), tools)
+    t.match(body.result, { resultType: 'complete', cacheScope: 'private' })
+    t.ok(body.result.ttlMs >= 0)
+  })
+}
+
+t.test('a call is answered with a complete result', async t => {
+  const app = await service(t)
+  const { status, headers, body } = await send(app, modern('tools/call', { name: 'whoami' }, 'w'))
+  t.equal(status, 200)
+  t.match(headers['content-type'], /^application\/json/)
+  t.match(body, { id: 'w', result: { resultType: 'complete', structuredContent: { method: 'api-key' } } })
+})
+
+const call = modern('tools/call', { name: 'whoami' })
+const version = 'io.modelcontextprotocol/protocolVersion'
+
+for (const [what, request, status, rpcCode, code] of [
+  ['an unknown method', modern('tools/steal'), 404, -32601, 'MCP_ERR_UNKNOWN_METHOD'],
+  ['a ping, which this revision has not', modern('ping'), 404, -32601, 'MCP_ERR_UNKNOWN_METHOD'],
+  ['an initialize, which it has not', modern('initialize'), 404, -32601, 'MCP_ERR_UNKNOWN_METHOD'],
+  ['a log level for good', modern('logging/setLevel', { level: 'info' }), 404, -32601, 'MCP_ERR_UNKNOWN_METHOD'],
+  ['an unknown tool', modern('tools/call', { name: 'nobody' }), 200, -32602, 'MCP_ERR_UNKNOWN_TOOL'],
+  ['no header with the method', { ...call, headers: without(call.headers, 'mcp-method') }, 400, -32020, 'MCP_ERR_HEADER_MISMATCH'],
+  ['another method in the header', { ...call, headers: { ...call.headers, 'mcp-method': 'tools/list' } }, 400, -32020, 'MCP_ERR_HEADER_MISMATCH'],
+  ['no header with the name', { ...call, headers: without(call.headers, 'mcp-name') }, 400, -32020, 'MCP_ERR_HEADER_MISMATCH'],
+  ['another name in the header', { ...call, headers: { ...call.headers, 'mcp-name': 'echo' } }, 400, -32020, 'MCP_ERR_HEADER_MISMATCH'],
+  ['no header with the revision', { ...call, headers: without(call.headers, 'mcp-protocol-version') }, 400, -32020, 'MCP_ERR_HEADER_MISMATCH'],
+  ['no _meta', { ...call, payload: callOf('whoami') }, 400, -32602, 'MCP_ERR_ENVELOPE'],
+  ['no capabilities', { ...call, payload: withMeta(call.payload, { 'io.modelcontextprotocol/clientCapabilities': undefined }) }, 400, -32602, 'MCP_ERR_ENVELOPE'],
+  ['a revision to come', { headers: { ...call.headers, 'mcp-protocol-version': '2999-01-01' }, payload: withMeta(call.payload, { [version]: '2999-01-01' }) }, 400, -32022, 'MCP_ERR_PROTOCOL_VERSION'],
+  ['a message that is none', { ...call, payload: { jsonrpc: '2.0', id: 1 } }, 400, -32600, 'MCP_ERR_INVALID_REQUEST']
+] as const) {
+  t.test(`${what} is answered with ${status} and ${rpcCode}`, async t => {
+    const app = await service(t)
+    const answer = await send(app, request)
+    t.equal(answer.status, status)
+    t.match(answer.body.error, { code: rpcCode, data: { code } })
+    t.not(answer.body.id, null)
+  })
+}
+
+t.test('there are no batches, and an array has no id to echo', async t => {
+  const app = await service(t)
+  const { status, body } = await send(app, { ...call, payload: [call.payload] })
+  t.equal(status, 400)
+  t.notOk('id' in body)
+})
+
+t.test('a notification is accepted without a body', async t => {
+  const app = await service(t)
+  const { status, text } = await send(app, { headers: call.headers, payload: { jsonrpc: '2.0', method: 'tools/call' } })
+  t.equal(status, 202)
+  t.equal(text, '')
+})
+
+t.test('a session id is ignored, and none is given', async t => {
+  const app = await service(t)
+  const { status, headers } = await send(app, { ...call, headers: { ...call.headers, 'mcp-session-id': 'mine', 'last-event-id': '1' } })
+  t.equal(status, 200)
+  t.equal(headers['mcp-session-id'], undefined)
+})
+
+t.test('what a tool logs is told to who asked for that level', async t => {
+  const chatty = defineTool({
+    name: 'chatty',
+    handler: async (_args, { log }) => { await log('debug', 'much'); await log('error', 'little'); return 'done' }
+  })
+  const app = await service(t, { tools: [chatty] })
+  const { headers, payload } = modern('tools/call', { name: 'chatty' })
+  t.match((await send(app, { headers, payload })).headers['content-type'], /^application\/json/)
+  const { text } = await send(app, { headers, payload: withMeta(payload, { 'io.modelcontextprotocol/logLevel': 'warning' }) })
+  t.same(eventsOf(text).map(({ method, params }) => params?.data ?? method), ['little', undefined])
+})
+
+t.test('a name that no header can hold is encoded', async t => {
+  const app = await service(t, { resources: [{ name: 'note', uri: 'note:///grüße', read: () => 'Guten Tag' }] })
+  const { headers, payload } = modern('resources/read', { uri: 'note:///grüße' })
+  const encoded = `=?base64?${Buffer.from('note:///grüße').toString('base64')}?=`
+  t.equal((await send(app, { headers: { ...headers, 'mcp-name': encoded }, payload })).body.result.contents[0].text, 'Guten Tag')
+  for (const bad of ['=?base64?****?=', '=?base64?4', encoded.slice(0, -3)]) t.equal((await send(app, { headers: { ...headers, 'mcp-name': bad }, payload })).status, 400)
+})
+
+t.test('an argument that is marked must stand in its header', async t => {
+  const region = defineTool({ name: 'region', input: z.object({ where: z.string().meta({ 'x-mcp-header': 'Region' }) }), handler: ({ where }) => where })
+  const app = await service(t, { tools: [region] })
+  const { headers, payload } = modern('tools/call', { name: 'region', arguments: { where: 'eu' } })
+  t.equal((await send(app, { headers: { ...headers, 'mcp-param-region': 'eu' }, payload })).body.result.content[0].text, 'eu')
+  for (const given of [{}, { 'mcp-param-region': 'us' }]) {
+    t.equal((await send(app, { headers: { ...headers, ...given }, payload })).body.error.data.code, 'MCP_ERR_HEADER_MISMATCH')
+  }
+})
+
+t.test('the legacy era serves alone', async t => {
+  const app = await service(t, { eras: ['legacy'] })
+  t.equal((await post(app, callOf('whoami'))).status, 200)
+  t.equal((await send(app, call)).body.error.data.code, 'MCP_ERR_PROTOCOL_VERSION')
+})
+
+t.test('the modern era serves alone', async t => {
+  const app = await service(t, { eras: ['modern'] })
+  t.equal((await send(app, call)).status, 200)
+  const { status, body } = await post(app, rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'tests', version: '0' } }))
+  t.equal(status, 400)
+  t.match(body.error.data.code, /^MCP_ERR_/)
+})
