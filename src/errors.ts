@@ -1,7 +1,7 @@
 /** Every coded error of this package, and what of an error may leave the process. */
 import createError, { type FastifyError } from '@fastify/error'
 
-/** What a caller is told besides the code: constants and numbers, never input or library text. */
+/** What a caller is told besides the code: constants, numbers, what MCP wants echoed; never library text. */
 export type RefusalData = Readonly<Record<string, unknown>>
 
 /**

@@ -28,7 +28,9 @@ export class Asking {
   async begin (request: RpcRequest, exchange: Exchange, envelope: Envelope): Promise<void> {
     const params = request.params ?? {}
     const context = bindingOf(request, exchange)
-    const answers: Answers = { ...await this.#earlier(params.requestState, context), ...recordsOf(params.inputResponses) }
+    const given: Answers = { ...await this.#earlier(params.requestState, context), ...recordsOf(params.inputResponses) }
+    // Only what the handler asked for goes into the state: the rest would grow it from round to round.
+    const answers: Answers = {}
     const asked: Record<string, { method: string, params: Record<string, unknown> }> = {}
     let count = 0
 
@@ -40,8 +42,11 @@ export class Asking {
     exchange.ask = async (method, question, key) => {
       needCapability(envelope, capabilityOf[method as keyof typeof capabilityOf])
       const name = key ?? `input_${++count}`
-      const answer = answers[name]
-      if (answer !== undefined) return answer
+      const answer = Object.hasOwn(given, name) ? given[name] : undefined
+      if (answer !== undefined) {
+        answers[name] = answer
+        return answer
+      }
       // All that the handler asks in this turn of the event loop goes out together.
       if (Object.keys(asked).length === 0) setImmediate(() => { suspend().catch(error => { exchange.fail(error) }) })
       asked[name] = { method, params: question }

@@ -1,6 +1,7 @@
 /** What a handler knows of the call it serves: a view of its exchange. */
 import { PublicToolError } from '../errors.js'
 import type { CallContext, ElicitAnswer, SampleAnswer } from '../tools/tool.js'
+import { type Question, checkedAnswer } from './answers.js'
 import type { Exchange } from './exchange.js'
 
 /** How long a handler waits for its caller, in milliseconds. */
@@ -14,9 +15,10 @@ export function createContext (exchange: Exchange, tools: () => readonly string[
     if (!exchange.ended) await exchange.notify(method, params)
   }
 
-  const ask = async (method: string, params: Record<string, unknown>, key: string | undefined): Promise<Record<string, unknown>> => {
+  const ask = async (method: Question, params: Record<string, unknown>, key: string | undefined): Promise<Record<string, unknown>> => {
     if (exchange.ask === undefined || exchange.ended) throw new PublicToolError('This caller can not be asked here')
-    return await exchange.whileAsking(askLimitMs, exchange.ask(method, params, key))
+    const answer = await exchange.whileAsking(askLimitMs, exchange.ask(method, params, key))
+    return await checkedAnswer(method, params, answer)
   }
 
   return {

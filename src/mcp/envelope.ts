@@ -118,13 +118,17 @@ export function checkHeaderParameters (parameters: readonly HeaderParameter[], a
   }
 }
 
-const base64 = /^=\?base64\?((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)\?=$/
+const wrapped = /^=\?base64\?(.*)\?=$/
+const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 
-/** Undoes `=?base64?…?=`, the form of values that a header can't hold. `undefined` where it is malformed. */
+/**
+ * Undoes `=?base64?…?=`, the form of values that a header can't hold; anything else is literal.
+ * `undefined` where it is malformed within: Node would decode it leniently.
+ */
 function decoded (value: string): string | undefined {
-  if (!value.startsWith('=?base64?')) return value
-  const text = base64.exec(value)?.[1]
-  if (text === undefined) return undefined
+  const text = wrapped.exec(value)?.[1]
+  if (text === undefined) return value
+  if (!base64.test(text)) return undefined
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(text, 'base64'))
   } catch {

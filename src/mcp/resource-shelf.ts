@@ -1,5 +1,5 @@
 /** The resources of an endpoint, by URI and by template. */
-import { InvalidParamsError, UnknownResourceError } from '../errors.js'
+import { InvalidParamsError, type Refusal, UnknownResourceError } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
 import type { FixedResource, Resource, ResourceResult, TemplateResource } from '../tools/resource.js'
 import type { ResourceContents } from '../tools/tool.js'
@@ -55,10 +55,10 @@ export class ResourceShelf {
     const { uri } = params
     if (typeof uri !== 'string') throw new InvalidParamsError({ reason: 'a resource is read by its uri' })
     const found = this.find(uri)
-    if (found === undefined) throw new UnknownResourceError({ reason: 'no such resource' })
+    if (found === undefined) throw unknown(uri, 'no such resource')
     const { item, variables } = found
     const denial = denialOf(exchange.caller.principal, item)
-    if (denial === 'hide' || denial === 'error') throw new UnknownResourceError({ reason: 'not for this principal' })
+    if (denial === 'hide' || denial === 'error') throw unknown(uri, 'not for this principal')
     if (denial !== undefined) throw denial
     await exchange.enter(item)
     const context = createContext(exchange, () => [])
@@ -83,6 +83,11 @@ export class ResourceShelf {
     }
     return undefined
   }
+}
+
+/** Names the URI that was asked for, as the specification wants it (MCP 2026-07-28, Resources, Error Handling). */
+function unknown (uri: string, reason: string): Refusal {
+  return new UnknownResourceError({ reason, ...(uri.length > maxUriLength ? {} : { data: { uri } }) })
 }
 
 function contentsOf (given: ResourceResult, uri: string, { name, mimeType }: Resource): ResourceContents[] {

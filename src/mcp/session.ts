@@ -61,6 +61,8 @@ export class Session {
   #usedAt = this.#openedAt
   #openStreams = 0
   #level = 0
+  /** Agreed at the start. */
+  #revision: string | undefined
 
   private constructor ({ catalog, streams, principal, retryMs, onClose }: SessionOptions) {
     this.principal = principal
@@ -105,7 +107,7 @@ export class Session {
     else if (incoming.method === 'GET' && !takesStream(incoming)) throw new NotAcceptableError({ reason: 'a GET that takes no event stream' })
     // Counted before the SDK opens it, so that one too many leaves nothing behind.
     const standing = incoming.method === 'GET' ? this.#streams.open(incoming.principal) : undefined
-    const response = await this.#transport.handleRequest(webRequest(incoming), { parsedBody: incoming.body })
+    const response = await this.#transport.handleRequest(webRequest(incoming, this.#revision), { parsedBody: incoming.body })
     if (response.status >= 400) {
       standing?.end()
       standing?.readable.destroy()
@@ -148,6 +150,8 @@ export class Session {
     const exchange = this.#exchanges.get(message.id)
     if (exchange === undefined) return message
     this.#forget(message.id)
+    // The first result is that of `initialize`.
+    if ('result' in message && typeof message.result.protocolVersion === 'string') this.#revision ??= message.result.protocolVersion
     if ('result' in message || exchange.refusal !== undefined) return message
     const refusal = exchange.refuse(fromRpcCode(message.error.code, `refused by the SDK: ${message.error.message}`))
     return rpcRefusal(refusal, exchange.caller.requestId, message.id) as JSONRPCMessage
@@ -245,13 +249,18 @@ function requestsIn (body: unknown): RpcRequest[] {
   return messages.filter((message): message is RpcRequest => kindOf(message) === 'request')
 }
 
-/** Only what the transport reads: never the credential. Accept was judged by us, more kindly. */
-function webRequest ({ method, headers }: Incoming): Request {
+/**
+ * Only what the transport reads: never the credential. Accept was judged by us, more kindly. The
+ * revision that was agreed on outweighs the header, which may be missing, and decides whether a
+ * stream can be resumed (MCP 2025-11-25, Transports, Protocol Version Header).
+ */
+function webRequest ({ method, headers }: Incoming, revision: string | undefined): Request {
   const own: Record<string, string> = { accept: 'application/json, text/event-stream', 'content-type': 'application/json' }
   for (const name of ['mcp-session-id', 'mcp-protocol-version', 'last-event-id']) {
     const value = headers[name]
     if (typeof value === 'string') own[name] = value
   }
+  if (revision !== undefined) own['mcp-protocol-version'] = revision
   return new Request('http://localhost/mcp', { method, headers: own })
 }
 

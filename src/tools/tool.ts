@@ -92,7 +92,8 @@ export interface CallContext {
   /** Reports progress, where the caller sent a progress token. `progress` must grow. */
   progress: (progress: number, total?: number, message?: string) => Promise<void>
   /**
-   * Asks the person behind the caller. Rejects where the caller can't be asked. In revision
+   * Asks the person behind the caller; what is accepted fits the schema. Rejects where the caller
+   * can't be asked. In revision
    * 2026-07-28 the handler runs again from its start with the answers so far, so it should change
    * nothing before it asked everything. `key` names the question from run to run; left out, its
    * place in the order of questions does, which must then be the same in every run.
