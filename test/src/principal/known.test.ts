@@ -7,7 +7,7 @@ const ada: Verified = { principal: { id: 'apikey:ada', role: 'user', scopes: [],
 
 /** Moves the monotonic clock by hand until the test's end. */
 function stopClock (t: Test): { pass: (ms: number) => void } {
-  let time = performance.now()
+  let time = Math.ceil(performance.now())
   t.intercept(performance, 'now', { value: () => time })
   return { pass: (ms) => { time += ms } }
 }
