@@ -1,6 +1,6 @@
 /** Ends the process in order: accepted calls are answered, and nothing holds it longer than the grace. */
 import { subscribe } from 'node:diagnostics_channel'
-import type { ServerResponse } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 
@@ -18,7 +18,7 @@ const signals = { SIGTERM: 143, SIGINT: 130 } as const
  * at once; an error that nobody caught is logged, drains and exits with 1. Call it before `listen`.
  */
 export function drainOnEnd (app: FastifyInstance, { graceMs = 10_000 }: DrainOptions = {}): void {
-  const answered = watchAnswers()
+  const answers = watchAnswers()
   let exitCode: number | undefined
 
   const end = async (code: number): Promise<void> => {
@@ -27,8 +27,9 @@ export function drainOnEnd (app: FastifyInstance, { graceMs = 10_000 }: DrainOpt
       return
     }
     exitCode = code
+    answers.hangUp()
     const cut = setTimeout(() => app.server.closeAllConnections(), graceMs)
-    const closed = app.close().then(answered, error => { app.log.error({ err: error }, 'closing failed') })
+    const closed = app.close().then(answers.last, error => { app.log.error({ err: error }, 'closing failed') })
     await Promise.race([closed, sleep(graceMs + afterGraceMs)])
     clearTimeout(cut)
     process.exit(exitCode)
@@ -49,23 +50,38 @@ export function drainOnEnd (app: FastifyInstance, { graceMs = 10_000 }: DrainOpt
   }
 }
 
+interface Answers {
+  /** Keeps no connection open behind an answer from now on: `server.close()` waits for idle ones, too. */
+  readonly hangUp: () => void
+  /** Resolves once no answer is under way. */
+  readonly last: () => Promise<void>
+}
+
 /**
- * Counts the answers under way on every server of the process, and returns what waits for none.
- * `app.close()` alone is not enough: bound to `localhost`, Fastify listens on 127.0.0.1 and on
- * [::1], and waits for the calls of one of them.
+ * Follows the answers under way on every server of the process. `app.close()` alone is not enough:
+ * bound to `localhost`, Fastify listens on 127.0.0.1 and on [::1], and waits for one of them.
  */
-function watchAnswers (): () => Promise<void> {
+function watchAnswers (): Answers {
   const underWay = new Set<ServerResponse>()
+  let hangingUp = false
   let whenNone = (): void => {}
   subscribe('http.server.request.start', message => {
-    const { response } = message as { response: ServerResponse }
+    const { response, server } = message as { response: ServerResponse, server: Server }
     underWay.add(response)
     response.once('close', () => {
       underWay.delete(response)
+      // Idle only once Node is done with the answer.
+      if (hangingUp) setImmediate(() => server.closeIdleConnections())
       if (underWay.size === 0) whenNone()
     })
   })
-  return async () => {
-    if (underWay.size > 0) await new Promise<void>(resolve => { whenNone = resolve })
+  return {
+    hangUp () {
+      hangingUp = true
+      for (const response of underWay) if (!response.headersSent) response.setHeader('connection', 'close')
+    },
+    async last () {
+      if (underWay.size > 0) await new Promise<void>(resolve => { whenNone = resolve })
+    }
   }
 }

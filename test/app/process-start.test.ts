@@ -1,0 +1,71 @@
+/** The server as a process starts, or says why not. */
+import { spawnSync } from 'node:child_process'
+import { createServer, type AddressInfo } from 'node:net'
+import t, { type Test } from 'tap'
+import { key, list, listTools, sound, start, viaTsx, type Running } from '../support/process.js'
+
+function startServer (t: Test, env: Record<string, string> = {}): Running {
+  return start(t, process.execPath, [...viaTsx, 'start'], { cwd: t.testdir({}), env: { ...sound, ...env } })
+}
+
+t.test('a port that is taken is one sentence and exit code 1', async t => {
+  const other = createServer().listen(0, '127.0.0.1')
+  t.teardown(() => other.close())
+  await new Promise(resolve => other.once('listening', resolve))
+  const { port } = other.address() as AddressInfo
+  const server = startServer(t, { HOST: '127.0.0.1', PORT: String(port) })
+  t.same(await server.ended, { code: 1, signal: null })
+  t.match(server.stderr(), new RegExp(`^Can not listen on 127.0.0.1, port ${port}: .*PORT.*\\.\n$`))
+})
+
+t.test('an address that this machine does not have is one sentence and exit code 1', async t => {
+  const server = startServer(t, { HOST: '192.0.2.1', API_KEYS: key, ALLOWED_HOSTS: 'a.example' })
+  t.same(await server.ended, { code: 1, signal: null })
+  t.match(server.stderr(), /^Can not listen on 192\.0\.2\.1, port 0: .*HOST.*\.\n$/)
+})
+
+t.test('bad settings are listed one a line, without a value or a stack, and exit code 1', async t => {
+  const server = startServer(t, { PORT: 'abc', RATE_LIMIT_MAX: '0', JWT_SECRET: 'change-me-canary', NODE_ENV: 'production', API_KEYS: 'canary' })
+  t.same(await server.ended, { code: 1, signal: null })
+  const lines = server.stderr().trimEnd().split('\n')
+  t.same(lines.map(line => line.split(' ')[0]), ['PORT', 'JWT_SECRET', 'RATE_LIMIT_MAX', 'API_KEYS'])
+  t.notMatch(server.stderr() + server.stdout(), /canary|abc/)
+})
+
+t.test('weak keys on a laptop are warned about in the log, and the server serves', async t => {
+  const server = startServer(t, { API_KEYS: `key1,key2,key3,${key}` })
+  const response = await listTools(await server.url)
+  t.equal(response.status, 200)
+  t.match(server.stdout(), /"level":40.*API_KEYS entries 1, 2, 3 are shorter/)
+  t.notMatch(server.stdout() + server.stderr(), /key1|key2|key3/)
+})
+
+t.test('the key, the curl and the token that init prints work on the server that starts next', async t => {
+  const cwd = t.testdir({})
+  const free = createServer().listen(0, '127.0.0.1')
+  await new Promise(resolve => free.once('listening', resolve))
+  const { port } = free.address() as AddressInfo
+  await new Promise(resolve => free.close(resolve))
+  const env = { PORT: String(port) }
+
+  const init = start(t, process.execPath, [...viaTsx, 'init'], { cwd, env })
+  t.same(await init.ended, { code: 0, signal: null })
+  const server = start(t, process.execPath, [...viaTsx, 'start'], { cwd, env })
+  const url = await server.url
+  const [curl = ''] = /curl .*$/m.exec(init.stdout()) ?? []
+  t.match(spawnSync('sh', ['-c', curl], { encoding: 'utf8' }).stdout, /"whoami"/)
+
+  const token = start(t, process.execPath, [...viaTsx, 'token', '--user', 'ada'], { cwd })
+  t.same(await token.ended, { code: 0, signal: null })
+  const headers = { authorization: `Bearer ${token.stdout().trim()}`, 'content-type': 'application/json' }
+  t.equal((await fetch(`${url}/mcp`, { method: 'POST', headers, body: list })).status, 200)
+})
+
+t.test('init in a directory that can not be written to is one sentence and exit code 1', async t => {
+  // Root writes everywhere: there it runs as nobody.
+  const isRoot = process.getuid?.() === 0
+  const cwd = isRoot ? '/' : t.testdir({ locked: {} })
+  const init = start(t, process.execPath, [...viaTsx, 'init'], { cwd: isRoot ? cwd : '/', ...(isRoot ? { uid: 65_534 } : {}) })
+  t.same(await init.ended, { code: 1, signal: null })
+  t.match(init.stderr(), /^Can not write \/\.env \(E[A-Z]+\); .*\.\n$/)
+})

@@ -1,0 +1,96 @@
+/** The server as a process ends without losing a call, and without being held up. */
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { beginCall, listTools, root, sound, start, until, viaTsx, type Running } from '../support/process.js'
+
+function startServer (t: Test, env: Record<string, string> = {}): Running {
+  return start(t, process.execPath, [...viaTsx, 'start'], { cwd: t.testdir({}), env: { ...sound, ...env } })
+}
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  t.test(`a call that is under way at ${signal} is answered, and the exit code is 0`, async t => {
+    const server = startServer(t)
+    const call = await beginCall(t, await server.url)
+    server.child.kill(signal)
+    await until(() => server.stdout().includes('"stopping"'))
+    call.finish()
+    t.match(await call.answer, /HTTP\/1\.1 200 OK[^]*"whoami"/)
+    t.same(await server.ended, { code: 0, signal: null })
+  })
+}
+
+t.test('a stopping server takes no new connection', async t => {
+  const server = startServer(t, { HOST: '127.0.0.1' })
+  const url = await server.url
+  const call = await beginCall(t, url)
+  server.child.kill('SIGTERM')
+  await until(() => server.stdout().includes('"stopping"'))
+  // The line comes first, and the listener is closed right after it.
+  await t.rejects(async () => { while (server.child.exitCode === null) await listTools(url) })
+  t.equal(server.child.exitCode, null)
+  call.finish()
+  t.match(await call.answer, /200 OK/)
+})
+
+t.test('a second signal ends it at once', async t => {
+  const server = startServer(t)
+  await beginCall(t, await server.url)
+  server.child.kill('SIGTERM')
+  await until(() => server.stdout().includes('"stopping"'))
+  server.child.kill('SIGTERM')
+  t.same(await server.ended, { code: 143, signal: null })
+})
+
+/** An app of three lines with the end of ours, because no real tool hangs or throws on demand. */
+function startFixture (t: Test, graceMs: number): Running {
+  const source = `
+    import { once } from 'node:events'
+    import http from 'node:http'
+    import Fastify from ${JSON.stringify(import.meta.resolve('fastify'))}
+    import { drainOnEnd } from ${JSON.stringify(`${root}src/drain.ts`)}
+    const app = Fastify({ logger: true })
+    app.get('/hang', (request, reply) => { reply.raw.writeHead(200).write('open'); reply.hijack() })
+    app.get('/throw', async () => { setImmediate(() => { throw new Error('nobody catches this') }); await new Promise(() => {}) })
+    app.get('/reject', async () => { Promise.reject(new Error('nobody catches this')); await new Promise(resolve => setTimeout(resolve, 100)); return 'answered' })
+    app.get('/slow', async () => { process.stderr.write('slow\\n'); await new Promise(resolve => process.once('SIGTERM', () => setTimeout(resolve, 200))); return 'answered' })
+    drainOnEnd(app, { graceMs: ${graceMs} })
+    await app.ready()
+    // As Fastify does for the second address of localhost: closed with the first, and not waited for.
+    const second = http.createServer(app.routing).listen(0, '127.0.0.1')
+    app.server.on('close', () => second.close())
+    await once(second, 'listening')
+    process.stdout.write('second ' + second.address().port + '\\n')
+    process.stderr.write('Ready: ' + await app.listen({ host: '127.0.0.1', port: 0 }) + '/mcp\\n')
+  `
+  const cwd = t.testdir({ 'fixture.mjs': source })
+  return start(t, process.execPath, ['--import', import.meta.resolve('tsx'), join(cwd, 'fixture.mjs')], { cwd })
+}
+
+t.test('an open stream does not hold the process beyond its grace', async t => {
+  const server = startFixture(t, 300)
+  const response = await fetch(`${await server.url}/hang`)
+  server.child.kill('SIGTERM')
+  t.same(await server.ended, { code: 0, signal: null })
+  await t.rejects(response.text())
+})
+
+t.test('a call over the second address of localhost is answered as well', async t => {
+  const server = startFixture(t, 10_000)
+  await server.url
+  const [, port] = /^second (\d+)$/m.exec(server.stdout()) ?? []
+  const answer = fetch(`http://127.0.0.1:${port}/slow`).then(async response => await response.text())
+  await until(() => server.stderr().includes('slow'))
+  server.child.kill('SIGTERM')
+  t.equal(await answer, 'answered')
+  t.same(await server.ended, { code: 0, signal: null })
+})
+
+for (const [path, event] of [['/throw', 'uncaughtException'], ['/reject', 'unhandledRejection']] as const) {
+  t.test(`${event} is logged as fatal and ends the process with 1`, async t => {
+    const server = startFixture(t, 500)
+    const answer = fetch(`${await server.url}${path}`).then(async response => await response.text(), () => 'cut')
+    t.same(await server.ended, { code: 1, signal: null })
+    t.match(server.stdout(), new RegExp(`"level":60.*nobody catches this.*"msg":"${event}"`))
+    t.equal(await answer, path === '/reject' ? 'answered' : 'cut')
+  })
+}

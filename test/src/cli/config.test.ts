@@ -1,0 +1,64 @@
+/** What `config` shows, and what it never does. */
+import t from 'tap'
+import { variableNames } from '../../../src/config.js'
+import { say } from '../../support/terminal.js'
+
+const key = 'a-key-of-sixteen-or-more'
+const secret = 'a secret of thirty-two bytes or more'
+
+t.test('every setting is a row with its value and where it came from', async t => {
+  const directory = t.testdir({ '.env': `API_KEYS=${key}\nLOG_LEVEL=debug\nPORT=4000\n` })
+  const { code, stdout, stderr } = await say(['config'], directory, { PORT: '5000', CORS_ORIGINS: 'https://a.example,https://b.example' })
+  t.equal(code, 0)
+  t.equal(stderr, '')
+  const rows = stdout.split('\n').map(row => row.split(/ {2,}/))
+  t.same(rows.map(([name]) => name), variableNames)
+  const shown = Object.fromEntries(rows.map(([name, ...rest]) => [name, rest]))
+  t.match(shown, {
+    PORT: ['5000', 'environment'],
+    LOG_LEVEL: ['debug', '.env'],
+    HOST: ['localhost', 'default'],
+    CORS_ORIGINS: ['https://a.example, https://b.example', 'environment'],
+    API_KEYS: ['(set, 24 characters)', '.env'],
+    JWT_SECRET: ['(none)', 'default']
+  })
+})
+
+t.test('several keys are counted, not shown', async t => {
+  const { stdout } = await say(['config'], t.testdir({}), { API_KEYS: `${key},${key}2` })
+  t.match(stdout, /^API_KEYS +\(2 set, 24, 25 characters\) +environment$/m)
+})
+
+for (const args of [['config'], ['config', '--json']]) {
+  t.test(`${args.join(' ')} shows no part of a secret, good or bad`, async t => {
+    const directory = t.testdir({ '.env': 'JWT_SECRET=change-me-canary\nCANARYSECRETINTHEWRONGPLACE=1\n' })
+    const { stdout, stderr } = await say(args, directory, { API_KEYS: 'canary1,canary1', PORT: 'canary', PUBLIC_URL: 'https://u:canary@x.example', NODE_ENV: 'production' })
+    t.notMatch(stdout + stderr, /canary/i)
+  })
+
+  t.test(`${args.join(' ')} ends with 1 where the server would not start`, async t => {
+    const { code } = await say(args, t.testdir({}), { API_KEYS: key, PORT: 'x' })
+    t.equal(code, 1)
+  })
+
+  t.test(`${args.join(' ')} ends with 0 where there is but a warning`, async t => {
+    const { code, stdout, stderr } = await say(args, t.testdir({}), { API_KEYS: 'key1' })
+    t.equal(code, 0)
+    t.match(stdout + stderr, /API_KEYS is shorter/)
+  })
+}
+
+t.test('problems and warnings stand on stderr, and the row says that its value is unusable', async t => {
+  const { stdout, stderr } = await say(['config'], t.testdir({ '.env': 'RATE_LIMIT=3\n' }), { API_KEYS: key, PORT: 'x' })
+  t.match(stdout, /^PORT +\(unusable\) +environment$/m)
+  t.match(stderr, /^Warning: \.env .*RATE_LIMIT.*\nProblem: PORT .*$/)
+})
+
+t.test('--json is one document with the parsed values', async t => {
+  const { stdout } = await say(['config', '--json'], t.testdir({}), { API_KEYS: key, JWT_SECRET: secret, BODY_LIMIT: '2kb', ALLOWED_HOSTS: 'A.example' })
+  const { settings, problems, warnings } = JSON.parse(stdout) as { settings: Array<{ name: string, value: unknown, from: string }>, problems: string[], warnings: string[] }
+  const values = Object.fromEntries(settings.map(({ name, value }) => [name, value]))
+  t.match(values, { BODY_LIMIT: 2048, ALLOWED_HOSTS: ['a.example'], PORT: 3000, JWT_SECRET: '(set, 36 characters)', PUBLIC_URL: null })
+  t.same(problems, [])
+  t.same(warnings, [])
+})
