@@ -1,0 +1,25 @@
+/** The server that the conformance suite is run against: the public API, and nothing else. */
+import type { FastifyInstance } from 'fastify'
+import { buildApp } from '../../src/index.js'
+import { askingTools } from './fixture/asking.js'
+import { contentTools } from './fixture/content.js'
+import { prompts } from './fixture/prompts.js'
+import { resources } from './fixture/resources.js'
+import { changingTools, streamingTools } from './fixture/streaming.js'
+
+/** A run sends some hundred requests within seconds, wrong ones among them. */
+const wideLimits = { RATE_LIMIT_MAX: '1000000', PREAUTH_RATE_LIMIT_MAX: '1000000' }
+
+/** `env` as for the service itself; the limits are raised where it does not set them. */
+export async function buildFixture (env: Readonly<Record<string, string | undefined>>): Promise<FastifyInstance> {
+  const app = await buildApp({
+    env: { ...wideLimits, LOG_LEVEL: 'warn', ...env },
+    info: { name: 'conformance-fixture', version: '1.0.0' },
+    tools: [...contentTools, ...streamingTools, ...askingTools],
+    resources,
+    prompts,
+    ...(env.MCP_SESSIONS === 'on' ? { sessions: {} } : {})
+  })
+  for (const tool of changingTools(app.mcp)) app.mcp.addTool(tool)
+  return app
+}

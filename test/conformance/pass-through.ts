@@ -1,0 +1,59 @@
+/** Stands before a server and adds a key to each request: the suite can not send headers of its own. */
+import { type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse, createServer, request } from 'node:http'
+import { pipeline } from 'node:stream'
+
+export interface PassThrough {
+  readonly url: string
+  close: () => Promise<void>
+}
+
+/** `target`: the endpoint's URL. Streams in both directions, and passes on that a caller left. */
+export async function openPassThrough (target: URL, apiKey: string): Promise<PassThrough> {
+  const server = createServer((incoming, reply) => { forward(incoming, reply, target, apiKey) })
+  // A stream may be silent for as long as it is open.
+  server.requestTimeout = 0
+  const own = await listen(server)
+  return {
+    url: `http://${own}${target.pathname}`,
+    async close () {
+      server.closeAllConnections()
+      await new Promise(resolve => { server.close(resolve) })
+    }
+  }
+}
+
+function forward (incoming: IncomingMessage, reply: ServerResponse, target: URL, apiKey: string): void {
+  const { method, url: path, headers } = incoming
+  const outgoing = request({ hostname: target.hostname, port: target.port, method, path, headers: { ...renamed(headers, incoming, target), 'x-api-key': apiKey } })
+  outgoing.once('response', answer => {
+    reply.writeHead(answer.statusCode ?? 502, answer.headers)
+    // A stream's first event may be long in coming; its headers are not.
+    reply.flushHeaders()
+    pipeline(answer, reply, () => { outgoing.destroy() })
+  })
+  outgoing.once('error', () => {
+    if (reply.headersSent) reply.destroy()
+    else reply.writeHead(502).end()
+  })
+  reply.once('close', () => { outgoing.destroy() })
+  pipeline(incoming, outgoing, () => {})
+}
+
+/** Host and Origin of a foreign page must reach the server as they are: only our own name is replaced by its name. */
+function renamed (headers: IncomingHttpHeaders, { socket }: IncomingMessage, target: URL): IncomingHttpHeaders {
+  const { host, origin, connection: _, 'keep-alive': __, ...rest } = headers
+  const port = String(socket.localPort)
+  const isOwn = (name: string | undefined): boolean => ['localhost', '127.0.0.1', '[::1]'].some(own => name === `${own}:${port}`)
+  return {
+    ...rest,
+    ...(host === undefined ? {} : { host: isOwn(host) ? target.host : host }),
+    ...(origin === undefined ? {} : { origin: isOwn(/^http:\/\/(.*)$/.exec(origin)?.[1]) ? target.origin : origin })
+  }
+}
+
+async function listen (server: Server): Promise<string> {
+  await new Promise<void>((resolve, reject) => { server.once('error', reject).listen(0, '127.0.0.1', resolve) })
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the pass-through has no port')
+  return `127.0.0.1:${address.port}`
+}

@@ -1,0 +1,71 @@
+/** The suite itself: installed on first use, and run on a Node that can load it. */
+import { spawn } from 'node:child_process'
+import * as fs from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const folder = fileURLToPath(new URL('suite', import.meta.url))
+const installLimitMs = 5 * 60_000
+
+export interface Suite {
+  readonly version: string
+  /** A file of the suite's package. */
+  readonly file: (path: string) => string
+  /** Runs the suite to its end, whatever its verdict, and resolves to what it printed. */
+  readonly run: (args: readonly string[]) => Promise<string>
+}
+
+/** `signal` stops what is running; `limitMs` bounds each run. */
+export async function openSuites (signal: AbortSignal, limitMs: number): Promise<Record<'stable' | 'next', Suite>> {
+  if (!isInstalled()) await install(signal)
+  const node = findNode()
+  const open = (name: string): Suite => {
+    const file = (path: string): string => join(folder, 'node_modules', name, path)
+    return {
+      version: versionIn(file('package.json')) ?? '',
+      file,
+      run: async args => await output(node, [file('dist/index.js'), ...args], signal, limitMs)
+    }
+  }
+  return { stable: open('conformance-stable'), next: open('conformance-next') }
+}
+
+/** True where what the lock file names is what is there. */
+function isInstalled (): boolean {
+  const { packages } = JSON.parse(fs.readFileSync(join(folder, 'package-lock.json'), 'utf8')) as { packages: Record<string, { version?: string }> }
+  return ['conformance-stable', 'conformance-next'].every(name => {
+    const path = `node_modules/${name}`
+    return packages[path]?.version === versionIn(join(folder, path, 'package.json'))
+  })
+}
+
+function versionIn (path: string): string | undefined {
+  return fs.existsSync(path) ? (JSON.parse(fs.readFileSync(path, 'utf8')) as { version: string }).version : undefined
+}
+
+async function install (signal: AbortSignal): Promise<void> {
+  // Nothing of it needs its install script: the Node comes as the file it is.
+  await output('npm', ['ci', '--prefix', folder, '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel', 'error'], signal, installLimitMs, true)
+}
+
+/** Both lines of the suite load `fs.globSync`, which Node has since 22. */
+function findNode (): string {
+  if ('globSync' in fs) return process.execPath
+  const own = join(folder, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin', 'node')
+  if (!fs.existsSync(own)) throw new Error(`the suite needs Node 22 or later, and none is packaged for ${process.platform} on ${process.arch}: run this with one`)
+  return own
+}
+
+async function output (command: string, args: readonly string[], signal: AbortSignal, limitMs: number, mustSucceed = false): Promise<string> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(limitMs)])
+  const child = spawn(command, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], signal: limit, killSignal: 'SIGKILL' })
+  let text = ''
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', chunk => { text += chunk })
+  return await new Promise((resolve, reject) => {
+    child.once('error', error => { reject(limit.aborted ? new Error(`${command} was stopped: ${String(limit.reason)}`) : error) })
+    child.once('close', code => {
+      if (mustSucceed && code !== 0) reject(new Error(`${command} ${args[0] ?? ''} failed:\n${text}`))
+      else resolve(text)
+    })
+  })
+}
