@@ -60,7 +60,10 @@ function compileJson (schema: JsonSchema): CompiledSchema {
 
 function describe (error: ErrorObject): string {
   const path = error.instancePath.split('/').slice(1)
-  if (error.keyword === 'required') path.push(String(error.params.missingProperty))
+  // These speak of a field, and stand at the object around it.
+  const { missingProperty, additionalProperty, unevaluatedProperty, propertyName } = error.params
+  const field: unknown = missingProperty ?? additionalProperty ?? unevaluatedProperty ?? propertyName
+  if (field !== undefined) path.push(String(field))
   return `${pathOf(path)}: ${error.message ?? 'invalid'}`
 }
 

@@ -1,0 +1,56 @@
+/** Schemas of both kinds judge alike: what fits comes through, what does not is named. */
+import t from 'tap'
+import { z } from 'zod'
+import { compile } from '../../../src/mcp/schemas.js'
+
+const kinds = [
+  ['zod', z.strictObject({ name: z.string(), age: z.number().optional(), tags: z.array(z.string()).optional() })],
+  ['JSON Schema', {
+    type: 'object',
+    properties: { name: { type: 'string' }, age: { type: 'number' }, tags: { type: 'array', items: { type: 'string' } } },
+    required: ['name'],
+    additionalProperties: false
+  }]
+] as const
+
+for (const [kind, schema] of kinds) {
+  const compiled = compile(schema, 'input')
+
+  t.test(`what fits a ${kind} comes through`, async t => {
+    t.same(await compiled.check({ name: 'ada', tags: ['x'] }), { ok: true, value: { name: 'ada', tags: ['x'] } })
+  })
+
+  for (const [what, value, field] of [
+    ['a field that is missing', {}, /\bname\b/],
+    ['a field of another type', { name: 1 }, /\bname\b/],
+    ['a field too many', { name: 'ada', extra: 1 }, /\bextra\b/],
+    ['a field deep inside', { name: 'ada', tags: ['x', 2] }, /tags\.1/],
+    ['no object', 'ada', /arguments/]
+  ] as const) {
+    t.test(`${what} is named by a ${kind}`, async t => {
+      t.match(await compiled.check(value), { ok: false, problem: field })
+    })
+  }
+}
+
+t.test('a JSON Schema is shown untouched in both dialects', async t => {
+  const schema = { $schema: 'http://json-schema.org/draft-07/schema#', type: 'object', $defs: { a: { $anchor: 'a', type: 'string' } }, if: {}, then: {}, else: {} }
+  t.equal(compile(schema, 'input').wire['draft-7'], schema)
+  t.equal(compile(schema, 'input').wire['draft-2020-12'], schema)
+})
+
+t.test('a zod schema is shown in the dialect of the era', async t => {
+  const { wire } = compile(z.object({ a: z.string().default('x') }), 'input')
+  t.match(wire['draft-7'], { $schema: /draft-07/, properties: { a: { default: 'x' } } })
+  t.match(wire['draft-2020-12'], { $schema: /2020-12/ })
+})
+
+t.test('a check that takes its time is waited for', async t => {
+  const compiled = compile(z.object({ a: z.string().refine(async a => await Promise.resolve(a === 'yes')) }), 'input')
+  t.match(await compiled.check({ a: 'yes' }), { ok: true })
+  t.match(await compiled.check({ a: 'no' }), { ok: false, problem: /\ba\b/ })
+})
+
+t.test('a schema that is none stops whoever registers it', async t => {
+  t.throws(() => compile({ type: 'nonsense' }, 'input'))
+})
