@@ -30,7 +30,7 @@ export function createTokenVerifier (verify: (token: string) => unknown): (token
 /** Checks types and times again: a library's idea of an acceptable claim is wider than ours. */
 function judge (decoded: unknown, nowMs: number): Verdict {
   if (!isObject(decoded) || !isObject(decoded.header) || !isObject(decoded.payload)) return rejected('the token holds no claims')
-  const { header, payload: { sub, exp, nbf, iat, jti, role } } = decoded
+  const { header, payload: { sub, exp, nbf, iat, jti, role, scope } } = decoded
   // RFC 7515 §4.1.11: none of the extensions is understood here, not even an empty list of them.
   if ('crit' in header) return rejected('the token has a crit header')
   if (typeof sub !== 'string' || sub === '') return rejected('sub is no text')
@@ -42,11 +42,18 @@ function judge (decoded: unknown, nowMs: number): Verdict {
   const principal = freezePrincipal({
     id: `jwt:${sub}`,
     role: role === 'admin' ? 'admin' : 'user',
-    scopes: [],
+    scopes: scopesOf(scope),
     method: 'jwt',
-    expiresAt: Math.floor(exp * 1000)
+    expiresAt: Math.floor(exp * 1000),
+    ...(jti === undefined ? {} : { tokenId: jti }),
+    ...(iat === undefined ? {} : { issuedAt: Math.floor(iat * 1000) })
   })
   return Object.freeze(jti === undefined ? { principal } : { principal, tokenId: jti })
+}
+
+/** RFC 8693 §4.2: one text with spaces between. Anything else gives no right, as with a role that is not known. */
+function scopesOf (scope: unknown): string[] {
+  return typeof scope === 'string' ? scope.split(' ').filter(one => one !== '') : []
 }
 
 /** Seconds since the epoch that a `Date` can hold: `1e99` is a number, but no time. */

@@ -14,6 +14,10 @@ export interface Principal {
   readonly issuer?: string
   /** The id of the API key, where one was used. */
   readonly keyId?: string
+  /** The token's `jti`, where it has one. */
+  readonly tokenId?: string
+  /** When the token says it was issued, in milliseconds since the epoch. */
+  readonly issuedAt?: number
 }
 
 /** Freezes a principal and its scopes, so that no handler can widen its own rights. */

@@ -6,27 +6,56 @@ import type { Role } from './principal.js'
 export interface GenerateTokenOptions {
   /** The HS256 secret. `JWT_SECRET` of the environment where left out. */
   readonly secret?: string
+  /** The `scope` claim, as `checkScopes` takes them. Left out or empty: no such claim. */
+  readonly scopes?: readonly string[]
+  /** The `iss` claim. Left out: none. */
+  readonly issuer?: string
+  /** The `aud` claim. Left out: none. */
+  readonly audience?: string
+}
+
+/** A token, and what is on record of it. */
+export interface MintedToken {
+  /** A credential. */
+  readonly token: string
+  /** The `jti`. */
+  readonly id: string
+  /** Milliseconds since the epoch, whole seconds. */
+  readonly issuedAt: number
+  readonly expiresAt: number
 }
 
 const unitSeconds: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 }
 /** Ten years: whoever wants more wants an API key. */
 const maxLifetimeSeconds = 3650 * 86_400
 const maxUserIdLength = 256
+const maxScopes = 64
+const scopePattern = /^[!#-[\]-~]{1,128}$/
 
 /**
  * A signed JWT for a user: `sub`, `role`, `iat`, `exp` and a fresh `jti`. `expiresIn` is a
  * lifetime as `parseLifetime` reads it. Does not check that the role may be given away.
- * Throws a `RangeError` on a bad user id, role or lifetime, an `Error` without a secret.
+ * Throws a `RangeError` on a bad user id, role, scope or lifetime, an `Error` without a secret.
  */
 export function generateToken (userId: string, role: Role = 'user', expiresIn = '24h', options: GenerateTokenOptions = {}): string {
+  return mintToken(userId, role, expiresIn, options).token
+}
+
+/** Like `generateToken`, with what a record of the token needs. */
+export function mintToken (userId: string, role: Role, expiresIn: string, options: GenerateTokenOptions = {}): MintedToken {
   checkUserId(userId)
   if (role !== 'admin' && role !== 'user') throw new RangeError('role must be "admin" or "user"')
   const lifetimeSeconds = parseLifetime(expiresIn)
-  const secret = options.secret ?? process.env.JWT_SECRET
+  const { secret = process.env.JWT_SECRET, scopes = [], issuer: iss, audience: aud } = options
+  checkScopes(scopes)
   if (secret === undefined || secret.trim() === '') throw new Error('No secret to sign with: set JWT_SECRET, or pass the option `secret`')
   const iat = Math.floor(Date.now() / 1000)
+  const exp = iat + lifetimeSeconds
+  const jti = randomUUID()
   const sign = createSigner({ key: secret, algorithm: 'HS256' })
-  return sign({ sub: userId, role, iat, exp: iat + lifetimeSeconds, jti: randomUUID() })
+  // JSON leaves out what is undefined.
+  const token = sign({ iss, sub: userId, aud, role, scope: scopes.length === 0 ? undefined : scopes.join(' '), iat, exp, jti })
+  return { token, id: jti, issuedAt: iat * 1000, expiresAt: exp * 1000 }
 }
 
 /**
@@ -48,5 +77,12 @@ export function checkUserId (userId: string): void {
   // Lone surrogates (Cs) go with the control characters: encoded, they would all be the same user.
   if (typeof userId !== 'string' || userId.length > maxUserIdLength || userId.trim() === '' || /[\p{Cc}\p{Cs}]/u.test(userId)) {
     throw new RangeError('A user id is text of 1 to 256 characters, not only white space, without control characters')
+  }
+}
+
+/** Throws a `RangeError` unless there are at most 64, each 1 to 128 characters that a `scope` claim may hold (RFC 6749 §3.3). */
+export function checkScopes (scopes: readonly string[]): void {
+  if (!Array.isArray(scopes) || scopes.length > maxScopes || !scopes.every(scope => typeof scope === 'string' && scopePattern.test(scope))) {
+    throw new RangeError('Scopes are at most 64, each 1 to 128 printable ASCII characters without spaces, quotes and backslashes')
   }
 }
