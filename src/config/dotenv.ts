@@ -9,7 +9,8 @@ export interface DotenvFile {
   readonly faults: ReadonlyArray<{ wrong: string, right: string }>
 }
 
-const NAME = /^[A-Za-z_][A-Za-z0-9_.-]*$/
+/** From the start of a line: nothing, a comment, or NAME=value, whose quotes may span lines. */
+const STATEMENT = /[ \t]*(?:#[^\n]*|(?:export[ \t]+)?[A-Za-z_][\w.-]*[ \t]*=[ \t]*(?:"[^"]*"|'[^']*'|`[^`]*`)?[^\n]*)?(?:\n|$)/y
 
 /** The variables of the file; none, and no fault, where there is no file. */
 export function readDotenv (path: string): DotenvFile {
@@ -22,23 +23,35 @@ export function readDotenv (path: string): DotenvFile {
   }
 }
 
-/**
- * The variables of a `.env` text. Node's parser takes a line without `=` and the line after it for
- * one name, so that the second variable would be lost in silence: such a line is a fault.
- */
+/** The variables of a `.env` text; none where a line of it is a fault. */
 export function parseDotenv (text: string): DotenvFile {
   if (util.parseEnv === undefined) return { values: {}, faults: [{ wrong: 'can not be read by this Node', right: 'use Node 20.12 or later, or set the environment' }] }
   // Some editors put a byte order mark first; it would become part of the first name.
-  const content = text.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n')
-  const values = util.parseEnv(content)
-  const faults = Object.keys(values).filter(name => !NAME.test(name)).map(name => ({
-    wrong: `has a line that is not NAME=value (line ${lineOf(content, name)})`,
+  const { statements, strayLines } = split(text.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n'))
+  if (strayLines.length === 0) return { values: util.parseEnv(statements.join('\n')), faults: [] }
+  const faults = strayLines.map(line => ({
+    wrong: `has a line that is not NAME=value (line ${line})`,
     right: 'write NAME=value, or # before a comment'
   }))
-  return { values, faults }
+  return { values: {}, faults }
 }
 
-function lineOf (content: string, name: string): number {
-  const [first = ''] = name.split('\n')
-  return content.split('\n').findIndex(line => line.trimStart().startsWith(first)) + 1
+/**
+ * The assignments, and the numbers (from 1) of the lines that are neither one nor a comment. Node
+ * 20 takes such a line, or one of spaces, and the line after it for one name, so that a variable
+ * is lost in silence; later ones do not.
+ */
+function split (content: string): { statements: string[], strayLines: number[] } {
+  const statements: string[] = []
+  const strayLines: number[] = []
+  let at = 0
+  while (at < content.length) {
+    STATEMENT.lastIndex = at
+    const [statement] = STATEMENT.exec(content) ?? []
+    if (statement === undefined) strayLines.push(content.slice(0, at).split('\n').length)
+    else if (/^\s*[^\s#]/.test(statement)) statements.push(statement.trim())
+    const lineEnd = content.indexOf('\n', at)
+    at = statement === undefined ? (lineEnd === -1 ? content.length : lineEnd + 1) : at + statement.length
+  }
+  return { statements, strayLines }
 }

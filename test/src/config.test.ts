@@ -288,11 +288,19 @@ t.test('names of the object prototype in .env are names like any other', async t
   t.equal(warnings.length, 2)
 })
 
-t.test('a line in .env that is no setting stops the start instead of swallowing the next one', async t => {
-  const { problems } = readConfig({}, parseDotenv(`# a comment\nPORT 3000\nAPI_KEYS=${key}\n`))
-  t.equal(problems[0]?.variable, '.env')
-  t.match(problems[0]?.wrong, /line 2/)
-})
+for (const [what, text, line] of [
+  ['no =', `# a comment\nPORT 3000\nAPI_KEYS=${key}\n`, 2],
+  ['no =, at the end', `API_KEYS=${key}\n\nsomething`, 3],
+  ['a space in its name', `MY PORT=3000\nAPI_KEYS=${key}\n`, 1],
+  ['no name', `API_KEYS=${key}\n=3000\n`, 2],
+  ['no =, behind a value of three lines', `A="one\n two\nthree"\nPORT 3000\nAPI_KEYS=${key}\n`, 4]
+] as const) {
+  t.test(`a line in .env with ${what} stops the start instead of being passed over`, async t => {
+    const { problems } = readConfig({}, parseDotenv(text))
+    t.equal(problems[0]?.variable, '.env')
+    t.match(problems[0]?.wrong, `(line ${line})`)
+  })
+}
 
 for (const [what, text] of [
   ['a byte order mark', `\uFEFFAPI_KEYS=${key}\n`],
@@ -300,6 +308,10 @@ for (const [what, text] of [
   ['quotes', `API_KEYS="${key}"\n`],
   ['export', `export API_KEYS=${key}\n`],
   ['a comment behind the value', `API_KEYS=${key} # mine\n`],
+  ['a value of two lines', `OTHER="one\nAPI_KEYS=two"\nAPI_KEYS=${key}\n`],
+  ['spaces around its parts', `  API_KEYS = ${key}  \n\t# a comment\n`],
+  ['no line end', `API_KEYS=${key}`],
+  ['nothing but that behind blank lines', `\n\n  \nAPI_KEYS=${key}\n\n`],
   ['an empty value before', `JWT_SECRET=\nAPI_KEYS=${key}\n`]
 ] as const) {
   t.test(`a .env with ${what} is read`, async t => {
