@@ -9,6 +9,7 @@ import { type EraName, createEndpoint } from '../src/mcp/endpoint.js'
 import { type Caller, Exchange } from '../src/mcp/exchange.js'
 import type { Reply } from '../src/mcp/outlet.js'
 import type { SessionsOptions } from '../src/mcp/sessions.js'
+import type { ToolPolicies } from '../src/tools/policies.js'
 import type { Prompt } from '../src/tools/prompt.js'
 import type { Resource } from '../src/tools/resource.js'
 import type { Tool } from '../src/tools/tool.js'
@@ -39,6 +40,8 @@ export interface McpOptions {
   readonly tools?: readonly Tool[]
   readonly resources?: readonly Resource[]
   readonly prompts?: readonly Prompt[]
+  /** Limits and rights of tools, over those they were written with. A name that no tool has stops the boot. */
+  readonly toolPolicies?: ToolPolicies
   /** Name and version told to clients. */
   readonly info?: ServerInfo
   /** Told to the client's model when it connects. */
@@ -66,10 +69,10 @@ const methods = ['GET', 'POST', 'DELETE', 'PUT', 'PATCH', 'HEAD', 'OPTIONS']
 
 const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   const {
-    tools = [], resources = [], prompts = [], instructions, info = { name: 'fastify-mcp-auth', version },
+    tools = [], resources = [], prompts = [], toolPolicies = {}, instructions, info = { name: 'fastify-mcp-auth', version },
     path = '/mcp', requestTimeoutMs = 60_000, bodyLimit = 1024 * 1024, eras, sessions = false, maxStreamsPerPrincipal, stateKey = randomBytes(32)
   } = options
-  const catalog = new Catalog({ info, instructions, tools, resources, prompts })
+  const catalog = new Catalog({ info, instructions, tools, resources, prompts, toolPolicies })
   const endpoint = createEndpoint({ catalog, eras, maxStreamsPerPrincipal, stateKey, sessions: sessions === true ? {} : sessions === false ? undefined : sessions })
   fastify.decorate('mcp', operationsOf(catalog))
   // Streams would keep the server from closing for ever.

@@ -1,4 +1,5 @@
 /** Every register call, in order, on one page: as a service of its own and inside another app. */
+import { readFileSync } from 'node:fs'
 import Fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import auth from '../plugins/auth.js'
 import cors from '../plugins/cors.js'
@@ -8,11 +9,12 @@ import health from '../plugins/health.js'
 import mcp, { type McpOptions } from '../plugins/mcp.js'
 import preauthLimit, { type PreauthLimitOptions } from '../plugins/preauth-limit.js'
 import principalLimit, { type PrincipalLimitOptions } from '../plugins/principal-limit.js'
-import { type Config, type Environment, isLoopback, loadConfig } from './config.js'
+import { type Config, ConfigError, type Environment, isLoopback, loadConfig } from './config.js'
 import type { EdgeRules } from './origins.js'
 import { createKnownCredentials } from './principal/known.js'
 import { serverOptions } from './server-options.js'
 import { builtInTools } from './tools/index.js'
+import { parseToolPolicies, ToolPolicyError, type ToolPolicies } from './tools/policies.js'
 
 /** What the chain needs; nothing of it is read from the environment. */
 export interface McpAuthOptions extends McpOptions, EdgeRules {
@@ -109,6 +111,15 @@ function chainOptions (config: Config): McpAuthOptions {
     ...(config.PUBLIC_URL === undefined ? {} : { publicUrl: config.PUBLIC_URL }),
     bodyLimit: config.BODY_LIMIT,
     requestTimeoutMs: config.REQUEST_TIMEOUT_MS,
+    eras: config.MCP_ERAS,
+    sessions: config.MCP_SESSIONS === 'on' && {
+      idleMs: config.SESSION_IDLE_MS,
+      lifetimeMs: config.SESSION_LIFETIME_MS,
+      maxPerPrincipal: config.SESSION_MAX_PER_CALLER,
+      max: config.SESSION_MAX
+    },
+    maxStreamsPerPrincipal: config.STREAM_MAX_PER_CALLER,
+    ...(config.TOOL_POLICY_FILE === undefined ? {} : { toolPolicies: readToolPolicies(config.TOOL_POLICY_FILE) }),
     tokenMaxTtlSeconds: config.TOKEN_MAX_TTL
   }
 }
@@ -116,4 +127,14 @@ function chainOptions (config: Config): McpAuthOptions {
 /** The entries that are set: an option of `undefined` would not mean its default everywhere. */
 function defined<T extends object> (options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> }
+}
+
+/** Throws a `ConfigError` where the file can't be read or says what can't be meant. */
+function readToolPolicies (path: string): ToolPolicies {
+  try {
+    return parseToolPolicies(readFileSync(path, 'utf8'))
+  } catch (error) {
+    const wrong = error instanceof ToolPolicyError ? error.message : 'names a file that can not be read'
+    throw new ConfigError([{ variable: 'TOOL_POLICY_FILE', wrong, right: 'write it as docs/tools.md shows' }])
+  }
 }

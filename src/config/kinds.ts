@@ -91,6 +91,11 @@ export function oneOf<const W extends string> (first: W, ...others: W[]): Kind<W
   }
 }
 
+/** The path of a file, relative to the working directory. Whether it can be read shows at the start. */
+export function filePath (): Kind<string> {
+  return { parse: text => text, unset: '', schema: { type: 'string', minLength: 1 } }
+}
+
 /** The kind itself, or `undefined` where nothing is set. */
 export function optional<T> (kind: Kind<T>): Kind<T | undefined> {
   return { ...kind, unset: undefined }
@@ -100,7 +105,7 @@ export function optional<T> (kind: Kind<T>): Kind<T | undefined> {
  * Entries between commas, each trimmed; empty ones are ignored. A report about one entry says
  * which by its place, counted from 1 over the entries that are not empty.
  */
-export function list (entry: Kind<string>): Kind<readonly string[]> {
+export function list<T extends string> (entry: Kind<T>): Kind<readonly T[]> {
   return {
     parse (text, report) {
       const texts = splitList(text)

@@ -1,6 +1,6 @@
 /** Every environment variable: one row each. `.env.example` and `docs/configuration.md` list the same. */
 import { bindHost, origin, publicUrl, servedHost, trustedProxy } from './addresses.js'
-import { bytes, duration, integer, list, LONGEST_MS, oneOf, optional, type Kind } from './kinds.js'
+import { bytes, duration, filePath, integer, list, LONGEST_MS, oneOf, optional, type Kind } from './kinds.js'
 import { secret, secretList } from './secrets.js'
 
 export interface Variable<T> extends Kind<T> {
@@ -53,6 +53,17 @@ export const variables = {
   PUBLIC_URL: variable(optional(publicUrl()), '', 'The base of the address that callers use; the endpoint is it plus `/mcp`.'),
   /** Milliseconds. */
   REQUEST_TIMEOUT_MS: variable(milliseconds, '60000', 'How long a call may take, in milliseconds.'),
+  /** `legacy`: revisions up to 2025-11-25; `modern`: 2026-07-28. */
+  MCP_ERAS: variable(list(oneOf('legacy', 'modern')), 'legacy,modern', 'The protocol eras to serve: legacy (up to 2025-11-25), modern (2026-07-28).'),
+  MCP_SESSIONS: variable(oneOf('off', 'on'), 'off', 'Whether clients of the legacy era get sessions: on or off.'),
+  /** Milliseconds. */
+  SESSION_IDLE_MS: variable(milliseconds, '1800000', 'How long a session may go unused, in milliseconds.'),
+  /** Milliseconds. */
+  SESSION_LIFETIME_MS: variable(milliseconds, '86400000', 'How long a session may live, in milliseconds.'),
+  SESSION_MAX_PER_CALLER: variable(count, '16', 'How many sessions a caller may have; one more ends the oldest.'),
+  SESSION_MAX: variable(count, '1000', 'How many sessions there may be in all.'),
+  STREAM_MAX_PER_CALLER: variable(count, '16', 'How many long-lived streams a caller may hold.'),
+  TOOL_POLICY_FILE: variable(optional(filePath()), '', 'A JSON file with limits and rights of tools, over those they were written with.'),
   /** Seconds. */
   TOKEN_MAX_TTL: variable(duration(), '30d', 'The longest life of a new token: seconds, or with s, m, h or d.'),
   LOG_LEVEL: variable(oneOf('info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent'), 'info', 'What is logged: fatal, error, warn, info, debug, trace or silent.'),

@@ -1,6 +1,7 @@
 /** All that an endpoint offers, whatever the era: from a method and its parameters to a result. */
 import { InvalidParamsError, UnknownMethodError } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
+import type { ToolPolicies } from '../tools/policies.js'
 import type { Prompt } from '../tools/prompt.js'
 import type { Completer, Resource } from '../tools/resource.js'
 import type { Tool } from '../tools/tool.js'
@@ -27,6 +28,7 @@ export interface CatalogOptions {
   readonly tools: readonly Tool[]
   readonly resources?: readonly Resource[]
   readonly prompts?: readonly Prompt[]
+  readonly toolPolicies?: ToolPolicies
 }
 
 const maxCompletions = 100
@@ -34,15 +36,17 @@ const maxCompletions = 100
 export class Catalog {
   readonly info: ServerInfo
   readonly instructions: string | undefined
-  readonly tools = new ToolShelf()
+  readonly tools: ToolShelf
   readonly resources = new ResourceShelf()
   readonly prompts = new PromptShelf()
   readonly changes = new Changes()
 
-  constructor ({ info, instructions, tools, resources = [], prompts = [] }: CatalogOptions) {
+  constructor ({ info, instructions, tools, resources = [], prompts = [], toolPolicies = {} }: CatalogOptions) {
+    this.tools = new ToolShelf(toolPolicies)
     this.info = info
     this.instructions = instructions
     for (const tool of tools) this.tools.put(tool)
+    for (const name of Object.keys(toolPolicies.tools ?? {})) if (this.tools.get(name) === undefined) throw new TypeError(`A tool policy names ${name}, and no tool is called so`)
     for (const resource of resources) this.resources.put(resource)
     for (const prompt of prompts) this.prompts.put(prompt)
   }

@@ -1,6 +1,7 @@
 /** The tools of an endpoint: the one place where a tool's handler is called. */
 import { InvalidParamsError, UnknownToolError, isRefusal } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
+import { type ToolPolicies, withPolicy } from '../tools/policies.js'
 import type { CallContext, Content, Tool, ToolResult } from '../tools/tool.js'
 import { createContext } from './context.js'
 import { type HeaderParameter, headerParameters } from './envelope.js'
@@ -23,10 +24,18 @@ export interface ShelvedTool extends Shelved<Tool> {
 const namePattern = /^[A-Za-z0-9_.-]{1,128}$/
 
 export class ToolShelf extends Shelf<Tool, ShelvedTool> {
+  readonly #policies: ToolPolicies
+
+  /** `policies`: apply to the tools that come later, too. */
+  constructor (policies: ToolPolicies = {}) {
+    super()
+    this.#policies = policies
+  }
+
   /** Throws where the tool can't be served: a bad or repeated name, a schema that does not compile. */
   put (tool: Tool): void {
     if (!namePattern.test(tool.name)) throw new TypeError(`Tool name ${JSON.stringify(tool.name)}: 1 to 128 of A-Z a-z 0-9 _ . -`)
-    this.add(tool.name, shelve(tool))
+    this.add(tool.name, shelve(withPolicy(tool, this.#policies)))
   }
 
   /** The names of the tools that `principal` may call. */

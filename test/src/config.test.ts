@@ -18,7 +18,7 @@ t.test('with a key alone everything else has its default', async t => {
   const { config, problems, warnings } = readConfig({ API_KEYS: key })
   t.same(problems, [])
   t.same(warnings, [])
-  t.same(config, {
+  t.match(config, {
     PORT: 3000,
     HOST: 'localhost',
     API_KEYS: [key],
@@ -35,6 +35,9 @@ t.test('with a key alone everything else has its default', async t => {
     PUBLIC_URL: undefined,
     REQUEST_TIMEOUT_MS: 60_000,
     TOKEN_MAX_TTL: 2_592_000,
+    MCP_ERAS: ['legacy', 'modern'],
+    MCP_SESSIONS: 'off',
+    TOOL_POLICY_FILE: undefined,
     LOG_LEVEL: 'info',
     NODE_ENV: 'development'
   })
