@@ -35,9 +35,9 @@ export function isMalformedUrl (url: string): boolean {
   }
 }
 
-/** The id of a JSON-RPC request, where it could be read. `1e999` reads as Infinity and would be echoed as null. */
+/** The id of a JSON-RPC request, where it could be read: `1e999` would be echoed as null, 2 ** 53 + 1 as another. */
 function idOf (body: unknown): string | number | undefined {
   if (typeof body !== 'object' || body === null || !Object.hasOwn(body, 'id')) return undefined
   const { id } = body as { id: unknown }
-  return typeof id === 'string' || Number.isFinite(id) ? id as string | number : undefined
+  return typeof id === 'string' || Number.isSafeInteger(id) ? id as string | number : undefined
 }

@@ -1,15 +1,19 @@
 /** The endpoint: which era a request belongs to, and what all eras share. */
+import { EnvelopeError, InvalidParamsError } from '../errors.js'
 import type { Catalog } from './catalog.js'
 import { claimsModern } from './envelope.js'
 import type { Era, Incoming } from './era.js'
 import { createLegacyEra } from './legacy.js'
 import { createModernEra } from './modern.js'
+import { hasReadableMeta } from './messages.js'
 import type { Reply } from './outlet.js'
 import type { SessionsOptions } from './sessions.js'
 import { Streams } from './streams.js'
 
 /** `legacy`: revisions up to 2025-11-25; `modern`: 2026-07-28. */
 export type EraName = 'legacy' | 'modern'
+
+const badMeta = { reason: 'a field of _meta is not of its type' }
 
 export interface EndpointOptions {
   readonly catalog: Catalog
@@ -39,8 +43,10 @@ export function createEndpoint ({ catalog, eras = ['legacy', 'modern'], maxStrea
   return {
     streams,
     async serve (incoming) {
+      const era = eraOf(incoming)
+      if (!hasReadableMeta(incoming.body)) throw era === modern ? new EnvelopeError(badMeta) : new InvalidParamsError(badMeta)
       catalog.challenge(incoming.body, incoming.principal)
-      return await eraOf(incoming).serve(incoming)
+      return await era.serve(incoming)
     },
     async close () {
       streams.close()

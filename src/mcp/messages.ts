@@ -31,17 +31,41 @@ export type RpcMessage = RpcRequest | RpcNotification | RpcResult | RpcError
 
 export type Kind = 'request' | 'notification' | 'response' | 'invalid'
 
-/** What a parsed body is. An `id` of MCP is a string or an integer, never null (MCP 2025-11-25, Base Protocol). */
+const members = new Set(['jsonrpc', 'id', 'method', 'params'])
+
+/**
+ * What a parsed body is. An `id` of MCP is a string or an integer, never null (MCP 2025-11-25, Base
+ * Protocol). As strict as the SDKs: a request that they can't make out is one they never answer.
+ */
 export function kindOf (body: unknown): Kind {
   if (!isRecord(body) || body.jsonrpc !== '2.0') return 'invalid'
   const { method, params } = body
-  if (params !== undefined && !isRecord(params)) return 'invalid'
   if (method === undefined) {
     return isId(body.id) && (isRecord(body.result) || isRecord(body.error)) ? 'response' : 'invalid'
   }
-  if (typeof method !== 'string') return 'invalid'
+  if (typeof method !== 'string' || !hasOnlyMembers(body)) return 'invalid'
+  if (params !== undefined && !isRecord(params)) return 'invalid'
   if (!('id' in body)) return 'notification'
   return isId(body.id) ? 'request' : 'invalid'
+}
+
+function hasOnlyMembers (body: Record<string, unknown>): boolean {
+  for (const name in body) if (!members.has(name)) return false
+  return true
+}
+
+/**
+ * False where the `_meta` of a message, or of one in a batch, has a field of the protocol that is
+ * not of its type (MCP 2025-11-25, General Fields): such a request the SDKs never answer either.
+ */
+export function hasReadableMeta (body: unknown): boolean {
+  if (Array.isArray(body)) return body.every(hasReadableMeta)
+  if (!isRecord(body) || !isRecord(body.params)) return true
+  const { _meta: meta } = body.params
+  if (meta === undefined) return true
+  if (!isRecord(meta)) return false
+  const { progressToken, 'io.modelcontextprotocol/related-task': task } = meta
+  return (progressToken === undefined || isId(progressToken)) && (task === undefined || (isRecord(task) && typeof task.taskId === 'string'))
 }
 
 /** The id to echo in a refusal, where one could be read. */
