@@ -1,0 +1,86 @@
+/** Other spellings of the endpoint's path open nothing, and are charged to whoever tries them. */
+import { connect } from 'node:net'
+import t from 'tap'
+import { callOf, listening, post, rpc, service, withKey } from '../support/service.js'
+
+/** The request line as it is written here: `inject` and `fetch` would tidy the path up. */
+async function raw (base: string, path: string, headers: string[] = []): Promise<{ status: number, text: string }> {
+  const body = JSON.stringify(callOf('whoami'))
+  const lines = [`POST ${path} HTTP/1.1`, 'Host: localhost', 'Content-Type: application/json', `Content-Length: ${body.length}`, 'Connection: close', ...headers]
+  const text = await new Promise<string>((resolve, reject) => {
+    let received = ''
+    const socket = connect(Number(new URL(base).port), '127.0.0.1')
+    socket.setEncoding('utf8').on('data', chunk => { received += chunk }).on('end', () => { resolve(received) }).on('error', reject)
+    socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`)
+  })
+  return { status: Number(text.split(' ')[1]), text }
+}
+
+const paths: Array<[string, string, number]> = [
+  ['capitals', '/MCP', 404],
+  ['one capital', '/Mcp', 404],
+  ['a slash behind', '/mcp/', 404],
+  ['two slashes before', '//mcp', 404],
+  ['a slash inside', '/m/cp', 404],
+  ['an encoded slash behind', '/mcp%2f', 404],
+  ['a dot', '/./mcp', 404],
+  ['a way up', '/health/../mcp', 404],
+  ['an encoded way up', '/health/%2e%2e/mcp', 404],
+  ['a backslash', '/\\mcp', 404],
+  ['a semicolon', '/mcp;x=1', 404],
+  ['a NUL', '/mcp%00', 404],
+  ['an encoded line break', '/mcp%0d%0aX-Api-Key:%20x', 404],
+  ['another ending', '/mcp.json', 404],
+  ['a wildcard', '/*', 404],
+  ['a star', '*', 404],
+  ['a parameter', '/:path', 404],
+  ['a name of a prototype', '/__proto__', 404],
+  ['ten thousand letters', `/${'a'.repeat(10_000)}`, 404],
+  ['a lone per cent', '/%', 400],
+  ['a bad escape', '/%zz', 400],
+  ['a bad escape behind', '/mcp/%', 400],
+  ['half a character', '/%c3', 400],
+  ['an overlong dot', '/%c0%ae/mcp', 400]
+]
+
+for (const [what, path, status] of paths) {
+  t.test(`a path with ${what} is answered with ${status}, to friends and strangers alike`, async t => {
+    const app = await service(t)
+    const url = await listening(app)
+    for (const headers of [[], ['X-API-Key: nobody-s-key-at-all'], [`X-API-Key: ${withKey['x-api-key']}`]]) {
+      const answer = await raw(url, path, headers)
+      t.equal(answer.status, status)
+      t.notMatch(answer.text, /whoami|nobody-s-key/)
+      t.notMatch(answer.text, /^(location|content-location):/mi)
+    }
+  })
+}
+
+for (const [what, path] of [
+  ['an encoded letter', '/%6dcp'], ['a query', '/mcp?x=1'], ['an empty query', '/mcp?'], ['a bad escape in the query', '/mcp?x=%zz'], ['the full URL', 'http://localhost/mcp'], ['a fragment', '/mcp#x']
+] as const) {
+  t.test(`a path with ${what} is the endpoint, and as closed`, async t => {
+    const app = await service(t)
+    const url = await listening(app)
+    const friend = (await raw(url, path, [`X-API-Key: ${withKey['x-api-key']}`])).status
+    t.ok([200, 404].includes(friend))
+    t.equal((await raw(url, path)).status, friend === 404 ? 404 : 401)
+  })
+}
+
+t.test('strangers pay for unknown paths until they are locked out, also from the endpoint', async t => {
+  const app = await service(t, { env: { PREAUTH_RATE_LIMIT_MAX: '3' } })
+  const url = await listening(app)
+  t.same([(await raw(url, '/MCP')).status, (await raw(url, '//mcp')).status, (await raw(url, '/%zz')).status], [404, 404, 400])
+  t.equal((await raw(url, '/MCP')).status, 429)
+  t.equal((await raw(url, '/%zz')).status, 429)
+  t.equal((await raw(url, '/mcp', [`X-API-Key: ${withKey['x-api-key']}`])).status, 429)
+})
+
+t.test('the probes of clients are plain 404s, and cost nothing', async t => {
+  const app = await service(t, { env: { PREAUTH_RATE_LIMIT_MAX: '1' } })
+  for (const url of ['/.well-known/oauth-protected-resource', '/.well-known/oauth-protected-resource/mcp', '/.well-known/oauth-authorization-server', '/mcp/.well-known/openid-configuration']) {
+    t.equal((await app.inject({ url })).statusCode, 404)
+  }
+  t.equal((await post(app, rpc('ping'))).status, 200)
+})
