@@ -14,19 +14,29 @@ const runLimitMs = 3 * 60_000
 const interruption = new AbortController()
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => { interruption.abort(name) })
 
-const suites = await openSuites(interruption.signal, runLimitMs)
-const apiKey = randomBytes(24).toString('hex')
-const app = await buildFixture({ API_KEYS: apiKey, MCP_SESSIONS: 'on' })
-await app.listen({ port: 0, host: '127.0.0.1' })
-const { port } = app.server.address() as AddressInfo
-const pass = await openPassThrough(new URL(`http://127.0.0.1:${port}/mcp`), apiKey)
 try {
-  const results: Result[] = []
-  for (const leg of await legsOf(suites)) results.push({ leg, verdicts: await judge(leg, pass.url) })
+  const results = await runAll()
   await report(results)
-} finally {
-  await pass.close()
-  await app.close()
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = 1
+}
+
+async function runAll (): Promise<readonly Result[]> {
+  const suites = await openSuites(interruption.signal, runLimitMs)
+  const apiKey = randomBytes(24).toString('hex')
+  const app = await buildFixture({ API_KEYS: apiKey, MCP_SESSIONS: 'on' })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  const pass = await openPassThrough(new URL(`http://127.0.0.1:${port}/mcp`), apiKey)
+  try {
+    const results: Result[] = []
+    for (const leg of await legsOf(suites)) results.push({ leg, verdicts: await judge(leg, pass.url) })
+    return results
+  } finally {
+    await pass.close()
+    await app.close()
+  }
 }
 
 async function report (results: readonly Result[]): Promise<void> {

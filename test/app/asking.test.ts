@@ -1,0 +1,89 @@
+/** Questions to the caller in revision 2026-07-28, and what of their answers is kept. */
+import type { FastifyInstance } from 'fastify'
+import t from 'tap'
+import { defineResource } from '../../src/tools/resource.js'
+import { defineTool } from '../../src/tools/tool.js'
+import { modern, post, service, withKey, withToken } from '../support/service.js'
+
+const schema = { type: 'object', properties: { text: { type: 'string', maxLength: 10 } }, required: ['text'] }
+const accept = (text: string): object => ({ action: 'accept', content: { text } })
+
+async function call (app: FastifyInstance, params: Record<string, unknown>, credential: Record<string, string> = withKey) {
+  const { headers, payload } = modern('tools/call', params)
+  const meta = { ...payload.params?._meta as object, 'io.modelcontextprotocol/clientCapabilities': { elicitation: {} } }
+  const { body } = await post(app, { ...payload, params: { ...payload.params, _meta: meta } }, { ...credential, ...headers })
+  return body
+}
+
+/** Asks for two texts at once, in another order in every run. */
+function twoQuestions (keys: readonly string[] = []) {
+  let runs = 0
+  return defineTool({
+    name: 'ask',
+    handler: async (_args, { elicit }) => {
+      const questions = ['First?', 'Second?'].map((message, index) => ({ message, index }))
+      if (runs++ % 2 === 1) questions.reverse()
+      const answers = await Promise.all(questions.map(async ({ message, index }) => {
+        const { content } = await elicit({ message, schema }, keys[index])
+        return `${message} ${String(content?.text)}`
+      }))
+      return answers.sort().join(', ')
+    }
+  })
+}
+
+t.test('an answer finds its question by key, whatever the order', async t => {
+  const app = await service(t, { tools: [twoQuestions(['first', 'second'])] })
+  const { result } = await call(app, { name: 'ask' })
+  t.match(result, { resultType: 'input_required', inputRequests: { first: { params: { message: 'First?' } }, second: { params: { message: 'Second?' } } } })
+  const answer = await call(app, { name: 'ask', requestState: result.requestState, inputResponses: { first: accept('one'), second: accept('two') } })
+  t.match(answer.result, { resultType: 'complete', content: [{ text: 'First? one, Second? two' }] })
+})
+
+t.test('without keys the order of the questions tells them apart', async t => {
+  const app = await service(t, { tools: [twoQuestions()] })
+  const { result } = await call(app, { name: 'ask' })
+  t.match(result.inputRequests, { input_1: { params: { message: 'First?' } }, input_2: { params: { message: 'Second?' } } })
+})
+
+t.test('what is still missing is asked for again, and what is there is not', async t => {
+  const app = await service(t, { tools: [twoQuestions(['first', 'second'])] })
+  const { result } = await call(app, { name: 'ask', inputResponses: { second: accept('two') } })
+  t.same(Object.keys(result.inputRequests), ['first'])
+  const answer = await call(app, { name: 'ask', requestState: result.requestState, inputResponses: { first: accept('one') } })
+  t.match(answer.result, { content: [{ text: 'First? one, Second? two' }] })
+})
+
+t.test('answers that nobody asked for are not carried on', async t => {
+  const app = await service(t, { tools: [twoQuestions(['first', 'second'])] })
+  const inputResponses = { second: accept('two') }
+  const plain = await call(app, { name: 'ask', inputResponses })
+  const stuffed = await call(app, { name: 'ask', inputResponses: { ...inputResponses, more: { text: 'x'.repeat(10_000) } } })
+  t.equal(stuffed.result.requestState.length, plain.result.requestState.length)
+})
+
+for (const [what, inputResponses] of [
+  ['an answer that does not fit the form', { first: accept('far too long'), second: accept('two') }],
+  ['an answer without an action', { first: {}, second: accept('two') }],
+  ['an answer that is a number', { first: 12345 }],
+  ['answers that are null', null],
+  ['answers that are a list', [accept('one')]]
+] as const) {
+  t.test(`${what} does not reach the tool`, async t => {
+    const app = await service(t, { tools: [twoQuestions(['first', 'second'])] })
+    const { error } = await call(app, { name: 'ask', inputResponses })
+    t.match(error, { code: -32602, data: { code: 'MCP_ERR_INVALID_PARAMS' } })
+  })
+}
+
+t.test('a resource that is not there is named, and one for others looks the same', async t => {
+  const app = await service(t, { resources: [defineResource({ name: 'secret', uri: 'test://secret', access: { roles: ['admin'] }, read: () => 'secret' })] })
+  const read = async (uri: string) => {
+    const { headers, payload } = modern('resources/read', { uri })
+    return (await post(app, payload, { ...withToken('eve'), ...headers })).body.error
+  }
+  const [hidden, missing] = [await read('test://secret'), await read('test://missing')]
+  t.match(missing, { code: -32602, data: { uri: 'test://missing', code: 'MCP_ERR_UNKNOWN_RESOURCE' } })
+  t.same({ ...hidden, data: { ...hidden.data, uri: '', requestId: '' } }, { ...missing, data: { ...missing.data, uri: '', requestId: '' } })
+  t.notOk('uri' in (await read(`test://${'x'.repeat(3000)}`)).data)
+})
