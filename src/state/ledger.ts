@@ -1,0 +1,97 @@
+/** The state in memory: what every request asks, and what a compacted journal holds. */
+import type { Principal } from '../principal/principal.js'
+import type { KeyRevoked, Minted, StateRecord, SubjectRevoked, TokenRevoked } from './records.js'
+
+/** What of a credential a revocation may name. */
+export type Revocable = Pick<Principal, 'id' | 'tokenId' | 'keyId' | 'issuedAt'>
+
+export class Ledger {
+  readonly minted = new Map<string, Minted>()
+  readonly #tokens = new Map<string, TokenRevoked>()
+  readonly #keys = new Map<string, KeyRevoked>()
+  readonly #subjects = new Map<string, SubjectRevoked>()
+
+  get size (): number {
+    return this.minted.size + this.#tokens.size + this.#keys.size + this.#subjects.size
+  }
+
+  /** Takes a record in, in any order and any number of times. True where it changed something. */
+  apply (record: StateRecord): boolean {
+    if (this.holds(record)) return false
+    switch (record.kind) {
+      case 'minted': this.minted.set(record.id, record); break
+      case 'token-revoked': this.#tokens.set(record.id, record); break
+      case 'key-revoked': this.#keys.set(record.id, record); break
+      case 'subject-revoked': this.#subjects.set(record.id, record)
+    }
+    return true
+  }
+
+  /** True where `record`, or one that says more, is in. */
+  holds (record: StateRecord): boolean {
+    switch (record.kind) {
+      case 'minted': return this.minted.has(record.id)
+      case 'key-revoked': return this.#keys.has(record.id)
+      case 'token-revoked': return this.#tokens.has(record.id) && endOf(this.#tokens.get(record.id)) >= endOf(record)
+      case 'subject-revoked': return (this.#subjects.get(record.id)?.before ?? -1) >= record.before
+    }
+  }
+
+  /**
+   * True where the credential is one that was revoked. One without a time of issue falls under
+   * every revocation of its subject. The second of issue that a token tells is too coarse to say
+   * what came first within it, so the record of its minting is asked, too.
+   */
+  isRevoked ({ id, tokenId, keyId, issuedAt }: Revocable): boolean {
+    if (tokenId !== undefined && this.#tokens.has(tokenId)) return true
+    if (keyId !== undefined && this.#keys.has(keyId)) return true
+    const before = this.#subjects.get(id)?.before
+    if (before === undefined) return false
+    if (issuedAt === undefined) return true
+    const mintedAt = tokenId === undefined ? undefined : this.minted.get(tokenId)?.at
+    const isSameSecond = mintedAt !== undefined && mintedAt >= issuedAt && mintedAt < issuedAt + 1000
+    return (isSameSecond ? mintedAt : issuedAt) <= before
+  }
+
+  /** What has not outlived its purpose. */
+  * live (nowMs: number): Generator<StateRecord> {
+    yield * this.#chains(nowMs)
+    for (const record of this.#tokens.values()) if (!isOver(record.until, nowMs)) yield record
+    yield * this.#keys.values()
+    yield * this.#subjects.values()
+  }
+
+  /** Forgets what has. */
+  sweep (nowMs: number): void {
+    const kept = this.#chains(nowMs)
+    if (kept.length < this.minted.size) {
+      this.minted.clear()
+      for (const record of kept) this.minted.set(record.id, record)
+    }
+    for (const [id, { until }] of this.#tokens) if (isOver(until, nowMs)) this.#tokens.delete(id)
+  }
+
+  /** The tokens that are good, and those they were minted with, however long ago: the chain has no gap. */
+  #chains (nowMs: number): Minted[] {
+    const minters = new Set<string>()
+    const kept: Minted[] = []
+    // From the end: a token is always on record after the one that it was minted with.
+    for (const record of [...this.minted.values()].reverse()) {
+      if (isOver(record.expiresAt, nowMs) && !minters.has(record.id)) continue
+      kept.push(record)
+      if (record.by.tokenId !== undefined) minters.add(record.by.tokenId)
+    }
+    return kept.reverse()
+  }
+}
+
+/** Longer than any tolerance for clocks: a revocation must not end before its token does. */
+const marginMs = 60 * 60_000
+
+function isOver (endsAt: number | null, nowMs: number): boolean {
+  return endsAt !== null && endsAt + marginMs <= nowMs
+}
+
+function endOf (record: TokenRevoked | undefined): number {
+  return record?.until ?? Infinity
+}
