@@ -25,17 +25,20 @@ export interface AuthOptions {
   jwt?: { secret: string }
   /** Remembers what proved good; share it with `preauth-limit`. Left out: nothing is remembered. */
   known?: KnownCredentials
+  /** Whether a credential that is good otherwise was revoked; asked on every request. Left out: none is. */
+  isRevoked?: (principal: Principal) => boolean
   /** The realm of the challenge; printable ASCII without `"` and `\`. Default `mcp`. */
   realm?: string
 }
 
-const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], jwt, known, realm = 'mcp' }) => {
+const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], jwt, known, isRevoked, realm = 'mcp' }) => {
   if (apiKeys.length === 0 && jwt === undefined) throw new Error('Authentication needs `apiKeys` or `jwt`: without them nobody could get in')
   if (!/^[ !#-[\]-~]*$/.test(realm)) throw new Error('`realm` must be printable ASCII without quotes and backslashes')
   const authenticate = createAuthenticator({
     verifyKey: apiKeys.length === 0 ? undefined : createKeyVerifier(apiKeys),
     verifyToken: jwt === undefined ? undefined : await tokenVerifier(jwt.secret),
-    known
+    known,
+    isRevoked
   })
   // Set by preauth-limit. Without it failures are refused, but not counted.
   const chargeAddress = fastify.hasDecorator('chargeAddress') ? fastify.chargeAddress : undefined

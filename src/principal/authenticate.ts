@@ -2,6 +2,7 @@
 import { sha256 } from '../digest.js'
 import { isVerified, type Presented, type Rejected, type Verdict } from './credentials.js'
 import type { KnownCredentials } from './known.js'
+import type { Principal } from './principal.js'
 
 /** A value, or a promise of it where the answer is elsewhere: what is at hand is not awaited. */
 export type Eventually<T> = T | Promise<T>
@@ -13,10 +14,13 @@ export interface Verifiers {
   readonly verifyToken?: ((token: string) => Eventually<Verdict>) | undefined
   /** Told of what proved good, and asked before a token is verified again. */
   readonly known?: KnownCredentials | undefined
+  /** Asked on every request, also for what is known. Left out: nothing is revoked. */
+  readonly isRevoked?: ((principal: Principal) => boolean) | undefined
 }
 
 export const nothingPresented: Rejected = Object.freeze({ reason: 'no credential was presented' })
 const noKeys: Rejected = Object.freeze({ reason: 'API keys are not accepted here' })
+const revoked: Rejected = Object.freeze({ reason: 'the credential was revoked' })
 const noTokens: Rejected = Object.freeze({ reason: 'tokens are not accepted here' })
 
 /**
@@ -24,24 +28,30 @@ const noTokens: Rejected = Object.freeze({ reason: 'tokens are not accepted here
  * principal. The verdict is a promise only where a verifier's is.
  */
 export function createAuthenticator (verifiers: Verifiers): (presented: Presented) => Eventually<Verdict> {
-  const { verifyKey = () => noKeys, verifyToken = () => noTokens, known } = verifiers
+  const { verifyKey = () => noKeys, verifyToken = () => noTokens, known, isRevoked = () => false } = verifiers
+
+  function unlessRevoked (verdict: Verdict): Verdict {
+    return isVerified(verdict) && isRevoked(verdict.principal) ? revoked : verdict
+  }
 
   // Always compared anew: a look-up of known keys would take its time from which keys there are.
   function judgeKey (key: string): Eventually<Verdict> {
     const digest = sha256(key)
-    return after(verifyKey(digest), (verdict) => {
+    return after(verifyKey(digest), (judged) => {
+      const verdict = unlessRevoked(judged)
       if (known !== undefined && isVerified(verdict)) known.remember('key', digest, verdict)
       return verdict
     })
   }
 
   function judgeToken (token: string): Eventually<Verdict> {
-    if (known === undefined) return verifyToken(token)
+    if (known === undefined) return after(verifyToken(token), unlessRevoked)
     const digest = sha256(token)
     // Verified again at half time, so that a token in use never ceases to be known.
     const recalled = known.recall('token', digest, known.ttlMs / 2)
-    if (recalled !== null) return recalled
-    return after(verifyToken(token), (verdict) => {
+    if (recalled !== null) return unlessRevoked(recalled)
+    return after(verifyToken(token), (judged) => {
+      const verdict = unlessRevoked(judged)
       if (isVerified(verdict)) known.remember('token', digest, verdict)
       return verdict
     })
