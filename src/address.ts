@@ -1,6 +1,7 @@
 /** The name under which an address is counted. */
 import { isIP, isIPv4 } from 'node:net'
 import { normalizeIP } from '@fastify/rate-limit'
+import { bareAddress } from './principal/networks.js'
 
 /** Whoever has no address that can be read shares one bucket: garbage buys no fresh ones. */
 const unknownAddress = 'unknown'
@@ -28,11 +29,7 @@ export function createAddressKeys (): (ip: string | undefined) => string {
 }
 
 function addressKey (ip: string): string {
-  const [host = ''] = (portless(ip)).split('%', 1)
+  // Each port that a proxy forwards would be a new caller.
+  const host = bareAddress(ip)
   return isIP(host) === 0 ? unknownAddress : normalizeIP(host, ipv6Subnet)
-}
-
-/** Some proxies forward `192.0.2.1:4711` and `[2001:db8::1]:4711`; each port would be a new caller. */
-function portless (ip: string): string {
-  return /^\[(.*)\](?::\d+)?$/.exec(ip)?.[1] ?? /^([\d.]+):\d+$/.exec(ip)?.[1] ?? ip
 }

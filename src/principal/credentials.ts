@@ -12,6 +12,8 @@ export interface Presented {
 /** A credential that proved good. */
 export interface Verified {
   readonly principal: Principal
+  /** Requests a window, where the credential has a limit of its own instead of its principal's. */
+  readonly rateLimitMax?: number
   /** The token's `jti`, where it has one. */
   readonly tokenId?: string
 }

@@ -3,7 +3,7 @@
 export type Role = 'admin' | 'user'
 
 export interface Principal {
-  /** `apikey:<12 hex digits>` for an API key, `jwt:<sub>` for a token: name spaces that never meet. */
+  /** `apikey:<key id>` for an API key, `user:<owner>` for one that has an owner, `jwt:<sub>` for a token: name spaces that never meet. */
   readonly id: string
   readonly role: Role
   readonly scopes: readonly string[]
@@ -16,7 +16,7 @@ export interface Principal {
   readonly keyId?: string
   /** The token's `jti`, where it has one. */
   readonly tokenId?: string
-  /** When the token says it was issued, in milliseconds since the epoch. */
+  /** When the credential was issued, as a token says and a key file knows, in milliseconds since the epoch. */
   readonly issuedAt?: number
 }
 

@@ -1,0 +1,109 @@
+/** Files that several processes replace as a whole: never half written, never lost, one writer at a time. */
+import { randomBytes } from 'node:crypto'
+import { type FileHandle, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+
+/** A lock whose holder was killed is free after this. */
+const staleLockMs = 5000
+/** Long enough for a stale lock, and for a queue of other writers. */
+const defaultWaitMs = 20_000
+const meanPauseMs = 75
+
+export interface LockedFile {
+  /** The file itself, where `path` was a link to it. */
+  readonly path: string
+  /** Whether nobody else has taken the lock since, as after a long stop of this process. */
+  readonly isHeld: () => boolean
+}
+
+/**
+ * Runs `work` while no other process does so with the same file, which need not exist. Rejects
+ * with what `work` rejects with, or with an `ELOCKED` error where others don't let go in about
+ * `waitMs` (20,000 where left out).
+ */
+export async function withFileLock<T> (path: string, work: (file: LockedFile) => Promise<T>, waitMs = defaultWaitMs): Promise<T> {
+  // Only now: the library listens for signals, which a process that never writes need not have.
+  const { lock } = await import('proper-lockfile')
+  const file = await followLinks(path)
+  let isHeld = true
+  const retries = { retries: Math.ceil(waitMs / meanPauseMs), factor: 1, minTimeout: meanPauseMs / 1.5, randomize: true }
+  const release = await lock(file, { realpath: false, stale: staleLockMs, retries, onCompromised: () => { isHeld = false } })
+  try {
+    return await work({ path: file, isHeld: () => isHeld })
+  } finally {
+    // One that was taken from us is not ours to give back; one that stays behind grows stale.
+    if (isHeld) await release().catch(() => {})
+  }
+}
+
+/**
+ * Puts `text` in the place of a file, with mode 0600 and the owner that it had. Whenever this is
+ * cut off, the file has either its old content or the new one; when it resolves, the new one
+ * outlives a power cut. To be called under the lock: what a killed writer left is cleared away.
+ */
+export async function replaceFile (path: string, text: string): Promise<void> {
+  await clearRemains(path)
+  const draft = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.draft`
+  try {
+    const file = await open(draft, 'wx', 0o600)
+    try {
+      await keepOwner(path, file)
+      await file.writeFile(text)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(draft, path)
+  } catch (error) {
+    await rm(draft, { force: true })
+    throw error
+  }
+  await syncDirectory(dirname(path))
+}
+
+/** A link is followed: replacing the link itself would leave the file it names as it was. */
+async function followLinks (path: string): Promise<string> {
+  try {
+    return await realpath(path)
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error
+    return resolve(path)
+  }
+}
+
+async function clearRemains (path: string): Promise<void> {
+  const prefix = `${basename(path)}.`
+  for (const name of await readdir(dirname(path))) {
+    if (name.startsWith(prefix) && /^\d+-[0-9a-f]{8}\.draft$/.test(name.slice(prefix.length))) await rm(join(dirname(path), name), { force: true })
+  }
+}
+
+/** An administrator's change must not take the file away from the server's user. */
+async function keepOwner (path: string, file: FileHandle): Promise<void> {
+  let before
+  try {
+    before = await stat(path)
+  } catch {
+    return
+  }
+  const now = await file.stat()
+  if (before.uid !== now.uid || before.gid !== now.gid) await file.chown(before.uid, before.gid)
+}
+
+/** The new name, too, has to reach the disk. Some systems can't sync a directory, and need not. */
+async function syncDirectory (path: string): Promise<void> {
+  let directory: FileHandle | undefined
+  try {
+    directory = await open(path, 'r')
+    await directory.sync()
+  } catch (error) {
+    if (!['EPERM', 'EISDIR', 'EINVAL', 'EACCES'].includes(codeOf(error))) throw error
+  } finally {
+    await directory?.close()
+  }
+}
+
+export function codeOf (error: unknown): string {
+  const { code } = error as { code?: unknown }
+  return typeof code === 'string' ? code : 'unknown error'
+}

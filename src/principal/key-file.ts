@@ -1,0 +1,135 @@
+/** The file of managed keys: read whole, judged, and replaced as a whole. */
+import { readFile, stat } from 'node:fs/promises'
+import { codeOf, replaceFile, withFileLock } from '../atomic-file.js'
+import { formatKeyFile, parseKeyFile, type KeyRecord } from './key-record.js'
+
+/** The key file can not be used, for a reason that the operator can mend; both halves are for them. */
+export class KeyFileError extends Error {
+  override readonly name = 'KeyFileError'
+  readonly path: string
+  /** What is wrong, as the rest of a sentence that begins with the file. */
+  readonly wrong: string
+  readonly right: string
+
+  constructor (path: string, wrong: string, right: string) {
+    super(`The key file ${path} ${wrong}; ${right}`)
+    this.path = path
+    this.wrong = wrong
+    this.right = right
+  }
+}
+
+/** What tells one state of the file from another without reading it. */
+export interface Fingerprint {
+  readonly text: string
+  /** Milliseconds since the last change: clocks of file systems are coarse, and a young file may change again without a sign. */
+  readonly ageMs: number
+  /** True where others than its owner may read or write it. */
+  readonly isOpen: boolean
+}
+
+const largestBytes = 64 * 1024 * 1024
+
+/** Reads the records. Throws a `KeyFileError` where there is no file, or none that can be used. */
+export async function readKeyFile (path: string): Promise<readonly KeyRecord[]> {
+  return recordsOf(path, await readKeyText(path))
+}
+
+/** The records in the text of the file. Throws a `KeyFileError`. */
+export function recordsOf (path: string, text: string): readonly KeyRecord[] {
+  const parsed = parseKeyFile(text)
+  if ('wrong' in parsed) throw new KeyFileError(path, parsed.wrong, 'mend it, or put back a copy that was good')
+  return parsed.records
+}
+
+/** The text of the file, unjudged. Throws a `KeyFileError`. */
+export async function readKeyText (path: string): Promise<string> {
+  // Also that it is a file: opening a pipe would wait for ever.
+  await fingerprint(path)
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    throw unreadable(path, error)
+  }
+}
+
+/** Throws a `KeyFileError` where there is no file, or none that may be opened. */
+export async function fingerprint (path: string): Promise<Fingerprint> {
+  try {
+    const status = await stat(path, { bigint: true })
+    const { dev, ino, size, mode, mtimeNs, ctimeNs, ctimeMs } = status
+    if (!status.isFile()) throw new KeyFileError(path, 'is not a file', 'name a file of its own')
+    if (size > largestBytes) throw new KeyFileError(path, 'is larger than 64 MB', 'name a key file')
+    return { text: [dev, ino, size, mtimeNs, ctimeNs].join(' '), ageMs: Date.now() - Number(ctimeMs), isOpen: process.platform !== 'win32' && (mode & 0o077n) !== 0n }
+  } catch (error) {
+    throw error instanceof KeyFileError ? error : unreadable(path, error)
+  }
+}
+
+export interface ChangeOptions {
+  /** Begin with an empty file where there is none. Default false: that is an error. */
+  readonly create?: boolean
+}
+
+export interface Changed<T> {
+  /** All records, in the order of the file. */
+  readonly records: readonly KeyRecord[]
+  readonly result: T
+}
+
+/**
+ * Reads the file, changes it and writes it, alone: of several processes none undoes what another
+ * wrote. `change` may run again where the file changed meanwhile, and what it throws leaves the
+ * file as it was. When this resolves, the change is on the disk. Throws a `KeyFileError`.
+ */
+export async function changeKeyFile<T> (path: string, change: (records: readonly KeyRecord[]) => Changed<T>, { create = false }: ChangeOptions = {}): Promise<T> {
+  try {
+    for (let attempt = 0; attempt < 5; attempt++) {
+      const outcome = await withFileLock(path, async ({ path: file, isHeld }) => {
+        const before = create ? await fingerprintIfAny(file) : await fingerprint(file)
+        const { records, result } = change(before === undefined ? [] : await readKeyFile(file))
+        // A lock can be lost (this process was stopped for long), and editors ask for none.
+        if (!isHeld() || before?.text !== (await fingerprintIfAny(file))?.text) return undefined
+        await replaceFile(file, formatKeyFile(records))
+        return { result }
+      })
+      if (outcome !== undefined) return outcome.result
+    }
+    throw new KeyFileError(path, 'changes all the time', 'stop what else is writing it, and try again')
+  } catch (error) {
+    throw isSystemError(error) ? unwritable(path, error) : error
+  }
+}
+
+async function fingerprintIfAny (path: string): Promise<Fingerprint | undefined> {
+  try {
+    return await fingerprint(path)
+  } catch (error) {
+    if (error instanceof KeyFileError && error.wrong === missing) return undefined
+    throw error
+  }
+}
+
+const missing = 'does not exist'
+
+function unreadable (path: string, error: unknown): KeyFileError {
+  if (codeOf(error) === 'ENOENT') return new KeyFileError(path, missing, 'create it with: npm run keys -- create --name <name>')
+  return new KeyFileError(path, `can not be read (${codeOf(error)})`, 'let the user that runs this read it')
+}
+
+function unwritable (path: string, error: unknown): KeyFileError {
+  const code = codeOf(error)
+  const why: Readonly<Record<string, readonly [string, string]>> = {
+    ELOCKED: ['is being changed by another process', 'try again'],
+    ENOENT: ['can not be written: its directory does not exist', 'make that directory first'],
+    ENOSPC: ['can not be written: the disk is full', 'make room and try again; nothing was changed'],
+    EDQUOT: ['can not be written: the disk quota is used up', 'make room and try again; nothing was changed'],
+    EFBIG: ['can not be written: it would be larger than this process may write', 'raise that limit and try again; nothing was changed']
+  }
+  const [wrong, right] = why[code] ?? [`can not be written (${code})`, 'let the user that runs this write to its directory']
+  return new KeyFileError(path, wrong, right)
+}
+
+function isSystemError (error: unknown): boolean {
+  return error instanceof Error && /^E[A-Z0-9]+$/.test(codeOf(error))
+}

@@ -1,0 +1,122 @@
+/** A managed key as the key file holds it: who it is for and what it may do, and digests in place of secrets. */
+import { z } from 'zod'
+import { keyIdPattern } from './managed-key.js'
+import { parseNetwork } from './networks.js'
+import type { Role } from './principal.js'
+
+/** One secret of a key. After a rotation there are several until the grace of the older ones ends. */
+export interface SecretRecord {
+  /** SHA-256 of the whole key, in hex. */
+  readonly digest: string
+  readonly createdAt: string
+  /** When its grace ends. Absent: with the key. */
+  readonly endsAt?: string | undefined
+}
+
+/** Times are ISO 8601 in UTC, because people read this file. */
+export interface KeyRecord {
+  readonly id: string
+  /** The id of the principal that the key proves: `user:<owner>`, or `apikey:<id>` for itself. */
+  readonly owner: string
+  readonly name: string
+  readonly role: Role
+  readonly scopes: readonly string[]
+  readonly createdAt: string
+  readonly expiresAt?: string | undefined
+  /** Addresses and CIDRs it may be used from. None: from everywhere. */
+  readonly cidrs: readonly string[]
+  /** Requests a window of its own. Absent: it shares its owner's. */
+  readonly rateLimitMax?: number | undefined
+  /** Refused until it is enabled again. */
+  readonly disabled: boolean
+  /** Refused for good since then. */
+  readonly revokedAt?: string | undefined
+  /** The newest first. */
+  readonly secrets: readonly SecretRecord[]
+}
+
+export const longestName = 256
+
+/** Text that a terminal and a log can show: no control characters, not only white space. */
+export function isPlainText (text: string): boolean {
+  return text.length <= longestName && text.trim() !== '' && !/[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u.test(text)
+}
+
+/** RFC 6749 §3.3. */
+export function isScope (text: string): boolean {
+  return text.length <= longestName && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(text)
+}
+
+export function isOwner (owner: string, id: string): boolean {
+  return owner === `apikey:${id}` || (owner.startsWith('user:') && isPlainText(owner.slice(5)))
+}
+
+const time = z.string().refine(text => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z$/.test(text) && !Number.isNaN(Date.parse(text)), 'is not a time such as 2026-01-31T12:00:00Z')
+
+const secretRecord = z.strictObject({
+  digest: z.string().regex(/^[0-9a-f]{64}$/, 'is not a SHA-256 in hex'),
+  createdAt: time,
+  endsAt: time.optional()
+})
+
+const keyRecord = z.strictObject({
+  id: z.string().regex(keyIdPattern, 'is not twelve lower-case letters and digits'),
+  owner: z.string(),
+  name: z.string().refine(isPlainText, 'is not plain text of 1 to 256 characters'),
+  role: z.enum(['user', 'admin'], 'is neither user nor admin'),
+  scopes: z.array(z.string().refine(isScope, 'is not a scope')),
+  createdAt: time,
+  expiresAt: time.optional(),
+  cidrs: z.array(z.string().refine(text => parseNetwork(text) !== undefined, 'is not an address or a CIDR')),
+  rateLimitMax: z.number().int('is not a whole number').min(1, 'is below 1').max(1_000_000_000, 'is too large').optional(),
+  disabled: z.boolean(),
+  revokedAt: time.optional(),
+  secrets: z.array(secretRecord).min(1, 'is empty')
+}).refine(({ owner, id }) => isOwner(owner, id), { message: 'is neither user:<name> nor apikey:<the id of this key>', path: ['owner'] })
+
+const keyFile = z.strictObject({ version: z.literal(1, 'is not 1, the version that this program knows'), keys: z.array(keyRecord) })
+
+/**
+ * The records in the text of a key file, or what is wrong with it, as the rest of a sentence that
+ * begins with the file's name. That repeats nothing of the text: it may be anything.
+ */
+export function parseKeyFile (text: string): { readonly records: readonly KeyRecord[] } | { readonly wrong: string } {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    return { wrong: text.trim() === '' ? 'is empty' : 'is not JSON' }
+  }
+  const { success, data, error } = keyFile.safeParse(json)
+  if (!success) return { wrong: describeIssue(error.issues[0]) }
+  return firstDouble(data.keys) ?? { records: data.keys }
+}
+
+/** The text of a key file that holds `records`. */
+export function formatKeyFile (records: readonly KeyRecord[]): string {
+  // A key a line: people compare versions of it.
+  return `{\n  "version": 1,\n  "keys": [${records.map(record => `\n    ${JSON.stringify(record)}`).join(',')}\n  ]\n}\n`
+}
+
+function describeIssue (issue: z.core.$ZodIssue | undefined): string {
+  if (issue === undefined) return 'is not a key file'
+  const place = issue.path.map(step => typeof step === 'number' ? `[${step}]` : `.${String(step)}`).join('').replace(/^\./, '')
+  // The texts of this file; the library's own would quote what it found.
+  const what = issue.code === 'custom' || issue.message.startsWith('is ') ? issue.message : issue.code === 'unrecognized_keys' ? 'has a field that this program does not know' : 'has the wrong type or is missing'
+  return place === '' ? `holds no key file: it ${what}` : `can not be used: ${place} ${what}`
+}
+
+/** A key that is there twice would be good or not by chance. */
+function firstDouble (keys: readonly KeyRecord[]): { wrong: string } | undefined {
+  const ids = new Set<string>()
+  const digests = new Set<string>()
+  for (const [index, { id, secrets }] of keys.entries()) {
+    if (ids.has(id)) return { wrong: `can not be used: keys[${index}].id is there twice` }
+    ids.add(id)
+    for (const { digest } of secrets) {
+      if (digests.has(digest)) return { wrong: `can not be used: a secret of keys[${index}] is there twice` }
+      digests.add(digest)
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,149 @@
+/** Managed keys in memory: which are good right now, and whom they prove. */
+import { sha256 } from '../digest.js'
+import type { Rejected, Verdict, Verified } from './credentials.js'
+import type { KeyRecord, SecretRecord } from './key-record.js'
+import { shapeOf } from './managed-key.js'
+import { covers, createAddressReader, parseNetwork, type Networks } from './networks.js'
+import { freezePrincipal, type Principal } from './principal.js'
+
+export interface PresentedKey {
+  /** The key as it was sent. */
+  readonly key: string
+  /** Its SHA-256 in hex. */
+  readonly digest: string
+}
+
+export interface KeyRing {
+  /**
+   * Judges a key sent from `address`, the `ip` of the request. The work is the same whatever the
+   * reason to refuse is. `unmanagedKey` is the verdict on a key that was never one of the ring.
+   */
+  verify: (presented: PresentedKey, address: string) => Verdict
+  /**
+   * Whether the key that proved `principal` would still prove the same: not revoked, not disabled,
+   * not over, with unchanged rights, and good for `address` where that is given. True for every
+   * principal that is none of the ring's.
+   */
+  stillGood: (principal: Principal, address?: string) => boolean
+}
+
+export interface KeyRingOptions {
+  /** Told of every use of a key. */
+  readonly onUse?: (keyId: string) => void
+}
+
+/** One secret of one key, ready to be judged. Times are in milliseconds; Infinity is never. */
+interface Entry {
+  readonly verified: Verified
+  readonly networks: Networks
+  readonly endsAt: number
+  readonly expiresAt: number
+  readonly isRevoked: boolean
+  readonly isDisabled: boolean
+  readonly isReal: boolean
+}
+
+export const unmanagedKey: Rejected = Object.freeze({ reason: 'the API key is not known' })
+const damaged: Rejected = Object.freeze({ reason: 'the API key is mistyped: its checksum is wrong' })
+const revoked: Rejected = Object.freeze({ reason: 'the API key was revoked' })
+const disabled: Rejected = Object.freeze({ reason: 'the API key is disabled' })
+const expired: Rejected = Object.freeze({ reason: 'the API key has expired' })
+const replaced: Rejected = Object.freeze({ reason: 'the secret of the API key was replaced' })
+const elsewhere: Rejected = Object.freeze({ reason: 'the API key is not for this network' })
+
+/** What an unknown key is judged as, so that it takes the time of a known one. */
+const nobody: Entry = Object.freeze({
+  verified: { principal: freezePrincipal({ id: 'apikey:', role: 'user', scopes: [], method: 'api-key' }) },
+  networks: [],
+  endsAt: Infinity,
+  expiresAt: Infinity,
+  isRevoked: false,
+  isDisabled: false,
+  isReal: false
+})
+
+/** A ring that can be given other records while it is in use. */
+export class ManagedKeys implements KeyRing {
+  readonly #onUse: (keyId: string) => void
+  readonly #readAddress = createAddressReader()
+  /** By the digest of the whole key: who knows a digest has no key, so its look-up gives nothing away. */
+  #entries: ReadonlyMap<string, Entry> = new Map()
+  /** The secret that each principal handed out came from. */
+  readonly #origins = new WeakMap<Principal, string>()
+
+  constructor (records: readonly KeyRecord[], { onUse = () => {} }: KeyRingOptions = {}) {
+    this.#onUse = onUse
+    this.replace(records)
+  }
+
+  /** Puts these in the place of all others. They are taken as sound. */
+  replace (records: readonly KeyRecord[]): void {
+    const entries = new Map<string, Entry>()
+    for (const record of records) {
+      for (const secret of record.secrets) {
+        const entry = entryOf(record, secret)
+        entries.set(secret.digest, entry)
+        this.#origins.set(entry.verified.principal, secret.digest)
+      }
+    }
+    this.#entries = entries
+  }
+
+  verify ({ key, digest }: PresentedKey, address: string): Verdict {
+    if (shapeOf(key) === 'damaged') return damaged
+    const verdict = this.#judge(this.#entries.get(digest) ?? nobody, address)
+    if ('principal' in verdict) this.#onUse(verdict.principal.keyId ?? '')
+    return verdict
+  }
+
+  stillGood (principal: Principal, address?: string): boolean {
+    const digest = this.#origins.get(principal)
+    if (digest === undefined) return true
+    const verdict = this.#judge(this.#entries.get(digest) ?? nobody, address)
+    return 'principal' in verdict && hasSameRights(verdict.principal, principal)
+  }
+
+  /** Each question is answered before any is decided on: a thief must not learn by the clock what is wrong. */
+  #judge (entry: Entry, address: string | undefined): Verdict {
+    const now = Date.now()
+    const isInside = address === undefined || covers(entry.networks, this.#readAddress(address))
+    const isReplaced = entry.endsAt <= now
+    const isExpired = entry.expiresAt <= now
+    if (!entry.isReal) return unmanagedKey
+    if (entry.isRevoked) return revoked
+    if (entry.isDisabled) return disabled
+    if (isExpired) return expired
+    if (isReplaced) return replaced
+    return isInside ? entry.verified : elsewhere
+  }
+}
+
+function entryOf (record: KeyRecord, { endsAt, createdAt }: SecretRecord): Entry {
+  const ends = { endsAt: timeOf(endsAt), expiresAt: timeOf(record.expiresAt) }
+  const end = Math.min(ends.endsAt, ends.expiresAt)
+  const { id: keyId, owner: id, role, scopes, rateLimitMax } = record
+  const principal = freezePrincipal({ id, role, scopes, method: 'api-key', keyId, issuedAt: Date.parse(createdAt), ...(end === Infinity ? {} : { expiresAt: end }) })
+  return {
+    verified: Object.freeze(rateLimitMax === undefined ? { principal } : { principal, rateLimitMax }),
+    networks: record.cidrs.map(parseNetwork).filter(network => network !== undefined),
+    ...ends,
+    isRevoked: record.revokedAt !== undefined,
+    isDisabled: record.disabled,
+    isReal: true
+  }
+}
+
+function hasSameRights (one: Principal, other: Principal): boolean {
+  return one.id === other.id && one.role === other.role && one.scopes.length === other.scopes.length &&
+    one.scopes.every((scope, index) => scope === other.scopes[index])
+}
+
+function timeOf (text: string | undefined): number {
+  return text === undefined ? Infinity : Date.parse(text)
+}
+
+/** The verdict on a key that somebody holds in their hand, for a command. */
+export function verifyOnce (records: readonly KeyRecord[], key: string, address?: string): Verdict {
+  const ring = new ManagedKeys(address === undefined ? records.map(record => ({ ...record, cidrs: [] })) : records)
+  return ring.verify({ key, digest: sha256(key) }, address ?? '')
+}
