@@ -8,13 +8,14 @@ import type { Exchange } from './exchange.js'
 import { createServer } from './legacy-server.js'
 import { type RpcMessage, type RpcRequest, isRecord, kindOf } from './messages.js'
 import { Outlet, type Reply } from './outlet.js'
+import { batchRevision } from './session.js'
 import { Sessions, type SessionsOptions } from './sessions.js'
 import { Slots } from './slots.js'
 import type { Streams } from './streams.js'
 import { Turns } from './turn.js'
 
-/** The only revision with batches (MCP 2025-03-26, Base Protocol), and what a client without the header speaks. */
-const batchRevision = '2025-03-26'
+/** What a client without the header speaks (MCP 2025-11-25, Transports, Protocol Version Header). */
+const assumedRevision = '2025-03-26'
 const maxBatch = 100
 const stateful = new Set(['initialize', 'logging/setLevel'])
 
@@ -109,7 +110,7 @@ function checkInitialize (body: unknown): void {
 
 /** MCP 2025-11-25, Transports, Protocol Version Header: absent means 2025-03-26, unknown is 400. */
 function revisionOf ({ headers }: Incoming): string {
-  const revision = headers['mcp-protocol-version'] ?? batchRevision
+  const revision = headers['mcp-protocol-version'] ?? assumedRevision
   if (typeof revision !== 'string' || !SUPPORTED_PROTOCOL_VERSIONS.includes(revision)) {
     throw new ProtocolVersionError({ data: { supported: SUPPORTED_PROTOCOL_VERSIONS } })
   }

@@ -30,6 +30,8 @@ export interface SessionOptions {
 
 type Extra = RequestHandlerExtra<ServerRequest, ServerNotification>
 
+/** The only revision with batches (MCP 2025-03-26, Base Protocol). */
+export const batchRevision = '2025-03-26'
 const maxSubscriptions = 100
 const levels = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency']
 
@@ -115,7 +117,7 @@ export class Session {
       const Refused = refusedBy[response.status] ?? InternalError
       throw new Refused({ reason: `refused by the SDK: ${await response.text()}` })
     }
-    return this.#reply(response, standing ?? this.#streams.adopt(incoming.principal))
+    return this.#reply(response, () => standing ?? this.#streams.adopt(incoming.principal))
   }
 
   async close (): Promise<void> {
@@ -128,11 +130,12 @@ export class Session {
     if (!takesStream(incoming)) throw new NotAcceptableError({ reason: 'a session answers by event streams' })
     const messages: unknown[] = Array.isArray(body) ? body : [body]
     if (messages.some(message => kindOf(message) === 'invalid')) throw new InvalidRequestError({ reason: 'not a JSON-RPC message' })
+    if (Array.isArray(body) && this.#revision !== batchRevision) throw new InvalidRequestError({ reason: `a batch in a session of revision ${this.#revision ?? 'none'}` })
+    if (messages.length > 1) await incoming.charge(messages.length - 1)
     const requests = requestsIn(body)
     const ids = new Set(requests.map(({ id }) => id))
-    // The SDK would answer only one of two with the same id.
+    // The SDK would answer only one of two with the same id. Nothing is awaited from here on.
     if (ids.size < requests.length || requests.some(({ id }) => this.#exchanges.has(id))) throw new InvalidRequestError({ reason: 'an id that is in flight already' })
-    if (messages.length > 1) await incoming.charge(messages.length - 1)
     for (const { id } of requests) this.#exchanges.set(id, incoming.open())
   }
 
@@ -195,13 +198,11 @@ export class Session {
     return {}
   }
 
-  #reply ({ status, headers, body }: Response, stream: EventStream): Reply {
+  #reply ({ status, headers, body }: Response, open: () => EventStream): Reply {
     const sessionId = headers.get('mcp-session-id')
     const own = sessionId === null ? {} : { 'mcp-session-id': sessionId }
-    if (body === null) {
-      stream.readable.destroy()
-      return { status, headers: own }
-    }
+    if (body === null) return { status, headers: own }
+    const stream = open()
     this.#openStreams += 1
     stream.readable.once('close', () => {
       this.#openStreams -= 1

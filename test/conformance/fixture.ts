@@ -18,7 +18,6 @@ export async function buildFixture (env: Readonly<Record<string, string | undefi
     tools: [...contentTools, ...streamingTools, ...askingTools],
     resources,
     prompts,
-    ...(env.MCP_SESSIONS === 'on' ? { sessions: {} } : {})
   })
   for (const tool of changingTools(app.mcp)) app.mcp.addTool(tool)
   return app
