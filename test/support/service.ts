@@ -20,7 +20,12 @@ export function withToken (user: string, role: 'admin' | 'user' = 'user'): { aut
 /** Closed at the test's end. `env` is added to the credentials. */
 export async function service (t: Test, { env = {}, logStream = logSink(), ...options }: AppOptions = {}): Promise<FastifyInstance> {
   const app = await buildApp({ env: { ...credentials, ...env }, logStream, ...options })
-  t.teardown(() => app.close())
+  t.teardown(async () => {
+    const closed = app.close()
+    // A connection on which a client has sent nothing yet counts as busy, and would be waited for.
+    app.server.closeAllConnections()
+    await closed
+  })
   return app
 }
 
