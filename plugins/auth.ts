@@ -4,10 +4,11 @@ import Fastify, { type FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { UnauthenticatedError } from '../src/errors.js'
 import { isPreflight, isPublic, isWellKnownProbe } from '../src/exemptions.js'
-import { createKeyVerifier } from '../src/principal/api-key.js'
+import { createKeyJudge } from '../src/principal/api-key.js'
 import { createAuthenticator, nothingPresented } from '../src/principal/authenticate.js'
 import { isVerified, readCredentials, type Rejected, type Verdict } from '../src/principal/credentials.js'
 import { createTokenVerifier } from '../src/principal/jwt.js'
+import type { KeyRing } from '../src/principal/key-ring.js'
 import type { KnownCredentials } from '../src/principal/known.js'
 import type { Principal } from '../src/principal/principal.js'
 
@@ -15,12 +16,16 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The caller. `null` on public routes, unknown paths without a good credential, and preflights. */
     principal: Principal | null
+    /** Requests a window, where the credential has a limit of its own; otherwise `null`. */
+    rateLimitMax: number | null
   }
 }
 
 export interface AuthOptions {
   /** Keys accepted in `x-api-key`: printable ASCII, none twice. Left out or empty: no key is. */
   apiKeys?: readonly string[]
+  /** Managed keys, accepted in `x-api-key`, too. Left out: there are none. */
+  keyRing?: KeyRing
   /** The HS256 secret of the tokens accepted in `Authorization: Bearer`. Left out: no token is. */
   jwt?: { secret: string }
   /** Remembers what proved good; share it with `preauth-limit`. Left out: nothing is remembered. */
@@ -31,11 +36,11 @@ export interface AuthOptions {
   realm?: string
 }
 
-const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], jwt, known, isRevoked, realm = 'mcp' }) => {
-  if (apiKeys.length === 0 && jwt === undefined) throw new Error('Authentication needs `apiKeys` or `jwt`: without them nobody could get in')
+const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], keyRing, jwt, known, isRevoked, realm = 'mcp' }) => {
+  if (apiKeys.length === 0 && keyRing === undefined && jwt === undefined) throw new Error('Authentication needs `apiKeys`, `keyRing` or `jwt`: without them nobody could get in')
   if (!/^[ !#-[\]-~]*$/.test(realm)) throw new Error('`realm` must be printable ASCII without quotes and backslashes')
   const authenticate = createAuthenticator({
-    verifyKey: apiKeys.length === 0 ? undefined : createKeyVerifier(apiKeys),
+    verifyKey: createKeyJudge(apiKeys, keyRing),
     verifyToken: jwt === undefined ? undefined : await tokenVerifier(jwt.secret),
     known,
     isRevoked
@@ -50,6 +55,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], jw
   }
 
   fastify.decorateRequest('principal', null)
+  fastify.decorateRequest('rateLimitMax', null)
 
   fastify.addHook('onRequest', async (request, reply) => {
     if (isPublic(request) || isWellKnownProbe(request)) return
@@ -57,10 +63,11 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], jw
       if (request.is404) return
       throw refusal(nothingPresented, false)
     }
-    const outcome = authenticate(readCredentials(request.raw.rawHeaders))
+    const outcome = authenticate(readCredentials(request.raw.rawHeaders), request.ip)
     const verdict: Verdict = outcome instanceof Promise ? await outcome : outcome
     if (isVerified(verdict)) {
       request.principal = verdict.principal
+      request.rateLimitMax = verdict.rateLimitMax ?? null
       return
     }
     if (chargeAddress !== undefined) await chargeAddress(request, reply)

@@ -7,6 +7,7 @@ import { isPreflight, isPublic, isWellKnownProbe } from '../src/exemptions.js'
 import { createLimiter } from '../src/limits.js'
 import { readCredentials } from '../src/principal/credentials.js'
 import type { KnownCredentials } from '../src/principal/known.js'
+import type { Principal } from '../src/principal/principal.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -25,10 +26,12 @@ export interface PreauthLimitOptions {
   windowMs?: number
   /** Credentials that pass from a locked-out address all the same. Left out: none does. */
   known?: KnownCredentials
+  /** Whether such a credential still proves its principal, from this address. Left out: until it expires. */
+  stillGood?: (principal: Principal, address: string) => boolean
 }
 
 const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, options) => {
-  const { max = 30, windowMs = 60_000, known } = options
+  const { max = 30, windowMs = 60_000, known, stillGood = () => true } = options
   const limiter = await createLimiter({ policy: 'address', max, windowMs })
   const addressKey = createAddressKeys()
   const charged = new WeakSet<FastifyRequest>()
@@ -45,18 +48,18 @@ const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, op
   fastify.addHook('onRequest', async (request, reply) => {
     const reading = limiter.peek(addressKey(request.ip))
     if (reading.remaining > 0 || isPublic(request) || isPreflight(request) || isWellKnownProbe(request)) return
-    if (known !== undefined && isKnown(request, known)) return
+    if (known !== undefined && isKnown(request, known, stillGood)) return
     limiter.writeHeaders(reply, reading)
     throw limiter.refusal(reading)
   })
 }
 
 /** True where all that the request presents was found good a short while ago: a guess never was. */
-function isKnown (request: FastifyRequest, known: KnownCredentials): boolean {
+function isKnown (request: FastifyRequest, known: KnownCredentials, stillGood: (principal: Principal, address: string) => boolean): boolean {
   const { key, token, malformed } = readCredentials(request.raw.rawHeaders)
   if (malformed !== undefined || (key === undefined && token === undefined)) return false
-  return (key === undefined || known.recall('key', sha256(key)) !== null) &&
-    (token === undefined || known.recall('token', sha256(token)) !== null)
+  const recalled = [key === undefined ? undefined : known.recall('key', sha256(key)), token === undefined ? undefined : known.recall('token', sha256(token))]
+  return recalled.every(verified => verified === undefined || (verified !== null && stillGood(verified.principal, request.ip)))
 }
 
 export default fp(preauthLimit, { name: 'mcp-preauth-limit', fastify: '5.x' })

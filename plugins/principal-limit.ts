@@ -3,6 +3,7 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { isPublic, isUncharged } from '../src/exemptions.js'
 import { createLimiter } from '../src/limits.js'
+import type { Principal } from '../src/principal/principal.js'
 import type { Budget } from '../src/tools/tool.js'
 
 declare module 'fastify' {
@@ -31,18 +32,18 @@ const principalLimit: FastifyPluginAsync<PrincipalLimitOptions> = async (fastify
 
   async function charge (request: FastifyRequest, reply: FastifyReply, cost: number): Promise<void> {
     if (!Number.isSafeInteger(cost) || cost < 0) throw new RangeError('A cost is a whole number from 0')
-    const { principal } = request
+    const { principal, rateLimitMax } = request
     if (principal === null || cost === 0) return
-    const reading = await limiter.take(principal.id, cost)
+    const reading = await limiter.take(bucketOf(principal, rateLimitMax), cost, rateLimitMax ?? max)
     limiter.writeHeaders(reply, reading)
     if (reading.isExceeded) throw limiter.refusal(reading)
   }
 
   fastify.decorate('chargePrincipal', charge)
 
-  fastify.decorate('budgetOf', async ({ principal }) => {
+  fastify.decorate('budgetOf', async ({ principal, rateLimitMax }) => {
     if (principal === null) return null
-    const { max: limit, remaining, ttl } = limiter.peek(principal.id)
+    const { max: limit, remaining, ttl } = limiter.peek(bucketOf(principal, rateLimitMax), rateLimitMax ?? max)
     return { limit, remaining, resetSeconds: Math.ceil(ttl / 1000) }
   })
 
@@ -50,6 +51,15 @@ const principalLimit: FastifyPluginAsync<PrincipalLimitOptions> = async (fastify
     if (request.principal === null || isPublic(request) || isUncharged(request)) return
     await charge(request, reply, 1)
   })
+}
+
+/**
+ * A key with a limit of its own has a bucket of its own. All others of one owner share the owner's:
+ * more keys are no more requests.
+ */
+function bucketOf ({ id, keyId }: Principal, rateLimitMax: number | null): string {
+  // Every id begins with the kind of principal and a colon: nobody's reads like this.
+  return rateLimitMax === null ? id : `key ${keyId ?? id}`
 }
 
 export default fp(principalLimit, { name: 'mcp-principal-limit', fastify: '5.x', dependencies: ['mcp-auth'] })

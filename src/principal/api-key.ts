@@ -1,7 +1,8 @@
 /** API keys from a list: compared in constant time, turned into principals. */
 import { timingSafeEqual } from 'node:crypto'
 import { sha256 } from '../digest.js'
-import { maxCredentialLength, type Rejected, type Verdict, type Verified } from './credentials.js'
+import { isVerified, maxCredentialLength, type Rejected, type Verdict, type Verified } from './credentials.js'
+import { isUnmanaged, type KeyRing } from './key-ring.js'
 import { freezePrincipal } from './principal.js'
 
 const unknownKey: Rejected = Object.freeze({ reason: 'the API key is not known' })
@@ -29,6 +30,21 @@ export function createKeyVerifier (keys: readonly string[]): (digest: string) =>
       if (timingSafeEqual(candidate.digest, presented)) verdict = candidate.verified
     }
     return verdict
+  }
+}
+
+/**
+ * Makes the judge of keys from a list and a ring; `undefined` where there is neither. On a key that
+ * is in both the ring has the last word: one that was imported and then revoked stays refused.
+ */
+export function createKeyJudge (listed: readonly string[], ring: KeyRing | undefined): ((digest: string, key: string, address: string) => Verdict) | undefined {
+  const verifyListed = listed.length === 0 ? undefined : createKeyVerifier(listed)
+  if (ring === undefined) return verifyListed
+  return (digest, key, address) => {
+    // Both are always asked, so that the time does not tell which of them a key is in.
+    const byList = verifyListed?.(digest) ?? unknownKey
+    const byRing = ring.verify({ key, digest }, address)
+    return isVerified(byList) && isUnmanaged(byRing) ? byList : byRing
   }
 }
 

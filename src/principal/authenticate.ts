@@ -8,8 +8,8 @@ import type { Principal } from './principal.js'
 export type Eventually<T> = T | Promise<T>
 
 export interface Verifiers {
-  /** Judges a key by its SHA-256 in hex. Rejects (or throws) only on a fault. Left out: no key is good. */
-  readonly verifyKey?: ((digest: string) => Eventually<Verdict>) | undefined
+  /** Judges a key by its SHA-256 in hex, its text and where it came from. Rejects (or throws) only on a fault. Left out: no key is good. */
+  readonly verifyKey?: ((digest: string, key: string, address: string) => Eventually<Verdict>) | undefined
   /** Judges a token. Rejects (or throws) only on a fault. Left out: no token is good. */
   readonly verifyToken?: ((token: string) => Eventually<Verdict>) | undefined
   /** Told of what proved good, and asked before a token is verified again. */
@@ -25,9 +25,9 @@ const noTokens: Rejected = Object.freeze({ reason: 'tokens are not accepted here
 
 /**
  * Makes the judge of requests. With a key and a token both must be good, and the key names the
- * principal. The verdict is a promise only where a verifier's is.
+ * principal. The verdict is a promise only where a verifier's is. `address` is the caller's.
  */
-export function createAuthenticator (verifiers: Verifiers): (presented: Presented) => Eventually<Verdict> {
+export function createAuthenticator (verifiers: Verifiers): (presented: Presented, address?: string) => Eventually<Verdict> {
   const { verifyKey = () => noKeys, verifyToken = () => noTokens, known, isRevoked = () => false } = verifiers
 
   function unlessRevoked (verdict: Verdict): Verdict {
@@ -35,9 +35,9 @@ export function createAuthenticator (verifiers: Verifiers): (presented: Presente
   }
 
   // Always compared anew: a look-up of known keys would take its time from which keys there are.
-  function judgeKey (key: string): Eventually<Verdict> {
+  function judgeKey (key: string, address: string): Eventually<Verdict> {
     const digest = sha256(key)
-    return after(verifyKey(digest), (judged) => {
+    return after(verifyKey(digest, key, address), (judged) => {
       const verdict = unlessRevoked(judged)
       if (known !== undefined && isVerified(verdict)) known.remember('key', digest, verdict)
       return verdict
@@ -57,11 +57,11 @@ export function createAuthenticator (verifiers: Verifiers): (presented: Presente
     })
   }
 
-  return ({ key, token, malformed }) => {
+  return ({ key, token, malformed }, address = '') => {
     if (malformed !== undefined) return { reason: malformed }
     if (key === undefined) return token === undefined ? nothingPresented : judgeToken(token)
-    if (token === undefined) return judgeKey(key)
-    return after(judgeKey(key), (byKey) => after(judgeToken(token), (byToken) => (
+    if (token === undefined) return judgeKey(key, address)
+    return after(judgeKey(key, address), (byKey) => after(judgeToken(token), (byToken) => (
       isVerified(byKey) && !isVerified(byToken) ? byToken : byKey
     )))
   }

@@ -16,7 +16,7 @@ export interface PresentedKey {
 export interface KeyRing {
   /**
    * Judges a key sent from `address`, the `ip` of the request. The work is the same whatever the
-   * reason to refuse is. `unmanagedKey` is the verdict on a key that was never one of the ring.
+   * reason to refuse is.
    */
   verify: (presented: PresentedKey, address: string) => Verdict
   /**
@@ -43,13 +43,18 @@ interface Entry {
   readonly isReal: boolean
 }
 
-export const unmanagedKey: Rejected = Object.freeze({ reason: 'the API key is not known' })
+const unmanaged: Rejected = Object.freeze({ reason: 'the API key is not known' })
 const damaged: Rejected = Object.freeze({ reason: 'the API key is mistyped: its checksum is wrong' })
 const revoked: Rejected = Object.freeze({ reason: 'the API key was revoked' })
 const disabled: Rejected = Object.freeze({ reason: 'the API key is disabled' })
 const expired: Rejected = Object.freeze({ reason: 'the API key has expired' })
 const replaced: Rejected = Object.freeze({ reason: 'the secret of the API key was replaced' })
 const elsewhere: Rejected = Object.freeze({ reason: 'the API key is not for this network' })
+
+/** True where the verdict is that the key is not in the ring, in whatever state. */
+export function isUnmanaged (verdict: Verdict): boolean {
+  return verdict === unmanaged || verdict === damaged
+}
 
 /** What an unknown key is judged as, so that it takes the time of a known one. */
 const nobody: Entry = Object.freeze({
@@ -96,6 +101,16 @@ export class ManagedKeys implements KeyRing {
     return verdict
   }
 
+  /** When the next of the keys and secrets ends, in milliseconds since the epoch; Infinity for never. */
+  nextEnd (): number {
+    const now = Date.now()
+    let next = Infinity
+    for (const { endsAt, expiresAt } of this.#entries.values()) {
+      for (const end of [endsAt, expiresAt]) if (end > now && end < next) next = end
+    }
+    return next
+  }
+
   stillGood (principal: Principal, address?: string): boolean {
     const digest = this.#origins.get(principal)
     if (digest === undefined) return true
@@ -109,7 +124,7 @@ export class ManagedKeys implements KeyRing {
     const isInside = address === undefined || covers(entry.networks, this.#readAddress(address))
     const isReplaced = entry.endsAt <= now
     const isExpired = entry.expiresAt <= now
-    if (!entry.isReal) return unmanagedKey
+    if (!entry.isReal) return unmanaged
     if (entry.isRevoked) return revoked
     if (entry.isDisabled) return disabled
     if (isExpired) return expired

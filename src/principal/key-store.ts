@@ -35,6 +35,7 @@ export class KeyStore implements KeyRing {
   /** How the file looked when it was read; empty where the next look has to read it again. */
   #seen = ''
   #digest = ''
+  #nextEndAt = Infinity
   #problem: string | undefined
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
@@ -54,6 +55,7 @@ export class KeyStore implements KeyRing {
     if (now.isOpen) options.log.warn({}, 'the key file can be read or written by others than its owner: make it mode 0600')
     await store.#read(now)
     await store.#usage.load()
+    store.#nextEndAt = store.#keys.nextEnd()
     store.#lookLater()
     return store
   }
@@ -71,7 +73,7 @@ export class KeyStore implements KeyRing {
     return this.#problem === undefined ? [] : [stale]
   }
 
-  /** Calls `listener` after each change of the keys. Returns what ends that. */
+  /** Calls `listener` after each change of the keys, and when one ends. Returns how to end that. */
   onChange (listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => { this.#listeners.delete(listener) }
@@ -91,6 +93,7 @@ export class KeyStore implements KeyRing {
   #lookLater (): void {
     if (this.#isClosed) return
     this.#timer = setTimeout(() => {
+      if (Date.now() >= this.#nextEndAt) this.#announce()
       this.#look().finally(() => { this.#lookLater() })
     }, this.#pollMs).unref()
   }
@@ -126,6 +129,7 @@ export class KeyStore implements KeyRing {
   }
 
   #announce (): void {
+    this.#nextEndAt = this.#keys.nextEnd()
     for (const listener of this.#listeners) listener()
   }
 
