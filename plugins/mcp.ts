@@ -5,11 +5,13 @@ import fp from 'fastify-plugin'
 import { UnauthenticatedError } from '../src/errors.js'
 import { registerJsonBody } from '../src/json-body.js'
 import { Catalog, type ServerInfo } from '../src/mcp/catalog.js'
-import { type EraName, createEndpoint } from '../src/mcp/endpoint.js'
+import { type EraName, type McpEndpoint, createEndpoint } from '../src/mcp/endpoint.js'
 import { type Caller, Exchange } from '../src/mcp/exchange.js'
 import type { Reply } from '../src/mcp/outlet.js'
 import type { SessionsOptions } from '../src/mcp/sessions.js'
 import type { ToolPolicies } from '../src/tools/policies.js'
+import type { Principal } from '../src/principal/principal.js'
+import type { Principal } from '../src/principal/principal.js'
 import type { Prompt } from '../src/tools/prompt.js'
 import type { Resource } from '../src/tools/resource.js'
 import type { Tool } from '../src/tools/tool.js'
@@ -34,6 +36,15 @@ export interface Endpoint {
   removePrompt: (name: string) => boolean
   /** Tells subscribers that the resource at `uri` has other contents now. */
   resourceUpdated: (uri: string) => void
+  /** Ends the open streams of every principal that `over` is true for, as when its credential was revoked. */
+  endStreams: (over: (principal: Principal) => boolean) => void
+}
+
+/** Knows whether a credential that was good when a stream began is good still. */
+export interface CredentialWatch {
+  readonly stillGood: (principal: Principal) => boolean
+  /** Calls `listener` when the answer may be another. Returns how to end that. */
+  readonly onChange: (listener: () => void) => () => void
 }
 
 export interface McpOptions {
@@ -63,6 +74,8 @@ export interface McpOptions {
    * instance behind one address. Default: random, good for this process.
    */
   readonly stateKey?: Uint8Array
+  /** End the streams of credentials that are good no longer. Default none: a stream ends when its credential said it would. */
+  readonly watches?: readonly CredentialWatch[]
 }
 
 const methods = ['GET', 'POST', 'DELETE', 'PUT', 'PATCH', 'HEAD', 'OPTIONS']
@@ -70,11 +83,15 @@ const methods = ['GET', 'POST', 'DELETE', 'PUT', 'PATCH', 'HEAD', 'OPTIONS']
 const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   const {
     tools = [], resources = [], prompts = [], toolPolicies = {}, instructions, info = { name: 'fastify-mcp-auth', version },
-    path = '/mcp', requestTimeoutMs = 60_000, bodyLimit = 1024 * 1024, eras, sessions = false, maxStreamsPerPrincipal, stateKey = randomBytes(32)
+    path = '/mcp', requestTimeoutMs = 60_000, bodyLimit = 1024 * 1024, eras, sessions = false, maxStreamsPerPrincipal, stateKey = randomBytes(32), watches = []
   } = options
   const catalog = new Catalog({ info, instructions, tools, resources, prompts, toolPolicies })
   const endpoint = createEndpoint({ catalog, eras, maxStreamsPerPrincipal, stateKey, sessions: sessions === true ? {} : sessions === false ? undefined : sessions })
-  fastify.decorate('mcp', operationsOf(catalog))
+  fastify.decorate('mcp', operationsOf(catalog, endpoint))
+  for (const watch of watches) {
+    const stop = watch.onChange(() => { endpoint.streams.endWhere(principal => !watch.stillGood(principal)) })
+    fastify.addHook('onClose', async () => { stop() })
+  }
   // Streams would keep the server from closing for ever.
   fastify.addHook('preClose', async () => { await endpoint.close() })
 
@@ -102,7 +119,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   })
 }
 
-function operationsOf ({ tools, resources, prompts, changes }: Catalog): Endpoint {
+function operationsOf ({ tools, resources, prompts, changes }: Catalog, { streams }: McpEndpoint): Endpoint {
   return {
     addTool: tool => { tools.put(tool); changes.publish({ kind: 'tools' }) },
     addResource: resource => { resources.put(resource); changes.publish({ kind: 'resources' }) },
@@ -110,7 +127,8 @@ function operationsOf ({ tools, resources, prompts, changes }: Catalog): Endpoin
     removeTool: name => tools.remove(name) && changes.publish({ kind: 'tools' }),
     removeResource: uri => resources.remove(uri) && changes.publish({ kind: 'resources' }),
     removePrompt: name => prompts.remove(name) && changes.publish({ kind: 'prompts' }),
-    resourceUpdated: uri => { changes.publish({ kind: 'resource', uri }) }
+    resourceUpdated: uri => { changes.publish({ kind: 'resource', uri }) },
+    endStreams: over => { streams.endWhere(over) }
   }
 }
 

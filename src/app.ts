@@ -11,6 +11,8 @@ import preauthLimit, { type PreauthLimitOptions } from '../plugins/preauth-limit
 import principalLimit, { type PrincipalLimitOptions } from '../plugins/principal-limit.js'
 import { type Config, ConfigError, type Environment, isLoopback, loadConfig } from './config.js'
 import type { EdgeRules } from './origins.js'
+import { KeyFileError } from './principal/key-file.js'
+import { KeyStore } from './principal/key-store.js'
 import { createKnownCredentials } from './principal/known.js'
 import { serverOptions } from './server-options.js'
 import { builtInTools } from './tools/index.js'
@@ -20,7 +22,9 @@ import { parseToolPolicies, ToolPolicyError, type ToolPolicies } from './tools/p
 export interface McpAuthOptions extends McpOptions, EdgeRules {
   /** Keys accepted in `x-api-key`. */
   readonly apiKeys?: readonly string[] | undefined
-  /** The HS256 secret of the tokens accepted in `Authorization: Bearer`. One of the two is needed. */
+  /** A file of managed keys, accepted in `x-api-key`, too; followed while the server runs. */
+  readonly apiKeysFile?: string | undefined
+  /** The HS256 secret of the tokens accepted in `Authorization: Bearer`. One of these is needed. */
   readonly jwtSecret?: string | undefined
   /** Failures per address. Default 30 in 60,000 ms. */
   readonly preauthLimit?: Omit<PreauthLimitOptions, 'known'>
@@ -51,8 +55,9 @@ export const mcpAuth: FastifyPluginAsync<McpAuthOptions> = async (scope, options
 
 /** The order is the security design; docs/request-life.md tells it from a request's side. */
 async function registerChain (scope: FastifyInstance, options: McpAuthOptions, { ownsNotFound, logRefusals }: Place): Promise<void> {
-  const { apiKeys, jwtSecret, origins, allowedHosts, publicUrl, loopback, knownTtlMs = 600_000, preauthLimit: address, rateLimit, builtIns = true, tokenMaxTtlSeconds = 30 * 86_400, tools = [], ...rest } = options
+  const { apiKeys, apiKeysFile, jwtSecret, origins, allowedHosts, publicUrl, loopback, knownTtlMs = 600_000, preauthLimit: address, rateLimit, builtIns = true, tokenMaxTtlSeconds = 30 * 86_400, tools = [], ...rest } = options
   const known = createKnownCredentials({ ttlMs: knownTtlMs })
+  const keyRing = apiKeysFile === undefined ? undefined : await openKeys(scope, apiKeysFile)
   const minting = jwtSecret === undefined ? undefined : { secret: jwtSecret, maxTtlSeconds: tokenMaxTtlSeconds }
   const own = builtIns ? builtInTools(minting === undefined ? {} : { minting }) : []
 
@@ -61,11 +66,18 @@ async function registerChain (scope: FastifyInstance, options: McpAuthOptions, {
   // Before the limits: preflights carry no credential, and refusals keep their CORS headers.
   await scope.register(cors, defined({ origins, allowedHosts, publicUrl, loopback }))
   // Before any credential is looked at: a locked-out address costs us one look-up.
-  await scope.register(preauthLimit, { ...address, known })
-  await scope.register(auth, defined({ apiKeys, jwt: jwtSecret === undefined ? undefined : { secret: jwtSecret }, known }))
+  await scope.register(preauthLimit, defined({ ...address, known, stillGood: keyRing && ((principal, ip) => keyRing.stillGood(principal, ip)) }))
+  await scope.register(auth, defined({ apiKeys, keyRing, jwt: jwtSecret === undefined ? undefined : { secret: jwtSecret }, known }))
   // After authentication: the key is the caller, not the address.
   await scope.register(principalLimit, { ...rateLimit })
-  await scope.register(mcp, { ...rest, tools: [...own, ...tools] })
+  await scope.register(mcp, { ...rest, tools: [...own, ...tools], watches: keyRing === undefined ? [] : [keyRing] })
+}
+
+/** Throws a `KeyFileError` where the file can't be used. */
+async function openKeys (scope: FastifyInstance, path: string): Promise<KeyStore> {
+  const keys = await KeyStore.open({ path, log: scope.log })
+  scope.addHook('onClose', async () => { await keys.close() })
+  return keys
 }
 
 export interface AppOptions extends McpOptions, Pick<McpAuthOptions, 'builtIns'> {
@@ -93,7 +105,7 @@ export async function buildApp ({ env: environment = {}, dotenv = false, config:
   }))
   for (const warning of warnings) app.log.warn(warning)
   await app.register(env, { config })
-  await registerChain(app, { ...chainOptions(config), ...rest }, { ownsNotFound: true, logRefusals: false })
+  await registerChain(app, { ...chainOptions(config), ...rest }, { ownsNotFound: true, logRefusals: false }).catch(throwAsSetting)
   await app.register(health)
   return app
 }
@@ -101,6 +113,7 @@ export async function buildApp ({ env: environment = {}, dotenv = false, config:
 function chainOptions (config: Config): McpAuthOptions {
   return {
     apiKeys: config.API_KEYS,
+    apiKeysFile: config.API_KEYS_FILE,
     jwtSecret: config.JWT_SECRET,
     preauthLimit: { max: config.PREAUTH_RATE_LIMIT_MAX, windowMs: config.PREAUTH_RATE_LIMIT_WINDOW_MS },
     knownTtlMs: config.PREAUTH_KNOWN_TTL_MS,
@@ -122,6 +135,12 @@ function chainOptions (config: Config): McpAuthOptions {
     ...(config.TOOL_POLICY_FILE === undefined ? {} : { toolPolicies: readToolPolicies(config.TOOL_POLICY_FILE) }),
     tokenMaxTtlSeconds: config.TOKEN_MAX_TTL
   }
+}
+
+/** A key file that can't be used is a setting that can't. */
+function throwAsSetting (error: unknown): never {
+  if (!(error instanceof KeyFileError)) throw error
+  throw new ConfigError([{ variable: 'API_KEYS_FILE', wrong: `names a file that ${error.wrong}`, right: error.right }])
 }
 
 /** The entries that are set: an option of `undefined` would not mean its default everywhere. */

@@ -14,6 +14,7 @@ export function crossCheck (config: Config, faulty: ReadonlySet<string>): { prob
     ...(faulty.has('JWT_SECRET') ? [] : [weakSecret(config)]),
     sharedSecret(config),
     uncheckedHost(config),
+    ...(faulty.has('PUBLIC_URL') || faulty.has('TOKEN_DELIVERY') ? [] : [linkWithoutUrl(config)]),
     doubledPath(config)
   ]
   return {
@@ -22,9 +23,9 @@ export function crossCheck (config: Config, faulty: ReadonlySet<string>): { prob
   }
 }
 
-const needsCredential: Rule = ({ API_KEYS, JWT_SECRET }) => {
-  if (API_KEYS.length > 0 || JWT_SECRET !== undefined) return {}
-  return { problems: [{ variable: 'API_KEYS', wrong: 'and JWT_SECRET are both empty', right: 'set at least one of them; fastify-mcp-auth init writes both' }] }
+const needsCredential: Rule = ({ API_KEYS, API_KEYS_FILE, JWT_SECRET }) => {
+  if (API_KEYS.length > 0 || API_KEYS_FILE !== undefined || JWT_SECRET !== undefined) return {}
+  return { problems: [{ variable: 'API_KEYS', wrong: 'and JWT_SECRET are both empty', right: 'set at least one of them, or API_KEYS_FILE; fastify-mcp-auth init writes both' }] }
 }
 
 const weakKeys: Rule = config => {
@@ -48,6 +49,12 @@ const sharedSecret: Rule = ({ API_KEYS, JWT_SECRET }) => {
 const uncheckedHost: Rule = ({ HOST, ALLOWED_HOSTS, PUBLIC_URL }) => {
   if (isLoopback(HOST) || ALLOWED_HOSTS.length > 0 || PUBLIC_URL !== undefined) return {}
   return { warnings: ['HOST is beyond loopback and neither PUBLIC_URL nor ALLOWED_HOSTS is set: the Host of a request is not checked (DNS rebinding)'] }
+}
+
+/** The Host of a request would name any server that its caller likes. */
+const linkWithoutUrl: Rule = ({ TOKEN_DELIVERY, PUBLIC_URL }) => {
+  if (TOKEN_DELIVERY !== 'link' || PUBLIC_URL !== undefined) return {}
+  return { problems: [{ variable: 'TOKEN_DELIVERY', wrong: 'is link, and PUBLIC_URL is not set', right: 'set PUBLIC_URL to the address that the links begin with' }] }
 }
 
 const doubledPath: Rule = ({ PUBLIC_URL }) => {

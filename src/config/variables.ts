@@ -29,6 +29,8 @@ export const variables = {
   HOST: variable(bindHost(), 'localhost', 'The name or address to bind to. Beyond loopback weak secrets are refused.'),
   /** API keys in clear, each once. */
   API_KEYS: hidden(secretList(), 'API keys, comma-separated. Whoever sends one as `x-api-key` is a user.'),
+  /** Path of the file of managed keys; `undefined` where there are none. */
+  API_KEYS_FILE: variable(optional(filePath()), '', 'The file of managed API keys, which the keys command keeps.'),
   /** HMAC secret of the HS256 tokens; `undefined` where tokens are off. */
   JWT_SECRET: hidden(optional(secret()), 'The secret that signs and verifies tokens (HS256).'),
   /** Failed tries per window and address. */
@@ -66,6 +68,10 @@ export const variables = {
   TOOL_POLICY_FILE: variable(optional(filePath()), '', 'A JSON file with limits and rights of tools, over those they were written with.'),
   /** Seconds. */
   TOKEN_MAX_TTL: variable(duration(), '30d', 'The longest life of a new token: seconds, or with s, m, h or d.'),
+  MINT_POLICY: variable(oneOf('admin-tokens', 'admins', 'off'), 'admin-tokens', 'Who may mint tokens with generate-token: admin-tokens, admins (API keys, too) or off.'),
+  TOKEN_DELIVERY: variable(oneOf('token', 'link'), 'token', 'What generate-token returns: the token, or a link that shows it once; link needs PUBLIC_URL.'),
+  /** A path, from the working directory. */
+  STATE_DIR: variable(filePath(), './.state', 'The directory for what was minted and revoked; made with mode 0700.'),
   LOG_LEVEL: variable(oneOf('info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent'), 'info', 'What is logged: fatal, error, warn, info, debug, trace or silent.'),
   NODE_ENV: variable(oneOf('development', 'test', 'production'), 'development', 'development, test or production; in production weak secrets are refused.')
 } as const

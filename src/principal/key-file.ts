@@ -58,7 +58,7 @@ export async function fingerprint (path: string): Promise<Fingerprint> {
   try {
     const status = await stat(path, { bigint: true })
     const { dev, ino, size, mode, mtimeNs, ctimeNs, ctimeMs } = status
-    if (!status.isFile()) throw new KeyFileError(path, 'is not a file', 'name a file of its own')
+    if (!status.isFile()) throw new KeyFileError(path, 'is a directory or a device', 'name a file')
     if (size > largestBytes) throw new KeyFileError(path, 'is larger than 64 MB', 'name a key file')
     return { text: [dev, ino, size, mtimeNs, ctimeNs].join(' '), ageMs: Date.now() - Number(ctimeMs), isOpen: process.platform !== 'win32' && (mode & 0o077n) !== 0n }
   } catch (error) {
