@@ -1,0 +1,151 @@
+/** Clients that people use, as programs of their own: each connects, lists and calls, with a key and with a token, twice in a row. */
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Client } from '@modelcontextprotocol/sdk/client/index.js'
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
+import { buildApp } from '../../src/app.js'
+import { generateToken } from '../../src/principal/token.js'
+
+const folder = fileURLToPath(new URL('.', import.meta.url))
+const limitMs = 60_000
+const key = 'key-of-the-clients-in-the-tests'
+const secret = 'a-secret-of-the-tests-with-more-than-32-bytes'
+
+interface Found {
+  readonly tools: readonly string[]
+  /** What `whoami` said. */
+  readonly whoami: string
+}
+
+interface Target {
+  readonly url: string
+  /** `Name: value` */
+  readonly header: string
+  /** Where the program may leave what it likes: never the user's own folders. */
+  readonly home: string
+}
+
+type Use = (target: Target) => Promise<Found>
+
+const names = ['mcp-remote', '@modelcontextprotocol/inspector', '@ai-sdk/mcp']
+
+await install()
+const node = findNode()
+
+const clients: Record<string, Use> = {
+  'mcp-remote': async ({ url, header, home }) => {
+    const client = new Client({ name: 'fastify-mcp-auth-tests', version: '0' })
+    const transport = new StdioClientTransport({
+      command: node,
+      args: [fileOf('mcp-remote', 'dist/proxy.js'), url, '--header', header],
+      env: environment(home),
+      stderr: 'ignore'
+    })
+    await client.connect(transport, { timeout: limitMs })
+    try {
+      const { tools } = await client.listTools()
+      const { content } = await client.callTool({ name: 'whoami' })
+      return { tools: tools.map(({ name }) => name), whoami: JSON.stringify(content) }
+    } finally {
+      await client.close()
+    }
+  },
+
+  'inspector --cli': async ({ url, header, home }) => {
+    const cli = [fileOf('@modelcontextprotocol/inspector', 'clients/launcher/build/index.js'), '--cli', url, '--transport', 'http', '--header', header]
+    const list: unknown = JSON.parse(await run([...cli, '--method', 'tools/list'], home))
+    const whoami = await run([...cli, '--method', 'tools/call', '--tool-name', 'whoami'], home)
+    return { tools: (list as { tools: Array<{ name: string }> }).tools.map(({ name }) => name), whoami }
+  },
+
+  'AI SDK': async ({ url, header, home }) => {
+    const { tools, result } = JSON.parse(await run([join(folder, 'ai-sdk.js'), url, header], home)) as { tools: string[], result: unknown }
+    return { tools, whoami: JSON.stringify(result) }
+  }
+}
+
+process.exitCode = await useAll() ? 0 : 1
+
+async function useAll (): Promise<boolean> {
+  const app = await buildApp({ env: { API_KEYS: key, JWT_SECRET: secret, LOG_LEVEL: 'silent' } })
+  const home = mkdtempSync(join(tmpdir(), 'mcp-clients-'))
+  try {
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    const url = `http://localhost:${(app.server.address() as AddressInfo).port}/mcp`
+    const credentials = { key: [`x-api-key: ${key}`, 'apikey:'], token: [`Authorization: Bearer ${generateToken('ada', 'user', '1h', { secret })}`, 'jwt:ada'] } as const
+    let allWell = true
+    for (const [name, use] of Object.entries(clients)) {
+      for (const [credential, [header, id]] of Object.entries(credentials)) {
+        for (const round of ['first', 'second']) {
+          const problem = await use({ url, header, home }).then(found => problemOf(found, id), String)
+          console.log(`${problem === undefined ? 'ok    ' : 'NOT OK'} ${name} with a ${credential}, the ${round} time${problem === undefined ? '' : `: ${problem}`}`)
+          allWell &&= problem === undefined
+        }
+      }
+    }
+    return allWell
+  } finally {
+    const closed = app.close()
+    app.server.closeAllConnections()
+    await closed
+    rmSync(home, { recursive: true, force: true })
+  }
+}
+
+function problemOf ({ tools, whoami }: Found, id: string): string | undefined {
+  if (tools.join() !== 'whoami') return `listed ${tools.join() || 'nothing'}`
+  return whoami.includes(id) ? undefined : `was called ${whoami.slice(0, 200)}`
+}
+
+/** Runs a program on a Node that can load it, and resolves to what it printed. */
+async function run (args: readonly string[], home: string): Promise<string> {
+  return await output(node, args, { env: environment(home) })
+}
+
+function environment (home: string): Record<string, string> {
+  return { PATH: process.env.PATH ?? '', HOME: home, MCP_REMOTE_CONFIG_DIR: join(home, 'mcp-remote'), MCP_CATALOG_PATH: join(home, 'mcp.json') }
+}
+
+async function install (): Promise<void> {
+  const { packages } = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8')) as { packages: Record<string, { version: string }> }
+  const isThere = names.every(name => versionOf(name) === packages[`node_modules/${name}`]?.version)
+  // No install script is needed: the Node comes as the file it is.
+  if (!isThere) await output('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel', 'error'], { cwd: folder, limitMs: 5 * 60_000 })
+}
+
+function versionOf (name: string): string | undefined {
+  const path = fileOf(name, 'package.json')
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version : undefined
+}
+
+function fileOf (name: string, path: string): string {
+  return join(folder, 'node_modules', name, path)
+}
+
+/** The Inspector and the AI SDK want 22.19 or later. */
+function findNode (): string {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  if (major > 22 || (major === 22 && minor >= 19)) return process.execPath
+  const own = fileOf(`node-${process.platform}-${process.arch}`, 'bin/node')
+  if (!existsSync(own)) throw new Error(`these clients need Node 22.19 or later, and none is packaged for ${process.platform} on ${process.arch}: run this with one`)
+  return own
+}
+
+async function output (command: string, args: readonly string[], options: { cwd?: string, env?: Record<string, string>, limitMs?: number }): Promise<string> {
+  const { limitMs: timeout = limitMs, ...rest } = options
+  const child = spawn(command, args, { ...rest, timeout, killSignal: 'SIGKILL', stdio: ['ignore', 'pipe', 'pipe'] })
+  let [printed, complained] = ['', '']
+  child.stdout.setEncoding('utf8').on('data', chunk => { printed += chunk })
+  child.stderr.setEncoding('utf8').on('data', chunk => { complained += chunk })
+  return await new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', code => {
+      if (code === 0) resolve(printed)
+      else reject(new Error(`${command} ended with ${code ?? 'a signal'}: ${complained.slice(-500)}`))
+    })
+  })
+}
