@@ -6,11 +6,15 @@ import { UnauthenticatedError } from '../src/errors.js'
 import { isPreflight, isPublic, isWellKnownProbe } from '../src/exemptions.js'
 import { createKeyJudge } from '../src/principal/api-key.js'
 import { createAuthenticator, nothingPresented } from '../src/principal/authenticate.js'
+import { type ChallengeOptions, type ChallengeParameters, createChallenge } from '../src/principal/challenge.js'
+import type { ClaimRules } from '../src/principal/claims.js'
 import { isVerified, readCredentials, type Rejected, type Verdict } from '../src/principal/credentials.js'
-import { createTokenVerifier } from '../src/principal/jwt.js'
+import { createIssuerVerifier, type IssuerOptions } from '../src/principal/issuer.js'
+import { createTokenVerifier, kidOf, type TokenSecret } from '../src/principal/jwt.js'
 import type { KeyRing } from '../src/principal/key-ring.js'
 import type { KnownCredentials } from '../src/principal/known.js'
 import type { Principal } from '../src/principal/principal.js'
+import { routeTokens } from '../src/principal/token-route.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -19,6 +23,17 @@ declare module 'fastify' {
     /** Requests a window, where the credential has a limit of its own; otherwise `null`. */
     rateLimitMax: number | null
   }
+  interface FastifyInstance {
+    /** The `WWW-Authenticate` header for a refusal of this scope. */
+    challengeFor: (parameters: ChallengeParameters) => string
+  }
+}
+
+/** The tokens of this server. */
+export interface TokenOptions extends ClaimRules {
+  secret: string
+  /** Secrets of before: their tokens stay good until they expire. Default none. */
+  previousSecrets?: readonly string[]
 }
 
 export interface AuthOptions {
@@ -27,7 +42,11 @@ export interface AuthOptions {
   /** Managed keys, accepted in `x-api-key`, too. Left out: there are none. */
   keyRing?: KeyRing
   /** The HS256 secret of the tokens accepted in `Authorization: Bearer`. Left out: no token is. */
-  jwt?: { secret: string }
+  jwt?: TokenOptions
+  /** The identity provider whose tokens are accepted there, too. Left out: there is none. */
+  oauth?: IssuerOptions
+  /** Where clients find the provider, and the scopes that they ask for first; told in every challenge. Left out: nothing is. */
+  challenge?: Omit<ChallengeOptions, 'realm'>
   /** Remembers what proved good; share it with `preauth-limit`. Left out: nothing is remembered. */
   known?: KnownCredentials
   /** Whether a credential that is good otherwise was revoked; asked on every request. Left out: none is. */
@@ -36,12 +55,12 @@ export interface AuthOptions {
   realm?: string
 }
 
-const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], keyRing, jwt, known, isRevoked, realm = 'mcp' }) => {
-  if (apiKeys.length === 0 && keyRing === undefined && jwt === undefined) throw new Error('Authentication needs `apiKeys`, `keyRing` or `jwt`: without them nobody could get in')
-  if (!/^[ !#-[\]-~]*$/.test(realm)) throw new Error('`realm` must be printable ASCII without quotes and backslashes')
+const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], keyRing, jwt, oauth, challenge, known, isRevoked, realm = 'mcp' }) => {
+  if (apiKeys.length === 0 && keyRing === undefined && jwt === undefined && oauth === undefined) throw new Error('Authentication needs `apiKeys`, `keyRing`, `jwt` or `oauth`: without them nobody could get in')
+  const challengeFor = createChallenge({ ...challenge, realm })
   const authenticate = createAuthenticator({
     verifyKey: createKeyJudge(apiKeys, keyRing),
-    verifyToken: jwt === undefined ? undefined : await tokenVerifier(jwt.secret),
+    verifyToken: routeTokens(jwt === undefined ? undefined : await tokenVerifier(jwt), oauth === undefined ? undefined : createIssuerVerifier(oauth)),
     known,
     isRevoked
   })
@@ -50,12 +69,12 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], ke
 
   /** RFC 6750 §3.1: the error code is for who presented something, and of one kind for all of it. */
   function refusal ({ reason }: Rejected, isPresented: boolean): Error {
-    const challenge = `Bearer realm="${realm}"${isPresented ? ', error="invalid_token"' : ''}`
-    return new UnauthenticatedError({ reason, headers: { 'www-authenticate': challenge } })
+    return new UnauthenticatedError({ reason, headers: { 'www-authenticate': challengeFor({ error: isPresented ? 'invalid_token' : undefined }) } })
   }
 
   fastify.decorateRequest('principal', null)
   fastify.decorateRequest('rateLimitMax', null)
+  fastify.decorate('challengeFor', challengeFor)
 
   fastify.addHook('onRequest', async (request, reply) => {
     if (isPublic(request) || isWellKnownProbe(request)) return
@@ -78,19 +97,24 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], ke
   })
 }
 
+async function tokenVerifier ({ secret, previousSecrets = [], ...rules }: TokenOptions): Promise<(token: string) => Verdict> {
+  const { toleranceSeconds = 0 } = rules
+  return createTokenVerifier(await Promise.all([secret, ...previousSecrets].map(one => tokenSecret(one, toleranceSeconds * 1000))), rules)
+}
+
 /**
  * The JWT plugin on an instance of its own: on the host's it would collide with the host's
  * registration, or with our second one, and lend the host's `app.jwt` our secret to sign with.
  */
-async function tokenVerifier (secret: string): Promise<(token: string) => Verdict> {
-  if (typeof secret !== 'string' || secret.trim() === '') throw new Error('`jwt.secret` must not be empty')
+async function tokenSecret (secret: string, clockTolerance: number): Promise<TokenSecret> {
+  if (typeof secret !== 'string' || secret.trim() === '') throw new Error('`jwt.secret` and `jwt.previousSecrets` must not be empty')
   const detached = Fastify()
   await detached.register(fastifyJwt, {
     secret,
     // Pinned: without it a public key could pass for an HMAC secret. No cache: it is keyed by pieces of the token.
-    verify: { algorithms: ['HS256'], requiredClaims: ['sub', 'exp'], cache: false, clockTolerance: 0, complete: true }
+    verify: { algorithms: ['HS256'], requiredClaims: ['sub', 'exp'], cache: false, clockTolerance, complete: true }
   })
-  return createTokenVerifier((token) => detached.jwt.verify(token))
+  return { kid: kidOf(secret), verify: (token) => detached.jwt.verify(token) }
 }
 
 export default fp(auth, { name: 'mcp-auth', fastify: '5.x' })

@@ -20,6 +20,11 @@ export interface Principal {
   readonly issuedAt?: number
 }
 
+/** The id of the principal that a token of this server proves. */
+export function tokenPrincipalId (subject: string): string {
+  return `jwt:${subject}`
+}
+
 /** Freezes a principal and its scopes, so that no handler can widen its own rights. */
 export function freezePrincipal (principal: Principal): Principal {
   return Object.freeze({ ...principal, scopes: Object.freeze([...principal.scopes]) })

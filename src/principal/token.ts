@@ -1,6 +1,7 @@
 /** Makes JWTs, and knows what a user id and a lifetime look like. */
 import { randomUUID } from 'node:crypto'
 import { createSigner } from 'fast-jwt'
+import { kidOf } from './jwt.js'
 import type { Role } from './principal.js'
 
 export interface GenerateTokenOptions {
@@ -46,13 +47,14 @@ export function mintToken (userId: string, role: Role, expiresIn: string, option
   checkUserId(userId)
   if (role !== 'admin' && role !== 'user') throw new RangeError('role must be "admin" or "user"')
   const lifetimeSeconds = parseLifetime(expiresIn)
-  const { secret = process.env.JWT_SECRET, scopes = [], issuer: iss, audience: aud } = options
+  const { secret = process.env.JWT_SECRET?.trim(), scopes = [], issuer: iss, audience: aud } = options
   checkScopes(scopes)
   if (secret === undefined || secret.trim() === '') throw new Error('No secret to sign with: set JWT_SECRET, or pass the option `secret`')
   const iat = Math.floor(Date.now() / 1000)
   const exp = iat + lifetimeSeconds
   const jti = randomUUID()
-  const sign = createSigner({ key: secret, algorithm: 'HS256' })
+  // The kid survives a rotation: it tells which of the secrets to check this with.
+  const sign = createSigner({ key: secret, algorithm: 'HS256', kid: kidOf(secret) })
   // JSON leaves out what is undefined.
   const token = sign({ iss, sub: userId, aud, role, scope: scopes.length === 0 ? undefined : scopes.join(' '), iat, exp, jti })
   return { token, id: jti, issuedAt: iat * 1000, expiresAt: exp * 1000 }

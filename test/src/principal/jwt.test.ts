@@ -2,10 +2,15 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { createSigner, createVerifier } from 'fast-jwt'
 import t from 'tap'
-import { createTokenVerifier } from '../../../src/principal/jwt.js'
+import { createTokenVerifier, kidOf, type TokenSecret } from '../../../src/principal/jwt.js'
 import { encode, forge, forgeClaims, goodClaims, inSeconds, otherTails, secret } from '../../support/tokens.js'
 
-const verify = createTokenVerifier(createVerifier({ key: secret, algorithms: ['HS256'], complete: true, cache: false }))
+const verify = createTokenVerifier([secretOf(secret)])
+
+function secretOf (key: string, clockTolerance = 0): TokenSecret {
+  return { kid: kidOf(key), verify: createVerifier({ key, algorithms: ['HS256'], complete: true, cache: false, clockTolerance }) }
+}
+
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } })
 
 t.test('a token proves its subject until it expires', async (t) => {
@@ -149,5 +154,62 @@ for (const [what, token] of bad) {
     const verdict = verify(token)
     t.same(Object.keys(verdict), ['reason'])
     t.match(verdict, { reason: /^(?!.*\bada\b)[\w (),]{5,80}$/ })
+  })
+}
+
+const oldSecret = 'a-secret-of-before-with-more-than-32-bytes'
+const olderSecret = 'a-secret-of-long-ago-with-more-than-32-bytes'
+const rotated = createTokenVerifier([secret, oldSecret, olderSecret].map(key => secretOf(key)))
+
+for (const [what, key] of [['the secret', secret], ['the secret of before', oldSecret], ['the one before that', olderSecret]] as const) {
+  for (const [how, header] of [
+    ['names it', { alg: 'HS256', kid: kidOf(key) }], ['names none', { alg: 'HS256' }], ['names one that is nobody\'s', { alg: 'HS256', kid: 'k1' }],
+    ['names a number', { alg: 'HS256', kid: 1 }]
+  ] as const) {
+    t.test(`after a rotation a token by ${what} that ${how} is good`, async (t) => {
+      t.match(rotated(forge({ header, key })), { principal: { id: 'jwt:ada' } })
+    })
+  }
+}
+
+for (const [what, token] of [
+  ['by a secret that is gone', forge({ key: 'a-secret-that-is-not-listed-any-more-32' })],
+  ['that names another secret than its own', forge({ header: { alg: 'HS256', kid: kidOf(oldSecret) } })],
+  ['by an empty secret', forge({ key: '' })],
+  ['by the name of a secret', forge({ key: kidOf(secret) })],
+  ['by alg none', forge({ header: { alg: 'none', kid: kidOf(secret) } })],
+  ['with a header that is no JSON', forge({ header: '{' })]
+] as const) {
+  t.test(`after a rotation a token ${what} is not good`, async (t) => {
+    t.same(Object.keys(rotated(token)), ['reason'])
+  })
+}
+
+t.test('a token that names its secret is checked with that one alone', async (t) => {
+  const asked: string[] = []
+  const spied = createTokenVerifier(['a', 'b', 'c'].map(kid => ({ kid, verify: () => { asked.push(kid); throw new Error('no') } })))
+  spied(forge({ header: { alg: 'HS256', kid: 'b' } }))
+  t.same(asked, ['b'])
+  spied(forge({ header: { alg: 'HS256' } }))
+  t.same(asked, ['b', 'a', 'b', 'c'])
+})
+
+t.test('a tolerance moves every limit by as much, and no further', async (t) => {
+  const tolerant = createTokenVerifier([secretOf(secret, 5000)], { toleranceSeconds: 5 })
+  const now = inSeconds(0)
+  t.intercept(Date, 'now', { value: () => now * 1000 })
+  for (const [claims, isGood] of [
+    [{ exp: now - 4 }, true], [{ exp: now - 5 }, false], [{ nbf: now + 5 }, true], [{ nbf: now + 6 }, false], [{ iat: now + 5 }, true], [{ iat: now + 6 }, false]
+  ] as const) t.equal('principal' in tolerant(forgeClaims(claims)), isGood, JSON.stringify(claims))
+  t.match(tolerant(forgeClaims({ exp: now + 60 })), { principal: { expiresAt: (now + 65) * 1000 } })
+})
+
+const named = createTokenVerifier([secretOf(secret)], { audience: ['https://mcp.example.com/mcp', 'team'] })
+for (const [what, aud, isGood] of [
+  ['no audience', undefined, true], ['our audience', 'team', true], ['ours among others', ['else', 'team'], true], ['another', 'https://mcp.example.com', false],
+  ['none of ours', ['else'], false], ['an empty list', [], false], ['null', null, false], ['a list in a list', [['team']], false], ['the beginning of ours', 'tea', false]
+] as const) {
+  t.test(`where we have names, a token with ${what} is ${isGood ? '' : 'not '}good`, async (t) => {
+    t.equal('principal' in named(forgeClaims({ aud })), isGood)
   })
 }

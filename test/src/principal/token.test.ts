@@ -1,7 +1,8 @@
 /** Tokens that are made here: what is in them, and what is refused. */
+import { createHash } from 'node:crypto'
 import { createVerifier } from 'fast-jwt'
 import t, { type Test } from 'tap'
-import { createTokenVerifier } from '../../../src/principal/jwt.js'
+import { createTokenVerifier, kidOf } from '../../../src/principal/jwt.js'
 import { checkUserId, generateToken, parseLifetime } from '../../../src/principal/token.js'
 import { inSeconds, secret } from '../../support/tokens.js'
 
@@ -16,8 +17,16 @@ function setSecret (t: Test, value: string | undefined): void {
 }
 
 t.test('a token is good for the user it is made for', async (t) => {
-  const verify = createTokenVerifier(createVerifier({ key: secret, algorithms: ['HS256'], complete: true }))
+  const verify = createTokenVerifier([{ kid: kidOf(secret), verify: createVerifier({ key: secret, algorithms: ['HS256'], complete: true }) }])
   t.match(verify(generateToken('ada', 'admin', '1h', { secret })), { principal: { id: 'jwt:ada', role: 'admin' } })
+})
+
+t.test('a token names its secret, and not by a part or a plain digest of it', async (t) => {
+  const [header = ''] = generateToken('ada', 'user', '1h', { secret }).split('.')
+  const { kid } = JSON.parse(Buffer.from(header, 'base64url').toString())
+  t.match(kid, /^[\w-]{11}$/)
+  t.notOk(secret.includes(kid))
+  for (const encoding of ['hex', 'base64url'] as const) t.notOk(createHash('sha256').update(secret).digest(encoding).includes(kid))
 })
 
 t.test('a token is for a user and a day where nothing else is said', async (t) => {

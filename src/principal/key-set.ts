@@ -1,0 +1,114 @@
+/** The public keys of an identity provider (RFC 7517): cached, and fetched anew no more often than needed. */
+import { createLocalJWKSet, type CryptoKey, type JSONWebKeySet, type JWTHeaderParameters } from 'jose'
+import { UnavailableError } from '../errors.js'
+import { ProviderError } from './remote-json.js'
+
+export interface KeySetOptions {
+  /** Fetches the set. Must end when the signal does. */
+  readonly load: (signal: AbortSignal) => Promise<unknown>
+  /** Milliseconds for one fetch with all its steps. Default 2,500. */
+  readonly timeoutMs?: number
+  /** Milliseconds in which only the first unknown key id makes us fetch. Default 10,000. */
+  readonly cooldownMs?: number
+  /** Milliseconds after which the set is fetched again, so that a withdrawn key ends. Default 600,000. */
+  readonly maxAgeMs?: number
+  /** Milliseconds between tries while the provider is away. Default 3,000. */
+  readonly retryMs?: number
+}
+
+export interface KeySet {
+  /**
+   * The key that a token's header names, or `undefined` where the provider has no such key for that
+   * algorithm. Rejects with an `UnavailableError` where only the provider could tell, and it is away.
+   */
+  find: (header: JWTHeaderParameters) => Promise<CryptoKey | undefined>
+  /** What an operator should know; empty while all is well. */
+  problems: () => readonly string[]
+}
+
+interface Loaded {
+  readonly pick: ReturnType<typeof createLocalJWKSet>
+  readonly ids: ReadonlySet<unknown>
+  readonly loadedAt: number
+}
+
+export function createKeySet ({ load, timeoutMs = 2500, cooldownMs = 10_000, maxAgeMs = 600_000, retryMs = 3000 }: KeySetOptions): KeySet {
+  let loaded: Loaded | undefined
+  /** Of the last fetch, where it failed. */
+  let failure: { readonly at: number, readonly why: string } | undefined
+  /** When an unknown key id last made us fetch. */
+  let forcedAt = -Infinity
+  let pending: Promise<void> | undefined
+
+  /** One fetch at a time, whoever asks. Never rejects. */
+  function refetch (): Promise<void> {
+    pending ??= attempt().finally(() => { pending = undefined })
+    return pending
+  }
+
+  async function attempt (): Promise<void> {
+    try {
+      loaded = readSet(await load(AbortSignal.timeout(timeoutMs)))
+      failure = undefined
+    } catch (error) {
+      failure = { at: performance.now(), why: error instanceof ProviderError ? error.message : 'its key set is not valid' }
+    }
+  }
+
+  function waitMs (): number {
+    return failure === undefined ? 0 : failure.at + retryMs - performance.now()
+  }
+
+  /** Sees to it that the set is there and not old. Old keys stay good while the provider is away. */
+  async function freshen (): Promise<void> {
+    if (loaded === undefined) return waitMs() > 0 ? undefined : await refetch()
+    if (failure === undefined) return performance.now() - loaded.loadedAt < maxAgeMs ? undefined : await refetch()
+    // Known to be away: nobody with a known key waits for the next try.
+    if (waitMs() <= 0) { refetch() }
+  }
+
+  /** Nobody's fault but the provider's; never a 401, because the token may be good. */
+  function unavailable (): Error {
+    const retryAfterMs = Math.max(1000, Math.ceil(waitMs()))
+    return new UnavailableError({
+      reason: `the identity provider's keys can not be had: ${failure?.why ?? 'it is away'}`,
+      data: { retryAfterMs },
+      headers: { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) }
+    })
+  }
+
+  return {
+    async find (header) {
+      const askedAt = performance.now()
+      await freshen()
+      if (loaded !== undefined) {
+        // An id that is there with another algorithm or type is a bad token, not an unknown key.
+        if (header.kid === undefined ? loaded.ids.size > 0 : loaded.ids.has(header.kid)) return await pick(loaded, header)
+        if (failure === undefined && performance.now() - forcedAt < cooldownMs) return undefined
+      }
+      if (waitMs() > 0) throw unavailable()
+      // A set that came since would only come once more.
+      if (loaded === undefined || loaded.loadedAt < askedAt) await refetch()
+      if (loaded === undefined || failure !== undefined) throw unavailable()
+      forcedAt = performance.now()
+      return await pick(loaded, header)
+    },
+
+    problems: () => failure === undefined ? [] : [`the identity provider's keys can not be had: ${failure.why}`]
+  }
+}
+
+function readSet (document: unknown): Loaded {
+  // Checked by jose, which throws where it is no key set.
+  const pick = createLocalJWKSet(document as JSONWebKeySet)
+  return { pick, ids: new Set(pick.jwks().keys.map(({ kid }) => kid)), loadedAt: performance.now() }
+}
+
+/** `undefined` also where a token without a key id fits several keys, and where the key can't be used. */
+async function pick ({ pick }: Loaded, header: JWTHeaderParameters): Promise<CryptoKey | undefined> {
+  try {
+    return await pick(header)
+  } catch {
+    return undefined
+  }
+}

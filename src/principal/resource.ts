@@ -1,0 +1,20 @@
+/** What this server is called as a protected resource of OAuth. */
+
+export interface ProtectedResource {
+  /** The endpoint under its public address. */
+  readonly url: string
+  /** Its names in the `aud` of tokens (RFC 8707): the base alone is none, others may live below it. */
+  readonly audience: readonly string[]
+  /** Where its metadata is (RFC 9728), below the public address: a proxy may pass nothing else on to us. */
+  readonly metadataUrl: string
+}
+
+/** Where every protected resource of a host tells about itself (RFC 9728 §3). */
+export const metadataPath = '/.well-known/oauth-protected-resource'
+
+/** `publicUrl` is the base of the address that callers use, `path` that of the endpoint below it. */
+export function protectedResource (publicUrl: string, path = '/mcp'): ProtectedResource {
+  const base = publicUrl.replace(/\/+$/, '')
+  const url = base + path
+  return { url, audience: [url, `${url}/`], metadataUrl: base + metadataPath + path }
+}
