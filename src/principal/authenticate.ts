@@ -61,9 +61,10 @@ export function createAuthenticator (verifiers: Verifiers): (presented: Presente
     if (malformed !== undefined) return { reason: malformed }
     if (key === undefined) return token === undefined ? nothingPresented : judgeToken(token)
     if (token === undefined) return judgeKey(key, address)
-    return after(judgeKey(key, address), (byKey) => after(judgeToken(token), (byToken) => (
-      isVerified(byKey) && !isVerified(byToken) ? byToken : byKey
-    )))
+    // A bad key ends it: beside a token that can't be judged right now, guesses at keys would go uncounted.
+    return after(judgeKey(key, address), (byKey) => !isVerified(byKey)
+      ? byKey
+      : after(judgeToken(token), (byToken) => isVerified(byToken) ? byKey : byToken))
   }
 }
 

@@ -30,6 +30,11 @@ t.test('a known token beside a bad key proves nobody', async (t) => {
   t.equal(authenticate({ key: 'k', token: 't' }), bad)
 })
 
+t.test('a bad key is refused even beside a token that can not be judged right now', async (t) => {
+  const authenticate = createAuthenticator({ verifyKey: () => bad, verifyToken: async () => { throw new Error('no answer') } })
+  t.equal(await authenticate({ key: 'k', token: 't' }), bad)
+})
+
 t.test('nothing proves nobody', async (t) => {
   const authenticate = createAuthenticator({ verifyKey: () => byKey, verifyToken: () => byToken })
   t.equal(authenticate({}), nothingPresented)
