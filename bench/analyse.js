@@ -48,6 +48,28 @@ export function printProfile (path, { requests, seconds, rows = 40 } = {}) {
   }
 }
 
+/** What was allocated, by function: a sampling heap profile with what was collected since. */
+export function printAllocations ({ head }, { requests, rows = 40 }) {
+  const [functions, charged] = [new Map(), new Map()]
+  visit(head, nameOf(head))
+  const total = [...functions.values()].reduce((sum, size) => sum + size, 0)
+  console.log(`${(total / requests / 1024).toFixed(1)} KB a request`)
+  for (const [title, sizes] of [['functions with what they ask of Node', charged], ['functions', functions]]) {
+    console.log(`\n${title} (share, bytes a request)`)
+    for (const [name, size] of [...sizes].sort((a, b) => b[1] - a[1]).slice(0, rows)) {
+      console.log(`${(size / total * 100).toFixed(1).padStart(5)} %${(size / requests).toFixed(0).padStart(8)}  ${name}`)
+    }
+  }
+
+  function visit (node, caller) {
+    const place = placeOf(node)
+    const own = place === '' || place.startsWith('node:') ? caller : nameOf(node)
+    add(functions, nameOf(node), node.selfSize)
+    add(charged, own, node.selfSize)
+    for (const child of node.children) visit(child, own)
+  }
+}
+
 function add (times, key, time) {
   times.set(key, (times.get(key) ?? 0) + time)
 }

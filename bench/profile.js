@@ -1,9 +1,9 @@
-/** `npm run profile`: our server under load with `node --cpu-prof`, and where its time went. */
+/** `npm run profile`: our server under load with `node --cpu-prof`, and where its time went; or what it allocates. */
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { printProfile } from './analyse.js'
+import { printAllocations, printProfile } from './analyse.js'
 import { contenders } from './contenders.js'
 import { load } from './load.js'
 import { start } from './process.js'
@@ -14,6 +14,10 @@ const { values: options } = parseArgs({
     only: { type: 'string', default: 'ours-2025' },
     job: { type: 'string', default: 'whoami' },
     seconds: { type: 'string', default: '8' },
+    /** What a request allocates, in place of how long it takes. */
+    allocations: { type: 'boolean', default: false },
+    /** Of that, only what outlives a minor collection: the part that costs time. */
+    survivors: { type: 'boolean', default: false },
     rows: { type: 'string', default: '40' },
     /** Leaves the .cpuprofile in this directory, for a browser's developer tools. */
     keep: { type: 'string' }
@@ -22,17 +26,34 @@ const { values: options } = parseArgs({
 const contender = contenders.find(({ id }) => id === options.only)
 if (contender === undefined) throw new Error(`--only is one of ${contenders.map(({ id }) => id).join(', ')}`)
 
-const directory = options.keep ?? mkdtempSync(join(tmpdir(), 'bench-profile-'))
 const { file, settings, era, credential } = contender
-const server = await start(file, settings, { nodeOptions: ['--cpu-prof', '--cpu-prof-interval', '500', `--cpu-prof-dir=${directory}`] })
 const request = requestOf({ era, params: jobs[options.job], credential })
-await verify(server.url, request, options.job)
 const seconds = Number(options.seconds)
-await load(server.url, request, { seconds: 4 })
-const { requests } = await load(server.url, request, { seconds })
-await server.stop()
+const rows = Number(options.rows)
+await (options.allocations || options.survivors ? profileAllocations() : profileTime())
 
-const newest = readdirSync(directory).filter(name => name.endsWith('.cpuprofile')).sort().at(-1)
-console.log(`${options.only} ${options.job}: ${requests} requests`)
-printProfile(join(directory, newest), { requests, seconds, rows: Number(options.rows) })
-if (options.keep === undefined) rmSync(directory, { recursive: true })
+async function profileTime () {
+  const directory = options.keep ?? mkdtempSync(join(tmpdir(), 'bench-profile-'))
+  const server = await start(file, settings, { nodeOptions: ['--cpu-prof', '--cpu-prof-interval', '500', `--cpu-prof-dir=${directory}`] })
+  const requests = await warmThenLoad(server)
+  await server.stop()
+  const newest = readdirSync(directory).filter(name => name.endsWith('.cpuprofile')).sort().at(-1)
+  printProfile(join(directory, newest), { requests, seconds, rows })
+  if (options.keep === undefined) rmSync(directory, { recursive: true })
+}
+
+async function profileAllocations () {
+  const server = await start(file, settings)
+  const requests = await warmThenLoad(server, () => server.ask(options.survivors ? 'sample-survivors' : 'sample-allocations'))
+  printAllocations(await server.ask('allocations'), { requests, rows })
+  await server.stop()
+}
+
+async function warmThenLoad (server, atStart = async () => {}) {
+  await verify(server.url, request, options.job)
+  await load(server.url, request, { seconds: 4 })
+  await atStart()
+  const { requests } = await load(server.url, request, { seconds })
+  console.log(`${options.only} ${options.job}: ${requests} requests`)
+  return requests
+}

@@ -1,10 +1,11 @@
 /** The server's side of process.js: its settings, word that it listens, answers to questions, a clean end. */
+import { Session } from 'node:inspector/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 
 export const settings = JSON.parse(process.env.BENCH_SETTINGS ?? '{}')
 
-/** Tells the parent that `port` is open. Ends the process on SIGTERM, after `close`. */
-export function ready (port, close = async () => {}) {
+/** Tells the parent that `port` is open. Ends the process on SIGTERM, after `close`. `change` changes the list of tools. */
+export function ready (port, close = async () => {}, change = () => {}) {
   process.send?.({ topic: 'ready', port })
   process.once('SIGTERM', async () => {
     await Promise.race([Promise.resolve(close()).catch(() => {}), pause(1000)])
@@ -13,6 +14,10 @@ export function ready (port, close = async () => {}) {
   process.once('disconnect', () => process.exit(1))
   process.on('message', async ({ question }) => {
     if (question === 'memory') process.send({ topic: 'memory', ...(await settledMemory()) })
+    if (question === 'change') process.send({ topic: 'change', done: change() })
+    if (question === 'sample-allocations') process.send({ topic: question, done: await sampleAllocations(true) })
+    if (question === 'sample-survivors') process.send({ topic: question, done: await sampleAllocations(false) })
+    if (question === 'allocations') process.send({ topic: question, ...(await allocations()) })
     if (question === 'cpu') process.send({ topic: 'cpu', ...process.cpuUsage() })
   })
 }
@@ -24,4 +29,18 @@ async function settledMemory () {
     await pause(50)
   }
   return process.memoryUsage()
+}
+
+const inspector = new Session()
+
+/** Without `minor` only what outlived a minor collection, which is what collections spend their time on. */
+async function sampleAllocations (minor) {
+  inspector.connect()
+  await inspector.post('HeapProfiler.startSampling', { samplingInterval: 16384, includeObjectsCollectedByMajorGC: true, includeObjectsCollectedByMinorGC: minor })
+}
+
+async function allocations () {
+  const { profile } = await inspector.post('HeapProfiler.stopSampling')
+  inspector.disconnect()
+  return profile
 }

@@ -39,4 +39,4 @@ const app = await buildApp({
 })
 
 await app.listen({ host: '127.0.0.1', port: 0 })
-ready(app.server.address().port, () => app.close())
+ready(app.server.address().port, () => app.close(), () => app.mcp.addTool({ ...echo, name: 'latecomer' }))

@@ -1,0 +1,65 @@
+/** Opens many streams on bare sockets, so that the client's side costs little, and watches them. */
+import { connect } from 'node:net'
+import { requestOf } from './work.js'
+
+const atOnce = 200
+
+/**
+ * Opens `count` streams, the keys taking turns. Rejects where one is not answered with a stream.
+ * `heard` resolves once every stream has got `text`.
+ */
+export async function hold ({ server, kind, keys, count }) {
+  const streams = []
+  for (let at = 0; at < count; at += atOnce) {
+    const batch = Array.from({ length: Math.min(atOnce, count - at) }, (_, offset) => openOne(server, kind, keys[(at + offset) % keys.length]))
+    streams.push(...await Promise.all(batch))
+  }
+  return {
+    alive: () => streams.filter(({ socket }) => !socket.destroyed && !socket.readableEnded).length,
+    beaten: () => streams.filter(({ text }) => text.includes(': keep-alive')).length,
+    async heard (text) {
+      const limit = performance.now() + 30_000
+      while (!streams.every(stream => stream.text.includes(text))) {
+        if (performance.now() > limit) throw new Error(`only ${streams.filter(stream => stream.text.includes(text)).length} streams heard ${text}`)
+        await new Promise(resolve => setTimeout(resolve, 5))
+      }
+    },
+    async release () {
+      await Promise.all(streams.map(({ socket }) => new Promise(resolve => {
+        socket.once('close', resolve)
+        socket.destroy()
+      })))
+    }
+  }
+}
+
+async function openOne (server, kind, key) {
+  const credential = { 'x-api-key': key }
+  if (kind === 'listen') {
+    const request = requestOf({ era: '2026', method: 'subscriptions/listen', params: { notifications: { toolsListChanged: true } }, credential })
+    return await openStream(server.port, 'POST', request)
+  }
+  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'bench', version: '1.0.0' } }
+  const response = await fetch(server.url, { method: 'POST', ...requestOf({ era: '2025', method: 'initialize', params, credential }) })
+  await response.text()
+  const session = response.headers.get('mcp-session-id')
+  if (session === null) throw new Error('no session was opened')
+  return await openStream(server.port, 'GET', { headers: { accept: 'text/event-stream', 'mcp-session-id': session, 'mcp-protocol-version': '2025-11-25', ...credential }, body: '' })
+}
+
+function openStream (port, method, { headers, body }) {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port })
+    const stream = { socket, text: '' }
+    const lines = Object.entries({ host: `127.0.0.1:${port}`, ...headers, 'content-length': Buffer.byteLength(body) }).map(([name, value]) => `${name}: ${value}`)
+    socket.setEncoding('latin1')
+    socket.once('error', reject)
+    socket.on('data', chunk => {
+      stream.text += chunk
+      const begun = stream.text.includes('\r\n\r\n') && (method === 'GET' || stream.text.includes('acknowledged'))
+      if (!stream.text.startsWith('HTTP/1.1 200') && stream.text.length > 12) reject(new Error(`refused: ${stream.text.slice(0, 600)}`))
+      else if (begun) resolve(stream)
+    })
+    socket.write(`${method} /mcp HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n${body}`)
+  })
+}
