@@ -2,15 +2,14 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { UnauthenticatedError } from '../src/errors.js'
+import { InsufficientScopeError, isRefusal, UnauthenticatedError } from '../src/errors.js'
 import { registerJsonBody } from '../src/json-body.js'
 import { Catalog, type ServerInfo } from '../src/mcp/catalog.js'
-import { type EraName, type McpEndpoint, createEndpoint } from '../src/mcp/endpoint.js'
+import { type EraName, createEndpoint } from '../src/mcp/endpoint.js'
 import { type Caller, Exchange } from '../src/mcp/exchange.js'
 import type { Reply } from '../src/mcp/outlet.js'
 import type { SessionsOptions } from '../src/mcp/sessions.js'
 import type { ToolPolicies } from '../src/tools/policies.js'
-import type { Principal } from '../src/principal/principal.js'
 import type { Principal } from '../src/principal/principal.js'
 import type { Prompt } from '../src/tools/prompt.js'
 import type { Resource } from '../src/tools/resource.js'
@@ -36,8 +35,6 @@ export interface Endpoint {
   removePrompt: (name: string) => boolean
   /** Tells subscribers that the resource at `uri` has other contents now. */
   resourceUpdated: (uri: string) => void
-  /** Ends the open streams of every principal that `over` is true for, as when its credential was revoked. */
-  endStreams: (over: (principal: Principal) => boolean) => void
 }
 
 /** Knows whether a credential that was good when a stream began is good still. */
@@ -87,7 +84,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   } = options
   const catalog = new Catalog({ info, instructions, tools, resources, prompts, toolPolicies })
   const endpoint = createEndpoint({ catalog, eras, maxStreamsPerPrincipal, stateKey, sessions: sessions === true ? {} : sessions === false ? undefined : sessions })
-  fastify.decorate('mcp', operationsOf(catalog, endpoint))
+  fastify.decorate('mcp', operationsOf(catalog))
   for (const watch of watches) {
     const stop = watch.onChange(() => { endpoint.streams.endWhere(principal => !watch.stillGood(principal)) })
     fastify.addHook('onClose', async () => { stop() })
@@ -113,13 +110,13 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
           open: () => new Exchange(caller, requestTimeoutMs),
           charge: caller.charge,
           onGone: listener => { onGone(reply, listener) }
-        }))
+        }).catch((error: unknown) => { throw challenged(fastify, error) }))
       }
     })
   })
 }
 
-function operationsOf ({ tools, resources, prompts, changes }: Catalog, { streams }: McpEndpoint): Endpoint {
+function operationsOf ({ tools, resources, prompts, changes }: Catalog): Endpoint {
   return {
     addTool: tool => { tools.put(tool); changes.publish({ kind: 'tools' }) },
     addResource: resource => { resources.put(resource); changes.publish({ kind: 'resources' }) },
@@ -127,8 +124,7 @@ function operationsOf ({ tools, resources, prompts, changes }: Catalog, { stream
     removeTool: name => tools.remove(name) && changes.publish({ kind: 'tools' }),
     removeResource: uri => resources.remove(uri) && changes.publish({ kind: 'resources' }),
     removePrompt: name => prompts.remove(name) && changes.publish({ kind: 'prompts' }),
-    resourceUpdated: uri => { changes.publish({ kind: 'resource', uri }) },
-    endStreams: over => { streams.endWhere(over) }
+    resourceUpdated: uri => { changes.publish({ kind: 'resource', uri }) }
   }
 }
 
@@ -145,8 +141,19 @@ function callerOf (fastify: FastifyInstance, request: FastifyRequest, reply: Fas
   }
 }
 
+/** Where more scopes would help, the caller hears from whom and which (RFC 6750 §3.1). */
+function challenged (fastify: FastifyInstance, error: unknown): unknown {
+  if (isRefusal(error) && error.code === InsufficientScopeError.code && fastify.hasDecorator('challengeFor')) {
+    const scopes = String(error.data?.scope).split(' ')
+    error.headers = { 'www-authenticate': fastify.challengeFor({ error: 'insufficient_scope', scopes }) }
+  }
+  return error
+}
+
 function onGone (reply: FastifyReply, listener: () => void): void {
-  reply.raw.once('close', () => { if (!reply.raw.writableFinished) listener() })
+  // A caller may leave while its request is judged: nothing tells of that a second time.
+  if (reply.raw.destroyed) listener()
+  else reply.raw.once('close', () => { if (!reply.raw.writableFinished) listener() })
 }
 
 function send (reply: FastifyReply, { status, headers, json, stream }: Reply): FastifyReply {

@@ -16,6 +16,8 @@ declare module 'fastify' {
      * Rejects with a `RateLimitedError` where the charge did not fit.
      */
     chargeAddress: (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+    /** Throws a `RateLimitedError` where the request's address has used up its tries. For public routes that take a secret. */
+    refuseLockedOut: (request: FastifyRequest, reply: FastifyReply) => void
   }
 }
 
@@ -43,6 +45,13 @@ const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, op
     limiter.writeHeaders(reply, reading)
     // Of many failures at once each was let in by a look at an open bucket; the charge decides.
     if (reading.isExceeded) throw limiter.refusal(reading)
+  })
+
+  fastify.decorate('refuseLockedOut', (request, reply) => {
+    const reading = limiter.peek(addressKey(request.ip))
+    if (reading.remaining > 0) return
+    limiter.writeHeaders(reply, reading)
+    throw limiter.refusal(reading)
   })
 
   fastify.addHook('onRequest', async (request, reply) => {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import Fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import auth from '../plugins/auth.js'
+import claim from '../plugins/claim.js'
 import cors from '../plugins/cors.js'
 import env from '../plugins/env.js'
 import errors from '../plugins/errors.js'
@@ -14,7 +15,13 @@ import type { EdgeRules } from './origins.js'
 import { KeyFileError } from './principal/key-file.js'
 import { KeyStore } from './principal/key-store.js'
 import { createKnownCredentials } from './principal/known.js'
+import type { MintPolicy } from './principal/minting.js'
+import type { Principal } from './principal/principal.js'
 import { serverOptions } from './server-options.js'
+import { Claims } from './state/claims.js'
+import { openStateFor } from './state/open.js'
+import type { State } from './state/state.js'
+import type { GenerateTokenOptions } from './tools/generate-token.js'
 import { builtInTools } from './tools/index.js'
 import { parseToolPolicies, ToolPolicyError, type ToolPolicies } from './tools/policies.js'
 
@@ -34,7 +41,13 @@ export interface McpAuthOptions extends McpOptions, EdgeRules {
   readonly rateLimit?: PrincipalLimitOptions
   /** The longest lifetime of a token from `generate-token`, in seconds. Default 30 days. */
   readonly tokenMaxTtlSeconds?: number
-  /** Serve `whoami` and `generate-token` beside `tools`. Default true. */
+  /** Who may mint with `generate-token`. Default `admin-tokens`. */
+  readonly mintPolicy?: MintPolicy
+  /** What `generate-token` returns: the token, or a one-time link to it, for which `publicUrl` is needed. Default `token`. */
+  readonly tokenDelivery?: 'token' | 'link'
+  /** The directory for what was minted and revoked. Default none: both are kept in memory, and forgotten with the process. */
+  readonly stateDir?: string | undefined
+  /** Serve `whoami`, `generate-token` and the tools to list and revoke tokens beside `tools`. Default true. */
   readonly builtIns?: boolean
 }
 
@@ -55,22 +68,35 @@ export const mcpAuth: FastifyPluginAsync<McpAuthOptions> = async (scope, options
 
 /** The order is the security design; docs/request-life.md tells it from a request's side. */
 async function registerChain (scope: FastifyInstance, options: McpAuthOptions, { ownsNotFound, logRefusals }: Place): Promise<void> {
-  const { apiKeys, apiKeysFile, jwtSecret, origins, allowedHosts, publicUrl, loopback, knownTtlMs = 600_000, preauthLimit: address, rateLimit, builtIns = true, tokenMaxTtlSeconds = 30 * 86_400, tools = [], ...rest } = options
+  const { apiKeys, apiKeysFile, jwtSecret, origins, allowedHosts, publicUrl, loopback, knownTtlMs = 600_000, preauthLimit: address, rateLimit, builtIns = true, stateDir, tools = [], ...rest } = options
   const known = createKnownCredentials({ ttlMs: knownTtlMs })
   const keyRing = apiKeysFile === undefined ? undefined : await openKeys(scope, apiKeysFile)
-  const minting = jwtSecret === undefined ? undefined : { secret: jwtSecret, maxTtlSeconds: tokenMaxTtlSeconds }
-  const own = builtIns ? builtInTools(minting === undefined ? {} : { minting }) : []
+  const state = await openStateFor(scope, stateDir)
+  const watches = keyRing === undefined ? [state] : [keyRing, state]
+  const minting = mintingOf(options, state)
+  const own = builtIns ? builtInTools({ minting, state: jwtSecret === undefined ? undefined : state }) : []
 
   // First, so that every later no has the one shape.
   await scope.register(errors, { notFound: ownsNotFound, logRefusals })
   // Before the limits: preflights carry no credential, and refusals keep their CORS headers.
   await scope.register(cors, defined({ origins, allowedHosts, publicUrl, loopback }))
   // Before any credential is looked at: a locked-out address costs us one look-up.
-  await scope.register(preauthLimit, defined({ ...address, known, stillGood: keyRing && ((principal, ip) => keyRing.stillGood(principal, ip)) }))
-  await scope.register(auth, defined({ apiKeys, keyRing, jwt: jwtSecret === undefined ? undefined : { secret: jwtSecret }, known }))
+  await scope.register(preauthLimit, { ...address, known, stillGood: (principal, ip) => watches.every(watch => watch.stillGood(principal, ip)) })
+  await scope.register(auth, defined({ apiKeys, keyRing, jwt: jwtSecret === undefined ? undefined : { secret: jwtSecret }, known, isRevoked: (principal: Principal) => state.isRevoked(principal) }))
   // After authentication: the key is the caller, not the address.
   await scope.register(principalLimit, { ...rateLimit })
-  await scope.register(mcp, { ...rest, tools: [...own, ...tools], watches: keyRing === undefined ? [] : [keyRing] })
+  await scope.register(mcp, { ...rest, tools: [...own, ...tools], watches })
+  if (minting?.link !== undefined) await scope.register(claim, { claims: minting.link.claims })
+}
+
+/** `undefined` where nothing is minted. Tokens name this server as issuer and audience where it knows its address. */
+function mintingOf ({ jwtSecret: secret, tokenMaxTtlSeconds: maxTtlSeconds = 30 * 86_400, mintPolicy: policy, tokenDelivery, publicUrl, path = '/mcp', builtIns }: McpAuthOptions, state: State): GenerateTokenOptions | undefined {
+  if (secret === undefined || policy === 'off' || builtIns === false) return undefined
+  if (tokenDelivery === 'link' && publicUrl === undefined) throw new Error('`tokenDelivery: link` needs `publicUrl`: the links begin with it')
+  const base = publicUrl?.replace(/\/+$/, '')
+  const identity = base === undefined ? {} : { issuer: base, audience: `${base}${path}` }
+  const link = tokenDelivery === 'link' ? { claims: new Claims(), url: (code: string) => `${base}/claim/${code}` } : undefined
+  return { secret, maxTtlSeconds, state, policy, ...identity, link }
 }
 
 /** Throws a `KeyFileError` where the file can't be used. */
@@ -80,7 +106,8 @@ async function openKeys (scope: FastifyInstance, path: string): Promise<KeyStore
   return keys
 }
 
-export interface AppOptions extends McpOptions, Pick<McpAuthOptions, 'builtIns'> {
+/** `stateDir` left out: that of `config`, or the `STATE_DIR` that is set in `env` or `dotenv`; without one, memory. */
+export interface AppOptions extends McpOptions, Pick<McpAuthOptions, 'builtIns' | 'stateDir'> {
   /** Settings by their environment names, as docs/configuration.md lists them. */
   readonly env?: Environment
   /** A `.env` file to read beneath `env`: a path, or true for `./.env`. Default false. */
@@ -93,7 +120,9 @@ export interface AppOptions extends McpOptions, Pick<McpAuthOptions, 'builtIns'>
 
 /** The service as an app that does not listen yet. Throws a `ConfigError` that names every bad setting. */
 export async function buildApp ({ env: environment = {}, dotenv = false, config: loaded, logStream, ...rest }: AppOptions): Promise<FastifyInstance> {
-  const { config, warnings } = loaded === undefined ? loadConfig({ env: environment, dotenv }) : { config: loaded, warnings: [] }
+  const { config, warnings, sources } = loaded === undefined ? loadConfig({ env: environment, dotenv }) : { config: loaded, warnings: [], sources: undefined }
+  // The default directory is for the service: an app in a test must not leave one behind.
+  const stateDir = sources?.STATE_DIR === 'default' ? undefined : config.STATE_DIR
   const app = Fastify(serverOptions({
     logLevel: config.LOG_LEVEL,
     bodyLimit: config.BODY_LIMIT,
@@ -105,7 +134,7 @@ export async function buildApp ({ env: environment = {}, dotenv = false, config:
   }))
   for (const warning of warnings) app.log.warn(warning)
   await app.register(env, { config })
-  await registerChain(app, { ...chainOptions(config), ...rest }, { ownsNotFound: true, logRefusals: false }).catch(throwAsSetting)
+  await registerChain(app, { ...chainOptions(config), stateDir, ...rest }, { ownsNotFound: true, logRefusals: false }).catch(throwAsSetting)
   await app.register(health)
   return app
 }
@@ -133,7 +162,9 @@ function chainOptions (config: Config): McpAuthOptions {
     },
     maxStreamsPerPrincipal: config.STREAM_MAX_PER_CALLER,
     ...(config.TOOL_POLICY_FILE === undefined ? {} : { toolPolicies: readToolPolicies(config.TOOL_POLICY_FILE) }),
-    tokenMaxTtlSeconds: config.TOKEN_MAX_TTL
+    tokenMaxTtlSeconds: config.TOKEN_MAX_TTL,
+    mintPolicy: config.MINT_POLICY,
+    tokenDelivery: config.TOKEN_DELIVERY
   }
 }
 

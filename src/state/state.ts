@@ -1,5 +1,6 @@
 /** What outlives a request: which tokens were minted here, and which credentials were revoked. */
 import { resolve } from 'node:path'
+import { tokenPrincipalId } from '../principal/principal.js'
 import { StateError, prepareDirectory } from './directory.js'
 import { Journal } from './journal.js'
 import { Ledger, type Revocable } from './ledger.js'
@@ -56,8 +57,12 @@ export class State {
     return this.#ledger.isRevoked(credential)
   }
 
+  stillGood (credential: Revocable): boolean {
+    return !this.isRevoked(credential)
+  }
+
   /** Calls `listener` after something was revoked, here or by another process. Returns how to end that. */
-  onRevoke (listener: () => void): () => void {
+  onChange (listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => { this.#listeners.delete(listener) }
   }
@@ -93,6 +98,11 @@ export class State {
   /** Revokes all that was issued to a principal (by its id) up to `before`, in milliseconds since the epoch. Otherwise as `revokeToken`. */
   async revokeSubject (id: string, before: number, by: Author, withMinted = false): Promise<readonly string[]> {
     return await this.#revoke(by, () => [{ kind: 'subject-revoked', id, before, at: Date.now(), by }], withMinted ? author => author.principal === id : undefined)
+  }
+
+  /** True where this token on record was revoked: by its id, or with its subject. */
+  isRevokedToken ({ id: tokenId, subject, at }: Minted): boolean {
+    return this.isRevoked({ id: tokenPrincipalId(subject), tokenId, issuedAt: at })
   }
 
   /** The token's record, while it is good. */

@@ -1,55 +1,93 @@
-/** Mints a JWT for somebody else; for admins. */
+/** Mints a JWT for somebody else, with no more rights than the caller's; for admins. */
 import { z } from 'zod'
-import { PublicToolError } from '../errors.js'
-import { checkUserId, generateToken, parseLifetime } from '../principal/token.js'
+import { PublicToolError, UnavailableError } from '../errors.js'
+import { excessOf, mayMint, type MintPolicy } from '../principal/minting.js'
+import type { Principal, Role } from '../principal/principal.js'
+import { checkScopes, checkUserId, mintToken, parseLifetime } from '../principal/token.js'
+import type { Claims } from '../state/claims.js'
+import { authorOf } from '../state/records.js'
+import type { State } from '../state/state.js'
+import { kept, refine, timeText } from './keeping.js'
 import { type Tool, defineTool } from './tool.js'
 
 export interface GenerateTokenOptions {
   readonly secret: string
   /** The longest lifetime that may be asked for, in seconds. */
   readonly maxTtlSeconds: number
+  /** Where it is put on record before it is handed out. */
+  readonly state: State
+  /** Default `admin-tokens`. */
+  readonly policy?: MintPolicy | undefined
+  /** The `iss` and the `aud` of the tokens. Left out: they have none. */
+  readonly issuer?: string | undefined
+  readonly audience?: string | undefined
+  /** Return a one-time link in place of the token. `url` makes it from the code. Left out: the token itself. */
+  readonly link?: { readonly claims: Claims, readonly url: (code: string) => string } | undefined
 }
 
-export function createGenerateToken ({ secret, maxTtlSeconds }: GenerateTokenOptions): Tool {
+interface Wish {
+  readonly userId: string
+  readonly role: Role
+  readonly scopes: readonly string[]
+  readonly expiresIn: string
+}
+
+const roles = z.enum(['admin', 'user'])
+const input = z.object({
+  userId: z.string().superRefine(refine(checkUserId)).meta({ minLength: 1, maxLength: 256 }).describe('Who the token is for: 1 to 256 characters, no control characters'),
+  role: roles.default('user').describe('The role of the token: not above your own'),
+  scopes: z.array(z.string()).superRefine(refine(checkScopes)).default([]).describe('The scopes of the token: only such that you hold'),
+  expiresIn: z.string().superRefine(refine(parseLifetime)).default('24h').describe('How long it is good: 30m, 1h, 7d, or seconds as in 3600')
+})
+const record = {
+  id: z.string().describe('Names the token, as for revoke-token. No secret.'),
+  userId: z.string(),
+  role: roles,
+  scopes: z.array(z.string()),
+  expiresAt: z.string().describe('RFC 3339')
+}
+const withToken = z.object({ token: z.string().describe('The JWT. A secret.'), ...record })
+const withLink = z.object({
+  link: z.string().describe('Opens a page that shows the token once. Whoever has it first has the token.'),
+  linkExpiresAt: z.string().describe('RFC 3339'),
+  ...record
+})
+
+const secretAdvice = 'The result is a secret: hand it to that user over a private channel, do not repeat, store or log it.'
+const linkAdvice = 'The result is a link that shows the token once, within minutes: hand it to that user over a private channel, do not open it.'
+
+export function createGenerateToken (options: GenerateTokenOptions): Tool {
+  const { policy = 'admin-tokens', link } = options
   return defineTool({
     name: 'generate-token',
     title: 'Generate a token',
-    description: 'Mints a JWT with which another user can call this server. The result is a secret: hand it to that user over a private channel, do not repeat, store or log it.',
+    description: `Mints a JWT with which another user can call this server. ${link === undefined ? secretAdvice : linkAdvice}`,
     annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
-    access: { roles: ['admin'] },
-    input: z.object({
-      userId: z.string().superRefine(refine(checkUserId)).meta({ minLength: 1, maxLength: 256 }).describe('Who the token is for: 1 to 256 characters, no control characters'),
-      role: z.enum(['admin', 'user']).default('user').describe('The role of the token'),
-      expiresIn: z.string().superRefine(refine(parseLifetime)).default('24h').describe('How long it is good: 30m, 1h, 7d, or seconds as in 3600')
-    }),
-    output: z.object({
-      token: z.string().describe('The JWT. A secret.'),
-      userId: z.string(),
-      role: z.enum(['admin', 'user']),
-      expiresAt: z.string().describe('RFC 3339')
-    }),
-    handler: ({ userId, role, expiresIn }) => {
-      const seconds = parseLifetime(expiresIn)
-      if (seconds > maxTtlSeconds) throw new PublicToolError(`expiresIn: at most ${maxTtlSeconds} seconds`)
-      const token = generateToken(userId, role, String(seconds), { secret })
-      return { structuredContent: { token, userId, role, expiresAt: expiryOf(token) } }
+    access: { roles: ['admin'], allow: principal => mayMint(principal, policy) },
+    input,
+    output: link === undefined ? withToken : withLink,
+    handler: async (wish, { principal }) => {
+      if (link?.claims.isFull === true) throw new UnavailableError({ reason: 'too many links wait', data: { retryAfterMs: 60_000 }, headers: { 'retry-after': '60' } })
+      const { token, id, expiresAt } = await mint(wish, principal, options)
+      const { userId, role, scopes } = wish
+      const common = { id, userId, role, scopes: [...scopes], expiresAt: timeText(expiresAt) }
+      if (link === undefined) return { structuredContent: { token, ...common } }
+      const offer = link.claims.offer({ token, userId, role, expiresAt: common.expiresAt })
+      return { structuredContent: { link: link.url(offer.code), linkExpiresAt: timeText(offer.expiresAt), ...common } }
     }
   })
 }
 
-/** A check that throws, as a refinement whose message is the error's. */
-function refine (check: (value: string) => unknown) {
-  return (value: string, context: z.core.$RefinementCtx<string>): void => {
-    try {
-      check(value)
-    } catch (error) {
-      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'invalid' })
-    }
-  }
-}
-
-function expiryOf (token: string): string {
-  const payload: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
-  const { exp } = payload as { exp: number }
-  return new Date(exp * 1000).toISOString()
+async function mint ({ userId, role, scopes, expiresIn }: Wish, principal: Principal, { secret, maxTtlSeconds, state, issuer, audience }: GenerateTokenOptions) {
+  const seconds = parseLifetime(expiresIn)
+  if (seconds > maxTtlSeconds) throw new PublicToolError(`expiresIn: at most ${maxTtlSeconds} seconds`)
+  const excess = excessOf(principal, role, scopes)
+  if (excess !== undefined) throw new PublicToolError(`${excess}: nobody gives away more than their own`)
+  const minted = mintToken(userId, role, String(seconds), {
+    secret, scopes, ...(issuer === undefined ? {} : { issuer }), ...(audience === undefined ? {} : { audience })
+  })
+  const { id, expiresAt } = minted
+  const isRecorded = await kept(state.mint({ kind: 'minted', id, subject: userId, role, scopes, at: Date.now(), expiresAt, by: authorOf(principal) }, principal))
+  if (!isRecorded) throw new PublicToolError('Your own credential was revoked meanwhile')
+  return minted
 }

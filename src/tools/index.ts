@@ -1,9 +1,23 @@
 /** The built-in tools, listed one by one. */
+import type { State } from '../state/state.js'
 import { type GenerateTokenOptions, createGenerateToken } from './generate-token.js'
+import { createListTokens } from './list-tokens.js'
+import { createRevokeSubject } from './revoke-subject.js'
+import { createRevokeToken } from './revoke-token.js'
 import type { Tool } from './tool.js'
 import { whoami } from './whoami.js'
 
-/** `minting`: left out where tokens can't be minted, for want of a secret to sign with. */
-export function builtInTools ({ minting }: { readonly minting?: GenerateTokenOptions } = {}): readonly Tool[] {
-  return minting === undefined ? [whoami] : [whoami, createGenerateToken(minting)]
+export interface BuiltInOptions {
+  /** Left out where no token can be minted, for want of a secret to sign with or by the operator's wish. */
+  readonly minting?: GenerateTokenOptions | undefined
+  /** Left out where no token is accepted, so that there is none to list or to revoke. */
+  readonly state?: State | undefined
+}
+
+export function builtInTools ({ minting, state }: BuiltInOptions = {}): readonly Tool[] {
+  return [
+    whoami,
+    ...(minting === undefined ? [] : [createGenerateToken(minting)]),
+    ...(state === undefined ? [] : [createListTokens(state), createRevokeToken(state), createRevokeSubject(state)])
+  ]
 }

@@ -25,7 +25,7 @@ t.test('discovery tells what is served', async t => {
 })
 
 for (const [what, credential, tools] of [
-  ['a key', withKey, ['whoami']], ['a token of an admin', withToken('root', 'admin'), ['generate-token', 'whoami']]
+  ['a key', withKey, ['whoami']], ['a token of an admin', withToken('root', 'admin'), ['generate-token', 'list-tokens', 'revoke-subject', 'revoke-token', 'whoami']]
 ] as const) {
   t.test(`${what} lists the tools that it may call, for its own cache alone`, async t => {
     const app = await service(t)

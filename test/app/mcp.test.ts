@@ -33,7 +33,7 @@ t.test('a ping is answered with nothing, under the id that it came with', async 
 for (const [what, headers, tools] of [
   ['a key', withKey, ['whoami']],
   ['a token of a user', withToken('ada'), ['whoami']],
-  ['a token of an admin', withToken('root', 'admin'), ['generate-token', 'whoami']]
+  ['a token of an admin', withToken('root', 'admin'), ['generate-token', 'list-tokens', 'revoke-subject', 'revoke-token', 'whoami']]
 ] as const) {
   t.test(`${what} lists the tools that it may call`, async t => {
     const app = await service(t)

@@ -1,6 +1,7 @@
 /** Minting tokens: for whom, by whom, how long, and what is refused. */
 import t from 'tap'
 import { Catalog } from '../../../src/mcp/catalog.js'
+import { State } from '../../../src/state/state.js'
 import { createGenerateToken } from '../../../src/tools/generate-token.js'
 import { callerOf, during, principalOf } from '../../support/exchange.js'
 import { logSink } from '../../support/log-sink.js'
@@ -10,7 +11,9 @@ import { secret } from '../../support/tokens.js'
 const admin = callerOf(principalOf('root', { role: 'admin' }))
 
 async function mint (args: Record<string, unknown>, { caller = admin, maxTtlSeconds = 30 * 86_400 } = {}): Promise<Record<string, unknown>> {
-  const catalog = new Catalog({ info: { name: 'tests', version: '0' }, tools: [createGenerateToken({ secret, maxTtlSeconds })] })
+  const state = await State.open()
+  t.teardown(async () => { await state.close() })
+  const catalog = new Catalog({ info: { name: 'tests', version: '0' }, tools: [createGenerateToken({ secret, maxTtlSeconds, state })] })
   return await during(caller, async exchange => await catalog.dispatch('tools/call', { name: 'generate-token', arguments: args }, exchange, 'draft-7'))
 }
 
@@ -78,7 +81,7 @@ for (const role of ['root', 'Admin', 'ADMIN', ' admin', '', null, true, ['admin'
 }
 
 t.test('fields that it does not have change nothing of the token', async t => {
-  const result = await mint({ userId: 'ada', sub: 'root', exp: 9e9, scopes: ['*'], jti: 'mine' }) as { structuredContent: Record<string, string> }
+  const result = await mint({ userId: 'ada', sub: 'root', exp: 9e9, scope: '*', jti: 'mine' }) as { structuredContent: Record<string, string> }
   const claims = claimsOf(result.structuredContent.token)
   t.equal(claims.sub, 'ada')
   t.same(Object.keys(claims).sort(), ['exp', 'iat', 'jti', 'role', 'sub'])

@@ -1,0 +1,80 @@
+/** `/claim/:code`: hands over a minted token, once, to whoever has the link. */
+import type { FastifyPluginAsync, FastifyReply } from 'fastify'
+import fp from 'fastify-plugin'
+import { NotFoundError } from '../src/errors.js'
+import type { Claims, Parcel } from '../src/state/claims.js'
+
+export interface ClaimOptions {
+  /** What waits to be fetched. */
+  readonly claims: Claims
+  /** Default `/claim`. */
+  readonly path?: string
+}
+
+const headers = {
+  // A token must not stay in a cache, nor its link leave with the next click.
+  'cache-control': 'no-store',
+  'referrer-policy': 'no-referrer',
+  'x-robots-tag': 'noindex',
+  'x-content-type-options': 'nosniff',
+  // Nothing is loaded, nothing runs, no page around it: only the form.
+  'content-security-policy': "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+}
+
+/** Longer ones are none of ours. */
+const maxCodeLength = 100
+
+const claim: FastifyPluginAsync<ClaimOptions> = async (fastify, { claims, path = '/claim' }) => {
+  fastify.addHook('onClose', async () => { claims.close() })
+
+  await fastify.register(async scope => {
+    // A form without fields, or anything else: the code is in the path, and the body is not read.
+    scope.removeAllContentTypeParsers()
+    scope.addContentTypeParser('*', { bodyLimit: 1024, parseAs: 'buffer' }, async () => null)
+
+    // The same for every code, and it spends none: previews of links and prefetching browsers come first.
+    scope.get(`${path}/:code`, { config: { public: true } }, async (_request, reply) => send(reply, page('A token for you', form)))
+
+    scope.post<{ Params: { code: string } }>(`${path}/:code`, { config: { public: true } }, async (request, reply) => {
+      const { code } = request.params
+      if (fastify.hasDecorator('refuseLockedOut')) fastify.refuseLockedOut(request, reply)
+      const parcel = code.length > maxCodeLength ? undefined : claims.claim(code)
+      if (parcel !== undefined) {
+        request.log.info({ subject: parcel.userId }, 'token claimed')
+        return /\btext\/html\b/.test(request.headers.accept ?? '') ? send(reply, page('Your token', shown(parcel))) : reply.headers(headers).send(parcel)
+      }
+      // A guess, or a second try, costs what a wrong credential does.
+      if (fastify.hasDecorator('chargeAddress')) await fastify.chargeAddress(request, reply)
+      throw new NotFoundError({ reason: 'no token waits under this code', headers })
+    })
+  })
+}
+
+function send (reply: FastifyReply, html: string): FastifyReply {
+  return reply.headers(headers).type('text/html; charset=utf-8').send(html)
+}
+
+const form = `<p>This link shows a token once. Have a safe place for it ready.</p>
+<form method="post"><button>Show the token</button></form>
+<p>Or, in a terminal: <code>curl -X POST</code> and the address of this page.</p>`
+
+function shown ({ token, userId, role, expiresAt }: Parcel): string {
+  return `<p>For ${escape(userId)}, role ${role}, good until ${expiresAt}. It is not shown again.</p>
+<pre>${escape(token)}</pre>
+<p>Send it as <code>Authorization: Bearer</code>.</p>`
+}
+
+function page (title: string, body: string): string {
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title></head>
+<body><h1>${title}</h1>
+${body}
+</body></html>
+`
+}
+
+function escape (text: string): string {
+  return text.replace(/[&<>"']/g, character => `&#${character.charCodeAt(0)};`)
+}
+
+export default fp(claim, { name: 'mcp-claim', fastify: '5.x' })

@@ -1,0 +1,22 @@
+/** Who may mint a token for somebody else, and how much of their own rights they may give away. */
+import { holdsScope } from './policy.js'
+import type { Principal, Role } from './principal.js'
+
+/**
+ * `admin-tokens`: whoever comes with a token of the role admin, one that was minted here, too.
+ * `admins`: whoever has that role, with an API key as well. `off`: nobody.
+ */
+export type MintPolicy = 'admin-tokens' | 'admins' | 'off'
+
+export const mintPolicies = ['admin-tokens', 'admins', 'off'] as const satisfies readonly MintPolicy[]
+
+export function mayMint (principal: Principal, policy: MintPolicy): boolean {
+  if (policy === 'off' || principal.role !== 'admin') return false
+  return policy === 'admins' || principal.method === 'jwt'
+}
+
+/** What of a wish goes beyond the rights of `minter`; `undefined` where nothing does. */
+export function excessOf (minter: Principal, role: Role, scopes: readonly string[]): 'role' | 'scopes' | undefined {
+  if (role === 'admin' && minter.role !== 'admin') return 'role'
+  return scopes.every(scope => holdsScope(minter.scopes, scope)) ? undefined : 'scopes'
+}

@@ -1,0 +1,38 @@
+/** Ends all that was issued to somebody up to a time; for admins. */
+import { z } from 'zod'
+import { PublicToolError } from '../errors.js'
+import { tokenPrincipalId } from '../principal/principal.js'
+import { authorOf } from '../state/records.js'
+import type { State } from '../state/state.js'
+import { kept, timeText } from './keeping.js'
+import { type Tool, defineTool } from './tool.js'
+
+export function createRevokeSubject (state: State): Tool {
+  return defineTool({
+    name: 'revoke-subject',
+    title: 'Revoke a subject',
+    description: 'Ends every credential that was issued to somebody up to a time, now where none is given; open streams end, too. What is issued later is good.',
+    annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
+    access: { roles: ['admin'] },
+    input: z.object({
+      subject: z.string().min(1).max(256).optional().describe('The userId that generate-token was given: the sub of the tokens'),
+      principal: z.string().min(1).max(2048).optional().describe('In place of subject: the id that whoami shows, for callers whose token another issuer made'),
+      before: z.iso.datetime({ offset: true }).optional().describe('What was issued up to then is ended (RFC 3339), not in the future'),
+      withMinted: z.boolean().default(false).describe('End the tokens, too, that were minted by this subject, and with those, and so on')
+    }),
+    output: z.object({
+      principal: z.string(),
+      before: z.string().describe('RFC 3339'),
+      revoked: z.array(z.string()).describe('The ids of the tokens that were ended beside those of the subject itself')
+    }),
+    handler: async ({ subject, principal: id, before, withMinted }, { principal: caller }) => {
+      if ((subject === undefined) === (id === undefined)) throw new PublicToolError('Give either subject or principal')
+      const principal = id ?? tokenPrincipalId(subject ?? '')
+      const now = Date.now()
+      const time = before === undefined ? now : Date.parse(before)
+      if (time > now) throw new PublicToolError('before: not in the future')
+      const revoked = await kept(state.revokeSubject(principal, time, authorOf(caller), withMinted))
+      return { structuredContent: { principal, before: timeText(time), revoked: [...revoked] } }
+    }
+  })
+}

@@ -1,0 +1,29 @@
+/** Ends a token before its time; for admins. */
+import { z } from 'zod'
+import { authorOf } from '../state/records.js'
+import type { State } from '../state/state.js'
+import { kept } from './keeping.js'
+import { type Tool, defineTool } from './tool.js'
+
+export function createRevokeToken (state: State): Tool {
+  return defineTool({
+    name: 'revoke-token',
+    title: 'Revoke a token',
+    description: 'Ends a token at once and for good, by its id (its jti), as list-tokens shows it. Its open streams end, too. It need not have been minted here.',
+    annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
+    access: { roles: ['admin'] },
+    input: z.object({
+      id: z.string().min(1).max(256).describe('The jti of the token, never the token itself'),
+      withMinted: z.boolean().default(false).describe('End those, too, that were minted with it, and with those, and so on')
+    }),
+    output: z.object({
+      revoked: z.array(z.string()).describe('The ids of all that were ended'),
+      onRecord: z.boolean().describe('Whether the token was minted here and has not expired')
+    }),
+    handler: async ({ id, withMinted }, { principal }) => {
+      const onRecord = state.find(id) !== undefined
+      const revoked = await kept(state.revokeToken(id, authorOf(principal), withMinted))
+      return { structuredContent: { revoked: [...revoked], onRecord } }
+    }
+  })
+}
