@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { describeProblem, readSettings, variableNames, variables, type Reading, type Source, type VariableName } from '../config.js'
+import { table } from './table.js'
 import type { Terminal } from './terminal.js'
 
 const help = `
@@ -55,9 +56,4 @@ function mask (value: unknown, faulty: boolean): string | null {
 function shown (value: unknown): string {
   if (Array.isArray(value)) return value.length === 0 ? '(none)' : value.join(', ')
   return value === null ? '(none)' : String(value)
-}
-
-function table (rows: ReadonlyArray<readonly [string, string, string]>): string {
-  const [first, second] = [0, 1].map(column => Math.max(...rows.map(row => row[column]?.length ?? 0)))
-  return rows.map(([name, value, from]) => `${name.padEnd(first ?? 0)}  ${value.padEnd(second ?? 0)}  ${from}`).join('\n')
 }

@@ -1,10 +1,13 @@
 /** The commands, and what becomes of their failures. */
 import { Command, CommanderError } from 'commander'
 import { ConfigError } from '../config.js'
+import { KeyChangeError } from '../principal/key-changes.js'
+import { KeyFileError } from '../principal/key-file.js'
 import { StartError } from '../server.js'
 import { version } from '../version.js'
 import { configCommand } from './config.js'
 import { initCommand } from './init.js'
+import { keysCommand } from './keys.js'
 import { OperatorError } from './operator-error.js'
 import { startCommand } from './start.js'
 import type { Terminal } from './terminal.js'
@@ -25,9 +28,9 @@ export async function run (args: readonly string[], terminal: Terminal): Promise
     .description('An MCP server over HTTP: API keys, JWTs, two rate limits.')
     .version(version)
     .addHelpText('after', examples)
-  const commands = [startCommand(terminal), initCommand(terminal), tokenCommand(terminal), configCommand(terminal, () => { code = 1 })]
+  const commands = [startCommand(terminal), initCommand(terminal), tokenCommand(terminal), keysCommand(terminal, () => { code = 1 }), configCommand(terminal, () => { code = 1 })]
   for (const command of commands) program.addCommand(command)
-  for (const command of [program, ...commands]) {
+  for (const command of withSubcommands(program)) {
     command.exitOverride().configureOutput({
       writeOut: text => terminal.print(text.trimEnd()),
       writeErr: text => terminal.complain(text.trimEnd())
@@ -39,8 +42,16 @@ export async function run (args: readonly string[], terminal: Terminal): Promise
   } catch (error) {
     // The parser has said it already; help and version end this way, too.
     if (error instanceof CommanderError) return error.exitCode
-    if (!(error instanceof ConfigError || error instanceof StartError || error instanceof OperatorError)) throw error
+    if (!isForOperator(error)) throw error
     terminal.complain(error.message)
     return 1
   }
+}
+
+function withSubcommands (command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)]
+}
+
+function isForOperator (error: unknown): error is Error {
+  return [ConfigError, StartError, OperatorError, KeyFileError, KeyChangeError].some(Kind => error instanceof Kind)
 }

@@ -9,4 +9,6 @@ export interface Terminal {
   readonly print: (line: string) => void
   /** Writes a line to stderr. */
   readonly complain: (line: string) => void
+  /** Where secrets are read from. Default standard input, without an echo. */
+  readonly readSecret?: (prompt: string) => Promise<string>
 }

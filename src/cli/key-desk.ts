@@ -1,0 +1,75 @@
+/** What the key commands share: which file they work on, and how they hand over what they made or found. */
+import { join, resolve } from 'node:path'
+import { readSettings } from '../config.js'
+import type { Shown } from '../principal/key-changes.js'
+import type { KeyRecord } from '../principal/key-record.js'
+import { readUsage, usagePath, type LastUsed } from '../principal/key-usage.js'
+import { keySheet, keyTable, viewOf } from './key-views.js'
+import { readSecret } from './secret-input.js'
+import type { Terminal } from './terminal.js'
+
+export const defaultFile = 'api-keys.json'
+
+/** What every key command takes. */
+export interface FileArguments {
+  readonly file?: string
+  readonly json?: boolean
+}
+
+export interface KeyFilePlace {
+  readonly path: string
+  readonly lastUsed: LastUsed
+  /** True where nobody named the file. */
+  readonly isDefault: boolean
+}
+
+export class KeyDesk {
+  readonly #terminal: Terminal
+
+  constructor (terminal: Terminal) {
+    this.#terminal = terminal
+  }
+
+  async place ({ file }: FileArguments): Promise<KeyFilePlace> {
+    const { env, directory } = this.#terminal
+    const set = file ?? readSettings({ env, dotenv: join(directory, '.env') }).config.API_KEYS_FILE
+    const path = resolve(directory, set ?? defaultFile)
+    return { path, lastUsed: await readUsage(usagePath(path)), isDefault: set === undefined }
+  }
+
+  /** The key goes to stdout and nowhere else; what there is to say about it goes to stderr. */
+  hand ({ record, key }: Shown, { json = false }: FileArguments, remarks: readonly string[]): void {
+    if (json) {
+      const { id, ...rest } = viewOf(record)
+      return this.#printJson({ id, key, ...rest })
+    }
+    for (const remark of remarks) this.#terminal.complain(remark)
+    this.#terminal.print(key)
+  }
+
+  list (records: readonly KeyRecord[], { lastUsed }: KeyFilePlace, { json = false }: FileArguments): void {
+    const views = records.map(record => viewOf(record, lastUsed))
+    if (json) this.#printJson(views)
+    else this.#terminal.print(keyTable(views))
+  }
+
+  show (record: KeyRecord, { lastUsed }: KeyFilePlace, { json = false }: FileArguments): void {
+    const view = viewOf(record, lastUsed)
+    if (json) this.#printJson(view)
+    else this.#terminal.print(keySheet(view))
+  }
+
+  answer (sentence: string, value: unknown, { json = false }: FileArguments): void {
+    if (json) this.#printJson(value)
+    else this.#terminal.print(sentence)
+  }
+
+  /** What was piped in, or typed without an echo. */
+  async secret (): Promise<string> {
+    return await (this.#terminal.readSecret ?? readSecret)('API key: ')
+  }
+
+  #printJson (value: unknown): void {
+    this.#terminal.print(JSON.stringify(value, null, 2))
+  }
+}

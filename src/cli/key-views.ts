@@ -1,0 +1,78 @@
+/** What a person and a program see of a managed key: everything but its digests. */
+import { statusOf, type KeyStatus } from '../principal/key-changes.js'
+import type { KeyRecord } from '../principal/key-record.js'
+import type { LastUsed } from '../principal/key-usage.js'
+import type { Role } from '../principal/principal.js'
+import { table } from './table.js'
+
+/** Times are ISO 8601, `null` where there is none. */
+export interface KeyView {
+  readonly id: string
+  readonly name: string
+  /** The id of the principal that the key proves. */
+  readonly owner: string
+  readonly role: Role
+  readonly scopes: readonly string[]
+  readonly status: KeyStatus
+  readonly createdAt: string
+  readonly expiresAt: string | null
+  /** To within ten minutes. */
+  readonly lastUsedAt: string | null
+  readonly revokedAt: string | null
+  readonly cidrs: readonly string[]
+  readonly rateLimitMax: number | null
+  readonly disabled: boolean
+  readonly secrets: ReadonlyArray<{ readonly createdAt: string, readonly endsAt: string | null }>
+}
+
+export function viewOf (record: KeyRecord, lastUsed: LastUsed = new Map()): KeyView {
+  const { id, name, owner, role, scopes, createdAt, expiresAt, revokedAt, cidrs, rateLimitMax, disabled, secrets } = record
+  const usedAt = lastUsed.get(id)
+  return {
+    id,
+    name,
+    owner,
+    role,
+    scopes,
+    status: statusOf(record),
+    createdAt,
+    expiresAt: expiresAt ?? null,
+    lastUsedAt: usedAt === undefined ? null : new Date(usedAt).toISOString(),
+    revokedAt: revokedAt ?? null,
+    cidrs,
+    rateLimitMax: rateLimitMax ?? null,
+    disabled,
+    secrets: secrets.map(secret => ({ createdAt: secret.createdAt, endsAt: secret.endsAt ?? null }))
+  }
+}
+
+/** A key a line, under a heading. */
+export function keyTable (views: readonly KeyView[]): string {
+  if (views.length === 0) return 'There are no keys.'
+  const heading = ['ID', 'NAME', 'OWNER', 'ROLE', 'SCOPES', 'STATUS', 'EXPIRES', 'LAST USED']
+  return table([heading, ...views.map(view => [
+    view.id, view.name, view.owner, view.role, view.scopes.join(' ') || '-', view.status, minute(view.expiresAt), minute(view.lastUsedAt)
+  ])])
+}
+
+/** One key, a field a line. */
+export function keySheet (view: KeyView): string {
+  return table([
+    ['id', view.id],
+    ['name', view.name],
+    ['owner', view.owner],
+    ['role', view.role],
+    ['scopes', view.scopes.join(' ') || '-'],
+    ['status', view.status],
+    ['created', minute(view.createdAt)],
+    ['expires', minute(view.expiresAt)],
+    ['last used', minute(view.lastUsedAt)],
+    ['networks', view.cidrs.join(' ') || 'all'],
+    ['rate limit', view.rateLimitMax === null ? "the owner's" : `${view.rateLimitMax} a window`],
+    ...view.secrets.map((secret, index) => [index === 0 ? 'secret' : '', `of ${minute(secret.createdAt)}${secret.endsAt === null ? '' : `, good until ${minute(secret.endsAt)}`}`])
+  ])
+}
+
+function minute (time: string | null): string {
+  return time === null ? 'never' : `${time.slice(0, 16).replace('T', ' ')}Z`
+}
