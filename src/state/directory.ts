@@ -1,5 +1,6 @@
 /** The directory that holds the state: made where it is missing, and nobody else's business. */
 import { chmodSync, mkdirSync, readdirSync, statSync } from 'node:fs'
+import { codeOf } from '../atomic-file.js'
 
 /** The state can not be used, for a reason that the operator can mend; the message is for them. */
 export class StateError extends Error {
@@ -8,7 +9,6 @@ export class StateError extends Error {
 
 /** What the journal keeps in the directory. */
 export const journalName = 'journal'
-export const lockName = 'journal.lock'
 const ownFile = /^journal(\.|$)/
 
 /**
@@ -33,9 +33,4 @@ export function prepareDirectory (directory: string): void {
 /** The one sentence for a directory, or a file in it, that can not be read or written. */
 export function unusable (directory: string, error: unknown): StateError {
   return new StateError(`The state directory ${directory} can not be used (${codeOf(error)}): set STATE_DIR to a directory that this user may write to.`, { cause: error })
-}
-
-export function codeOf (error: unknown): string {
-  const { code } = error as { code?: unknown }
-  return typeof code === 'string' ? code : 'unknown error'
 }

@@ -1,8 +1,8 @@
 /** The state on disk: lines appended under a lock, synced before they count, followed by every process. */
-import { copyFile, open, rename, rm, stat } from 'node:fs/promises'
+import { copyFile, open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import lockfile from 'proper-lockfile'
-import { StateError, journalName, lockName, unusable } from './directory.js'
+import { replaceFile, withFileLock } from '../atomic-file.js'
+import { StateError, journalName, unusable } from './directory.js'
 import { Ledger } from './ledger.js'
 import { heading, lineOf } from './line.js'
 import type { StateRecord } from './records.js'
@@ -23,8 +23,6 @@ interface Pending {
   readonly reject: (error: unknown) => void
 }
 
-/** A holder that was killed is waited for no longer than this. */
-const staleMs = 3000
 /** Of dead lines, before they are worth a new file. */
 const compactAfter = 1000
 
@@ -173,35 +171,13 @@ export class Journal {
 
   /** Puts a new file with what is live in the place of the old one: whole, or not at all. */
   async #rewrite (): Promise<void> {
-    const fresh = `${this.#path}.new`
-    const text = [`${heading}\n`, ...[...this.#ledger.live(Date.now())].map(lineOf)].join('')
-    try {
-      await append(fresh, text, 'w')
-      await rename(fresh, this.#path)
-    } catch (error) {
-      await rm(fresh, { force: true }).catch(() => {})
-      throw error
-    }
-    await syncDirectory(this.#directory)
+    await replaceFile(this.#path, [`${heading}\n`, ...[...this.#ledger.live(Date.now())].map(lineOf)].join(''))
     await this.#tail.read()
   }
 
   /** One process at a time, and within this one only in turn. */
-  async #locked<T> (work: () => Promise<T>): Promise<T> {
-    const release = await lockfile.lock(this.#directory, {
-      lockfilePath: join(this.#directory, lockName),
-      realpath: false,
-      stale: staleMs,
-      update: staleMs / 3,
-      retries: { retries: 300, factor: 1, minTimeout: 10, maxTimeout: 30, randomize: true },
-      // By default it throws from a timer.
-      onCompromised: () => {}
-    })
-    try {
-      return await work()
-    } finally {
-      await release().catch(() => {})
-    }
+  async #locked (work: () => Promise<void>): Promise<void> {
+    await withFileLock(this.#path, work)
   }
 
   async #inTurn<T> (work: () => Promise<T>): Promise<T> {
@@ -212,26 +188,14 @@ export class Journal {
 }
 
 /** Writes and syncs; rejects where any of it did not reach the disk. */
-async function append (path: string, text: string, flags: 'a' | 'w' = 'a'): Promise<void> {
-  const file = await open(path, flags, 0o600)
+async function append (path: string, text: string): Promise<void> {
+  const file = await open(path, 'a', 0o600)
   try {
     await file.appendFile(text)
     await file.sync()
     // Whoever stalls for seconds loses the lock, and may write to a file that was replaced meanwhile.
-    if ((await file.stat()).ino !== (await stat(path)).ino) await append(path, text, flags)
+    if ((await file.stat()).ino !== (await stat(path)).ino) await append(path, text)
   } finally {
     await file.close()
-  }
-}
-
-/** A new name is on disk only with its directory. */
-async function syncDirectory (directory: string): Promise<void> {
-  // Windows opens no directories.
-  if (process.platform === 'win32') return
-  const handle = await open(directory, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }
