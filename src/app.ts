@@ -8,15 +8,17 @@ import env from '../plugins/env.js'
 import errors from '../plugins/errors.js'
 import health from '../plugins/health.js'
 import mcp, { type McpOptions } from '../plugins/mcp.js'
+import oauthMetadata from '../plugins/oauth-metadata.js'
 import preauthLimit, { type PreauthLimitOptions } from '../plugins/preauth-limit.js'
 import principalLimit, { type PrincipalLimitOptions } from '../plugins/principal-limit.js'
-import { type Config, ConfigError, type Environment, isLoopback, loadConfig } from './config.js'
+import { type Config, ConfigError, endpointOf, type Environment, isLoopback, loadConfig } from './config.js'
 import type { EdgeRules } from './origins.js'
 import { KeyFileError } from './principal/key-file.js'
 import { KeyStore } from './principal/key-store.js'
 import { createKnownCredentials } from './principal/known.js'
 import type { MintPolicy } from './principal/minting.js'
 import type { Principal } from './principal/principal.js'
+import { type OAuthOptions, tokenParts, type TokenSettings } from './principal/token-settings.js'
 import { serverOptions } from './server-options.js'
 import { Claims } from './state/claims.js'
 import { openStateFor } from './state/open.js'
@@ -25,14 +27,12 @@ import type { GenerateTokenOptions } from './tools/generate-token.js'
 import { builtInTools } from './tools/index.js'
 import { parseToolPolicies, ToolPolicyError, type ToolPolicies } from './tools/policies.js'
 
-/** What the chain needs; nothing of it is read from the environment. */
-export interface McpAuthOptions extends McpOptions, EdgeRules {
+/** What the chain needs; nothing of it is read from the environment. Of `apiKeys`, `apiKeysFile`, `jwtSecret` and `oauth` one is needed. */
+export interface McpAuthOptions extends McpOptions, EdgeRules, TokenSettings {
   /** Keys accepted in `x-api-key`. */
   readonly apiKeys?: readonly string[] | undefined
   /** A file of managed keys, accepted in `x-api-key`, too; followed while the server runs. */
   readonly apiKeysFile?: string | undefined
-  /** The HS256 secret of the tokens accepted in `Authorization: Bearer`. One of these is needed. */
-  readonly jwtSecret?: string | undefined
   /** Failures per address. Default 30 in 60,000 ms. */
   readonly preauthLimit?: Omit<PreauthLimitOptions, 'known'>
   /** Milliseconds that a verified credential passes from a locked-out address. Default 600,000; 0 never. */
@@ -68,12 +68,13 @@ export const mcpAuth: FastifyPluginAsync<McpAuthOptions> = async (scope, options
 
 /** The order is the security design; docs/request-life.md tells it from a request's side. */
 async function registerChain (scope: FastifyInstance, options: McpAuthOptions, { ownsNotFound, logRefusals }: Place): Promise<void> {
-  const { apiKeys, apiKeysFile, jwtSecret, origins, allowedHosts, publicUrl, loopback, knownTtlMs = 600_000, preauthLimit: address, rateLimit, builtIns = true, stateDir, tools = [], ...rest } = options
+  const { apiKeys, apiKeysFile, jwtSecret, jwtPreviousSecrets, clockToleranceSeconds, oauth, audience, origins, allowedHosts, publicUrl, loopback, knownTtlMs = 600_000, preauthLimit: address, rateLimit, builtIns = true, stateDir, tools = [], ...rest } = options
   const known = createKnownCredentials({ ttlMs: knownTtlMs })
   const keyRing = apiKeysFile === undefined ? undefined : await openKeys(scope, apiKeysFile)
   const state = await openStateFor(scope, stateDir)
   const watches = keyRing === undefined ? [state] : [keyRing, state]
   const minting = mintingOf(options, state)
+  const { metadata, ...tokens } = tokenParts(options, publicUrl, rest.path ?? '/mcp')
   const own = builtIns ? builtInTools({ minting, state: jwtSecret === undefined ? undefined : state }) : []
 
   // First, so that every later no has the one shape.
@@ -82,19 +83,21 @@ async function registerChain (scope: FastifyInstance, options: McpAuthOptions, {
   await scope.register(cors, defined({ origins, allowedHosts, publicUrl, loopback }))
   // Before any credential is looked at: a locked-out address costs us one look-up.
   await scope.register(preauthLimit, { ...address, known, stillGood: (principal, ip) => watches.every(watch => watch.stillGood(principal, ip)) })
-  await scope.register(auth, defined({ apiKeys, keyRing, jwt: jwtSecret === undefined ? undefined : { secret: jwtSecret }, known, isRevoked: (principal: Principal) => state.isRevoked(principal) }))
+  await scope.register(auth, defined({ apiKeys, keyRing, ...tokens, known, isRevoked: (principal: Principal) => state.isRevoked(principal) }))
   // After authentication: the key is the caller, not the address.
   await scope.register(principalLimit, { ...rateLimit })
   await scope.register(mcp, { ...rest, tools: [...own, ...tools], watches })
+  if (metadata !== undefined) await scope.register(oauthMetadata, metadata)
   if (minting?.link !== undefined) await scope.register(claim, { claims: minting.link.claims })
 }
 
 /** `undefined` where nothing is minted. Tokens name this server as issuer and audience where it knows its address. */
-function mintingOf ({ jwtSecret: secret, tokenMaxTtlSeconds: maxTtlSeconds = 30 * 86_400, mintPolicy: policy, tokenDelivery, publicUrl, path = '/mcp', builtIns }: McpAuthOptions, state: State): GenerateTokenOptions | undefined {
+function mintingOf ({ jwtSecret: secret, tokenMaxTtlSeconds: maxTtlSeconds = 30 * 86_400, mintPolicy: policy, tokenDelivery, publicUrl, path = '/mcp', builtIns, oauth }: McpAuthOptions, state: State): GenerateTokenOptions | undefined {
   if (secret === undefined || policy === 'off' || builtIns === false) return undefined
   if (tokenDelivery === 'link' && publicUrl === undefined) throw new Error('`tokenDelivery: link` needs `publicUrl`: the links begin with it')
   const base = publicUrl?.replace(/\/+$/, '')
-  const identity = base === undefined ? {} : { issuer: base, audience: `${base}${path}` }
+  // Never the provider's `iss`: its tokens are checked with its keys alone.
+  const identity = base === undefined ? {} : { ...(base === oauth?.issuer ? {} : { issuer: base }), audience: `${base}${path}` }
   const link = tokenDelivery === 'link' ? { claims: new Claims(), url: (code: string) => `${base}/claim/${code}` } : undefined
   return { secret, maxTtlSeconds, state, policy, ...identity, link }
 }
@@ -129,7 +132,7 @@ export async function buildApp ({ env: environment = {}, dotenv = false, config:
     trustProxy: config.TRUST_PROXY,
     // A call may be silent until its deadline.
     idleTimeoutMs: Math.max(120_000, config.REQUEST_TIMEOUT_MS + 10_000),
-    secrets: [...config.API_KEYS, ...(config.JWT_SECRET === undefined ? [] : [config.JWT_SECRET])],
+    secrets: [...config.API_KEYS, ...(config.JWT_SECRET === undefined ? [] : [config.JWT_SECRET]), ...config.JWT_SECRET_PREVIOUS],
     ...(logStream === undefined ? {} : { logStream })
   }))
   for (const warning of warnings) app.log.warn(warning)
@@ -144,6 +147,10 @@ function chainOptions (config: Config): McpAuthOptions {
     apiKeys: config.API_KEYS,
     apiKeysFile: config.API_KEYS_FILE,
     jwtSecret: config.JWT_SECRET,
+    jwtPreviousSecrets: config.JWT_SECRET_PREVIOUS,
+    clockToleranceSeconds: config.JWT_CLOCK_TOLERANCE,
+    audience: audienceOf(config),
+    ...(config.JWT_ISSUER === undefined ? {} : { oauth: oauthOf(config, config.JWT_ISSUER) }),
     preauthLimit: { max: config.PREAUTH_RATE_LIMIT_MAX, windowMs: config.PREAUTH_RATE_LIMIT_WINDOW_MS },
     knownTtlMs: config.PREAUTH_KNOWN_TTL_MS,
     rateLimit: { max: config.RATE_LIMIT_MAX, windowMs: config.RATE_LIMIT_WINDOW_MS },
@@ -172,6 +179,23 @@ function chainOptions (config: Config): McpAuthOptions {
 function throwAsSetting (error: unknown): never {
   if (!(error instanceof KeyFileError)) throw error
   throw new ConfigError([{ variable: 'API_KEYS_FILE', wrong: `names a file that ${error.wrong}`, right: error.right }])
+}
+
+function oauthOf (config: Config, issuer: string): OAuthOptions {
+  return {
+    issuer,
+    jwksUrl: config.JWT_JWKS_URL,
+    rolesClaim: config.JWT_ROLES_CLAIM,
+    adminRole: config.JWT_ADMIN_ROLE,
+    scopesClaim: config.JWT_SCOPES_CLAIM,
+    scopes: config.OAUTH_SCOPES
+  }
+}
+
+/** On loopback alone the server's own address names it where nothing else does. */
+function audienceOf (config: Config): readonly string[] {
+  const isNamed = config.PUBLIC_URL !== undefined || config.JWT_AUDIENCE.length > 0
+  return isNamed || config.JWT_ISSUER === undefined ? config.JWT_AUDIENCE : [endpointOf(config)]
 }
 
 /** The entries that are set: an option of `undefined` would not mean its default everywhere. */

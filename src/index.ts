@@ -3,6 +3,7 @@ export { buildApp, mcpAuth, type AppOptions, type McpAuthOptions } from './app.j
 export { ConfigError, loadConfig, type Config, type Problem } from './config.js'
 export { PublicToolError, isRefusal, refusals, type Refusal } from './errors.js'
 export { generateToken, type GenerateTokenOptions } from './principal/token.js'
+export type { OAuthOptions } from './principal/token-settings.js'
 export type { AccessRule } from './principal/policy.js'
 export type { Principal, Role } from './principal/principal.js'
 export { definePrompt, type Prompt, type PromptResult } from './tools/prompt.js'

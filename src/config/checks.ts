@@ -9,9 +9,12 @@ type Rule = (config: Config) => { problems?: readonly Problem[], warnings?: read
 /** What the settings add up to. A setting in `faulty` has been reported already and says nothing here. */
 export function crossCheck (config: Config, faulty: ReadonlySet<string>): { problems: Problem[], warnings: string[] } {
   const found = [
-    ...(faulty.has('API_KEYS') || faulty.has('JWT_SECRET') ? [] : [needsCredential(config)]),
+    ...(faulty.has('API_KEYS') || faulty.has('JWT_SECRET') || faulty.has('JWT_ISSUER') ? [] : [needsCredential(config)]),
     ...(faulty.has('API_KEYS') ? [] : [weakKeys(config)]),
     ...(faulty.has('JWT_SECRET') ? [] : [weakSecret(config)]),
+    ...(faulty.has('JWT_SECRET') || faulty.has('JWT_SECRET_PREVIOUS') ? [] : [previousSecrets(config)]),
+    ...(faulty.has('JWT_ISSUER') ? [] : [withoutIssuer(config)]),
+    ...(faulty.has('PUBLIC_URL') || faulty.has('JWT_AUDIENCE') ? [] : [withoutAudience(config)]),
     sharedSecret(config),
     uncheckedHost(config),
     ...(faulty.has('PUBLIC_URL') || faulty.has('TOKEN_DELIVERY') ? [] : [linkWithoutUrl(config)]),
@@ -23,9 +26,9 @@ export function crossCheck (config: Config, faulty: ReadonlySet<string>): { prob
   }
 }
 
-const needsCredential: Rule = ({ API_KEYS, API_KEYS_FILE, JWT_SECRET }) => {
-  if (API_KEYS.length > 0 || API_KEYS_FILE !== undefined || JWT_SECRET !== undefined) return {}
-  return { problems: [{ variable: 'API_KEYS', wrong: 'and JWT_SECRET are both empty', right: 'set at least one of them, or API_KEYS_FILE; fastify-mcp-auth init writes both' }] }
+const needsCredential: Rule = ({ API_KEYS, API_KEYS_FILE, JWT_SECRET, JWT_ISSUER }) => {
+  if (API_KEYS.length > 0 || API_KEYS_FILE !== undefined || JWT_SECRET !== undefined || JWT_ISSUER !== undefined) return {}
+  return { problems: [{ variable: 'API_KEYS', wrong: 'and JWT_SECRET are both empty', right: 'set at least one of them, API_KEYS_FILE or JWT_ISSUER; fastify-mcp-auth init writes both' }] }
 }
 
 const weakKeys: Rule = config => {
@@ -40,10 +43,37 @@ const weakSecret: Rule = config => {
   return weak(config, 'JWT_SECRET', `is shorter than ${MIN_JWT_SECRET_BYTES} bytes`)
 }
 
+/** A former secret still opens the door: it has to be as strong as the one of today. */
+const previousSecrets: Rule = config => {
+  const { JWT_SECRET, JWT_SECRET_PREVIOUS: previous } = config
+  if (previous.length === 0) return {}
+  if (JWT_SECRET === undefined) return { problems: [{ variable: 'JWT_SECRET_PREVIOUS', wrong: 'is set without JWT_SECRET', right: 'set JWT_SECRET to the secret of today, or remove it' }] }
+  if (previous.includes(JWT_SECRET)) return { problems: [{ variable: 'JWT_SECRET_PREVIOUS', wrong: 'holds the JWT_SECRET of today', right: 'list the secrets of before alone' }] }
+  const places = previous.flatMap((secret, index) => isWeakSecret(secret) ? [index + 1] : [])
+  if (places.length === 0) return {}
+  return weak(config, 'JWT_SECRET_PREVIOUS', `has secrets shorter than ${MIN_JWT_SECRET_BYTES} bytes (${places.length === 1 ? 'entry' : 'entries'} ${places.join(', ')})`)
+}
+
+/** A key set alone does not say whose tokens it is for: providers share keys among their customers. */
+const withoutIssuer: Rule = config => {
+  if (config.JWT_ISSUER !== undefined) return {}
+  const names = ['JWT_JWKS_URL', 'JWT_ROLES_CLAIM', 'JWT_SCOPES_CLAIM'] as const
+  const set = names.filter(name => config[name] !== undefined)
+  return { problems: set.map(variable => ({ variable, wrong: 'is set without JWT_ISSUER', right: 'set JWT_ISSUER to the issuer that its tokens name, or remove it' })) }
+}
+
+const withoutAudience: Rule = ({ JWT_ISSUER, PUBLIC_URL, JWT_AUDIENCE, HOST }) => {
+  if (JWT_ISSUER === undefined || PUBLIC_URL !== undefined || JWT_AUDIENCE.length > 0) return {}
+  const wrong = 'is set, and neither PUBLIC_URL nor JWT_AUDIENCE says what this server is called in its tokens'
+  if (isLoopback(HOST)) return { warnings: [`JWT_ISSUER ${wrong}: only those for the endpoint on this machine are good`] }
+  return { problems: [{ variable: 'JWT_ISSUER', wrong, right: 'set PUBLIC_URL to the address that callers use' }] }
+}
+
 /** Whoever holds the key could sign tokens for anybody, admins included. */
-const sharedSecret: Rule = ({ API_KEYS, JWT_SECRET }) => {
-  if (JWT_SECRET === undefined || !API_KEYS.includes(JWT_SECRET)) return {}
-  return { problems: [{ variable: 'API_KEYS', wrong: 'holds the JWT_SECRET', right: 'use different secrets: who has that key could sign tokens' }] }
+const sharedSecret: Rule = ({ API_KEYS, JWT_SECRET, JWT_SECRET_PREVIOUS }) => {
+  const which = JWT_SECRET !== undefined && API_KEYS.includes(JWT_SECRET) ? 'the JWT_SECRET' : 'a secret of JWT_SECRET_PREVIOUS'
+  if (![JWT_SECRET, ...JWT_SECRET_PREVIOUS].some(secret => secret !== undefined && API_KEYS.includes(secret))) return {}
+  return { problems: [{ variable: 'API_KEYS', wrong: `holds ${which}`, right: 'use different secrets: who has that key could sign tokens' }] }
 }
 
 const uncheckedHost: Rule = ({ HOST, ALLOWED_HOSTS, PUBLIC_URL }) => {

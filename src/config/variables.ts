@@ -1,6 +1,7 @@
 /** Every environment variable: one row each. `.env.example` and `docs/configuration.md` list the same. */
 import { bindHost, origin, publicUrl, servedHost, trustedProxy } from './addresses.js'
 import { bytes, duration, filePath, integer, list, LONGEST_MS, oneOf, optional, type Kind } from './kinds.js'
+import { claimPath, issuerUrl, jwksUrl, scope, word } from './oauth.js'
 import { secret, secretList } from './secrets.js'
 
 export interface Variable<T> extends Kind<T> {
@@ -33,6 +34,23 @@ export const variables = {
   API_KEYS_FILE: variable(optional(filePath()), '', 'The file of managed API keys, which the keys command keeps.'),
   /** HMAC secret of the HS256 tokens; `undefined` where tokens are off. */
   JWT_SECRET: hidden(optional(secret()), 'The secret that signs and verifies tokens (HS256).'),
+  /** Former secrets, whose tokens are still good. */
+  JWT_SECRET_PREVIOUS: hidden(secretList(), 'Secrets of before a rotation, comma-separated: their tokens stay good until they expire.'),
+  /** Seconds. */
+  JWT_CLOCK_TOLERANCE: variable(integer(0, 600), '0', 'How far clocks may be apart, in seconds, when the times of a token are judged.'),
+  /** To the letter as `iss` names it; `undefined` where there is no identity provider. */
+  JWT_ISSUER: variable(optional(issuerUrl()), '', 'The identity provider whose tokens are accepted: its issuer, exactly as in `iss`.'),
+  /** `undefined`: where the issuer's metadata says. */
+  JWT_JWKS_URL: variable(optional(jwksUrl()), '', 'Where the keys of JWT_ISSUER are; empty asks its metadata.'),
+  /** Beside the endpoint's own address. */
+  JWT_AUDIENCE: variable(list(word()), '', 'Names of this server in `aud` besides its public address, comma-separated.'),
+  /** `undefined`: callers of the identity provider are users. */
+  JWT_ROLES_CLAIM: variable(optional(claimPath()), '', 'The claim with the roles in tokens of JWT_ISSUER: a name or a path; empty makes everyone a user.'),
+  JWT_ADMIN_ROLE: variable(word(), 'admin', 'The role there that makes an admin.'),
+  /** `undefined`: `scope`, or `scp`. */
+  JWT_SCOPES_CLAIM: variable(optional(claimPath()), '', 'The claim with the scopes there; empty reads `scope`, or `scp`.'),
+  /** What clients ask for before they know better. */
+  OAUTH_SCOPES: variable(list(scope()), '', 'The scopes that clients ask JWT_ISSUER for first, comma-separated.'),
   /** Failed tries per window and address. */
   PREAUTH_RATE_LIMIT_MAX: variable(count, '30', 'How many failed or unknown requests an address may make in a window.'),
   /** Milliseconds. */

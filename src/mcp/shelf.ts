@@ -1,7 +1,7 @@
 /** Named items with access rules: who sees which, in a prepared form. */
 import { InsufficientScopeError, type Refusal } from '../errors.js'
 import { mayUse } from '../principal/policy.js'
-import type { Principal } from '../principal/principal.js'
+import { freezePrincipal, type Principal } from '../principal/principal.js'
 import type { Item } from '../tools/tool.js'
 import { prepare } from './messages.js'
 import type { Dialect } from './schemas.js'
@@ -87,7 +87,10 @@ export function denialOf (principal: Principal, item: Item): 'hide' | 'error' | 
   if (mayUse(principal, item.access)) return undefined
   const denied = item.access?.denied ?? 'hide'
   if (denied !== 'challenge') return denied
-  if (principal.issuer === undefined) return 'hide'
-  const scope = item.access?.scopes?.join(' ') ?? ''
-  return new InsufficientScopeError({ reason: `${item.name} needs more`, data: { scope } })
+  const { scopes = [] } = item.access ?? {}
+  // Where more scopes would not help, a challenge would send the caller round in circles.
+  const withScopes = freezePrincipal({ ...principal, scopes: [...principal.scopes, ...scopes] })
+  if (principal.issuer === undefined || !mayUse(withScopes, item.access)) return 'hide'
+  // What this needs and no more (RFC 6750 §3.1): clients add it to what they hold.
+  return new InsufficientScopeError({ reason: `${item.name} needs more`, data: { scope: scopes.join(' ') } })
 }
