@@ -51,7 +51,14 @@ export function isOwner (owner: string, id: string): boolean {
   return owner === `apikey:${id}` || (owner.startsWith('user:') && isPlainText(owner.slice(5)))
 }
 
-const time = z.string().refine(text => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z$/.test(text) && !Number.isNaN(Date.parse(text)), 'is not a time such as 2026-01-31T12:00:00Z')
+const time = z.string().refine(isTime, 'is not a time such as 2026-01-31T12:00:00Z')
+
+function isTime (text: string): boolean {
+  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z$/.test(text)) return false
+  const time = new Date(text)
+  // The 31st of February is read as the 3rd of March.
+  return !Number.isNaN(time.getTime()) && time.toISOString().startsWith(text.slice(0, 10))
+}
 
 const secretRecord = z.strictObject({
   digest: z.string().regex(/^[0-9a-f]{64}$/, 'is not a SHA-256 in hex'),

@@ -1,0 +1,32 @@
+/** Makes key files and keys for tests. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { createKey, type KeyOptions, type Shown } from '../../src/principal/key-changes.js'
+import { changeKeyFile } from '../../src/principal/key-file.js'
+import { formatKeyFile, type KeyRecord } from '../../src/principal/key-record.js'
+
+/** A directory of the test's own, gone at its end. */
+export async function directory (t: Test): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'keys-'))
+  t.teardown(() => rm(path, { recursive: true, force: true }))
+  return path
+}
+
+/** The path of a key file with these records. */
+export async function keyFile (t: Test, records: readonly KeyRecord[] = []): Promise<string> {
+  const path = join(await directory(t), 'api-keys.json')
+  await writeFile(path, formatKeyFile(records), { mode: 0o600 })
+  return path
+}
+
+/** A record and its key, in no file. */
+export function newKey (options: Partial<KeyOptions> = {}, now?: number): Shown {
+  return createKey([], { name: 'test', ...options }, now).result
+}
+
+/** Puts a new key into the file. */
+export async function addKey (path: string, options: Partial<KeyOptions> = {}): Promise<Shown> {
+  return await changeKeyFile(path, records => createKey(records, { name: 'test', ...options }), { create: true })
+}
