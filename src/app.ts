@@ -16,7 +16,7 @@ import type { EdgeRules } from './origins.js'
 import { KeyFileError } from './principal/key-file.js'
 import { KeyStore } from './principal/key-store.js'
 import { createKnownCredentials } from './principal/known.js'
-import type { MintPolicy } from './principal/minting.js'
+import { identityOf, type MintPolicy } from './principal/minting.js'
 import type { Principal } from './principal/principal.js'
 import { type OAuthOptions, tokenParts, type TokenSettings } from './principal/token-settings.js'
 import { serverOptions } from './server-options.js'
@@ -75,7 +75,7 @@ async function registerChain (scope: FastifyInstance, options: McpAuthOptions, {
   const watches = keyRing === undefined ? [state] : [keyRing, state]
   const minting = mintingOf(options, state)
   const { metadata, ...tokens } = tokenParts(options, publicUrl, rest.path ?? '/mcp')
-  const own = builtIns ? builtInTools({ minting, state: jwtSecret === undefined ? undefined : state }) : []
+  const own = builtIns ? builtInTools({ minting, state: jwtSecret === undefined && options.oauth === undefined ? undefined : state }) : []
 
   // First, so that every later no has the one shape.
   await scope.register(errors, { notFound: ownsNotFound, logRefusals })
@@ -95,11 +95,8 @@ async function registerChain (scope: FastifyInstance, options: McpAuthOptions, {
 function mintingOf ({ jwtSecret: secret, tokenMaxTtlSeconds: maxTtlSeconds = 30 * 86_400, mintPolicy: policy, tokenDelivery, publicUrl, path = '/mcp', builtIns, oauth }: McpAuthOptions, state: State): GenerateTokenOptions | undefined {
   if (secret === undefined || policy === 'off' || builtIns === false) return undefined
   if (tokenDelivery === 'link' && publicUrl === undefined) throw new Error('`tokenDelivery: link` needs `publicUrl`: the links begin with it')
-  const base = publicUrl?.replace(/\/+$/, '')
-  // Never the provider's `iss`: its tokens are checked with its keys alone.
-  const identity = base === undefined ? {} : { ...(base === oauth?.issuer ? {} : { issuer: base }), audience: `${base}${path}` }
-  const link = tokenDelivery === 'link' ? { claims: new Claims(), url: (code: string) => `${base}/claim/${code}` } : undefined
-  return { secret, maxTtlSeconds, state, policy, ...identity, link }
+  const link = tokenDelivery === 'link' ? { claims: new Claims(), url: (code: string) => `${publicUrl?.replace(/\/+$/, '')}/claim/${code}` } : undefined
+  return { secret, maxTtlSeconds, state, policy, ...identityOf(publicUrl, oauth?.issuer, path), link }
 }
 
 /** Throws a `KeyFileError` where the file can't be used. */

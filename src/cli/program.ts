@@ -4,6 +4,7 @@ import { ConfigError } from '../config.js'
 import { KeyChangeError } from '../principal/key-changes.js'
 import { KeyFileError } from '../principal/key-file.js'
 import { StartError } from '../server.js'
+import { StateError } from '../state/directory.js'
 import { version } from '../version.js'
 import { configCommand } from './config.js'
 import { initCommand } from './init.js'
@@ -12,6 +13,7 @@ import { OperatorError } from './operator-error.js'
 import { startCommand } from './start.js'
 import type { Terminal } from './terminal.js'
 import { tokenCommand } from './token.js'
+import { tokensCommand } from './tokens.js'
 
 const examples = `
 A first run:
@@ -28,7 +30,7 @@ export async function run (args: readonly string[], terminal: Terminal): Promise
     .description('An MCP server over HTTP: API keys, JWTs, two rate limits.')
     .version(version)
     .addHelpText('after', examples)
-  const commands = [startCommand(terminal), initCommand(terminal), tokenCommand(terminal), keysCommand(terminal, () => { code = 1 }), configCommand(terminal, () => { code = 1 })]
+  const commands = [startCommand(terminal), initCommand(terminal), tokenCommand(terminal), tokensCommand(terminal), keysCommand(terminal, () => { code = 1 }), configCommand(terminal, () => { code = 1 })]
   for (const command of commands) program.addCommand(command)
   for (const command of withSubcommands(program)) {
     command.exitOverride().configureOutput({
@@ -53,5 +55,5 @@ function withSubcommands (command: Command): Command[] {
 }
 
 function isForOperator (error: unknown): error is Error {
-  return [ConfigError, StartError, OperatorError, KeyFileError, KeyChangeError].some(Kind => error instanceof Kind)
+  return [ConfigError, StartError, OperatorError, KeyFileError, KeyChangeError, StateError].some(Kind => error instanceof Kind)
 }

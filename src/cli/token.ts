@@ -2,37 +2,49 @@
 import { join } from 'node:path'
 import { Command, Option } from 'commander'
 import { loadConfig } from '../config.js'
+import { identityOf } from '../principal/minting.js'
 import type { Role } from '../principal/principal.js'
-import { generateToken, parseLifetime } from '../principal/token.js'
+import { mintToken, parseLifetime } from '../principal/token.js'
+import { commandLine } from '../state/records.js'
 import { OperatorError } from './operator-error.js'
+import { recordMinted } from './state.js'
 import type { Terminal } from './terminal.js'
 
 const help = `
 The token is signed with JWT_SECRET and lives at most TOKEN_MAX_TTL. It is a credential: keep it
-out of shared logs and chats.
+out of shared logs and chats. "tokens list" shows it (never itself) where it is put on record: in
+STATE_DIR, if that is set or there, or if JWT_SECRET came from .env. It is good in any case.
 
   $ fastify-mcp-auth token --user ada
   $ fastify-mcp-auth token --user ada --role admin --expires 1h
+  $ fastify-mcp-auth token --user ada --scopes files:read,files:write
   $ curl -H "Authorization: Bearer $(fastify-mcp-auth token --user ada)" …`
 
-interface TokenArguments { user: string, role: Role, expires: string }
+interface TokenArguments { user: string, role: Role, expires: string, scopes: readonly string[] }
 
-export function tokenCommand ({ env, directory, print, complain }: Terminal): Command {
+export function tokenCommand (terminal: Terminal): Command {
+  const { env, directory, print, complain } = terminal
   return new Command('token')
     .description('mint a JWT and print it')
     .requiredOption('-u, --user <id>', 'whom the token is for: its sub')
     .addOption(new Option('-r, --role <role>', 'what they may do').choices(['user', 'admin']).default('user'))
+    .option('-s, --scopes <scopes>', 'what else they may do, comma-separated', listed, [])
     .option('-e, --expires <lifetime>', 'how long it is good: 90s, 15m, 1h, 7d, or seconds', '24h')
     .addHelpText('after', help)
-    .action(({ user, role, expires }: TokenArguments) => {
+    .action(async ({ user, role, expires, scopes }: TokenArguments) => {
       const { config, warnings } = loadConfig({ env, dotenv: join(directory, '.env') })
-      const { JWT_SECRET: secret, TOKEN_MAX_TTL: maxSeconds } = config
+      const { JWT_SECRET: secret, TOKEN_MAX_TTL: maxSeconds, PUBLIC_URL, JWT_ISSUER } = config
       if (secret === undefined) throw new OperatorError('JWT_SECRET is not set, so there is nothing to sign with; fastify-mcp-auth init writes one')
       if (lifetimeOf(expires) > maxSeconds) throw new OperatorError(`--expires is longer than TOKEN_MAX_TTL allows (${maxSeconds} seconds)`)
-      const token = mint(() => generateToken(user, role, expires, { secret }))
+      const { token, id, expiresAt } = mint(() => mintToken(user, role, expires, { secret, scopes, ...identityOf(PUBLIC_URL, JWT_ISSUER) }))
+      await recordMinted(terminal, { kind: 'minted', id, subject: user, role, scopes, at: Date.now(), expiresAt, by: commandLine })
       for (const warning of warnings) complain(`Warning: ${warning}`)
       print(token)
     })
+}
+
+function listed (text: string, before: readonly string[]): readonly string[] {
+  return [...before, ...text.split(/[\s,]+/).filter(entry => entry !== '')]
 }
 
 function lifetimeOf (expires: string): number {

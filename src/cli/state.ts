@@ -1,0 +1,46 @@
+/** The state of the server, for commands: found by the same settings. */
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { readSettings } from '../config.js'
+import { StateError } from '../state/directory.js'
+import type { Minted } from '../state/records.js'
+import { State } from '../state/state.js'
+import { OperatorError } from './operator-error.js'
+import type { Terminal } from './terminal.js'
+
+/** Runs `work` with the state that is there. A wrong directory would swallow a revocation: it has to be there. */
+export async function withState (terminal: Terminal, work: (state: State) => Promise<void>): Promise<void> {
+  const { path } = placeOf(terminal)
+  if (!existsSync(path)) throw new OperatorError(`There is no state in ${path}: run this where the server runs, or set STATE_DIR to its directory.`)
+  await opened(path, work)
+}
+
+/**
+ * Puts a token on record where the server will look for it: in a directory that is there, that
+ * `STATE_DIR` names, or that belongs to the `.env` which the token was signed by. Where that
+ * fails, the token is good all the same, and a warning says so.
+ */
+export async function recordMinted (terminal: Terminal, minted: Minted): Promise<void> {
+  const { path, isOurs } = placeOf(terminal)
+  if (!isOurs && !existsSync(path)) return
+  try {
+    await opened(path, async state => { await state.mint(minted) })
+  } catch (error) {
+    if (!(error instanceof StateError)) throw error
+    terminal.complain(`Warning: the token is not on record. ${error.message}`)
+  }
+}
+
+function placeOf ({ env, directory }: Terminal): { path: string, isOurs: boolean } {
+  const { config, sources } = readSettings({ env, dotenv: join(directory, '.env') })
+  return { path: resolve(directory, config.STATE_DIR), isOurs: sources.STATE_DIR !== 'default' || sources.JWT_SECRET === '.env' }
+}
+
+async function opened (directory: string, work: (state: State) => Promise<void>): Promise<void> {
+  const state = await State.open({ directory })
+  try {
+    await work(state)
+  } finally {
+    await state.close()
+  }
+}

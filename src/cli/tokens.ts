@@ -1,0 +1,129 @@
+/** `tokens`: lists what was minted, and ends credentials, with or without a running server. */
+import { Command, InvalidArgumentError } from 'commander'
+import { tokenPrincipalId } from '../principal/principal.js'
+import { commandLine, type Minted } from '../state/records.js'
+import type { State } from '../state/state.js'
+import { OperatorError } from './operator-error.js'
+import { withState } from './state.js'
+import { table } from './table.js'
+import type { Terminal } from './terminal.js'
+
+const help = `
+What was minted and what was revoked is kept in STATE_DIR. A running server refuses what is
+revoked here within a second, and ends its open streams. Tokens are nowhere kept.
+
+  $ fastify-mcp-auth tokens list
+  $ fastify-mcp-auth tokens revoke 1b0c4f7e-9f1f-4d5c-8f4e-2f6a3b0d9c11
+  $ fastify-mcp-auth tokens revoke-subject ada
+  $ fastify-mcp-auth tokens revoke-key 3f2a9c1be07d`
+
+export function tokensCommand (terminal: Terminal): Command {
+  const command = new Command('tokens').description('list and revoke tokens').addHelpText('after', help)
+  for (const one of [listCommand(terminal), revokeCommand(terminal), revokeSubjectCommand(terminal), revokeKeyCommand(terminal)]) command.addCommand(one)
+  return command
+}
+
+interface Arguments { readonly json?: boolean, readonly withMinted?: boolean }
+
+function listCommand (terminal: Terminal): Command {
+  return subcommand('list', 'show the tokens that were minted here and have not expired')
+    .option('-s, --subject <user>', 'only those of this user')
+    .action(async ({ json = false, subject }: Arguments & { readonly subject?: string }) => {
+      await withState(terminal, async state => {
+        const views = (state.list({ subject, limit: Infinity })?.tokens ?? []).map(minted => viewOf(minted, state))
+        terminal.print(json ? JSON.stringify(views, null, 2) : views.length === 0 ? 'No token on record is good.' : tokenTable(views))
+      })
+    })
+}
+
+function revokeCommand (terminal: Terminal): Command {
+  return revoking('revoke', 'end a token, by its jti')
+    .argument('<id>', 'its jti, as list shows it; never the token itself', tokenId)
+    .action(async (id: string, given: Arguments) => {
+      await withState(terminal, async state => {
+        const onRecord = state.find(id) !== undefined
+        const revoked = await state.revokeToken(id, commandLine, given.withMinted)
+        const remark = onRecord ? '' : ' It is not on record here, so it stays on the list for good.'
+        answer(terminal, given, `Token ${id} is revoked.${remark}`, { id, onRecord, revoked }, revoked.length - 1)
+      })
+    })
+}
+
+function revokeSubjectCommand (terminal: Terminal): Command {
+  return revoking('revoke-subject', 'end all that was issued to somebody')
+    .argument('<user>', 'the user id: the sub of the tokens')
+    .option('-b, --before <time>', 'what was issued up to then, as 2026-01-31T12:00:00Z; left out, up to now', pastTime)
+    .option('-p, --principal', 'the argument is the id that whoami shows, for callers whose token another issuer made')
+    .action(async (user: string, given: Arguments & { readonly before?: number, readonly principal?: boolean }) => {
+      const principal = given.principal === true ? user : tokenPrincipalId(user)
+      const before = given.before ?? Date.now()
+      await withState(terminal, async state => {
+        const revoked = await state.revokeSubject(principal, before, commandLine, given.withMinted)
+        const time = new Date(before).toISOString()
+        answer(terminal, given, `All that was issued to ${principal} up to ${time} is revoked.`, { principal, before: time, revoked }, revoked.length)
+      })
+    })
+}
+
+function revokeKeyCommand (terminal: Terminal): Command {
+  return revoking('revoke-key', 'end an API key for good, by its id: also one of API_KEYS, without a restart')
+    .argument('<id>', 'its id: what whoami shows after "apikey:"', keyId)
+    .action(async (id: string, given: Arguments) => {
+      await withState(terminal, async state => {
+        const revoked = await state.revokeKey(id, commandLine, given.withMinted)
+        answer(terminal, given, `Key ${id} is revoked for good.`, { id, revoked }, revoked.length)
+      })
+    })
+}
+
+function subcommand (name: string, description: string): Command {
+  return new Command(name).description(description).option('--json', 'as JSON')
+}
+
+function revoking (name: string, description: string): Command {
+  return subcommand(name, description).option('-m, --with-minted', 'end the tokens, too, that were minted with it, and with those, and so on')
+}
+
+function answer ({ print }: Terminal, { json = false }: Arguments, sentence: string, value: object, others: number): void {
+  const more = others > 0 ? ` So ${others === 1 ? 'is one token that was' : `are ${others} tokens that were`} minted with it.` : ''
+  print(json ? JSON.stringify(value, null, 2) : sentence + more)
+}
+
+function viewOf (minted: Minted, state: State) {
+  const { id, subject, role, scopes, at, expiresAt, by } = minted
+  return {
+    id,
+    subject,
+    role,
+    scopes,
+    issuedAt: new Date(at).toISOString(),
+    expiresAt: new Date(expiresAt).toISOString(),
+    mintedBy: by.principal,
+    mintedWith: by.tokenId ?? by.keyId ?? null,
+    revoked: state.isRevokedToken(minted)
+  }
+}
+
+function tokenTable (views: ReadonlyArray<ReturnType<typeof viewOf>>): string {
+  const rows = views.map(({ id, subject, role, scopes, expiresAt, mintedBy, revoked }) => [id, subject, role, scopes.join(' '), expiresAt, mintedBy, revoked ? 'revoked' : ''])
+  return table([['ID', 'SUBJECT', 'ROLE', 'SCOPES', 'EXPIRES', 'MINTED BY', ''], ...rows])
+}
+
+/** A token in its place would be on the disk, and still be good. */
+function tokenId (text: string): string {
+  if (text.length > 256 || /^eyJ.*\./.test(text)) throw new InvalidArgumentError('It is the jti of the token, not the token itself.')
+  return text
+}
+
+function keyId (text: string): string {
+  const id = text.replace(/^apikey:/, '')
+  if (id.length > 64 || id.startsWith('mcp_')) throw new InvalidArgumentError('It is the id of the key, not the key itself.')
+  return id
+}
+
+function pastTime (text: string): number {
+  const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : NaN
+  if (Number.isNaN(time)) throw new InvalidArgumentError('It is a time such as 2026-01-31T12:00:00Z.')
+  if (time > Date.now()) throw new OperatorError('--before is in the future: only what was issued already can be revoked')
+  return time
+}
