@@ -5,6 +5,7 @@ import fp from 'fastify-plugin'
 import { InsufficientScopeError, isRefusal, UnauthenticatedError } from '../src/errors.js'
 import { registerJsonBody } from '../src/json-body.js'
 import { Catalog, type ServerInfo } from '../src/mcp/catalog.js'
+import { Deadlines } from '../src/mcp/deadlines.js'
 import { type EraName, createEndpoint } from '../src/mcp/endpoint.js'
 import { type Caller, Exchange } from '../src/mcp/exchange.js'
 import type { Reply } from '../src/mcp/outlet.js'
@@ -84,6 +85,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   } = options
   const catalog = new Catalog({ info, instructions, tools, resources, prompts, toolPolicies })
   const endpoint = createEndpoint({ catalog, eras, maxStreamsPerPrincipal, stateKey, sessions: sessions === true ? {} : sessions === false ? undefined : sessions })
+  const deadlines = new Deadlines()
   fastify.decorate('mcp', operationsOf(catalog))
   for (const watch of watches) {
     const stop = watch.onChange(() => { endpoint.streams.endWhere(principal => !watch.stillGood(principal)) })
@@ -107,7 +109,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
           headers: request.headers,
           body: request.body,
           principal: caller.principal,
-          open: () => new Exchange(caller, requestTimeoutMs),
+          open: () => new Exchange(caller, requestTimeoutMs, deadlines),
           charge: caller.charge,
           onGone: listener => { onGone(reply, listener) }
         }).catch((error: unknown) => { throw challenged(fastify, error) }))

@@ -6,7 +6,7 @@
 import { type RequestStateCodec, type ServerContext, createRequestStateCodec } from '@modelcontextprotocol/server'
 import { InvalidParamsError, RequestStateError } from '../errors.js'
 import { type Envelope, needCapability } from './envelope.js'
-import type { Exchange } from './exchange.js'
+import type { Ask, Exchange } from './exchange.js'
 import { type RpcRequest, isRecord } from './messages.js'
 
 const capabilityOf = { 'elicitation/create': 'elicitation', 'sampling/createMessage': 'sampling', 'roots/list': 'roots' } as const
@@ -25,21 +25,33 @@ export class Asking {
    * Lets the handler of `exchange` ask. Throws where the request carries a state that this server
    * did not give to this principal for this very request.
    */
-  async begin (request: RpcRequest, exchange: Exchange, envelope: Envelope): Promise<void> {
-    const params = request.params ?? {}
-    const context = bindingOf(request, exchange)
-    const given: Answers = { ...await this.#earlier(params.requestState, context), ...recordsOf(params.inputResponses) }
+  begin (request: RpcRequest, exchange: Exchange, envelope: Envelope): Promise<void> | undefined {
+    const { requestState, inputResponses } = request.params ?? {}
+    const responses = recordsOf(inputResponses)
+    const context = { request, exchange }
+    if (requestState === undefined) {
+      exchange.ask = this.#askerOf(context, envelope, responses)
+      return undefined
+    }
+    return this.#earlier(requestState, context).then(earlier => {
+      const ask = this.#askerOf(context, envelope, { ...earlier, ...responses })
+      exchange.ask = ask
+    })
+  }
+
+  #askerOf (context: Binding, envelope: Envelope, given: Answers): Ask {
+    const { exchange } = context
     // Only what the handler asked for goes into the state: the rest would grow it from round to round.
     const answers: Answers = {}
     const asked: Record<string, { method: string, params: Record<string, unknown> }> = {}
     let count = 0
 
     const suspend = async (): Promise<void> => {
-      const requestState = await this.#codec.mint(answers, context)
+      const requestState = await this.#codec.mint(answers, contextOf(context))
       exchange.suspend({ resultType: 'input_required', inputRequests: asked, requestState })
     }
 
-    exchange.ask = async (method, question, key) => {
+    return async (method, question, key) => {
       needCapability(envelope, capabilityOf[method as keyof typeof capabilityOf])
       const name = key ?? `input_${++count}`
       const answer = Object.hasOwn(given, name) ? given[name] : undefined
@@ -54,11 +66,11 @@ export class Asking {
     }
   }
 
-  async #earlier (state: unknown, context: ServerContext): Promise<Answers> {
+  async #earlier (state: unknown, context: Binding): Promise<Answers> {
     if (state === undefined) return {}
     if (typeof state !== 'string') throw new RequestStateError({ reason: 'the request state is no string' })
     try {
-      return await this.#codec.verify(state, context)
+      return await this.#codec.verify(state, contextOf(context))
     } catch (error) {
       throw new RequestStateError({ reason: 'the request state did not verify', cause: error })
     }
@@ -71,12 +83,19 @@ function recordsOf (value: unknown): Answers {
   return value as Answers
 }
 
+/** What a state is good for: this principal, and this very request. */
+interface Binding {
+  readonly request: RpcRequest
+  readonly exchange: Exchange
+}
+
 /** The codec hands its context on to `bind`, and looks at nothing of it itself. */
-function bindingOf ({ method, params = {} }: RpcRequest, { caller }: Exchange): ServerContext {
-  const { name, uri, arguments: args } = params
-  return { binding: JSON.stringify([caller.principal.id, method, name, uri, args]) } as unknown as ServerContext
+function contextOf (binding: Binding): ServerContext {
+  return binding as unknown as ServerContext
 }
 
 function boundTo (context: ServerContext): string {
-  return (context as unknown as { binding: string }).binding
+  const { request: { method, params = {} }, exchange: { caller } } = context as unknown as Binding
+  const { name, uri, arguments: args } = params
+  return JSON.stringify([caller.principal.id, method, name, uri, args])
 }

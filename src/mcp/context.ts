@@ -7,44 +7,78 @@ import type { Exchange } from './exchange.js'
 /** How long a handler waits for its caller, in milliseconds. */
 export const askLimitMs = 10 * 60_000
 
-/** `tools`: the names that the caller may call. Every method stands alone, so that a handler may destructure it. */
+/** `tools`: the names that the caller may call. */
 export function createContext (exchange: Exchange, tools: () => readonly string[]): CallContext {
-  const { caller } = exchange
+  return new ExchangeContext(exchange, tools)
+}
 
-  const notify = async (method: string, params: Record<string, unknown>): Promise<void> => {
-    if (!exchange.ended) await exchange.notify(method, params)
+/**
+ * Every method stands alone, so that a handler may destructure it, and is made when it is asked
+ * for: most handlers want one or two of them.
+ */
+class ExchangeContext implements CallContext {
+  readonly tools: () => readonly string[]
+  readonly #exchange: Exchange
+
+  constructor (exchange: Exchange, tools: () => readonly string[]) {
+    this.#exchange = exchange
+    this.tools = tools
   }
 
-  const ask = async (method: Question, params: Record<string, unknown>, key: string | undefined): Promise<Record<string, unknown>> => {
-    if (exchange.ask === undefined || exchange.ended) throw new PublicToolError('This caller can not be asked here')
-    const answer = await exchange.whileAsking(askLimitMs, exchange.ask(method, params, key))
-    return await checkedAnswer(method, params, answer)
+  get principal (): CallContext['principal'] { return this.#exchange.caller.principal }
+  get requestId (): string { return this.#exchange.caller.requestId }
+  get signal (): AbortSignal { return this.#exchange.signal }
+  get budget (): CallContext['budget'] { return this.#exchange.caller.budget }
+
+  get closeStream (): CallContext['closeStream'] {
+    const exchange = this.#exchange
+    return () => { if (!exchange.ended) exchange.closeStream?.() }
   }
 
-  return {
-    principal: caller.principal,
-    requestId: caller.requestId,
-    get signal () { return exchange.signal },
-    tools,
-    closeStream: () => { if (!exchange.ended) exchange.closeStream?.() },
-    budget: caller.budget,
-    log: async (level, data, logger) => {
-      await notify('notifications/message', { level, data, ...(logger === undefined ? {} : { logger }) })
-    },
-    progress: async (progress, total, message) => {
+  get log (): CallContext['log'] {
+    const exchange = this.#exchange
+    return async (level, data, logger) => {
+      await notify(exchange, 'notifications/message', { level, data, ...(logger === undefined ? {} : { logger }) })
+    }
+  }
+
+  get progress (): CallContext['progress'] {
+    const exchange = this.#exchange
+    return async (progress, total, message) => {
       const { progressToken } = exchange
       if (progressToken === undefined) return
-      await notify('notifications/progress', {
+      await notify(exchange, 'notifications/progress', {
         progressToken,
         progress,
         ...(total === undefined ? {} : { total }),
         ...(message === undefined ? {} : { message })
       })
-    },
-    elicit: async ({ message, schema }, key) =>
-      await ask('elicitation/create', { message, requestedSchema: schema }, key) as unknown as ElicitAnswer,
-    sample: async (request, key) =>
-      await ask('sampling/createMessage', { ...request }, key) as unknown as SampleAnswer,
-    roots: async key => (await ask('roots/list', {}, key)).roots as Array<{ uri: string, name?: string }>
+    }
   }
+
+  get elicit (): CallContext['elicit'] {
+    const exchange = this.#exchange
+    return async ({ message, schema }, key) =>
+      await ask(exchange, 'elicitation/create', { message, requestedSchema: schema }, key) as unknown as ElicitAnswer
+  }
+
+  get sample (): CallContext['sample'] {
+    const exchange = this.#exchange
+    return async (request, key) => await ask(exchange, 'sampling/createMessage', { ...request }, key) as unknown as SampleAnswer
+  }
+
+  get roots (): CallContext['roots'] {
+    const exchange = this.#exchange
+    return async key => (await ask(exchange, 'roots/list', {}, key)).roots as Array<{ uri: string, name?: string }>
+  }
+}
+
+async function notify (exchange: Exchange, method: string, params: Record<string, unknown>): Promise<void> {
+  if (!exchange.ended) await exchange.notify(method, params)
+}
+
+async function ask (exchange: Exchange, method: Question, params: Record<string, unknown>, key: string | undefined): Promise<Record<string, unknown>> {
+  if (exchange.ask === undefined || exchange.ended) throw new PublicToolError('This caller can not be asked here')
+  const answer = await exchange.whileAsking(askLimitMs, exchange.ask(method, params, key))
+  return await checkedAnswer(method, params, answer)
 }

@@ -1,9 +1,9 @@
 /** The seam between the bridge and a protocol era: each era is one file behind this interface. */
 import { NotAcceptableError, type Refusal, rpcRefusal } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
-import type { Exchange } from './exchange.js'
-import { type RequestId, type RpcMessage, serialize } from './messages.js'
-import type { Reply } from './outlet.js'
+import type { Exchange, Notify } from './exchange.js'
+import { type RequestId, type RpcMessage, type RpcRequest, serialize } from './messages.js'
+import type { Outlet, Reply } from './outlet.js'
 
 /** A request to the endpoint, authenticated and parsed. Header names are in lower case. */
 export interface Incoming {
@@ -49,6 +49,27 @@ export function answerText (message: RpcMessage, exchange: Exchange, id: Request
   } catch (error) {
     return refusalText(exchange.refuse(error), exchange, id)
   }
+}
+
+/**
+ * What an exchange says before its answer goes to `outlet`. Made here, not assigned as a literal:
+ * V8 puts a closure that is written straight into a property into the old heap, and with it the
+ * whole request, which then waits for a full collection.
+ */
+export function sayTo (outlet: Outlet, exchange: Exchange, id: RequestId): Notify {
+  return async (method, params) => { outlet.say(answerText({ jsonrpc: '2.0', method, params }, exchange, id)) }
+}
+
+export type Deliver = (request: RpcRequest, extra?: { classification: { era: 'modern', revision: string } }) => void
+
+/**
+ * The way into an SDK's server past its transport's `onmessage`, which tries each message as a
+ * response first and throws two schema errors away for every request. `kindOf` has told what the
+ * message is. `undefined` where the SDK has no such way any more; then `onmessage` serves.
+ */
+export function directTo (server: object): Deliver | undefined {
+  const onrequest: unknown = Reflect.get(server, '_onrequest')
+  return typeof onrequest === 'function' ? (request, extra) => { Reflect.apply(onrequest, server, [request, extra]) } : undefined
 }
 
 /** A refusal on its way through an SDK, which copies `code`, `message` and `data` of what it catches. */

@@ -2,6 +2,7 @@
 import { DeadlineError, type Refusal, isRefusal, toRefusal } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
 import type { Budget, Item } from '../tools/tool.js'
+import { Deadlines, type Due } from './deadlines.js'
 
 /** The part of a pino logger that the bridge needs. */
 export interface Log {
@@ -43,7 +44,7 @@ export class Suspended {
  * comes whatever the handler and the SDK do, and it goes deaf when it ended: a handler that
  * speaks later is not heard by the next caller.
  */
-export class Exchange {
+export class Exchange implements Due {
   readonly caller: Caller
   /** Speaks to the caller before the answer. Set by the era; by default nobody listens. */
   notify: Notify = async () => {}
@@ -59,12 +60,16 @@ export class Exchange {
   #ended = false
   #controller: AbortController | undefined
   #reject: ((reason: unknown) => void) | undefined
-  #timer: NodeJS.Timeout | undefined
-  #dueAt = 0
+  #limitMs = 0
   #onAbort: ((refusal: Refusal) => void) | undefined
+  readonly #deadlines: Deadlines
+  /** On the clock of `performance.now()`. */
+  dueAt = 0
 
-  constructor (caller: Caller, deadlineMs: number) {
+  /** `deadlines`: shared by the exchanges of an endpoint. */
+  constructor (caller: Caller, deadlineMs: number, deadlines = new Deadlines()) {
     this.caller = caller
+    this.#deadlines = deadlines
     this.limitTo(deadlineMs)
   }
 
@@ -87,15 +92,20 @@ export class Exchange {
 
   /** Starts the deadline again, `ms` from now. */
   limitTo (ms: number): void {
-    clearTimeout(this.#timer)
-    this.#dueAt = performance.now() + ms
-    // Keeps the process: without a socket, as in `inject`, nothing else would until the answer.
-    this.#timer = setTimeout(() => { this.abort(new DeadlineError({ reason: 'deadline' })) }, ms)
+    if (this.#limitMs > 0) this.#deadlines.remove(this.#limitMs, this)
+    this.#limitMs = ms
+    this.dueAt = performance.now() + ms
+    this.#deadlines.add(ms, this)
+  }
+
+  /** The deadline passed. */
+  expire (): void {
+    this.abort(new DeadlineError({ reason: 'deadline' }))
   }
 
   /** Waits for the caller, whose time does not count against the deadline but against `limitMs`. */
   async whileAsking<T> (limitMs: number, answer: Promise<T>): Promise<T> {
-    const left = Math.max(1, this.#dueAt - performance.now())
+    const left = Math.max(1, Math.round(this.dueAt - performance.now()))
     this.limitTo(limitMs)
     try {
       return await answer
@@ -136,8 +146,9 @@ export class Exchange {
 
   /** The answer is on its way: nothing that the handler says from now on is heard. */
   end (): void {
+    if (this.#ended) return
     this.#ended = true
-    clearTimeout(this.#timer)
+    this.#deadlines.remove(this.#limitMs, this)
   }
 
   /** `work`, or the refusal that ended the exchange before it. */

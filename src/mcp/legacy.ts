@@ -3,7 +3,7 @@ import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { type JSONRPCMessage, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js'
 import { CancelledError, InvalidRequestError, MethodNotAllowedError, ProtocolVersionError } from '../errors.js'
 import type { Catalog } from './catalog.js'
-import { type Era, type Incoming, answerText, takesStream } from './era.js'
+import { type Deliver, type Era, type Incoming, directTo, sayTo, takesStream } from './era.js'
 import type { Exchange } from './exchange.js'
 import { createServer } from './legacy-server.js'
 import { type RpcMessage, type RpcRequest, isRecord, kindOf } from './messages.js'
@@ -35,10 +35,9 @@ export function createLegacyEra ({ catalog, streams, sessions: sessionsOptions }
   async function serveOne (message: RpcRequest, incoming: Incoming, outlet: Outlet): Promise<void> {
     const exchange = incoming.open()
     incoming.onGone(() => { exchange.abort(new CancelledError({ reason: 'the caller went away' })) })
-    exchange.notify = async (method, params) => {
-      outlet.say(answerText({ jsonrpc: '2.0', method, params }, exchange, message.id))
-    }
-    const slot = await slots.take()
+    exchange.notify = sayTo(outlet, exchange, message.id)
+    const taken = slots.take()
+    const slot = taken instanceof Promise ? await taken : taken
     slot.serve(message, exchange, outlet, clean => { slots.give(slot, clean) })
   }
 
@@ -123,6 +122,7 @@ class LegacySlot implements Transport {
   onclose?: () => void
   onerror?: (error: Error) => void
   readonly turns = new Turns({ stateful, unknownMethodStatus: 200 })
+  #deliver: Deliver = request => { this.onmessage?.(request) }
 
   static async open (catalog: Catalog): Promise<LegacySlot> {
     const slot = new LegacySlot()
@@ -133,13 +133,14 @@ class LegacySlot implements Transport {
       return await catalog.dispatch(method, params, exchange, 'draft-7')
     }, current)
     await server.connect(slot)
+    slot.#deliver = directTo(server) ?? slot.#deliver
     return slot
   }
 
   /** Serves one request and calls `done` once, with whether this slot may serve another. */
   serve (request: RpcRequest, exchange: Exchange, outlet: Outlet, done: (clean: boolean) => void): void {
     this.turns.begin({ request, exchange, outlet, done })
-    this.onmessage?.(request)
+    this.#deliver(request)
   }
 
   async start (): Promise<void> {}

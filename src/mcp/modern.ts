@@ -4,8 +4,8 @@ import { CancelledError, InvalidRequestError, MethodNotAllowedError, UnknownReso
 import { Asking } from './asking.js'
 import type { Catalog } from './catalog.js'
 import { type Envelope, checkHeaderParameters, checkNotification, modernRevision, openEnvelope } from './envelope.js'
-import { type Era, type Incoming, WireError, answerText, takesStream } from './era.js'
-import { type Exchange, Suspended } from './exchange.js'
+import { type Era, type Incoming, WireError, type Deliver, directTo, sayTo, takesStream } from './era.js'
+import { type Exchange, type Notify, Suspended } from './exchange.js'
 import { listen } from './listen.js'
 import { type RpcMessage, type RpcNotification, type RpcRequest, isRecord, kindOf } from './messages.js'
 import { Outlet, type Reply } from './outlet.js'
@@ -65,13 +65,16 @@ export function createModernEra ({ catalog, streams, stateKey }: ModernOptions):
     const outlet = new Outlet({ mayStream })
     // A closed connection is a cancellation (MCP 2026-07-28, Transports).
     incoming.onGone(() => { exchange.abort(new CancelledError({ reason: 'the caller went away' })) })
-    exchange.notify = async (name, about) => {
-      if (name === 'notifications/message' && !audible(about.level, envelope)) return
-      outlet.say(answerText({ jsonrpc: '2.0', method: name, params: about }, exchange, request.id))
+    const say = sayTo(outlet, exchange, request.id)
+    const notify: Notify = async (name, about) => {
+      if (name !== 'notifications/message' || audible(about.level, envelope)) await say(name, about)
     }
+    exchange.notify = notify
     try {
-      await asking.begin(request, exchange, envelope)
-      const slot = await slots.take()
+      const prepared = asking.begin(request, exchange, envelope)
+      if (prepared !== undefined) await prepared
+      const taken = slots.take()
+      const slot = taken instanceof Promise ? await taken : taken
       slot.serve(request, exchange, outlet, clean => { slots.give(slot, clean) })
     } catch (error) {
       exchange.end()
@@ -92,17 +95,20 @@ function audible (level: unknown, { logLevel }: Envelope): boolean {
  */
 class ModernSlot extends PerRequestHTTPServerTransport {
   readonly turns = new Turns({ stateful, unknownMethodStatus: 404 })
+  #deliver: Deliver = (request, extra) => { this.onmessage?.(request, extra) }
 
   static async open (catalog: Catalog): Promise<ModernSlot> {
     const slot = new ModernSlot({ classification })
-    await createServer(catalog, () => slot.turns.exchange).connect(slot)
+    const server = createServer(catalog, () => slot.turns.exchange)
+    await server.connect(slot)
+    slot.#deliver = directTo(server) ?? slot.#deliver
     return slot
   }
 
   /** Serves one request and calls `done` once, with whether this slot may serve another. */
   serve (request: RpcRequest, exchange: Exchange, outlet: Outlet, done: (clean: boolean) => void): void {
     this.turns.begin({ request, exchange, outlet, done })
-    this.onmessage?.(request, { classification })
+    this.#deliver(request, { classification })
   }
 
   override async start (): Promise<void> {}

@@ -13,7 +13,7 @@ import { notificationOf } from './changes.js'
 import { askLimitMs } from './context.js'
 import { type Incoming, takesStream } from './era.js'
 import { SessionEvents } from './event-store.js'
-import type { Exchange } from './exchange.js'
+import type { Ask, Exchange, Notify } from './exchange.js'
 import { createServer } from './legacy-server.js'
 import { type RequestId, type RpcRequest, kindOf } from './messages.js'
 import { type EventStream, type Reply, streamHeaders } from './outlet.js'
@@ -162,15 +162,17 @@ export class Session {
 
   /** Lets a handler speak, ask and hear of a cancellation over this session. */
   #equip (exchange: Exchange, extra: Extra): void {
-    exchange.notify = async (method, params) => {
+    const notify: Notify = async (method, params) => {
       if (method === 'notifications/message' && levels.indexOf(String(params.level)) < this.#level) return
       await extra.sendNotification({ method, params } as ServerNotification)
     }
-    exchange.ask = async (method, params) => {
+    const ask: Ask = async (method, params) => {
       const { capability, answer } = questions[method as keyof typeof questions]
       if (this.#server.getClientCapabilities()?.[capability] === undefined) throw new PublicToolError('This caller can not be asked here')
       return await extra.sendRequest({ method, params } as ServerRequest, answer, { timeout: askLimitMs })
     }
+    exchange.notify = notify
+    exchange.ask = ask
     exchange.closeStream = extra.closeSSEStream
     extra.signal.addEventListener('abort', () => {
       exchange.abort(new CancelledError({ reason: 'cancelled by the caller' }))

@@ -57,11 +57,13 @@ export class Turns {
       this.#refuse(turn, exchange.refuse(new Error('the server of a slot answered another request')))
       return
     }
+    const clean = !exchange.ended && !this.#options.stateful.has(request.method)
     if ('error' in message && exchange.refusal === undefined) {
-      this.#refuse(turn, exchange.refuse(fromRpcCode(message.error.code, `refused by the SDK: ${message.error.message}`)))
+      // The SDK's own words stay inside. A code that we know is an ordinary no; another spoils the slot.
+      const refusal = exchange.refuse(fromRpcCode(message.error.code, `refused by the SDK: ${message.error.message}`))
+      this.#refuse(turn, refusal, clean && refusal.code !== InternalError.code)
       return
     }
-    const clean = !exchange.ended && !this.#options.stateful.has(request.method)
     const text = answerText(message, exchange, request.id)
     exchange.end()
     outlet.answer(text, this.#status(exchange.refusal), exchange.refusal?.headers)
@@ -74,10 +76,10 @@ export class Turns {
     if (turn !== undefined) this.#refuse(turn, turn.exchange.refusal ?? new InternalError())
   }
 
-  #refuse ({ request, exchange, outlet }: Turn, refusal: Refusal): void {
+  #refuse ({ request, exchange, outlet }: Turn, refusal: Refusal, clean = false): void {
     exchange.end()
     outlet.answer(refusalText(refusal, exchange, request.id), this.#status(refusal), refusal.headers)
-    this.#finish(false)
+    this.#finish(clean)
   }
 
   #status (refusal: Refusal | undefined): number {
