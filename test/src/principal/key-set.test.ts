@@ -1,0 +1,201 @@
+/** When the keys of a provider are fetched, and what becomes of callers while it is away. */
+import type { CryptoKey, JWTHeaderParameters } from 'jose'
+import t, { type Test } from 'tap'
+import { UnavailableError, type Refusal } from '../../../src/errors.js'
+import { createKeySet, type KeySet } from '../../../src/principal/key-set.js'
+import { ProviderError } from '../../../src/principal/remote-json.js'
+import { signingKey } from '../../support/issuer.js'
+
+const first = await signingKey('ES256', 'first')
+const second = await signingKey('ES256', 'second')
+const jwks = (...keys: Array<typeof first>): unknown => ({ keys: keys.map(({ jwk }) => jwk) })
+const header = (kid?: string, alg = 'ES256'): JWTHeaderParameters => ({ alg, ...(kid === undefined ? {} : { kid }) })
+
+interface Stage extends KeySet {
+  /** How often the set was asked for. */
+  fetches: () => number
+  /** What the next fetches bring; an error is thrown. */
+  serve: (document: unknown) => void
+  pass: (ms: number) => void
+  outcome: (kid: string) => Promise<'key' | 'none' | 'unavailable'>
+}
+
+/** Cool-down 10 s, age 600 s, retries after 3 s, as by default; the clock stands still between the lines. */
+function stage (t: Test, document: unknown): Stage {
+  let time = Math.ceil(performance.now())
+  t.intercept(performance, 'now', { value: () => time })
+  let fetches = 0
+  const keys = createKeySet({
+    load: async () => {
+      fetches++
+      if (document instanceof Error) throw document
+      return document
+    }
+  })
+  return {
+    ...keys,
+    fetches: () => fetches,
+    serve: next => { document = next },
+    pass: ms => { time += ms },
+    outcome: async kid => await keys.find(header(kid)).then(outcomeOf, refusalOf)
+  }
+}
+
+const outcomeOf = (key: CryptoKey | undefined): 'key' | 'none' => key === undefined ? 'none' : 'key'
+
+function refusalOf (error: unknown): 'unavailable' {
+  if (error instanceof UnavailableError) return 'unavailable'
+  throw error
+}
+
+const away = new ProviderError('it can not be reached')
+
+t.test('the set is fetched at the first token, once for all who wait', async (t) => {
+  const keys = stage(t, jwks(first))
+  t.equal(keys.fetches(), 0)
+  t.same(await Promise.all(Array.from({ length: 50 }, () => keys.outcome('first'))), Array.from({ length: 50 }, () => 'key'))
+  t.equal(keys.fetches(), 1)
+})
+
+t.test('a key that is new at the provider is found at once', async (t) => {
+  const keys = stage(t, jwks(first))
+  await keys.outcome('first')
+  keys.pass(1)
+  keys.serve(jwks(first, second))
+  t.equal(await keys.outcome('second'), 'key')
+  t.equal(keys.fetches(), 2)
+})
+
+t.test('60 unknown keys cost one fetch more, one after another and all at once', async (t) => {
+  const keys = stage(t, jwks(first))
+  await keys.outcome('first')
+  keys.pass(1)
+  for (let i = 0; i < 60; i++) t.equal(await keys.outcome(`unknown-${i}`), 'none')
+  await Promise.all(Array.from({ length: 60 }, (_, i) => keys.outcome(`unknown-${i}`)))
+  t.equal(keys.fetches(), 2)
+})
+
+t.test('60 unknown keys cost one fetch where they come first', async (t) => {
+  const keys = stage(t, jwks(first))
+  await Promise.all(Array.from({ length: 60 }, (_, i) => keys.outcome(`unknown-${i}`)))
+  t.equal(keys.fetches(), 1)
+})
+
+t.test('after the cool-down an unknown key is asked for again', async (t) => {
+  const keys = stage(t, jwks(first))
+  t.equal(await keys.outcome('second'), 'none')
+  keys.serve(jwks(second))
+  keys.pass(9999)
+  t.equal(await keys.outcome('second'), 'none')
+  keys.pass(1)
+  t.equal(await keys.outcome('second'), 'key')
+  t.equal(keys.fetches(), 2)
+})
+
+t.test('a known key with another algorithm is no reason to ask', async (t) => {
+  const keys = stage(t, jwks(first))
+  await keys.outcome('first')
+  keys.pass(1)
+  t.equal(await keys.find(header('first', 'RS256')), undefined)
+  keys.serve(away)
+  t.equal(await keys.find(header('first', 'RS256')), undefined)
+  t.equal(keys.fetches(), 1)
+})
+
+t.test('a token without a key id is good for the one key that fits, and for none of two', async (t) => {
+  const keys = stage(t, jwks(first))
+  t.ok(await keys.find(header()))
+  const both = createKeySet({ load: async () => jwks(first, second) })
+  t.equal(await both.find(header()), undefined)
+})
+
+t.test('a key that was withdrawn ends when the set is fetched again', async (t) => {
+  const keys = stage(t, jwks(first))
+  await keys.outcome('first')
+  keys.serve(jwks(second))
+  keys.pass(599_999)
+  t.equal(await keys.outcome('first'), 'key')
+  keys.pass(1)
+  t.equal(await keys.outcome('first'), 'none')
+})
+
+t.test('a known key stays good while the provider is away, however long', async (t) => {
+  const keys = stage(t, jwks(first))
+  await keys.outcome('first')
+  keys.serve(away)
+  for (let hour = 0; hour < 24; hour++) {
+    keys.pass(3_600_000)
+    t.equal(await keys.outcome('first'), 'key')
+  }
+  t.match(keys.problems(), [/it can not be reached/])
+})
+
+t.test('nobody with a known key waits for a provider that is known to be away', async (t) => {
+  let time = Math.ceil(performance.now())
+  t.intercept(performance, 'now', { value: () => time })
+  const answers: Array<() => Promise<unknown>> = [async () => jwks(first), async () => { throw away }, async () => await new Promise(() => {})]
+  const keys = createKeySet({ load: async () => await answers.shift()?.() })
+  t.ok(await keys.find(header('first')))
+  time += 600_000
+  t.ok(await keys.find(header('first')))
+  time += 3000
+  t.ok(await keys.find(header('first')), 'the third fetch never ends')
+  t.same(answers, [])
+})
+
+t.test('an unknown key is unavailable while the provider is away, and none within the cool-down before that', async (t) => {
+  const keys = stage(t, jwks(first))
+  t.equal(await keys.outcome('unknown'), 'none')
+  keys.serve(away)
+  t.equal(await keys.outcome('unknown'), 'none')
+  keys.pass(10_000)
+  t.equal(await keys.outcome('unknown'), 'unavailable')
+  t.equal(await keys.outcome('first'), 'key')
+})
+
+t.test('a provider that is away is asked every three seconds at most, and says when', async (t) => {
+  const keys = stage(t, away)
+  for (let i = 0; i < 60; i++) t.equal(await keys.outcome(`unknown-${i}`), 'unavailable')
+  t.equal(keys.fetches(), 1)
+  keys.pass(1000)
+  const refusal = await keys.find(header('first')).catch((error: Refusal) => error) as Refusal
+  t.match(refusal, { statusCode: 503, headers: { 'retry-after': '2' }, data: { retryAfterMs: 2000 }, reason: /it can not be reached/ })
+  keys.pass(2000)
+  keys.serve(jwks(first))
+  t.equal(await keys.outcome('first'), 'key')
+  t.equal(keys.fetches(), 2)
+  t.same(keys.problems(), [])
+})
+
+t.test('a provider that never answers is waited for as long as the timeout says', async (t) => {
+  const keys = createKeySet({
+    timeoutMs: 50,
+    load: async signal => await new Promise((_resolve, reject) => { signal.addEventListener('abort', () => { reject(new ProviderError('it did not answer in time')) }) })
+  })
+  // The signal's timer does not keep the process alive; a socket would.
+  const alive = setInterval(() => {}, 1000)
+  t.teardown(() => { clearInterval(alive) })
+  await t.rejects(keys.find(header('first')), { statusCode: 503, reason: /did not answer in time/ })
+})
+
+for (const [what, document] of [
+  ['nothing', undefined], ['null', null], ['a list', []], ['no keys', {}], ['keys that are no list', { keys: {} }], ['a key that is null', { keys: [null] }], ['text', 'keys']
+] as const) {
+  t.test(`a set that is ${what} is none`, async (t) => {
+    const keys = stage(t, document)
+    t.equal(await keys.outcome('first'), 'unavailable')
+    t.match(keys.problems(), [/not valid/])
+  })
+}
+
+t.test('a key of an unknown kind does not spoil the others', async (t) => {
+  const keys = stage(t, { keys: [{ kty: 'lattice', kid: 'odd' }, { kid: 7 }, first.jwk] })
+  t.equal(await keys.outcome('first'), 'key')
+  t.equal(await keys.outcome('odd'), 'none')
+})
+
+t.test('a set without keys is a set', async (t) => {
+  const keys = stage(t, { keys: [] })
+  t.equal(await keys.outcome('first'), 'none')
+  t.same(keys.problems(), [])
+})

@@ -1,0 +1,97 @@
+/** An issuer on a real port that answers whatever a test wants, and signs whatever a test says. */
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { CompactSign, exportJWK, generateKeyPair, type CryptoKey, type JWK } from 'jose'
+import type { Test } from 'tap'
+import { encode, inSeconds } from './tokens.js'
+
+export type Algorithm = 'RS256' | 'PS256' | 'ES256' | 'EdDSA'
+type Answer = (request: IncomingMessage, response: ServerResponse) => void
+
+export interface SigningKey {
+  readonly jwk: JWK
+  readonly privateKey: CryptoKey
+  readonly alg: string
+}
+
+export interface FakeIssuer {
+  readonly issuer: string
+  readonly jwksUrl: string
+  /** The paths asked for, in order. */
+  readonly requests: string[]
+  /** Replaces the answer at a path. */
+  answer: (path: string, answer: Answer) => void
+  /** Replaces the key set. */
+  publish: (...keys: ReadonlyArray<{ readonly jwk: JWK }>) => void
+  /** Stops and starts listening, on the same port. */
+  stop: () => Promise<void>
+  start: () => Promise<void>
+}
+
+export const audience = 'https://mcp.example.com/mcp'
+
+/** Made once a file: RSA keys take their time. */
+export async function signingKey (alg: string, kid: string, more: Partial<JWK> = {}): Promise<SigningKey> {
+  const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true })
+  return { jwk: { ...await exportJWK(publicKey), kid, alg, use: 'sig', ...more }, privateKey, alg }
+}
+
+/** A token with these claims, and `header` over the usual one. */
+export async function sign (key: SigningKey, claims: unknown, header: Record<string, unknown> = {}): Promise<string> {
+  const payload = new TextEncoder().encode(typeof claims === 'string' ? claims : JSON.stringify(claims))
+  const all = { alg: key.alg, kid: key.jwk.kid, typ: 'at+jwt', ...header }
+  return await new CompactSign(payload).setProtectedHeader(JSON.parse(JSON.stringify(all))).sign(key.privateKey)
+}
+
+/** A token whose header and claims are as they are given, with a signature that can't be right. */
+export function unsigned (header: unknown, claims: unknown, signature = encode('x'.repeat(64))): string {
+  return `${encode(header)}.${encode(claims)}.${signature}`
+}
+
+export function claimsOf (issuer: string, claims: Record<string, unknown> = {}): Record<string, unknown> {
+  return { iss: issuer, aud: audience, sub: 'ada', iat: inSeconds(0), exp: inSeconds(600), ...claims }
+}
+
+export function json (body: unknown, status = 200): Answer {
+  return (_request, response) => { response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body)) }
+}
+
+/** Closed at the test's end. Its metadata leads to `/jwks`; every other path is 404. */
+export async function fakeIssuer (t: Test, ...keys: ReadonlyArray<{ readonly jwk: JWK }>): Promise<FakeIssuer> {
+  const answers = new Map<string, Answer>()
+  const requests: string[] = []
+  const server = createServer((request, response) => {
+    const path = request.url ?? ''
+    requests.push(path)
+    const answer = answers.get(path) ?? json({}, 404)
+    answer(request, response)
+  })
+  let port = 0
+  const start = async (): Promise<void> => {
+    server.listen(port, '127.0.0.1')
+    await once(server, 'listening')
+    port = (server.address() as AddressInfo).port
+  }
+  const stop = async (): Promise<void> => {
+    if (!server.listening) return
+    server.closeAllConnections()
+    server.close()
+    await once(server, 'close')
+  }
+  await start()
+  t.teardown(stop)
+  const issuer = `http://127.0.0.1:${port}`
+  const fake: FakeIssuer = {
+    issuer,
+    jwksUrl: `${issuer}/jwks`,
+    requests,
+    answer: (path, answer) => { answers.set(path, answer) },
+    publish: (...published) => { answers.set('/jwks', json({ keys: published.map(({ jwk }) => jwk) })) },
+    start,
+    stop
+  }
+  fake.answer('/.well-known/openid-configuration', json({ issuer, jwks_uri: fake.jwksUrl }))
+  fake.publish(...keys)
+  return fake
+}
