@@ -1,0 +1,285 @@
+/** Whatever callers and tools do at once, each answer reaches its own caller and every slot comes back. */
+import { text as textOf } from 'node:stream/consumers'
+import { setImmediate as turn } from 'node:timers/promises'
+import fc from 'fast-check'
+import t from 'tap'
+import { z } from 'zod'
+import { PublicToolError, isRefusal } from '../../../src/errors.js'
+import { Catalog } from '../../../src/mcp/catalog.js'
+import { type McpEndpoint, createEndpoint } from '../../../src/mcp/endpoint.js'
+import { Exchange } from '../../../src/mcp/exchange.js'
+import type { Reply } from '../../../src/mcp/outlet.js'
+import { defineTool } from '../../../src/tools/tool.js'
+import { callerOf, principalOf } from '../../support/exchange.js'
+import { callOf, eventsOf, modern, rpc } from '../../support/service.js'
+import { watchSlots } from '../../support/slot-watch.js'
+
+/** What a call does, and what its caller does meanwhile. */
+const deeds = [
+  'returns', 'returns later', 'speaks', 'speaks too late', 'throws', 'throws null', 'says no', 'returns a circle', 'never ends',
+  'leaves at once', 'leaves later', 'leaves amid a stream', 'cancels', 'pings', 'initializes', 'sets a level', 'is unknown', 'does not fit'
+] as const
+type Deed = typeof deeds[number]
+
+interface Step {
+  readonly who: 'ada' | 'bob' | 'eve'
+  readonly era: 'legacy' | 'modern'
+  readonly id: string | number
+  readonly deed: Deed
+  /** Turns of the event loop until the call is made. */
+  readonly startsAfter: number
+  /** Turns until the tool does what it does. */
+  readonly lasts: number
+  /** Further calls in the same batch; the legacy era alone has them. */
+  readonly batch: readonly Deed[]
+}
+
+const deed = fc.constantFrom(...deeds)
+const step: fc.Arbitrary<Step> = fc.record({
+  who: fc.constantFrom('ada', 'bob', 'eve'),
+  era: fc.constantFrom('legacy', 'modern'),
+  // Few, so that different callers have the same in flight, also at once in one batch.
+  id: fc.constantFrom(1, 2, '1', 'a'),
+  deed,
+  startsAfter: fc.nat(12),
+  lasts: fc.nat(6),
+  batch: fc.oneof({ weight: 4, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: fc.array(deed, { minLength: 1, maxLength: 4 }) })
+})
+
+/** Nothing here takes so long: where this deadline is what ends a call, nobody else would have. */
+const longMs = 5000
+
+const turns = async (count: number): Promise<void> => { for (let i = 0; i < count; i++) await turn() }
+
+const nothing: unknown = null
+
+/** Says who called it and with what, so that a word in the wrong place is seen. */
+const act = defineTool({
+  name: 'act',
+  input: z.object({ deed: z.string(), mark: z.string(), lasts: z.number() }),
+  handler: async ({ deed, mark, lasts }, { principal, progress }) => {
+    const mine = `${principal.id} ${mark};`
+    if (deed === 'returns') return mine
+    if (deed === 'speaks' || deed === 'leaves amid a stream') await progress(1, 2, mine)
+    await turns(lasts)
+    switch (deed) {
+      case 'speaks': await progress(2, 2, mine); return mine
+      case 'speaks too late': turns(3).then(async () => { await progress(1, 1, mine) }, () => {}); return mine
+      case 'throws': throw new Error(mine)
+      case 'throws null': throw nothing
+      case 'says no': throw new PublicToolError(mine)
+      case 'returns a circle': return circle(mine)
+      case 'returns later': return mine
+      default: return await new Promise<never>(() => {})
+    }
+  }
+})
+/** The same, ended by its own deadline: nothing else ends it. */
+const hang = defineTool({ ...act, name: 'hang', deadlineMs: 3 })
+
+function circle (mine: string): { structuredContent: Record<string, unknown> } {
+  const structuredContent: Record<string, unknown> = { mine }
+  structuredContent.itself = structuredContent
+  return { structuredContent }
+}
+
+function messageOf (deed: Deed, mark: string, { id, lasts }: Step): Record<string, unknown> {
+  const meta = { progressToken: mark }
+  switch (deed) {
+    case 'pings': return { ...rpc('ping', undefined, id) }
+    case 'initializes': return { ...rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: mark, version: '0' } }, id) }
+    case 'sets a level': return { ...rpc('logging/setLevel', { level: 'debug' }, id) }
+    case 'is unknown': return { ...callOf('nobody', { mark }, id) }
+    case 'does not fit': return { ...callOf('act', { mark }, id) }
+    case 'never ends': return { ...rpc('tools/call', { name: 'hang', arguments: { deed, mark, lasts }, _meta: meta }, id) }
+    default: return { ...rpc('tools/call', { name: 'act', arguments: { deed, mark, lasts }, _meta: meta }, id) }
+  }
+}
+
+const leaves: ReadonlySet<Deed> = new Set(['leaves at once', 'leaves later', 'leaves amid a stream', 'cancels'])
+const succeeds: ReadonlySet<Deed> = new Set(['returns', 'returns later', 'speaks', 'speaks too late', 'says no'])
+
+/** What the calls of a step do: in a batch nobody leaves, and nobody initializes. */
+function deedsOf ({ deed, era, batch }: Step): Deed[] {
+  if (era === 'modern' || batch.length === 0) return [deed]
+  return [deed, ...batch].map(one => leaves.has(one) || one === 'initializes' ? 'returns' : one)
+}
+
+/** After these a slot may hold something of its caller. */
+function spoils (deed: Deed, era: Step['era']): boolean {
+  return leaves.has(deed) || deed === 'never ends' || (era === 'legacy' && (deed === 'initializes' || deed === 'sets a level'))
+}
+
+/** What the SDK of the later era refuses itself: its slot may be thrown away, but need not. */
+function maySpoil (deed: Deed, era: Step['era']): boolean {
+  return spoils(deed, era) || deed === 'pings' || deed === 'initializes' || deed === 'sets a level'
+}
+
+/** One request of a step, from its start until all that it set going is over. Returns what went wrong. */
+async function play (endpoint: McpEndpoint, step: Step, number: number): Promise<string[]> {
+  await turns(step.startsAfter)
+  const { who, era, id } = step
+  const acts = deedsOf(step).map((deed, index) => ({ deed, mark: `${who}-${number}-${index}` }))
+  const [{ deed: first } = { deed: 'returns' as const }] = acts
+  const messages = acts.map(({ deed, mark }) => messageOf(deed, mark, step))
+  const cancel = { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id } }
+  const gone: Array<() => void> = []
+  let hasLeft = false
+  let charged = 0
+  const caller = callerOf(principalOf(who))
+
+  const serve = async (body: unknown, headers: Record<string, string> = {}): Promise<Reply> => await endpoint.serve({
+    method: 'POST',
+    headers,
+    body,
+    principal: caller.principal,
+    open: () => new Exchange(caller, longMs),
+    charge: async cost => { charged += cost },
+    onGone: listener => { hasLeft ? listener() : gone.push(listener) }
+  })
+
+  const first0 = messages[0] ?? {}
+  const inModern = (message: Record<string, unknown>): [unknown, Record<string, string>] => {
+    const { headers, payload } = modern(String(message.method), message.params as Record<string, unknown> | undefined, id)
+    const meta = { ...modern('').payload.params?._meta as object, progressToken: acts[0]?.mark }
+    return [{ ...payload, params: { ...payload.params, _meta: meta } }, headers]
+  }
+  const [body, headers] = era === 'modern' ? inModern(first0) : [messages.length === 1 ? first0 : messages, {}]
+
+  const leave = (): void => {
+    hasLeft = true
+    for (const listener of gone.splice(0)) listener()
+  }
+  const reply = serve(body, headers)
+  if (first === 'leaves at once') leave()
+  if (first === 'cancels') {
+    await turns(2)
+    if (era === 'legacy') await serve(cancel)
+    leave()
+  }
+  if (first === 'leaves later') turns(step.lasts + 2).then(leave, () => {})
+  const text = await reply.then(async ({ json, stream }) => {
+    if (first === 'leaves amid a stream') leave()
+    return json ?? (stream === undefined ? '' : await textOf(stream))
+  }, (error: unknown) => {
+    if (isRefusal(error)) return JSON.stringify({ jsonrpc: '2.0', id, error: { code: error.statusCode } })
+    throw error
+  })
+  return [
+    ...strangersIn(text, who, acts.map(({ mark }) => mark)),
+    ...wrongIn(text, step, acts),
+    ...(charged === messages.length - 1 || era === 'modern' ? [] : [`${messages.length} messages took ${charged}`])
+  ]
+}
+
+/** Marks in an answer that are not those of its own calls, and names of other callers. */
+function strangersIn (text: string, who: string, own: readonly string[]): string[] {
+  const marks = text.match(/(?:ada|bob|eve)-\d+-\d+/g) ?? []
+  const names = text.match(/jwt:(?:ada|bob|eve)/g) ?? []
+  return [...marks.filter(mark => !own.includes(mark)), ...names.filter(name => name !== `jwt:${who}`)].map(found => `${found} in an answer to ${own.join()}`)
+}
+
+/** Every call is answered once, under its id, and with its own words where it succeeded. */
+function wrongIn (text: string, { id, who }: Step, acts: ReadonlyArray<{ deed: Deed, mark: string }>): string[] {
+  const messages: Array<{ id?: unknown, method?: string, result?: unknown, error?: unknown }> = text.startsWith('[') ? JSON.parse(text) : text.startsWith('{') ? [JSON.parse(text)] : eventsOf(text)
+  const answers = messages.filter(({ method }) => method === undefined)
+  const wrong: string[] = []
+  if (answers.length !== acts.length) wrong.push(`${answers.length} answers to ${acts.length} calls: ${text.slice(0, 200)}`)
+  if (answers.some(answer => answer.id !== id)) wrong.push(`an answer under another id than ${id}`)
+  for (const { deed, mark } of acts) {
+    const mine = answers.filter(answer => JSON.stringify(answer).includes(`jwt:${who} ${mark};`))
+    if (succeeds.has(deed) && mine.length !== 1) wrong.push(`${deed}: ${mine.length} answers with its words`)
+    if (deed !== 'never ends' && acts.length === 1 && text.includes('MCP_ERR_DEADLINE')) wrong.push(`${deed}: nobody answered`)
+    if (deed === 'throws' && mine.length > 0) wrong.push('words of an error in an answer')
+  }
+  return wrong
+}
+
+function open (): McpEndpoint {
+  const catalog = new Catalog({ info: { name: 'tests', version: '0' }, tools: [act, hang] })
+  return createEndpoint({ catalog, stateKey: new Uint8Array(32) })
+}
+
+t.test('answers reach their own callers, and slots come back', { timeout: 60_000 }, async t => {
+  const watch = watchSlots()
+  t.teardown(watch.stop)
+  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40, size: 'max' }), async steps => {
+    const endpoint = open()
+    const before = watch.spoilt()
+    const wrong = (await Promise.all(steps.map(async (step, number) => await play(endpoint, step, number)))).flat()
+    await turns(5)
+    wrong.push(...watch.wrong.splice(0))
+    const spoilt = watch.spoilt() - before
+    const count = (judge: typeof spoils): number => steps.flatMap(step => deedsOf(step).filter(deed => judge(deed, step.era))).length
+    if (spoilt < count(spoils) || spoilt > count(maySpoil)) wrong.push(`${spoilt} slots were thrown away, not ${count(spoils)} to ${count(maySpoil)}`)
+    if (watch.out() > 0) wrong.push(`${watch.out()} slots are out`)
+    await endpoint.close()
+    if (wrong.length > 0) throw new Error(wrong.join('\n'))
+  }), { numRuns: 100, includeErrorInReport: true })
+  t.ok(watch.peak() > 5, `up to ${watch.peak()} slots at once`)
+  t.equal(watch.idle(), 0, 'a closed endpoint keeps no slot')
+})
+
+t.test('the pool is as large as the busiest moment, and bounded after it', { timeout: 60_000 }, async t => {
+  const watch = watchSlots()
+  t.teardown(watch.stop)
+  const endpoint = open()
+  const all = async (count: number, deed: Deed): Promise<string[]> => {
+    const steps = Array.from({ length: count }, (_, n): Step => ({ who: 'ada', era: n % 2 === 0 ? 'legacy' : 'modern', id: 1, deed, startsAfter: 0, lasts: 3, batch: [] }))
+    return (await Promise.all(steps.map(async (step, number) => await play(endpoint, step, number)))).flat()
+  }
+  t.same(await all(300, 'returns later'), [])
+  t.equal(watch.out(), 0)
+  t.ok(watch.idle() <= 128, `${watch.idle()} idle after 300 at once`)
+  for (let round = 0; round < 5; round++) t.same(await all(20, 'throws'), [])
+  t.ok(watch.idle() <= 128)
+  t.same(await all(50, 'leaves later'), [])
+  await turns(5)
+  t.equal(watch.out(), 0)
+  t.same(watch.wrong, [])
+  await endpoint.close()
+  t.equal(watch.idle(), 0)
+})
+
+/** Messages that are nearly right: the SDKs must make out every one that gets to them, or nobody would answer it. */
+const nearly = fc.record({
+  jsonrpc: fc.constant('2.0'),
+  id: fc.oneof(fc.integer(), fc.string(), fc.constant(null), fc.double()),
+  method: fc.oneof(fc.constantFrom('ping', 'initialize', 'tools/list', 'tools/call', 'completion/complete', 'logging/setLevel', 'resources/read', 'tasks/get', 'server/discover', '__proto__', ''), fc.string()),
+  params: fc.oneof(
+    fc.dictionary(fc.constantFrom('name', 'arguments', 'task', 'cursor', 'uri', 'ref', 'argument', 'level', 'protocolVersion', 'capabilities', 'clientInfo', 'inputResponses', 'requestState'), fc.jsonValue()),
+    fc.record({ _meta: fc.oneof(fc.jsonValue(), fc.dictionary(fc.constantFrom('progressToken', 'io.modelcontextprotocol/related-task', 'io.modelcontextprotocol/logLevel', 'traceparent'), fc.jsonValue())), name: fc.constant('act') }),
+    fc.jsonValue()
+  ),
+  result: fc.jsonValue(),
+  error: fc.jsonValue()
+}, { requiredKeys: ['jsonrpc', 'method'] })
+
+t.test('a message that is nearly right is answered at once, never by the deadline', { timeout: 60_000 }, async t => {
+  const watch = watchSlots()
+  t.teardown(watch.stop)
+  const endpoint = open()
+  const caller = callerOf()
+  const body = fc.oneof(nearly, fc.array(nearly, { maxLength: 3 }))
+  await fc.assert(fc.asyncProperty(body, fc.boolean(), async (given, inModern) => {
+    // As they come from a parser: without a prototype's help, and plain.
+    const message: unknown = JSON.parse(JSON.stringify(given))
+    const one = Array.isArray(message) ? {} : message as { method?: string, params?: Record<string, unknown> }
+    const meta = modern('').payload.params?._meta
+    const isObject = typeof one.params === 'object' && one.params !== null && !Array.isArray(one.params)
+    const sent = inModern && isObject && one.params?._meta === undefined ? { ...one, params: { ...one.params, _meta: meta } } : message
+    const headers: Record<string, string> = inModern ? { ...modern(String(one.method), isObject ? one.params : {}).headers, accept: 'application/json' } : { accept: 'application/json' }
+    const reply = endpoint.serve({
+      method: 'POST', headers, body: sent, principal: caller.principal, open: () => new Exchange(caller, longMs), charge: async () => {}, onGone: () => {}
+    })
+    const text = await reply.then(({ json }) => json ?? '', (error: unknown) => {
+      if (isRefusal(error)) return error.code
+      throw error
+    })
+    if (text.includes('MCP_ERR_DEADLINE')) throw new Error('nobody answered')
+    if (/"id":null/.test(text)) throw new Error('an answer with an id of null')
+  }), { numRuns: 1500, includeErrorInReport: true })
+  t.equal(watch.out(), 0)
+  t.same(watch.wrong, [])
+  await endpoint.close()
+})

@@ -1,0 +1,57 @@
+/** Watches every pool of slots in this process: who holds which slot, and how many there are. */
+import { type Slot, Slots } from '../../src/mcp/slots.js'
+
+export interface SlotWatch {
+  /** What must not happen and did. */
+  readonly wrong: string[]
+  /** The most slots that were out at once. */
+  readonly peak: () => number
+  /** Slots that are out now. */
+  readonly out: () => number
+  /** Slots that came back unfit for another request. */
+  readonly spoilt: () => number
+  /** Slots that wait for the next request, in all pools together. */
+  readonly idle: () => number
+  readonly stop: () => void
+}
+
+export function watchSlots (): SlotWatch {
+  const { take, give } = Slots.prototype
+  const held = new Set<Slot>()
+  const pools = new Set<Slots<Slot>>()
+  const spoilt = new WeakSet<Slot>()
+  const wrong: string[] = []
+  let peak = 0
+  let spoiltCount = 0
+
+  function taken<S extends Slot> (slot: S): S {
+    if (held.has(slot)) wrong.push('a slot was handed out while it served')
+    if (spoilt.has(slot)) wrong.push('a spoilt slot was handed out')
+    held.add(slot)
+    peak = Math.max(peak, held.size)
+    return slot
+  }
+
+  Slots.prototype.take = function (this: Slots<Slot>) {
+    pools.add(this)
+    const slot = take.call(this)
+    return slot instanceof Promise ? slot.then(taken) : taken(slot)
+  }
+  Slots.prototype.give = function (this: Slots<Slot>, slot: Slot, clean: boolean) {
+    if (!held.delete(slot)) wrong.push('a slot came back twice')
+    if (!clean) {
+      spoilt.add(slot)
+      spoiltCount += 1
+    }
+    give.call(this, slot, clean)
+  }
+
+  return {
+    wrong,
+    peak: () => peak,
+    out: () => held.size,
+    spoilt: () => spoiltCount,
+    idle: () => [...pools].reduce((sum, { size }) => sum + size.idle, 0),
+    stop: () => { Object.assign(Slots.prototype, { take, give }) }
+  }
+}
