@@ -2,12 +2,12 @@
 import { randomBytes } from 'node:crypto'
 import { type FileHandle, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** A lock whose holder was killed is free after this. */
 const staleLockMs = 5000
 /** Long enough for a stale lock, and for a queue of other writers. */
 const defaultWaitMs = 20_000
-const meanPauseMs = 75
 
 export interface LockedFile {
   /** The file itself, where `path` was a link to it. */
@@ -22,12 +22,9 @@ export interface LockedFile {
  * `waitMs` (20,000 where left out).
  */
 export async function withFileLock<T> (path: string, work: (file: LockedFile) => Promise<T>, waitMs = defaultWaitMs): Promise<T> {
-  // Only now: the library listens for signals, which a process that never writes need not have.
-  const { lock } = await import('proper-lockfile')
   const file = await followLinks(path)
   let isHeld = true
-  const retries = { retries: Math.ceil(waitMs / meanPauseMs), factor: 1, minTimeout: meanPauseMs / 1.5, randomize: true }
-  const release = await lock(file, { realpath: false, stale: staleLockMs, retries, onCompromised: () => { isHeld = false } })
+  const release = await takeLock(file, waitMs, () => { isHeld = false })
   try {
     return await work({ path: file, isHeld: () => isHeld })
   } finally {
@@ -60,6 +57,25 @@ export async function replaceFile (path: string, text: string): Promise<void> {
   }
   await syncDirectory(dirname(path))
 }
+
+/** Asks again only while others hold the lock: the library's own retries would also wait for a directory to appear. */
+async function takeLock (file: string, waitMs: number, onCompromised: () => void): Promise<() => Promise<void>> {
+  // Only now: the library listens for signals, which a process that never writes need not have.
+  const { lock } = await import('proper-lockfile')
+  if (!process.listeners('SIGXFSZ').includes(ignore)) process.on('SIGXFSZ', ignore)
+  for (const endsAt = performance.now() + waitMs; ;) {
+    try {
+      return await lock(file, { realpath: false, stale: staleLockMs, onCompromised })
+    } catch (error) {
+      if (codeOf(error) !== 'ELOCKED' || performance.now() >= endsAt) throw error
+    }
+    // Of several that wait not all may ask at the same moment.
+    await sleep(20 + Math.random() * 60)
+  }
+}
+
+/** Node ignores this signal, so that a file beyond a limit of the process is an error; the lock's library would die of it. */
+function ignore (): void {}
 
 /** A link is followed: replacing the link itself would leave the file it names as it was. */
 async function followLinks (path: string): Promise<string> {

@@ -1,16 +1,17 @@
-/** Runs one command line in this process and collects what it says. */
+/** Runs one command line in this process, with `input` for its secret, and collects what it says. */
 import { run } from '../../src/cli/program.js'
 
 export interface Said { readonly code: number, readonly stdout: string, readonly stderr: string }
 
-export async function say (args: readonly string[], directory: string, env: Record<string, string> = {}): Promise<Said> {
+export async function say (args: readonly string[], directory: string, env: Record<string, string> = {}, input = ''): Promise<Said> {
   const stdout: string[] = []
   const stderr: string[] = []
   const code = await run(args, {
     env,
     directory,
     print: line => { stdout.push(line) },
-    complain: line => { stderr.push(line) }
+    complain: line => { stderr.push(line) },
+    readSecret: async () => input
   })
   return { code, stdout: stdout.join('\n'), stderr: stderr.join('\n') }
 }

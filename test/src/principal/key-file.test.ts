@@ -1,0 +1,169 @@
+/** The key file under every misfortune: nothing that was acknowledged is lost, and each fault is told. */
+import { renameSync, writeFileSync } from 'node:fs'
+import { chmod, mkdir, readdir, readFile, rename, stat, symlink, truncate, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { createKey, revokeKey } from '../../../src/principal/key-changes.js'
+import { changeKeyFile, KeyFileError, readKeyFile } from '../../../src/principal/key-file.js'
+import { formatKeyFile } from '../../../src/principal/key-record.js'
+import { addKey, directory, keyFile, newKey } from '../../support/keys.js'
+import { type Running, start, until, viaTsx } from '../../support/process.js'
+
+const writer = fileURLToPath(new URL('../../support/key-writer.ts', import.meta.url))
+
+function startWriter (t: Test, path: string, count: number): Running {
+  return start(t, process.execPath, ['--import', import.meta.resolve('tsx'), writer, path, String(count)], { cwd: dirname(path) })
+}
+
+/** The ids that a writer has acknowledged so far. */
+function acknowledged ({ stdout }: Running): string[] {
+  return stdout().split('\n').slice(1, -1)
+}
+
+async function idsIn (path: string): Promise<string[]> {
+  return (await readKeyFile(path)).map(({ id }) => id)
+}
+
+t.test('a new file is for its owner alone, and nothing else is left beside it', async t => {
+  const path = join(await directory(t), 'api-keys.json')
+  const { record } = await addKey(path)
+  t.same(await readKeyFile(path), [record])
+  t.equal((await stat(path)).mode & 0o777, 0o600)
+  t.same(await readdir(dirname(path)), ['api-keys.json'])
+})
+
+t.test('a file that was open to others is not any more after a change', async t => {
+  const path = await keyFile(t)
+  await chmod(path, 0o666)
+  await addKey(path)
+  t.equal((await stat(path)).mode & 0o777, 0o600)
+})
+
+t.test('a change of nothing that is there makes no file', async t => {
+  const path = join(await directory(t), 'api-keys.json')
+  await t.rejects(changeKeyFile(path, records => revokeKey(records, 'k00000000000')), { name: 'KeyFileError', wrong: 'does not exist' })
+  t.same(await readdir(dirname(path)), [])
+})
+
+t.test('a change that makes no sense leaves the file as it was, and lets go of it', async t => {
+  const path = await keyFile(t, [newKey().record])
+  const before = await readFile(path, 'utf8')
+  await t.rejects(changeKeyFile(path, records => revokeKey(records, 'k00000000000')), { name: 'KeyChangeError' })
+  t.equal(await readFile(path, 'utf8'), before)
+  t.same(await readdir(dirname(path)), ['api-keys.json'])
+})
+
+t.test('a link is followed, and stays one', async t => {
+  const path = await keyFile(t)
+  const link = join(await directory(t), 'link.json')
+  await symlink(path, link)
+  await addKey(link)
+  t.equal((await readKeyFile(path)).length, 1)
+  t.equal((await readKeyFile(link)).length, 1)
+  t.same(await readdir(dirname(link)), ['link.json'])
+})
+
+t.test('what a killed writer left behind is cleared away, and nothing else', async t => {
+  const path = await keyFile(t)
+  for (const name of ['api-keys.json.123-0a1b2c3d.draft', 'api-keys.json.bak', 'other.json.123-0a1b2c3d.draft']) await writeFile(join(dirname(path), name), 'x')
+  await addKey(path)
+  t.same((await readdir(dirname(path))).sort(), ['api-keys.json', 'api-keys.json.bak', 'other.json.123-0a1b2c3d.draft'])
+})
+
+t.test('somebody who edits the file without asking for the lock loses nothing', async t => {
+  const path = await keyFile(t)
+  const edited = newKey().record
+  let runs = 0
+  await changeKeyFile(path, records => {
+    // As an editor saves, between our reading and our writing.
+    if (runs++ === 0) {
+      writeFileSync(`${path}.new`, formatKeyFile([edited]))
+      renameSync(`${path}.new`, path)
+    }
+    return createKey(records, { name: 'ours' })
+  })
+  t.equal(runs, 2)
+  t.same((await readKeyFile(path)).map(({ name }) => name), [edited.name, 'ours'])
+})
+
+t.test('changes at once in one process wait for each other', async t => {
+  const path = await keyFile(t)
+  const made = await Promise.all(Array.from({ length: 10 }, async () => await addKey(path)))
+  t.same((await idsIn(path)).sort(), made.map(({ record }) => record.id).sort())
+})
+
+t.test('changes at once in several processes wait for each other, and each is told that it is done', async t => {
+  const path = join(await directory(t), 'api-keys.json')
+  const writers = [startWriter(t, path, 20), startWriter(t, path, 20), startWriter(t, path, 20)]
+  for (const { code } of await Promise.all(writers.map(({ ended }) => ended))) t.equal(code, 0)
+  const ids = writers.flatMap(acknowledged)
+  t.equal(ids.length, 60)
+  t.same((await idsIn(path)).sort(), ids.sort())
+  t.same(await readdir(dirname(path)), ['api-keys.json'])
+})
+
+t.test('a writer that is killed in the middle of 200 writes loses nothing that it acknowledged', async t => {
+  await Promise.all([1, 20, 60, 120].map(async (after, index) => {
+    const path = await keyFile(t, [newKey().record])
+    const before = await idsIn(path)
+    const running = startWriter(t, path, 200)
+    await until(() => acknowledged(running).length >= after)
+    // At another moment of a write for each of them.
+    await new Promise(resolve => setTimeout(resolve, index * 1.7))
+    running.child.kill('SIGKILL')
+    t.equal((await running.ended).signal, 'SIGKILL')
+    const ids = await idsIn(path)
+    const said = [...before, ...acknowledged(running)]
+    t.same(ids.slice(0, said.length), said, `after ${after}`)
+    // The one that was written but not acknowledged any more.
+    t.ok(ids.length <= said.length + 1)
+    const { record } = await addKey(path)
+    t.same(await idsIn(path), [...ids, record.id], 'and the next writer goes on from there')
+    t.same(await readdir(dirname(path)), ['api-keys.json'])
+  }))
+})
+
+t.test('a full disk is told, shows no key, and leaves the file as it was', async t => {
+  const path = await keyFile(t, Array.from({ length: 200 }, () => newKey().record))
+  const before = await readFile(path)
+  // A limit of the process stands in for the disk: that works everywhere, and fails the same write.
+  const run = start(t, 'sh', ['-c', 'ulimit -f 16; exec "$@"', 'sh', process.execPath, ...viaTsx, 'keys', 'create', '--name', 'late'], {
+    cwd: dirname(path), env: { API_KEYS_FILE: path, TSX_DISABLE_CACHE: '1' }
+  })
+  t.equal((await run.ended).code, 1)
+  t.equal(run.stdout(), '')
+  t.match(run.stderr(), /^The key file .* can not be written: .*; .*nothing was changed\n$/)
+  t.ok(before.equals(await readFile(path)))
+  t.same(await readdir(dirname(path)), ['api-keys.json'])
+  t.equal((await addKey(path)).record.name, 'test')
+})
+
+const broken: Array<[string, (path: string) => Promise<void>, RegExp]> = [
+  ['garbage', async path => { await writeFile(path, Buffer.from(Array.from({ length: 4096 }, (_, i) => i * 7 & 255))) }, /is not JSON/],
+  ['nothing', async path => { await truncate(path, 0) }, /is empty/],
+  ['half of it', async path => { await truncate(path, Math.floor((await stat(path)).size / 2)) }, /is not JSON/],
+  ['something else', async path => { await writeFile(path, '{"version":1,"keys":[{"id":"k"}]}') }, /can not be used: keys\[0\]/],
+  ['a directory', async path => { await rename(path, `${path}.old`); await mkdir(path) }, /is a directory/]
+]
+
+for (const [what, breakIt, sentence] of broken) {
+  t.test(`a file replaced by ${what} is neither read nor written over`, async t => {
+    const path = await keyFile(t, [newKey().record])
+    await breakIt(path)
+    await t.rejects(readKeyFile(path), { name: 'KeyFileError', wrong: sentence })
+    await t.rejects(addKey(path), { name: 'KeyFileError', wrong: sentence })
+    await t.rejects(readKeyFile(path), { name: 'KeyFileError', wrong: sentence })
+  })
+}
+
+t.test('a file in a directory that is not there says so', async t => {
+  await t.rejects(addKey(join(await directory(t), 'none', 'api-keys.json')), { name: 'KeyFileError', wrong: /directory does not exist/ })
+})
+
+t.test('a fault names the file and the way out in one sentence', async t => {
+  const path = join(await directory(t), 'api-keys.json')
+  const error: unknown = await readKeyFile(path).catch((error: unknown) => error)
+  if (!(error instanceof KeyFileError)) return t.fail('no fault')
+  t.match(error.message, new RegExp(`^The key file .*${basename(path)} does not exist; create it with: npm run keys -- create`))
+})
