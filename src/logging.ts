@@ -18,7 +18,10 @@ const textFields = new RegExp(
  */
 export function createRedactor (secrets: readonly string[] = []): (line: string) => string {
   const known = secretPattern(secrets)
+  // One pass tells that most lines hold nothing: the five below take ten times as long.
+  const hint = new RegExp(['eyJ', 'mcp_', 'authorization', 'api[_-]?key', 'cookie', 'bearer', 'basic', 'token', '[?&]key', ...known === null ? [] : [known.source]].join('|'), 'i')
   return line => {
+    if (!hint.test(line)) return line
     const blotted = line
       .replace(tokens, mask)
       .replace(jsonFields, `"$1"$2"${mask}"`)
@@ -108,9 +111,7 @@ export function loggerOptions ({ level = 'info', stream, secrets }: LogOptions):
 /** Replaces Fastify's two lines a request, which hold the query, by one that does not. */
 export class RequestLog extends LogController {
   override incomingRequest (request: FastifyRequest, reply: FastifyReply): void {
-    const onClose = (): void => logRequest(request, reply, true)
-    reply.raw.once('close', onClose)
-    reply.raw.once('finish', () => reply.raw.off('close', onClose))
+    reply.raw.once('close', () => { if (!reply.raw.writableFinished) logRequest(request, reply, true) })
   }
 
   override requestCompleted (error: Error | null | undefined, request: FastifyRequest, reply: FastifyReply): void {

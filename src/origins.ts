@@ -70,15 +70,19 @@ export function createEdge ({ origins = [], allowedHosts = [], publicUrl, loopba
   // A proxy may pass the name alone on, or spell the scheme's own port out.
   if (base !== null) allow(base.hostname, '', base.port === '' ? defaultPort(base.protocol) : base.port)
   const checksHost = ports.size > 0
+  // Nearly all requests name the same host.
+  let lastServed: string | undefined
 
   return {
     origins: [...listed],
     checksHost,
     servesHost: host => {
-      if (!checksHost) return true
+      if (!checksHost || (host !== undefined && host === lastServed)) return true
       const parsed = host === undefined ? null : parseHostHeader(host.toLowerCase())
       const known = parsed === null ? undefined : ports.get(parsed.name)
-      return known !== undefined && parsed !== null && (known.has('*') || known.has(parsed.port))
+      const isServed = known !== undefined && parsed !== null && (known.has('*') || known.has(parsed.port))
+      if (isServed) lastServed = host
+      return isServed
     },
     judgeOrigin: (origin, host) => {
       if (origin === undefined) return 'absent'
