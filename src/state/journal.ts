@@ -97,6 +97,7 @@ export class Journal {
       throw new StateError(`The state in ${this.#path} is damaged, so revoked credentials could be good again: restore it from a backup, or move it away to start without what it held.`)
     }
     for (const record of records) this.#apply(record)
+    this.#ledger.sweep(Date.now())
     const isNew = this.#tail.lines === 0
     if (isNew || this.#isWasteful()) await this.#rewrite()
     // Proves that it may be written.

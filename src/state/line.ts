@@ -24,7 +24,7 @@ export function readLine (line: string): Line {
   const [, length = '', sum = '', json = ''] = /^(\d{1,7}) ([0-9a-f]{16}) (.*)$/.exec(line) ?? []
   if (length === '') return /^\d{1,7}( [0-9a-f]{0,16})?$/.test(line) ? 'torn' : 'damaged'
   if (json.length < Number(length)) return json === '' || json.startsWith('{') ? 'torn' : 'damaged'
-  if (checksum(json) !== sum) return 'damaged'
+  if (json.length > Number(length) || checksum(json) !== sum) return 'damaged'
   const value: unknown = JSON.parse(json)
   return { value }
 }
