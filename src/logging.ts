@@ -111,7 +111,9 @@ export function loggerOptions ({ level = 'info', stream, secrets }: LogOptions):
 /** Replaces Fastify's two lines a request, which hold the query, by one that does not. */
 export class RequestLog extends LogController {
   override incomingRequest (request: FastifyRequest, reply: FastifyReply): void {
-    reply.raw.once('close', () => { if (!reply.raw.writableFinished) logRequest(request, reply, true) })
+    const onClose = (): void => logRequest(request, reply, true)
+    reply.raw.once('close', onClose)
+    reply.raw.once('finish', () => reply.raw.off('close', onClose))
   }
 
   override requestCompleted (error: Error | null | undefined, request: FastifyRequest, reply: FastifyReply): void {
