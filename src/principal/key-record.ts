@@ -55,9 +55,8 @@ const time = z.string().refine(isTime, 'is not a time such as 2026-01-31T12:00:0
 
 function isTime (text: string): boolean {
   if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z$/.test(text)) return false
-  const time = new Date(text)
-  // The 31st of February is read as the 3rd of March.
-  return !Number.isNaN(time.getTime()) && time.toISOString().startsWith(text.slice(0, 10))
+  // The 31st of February is read as the 3rd of March, and what is no time at all as NaN.
+  return new Date(text).getUTCDate() === Number(text.slice(8, 10))
 }
 
 const secretRecord = z.strictObject({

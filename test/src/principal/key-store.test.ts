@@ -196,9 +196,11 @@ t.test('a record of uses that can not be read or written is a warning and no mor
 t.test('ten thousand keys are read within a second, and the last is as good as the first', async t => {
   const keys = Array.from({ length: 10_000 }, (_, index) => newKey({ name: `key ${index}`, owner: 'ada', scopes: ['files:read'], lifetimeSeconds: 3600, cidrs: ['192.0.2.0/24'], rateLimitMax: 9 }))
   const path = await keyFile(t, keys.map(({ record }) => record))
-  const begun = performance.now()
+  // Time of the processor, not of the clock: other tests run meanwhile.
+  const before = process.cpuUsage()
   const { isGood } = await openStore(t, path)
-  t.ok(performance.now() - begun < 1000)
+  const { user, system } = process.cpuUsage(before)
+  t.ok(user + system < 1_000_000)
   t.ok(isGood(keys[0]?.key ?? ''))
   t.ok(isGood(keys.at(-1)?.key ?? ''))
   t.notOk(isGood(newKey().key))

@@ -1,0 +1,270 @@
+/** Managed keys in the whole service: whom they let in, from when, until when, and what shows of them. */
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import Fastify, { type FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import { buildApp, mcpAuth } from '../../src/app.js'
+import { revokeKey, rotateKey, setDisabled } from '../../src/principal/key-changes.js'
+import { changeKeyFile } from '../../src/principal/key-file.js'
+import { formatKeyFile, type KeyRecord } from '../../src/principal/key-record.js'
+import { addKey, directory, keyFile, newKey } from '../support/keys.js'
+import { logSink, type LogSink } from '../support/log-sink.js'
+import { until } from '../support/process.js'
+import { type Answer, callOf, modern, post, rpc } from '../support/service.js'
+import { say } from '../support/terminal.js'
+
+interface Served { readonly app: FastifyInstance, readonly log: LogSink }
+
+async function serve (t: Test, path: string, env: Record<string, string> = {}): Promise<Served> {
+  const log = logSink()
+  const app = await buildApp({ env: { API_KEYS_FILE: path, ...env }, logStream: log })
+  t.teardown(() => app.close())
+  return { app, log }
+}
+
+/** Who the key proves, as the tool tells it. */
+async function whoami (app: FastifyInstance, key: string): Promise<Answer['body']> {
+  return (await post(app, callOf('whoami'), { 'x-api-key': key })).body?.result?.structuredContent
+}
+
+async function statusOf (app: FastifyInstance, key: string): Promise<number> {
+  return (await post(app, rpc('tools/list'), { 'x-api-key': key })).status
+}
+
+/** Waits for a change to be taken up: asks until the status is another. Needs a budget above the default. */
+async function becomes (app: FastifyInstance, key: string, status: number): Promise<void> {
+  let last = 0
+  let isAsking = false
+  await until(() => {
+    if (!isAsking && last !== status) {
+      isAsking = true
+      statusOf(app, key).then(found => { last = found; isAsking = false }, () => { isAsking = false })
+    }
+    return last === status
+  })
+}
+
+const roomy = { PREAUTH_RATE_LIMIT_MAX: '100000', RATE_LIMIT_MAX: '100000' }
+
+t.test('a file of keys alone is enough to start with, and a key is who the file says', async t => {
+  const own = newKey()
+  const adas = newKey({ owner: 'ada', role: 'admin', scopes: ['files:*'], lifetimeSeconds: 3600 })
+  const { app } = await serve(t, await keyFile(t, [own.record, adas.record]))
+  t.match(await whoami(app, own.key), { id: `apikey:${own.record.id}`, role: 'user', scopes: [] })
+  t.match(await whoami(app, adas.key), { id: 'user:ada', role: 'admin', scopes: ['files:*'] })
+})
+
+t.test('a file without a key is a start, too, with nobody let in', async t => {
+  const { app } = await serve(t, await keyFile(t))
+  t.equal(await statusOf(app, newKey().key), 401)
+})
+
+t.test('managed keys, keys of the environment and tokens live side by side', async t => {
+  const { key } = newKey()
+  const { app } = await serve(t, await keyFile(t, [newKey().record]), { API_KEYS: 'a-key-in-the-environment' })
+  t.equal(await statusOf(app, 'a-key-in-the-environment'), 200)
+  t.equal(await statusOf(app, key), 401)
+})
+
+t.test('without its file the server does not start, and says how to make one', async t => {
+  const path = join(await directory(t), 'api-keys.json')
+  await t.rejects(buildApp({ env: { API_KEYS_FILE: path } }), {
+    name: 'ConfigError',
+    message: 'API_KEYS_FILE names a file that does not exist; create it with: npm run keys -- create --name <name>'
+  })
+})
+
+t.test('with a broken file the server does not start, and repeats nothing of it', async t => {
+  const path = await keyFile(t)
+  await writeFile(path, '{"version":1,"keys":[{"id":"secret"}]}')
+  await t.rejects(buildApp({ env: { API_KEYS_FILE: path } }), { name: 'ConfigError', message: /^API_KEYS_FILE names a file that can not be used: keys\[0\](?!.*secret)/ })
+})
+
+const past = new Date(Date.now() - 1000).toISOString()
+const refused: Array<[string, (record: KeyRecord) => KeyRecord[]]> = [
+  ['unknown', () => []],
+  ['revoked', record => [revokeKey([record], record.id).result]],
+  ['disabled', record => [setDisabled([record], record.id, true).result]],
+  ['expired', record => [{ ...record, expiresAt: past }]],
+  ['replaced', record => [rotateKey([record], record.id, 0).result.record]],
+  ['out of its network', record => [{ ...record, cidrs: ['10.0.0.0/8'] }]]
+]
+
+for (const [what, change] of refused) {
+  t.test(`a key that is ${what} is answered like a wrong one, to the letter, and only the log knows`, async t => {
+    const { record, key } = newKey()
+    const { app, log } = await serve(t, await keyFile(t, change(record)))
+    const [wrong, its] = [await post(app, rpc('tools/list'), { 'x-api-key': 'wrong' }), await post(app, rpc('tools/list'), { 'x-api-key': key })]
+    t.equal(its.status, 401)
+    t.same(comparable(its), comparable(wrong))
+    t.match(log.lines().findLast(({ msg }) => msg === 'request'), { reason: /the .*API key/ })
+  })
+}
+
+/** All of an answer but what differs with each request. */
+function comparable ({ status, headers, body }: Answer): object {
+  const { date, 'x-ratelimit-remaining': remaining, 'x-ratelimit-reset': reset, ratelimit, ...rest } = headers
+  const { requestId, ...data } = body.error.data
+  return { status, rest, error: { ...body.error, data } }
+}
+
+t.test('a key is held to its networks by the address of the request', async t => {
+  const { record, key } = newKey({ cidrs: ['192.0.2.0/24'] })
+  const { app } = await serve(t, await keyFile(t, [record]))
+  const from = async (remoteAddress: string): Promise<number> => (await app.inject({ method: 'POST', url: '/mcp', remoteAddress, headers: { 'x-api-key': key, 'content-type': 'application/json' }, payload: rpc('tools/list') })).statusCode
+  t.equal(await from('192.0.2.7'), 200)
+  t.equal(await from('::ffff:192.0.2.7'), 200)
+  t.equal(await from('198.51.100.7'), 401)
+})
+
+t.test('keys come and go while the server runs', async t => {
+  const path = await keyFile(t)
+  const { app } = await serve(t, path, roomy)
+  const { key, record } = await addKey(path)
+  await becomes(app, key, 200)
+  await changeKeyFile(path, records => setDisabled(records, record.id, true))
+  await becomes(app, key, 401)
+  await changeKeyFile(path, records => setDisabled(records, record.id, false))
+  await becomes(app, key, 200)
+  await changeKeyFile(path, records => revokeKey(records, record.id))
+  await becomes(app, key, 401)
+})
+
+/** Opens a stream, whose text is there once it has ended. */
+function listen (app: FastifyInstance, key: string): { text: () => string } {
+  let text = ''
+  const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
+  post(app, payload, { ...headers, accept: 'application/json, text/event-stream', 'x-api-key': key }).then(answer => { text = answer.text }, t.fail)
+  return { text: () => text }
+}
+
+t.test('the end of a key ends its open streams, and those of no other', async t => {
+  const path = await keyFile(t)
+  const [leaving, staying] = [await addKey(path, { owner: 'ada' }), await addKey(path, { owner: 'ada' })]
+  const { app } = await serve(t, path)
+  const [ends, stays] = [listen(app, leaving.key), listen(app, staying.key)]
+  await changeKeyFile(path, records => revokeKey(records, leaving.record.id))
+  await until(() => ends.text() !== '')
+  t.match(ends.text(), 'subscriptions/acknowledged')
+  t.equal(stays.text(), '')
+  await app.close()
+  await until(() => stays.text() !== '')
+})
+
+t.test('losing a role ends the streams that were opened with it', async t => {
+  const path = await keyFile(t)
+  const { key, record } = await addKey(path, { role: 'admin' })
+  const { app } = await serve(t, path)
+  const stream = listen(app, key)
+  await changeKeyFile(path, records => ({ records: records.map(record => ({ ...record, role: 'user' as const })), result: undefined }))
+  await until(() => stream.text() !== '')
+  t.match(await whoami(app, key), { id: `apikey:${record.id}`, role: 'user' })
+})
+
+t.test('a locked-out address lets a key pass that was good before, until it is revoked', async t => {
+  const path = await keyFile(t)
+  const { key, record } = await addKey(path)
+  const fresh = await addKey(path)
+  const { app } = await serve(t, path, { PREAUTH_RATE_LIMIT_MAX: '2' })
+  t.equal(await statusOf(app, key), 200)
+  for (let i = 0; i < 2; i++) t.equal(await statusOf(app, 'wrong'), 401)
+  t.equal(await statusOf(app, fresh.key), 429)
+  t.equal(await statusOf(app, key), 200)
+  await changeKeyFile(path, records => revokeKey(records, record.id))
+  await becomes(app, key, 429)
+})
+
+t.test('all keys of an owner share the owner\'s budget, and a key with a limit of its own has its own', async t => {
+  const path = await keyFile(t)
+  const [a, b, own] = [await addKey(path, { owner: 'ada' }), await addKey(path, { owner: 'ada' }), await addKey(path, { owner: 'ada', rateLimitMax: 3 })]
+  const { app } = await serve(t, path, { RATE_LIMIT_MAX: '2' })
+  const left = async (key: string): Promise<unknown> => {
+    const { status, headers } = await post(app, rpc('tools/list'), { 'x-api-key': key })
+    return [status, headers['x-ratelimit-limit'], headers['x-ratelimit-remaining']].map(Number)
+  }
+  t.same(await left(a.key), [200, 2, 1])
+  t.same(await left(b.key), [200, 2, 0])
+  t.same(await left(a.key), [429, 2, 0])
+  t.same(await left(own.key), [200, 3, 2])
+  t.match(await whoami(app, own.key), { id: 'user:ada', budget: { limit: 3, remaining: 1 } })
+  t.same(await left(own.key), [200, 3, 0])
+  t.same(await left(own.key), [429, 3, 0])
+})
+
+t.test('an owner shares nothing with a token\'s subject of that name, nor with a key of that name', async t => {
+  const path = await keyFile(t)
+  const { key, record } = await addKey(path)
+  const names = [(await addKey(path, { owner: `apikey:${record.id}` })).key, (await addKey(path, { owner: 'jwt:ada' })).key, (await addKey(path, { owner: 'ada' })).key]
+  const { app } = await serve(t, path)
+  const ids = await Promise.all([key, ...names].map(async key => (await whoami(app, key)).id))
+  t.same(ids, [`apikey:${record.id}`, `user:apikey:${record.id}`, 'user:jwt:ada', 'user:ada'])
+})
+
+t.test('a file that breaks while the server runs leaves it serving, with a line in the log', async t => {
+  const path = await keyFile(t)
+  const { key } = await addKey(path)
+  const { app, log } = await serve(t, path, roomy)
+  await writeFile(path, 'garbage')
+  await until(() => log.lines().some(({ level }) => level === 50))
+  t.equal(await statusOf(app, key), 200)
+  t.match(log.lines().filter(({ level }) => level === 50), [{ msg: /stay in force/, problem: /is not JSON/ }])
+  const next = newKey()
+  await writeFile(path, formatKeyFile([next.record]))
+  await becomes(app, next.key, 200)
+  t.equal(await statusOf(app, key), 401)
+})
+
+t.test('two places of one host have keys of their own', async t => {
+  const [one, two] = [newKey(), newKey()]
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(mcpAuth, { prefix: '/one', apiKeysFile: await keyFile(t, [one.record]) })
+  await app.register(mcpAuth, { prefix: '/two', apiKeysFile: await keyFile(t, [two.record]) })
+  const statuses = async (key: string): Promise<number[]> => await Promise.all(['/one/mcp', '/two/mcp'].map(async url => (await post(app, rpc('tools/list'), { 'x-api-key': key }, url)).status))
+  t.same(await statuses(one.key), [200, 401])
+  t.same(await statuses(two.key), [401, 200])
+})
+
+t.test('the last use shows in the list once the server has written it', async t => {
+  const path = await keyFile(t)
+  const { key, record } = await addKey(path)
+  const { app } = await serve(t, path)
+  await statusOf(app, key)
+  await app.close()
+  const { stdout } = await say(['keys', 'show', record.id, '--json'], dirname(path), { API_KEYS_FILE: path })
+  t.match(JSON.parse(stdout).lastUsedAt, /^\d{4}-/)
+})
+
+t.test('no part of a secret is in a file, a log line, an answer or on stderr', async t => {
+  const path = join(await directory(t), 'api-keys.json')
+  const env = { API_KEYS_FILE: path }
+  const spoken: string[] = []
+  const keys = async (args: string[], input = ''): Promise<string> => {
+    const { stdout, stderr } = await say(['keys', ...args], dirname(path), env, input)
+    spoken.push(stderr)
+    return stdout
+  }
+  const shown = await keys(['create', '--name', 'a'])
+  const { id, key } = JSON.parse(await keys(['create', '--name', 'b', '--json']))
+  const old = 'an-imported-key-0123456789'
+  spoken.push(await keys(['import', '--name', 'c'], old))
+  const { app, log } = await serve(t, path, { ...roomy, LOG_LEVEL: 'trace' })
+  const rotated = await keys(['rotate', id, '--grace', '1h'])
+  await becomes(app, rotated, 200)
+  for (const secret of [shown, key, old, rotated, `${key}x`, key.slice(0, -1)]) {
+    spoken.push((await post(app, callOf('whoami'), { 'x-api-key': secret })).text)
+    spoken.push(await keys(['verify', '--json'], secret))
+  }
+  spoken.push(await keys(['revoke', id]), await keys(['list']), await keys(['list', '--json']), await keys(['show', id, '--json']))
+  await becomes(app, key, 401)
+  await app.close()
+  const files = await Promise.all((await readdir(dirname(path))).map(async name => await readFile(join(dirname(path), name), 'utf8')))
+  t.ok(files.length > 1)
+  t.match(log.text(), 'the API key was revoked')
+  const everything = [...files, ...spoken, log.text()].join('\n')
+  for (const secret of [shown, key, rotated].map(key => key.split('_')[2] ?? '').concat(old)) {
+    for (let i = 0; i + 8 <= secret.length; i++) {
+      if (everything.includes(secret.slice(i, i + 8))) return t.fail('a part of a secret was written')
+    }
+  }
+})
