@@ -1,11 +1,12 @@
 /** The process: reads the environment, builds the app, listens, and ends in order. */
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
-import { buildApp } from './app.js'
+import { type AppOptions, buildApp } from './app.js'
 import { endpointOf, loadConfig, type Config, type Environment } from './config.js'
 import { drainOnEnd } from './drain.js'
 
-export interface ServerOptions {
+/** Tools, resources, prompts and what else an endpoint has, beside the settings of the environment. */
+export interface ServerOptions extends Omit<AppOptions, 'config'> {
   /** The environment. `process.env` where left out. */
   readonly env?: Environment
   /** As in `loadConfig`: a path, `true` for `./.env` (default), `false` for none. */
@@ -23,9 +24,9 @@ export class StartError extends Error {
  * Starts the server and leaves the end of the process to it. Throws a `ConfigError` on faulty
  * settings, and a `StartError` where the address can not be had.
  */
-export async function startServer ({ env = process.env, dotenv = true, announce = toStderr }: ServerOptions = {}): Promise<FastifyInstance> {
+export async function startServer ({ env = process.env, dotenv = true, announce = toStderr, ...rest }: ServerOptions = {}): Promise<FastifyInstance> {
   const { config, warnings } = loadConfig({ env, dotenv })
-  const app = await buildApp({ config })
+  const app = await buildApp({ ...rest, config })
   for (const warning of warnings) app.log.warn(warning)
   drainOnEnd(app)
   await listen(app, config)
