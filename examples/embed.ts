@@ -1,0 +1,70 @@
+/** MCP inside an app of your own, in both ways: `npx tsx examples/embed.ts` */
+import { pathToFileURL } from 'node:url'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { z } from 'zod'
+// In your project: from 'fastify-mcp-auth/plugins/auth', and so on
+import auth from '../plugins/auth.js'
+import cors from '../plugins/cors.js'
+import errors from '../plugins/errors.js'
+import mcp from '../plugins/mcp.js'
+import preauthLimit from '../plugins/preauth-limit.js'
+import principalLimit from '../plugins/principal-limit.js'
+// In your project: from 'fastify-mcp-auth'
+import { defineTool, mcpAuth } from '../src/index.js'
+
+const prices = new Map([['apple', 30], ['pear', 45]])
+
+const price = defineTool({
+  name: 'price',
+  description: 'What a fruit costs, in cents.',
+  input: z.object({ fruit: z.string() }),
+  handler: ({ fruit }) => String(prices.get(fruit) ?? 'not for sale')
+})
+
+const reprice = defineTool({
+  name: 'reprice',
+  description: 'Changes what a fruit costs.',
+  input: z.object({ fruit: z.string(), cents: z.number().int().positive() }),
+  access: { roles: ['admin'] },
+  handler: ({ fruit, cents }) => {
+    prices.set(fruit, cents)
+    return `${fruit} is at ${cents}`
+  }
+})
+
+export interface ShopOptions {
+  /** What partners send as `x-api-key`. */
+  readonly partnerKeys: readonly string[]
+  /** Signs the tokens of the staff; at least 32 bytes. */
+  readonly staffSecret: string
+}
+
+export async function buildShop ({ partnerKeys, staffSecret }: ShopOptions): Promise<FastifyInstance> {
+  const app = Fastify()
+
+  // Your own routes stay as they were: no credential, no limit, your errors.
+  app.get('/', async () => ({ fruits: [...prices.keys()] }))
+
+  // All together, under a prefix: POST /partners/mcp
+  await app.register(mcpAuth, { prefix: '/partners', apiKeys: partnerKeys, rateLimit: { max: 30 }, tools: [price] })
+
+  // One by one, in this order and in a scope of their own: POST /staff/mcp
+  await app.register(async staff => {
+    await staff.register(errors)
+    await staff.register(cors)
+    await staff.register(preauthLimit, { max: 10 })
+    await staff.register(auth, { jwt: { secret: staffSecret } })
+    await staff.register(principalLimit, { max: 1000 })
+    await staff.register(mcp, { tools: [price, reprice] })
+    // What else is in this scope asks for the same credential.
+    staff.get('/me', async ({ principal }) => ({ id: principal?.id, role: principal?.role }))
+  }, { prefix: '/staff' })
+
+  return app
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const { PARTNER_KEYS = '', STAFF_SECRET = '' } = process.env
+  const app = await buildShop({ partnerKeys: PARTNER_KEYS.split(','), staffSecret: STAFF_SECRET })
+  await app.listen({ port: 3000 })
+}
