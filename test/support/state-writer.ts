@@ -1,0 +1,13 @@
+/** A process that mints records one after the other and says which are acknowledged. Arguments: directory, count. */
+import { writeSync } from 'node:fs'
+import { State } from '../../src/state/state.js'
+import { mintedRecord } from './state.js'
+
+const [directory = '', count = '200'] = process.argv.slice(2)
+const state = await State.open({ directory })
+for (let i = 0; i < Number(count); i++) {
+  const minted = mintedRecord()
+  await state.mint(minted)
+  writeSync(1, `${minted.id}\n`)
+}
+await state.close()

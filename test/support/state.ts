@@ -1,0 +1,27 @@
+/** States and records for tests. */
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { commandLine, type Minted } from '../../src/state/records.js'
+import { State, type StateOptions } from '../../src/state/state.js'
+
+/** A path for a state directory, which is not there yet; gone at the test's end. */
+export async function statePath (t: Test): Promise<string> {
+  const parent = await mkdtemp(join(tmpdir(), 'state-'))
+  t.teardown(() => rm(parent, { recursive: true, force: true }))
+  return join(parent, 'state')
+}
+
+/** Closed at the test's end. */
+export async function openState (t: Test, options: StateOptions = {}): Promise<State> {
+  const state = await State.open({ pollMs: 20, ...options })
+  t.teardown(() => state.close())
+  return state
+}
+
+export function mintedRecord (given: Partial<Minted> = {}): Minted {
+  const at = Date.now()
+  return { kind: 'minted', id: randomUUID(), subject: 'ada', role: 'user', scopes: [], at, expiresAt: at + 3_600_000, by: commandLine, ...given }
+}
