@@ -6,7 +6,7 @@ import { ProviderError } from './remote-json.js'
 export interface KeySetOptions {
   /** Fetches the set. Must end when the signal does. */
   readonly load: (signal: AbortSignal) => Promise<unknown>
-  /** Milliseconds for one fetch with all its steps. Default 2,500. */
+  /** Milliseconds for one fetch with all its steps. Default 2,000. */
   readonly timeoutMs?: number
   /** Milliseconds in which only the first unknown key id makes us fetch. Default 10,000. */
   readonly cooldownMs?: number
@@ -32,7 +32,7 @@ interface Loaded {
   readonly loadedAt: number
 }
 
-export function createKeySet ({ load, timeoutMs = 2500, cooldownMs = 10_000, maxAgeMs = 600_000, retryMs = 3000 }: KeySetOptions): KeySet {
+export function createKeySet ({ load, timeoutMs = 2000, cooldownMs = 10_000, maxAgeMs = 600_000, retryMs = 3000 }: KeySetOptions): KeySet {
   let loaded: Loaded | undefined
   /** Of the last fetch, where it failed. */
   let failure: { readonly at: number, readonly why: string } | undefined

@@ -1,0 +1,370 @@
+/** A protected resource of a real identity provider: what clients find out by themselves, and which tokens are good. */
+import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport, UnauthorizedError as ModernUnauthorizedError } from '@modelcontextprotocol/client'
+import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js'
+import { Client } from '@modelcontextprotocol/sdk/client/index.js'
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import Fastify, { type FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import { type AppOptions, buildApp, mcpAuth } from '../../src/app.js'
+import { generateToken } from '../../src/principal/token.js'
+import { defineTool } from '../../src/tools/tool.js'
+import { claimsOf, fakeIssuer, json, sign, signingKey } from '../support/issuer.js'
+import { logSink } from '../support/log-sink.js'
+import { OAuthMemory } from '../support/oauth-client.js'
+import { type ProviderOptions, registered, type RunningProvider, runningProvider } from '../support/provider.js'
+import { adaKey, callOf, listening, modern, post, rpc, withKey, withToken } from '../support/service.js'
+import { inSeconds, secret } from '../support/tokens.js'
+
+const key = await signingKey('ES256', 'first')
+const otherKey = await signingKey('ES256', 'second')
+const publicUrl = 'https://mcp.example.com'
+const resource = `${publicUrl}/mcp`
+const metadataUrl = `${publicUrl}/.well-known/oauth-protected-resource/mcp`
+
+const writeFile = defineTool({
+  name: 'write-file',
+  access: { scopes: ['files:write'], denied: 'challenge' },
+  handler: (_args, { principal }) => `written by ${principal.id}`
+})
+
+/** The service for the tokens of `issuer` alone, unless `env` says more. Closed at the test's end. */
+async function resourceServer (t: Test, issuer: string, { env = {}, ...options }: AppOptions = {}): Promise<FastifyInstance> {
+  const app = await buildApp({ env: { JWT_ISSUER: issuer, PUBLIC_URL: publicUrl, ...env }, logStream: logSink(), tools: [writeFile], ...options })
+  t.teardown(() => app.close())
+  return app
+}
+
+async function both (t: Test, options: Partial<ProviderOptions> = {}, settings: AppOptions = {}): Promise<{ provider: RunningProvider, app: FastifyInstance }> {
+  const provider = await runningProvider(t, { key, ...options })
+  return { provider, app: await resourceServer(t, provider.issuer, settings) }
+}
+
+const bearer = (token: string): { authorization: string } => ({ authorization: `Bearer ${token}` })
+const whoami = callOf('whoami')
+
+const thrownBy = async (work: Promise<unknown>): Promise<unknown> => await work.then(() => undefined, (error: unknown) => error)
+/** The SDK sent the person to the provider, and waits. */
+const isUnauthorized = (error: unknown): boolean => error instanceof UnauthorizedError || error instanceof ModernUnauthorizedError
+
+/** As a proxy does: the public address leads to the real one. */
+async function proxyTo (app: FastifyInstance): Promise<typeof fetch> {
+  const base = await listening(app)
+  return async (input, init) => {
+    const url = new URL(input instanceof Request ? input.url : input)
+    return await fetch(url.origin === publicUrl ? new URL(url.pathname + url.search, base) : url, init)
+  }
+}
+
+for (const [what, connect] of [
+  ['of the 2025 revisions', async (authProvider: OAuthMemory, fetch: never) => {
+    const client = new Client({ name: 'tests', version: '1' })
+    const transport = new StreamableHTTPClientTransport(new URL(resource), { authProvider, fetch })
+    return { client, transport, connected: client.connect(transport as never) }
+  }],
+  ['of 2026-07-28', async (authProvider: OAuthMemory, fetch: never) => {
+    const client = new ModernClient({ name: 'tests', version: '1' }, { versionNegotiation: { mode: 'auto' } })
+    const transport = new ModernTransport(new URL(resource), { authProvider: authProvider as never, fetch })
+    return { client, transport, connected: client.connect(transport) }
+  }]
+] as const) {
+  t.test(`a client ${what} finds the provider by our refusal, gets a token for us and calls a tool`, async (t) => {
+    const { provider, app } = await both(t, {}, { env: { OAUTH_SCOPES: 'mcp:tools' } })
+    const proxy = await proxyTo(app) as never
+    const memory = new OAuthMemory()
+    const stranger = await connect(memory, proxy)
+    t.ok(isUnauthorized(await thrownBy(stranger.connected)))
+    const [asked] = memory.redirects
+    t.match(Object.fromEntries(asked?.searchParams ?? []), { response_type: 'code', code_challenge_method: 'S256', resource, scope: /\bmcp:tools\b/ })
+    const back = await provider.consent(asked ?? new URL(resource))
+    const code = back.searchParams.get('code') ?? ''
+    await stranger.transport.finishAuth(what.includes('2026') ? back.searchParams as never : code)
+
+    const { client, connected } = await connect(memory, proxy)
+    await connected
+    t.teardown(() => client.close())
+    t.match(await client.callTool({ name: 'whoami', arguments: {} }), { structuredContent: { id: 'oauth:ada', role: 'user', scopes: ['mcp:tools'], method: 'jwt' } })
+  })
+}
+
+t.test('a client steps up when a tool needs a scope more', async (t) => {
+  const { provider, app } = await both(t, {}, { env: { OAUTH_SCOPES: 'mcp:tools' } })
+  const proxy = await proxyTo(app) as never
+  const memory = new OAuthMemory({ client_id: registered.client_id })
+  const connect = async (): Promise<{ client: Client, transport: StreamableHTTPClientTransport }> => {
+    const client = new Client({ name: 'tests', version: '1' })
+    const transport = new StreamableHTTPClientTransport(new URL(resource), { authProvider: memory, fetch: proxy })
+    t.teardown(() => client.close())
+    await client.connect(transport as never).catch(async error => {
+      if (!isUnauthorized(error)) throw error
+      await finish(transport)
+    })
+    return { client, transport }
+  }
+  const finish = async (transport: StreamableHTTPClientTransport): Promise<void> => {
+    const back = await provider.consent(memory.redirects.at(-1) ?? new URL(resource))
+    await transport.finishAuth(back.searchParams.get('code') ?? '')
+  }
+  await connect()
+  const { client, transport } = await connect()
+  t.ok(isUnauthorized(await thrownBy(client.callTool({ name: 'write-file', arguments: {} }))))
+  t.match(memory.redirects.at(-1)?.searchParams.get('scope'), /\bfiles:write\b/)
+  await finish(transport)
+  t.match(await client.callTool({ name: 'write-file', arguments: {} }), { content: [{ text: 'written by oauth:ada' }] })
+})
+
+t.test('the metadata is told to everybody, from the settings alone', async (t) => {
+  const app = await resourceServer(t, 'https://id.example.com/')
+  for (const path of ['', '/mcp']) {
+    const response = await app.inject({ url: `/.well-known/oauth-protected-resource${path}`, headers: { host: 'evil.example.com', origin: 'https://evil.example.com' } })
+    t.equal(response.statusCode, 200)
+    t.equal(response.headers['access-control-allow-origin'], '*')
+    t.same(response.json(), { resource, authorization_servers: ['https://id.example.com/'], bearer_methods_supported: ['header'] })
+    t.notOk('x-ratelimit-limit' in response.headers)
+  }
+})
+
+t.test('a challenge tells where the metadata is and what to ask for, and an error only to who presented something', async (t) => {
+  const app = await resourceServer(t, 'https://id.example.com', { env: { OAUTH_SCOPES: 'mcp:tools,mcp:read' } })
+  const rest = `scope="mcp:tools mcp:read", resource_metadata="${metadataUrl}"`
+  t.equal((await post(app, whoami, {})).headers['www-authenticate'], `Bearer realm="mcp", ${rest}`)
+  t.equal((await post(app, whoami, bearer('abc'))).headers['www-authenticate'], `Bearer realm="mcp", error="invalid_token", ${rest}`)
+})
+
+t.test('below a path everything is built from the public address', async (t) => {
+  const app = await resourceServer(t, 'https://id.example.com', { env: { PUBLIC_URL: 'https://example.com/team' } })
+  const { headers } = await post(app, whoami, {})
+  t.match(headers['www-authenticate'], 'resource_metadata="https://example.com/team/.well-known/oauth-protected-resource/mcp"')
+  for (const path of ['', '/mcp', '/team/mcp']) {
+    t.match((await app.inject(`/.well-known/oauth-protected-resource${path}`)).json(), { resource: 'https://example.com/team/mcp' })
+  }
+})
+
+for (const [what, env] of [
+  ['without an issuer', { API_KEYS: adaKey, PUBLIC_URL: publicUrl }],
+  ['without a public address', { JWT_ISSUER: 'https://id.example.com', JWT_AUDIENCE: 'team' }]
+] as const) {
+  t.test(`${what} the metadata is not found, which costs nothing, and no challenge tells of it`, async (t) => {
+    const app = await buildApp({ env, logStream: logSink() })
+    t.teardown(() => app.close())
+    for (const path of ['', '/mcp']) {
+      const response = await app.inject(`/.well-known/oauth-protected-resource${path}`)
+      t.equal(response.statusCode, 404)
+      t.equal(response.json().code, 'MCP_ERR_NOT_FOUND')
+    }
+    const refused = await post(app, whoami, {})
+    t.equal(refused.headers['www-authenticate'], 'Bearer realm="mcp"')
+    t.equal(refused.headers['x-ratelimit-remaining'], '29')
+  })
+}
+
+for (const [what, name, isGood] of [
+  ['the endpoint', resource, true], ['the endpoint with a slash', `${resource}/`, true], ['a name from the settings', 'urn:team', true],
+  ['the base alone', publicUrl, false], ['the base with a slash', `${publicUrl}/`, false], ['another path', `${publicUrl}/mcp2`, false], ['another server', 'https://other.example.com/mcp', false]
+] as const) {
+  t.test(`a token that the provider made for ${what} is ${isGood ? '' : 'not '}good`, async (t) => {
+    const { provider, app } = await both(t, {}, { env: { JWT_AUDIENCE: 'urn:team' } })
+    t.equal((await post(app, whoami, bearer(await provider.token(name)))).status, isGood ? 200 : 401)
+  })
+}
+
+t.test('a token of another provider with the same keys is not good', async (t) => {
+  const { app } = await both(t)
+  const other = await runningProvider(t, { key })
+  t.equal((await post(app, whoami, bearer(await other.token(resource)))).status, 401)
+})
+
+t.test('a token by our own secret is not good where it names the provider', async (t) => {
+  const { provider, app } = await both(t, {}, { env: { JWT_SECRET: secret } })
+  const token = generateToken('ada', 'admin', '1h', { secret, issuer: provider.issuer, audience: resource })
+  t.equal((await post(app, whoami, bearer(token))).status, 401)
+  t.equal((await post(app, whoami, withToken('ada'))).body.result.structuredContent.id, 'jwt:ada')
+})
+
+t.test('a token that the provider signed with our secret is not good', async (t) => {
+  const { provider, app } = await both(t, { tokens: { jwt: { sign: { alg: 'HS256', key: Buffer.from(secret) } } } }, { env: { JWT_SECRET: secret } })
+  const token = await provider.token(resource)
+  t.match(JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()), { alg: 'HS256' })
+  t.equal((await post(app, whoami, bearer(token))).status, 401)
+})
+
+t.test('the same name at the provider, in our tokens and among our keys are three callers', async (t) => {
+  const fake = await fakeIssuer(t, key)
+  const app = await resourceServer(t, fake.issuer, { env: { JWT_SECRET: secret, API_KEYS: adaKey } })
+  const ids = new Set<string>()
+  for (const credential of [bearer(await sign(key, claimsOf(fake.issuer))), withToken('ada'), withKey, bearer(await sign(key, claimsOf(fake.issuer, { sub: 'jwt:ada' })))]) {
+    ids.add((await post(app, whoami, credential)).body.result.structuredContent.id)
+  }
+  t.equal(ids.size, 4)
+})
+
+t.test('the roles of the provider are those that the settings map', async (t) => {
+  const { provider, app } = await both(t, { claims: { realm_access: { roles: ['staff'] } } }, { env: { JWT_ROLES_CLAIM: 'realm_access.roles', JWT_ADMIN_ROLE: 'staff' } })
+  t.equal((await post(app, whoami, bearer(await provider.token(resource)))).body.result.structuredContent.role, 'admin')
+})
+
+t.test('a key that is new at the provider is good at once, and the old one no longer when the keys are read again', async (t) => {
+  const { provider, app } = await both(t, {}, { env: { PREAUTH_KNOWN_TTL_MS: '0' } })
+  const old = await provider.token(resource)
+  t.equal((await post(app, whoami, bearer(old))).status, 200)
+  await provider.rotate(otherKey)
+  t.equal((await post(app, whoami, bearer(await provider.token(resource)))).status, 200)
+  t.equal((await post(app, whoami, bearer(old))).status, 401)
+})
+
+t.test('while the provider is away, known keys are good and nobody pays for the others', async (t) => {
+  const { provider, app } = await both(t, {}, { env: { PREAUTH_KNOWN_TTL_MS: '0', PREAUTH_RATE_LIMIT_MAX: '1' } })
+  const token = await provider.token(resource)
+  await provider.rotate(otherKey)
+  const next = await provider.token(resource)
+  await provider.rotate(key)
+  t.equal((await post(app, whoami, bearer(token))).status, 200)
+  await provider.stop()
+  t.equal((await post(app, whoami, bearer(token))).status, 200)
+  for (let i = 0; i < 3; i++) {
+    const { status, headers, body } = await post(app, whoami, bearer(next))
+    t.equal(status, 503)
+    t.match(headers, { 'retry-after': /^[123]$/ })
+    t.match(body.error.data, { code: 'MCP_ERR_UNAVAILABLE', retryAfterMs: Number })
+    t.notOk('www-authenticate' in headers)
+  }
+  t.equal((await post(app, whoami, {})).status, 401, 'the one try of this address is still there')
+})
+
+t.test('a provider that hangs is given up within three seconds', async (t) => {
+  const fake = await fakeIssuer(t)
+  fake.answer('/.well-known/openid-configuration', () => {})
+  const app = await resourceServer(t, fake.issuer)
+  const began = performance.now()
+  const { status, headers } = await post(app, whoami, bearer(await sign(key, claimsOf(fake.issuer))))
+  t.equal(status, 503)
+  t.ok(Number(headers['retry-after']) >= 1)
+  t.ok(performance.now() - began < 3000)
+})
+
+t.test('a bad key beside a token that can not be judged right now is refused and counted', async (t) => {
+  const fake = await fakeIssuer(t)
+  await fake.stop()
+  const app = await resourceServer(t, fake.issuer, { env: { API_KEYS: adaKey } })
+  const token = bearer(await sign(key, claimsOf(fake.issuer)))
+  t.match(await post(app, whoami, { ...token, 'x-api-key': 'a-key-that-is-wrong' }), { status: 401, headers: { 'x-ratelimit-remaining': '29' } })
+  t.match(await post(app, whoami, { ...token, ...withKey }), { status: 503 })
+})
+
+t.test('60 tokens with unknown keys are 60 refusals and a handful of fetches', async (t) => {
+  const fake = await fakeIssuer(t, key)
+  const app = await resourceServer(t, fake.issuer, { env: { PREAUTH_RATE_LIMIT_MAX: '1000' } })
+  t.equal((await post(app, whoami, bearer(await sign(key, claimsOf(fake.issuer))))).status, 200)
+  const tokens = await Promise.all(Array.from({ length: 60 }, (_, i) => sign(otherKey, claimsOf(fake.issuer), { kid: `unknown-${i}` })))
+  const answers = await Promise.all(tokens.map(token => post(app, whoami, bearer(token))))
+  t.same(new Set(answers.map(({ status }) => status)), new Set([401]))
+  t.ok(fake.requests.length <= 4, `${fake.requests.length} fetches`)
+})
+
+for (const [what, spoil] of [
+  ['a redirect', (issuer: string) => (_request: unknown, response: { writeHead: (status: number, headers: object) => { end: () => void } }) => { response.writeHead(302, { location: `${issuer}/elsewhere` }).end() }],
+  ['HTML', () => (_request: unknown, response: { writeHead: (status: number, headers: object) => { end: (text: string) => void } }) => { response.writeHead(200, { 'content-type': 'text/html' }).end('<html>') }],
+  ['10 MB', () => json({ keys: [key.jwk], padding: 'x'.repeat(10_000_000) })]
+] as Array<[string, (issuer: string) => ReturnType<typeof json>]>) {
+  t.test(`${what} in place of the keys is 503, and the log knows why`, async (t) => {
+    const fake = await fakeIssuer(t)
+    fake.answer('/elsewhere', json({ keys: [key.jwk] }))
+    fake.answer('/jwks', spoil(fake.issuer))
+    const logStream = logSink()
+    const app = await resourceServer(t, fake.issuer, { logStream })
+    t.equal((await post(app, whoami, bearer(await sign(key, claimsOf(fake.issuer))))).status, 503)
+    t.match(logStream.lines().at(-1), { code: 'MCP_ERR_UNAVAILABLE', reason: /keys can not be had: its? / })
+    t.notOk(fake.requests.includes('/elsewhere'))
+  })
+}
+
+t.test('a tool that asks for a scope is listed, and challenges who comes with a token of the provider', async (t) => {
+  const { provider, app } = await both(t)
+  const token = bearer(await provider.token(resource))
+  t.match((await post(app, rpc('tools/list'), token)).body.result.tools, [{ name: 'whoami' }, { name: 'write-file' }])
+  for (const { headers, payload } of [{ headers: {}, payload: callOf('write-file', {}, 7) }, modern('tools/call', { name: 'write-file' }, 7)]) {
+    const answer = await post(app, payload, { ...token, ...headers })
+    t.match(answer, { status: 403, body: { id: 7, error: { data: { code: 'MCP_ERR_INSUFFICIENT_SCOPE', scope: 'files:write' } } } })
+    t.equal(answer.headers['www-authenticate'], `Bearer realm="mcp", error="insufficient_scope", scope="files:write", resource_metadata="${metadataUrl}"`)
+  }
+  t.match(await post(app, callOf('write-file'), bearer(await provider.token(resource, 'files:write'))), { status: 200, body: { result: { content: [{ text: 'written by oauth:machine' }] } } })
+})
+
+t.test('a tool that no scope would open is hidden from who has no other right to it', async (t) => {
+  const adminOnly = defineTool({ name: 'admin-only', access: { roles: ['admin'], scopes: ['files:write'], denied: 'challenge' }, handler: () => 'done' })
+  const { provider, app } = await both(t, {}, { tools: [adminOnly] })
+  const token = bearer(await provider.token(resource))
+  t.same((await post(app, rpc('tools/list'), token)).body.result.tools.map(({ name }: { name: string }) => name), ['whoami'])
+  t.match(await post(app, callOf('admin-only'), token), { status: 200, body: { error: { data: { code: 'MCP_ERR_UNKNOWN_TOOL' } } } })
+})
+
+t.test('callers without a provider to go to meet no challenge for scopes', async (t) => {
+  const { app } = await both(t, {}, { env: { JWT_SECRET: secret, API_KEYS: adaKey } })
+  for (const credential of [withKey, withToken('ada')]) {
+    t.match(await post(app, callOf('write-file'), credential), { status: 200, body: { error: { data: { code: 'MCP_ERR_UNKNOWN_TOOL' } } } })
+  }
+})
+
+t.test('a stream ends when the token of the provider does', async (t) => {
+  const { provider, app } = await both(t, { tokens: { accessTokenTTL: 2 } })
+  const url = await listening(app)
+  const token = await provider.token(resource)
+  const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
+  const response = await fetch(`${url}/mcp`, {
+    method: 'POST', headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers, ...bearer(token) }, body: JSON.stringify(payload)
+  })
+  t.equal(response.status, 200)
+  t.match(response.headers.get('content-type'), /^text\/event-stream/)
+  await response.text()
+  const { exp } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { exp: number }
+  t.ok(Date.now() >= exp * 1000)
+  t.equal((await post(app, whoami, bearer(token))).status, 401, 'though it was verified a moment ago')
+})
+
+t.test('a clock that is behind ours is tolerated as far as the settings say', async (t) => {
+  const fake = await fakeIssuer(t, key)
+  const token = bearer(await sign(key, claimsOf(fake.issuer, { exp: inSeconds(-2) })))
+  t.equal((await post(await resourceServer(t, fake.issuer), whoami, token)).status, 401)
+  t.equal((await post(await resourceServer(t, fake.issuer, { env: { JWT_CLOCK_TOLERANCE: '60' } }), whoami, token)).status, 200)
+})
+
+t.test('after a rotation of our own secret the tokens of before are good, and new ones by the new', async (t) => {
+  const env = { JWT_SECRET: 'the-secret-of-today-of-32-bytes-or-more', JWT_SECRET_PREVIOUS: secret }
+  const app = await buildApp({ env, logStream: logSink() })
+  t.teardown(() => app.close())
+  t.equal((await post(app, whoami, withToken('ada'))).status, 200)
+  const minted = await post(app, callOf('generate-token', { userId: 'bob' }), withToken('root', 'admin'))
+  const { token } = minted.body.result.structuredContent
+  t.equal((await post(app, whoami, bearer(token))).status, 200)
+  const rotated = await buildApp({ env: { JWT_SECRET: env.JWT_SECRET }, logStream: logSink() })
+  t.teardown(() => rotated.close())
+  t.equal((await post(rotated, whoami, bearer(token))).status, 200)
+  t.equal((await post(rotated, whoami, withToken('ada'))).status, 401)
+})
+
+t.test('a token for another server is not good here, though our secret signed it', async (t) => {
+  const app = await buildApp({ env: { JWT_SECRET: secret, PUBLIC_URL: publicUrl }, logStream: logSink() })
+  t.teardown(() => app.close())
+  t.equal((await post(app, whoami, bearer(generateToken('ada', 'user', '1h', { secret, audience: 'https://other.example.com/mcp' })))).status, 401)
+  t.equal((await post(app, whoami, bearer(generateToken('ada', 'user', '1h', { secret, audience: resource })))).status, 200)
+  t.equal((await post(app, whoami, withToken('ada'))).status, 200)
+})
+
+t.test("two chains in a host's app trust each its own issuer", async (t) => {
+  const [one, two] = [await fakeIssuer(t, key), await fakeIssuer(t, key)]
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(mcpAuth, { prefix: '/one', publicUrl: `${publicUrl}/one`, loopback: true, oauth: { issuer: one.issuer } })
+  await app.register(mcpAuth, { prefix: '/two', publicUrl: `${publicUrl}/two`, loopback: true, oauth: { issuer: two.issuer } })
+  const token = async (issuer: string, name: string): Promise<{ authorization: string }> => bearer(await sign(key, claimsOf(issuer, { aud: `${publicUrl}/${name}/mcp` })))
+  t.equal((await post(app, whoami, await token(one.issuer, 'one'), '/one/mcp')).status, 200)
+  t.equal((await post(app, whoami, await token(two.issuer, 'two'), '/two/mcp')).status, 200)
+  t.equal((await post(app, whoami, await token(two.issuer, 'one'), '/one/mcp')).status, 401)
+  t.equal((await post(app, whoami, await token(two.issuer, 'two'), '/one/mcp')).status, 401)
+  t.match((await app.inject('/two/.well-known/oauth-protected-resource/mcp')).json(), { resource: `${publicUrl}/two/mcp`, authorization_servers: [two.issuer] })
+})
+
+t.test('an issuer without a name for this server is refused at the start', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await t.rejects(async () => await app.register(mcpAuth, { prefix: '/one', oauth: { issuer: 'https://id.example.com' } }), /publicUrl/)
+})

@@ -1,0 +1,60 @@
+/** What clients are told about the identity provider, by the plugin alone. */
+import Fastify, { type FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import cors from '../../plugins/cors.js'
+import oauthMetadata, { type OAuthMetadataOptions } from '../../plugins/oauth-metadata.js'
+
+const metadata: OAuthMetadataOptions = { resource: 'https://mcp.example.com/team/mcp', authorizationServers: ['https://id.example.com'] }
+const base = '/.well-known/oauth-protected-resource'
+
+async function metadataApp (t: Test, options = metadata): Promise<FastifyInstance> {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(oauthMetadata, options)
+  return app
+}
+
+for (const url of [base, `${base}/mcp`, `${base}/team/mcp`]) {
+  t.test(`${url} tells the resource and its issuer, whatever Host is asked`, async (t) => {
+    const app = await metadataApp(t)
+    const response = await app.inject({ url, headers: { host: 'evil.example.com', 'x-forwarded-host': 'evil.example.com' } })
+    t.equal(response.statusCode, 200)
+    t.match(response.headers['content-type'], /^application\/json/)
+    t.equal(response.body, '{"resource":"https://mcp.example.com/team/mcp","authorization_servers":["https://id.example.com"],"bearer_methods_supported":["header"]}')
+  })
+}
+
+t.test('the scopes to ask for are told where there are any', async (t) => {
+  const app = await metadataApp(t, { ...metadata, scopes: ['mcp:tools'] })
+  t.same((await app.inject(base)).json().scopes_supported, ['mcp:tools'])
+})
+
+t.test('another path of the endpoint is another path of the metadata', async (t) => {
+  const app = await metadataApp(t, { ...metadata, path: '/tools' })
+  t.equal((await app.inject(`${base}/tools`)).statusCode, 200)
+  t.equal((await app.inject(`${base}/mcp`)).statusCode, 404)
+})
+
+t.test('in a scope with a prefix it stands below that', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(async scope => { await scope.register(oauthMetadata, metadata) }, { prefix: '/team' })
+  t.equal((await app.inject(`/team${base}/mcp`)).statusCode, 200)
+})
+
+t.test('any page may read it and ask before, without credentials', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(cors, { origins: ['https://app.example.com'] })
+  await app.register(oauthMetadata, metadata)
+  const headers = { origin: 'https://any.example.com', host: 'evil.example.com' }
+  const read = await app.inject({ url: `${base}/mcp`, headers })
+  t.match(read, { statusCode: 200, headers: { 'access-control-allow-origin': '*' } })
+  t.notOk('access-control-allow-credentials' in read.headers)
+  const asked = await app.inject({ method: 'OPTIONS', url: `${base}/mcp`, headers: { ...headers, 'access-control-request-method': 'GET', 'access-control-request-headers': 'mcp-protocol-version' } })
+  t.match(asked, { statusCode: 204, headers: { 'access-control-allow-origin': '*', 'access-control-allow-headers': /MCP-Protocol-Version/ } })
+})
+
+t.test('without an issuer there is nothing to tell', async (t) => {
+  await t.rejects(async () => await Fastify().register(oauthMetadata, { ...metadata, authorizationServers: [] }), Error)
+})
