@@ -1,0 +1,199 @@
+/** What the key commands make, show and refuse. */
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { readKeyFile } from '../../../src/principal/key-file.js'
+import { shapeOf } from '../../../src/principal/managed-key.js'
+import { directory } from '../../support/keys.js'
+import { start, viaTsx } from '../../support/process.js'
+import { type Said, say } from '../../support/terminal.js'
+
+const file = 'api-keys.json'
+
+async function keys (directory: string, args: string[], input = ''): Promise<Said> {
+  return await say(['keys', ...args], directory, { API_KEYS_FILE: file }, input)
+}
+
+/** A directory with one key, as the command makes it. */
+async function withKey (t: Parameters<typeof directory>[0], ...args: string[]): Promise<{ cwd: string, id: string, key: string }> {
+  const cwd = await directory(t)
+  const { id, key } = JSON.parse((await keys(cwd, ['create', '--name', 'laptop', '--json', ...args])).stdout)
+  return { cwd, id, key }
+}
+
+t.test('a name is enough: the key alone is on stdout, and what there is to say on stderr', async t => {
+  const cwd = await directory(t)
+  const { code, stdout, stderr } = await keys(cwd, ['create', '--name', 'laptop'])
+  t.equal(code, 0)
+  t.equal(shapeOf(stdout), 'managed')
+  t.match(stderr, /^Key \w{12} is for apikey:\w{12}, role user\. .*once/)
+  t.notMatch(stderr, stdout)
+  t.match(await readKeyFile(join(cwd, file)), [{ name: 'laptop', role: 'user', scopes: [], owner: /^apikey:/ }])
+})
+
+t.test('as JSON the key comes with its id and all that is known of it, and nothing on stderr', async t => {
+  const cwd = await directory(t)
+  const { stdout, stderr } = await keys(cwd, ['create', '--name', 'ci', '--owner', 'ada', '--role', 'admin', '--scopes', 'files:read,b', '--scopes', 'c', '--expires', '90d', '--cidrs', '10.0.0.0/8', '--rate-limit', '5', '--json'])
+  const made = JSON.parse(stdout)
+  t.equal(stderr, '')
+  t.match(made, { id: /^\w{12}$/, key: `mcp_${made.id}_`, name: 'ci', owner: 'user:ada', role: 'admin', scopes: ['files:read', 'b', 'c'], status: 'active', cidrs: ['10.0.0.0/8'], rateLimitMax: 5 })
+  t.equal(Date.parse(made.expiresAt) - Date.parse(made.createdAt), 90 * 86_400_000)
+})
+
+t.test('where no file is set the key is in one of the working directory, and stderr says how the server gets it', async t => {
+  const cwd = await directory(t)
+  const { code, stderr } = await say(['keys', 'create', '--name', 'laptop'], cwd)
+  t.equal(code, 0)
+  t.match(stderr, `API_KEYS_FILE=${file}`)
+  t.equal((await readKeyFile(join(cwd, file))).length, 1)
+})
+
+t.test('the file is the one of .env, and --file wins over it', async t => {
+  const cwd = await directory(t)
+  await writeFile(join(cwd, '.env'), 'API_KEYS_FILE=of-env.json\n')
+  await say(['keys', 'create', '--name', 'a'], cwd)
+  await say(['keys', 'create', '--name', 'b', '--file', 'given.json'], cwd)
+  t.match(await readKeyFile(join(cwd, 'of-env.json')), [{ name: 'a' }])
+  t.match(await readKeyFile(join(cwd, 'given.json')), [{ name: 'b' }])
+})
+
+t.test('the list is a table, or JSON', async t => {
+  const { cwd, id } = await withKey(t)
+  await keys(cwd, ['create', '--name', 'the other', '--owner', 'ada', '--scopes', 'a,b'])
+  const table = (await keys(cwd, ['list'])).stdout.split('\n')
+  t.match(table[0], /^ID +NAME +OWNER +ROLE +SCOPES +STATUS +EXPIRES +LAST USED$/)
+  t.match(table[1], new RegExp(`^${id} +laptop +apikey:${id} +user +- +active +never +never$`))
+  t.match(table[2], /the other +user:ada +user +a b +active/)
+  t.match(JSON.parse((await keys(cwd, ['list', '--json'])).stdout), [{ id, lastUsedAt: null }, { name: 'the other' }])
+})
+
+t.test('a file without keys lists none', async t => {
+  const cwd = await directory(t)
+  await writeFile(join(cwd, file), '{"version":1,"keys":[]}')
+  t.equal((await keys(cwd, ['list'])).stdout, 'There are no keys.')
+  t.equal((await keys(cwd, ['list', '--json'])).stdout, '[]')
+})
+
+t.test('no command but create and rotate shows a key, and none a digest', async t => {
+  const { cwd, id, key } = await withKey(t)
+  const [{ secrets: [{ digest }] }] = JSON.parse(await readFile(join(cwd, file), 'utf8')).keys
+  for (const args of [['list'], ['list', '--json'], ['show', id], ['show', id, '--json'], ['disable', id], ['enable', id, '--json'], ['revoke', id]]) {
+    const { code, stdout, stderr } = await keys(cwd, args)
+    t.equal(code, 0, args.join(' '))
+    t.notOk([stdout, stderr].some(text => text.includes(key) || text.includes(digest)))
+  }
+})
+
+t.test('both secrets verify while the grace of a rotation lasts, and without grace the new one alone', async t => {
+  const { cwd, id, key } = await withKey(t)
+  const graced = await keys(cwd, ['rotate', id, '--grace', '2h'])
+  t.equal(shapeOf(graced.stdout), 'managed')
+  t.match(graced.stderr, /works until \d{4}-/)
+  for (const good of [key, graced.stdout]) t.equal((await keys(cwd, ['verify'], good)).code, 0)
+  const last = JSON.parse((await keys(cwd, ['rotate', id, '--grace', '0', '--json'])).stdout)
+  t.equal(last.id, id)
+  t.equal((await keys(cwd, ['verify'], last.key)).code, 0)
+  for (const old of [key, graced.stdout]) t.match(await keys(cwd, ['verify'], old), { code: 1, stdout: /replaced/ })
+})
+
+t.test('without a word about it the old secret works for a day', async t => {
+  const { cwd, id } = await withKey(t)
+  const { secrets } = JSON.parse((await keys(cwd, ['rotate', id, '--json'])).stdout)
+  t.equal(Date.parse(secrets[1].endsAt) - Date.parse(secrets[0].createdAt), 86_400_000)
+})
+
+t.test('disabled is for a while, revoked is for good', async t => {
+  const { cwd, id, key } = await withKey(t)
+  await keys(cwd, ['disable', id])
+  t.match(await keys(cwd, ['verify'], key), { code: 1, stdout: /disabled/ })
+  await keys(cwd, ['enable', id])
+  t.match(await keys(cwd, ['verify'], key), { code: 0, stdout: /^Good/ })
+  t.match(JSON.parse((await keys(cwd, ['revoke', id, '--json'])).stdout), { id, status: 'revoked' })
+  t.match(await keys(cwd, ['enable', id]), { code: 1, stderr: /for good/ })
+  t.match(await keys(cwd, ['rotate', id]), { code: 1, stdout: '', stderr: /for good/ })
+})
+
+t.test('verify tells whom a key proves, or why it is not good, also for one address', async t => {
+  const { cwd, id, key } = await withKey(t, '--owner', 'ada', '--cidrs', '10.0.0.0/8')
+  t.same(JSON.parse((await keys(cwd, ['verify', '--json'], `${key}\n`)).stdout), { good: true, id, owner: 'user:ada', role: 'user', scopes: [] })
+  t.equal((await keys(cwd, ['verify', '--address', '10.1.2.3'], key)).code, 0)
+  t.match(await keys(cwd, ['verify', '--address', '192.0.2.1', '--json'], key), { code: 1, stdout: /"good": false/ })
+  t.match(await keys(cwd, ['verify'], key.slice(0, -1)), { code: 1, stdout: /mistyped/ })
+})
+
+t.test('verify takes no key as an argument, and repeats none', async t => {
+  const { cwd, key } = await withKey(t)
+  const { code, stdout, stderr } = await keys(cwd, ['verify', key])
+  t.equal(code, 1)
+  t.notMatch(stdout + stderr, key)
+})
+
+t.test('what API_KEYS holds can be taken over as it is', async t => {
+  const cwd = await directory(t)
+  const { code, stdout } = await keys(cwd, ['import', '--name', 'old', '--json'], 'the-first-key-of-many, the-second-key-of-many,\n')
+  t.equal(code, 0)
+  t.match(JSON.parse(stdout), [{ name: 'old 1', status: 'active' }, { name: 'old 2' }])
+  t.equal((await keys(cwd, ['verify'], 'the-second-key-of-many')).code, 0)
+})
+
+const refused: Array<[string, string[], RegExp]> = [
+  ['no name', ['create'], /--name/],
+  ['an empty name', ['create', '--name', ''], /A name is text/],
+  ['a role that is none', ['create', '--name', 'a', '--role', 'root'], /choices are user, admin/],
+  ['a lifetime that is none', ['create', '--name', 'a', '--expires', 'soon'], /lifetime/],
+  ['a network that is none', ['create', '--name', 'a', '--cidrs', '10.0.0.0/99'], /A network is/],
+  ['a limit of zero', ['create', '--name', 'a', '--rate-limit', '0'], /whole number/],
+  ['an unknown id', ['revoke', 'k00000000000'], /No key has that id/],
+  ['no id', ['show'], /missing required argument/],
+  ['a grace that is none', ['rotate', 'k00000000000', '--grace', 'long'], /lifetime/],
+  ['no input to import', ['import'], /no key to import/],
+  ['no input to verify', ['verify'], /no key on standard input/],
+  ['a command that is none', ['destroy'], /unknown command/]
+]
+
+for (const [what, args, sentence] of refused) {
+  t.test(`${what} is told on stderr, with exit code 1 and nothing changed`, async t => {
+    const { cwd } = await withKey(t)
+    const before = await readFile(join(cwd, file), 'utf8')
+    const { code, stdout, stderr } = await keys(cwd, args)
+    t.equal(code, 1)
+    t.equal(stdout, '')
+    t.match(stderr, sentence)
+    t.equal(await readFile(join(cwd, file), 'utf8'), before)
+  })
+}
+
+for (const args of [['list'], ['show', 'k00000000000'], ['verify'], ['rotate', 'k00000000000'], ['revoke', 'k00000000000']]) {
+  t.test(`${args[0]} without a file says how to make one`, async t => {
+    const { code, stderr } = await keys(await directory(t), args, 'a-key')
+    t.equal(code, 1)
+    t.match(stderr, /does not exist; create it with: npm run keys -- create --name/)
+  })
+}
+
+t.test('the help of each command teaches it', async t => {
+  const cwd = await directory(t)
+  t.match((await say(['keys', '--help'], cwd)).stdout, /create[\s\S]+\$ fastify-mcp-auth keys create --name laptop/)
+  for (const command of ['create', 'list', 'show', 'rotate', 'revoke', 'disable', 'enable', 'import', 'verify']) {
+    const { code, stdout } = await say(['keys', command, '--help'], cwd)
+    t.equal(code, 0)
+    t.match(stdout, new RegExp(`Usage: fastify-mcp-auth keys ${command} [\\s\\S]*--file[\\s\\S]*--json`))
+  }
+})
+
+t.test('several commands at once each make a key, and the file has all of them', async t => {
+  const cwd = await directory(t)
+  const runs = ['a', 'b', 'c'].map(name => start(t, process.execPath, [...viaTsx, 'keys', 'create', '--name', name], { cwd, env: { API_KEYS_FILE: file } }))
+  for (const run of runs) {
+    t.equal((await run.ended).code, 0)
+    t.equal(shapeOf(run.stdout().trim()), 'managed')
+  }
+  t.same((await readKeyFile(join(cwd, file))).map(({ name }) => name).sort(), ['a', 'b', 'c'])
+})
+
+t.test('a key is read from standard input', async t => {
+  const { cwd, key } = await withKey(t)
+  const run = start(t, 'sh', ['-c', 'printf %s "$KEY" | "$@"', 'sh', process.execPath, ...viaTsx, 'keys', 'verify'], { cwd, env: { API_KEYS_FILE: file, KEY: key } })
+  t.equal((await run.ended).code, 0)
+  t.match(run.stdout(), /^Good: key/)
+})
