@@ -1,5 +1,5 @@
 /** The kinds of settings that are secrets, and how strong one has to be. */
-import { splitList, type Kind } from './kinds.js'
+import { splitList, type Kind, type Report } from './kinds.js'
 
 /** Below this an HMAC key is the weakest part of HS256 (RFC 7518 §3.2). */
 export const MIN_JWT_SECRET_BYTES = 32
@@ -23,19 +23,30 @@ export function secret (): Kind<string> {
 
 /** API keys between commas, each trimmed; empty ones are ignored. */
 export function secretList (): Kind<readonly string[]> {
+  return secrets((key, report) => {
+    if (!/^[\x21-\x7e]+$/.test(key)) report('holds a character that a header can not carry', 'use letters, digits and punctuation without spaces')
+  })
+}
+
+/** Secrets of any characters but the comma, each trimmed; empty ones are ignored. */
+export function formerSecrets (): Kind<readonly string[]> {
+  return secrets(() => {})
+}
+
+function secrets (judge: (entry: string, report: Report) => void): Kind<readonly string[]> {
   return {
     parse (text, report) {
-      const keys = splitList(text)
+      const entries = splitList(text)
       const seen = new Map<string, number>()
-      for (const [index, key] of keys.entries()) {
-        const place = keys.length === 1 ? '' : `entry ${index + 1} `
-        const first = seen.get(key)
-        seen.set(key, first ?? index)
-        if (PLACEHOLDER.test(key)) report(`${place}is a placeholder that everybody knows`, newSecret)
-        else if (!/^[\x21-\x7e]+$/.test(key)) report(`${place}holds a character that a header can not carry`, 'use letters, digits and punctuation without spaces')
-        else if (first !== undefined) report(`${place}is the same key as entry ${first + 1}`, 'list each key once')
+      for (const [index, entry] of entries.entries()) {
+        const place = entries.length === 1 ? '' : `entry ${index + 1} `
+        const first = seen.get(entry)
+        seen.set(entry, first ?? index)
+        if (PLACEHOLDER.test(entry)) report(`${place}is a placeholder that everybody knows`, newSecret)
+        else if (first !== undefined) report(`${place}is the same as entry ${first + 1}`, 'list each once')
+        else judge(entry, (wrong, right) => { report(place + wrong, right) })
       }
-      return keys
+      return entries
     },
     unset: [],
     schema: { type: 'array', items: { type: 'string', minLength: 1 } }
