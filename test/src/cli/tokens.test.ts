@@ -1,0 +1,123 @@
+/** What `tokens` lists and ends, and what `token` puts on record. */
+import { existsSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import t from 'tap'
+import { openState, mintedRecord, statePath } from '../../support/state.js'
+import { say } from '../../support/terminal.js'
+import { secret } from '../../support/tokens.js'
+
+const claimsOf = (token: string): Record<string, unknown> => JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+
+t.test('a token of the command line is on record with who it is for, and is not itself in any file', async t => {
+  const STATE_DIR = await statePath(t)
+  const env = { STATE_DIR, JWT_SECRET: secret }
+  const { stdout: token } = await say(['token', '--user', 'ada', '--role', 'admin', '--scopes', 'files:read,mail'], dirname(STATE_DIR), env)
+  const { stdout, code } = await say(['tokens', 'list', '--json'], dirname(STATE_DIR), env)
+  t.equal(code, 0)
+  const claims = claimsOf(token)
+  t.equal(claims.scope, 'files:read mail')
+  t.match(JSON.parse(stdout), [{ id: claims.jti, subject: 'ada', role: 'admin', scopes: ['files:read', 'mail'], mintedBy: 'cli', mintedWith: null, revoked: false }])
+  const journal = await readFile(join(STATE_DIR, 'journal'), 'utf8')
+  for (const part of token.split('.')) t.notOk(journal.includes(part))
+})
+
+t.test('with PUBLIC_URL the token says who issued it and for whom', async t => {
+  const { stdout } = await say(['token', '--user', 'ada'], t.testdir({}), { JWT_SECRET: secret, PUBLIC_URL: 'https://mcp.example.com/base' })
+  t.match(claimsOf(stdout), { iss: 'https://mcp.example.com/base', aud: 'https://mcp.example.com/base/mcp' })
+})
+
+t.test('a token is minted all the same where there is no state, and none is made', async t => {
+  const directory = t.testdir({})
+  const { code, stdout, stderr } = await say(['token', '--user', 'ada'], directory, { JWT_SECRET: secret })
+  t.same({ code, stderr }, { code: 0, stderr: '' })
+  t.match(stdout, /^eyJ/)
+  t.notOk(existsSync(join(directory, '.state')))
+})
+
+t.test('beside the .env that holds the secret the state is made', async t => {
+  const parent = dirname(await statePath(t))
+  writeFileSync(join(parent, '.env'), `JWT_SECRET=${secret}\n`)
+  await say(['token', '--user', 'ada'], parent)
+  t.ok(existsSync(join(parent, '.state', 'journal')))
+})
+
+t.test('a token is minted all the same where the state can not be used, with a warning', async t => {
+  const STATE_DIR = join(t.testdir({ file: '' }), 'file')
+  const { code, stdout, stderr } = await say(['token', '--user', 'ada'], t.testdirName, { JWT_SECRET: secret, STATE_DIR })
+  t.equal(code, 0)
+  t.match(stdout, /^eyJ\S+$/)
+  t.match(stderr, /^Warning: the token is not on record\. The state directory .*STATE_DIR/)
+})
+
+t.test('list is a table, with what was revoked marked', async t => {
+  const STATE_DIR = await statePath(t)
+  const state = await openState(t, { directory: STATE_DIR })
+  await state.mint(mintedRecord({ id: 'first', subject: 'ada' }))
+  await state.mint(mintedRecord({ id: 'second', subject: 'bob', by: { principal: 'jwt:root', tokenId: 'r' } }))
+  await say(['tokens', 'revoke', 'first'], '.', { STATE_DIR })
+  const { stdout } = await say(['tokens', 'list'], '.', { STATE_DIR })
+  t.match(stdout, /^ID +SUBJECT.*\nfirst +ada .* cli +revoked\nsecond +bob .* jwt:root$/)
+  const { stdout: some } = await say(['tokens', 'list', '--subject', 'bob'], '.', { STATE_DIR })
+  t.notMatch(some, 'first')
+})
+
+t.test('an empty list says so', async t => {
+  const STATE_DIR = await statePath(t)
+  await openState(t, { directory: STATE_DIR })
+  t.match((await say(['tokens', 'list'], '.', { STATE_DIR })).stdout, /^No token/)
+  t.same(JSON.parse((await say(['tokens', 'list', '--json'], '.', { STATE_DIR })).stdout), [])
+})
+
+t.test('what was minted with a token ends with it, where that is wanted', async t => {
+  const STATE_DIR = await statePath(t)
+  const state = await openState(t, { directory: STATE_DIR })
+  await state.mint(mintedRecord({ id: 'root' }))
+  await state.mint(mintedRecord({ id: 'child', by: { principal: 'jwt:ada', tokenId: 'root' } }))
+  const { stdout } = await say(['tokens', 'revoke', 'root', '--with-minted', '--json'], '.', { STATE_DIR })
+  t.same(JSON.parse(stdout), { id: 'root', onRecord: true, revoked: ['root', 'child'] })
+})
+
+t.test('a subject is revoked up to now, or up to a time', async t => {
+  const STATE_DIR = await statePath(t)
+  await openState(t, { directory: STATE_DIR })
+  const early = await say(['tokens', 'revoke-subject', 'ada', '--before', '2026-01-31T12:00:00+01:00', '--json'], '.', { STATE_DIR })
+  t.same(JSON.parse(early.stdout), { principal: 'jwt:ada', before: '2026-01-31T11:00:00.000Z', revoked: [] })
+  const now = await say(['tokens', 'revoke-subject', '--principal', 'oauth:ada', '--json'], '.', { STATE_DIR })
+  t.match(JSON.parse(now.stdout), { principal: 'oauth:ada' })
+})
+
+t.test('a key is revoked by its id, as whoami shows it, too', async t => {
+  const STATE_DIR = await statePath(t)
+  const state = await openState(t, { directory: STATE_DIR })
+  await say(['tokens', 'revoke-key', 'apikey:3f2a9c1be07d'], '.', { STATE_DIR })
+  await state.revokeKey('another', { principal: 'cli' })
+  t.ok(state.isRevoked({ id: 'apikey:3f2a9c1be07d', keyId: '3f2a9c1be07d' }))
+})
+
+for (const [what, args, complaint] of [
+  ['a token in place of its id', ['revoke', 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln'], /not the token itself/],
+  ['a key in place of its id', ['revoke-key', 'mcp_k3vd81qmx0aa_secret'], /not the key itself/],
+  ['no id', ['revoke'], /missing required argument/],
+  ['a time that is none', ['revoke-subject', 'ada', '--before', 'yesterday'], /a time such as/],
+  ['a time to come', ['revoke-subject', 'ada', '--before', '2999-01-01T00:00:00Z'], /future/]
+] as const) {
+  t.test(`${what} is refused`, async t => {
+    const STATE_DIR = await statePath(t)
+    await openState(t, { directory: STATE_DIR })
+    const { code, stderr } = await say(['tokens', ...args], '.', { STATE_DIR })
+    t.equal(code, 1)
+    t.match(stderr, complaint)
+    t.notMatch(await readFile(join(STATE_DIR, 'journal'), 'utf8'), /revoked/)
+  })
+}
+
+for (const args of [['list'], ['revoke', 'x'], ['revoke-subject', 'x'], ['revoke-key', 'x']]) {
+  t.test(`${args[0]} in a directory without a state says so, and makes none`, async t => {
+    const directory = t.testdir({})
+    const { code, stderr } = await say(['tokens', ...args], directory)
+    t.equal(code, 1)
+    t.match(stderr, /^There is no state in .*STATE_DIR.*\.$/)
+    t.notOk(existsSync(join(directory, '.state')))
+  })
+}
