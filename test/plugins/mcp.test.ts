@@ -1,0 +1,126 @@
+/** The route alone on a bare server: closed without a caller, open to the host's own way of naming one. */
+import Fastify, { type FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import mcp, { type McpOptions } from '../../plugins/mcp.js'
+import type { Principal } from '../../src/principal/principal.js'
+import { defineTool } from '../../src/tools/tool.js'
+import { principalOf } from '../support/exchange.js'
+import { callOf, eventsOf, listening, modern, post, rpc } from '../support/service.js'
+
+const tool = (name: string) => defineTool({ name, handler: () => `${name} was here` })
+
+/** A host that authenticates in its own way: whoever names itself is believed. */
+async function build (t: Test, options: McpOptions = {}): Promise<FastifyInstance> {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  app.decorateRequest('principal', null)
+  app.addHook('onRequest', async request => {
+    const { who } = request.headers
+    if (typeof who === 'string') request.principal = principalOf(who, who === 'root' ? { role: 'admin' } : {})
+  })
+  await app.register(mcp, options)
+  return app
+}
+
+const ada = { who: 'ada' }
+const namesIn = (list: { body: { result: { tools: Array<{ name: string }> } } }): string[] => list.body.result.tools.map(({ name }) => name)
+
+t.test('without a plugin that names a caller, nobody is served', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(mcp, { tools: [tool('x')] })
+  t.equal((await post(app, callOf('x'), {})).status, 401)
+})
+
+t.test('a caller that the host names is served, another is not', async t => {
+  const app = await build(t, { tools: [tool('x')] })
+  t.equal((await post(app, callOf('x'), ada)).body.result.content[0].text, 'x was here')
+  t.equal((await post(app, callOf('x'), {})).status, 401)
+})
+
+t.test('a tool is told who calls, by a principal that it can not change', async t => {
+  let seen: Principal | undefined
+  const look = defineTool({ name: 'look', handler: (_args, { principal }) => { seen = principal; return '' } })
+  const app = await build(t, { tools: [look] })
+  await post(app, callOf('look'), ada)
+  t.equal(seen?.id, 'jwt:ada')
+  t.throws(() => Object.assign(seen ?? {}, { role: 'admin' }), TypeError)
+})
+
+t.test('without the limits there is no budget, and nothing to pay', async t => {
+  const budget = defineTool({ name: 'budget', cost: 1000, handler: async (_args, context) => JSON.stringify(await context.budget()) })
+  const app = await build(t, { tools: [budget] })
+  t.equal((await post(app, callOf('budget'), ada)).body.result.content[0].text, 'null')
+})
+
+t.test('it is served where the host wants it, under the name that it gives', async t => {
+  const app = await build(t, { path: '/rpc', info: { name: 'shop', version: '7' }, instructions: 'Be kind' })
+  const { body } = await post(app, rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'tests', version: '0' } }), ada, '/rpc')
+  t.match(body.result, { serverInfo: { name: 'shop', version: '7' }, instructions: 'Be kind' })
+  t.equal((await post(app, rpc('ping'), ada, '/mcp')).status, 404)
+})
+
+t.test('the body limit is that of the option', async t => {
+  const app = await build(t, { bodyLimit: 200 })
+  t.equal((await post(app, rpc('ping'), ada)).status, 200)
+  t.equal((await post(app, rpc('ping', { a: 'x'.repeat(200) }), ada)).status, 413)
+})
+
+t.test('tools come and go while it runs', async t => {
+  const app = await build(t, { tools: [tool('b')] })
+  app.mcp.addTool(tool('a'))
+  t.same(namesIn(await post(app, rpc('tools/list'), ada)), ['a', 'b'])
+  t.equal(app.mcp.removeTool('b'), true)
+  t.equal(app.mcp.removeTool('b'), false)
+  t.same(namesIn(await post(app, rpc('tools/list'), ada)), ['a'])
+  t.equal((await post(app, callOf('b'), ada)).body.error.data.code, 'MCP_ERR_UNKNOWN_TOOL')
+})
+
+t.test('a tool that can not be served is refused when it is added, and nothing changes', async t => {
+  const app = await build(t, { tools: [tool('a')] })
+  for (const bad of [tool('a'), tool(''), tool('with space'), tool('x'.repeat(129)), { ...tool('y'), input: { type: 'nonsense' } }]) t.throws(() => { app.mcp.addTool(bad) })
+  t.same(namesIn(await post(app, rpc('tools/list'), ada)), ['a'])
+})
+
+t.test('who listens hears of changes, each of its own kind, and no more than it may see', { timeout: 10_000 }, async t => {
+  const app = await build(t, {
+    tools: [tool('a')],
+    resources: [
+      { name: 'open', uri: 'x://open', read: () => '' },
+      { name: 'closed', uri: 'x://closed', access: { roles: ['admin'] }, read: () => '' }
+    ]
+  })
+  const url = await listening(app)
+  const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true, resourceSubscriptions: ['x://open', 'x://closed'] } }, 'sub')
+  const response = await fetch(`${url}/mcp`, { method: 'POST', headers: { ...ada, ...headers, 'content-type': 'application/json' }, body: JSON.stringify(payload) })
+  const heard = response.text()
+  app.mcp.addTool(tool('b'))
+  app.mcp.resourceUpdated('x://closed')
+  app.mcp.addPrompt({ name: 'p', handler: () => '' })
+  app.mcp.resourceUpdated('x://open')
+  const closed = app.close()
+  app.server.closeIdleConnections()
+  const events = eventsOf(await heard)
+  await closed
+  t.same(events.map(({ method, params }) => params?.uri ?? method), ['notifications/subscriptions/acknowledged', 'notifications/tools/list_changed', 'x://open', undefined])
+  t.match(events.at(-1), { id: 'sub', result: { resultType: 'complete' } })
+})
+
+t.test('one caller holds only so many streams', { timeout: 10_000 }, async t => {
+  const app = await build(t, { tools: [tool('a')], maxStreamsPerPrincipal: 2 })
+  const url = await listening(app)
+  const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
+  const leaving = new AbortController()
+  const listen = async (who: string): Promise<number> => (await fetch(`${url}/mcp`, {
+    method: 'POST', signal: leaving.signal, headers: { who, ...headers, 'content-type': 'application/json' }, body: JSON.stringify(payload)
+  })).status
+  t.same([await listen('ada'), await listen('ada'), await listen('ada'), await listen('bob')], [200, 200, 429, 200])
+  leaving.abort()
+})
+
+t.test('an unusable item stops the boot', async t => {
+  for (const options of [
+    { tools: [tool('a'), tool('a')] }, { tools: [tool('not a name')] }, { resources: [{ name: 'r', uri: 'no uri', read: () => '' }] },
+    { resources: [{ name: 'r', uriTemplate: 'x://{+path}', read: () => '' }] }, { resources: [{ name: 'r', uriTemplate: 'x://{a}{b}', read: () => '' }] }, { eras: [] }
+  ] as McpOptions[]) await t.rejects(build(t, options))
+})
