@@ -26,6 +26,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** The `WWW-Authenticate` header for a refusal of this scope. */
     challengeFor: (parameters: ChallengeParameters) => string
+    /** What an operator should know about the identity provider; empty while all is well, or there is none. */
+    issuerProblems: () => readonly string[]
   }
 }
 
@@ -58,9 +60,10 @@ export interface AuthOptions {
 const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], keyRing, jwt, oauth, challenge, known, isRevoked, realm = 'mcp' }) => {
   if (apiKeys.length === 0 && keyRing === undefined && jwt === undefined && oauth === undefined) throw new Error('Authentication needs `apiKeys`, `keyRing`, `jwt` or `oauth`: without them nobody could get in')
   const challengeFor = createChallenge({ ...challenge, realm })
+  const issuer = oauth === undefined ? undefined : createIssuerVerifier(oauth)
   const authenticate = createAuthenticator({
     verifyKey: createKeyJudge(apiKeys, keyRing),
-    verifyToken: routeTokens(jwt === undefined ? undefined : await tokenVerifier(jwt), oauth === undefined ? undefined : createIssuerVerifier(oauth)),
+    verifyToken: routeTokens(jwt === undefined ? undefined : await tokenVerifier(jwt), issuer),
     known,
     isRevoked
   })
@@ -75,6 +78,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], ke
   fastify.decorateRequest('principal', null)
   fastify.decorateRequest('rateLimitMax', null)
   fastify.decorate('challengeFor', challengeFor)
+  fastify.decorate('issuerProblems', () => issuer?.problems() ?? [])
 
   fastify.addHook('onRequest', async (request, reply) => {
     if (isPublic(request) || isWellKnownProbe(request)) return

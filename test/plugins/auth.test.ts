@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import auth, { type AuthOptions } from '../../plugins/auth.js'
+import { audience, claimsOf, fakeIssuer, sign, signingKey } from '../support/issuer.js'
 import { encode, forge, forgeClaims, inSeconds, otherTails, secret } from '../support/tokens.js'
 
 const key = 'a-key-of-the-tests'
@@ -204,4 +205,26 @@ t.test('the realm is the operator\'s', async (t) => {
   const app = await authApp(t, { ...both, realm: 'Team server #1' })
   const response = await app.inject('/private')
   t.equal(response.headers['www-authenticate'], 'Bearer realm="Team server #1"')
+})
+
+t.test('an identity provider is enough, and its problems can be asked for', async (t) => {
+  const signing = await signingKey('ES256', 'k')
+  const fake = await fakeIssuer(t, signing)
+  const app = await authApp(t, { oauth: { issuer: fake.issuer, audience: [audience] } })
+  const headers = { authorization: `Bearer ${await sign(signing, claimsOf(fake.issuer))}` }
+  t.match((await app.inject({ url: '/private', headers })).json(), { frozen: true, id: 'oauth:ada', issuer: fake.issuer, method: 'jwt' })
+  t.equal((await app.inject({ url: '/private', headers: { authorization: `Bearer ${forge()}` } })).statusCode, 401)
+  t.equal((await app.inject({ url: '/private', headers: { 'x-api-key': key } })).statusCode, 401)
+  t.same(app.issuerProblems(), [])
+})
+
+t.test('a provider that is away is unavailable, and no reason to think the token bad', async (t) => {
+  const signing = await signingKey('ES256', 'k')
+  const fake = await fakeIssuer(t)
+  await fake.stop()
+  const app = await authApp(t, { ...both, oauth: { issuer: fake.issuer, audience: [audience] } })
+  const response = await app.inject({ url: '/private', headers: { authorization: `Bearer ${await sign(signing, claimsOf(fake.issuer))}` } })
+  t.equal(response.statusCode, 503)
+  t.match(app.issuerProblems(), [/can not be reached/])
+  t.equal((await app.inject({ url: '/private', headers: { authorization: `Bearer ${forge()}` } })).statusCode, 200, 'our own tokens need no provider')
 })
