@@ -1,0 +1,156 @@
+/** The package as others get it: packed, unpacked into a fresh project, type-checked, registered both ways. */
+import { execFile } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import t from 'tap'
+
+const run = promisify(execFile)
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { name: string, version: string, files: string[], dependencies: Record<string, string> }
+
+/** What somebody writes who has read the README. */
+const main = `
+import Fastify, { type FastifyInstance } from 'fastify'
+import { type McpAuthOptions, type Principal, type Tool, PublicToolError, buildApp, defineTool, generateToken, mcpAuth } from '${manifest.name}'
+import auth, { type AuthOptions } from '${manifest.name}/plugins/auth'
+import cors from '${manifest.name}/plugins/cors'
+import errors from '${manifest.name}/plugins/errors'
+import health from '${manifest.name}/plugins/health'
+import mcp, { type McpOptions } from '${manifest.name}/plugins/mcp'
+import preauthLimit from '${manifest.name}/plugins/preauth-limit'
+import principalLimit from '${manifest.name}/plugins/principal-limit'
+import { z } from 'zod'
+
+const key = 'a-key-of-a-fresh-project'
+const secret = 'a-secret-of-a-fresh-project-with-32-bytes'
+const add = defineTool({
+  name: 'add',
+  input: z.object({ a: z.number(), b: z.number().default(1) }),
+  handler: ({ a, b }, { principal }) => {
+    const who: Principal = principal
+    // @ts-expect-error: the arguments are typed by the schema
+    const wrong: string = a
+    if (who.id === '') throw new PublicToolError(wrong)
+    return String(a + b)
+  }
+})
+const tools: Tool[] = [add]
+const options: McpAuthOptions & { prefix: string } = { prefix: '/all', apiKeys: [key], jwtSecret: secret, tools }
+// @ts-expect-error: a misspelt option does not pass
+const misspelt: McpAuthOptions = { apiKey: [key] }
+const one: AuthOptions = { apiKeys: [key] }
+const endpoint: McpOptions = { tools }
+
+async function host (): Promise<FastifyInstance> {
+  const app = Fastify()
+  app.get('/', async () => 'public')
+  await app.register(mcpAuth, options)
+  await app.register(async scope => {
+    await scope.register(errors)
+    await scope.register(cors)
+    await scope.register(preauthLimit, { max: 5 })
+    await scope.register(auth, one)
+    await scope.register(principalLimit)
+    await scope.register(mcp, endpoint)
+    scope.get('/me', async ({ principal }) => principal?.id ?? null)
+    await scope.register(health)
+    scope.mcp.removeTool('none')
+  }, { prefix: '/each' })
+  return app
+}
+
+async function call (app: FastifyInstance, url: string, headers: Record<string, string>): Promise<unknown> {
+  const response = await app.inject({
+    method: 'POST', url, headers, payload: { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'add', arguments: { a: 1 } } }
+  })
+  return response.statusCode === 200 ? response.json().result.content[0].text : response.statusCode
+}
+
+const app = await host()
+const service = await buildApp({ env: { API_KEYS: key, JWT_SECRET: secret, LOG_LEVEL: 'silent' }, tools })
+const token = { authorization: 'Bearer ' + generateToken('ada', 'user', '1h', { secret }) }
+console.log(JSON.stringify({
+  misspelt: Object.keys(misspelt),
+  public: (await app.inject('/')).payload,
+  all: [await call(app, '/all/mcp', { 'x-api-key': key }), await call(app, '/all/mcp', token), await call(app, '/all/mcp', {})],
+  each: [await call(app, '/each/mcp', { 'x-api-key': key }), await call(app, '/each/mcp', token)],
+  health: (await app.inject('/each/health')).json().status,
+  service: await call(service, '/mcp', token)
+}))
+await app.close()
+await service.close()
+`
+
+/** Packs a copy: other tests may be building or running the repository's own \`dist\` right now. */
+async function pack (folder: string): Promise<string> {
+  const source = join(folder, 'source')
+  for (const path of ['src', 'plugins', 'docs', 'package.json', 'tsconfig.json', 'tsconfig.build.json', '.env.example', 'README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md']) {
+    try {
+      cpSync(join(root, path), join(source, path), { recursive: true })
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'ENOENT') throw error
+    }
+  }
+  symlinkSync(join(root, 'node_modules'), join(source, 'node_modules'))
+  await run('npm', ['pack', '--pack-destination', folder, '--loglevel', 'error'], { cwd: source })
+  return join(folder, `${manifest.name}-${manifest.version}.tgz`)
+}
+
+/**
+ * Unpacks it beside its declared dependencies and nothing else of ours, so that an undeclared one
+ * is missed. Linked, not installed: a registry may be far away.
+ */
+async function install (tarball: string, project: string): Promise<string> {
+  const modules = join(project, 'node_modules')
+  const unpacked = join(modules, manifest.name)
+  mkdirSync(unpacked, { recursive: true })
+  await run('tar', ['-xzf', tarball, '--strip-components=1', '-C', unpacked])
+  for (const name of [...Object.keys(manifest.dependencies), '@types/node']) {
+    mkdirSync(dirname(join(modules, name)), { recursive: true })
+    symlinkSync(join(root, 'node_modules', name), join(modules, name))
+  }
+  return unpacked
+}
+
+t.test('the package works in a fresh project', { timeout: 110_000 }, async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'packed-'))
+  t.teardown(() => { rmSync(folder, { recursive: true, force: true }) })
+  const project = join(folder, 'project')
+  const unpacked = await install(await pack(folder), project)
+  const files = readdirSync(unpacked, { recursive: true, encoding: 'utf8' })
+
+  t.test('it holds what it is made of, and no test, source or secret', async t => {
+    for (const file of ['dist/src/index.js', 'dist/src/index.d.ts', 'dist/src/cli/main.js', 'dist/plugins/auth.d.ts', '.env.example', 'package.json']) t.ok(files.includes(file), file)
+    t.same(files.filter(file => /(^|\/)(test|bench|node_modules|\.env|\.tap|\.state)($|\/)|(?<!\.d)\.ts$/.test(file)), [])
+  })
+
+  t.test('a project that uses it type-checks, strictly', async t => {
+    writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'fresh', private: true, type: 'module' }))
+    writeFileSync(join(project, 'main.ts'), main)
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({
+      compilerOptions: { target: 'ES2022', lib: ['ES2023'], module: 'NodeNext', types: ['node'], strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: true, outDir: 'out', rootDir: '.' },
+      include: ['main.ts']
+    }))
+    const { stdout } = await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', project]).catch((error: { stdout: string }) => error)
+    t.equal(stdout, '')
+  })
+
+  t.test('both ways of registering it work beside the host\'s own routes', async t => {
+    const { stdout } = await run(process.execPath, ['out/main.js'], { cwd: project })
+    t.same(JSON.parse(stdout), { misspelt: ['apiKey'], public: 'public', all: ['2', '2', 401], each: ['2', 401], health: 'ok', service: '2' })
+  })
+
+  t.test('what is not exported is out of reach', async t => {
+    const attempt = `await import('${manifest.name}/dist/src/errors.js').then(() => console.log('in'), ({ code }) => console.log(code))`
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', attempt], { cwd: project })
+    t.equal(stdout.trim(), 'ERR_PACKAGE_PATH_NOT_EXPORTED')
+  })
+
+  t.test('its command line runs', async t => {
+    const { stdout } = await run(process.execPath, [join(unpacked, 'dist/src/cli/main.js'), '--version'], { cwd: project })
+    t.equal(stdout.trim(), manifest.version)
+  })
+})

@@ -1,0 +1,54 @@
+/** Keeps `plugins/`, the package's exports, the plugins' names and their tests in step. */
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import t from 'tap'
+import * as entry from '../../src/index.js'
+
+const root = new URL('../../', import.meta.url)
+const names = (folder: string, ending: string): string[] => readdirSync(new URL(folder, root)).filter(file => file.endsWith(ending)).map(file => file.slice(0, -ending.length)).sort()
+const plugins = names('plugins/', '.ts')
+const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
+
+interface PluginMeta { readonly name: string, readonly fastify: string, readonly dependencies?: readonly string[] }
+
+t.test('what the package exports is the entry and every plugin, with types', async t => {
+  t.same(manifest.exports, {
+    '.': { types: './dist/src/index.d.ts', default: './dist/src/index.js' },
+    './plugins/*': { types: './dist/plugins/*.d.ts', default: './dist/plugins/*.js' },
+    './package.json': './package.json'
+  })
+  t.ok(manifest.files.includes('dist'))
+})
+
+t.test('there are plugins', async t => { t.ok(plugins.length >= 8) })
+
+for (const name of plugins) {
+  t.test(`the plugin ${name} has its name, its version of Fastify, and a test`, async t => {
+    const { default: plugin } = await import(`../../plugins/${name}.js`)
+    const meta: PluginMeta = plugin[Symbol.for('plugin-meta')]
+    t.equal(meta.name, `mcp-${name}`)
+    t.equal(meta.fastify, '5.x')
+    for (const needed of meta.dependencies ?? []) t.ok(plugins.includes(needed.replace(/^mcp-/, '')), `${needed} is one of ours`)
+    t.equal(plugin[Symbol.for('skip-override')], true, 'it works on the scope that registers it')
+    t.ok(existsSync(new URL(`test/plugins/${name}.test.ts`, root)))
+  })
+}
+
+t.test('only app.ts registers plugins', async t => {
+  const imports = (file: string): string[] => [...readFileSync(new URL(file, root), 'utf8').matchAll(/from '([^']+)'/g)].map(([, from = '']) => from)
+  for (const name of plugins) t.notOk(imports(`plugins/${name}.ts`).some(from => from.startsWith('./')), name)
+  const sources = readdirSync(new URL('src/', root), { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.ts'))
+  t.same(sources.filter(file => imports(`src/${file}`).some(from => from.includes('plugins/'))), ['app.ts'])
+})
+
+t.test('every plugin stands on the one page of app.ts', async t => {
+  const page = readFileSync(new URL('src/app.ts', root), 'utf8')
+  for (const name of plugins) t.match(page, `'../plugins/${name}.js'`)
+})
+
+t.test('the entry has named exports only, and these', async t => {
+  t.same(Object.keys(entry).sort(), [
+    'ConfigError', 'PublicToolError', 'StartError', 'buildApp', 'createKnownCredentials', 'definePrompt', 'defineResource', 'defineTool', 'generateToken',
+    'isRefusal', 'loadConfig', 'mcpAuth', 'refusals', 'startServer', 'version'
+  ])
+  t.equal(entry.version, manifest.version)
+})
