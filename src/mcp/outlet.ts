@@ -95,6 +95,11 @@ export class EventStream {
     this.#put(`event: message\ndata: ${message}\n\n`)
   }
 
+  /** Sends the headers on their way, which wait for a first byte: a stream may be silent for long. */
+  begin (): void {
+    this.#put(': open\n\n')
+  }
+
   /** Events that somebody else wrote already. */
   pass (events: Uint8Array): void {
     this.#put(events)

@@ -117,6 +117,7 @@ export class Session {
       const Refused = refusedBy[response.status] ?? InternalError
       throw new Refused({ reason: `refused by the SDK: ${await response.text()}` })
     }
+    standing?.begin()
     return this.#reply(response, () => standing ?? this.#streams.adopt(incoming.principal))
   }
 
