@@ -15,7 +15,7 @@ export function createRevokeSubject (state: State): Tool {
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
     access: { roles: ['admin'] },
     input: z.object({
-      subject: z.string().min(1).max(256).optional().describe('The userId that generate-token was given: the sub of the tokens'),
+      subject: z.string().min(1).max(256).optional().describe('The user id that the tokens are for: their sub'),
       principal: z.string().min(1).max(2048).optional().describe('In place of subject: the id that whoami shows, for callers whose token another issuer made'),
       before: z.iso.datetime({ offset: true }).optional().describe('What was issued up to then is ended (RFC 3339), not in the future'),
       withMinted: z.boolean().default(false).describe('End the tokens, too, that were minted by this subject, and with those, and so on')

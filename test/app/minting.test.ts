@@ -1,0 +1,188 @@
+/** Attempts at more rights than one has, by minting and by what a token claims. */
+import t, { type Test } from 'tap'
+import type { FastifyInstance } from 'fastify'
+import { generateToken } from '../../src/principal/token.js'
+import { addKey, keyFile } from '../support/keys.js'
+import { adaKey, callOf, post, rpc, service, withKey, withToken } from '../support/service.js'
+import { forgeClaims, secret } from '../support/tokens.js'
+
+type Headers = Record<string, string>
+type Result = Record<string, ReturnType<typeof JSON.parse>>
+
+const bearer = (token: string): Headers => ({ authorization: `Bearer ${token}` })
+const adminWith = (...scopes: string[]): Headers => bearer(generateToken('root', 'admin', '1h', { secret, scopes }))
+
+async function call (app: FastifyInstance, name: string, args: Record<string, unknown>, headers: Headers): Promise<Result> {
+  const { body } = await post(app, callOf(name, args), headers)
+  return body.result ?? body.error
+}
+
+async function mint (app: FastifyInstance, headers: Headers, args: Record<string, unknown> = {}): Promise<Result> {
+  const { structuredContent } = await call(app, 'generate-token', { userId: 'new', ...args }, headers)
+  return structuredContent
+}
+
+async function isUnknown (t: Test, app: FastifyInstance, headers: Headers): Promise<void> {
+  t.notMatch((await post(app, rpc('tools/list'), headers)).text, /generate-token|list-tokens|revoke-/)
+  for (const tool of ['generate-token', 'list-tokens', 'revoke-token', 'revoke-subject']) {
+    const { code, message } = await call(app, tool, { userId: 'eve', role: 'admin', id: 'x', subject: 'x' }, headers)
+    t.same({ code, message }, { code: -32602, message: 'Unknown tool' }, tool)
+  }
+}
+
+t.test('a user mints nothing', async t => {
+  await isUnknown(t, await service(t), withToken('ada'))
+})
+
+t.test('a key of the environment mints nothing', async t => {
+  await isUnknown(t, await service(t), withKey)
+})
+
+t.test('a user\'s token that an admin minted mints nothing', async t => {
+  const app = await service(t)
+  const { token } = await mint(app, withToken('root', 'admin'))
+  await isUnknown(t, app, bearer(token))
+})
+
+for (const [what, role] of [
+  ['in capitals', 'ADMIN'], ['with a capital', 'Admin'], ['with white space', 'admin '], ['in an array', ['admin']], ['in an object', { admin: true }],
+  ['as an object with a text', { toString: 'admin' }], ['as a number', 1], ['true', true], ['null', null], ['missing', undefined], ['with a NUL', 'admin\0'], ['in other letters', 'аdmin']
+] as const) {
+  t.test(`a token whose role is ${what} is a user's`, async t => {
+    const app = await service(t)
+    const headers = bearer(forgeClaims({ role }))
+    await isUnknown(t, app, headers)
+    t.equal((await call(app, 'whoami', {}, headers)).structuredContent.role, 'user')
+  })
+}
+
+for (const [what, claim] of [['an array', ['files:read']], ['an object', { 'files:read': true }], ['a number', 1], ['null', null]] as const) {
+  t.test(`a token whose scope is ${what} has none`, async t => {
+    const app = await service(t)
+    t.same((await call(app, 'whoami', {}, bearer(forgeClaims({ scope: claim })))).structuredContent.scopes, [])
+  })
+}
+
+for (const role of ['ADMIN', ['admin'], 'root', null, '', 'user,admin'] as const) {
+  t.test(`the role ${JSON.stringify(role)} can not be asked for`, async t => {
+    const app = await service(t)
+    t.equal((await call(app, 'generate-token', { userId: 'eve', role }, withToken('root', 'admin'))).isError, true)
+  })
+}
+
+for (const [what, held, asked, isGiven] of [
+  ['one that the admin holds', ['files:read'], ['files:read'], true],
+  ['one below a wildcard', ['files:*'], ['files:read', 'files:read:all'], true],
+  ['the wildcard itself', ['files:*'], ['files:*'], true],
+  ['a wildcard below the wildcard', ['files:*'], ['files:read:*'], true],
+  ['none', [], [], true],
+  ['one that an admin without scopes does not hold', [], ['files:read'], false],
+  ['a wildcard above the one held', ['files:read'], ['files:*'], false],
+  ['everything', ['files:*'], ['*'], false],
+  ['one held and one not', ['files:read'], ['files:read', 'mail'], false],
+  ['one that begins like the one held', ['files:*'], ['filesystem'], false],
+  ['the part before the wildcard', ['files:*'], ['files:'], false],
+  ['two in one text', ['files:read', 'x'], ['files:read admin'], false],
+  ['one in capitals', ['files:read'], ['FILES:READ'], false],
+  ['an empty one', ['*'], [''], false],
+  ['65', ['*'], Array.from({ length: 65 }, (_, index) => `s${index}`), false],
+  ['a text in place of a list', ['*'], 'files:read', false]
+] as const) {
+  t.test(`scopes to give away: ${what}: ${isGiven ? 'yes' : 'no'}`, async t => {
+    const app = await service(t)
+    const result = await call(app, 'generate-token', { userId: 'new', scopes: asked }, adminWith(...held))
+    t.equal(result.isError ?? false, !isGiven)
+    if (!isGiven) return t.notMatch(JSON.stringify(result), /eyJ/)
+    const { structuredContent } = await call(app, 'whoami', {}, bearer(result.structuredContent.token))
+    t.same(structuredContent.scopes, asked)
+    t.same(result.structuredContent.scopes, asked)
+  })
+}
+
+t.test('a token for somebody called like a key is not that key: other rights, another budget', async t => {
+  const app = await service(t)
+  const { structuredContent: key } = await call(app, 'whoami', {}, withKey)
+  for (const userId of [key.id, key.id.replace('apikey:', ''), adaKey]) {
+    const { token } = await mint(app, withToken('root', 'admin'), { userId })
+    const { structuredContent: imitation } = await call(app, 'whoami', {}, bearer(token))
+    t.equal(imitation.id, `jwt:${userId}`)
+    t.equal(imitation.budget.remaining, imitation.budget.limit - 1)
+    await call(app, 'revoke-subject', { subject: userId }, withToken('root', 'admin'))
+    t.equal((await post(app, rpc('tools/list'), bearer(token))).status, 401)
+    t.equal((await post(app, rpc('tools/list'), withKey)).status, 200)
+  }
+})
+
+t.test('an admin\'s token that was minted here mints, and the chain is on record', async t => {
+  const app = await service(t)
+  const root = withToken('root', 'admin')
+  const first = await mint(app, root, { userId: 'second', role: 'admin' })
+  const second = await mint(app, bearer(first.token), { userId: 'third' })
+  const { structuredContent: { tokens } } = await call(app, 'list-tokens', {}, root)
+  t.match(tokens, [
+    { id: first.id, subject: 'second', role: 'admin', mintedBy: 'jwt:root', mintedWith: String, revoked: false },
+    { id: second.id, subject: 'third', role: 'user', mintedBy: 'jwt:second', mintedWith: first.id, revoked: false }
+  ])
+  t.notMatch(JSON.stringify(tokens), /eyJ/)
+})
+
+for (const [policy, isGiven] of [['admin-tokens', false], ['admins', true], ['off', false]] as const) {
+  t.test(`a managed key of an admin ${isGiven ? 'mints' : 'does not mint'} where the policy is ${policy}`, async t => {
+    const file = await keyFile(t)
+    const { key, record } = await addKey(file, { role: 'admin', scopes: ['files:*'] })
+    const app = await service(t, { env: { API_KEYS_FILE: file, MINT_POLICY: policy } })
+    const headers = { 'x-api-key': key }
+    t.equal((await post(app, rpc('tools/list'), headers)).text.includes('generate-token'), isGiven)
+    const { structuredContent, code } = await call(app, 'generate-token', { userId: 'new', scopes: ['files:read'] }, headers)
+    if (!isGiven) return t.equal(code, -32602)
+    const { structuredContent: { tokens } } = await call(app, 'list-tokens', {}, headers)
+    t.match(tokens, [{ id: structuredContent.id, mintedBy: record.owner, mintedWith: record.id }])
+  })
+}
+
+t.test('where the policy is off no admin mints, and tokens are revoked all the same', async t => {
+  const app = await service(t, { env: { MINT_POLICY: 'off' } })
+  const names = (await post(app, rpc('tools/list'), withToken('root', 'admin'))).body.result.tools.map(({ name }: { name: string }) => name)
+  t.same(names, ['list-tokens', 'revoke-subject', 'revoke-token', 'whoami'])
+})
+
+t.test('with a public address tokens name it, and those of another server are refused', async t => {
+  const app = await service(t, { env: { PUBLIC_URL: 'https://mcp.example.com', ALLOWED_HOSTS: 'localhost' } })
+  const { token } = await mint(app, withToken('root', 'admin'))
+  const claims = JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString())
+  t.match(claims, { iss: 'https://mcp.example.com', aud: 'https://mcp.example.com/mcp' })
+  t.equal((await post(app, rpc('tools/list'), bearer(token))).status, 200)
+  const elsewhere = generateToken('new', 'user', '1h', { secret, issuer: 'https://other.example', audience: 'https://other.example/mcp' })
+  t.equal((await post(app, rpc('tools/list'), bearer(elsewhere))).status, 401)
+})
+
+t.test('a link in place of the token: the token is in no answer but the one to the link', async t => {
+  const app = await service(t, { env: { TOKEN_DELIVERY: 'link', PUBLIC_URL: 'https://mcp.example.com/base', ALLOWED_HOSTS: 'localhost' } })
+  const answer = await post(app, callOf('generate-token', { userId: 'new' }), withToken('root', 'admin'))
+  t.notMatch(answer.text, /eyJ/)
+  const { link, linkExpiresAt, id } = answer.body.result.structuredContent
+  t.match(link, /^https:\/\/mcp\.example\.com\/base\/claim\/mcp_claim_[\w-]{43}$/)
+  t.ok(Date.parse(linkExpiresAt) - Date.now() <= 600_000)
+  const url = link.replace('https://mcp.example.com/base', '')
+  const claimed = (await app.inject({ method: 'POST', url })).json()
+  t.match((await call(app, 'whoami', {}, bearer(claimed.token))).structuredContent, { id: 'jwt:new' })
+  t.match((await call(app, 'list-tokens', {}, withToken('root', 'admin'))).structuredContent.tokens, [{ id }])
+  t.equal((await app.inject({ method: 'POST', url })).statusCode, 404)
+})
+
+t.test('neither the token nor the code of its link is in the log', async t => {
+  const lines: string[] = []
+  const app = await service(t, { logStream: { write: line => { lines.push(line) } }, env: { LOG_LEVEL: 'trace', TOKEN_DELIVERY: 'link', PUBLIC_URL: 'https://mcp.example.com', ALLOWED_HOSTS: 'localhost' } })
+  const { link } = await mint(app, withToken('root', 'admin'))
+  const url = new URL(link).pathname
+  await app.inject(url)
+  const { token } = (await app.inject({ method: 'POST', url })).json()
+  const log = lines.join('')
+  t.match(log, /token claimed/)
+  t.notMatch(log, url.slice(-20))
+  for (const part of token.split('.').slice(1)) t.notOk(log.includes(part))
+})
+
+t.test('without a public address links are no setting to start with', async t => {
+  await t.rejects(service(t, { env: { TOKEN_DELIVERY: 'link' } }), { message: /^TOKEN_DELIVERY .*PUBLIC_URL/ })
+})

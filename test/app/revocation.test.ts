@@ -1,0 +1,223 @@
+/** Credentials that were revoked: refused at once and for good, with their streams. */
+import { rm } from 'node:fs/promises'
+import Fastify, { type FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import { mcpAuth } from '../../src/app.js'
+import { generateToken } from '../../src/principal/token.js'
+import { until } from '../support/process.js'
+import { openState, statePath } from '../support/state.js'
+import { adaKey, callOf, listening, modern, post, rpc, service, withKey, withToken } from '../support/service.js'
+import { secret } from '../support/tokens.js'
+
+type Headers = Record<string, string>
+
+const root = withToken('root', 'admin')
+const bearer = (token: string): Headers => ({ authorization: `Bearer ${token}` })
+
+async function mint (app: FastifyInstance, args: Record<string, unknown> = {}, headers: Headers = root) {
+  const { token, id } = (await post(app, callOf('generate-token', { userId: 'new', ...args }), headers)).body.result.structuredContent
+  return { id: String(id), headers: bearer(token) }
+}
+
+async function revoke (app: FastifyInstance, args: Record<string, unknown>, tool = 'revoke-token', headers: Headers = root) {
+  return (await post(app, callOf(tool, args), headers)).body.result.structuredContent
+}
+
+async function statusOf (app: FastifyInstance, headers: Headers): Promise<number> {
+  return (await post(app, rpc('tools/list'), headers)).status
+}
+
+t.test('a revoked token is refused from the next request on, like any other bad one', async t => {
+  const app = await service(t)
+  const { id, headers } = await mint(app)
+  // Remembered by now.
+  for (let i = 0; i < 3; i++) t.equal(await statusOf(app, headers), 200)
+  t.same(await revoke(app, { id }), { revoked: [id], onRecord: true })
+  const refused = await post(app, rpc('tools/list'), headers)
+  const unknown = await post(app, rpc('tools/list'), bearer('eyJhbGciOiJIUzI1NiJ9.e30.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'))
+  t.equal(refused.status, 401)
+  t.equal(refused.headers['www-authenticate'], unknown.headers['www-authenticate'])
+  t.same(refused.body.error.message, unknown.body.error.message)
+  t.equal(await statusOf(app, root), 200)
+  const { tokens } = await revoke(app, {}, 'list-tokens')
+  t.match(tokens, [{ id, revoked: true }])
+})
+
+t.test('a token that is not on record is revoked by its id, too', async t => {
+  const app = await service(t)
+  const token = generateToken('eve', 'user', '1h', { secret })
+  const { jti } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+  t.same(await revoke(app, { id: jti }), { revoked: [jti], onRecord: false })
+  t.equal(await statusOf(app, bearer(token)), 401)
+})
+
+t.test('a revoked subject is refused with every token so far, and good with the next one', async t => {
+  const app = await service(t)
+  const [one, other, stranger] = [await mint(app), await mint(app), await mint(app, { userId: 'newer' })]
+  t.match(await revoke(app, { subject: 'new' }, 'revoke-subject'), { principal: 'jwt:new', revoked: [] })
+  t.same([await statusOf(app, one.headers), await statusOf(app, other.headers), await statusOf(app, stranger.headers)], [401, 401, 200])
+  const next = await mint(app)
+  t.equal(await statusOf(app, next.headers), 200)
+})
+
+t.test('a subject is revoked up to a time, not in the future, and named in one way', async t => {
+  const app = await service(t)
+  const { headers } = await mint(app)
+  await revoke(app, { subject: 'new', before: '2020-01-01T00:00:00Z' }, 'revoke-subject')
+  t.equal(await statusOf(app, headers), 200)
+  for (const args of [{ subject: 'new', before: '2999-01-01T00:00:00Z' }, { subject: 'new', before: 'soon' }, {}, { subject: 'new', principal: 'jwt:new' }, { subject: '' }]) {
+    t.equal((await post(app, callOf('revoke-subject', args), root)).body.result.isError, true)
+  }
+  await revoke(app, { principal: 'jwt:new' }, 'revoke-subject')
+  t.equal(await statusOf(app, headers), 401)
+})
+
+t.test('what a revoked admin\'s token minted goes on, unless it is to end with it', async t => {
+  const app = await service(t)
+  const admin = await mint(app, { userId: 'second', role: 'admin' })
+  const child = await mint(app, { userId: 'third' }, admin.headers)
+  await revoke(app, { id: admin.id })
+  t.equal(await statusOf(app, child.headers), 200)
+  t.same((await revoke(app, { id: admin.id, withMinted: true })).revoked, [admin.id, child.id])
+  t.equal(await statusOf(app, child.headers), 401)
+})
+
+t.test('an admin can revoke itself, and is out', async t => {
+  const app = await service(t)
+  const admin = await mint(app, { userId: 'second', role: 'admin' })
+  await revoke(app, { id: admin.id }, 'revoke-token', admin.headers)
+  t.equal(await statusOf(app, admin.headers), 401)
+})
+
+t.test('beside a good key a revoked token is refused', async t => {
+  const app = await service(t)
+  const { id, headers } = await mint(app)
+  t.equal(await statusOf(app, { ...withKey, ...headers }), 200)
+  await revoke(app, { id })
+  t.equal(await statusOf(app, { ...withKey, ...headers }), 401)
+  t.equal(await statusOf(app, withKey), 200)
+})
+
+t.test('from a locked-out address a revoked token does not pass as known', async t => {
+  const app = await service(t, { env: { PREAUTH_RATE_LIMIT_MAX: '2' } })
+  const { id, headers } = await mint(app)
+  t.equal(await statusOf(app, headers), 200)
+  for (let i = 0; i < 3; i++) await statusOf(app, { 'x-api-key': 'a-wrong-key-of-some-length' })
+  t.equal(await statusOf(app, headers), 200)
+  await revoke(app, { id })
+  t.equal(await statusOf(app, headers), 429)
+  t.equal(await statusOf(app, root), 200)
+})
+
+t.test('another process revokes, as the command line does, and it counts within a second', async t => {
+  const directory = await statePath(t)
+  const app = await service(t, { env: { STATE_DIR: directory } })
+  const { id, headers } = await mint(app)
+  const cli = await openState(t, { directory })
+  t.equal(cli.find(id)?.subject, 'new')
+  await cli.revokeToken(id, { principal: 'cli' })
+  const { structuredContent: { id: keyName } } = (await post(app, callOf('whoami'))).body.result
+  await cli.revokeKey(keyName.replace('apikey:', ''), { principal: 'cli' })
+  const revokedAt = performance.now()
+  while (await statusOf(app, headers) !== 401 || await statusOf(app, { 'x-api-key': adaKey }) !== 401) {
+    if (performance.now() - revokedAt > 10_000) return t.fail('it never counted')
+    await new Promise(resolve => setTimeout(resolve, 100))
+  }
+  t.pass()
+})
+
+t.test('a revocation outlives the server', async t => {
+  const directory = await statePath(t)
+  const first = await service(t, { env: { STATE_DIR: directory } })
+  const { id, headers } = await mint(first)
+  await revoke(first, { id })
+  await first.close()
+  const second = await service(t, { env: { STATE_DIR: directory } })
+  t.equal(await statusOf(second, headers), 401)
+  t.match(await revoke(second, {}, 'list-tokens'), { tokens: [{ id, revoked: true }] })
+})
+
+t.test('in a session the next request of a revoked token is refused, and another of the same caller goes on', async t => {
+  const app = await service(t, { sessions: {} })
+  const [one, other] = [await mint(app), await mint(app)]
+  const { headers } = await post(app, rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } }), one.headers)
+  const session = { 'mcp-session-id': String(headers['mcp-session-id']) }
+  t.equal((await post(app, callOf('whoami'), { ...one.headers, ...session })).status, 200)
+  await revoke(app, { id: one.id })
+  t.equal((await post(app, callOf('whoami'), { ...one.headers, ...session })).status, 401)
+  t.equal((await post(app, callOf('whoami'), { ...other.headers, ...session })).status, 200)
+})
+
+/** An open stream; `ended` once the server has closed it. */
+async function openStream (t: Test, url: string, init: RequestInit): Promise<{ ended: () => boolean }> {
+  const abort = new AbortController()
+  t.teardown(() => abort.abort())
+  const response = await fetch(`${url}/mcp`, { ...init, signal: abort.signal })
+  t.equal(response.status, 200)
+  let isOver = false
+  response.text().then(() => { isOver = true }, () => {})
+  return { ended: () => isOver }
+}
+
+async function openBoth (t: Test, app: FastifyInstance, url: string, headers: Headers): Promise<Array<{ ended: () => boolean }>> {
+  const init = rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } })
+  const session = String((await post(app, init, headers)).headers['mcp-session-id'])
+  const { headers: own, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
+  return [
+    await openStream(t, url, { headers: { ...headers, accept: 'text/event-stream', 'mcp-session-id': session, 'mcp-protocol-version': '2025-11-25' } }),
+    await openStream(t, url, { method: 'POST', headers: { ...headers, ...own, accept: 'application/json, text/event-stream', 'content-type': 'application/json' }, body: JSON.stringify(payload) })
+  ]
+}
+
+for (const [what, revokeIt] of [
+  ['its token', async (app: FastifyInstance, id: string) => { await revoke(app, { id }) }],
+  ['its subject', async (app: FastifyInstance) => { await revoke(app, { subject: 'new' }, 'revoke-subject') }]
+] as const) {
+  t.test(`the open streams of a caller end when ${what} is revoked, those of others do not`, async t => {
+    const app = await service(t, { sessions: {} })
+    const url = await listening(app)
+    const [victim, bystander] = [await mint(app), await mint(app, { userId: 'other' })]
+    const theirs = await openBoth(t, app, url, victim.headers)
+    const others = await openBoth(t, app, url, bystander.headers)
+    await revokeIt(app, victim.id)
+    await until(() => theirs.every(({ ended }) => ended()))
+    t.notOk(others.some(({ ended }) => ended()))
+  })
+}
+
+t.test('the open streams end when another process revokes the token', async t => {
+  const directory = await statePath(t)
+  const app = await service(t, { sessions: {}, env: { STATE_DIR: directory } })
+  const url = await listening(app)
+  const { id, headers } = await mint(app)
+  const streams = await openBoth(t, app, url, headers)
+  const cli = await openState(t, { directory })
+  await cli.revokeToken(id, { principal: 'cli' })
+  await until(() => streams.every(({ ended }) => ended()))
+  t.pass()
+})
+
+t.test('where the state can not be written nothing is minted, and a revocation counts all the same', async t => {
+  const directory = await statePath(t)
+  const app = await service(t, { env: { STATE_DIR: directory } })
+  const { id, headers } = await mint(app)
+  await rm(directory, { recursive: true })
+  const refused = await post(app, callOf('generate-token', { userId: 'late' }), root)
+  t.equal(refused.status, 503)
+  t.ok(Number(refused.headers['retry-after']) > 0)
+  t.match(refused.body.error.data, { code: 'MCP_ERR_UNAVAILABLE', retryAfterMs: Number })
+  t.notMatch(refused.text, /eyJ|state-/)
+  t.equal((await post(app, callOf('revoke-token', { id }), root)).status, 503)
+  t.equal(await statusOf(app, headers), 401)
+})
+
+t.test('two scopes of one app know nothing of each other\'s revocations', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  for (const prefix of ['/one', '/two']) await app.register(mcpAuth, { prefix, jwtSecret: secret })
+  const token = generateToken('new', 'user', '1h', { secret })
+  const { jti } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+  await post(app, callOf('revoke-token', { id: jti }), root, '/one/mcp')
+  t.equal((await post(app, rpc('tools/list'), bearer(token), '/one/mcp')).status, 401)
+  t.equal((await post(app, rpc('tools/list'), bearer(token), '/two/mcp')).status, 200)
+})
