@@ -8,7 +8,8 @@ import { defineTool } from '../../src/tools/tool.js'
 import { clients } from '../support/clients.js'
 import { adaKey, callOf, listening, modern, service, withKey, withToken } from '../support/service.js'
 
-const cancelled: string[] = []
+const waiting = new Set<string>()
+const cancelled = new Set<string>()
 
 const tools = [
   defineTool({ name: 'echo', input: z.object({ text: z.string() }), handler: ({ text }) => text }),
@@ -23,7 +24,8 @@ const tools = [
     name: 'wait',
     input: z.object({ who: z.string() }),
     handler: async ({ who }, { signal }) => await new Promise<never>((_resolve, reject) => {
-      signal.addEventListener('abort', () => { cancelled.push(who); reject(new Error('aborted')) })
+      waiting.add(who)
+      signal.addEventListener('abort', () => { cancelled.add(who); reject(new Error('aborted')) })
     })
   }),
   defineTool({
@@ -123,9 +125,11 @@ for (const [client, era, connect] of clients) {
     const connected = await connect({ url, headers: withKey })
     const cancelling = new AbortController()
     const call = connected.call('wait', { who: client }, { signal: cancelling.signal })
-    setTimeout(() => { cancelling.abort() }, 50)
-    await t.rejects(call)
-    while (!cancelled.includes(client)) await sleep(5)
+    const rejected = t.rejects(call)
+    while (!waiting.has(client)) await sleep(5)
+    cancelling.abort()
+    await rejected
+    while (!cancelled.has(client)) await sleep(5)
     t.equal((await connected.call('echo', { text: 'still here' })).text, 'still here')
     await connected.close()
   })
