@@ -71,7 +71,7 @@ async function registerChain (scope: FastifyInstance, options: McpAuthOptions, {
   const { apiKeys, apiKeysFile, jwtSecret, jwtPreviousSecrets, clockToleranceSeconds, oauth, audience, origins, allowedHosts, publicUrl, loopback, knownTtlMs = 600_000, preauthLimit: address, rateLimit, builtIns = true, stateDir, tools = [], ...rest } = options
   const known = createKnownCredentials({ ttlMs: knownTtlMs })
   const keyRing = apiKeysFile === undefined ? undefined : await openKeys(scope, apiKeysFile)
-  const state = await openStateFor(scope, stateDir)
+  const state = await openStateFor(scope, stateDir, (clockToleranceSeconds ?? 0) * 1000)
   const watches = keyRing === undefined ? [state] : [keyRing, state]
   const minting = mintingOf(options, state)
   const { metadata, ...tokens } = tokenParts(options, publicUrl, rest.path ?? '/mcp')

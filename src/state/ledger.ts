@@ -7,9 +7,15 @@ export type Revocable = Pick<Principal, 'id' | 'tokenId' | 'keyId' | 'issuedAt'>
 
 export class Ledger {
   readonly minted = new Map<string, Minted>()
+  readonly #toleranceMs: number
   readonly #tokens = new Map<string, TokenRevoked>()
   readonly #keys = new Map<string, KeyRevoked>()
   readonly #subjects = new Map<string, SubjectRevoked>()
+
+  /** `toleranceMs`: how far the clocks of issuers may be ahead of ours. */
+  constructor (toleranceMs = 0) {
+    this.#toleranceMs = toleranceMs
+  }
 
   get size (): number {
     return this.minted.size + this.#tokens.size + this.#keys.size + this.#subjects.size
@@ -50,7 +56,7 @@ export class Ledger {
     if (issuedAt === undefined) return true
     const mintedAt = tokenId === undefined ? undefined : this.minted.get(tokenId)?.at
     const isSameSecond = mintedAt !== undefined && mintedAt >= issuedAt && mintedAt < issuedAt + 1000
-    return (isSameSecond ? mintedAt : issuedAt) <= before
+    return (isSameSecond ? mintedAt : issuedAt - this.#toleranceMs) <= before
   }
 
   /** What has not outlived its purpose. */

@@ -3,8 +3,8 @@ import type { FastifyInstance } from 'fastify'
 import { State } from './state.js'
 
 /** `directory` left out: in memory. Throws a `StateError` where it can't be used. */
-export async function openStateFor (app: FastifyInstance, directory: string | undefined): Promise<State> {
-  const state = await State.open({ directory, report: sentence => { app.log.error(sentence) } })
+export async function openStateFor (app: FastifyInstance, directory: string | undefined, toleranceMs: number): Promise<State> {
+  const state = await State.open({ directory, toleranceMs, report: sentence => { app.log.error(sentence) } })
   app.addHook('onClose', async () => { await state.close() })
   return state
 }

@@ -11,6 +11,8 @@ export interface StateOptions {
   readonly directory?: string | undefined
   /** Told, in a sentence for the operator, of what went wrong with the directory and of its end. */
   readonly report?: (sentence: string) => void
+  /** How far the clocks of issuers may be ahead of ours, in milliseconds. Default 0. */
+  readonly toleranceMs?: number
   /** Milliseconds between looks at what other processes wrote. Default 250. */
   readonly pollMs?: number
 }
@@ -26,7 +28,7 @@ const maxMinted = 100_000
 const sweepMs = 60_000
 
 export class State {
-  readonly #ledger = new Ledger()
+  readonly #ledger: Ledger
   readonly #listeners = new Set<() => void>()
   readonly #report: (sentence: string) => void
   #journal: Journal | undefined
@@ -35,7 +37,8 @@ export class State {
   #isTelling = false
   #sweptAt = performance.now()
 
-  private constructor ({ report = () => {} }: StateOptions) {
+  private constructor ({ report = () => {}, toleranceMs }: StateOptions) {
+    this.#ledger = new Ledger(toleranceMs)
     this.#report = report
   }
 

@@ -35,6 +35,14 @@ for (const [what, credential, isRevoked] of [
   })
 }
 
+t.test('where clocks may be apart, what may have been issued before is revoked, and what was minted here after is not', async t => {
+  const ledger = new Ledger(30_000)
+  for (const record of [subject, mintedRecord({ id: 'late', at: second + 5000 })]) ledger.apply(record)
+  t.ok(ledger.isRevoked({ id: 'jwt:ada', issuedAt: second + 30_000 }))
+  t.notOk(ledger.isRevoked({ id: 'jwt:ada', issuedAt: second + 31_000 }))
+  t.notOk(ledger.isRevoked({ id: 'jwt:ada', tokenId: 'late', issuedAt: second + 5000 }))
+})
+
 t.test('an earlier time takes nothing back from a revocation of the same subject', async t => {
   const ledger = new Ledger()
   ledger.apply(subject)
