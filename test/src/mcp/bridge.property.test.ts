@@ -47,7 +47,7 @@ const step: fc.Arbitrary<Step> = fc.record({
 })
 
 /** Nothing here takes so long: where this deadline is what ends a call, nobody else would have. */
-const longMs = 5000
+const longMs = 15_000
 
 const turns = async (count: number): Promise<void> => { for (let i = 0; i < count; i++) await turn() }
 
