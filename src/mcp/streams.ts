@@ -55,9 +55,9 @@ export class Streams {
     }
     const entry = { principal, end }
     this.#open.add(entry)
-    const timer = endAt(principal.expiresAt, end)
+    const callOff = endAt(principal.expiresAt, end)
     stream.readable.once('close', () => {
-      clearTimeout(timer)
+      callOff()
       this.#open.delete(entry)
     })
     return stream
@@ -73,11 +73,15 @@ export class Streams {
   }
 }
 
-function endAt (expiresAt: number | undefined, end: () => void): NodeJS.Timeout | undefined {
-  if (expiresAt === undefined) return undefined
-  const timer = setTimeout(() => {
-    if (Date.now() >= expiresAt) end()
-    else timer.refresh()
-  }, Math.min(longestTimerMs, Math.max(0, expiresAt - Date.now())))
-  return timer.unref()
+/** Calls `end` once `expiresAt` has come; never where it is left out. Returns how to call that off. */
+function endAt (expiresAt: number | undefined, end: () => void): () => void {
+  if (expiresAt === undefined) return () => {}
+  let timer: NodeJS.Timeout | undefined
+  // A timer counts by another clock than dates, and often fires a millisecond before its date: then for what is left.
+  const wait = (): void => {
+    const leftMs = Math.min(longestTimerMs, Math.max(1, expiresAt - Date.now()))
+    timer = setTimeout(() => { if (Date.now() >= expiresAt) end(); else wait() }, leftMs).unref()
+  }
+  wait()
+  return () => { clearTimeout(timer) }
 }

@@ -1,0 +1,74 @@
+/** How many long-lived streams a caller may hold, and when each of them ends. */
+import { once } from 'node:events'
+import t from 'tap'
+import type { EventStream } from '../../../src/mcp/outlet.js'
+import { Streams } from '../../../src/mcp/streams.js'
+import { freezePrincipal, type Principal } from '../../../src/principal/principal.js'
+
+function principal (id: string, expiresAt?: number): Principal {
+  return freezePrincipal({ id, role: 'user', scopes: [], method: 'jwt', ...(expiresAt === undefined ? {} : { expiresAt }) })
+}
+
+/** Reads a stream as a connection does, which keeps the process, and resolves to when it closed. */
+async function closed (stream: EventStream): Promise<number> {
+  const connection = setInterval(() => {}, 1000)
+  stream.readable.resume()
+  await once(stream.readable, 'close')
+  clearInterval(connection)
+  return Date.now()
+}
+
+t.test('a caller holds as many streams as it may, and another caller as many', async t => {
+  const streams = new Streams({ maxPerPrincipal: 2 })
+  t.teardown(() => { streams.close() })
+  streams.open(principal('ada'))
+  streams.open(principal('ada'))
+  t.throws(() => streams.open(principal('ada')), { code: 'MCP_ERR_TOO_MANY_STREAMS', data: { limit: 2 } })
+  t.ok(streams.open(principal('bob')))
+})
+
+t.test('a stream that closed makes room for another', async t => {
+  const streams = new Streams({ maxPerPrincipal: 1 })
+  t.teardown(() => { streams.close() })
+  const stream = streams.open(principal('ada'))
+  stream.end()
+  await closed(stream)
+  t.ok(streams.open(principal('ada')))
+  t.equal(streams.size, 1)
+})
+
+t.test('a stream ends with its credential, and one whose credential does not end stays', async t => {
+  const streams = new Streams()
+  t.teardown(() => { streams.close() })
+  const expiresAt = Date.now() + 100
+  streams.open(principal('ada'))
+  t.ok(await closed(streams.open(principal('ada', expiresAt))) >= expiresAt)
+  t.equal(streams.size, 1)
+})
+
+t.test('a timer that fires before its date gives a credential no second life', async t => {
+  const streams = new Streams()
+  const now = Date.now
+  t.teardown(() => { Date.now = now; streams.close() })
+  const stream = streams.open(principal('ada', now() + 400))
+  Date.now = () => now() - 5
+  const opened = performance.now()
+  await closed(stream)
+  t.ok(performance.now() - opened < 700)
+})
+
+t.test('a stream whose credential is over already ends at once, with its farewell', async t => {
+  const streams = new Streams()
+  let farewells = 0
+  await closed(streams.open(principal('ada', Date.now() - 1000), () => { farewells += 1 }))
+  t.equal(farewells, 1)
+})
+
+t.test('the streams of one caller can be ended among others', async t => {
+  const streams = new Streams()
+  t.teardown(() => { streams.close() })
+  const [ada] = [streams.open(principal('ada')), streams.open(principal('bob'))]
+  streams.endWhere(({ id }) => id === 'ada')
+  await closed(ada)
+  t.equal(streams.size, 1)
+})
