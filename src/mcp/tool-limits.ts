@@ -15,7 +15,8 @@ export class ToolLimits {
 
   /**
    * Lets one call of `principal` in and returns what must be called when its handler ended, which
-   * may be long after its caller was answered. Throws a refusal where the call does not fit.
+   * may be long after its caller was answered; once more does nothing. Throws a refusal where the
+   * call does not fit.
    */
   async admit (principal: Principal): Promise<() => void> {
     const { rate, concurrency = Infinity } = this.#tool
@@ -30,7 +31,11 @@ export class ToolLimits {
       this.#leave(principal)
       throw error
     }
-    return () => { this.#leave(principal) }
+    let isIn = true
+    return () => {
+      if (isIn) this.#leave(principal)
+      isIn = false
+    }
   }
 
   async #take (rate: NonNullable<Tool['rate']>, { id }: Principal): Promise<void> {

@@ -67,6 +67,8 @@ export class ToolShelf extends Shelf<Tool, ShelvedTool> {
     try {
       return await exchange.race(work)
     } catch (error) {
+      // It waits for an answer that comes to another run of it: this one never ends.
+      if (Suspended.is(error)) leave?.()
       if (exchange.ended || Suspended.is(error) || isRefusal(error)) throw error
       return failedBy(error, exchange)
     }

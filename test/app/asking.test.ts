@@ -54,6 +54,32 @@ t.test('what is still missing is asked for again, and what is there is not', asy
   t.match(answer.result, { content: [{ text: 'First? one, Second? two' }] })
 })
 
+t.test('a call that waits for its caller is none of those that run at once', async t => {
+  const tool = { ...twoQuestions(['first', 'second']), concurrency: 1 }
+  const app = await service(t, { tools: [tool] })
+  const { result } = await call(app, { name: 'ask' })
+  const again = await call(app, { name: 'ask' })
+  t.match(again.result, { resultType: 'input_required' })
+  const answer = await call(app, { name: 'ask', requestState: result.requestState, inputResponses: { first: accept('one'), second: accept('two') } })
+  t.match(answer.result, { content: [{ text: 'First? one, Second? two' }] })
+})
+
+t.test('the state of one caller is none for another, for another tool or when it was altered', async t => {
+  const app = await service(t, { tools: [twoQuestions(['first', 'second']), { ...twoQuestions(), name: 'other' }] })
+  const { requestState } = (await call(app, { name: 'ask' })).result
+  const inputResponses = { first: accept('one'), second: accept('two') }
+  for (const [params, credential] of [
+    [{ name: 'ask', requestState }, withToken('eve')],
+    [{ name: 'other', requestState }, withKey],
+    [{ name: 'ask', arguments: { more: 1 }, requestState }, withKey],
+    [{ name: 'ask', requestState: `${requestState}x` }, withKey],
+    [{ name: 'ask', requestState: 7 }, withKey]
+  ] as const) {
+    const { error } = await call(app, { ...params, inputResponses }, credential)
+    t.match(error, { code: -32602, data: { code: 'MCP_ERR_REQUEST_STATE' } })
+  }
+})
+
 t.test('answers that nobody asked for are not carried on', async t => {
   const app = await service(t, { tools: [twoQuestions(['first', 'second'])] })
   const inputResponses = { second: accept('two') }
