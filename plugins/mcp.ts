@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { InsufficientScopeError, isRefusal, UnauthenticatedError } from '../src/errors.js'
+import { InsufficientScopeError, isRefusal, type Refusal, UnauthenticatedError } from '../src/errors.js'
 import { registerJsonBody } from '../src/json-body.js'
 import { Catalog, type ServerInfo } from '../src/mcp/catalog.js'
 import { Deadlines } from '../src/mcp/deadlines.js'
@@ -88,7 +88,11 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   const deadlines = new Deadlines()
   fastify.decorate('mcp', operationsOf(catalog))
   for (const watch of watches) {
-    const stop = watch.onChange(() => { endpoint.streams.endWhere(principal => !watch.stillGood(principal)) })
+    const stop = watch.onChange(() => {
+      const isOver = (principal: Principal): boolean => !watch.stillGood(principal)
+      endpoint.streams.endWhere(isOver)
+      endCalls(fastify, deadlines, isOver)
+    })
     fastify.addHook('onClose', async () => { stop() })
   }
   // Streams would keep the server from closing for ever.
@@ -104,6 +108,8 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
       config: { mcp: true },
       handler: async (request, reply) => {
         const caller = callerOf(fastify, request, reply)
+        // Again: the body may have taken its time since the credential was verified.
+        if (!watches.every(watch => watch.stillGood(caller.principal))) throw noLonger(fastify)
         return send(reply, await endpoint.serve({
           method: request.method,
           headers: request.headers,
@@ -141,6 +147,18 @@ function callerOf (fastify: FastifyInstance, request: FastifyRequest, reply: Fas
     budget: async () => fastify.hasDecorator('budgetOf') ? await fastify.budgetOf(request) : null,
     charge: async cost => { if (fastify.hasDecorator('chargePrincipal')) await fastify.chargePrincipal(request, reply, cost) }
   }
+}
+
+/** Ends the calls whose stream is open; one that has said nothing yet is answered. */
+function endCalls (fastify: FastifyInstance, deadlines: Deadlines, isOver: (principal: Principal) => boolean): void {
+  for (const due of deadlines.pending()) {
+    if (due instanceof Exchange && due.isStreaming && isOver(due.caller.principal)) due.abort(noLonger(fastify))
+  }
+}
+
+function noLonger (fastify: FastifyInstance): Refusal {
+  const headers = fastify.hasDecorator('challengeFor') ? { 'www-authenticate': fastify.challengeFor({ error: 'invalid_token' }) } : {}
+  return new UnauthenticatedError({ reason: 'the credential is good no longer', headers })
 }
 
 /** Where more scopes would help, the caller hears from whom and which (RFC 6750 §3.1). */

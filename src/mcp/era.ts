@@ -57,7 +57,10 @@ export function answerText (message: RpcMessage, exchange: Exchange, id: Request
  * whole request, which then waits for a full collection.
  */
 export function sayTo (outlet: Outlet, exchange: Exchange, id: RequestId): Notify {
-  return async (method, params) => { outlet.say(answerText({ jsonrpc: '2.0', method, params }, exchange, id)) }
+  return async (method, params) => {
+    exchange.isStreaming = true
+    outlet.say(answerText({ jsonrpc: '2.0', method, params }, exchange, id))
+  }
 }
 
 export type Deliver = (request: RpcRequest, extra?: { classification: { era: 'modern', revision: string } }) => void

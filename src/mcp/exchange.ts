@@ -54,6 +54,8 @@ export class Exchange implements Due {
   closeStream: (() => void) | undefined
   /** The refusal this message was answered with, for the status and the headers of the reply. */
   refusal: Refusal | undefined
+  /** Something was said before the answer, so the reply is a stream where the caller takes one. */
+  isStreaming = false
   /** The caller's `_meta.progressToken`. */
   progressToken: string | number | undefined
 

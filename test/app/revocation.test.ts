@@ -4,7 +4,9 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { mcpAuth } from '../../src/app.js'
 import { generateToken } from '../../src/principal/token.js'
+import { defineTool } from '../../src/tools/tool.js'
 import { until } from '../support/process.js'
+import { openSocket } from '../support/raw-socket.js'
 import { openState, statePath } from '../support/state.js'
 import { adaKey, callOf, listening, modern, post, rpc, service, withKey, withToken } from '../support/service.js'
 import { secret } from '../support/tokens.js'
@@ -195,6 +197,56 @@ t.test('the open streams end when another process revokes the token', async t =>
   await cli.revokeToken(id, { principal: 'cli' })
   await until(() => streams.every(({ ended }) => ended()))
   t.pass()
+})
+
+for (const [era, messageOf] of [
+  ['the older revisions', () => ({ headers: {}, payload: { ...callOf('talk'), params: { name: 'talk', arguments: {}, _meta: { progressToken: 1 } } } })],
+  ['2026-07-28', () => modern('tools/call', { name: 'talk', arguments: {}, _meta: { progressToken: 1, 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} } })]
+] as const) {
+  t.test(`a call of ${era} that talks while it works ends when its token is revoked, and its work is told`, async t => {
+    const told: string[] = []
+    let talk = (): void => {}
+    const talking = new Promise<void>(resolve => { talk = resolve })
+    const app = await service(t, {
+      tools: [defineTool({
+        name: 'talk',
+        handler: async (_args, { progress, signal }) => {
+          await progress(1)
+          talk()
+          await new Promise<void>(resolve => signal.addEventListener('abort', () => { told.push('aborted'); resolve() }))
+          return 'never heard'
+        }
+      })]
+    })
+    const url = await listening(app)
+    const [victim, bystander] = [await mint(app), await mint(app, { userId: 'other' })]
+    const { headers, payload } = messageOf()
+    const answer = (async () => await (await fetch(`${url}/mcp`, {
+      method: 'POST', headers: { ...headers, ...victim.headers, accept: 'application/json, text/event-stream', 'content-type': 'application/json' }, body: JSON.stringify(payload)
+    })).text())()
+    await talking
+    await revoke(app, { id: bystander.id })
+    t.same(told, [])
+    await revoke(app, { id: victim.id })
+    const text = await answer
+    t.match(text, 'MCP_ERR_UNAUTHENTICATED')
+    t.notMatch(text, 'never heard')
+    t.same(told, ['aborted'])
+  })
+}
+
+t.test('a request whose body was held back until its token was revoked is refused', async t => {
+  const app = await service(t)
+  const port = Number(new URL(await listening(app)).port)
+  const { id, headers } = await mint(app)
+  const body = JSON.stringify(rpc('tools/list'))
+  const { send, until: arrived } = await openSocket(t, port)
+  send(`POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAuthorization: ${headers.authorization}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nExpect: 100-continue\r\n\r\n`)
+  await arrived(/100 Continue/)
+  send(body.slice(0, 5))
+  await revoke(app, { id })
+  send(body.slice(5))
+  t.match(await arrived(/HTTP\/1.1 4\d\d/), /HTTP\/1.1 401[^]*www-authenticate: Bearer .*invalid_token/i)
 })
 
 t.test('where the state can not be written nothing is minted, and a revocation counts all the same', async t => {
