@@ -36,6 +36,8 @@ export interface KeyRingOptions {
 interface Entry {
   readonly verified: Verified
   readonly networks: Networks
+  /** False where it may come from everywhere; its networks say nothing then. */
+  readonly isHeld: boolean
   readonly endsAt: number
   readonly expiresAt: number
   readonly isRevoked: boolean
@@ -56,10 +58,14 @@ export function isUnmanaged (verdict: Verdict): boolean {
   return verdict === unmanaged || verdict === damaged
 }
 
+/** Looked up for keys that are held to no network: code that seldom runs is slow, and would tell them from the others. */
+const somewhere: Networks = ['192.0.2.0/24', '2001:db8::/32'].map(parseNetwork).filter(network => network !== undefined)
+
 /** What an unknown key is judged as, so that it takes the time of a known one. */
 const nobody: Entry = Object.freeze({
   verified: { principal: freezePrincipal({ id: 'apikey:', role: 'user', scopes: [], method: 'api-key' }) },
-  networks: [],
+  networks: somewhere,
+  isHeld: false,
   endsAt: Infinity,
   expiresAt: Infinity,
   isRevoked: false,
@@ -121,7 +127,7 @@ export class ManagedKeys implements KeyRing {
   /** Each question is answered before any is decided on: a thief must not learn by the clock what is wrong. */
   #judge (entry: Entry, address: string | undefined): Verdict {
     const now = Date.now()
-    const isInside = address === undefined || covers(entry.networks, this.#readAddress(address))
+    const isCovered = address === undefined || covers(entry.networks, this.#readAddress(address))
     const isReplaced = entry.endsAt <= now
     const isExpired = entry.expiresAt <= now
     if (!entry.isReal) return unmanaged
@@ -129,7 +135,7 @@ export class ManagedKeys implements KeyRing {
     if (entry.isDisabled) return disabled
     if (isExpired) return expired
     if (isReplaced) return replaced
-    return isInside ? entry.verified : elsewhere
+    return isCovered || !entry.isHeld ? entry.verified : elsewhere
   }
 }
 
@@ -140,7 +146,8 @@ function entryOf (record: KeyRecord, { endsAt, createdAt }: SecretRecord): Entry
   const principal = freezePrincipal({ id, role, scopes, method: 'api-key', keyId, issuedAt: Date.parse(createdAt), ...(end === Infinity ? {} : { expiresAt: end }) })
   return {
     verified: Object.freeze(rateLimitMax === undefined ? { principal } : { principal, rateLimitMax }),
-    networks: record.cidrs.map(parseNetwork).filter(network => network !== undefined),
+    networks: record.cidrs.length === 0 ? somewhere : record.cidrs.map(parseNetwork).filter(network => network !== undefined),
+    isHeld: record.cidrs.length > 0,
     ...ends,
     isRevoked: record.revokedAt !== undefined,
     isDisabled: record.disabled,
