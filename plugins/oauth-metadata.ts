@@ -25,6 +25,8 @@ const oauthMetadata: FastifyPluginAsync<OAuthMetadataOptions> = async (fastify, 
   // Clients look below the endpoint's path as they know it, below the one that a proxy left of it, and at the bare path.
   const { pathname } = new URL(resource)
   for (const url of new Set([metadataPath, metadataPath + path, metadataPath + pathname])) {
+    // Of several endpoints in one scope the first is found at the bare path.
+    if (url === metadataPath && fastify.hasRoute({ method: 'GET', url: fastify.prefix + url })) continue
     fastify.route({
       // OPTIONS, too: browsers ask before they send the revision header, and an unknown path has no CORS of its own.
       method: ['GET', 'OPTIONS'],

@@ -29,12 +29,14 @@ import { parseToolPolicies, ToolPolicyError, type ToolPolicies } from './tools/p
 
 /** What the chain needs; nothing of it is read from the environment. Of `apiKeys`, `apiKeysFile`, `jwtSecret` and `oauth` one is needed. */
 export interface McpAuthOptions extends McpOptions, EdgeRules, TokenSettings {
+  /** Fastify's own. Unknown paths below it are answered here; without one they are the host's. */
+  readonly prefix?: string
   /** Keys accepted in `x-api-key`. */
   readonly apiKeys?: readonly string[] | undefined
   /** A file of managed keys, accepted in `x-api-key`, too; followed while the server runs. */
   readonly apiKeysFile?: string | undefined
   /** Failures per address. Default 30 in 60,000 ms. */
-  readonly preauthLimit?: Omit<PreauthLimitOptions, 'known'>
+  readonly preauthLimit?: Pick<PreauthLimitOptions, 'max' | 'windowMs'>
   /** Milliseconds that a verified credential passes from a locked-out address. Default 600,000; 0 never. */
   readonly knownTtlMs?: number
   /** Requests per caller. Default 100 in 60,000 ms. */
@@ -63,12 +65,27 @@ interface Place {
  * May be registered more than once; nothing of one reaches another or the host's own routes.
  */
 export const mcpAuth: FastifyPluginAsync<McpAuthOptions> = async (scope, options) => {
-  await registerChain(scope, options, { ownsNotFound: scope.prefix !== '', logRefusals: true })
+  await registerChain(scope, options, { ownsNotFound: takeNotFound(scope, options), logRefusals: true })
+}
+
+/** The prefixes whose unknown paths one of our scopes answers, by server. */
+const taken = new WeakMap<object, Set<string>>()
+
+/**
+ * True for the first registration with this prefix of its own; below an inherited one unknown paths
+ * are the host's. Fastify takes one not-found handler a prefix, and a second in another scope ends the process.
+ */
+function takeNotFound ({ server, prefix }: FastifyInstance, { prefix: own = '' }: McpAuthOptions): boolean {
+  if (own.replaceAll('/', '') === '') return false
+  const prefixes = taken.get(server) ?? new Set()
+  const isFirst = !prefixes.has(prefix)
+  taken.set(server, prefixes.add(prefix))
+  return isFirst
 }
 
 /** The order is the security design; docs/request-life.md tells it from a request's side. */
 async function registerChain (scope: FastifyInstance, options: McpAuthOptions, { ownsNotFound, logRefusals }: Place): Promise<void> {
-  const { apiKeys, apiKeysFile, jwtSecret, jwtPreviousSecrets, clockToleranceSeconds, oauth, audience, origins, allowedHosts, publicUrl, loopback, knownTtlMs = 600_000, preauthLimit: address, rateLimit, builtIns = true, stateDir, tools = [], ...rest } = options
+  const { apiKeys, apiKeysFile, jwtSecret, jwtPreviousSecrets, clockToleranceSeconds, oauth, audience, origins, allowedHosts, publicUrl, loopback, knownTtlMs = 600_000, preauthLimit: address, rateLimit, builtIns = true, stateDir, tools = [], watches: hostWatches = [], ...rest } = options
   const known = createKnownCredentials({ ttlMs: knownTtlMs })
   const keyRing = apiKeysFile === undefined ? undefined : await openKeys(scope, apiKeysFile)
   const state = await openStateFor(scope, stateDir, (clockToleranceSeconds ?? 0) * 1000)
@@ -86,7 +103,7 @@ async function registerChain (scope: FastifyInstance, options: McpAuthOptions, {
   await scope.register(auth, defined({ apiKeys, keyRing, ...tokens, known, isRevoked: (principal: Principal) => state.isRevoked(principal) }))
   // After authentication: the key is the caller, not the address.
   await scope.register(principalLimit, { ...rateLimit })
-  await scope.register(mcp, { ...rest, tools: [...own, ...tools], watches })
+  await scope.register(mcp, { ...rest, tools: [...own, ...tools], watches: [...watches, ...hostWatches] })
   if (metadata !== undefined) await scope.register(oauthMetadata, metadata)
   if (minting?.link !== undefined) await scope.register(claim, { claims: minting.link.claims })
 }
@@ -133,10 +150,16 @@ export async function buildApp ({ env: environment = {}, dotenv = false, config:
     ...(logStream === undefined ? {} : { logStream })
   }))
   for (const warning of warnings) app.log.warn(warning)
-  await app.register(env, { config })
-  await registerChain(app, { ...chainOptions(config), stateDir, ...rest }, { ownsNotFound: true, logRefusals: false }).catch(throwAsSetting)
-  await app.register(health)
-  return app
+  try {
+    await app.register(env, { config })
+    await registerChain(app, { ...chainOptions(config), stateDir, ...rest }, { ownsNotFound: true, logRefusals: false })
+    await app.register(health)
+    return app
+  } catch (error) {
+    // Nobody else can: files that are followed would be followed for ever.
+    await app.close()
+    throw asSetting(error)
+  }
 }
 
 function chainOptions (config: Config): McpAuthOptions {
@@ -173,9 +196,9 @@ function chainOptions (config: Config): McpAuthOptions {
 }
 
 /** A key file that can't be used is a setting that can't. */
-function throwAsSetting (error: unknown): never {
-  if (!(error instanceof KeyFileError)) throw error
-  throw new ConfigError([{ variable: 'API_KEYS_FILE', wrong: `names a file that ${error.wrong}`, right: error.right }])
+function asSetting (error: unknown): unknown {
+  if (!(error instanceof KeyFileError)) return error
+  return new ConfigError([{ variable: 'API_KEYS_FILE', wrong: `names a file that ${error.wrong}`, right: error.right }])
 }
 
 function oauthOf (config: Config, issuer: string): OAuthOptions {

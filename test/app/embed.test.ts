@@ -169,6 +169,50 @@ t.test('without a prefix the endpoint stands beside the host\'s routes, and unkn
   t.equal((await app.inject('/unknown')).headers['x-ratelimit-limit'], undefined)
 })
 
+t.test('two endpoints below one prefix both serve, and unknown paths there are answered once', async t => {
+  const app = bare(t)
+  await app.register(mcpAuth, { ...a, prefix: '/t', path: '/one' })
+  await app.register(mcpAuth, { ...b, prefix: '/t', path: '/two' })
+  t.equal((await post(app, rpc('ping'), ada, '/t/one')).status, 200)
+  t.equal((await post(app, rpc('ping'), bob, '/t/two')).status, 200)
+  t.match((await app.inject('/t/unknown')).json(), { code: 'MCP_ERR_NOT_FOUND' })
+})
+
+t.test('below a prefix of the host\'s own, unknown paths are the host\'s', async t => {
+  const app = bare(t)
+  await app.register(async api => {
+    api.setNotFoundHandler(async (_request, reply) => await reply.code(404).send({ nowhere: 'in the host' }))
+    await api.register(mcpAuth, { apiKeys: [adaKey] })
+  }, { prefix: '/api' })
+  t.equal((await post(app, rpc('ping'), ada, '/api/mcp')).status, 200)
+  t.equal((await app.inject('/api/unknown')).json().nowhere, 'in the host')
+})
+
+t.test('two endpoints of one scope tell clients of an identity provider each about itself', async t => {
+  const app = bare(t)
+  const common = { oauth: { issuer: 'https://id.example.com' }, publicUrl: 'https://mcp.example.com' }
+  await app.register(mcpAuth, { ...common, path: '/one' })
+  await app.register(mcpAuth, { ...common, path: '/two' })
+  for (const [path, endpoint] of [['/one', '/one'], ['/two', '/two'], ['', '/one']]) {
+    t.equal((await app.inject(`/.well-known/oauth-protected-resource${path}`)).json().resource, `https://mcp.example.com${endpoint}`)
+  }
+})
+
+t.test('what the host watches over ends streams, too', async t => {
+  let end = (): void => {}
+  let isGood = true
+  const app = bare(t)
+  const watch = { stillGood: () => isGood, onChange: (listener: () => void) => { end = listener; return () => { end = () => {} } } }
+  await app.register(mcpAuth, { ...a, watches: [watch] })
+  const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
+  const answer = post(app, payload, { ...ada, ...headers, accept: 'text/event-stream' }, '/a/mcp')
+  setTimeout(() => {
+    isGood = false
+    end()
+  }, 50)
+  t.match((await answer).text, /"resultType":"complete"/)
+})
+
 t.test('a registration that can not work stops the host\'s boot, and says which option', async t => {
   for (const [options, said] of [
     [{}, /apiKeys/], [{ apiKeys: [] }, /apiKeys/], [{ apiKeys: [adaKey], origins: ['*'] }, /origins/], [{ apiKeys: [adaKey], rateLimit: { max: 0 } }, /max/],
