@@ -59,7 +59,7 @@ interface Answers {
 
 /**
  * Follows the answers under way on every server of the process. `app.close()` alone is not enough:
- * bound to `localhost`, Fastify listens on 127.0.0.1 and on [::1], and waits for one of them.
+ * bound to `localhost`, it waits for the calls at the first of 127.0.0.1 and [::1] only.
  */
 function watchAnswers (): Answers {
   const underWay = new Set<ServerResponse>()

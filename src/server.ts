@@ -1,9 +1,9 @@
 /** The process: reads the environment, builds the app, listens, and ends in order. */
-import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { type AppOptions, buildApp } from './app.js'
 import { endpointOf, loadConfig, type Config, type Environment } from './config.js'
 import { drainOnEnd } from './drain.js'
+import { listen } from './listen.js'
 
 /** Tools, resources, prompts and what else an endpoint has, beside the settings of the environment. */
 export interface ServerOptions extends Omit<AppOptions, 'config'> {
@@ -29,14 +29,14 @@ export async function startServer ({ env = process.env, dotenv = true, announce 
   const app = await buildApp({ ...rest, config })
   for (const warning of warnings) app.log.warn(warning)
   drainOnEnd(app)
-  await listen(app, config)
-  announce(`Ready: ${endpointOf(config, portOf(app, config))}`)
+  announce(`Ready: ${endpointOf(config, await listenOn(app, config))}`)
   return app
 }
 
-async function listen (app: FastifyInstance, { HOST: host, PORT: port }: Config): Promise<void> {
+/** Resolves to the real port: `PORT=0` leaves the choice to the system. */
+async function listenOn (app: FastifyInstance, { HOST: host, PORT: port }: Config): Promise<number> {
   try {
-    await app.listen({ host, port })
+    return await listen(app, { host, port })
   } catch (error) {
     await app.close()
     const why = reasons[(error as NodeJS.ErrnoException).code ?? '']
@@ -51,11 +51,6 @@ const reasons: Readonly<Record<string, string>> = {
   ENOTFOUND: 'there is no such name; set HOST to a name or an address of this machine.',
   EAI_AGAIN: 'the name can not be looked up; set HOST to an address of this machine.',
   EAFNOSUPPORT: 'this machine does not speak that kind of address; set HOST to another.'
-}
-
-/** The real port: `PORT=0` leaves the choice to the system. */
-function portOf (app: FastifyInstance, { PORT }: Config): number {
-  return (app.server.address() as AddressInfo | null)?.port ?? PORT
 }
 
 function toStderr (line: string): void {

@@ -1,8 +1,8 @@
 /** The server as a process starts, or says why not. */
 import { spawnSync } from 'node:child_process'
-import { createServer, type AddressInfo } from 'node:net'
+import { connect, createServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { key, list, listTools, sound, start, viaTsx, type Running } from '../support/process.js'
+import { beginCall, key, list, listTools, sound, start, until, viaTsx, type Running } from '../support/process.js'
 
 function startServer (t: Test, env: Record<string, string> = {}): Running {
   return start(t, process.execPath, [...viaTsx, 'start'], { cwd: t.testdir({}), env: { ...sound, ...env } })
@@ -22,6 +22,28 @@ t.test('an address that this machine does not have is one sentence and exit code
   const server = startServer(t, { HOST: '192.0.2.1', API_KEYS: key, ALLOWED_HOSTS: 'a.example' })
   t.same(await server.ended, { code: 1, signal: null })
   t.match(server.stderr(), /^Can not listen on 192\.0\.2\.1, port 0: .*HOST.*\.\n$/)
+})
+
+t.test('each address of localhost has the one shape of refusals, and the drain', async t => {
+  // A machine may have one address of that name alone.
+  const source = `
+    import dns from 'node:dns/promises'
+    import { syncBuiltinESMExports } from 'node:module'
+    dns.lookup = async () => ['127.0.0.1', '127.0.0.2'].map(address => ({ address, family: 4 }))
+    syncBuiltinESMExports()
+  `
+  const server = start(t, process.execPath, ['--import', `data:text/javascript,${encodeURIComponent(source)}`, ...viaTsx, 'start'], { cwd: t.testdir({}), env: sound })
+  const { port } = new URL(await server.url)
+  for (const host of ['127.0.0.1', '127.0.0.2']) {
+    const socket = connect(Number(port), host).end('no HTTP\r\n\r\n').setEncoding('utf8')
+    t.match((await socket.toArray()).join(''), 'MCP_ERR_BAD_HTTP')
+  }
+  const call = await beginCall(t, `http://127.0.0.2:${port}`, 'localhost')
+  server.child.kill('SIGTERM')
+  await until(() => server.stdout().includes('"stopping"'))
+  call.finish()
+  t.match(await call.answer, /HTTP\/1\.1 200 OK[^]*"whoami"/)
+  t.same(await server.ended, { code: 0, signal: null })
 })
 
 t.test('bad settings are listed one a line, without a value or a stack, and exit code 1', async t => {

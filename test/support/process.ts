@@ -78,9 +78,9 @@ export async function listTools (url: string): Promise<Response> {
   return await fetch(`${url}/mcp`, { method: 'POST', headers: { 'x-api-key': key, 'content-type': 'application/json' }, body: list })
 }
 
-/** A call whose last byte is still to come: accepted, and not answered before `finish`. */
-export async function beginCall (t: Test, url: string): Promise<{ finish: () => void, answer: Promise<string> }> {
-  const { hostname, port, host } = new URL(url)
+/** A call whose last byte is still to come: accepted, and not answered before `finish`. `host` is the header's. */
+export async function beginCall (t: Test, url: string, host = new URL(url).host): Promise<{ finish: () => void, answer: Promise<string> }> {
+  const { hostname, port } = new URL(url)
   const socket = connect(Number(port), hostname)
   t.teardown(() => socket.destroy())
   const answer = readAll(socket)
