@@ -2,6 +2,7 @@
 export { buildApp, mcpAuth, type AppOptions, type McpAuthOptions } from './app.js'
 export { ConfigError, loadConfig, type Config, type Problem } from './config.js'
 export { PublicToolError, isRefusal, refusals, type Refusal } from './errors.js'
+export { KeyStore, type KeyStoreOptions } from './principal/key-store.js'
 export { createKnownCredentials } from './principal/known.js'
 export { generateToken, type GenerateTokenOptions } from './principal/token.js'
 export type { OAuthOptions } from './principal/token-settings.js'

@@ -1,7 +1,8 @@
 /** `config`: shows what is in effect and where it came from, with every secret masked. */
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { Command } from 'commander'
-import { describeProblem, readSettings, variableNames, variables, type Reading, type Source, type VariableName } from '../config.js'
+import { describeProblem, readSettings, variableNames, variables, type Problem, type Reading, type Source, type VariableName } from '../config.js'
+import { KeyFileError, readKeyFile } from '../principal/key-file.js'
 import { table } from './table.js'
 import type { Terminal } from './terminal.js'
 
@@ -23,10 +24,10 @@ export function configCommand ({ env, directory, print, complain }: Terminal, fa
     .description('show the settings in effect, secrets masked')
     .option('--json', 'as JSON, with the parsed values')
     .addHelpText('after', help)
-    .action(({ json = false }: { json?: boolean }) => {
+    .action(async ({ json = false }: { json?: boolean }) => {
       const reading = readSettings({ env, dotenv: join(directory, '.env') })
       const settings = variableNames.map(name => describeSetting(name, reading))
-      const problems = reading.problems.map(describeProblem)
+      const problems = [...reading.problems, ...await keyFileProblems(reading, directory)].map(describeProblem)
       if (json) print(JSON.stringify({ settings, problems, warnings: reading.warnings }, null, 2))
       else {
         print(table(settings.map(({ name, value, from }) => [name, shown(value), from])))
@@ -35,6 +36,18 @@ export function configCommand ({ env, directory, print, complain }: Terminal, fa
       }
       if (problems.length > 0) fail()
     })
+}
+
+/** The file belongs to the settings: without it the server would not start. */
+async function keyFileProblems ({ config: { API_KEYS_FILE: file } }: Reading, directory: string): Promise<Problem[]> {
+  if (file === undefined) return []
+  try {
+    await readKeyFile(resolve(directory, file))
+    return []
+  } catch (error) {
+    if (!(error instanceof KeyFileError)) throw error
+    return [{ variable: 'API_KEYS_FILE', wrong: `names a file that ${error.wrong}`, right: error.right }]
+  }
 }
 
 function describeSetting (name: VariableName, { config, problems, sources }: Reading): Setting {

@@ -47,7 +47,7 @@ t.test('every plugin stands on the one page of app.ts', async t => {
 
 t.test('the entry has named exports only, and these', async t => {
   t.same(Object.keys(entry).sort(), [
-    'ConfigError', 'PublicToolError', 'StartError', 'buildApp', 'createKnownCredentials', 'definePrompt', 'defineResource', 'defineTool', 'generateToken',
+    'ConfigError', 'KeyStore', 'PublicToolError', 'StartError', 'buildApp', 'createKnownCredentials', 'definePrompt', 'defineResource', 'defineTool', 'generateToken',
     'isRefusal', 'loadConfig', 'mcpAuth', 'refusals', 'startServer', 'version'
   ])
   t.equal(entry.version, manifest.version)
