@@ -1,5 +1,5 @@
 /** Limits failed authentication and unknown paths per address, before any credential is verified. */
-import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { createAddressKeys } from '../src/address.js'
 import { sha256 } from '../src/digest.js'
@@ -15,11 +15,14 @@ declare module 'fastify' {
      * Charges the request's address, once however often it is called, and sets the limit headers.
      * Rejects with a `RateLimitedError` where the charge did not fit.
      */
-    chargeAddress: (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+    chargeAddress: (...call: Call) => Promise<void>
     /** Throws a `RateLimitedError` where the request's address has used up its tries. For public routes that take a secret. */
-    refuseLockedOut: (request: FastifyRequest, reply: FastifyReply) => void
+    refuseLockedOut: (...call: Call) => void
   }
 }
+
+/** Out here: inside the augmentation the compiler drops the import of what it names from its declaration file. */
+type Call = [request: FastifyRequest, reply: FastifyReply]
 
 export interface PreauthLimitOptions {
   /** Failures an address may have in a window; from 1. Default 30. */

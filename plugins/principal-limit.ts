@@ -13,11 +13,15 @@ declare module 'fastify' {
      * limit headers. Rejects with a `RateLimitedError` where it does not fit. Without a caller,
      * or at no cost, it does nothing.
      */
-    chargePrincipal: (request: FastifyRequest, reply: FastifyReply, cost: number) => Promise<void>
+    chargePrincipal: (...call: Charge) => Promise<void>
     /** What remains of the caller's bucket; `null` without a caller. Takes nothing. */
-    budgetOf: (request: FastifyRequest) => Promise<Budget | null>
+    budgetOf: (...call: Question) => Promise<Budget | null>
   }
 }
+
+/** Out here: inside the augmentation the compiler drops the import of what they name from its declaration file. */
+type Charge = [request: FastifyRequest, reply: FastifyReply, cost: number]
+type Question = [request: FastifyRequest]
 
 export interface PrincipalLimitOptions {
   /** Requests a caller may make in a window; from 1. Default 100. */
