@@ -1,16 +1,29 @@
-/** `/health`: the one public route, for load balancers and people. It says that the process answers, no more. */
+/** `/health` and `/ready`: public, for load balancers and people. The one says that the process answers, the other whether it should be called. */
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 
 export interface HealthOptions {
   /** Default `/health`. */
   readonly path?: string
+  /** Default `/ready`. */
+  readonly readyPath?: string
+  /** What stands in the way of serving well; the answer tells only that something does. Default nothing ever does. */
+  readonly problems?: () => readonly string[]
 }
 
-const health: FastifyPluginAsync<HealthOptions> = async (fastify, { path = '/health' }) => {
+const health: FastifyPluginAsync<HealthOptions> = async (fastify, { path = '/health', readyPath = '/ready', problems = () => [] }) => {
+  let isClosing = false
+  fastify.addHook('preClose', async () => { isClosing = true })
+
   fastify.get(path, { config: { public: true } }, async (_request, reply) => {
     reply.header('cache-control', 'no-store')
     return { status: 'ok', timestamp: new Date().toISOString() }
+  })
+
+  fastify.get(readyPath, { config: { public: true } }, async (_request, reply) => {
+    const isReady = !isClosing && problems().length === 0
+    reply.header('cache-control', 'no-store').code(isReady ? 200 : 503)
+    return { status: isReady ? 'ready' : 'not ready' }
   })
 }
 

@@ -83,8 +83,11 @@ function takeNotFound ({ server, prefix }: FastifyInstance, { prefix: own = '' }
   return isFirst
 }
 
-/** The order is the security design; docs/request-life.md tells it from a request's side. */
-async function registerChain (scope: FastifyInstance, options: McpAuthOptions, { ownsNotFound, logRefusals }: Place): Promise<void> {
+/**
+ * The order is the security design; docs/request-life.md tells it from a request's side. Returns what
+ * stands in the way of serving well, now and later.
+ */
+async function registerChain (scope: FastifyInstance, options: McpAuthOptions, { ownsNotFound, logRefusals }: Place): Promise<() => readonly string[]> {
   const { apiKeys, apiKeysFile, jwtSecret, jwtPreviousSecrets, clockToleranceSeconds, oauth, audience, origins, allowedHosts, publicUrl, loopback, knownTtlMs = 600_000, preauthLimit: address, rateLimit, builtIns = true, stateDir, tools = [], watches: hostWatches = [], ...rest } = options
   const known = createKnownCredentials({ ttlMs: knownTtlMs })
   const keyRing = apiKeysFile === undefined ? undefined : await openKeys(scope, apiKeysFile)
@@ -106,6 +109,7 @@ async function registerChain (scope: FastifyInstance, options: McpAuthOptions, {
   await scope.register(mcp, { ...rest, tools: [...own, ...tools], watches: [...watches, ...hostWatches] })
   if (metadata !== undefined) await scope.register(oauthMetadata, metadata)
   if (minting?.link !== undefined) await scope.register(claim, { claims: minting.link.claims })
+  return () => [...keyRing?.problems() ?? [], ...state.problems(), ...scope.issuerProblems()]
 }
 
 /** `undefined` where nothing is minted. Tokens name this server as issuer and audience where it knows its address. */
@@ -152,8 +156,8 @@ export async function buildApp ({ env: environment = {}, dotenv = false, config:
   for (const warning of warnings) app.log.warn(warning)
   try {
     await app.register(env, { config })
-    await registerChain(app, { ...chainOptions(config), stateDir, ...rest }, { ownsNotFound: true, logRefusals: false })
-    await app.register(health)
+    const problems = await registerChain(app, { ...chainOptions(config), stateDir, ...rest }, { ownsNotFound: true, logRefusals: false })
+    await app.register(health, { problems })
     return app
   } catch (error) {
     // Nobody else can: files that are followed would be followed for ever.

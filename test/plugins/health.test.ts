@@ -44,3 +44,22 @@ t.test('it lives where it was put, alone on a bare server', async t => {
   t.equal((await app.inject('/live')).statusCode, 200)
   t.equal((await app.inject('/health')).statusCode, 404)
 })
+
+t.test('a server that serves well is ready', async t => {
+  const app = await build(t)
+  const reply = await app.inject('/ready')
+  t.equal(reply.statusCode, 200)
+  t.same(reply.json(), { status: 'ready' })
+})
+
+t.test('a server with a problem is not ready, and does not tell strangers why', async t => {
+  const problems: string[] = []
+  const app = await build(t, { problems: () => problems })
+  t.equal((await app.inject('/ready')).statusCode, 200)
+  problems.push('the file /etc/keys is broken')
+  const reply = await app.inject('/ready')
+  t.equal(reply.statusCode, 503)
+  t.same(reply.json(), { status: 'not ready' })
+  problems.pop()
+  t.equal((await app.inject('/ready')).statusCode, 200)
+})
