@@ -37,6 +37,8 @@ export interface PreauthLimitOptions {
 
 const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, options) => {
   const { max = 30, windowMs = 60_000, known, stillGood = () => true } = options
+  // It would look at a credential first, and charge nobody for it.
+  if (fastify.hasPlugin('mcp-auth')) throw new Error('Register `preauth-limit` before `auth`: behind it no failure would count')
   const limiter = await createLimiter({ policy: 'address', max, windowMs })
   const addressKey = createAddressKeys()
   const charged = new WeakSet<FastifyRequest>()

@@ -2,6 +2,7 @@
 import { connect, type AddressInfo } from 'node:net'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
+import authPlugin from '../../plugins/auth.js'
 import preauthLimit from '../../plugins/preauth-limit.js'
 import { createKnownCredentials } from '../../src/principal/known.js'
 import { guardedApp, limitsOf } from '../support/guarded-app.js'
@@ -227,6 +228,13 @@ t.test('alone the plugin charges whom it is told to, once a request', async (t) 
   })
   t.match(limitsOf(await app.inject('/')), { limit: '2', remaining: '1' })
   t.same([(await app.inject('/')).statusCode, (await app.inject('/')).statusCode], [200, 429])
+})
+
+t.test('behind the authentication the plugin stops the boot: no failure would count', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(authPlugin, auth)
+  await t.rejects(async () => { await app.register(preauthLimit) }, { message: /before `auth`/ })
 })
 
 for (const options of [{ max: 0 }, { max: Number.NaN }, { max: 1.5 }, { windowMs: 0 }, { windowMs: -1 }]) {
