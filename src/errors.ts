@@ -32,6 +32,9 @@ export interface RefusalClass {
   readonly description: string
 }
 
+/** Libraries quote in their words what they were given, and that may be a whole body. */
+const maxReasonLength = 500
+
 const catalogue = new Map<string, RefusalClass>()
 /** A set, not `instanceof`: a hostile proxy can make `instanceof` throw, or lie. */
 const made = new WeakSet<object>()
@@ -52,7 +55,7 @@ function define (code: string, statusCode: number, message: string, rpcCode = st
       made.add(this)
       if (extras.data !== undefined) this.data = extras.data
       if (extras.headers !== undefined) this.headers = extras.headers
-      if (extras.reason !== undefined) this.reason = extras.reason
+      if (extras.reason !== undefined) this.reason = extras.reason.slice(0, maxReasonLength)
       if (extras.cause !== undefined) this.cause = extras.cause
     }
   }
@@ -125,8 +128,11 @@ export function isRefusal (error: unknown): error is Refusal {
   return typeof error === 'object' && error !== null && made.has(error)
 }
 
-/** What Fastify and Node refuse themselves, by their code. Anything not listed is a fault. */
-const foreign: Readonly<Record<string, RefusalClass>> = {
+/**
+ * What Fastify and Node refuse themselves, by their code. Anything not listed is a fault. A map: in
+ * an object the code `constructor`, or that of an upstream's answer, would find a function.
+ */
+const foreign: ReadonlyMap<string, RefusalClass> = new Map(Object.entries({
   FST_ERR_CTP_INVALID_JSON_BODY: MalformedBodyError,
   FST_ERR_CTP_EMPTY_JSON_BODY: MalformedBodyError,
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: MalformedBodyError,
@@ -137,7 +143,7 @@ const foreign: Readonly<Record<string, RefusalClass>> = {
   FST_ERR_MAX_PARAM_LENGTH: BadUrlError,
   HPE_HEADER_OVERFLOW: HeadersTooLargeError,
   ERR_HTTP_REQUEST_TIMEOUT: RequestTimeoutError
-}
+}))
 
 /**
  * The refusal that the caller may see for whatever was thrown; everything unexpected becomes
@@ -146,7 +152,7 @@ const foreign: Readonly<Record<string, RefusalClass>> = {
  */
 export function toRefusal (error: unknown): Refusal {
   if (isRefusal(error)) return error
-  const Refused = foreign[codeOf(error)] ?? InternalError
+  const Refused = foreign.get(codeOf(error)) ?? InternalError
   return new Refused({ cause: error })
 }
 

@@ -52,7 +52,7 @@ export interface LoggableError {
  * headers on errors. Total: getters that throw, proxies and thrown strings are no obstacle.
  */
 export function loggable (error: unknown, depth = 0): LoggableError {
-  if (typeof error !== 'object' || error === null) return { type: error === null ? 'null' : typeof error, message: shorten(String(error)) }
+  if (typeof error !== 'object' || error === null) return { type: error === null ? 'null' : typeof error, message: textOf(error) }
   const stack = field(error, 'stack')
   const code = field(error, 'code')
   const cause = depth < 3 ? read(error, 'cause') : undefined
@@ -62,6 +62,15 @@ export function loggable (error: unknown, depth = 0): LoggableError {
     ...(stack === undefined ? {} : { stack }),
     ...(code === undefined ? {} : { code }),
     ...(cause === undefined ? {} : { cause: loggable(cause, depth + 1) })
+  }
+}
+
+/** A thrown function may bring a `toString` of its own. */
+function textOf (thrown: unknown): string {
+  try {
+    return shorten(String(thrown))
+  } catch {
+    return ''
   }
 }
 

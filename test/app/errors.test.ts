@@ -45,6 +45,7 @@ const thrown: Array<[string, () => unknown]> = [
   ['an error with data and a code', () => Object.assign(new Error(secret), { code: -32000, data: { secret } })],
   ['an error with a code of JSON-RPC', () => Object.assign(new Error(secret), { code: -32602, data: secret })],
   ['an error with a code of ours', () => Object.assign(new Error(secret), { code: 'MCP_ERR_NOT_FOUND', statusCode: 404 })],
+  ['an error whose code is a name that every object has', () => Object.assign(new Error(secret), { code: 'constructor' })],
   ['an error with a cause', () => new Error(secret, { cause: new Error(secret) })],
   ['an error that is named PublicToolError', () => Object.assign(new Error(secret), { name: 'PublicToolError' })],
   ['an error whose getters throw', hostileError],
@@ -169,6 +170,18 @@ for (const [what, method, params] of [
     }
   })
 }
+
+t.test('a resource whose error is called like what every object has is a fault with its cause in the log', async t => {
+  for (const code of ['constructor', '__proto__', 'toString']) {
+    const sink = logSink()
+    const read = (): never => { throw Object.assign(new Error(secret), { code }) }
+    const app = await service(t, { resources: [{ name: 'r', uri: 'x://r', read }], logStream: sink })
+    const { status, body } = await post(app, rpc('resources/read', { uri: 'x://r' }))
+    t.equal(status, 500)
+    t.match(body.error, { message: 'Internal error', data: { code: 'MCP_ERR_INTERNAL' } })
+    t.match(sink.lines().find(({ msg }) => msg === 'fault'), { err: { message: secret } })
+  }
+})
 
 t.test('an access rule that throws hides its item', async t => {
   const app = await service(t, { tools: [defineTool({ name: 'guarded', access: { allow: trap }, handler: () => 'in' })] })
