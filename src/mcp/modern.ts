@@ -9,6 +9,7 @@ import { type Exchange, type Notify, Suspended } from './exchange.js'
 import { listen } from './listen.js'
 import { type RpcMessage, type RpcNotification, type RpcRequest, isRecord, kindOf } from './messages.js'
 import { Outlet, type Reply } from './outlet.js'
+import { seenBy } from './shelf.js'
 import { Slots } from './slots.js'
 import type { Streams } from './streams.js'
 import { Turns } from './turn.js'
@@ -50,8 +51,9 @@ export function createModernEra ({ catalog, streams, stateKey }: ModernOptions):
     const envelope = openEnvelope(request, incoming.headers)
     const { method, params = {} } = request
     if (method === 'tools/call') {
-      const marked = typeof params.name === 'string' ? catalog.tools.get(params.name)?.headers : undefined
-      if (marked !== undefined) checkHeaderParameters(marked, params.arguments, incoming.headers)
+      const called = typeof params.name === 'string' ? catalog.tools.get(params.name) : undefined
+      // Of a hidden tool the refusal would tell that it is there, and what its arguments are called.
+      if (called !== undefined && seenBy(incoming.principal, called.item)) checkHeaderParameters(called.headers, params.arguments, incoming.headers)
     }
     const mayStream = takesStream(incoming)
     const exchange = incoming.open()

@@ -123,6 +123,15 @@ t.test('an argument that is marked must stand in its header', async t => {
   }
 })
 
+t.test('the headers that a hidden tool wants do not give it away', async t => {
+  const input = z.object({ where: z.string().meta({ 'x-mcp-header': 'Region' }) })
+  const app = await service(t, { tools: [defineTool({ name: 'hidden', access: { roles: ['admin'] }, input, handler: () => 'in' })] })
+  const { status, body } = await send(app, modern('tools/call', { name: 'hidden', arguments: { where: 'eu' } }))
+  t.equal(status, 200)
+  t.equal(body.error.data.code, 'MCP_ERR_UNKNOWN_TOOL')
+  t.equal((await send(app, modern('tools/call', { name: 'hidden', arguments: { where: 'eu' } }), withToken('root', 'admin'))).status, 400)
+})
+
 t.test('the legacy era serves alone', async t => {
   const app = await service(t, { eras: ['legacy'] })
   t.equal((await post(app, callOf('whoami'))).status, 200)
