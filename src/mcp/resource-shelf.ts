@@ -100,24 +100,42 @@ function contentsOf (given: ResourceResult, uri: string, { name, mimeType }: Res
   return [...list]
 }
 
-/**
- * A template as an anchored expression whose variables can't hold a slash and never stand side by
- * side, so that matching takes linear time (CVE-2026-0621 was an exploded template that did not).
- */
+/** The variables of a template, from a URI that it fits. A variable is at least one character and holds no slash. */
 function matcher (template: string): (uri: string) => Record<string, string> | undefined {
   const parts = template.split(/\{([^{}]*)\}/)
   const names = parts.filter((_, index) => index % 2 === 1)
+  const literals = parts.filter((_, index) => index % 2 === 0)
   if (names.length === 0 || !names.every(name => /^\w+$/.test(name))) throw new TypeError(`Template ${template}: variables are {name}, at least one, without operators`)
-  if (parts.slice(1, -1).some((part, index) => index % 2 === 1 && part === '')) throw new TypeError(`Template ${template}: two variables need a text between them`)
-  const source = parts.map((part, index) => index % 2 === 1 ? '([^/]+)' : part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('')
-  const expression = new RegExp(`^${source}$`)
+  if (literals.slice(1, -1).includes('')) throw new TypeError(`Template ${template}: two variables need a text between them`)
   return uri => {
-    const found = expression.exec(uri)
-    if (found === null) return undefined
+    const values = between(uri, literals)
+    if (values === undefined || values.some(value => value === '' || value.includes('/'))) return undefined
     try {
-      return Object.fromEntries(names.map((name, index) => [name, decodeURIComponent(found[index + 1] ?? '')]))
+      return Object.fromEntries(names.map((name, index) => [name, decodeURIComponent(values[index] ?? '')]))
     } catch {
       return undefined
     }
   }
+}
+
+/**
+ * What stands between the literals, the first and the last of which are the ends of the text. Not an
+ * expression: that tries every way to share out a run of separators, for minutes where a template has
+ * four variables (CVE-2026-0621 was of that kind). From the right, one search for each literal finds
+ * what a greedy expression would.
+ */
+function between (text: string, literals: readonly string[]): string[] | undefined {
+  const [first = ''] = literals
+  const last = literals.at(-1) ?? ''
+  if (!text.startsWith(first) || !text.endsWith(last)) return undefined
+  const values: string[] = []
+  let end = text.length - last.length
+  for (let index = literals.length - 2; index > 0; index--) {
+    const literal = literals[index] ?? ''
+    const at = text.lastIndexOf(literal, end - 1 - literal.length)
+    if (at < first.length || end - 1 < literal.length) return undefined
+    values.unshift(text.slice(at + literal.length, end))
+    end = at
+  }
+  return end < first.length ? undefined : [text.slice(first.length, end), ...values]
 }
