@@ -30,18 +30,36 @@ function compileZod (schema: z.ZodObject, io: 'input' | 'output'): CompiledSchem
   const wire = (target: Dialect): JsonSchema => z.toJSONSchema(schema, { target, io })
   const judge = (result: z.ZodSafeParseResult<Record<string, unknown>>): Checked => result.success
     ? { ok: true, value: result.data }
-    : { ok: false, problem: result.error.issues.map(issue => `${pathOf(issue.path)}: ${issue.message}`).join('; ') }
+    : { ok: false, problem: problemOf(result.error.issues) }
   return {
     check: value => {
       try {
-        return judge(schema.safeParse(value))
+        return judge(schema.safeParse(value, fewWords()))
       } catch (error) {
-        if (error instanceof z.core.$ZodAsyncError) return schema.safeParseAsync(value).then(judge)
+        if (error instanceof z.core.$ZodAsyncError) return schema.safeParseAsync(value, fewWords()).then(judge)
         throw error
       }
     },
     wire: { 'draft-7': wire('draft-7'), 'draft-2020-12': wire('draft-2020-12') }
   }
+}
+
+/** What is wrong is told of the first few; a body of a megabyte has room for half a million. */
+const maxProblems = 10
+const maxProblemLength = 2000
+/** Those inside of unions count, and come first. */
+const maxWorded = 1000
+
+/** No words for what nobody will read: making them takes longer than all the rest. */
+function fewWords (): z.core.ParseContext<z.core.$ZodIssue> {
+  let count = 0
+  return { error: () => ++count > maxWorded ? 'invalid' : undefined }
+}
+
+function problemOf (issues: readonly z.core.$ZodIssue[]): string {
+  const told = issues.slice(0, maxProblems).map(({ path, message }) => `${pathOf(path)}: ${message}`).join('; ')
+  const short = told.length > maxProblemLength ? `${told.slice(0, maxProblemLength)}…` : told
+  return issues.length > maxProblems ? `${short}; and ${issues.length - maxProblems} more` : short
 }
 
 function compileJson (schema: JsonSchema): CompiledSchema {

@@ -33,6 +33,24 @@ for (const [kind, schema] of kinds) {
   }
 }
 
+t.test('of half a million things that are wrong the first few are told', async t => {
+  const names = compile(z.object({ names: z.array(z.string()), more: z.unknown().optional() }), 'input')
+  const checked = await names.check({ names: Array.from({ length: 500_000 }, () => 1) })
+  t.match(checked, { ok: false, problem: /^names\.0: Invalid input: expected string, received number; names\.1: / })
+  t.match(checked, { problem: /; and 499990 more$/ })
+})
+
+t.test('what is wrong is told in a bounded text, however long the name of a field', async t => {
+  const none = compile(z.strictObject({}), 'input')
+  const checked = await none.check({ ['x'.repeat(1_000_000)]: 1 })
+  t.ok(!checked.ok && checked.problem.length < 2500)
+})
+
+t.test('words of an author come through in an asynchronous check, too', async t => {
+  const slow = compile(z.object({ a: z.string().refine(async () => false, 'not today') }), 'input')
+  t.same(await slow.check({ a: 'x' }), { ok: false, problem: 'a: not today' })
+})
+
 t.test('a JSON Schema is shown untouched in both dialects', async t => {
   const schema = { $schema: 'http://json-schema.org/draft-07/schema#', type: 'object', $defs: { a: { $anchor: 'a', type: 'string' } }, if: {}, then: {}, else: {} }
   t.equal(compile(schema, 'input').wire['draft-7'], schema)
