@@ -1,12 +1,12 @@
 /** Protocol revisions up to 2025-11-25, on `@modelcontextprotocol/sdk`. Nothing else imports that SDK. */
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { type JSONRPCMessage, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js'
-import { CancelledError, InvalidRequestError, MethodNotAllowedError, ProtocolVersionError } from '../errors.js'
+import { CancelledError, InvalidParamsError, InvalidRequestError, MethodNotAllowedError, ProtocolVersionError } from '../errors.js'
 import type { Catalog } from './catalog.js'
 import { type Deliver, type Era, type Incoming, directTo, sayTo, takesStream } from './era.js'
 import type { Exchange } from './exchange.js'
 import { createServer } from './legacy-server.js'
-import { type RpcMessage, type RpcRequest, isRecord, kindOf } from './messages.js'
+import { type RpcMessage, type RpcRequest, isModest, isRecord, kindOf } from './messages.js'
 import { Outlet, type Reply } from './outlet.js'
 import { batchRevision } from './session.js'
 import { Sessions, type SessionsOptions } from './sessions.js'
@@ -17,6 +17,7 @@ import { Turns } from './turn.js'
 /** What a client without the header speaks (MCP 2025-11-25, Transports, Protocol Version Header). */
 const assumedRevision = '2025-03-26'
 const maxBatch = 100
+const levels: ReadonlySet<unknown> = new Set(['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'])
 const stateful = new Set(['initialize', 'logging/setLevel'])
 
 const accepted: Reply = { status: 202 }
@@ -56,7 +57,7 @@ export function createLegacyEra ({ catalog, streams, sessions: sessionsOptions }
     async serve (incoming) {
       const revision = revisionOf(incoming)
       checkBatch(incoming.body, revision)
-      checkInitialize(incoming.body)
+      for (const message of [incoming.body].flat()) checkForSdk(message)
       const fromSession = await sessions?.serve(incoming)
       if (fromSession !== undefined) return fromSession
       if (incoming.method !== 'POST') throw new MethodNotAllowedError({ headers: { allow: 'POST' } })
@@ -97,10 +98,17 @@ function checkBatch (body: unknown, revision: string): void {
   }
 }
 
-/** MCP 2025-11-25, Lifecycle. The SDK would answer with the words of its schema library. */
-function checkInitialize (body: unknown): void {
-  if (!isRecord(body) || body.method !== 'initialize') return
-  const { protocolVersion, capabilities, clientInfo } = isRecord(body.params) ? body.params : {}
+/**
+ * The parameters that the SDK checks itself, which would answer with the words of its schema library
+ * (MCP 2025-11-25, Lifecycle and Logging).
+ */
+function checkForSdk (message: unknown): void {
+  if (!isRecord(message)) return
+  const params = isRecord(message.params) ? message.params : {}
+  if (message.method === 'logging/setLevel' && !levels.has(params.level)) throw new InvalidParamsError({ reason: 'a log level that is none' })
+  if (message.method !== 'initialize') return
+  if (!isModest(params)) throw new InvalidRequestError({ reason: 'initialize with too many values' })
+  const { protocolVersion, capabilities, clientInfo } = params
   if (typeof protocolVersion !== 'string' || !isRecord(capabilities) || !isRecord(clientInfo) ||
     typeof clientInfo.name !== 'string' || typeof clientInfo.version !== 'string') {
     throw new InvalidRequestError({ reason: 'initialize without protocolVersion, capabilities or clientInfo' })

@@ -55,17 +55,36 @@ function hasOnlyMembers (body: Record<string, unknown>): boolean {
 }
 
 /**
- * False where the `_meta` of a message, or of one in a batch, has a field of the protocol that is
- * not of its type (MCP 2025-11-25, General Fields): such a request the SDKs never answer either.
+ * False where the `_meta` of a message, or of one in a batch, is too large, or has a field of the
+ * protocol that is not of its type (MCP 2025-11-25, General Fields): such a request the SDKs never
+ * answer either.
  */
 export function hasReadableMeta (body: unknown): boolean {
   if (Array.isArray(body)) return body.every(hasReadableMeta)
   if (!isRecord(body) || !isRecord(body.params)) return true
   const { _meta: meta } = body.params
   if (meta === undefined) return true
-  if (!isRecord(meta)) return false
+  if (!isRecord(meta) || !isModest(meta)) return false
   const { progressToken, 'io.modelcontextprotocol/related-task': task } = meta
   return (progressToken === undefined || isId(progressToken)) && (task === undefined || (isRecord(task) && typeof task.taskId === 'string'))
+}
+
+const maxValues = 1000
+
+/**
+ * False where there are more than 1,000 values in what an SDK checks by its schemas, which would take
+ * seconds to put together what is wrong with each.
+ */
+export function isModest (value: Record<string, unknown>): boolean {
+  const open: object[] = [value]
+  let count = 0
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    const values: unknown[] = Object.values(node)
+    count += values.length
+    if (count > maxValues) return false
+    for (const child of values) if (typeof child === 'object' && child !== null) open.push(child)
+  }
+  return true
 }
 
 /** The id to echo in a refusal, where one could be read. */

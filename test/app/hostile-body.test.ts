@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { z } from 'zod'
 import { defineTool } from '../../src/tools/tool.js'
+import { logSink } from '../support/log-sink.js'
 import { callOf, modern, post, rpc, service, withKey } from '../support/service.js'
 
 const call = JSON.stringify(callOf('whoami'))
@@ -110,6 +111,27 @@ t.test('a key that comes twice counts once, and the second time', async t => {
   const app = await service(t)
   t.same((await post(app, '{"jsonrpc":"2.0","id":1,"method":"tools/call","method":"ping","id":2}')).body, { jsonrpc: '2.0', id: 2, result: {} })
 })
+
+const many = (length: number): number[] => Array.from({ length }, () => 1)
+const client = { name: 'tests', version: '0' }
+const meta = modern('server/discover').payload.params?._meta as object
+
+for (const [what, send, status, code] of [
+  ['an initialize', rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { ...client, icons: many(300_000) } }), 400, invalid],
+  ['the capabilities of an initialize', rpc('initialize', { protocolVersion: '2025-11-25', capabilities: { experimental: many(300_000) }, clientInfo: client }), 400, invalid],
+  ['a log level', rpc('logging/setLevel', { level: many(300_000) }), 200, 'MCP_ERR_INVALID_PARAMS'],
+  ['a _meta', rpc('ping', { _meta: { x: many(300_000) } }), 200, 'MCP_ERR_INVALID_PARAMS'],
+  ['a client of 2026-07-28', modern('server/discover', { _meta: { ...meta, 'io.modelcontextprotocol/clientInfo': { ...client, icons: many(300_000) } } }), 400, 'MCP_ERR_ENVELOPE']
+] as const) {
+  t.test(`${what} with hundreds of thousands of faults is refused in few words`, async t => {
+    const sink = logSink()
+    const app = await service(t, { logStream: sink })
+    const answer = 'payload' in send ? await post(app, send.payload, { ...withKey, ...send.headers }) : await post(app, send)
+    t.equal(answer.status, status)
+    t.equal(answer.body.error.data.code, code)
+    t.ok(JSON.stringify(sink.lines()).length < 10_000)
+  })
+}
 
 for (const [what, meta] of [
   ['a number', 5], ['a list', []], ['null', null], ['a token that is an object', { progressToken: {} }], ['a token with a fraction', { progressToken: 0.5 }],
