@@ -23,6 +23,9 @@ const noKeys: Rejected = Object.freeze({ reason: 'API keys are not accepted here
 const revoked: Rejected = Object.freeze({ reason: 'the credential was revoked' })
 const noTokens: Rejected = Object.freeze({ reason: 'tokens are not accepted here' })
 
+/** However long an address is to be spared. */
+const longestUnverifiedMs = 300_000
+
 /**
  * Makes the judge of requests. With a key and a token both must be good, and the key names the
  * principal. The verdict is a promise only where a verifier's is. `address` is the caller's.
@@ -47,8 +50,8 @@ export function createAuthenticator (verifiers: Verifiers): (presented: Presente
   function judgeToken (token: string): Eventually<Verdict> {
     if (known === undefined) return after(verifyToken(token), unlessRevoked)
     const digest = sha256(token)
-    // Verified again at half time, so that a token in use never ceases to be known.
-    const recalled = known.recall('token', digest, known.ttlMs / 2)
+    // Verified again at half time, so that a token in use never ceases to be known; and soon, because its issuer may withdraw the key.
+    const recalled = known.recall('token', digest, Math.min(known.ttlMs / 2, longestUnverifiedMs))
     if (recalled !== null) return unlessRevoked(recalled)
     return after(verifyToken(token), (judged) => {
       const verdict = unlessRevoked(judged)

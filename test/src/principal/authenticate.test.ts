@@ -80,6 +80,17 @@ t.test('a known token is verified again at half time, a key each time', async (t
   t.same(verified, ['token', 'key', 'key', 'token', 'key', 'key'])
 })
 
+t.test('a token is verified again within minutes, however long an address is spared', async (t) => {
+  let time = 0
+  t.intercept(performance, 'now', { value: () => time })
+  let verdict: Verdict = byToken
+  const authenticate = createAuthenticator({ verifyToken: () => verdict, known: createKnownCredentials({ ttlMs: 86_400_000 }) })
+  t.equal(authenticate({ token: 't' }), byToken)
+  verdict = bad
+  time = 300_000
+  t.equal(authenticate({ token: 't' }), bad)
+})
+
 t.test('a token in use is always known, however long', async (t) => {
   let time = 0
   t.intercept(performance, 'now', { value: () => time })
