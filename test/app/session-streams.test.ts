@@ -1,6 +1,56 @@
-/** The streams of a session, as the revision that was agreed on at its start has them. */
+/** Whose a session is, how many there may be, and its streams as the revision that was agreed on has them. */
+import type { FastifyInstance } from 'fastify'
 import t from 'tap'
-import { callOf, post, rpc, service, withKey } from '../support/service.js'
+import { callOf, post, rpc, service, withKey, withToken } from '../support/service.js'
+
+async function openSession (app: FastifyInstance, credential: Record<string, string> = withKey): Promise<Record<string, string>> {
+  const { headers } = await post(app, rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } }), credential)
+  return { 'mcp-session-id': String(headers['mcp-session-id']) }
+}
+
+t.test('a session of somebody else is the same 404 as one that never was, by every method', async t => {
+  const app = await service(t, { sessions: {} })
+  const session = await openSession(app)
+  const refusals = []
+  for (const headers of [session, { 'mcp-session-id': 'e3f1c1d2-0000-4000-8000-000000000000' }]) {
+    for (const method of ['POST', 'GET', 'DELETE'] as const) {
+      const response = await app.inject({ method, url: '/mcp', headers: { ...withToken('eve'), ...headers }, ...(method === 'POST' ? { payload: rpc('ping') } : {}) })
+      const { requestId, ...data } = response.json().error.data
+      refusals.push({ status: response.statusCode, data })
+    }
+  }
+  for (const refusal of refusals) t.same(refusal, { status: 404, data: { code: 'MCP_ERR_SESSION_NOT_FOUND' } })
+  t.equal((await post(app, rpc('ping'), { ...withKey, ...session })).status, 200)
+})
+
+t.test('one session more than a caller may have ends its least recently used, and nobody else\'s', async t => {
+  const app = await service(t, { sessions: { maxPerPrincipal: 2 } })
+  const other = await openSession(app, withToken('eve'))
+  const own = []
+  for (let i = 0; i < 3; i++) own.push(await openSession(app))
+  const statuses = []
+  for (const session of own) statuses.push((await post(app, rpc('ping'), { ...withKey, ...session })).status)
+  t.same(statuses, [404, 200, 200])
+  t.equal((await post(app, rpc('ping'), { ...withToken('eve'), ...other })).status, 200)
+})
+
+t.test('one session more than there may be in all is refused with 503', async t => {
+  const app = await service(t, { sessions: { max: 1 } })
+  await openSession(app)
+  const { status, headers, body } = await post(app, rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } }), withToken('eve'))
+  t.equal(status, 503)
+  t.equal(headers['retry-after'], '60')
+  t.equal(body.error.data.code, 'MCP_ERR_UNAVAILABLE')
+})
+
+t.test('a session ends when it was idle for long, and at the end of its life', async t => {
+  for (const sessions of [{ idleMs: 50 }, { lifetimeMs: 50 }]) {
+    const app = await service(t, { sessions })
+    const session = await openSession(app)
+    await new Promise(resolve => setTimeout(resolve, 80))
+    t.equal((await post(app, rpc('ping'), { ...withKey, ...session })).status, 404)
+  }
+})
 
 for (const [agreed, header, resumable] of [
   ['2025-11-25', '2025-11-25', true],
