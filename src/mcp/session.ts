@@ -109,7 +109,7 @@ export class Session {
     else if (incoming.method === 'GET' && !takesStream(incoming)) throw new NotAcceptableError({ reason: 'a GET that takes no event stream' })
     // Counted before the SDK opens it, so that one too many leaves nothing behind.
     const standing = incoming.method === 'GET' ? this.#streams.open(incoming.principal) : undefined
-    const response = await this.#transport.handleRequest(webRequest(incoming, this.#revision), { parsedBody: incoming.body })
+    const response = await this.#transport.handleRequest(webRequest(incoming, this.#revision), { parsedBody: withoutOwnCancels(incoming.body) })
     if (response.status >= 400) {
       standing?.end()
       standing?.readable.destroy()
@@ -137,7 +137,20 @@ export class Session {
     const ids = new Set(requests.map(({ id }) => id))
     // The SDK would answer only one of two with the same id. Nothing is awaited from here on.
     if (ids.size < requests.length || requests.some(({ id }) => this.#exchanges.has(id))) throw new InvalidRequestError({ reason: 'an id that is in flight already' })
-    for (const { id } of requests) this.#exchanges.set(id, incoming.open())
+    for (const { id } of requests) this.#watch(id, incoming.open())
+  }
+
+  /** Answers in the SDK's place where it does not: what it holds back would keep its id, and its stream, for ever. */
+  #watch (id: RequestId, exchange: Exchange): void {
+    this.#exchanges.set(id, exchange)
+    exchange.onAbort(refusal => {
+      // A handler that lost its race is answered by the SDK within a few microtasks.
+      setImmediate(() => {
+        if (this.#exchanges.get(id) !== exchange) return
+        this.#forget(id)
+        this.#transport.send(rpcRefusal(refusal, exchange.caller.requestId, id) as JSONRPCMessage).catch(() => {})
+      })
+    })
   }
 
   async #dispatch (method: string, params: Record<string, unknown>, extra: Extra): Promise<Record<string, unknown>> {
@@ -251,6 +264,16 @@ class SessionTransport extends WebStandardStreamableHTTPServerTransport {
 function requestsIn (body: unknown): RpcRequest[] {
   const messages: unknown[] = Array.isArray(body) ? body : [body]
   return messages.filter((message): message is RpcRequest => kindOf(message) === 'request')
+}
+
+/**
+ * The SDK never answers a request that is cancelled before its turn, as one is by the rest of its own
+ * batch. Such a cancellation comes too late for us (MCP 2025-03-26, Cancellation).
+ */
+function withoutOwnCancels (body: unknown): unknown {
+  if (!Array.isArray(body)) return body
+  const ids = new Set<unknown>(requestsIn(body).map(({ id }) => id))
+  return body.filter(message => !(message.method === 'notifications/cancelled' && ids.has(message.params?.requestId)))
 }
 
 /**

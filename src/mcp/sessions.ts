@@ -1,5 +1,5 @@
 /** Sessions of the 2025 revisions: each belongs to the principal that opened it, and none lives for ever. */
-import { InvalidRequestError, SessionNotFoundError, UnavailableError } from '../errors.js'
+import { InvalidRequestError, MethodNotAllowedError, SessionNotFoundError, UnavailableError } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
 import type { Catalog } from './catalog.js'
 import { type Incoming, takesStream } from './era.js'
@@ -22,6 +22,7 @@ export interface SessionsOptions {
 }
 
 const sweepMs = 30_000
+const methods: ReadonlySet<string> = new Set(['GET', 'POST', 'DELETE'])
 
 export class Sessions {
   readonly #catalog: Catalog
@@ -47,6 +48,7 @@ export class Sessions {
   /** Serves what names a session or opens one; `undefined` for what needs none. */
   async serve (incoming: Incoming): Promise<Reply | undefined> {
     const { method, headers, body, principal } = incoming
+    if (!methods.has(method)) throw new MethodNotAllowedError({ headers: { allow: [...methods].join(', ') } })
     const id = headers['mcp-session-id']
     if (id !== undefined) return await this.#find(id, principal).serve(incoming)
     if (method !== 'POST') throw new InvalidRequestError({ reason: 'no session id' })
