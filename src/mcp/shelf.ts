@@ -28,9 +28,11 @@ export class Shelf<T extends Item, S extends Shelved<T>> {
     return this.#items.size
   }
 
-  /** Throws where the key is taken. */
+  /** Throws where the key is taken, or a limit of the item is none. */
   add (key: string, shelved: S): void {
     if (this.#items.has(key)) throw new TypeError(`${key} is defined twice`)
+    const { cost, deadlineMs } = shelved.item
+    requireWhole(key, { cost, deadlineMs })
     this.#items.set(key, shelved)
     const sorted = [...this.#items].sort(([a], [b]) => a < b ? -1 : 1)
     this.#items.clear()
@@ -93,4 +95,11 @@ export function denialOf (principal: Principal, item: Item): 'hide' | 'error' | 
   if (principal.issuer === undefined || !mayUse(withScopes, item.access)) return 'hide'
   // What this needs and no more (RFC 6750 §3.1): clients add it to what they hold.
   return new InsufficientScopeError({ reason: `${item.name} needs more`, data: { scope: scopes.join(' ') } })
+}
+
+/** Throws on a limit that is no whole number from 1: it would let every call pass, or fail each of them. */
+export function requireWhole (owner: string, limits: Readonly<Record<string, number | undefined>>): void {
+  for (const [name, value] of Object.entries(limits)) {
+    if (value !== undefined && !(Number.isSafeInteger(value) && value >= 1)) throw new TypeError(`${owner}: ${name} is a whole number from 1`)
+  }
 }

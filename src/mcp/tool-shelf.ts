@@ -8,7 +8,7 @@ import { type HeaderParameter, headerParameters } from './envelope.js'
 import { type Exchange, Suspended } from './exchange.js'
 import { isRecord } from './messages.js'
 import { type CompiledSchema, compile } from './schemas.js'
-import { Shelf, type Shelved, denialOf } from './shelf.js'
+import { Shelf, type Shelved, denialOf, requireWhole } from './shelf.js'
 import { failed, failedBy } from './tool-errors.js'
 import { ToolLimits } from './tool-limits.js'
 
@@ -32,7 +32,7 @@ export class ToolShelf extends Shelf<Tool, ShelvedTool> {
     this.#policies = policies
   }
 
-  /** Throws where the tool can't be served: a bad or repeated name, a schema that does not compile. */
+  /** Throws where the tool can't be served: a bad or repeated name, a schema that does not compile, a limit that is none. */
   put (tool: Tool): void {
     if (!namePattern.test(tool.name)) throw new TypeError(`Tool name ${JSON.stringify(tool.name)}: 1 to 128 of A-Z a-z 0-9 _ . -`)
     this.add(tool.name, shelve(withPolicy(tool, this.#policies)))
@@ -106,6 +106,7 @@ function shelve (tool: Tool): ShelvedTool {
   const input = compile(tool.input ?? noInput, 'input')
   const output = tool.output === undefined ? undefined : compile(tool.output, 'output')
   const { name, title, description, annotations, icons, rate, concurrency } = tool
+  requireWhole(name, { concurrency, 'rate.max': rate?.max, 'rate.windowMs': rate?.windowMs })
   return {
     limits: rate === undefined && concurrency === undefined ? undefined : new ToolLimits(tool),
     item: tool,

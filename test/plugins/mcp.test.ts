@@ -47,6 +47,50 @@ t.test('a tool is told who calls, by a principal that it can not change', async 
   t.throws(() => Object.assign(seen ?? {}, { role: 'admin' }), TypeError)
 })
 
+for (const limit of [
+  { cost: 0 }, { cost: -1 }, { cost: 1.5 }, { deadlineMs: 0 }, { deadlineMs: Infinity }, { concurrency: 0 }, { concurrency: Number.NaN },
+  { rate: { max: 0, windowMs: 1000 } }, { rate: { max: 1, windowMs: -1 } }
+]) {
+  t.test(`a tool with ${JSON.stringify(limit)} stops the boot, and names it`, async t => {
+    await t.rejects(build(t, { tools: [{ ...tool('x'), ...limit }] }), { message: /^x: \S+ is a whole number from 1$/ })
+  })
+}
+
+t.test('a resource and a prompt with a limit that is none stop the boot', async t => {
+  await t.rejects(build(t, { resources: [{ name: 'r', uri: 'x://r', cost: 0, read: () => '' }] }), { message: /cost/ })
+  await t.rejects(build(t, { prompts: [{ name: 'p', deadlineMs: -1, handler: () => '' }] }), { message: /deadlineMs/ })
+})
+
+t.test('a tool is called as often as its rate says, by each caller', async t => {
+  const app = await build(t, { tools: [{ ...tool('x'), rate: { max: 2, windowMs: 60_000 } }] })
+  const statuses = []
+  for (const who of ['ada', 'ada', 'ada', 'bob']) statuses.push((await post(app, callOf('x'), { who })).status)
+  t.same(statuses, [200, 200, 429, 200])
+})
+
+t.test('a call runs on after its answer, and counts until it ends', async t => {
+  let end = (_text: string): void => {}
+  const slow = defineTool({ name: 'slow', concurrency: 1, deadlineMs: 50, handler: async () => await new Promise<string>(resolve => { end = resolve }) })
+  const app = await build(t, { tools: [slow] })
+  t.equal((await post(app, callOf('slow'), ada)).status, 504)
+  t.match((await post(app, callOf('slow'), ada)).body.error.data, { code: 'MCP_ERR_TOO_MANY_CALLS', limit: 1 })
+  const another = post(app, callOf('slow'), { who: 'bob' })
+  end('late')
+  t.equal((await another).status, 504)
+  t.equal((await post(app, callOf('slow'), ada)).status, 504)
+})
+
+t.test('a policy narrows what a tool says of itself, and never widens it', async t => {
+  const tools = [tool('open'), defineTool({ name: 'closed', access: { roles: ['admin'] }, handler: () => 'in' })]
+  const app = await build(t, {
+    tools,
+    toolPolicies: { default: { rate: { max: 1, windowMs: 60_000 } }, tools: { open: { access: { scopes: ['x'], denied: 'error' } }, closed: { access: { roles: ['user'] } } } }
+  })
+  t.match((await post(app, callOf('open'), ada)).body.result, { isError: true })
+  for (const who of ['ada', 'root']) t.equal((await post(app, callOf('closed'), { who })).body.error.data.code, 'MCP_ERR_UNKNOWN_TOOL')
+  await t.rejects(build(t, { tools, toolPolicies: { tools: { nowhere: {} } } }), { message: /nowhere/ })
+})
+
 t.test('without the limits there is no budget, and nothing to pay', async t => {
   const budget = defineTool({ name: 'budget', cost: 1000, handler: async (_args, context) => JSON.stringify(await context.budget()) })
   const app = await build(t, { tools: [budget] })
