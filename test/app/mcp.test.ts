@@ -210,29 +210,34 @@ t.test('a request and its own cancellation in one batch are answered', async t =
   t.equal(body[0].id, 1)
 })
 
-t.test('a caller that disconnects frees what it held', { timeout: 10_000 }, async t => {
-  const open = new Set<AbortSignal>()
-  const wait = defineTool({
-    name: 'wait',
-    handler: async (_args, { signal }) => {
-      open.add(signal)
-      return await new Promise<never>((_resolve, reject) => {
-        signal.addEventListener('abort', () => { open.delete(signal); reject(new Error('gone')) })
-      })
-    }
+for (const [what, speaks, batch] of [['before the answer', false, false], ['amid a stream', true, false], ['with a batch', false, true]] as const) {
+  t.test(`a caller that disconnects ${what} frees what it held`, { timeout: 30_000 }, async t => {
+    const open = new Set<AbortSignal>()
+    const wait = defineTool({
+      name: 'wait',
+      handler: async (_args, { signal, log }) => {
+        if (speaks) await log('info', 'wait')
+        open.add(signal)
+        return await new Promise<never>((_resolve, reject) => {
+          signal.addEventListener('abort', () => { open.delete(signal); reject(new Error('gone')) })
+        })
+      }
+    })
+    const app = await service(t, { tools: [wait] })
+    const url = await listening(app)
+    const leaving = new AbortController()
+    const calls = Array.from({ length: 10 }, async (_, id) => {
+      const message = batch ? [callOf('wait', {}, id), callOf('wait', {}, id + 10)] : callOf('wait', {}, id)
+      const init = { method: 'POST', signal: leaving.signal, headers: { ...withKey, 'content-type': 'application/json' }, body: JSON.stringify(message) }
+      return await fetch(`${url}/mcp`, init).then(async response => await response.text()).catch(() => 'gone')
+    })
+    while (open.size < (batch ? 20 : 10)) await sleep(5)
+    leaving.abort()
+    t.same([...new Set(await Promise.all(calls))], ['gone'])
+    while (open.size > 0) await sleep(5)
+    t.equal((await post(app, callOf('whoami'))).status, 200)
   })
-  const app = await service(t, { tools: [wait] })
-  const url = await listening(app)
-  const leaving = new AbortController()
-  const calls = Array.from({ length: 20 }, async (_, id) => await fetch(`${url}/mcp`, {
-    method: 'POST', signal: leaving.signal, headers: { ...withKey, 'content-type': 'application/json' }, body: JSON.stringify(callOf('wait', {}, id))
-  }).catch(() => 'gone'))
-  while (open.size < 20) await sleep(5)
-  leaving.abort()
-  t.same([...new Set(await Promise.all(calls))], ['gone'])
-  while (open.size > 0) await sleep(5)
-  t.equal((await post(app, callOf('whoami'))).status, 200)
-})
+}
 
 t.test('a tool that speaks before its result makes the answer a stream', async t => {
   const count = defineTool({
