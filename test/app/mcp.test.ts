@@ -1,6 +1,5 @@
 /** The endpoint as a client of the 2025 revisions meets it, in the whole app. */
 import { request as httpRequest } from 'node:http'
-import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { z } from 'zod'
 import { defineTool } from '../../src/tools/tool.js'
@@ -174,70 +173,6 @@ t.test('the hundredth call works like the first, the one after it waits', async 
   t.equal(status, 429)
   t.match(body, { id: undefined, error: { code: 429, data: { code: 'MCP_ERR_RATE_LIMITED' } } })
 })
-
-const hang = defineTool({ name: 'hang', handler: async () => await new Promise<never>(() => {}) })
-/** Its own deadline is short, so that a slow machine does not end other calls, too. */
-const hangBriefly = defineTool({ ...hang, name: 'hang-briefly', deadlineMs: 50 })
-
-t.test('a call that would never end ends at the deadline', async t => {
-  const app = await service(t, { tools: [hang], env: { REQUEST_TIMEOUT_MS: '50' } })
-  const { status, body } = await post(app, callOf('hang', {}, 'h'))
-  t.equal(status, 504)
-  t.match(body, { id: 'h', error: { data: { code: 'MCP_ERR_DEADLINE' } } })
-})
-
-t.test('a tool has a deadline of its own, and its signal says when it passed', async t => {
-  let signal: AbortSignal | undefined
-  const slow = defineTool({ name: 'slow', deadlineMs: 50, handler: async (_args, context) => { signal = context.signal; return await new Promise<never>(() => {}) } })
-  const app = await service(t, { tools: [slow] })
-  t.equal((await post(app, callOf('slow'))).status, 504)
-  t.equal(signal?.aborted, true)
-  t.equal((await post(app, callOf('whoami'))).status, 200)
-})
-
-t.test('in a batch a deadline ends one answer, not the others', async t => {
-  const app = await service(t, { tools: [hangBriefly] })
-  const { status, body } = await post(app, [callOf('hang-briefly', {}, 1), rpc('ping', undefined, 2)])
-  t.equal(status, 200)
-  t.equal(body.find(({ id }: { id: unknown }) => id === 1).error.data.code, 'MCP_ERR_DEADLINE')
-  t.same(body.find(({ id }: { id: unknown }) => id === 2).result, {})
-})
-
-t.test('a request and its own cancellation in one batch are answered', async t => {
-  const app = await service(t, { tools: [hangBriefly] })
-  const { body } = await post(app, [callOf('hang-briefly', {}, 1), { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } }])
-  t.equal(body.length, 1)
-  t.equal(body[0].id, 1)
-})
-
-for (const [what, speaks, batch] of [['before the answer', false, false], ['amid a stream', true, false], ['with a batch', false, true]] as const) {
-  t.test(`a caller that disconnects ${what} frees what it held`, { timeout: 30_000 }, async t => {
-    const open = new Set<AbortSignal>()
-    const wait = defineTool({
-      name: 'wait',
-      handler: async (_args, { signal, log }) => {
-        if (speaks) await log('info', 'wait')
-        open.add(signal)
-        return await new Promise<never>((_resolve, reject) => {
-          signal.addEventListener('abort', () => { open.delete(signal); reject(new Error('gone')) })
-        })
-      }
-    })
-    const app = await service(t, { tools: [wait] })
-    const url = await listening(app)
-    const leaving = new AbortController()
-    const calls = Array.from({ length: 10 }, async (_, id) => {
-      const message = batch ? [callOf('wait', {}, id), callOf('wait', {}, id + 10)] : callOf('wait', {}, id)
-      const init = { method: 'POST', signal: leaving.signal, headers: { ...withKey, 'content-type': 'application/json' }, body: JSON.stringify(message) }
-      return await fetch(`${url}/mcp`, init).then(async response => await response.text()).catch(() => 'gone')
-    })
-    while (open.size < (batch ? 20 : 10)) await sleep(5)
-    leaving.abort()
-    t.same([...new Set(await Promise.all(calls))], ['gone'])
-    while (open.size > 0) await sleep(5)
-    t.equal((await post(app, callOf('whoami'))).status, 200)
-  })
-}
 
 t.test('a tool that speaks before its result makes the answer a stream', async t => {
   const count = defineTool({
