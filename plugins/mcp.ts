@@ -86,6 +86,11 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   const catalog = new Catalog({ info, instructions, tools, resources, prompts, toolPolicies })
   const endpoint = createEndpoint({ catalog, eras, maxStreamsPerPrincipal, stateKey, sessions: sessions === true ? {} : sessions === false ? undefined : sessions })
   const deadlines = new Deadlines()
+  /** The refusal of a caller whose credential was good when the request arrived, and is no longer. */
+  const overFor = (principal: Principal): Refusal | undefined => {
+    const { expiresAt = Infinity } = principal
+    return expiresAt > Date.now() && watches.every(watch => watch.stillGood(principal)) ? undefined : noLonger(fastify)
+  }
   fastify.decorate('mcp', operationsOf(catalog))
   for (const watch of watches) {
     const stop = watch.onChange(() => {
@@ -107,9 +112,10 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
       bodyLimit,
       config: { mcp: true },
       handler: async (request, reply) => {
-        const caller = callerOf(fastify, request, reply)
+        const caller = callerOf(fastify, request, reply, overFor)
         // Again: the body may have taken its time since the credential was verified.
-        if (!watches.every(watch => watch.stillGood(caller.principal))) throw noLonger(fastify)
+        const over = caller.over?.()
+        if (over !== undefined) throw over
         return send(reply, await endpoint.serve({
           method: request.method,
           headers: request.headers,
@@ -137,7 +143,7 @@ function operationsOf ({ tools, resources, prompts, changes }: Catalog): Endpoin
 }
 
 /** Throws where no plugin put a principal on the request: an endpoint without one is closed. */
-function callerOf (fastify: FastifyInstance, request: FastifyRequest, reply: FastifyReply): Caller {
+function callerOf (fastify: FastifyInstance, request: FastifyRequest, reply: FastifyReply, overFor: (principal: Principal) => Refusal | undefined): Caller {
   const { principal } = request
   if (!principal) throw new UnauthenticatedError({ reason: 'no plugin authenticated this request' })
   return {
@@ -145,7 +151,8 @@ function callerOf (fastify: FastifyInstance, request: FastifyRequest, reply: Fas
     requestId: request.id,
     log: request.log,
     budget: async () => fastify.hasDecorator('budgetOf') ? await fastify.budgetOf(request) : null,
-    charge: async cost => { if (fastify.hasDecorator('chargePrincipal')) await fastify.chargePrincipal(request, reply, cost) }
+    charge: async cost => { if (fastify.hasDecorator('chargePrincipal')) await fastify.chargePrincipal(request, reply, cost) },
+    over: () => overFor(principal)
   }
 }
 

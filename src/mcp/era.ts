@@ -58,7 +58,8 @@ export function answerText (message: RpcMessage, exchange: Exchange, id: Request
  */
 export function sayTo (outlet: Outlet, exchange: Exchange, id: RequestId): Notify {
   return async (method, params) => {
-    exchange.isStreaming = true
+    exchange.speak()
+    if (exchange.ended) return
     outlet.say(answerText({ jsonrpc: '2.0', method, params }, exchange, id))
   }
 }

@@ -19,6 +19,8 @@ export interface Caller {
   readonly budget: () => Promise<Budget | null>
   /** Takes `cost` from the caller's limit or throws a refusal. */
   readonly charge: (cost: number) => Promise<void>
+  /** The refusal that is due where the caller's credential is good no longer. Left out: it always is. */
+  readonly over?: () => Refusal | undefined
 }
 
 export type Notify = (method: string, params: Record<string, unknown>) => Promise<void>
@@ -54,11 +56,10 @@ export class Exchange implements Due {
   closeStream: (() => void) | undefined
   /** The refusal this message was answered with, for the status and the headers of the reply. */
   refusal: Refusal | undefined
-  /** Something was said before the answer, so the reply is a stream where the caller takes one. */
-  isStreaming = false
   /** The caller's `_meta.progressToken`. */
   progressToken: string | number | undefined
 
+  #isStreaming = false
   #ended = false
   #controller: AbortController | undefined
   #reject: ((reason: unknown) => void) | undefined
@@ -73,6 +74,11 @@ export class Exchange implements Due {
     this.caller = caller
     this.#deadlines = deadlines
     this.limitTo(deadlineMs)
+  }
+
+  /** Something was said before the answer, so the reply is a stream where the caller takes one. */
+  get isStreaming (): boolean {
+    return this.#isStreaming
   }
 
   get ended (): boolean {
@@ -100,9 +106,21 @@ export class Exchange implements Due {
     this.#deadlines.add(ms, this)
   }
 
-  /** The deadline passed. */
+  /** Something is about to be said before the answer: from now on the exchange ends with the caller's credential. */
+  speak (): void {
+    if (this.#isStreaming || this.#ended) return
+    this.#isStreaming = true
+    const over = this.caller.over?.()
+    if (over !== undefined) this.abort(over)
+    const { expiresAt = Infinity } = this.caller.principal
+    const leftMs = Math.max(1, expiresAt - Date.now())
+    if (!this.#ended && leftMs < this.dueAt - performance.now()) this.limitTo(leftMs)
+  }
+
+  /** The deadline passed, or the credential of a stream. */
   expire (): void {
-    this.abort(new DeadlineError({ reason: 'deadline' }))
+    const over = this.#isStreaming ? this.caller.over?.() : undefined
+    this.abort(over ?? new DeadlineError({ reason: 'deadline' }))
   }
 
   /** Waits for the caller, whose time does not count against the deadline but against `limitMs`. */

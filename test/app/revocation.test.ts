@@ -1,5 +1,6 @@
 /** Credentials that were revoked: refused at once and for good, with their streams. */
 import { rm } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { mcpAuth } from '../../src/app.js'
@@ -232,6 +233,33 @@ for (const [era, messageOf] of [
     t.match(text, 'MCP_ERR_UNAUTHENTICATED')
     t.notMatch(text, 'never heard')
     t.same(told, ['aborted'])
+  })
+}
+
+for (const [what, quietMs, end] of [
+  ['ends with its token', 0, async () => {}],
+  ['says nothing once its token is revoked, if it was silent until then', 100, async (app: FastifyInstance) => { await revoke(app, { subject: 'guest' }, 'revoke-subject') }]
+] as const) {
+  t.test(`a call that talks while it works ${what}`, async t => {
+    let begun = (): void => {}
+    const running = new Promise<void>(resolve => { begun = resolve })
+    const talk = defineTool({
+      name: 'talk',
+      handler: async (_args, { progress, signal }) => {
+        begun()
+        await sleep(quietMs)
+        await progress(1)
+        if (!signal.aborted) await new Promise(resolve => signal.addEventListener('abort', resolve))
+        return 'never heard'
+      }
+    })
+    const app = await service(t, { tools: [talk] })
+    const answer = post(app, rpc('tools/call', { name: 'talk', _meta: { progressToken: 1 } }), bearer(generateToken('guest', 'user', '1s', { secret })))
+    await running
+    await end(app)
+    const { text } = await answer
+    t.match(text, 'MCP_ERR_UNAUTHENTICATED')
+    t.notMatch(text, 'never heard')
   })
 }
 

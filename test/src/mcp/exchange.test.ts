@@ -1,7 +1,7 @@
 /** One message from its arrival to its answer: the deadline, the ways to end early, and silence after the end. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { CancelledError, RateLimitedError } from '../../../src/errors.js'
+import { CancelledError, RateLimitedError, UnauthenticatedError } from '../../../src/errors.js'
 import { type Caller, Exchange, Suspended } from '../../../src/mcp/exchange.js'
 import { freezePrincipal } from '../../../src/principal/principal.js'
 
@@ -39,6 +39,22 @@ t.test('an item has a deadline of its own, and a cost beyond the first', async t
   const exchange = new Exchange(caller([], charged), 60_000)
   await exchange.enter({ name: 'x', deadlineMs: 10, cost: 5 })
   t.same(charged, [4])
+  await t.rejects(exchange.race(never()), { code: 'MCP_ERR_DEADLINE' })
+})
+
+t.test('who speaks before the answer is ended with the credential, not at the deadline', async t => {
+  const expiresAt = Date.now() + 20
+  const over = () => Date.now() < expiresAt ? undefined : new UnauthenticatedError()
+  const principal = freezePrincipal({ id: 'jwt:ada', role: 'user', scopes: [], method: 'jwt', expiresAt })
+  const exchange = new Exchange({ ...caller(), principal, over }, 60_000)
+  exchange.speak()
+  t.equal(exchange.isStreaming, true)
+  await t.rejects(exchange.race(never()), { code: 'MCP_ERR_UNAUTHENTICATED' })
+})
+
+t.test('who says nothing is answered after the credential, too', async t => {
+  const principal = freezePrincipal({ id: 'jwt:ada', role: 'user', scopes: [], method: 'jwt', expiresAt: Date.now() + 5 })
+  const exchange = new Exchange({ ...caller(), principal, over: () => new UnauthenticatedError() }, 50)
   await t.rejects(exchange.race(never()), { code: 'MCP_ERR_DEADLINE' })
 })
 
