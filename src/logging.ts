@@ -154,5 +154,8 @@ export function logRequest (request: FastifyRequest, reply: FastifyReply, cut = 
 
 /** Without the query, where people put keys; bounded, because a stranger chooses it. */
 function pathOf (url: string | undefined): string | undefined {
-  return url?.slice(0, 256).replace(/[?#;].*$/s, '')
+  return url?.slice(0, 256).replace(/[?#;].*$/s, '').replace(needlessEscapes, escape => decodeURIComponent(escape))
 }
+
+/** Letters, digits and `-._~`: escaped they mean the same (RFC 3986 §6.2.2.2), and a secret in a path would look like none. */
+const needlessEscapes = /%(?:2[de]|3\d|[46][1-9a-f]|[57][0-9a]|5f|7e)/gi

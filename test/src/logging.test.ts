@@ -99,6 +99,20 @@ t.test('one line tells of a request what an operator needs, without its query', 
   t.strictSame(more, [])
 })
 
+t.test('a secret in a path is blotted out in whatever spelling it came', async t => {
+  const sink = logSink()
+  const app = Fastify(serverOptions({ logStream: sink }))
+  t.teardown(() => app.close())
+  await app.register(errors, { logRefusals: false })
+  const escaped = [...key].map(character => `%${character.charCodeAt(0).toString(16)}`).join('')
+  for (const path of [key.replaceAll('_', '%5F'), escaped, jwt.replaceAll('.', '%2e')]) {
+    await app.inject(`/claim/${path}`)
+    t.equal(sink.lines().at(-1)?.path, '/claim/[redacted]')
+  }
+  await app.inject('/a%0Ab%25zz%2Fc')
+  t.equal(sink.lines().at(-1)?.path, '/a%0Ab%25zz%2Fc')
+})
+
 t.test('a fault adds a line with the error, under the id that the caller was told', async t => {
   const sink = logSink()
   const app = Fastify(serverOptions({ logStream: sink }))
