@@ -1,7 +1,11 @@
 /** Rows of text as columns. */
 
+/** What moves a cursor or turns the direction of a text: subjects are of other people's making. */
+const unprintable = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
+
 /** Each column as wide as its widest cell, two spaces apart, nothing after the last one. */
-export function table (rows: ReadonlyArray<readonly string[]>): string {
+export function table (texts: ReadonlyArray<readonly string[]>): string {
+  const rows = texts.map(row => row.map(cell => cell.replace(unprintable, '\ufffd')))
   const widths: number[] = []
   for (const row of rows) {
     for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length)

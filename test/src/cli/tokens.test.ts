@@ -112,6 +112,16 @@ for (const [what, args, complaint] of [
   })
 }
 
+t.test('a subject of hostile characters moves no cursor and turns no text', async t => {
+  const STATE_DIR = await statePath(t)
+  const state = await openState(t, { directory: STATE_DIR })
+  await state.mint(mintedRecord({ subject: 'a\u202eb', by: { principal: 'oauth:\u001b[2Jeve\r\n' } }))
+  const { stdout } = await say(['tokens', 'list'], '.', { STATE_DIR })
+  t.match(stdout, 'a\ufffdb')
+  t.match(stdout, 'oauth:\ufffd[2Jeve')
+  for (const character of ['\u001b', '\r', '\u202e']) t.notOk(stdout.includes(character))
+})
+
 for (const args of [['list'], ['revoke', 'x'], ['revoke-subject', 'x'], ['revoke-key', 'x']]) {
   t.test(`${args[0]} in a directory without a state says so, and makes none`, async t => {
     const directory = t.testdir({})
