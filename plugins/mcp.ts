@@ -9,6 +9,7 @@ import { Deadlines } from '../src/mcp/deadlines.js'
 import { type EraName, createEndpoint } from '../src/mcp/endpoint.js'
 import { type Caller, Exchange } from '../src/mcp/exchange.js'
 import type { Reply } from '../src/mcp/outlet.js'
+import { requireWhole } from '../src/mcp/shelf.js'
 import type { SessionsOptions } from '../src/mcp/sessions.js'
 import type { ToolPolicies } from '../src/tools/policies.js'
 import type { Principal } from '../src/principal/principal.js'
@@ -74,6 +75,8 @@ export interface McpOptions {
   readonly stateKey?: Uint8Array
   /** End the streams of credentials that are good no longer. Default none: a stream ends when its credential said it would. */
   readonly watches?: readonly CredentialWatch[]
+  /** Takes the running endpoint: `app.mcp` is out of reach where the chain stands in a scope of its own. */
+  readonly onEndpoint?: (endpoint: Endpoint) => void
 }
 
 const methods = ['GET', 'POST', 'DELETE', 'PUT', 'PATCH', 'HEAD', 'OPTIONS']
@@ -81,8 +84,9 @@ const methods = ['GET', 'POST', 'DELETE', 'PUT', 'PATCH', 'HEAD', 'OPTIONS']
 const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   const {
     tools = [], resources = [], prompts = [], toolPolicies = {}, instructions, info = { name: 'fastify-mcp-auth', version },
-    path = '/mcp', requestTimeoutMs = 60_000, bodyLimit = 1024 * 1024, eras, sessions = false, maxStreamsPerPrincipal, stateKey = randomBytes(32), watches = []
+    path = '/mcp', requestTimeoutMs = 60_000, bodyLimit = 1024 * 1024, eras, sessions = false, maxStreamsPerPrincipal, stateKey = randomBytes(32), watches = [], onEndpoint
   } = options
+  requireWhole('mcp', { requestTimeoutMs, bodyLimit, maxStreamsPerPrincipal, ...(typeof sessions === 'object' ? sessions : {}) })
   const catalog = new Catalog({ info, instructions, tools, resources, prompts, toolPolicies })
   const endpoint = createEndpoint({ catalog, eras, maxStreamsPerPrincipal, stateKey, sessions: sessions === true ? {} : sessions === false ? undefined : sessions })
   const deadlines = new Deadlines()
@@ -91,7 +95,9 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     const { expiresAt = Infinity } = principal
     return expiresAt > Date.now() && watches.every(watch => watch.stillGood(principal)) ? undefined : noLonger(fastify)
   }
-  fastify.decorate('mcp', operationsOf(catalog))
+  const operations = operationsOf(catalog)
+  fastify.decorate('mcp', operations)
+  onEndpoint?.(operations)
   for (const watch of watches) {
     const stop = watch.onChange(() => {
       const isOver = (principal: Principal): boolean => !watch.stillGood(principal)

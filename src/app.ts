@@ -27,6 +27,8 @@ import type { GenerateTokenOptions } from './tools/generate-token.js'
 import { builtInTools } from './tools/index.js'
 import { parseToolPolicies, ToolPolicyError, type ToolPolicies } from './tools/policies.js'
 
+export type { CredentialWatch, Endpoint, McpOptions } from '../plugins/mcp.js'
+
 /** What the chain needs; nothing of it is read from the environment. Of `apiKeys`, `apiKeysFile`, `jwtSecret` and `oauth` one is needed. */
 export interface McpAuthOptions extends McpOptions, EdgeRules, TokenSettings {
   /** Fastify's own. Unknown paths below it are answered here; without one they are the host's. */

@@ -29,7 +29,10 @@ export function drainOnEnd (app: FastifyInstance, { graceMs = 10_000 }: DrainOpt
     exitCode = code
     answers.hangUp()
     const cut = setTimeout(() => app.server.closeAllConnections(), graceMs)
-    const closed = app.close().then(answers.last, error => { app.log.error({ err: error }, 'closing failed') })
+    const closed = app.close().then(answers.last, error => {
+      app.log.error({ err: error }, 'closing failed')
+      exitCode = 1
+    })
     await Promise.race([closed, sleep(graceMs + afterGraceMs)])
     clearTimeout(cut)
     process.exit(exitCode)

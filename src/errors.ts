@@ -66,6 +66,7 @@ function define (code: string, statusCode: number, message: string, rpcCode = st
 export const MalformedBodyError = define('MCP_ERR_MALFORMED_BODY', 400, 'The body is not valid JSON', -32700)
 export const InvalidRequestError = define('MCP_ERR_INVALID_REQUEST', 400, 'The body is not a valid JSON-RPC message', -32600)
 export const TooDeepError = define('MCP_ERR_TOO_DEEP', 400, 'The body is nested too deeply', -32600)
+export const TooManyValuesError = define('MCP_ERR_TOO_MANY_VALUES', 400, 'The body holds too many values', -32600)
 export const BadUrlError = define('MCP_ERR_BAD_URL', 400, 'The URL is malformed')
 export const BadHttpError = define('MCP_ERR_BAD_HTTP', 400, 'The request is not valid HTTP')
 export const ProtocolVersionError = define('MCP_ERR_PROTOCOL_VERSION', 400, 'This protocol revision is not served', -32022)

@@ -1,7 +1,7 @@
 /** Reads a JSON body without the ways in which JSON hurts: depth, prototype keys, bytes that are no text. */
 import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance } from 'fastify'
-import { MalformedBodyError, TooDeepError, UnsupportedMediaTypeError } from './errors.js'
+import { MalformedBodyError, TooDeepError, TooManyValuesError, UnsupportedMediaTypeError } from './errors.js'
 
 export interface JsonBodyOptions {
   /** Bytes of a body. */
@@ -26,11 +26,13 @@ export function registerJsonBody (scope: FastifyInstance, { bodyLimit, maxDepth 
 }
 
 /**
- * The value of a JSON text (RFC 8259). Throws `TooDeepError` and `MalformedBodyError`; the latter
+ * The value of a JSON text (RFC 8259). Throws `TooDeepError`, `TooManyValuesError` (more than 100,000)
+ * and `MalformedBodyError`; the latter
  * also for a byte order mark, for bytes that are no UTF-8 and for keys that reach a prototype.
  */
 export function parseJson (bytes: Buffer, maxDepth = 64): unknown {
   if (bytes.length > maxDepth && isDeeperThan(bytes, maxDepth)) throw new TooDeepError()
+  if (bytes.length > 2 * maxValues && hasMoreValuesThan(bytes, maxValues)) throw new TooManyValuesError()
   if (!isUtf8(bytes)) throw new MalformedBodyError({ reason: 'the body is not UTF-8' })
   const text = bytes.toString('utf8')
   const value = parse(text)
@@ -68,6 +70,22 @@ export function isDeeperThan (bytes: Buffer, maxDepth: number): boolean {
     } else if (byte === 0x5d || byte === 0x7d) {
       depth--
     }
+  }
+  return false
+}
+
+/** Each costs a schema an object, and a wrong one several: a megabyte has room for half a million. */
+const maxValues = 100_000
+
+/** Counts the commas outside of strings. */
+function hasMoreValuesThan (bytes: Buffer, most: number): boolean {
+  const { length } = bytes
+  let commas = 0
+  for (let i = 0; i < length; i++) {
+    const byte = bytes[i]
+    if (byte === quote) {
+      for (i++; i < length && bytes[i] !== quote; i++) if (bytes[i] === backslash) i++
+    } else if (byte === 0x2c && ++commas >= most) return true
   }
   return false
 }

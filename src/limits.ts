@@ -30,7 +30,7 @@ export interface Limiter {
   take: (key: string, cost?: number, max?: number) => Promise<Reading>
   /** Writes the limit headers of a reading on the reply. */
   writeHeaders: (reply: FastifyReply, reading: Reading) => void
-  /** The 429 for a reading that does not fit. */
+  /** The 429 for a reading that does not fit, with its limit headers: they go over those of another limit. */
   refusal: (reading: Reading) => Refusal
 }
 
@@ -65,20 +65,24 @@ export async function createLimiter ({ policy, max, windowMs }: LimiterOptions):
   return {
     peek,
     take,
-    writeHeaders (reply, { max: limit, remaining, ttl }) {
-      const reset = seconds(ttl)
-      reply.header('x-ratelimit-limit', limit)
-      reply.header('x-ratelimit-remaining', remaining)
-      reply.header('x-ratelimit-reset', reset)
-      // draft-ietf-httpapi-ratelimit-headers-10
-      reply.header('ratelimit-policy', `"${policy}";q=${limit};w=${windowSeconds}`)
-      reply.header('ratelimit', `"${policy}";r=${remaining};t=${reset}`)
-    },
-    refusal: ({ ttl }) => new RateLimitedError({
-      data: { retryAfterMs: Math.max(1, Math.ceil(ttl)) },
-      headers: { 'retry-after': String(Math.max(1, seconds(ttl))) },
+    writeHeaders: (reply, reading) => { reply.headers(headersOf(reading)) },
+    refusal: reading => new RateLimitedError({
+      data: { retryAfterMs: Math.max(1, Math.ceil(reading.ttl)) },
+      headers: { ...headersOf(reading), 'retry-after': String(Math.max(1, seconds(reading.ttl))) },
       reason: `the limit "${policy}" is used up`
     })
+  }
+
+  /** The `RateLimit` fields are those of draft-ietf-httpapi-ratelimit-headers-10. */
+  function headersOf ({ max: limit, remaining, ttl }: Reading): Record<string, string> {
+    const reset = seconds(ttl)
+    return {
+      'x-ratelimit-limit': String(limit),
+      'x-ratelimit-remaining': String(remaining),
+      'x-ratelimit-reset': String(reset),
+      'ratelimit-policy': `"${policy}";q=${limit};w=${windowSeconds}`,
+      ratelimit: `"${policy}";r=${remaining};t=${reset}`
+    }
   }
 }
 

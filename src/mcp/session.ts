@@ -7,6 +7,7 @@ import {
   CreateMessageResultSchema, ElicitResultSchema, type JSONRPCMessage, ListRootsResultSchema, type ServerNotification, type ServerRequest, SetLevelRequestSchema
 } from '@modelcontextprotocol/sdk/types.js'
 import { CancelledError, InternalError, InvalidParamsError, InvalidRequestError, NotAcceptableError, PublicToolError, type RefusalClass, SessionNotFoundError, StreamConflictError, UnknownResourceError, fromRpcCode, rpcRefusal } from '../errors.js'
+import { holdsScope } from '../principal/policy.js'
 import type { Principal } from '../principal/principal.js'
 import type { Catalog } from './catalog.js'
 import { notificationOf } from './changes.js'
@@ -63,11 +64,14 @@ export class Session {
   #usedAt = this.#openedAt
   #openStreams = 0
   #level = 0
+  #hasServedAdmin = false
+  readonly #servedScopes = new Set<string>()
   /** Agreed at the start. */
   #revision: string | undefined
 
   private constructor ({ catalog, streams, principal, retryMs, onClose }: SessionOptions) {
     this.principal = principal
+    this.touch(principal)
     this.#catalog = catalog
     this.#streams = streams
     this.#onClose = onClose
@@ -102,9 +106,20 @@ export class Session {
   touch (principal: Principal): void {
     this.principal = principal
     this.#usedAt = performance.now()
+    if (principal.role === 'admin') this.#hasServedAdmin = true
+    for (const scope of principal.scopes) this.#servedScopes.add(scope)
+  }
+
+  /**
+   * True where `principal` has all the rights that the session was ever used with. What was sent
+   * under more, such as a token that an admin minted, is not for the same subject with less.
+   */
+  #mayReplay ({ role, scopes }: Principal): boolean {
+    return (role === 'admin' || !this.#hasServedAdmin) && [...this.#servedScopes].every(scope => holdsScope(scopes, scope))
   }
 
   async serve (incoming: Incoming): Promise<Reply> {
+    if (incoming.headers['last-event-id'] !== undefined && !this.#mayReplay(incoming.principal)) throw new SessionNotFoundError({ reason: 'a replay of what was sent under more rights' })
     if (incoming.method === 'POST') await this.#admit(incoming)
     else if (incoming.method === 'GET' && !takesStream(incoming)) throw new NotAcceptableError({ reason: 'a GET that takes no event stream' })
     // Counted before the SDK opens it, so that one too many leaves nothing behind.

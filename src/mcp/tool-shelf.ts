@@ -1,5 +1,5 @@
 /** The tools of an endpoint: the one place where a tool's handler is called. */
-import { InvalidParamsError, UnknownToolError, isRefusal } from '../errors.js'
+import { CancelledError, InvalidParamsError, UnknownToolError, isRefusal } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
 import { type ToolPolicies, withPolicy } from '../tools/policies.js'
 import type { CallContext, Content, Tool, ToolResult } from '../tools/tool.js'
@@ -61,6 +61,11 @@ export class ToolShelf extends Shelf<Tool, ShelvedTool> {
     const checked = await shelved.input.check(args)
     if (!checked.ok) return failed(`Invalid arguments. ${checked.problem}`)
     const leave = await shelved.limits?.admit(principal)
+    // Whoever left meanwhile can't be answered, so nothing is begun for them.
+    if (exchange.ended) {
+      leave?.()
+      throw exchange.refusal ?? new CancelledError()
+    }
     const context = createContext(exchange, () => this.names(principal))
     const work = run(shelved, checked.value, context)
     if (leave !== undefined) work.then(leave, leave)

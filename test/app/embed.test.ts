@@ -4,7 +4,7 @@ import jwt from '@fastify/jwt'
 import rateLimit from '@fastify/rate-limit'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
-import { type McpAuthOptions, generateToken, mcpAuth } from '../../src/index.js'
+import { type Endpoint, type McpAuthOptions, generateToken, mcpAuth } from '../../src/index.js'
 import { defineTool } from '../../src/tools/tool.js'
 import { logSink } from '../support/log-sink.js'
 import { adaKey, bobKey, callOf, modern, post, rpc } from '../support/service.js'
@@ -245,4 +245,12 @@ t.test('the host gets none of our decorators, nor the other registration\'s', as
   const app = await twice(t)
   for (const name of ['mcp', 'chargeAddress', 'chargePrincipal', 'budgetOf', 'jwt', 'createRateLimit']) t.equal(app.hasDecorator(name), false)
   for (const name of ['principal', 'refusal', 'jwtVerify', 'corsPreflightEnabled']) t.equal(app.hasRequestDecorator(name), false)
+})
+
+t.test('the host reaches the endpoint of a registration, and of no other', async t => {
+  const app = bare(t)
+  let endpoint: Endpoint | undefined
+  await app.register(mcpAuth, { prefix: '/late', apiKeys: [adaKey], onEndpoint: running => { endpoint = running } })
+  endpoint?.addTool(defineTool({ name: 'late', handler: () => 'here' }))
+  t.equal((await post(app, callOf('late'), ada, '/late/mcp')).body.result.content[0].text, 'here')
 })

@@ -72,3 +72,17 @@ for (const [agreed, header, resumable] of [
     t.equal(/^id: \S+\nretry: \d+\ndata: ?\n\n/.test(text), resumable)
   })
 }
+
+t.test('what a session sent an admin is not sent again to the same subject with fewer rights', async t => {
+  const app = await service(t, { sessions: {} })
+  const admin = withToken('ada', 'admin')
+  const user = withToken('ada')
+  const session = await openSession(app, admin)
+  const reply = await app.inject({ method: 'POST', url: '/mcp', headers: { ...admin, ...session }, payload: rpc('tools/call', { name: 'generate-token', arguments: { userId: 'bob' } }) })
+  t.match(reply.body, /eyJ/)
+  const first = /^id: (\S+)$/m.exec(reply.body)?.[1] ?? ''
+  const again = await app.inject({ url: '/mcp', headers: { ...user, ...session, accept: 'text/event-stream', 'last-event-id': first } })
+  t.equal(again.statusCode, 404)
+  t.notMatch(again.body, /eyJ/)
+  t.equal((await post(app, rpc('ping'), { ...user, ...session })).status, 200, 'the session itself goes on')
+})

@@ -66,6 +66,8 @@ t.test('a tool is called as often as its rate says, by each caller', async t => 
   const statuses = []
   for (const who of ['ada', 'ada', 'ada', 'bob']) statuses.push((await post(app, callOf('x'), { who })).status)
   t.same(statuses, [200, 200, 429, 200])
+  const { headers } = await post(app, callOf('x'), { who: 'ada' })
+  t.match(headers, { 'x-ratelimit-limit': '2', 'x-ratelimit-remaining': '0', 'ratelimit-policy': '"tool";q=2;w=60', 'retry-after': /^\d+$/ }, 'the headers are those of the limit that decided')
 })
 
 t.test('a call runs on after its answer, and counts until it ends', async t => {
