@@ -1,7 +1,8 @@
 /** A checkout, as it comes: it builds and runs through the npm scripts, and runs without a build. */
 import { spawnSync } from 'node:child_process'
-import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { appendFileSync, cpSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { beginCall, groupLives, key, listTools, root, start, until } from '../support/process.js'
 
@@ -33,8 +34,13 @@ t.test('npm run dev serves without a build, restarts on a change, and leaves no 
   t.equal((await listTools(await dev.url)).status, 200)
 
   const changed = join(cwd, 'src/server.ts')
-  writeFileSync(changed, `${readFileSync(changed, 'utf8')}\n// changed\n`)
-  await until(() => dev.stderr().match(/^Ready: /gm)?.length === 2)
+  const starts = (): number => dev.stderr().match(/^Ready: /gm)?.length ?? 0
+  // Again and again: a change that comes before the watcher has found the file is not seen.
+  for (let writes = 0; starts() < 2 && writes < 30; writes++) {
+    appendFileSync(changed, '\n// changed\n')
+    await sleep(2000)
+  }
+  t.ok(starts() >= 2, 'a change starts it again')
 
   dev.child.kill('SIGTERM')
   await dev.ended
