@@ -14,9 +14,11 @@ export const contenders = [
   { id: 'v2-2025', label: 'SDK v2 `createMcpHandler` on Fastify (answers as a stream)', era: '2025', file: 'sdk-v2.js' },
   { id: 'fastmcp', label: 'fastmcp, stateless, JSON', era: '2025', file: 'fastmcp.js' },
   { id: 'v1', label: 'SDK v1 on Express, a server a request', era: '2025', file: 'sdk-v1.js' },
+  { id: 'v1-tuned', label: 'the same, its schemas made once', era: '2025', file: 'sdk-v1.js', settings: { tuned: true } },
   { id: 'bare-2026', label: 'bare Fastify, a fixed reply', era: '2026', file: 'bare.js' },
   { id: 'ours-2026', label: 'this server, API key', era: '2026', file: 'ours.js', settings: ourSettings, credential: byKey, ours: true },
-  { id: 'v2-2026', label: 'SDK v2 `createMcpHandler` on Fastify', era: '2026', file: 'sdk-v2.js' }
+  { id: 'v2-2026', label: 'SDK v2 `createMcpHandler` on Fastify', era: '2026', file: 'sdk-v2.js' },
+  { id: 'v2-2026-tuned', label: 'the same, its schemas made once', era: '2026', file: 'sdk-v2.js', settings: { tuned: true } }
 ]
 
 /** What is claimed: the first against the second, in requests per second. */

@@ -1,6 +1,6 @@
 /** Verifies what a request presents and puts its caller on `request.principal`. */
 import fastifyJwt from '@fastify/jwt'
-import Fastify, { type FastifyPluginAsync } from 'fastify'
+import Fastify, { type FastifyPluginAsync, type FastifyReply, type FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { UnauthenticatedError } from '../src/errors.js'
 import { isPreflight, isPublic, isWellKnownProbe } from '../src/exemptions.js'
@@ -80,24 +80,31 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], ke
   fastify.decorate('challengeFor', challengeFor)
   fastify.decorate('issuerProblems', () => issuer?.problems() ?? [])
 
-  fastify.addHook('onRequest', async (request, reply) => {
-    if (isPublic(request) || isWellKnownProbe(request)) return
-    if (isPreflight(request)) {
-      if (request.is404) return
-      throw refusal(nothingPresented, false)
-    }
-    const outcome = authenticate(readCredentials(request.raw.rawHeaders), request.ip)
-    const verdict: Verdict = outcome instanceof Promise ? await outcome : outcome
-    if (isVerified(verdict)) {
-      request.principal = verdict.principal
-      request.rateLimitMax = verdict.rateLimitMax ?? null
-      return
-    }
+  async function refuse (verdict: Rejected, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     if (chargeAddress !== undefined) await chargeAddress(request, reply)
     const isPresented = verdict !== nothingPresented
     if (!request.is404) throw refusal(verdict, isPresented)
     // An unknown path is not found with any credential; only the log hears that this one was bad.
     if (isPresented) request.log.info({ reason: verdict.reason }, 'credential refused')
+  }
+
+  function apply (verdict: Verdict, request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
+    if (isVerified(verdict)) {
+      request.principal = verdict.principal
+      request.rateLimitMax = verdict.rateLimitMax ?? null
+      done()
+    } else {
+      refuse(verdict, request, reply).then(() => { done() }, done)
+    }
+  }
+
+  // No promise where the verdict is at hand: most requests wait for nobody.
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (isPublic(request) || isWellKnownProbe(request)) return done()
+    if (isPreflight(request)) return done(request.is404 ? undefined : refusal(nothingPresented, false))
+    const outcome = authenticate(readCredentials(request.raw.rawHeaders), request.ip)
+    if (outcome instanceof Promise) outcome.then(verdict => { apply(verdict, request, reply, done) }, done)
+    else apply(outcome, request, reply, done)
   })
 }
 

@@ -58,7 +58,7 @@ const cors: FastifyPluginAsync<CorsOptions> = async (fastify, { maxAgeSeconds = 
     route.config = { cors: ours, ...route.config }
   })
 
-  fastify.addHook('onRequest', async (request, reply) => {
+  fastify.addHook('onRequest', (request, reply, done) => {
     const { origin, host } = request.headers
     const { config } = request.routeOptions
     // Unknown paths pass no onRoute hook, and a host's hook may still run after this one.
@@ -73,16 +73,20 @@ const cors: FastifyPluginAsync<CorsOptions> = async (fastify, { maxAgeSeconds = 
         throw new OriginRefusedError({ reason: `Origin ${quote(origin)} is not in CORS_ORIGINS (origins)` })
       }
     }
-    if (origin === undefined) return
+    if (origin === undefined) return done()
     const ownOptions = config.cors !== undefined && config.cors !== false && config.cors !== settings
-    if (ownOptions || edge.judgeOrigin(origin, host) === 'listed') await addCorsHeaders(request, reply)
-    // Asked without a credential: it is answered before anybody could be charged for it.
-    // RFC 9110 wants no Content-Length here, but Safari has hung without one.
-    if (isPreflight(request)) return reply.code(204).header('content-length', '0').send()
+    const answer = (error?: Error): void => {
+      if (error !== undefined || !isPreflight(request)) return done(error)
+      // Asked without a credential: it is answered before anybody could be charged for it.
+      // RFC 9110 wants no Content-Length here, but Safari has hung without one.
+      reply.code(204).header('content-length', '0').send()
+    }
+    if (ownOptions || edge.judgeOrigin(origin, host) === 'listed') addCorsHeaders(request, reply, answer)
+    else answer()
   })
 }
 
-type CorsHook = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+type CorsHook = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void
 
 /**
  * The hook of `@fastify/cors` alone. Its decorator would collide with a host's registration, and
@@ -96,9 +100,7 @@ function corsHook (fastify: FastifyInstance, settings: FastifyCorsOptions): Cors
     addHook: { value: (_name: string, added: onRequestHookHandler) => { hook = added } }
   })
   fastifyCors(quiet, settings, () => {})
-  return async (request, reply) => await new Promise((resolve, reject) => {
-    hook?.call(fastify, request, reply, error => { error ? reject(error) : resolve() })
-  })
+  return (request, reply, done) => { hook?.call(fastify, request, reply, done) }
 }
 
 /** Node keeps the first of two Host headers; a proxy before us may have judged by the other. */

@@ -44,8 +44,9 @@ const errors: FastifyPluginAsync<ErrorsOptions> = async (fastify, { notFound = t
   fastify.setNotFoundHandler(refuseUnknown)
   // After every onRequest hook has had its say, and before the body of a stranger is parsed. A
   // scope inside this one may have a not-found handler of its own.
-  fastify.addHook('preParsing', async request => {
+  fastify.addHook('preParsing', (request, _reply, _payload, done) => {
     if (request.is404 && request.server === fastify) refuseUnknown(request)
+    done()
   })
 }
 

@@ -7,7 +7,8 @@ import { registerJsonBody } from '../src/json-body.js'
 import { Catalog, type ServerInfo } from '../src/mcp/catalog.js'
 import { Deadlines } from '../src/mcp/deadlines.js'
 import { type EraName, createEndpoint } from '../src/mcp/endpoint.js'
-import { type Caller, Exchange } from '../src/mcp/exchange.js'
+import type { Incoming } from '../src/mcp/era.js'
+import { type Caller, Exchange, type Log } from '../src/mcp/exchange.js'
 import type { Reply } from '../src/mcp/outlet.js'
 import { requireWhole } from '../src/mcp/shelf.js'
 import type { SessionsOptions } from '../src/mcp/sessions.js'
@@ -15,7 +16,7 @@ import type { ToolPolicies } from '../src/tools/policies.js'
 import type { Principal } from '../src/principal/principal.js'
 import type { Prompt } from '../src/tools/prompt.js'
 import type { Resource } from '../src/tools/resource.js'
-import type { Tool } from '../src/tools/tool.js'
+import type { Budget, Tool } from '../src/tools/tool.js'
 import { version } from '../src/version.js'
 
 declare module 'fastify' {
@@ -95,6 +96,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     const { expiresAt = Infinity } = principal
     return expiresAt > Date.now() && watches.every(watch => watch.stillGood(principal)) ? undefined : noLonger(fastify)
   }
+  const place: Place = { fastify, overFor, requestTimeoutMs, deadlines }
   const operations = operationsOf(catalog)
   fastify.decorate('mcp', operations)
   onEndpoint?.(operations)
@@ -118,22 +120,75 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
       bodyLimit,
       config: { mcp: true },
       handler: async (request, reply) => {
-        const caller = callerOf(fastify, request, reply, overFor)
+        const call = new Call(request, reply, place)
         // Again: the body may have taken its time since the credential was verified.
-        const over = caller.over?.()
+        const over = call.over()
         if (over !== undefined) throw over
-        return send(reply, await endpoint.serve({
-          method: request.method,
-          headers: request.headers,
-          body: request.body,
-          principal: caller.principal,
-          open: () => new Exchange(caller, requestTimeoutMs, deadlines),
-          charge: caller.charge,
-          onGone: listener => { onGone(reply, listener) }
-        }).catch((error: unknown) => { throw challenged(fastify, error) }))
+        try {
+          return send(reply, await endpoint.serve(call))
+        } catch (error) {
+          throw challenged(fastify, error)
+        }
       }
     })
   })
+}
+
+/** What every call of an endpoint shares. */
+interface Place {
+  readonly fastify: FastifyInstance
+  readonly overFor: (principal: Principal) => Refusal | undefined
+  readonly requestTimeoutMs: number
+  readonly deadlines: Deadlines
+}
+
+/** A request of Fastify's as the bridge sees it, with its caller. */
+class Call implements Incoming, Caller {
+  readonly principal: Principal
+  readonly #request: FastifyRequest
+  readonly #reply: FastifyReply
+  readonly #place: Place
+
+  /** Throws where no plugin put a principal on the request: an endpoint without one is closed. */
+  constructor (request: FastifyRequest, reply: FastifyReply, place: Place) {
+    const { principal } = request
+    if (!principal) throw new UnauthenticatedError({ reason: 'no plugin authenticated this request' })
+    this.principal = principal
+    this.#request = request
+    this.#reply = reply
+    this.#place = place
+  }
+
+  get method (): string { return this.#request.method }
+  get headers (): FastifyRequest['headers'] { return this.#request.headers }
+  get body (): unknown { return this.#request.body }
+  get requestId (): string { return this.#request.id }
+  get log (): Log { return this.#request.log }
+
+  open (): Exchange {
+    return new Exchange(this, this.#place.requestTimeoutMs, this.#place.deadlines)
+  }
+
+  over (): Refusal | undefined {
+    return this.#place.overFor(this.principal)
+  }
+
+  async budget (): Promise<Budget | null> {
+    const { fastify } = this.#place
+    return fastify.hasDecorator('budgetOf') ? await fastify.budgetOf(this.#request) : null
+  }
+
+  async charge (cost: number): Promise<void> {
+    const { fastify } = this.#place
+    if (fastify.hasDecorator('chargePrincipal')) await fastify.chargePrincipal(this.#request, this.#reply, cost)
+  }
+
+  onGone (listener: () => void): void {
+    const { raw } = this.#reply
+    // A caller may leave while its request is judged: nothing tells of that a second time.
+    if (raw.destroyed) listener()
+    else raw.on('close', () => { if (!raw.writableFinished) listener() })
+  }
 }
 
 function operationsOf ({ tools, resources, prompts, changes }: Catalog): Endpoint {
@@ -145,20 +200,6 @@ function operationsOf ({ tools, resources, prompts, changes }: Catalog): Endpoin
     removeResource: uri => resources.remove(uri) && changes.publish({ kind: 'resources' }),
     removePrompt: name => prompts.remove(name) && changes.publish({ kind: 'prompts' }),
     resourceUpdated: uri => { changes.publish({ kind: 'resource', uri }) }
-  }
-}
-
-/** Throws where no plugin put a principal on the request: an endpoint without one is closed. */
-function callerOf (fastify: FastifyInstance, request: FastifyRequest, reply: FastifyReply, overFor: (principal: Principal) => Refusal | undefined): Caller {
-  const { principal } = request
-  if (!principal) throw new UnauthenticatedError({ reason: 'no plugin authenticated this request' })
-  return {
-    principal,
-    requestId: request.id,
-    log: request.log,
-    budget: async () => fastify.hasDecorator('budgetOf') ? await fastify.budgetOf(request) : null,
-    charge: async cost => { if (fastify.hasDecorator('chargePrincipal')) await fastify.chargePrincipal(request, reply, cost) },
-    over: () => overFor(principal)
   }
 }
 
@@ -181,12 +222,6 @@ function challenged (fastify: FastifyInstance, error: unknown): unknown {
     error.headers = { 'www-authenticate': fastify.challengeFor({ error: 'insufficient_scope', scopes }) }
   }
   return error
-}
-
-function onGone (reply: FastifyReply, listener: () => void): void {
-  // A caller may leave while its request is judged: nothing tells of that a second time.
-  if (reply.raw.destroyed) listener()
-  else reply.raw.once('close', () => { if (!reply.raw.writableFinished) listener() })
 }
 
 function send (reply: FastifyReply, { status, headers, json, stream }: Reply): FastifyReply {

@@ -59,10 +59,10 @@ const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, op
     throw limiter.refusal(reading)
   })
 
-  fastify.addHook('onRequest', async (request, reply) => {
+  fastify.addHook('onRequest', (request, reply, done) => {
     const reading = limiter.peek(addressKey(request.ip))
-    if (reading.remaining > 0 || isPublic(request) || isPreflight(request) || isWellKnownProbe(request)) return
-    if (known !== undefined && isKnown(request, known, stillGood)) return
+    if (reading.remaining > 0 || isPublic(request) || isPreflight(request) || isWellKnownProbe(request)) return done()
+    if (known !== undefined && isKnown(request, known, stillGood)) return done()
     limiter.writeHeaders(reply, reading)
     throw limiter.refusal(reading)
   })

@@ -51,9 +51,9 @@ const principalLimit: FastifyPluginAsync<PrincipalLimitOptions> = async (fastify
     return { limit, remaining, resetSeconds: Math.ceil(ttl / 1000) }
   })
 
-  fastify.addHook('onRequest', async (request, reply) => {
-    if (request.principal === null || isPublic(request) || isUncharged(request)) return
-    await charge(request, reply, 1)
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (request.principal === null || isPublic(request) || isUncharged(request)) return done()
+    charge(request, reply, 1).then(() => { done() }, done)
   })
 }
 

@@ -16,12 +16,16 @@ export interface JsonBodyOptions {
  */
 export function registerJsonBody (scope: FastifyInstance, { bodyLimit, maxDepth = 64 }: JsonBodyOptions): void {
   scope.removeAllContentTypeParsers()
-  scope.addContentTypeParser('application/json', { parseAs: 'buffer', bodyLimit }, async (request: { headers: Record<string, unknown> }, body: Buffer) => {
+  scope.addContentTypeParser('application/json', { parseAs: 'buffer', bodyLimit }, (request, body: Buffer, done) => {
     const coding = request.headers['content-encoding']
-    if (coding !== undefined && coding !== 'identity') {
-      throw new UnsupportedMediaTypeError({ reason: 'a content coding' })
+    if (coding !== undefined && coding !== 'identity') return done(new UnsupportedMediaTypeError({ reason: 'a content coding' }))
+    let value: unknown
+    try {
+      value = parseJson(body, maxDepth)
+    } catch (error) {
+      return done(error as Error)
     }
-    return parseJson(body, maxDepth)
+    done(null, value)
   })
 }
 

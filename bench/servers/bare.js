@@ -1,10 +1,10 @@
 /** The ceiling: Fastify reads the body and sends a fixed JSON-RPC reply. */
 import Fastify from 'fastify'
 import { ready } from './host.js'
-import { both, whoami } from './tools.js'
+import { both, once } from './tools.js'
 
 const app = Fastify()
-const results = { whoami: both(whoami.answer()) }
+const results = { whoami: both(once.whoami.answer()) }
 
 app.post('/mcp', async ({ body }) => ({
   jsonrpc: '2.0',

@@ -2,8 +2,9 @@
 import { FastMCP } from 'fastmcp'
 import { createServer } from 'node:net'
 import { ready } from './host.js'
-import { both, echo, whoami } from './tools.js'
+import { both, once } from './tools.js'
 
+const { whoami, echo } = once
 const server = new FastMCP({ name: 'bench', version: '1.0.0' })
 const { name, description, annotations, input, output } = whoami
 server.addTool({ name, description, annotations, parameters: input, outputSchema: output, execute: async () => both(whoami.answer()) })

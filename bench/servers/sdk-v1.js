@@ -2,14 +2,14 @@
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 import express from 'express'
-import { ready } from './host.js'
+import { ready, settings } from './host.js'
 import { register } from './tools.js'
 
 const app = express()
 app.use(express.json())
 
 app.post('/mcp', async (req, res) => {
-  const server = register(new McpServer({ name: 'bench', version: '1.0.0' }))
+  const server = register(new McpServer({ name: 'bench', version: '1.0.0' }), settings)
   const transport = new StreamableHTTPServerTransport({ sessionIdGenerator: undefined, enableJsonResponse: true })
   res.on('close', () => {
     transport.close()

@@ -2,10 +2,10 @@
 import { toNodeHandler } from '@modelcontextprotocol/node'
 import { McpServer, createMcpHandler } from '@modelcontextprotocol/server'
 import Fastify from 'fastify'
-import { ready } from './host.js'
+import { ready, settings } from './host.js'
 import { register } from './tools.js'
 
-const handler = toNodeHandler(createMcpHandler(() => register(new McpServer({ name: 'bench', version: '1.0.0' }))))
+const handler = toNodeHandler(createMcpHandler(() => register(new McpServer({ name: 'bench', version: '1.0.0' }), settings)))
 const app = Fastify()
 
 app.all('/mcp', async (request, reply) => {

@@ -80,14 +80,17 @@ export class Catalog {
     if (typeof denial === 'object') throw denial
   }
 
-  /** Throws a refusal where the method or its parameters do not fit. */
-  async dispatch (method: string, params: Record<string, unknown>, exchange: Exchange, dialect: Dialect): Promise<Record<string, unknown>> {
-    const { principal } = exchange.caller
+  /** Rejects with a refusal where the method or its parameters do not fit. */
+  dispatch (method: string, params: Record<string, unknown>, exchange: Exchange, dialect: Dialect): Promise<Record<string, unknown>> {
     const token = isRecord(params._meta) ? params._meta.progressToken : undefined
     if (typeof token === 'string' || typeof token === 'number') exchange.progressToken = token
+    if (method === 'tools/call') return this.tools.call(params, exchange) as Promise<object> as Promise<Record<string, unknown>>
+    return this.#answer(method, params, exchange, dialect)
+  }
+
+  async #answer (method: string, params: Record<string, unknown>, exchange: Exchange, dialect: Dialect): Promise<Record<string, unknown>> {
+    const { principal } = exchange.caller
     switch (method) {
-      case 'tools/call':
-        return { ...await this.tools.call(params, exchange) }
       case 'tools/list':
         return { tools: whole(params, this.tools.list(principal, dialect)) }
       case 'resources/list':

@@ -28,7 +28,11 @@ class ExchangeContext implements CallContext {
   get principal (): CallContext['principal'] { return this.#exchange.caller.principal }
   get requestId (): string { return this.#exchange.caller.requestId }
   get signal (): AbortSignal { return this.#exchange.signal }
-  get budget (): CallContext['budget'] { return this.#exchange.caller.budget }
+
+  get budget (): CallContext['budget'] {
+    const { caller } = this.#exchange
+    return () => caller.budget()
+  }
 
   get closeStream (): CallContext['closeStream'] {
     const exchange = this.#exchange

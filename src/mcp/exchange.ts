@@ -93,9 +93,9 @@ export class Exchange implements Due {
   }
 
   /** Begins the work of an item: its own deadline counts, and its cost is taken. */
-  async enter ({ deadlineMs, cost = 1 }: Item): Promise<void> {
+  enter ({ deadlineMs, cost = 1 }: Item): void | Promise<void> {
     if (deadlineMs !== undefined) this.limitTo(deadlineMs)
-    if (cost > 1) await this.caller.charge(cost - 1)
+    if (cost > 1) return this.caller.charge(cost - 1)
   }
 
   /** Starts the deadline again, `ms` from now. */
@@ -172,8 +172,8 @@ export class Exchange implements Due {
   }
 
   /** `work`, or the refusal that ended the exchange before it. */
-  async race<T> (work: Promise<T>): Promise<T> {
-    return await new Promise<T>((resolve, reject) => {
+  race<T> (work: Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
       this.#reject = reject
       work.then(resolve, reject)
     })

@@ -3,7 +3,7 @@ import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { type JSONRPCMessage, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js'
 import { CancelledError, InvalidParamsError, InvalidRequestError, MethodNotAllowedError, ProtocolVersionError } from '../errors.js'
 import type { Catalog } from './catalog.js'
-import { type Deliver, type Era, type Incoming, directTo, sayTo, takesStream } from './era.js'
+import { type Era, type Incoming, sayTo, takesStream } from './era.js'
 import type { Exchange } from './exchange.js'
 import { createServer } from './legacy-server.js'
 import { type RpcMessage, type RpcRequest, isModest, isRecord, kindOf } from './messages.js'
@@ -12,13 +12,17 @@ import { batchRevision } from './session.js'
 import { Sessions, type SessionsOptions } from './sessions.js'
 import { Slots } from './slots.js'
 import type { Streams } from './streams.js'
-import { Turns } from './turn.js'
+import { Turn, Turns } from './turn.js'
 
 /** What a client without the header speaks (MCP 2025-11-25, Transports, Protocol Version Header). */
 const assumedRevision = '2025-03-26'
 const maxBatch = 100
 const levels: ReadonlySet<unknown> = new Set(['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'])
+/** The protocol itself, which is the SDK's. All else is the catalog's, where the SDK would only pass it on. */
+const bySdk = new Set(['initialize', 'ping', 'logging/setLevel'])
 const stateful = new Set(['initialize', 'logging/setLevel'])
+/** The revisions before 2026-07-28 answer an unknown method in band. */
+const unknownMethodStatus = 200
 
 const accepted: Reply = { status: 202 }
 
@@ -33,13 +37,23 @@ export function createLegacyEra ({ catalog, streams, sessions: sessionsOptions }
   const sessions = sessionsOptions === undefined ? undefined : new Sessions(catalog, streams, sessionsOptions)
   const slots = new Slots({ open: async () => await LegacySlot.open(catalog) })
 
-  async function serveOne (message: RpcRequest, incoming: Incoming, outlet: Outlet): Promise<void> {
+  function serveOne (request: RpcRequest, incoming: Incoming, outlet: Outlet): void | Promise<void> {
     const exchange = incoming.open()
     incoming.onGone(() => { exchange.abort(new CancelledError({ reason: 'the caller went away' })) })
-    exchange.notify = sayTo(outlet, exchange, message.id)
-    const taken = slots.take()
-    const slot = taken instanceof Promise ? await taken : taken
-    slot.serve(message, exchange, outlet, clean => { slots.give(slot, clean) })
+    if (bySdk.has(request.method)) return serveBySdk(request, exchange, outlet)
+    exchange.notify = sayTo(outlet, exchange, request.id)
+    const { method, params = {} } = request
+    new Turn({ request, exchange, outlet, unknownMethodStatus }).follow(catalog.dispatch(method, params, exchange, 'draft-7'))
+  }
+
+  async function serveBySdk (request: RpcRequest, exchange: Exchange, outlet: Outlet): Promise<void> {
+    try {
+      const slot = await slots.take()
+      slot.serve(request, exchange, outlet, clean => { slots.give(slot, clean) })
+    } catch (error) {
+      exchange.end()
+      throw error
+    }
   }
 
   async function serveBatch (batch: readonly unknown[], incoming: Incoming, mayStream: boolean): Promise<Reply> {
@@ -57,8 +71,9 @@ export function createLegacyEra ({ catalog, streams, sessions: sessionsOptions }
     async serve (incoming) {
       const revision = revisionOf(incoming)
       checkBatch(incoming.body, revision)
-      for (const message of [incoming.body].flat()) checkForSdk(message)
-      const fromSession = await sessions?.serve(incoming)
+      if (Array.isArray(incoming.body)) incoming.body.forEach(checkForSdk)
+      else checkForSdk(incoming.body)
+      const fromSession = sessions === undefined ? undefined : await sessions.serve(incoming)
       if (fromSession !== undefined) return fromSession
       if (incoming.method !== 'POST') throw new MethodNotAllowedError({ headers: { allow: 'POST' } })
       const mayStream = takesStream(incoming)
@@ -69,7 +84,8 @@ export function createLegacyEra ({ catalog, streams, sessions: sessionsOptions }
       switch (kindOf(body)) {
         case 'request': {
           const outlet = new Outlet({ mayStream })
-          await serveOne(body as RpcRequest, incoming, outlet)
+          const begun = serveOne(body as RpcRequest, incoming, outlet)
+          if (begun !== undefined) await begun
           return await outlet.reply
         }
         // Without a session there is nothing to notify, to cancel or to answer.
@@ -129,26 +145,18 @@ class LegacySlot implements Transport {
   onmessage?: NonNullable<Transport['onmessage']>
   onclose?: () => void
   onerror?: (error: Error) => void
-  readonly turns = new Turns({ stateful, unknownMethodStatus: 200 })
-  #deliver: Deliver = request => { this.onmessage?.(request) }
+  readonly turns = new Turns({ stateful, unknownMethodStatus })
 
   static async open (catalog: Catalog): Promise<LegacySlot> {
     const slot = new LegacySlot()
-    const current = (): Exchange | undefined => slot.turns.exchange
-    const server = createServer(catalog, false, async ({ method, params = {} }) => {
-      const exchange = current()
-      if (exchange === undefined) throw new Error('a request outside an exchange')
-      return await catalog.dispatch(method, params, exchange, 'draft-7')
-    }, current)
-    await server.connect(slot)
-    slot.#deliver = directTo(server) ?? slot.#deliver
+    await createServer(catalog, false).connect(slot)
     return slot
   }
 
   /** Serves one request and calls `done` once, with whether this slot may serve another. */
   serve (request: RpcRequest, exchange: Exchange, outlet: Outlet, done: (clean: boolean) => void): void {
     this.turns.begin({ request, exchange, outlet, done })
-    this.#deliver(request)
+    this.onmessage?.(request)
   }
 
   async start (): Promise<void> {}

@@ -36,11 +36,11 @@ export interface OutletOptions {
  */
 export class Outlet {
   readonly reply: Promise<Reply>
-  #resolve: (reply: Reply) => void = () => {}
+  #resolve: (reply: Reply) => void = ignore
   #stream: EventStream | undefined
   readonly #batch: boolean
   #pending: number
-  readonly #answers: string[] = []
+  #answers: string[] | undefined
   readonly #mayStream: boolean
 
   constructor ({ expected = 1, batch = false, mayStream = true }: OutletOptions = {}) {
@@ -55,7 +55,7 @@ export class Outlet {
     if (this.#pending === 0 || !this.#mayStream) return
     if (this.#stream === undefined) {
       this.#stream = new EventStream()
-      for (const answer of this.#answers.splice(0)) this.#stream.write(answer)
+      for (const answer of this.#answers ?? []) this.#stream.write(answer)
       this.#resolve({ status: 200, headers: streamHeaders, stream: this.#stream.readable })
     }
     this.#stream.write(message)
@@ -74,10 +74,13 @@ export class Outlet {
       this.#resolve({ status, json: message, ...(headers === undefined ? {} : { headers }) })
       return
     }
+    this.#answers ??= []
     this.#answers.push(message)
     if (this.#pending === 0) this.#resolve({ status: 200, json: `[${this.#answers.join(',')}]` })
   }
 }
+
+function ignore (): void {}
 
 /** Server-sent events with comments that keep proxies from closing an idle connection. */
 export class EventStream {

@@ -3,6 +3,7 @@ import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
 import formats from 'ajv-formats'
 import { z } from 'zod'
 import type { JsonSchema, Schema } from '../tools/tool.js'
+import { isModest, isRecord } from './messages.js'
 
 /** Clients of the 2025 revisions compile schemas as draft-07, those of 2026-07-28 as 2020-12. */
 export type Dialect = 'draft-7' | 'draft-2020-12'
@@ -33,10 +34,12 @@ function compileZod (schema: z.ZodObject, io: 'input' | 'output'): CompiledSchem
     : { ok: false, problem: problemOf(result.error.issues) }
   return {
     check: value => {
+      // A context of its own takes most of the time of a check, and little data has few faults.
+      const context = isRecord(value) && isModest(value) ? undefined : fewWords()
       try {
-        return judge(schema.safeParse(value, fewWords()))
+        return judge(schema.safeParse(value, context))
       } catch (error) {
-        if (error instanceof z.core.$ZodAsyncError) return schema.safeParseAsync(value, fewWords()).then(judge)
+        if (error instanceof z.core.$ZodAsyncError) return schema.safeParseAsync(value, context).then(judge)
         throw error
       }
     },

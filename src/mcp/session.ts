@@ -12,7 +12,7 @@ import type { Principal } from '../principal/principal.js'
 import type { Catalog } from './catalog.js'
 import { notificationOf } from './changes.js'
 import { askLimitMs } from './context.js'
-import { type Incoming, takesStream } from './era.js'
+import { type Incoming, WireError, takesStream } from './era.js'
 import { SessionEvents } from './event-store.js'
 import type { Ask, Exchange, Notify } from './exchange.js'
 import { createServer } from './legacy-server.js'
@@ -76,7 +76,8 @@ export class Session {
     this.#streams = streams
     this.#onClose = onClose
     this.#transport = new SessionTransport(this.id, retryMs, message => this.#leaving(message))
-    this.#server = createServer(catalog, true, async (request, extra) => await this.#dispatch(request.method, request.params ?? {}, extra), extra => this.#exchanges.get(extra.requestId))
+    this.#server = createServer(catalog, true)
+    this.#server.fallbackRequestHandler = async ({ method, params = {} }, extra) => await this.#dispatch(method, params, extra)
     this.#server.setRequestHandler(SetLevelRequestSchema, ({ params }) => {
       this.#level = levels.indexOf(params.level)
       return {}
@@ -172,8 +173,12 @@ export class Session {
     const exchange = this.#exchanges.get(extra.requestId)
     if (exchange === undefined) throw new Error('a request outside an exchange')
     this.#equip(exchange, extra)
-    if (method === 'resources/subscribe' || method === 'resources/unsubscribe') return this.#subscribe(method, params.uri)
-    return await this.#catalog.dispatch(method, params, exchange, 'draft-7')
+    try {
+      if (method === 'resources/subscribe' || method === 'resources/unsubscribe') return this.#subscribe(method, params.uri)
+      return await this.#catalog.dispatch(method, params, exchange, 'draft-7')
+    } catch (error) {
+      throw new WireError(exchange.refuse(error), exchange.caller.requestId)
+    }
   }
 
   /** Ends the exchange of an answer on its way out. An error that the SDK made has words of its own: they stay inside. */

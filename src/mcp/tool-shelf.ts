@@ -57,10 +57,13 @@ export class ToolShelf extends Shelf<Tool, ShelvedTool> {
     if (denial === 'hide') throw new UnknownToolError({ reason: 'not for this principal' })
     if (denial === 'error') return failed('You are not allowed to call this tool')
     if (denial !== undefined) throw denial
-    await exchange.enter(shelved.item)
-    const checked = await shelved.input.check(args)
+    // What is at hand is not awaited: every promise on this path costs every call.
+    const entered = exchange.enter(shelved.item)
+    if (entered !== undefined) await entered
+    const judged = shelved.input.check(args)
+    const checked = judged instanceof Promise ? await judged : judged
     if (!checked.ok) return failed(`Invalid arguments. ${checked.problem}`)
-    const leave = await shelved.limits?.admit(principal)
+    const leave = shelved.limits === undefined ? undefined : await shelved.limits.admit(principal)
     // Whoever left meanwhile can't be answered, so nothing is begun for them.
     if (exchange.ended) {
       leave?.()
@@ -88,7 +91,8 @@ async function run ({ item, output }: ShelvedTool, args: Record<string, unknown>
   if (content !== undefined && !isContent(content)) throw new TypeError(`${item.name} returned content that is no list of content blocks`)
   if (isError === true) return { content: content ?? [], isError }
   if (output === undefined) return structuredContent === undefined ? { content: content ?? [] } : withText(structuredContent, content)
-  const checked = await output.check(structuredContent)
+  const judged = output.check(structuredContent)
+  const checked = judged instanceof Promise ? await judged : judged
   if (!checked.ok) throw new TypeError(`${item.name} returned what its output schema does not allow: ${checked.problem}`)
   return withText(checked.value, content)
 }

@@ -1,28 +1,77 @@
-/** What a slot is doing: at most one request, from its start to the one answer that it gets. */
+/** One request, from its start to the one answer that it gets; alone, or as what a slot is doing. */
 import { InternalError, UnknownMethodError, type Refusal, fromRpcCode } from '../errors.js'
 import { answerText, refusalText } from './era.js'
 import type { Exchange } from './exchange.js'
 import type { RpcMessage, RpcRequest } from './messages.js'
 import type { Outlet } from './outlet.js'
 
-interface Turn {
+export interface TurnOptions {
   readonly request: RpcRequest
   readonly exchange: Exchange
   readonly outlet: Outlet
-  /** Called once, with whether the slot may serve another request. */
-  readonly done: (clean: boolean) => void
+  /** The revisions before 2026-07-28 answer an unknown method in band. */
+  readonly unknownMethodStatus: 200 | 404
+  /** Called once, with whether what served the request may serve another. */
+  readonly done?: (clean: boolean) => void
+}
+
+/** Answers its request once; what comes later is heard by nobody. */
+export class Turn {
+  readonly request: RpcRequest
+  readonly exchange: Exchange
+  readonly #outlet: Outlet
+  readonly #unknownMethodStatus: 200 | 404
+  readonly #done: ((clean: boolean) => void) | undefined
+  #isOver = false
+
+  constructor ({ request, exchange, outlet, unknownMethodStatus, done }: TurnOptions) {
+    this.request = request
+    this.exchange = exchange
+    this.#outlet = outlet
+    this.#unknownMethodStatus = unknownMethodStatus
+    this.#done = done
+    // A handler that lost its race is answered for within a few microtasks. What holds its answer
+    // back is overtaken here.
+    exchange.onAbort(refusal => { setImmediate(() => { this.refuse(refusal) }) })
+  }
+
+  /** Answers with what `work` comes to. */
+  follow (work: Promise<Record<string, unknown>>): void {
+    work.then(
+      result => { this.answer({ jsonrpc: '2.0', id: this.request.id, result }) },
+      (error: unknown) => { if (!this.#isOver) this.refuse(this.exchange.refuse(error)) }
+    )
+  }
+
+  answer (message: RpcMessage, clean = false): void {
+    if (this.#isOver) return
+    const text = answerText(message, this.exchange, this.request.id)
+    this.#end(text, this.exchange.refusal, clean)
+  }
+
+  refuse (refusal: Refusal, clean = false): void {
+    if (this.#isOver) return
+    this.#end(refusalText(refusal, this.exchange, this.request.id), refusal, clean)
+  }
+
+  #end (text: string, refusal: Refusal | undefined, clean: boolean): void {
+    this.#isOver = true
+    this.exchange.end()
+    const status = refusal?.code === UnknownMethodError.code ? this.#unknownMethodStatus : refusal?.statusCode ?? 200
+    this.#outlet.answer(text, status, refusal?.headers)
+    this.#done?.(clean)
+  }
 }
 
 export interface TurnsOptions {
   /** After these methods the server holds something of its client, and the slot is thrown away. */
   readonly stateful: ReadonlySet<string>
-  /** The revisions before 2026-07-28 answer an unknown method in band. */
   readonly unknownMethodStatus: 200 | 404
 }
 
 /**
- * One turn at a time. An answer to anything but the current request is dropped and spoils the
- * slot: it can only be the echo of an earlier caller (CVE-2026-25536 was one such).
+ * The turns of a slot, one at a time. An answer to anything but the current request is dropped and
+ * spoils the slot: it can only be the echo of an earlier caller (CVE-2026-25536 was one such).
  */
 export class Turns {
   readonly #options: TurnsOptions
@@ -36,59 +85,37 @@ export class Turns {
     return this.#turn?.exchange
   }
 
-  begin (turn: Turn): void {
+  begin ({ request, exchange, outlet, done }: Omit<TurnOptions, 'unknownMethodStatus'>): void {
     if (this.#turn !== undefined) throw new Error('a slot serves one request at a time')
-    this.#turn = turn
-    // A handler that lost its race is answered by the SDK within a few microtasks. What the SDK
-    // itself holds back is answered here.
-    turn.exchange.onAbort(() => {
-      setImmediate(() => {
-        if (this.#turn === turn) this.#refuse(turn, turn.exchange.refusal ?? new InternalError())
-      })
-    })
+    const over = (clean: boolean): void => {
+      this.#turn = undefined
+      done?.(clean)
+    }
+    const { unknownMethodStatus } = this.#options
+    this.#turn = new Turn({ request, exchange, outlet, unknownMethodStatus, done: over })
   }
 
   /** Takes what the server sends. */
   settle (message: RpcMessage): void {
     const turn = this.#turn
     if (turn === undefined) return
-    const { request, exchange, outlet } = turn
+    const { request, exchange } = turn
     if ('method' in message || message.id !== request.id) {
-      this.#refuse(turn, exchange.refuse(new Error('the server of a slot answered another request')))
+      turn.refuse(exchange.refuse(new Error('the server of a slot answered another request')))
       return
     }
     const clean = !exchange.ended && !this.#options.stateful.has(request.method)
     if ('error' in message && exchange.refusal === undefined) {
       // The SDK's own words stay inside. A code that we know is an ordinary no; another spoils the slot.
       const refusal = exchange.refuse(fromRpcCode(message.error.code, `refused by the SDK: ${message.error.message}`))
-      this.#refuse(turn, refusal, clean && refusal.code !== InternalError.code)
+      turn.refuse(refusal, clean && refusal.code !== InternalError.code)
       return
     }
-    const text = answerText(message, exchange, request.id)
-    exchange.end()
-    outlet.answer(text, this.#status(exchange.refusal), exchange.refusal?.headers)
-    this.#finish(clean)
+    turn.answer(message, clean)
   }
 
   /** Ends the turn without an answer: the server is gone. */
   drop (): void {
-    const turn = this.#turn
-    if (turn !== undefined) this.#refuse(turn, turn.exchange.refusal ?? new InternalError())
-  }
-
-  #refuse ({ request, exchange, outlet }: Turn, refusal: Refusal, clean = false): void {
-    exchange.end()
-    outlet.answer(refusalText(refusal, exchange, request.id), this.#status(refusal), refusal.headers)
-    this.#finish(clean)
-  }
-
-  #status (refusal: Refusal | undefined): number {
-    return refusal?.code === UnknownMethodError.code ? this.#options.unknownMethodStatus : refusal?.statusCode ?? 200
-  }
-
-  #finish (clean: boolean): void {
-    const done = this.#turn?.done
-    this.#turn = undefined
-    done?.(clean)
+    this.#turn?.refuse(this.#turn.exchange.refusal ?? new InternalError())
   }
 }

@@ -105,14 +105,14 @@ function deedsOf ({ deed, era, batch }: Step): Deed[] {
   return [deed, ...batch].map(one => leaves.has(one) || one === 'initializes' ? 'returns' : one)
 }
 
-/** After these a slot may hold something of its caller. */
+/** After these a slot may hold something of its caller. In the legacy era calls take none. */
 function spoils (deed: Deed, era: Step['era']): boolean {
-  return leaves.has(deed) || deed === 'never ends' || (era === 'legacy' && (deed === 'initializes' || deed === 'sets a level'))
+  return era === 'legacy' ? deed === 'initializes' || deed === 'sets a level' : leaves.has(deed) || deed === 'never ends'
 }
 
 /** What the SDK of the later era refuses itself: its slot may be thrown away, but need not. */
 function maySpoil (deed: Deed, era: Step['era']): boolean {
-  return spoils(deed, era) || deed === 'pings' || deed === 'initializes' || deed === 'sets a level'
+  return spoils(deed, era) || (era === 'modern' && (deed === 'pings' || deed === 'initializes' || deed === 'sets a level'))
 }
 
 /** One request of a step, from its start until all that it set going is over. Returns what went wrong. */
