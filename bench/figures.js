@@ -11,7 +11,7 @@ export function figuresOf (samples, id, job) {
   const own = samples.filter(sample => sample.id === id && sample.job === job)
   if (own.length === 0) return undefined
   const of = field => median(own.map(sample => sample[field]))
-  return { rate: of('rate'), p50: of('p50'), p99: of('p99'), cpu: of('cpu') }
+  return { rate: of('rate'), p50: of('p50'), p99: of('p99'), cpu: of('cpu'), pacedRate: of('pacedRate'), pacedP50: of('pacedP50'), pacedP99: of('pacedP99') }
 }
 
 /**

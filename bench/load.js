@@ -1,6 +1,6 @@
 /** Puts a server under load from another process: wrk where it is installed, else autocannon. */
 import { execFile, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -13,15 +13,16 @@ const directory = import.meta.dirname ?? dirname(new URL(import.meta.url).pathna
 export const generator = process.env.BENCH_LOAD ?? (spawnSync('wrk', ['-v']).error === undefined ? 'wrk' : 'autocannon')
 
 /**
- * Sends `request` over `connections` keep-alive connections for `seconds`. Resolves to requests per
- * second and the latencies in milliseconds; rejects where a single answer was not a 2xx.
+ * Sends `request` over `connections` keep-alive connections for `seconds`. With `pauseMs` each rests so
+ * long between an answer and its next request, on average; without it not at all. Resolves to requests
+ * per second and the latencies in milliseconds; rejects where a single answer was not a 2xx.
  */
-export async function load (url, request, { connections = 32, seconds = 5 } = {}) {
+export async function load (url, request, { connections = 32, seconds = 5, pauseMs = 0 } = {}) {
   const room = mkdtempSync(join(tmpdir(), 'bench-'))
   const bodyFile = join(room, 'body.json')
   writeFileSync(bodyFile, request.body)
   try {
-    const figures = await (generator === 'wrk' ? wrk : autocannon)(url, { headers: request.headers, bodyFile, connections, seconds })
+    const figures = await (generator === 'wrk' ? wrk : autocannon)(url, { headers: request.headers, room, bodyFile, connections, seconds, pauseMs })
     if (figures.bad + figures.lost > 0) throw new Error(`${url}: ${figures.bad} answers were refusals, ${figures.lost} requests were lost`)
     return figures
   } finally {
@@ -29,18 +30,27 @@ export async function load (url, request, { connections = 32, seconds = 5 } = {}
   }
 }
 
-async function wrk (url, { headers, bodyFile, connections, seconds }) {
+async function wrk (url, { headers, room, bodyFile, connections, seconds, pauseMs }) {
+  let script = join(directory, 'load.lua')
+  if (pauseMs > 0) {
+    // Without a rhythm, as callers who know nothing of each other. wrk looks for the function before it runs anything.
+    const pause = `\nmath.randomseed(os.time())\nfunction delay () return math.floor(0.5 - math.log(1 - math.random()) * ${pauseMs}) end\n`
+    const given = readFileSync(script, 'utf8')
+    script = join(room, 'paced.lua')
+    writeFileSync(script, given + pause)
+  }
   const { stdout } = await run('wrk', [
-    '-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '30s', '-s', join(directory, 'load.lua'), url,
+    '-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '30s', '-s', script, url,
     '--', bodyFile, ...Object.entries(headers).flat()
   ])
   const { requests, us, ...rest } = JSON.parse(stdout.trim().split('\n').at(-1))
   return { requests, rate: requests / us * 1e6, ...rest }
 }
 
-async function autocannon (url, { headers, bodyFile, connections, seconds }) {
+async function autocannon (url, { headers, bodyFile, connections, seconds, pauseMs }) {
+  const rate = pauseMs > 0 ? ['-R', String(Math.round(connections / pauseMs * 1000))] : []
   const { stdout } = await run(process.execPath, [
-    createRequire(import.meta.url).resolve('autocannon'), '--json', '--no-progress', '-m', 'POST', '-c', String(connections), '-d', String(seconds), '-t', '30', '-i', bodyFile,
+    createRequire(import.meta.url).resolve('autocannon'), '--json', '--no-progress', '-m', 'POST', ...rate, '-c', String(connections), '-d', String(seconds), '-t', '30', '-i', bodyFile,
     ...Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}=${value}`]), url
   ], { maxBuffer: 64 * 1024 * 1024 })
   const { requests, latency, throughput, duration, errors, timeouts, non2xx } = JSON.parse(stdout)

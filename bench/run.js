@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { chart } from './chart.js'
-import { contenders } from './contenders.js'
+import { contenders, paced } from './contenders.js'
 import { generator, load } from './load.js'
 import { machine } from './machine.js'
 import { start } from './process.js'
@@ -31,6 +31,7 @@ if (!options['no-build']) build()
 const samples = []
 for (let round = 0; round < rounds; round++) {
   for (const contender of rotated(chosen, round)) samples.push(...await measure(contender, round))
+  if (paced.ids.every(id => chosen.some(contender => contender.id === id))) await pace(round)
 }
 const run = { machine: machine(), generator, rounds, seconds, warmUp, connections, date: new Date().toISOString().slice(0, 10) }
 console.log(`\n${claimsTable(samples)}\n\n${cpuTable(samples)}`)
@@ -61,6 +62,28 @@ async function measure ({ id, file, era, settings, credential }, round) {
     await server.stop()
   }
   return measured
+}
+
+/** Adds to the samples of a round how long callers wait under a load that both can carry. */
+async function pace (round) {
+  for (const { id, file, era, settings, credential } of rotated(contenders.filter(({ id }) => paced.ids.includes(id)), round)) {
+    const server = await start(file, settings)
+    try {
+      for (const [job, params] of Object.entries(jobs)) {
+        const sampleOf = wanted => samples.find(sample => sample.round === round && sample.job === job && sample.id === wanted)
+        const pauseMs = connections / (paced.share * sampleOf(paced.by).rate) * 1000
+        const request = requestOf({ era, params, credential })
+        await load(server.url, request, { connections, seconds: warmUp })
+        // A server that was just relieved is busy with itself for a moment.
+        await load(server.url, request, { connections, seconds: 2, pauseMs })
+        const { rate, p50, p99 } = await load(server.url, request, { connections, seconds, pauseMs })
+        Object.assign(sampleOf(id), { pacedRate: rate, pacedP50: p50, pacedP99: p99 })
+        console.log(`round ${round + 1}  ${id.padEnd(14)} ${job.padEnd(7)} ${rate.toFixed(0).padStart(6)} req/s  p50 ${p50.toFixed(2)} ms  p99 ${p99.toFixed(2)} ms  at the same load`)
+      }
+    } finally {
+      await server.stop()
+    }
+  }
 }
 
 /** Another one begins each round, so that no place in the order is anybody's. */

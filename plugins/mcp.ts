@@ -119,16 +119,12 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
       exposeHeadRoute: false,
       bodyLimit,
       config: { mcp: true },
-      handler: async (request, reply) => {
+      handler: (request, reply) => {
         const call = new Call(request, reply, place)
         // Again: the body may have taken its time since the credential was verified.
         const over = call.over()
         if (over !== undefined) throw over
-        try {
-          return send(reply, await endpoint.serve(call))
-        } catch (error) {
-          throw challenged(fastify, error)
-        }
+        endpoint.serve(call).then(answer => { send(reply, answer) }).catch((error: unknown) => { reply.send(challenged(fastify, error)) })
       }
     })
   })
@@ -224,11 +220,11 @@ function challenged (fastify: FastifyInstance, error: unknown): unknown {
   return error
 }
 
-function send (reply: FastifyReply, { status, headers, json, stream }: Reply): FastifyReply {
+function send (reply: FastifyReply, { status, headers, json, stream }: Reply): void {
   reply.code(status)
   if (headers !== undefined) reply.headers(headers)
-  if (json !== undefined) return reply.type('application/json; charset=utf-8').send(json)
-  return stream === undefined ? reply.send() : reply.send(stream)
+  if (json !== undefined) reply.type('application/json; charset=utf-8')
+  reply.send(json ?? stream)
 }
 
 export default fp(mcp, { name: 'mcp-mcp', fastify: '5.x' })

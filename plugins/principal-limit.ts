@@ -1,7 +1,7 @@
 /** Limits each authenticated caller, whatever address it calls from. */
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { isPublic, isUncharged } from '../src/exemptions.js'
+import { isUncharged } from '../src/exemptions.js'
 import { createLimiter } from '../src/limits.js'
 import type { Principal } from '../src/principal/principal.js'
 import type { Budget } from '../src/tools/tool.js'
@@ -52,7 +52,7 @@ const principalLimit: FastifyPluginAsync<PrincipalLimitOptions> = async (fastify
   })
 
   fastify.addHook('onRequest', (request, reply, done) => {
-    if (request.principal === null || isPublic(request) || isUncharged(request)) return done()
+    if (request.principal === null || isUncharged(request)) return done()
     charge(request, reply, 1).then(() => { done() }, done)
   })
 }

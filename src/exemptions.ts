@@ -6,9 +6,11 @@ export function isPublic (request: FastifyRequest): boolean {
   return request.routeOptions.config?.public === true
 }
 
-/** The route says `config: { uncharged: true }`: its callers authenticate, but pay nothing. */
+/** The route says `config: { uncharged: true }`: its callers authenticate, but pay nothing. Nobody pays for a public one. */
 export function isUncharged (request: FastifyRequest): boolean {
-  return request.routeOptions.config?.uncharged === true
+  // Fastify makes `routeOptions` anew each time it is asked for.
+  const { config } = request.routeOptions
+  return config?.uncharged === true || config?.public === true
 }
 
 /**

@@ -36,7 +36,7 @@ function hasClaim (message: unknown): boolean {
 
 /** Revisions are dates, and compare as text. */
 function isModern (revision: string): boolean {
-  return /^\d{4}-\d{2}-\d{2}$/.test(revision) && revision >= modernRevision
+  return revision >= modernRevision && /^\d{4}-\d{2}-\d{2}$/.test(revision)
 }
 
 /** Checks a request's `_meta` and headers. Throws the refusal that the specification's error table names. */

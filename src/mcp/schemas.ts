@@ -34,8 +34,8 @@ function compileZod (schema: z.ZodObject, io: 'input' | 'output'): CompiledSchem
     : { ok: false, problem: problemOf(result.error.issues) }
   return {
     check: value => {
-      // A context of its own takes most of the time of a check, and little data has few faults.
-      const context = isRecord(value) && isModest(value) ? undefined : fewWords()
+      // A context takes most of the time of a check, and is for what a caller sends in masses.
+      const context = io === 'output' || (isRecord(value) && isModest(value)) ? undefined : fewWords()
       try {
         return judge(schema.safeParse(value, context))
       } catch (error) {

@@ -12,7 +12,7 @@ export interface Shelved<T extends Item> {
   readonly wire: (dialect: Dialect) => object
 }
 
-/** Prepared lists kept, one for each set of items that some caller may see. */
+/** Lists kept, one for each set of items that some caller may see. */
 const maxPrepared = 128
 
 /**
@@ -22,6 +22,7 @@ const maxPrepared = 128
 export class Shelf<T extends Item, S extends Shelved<T>> {
   readonly #items = new Map<string, S>()
   readonly #prepared = new Map<string, readonly object[]>()
+  readonly #names = new Map<string, readonly string[]>()
   #guarded: S[] = []
 
   get size (): number {
@@ -49,17 +50,25 @@ export class Shelf<T extends Item, S extends Shelved<T>> {
 
   /** What `principal` may see. The same array for the same rights. */
   list (principal: Principal, dialect: Dialect): readonly object[] {
-    const key = dialect + this.#guarded.map(({ item }) => seenBy(principal, item) ? '+' : '-').join('')
-    const known = this.#prepared.get(key)
-    if (known !== undefined) return known
-    if (this.#prepared.size >= maxPrepared) this.#prepared.clear()
-    const made = prepare(this.visible(principal).map(({ wire }) => wire(dialect)))
-    this.#prepared.set(key, made)
-    return made
+    const isSeen = ({ item }: S): boolean => seenBy(principal, item)
+    return kept(this.#prepared, dialect + this.#pattern(isSeen), () => prepare(this.#all(isSeen).map(({ wire }) => wire(dialect))))
   }
 
-  visible (principal: Principal): S[] {
-    return [...this.#items.values()].filter(({ item }) => seenBy(principal, item))
+  /** The names of what `principal` may use. The same frozen array for the same rights. */
+  names (principal: Principal): readonly string[] {
+    const isAllowed = ({ item }: S): boolean => denialOf(principal, item) === undefined
+    return kept(this.#names, this.#pattern(isAllowed), () => Object.freeze(this.#all(isAllowed).map(({ item }) => item.name)))
+  }
+
+  #all (judge: (shelved: S) => boolean): S[] {
+    return [...this.#items.values()].filter(judge)
+  }
+
+  /** Which of the guarded items `judge` lets through: the rest is for everyone. */
+  #pattern (judge: (shelved: S) => boolean): string {
+    let pattern = ''
+    for (const shelved of this.#guarded) pattern += judge(shelved) ? '+' : '-'
+    return pattern
   }
 
   values (): Iterable<S> {
@@ -72,8 +81,18 @@ export class Shelf<T extends Item, S extends Shelved<T>> {
 
   #changed (): void {
     this.#prepared.clear()
+    this.#names.clear()
     this.#guarded = [...this.#items.values()].filter(({ item }) => item.access !== undefined)
   }
+}
+
+function kept<T> (cache: Map<string, T>, key: string, make: () => T): T {
+  const known = cache.get(key)
+  if (known !== undefined) return known
+  if (cache.size >= maxPrepared) cache.clear()
+  const made = make()
+  cache.set(key, made)
+  return made
 }
 
 /** An item that does not hide is listed, so that a caller knows what to ask a right for. */

@@ -1,6 +1,5 @@
 /** The tools of an endpoint: the one place where a tool's handler is called. */
 import { CancelledError, InvalidParamsError, UnknownToolError, isRefusal } from '../errors.js'
-import type { Principal } from '../principal/principal.js'
 import { type ToolPolicies, withPolicy } from '../tools/policies.js'
 import type { CallContext, Content, Tool, ToolResult } from '../tools/tool.js'
 import { createContext } from './context.js'
@@ -36,11 +35,6 @@ export class ToolShelf extends Shelf<Tool, ShelvedTool> {
   put (tool: Tool): void {
     if (!namePattern.test(tool.name)) throw new TypeError(`Tool name ${JSON.stringify(tool.name)}: 1 to 128 of A-Z a-z 0-9 _ . -`)
     this.add(tool.name, shelve(withPolicy(tool, this.#policies)))
-  }
-
-  /** The names of the tools that `principal` may call. */
-  names (principal: Principal): readonly string[] {
-    return this.visible(principal).filter(({ item }) => denialOf(principal, item) === undefined).map(({ item }) => item.name)
   }
 
   /**
