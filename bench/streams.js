@@ -19,7 +19,7 @@ const keys = Array.from({ length: 20 }, (_, number) => number === 0 ? apiKey : `
 const room = Math.ceil(count / keys.length)
 const kinds = {
   listen: { options: { maxStreamsPerPrincipal: room } },
-  get: { env: { MCP_SESSIONS: 'on' }, options: { maxStreamsPerPrincipal: room, sessionsPerPrincipal: room, maxSessions: count } }
+  get: { options: { maxStreamsPerPrincipal: room, sessions: { maxPerPrincipal: room, max: count } } }
 }
 const kind = kinds[options.kind]
 if (kind === undefined) throw new Error(`--kind is one of ${Object.keys(kinds).join(', ')}`)

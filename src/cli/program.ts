@@ -1,6 +1,7 @@
 /** The commands, and what becomes of their failures. */
 import { Command, CommanderError } from 'commander'
 import { ConfigError } from '../config.js'
+import { createRedactor } from '../logging.js'
 import { KeyChangeError } from '../principal/key-changes.js'
 import { KeyFileError } from '../principal/key-file.js'
 import { StartError } from '../server.js'
@@ -32,8 +33,11 @@ export async function run (args: readonly string[], terminal: Terminal): Promise
     .addHelpText('after', examples)
   const commands = [startCommand(terminal), initCommand(terminal), tokenCommand(terminal), tokensCommand(terminal), keysCommand(terminal, () => { code = 1 }), configCommand(terminal, () => { code = 1 })]
   for (const command of commands) program.addCommand(command)
+  const redact = createRedactor()
   for (const command of withSubcommands(program)) {
     command.exitOverride().configureOutput({
+      // It repeats the argument that it did not expect, which may be a credential pasted in the wrong place.
+      outputError: (text, write) => { write(redact(text)) },
       writeOut: text => terminal.print(text.trimEnd()),
       writeErr: text => terminal.complain(text.trimEnd())
     })

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { CompactSign, exportJWK, generateKeyPair, type CryptoKey, type JWK } from 'jose'
 import type { Test } from 'tap'
 import { encode, inSeconds } from './tokens.js'
+import { lookAway } from './witness.js'
 
 export type Algorithm = 'RS256' | 'PS256' | 'ES256' | 'EdDSA'
 type Answer = (request: IncomingMessage, response: ServerResponse) => void
@@ -67,6 +68,7 @@ export async function fakeIssuer (t: Test, ...keys: ReadonlyArray<{ readonly jwk
     const answer = answers.get(path) ?? json({}, 404)
     answer(request, response)
   })
+  lookAway(server)
   let port = 0
   const start = async (): Promise<void> => {
     server.listen(port, '127.0.0.1')

@@ -1,4 +1,5 @@
 /** A log stream that keeps its lines. */
+import { witness } from './witness.js'
 
 export interface LogSink {
   write: (line: string) => void
@@ -9,7 +10,10 @@ export interface LogSink {
 export function logSink (): LogSink {
   const kept: string[] = []
   return {
-    write: line => { kept.push(line) },
+    write: line => {
+      witness('a log line', line)
+      kept.push(line)
+    },
     lines: () => kept.map(line => JSON.parse(line)),
     text: () => kept.join('')
   }

@@ -5,12 +5,13 @@ import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
+import { secretOfTests, witnessProcess } from './witness.js'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 /** Runs TypeScript without a build, from any directory. */
 export const viaTsx = ['--import', import.meta.resolve('tsx'), `${root}src/cli/main.ts`] as const
 
-export const key = 'a-key-of-sixteen-or-more'
+export const key = secretOfTests('a-key-of-sixteen-or-more')
 /** An environment that starts, on a free port. */
 export const sound = { API_KEYS: key, PORT: '0' }
 export const list = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' })
@@ -56,6 +57,7 @@ export function start (t: Test, command: string, args: readonly string[], { cwd,
   t.teardown(async () => {
     end(child, group)
     await ended
+    witnessProcess(stdout, stderr)
   })
   return { child, stdout: () => stdout, stderr: () => stderr, url, ended }
 }

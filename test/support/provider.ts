@@ -7,6 +7,7 @@ import Provider, { type JWK, type KoaContextWithOIDC, type ResourceServer } from
 import type { Test } from 'tap'
 import type { SigningKey } from './issuer.js'
 import { redirectUrl } from './oauth-client.js'
+import { lookAway } from './witness.js'
 
 export interface ProviderOptions {
   /** Signs everything. */
@@ -46,6 +47,7 @@ export async function runningProvider (t: Test, options: ProviderOptions): Promi
     if (request.url?.startsWith('/interaction/') !== true) return provider.callback()(request, response)
     provider.interactionFinished(request, response, { login: { accountId: 'ada' }, consent: {} }).catch(error => { response.destroy(error) })
   })
+  lookAway(server)
   let port = 0
   const start = async (): Promise<void> => {
     server.listen(port, '127.0.0.1')

@@ -6,9 +6,10 @@ import { type AppOptions, buildApp } from '../../src/app.js'
 import { generateToken } from '../../src/principal/token.js'
 import { logSink } from './log-sink.js'
 import { secret } from './tokens.js'
+import { secretOfTests } from './witness.js'
 
-export const adaKey = 'key-of-ada-in-the-tests-000001'
-export const bobKey = 'key-of-bob-in-the-tests-000002'
+export const adaKey = secretOfTests('key-of-ada-in-the-tests-000001')
+export const bobKey = secretOfTests('key-of-bob-in-the-tests-000002')
 export const credentials = { API_KEYS: `${adaKey},${bobKey}`, JWT_SECRET: secret }
 
 export const withKey = { 'x-api-key': adaKey }

@@ -1,5 +1,6 @@
 /** Runs one command line in this process, with `input` for its secret, and collects what it says. */
 import { run } from '../../src/cli/program.js'
+import { witnessProcess } from './witness.js'
 
 export interface Said { readonly code: number, readonly stdout: string, readonly stderr: string }
 
@@ -13,5 +14,6 @@ export async function say (args: readonly string[], directory: string, env: Reco
     complain: line => { stderr.push(line) },
     readSecret: async () => input
   })
+  witnessProcess(stdout.join('\n'), stderr.join('\n'))
   return { code, stdout: stdout.join('\n'), stderr: stderr.join('\n') }
 }

@@ -1,7 +1,8 @@
 /** Makes JWTs that a signer would refuse to make: any header, any payload, any signature. */
 import { createHmac } from 'node:crypto'
+import { secretOfTests } from './witness.js'
 
-export const secret = 'a-secret-of-the-tests-with-more-than-32-bytes'
+export const secret = secretOfTests('a-secret-of-the-tests-with-more-than-32-bytes')
 
 /** Seconds since the epoch, some seconds from now. */
 export function inSeconds (offset: number): number {

@@ -1,0 +1,50 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import t from 'tap'
+import { root } from './process.js'
+
+const token = ['eyJhbGciOiJIUzI1NiJ9', 'eyJzdWIiOiJhZGEifQ', 'c2ln'].join('.')
+const key = ['mcp', 'k3vd81qmx0aa', 'A1b2C3d4'].join('_')
+
+/** Runs `code` in a process that the witness watches, in a directory of its own. */
+async function watched (directory: string, code: string): Promise<{ exitCode: number, stderr: string }> {
+  const child = spawn(process.execPath, [
+    '--import', import.meta.resolve('tsx'), '--import', join(root, 'test/support/witness.ts'), '--input-type=module', '--eval', code
+  ], { cwd: directory, stdio: ['ignore', 'ignore', 'pipe'] })
+  let stderr = ''
+  child.stderr.on('data', chunk => { stderr += String(chunk) })
+  const [exitCode] = await once(child, 'close')
+  return { exitCode, stderr }
+}
+
+function answering (text: string): string {
+  return `import { createServer, get } from 'node:http'
+    const server = createServer((request, response) => { response.end(${JSON.stringify(text)}) })
+    server.listen(0, '127.0.0.1', () => {
+      get(server.address(), response => { response.resume().on('end', () => { server.close() }) })
+    })`
+}
+
+for (const [what, code] of [
+  ['an answer', answering(`no such token: ${token}`)],
+  ['a file', `import { writeFile } from 'node:fs/promises'; await writeFile('notes', '${key}')`],
+  ['a file, at once', `import { writeFileSync } from 'node:fs'; writeFileSync('notes', '${key}')`],
+  ['a file, through its handle', `import { open } from 'node:fs/promises'; const file = await open('notes', 'w'); await file.write('${token}'); await file.close()`],
+  ['a file, as bytes', `import { writeFileSync } from 'node:fs'; writeFileSync('notes', Buffer.from('${token.slice(0, 30)}'))`],
+  ['a log line', `const { logSink } = await import(${JSON.stringify(join(root, 'test/support/log-sink.ts'))}); logSink().write('{"msg":"${key}"}')`],
+  ['a log line, of a known secret a part', `
+    const { secretOfTests } = await import(${JSON.stringify(join(root, 'test/support/witness.ts'))})
+    const { logSink } = await import(${JSON.stringify(join(root, 'test/support/log-sink.ts'))})
+    logSink().write('{"msg":"' + secretOfTests('a configured secret, in no form').slice(4, 20) + '"}')`]
+] as const) {
+  t.test(`a test fails where a credential stands in ${what}`, async t => {
+    const { exitCode, stderr } = await watched(t.testdir(), code)
+    t.equal(exitCode, 1)
+    t.match(stderr, 'A credential was written')
+  })
+}
+
+t.test('a test that writes none passes', async t => {
+  t.match(await watched(t.testdir(), answering('no such token')), { exitCode: 0, stderr: '' })
+})
