@@ -169,9 +169,9 @@ class Call implements Incoming, Caller {
     return this.#place.overFor(this.principal)
   }
 
-  async budget (): Promise<Budget | null> {
+  budget (): Promise<Budget | null> {
     const { fastify } = this.#place
-    return fastify.hasDecorator('budgetOf') ? await fastify.budgetOf(this.#request) : null
+    return fastify.hasDecorator('budgetOf') ? fastify.budgetOf(this.#request) : Promise.resolve(null)
   }
 
   async charge (cost: number): Promise<void> {

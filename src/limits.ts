@@ -45,11 +45,9 @@ export async function createLimiter ({ policy, max, windowMs }: LimiterOptions):
   requireWhole(policy, 'windowMs', windowMs)
   const buckets = createBucketStore({ windowMs })
   const counterOf = await createCounters(buckets, windowMs)
-  const counter = counterOf(1, max)
 
   async function take (key: string, cost = 1, ownMax = max): Promise<Reading> {
-    const count = cost === 1 && ownMax === max ? counter : counterOf(cost, ownMax)
-    const reading = await count(subject(key))
+    const reading = await counterOf(cost, ownMax)(subject(key))
     if (reading.isAllowed) throw new Error('The limiter let a key pass uncounted')
     // A refused batch left the bucket as it was, and what is in there is still to be had.
     return reading.isExceeded && cost > 1 ? { ...reading, remaining: peek(key, ownMax).remaining } : reading
@@ -86,6 +84,9 @@ export async function createLimiter ({ policy, max, windowMs }: LimiterOptions):
   }
 }
 
+/** One for each cost and maximum that came by lately. */
+const maxCounters = 256
+
 /**
  * The plugin on an instance of its own: in the host's app `createRateLimit` would be the host's,
  * with its store and its parameters, wherever the host registered the plugin before us.
@@ -112,10 +113,18 @@ async function createCounters (buckets: BucketStore, windowMs: number): Promise<
   }
   const detached = Fastify()
   await detached.register(rateLimit, { global: false, store: Store })
+  const made = new Map<string, Count>()
   return (cost, max) => {
+    const name = `${cost} of ${max}`
+    const known = made.get(name)
+    if (known !== undefined) return known
     // Every parameter is given, and `cost` is our store's own: the plugin hands them all to `child`.
     const parameters = { cost, max, timeWindow: windowMs, allowList: [], ban: -1, skipOnError: false, keyGenerator: keyOf }
-    return detached.createRateLimit(parameters)
+    const counter = detached.createRateLimit(parameters)
+    // They hold nothing: the buckets are the store's.
+    if (made.size >= maxCounters) made.clear()
+    made.set(name, counter)
+    return counter
   }
 }
 

@@ -21,8 +21,8 @@ export interface Incoming {
 
 export interface Era {
   readonly name: 'legacy' | 'modern'
-  /** Serves a request of this era. Throws a refusal where it can not be served at all. */
-  serve: (incoming: Incoming) => Promise<Reply>
+  /** Serves a request of this era. Throws a refusal, or rejects with one, where it can not be served at all. */
+  serve: (incoming: Incoming) => Reply | Promise<Reply>
   close: () => Promise<void>
 }
 

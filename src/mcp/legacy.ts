@@ -66,35 +66,35 @@ export function createLegacyEra ({ catalog, streams, sessions: sessionsOptions }
     return await outlet.reply
   }
 
+  /** Without a session. */
+  function serveAlone (incoming: Incoming): Reply | Promise<Reply> {
+    if (incoming.method !== 'POST') throw new MethodNotAllowedError({ headers: { allow: 'POST' } })
+    const mayStream = takesStream(incoming)
+    const { body } = incoming
+    if (Array.isArray(body)) return serveBatch(body, incoming, mayStream)
+    switch (kindOf(body)) {
+      case 'request': {
+        const outlet = new Outlet({ mayStream })
+        const begun = serveOne(body as RpcRequest, incoming, outlet)
+        return begun === undefined ? outlet.reply : begun.then(() => outlet.reply)
+      }
+      // There is nothing to notify, to cancel or to answer.
+      case 'notification':
+      case 'response':
+        return accepted
+      default:
+        throw new InvalidRequestError({ reason: 'not a JSON-RPC message' })
+    }
+  }
+
   return {
     name: 'legacy',
-    async serve (incoming) {
+    serve (incoming) {
       const revision = revisionOf(incoming)
       checkBatch(incoming.body, revision)
       if (Array.isArray(incoming.body)) incoming.body.forEach(checkForSdk)
       else checkForSdk(incoming.body)
-      const fromSession = sessions === undefined ? undefined : await sessions.serve(incoming)
-      if (fromSession !== undefined) return fromSession
-      if (incoming.method !== 'POST') throw new MethodNotAllowedError({ headers: { allow: 'POST' } })
-      const mayStream = takesStream(incoming)
-      const { body } = incoming
-      if (Array.isArray(body)) {
-        return await serveBatch(body, incoming, mayStream)
-      }
-      switch (kindOf(body)) {
-        case 'request': {
-          const outlet = new Outlet({ mayStream })
-          const begun = serveOne(body as RpcRequest, incoming, outlet)
-          if (begun !== undefined) await begun
-          return await outlet.reply
-        }
-        // Without a session there is nothing to notify, to cancel or to answer.
-        case 'notification':
-        case 'response':
-          return accepted
-        default:
-          throw new InvalidRequestError({ reason: 'not a JSON-RPC message' })
-      }
+      return sessions === undefined ? serveAlone(incoming) : sessions.serve(incoming).then(reply => reply ?? serveAlone(incoming))
     },
     async close () {
       slots.close()

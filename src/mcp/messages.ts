@@ -111,9 +111,33 @@ export function prepare<T extends object> (value: T): T {
   return value
 }
 
+/** A result that holds its structured content twice, as a value and as a text (MCP 2025-11-25, Tools, Structured Content). */
+export class StructuredResult {
+  readonly content: Array<{ type: 'text', text: string }>
+  readonly structuredContent: Record<string, unknown>
+  readonly #text: string
+
+  /** Throws where the value is none that JSON can hold. */
+  constructor (structuredContent: Record<string, unknown>) {
+    // The compiler does not know what a `toJSON` may come to.
+    const text: string | undefined = JSON.stringify(structuredContent)
+    if (text === undefined) throw new TypeError('structured content that is nothing in JSON')
+    this.#text = text
+    this.content = [{ type: 'text', text }]
+    this.structuredContent = structuredContent
+  }
+
+  /** What `JSON.stringify` would write, from the text that was made already. */
+  get json (): string {
+    return `{"content":[{"type":"text","text":${JSON.stringify(this.#text)}}],"structuredContent":${this.#text}}`
+  }
+}
+
 /** The text of a message, taking what `prepare` kept for the values of its result. */
 export function serialize (message: RpcMessage): string {
-  if (!('result' in message) || !hasPrepared(message.result)) return JSON.stringify(message)
+  if (!('result' in message)) return JSON.stringify(message)
+  if (message.result instanceof StructuredResult) return `{"jsonrpc":"2.0","id":${JSON.stringify(message.id)},"result":${message.result.json}}`
+  if (!hasPrepared(message.result)) return JSON.stringify(message)
   const fields = Object.entries(message.result)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${JSON.stringify(name)}:${textOf(value)}`)

@@ -5,7 +5,7 @@ import type { CallContext, Content, Tool, ToolResult } from '../tools/tool.js'
 import { createContext } from './context.js'
 import { type HeaderParameter, headerParameters } from './envelope.js'
 import { type Exchange, Suspended } from './exchange.js'
-import { isRecord } from './messages.js'
+import { StructuredResult, isRecord } from './messages.js'
 import { type CompiledSchema, compile } from './schemas.js'
 import { Shelf, type Shelved, denialOf, requireWhole } from './shelf.js'
 import { failed, failedBy } from './tool-errors.js'
@@ -92,7 +92,7 @@ async function run ({ item, output }: ShelvedTool, args: Record<string, unknown>
 }
 
 function withText (structuredContent: Record<string, unknown>, content: Content[] | undefined): ToolResult {
-  return { content: content ?? [text(JSON.stringify(structuredContent))], structuredContent }
+  return content === undefined ? new StructuredResult(structuredContent) : { content, structuredContent }
 }
 
 function text (value: string): Content {

@@ -8,7 +8,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import { basename } from 'node:path'
 
 /** Tokens and managed keys by their form, cut short or whole. What a call carries between its rounds (`v1.`) is neither. */
-const forms = /(?<!\bv1\.)(?:eyJ[\w-]{5,}\.|\beyJ[\w-]{20,})|mcp_[a-z0-9]{12}_[0-9A-Za-z]{4,}/
+const forms = /(?<!\bv1\.)\beyJ(?:[\w-]{5,}\.|[\w-]{20,})|mcp_[a-z0-9]{12}_[0-9A-Za-z]{4,}/
 /** How much of a known secret must stand somewhere to be told from chance. */
 const partLength = 12
 const parts = new Set<string>()
