@@ -52,7 +52,7 @@ try {
   await held.release()
   await pause(1000)
   const left = await server.ask('memory')
-  console.log(`afterwards: heap ${(left.heapUsed / 2 ** 20).toFixed(0)} MB, before ${(before.heapUsed / 2 ** 20).toFixed(0)} MB`)
+  console.log(`afterwards: heap ${(left.heapUsed / 2 ** 20).toFixed(0)} MB, before ${(before.heapUsed / 2 ** 20).toFixed(0)} MB${options.kind === 'get' ? ' (sessions outlive their streams until they are idle for long)' : ''}`)
 } finally {
   await server.stop()
 }

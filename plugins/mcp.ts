@@ -11,7 +11,7 @@ import type { Incoming } from '../src/mcp/era.js'
 import { type Caller, Exchange, type Log } from '../src/mcp/exchange.js'
 import type { Reply } from '../src/mcp/outlet.js'
 import { requireWhole } from '../src/mcp/shelf.js'
-import type { SessionsOptions } from '../src/mcp/sessions.js'
+import type { SessionsOptions } from '../src/mcp/legacy/sessions.js'
 import type { ToolPolicies } from '../src/tools/policies.js'
 import type { Principal } from '../src/principal/principal.js'
 import type { Prompt } from '../src/tools/prompt.js'
@@ -42,6 +42,7 @@ export interface Endpoint {
 
 /** Knows whether a credential that was good when a stream began is good still. */
 export interface CredentialWatch {
+  /** One that throws says no. */
   readonly stillGood: (principal: Principal) => boolean
   /** Calls `listener` when the answer may be another. Returns how to end that. */
   readonly onChange: (listener: () => void) => () => void
@@ -94,7 +95,16 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   /** The refusal of a caller whose credential was good when the request arrived, and is no longer. */
   const overFor = (principal: Principal): Refusal | undefined => {
     const { expiresAt = Infinity } = principal
-    return expiresAt > Date.now() && watches.every(watch => watch.stillGood(principal)) ? undefined : noLonger(fastify)
+    return expiresAt > Date.now() && watches.every(watch => isGood(watch, principal)) ? undefined : noLonger(fastify)
+  }
+  /** A watch that fails is one that says no: it is asked from timers, too, where its error would end the process. */
+  const isGood = (watch: CredentialWatch, principal: Principal): boolean => {
+    try {
+      return watch.stillGood(principal)
+    } catch (error) {
+      fastify.log.error({ err: error, principal: principal.id }, 'a credential watch failed')
+      return false
+    }
   }
   const place: Place = { fastify, overFor, requestTimeoutMs, deadlines }
   const operations = operationsOf(catalog)
@@ -102,7 +112,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   onEndpoint?.(operations)
   for (const watch of watches) {
     const stop = watch.onChange(() => {
-      const isOver = (principal: Principal): boolean => !watch.stillGood(principal)
+      const isOver = (principal: Principal): boolean => !isGood(watch, principal)
       endpoint.streams.endWhere(isOver)
       endCalls(fastify, deadlines, isOver)
     })

@@ -23,7 +23,7 @@ import { serverOptions } from './server-options.js'
 import { Claims } from './state/claims.js'
 import { openStateFor } from './state/open.js'
 import type { State } from './state/state.js'
-import type { GenerateTokenOptions } from './tools/generate-token.js'
+import type { MintingOptions } from './tools/generate-token.js'
 import { builtInTools } from './tools/index.js'
 import { parseToolPolicies, ToolPolicyError, type ToolPolicies } from './tools/policies.js'
 
@@ -115,7 +115,7 @@ async function registerChain (scope: FastifyInstance, options: McpAuthOptions, {
 }
 
 /** `undefined` where nothing is minted. Tokens name this server as issuer and audience where it knows its address. */
-function mintingOf ({ jwtSecret: secret, tokenMaxTtlSeconds: maxTtlSeconds = 30 * 86_400, mintPolicy: policy, tokenDelivery, publicUrl, path = '/mcp', builtIns, oauth }: McpAuthOptions, state: State): GenerateTokenOptions | undefined {
+function mintingOf ({ jwtSecret: secret, tokenMaxTtlSeconds: maxTtlSeconds = 30 * 86_400, mintPolicy: policy, tokenDelivery, publicUrl, path = '/mcp', builtIns, oauth }: McpAuthOptions, state: State): MintingOptions | undefined {
   if (secret === undefined || policy === 'off' || builtIns === false) return undefined
   if (tokenDelivery === 'link' && publicUrl === undefined) throw new Error('`tokenDelivery: link` needs `publicUrl`: the links begin with it')
   const link = tokenDelivery === 'link' ? { claims: new Claims(), url: (code: string) => `${publicUrl?.replace(/\/+$/, '')}/claim/${code}` } : undefined

@@ -7,7 +7,7 @@ import { BadHttpError, type Refusal, refusalBody, toRefusal } from './errors.js'
 import { loggable, loggerOptions, logRequest, RequestLog } from './logging.js'
 import { isMalformedUrl, sanitize, sendRefusal } from './sanitize.js'
 
-export interface ServerOptions {
+export interface HttpOptions {
   /** pino's levels, or `silent`. Default `info`. */
   readonly logLevel?: string
   /** Where log lines go. Default standard output. */
@@ -37,7 +37,7 @@ const malformedPath = '/%00'
 /** How long what a refused caller is still sending is read away, so that the answer is not lost in a reset. */
 const lingerMs = 1000
 
-export function serverOptions (options: ServerOptions = {}): FastifyHttpOptions<Server> {
+export function serverOptions (options: HttpOptions = {}): FastifyHttpOptions<Server> {
   const {
     logLevel, logStream, secrets, bodyLimit = 1024 * 1024, trustProxy = [], receiveTimeoutMs = 15_000, headersTimeoutMs = 10_000,
     checkIntervalMs = 1000, keepAliveTimeoutMs = 72_000, idleTimeoutMs = 120_000, maxHeaderBytes = 16 * 1024

@@ -1,13 +1,13 @@
 /** The endpoint: which era a request belongs to, and what all eras share. */
 import { EnvelopeError, InvalidParamsError } from '../errors.js'
 import type { Catalog } from './catalog.js'
-import { claimsModern } from './envelope.js'
 import type { Era, Incoming } from './era.js'
-import { createLegacyEra } from './legacy.js'
-import { createModernEra } from './modern.js'
+import { createLegacyEra } from './legacy/legacy-era.js'
+import type { SessionsOptions } from './legacy/sessions.js'
 import { hasReadableMeta } from './messages.js'
+import { claimsModern } from './modern/envelope.js'
+import { createModernEra } from './modern/modern-era.js'
 import type { Reply } from './outlet.js'
-import type { SessionsOptions } from './sessions.js'
 import { Streams } from './streams.js'
 
 /** `legacy`: revisions up to 2025-11-25; `modern`: 2026-07-28. */

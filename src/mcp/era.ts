@@ -1,4 +1,4 @@
-/** The seam between the bridge and a protocol era: each era is one file behind this interface. */
+/** The seam between the bridge and a protocol era: each era is one directory behind this interface. */
 import { NotAcceptableError, type Refusal, rpcRefusal } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
 import type { Exchange, Notify } from './exchange.js'

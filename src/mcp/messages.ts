@@ -1,4 +1,5 @@
 /** JSON-RPC 2.0 messages as they stand on the wire: what kind one is, and how one is written. */
+import { logLevels } from '../tools/tool.js'
 
 export type RequestId = string | number
 
@@ -87,6 +88,11 @@ export function isModest (value: Record<string, unknown>): boolean {
     }
   }
   return true
+}
+
+/** The place of a log level in the order of severity, from 0; below that it is none. */
+export function severity (level: unknown): number {
+  return (logLevels as readonly unknown[]).indexOf(level)
 }
 
 /** The id to echo in a refusal, where one could be read. */

@@ -3,7 +3,7 @@ import { CancelledError, InvalidParamsError, UnknownToolError, isRefusal } from 
 import { type ToolPolicies, withPolicy } from '../tools/policies.js'
 import type { CallContext, Content, Tool, ToolResult } from '../tools/tool.js'
 import { createContext } from './context.js'
-import { type HeaderParameter, headerParameters } from './envelope.js'
+import { type HeaderParameter, headerParameters } from './header-parameters.js'
 import { type Exchange, Suspended } from './exchange.js'
 import { StructuredResult, isRecord } from './messages.js'
 import { type CompiledSchema, compile } from './schemas.js'

@@ -10,7 +10,7 @@ import type { State } from '../state/state.js'
 import { kept, refine, timeText } from './keeping.js'
 import { type Tool, defineTool } from './tool.js'
 
-export interface GenerateTokenOptions {
+export interface MintingOptions {
   readonly secret: string
   /** The longest lifetime that may be asked for, in seconds. */
   readonly maxTtlSeconds: number
@@ -56,7 +56,7 @@ const withLink = z.object({
 const secretAdvice = 'The result is a secret: hand it to that user over a private channel, do not repeat, store or log it.'
 const linkAdvice = 'The result is a link that shows the token once, within minutes: hand it to that user over a private channel, do not open it.'
 
-export function createGenerateToken (options: GenerateTokenOptions): Tool {
+export function createGenerateToken (options: MintingOptions): Tool {
   const { policy = 'admin-tokens', link } = options
   return defineTool({
     name: 'generate-token',
@@ -78,7 +78,7 @@ export function createGenerateToken (options: GenerateTokenOptions): Tool {
   })
 }
 
-async function mint ({ userId, role, scopes, expiresIn }: Wish, principal: Principal, { secret, maxTtlSeconds, state, issuer, audience }: GenerateTokenOptions) {
+async function mint ({ userId, role, scopes, expiresIn }: Wish, principal: Principal, { secret, maxTtlSeconds, state, issuer, audience }: MintingOptions) {
   const seconds = parseLifetime(expiresIn)
   if (seconds > maxTtlSeconds) throw new PublicToolError(`expiresIn: at most ${maxTtlSeconds} seconds`)
   const excess = excessOf(principal, role, scopes)

@@ -1,6 +1,6 @@
 /** The built-in tools, listed one by one. */
 import type { State } from '../state/state.js'
-import { type GenerateTokenOptions, createGenerateToken } from './generate-token.js'
+import { type MintingOptions, createGenerateToken } from './generate-token.js'
 import { createListTokens } from './list-tokens.js'
 import { createRevokeSubject } from './revoke-subject.js'
 import { createRevokeToken } from './revoke-token.js'
@@ -9,7 +9,7 @@ import { whoami } from './whoami.js'
 
 export interface BuiltInOptions {
   /** Left out where no token can be minted, for want of a secret to sign with or by the operator's wish. */
-  readonly minting?: GenerateTokenOptions | undefined
+  readonly minting?: MintingOptions | undefined
   /** Left out where no token is accepted, so that there is none to list or to revoke. */
   readonly state?: State | undefined
 }

@@ -45,7 +45,10 @@ export interface ToolResult {
   isError?: boolean
 }
 
-export type LogLevel = 'debug' | 'info' | 'notice' | 'warning' | 'error' | 'critical' | 'alert' | 'emergency'
+/** In the order of their severity (RFC 5424 §6.2.1). */
+export const logLevels = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'] as const
+
+export type LogLevel = typeof logLevels[number]
 
 /** What remains of the caller's own rate limit. */
 export interface Budget {

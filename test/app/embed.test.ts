@@ -87,9 +87,9 @@ t.test('a token that one mints is good there alone', async t => {
 
 t.test('calls at once reach the tools of their own registration', async t => {
   const app = await twice(t)
-  const calls = Array.from({ length: 40 }, (_, n) => n % 2 === 0 ? ['b', bob] as const : ['b', bearer(secretB)] as const)
+  const calls = Array.from({ length: 40 }, (_, n) => n % 2 === 0 ? bob : bearer(secretB))
   const answers = await Promise.all([
-    ...calls.map(async ([scope, headers]) => await post(app, callOf(`tool-${scope}`), headers, `/${scope}/mcp`)),
+    ...calls.map(async headers => await post(app, callOf('tool-b'), headers, '/b/mcp')),
     ...[1, 2, 3, 4].map(async () => await post(app, callOf('tool-a'), ada, '/a/mcp'))
   ])
   t.same(answers.map(({ body }) => body.result.content[0].text), [...calls.map(() => 'tool-b was here'), ...Array(4).fill('tool-a was here')])
@@ -211,6 +211,27 @@ t.test('what the host watches over ends streams, too', async t => {
     end()
   }, 50)
   t.match((await answer).text, /"resultType":"complete"/)
+})
+
+t.test('a watch of the host\'s that fails is one that says no, and ends no process', async t => {
+  let onChange = (): void => {}
+  let fails = false
+  const app = bare(t)
+  const stillGood = (): boolean => {
+    if (fails) throw new Error('the directory is away')
+    return true
+  }
+  await app.register(mcpAuth, { ...a, watches: [{ stillGood, onChange: (listener: () => void) => { onChange = listener; return () => {} } }] })
+  const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
+  const answer = post(app, payload, { ...ada, ...headers, accept: 'text/event-stream' }, '/a/mcp')
+  setTimeout(() => {
+    fails = true
+    onChange()
+  }, 50)
+  t.match((await answer).text, /"resultType":"complete"/)
+  const { status, body } = await post(app, rpc('ping'), ada, '/a/mcp')
+  t.equal(status, 401)
+  t.equal(body.error.data.code, 'MCP_ERR_UNAUTHENTICATED')
 })
 
 t.test('a registration that can not work stops the host\'s boot, and says which option', async t => {

@@ -133,13 +133,13 @@ t.test('the headers that a hidden tool wants do not give it away', async t => {
 })
 
 t.test('the legacy era serves alone', async t => {
-  const app = await service(t, { eras: ['legacy'] })
+  const app = await service(t, { env: { MCP_ERAS: 'legacy' } })
   t.equal((await post(app, callOf('whoami'))).status, 200)
   t.equal((await send(app, call)).body.error.data.code, 'MCP_ERR_PROTOCOL_VERSION')
 })
 
 t.test('the modern era serves alone', async t => {
-  const app = await service(t, { eras: ['modern'] })
+  const app = await service(t, { env: { MCP_ERAS: 'modern' } })
   t.equal((await send(app, call)).status, 200)
   const { status, body } = await post(app, rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'tests', version: '0' } }))
   t.equal(status, 400)

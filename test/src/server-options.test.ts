@@ -6,7 +6,7 @@ import t, { type Test } from 'tap'
 import errors from '../../plugins/errors.js'
 import { RateLimitedError, UnauthenticatedError } from '../../src/errors.js'
 import { registerJsonBody } from '../../src/json-body.js'
-import { serverOptions, type ServerOptions } from '../../src/server-options.js'
+import { serverOptions, type HttpOptions } from '../../src/server-options.js'
 import { logSink } from '../support/log-sink.js'
 import { listen, openSocket, readAnswer } from '../support/raw-socket.js'
 
@@ -15,7 +15,7 @@ const key = 'an-old-plain-key'
 
 interface Built { app: FastifyInstance, port: number, log: ReturnType<typeof logSink> }
 
-async function build (t: Test, options: ServerOptions = {}): Promise<Built> {
+async function build (t: Test, options: HttpOptions = {}): Promise<Built> {
   const log = logSink()
   const app = Fastify(serverOptions({ logLevel: 'trace', logStream: log, secrets: [key], ...options }))
   t.teardown(async () => { app.server.closeAllConnections(); await app.close() })

@@ -1,12 +1,12 @@
 /** Sessions of the 2025 revisions: each belongs to the principal that opened it, and none lives for ever. */
-import { InvalidRequestError, MethodNotAllowedError, SessionNotFoundError, UnavailableError } from '../errors.js'
-import type { Principal } from '../principal/principal.js'
-import type { Catalog } from './catalog.js'
-import { type Incoming, takesStream } from './era.js'
-import { type RpcRequest, kindOf } from './messages.js'
-import type { Reply } from './outlet.js'
+import { InvalidRequestError, MethodNotAllowedError, SessionNotFoundError, UnavailableError } from '../../errors.js'
+import type { Principal } from '../../principal/principal.js'
+import type { Catalog } from '../catalog.js'
+import { type Incoming, takesStream } from '../era.js'
+import { type RpcRequest, kindOf } from '../messages.js'
+import type { Reply } from '../outlet.js'
+import type { Streams } from '../streams.js'
 import { Session } from './session.js'
-import type { Streams } from './streams.js'
 
 export interface SessionsOptions {
   /** Milliseconds without a request or an open stream. Default 30 minutes. */

@@ -1,18 +1,19 @@
 /** Protocol revision 2026-07-28, on `@modelcontextprotocol/server`. */
 import { type JSONRPCMessage, PerRequestHTTPServerTransport, Server } from '@modelcontextprotocol/server'
-import { CancelledError, InvalidRequestError, MethodNotAllowedError, UnknownResourceError } from '../errors.js'
+import { CancelledError, InvalidRequestError, MethodNotAllowedError, UnknownResourceError } from '../../errors.js'
+import type { Catalog } from '../catalog.js'
+import { type Era, type Incoming, WireError, type Deliver, directTo, sayTo, takesStream } from '../era.js'
+import { type Exchange, type Notify, Suspended } from '../exchange.js'
+import { checkHeaderParameters } from '../header-parameters.js'
+import { type RpcMessage, type RpcNotification, type RpcRequest, isRecord, kindOf, severity } from '../messages.js'
+import { Outlet, type Reply } from '../outlet.js'
+import { seenBy } from '../shelf.js'
+import { Slots } from '../slots.js'
+import type { Streams } from '../streams.js'
+import { Turns } from '../turn.js'
 import { Asking } from './asking.js'
-import type { Catalog } from './catalog.js'
-import { type Envelope, checkHeaderParameters, checkNotification, modernRevision, openEnvelope } from './envelope.js'
-import { type Era, type Incoming, WireError, type Deliver, directTo, sayTo, takesStream } from './era.js'
-import { type Exchange, type Notify, Suspended } from './exchange.js'
+import { type Envelope, checkNotification, modernRevision, openEnvelope } from './envelope.js'
 import { listen } from './listen.js'
-import { type RpcMessage, type RpcNotification, type RpcRequest, isRecord, kindOf } from './messages.js'
-import { Outlet, type Reply } from './outlet.js'
-import { seenBy } from './shelf.js'
-import { Slots } from './slots.js'
-import type { Streams } from './streams.js'
-import { Turns } from './turn.js'
 
 export interface ModernOptions {
   readonly catalog: Catalog
@@ -23,7 +24,6 @@ export interface ModernOptions {
 
 const classification = { era: 'modern', revision: modernRevision } as const
 const stateful: ReadonlySet<string> = new Set()
-const levels = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency']
 
 export function createModernEra ({ catalog, streams, stateKey }: ModernOptions): Era {
   const slots = new Slots({ open: async () => await ModernSlot.open(catalog) })
@@ -88,7 +88,7 @@ export function createModernEra ({ catalog, streams, stateKey }: ModernOptions):
 
 /** Without a level in the request's `_meta` nothing is logged to the caller. */
 function audible (level: unknown, { logLevel }: Envelope): boolean {
-  return logLevel !== undefined && levels.indexOf(String(level)) >= levels.indexOf(logLevel)
+  return logLevel !== undefined && severity(level) >= severity(logLevel)
 }
 
 /**

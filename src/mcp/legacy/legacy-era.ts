@@ -1,23 +1,22 @@
 /** Protocol revisions up to 2025-11-25, on `@modelcontextprotocol/sdk`. Nothing else imports that SDK. */
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { type JSONRPCMessage, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js'
-import { CancelledError, InvalidParamsError, InvalidRequestError, MethodNotAllowedError, ProtocolVersionError } from '../errors.js'
-import type { Catalog } from './catalog.js'
-import { type Era, type Incoming, sayTo, takesStream } from './era.js'
-import type { Exchange } from './exchange.js'
-import { createServer } from './legacy-server.js'
-import { type RpcMessage, type RpcRequest, isModest, isRecord, kindOf } from './messages.js'
-import { Outlet, type Reply } from './outlet.js'
+import { CancelledError, InvalidParamsError, InvalidRequestError, MethodNotAllowedError, ProtocolVersionError } from '../../errors.js'
+import type { Catalog } from '../catalog.js'
+import { type Era, type Incoming, sayTo, takesStream } from '../era.js'
+import type { Exchange } from '../exchange.js'
+import { type RpcMessage, type RpcRequest, isModest, isRecord, kindOf, severity } from '../messages.js'
+import { Outlet, type Reply } from '../outlet.js'
+import { Slots } from '../slots.js'
+import type { Streams } from '../streams.js'
+import { Turn, Turns } from '../turn.js'
+import { createServer } from './server.js'
 import { batchRevision } from './session.js'
 import { Sessions, type SessionsOptions } from './sessions.js'
-import { Slots } from './slots.js'
-import type { Streams } from './streams.js'
-import { Turn, Turns } from './turn.js'
 
 /** What a client without the header speaks (MCP 2025-11-25, Transports, Protocol Version Header). */
 const assumedRevision = '2025-03-26'
 const maxBatch = 100
-const levels: ReadonlySet<unknown> = new Set(['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'])
 /** The protocol itself, which is the SDK's. All else is the catalog's, where the SDK would only pass it on. */
 const bySdk = new Set(['initialize', 'ping', 'logging/setLevel'])
 const stateful = new Set(['initialize', 'logging/setLevel'])
@@ -121,7 +120,7 @@ function checkBatch (body: unknown, revision: string): void {
 function checkForSdk (message: unknown): void {
   if (!isRecord(message)) return
   const params = isRecord(message.params) ? message.params : {}
-  if (message.method === 'logging/setLevel' && !levels.has(params.level)) throw new InvalidParamsError({ reason: 'a log level that is none' })
+  if (message.method === 'logging/setLevel' && severity(params.level) < 0) throw new InvalidParamsError({ reason: 'a log level that is none' })
   if (message.method !== 'initialize') return
   if (!isModest(params)) throw new InvalidRequestError({ reason: 'initialize with too many values' })
   const { protocolVersion, capabilities, clientInfo } = params

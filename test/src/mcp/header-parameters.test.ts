@@ -1,7 +1,7 @@
 /** The headers that repeat arguments, in the forms that a client may give them. */
 import t from 'tap'
 import { HeaderMismatchError } from '../../../src/errors.js'
-import { checkHeaderParameters, headerParameters } from '../../../src/mcp/envelope.js'
+import { checkHeaderParameters, headerParameters } from '../../../src/mcp/header-parameters.js'
 
 const schema = {
   type: 'object',

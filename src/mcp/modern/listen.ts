@@ -1,11 +1,11 @@
 /** `subscriptions/listen` of revision 2026-07-28: one stream that tells what changed. */
-import { InvalidParamsError } from '../errors.js'
-import type { Catalog } from './catalog.js'
-import { type Change, notificationOf } from './changes.js'
-import type { Exchange } from './exchange.js'
-import { type RpcRequest, isRecord } from './messages.js'
-import { type Reply, streamHeaders } from './outlet.js'
-import type { Streams } from './streams.js'
+import { InvalidParamsError } from '../../errors.js'
+import type { Catalog } from '../catalog.js'
+import { type Change, notificationOf } from '../changes.js'
+import type { Exchange } from '../exchange.js'
+import { type RpcRequest, isRecord } from '../messages.js'
+import { type Reply, streamHeaders } from '../outlet.js'
+import type { Streams } from '../streams.js'
 
 const subscriptionKey = 'io.modelcontextprotocol/subscriptionId'
 const serverInfoKey = 'io.modelcontextprotocol/serverInfo'

@@ -6,19 +6,19 @@ import type { RequestHandlerExtra } from '@modelcontextprotocol/sdk/shared/proto
 import {
   CreateMessageResultSchema, ElicitResultSchema, type JSONRPCMessage, ListRootsResultSchema, type ServerNotification, type ServerRequest, SetLevelRequestSchema
 } from '@modelcontextprotocol/sdk/types.js'
-import { CancelledError, InternalError, InvalidParamsError, InvalidRequestError, NotAcceptableError, PublicToolError, type RefusalClass, SessionNotFoundError, StreamConflictError, UnknownResourceError, fromRpcCode, rpcRefusal } from '../errors.js'
-import { holdsScope } from '../principal/policy.js'
-import type { Principal } from '../principal/principal.js'
-import type { Catalog } from './catalog.js'
-import { notificationOf } from './changes.js'
-import { askLimitMs } from './context.js'
-import { type Incoming, WireError, takesStream } from './era.js'
+import { CancelledError, InternalError, InvalidParamsError, InvalidRequestError, NotAcceptableError, PublicToolError, type RefusalClass, SessionNotFoundError, StreamConflictError, UnknownResourceError, fromRpcCode, rpcRefusal } from '../../errors.js'
+import { holdsScope } from '../../principal/policy.js'
+import type { Principal } from '../../principal/principal.js'
+import type { Catalog } from '../catalog.js'
+import { notificationOf } from '../changes.js'
+import { askLimitMs } from '../context.js'
+import { type Incoming, WireError, takesStream } from '../era.js'
+import type { Ask, Exchange, Notify } from '../exchange.js'
+import { type RequestId, type RpcRequest, kindOf, severity } from '../messages.js'
+import { type EventStream, type Reply, streamHeaders } from '../outlet.js'
+import type { Streams } from '../streams.js'
 import { SessionEvents } from './event-store.js'
-import type { Ask, Exchange, Notify } from './exchange.js'
-import { createServer } from './legacy-server.js'
-import { type RequestId, type RpcRequest, kindOf } from './messages.js'
-import { type EventStream, type Reply, streamHeaders } from './outlet.js'
-import type { Streams } from './streams.js'
+import { createServer } from './server.js'
 
 export interface SessionOptions {
   readonly catalog: Catalog
@@ -34,7 +34,6 @@ type Extra = RequestHandlerExtra<ServerRequest, ServerNotification>
 /** The only revision with batches (MCP 2025-03-26, Base Protocol). */
 export const batchRevision = '2025-03-26'
 const maxSubscriptions = 100
-const levels = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency']
 
 /** What may be asked, by method: the client's capability, and the shape of its answer. */
 const questions = {
@@ -79,7 +78,7 @@ export class Session {
     this.#server = createServer(catalog, true)
     this.#server.fallbackRequestHandler = async ({ method, params = {} }, extra) => await this.#dispatch(method, params, extra)
     this.#server.setRequestHandler(SetLevelRequestSchema, ({ params }) => {
-      this.#level = levels.indexOf(params.level)
+      this.#level = severity(params.level)
       return {}
     })
     this.#unsubscribe = catalog.changes.subscribe(change => {
@@ -197,7 +196,7 @@ export class Session {
   /** Lets a handler speak, ask and hear of a cancellation over this session. */
   #equip (exchange: Exchange, extra: Extra): void {
     const notify: Notify = async (method, params) => {
-      if (method === 'notifications/message' && levels.indexOf(String(params.level)) < this.#level) return
+      if (method === 'notifications/message' && severity(params.level) < this.#level) return
       await extra.sendNotification({ method, params } as ServerNotification)
     }
     const ask: Ask = async (method, params) => {

@@ -4,10 +4,10 @@
  * before is answered at once.
  */
 import { type RequestStateCodec, type ServerContext, createRequestStateCodec } from '@modelcontextprotocol/server'
-import { InvalidParamsError, RequestStateError } from '../errors.js'
+import { InvalidParamsError, RequestStateError } from '../../errors.js'
+import type { Ask, Exchange } from '../exchange.js'
+import { type RpcRequest, isRecord } from '../messages.js'
 import { type Envelope, needCapability } from './envelope.js'
-import type { Ask, Exchange } from './exchange.js'
-import { type RpcRequest, isRecord } from './messages.js'
 
 const capabilityOf = { 'elicitation/create': 'elicitation', 'sampling/createMessage': 'sampling', 'roots/list': 'roots' } as const
 
