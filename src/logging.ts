@@ -1,5 +1,6 @@
 /** What may stand in the log: one line a request, errors made safe to print, no credential anywhere. */
 import { type FastifyReply, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify'
+import { destination } from 'pino'
 
 const mask = '[redacted]'
 /** A JWT or a part of one that starts at a segment, and this package's own API keys. */
@@ -101,12 +102,40 @@ export interface LogOptions {
   readonly secrets?: readonly string[] | undefined
 }
 
+/**
+ * Standard output, with one write for all lines of a turn of the event loop: a write costs more than the
+ * line. What is left when the process ends is written then; SIGKILL loses the lines of that one turn.
+ */
+class StandardOutput {
+  // Not its own buffer: each flush of that waits for the disk.
+  readonly #out = destination({ dest: 1, sync: true })
+  #lines = ''
+
+  constructor () {
+    process.on('exit', () => { this.#flush() })
+  }
+
+  write (line: string): void {
+    if (this.#lines === '') setImmediate(() => { this.#flush() })
+    this.#lines += line
+  }
+
+  #flush (): void {
+    const lines = this.#lines
+    this.#lines = ''
+    if (lines !== '') this.#out.write(lines)
+  }
+}
+
+/** One for the process, which has one standard output. */
+let standardOutput: StandardOutput | undefined
+
 /** The `logger` option of Fastify: pino, with redaction as the last step before the stream. */
-export function loggerOptions ({ level = 'info', stream, secrets }: LogOptions): NonNullable<FastifyServerOptions['logger']> {
+export function loggerOptions ({ level = 'info', stream = standardOutput ??= new StandardOutput(), secrets }: LogOptions): NonNullable<FastifyServerOptions['logger']> {
   if (level === 'silent') return false
   return {
     level,
-    ...(stream === undefined ? {} : { stream }),
+    stream,
     serializers: {
       err: (error: unknown) => ({ stack: '', ...loggable(error) }),
       req: request => ({ method: request.method, path: pathOf(request.url), ip: request.ip }),
