@@ -2,6 +2,7 @@
 import fastifyJwt from '@fastify/jwt'
 import Fastify, { type FastifyPluginAsync, type FastifyReply, type FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { ipOf } from '../src/address.js'
 import { UnauthenticatedError } from '../src/errors.js'
 import { isPreflight, isPublic, isWellKnownProbe } from '../src/exemptions.js'
 import { createKeyJudge } from '../src/principal/api-key.js'
@@ -102,7 +103,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], ke
   fastify.addHook('onRequest', (request, reply, done) => {
     if (isPublic(request) || isWellKnownProbe(request)) return done()
     if (isPreflight(request)) return done(request.is404 ? undefined : refusal(nothingPresented, false))
-    const outcome = authenticate(readCredentials(request.raw.rawHeaders), request.ip)
+    const outcome = authenticate(readCredentials(request.raw.rawHeaders), ipOf(request))
     if (outcome instanceof Promise) outcome.then(verdict => { apply(verdict, request, reply, done) }, done)
     else apply(outcome, request, reply, done)
   })

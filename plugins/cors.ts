@@ -106,7 +106,8 @@ function corsHook (fastify: FastifyInstance, settings: FastifyCorsOptions): Cors
 /** Node keeps the first of two Host headers; a proxy before us may have judged by the other. */
 function isRepeated ({ raw: { rawHeaders } }: FastifyRequest, name: string): boolean {
   let count = 0
-  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.toLowerCase() === name) count++
+  // By length first: lower-casing every name is most of the time spent here.
+  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.length === name.length && rawHeaders[i]?.toLowerCase() === name) count++
   return count > 1
 }
 

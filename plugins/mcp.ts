@@ -130,11 +130,18 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
       bodyLimit,
       config: { mcp: true },
       handler: (request, reply) => {
-        const call = new Call(request, reply, place)
-        // Again: the body may have taken its time since the credential was verified.
-        const over = call.over()
-        if (over !== undefined) throw over
-        endpoint.serve(call).then(answer => { send(reply, answer) }).catch((error: unknown) => { reply.send(challenged(fastify, error)) })
+        const refuse = (error: unknown): void => { reply.send(challenged(fastify, error)) }
+        try {
+          const call = new Call(request, reply, place)
+          // Again: the body may have taken its time since the credential was verified.
+          const over = call.over()
+          if (over !== undefined) throw over
+          const answer = endpoint.serve(call)
+          if (answer instanceof Promise) answer.then(given => { send(reply, given) }).catch(refuse)
+          else send(reply, answer)
+        } catch (error) {
+          refuse(error)
+        }
       }
     })
   })

@@ -1,7 +1,7 @@
 /** Limits failed authentication and unknown paths per address, before any credential is verified. */
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { createAddressKeys } from '../src/address.js'
+import { createAddressKeys, ipOf } from '../src/address.js'
 import { sha256 } from '../src/digest.js'
 import { isPreflight, isPublic, isWellKnownProbe } from '../src/exemptions.js'
 import { createLimiter } from '../src/limits.js'
@@ -46,21 +46,21 @@ const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, op
   fastify.decorate('chargeAddress', async (request, reply) => {
     if (charged.has(request)) return
     charged.add(request)
-    const reading = await limiter.take(addressKey(request.ip))
+    const reading = await limiter.take(addressKey(ipOf(request)))
     limiter.writeHeaders(reply, reading)
     // Of many failures at once each was let in by a look at an open bucket; the charge decides.
     if (reading.isExceeded) throw limiter.refusal(reading)
   })
 
   fastify.decorate('refuseLockedOut', (request, reply) => {
-    const reading = limiter.peek(addressKey(request.ip))
+    const reading = limiter.peek(addressKey(ipOf(request)))
     if (reading.remaining > 0) return
     limiter.writeHeaders(reply, reading)
     throw limiter.refusal(reading)
   })
 
   fastify.addHook('onRequest', (request, reply, done) => {
-    const reading = limiter.peek(addressKey(request.ip))
+    const reading = limiter.peek(addressKey(ipOf(request)))
     if (reading.remaining > 0 || isPublic(request) || isPreflight(request) || isWellKnownProbe(request)) return done()
     if (known !== undefined && isKnown(request, known, stillGood)) return done()
     limiter.writeHeaders(reply, reading)
@@ -73,7 +73,7 @@ function isKnown (request: FastifyRequest, known: KnownCredentials, stillGood: (
   const { key, token, malformed } = readCredentials(request.raw.rawHeaders)
   if (malformed !== undefined || (key === undefined && token === undefined)) return false
   const recalled = [key === undefined ? undefined : known.recall('key', sha256(key)), token === undefined ? undefined : known.recall('token', sha256(token))]
-  return recalled.every(verified => verified === undefined || (verified !== null && stillGood(verified.principal, request.ip)))
+  return recalled.every(verified => verified === undefined || (verified !== null && stillGood(verified.principal, ipOf(request))))
 }
 
 export default fp(preauthLimit, { name: 'mcp-preauth-limit', fastify: '5.x' })

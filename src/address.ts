@@ -1,7 +1,19 @@
 /** The name under which an address is counted. */
 import { isIP, isIPv4 } from 'node:net'
+import type { FastifyRequest } from 'fastify'
 import { normalizeIP } from '@fastify/rate-limit'
 import { bareAddress } from './principal/networks.js'
+
+const addresses = new WeakMap<FastifyRequest, string>()
+
+/** `request.ip`, asked for once: behind proxies Fastify works it out anew each time, for longer than a whole limiter takes. */
+export function ipOf (request: FastifyRequest): string {
+  const known = addresses.get(request)
+  if (known !== undefined) return known
+  const { ip } = request
+  addresses.set(request, ip)
+  return ip
+}
 
 /** Whoever has no address that can be read shares one bucket: garbage buys no fresh ones. */
 const unknownAddress = 'unknown'

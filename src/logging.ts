@@ -1,6 +1,7 @@
 /** What may stand in the log: one line a request, errors made safe to print, no credential anywhere. */
 import { type FastifyReply, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify'
 import { destination } from 'pino'
+import { ipOf } from './address.js'
 
 const mask = '[redacted]'
 /** A JWT or a part of one that starts at a segment, and this package's own API keys. */
@@ -150,10 +151,10 @@ export function loggerOptions ({ level = 'info', stream = standardOutput ??= new
 export class RequestLog extends LogController {
   override incomingRequest (request: FastifyRequest, reply: FastifyReply): void {
     const { raw } = reply
-    const onClose = (): void => { logRequest(request, reply, true) }
+    let isFinished = false
     // Not `once`, which wraps each listener: neither event comes twice.
-    raw.on('close', onClose)
-    raw.on('finish', () => { raw.off('close', onClose) })
+    raw.on('finish', () => { isFinished = true })
+    raw.on('close', () => { if (!isFinished) logRequest(request, reply, true) })
   }
 
   override requestCompleted (error: Error | null | undefined, request: FastifyRequest, reply: FastifyReply): void {
@@ -175,7 +176,7 @@ export function logRequest (request: FastifyRequest, reply: FastifyReply, cut = 
     path: pathOf(request.originalUrl),
     statusCode: reply.statusCode,
     ms: Math.round(reply.elapsedTime * 100) / 100,
-    ip: request.ip,
+    ip: ipOf(request),
     principal: request.principal?.id,
     code: request.refusal?.code,
     reason: request.refusal?.reason,

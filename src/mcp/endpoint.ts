@@ -26,8 +26,8 @@ export interface EndpointOptions {
 }
 
 export interface McpEndpoint {
-  /** Throws a refusal where the request can't be served. */
-  serve: (incoming: Incoming) => Promise<Reply>
+  /** Throws a refusal, or rejects with one, where the request can't be served. */
+  serve: (incoming: Incoming) => Reply | Promise<Reply>
   /** The open streams, so that they can be ended with their credential. */
   readonly streams: Streams
   close: () => Promise<void>
@@ -42,11 +42,11 @@ export function createEndpoint ({ catalog, eras = ['legacy', 'modern'], maxStrea
 
   return {
     streams,
-    async serve (incoming) {
+    serve (incoming) {
       const era = eraOf(incoming)
       if (!hasReadableMeta(incoming.body)) throw era === modern ? new EnvelopeError(badMeta) : new InvalidParamsError(badMeta)
       catalog.challenge(incoming.body, incoming.principal)
-      return await era.serve(incoming)
+      return era.serve(incoming)
     },
     async close () {
       streams.close()

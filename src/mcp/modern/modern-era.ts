@@ -31,12 +31,12 @@ export function createModernEra ({ catalog, streams, stateKey }: ModernOptions):
 
   return {
     name: 'modern',
-    async serve (incoming) {
+    serve (incoming) {
       if (incoming.method !== 'POST') throw new MethodNotAllowedError({ headers: { allow: 'POST' } })
       const { body, headers } = incoming
       switch (kindOf(body)) {
         case 'request':
-          return await serveRequest(body as RpcRequest, incoming)
+          return serveRequest(body as RpcRequest, incoming)
         case 'notification':
           checkNotification(body as RpcNotification, headers)
           return { status: 202 }
@@ -47,7 +47,7 @@ export function createModernEra ({ catalog, streams, stateKey }: ModernOptions):
     async close () { slots.close() }
   }
 
-  async function serveRequest (request: RpcRequest, incoming: Incoming): Promise<Reply> {
+  function serveRequest (request: RpcRequest, incoming: Incoming): Reply | Promise<Reply> {
     const envelope = openEnvelope(request, incoming.headers)
     const { method, params = {} } = request
     if (method === 'tools/call') {
@@ -72,17 +72,23 @@ export function createModernEra ({ catalog, streams, stateKey }: ModernOptions):
       if (name !== 'notifications/message' || audible(about.level, envelope)) await say(name, about)
     }
     exchange.notify = notify
-    try {
-      const prepared = asking.begin(request, exchange, envelope)
-      if (prepared !== undefined) await prepared
-      const taken = slots.take()
-      const slot = taken instanceof Promise ? await taken : taken
+    // What is at hand is not awaited: every promise on this path costs every call.
+    const begin = (slot: ModernSlot): Promise<Reply> => {
       slot.serve(request, exchange, outlet, clean => { slots.give(slot, clean) })
-    } catch (error) {
+      return outlet.reply
+    }
+    const fail = (error: unknown): never => {
       exchange.end()
       throw error
     }
-    return await outlet.reply
+    try {
+      const prepared = asking.begin(request, exchange, envelope)
+      if (prepared !== undefined) return prepared.then(() => slots.take()).then(begin).catch(fail)
+      const slot = slots.take()
+      return slot instanceof Promise ? slot.then(begin).catch(fail) : begin(slot)
+    } catch (error) {
+      return fail(error)
+    }
   }
 }
 

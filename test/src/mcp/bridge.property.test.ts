@@ -269,9 +269,9 @@ t.test('a message that is nearly right is answered at once, never by the deadlin
     const isObject = typeof one.params === 'object' && one.params !== null && !Array.isArray(one.params)
     const sent = inModern && isObject && one.params?._meta === undefined ? { ...one, params: { ...one.params, _meta: meta } } : message
     const headers: Record<string, string> = inModern ? { ...modern(String(one.method), isObject ? one.params : {}).headers, accept: 'application/json' } : { accept: 'application/json' }
-    const reply = endpoint.serve({
+    const reply = (async () => await endpoint.serve({
       method: 'POST', headers, body: sent, principal: caller.principal, open: () => new Exchange(caller, longMs), charge: async () => {}, onGone: () => {}
-    })
+    }))()
     const text = await reply.then(({ json }) => json ?? '', (error: unknown) => {
       if (isRefusal(error)) return error.code
       throw error
