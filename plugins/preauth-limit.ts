@@ -70,8 +70,8 @@ const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, op
 
 /** True where all that the request presents was found good a short while ago: a guess never was. */
 function isKnown (request: FastifyRequest, known: KnownCredentials, stillGood: (principal: Principal, address: string) => boolean): boolean {
-  const { key, token, malformed } = readCredentials(request.raw.rawHeaders)
-  if (malformed !== undefined || (key === undefined && token === undefined)) return false
+  const { key, token } = readCredentials(request.raw.rawHeaders)
+  if (key === undefined && token === undefined) return false
   const recalled = [key === undefined ? undefined : known.recall('key', sha256(key)), token === undefined ? undefined : known.recall('token', sha256(token))]
   return recalled.every(verified => verified === undefined || (verified !== null && stillGood(verified.principal, ipOf(request))))
 }

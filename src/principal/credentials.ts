@@ -2,11 +2,20 @@
 import type { Principal } from './principal.js'
 
 /** What was sent. At least one of the two, or why what was sent is no credential; nothing at all is neither. */
-export interface Presented {
+export type Presented = Credentials | Malformed
+
+interface Credentials {
   readonly key?: string
   readonly token?: string
-  /** For the log. The request is refused, whatever else it carries. */
-  readonly malformed?: string
+  readonly malformed?: never
+}
+
+/** The request is refused, and nothing else that it carries is looked at. */
+interface Malformed {
+  /** For the log. */
+  readonly malformed: string
+  readonly key?: never
+  readonly token?: never
 }
 
 /** A credential that proved good. */
@@ -32,7 +41,7 @@ export function isVerified (verdict: Verdict): verdict is Verified {
 /** Longer ones are refused unread. Node's own cap on all headers is 16 KiB. */
 export const maxCredentialLength = 8192
 
-const nothing: Presented = Object.freeze({})
+const nothing: Credentials = Object.freeze({})
 
 /**
  * Reads `x-api-key` and `authorization` from the raw header list: in `headers` Node drops a

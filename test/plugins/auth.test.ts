@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import auth, { type AuthOptions } from '../../plugins/auth.js'
+import { createKnownCredentials } from '../../src/principal/known.js'
 import { audience, claimsOf, fakeIssuer, sign, signingKey } from '../support/issuer.js'
 import { encode, forge, forgeClaims, inSeconds, otherTails, secret } from '../support/tokens.js'
 
@@ -39,6 +40,19 @@ t.test('a key and a token that are both good prove who the key names', async (t)
   const app = await authApp(t)
   const response = await app.inject({ url: '/private', headers: { 'x-api-key': key, authorization: `Bearer ${forge()}` } })
   t.match(response.json(), { method: 'api-key' })
+})
+
+t.test('a key and a token that were revoked open no route, also where they are known', async (t) => {
+  const known = createKnownCredentials({ ttlMs: 60_000 })
+  let revoked = ''
+  const app = await authApp(t, { ...both, known, isRevoked: ({ method }) => method === revoked })
+  const status = async (headers: Record<string, string>): Promise<number> => (await app.inject({ url: '/private', headers })).statusCode
+  const [byKey, byToken] = [{ 'x-api-key': key }, { authorization: `Bearer ${forge()}` }]
+  t.same([await status(byKey), await status(byToken)], [200, 200])
+  revoked = 'api-key'
+  t.same([await status(byKey), await status(byToken), await status({ ...byKey, ...byToken })], [401, 200, 401])
+  revoked = 'jwt'
+  t.same([await status(byKey), await status(byToken), await status({ ...byKey, ...byToken })], [200, 401, 401])
 })
 
 t.test("a proxy's Basic beside a key is ignored", async (t) => {

@@ -1,6 +1,7 @@
 /** Which addresses share a bucket. */
 import t from 'tap'
 import { createAddressKeys } from '../../src/address.js'
+import { heldBy } from '../support/heap.js'
 
 const same: Array<[string, string | undefined, string]> = [
   ['IPv4', '192.0.2.1', '192.0.2.1'],
@@ -40,4 +41,12 @@ t.test('more addresses than are remembered keep their names', async (t) => {
   const addressKey = createAddressKeys()
   for (let i = 0; i < 10_100; i++) addressKey(`2001:db8:${(i >> 8).toString(16)}:${(i & 255).toString(16)}::1`)
   t.equal(addressKey('2001:db8:0:1::1'), '2001:db8:0:1::')
+})
+
+t.test('however many addresses come, and however long, few are remembered', async (t) => {
+  const addressKey = createAddressKeys()
+  const zone = 'e'.repeat(2000)
+  const held = await heldBy(() => { for (let i = 0; i < 10_100; i++) addressKey(`fe80::1%${zone}${i}`) })
+  t.ok(held < 5, `holds ${held} MB`)
+  t.equal(addressKey('fe80::1'), 'fe80::')
 })

@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { createBucketStore } from '../../src/bucket-store.js'
+import { heldBy } from '../support/heap.js'
 
 t.test('a key gets exactly as many hits as its limit', async (t) => {
   const store = createBucketStore({ windowMs: 1000 })
@@ -50,6 +51,13 @@ t.test('long keys with the same beginning have buckets of their own', async (t) 
   store.take(beginning + 'a', 1, 1)
   t.equal(store.take(beginning + 'a', 1, 1).current, 2)
   t.equal(store.take(beginning + 'b', 1, 1).current, 1)
+})
+
+t.test('however long keys are, little is held of them', async (t) => {
+  const store = createBucketStore({ windowMs: 60_000 })
+  const held = await heldBy(() => { for (let i = 0; i < 4000; i++) store.take(Buffer.alloc(5000, `${i} `).toString(), 1, 1) })
+  t.ok(held < 5, `holds ${held} MB`)
+  t.equal(store.size(), 4000)
 })
 
 t.test('a million other keys push no locked key out of its lock, in bounded memory', async (t) => {

@@ -2,6 +2,7 @@
 import Fastify from 'fastify'
 import t from 'tap'
 import { createLimiter } from '../../src/limits.js'
+import { heldBy } from '../support/heap.js'
 
 t.test('a limiter lets exactly its maximum through at once', async (t) => {
   const limiter = await createLimiter({ policy: 'user', max: 7, windowMs: 60_000 })
@@ -31,6 +32,20 @@ t.test('a key can have a maximum of its own', async (t) => {
   t.match(await limiter.take('ada', 2, 3), { isExceeded: false, max: 3, remaining: 0 })
   t.match(await limiter.take('ada', 1, 3), { isExceeded: true, max: 3 })
   t.match(limiter.peek('ada', 3), { isExceeded: false, max: 3, remaining: 0 })
+})
+
+t.test('a key that used more than its maximum is now has nothing left', async (t) => {
+  const limiter = await createLimiter({ policy: 'user', max: 10, windowMs: 60_000 })
+  await limiter.take('ada', 8)
+  t.match(limiter.peek('ada', 3), { max: 3, remaining: 0 })
+  t.match(await limiter.take('ada', 2, 3), { isExceeded: true, remaining: 0 })
+})
+
+t.test('however many maximums come by, few counters are kept, and the count goes on', async (t) => {
+  const limiter = await createLimiter({ policy: 'user', max: 10, windowMs: 60_000 })
+  const held = await heldBy(async () => { for (let max = 1; max <= 5000; max++) await limiter.take('ada', 1, max) })
+  t.ok(held < 3, `holds ${held} MB`)
+  t.match(await limiter.take('ada', 1, 5000), { isExceeded: true })
 })
 
 t.test('the headers name the bucket in both vocabularies', async (t) => {

@@ -125,6 +125,7 @@ const served: Array<[string, ReturnType<typeof createEdge>, string | undefined, 
 for (const [what, edge, host, expected] of served) {
   t.test(`${what} is ${expected ? 'served' : 'refused'}`, async t => {
     t.equal(edge.servesHost(host), expected)
+    t.equal(edge.servesHost(host), expected, 'the second time, too')
   })
 }
 

@@ -105,6 +105,24 @@ t.test('a token in use is always known, however long', async (t) => {
   }
 })
 
+for (const [kind, presented] of [['key', { key: 'k' }], ['token', { token: 't' }]] as const) {
+  t.test(`a ${kind} that is good and revoked proves nobody, and is not remembered`, async (t) => {
+    const known = createKnownCredentials({ ttlMs: 60_000 })
+    known.remember = () => t.fail('a revoked credential is remembered')
+    const isRevoked = (): boolean => true
+    t.match(createAuthenticator({ verifyKey: () => byKey, verifyToken: () => byToken, isRevoked, known })(presented), { reason: /revoked/ })
+    t.match(createAuthenticator({ verifyKey: () => byKey, verifyToken: () => byToken, isRevoked })(presented), { reason: /revoked/ })
+  })
+
+  t.test(`a ${kind} that is known proves nobody once it was revoked`, async (t) => {
+    let isRevoked = false
+    const authenticate = createAuthenticator({ verifyKey: () => byKey, verifyToken: () => byToken, isRevoked: () => isRevoked, known: createKnownCredentials({ ttlMs: 60_000 }) })
+    t.match(authenticate(presented), { principal: {} })
+    isRevoked = true
+    t.match(authenticate(presented), { reason: /revoked/ })
+  })
+}
+
 t.test('what was refused is not remembered', async (t) => {
   const known = createKnownCredentials({ ttlMs: 60_000 })
   known.remember = () => t.fail('a refused credential is remembered')

@@ -133,6 +133,7 @@ t.test('what a key proved is still good until something about it is other', asyn
     ['another owner', [{ ...record, owner: 'user:bob' }], false],
     ['another role', [{ ...record, role: 'admin' }], false],
     ['fewer scopes', [{ ...record, scopes: ['a'] }], false],
+    ['as many scopes, of them another', [{ ...record, scopes: ['a', 'c'] }], false],
     ['held to another network', [{ ...record, cidrs: ['10.0.0.0/8'] }], false]
   ]
   for (const [what, records, good] of changes) {

@@ -1,6 +1,7 @@
 /** Which addresses are in which networks. */
 import t from 'tap'
 import { covers, createAddressReader, parseNetwork } from '../../../src/principal/networks.js'
+import { heldBy } from '../../support/heap.js'
 
 function isIn (address: string, ...networks: string[]): boolean {
   return covers(networks.map(parseNetwork).filter(network => network !== undefined), createAddressReader()(address))
@@ -51,4 +52,12 @@ t.test('an address is read alike the second time, and after any number of others
   for (let i = 0; i < 3000; i++) read(`10.0.${i >> 8}.${i & 255}`)
   t.ok(covers(networks, read('192.0.2.1')))
   t.notOk(covers(networks, read('10.0.0.1')))
+})
+
+t.test('however many addresses come, and however long, few are remembered', async t => {
+  const read = createAddressReader()
+  const zone = 'e'.repeat(10_000)
+  const held = await heldBy(() => { for (let i = 0; i < 2100; i++) read(`fe80::1%${zone}${i}`) })
+  t.ok(held < 5, `holds ${held} MB`)
+  t.not(read('fe80::1'), null)
 })
