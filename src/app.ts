@@ -27,6 +27,11 @@ import type { MintingOptions } from './tools/generate-token.js'
 import { builtInTools } from './tools/index.js'
 import { parseToolPolicies, ToolPolicyError, type ToolPolicies } from './tools/policies.js'
 
+// Each export carries what its plugin declares on Fastify's types into the package's: an import that nothing names is left out of them.
+export type { AuthOptions } from '../plugins/auth.js'
+export type { CorsOptions } from '../plugins/cors.js'
+export type { EnvOptions } from '../plugins/env.js'
+export type { ErrorsOptions } from '../plugins/errors.js'
 export type { CredentialWatch, Endpoint, McpOptions } from '../plugins/mcp.js'
 
 /** What the chain needs; nothing of it is read from the environment. Of `apiKeys`, `apiKeysFile`, `jwtSecret` and `oauth` one is needed. */

@@ -1,5 +1,6 @@
 /** The package's entry. */
 export { buildApp, mcpAuth, type AppOptions, type CredentialWatch, type Endpoint, type McpAuthOptions, type McpOptions } from './app.js'
+export type { AuthOptions, CorsOptions, EnvOptions, ErrorsOptions } from './app.js'
 export { ConfigError, loadConfig, type Config, type Problem } from './config.js'
 export { PublicToolError, isRefusal, refusals, type Refusal } from './errors.js'
 export { KeyStore, type KeyStoreOptions } from './principal/key-store.js'

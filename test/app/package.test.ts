@@ -84,10 +84,32 @@ await app.close()
 await service.close()
 `
 
+/** What somebody writes who knows of no plugin: what they put on requests, routes and the app is typed all the same. */
+const entry = `
+import { type AuthOptions, type EnvOptions, buildApp, mcpAuth } from '${manifest.name}'
+
+const auth: Pick<AuthOptions, 'apiKeys' | 'realm'> = { apiKeys: ['a-key-of-a-fresh-project'], realm: 'fresh' }
+const env: EnvOptions = { env: { API_KEYS: auth.apiKeys?.join() ?? '', LOG_LEVEL: 'silent' } }
+const app = await buildApp({ env: env.env ?? {} })
+app.get('/me', async ({ principal, rateLimitMax, refusal }) => [principal?.id, rateLimitMax, refusal?.code])
+app.get('/open', { config: { public: true, uncharged: true, cors: false } }, async (request, reply) => {
+  app.refuseLockedOut(request, reply)
+  await app.chargeAddress(request, reply)
+  await app.chargePrincipal(request, reply, 1)
+  return [app.config.PORT, await app.budgetOf(request), app.challengeFor({}), app.issuerProblems()]
+})
+app.mcp.removeTool('none')
+// @ts-expect-error: what nobody adds is not there
+app.nothing()
+await app.register(mcpAuth, { prefix: '/again', apiKeys: ['a-key-of-a-fresh-project'] })
+await app.close()
+`
+
 /** Packs a copy: other tests may be building or running the repository's own \`dist\` right now. */
 async function pack (folder: string): Promise<string> {
   const source = join(folder, 'source')
-  for (const path of ['src', 'plugins', 'docs', 'package.json', 'tsconfig.json', 'tsconfig.build.json', '.env.example', 'README.md', 'LICENSE', 'CHANGELOG.md', 'SECURITY.md']) {
+  const packed = manifest.files.filter(path => !path.includes('dist'))
+  for (const path of ['src', 'plugins', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'README.md', 'LICENSE', ...packed]) {
     try {
       cpSync(join(root, path), join(source, path), { recursive: true })
     } catch (error) {
