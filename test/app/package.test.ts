@@ -160,6 +160,13 @@ t.test('the package works in a fresh project', { timeout: 110_000 }, async t => 
     t.equal(stdout, '')
   })
 
+  t.test('what the plugins add is typed for who imports the package alone', async t => {
+    writeFileSync(join(project, 'entry.ts'), entry)
+    writeFileSync(join(project, 'tsconfig.entry.json'), JSON.stringify({ extends: './tsconfig.json', compilerOptions: { noEmit: true, skipLibCheck: true }, include: ['entry.ts'] }))
+    const { stdout } = await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', join(project, 'tsconfig.entry.json')]).catch((error: { stdout: string }) => error)
+    t.equal(stdout, '')
+  })
+
   t.test('both ways of registering it work beside the host\'s own routes', async t => {
     const { stdout } = await run(process.execPath, ['out/main.js'], { cwd: project })
     t.same(JSON.parse(stdout), { misspelt: ['apiKey'], public: 'public', all: ['2', '2', 401], each: ['2', 401], health: 'ok', service: '2' })
