@@ -13,10 +13,11 @@ import type { Reply } from '../src/mcp/outlet.js'
 import { requireWhole } from '../src/mcp/shelf.js'
 import type { SessionsOptions } from '../src/mcp/legacy/sessions.js'
 import type { ToolPolicies } from '../src/tools/policies.js'
+import { whenRuleFails } from '../src/principal/policy.js'
 import type { Principal } from '../src/principal/principal.js'
 import type { Prompt } from '../src/tools/prompt.js'
 import type { Resource } from '../src/tools/resource.js'
-import type { Budget, Tool } from '../src/tools/tool.js'
+import type { Budget, Item, Tool } from '../src/tools/tool.js'
 import { version } from '../src/version.js'
 
 declare module 'fastify' {
@@ -107,7 +108,11 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     }
   }
   const place: Place = { fastify, overFor, requestTimeoutMs, deadlines }
-  const operations = operationsOf(catalog)
+  const watchRule = ({ name, access }: Item): void => {
+    whenRuleFails(access, error => { fastify.log.error({ err: error, item: name }, 'an access rule failed, which counts as no; told once') })
+  }
+  for (const item of [...tools, ...resources, ...prompts]) watchRule(item)
+  const operations = operationsOf(catalog, watchRule)
   fastify.decorate('mcp', operations)
   onEndpoint?.(operations)
   for (const watch of watches) {
@@ -204,11 +209,11 @@ class Call implements Incoming, Caller {
   }
 }
 
-function operationsOf ({ tools, resources, prompts, changes }: Catalog): Endpoint {
+function operationsOf ({ tools, resources, prompts, changes }: Catalog, watchRule: (item: Item) => void): Endpoint {
   return {
-    addTool: tool => { tools.put(tool); changes.publish({ kind: 'tools' }) },
-    addResource: resource => { resources.put(resource); changes.publish({ kind: 'resources' }) },
-    addPrompt: prompt => { prompts.put(prompt); changes.publish({ kind: 'prompts' }) },
+    addTool: tool => { tools.put(tool); watchRule(tool); changes.publish({ kind: 'tools' }) },
+    addResource: resource => { resources.put(resource); watchRule(resource); changes.publish({ kind: 'resources' }) },
+    addPrompt: prompt => { prompts.put(prompt); watchRule(prompt); changes.publish({ kind: 'prompts' }) },
     removeTool: name => tools.remove(name) && changes.publish({ kind: 'tools' }),
     removeResource: uri => resources.remove(uri) && changes.publish({ kind: 'resources' }),
     removePrompt: name => prompts.remove(name) && changes.publish({ kind: 'prompts' }),

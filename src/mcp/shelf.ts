@@ -1,4 +1,5 @@
 /** Named items with access rules: who sees which, in a prepared form. */
+import { types } from 'node:util'
 import { InsufficientScopeError, type Refusal } from '../errors.js'
 import { mayUse } from '../principal/policy.js'
 import { freezePrincipal, type Principal } from '../principal/principal.js'
@@ -29,11 +30,12 @@ export class Shelf<T extends Item, S extends Shelved<T>> {
     return this.#items.size
   }
 
-  /** Throws where the key is taken, or a limit of the item is none. */
+  /** Throws where the key is taken, a limit of the item is none, or its rule could not answer at once. */
   add (key: string, shelved: S): void {
     if (this.#items.has(key)) throw new TypeError(`${key} is defined twice`)
-    const { cost, deadlineMs } = shelved.item
+    const { cost, deadlineMs, access } = shelved.item
     requireWhole(key, { cost, deadlineMs })
+    if (types.isAsyncFunction(access?.allow)) throw new TypeError(`${key}: access.allow answers at once; an async function only promises to`)
     this.#items.set(key, shelved)
     const sorted = [...this.#items].sort(([a], [b]) => a < b ? -1 : 1)
     this.#items.clear()

@@ -7,7 +7,7 @@ export interface AccessRule {
   readonly roles?: readonly Role[]
   /** All of these scopes; a caller's `files:*` covers `files:read`. */
   readonly scopes?: readonly string[]
-  /** The last word, synchronous. A throw counts as no. */
+  /** The last word, synchronous: what throws, or returns no boolean (a promise is none), counts as no. */
   readonly allow?: (principal: Principal) => boolean
   /**
    * What a caller without the right meets: `hide` (default) makes the item unknown, `challenge`
@@ -24,10 +24,25 @@ export function mayUse (principal: Principal, rule: AccessRule | undefined): boo
   if (rule.scopes !== undefined && !rule.scopes.every(scope => holdsScope(principal.scopes, scope))) return false
   if (rule.allow === undefined) return true
   try {
-    return rule.allow(principal) === true
-  } catch {
+    const verdict: unknown = rule.allow(principal)
+    if (typeof verdict === 'boolean') return verdict
+    // Nobody waits for a promise here: its rejection would end the process.
+    Promise.resolve(verdict).catch(() => {})
+    throw new TypeError('The rule returned no boolean')
+  } catch (error) {
+    const tell = listeners.get(rule.allow)
+    listeners.delete(rule.allow)
+    tell?.(error)
     return false
   }
+}
+
+/** By the function: a policy makes another rule of the same one. */
+const listeners = new WeakMap<NonNullable<AccessRule['allow']>, (error: unknown) => void>()
+
+/** Calls `listener` the first time that `allow` of the rule throws or returns no boolean. The last listener counts. */
+export function whenRuleFails (rule: AccessRule | undefined, listener: (error: unknown) => void): void {
+  if (rule?.allow !== undefined) listeners.set(rule.allow, listener)
 }
 
 /** True where one of `held` is `wanted` or a wildcard above it: `a:*` covers `a:b` and `a:b:c`, not `a`. */

@@ -5,13 +5,14 @@ import mcp, { type McpOptions } from '../../plugins/mcp.js'
 import type { Principal } from '../../src/principal/principal.js'
 import { defineTool } from '../../src/tools/tool.js'
 import { principalOf } from '../support/exchange.js'
+import { logSink } from '../support/log-sink.js'
 import { callOf, eventsOf, listening, modern, post, rpc } from '../support/service.js'
 
 const tool = (name: string) => defineTool({ name, handler: () => `${name} was here` })
 
 /** A host that authenticates in its own way: whoever names itself is believed. */
-async function build (t: Test, options: McpOptions = {}): Promise<FastifyInstance> {
-  const app = Fastify()
+async function build (t: Test, options: McpOptions = {}, stream = logSink()): Promise<FastifyInstance> {
+  const app = Fastify({ logger: { stream } })
   t.teardown(() => app.close())
   app.decorateRequest('principal', null)
   app.addHook('onRequest', async request => {
@@ -59,6 +60,27 @@ for (const limit of [
 t.test('a resource and a prompt with a limit that is none stop the boot', async t => {
   await t.rejects(build(t, { resources: [{ name: 'r', uri: 'x://r', cost: 0, read: () => '' }] }), { message: /cost/ })
   await t.rejects(build(t, { prompts: [{ name: 'p', deadlineMs: -1, handler: () => '' }] }), { message: /deadlineMs/ })
+})
+
+t.test('a rule that only promises an answer stops the boot, and is not added later', async t => {
+  const allow = (async () => true) as unknown as () => boolean
+  const access = { allow }
+  await t.rejects(build(t, { tools: [{ ...tool('x'), access }] }), { message: /^x: access\.allow answers at once/ })
+  await t.rejects(build(t, { resources: [{ name: 'r', uri: 'x://r', access, read: () => '' }] }), { message: /^x:\/\/r: access\.allow/ })
+  await t.rejects(build(t, { prompts: [{ name: 'p', access, handler: () => '' }] }), { message: /^p: access\.allow/ })
+  const app = await build(t)
+  t.throws(() => { app.mcp.addTool({ ...tool('x'), access }) }, { message: /at once/ })
+  t.same(namesIn(await post(app, rpc('tools/list'), ada)), [])
+})
+
+t.test('a rule that fails hides its tool from everybody, and the log says why, once', async t => {
+  const logStream = logSink()
+  const allow = (): boolean => { throw new Error('the database is away') }
+  const later = (() => Promise.reject(new Error('far away'))) as unknown as () => boolean
+  const app = await build(t, { tools: [tool('a'), { ...tool('b'), access: { allow } }], toolPolicies: { tools: { b: { access: { scopes: [] } } } } }, logStream)
+  app.mcp.addTool({ ...tool('c'), access: { allow: later } })
+  for (let i = 0; i < 2; i++) t.same(namesIn(await post(app, rpc('tools/list'), ada)), ['a'])
+  t.match(logStream.lines().filter(({ level }) => level === 50), [{ item: 'b', err: { message: 'the database is away' } }, { item: 'c', err: { message: 'The rule returned no boolean' } }])
 })
 
 t.test('a tool is called as often as its rate says, by each caller', async t => {
