@@ -1,6 +1,6 @@
 /** Verifies what a request presents and puts its caller on `request.principal`. */
 import fastifyJwt from '@fastify/jwt'
-import Fastify, { type FastifyPluginAsync, type FastifyReply, type FastifyRequest } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyReply, type FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ipOf } from '../src/address.js'
 import { UnauthenticatedError } from '../src/errors.js'
@@ -10,7 +10,7 @@ import { createAuthenticator, nothingPresented } from '../src/principal/authenti
 import { type ChallengeOptions, type ChallengeParameters, createChallenge } from '../src/principal/challenge.js'
 import type { ClaimRules } from '../src/principal/claims.js'
 import { isVerified, readCredentials, type Rejected, type Verdict } from '../src/principal/credentials.js'
-import { createIssuerVerifier, type IssuerOptions } from '../src/principal/issuer.js'
+import { createIssuerVerifier, type IssuerOptions, type IssuerVerifier } from '../src/principal/issuer.js'
 import { createTokenVerifier, kidOf, type TokenSecret } from '../src/principal/jwt.js'
 import type { KeyRing } from '../src/principal/key-ring.js'
 import type { KnownCredentials } from '../src/principal/known.js'
@@ -27,7 +27,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** The `WWW-Authenticate` header for a refusal of this scope. */
     challengeFor: (parameters: ChallengeParameters) => string
-    /** What an operator should know about the identity provider; empty while all is well, or there is none. */
+    /** What stands in the way of judging the identity provider's tokens; empty where there is no provider. */
     issuerProblems: () => readonly string[]
   }
 }
@@ -61,7 +61,7 @@ export interface AuthOptions {
 const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], keyRing, jwt, oauth, challenge, known, isRevoked, realm = 'mcp' }) => {
   if (apiKeys.length === 0 && keyRing === undefined && jwt === undefined && oauth === undefined) throw new Error('Authentication needs `apiKeys`, `keyRing`, `jwt` or `oauth`: without them nobody could get in')
   const challengeFor = createChallenge({ ...challenge, realm })
-  const issuer = oauth === undefined ? undefined : createIssuerVerifier(oauth)
+  const issuer = oauth === undefined ? undefined : watchedIssuer(fastify, oauth)
   const authenticate = createAuthenticator({
     verifyKey: createKeyJudge(apiKeys, keyRing),
     verifyToken: routeTokens(jwt === undefined ? undefined : await tokenVerifier(jwt), issuer),
@@ -107,6 +107,20 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], ke
     if (outcome instanceof Promise) outcome.then(verdict => { apply(verdict, request, reply, done) }, done)
     else apply(outcome, request, reply, done)
   })
+}
+
+/** Its keys are fetched once the server listens, which waits for nothing; a host that never listens fetches them at the first token. */
+function watchedIssuer (fastify: FastifyInstance, oauth: IssuerOptions): IssuerVerifier {
+  const onTurn = (why: string | undefined): void => {
+    const { issuer } = oauth
+    if (why === undefined) fastify.log.info({ issuer }, "the identity provider's keys can be had again")
+    else fastify.log.error({ issuer, reason: why }, "the identity provider's keys can not be had")
+  }
+  const verifier = createIssuerVerifier({ ...oauth, cache: { onTurn, ...oauth.cache } })
+  let stop = (): void => {}
+  fastify.addHook('onListen', async () => { stop = verifier.begin() })
+  fastify.addHook('onClose', async () => { stop() })
+  return verifier
 }
 
 async function tokenVerifier ({ secret, previousSecrets = [], ...rules }: TokenOptions): Promise<(token: string) => Verdict> {

@@ -30,7 +30,9 @@ export interface IssuerVerifier {
   readonly issuer: string
   /** Rejects with an `UnavailableError` where only the provider could tell, and it is away. */
   verify: (token: string) => Promise<Verdict>
-  /** What an operator should know; empty while all is well. */
+  /** Fetches its keys ahead, and goes on while there are none. Returns how to end that. */
+  begin: () => () => void
+  /** What stands in the way of judging its tokens. */
   problems: () => readonly string[]
 }
 
@@ -73,6 +75,7 @@ export function createIssuerVerifier (options: IssuerOptions): IssuerVerifier {
       }
     },
 
+    begin: keys.begin,
     problems: keys.problems
   }
 }

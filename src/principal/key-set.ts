@@ -14,6 +14,8 @@ export interface KeySetOptions {
   readonly maxAgeMs?: number
   /** Milliseconds between tries while the provider is away. Default 3,000. */
   readonly retryMs?: number
+  /** Told why, when fetching begins to fail, and `undefined` when it works again; not of each failure between. */
+  readonly onTurn?: ((why: string | undefined) => void) | undefined
 }
 
 export interface KeySet {
@@ -22,7 +24,12 @@ export interface KeySet {
    * algorithm. Rejects with an `UnavailableError` where only the provider could tell, and it is away.
    */
   find: (header: JWTHeaderParameters) => Promise<CryptoKey | undefined>
-  /** What an operator should know; empty while all is well. */
+  /**
+   * Fetches the set before anybody asks, and again and again while there is none: who is not ready
+   * for want of keys is sent no tokens that could bring them. Returns how to end that.
+   */
+  begin: () => () => void
+  /** What stands in the way of judging tokens: that there never was a set. With an old one, known keys are good as ever. */
   problems: () => readonly string[]
 }
 
@@ -32,7 +39,7 @@ interface Loaded {
   readonly loadedAt: number
 }
 
-export function createKeySet ({ load, timeoutMs = 2000, cooldownMs = 10_000, maxAgeMs = 600_000, retryMs = 3000 }: KeySetOptions): KeySet {
+export function createKeySet ({ load, timeoutMs = 2000, cooldownMs = 10_000, maxAgeMs = 600_000, retryMs = 3000, onTurn = () => {} }: KeySetOptions): KeySet {
   let loaded: Loaded | undefined
   /** Of the last fetch, where it failed. */
   let failure: { readonly at: number, readonly why: string } | undefined
@@ -49,9 +56,12 @@ export function createKeySet ({ load, timeoutMs = 2000, cooldownMs = 10_000, max
   async function attempt (): Promise<void> {
     try {
       loaded = readSet(await load(AbortSignal.timeout(timeoutMs)))
+      if (failure !== undefined) onTurn(undefined)
       failure = undefined
     } catch (error) {
-      failure = { at: performance.now(), why: error instanceof ProviderError ? error.message : 'its key set is not valid' }
+      const why = error instanceof ProviderError ? error.message : 'its key set is not valid'
+      if (failure === undefined) onTurn(why)
+      failure = { at: performance.now(), why }
     }
   }
 
@@ -94,7 +104,21 @@ export function createKeySet ({ load, timeoutMs = 2000, cooldownMs = 10_000, max
       return await pick(loaded, header)
     },
 
-    problems: () => failure === undefined ? [] : [`the identity provider's keys can not be had: ${failure.why}`]
+    begin () {
+      let timer: NodeJS.Timeout | undefined
+      let isOver = false
+      const tryOn = async (): Promise<void> => {
+        if (loaded === undefined && waitMs() <= 0) await refetch()
+        if (loaded === undefined && !isOver) timer = setTimeout(tryOn, Math.max(1, waitMs())).unref()
+      }
+      tryOn()
+      return () => {
+        isOver = true
+        clearTimeout(timer)
+      }
+    },
+
+    problems: () => failure === undefined || loaded !== undefined ? [] : [`the identity provider's keys can not be had: ${failure.why}`]
   }
 }
 

@@ -230,6 +230,32 @@ t.test('while the provider is away, known keys are good and nobody pays for the 
   t.equal((await post(app, whoami, {})).status, 401, 'the one try of this address is still there')
 })
 
+t.test('a stranger can not make the server unready while the provider is away, nor does it stay unready after', async (t) => {
+  const fake = await fakeIssuer(t, key)
+  const logStream = logSink()
+  const app = await resourceServer(t, fake.issuer, { env: { API_KEYS: adaKey }, logStream })
+  t.equal((await post(app, whoami, bearer(await sign(key, claimsOf(fake.issuer))))).status, 200)
+  await fake.stop()
+  for (let i = 0; i < 2; i++) t.equal((await post(app, whoami, bearer(await sign(otherKey, claimsOf(fake.issuer))))).status, 503)
+  t.equal((await app.inject('/ready')).statusCode, 200)
+  t.match(logStream.lines().filter(({ level }) => level === 50), [{ reason: 'it can not be reached', issuer: fake.issuer }], 'the operator hears of it, once')
+})
+
+t.test('a server that begins while the provider is away is not ready until it is back, and needs no token for that', { timeout: 20_000 }, async (t) => {
+  const fake = await fakeIssuer(t, key)
+  await fake.stop()
+  const logStream = logSink()
+  const app = await resourceServer(t, fake.issuer, { logStream })
+  const url = await listening(app)
+  const ready = async (): Promise<number> => (await fetch(`${url}/ready`)).status
+  const turns = (status: number) => async (): Promise<void> => { while (await ready() !== status) await new Promise(resolve => setTimeout(resolve, 20)) }
+  await turns(503)()
+  await fake.start()
+  await turns(200)()
+  t.equal((await post(app, whoami, bearer(await sign(key, claimsOf(fake.issuer))))).status, 200)
+  t.match(logStream.lines().filter(({ issuer }) => issuer === fake.issuer).map(({ level }) => level), [50, 30])
+})
+
 t.test('a provider that hangs is given up within three seconds', async (t) => {
   const fake = await fakeIssuer(t)
   fake.answer('/.well-known/openid-configuration', () => {})

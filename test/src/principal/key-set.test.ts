@@ -2,7 +2,7 @@
 import type { CryptoKey, JWTHeaderParameters } from 'jose'
 import t, { type Test } from 'tap'
 import { UnavailableError, type Refusal } from '../../../src/errors.js'
-import { createKeySet, type KeySet } from '../../../src/principal/key-set.js'
+import { createKeySet, type KeySet, type KeySetOptions } from '../../../src/principal/key-set.js'
 import { ProviderError } from '../../../src/principal/remote-json.js'
 import { signingKey } from '../../support/issuer.js'
 
@@ -21,11 +21,12 @@ interface Stage extends KeySet {
 }
 
 /** Cool-down 10 s, age 600 s, retries after 3 s, as by default; the clock stands still between the lines. */
-function stage (t: Test, document: unknown): Stage {
+function stage (t: Test, document: unknown, options: Partial<KeySetOptions> = {}): Stage {
   let time = Math.ceil(performance.now())
   t.intercept(performance, 'now', { value: () => time })
   let fetches = 0
   const keys = createKeySet({
+    ...options,
     load: async () => {
       fetches++
       if (document instanceof Error) throw document
@@ -46,6 +47,11 @@ const outcomeOf = (key: CryptoKey | undefined): 'key' | 'none' => key === undefi
 function refusalOf (error: unknown): 'unavailable' {
   if (error instanceof UnavailableError) return 'unavailable'
   throw error
+}
+
+/** Once `isSo`. */
+async function once (isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise(resolve => setTimeout(resolve, 1))
 }
 
 const away = new ProviderError('it can not be reached')
@@ -127,7 +133,49 @@ t.test('a known key stays good while the provider is away, however long', async 
     keys.pass(3_600_000)
     t.equal(await keys.outcome('first'), 'key')
   }
+  t.same(keys.problems(), [], 'nor does that stand in the way of callers')
+})
+
+t.test('it is told when the provider goes and when it is back, and nothing in between', async (t) => {
+  const turns: Array<string | undefined> = []
+  const keys = stage(t, jwks(first), { onTurn: why => { turns.push(why) } })
+  await keys.outcome('first')
+  t.same(turns, [])
+  keys.serve(away)
+  for (let i = 0; i < 3; i++) {
+    keys.pass(600_000)
+    await keys.outcome('unknown')
+  }
+  keys.serve(jwks(first))
+  keys.pass(3000)
+  await keys.outcome('unknown')
+  t.same(turns, ['it can not be reached', undefined])
+})
+
+t.test('without a set it is asked for until there is one, and nobody has to come with a token', { timeout: 10_000 }, async (t) => {
+  let fetches = 0
+  const keys = createKeySet({
+    retryMs: 20,
+    load: async () => {
+      if (++fetches < 3) throw away
+      return jwks(first)
+    }
+  })
+  t.teardown(keys.begin())
+  await once(() => fetches === 1)
   t.match(keys.problems(), [/it can not be reached/])
+  await once(() => keys.problems().length === 0)
+  await new Promise(resolve => setTimeout(resolve, 60))
+  t.equal(fetches, 3, 'and not once there is one')
+  t.ok(await keys.find(header('first')))
+})
+
+t.test('who no longer wants the set asks no more', { timeout: 10_000 }, async (t) => {
+  let fetches = 0
+  const keys = createKeySet({ retryMs: 10, load: async () => { fetches++; throw away } })
+  keys.begin()()
+  await new Promise(resolve => setTimeout(resolve, 60))
+  t.equal(fetches, 1)
 })
 
 t.test('nobody with a known key waits for a provider that is known to be away', async (t) => {
