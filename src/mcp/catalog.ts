@@ -65,9 +65,9 @@ export class Catalog {
 
   /**
    * Throws the challenge that stands before what a request names. Asked before a reply begins:
-   * a stream has no status left to say 403 with.
+   * a stream has no status left to say 403 with. `forgets` as for `denialOf`.
    */
-  challenge (body: unknown, principal: Principal): void {
+  challenge (body: unknown, principal: Principal, forgets: boolean): void {
     if (!isRecord(body) || !isRecord(body.params)) return
     const { name, uri } = body.params
     const item = body.method === 'tools/call' && typeof name === 'string'
@@ -76,7 +76,7 @@ export class Catalog {
         ? this.prompts.get(name)?.item
         : body.method === 'resources/read' && typeof uri === 'string' ? this.resources.find(uri)?.item : undefined
     if (item?.access?.denied !== 'challenge') return
-    const denial = denialOf(principal, item)
+    const denial = denialOf(principal, item, forgets)
     if (typeof denial === 'object') throw denial
   }
 

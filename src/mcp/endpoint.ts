@@ -45,7 +45,8 @@ export function createEndpoint ({ catalog, eras = ['legacy', 'modern'], maxStrea
     serve (incoming) {
       const era = eraOf(incoming)
       if (!hasReadableMeta(incoming.body)) throw era === modern ? new EnvelopeError(badMeta) : new InvalidParamsError(badMeta)
-      catalog.challenge(incoming.body, incoming.principal)
+      // Clients of 2026-07-28 add what a challenge names to what they hold; those before replace it, so that it names both.
+      catalog.challenge(incoming.body, incoming.principal, era === legacy)
       return era.serve(incoming)
     },
     async close () {

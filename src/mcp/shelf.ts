@@ -102,11 +102,15 @@ export function seenBy (principal: Principal, item: Item): boolean {
   return denialOf(principal, item) !== 'hide'
 }
 
+/** Proxies allow four or eight KiB for all headers of an answer. */
+const maxScopeLength = 2048
+
 /**
  * What stands in the way of `principal`: `undefined` nothing, a refusal where the caller can go
- * to its identity provider for more scopes, otherwise what the item says.
+ * to its identity provider for more scopes, otherwise what the item says. `forgets`: it will ask
+ * for what the refusal names and for nothing that it held before.
  */
-export function denialOf (principal: Principal, item: Item): 'hide' | 'error' | Refusal | undefined {
+export function denialOf (principal: Principal, item: Item, forgets = false): 'hide' | 'error' | Refusal | undefined {
   if (mayUse(principal, item.access)) return undefined
   const denied = item.access?.denied ?? 'hide'
   if (denied !== 'challenge') return denied
@@ -114,8 +118,13 @@ export function denialOf (principal: Principal, item: Item): 'hide' | 'error' | 
   // Where more scopes would not help, a challenge would send the caller round in circles.
   const withScopes = freezePrincipal({ ...principal, scopes: [...principal.scopes, ...scopes] })
   if (principal.issuer === undefined || !mayUse(withScopes, item.access)) return 'hide'
-  // What this needs and no more (RFC 6750 §3.1): clients add it to what they hold.
-  return new InsufficientScopeError({ reason: `${item.name} needs more`, data: { scope: scopes.join(' ') } })
+  return new InsufficientScopeError({ reason: `${item.name} needs more`, data: { scope: scopeToAskFor(scopes, forgets ? principal.scopes : []) } })
+}
+
+/** `offline_access` is left out: whether to ask for it is for the client to decide. */
+function scopeToAskFor (needed: readonly string[], held: readonly string[]): string {
+  const scope = [...new Set([...held.filter(one => one !== 'offline_access'), ...needed])].join(' ')
+  return scope.length > maxScopeLength ? needed.join(' ') : scope
 }
 
 /** Throws on a limit that is no whole number from 1: it would let every call pass, or fail each of them. */

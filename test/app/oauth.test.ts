@@ -86,31 +86,41 @@ for (const [what, connect] of [
   })
 }
 
-t.test('a client steps up when a tool needs a scope more', async (t) => {
-  const { provider, app } = await both(t, {}, { env: { OAUTH_SCOPES: 'mcp:tools' } })
-  const proxy = await proxyTo(app) as never
-  const memory = new OAuthMemory({ client_id: registered.client_id })
-  const connect = async (): Promise<{ client: Client, transport: StreamableHTTPClientTransport }> => {
+const readFile = defineTool({ ...writeFile, name: 'read-file', access: { scopes: ['files:read'], denied: 'challenge' } })
+
+for (const [what, connectTo] of [
+  ['of the 2025 revisions', async (authProvider: OAuthMemory, fetch: never) => {
     const client = new Client({ name: 'tests', version: '1' })
-    const transport = new StreamableHTTPClientTransport(new URL(resource), { authProvider: memory, fetch: proxy })
+    const transport = new StreamableHTTPClientTransport(new URL(resource), { authProvider, fetch })
+    return { client, connected: client.connect(transport as never), finish: async (back: URL) => { await transport.finishAuth(back.searchParams.get('code') ?? '') } }
+  }],
+  ['of 2026-07-28', async (authProvider: OAuthMemory, fetch: never) => {
+    const client = new ModernClient({ name: 'tests', version: '1' }, { versionNegotiation: { mode: 'auto' } })
+    const transport = new ModernTransport(new URL(resource), { authProvider: authProvider as never, fetch })
+    return { client, connected: client.connect(transport), finish: async (back: URL) => { await transport.finishAuth(back.searchParams) } }
+  }]
+] as const) {
+  t.test(`a client ${what} steps up once for each scope that a tool needs, and keeps those that it has`, { timeout: 30_000 }, async (t) => {
+    const { provider, app } = await both(t, {}, { env: { OAUTH_SCOPES: 'mcp:tools' }, tools: [writeFile, readFile] })
+    const proxy = await proxyTo(app) as never
+    const memory = new OAuthMemory({ client_id: registered.client_id })
+    const consent = async (): Promise<URL> => await provider.consent(memory.redirects.at(-1) ?? new URL(resource))
+    const stranger = await connectTo(memory, proxy)
+    t.ok(isUnauthorized(await thrownBy(stranger.connected)))
+    await stranger.finish(await consent())
+    const { client, connected, finish } = await connectTo(memory, proxy)
+    await connected
     t.teardown(() => client.close())
-    await client.connect(transport as never).catch(async error => {
-      if (!isUnauthorized(error)) throw error
-      await finish(transport)
-    })
-    return { client, transport }
-  }
-  const finish = async (transport: StreamableHTTPClientTransport): Promise<void> => {
-    const back = await provider.consent(memory.redirects.at(-1) ?? new URL(resource))
-    await transport.finishAuth(back.searchParams.get('code') ?? '')
-  }
-  await connect()
-  const { client, transport } = await connect()
-  t.ok(isUnauthorized(await thrownBy(client.callTool({ name: 'write-file', arguments: {} }))))
-  t.match(memory.redirects.at(-1)?.searchParams.get('scope'), /\bfiles:write\b/)
-  await finish(transport)
-  t.match(await client.callTool({ name: 'write-file', arguments: {} }), { content: [{ text: 'written by oauth:ada' }] })
-})
+    for (const name of ['write-file', 'read-file']) {
+      t.ok(isUnauthorized(await thrownBy(client.callTool({ name, arguments: {} }))), `${name} asks for more`)
+      await finish(await consent())
+      t.match(await client.callTool({ name, arguments: {} }), { content: [{ text: 'written by oauth:ada' }] })
+    }
+    for (const name of ['write-file', 'read-file']) await client.callTool({ name, arguments: {} })
+    t.equal(memory.redirects.length, 3)
+    t.match(memory.redirects.at(-1)?.searchParams.get('scope')?.split(' ').sort(), ['files:read', 'files:write', 'mcp:tools'])
+  })
+}
 
 t.test('the metadata is told to everybody, from the settings alone', async (t) => {
   const app = await resourceServer(t, 'https://id.example.com/')
@@ -307,12 +317,24 @@ t.test('a tool that asks for a scope is listed, and challenges who comes with a 
   const { provider, app } = await both(t)
   const token = bearer(await provider.token(resource))
   t.match((await post(app, rpc('tools/list'), token)).body.result.tools, [{ name: 'whoami' }, { name: 'write-file' }])
-  for (const { headers, payload } of [{ headers: {}, payload: callOf('write-file', {}, 7) }, modern('tools/call', { name: 'write-file' }, 7)]) {
+  for (const { headers, payload, scope } of [
+    // Its client asks for what it is told alone.
+    { headers: {}, payload: callOf('write-file', {}, 7), scope: 'mcp:tools files:write' },
+    { ...modern('tools/call', { name: 'write-file' }, 7), scope: 'files:write' }
+  ]) {
     const answer = await post(app, payload, { ...token, ...headers })
-    t.match(answer, { status: 403, body: { id: 7, error: { data: { code: 'MCP_ERR_INSUFFICIENT_SCOPE', scope: 'files:write' } } } })
-    t.equal(answer.headers['www-authenticate'], `Bearer realm="mcp", error="insufficient_scope", scope="files:write", resource_metadata="${metadataUrl}"`)
+    t.match(answer, { status: 403, body: { id: 7, error: { data: { code: 'MCP_ERR_INSUFFICIENT_SCOPE', scope } } } })
+    t.equal(answer.headers['www-authenticate'], `Bearer realm="mcp", error="insufficient_scope", scope="${scope}", resource_metadata="${metadataUrl}"`)
   }
   t.match(await post(app, callOf('write-file'), bearer(await provider.token(resource, 'files:write'))), { status: 200, body: { result: { content: [{ text: 'written by oauth:machine' }] } } })
+})
+
+t.test('a challenge repeats no scope that only the client decides on, and none where they would fill the headers', async (t) => {
+  const fake = await fakeIssuer(t, key)
+  const app = await resourceServer(t, fake.issuer)
+  const scopeFor = async (scope: string): Promise<unknown> => (await post(app, callOf('write-file'), bearer(await sign(key, claimsOf(fake.issuer, { scope }))))).body.error.data.scope
+  t.equal(await scopeFor('openid offline_access a:*'), 'openid a:* files:write')
+  t.equal(await scopeFor(Array.from({ length: 300 }, (_, i) => `scope:${i}`).join(' ')), 'files:write')
 })
 
 t.test('a tool that no scope would open is hidden from who has no other right to it', async (t) => {
