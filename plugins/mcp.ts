@@ -119,7 +119,9 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     const stop = watch.onChange(() => {
       const isOver = (principal: Principal): boolean => !isGood(watch, principal)
       endpoint.streams.endWhere(isOver)
-      endCalls(fastify, deadlines, isOver)
+      endCalls(fastify, deadlines, call => call.isStreaming && isOver(call.caller.principal))
+      // A moment later: who revokes itself is to hear that it is done.
+      setTimeout(() => { endCalls(fastify, deadlines, call => isOver(call.caller.principal)) }, revokerGraceMs).unref()
     })
     fastify.addHook('onClose', async () => { stop() })
   }
@@ -221,10 +223,12 @@ function operationsOf ({ tools, resources, prompts, changes }: Catalog, watchRul
   }
 }
 
-/** Ends the calls whose stream is open; one that has said nothing yet is answered. */
-function endCalls (fastify: FastifyInstance, deadlines: Deadlines, isOver: (principal: Principal) => boolean): void {
+/** How long a call that has said nothing yet outlives its credential. */
+const revokerGraceMs = 250
+
+function endCalls (fastify: FastifyInstance, deadlines: Deadlines, isOver: (call: Exchange) => boolean): void {
   for (const due of deadlines.pending()) {
-    if (due instanceof Exchange && due.isStreaming && isOver(due.caller.principal)) due.abort(noLonger(fastify))
+    if (due instanceof Exchange && isOver(due)) due.abort(noLonger(fastify))
   }
 }
 

@@ -236,6 +236,47 @@ for (const [era, messageOf] of [
   })
 }
 
+for (const [era, messageOf] of [
+  ['the older revisions', async () => ({ headers: {}, payload: callOf('brood') })],
+  ['a session', async (app: FastifyInstance, headers: Headers) => {
+    const opened = await post(app, rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } }), headers)
+    return { headers: { 'mcp-session-id': String(opened.headers['mcp-session-id']) }, payload: callOf('brood') }
+  }],
+  ['2026-07-28', async () => modern('tools/call', { name: 'brood', arguments: {} })]
+] as const) {
+  t.test(`a silent call of ${era} ends within a second when its token is revoked, and its work is told`, { timeout: 20_000 }, async t => {
+    const told: string[] = []
+    const begun = new Map<string, () => void>()
+    const brood = defineTool({
+      name: 'brood',
+      handler: async (_args, { principal, signal }) => {
+        begun.get(principal.id)?.()
+        await new Promise<void>(resolve => signal.addEventListener('abort', () => { told.push(principal.id); resolve() }))
+        return 'never heard'
+      }
+    })
+    const app = await service(t, { sessions: {}, tools: [brood] })
+    const call = async (userId: string) => {
+      const { id, headers } = await mint(app, { userId })
+      const message = await messageOf(app, headers)
+      const running = new Promise<void>(resolve => { begun.set(`jwt:${userId}`, resolve) })
+      const answer = post(app, message.payload, { ...headers, ...message.headers })
+      await running
+      return { id, answer }
+    }
+    const [victim, bystander] = [await call('new'), await call('other')]
+    await revoke(app, { id: victim.id })
+    const { status, headers, text } = await victim.answer
+    t.notMatch(text, 'never heard')
+    // A session answers by streams: this one ended without a word.
+    if (era !== 'a session') t.match({ status, headers, text }, { status: 401, headers: { 'www-authenticate': /invalid_token/ }, text: /"id":1.*MCP_ERR_UNAUTHENTICATED/ })
+    await until(() => told.length > 0)
+    t.same(told, ['jwt:new'])
+    await revoke(app, { id: bystander.id })
+    await bystander.answer
+  })
+}
+
 for (const [what, quietMs, end] of [
   ['ends with its token', 0, async () => {}],
   ['says nothing once its token is revoked, if it was silent until then', 100, async (app: FastifyInstance) => { await revoke(app, { subject: 'guest' }, 'revoke-subject') }]
