@@ -1,5 +1,7 @@
 /** Schemas of both kinds, zod and JSON Schema, as one: a check, and the form that callers see. */
-import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
+import { Ajv, type ErrorObject } from 'ajv'
+import { Ajv2019 } from 'ajv/dist/2019.js'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import formats from 'ajv-formats'
 import { z } from 'zod'
 import type { JsonSchema, Schema } from '../tools/tool.js'
@@ -21,6 +23,19 @@ export interface CompiledSchema {
 /** Compiles a schema once. Throws where it is neither a zod object nor a JSON Schema that compiles. */
 export function compile (schema: Schema, io: 'input' | 'output'): CompiledSchema {
   return isZod(schema) ? compileZod(schema, io) : compileJson(schema)
+}
+
+/**
+ * Compiles the schema of a tool. Throws, too, where it is none of an object (MCP 2025-11-25, Tools): the
+ * clients of the SDKs refuse a whole list for one such tool.
+ */
+export function compileObject (schema: Schema, io: 'input' | 'output'): CompiledSchema {
+  const compiled = compile(schema, io)
+  const { type, properties = {}, required = [] } = compiled.wire['draft-7']
+  if (type !== 'object') throw new TypeError("say `type: 'object'` at its top, as z.object() does; anything else goes into a property")
+  if (!isRecord(properties) || !Object.values(properties).every(isRecord)) throw new TypeError('each of its properties is an object; write {} for one that may be anything')
+  if (!Array.isArray(required) || !required.every(name => typeof name === 'string')) throw new TypeError('`required` is a list of names')
+  return compiled
 }
 
 function isZod (schema: Schema): schema is z.ZodObject {
@@ -65,10 +80,17 @@ function problemOf (issues: readonly z.core.$ZodIssue[]): string {
   return issues.length > maxProblems ? `${short}; and ${issues.length - maxProblems} more` : short
 }
 
+/** The drafts differ in what they make of a word: `items` with a list is a tuple until 2019-09. */
+function ajvFor (schema: unknown): typeof Ajv | typeof Ajv2019 | typeof Ajv2020 {
+  if (typeof schema !== 'string') return Ajv2020
+  return /draft-0[67]/.test(schema) ? Ajv : schema.includes('2019-09') ? Ajv2019 : Ajv2020
+}
+
 function compileJson (schema: JsonSchema): CompiledSchema {
-  const ajv = new Ajv2020({ strict: false, allErrors: false, validateSchema: false, logger: false })
+  const AjvOfDraft = ajvFor(schema.$schema)
+  const ajv = new AjvOfDraft({ strict: false, allErrors: false, validateSchema: false, logger: false })
   formats.default(ajv)
-  // Ajv would look a foreign `$schema` up among its own and fail on draft-07.
+  // Ajv would look a `$schema` that it does not hold up, and fail.
   const { $schema: _, ...body } = schema
   const validate = ajv.compile<Record<string, unknown>>(body)
   return {

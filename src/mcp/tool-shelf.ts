@@ -1,12 +1,12 @@
 /** The tools of an endpoint: the one place where a tool's handler is called. */
 import { CancelledError, InvalidParamsError, UnknownToolError, isRefusal } from '../errors.js'
 import { type ToolPolicies, withPolicy } from '../tools/policies.js'
-import type { CallContext, Content, Tool, ToolResult } from '../tools/tool.js'
+import type { CallContext, Content, Schema, Tool, ToolResult } from '../tools/tool.js'
 import { createContext } from './context.js'
 import { type HeaderParameter, headerParameters } from './header-parameters.js'
 import { type Exchange, Suspended } from './exchange.js'
 import { StructuredResult, isRecord } from './messages.js'
-import { type CompiledSchema, compile } from './schemas.js'
+import { type CompiledSchema, compileObject } from './schemas.js'
 import { Shelf, type Shelved, denialOf, requireWhole } from './shelf.js'
 import { failed, failedBy } from './tool-errors.js'
 import { ToolLimits } from './tool-limits.js'
@@ -106,8 +106,8 @@ function isContent (content: unknown): content is Content[] {
 const noInput = { type: 'object', properties: {}, additionalProperties: false } as const
 
 function shelve (tool: Tool): ShelvedTool {
-  const input = compile(tool.input ?? noInput, 'input')
-  const output = tool.output === undefined ? undefined : compile(tool.output, 'output')
+  const input = compiled(tool, 'input', tool.input ?? noInput)
+  const output = tool.output === undefined ? undefined : compiled(tool, 'output', tool.output)
   const { name, title, description, annotations, icons, rate, concurrency } = tool
   requireWhole(name, { concurrency, 'rate.max': rate?.max, 'rate.windowMs': rate?.windowMs })
   return {
@@ -118,5 +118,13 @@ function shelve (tool: Tool): ShelvedTool {
     headers: headerParameters(input.wire['draft-2020-12']),
     // JSON leaves out what is undefined.
     wire: dialect => ({ name, title, description, inputSchema: input.wire[dialect], outputSchema: output?.wire[dialect], annotations, icons })
+  }
+}
+
+function compiled ({ name }: Tool, io: 'input' | 'output', schema: Schema): CompiledSchema {
+  try {
+    return compileObject(schema, io)
+  } catch (error) {
+    throw new TypeError(`Tool ${name}, its ${io} schema: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
   }
 }

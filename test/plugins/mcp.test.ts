@@ -150,6 +150,12 @@ t.test('a tool that can not be served is refused when it is added, and nothing c
   t.same(namesIn(await post(app, rpc('tools/list'), ada)), ['a'])
 })
 
+for (const [io, schema] of [['input', {}], ['input', { type: 'string' }], ['output', { type: 'array' }], ['input', { type: 'object', properties: { a: { type: 'nonsense' } } }]] as const) {
+  t.test(`a tool with the ${io} schema ${JSON.stringify(schema)} stops the boot, and is named`, async t => {
+    await t.rejects(build(t, { tools: [{ ...tool('shaky'), [io]: schema }] }), { message: new RegExp(`^Tool shaky, its ${io} schema: `) })
+  })
+}
+
 t.test('who listens hears of changes, each of its own kind, and no more than it may see', { timeout: 10_000 }, async t => {
   const app = await build(t, {
     tools: [tool('a')],

@@ -1,7 +1,7 @@
 /** Schemas of both kinds judge alike: what fits comes through, what does not is named. */
 import t from 'tap'
 import { z } from 'zod'
-import { compile } from '../../../src/mcp/schemas.js'
+import { compile, compileObject } from '../../../src/mcp/schemas.js'
 
 const kinds = [
   ['zod', z.strictObject({ name: z.string(), age: z.number().optional(), tags: z.array(z.string()).optional() })],
@@ -72,3 +72,36 @@ t.test('a check that takes its time is waited for', async t => {
 t.test('a schema that is none stops whoever registers it', async t => {
   t.throws(() => compile({ type: 'nonsense' }, 'input'))
 })
+
+const draft07 = 'http://json-schema.org/draft-07/schema#'
+const tuple = [{ type: 'string' }, { type: 'number' }]
+
+for (const [draft, pair] of [
+  ['draft-07', { $schema: draft07, items: tuple }],
+  ['2019-09', { $schema: 'https://json-schema.org/draft/2019-09/schema', items: tuple }],
+  ['2020-12', { $schema: 'https://json-schema.org/draft/2020-12/schema', prefixItems: tuple }],
+  ['no draft', { prefixItems: tuple }]
+] as const) {
+  t.test(`a tuple of ${draft} is judged as that draft means it`, async t => {
+    const { $schema, ...body } = { $schema: undefined, ...pair }
+    const compiled = compile({ ...($schema === undefined ? {} : { $schema }), type: 'object', properties: { pair: { type: 'array', ...body } } }, 'input')
+    t.match(await compiled.check({ pair: ['a', 1] }), { ok: true })
+    t.match(await compiled.check({ pair: [1, 'a'] }), { ok: false, problem: /pair\.0/ })
+  })
+}
+
+for (const [what, schema, fix] of [
+  ['is empty', {}, /type: 'object'/],
+  ['leaves its type out', { properties: {} }, /type: 'object'/],
+  ['is that of a text', { type: 'string' }, /type: 'object'/],
+  ['is that of a list', { type: 'array' }, /type: 'object'/],
+  ['names several types', { type: ['object', 'null'] }, /type: 'object'/],
+  ['is a union of zod', z.union([z.object({ a: z.string() }), z.object({ b: z.string() })]) as unknown as z.ZodObject, /type: 'object'/],
+  ['has a property that is true', { type: 'object', properties: { a: true } }, /properties/],
+  ['has properties that are none', { type: 'object', properties: [] }, /properties/],
+  ['requires what is no name', { type: 'object', required: [1] }, /./]
+] as const) {
+  t.test(`a tool whose schema ${what} is refused, with what to do`, async t => {
+    t.throws(() => compileObject(schema, 'input'), { message: fix })
+  })
+}
