@@ -129,8 +129,8 @@ export class Catalog {
   }
 }
 
-/** Lists go out whole: a cursor can only be one that was never given. */
+/** Lists go out whole: a cursor can only be one that was never given. Some clients send an empty one for none. */
 function whole (params: Record<string, unknown>, list: readonly object[]): readonly object[] {
-  if (params.cursor !== undefined) throw new InvalidParamsError({ reason: 'a cursor that was never given' })
+  if (params.cursor !== undefined && params.cursor !== '') throw new InvalidParamsError({ reason: 'a cursor that was never given' })
   return list
 }

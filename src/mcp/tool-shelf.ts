@@ -103,10 +103,16 @@ function isContent (content: unknown): content is Content[] {
   return Array.isArray(content) && content.every(block => isRecord(block) && typeof block.type === 'string')
 }
 
-const noInput = { type: 'object', properties: {}, additionalProperties: false } as const
+const noProperties = { type: 'object', properties: {}, additionalProperties: false } as const
+
+/** Models send a stray argument or two to a tool that takes none: those are dropped. */
+const noInput: CompiledSchema = {
+  check: () => ({ ok: true, value: {} }),
+  wire: { 'draft-7': noProperties, 'draft-2020-12': noProperties }
+}
 
 function shelve (tool: Tool): ShelvedTool {
-  const input = compiled(tool, 'input', tool.input ?? noInput)
+  const input = tool.input === undefined ? noInput : compiled(tool, 'input', tool.input)
   const output = tool.output === undefined ? undefined : compiled(tool, 'output', tool.output)
   const { name, title, description, annotations, icons, rate, concurrency } = tool
   requireWhole(name, { concurrency, 'rate.max': rate?.max, 'rate.windowMs': rate?.windowMs })

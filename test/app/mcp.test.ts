@@ -222,6 +222,21 @@ for (const [what, params] of [
   })
 }
 
+t.test('a tool that takes nothing is called whatever a model sends along', async t => {
+  const echo = defineTool({ name: 'echo', handler: args => JSON.stringify(args) })
+  const app = await service(t, { tools: [echo] })
+  for (const params of [{ name: 'echo' }, { name: 'echo', arguments: {} }, { name: 'echo', arguments: { '': {}, random: 'x' } }]) {
+    t.same((await post(app, rpc('tools/call', params))).body.result, { content: [{ type: 'text', text: '{}' }] })
+  }
+  t.match((await post(app, rpc('tools/list'))).body.result.tools[0].inputSchema, { additionalProperties: false }, 'and says that it takes nothing')
+})
+
+t.test('an empty cursor is none, and one that was never given is refused', async t => {
+  const app = await service(t)
+  t.equal((await post(app, rpc('tools/list', { cursor: '' }))).body.result.tools[0].name, 'whoami')
+  t.equal((await post(app, rpc('tools/list', { cursor: 'x' }))).body.error.code, -32602)
+})
+
 t.test('the names of prototypes are no tools', async t => {
   const app = await service(t)
   for (const name of ['__proto__', 'constructor', 'toString', 'hasOwnProperty']) {
