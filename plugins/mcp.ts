@@ -7,7 +7,7 @@ import { registerJsonBody } from '../src/json-body.js'
 import { Catalog, type ServerInfo } from '../src/mcp/catalog.js'
 import { Deadlines } from '../src/mcp/deadlines.js'
 import { type EraName, createEndpoint } from '../src/mcp/endpoint.js'
-import type { Incoming } from '../src/mcp/era.js'
+import { type Incoming, asAccepted } from '../src/mcp/era.js'
 import { type Caller, Exchange, type Log } from '../src/mcp/exchange.js'
 import type { Reply } from '../src/mcp/outlet.js'
 import { requireWhole } from '../src/mcp/shelf.js'
@@ -144,8 +144,8 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
           const over = call.over()
           if (over !== undefined) throw over
           const answer = endpoint.serve(call)
-          if (answer instanceof Promise) answer.then(given => { send(reply, given) }).catch(refuse)
-          else send(reply, answer)
+          if (answer instanceof Promise) answer.then(given => { send(reply, asAccepted(given, call)) }).catch(refuse)
+          else send(reply, asAccepted(answer, call))
         } catch (error) {
           refuse(error)
         }

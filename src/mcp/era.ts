@@ -1,9 +1,10 @@
 /** The seam between the bridge and a protocol era: each era is one directory behind this interface. */
+import { Readable } from 'node:stream'
 import { NotAcceptableError, type Refusal, rpcRefusal } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
 import type { Exchange, Notify } from './exchange.js'
 import { type RequestId, type RpcMessage, type RpcRequest, serialize } from './messages.js'
-import type { Outlet, Reply } from './outlet.js'
+import { type Outlet, type Reply, eventOf, streamHeaders } from './outlet.js'
 
 /** A request to the endpoint, authenticated and parsed. Header names are in lower case. */
 export interface Incoming {
@@ -35,6 +36,16 @@ export function takesStream ({ headers }: Incoming): boolean {
   if (typeof accept !== 'string' || /\*\/\*|text\/(\*|event-stream)/i.test(accept)) return true
   if (/application\/(\*|json)/i.test(accept)) return false
   throw new NotAcceptableError({ reason: 'Accept names neither JSON nor an event stream' })
+}
+
+/** What the clients of both SDKs send. */
+const bothTypes = 'application/json, text/event-stream'
+
+/** The reply of a caller that takes an event stream and nothing else. A refusal with a status of its own stays JSON. */
+export function asAccepted (reply: Reply, { headers: { accept } }: Incoming): Reply {
+  if (accept === bothTypes || typeof accept !== 'string' || reply.json === undefined || reply.status !== 200) return reply
+  if (/\*\/\*|application\/(\*|json)/i.test(accept)) return reply
+  return { status: 200, headers: { ...reply.headers, ...streamHeaders }, stream: Readable.from([eventOf(reply.json)]) }
 }
 
 /** A refusal as the text of a JSON-RPC error. */

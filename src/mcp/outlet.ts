@@ -82,6 +82,11 @@ export class Outlet {
 
 function ignore (): void {}
 
+/** `message` as a server-sent event. */
+export function eventOf (message: string): string {
+  return `event: message\ndata: ${message}\n\n`
+}
+
 /** Server-sent events with comments that keep proxies from closing an idle connection. */
 export class EventStream {
   readonly readable = new PassThrough()
@@ -95,7 +100,7 @@ export class EventStream {
 
   /** `message`: the JSON text of one message, which has no line breaks. */
   write (message: string): void {
-    this.#put(`event: message\ndata: ${message}\n\n`)
+    this.#put(eventOf(message))
   }
 
   /** Sends the headers on their way, which wait for a first byte: a stream may be silent for long. */

@@ -3,7 +3,7 @@ import { request as httpRequest } from 'node:http'
 import t from 'tap'
 import { z } from 'zod'
 import { defineTool } from '../../src/tools/tool.js'
-import { adaKey, callOf, eventsOf, listening, post, rpc, service, withKey, withToken } from '../support/service.js'
+import { adaKey, callOf, eventsOf, listening, modern, post, rpc, service, withKey, withToken } from '../support/service.js'
 
 const clientInfo = { name: 'tests', version: '0' }
 
@@ -51,6 +51,19 @@ for (const [what, accept] of [
     t.equal(status, 200)
     t.match(headers['content-type'], /^application\/json/)
     t.equal(body.result.tools[0].name, 'whoami')
+  })
+}
+
+for (const accept of ['text/event-stream', 'text/*', 'text/html, Text/Event-Stream;q=0.1']) {
+  t.test(`who accepts ${accept} and no JSON gets a stream of one event`, async t => {
+    const app = await service(t)
+    for (const [message, headers] of [[rpc('ping'), {}], [modern('tools/list').payload, modern('tools/list').headers]] as const) {
+      const reply = await post(app, message, { ...withKey, accept, ...headers })
+      t.match(reply.headers, { 'content-type': 'text/event-stream', 'x-ratelimit-limit': /100/ })
+      t.match(eventsOf(reply.text), [{ id: 1, result: {} }])
+    }
+    const { headers, payload } = modern('tools/steal')
+    t.match(await post(app, payload, { ...withKey, accept, ...headers }), { status: 404, body: { error: { code: -32601 } } }, 'a refusal keeps its status')
   })
 }
 
