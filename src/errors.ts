@@ -94,6 +94,7 @@ export const UnknownMethodError = define('MCP_ERR_UNKNOWN_METHOD', 404, 'Method 
 export const UnknownToolError = define('MCP_ERR_UNKNOWN_TOOL', 200, 'Unknown tool', -32602)
 export const UnknownPromptError = define('MCP_ERR_UNKNOWN_PROMPT', 200, 'Unknown prompt', -32602)
 export const UnknownResourceError = define('MCP_ERR_UNKNOWN_RESOURCE', 200, 'Resource not found', -32002)
+export const NotAllowedError = define('MCP_ERR_NOT_ALLOWED', 200, 'You are not allowed to use this', -32602)
 export const InvalidParamsError = define('MCP_ERR_INVALID_PARAMS', 200, 'The parameters of the request do not fit the method', -32602)
 export const CancelledError = define('MCP_ERR_CANCELLED', 499, 'The request was cancelled')
 export const InternalError = define('MCP_ERR_INTERNAL', 500, 'Internal error', -32603)

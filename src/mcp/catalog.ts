@@ -3,10 +3,10 @@ import { InvalidParamsError, UnknownMethodError } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
 import type { ToolPolicies } from '../tools/policies.js'
 import type { Prompt } from '../tools/prompt.js'
-import type { Completer, Resource } from '../tools/resource.js'
-import type { Tool } from '../tools/tool.js'
+import type { Resource } from '../tools/resource.js'
+import type { Item, Tool } from '../tools/tool.js'
 import { Changes } from './changes.js'
-import { createContext } from './context.js'
+import { createCompletionContext } from './context.js'
 import type { Exchange } from './exchange.js'
 import { isRecord } from './messages.js'
 import { PromptShelf } from './prompt-shelf.js'
@@ -69,15 +69,22 @@ export class Catalog {
    */
   challenge (body: unknown, principal: Principal, forgets: boolean): void {
     if (!isRecord(body) || !isRecord(body.params)) return
-    const { name, uri } = body.params
-    const item = body.method === 'tools/call' && typeof name === 'string'
-      ? this.tools.get(name)?.item
-      : body.method === 'prompts/get' && typeof name === 'string'
-        ? this.prompts.get(name)?.item
-        : body.method === 'resources/read' && typeof uri === 'string' ? this.resources.find(uri)?.item : undefined
+    const item = this.#asked(body.method, body.params)
     if (item?.access?.denied !== 'challenge') return
     const denial = denialOf(principal, item, forgets)
     if (typeof denial === 'object') throw denial
+  }
+
+  /** What a request names, whoever sent it. */
+  #asked (method: unknown, { name, uri, ref }: Record<string, unknown>): Item | undefined {
+    switch (method) {
+      case 'tools/call': return typeof name === 'string' ? this.tools.get(name)?.item : undefined
+      case 'prompts/get': return typeof name === 'string' ? this.prompts.get(name)?.item : undefined
+      case 'resources/read':
+      case 'resources/subscribe': return typeof uri === 'string' ? this.resources.find(uri)?.item : undefined
+      case 'completion/complete': return !isRecord(ref) ? undefined : ref.type === 'ref/prompt' ? this.#asked('prompts/get', ref) : this.resources.listed(ref.uri)
+      default: return undefined
+    }
   }
 
   /** Rejects with a refusal where the method or its parameters do not fit. */
@@ -111,22 +118,32 @@ export class Catalog {
   }
 
   /** MCP 2025-11-25, Completion: at most 100 values, an empty list where nothing is known. */
-  async #complete ({ ref, argument }: Record<string, unknown>, exchange: Exchange): Promise<object> {
-    if (!isRecord(ref) || !isRecord(argument) || typeof argument.name !== 'string' || typeof argument.value !== 'string') {
-      throw new InvalidParamsError({ reason: 'a completion needs a ref and an argument' })
+  async #complete ({ ref, argument, context: known = {} }: Record<string, unknown>, exchange: Exchange): Promise<object> {
+    const given = isRecord(known) ? known.arguments ?? {} : undefined
+    if (!isRecord(argument) || typeof argument.name !== 'string' || typeof argument.value !== 'string' || !isTexts(given)) {
+      throw new InvalidParamsError({ reason: 'a completion needs an argument, and its context holds texts' })
     }
-    const { principal } = exchange.caller
-    const completers: Readonly<Record<string, Completer>> | undefined = ref.type === 'ref/prompt'
-      ? this.prompts.find(ref.name, principal).item.complete
-      : this.resources.template(ref.uri, principal)?.complete
+    const item = this.#referred(ref, exchange.caller.principal)
     const { name, value } = argument
+    const completers = 'complete' in item ? item.complete : undefined
     const complete = completers !== undefined && Object.hasOwn(completers, name) ? completers[name] : undefined
     if (complete === undefined) return { values: [], total: 0, hasMore: false }
-    const context = createContext(exchange, () => [])
+    await exchange.enter(item)
+    const context = createCompletionContext(exchange, given)
     const work = async (): Promise<readonly string[]> => await complete(value, context)
     const values = await exchange.race(work())
     return { values: values.slice(0, maxCompletions), total: values.length, hasMore: values.length > maxCompletions }
   }
+
+  #referred (ref: unknown, principal: Principal): Prompt | Resource {
+    if (isRecord(ref) && ref.type === 'ref/prompt') return this.prompts.find(ref.name, principal).item
+    if (isRecord(ref) && ref.type === 'ref/resource') return this.resources.named(ref.uri, principal)
+    throw new InvalidParamsError({ reason: 'a completion of what is neither a prompt nor a resource' })
+  }
+}
+
+function isTexts (value: unknown): value is Record<string, string> {
+  return isRecord(value) && Object.values(value).every(text => typeof text === 'string')
 }
 
 /** Lists go out whole: a cursor can only be one that was never given. Some clients send an empty one for none. */

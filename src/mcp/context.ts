@@ -1,5 +1,6 @@
 /** What a handler knows of the call it serves: a view of its exchange. */
 import { PublicToolError } from '../errors.js'
+import type { CompletionContext } from '../tools/resource.js'
 import type { CallContext, ElicitAnswer, SampleAnswer } from '../tools/tool.js'
 import { type Question, checkedAnswer } from './answers.js'
 import type { Exchange } from './exchange.js'
@@ -10,6 +11,11 @@ export const askLimitMs = 10 * 60_000
 /** `tools`: the names that the caller may call. */
 export function createContext (exchange: Exchange, tools: () => readonly string[]): CallContext {
   return new ExchangeContext(exchange, tools)
+}
+
+/** `given`: what the caller filled in already. */
+export function createCompletionContext (exchange: Exchange, given: Readonly<Record<string, string>>): CompletionContext {
+  return new ExchangeCompletionContext(exchange, given)
 }
 
 /**
@@ -74,6 +80,15 @@ class ExchangeContext implements CallContext {
   get roots (): CallContext['roots'] {
     const exchange = this.#exchange
     return async key => (await ask(exchange, 'roots/list', {}, key)).roots as Array<{ uri: string, name?: string }>
+  }
+}
+
+class ExchangeCompletionContext extends ExchangeContext implements CompletionContext {
+  readonly arguments: Readonly<Record<string, string>>
+
+  constructor (exchange: Exchange, given: Readonly<Record<string, string>>) {
+    super(exchange, () => [])
+    this.arguments = given
   }
 }
 

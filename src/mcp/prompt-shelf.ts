@@ -1,6 +1,6 @@
 /** The prompts of an endpoint. */
 import { z } from 'zod'
-import { InvalidParamsError, UnknownPromptError } from '../errors.js'
+import { InvalidParamsError, NotAllowedError, UnknownPromptError } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
 import type { Prompt, PromptResult } from '../tools/prompt.js'
 import { createContext } from './context.js'
@@ -21,12 +21,13 @@ export class PromptShelf extends Shelf<Prompt, ShelvedPrompt> {
     this.add(name, { item: prompt, input: compile(input, 'input'), wire: () => wire })
   }
 
-  /** The prompt of this name that `principal` may use. */
+  /** The prompt of this name. Throws a refusal where `principal` may not use it. */
   find (name: unknown, principal: Principal): ShelvedPrompt {
     const shelved = typeof name === 'string' ? this.get(name) : undefined
     if (shelved === undefined) throw new UnknownPromptError({ reason: 'no such prompt' })
     const denial = denialOf(principal, shelved.item)
-    if (denial === 'hide' || denial === 'error') throw new UnknownPromptError({ reason: 'not for this principal' })
+    if (denial === 'hide') throw new UnknownPromptError({ reason: 'not for this principal' })
+    if (denial === 'error') throw new NotAllowedError({ reason: `prompt ${shelved.item.name}` })
     if (denial !== undefined) throw denial
     return shelved
   }

@@ -1,12 +1,12 @@
 /** The resources of an endpoint, by URI and by template. */
-import { InvalidParamsError, type Refusal, UnknownResourceError } from '../errors.js'
+import { InvalidParamsError, NotAllowedError, type Refusal, UnknownResourceError } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
 import type { FixedResource, Resource, ResourceResult, TemplateResource } from '../tools/resource.js'
 import type { ResourceContents } from '../tools/tool.js'
 import { createContext } from './context.js'
 import type { Exchange } from './exchange.js'
 import { isRecord } from './messages.js'
-import { Shelf, type Shelved, denialOf, seenBy } from './shelf.js'
+import { Shelf, type Shelved, denialOf } from './shelf.js'
 
 interface ShelvedTemplate extends Shelved<TemplateResource> {
   readonly match: (uri: string) => Record<string, string> | undefined
@@ -45,31 +45,47 @@ export class ResourceShelf {
     return this.fixed.remove(uri) || this.templates.remove(uri)
   }
 
-  /** True where `principal` may know that `uri` changed. */
-  maySee (principal: Principal, uri: string): boolean {
+  /** True where `principal` may read `uri`, and so may know that it changed. */
+  mayRead (principal: Principal, uri: string): boolean {
     const found = this.find(uri)
-    return found !== undefined && seenBy(principal, found.item)
+    return found !== undefined && denialOf(principal, found.item) === undefined
+  }
+
+  /** The resource at `uri`. Throws a refusal where `principal` may not read it. */
+  reach (uri: string, principal: Principal): Found {
+    const found = this.find(uri)
+    if (found === undefined) throw unknown(uri, 'no such resource')
+    const denial = denialOf(principal, found.item)
+    if (denial === 'hide') throw unknown(uri, 'not for this principal')
+    if (denial === 'error') throw new NotAllowedError({ reason: `resource ${found.item.name}` })
+    if (denial !== undefined) throw denial
+    return found
   }
 
   async read (params: Record<string, unknown>, exchange: Exchange): Promise<{ contents: ResourceContents[] }> {
     const { uri } = params
     if (typeof uri !== 'string') throw new InvalidParamsError({ reason: 'a resource is read by its uri' })
-    const found = this.find(uri)
-    if (found === undefined) throw unknown(uri, 'no such resource')
-    const { item, variables } = found
-    const denial = denialOf(exchange.caller.principal, item)
-    if (denial === 'hide' || denial === 'error') throw unknown(uri, 'not for this principal')
-    if (denial !== undefined) throw denial
+    const { item, variables } = this.reach(uri, exchange.caller.principal)
     await exchange.enter(item)
     const context = createContext(exchange, () => [])
     const work = async (): Promise<ResourceResult> => await item.read(uri, context, variables)
     return { contents: contentsOf(await exchange.race(work()), uri, item) }
   }
 
-  /** The template whose completions `principal` may ask for. */
-  template (uriTemplate: unknown, principal: Principal): TemplateResource | undefined {
-    const shelved = typeof uriTemplate === 'string' ? this.templates.get(uriTemplate) : undefined
-    return shelved !== undefined && denialOf(principal, shelved.item) === undefined ? shelved.item : undefined
+  /** The resource of this very template, or of this fixed URI. Throws a refusal where `principal` may not read it. */
+  named (uri: unknown, principal: Principal): Resource {
+    const item = this.listed(uri)
+    if (item === undefined) throw new InvalidParamsError({ reason: 'no such template' })
+    const denial = denialOf(principal, item)
+    if (denial === 'hide') throw new InvalidParamsError({ reason: 'a template not for this principal' })
+    if (denial === 'error') throw new NotAllowedError({ reason: `resource ${item.name}` })
+    if (denial !== undefined) throw denial
+    return item
+  }
+
+  /** Like `named`, whoever asks. */
+  listed (uri: unknown): Resource | undefined {
+    return typeof uri === 'string' ? (this.templates.get(uri) ?? this.fixed.get(uri))?.item : undefined
   }
 
   /** The resource at `uri`, whoever asks. */

@@ -12,7 +12,7 @@ export interface AccessRule {
   /**
    * What a caller without the right meets: `hide` (default) makes the item unknown, `challenge`
    * answers HTTP 403 `insufficient_scope` (RFC 6750 §3.1) to callers whose token an identity
-   * provider issued and hides from all others, `error` is a readable tool error.
+   * provider issued and hides from all others, `error` shows the item and says no in readable words.
    */
   readonly denied?: 'hide' | 'challenge' | 'error'
 }

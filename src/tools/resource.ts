@@ -16,7 +16,12 @@ export interface FixedResource extends ResourceItem {
   readonly read: (uri: string, context: CallContext) => Promise<ResourceResult> | ResourceResult
 }
 
-export type Completer = (value: string, context: CallContext) => Promise<readonly string[]> | readonly string[]
+export interface CompletionContext extends CallContext {
+  /** What the caller filled in already, by argument or variable (MCP 2025-06-18, Completion); as yet unchecked. */
+  readonly arguments: Readonly<Record<string, string>>
+}
+
+export type Completer = (value: string, context: CompletionContext) => Promise<readonly string[]> | readonly string[]
 
 export interface TemplateResource extends ResourceItem {
   /** Like `notes://{team}/{id}`: a variable is one path segment; operators such as `{?x}` or `{+x}` are refused. */

@@ -128,3 +128,12 @@ t.test('a caller that gains rights in the middle of a session has them', async t
   t.equal((await post(app, callOf('admins-who-read'), session)).body.error.data.code, 'MCP_ERR_UNKNOWN_TOOL')
   t.equal((await post(app, callOf('admins-who-read'), { ...session, ...full })).body.result.content[0].text, 'done')
 })
+
+t.test('what is shown but not allowed can neither be read nor subscribed to, and says so', async t => {
+  const app = await service(t, { sessions: {}, resources: [defineResource({ name: 'plans', uri: 'files://plans', access: { roles: ['admin'], denied: 'error' }, read: () => 'read' })] })
+  const session = await sessionOf(app, withKey)
+  t.equal((await post(app, rpc('resources/list'), session)).body.result.resources[0].name, 'plans')
+  for (const method of ['resources/read', 'resources/subscribe']) {
+    t.match((await post(app, rpc(method, { uri: 'files://plans' }), session)).body.error, { code: -32602, data: { code: 'MCP_ERR_NOT_ALLOWED' } })
+  }
+})

@@ -6,7 +6,7 @@ import type { RequestHandlerExtra } from '@modelcontextprotocol/sdk/shared/proto
 import {
   CreateMessageResultSchema, ElicitResultSchema, type JSONRPCMessage, ListRootsResultSchema, type ServerNotification, type ServerRequest, SetLevelRequestSchema
 } from '@modelcontextprotocol/sdk/types.js'
-import { CancelledError, InternalError, InvalidParamsError, InvalidRequestError, NotAcceptableError, PublicToolError, type RefusalClass, SessionNotFoundError, StreamConflictError, UnknownResourceError, fromRpcCode, rpcRefusal } from '../../errors.js'
+import { CancelledError, InternalError, InvalidParamsError, InvalidRequestError, NotAcceptableError, PublicToolError, type RefusalClass, SessionNotFoundError, StreamConflictError, fromRpcCode, rpcRefusal } from '../../errors.js'
 import { holdsScope } from '../../principal/policy.js'
 import type { Principal } from '../../principal/principal.js'
 import type { Catalog } from '../catalog.js'
@@ -82,7 +82,7 @@ export class Session {
       return {}
     })
     this.#unsubscribe = catalog.changes.subscribe(change => {
-      if (change.kind === 'resource' && !(this.#subscriptions.has(change.uri) && catalog.resources.maySee(this.principal, change.uri))) return
+      if (change.kind === 'resource' && !(this.#subscriptions.has(change.uri) && catalog.resources.mayRead(this.principal, change.uri))) return
       this.#server.notification(notificationOf(change) as ServerNotification).catch(() => {})
     })
   }
@@ -227,7 +227,7 @@ export class Session {
       this.#subscriptions.delete(uri)
       return {}
     }
-    if (!this.#catalog.resources.maySee(this.principal, uri)) throw new UnknownResourceError({ reason: 'a subscription to what this caller does not see' })
+    this.#catalog.resources.reach(uri, this.principal)
     if (this.#subscriptions.size >= maxSubscriptions) throw new InvalidParamsError({ reason: 'too many subscriptions', data: { limit: maxSubscriptions } })
     this.#subscriptions.add(uri)
     return {}
