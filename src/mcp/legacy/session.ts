@@ -1,24 +1,20 @@
 /** One session of the 2025 revisions: a server of the SDK for one client, over the SDK's own transport. */
 import { randomUUID } from 'node:crypto'
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js'
-import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
-import type { RequestHandlerExtra } from '@modelcontextprotocol/sdk/shared/protocol.js'
-import {
-  CreateMessageResultSchema, ElicitResultSchema, type JSONRPCMessage, ListRootsResultSchema, type ServerNotification, type ServerRequest, SetLevelRequestSchema
-} from '@modelcontextprotocol/sdk/types.js'
-import { CancelledError, InternalError, InvalidParamsError, InvalidRequestError, NotAcceptableError, PublicToolError, type RefusalClass, SessionNotFoundError, StreamConflictError, fromRpcCode, rpcRefusal } from '../../errors.js'
+import { type JSONRPCMessage, type ServerNotification, SetLevelRequestSchema } from '@modelcontextprotocol/sdk/types.js'
+import { CancelledError, InternalError, InvalidParamsError, InvalidRequestError, NotAcceptableError, type RefusalClass, SessionNotFoundError, StreamConflictError, fromRpcCode, rpcRefusal } from '../../errors.js'
 import { holdsScope } from '../../principal/policy.js'
 import type { Principal } from '../../principal/principal.js'
 import type { Catalog } from '../catalog.js'
 import { notificationOf } from '../changes.js'
-import { askLimitMs } from '../context.js'
 import { type Incoming, WireError, takesStream } from '../era.js'
-import type { Ask, Exchange, Notify } from '../exchange.js'
-import { type RequestId, type RpcRequest, kindOf, severity } from '../messages.js'
+import type { Exchange } from '../exchange.js'
+import { type RequestId, kindOf, severity } from '../messages.js'
 import { type EventStream, type Reply, streamHeaders } from '../outlet.js'
 import type { Streams } from '../streams.js'
-import { SessionEvents } from './event-store.js'
 import { createServer } from './server.js'
+import { SessionTransport, requestsIn, webRequest, withoutOwnCancels } from './session-transport.js'
+import { type Extra, askOver, notifyOver } from './speaking.js'
 
 export interface SessionOptions {
   readonly catalog: Catalog
@@ -29,18 +25,9 @@ export interface SessionOptions {
   readonly onClose: (session: Session) => void
 }
 
-type Extra = RequestHandlerExtra<ServerRequest, ServerNotification>
-
 /** The only revision with batches (MCP 2025-03-26, Base Protocol). */
 export const batchRevision = '2025-03-26'
 const maxSubscriptions = 100
-
-/** What may be asked, by method: the client's capability, and the shape of its answer. */
-const questions = {
-  'elicitation/create': { capability: 'elicitation', answer: ElicitResultSchema },
-  'sampling/createMessage': { capability: 'sampling', answer: CreateMessageResultSchema },
-  'roots/list': { capability: 'roots', answer: ListRootsResultSchema }
-} as const
 
 /** The refusal for what the SDK's transport refuses, by status; its words stay inside. */
 const refusedBy: Readonly<Record<number, RefusalClass>> = {
@@ -171,7 +158,10 @@ export class Session {
   async #dispatch (method: string, params: Record<string, unknown>, extra: Extra): Promise<Record<string, unknown>> {
     const exchange = this.#exchanges.get(extra.requestId)
     if (exchange === undefined) throw new Error('a request outside an exchange')
-    this.#equip(exchange, extra)
+    exchange.notify = notifyOver(extra, level => severity(level) >= this.#level)
+    exchange.ask = askOver(extra, this.#server)
+    exchange.closeStream = extra.closeSSEStream
+    extra.signal.addEventListener('abort', () => { this.#cancelled(extra.requestId, exchange) }, { once: true })
     try {
       if (method === 'resources/subscribe' || method === 'resources/unsubscribe') return this.#subscribe(method, params.uri)
       return await this.#catalog.dispatch(method, params, exchange, 'draft-7')
@@ -193,29 +183,10 @@ export class Session {
     return rpcRefusal(refusal, exchange.caller.requestId, message.id) as JSONRPCMessage
   }
 
-  /** Lets a handler speak, ask and hear of a cancellation over this session. */
-  #equip (exchange: Exchange, extra: Extra): void {
-    const notify: Notify = async (method, params) => {
-      if (method === 'notifications/message' && severity(params.level) < this.#level) return
-      await extra.sendNotification({ method, params } as ServerNotification)
-    }
-    const ask: Ask = async (method, params) => {
-      const { capability, answer } = questions[method as keyof typeof questions]
-      if (this.#server.getClientCapabilities()?.[capability] === undefined) throw new PublicToolError('This caller can not be asked here')
-      return await extra.sendRequest({ method, params } as ServerRequest, answer, { timeout: askLimitMs })
-    }
-    exchange.notify = notify
-    exchange.ask = ask
-    exchange.closeStream = extra.closeSSEStream
-    extra.signal.addEventListener('abort', () => {
-      exchange.abort(new CancelledError({ reason: 'cancelled by the caller' }))
-      this.#forget(extra.requestId)
-      this.#release(extra.requestId)
-    }, { once: true })
-  }
-
   /** The SDK never answers a cancelled request, and would keep its stream open for ever. */
-  #release (id: RequestId): void {
+  #cancelled (id: RequestId, exchange: Exchange): void {
+    exchange.abort(new CancelledError({ reason: 'cancelled by the caller' }))
+    this.#forget(id)
     this.#transport.closeSSEStream(id)
     const cancelled = { jsonrpc: '2.0' as const, id, error: { code: InternalError.rpcCode, message: 'Cancelled' } }
     this.#transport.send(cancelled).catch(() => {})
@@ -258,56 +229,6 @@ export class Session {
     this.#exchanges.clear()
     this.#onClose(this)
   }
-}
-
-/** The SDK's transport, with a look at every message that leaves. */
-class SessionTransport extends WebStandardStreamableHTTPServerTransport {
-  readonly #leaving: (message: JSONRPCMessage) => JSONRPCMessage
-
-  constructor (sessionId: string, retryMs: number, leaving: (message: JSONRPCMessage) => JSONRPCMessage) {
-    super({
-      sessionIdGenerator: () => sessionId,
-      eventStore: new SessionEvents(),
-      retryInterval: retryMs,
-      // Our streams keep themselves alive.
-      keepAliveMs: 0
-    })
-    this.#leaving = leaving
-  }
-
-  override async send (message: JSONRPCMessage, options?: { relatedRequestId?: RequestId }): Promise<void> {
-    await super.send(this.#leaving(message), options)
-  }
-}
-
-function requestsIn (body: unknown): RpcRequest[] {
-  const messages: unknown[] = Array.isArray(body) ? body : [body]
-  return messages.filter((message): message is RpcRequest => kindOf(message) === 'request')
-}
-
-/**
- * The SDK never answers a request that is cancelled before its turn, as one is by the rest of its own
- * batch. Such a cancellation comes too late for us (MCP 2025-03-26, Cancellation).
- */
-function withoutOwnCancels (body: unknown): unknown {
-  if (!Array.isArray(body)) return body
-  const ids = new Set<unknown>(requestsIn(body).map(({ id }) => id))
-  return body.filter(message => !(message.method === 'notifications/cancelled' && ids.has(message.params?.requestId)))
-}
-
-/**
- * Only what the transport reads: never the credential. Accept was judged by us, more kindly. The
- * revision that was agreed on outweighs the header, which may be missing, and decides whether a
- * stream can be resumed (MCP 2025-11-25, Transports, Protocol Version Header).
- */
-function webRequest ({ method, headers }: Incoming, revision: string | undefined): Request {
-  const own: Record<string, string> = { accept: 'application/json, text/event-stream', 'content-type': 'application/json' }
-  for (const name of ['mcp-session-id', 'mcp-protocol-version', 'last-event-id']) {
-    const value = headers[name]
-    if (typeof value === 'string') own[name] = value
-  }
-  if (revision !== undefined) own['mcp-protocol-version'] = revision
-  return new Request('http://localhost/mcp', { method, headers: own })
 }
 
 async function pump (body: ReadableStream<Uint8Array>, stream: EventStream): Promise<void> {
