@@ -1,20 +1,15 @@
 /** Every request of a session is answered, what the SDK would hold back included, and its id is free again. */
-import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { z } from 'zod'
+import { definePrompt } from '../../src/tools/prompt.js'
 import { defineTool } from '../../src/tools/tool.js'
-import { callOf, eventsOf, post, rpc, service, withKey } from '../support/service.js'
-
-/** The headers of a session that is open. */
-async function opened (app: FastifyInstance, protocolVersion: string): Promise<Record<string, string>> {
-  const { headers } = await post(app, rpc('initialize', { protocolVersion, capabilities: {}, clientInfo: { name: 'test', version: '1' } }))
-  return { ...withKey, 'mcp-session-id': String(headers['mcp-session-id']) }
-}
+import { begin, openSession, settles } from '../support/session.js'
+import { callOf, eventsOf, listening, post, rpc, service, withKey } from '../support/service.js'
 
 for (const method of ['ping', 'tools/list', 'tools/call']) {
   t.test(`a ${method} and its own cancellation in one batch are answered, and its id is free again`, async t => {
     const app = await service(t, { sessions: {} })
-    const session = await opened(app, '2025-03-26')
+    const session = await openSession(app, { revision: '2025-03-26' })
     const cancel = { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 7 } }
     const { text } = await post(app, [rpc(method, method === 'tools/call' ? { name: 'whoami' } : undefined, 7), cancel], session)
     t.match(eventsOf(text), [{ id: 7, result: Object }])
@@ -25,7 +20,7 @@ for (const method of ['ping', 'tools/list', 'tools/call']) {
 t.test('a call whose input is judged without an end is answered at the deadline', async t => {
   const input = z.object({ a: z.string().refine(async () => await new Promise(() => {})) })
   const app = await service(t, { sessions: {}, requestTimeoutMs: 50, tools: [defineTool({ name: 'dither', input, handler: () => 'in' })] })
-  const session = await opened(app, '2025-11-25')
+  const session = await openSession(app)
   const { text } = await post(app, callOf('dither', { a: 'x' }, 7), session)
   t.match(eventsOf(text).at(-1), { id: 7, error: { data: { code: 'MCP_ERR_DEADLINE' } } })
   t.equal((await post(app, rpc('ping', undefined, 7), session)).status, 200)
@@ -34,10 +29,32 @@ t.test('a call whose input is judged without an end is answered at the deadline'
 for (const method of ['PUT', 'PATCH', 'OPTIONS'] as const) {
   t.test(`${method} is not allowed, in a session or without, and says what is`, async t => {
     const app = await service(t, { sessions: {} })
-    for (const headers of [withKey, await opened(app, '2025-11-25')]) {
+    for (const headers of [withKey, await openSession(app)]) {
       const response = await app.inject({ method, url: '/mcp', headers })
       t.equal(response.statusCode, 405)
       t.equal(response.headers.allow, 'GET, POST, DELETE')
     }
+  })
+}
+
+/** What JSON can't hold, where the types say a text. */
+const unwritable = 5n as unknown as string
+
+for (const [what, message] of [
+  ['tool', callOf('wrong', {}, 7)],
+  ['prompt', rpc('prompts/get', { name: 'wrong' }, 7)]
+] as const) {
+  t.test(`a ${what} whose result JSON can not hold is answered as a fault, and its stream ends`, async t => {
+    const app = await service(t, {
+      sessions: {},
+      tools: [defineTool({ name: 'wrong', handler: () => ({ content: [{ type: 'text', text: unwritable }] }) })],
+      prompts: [definePrompt({ name: 'wrong', handler: () => ({ messages: [{ role: 'user', content: { type: 'text', text: unwritable } }] }) })]
+    })
+    const url = await listening(app)
+    const session = await openSession(app)
+    const call = await begin(url, message, session)
+    t.ok(await settles(call.ended))
+    t.match(call.messages(), [{ id: 7, error: { code: -32603, data: { code: 'MCP_ERR_INTERNAL', requestId: String } } }])
+    t.equal((await post(app, rpc('ping', undefined, 7), session)).status, 200)
   })
 }

@@ -23,6 +23,7 @@ export class SessionEvents implements EventStore {
   readonly #events = new Map<string, StoredEvent>()
   readonly #maxEvents: number
   readonly #maxBytes: number
+  readonly #weights = new WeakMap<JSONRPCMessage, number>()
   #bytes = 0
   #count = 0
 
@@ -31,9 +32,15 @@ export class SessionEvents implements EventStore {
     this.#maxBytes = maxBytes
   }
 
+  /** Takes the size of a message that is about to be stored. Throws where JSON can not hold it. */
+  weigh (message: JSONRPCMessage): void {
+    this.#weights.set(message, Buffer.byteLength(JSON.stringify(message)))
+  }
+
   async storeEvent (streamId: string, message: JSONRPCMessage): Promise<string> {
     const id = `${++this.#count}`
-    const bytes = JSON.stringify(message).length
+    // Only what the SDK makes up itself was not weighed: the empty message that opens a stream.
+    const bytes = this.#weights.get(message) ?? 0
     this.#events.set(id, { streamId, message, bytes })
     this.#bytes += bytes
     for (const [oldest, event] of this.#events) {

@@ -3,16 +3,16 @@ import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
 import type { Incoming } from '../era.js'
 import { type RequestId, type RpcRequest, kindOf } from '../messages.js'
-import { SessionEvents } from './event-store.js'
+import type { SessionEvents } from './event-store.js'
 
 /** The SDK's transport, with a look at every message that leaves. */
 export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
   readonly #leaving: (message: JSONRPCMessage) => JSONRPCMessage
 
-  constructor (sessionId: string, retryMs: number, leaving: (message: JSONRPCMessage) => JSONRPCMessage) {
+  constructor (sessionId: string, retryMs: number, eventStore: SessionEvents, leaving: (message: JSONRPCMessage) => JSONRPCMessage) {
     super({
       sessionIdGenerator: () => sessionId,
-      eventStore: new SessionEvents(),
+      eventStore,
       retryInterval: retryMs,
       // Our streams keep themselves alive.
       keepAliveMs: 0

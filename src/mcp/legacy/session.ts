@@ -12,6 +12,7 @@ import type { Exchange } from '../exchange.js'
 import { type RequestId, kindOf, severity } from '../messages.js'
 import { type EventStream, type Reply, streamHeaders } from '../outlet.js'
 import type { Streams } from '../streams.js'
+import { SessionEvents } from './event-store.js'
 import { createServer } from './server.js'
 import { SessionTransport, requestsIn, webRequest, withoutOwnCancels } from './session-transport.js'
 import { type Extra, askOver, notifyOver } from './speaking.js'
@@ -40,6 +41,7 @@ export class Session {
   principal: Principal
   readonly #catalog: Catalog
   readonly #streams: Streams
+  readonly #events = new SessionEvents()
   readonly #transport: SessionTransport
   readonly #server: Server
   readonly #onClose: (session: Session) => void
@@ -61,7 +63,7 @@ export class Session {
     this.#catalog = catalog
     this.#streams = streams
     this.#onClose = onClose
-    this.#transport = new SessionTransport(this.id, retryMs, message => this.#leaving(message))
+    this.#transport = new SessionTransport(this.id, retryMs, this.#events, message => this.#leaving(message))
     this.#server = createServer(catalog, true)
     this.#server.fallbackRequestHandler = async ({ method, params = {} }, extra) => await this.#dispatch(method, params, extra)
     this.#server.setRequestHandler(SetLevelRequestSchema, ({ params }) => {
@@ -170,17 +172,34 @@ export class Session {
     }
   }
 
-  /** Ends the exchange of an answer on its way out. An error that the SDK made has words of its own: they stay inside. */
+  /** Looks at a message on its way out. Throws where it is none that JSON can hold, unless it is an answer. */
   #leaving (message: JSONRPCMessage): JSONRPCMessage {
-    if ('method' in message || message.id === undefined) return message
-    const exchange = this.#exchanges.get(message.id)
-    if (exchange === undefined) return message
+    const exchange = 'method' in message || message.id === undefined ? undefined : this.#exchanges.get(message.id)
+    if ('method' in message || message.id === undefined || exchange === undefined) {
+      this.#events.weigh(message)
+      return message
+    }
     this.#forget(message.id)
     // The first result is that of `initialize`.
     if ('result' in message && typeof message.result.protocolVersion === 'string') this.#revision ??= message.result.protocolVersion
-    if ('result' in message || exchange.refusal !== undefined) return message
-    const refusal = exchange.refuse(fromRpcCode(message.error.code, `refused by the SDK: ${message.error.message}`))
-    return rpcRefusal(refusal, exchange.caller.requestId, message.id) as JSONRPCMessage
+    const answer = this.#checked(message, message.id, exchange)
+    return answer
+  }
+
+  /** An error that the SDK made has words of its own, which stay inside; a result that can not be written is a fault of its tool. */
+  #checked (message: JSONRPCMessage, id: RequestId, exchange: Exchange): JSONRPCMessage {
+    const refused = (error: unknown): JSONRPCMessage => {
+      const refusal = rpcRefusal(exchange.refuse(error), exchange.caller.requestId, id) as JSONRPCMessage
+      this.#events.weigh(refusal)
+      return refusal
+    }
+    if ('error' in message && exchange.refusal === undefined) return refused(fromRpcCode(message.error.code, `refused by the SDK: ${message.error.message}`))
+    try {
+      this.#events.weigh(message)
+      return message
+    } catch (error) {
+      return refused(error)
+    }
   }
 
   /** The SDK never answers a cancelled request, and would keep its stream open for ever. */

@@ -1,0 +1,78 @@
+/** Sessions of the 2025 revisions over a socket, with streams that are read as they come. */
+import type { FastifyInstance } from 'fastify'
+import { type Message, post, rpc, withKey } from './service.js'
+
+export type Headers = Record<string, string>
+
+export interface SessionOptions {
+  readonly revision?: string
+  readonly capabilities?: object
+  readonly credential?: Headers
+}
+
+/** The headers of a session that is open now. */
+export async function openSession (app: FastifyInstance, { revision = '2025-11-25', capabilities = {}, credential = withKey }: SessionOptions = {}): Promise<Headers> {
+  const { headers } = await post(app, rpc('initialize', { protocolVersion: revision, capabilities, clientInfo: { name: 'test', version: '1' } }), credential)
+  return { ...credential, 'mcp-session-id': String(headers['mcp-session-id']), 'mcp-protocol-version': revision }
+}
+
+/** Outside data that a test looks into, saying what it expects. */
+type Parsed = ReturnType<typeof JSON.parse>
+
+export interface Reading {
+  readonly response: Response
+  readonly text: () => string
+  /** The messages so far. */
+  readonly messages: () => Parsed[]
+  /** The id of the last event, to resume from. */
+  readonly lastId: () => string
+  /** Resolves with all text once the stream has ended, and rejects where it breaks off. */
+  readonly ended: Promise<string>
+}
+
+/** Reads a stream to its end without being waited for. */
+export function read (response: Response): Reading {
+  let text = ''
+  const ended = (async () => {
+    const decoder = new TextDecoder()
+    if (response.body !== null) for await (const chunk of response.body) text += decoder.decode(chunk as Uint8Array, { stream: true })
+    return text
+  })()
+  ended.catch(() => {})
+  return {
+    response,
+    text: () => text,
+    messages: () => text.split('\n').filter(line => /^data: ./.test(line)).map(line => JSON.parse(line.slice(6))),
+    lastId: () => [...text.matchAll(/^id: (\S+)$/gm)].at(-1)?.[1] ?? '',
+    ended
+  }
+}
+
+/** Posts to a server that listens at `url`; resolves once the headers of its answer are here. */
+export async function begin (url: string, message: Message | object, headers: Headers = withKey, signal?: AbortSignal): Promise<Reading> {
+  return read(await fetch(`${url}/mcp`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(message),
+    ...(signal === undefined ? {} : { signal })
+  }))
+}
+
+/** Opens the stream of a session, or resumes one after an event. */
+export async function listen (url: string, headers: Headers, lastEventId?: string, signal?: AbortSignal): Promise<Reading> {
+  return read(await fetch(`${url}/mcp`, {
+    headers: { accept: 'text/event-stream', ...headers, ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }) },
+    ...(signal === undefined ? {} : { signal })
+  }))
+}
+
+/** True where `promise` settles within `ms`. */
+export async function settles (promise: Promise<unknown>, ms = 10_000): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<false>(resolve => { timer = setTimeout(() => { resolve(false) }, ms) })
+  try {
+    return await Promise.race([promise.then(() => true, () => true), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
