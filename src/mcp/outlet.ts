@@ -109,7 +109,7 @@ export class EventStream {
   }
 
   /** Events that somebody else wrote already. */
-  pass (events: Uint8Array): void {
+  pass (events: Uint8Array | string): void {
     this.#put(events)
   }
 

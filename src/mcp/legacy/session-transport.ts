@@ -5,11 +5,14 @@ import type { Incoming } from '../era.js'
 import { type RequestId, type RpcRequest, kindOf } from '../messages.js'
 import type { SessionEvents } from './event-store.js'
 
+/** `about`: the request that a message is said in the course of. */
+type Leaving = (message: JSONRPCMessage, about: RequestId | undefined) => JSONRPCMessage
+
 /** The SDK's transport, with a look at every message that leaves. */
 export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
-  readonly #leaving: (message: JSONRPCMessage) => JSONRPCMessage
+  readonly #leaving: Leaving
 
-  constructor (sessionId: string, retryMs: number, eventStore: SessionEvents, leaving: (message: JSONRPCMessage) => JSONRPCMessage) {
+  constructor (sessionId: string, retryMs: number, eventStore: SessionEvents, leaving: Leaving) {
     super({
       sessionIdGenerator: () => sessionId,
       eventStore,
@@ -21,7 +24,7 @@ export class SessionTransport extends WebStandardStreamableHTTPServerTransport {
   }
 
   override async send (message: JSONRPCMessage, options?: { relatedRequestId?: RequestId }): Promise<void> {
-    await super.send(this.#leaving(message), options)
+    await super.send(this.#leaving(message, options?.relatedRequestId), options)
   }
 }
 

@@ -2,17 +2,17 @@
 import { randomUUID } from 'node:crypto'
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import { type JSONRPCMessage, type ServerNotification, SetLevelRequestSchema } from '@modelcontextprotocol/sdk/types.js'
-import { CancelledError, InternalError, InvalidParamsError, InvalidRequestError, NotAcceptableError, type RefusalClass, SessionNotFoundError, StreamConflictError, fromRpcCode, rpcRefusal } from '../../errors.js'
+import { CancelledError, EventForgottenError, InternalError, InvalidParamsError, InvalidRequestError, NotAcceptableError, type Refusal, type RefusalClass, SessionNotFoundError, StreamConflictError, fromRpcCode, rpcRefusal } from '../../errors.js'
 import { holdsScope } from '../../principal/policy.js'
 import type { Principal } from '../../principal/principal.js'
 import type { Catalog } from '../catalog.js'
 import { notificationOf } from '../changes.js'
 import { type Incoming, WireError, takesStream } from '../era.js'
-import type { Exchange } from '../exchange.js'
 import { type RequestId, kindOf, severity } from '../messages.js'
 import { type EventStream, type Reply, streamHeaders } from '../outlet.js'
 import type { Streams } from '../streams.js'
-import { SessionEvents } from './event-store.js'
+import { type Call, Calls, Post } from './calls.js'
+import { SessionEvents, type StreamLog } from './event-store.js'
 import { createServer } from './server.js'
 import { SessionTransport, requestsIn, webRequest, withoutOwnCancels } from './session-transport.js'
 import { type Extra, askOver, notifyOver } from './speaking.js'
@@ -45,7 +45,7 @@ export class Session {
   readonly #transport: SessionTransport
   readonly #server: Server
   readonly #onClose: (session: Session) => void
-  readonly #exchanges = new Map<RequestId, Exchange>()
+  readonly #calls = new Calls()
   readonly #subscriptions = new Set<string>()
   readonly #unsubscribe: () => void
   readonly #openedAt = performance.now()
@@ -63,7 +63,7 @@ export class Session {
     this.#catalog = catalog
     this.#streams = streams
     this.#onClose = onClose
-    this.#transport = new SessionTransport(this.id, retryMs, this.#events, message => this.#leaving(message))
+    this.#transport = new SessionTransport(this.id, retryMs, this.#events, (message, about) => this.#leaving(message, about))
     this.#server = createServer(catalog, true)
     this.#server.fallbackRequestHandler = async ({ method, params = {} }, extra) => await this.#dispatch(method, params, extra)
     this.#server.setRequestHandler(SetLevelRequestSchema, ({ params }) => {
@@ -108,21 +108,51 @@ export class Session {
   }
 
   async serve (incoming: Incoming): Promise<Reply> {
-    if (incoming.headers['last-event-id'] !== undefined && !this.#mayReplay(incoming.principal)) throw new SessionNotFoundError({ reason: 'a replay of what was sent under more rights' })
-    if (incoming.method === 'POST') await this.#admit(incoming)
-    else if (incoming.method === 'GET' && !takesStream(incoming)) throw new NotAcceptableError({ reason: 'a GET that takes no event stream' })
-    // Counted before the SDK opens it, so that one too many leaves nothing behind.
-    const standing = incoming.method === 'GET' ? this.#streams.open(incoming.principal) : undefined
+    const { method, principal } = incoming
+    if (method === 'GET') return await this.#listen(incoming)
+    const post = new Post()
+    if (method === 'POST') await this.#admit(incoming, post)
     const response = await this.#transport.handleRequest(webRequest(incoming, this.#revision), { parsedBody: withoutOwnCancels(incoming.body) })
     if (response.status >= 400) {
-      standing?.end()
-      standing?.readable.destroy()
-      for (const request of requestsIn(incoming.body)) this.#forget(request.id)
-      const Refused = refusedBy[response.status] ?? InternalError
-      throw new Refused({ reason: `refused by the SDK: ${await response.text()}` })
+      for (const { id } of requestsIn(incoming.body)) this.#calls.end(id)
+      throw await refused(response)
     }
-    standing?.begin()
-    return this.#reply(response, () => standing ?? this.#streams.adopt(incoming.principal))
+    const { status, body } = response
+    if (body === null) return { status }
+    const stream = this.#streams.adopt(principal)
+    return this.#stream(stream, { post }, async () => { await pump(body, stream) })
+  }
+
+  /** The standing stream, or the rest of one that was closed. */
+  async #listen (incoming: Incoming): Promise<Reply> {
+    const { headers: { 'last-event-id': lastId }, principal } = incoming
+    if (!takesStream(incoming)) throw new NotAcceptableError({ reason: 'a GET that takes no event stream' })
+    const log = typeof lastId !== 'string' || lastId === '' ? undefined : this.#logFor(lastId, principal)
+    // Counted before the SDK opens it, so that one too many leaves nothing behind.
+    const stream = this.#streams.open(principal)
+    const response = log?.isOver === true ? undefined : await this.#transport.handleRequest(webRequest(incoming, this.#revision))
+    if (response !== undefined && response.status >= 400) {
+      stream.end()
+      stream.readable.destroy()
+      throw await refused(response)
+    }
+    stream.begin()
+    const body = response?.body
+    if (log?.isOver !== true) return this.#stream(stream, log, async () => { if (body) await pump(body, stream) })
+    // The SDK would never end a stream that was answered before it is resumed, or while it was.
+    await body?.cancel()
+    return this.#stream(stream, log, async () => {
+      for (const event of log.after(String(lastId))) stream.pass(textOf(event))
+      stream.end()
+    })
+  }
+
+  /** The stream that an event was sent on, where its caller may have what was sent since. */
+  #logFor (eventId: string, principal: Principal): StreamLog {
+    if (!this.#mayReplay(principal)) throw new SessionNotFoundError({ reason: 'a replay of what was sent under more rights' })
+    const log = this.#events.find(eventId)
+    if (log === undefined) throw new EventForgottenError()
+    return log
   }
 
   async close (): Promise<void> {
@@ -130,7 +160,7 @@ export class Session {
   }
 
   /** Opens an exchange for each request of the body, before the SDK sees any. */
-  async #admit (incoming: Incoming): Promise<void> {
+  async #admit (incoming: Incoming, post: Post): Promise<void> {
     const { body } = incoming
     if (!takesStream(incoming)) throw new NotAcceptableError({ reason: 'a session answers by event streams' })
     const messages: unknown[] = Array.isArray(body) ? body : [body]
@@ -140,30 +170,42 @@ export class Session {
     const requests = requestsIn(body)
     const ids = new Set(requests.map(({ id }) => id))
     // The SDK would answer only one of two with the same id. Nothing is awaited from here on.
-    if (ids.size < requests.length || requests.some(({ id }) => this.#exchanges.has(id))) throw new InvalidRequestError({ reason: 'an id that is in flight already' })
-    for (const { id } of requests) this.#watch(id, incoming.open())
+    if (ids.size < requests.length || requests.some(({ id }) => this.#calls.has(id))) throw new InvalidRequestError({ reason: 'an id that is in flight already' })
+    for (const { id } of requests) this.#watch(id, { exchange: incoming.open(), post })
   }
 
   /** Answers in the SDK's place where it does not: what it holds back would keep its id, and its stream, for ever. */
-  #watch (id: RequestId, exchange: Exchange): void {
-    this.#exchanges.set(id, exchange)
+  #watch (id: RequestId, call: Call): void {
+    const { exchange } = call
+    this.#calls.begin(id, call)
     exchange.onAbort(refusal => {
       // A handler that lost its race is answered by the SDK within a few microtasks.
       setImmediate(() => {
-        if (this.#exchanges.get(id) !== exchange) return
-        this.#forget(id)
-        this.#transport.send(rpcRefusal(refusal, exchange.caller.requestId, id) as JSONRPCMessage).catch(() => {})
+        if (this.#calls.get(id) !== call) return
+        if (refusal.code === CancelledError.code) this.#release(id, call)
+        else this.#transport.send(rpcRefusal(refusal, exchange.caller.requestId, id) as JSONRPCMessage).catch(() => {})
       })
     })
   }
 
+  /** The SDK never answers a cancelled request, and would keep its stream open for ever. */
+  #release (id: RequestId, { post }: Call): void {
+    // Others of a batch are still to be answered on it.
+    if (post.pending.size === 1) {
+      this.#transport.closeSSEStream(id)
+      post.isDelivered = true
+    }
+    const cancelled = { jsonrpc: '2.0' as const, id, error: { code: InternalError.rpcCode, message: 'Cancelled' } }
+    this.#transport.send(cancelled).catch(() => {})
+  }
+
   async #dispatch (method: string, params: Record<string, unknown>, extra: Extra): Promise<Record<string, unknown>> {
-    const exchange = this.#exchanges.get(extra.requestId)
+    const exchange = this.#calls.get(extra.requestId)?.exchange
     if (exchange === undefined) throw new Error('a request outside an exchange')
     exchange.notify = notifyOver(extra, level => severity(level) >= this.#level)
     exchange.ask = askOver(extra, this.#server)
     exchange.closeStream = extra.closeSSEStream
-    extra.signal.addEventListener('abort', () => { this.#cancelled(extra.requestId, exchange) }, { once: true })
+    extra.signal.addEventListener('abort', () => { exchange.abort(new CancelledError({ reason: 'cancelled by the caller' })) }, { once: true })
     try {
       if (method === 'resources/subscribe' || method === 'resources/unsubscribe') return this.#subscribe(method, params.uri)
       return await this.#catalog.dispatch(method, params, exchange, 'draft-7')
@@ -173,42 +215,36 @@ export class Session {
   }
 
   /** Looks at a message on its way out. Throws where it is none that JSON can hold, unless it is an answer. */
-  #leaving (message: JSONRPCMessage): JSONRPCMessage {
-    const exchange = 'method' in message || message.id === undefined ? undefined : this.#exchanges.get(message.id)
-    if ('method' in message || message.id === undefined || exchange === undefined) {
+  #leaving (message: JSONRPCMessage, about: RequestId | undefined): JSONRPCMessage {
+    if ('method' in message || message.id === undefined) {
+      this.#events.weigh(message, this.#calls.get(about)?.post)
+      return message
+    }
+    const call = this.#calls.get(message.id)
+    if (call === undefined) {
       this.#events.weigh(message)
       return message
     }
-    this.#forget(message.id)
+    this.#calls.end(message.id)
     // The first result is that of `initialize`.
     if ('result' in message && typeof message.result.protocolVersion === 'string') this.#revision ??= message.result.protocolVersion
-    const answer = this.#checked(message, message.id, exchange)
-    return answer
+    return this.#checked(message, message.id, call)
   }
 
   /** An error that the SDK made has words of its own, which stay inside; a result that can not be written is a fault of its tool. */
-  #checked (message: JSONRPCMessage, id: RequestId, exchange: Exchange): JSONRPCMessage {
-    const refused = (error: unknown): JSONRPCMessage => {
+  #checked (message: JSONRPCMessage, id: RequestId, { exchange, post }: Call): JSONRPCMessage {
+    const refusedFor = (error: unknown): JSONRPCMessage => {
       const refusal = rpcRefusal(exchange.refuse(error), exchange.caller.requestId, id) as JSONRPCMessage
-      this.#events.weigh(refusal)
+      this.#events.weigh(refusal, post)
       return refusal
     }
-    if ('error' in message && exchange.refusal === undefined) return refused(fromRpcCode(message.error.code, `refused by the SDK: ${message.error.message}`))
+    if ('error' in message && exchange.refusal === undefined) return refusedFor(fromRpcCode(message.error.code, `refused by the SDK: ${message.error.message}`))
     try {
-      this.#events.weigh(message)
+      this.#events.weigh(message, post)
       return message
     } catch (error) {
-      return refused(error)
+      return refusedFor(error)
     }
-  }
-
-  /** The SDK never answers a cancelled request, and would keep its stream open for ever. */
-  #cancelled (id: RequestId, exchange: Exchange): void {
-    exchange.abort(new CancelledError({ reason: 'cancelled by the caller' }))
-    this.#forget(id)
-    this.#transport.closeSSEStream(id)
-    const cancelled = { jsonrpc: '2.0' as const, id, error: { code: InternalError.rpcCode, message: 'Cancelled' } }
-    this.#transport.send(cancelled).catch(() => {})
   }
 
   #subscribe (method: string, uri: unknown): Record<string, unknown> {
@@ -223,31 +259,35 @@ export class Session {
     return {}
   }
 
-  #reply ({ status, headers, body }: Response, open: () => EventStream): Reply {
-    const sessionId = headers.get('mcp-session-id')
-    const own = sessionId === null ? {} : { 'mcp-session-id': sessionId }
-    if (body === null) return { status, headers: own }
-    const stream = open()
+  /** A stream of this session, which `fill` writes. `source`: tells whose it is, at the latest when it ends. */
+  #stream (stream: EventStream, source: { readonly post: Post | undefined } | undefined, fill: () => Promise<void>): Reply {
     this.#openStreams += 1
     stream.readable.once('close', () => {
+      const post = source?.post
+      if (post?.isOver === true && stream.readable.readableEnded) post.isDelivered = true
       this.#openStreams -= 1
       this.#usedAt = performance.now()
     })
-    pump(body, stream).catch(() => { stream.readable.destroy() })
-    return { status, headers: { ...streamHeaders, ...own }, stream: stream.readable }
-  }
-
-  #forget (id: RequestId): void {
-    this.#exchanges.get(id)?.end()
-    this.#exchanges.delete(id)
+    fill().catch(() => { stream.readable.destroy() })
+    return { status: 200, headers: { ...streamHeaders, 'mcp-session-id': this.id }, stream: stream.readable }
   }
 
   #closed (): void {
     this.#unsubscribe()
-    for (const exchange of this.#exchanges.values()) exchange.abort(new CancelledError({ reason: 'the session ended' }))
-    this.#exchanges.clear()
+    for (const exchange of this.#calls.exchanges()) exchange.abort(new CancelledError({ reason: 'the session ended' }))
+    this.#calls.clear()
     this.#onClose(this)
   }
+}
+
+/** As the SDK writes an event. */
+function textOf ([id, message]: readonly [string, JSONRPCMessage]): string {
+  return `event: message\nid: ${id}\ndata: ${JSON.stringify(message)}\n\n`
+}
+
+async function refused (response: Response): Promise<Refusal> {
+  const Refused = refusedBy[response.status] ?? InternalError
+  return new Refused({ reason: `refused by the SDK: ${await response.text()}` })
 }
 
 async function pump (body: ReadableStream<Uint8Array>, stream: EventStream): Promise<void> {

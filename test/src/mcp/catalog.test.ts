@@ -47,8 +47,8 @@ for (const [what, method, params] of ways) {
 
   t.test(`who ${what} that wants a scope of the provider's, is challenged before the reply begins`, async t => {
     const catalog = catalogFor('challenge')
-    t.throws(() => { catalog.challenge({ method, params }, fromProvider) }, { code: InsufficientScopeError.code, data: { scope: 'notes:read' } })
-    t.doesNotThrow(() => { catalog.challenge({ method, params }, ada) })
+    t.throws(() => { catalog.challenge({ method, params }, fromProvider, false) }, { code: InsufficientScopeError.code, data: { scope: 'notes:read' } })
+    t.doesNotThrow(() => { catalog.challenge({ method, params }, ada, false) })
     await t.rejects(run(catalog, fromProvider), { code: InsufficientScopeError.code })
   })
 }
@@ -64,5 +64,5 @@ for (const denied of ['hide', 'error', 'challenge'] as const) {
 }
 
 t.test('a subscription that wants a scope of the provider\'s is challenged before the reply begins', async t => {
-  t.throws(() => { catalogFor('challenge').challenge({ method: 'resources/subscribe', params: { uri: 'notes://all' } }, fromProvider) }, { code: InsufficientScopeError.code })
+  t.throws(() => { catalogFor('challenge').challenge({ method: 'resources/subscribe', params: { uri: 'notes://all' } }, fromProvider, false) }, { code: InsufficientScopeError.code })
 })

@@ -1,0 +1,55 @@
+/** The calls of a session that are under way, and which of them share a stream. */
+import type { Exchange } from '../exchange.js'
+import type { RequestId } from '../messages.js'
+
+/** The requests of one POST, which are answered on one stream. */
+export class Post {
+  /** Those without an answer yet. */
+  readonly pending = new Set<RequestId>()
+  /** The caller got all of it, or wants no more. */
+  isDelivered = false
+
+  get isOver (): boolean {
+    return this.pending.size === 0
+  }
+}
+
+export interface Call {
+  readonly exchange: Exchange
+  readonly post: Post
+}
+
+export class Calls {
+  readonly #calls = new Map<RequestId, Call>()
+
+  get (id: RequestId | undefined): Call | undefined {
+    return id === undefined ? undefined : this.#calls.get(id)
+  }
+
+  has (id: RequestId): boolean {
+    return this.#calls.has(id)
+  }
+
+  begin (id: RequestId, call: Call): void {
+    this.#calls.set(id, call)
+    call.post.pending.add(id)
+  }
+
+  /** Ends a call: its id is free from now on. */
+  end (id: RequestId): void {
+    const call = this.#calls.get(id)
+    if (call === undefined) return
+    call.exchange.end()
+    call.post.pending.delete(id)
+    this.#calls.delete(id)
+  }
+
+  /** Of all that is under way. */
+  exchanges (): Exchange[] {
+    return [...this.#calls.values()].map(({ exchange }) => exchange)
+  }
+
+  clear (): void {
+    this.#calls.clear()
+  }
+}

@@ -1,0 +1,96 @@
+/** A stream of a session that was closed before its answer: the caller comes back for the rest, and for nothing else. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import { z } from 'zod'
+import { defineTool } from '../../src/tools/tool.js'
+import { clients } from '../support/clients.js'
+import { begin, listen, openSession, settles } from '../support/session.js'
+import { callOf, eventsOf, listening, post, rpc, service, withKey } from '../support/service.js'
+
+/** Closes its stream, and answers after that. */
+const poll = defineTool({
+  name: 'poll',
+  input: z.object({ size: z.number() }),
+  handler: async ({ size }, { closeStream }) => {
+    closeStream()
+    await sleep(20)
+    return 'x'.repeat(size)
+  }
+})
+
+t.test('a stream that is resumed after its answer is sent the answer, and ends', async t => {
+  const app = await service(t, { sessions: {}, tools: [poll] })
+  const url = await listening(app)
+  const session = await openSession(app)
+  const call = await begin(url, callOf('poll', { size: 3 }), session)
+  t.notMatch(await call.ended, 'xxx')
+  await sleep(100)
+  const rest = await listen(url, session, call.lastId())
+  t.ok(await settles(rest.ended))
+  t.match(rest.messages(), [{ id: 1, result: { content: [{ text: 'xxx' }] } }])
+  const again = await listen(url, session, rest.lastId())
+  t.ok(await settles(again.ended))
+  t.same(again.messages(), [], 'nothing is left after the answer')
+})
+
+t.test('a stream that is resumed before its answer ends with the answer', async t => {
+  let answer = (_text: string): void => {}
+  const wait = defineTool({ name: 'wait', handler: async (_args, { closeStream }) => { closeStream(); return await new Promise<string>(resolve => { answer = resolve }) } })
+  const app = await service(t, { sessions: {}, tools: [wait] })
+  const url = await listening(app)
+  const session = await openSession(app)
+  const call = await begin(url, callOf('wait'), session)
+  await call.ended
+  const rest = await listen(url, session, call.lastId())
+  answer('here')
+  t.ok(await settles(rest.ended))
+  t.match(rest.messages(), [{ id: 1, result: { content: [{ text: 'here' }] } }])
+})
+
+t.test('a client polls as often as it likes, and holds no stream in the end', async t => {
+  const app = await service(t, { sessions: { retryMs: 10 }, maxStreamsPerPrincipal: 2, tools: [poll] })
+  const url = await listening(app)
+  for (const [, era, connect] of clients) {
+    if (era === 'modern') continue
+    const client = await connect({ url, headers: withKey })
+    for (let i = 1; i <= 4; i++) t.equal((await client.call('poll', { size: i })).text, 'x'.repeat(i))
+    await client.close()
+  }
+})
+
+t.test('an answer larger than all that is kept else is there for who comes back', async t => {
+  const app = await service(t, { sessions: {}, tools: [poll] })
+  const url = await listening(app)
+  const session = await openSession(app)
+  const calls = [await begin(url, callOf('poll', { size: 400_000 }, 1), session), await begin(url, callOf('poll', { size: 400_001 }, 2), session)]
+  for (const call of calls) await call.ended
+  await sleep(100)
+  await post(app, rpc('ping'), session)
+  for (const [index, call] of calls.entries()) {
+    const rest = await listen(url, session, call.lastId())
+    t.ok(await settles(rest.ended))
+    t.equal(rest.messages()[0]?.result.content[0].text.length, 400_000 + index)
+  }
+})
+
+for (const [what, id] of [['that never was', '999999'], ['that is none', 'x; y']] as const) {
+  t.test(`an event ${what} is refused by a code of its own`, async t => {
+    const app = await service(t, { sessions: {} })
+    const session = await openSession(app)
+    const response = await app.inject({ url: '/mcp', headers: { ...session, accept: 'text/event-stream', 'last-event-id': id } })
+    t.equal(response.statusCode, 400)
+    t.equal(response.json().error.data.code, 'MCP_ERR_EVENT_FORGOTTEN')
+  })
+}
+
+t.test('who cancels one call of a batch is sent the answers of the others', async t => {
+  const slow = defineTool({ name: 'slow', input: z.object({ text: z.string() }), handler: async ({ text }) => { await sleep(200); return text } })
+  const app = await service(t, { sessions: {}, tools: [slow] })
+  const session = await openSession(app, { revision: '2025-03-26' })
+  const answers = post(app, [callOf('slow', { text: 'a' }, 'a'), callOf('slow', { text: 'b' }, 'b')], session)
+  await sleep(50)
+  await post(app, { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 'a' } }, session)
+  const { text } = await answers
+  t.match(eventsOf(text).find(({ id }) => id === 'b'), { result: { content: [{ text: 'b' }] } })
+  t.equal(eventsOf(text).some(({ id, result }) => id === 'a' && result !== undefined), false)
+})
