@@ -64,6 +64,10 @@ export class Exchange implements Due {
   #controller: AbortController | undefined
   #reject: ((reason: unknown) => void) | undefined
   #limitMs = 0
+  /** Those that the caller has not answered yet. */
+  #questions = 0
+  /** What is left of the deadline while it is asked. */
+  #leftMs = 0
   #onAbort: ((refusal: Refusal) => void) | undefined
   readonly #deadlines: Deadlines
   /** On the clock of `performance.now()`. */
@@ -83,6 +87,11 @@ export class Exchange implements Due {
 
   get ended (): boolean {
     return this.#ended
+  }
+
+  /** A handler waits for its caller. */
+  get isAsking (): boolean {
+    return this.#questions > 0
   }
 
   /** Made when first asked for: most handlers never look. */
@@ -123,14 +132,17 @@ export class Exchange implements Due {
     this.abort(over ?? new DeadlineError({ reason: 'deadline' }))
   }
 
-  /** Waits for the caller, whose time does not count against the deadline but against `limitMs`. */
+  /**
+   * Waits for the caller, whose time does not count against the deadline but against `limitMs`. Of
+   * several questions at once the first stops the deadline, and the last to be answered starts it again.
+   */
   async whileAsking<T> (limitMs: number, answer: Promise<T>): Promise<T> {
-    const left = Math.max(1, Math.round(this.dueAt - performance.now()))
+    if (this.#questions++ === 0) this.#leftMs = Math.max(1, Math.round(this.dueAt - performance.now()))
     this.limitTo(limitMs)
     try {
       return await answer
     } finally {
-      if (!this.#ended) this.limitTo(left)
+      if (--this.#questions === 0 && !this.#ended) this.limitTo(this.#leftMs)
     }
   }
 

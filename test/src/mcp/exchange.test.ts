@@ -65,6 +65,20 @@ t.test('who waits for the caller does not wait at the expense of the deadline', 
   await t.rejects(exchange.race(never()), { code: 'MCP_ERR_DEADLINE' })
 })
 
+t.test('two questions at once stop the deadline until both are answered, and it goes on from where it was', async t => {
+  const exchange = new Exchange(caller(), 60)
+  const [first, second] = [sleep(10, 'one'), sleep(200, 'two')]
+  t.same(await Promise.all([exchange.whileAsking(60_000, first), exchange.whileAsking(60_000, second)]), ['one', 'two'])
+  t.equal(exchange.ended, false)
+  await t.rejects(exchange.race(never()), { code: 'MCP_ERR_DEADLINE' })
+})
+
+t.test('questions that are answered at once leave the deadline where it was', async t => {
+  const exchange = new Exchange(caller(), 40)
+  await Promise.all([exchange.whileAsking(60_000, Promise.resolve()), exchange.whileAsking(60_000, Promise.resolve())])
+  await t.rejects(exchange.race(never()), { code: 'MCP_ERR_DEADLINE' })
+})
+
 t.test('who is asked too long is given up', async t => {
   const exchange = new Exchange(caller(), 60_000)
   await t.rejects(exchange.race(exchange.whileAsking(10, never())), { code: 'MCP_ERR_DEADLINE' })
