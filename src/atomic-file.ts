@@ -1,5 +1,6 @@
 /** Files that several processes replace as a whole: never half written, never lost, one writer at a time. */
 import { randomBytes } from 'node:crypto'
+import type { Stats } from 'node:fs'
 import { type FileHandle, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -34,9 +35,10 @@ export async function withFileLock<T> (path: string, work: (file: LockedFile) =>
 }
 
 /**
- * Puts `text` in the place of a file, with mode 0600 and the owner that it had. Whenever this is
- * cut off, the file has either its old content or the new one; when it resolves, the new one
- * outlives a power cut. To be called under the lock: what a killed writer left is cleared away.
+ * Puts `text` in the place of a file, with the owner and the group that it had; it is for its owner,
+ * and readable by the group where it was. Whenever this is cut off, the file has either its old
+ * content or the new one; when it resolves, the new one outlives a power cut. To be called under
+ * the lock: what a killed writer left is cleared away.
  */
 export async function replaceFile (path: string, text: string): Promise<void> {
   await clearRemains(path)
@@ -94,16 +96,25 @@ async function clearRemains (path: string): Promise<void> {
   }
 }
 
-/** An administrator's change must not take the file away from the server's user. */
+/**
+ * An administrator's change must not take the file away from the server, whose user may own it or
+ * only read it by its group. A new one that root makes is for whom its directory belongs to.
+ */
 async function keepOwner (path: string, file: FileHandle): Promise<void> {
-  let before
-  try {
-    before = await stat(path)
-  } catch {
-    return
-  }
+  const before = await statIfAny(path)
   const now = await file.stat()
-  if (before.uid !== now.uid || before.gid !== now.gid) await file.chown(before.uid, before.gid)
+  const model = before ?? (now.uid === 0 ? await stat(dirname(path)) : now)
+  if (model.uid !== now.uid || model.gid !== now.gid) await file.chown(model.uid, model.gid)
+  if (before !== undefined && (before.mode & 0o040) !== 0) await file.chmod(0o640)
+}
+
+async function statIfAny (path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw error
+  }
 }
 
 /** The new name, too, has to reach the disk. Some systems can't sync a directory, and need not. */

@@ -1,4 +1,5 @@
 /** The file of managed keys: read whole, judged, and replaced as a whole. */
+import type { BigIntStats } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { codeOf, replaceFile, withFileLock } from '../atomic-file.js'
 import { formatKeyFile, parseKeyFile, type KeyRecord } from './key-record.js'
@@ -24,8 +25,8 @@ export interface Fingerprint {
   readonly text: string
   /** Milliseconds since the last change: clocks of file systems are coarse, and a young file may change again without a sign. */
   readonly ageMs: number
-  /** True where others than its owner may read or write it. */
-  readonly isOpen: boolean
+  /** What lets others than its owner and root change it, or everybody read it, as a sentence for the log. */
+  readonly danger: string | undefined
 }
 
 const largestBytes = 64 * 1024 * 1024
@@ -57,13 +58,21 @@ export async function readKeyText (path: string): Promise<string> {
 export async function fingerprint (path: string): Promise<Fingerprint> {
   try {
     const status = await stat(path, { bigint: true })
-    const { dev, ino, size, mode, mtimeNs, ctimeNs, ctimeMs } = status
+    const { dev, ino, size, mtimeNs, ctimeNs, ctimeMs } = status
     if (!status.isFile()) throw new KeyFileError(path, 'is a directory or a device', 'name a file')
     if (size > largestBytes) throw new KeyFileError(path, 'is larger than 64 MB', 'name a key file')
-    return { text: [dev, ino, size, mtimeNs, ctimeNs].join(' '), ageMs: Date.now() - Number(ctimeMs), isOpen: process.platform !== 'win32' && (mode & 0o077n) !== 0n }
+    return { text: [dev, ino, size, mtimeNs, ctimeNs].join(' '), ageMs: Date.now() - Number(ctimeMs), danger: dangerOf(status) }
   } catch (error) {
     throw error instanceof KeyFileError ? error : unreadable(path, error)
   }
+}
+
+function dangerOf ({ mode, uid }: BigIntStats): string | undefined {
+  const user = process.geteuid?.()
+  // Windows has neither.
+  if (user === undefined) return undefined
+  if ((mode & 0o027n) !== 0n) return 'the key file can be read by everybody, or written by others than its owner: make it mode 0600, or 0640 where the server reads it by its group'
+  return uid === 0n || uid === BigInt(user) ? undefined : 'the key file belongs to another user, who can put any key into it: give it to root or to the user that the server runs as'
 }
 
 export interface ChangeOptions {

@@ -37,6 +37,7 @@ export class KeyStore implements KeyRing {
   #digest = ''
   #nextEndAt = Infinity
   #problem: string | undefined
+  #danger: string | undefined
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
 
@@ -52,7 +53,7 @@ export class KeyStore implements KeyRing {
   static async open (options: KeyStoreOptions): Promise<KeyStore> {
     const store = new KeyStore(options)
     const now = await fingerprint(options.path)
-    if (now.isOpen) options.log.warn({}, 'the key file can be read or written by others than its owner: make it mode 0600')
+    store.#warn(now)
     await store.#read(now)
     await store.#usage.load()
     store.#nextEndAt = store.#keys.nextEnd()
@@ -106,6 +107,7 @@ export class KeyStore implements KeyRing {
       const now = await fingerprint(this.#path)
       this.#seen = before
       if (now.text === before) return
+      this.#warn(now)
       if (await this.#read(now)) this.#announce()
       if (this.#problem !== undefined) this.#log.info({}, 'the key file can be used again')
       this.#problem = undefined
@@ -126,6 +128,12 @@ export class KeyStore implements KeyRing {
     this.#digest = digest
     this.#log.info({ keys: records.length }, 'API keys read')
     return true
+  }
+
+  /** Once for each danger, when it begins. */
+  #warn ({ danger }: Fingerprint): void {
+    if (danger !== undefined && danger !== this.#danger) this.#log.warn({ file: this.#path }, danger)
+    this.#danger = danger
   }
 
   #announce (): void {

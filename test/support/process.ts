@@ -33,13 +33,14 @@ export interface StartOptions {
   /** In a process group of its own, which ends with the test. */
   readonly group?: boolean
   readonly uid?: number
+  readonly gid?: number
 }
 
-export function start (t: Test, command: string, args: readonly string[], { cwd, env = {}, group = false, uid }: StartOptions): Running {
+export function start (t: Test, command: string, args: readonly string[], { cwd, env = {}, group = false, uid, gid }: StartOptions): Running {
   const { PATH = '', HOME = '' } = process.env
   // `env -i` and not the option: the test runner adds its own hooks to that one.
   const variables = Object.entries({ PATH, HOME, ...env }).map(([name, value]) => `${name}=${value}`)
-  const child = spawn('env', ['-i', ...variables, command, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'], detached: group, ...(uid === undefined ? {} : { uid }) })
+  const child = spawn('env', ['-i', ...variables, command, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'], detached: group, ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) })
   let stdout = ''
   let stderr = ''
   child.stdout?.on('data', chunk => { stdout += String(chunk) })

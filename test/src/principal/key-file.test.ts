@@ -1,6 +1,6 @@
 /** The key file under every misfortune: nothing that was acknowledged is lost, and each fault is told. */
 import { renameSync, writeFileSync } from 'node:fs'
-import { chmod, mkdir, readdir, readFile, rename, stat, symlink, truncate, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, readdir, readFile, rename, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
@@ -25,6 +25,17 @@ async function idsIn (path: string): Promise<string[]> {
   return (await readKeyFile(path)).map(({ id }) => id)
 }
 
+const isRoot = process.getuid?.() === 0
+
+/** What another user finds in the file, whom nothing but its group lets in. */
+async function idsAsNobody (t: Test, path: string): Promise<string[]> {
+  await chmod(dirname(path), 0o755)
+  const script = 'process.stdout.write(JSON.parse(require("fs").readFileSync(process.argv[1], "utf8")).keys.map(({ id }) => id).join("\\n"))'
+  const run = start(t, process.execPath, ['-e', script, path], { cwd: '/', uid: 65_534, gid: 65_534 })
+  await run.ended
+  return run.stdout().split('\n')
+}
+
 t.test('a new file is for its owner alone, and nothing else is left beside it', async t => {
   const path = join(await directory(t), 'api-keys.json')
   const { record } = await addKey(path)
@@ -33,11 +44,36 @@ t.test('a new file is for its owner alone, and nothing else is left beside it', 
   t.same(await readdir(dirname(path)), ['api-keys.json'])
 })
 
-t.test('a file that was open to others is not any more after a change', async t => {
+t.test('a file that was open to all is not any more after a change', async t => {
+  for (const [before, after] of [[0o666, 0o640], [0o604, 0o600], [0o622, 0o600]] as const) {
+    const path = await keyFile(t)
+    await chmod(path, before)
+    await addKey(path)
+    t.equal((await stat(path)).mode & 0o777, after)
+  }
+})
+
+t.test('a file that the server reads by its group stays readable by it, and is for nobody else', async t => {
   const path = await keyFile(t)
-  await chmod(path, 0o666)
+  // Another group than a new file would get, where this user may give one.
+  const group = isRoot ? 65_534 : process.getgid?.() ?? 0
+  await chown(path, process.getuid?.() ?? 0, group)
+  await chmod(path, 0o664)
   await addKey(path)
-  t.equal((await stat(path)).mode & 0o777, 0o600)
+  const { mode, gid } = await stat(path)
+  t.equal(mode & 0o777, 0o640)
+  t.equal(gid, group)
+  if (isRoot) t.same(await idsAsNobody(t, path), await idsIn(path), 'its user reads it after the change of another')
+})
+
+t.test('a new file that an administrator makes is for whom its directory belongs to', async t => {
+  const path = join(await directory(t), 'api-keys.json')
+  const user = isRoot ? 65_534 : process.getuid?.() ?? 0
+  await chown(dirname(path), user, isRoot ? user : process.getgid?.() ?? 0)
+  await addKey(path)
+  const { mode, uid } = await stat(path)
+  t.equal(uid, user)
+  t.equal(mode & 0o777, 0o600)
 })
 
 t.test('a change of nothing that is there makes no file', async t => {

@@ -1,5 +1,5 @@
 /** A store that follows its file, through every change and every fault of it. */
-import { chmod, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises'
+import { chmod, chown, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises'
 import t, { type Test } from 'tap'
 import { sha256 } from '../../../src/digest.js'
 import { isVerified } from '../../../src/principal/credentials.js'
@@ -132,11 +132,43 @@ t.test('a store does not open without a sound file', async t => {
   await t.rejects(openStore(t, path), { name: 'KeyFileError', wrong: 'is not JSON' })
 })
 
-t.test('a file that others may read is warned about', async t => {
+const modes: Array<[string, number, RegExp | undefined]> = [
+  ['everybody may read', 0o644, /0600/],
+  ['its group may write', 0o660, /0600/],
+  ['its group may read', 0o640, undefined],
+  ['its owner alone may read', 0o400, undefined]
+]
+
+for (const [what, mode, warning] of modes) {
+  t.test(`a file that ${what} is ${warning === undefined ? 'not ' : ''}warned about at the start`, async t => {
+    const path = await keyFile(t)
+    await chmod(path, mode)
+    const { lines } = await openStore(t, path)
+    t.match(lines.filter(({ level }) => level === 'warn').map(({ message }) => message), warning === undefined ? [] : [warning])
+    t.equal(lines.filter(({ level }) => level === 'warn').length, warning === undefined ? 0 : 1)
+  })
+}
+
+t.test('a file that opens to others while it is followed is warned about, once', async t => {
   const path = await keyFile(t)
-  await chmod(path, 0o644)
+  const { lines, isGood } = await openStore(t, path)
+  const warnings = (): Line[] => lines.filter(({ level }) => level === 'warn')
+  await chmod(path, 0o666)
+  await until(() => warnings().length > 0)
+  const { key, record } = newKey()
+  await writeFile(path, formatKeyFile([record]))
+  await until(() => isGood(key))
+  t.match(warnings(), [{ message: /0600/ }])
+  t.equal(warnings().length, 1)
+})
+
+t.test('a file of another user who is not root is warned about, where that can be', async t => {
+  const path = await keyFile(t)
+  const isRoot = process.getuid?.() === 0
+  // Nobody else can give a file away: there it stays ours.
+  if (isRoot) await chown(path, 65_534, 65_534)
   const { lines } = await openStore(t, path)
-  t.match(lines.filter(({ level }) => level === 'warn'), [{ message: /0600/ }])
+  t.match(lines.filter(({ level }) => level === 'warn').map(({ message }) => message), isRoot ? [/another user/] : [])
 })
 
 t.test('the last use is on disk after the end, and not in the key file', async t => {
