@@ -1,5 +1,5 @@
 /** The state of a server that is a process: where it is, when it stops the start, what a kill leaves of it. */
-import { mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { generateToken } from '../../src/principal/token.js'
@@ -47,6 +47,19 @@ t.test('a state directory that may not be written is one sentence and exit code 
   const server = start(t, process.execPath, [...viaTsx, 'start'], { cwd: '/', env: { ...env, STATE_DIR: path }, ...(isRoot ? { uid: 65_534 } : {}) })
   t.same(await server.ended, { code: 1, signal: null })
   t.match(server.stderr(), /^The state directory \S+ can not be used \(EACCES\): set STATE_DIR to .*\.\n$/)
+})
+
+t.test('in a volume of root\'s the server says to name a directory inside it', async t => {
+  const isRoot = process.getuid?.() === 0
+  const path = isRoot ? await statePath(t) : '/'
+  if (isRoot) {
+    await mkdir(path)
+    await chmod(path, 0o777)
+    await chmod(dirname(path), 0o755)
+  }
+  const server = start(t, process.execPath, [...viaTsx, 'start'], { cwd: '/', env: { ...env, STATE_DIR: path }, ...(isRoot ? { uid: 65_534 } : {}) })
+  t.same(await server.ended, { code: 1, signal: null })
+  t.match(server.stderr(), /^The state directory \S+ is root's: set STATE_DIR to a directory inside it, such as \S+, .*\.\n$/)
 })
 
 t.test('a damaged state is one sentence and exit code 1', async t => {

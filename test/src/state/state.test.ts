@@ -1,6 +1,6 @@
 /** The state: kept, shared, restored, and refused where it can't be. */
-import { chmod, mkdir, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chmod, chown, mkdir, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { StateError } from '../../../src/state/directory.js'
@@ -10,6 +10,7 @@ import { State } from '../../../src/state/state.js'
 import { until } from '../../support/process.js'
 import { mintedRecord, openState, statePath } from '../../support/state.js'
 
+const isRoot = process.getuid?.() === 0
 const withToken = (tokenId: string) => ({ id: 'jwt:ada', tokenId, issuedAt: Date.now() })
 
 t.test('without a directory all is in memory', async t => {
@@ -60,6 +61,35 @@ t.test('a directory that is open to others and holds other things is left alone'
   await writeFile(join(directory, 'letter.txt'), '')
   await t.rejects(State.open({ directory }), StateError)
   t.equal((await stat(directory)).mode & 0o777, 0o755)
+})
+
+t.test('a directory that is made for sharing is left alone, even where it is empty', async t => {
+  const directory = await statePath(t)
+  await mkdir(directory)
+  await chmod(directory, 0o1777)
+  await t.rejects(State.open({ directory }), { name: 'StateError', message: /made for sharing.*STATE_DIR/ })
+  t.equal((await stat(directory)).mode & 0o7777, 0o1777)
+})
+
+t.test('a directory of another user, who could take the state away, is left alone', async t => {
+  // Root alone can give a directory away; for others its own are another user's.
+  const directory = isRoot ? await statePath(t) : '/'
+  if (isRoot) {
+    await mkdir(directory)
+    await chown(directory, 65_534, 65_534)
+    await chmod(directory, 0o777)
+  }
+  await t.rejects(State.open({ directory }), { name: 'StateError', message: isRoot ? /belongs to another user/ : /a directory inside it, such as/ })
+  if (isRoot) t.equal((await stat(directory)).mode & 0o777, 0o777)
+})
+
+t.test('a directory, and a journal in it, that an administrator makes is for the user whose directory it is in', async t => {
+  const directory = await statePath(t)
+  const user = isRoot ? 65_534 : process.getuid?.()
+  if (isRoot) await chown(dirname(directory), 65_534, 65_534)
+  const state = await openState(t, { directory })
+  await state.revokeKey('k', commandLine)
+  for (const path of [directory, join(directory, 'journal')]) t.equal((await stat(path)).uid, user)
 })
 
 t.test('a directory that can not be had is one sentence', async t => {
