@@ -1,6 +1,8 @@
 /** `tokens`: lists what was minted, and ends credentials, with or without a running server. */
 import { Command, InvalidArgumentError } from 'commander'
-import { tokenPrincipalId } from '../principal/principal.js'
+import { requireId } from '../principal/misplaced.js'
+import { keyIdPattern } from '../principal/managed-key.js'
+import { principalIdOf } from '../principal/principal.js'
 import { commandLine, type Minted } from '../state/records.js'
 import type { State } from '../state/state.js'
 import { OperatorError } from './operator-error.js'
@@ -38,8 +40,9 @@ function listCommand (terminal: Terminal): Command {
 
 function revokeCommand (terminal: Terminal): Command {
   return revoking('revoke', 'end a token, by its jti')
-    .argument('<id>', 'its jti, as list shows it; never the token itself', tokenId)
+    .argument('<id>', 'its jti, as list shows it; never the token itself')
     .action(async (id: string, given: Arguments) => {
+      requireAnId(id)
       await withState(terminal, async state => {
         const onRecord = state.find(id) !== undefined
         const revoked = await state.revokeToken(id, commandLine, given.withMinted)
@@ -51,11 +54,12 @@ function revokeCommand (terminal: Terminal): Command {
 
 function revokeSubjectCommand (terminal: Terminal): Command {
   return revoking('revoke-subject', 'end all that was issued to somebody')
-    .argument('<user>', 'the user id: the sub of the tokens')
+    .argument('<user>', 'the user id (the sub of the tokens), or the id that whoami shows')
     .option('-b, --before <time>', 'what was issued up to then, as 2026-01-31T12:00:00Z; left out, up to now', pastTime)
-    .option('-p, --principal', 'the argument is the id that whoami shows, for callers whose token another issuer made')
+    .option('-p, --principal', 'the argument is the id that whoami shows, taken as it is')
     .action(async (user: string, given: Arguments & { readonly before?: number, readonly principal?: boolean }) => {
-      const principal = given.principal === true ? user : tokenPrincipalId(user)
+      requireAnId(user)
+      const principal = given.principal === true ? user : principalIdOf(user)
       const before = given.before ?? Date.now()
       await withState(terminal, async state => {
         const revoked = await state.revokeSubject(principal, before, commandLine, given.withMinted)
@@ -67,8 +71,9 @@ function revokeSubjectCommand (terminal: Terminal): Command {
 
 function revokeKeyCommand (terminal: Terminal): Command {
   return revoking('revoke-key', 'end an API key for good, by its id: also one of API_KEYS, without a restart')
-    .argument('<id>', 'its id: what whoami shows after "apikey:"', keyId)
-    .action(async (id: string, given: Arguments) => {
+    .argument('<id>', 'its id, as "keys list" shows it; of one of API_KEYS what whoami shows after "apikey:"')
+    .action(async (text: string, given: Arguments) => {
+      const id = keyId(text)
       await withState(terminal, async state => {
         const revoked = await state.revokeKey(id, commandLine, given.withMinted)
         answer(terminal, given, `Key ${id} is revoked for good.`, { id, revoked }, revoked.length)
@@ -109,15 +114,18 @@ function tokenTable (views: ReadonlyArray<ReturnType<typeof viewOf>>): string {
   return table([['ID', 'SUBJECT', 'ROLE', 'SCOPES', 'EXPIRES', 'MINTED BY', ''], ...rows])
 }
 
-/** A token in its place would be on the disk, and still be good. */
-function tokenId (text: string): string {
-  if (text.length > 256 || /^eyJ.*\./.test(text)) throw new InvalidArgumentError('It is the jti of the token, not the token itself.')
-  return text
+// Not by the parser, which repeats what it refuses.
+function requireAnId (text: string): void {
+  try {
+    requireId(text)
+  } catch (error) {
+    throw error instanceof RangeError ? new OperatorError(`The argument is no id: ${error.message}.`) : error
+  }
 }
 
 function keyId (text: string): string {
-  const id = text.replace(/^apikey:/, '')
-  if (id.length > 64 || id.startsWith('mcp_')) throw new InvalidArgumentError('It is the id of the key, not the key itself.')
+  const id = text.trim().replace(/^apikey:/, '')
+  if (!keyIdPattern.test(id)) throw new OperatorError('The argument is no id of a key, and nothing was revoked: an id is twelve lower-case letters and digits, which "keys list" shows for a managed key, and whoami after "apikey:" for one of API_KEYS.')
   return id
 }
 

@@ -25,6 +25,14 @@ export function tokenPrincipalId (subject: string): string {
   return `jwt:${subject}`
 }
 
+/**
+ * The id of the principal that a person means: an id as `whoami` shows it, or the subject of a token
+ * of this server. A subject that begins like an id is named by its own id, as `jwt:user:ada`.
+ */
+export function principalIdOf (text: string): string {
+  return /^(jwt|oauth|user|apikey):./.test(text) ? text : tokenPrincipalId(text)
+}
+
 /** Freezes a principal and its scopes, so that no handler can widen its own rights. */
 export function freezePrincipal (principal: Principal): Principal {
   return Object.freeze({ ...principal, scopes: Object.freeze([...principal.scopes]) })

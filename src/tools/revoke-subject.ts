@@ -1,10 +1,11 @@
 /** Ends all that was issued to somebody up to a time; for admins. */
 import { z } from 'zod'
 import { PublicToolError } from '../errors.js'
-import { tokenPrincipalId } from '../principal/principal.js'
+import { requireId } from '../principal/misplaced.js'
+import { principalIdOf } from '../principal/principal.js'
 import { authorOf } from '../state/records.js'
 import type { State } from '../state/state.js'
-import { kept, timeText } from './keeping.js'
+import { kept, refine, timeText } from './keeping.js'
 import { type Tool, defineTool } from './tool.js'
 
 export function createRevokeSubject (state: State): Tool {
@@ -15,8 +16,8 @@ export function createRevokeSubject (state: State): Tool {
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
     access: { roles: ['admin'] },
     input: z.object({
-      subject: z.string().min(1).max(256).optional().describe('The user id that the tokens are for: their sub'),
-      principal: z.string().min(1).max(2048).optional().describe('In place of subject: the id that whoami shows, for callers whose token another issuer made'),
+      subject: z.string().min(1).max(256).superRefine(refine(requireId)).optional().describe('The user id that the tokens are for (their sub), or the id that whoami shows'),
+      principal: z.string().min(1).max(2048).superRefine(refine(requireId)).optional().describe('In place of subject: the id that whoami shows, taken as it is'),
       before: z.iso.datetime({ offset: true }).optional().describe('What was issued up to then is ended (RFC 3339), not in the future'),
       withMinted: z.boolean().default(false).describe('End the tokens, too, that were minted by this subject, and with those, and so on')
     }),
@@ -27,7 +28,7 @@ export function createRevokeSubject (state: State): Tool {
     }),
     handler: async ({ subject, principal: id, before, withMinted }, { principal: caller }) => {
       if ((subject === undefined) === (id === undefined)) throw new PublicToolError('Give either subject or principal')
-      const principal = id ?? tokenPrincipalId(subject ?? '')
+      const principal = id ?? principalIdOf(subject ?? '')
       const now = Date.now()
       const time = before === undefined ? now : Date.parse(before)
       if (time > now) throw new PublicToolError('before: not in the future')

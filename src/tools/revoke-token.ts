@@ -1,8 +1,9 @@
 /** Ends a token before its time; for admins. */
 import { z } from 'zod'
+import { requireId } from '../principal/misplaced.js'
 import { authorOf } from '../state/records.js'
 import type { State } from '../state/state.js'
-import { kept } from './keeping.js'
+import { kept, refine } from './keeping.js'
 import { type Tool, defineTool } from './tool.js'
 
 export function createRevokeToken (state: State): Tool {
@@ -13,7 +14,7 @@ export function createRevokeToken (state: State): Tool {
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
     access: { roles: ['admin'] },
     input: z.object({
-      id: z.string().min(1).max(256).describe('The jti of the token, never the token itself'),
+      id: z.string().min(1).max(256).superRefine(refine(requireId)).describe('The jti of the token, never the token itself'),
       withMinted: z.boolean().default(false).describe('End those, too, that were minted with it, and with those, and so on')
     }),
     output: z.object({

@@ -1,11 +1,13 @@
 /** Credentials that were revoked: refused at once and for good, with their streams. */
-import { rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { mcpAuth } from '../../src/app.js'
 import { generateToken } from '../../src/principal/token.js'
 import { defineTool } from '../../src/tools/tool.js'
+import { newKey } from '../support/keys.js'
 import { until } from '../support/process.js'
 import { openSocket } from '../support/raw-socket.js'
 import { openState, statePath } from '../support/state.js'
@@ -52,6 +54,33 @@ t.test('a token that is not on record is revoked by its id, too', async t => {
   const { jti } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
   t.same(await revoke(app, { id: jti }), { revoked: [jti], onRecord: false })
   t.equal(await statusOf(app, bearer(token)), 401)
+})
+
+t.test('a credential in place of an id is refused in words that do not repeat it, and is not kept', async t => {
+  const directory = await statePath(t)
+  const app = await service(t, { stateDir: directory })
+  const credential = generateToken('eve', 'user', '1h', { secret })
+  for (const [tool, args] of [
+    ['revoke-token', { id: credential }],
+    ['revoke-token', { id: credential.slice(0, 200) }],
+    ['revoke-token', { id: `Bearer ${credential.slice(0, 200)}` }],
+    ['revoke-token', { id: newKey().key }],
+    ['revoke-token', { id: ' ' }],
+    ['revoke-subject', { subject: credential }],
+    ['revoke-subject', { principal: credential }],
+    ['revoke-subject', { principal: '' }]
+  ] as const) {
+    const { text, body } = await post(app, callOf(tool, args), root)
+    t.equal(body.result.isError, true)
+    t.notOk(Object.values(args).some(value => value.length > 1 && text.includes(value)))
+  }
+  t.equal(await statusOf(app, bearer(credential)), 200)
+  t.notMatch(await readFile(join(directory, 'journal'), 'utf8'), 'revoked')
+})
+
+t.test('a subject is named as whoami shows it, too', async t => {
+  const app = await service(t)
+  t.match(await revoke(app, { subject: 'jwt:new' }, 'revoke-subject'), { principal: 'jwt:new' })
 })
 
 t.test('a revoked subject is refused with every token so far, and good with the next one', async t => {

@@ -3,6 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import t from 'tap'
+import { mintKey } from '../../../src/principal/managed-key.js'
 import { openState, mintedRecord, statePath } from '../../support/state.js'
 import { say } from '../../support/terminal.js'
 import { secret } from '../../support/tokens.js'
@@ -95,22 +96,47 @@ t.test('a key is revoked by its id, as whoami shows it, too', async t => {
   t.ok(state.isRevoked({ id: 'apikey:3f2a9c1be07d', keyId: '3f2a9c1be07d' }))
 })
 
+const aToken = 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln'
+const aKey = mintKey().key
+
 for (const [what, args, complaint] of [
-  ['a token in place of its id', ['revoke', 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln'], /not the token itself/],
-  ['a key in place of its id', ['revoke-key', 'mcp_k3vd81qmx0aa_secret'], /not the key itself/],
+  ['a token in place of its id', ['revoke', aToken], /a credential, not an id/],
+  ['a token with white space before it', ['revoke', ` ${aToken}`], /a credential, not an id/],
+  ['a whole header', ['revoke', `Bearer ${aToken}`], /a credential, not an id/],
+  ['a key in place of the id of a token', ['revoke', aKey], /a credential, not an id/],
+  ['a claim code', ['revoke', `mcp_claim_${'A-'.repeat(21)}A`], /a credential, not an id/],
+  ['a token in place of a user', ['revoke-subject', aToken], /a credential, not an id/],
+  ['a token in place of a principal', ['revoke-subject', '--principal', `oauth:${aToken}`], /a credential, not an id/],
+  ['a key in place of its id', ['revoke-key', aKey], /no id of a key/],
+  ['a key of another form in place of its id', ['revoke-key', 'ab'.repeat(32)], /no id of a key/],
+  ['the name of a key in place of its id', ['revoke-key', 'laptop'], /no id of a key/],
+  ['an empty id', ['revoke', ''], /is no id/],
+  ['an id of white space', ['revoke', '  '], /is no id/],
+  ['an empty user', ['revoke-subject', ''], /is no id/],
+  ['an empty id of a key', ['revoke-key', 'apikey:'], /no id of a key/],
   ['no id', ['revoke'], /missing required argument/],
   ['a time that is none', ['revoke-subject', 'ada', '--before', 'yesterday'], /a time such as/],
   ['a time to come', ['revoke-subject', 'ada', '--before', '2999-01-01T00:00:00Z'], /future/]
 ] as const) {
-  t.test(`${what} is refused`, async t => {
+  t.test(`${what} is refused, not repeated and not kept`, async t => {
     const STATE_DIR = await statePath(t)
     await openState(t, { directory: STATE_DIR })
-    const { code, stderr } = await say(['tokens', ...args], '.', { STATE_DIR })
+    const { code, stdout, stderr } = await say(['tokens', ...args], '.', { STATE_DIR })
     t.equal(code, 1)
     t.match(stderr, complaint)
+    const given = args.at(-1)?.trim() ?? ''
+    if (given.length > 12 && !given.includes('-01-')) t.notOk((stdout + stderr).includes(given))
     t.notMatch(await readFile(join(STATE_DIR, 'journal'), 'utf8'), /revoked/)
   })
 }
+
+t.test('a user is named by the sub, or as whoami shows it', async t => {
+  const STATE_DIR = await statePath(t)
+  await openState(t, { directory: STATE_DIR })
+  for (const [given, principal] of [['ada', 'jwt:ada'], ['jwt:ada', 'jwt:ada'], ['oauth:ada', 'oauth:ada'], ['user:ada', 'user:ada'], ['jwt:user:ada', 'jwt:user:ada'], ['https://a', 'jwt:https://a']] as const) {
+    t.match(JSON.parse((await say(['tokens', 'revoke-subject', given, '--json'], '.', { STATE_DIR })).stdout), { principal })
+  }
+})
 
 t.test('a subject of hostile characters moves no cursor and turns no text', async t => {
   const STATE_DIR = await statePath(t)
@@ -122,7 +148,7 @@ t.test('a subject of hostile characters moves no cursor and turns no text', asyn
   for (const character of ['\u001b', '\r', '\u202e']) t.notOk(stdout.includes(character))
 })
 
-for (const args of [['list'], ['revoke', 'x'], ['revoke-subject', 'x'], ['revoke-key', 'x']]) {
+for (const args of [['list'], ['revoke', 'x'], ['revoke-subject', 'x'], ['revoke-key', '3f2a9c1be07d']]) {
   t.test(`${args[0]} in a directory without a state says so, and makes none`, async t => {
     const directory = t.testdir({})
     const { code, stderr } = await say(['tokens', ...args], directory)

@@ -1,0 +1,18 @@
+/** What is told from an id. */
+import t from 'tap'
+import { holdsCredential } from '../../../src/principal/misplaced.js'
+import { mintKey } from '../../../src/principal/managed-key.js'
+
+const key = mintKey().key
+
+for (const text of ['eyJhbGciOiJIUzI1NiJ9.', 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln', '  eyJhbGciOiJIUzI1NiJ9.e30', key, `x-api-key: ${key}`, key.slice(0, 24), `mcp_${'a-B_'.repeat(10)}abc`, `mcp_claim_${'A'.repeat(43)}`, 'bearer abc']) {
+  t.test(`${text.slice(0, 9)}… is taken for a credential`, async t => {
+    t.ok(holdsCredential(text))
+  })
+}
+
+for (const text of ['1b0c4f7e-9f1f-4d5c-8f4e-2f6a3b0d9c11', 'ada', 'eyJ', 'jwt:ada@example.com', 'mcp_integration', 'mcp_claim_service', 'bearer', 'oauth:auth0|5f7c8ec7c33c6c004bbafe82', 'ab'.repeat(32)]) {
+  t.test(`${text} is taken for an id`, async t => {
+    t.notOk(holdsCredential(text))
+  })
+}
