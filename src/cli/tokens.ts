@@ -60,8 +60,8 @@ function revokeSubjectCommand (terminal: Terminal): Command {
     .action(async (user: string, given: Arguments & { readonly before?: number, readonly principal?: boolean }) => {
       requireAnId(user)
       const principal = given.principal === true ? user : principalIdOf(user)
-      const before = given.before ?? Date.now()
       await withState(terminal, async state => {
+        const before = given.before ?? state.lastIssueTo(principal)
         const revoked = await state.revokeSubject(principal, before, commandLine, given.withMinted)
         const time = new Date(before).toISOString()
         answer(terminal, given, `All that was issued to ${principal} up to ${time} is revoked.`, { principal, before: time, revoked }, revoked.length)

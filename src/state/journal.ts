@@ -97,7 +97,7 @@ export class Journal {
       throw new StateError(`The state in ${this.#path} is damaged, so revoked credentials could be good again: restore it from a backup, or move it away to start without what it held.`)
     }
     for (const record of records) this.#apply(record)
-    this.#ledger.sweep(Date.now())
+    this.#ledger.sweep(this.#ledger.nowMs)
     const isNew = this.#tail.lines === 0
     if (isNew || this.#isWasteful()) await this.#rewrite()
     // Proves that it may be written.
@@ -172,7 +172,7 @@ export class Journal {
 
   /** Puts a new file with what is live in the place of the old one: whole, or not at all. */
   async #rewrite (): Promise<void> {
-    await replaceFile(this.#path, [`${heading}\n`, ...[...this.#ledger.live(Date.now())].map(lineOf)].join(''))
+    await replaceFile(this.#path, [`${heading}\n`, ...[...this.#ledger.live(this.#ledger.nowMs)].map(lineOf)].join(''))
     await this.#tail.read()
   }
 

@@ -11,6 +11,11 @@ export class Ledger {
   readonly #tokens = new Map<string, TokenRevoked>()
   readonly #keys = new Map<string, KeyRevoked>()
   readonly #subjects = new Map<string, SubjectRevoked>()
+  /** When the last of what is in was written. */
+  #newestAt = -Infinity
+  /** Both clocks at one moment: what has passed since is told by the one that nobody sets. */
+  readonly #openedAt = Date.now()
+  readonly #openedOnClock = performance.now()
 
   /** `toleranceMs`: how far the clocks of issuers may be ahead of ours. */
   constructor (toleranceMs = 0) {
@@ -21,8 +26,14 @@ export class Ledger {
     return this.minted.size + this.#tokens.size + this.#keys.size + this.#subjects.size
   }
 
+  /** The time by which to forget: a clock that is set ahead while this process runs does not count. */
+  get nowMs (): number {
+    return Math.min(Date.now(), this.#openedAt + performance.now() - this.#openedOnClock)
+  }
+
   /** Takes a record in, in any order and any number of times. True where it changed something. */
   apply (record: StateRecord): boolean {
+    this.#newestAt = Math.max(this.#newestAt, record.at)
     if (this.holds(record)) return false
     switch (record.kind) {
       case 'minted': this.minted.set(record.id, record); break
@@ -62,7 +73,7 @@ export class Ledger {
   /** What has not outlived its purpose. */
   * live (nowMs: number): Generator<StateRecord> {
     yield * this.#chains(nowMs)
-    for (const record of this.#tokens.values()) if (!isOver(record.until, nowMs)) yield record
+    for (const record of this.#tokens.values()) if (!this.#isForgotten(record, nowMs)) yield record
     yield * this.#keys.values()
     yield * this.#subjects.values()
   }
@@ -74,7 +85,15 @@ export class Ledger {
       this.minted.clear()
       for (const record of kept) this.minted.set(record.id, record)
     }
-    for (const [id, { until }] of this.#tokens) if (isOver(until, nowMs)) this.#tokens.delete(id)
+    for (const record of this.#tokens.values()) if (this.#isForgotten(record, nowMs)) this.#tokens.delete(record.id)
+  }
+
+  /**
+   * A token whose revocation is forgotten under a clock that is ahead would be good again once that
+   * is put right. So the clock alone never tells: something has to have been written that late, too.
+   */
+  #isForgotten ({ until }: TokenRevoked, nowMs: number): boolean {
+    return until !== null && until + graceMs <= Math.min(nowMs, this.#newestAt)
   }
 
   /** The tokens that are good, and those they were minted with, however long ago: the chain has no gap. */
@@ -83,7 +102,7 @@ export class Ledger {
     const kept: Minted[] = []
     // From the end: a token is always on record after the one that it was minted with.
     for (const record of [...this.minted.values()].reverse()) {
-      if (isOver(record.expiresAt, nowMs) && !minters.has(record.id)) continue
+      if (record.expiresAt + marginMs <= nowMs && !minters.has(record.id)) continue
       kept.push(record)
       if (record.by.tokenId !== undefined) minters.add(record.by.tokenId)
     }
@@ -91,12 +110,10 @@ export class Ledger {
   }
 }
 
-/** Longer than any tolerance for clocks: a revocation must not end before its token does. */
+/** Of a token on record; longer than any tolerance for clocks. */
 const marginMs = 60 * 60_000
-
-function isOver (endsAt: number | null, nowMs: number): boolean {
-  return endsAt !== null && endsAt + marginMs <= nowMs
-}
+/** Of a revocation: longer than a clock is wrong before somebody sees it. */
+const graceMs = 30 * 24 * 60 * 60_000
 
 function endOf (record: TokenRevoked | undefined): number {
   return record?.until ?? Infinity

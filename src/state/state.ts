@@ -103,6 +103,13 @@ export class State {
     return await this.#revoke(by, () => [{ kind: 'subject-revoked', id, before, at: Date.now(), by }], withMinted ? author => author.principal === id : undefined)
   }
 
+  /** Up to when "all that was issued" to a principal goes: now, or later where a token on record is of a clock that was ahead. */
+  lastIssueTo (id: string): number {
+    let last = Date.now()
+    for (const { subject, at } of this.#ledger.minted.values()) if (at > last && tokenPrincipalId(subject) === id) last = at
+    return last
+  }
+
   /** True where this token on record was revoked: by its id, or with its subject. */
   isRevokedToken ({ id: tokenId, subject, at }: Minted): boolean {
     return this.isRevoked({ id: tokenPrincipalId(subject), tokenId, issuedAt: at })
@@ -198,7 +205,7 @@ export class State {
   async #look (): Promise<void> {
     if (performance.now() - this.#sweptAt > sweepMs) {
       this.#sweptAt = performance.now()
-      this.#ledger.sweep(Date.now())
+      this.#ledger.sweep(this.#ledger.nowMs)
     }
     try {
       const isRestored = await this.#journal?.follow()

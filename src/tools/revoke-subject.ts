@@ -29,9 +29,8 @@ export function createRevokeSubject (state: State): Tool {
     handler: async ({ subject, principal: id, before, withMinted }, { principal: caller }) => {
       if ((subject === undefined) === (id === undefined)) throw new PublicToolError('Give either subject or principal')
       const principal = id ?? principalIdOf(subject ?? '')
-      const now = Date.now()
-      const time = before === undefined ? now : Date.parse(before)
-      if (time > now) throw new PublicToolError('before: not in the future')
+      const time = before === undefined ? state.lastIssueTo(principal) : Date.parse(before)
+      if (before !== undefined && time > Date.now()) throw new PublicToolError('before: not in the future')
       const revoked = await kept(state.revokeSubject(principal, time, authorOf(caller), withMinted))
       return { structuredContent: { principal, before: timeText(time), revoked: [...revoked] } }
     }

@@ -58,14 +58,40 @@ t.test('a revocation without an end is not replaced by one with an end', async t
   t.ok(ledger.isRevoked({ id: 'jwt:ada', tokenId: 't1' }))
 })
 
-t.test('what its token outlived is forgotten, and not earlier', async t => {
+const month = 30 * 86_400_000
+
+t.test('what its token outlived is forgotten: the token after an hour, its revocation after a month', async t => {
   const ledger = new Ledger()
   ledger.apply(token)
-  ledger.apply(mintedRecord({ id: 't1', expiresAt: second }))
-  ledger.sweep(second)
-  t.ok(ledger.isRevoked({ id: 'jwt:ada', tokenId: 't1' }))
+  ledger.apply(mintedRecord({ id: 't1', expiresAt: second, at: second + month }))
+  ledger.sweep(second + 3_599_999)
+  t.equal(ledger.size, 2)
   ledger.sweep(second + 3_600_000)
+  t.same([...ledger.live(0)], [token])
+  ledger.sweep(second + month - 1)
+  t.ok(ledger.isRevoked({ id: 'jwt:ada', tokenId: 't1' }))
+  ledger.sweep(second + month)
   t.equal(ledger.size, 0)
+})
+
+t.test('a revocation is not forgotten by the clock alone, which may be years ahead', async t => {
+  const ledger = new Ledger()
+  ledger.apply({ ...token, at: second - 1000 })
+  ledger.sweep(second + 100 * month)
+  t.ok(ledger.isRevoked({ id: 'jwt:ada', tokenId: 't1' }))
+  ledger.apply({ ...key, at: second + month })
+  ledger.sweep(second + 100 * month)
+  t.notOk(ledger.isRevoked({ id: 'jwt:ada', tokenId: 't1' }))
+})
+
+t.test('a clock that is set ahead does not count for what is forgotten, one that is set back does', async t => {
+  const ledger = new Ledger()
+  const before = Date.now()
+  let now = before + month
+  t.intercept(Date, 'now', { value: () => now })
+  t.ok(ledger.nowMs < before + 60_000)
+  now = before - month
+  t.equal(ledger.nowMs, now)
 })
 
 t.test('keys and subjects stay revoked', async t => {

@@ -163,6 +163,27 @@ t.test('a token that has ended is not listed', async t => {
   t.same(state.list()?.tokens, [])
 })
 
+t.test('what was revoked stays so through a start under a clock that is ahead', async t => {
+  const { directory, id } = await written(t)
+  const right = Date.now
+  const shift = t.intercept(Date, 'now', { value: () => right() + 40 * 86_400_000 })
+  const ahead = await openState(t, { directory })
+  shift.restore()
+  await ahead.revokeKey('k', commandLine)
+  t.ok(ahead.isRevoked(withToken(id)), 'in the process that began under it')
+  const fresh = await openState(t, { directory })
+  t.ok(fresh.isRevoked(withToken(id)), 'and on the disk')
+})
+
+t.test('all of a subject up to now is also what is on record of a clock that was ahead', async t => {
+  const state = await openState(t)
+  const at = Date.now() + 3_600_000
+  await state.mint(mintedRecord({ id: 'early' }))
+  await state.mint(mintedRecord({ id: 'ahead', at }))
+  t.equal(state.lastIssueTo('jwt:ada'), at)
+  t.ok(state.lastIssueTo('jwt:bob') < at)
+})
+
 async function written (t: Test): Promise<{ directory: string, journal: string, id: string }> {
   const directory = await statePath(t)
   const state = await State.open({ directory })
