@@ -4,8 +4,10 @@ import { readSettings } from '../config.js'
 import type { Shown } from '../principal/key-changes.js'
 import type { KeyRecord } from '../principal/key-record.js'
 import { readUsage, usagePath, type LastUsed } from '../principal/key-usage.js'
+import type { Revocable } from '../state/ledger.js'
 import { keySheet, keyTable, viewOf } from './key-views.js'
 import { readSecret } from './secret-input.js'
+import { revocationsOf } from './state.js'
 import type { Terminal } from './terminal.js'
 
 export const defaultFile = 'api-keys.json'
@@ -19,6 +21,8 @@ export interface FileArguments {
 export interface KeyFilePlace {
   readonly path: string
   readonly lastUsed: LastUsed
+  /** Whether a key was revoked with `tokens`, of which the file does not know. */
+  readonly isRevoked: (credential: Revocable) => boolean
   /** True where nobody named the file. */
   readonly isDefault: boolean
 }
@@ -34,7 +38,7 @@ export class KeyDesk {
     const { env, directory } = this.#terminal
     const set = file ?? readSettings({ env, dotenv: join(directory, '.env') }).config.API_KEYS_FILE
     const path = resolve(directory, set ?? defaultFile)
-    return { path, lastUsed: await readUsage(usagePath(path)), isDefault: set === undefined }
+    return { path, lastUsed: await readUsage(usagePath(path)), isRevoked: await revocationsOf(this.#terminal), isDefault: set === undefined }
   }
 
   /** The key goes to stdout and nowhere else; what there is to say about it goes to stderr. */
@@ -47,14 +51,14 @@ export class KeyDesk {
     this.#terminal.print(key)
   }
 
-  list (records: readonly KeyRecord[], { lastUsed }: KeyFilePlace, { json = false }: FileArguments): void {
-    const views = records.map(record => viewOf(record, lastUsed))
+  list (records: readonly KeyRecord[], place: KeyFilePlace, { json = false }: FileArguments): void {
+    const views = records.map(record => viewOf(record, place))
     if (json) this.#printJson(views)
     else this.#terminal.print(keyTable(views))
   }
 
-  show (record: KeyRecord, { lastUsed }: KeyFilePlace, { json = false }: FileArguments): void {
-    const view = viewOf(record, lastUsed)
+  show (record: KeyRecord, place: KeyFilePlace, { json = false }: FileArguments): void {
+    const view = viewOf(record, place)
     if (json) this.#printJson(view)
     else this.#terminal.print(keySheet(view))
   }

@@ -3,6 +3,7 @@ import { statusOf, type KeyStatus } from '../principal/key-changes.js'
 import type { KeyRecord } from '../principal/key-record.js'
 import type { LastUsed } from '../principal/key-usage.js'
 import type { Role } from '../principal/principal.js'
+import type { Revocable } from '../state/ledger.js'
 import { table } from './table.js'
 
 /** Times are ISO 8601, `null` where there is none. */
@@ -18,6 +19,7 @@ export interface KeyView {
   readonly expiresAt: string | null
   /** To within ten minutes. */
   readonly lastUsedAt: string | null
+  /** Of the file: null, too, where it was revoked with `tokens`. */
   readonly revokedAt: string | null
   readonly cidrs: readonly string[]
   readonly rateLimitMax: number | null
@@ -25,7 +27,15 @@ export interface KeyView {
   readonly secrets: ReadonlyArray<{ readonly createdAt: string, readonly endsAt: string | null }>
 }
 
-export function viewOf (record: KeyRecord, lastUsed: LastUsed = new Map()): KeyView {
+/** What is known of keys beside the file. */
+export interface Circumstances {
+  readonly lastUsed: LastUsed
+  readonly isRevoked: (credential: Revocable) => boolean
+}
+
+const nothingKnown: Circumstances = { lastUsed: new Map(), isRevoked: () => false }
+
+export function viewOf (record: KeyRecord, { lastUsed, isRevoked }: Circumstances = nothingKnown): KeyView {
   const { id, name, owner, role, scopes, createdAt, expiresAt, revokedAt, cidrs, rateLimitMax, disabled, secrets } = record
   const usedAt = lastUsed.get(id)
   return {
@@ -34,7 +44,7 @@ export function viewOf (record: KeyRecord, lastUsed: LastUsed = new Map()): KeyV
     owner,
     role,
     scopes,
-    status: statusOf(record),
+    status: isRevoked(credentialOf(record)) ? 'revoked' : statusOf(record),
     createdAt,
     expiresAt: expiresAt ?? null,
     lastUsedAt: usedAt === undefined ? null : new Date(usedAt).toISOString(),
@@ -44,6 +54,11 @@ export function viewOf (record: KeyRecord, lastUsed: LastUsed = new Map()): KeyV
     disabled,
     secrets: secrets.map(secret => ({ createdAt: secret.createdAt, endsAt: secret.endsAt ?? null }))
   }
+}
+
+/** The key as a revocation names it, with its newest secret. */
+export function credentialOf ({ id: keyId, owner: id, secrets, createdAt }: KeyRecord): Revocable {
+  return { id, keyId, issuedAt: Date.parse(secrets[0]?.createdAt ?? createdAt) }
 }
 
 /** A key a line, under a heading. */

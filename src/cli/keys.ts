@@ -1,11 +1,12 @@
 /** `keys`: makes, shows, replaces and ends managed API keys, with or without a running server. */
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { createKey, find, importKeys, type KeyOptions, revokeKey, rotateKey, setDisabled } from '../principal/key-changes.js'
+import { createKey, find, importKeys, KeyChangeError, type KeyOptions, revokeKey, rotateKey, setDisabled } from '../principal/key-changes.js'
 import { changeKeyFile, readKeyFile } from '../principal/key-file.js'
 import { verifyOnce } from '../principal/key-ring.js'
 import type { Role } from '../principal/principal.js'
 import { parseLifetime } from '../principal/token.js'
 import { defaultFile, type FileArguments, KeyDesk } from './key-desk.js'
+import { credentialOf } from './key-views.js'
 import { OperatorError } from './operator-error.js'
 import type { Terminal } from './terminal.js'
 
@@ -84,8 +85,12 @@ function rotateCommand (desk: KeyDesk): Command {
     .argument('<id>', 'its id')
     .option('-g, --grace <lifetime>', 'how long the old secret works still: 0, 90s, 15m, 1h, 7d, or seconds (default: 24h)', graceSeconds, 86_400)
     .action(async (id: string, given: FileArguments & { readonly grace: number }) => {
-      const { path } = await desk.place(given)
-      const shown = await changeKeyFile(path, records => rotateKey(records, id, given.grace))
+      const { path, isRevoked } = await desk.place(given)
+      const shown = await changeKeyFile(path, records => {
+        const changed = rotateKey(records, id, given.grace)
+        if (isRevoked(credentialOf(changed.result.record))) throw new KeyChangeError('That key was revoked with "tokens", and another secret of it would be refused, too: create another key')
+        return changed
+      })
       const end = shown.record.secrets[1]?.endsAt
       desk.hand(shown, given, [
         `Key ${id} has another secret, which is shown this once. ${given.grace === 0 || end === undefined ? 'The old one is refused.' : `The old one works until ${end}.`}`
@@ -116,10 +121,12 @@ function verifyCommand (desk: KeyDesk, fail: () => void): Command {
     .option('-a, --address <address>', 'as if it came from there; left out, networks are not looked at')
     .addHelpText('after', '\nReads the key from standard input, or asks for it: never give one as an argument.\n\n  $ printenv MCP_KEY | fastify-mcp-auth keys verify')
     .action(async (given: FileArguments & { readonly address?: string }) => {
-      const records = await readKeyFile((await desk.place(given)).path)
+      const { path, isRevoked } = await desk.place(given)
+      const records = await readKeyFile(path)
       const key = (await desk.secret()).trim()
       if (key === '') throw new OperatorError('There is no key on standard input')
-      const verdict = verifyOnce(records, key, given.address)
+      const judged = verifyOnce(records, key, given.address)
+      const verdict = 'principal' in judged && isRevoked(judged.principal) ? { reason: 'the API key was revoked with "tokens"' } : judged
       if ('principal' in verdict) {
         const { keyId: id = '', id: owner, role, scopes } = verdict.principal
         return desk.answer(`Good: key ${id} of ${owner}, role ${role}`, { good: true, id, owner, role, scopes }, given)

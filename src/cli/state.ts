@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { readSettings } from '../config.js'
 import { StateError } from '../state/directory.js'
+import type { Revocable } from '../state/ledger.js'
+import { peek } from '../state/peek.js'
 import type { Minted } from '../state/records.js'
 import { State } from '../state/state.js'
 import { OperatorError } from './operator-error.js'
@@ -31,9 +33,25 @@ export async function recordMinted (terminal: Terminal, minted: Minted): Promise
   }
 }
 
-function placeOf ({ env, directory }: Terminal): { path: string, isOurs: boolean } {
+/**
+ * Asks whether a credential was revoked, as far as the state is at hand: where there is none nothing
+ * was, and where it can not be read a warning says so.
+ */
+export async function revocationsOf (terminal: Terminal): Promise<(credential: Revocable) => boolean> {
+  const { path, toleranceMs } = placeOf(terminal)
+  try {
+    const ledger = await peek(path, toleranceMs)
+    return credential => ledger.isRevoked(credential)
+  } catch (error) {
+    if (!(error instanceof StateError)) throw error
+    terminal.complain(`Warning: what was revoked with "tokens" is not known here. ${error.message}`)
+    return () => false
+  }
+}
+
+function placeOf ({ env, directory }: Terminal): { path: string, isOurs: boolean, toleranceMs: number } {
   const { config, sources } = readSettings({ env, dotenv: join(directory, '.env') })
-  return { path: resolve(directory, config.STATE_DIR), isOurs: sources.STATE_DIR !== 'default' || sources.JWT_SECRET === '.env' }
+  return { path: resolve(directory, config.STATE_DIR), isOurs: sources.STATE_DIR !== 'default' || sources.JWT_SECRET === '.env', toleranceMs: config.JWT_CLOCK_TOLERANCE * 1000 }
 }
 
 async function opened (directory: string, work: (state: State) => Promise<void>): Promise<void> {

@@ -1,10 +1,15 @@
 /** `tokens`: lists what was minted, and ends credentials, with or without a running server. */
+import { join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
+import { readSettings } from '../config.js'
+import { sha256 } from '../digest.js'
+import { KeyFileError, readKeyFile } from '../principal/key-file.js'
 import { requireId } from '../principal/misplaced.js'
 import { keyIdPattern } from '../principal/managed-key.js'
 import { principalIdOf } from '../principal/principal.js'
 import { commandLine, type Minted } from '../state/records.js'
 import type { State } from '../state/state.js'
+import { KeyDesk } from './key-desk.js'
 import { OperatorError } from './operator-error.js'
 import { withState } from './state.js'
 import { table } from './table.js'
@@ -72,9 +77,11 @@ function revokeSubjectCommand (terminal: Terminal): Command {
 function revokeKeyCommand (terminal: Terminal): Command {
   return revoking('revoke-key', 'end an API key for good, by its id: also one of API_KEYS, without a restart')
     .argument('<id>', 'its id, as "keys list" shows it; of one of API_KEYS what whoami shows after "apikey:"')
-    .action(async (text: string, given: Arguments) => {
+    .option('--force', 'also where neither the key file nor API_KEYS is known here to hold it')
+    .action(async (text: string, given: Arguments & { readonly force?: boolean }) => {
       const id = keyId(text)
       await withState(terminal, async state => {
+        if (given.force !== true) await requireKey(terminal, id)
         const revoked = await state.revokeKey(id, commandLine, given.withMinted)
         answer(terminal, given, `Key ${id} is revoked for good.`, { id, revoked }, revoked.length)
       })
@@ -127,6 +134,25 @@ function keyId (text: string): string {
   const id = text.trim().replace(/^apikey:/, '')
   if (!keyIdPattern.test(id)) throw new OperatorError('The argument is no id of a key, and nothing was revoked: an id is twelve lower-case letters and digits, which "keys list" shows for a managed key, and whoami after "apikey:" for one of API_KEYS.')
   return id
+}
+
+/** A typing error must not look like a revocation. */
+async function requireKey (terminal: Terminal, id: string): Promise<void> {
+  const { env, directory } = terminal
+  const { config } = readSettings({ env, dotenv: join(directory, '.env') })
+  if (config.API_KEYS.some(key => sha256(key).startsWith(id))) return
+  const { path } = await new KeyDesk(terminal).place({})
+  try {
+    if ((await readKeyFile(path)).some(record => record.id === id)) return
+  } catch (error) {
+    if (!(error instanceof KeyFileError)) throw error
+    throw unknownKey(id, `API_KEYS does not hold it, and the key file ${path} ${error.wrong}`)
+  }
+  throw unknownKey(id, `neither the key file ${path} nor API_KEYS holds it`)
+}
+
+function unknownKey (id: string, why: string): OperatorError {
+  return new OperatorError(`Nothing was revoked: no key has the id ${id} here, for ${why}. "keys list" shows the ids; --force revokes it all the same.`)
 }
 
 function pastTime (text: string): number {

@@ -1,9 +1,13 @@
 /** What `tokens` lists and ends, and what `token` puts on record. */
 import { existsSync, writeFileSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import t from 'tap'
+import { sha256 } from '../../../src/digest.js'
 import { mintKey } from '../../../src/principal/managed-key.js'
+import { keyFile, newKey } from '../../support/keys.js'
+import { until } from '../../support/process.js'
+import { adaKey, bobKey } from '../../support/service.js'
 import { openState, mintedRecord, statePath } from '../../support/state.js'
 import { say } from '../../support/terminal.js'
 import { secret } from '../../support/tokens.js'
@@ -88,12 +92,63 @@ t.test('a subject is revoked up to now, or up to a time', async t => {
   t.match(JSON.parse(now.stdout), { principal: 'oauth:ada' })
 })
 
-t.test('a key is revoked by its id, as whoami shows it, too', async t => {
+t.test('a key of API_KEYS is revoked by its id, as whoami shows it, too', async t => {
   const STATE_DIR = await statePath(t)
   const state = await openState(t, { directory: STATE_DIR })
-  await say(['tokens', 'revoke-key', 'apikey:3f2a9c1be07d'], '.', { STATE_DIR })
-  await state.revokeKey('another', { principal: 'cli' })
-  t.ok(state.isRevoked({ id: 'apikey:3f2a9c1be07d', keyId: '3f2a9c1be07d' }))
+  const id = sha256(adaKey).slice(0, 12)
+  t.equal((await say(['tokens', 'revoke-key', `apikey:${id}`], dirname(STATE_DIR), { STATE_DIR, API_KEYS: `${adaKey},${bobKey}` })).code, 0)
+  await until(() => state.isRevoked({ id: `apikey:${id}`, keyId: id }))
+  t.notOk(state.isRevoked({ id: 'x', keyId: sha256(bobKey).slice(0, 12) }))
+})
+
+t.test('an id that no key has is refused, unless it is forced', async t => {
+  const STATE_DIR = await statePath(t)
+  const state = await openState(t, { directory: STATE_DIR })
+  const [API_KEYS_FILE, id] = [await keyFile(t, [newKey().record]), 'kqqqqqqqqqqq']
+  for (const env of [{ API_KEYS_FILE }, { API_KEYS_FILE: `${API_KEYS_FILE}.none` }, {}]) {
+    const { code, stderr } = await say(['tokens', 'revoke-key', id], dirname(STATE_DIR), { STATE_DIR, ...env })
+    t.equal(code, 1)
+    t.match(stderr, /^Nothing was revoked: .*--force/)
+  }
+  t.notMatch(await readFile(join(STATE_DIR, 'journal'), 'utf8'), 'revoked')
+  t.equal((await say(['tokens', 'revoke-key', id, '--force'], dirname(STATE_DIR), { STATE_DIR })).code, 0)
+  await until(() => state.isRevoked({ id: 'x', keyId: id }))
+})
+
+t.test('a managed key that is revoked here is shown so by the commands for keys, and gets no other secret', async t => {
+  const STATE_DIR = await statePath(t)
+  const { record, key } = newKey({ owner: 'ada' })
+  const other = newKey()
+  const env = { STATE_DIR, API_KEYS_FILE: await keyFile(t, [record, other.record]) }
+  const ask = async (...args: string[]) => await say(['keys', ...args], dirname(STATE_DIR), env, key)
+  t.match(await ask('verify'), { code: 0, stderr: '' }, 'without a state nothing is revoked')
+  await openState(t, { directory: STATE_DIR })
+  t.equal((await say(['tokens', 'revoke-key', record.id], dirname(STATE_DIR), env)).code, 0)
+  t.match(JSON.parse((await ask('list', '--json')).stdout), [{ status: 'revoked' }, { status: 'active' }])
+  t.match(JSON.parse((await ask('show', record.id, '--json')).stdout), { status: 'revoked' })
+  t.match(await ask('verify'), { code: 1, stdout: /revoked/ })
+  t.match(await ask('rotate', record.id), { code: 1, stdout: '', stderr: /create another/ })
+})
+
+t.test('a managed key whose owner is revoked is good again with another secret', async t => {
+  const STATE_DIR = await statePath(t)
+  const { record } = newKey({ owner: 'ada' }, Date.now() - 60_000)
+  const env = { STATE_DIR, API_KEYS_FILE: await keyFile(t, [record]) }
+  await openState(t, { directory: STATE_DIR })
+  await say(['tokens', 'revoke-subject', 'user:ada', '--before', new Date(Date.now() - 1000).toISOString()], dirname(STATE_DIR), env)
+  const status = async () => JSON.parse((await say(['keys', 'show', record.id, '--json'], dirname(STATE_DIR), env)).stdout).status
+  t.equal(await status(), 'revoked')
+  t.equal((await say(['keys', 'rotate', record.id], dirname(STATE_DIR), env)).code, 0)
+  t.equal(await status(), 'active')
+})
+
+t.test('where the state can not be read the commands for keys say that they do not know', async t => {
+  const STATE_DIR = await statePath(t)
+  await mkdir(join(STATE_DIR, 'journal'), { recursive: true })
+  const { code, stdout, stderr } = await say(['keys', 'list'], dirname(STATE_DIR), { STATE_DIR, API_KEYS_FILE: await keyFile(t, [newKey().record]) })
+  t.equal(code, 0)
+  t.match(stdout, 'active')
+  t.match(stderr, /^Warning: .*STATE_DIR/)
 })
 
 const aToken = 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln'
