@@ -1,10 +1,12 @@
-/** A checkout, as it comes: it builds and runs through the npm scripts, and runs without a build. */
-import { spawnSync } from 'node:child_process'
-import { appendFileSync, cpSync, symlinkSync } from 'node:fs'
+/** A checkout, as it comes: its npm scripts build what they run, and it runs without a build. */
+import { appendFileSync, cpSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { beginCall, groupLives, key, listTools, root, start, until } from '../support/process.js'
+import { shapeOf } from '../../src/principal/managed-key.js'
+import { directory } from '../support/keys.js'
+import { beginCall, groupLives, key, listTools, root, start, until, type Running } from '../support/process.js'
+import { secret } from '../support/tokens.js'
 
 /** A copy to build in and to change, so that neither meets another test. */
 function checkOut (t: Test): string {
@@ -14,23 +16,55 @@ function checkOut (t: Test): string {
   return cwd
 }
 
-t.test('npm start from a clean build answers the call that is under way at SIGTERM, and exits with 0', async t => {
+function npm (t: Test, cwd: string, TMPDIR: string, ...args: string[]): Running {
+  return start(t, 'npm', args, { cwd, env: { JWT_SECRET: secret, TMPDIR }, group: true })
+}
+
+/** Others can be the first to make a directory in a common TMPDIR, and compiled code in there would be theirs. */
+function filesIn (TMPDIR: string): string[] {
+  return readdirSync(TMPDIR, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile()).map(({ name }) => name)
+}
+
+t.test('a checkout that was never built', async t => {
   const cwd = checkOut(t)
-  const build = spawnSync('npm', ['run', 'build'], { cwd, encoding: 'utf8' })
-  t.equal(build.status, 0, build.stdout)
-  const server = start(t, 'npm', ['start'], { cwd, group: true })
-  const call = await beginCall(t, await server.url)
-  server.child.kill('SIGTERM')
-  await until(() => server.stdout().includes('"stopping"'))
-  call.finish()
-  t.match(await call.answer, /HTTP\/1\.1 200 OK[^]*"whoami"/)
-  t.same(await server.ended, { code: 0, signal: null })
-  t.notOk(groupLives(server.child))
+  const TMPDIR = await directory(t)
+
+  t.test('npm run token and npm run keys print what was asked for alone, and run no code of the directory for temporary files', async t => {
+    const token = npm(t, cwd, TMPDIR, 'run', '--silent', 'token', '--', '--user', 'ada')
+    t.same(await token.ended, { code: 0, signal: null }, token.stderr())
+    t.match(token.stdout(), /^eyJ[\w-]+\.[\w-]+\.[\w-]+\n$/)
+    const create = npm(t, cwd, TMPDIR, 'run', '--silent', 'keys', '--', 'create', '--name', 'ci')
+    t.same(await create.ended, { code: 0, signal: null }, create.stderr())
+    t.equal(shapeOf(create.stdout().slice(0, -1)), 'managed')
+    t.same(filesIn(TMPDIR), [])
+  })
+
+  t.test('npm start answers the call that is under way at SIGTERM, and exits with 0', async t => {
+    const server = npm(t, cwd, TMPDIR, 'start')
+    const call = await beginCall(t, await server.url)
+    server.child.kill('SIGTERM')
+    await until(() => server.stdout().includes('"stopping"'))
+    call.finish()
+    t.match(await call.answer, /HTTP\/1\.1 200 OK[^]*"whoami"/)
+    t.same(await server.ended, { code: 0, signal: null })
+    t.notOk(groupLives(server.child))
+  })
+})
+
+t.test('where it can not be built, that is told on standard error, and no command runs', async t => {
+  const cwd = checkOut(t)
+  const TMPDIR = await directory(t)
+  writeFileSync(join(cwd, 'tsconfig.build.json'), '{ "files": [] }')
+  const token = npm(t, cwd, TMPDIR, 'run', '--silent', 'token', '--', '--user', 'ada')
+  t.not((await token.ended).code, 0)
+  t.equal(token.stdout(), '')
+  t.match(token.stderr(), 'tsconfig.build.json')
 })
 
 t.test('npm run dev serves without a build, restarts on a change, and leaves no process behind', async t => {
   const cwd = checkOut(t)
-  const dev = start(t, 'npm', ['run', 'dev'], { cwd, group: true })
+  const TMPDIR = await directory(t)
+  const dev = npm(t, cwd, TMPDIR, 'run', 'dev')
   t.equal((await listTools(await dev.url)).status, 200)
 
   const changed = join(cwd, 'src/server.ts')
@@ -46,4 +80,5 @@ t.test('npm run dev serves without a build, restarts on a change, and leaves no 
   await dev.ended
   await until(() => !groupLives(dev.child))
   t.notOk(groupLives(dev.child))
+  t.same(filesIn(TMPDIR), [])
 })
