@@ -1,12 +1,12 @@
 /** What the key commands share: which file they work on, and how they hand over what they made or found. */
-import { join, resolve } from 'node:path'
-import { readSettings } from '../config.js'
+import { resolve } from 'node:path'
 import type { Shown } from '../principal/key-changes.js'
 import type { KeyRecord } from '../principal/key-record.js'
 import { readUsage, usagePath, type LastUsed } from '../principal/key-usage.js'
 import type { Revocable } from '../state/ledger.js'
 import { keySheet, keyTable, viewOf } from './key-views.js'
 import { readSecret } from './secret-input.js'
+import { settingsWith } from './settings.js'
 import { revocationsOf } from './state.js'
 import type { Terminal } from './terminal.js'
 
@@ -35,9 +35,8 @@ export class KeyDesk {
   }
 
   async place ({ file }: FileArguments): Promise<KeyFilePlace> {
-    const { env, directory } = this.#terminal
-    const set = file ?? readSettings({ env, dotenv: join(directory, '.env') }).config.API_KEYS_FILE
-    const path = resolve(directory, set ?? defaultFile)
+    const set = file ?? settingsWith('API_KEYS_FILE', this.#terminal).config.API_KEYS_FILE
+    const path = resolve(this.#terminal.directory, set ?? defaultFile)
     return { path, lastUsed: await readUsage(usagePath(path)), isRevoked: await revocationsOf(this.#terminal), isDefault: set === undefined }
   }
 

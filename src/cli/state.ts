@@ -1,13 +1,13 @@
 /** The state of the server, for commands: found by the same settings. */
 import { existsSync } from 'node:fs'
-import { join, resolve } from 'node:path'
-import { readSettings } from '../config.js'
+import { resolve } from 'node:path'
 import { StateError } from '../state/directory.js'
 import type { Revocable } from '../state/ledger.js'
 import { peek } from '../state/peek.js'
 import type { Minted } from '../state/records.js'
 import { State } from '../state/state.js'
 import { OperatorError } from './operator-error.js'
+import { settingsWith } from './settings.js'
 import type { Terminal } from './terminal.js'
 
 /** Runs `work` with the state that is there. A wrong directory would swallow a revocation: it has to be there. */
@@ -49,9 +49,9 @@ export async function revocationsOf (terminal: Terminal): Promise<(credential: R
   }
 }
 
-function placeOf ({ env, directory }: Terminal): { path: string, isOurs: boolean, toleranceMs: number } {
-  const { config, sources } = readSettings({ env, dotenv: join(directory, '.env') })
-  return { path: resolve(directory, config.STATE_DIR), isOurs: sources.STATE_DIR !== 'default' || sources.JWT_SECRET === '.env', toleranceMs: config.JWT_CLOCK_TOLERANCE * 1000 }
+function placeOf (terminal: Terminal): { path: string, isOurs: boolean, toleranceMs: number } {
+  const { config, sources } = settingsWith('STATE_DIR', terminal)
+  return { path: resolve(terminal.directory, config.STATE_DIR), isOurs: sources.STATE_DIR !== 'default' || sources.JWT_SECRET === '.env', toleranceMs: config.JWT_CLOCK_TOLERANCE * 1000 }
 }
 
 async function opened (directory: string, work: (state: State) => Promise<void>): Promise<void> {

@@ -1,5 +1,5 @@
 /** What the key commands make, show and refuse. */
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { readKeyFile } from '../../../src/principal/key-file.js'
@@ -55,6 +55,16 @@ t.test('the file is the one of .env, and --file wins over it', async t => {
   await say(['keys', 'create', '--name', 'b', '--file', 'given.json'], cwd)
   t.match(await readKeyFile(join(cwd, 'of-env.json')), [{ name: 'a' }])
   t.match(await readKeyFile(join(cwd, 'given.json')), [{ name: 'b' }])
+})
+
+t.test('a .env with a fault stops a command that would work on another file, and --file lets it work', async t => {
+  const cwd = await directory(t)
+  await writeFile(join(cwd, '.env'), 'API_KEYS_FILE=of-env.json\nstray\n')
+  const { code, stdout, stderr } = await say(['keys', 'create', '--name', 'a'], cwd)
+  t.match({ code, stdout }, { code: 1, stdout: '' })
+  t.match(stderr, /^\.env has a line that is not NAME=value \(line 2\); /)
+  t.same(await readdir(cwd), ['.env'])
+  t.equal((await say(['keys', 'create', '--name', 'a', '--file', 'given.json'], cwd)).code, 0)
 })
 
 t.test('the list is a table, or JSON', async t => {

@@ -193,6 +193,18 @@ t.test('a user is named by the sub, or as whoami shows it', async t => {
   }
 })
 
+t.test('a .env with a fault stops a revocation that would end up in another state', async t => {
+  const STATE_DIR = await statePath(t)
+  const cwd = dirname(STATE_DIR)
+  await openState(t, { directory: join(cwd, '.state') })
+  writeFileSync(join(cwd, '.env'), 'STATE_DIR=state\nstray\n')
+  const { code, stdout, stderr } = await say(['tokens', 'revoke', 'x'], cwd)
+  t.match({ code, stdout }, { code: 1, stdout: '' })
+  t.match(stderr, /^\.env has a line that is not NAME=value \(line 2\); /)
+  t.notMatch(await readFile(join(cwd, '.state', 'journal'), 'utf8'), /revoked/)
+  t.equal((await say(['tokens', 'revoke', 'x'], cwd, { STATE_DIR: join(cwd, '.state') })).code, 0)
+})
+
 t.test('a subject of hostile characters moves no cursor and turns no text', async t => {
   const STATE_DIR = await statePath(t)
   const state = await openState(t, { directory: STATE_DIR })

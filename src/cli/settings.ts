@@ -1,0 +1,16 @@
+/** The settings that say where a command works. */
+import { join } from 'node:path'
+import { ConfigError, readSettings, type Reading, type VariableName } from '../config.js'
+import type { Terminal } from './terminal.js'
+
+/**
+ * What is set, where `name` can be trusted. A `.env` with a fault sets nothing, and a faulty setting
+ * holds its default: a revocation would end up in another place, and say that it is done. Throws a
+ * `ConfigError`. Other settings may be faulty: the command has to work also where the server does not start.
+ */
+export function settingsWith (name: VariableName, { env, directory }: Terminal): Reading {
+  const reading = readSettings({ env, dotenv: join(directory, '.env') })
+  const problems = reading.problems.filter(({ variable }) => variable === name || (variable === '.env' && reading.sources[name] !== 'environment'))
+  if (problems.length > 0) throw new ConfigError(problems)
+  return reading
+}
