@@ -5,6 +5,7 @@ import { changeKeyFile, readKeyFile } from '../principal/key-file.js'
 import { verifyOnce } from '../principal/key-ring.js'
 import type { Role } from '../principal/principal.js'
 import { parseLifetime } from '../principal/token.js'
+import { listed } from './arguments.js'
 import { defaultFile, type FileArguments, KeyDesk } from './key-desk.js'
 import { credentialOf } from './key-views.js'
 import { OperatorError } from './operator-error.js'
@@ -155,10 +156,6 @@ function keyOptions (command: Command): Command {
 
 function optionsOf ({ name, owner, role, scopes, expires, cidrs, rateLimit }: KeyArguments): KeyOptions {
   return { name, owner, role, scopes, lifetimeSeconds: expires, cidrs, rateLimitMax: rateLimit }
-}
-
-function listed (text: string, before: readonly string[] = []): readonly string[] {
-  return [...before, ...text.split(/[\s,]+/).filter(entry => entry !== '')]
 }
 
 function lifetimeSeconds (text: string): number {

@@ -6,6 +6,7 @@ import { identityOf } from '../principal/minting.js'
 import type { Role } from '../principal/principal.js'
 import { mintToken, parseLifetime } from '../principal/token.js'
 import { commandLine } from '../state/records.js'
+import { listed } from './arguments.js'
 import { OperatorError } from './operator-error.js'
 import { recordMinted } from './state.js'
 import type { Terminal } from './terminal.js'
@@ -41,10 +42,6 @@ export function tokenCommand (terminal: Terminal): Command {
       for (const warning of warnings) complain(`Warning: ${warning}`)
       print(token)
     })
-}
-
-function listed (text: string, before: readonly string[]): readonly string[] {
-  return [...before, ...text.split(/[\s,]+/).filter(entry => entry !== '')]
 }
 
 function lifetimeOf (expires: string): number {

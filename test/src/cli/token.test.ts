@@ -38,6 +38,7 @@ const refused: Array<[string, string[], Record<string, string>, RegExp]> = [
   ['a placeholder for a secret', ['--user', 'ada'], { JWT_SECRET: 'change-me' }, /^JWT_SECRET is a placeholder/],
   ['an empty user', ['--user', ' '], { JWT_SECRET: secret }, /user id/],
   ['a control character in the user', ['--user', 'ada\u0000'], { JWT_SECRET: secret }, /user id/],
+  ['empty scopes', ['--user', 'ada', '--scopes', ''], { JWT_SECRET: secret }, /It is empty/],
   ['a lifetime that is none', ['--user', 'ada', '--expires', 'soon'], { JWT_SECRET: secret }, /^--expires: /],
   ['no lifetime', ['--user', 'ada', '--expires', '0'], { JWT_SECRET: secret }, /^--expires: /],
   ['a lifetime above the cap', ['--user', 'ada', '--expires', '31d'], { JWT_SECRET: secret }, /TOKEN_MAX_TTL/],

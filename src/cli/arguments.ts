@@ -1,0 +1,12 @@
+/** What several commands take as an argument. */
+import { InvalidArgumentError } from 'commander'
+
+/**
+ * Entries between commas or spaces; an option that is given again adds to them. An empty one is an
+ * error: it comes of a variable that is not set, and would say "no limit" where one was meant.
+ */
+export function listed (text: string, before: readonly string[] = []): readonly string[] {
+  const entries = text.split(/[\s,]+/).filter(entry => entry !== '')
+  if (entries.length === 0) throw new InvalidArgumentError('It is empty: name one at least, or leave the option out.')
+  return [...before, ...entries]
+}
