@@ -2,6 +2,13 @@
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Asked again and again by machines: a good answer is logged at `debug` alone. Default false. */
+    probe?: boolean
+  }
+}
+
 export interface HealthOptions {
   /** Default `/health`. */
   readonly path?: string
@@ -12,15 +19,16 @@ export interface HealthOptions {
 }
 
 const health: FastifyPluginAsync<HealthOptions> = async (fastify, { path = '/health', readyPath = '/ready', problems = () => [] }) => {
+  const config = { public: true, probe: true }
   let isClosing = false
   fastify.addHook('preClose', async () => { isClosing = true })
 
-  fastify.get(path, { config: { public: true } }, async (_request, reply) => {
+  fastify.get(path, { config }, async (_request, reply) => {
     reply.header('cache-control', 'no-store')
     return { status: 'ok', timestamp: new Date().toISOString() }
   })
 
-  fastify.get(readyPath, { config: { public: true } }, async (_request, reply) => {
+  fastify.get(readyPath, { config }, async (_request, reply) => {
     const isReady = !isClosing && problems().length === 0
     reply.header('cache-control', 'no-store').code(isReady ? 200 : 503)
     return { status: isReady ? 'ready' : 'not ready' }

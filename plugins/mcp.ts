@@ -9,6 +9,7 @@ import { Deadlines } from '../src/mcp/deadlines.js'
 import { type EraName, createEndpoint } from '../src/mcp/endpoint.js'
 import { type Incoming, asAccepted } from '../src/mcp/era.js'
 import { type Caller, Exchange, type Log } from '../src/mcp/exchange.js'
+import { fieldsOf, type MessageFields } from '../src/mcp/log-fields.js'
 import type { Reply } from '../src/mcp/outlet.js'
 import { requireWhole } from '../src/mcp/shelf.js'
 import type { SessionsOptions } from '../src/mcp/legacy/sessions.js'
@@ -25,6 +26,17 @@ declare module 'fastify' {
     /** What this endpoint offers; items may come and go while it runs. */
     mcp: Endpoint
   }
+  interface FastifyRequest {
+    /** What the request asked of the endpoint and what became of it, for a log line; `null` on other routes, and until the body is read. */
+    mcpCall: LoggedCall | null
+  }
+}
+
+/** What a log may say of a call. No arguments, and nothing of a result. */
+export interface LoggedCall {
+  readonly fields: MessageFields
+  /** `ok`, `tool-error` or the code of a refusal; of a batch the first that is not `ok`. `undefined` while there is no answer. A request refused as a whole has its code in `request.refusal`. */
+  readonly outcome: string | undefined
 }
 
 /** What the host may do with a running endpoint. */
@@ -114,6 +126,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   for (const item of [...tools, ...resources, ...prompts]) watchRule(item)
   const operations = operationsOf(catalog, watchRule)
   fastify.decorate('mcp', operations)
+  if (!fastify.hasRequestDecorator('mcpCall')) fastify.decorateRequest('mcpCall', null)
   onEndpoint?.(operations)
   for (const watch of watches) {
     const stop = watch.onChange(() => {
@@ -140,6 +153,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
         const refuse = (error: unknown): void => { reply.send(challenged(fastify, error)) }
         try {
           const call = new Call(request, reply, place)
+          request.mcpCall = call
           // Again: the body may have taken its time since the credential was verified.
           const over = call.over()
           if (over !== undefined) throw over
@@ -163,11 +177,14 @@ interface Place {
 }
 
 /** A request of Fastify's as the bridge sees it, with its caller. */
-class Call implements Incoming, Caller {
+class Call implements Incoming, Caller, LoggedCall {
   readonly principal: Principal
   readonly #request: FastifyRequest
   readonly #reply: FastifyReply
   readonly #place: Place
+  #exchange: Exchange | undefined
+  /** The others of a batch. */
+  #more: Exchange[] | undefined
 
   /** Throws where no plugin put a principal on the request: an endpoint without one is closed. */
   constructor (request: FastifyRequest, reply: FastifyReply, place: Place) {
@@ -186,7 +203,17 @@ class Call implements Incoming, Caller {
   get log (): Log { return this.#request.log }
 
   open (): Exchange {
-    return new Exchange(this, this.#place.requestTimeoutMs, this.#place.deadlines)
+    const exchange = new Exchange(this, this.#place.requestTimeoutMs, this.#place.deadlines)
+    if (this.#exchange === undefined) this.#exchange = exchange
+    else (this.#more ??= []).push(exchange)
+    return exchange
+  }
+
+  get fields (): MessageFields { return fieldsOf(this.#request.body) }
+
+  get outcome (): string | undefined {
+    const first = this.#exchange === undefined ? 'ok' : this.#exchange.outcome
+    return first !== 'ok' || this.#more === undefined ? first : this.#more.find(({ outcome }) => outcome !== 'ok')?.outcome ?? first
   }
 
   over (): Refusal | undefined {

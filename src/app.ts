@@ -102,7 +102,7 @@ async function registerChain (scope: FastifyInstance, options: McpAuthOptions, {
   const watches = keyRing === undefined ? [state] : [keyRing, state]
   const minting = mintingOf(options, state)
   const { metadata, ...tokens } = tokenParts(options, publicUrl, rest.path ?? '/mcp')
-  const own = builtIns ? builtInTools({ minting, state: jwtSecret === undefined && options.oauth === undefined ? undefined : state }) : []
+  const own = builtIns ? builtInTools({ minting, state: jwtSecret === undefined && options.oauth === undefined ? undefined : state, audit: (fields, message) => { scope.log.info(fields, message) } }) : []
 
   // First, so that every later no has the one shape.
   await scope.register(errors, { notFound: ownsNotFound, logRefusals })

@@ -171,7 +171,8 @@ export class RequestLog extends LogController {
 
 /** The line of a request. `cut` where the caller left before the answer was complete. */
 export function logRequest (request: FastifyRequest, reply: FastifyReply, cut = false): void {
-  request.log.info({
+  const call = request.mcpCall
+  const fields = {
     method: request.method,
     path: pathOf(request.originalUrl),
     statusCode: reply.statusCode,
@@ -180,8 +181,17 @@ export function logRequest (request: FastifyRequest, reply: FastifyReply, cut = 
     principal: request.principal?.id,
     code: request.refusal?.code,
     reason: request.refusal?.reason,
+    ...call?.fields,
+    outcome: call == null ? undefined : request.refusal?.code ?? call.outcome,
     ...(cut ? { cut } : {})
-  }, 'request')
+  }
+  if (isGoodProbe(request, reply)) request.log.debug(fields, 'request')
+  else request.log.info(fields, 'request')
+}
+
+/** A balancer that asks every few seconds and hears that all is well. By method first: `routeOptions` is made anew each time. */
+function isGoodProbe (request: FastifyRequest, { statusCode }: FastifyReply): boolean {
+  return request.method !== 'POST' && statusCode < 400 && request.routeOptions.config.probe === true
 }
 
 /** Without the query, where people put keys; bounded, because a stranger chooses it. */

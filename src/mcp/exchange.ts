@@ -3,6 +3,7 @@ import { DeadlineError, type Refusal, isRefusal, toRefusal } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
 import type { Budget, Item } from '../tools/tool.js'
 import { Deadlines, type Due } from './deadlines.js'
+import { fieldsOf } from './log-fields.js'
 
 /** The part of a pino logger that the bridge needs. */
 export interface Log {
@@ -58,6 +59,11 @@ export class Exchange implements Due {
   refusal: Refusal | undefined
   /** The caller's `_meta.progressToken`. */
   progressToken: string | number | undefined
+  /** What was asked, for the log. Set where the message is dispatched. */
+  method: string | undefined
+  params: Record<string, unknown> | undefined
+  /** The result is that of a tool that failed. */
+  toolFailed = false
 
   #isStreaming = false
   #ended = false
@@ -191,6 +197,11 @@ export class Exchange implements Due {
     })
   }
 
+  /** What became of the message, for the log. `undefined` while it has no answer. */
+  get outcome (): string | undefined {
+    return this.refusal?.code ?? (this.toolFailed ? 'tool-error' : this.#ended ? 'ok' : undefined)
+  }
+
   /**
    * What the caller may see of `error`: a refusal as it is, anything else as an internal error
    * whose cause stands in the log under the same request id.
@@ -199,8 +210,9 @@ export class Exchange implements Due {
     const refusal = toRefusal(error)
     this.refusal = refusal
     const { requestId, log, principal } = this.caller
-    if (isRefusal(error) && error.statusCode < 500) log.info({ code: refusal.code, reason: refusal.reason, principal: principal.id, requestId }, 'refused')
-    else log.error({ err: describe(error), code: refusal.code, principal: principal.id, requestId }, 'fault')
+    const about = { ...fieldsOf(this), code: refusal.code, principal: principal.id, requestId }
+    if (isRefusal(error) && error.statusCode < 500) log.info({ ...about, reason: refusal.reason }, 'refused')
+    else log.error({ ...about, err: describe(error) }, 'fault')
     return refusal
   }
 }

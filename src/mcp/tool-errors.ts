@@ -3,8 +3,9 @@ import { PublicToolError } from '../errors.js'
 import type { ToolResult } from '../tools/tool.js'
 import type { Exchange } from './exchange.js'
 
-/** A result that says no in words that are safe to show. */
-export function failed (text: string): ToolResult {
+/** The result of `exchange` that says no in words that are safe to show. */
+export function failed (text: string, exchange: Exchange): ToolResult {
+  exchange.toolFailed = true
   return { content: [{ type: 'text', text }], isError: true }
 }
 
@@ -14,10 +15,10 @@ export function failed (text: string): ToolResult {
  */
 export function failedBy (error: unknown, exchange: Exchange): ToolResult {
   const words = publicWords(error)
-  if (words !== undefined) return failed(words)
+  if (words !== undefined) return failed(words, exchange)
   exchange.refuse(error)
   exchange.refusal = undefined
-  return failed(`Internal error. requestId: ${exchange.caller.requestId}`)
+  return failed(`Internal error. requestId: ${exchange.caller.requestId}`, exchange)
 }
 
 /** `instanceof` runs a hostile proxy's trap, which may throw: then the error is not ours. */

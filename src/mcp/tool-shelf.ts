@@ -49,14 +49,14 @@ export class ToolShelf extends Shelf<Tool, ShelvedTool> {
     const { principal } = exchange.caller
     const denial = denialOf(principal, shelved.item)
     if (denial === 'hide') throw new UnknownToolError({ reason: 'not for this principal' })
-    if (denial === 'error') return failed('You are not allowed to call this tool')
+    if (denial === 'error') return failed('You are not allowed to call this tool', exchange)
     if (denial !== undefined) throw denial
     // What is at hand is not awaited: every promise on this path costs every call.
     const entered = exchange.enter(shelved.item)
     if (entered !== undefined) await entered
     const judged = shelved.input.check(args)
     const checked = judged instanceof Promise ? await judged : judged
-    if (!checked.ok) return failed(`Invalid arguments. ${checked.problem}`)
+    if (!checked.ok) return failed(`Invalid arguments. ${checked.problem}`, exchange)
     const leave = shelved.limits === undefined ? undefined : await shelved.limits.admit(principal)
     // Whoever left meanwhile can't be answered, so nothing is begun for them.
     if (exchange.ended) {
@@ -67,7 +67,9 @@ export class ToolShelf extends Shelf<Tool, ShelvedTool> {
     const work = run(shelved, checked.value, context)
     if (leave !== undefined) work.then(leave, leave)
     try {
-      return await exchange.race(work)
+      const result = await exchange.race(work)
+      if (result.isError === true) exchange.toolFailed = true
+      return result
     } catch (error) {
       // It waits for an answer that comes to another run of it: this one never ends.
       if (Suspended.is(error)) leave?.()

@@ -7,7 +7,7 @@ import { checkScopes, checkUserId, mintToken, parseLifetime } from '../principal
 import type { Claims } from '../state/claims.js'
 import { authorOf } from '../state/records.js'
 import type { State } from '../state/state.js'
-import { kept, refine, timeText } from './keeping.js'
+import { type Audit, kept, noAudit, refine, timeText } from './keeping.js'
 import { type Tool, defineTool } from './tool.js'
 
 export interface MintingOptions {
@@ -21,6 +21,8 @@ export interface MintingOptions {
   /** The `iss` and the `aud` of the tokens. Left out: they have none. */
   readonly issuer?: string | undefined
   readonly audience?: string | undefined
+  /** Told of each token that is handed out. Left out: nobody is. */
+  readonly audit?: Audit | undefined
   /** Return a one-time link in place of the token. `url` makes it from the code. Left out: the token itself. */
   readonly link?: { readonly claims: Claims, readonly url: (code: string) => string } | undefined
 }
@@ -57,7 +59,7 @@ const secretAdvice = 'The result is a secret: hand it to that user over a privat
 const linkAdvice = 'The result is a link that shows the token once, within minutes: hand it to that user over a private channel, do not open it.'
 
 export function createGenerateToken (options: MintingOptions): Tool {
-  const { policy = 'admin-tokens', link } = options
+  const { policy = 'admin-tokens', link, audit = noAudit } = options
   return defineTool({
     name: 'generate-token',
     title: 'Generate a token',
@@ -66,10 +68,11 @@ export function createGenerateToken (options: MintingOptions): Tool {
     access: { roles: ['admin'], allow: principal => mayMint(principal, policy) },
     input,
     output: link === undefined ? withToken : withLink,
-    handler: async (wish, { principal }) => {
+    handler: async (wish, { principal, requestId }) => {
       if (link?.claims.isFull === true) throw new UnavailableError({ reason: 'too many links wait', data: { retryAfterMs: 60_000 }, headers: { 'retry-after': '60' } })
       const { token, id, expiresAt } = await mint(wish, principal, options)
       const { userId, role, scopes } = wish
+      audit({ jti: id, subject: userId, role, scopes, expiresAt: timeText(expiresAt), by: authorOf(principal), requestId }, 'token minted')
       const common = { id, userId, role, scopes: [...scopes], expiresAt: timeText(expiresAt) }
       if (link === undefined) return { structuredContent: { token, ...common } }
       const offer = link.claims.offer({ token, userId, role, expiresAt: common.expiresAt })

@@ -1,6 +1,7 @@
 /** The built-in tools, listed one by one. */
 import type { State } from '../state/state.js'
 import { type MintingOptions, createGenerateToken } from './generate-token.js'
+import type { Audit } from './keeping.js'
 import { createListTokens } from './list-tokens.js'
 import { createRevokeSubject } from './revoke-subject.js'
 import { createRevokeToken } from './revoke-token.js'
@@ -12,12 +13,14 @@ export interface BuiltInOptions {
   readonly minting?: MintingOptions | undefined
   /** Left out where no token is accepted, so that there is none to list or to revoke. */
   readonly state?: State | undefined
+  /** Told of what is minted and revoked. Left out: nobody is. */
+  readonly audit?: Audit | undefined
 }
 
-export function builtInTools ({ minting, state }: BuiltInOptions = {}): readonly Tool[] {
+export function builtInTools ({ minting, state, audit }: BuiltInOptions = {}): readonly Tool[] {
   return [
     whoami,
-    ...(minting === undefined ? [] : [createGenerateToken(minting)]),
-    ...(state === undefined ? [] : [createListTokens(state), createRevokeToken(state), createRevokeSubject(state)])
+    ...(minting === undefined ? [] : [createGenerateToken({ audit, ...minting })]),
+    ...(state === undefined ? [] : [createListTokens(state), createRevokeToken(state, audit), createRevokeSubject(state, audit)])
   ]
 }

@@ -3,6 +3,11 @@ import { z } from 'zod'
 import { UnavailableError } from '../errors.js'
 import { StateError } from '../state/directory.js'
 
+/** Takes what was done with the rights of others, for the operator's log. No credential is in it. */
+export type Audit = (fields: object, message: string) => void
+
+export const noAudit: Audit = () => {}
+
 const retryAfterMs = 5000
 
 /** Resolves to what `work` does; a state that can not be written is 503. */

@@ -5,10 +5,10 @@ import { requireId } from '../principal/misplaced.js'
 import { principalIdOf } from '../principal/principal.js'
 import { authorOf } from '../state/records.js'
 import type { State } from '../state/state.js'
-import { kept, refine, timeText } from './keeping.js'
+import { type Audit, kept, noAudit, refine, timeText } from './keeping.js'
 import { type Tool, defineTool } from './tool.js'
 
-export function createRevokeSubject (state: State): Tool {
+export function createRevokeSubject (state: State, audit: Audit = noAudit): Tool {
   return defineTool({
     name: 'revoke-subject',
     title: 'Revoke a subject',
@@ -26,12 +26,13 @@ export function createRevokeSubject (state: State): Tool {
       before: z.string().describe('RFC 3339'),
       revoked: z.array(z.string()).describe('The ids of the tokens that were ended beside those of the subject itself')
     }),
-    handler: async ({ subject, principal: id, before, withMinted }, { principal: caller }) => {
+    handler: async ({ subject, principal: id, before, withMinted }, { principal: caller, requestId }) => {
       if ((subject === undefined) === (id === undefined)) throw new PublicToolError('Give either subject or principal')
       const principal = id ?? principalIdOf(subject ?? '')
       const time = before === undefined ? state.lastIssueTo(principal) : Date.parse(before)
       if (before !== undefined && time > Date.now()) throw new PublicToolError('before: not in the future')
       const revoked = await kept(state.revokeSubject(principal, time, authorOf(caller), withMinted))
+      audit({ subject: principal, before: timeText(time), withMinted, revoked: revoked.length, by: authorOf(caller), requestId }, 'subject revoked')
       return { structuredContent: { principal, before: timeText(time), revoked: [...revoked] } }
     }
   })

@@ -3,10 +3,10 @@ import { z } from 'zod'
 import { requireId } from '../principal/misplaced.js'
 import { authorOf } from '../state/records.js'
 import type { State } from '../state/state.js'
-import { kept, refine } from './keeping.js'
+import { type Audit, kept, noAudit, refine } from './keeping.js'
 import { type Tool, defineTool } from './tool.js'
 
-export function createRevokeToken (state: State): Tool {
+export function createRevokeToken (state: State, audit: Audit = noAudit): Tool {
   return defineTool({
     name: 'revoke-token',
     title: 'Revoke a token',
@@ -21,9 +21,10 @@ export function createRevokeToken (state: State): Tool {
       revoked: z.array(z.string()).describe('The ids of all that were ended'),
       onRecord: z.boolean().describe('Whether the token was minted here and has not expired')
     }),
-    handler: async ({ id, withMinted }, { principal }) => {
+    handler: async ({ id, withMinted }, { principal, requestId }) => {
       const onRecord = state.find(id) !== undefined
       const revoked = await kept(state.revokeToken(id, authorOf(principal), withMinted))
+      audit({ jti: id, withMinted, revoked: revoked.length, by: authorOf(principal), requestId }, 'token revoked')
       return { structuredContent: { revoked: [...revoked], onRecord } }
     }
   })
