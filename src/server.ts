@@ -1,9 +1,10 @@
 /** The process: reads the environment, builds the app, listens, and ends in order. */
 import type { FastifyInstance } from 'fastify'
 import { type AppOptions, buildApp } from './app.js'
-import { endpointOf, loadConfig, type Config, type Environment } from './config.js'
+import { ConfigError, endpointOf, loadConfig, type Config, type Environment } from './config.js'
 import { drainOnEnd } from './drain.js'
 import { listen } from './listen.js'
+import { StateError } from './state/directory.js'
 
 /** Tools, resources, prompts and what else an endpoint has, beside the settings of the environment. */
 export interface ServerOptions extends Omit<AppOptions, 'config'> {
@@ -13,6 +14,11 @@ export interface ServerOptions extends Omit<AppOptions, 'config'> {
   readonly dotenv?: boolean | string
   /** Takes the one line for the person who started this. Default standard error: standard output is the log's. */
   readonly announce?: (line: string) => void
+  /**
+   * What becomes of a start that fails for a reason that the operator can mend: `exit` (default)
+   * announces the one sentence and ends the process with 1, `throw` leaves both to the caller.
+   */
+  readonly onFailure?: 'exit' | 'throw'
 }
 
 /** The server could not begin, for a reason that the operator can mend; the message is for them. */
@@ -21,10 +27,25 @@ export class StartError extends Error {
 }
 
 /**
- * Starts the server and leaves the end of the process to it. Throws a `ConfigError` on faulty
- * settings, and a `StartError` where the address can not be had.
+ * Starts the server and leaves the end of the process to it. With `onFailure: 'throw'` it throws a
+ * `ConfigError` on faulty settings, a `StartError` where the address can not be had, and a
+ * `StateError` where `STATE_DIR` can't be used. Any other error is thrown in both cases.
  */
-export async function startServer ({ env = process.env, dotenv = true, announce = toStderr, ...rest }: ServerOptions = {}): Promise<FastifyInstance> {
+export async function startServer ({ announce = toStderr, onFailure = 'exit', ...rest }: ServerOptions = {}): Promise<FastifyInstance> {
+  try {
+    return await start({ announce, ...rest })
+  } catch (error) {
+    if (onFailure === 'throw' || !isForOperator(error)) throw error
+    announce(error.message)
+    process.exit(1)
+  }
+}
+
+function isForOperator (error: unknown): error is Error {
+  return error instanceof ConfigError || error instanceof StartError || error instanceof StateError
+}
+
+async function start ({ env = process.env, dotenv = true, announce, ...rest }: Omit<ServerOptions, 'onFailure'> & Required<Pick<ServerOptions, 'announce'>>): Promise<FastifyInstance> {
   const { config, warnings } = loadConfig({ env, dotenv })
   const app = await buildApp({ ...rest, config })
   for (const warning of warnings) app.log.warn(warning)

@@ -16,6 +16,6 @@ export function startCommand ({ env, directory, complain }: Terminal): Command {
     .description('start the server')
     .addHelpText('after', help)
     .action(async () => {
-      await startServer({ env, dotenv: join(directory, '.env'), announce: complain })
+      await startServer({ env, dotenv: join(directory, '.env'), announce: complain, onFailure: 'throw' })
     })
 }

@@ -2,7 +2,8 @@
 import { spawnSync } from 'node:child_process'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { beginCall, key, list, listTools, sound, start, until, viaTsx, type Running } from '../support/process.js'
+import { startServer as startHere } from '../../src/server.js'
+import { beginCall, key, list, listTools, root, sound, start, until, viaTsx, type Running } from '../support/process.js'
 
 function startServer (t: Test, env: Record<string, string> = {}): Running {
   return start(t, process.execPath, [...viaTsx, 'start'], { cwd: t.testdir({}), env: { ...sound, ...env } })
@@ -16,6 +17,29 @@ t.test('a port that is taken is one sentence and exit code 1', async t => {
   const server = startServer(t, { HOST: '127.0.0.1', PORT: String(port) })
   t.same(await server.ended, { code: 1, signal: null })
   t.match(server.stderr(), new RegExp(`^Can not listen on 127.0.0.1, port ${port}: .*PORT.*\\.\n$`))
+})
+
+const ownServer = (t: Test): string => t.testdir({
+  'server.ts': `
+  import { startServer } from ${JSON.stringify(`${root}src/index.ts`)}
+  await startServer()
+`
+})
+
+for (const [what, env, sentence] of [
+  ['without a credential', {}, /^API_KEYS and JWT_SECRET are both empty; .*\n$/],
+  ['on an address that this machine does not have', { ...sound, HOST: '192.0.2.1', ALLOWED_HOSTS: 'a.example' }, /^Can not listen on 192\.0\.2\.1, port 0: .*\n$/],
+  ['with a state directory that can not be had', { ...sound, STATE_DIR: '/dev/null/state' }, /^The state directory .*\n$/]
+] as const) {
+  t.test(`a server of one's own ${what} is one sentence and exit code 1`, async t => {
+    const server = start(t, process.execPath, ['--import', import.meta.resolve('tsx'), 'server.ts'], { cwd: ownServer(t), env })
+    t.same(await server.ended, { code: 1, signal: null })
+    t.match(server.stderr(), sentence)
+  })
+}
+
+t.test('a server of one\'s own that fails is its maker\'s to judge where they want that', async t => {
+  await t.rejects(startHere({ env: {}, dotenv: false, onFailure: 'throw' }), { name: 'ConfigError' })
 })
 
 t.test('an address that this machine does not have is one sentence and exit code 1', async t => {
