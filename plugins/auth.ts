@@ -3,6 +3,7 @@ import fastifyJwt from '@fastify/jwt'
 import Fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyReply, type FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { ipOf } from '../src/address.js'
+import { requireStrong } from '../src/config/secrets.js'
 import { UnauthenticatedError } from '../src/errors.js'
 import { isPreflight, isPublic, isWellKnownProbe } from '../src/exemptions.js'
 import { createKeyJudge } from '../src/principal/api-key.js'
@@ -54,11 +55,13 @@ export interface AuthOptions {
   known?: KnownCredentials
   /** Whether a credential that is good otherwise was revoked; asked on every request. Left out: none is. */
   isRevoked?: (principal: Principal) => boolean
+  /** Accept API keys under 16 characters and JWT secrets under 32 bytes, as for tests. Default false: they stop the boot, and placeholders always do. */
+  allowWeakSecrets?: boolean
   /** The realm of the challenge; printable ASCII without `"` and `\`. Default `mcp`. */
   realm?: string
 }
 
-const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], keyRing, jwt, oauth, challenge, known, isRevoked, realm = 'mcp' }) => {
+const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], keyRing, jwt, oauth, challenge, known, isRevoked, allowWeakSecrets = false, realm = 'mcp' }) => {
   if (apiKeys.length === 0 && keyRing === undefined && jwt === undefined && oauth === undefined) throw new Error('Authentication needs `apiKeys`, `keyRing`, `jwt` or `oauth`: without them nobody could get in')
   const challengeFor = createChallenge({ ...challenge, realm })
   const issuer = oauth === undefined ? undefined : watchedIssuer(fastify, oauth)
@@ -68,6 +71,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], ke
     known,
     isRevoked
   })
+  requireStrong({ apiKeys, jwtSecrets: jwt === undefined ? [] : [jwt.secret, ...jwt.previousSecrets ?? []], allowWeak: allowWeakSecrets })
   // Set by preauth-limit. Without it failures are refused, but not counted.
   const chargeAddress = fastify.hasDecorator('chargeAddress') ? fastify.chargeAddress : undefined
 

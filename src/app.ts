@@ -42,6 +42,8 @@ export interface McpAuthOptions extends McpOptions, EdgeRules, TokenSettings {
   readonly apiKeys?: readonly string[] | undefined
   /** A file of managed keys, accepted in `x-api-key`, too; followed while the server runs. */
   readonly apiKeysFile?: string | undefined
+  /** Accept API keys under 16 characters and JWT secrets under 32 bytes, as for tests. Default false: they stop the boot, and placeholders always do. */
+  readonly allowWeakSecrets?: boolean
   /** Failures per address. Default 30 in 60,000 ms. */
   readonly preauthLimit?: Pick<PreauthLimitOptions, 'max' | 'windowMs'>
   /** Milliseconds that a verified credential passes from a locked-out address. Default 600,000; 0 never. */
@@ -95,7 +97,7 @@ function takeNotFound ({ server, prefix }: FastifyInstance, { prefix: own = '' }
  * stands in the way of serving well, now and later.
  */
 async function registerChain (scope: FastifyInstance, options: McpAuthOptions, { ownsNotFound, logRefusals }: Place): Promise<() => readonly string[]> {
-  const { apiKeys, apiKeysFile, jwtSecret, jwtPreviousSecrets, clockToleranceSeconds, oauth, audience, origins, allowedHosts, publicUrl, loopback, knownTtlMs = 600_000, preauthLimit: address, rateLimit, builtIns = true, stateDir, tools = [], watches: hostWatches = [], ...rest } = options
+  const { apiKeys, apiKeysFile, allowWeakSecrets, jwtSecret, jwtPreviousSecrets, clockToleranceSeconds, oauth, audience, origins, allowedHosts, publicUrl, loopback, knownTtlMs = 600_000, preauthLimit: address, rateLimit, builtIns = true, stateDir, tools = [], watches: hostWatches = [], ...rest } = options
   const known = createKnownCredentials({ ttlMs: knownTtlMs })
   const keyRing = apiKeysFile === undefined ? undefined : await openKeys(scope, apiKeysFile)
   const state = await openStateFor(scope, stateDir, (clockToleranceSeconds ?? 0) * 1000)
@@ -110,7 +112,7 @@ async function registerChain (scope: FastifyInstance, options: McpAuthOptions, {
   await scope.register(cors, defined({ origins, allowedHosts, publicUrl, loopback }))
   // Before any credential is looked at: a locked-out address costs us one look-up.
   await scope.register(preauthLimit, { ...address, known, stillGood: (principal, ip) => watches.every(watch => watch.stillGood(principal, ip)) })
-  await scope.register(auth, defined({ apiKeys, keyRing, ...tokens, known, isRevoked: (principal: Principal) => state.isRevoked(principal) }))
+  await scope.register(auth, defined({ apiKeys, keyRing, allowWeakSecrets, ...tokens, known, isRevoked: (principal: Principal) => state.isRevoked(principal) }))
   // After authentication: the key is the caller, not the address.
   await scope.register(principalLimit, { ...rateLimit })
   await scope.register(mcp, { ...rest, tools: [...own, ...tools], watches: [...watches, ...hostWatches] })
@@ -177,6 +179,8 @@ function chainOptions (config: Config): McpAuthOptions {
   return {
     apiKeys: config.API_KEYS,
     apiKeysFile: config.API_KEYS_FILE,
+    // Judged with the settings, which know where the server listens.
+    allowWeakSecrets: true,
     jwtSecret: config.JWT_SECRET,
     jwtPreviousSecrets: config.JWT_SECRET_PREVIOUS,
     clockToleranceSeconds: config.JWT_CLOCK_TOLERANCE,

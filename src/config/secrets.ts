@@ -61,3 +61,26 @@ export function isWeakSecret (text: string): boolean {
 export function isWeakKey (text: string): boolean {
   return text.length < MIN_API_KEY_CHARACTERS
 }
+
+export interface SecretsInUse {
+  readonly apiKeys: readonly string[]
+  /** The secrets that sign tokens, those of before included. */
+  readonly jwtSecrets: readonly string[]
+  /** Let short ones pass; placeholders never do. */
+  readonly allowWeak: boolean
+}
+
+/** For a host without our environment: throws on secrets that could be guessed. Says which, and nothing of any. */
+export function requireStrong ({ apiKeys, jwtSecrets, allowWeak }: SecretsInUse): void {
+  const weak = `; ${newSecret}, or pass \`allowWeakSecrets\` where nobody else can reach the server`
+  for (const [index, key] of apiKeys.entries()) {
+    const which = `Entry ${index + 1} of \`apiKeys\` is`
+    if (PLACEHOLDER.test(key)) throw new Error(`${which} a placeholder that everybody knows; ${newSecret}`)
+    if (!allowWeak && isWeakKey(key)) throw new Error(`${which} under ${MIN_API_KEY_CHARACTERS} characters${weak}`)
+  }
+  for (const secret of jwtSecrets) {
+    if (PLACEHOLDER.test(secret)) throw new Error(`A JWT secret is a placeholder that everybody knows; ${newSecret}`)
+    if (!allowWeak && isWeakSecret(secret)) throw new Error(`A JWT secret is under ${MIN_JWT_SECRET_BYTES} bytes${weak}`)
+    if (apiKeys.includes(secret)) throw new Error('`apiKeys` holds a JWT secret; use different ones: who has that key could sign tokens')
+  }
+}

@@ -237,11 +237,20 @@ t.test('a watch of the host\'s that fails is one that says no, and ends no proce
 t.test('a registration that can not work stops the host\'s boot, and says which option', async t => {
   for (const [options, said] of [
     [{}, /apiKeys/], [{ apiKeys: [] }, /apiKeys/], [{ apiKeys: [adaKey], origins: ['*'] }, /origins/], [{ apiKeys: [adaKey], rateLimit: { max: 0 } }, /max/],
-    [{ apiKeys: [adaKey, adaKey] }, /twice/], [{ apiKeys: [adaKey], tools: [tool('x'), tool('x')] }, /x/], [{ apiKeys: [adaKey], eras: [] }, /eras/]
+    [{ apiKeys: [adaKey, adaKey] }, /twice/], [{ apiKeys: [adaKey], tools: [tool('x'), tool('x')] }, /x/], [{ apiKeys: [adaKey], eras: [] }, /eras/],
+    [{ apiKeys: ['short'] }, /^Entry 1 of `apiKeys` is under 16 characters; .*`allowWeakSecrets`/], [{ apiKeys: [adaKey, 'change-me-api-key'], allowWeakSecrets: true }, /^Entry 2 of `apiKeys` is a placeholder/],
+    [{ jwtSecret: 'x' }, /^A JWT secret is under 32 bytes/], [{ jwtSecret: 'change-me', allowWeakSecrets: true }, /placeholder/], [{ jwtSecret: secretA, jwtPreviousSecrets: ['x'] }, /under 32 bytes/],
+    [{ jwtSecret: secretA, apiKeys: [secretA] }, /could sign tokens/]
   ] as const) {
     const app = bare(t)
     await t.rejects(async () => { await app.register(mcpAuth, options) }, { message: said })
   }
+})
+
+t.test('weak secrets are good where the host says so', async t => {
+  const app = bare(t)
+  await app.register(mcpAuth, { prefix: '/a', apiKeys: ['short'], jwtSecret: 'x', allowWeakSecrets: true })
+  t.equal((await post(app, rpc('ping'), { 'x-api-key': 'short' }, '/a/mcp')).status, 200)
 })
 
 t.test('refusals are in the host\'s log, under its request ids', async t => {
@@ -265,7 +274,7 @@ t.test('a tool that throws inside a host is masked, whatever the host\'s error h
 t.test('the host gets none of our decorators, nor the other registration\'s', async t => {
   const app = await twice(t)
   for (const name of ['mcp', 'chargeAddress', 'chargePrincipal', 'budgetOf', 'jwt', 'createRateLimit']) t.equal(app.hasDecorator(name), false)
-  for (const name of ['principal', 'refusal', 'jwtVerify', 'corsPreflightEnabled']) t.equal(app.hasRequestDecorator(name), false)
+  for (const name of ['principal', 'refusal', 'mcpCall', 'jwtVerify', 'corsPreflightEnabled']) t.equal(app.hasRequestDecorator(name), false)
 })
 
 t.test('the host reaches the endpoint of a registration, and of no other', async t => {

@@ -8,7 +8,7 @@ import { audience, claimsOf, fakeIssuer, sign, signingKey } from '../support/iss
 import { encode, forge, forgeClaims, inSeconds, otherTails, secret } from '../support/tokens.js'
 
 const key = 'a-key-of-the-tests'
-const both: AuthOptions = { apiKeys: [key, 'another-key'], jwt: { secret } }
+const both: AuthOptions = { apiKeys: [key, 'another-key-of-the-tests'], jwt: { secret } }
 
 /** The plugin alone; `/private` answers the principal, `/public` is open. */
 async function authApp (t: Test, options: AuthOptions = both): Promise<FastifyInstance> {
@@ -203,6 +203,10 @@ const badOptions: Array<[string, AuthOptions]> = [
   ['a public key as a secret', { jwt: { secret: '-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----' } }],
   ['a key listed twice', { apiKeys: [key, key] }],
   ['a blank key', { apiKeys: [' '] }],
+  ['a placeholder as a key', { apiKeys: ['my-change-me-api-key'], allowWeakSecrets: true }],
+  ['a short key', { apiKeys: ['fifteen-letters'] }],
+  ['a short secret', { jwt: { secret: 's'.repeat(31) } }],
+  ['a short secret of before', { jwt: { secret, previousSecrets: ['s'.repeat(31)] } }],
   ['a realm with a quote', { ...both, realm: 'a"b' }],
   ['a realm with a line break', { ...both, realm: 'a\r\nx-evil: 1' }]
 ]

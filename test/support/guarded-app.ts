@@ -23,7 +23,7 @@ export async function guardedApp (t: Test, options: GuardedOptions): Promise<Fas
 /** Puts the chain and the two routes on an instance of the test's own. */
 export async function guard (app: FastifyInstance, options: GuardedOptions): Promise<void> {
   await app.register(preauthLimit, options.address ?? {})
-  await app.register(auth, options.auth)
+  await app.register(auth, { allowWeakSecrets: true, ...options.auth })
   await app.register(principalLimit, options.user ?? {})
   app.all('/private', async (request) => ({ id: request.principal?.id ?? null }))
   app.get('/public', { config: { public: true } }, async (request) => ({ id: request.principal?.id ?? null }))
