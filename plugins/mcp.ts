@@ -85,7 +85,7 @@ export interface McpOptions {
   readonly maxStreamsPerPrincipal?: number
   /**
    * Signs what callers carry between the rounds of one call; at least 32 bytes, the same on every
-   * instance behind one address. Default: random, good for this process.
+   * instance behind one address. Default: random, good for this process; with `mcpAuth` made of `jwtSecret` where there is one.
    */
   readonly stateKey?: Uint8Array
   /** End the streams of credentials that are good no longer. Default none: a stream ends when its credential said it would. */

@@ -12,6 +12,7 @@ import oauthMetadata from '../plugins/oauth-metadata.js'
 import preauthLimit, { type PreauthLimitOptions } from '../plugins/preauth-limit.js'
 import principalLimit, { type PrincipalLimitOptions } from '../plugins/principal-limit.js'
 import { type Config, ConfigError, endpointOf, type Environment, isLoopback, loadConfig } from './config.js'
+import { stateKeyOf } from './mcp/state-key.js'
 import type { EdgeRules } from './origins.js'
 import { KeyFileError } from './principal/key-file.js'
 import { KeyStore } from './principal/key-store.js'
@@ -103,6 +104,8 @@ async function registerChain (scope: FastifyInstance, options: McpAuthOptions, {
   const state = await openStateFor(scope, stateDir, (clockToleranceSeconds ?? 0) * 1000)
   const watches = keyRing === undefined ? [state] : [keyRing, state]
   const minting = mintingOf(options, state)
+  // A secret that all instances have, told apart by endpoint: what one of them asked, another may be answered.
+  const stateKey = rest.stateKey !== undefined || jwtSecret === undefined ? {} : { stateKey: stateKeyOf(jwtSecret, scope.prefix + (rest.path ?? '/mcp')) }
   const { metadata, ...tokens } = tokenParts(options, publicUrl, rest.path ?? '/mcp')
   const own = builtIns ? builtInTools({ minting, state: jwtSecret === undefined && options.oauth === undefined ? undefined : state, audit: (fields, message) => { scope.log.info(fields, message) } }) : []
 
@@ -115,7 +118,7 @@ async function registerChain (scope: FastifyInstance, options: McpAuthOptions, {
   await scope.register(auth, defined({ apiKeys, keyRing, allowWeakSecrets, ...tokens, known, isRevoked: (principal: Principal) => state.isRevoked(principal) }))
   // After authentication: the key is the caller, not the address.
   await scope.register(principalLimit, { ...rateLimit })
-  await scope.register(mcp, { ...rest, tools: [...own, ...tools], watches: [...watches, ...hostWatches] })
+  await scope.register(mcp, { ...rest, ...stateKey, tools: [...own, ...tools], watches: [...watches, ...hostWatches] })
   if (metadata !== undefined) await scope.register(oauthMetadata, metadata)
   if (minting?.link !== undefined) await scope.register(claim, { claims: minting.link.claims })
   return () => [...keyRing?.problems() ?? [], ...state.problems(), ...scope.issuerProblems()]
@@ -159,7 +162,7 @@ export async function buildApp ({ env: environment = {}, dotenv = false, config:
     trustProxy: config.TRUST_PROXY,
     // A call may be silent until its deadline.
     idleTimeoutMs: Math.max(120_000, config.REQUEST_TIMEOUT_MS + 10_000),
-    secrets: [...config.API_KEYS, ...(config.JWT_SECRET === undefined ? [] : [config.JWT_SECRET]), ...config.JWT_SECRET_PREVIOUS],
+    secrets: [...config.API_KEYS, ...(config.JWT_SECRET === undefined ? [] : [config.JWT_SECRET]), ...config.JWT_SECRET_PREVIOUS, ...(config.STATE_KEY === undefined ? [] : [config.STATE_KEY])],
     ...(logStream === undefined ? {} : { logStream })
   }))
   for (const warning of warnings) app.log.warn(warning)
@@ -202,6 +205,7 @@ function chainOptions (config: Config): McpAuthOptions {
       maxPerPrincipal: config.SESSION_MAX_PER_CALLER,
       max: config.SESSION_MAX
     },
+    ...(config.STATE_KEY === undefined ? {} : { stateKey: stateKeyOf(config.STATE_KEY, '/mcp') }),
     maxStreamsPerPrincipal: config.STREAM_MAX_PER_CALLER,
     ...(config.TOOL_POLICY_FILE === undefined ? {} : { toolPolicies: readToolPolicies(config.TOOL_POLICY_FILE) }),
     tokenMaxTtlSeconds: config.TOKEN_MAX_TTL,

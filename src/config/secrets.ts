@@ -4,6 +4,7 @@ import { splitList, type Kind, type Report } from './kinds.js'
 /** Below this an HMAC key is the weakest part of HS256 (RFC 7518 §3.2). */
 export const MIN_JWT_SECRET_BYTES = 32
 export const MIN_API_KEY_CHARACTERS = 16
+const MIN_STATE_KEY_CHARACTERS = 32
 
 /** What a template or a broken one leaves behind. Found anywhere: `my-change-me-key` is public, too. */
 const PLACEHOLDER = /change[-_ ]?me|^(undefined|null|none|todo|secret|your[-_].*|<.*>)$/i
@@ -18,6 +19,18 @@ export function secret (): Kind<string> {
     },
     unset: '',
     schema: { type: 'string', minLength: 1 }
+  }
+}
+
+/** A secret of one piece that is strong wherever it is used. */
+export function strongSecret (): Kind<string> {
+  const kind = secret()
+  return {
+    ...kind,
+    parse (text, report) {
+      if (!PLACEHOLDER.test(text) && text.length < MIN_STATE_KEY_CHARACTERS) report(`is under ${MIN_STATE_KEY_CHARACTERS} characters`, newSecret)
+      return kind.parse(text, report)
+    }
   }
 }
 

@@ -2,7 +2,7 @@
 import { bindHost, origin, publicUrl, servedHost, trustedProxy } from './addresses.js'
 import { bytes, duration, filePath, integer, list, LONGEST_MS, oneOf, optional, type Kind } from './kinds.js'
 import { claimPath, issuerUrl, jwksUrl, scope, word } from './oauth.js'
-import { formerSecrets, secret, secretList } from './secrets.js'
+import { formerSecrets, secret, secretList, strongSecret } from './secrets.js'
 
 export interface Variable<T> extends Kind<T> {
   /** As one would write it; empty where nothing is set by default. */
@@ -90,6 +90,8 @@ export const variables = {
   TOKEN_DELIVERY: variable(oneOf('token', 'link'), 'token', 'What generate-token returns: the token, or a link that shows it once; link needs PUBLIC_URL.'),
   /** A path, from the working directory. */
   STATE_DIR: variable(filePath(), './.state', 'The directory for what was minted and revoked; made with mode 0700.'),
+  /** `undefined`: one made of JWT_SECRET, or where that is not set one for this process alone. */
+  STATE_KEY: hidden(optional(strongSecret()), 'Signs what a caller carries between the rounds of a call that asks back; the same on every instance.'),
   LOG_LEVEL: variable(oneOf('info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent'), 'info', 'What is logged: fatal, error, warn, info, debug, trace or silent.'),
   NODE_ENV: variable(oneOf('development', 'test', 'production'), 'development', 'development, test or production; in production weak secrets are refused.')
 } as const

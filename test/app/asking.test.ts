@@ -1,17 +1,21 @@
 /** Questions to the caller in revision 2026-07-28, and what of their answers is kept. */
-import type { FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
+import { mcpAuth } from '../../src/app.js'
 import { defineResource } from '../../src/tools/resource.js'
 import { defineTool } from '../../src/tools/tool.js'
-import { modern, post, service, withKey, withToken } from '../support/service.js'
+import { adaKey, modern, post, service, withKey, withToken } from '../support/service.js'
+import { secret } from '../support/tokens.js'
+import { secretOfTests } from '../support/witness.js'
 
+const stateKey = secretOfTests('a-state-key-of-the-tests-with-32-characters')
 const schema = { type: 'object', properties: { text: { type: 'string', maxLength: 10 } }, required: ['text'] }
 const accept = (text: string): object => ({ action: 'accept', content: { text } })
 
-async function call (app: FastifyInstance, params: Record<string, unknown>, credential: Record<string, string> = withKey) {
+async function call (app: FastifyInstance, params: Record<string, unknown>, credential: Record<string, string> = withKey, url = '/mcp') {
   const { headers, payload } = modern('tools/call', params)
   const meta = { ...payload.params?._meta as object, 'io.modelcontextprotocol/clientCapabilities': { elicitation: {} } }
-  const { body } = await post(app, { ...payload, params: { ...payload.params, _meta: meta } }, { ...credential, ...headers })
+  const { body } = await post(app, { ...payload, params: { ...payload.params, _meta: meta } }, { ...credential, ...headers }, url)
   return body
 }
 
@@ -78,6 +82,34 @@ t.test('the state of one caller is none for another, for another tool or when it
     const { error } = await call(app, { ...params, inputResponses }, credential)
     t.match(error, { code: -32602, data: { code: 'MCP_ERR_REQUEST_STATE' } })
   }
+})
+
+for (const [what, first, second, isGood] of [
+  ['with the same JWT_SECRET', {}, {}, true],
+  ['with another JWT_SECRET', {}, { JWT_SECRET: 'another-secret-of-the-tests-with-32-bytes' }, false],
+  ['with the same STATE_KEY and another JWT_SECRET', { STATE_KEY: stateKey }, { STATE_KEY: stateKey, JWT_SECRET: 'another-secret-of-the-tests-with-32-bytes' }, true],
+  ['with the same STATE_KEY alone', { STATE_KEY: stateKey, JWT_SECRET: '' }, { STATE_KEY: stateKey, JWT_SECRET: '' }, true],
+  ['with neither', { JWT_SECRET: '' }, { JWT_SECRET: '' }, false],
+  ['with another STATE_KEY', { STATE_KEY: stateKey }, {}, false]
+] as const) {
+  t.test(`what one instance asked another ${what} ${isGood ? 'may be answered' : 'knows nothing of'}`, async t => {
+    const one = await service(t, { tools: [twoQuestions(['first', 'second'])], env: first })
+    const two = await service(t, { tools: [twoQuestions(['first', 'second'])], env: second })
+    const { requestState } = (await call(one, { name: 'ask' })).result
+    const { result, error } = await call(two, { name: 'ask', requestState, inputResponses: { first: accept('one'), second: accept('two') } })
+    if (isGood) t.match(result, { content: [{ text: 'First? one, Second? two' }] })
+    else t.match(error, { data: { code: 'MCP_ERR_REQUEST_STATE' } })
+  })
+}
+
+t.test('what one endpoint asked another of the same secret knows nothing of', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  for (const prefix of ['/a', '/b']) await app.register(mcpAuth, { prefix, apiKeys: [adaKey], jwtSecret: secret, tools: [twoQuestions(['first', 'second'])] })
+  const inputResponses = { first: accept('one'), second: accept('two') }
+  const { requestState } = (await call(app, { name: 'ask' }, withKey, '/a/mcp')).result
+  t.match(await call(app, { name: 'ask', requestState, inputResponses }, withKey, '/b/mcp'), { error: { data: { code: 'MCP_ERR_REQUEST_STATE' } } })
+  t.match(await call(app, { name: 'ask', requestState, inputResponses }, withKey, '/a/mcp'), { result: { resultType: 'complete' } })
 })
 
 t.test('answers that nobody asked for are not carried on', async t => {

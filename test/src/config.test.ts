@@ -114,6 +114,8 @@ const refused: Array<[string, string, string]> = [
   ['a placeholder', 'JWT_SECRET', 'change-me'],
   ['a long placeholder', 'JWT_SECRET', 'please-change-me-to-something-that-is-long-enough'],
   ['the placeholder of a template', 'JWT_SECRET', '<put at least thirty-two bytes here>'],
+  ['a placeholder', 'STATE_KEY', 'change-me-to-thirty-two-characters-or-more'],
+  ['under 32 characters', 'STATE_KEY', 's'.repeat(31)],
   ['zero', 'PREAUTH_RATE_LIMIT_MAX', '0'],
   ['infinity', 'PREAUTH_RATE_LIMIT_MAX', 'Infinity'],
   ['zero', 'PREAUTH_RATE_LIMIT_WINDOW_MS', '0'],
