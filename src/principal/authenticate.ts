@@ -1,6 +1,6 @@
 /** From what a request presents to one verdict: every credential sent must be good. */
 import { sha256 } from '../digest.js'
-import { isVerified, type Presented, type Rejected, type Verdict } from './credentials.js'
+import { isVerified, keyAsToken, type Presented, type Rejected, type Verdict } from './credentials.js'
 import type { KnownCredentials } from './known.js'
 import type { Principal } from './principal.js'
 
@@ -31,7 +31,7 @@ const longestUnverifiedMs = 300_000
  * principal. The verdict is a promise only where a verifier's is. `address` is the caller's.
  */
 export function createAuthenticator (verifiers: Verifiers): (presented: Presented, address?: string) => Eventually<Verdict> {
-  const { verifyKey = () => noKeys, verifyToken = () => noTokens, known, isRevoked = () => false } = verifiers
+  const { verifyKey = () => noKeys, verifyToken = token => token.includes('.') ? noTokens : keyAsToken, known, isRevoked = () => false } = verifiers
 
   function unlessRevoked (verdict: Verdict): Verdict {
     return isVerified(verdict) && isRevoked(verdict.principal) ? revoked : verdict

@@ -34,6 +34,9 @@ export interface Rejected {
 
 export type Verdict = Verified | Rejected
 
+/** For the log: what was sent as a token has no dot, and no JWT is without (RFC 7515 §3.1). */
+export const keyAsToken: Rejected = Object.freeze({ reason: 'the token is no JWT, perhaps an API key sent as Bearer' })
+
 export function isVerified (verdict: Verdict): verdict is Verified {
   return 'principal' in verdict
 }

@@ -1,7 +1,7 @@
 /** From a token of an identity provider to the caller it proves (RFC 9068, and what providers do instead). */
 import { compactVerify, decodeJwt, decodeProtectedHeader, type JWTHeaderParameters } from 'jose'
 import { claimAt, readClaims, scopesOf, type Claims } from './claims.js'
-import { type Rejected, type Verdict } from './credentials.js'
+import { keyAsToken, type Rejected, type Verdict } from './credentials.js'
 import { createKeyLoader } from './discovery.js'
 import { createKeySet, type KeySetOptions } from './key-set.js'
 import { freezePrincipal } from './principal.js'
@@ -60,7 +60,7 @@ export function createIssuerVerifier (options: IssuerOptions): IssuerVerifier {
 
     async verify (token) {
       const unverified = decode(token)
-      if (unverified === undefined) return rejected('the token is no JWT')
+      if (unverified === undefined) return token.includes('.') ? rejected('the token is no JWT') : keyAsToken
       // First, so that no bad token makes us ask the provider.
       const verdict = judge(unverified, options)
       if (!('principal' in verdict)) return verdict

@@ -1,7 +1,7 @@
 /** From a JWT of this server to the caller it proves: what is checked beyond the signature. */
 import { createHmac } from 'node:crypto'
 import { claimedHeader, isObject, readClaims, scopesOf, type ClaimRules } from './claims.js'
-import { maxCredentialLength, type Rejected, type Verdict } from './credentials.js'
+import { keyAsToken, maxCredentialLength, type Rejected, type Verdict } from './credentials.js'
 import { freezePrincipal, tokenPrincipalId } from './principal.js'
 
 /**
@@ -29,7 +29,7 @@ export function kidOf (secret: string): string {
  */
 export function createTokenVerifier (secrets: readonly TokenSecret[], rules: ClaimRules = {}): (token: string) => Verdict {
   return (token) => {
-    if (token.length > maxCredentialLength || !compactHs256.test(token)) return rejected('the token is no HS256 JWT')
+    if (token.length > maxCredentialLength || !compactHs256.test(token)) return token.includes('.') ? rejected('the token is no HS256 JWT') : keyAsToken
     const decoded = decode(token, candidates(token, secrets))
     return typeof decoded === 'string' ? rejected(decoded) : judge(decoded.token, rules)
   }

@@ -5,7 +5,8 @@ import { generateKeyPairSync } from 'node:crypto'
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
 import { logSink } from '../support/log-sink.js'
-import { adaKey, bobKey, callOf, listening, service } from '../support/service.js'
+import { until } from '../support/process.js'
+import { adaKey, bobKey, callOf, listening, post, rpc, service } from '../support/service.js'
 import { encode, forge, forgeClaims, goodClaims, inSeconds, otherTails, secret } from '../support/tokens.js'
 
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } })
@@ -68,7 +69,7 @@ const presentsNothing = new Set(['a good token without a scheme', 'a good token 
 
 /** Over a socket, because `inject` would tidy the headers up. */
 async function exchange (port: number, headers: readonly string[]): Promise<string> {
-  const body = JSON.stringify(callOf('secret-of-the-house'))
+  const body = JSON.stringify(callOf('for-the-house-alone'))
   const lines = ['POST /mcp HTTP/1.1', 'Host: localhost', 'Content-Type: application/json', `Content-Length: ${body.length}`, 'Connection: close']
   for (let i = 0; i < headers.length; i += 2) lines.push(`${headers[i] ?? ''}: ${headers[i + 1] ?? ''}`)
   return await new Promise((resolve, reject) => {
@@ -87,7 +88,7 @@ function comparable (answer: string): string {
 t.test('every credential that is none gets the same 401, and leaves no trace', async t => {
   let runs = 0
   const sink = logSink()
-  const tool = defineTool({ name: 'secret-of-the-house', handler: () => { runs += 1; return 'done' } })
+  const tool = defineTool({ name: 'for-the-house-alone', handler: () => { runs += 1; return 'done' } })
   const app = await service(t, { tools: [tool], logStream: sink, env: { LOG_LEVEL: 'trace', PREAUTH_RATE_LIMIT_MAX: '1000' } })
   const port = Number(new URL(await listening(app)).port)
   const expected = comparable(await exchange(port, key('nobody-s-key-at-all')))
@@ -148,5 +149,23 @@ for (const [what, headers] of [
     const app = await service(t)
     const port = Number(new URL(await listening(app)).port)
     t.match(await exchange(port, headers), /^HTTP\/1\.1 200 /)
+  })
+}
+
+for (const [what, env, provider] of [
+  ['tokens of this server', {}, false], ['keys alone', { JWT_SECRET: '' }, false], ['tokens of an identity provider', { JWT_SECRET: '' }, true]
+] as const) {
+  t.test(`a key that is sent as a token to a server of ${what} is told from a bad token, in the log alone`, async t => {
+    const logStream = logSink()
+    const app = await service(t, { logStream, env: provider ? { ...env, JWT_ISSUER: 'http://localhost:9/', PUBLIC_URL: 'https://mcp.example.com' } : env })
+    const asToken = await post(app, rpc('ping'), { authorization: `Bearer ${adaKey}` })
+    const asKey = await post(app, rpc('ping'), { 'x-api-key': 'a-key-that-nobody-ever-had' })
+    t.equal(asToken.status, 401)
+    t.equal(asToken.body.error.message, 'A valid credential is required: an API key in x-api-key, or a token in Authorization: Bearer')
+    t.equal(asKey.body.error.message, asToken.body.error.message)
+    t.equal(asKey.headers['www-authenticate'], asToken.headers['www-authenticate'])
+    await until(() => logStream.lines().length >= 2)
+    t.match(logStream.lines()[0], { reason: 'the token is no JWT, perhaps an API key sent as Bearer' })
+    t.notMatch(logStream.text(), adaKey)
   })
 }
