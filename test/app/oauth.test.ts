@@ -1,59 +1,21 @@
 /** A protected resource of a real identity provider: what clients find out by themselves, and which tokens are good. */
-import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport, UnauthorizedError as ModernUnauthorizedError } from '@modelcontextprotocol/client'
-import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js'
+import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from '@modelcontextprotocol/client'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
-import Fastify, { type FastifyInstance } from 'fastify'
-import t, { type Test } from 'tap'
-import { type AppOptions, buildApp, mcpAuth } from '../../src/app.js'
+import Fastify from 'fastify'
+import t from 'tap'
+import { buildApp, mcpAuth } from '../../src/app.js'
 import { generateToken } from '../../src/principal/token.js'
-import { defineTool } from '../../src/tools/tool.js'
 import { claimsOf, fakeIssuer, json, sign, signingKey } from '../support/issuer.js'
 import { logSink } from '../support/log-sink.js'
 import { OAuthMemory } from '../support/oauth-client.js'
-import { type ProviderOptions, registered, type RunningProvider, runningProvider } from '../support/provider.js'
-import { adaKey, callOf, listening, modern, post, rpc, withKey, withToken } from '../support/service.js'
+import { runningProvider } from '../support/provider.js'
+import { bearer, both, isUnauthorized, key, metadataUrl, proxyTo, publicUrl, resource, resourceServer, thrownBy } from '../support/resource-server.js'
+import { adaKey, callOf, listening, modern, post, withKey, withToken } from '../support/service.js'
 import { inSeconds, secret } from '../support/tokens.js'
 
-const key = await signingKey('ES256', 'first')
 const otherKey = await signingKey('ES256', 'second')
-const publicUrl = 'https://mcp.example.com'
-const resource = `${publicUrl}/mcp`
-const metadataUrl = `${publicUrl}/.well-known/oauth-protected-resource/mcp`
-
-const writeFile = defineTool({
-  name: 'write-file',
-  access: { scopes: ['files:write'], denied: 'challenge' },
-  handler: (_args, { principal }) => `written by ${principal.id}`
-})
-
-/** The service for the tokens of `issuer` alone, unless `env` says more. Closed at the test's end. */
-async function resourceServer (t: Test, issuer: string, { env = {}, ...options }: AppOptions = {}): Promise<FastifyInstance> {
-  const app = await buildApp({ env: { JWT_ISSUER: issuer, PUBLIC_URL: publicUrl, ...env }, logStream: logSink(), tools: [writeFile], ...options })
-  t.teardown(() => app.close())
-  return app
-}
-
-async function both (t: Test, options: Partial<ProviderOptions> = {}, settings: AppOptions = {}): Promise<{ provider: RunningProvider, app: FastifyInstance }> {
-  const provider = await runningProvider(t, { key, ...options })
-  return { provider, app: await resourceServer(t, provider.issuer, settings) }
-}
-
-const bearer = (token: string): { authorization: string } => ({ authorization: `Bearer ${token}` })
 const whoami = callOf('whoami')
-
-const thrownBy = async (work: Promise<unknown>): Promise<unknown> => await work.then(() => undefined, (error: unknown) => error)
-/** The SDK sent the person to the provider, and waits. */
-const isUnauthorized = (error: unknown): boolean => error instanceof UnauthorizedError || error instanceof ModernUnauthorizedError
-
-/** As a proxy does: the public address leads to the real one. */
-async function proxyTo (app: FastifyInstance): Promise<typeof fetch> {
-  const base = await listening(app)
-  return async (input, init) => {
-    const url = new URL(input instanceof Request ? input.url : input)
-    return await fetch(url.origin === publicUrl ? new URL(url.pathname + url.search, base) : url, init)
-  }
-}
 
 for (const [what, connect] of [
   ['of the 2025 revisions', async (authProvider: OAuthMemory, fetch: never) => {
@@ -83,42 +45,6 @@ for (const [what, connect] of [
     await connected
     t.teardown(() => client.close())
     t.match(await client.callTool({ name: 'whoami', arguments: {} }), { structuredContent: { id: 'oauth:ada', role: 'user', scopes: ['mcp:tools'], method: 'jwt' } })
-  })
-}
-
-const readFile = defineTool({ ...writeFile, name: 'read-file', access: { scopes: ['files:read'], denied: 'challenge' } })
-
-for (const [what, connectTo] of [
-  ['of the 2025 revisions', async (authProvider: OAuthMemory, fetch: never) => {
-    const client = new Client({ name: 'tests', version: '1' })
-    const transport = new StreamableHTTPClientTransport(new URL(resource), { authProvider, fetch })
-    return { client, connected: client.connect(transport as never), finish: async (back: URL) => { await transport.finishAuth(back.searchParams.get('code') ?? '') } }
-  }],
-  ['of 2026-07-28', async (authProvider: OAuthMemory, fetch: never) => {
-    const client = new ModernClient({ name: 'tests', version: '1' }, { versionNegotiation: { mode: 'auto' } })
-    const transport = new ModernTransport(new URL(resource), { authProvider: authProvider as never, fetch })
-    return { client, connected: client.connect(transport), finish: async (back: URL) => { await transport.finishAuth(back.searchParams) } }
-  }]
-] as const) {
-  t.test(`a client ${what} steps up once for each scope that a tool needs, and keeps those that it has`, { timeout: 30_000 }, async (t) => {
-    const { provider, app } = await both(t, {}, { env: { OAUTH_SCOPES: 'mcp:tools' }, tools: [writeFile, readFile] })
-    const proxy = await proxyTo(app) as never
-    const memory = new OAuthMemory({ client_id: registered.client_id })
-    const consent = async (): Promise<URL> => await provider.consent(memory.redirects.at(-1) ?? new URL(resource))
-    const stranger = await connectTo(memory, proxy)
-    t.ok(isUnauthorized(await thrownBy(stranger.connected)))
-    await stranger.finish(await consent())
-    const { client, connected, finish } = await connectTo(memory, proxy)
-    await connected
-    t.teardown(() => client.close())
-    for (const name of ['write-file', 'read-file']) {
-      t.ok(isUnauthorized(await thrownBy(client.callTool({ name, arguments: {} }))), `${name} asks for more`)
-      await finish(await consent())
-      t.match(await client.callTool({ name, arguments: {} }), { content: [{ text: 'written by oauth:ada' }] })
-    }
-    for (const name of ['write-file', 'read-file']) await client.callTool({ name, arguments: {} })
-    t.equal(memory.redirects.length, 3)
-    t.match(memory.redirects.at(-1)?.searchParams.get('scope')?.split(' ').sort(), ['files:read', 'files:write', 'mcp:tools'])
   })
 }
 
@@ -312,45 +238,6 @@ for (const [what, spoil] of [
     t.notOk(fake.requests.includes('/elsewhere'))
   })
 }
-
-t.test('a tool that asks for a scope is listed, and challenges who comes with a token of the provider', async (t) => {
-  const { provider, app } = await both(t)
-  const token = bearer(await provider.token(resource))
-  t.match((await post(app, rpc('tools/list'), token)).body.result.tools, [{ name: 'whoami' }, { name: 'write-file' }])
-  for (const { headers, payload, scope } of [
-    // Its client asks for what it is told alone.
-    { headers: {}, payload: callOf('write-file', {}, 7), scope: 'mcp:tools files:write' },
-    { ...modern('tools/call', { name: 'write-file' }, 7), scope: 'files:write' }
-  ]) {
-    const answer = await post(app, payload, { ...token, ...headers })
-    t.match(answer, { status: 403, body: { id: 7, error: { data: { code: 'MCP_ERR_INSUFFICIENT_SCOPE', scope } } } })
-    t.equal(answer.headers['www-authenticate'], `Bearer realm="mcp", error="insufficient_scope", scope="${scope}", resource_metadata="${metadataUrl}"`)
-  }
-  t.match(await post(app, callOf('write-file'), bearer(await provider.token(resource, 'files:write'))), { status: 200, body: { result: { content: [{ text: 'written by oauth:machine' }] } } })
-})
-
-t.test('a challenge repeats no scope that only the client decides on, and none where they would fill the headers', async (t) => {
-  const fake = await fakeIssuer(t, key)
-  const app = await resourceServer(t, fake.issuer)
-  const scopeFor = async (scope: string): Promise<unknown> => (await post(app, callOf('write-file'), bearer(await sign(key, claimsOf(fake.issuer, { scope }))))).body.error.data.scope
-  t.equal(await scopeFor('openid offline_access a:*'), 'openid a:* files:write')
-  t.equal(await scopeFor(Array.from({ length: 300 }, (_, i) => `scope:${i}`).join(' ')), 'files:write')
-})
-
-t.test('a tool that no scope would open is hidden from who has no other right to it', async (t) => {
-  const adminOnly = defineTool({ name: 'admin-only', access: { roles: ['admin'], scopes: ['files:write'], denied: 'challenge' }, handler: () => 'done' })
-  const { provider, app } = await both(t, {}, { tools: [adminOnly] })
-  const token = bearer(await provider.token(resource))
-  t.same((await post(app, rpc('tools/list'), token)).body.result.tools.map(({ name }: { name: string }) => name), ['whoami'])
-  t.match(await post(app, callOf('admin-only'), token), { status: 200, body: { error: { data: { code: 'MCP_ERR_UNKNOWN_TOOL' } } } })
-})
-
-t.test('callers without a provider to go to meet no challenge for scopes', async (t) => {
-  const { app } = await both(t, {}, { env: { JWT_SECRET: secret, API_KEYS: adaKey } })
-  for (const credential of [withKey, withToken('ada')]) {
-    t.match(await post(app, callOf('write-file'), credential), { status: 200, body: { error: { data: { code: 'MCP_ERR_UNKNOWN_TOOL' } } } })
-  }
-})
 
 t.test('a stream ends when the token of the provider does', async (t) => {
   const { provider, app } = await both(t, { tokens: { accessTokenTTL: 2 } })
