@@ -239,13 +239,19 @@ class Call implements Incoming, Caller, LoggedCall {
 }
 
 function operationsOf ({ tools, resources, prompts, changes }: Catalog, watchRule: (item: Item) => void): Endpoint {
+  const came = (kind: 'tools' | 'resources' | 'prompts', item: Item): void => {
+    watchRule(item)
+    changes.publish({ kind, item })
+  }
+  /** False where there was no such item. */
+  const gone = (kind: 'tools' | 'resources' | 'prompts', item: Item | undefined): boolean => item !== undefined && changes.publish({ kind, item })
   return {
-    addTool: tool => { tools.put(tool); watchRule(tool); changes.publish({ kind: 'tools' }) },
-    addResource: resource => { resources.put(resource); watchRule(resource); changes.publish({ kind: 'resources' }) },
-    addPrompt: prompt => { prompts.put(prompt); watchRule(prompt); changes.publish({ kind: 'prompts' }) },
-    removeTool: name => tools.remove(name) && changes.publish({ kind: 'tools' }),
-    removeResource: uri => resources.remove(uri) && changes.publish({ kind: 'resources' }),
-    removePrompt: name => prompts.remove(name) && changes.publish({ kind: 'prompts' }),
+    addTool: tool => { came('tools', tools.put(tool)) },
+    addResource: resource => { came('resources', resources.put(resource)) },
+    addPrompt: prompt => { came('prompts', prompts.put(prompt)) },
+    removeTool: name => gone('tools', tools.remove(name)),
+    removeResource: uri => gone('resources', resources.remove(uri)),
+    removePrompt: name => gone('prompts', prompts.remove(name)),
     resourceUpdated: uri => { changes.publish({ kind: 'resource', uri }) }
   }
 }

@@ -5,14 +5,14 @@ import type { ToolPolicies } from '../tools/policies.js'
 import type { Prompt } from '../tools/prompt.js'
 import type { Resource } from '../tools/resource.js'
 import type { Item, Tool } from '../tools/tool.js'
-import { Changes } from './changes.js'
+import { type Change, Changes } from './changes.js'
 import { createCompletionContext } from './context.js'
 import type { Exchange } from './exchange.js'
 import { isRecord } from './messages.js'
 import { PromptShelf } from './prompt-shelf.js'
 import { ResourceShelf } from './resource-shelf.js'
 import type { Dialect } from './schemas.js'
-import { denialOf } from './shelf.js'
+import { denialOf, seenBy } from './shelf.js'
 import { ToolShelf } from './tool-shelf.js'
 
 export interface ServerInfo {
@@ -51,16 +51,18 @@ export class Catalog {
     for (const prompt of prompts) this.prompts.put(prompt)
   }
 
-  /** What `initialize` and `server/discover` tell. `live`: changes can be told as they happen. */
+  /**
+   * What `initialize` and `server/discover` tell. `live`: changes can be told as they happen. All of it
+   * always: the first prompt may come when a server, or a session, is long open.
+   */
   capabilities (live: boolean): Record<string, object> {
     const changing = live ? { listChanged: true } : {}
-    return {
-      tools: changing,
-      ...(this.resources.size === 0 ? {} : { resources: live ? { ...changing, subscribe: true } : {} }),
-      ...(this.prompts.size === 0 ? {} : { prompts: changing }),
-      ...(this.resources.size + this.prompts.size === 0 ? {} : { completions: {} }),
-      logging: {}
-    }
+    return { tools: changing, resources: live ? { listChanged: true, subscribe: true } : {}, prompts: changing, completions: {}, logging: {} }
+  }
+
+  /** True where `principal` may learn of `change`: the news of an item that it does not see would give that away. */
+  mayLearn (principal: Principal, change: Change): boolean {
+    return change.kind === 'resource' ? this.resources.mayRead(principal, change.uri) : seenBy(principal, change.item)
   }
 
   /**

@@ -1,7 +1,9 @@
 /** Tells open streams what changed: a list, or one resource. */
+import type { Item } from '../tools/tool.js'
 
 export type Change =
-  | { readonly kind: 'tools' | 'prompts' | 'resources' }
+  /** `item`: what came or went. */
+  | { readonly kind: 'tools' | 'prompts' | 'resources', readonly item: Item }
   | { readonly kind: 'resource', readonly uri: string }
 
 /** The notification that tells of a change; the same in all revisions. */

@@ -14,11 +14,12 @@ interface ShelvedPrompt extends Shelved<Prompt> {
 }
 
 export class PromptShelf extends Shelf<Prompt, ShelvedPrompt> {
-  put (prompt: Prompt): void {
+  put (prompt: Prompt): Prompt {
     const { name, title, description, icons } = prompt
     const input = prompt.input ?? z.object({})
     const wire = { name, title, description, icons, arguments: argumentsOf(input) }
     this.add(name, { item: prompt, input: compile(input, 'input'), wire: () => wire })
+    return prompt
   }
 
   /** The prompt of this name. Throws a refusal where `principal` may not use it. */

@@ -23,12 +23,8 @@ export class ResourceShelf {
   readonly fixed = new Shelf<FixedResource, Shelved<FixedResource>>()
   readonly templates = new Shelf<TemplateResource, ShelvedTemplate>()
 
-  get size (): number {
-    return this.fixed.size + this.templates.size
-  }
-
   /** Throws where the URI is none, the template has operators, or either is taken. */
-  put (resource: Resource): void {
+  put (resource: Resource): Resource {
     const { name, title, description, mimeType, annotations, icons } = resource
     const shown = { name, title, description, mimeType, annotations, icons }
     if ('uri' in resource) {
@@ -39,10 +35,12 @@ export class ResourceShelf {
       const wire = { uriTemplate: resource.uriTemplate, ...shown }
       this.templates.add(resource.uriTemplate, { item: resource, wire: () => wire, match: matcher(resource.uriTemplate) })
     }
+    return resource
   }
 
-  remove (uri: string): boolean {
-    return this.fixed.remove(uri) || this.templates.remove(uri)
+  /** The resource that is gone; `undefined` where there was none. */
+  remove (uri: string): Resource | undefined {
+    return this.fixed.remove(uri) ?? this.templates.remove(uri)
   }
 
   /** True where `principal` may read `uri`, and so may know that it changed. */

@@ -26,10 +26,6 @@ export class Shelf<T extends Item, S extends Shelved<T>> {
   readonly #names = new Map<string, readonly string[]>()
   #guarded: S[] = []
 
-  get size (): number {
-    return this.#items.size
-  }
-
   /** Throws where the key is taken, a limit of the item is none, or its rule could not answer at once. */
   add (key: string, shelved: S): void {
     if (this.#items.has(key)) throw new TypeError(`${key} is defined twice`)
@@ -43,11 +39,12 @@ export class Shelf<T extends Item, S extends Shelved<T>> {
     this.#changed()
   }
 
-  /** False where there is no such item. */
-  remove (key: string): boolean {
-    const removed = this.#items.delete(key)
+  /** The item that is gone; `undefined` where there was none. */
+  remove (key: string): T | undefined {
+    const removed = this.#items.get(key)
+    this.#items.delete(key)
     this.#changed()
-    return removed
+    return removed?.item
   }
 
   /** What `principal` may see. The same array for the same rights. */

@@ -31,10 +31,15 @@ export class ToolShelf extends Shelf<Tool, ShelvedTool> {
     this.#policies = policies
   }
 
-  /** Throws where the tool can't be served: a bad or repeated name, a schema that does not compile, a limit that is none. */
-  put (tool: Tool): void {
+  /**
+   * The tool as it is served from now on, under its policies. Throws where it can't be: a bad or repeated
+   * name, a schema that does not compile, a limit that is none.
+   */
+  put (tool: Tool): Tool {
     if (!namePattern.test(tool.name)) throw new TypeError(`Tool name ${JSON.stringify(tool.name)}: 1 to 128 of A-Z a-z 0-9 _ . -`)
-    this.add(tool.name, shelve(withPolicy(tool, this.#policies)))
+    const shelved = shelve(withPolicy(tool, this.#policies))
+    this.add(tool.name, shelved)
+    return shelved.item
   }
 
   /**

@@ -180,6 +180,54 @@ t.test('who listens hears of changes, each of its own kind, and no more than it 
   t.match(events.at(-1), { id: 'sub', result: { resultType: 'complete' } })
 })
 
+/** What a stream tells until its end: the methods of its messages, `undefined` for a result. */
+async function heardBy (response: Response): Promise<unknown[]> {
+  return eventsOf(await response.text()).map(({ method }) => method)
+}
+
+async function initialized (app: FastifyInstance, who: string): Promise<{ headers: Record<string, string>, capabilities: object }> {
+  const { headers, body } = await post(app, rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'tests', version: '0' } }), { who })
+  return { headers: { who, 'mcp-session-id': String(headers['mcp-session-id']) }, capabilities: body.result.capabilities }
+}
+
+t.test('of a tool that is hidden from it nobody hears that it came or went', { timeout: 10_000 }, async t => {
+  const app = await build(t, { sessions: true, toolPolicies: { default: { access: { roles: ['admin'] } } } })
+  const url = `${await listening(app)}/mcp`
+  const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
+  const streams: Response[] = []
+  for (const who of ['ada', 'root']) {
+    const session = await initialized(app, who)
+    streams.push(await fetch(url, { method: 'POST', headers: { who, ...headers, 'content-type': 'application/json' }, body: JSON.stringify(payload) }))
+    streams.push(await fetch(url, { headers: { ...session.headers, accept: 'text/event-stream' } }))
+  }
+  app.mcp.addTool(tool('b'))
+  app.mcp.removeTool('b')
+  const closed = app.close()
+  app.server.closeIdleConnections()
+  const news = 'notifications/tools/list_changed'
+  const acknowledged = 'notifications/subscriptions/acknowledged'
+  t.same(await Promise.all(streams.map(heardBy)), [[acknowledged, undefined], [], [acknowledged, news, news, undefined], [news, news]])
+  await closed
+})
+
+t.test('who came before the first prompt and resource hears of them, too', { timeout: 10_000 }, async t => {
+  const app = await build(t, { sessions: true })
+  const everything = ['completions', 'logging', 'prompts', 'resources', 'tools']
+  const session = await initialized(app, 'ada')
+  t.same(Object.keys(session.capabilities).sort(), everything)
+  const { headers, payload } = modern('server/discover')
+  t.same(Object.keys((await post(app, payload, { ...ada, ...headers })).body.result.capabilities).sort(), everything)
+  for (const method of ['prompts/list', 'resources/list', 'resources/templates/list']) t.same(Object.values((await post(app, rpc(method), ada)).body.result), [[]])
+  const url = await listening(app)
+  const heard = heardBy(await fetch(`${url}/mcp`, { headers: { ...session.headers, accept: 'text/event-stream' } }))
+  app.mcp.addPrompt({ name: 'p', handler: () => '' })
+  app.mcp.addResource({ name: 'r', uri: 'x://r', read: () => '' })
+  const closed = app.close()
+  app.server.closeIdleConnections()
+  t.same(await heard, ['notifications/prompts/list_changed', 'notifications/resources/list_changed'])
+  await closed
+})
+
 t.test('one caller holds only so many streams', { timeout: 10_000 }, async t => {
   const app = await build(t, { tools: [tool('a')], maxStreamsPerPrincipal: 2 })
   const url = await listening(app)

@@ -71,7 +71,8 @@ export class Session {
       return {}
     })
     this.#unsubscribe = catalog.changes.subscribe(change => {
-      if (change.kind === 'resource' && !(this.#subscriptions.has(change.uri) && catalog.resources.mayRead(this.principal, change.uri))) return
+      if (change.kind === 'resource' && !this.#subscriptions.has(change.uri)) return
+      if (!catalog.mayLearn(this.principal, change)) return
       this.#server.notification(notificationOf(change) as ServerNotification).catch(() => {})
     })
   }

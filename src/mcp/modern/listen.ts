@@ -31,8 +31,7 @@ export function listen (request: RpcRequest, exchange: Exchange, catalog: Catalo
   }
   tell('notifications/subscriptions/acknowledged', { notifications: filter })
   const unsubscribe = catalog.changes.subscribe(change => {
-    if (!wants(filter, change)) return
-    if (change.kind === 'resource' && !catalog.resources.mayRead(principal, change.uri)) return
+    if (!wants(filter, change) || !catalog.mayLearn(principal, change)) return
     const { method, params } = notificationOf(change)
     tell(method, params)
   })
