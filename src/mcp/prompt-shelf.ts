@@ -15,9 +15,9 @@ interface ShelvedPrompt extends Shelved<Prompt> {
 
 export class PromptShelf extends Shelf<Prompt, ShelvedPrompt> {
   put (prompt: Prompt): Prompt {
-    const { name, title, description, icons } = prompt
+    const { name, title, description, icons, _meta } = prompt
     const input = prompt.input ?? z.object({})
-    const wire = { name, title, description, icons, arguments: argumentsOf(input) }
+    const wire = { name, title, description, icons, arguments: argumentsOf(input), _meta }
     this.add(name, { item: prompt, input: compile(input, 'input'), wire: () => wire })
     return prompt
   }

@@ -25,8 +25,8 @@ export class ResourceShelf {
 
   /** Throws where the URI is none, the template has operators, or either is taken. */
   put (resource: Resource): Resource {
-    const { name, title, description, mimeType, annotations, icons } = resource
-    const shown = { name, title, description, mimeType, annotations, icons }
+    const { name, title, description, mimeType, annotations, icons, _meta } = resource
+    const shown = { name, title, description, mimeType, annotations, icons, _meta }
     if ('uri' in resource) {
       if (!URL.canParse(resource.uri)) throw new TypeError(`Resource ${name}: ${JSON.stringify(resource.uri)} is no absolute URI`)
       const wire = { uri: resource.uri, size: resource.size, ...shown }

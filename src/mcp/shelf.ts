@@ -4,7 +4,7 @@ import { InsufficientScopeError, type Refusal } from '../errors.js'
 import { mayUse } from '../principal/policy.js'
 import { freezePrincipal, type Principal } from '../principal/principal.js'
 import type { Item } from '../tools/tool.js'
-import { prepare } from './messages.js'
+import { isRecord, prepare } from './messages.js'
 import type { Dialect } from './schemas.js'
 
 export interface Shelved<T extends Item> {
@@ -26,11 +26,12 @@ export class Shelf<T extends Item, S extends Shelved<T>> {
   readonly #names = new Map<string, readonly string[]>()
   #guarded: S[] = []
 
-  /** Throws where the key is taken, a limit of the item is none, or its rule could not answer at once. */
+  /** Throws where the key is taken, a limit or the `_meta` of the item is none, or its rule could not answer at once. */
   add (key: string, shelved: S): void {
     if (this.#items.has(key)) throw new TypeError(`${key} is defined twice`)
-    const { cost, deadlineMs, access } = shelved.item
+    const { cost, deadlineMs, access, _meta } = shelved.item
     requireWhole(key, { cost, deadlineMs })
+    if (_meta !== undefined && !isRecord(_meta)) throw new TypeError(`${key}: _meta is an object`)
     if (types.isAsyncFunction(access?.allow)) throw new TypeError(`${key}: access.allow answers at once; an async function only promises to`)
     this.#items.set(key, shelved)
     const sorted = [...this.#items].sort(([a], [b]) => a < b ? -1 : 1)

@@ -88,14 +88,29 @@ async function run ({ item, output }: ShelvedTool, args: Record<string, unknown>
   const given = await item.handler(args, context)
   if (typeof given === 'string') return { content: [text(given)] }
   if (typeof given !== 'object' || given === null) throw new TypeError(`${item.name} returned neither a text nor a result`)
-  const { content, structuredContent, isError }: ToolResult = given
+  const { content, structuredContent, isError, _meta }: ToolResult = given
   if (content !== undefined && !isContent(content)) throw new TypeError(`${item.name} returned content that is no list of content blocks`)
-  if (isError === true) return { content: content ?? [], isError }
-  if (output === undefined) return structuredContent === undefined ? { content: content ?? [] } : withText(structuredContent, content)
-  const judged = output.check(structuredContent)
-  const checked = judged instanceof Promise ? await judged : judged
-  if (!checked.ok) throw new TypeError(`${item.name} returned what its output schema does not allow: ${checked.problem}`)
-  return withText(checked.value, content)
+  if (_meta !== undefined && !isRecord(_meta)) throw new TypeError(`${item.name} returned a _meta that is no object`)
+  let result: ToolResult
+  if (isError === true) {
+    result = structuredContent === undefined ? { content: content ?? [], isError } : await failure(structuredContent, content, output)
+  } else if (output === undefined) {
+    result = structuredContent === undefined ? { content: content ?? [] } : withText(structuredContent, content)
+  } else {
+    const judged = output.check(structuredContent)
+    const checked = judged instanceof Promise ? await judged : judged
+    if (!checked.ok) throw new TypeError(`${item.name} returned what its output schema does not allow: ${checked.problem}`)
+    result = withText(checked.value, content)
+  }
+  return _meta === undefined ? result : { ...result, _meta }
+}
+
+/** Clients judge what an error holds by the output schema, too, and would throw its text away with it. */
+async function failure (structuredContent: Record<string, unknown>, content: Content[] | undefined, output: CompiledSchema | undefined): Promise<ToolResult> {
+  const told = { content: content ?? new StructuredResult(structuredContent).content, isError: true }
+  if (output === undefined) return { ...told, structuredContent }
+  const checked = await output.check(structuredContent)
+  return checked.ok ? { ...told, structuredContent: checked.value } : told
 }
 
 function withText (structuredContent: Record<string, unknown>, content: Content[] | undefined): ToolResult {
@@ -121,7 +136,7 @@ const noInput: CompiledSchema = {
 function shelve (tool: Tool): ShelvedTool {
   const input = tool.input === undefined ? noInput : compiled(tool, 'input', tool.input)
   const output = tool.output === undefined ? undefined : compiled(tool, 'output', tool.output)
-  const { name, title, description, annotations, icons, rate, concurrency } = tool
+  const { name, title, description, annotations, icons, _meta, rate, concurrency } = tool
   requireWhole(name, { concurrency, 'rate.max': rate?.max, 'rate.windowMs': rate?.windowMs })
   return {
     limits: rate === undefined && concurrency === undefined ? undefined : new ToolLimits(tool),
@@ -130,7 +145,7 @@ function shelve (tool: Tool): ShelvedTool {
     output,
     headers: headerParameters(input.wire['draft-2020-12']),
     // JSON leaves out what is undefined.
-    wire: dialect => ({ name, title, description, inputSchema: input.wire[dialect], outputSchema: output?.wire[dialect], annotations, icons })
+    wire: dialect => ({ name, title, description, inputSchema: input.wire[dialect], outputSchema: output?.wire[dialect], annotations, icons, _meta })
   }
 }
 

@@ -1,7 +1,7 @@
 /** The shape of a prompt: arguments in, messages for the caller's model out. */
 import type { z } from 'zod'
 import type { Completer } from './resource.js'
-import type { CallContext, Content, Item } from './tool.js'
+import type { CallContext, Content, Item, Meta } from './tool.js'
 
 export interface PromptMessage {
   role: 'user' | 'assistant'
@@ -11,6 +11,7 @@ export interface PromptMessage {
 export interface PromptResult {
   description?: string
   messages: PromptMessage[]
+  _meta?: Meta
 }
 
 export type PromptArguments = z.ZodObject

@@ -16,12 +16,16 @@ export interface Icon {
   readonly theme?: 'light' | 'dark'
 }
 
+/** For the caller's program, not its model; the keys are as MCP 2025-11-25, General Fields, has them. */
+export type Meta = Readonly<Record<string, unknown>>
+
 /** MCP content blocks, the same in every revision. */
-export type Content =
+export type Content = (
   | { type: 'text', text: string, annotations?: Annotations }
   | { type: 'image' | 'audio', data: string, mimeType: string, annotations?: Annotations }
   | { type: 'resource', resource: ResourceContents, annotations?: Annotations }
-  | { type: 'resource_link', uri: string, name: string, title?: string, description?: string, mimeType?: string }
+  | { type: 'resource_link', uri: string, name: string, title?: string, description?: string, mimeType?: string, annotations?: Annotations }
+) & { _meta?: Meta }
 
 export interface Annotations {
   audience?: Array<'user' | 'assistant'>
@@ -35,14 +39,16 @@ export interface ResourceContents {
   mimeType?: string
   text?: string
   blob?: string
+  _meta?: Meta
 }
 
 export interface ToolResult {
   /** Left out: the text form of `structuredContent`. */
   content?: Content[]
-  /** Required where the tool has an output schema. */
+  /** Required where the tool has an output schema. Of an error that does not fit the schema only the text goes out. */
   structuredContent?: Record<string, unknown>
   isError?: boolean
+  _meta?: Meta
 }
 
 /** In the order of their severity (RFC 5424 §6.2.1). */
@@ -122,6 +128,8 @@ export interface Item {
   readonly title?: string
   readonly description?: string
   readonly icons?: readonly Icon[]
+  /** Shown with the item in lists. */
+  readonly _meta?: Meta
   readonly access?: AccessRule
   /** Milliseconds; the endpoint's own deadline where left out. */
   readonly deadlineMs?: number
