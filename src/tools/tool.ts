@@ -105,7 +105,8 @@ export interface CallContext {
    * can't be asked. In revision
    * 2026-07-28 the handler runs again from its start with the answers so far, so it should change
    * nothing before it asked everything. `key` names the question from run to run; left out, its
-   * place in the order of questions does, which must then be the same in every run.
+   * place in the order of questions does, which must then be the same in every run. An answer counts
+   * for the very question only; a second question of one key rejects.
    */
   elicit: (request: ElicitRequest, key?: string) => Promise<ElicitAnswer>
   /** Asks the caller's model. Rejects where the caller has none to offer. `key` as for `elicit`. */
