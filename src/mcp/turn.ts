@@ -67,6 +67,8 @@ export interface TurnsOptions {
   /** After these methods the server holds something of its client, and the slot is thrown away. */
   readonly stateful: ReadonlySet<string>
   readonly unknownMethodStatus: 200 | 404
+  /** What an SDK's own error comes to. By its code, where left out. */
+  readonly refusalFor?: (code: number, reason: string) => Refusal
 }
 
 /**
@@ -107,7 +109,8 @@ export class Turns {
     const clean = !exchange.ended && !this.#options.stateful.has(request.method)
     if ('error' in message && exchange.refusal === undefined) {
       // The SDK's own words stay inside. A code that we know is an ordinary no; another spoils the slot.
-      const refusal = exchange.refuse(fromRpcCode(message.error.code, `refused by the SDK: ${message.error.message}`))
+      const refusalFor = this.#options.refusalFor ?? fromRpcCode
+      const refusal = exchange.refuse(refusalFor(message.error.code, `refused by the SDK: ${message.error.message}`))
       turn.refuse(refusal, clean && refusal.code !== InternalError.code)
       return
     }

@@ -72,6 +72,25 @@ for (const [what, request, status, rpcCode, code] of [
   })
 }
 
+const meta = (name: string, value: unknown): Record<string, unknown> => ({ [`io.modelcontextprotocol/${name}`]: value })
+
+for (const [what, wrong] of [
+  ['a capability that is no object', meta('clientCapabilities', { elicitation: 5 })],
+  ['a part of a capability that is no object', meta('clientCapabilities', { sampling: { context: 5 } })],
+  ['a client whose icons are no list', meta('clientInfo', { name: 'x', version: '1', icons: 5 })],
+  ['a client whose title is no text', meta('clientInfo', { name: 'x', version: '1', title: 5 })],
+  ['a log level that is none', meta('logLevel', 'bogus')]
+] as const) {
+  t.test(`${what} in _meta is answered with 400 and -32602, whatever was asked`, async t => {
+    const app = await service(t)
+    for (const request of [call, modern('tools/list'), modern('server/discover'), modern('subscriptions/listen', { notifications: {} })]) {
+      const { status, body } = await send(app, { ...request, payload: withMeta(request.payload, wrong) })
+      t.equal(status, 400, request.payload.method)
+      t.match(body, { id: 1, error: { code: -32602, data: { code: 'MCP_ERR_ENVELOPE' } } })
+    }
+  })
+}
+
 t.test('there are no batches, and an array has no id to echo', async t => {
   const app = await service(t)
   const { status, body } = await send(app, { ...call, payload: [call.payload] })

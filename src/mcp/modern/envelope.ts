@@ -1,5 +1,6 @@
 /** The per-request envelope of revision 2026-07-28: `_meta`, and the headers that must agree with the body. */
-import { EnvelopeError, HeaderMismatchError, MissingCapabilityError, ProtocolVersionError } from '../../errors.js'
+import { isSpecType } from '@modelcontextprotocol/server'
+import { EnvelopeError, HeaderMismatchError, MissingCapabilityError, ProtocolVersionError, type Refusal, fromRpcCode } from '../../errors.js'
 import type { Incoming } from '../era.js'
 import { headerValue } from '../header-parameters.js'
 import { type RpcNotification, type RpcRequest, isRecord } from '../messages.js'
@@ -57,6 +58,20 @@ export function openEnvelope (request: RpcRequest, headers: Incoming['headers'])
   const name = field === undefined ? undefined : params[field]
   if (typeof name === 'string') mustEqual(headers, 'mcp-name', name, true)
   return { capabilities, logLevel }
+}
+
+/** The parts of `_meta` that `openEnvelope` leaves to the SDK's server, of a request that never gets there. */
+export function checkMeta ({ params = {} }: RpcRequest): void {
+  const { [capabilitiesKey]: capabilities, [clientInfoKey]: client, [logLevelKey]: logLevel } = isRecord(params._meta) ? params._meta : {}
+  const isGood = isSpecType.ClientCapabilities(capabilities) &&
+    (client === undefined || isSpecType.Implementation(client)) &&
+    (logLevel === undefined || isSpecType.LoggingLevel(logLevel))
+  if (!isGood) throw new EnvelopeError({ reason: 'a part of _meta is not of its type' })
+}
+
+/** The SDK looks at nothing but the `_meta` of a request before the catalog does: of parameters it knows no others. */
+export function refusalForSdk (code: number, reason: string): Refusal {
+  return code === EnvelopeError.rpcCode ? new EnvelopeError({ reason }) : fromRpcCode(code, reason)
 }
 
 /** A notification needs no envelope of its own, yet must not contradict its headers. */

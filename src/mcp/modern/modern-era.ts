@@ -12,7 +12,7 @@ import { Slots } from '../slots.js'
 import type { Streams } from '../streams.js'
 import { Turns } from '../turn.js'
 import { Asking } from './asking.js'
-import { type Envelope, checkNotification, modernRevision, openEnvelope } from './envelope.js'
+import { type Envelope, checkMeta, checkNotification, modernRevision, openEnvelope, refusalForSdk } from './envelope.js'
 import { listen } from './listen.js'
 
 export interface ModernOptions {
@@ -59,6 +59,7 @@ export function createModernEra ({ catalog, streams, stateKey }: ModernOptions):
     const exchange = incoming.open()
     if (method === 'subscriptions/listen') {
       try {
+        checkMeta(request)
         return listen(request, exchange, catalog, streams)
       } finally {
         exchange.end()
@@ -102,7 +103,7 @@ function audible (level: unknown, { logLevel }: Envelope): boolean {
  * server to this revision by the class of its transport, which otherwise serves one request only.
  */
 class ModernSlot extends PerRequestHTTPServerTransport {
-  readonly turns = new Turns({ stateful, unknownMethodStatus: 404 })
+  readonly turns = new Turns({ stateful, unknownMethodStatus: 404, refusalFor: refusalForSdk })
   #deliver: Deliver = (request, extra) => { this.onmessage?.(request, extra) }
 
   static async open (catalog: Catalog): Promise<ModernSlot> {
