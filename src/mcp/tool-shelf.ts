@@ -143,7 +143,7 @@ function shelve (tool: Tool): ShelvedTool {
     item: tool,
     input,
     output,
-    headers: headerParameters(input.wire['draft-2020-12']),
+    headers: headerParameters(input.wire['draft-2020-12'], name),
     // JSON leaves out what is undefined.
     wire: dialect => ({ name, title, description, inputSchema: input.wire[dialect], outputSchema: output?.wire[dialect], annotations, icons, _meta })
   }
