@@ -2,7 +2,7 @@
 import { isSpecType } from '@modelcontextprotocol/server'
 import { EnvelopeError, HeaderMismatchError, MissingCapabilityError, ProtocolVersionError, type Refusal, fromRpcCode } from '../../errors.js'
 import type { Incoming } from '../era.js'
-import { headerValue } from '../header-parameters.js'
+import { headerValue, withoutBlanks } from '../header-parameters.js'
 import { type RpcNotification, type RpcRequest, isRecord } from '../messages.js'
 
 export const modernRevision = '2026-07-28'
@@ -27,7 +27,7 @@ const nameField: Readonly<Record<string, string>> = { 'tools/call': 'name', 'pro
  */
 export function claimsModern ({ headers, body }: Incoming): boolean {
   const header = headers['mcp-protocol-version']
-  if (typeof header === 'string' && isModern(header.trim())) return true
+  if (typeof header === 'string' && isModern(withoutBlanks(header))) return true
   if (!Array.isArray(body)) return hasClaim(body)
   return body.some(hasClaim)
 }
@@ -52,11 +52,14 @@ export function openEnvelope (request: RpcRequest, headers: Incoming['headers'])
   if (client !== undefined && !(isRecord(client) && typeof client.name === 'string' && typeof client.version === 'string')) throw new EnvelopeError({ reason: 'clientInfo without name and version' })
   if (logLevel !== undefined && typeof logLevel !== 'string') throw new EnvelopeError({ reason: 'the log level is no string' })
   mustEqual(headers, 'mcp-protocol-version', revision)
-  if (revision !== modernRevision) throw new ProtocolVersionError({ data: { supported: [modernRevision], requested: revision } })
+  mustBeServed(revision)
   mustEqual(headers, 'mcp-method', method)
   const field = nameField[method]
-  const name = field === undefined ? undefined : params[field]
-  if (typeof name === 'string') mustEqual(headers, 'mcp-name', name, true)
+  if (field !== undefined) {
+    const { [field]: name } = params
+    if (typeof name === 'string') mustEqual(headers, 'mcp-name', name, true)
+    else if (typeof headers['mcp-name'] === 'string' && headerValue(headers['mcp-name']) === undefined) throw new HeaderMismatchError({ data: { header: 'mcp-name' }, reason: 'mcp-name is malformed' })
+  }
   return { capabilities, logLevel }
 }
 
@@ -74,20 +77,24 @@ export function refusalForSdk (code: number, reason: string): Refusal {
   return code === EnvelopeError.rpcCode ? new EnvelopeError({ reason }) : fromRpcCode(code, reason)
 }
 
-/** A notification needs no envelope of its own, yet must not contradict its headers. */
+/** A notification needs no envelope of its own, yet must not contradict its headers, or be of a revision that is not served. */
 export function checkNotification ({ method, params }: RpcNotification, headers: Incoming['headers']): void {
   const meta = isRecord(params?._meta) ? params._meta : {}
-  const revision = meta[versionKey]
-  if (revision !== undefined) {
-    if (typeof revision !== 'string') throw new EnvelopeError({ reason: 'the protocol version is no string' })
-    if (headers['mcp-protocol-version'] !== undefined) mustEqual(headers, 'mcp-protocol-version', revision)
-  }
+  const header = headers['mcp-protocol-version']
+  const { [versionKey]: revision = typeof header === 'string' ? withoutBlanks(header) : modernRevision } = meta
+  if (typeof revision !== 'string') throw new EnvelopeError({ reason: 'the protocol version is no string' })
+  if (header !== undefined) mustEqual(headers, 'mcp-protocol-version', revision)
+  mustBeServed(revision)
   if (headers['mcp-method'] !== undefined) mustEqual(headers, 'mcp-method', method)
+}
+
+function mustBeServed (revision: string): void {
+  if (revision !== modernRevision) throw new ProtocolVersionError({ data: { supported: [modernRevision], requested: revision } })
 }
 
 function mustEqual (headers: Incoming['headers'], header: string, value: string, encoded = false): void {
   const given = headers[header]
-  const sent = typeof given !== 'string' ? undefined : encoded ? headerValue(given) : given.trim()
+  const sent = typeof given !== 'string' ? undefined : encoded ? headerValue(given) : withoutBlanks(given)
   if (sent !== value) throw new HeaderMismatchError({ data: { header }, reason: given === undefined ? `${header} is missing` : `${header} differs from the body` })
 }
 
