@@ -8,6 +8,9 @@ export interface StreamsOptions {
   readonly maxPerPrincipal?: number | undefined
 }
 
+/** What a caller that reads needs for what is on its way. */
+const lingerMs = 1000
+
 /** Timers hold 31 bits of milliseconds; a credential may live longer. */
 const longestTimerMs = 2 ** 31 - 1
 
@@ -51,7 +54,7 @@ export class Streams {
     const stream = new EventStream()
     const end = (): void => {
       farewell(stream)
-      stream.end()
+      finish(stream)
     }
     const entry = { principal, end }
     this.#open.add(entry)
@@ -71,6 +74,14 @@ export class Streams {
   close (): void {
     this.endWhere(() => true)
   }
+}
+
+/** Ends a stream, and cuts it off where its caller does not read: it would outlive the credential. */
+function finish (stream: EventStream): void {
+  stream.end()
+  const { readable } = stream
+  const timer = setTimeout(() => { readable.destroy() }, lingerMs).unref()
+  readable.once('close', () => { clearTimeout(timer) })
 }
 
 /** Calls `end` once `expiresAt` has come; never where it is left out. Returns how to call that off. */

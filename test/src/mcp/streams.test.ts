@@ -64,6 +64,17 @@ t.test('a stream whose credential is over already ends at once, with its farewel
   t.equal(farewells, 1)
 })
 
+t.test('a caller that does not read is cut off soon after its credential ends', { timeout: 10_000 }, async t => {
+  const streams = new Streams()
+  const stream = streams.open(principal('ada', Date.now() + 50))
+  stream.write('x'.repeat(100_000))
+  const connection = setInterval(() => {}, 1000)
+  await once(stream.readable, 'close')
+  clearInterval(connection)
+  t.equal(streams.size, 0)
+  t.equal(stream.readable.readableEnded, false)
+})
+
 t.test('the streams of one caller can be ended among others', async t => {
   const streams = new Streams()
   t.teardown(() => { streams.close() })
