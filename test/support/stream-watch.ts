@@ -1,0 +1,38 @@
+/** Watches every event stream in this process: how many were opened, and how many are open. */
+import { EventStream } from '../../src/mcp/outlet.js'
+
+export interface StreamWatch {
+  readonly opened: () => number
+  readonly open: () => number
+  readonly stop: () => void
+}
+
+/** Sees a stream with its first word: none is opened without one. */
+export function watchStreams (): StreamWatch {
+  const { write, begin } = EventStream.prototype
+  const seen = new WeakSet<EventStream>()
+  let opened = 0
+  let closed = 0
+
+  function see (stream: EventStream): void {
+    if (seen.has(stream)) return
+    seen.add(stream)
+    opened += 1
+    stream.readable.once('close', () => { closed += 1 })
+  }
+
+  EventStream.prototype.write = function (message) {
+    see(this)
+    write.call(this, message)
+  }
+  EventStream.prototype.begin = function () {
+    see(this)
+    begin.call(this)
+  }
+
+  return {
+    opened: () => opened,
+    open: () => opened - closed,
+    stop: () => { Object.assign(EventStream.prototype, { write, begin }) }
+  }
+}
