@@ -36,7 +36,6 @@ export function listen (request: RpcRequest, exchange: Exchange, catalog: Catalo
     tell(method, params)
   })
   stream.readable.once('close', unsubscribe)
-  exchange.end()
   return { status: 200, headers: streamHeaders, stream: stream.readable }
 }
 
