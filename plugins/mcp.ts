@@ -138,8 +138,9 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     })
     fastify.addHook('onClose', async () => { stop() })
   }
-  // Streams would keep the server from closing for ever.
-  fastify.addHook('preClose', async () => { await endpoint.close() })
+  // Streams would keep the server from closing for ever. It waits for the calls under way, which have their deadlines.
+  fastify.addHook('preClose', async () => { endpoint.quiesce() })
+  fastify.addHook('onClose', async () => { await endpoint.close() })
 
   await fastify.register(async scope => {
     registerJsonBody(scope, { bodyLimit })

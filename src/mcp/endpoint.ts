@@ -30,6 +30,9 @@ export interface McpEndpoint {
   serve: (incoming: Incoming) => Reply | Promise<Reply>
   /** The open streams, so that they can be ended with their credential. */
   readonly streams: Streams
+  /** Ends what no answer would end; calls under way go on to theirs. */
+  quiesce: () => void
+  /** Ends what is left. */
   close: () => Promise<void>
 }
 
@@ -48,6 +51,11 @@ export function createEndpoint ({ catalog, eras = ['legacy', 'modern'], maxStrea
       // Clients of 2026-07-28 add what a challenge names to what they hold; those before replace it, so that it names both.
       catalog.challenge(incoming.body, incoming.principal, era === legacy)
       return era.serve(incoming)
+    },
+    quiesce () {
+      streams.endStanding()
+      legacy?.quiesce()
+      modern?.quiesce()
     },
     async close () {
       streams.close()

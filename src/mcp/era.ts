@@ -24,6 +24,8 @@ export interface Era {
   readonly name: 'legacy' | 'modern'
   /** Serves a request of this era. Throws a refusal, or rejects with one, where it can not be served at all. */
   serve: (incoming: Incoming) => Reply | Promise<Reply>
+  /** No request comes any more: ends the calls that wait for one. */
+  quiesce: () => void
   close: () => Promise<void>
 }
 

@@ -16,6 +16,8 @@ const longestTimerMs = 2 ** 31 - 1
 
 interface Open {
   readonly principal: Principal
+  /** It stands for as long as the caller likes; any other ends with the answer of a call. */
+  readonly isStanding: boolean
   readonly end: () => void
 }
 
@@ -23,6 +25,7 @@ export class Streams {
   readonly #maxPerPrincipal: number
   readonly #open = new Set<Open>()
   readonly #counts = new Map<string, number>()
+  #isEnding = false
 
   constructor ({ maxPerPrincipal = 16 }: StreamsOptions = {}) {
     this.#maxPerPrincipal = maxPerPrincipal
@@ -33,14 +36,28 @@ export class Streams {
   }
 
   /**
-   * Opens a stream that ends when the credential of `principal` does. `farewell` writes the last
-   * message and is called where the stream ends on our side. Throws where the caller has too many.
+   * Opens a standing stream, which ends when the credential of `principal` does. `farewell` writes the
+   * last message and is called where the stream ends on our side. Throws where the caller has too many.
    */
   open (principal: Principal, farewell: (stream: EventStream) => void = () => {}): EventStream {
+    return this.#counted(principal, () => this.#begin(principal, true, farewell))
+  }
+
+  /** Like `open`, for the rest of the stream of a call. */
+  resume (principal: Principal): EventStream {
+    return this.#counted(principal, () => this.#begin(principal, false))
+  }
+
+  /** For the stream of one call: the request limit bounds how many there are. */
+  adopt (principal: Principal): EventStream {
+    return this.#begin(principal, false)
+  }
+
+  #counted (principal: Principal, begin: () => EventStream): EventStream {
     const count = this.#counts.get(principal.id) ?? 0
     if (count >= this.#maxPerPrincipal) throw new TooManyStreamsError({ data: { limit: this.#maxPerPrincipal } })
     this.#counts.set(principal.id, count + 1)
-    const stream = this.adopt(principal, farewell)
+    const stream = begin()
     stream.readable.once('close', () => {
       const left = (this.#counts.get(principal.id) ?? 1) - 1
       if (left === 0) this.#counts.delete(principal.id)
@@ -49,15 +66,16 @@ export class Streams {
     return stream
   }
 
-  /** Like `open`, for the stream of one call: the request limit bounds how many there are. */
-  adopt (principal: Principal, farewell: (stream: EventStream) => void = () => {}): EventStream {
+  #begin (principal: Principal, isStanding: boolean, farewell: (stream: EventStream) => void = () => {}): EventStream {
     const stream = new EventStream()
     const end = (): void => {
       farewell(stream)
       finish(stream)
     }
-    const entry = { principal, end }
+    const entry = { principal, isStanding, end }
     this.#open.add(entry)
+    // Nothing would end it any more where its request came in just before the end.
+    if (isStanding && this.#isEnding) end()
     const callOff = endAt(principal.expiresAt, end)
     stream.readable.once('close', () => {
       callOff()
@@ -69,6 +87,12 @@ export class Streams {
   /** Ends the streams of every principal that `over` is true for. */
   endWhere (over: (principal: Principal) => boolean): void {
     for (const { principal, end } of this.#open) if (over(principal)) end()
+  }
+
+  /** Ends what would otherwise stand for ever, and leaves the streams of calls to their answers. */
+  endStanding (): void {
+    this.#isEnding = true
+    for (const { isStanding, end } of this.#open) if (isStanding) end()
   }
 
   close (): void {

@@ -23,6 +23,11 @@ export class StreamLog {
     this.isPrimed = isPrimed
   }
 
+  /** It is the one stream of a session that belongs to no call. */
+  get isStanding (): boolean {
+    return !this.isPrimed && this.post === undefined
+  }
+
   /** Nothing is to come any more. */
   get isOver (): boolean {
     return this.post?.isOver === true

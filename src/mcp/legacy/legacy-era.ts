@@ -95,6 +95,7 @@ export function createLegacyEra ({ catalog, streams, sessions: sessionsOptions }
       else checkForSdk(incoming.body)
       return sessions === undefined ? serveAlone(incoming) : sessions.serve(incoming).then(reply => reply ?? serveAlone(incoming))
     },
+    quiesce () { sessions?.quiesce() },
     async close () {
       slots.close()
       await sessions?.close()

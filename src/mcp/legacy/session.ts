@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import { type JSONRPCMessage, type ServerNotification, SetLevelRequestSchema } from '@modelcontextprotocol/sdk/types.js'
-import { CancelledError, EventForgottenError, InternalError, InvalidParamsError, InvalidRequestError, NotAcceptableError, type Refusal, type RefusalClass, SessionNotFoundError, StreamConflictError, fromRpcCode, rpcRefusal } from '../../errors.js'
+import { CancelledError, EventForgottenError, InternalError, InvalidParamsError, InvalidRequestError, NotAcceptableError, type Refusal, type RefusalClass, SessionNotFoundError, StreamConflictError, UnavailableError, fromRpcCode, rpcRefusal } from '../../errors.js'
 import { holdsScope } from '../../principal/policy.js'
 import type { Principal } from '../../principal/principal.js'
 import type { Catalog } from '../catalog.js'
@@ -52,6 +52,7 @@ export class Session {
   #usedAt = this.#openedAt
   #openStreams = 0
   #level = 0
+  #mayAsk = true
   #hasServedAdmin = false
   readonly #servedScopes = new Set<string>()
   /** Agreed at the start. */
@@ -130,7 +131,7 @@ export class Session {
     if (!takesStream(incoming)) throw new NotAcceptableError({ reason: 'a GET that takes no event stream' })
     const log = typeof lastId !== 'string' || lastId === '' ? undefined : this.#logFor(lastId, principal)
     // Counted before the SDK opens it, so that one too many leaves nothing behind.
-    const stream = this.#streams.open(principal)
+    const stream = log === undefined || log.isStanding ? this.#streams.open(principal) : this.#streams.resume(principal)
     const response = log?.isOver === true ? undefined : await this.#transport.handleRequest(webRequest(incoming, this.#revision))
     if (response !== undefined && response.status >= 400) {
       stream.end()
@@ -154,6 +155,15 @@ export class Session {
     const log = this.#events.find(eventId)
     if (log === undefined) throw new EventForgottenError()
     return log
+  }
+
+  /** No request comes any more, and so no answer of the caller's: what waits for one ends, and nothing is asked from now on. */
+  quiesce (): void {
+    this.#mayAsk = false
+    for (const exchange of this.#calls.exchanges()) {
+      exchange.ask = undefined
+      if (exchange.isAsking) exchange.abort(new UnavailableError({ reason: 'the server ends, and the caller can not answer any more' }))
+    }
   }
 
   async close (): Promise<void> {
@@ -204,7 +214,7 @@ export class Session {
     const exchange = this.#calls.get(extra.requestId)?.exchange
     if (exchange === undefined) throw new Error('a request outside an exchange')
     exchange.notify = notifyOver(extra, level => severity(level) >= this.#level)
-    exchange.ask = askOver(extra, this.#server)
+    if (this.#mayAsk) exchange.ask = askOver(extra, this.#server)
     exchange.closeStream = extra.closeSSEStream
     extra.signal.addEventListener('abort', () => { exchange.abort(new CancelledError({ reason: 'cancelled by the caller' })) }, { once: true })
     try {

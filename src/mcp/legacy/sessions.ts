@@ -58,6 +58,10 @@ export class Sessions {
     return await this.#open(principal).then(async session => await session.serve(incoming))
   }
 
+  quiesce (): void {
+    for (const session of this.#sessions.values()) session.quiesce()
+  }
+
   async close (): Promise<void> {
     clearInterval(this.#sweeper)
     await Promise.all([...this.#sessions.values()].map(async session => { await session.close() }))

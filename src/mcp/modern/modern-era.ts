@@ -44,6 +44,8 @@ export function createModernEra ({ catalog, streams, stateKey }: ModernOptions):
           throw new InvalidRequestError({ reason: 'neither a request nor a notification' })
       }
     },
+    // What a call here asks for ends it, and comes with another.
+    quiesce () {},
     async close () { slots.close() }
   }
 

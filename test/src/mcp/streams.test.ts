@@ -83,3 +83,21 @@ t.test('the streams of one caller can be ended among others', async t => {
   await closed(ada)
   t.equal(streams.size, 1)
 })
+
+t.test('at the end standing streams are ended, a late one too, and those of calls go on', async t => {
+  const streams = new Streams()
+  t.teardown(() => { streams.close() })
+  const [standing, call, rest] = [streams.open(principal('ada')), streams.adopt(principal('ada')), streams.resume(principal('ada'))]
+  streams.endStanding()
+  await closed(standing)
+  await closed(streams.open(principal('ada')))
+  t.equal(streams.size, 2)
+  for (const stream of [call, rest]) t.equal(stream.readable.writableEnded, false)
+})
+
+t.test('the rest of a stream counts among those that a caller holds', async t => {
+  const streams = new Streams({ maxPerPrincipal: 1 })
+  t.teardown(() => { streams.close() })
+  streams.resume(principal('ada'))
+  t.throws(() => streams.resume(principal('ada')), { code: 'MCP_ERR_TOO_MANY_STREAMS' })
+})

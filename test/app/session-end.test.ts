@@ -1,0 +1,86 @@
+/** The end of the server: calls of a session that were accepted are answered, and nothing holds the server up. */
+import type { FastifyInstance } from 'fastify'
+import t from 'tap'
+import { defineTool } from '../../src/tools/tool.js'
+import { until } from '../support/process.js'
+import { begin, listen, openSession, settles } from '../support/session.js'
+import { callOf, listening, modern, service, withKey } from '../support/service.js'
+
+/** Closes the app. What its callers keep open behind an answer is not waited for. */
+async function close (app: FastifyInstance): Promise<void> {
+  const idle = setInterval(() => { app.server.closeIdleConnections() }, 20)
+  await app.close()
+  clearInterval(idle)
+}
+
+/** Answers with what it is given from outside. */
+function waiting () {
+  let answer = (_text: string): void => {}
+  let aborted = false
+  const tool = defineTool({
+    name: 'wait',
+    handler: async (_args, { signal, log, closeStream }) => {
+      signal.addEventListener('abort', () => { aborted = true })
+      await log('info', 'begun')
+      closeStream()
+      return await new Promise<string>(resolve => { answer = resolve })
+    }
+  })
+  return { tool, answer: (text: string) => { answer(text) }, wasAborted: () => aborted }
+}
+
+t.test('calls under way when the server ends are answered, on a stream that was resumed, too, and standing streams end', async t => {
+  const { tool, answer, wasAborted } = waiting()
+  const app = await service(t, { sessions: {}, tools: [tool] })
+  const url = await listening(app)
+  const [old, current] = [await openSession(app, { revision: '2025-06-18' }), await openSession(app)]
+  const [standing, other] = [await listen(url, old), await listen(url, current)]
+  const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
+  const subscription = await begin(url, payload, { ...withKey, ...headers })
+  const left = await begin(url, callOf('wait'), current)
+  await left.ended
+  const call = await listen(url, current, left.lastId())
+  const closed = close(app)
+  for (const stream of [standing, other, subscription]) t.ok(await settles(stream.ended))
+  answer('done')
+  t.match(await call.ended, 'done')
+  await closed
+  t.equal(wasAborted(), false)
+})
+
+t.test('a call that waits for its caller is refused when the server ends, for the answer can not come any more', async t => {
+  const schema = { type: 'object', properties: {} }
+  let goOn = (): void => {}
+  const ask = defineTool({
+    name: 'ask',
+    handler: async (_args, { elicit }) => (await elicit({ message: 'Go on?', schema })).action
+  })
+  const askLate = defineTool({
+    name: 'ask-late',
+    handler: async (_args, { elicit }) => {
+      await new Promise<void>(resolve => { goOn = resolve })
+      return (await elicit({ message: 'Go on?', schema })).action
+    }
+  })
+  const app = await service(t, { sessions: {}, tools: [ask, askLate] })
+  const url = await listening(app)
+  const session = await openSession(app, { capabilities: { elicitation: {} } })
+  const [call, late] = [await begin(url, callOf('ask', {}, 1), session), await begin(url, callOf('ask-late', {}, 2), session)]
+  await until(() => call.messages().length > 0)
+  const closed = close(app)
+  t.ok(await settles(call.ended))
+  t.match(call.messages().at(-1), { id: 1, error: { data: { code: 'MCP_ERR_UNAVAILABLE' } } })
+  goOn()
+  t.ok(await settles(late.ended))
+  t.match(late.messages().at(-1), { id: 2, result: { isError: true } })
+  await closed
+})
+
+t.test('a call that never ends holds the server no longer than its deadline', async t => {
+  const hang = defineTool({ name: 'hang', handler: async (_args, { log }) => { await log('info', 'begun'); return await new Promise<never>(() => {}) } })
+  const app = await service(t, { sessions: {}, requestTimeoutMs: 300, tools: [hang] })
+  const url = await listening(app)
+  const call = await begin(url, callOf('hang'), await openSession(app))
+  t.ok(await settles(close(app)))
+  t.match(call.messages().at(-1), { error: { data: { code: 'MCP_ERR_DEADLINE' } } })
+})
