@@ -1,5 +1,6 @@
 /** Reads a JSON body without the ways in which JSON hurts: depth, prototype keys, bytes that are no text. */
 import { isUtf8 } from 'node:buffer'
+import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import { MalformedBodyError, TooDeepError, TooManyValuesError, UnsupportedMediaTypeError } from './errors.js'
 
@@ -11,7 +12,8 @@ export interface JsonBodyOptions {
 }
 
 /**
- * Makes `application/json` the only body that this scope reads; any other is a 415. Call it in an
+ * Makes `application/json` the only body that this scope reads; any other is a 415. A DELETE without
+ * a body may say what type it would be of, as some clients do of every request. Call it in an
  * encapsulated scope: it removes the parsers which the scope inherited.
  */
 export function registerJsonBody (scope: FastifyInstance, { bodyLimit, maxDepth = 64 }: JsonBodyOptions): void {
@@ -19,6 +21,7 @@ export function registerJsonBody (scope: FastifyInstance, { bodyLimit, maxDepth 
   scope.addContentTypeParser('application/json', { parseAs: 'buffer', bodyLimit }, (request, body: Buffer, done) => {
     const coding = request.headers['content-encoding']
     if (coding !== undefined && coding !== 'identity') return done(new UnsupportedMediaTypeError({ reason: 'a content coding' }))
+    if (body.length === 0 && request.method === 'DELETE') return done(null)
     let value: unknown
     try {
       value = parseJson(body, maxDepth)
@@ -27,6 +30,15 @@ export function registerJsonBody (scope: FastifyInstance, { bodyLimit, maxDepth 
     }
     done(null, value)
   })
+  scope.addContentTypeParser('*', (request, _payload, done) => {
+    if (request.method === 'DELETE' && isEmpty(request.headers)) done(null)
+    else done(new UnsupportedMediaTypeError())
+  })
+}
+
+/** RFC 9112 §6.3: without either header a request has no body. */
+function isEmpty ({ 'content-length': length, 'transfer-encoding': coding }: IncomingHttpHeaders): boolean {
+  return coding === undefined && (length === undefined || length === '0')
 }
 
 /**

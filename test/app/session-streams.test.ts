@@ -52,6 +52,14 @@ t.test('a session ends when it was idle for long, and at the end of its life', a
   }
 })
 
+t.test('a client that calls every request JSON, as the Python SDK does, can end its session', async t => {
+  const app = await service(t, { sessions: {} })
+  const session = { ...withKey, ...await openSession(app) }
+  const ended = await app.inject({ method: 'DELETE', url: '/mcp', headers: { ...session, 'content-type': 'application/json' } })
+  t.equal(ended.statusCode, 200)
+  t.equal((await post(app, rpc('ping'), session)).status, 404)
+})
+
 for (const [agreed, header, resumable] of [
   ['2025-11-25', '2025-11-25', true],
   ['2025-11-25', undefined, true],

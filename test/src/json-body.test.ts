@@ -137,7 +137,7 @@ async function build (t: Test): Promise<FastifyInstance> {
   await app.register(errors)
   await app.register(async scope => {
     registerJsonBody(scope, { bodyLimit: 64, maxDepth: 2 })
-    scope.post('/', async request => ({ body: request.body }))
+    scope.route({ method: ['POST', 'DELETE'], url: '/', handler: async request => ({ body: request.body ?? 'none' }) })
   })
   app.post('/host', async request => ({ body: request.body }))
   return app
@@ -163,6 +163,29 @@ for (const [what, headers, status] of types) {
     const reply = await app.inject({ method: 'POST', url: '/', headers, payload: '{"a":1}' })
     t.equal(reply.statusCode, status)
     t.strictSame(reply.json().body ?? reply.json().code, status === 200 ? { a: 1 } : 'MCP_ERR_UNSUPPORTED_MEDIA_TYPE')
+  })
+}
+
+const json = { 'content-type': 'application/json' }
+const text = { 'content-type': 'text/plain' }
+const bodyless: Array<[string, 'DELETE' | 'POST', Record<string, string>, string | undefined, number]> = [
+  ['a DELETE without a type', 'DELETE', {}, undefined, 200],
+  ['a DELETE with the type alone', 'DELETE', json, undefined, 200],
+  ['a DELETE with the type and a length of 0', 'DELETE', { ...json, 'content-length': '0' }, undefined, 200],
+  ['a DELETE with another type', 'DELETE', text, undefined, 200],
+  ['a DELETE with another type and a length of 0', 'DELETE', { ...text, 'content-length': '0' }, undefined, 200],
+  ['a DELETE with text', 'DELETE', text, 'x', 415],
+  ['a DELETE with text in chunks', 'DELETE', { ...text, 'transfer-encoding': 'chunked' }, undefined, 415],
+  ['a DELETE with a wrong body', 'DELETE', json, '{', 400],
+  ['a POST with the type alone', 'POST', json, undefined, 400],
+  ['a POST with another type alone', 'POST', text, undefined, 415]
+]
+for (const [what, method, headers, payload, status] of bodyless) {
+  t.test(`${what} gets ${status}`, async t => {
+    const app = await build(t)
+    const reply = await app.inject({ method, url: '/', headers, ...(payload === undefined ? {} : { payload }) })
+    t.equal(reply.statusCode, status)
+    if (status === 200) t.same(reply.json(), { body: 'none' })
   })
 }
 
