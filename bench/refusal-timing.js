@@ -16,20 +16,26 @@ import { buildApp } from '../dist/src/app.js'
 import { createKey, revokeKey, rotateKey, setDisabled } from '../dist/src/principal/key-changes.js'
 import { formatKeyFile } from '../dist/src/principal/key-record.js'
 import { mintKey } from '../dist/src/principal/managed-key.js'
+import { commandLine } from '../dist/src/state/records.js'
+import { State } from '../dist/src/state/state.js'
 
 const rounds = Number(process.argv[2] ?? 60)
 const turnsPerRound = 100
 const controls = 8
-/** Of Student's t with 7 degrees of freedom, for 5 % over six kinds (Bonferroni), two-sided. */
-const critical = 3.64
+/** Of Student's t with 7 degrees of freedom, for 5 % over seven kinds (Bonferroni), two-sided. */
+const critical = 3.75
 const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' })
 
-const { records, kinds } = keysOfEveryKind()
+const { records, kinds, revokedInState } = keysOfEveryKind()
 const directory = await mkdtemp(join(tmpdir(), 'refusal-timing-'))
 try {
   const path = join(directory, 'api-keys.json')
   await writeFile(path, formatKeyFile(records), { mode: 0o600 })
-  const app = await buildApp({ env: { API_KEYS_FILE: path, LOG_LEVEL: 'silent', PREAUTH_RATE_LIMIT_MAX: '1000000000' } })
+  const stateDir = join(directory, 'state')
+  const state = await State.open({ directory: stateDir })
+  await state.revokeKey(revokedInState, commandLine)
+  await state.close()
+  const app = await buildApp({ env: { API_KEYS_FILE: path, STATE_DIR: stateDir, LOG_LEVEL: 'silent', PREAUTH_RATE_LIMIT_MAX: '1000000000' } })
   const url = new URL('/mcp', await app.listen({ host: '127.0.0.1', port: 0 }))
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   const ask = async key => await timeOf(url, agent, key)
@@ -54,7 +60,7 @@ function keysOfEveryKind () {
   const options = { name: 'bench', owner: 'ada', scopes: ['files:read'] }
   const make = extra => createKey([], { ...options, ...extra }).result
   const others = Array.from({ length: 1000 }, () => make().record)
-  const [revoked, disabled, expired, replaced, elsewhere, known] = Array.from({ length: 6 }, () => make())
+  const [revoked, disabled, expired, replaced, elsewhere, inState, known] = Array.from({ length: 7 }, () => make())
   return {
     records: [
       ...others,
@@ -63,13 +69,16 @@ function keysOfEveryKind () {
       { ...expired.record, expiresAt: new Date(Date.now() - 1000).toISOString() },
       rotateKey([replaced.record], replaced.record.id, 0).result.record,
       { ...elsewhere.record, cidrs: ['10.0.0.0/8', '192.168.0.0/16'] },
+      inState.record,
       known.record
     ],
+    revokedInState: inState.record.id,
     kinds: [
       ...Array.from({ length: controls }, (_, number) => ({ name: `unknown ${number + 1}`, key: mintKey().key })),
       { name: 'right id, wrong secret', key: mintKey(known.record.id).key },
       { name: 'expired', key: expired.key },
       { name: 'revoked', key: revoked.key },
+      { name: 'revoked in STATE_DIR', key: inState.key },
       { name: 'disabled', key: disabled.key },
       { name: 'replaced', key: replaced.key },
       { name: 'out of its network', key: elsewhere.key }

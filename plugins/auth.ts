@@ -53,7 +53,10 @@ export interface AuthOptions {
   challenge?: Omit<ChallengeOptions, 'realm'>
   /** Remembers what proved good; share it with `preauth-limit`. Left out: nothing is remembered. */
   known?: KnownCredentials
-  /** Whether a credential that is good otherwise was revoked; asked on every request. Left out: none is. */
+  /**
+   * Whether a credential that is good otherwise was revoked; asked on every request. Beside a bad key
+   * it is asked for nobody (`apikey:`), so that the time is the same. Left out: none is.
+   */
   isRevoked?: (principal: Principal) => boolean
   /** Accept API keys under 16 characters and JWT secrets under 32 bytes, as for tests. Default false: they stop the boot, and placeholders always do. */
   allowWeakSecrets?: boolean
@@ -69,7 +72,8 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], ke
     verifyKey: createKeyJudge(apiKeys, keyRing),
     verifyToken: routeTokens(jwt === undefined ? undefined : await tokenVerifier(jwt), issuer),
     known,
-    isRevoked
+    isRevoked,
+    onKeyUse: keyRing?.noteUse?.bind(keyRing)
   })
   requireStrong({ apiKeys, jwtSecrets: jwt === undefined ? [] : [jwt.secret, ...jwt.previousSecrets ?? []], allowWeak: allowWeakSecrets })
   // Set by preauth-limit. Without it failures are refused, but not counted.

@@ -2,7 +2,7 @@
 import { sha256 } from '../digest.js'
 import { isVerified, keyAsToken, type Presented, type Rejected, type Verdict } from './credentials.js'
 import type { KnownCredentials } from './known.js'
-import type { Principal } from './principal.js'
+import { freezePrincipal, type Principal } from './principal.js'
 
 /** A value, or a promise of it where the answer is elsewhere: what is at hand is not awaited. */
 export type Eventually<T> = T | Promise<T>
@@ -14,13 +14,17 @@ export interface Verifiers {
   readonly verifyToken?: ((token: string) => Eventually<Verdict>) | undefined
   /** Told of what proved good, and asked before a token is verified again. */
   readonly known?: KnownCredentials | undefined
-  /** Asked on every request, also for what is known. Left out: nothing is revoked. */
+  /** Asked on every request, also for what is known; of a bad key it is asked for nobody. Left out: nothing is revoked. */
   readonly isRevoked?: ((principal: Principal) => boolean) | undefined
+  /** Told whom a key let in, after all was asked. Left out: nobody is told. */
+  readonly onKeyUse?: ((principal: Principal) => void) | undefined
 }
 
 export const nothingPresented: Rejected = Object.freeze({ reason: 'no credential was presented' })
 const noKeys: Rejected = Object.freeze({ reason: 'API keys are not accepted here' })
 const revoked: Rejected = Object.freeze({ reason: 'the credential was revoked' })
+/** Whom a bad key is asked for: a revoked one must not be told by the time of one more question. */
+const nobody = freezePrincipal({ id: 'apikey:', role: 'user', scopes: [], method: 'api-key', keyId: '' })
 const noTokens: Rejected = Object.freeze({ reason: 'tokens are not accepted here' })
 
 /** However long an address is to be spared. */
@@ -31,7 +35,7 @@ const longestUnverifiedMs = 300_000
  * principal. The verdict is a promise only where a verifier's is. `address` is the caller's.
  */
 export function createAuthenticator (verifiers: Verifiers): (presented: Presented, address?: string) => Eventually<Verdict> {
-  const { verifyKey = () => noKeys, verifyToken = token => token.includes('.') ? noTokens : keyAsToken, known, isRevoked = () => false } = verifiers
+  const { verifyKey = () => noKeys, verifyToken = token => token.includes('.') ? noTokens : keyAsToken, known, isRevoked = () => false, onKeyUse = () => {} } = verifiers
 
   function unlessRevoked (verdict: Verdict): Verdict {
     return isVerified(verdict) && isRevoked(verdict.principal) ? revoked : verdict
@@ -41,10 +45,17 @@ export function createAuthenticator (verifiers: Verifiers): (presented: Presente
   function judgeKey (key: string, address: string): Eventually<Verdict> {
     const digest = sha256(key)
     return after(verifyKey(digest, key, address), (judged) => {
-      const verdict = unlessRevoked(judged)
-      if (known !== undefined && isVerified(verdict)) known.remember('key', digest, verdict)
-      return verdict
+      const isGone = isRevoked(isVerified(judged) ? judged.principal : nobody)
+      if (!isVerified(judged)) return judged
+      if (isGone) return revoked
+      known?.remember('key', digest, judged)
+      return judged
     })
+  }
+
+  function noted (verdict: Verdict): Verdict {
+    if (isVerified(verdict)) onKeyUse(verdict.principal)
+    return verdict
   }
 
   function judgeToken (token: string): Eventually<Verdict> {
@@ -63,11 +74,11 @@ export function createAuthenticator (verifiers: Verifiers): (presented: Presente
   return ({ key, token, malformed }, address = '') => {
     if (malformed !== undefined) return { reason: malformed }
     if (key === undefined) return token === undefined ? nothingPresented : judgeToken(token)
-    if (token === undefined) return judgeKey(key, address)
+    if (token === undefined) return after(judgeKey(key, address), noted)
     // A bad key ends it: beside a token that can't be judged right now, guesses at keys would go uncounted.
     return after(judgeKey(key, address), (byKey) => !isVerified(byKey)
       ? byKey
-      : after(judgeToken(token), (byToken) => isVerified(byToken) ? byKey : byToken))
+      : after(judgeToken(token), (byToken) => isVerified(byToken) ? noted(byKey) : byToken))
   }
 }
 

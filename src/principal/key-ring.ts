@@ -25,11 +25,8 @@ export interface KeyRing {
    * principal that is none of the ring's.
    */
   stillGood: (principal: Principal, address?: string) => boolean
-}
-
-export interface KeyRingOptions {
-  /** Told of every use of a key. */
-  readonly onUse?: (keyId: string) => void
+  /** Told of each principal that a key let in, once all else about its request was good, too. Left out: nobody is. */
+  noteUse?: (principal: Principal) => void
 }
 
 /** One secret of one key, ready to be judged. Times are in milliseconds; Infinity is never. */
@@ -75,15 +72,13 @@ const nobody: Entry = Object.freeze({
 
 /** A ring that can be given other records while it is in use. */
 export class ManagedKeys implements KeyRing {
-  readonly #onUse: (keyId: string) => void
   readonly #readAddress = createAddressReader()
   /** By the digest of the whole key: who knows a digest has no key, so its look-up gives nothing away. */
   #entries: ReadonlyMap<string, Entry> = new Map()
   /** The secret that each principal handed out came from. */
   readonly #origins = new WeakMap<Principal, string>()
 
-  constructor (records: readonly KeyRecord[], { onUse = () => {} }: KeyRingOptions = {}) {
-    this.#onUse = onUse
+  constructor (records: readonly KeyRecord[]) {
     this.replace(records)
   }
 
@@ -102,9 +97,12 @@ export class ManagedKeys implements KeyRing {
 
   verify ({ key, digest }: PresentedKey, address: string): Verdict {
     if (shapeOf(key) === 'damaged') return damaged
-    const verdict = this.#judge(this.#entries.get(digest) ?? nobody, address)
-    if ('principal' in verdict) this.#onUse(verdict.principal.keyId ?? '')
-    return verdict
+    return this.#judge(this.#entries.get(digest) ?? nobody, address)
+  }
+
+  /** The id of the key that proved `principal`; `undefined` where it was none of the ring's. */
+  keyIdOf (principal: Principal): string | undefined {
+    return this.#origins.has(principal) ? principal.keyId : undefined
   }
 
   /** When the next of the keys and secrets ends, in milliseconds since the epoch; Infinity for never. */

@@ -30,7 +30,7 @@ export class KeyStore implements KeyRing {
   readonly #log: StoreLog
   readonly #pollMs: number
   readonly #usage: KeyUsage
-  readonly #keys: ManagedKeys
+  readonly #keys = new ManagedKeys([])
   readonly #listeners = new Set<() => void>()
   /** How the file looked when it was read; empty where the next look has to read it again. */
   #seen = ''
@@ -46,7 +46,6 @@ export class KeyStore implements KeyRing {
     this.#log = log
     this.#pollMs = pollMs
     this.#usage = new KeyUsage({ path: usagePath(path), onFailure: code => { log.warn({ code }, 'the last use of API keys can not be written beside the key file') } })
-    this.#keys = new ManagedKeys([], { onUse: id => { this.#usage.note(id) } })
   }
 
   /** Reads the file and follows it from then on. Rejects with a `KeyFileError` where it can't be used. */
@@ -67,6 +66,11 @@ export class KeyStore implements KeyRing {
 
   stillGood (principal: Principal, address?: string): boolean {
     return this.#keys.stillGood(principal, address)
+  }
+
+  noteUse (principal: Principal): void {
+    const id = this.#keys.keyIdOf(principal)
+    if (id !== undefined) this.#usage.note(id)
   }
 
   /** Sentences for the operator about what is not as it should be; empty where all is well. */

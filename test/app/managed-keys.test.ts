@@ -11,6 +11,7 @@ import { addKey, directory, keyFile, newKey } from '../support/keys.js'
 import { logSink, type LogSink } from '../support/log-sink.js'
 import { until } from '../support/process.js'
 import { type Answer, callOf, modern, post, rpc } from '../support/service.js'
+import { openState, statePath } from '../support/state.js'
 import { say } from '../support/terminal.js'
 
 interface Served { readonly app: FastifyInstance, readonly log: LogSink }
@@ -233,6 +234,19 @@ t.test('the last use shows in the list once the server has written it', async t 
   await app.close()
   const { stdout } = await say(['keys', 'show', record.id, '--json'], dirname(path), { API_KEYS_FILE: path })
   t.match(JSON.parse(stdout).lastUsedAt, /^\d{4}-/)
+})
+
+t.test('a key that was revoked in the state directory is refused, and does not count as used', async t => {
+  const path = await keyFile(t)
+  const { key, record } = await addKey(path)
+  const STATE_DIR = await statePath(t)
+  const state = await openState(t, { directory: STATE_DIR })
+  await state.revokeKey(record.id, { principal: 'cli' })
+  const { app } = await serve(t, path, { STATE_DIR })
+  t.equal(await statusOf(app, key), 401)
+  await app.close()
+  const { stdout } = await say(['keys', 'show', record.id, '--json'], dirname(path), { API_KEYS_FILE: path, STATE_DIR })
+  t.match(JSON.parse(stdout), { lastUsedAt: null, status: 'revoked' })
 })
 
 t.test('no part of a secret is in a file, a log line, an answer or on stderr', async t => {

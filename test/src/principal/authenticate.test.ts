@@ -129,3 +129,24 @@ t.test('what was refused is not remembered', async (t) => {
   const authenticate = createAuthenticator({ verifyKey: () => bad, verifyToken: () => bad, known })
   t.equal(authenticate({ key: 'k', token: 't' }), bad)
 })
+
+t.test('a key counts as used once all that was sent is good and nothing of it is revoked', async (t) => {
+  for (const [what, token, verdict, isRevoked, uses] of [
+    ['a key alone', undefined, byToken, false, 1],
+    ['with a good token', 't', byToken, false, 1],
+    ['with a bad token', 't', bad, false, 0],
+    ['a key that was revoked', undefined, byToken, true, 0]
+  ] as const) {
+    const used: unknown[] = []
+    const authenticate = createAuthenticator({ verifyKey: () => byKey, verifyToken: () => verdict, isRevoked: () => isRevoked, onKeyUse: principal => { used.push(principal) } })
+    authenticate({ key: 'k', ...(token === undefined ? {} : { token }) })
+    t.same(used, uses === 1 ? [byKey.principal] : [], what)
+  }
+})
+
+t.test('a bad key is asked for like a good one, for nobody, and stays bad for its own reason', async (t) => {
+  const asked: string[] = []
+  const authenticate = createAuthenticator({ verifyKey: () => bad, isRevoked: ({ id }) => { asked.push(id); return true } })
+  t.equal(authenticate({ key: 'k' }), bad)
+  t.same(asked, ['apikey:'])
+})
