@@ -20,7 +20,8 @@ export interface FileArguments {
 
 export interface KeyFilePlace {
   readonly path: string
-  readonly lastUsed: LastUsed
+  /** `undefined` where it can not be read. */
+  readonly lastUsed: LastUsed | undefined
   /** Whether a key was revoked with `tokens`, of which the file does not know. */
   readonly isRevoked: (credential: Revocable) => boolean
   /** True where nobody named the file. */

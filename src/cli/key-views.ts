@@ -17,8 +17,8 @@ export interface KeyView {
   readonly status: KeyStatus
   readonly createdAt: string
   readonly expiresAt: string | null
-  /** To within ten minutes. */
-  readonly lastUsedAt: string | null
+  /** To within ten minutes. Left out where it is not known whether it was used. */
+  readonly lastUsedAt?: string | null
   /** Of the file: null, too, where it was revoked with `tokens`. */
   readonly revokedAt: string | null
   readonly cidrs: readonly string[]
@@ -29,7 +29,8 @@ export interface KeyView {
 
 /** What is known of keys beside the file. */
 export interface Circumstances {
-  readonly lastUsed: LastUsed
+  /** `undefined` where nobody can tell. */
+  readonly lastUsed: LastUsed | undefined
   readonly isRevoked: (credential: Revocable) => boolean
 }
 
@@ -37,7 +38,7 @@ const nothingKnown: Circumstances = { lastUsed: new Map(), isRevoked: () => fals
 
 export function viewOf (record: KeyRecord, { lastUsed, isRevoked }: Circumstances = nothingKnown): KeyView {
   const { id, name, owner, role, scopes, createdAt, expiresAt, revokedAt, cidrs, rateLimitMax, disabled, secrets } = record
-  const usedAt = lastUsed.get(id)
+  const usedAt = lastUsed?.get(id)
   return {
     id,
     name,
@@ -47,7 +48,7 @@ export function viewOf (record: KeyRecord, { lastUsed, isRevoked }: Circumstance
     status: isRevoked(credentialOf(record)) ? 'revoked' : statusOf(record),
     createdAt,
     expiresAt: expiresAt ?? null,
-    lastUsedAt: usedAt === undefined ? null : new Date(usedAt).toISOString(),
+    ...(lastUsed === undefined ? {} : { lastUsedAt: usedAt === undefined ? null : new Date(usedAt).toISOString() }),
     revokedAt: revokedAt ?? null,
     cidrs,
     rateLimitMax: rateLimitMax ?? null,
@@ -88,6 +89,7 @@ export function keySheet (view: KeyView): string {
   ])
 }
 
-function minute (time: string | null): string {
+function minute (time: string | null | undefined): string {
+  if (time === undefined) return 'unknown'
   return time === null ? 'never' : `${time.slice(0, 16).replace('T', ' ')}Z`
 }

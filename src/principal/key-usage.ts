@@ -23,13 +23,16 @@ export function usagePath (keyFile: string): string {
   return `${keyFile}.used`
 }
 
-/** What was noted; empty where there is no such file, or none that can be read. */
-export async function readUsage (path: string): Promise<LastUsed> {
+/** What was noted; empty where nothing was so far, and `undefined` where it can not be read. */
+export async function readUsage (path: string): Promise<LastUsed | undefined> {
   try {
     const { lastUsed } = usageFile.parse(JSON.parse(await readFile(path, 'utf8')))
-    return new Map(Object.entries(lastUsed).map(([id, time]) => [id, Date.parse(time)]))
-  } catch {
-    return new Map()
+    const times = Object.entries(lastUsed).map(([id, time]) => [id, Date.parse(time)] as const)
+    // A time to come is that of a clock that was ahead, and would stay the last one for ever.
+    const latest = Date.now() + coarsenessMs
+    return new Map(times.filter(([, at]) => at <= latest))
+  } catch (error) {
+    return codeOf(error) === 'ENOENT' ? new Map() : undefined
   }
 }
 
@@ -56,12 +59,12 @@ export class KeyUsage {
 
   /** Takes over what is on disk, so that a restart is no reason to write. */
   async load (): Promise<void> {
-    for (const [id, at] of await readUsage(this.#path)) this.#noted.set(id, at)
+    for (const [id, at] of await readUsage(this.#path) ?? []) this.#noted.set(id, at)
   }
 
   note (id: string): void {
     const now = Date.now()
-    if (now - (this.#noted.get(id) ?? 0) < coarsenessMs) return
+    if (Math.abs(now - (this.#noted.get(id) ?? 0)) < coarsenessMs) return
     this.#noted.set(id, now)
     this.#unwritten.set(id, now)
     this.#writeIn(writeDelayMs)
@@ -88,7 +91,7 @@ export class KeyUsage {
     this.#unwritten = new Map()
     try {
       await withFileLock(this.#path, async ({ path }) => {
-        await replaceFile(path, format(latest(await readUsage(path), batch)))
+        await replaceFile(path, format(latest(await readUsage(path) ?? new Map(), batch)))
       }, lockWaitMs)
       this.#hasFailed = false
     } catch (error) {

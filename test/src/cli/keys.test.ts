@@ -1,5 +1,5 @@
 /** What the key commands make, show and refuse. */
-import { readFile, readdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { readKeyFile } from '../../../src/principal/key-file.js'
@@ -75,6 +75,14 @@ t.test('the list is a table, or JSON', async t => {
   t.match(table[1], new RegExp(`^${id} +laptop +apikey:${id} +user +- +active +never +never$`))
   t.match(table[2], /the other +user:ada +user +a b +active/)
   t.match(JSON.parse((await keys(cwd, ['list', '--json'])).stdout), [{ id, lastUsedAt: null }, { name: 'the other' }])
+})
+
+t.test('where it can not be read when keys were used, that is unknown and not never', async t => {
+  const { cwd, id } = await withKey(t)
+  await mkdir(join(cwd, `${file}.used`))
+  t.match((await keys(cwd, ['list'])).stdout, /unknown$/)
+  t.match((await keys(cwd, ['show', id])).stdout, /last used +unknown/)
+  t.notOk('lastUsedAt' in JSON.parse((await keys(cwd, ['show', id, '--json'])).stdout))
 })
 
 t.test('a file without keys lists none', async t => {

@@ -186,8 +186,8 @@ t.test('the last use is on disk after the end, and not in the key file', async t
   isGood(key)
   await store.close()
   const used = await readUsage(usagePath(path))
-  t.same([...used.keys()], [record.id])
-  t.ok((used.get(record.id) ?? 0) >= at)
+  t.same([...used?.keys() ?? []], [record.id])
+  t.ok((used?.get(record.id) ?? 0) >= at)
   t.equal(await readFile(path, 'utf8'), before)
 })
 
@@ -200,7 +200,7 @@ t.test('uses within ten minutes are one, over a restart, too', async t => {
     const { store, isGood } = await openStore(t, path)
     isGood(key)
     await store.close()
-    return (await readUsage(usagePath(path))).get(record.id)
+    return (await readUsage(usagePath(path)))?.get(record.id)
   }
   const first = now
   t.equal(await lastUse(), first)
@@ -210,6 +210,26 @@ t.test('uses within ten minutes are one, over a restart, too', async t => {
   t.equal(await lastUse(), now)
 })
 
+t.test('a use that was noted under a clock that was ahead does not stay the last one', async t => {
+  const [before, after] = [newKey(), newKey()]
+  const path = await keyFile(t, [before.record, after.record])
+  const right = Date.now()
+  let now = right + 86_400_000
+  t.intercept(Date, 'now', { value: () => now })
+  const first = await openStore(t, path)
+  first.isGood(before.key)
+  now = right
+  first.isGood(before.key)
+  await first.store.close()
+  t.same([...await readUsage(usagePath(path)) ?? []], [[before.record.id, right]], 'in the process that noted it')
+  now = right + 86_400_000
+  const second = await openStore(t, path)
+  second.isGood(after.key)
+  await second.store.close()
+  now = right
+  t.same([...await readUsage(usagePath(path)) ?? []], [[before.record.id, right]], 'and in the next one')
+})
+
 t.test('two servers note the uses of each other beside their own', async t => {
   const [a, b] = [newKey(), newKey()]
   const path = await keyFile(t, [a.record, b.record])
@@ -217,7 +237,7 @@ t.test('two servers note the uses of each other beside their own', async t => {
   one.isGood(a.key)
   two.isGood(b.key)
   await Promise.all([one.store.close(), two.store.close()])
-  t.same([...(await readUsage(usagePath(path))).keys()].sort(), [a.record.id, b.record.id].sort())
+  t.same([...(await readUsage(usagePath(path)))?.keys() ?? []].sort(), [a.record.id, b.record.id].sort())
 })
 
 t.test('a record of uses that can not be read or written is a warning and no more', async t => {
