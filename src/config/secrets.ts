@@ -1,4 +1,5 @@
 /** The kinds of settings that are secrets, and how strong one has to be. */
+import { isPlaceholder } from '../principal/placeholder.js'
 import { splitList, type Kind, type Report } from './kinds.js'
 
 /** Below this an HMAC key is the weakest part of HS256 (RFC 7518 §3.2). */
@@ -6,15 +7,13 @@ export const MIN_JWT_SECRET_BYTES = 32
 export const MIN_API_KEY_CHARACTERS = 16
 const MIN_STATE_KEY_CHARACTERS = 32
 
-/** What a template or a broken one leaves behind. Found anywhere: `my-change-me-key` is public, too. */
-const PLACEHOLDER = /change[-_ ]?me|^(undefined|null|none|todo|secret|your[-_].*|<.*>)$/i
 const newSecret = 'create one with: openssl rand -hex 32'
 
 /** A secret of one piece. Its strength depends on where it is used, so it is not judged here. */
 export function secret (): Kind<string> {
   return {
     parse (text, report) {
-      if (PLACEHOLDER.test(text)) report('is a placeholder that everybody knows', newSecret)
+      if (isPlaceholder(text)) report('is a placeholder that everybody knows', newSecret)
       return text
     },
     unset: '',
@@ -55,7 +54,7 @@ function secrets (judge: (entry: string, report: Report) => void): Kind<readonly
         const place = entries.length === 1 ? '' : `entry ${index + 1} `
         const first = seen.get(entry)
         seen.set(entry, first ?? index)
-        if (PLACEHOLDER.test(entry)) report(`${place}is a placeholder that everybody knows`, newSecret)
+        if (isPlaceholder(entry)) report(`${place}is a placeholder that everybody knows`, newSecret)
         else if (first !== undefined) report(`${place}is the same as entry ${first + 1}`, 'list each once')
         else judge(entry, (wrong, right) => { report(place + wrong, right) })
       }

@@ -4,6 +4,7 @@ import type { Changed } from './key-file.js'
 import { isOwner, isPlainText, isScope, type KeyRecord, type SecretRecord } from './key-record.js'
 import { keyIdOf, mintKey, shapeOf } from './managed-key.js'
 import { parseNetwork } from './networks.js'
+import { isPlaceholder } from './placeholder.js'
 import type { Role } from './principal.js'
 
 /** A change that makes no sense; the message is for who asked for it, and holds nothing of a key. */
@@ -82,6 +83,7 @@ export function importKeys (records: Records, keys: readonly string[], options: 
     const digest = sha256(key)
     if (!/^[\x21-\x7e]+$/.test(key)) throw new KeyChangeError(`${place} holds a character that a header can not carry`)
     if (key.length < shortestImport) throw new KeyChangeError(`${place} is shorter than ${shortestImport} characters: its digest would give it away`)
+    if (isPlaceholder(key)) throw new KeyChangeError(`${place} is a placeholder that everybody knows: create another`)
     if (shapeOf(key) === 'damaged') throw new KeyChangeError(`${place} is mistyped: its checksum is wrong`)
     const id = keyIdOf(key) ?? digest.slice(0, 12)
     if (known.has(digest) || records.some(record => record.id === id)) throw new KeyChangeError(`${place} is in the file already, or in the input twice`)

@@ -148,12 +148,14 @@ const unimportable: Array<[string, string[]]> = [
   ['a short key', ['fifteen-letters']],
   ['a key beyond ASCII', ['ein-schl\u00fcssel-von-fr\u00fcher']],
   ['a mistyped key', [`${newKey().key}x`]],
+  ['a placeholder', ['change-me-api-key']],
+  ['a placeholder of a template', ['<put-your-key-here>']],
   ['a key twice', ['an-old-key-of-20-chars', 'an-old-key-of-20-chars']],
   ['a key that is there', [there.key]]
 ]
 
 for (const [what, keys] of unimportable) {
   t.test(`${what} is not imported, and not repeated`, async t => {
-    t.throws(() => importKeys([there.record], keys, { name: 'old' }), { name: 'KeyChangeError', message: /^(?!.*(old-key|fifteen|mcp_))/ })
+    t.throws(() => importKeys([there.record], keys, { name: 'old' }), { name: 'KeyChangeError', message: /^(?!.*(old-key|fifteen|mcp_|change-me|put-your))/ })
   })
 }
