@@ -13,6 +13,7 @@ import { fieldsOf, type MessageFields } from '../src/mcp/log-fields.js'
 import type { Reply } from '../src/mcp/outlet.js'
 import { requireWhole } from '../src/mcp/shelf.js'
 import type { SessionsOptions } from '../src/mcp/legacy/sessions.js'
+import type { Holder } from '../src/mcp/streams.js'
 import type { ToolPolicies } from '../src/tools/policies.js'
 import { whenRuleFails } from '../src/principal/policy.js'
 import type { Principal } from '../src/principal/principal.js'
@@ -55,8 +56,11 @@ export interface Endpoint {
 
 /** Knows whether a credential that was good when a stream began is good still. */
 export interface CredentialWatch {
-  /** One that throws says no. */
-  readonly stillGood: (principal: Principal) => boolean
+  /**
+   * One that throws says no. `address` is the caller's, where a stream is open; before, the request
+   * itself was judged by it.
+   */
+  readonly stillGood: (principal: Principal, address?: string) => boolean
   /** Calls `listener` when the answer may be another. Returns how to end that. */
   readonly onChange: (listener: () => void) => () => void
 }
@@ -106,14 +110,14 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   const endpoint = createEndpoint({ catalog, eras, maxStreamsPerPrincipal, stateKey, sessions: sessions === true ? {} : sessions === false ? undefined : sessions })
   const deadlines = new Deadlines()
   /** The refusal of a caller whose credential was good when the request arrived, and is no longer. */
-  const overFor = (principal: Principal): Refusal | undefined => {
+  const overFor = (principal: Principal, address?: string): Refusal | undefined => {
     const { expiresAt = Infinity } = principal
-    return expiresAt > Date.now() && watches.every(watch => isGood(watch, principal)) ? undefined : noLonger(fastify)
+    return expiresAt > Date.now() && watches.every(watch => isGood(watch, principal, address)) ? undefined : noLonger(fastify)
   }
   /** A watch that fails is one that says no: it is asked from timers, too, where its error would end the process. */
-  const isGood = (watch: CredentialWatch, principal: Principal): boolean => {
+  const isGood = (watch: CredentialWatch, principal: Principal, address: string | undefined): boolean => {
     try {
-      return watch.stillGood(principal)
+      return watch.stillGood(principal, address)
     } catch (error) {
       fastify.log.error({ err: error, principal: principal.id }, 'a credential watch failed')
       return false
@@ -130,11 +134,11 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   onEndpoint?.(operations)
   for (const watch of watches) {
     const stop = watch.onChange(() => {
-      const isOver = (principal: Principal): boolean => !isGood(watch, principal)
+      const isOver = ({ principal, address }: Holder): boolean => !isGood(watch, principal, address)
       endpoint.streams.endWhere(isOver)
-      endCalls(fastify, deadlines, call => call.isStreaming && isOver(call.caller.principal))
+      endCalls(fastify, deadlines, call => call.isStreaming && isOver(call.caller))
       // A moment later: who revokes itself is to hear that it is done.
-      setTimeout(() => { endCalls(fastify, deadlines, call => isOver(call.caller.principal)) }, revokerGraceMs).unref()
+      setTimeout(() => { endCalls(fastify, deadlines, call => isOver(call.caller)) }, revokerGraceMs).unref()
     })
     fastify.addHook('onClose', async () => { stop() })
   }
@@ -172,7 +176,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
 /** What every call of an endpoint shares. */
 interface Place {
   readonly fastify: FastifyInstance
-  readonly overFor: (principal: Principal) => Refusal | undefined
+  readonly overFor: (principal: Principal, address?: string) => Refusal | undefined
   readonly requestTimeoutMs: number
   readonly deadlines: Deadlines
 }
@@ -200,6 +204,7 @@ class Call implements Incoming, Caller, LoggedCall {
   get method (): string { return this.#request.method }
   get headers (): FastifyRequest['headers'] { return this.#request.headers }
   get body (): unknown { return this.#request.body }
+  get address (): string { return this.#request.ip }
   get requestId (): string { return this.#request.id }
   get log (): Log { return this.#request.log }
 
@@ -218,7 +223,7 @@ class Call implements Incoming, Caller, LoggedCall {
   }
 
   over (): Refusal | undefined {
-    return this.#place.overFor(this.principal)
+    return this.#place.overFor(this.principal, this.address)
   }
 
   budget (): Promise<Budget | null> {

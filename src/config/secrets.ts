@@ -27,7 +27,7 @@ export function strongSecret (): Kind<string> {
   return {
     ...kind,
     parse (text, report) {
-      if (!PLACEHOLDER.test(text) && text.length < MIN_STATE_KEY_CHARACTERS) report(`is under ${MIN_STATE_KEY_CHARACTERS} characters`, newSecret)
+      if (!isPlaceholder(text) && text.length < MIN_STATE_KEY_CHARACTERS) report(`is under ${MIN_STATE_KEY_CHARACTERS} characters`, newSecret)
       return kind.parse(text, report)
     }
   }
@@ -87,11 +87,11 @@ export function requireStrong ({ apiKeys, jwtSecrets, allowWeak }: SecretsInUse)
   const weak = `; ${newSecret}, or pass \`allowWeakSecrets\` where nobody else can reach the server`
   for (const [index, key] of apiKeys.entries()) {
     const which = `Entry ${index + 1} of \`apiKeys\` is`
-    if (PLACEHOLDER.test(key)) throw new Error(`${which} a placeholder that everybody knows; ${newSecret}`)
+    if (isPlaceholder(key)) throw new Error(`${which} a placeholder that everybody knows; ${newSecret}`)
     if (!allowWeak && isWeakKey(key)) throw new Error(`${which} under ${MIN_API_KEY_CHARACTERS} characters${weak}`)
   }
   for (const secret of jwtSecrets) {
-    if (PLACEHOLDER.test(secret)) throw new Error(`A JWT secret is a placeholder that everybody knows; ${newSecret}`)
+    if (isPlaceholder(secret)) throw new Error(`A JWT secret is a placeholder that everybody knows; ${newSecret}`)
     if (!allowWeak && isWeakSecret(secret)) throw new Error(`A JWT secret is under ${MIN_JWT_SECRET_BYTES} bytes${weak}`)
     if (apiKeys.includes(secret)) throw new Error('`apiKeys` holds a JWT secret; use different ones: who has that key could sign tokens')
   }

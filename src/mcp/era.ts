@@ -12,6 +12,8 @@ export interface Incoming {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly body: unknown
   readonly principal: Principal
+  /** Where the request came from, as the host knows it. */
+  readonly address?: string | undefined
   /** Makes the exchange of one message; the caller's limit was charged for the first already. */
   readonly open: () => Exchange
   /** Takes `cost` more from the caller's limit, or throws a refusal. */

@@ -14,6 +14,8 @@ export interface Log {
 /** What the host knows of the caller. */
 export interface Caller {
   readonly principal: Principal
+  /** Where the request came from, as the host knows it. */
+  readonly address?: string | undefined
   readonly requestId: string
   readonly log: Log
   /** What remains of the caller's own limit; null where no limit is registered. */

@@ -14,8 +14,14 @@ const lingerMs = 1000
 /** Timers hold 31 bits of milliseconds; a credential may live longer. */
 const longestTimerMs = 2 ** 31 - 1
 
-interface Open {
+/** Whose a stream is, and where it goes: what its credential may be good for no longer. */
+export interface Holder {
   readonly principal: Principal
+  /** The caller's, as the host knows it. */
+  readonly address?: string | undefined
+}
+
+interface Open extends Holder {
   /** It stands for as long as the caller likes; any other ends with the answer of a call. */
   readonly isStanding: boolean
   readonly end: () => void
@@ -36,24 +42,24 @@ export class Streams {
   }
 
   /**
-   * Opens a standing stream, which ends when the credential of `principal` does. `farewell` writes the
+   * Opens a standing stream, which ends when the credential of its holder does. `farewell` writes the
    * last message and is called where the stream ends on our side. Throws where the caller has too many.
    */
-  open (principal: Principal, farewell: (stream: EventStream) => void = () => {}): EventStream {
-    return this.#counted(principal, () => this.#begin(principal, true, farewell))
+  open (holder: Holder, farewell: (stream: EventStream) => void = () => {}): EventStream {
+    return this.#counted(holder, () => this.#begin(holder, true, farewell))
   }
 
   /** Like `open`, for the rest of the stream of a call. */
-  resume (principal: Principal): EventStream {
-    return this.#counted(principal, () => this.#begin(principal, false))
+  resume (holder: Holder): EventStream {
+    return this.#counted(holder, () => this.#begin(holder, false))
   }
 
   /** For the stream of one call: the request limit bounds how many there are. */
-  adopt (principal: Principal): EventStream {
-    return this.#begin(principal, false)
+  adopt (holder: Holder): EventStream {
+    return this.#begin(holder, false)
   }
 
-  #counted (principal: Principal, begin: () => EventStream): EventStream {
+  #counted ({ principal }: Holder, begin: () => EventStream): EventStream {
     const count = this.#counts.get(principal.id) ?? 0
     if (count >= this.#maxPerPrincipal) throw new TooManyStreamsError({ data: { limit: this.#maxPerPrincipal } })
     this.#counts.set(principal.id, count + 1)
@@ -66,13 +72,14 @@ export class Streams {
     return stream
   }
 
-  #begin (principal: Principal, isStanding: boolean, farewell: (stream: EventStream) => void = () => {}): EventStream {
+  #begin ({ principal, address }: Holder, isStanding: boolean, farewell: (stream: EventStream) => void = () => {}): EventStream {
     const stream = new EventStream()
     const end = (): void => {
       farewell(stream)
       finish(stream)
     }
-    const entry = { principal, isStanding, end }
+    // Not the holder itself: it is a whole request.
+    const entry = { principal, address, isStanding, end }
     this.#open.add(entry)
     // Nothing would end it any more where its request came in just before the end.
     if (isStanding && this.#isEnding) end()
@@ -84,9 +91,9 @@ export class Streams {
     return stream
   }
 
-  /** Ends the streams of every principal that `over` is true for. */
-  endWhere (over: (principal: Principal) => boolean): void {
-    for (const { principal, end } of this.#open) if (over(principal)) end()
+  /** Ends the streams of every holder that `over` is true for. */
+  endWhere (over: (holder: Holder) => boolean): void {
+    for (const open of this.#open) if (over(open)) open.end()
   }
 
   /** Ends what would otherwise stand for ever, and leaves the streams of calls to their answers. */

@@ -7,6 +7,7 @@ import { buildApp, mcpAuth } from '../../src/app.js'
 import { revokeKey, rotateKey, setDisabled } from '../../src/principal/key-changes.js'
 import { changeKeyFile } from '../../src/principal/key-file.js'
 import { formatKeyFile, type KeyRecord } from '../../src/principal/key-record.js'
+import { defineTool } from '../../src/tools/tool.js'
 import { addKey, directory, keyFile, newKey } from '../support/keys.js'
 import { logSink, type LogSink } from '../support/log-sink.js'
 import { until } from '../support/process.js'
@@ -160,6 +161,41 @@ t.test('losing a role ends the streams that were opened with it', async t => {
   await changeKeyFile(path, records => ({ records: records.map(record => ({ ...record, role: 'user' as const })), result: undefined }))
   await until(() => stream.text() !== '')
   t.match(await whoami(app, key), { id: `apikey:${record.id}`, role: 'user' })
+})
+
+t.test('a key that is held to other networks than before ends its streams and its talking calls, and those of no other address', async t => {
+  const path = await keyFile(t)
+  const { key, record } = await addKey(path)
+  const talk = defineTool({
+    name: 'talk',
+    handler: async (_args, { progress, signal }) => {
+      await progress(1)
+      begun()
+      await new Promise(resolve => signal.addEventListener('abort', resolve))
+      return 'never heard'
+    }
+  })
+  let begun = (): void => {}
+  const running = new Promise<void>(resolve => { begun = resolve })
+  const app = await buildApp({ env: { API_KEYS_FILE: path }, logStream: logSink(), tools: [talk] })
+  t.teardown(() => app.close())
+  const accept = 'application/json, text/event-stream'
+  const open = ({ headers, payload }: ReturnType<typeof modern>, remoteAddress: string): { text: () => string } => {
+    let text = ''
+    app.inject({ method: 'POST', url: '/mcp', remoteAddress, headers: { ...headers, accept, 'content-type': 'application/json', 'x-api-key': key }, payload }).then(answer => { text = answer.body }, t.fail)
+    return { text: () => text }
+  }
+  const listening = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
+  const [ends, stays] = [open(listening, '198.51.100.7'), open(listening, '192.0.2.7')]
+  const talking = open(modern('tools/call', { name: 'talk', arguments: {}, _meta: { progressToken: 1, 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} } }), '198.51.100.7')
+  await running
+  await changeKeyFile(path, records => ({ records: records.map(one => one.id === record.id ? { ...one, cidrs: ['192.0.2.0/24'] } : one), result: undefined }))
+  await until(() => ends.text() !== '' && talking.text() !== '')
+  t.match(ends.text(), 'subscriptions/acknowledged')
+  t.match(talking.text(), 'MCP_ERR_UNAUTHENTICATED')
+  t.equal(stays.text(), '')
+  await app.close()
+  await until(() => stays.text() !== '')
 })
 
 t.test('a locked-out address lets a key pass that was good before, until it is revoked', async t => {

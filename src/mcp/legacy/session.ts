@@ -110,7 +110,7 @@ export class Session {
   }
 
   async serve (incoming: Incoming): Promise<Reply> {
-    const { method, principal } = incoming
+    const { method } = incoming
     if (method === 'GET') return await this.#listen(incoming)
     const post = new Post()
     if (method === 'POST') await this.#admit(incoming, post)
@@ -121,7 +121,7 @@ export class Session {
     }
     const { status, body } = response
     if (body === null) return { status }
-    const stream = this.#streams.adopt(principal)
+    const stream = this.#streams.adopt(incoming)
     return this.#stream(stream, { post }, async () => { await pump(body, stream) })
   }
 
@@ -131,7 +131,7 @@ export class Session {
     if (!takesStream(incoming)) throw new NotAcceptableError({ reason: 'a GET that takes no event stream' })
     const log = typeof lastId !== 'string' || lastId === '' ? undefined : this.#logFor(lastId, principal)
     // Counted before the SDK opens it, so that one too many leaves nothing behind.
-    const stream = log === undefined || log.isStanding ? this.#streams.open(principal) : this.#streams.resume(principal)
+    const stream = log === undefined || log.isStanding ? this.#streams.open(incoming) : this.#streams.resume(incoming)
     const response = log?.isOver === true ? undefined : await this.#transport.handleRequest(webRequest(incoming, this.#revision))
     if (response !== undefined && response.status >= 400) {
       stream.end()

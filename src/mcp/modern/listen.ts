@@ -23,7 +23,7 @@ export function listen (request: RpcRequest, exchange: Exchange, catalog: Catalo
   const { principal } = exchange.caller
   const filter = filterOf(request.params?.notifications)
   const meta = { [subscriptionKey]: request.id }
-  const stream = streams.open(principal, last => {
+  const stream = streams.open(exchange.caller, last => {
     last.write(JSON.stringify({ jsonrpc: '2.0', id: request.id, result: { resultType: 'complete', _meta: { ...meta, [serverInfoKey]: catalog.info } } }))
   })
   const tell = (method: string, params: Record<string, unknown>): void => {

@@ -1,5 +1,6 @@
 /** How one POST is answered: as JSON or as a stream, and never with more than it waits for. */
 import { once } from 'node:events'
+import { Readable } from 'node:stream'
 import { text as textOf } from 'node:stream/consumers'
 import t from 'tap'
 import { EventStream, Outlet } from '../../../src/mcp/outlet.js'
@@ -14,7 +15,7 @@ t.test('what is said before the answer makes the reply a stream, which ends with
   const { stream } = await outlet.reply
   outlet.answer(word(2))
   outlet.say(word(3))
-  t.same(eventsOf(await textOf(stream ?? [])), [{ word: 1 }, { word: 2 }])
+  t.same(eventsOf(await textOf(stream ?? Readable.from([]))), [{ word: 1 }, { word: 2 }])
 })
 
 t.test('what is said after the answer opens no stream', async t => {

@@ -2,11 +2,11 @@
 import { once } from 'node:events'
 import t from 'tap'
 import type { EventStream } from '../../../src/mcp/outlet.js'
-import { Streams } from '../../../src/mcp/streams.js'
-import { freezePrincipal, type Principal } from '../../../src/principal/principal.js'
+import { type Holder, Streams } from '../../../src/mcp/streams.js'
+import { freezePrincipal } from '../../../src/principal/principal.js'
 
-function principal (id: string, expiresAt?: number): Principal {
-  return freezePrincipal({ id, role: 'user', scopes: [], method: 'jwt', ...(expiresAt === undefined ? {} : { expiresAt }) })
+function holder (id: string, expiresAt?: number, address?: string): Holder {
+  return { principal: freezePrincipal({ id, role: 'user', scopes: [], method: 'jwt', ...(expiresAt === undefined ? {} : { expiresAt }) }), address }
 }
 
 /** Reads a stream as a connection does, which keeps the process, and resolves to when it closed. */
@@ -21,19 +21,19 @@ async function closed (stream: EventStream): Promise<number> {
 t.test('a caller holds as many streams as it may, and another caller as many', async t => {
   const streams = new Streams({ maxPerPrincipal: 2 })
   t.teardown(() => { streams.close() })
-  streams.open(principal('ada'))
-  streams.open(principal('ada'))
-  t.throws(() => streams.open(principal('ada')), { code: 'MCP_ERR_TOO_MANY_STREAMS', data: { limit: 2 } })
-  t.ok(streams.open(principal('bob')))
+  streams.open(holder('ada'))
+  streams.open(holder('ada'))
+  t.throws(() => streams.open(holder('ada')), { code: 'MCP_ERR_TOO_MANY_STREAMS', data: { limit: 2 } })
+  t.ok(streams.open(holder('bob')))
 })
 
 t.test('a stream that closed makes room for another', async t => {
   const streams = new Streams({ maxPerPrincipal: 1 })
   t.teardown(() => { streams.close() })
-  const stream = streams.open(principal('ada'))
+  const stream = streams.open(holder('ada'))
   stream.end()
   await closed(stream)
-  t.ok(streams.open(principal('ada')))
+  t.ok(streams.open(holder('ada')))
   t.equal(streams.size, 1)
 })
 
@@ -41,8 +41,8 @@ t.test('a stream ends with its credential, and one whose credential does not end
   const streams = new Streams()
   t.teardown(() => { streams.close() })
   const expiresAt = Date.now() + 100
-  streams.open(principal('ada'))
-  t.ok(await closed(streams.open(principal('ada', expiresAt))) >= expiresAt)
+  streams.open(holder('ada'))
+  t.ok(await closed(streams.open(holder('ada', expiresAt))) >= expiresAt)
   t.equal(streams.size, 1)
 })
 
@@ -50,7 +50,7 @@ t.test('a timer that fires before its date gives a credential no second life', a
   const streams = new Streams()
   const now = Date.now
   t.teardown(() => { Date.now = now; streams.close() })
-  const stream = streams.open(principal('ada', now() + 400))
+  const stream = streams.open(holder('ada', now() + 400))
   Date.now = () => now() - 5
   const opened = performance.now()
   await closed(stream)
@@ -60,13 +60,13 @@ t.test('a timer that fires before its date gives a credential no second life', a
 t.test('a stream whose credential is over already ends at once, with its farewell', async t => {
   const streams = new Streams()
   let farewells = 0
-  await closed(streams.open(principal('ada', Date.now() - 1000), () => { farewells += 1 }))
+  await closed(streams.open(holder('ada', Date.now() - 1000), () => { farewells += 1 }))
   t.equal(farewells, 1)
 })
 
 t.test('a caller that does not read is cut off soon after its credential ends', { timeout: 10_000 }, async t => {
   const streams = new Streams()
-  const stream = streams.open(principal('ada', Date.now() + 50))
+  const stream = streams.open(holder('ada', Date.now() + 50))
   stream.write('x'.repeat(100_000))
   const connection = setInterval(() => {}, 1000)
   await once(stream.readable, 'close')
@@ -78,8 +78,8 @@ t.test('a caller that does not read is cut off soon after its credential ends', 
 t.test('the streams of one caller can be ended among others', async t => {
   const streams = new Streams()
   t.teardown(() => { streams.close() })
-  const [ada] = [streams.open(principal('ada')), streams.open(principal('bob'))]
-  streams.endWhere(({ id }) => id === 'ada')
+  const [ada] = [streams.open(holder('ada')), streams.open(holder('bob'))]
+  streams.endWhere(({ principal }) => principal.id === 'ada')
   await closed(ada)
   t.equal(streams.size, 1)
 })
@@ -87,10 +87,10 @@ t.test('the streams of one caller can be ended among others', async t => {
 t.test('at the end standing streams are ended, a late one too, and those of calls go on', async t => {
   const streams = new Streams()
   t.teardown(() => { streams.close() })
-  const [standing, call, rest] = [streams.open(principal('ada')), streams.adopt(principal('ada')), streams.resume(principal('ada'))]
+  const [standing, call, rest] = [streams.open(holder('ada')), streams.adopt(holder('ada')), streams.resume(holder('ada'))]
   streams.endStanding()
   await closed(standing)
-  await closed(streams.open(principal('ada')))
+  await closed(streams.open(holder('ada')))
   t.equal(streams.size, 2)
   for (const stream of [call, rest]) t.equal(stream.readable.writableEnded, false)
 })
@@ -98,6 +98,15 @@ t.test('at the end standing streams are ended, a late one too, and those of call
 t.test('the rest of a stream counts among those that a caller holds', async t => {
   const streams = new Streams({ maxPerPrincipal: 1 })
   t.teardown(() => { streams.close() })
-  streams.resume(principal('ada'))
-  t.throws(() => streams.resume(principal('ada')), { code: 'MCP_ERR_TOO_MANY_STREAMS' })
+  streams.resume(holder('ada'))
+  t.throws(() => streams.resume(holder('ada')), { code: 'MCP_ERR_TOO_MANY_STREAMS' })
+})
+
+t.test('the streams to one address can be ended among those of the same caller', async t => {
+  const streams = new Streams()
+  t.teardown(() => { streams.close() })
+  const [away] = [streams.open(holder('ada', undefined, '198.51.100.7')), streams.open(holder('ada', undefined, '192.0.2.1'))]
+  streams.endWhere(({ address }) => address !== '192.0.2.1')
+  await closed(away)
+  t.equal(streams.size, 1)
 })

@@ -1,4 +1,5 @@
 /** What a request of revision 2026-07-28 leaves behind, and in which form it is answered. */
+import { Readable } from 'node:stream'
 import { text as textOf } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { isRefusal } from '../../../../src/errors.js'
@@ -52,7 +53,7 @@ function open (t: Test, rest: Partial<CatalogOptions> = {}) {
 t.test('a caller that takes JSON alone is answered with it, whatever the tool says before', async t => {
   const { serve } = open(t)
   const streamed = await serve('tools/call', { name: 'speak' }).reply
-  t.same(eventsOf(await textOf(streamed.stream ?? [])).map(({ method }) => method), ['notifications/progress', undefined])
+  t.same(eventsOf(await textOf(streamed.stream ?? Readable.from([]))).map(({ method }) => method), ['notifications/progress', undefined])
   const plain = await serve('tools/call', { name: 'speak' }, { accept: 'application/json' }).reply
   t.equal(plain.stream, undefined)
   t.match(JSON.parse(plain.json ?? ''), { result: { content: [{ text: 'done' }] } })
