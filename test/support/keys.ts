@@ -6,11 +6,15 @@ import type { Test } from 'tap'
 import { createKey, type KeyOptions, type Shown } from '../../src/principal/key-changes.js'
 import { changeKeyFile } from '../../src/principal/key-file.js'
 import { formatKeyFile, type KeyRecord } from '../../src/principal/key-record.js'
+import { credentialOfTests, witnessFiles } from './witness.js'
 
 /** A directory of the test's own, gone at its end. */
 export async function directory (t: Test): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'keys-'))
-  t.teardown(() => rm(path, { recursive: true, force: true }))
+  t.teardown(async () => {
+    witnessFiles(path)
+    await rm(path, { recursive: true, force: true })
+  })
   return path
 }
 
@@ -23,10 +27,15 @@ export async function keyFile (t: Test, records: readonly KeyRecord[] = []): Pro
 
 /** A record and its key, in no file. */
 export function newKey (options: Partial<KeyOptions> = {}, now?: number): Shown {
-  return createKey([], { name: 'test', ...options }, now).result
+  return declared(createKey([], { name: 'test', ...options }, now).result)
 }
 
 /** Puts a new key into the file. */
 export async function addKey (path: string, options: Partial<KeyOptions> = {}): Promise<Shown> {
-  return await changeKeyFile(path, records => createKey(records, { name: 'test', ...options }), { create: true })
+  return declared(await changeKeyFile(path, records => createKey(records, { name: 'test', ...options }), { create: true }))
+}
+
+function declared (shown: Shown): Shown {
+  credentialOfTests(shown.key)
+  return shown
 }

@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
-import { secretOfTests, witnessProcess } from './witness.js'
+import { secretOfTests, witnessFiles, witnessProcess } from './witness.js'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 /** Runs TypeScript without a build, from any directory. */
@@ -59,6 +59,7 @@ export function start (t: Test, command: string, args: readonly string[], { cwd,
     end(child, group)
     await ended
     witnessProcess(stdout, stderr)
+    if (cwd !== '/') witnessFiles(cwd)
   })
   return { child, stdout: () => stdout, stderr: () => stderr, url, ended }
 }

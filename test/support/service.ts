@@ -6,7 +6,7 @@ import { type AppOptions, buildApp } from '../../src/app.js'
 import { generateToken } from '../../src/principal/token.js'
 import { logSink } from './log-sink.js'
 import { secret } from './tokens.js'
-import { secretOfTests } from './witness.js'
+import { credentialOfTests, secretOfTests } from './witness.js'
 
 export const adaKey = secretOfTests('key-of-ada-in-the-tests-000001')
 export const bobKey = secretOfTests('key-of-bob-in-the-tests-000002')
@@ -15,7 +15,7 @@ export const credentials = { API_KEYS: `${adaKey},${bobKey}`, JWT_SECRET: secret
 export const withKey = { 'x-api-key': adaKey }
 
 export function withToken (user: string, role: 'admin' | 'user' = 'user'): { authorization: string } {
-  return { authorization: `Bearer ${generateToken(user, role, '1h', { secret })}` }
+  return { authorization: `Bearer ${credentialOfTests(generateToken(user, role, '1h', { secret }))}` }
 }
 
 /** Closed at the test's end. `env` is added to the credentials. */

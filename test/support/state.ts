@@ -6,11 +6,15 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { commandLine, type Minted } from '../../src/state/records.js'
 import { State, type StateOptions } from '../../src/state/state.js'
+import { witnessFiles } from './witness.js'
 
 /** A path for a state directory, which is not there yet; gone at the test's end. */
 export async function statePath (t: Test): Promise<string> {
   const parent = await mkdtemp(join(tmpdir(), 'state-'))
-  t.teardown(() => rm(parent, { recursive: true, force: true }))
+  t.teardown(async () => {
+    witnessFiles(parent)
+    await rm(parent, { recursive: true, force: true })
+  })
   return join(parent, 'state')
 }
 

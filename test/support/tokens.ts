@@ -1,6 +1,6 @@
 /** Makes JWTs that a signer would refuse to make: any header, any payload, any signature. */
 import { createHmac } from 'node:crypto'
-import { secretOfTests } from './witness.js'
+import { credentialOfTests, secretOfTests } from './witness.js'
 
 export const secret = secretOfTests('a-secret-of-the-tests-with-more-than-32-bytes')
 
@@ -20,7 +20,7 @@ export interface Forgery {
 /** A token whose HMAC is right for the key, whatever it says. */
 export function forge ({ header = { alg: 'HS256', typ: 'JWT' }, payload = goodClaims(), key = secret, hash = 'sha256' }: Forgery = {}): string {
   const input = `${encode(header)}.${encode(payload)}`
-  return `${input}.${createHmac(hash, key).update(input).digest('base64url')}`
+  return credentialOfTests(`${input}.${createHmac(hash, key).update(input).digest('base64url')}`)
 }
 
 /** A good token with some claims replaced, or left out where they are `undefined`. */

@@ -5,6 +5,7 @@ import t from 'tap'
 import { root } from './process.js'
 
 const token = ['eyJhbGciOiJIUzI1NiJ9', 'eyJzdWIiOiJhZGEifQ', 'c2ln'].join('.')
+const longToken = ['eyJhbGciOiJIUzI1NiJ9', 'eyJzdWIiOiJhZGEifQ', 'a-signature-of-more-than-twenty'].join('.')
 const key = ['mcp', 'k3vd81qmx0aa', 'A1b2C3d4'].join('_')
 
 /** Runs `code` in a process that the witness watches, in a directory of its own. */
@@ -18,16 +19,43 @@ async function watched (directory: string, code: string): Promise<{ exitCode: nu
   return { exitCode, stderr }
 }
 
-function answering (text: string): string {
+/** A server that answers one request by `code`, which has `response`. */
+function answeringBy (code: string): string {
   return `import { createServer, get } from 'node:http'
-    const server = createServer((request, response) => { response.end(${JSON.stringify(text)}) })
+    const server = createServer((request, response) => { ${code} })
     server.listen(0, '127.0.0.1', () => {
       get(server.address(), response => { response.resume().on('end', () => { server.close() }) })
     })`
 }
 
+function answering (text: string): string {
+  return answeringBy(`response.end(${JSON.stringify(text)})`)
+}
+
+/** `code` with what `test/support` exports. */
+function supported (file: string, code: string): string {
+  return `const support = await import(${JSON.stringify(join(root, `test/support/${file}.ts`))})\n${code}`
+}
+
 for (const [what, code] of [
   ['an answer', answering(`no such token: ${token}`)],
+  ['an answer, beside the field that shows it', answering(`{"token":"${token}","hint":"${token}"}`)],
+  ['an answer, a part of what it shows', answering(`{"token":"${longToken}","hint":"${longToken.slice(-20)}"}`)],
+  ['an answer, in two pieces', answeringBy(`response.write('a ${key.slice(0, 17)}'); response.end('${key.slice(17)} b')`)],
+  ['an answer, as the code of a link', answering('see mcp_claim_Zm9vYmFy')],
+  ['a header', answeringBy(`response.setHeader('x-hint', '${key}'); response.end()`)],
+  ['a header that is written with the status', answeringBy(`response.writeHead(200, { location: '/${token}' }).end()`)],
+  ['a file, in pieces', `import { openSync, writevSync } from 'node:fs'; writevSync(openSync('notes', 'w'), [Buffer.from('${key.slice(0, 17)}'), Buffer.from('${key.slice(17)}')])`],
+  ['a file of another process', supported('witness', `
+    const { execSync } = await import('node:child_process')
+    execSync('mkdir below && echo ${key} > below/notes')
+    support.witnessFiles('.')`)],
+  ['a file, a key of the tests in part', supported('keys', `
+    const { writeFileSync } = await import('node:fs')
+    writeFileSync('notes', support.newKey().key.slice(17, 30))`)],
+  ['a file, a token of the tests in part', supported('tokens', `
+    const { writeFileSync } = await import('node:fs')
+    writeFileSync('notes', support.forge().slice(-20))`)],
   ['a file', `import { writeFile } from 'node:fs/promises'; await writeFile('notes', '${key}')`],
   ['a file, at once', `import { writeFileSync } from 'node:fs'; writeFileSync('notes', '${key}')`],
   ['a file, through its handle', `import { open } from 'node:fs/promises'; const file = await open('notes', 'w'); await file.write('${token}'); await file.close()`],
@@ -47,4 +75,8 @@ for (const [what, code] of [
 
 t.test('a test that writes none passes', async t => {
   t.match(await watched(t.testdir(), answering('no such token')), { exitCode: 0, stderr: '' })
+})
+
+t.test('a test passes where a credential is shown as it is meant to be', async t => {
+  t.match(await watched(t.testdir(), answering(JSON.stringify({ token, text: JSON.stringify({ token }) }))), { exitCode: 0, stderr: '' })
 })

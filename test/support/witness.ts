@@ -5,10 +5,10 @@
 import fs from 'node:fs'
 import { ServerResponse } from 'node:http'
 import { syncBuiltinESMExports } from 'node:module'
-import { basename } from 'node:path'
+import { basename, join } from 'node:path'
 
-/** Tokens and managed keys by their form, cut short or whole. What a call carries between its rounds (`v1.`) is neither. */
-const forms = /(?<!\bv1\.)\beyJ(?:[\w-]{5,}\.|[\w-]{20,})|mcp_[a-z0-9]{12}_[0-9A-Za-z]{4,}/
+/** Tokens, managed keys and codes of links by their form, cut short or whole. What a call carries between its rounds (`v1.`) is neither. */
+const forms = /(?<!\bv1\.)\beyJ(?:[\w-]{5,}\.|[\w-]{20,})|mcp_[a-z0-9]{12}_[0-9A-Za-z]{4,}|mcp_claim_[\w-]{4,}/
 /** How much of a known secret must stand somewhere to be told from chance. */
 const partLength = 12
 const parts = new Set<string>()
@@ -20,23 +20,55 @@ export function secretOfTests (text: string): string {
   return text
 }
 
+/** Declares what nobody can tell by its form: the signature of a token, the secret of a managed key, the code of a link. Returns the whole. */
+export function credentialOfTests (text: string): string {
+  const [, secret = ''] = /(?:mcp_[a-z0-9]{12}_|mcp_claim_|^eyJ[\w-]+\.[\w-]+\.)([\w-]+)$/.exec(text) ?? []
+  secretOfTests(secret)
+  return text
+}
+
 /** What of a credential stands in `text`; `undefined` where nothing does. */
 export function credentialIn (text: string): string | undefined {
   const [form] = forms.exec(text) ?? []
   if (form !== undefined) return form
-  for (const part of parts) if (text.includes(part)) return part
+  for (let at = 0; at + partLength <= text.length; at++) {
+    const part = text.slice(at, at + partLength)
+    if (parts.has(part)) return part
+  }
   return undefined
 }
 
 /** Notes it where a credential stands in what was written to `place`. */
 export function witness (place: string, written: unknown): void {
-  const text = typeof written === 'string' ? written : written instanceof Uint8Array ? Buffer.from(written).toString('latin1') : ''
+  const text = textOf(written)
   const found = credentialIn(text)
   if (found !== undefined) seen.push(`${place} holds ${found}: ${text.slice(0, 300)}`)
 }
 
-/** An answer may hold a token where showing it, once, is what it is for. */
-const showing = /"(?:token|link)":"|\\"token\\":|<pre>eyJ/
+function textOf (written: unknown): string {
+  if (Array.isArray(written)) return written.map(textOf).join('')
+  return typeof written === 'string' ? written : ArrayBuffer.isView(written) ? Buffer.from(written.buffer, written.byteOffset, written.byteLength).toString('latin1') : ''
+}
+
+/** Notes the credentials in the files of a directory and below: what processes of their own wrote, too. `.env` is where configured secrets belong. */
+export function witnessFiles (directory: string): void {
+  const files = fs.existsSync(directory) ? fs.readdirSync(directory, { recursive: true, withFileTypes: true }) : []
+  for (const file of files) if (file.isFile() && file.name !== '.env') witness(file.name, readIfThere(join(file.parentPath, file.name)))
+}
+
+/** A process that is ending may take its drafts with it. */
+function readIfThere (path: string): Buffer | undefined {
+  try {
+    return fs.readFileSync(path)
+  } catch {
+    return undefined
+  }
+}
+
+/** Where an answer shows a token, a link or its page, once, because that is what it is for. */
+const shown = /(\\*"(?:token|link)\\*": ?\\*"|<pre>)([^"\\<]+)/g
+/** What is kept of an answer, so that nothing hides by coming in two pieces. */
+const tailLength = 2048
 
 const unwatched = new WeakSet<object>()
 
@@ -55,23 +87,38 @@ process.once('exit', () => {
 
 function watchAnswers (): void {
   const { write, end } = ServerResponse.prototype
+  const tails = new WeakMap<ServerResponse, string>()
   const look = (response: ServerResponse, chunk: unknown): void => {
-    const { server } = (response.socket ?? {}) as { server?: object }
-    if (server !== undefined && unwatched.has(server)) return
-    if (typeof chunk === 'string' ? !showing.test(chunk) : chunk instanceof Uint8Array && !showing.test(Buffer.from(chunk).toString())) witness('an answer', chunk)
+    const text = (tails.get(response) ?? '') + textOf(chunk)
+    tails.set(response, text.slice(-tailLength))
+    // What was shown there must not stand anywhere else.
+    const rest = text.replace(shown, (_all, before: string, value: string) => {
+      credentialOfTests(value)
+      return before
+    })
+    witness('an answer', rest)
+  }
+  const isWatched = ({ socket }: ServerResponse): boolean => {
+    const { server } = (socket ?? {}) as { server?: object }
+    return server === undefined || !unwatched.has(server)
   }
   ServerResponse.prototype.write = function (this: ServerResponse, ...args: Parameters<typeof write>) {
-    look(this, args[0])
+    if (isWatched(this)) look(this, args[0])
     return write.apply(this, args)
   } as typeof write
   ServerResponse.prototype.end = function (this: ServerResponse, ...args: Parameters<typeof end>) {
-    look(this, args[0])
-    return end.apply(this, args)
+    const isOurs = isWatched(this)
+    if (isOurs) look(this, args[0])
+    const result = end.apply(this, args)
+    // All of them, however they were set: only now they stand together.
+    if (isOurs) witness('the headers of an answer', Reflect.get(this, '_header'))
+    return result
   } as typeof end
 }
 
 /** What a process of its own said. Standard output, lines of the log aside, is where a command shows what it made. */
 export function witnessProcess (stdout: string, stderr: string): void {
+  for (const [text] of stdout.matchAll(/\b(?:eyJ[\w-]+\.[\w-]+\.|mcp_[a-z0-9]{12}_)[\w-]+/g)) credentialOfTests(text)
   witness('standard error', stderr)
   for (const line of stdout.split('\n')) if (line.startsWith('{"level"')) witness('the log of a process', line)
 }
@@ -91,14 +138,13 @@ async function watchFiles (): Promise<void> {
     wrap(fs, `${method}Sync`)
     wrap(fs.promises, method)
   }
-  wrap(fs, 'write')
-  wrap(fs, 'writeSync')
+  for (const method of ['write', 'writeSync', 'writev', 'writevSync']) wrap(fs, method)
   syncBuiltinESMExports()
 
   const handle = await fs.promises.open(process.execPath)
   const prototype: object = Object.getPrototypeOf(handle)
   await handle.close()
-  for (const method of ['write', 'writeFile', 'appendFile']) {
+  for (const method of ['write', 'writev', 'writeFile', 'appendFile']) {
     const original: (...args: unknown[]) => unknown = Reflect.get(prototype, method)
     Reflect.set(prototype, method, function (this: unknown, data: unknown, ...rest: unknown[]) {
       witness('a file', data)
