@@ -5,6 +5,7 @@ import type { KeyRecord } from '../principal/key-record.js'
 import { readUsage, usagePath, type LastUsed } from '../principal/key-usage.js'
 import type { Revocable } from '../state/ledger.js'
 import { keySheet, keyTable, viewOf } from './key-views.js'
+import { OperatorError } from './operator-error.js'
 import { readSecret } from './secret-input.js'
 import { settingsWith } from './settings.js'
 import { revocationsOf } from './state.js'
@@ -42,13 +43,11 @@ export class KeyDesk {
   }
 
   /** The key goes to stdout and nowhere else; what there is to say about it goes to stderr. */
-  hand ({ record, key }: Shown, { json = false }: FileArguments, remarks: readonly string[]): void {
-    if (json) {
-      const { id, ...rest } = viewOf(record)
-      return this.#printJson({ id, key, ...rest })
-    }
-    for (const remark of remarks) this.#terminal.complain(remark)
-    this.#terminal.print(key)
+  async hand ({ record, key }: Shown, { json = false }: FileArguments, remarks: readonly string[]): Promise<void> {
+    const { id, ...rest } = viewOf(record)
+    const isShown = await this.#terminal.show(json ? JSON.stringify({ id, key, ...rest }, null, 2) : key)
+    if (!isShown) throw new OperatorError(`The secret of key ${id} is in force and could not be shown: give it another one with keys rotate ${id} --grace 0`)
+    if (!json) for (const remark of remarks) this.#terminal.complain(remark)
   }
 
   list (records: readonly KeyRecord[], place: KeyFilePlace, { json = false }: FileArguments): void {

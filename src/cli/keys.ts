@@ -60,7 +60,7 @@ function createCommand (desk: KeyDesk): Command {
       // Not shown before it is on the disk: a key that nobody knows is no key.
       const shown = await changeKeyFile(path, records => createKey(records, optionsOf(given)), { create: true })
       const { id, owner, role } = shown.record
-      desk.hand(shown, given, [
+      await desk.hand(shown, given, [
         `Key ${id} is for ${owner}, role ${role}. It is shown this once; the file keeps a digest.`,
         ...isDefault ? [`It is in ${path}. The server accepts it with API_KEYS_FILE=${defaultFile}.`] : []
       ])
@@ -93,7 +93,7 @@ function rotateCommand (desk: KeyDesk): Command {
         return changed
       })
       const end = shown.record.secrets[1]?.endsAt
-      desk.hand(shown, given, [
+      await desk.hand(shown, given, [
         `Key ${id} has another secret, which is shown this once. ${given.grace === 0 || end === undefined ? 'The old one is refused.' : `The old one works until ${end}.`}`
       ])
     })

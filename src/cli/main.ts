@@ -7,11 +7,8 @@ if (complaint !== undefined) {
   process.stderr.write(`${complaint}\n`)
   process.exitCode = 1
 } else {
-  const { run } = await import('./program.js')
-  process.exitCode = await run(process.argv.slice(2), {
-    env: process.env,
-    directory: process.cwd(),
-    print: line => process.stdout.write(`${line}\n`),
-    complain: line => process.stderr.write(`${line}\n`)
-  })
+  const [{ run }, { processTerminal }] = await Promise.all([import('./program.js'), import('./process-terminal.js')])
+  const code = await run(process.argv.slice(2), processTerminal())
+  // Output that could not be written has set it already.
+  if (code !== 0) process.exitCode = code
 }

@@ -11,6 +11,7 @@ import { configCommand } from './config.js'
 import { initCommand } from './init.js'
 import { keysCommand } from './keys.js'
 import { OperatorError } from './operator-error.js'
+import { CancelledError } from './secret-input.js'
 import { startCommand } from './start.js'
 import type { Terminal } from './terminal.js'
 import { tokenCommand } from './token.js'
@@ -48,6 +49,7 @@ export async function run (args: readonly string[], terminal: Terminal): Promise
   } catch (error) {
     // The parser has said it already; help and version end this way, too.
     if (error instanceof CommanderError) return error.exitCode
+    if (error instanceof CancelledError) return 130
     if (!isForOperator(error)) throw error
     terminal.complain(error.message)
     return 1

@@ -1,18 +1,25 @@
 /** Reads a secret without an argument and without an echo: arguments are in the list of processes, and in the shell's history. */
 import { createInterface } from 'node:readline/promises'
-import { Writable } from 'node:stream'
+import { type Readable, Writable } from 'node:stream'
 
-/** Whatever is piped in; from a person at the terminal one line, asked for with `prompt` on stderr. */
-export async function readSecret (prompt: string): Promise<string> {
-  return process.stdin.isTTY ? await ask(prompt) : await readAll(process.stdin)
+/** The person at the terminal ended the question with Ctrl-C or Ctrl-D. */
+export class CancelledError extends Error {
+  override readonly name = 'CancelledError'
 }
 
-async function ask (prompt: string): Promise<string> {
+/** Whatever is piped in; from a person at the terminal one line, asked for with `prompt` on stderr. Throws a `CancelledError`. */
+export async function readSecret (prompt: string, input: Readable & { readonly isTTY?: boolean } = process.stdin): Promise<string> {
+  return input.isTTY === true ? await ask(prompt, input) : await readAll(input)
+}
+
+async function ask (prompt: string, input: Readable): Promise<string> {
   process.stderr.write(prompt)
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => { done() } })
-  const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true })
+  const lines = createInterface({ input, output: nowhere, terminal: true })
   try {
     return await lines.question('')
+  } catch (error) {
+    throw error instanceof Error && error.name === 'AbortError' ? new CancelledError() : error
   } finally {
     lines.close()
     process.stderr.write('\n')

@@ -7,6 +7,8 @@ export interface Terminal {
   readonly directory: string
   /** Writes a line to stdout. */
   readonly print: (line: string) => void
+  /** Writes a line to stdout that nobody can have again. Resolves to false where it could not be written. */
+  readonly show: (line: string) => Promise<boolean>
   /** Writes a line to stderr. */
   readonly complain: (line: string) => void
   /** Where secrets are read from. Default standard input, without an echo. */

@@ -24,7 +24,7 @@ STATE_DIR, if that is set or there, or if JWT_SECRET came from .env. It is good 
 interface TokenArguments { user: string, role: Role, expires: string, scopes: readonly string[] }
 
 export function tokenCommand (terminal: Terminal): Command {
-  const { env, directory, print, complain } = terminal
+  const { env, directory, show, complain } = terminal
   return new Command('token')
     .description('mint a JWT and print it')
     .requiredOption('-u, --user <id>', 'whom the token is for: its sub')
@@ -40,7 +40,7 @@ export function tokenCommand (terminal: Terminal): Command {
       const { token, id, expiresAt } = mint(() => mintToken(user, role, expires, { secret, scopes, ...identityOf(PUBLIC_URL, JWT_ISSUER) }))
       await recordMinted(terminal, { kind: 'minted', id, subject: user, role, scopes, at: Date.now(), expiresAt, by: commandLine })
       for (const warning of warnings) complain(`Warning: ${warning}`)
-      print(token)
+      if (!await show(token)) throw new OperatorError(`The token could not be shown. Nobody has it; its id is ${id}`)
     })
 }
 

@@ -11,6 +11,10 @@ export async function say (args: readonly string[], directory: string, env: Reco
     env,
     directory,
     print: line => { stdout.push(line) },
+    show: async line => {
+      stdout.push(line)
+      return true
+    },
     complain: line => { stderr.push(line) },
     readSecret: async () => input
   })
