@@ -1,6 +1,7 @@
 /** `/health` and `/ready`: public, for load balancers and people. The one says that the process answers, the other whether it should be called. */
-import type { FastifyPluginAsync } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
+import { MethodNotAllowedError } from '../src/errors.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -32,6 +33,19 @@ const health: FastifyPluginAsync<HealthOptions> = async (fastify, { path = '/hea
     const isReady = !isClosing && problems().length === 0
     reply.header('cache-control', 'no-store').code(isReady ? 200 : 503)
     return { status: isReady ? 'ready' : 'not ready' }
+  })
+  for (const url of [path, readyPath]) refuseOthers(fastify, url)
+}
+
+/** Other methods of a path that anybody may ask: no unknown path, so no failure of an address. */
+function refuseOthers (fastify: FastifyInstance, url: string): void {
+  fastify.route({
+    method: ['POST', 'PUT', 'PATCH', 'DELETE'],
+    url,
+    config: { public: true },
+    // Before the body of a stranger is read.
+    onRequest: async () => { throw new MethodNotAllowedError({ headers: { allow: 'GET, HEAD' } }) },
+    handler: async () => {}
   })
 }
 

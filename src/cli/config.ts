@@ -1,7 +1,7 @@
 /** `config`: shows what is in effect and where it came from, with every secret masked. */
 import { join, resolve } from 'node:path'
 import { Command } from 'commander'
-import { describeProblem, readSettings, variableNames, variables, type Problem, type Reading, type Source, type VariableName } from '../config.js'
+import { describeProblem, endpointOf, readSettings, variableNames, variables, type Problem, type Reading, type Source, type VariableName } from '../config.js'
 import { KeyFileError, readKeyFile } from '../principal/key-file.js'
 import { table } from './table.js'
 import type { Terminal } from './terminal.js'
@@ -28,13 +28,16 @@ export function configCommand ({ env, directory, print, complain }: Terminal, fa
       const reading = readSettings({ env, dotenv: join(directory, '.env') })
       const settings = variableNames.map(name => describeSetting(name, reading))
       const problems = [...reading.problems, ...await keyFileProblems(reading, directory)].map(describeProblem)
-      if (json) print(JSON.stringify({ settings, problems, warnings: reading.warnings }, null, 2))
+      const starts = problems.length === 0
+      const endpoint = starts ? endpointOf(reading.config) : null
+      if (json) print(JSON.stringify({ starts, endpoint, settings, problems, warnings: reading.warnings }, null, 2))
       else {
         print(table(settings.map(({ name, value, from }) => [name, shown(value), from])))
+        print(starts ? `\nThe server would start, at ${endpoint}` : '\nThe server would not start.')
         for (const warning of reading.warnings) complain(`Warning: ${warning}`)
         for (const problem of problems) complain(`Problem: ${problem}`)
       }
-      if (problems.length > 0) fail()
+      if (!starts) fail()
     })
 }
 

@@ -8,7 +8,10 @@ import { OperatorError } from './operator-error.js'
 import type { Terminal } from './terminal.js'
 
 const help = `
-An .env that is there already is kept as it is, and no secret is printed.
+Writes .env into the working directory, readable by its owner alone, and prints the key, once,
+with a curl and a client's settings that use it. An .env that is there already is kept as it is,
+and no secret is printed. Exits with 1 where nothing can be written, or where the server would
+not start with the settings of the environment.
 
   $ fastify-mcp-auth init && fastify-mcp-auth start`
 

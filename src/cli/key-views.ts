@@ -4,7 +4,7 @@ import type { KeyRecord } from '../principal/key-record.js'
 import type { LastUsed } from '../principal/key-usage.js'
 import type { Role } from '../principal/principal.js'
 import type { Revocable } from '../state/ledger.js'
-import { table } from './table.js'
+import { minute, table } from './table.js'
 
 /** Times are ISO 8601, `null` where there is none. */
 export interface KeyView {
@@ -87,9 +87,4 @@ export function keySheet (view: KeyView): string {
     ['rate limit', view.rateLimitMax === null ? "the owner's" : `${view.rateLimitMax} a window`],
     ...view.secrets.map((secret, index) => [index === 0 ? 'secret' : '', `of ${minute(secret.createdAt)}${secret.endsAt === null ? '' : `, good until ${minute(secret.endsAt)}`}`])
   ])
-}
-
-function minute (time: string | null | undefined): string {
-  if (time === undefined) return 'unknown'
-  return time === null ? 'never' : `${time.slice(0, 16).replace('T', ' ')}Z`
 }

@@ -12,7 +12,7 @@ import type { State } from '../state/state.js'
 import { KeyDesk } from './key-desk.js'
 import { OperatorError } from './operator-error.js'
 import { withState } from './state.js'
-import { table } from './table.js'
+import { minute, table } from './table.js'
 import type { Terminal } from './terminal.js'
 
 const help = `
@@ -117,7 +117,7 @@ function viewOf (minted: Minted, state: State) {
 }
 
 function tokenTable (views: ReadonlyArray<ReturnType<typeof viewOf>>): string {
-  const rows = views.map(({ id, subject, role, scopes, expiresAt, mintedBy, revoked }) => [id, subject, role, scopes.join(' '), expiresAt, mintedBy, revoked ? 'revoked' : ''])
+  const rows = views.map(({ id, subject, role, scopes, expiresAt, mintedBy, revoked }) => [id, subject, role, scopes.join(' ') || '-', minute(expiresAt), mintedBy, revoked ? 'revoked' : ''])
   return table([['ID', 'SUBJECT', 'ROLE', 'SCOPES', 'EXPIRES', 'MINTED BY', ''], ...rows])
 }
 

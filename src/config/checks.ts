@@ -35,12 +35,12 @@ const weakKeys: Rule = config => {
   const places = config.API_KEYS.flatMap((key, index) => isWeakKey(key) ? [index + 1] : [])
   if (places.length === 0) return {}
   const which = config.API_KEYS.length === 1 ? 'is' : `${places.length === 1 ? 'entry' : 'entries'} ${places.join(', ')} ${places.length === 1 ? 'is' : 'are'}`
-  return weak(config, 'API_KEYS', `${which} shorter than ${MIN_API_KEY_CHARACTERS} characters`)
+  return weak(config, 'API_KEYS', `${which} under ${MIN_API_KEY_CHARACTERS} characters`)
 }
 
 const weakSecret: Rule = config => {
   if (config.JWT_SECRET === undefined || !isWeakSecret(config.JWT_SECRET)) return {}
-  return weak(config, 'JWT_SECRET', `is shorter than ${MIN_JWT_SECRET_BYTES} bytes`)
+  return weak(config, 'JWT_SECRET', `is under ${MIN_JWT_SECRET_BYTES} bytes`)
 }
 
 /** A former secret still opens the door: it has to be as strong as the one of today. */
@@ -51,7 +51,7 @@ const previousSecrets: Rule = config => {
   if (previous.includes(JWT_SECRET)) return { problems: [{ variable: 'JWT_SECRET_PREVIOUS', wrong: 'holds the JWT_SECRET of today', right: 'list the secrets of before alone' }] }
   const places = previous.flatMap((secret, index) => isWeakSecret(secret) ? [index + 1] : [])
   if (places.length === 0) return {}
-  return weak(config, 'JWT_SECRET_PREVIOUS', `has secrets shorter than ${MIN_JWT_SECRET_BYTES} bytes (${places.length === 1 ? 'entry' : 'entries'} ${places.join(', ')})`)
+  return weak(config, 'JWT_SECRET_PREVIOUS', `has secrets under ${MIN_JWT_SECRET_BYTES} bytes (${places.length === 1 ? 'entry' : 'entries'} ${places.join(', ')})`)
 }
 
 /** A key set alone does not say whose tokens it is for: providers share keys among their customers. */

@@ -5,7 +5,7 @@ import type { Era, Incoming } from './era.js'
 import { createLegacyEra } from './legacy/legacy-era.js'
 import type { SessionsOptions } from './legacy/sessions.js'
 import { hasReadableMeta } from './messages.js'
-import { claimsModern } from './modern/envelope.js'
+import { claimsModern, modernRevision } from './modern/envelope.js'
 import { createModernEra } from './modern/modern-era.js'
 import type { Reply } from './outlet.js'
 import { Streams } from './streams.js'
@@ -39,7 +39,7 @@ export interface McpEndpoint {
 export function createEndpoint ({ catalog, eras = ['legacy', 'modern'], maxStreamsPerPrincipal, stateKey, sessions }: EndpointOptions): McpEndpoint {
   const streams = new Streams({ maxPerPrincipal: maxStreamsPerPrincipal })
   const modern = eras.includes('modern') ? createModernEra({ catalog, streams, stateKey }) : undefined
-  const legacy = eras.includes('legacy') ? createLegacyEra({ catalog, streams, sessions }) : undefined
+  const legacy = eras.includes('legacy') ? createLegacyEra({ catalog, streams, sessions, alsoServed: modern === undefined ? [] : [modernRevision] }) : undefined
   const only = legacy ?? modern
   if (only === undefined) throw new TypeError('`eras` names neither legacy nor modern: nothing would be served')
 

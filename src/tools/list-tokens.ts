@@ -29,10 +29,10 @@ export function createListTokens (state: State): Tool {
         issuedAt: z.string().describe('RFC 3339'),
         expiresAt: z.string().describe('RFC 3339'),
         mintedBy: z.string().describe('The principal that minted it, or cli'),
-        mintedWith: z.string().nullable().describe('The id of the token or key it was minted with'),
+        mintedWith: z.string().describe('An id').nullable().describe('Which token or key it was minted with; null where that has none'),
         revoked: z.boolean()
       })),
-      nextCursor: z.string().nullable().describe('Null on the last page')
+      nextCursor: z.string().describe('Goes into cursor').nullable().describe('Null on the last page')
     }),
     handler: ({ subject, limit, cursor }) => {
       const page = state.list({ subject, limit, after: cursor })

@@ -12,7 +12,7 @@ export const whoami = defineTool({
     role: z.enum(['admin', 'user']),
     scopes: z.array(z.string()),
     method: z.enum(['api-key', 'jwt']).describe('How you authenticated'),
-    expiresAt: z.string().nullable().describe('When your credential ends (RFC 3339); null when it does not'),
+    expiresAt: z.string().describe('RFC 3339').nullable().describe('When your credential ends; null when it does not'),
     budget: z.object({
       limit: z.number().describe('Requests in a window'),
       remaining: z.number(),

@@ -163,7 +163,7 @@ for (const [method, revision, code] of [
     const { status, body } = await post(app, rpc('tools/list'), { ...withKey, 'mcp-protocol-version': revision })
     t.equal(status, 400)
     t.equal(body.error.data.code, code)
-    t.ok(body.error.data.supported.includes('2025-11-25'))
+    t.same(body.error.data.supported, ['2026-07-28', '2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'])
   })
 }
 

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import cors from '../../plugins/cors.js'
 import errors from '../../plugins/errors.js'
 import health, { type HealthOptions } from '../../plugins/health.js'
+import { service } from '../support/service.js'
 
 async function build (t: Test, options: HealthOptions = {}): Promise<FastifyInstance> {
   const app = Fastify()
@@ -63,3 +64,16 @@ t.test('a server with a problem is not ready, and does not tell strangers why', 
   problems.pop()
   t.equal((await app.inject('/ready')).statusCode, 200)
 })
+
+for (const url of ['/health', '/ready']) {
+  t.test(`another method of ${url} is not allowed, and charged to nobody`, async t => {
+    const app = await service(t)
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE'] as const) {
+      const reply = await app.inject({ method, url, headers: { 'content-type': 'application/json' }, payload: '{' })
+      t.equal(reply.statusCode, 405)
+      t.equal(reply.headers.allow, 'GET, HEAD')
+      t.equal(reply.json().code, 'MCP_ERR_METHOD_NOT_ALLOWED')
+      t.notOk('x-ratelimit-limit' in reply.headers)
+    }
+  })
+}

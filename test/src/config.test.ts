@@ -211,7 +211,7 @@ t.test('the keys key1,key2,key3 work on a laptop, with a warning', async t => {
   const { config, problems, warnings } = readConfig({ API_KEYS: 'key1,key2,key3' })
   t.same(problems, [])
   t.same(config.API_KEYS, ['key1', 'key2', 'key3'])
-  t.match(warnings, [/^API_KEYS entries 1, 2, 3 are shorter than 16 characters/])
+  t.match(warnings, [/^API_KEYS entries 1, 2, 3 are under 16 characters/])
 })
 
 const places: Array<[string, Record<string, string>, boolean]> = [

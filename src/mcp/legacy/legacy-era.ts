@@ -17,6 +17,8 @@ import { Sessions, type SessionsOptions } from './sessions.js'
 /** What a client without the header speaks (MCP 2025-11-25, Transports, Protocol Version Header). */
 const assumedRevision = '2025-03-26'
 const maxBatch = 100
+/** The SDK also knows a draft of before the first revision. */
+const served = SUPPORTED_PROTOCOL_VERSIONS.filter(revision => revision >= '2024-11-05')
 /** The protocol itself, which is the SDK's. All else is the catalog's, where the SDK would only pass it on. */
 const bySdk = new Set(['initialize', 'ping', 'logging/setLevel'])
 const stateful = new Set(['initialize', 'logging/setLevel'])
@@ -28,11 +30,13 @@ const accepted: Reply = { status: 202 }
 export interface LegacyOptions {
   readonly catalog: Catalog
   readonly streams: Streams
+  /** Revisions that another era serves at this endpoint; told to who asks for one that nobody does. */
+  readonly alsoServed?: readonly string[]
   /** Left out: no sessions, every request stands alone. */
   readonly sessions?: SessionsOptions | undefined
 }
 
-export function createLegacyEra ({ catalog, streams, sessions: sessionsOptions }: LegacyOptions): Era {
+export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: sessionsOptions }: LegacyOptions): Era {
   const sessions = sessionsOptions === undefined ? undefined : new Sessions(catalog, streams, sessionsOptions)
   const slots = new Slots({ open: async () => await LegacySlot.open(catalog) })
 
@@ -89,7 +93,7 @@ export function createLegacyEra ({ catalog, streams, sessions: sessionsOptions }
   return {
     name: 'legacy',
     serve (incoming) {
-      const revision = revisionOf(incoming)
+      const revision = revisionOf(incoming, alsoServed)
       checkBatch(incoming.body, revision)
       if (Array.isArray(incoming.body)) incoming.body.forEach(checkForSdk)
       else checkForSdk(incoming.body)
@@ -132,10 +136,10 @@ function checkForSdk (message: unknown): void {
 }
 
 /** MCP 2025-11-25, Transports, Protocol Version Header: absent means 2025-03-26, unknown is 400. */
-function revisionOf ({ headers }: Incoming): string {
+function revisionOf ({ headers }: Incoming, alsoServed: readonly string[]): string {
   const revision = headers['mcp-protocol-version'] ?? assumedRevision
   if (typeof revision !== 'string' || !SUPPORTED_PROTOCOL_VERSIONS.includes(revision)) {
-    throw new ProtocolVersionError({ data: { supported: SUPPORTED_PROTOCOL_VERSIONS } })
+    throw new ProtocolVersionError({ data: { supported: [...alsoServed, ...served] } })
   }
   return revision
 }

@@ -11,7 +11,9 @@ t.test('every setting is a row with its value and where it came from', async t =
   const { code, stdout, stderr } = await say(['config'], directory, { PORT: '5000', CORS_ORIGINS: 'https://a.example,https://b.example' })
   t.equal(code, 0)
   t.equal(stderr, '')
-  const rows = stdout.split('\n').map(row => row.split(/ {2,}/))
+  const [table = '', verdict] = stdout.split('\n\n')
+  t.equal(verdict, 'The server would start, at http://localhost:5000/mcp')
+  const rows = table.split('\n').map(row => row.split(/ {2,}/))
   t.same(rows.map(([name]) => name), variableNames)
   const shown = Object.fromEntries(rows.map(([name, ...rest]) => [name, rest]))
   t.match(shown, {
@@ -37,14 +39,16 @@ for (const args of [['config'], ['config', '--json']]) {
   })
 
   t.test(`${args.join(' ')} ends with 1 where the server would not start`, async t => {
-    const { code } = await say(args, t.testdir({}), { API_KEYS: key, PORT: 'x' })
+    const { code, stdout } = await say(args, t.testdir({}), { API_KEYS: key, PORT: 'x' })
     t.equal(code, 1)
+    t.match(stdout, args.length === 1 ? /^The server would not start\.$/m : /"starts": false,\n *"endpoint": null/)
   })
 
   t.test(`${args.join(' ')} ends with 0 where there is but a warning`, async t => {
     const { code, stdout, stderr } = await say(args, t.testdir({}), { API_KEYS: 'key1' })
     t.equal(code, 0)
-    t.match(stdout + stderr, /API_KEYS is shorter/)
+    t.match(stdout + stderr, /API_KEYS is under 16 characters/)
+    t.match(stdout, args.length === 1 ? /^The server would start, at http:\/\/localhost:3000\/mcp$/m : /"starts": true,\n *"endpoint": "http:\/\/localhost:3000\/mcp"/)
   })
 }
 

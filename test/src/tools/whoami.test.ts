@@ -86,3 +86,9 @@ t.test('it shows its output schema, and answers within it', async t => {
   const { structuredContent } = (await post(app, callOf('whoami'))).body.result
   t.same(Object.keys(structuredContent).sort(), [...tool.outputSchema.required].sort())
 })
+
+t.test('what may be null is spelled so that strict clients take it', async t => {
+  const app = await service(t)
+  const { text } = await post(app, rpc('tools/list'), withToken('root', 'admin'))
+  t.notMatch(text, /"type":\[/)
+})
