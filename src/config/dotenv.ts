@@ -1,7 +1,6 @@
 /** Reads a `.env` file; the syntax is Node's own, so that `node --env-file` reads the same. */
 import { readFileSync } from 'node:fs'
-// The whole module: Node below 20.12 has no `parseEnv`, and a named import would fail without a word.
-import * as util from 'node:util'
+import { parseEnv } from 'node:util'
 
 export interface DotenvFile {
   readonly values: Readonly<Record<string, string | undefined>>
@@ -25,10 +24,9 @@ export function readDotenv (path: string): DotenvFile {
 
 /** The variables of a `.env` text; none where a line of it is a fault. */
 export function parseDotenv (text: string): DotenvFile {
-  if (util.parseEnv === undefined) return { values: {}, faults: [{ wrong: 'can not be read by this Node', right: 'use Node 20.12 or later, or set the environment' }] }
   // Some editors put a byte order mark first; it would become part of the first name.
   const { statements, strayLines } = split(text.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n'))
-  if (strayLines.length === 0) return { values: util.parseEnv(statements.join('\n')), faults: [] }
+  if (strayLines.length === 0) return { values: parseEnv(statements.join('\n')), faults: [] }
   const faults = strayLines.map(line => ({
     wrong: `has a line that is not NAME=value (line ${line})`,
     right: 'write NAME=value, or # before a comment'

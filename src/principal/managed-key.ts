@@ -1,5 +1,6 @@
 /** A managed API key as text: `mcp_<id>_<secret>_<checksum>`, made, read, and told from a mistyped one. */
 import { randomInt } from 'node:crypto'
+import { crc32 } from 'node:zlib'
 import { sha256 } from '../digest.js'
 
 export interface MintedKey {
@@ -65,16 +66,3 @@ function checksum (text: string): string {
   }
   return digits
 }
-
-/** `zlib` has one only from Node 20.15 on. */
-function crc32 (text: string): number {
-  let crc = 0xffffffff
-  for (let i = 0; i < text.length; i++) crc = (crcTable[(crc ^ text.charCodeAt(i)) & 0xff] ?? 0) ^ (crc >>> 8)
-  return (crc ^ 0xffffffff) >>> 0
-}
-
-const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte
-  for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 1 ? 0xedb88320 ^ (crc >>> 1) : crc >>> 1
-  return crc
-})
