@@ -9,10 +9,10 @@ const longToken = ['eyJhbGciOiJIUzI1NiJ9', 'eyJzdWIiOiJhZGEifQ', 'a-signature-of
 const key = ['mcp', 'k3vd81qmx0aa', 'A1b2C3d4'].join('_')
 
 /** Runs `code` in a process that the witness watches, in a directory of its own. */
-async function watched (directory: string, code: string): Promise<{ exitCode: number, stderr: string }> {
+async function watched (directory: string, code: string, env = process.env): Promise<{ exitCode: number, stderr: string }> {
   const child = spawn(process.execPath, [
     '--import', import.meta.resolve('tsx'), '--import', join(root, 'test/support/witness.ts'), '--input-type=module', '--eval', code
-  ], { cwd: directory, stdio: ['ignore', 'ignore', 'pipe'] })
+  ], { cwd: directory, env, stdio: ['ignore', 'ignore', 'pipe'] })
   let stderr = ''
   child.stderr.on('data', chunk => { stderr += String(chunk) })
   const [exitCode] = await once(child, 'close')
@@ -72,6 +72,11 @@ for (const [what, code] of [
     t.match(stderr, 'A credential was written')
   })
 }
+
+t.test('a test whose source holds a credential passes, also where it is compiled for the first time', async t => {
+  const directory = t.testdir({ 'source.ts': `export const key: string = '${key.replace('k', '\\x6b')}'`, tmp: {} })
+  t.match(await watched(directory, "await import('./source.ts')", { ...process.env, TMPDIR: join(directory, 'tmp') }), { exitCode: 0, stderr: '' })
+})
 
 t.test('a test that writes none passes', async t => {
   t.match(await watched(t.testdir(), answering('no such token')), { exitCode: 0, stderr: '' })
