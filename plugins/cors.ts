@@ -93,14 +93,17 @@ type CorsHook = (request: FastifyRequest, reply: FastifyReply, done: (error?: Er
  * its `OPTIONS *` route would answer the preflights of the host's own routes.
  */
 function corsHook (fastify: FastifyInstance, settings: FastifyCorsOptions): CorsHook {
-  let hook: onRequestHookHandler | undefined
+  const hooks: onRequestHookHandler[] = []
   const quiet: FastifyInstance = Object.create(fastify, {
     decorateRequest: { value: () => quiet },
     options: { value: () => quiet },
-    addHook: { value: (_name: string, added: onRequestHookHandler) => { hook = added } }
+    addHook: { value: (name: string, added: onRequestHookHandler) => { if (name === 'onRequest') hooks.push(added) } }
   })
   fastifyCors(quiet, settings, () => {})
-  return (request, reply, done) => { hook?.call(fastify, request, reply, done) }
+  const [hook] = hooks
+  // Without it every request of a browser would wait for ever.
+  if (hook === undefined) throw new Error('This release of `@fastify/cors` adds no `onRequest` hook, which `cors` stands on')
+  return (request, reply, done) => { hook.call(fastify, request, reply, done) }
 }
 
 /** Node keeps the first of two Host headers; a proxy before us may have judged by the other. */

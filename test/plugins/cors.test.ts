@@ -254,3 +254,12 @@ t.test('an origin that is none stops the boot', async t => {
   t.teardown(() => app.close())
   await t.rejects(async () => await app.register(cors, { origins: ['*'] }), { message: /^origins: / })
 })
+
+t.test('a release of the CORS library that brings no hook for us stops the boot, and leaves no browser waiting', async t => {
+  for (const release of [() => {}, (fastify: FastifyInstance) => { fastify.addHook('preHandler', async () => {}) }]) {
+    const { default: plugin } = await t.mockImport<typeof import('../../plugins/cors.js')>('../../plugins/cors.js', { '@fastify/cors': release })
+    const app = Fastify()
+    t.teardown(() => app.close())
+    await t.rejects(async () => { await app.register(plugin, { origins: ['https://app.example.com'] }) }, { message: /@fastify\/cors/ })
+  }
+})
