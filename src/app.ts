@@ -1,5 +1,4 @@
 /** Every register call, in order, on one page: as a service of its own and inside another app. */
-import { readFileSync } from 'node:fs'
 import Fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import auth from '../plugins/auth.js'
 import claim from '../plugins/claim.js'
@@ -26,7 +25,7 @@ import { openStateFor } from './state/open.js'
 import type { State } from './state/state.js'
 import type { MintingOptions } from './tools/generate-token.js'
 import { builtInTools } from './tools/index.js'
-import { parseToolPolicies, ToolPolicyError, type ToolPolicies } from './tools/policies.js'
+import { policyFileProblem, readToolPolicies, ToolPolicyError } from './tools/policies.js'
 
 // Each export carries what its plugin declares on Fastify's types into the package's: an import that nothing names is left out of them.
 export type { AuthOptions } from '../plugins/auth.js'
@@ -174,7 +173,7 @@ export async function buildApp ({ env: environment = {}, dotenv = false, config:
   } catch (error) {
     // Nobody else can: files that are followed would be followed for ever.
     await app.close()
-    throw asSetting(error)
+    throw asSetting(error, rest)
   }
 }
 
@@ -207,15 +206,16 @@ function chainOptions (config: Config): McpAuthOptions {
     },
     ...(config.STATE_KEY === undefined ? {} : { stateKey: stateKeyOf(config.STATE_KEY, '/mcp') }),
     maxStreamsPerPrincipal: config.STREAM_MAX_PER_CALLER,
-    ...(config.TOOL_POLICY_FILE === undefined ? {} : { toolPolicies: readToolPolicies(config.TOOL_POLICY_FILE) }),
+    toolPolicies: readToolPolicies(config),
     tokenMaxTtlSeconds: config.TOKEN_MAX_TTL,
     mintPolicy: config.MINT_POLICY,
     tokenDelivery: config.TOKEN_DELIVERY
   }
 }
 
-/** A key file that can't be used is a setting that can't. */
-function asSetting (error: unknown): unknown {
+/** A file that can't be used is a setting that can't. Policies that the host gave are no setting. */
+function asSetting (error: unknown, { toolPolicies }: McpOptions): unknown {
+  if (error instanceof ToolPolicyError && toolPolicies === undefined) return new ConfigError([policyFileProblem(error)])
   if (!(error instanceof KeyFileError)) return error
   return new ConfigError([{ variable: 'API_KEYS_FILE', wrong: `names a file that ${error.wrong}`, right: error.right }])
 }
@@ -240,14 +240,4 @@ function audienceOf (config: Config): readonly string[] {
 /** The entries that are set: an option of `undefined` would not mean its default everywhere. */
 function defined<T extends object> (options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> }
-}
-
-/** Throws a `ConfigError` where the file can't be read or says what can't be meant. */
-function readToolPolicies (path: string): ToolPolicies {
-  try {
-    return parseToolPolicies(readFileSync(path, 'utf8'))
-  } catch (error) {
-    const wrong = error instanceof ToolPolicyError ? error.message : 'names a file that can not be read'
-    throw new ConfigError([{ variable: 'TOOL_POLICY_FILE', wrong, right: 'write it as docs/tools.md shows' }])
-  }
 }

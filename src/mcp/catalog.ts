@@ -1,7 +1,7 @@
 /** All that an endpoint offers, whatever the era: from a method and its parameters to a result. */
 import { InvalidParamsError, UnknownMethodError } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
-import type { ToolPolicies } from '../tools/policies.js'
+import { type ToolPolicies, requireTools } from '../tools/policies.js'
 import type { Prompt } from '../tools/prompt.js'
 import type { Resource } from '../tools/resource.js'
 import type { Item, Tool } from '../tools/tool.js'
@@ -46,7 +46,7 @@ export class Catalog {
     this.info = info
     this.instructions = instructions
     for (const tool of tools) this.tools.put(tool)
-    for (const name of Object.keys(toolPolicies.tools ?? {})) if (this.tools.get(name) === undefined) throw new TypeError(`A tool policy names ${name}, and no tool is called so`)
+    requireTools(toolPolicies, name => this.tools.get(name) !== undefined)
     for (const resource of resources) this.resources.put(resource)
     for (const prompt of prompts) this.prompts.put(prompt)
   }

@@ -1,17 +1,22 @@
 /** What an operator says about tools without touching them: limits and rights, by tool and by default. */
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { z } from 'zod'
+import type { Config, Problem } from '../config.js'
 import type { Tool } from './tool.js'
 
 const whole = z.int().min(1)
+/** RFC 6749 §3.3: no token can hold another. */
+const scope = z.string().regex(/^[!#-[\]-~]+$/, 'A scope is printable ASCII without spaces, quotes and backslashes')
 
 const policySchema = z.strictObject({
-  rate: z.strictObject({ max: whole, windowMs: whole }).optional(),
+  rate: z.strictObject({ max: whole, windowMs: whole.max(86_400_000) }).optional(),
   concurrency: whole.optional(),
   cost: whole.optional(),
   deadlineMs: whole.max(2 ** 31 - 1).optional(),
   access: z.strictObject({
     roles: z.array(z.enum(['admin', 'user'])).min(1).optional(),
-    scopes: z.array(z.string().min(1)).min(1).optional(),
+    scopes: z.array(scope).min(1).optional(),
     denied: z.enum(['hide', 'challenge', 'error']).optional()
   }).optional()
 })
@@ -31,17 +36,64 @@ export class ToolPolicyError extends Error {
   override readonly name = 'ToolPolicyError'
 }
 
+export function policyFileProblem ({ message }: ToolPolicyError): Problem {
+  return { variable: 'TOOL_POLICY_FILE', wrong: message, right: 'write it as docs/tools.md shows' }
+}
+
+/**
+ * Reads the policy file of the settings, relative to `directory`; without one there are no
+ * policies. Throws a `ToolPolicyError` where it can't be read or can't be meant.
+ */
+export function readToolPolicies ({ TOOL_POLICY_FILE: file, RATE_LIMIT_MAX, API_KEYS_FILE }: Pick<Config, 'TOOL_POLICY_FILE' | 'RATE_LIMIT_MAX' | 'API_KEYS_FILE'>, directory = '.'): ToolPolicies {
+  if (file === undefined) return {}
+  const policies = parseToolPolicies(readText(resolve(directory, file)))
+  // Managed keys may have higher limits of their own.
+  if (API_KEYS_FILE === undefined) requirePayable(policies, RATE_LIMIT_MAX)
+  return policies
+}
+
+function readText (path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    throw new ToolPolicyError('names a file that can not be read')
+  }
+}
+
 /** Parses the text of a policy file. Throws a `ToolPolicyError`. */
 export function parseToolPolicies (text: string): ToolPolicies {
   let value: unknown
+  let isPrototype = false
   try {
-    value = JSON.parse(text)
+    value = JSON.parse(text, (name, part) => {
+      isPrototype ||= name === '__proto__'
+      return part
+    })
   } catch {
     throw new ToolPolicyError('is not valid JSON')
   }
+  // The schema would drop it, and with it a policy that somebody relies on.
+  if (isPrototype) throw new ToolPolicyError('has an entry __proto__, which no tool can be called')
   const parsed = fileSchema.safeParse(value)
   if (parsed.success) return parsed.data
-  throw new ToolPolicyError(parsed.error.issues.map(({ path, message }) => `has at ${path.map(String).join('.') || 'its top'}: ${message}`).join('; '))
+  throw new ToolPolicyError(parsed.error.issues.map(({ path, message }) => fault(path, message)).join('; '))
+}
+
+/** A call that costs more than the whole of its caller's budget would be refused for ever. */
+function requirePayable ({ default: fallback, tools = {} }: ToolPolicies, max: number): void {
+  const all: Array<[PropertyKey[], ToolPolicy | undefined]> = [[['default'], fallback], ...Object.entries(tools).map(([name, policy]): [PropertyKey[], ToolPolicy] => [['tools', name], policy])]
+  const faults = all.filter(([, policy]) => (policy?.cost ?? 1) > max).map(([path]) => fault([...path, 'cost'], 'more than RATE_LIMIT_MAX'))
+  if (faults.length > 0) throw new ToolPolicyError(faults.join('; '))
+}
+
+/** Throws a `ToolPolicyError` where a policy is for a tool that `isTool` does not know. */
+export function requireTools ({ tools = {} }: ToolPolicies, isTool: (name: string) => boolean): void {
+  const faults = Object.keys(tools).filter(name => !isTool(name)).map(name => fault(['tools', name], 'no tool is called so'))
+  if (faults.length > 0) throw new ToolPolicyError(faults.join('; '))
+}
+
+function fault (path: readonly PropertyKey[], message: string): string {
+  return `has at ${path.map(String).join('.') || 'its top'}: ${message}`
 }
 
 /**

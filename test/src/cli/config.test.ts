@@ -77,3 +77,15 @@ t.test('a sound key file is enough', async t => {
   const { code } = await say(['config'], t.testdir({ 'keys.json': '{"version":1,"keys":[]}' }), { API_KEYS_FILE: 'keys.json' })
   t.equal(code, 0)
 })
+
+t.test('a policy file that the server would not start with is a problem, wherever the command is run', async t => {
+  const directory = t.testdir({ 'good.json': '{"default":{"cost":2}}', 'dear.json': '{"default":{"cost":200}}' })
+  const run = async (file: string) => await say(['config'], directory, { API_KEYS: key, TOOL_POLICY_FILE: file })
+  t.equal((await run('good.json')).code, 0)
+  for (const [file, wrong] of [['none.json', /can not be read/], ['dear.json', /default\.cost: more than RATE_LIMIT_MAX/]] as const) {
+    const { code, stderr } = await run(file)
+    t.equal(code, 1)
+    t.match(stderr, wrong)
+    t.match(stderr, /^Problem: TOOL_POLICY_FILE /)
+  }
+})
