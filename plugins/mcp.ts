@@ -124,11 +124,15 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     }
   }
   const place: Place = { fastify, overFor, requestTimeoutMs, deadlines }
+  let silenceMs = longestSilenceMs(catalog, requestTimeoutMs)
   const watchRule = ({ name, access }: Item): void => {
     whenRuleFails(access, error => { fastify.log.error({ err: error, item: name }, 'an access rule failed, which counts as no; told once') })
   }
   for (const item of [...tools, ...resources, ...prompts]) watchRule(item)
-  const operations = operationsOf(catalog, watchRule)
+  const operations = operationsOf(catalog, item => {
+    watchRule(item)
+    silenceMs = longestSilenceMs(catalog, requestTimeoutMs)
+  })
   fastify.decorate('mcp', operations)
   if (!fastify.hasRequestDecorator('mcpCall')) fastify.decorateRequest('mcpCall', null)
   onEndpoint?.(operations)
@@ -162,6 +166,9 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
           // Again: the body may have taken its time since the credential was verified.
           const over = call.over()
           if (over !== undefined) throw over
+          const { socket } = request.raw
+          // Node sets it back with the next request.
+          if (socket.timeout !== undefined && socket.timeout > 0 && socket.timeout < silenceMs) socket.setTimeout(silenceMs)
           const answer = endpoint.serve(call)
           if (answer instanceof Promise) answer.then(given => { send(reply, asAccepted(given, call)) }).catch(refuse)
           else send(reply, asAccepted(answer, call))
@@ -244,9 +251,21 @@ class Call implements Incoming, Caller, LoggedCall {
   }
 }
 
-function operationsOf ({ tools, resources, prompts, changes }: Catalog, watchRule: (item: Item) => void): Endpoint {
+/** What Node's timers can hold. */
+const longestTimerMs = 2 ** 31 - 1
+
+/** How long a caller may have to wait for the first byte of an answer, which is then on its way. */
+function longestSilenceMs ({ tools, resources, prompts }: Catalog, requestTimeoutMs: number): number {
+  let longest = requestTimeoutMs
+  for (const shelf of [tools, resources.fixed, resources.templates, prompts]) {
+    for (const { item: { deadlineMs = 0 } } of shelf.values()) longest = Math.max(longest, deadlineMs)
+  }
+  return Math.min(longestTimerMs, longest + 10_000)
+}
+
+function operationsOf ({ tools, resources, prompts, changes }: Catalog, taken: (item: Item) => void): Endpoint {
   const came = (kind: 'tools' | 'resources' | 'prompts', item: Item): void => {
-    watchRule(item)
+    taken(item)
     changes.publish({ kind, item })
   }
   /** False where there was no such item. */

@@ -159,8 +159,6 @@ export async function buildApp ({ env: environment = {}, dotenv = false, config:
     logLevel: config.LOG_LEVEL,
     bodyLimit: config.BODY_LIMIT,
     trustProxy: config.TRUST_PROXY,
-    // A call may be silent until its deadline.
-    idleTimeoutMs: Math.max(120_000, config.REQUEST_TIMEOUT_MS + 10_000),
     secrets: [...config.API_KEYS, ...(config.JWT_SECRET === undefined ? [] : [config.JWT_SECRET]), ...config.JWT_SECRET_PREVIOUS, ...(config.STATE_KEY === undefined ? [] : [config.STATE_KEY])],
     ...(logStream === undefined ? {} : { logStream })
   }))

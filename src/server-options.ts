@@ -26,7 +26,7 @@ export interface HttpOptions {
   readonly checkIntervalMs?: number
   /** Milliseconds that an idle connection stays open after an answer. Default 72,000, above the usual 60 s of load balancers. */
   readonly keepAliveTimeoutMs?: number
-  /** Milliseconds without a byte in either direction until a connection is cut. Above the longest call and stream pause. Default 120,000; 0 never. */
+  /** Milliseconds without a byte in either direction until a connection is cut. Above the pauses of a stream; `mcp` gives its calls the time that they may take. Default 120,000; 0 never. */
   readonly idleTimeoutMs?: number
   /** Bytes of a request's headers; then 431. Default 16 KiB. */
   readonly maxHeaderBytes?: number

@@ -228,6 +228,23 @@ t.test('who came before the first prompt and resource hears of them, too', { tim
   await closed
 })
 
+t.test('a silent call outlives the idle timeout of its connection, up to its own deadline, and nothing else does', { timeout: 20_000 }, async t => {
+  const app = Fastify({ connectionTimeout: 200 })
+  t.teardown(() => app.close())
+  const brood = async (): Promise<string> => { await new Promise(resolve => setTimeout(resolve, 700)); return 'at last' }
+  app.decorateRequest('principal', null)
+  app.addHook('onRequest', async request => { request.principal = principalOf('ada') })
+  app.get('/host', brood)
+  await app.register(mcp, { requestTimeoutMs: 1, tools: [defineTool({ name: 'first', deadlineMs: 60_000, handler: brood })], toolPolicies: { tools: { first: { deadlineMs: 5000 } } } })
+  const url = await listening(app)
+  app.mcp.addTool(defineTool({ name: 'later', deadlineMs: 20_000, handler: brood }))
+  for (const name of ['first', 'later']) {
+    const response = await fetch(`${url}/mcp`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(callOf(name)) })
+    t.match(await response.text(), 'at last')
+  }
+  await t.rejects(fetch(`${url}/host`))
+})
+
 t.test('one caller holds only so many streams', { timeout: 10_000 }, async t => {
   const app = await build(t, { tools: [tool('a')], maxStreamsPerPrincipal: 2 })
   const url = await listening(app)
