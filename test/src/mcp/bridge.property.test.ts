@@ -1,25 +1,17 @@
 /** Whatever callers and tools do at once, each answer reaches its own caller and every slot comes back. */
 import { text as textOf } from 'node:stream/consumers'
-import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import t from 'tap'
-import { z } from 'zod'
-import { PublicToolError, isRefusal } from '../../../src/errors.js'
-import { Catalog } from '../../../src/mcp/catalog.js'
+import { isRefusal } from '../../../src/errors.js'
+import { Deadlines } from '../../../src/mcp/deadlines.js'
 import { type McpEndpoint, createEndpoint } from '../../../src/mcp/endpoint.js'
 import { Exchange } from '../../../src/mcp/exchange.js'
 import type { Reply } from '../../../src/mcp/outlet.js'
-import { defineTool } from '../../../src/tools/tool.js'
+import { type Deed, catalogOfDeeds, deeds, late, messageOf, turns } from '../../support/deeds.js'
 import { callerOf, principalOf } from '../../support/exchange.js'
-import { callOf, eventsOf, modern, rpc } from '../../support/service.js'
+import { eventsOf, modern } from '../../support/service.js'
 import { watchSlots } from '../../support/slot-watch.js'
-
-/** What a call does, and what its caller does meanwhile. */
-const deeds = [
-  'returns', 'returns later', 'speaks', 'speaks too late', 'throws', 'throws null', 'says no', 'returns a circle', 'never ends',
-  'leaves at once', 'leaves later', 'leaves amid a stream', 'cancels', 'pings', 'initializes', 'sets a level', 'is unknown', 'does not fit'
-] as const
-type Deed = typeof deeds[number]
+import { watchStreams } from '../../support/stream-watch.js'
 
 interface Step {
   readonly who: 'ada' | 'bob' | 'eve'
@@ -49,65 +41,20 @@ const step: fc.Arbitrary<Step> = fc.record({
 /** Nothing here takes so long: where this deadline is what ends a call, nobody else would have. */
 const longMs = 15_000
 
-const turns = async (count: number): Promise<void> => { for (let i = 0; i < count; i++) await turn() }
-
-const nothing: unknown = null
-
-/** Says who called it and with what, so that a word in the wrong place is seen. */
-const act = defineTool({
-  name: 'act',
-  input: z.object({ deed: z.string(), mark: z.string(), lasts: z.number() }),
-  handler: async ({ deed, mark, lasts }, { principal, progress }) => {
-    const mine = `${principal.id} ${mark};`
-    if (deed === 'returns') return mine
-    if (deed === 'speaks' || deed === 'leaves amid a stream') await progress(1, 2, mine)
-    await turns(lasts)
-    switch (deed) {
-      case 'speaks': await progress(2, 2, mine); return mine
-      case 'speaks too late': turns(3).then(async () => { await progress(1, 1, mine) }, () => {}); return mine
-      case 'throws': throw new Error(mine)
-      case 'throws null': throw nothing
-      case 'says no': throw new PublicToolError(mine)
-      case 'returns a circle': return circle(mine)
-      case 'returns later': return mine
-      default: return await new Promise<never>(() => {})
-    }
-  }
-})
-/** The same, ended by its own deadline: nothing else ends it. */
-const hang = defineTool({ ...act, name: 'hang', deadlineMs: 3 })
-
-function circle (mine: string): { structuredContent: Record<string, unknown> } {
-  const structuredContent: Record<string, unknown> = { mine }
-  structuredContent.itself = structuredContent
-  return { structuredContent }
-}
-
-function messageOf (deed: Deed, mark: string, { id, lasts }: Step): Record<string, unknown> {
-  const meta = { progressToken: mark }
-  switch (deed) {
-    case 'pings': return { ...rpc('ping', undefined, id) }
-    case 'initializes': return { ...rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: mark, version: '0' } }, id) }
-    case 'sets a level': return { ...rpc('logging/setLevel', { level: 'debug' }, id) }
-    case 'is unknown': return { ...callOf('nobody', { mark }, id) }
-    case 'does not fit': return { ...callOf('act', { mark }, id) }
-    case 'never ends': return { ...rpc('tools/call', { name: 'hang', arguments: { deed, mark, lasts }, _meta: meta }, id) }
-    default: return { ...rpc('tools/call', { name: 'act', arguments: { deed, mark, lasts }, _meta: meta }, id) }
-  }
-}
-
 const leaves: ReadonlySet<Deed> = new Set(['leaves at once', 'leaves later', 'leaves amid a stream', 'cancels'])
 const succeeds: ReadonlySet<Deed> = new Set(['returns', 'returns later', 'speaks', 'speaks too late', 'says no'])
+const needAda: ReadonlySet<Deed> = new Set(['is for ada', 'reads for ada', 'prompts for ada'])
 
 /** What the calls of a step do: in a batch nobody leaves, and nobody initializes. */
 function deedsOf ({ deed, era, batch }: Step): Deed[] {
-  if (era === 'modern' || batch.length === 0) return [deed]
-  return [deed, ...batch].map(one => leaves.has(one) || one === 'initializes' ? 'returns' : one)
+  if (era === 'modern') return [deed]
+  const acts = [deed, ...batch].map(one => one === 'listens' ? 'returns' : one)
+  return batch.length === 0 ? acts : acts.map(one => leaves.has(one) || one === 'initializes' ? 'returns' : one)
 }
 
 /** After these a slot may hold something of its caller. In the legacy era calls take none. */
 function spoils (deed: Deed, era: Step['era']): boolean {
-  return era === 'legacy' ? deed === 'initializes' || deed === 'sets a level' : leaves.has(deed) || deed === 'never ends'
+  return era === 'legacy' ? deed === 'initializes' || deed === 'sets a level' : leaves.has(deed) || deed === 'never ends' || deed === 'asks'
 }
 
 /** What the SDK of the later era refuses itself: its slot may be thrown away, but need not. */
@@ -116,7 +63,7 @@ function maySpoil (deed: Deed, era: Step['era']): boolean {
 }
 
 /** One request of a step, from its start until all that it set going is over. Returns what went wrong. */
-async function play (endpoint: McpEndpoint, step: Step, number: number): Promise<string[]> {
+async function play ({ endpoint, deadlines }: Opened, step: Step, number: number): Promise<string[]> {
   await turns(step.startsAfter)
   const { who, era, id } = step
   const acts = deedsOf(step).map((deed, index) => ({ deed, mark: `${who}-${number}-${index}` }))
@@ -128,12 +75,12 @@ async function play (endpoint: McpEndpoint, step: Step, number: number): Promise
   let charged = 0
   const caller = callerOf(principalOf(who))
 
-  const serve = async (body: unknown, headers: Record<string, string> = {}): Promise<Reply> => await endpoint.serve({
+  const serve = async (body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Reply> => await endpoint.serve({
     method: 'POST',
     headers,
     body,
     principal: caller.principal,
-    open: () => new Exchange(caller, longMs),
+    open: () => new Exchange(caller, longMs, deadlines),
     charge: async cost => { charged += cost },
     onGone: listener => { hasLeft ? listener() : gone.push(listener) }
   })
@@ -141,10 +88,17 @@ async function play (endpoint: McpEndpoint, step: Step, number: number): Promise
   const first0 = messages[0] ?? {}
   const inModern = (message: Record<string, unknown>): [unknown, Record<string, string>] => {
     const { headers, payload } = modern(String(message.method), message.params as Record<string, unknown> | undefined, id)
-    const meta = { ...modern('').payload.params?._meta as object, progressToken: acts[0]?.mark }
+    const meta = { ...modern('').payload.params?._meta as object, 'io.modelcontextprotocol/clientCapabilities': { elicitation: {} }, progressToken: acts[0]?.mark }
     return [{ ...payload, params: { ...payload.params, _meta: meta } }, headers]
   }
   const [body, headers] = era === 'modern' ? inModern(first0) : [messages.length === 1 ? first0 : messages, {}]
+
+  /** What comes of a call that asked, once its caller answered. */
+  const answered = async (asked: string): Promise<string> => {
+    const { result } = JSON.parse(asked) as { result?: { requestState?: string } }
+    const params = { ...first0.params as object, requestState: result?.requestState, inputResponses: { [acts[0]?.mark ?? '']: { action: 'accept', content: {} } } }
+    return (await serve(...inModern({ ...first0, params }))).json ?? ''
+  }
 
   const leave = (): void => {
     hasLeft = true
@@ -158,13 +112,20 @@ async function play (endpoint: McpEndpoint, step: Step, number: number): Promise
     leave()
   }
   if (first === 'leaves later') turns(step.lasts + 2).then(leave, () => {})
-  const text = await reply.then(async ({ json, stream }) => {
+  let text = await reply.then(async ({ json, stream }) => {
     if (first === 'leaves amid a stream') leave()
+    if (first === 'listens' && stream !== undefined) {
+      await turns(step.lasts)
+      const heard = String(stream.read())
+      stream.destroy()
+      return heard
+    }
     return json ?? (stream === undefined ? '' : await textOf(stream))
   }, (error: unknown) => {
     if (isRefusal(error)) return JSON.stringify({ jsonrpc: '2.0', id, error: { code: error.statusCode } })
     throw error
   })
+  if (first === 'asks' && era === 'modern') text = await answered(text)
   return [
     ...strangersIn(text, who, acts.map(({ mark }) => mark)),
     ...wrongIn(text, step, acts),
@@ -179,40 +140,61 @@ function strangersIn (text: string, who: string, own: readonly string[]): string
   return [...marks.filter(mark => !own.includes(mark)), ...names.filter(name => name !== `jwt:${who}`)].map(found => `${found} in an answer to ${own.join()}`)
 }
 
+/** True where the answer to a call holds its words, false where it must not, left out where it may. */
+function hasWords (deed: Deed, { who, era }: Step): boolean | undefined {
+  if (needAda.has(deed)) return who === 'ada'
+  if (deed === 'asks') return era === 'modern'
+  return deed === 'throws' ? false : succeeds.has(deed) ? true : undefined
+}
+
 /** Every call is answered once, under its id, and with its own words where it succeeded. */
-function wrongIn (text: string, { id, who }: Step, acts: ReadonlyArray<{ deed: Deed, mark: string }>): string[] {
+function wrongIn (text: string, step: Step, acts: ReadonlyArray<{ deed: Deed, mark: string }>): string[] {
   const messages: Array<{ id?: unknown, method?: string, result?: unknown, error?: unknown }> = text.startsWith('[') ? JSON.parse(text) : text.startsWith('{') ? [JSON.parse(text)] : eventsOf(text)
+  const { id, who } = step
+  if (text.includes(late)) return [`a word after the answer: ${text.slice(0, 200)}`]
+  if (step.era === 'modern' && step.deed === 'listens') return messages.length === 1 && text.includes(`"${messages[0]?.method === undefined ? 'id' : 'io.modelcontextprotocol/subscriptionId'}":${JSON.stringify(id)}`) ? [] : [`who listens hears ${text.slice(0, 200)}`]
   const answers = messages.filter(({ method }) => method === undefined)
   const wrong: string[] = []
   if (answers.length !== acts.length) wrong.push(`${answers.length} answers to ${acts.length} calls: ${text.slice(0, 200)}`)
   if (answers.some(answer => answer.id !== id)) wrong.push(`an answer under another id than ${id}`)
   for (const { deed, mark } of acts) {
     const mine = answers.filter(answer => JSON.stringify(answer).includes(`jwt:${who} ${mark};`))
-    if (succeeds.has(deed) && mine.length !== 1) wrong.push(`${deed}: ${mine.length} answers with its words`)
+    const expected = hasWords(deed, step)
+    if (expected !== undefined && mine.length !== (expected ? 1 : 0)) wrong.push(`${deed}: ${mine.length} answers with its words`)
+    if (deed === 'asks' && expected === true && !text.includes('accepted by')) wrong.push(`asks: not answered: ${text.slice(0, 200)}`)
     if (deed !== 'never ends' && acts.length === 1 && text.includes('MCP_ERR_DEADLINE')) wrong.push(`${deed}: nobody answered`)
-    if (deed === 'throws' && mine.length > 0) wrong.push('words of an error in an answer')
   }
   return wrong
 }
 
-function open (): McpEndpoint {
-  const catalog = new Catalog({ info: { name: 'tests', version: '0' }, tools: [act, hang] })
-  return createEndpoint({ catalog, stateKey: new Uint8Array(32) })
+interface Opened {
+  readonly endpoint: McpEndpoint
+  /** Those of all its exchanges. */
+  readonly deadlines: Deadlines
+}
+
+function open (): Opened {
+  return { endpoint: createEndpoint({ catalog: catalogOfDeeds(), stateKey: new Uint8Array(32) }), deadlines: new Deadlines() }
 }
 
 t.test('answers reach their own callers, and slots come back', { timeout: 60_000 }, async t => {
-  const watch = watchSlots()
-  t.teardown(watch.stop)
+  const [watch, streams] = [watchSlots(), watchStreams()]
+  t.teardown(() => { watch.stop(); streams.stop() })
   await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40, size: 'max' }), async steps => {
-    const endpoint = open()
+    const opened = open()
+    const { endpoint, deadlines } = opened
     const before = watch.spoilt()
-    const wrong = (await Promise.all(steps.map(async (step, number) => await play(endpoint, step, number)))).flat()
+    const wrong = (await Promise.all(steps.map(async (step, number) => await play(opened, step, number)))).flat()
     await turns(5)
     wrong.push(...watch.wrong.splice(0))
     const spoilt = watch.spoilt() - before
     const count = (judge: typeof spoils): number => steps.flatMap(step => deedsOf(step).filter(deed => judge(deed, step.era))).length
     if (spoilt < count(spoils) || spoilt > count(maySpoil)) wrong.push(`${spoilt} slots were thrown away, not ${count(spoils)} to ${count(maySpoil)}`)
     if (watch.out() > 0) wrong.push(`${watch.out()} slots are out`)
+    if (streams.open() > 0 || endpoint.streams.size > 0) wrong.push(`${streams.open()} streams are open, ${endpoint.streams.size} of them counted`)
+    deadlines.sweep()
+    const pending = [...deadlines.pending()].length
+    if (pending > 0) wrong.push(`${pending} exchanges have not ended`)
     await endpoint.close()
     if (wrong.length > 0) throw new Error(wrong.join('\n'))
   }), { numRuns: 100, includeErrorInReport: true })
@@ -223,10 +205,11 @@ t.test('answers reach their own callers, and slots come back', { timeout: 60_000
 t.test('the pool is as large as the busiest moment, and bounded after it', { timeout: 60_000 }, async t => {
   const watch = watchSlots()
   t.teardown(watch.stop)
-  const endpoint = open()
+  const opened = open()
+  const { endpoint } = opened
   const all = async (count: number, deed: Deed): Promise<string[]> => {
     const steps = Array.from({ length: count }, (_, n): Step => ({ who: 'ada', era: n % 2 === 0 ? 'legacy' : 'modern', id: 1, deed, startsAfter: 0, lasts: 3, batch: [] }))
-    return (await Promise.all(steps.map(async (step, number) => await play(endpoint, step, number)))).flat()
+    return (await Promise.all(steps.map(async (step, number) => await play(opened, step, number)))).flat()
   }
   t.same(await all(300, 'returns later'), [])
   t.equal(watch.out(), 0)
@@ -258,7 +241,7 @@ const nearly = fc.record({
 t.test('a message that is nearly right is answered at once, never by the deadline', { timeout: 60_000 }, async t => {
   const watch = watchSlots()
   t.teardown(watch.stop)
-  const endpoint = open()
+  const { endpoint } = open()
   const caller = callerOf()
   const body = fc.oneof(nearly, fc.array(nearly, { maxLength: 3 }))
   await fc.assert(fc.asyncProperty(body, fc.boolean(), async (given, inModern) => {
