@@ -1,6 +1,6 @@
 /** Protocol revisions up to 2025-11-25, on `@modelcontextprotocol/sdk`. Nothing else imports that SDK. */
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
-import { type JSONRPCMessage, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js'
+import { InitializeRequestSchema, type JSONRPCMessage, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js'
 import { CancelledError, InvalidParamsError, InvalidRequestError, MethodNotAllowedError, ProtocolVersionError } from '../../errors.js'
 import type { Catalog } from '../catalog.js'
 import { type Era, type Incoming, sayTo, takesStream } from '../era.js'
@@ -128,11 +128,7 @@ function checkForSdk (message: unknown): void {
   if (message.method === 'logging/setLevel' && severity(params.level) < 0) throw new InvalidParamsError({ reason: 'a log level that is none' })
   if (message.method !== 'initialize') return
   if (!isModest(params)) throw new InvalidRequestError({ reason: 'initialize with too many values' })
-  const { protocolVersion, capabilities, clientInfo } = params
-  if (typeof protocolVersion !== 'string' || !isRecord(capabilities) || !isRecord(clientInfo) ||
-    typeof clientInfo.name !== 'string' || typeof clientInfo.version !== 'string') {
-    throw new InvalidRequestError({ reason: 'initialize without protocolVersion, capabilities or clientInfo' })
-  }
+  if (!InitializeRequestSchema.safeParse(message).success) throw new InvalidRequestError({ reason: 'initialize with a field that is missing or of another type' })
 }
 
 /** MCP 2025-11-25, Transports, Protocol Version Header: absent means 2025-03-26, unknown is 400. */

@@ -55,7 +55,14 @@ export class Sessions {
     if (kindOf(body) !== 'request' || (body as RpcRequest).method !== 'initialize') return undefined
     // Not by the SDK's word but before it: a session costs memory even where it comes to nothing.
     if (!takesStream(incoming)) return undefined
-    return await this.#open(principal).then(async session => await session.serve(incoming))
+    const session = await this.#open(principal)
+    try {
+      return await session.serve(incoming)
+    } catch (error) {
+      // One that nobody knows of would stand in the place of another.
+      await session.close()
+      throw error
+    }
   }
 
   quiesce (): void {
