@@ -1,8 +1,8 @@
-/** A tool, a resource and a prompt of your own: `API_KEYS=… npx tsx examples/own-tools.ts` */
+/** A tool, a resource and a prompt of your own: `npx tsx examples/own-tools.ts`, with a .env or API_KEYS */
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 // In your project: from 'fastify-mcp-auth'
-import { PublicToolError, buildApp, definePrompt, defineResource, defineTool } from '../src/index.js'
+import { PublicToolError, definePrompt, defineResource, defineTool, startServer } from '../src/index.js'
 
 const stock = new Map([['apple', 12], ['pear', 0]])
 
@@ -32,6 +32,5 @@ export const recipe = definePrompt({
 })
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const app = await buildApp({ env: process.env, tools: [order], resources: [shelf], prompts: [recipe] })
-  await app.listen({ port: 3000 })
+  await startServer({ tools: [order], resources: [shelf], prompts: [recipe] })
 }
