@@ -47,17 +47,15 @@ class ExchangeContext implements CallContext {
 
   get log (): CallContext['log'] {
     const exchange = this.#exchange
-    return async (level, data, logger) => {
-      await notify(exchange, 'notifications/message', { level, data, ...(logger === undefined ? {} : { logger }) })
-    }
+    return (level, data, logger) => notify(exchange, 'notifications/message', { level, data, ...(logger === undefined ? {} : { logger }) })
   }
 
   get progress (): CallContext['progress'] {
     const exchange = this.#exchange
-    return async (progress, total, message) => {
+    return (progress, total, message) => {
       const { progressToken } = exchange
-      if (progressToken === undefined) return
-      await notify(exchange, 'notifications/progress', {
+      if (progressToken === undefined) return Promise.resolve()
+      return notify(exchange, 'notifications/progress', {
         progressToken,
         progress,
         ...(total === undefined ? {} : { total }),
@@ -92,8 +90,12 @@ class ExchangeCompletionContext extends ExchangeContext implements CompletionCon
   }
 }
 
-async function notify (exchange: Exchange, method: string, params: Record<string, unknown>): Promise<void> {
-  if (!exchange.ended) await exchange.notify(method, params)
+/** Rejects where JSON can not hold what is said, and never as an end of the process: few handlers wait for it. */
+function notify (exchange: Exchange, method: string, params: Record<string, unknown>): Promise<void> {
+  if (exchange.ended) return Promise.resolve()
+  const told = exchange.notify(method, params)
+  told.catch(() => {})
+  return told
 }
 
 async function ask (exchange: Exchange, method: Question, params: Record<string, unknown>, key: string | undefined): Promise<Record<string, unknown>> {

@@ -67,15 +67,18 @@ export function answerText (message: RpcMessage, exchange: Exchange, id: Request
 }
 
 /**
- * What an exchange says before its answer goes to `outlet`. Made here, not assigned as a literal:
+ * What an exchange says before its answer goes to `outlet`; it waits for a caller that reads slowly. Made here, not assigned as a literal:
  * V8 puts a closure that is written straight into a property into the old heap, and with it the
  * whole request, which then waits for a full collection.
  */
-export function sayTo (outlet: Outlet, exchange: Exchange, id: RequestId): Notify {
+export function sayTo (outlet: Outlet, exchange: Exchange): Notify {
   return async (method, params) => {
+    // First of all, so that what can not be written is the handler's to know, and changes nothing.
+    const text = JSON.stringify({ jsonrpc: '2.0', method, params })
     exchange.speak()
     if (exchange.ended) return
-    outlet.say(answerText({ jsonrpc: '2.0', method, params }, exchange, id))
+    const room = outlet.say(text)
+    if (room !== undefined) await exchange.orAbort(room)
   }
 }
 

@@ -154,6 +154,16 @@ export class Exchange implements Due {
     }
   }
 
+  /** Waits for `room`, and no longer than the exchange may last: a caller that stops to read would keep its handler for ever. */
+  async orAbort (room: Promise<void>): Promise<void> {
+    const { signal } = this
+    await new Promise<void>(resolve => {
+      if (signal.aborted) return resolve()
+      signal.addEventListener('abort', () => { resolve() }, { once: true })
+      room.then(resolve, resolve)
+    })
+  }
+
   /** Called with the refusal when the exchange is aborted, at once where it was: a caller may leave before its turn. */
   onAbort (listener: (refusal: Refusal) => void): void {
     if (this.#ended && this.refusal !== undefined) listener(this.refusal)

@@ -10,7 +10,10 @@ export interface Reply {
   readonly stream?: Readable
 }
 
-/** A caller that reads slower than we write is cut off here: its buffer is our memory. */
+/**
+ * Where this much waits for a caller, its stream is cut off: the buffer is our memory. Who waits for
+ * what it writes never comes here.
+ */
 const maxBufferedBytes = 4 * 1024 * 1024
 const keepAliveMs = 15_000
 
@@ -50,15 +53,15 @@ export class Outlet {
     this.reply = new Promise(resolve => { this.#resolve = resolve })
   }
 
-  /** Sends something before the answer, which makes the reply a stream. */
-  say (message: string): void {
+  /** Sends something before the answer, which makes the reply a stream. Returns what `EventStream.write` does. */
+  say (message: string): void | Promise<void> {
     if (this.#pending === 0 || !this.#mayStream) return
     if (this.#stream === undefined) {
       this.#stream = new EventStream()
-      for (const answer of this.#answers ?? []) this.#stream.write(answer)
+      for (const answer of this.#answers ?? []) this.#stream.answer(answer)
       this.#resolve({ status: 200, headers: streamHeaders, stream: this.#stream.readable })
     }
-    this.#stream.write(message)
+    return this.#stream.write(message)
   }
 
   /** The answer to one message; the last one ends the reply. `status` and `headers` count where it is not a stream. */
@@ -66,7 +69,7 @@ export class Outlet {
     if (this.#pending === 0) return
     this.#pending -= 1
     if (this.#stream !== undefined) {
-      this.#stream.write(message)
+      this.#stream.answer(message)
       if (this.#pending === 0) this.#stream.end()
       return
     }
@@ -91,16 +94,27 @@ export function eventOf (message: string): string {
 export class EventStream {
   readonly readable = new PassThrough()
   readonly #beat: NodeJS.Timeout
+  #room: Promise<void> | undefined
 
   constructor () {
     this.#beat = setInterval(() => { this.#put(': keep-alive\n\n') }, keepAliveMs)
     this.#beat.unref()
     this.readable.once('close', () => { clearInterval(this.#beat) })
+    // One that is cut off before Fastify takes it would end the process.
+    this.readable.on('error', () => {})
   }
 
-  /** `message`: the JSON text of one message, which has no line breaks. */
-  write (message: string): void {
-    this.#put(eventOf(message))
+  /**
+   * `message`: the JSON text of one message, which has no line breaks. Where it has to wait for the
+   * caller, returns a promise that resolves once it was read, or nobody reads any more.
+   */
+  write (message: string): void | Promise<void> {
+    return this.#put(eventOf(message))
+  }
+
+  /** Like `write`, for what is held in memory in any case: it goes out whatever waits already. */
+  answer (message: string): void {
+    if (this.#isOpen) this.readable.write(eventOf(message))
   }
 
   /** Sends the headers on their way, which wait for a first byte: a stream may be silent for long. */
@@ -108,9 +122,23 @@ export class EventStream {
     this.#put(': open\n\n')
   }
 
-  /** Events that somebody else wrote already. */
-  pass (events: Uint8Array | string): void {
-    this.#put(events)
+  /** Events that somebody else wrote already. Returns what `write` does. */
+  pass (events: Uint8Array | string): void | Promise<void> {
+    return this.#put(events)
+  }
+
+  /** Resolves once there is room for more, or nobody reads any more; `undefined` where there is now. */
+  get room (): Promise<void> | undefined {
+    if (!this.#isOpen || !this.readable.writableNeedDrain) return undefined
+    this.#room ??= new Promise(resolve => {
+      const done = (): void => {
+        this.#room = undefined
+        this.readable.off('drain', done).off('close', done)
+        resolve()
+      }
+      this.readable.on('drain', done).on('close', done)
+    })
+    return this.#room
   }
 
   end (): void {
@@ -118,12 +146,21 @@ export class EventStream {
     this.readable.end()
   }
 
-  #put (text: string | Uint8Array): void {
-    if (this.readable.writableEnded || this.readable.destroyed) return
+  get #isOpen (): boolean {
+    return !this.readable.writableEnded && !this.readable.destroyed
+  }
+
+  #put (text: string | Uint8Array): void | Promise<void> {
+    if (!this.#isOpen) return
     if (this.readable.writableLength + this.readable.readableLength > maxBufferedBytes) {
-      this.readable.destroy()
+      this.readable.destroy(new Error(`cut off: more than ${maxBufferedBytes} bytes wait for a caller that does not read them`))
       return
     }
     this.readable.write(text)
+    return this.room
   }
+}
+
+function eventOf (message: string): string {
+  return `event: message\ndata: ${message}\n\n`
 }

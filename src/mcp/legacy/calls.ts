@@ -1,11 +1,14 @@
 /** The calls of a session that are under way, and which of them share a stream. */
 import type { Exchange } from '../exchange.js'
 import type { RequestId } from '../messages.js'
+import type { EventStream } from '../outlet.js'
 
 /** The requests of one POST, which are answered on one stream. */
 export class Post {
   /** Those without an answer yet. */
   readonly pending = new Set<RequestId>()
+  /** The one that its caller reads now, or read last. */
+  stream: EventStream | undefined
   /** The caller got all of it, or wants no more. */
   isDelivered = false
 

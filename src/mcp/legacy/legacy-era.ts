@@ -44,7 +44,7 @@ export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: 
     const exchange = incoming.open()
     incoming.onGone(() => { exchange.abort(new CancelledError({ reason: 'the caller went away' })) })
     if (bySdk.has(request.method)) return serveBySdk(request, exchange, outlet)
-    exchange.notify = sayTo(outlet, exchange, request.id)
+    exchange.notify = sayTo(outlet, exchange)
     const { method, params = {} } = request
     new Turn({ request, exchange, outlet, unknownMethodStatus }).follow(catalog.dispatch(method, params, exchange, 'draft-7'))
   }

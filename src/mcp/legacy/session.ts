@@ -144,7 +144,7 @@ export class Session {
     // The SDK would never end a stream that was answered before it is resumed, or while it was.
     await body?.cancel()
     return this.#stream(stream, log, async () => {
-      for (const event of log.after(String(lastId))) stream.pass(textOf(event))
+      for (const event of log.after(String(lastId))) await stream.pass(textOf(event))
       stream.end()
     })
   }
@@ -211,9 +211,10 @@ export class Session {
   }
 
   async #dispatch (method: string, params: Record<string, unknown>, extra: Extra): Promise<Record<string, unknown>> {
-    const exchange = this.#calls.get(extra.requestId)?.exchange
-    if (exchange === undefined) throw new Error('a request outside an exchange')
-    exchange.notify = notifyOver(extra, level => severity(level) >= this.#level)
+    const call = this.#calls.get(extra.requestId)
+    if (call === undefined) throw new Error('a request outside an exchange')
+    const { exchange } = call
+    exchange.notify = notifyOver(extra, call, level => severity(level) >= this.#level)
     if (this.#mayAsk) exchange.ask = askOver(extra, this.#server)
     exchange.closeStream = extra.closeSSEStream
     extra.signal.addEventListener('abort', () => { exchange.abort(new CancelledError({ reason: 'cancelled by the caller' })) }, { once: true })
@@ -273,6 +274,7 @@ export class Session {
   /** A stream of this session, which `fill` writes. `source`: tells whose it is, at the latest when it ends. */
   #stream (stream: EventStream, source: { readonly post: Post | undefined } | undefined, fill: () => Promise<void>): Reply {
     this.#openStreams += 1
+    if (source?.post !== undefined) source.post.stream = stream
     stream.readable.once('close', () => {
       const post = source?.post
       if (post?.isOver === true && stream.readable.readableEnded) post.isDelivered = true
@@ -307,6 +309,7 @@ async function pump (body: ReadableStream<Uint8Array>, stream: EventStream): Pro
   for (;;) {
     const { done, value } = await reader.read()
     if (done) break
+    // Not waited for: whoever speaks waits itself, and what nobody waits for must come to the bound of the stream.
     stream.pass(value)
   }
   stream.end()

@@ -5,6 +5,7 @@ import { CreateMessageResultSchema, ElicitResultSchema, ListRootsResultSchema, t
 import { PublicToolError } from '../../errors.js'
 import { askLimitMs } from '../context.js'
 import type { Ask, Notify } from '../exchange.js'
+import type { Call } from './calls.js'
 
 /** What the SDK hands over with a request. */
 export type Extra = RequestHandlerExtra<ServerRequest, ServerNotification>
@@ -17,10 +18,12 @@ const questions = {
 } as const
 
 /** `hears`: whether the client asked for log messages of a level. */
-export function notifyOver (extra: Extra, hears: (level: unknown) => boolean): Notify {
+export function notifyOver (extra: Extra, { exchange, post }: Call, hears: (level: unknown) => boolean): Notify {
   return async (method, params) => {
     if (method === 'notifications/message' && !hears(params.level)) return
     await extra.sendNotification({ method, params } as ServerNotification)
+    const room = post.stream?.room
+    if (room !== undefined) await exchange.orAbort(room)
   }
 }
 

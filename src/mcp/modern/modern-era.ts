@@ -70,7 +70,7 @@ export function createModernEra ({ catalog, streams, stateKey }: ModernOptions):
     const outlet = new Outlet({ mayStream })
     // A closed connection is a cancellation (MCP 2026-07-28, Transports).
     incoming.onGone(() => { exchange.abort(new CancelledError({ reason: 'the caller went away' })) })
-    const say = sayTo(outlet, exchange, request.id)
+    const say = sayTo(outlet, exchange)
     const notify: Notify = async (name, about) => {
       if (name !== 'notifications/message' || audible(about.level, envelope)) await say(name, about)
     }
