@@ -139,7 +139,7 @@ export function loggerOptions ({ level = 'info', stream = standardOutput ??= new
     stream,
     serializers: {
       err: (error: unknown) => ({ stack: '', ...loggable(error) }),
-      req: request => ({ method: request.method, path: pathOf(request.url), ip: request.ip }),
+      req: request => ({ method: request.method, path: pathOf(request.url, request.is404), ip: request.ip }),
       res: reply => ({ statusCode: reply.statusCode })
     },
     // On the finished line, because a credential can hide in any string of any field.
@@ -174,7 +174,7 @@ export function logRequest (request: FastifyRequest, reply: FastifyReply, cut = 
   const call = request.mcpCall
   const fields = {
     method: request.method,
-    path: pathOf(request.originalUrl),
+    path: pathOf(request.originalUrl, request.is404),
     statusCode: reply.statusCode,
     ms: Math.round(reply.elapsedTime * 100) / 100,
     ip: ipOf(request),
@@ -194,10 +194,23 @@ function isGoodProbe (request: FastifyRequest, { statusCode }: FastifyReply): bo
   return request.method !== 'POST' && statusCode < 400 && request.routeOptions.config.probe === true
 }
 
-/** Without the query, where people put keys; bounded, because a stranger chooses it. */
-function pathOf (url: string | undefined): string | undefined {
-  if (url === undefined || (url.length <= 256 && !/[?#;%]/.test(url))) return url
+/** Without the query, where people put keys; bounded, because a stranger chooses it. `isUnknown`: no route has it. */
+function pathOf (url: string | undefined, isUnknown: boolean): string | undefined {
+  if (isUnknown && url !== undefined) return beginningOf(tidy(url))
+  return url === undefined || (url.length <= 256 && !/[?#;%]/.test(url)) ? url : tidy(url)
+}
+
+function tidy (url: string): string {
   return url.slice(0, 256).replace(/[?#;].*$/s, '').replace(needlessEscapes, escape => decodeURIComponent(escape))
+}
+
+/**
+ * Of a path that no route has: a key of no known form may stand in it, as of 16 characters and with
+ * slashes inside. What real clients look for is told in full.
+ */
+function beginningOf (path: string): string {
+  const [beginning = ''] = /^(?:\/(?!\.well-known\/)[^/]{0,15}(?![^/]))?(?:\/\.well-known\/(?:oauth-protected-resource|oauth-authorization-server|openid-configuration)(?![^/]))?/.exec(path) ?? []
+  return beginning.length === path.length ? path : `${beginning}/…`
 }
 
 /** Letters, digits and `-._~`: escaped they mean the same (RFC 3986 §6.2.2.2), and a secret in a path would look like none. */

@@ -104,6 +104,8 @@ t.test('a secret in a path is blotted out in whatever spelling it came', async t
   const app = Fastify(serverOptions({ logStream: sink }))
   t.teardown(() => app.close())
   await app.register(errors, { logRefusals: false })
+  app.get('/claim/:code', async () => ({}))
+  app.get('/a*', async () => ({}))
   const escaped = [...key].map(character => `%${character.charCodeAt(0).toString(16)}`).join('')
   for (const path of [key.replaceAll('_', '%5F'), escaped, jwt.replaceAll('.', '%2e')]) {
     await app.inject(`/claim/${path}`)
@@ -112,6 +114,30 @@ t.test('a secret in a path is blotted out in whatever spelling it came', async t
   await app.inject('/a%0Ab%25zz%2Fc')
   t.equal(sink.lines().at(-1)?.path, '/a%0Ab%25zz%2Fc')
 })
+
+for (const [what, url, path] of [
+  ['a key behind the endpoint', '/mcp/a-legacy-key-of-no-form', '/mcp/…'],
+  ['a key alone', '/a-legacy-key-of-no-form', '/…'],
+  ['a key with slashes', '/mcp/b3V/yIGtleS/BvZi/BiYXNl', '/mcp/…'],
+  ['an escaped key', '/mcp/%61-legacy-key-of-no-form', '/mcp/…'],
+  ['a key in a path that can not be decoded', '/mcp/a-legacy-key-of-no-form/%zz', '/mcp/…'],
+  ['a short name', '/wp-login.php', '/wp-login.php'],
+  ['what clients look for', '/.well-known/oauth-protected-resource', '/.well-known/oauth-protected-resource'],
+  ['what clients look for below the endpoint', '/mcp/.well-known/openid-configuration', '/mcp/.well-known/openid-configuration'],
+  ['a key behind what clients look for', '/.well-known/oauth-protected-resource/a-legacy-key-of-no-form', '/.well-known/oauth-protected-resource/…'],
+  ['a key below .well-known', '/.well-known/a-legacy-key-of-no-form', '/…']
+] as const) {
+  t.test(`of a path that no route has, ${what} is logged as ${path}`, async t => {
+    const sink = logSink()
+    const app = Fastify(serverOptions({ logStream: sink }))
+    t.teardown(() => app.close())
+    await app.register(errors, { logRefusals: false })
+    app.get('/mcp', async () => ({}))
+    await app.inject(url)
+    t.equal(sink.lines().at(-1)?.path, path)
+    t.notMatch(sink.text(), /legacy|yIGtleS/)
+  })
+}
 
 t.test('a fault adds a line with the error, under the id that the caller was told', async t => {
   const sink = logSink()

@@ -247,7 +247,7 @@ t.test('a secret in a malformed URL stays out of the answer', async t => {
   const { app, log } = await build(t)
   const reply = await app.inject(`/%zz/hunter2?key=${key}`)
   t.notMatch(reply.body, /hunter2|plain/)
-  t.match(log.lines().find(line => line.msg === 'request'), { path: '/%zz/hunter2', code: 'MCP_ERR_BAD_URL' })
+  t.match(log.lines().find(line => line.msg === 'request'), { path: '/%zz/…', code: 'MCP_ERR_BAD_URL' })
   t.notMatch(log.text(), key)
 })
 
