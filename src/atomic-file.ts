@@ -1,7 +1,7 @@
 /** Files that several processes replace as a whole: never half written, never lost, one writer at a time. */
 import { randomBytes } from 'node:crypto'
 import type { Stats } from 'node:fs'
-import { type FileHandle, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, open, readdir, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -79,13 +79,15 @@ async function takeLock (file: string, waitMs: number, onCompromised: () => void
 /** Node ignores this signal, so that a file beyond a limit of the process is an error; the lock's library would die of it. */
 function ignore (): void {}
 
-/** A link is followed: replacing the link itself would leave the file it names as it was. */
+/** A link is followed, also to a file that is still to be made: replacing the link itself would leave the file it names as it was. */
 async function followLinks (path: string): Promise<string> {
   try {
     return await realpath(path)
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error
-    return resolve(path)
+    const target = await readlink(path).catch(() => undefined)
+    // Of links in a circle the system says so itself.
+    return target === undefined ? resolve(path) : await followLinks(resolve(await realpath(dirname(path)), target))
   }
 }
 

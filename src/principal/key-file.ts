@@ -39,7 +39,7 @@ export async function readKeyFile (path: string): Promise<readonly KeyRecord[]> 
 /** The records in the text of the file. Throws a `KeyFileError`. */
 export function recordsOf (path: string, text: string): readonly KeyRecord[] {
   const parsed = parseKeyFile(text)
-  if ('wrong' in parsed) throw new KeyFileError(path, parsed.wrong, 'mend it, or put back a copy that was good')
+  if ('wrong' in parsed) throw new KeyFileError(path, parsed.wrong, parsed.right ?? 'mend it, or put back a copy that was good')
   return parsed.records
 }
 
@@ -133,6 +133,9 @@ function unwritable (path: string, error: unknown): KeyFileError {
     ENOENT: ['can not be written: its directory does not exist', 'make that directory first'],
     ENOSPC: ['can not be written: the disk is full', 'make room and try again; nothing was changed'],
     EDQUOT: ['can not be written: the disk quota is used up', 'make room and try again; nothing was changed'],
+    EBUSY: ['can not be written: it is a mount of its own, which nothing can take the place of', 'mount its directory, not the file'],
+    EROFS: ['can not be written: its file system is for reading alone', 'run this where the file may be written'],
+    EPERM: ['can not be written (EPERM)', 'run this as the user that owns it, or as root, and see that it is not immutable'],
     EFBIG: ['can not be written: it would be larger than this process may write', 'raise that limit and try again; nothing was changed']
   }
   const [wrong, right] = why[code] ?? [`can not be written (${code})`, 'let the user that runs this write to its directory']

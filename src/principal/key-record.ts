@@ -84,18 +84,24 @@ const keyFile = z.strictObject({ version: z.literal(1, 'is not 1, the version th
 
 /**
  * The records in the text of a key file, or what is wrong with it, as the rest of a sentence that
- * begins with the file's name. That repeats nothing of the text: it may be anything.
+ * begins with the file's name, and what would be right where it is not to mend the file. That
+ * repeats nothing of the text: it may be anything.
  */
-export function parseKeyFile (text: string): { readonly records: readonly KeyRecord[] } | { readonly wrong: string } {
+export function parseKeyFile (text: string): { readonly records: readonly KeyRecord[] } | { readonly wrong: string, readonly right?: string } {
   let json: unknown
   try {
     json = JSON.parse(text)
   } catch {
-    return { wrong: text.trim() === '' ? 'is empty' : 'is not JSON' }
+    return text.trim() === '' ? { wrong: 'is empty', right: 'put back a copy that was good, or begin with {"version":1,"keys":[]}' } : { wrong: 'is not JSON' }
   }
+  if (isLater(json)) return { wrong: 'is of a later version than this program knows', right: 'update this program' }
   const { success, data, error } = keyFile.safeParse(json)
   if (!success) return { wrong: describeIssue(error.issues[0]) }
   return firstDouble(data.keys) ?? { records: data.keys }
+}
+
+function isLater (json: unknown): boolean {
+  return typeof json === 'object' && json !== null && 'version' in json && typeof json.version === 'number' && json.version > 1
 }
 
 /** The text of a key file that holds `records`. */

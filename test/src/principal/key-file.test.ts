@@ -1,6 +1,7 @@
 /** The key file under every misfortune: nothing that was acknowledged is lost, and each fault is told. */
+import { spawnSync } from 'node:child_process'
 import { renameSync, writeFileSync } from 'node:fs'
-import { chmod, chown, mkdir, readdir, readFile, rename, stat, symlink, truncate, writeFile } from 'node:fs/promises'
+import { chmod, chown, lstat, mkdir, readdir, readFile, rename, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
@@ -192,6 +193,64 @@ for (const [what, breakIt, sentence] of broken) {
     await t.rejects(readKeyFile(path), { name: 'KeyFileError', wrong: sentence })
   })
 }
+
+for (const [what, text, right] of [
+  ['a later version', '{"version":2,"keys":[]}', 'update this program'],
+  ['nothing', '', 'put back a copy that was good, or begin with {"version":1,"keys":[]}']
+] as const) {
+  t.test(`a file of ${what} is told with its own way out`, async t => {
+    const path = await keyFile(t)
+    await writeFile(path, text)
+    await t.rejects(readKeyFile(path), { name: 'KeyFileError', right })
+  })
+}
+
+/** Only root may, and not everywhere. */
+function mount (...args: string[]): boolean {
+  return spawnSync('mount', args).status === 0
+}
+
+const probe = t.testdir({})
+const mayMount = mount('--bind', probe, probe)
+if (mayMount) spawnSync('umount', [probe])
+
+t.test('a file that is a mount of its own is told with the way to mount it', { skip: mayMount ? false : 'no right to mount' }, async t => {
+  const path = await keyFile(t)
+  t.ok(mount('--bind', path, path))
+  t.teardown(() => { spawnSync('umount', [path]) })
+  await t.rejects(addKey(path), { name: 'KeyFileError', right: 'mount its directory, not the file' })
+})
+
+t.test('a file system for reading alone is told as one', { skip: mayMount ? false : 'no right to mount' }, async t => {
+  const path = await keyFile(t)
+  t.ok(mount('--bind', dirname(path), dirname(path)) && mount('-o', 'remount,bind,ro', dirname(path)))
+  t.teardown(() => { spawnSync('umount', [dirname(path)]) })
+  await t.rejects(addKey(path), { name: 'KeyFileError', wrong: /for reading alone/ })
+})
+
+t.test('a file of another user is told with who may change it', { skip: process.getuid?.() === 0 ? false : 'only root can be another user' }, async t => {
+  const path = await keyFile(t)
+  await chmod(path, 0o644)
+  await chmod(dirname(path), 0o777)
+  const run = start(t, process.execPath, [...viaTsx, 'keys', 'create', '--name', 'a', '--file', path], { cwd: '/', uid: 65_534, env: { TSX_DISABLE_CACHE: '1' } })
+  t.same(await run.ended, { code: 1, signal: null })
+  t.match(run.stderr(), /can not be written \(EPERM\); run this as the user that owns it, or as root/)
+})
+
+t.test('a link to a file that is still to be made is followed, and stays one', async t => {
+  const path = join(await directory(t), 'api-keys.json')
+  const link = join(await directory(t), 'link.json')
+  await symlink(path, link)
+  await addKey(link)
+  t.ok((await lstat(link)).isSymbolicLink())
+  t.equal((await readKeyFile(path)).length, 1)
+})
+
+t.test('a link to itself is told', async t => {
+  const link = join(await directory(t), 'link.json')
+  await symlink('link.json', link)
+  await t.rejects(addKey(link), { name: 'KeyFileError', wrong: /ELOOP/ })
+})
 
 t.test('a file in a directory that is not there says so', async t => {
   await t.rejects(addKey(join(await directory(t), 'none', 'api-keys.json')), { name: 'KeyFileError', wrong: /directory does not exist/ })
