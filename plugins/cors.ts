@@ -1,7 +1,8 @@
 /** Refuses foreign hosts and origins before anything runs, and answers browsers on the allowlist. */
 import fastifyCors, { type FastifyCorsOptions } from '@fastify/cors'
-import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { hookOf } from '../src/cors-hook.js'
 import { HostRefusedError, OriginRefusedError } from '../src/errors.js'
 import { isPreflight } from '../src/exemptions.js'
 import { createEdge, type EdgeRules } from '../src/origins.js'
@@ -49,7 +50,7 @@ const cors: FastifyPluginAsync<CorsOptions> = async (fastify, { maxAgeSeconds = 
     preflightContinue: true,
     strictPreflight: false
   }
-  const addCorsHeaders = corsHook(fastify, settings)
+  const addCorsHeaders = hookOf(fastifyCors, fastify, settings)
 
   // `@fastify/cors` merges a route's own options over those it was registered with, so that a
   // host's registration obeys ours here. A route that brings its own keeps them.
@@ -84,26 +85,6 @@ const cors: FastifyPluginAsync<CorsOptions> = async (fastify, { maxAgeSeconds = 
     if (ownOptions || edge.judgeOrigin(origin, host) === 'listed') addCorsHeaders(request, reply, answer)
     else answer()
   })
-}
-
-type CorsHook = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void
-
-/**
- * The hook of `@fastify/cors` alone. Its decorator would collide with a host's registration, and
- * its `OPTIONS *` route would answer the preflights of the host's own routes.
- */
-function corsHook (fastify: FastifyInstance, settings: FastifyCorsOptions): CorsHook {
-  const hooks: onRequestHookHandler[] = []
-  const quiet: FastifyInstance = Object.create(fastify, {
-    decorateRequest: { value: () => quiet },
-    options: { value: () => quiet },
-    addHook: { value: (name: string, added: onRequestHookHandler) => { if (name === 'onRequest') hooks.push(added) } }
-  })
-  fastifyCors(quiet, settings, () => {})
-  const [hook] = hooks
-  // Without it every request of a browser would wait for ever.
-  if (hook === undefined) throw new Error('This release of `@fastify/cors` adds no `onRequest` hook, which `cors` stands on')
-  return (request, reply, done) => { hook.call(fastify, request, reply, done) }
 }
 
 /** Node keeps the first of two Host headers; a proxy before us may have judged by the other. */
