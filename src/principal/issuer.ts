@@ -1,5 +1,5 @@
 /** From a token of an identity provider to the caller it proves (RFC 9068, and what providers do instead). */
-import { compactVerify, decodeJwt, decodeProtectedHeader, type JWTHeaderParameters } from 'jose'
+import { compactVerify, type CryptoKey, decodeJwt, decodeProtectedHeader, type JWTHeaderParameters } from 'jose'
 import { claimAt, readClaims, scopesOf, type Claims } from './claims.js'
 import { keyAsToken, type Rejected, type Verdict } from './credentials.js'
 import { createKeyLoader } from './discovery.js'
@@ -65,18 +65,21 @@ export function createIssuerVerifier (options: IssuerOptions): IssuerVerifier {
       const verdict = judge(unverified, options)
       if (!('principal' in verdict)) return verdict
       const { header } = unverified
-      const key = await keys.find(header)
-      if (key === undefined) return rejected('the issuer has no such key')
-      try {
-        await compactVerify(token, key, { algorithms: [header.alg] })
-        return verdict
-      } catch {
-        return rejected('the signature does not verify')
-      }
+      const key = await keys.find(header, async key => await isSignedBy(key, token, header.alg))
+      return key === undefined ? rejected('no key of the issuer verifies it') : verdict
     },
 
     begin: keys.begin,
     problems: keys.problems
+  }
+}
+
+async function isSignedBy (key: CryptoKey, token: string, alg: string): Promise<boolean> {
+  try {
+    await compactVerify(token, key, { algorithms: [alg] })
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -1,6 +1,7 @@
 /** The public keys of an identity provider (RFC 7517): cached, and fetched anew no more often than needed. */
-import { createLocalJWKSet, type CryptoKey, type JSONWebKeySet, type JWTHeaderParameters } from 'jose'
+import { createLocalJWKSet, type CryptoKey, errors, type JSONWebKeySet, type JWTHeaderParameters } from 'jose'
 import { UnavailableError } from '../errors.js'
+import { isObject } from './claims.js'
 import { ProviderError } from './remote-json.js'
 
 export interface KeySetOptions {
@@ -8,7 +9,7 @@ export interface KeySetOptions {
   readonly load: (signal: AbortSignal) => Promise<unknown>
   /** Milliseconds for one fetch with all its steps. Default 2,000. */
   readonly timeoutMs?: number
-  /** Milliseconds in which only the first unknown key id makes us fetch. Default 10,000. */
+  /** Milliseconds in which only the first token that no key fits makes us fetch. Default 10,000. */
   readonly cooldownMs?: number
   /** Milliseconds after which the set is fetched again, so that a withdrawn key ends. Default 600,000. */
   readonly maxAgeMs?: number
@@ -20,10 +21,10 @@ export interface KeySetOptions {
 
 export interface KeySet {
   /**
-   * The key that a token's header names, or `undefined` where the provider has no such key for that
-   * algorithm. Rejects with an `UnavailableError` where only the provider could tell, and it is away.
+   * The key that a token's header allows and that `fits`, or `undefined` where the provider has none.
+   * Rejects with an `UnavailableError` where only the provider could tell, and it is away.
    */
-  find: (header: JWTHeaderParameters) => Promise<CryptoKey | undefined>
+  find: (header: JWTHeaderParameters, fits: (key: CryptoKey) => Promise<boolean>) => Promise<CryptoKey | undefined>
   /**
    * Fetches the set before anybody asks, and again and again while there is none: who is not ready
    * for want of keys is sent no tokens that could bring them. Returns how to end that.
@@ -43,7 +44,7 @@ export function createKeySet ({ load, timeoutMs = 2000, cooldownMs = 10_000, max
   let loaded: Loaded | undefined
   /** Of the last fetch, where it failed. */
   let failure: { readonly at: number, readonly why: string } | undefined
-  /** When an unknown key id last made us fetch. */
+  /** When a token that no key fits last made us fetch. */
   let forcedAt = -Infinity
   let pending: Promise<void> | undefined
 
@@ -88,20 +89,22 @@ export function createKeySet ({ load, timeoutMs = 2000, cooldownMs = 10_000, max
   }
 
   return {
-    async find (header) {
+    async find (header, fits) {
       const askedAt = performance.now()
       await freshen()
-      if (loaded !== undefined) {
+      if (loaded !== undefined && (header.kid === undefined || loaded.ids.has(header.kid))) {
+        const { key, tried } = await firstOf(loaded, header, fits)
         // An id that is there with another algorithm or type is a bad token, not an unknown key.
-        if (header.kid === undefined ? loaded.ids.size > 0 : loaded.ids.has(header.kid)) return await pick(loaded, header)
-        if (failure === undefined && performance.now() - forcedAt < cooldownMs) return undefined
+        if (key !== undefined || (tried === 0 && header.kid !== undefined)) return key
       }
+      // Unknown, or by a key that the provider renewed under the same id or without one.
+      if (loaded !== undefined && failure === undefined && performance.now() - forcedAt < cooldownMs) return undefined
       if (waitMs() > 0) throw unavailable()
       // A set that came since would only come once more.
       if (loaded === undefined || loaded.loadedAt < askedAt) await refetch()
       if (loaded === undefined || failure !== undefined) throw unavailable()
       forcedAt = performance.now()
-      return await pick(loaded, header)
+      return (await firstOf(loaded, header, fits)).key
     },
 
     begin () {
@@ -122,17 +125,28 @@ export function createKeySet ({ load, timeoutMs = 2000, cooldownMs = 10_000, max
   }
 }
 
+/** One broken entry must not end all others. */
 function readSet (document: unknown): Loaded {
+  const { keys } = Object(document) as { keys?: unknown }
   // Checked by jose, which throws where it is no key set.
-  const pick = createLocalJWKSet(document as JSONWebKeySet)
+  const pick = createLocalJWKSet((Array.isArray(keys) ? { keys: keys.filter(isObject) } : document) as JSONWebKeySet)
   return { pick, ids: new Set(pick.jwks().keys.map(({ kid }) => kid)), loadedAt: performance.now() }
 }
 
-/** `undefined` also where a token without a key id fits several keys, and where the key can't be used. */
-async function pick ({ pick }: Loaded, header: JWTHeaderParameters): Promise<CryptoKey | undefined> {
+async function firstOf (loaded: Loaded, header: JWTHeaderParameters, fits: (key: CryptoKey) => Promise<boolean>): Promise<{ key?: CryptoKey, tried: number }> {
+  let tried = 0
+  for await (const key of candidates(loaded, header)) {
+    tried += 1
+    if (await fits(key)) return { key, tried }
+  }
+  return { tried }
+}
+
+/** Several where an id is published twice, or the token has none; none where the key can't be used. */
+async function * candidates ({ pick }: Loaded, header: JWTHeaderParameters): AsyncGenerator<CryptoKey> {
   try {
-    return await pick(header)
-  } catch {
-    return undefined
+    yield await pick(header)
+  } catch (error) {
+    if (error instanceof errors.JWKSMultipleMatchingKeys) yield * error
   }
 }

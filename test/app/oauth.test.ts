@@ -220,6 +220,7 @@ t.test('60 tokens with unknown keys are 60 refusals and a handful of fetches', a
   const answers = await Promise.all(tokens.map(token => post(app, whoami, bearer(token))))
   t.same(new Set(answers.map(({ status }) => status)), new Set([401]))
   t.ok(fake.requests.length <= 4, `${fake.requests.length} fetches`)
+  t.equal(Math.min(...answers.map(({ headers }) => Number(headers['x-ratelimit-remaining']))), 940, 'with the set at hand they are wrong credentials, and each is charged')
 })
 
 for (const [what, spoil] of [

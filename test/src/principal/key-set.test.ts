@@ -1,5 +1,5 @@
 /** When the keys of a provider are fetched, and what becomes of callers while it is away. */
-import type { CryptoKey, JWTHeaderParameters } from 'jose'
+import { exportJWK, type CryptoKey, type JWTHeaderParameters } from 'jose'
 import t, { type Test } from 'tap'
 import { UnavailableError, type Refusal } from '../../../src/errors.js'
 import { createKeySet, type KeySet, type KeySetOptions } from '../../../src/principal/key-set.js'
@@ -10,6 +10,9 @@ const first = await signingKey('ES256', 'first')
 const second = await signingKey('ES256', 'second')
 const jwks = (...keys: Array<typeof first>): unknown => ({ keys: keys.map(({ jwk }) => jwk) })
 const header = (kid?: string, alg = 'ES256'): JWTHeaderParameters => ({ alg, ...(kid === undefined ? {} : { kid }) })
+
+const yes = async (): Promise<boolean> => true
+const no = async (): Promise<boolean> => false
 
 interface Stage extends KeySet {
   /** How often the set was asked for. */
@@ -38,7 +41,7 @@ function stage (t: Test, document: unknown, options: Partial<KeySetOptions> = {}
     fetches: () => fetches,
     serve: next => { document = next },
     pass: ms => { time += ms },
-    outcome: async kid => await keys.find(header(kid)).then(outcomeOf, refusalOf)
+    outcome: async kid => await keys.find(header(kid), yes).then(outcomeOf, refusalOf)
   }
 }
 
@@ -102,17 +105,49 @@ t.test('a known key with another algorithm is no reason to ask', async (t) => {
   const keys = stage(t, jwks(first))
   await keys.outcome('first')
   keys.pass(1)
-  t.equal(await keys.find(header('first', 'RS256')), undefined)
+  t.equal(await keys.find(header('first', 'RS256'), yes), undefined)
   keys.serve(away)
-  t.equal(await keys.find(header('first', 'RS256')), undefined)
+  t.equal(await keys.find(header('first', 'RS256'), yes), undefined)
   t.equal(keys.fetches(), 1)
 })
 
-t.test('a token without a key id is good for the one key that fits, and for none of two', async (t) => {
-  const keys = stage(t, jwks(first))
-  t.ok(await keys.find(header()))
-  const both = createKeySet({ load: async () => jwks(first, second) })
-  t.equal(await both.find(header()), undefined)
+t.test('of several keys that a token allows, the one that fits is taken', async (t) => {
+  for (const [what, set, kid] of [
+    ['two keys, and a token without an id', jwks(first, second), undefined],
+    ['a key that is published twice', jwks(first, first), 'first'],
+    ['two keys under one id', { keys: [first.jwk, { ...second.jwk, kid: 'first' }] }, 'first']
+  ] as const) {
+    const keys = stage(t, set)
+    const seen: CryptoKey[] = []
+    t.equal(await keys.find(header(kid), async key => { seen.push(key); return seen.length === 2 }), seen[1], what)
+    t.equal(seen.length, 2, what)
+    t.equal(keys.fetches(), 1, what)
+  }
+})
+
+t.test('a token that no key fits makes us ask once, as one with an unknown key does', async (t) => {
+  for (const kid of ['first', undefined]) {
+    const keys = stage(t, jwks(first))
+    await keys.outcome('first')
+    keys.pass(1)
+    keys.serve(jwks(second))
+    for (let i = 0; i < 60; i++) t.equal(await keys.find(header(kid), no), undefined)
+    t.equal(keys.fetches(), 2)
+    keys.serve(away)
+    keys.pass(10_000)
+    t.match(await keys.find(header(kid), no).catch((error: unknown) => error), { statusCode: 503 })
+  }
+})
+
+t.test('new material under a known id, or under none, is found at once', async (t) => {
+  for (const kid of ['first', undefined]) {
+    const keys = stage(t, jwks(first))
+    await keys.outcome('first')
+    keys.pass(1)
+    keys.serve({ keys: [{ ...second.jwk, kid }] })
+    t.ok(await keys.find(header(kid), async key => (await exportJWK(key)).x === second.jwk.x))
+    t.equal(keys.fetches(), 2)
+  }
 })
 
 t.test('a key that was withdrawn ends when the set is fetched again', async (t) => {
@@ -167,7 +202,7 @@ t.test('without a set it is asked for until there is one, and nobody has to come
   await once(() => keys.problems().length === 0)
   await new Promise(resolve => setTimeout(resolve, 60))
   t.equal(fetches, 3, 'and not once there is one')
-  t.ok(await keys.find(header('first')))
+  t.ok(await keys.find(header('first'), yes))
 })
 
 t.test('who no longer wants the set asks no more', { timeout: 10_000 }, async (t) => {
@@ -183,11 +218,11 @@ t.test('nobody with a known key waits for a provider that is known to be away', 
   t.intercept(performance, 'now', { value: () => time })
   const answers: Array<() => Promise<unknown>> = [async () => jwks(first), async () => { throw away }, async () => await new Promise(() => {})]
   const keys = createKeySet({ load: async () => await answers.shift()?.() })
-  t.ok(await keys.find(header('first')))
+  t.ok(await keys.find(header('first'), yes))
   time += 600_000
-  t.ok(await keys.find(header('first')))
+  t.ok(await keys.find(header('first'), yes))
   time += 3000
-  t.ok(await keys.find(header('first')), 'the third fetch never ends')
+  t.ok(await keys.find(header('first'), yes), 'the third fetch never ends')
   t.same(answers, [])
 })
 
@@ -206,7 +241,7 @@ t.test('a provider that is away is asked every three seconds at most, and says w
   for (let i = 0; i < 60; i++) t.equal(await keys.outcome(`unknown-${i}`), 'unavailable')
   t.equal(keys.fetches(), 1)
   keys.pass(1000)
-  const refusal = await keys.find(header('first')).catch((error: Refusal) => error) as Refusal
+  const refusal = await keys.find(header('first'), yes).catch((error: Refusal) => error) as Refusal
   t.match(refusal, { statusCode: 503, headers: { 'retry-after': '2' }, data: { retryAfterMs: 2000 }, reason: /it can not be reached/ })
   keys.pass(2000)
   keys.serve(jwks(first))
@@ -223,11 +258,11 @@ t.test('a provider that never answers is waited for as long as the timeout says'
   // The signal's timer does not keep the process alive; a socket would.
   const alive = setInterval(() => {}, 1000)
   t.teardown(() => { clearInterval(alive) })
-  t.match(await keys.find(header('first')).catch((error: unknown) => error), { statusCode: 503, reason: /did not answer in time/ })
+  t.match(await keys.find(header('first'), yes).catch((error: unknown) => error), { statusCode: 503, reason: /did not answer in time/ })
 })
 
 for (const [what, document] of [
-  ['nothing', undefined], ['null', null], ['a list', []], ['no keys', {}], ['keys that are no list', { keys: {} }], ['a key that is null', { keys: [null] }], ['text', 'keys']
+  ['nothing', undefined], ['null', null], ['a list', []], ['no keys', {}], ['keys that are no list', { keys: {} }], ['text', 'keys']
 ] as const) {
   t.test(`a set that is ${what} is none`, async (t) => {
     const keys = stage(t, document)
@@ -237,7 +272,7 @@ for (const [what, document] of [
 }
 
 t.test('a key of an unknown kind does not spoil the others', async (t) => {
-  const keys = stage(t, { keys: [{ kty: 'lattice', kid: 'odd' }, { kid: 7 }, first.jwk] })
+  const keys = stage(t, { keys: [null, 'key', [], { kty: 'lattice', kid: 'odd' }, { kid: 7 }, first.jwk] })
   t.equal(await keys.outcome('first'), 'key')
   t.equal(await keys.outcome('odd'), 'none')
 })
