@@ -11,7 +11,7 @@ export function crossCheck (config: Config, faulty: ReadonlySet<string>): { prob
   const found = [
     ...(faulty.has('API_KEYS') || faulty.has('JWT_SECRET') || faulty.has('JWT_ISSUER') ? [] : [needsCredential(config)]),
     ...(faulty.has('API_KEYS') ? [] : [weakKeys(config)]),
-    ...(faulty.has('JWT_SECRET') ? [] : [weakSecret(config)]),
+    ...(faulty.has('JWT_SECRET') ? [] : [weakSecret(config), secretWithComma(config)]),
     ...(faulty.has('JWT_SECRET') || faulty.has('JWT_SECRET_PREVIOUS') ? [] : [previousSecrets(config)]),
     ...(faulty.has('JWT_ISSUER') ? [] : [withoutIssuer(config)]),
     ...(faulty.has('PUBLIC_URL') || faulty.has('JWT_AUDIENCE') ? [] : [withoutAudience(config)]),
@@ -43,6 +43,11 @@ const weakSecret: Rule = config => {
   return weak(config, 'JWT_SECRET', `is under ${MIN_JWT_SECRET_BYTES} bytes`)
 }
 
+/** In the list of former secrets it would become two, each good for signing. */
+const secretWithComma: Rule = ({ JWT_SECRET }) => JWT_SECRET?.includes(',') !== true
+  ? {}
+  : { warnings: ['JWT_SECRET holds a comma: it can not be listed in JWT_SECRET_PREVIOUS, so a rotation ends its tokens; choose one without'] }
+
 /** A former secret still opens the door: it has to be as strong as the one of today. */
 const previousSecrets: Rule = config => {
   const { JWT_SECRET, JWT_SECRET_PREVIOUS: previous } = config
@@ -62,10 +67,11 @@ const withoutIssuer: Rule = config => {
   return { problems: set.map(variable => ({ variable, wrong: 'is set without JWT_ISSUER', right: 'set JWT_ISSUER to the issuer that its tokens name, or remove it' })) }
 }
 
-const withoutAudience: Rule = ({ JWT_ISSUER, PUBLIC_URL, JWT_AUDIENCE, HOST }) => {
+const withoutAudience: Rule = ({ JWT_ISSUER, PUBLIC_URL, JWT_AUDIENCE, HOST, PORT }) => {
   if (JWT_ISSUER === undefined || PUBLIC_URL !== undefined || JWT_AUDIENCE.length > 0) return {}
   const wrong = 'is set, and neither PUBLIC_URL nor JWT_AUDIENCE says what this server is called in its tokens'
-  if (isLoopback(HOST)) return { warnings: [`JWT_ISSUER ${wrong}: only those for the endpoint on this machine are good`] }
+  // With port 0 the address of this machine is known only when it listens, and no token could name it.
+  if (isLoopback(HOST) && PORT !== 0) return { warnings: [`JWT_ISSUER ${wrong}: only those for the endpoint on this machine are good`] }
   return { problems: [{ variable: 'JWT_ISSUER', wrong, right: 'set PUBLIC_URL to the address that callers use' }] }
 }
 

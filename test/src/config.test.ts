@@ -420,6 +420,18 @@ t.test('former secrets may hold what a secret may hold', async t => {
   t.same(config.JWT_SECRET_PREVIOUS, ['a former secret', 'with spaces and more than that ü'])
 })
 
+t.test('a secret with a comma is warned about: it could not be rotated', async t => {
+  const { problems, warnings } = readConfig({ JWT_SECRET: `${'s'.repeat(16)},${'t'.repeat(16)}` })
+  t.same(problems, [])
+  t.match(warnings, [/^JWT_SECRET .*comma.*JWT_SECRET_PREVIOUS/])
+})
+
+t.test('on a port that nobody knows yet an issuer needs a name of ours', async t => {
+  const { problems } = readConfig({ JWT_ISSUER: issuer, PORT: '0' })
+  t.match(problems, [{ variable: 'JWT_ISSUER', wrong: /PUBLIC_URL nor JWT_AUDIENCE/, right: /PUBLIC_URL/ }])
+  t.same(readConfig({ JWT_ISSUER: issuer, PORT: '0', JWT_AUDIENCE: 'team' }).problems, [])
+})
+
 t.test('on loopback an issuer without a name of ours is warned about', async t => {
   const { problems, warnings } = readConfig({ JWT_ISSUER: issuer })
   t.same(problems, [])
