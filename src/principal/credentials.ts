@@ -41,8 +41,10 @@ export function isVerified (verdict: Verdict): verdict is Verified {
   return 'principal' in verdict
 }
 
-/** Longer ones are refused unread. Node's own cap on all headers is 16 KiB. */
+/** Longer ones are refused unread: keys, and the tokens of this server. */
 export const maxCredentialLength = 8192
+/** Providers write every group of a person into a token. Node's own cap on all headers is 16 KiB. */
+export const maxTokenLength = 15 * 1024
 
 const nothing: Credentials = Object.freeze({})
 
@@ -80,7 +82,7 @@ function withToken (key: string | undefined, authorization: string): Presented {
   const rest = key === undefined ? nothing : { key }
   if (!/^bearer(?![\w!#$%&'*+.^`|~-])/i.test(authorization)) return rest
   const token = authorization[7] === ' ' ? authorization.slice(6).replace(/^ +/, '') : authorization.slice(7)
-  if (token.length > maxCredentialLength) return { malformed: 'the token is too long' }
+  if (token.length > maxTokenLength) return { malformed: 'the token is too long' }
   if (authorization[6] !== ' ' || !/^[\w.~+/-]+=*$/.test(token)) return { malformed: 'the token is not of the form "Bearer <token>"' }
   return { ...rest, token }
 }

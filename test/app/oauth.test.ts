@@ -1,4 +1,5 @@
 /** A protected resource of a real identity provider: what clients find out by themselves, and which tokens are good. */
+import { randomUUID } from 'node:crypto'
 import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from '@modelcontextprotocol/client'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
@@ -121,6 +122,19 @@ t.test('a token that the provider signed with our secret is not good', async (t)
   const token = await provider.token(resource)
   t.match(JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()), { alg: 'HS256' })
   t.equal((await post(app, whoami, bearer(token))).status, 401)
+})
+
+t.test('a token with all the groups of a person is good, as long as the headers have room for it', async (t) => {
+  const fake = await fakeIssuer(t, key)
+  const app = await resourceServer(t, fake.issuer)
+  const url = await listening(app)
+  const call = async (groups: number): Promise<number> => (await fetch(`${url}/mcp`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...bearer(await sign(key, claimsOf(fake.issuer, { groups: Array.from({ length: groups }, () => randomUUID()) }))) },
+    body: JSON.stringify(whoami)
+  })).status
+  // A group takes 52 characters.
+  t.same([await call(200), await call(280), await call(300), await call(320)], [200, 200, 401, 431])
 })
 
 t.test('the same name at the provider, in our tokens and among our keys are three callers', async (t) => {

@@ -1,6 +1,6 @@
 /** What counts as a credential in a header list, and what does not. */
 import t from 'tap'
-import { maxCredentialLength, readCredentials } from '../../../src/principal/credentials.js'
+import { maxCredentialLength, maxTokenLength, readCredentials } from '../../../src/principal/credentials.js'
 
 const token = 'aaa.bbb.ccc'
 const readable: Array<[string, string[], object]> = [
@@ -18,7 +18,8 @@ const readable: Array<[string, string[], object]> = [
   ['an empty Authorization', ['authorization', ''], {}],
   ['no headers', [], {}],
   ['other headers of the same length', ['x-api-kez', 'k1', 'authorizatiom', `Bearer ${token}`], {}],
-  ['the longest key', ['x-api-key', 'k'.repeat(maxCredentialLength)], { key: 'k'.repeat(maxCredentialLength) }]
+  ['the longest key', ['x-api-key', 'k'.repeat(maxCredentialLength)], { key: 'k'.repeat(maxCredentialLength) }],
+  ['the longest token', ['authorization', `Bearer ${'a'.repeat(maxTokenLength)}`], { token: 'a'.repeat(maxTokenLength) }]
 ]
 
 for (const [what, headers, expected] of readable) {
@@ -46,6 +47,7 @@ const malformed: Array<[string, string[]]> = [
   ['Bearer and a comma', ['authorization', `Bearer,${token}`]],
   ['a token in quotes', ['authorization', `Bearer "${token}"`]],
   ['a token with a byte beyond ASCII', ['authorization', `Bearer ${token}\u00e9`]],
+  ['a token that is too long by one', ['authorization', `Bearer ${'a'.repeat(maxTokenLength + 1)}`]],
   ['a token of 100 KB', ['authorization', `Bearer ${'a'.repeat(100_000)}`]],
   ['a bad token beside a key', ['x-api-key', 'k1', 'authorization', 'Bearer']]
 ]
