@@ -2,9 +2,12 @@
 import { z } from 'zod'
 import { InvalidParamsError } from '../errors.js'
 import type { JsonSchema } from '../tools/tool.js'
+import { isRecord } from './messages.js'
 import { compile } from './schemas.js'
 
 const field = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())])
+
+const block = z.looseObject({ type: z.string() })
 
 const shapes = {
   'elicitation/create': z.object({
@@ -13,7 +16,7 @@ const shapes = {
   }),
   'sampling/createMessage': z.looseObject({
     role: z.enum(['user', 'assistant']),
-    content: z.looseObject({ type: z.string() }),
+    content: z.union([block, z.array(block)]),
     model: z.string()
   }),
   'roots/list': z.looseObject({ roots: z.array(z.looseObject({ uri: z.string() })) })
@@ -22,13 +25,26 @@ const shapes = {
 export type Question = keyof typeof shapes
 
 /**
+ * What `declared`, the client's capability, lacks for it to be asked `params`, as the client would declare it;
+ * `undefined` where it lacks nothing. A bare `elicitation` means forms (MCP 2025-11-25, Elicitation, Capabilities).
+ */
+export function lackOf (declared: unknown, method: Question, params: Record<string, unknown>): Record<string, object> | undefined {
+  const parts = isRecord(declared) ? declared : undefined
+  const formsNeedWord = method === 'elicitation/create' && parts?.url !== undefined
+  const part = params.mode === 'url' ? 'url' : params.tools !== undefined ? 'tools' : formsNeedWord ? 'form' : undefined
+  if (parts !== undefined && (part === undefined || isRecord(parts[part]))) return undefined
+  return part === undefined ? {} : { [part]: {} }
+}
+
+/**
  * The answer to `method`, asked with `params`. Throws a refusal where it has not the shape that
  * the specification gives it, or where a form was filled in as its schema does not allow.
  */
 export async function checkedAnswer (method: Question, params: Record<string, unknown>, answer: unknown): Promise<Record<string, unknown>> {
   const { success, data } = shapes[method].safeParse(answer)
-  if (!success) throw new InvalidParamsError({ reason: `an answer to ${method} that is none` })
-  if ('action' in data && data.action === 'accept') {
+  // Several blocks come only of tools (MCP 2025-11-25, Sampling with Tools).
+  if (!success || ('model' in data && Array.isArray(data.content) && params.tools === undefined)) throw new InvalidParamsError({ reason: `an answer to ${method} that is none` })
+  if ('action' in data && data.action === 'accept' && params.mode !== 'url') {
     const form = compile(params.requestedSchema as JsonSchema, 'input')
     const checked = await form.check(data.content ?? {})
     if (!checked.ok) throw new InvalidParamsError({ reason: `an answer that does not fit its form: ${checked.problem}` })

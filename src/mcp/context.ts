@@ -1,7 +1,9 @@
 /** What a handler knows of the call it serves: a view of its exchange. */
+import { randomUUID } from 'node:crypto'
 import { PublicToolError } from '../errors.js'
+import type { ElicitAnswer, SampleAnswer, ToolSampleAnswer } from '../tools/asking.js'
 import type { CompletionContext } from '../tools/resource.js'
-import type { CallContext, ElicitAnswer, SampleAnswer } from '../tools/tool.js'
+import type { CallContext } from '../tools/tool.js'
 import { type Question, checkedAnswer } from './answers.js'
 import type { Exchange } from './exchange.js'
 
@@ -66,13 +68,16 @@ class ExchangeContext implements CallContext {
 
   get elicit (): CallContext['elicit'] {
     const exchange = this.#exchange
-    return async ({ message, schema }, key) =>
-      await ask(exchange, 'elicitation/create', { message, requestedSchema: schema }, key) as unknown as ElicitAnswer
+    return async (request, key) => {
+      const { message } = request
+      const question = 'url' in request ? { mode: 'url', message, url: request.url, elicitationId: randomUUID() } : { message, requestedSchema: request.schema }
+      return await ask(exchange, 'elicitation/create', question, key) as unknown as ElicitAnswer
+    }
   }
 
   get sample (): CallContext['sample'] {
     const exchange = this.#exchange
-    return async (request, key) => await ask(exchange, 'sampling/createMessage', { ...request }, key) as unknown as SampleAnswer
+    return async (request, key) => await ask(exchange, 'sampling/createMessage', { ...request }, key) as unknown as SampleAnswer & ToolSampleAnswer
   }
 
   get roots (): CallContext['roots'] {

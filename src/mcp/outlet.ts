@@ -160,7 +160,3 @@ export class EventStream {
     return this.room
   }
 }
-
-function eventOf (message: string): string {
-  return `event: message\ndata: ${message}\n\n`
-}

@@ -2,6 +2,7 @@
 import type { z } from 'zod'
 import type { AccessRule } from '../principal/policy.js'
 import type { Principal } from '../principal/principal.js'
+import type { ElicitAnswer, FormRequest, SampleAnswer, SampleRequest, ToolSampleAnswer, ToolSampleRequest, UrlRequest } from './asking.js'
 
 /** A JSON Schema object, passed through to the caller untouched. */
 export type JsonSchema = Readonly<Record<string, unknown>>
@@ -64,31 +65,6 @@ export interface Budget {
   readonly resetSeconds: number
 }
 
-export interface ElicitRequest {
-  readonly message: string
-  /** A flat object schema of primitives (MCP 2025-11-25, Elicitation). */
-  readonly schema: JsonSchema
-}
-
-export interface ElicitAnswer {
-  action: 'accept' | 'decline' | 'cancel'
-  content?: Record<string, string | number | boolean | string[]>
-}
-
-export interface SampleRequest {
-  readonly messages: ReadonlyArray<{ role: 'user' | 'assistant', content: Content }>
-  readonly maxTokens: number
-  readonly systemPrompt?: string
-  readonly temperature?: number
-}
-
-export interface SampleAnswer {
-  role: 'user' | 'assistant'
-  content: Content
-  model: string
-  stopReason?: string
-}
-
 /** What a handler knows of the call it serves, and how it speaks to its caller meanwhile. */
 export interface CallContext {
   readonly principal: Principal
@@ -101,16 +77,19 @@ export interface CallContext {
   /** Reports progress, where the caller sent a progress token. `progress` must grow. */
   progress: (progress: number, total?: number, message?: string) => Promise<void>
   /**
-   * Asks the person behind the caller; what is accepted fits the schema. Rejects where the caller
-   * can't be asked. In revision
-   * 2026-07-28 the handler runs again from its start with the answers so far, so it should change
-   * nothing before it asked everything. `key` names the question from run to run; left out, its
-   * place in the order of questions does, which must then be the same in every run. An answer counts
-   * for the very question only; a second question of one key rejects.
+   * Asks the person behind the caller by a form, or sends them to a page; what is accepted fits the
+   * form's schema. Rejects where the caller can't be asked so. In revision 2026-07-28 the handler runs
+   * again from its start with the answers so far, so it should change nothing before it asked
+   * everything. `key` names the question from run to run; left out, its place in the order of
+   * questions does, which must then be the same in every run. An answer counts for the very question
+   * only; a second question of one key rejects.
    */
-  elicit: (request: ElicitRequest, key?: string) => Promise<ElicitAnswer>
+  elicit: (request: FormRequest | UrlRequest, key?: string) => Promise<ElicitAnswer>
   /** Asks the caller's model. Rejects where the caller has none to offer. `key` as for `elicit`. */
-  sample: (request: SampleRequest, key?: string) => Promise<SampleAnswer>
+  sample: {
+    (request: ToolSampleRequest, key?: string): Promise<ToolSampleAnswer>
+    (request: SampleRequest, key?: string): Promise<SampleAnswer>
+  }
   /** The caller's workspace roots. Rejects where it has none to tell. `key` as for `elicit`. */
   roots: (key?: string) => Promise<ReadonlyArray<{ uri: string, name?: string }>>
   /**

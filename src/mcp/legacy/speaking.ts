@@ -1,8 +1,9 @@
 /** What a handler says to, and asks, the client of its session before it answers. */
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import type { RequestHandlerExtra } from '@modelcontextprotocol/sdk/shared/protocol.js'
-import { CreateMessageResultSchema, ElicitResultSchema, ListRootsResultSchema, type ServerNotification, type ServerRequest } from '@modelcontextprotocol/sdk/types.js'
+import { CreateMessageResultWithToolsSchema, ElicitResultSchema, ListRootsResultSchema, type ServerNotification, type ServerRequest } from '@modelcontextprotocol/sdk/types.js'
 import { PublicToolError } from '../../errors.js'
+import { type Question, lackOf } from '../answers.js'
 import { askLimitMs } from '../context.js'
 import type { Ask, Notify } from '../exchange.js'
 import type { Call } from './calls.js'
@@ -13,7 +14,7 @@ export type Extra = RequestHandlerExtra<ServerRequest, ServerNotification>
 /** What may be asked, by method: the client's capability, and the shape of its answer. */
 const questions = {
   'elicitation/create': { capability: 'elicitation', answer: ElicitResultSchema },
-  'sampling/createMessage': { capability: 'sampling', answer: CreateMessageResultSchema },
+  'sampling/createMessage': { capability: 'sampling', answer: CreateMessageResultWithToolsSchema },
   'roots/list': { capability: 'roots', answer: ListRootsResultSchema }
 } as const
 
@@ -30,7 +31,7 @@ export function notifyOver (extra: Extra, { exchange, post }: Call, hears: (leve
 export function askOver (extra: Extra, server: Server): Ask {
   return async (method, params) => {
     const { capability, answer } = questions[method as keyof typeof questions]
-    if (server.getClientCapabilities()?.[capability] === undefined) throw new PublicToolError('This caller can not be asked here')
+    if (lackOf(server.getClientCapabilities()?.[capability], method as Question, params) !== undefined) throw new PublicToolError('This caller can not be asked here')
     return await extra.sendRequest({ method, params } as ServerRequest, answer, { timeout: askLimitMs })
   }
 }

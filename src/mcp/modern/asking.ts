@@ -5,10 +5,11 @@
  */
 import { type RequestStateCodec, type ServerContext, createRequestStateCodec } from '@modelcontextprotocol/server'
 import { sha256 } from '../../digest.js'
-import { InvalidParamsError, RequestStateError } from '../../errors.js'
+import { InvalidParamsError, MissingCapabilityError, RequestStateError } from '../../errors.js'
+import { type Question, lackOf } from '../answers.js'
 import type { Ask, Exchange } from '../exchange.js'
 import { type RpcRequest, isRecord } from '../messages.js'
-import { type Envelope, needCapability } from './envelope.js'
+import type { Envelope } from './envelope.js'
 
 const capabilityOf = { 'elicitation/create': 'elicitation', 'sampling/createMessage': 'sampling', 'roots/list': 'roots' } as const
 
@@ -96,9 +97,12 @@ class Round {
     this.#codec = codec
   }
 
-  async ask (method: string, params: Record<string, unknown>, key: string | undefined): Promise<Answer> {
+  /** The `elicitationId` is for a notification that this revision has not, and another in each run. */
+  async ask (method: string, { elicitationId: _, ...params }: Record<string, unknown>, key: string | undefined): Promise<Answer> {
     const { envelope, binding: { exchange } } = this.#given
-    needCapability(envelope, capabilityOf[method as keyof typeof capabilityOf])
+    const capability = capabilityOf[method as Question]
+    const lack = lackOf(envelope.capabilities[capability], method as Question, params)
+    if (lack !== undefined) throw new MissingCapabilityError({ data: { requiredCapabilities: { [capability]: lack } } })
     const name = key ?? `input_${++this.#count}`
     // A body with a key `__proto__` is refused before it comes to this.
     if (name === '__proto__' || this.#answered.has(name) || this.#asked.has(name)) throw new Error(`each question of a call needs a key of its own, and ${name} is none`)

@@ -1,6 +1,6 @@
 /** The per-request envelope of revision 2026-07-28: `_meta`, and the headers that must agree with the body. */
 import { isSpecType } from '@modelcontextprotocol/server'
-import { EnvelopeError, HeaderMismatchError, MissingCapabilityError, ProtocolVersionError, type Refusal, fromRpcCode } from '../../errors.js'
+import { EnvelopeError, HeaderMismatchError, ProtocolVersionError, type Refusal, fromRpcCode } from '../../errors.js'
 import type { Incoming } from '../era.js'
 import { headerValue, withoutBlanks } from '../header-parameters.js'
 import { type RpcNotification, type RpcRequest, isRecord } from '../messages.js'
@@ -96,9 +96,4 @@ function mustEqual (headers: Incoming['headers'], header: string, value: string,
   const given = headers[header]
   const sent = typeof given !== 'string' ? undefined : encoded ? headerValue(given) : withoutBlanks(given)
   if (sent !== value) throw new HeaderMismatchError({ data: { header }, reason: given === undefined ? `${header} is missing` : `${header} differs from the body` })
-}
-
-/** Throws where the client did not declare `capability`. */
-export function needCapability ({ capabilities }: Envelope, capability: 'elicitation' | 'sampling' | 'roots'): void {
-  if (!isRecord(capabilities[capability])) throw new MissingCapabilityError({ data: { requiredCapabilities: { [capability]: {} } } })
 }

@@ -39,3 +39,14 @@ for (const [what, method, answer] of [
     await t.rejects(checkedAnswer(method, form, answer), { code: InvalidParamsError.code })
   })
 }
+
+const called = { ...said, content: [{ type: 'text', text: 'Let me look' }, { type: 'tool_use', id: '1', name: 'look', input: {} }], stopReason: 'toolUse' }
+
+t.test('a model that calls a tool speaks in several blocks, where tools were offered', async t => {
+  t.same(await checkedAnswer('sampling/createMessage', { tools: [{ name: 'look', inputSchema: { type: 'object' } }] }, called), called)
+  await t.rejects(checkedAnswer('sampling/createMessage', {}, called), { code: InvalidParamsError.code })
+})
+
+t.test('who was sent to a page answers without a form', async t => {
+  t.same(await checkedAnswer('elicitation/create', { mode: 'url', url: 'https://example.com' }, { action: 'accept' }), { action: 'accept' })
+})

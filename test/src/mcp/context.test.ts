@@ -36,7 +36,7 @@ t.test('one call of a batch that is over says nothing while another still runs',
   t.teardown(watch.stop)
   const outlet = new Outlet({ expected: 2, batch: true })
   await during(callerOf(), async exchange => {
-    const say = sayTo(outlet, exchange, 1)
+    const say = sayTo(outlet, exchange)
     exchange.end()
     outlet.answer('{"id":1}')
     await say('notifications/progress', {})
