@@ -2,7 +2,7 @@
 import type { BigIntStats } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { codeOf, replaceFile, withFileLock } from '../atomic-file.js'
-import { formatKeyFile, parseKeyFile, type KeyRecord } from './key-record.js'
+import { formatKeyFile, parseKeyFile, type KeyFileContents, type KeyRecord, type RecordLines } from './key-record.js'
 
 /** The key file can not be used, for a reason that the operator can mend; both halves are for them. */
 export class KeyFileError extends Error {
@@ -33,14 +33,14 @@ const largestBytes = 64 * 1024 * 1024
 
 /** Reads the records. Throws a `KeyFileError` where there is no file, or none that can be used. */
 export async function readKeyFile (path: string): Promise<readonly KeyRecord[]> {
-  return recordsOf(path, await readKeyText(path))
+  return contentsOf(path, await readKeyText(path)).records
 }
 
-/** The records in the text of the file. Throws a `KeyFileError`. */
-export function recordsOf (path: string, text: string): readonly KeyRecord[] {
-  const parsed = parseKeyFile(text)
+/** What the text of the file holds. Throws a `KeyFileError`. */
+export function contentsOf (path: string, text: string, known?: RecordLines): KeyFileContents {
+  const parsed = parseKeyFile(text, known)
   if ('wrong' in parsed) throw new KeyFileError(path, parsed.wrong, parsed.right ?? 'mend it, or put back a copy that was good')
-  return parsed.records
+  return parsed
 }
 
 /** The text of the file, unjudged. Throws a `KeyFileError`. */

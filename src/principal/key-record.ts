@@ -82,12 +82,23 @@ const keyRecord = z.strictObject({
 
 const keyFile = z.strictObject({ version: z.literal(1, 'is not 1, the version that this program knows'), keys: z.array(keyRecord) })
 
+/** Records by the line that each stands in; empty where the file is laid out otherwise. */
+export type RecordLines = ReadonlyMap<string, KeyRecord>
+
+export interface KeyFileContents {
+  readonly records: readonly KeyRecord[]
+  readonly lines: RecordLines
+}
+
 /**
  * The records in the text of a key file, or what is wrong with it, as the rest of a sentence that
  * begins with the file's name, and what would be right where it is not to mend the file. That
- * repeats nothing of the text: it may be anything.
+ * repeats nothing of the text: it may be anything. Lines that are `known` are not judged again: ten
+ * thousand keys would hold up a server for half a second.
  */
-export function parseKeyFile (text: string): { readonly records: readonly KeyRecord[] } | { readonly wrong: string, readonly right?: string } {
+export function parseKeyFile (text: string, known: RecordLines = new Map()): KeyFileContents | { readonly wrong: string, readonly right?: string } {
+  const lines = readLines(text, known)
+  if (lines !== undefined) return firstDouble([...lines.values()]) ?? { records: [...lines.values()], lines }
   let json: unknown
   try {
     json = JSON.parse(text)
@@ -97,17 +108,44 @@ export function parseKeyFile (text: string): { readonly records: readonly KeyRec
   if (isLater(json)) return { wrong: 'is of a later version than this program knows', right: 'update this program' }
   const { success, data, error } = keyFile.safeParse(json)
   if (!success) return { wrong: describeIssue(error.issues[0]) }
-  return firstDouble(data.keys) ?? { records: data.keys }
+  return firstDouble(data.keys) ?? { records: data.keys, lines: new Map() }
 }
 
 function isLater (json: unknown): boolean {
   return typeof json === 'object' && json !== null && 'version' in json && typeof json.version === 'number' && json.version > 1
 }
 
+const opening = '{\n  "version": 1,\n  "keys": ['
+const closing = '\n  ]\n}\n'
+const indent = '\n    '
+
 /** The text of a key file that holds `records`. */
 export function formatKeyFile (records: readonly KeyRecord[]): string {
   // A key a line: people compare versions of it.
-  return `{\n  "version": 1,\n  "keys": [${records.map(record => `\n    ${JSON.stringify(record)}`).join(',')}\n  ]\n}\n`
+  return opening + records.map(record => indent + JSON.stringify(record)).join(',') + closing
+}
+
+/** The records of a text that is laid out as `formatKeyFile` does it; `undefined` for every other, and where a line is no sound record. */
+function readLines (text: string, known: RecordLines): Map<string, KeyRecord> | undefined {
+  const start = opening + indent
+  if (!text.startsWith(start) || !text.endsWith(closing)) return undefined
+  const lines = text.slice(start.length, -closing.length).split(`,${indent}`)
+  const records = new Map<string, KeyRecord>()
+  for (const line of lines) {
+    const record = known.get(line) ?? readLine(line)
+    // The same line twice is a key twice, which the judge of the whole file tells.
+    if (record === undefined || records.has(line)) return undefined
+    records.set(line, record)
+  }
+  return records
+}
+
+function readLine (line: string): KeyRecord | undefined {
+  try {
+    return keyRecord.safeParse(JSON.parse(line)).data
+  } catch {
+    return undefined
+  }
 }
 
 function describeIssue (issue: z.core.$ZodIssue | undefined): string {

@@ -31,6 +31,7 @@ export interface KeyRing {
 
 /** One secret of one key, ready to be judged. Times are in milliseconds; Infinity is never. */
 interface Entry {
+  readonly digest: string
   readonly verified: Verified
   readonly networks: Networks
   /** False where it may come from everywhere; its networks say nothing then. */
@@ -60,6 +61,7 @@ const somewhere: Networks = ['192.0.2.0/24', '2001:db8::/32'].map(parseNetwork).
 
 /** What an unknown key is judged as, so that it takes the time of a known one. */
 const nobody: Entry = Object.freeze({
+  digest: '',
   verified: { principal: freezePrincipal({ id: 'apikey:', role: 'user', scopes: [], method: 'api-key' }) },
   networks: somewhere,
   isHeld: false,
@@ -75,6 +77,8 @@ export class ManagedKeys implements KeyRing {
   readonly #readAddress = createAddressReader()
   /** By the digest of the whole key: who knows a digest has no key, so its look-up gives nothing away. */
   #entries: ReadonlyMap<string, Entry> = new Map()
+  /** Of each record, one for each of its secrets. */
+  readonly #made = new WeakMap<KeyRecord, readonly Entry[]>()
   /** The secret that each principal handed out came from. */
   readonly #origins = new WeakMap<Principal, string>()
 
@@ -82,17 +86,22 @@ export class ManagedKeys implements KeyRing {
     this.replace(records)
   }
 
-  /** Puts these in the place of all others. They are taken as sound. */
+  /** Puts these in the place of all others. They are taken as sound; one that was there before keeps its entries. */
   replace (records: readonly KeyRecord[]): void {
     const entries = new Map<string, Entry>()
     for (const record of records) {
-      for (const secret of record.secrets) {
-        const entry = entryOf(record, secret)
-        entries.set(secret.digest, entry)
-        this.#origins.set(entry.verified.principal, secret.digest)
-      }
+      for (const entry of this.#entriesOf(record)) entries.set(entry.digest, entry)
     }
     this.#entries = entries
+  }
+
+  #entriesOf (record: KeyRecord): readonly Entry[] {
+    const before = this.#made.get(record)
+    if (before !== undefined) return before
+    const made = record.secrets.map(secret => entryOf(record, secret))
+    for (const { verified, digest } of made) this.#origins.set(verified.principal, digest)
+    this.#made.set(record, made)
+    return made
   }
 
   verify ({ key, digest }: PresentedKey, address: string): Verdict {
@@ -137,12 +146,13 @@ export class ManagedKeys implements KeyRing {
   }
 }
 
-function entryOf (record: KeyRecord, { endsAt, createdAt }: SecretRecord): Entry {
+function entryOf (record: KeyRecord, { digest, endsAt, createdAt }: SecretRecord): Entry {
   const ends = { endsAt: timeOf(endsAt), expiresAt: timeOf(record.expiresAt) }
   const end = Math.min(ends.endsAt, ends.expiresAt)
   const { id: keyId, owner: id, role, scopes, rateLimitMax } = record
   const principal = freezePrincipal({ id, role, scopes, method: 'api-key', keyId, issuedAt: Date.parse(createdAt), ...(end === Infinity ? {} : { expiresAt: end }) })
   return {
+    digest,
     verified: Object.freeze(rateLimitMax === undefined ? { principal } : { principal, rateLimitMax }),
     networks: record.cidrs.length === 0 ? somewhere : record.cidrs.map(parseNetwork).filter(network => network !== undefined),
     isHeld: record.cidrs.length > 0,

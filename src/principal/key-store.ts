@@ -1,7 +1,8 @@
 /** The managed keys of a running server: the ring, and the file that it follows. */
 import { sha256 } from '../digest.js'
 import type { Verdict } from './credentials.js'
-import { type Fingerprint, fingerprint, KeyFileError, readKeyText, recordsOf } from './key-file.js'
+import { type Fingerprint, fingerprint, KeyFileError, readKeyText, contentsOf } from './key-file.js'
+import type { RecordLines } from './key-record.js'
 import { type KeyRing, ManagedKeys, type PresentedKey } from './key-ring.js'
 import { KeyUsage, usagePath } from './key-usage.js'
 import type { Principal } from './principal.js'
@@ -35,6 +36,8 @@ export class KeyStore implements KeyRing {
   /** How the file looked when it was read; empty where the next look has to read it again. */
   #seen = ''
   #digest = ''
+  /** Of what was read last. */
+  #lines: RecordLines = new Map()
   #nextEndAt = Infinity
   #problem: string | undefined
   #danger: string | undefined
@@ -127,8 +130,9 @@ export class KeyStore implements KeyRing {
     if (Math.abs(now.ageMs) > settledMs) this.#seen = now.text
     const digest = sha256(text)
     if (digest === this.#digest) return false
-    const records = recordsOf(this.#path, text)
+    const { records, lines } = contentsOf(this.#path, text, this.#lines)
     this.#keys.replace(records)
+    this.#lines = lines
     this.#digest = digest
     this.#log.info({ keys: records.length }, 'API keys read')
     return true

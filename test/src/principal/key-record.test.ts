@@ -7,8 +7,29 @@ const good = newKey({ owner: 'ada', scopes: ['files:read'], lifetimeSeconds: 60,
 
 t.test('what is written is read as it was', async t => {
   const records = [good, newKey().record]
-  t.same(parseKeyFile(formatKeyFile(records)), { records })
-  t.same(parseKeyFile(formatKeyFile([])), { records: [] })
+  t.match(parseKeyFile(formatKeyFile(records)), { records })
+  t.match(parseKeyFile(formatKeyFile([])), { records: [] })
+  t.equal(formatKeyFile([]), '{\n  "version": 1,\n  "keys": [\n  ]\n}\n')
+})
+
+t.test('a record whose line is as before is the one of before, and any other is judged', async t => {
+  const [one, two] = [newKey().record, newKey().record]
+  const before = parseKeyFile(formatKeyFile([one, two]))
+  if ('wrong' in before) return t.fail(before.wrong)
+  const after = parseKeyFile(formatKeyFile([two, { ...one, disabled: true }, good]), before.lines)
+  if ('wrong' in after) return t.fail(after.wrong)
+  t.equal(after.records[0], before.records[1])
+  t.same(after.records, [two, { ...one, disabled: true }, good])
+  t.match(parseKeyFile(formatKeyFile([two, { ...one, role: 'root' as 'user' }]), before.lines), { wrong: /keys\[1\]\.role/ })
+  t.match(parseKeyFile(formatKeyFile([two, two]), before.lines), { wrong: /keys\[1\]\.id is there twice/ })
+  t.match(parseKeyFile(formatKeyFile([two, { ...two, name: 'other' }]), before.lines), { wrong: /keys\[1\]\.id is there twice/ })
+})
+
+t.test('a file in another layout is read all the same', async t => {
+  const records = [good, newKey().record]
+  for (const text of [JSON.stringify({ version: 1, keys: records }), JSON.stringify({ keys: records, version: 1 }, null, 2), formatKeyFile(records).replaceAll('\n', '\r\n'), formatKeyFile(records).replace(',"owner"', ',\n    "owner"')]) {
+    t.match(parseKeyFile(text), { records })
+  }
 })
 
 t.test('a key stands on one line', async t => {

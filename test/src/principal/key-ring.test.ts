@@ -119,6 +119,17 @@ t.test('other records take the place of all that were there', async t => {
   t.ok(isVerified(verify(ring, next.key)))
 })
 
+t.test('a record that stays keeps its principal, and what it proved stays good', async t => {
+  const { ring, key, record } = ringWith()
+  const principal = principalOf(verify(ring, key))
+  ring.replace([newKey().record, record])
+  t.equal(principalOf(verify(ring, key)), principal)
+  ring.replace([])
+  t.notOk(ring.stillGood(principal))
+  ring.replace([record])
+  t.ok(ring.stillGood(principal))
+})
+
 t.test('what a key proved is still good until something about it is other', async t => {
   const { record, key } = newKey({ owner: 'ada', scopes: ['a', 'b'] })
   const changes: Array<[string, KeyRecord[], boolean]> = [
