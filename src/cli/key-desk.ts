@@ -72,6 +72,11 @@ export class KeyDesk {
     return await (this.#terminal.readSecret ?? readSecret)('API key: ')
   }
 
+  /** What `API_KEYS` holds. */
+  configuredKeys (): readonly string[] {
+    return settingsWith('API_KEYS', this.#terminal).config.API_KEYS
+  }
+
   #printJson (value: unknown): void {
     this.#terminal.print(JSON.stringify(value, null, 2))
   }

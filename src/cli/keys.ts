@@ -1,8 +1,13 @@
 /** `keys`: makes, shows, replaces and ends managed API keys, with or without a running server. */
+import { isIP } from 'node:net'
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { sha256 } from '../digest.js'
+import { createKeyVerifier } from '../principal/api-key.js'
+import { isVerified } from '../principal/credentials.js'
 import { createKey, find, importKeys, KeyChangeError, type KeyOptions, revokeKey, rotateKey, setDisabled } from '../principal/key-changes.js'
 import { changeKeyFile, readKeyFile } from '../principal/key-file.js'
-import { verifyOnce } from '../principal/key-ring.js'
+import { isUnmanaged, verifyOnce } from '../principal/key-ring.js'
+import { bareAddress } from '../principal/networks.js'
 import type { Role } from '../principal/principal.js'
 import { parseLifetime } from '../principal/token.js'
 import { listed } from './arguments.js'
@@ -20,7 +25,7 @@ when it is made. A running server follows the file within a second.
   $ fastify-mcp-auth keys list
   $ fastify-mcp-auth keys rotate k3vd81qmx0aa --grace 2h
   $ fastify-mcp-auth keys revoke k3vd81qmx0aa
-  $ printenv API_KEYS | fastify-mcp-auth keys import --name old
+  $ fastify-mcp-auth keys import --name old --configured
   $ printenv MCP_KEY | fastify-mcp-auth keys verify
 
 With npm, say it is to be silent where the output goes to a file or a program:
@@ -84,7 +89,7 @@ function showCommand (desk: KeyDesk): Command {
 function rotateCommand (desk: KeyDesk): Command {
   return subcommand('rotate', 'give a key another secret, and print it once')
     .argument('<id>', 'its id')
-    .option('-g, --grace <lifetime>', 'how long the old secret works still: 0, 90s, 15m, 1h, 7d, or seconds (default: 24h)', graceSeconds, 86_400)
+    .addOption(new Option('-g, --grace <lifetime>', 'how long the old secret works still: 0, 90s, 15m, 1h, 7d, or seconds').argParser(graceSeconds).default(86_400, '24h'))
     .action(async (id: string, given: FileArguments & { readonly grace: number }) => {
       const { path, isRevoked } = await desk.place(given)
       const shown = await changeKeyFile(path, records => {
@@ -109,24 +114,29 @@ function changeCommand (desk: KeyDesk, name: string, description: string, change
 function importCommand (desk: KeyDesk): Command {
   return keyOptions(subcommand('import', 'take over keys that are in use, from standard input'))
     .option('-n, --name <name>', 'what people call them', 'imported')
+    .option('--configured', 'the keys of API_KEYS, of the environment or .env, in place of standard input')
     .addHelpText('after', '\nOne key a line, or comma-separated as in API_KEYS. Their callers stay who they are, unless --owner\nnames another. Take them out of API_KEYS afterwards.')
-    .action(async (given: KeyArguments) => {
+    .action(async (given: KeyArguments & { readonly configured?: boolean }) => {
       const place = await desk.place(given)
-      const keys = (await desk.secret()).split(/[\s,]+/).filter(key => key !== '')
+      const keys = given.configured === true ? desk.configuredKeys() : listedKeys(await desk.secret())
+      if (keys.length === 0) throw new OperatorError(given.configured === true ? 'There is no key to import: API_KEYS is not set' : 'There is no key to import on standard input; --configured takes those of API_KEYS, also where they are in .env')
       desk.list(await changeKeyFile(place.path, records => importKeys(records, keys, optionsOf(given)), { create: true }), place, given)
     })
 }
 
 function verifyCommand (desk: KeyDesk, fail: () => void): Command {
   return subcommand('verify', 'tell whether a key is good; exit code 1 where it is not')
-    .option('-a, --address <address>', 'as if it came from there; left out, networks are not looked at')
+    .option('-a, --address <address>', 'as if it came from there; left out, networks are not looked at', address)
     .addHelpText('after', '\nReads the key from standard input, or asks for it: never give one as an argument.\n\n  $ printenv MCP_KEY | fastify-mcp-auth keys verify')
     .action(async (given: FileArguments & { readonly address?: string }) => {
       const { path, isRevoked } = await desk.place(given)
       const records = await readKeyFile(path)
       const key = (await desk.secret()).trim()
       if (key === '') throw new OperatorError('There is no key on standard input')
-      const judged = verifyOnce(records, key, given.address)
+      const byFile = verifyOnce(records, key, given.address)
+      const byList = createKeyVerifier(given.file === undefined ? desk.configuredKeys() : [])(sha256(key))
+      // As on the server: the file has the last word.
+      const judged = isVerified(byList) && isUnmanaged(byFile) ? byList : byFile
       const verdict = 'principal' in judged && isRevoked(judged.principal) ? { reason: 'the API key was revoked with "tokens"' } : judged
       if ('principal' in verdict) {
         const { keyId: id = '', id: owner, role, scopes } = verdict.principal
@@ -167,7 +177,22 @@ function lifetimeSeconds (text: string): number {
 }
 
 function graceSeconds (text: string): number {
-  return /^0[smhd]?$/.test(text) ? 0 : lifetimeSeconds(text)
+  if (/^0[smhd]?$/.test(text)) return 0
+  try {
+    return parseLifetime(text)
+  } catch {
+    throw new InvalidArgumentError('A grace is 0, or a lifetime of digits with s, m, h or d, or plain seconds, such as 90s, 1h, 7d, 3600; at most 3650d')
+  }
+}
+
+function address (text: string): string {
+  if (isIP(bareAddress(text)) === 0) throw new InvalidArgumentError('It is an address, such as 192.0.2.7 or 2001:db8::7.')
+  return text
+}
+
+/** Not at spaces: a key that holds one would become several, each of them wrong. */
+function listedKeys (text: string): readonly string[] {
+  return text.split(/[\r\n,]/).map(key => key.trim()).filter(key => key !== '')
 }
 
 function wholeNumber (text: string): number {

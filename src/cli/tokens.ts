@@ -155,9 +155,16 @@ function unknownKey (id: string, why: string): OperatorError {
   return new OperatorError(`Nothing was revoked: no key has the id ${id} here, for ${why}. "keys list" shows the ids; --force revokes it all the same.`)
 }
 
+/** With its zone: what is left out would be that of whoever types it. */
 function pastTime (text: string): number {
-  const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : NaN
-  if (Number.isNaN(time)) throw new InvalidArgumentError('It is a time such as 2026-01-31T12:00:00Z.')
+  const [, day = ''] = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d)$/.exec(text) ?? []
+  const time = isDay(day) ? Date.parse(text) : NaN
+  if (Number.isNaN(time)) throw new InvalidArgumentError('It is a time with its zone, such as 2026-01-31T12:00:00Z.')
   if (time > Date.now()) throw new OperatorError('--before is in the future: only what was issued already can be revoked')
   return time
+}
+
+/** The 31st of February is read as the 3rd of March. */
+function isDay (text: string): boolean {
+  return new Date(text).getUTCDate() === Number(text.slice(8))
 }

@@ -154,6 +154,31 @@ t.test('what API_KEYS holds can be taken over as it is', async t => {
   t.equal((await keys(cwd, ['verify'], 'the-second-key-of-many')).code, 0)
 })
 
+t.test('what API_KEYS holds is taken over from where it is set, .env as well', async t => {
+  const cwd = await directory(t)
+  await writeFile(join(cwd, '.env'), 'API_KEYS="the-first-key-of-many,the-second-key-of-many"\n')
+  t.match(await keys(cwd, ['import']), { code: 1, stderr: /--configured/ })
+  const { code, stdout } = await keys(cwd, ['import', '--name', 'old', '--configured', '--json'])
+  t.equal(code, 0)
+  t.match(JSON.parse(stdout), [{ name: 'old 1' }, { name: 'old 2' }])
+  t.equal((await keys(cwd, ['verify', '--file', file], 'the-second-key-of-many')).code, 0)
+})
+
+t.test('a key of API_KEYS is good as long as the file does not say otherwise', async t => {
+  const { cwd } = await withKey(t)
+  await writeFile(join(cwd, '.env'), 'API_KEYS=the-first-key-of-many\n')
+  t.match(await keys(cwd, ['verify'], 'the-first-key-of-many'), { code: 0, stdout: /^Good: key \w{12} of apikey:\w{12}, role user$/ })
+  const [{ id }] = JSON.parse((await keys(cwd, ['import', '--configured', '--json'])).stdout)
+  await keys(cwd, ['revoke', id])
+  t.match(await keys(cwd, ['verify'], 'the-first-key-of-many'), { code: 1, stdout: /revoked/ })
+})
+
+t.test('the help of a rotation says its default once', async t => {
+  const { stdout } = await say(['keys', 'rotate', '--help'], '.')
+  t.match(stdout, '(default: 24h)')
+  t.notMatch(stdout, '86400')
+})
+
 const refused: Array<[string, string[], RegExp]> = [
   ['no name', ['create'], /--name/],
   ['an empty name', ['create', '--name', ''], /A name is text/],
@@ -168,6 +193,10 @@ const refused: Array<[string, string[], RegExp]> = [
   ['an unknown id', ['revoke', 'k00000000000'], /No key has that id/],
   ['no id', ['show'], /missing required argument/],
   ['a grace that is none', ['rotate', 'k00000000000', '--grace', 'long'], /lifetime/],
+  ['a grace that is none, with the one that ends it now', ['rotate', 'k00000000000', '--grace', '-1'], /A grace is 0, or/],
+  ['an address that is none', ['verify', '--address', 'nonsense'], /It is an address/],
+  ['no address', ['verify', '--address', ''], /It is an address/],
+  ['no key in API_KEYS to import', ['import', '--configured'], /API_KEYS is not set/],
   ['no input to import', ['import'], /no key to import/],
   ['no input to verify', ['verify'], /no key on standard input/],
   ['a command that is none', ['destroy'], /unknown command/]
@@ -184,6 +213,14 @@ for (const [what, args, sentence] of refused) {
     t.equal(await readFile(join(cwd, file), 'utf8'), before)
   })
 }
+
+t.test('a key with a space in it is refused as what it is, and not taken for two', async t => {
+  const cwd = await directory(t)
+  const { code, stderr } = await keys(cwd, ['import'], 'a-key-of-sixteen-or-more with-a-space-in-between')
+  t.equal(code, 1)
+  t.match(stderr, /^The key holds a character that a header can not carry/)
+  t.same(await readdir(cwd), [])
+})
 
 for (const args of [['list'], ['show', 'k00000000000'], ['verify'], ['rotate', 'k00000000000'], ['revoke', 'k00000000000']]) {
   t.test(`${args[0]} without a file says how to make one`, async t => {

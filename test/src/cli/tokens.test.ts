@@ -170,7 +170,11 @@ for (const [what, args, complaint] of [
   ['an empty user', ['revoke-subject', ''], /is no id/],
   ['an empty id of a key', ['revoke-key', 'apikey:'], /no id of a key/],
   ['no id', ['revoke'], /missing required argument/],
-  ['a time that is none', ['revoke-subject', 'ada', '--before', 'yesterday'], /a time such as/],
+  ['a time that is none', ['revoke-subject', 'ada', '--before', 'yesterday'], /a time with its zone/],
+  ['a day that is none', ['revoke-subject', 'ada', '--before', '2026-02-31T12:00:00Z'], /a time with its zone/],
+  ['a time without a zone', ['revoke-subject', 'ada', '--before', '2026-01-31T12:00:00'], /a time with its zone/],
+  ['a day alone', ['revoke-subject', 'ada', '--before', '2026-01-31'], /a time with its zone/],
+  ['an hour that is none', ['revoke-subject', 'ada', '--before', '2026-01-31T25:00:00Z'], /a time with its zone/],
   ['a time to come', ['revoke-subject', 'ada', '--before', '2999-01-01T00:00:00Z'], /future/]
 ] as const) {
   t.test(`${what} is refused, not repeated and not kept`, async t => {
