@@ -108,6 +108,7 @@ function judge ({ header, claims }: Unverified, { issuer, audience, toleranceSec
   if (claims.aud === undefined) return rejected('aud is missing')
   // RFC 7800: good only together with a proof (DPoP, mTLS) that we can't check; whoever stole it has none.
   if (claims.cnf !== undefined) return rejected('the token is bound to a key')
+  if (isOtherKind(claims)) return rejected('it is no access token')
   const sound = readClaims(claims, { audience, toleranceSeconds }, Date.now())
   if (typeof sound === 'string') return rejected(sound)
   const { sub, expiresAt, issuedAt, jti } = sound
@@ -121,6 +122,18 @@ function judge ({ header, claims }: Unverified, { issuer, audience, toleranceSec
     ...(issuedAt === undefined ? {} : { issuedAt })
   })
   return Object.freeze(jti === undefined ? { principal } : { principal, tokenId: jti })
+}
+
+/** What Keycloak calls its other tokens in the payload; the header calls them all JWT. */
+const otherKinds: ReadonlySet<unknown> = new Set(['ID', 'Logout', 'Refresh', 'Offline'])
+
+/**
+ * True for what a provider signs for its clients alone, where it is for one of our names: ID tokens
+ * (OpenID Connect Core §2) and security events such as logout tokens (RFC 8417). One claim of an ID
+ * token is no proof: Dex writes `at_hash` into access tokens, Keycloak `nonce`.
+ */
+function isOtherKind ({ typ, events, nonce, at_hash: accessHash, c_hash: codeHash }: Claims): boolean {
+  return otherKinds.has(typ) || events !== undefined || (nonce !== undefined && (accessHash !== undefined || codeHash !== undefined))
 }
 
 type Mapping = Pick<IssuerOptions, 'rolesClaim' | 'adminRole' | 'scopesClaim'>

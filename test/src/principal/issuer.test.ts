@@ -156,6 +156,10 @@ const bad: Array<[string, Forge]> = [
   ['an nbf in the future', async (issuer) => await sign(rsa, claimsOf(issuer, { nbf: inSeconds(60) }))],
   ['an iat in the future', async (issuer) => await sign(rsa, claimsOf(issuer, { iat: inSeconds(60) }))],
   ['a jti that is an object', async (issuer) => await sign(rsa, claimsOf(issuer, { jti: {} }))],
+  ['the claims of an ID token', async (issuer) => await sign(rsa, claimsOf(issuer, { nonce: 'n', at_hash: 'x' }))],
+  ['the claims of an ID token beside a code', async (issuer) => await sign(rsa, claimsOf(issuer, { nonce: 'n', c_hash: 'x' }))],
+  ['the claims of a logout token', async (issuer) => await sign(rsa, claimsOf(issuer, { sid: 's', events: { 'http://schemas.openid.net/event/backchannel-logout': {} } }))],
+  ...['ID', 'Logout', 'Refresh', 'Offline'].map((typ): [string, Forge] => [`the kind ${typ} in its claims`, async (issuer) => await sign(rsa, claimsOf(issuer, { typ }), { typ: 'JWT' })]),
   ['a binding to a key', async (issuer) => await sign(rsa, claimsOf(issuer, { cnf: { jkt: 'abc' } }))]
 ]
 
@@ -231,6 +235,19 @@ t.test('a private key in the key set verifies nothing', async (t) => {
   const { fake, verify } = await verifierOf(t, [{ ...ec, jwk: { ...await exportJWK(ec.privateKey), kid: 'ec', alg: 'ES256' } }])
   refuses(t, await verify(await sign(ec, claimsOf(fake.issuer))))
 })
+
+for (const [what, claims] of [
+  ['Keycloak', { typ: 'Bearer', azp: 'cli', nonce: 'n', sid: 's', acr: '1' }],
+  ['Entra ID', { ver: '2.0', azp: 'cid', uti: 'u', aio: 'a', rh: 'r', nonce: 'n' }],
+  ['Auth0', { azp: 'cli', gty: 'client-credentials', permissions: ['files:read'] }],
+  ['Okta', { ver: 1, cid: 'cli', uid: 'u', scp: ['openid'] }],
+  ['Dex', { at_hash: 'x', email: 'ada@example.com' }]
+] as const) {
+  t.test(`an access token as ${what} writes it is good`, async (t) => {
+    const { fake, verify } = await verifierOf(t)
+    t.ok(isVerified(await verify(await sign(rsa, claimsOf(fake.issuer, claims), { typ: 'JWT' }))))
+  })
+}
 
 t.test('a tolerance moves the limits of an issuer by as much, and no further', async (t) => {
   const { fake, verify } = await verifierOf(t, [ec], { toleranceSeconds: 5 })
