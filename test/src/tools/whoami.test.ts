@@ -48,9 +48,9 @@ t.test('the text says the same as the structure', async t => {
   t.same(JSON.parse(block?.text ?? ''), structuredContent)
 })
 
-t.test('it takes no arguments', async t => {
-  const result = await during(callerOf(), async exchange => await catalog.dispatch('tools/call', { name: 'whoami', arguments: { of: 'bob' } }, exchange, 'draft-7'))
-  t.match(result, { isError: true, content: [{ text: /of/ }] })
+t.test('it tells of the caller, whoever is asked for', async t => {
+  const result = await during(callerOf(), async exchange => await catalog.dispatch('tools/call', { name: 'whoami', arguments: { of: 'bob', id: 'jwt:bob' } }, exchange, 'draft-7'))
+  t.match(result, { structuredContent: { id: 'jwt:ada' } })
 })
 
 t.test('in the app the budget is the one of the headers, and counts down', async t => {
