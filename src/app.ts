@@ -13,6 +13,7 @@ import principalLimit, { type PrincipalLimitOptions } from '../plugins/principal
 import { type Config, ConfigError, endpointOf, type Environment, isLoopback, loadConfig } from './config.js'
 import { stateKeyOf } from './mcp/state-key.js'
 import type { EdgeRules } from './origins.js'
+import { policyFileProblem, readToolPolicies } from './policy-file.js'
 import { KeyFileError } from './principal/key-file.js'
 import { KeyStore } from './principal/key-store.js'
 import { createKnownCredentials } from './principal/known.js'
@@ -25,7 +26,6 @@ import { openStateFor } from './state/open.js'
 import type { State } from './state/state.js'
 import type { MintingOptions } from './tools/generate-token.js'
 import { builtInTools } from './tools/index.js'
-import { policyFileProblem, readToolPolicies, ToolPolicyError } from './tools/policies.js'
 
 // Each export carries what its plugin declares on Fastify's types into the package's: an import that nothing names is left out of them.
 export type { AuthOptions } from '../plugins/auth.js'
@@ -213,7 +213,8 @@ function chainOptions (config: Config): McpAuthOptions {
 
 /** A file that can't be used is a setting that can't. Policies that the host gave are no setting. */
 function asSetting (error: unknown, { toolPolicies }: McpOptions): unknown {
-  if (error instanceof ToolPolicyError && toolPolicies === undefined) return new ConfigError([policyFileProblem(error)])
+  const problem = toolPolicies === undefined ? policyFileProblem(error) : undefined
+  if (problem !== undefined) return new ConfigError([problem])
   if (!(error instanceof KeyFileError)) return error
   return new ConfigError([{ variable: 'API_KEYS_FILE', wrong: `names a file that ${error.wrong}`, right: error.right }])
 }

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import { Command } from 'commander'
 import { describeProblem, endpointOf, readSettings, variableNames, variables, type Problem, type Reading, type Source, type VariableName } from '../config.js'
 import { KeyFileError, readKeyFile } from '../principal/key-file.js'
-import { policyFileProblem, readToolPolicies, ToolPolicyError } from '../tools/policies.js'
+import { policyFileProblems } from '../policy-file.js'
 import { table } from './table.js'
 import type { Terminal } from './terminal.js'
 
@@ -28,7 +28,7 @@ export function configCommand ({ env, directory, print, complain }: Terminal, fa
     .action(async ({ json = false }: { json?: boolean }) => {
       const reading = readSettings({ env, dotenv: join(directory, '.env') })
       const settings = variableNames.map(name => describeSetting(name, reading))
-      const problems = [...reading.problems, ...await keyFileProblems(reading, directory), ...policyFileProblems(reading, directory)].map(describeProblem)
+      const problems = [...reading.problems, ...await keyFileProblems(reading, directory), ...policyFileProblems(reading.config, directory)].map(describeProblem)
       const starts = problems.length === 0
       const endpoint = starts ? endpointOf(reading.config) : null
       if (json) print(JSON.stringify({ starts, endpoint, settings, problems, warnings: reading.warnings }, null, 2))
@@ -51,17 +51,6 @@ async function keyFileProblems ({ config: { API_KEYS_FILE: file } }: Reading, di
   } catch (error) {
     if (!(error instanceof KeyFileError)) throw error
     return [{ variable: 'API_KEYS_FILE', wrong: `names a file that ${error.wrong}`, right: error.right }]
-  }
-}
-
-/** Whether the tools that it names are there, only the start can tell. */
-function policyFileProblems ({ config }: Reading, directory: string): Problem[] {
-  try {
-    readToolPolicies(config, directory)
-    return []
-  } catch (error) {
-    if (!(error instanceof ToolPolicyError)) throw error
-    return [policyFileProblem(error)]
   }
 }
 

@@ -1,8 +1,5 @@
 /** What an operator says about tools without touching them: limits and rights, by tool and by default. */
-import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { z } from 'zod'
-import type { Config, Problem } from '../config.js'
 import type { Tool } from './tool.js'
 
 const whole = z.int().min(1)
@@ -36,30 +33,6 @@ export class ToolPolicyError extends Error {
   override readonly name = 'ToolPolicyError'
 }
 
-export function policyFileProblem ({ message }: ToolPolicyError): Problem {
-  return { variable: 'TOOL_POLICY_FILE', wrong: message, right: 'write it as docs/tools.md shows' }
-}
-
-/**
- * Reads the policy file of the settings, relative to `directory`; without one there are no
- * policies. Throws a `ToolPolicyError` where it can't be read or can't be meant.
- */
-export function readToolPolicies ({ TOOL_POLICY_FILE: file, RATE_LIMIT_MAX, API_KEYS_FILE }: Pick<Config, 'TOOL_POLICY_FILE' | 'RATE_LIMIT_MAX' | 'API_KEYS_FILE'>, directory = '.'): ToolPolicies {
-  if (file === undefined) return {}
-  const policies = parseToolPolicies(readText(resolve(directory, file)))
-  // Managed keys may have higher limits of their own.
-  if (API_KEYS_FILE === undefined) requirePayable(policies, RATE_LIMIT_MAX)
-  return policies
-}
-
-function readText (path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    throw new ToolPolicyError('names a file that can not be read')
-  }
-}
-
 /** Parses the text of a policy file. Throws a `ToolPolicyError`. */
 export function parseToolPolicies (text: string): ToolPolicies {
   let value: unknown
@@ -79,8 +52,8 @@ export function parseToolPolicies (text: string): ToolPolicies {
   throw new ToolPolicyError(parsed.error.issues.map(({ path, message }) => fault(path, message)).join('; '))
 }
 
-/** A call that costs more than the whole of its caller's budget would be refused for ever. */
-function requirePayable ({ default: fallback, tools = {} }: ToolPolicies, max: number): void {
+/** Throws a `ToolPolicyError` where a call costs more than `max`, the whole of its caller's budget: it would be refused for ever. */
+export function requirePayable ({ default: fallback, tools = {} }: ToolPolicies, max: number): void {
   const all: Array<[PropertyKey[], ToolPolicy | undefined]> = [[['default'], fallback], ...Object.entries(tools).map(([name, policy]): [PropertyKey[], ToolPolicy] => [['tools', name], policy])]
   const faults = all.filter(([, policy]) => (policy?.cost ?? 1) > max).map(([path]) => fault([...path, 'cost'], 'more than RATE_LIMIT_MAX'))
   if (faults.length > 0) throw new ToolPolicyError(faults.join('; '))
