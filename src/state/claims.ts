@@ -27,11 +27,17 @@ export interface Offer {
   readonly expiresAt: number
 }
 
+interface Waiting {
+  readonly parcel: Parcel
+  readonly isGood: () => boolean
+  readonly timer: NodeJS.Timeout
+}
+
 export class Claims {
   readonly #ttlMs: number
   readonly #max: number
   /** By the code's digest: who sees the memory by its timing learns nothing of a code. */
-  readonly #waiting = new Map<string, { readonly parcel: Parcel, readonly timer: NodeJS.Timeout }>()
+  readonly #waiting = new Map<string, Waiting>()
 
   constructor ({ ttlMs = 10 * 60_000, max = 1000 }: ClaimsOptions = {}) {
     this.#ttlMs = ttlMs
@@ -42,22 +48,23 @@ export class Claims {
     return this.#waiting.size >= this.#max
   }
 
-  offer (parcel: Parcel): Offer {
+  /** `isGood` is asked when the parcel is fetched: what was revoked meanwhile is not handed over. */
+  offer (parcel: Parcel, isGood: () => boolean = () => true): Offer {
     const code = `mcp_claim_${randomBytes(32).toString('base64url')}`
     const digest = sha256(code)
     const timer = setTimeout(() => { this.#waiting.delete(digest) }, this.#ttlMs)
     timer.unref()
-    this.#waiting.set(digest, { parcel, timer })
+    this.#waiting.set(digest, { parcel, isGood, timer })
     return { code, expiresAt: Date.now() + this.#ttlMs }
   }
 
-  /** What waits under this code, which is spent then; `undefined` where nothing does (any more). */
+  /** What waits under this code, which is spent then; `undefined` where nothing does that is good still. */
   claim (code: string): Parcel | undefined {
     const digest = sha256(code)
     const found = this.#waiting.get(digest)
     this.#waiting.delete(digest)
     clearTimeout(found?.timer)
-    return found?.parcel
+    return found?.isGood() === true ? found.parcel : undefined
   }
 
   close (): void {

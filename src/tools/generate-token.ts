@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { PublicToolError, UnavailableError } from '../errors.js'
 import { excessOf, mayMint, type MintPolicy } from '../principal/minting.js'
-import type { Principal, Role } from '../principal/principal.js'
+import { tokenPrincipalId, type Principal, type Role } from '../principal/principal.js'
 import { checkScopes, checkUserId, mintToken, parseLifetime } from '../principal/token.js'
 import type { Claims } from '../state/claims.js'
 import { authorOf } from '../state/records.js'
@@ -70,12 +70,13 @@ export function createGenerateToken (options: MintingOptions): Tool {
     output: link === undefined ? withToken : withLink,
     handler: async (wish, { principal, requestId }) => {
       if (link?.claims.isFull === true) throw new UnavailableError({ reason: 'too many links wait', data: { retryAfterMs: 60_000 }, headers: { 'retry-after': '60' } })
-      const { token, id, expiresAt } = await mint(wish, principal, options)
+      const { token, id, issuedAt, expiresAt } = await mint(wish, principal, options)
       const { userId, role, scopes } = wish
       audit({ jti: id, subject: userId, role, scopes, expiresAt: timeText(expiresAt), by: authorOf(principal), requestId }, 'token minted')
       const common = { id, userId, role, scopes: [...scopes], expiresAt: timeText(expiresAt) }
       if (link === undefined) return { structuredContent: { token, ...common } }
-      const offer = link.claims.offer({ token, userId, role, expiresAt: common.expiresAt })
+      const minted = { id: tokenPrincipalId(userId), tokenId: id, issuedAt }
+      const offer = link.claims.offer({ token, userId, role, expiresAt: common.expiresAt }, () => !options.state.isRevoked(minted))
       return { structuredContent: { link: link.url(offer.code), linkExpiresAt: timeText(offer.expiresAt), ...common } }
     }
   })

@@ -170,6 +170,22 @@ t.test('a link in place of the token: the token is in no answer but the one to t
   t.equal((await app.inject({ method: 'POST', url })).statusCode, 404)
 })
 
+for (const [what, tool, argsOf] of [
+  ['its id', 'revoke-token', (id: string) => ({ id })],
+  ['its subject', 'revoke-subject', () => ({ subject: 'new' })]
+] as const) {
+  t.test(`a link hands over no token that was revoked by ${what} meanwhile`, async t => {
+    const app = await service(t, { env: { TOKEN_DELIVERY: 'link', PUBLIC_URL: 'https://mcp.example.com', ALLOWED_HOSTS: 'localhost' } })
+    const root = withToken('root', 'admin')
+    const [revoked, other] = [await mint(app, root), (await call(app, 'generate-token', { userId: 'other' }, root)).structuredContent]
+    await call(app, tool, argsOf(revoked.id), root)
+    const claimed = await app.inject({ method: 'POST', url: new URL(revoked.link).pathname })
+    t.equal(claimed.statusCode, 404)
+    t.notMatch(claimed.payload, /eyJ/)
+    t.equal((await app.inject({ method: 'POST', url: new URL(other.link).pathname })).statusCode, 200)
+  })
+}
+
 t.test('neither the token nor the code of its link is in the log', async t => {
   const lines: string[] = []
   const app = await service(t, { logStream: { write: line => { lines.push(line) } }, env: { LOG_LEVEL: 'trace', TOKEN_DELIVERY: 'link', PUBLIC_URL: 'https://mcp.example.com', ALLOWED_HOSTS: 'localhost' } })
