@@ -2,7 +2,6 @@
 import { z } from 'zod'
 import { InvalidParamsError } from '../errors.js'
 import type { JsonSchema } from '../tools/tool.js'
-import { isRecord } from './messages.js'
 import { compile } from './schemas.js'
 
 const field = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())])
@@ -23,18 +22,6 @@ const shapes = {
 } as const
 
 export type Question = keyof typeof shapes
-
-/**
- * What `declared`, the client's capability, lacks for it to be asked `params`, as the client would declare it;
- * `undefined` where it lacks nothing. A bare `elicitation` means forms (MCP 2025-11-25, Elicitation, Capabilities).
- */
-export function lackOf (declared: unknown, method: Question, params: Record<string, unknown>): Record<string, object> | undefined {
-  const parts = isRecord(declared) ? declared : undefined
-  const formsNeedWord = method === 'elicitation/create' && parts?.url !== undefined
-  const part = params.mode === 'url' ? 'url' : params.tools !== undefined ? 'tools' : formsNeedWord ? 'form' : undefined
-  if (parts !== undefined && (part === undefined || isRecord(parts[part]))) return undefined
-  return part === undefined ? {} : { [part]: {} }
-}
 
 /**
  * The answer to `method`, asked with `params`. Throws a refusal where it has not the shape that

@@ -2,6 +2,7 @@
 import { DeadlineError, type Refusal, isRefusal, toRefusal } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
 import type { Budget, Item } from '../tools/tool.js'
+import type { Question } from './answers.js'
 import { Deadlines, type Due } from './deadlines.js'
 import { fieldsOf } from './log-fields.js'
 
@@ -27,7 +28,7 @@ export interface Caller {
 }
 
 export type Notify = (method: string, params: Record<string, unknown>) => Promise<void>
-export type Ask = (method: string, params: Record<string, unknown>, key?: string) => Promise<Record<string, unknown>>
+export type Ask = (method: Question, params: Record<string, unknown>, key?: string) => Promise<Record<string, unknown>>
 
 /** Not a failure: the handler can't go on before the caller answered, in a request to come. */
 export class Suspended {

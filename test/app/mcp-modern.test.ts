@@ -193,7 +193,11 @@ t.test('the legacy era serves alone', async t => {
 t.test('the modern era serves alone', async t => {
   const app = await service(t, { env: { MCP_ERAS: 'modern' } })
   t.equal((await send(app, call)).status, 200)
-  const { status, body } = await post(app, rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'tests', version: '0' } }))
-  t.equal(status, 400)
-  t.match(body.error.data.code, /^MCP_ERR_/)
+  const hello = rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'tests', version: '0' } })
+  for (const [message, revision] of [[hello, undefined], [callOf('whoami'), '2025-11-25'], [callOf('whoami'), undefined]] as const) {
+    const { status, body } = await post(app, message, { ...withKey, ...(revision === undefined ? {} : { 'mcp-protocol-version': revision }) })
+    t.equal(status, 400)
+    t.match(body.error, { code: -32022, data: { code: 'MCP_ERR_PROTOCOL_VERSION', supported: ['2026-07-28'], ...(revision === undefined ? {} : { requested: revision }) } })
+  }
+  t.match(await post(app, callOf('whoami'), { ...withKey, 'mcp-protocol-version': '2026-07-28' }), { status: 400, body: { error: { code: -32602, data: { code: 'MCP_ERR_ENVELOPE' } } } })
 })

@@ -3,19 +3,19 @@ import type { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import type { RequestHandlerExtra } from '@modelcontextprotocol/sdk/shared/protocol.js'
 import { CreateMessageResultWithToolsSchema, ElicitResultSchema, ListRootsResultSchema, type ServerNotification, type ServerRequest } from '@modelcontextprotocol/sdk/types.js'
 import { PublicToolError } from '../../errors.js'
-import { type Question, lackOf } from '../answers.js'
 import { askLimitMs } from '../context.js'
 import type { Ask, Notify } from '../exchange.js'
+import { capabilityOf, lackOf } from '../questions.js'
 import type { Call } from './calls.js'
 
 /** What the SDK hands over with a request. */
 export type Extra = RequestHandlerExtra<ServerRequest, ServerNotification>
 
-/** What may be asked, by method: the client's capability, and the shape of its answer. */
-const questions = {
-  'elicitation/create': { capability: 'elicitation', answer: ElicitResultSchema },
-  'sampling/createMessage': { capability: 'sampling', answer: CreateMessageResultWithToolsSchema },
-  'roots/list': { capability: 'roots', answer: ListRootsResultSchema }
+/** The shapes of answers. */
+const answers = {
+  'elicitation/create': ElicitResultSchema,
+  'sampling/createMessage': CreateMessageResultWithToolsSchema,
+  'roots/list': ListRootsResultSchema
 } as const
 
 /** `hears`: whether the client asked for log messages of a level. */
@@ -30,8 +30,7 @@ export function notifyOver (extra: Extra, { exchange, post }: Call, hears: (leve
 
 export function askOver (extra: Extra, server: Server): Ask {
   return async (method, params) => {
-    const { capability, answer } = questions[method as keyof typeof questions]
-    if (lackOf(server.getClientCapabilities()?.[capability], method as Question, params) !== undefined) throw new PublicToolError('This caller can not be asked here')
-    return await extra.sendRequest({ method, params } as ServerRequest, answer, { timeout: askLimitMs })
+    if (lackOf(server.getClientCapabilities()?.[capabilityOf[method]], method, params) !== undefined) throw new PublicToolError('This caller can not be asked here')
+    return await extra.sendRequest({ method, params } as ServerRequest, answers[method], { timeout: askLimitMs })
   }
 }

@@ -6,12 +6,11 @@
 import { type RequestStateCodec, type ServerContext, createRequestStateCodec } from '@modelcontextprotocol/server'
 import { sha256 } from '../../digest.js'
 import { InvalidParamsError, MissingCapabilityError, RequestStateError } from '../../errors.js'
-import { type Question, lackOf } from '../answers.js'
+import type { Question } from '../answers.js'
 import type { Ask, Exchange } from '../exchange.js'
 import { type RpcRequest, isRecord } from '../messages.js'
+import { capabilityOf, lackOf } from '../questions.js'
 import type { Envelope } from './envelope.js'
-
-const capabilityOf = { 'elicitation/create': 'elicitation', 'sampling/createMessage': 'sampling', 'roots/list': 'roots' } as const
 
 /** What may be answered with `input_required` (MCP 2026-07-28, Multi Round-Trip Requests). */
 const mayAsk: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read'])
@@ -98,10 +97,10 @@ class Round {
   }
 
   /** The `elicitationId` is for a notification that this revision has not, and another in each run. */
-  async ask (method: string, { elicitationId: _, ...params }: Record<string, unknown>, key: string | undefined): Promise<Answer> {
+  async ask (method: Question, { elicitationId: _, ...params }: Record<string, unknown>, key: string | undefined): Promise<Answer> {
     const { envelope, binding: { exchange } } = this.#given
-    const capability = capabilityOf[method as Question]
-    const lack = lackOf(envelope.capabilities[capability], method as Question, params)
+    const capability = capabilityOf[method]
+    const lack = lackOf(envelope.capabilities[capability], method, params)
     if (lack !== undefined) throw new MissingCapabilityError({ data: { requiredCapabilities: { [capability]: lack } } })
     const name = key ?? `input_${++this.#count}`
     // A body with a key `__proto__` is refused before it comes to this.

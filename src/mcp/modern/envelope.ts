@@ -38,14 +38,18 @@ function hasClaim (message: unknown): boolean {
 
 /** Revisions are dates, and compare as text. */
 function isModern (revision: string): boolean {
-  return revision >= modernRevision && /^\d{4}-\d{2}-\d{2}$/.test(revision)
+  return revision >= modernRevision && isRevision(revision)
+}
+
+function isRevision (text: string): boolean {
+  return /^\d{4}-\d{2}-\d{2}$/.test(text)
 }
 
 /** Checks a request's `_meta` and headers. Throws the refusal that the specification's error table names. */
 export function openEnvelope (request: RpcRequest, headers: Incoming['headers']): Envelope {
   const { method, params = {} } = request
   const meta = params._meta
-  if (!isRecord(meta) || !(versionKey in meta)) throw new EnvelopeError({ reason: 'no protocol version in _meta' })
+  if (!isRecord(meta) || !(versionKey in meta)) throw withoutClaim(headers['mcp-protocol-version'])
   const { [versionKey]: revision, [capabilitiesKey]: capabilities, [clientInfoKey]: client, [logLevelKey]: logLevel } = meta
   if (typeof revision !== 'string') throw new EnvelopeError({ reason: 'the protocol version is no string' })
   if (!isRecord(capabilities)) throw new EnvelopeError({ reason: 'no client capabilities in _meta' })
@@ -75,6 +79,13 @@ export function checkMeta ({ params = {} }: RpcRequest): void {
 /** The SDK looks at nothing but the `_meta` of a request before the catalog does: of parameters it knows no others. */
 export function refusalForSdk (code: number, reason: string): Refusal {
   return code === EnvelopeError.rpcCode ? new EnvelopeError({ reason }) : fromRpcCode(code, reason)
+}
+
+/** Of a client of the revisions before, where those are not served; or of one that forgot its `_meta`. */
+function withoutClaim (header: string | string[] | undefined): Refusal {
+  if (typeof header === 'string' && isModern(withoutBlanks(header))) return new EnvelopeError({ reason: 'no protocol version in _meta' })
+  const requested = typeof header === 'string' && isRevision(withoutBlanks(header)) ? { requested: withoutBlanks(header) } : {}
+  return new ProtocolVersionError({ data: { supported: [modernRevision], ...requested }, reason: 'neither _meta nor a header of this revision' })
 }
 
 /** A notification needs no envelope of its own, yet must not contradict its headers, or be of a revision that is not served. */
