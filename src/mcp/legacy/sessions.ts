@@ -37,7 +37,7 @@ export class Sessions {
     this.#catalog = catalog
     this.#streams = streams
     this.#options = { idleMs, lifetimeMs, maxPerPrincipal, max, retryMs }
-    this.#sweeper = setInterval(() => { this.#sweep() }, Math.min(sweepMs, idleMs))
+    this.#sweeper = setInterval(() => { this.#sweep() }, Math.min(sweepMs, idleMs, lifetimeMs))
     this.#sweeper.unref()
   }
 
