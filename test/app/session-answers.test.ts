@@ -37,6 +37,15 @@ for (const method of ['PUT', 'PATCH', 'OPTIONS'] as const) {
   })
 }
 
+t.test('a call that asks for a task, which this server has not, is served as any other', async t => {
+  const app = await service(t, { sessions: {} })
+  const asTask = rpc('tools/call', { name: 'whoami', task: { ttl: 1000 } })
+  for (const [message, headers] of [[asTask, withKey], [asTask, await openSession(app)], [[asTask], await openSession(app, { revision: '2025-03-26' })]] as const) {
+    const { text } = await post(app, message, headers)
+    t.match(text, '"structuredContent"')
+  }
+})
+
 /** What JSON can't hold, where the types say a text. */
 const unwritable = 5n as unknown as string
 

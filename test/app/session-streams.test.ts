@@ -1,7 +1,11 @@
 /** Whose a session is, how many there may be, and its streams as the revision that was agreed on has them. */
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
-import { callOf, post, rpc, service, withKey, withToken } from '../support/service.js'
+import { defineResource } from '../../src/tools/resource.js'
+import { defineTool } from '../../src/tools/tool.js'
+import { until } from '../support/process.js'
+import { callOf, listening, post, rpc, service, withKey, withToken } from '../support/service.js'
+import { begin, listen, openSession as open, settles } from '../support/session.js'
 
 async function openSession (app: FastifyInstance, credential: Record<string, string> = withKey): Promise<Record<string, string>> {
   const { headers } = await post(app, rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } }), credential)
@@ -93,4 +97,38 @@ t.test('what a session sent an admin is not sent again to the same subject with 
   t.equal(again.statusCode, 404)
   t.notMatch(again.body, /eyJ/)
   t.equal((await post(app, rpc('ping'), { ...user, ...session })).status, 200, 'the session itself goes on')
+})
+
+t.test('a call of a revision before 2025-11-25 has its headers before its handler says a word', async t => {
+  let answer = (_text: string): void => {}
+  const wait = defineTool({ name: 'wait', handler: async () => await new Promise<string>(resolve => { answer = resolve }) })
+  const app = await service(t, { sessions: {}, tools: [wait] })
+  const url = await listening(app)
+  const call = await begin(url, callOf('wait'), await open(app, { revision: '2025-06-18' }))
+  t.equal(call.response.status, 200)
+  t.same(call.messages(), [])
+  answer('done')
+  t.match(await call.ended, 'done')
+})
+
+t.test('a standing stream hears of what its own credential may see, whatever the session is used with', async t => {
+  const secret = defineResource({ name: 'secret', uri: 'test://secret', access: { roles: ['admin'] }, read: () => 'secret' })
+  const note = defineResource({ name: 'note', uri: 'test://note', read: () => 'note' })
+  const app = await service(t, { sessions: {}, resources: [secret, note] })
+  const url = await listening(app)
+  const [user, admin] = [withToken('ada'), withToken('ada', 'admin')]
+  const session = await open(app, { credential: user })
+  const stream = await listen(url, session)
+  for (const uri of ['test://secret', 'test://note']) await post(app, rpc('resources/subscribe', { uri }), { ...session, ...admin })
+  app.mcp.resourceUpdated('test://secret')
+  app.mcp.resourceUpdated('test://note')
+  await until(() => stream.messages().length > 0)
+  t.match(stream.messages(), [{ method: 'notifications/resources/updated', params: { uri: 'test://note' } }])
+})
+
+t.test('the standing stream of a session ends with the session\'s life', async t => {
+  const app = await service(t, { sessions: { lifetimeMs: 200 } })
+  const url = await listening(app)
+  const stream = await listen(url, await open(app))
+  t.ok(await settles(stream.ended, 20_000))
 })

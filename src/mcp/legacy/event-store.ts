@@ -54,6 +54,11 @@ export class StreamLog {
       .filter(([id, { message }]) => Number(id) > Number(lastId) && 'jsonrpc' in message)
       .map(([id, { message }]) => [id, message])
   }
+
+  /** As the SDK writes events. */
+  textsAfter (lastId: string): string[] {
+    return this.after(lastId).map(([id, message]) => `event: message\nid: ${id}\ndata: ${JSON.stringify(message)}\n\n`)
+  }
 }
 
 export interface EventStoreOptions {

@@ -1,8 +1,10 @@
 /** The way of a session's messages into and out of the SDK. */
 import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
+import { InternalError, InvalidRequestError, NotAcceptableError, type Refusal, type RefusalClass, SessionNotFoundError, StreamConflictError } from '../../errors.js'
 import type { Incoming } from '../era.js'
-import { type RequestId, type RpcRequest, kindOf } from '../messages.js'
+import { type RequestId, type RpcRequest, isRecord, kindOf } from '../messages.js'
+import type { EventStream } from '../outlet.js'
 import type { SessionEvents } from './event-store.js'
 
 /** `about`: the request that a message is said in the course of. */
@@ -34,13 +36,21 @@ export function requestsIn (body: unknown): RpcRequest[] {
 }
 
 /**
- * The SDK never answers a request that is cancelled before its turn, as one is by the rest of its own
- * batch. Such a cancellation comes too late for us (MCP 2025-03-26, Cancellation).
+ * The body without what the SDK would stumble over. It never answers a request that is cancelled before
+ * its turn, as one is by the rest of its own batch: such a cancellation comes too late for us (MCP
+ * 2025-03-26, Cancellation). It answers a call that asks for a task by an error, where a server without
+ * tasks has to serve it as any other (MCP 2025-11-25, Tasks, Capability Negotiation).
  */
-export function withoutOwnCancels (body: unknown): unknown {
-  if (!Array.isArray(body)) return body
+export function forSdk (body: unknown): unknown {
+  if (!Array.isArray(body)) return withoutTask(body)
   const ids = new Set<unknown>(requestsIn(body).map(({ id }) => id))
-  return body.filter(message => !(message.method === 'notifications/cancelled' && ids.has(message.params?.requestId)))
+  return body.filter(message => !(message.method === 'notifications/cancelled' && ids.has(message.params?.requestId))).map(withoutTask)
+}
+
+function withoutTask (message: unknown): unknown {
+  if (!isRecord(message) || !isRecord(message.params) || message.params.task === undefined) return message
+  const { task, ...params } = message.params
+  return { ...message, params }
 }
 
 /**
@@ -56,4 +66,28 @@ export function webRequest ({ method, headers }: Incoming, revision: string | un
   }
   if (revision !== undefined) own['mcp-protocol-version'] = revision
   return new Request('http://localhost/mcp', { method, headers: own })
+}
+
+/** The refusal for what the SDK's transport refuses, by status; its words stay inside. */
+const refusedBy: Readonly<Record<number, RefusalClass>> = {
+  400: InvalidRequestError, 404: SessionNotFoundError, 406: NotAcceptableError, 409: StreamConflictError
+}
+
+/** A refusal in the place of one of the SDK's. */
+export async function refused (response: Response): Promise<Refusal> {
+  const Refused = refusedBy[response.status] ?? InternalError
+  return new Refused({ reason: `refused by the SDK: ${await response.text()}` })
+}
+
+/** Passes what the SDK sends on to a stream of ours. */
+export async function pump (body: ReadableStream<Uint8Array>, stream: EventStream): Promise<void> {
+  const reader = body.getReader()
+  stream.readable.once('close', () => { reader.cancel().catch(() => {}) })
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) break
+    // Not waited for: whoever speaks waits itself, and what nobody waits for must come to the bound of the stream.
+    stream.pass(value)
+  }
+  stream.end()
 }

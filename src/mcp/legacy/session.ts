@@ -2,8 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import { type JSONRPCMessage, type ServerNotification, SetLevelRequestSchema } from '@modelcontextprotocol/sdk/types.js'
-import { CancelledError, EventForgottenError, InternalError, InvalidParamsError, InvalidRequestError, NotAcceptableError, type Refusal, type RefusalClass, SessionNotFoundError, StreamConflictError, UnavailableError, fromRpcCode, rpcRefusal } from '../../errors.js'
-import { holdsScope } from '../../principal/policy.js'
+import { CancelledError, EventForgottenError, InternalError, InvalidRequestError, NotAcceptableError, SessionNotFoundError, UnavailableError, fromRpcCode, rpcRefusal } from '../../errors.js'
 import type { Principal } from '../../principal/principal.js'
 import type { Catalog } from '../catalog.js'
 import { notificationOf } from '../changes.js'
@@ -14,8 +13,10 @@ import type { Streams } from '../streams.js'
 import { type Call, Calls, Post } from './calls.js'
 import { SessionEvents, type StreamLog } from './event-store.js'
 import { createServer } from './server.js'
-import { SessionTransport, requestsIn, webRequest, withoutOwnCancels } from './session-transport.js'
+import { SessionTransport, forSdk, pump, refused, requestsIn, webRequest } from './session-transport.js'
+import { ServedRights } from './served-rights.js'
 import { type Extra, askOver, notifyOver } from './speaking.js'
+import { Subscriptions } from './subscriptions.js'
 
 export interface SessionOptions {
   readonly catalog: Catalog
@@ -28,12 +29,8 @@ export interface SessionOptions {
 
 /** The only revision with batches (MCP 2025-03-26, Base Protocol). */
 export const batchRevision = '2025-03-26'
-const maxSubscriptions = 100
-
-/** The refusal for what the SDK's transport refuses, by status; its words stay inside. */
-const refusedBy: Readonly<Record<number, RefusalClass>> = {
-  400: InvalidRequestError, 404: SessionNotFoundError, 406: NotAcceptableError, 409: StreamConflictError
-}
+/** Streams begin with an event, so that they can be resumed from there (MCP 2025-11-25, Transports, Resumability). */
+const primedSince = '2025-11-25'
 
 export class Session {
   readonly id = randomUUID()
@@ -46,15 +43,16 @@ export class Session {
   readonly #server: Server
   readonly #onClose: (session: Session) => void
   readonly #calls = new Calls()
-  readonly #subscriptions = new Set<string>()
+  readonly #subscriptions: Subscriptions
   readonly #unsubscribe: () => void
   readonly #openedAt = performance.now()
   #usedAt = this.#openedAt
   #openStreams = 0
   #level = 0
   #mayAsk = true
-  #hasServedAdmin = false
-  readonly #servedScopes = new Set<string>()
+  /** Whose the standing stream is: rights may have changed since it was opened. */
+  #hearer: Principal | undefined
+  readonly #servedRights = new ServedRights()
   /** Agreed at the start. */
   #revision: string | undefined
 
@@ -62,6 +60,7 @@ export class Session {
     this.principal = principal
     this.touch(principal)
     this.#catalog = catalog
+    this.#subscriptions = new Subscriptions(catalog)
     this.#streams = streams
     this.#onClose = onClose
     this.#transport = new SessionTransport(this.id, retryMs, this.#events, (message, about) => this.#leaving(message, about))
@@ -72,8 +71,7 @@ export class Session {
       return {}
     })
     this.#unsubscribe = catalog.changes.subscribe(change => {
-      if (change.kind === 'resource' && !this.#subscriptions.has(change.uri)) return
-      if (!catalog.mayLearn(this.principal, change)) return
+      if (!this.#subscriptions.concern(change, this.#hearer ?? this.principal)) return
       this.#server.notification(notificationOf(change) as ServerNotification).catch(() => {})
     })
   }
@@ -97,16 +95,7 @@ export class Session {
   touch (principal: Principal): void {
     this.principal = principal
     this.#usedAt = performance.now()
-    if (principal.role === 'admin') this.#hasServedAdmin = true
-    for (const scope of principal.scopes) this.#servedScopes.add(scope)
-  }
-
-  /**
-   * True where `principal` has all the rights that the session was ever used with. What was sent
-   * under more, such as a token that an admin minted, is not for the same subject with less.
-   */
-  #mayReplay ({ role, scopes }: Principal): boolean {
-    return (role === 'admin' || !this.#hasServedAdmin) && [...this.#servedScopes].every(scope => holdsScope(scopes, scope))
+    this.#servedRights.add(principal)
   }
 
   async serve (incoming: Incoming): Promise<Reply> {
@@ -114,7 +103,7 @@ export class Session {
     if (method === 'GET') return await this.#listen(incoming)
     const post = new Post()
     if (method === 'POST') await this.#admit(incoming, post)
-    const response = await this.#transport.handleRequest(webRequest(incoming, this.#revision), { parsedBody: withoutOwnCancels(incoming.body) })
+    const response = await this.#transport.handleRequest(webRequest(incoming, this.#revision), { parsedBody: forSdk(incoming.body) })
     if (response.status >= 400) {
       for (const { id } of requestsIn(incoming.body)) this.#calls.end(id)
       throw await refused(response)
@@ -122,6 +111,8 @@ export class Session {
     const { status, body } = response
     if (body === null) return { status }
     const stream = this.#streams.adopt(incoming)
+    // Later ones begin with an event of the SDK's.
+    if ((this.#revision ?? '') < primedSince) stream.begin()
     return this.#stream(stream, { post }, async () => { await pump(body, stream) })
   }
 
@@ -131,7 +122,8 @@ export class Session {
     if (!takesStream(incoming)) throw new NotAcceptableError({ reason: 'a GET that takes no event stream' })
     const log = typeof lastId !== 'string' || lastId === '' ? undefined : this.#logFor(lastId, principal)
     // Counted before the SDK opens it, so that one too many leaves nothing behind.
-    const stream = log === undefined || log.isStanding ? this.#streams.open(incoming) : this.#streams.resume(incoming)
+    const isStanding = log === undefined || log.isStanding
+    const stream = isStanding ? this.#streams.open(incoming) : this.#streams.resume(incoming)
     const response = log?.isOver === true ? undefined : await this.#transport.handleRequest(webRequest(incoming, this.#revision))
     if (response !== undefined && response.status >= 400) {
       stream.end()
@@ -139,19 +131,23 @@ export class Session {
       throw await refused(response)
     }
     stream.begin()
+    if (isStanding) {
+      this.#hearer = principal
+      stream.readable.once('close', () => { if (this.#hearer === principal) this.#hearer = undefined })
+    }
     const body = response?.body
     if (log?.isOver !== true) return this.#stream(stream, log, async () => { if (body) await pump(body, stream) })
     // The SDK would never end a stream that was answered before it is resumed, or while it was.
     await body?.cancel()
     return this.#stream(stream, log, async () => {
-      for (const event of log.after(String(lastId))) await stream.pass(textOf(event))
+      for (const event of log.textsAfter(String(lastId))) await stream.pass(event)
       stream.end()
     })
   }
 
   /** The stream that an event was sent on, where its caller may have what was sent since. */
   #logFor (eventId: string, principal: Principal): StreamLog {
-    if (!this.#mayReplay(principal)) throw new SessionNotFoundError({ reason: 'a replay of what was sent under more rights' })
+    if (!this.#servedRights.areHeldBy(principal)) throw new SessionNotFoundError({ reason: 'a replay of what was sent under more rights' })
     const log = this.#events.find(eventId)
     if (log === undefined) throw new EventForgottenError()
     return log
@@ -215,12 +211,14 @@ export class Session {
     if (call === undefined) throw new Error('a request outside an exchange')
     const { exchange } = call
     exchange.notify = notifyOver(extra, call, level => severity(level) >= this.#level)
-    if (this.#mayAsk) exchange.ask = askOver(extra, this.#server)
+    if (this.#mayAsk) exchange.ask = askOver(extra, call, this.#server)
     exchange.closeStream = extra.closeSSEStream
     extra.signal.addEventListener('abort', () => { exchange.abort(new CancelledError({ reason: 'cancelled by the caller' })) }, { once: true })
     try {
-      if (method === 'resources/subscribe' || method === 'resources/unsubscribe') return this.#subscribe(method, params.uri)
-      return await this.#catalog.dispatch(method, params, exchange, 'draft-7')
+      if (method === 'resources/subscribe') this.#subscriptions.add(params.uri, this.principal)
+      else if (method === 'resources/unsubscribe') this.#subscriptions.remove(params.uri)
+      else return await this.#catalog.dispatch(method, params, exchange, 'draft-7')
+      return {}
     } catch (error) {
       throw new WireError(exchange.refuse(error), exchange.caller.requestId)
     }
@@ -259,18 +257,6 @@ export class Session {
     }
   }
 
-  #subscribe (method: string, uri: unknown): Record<string, unknown> {
-    if (typeof uri !== 'string') throw new InvalidParamsError({ reason: 'a subscription needs a uri' })
-    if (method === 'resources/unsubscribe') {
-      this.#subscriptions.delete(uri)
-      return {}
-    }
-    this.#catalog.resources.reach(uri, this.principal)
-    if (this.#subscriptions.size >= maxSubscriptions) throw new InvalidParamsError({ reason: 'too many subscriptions', data: { limit: maxSubscriptions } })
-    this.#subscriptions.add(uri)
-    return {}
-  }
-
   /** A stream of this session, which `fill` writes. `source`: tells whose it is, at the latest when it ends. */
   #stream (stream: EventStream, source: { readonly post: Post | undefined } | undefined, fill: () => Promise<void>): Reply {
     this.#openStreams += 1
@@ -291,26 +277,4 @@ export class Session {
     this.#calls.clear()
     this.#onClose(this)
   }
-}
-
-/** As the SDK writes an event. */
-function textOf ([id, message]: readonly [string, JSONRPCMessage]): string {
-  return `event: message\nid: ${id}\ndata: ${JSON.stringify(message)}\n\n`
-}
-
-async function refused (response: Response): Promise<Refusal> {
-  const Refused = refusedBy[response.status] ?? InternalError
-  return new Refused({ reason: `refused by the SDK: ${await response.text()}` })
-}
-
-async function pump (body: ReadableStream<Uint8Array>, stream: EventStream): Promise<void> {
-  const reader = body.getReader()
-  stream.readable.once('close', () => { reader.cancel().catch(() => {}) })
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) break
-    // Not waited for: whoever speaks waits itself, and what nobody waits for must come to the bound of the stream.
-    stream.pass(value)
-  }
-  stream.end()
 }

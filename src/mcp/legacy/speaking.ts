@@ -1,7 +1,7 @@
 /** What a handler says to, and asks, the client of its session before it answers. */
 import type { Server } from '@modelcontextprotocol/sdk/server/index.js'
 import type { RequestHandlerExtra } from '@modelcontextprotocol/sdk/shared/protocol.js'
-import { CreateMessageResultWithToolsSchema, ElicitResultSchema, ListRootsResultSchema, type ServerNotification, type ServerRequest } from '@modelcontextprotocol/sdk/types.js'
+import { ErrorCode, McpError, ResultSchema, type ServerNotification, type ServerRequest } from '@modelcontextprotocol/sdk/types.js'
 import { PublicToolError } from '../../errors.js'
 import { askLimitMs } from '../context.js'
 import type { Ask, Notify } from '../exchange.js'
@@ -10,13 +10,6 @@ import type { Call } from './calls.js'
 
 /** What the SDK hands over with a request. */
 export type Extra = RequestHandlerExtra<ServerRequest, ServerNotification>
-
-/** The shapes of answers. */
-const answers = {
-  'elicitation/create': ElicitResultSchema,
-  'sampling/createMessage': CreateMessageResultWithToolsSchema,
-  'roots/list': ListRootsResultSchema
-} as const
 
 /** `hears`: whether the client asked for log messages of a level. */
 export function notifyOver (extra: Extra, { exchange, post }: Call, hears: (level: unknown) => boolean): Notify {
@@ -28,9 +21,15 @@ export function notifyOver (extra: Extra, { exchange, post }: Call, hears: (leve
   }
 }
 
-export function askOver (extra: Extra, server: Server): Ask {
+/** A question is called off where its call ends before the answer. The answer's shape is not judged here. */
+export function askOver (extra: Extra, { exchange }: Call, server: Server): Ask {
   return async (method, params) => {
     if (lackOf(server.getClientCapabilities()?.[capabilityOf[method]], method, params) !== undefined) throw new PublicToolError('This caller can not be asked here')
-    return await extra.sendRequest({ method, params } as ServerRequest, answers[method], { timeout: askLimitMs })
+    try {
+      return await extra.sendRequest({ method, params } as ServerRequest, ResultSchema, { timeout: askLimitMs, signal: exchange.signal })
+    } catch (error) {
+      if (!(error instanceof McpError) || exchange.ended) throw error
+      throw new PublicToolError(error.code === ErrorCode.RequestTimeout ? 'The caller did not answer in time' : 'The caller refused')
+    }
   }
 }

@@ -1,0 +1,89 @@
+/** Questions to the caller in a session: who can be asked, and what comes of an answer, a no, and of none. */
+import type { FastifyInstance } from 'fastify'
+import t from 'tap'
+import { defineTool } from '../../src/tools/tool.js'
+import { logSink } from '../support/log-sink.js'
+import { until } from '../support/process.js'
+import { type Headers, type Reading, begin, openSession, settles } from '../support/session.js'
+import { callOf, listening, modern, post, service, withKey } from '../support/service.js'
+
+const schema = { type: 'object', properties: {} }
+const elicit = defineTool({ name: 'elicit', handler: async (_args, context) => (await context.elicit({ message: 'Go on?', schema })).action })
+const sample = defineTool({
+  name: 'sample',
+  handler: async (_args, context) => JSON.stringify(await context.sample({ messages: [{ role: 'user', content: { type: 'text', text: 'Hello' } }], maxTokens: 5 }))
+})
+
+/** A call that has asked its question, and the id of that. */
+async function asked (app: FastifyInstance, tool: string, capabilities: object): Promise<{ call: Reading, session: Headers, id: number }> {
+  const url = await listening(app)
+  const session = await openSession(app, { capabilities })
+  const call = await begin(url, callOf(tool, {}, 7), session)
+  await until(() => call.messages().length > 0)
+  return { call, session, id: call.messages()[0]?.id }
+}
+
+for (const [what, tool, capabilities] of [['a question', 'elicit', { elicitation: {} }], ['a request to its model', 'sample', { sampling: {} }]] as const) {
+  t.test(`a caller that refuses ${what} is told so, and it is no fault of ours`, async t => {
+    const sink = logSink()
+    const app = await service(t, { sessions: {}, logStream: sink, tools: [elicit, sample] })
+    const { call, session, id } = await asked(app, tool, capabilities)
+    await post(app, { jsonrpc: '2.0', id, error: { code: -1, message: 'User rejected sampling request' } }, session)
+    t.ok(await settles(call.ended))
+    t.match(call.messages().at(-1), { id: 7, result: { isError: true, content: [{ text: 'The caller refused' }] } })
+    t.equal(sink.lines().some(({ level }) => level === 50), false)
+  })
+
+  t.test(`an answer to ${what} that is none is no fault of ours`, async t => {
+    const sink = logSink()
+    const app = await service(t, { sessions: {}, logStream: sink, tools: [elicit, sample] })
+    const { call, session, id } = await asked(app, tool, capabilities)
+    await post(app, { jsonrpc: '2.0', id, result: { action: 'perhaps' } }, session)
+    t.ok(await settles(call.ended))
+    t.match(call.messages().at(-1), { id: 7, error: { data: { code: 'MCP_ERR_INVALID_PARAMS' } } })
+    t.equal(sink.lines().some(({ level }) => level === 50), false)
+  })
+}
+
+t.test('who cancels a call is not left with its question', async t => {
+  const app = await service(t, { sessions: {}, tools: [elicit] })
+  const { call, session, id } = await asked(app, 'elicit', { elicitation: {} })
+  await post(app, { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 7 } }, session)
+  t.ok(await settles(call.ended))
+  t.match(call.messages(), [{ method: 'elicitation/create' }, { method: 'notifications/cancelled', params: { requestId: id } }])
+})
+
+t.test('two questions at once are answered in their own time, and a call that hangs after them ends at its deadline', async t => {
+  const two = defineTool({
+    name: 'two',
+    deadlineMs: 300,
+    handler: async (_args, context) => {
+      const questions = [1, 2].map(async n => await context.elicit({ message: `${n}?`, schema }))
+      await Promise.all(questions)
+      return await new Promise<never>(() => {})
+    }
+  })
+  const app = await service(t, { sessions: {}, tools: [two] })
+  const { call, session } = await asked(app, 'two', { elicitation: {} })
+  await until(() => call.messages().length === 2)
+  for (const { id } of call.messages()) {
+    await post(app, { jsonrpc: '2.0', id, result: { action: 'accept', content: {} } }, session)
+    await new Promise(resolve => setTimeout(resolve, 400))
+  }
+  t.ok(await settles(call.ended))
+  t.match(call.messages().at(-1), { id: 7, error: { data: { code: 'MCP_ERR_DEADLINE' } } })
+})
+
+for (const [capability, can] of [[{}, true], [{ form: {} }, true], [{ form: {}, url: {} }, true], [{ url: {} }, false]] as const) {
+  t.test(`a client whose elicitation is ${JSON.stringify(capability)} is sent ${can ? 'a' : 'no'} form, in both eras`, async t => {
+    const app = await service(t, { sessions: {}, tools: [elicit] })
+    const url = await listening(app)
+    const call = await begin(url, callOf('elicit', {}, 7), await openSession(app, { capabilities: { elicitation: capability } }))
+    await until(() => call.messages().length > 0)
+    t.match(call.messages()[0], can ? { method: 'elicitation/create' } : { result: { isError: true } })
+    const { headers, payload } = modern('tools/call', { name: 'elicit' })
+    const meta = { ...payload.params?._meta as object, 'io.modelcontextprotocol/clientCapabilities': { elicitation: capability } }
+    const { body } = await post(app, { ...payload, params: { ...payload.params, _meta: meta } }, { ...withKey, ...headers })
+    t.match(body, can ? { result: { resultType: 'input_required' } } : { error: { code: -32021, data: { code: 'MCP_ERR_MISSING_CAPABILITY' } } })
+  })
+}
