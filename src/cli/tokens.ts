@@ -59,9 +59,9 @@ function revokeCommand (terminal: Terminal): Command {
 
 function revokeSubjectCommand (terminal: Terminal): Command {
   return revoking('revoke-subject', 'end all that was issued to somebody')
-    .argument('<user>', 'the user id (the sub of the tokens), or the id that whoami shows')
+    .argument('<user>', 'the user id: the sub of the tokens, also as whoami shows it, jwt:<sub>')
     .option('-b, --before <time>', 'what was issued up to then, as 2026-01-31T12:00:00Z; left out, up to now', pastTime)
-    .option('-p, --principal', 'the argument is the id that whoami shows, taken as it is')
+    .option('-p, --principal', 'the argument is the id that whoami shows, of callers of every kind')
     .action(async (user: string, given: Arguments & { readonly before?: number, readonly principal?: boolean }) => {
       requireAnId(user)
       const principal = given.principal === true ? user : principalIdOf(user)

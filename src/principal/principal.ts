@@ -26,11 +26,11 @@ export function tokenPrincipalId (subject: string): string {
 }
 
 /**
- * The id of the principal that a person means: an id as `whoami` shows it, or the subject of a token
- * of this server. A subject that begins like an id is named by its own id, as `jwt:user:ada`.
+ * The id of the principal of a token of this server, given as its subject or as the id itself. Ids of
+ * other kinds are taken for subjects: one that is called like a key must not stand for the key.
  */
 export function principalIdOf (text: string): string {
-  return /^(jwt|oauth|user|apikey):./.test(text) ? text : tokenPrincipalId(text)
+  return text.startsWith('jwt:') ? text : tokenPrincipalId(text)
 }
 
 /** Freezes a principal and its scopes, so that no handler can widen its own rights. */

@@ -135,7 +135,7 @@ t.test('a managed key whose owner is revoked is good again with another secret',
   const { record } = newKey({ owner: 'ada' }, Date.now() - 60_000)
   const env = { STATE_DIR, API_KEYS_FILE: await keyFile(t, [record]) }
   await openState(t, { directory: STATE_DIR })
-  await say(['tokens', 'revoke-subject', 'user:ada', '--before', new Date(Date.now() - 1000).toISOString()], dirname(STATE_DIR), env)
+  await say(['tokens', 'revoke-subject', '--principal', 'user:ada', '--before', new Date(Date.now() - 1000).toISOString()], dirname(STATE_DIR), env)
   const status = async () => JSON.parse((await say(['keys', 'show', record.id, '--json'], dirname(STATE_DIR), env)).stdout).status
   t.equal(await status(), 'revoked')
   t.equal((await say(['keys', 'rotate', record.id], dirname(STATE_DIR), env)).code, 0)
@@ -189,10 +189,10 @@ for (const [what, args, complaint] of [
   })
 }
 
-t.test('a user is named by the sub, or as whoami shows it', async t => {
+t.test('a user is named by the sub, or as whoami shows it; what is called like another kind of caller is a sub', async t => {
   const STATE_DIR = await statePath(t)
   await openState(t, { directory: STATE_DIR })
-  for (const [given, principal] of [['ada', 'jwt:ada'], ['jwt:ada', 'jwt:ada'], ['oauth:ada', 'oauth:ada'], ['user:ada', 'user:ada'], ['jwt:user:ada', 'jwt:user:ada'], ['https://a', 'jwt:https://a']] as const) {
+  for (const [given, principal] of [['ada', 'jwt:ada'], ['jwt:ada', 'jwt:ada'], ['oauth:ada', 'jwt:oauth:ada'], ['user:ada', 'jwt:user:ada'], ['jwt:user:ada', 'jwt:user:ada'], ['https://a', 'jwt:https://a']] as const) {
     t.match(JSON.parse((await say(['tokens', 'revoke-subject', given, '--json'], '.', { STATE_DIR })).stdout), { principal })
   }
 })
