@@ -1,14 +1,14 @@
 /** `config`: shows what is in effect and where it came from, with every secret masked. */
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { Command } from 'commander'
-import { describeProblem, endpointOf, readSettings, variableNames, variables, type Problem, type Reading, type Source, type VariableName } from '../config.js'
-import { KeyFileError, readKeyFile } from '../principal/key-file.js'
-import { policyFileProblems } from '../policy-file.js'
+import { describeProblem, endpointOf, readSettings, variableNames, variables, type Reading, type Source, type VariableName } from '../config.js'
+import { placeProblems } from './places.js'
 import { table } from './table.js'
 import type { Terminal } from './terminal.js'
 
 const help = `
-Exits with 1 when the server would not start with these settings. Secrets are never printed.
+Exits with 1 when the server would not start with these settings, as the user that runs this.
+Secrets are never printed. Names of tools in TOOL_POLICY_FILE are checked at the start alone.
 
   $ fastify-mcp-auth config
   $ fastify-mcp-auth config --json`
@@ -28,7 +28,7 @@ export function configCommand ({ env, directory, print, complain }: Terminal, fa
     .action(async ({ json = false }: { json?: boolean }) => {
       const reading = readSettings({ env, dotenv: join(directory, '.env') })
       const settings = variableNames.map(name => describeSetting(name, reading))
-      const problems = [...reading.problems, ...await keyFileProblems(reading, directory), ...policyFileProblems(reading.config, directory)].map(describeProblem)
+      const problems = [...reading.problems, ...await placeProblems(reading.config, directory)].map(describeProblem)
       const starts = problems.length === 0
       const endpoint = starts ? endpointOf(reading.config) : null
       if (json) print(JSON.stringify({ starts, endpoint, settings, problems, warnings: reading.warnings }, null, 2))
@@ -40,18 +40,6 @@ export function configCommand ({ env, directory, print, complain }: Terminal, fa
       }
       if (!starts) fail()
     })
-}
-
-/** The file belongs to the settings: without it the server would not start. */
-async function keyFileProblems ({ config: { API_KEYS_FILE: file } }: Reading, directory: string): Promise<Problem[]> {
-  if (file === undefined) return []
-  try {
-    await readKeyFile(resolve(directory, file))
-    return []
-  } catch (error) {
-    if (!(error instanceof KeyFileError)) throw error
-    return [{ variable: 'API_KEYS_FILE', wrong: `names a file that ${error.wrong}`, right: error.right }]
-  }
 }
 
 function describeSetting (name: VariableName, { config, problems, sources }: Reading): Setting {

@@ -1,7 +1,11 @@
 /** What `config` shows, and what it never does. */
+import { chmodSync, existsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import t from 'tap'
 import { variableNames } from '../../../src/config.js'
-import { say } from '../../support/terminal.js'
+import { start, viaTsx } from '../../support/process.js'
+import { openState, statePath } from '../../support/state.js'
+import { type Said, say } from '../../support/terminal.js'
 
 const key = 'a-key-of-sixteen-or-more'
 const secret = 'a secret of thirty-two bytes or more'
@@ -88,4 +92,33 @@ t.test('a policy file that the server would not start with is a problem, whereve
     t.match(stderr, wrong)
     t.match(stderr, /^Problem: TOOL_POLICY_FILE /)
   }
+})
+
+t.test('a state directory that the server would not start with is a problem', async t => {
+  const directory = t.testdir({ file: '', damaged: { journal: 'garbage\n' } })
+  for (const [STATE_DIR, complaint] of [['file', /ENOTDIR/], ['file/below', /ENOTDIR/], ['damaged', /holds a state that is damaged; restore it/]] as const) {
+    const { code, stderr } = await say(['config'], directory, { API_KEYS: key, STATE_DIR })
+    t.equal(code, 1, STATE_DIR)
+    t.match(stderr, /^Problem: STATE_DIR [^\n]+$/)
+    t.match(stderr, complaint)
+  }
+})
+
+t.test('a state directory that the user may not write to is a problem', async t => {
+  // Root writes everywhere: there it runs as nobody.
+  const isRoot = process.getuid?.() === 0
+  const STATE_DIR = isRoot ? '/state' : t.testdir({})
+  if (!isRoot) chmodSync(STATE_DIR, 0o500)
+  const run = start(t, process.execPath, [...viaTsx, 'config'], { cwd: '/', env: { API_KEYS: key, STATE_DIR, TSX_DISABLE_CACHE: '1' }, ...(isRoot ? { uid: 65_534 } : {}) })
+  t.same(await run.ended, { code: 1, signal: null })
+  t.match(run.stderr(), /^Problem: STATE_DIR can not be used \(EACCES\); name a directory that this user may write to\n$/)
+})
+
+t.test('a state that is there is enough, and one that is not is not made', async t => {
+  const path = await statePath(t)
+  const show = async (): Promise<Said> => await say(['config'], dirname(path), { API_KEYS: key, STATE_DIR: path })
+  t.equal((await show()).code, 0)
+  t.notOk(existsSync(path))
+  await openState(t, { directory: path })
+  t.equal((await show()).code, 0)
 })
