@@ -3,7 +3,7 @@ import { InvalidParamsError, UnknownMethodError } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
 import { type ToolPolicies, requireTools } from '../tools/policies.js'
 import type { Prompt } from '../tools/prompt.js'
-import type { Resource } from '../tools/resource.js'
+import type { Completer, Resource } from '../tools/resource.js'
 import type { Item, Tool } from '../tools/tool.js'
 import { type Change, Changes } from './changes.js'
 import { createCompletionContext } from './context.js'
@@ -129,7 +129,7 @@ export class Catalog {
     }
     const item = this.#referred(ref, exchange.caller.principal)
     const { name, value } = argument
-    const completers = 'complete' in item ? item.complete : undefined
+    const completers: Readonly<Record<string, Completer | undefined>> | undefined = 'complete' in item ? item.complete : undefined
     const complete = completers !== undefined && Object.hasOwn(completers, name) ? completers[name] : undefined
     if (complete === undefined) return { values: [], total: 0, hasMore: false }
     await exchange.enter(item)

@@ -27,7 +27,7 @@ export class ResourceShelf {
   put (resource: Resource): Resource {
     const { name, title, description, mimeType, annotations, icons, _meta } = resource
     const shown = { name, title, description, mimeType, annotations, icons, _meta }
-    if ('uri' in resource) {
+    if (resource.uri !== undefined) {
       if (!URL.canParse(resource.uri)) throw new TypeError(`Resource ${name}: ${JSON.stringify(resource.uri)} is no absolute URI`)
       const wire = { uri: resource.uri, size: resource.size, ...shown }
       this.fixed.add(resource.uri, { item: resource, wire: () => wire })

@@ -86,7 +86,8 @@ export class ToolShelf extends Shelf<Tool, ShelvedTool> {
 
 async function run ({ item, output }: ShelvedTool, args: Record<string, unknown>, context: CallContext): Promise<ToolResult> {
   const given = await item.handler(args, context)
-  if (typeof given === 'string') return { content: [text(given)] }
+  if (typeof given === 'string' && output === undefined) return { content: [text(given)] }
+  if (typeof given === 'string') throw new TypeError(`${item.name} returned a text, and has an output schema: it has to return structuredContent`)
   if (typeof given !== 'object' || given === null) throw new TypeError(`${item.name} returned neither a text nor a result`)
   const { content, structuredContent, isError, _meta }: ToolResult = given
   if (content !== undefined && !isContent(content)) throw new TypeError(`${item.name} returned content that is no list of content blocks`)

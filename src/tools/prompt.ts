@@ -20,7 +20,7 @@ export interface PromptDefinition<A extends PromptArguments = PromptArguments> e
   /** Arguments arrive as strings (MCP 2025-11-25, Prompts); `describe()` tells callers what they are. */
   readonly input?: A
   /** Suggests values, by argument. */
-  readonly complete?: Readonly<Record<string, Completer>>
+  readonly complete?: { readonly [Name in keyof z.input<A>]?: Completer }
   /** A text stands for one message of the user. */
   readonly handler: (args: z.output<A>, context: CallContext) => Promise<PromptResult | string> | PromptResult | string
 }

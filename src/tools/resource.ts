@@ -11,6 +11,7 @@ interface ResourceItem extends Item {
 
 export interface FixedResource extends ResourceItem {
   readonly uri: string
+  readonly uriTemplate?: never
   /** Bytes, where known. */
   readonly size?: number
   readonly read: (uri: string, context: CallContext) => Promise<ResourceResult> | ResourceResult
@@ -23,17 +24,23 @@ export interface CompletionContext extends CallContext {
 
 export type Completer = (value: string, context: CompletionContext) => Promise<readonly string[]> | readonly string[]
 
-export interface TemplateResource extends ResourceItem {
+/** The names of the variables of a template that is written out; of any other, any name. */
+type VariableOf<U extends string> = string extends U ? string : U extends `${string}{${infer Name}}${infer Rest}` ? Name | VariableOf<Rest> : never
+
+export interface TemplateResource<U extends string = string> extends ResourceItem {
   /** Like `notes://{team}/{id}`: a variable is one path segment; operators such as `{?x}` or `{+x}` are refused. */
-  readonly uriTemplate: string
-  readonly read: (uri: string, context: CallContext, variables: Readonly<Record<string, string>>) => Promise<ResourceResult> | ResourceResult
+  readonly uriTemplate: U
+  readonly uri?: never
+  readonly read: (uri: string, context: CallContext, variables: Readonly<Record<VariableOf<U>, string>>) => Promise<ResourceResult> | ResourceResult
   /** Suggests values, by variable. */
-  readonly complete?: Readonly<Record<string, Completer>>
+  readonly complete?: { readonly [Name in VariableOf<U>]?: Completer }
 }
 
 export type Resource = FixedResource | TemplateResource
 
-/** A resource is checked when the endpoint is registered, not here. */
-export function defineResource<const R extends Resource> (resource: R): R {
+/** Types the variables of a template by its text. A resource is checked when the endpoint is registered, not here. */
+export function defineResource (resource: FixedResource): FixedResource
+export function defineResource<const U extends string> (resource: TemplateResource<U>): TemplateResource
+export function defineResource (resource: Resource): Resource {
   return resource
 }

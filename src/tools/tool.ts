@@ -43,11 +43,17 @@ export interface ResourceContents {
   _meta?: Meta
 }
 
-export interface ToolResult {
+/**
+ * What a handler returns: with an output schema of zod a result that fits it, or an error. Left out or raw
+ * JSON Schema, the compiler can't tell.
+ */
+export type Returned<O> = O extends z.ZodObject ? ToolResult<z.input<O>> | (ToolResult & { isError: true }) : ToolResult | string
+
+export interface ToolResult<S = Record<string, unknown>> {
   /** Left out: the text form of `structuredContent`. */
   content?: Content[]
   /** Required where the tool has an output schema. Of an error that does not fit the schema only the text goes out. */
-  structuredContent?: Record<string, unknown>
+  structuredContent?: S
   isError?: boolean
   _meta?: Meta
 }
@@ -133,7 +139,7 @@ export interface ToolDefinition<I extends Schema = Schema, O extends Schema = Sc
   readonly rate?: { readonly max: number, readonly windowMs: number }
   /** How many calls of one caller may run at once, those included whose caller was answered already. */
   readonly concurrency?: number
-  readonly handler: (args: Output<I>, context: CallContext) => Promise<ToolResult | string> | ToolResult | string
+  readonly handler: (args: Output<I>, context: CallContext) => Promise<Returned<O>> | Returned<O>
 }
 
 /** A tool whose schemas' types have served their purpose: what the bridge holds. */

@@ -120,7 +120,18 @@ for (const [what, make] of returned) {
   }
 }
 
+t.test('a text in place of a result that has a schema is a fault: clients would throw', async t => {
+  // @ts-expect-error: a tool with an output schema returns a result
+  const typed = defineTool({ name: 'typed', output: z.object({ n: z.number() }), handler: () => 'text' })
+  const raw = defineTool({ name: 'raw', output: { type: 'object' }, handler: () => 'text' })
+  const logStream = logSink()
+  const app = await service(t, { tools: [typed, raw], logStream })
+  for (const name of ['typed', 'raw']) t.match((await post(app, callOf(name))).body.result, { isError: true, content: [{ text: /^Internal error/ }] })
+  t.match(logStream.lines().filter(({ msg }) => msg === 'fault'), [{ tool: 'typed', err: { message: /output schema/ } }, { tool: 'raw' }])
+})
+
 t.test('a result that its own schema does not allow is a fault', async t => {
+  // @ts-expect-error: the result is typed by the schema
   const broken = defineTool({ name: 'broken', output: z.object({ n: z.number() }), handler: () => ({ structuredContent: { n: secret } }) })
   const app = await service(t, { tools: [broken] })
   const { text, body } = await post(app, callOf('broken'))

@@ -33,10 +33,10 @@ for (const [era, ask] of eras) {
   }
 
   for (const [what, tool, expected] of [
-    ['without a schema', { handler: () => ({ content: text('no'), structuredContent: { why: 'busy' }, isError: true }) }, { content: text('no'), structuredContent: { why: 'busy' } }],
-    ['without a text', { handler: () => ({ structuredContent: { why: 'busy' }, isError: true }) }, { content: text('{"why":"busy"}'), structuredContent: { why: 'busy' } }],
-    ['that fits the schema', { output, handler: () => ({ content: text('no'), structuredContent: { count: 0 }, isError: true }) }, { content: text('no'), structuredContent: { count: 0 } }],
-    ['that does not fit the schema, as text alone', { output, handler: () => ({ structuredContent: { why: 'busy' }, isError: true }) }, { content: text('{"why":"busy"}'), structuredContent: undefined }]
+    ['without a schema', { handler: () => ({ content: text('no'), structuredContent: { why: 'busy' }, isError: true as const }) }, { content: text('no'), structuredContent: { why: 'busy' } }],
+    ['without a text', { handler: () => ({ structuredContent: { why: 'busy' }, isError: true as const }) }, { content: text('{"why":"busy"}'), structuredContent: { why: 'busy' } }],
+    ['that fits the schema', { output, handler: () => ({ content: text('no'), structuredContent: { count: 0 }, isError: true as const }) }, { content: text('no'), structuredContent: { count: 0 } }],
+    ['that does not fit the schema, as text alone', { output, handler: () => ({ structuredContent: { why: 'busy' }, isError: true as const }) }, { content: text('{"why":"busy"}'), structuredContent: undefined }]
   ] as const) {
     t.test(`what an error holds ${what} reaches the caller (${era})`, async t => {
       const app = await service(t, { tools: [defineTool({ name: 'fail', ...tool })] })
