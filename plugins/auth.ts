@@ -36,7 +36,7 @@ declare module 'fastify' {
 /** The tokens of this server. */
 export interface TokenOptions extends ClaimRules {
   secret: string
-  /** Secrets of before: their tokens stay good until they expire. Default none. */
+  /** Former secrets: their tokens stay good until they expire. Default none. */
   previousSecrets?: readonly string[]
 }
 
@@ -122,7 +122,7 @@ function watchedIssuer (fastify: FastifyInstance, oauth: IssuerOptions): IssuerV
   const onTurn = (why: string | undefined): void => {
     const { issuer } = oauth
     if (why === undefined) fastify.log.info({ issuer }, "the identity provider's keys can be had again")
-    else fastify.log.error({ issuer, reason: why }, "the identity provider's keys can not be had")
+    else fastify.log.error({ issuer, reason: why }, "the identity provider's keys cannot be had")
   }
   const verifier = createIssuerVerifier({ ...oauth, cache: { onTurn, ...oauth.cache } })
   let stop = (): void => {}

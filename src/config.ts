@@ -36,7 +36,7 @@ export interface LoadOptions {
   readonly dotenv?: boolean | string
 }
 
-/** The settings can not be used. `message` has one line a problem. */
+/** The settings cannot be used. `message` has one line a problem. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly problems: readonly Problem[]

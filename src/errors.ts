@@ -99,7 +99,7 @@ export const NotAllowedError = define('MCP_ERR_NOT_ALLOWED', 200, 'You are not a
 export const InvalidParamsError = define('MCP_ERR_INVALID_PARAMS', 200, 'The parameters of the request do not fit the method', -32602)
 export const CancelledError = define('MCP_ERR_CANCELLED', 499, 'The request was cancelled')
 export const InternalError = define('MCP_ERR_INTERNAL', 500, 'Internal error', -32603)
-export const UnavailableError = define('MCP_ERR_UNAVAILABLE', 503, 'The server can not answer right now; try again later')
+export const UnavailableError = define('MCP_ERR_UNAVAILABLE', 503, 'The server cannot answer right now; try again later')
 export const DeadlineError = define('MCP_ERR_DEADLINE', 504, 'The request took longer than the server allows')
 
 /** All refusals by code, in the order of this file. `docs/errors.md` lists the same. */

@@ -117,5 +117,5 @@ function defaultPort (protocol: string): string {
 }
 
 function stop (option: string, text: string, example: string): never {
-  throw new TypeError(`${option}: ${JSON.stringify(text)} can not be used; it reads like ${example}`)
+  throw new TypeError(`${option}: ${JSON.stringify(text)} cannot be used; it reads like ${example}`)
 }

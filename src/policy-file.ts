@@ -22,7 +22,7 @@ function readText (path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch {
-    throw new ToolPolicyError('names a file that can not be read')
+    throw new ToolPolicyError('names a file that cannot be read')
   }
 }
 

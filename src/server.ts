@@ -28,7 +28,7 @@ export class StartError extends Error {
 
 /**
  * Starts the server and leaves the end of the process to it. With `onFailure: 'throw'` it throws a
- * `ConfigError` on faulty settings, a `StartError` where the address can not be had, and a
+ * `ConfigError` on faulty settings, a `StartError` where the address cannot be had, and a
  * `StateError` where `STATE_DIR` can't be used. Any other error is thrown in both cases.
  */
 export async function startServer ({ announce = toStderr, onFailure = 'exit', ...rest }: ServerOptions = {}): Promise<FastifyInstance> {
@@ -61,7 +61,7 @@ async function listenOn (app: FastifyInstance, { HOST: host, PORT: port }: Confi
   } catch (error) {
     await app.close()
     const why = reasons[(error as NodeJS.ErrnoException).code ?? '']
-    throw why === undefined ? error : new StartError(`Can not listen on ${host}, port ${port}: ${why}`, { cause: error })
+    throw why === undefined ? error : new StartError(`Cannot listen on ${host}, port ${port}: ${why}`, { cause: error })
   }
 }
 
@@ -70,7 +70,7 @@ const reasons: Readonly<Record<string, string>> = {
   EACCES: 'this user may not; set PORT to 1024 or above.',
   EADDRNOTAVAIL: 'this machine does not have that address; set HOST to one that it has.',
   ENOTFOUND: 'there is no such name; set HOST to a name or an address of this machine.',
-  EAI_AGAIN: 'the name can not be looked up; set HOST to an address of this machine.',
+  EAI_AGAIN: 'the name cannot be looked up; set HOST to an address of this machine.',
   EAFNOSUPPORT: 'this machine does not speak that kind of address; set HOST to another.'
 }
 

@@ -49,14 +49,14 @@ function writeOnce (path: string, text: string): boolean {
     file = openSync(path, 'wx', 0o600)
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false
-    throw new OperatorError(`Can not write ${path} (${codeOf(error)}); run this in a directory that you may write to.`)
+    throw new OperatorError(`Cannot write ${path} (${codeOf(error)}); run this in a directory that you may write to.`)
   }
   try {
     writeFileSync(file, text)
     return true
   } catch (error) {
     rmSync(path, { force: true })
-    throw new OperatorError(`Can not write ${path} (${codeOf(error)}).`)
+    throw new OperatorError(`Cannot write ${path} (${codeOf(error)}).`)
   } finally {
     closeSync(file)
   }

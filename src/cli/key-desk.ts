@@ -21,7 +21,7 @@ export interface FileArguments {
 
 export interface KeyFilePlace {
   readonly path: string
-  /** `undefined` where it can not be read. */
+  /** `undefined` where it cannot be read. */
   readonly lastUsed: LastUsed | undefined
   /** Whether a key was revoked with `tokens`, of which the file does not know. */
   readonly isRevoked: (credential: Revocable) => boolean

@@ -37,7 +37,7 @@ async function stateProblem (path: string): Promise<Problem | undefined> {
     const { isSound } = await journal.read()
     return isSound ? undefined : { variable: 'STATE_DIR', wrong: 'holds a state that is damaged', right: 'restore it from a backup, or move it away to start without what it held' }
   } catch (error) {
-    return { variable: 'STATE_DIR', wrong: `can not be used (${codeOf(error)})`, right: 'name a directory that this user may write to' }
+    return { variable: 'STATE_DIR', wrong: `cannot be used (${codeOf(error)})`, right: 'name a directory that this user may write to' }
   } finally {
     await journal.close()
   }

@@ -22,6 +22,6 @@ function output (): NodeJS.WriteStream {
 /** Without a word to a reader that has seen enough, as `head`. */
 function onFailure ({ code = 'unknown error' }: NodeJS.ErrnoException): void {
   if (code === 'EPIPE') return
-  process.stderr.write(`Can not write to standard output (${code}).\n`)
+  process.stderr.write(`Cannot write to standard output (${code}).\n`)
   process.exitCode = 1
 }

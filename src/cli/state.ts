@@ -35,7 +35,7 @@ export async function recordMinted (terminal: Terminal, minted: Minted): Promise
 
 /**
  * Asks whether a credential was revoked, as far as the state is at hand: where there is none nothing
- * was, and where it can not be read a warning says so.
+ * was, and where it cannot be read a warning says so.
  */
 export async function revocationsOf (terminal: Terminal): Promise<(credential: Revocable) => boolean> {
   const { path, toleranceMs } = placeOf(terminal)

@@ -46,14 +46,14 @@ const weakSecret: Rule = config => {
 /** In the list of former secrets it would become two, each good for signing. */
 const secretWithComma: Rule = ({ JWT_SECRET }) => JWT_SECRET?.includes(',') !== true
   ? {}
-  : { warnings: ['JWT_SECRET holds a comma: it can not be listed in JWT_SECRET_PREVIOUS, so a rotation ends its tokens; choose one without'] }
+  : { warnings: ['JWT_SECRET holds a comma: it cannot be listed in JWT_SECRET_PREVIOUS, so a rotation ends its tokens; choose one without'] }
 
 /** A former secret still opens the door: it has to be as strong as the one of today. */
 const previousSecrets: Rule = config => {
   const { JWT_SECRET, JWT_SECRET_PREVIOUS: previous } = config
   if (previous.length === 0) return {}
   if (JWT_SECRET === undefined) return { problems: [{ variable: 'JWT_SECRET_PREVIOUS', wrong: 'is set without JWT_SECRET', right: 'set JWT_SECRET to the secret of today, or remove it' }] }
-  if (previous.includes(JWT_SECRET)) return { problems: [{ variable: 'JWT_SECRET_PREVIOUS', wrong: 'holds the JWT_SECRET of today', right: 'list the secrets of before alone' }] }
+  if (previous.includes(JWT_SECRET)) return { problems: [{ variable: 'JWT_SECRET_PREVIOUS', wrong: 'holds the JWT_SECRET of today', right: 'list only the secrets that came before it' }] }
   const places = previous.flatMap((secret, index) => isWeakSecret(secret) ? [index + 1] : [])
   if (places.length === 0) return {}
   return weak(config, 'JWT_SECRET_PREVIOUS', `has secrets under ${MIN_JWT_SECRET_BYTES} bytes (${places.length === 1 ? 'entry' : 'entries'} ${places.join(', ')})`)

@@ -18,7 +18,7 @@ export function readDotenv (path: string): DotenvFile {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
     if (code === 'ENOENT') return { values: {}, faults: [] }
-    return { values: {}, faults: [{ wrong: `can not be read (${code ?? 'unknown error'})`, right: 'make it a file that this user may read, or remove it' }] }
+    return { values: {}, faults: [{ wrong: `cannot be read (${code ?? 'unknown error'})`, right: 'make it a file that this user may read, or remove it' }] }
   }
 }
 

@@ -83,7 +83,7 @@ export function oneOf<const W extends string> (first: W, ...others: W[]): Kind<W
   return {
     parse (text, report) {
       const word = words.find(candidate => candidate === text)
-      if (word === undefined) report('is not one of the known words', `use one of ${words.join(', ')}`)
+      if (word === undefined) report('is none of the values it can have', `use one of ${words.join(', ')}`)
       return word ?? first
     },
     unset: first,

@@ -36,7 +36,7 @@ export function strongSecret (): Kind<string> {
 /** API keys between commas, each trimmed; empty ones are ignored. */
 export function secretList (): Kind<readonly string[]> {
   return secrets((key, report) => {
-    if (!/^[\x21-\x7e]+$/.test(key)) report('holds a character that a header can not carry', 'use letters, digits and punctuation without spaces')
+    if (!/^[\x21-\x7e]+$/.test(key)) report('holds a character that a header cannot carry', 'use letters, digits and punctuation without spaces')
   })
 }
 

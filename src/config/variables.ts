@@ -35,7 +35,7 @@ export const variables = {
   /** HMAC secret of the HS256 tokens; `undefined` where tokens are off. */
   JWT_SECRET: hidden(optional(secret()), 'The secret that signs and verifies tokens (HS256).'),
   /** Former secrets, whose tokens are still good. */
-  JWT_SECRET_PREVIOUS: hidden(formerSecrets(), 'Secrets of before a rotation, comma-separated: their tokens stay good until they expire.'),
+  JWT_SECRET_PREVIOUS: hidden(formerSecrets(), 'The secrets before a rotation, comma-separated: their tokens stay good until they expire.'),
   /** Seconds. */
   JWT_CLOCK_TOLERANCE: variable(integer(0, 600), '0', 'How far clocks may be apart, in seconds, when the times of a token are judged.'),
   /** To the letter as `iss` names it; `undefined` where there is no identity provider. */

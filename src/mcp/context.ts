@@ -95,7 +95,7 @@ class ExchangeCompletionContext extends ExchangeContext implements CompletionCon
   }
 }
 
-/** Rejects where JSON can not hold what is said, and never as an end of the process: few handlers wait for it. */
+/** Rejects where JSON cannot hold what is said, and never as an end of the process: few handlers wait for it. */
 function notify (exchange: Exchange, method: string, params: Record<string, unknown>): Promise<void> {
   if (exchange.ended) return Promise.resolve()
   const told = exchange.notify(method, params)
@@ -104,7 +104,7 @@ function notify (exchange: Exchange, method: string, params: Record<string, unkn
 }
 
 async function ask (exchange: Exchange, method: Question, params: Record<string, unknown>, key: string | undefined): Promise<Record<string, unknown>> {
-  if (exchange.ask === undefined || exchange.ended) throw new PublicToolError('This caller can not be asked here')
+  if (exchange.ask === undefined || exchange.ended) throw new PublicToolError('This caller cannot be asked here')
   const answer = await exchange.whileAsking(askLimitMs, exchange.ask(method, params, key))
   return await checkedAnswer(method, params, answer)
 }

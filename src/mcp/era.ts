@@ -24,7 +24,7 @@ export interface Incoming {
 
 export interface Era {
   readonly name: 'legacy' | 'modern'
-  /** Serves a request of this era. Throws a refusal, or rejects with one, where it can not be served at all. */
+  /** Serves a request of this era. Throws a refusal, or rejects with one, where it cannot be served at all. */
   serve: (incoming: Incoming) => Reply | Promise<Reply>
   /** No request comes any more: ends the calls that wait for one. */
   quiesce: () => void
@@ -57,7 +57,7 @@ export function refusalText (refusal: Refusal, exchange: Exchange, id: RequestId
   return JSON.stringify(rpcRefusal(refusal, exchange.caller.requestId, id))
 }
 
-/** The text of an SDK's answer. One that can not be written, such as a circular result, is a fault of the tool. */
+/** The text of an SDK's answer. One that cannot be written, such as a circular result, is a fault of the tool. */
 export function answerText (message: RpcMessage, exchange: Exchange, id: RequestId): string {
   try {
     return serialize(message)
@@ -73,7 +73,7 @@ export function answerText (message: RpcMessage, exchange: Exchange, id: Request
  */
 export function sayTo (outlet: Outlet, exchange: Exchange): Notify {
   return async (method, params) => {
-    // First of all, so that what can not be written is the handler's to know, and changes nothing.
+    // First of all, so that what cannot be written is the handler's to know, and changes nothing.
     const text = JSON.stringify({ jsonrpc: '2.0', method, params })
     exchange.speak()
     if (exchange.ended) return

@@ -235,6 +235,6 @@ function describe (thrown: unknown): unknown {
   try {
     return thrown instanceof Error ? thrown : new Error(`thrown: ${String(thrown)}`)
   } catch {
-    return new Error('thrown: a value that can not be read')
+    return new Error('thrown: a value that cannot be read')
   }
 }

@@ -17,15 +17,14 @@ export function fieldsOf (body: unknown): MessageFields {
   if (Array.isArray(body)) return { batch: body.length }
   if (!isRecord(body)) return {}
   const { method, params } = body
-  const rpc = printable(method)
-  if (!isRecord(params)) return { rpc }
+  if (!isRecord(params)) return { rpc: printable(method) }
   switch (method) {
-    case 'tools/call': return { rpc, tool: printable(params.name) }
-    case 'prompts/get': return { rpc, prompt: printable(params.name) }
+    case 'tools/call': return { rpc: method, tool: printable(params.name) }
+    case 'prompts/get': return { rpc: method, prompt: printable(params.name) }
     case 'resources/read':
     case 'resources/subscribe':
-    case 'resources/unsubscribe': return { rpc, uri: printable(params.uri)?.replace(/[?#].*$/s, '') }
-    default: return { rpc }
+    case 'resources/unsubscribe': return { rpc: method, uri: printable(params.uri)?.replace(/[?#].*$/s, '') }
+    default: return { rpc: printable(method) }
   }
 }
 

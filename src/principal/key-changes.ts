@@ -81,7 +81,7 @@ export function importKeys (records: Records, keys: readonly string[], options: 
   for (const [index, key] of keys.entries()) {
     const place = keys.length === 1 ? 'The key' : `Key ${index + 1} of ${keys.length}`
     const digest = sha256(key)
-    if (!/^[\x21-\x7e]+$/.test(key)) throw new KeyChangeError(`${place} holds a character that a header can not carry`)
+    if (!/^[\x21-\x7e]+$/.test(key)) throw new KeyChangeError(`${place} holds a character that a header cannot carry`)
     if (key.length < shortestImport) throw new KeyChangeError(`${place} is shorter than ${shortestImport} characters: its digest would give it away`)
     if (isPlaceholder(key)) throw new KeyChangeError(`${place} is a placeholder that everybody knows: create another`)
     if (shapeOf(key) === 'damaged') throw new KeyChangeError(`${place} is mistyped: its checksum is wrong`)

@@ -4,7 +4,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { codeOf, replaceFile, withFileLock } from '../atomic-file.js'
 import { formatKeyFile, parseKeyFile, type KeyFileContents, type KeyRecord, type RecordLines } from './key-record.js'
 
-/** The key file can not be used, for a reason that the operator can mend; both halves are for them. */
+/** The key file cannot be used, for a reason that the operator can mend; both halves are for them. */
 export class KeyFileError extends Error {
   override readonly name = 'KeyFileError'
   readonly path: string
@@ -123,22 +123,22 @@ const missing = 'does not exist'
 
 function unreadable (path: string, error: unknown): KeyFileError {
   if (codeOf(error) === 'ENOENT') return new KeyFileError(path, missing, 'create it with: npm run keys -- create --name <name>')
-  return new KeyFileError(path, `can not be read (${codeOf(error)})`, 'let the user that runs this read it')
+  return new KeyFileError(path, `cannot be read (${codeOf(error)})`, 'let the user that runs this read it')
 }
 
 function unwritable (path: string, error: unknown): KeyFileError {
   const code = codeOf(error)
   const why: Readonly<Record<string, readonly [string, string]>> = {
     ELOCKED: ['is being changed by another process', 'try again'],
-    ENOENT: ['can not be written: its directory does not exist', 'make that directory first'],
-    ENOSPC: ['can not be written: the disk is full', 'make room and try again; nothing was changed'],
-    EDQUOT: ['can not be written: the disk quota is used up', 'make room and try again; nothing was changed'],
-    EBUSY: ['can not be written: it is a mount of its own, which nothing can take the place of', 'mount its directory, not the file'],
-    EROFS: ['can not be written: its file system is for reading alone', 'run this where the file may be written'],
-    EPERM: ['can not be written (EPERM)', 'run this as the user that owns it, or as root, and see that it is not immutable'],
-    EFBIG: ['can not be written: it would be larger than this process may write', 'raise that limit and try again; nothing was changed']
+    ENOENT: ['cannot be written: its directory does not exist', 'make that directory first'],
+    ENOSPC: ['cannot be written: the disk is full', 'make room and try again; nothing was changed'],
+    EDQUOT: ['cannot be written: the disk quota is used up', 'make room and try again; nothing was changed'],
+    EBUSY: ['cannot be written: it is a mount of its own, which nothing can take the place of', 'mount its directory, not the file'],
+    EROFS: ['cannot be written: its file system is for reading alone', 'run this where the file may be written'],
+    EPERM: ['cannot be written (EPERM)', 'run this as the user that owns it, or as root, and see that it is not immutable'],
+    EFBIG: ['cannot be written: it would be larger than this process may write', 'raise that limit and try again; nothing was changed']
   }
-  const [wrong, right] = why[code] ?? [`can not be written (${code})`, 'let the user that runs this write to its directory']
+  const [wrong, right] = why[code] ?? [`cannot be written (${code})`, 'let the user that runs this write to its directory']
   return new KeyFileError(path, wrong, right)
 }
 

@@ -153,7 +153,7 @@ function describeIssue (issue: z.core.$ZodIssue | undefined): string {
   const place = issue.path.map(step => typeof step === 'number' ? `[${step}]` : `.${String(step)}`).join('').replace(/^\./, '')
   // The texts of this file; the library's own would quote what it found.
   const what = issue.code === 'custom' || issue.message.startsWith('is ') ? issue.message : issue.code === 'unrecognized_keys' ? 'has a field that this program does not know' : 'has the wrong type or is missing'
-  return place === '' ? `holds no key file: it ${what}` : `can not be used: ${place} ${what}`
+  return place === '' ? `holds no key file: it ${what}` : `cannot be used: ${place} ${what}`
 }
 
 /** A key that is there twice would be good or not by chance. */
@@ -161,10 +161,10 @@ function firstDouble (keys: readonly KeyRecord[]): { wrong: string } | undefined
   const ids = new Set<string>()
   const digests = new Set<string>()
   for (const [index, { id, secrets }] of keys.entries()) {
-    if (ids.has(id)) return { wrong: `can not be used: keys[${index}].id is there twice` }
+    if (ids.has(id)) return { wrong: `cannot be used: keys[${index}].id is there twice` }
     ids.add(id)
     for (const { digest } of secrets) {
-      if (digests.has(digest)) return { wrong: `can not be used: a secret of keys[${index}] is there twice` }
+      if (digests.has(digest)) return { wrong: `cannot be used: a secret of keys[${index}] is there twice` }
       digests.add(digest)
     }
   }

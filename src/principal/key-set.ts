@@ -82,7 +82,7 @@ export function createKeySet ({ load, timeoutMs = 2000, cooldownMs = 10_000, max
   function unavailable (): Error {
     const retryAfterMs = Math.max(1000, Math.ceil(waitMs()))
     return new UnavailableError({
-      reason: `the identity provider's keys can not be had: ${failure?.why ?? 'it is away'}`,
+      reason: `the identity provider's keys cannot be had: ${failure?.why ?? 'it is away'}`,
       data: { retryAfterMs },
       headers: { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) }
     })
@@ -121,7 +121,7 @@ export function createKeySet ({ load, timeoutMs = 2000, cooldownMs = 10_000, max
       }
     },
 
-    problems: () => failure === undefined || loaded !== undefined ? [] : [`the identity provider's keys can not be had: ${failure.why}`]
+    problems: () => failure === undefined || loaded !== undefined ? [] : [`the identity provider's keys cannot be had: ${failure.why}`]
   }
 }
 

@@ -24,7 +24,7 @@ export interface KeyStoreOptions {
 
 /** Younger than this a file may have changed again without a sign: clocks of file systems are coarse. */
 const settledMs = 2000
-const stale = 'The key file can not be used: the keys that were read before stay in force'
+const stale = 'The key file cannot be used: the keys that were read before stay in force'
 
 export class KeyStore implements KeyRing {
   readonly #path: string
@@ -48,7 +48,7 @@ export class KeyStore implements KeyRing {
     this.#path = path
     this.#log = log
     this.#pollMs = pollMs
-    this.#usage = new KeyUsage({ path: usagePath(path), onFailure: code => { log.warn({ code }, 'the last use of API keys can not be written beside the key file') } })
+    this.#usage = new KeyUsage({ path: usagePath(path), onFailure: code => { log.warn({ code }, 'the last use of API keys cannot be written beside the key file') } })
   }
 
   /** Reads the file and follows it from then on. Rejects with a `KeyFileError` where it can't be used. */
@@ -151,7 +151,7 @@ export class KeyStore implements KeyRing {
 
   /** Once for each thing that is wrong, not at each look. */
   #report (error: unknown): void {
-    const problem = error instanceof KeyFileError ? `${error.wrong}; ${error.right}` : 'can not be read'
+    const problem = error instanceof KeyFileError ? `${error.wrong}; ${error.right}` : 'cannot be read'
     if (problem === this.#problem) return
     this.#problem = problem
     this.#log.error(error instanceof KeyFileError ? { file: this.#path, problem } : { file: this.#path, err: error }, stale)

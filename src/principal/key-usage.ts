@@ -23,7 +23,7 @@ export function usagePath (keyFile: string): string {
   return `${keyFile}.used`
 }
 
-/** What was noted; empty where nothing was so far, and `undefined` where it can not be read. */
+/** What was noted; empty where nothing was so far, and `undefined` where it cannot be read. */
 export async function readUsage (path: string): Promise<LastUsed | undefined> {
   try {
     const { lastUsed } = usageFile.parse(JSON.parse(await readFile(path, 'utf8')))

@@ -37,7 +37,7 @@ async function request (url: URL, signal: AbortSignal): Promise<Response> {
   try {
     return await fetch(url, { signal, redirect: 'manual', credentials: 'omit', headers: { accept: 'application/json, application/jwk-set+json' } })
   } catch (cause) {
-    throw new ProviderError(signal.aborted ? 'it did not answer in time' : 'it can not be reached', { cause })
+    throw new ProviderError(signal.aborted ? 'it did not answer in time' : 'it cannot be reached', { cause })
   }
 }
 

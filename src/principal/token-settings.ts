@@ -13,7 +13,7 @@ export interface OAuthOptions extends Omit<IssuerOptions, 'audience' | 'toleranc
 export interface TokenSettings {
   /** The HS256 secret of the tokens accepted in `Authorization: Bearer`. */
   readonly jwtSecret?: string | undefined
-  /** Secrets of before: their tokens stay good until they expire. Default none. */
+  /** Former secrets: their tokens stay good until they expire. Default none. */
   readonly jwtPreviousSecrets?: readonly string[]
   /** Seconds that clocks may be apart when the times of a token are judged. Default 0. */
   readonly clockToleranceSeconds?: number

@@ -3,7 +3,7 @@ import { chmodSync, closeSync, constants, fchownSync, mkdirSync, openSync, readd
 import { dirname, join } from 'node:path'
 import { codeOf } from '../atomic-file.js'
 
-/** The state can not be used, for a reason that the operator can mend; the message is for them. */
+/** The state cannot be used, for a reason that the operator can mend; the message is for them. */
 export class StateError extends Error {
   override readonly name = 'StateError'
 }
@@ -50,7 +50,7 @@ function handOver (directory: string): void {
   }
 }
 
-/** The one sentence for a directory, or a file in it, that can not be read or written. */
+/** The one sentence for a directory, or a file in it, that cannot be read or written. */
 export function unusable (directory: string, error: unknown): StateError {
-  return new StateError(`The state directory ${directory} can not be used (${codeOf(error)}): set STATE_DIR to a directory that this user may write to.`, { cause: error })
+  return new StateError(`The state directory ${directory} cannot be used (${codeOf(error)}): set STATE_DIR to a directory that this user may write to.`, { cause: error })
 }

@@ -48,7 +48,7 @@ export class Journal {
     this.#tail = new Tail(this.#path)
   }
 
-  /** Throws a `StateError` where the directory can not be written, or its journal is damaged. */
+  /** Throws a `StateError` where the directory cannot be written, or its journal is damaged. */
   static async open (options: JournalOptions): Promise<Journal> {
     const journal = new Journal(options)
     try {

@@ -212,7 +212,7 @@ export class State {
       if (isRestored === true) this.#report('The state on disk was damaged or incomplete, and was written anew from memory.')
       this.#note(undefined)
     } catch (error) {
-      this.#note(error instanceof Error ? error.message : 'The state can not be read.')
+      this.#note(error instanceof Error ? error.message : 'The state cannot be read.')
     }
   }
 

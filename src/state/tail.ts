@@ -30,7 +30,7 @@ export class Tail {
     this.#path = path
   }
 
-  /** Rejects where the file is there and can not be read. */
+  /** Rejects where the file is there and cannot be read. */
   async read (): Promise<Reading> {
     const before = this.#stats
     const now = await statOf(this.#path)

@@ -10,13 +10,13 @@ export const noAudit: Audit = () => {}
 
 const retryAfterMs = 5000
 
-/** Resolves to what `work` does; a state that can not be written is 503. */
+/** Resolves to what `work` does; a state that cannot be written is 503. */
 export async function kept<T> (work: Promise<T>): Promise<T> {
   try {
     return await work
   } catch (error) {
     if (!(error instanceof StateError)) throw error
-    throw new UnavailableError({ reason: 'the state can not be written', cause: error, data: { retryAfterMs }, headers: { 'retry-after': String(retryAfterMs / 1000) } })
+    throw new UnavailableError({ reason: 'the state cannot be written', cause: error, data: { retryAfterMs }, headers: { 'retry-after': String(retryAfterMs / 1000) } })
   }
 }
 

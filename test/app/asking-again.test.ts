@@ -46,7 +46,7 @@ t.test('a yes to one question is none to another that comes under the same key',
   t.same(questionsOf(fourth), { delete: 'Delete 4000 files?' })
 })
 
-t.test('a person who answered is not asked again, and the answer can not be replaced', async t => {
+t.test('a person who answered is not asked again, and the answer cannot be replaced', async t => {
   const app = await service(t, { tools: [wiper({ count: 3 })] })
   const first = (await send(app, { name: 'ask' })).body.result
   const second = (await send(app, { name: 'ask', requestState: first.requestState, inputResponses: { delete: no } })).body.result
@@ -128,7 +128,7 @@ t.test('who is suspended sees its signal aborted', async t => {
   t.equal(signal?.aborted, true)
 })
 
-t.test('a completer can not ask, and may do without', async t => {
+t.test('a completer cannot ask, and may do without', async t => {
   const prompt = definePrompt({
     name: 'pick',
     input: z.object({ file: z.string(), other: z.string().optional() }),

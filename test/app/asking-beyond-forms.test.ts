@@ -60,7 +60,7 @@ t.test('in a session a person is sent to a page, each time under an id of its ow
 
 t.test('in a session who can do no more than the plain thing is asked no more', async t => {
   const { client, asked } = await sessionOf(t, await service(t, { sessions: true, tools }), { elicitation: { form: {} }, sampling: {} })
-  for (const name of ['use', 'send']) t.match(await client.callTool({ name }), { isError: true, content: [{ text: /can not be asked/ }] })
+  for (const name of ['use', 'send']) t.match(await client.callTool({ name }), { isError: true, content: [{ text: /cannot be asked/ }] })
   t.same(asked, [])
 })
 

@@ -234,7 +234,7 @@ t.test('a watch of the host\'s that fails is one that says no, and ends no proce
   t.equal(body.error.data.code, 'MCP_ERR_UNAUTHENTICATED')
 })
 
-t.test('a registration that can not work stops the host\'s boot, and says which option', async t => {
+t.test('a registration that cannot work stops the host\'s boot, and says which option', async t => {
   for (const [options, said] of [
     [{}, /apiKeys/], [{ apiKeys: [] }, /apiKeys/], [{ apiKeys: [adaKey], origins: ['*'] }, /origins/], [{ apiKeys: [adaKey], rateLimit: { max: 0 } }, /max/],
     [{ apiKeys: [adaKey, adaKey] }, /twice/], [{ apiKeys: [adaKey], tools: [tool('x'), tool('x')] }, /x/], [{ apiKeys: [adaKey], eras: [] }, /eras/],

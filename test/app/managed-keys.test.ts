@@ -79,7 +79,7 @@ t.test('without its file the server does not start, and says how to make one', a
 t.test('with a broken file the server does not start, and repeats nothing of it', async t => {
   const path = await keyFile(t)
   await writeFile(path, '{"version":1,"keys":[{"id":"secret"}]}')
-  await t.rejects(buildApp({ env: { API_KEYS_FILE: path } }), { name: 'ConfigError', message: /^API_KEYS_FILE names a file that can not be used: keys\[0\](?!.*secret)/ })
+  await t.rejects(buildApp({ env: { API_KEYS_FILE: path } }), { name: 'ConfigError', message: /^API_KEYS_FILE names a file that cannot be used: keys\[0\](?!.*secret)/ })
 })
 
 const past = new Date(Date.now() - 1000).toISOString()

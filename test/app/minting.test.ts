@@ -64,7 +64,7 @@ for (const [what, claim] of [['an array', ['files:read']], ['an object', { 'file
 }
 
 for (const role of ['ADMIN', ['admin'], 'root', null, '', 'user,admin'] as const) {
-  t.test(`the role ${JSON.stringify(role)} can not be asked for`, async t => {
+  t.test(`the role ${JSON.stringify(role)} cannot be asked for`, async t => {
     const app = await service(t)
     t.equal((await call(app, 'generate-token', { userId: 'eve', role }, withToken('root', 'admin'))).isError, true)
   })

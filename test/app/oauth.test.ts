@@ -180,7 +180,7 @@ t.test('while the provider is away, known keys are good and nobody pays for the 
   t.equal((await post(app, whoami, {})).status, 401, 'the one try of this address is still there')
 })
 
-t.test('a stranger can not make the server unready while the provider is away, nor does it stay unready after', async (t) => {
+t.test('a stranger cannot make the server unready while the provider is away, nor does it stay unready after', async (t) => {
   const fake = await fakeIssuer(t, key)
   const logStream = logSink()
   const app = await resourceServer(t, fake.issuer, { env: { API_KEYS: adaKey }, logStream })
@@ -188,7 +188,7 @@ t.test('a stranger can not make the server unready while the provider is away, n
   await fake.stop()
   for (let i = 0; i < 2; i++) t.equal((await post(app, whoami, bearer(await sign(otherKey, claimsOf(fake.issuer))))).status, 503)
   t.equal((await app.inject('/ready')).statusCode, 200)
-  t.match(logStream.lines().filter(({ level }) => level === 50), [{ reason: 'it can not be reached', issuer: fake.issuer }], 'the operator hears of it, once')
+  t.match(logStream.lines().filter(({ level }) => level === 50), [{ reason: 'it cannot be reached', issuer: fake.issuer }], 'the operator hears of it, once')
 })
 
 t.test('a server that begins while the provider is away is not ready until it is back, and needs no token for that', { timeout: 20_000 }, async (t) => {
@@ -217,7 +217,7 @@ t.test('a provider that hangs is given up within three seconds', async (t) => {
   t.ok(performance.now() - began < 3000)
 })
 
-t.test('a bad key beside a token that can not be judged right now is refused and counted', async (t) => {
+t.test('a bad key beside a token that cannot be judged right now is refused and counted', async (t) => {
   const fake = await fakeIssuer(t)
   await fake.stop()
   const app = await resourceServer(t, fake.issuer, { env: { API_KEYS: adaKey } })
@@ -249,7 +249,7 @@ for (const [what, spoil] of [
     const logStream = logSink()
     const app = await resourceServer(t, fake.issuer, { logStream })
     t.equal((await post(app, whoami, bearer(await sign(key, claimsOf(fake.issuer))))).status, 503)
-    t.match(logStream.lines().at(-1), { code: 'MCP_ERR_UNAVAILABLE', reason: /keys can not be had: its? / })
+    t.match(logStream.lines().at(-1), { code: 'MCP_ERR_UNAVAILABLE', reason: /keys cannot be had: its? / })
     t.notOk(fake.requests.includes('/elsewhere'))
   })
 }

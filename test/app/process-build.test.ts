@@ -51,7 +51,7 @@ t.test('a checkout that was never built', async t => {
   })
 })
 
-t.test('where it can not be built, that is told on standard error, and no command runs', async t => {
+t.test('where it cannot be built, that is told on standard error, and no command runs', async t => {
   const cwd = checkOut(t)
   const TMPDIR = await directory(t)
   writeFileSync(join(cwd, 'tsconfig.build.json'), '{ "files": [] }')

@@ -36,7 +36,7 @@ t.test('a state directory that is a file is one sentence and exit code 1', async
   await writeFile(path, '')
   const server = serve(t, dirname(path), { STATE_DIR: path })
   t.same(await server.ended, { code: 1, signal: null })
-  t.match(server.stderr(), /^The state directory \S+ can not be used \(E[A-Z]+\): set STATE_DIR to .*\.\n$/)
+  t.match(server.stderr(), /^The state directory \S+ cannot be used \(E[A-Z]+\): set STATE_DIR to .*\.\n$/)
 })
 
 t.test('a state directory that may not be written is one sentence and exit code 1', async t => {
@@ -46,7 +46,7 @@ t.test('a state directory that may not be written is one sentence and exit code 
   // Root writes everywhere: there it runs as nobody.
   const server = start(t, process.execPath, [...viaTsx, 'start'], { cwd: '/', env: { ...env, STATE_DIR: path }, ...(isRoot ? { uid: 65_534 } : {}) })
   t.same(await server.ended, { code: 1, signal: null })
-  t.match(server.stderr(), /^The state directory \S+ can not be used \(EACCES\): set STATE_DIR to .*\.\n$/)
+  t.match(server.stderr(), /^The state directory \S+ cannot be used \(EACCES\): set STATE_DIR to .*\.\n$/)
 })
 
 t.test('in a volume of root\'s the server says to name a directory inside it', async t => {

@@ -347,7 +347,7 @@ t.test('a request whose body was held back until its token was revoked is refuse
   t.match(await arrived(/HTTP\/1.1 4\d\d/), /HTTP\/1.1 401[^]*www-authenticate: Bearer .*invalid_token/i)
 })
 
-t.test('where the state can not be written nothing is minted, and a revocation counts all the same', async t => {
+t.test('where the state cannot be written nothing is minted, and a revocation counts all the same', async t => {
   const directory = await statePath(t)
   const app = await service(t, { env: { STATE_DIR: directory } })
   const { id, headers } = await mint(app)

@@ -48,7 +48,7 @@ t.test('calls under way when the server ends are answered, on a stream that was 
   t.equal(wasAborted(), false)
 })
 
-t.test('a call that waits for its caller is refused when the server ends, for the answer can not come any more', async t => {
+t.test('a call that waits for its caller is refused when the server ends, for the answer cannot come any more', async t => {
   const schema = { type: 'object', properties: {} }
   let goOn = (): void => {}
   const ask = defineTool({

@@ -1,4 +1,4 @@
-/** What a handler says before its answer: all of it arrives, however much, and what can not be written hurts nobody else. */
+/** What a handler says before its answer: all of it arrives, however much, and what cannot be written hurts nobody else. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { z } from 'zod'
@@ -22,7 +22,7 @@ const ways: Array<[string, (app: Parameters<typeof post>[0], name: string, args?
 ]
 
 for (const [where, callBy] of ways) {
-  t.test(`${where}, what JSON can not hold is refused to the handler that says it, and the call gets one answer`, async t => {
+  t.test(`${where}, what JSON cannot hold is refused to the handler that says it, and the call gets one answer`, async t => {
     const tool = defineTool({
       name: 'say',
       handler: async (_args, { log }) => {

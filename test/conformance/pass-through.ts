@@ -1,4 +1,4 @@
-/** Stands before a server and adds a key to each request: the suite can not send headers of its own. */
+/** Stands before a server and adds a key to each request: the suite cannot send headers of its own. */
 import { type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse, createServer, request } from 'node:http'
 import { pipeline } from 'node:stream'
 

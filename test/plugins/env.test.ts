@@ -36,7 +36,7 @@ t.test('the configuration holds the settings and nothing else of the environment
   t.notMatch(JSON.stringify(app.getEnvs()), /AWS|bin/)
 })
 
-t.test('a handler can not change the configuration', async t => {
+t.test('a handler cannot change the configuration', async t => {
   const app = await build(t, { env: sound, dotenv: false })
   t.throws(() => { Object.assign(app.config, { PORT: 1 }) }, TypeError)
   t.throws(() => { Object.assign(app.config.API_KEYS, { 0: 'mine' }) }, TypeError)

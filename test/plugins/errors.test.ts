@@ -79,7 +79,7 @@ for (const hook of ['onRequest', 'preParsing', 'preValidation', 'preHandler', 'p
   })
 }
 
-t.test('an answer that can not be written as JSON is a masked 500', async t => {
+t.test('an answer that cannot be written as JSON is a masked 500', async t => {
   const app = await build(t)
   app.get('/', async () => ({ toJSON () { throw new Error(secret) } }))
   const reply = await app.inject('/')
@@ -87,7 +87,7 @@ t.test('an answer that can not be written as JSON is a masked 500', async t => {
   t.notMatch(reply.body, secret)
 })
 
-t.test('a header that can not be sent is a masked 500', async t => {
+t.test('a header that cannot be sent is a masked 500', async t => {
   const app = await build(t)
   app.get('/', async (_request, reply) => { reply.header('x-good', 'a').header('x-bad', `${secret}\nb`) })
   const reply = await app.inject('/')

@@ -39,7 +39,7 @@ t.test('a caller that the host names is served, another is not', async t => {
   t.equal((await post(app, callOf('x'), {})).status, 401)
 })
 
-t.test('a tool is told who calls, by a principal that it can not change', async t => {
+t.test('a tool is told who calls, by a principal that it cannot change', async t => {
   let seen: Principal | undefined
   const look = defineTool({ name: 'look', handler: (_args, { principal }) => { seen = principal; return '' } })
   const app = await build(t, { tools: [look] })
@@ -144,7 +144,7 @@ t.test('tools come and go while it runs', async t => {
   t.equal((await post(app, callOf('b'), ada)).body.error.data.code, 'MCP_ERR_UNKNOWN_TOOL')
 })
 
-t.test('a tool that can not be served is refused when it is added, and nothing changes', async t => {
+t.test('a tool that cannot be served is refused when it is added, and nothing changes', async t => {
   const app = await build(t, { tools: [tool('a')] })
   for (const bad of [tool('a'), tool(''), tool('with space'), tool('x'.repeat(129)), { ...tool('y'), input: { type: 'nonsense' } }]) t.throws(() => { app.mcp.addTool(bad) })
   t.same(namesIn(await post(app, rpc('tools/list'), ada)), ['a'])

@@ -1,4 +1,4 @@
-/** An app that can not be built leaves nothing behind. */
+/** An app that cannot be built leaves nothing behind. */
 import { readdirSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -18,7 +18,7 @@ function openFiles (directory: string): string[] {
   }).filter(path => path.startsWith(directory))
 }
 
-t.test('an app that can not be built closes what it had opened', { skip: process.platform === 'linux' ? false : 'reads /proc' }, async t => {
+t.test('an app that cannot be built closes what it had opened', { skip: process.platform === 'linux' ? false : 'reads /proc' }, async t => {
   const stateDir = join(t.testdir({}), 'state')
   const options = { env: { API_KEYS: 'a-key-of-the-app-tests', LOG_LEVEL: 'silent' }, stateDir }
   const app = await buildApp({ ...options, tools: [tool] })

@@ -43,7 +43,7 @@ t.test('with a key alone everything else has its default', async t => {
   })
 })
 
-t.test('a configuration can not be changed', async t => {
+t.test('a configuration cannot be changed', async t => {
   const { config } = readConfig(sound)
   t.ok(Object.isFrozen(config))
   t.ok(Object.isFrozen(config.API_KEYS))
@@ -109,7 +109,7 @@ const refused: Array<[string, string, string]> = [
   ['a placeholder in capitals', 'API_KEYS', 'CHANGE_ME_PLEASE_NOW'],
   ['what a broken template leaves', 'API_KEYS', 'undefined'],
   ['a key with a space inside', 'API_KEYS', 'two words in one long key'],
-  ['a key that a header can not carry', 'API_KEYS', 'schlüssel-und-mehr-als-16'],
+  ['a key that a header cannot carry', 'API_KEYS', 'schlüssel-und-mehr-als-16'],
   ['the secret of the tokens', 'API_KEYS', 'x'.repeat(40)],
   ['a placeholder', 'JWT_SECRET', 'change-me'],
   ['a long placeholder', 'JWT_SECRET', 'please-change-me-to-something-that-is-long-enough'],
@@ -333,7 +333,7 @@ t.test('a .env that is there is read from its path, a missing one is no problem'
   t.throws(() => loadConfig({ env: {}, dotenv: false }), ConfigError)
 })
 
-t.test('a .env that can not be read stops the start', async t => {
+t.test('a .env that cannot be read stops the start', async t => {
   const directory = t.testdir()
   mkdirSync(join(directory, '.env'))
   const { problems } = readSettings({ env: sound, dotenv: join(directory, '.env') })

@@ -120,7 +120,7 @@ for (const [what, url, path] of [
   ['a key alone', '/a-legacy-key-of-no-form', '/…'],
   ['a key with slashes', '/mcp/b3V/yIGtleS/BvZi/BiYXNl', '/mcp/…'],
   ['an escaped key', '/mcp/%61-legacy-key-of-no-form', '/mcp/…'],
-  ['a key in a path that can not be decoded', '/mcp/a-legacy-key-of-no-form/%zz', '/mcp/…'],
+  ['a key in a path that cannot be decoded', '/mcp/a-legacy-key-of-no-form/%zz', '/mcp/…'],
   ['a short name', '/wp-login.php', '/wp-login.php'],
   ['what clients look for', '/.well-known/oauth-protected-resource', '/.well-known/oauth-protected-resource'],
   ['what clients look for below the endpoint', '/mcp/.well-known/openid-configuration', '/mcp/.well-known/openid-configuration'],

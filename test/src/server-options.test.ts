@@ -216,7 +216,7 @@ const urls: Array<[string, string, number, string?]> = [
   ['an overlong escape', '/%c0%af', 400, 'MCP_ERR_BAD_URL'],
   ['a name too long', `/by-name/${'a'.repeat(200)}`, 400, 'MCP_ERR_BAD_URL'],
   ['an escape in a name', '/by-name/%zz', 400, 'MCP_ERR_BAD_URL'],
-  ['a query that can not be decoded', '/fine?%zz', 200],
+  ['a query that cannot be decoded', '/fine?%zz', 200],
   ['a NUL', '/%00', 404, 'MCP_ERR_NOT_FOUND'],
   ['capitals', '/FINE', 404, 'MCP_ERR_NOT_FOUND'],
   ['a slash behind', '/fine/', 404, 'MCP_ERR_NOT_FOUND'],

@@ -90,7 +90,7 @@ export class SessionEvents implements EventStore {
     this.#maxBytes = maxBytes
   }
 
-  /** Notes the size of a message that is about to be stored, and whose it is. Throws where JSON can not hold it. */
+  /** Notes the size of a message that is about to be stored, and whose it is. Throws where JSON cannot hold it. */
   weigh (message: JSONRPCMessage, post?: Post): void {
     this.#notes.set(message, { bytes: Buffer.byteLength(JSON.stringify(message)) + frameBytes, post })
   }

@@ -114,7 +114,7 @@ function checkBatch (body: unknown, revision: string): void {
   if (body.length === 0 || body.length > maxBatch) throw new InvalidRequestError({ reason: `a batch of ${body.length}` })
   for (const message of body) {
     const kind = kindOf(message)
-    if (kind === 'invalid' || (kind === 'request' && (message as RpcRequest).method === 'initialize')) throw new InvalidRequestError({ reason: 'a batch with a message that can not be in one' })
+    if (kind === 'invalid' || (kind === 'request' && (message as RpcRequest).method === 'initialize')) throw new InvalidRequestError({ reason: 'a batch with a message that cannot be in one' })
   }
 }
 

@@ -158,7 +158,7 @@ export class Session {
     this.#mayAsk = false
     for (const exchange of this.#calls.exchanges()) {
       exchange.ask = undefined
-      if (exchange.isAsking) exchange.abort(new UnavailableError({ reason: 'the server ends, and the caller can not answer any more' }))
+      if (exchange.isAsking) exchange.abort(new UnavailableError({ reason: 'the server ends, and the caller cannot answer any more' }))
     }
   }
 
@@ -241,7 +241,7 @@ export class Session {
     return this.#checked(message, message.id, call)
   }
 
-  /** An error that the SDK made has words of its own, which stay inside; a result that can not be written is a fault of its tool. */
+  /** An error that the SDK made has words of its own, which stay inside; a result that cannot be written is a fault of its tool. */
   #checked (message: JSONRPCMessage, id: RequestId, { exchange, post }: Call): JSONRPCMessage {
     const refusedFor = (error: unknown): JSONRPCMessage => {
       const refusal = rpcRefusal(exchange.refuse(error), exchange.caller.requestId, id) as JSONRPCMessage

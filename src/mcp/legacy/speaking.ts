@@ -24,7 +24,7 @@ export function notifyOver (extra: Extra, { exchange, post }: Call, hears: (leve
 /** A question is called off where its call ends before the answer. The answer's shape is not judged here. */
 export function askOver (extra: Extra, { exchange }: Call, server: Server): Ask {
   return async (method, params) => {
-    if (lackOf(server.getClientCapabilities()?.[capabilityOf[method]], method, params) !== undefined) throw new PublicToolError('This caller can not be asked here')
+    if (lackOf(server.getClientCapabilities()?.[capabilityOf[method]], method, params) !== undefined) throw new PublicToolError('This caller cannot be asked here')
     try {
       return await extra.sendRequest({ method, params } as ServerRequest, ResultSchema, { timeout: askLimitMs, signal: exchange.signal })
     } catch (error) {

@@ -86,7 +86,7 @@ t.test('a policy file that the server would not start with is a problem, whereve
   const directory = t.testdir({ 'good.json': '{"default":{"cost":2}}', 'dear.json': '{"default":{"cost":200}}' })
   const run = async (file: string) => await say(['config'], directory, { API_KEYS: key, TOOL_POLICY_FILE: file })
   t.equal((await run('good.json')).code, 0)
-  for (const [file, wrong] of [['none.json', /can not be read/], ['dear.json', /default\.cost: more than RATE_LIMIT_MAX/]] as const) {
+  for (const [file, wrong] of [['none.json', /cannot be read/], ['dear.json', /default\.cost: more than RATE_LIMIT_MAX/]] as const) {
     const { code, stderr } = await run(file)
     t.equal(code, 1)
     t.match(stderr, wrong)
@@ -111,7 +111,7 @@ t.test('a state directory that the user may not write to is a problem', async t 
   if (!isRoot) chmodSync(STATE_DIR, 0o500)
   const run = start(t, process.execPath, [...viaTsx, 'config'], { cwd: '/', env: { API_KEYS: key, STATE_DIR, TSX_DISABLE_CACHE: '1' }, ...(isRoot ? { uid: 65_534 } : {}) })
   t.same(await run.ended, { code: 1, signal: null })
-  t.match(run.stderr(), /^Problem: STATE_DIR can not be used \(EACCES\); name a directory that this user may write to\n$/)
+  t.match(run.stderr(), /^Problem: STATE_DIR cannot be used \(EACCES\); name a directory that this user may write to\n$/)
 })
 
 t.test('a state that is there is enough, and one that is not is not made', async t => {

@@ -93,7 +93,7 @@ t.test('bad settings in the environment are listed before anything is written', 
 t.test('a directory that is not there is one sentence', async t => {
   const { code, stderr, stdout } = await say(['init'], join(t.testdir({}), 'missing'))
   t.equal(code, 1)
-  t.match(stderr, /^Can not write [^\n]+\(ENOENT\)[^\n]+\.$/)
+  t.match(stderr, /^Cannot write [^\n]+\(ENOENT\)[^\n]+\.$/)
   t.equal(stdout, '')
 })
 

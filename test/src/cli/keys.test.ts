@@ -77,7 +77,7 @@ t.test('the list is a table, or JSON', async t => {
   t.match(JSON.parse((await keys(cwd, ['list', '--json'])).stdout), [{ id, lastUsedAt: null }, { name: 'the other' }])
 })
 
-t.test('where it can not be read when keys were used, that is unknown and not never', async t => {
+t.test('where it cannot be read when keys were used, that is unknown and not never', async t => {
   const { cwd, id } = await withKey(t)
   await mkdir(join(cwd, `${file}.used`))
   t.match((await keys(cwd, ['list'])).stdout, /unknown$/)
@@ -218,7 +218,7 @@ t.test('a key with a space in it is refused as what it is, and not taken for two
   const cwd = await directory(t)
   const { code, stderr } = await keys(cwd, ['import'], 'a-key-of-sixteen-or-more with-a-space-in-between')
   t.equal(code, 1)
-  t.match(stderr, /^The key holds a character that a header can not carry/)
+  t.match(stderr, /^The key holds a character that a header cannot carry/)
   t.same(await readdir(cwd), [])
 })
 

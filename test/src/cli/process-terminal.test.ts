@@ -1,4 +1,4 @@
-/** What becomes of a command whose output can not be written. */
+/** What becomes of a command whose output cannot be written. */
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { readKeyFile } from '../../../src/principal/key-file.js'
@@ -16,7 +16,7 @@ t.test('a key that could not be shown is said to be in force, with the way to an
   const run = writing(t, cwd, '>/dev/full', 'keys', 'create', '--name', 'ci')
   t.same(await run.ended, { code: 1, signal: null })
   const [record] = await readKeyFile(join(cwd, 'api-keys.json'))
-  t.equal(run.stderr(), `Can not write to standard output (ENOSPC).\nThe secret of key ${record?.id} is in force and could not be shown: give it another one with keys rotate ${record?.id} --grace 0\n`)
+  t.equal(run.stderr(), `Cannot write to standard output (ENOSPC).\nThe secret of key ${record?.id} is in force and could not be shown: give it another one with keys rotate ${record?.id} --grace 0\n`)
 })
 
 t.test('a key whose reader has left is told of, too', async t => {
@@ -39,9 +39,9 @@ t.test('a list whose reader has left is not worth a word', async t => {
   t.equal(run.stderr(), '')
 })
 
-t.test('a list that can not be written is one sentence and exit code 1', { skip: process.platform === 'linux' ? false : 'there is no /dev/full' }, async t => {
+t.test('a list that cannot be written is one sentence and exit code 1', { skip: process.platform === 'linux' ? false : 'there is no /dev/full' }, async t => {
   const path = await keyFile(t, [newKey().record])
   const run = writing(t, await directory(t), '>/dev/full', 'keys', 'list', '--file', path)
   t.same(await run.ended, { code: 1, signal: null })
-  t.equal(run.stderr(), 'Can not write to standard output (ENOSPC).\n')
+  t.equal(run.stderr(), 'Cannot write to standard output (ENOSPC).\n')
 })

@@ -47,7 +47,7 @@ t.test('beside the .env that holds the secret the state is made', async t => {
   t.ok(existsSync(join(parent, '.state', 'journal')))
 })
 
-t.test('a token is minted all the same where the state can not be used, with a warning', async t => {
+t.test('a token is minted all the same where the state cannot be used, with a warning', async t => {
   const STATE_DIR = join(t.testdir({ file: '' }), 'file')
   const { code, stdout, stderr } = await say(['token', '--user', 'ada'], t.testdirName, { JWT_SECRET: secret, STATE_DIR })
   t.equal(code, 0)
@@ -142,7 +142,7 @@ t.test('a managed key whose owner is revoked is good again with another secret',
   t.equal(await status(), 'active')
 })
 
-t.test('where the state can not be read the commands for keys say that they do not know', async t => {
+t.test('where the state cannot be read the commands for keys say that they do not know', async t => {
   const STATE_DIR = await statePath(t)
   await mkdir(join(STATE_DIR, 'journal'), { recursive: true })
   const { code, stdout, stderr } = await say(['keys', 'list'], dirname(STATE_DIR), { STATE_DIR, API_KEYS_FILE: await keyFile(t, [newKey().record]) })

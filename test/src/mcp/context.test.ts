@@ -20,7 +20,7 @@ t.test('a handler is heard while its call runs, and not after it', async t => {
   t.same(heard, ['notifications/progress'])
 })
 
-t.test('a handler can not ask when its call is over', async t => {
+t.test('a handler cannot ask when its call is over', async t => {
   let asked = 0
   await during(callerOf(), async exchange => {
     exchange.ask = async () => { asked += 1; return {} }

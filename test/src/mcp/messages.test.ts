@@ -21,7 +21,7 @@ t.test('content whose structured content was replaced on its way is written as i
   t.strictSame(written(changed), expected(changed))
 })
 
-t.test('structured content that JSON can not hold is no result', async t => {
+t.test('structured content that JSON cannot hold is no result', async t => {
   t.throws(() => new StructuredResult({ toJSON: () => undefined }), TypeError)
   t.throws(() => new StructuredResult({ big: 1n }), TypeError)
 })

@@ -36,7 +36,7 @@ t.test('after a burst only so many are kept, the rest is closed', async t => {
   t.equal(taken.filter(({ closed }) => closed === 1).length, 7)
 })
 
-t.test('a slot that can not be opened is not counted as busy', async t => {
+t.test('a slot that cannot be opened is not counted as busy', async t => {
   const slots = new Slots({ open: async () => { throw new Error('no memory') } })
   await t.rejects(Promise.resolve(slots.take()))
   t.same(slots.size, { idle: 0, busy: 0 })

@@ -85,7 +85,7 @@ t.test('the words of an SDK\'s own error stay inside', async t => {
   t.notMatch(json, /secret/)
 })
 
-t.test('a slot that serves can not be given another request', async t => {
+t.test('a slot that serves cannot be given another request', async t => {
   const { turns, exchange } = begin()
   t.throws(() => { turns.begin({ request, exchange, outlet: new Outlet(), done: () => {} }) })
   exchange.end()

@@ -30,7 +30,7 @@ t.test('a known token beside a bad key proves nobody', async (t) => {
   t.equal(authenticate({ key: 'k', token: 't' }), bad)
 })
 
-t.test('a bad key is refused even beside a token that can not be judged right now', async (t) => {
+t.test('a bad key is refused even beside a token that cannot be judged right now', async (t) => {
   const authenticate = createAuthenticator({ verifyKey: () => bad, verifyToken: async () => { throw new Error('no answer') } })
   t.equal(await authenticate({ key: 'k', token: 't' }), bad)
 })

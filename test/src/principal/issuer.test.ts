@@ -52,7 +52,7 @@ t.test('a key set with an address of its own is read there alone', async (t) => 
   t.same(elsewhere.requests, ['/jwks'])
 })
 
-t.test('a principal of an issuer can not be changed by who holds it', async (t) => {
+t.test('a principal of an issuer cannot be changed by who holds it', async (t) => {
   const { fake, verify } = await verifierOf(t)
   const verdict = await verify(await sign(ec, claimsOf(fake.issuer)))
   if (!isVerified(verdict)) return t.fail('the token is not good')

@@ -170,7 +170,7 @@ t.test('a full disk is told, shows no key, and leaves the file as it was', async
   })
   t.equal((await run.ended).code, 1)
   t.equal(run.stdout(), '')
-  t.match(run.stderr(), /^The key file .* can not be written: .*; .*nothing was changed\n$/)
+  t.match(run.stderr(), /^The key file .* cannot be written: .*; .*nothing was changed\n$/)
   t.ok(before.equals(await readFile(path)))
   t.same(await readdir(dirname(path)), ['api-keys.json'])
   t.equal((await addKey(path)).record.name, 'test')
@@ -180,7 +180,7 @@ const broken: Array<[string, (path: string) => Promise<void>, RegExp]> = [
   ['garbage', async path => { await writeFile(path, Buffer.from(Array.from({ length: 4096 }, (_, i) => i * 7 & 255))) }, /is not JSON/],
   ['nothing', async path => { await truncate(path, 0) }, /is empty/],
   ['half of it', async path => { await truncate(path, Math.floor((await stat(path)).size / 2)) }, /is not JSON/],
-  ['something else', async path => { await writeFile(path, '{"version":1,"keys":[{"id":"k"}]}') }, /can not be used: keys\[0\]/],
+  ['something else', async path => { await writeFile(path, '{"version":1,"keys":[{"id":"k"}]}') }, /cannot be used: keys\[0\]/],
   ['a directory', async path => { await rename(path, `${path}.old`); await mkdir(path) }, /is a directory/]
 ]
 
@@ -234,7 +234,7 @@ t.test('a file of another user is told with who may change it', { skip: process.
   await chmod(dirname(path), 0o777)
   const run = start(t, process.execPath, [...viaTsx, 'keys', 'create', '--name', 'a', '--file', path], { cwd: '/', uid: 65_534, env: { TSX_DISABLE_CACHE: '1' } })
   t.same(await run.ended, { code: 1, signal: null })
-  t.match(run.stderr(), /can not be written \(EPERM\); run this as the user that owns it, or as root/)
+  t.match(run.stderr(), /cannot be written \(EPERM\); run this as the user that owns it, or as root/)
 })
 
 t.test('a link to a file that is still to be made is followed, and stays one', async t => {

@@ -57,7 +57,7 @@ async function once (isSo: () => boolean): Promise<void> {
   while (!isSo()) await new Promise(resolve => setTimeout(resolve, 1))
 }
 
-const away = new ProviderError('it can not be reached')
+const away = new ProviderError('it cannot be reached')
 
 t.test('the set is fetched at the first token, once for all who wait', async (t) => {
   const keys = stage(t, jwks(first))
@@ -184,7 +184,7 @@ t.test('it is told when the provider goes and when it is back, and nothing in be
   keys.serve(jwks(first))
   keys.pass(3000)
   await keys.outcome('unknown')
-  t.same(turns, ['it can not be reached', undefined])
+  t.same(turns, ['it cannot be reached', undefined])
 })
 
 t.test('without a set it is asked for until there is one, and nobody has to come with a token', { timeout: 10_000 }, async (t) => {
@@ -198,7 +198,7 @@ t.test('without a set it is asked for until there is one, and nobody has to come
   })
   t.teardown(keys.begin())
   await once(() => fetches === 1)
-  t.match(keys.problems(), [/it can not be reached/])
+  t.match(keys.problems(), [/it cannot be reached/])
   await once(() => keys.problems().length === 0)
   await new Promise(resolve => setTimeout(resolve, 60))
   t.equal(fetches, 3, 'and not once there is one')
@@ -242,7 +242,7 @@ t.test('a provider that is away is asked every three seconds at most, and says w
   t.equal(keys.fetches(), 1)
   keys.pass(1000)
   const refusal = await keys.find(header('first'), yes).catch((error: Refusal) => error) as Refusal
-  t.match(refusal, { statusCode: 503, headers: { 'retry-after': '2' }, data: { retryAfterMs: 2000 }, reason: /it can not be reached/ })
+  t.match(refusal, { statusCode: 503, headers: { 'retry-after': '2' }, data: { retryAfterMs: 2000 }, reason: /it cannot be reached/ })
   keys.pass(2000)
   keys.serve(jwks(first))
   t.equal(await keys.outcome('first'), 'key')

@@ -240,7 +240,7 @@ t.test('two servers note the uses of each other beside their own', async t => {
   t.same([...(await readUsage(usagePath(path)))?.keys() ?? []].sort(), [a.record.id, b.record.id].sort())
 })
 
-t.test('a record of uses that can not be read or written is a warning and no more', async t => {
+t.test('a record of uses that cannot be read or written is a warning and no more', async t => {
   const { record, key } = newKey()
   const path = await keyFile(t, [record])
   // A directory in its place can be neither.

@@ -38,7 +38,7 @@ const refused: Array<[string, Answer, RegExp]> = [
     response.writeHead(200, { ...asJson, 'content-length': 100 })
     response.write('{', () => response.destroy())
   }, /broke off/],
-  ['nothing but a closed connection', (_request, response) => { response.destroy() }, /can not be reached/]
+  ['nothing but a closed connection', (_request, response) => { response.destroy() }, /cannot be reached/]
 ]
 
 for (const [what, answer, reason] of refused) {

@@ -92,10 +92,10 @@ t.test('a directory, and a journal in it, that an administrator makes is for the
   for (const path of [directory, join(directory, 'journal')]) t.equal((await stat(path)).uid, user)
 })
 
-t.test('a directory that can not be had is one sentence', async t => {
+t.test('a directory that cannot be had is one sentence', async t => {
   const directory = await statePath(t)
   await writeFile(directory, '')
-  await t.rejects(State.open({ directory }), { message: /^The state directory .* can not be used \(E[A-Z]+\): set STATE_DIR to .*\.$/ })
+  await t.rejects(State.open({ directory }), { message: /^The state directory .* cannot be used \(E[A-Z]+\): set STATE_DIR to .*\.$/ })
 })
 
 t.test('what one process writes the other knows, in both directions', async t => {
@@ -251,13 +251,13 @@ t.test('a directory that was taken away is a problem until it is back, and a rev
   await t.rejects(state.revokeToken('late', commandLine), StateError)
   await t.rejects(state.mint(mintedRecord()), StateError)
   t.ok(state.isRevoked(withToken('late')))
-  t.match(state.problems(), [/can not be used/])
+  t.match(state.problems(), [/cannot be used/])
   await mkdir(directory, { mode: 0o700 })
   await until(() => state.problems().length === 0)
   const fresh = await openState(t, { directory })
   t.ok(fresh.isRevoked(withToken('late')))
   t.ok(fresh.isRevoked(withToken('kept')))
-  t.match(said, [/can not be used/])
+  t.match(said, [/cannot be used/])
 })
 
 t.test('a journal of dead lines becomes short again, and loses nothing that is live', async t => {

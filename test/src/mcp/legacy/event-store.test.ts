@@ -52,7 +52,7 @@ t.test('however many come back for nothing, what is kept for them has a bound', 
   t.equal(kept.at(-1), stored.at(-1))
 })
 
-t.test('a message that JSON can not hold is not stored', async t => {
+t.test('a message that JSON cannot hold is not stored', async t => {
   const events = new SessionEvents()
   t.throws(() => { events.weigh({ jsonrpc: '2.0', id: 1, result: { a: 1n } }) }, TypeError)
 })
