@@ -137,12 +137,27 @@ async function install (tarball: string, project: string): Promise<string> {
   return unpacked
 }
 
+/** What the compiler says of a file of the project, which it also compiles; empty where all is well. */
+async function faultsOf (project: string, name: string, source: string, options: object): Promise<string> {
+  const settings = join(project, `tsconfig.${name}.json`)
+  writeFileSync(join(project, `${name}.ts`), source)
+  writeFileSync(settings, JSON.stringify({
+    compilerOptions: { target: 'ES2022', lib: ['ES2023'], module: 'NodeNext', types: ['node'], strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, outDir: 'out', rootDir: '.', ...options },
+    include: [`${name}.ts`]
+  }))
+  const { stdout } = await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', settings]).catch((error: { stdout: string }) => error)
+  return stdout
+}
+
 t.test('the package works in a fresh project', { timeout: 110_000 }, async t => {
   const folder = mkdtempSync(join(tmpdir(), 'packed-'))
   t.teardown(() => { rmSync(folder, { recursive: true, force: true }) })
   const project = join(folder, 'project')
   const unpacked = await install(await pack(folder), project)
   const files = readdirSync(unpacked, { recursive: true, encoding: 'utf8' })
+  writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'fresh', private: true, type: 'module' }))
+  // Both at once, and each by itself: what one imports the other would see.
+  const [faultsOfMain, faultsOfEntry] = [faultsOf(project, 'main', main, { skipLibCheck: false }), faultsOf(project, 'entry', entry, { skipLibCheck: true })]
 
   t.test('it holds what it is made of, and no test, source or secret', async t => {
     for (const file of ['dist/src/index.js', 'dist/src/index.d.ts', 'dist/src/cli/main.js', 'dist/plugins/auth.d.ts', '.env.example', 'package.json']) t.ok(files.includes(file), file)
@@ -150,21 +165,11 @@ t.test('the package works in a fresh project', { timeout: 110_000 }, async t => 
   })
 
   t.test('a project that uses it type-checks, strictly', async t => {
-    writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'fresh', private: true, type: 'module' }))
-    writeFileSync(join(project, 'main.ts'), main)
-    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({
-      compilerOptions: { target: 'ES2022', lib: ['ES2023'], module: 'NodeNext', types: ['node'], strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false, outDir: 'out', rootDir: '.' },
-      include: ['main.ts']
-    }))
-    const { stdout } = await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', project]).catch((error: { stdout: string }) => error)
-    t.equal(stdout, '')
+    t.equal(await faultsOfMain, '')
   })
 
   t.test('what the plugins add is typed for who imports the package alone', async t => {
-    writeFileSync(join(project, 'entry.ts'), entry)
-    writeFileSync(join(project, 'tsconfig.entry.json'), JSON.stringify({ extends: './tsconfig.json', compilerOptions: { noEmit: true, skipLibCheck: true }, include: ['entry.ts'] }))
-    const { stdout } = await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', join(project, 'tsconfig.entry.json')]).catch((error: { stdout: string }) => error)
-    t.equal(stdout, '')
+    t.equal(await faultsOfEntry, '')
   })
 
   t.test('both ways of registering it work beside the host\'s own routes', async t => {
