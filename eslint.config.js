@@ -26,7 +26,7 @@ const rooms = [
   ['src/index.ts', 'plugins cli legacySdk modernSdk'],
   ['src/server.ts', 'plugins cli legacySdk modernSdk'],
   ['src/app.ts', 'server cli legacySdk modernSdk'],
-  ['src/cli/*.ts', 'plugins app mcp tools fastify legacySdk modernSdk'],
+  ['src/cli/*.ts', 'plugins app mcp fastify legacySdk modernSdk'],
   ['plugins/*.ts', 'siblings app server cli legacySdk modernSdk'],
   ['src/{config,origins}.ts', 'plugins app server cli mcp tools state fastify legacySdk modernSdk'],
   ['src/config/*.ts', 'plugins app server cli mcp tools state fastify legacySdk modernSdk'],

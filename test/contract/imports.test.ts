@@ -46,7 +46,7 @@ type Room = keyof typeof rooms
 const refused: Array<[Room, string[]]> = [
   ['server', ['../plugins/auth.js', './cli/main.js', '@modelcontextprotocol/sdk/types.js', '@modelcontextprotocol/server']],
   ['app', ['./server.js', './cli/main.js', '@modelcontextprotocol/sdk/types.js']],
-  ['a command', ['../../plugins/auth.js', '../app.js', '../mcp/turn.js', '../tools/tool.js', 'fastify', '@fastify/jwt']],
+  ['a command', ['../../plugins/auth.js', '../app.js', '../mcp/turn.js', 'fastify', '@fastify/jwt']],
   ['a plugin', ['./cors.js', '../src/app.js', '../src/index.js', '../src/server.js', '../src/cli/main.js', '@modelcontextprotocol/sdk/types.js']],
   ['the bridge', ['../../plugins/auth.js', '../app.js', '../server.js', '../config.js', '../config/kinds.js', '../state/state.js', 'fastify', '@modelcontextprotocol/server', '@modelcontextprotocol/sdk/types.js']],
   ['the legacy era', ['../modern/asking.js', '@modelcontextprotocol/server', 'fastify', '../../app.js', '../../config.js']],
@@ -63,7 +63,7 @@ const refused: Array<[Room, string[]]> = [
 const allowed: Array<[Room, string[]]> = [
   ['server', ['fastify', './app.js', './config.js']],
   ['app', ['fastify', '../plugins/auth.js', './config.js', './tools/index.js']],
-  ['a command', ['commander', '../server.js', './config.js', '../state/state.js', '../config.js']],
+  ['a command', ['commander', '../server.js', './config.js', '../state/state.js', '../config.js', '../tools/policies.js']],
   ['a plugin', ['fastify', '../src/mcp/turn.js', '../src/principal/jwt.js', '../src/errors.js']],
   ['the bridge', ['zod', './exchange.js', '../tools/tool.js', '../principal/policy.js', '../errors.js', './legacy/legacy-era.js']],
   ['the legacy era', ['@modelcontextprotocol/sdk/server/index.js', '@modelcontextprotocol/sdk/types.js', './server.js', '../exchange.js']],
