@@ -1,6 +1,7 @@
 /** The state of the server, for commands: found by the same settings. */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { ConfigError } from '../config.js'
 import { StateError } from '../state/directory.js'
 import type { Revocable } from '../state/ledger.js'
 import { peek } from '../state/peek.js'
@@ -38,12 +39,12 @@ export async function recordMinted (terminal: Terminal, minted: Minted): Promise
  * was, and where it cannot be read a warning says so.
  */
 export async function revocationsOf (terminal: Terminal): Promise<(credential: Revocable) => boolean> {
-  const { path, toleranceMs } = placeOf(terminal)
   try {
+    const { path, toleranceMs } = placeOf(terminal)
     const ledger = await peek(path, toleranceMs)
     return credential => ledger.isRevoked(credential)
   } catch (error) {
-    if (!(error instanceof StateError)) throw error
+    if (!(error instanceof StateError || error instanceof ConfigError)) throw error
     terminal.complain(`Warning: what was revoked with "tokens" is not known here. ${error.message}`)
     return () => false
   }
