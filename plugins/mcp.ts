@@ -1,15 +1,16 @@
 /** The `/mcp` route: hands authenticated requests to the bridge and its replies to Fastify. */
 import { randomBytes } from 'node:crypto'
-import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { InsufficientScopeError, isRefusal, type Refusal, UnauthenticatedError } from '../src/errors.js'
 import { registerJsonBody } from '../src/json-body.js'
+import { Call, type LoggedCall, type Place } from '../src/mcp-call.js'
 import { Catalog, type ServerInfo } from '../src/mcp/catalog.js'
 import { Deadlines } from '../src/mcp/deadlines.js'
 import { type EraName, createEndpoint } from '../src/mcp/endpoint.js'
-import { type Incoming, asAccepted } from '../src/mcp/era.js'
-import { type Caller, Exchange, type Log } from '../src/mcp/exchange.js'
-import { fieldsOf, type MessageFields } from '../src/mcp/log-fields.js'
+import { asAccepted } from '../src/mcp/era.js'
+import { Exchange } from '../src/mcp/exchange.js'
+import { type Endpoint, longestSilenceMs, operationsOf } from '../src/mcp/operations.js'
 import type { Reply } from '../src/mcp/outlet.js'
 import { requireWhole } from '../src/mcp/shelf.js'
 import type { SessionsOptions } from '../src/mcp/legacy/sessions.js'
@@ -19,7 +20,7 @@ import { whenRuleFails } from '../src/principal/policy.js'
 import type { Principal } from '../src/principal/principal.js'
 import type { Prompt } from '../src/tools/prompt.js'
 import type { Resource } from '../src/tools/resource.js'
-import type { Budget, Item, Tool } from '../src/tools/tool.js'
+import type { Item, Tool } from '../src/tools/tool.js'
 import { version } from '../src/version.js'
 
 declare module 'fastify' {
@@ -31,27 +32,6 @@ declare module 'fastify' {
     /** What the request asked of the endpoint and what became of it, for a log line; `null` on other routes, and until the body is read. */
     mcpCall: LoggedCall | null
   }
-}
-
-/** What a log may say of a call. No arguments, and nothing of a result. */
-export interface LoggedCall {
-  readonly fields: MessageFields
-  /** `ok`, `tool-error` or the code of a refusal; of a batch the first that is not `ok`. `undefined` while there is no answer. A request refused as a whole has its code in `request.refusal`. */
-  readonly outcome: string | undefined
-}
-
-/** What the host may do with a running endpoint. */
-export interface Endpoint {
-  /** Throws where the item can't be served; nothing is added then. */
-  addTool: (tool: Tool) => void
-  addResource: (resource: Resource) => void
-  addPrompt: (prompt: Prompt) => void
-  /** False where there is no such item. */
-  removeTool: (name: string) => boolean
-  removeResource: (uri: string) => boolean
-  removePrompt: (name: string) => boolean
-  /** Tells subscribers that the resource at `uri` has other contents now. */
-  resourceUpdated: (uri: string) => void
 }
 
 /** Knows whether a credential that was good when a stream began is good still. */
@@ -97,6 +77,8 @@ export interface McpOptions {
   /** Takes the running endpoint: `app.mcp` is out of reach where the chain stands in a scope of its own. */
   readonly onEndpoint?: (endpoint: Endpoint) => void
 }
+
+export type { Endpoint, LoggedCall }
 
 const methods = ['GET', 'POST', 'DELETE', 'PUT', 'PATCH', 'HEAD', 'OPTIONS']
 
@@ -178,107 +160,6 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
       }
     })
   })
-}
-
-/** What every call of an endpoint shares. */
-interface Place {
-  readonly fastify: FastifyInstance
-  readonly overFor: (principal: Principal, address?: string) => Refusal | undefined
-  readonly requestTimeoutMs: number
-  readonly deadlines: Deadlines
-}
-
-/** A request of Fastify's as the bridge sees it, with its caller. */
-class Call implements Incoming, Caller, LoggedCall {
-  readonly principal: Principal
-  readonly #request: FastifyRequest
-  readonly #reply: FastifyReply
-  readonly #place: Place
-  #exchange: Exchange | undefined
-  /** The others of a batch. */
-  #more: Exchange[] | undefined
-
-  /** Throws where no plugin put a principal on the request: an endpoint without one is closed. */
-  constructor (request: FastifyRequest, reply: FastifyReply, place: Place) {
-    const { principal } = request
-    if (!principal) throw new UnauthenticatedError({ reason: 'no plugin authenticated this request' })
-    this.principal = principal
-    this.#request = request
-    this.#reply = reply
-    this.#place = place
-  }
-
-  get method (): string { return this.#request.method }
-  get headers (): FastifyRequest['headers'] { return this.#request.headers }
-  get body (): unknown { return this.#request.body }
-  get address (): string { return this.#request.ip }
-  get requestId (): string { return this.#request.id }
-  get log (): Log { return this.#request.log }
-
-  open (): Exchange {
-    const exchange = new Exchange(this, this.#place.requestTimeoutMs, this.#place.deadlines)
-    if (this.#exchange === undefined) this.#exchange = exchange
-    else (this.#more ??= []).push(exchange)
-    return exchange
-  }
-
-  get fields (): MessageFields { return fieldsOf(this.#request.body) }
-
-  get outcome (): string | undefined {
-    const first = this.#exchange === undefined ? 'ok' : this.#exchange.outcome
-    return first !== 'ok' || this.#more === undefined ? first : this.#more.find(({ outcome }) => outcome !== 'ok')?.outcome ?? first
-  }
-
-  over (): Refusal | undefined {
-    return this.#place.overFor(this.principal, this.address)
-  }
-
-  budget (): Promise<Budget | null> {
-    const { fastify } = this.#place
-    return fastify.hasDecorator('budgetOf') ? fastify.budgetOf(this.#request) : Promise.resolve(null)
-  }
-
-  async charge (cost: number): Promise<void> {
-    const { fastify } = this.#place
-    if (fastify.hasDecorator('chargePrincipal')) await fastify.chargePrincipal(this.#request, this.#reply, cost)
-  }
-
-  onGone (listener: () => void): void {
-    const { raw } = this.#reply
-    // A caller may leave while its request is judged: nothing tells of that a second time.
-    if (raw.destroyed) listener()
-    else raw.on('close', () => { if (!raw.writableFinished) listener() })
-  }
-}
-
-/** What Node's timers can hold. */
-const longestTimerMs = 2 ** 31 - 1
-
-/** How long a caller may have to wait for the first byte of an answer, which is then on its way. */
-function longestSilenceMs ({ tools, resources, prompts }: Catalog, requestTimeoutMs: number): number {
-  let longest = requestTimeoutMs
-  for (const shelf of [tools, resources.fixed, resources.templates, prompts]) {
-    for (const { item: { deadlineMs = 0 } } of shelf.values()) longest = Math.max(longest, deadlineMs)
-  }
-  return Math.min(longestTimerMs, longest + 10_000)
-}
-
-function operationsOf ({ tools, resources, prompts, changes }: Catalog, taken: (item: Item) => void): Endpoint {
-  const came = (kind: 'tools' | 'resources' | 'prompts', item: Item): void => {
-    taken(item)
-    changes.publish({ kind, item })
-  }
-  /** False where there was no such item. */
-  const gone = (kind: 'tools' | 'resources' | 'prompts', item: Item | undefined): boolean => item !== undefined && changes.publish({ kind, item })
-  return {
-    addTool: tool => { came('tools', tools.put(tool)) },
-    addResource: resource => { came('resources', resources.put(resource)) },
-    addPrompt: prompt => { came('prompts', prompts.put(prompt)) },
-    removeTool: name => gone('tools', tools.remove(name)),
-    removeResource: uri => gone('resources', resources.remove(uri)),
-    removePrompt: name => gone('prompts', prompts.remove(name)),
-    resourceUpdated: uri => { changes.publish({ kind: 'resource', uri }) }
-  }
 }
 
 /** How long a call that has said nothing yet outlives its credential. */

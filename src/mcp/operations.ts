@@ -1,0 +1,49 @@
+/** What the host may do with a running endpoint. */
+import type { Prompt } from '../tools/prompt.js'
+import type { Resource } from '../tools/resource.js'
+import type { Item, Tool } from '../tools/tool.js'
+import type { Catalog } from './catalog.js'
+
+export interface Endpoint {
+  /** Throws where the item can't be served; nothing is added then. */
+  addTool: (tool: Tool) => void
+  addResource: (resource: Resource) => void
+  addPrompt: (prompt: Prompt) => void
+  /** False where there is no such item. */
+  removeTool: (name: string) => boolean
+  removeResource: (uri: string) => boolean
+  removePrompt: (name: string) => boolean
+  /** Tells subscribers that the resource at `uri` has other contents now. */
+  resourceUpdated: (uri: string) => void
+}
+
+/** `taken` hears of each item that comes, as it is served. */
+export function operationsOf ({ tools, resources, prompts, changes }: Catalog, taken: (item: Item) => void): Endpoint {
+  const came = (kind: 'tools' | 'resources' | 'prompts', item: Item): void => {
+    taken(item)
+    changes.publish({ kind, item })
+  }
+  /** False where there was no such item. */
+  const gone = (kind: 'tools' | 'resources' | 'prompts', item: Item | undefined): boolean => item !== undefined && changes.publish({ kind, item })
+  return {
+    addTool: tool => { came('tools', tools.put(tool)) },
+    addResource: resource => { came('resources', resources.put(resource)) },
+    addPrompt: prompt => { came('prompts', prompts.put(prompt)) },
+    removeTool: name => gone('tools', tools.remove(name)),
+    removeResource: uri => gone('resources', resources.remove(uri)),
+    removePrompt: name => gone('prompts', prompts.remove(name)),
+    resourceUpdated: uri => { changes.publish({ kind: 'resource', uri }) }
+  }
+}
+
+/** What Node's timers can hold. */
+const longestTimerMs = 2 ** 31 - 1
+
+/** How long a caller may have to wait for the first byte of an answer, which is then on its way. */
+export function longestSilenceMs ({ tools, resources, prompts }: Catalog, requestTimeoutMs: number): number {
+  let longest = requestTimeoutMs
+  for (const shelf of [tools, resources.fixed, resources.templates, prompts]) {
+    for (const { item: { deadlineMs = 0 } } of shelf.values()) longest = Math.max(longest, deadlineMs)
+  }
+  return Math.min(longestTimerMs, longest + 10_000)
+}
