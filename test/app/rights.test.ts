@@ -136,20 +136,20 @@ const callers: ReadonlyArray<readonly [string, Issue, Rights]> = [
   ['an admin of the provider who reads', provided(['admin'], 'files:read'), [everything]]
 ]
 
-/** What a caller meets at an item. An item that is not hidden is subscribed to by whoever sees it, or not, as another test has it. */
+/** What a caller meets at an item. */
 interface Row {
   readonly listed: boolean
   readonly call: string
   readonly read: string
-  readonly subscribe?: string
+  readonly subscribe: string
   readonly resume?: string
 }
 
 function expected ([may, denied = {}]: Rights): Record<string, Row> {
   return Object.fromEntries(names.map((rule): [Rule, Row] => {
     if (may.includes(rule)) return [rule, { listed: true, call: 'done', read: 'read', subscribe: 'done', resume: 'done' }]
-    if (denied[rule] === 'told') return [rule, { listed: true, call: 'told', read: 'unknown', resume: 'told' }]
-    if (denied[rule] === 'challenge') return [rule, { listed: true, call: 'challenge', read: 'challenge' }]
+    if (denied[rule] === 'told') return [rule, { listed: true, call: 'told', read: 'told', subscribe: 'told', resume: 'told' }]
+    if (denied[rule] === 'challenge') return [rule, { listed: true, call: 'challenge', read: 'challenge', subscribe: 'challenge' }]
     return [rule, { listed: false, call: 'unknown', read: 'unknown', subscribe: 'unknown', resume: 'unknown' }]
   }))
 }
@@ -163,6 +163,7 @@ function outcomeOf (status: number, body: Answer['body']): string {
   const code = body?.error?.data?.code as string | undefined
   if (status === 403 && code === 'MCP_ERR_INSUFFICIENT_SCOPE') return 'challenge'
   if (code === 'MCP_ERR_UNKNOWN_TOOL' || code === 'MCP_ERR_UNKNOWN_RESOURCE') return 'unknown'
+  if (code === 'MCP_ERR_NOT_ALLOWED') return 'told'
   if (code !== undefined) return code
   if (body?.result?.isError === true) return 'told'
   return body?.result?.contents?.[0].text ?? body?.result?.content?.[0].text ?? 'done'
@@ -210,7 +211,7 @@ async function rowsOf (place: Place, caller: Headers, session: Headers): Promise
       listed: lists.every(list => list.split(',').includes(rule)),
       call,
       read,
-      ...(call === 'done' || call === 'unknown' ? { subscribe } : {}),
+      subscribe,
       ...(id === undefined ? {} : { resume: await resumed(url, session, id) })
     }]
   })
@@ -265,7 +266,7 @@ for (const [what, issue] of [
     t.equal(await resumed(place.url, session, id), 'done')
     await revoke()
     await becomes(place.app, headers, 401)
-    const refused = { listed: false, call: 'MCP_ERR_UNAUTHENTICATED', read: 'MCP_ERR_UNAUTHENTICATED' }
+    const refused = { listed: false, call: 'MCP_ERR_UNAUTHENTICATED', read: 'MCP_ERR_UNAUTHENTICATED', subscribe: 'MCP_ERR_UNAUTHENTICATED' }
     t.same(await rowsOf(place, headers, session), Object.fromEntries(names.map(rule => [rule, refused])))
     t.equal(await resumed(place.url, session, id), 'MCP_ERR_UNAUTHENTICATED')
   })
