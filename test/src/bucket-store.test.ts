@@ -56,7 +56,7 @@ t.test('long keys with the same beginning have buckets of their own', async (t) 
 t.test('however long keys are, little is held of them', async (t) => {
   const store = createBucketStore({ windowMs: 60_000 })
   const held = await heldBy(() => { for (let i = 0; i < 4000; i++) store.take(Buffer.alloc(5000, `${i} `).toString(), 1, 1) })
-  t.ok(held < 5, `holds ${held} MB`)
+  t.ok(held < 8, `holds ${held} MB`)
   t.equal(store.size(), 4000)
 })
 

@@ -44,7 +44,7 @@ t.test('a key that used more than its maximum is now has nothing left', async (t
 t.test('however many maximums come by, few counters are kept, and the count goes on', async (t) => {
   const limiter = await createLimiter({ policy: 'user', max: 10, windowMs: 60_000 })
   const held = await heldBy(async () => { for (let max = 1; max <= 5000; max++) await limiter.take('ada', 1, max) })
-  t.ok(held < 3, `holds ${held} MB`)
+  t.ok(held < 8, `holds ${held} MB`)
   t.match(await limiter.take('ada', 1, 5000), { isExceeded: true })
 })
 
