@@ -25,7 +25,8 @@ function npm (t: Test, cwd: string, TMPDIR: string, ...args: string[]): Running 
  * theirs. From Node 22 on npm and the compiler keep a cache there for themselves, which is not ours to end.
  */
 function filesIn (TMPDIR: string): string[] {
-  return (readdirSync(TMPDIR, { recursive: true }) as string[]).filter(path => !path.startsWith('node-compile-cache'))
+  const files = readdirSync(TMPDIR, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile())
+  return files.map(({ parentPath, name }) => join(parentPath, name)).filter(path => !path.startsWith(join(TMPDIR, 'node-compile-cache')))
 }
 
 t.test('a checkout that was never built', { timeout: 240_000 }, async t => {
