@@ -53,7 +53,11 @@ function textOf (written: unknown): string {
 /** Notes the credentials in the files of a directory and below: what processes of their own wrote, too. `.env` is where configured secrets belong. */
 export function witnessFiles (directory: string): void {
   const files = fs.existsSync(directory) ? fs.readdirSync(directory, { recursive: true, withFileTypes: true }) : []
-  for (const file of files) if (file.isFile() && file.name !== '.env') witness(file.name, readIfThere(join(file.parentPath, file.name)))
+  for (const file of files) {
+    // From Node 22 on the walk follows a link to the packages, whose source maps look like tokens.
+    const isOthers = /[\\/]node_modules([\\/]|$)/.test(file.parentPath.slice(directory.length))
+    if (file.isFile() && file.name !== '.env' && !isOthers) witness(file.name, readIfThere(join(file.parentPath, file.name)))
+  }
 }
 
 /** A process that is ending may take its drafts with it. */
