@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { startServer as startHere } from '../../src/server.js'
-import { beginCall, key, list, listTools, root, sound, start, until, viaTsx, type Running } from '../support/process.js'
+import { beginCall, isRoot, key, list, listTools, nobody, root, sound, start, unlessNobodyCan, until, viaTsx, type Running } from '../support/process.js'
 
 function startServer (t: Test, env: Record<string, string> = {}): Running {
   return start(t, process.execPath, [...viaTsx, 'start'], { cwd: t.testdir({}), env: { ...sound, ...env } })
@@ -107,11 +107,10 @@ t.test('the key, the curl and the token that init prints work on the server that
   t.equal((await fetch(`${url}/mcp`, { method: 'POST', headers, body: list })).status, 200)
 })
 
-t.test('init in a directory that cannot be written to is one sentence and exit code 1', async t => {
+t.test('init in a directory that cannot be written to is one sentence and exit code 1', { skip: unlessNobodyCan() }, async t => {
   // Root writes everywhere: there it runs as nobody.
-  const isRoot = process.getuid?.() === 0
   const cwd = isRoot ? '/' : t.testdir({ locked: {} })
-  const init = start(t, process.execPath, [...viaTsx, 'init'], { cwd: isRoot ? cwd : '/', ...(isRoot ? { uid: 65_534 } : {}) })
+  const init = start(t, process.execPath, [...viaTsx, 'init'], { cwd: isRoot ? cwd : '/', ...(isRoot ? nobody : {}) })
   t.same(await init.ended, { code: 1, signal: null })
   t.match(init.stderr(), /^Cannot write \/\.env \(E[A-Z]+\); .*\.\n$/)
 })

@@ -3,7 +3,7 @@ import { chmod, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promis
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { generateToken } from '../../src/principal/token.js'
-import { list, sound, start, until, viaTsx, type Running } from '../support/process.js'
+import { isRoot, list, nobody, sound, start, unlessNobodyCan, until, viaTsx, type Running } from '../support/process.js'
 import { statePath } from '../support/state.js'
 import { secret } from '../support/tokens.js'
 
@@ -39,25 +39,23 @@ t.test('a state directory that is a file is one sentence and exit code 1', async
   t.match(server.stderr(), /^The state directory \S+ cannot be used \(E[A-Z]+\): set STATE_DIR to .*\.\n$/)
 })
 
-t.test('a state directory that may not be written is one sentence and exit code 1', async t => {
-  const isRoot = process.getuid?.() === 0
+t.test('a state directory that may not be written is one sentence and exit code 1', { skip: unlessNobodyCan() }, async t => {
   const path = await statePath(t)
   if (!isRoot) await mkdir(path, { mode: 0o500 })
   // Root writes everywhere: there it runs as nobody.
-  const server = start(t, process.execPath, [...viaTsx, 'start'], { cwd: '/', env: { ...env, STATE_DIR: path }, ...(isRoot ? { uid: 65_534 } : {}) })
+  const server = start(t, process.execPath, [...viaTsx, 'start'], { cwd: '/', env: { ...env, STATE_DIR: path }, ...(isRoot ? nobody : {}) })
   t.same(await server.ended, { code: 1, signal: null })
   t.match(server.stderr(), /^The state directory \S+ cannot be used \(EACCES\): set STATE_DIR to .*\.\n$/)
 })
 
-t.test('in a volume of root\'s the server says to name a directory inside it', async t => {
-  const isRoot = process.getuid?.() === 0
+t.test('in a volume of root\'s the server says to name a directory inside it', { skip: unlessNobodyCan() }, async t => {
   const path = isRoot ? await statePath(t) : '/'
   if (isRoot) {
     await mkdir(path)
     await chmod(path, 0o777)
     await chmod(dirname(path), 0o755)
   }
-  const server = start(t, process.execPath, [...viaTsx, 'start'], { cwd: '/', env: { ...env, STATE_DIR: path }, ...(isRoot ? { uid: 65_534 } : {}) })
+  const server = start(t, process.execPath, [...viaTsx, 'start'], { cwd: '/', env: { ...env, STATE_DIR: path }, ...(isRoot ? nobody : {}) })
   t.same(await server.ended, { code: 1, signal: null })
   t.match(server.stderr(), /^The state directory \S+ is root's: set STATE_DIR to a directory inside it, such as \S+, .*\.\n$/)
 })

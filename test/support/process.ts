@@ -1,5 +1,5 @@
 /** Starts real processes in directories of their own, and ends them with the test. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -15,6 +15,16 @@ export const key = secretOfTests('a-key-of-sixteen-or-more')
 /** An environment that starts, on a free port. */
 export const sound = { API_KEYS: key, PORT: '0' }
 export const list = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' })
+
+/** Root writes everywhere: what a file refuses it refuses to this user. */
+export const nobody = { uid: 65_534, gid: 65_534 }
+export const isRoot = process.getuid?.() === 0
+
+/** For the `skip` of a test that root runs as `nobody`, who may not be let in to this Node or this project (a home directory of root's). */
+export function unlessNobodyCan (): string | false {
+  const look = ['-e', 'require("node:fs").accessSync(process.argv[1])', `${root}package.json`]
+  return isRoot && spawnSync(process.execPath, look, { cwd: '/', ...nobody }).status !== 0 ? 'nobody but root can run this Node on this project' : false
+}
 
 export interface Running {
   readonly child: ChildProcess

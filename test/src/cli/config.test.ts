@@ -3,7 +3,7 @@ import { chmodSync, existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import t from 'tap'
 import { variableNames } from '../../../src/config.js'
-import { start, viaTsx } from '../../support/process.js'
+import { isRoot, nobody, start, unlessNobodyCan, viaTsx } from '../../support/process.js'
 import { openState, statePath } from '../../support/state.js'
 import { type Said, say } from '../../support/terminal.js'
 
@@ -104,12 +104,11 @@ t.test('a state directory that the server would not start with is a problem', as
   }
 })
 
-t.test('a state directory that the user may not write to is a problem', async t => {
+t.test('a state directory that the user may not write to is a problem', { skip: unlessNobodyCan() }, async t => {
   // Root writes everywhere: there it runs as nobody.
-  const isRoot = process.getuid?.() === 0
   const STATE_DIR = isRoot ? '/state' : t.testdir({})
   if (!isRoot) chmodSync(STATE_DIR, 0o500)
-  const run = start(t, process.execPath, [...viaTsx, 'config'], { cwd: '/', env: { API_KEYS: key, STATE_DIR, TSX_DISABLE_CACHE: '1' }, ...(isRoot ? { uid: 65_534 } : {}) })
+  const run = start(t, process.execPath, [...viaTsx, 'config'], { cwd: '/', env: { API_KEYS: key, STATE_DIR, TSX_DISABLE_CACHE: '1' }, ...(isRoot ? nobody : {}) })
   t.same(await run.ended, { code: 1, signal: null })
   t.match(run.stderr(), /^Problem: STATE_DIR cannot be used \(EACCES\); name a directory that this user may write to\n$/)
 })
