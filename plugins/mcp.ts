@@ -12,7 +12,6 @@ import { asAccepted } from '../src/mcp/era.js'
 import { Exchange } from '../src/mcp/exchange.js'
 import { type Endpoint, longestSilenceMs, operationsOf } from '../src/mcp/operations.js'
 import type { Reply } from '../src/mcp/outlet.js'
-import { requireWhole } from '../src/mcp/shelf.js'
 import type { SessionsOptions } from '../src/mcp/legacy/sessions.js'
 import type { Holder } from '../src/mcp/streams.js'
 import type { ToolPolicies } from '../src/tools/policies.js'
@@ -22,6 +21,7 @@ import type { Prompt } from '../src/tools/prompt.js'
 import type { Resource } from '../src/tools/resource.js'
 import type { Item, Tool } from '../src/tools/tool.js'
 import { version } from '../src/version.js'
+import { requireWhole } from '../src/values.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

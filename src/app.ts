@@ -19,6 +19,7 @@ import { KeyStore } from './principal/key-store.js'
 import { createKnownCredentials } from './principal/known.js'
 import { identityOf, type MintPolicy } from './principal/minting.js'
 import type { Principal } from './principal/principal.js'
+import { withoutSlash } from './principal/resource.js'
 import { type OAuthOptions, tokenParts, type TokenSettings } from './principal/token-settings.js'
 import { serverOptions } from './server-options.js'
 import { Claims } from './state/claims.js'
@@ -127,7 +128,7 @@ async function registerChain (scope: FastifyInstance, options: McpAuthOptions, {
 function mintingOf ({ jwtSecret: secret, tokenMaxTtlSeconds: maxTtlSeconds = 30 * 86_400, mintPolicy: policy, tokenDelivery, publicUrl, path = '/mcp', builtIns, oauth }: McpAuthOptions, state: State): MintingOptions | undefined {
   if (secret === undefined || policy === 'off' || builtIns === false) return undefined
   if (tokenDelivery === 'link' && publicUrl === undefined) throw new Error('`tokenDelivery: link` needs `publicUrl`: the links begin with it')
-  const link = tokenDelivery === 'link' ? { claims: new Claims(), url: (code: string) => `${publicUrl?.replace(/\/+$/, '')}/claim/${code}` } : undefined
+  const link = tokenDelivery === 'link' ? { claims: new Claims(), url: (code: string) => `${withoutSlash(publicUrl ?? '')}/claim/${code}` } : undefined
   return { secret, maxTtlSeconds, state, policy, ...identityOf(publicUrl, oauth?.issuer, path), link }
 }
 

@@ -4,6 +4,7 @@ import type { Stats } from 'node:fs'
 import { type FileHandle, open, readdir, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { codeOf } from './values.js'
 
 /** A lock whose holder was killed is free after this. */
 const staleLockMs = 5000
@@ -130,9 +131,4 @@ async function syncDirectory (path: string): Promise<void> {
   } finally {
     await directory?.close()
   }
-}
-
-export function codeOf (error: unknown): string {
-  const { code } = error as { code?: unknown }
-  return typeof code === 'string' ? code : 'unknown error'
 }

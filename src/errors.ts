@@ -1,5 +1,6 @@
 /** Every coded error of this package, and what of an error may leave the process. */
 import createError, { type FastifyError } from '@fastify/error'
+import { codeOf } from './values.js'
 
 /** What a caller is told besides the code: constants, numbers, what MCP wants echoed; never library text. */
 export type RefusalData = Readonly<Record<string, unknown>>
@@ -155,7 +156,7 @@ const foreign: ReadonlyMap<string, RefusalClass> = new Map(Object.entries({
  */
 export function toRefusal (error: unknown): Refusal {
   if (isRefusal(error)) return error
-  const Refused = foreign.get(codeOf(error)) ?? InternalError
+  const Refused = foreign.get(codeOf(error, '')) ?? InternalError
   return new Refused({ cause: error })
 }
 
@@ -189,15 +190,5 @@ export function rpcRefusal (refusal: Refusal, requestId: string, id?: string | n
       message: refusal.message,
       data: { ...refusal.data, code: refusal.code, requestId }
     }
-  }
-}
-
-/** The `code` of whatever was thrown. A getter that throws, or a code that is no string, is none. */
-function codeOf (error: unknown): string {
-  try {
-    const code = (error as { code?: unknown } | null | undefined)?.code
-    return typeof code === 'string' ? code : ''
-  } catch {
-    return ''
   }
 }

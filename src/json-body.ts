@@ -43,8 +43,8 @@ function isEmpty ({ 'content-length': length, 'transfer-encoding': coding }: Inc
 
 /**
  * The value of a JSON text (RFC 8259). Throws `TooDeepError`, `TooManyValuesError` (more than 100,000)
- * and `MalformedBodyError`; the latter
- * also for a byte order mark, for bytes that are no UTF-8 and for keys that reach a prototype.
+ * and `MalformedBodyError`; the latter also for a byte order mark, for bytes that are no UTF-8 and for
+ * keys that reach a prototype.
  */
 export function parseJson (bytes: Buffer, maxDepth = 64): unknown {
   if (bytes.length > maxDepth && isDeeperThan(bytes, maxDepth)) throw new TooDeepError()

@@ -3,6 +3,7 @@ import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import rateLimit from '@fastify/rate-limit'
 import { type BucketStore, createBucketStore } from './bucket-store.js'
 import { RateLimitedError, type Refusal } from './errors.js'
+import { requireWhole } from './values.js'
 
 export interface LimiterOptions {
   /** The policy's name in the `RateLimit` fields, and in the log. */
@@ -41,8 +42,7 @@ type Count = ReturnType<ReturnType<typeof Fastify>['createRateLimit']>
  * from 1: the plugin would silently count to 1000 instead.
  */
 export async function createLimiter ({ policy, max, windowMs }: LimiterOptions): Promise<Limiter> {
-  requireWhole(policy, 'max', max)
-  requireWhole(policy, 'windowMs', windowMs)
+  requireWhole(`The limit "${policy}"`, { max, windowMs })
   const buckets = createBucketStore({ windowMs })
   const counterOf = await createCounters(buckets, windowMs)
 
@@ -149,10 +149,4 @@ function keyOf (request: FastifyRequest): string {
 
 function seconds (ms: number): number {
   return Math.ceil(ms / 1000)
-}
-
-function requireWhole (policy: string, name: string, value: number): void {
-  if (!Number.isSafeInteger(value) || value < 1) {
-    throw new RangeError(`The limit "${policy}" needs a whole number from 1 as ${name}`)
-  }
 }

@@ -1,6 +1,7 @@
 /** Turns whatever was thrown into the one answer that may leave the process. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { BadHttpError, type Refusal, refusalBody, rpcRefusal, toRefusal } from './errors.js'
+import { idOf } from './mcp/messages.js'
 
 /** The refusal that the caller of this request may see. Total: it never throws, whatever `error` is. */
 export function sanitize (error: unknown, request: FastifyRequest): Refusal {
@@ -33,11 +34,4 @@ export function isMalformedUrl (url: string): boolean {
   } catch {
     return true
   }
-}
-
-/** The id of a JSON-RPC request, where it could be read: `1e999` would be echoed as null, 2 ** 53 + 1 as another. */
-function idOf (body: unknown): string | number | undefined {
-  if (typeof body !== 'object' || body === null || !Object.hasOwn(body, 'id')) return undefined
-  const { id } = body as { id: unknown }
-  return typeof id === 'string' || Number.isSafeInteger(id) ? id as string | number : undefined
 }

@@ -6,6 +6,7 @@ import { Command } from 'commander'
 import { ConfigError, endpointOf, readConfig, readSettings, type Config } from '../config.js'
 import { OperatorError } from './operator-error.js'
 import type { Terminal } from './terminal.js'
+import { codeOf } from '../values.js'
 
 const help = `
 Writes .env into the working directory, readable by its owner alone, and prints the key, once,
@@ -60,10 +61,6 @@ function writeOnce (path: string, text: string): boolean {
   } finally {
     closeSync(file)
   }
-}
-
-function codeOf (error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? 'unknown error'
 }
 
 function envText ({ API_KEYS, JWT_SECRET }: Secrets): string {

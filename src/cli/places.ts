@@ -2,12 +2,12 @@
 import { constants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { codeOf } from '../atomic-file.js'
 import type { Config, Problem } from '../config.js'
 import { policyFileProblems } from '../policy-file.js'
 import { KeyFileError, readKeyFile } from '../principal/key-file.js'
 import { journalName } from '../state/directory.js'
 import { Tail } from '../state/tail.js'
+import { codeOf } from '../values.js'
 
 /** What is wrong with them, without touching them: looking must not make a directory. */
 export async function placeProblems (config: Config, directory: string): Promise<Problem[]> {

@@ -1,6 +1,7 @@
 /** The kinds of settings about an identity provider: its addresses, and what its claims are called. */
 import { isSafeUrl } from '../principal/remote-json.js'
 import type { Kind } from './kinds.js'
+import { scopeForm } from '../principal/scope.js'
 
 /** An issuer as its tokens name it, kept to the letter: a slash at its end is part of it (RFC 8414 §2). */
 export function issuerUrl (): Kind<string> {
@@ -56,7 +57,7 @@ export function scope (): Kind<string> {
   return {
     parse (text, report) {
       if (text === 'offline_access') report('asks for refresh tokens', 'leave offline_access out: it is the client that decides to ask for it')
-      else if (!/^[!#-[\]-~]+$/.test(text)) report('is not a scope', 'use printable ASCII without spaces, quotes and backslashes, such as mcp:tools')
+      else if (!scopeForm.test(text)) report('is not a scope', 'use printable ASCII without spaces, quotes and backslashes, such as mcp:tools')
       return text
     },
     unset: '',

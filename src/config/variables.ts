@@ -3,6 +3,7 @@ import { bindHost, origin, publicUrl, servedHost, trustedProxy } from './address
 import { bytes, duration, filePath, integer, list, LONGEST_MS, oneOf, optional, type Kind } from './kinds.js'
 import { claimPath, issuerUrl, jwksUrl, scope, word } from './oauth.js'
 import { formerSecrets, secret, secretList, strongSecret } from './secrets.js'
+import { mintPolicies } from '../principal/minting.js'
 
 export interface Variable<T> extends Kind<T> {
   /** As one would write it; empty where nothing is set by default. */
@@ -86,7 +87,7 @@ export const variables = {
   TOOL_POLICY_FILE: variable(optional(filePath()), '', 'A JSON file with limits and rights of tools, over those they were written with.'),
   /** Seconds. */
   TOKEN_MAX_TTL: variable(duration(), '30d', 'The longest life of a new token: seconds, or with s, m, h or d.'),
-  MINT_POLICY: variable(oneOf('admin-tokens', 'admins', 'off'), 'admin-tokens', 'Who may mint tokens with generate-token: admin-tokens, admins (API keys, too) or off.'),
+  MINT_POLICY: variable(oneOf(...mintPolicies), 'admin-tokens', 'Who may mint tokens with generate-token: admin-tokens, admins (API keys, too) or off.'),
   TOKEN_DELIVERY: variable(oneOf('token', 'link'), 'token', 'What generate-token returns: the token, or a link that shows it once; link needs PUBLIC_URL.'),
   /** A path, from the working directory. */
   STATE_DIR: variable(filePath(), './.state', 'The directory for what was minted and revoked; made with mode 0700.'),

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import { NotAcceptableError, type Refusal, rpcRefusal } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
 import type { Exchange, Notify } from './exchange.js'
-import { type RequestId, type RpcMessage, type RpcRequest, serialize } from './messages.js'
+import { type RequestId, type RpcMessage, serialize } from './messages.js'
 import { type Outlet, type Reply, eventOf, streamHeaders } from './outlet.js'
 
 /** A request to the endpoint, authenticated and parsed. Header names are in lower case. */
@@ -23,7 +23,6 @@ export interface Incoming {
 }
 
 export interface Era {
-  readonly name: 'legacy' | 'modern'
   /** Serves a request of this era. Throws a refusal, or rejects with one, where it cannot be served at all. */
   serve: (incoming: Incoming) => Reply | Promise<Reply>
   /** No request comes any more: ends the calls that wait for one. */
@@ -67,9 +66,9 @@ export function answerText (message: RpcMessage, exchange: Exchange, id: Request
 }
 
 /**
- * What an exchange says before its answer goes to `outlet`; it waits for a caller that reads slowly. Made here, not assigned as a literal:
- * V8 puts a closure that is written straight into a property into the old heap, and with it the
- * whole request, which then waits for a full collection.
+ * What an exchange says before its answer goes to `outlet`; it waits for a caller that reads slowly.
+ * Made here, not assigned as a literal: V8 puts a closure that is written straight into a property
+ * into the old heap, and with it the whole request, which then waits for a full collection.
  */
 export function sayTo (outlet: Outlet, exchange: Exchange): Notify {
   return async (method, params) => {
@@ -80,18 +79,6 @@ export function sayTo (outlet: Outlet, exchange: Exchange): Notify {
     const room = outlet.say(text)
     if (room !== undefined) await exchange.orAbort(room)
   }
-}
-
-export type Deliver = (request: RpcRequest, extra?: { classification: { era: 'modern', revision: string } }) => void
-
-/**
- * The way into an SDK's server past its transport's `onmessage`, which tries each message as a
- * response first and throws two schema errors away for every request. `kindOf` has told what the
- * message is. `undefined` where the SDK has no such way any more; then `onmessage` serves.
- */
-export function directTo (server: object): Deliver | undefined {
-  const onrequest: unknown = Reflect.get(server, '_onrequest')
-  return typeof onrequest === 'function' ? (request, extra) => { Reflect.apply(onrequest, server, [request, extra]) } : undefined
 }
 
 /** A refusal on its way through an SDK, which copies `code`, `message` and `data` of what it catches. */

@@ -1,7 +1,7 @@
 /** Arguments that are repeated in headers, for what stands between a caller and the server (MCP 2026-07-28, Transports). */
 import { HeaderMismatchError } from '../errors.js'
 import type { Incoming } from './era.js'
-import { isRecord } from './messages.js'
+import { isRecord } from '../values.js'
 
 export interface HeaderParameter {
   /** In lower case, as Node gives it. */

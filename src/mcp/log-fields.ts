@@ -1,5 +1,5 @@
 /** What the log says of a JSON-RPC message: its method and what it names. Never its arguments. */
-import { isRecord } from './messages.js'
+import { isRecord } from '../values.js'
 
 export interface MessageFields {
   /** The method, or `undefined` where the body is no message that has one. */

@@ -1,5 +1,6 @@
 /** JSON-RPC 2.0 messages as they stand on the wire: what kind one is, and how one is written. */
 import { logLevels } from '../tools/tool.js'
+import { isRecord } from '../values.js'
 
 export type RequestId = string | number
 
@@ -95,13 +96,9 @@ export function severity (level: unknown): number {
   return (logLevels as readonly unknown[]).indexOf(level)
 }
 
-/** The id to echo in a refusal, where one could be read. */
+/** The id to echo in a refusal, where it could be read: `1e999` would be echoed as null, 2 ** 53 + 1 as another. */
 export function idOf (body: unknown): RequestId | undefined {
   return isRecord(body) && isId(body.id) ? body.id : undefined
-}
-
-export function isRecord (value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isId (id: unknown): id is RequestId {

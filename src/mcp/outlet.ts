@@ -34,8 +34,9 @@ export interface OutletOptions {
 }
 
 /**
- * Collects what a POST is answered with, each message as its JSON text. The reply is JSON unless something is said before the
- * last answer; then it is a stream (MCP 2025-11-25, Transports, Sending Messages to the Server).
+ * Collects what a POST is answered with, each message as its JSON text. The reply is JSON unless
+ * something is said before the last answer; then it is a stream (MCP 2025-11-25, Transports, Sending
+ * Messages to the Server).
  */
 export class Outlet {
   readonly reply: Promise<Reply>

@@ -5,7 +5,7 @@ import type { Principal } from '../principal/principal.js'
 import type { Prompt, PromptResult } from '../tools/prompt.js'
 import { createContext } from './context.js'
 import type { Exchange } from './exchange.js'
-import { isRecord } from './messages.js'
+import { isRecord } from '../values.js'
 import { type CompiledSchema, compile } from './schemas.js'
 import { Shelf, type Shelved, denialOf } from './shelf.js'
 

@@ -1,6 +1,6 @@
 /** What a caller may be asked, by what its client declared. */
 import type { Question } from './answers.js'
-import { isRecord } from './messages.js'
+import { isRecord } from '../values.js'
 
 export const capabilityOf = { 'elicitation/create': 'elicitation', 'sampling/createMessage': 'sampling', 'roots/list': 'roots' } as const
 

@@ -5,7 +5,7 @@ import type { FixedResource, Resource, ResourceResult, TemplateResource } from '
 import type { ResourceContents } from '../tools/tool.js'
 import { createContext } from './context.js'
 import type { Exchange } from './exchange.js'
-import { isRecord } from './messages.js'
+import { isRecord } from '../values.js'
 import { Shelf, type Shelved, denialOf } from './shelf.js'
 
 interface ShelvedTemplate extends Shelved<TemplateResource> {

@@ -4,8 +4,9 @@ import { InsufficientScopeError, type Refusal } from '../errors.js'
 import { mayUse } from '../principal/policy.js'
 import { freezePrincipal, type Principal } from '../principal/principal.js'
 import type { Item } from '../tools/tool.js'
-import { isRecord, prepare } from './messages.js'
+import { prepare } from './messages.js'
 import type { Dialect } from './schemas.js'
+import { isRecord, requireWhole } from '../values.js'
 
 export interface Shelved<T extends Item> {
   readonly item: T
@@ -123,11 +124,4 @@ export function denialOf (principal: Principal, item: Item, forgets = false): 'h
 function scopeToAskFor (needed: readonly string[], held: readonly string[]): string {
   const scope = [...new Set([...held.filter(one => one !== 'offline_access'), ...needed])].join(' ')
   return scope.length > maxScopeLength ? needed.join(' ') : scope
-}
-
-/** Throws on a limit that is no whole number from 1: it would let every call pass, or fail each of them. */
-export function requireWhole (owner: string, limits: Readonly<Record<string, number | undefined>>): void {
-  for (const [name, value] of Object.entries(limits)) {
-    if (value !== undefined && !(Number.isSafeInteger(value) && value >= 1)) throw new TypeError(`${owner}: ${name} is a whole number from 1`)
-  }
 }

@@ -5,11 +5,12 @@ import type { CallContext, Content, Schema, Tool, ToolResult } from '../tools/to
 import { createContext } from './context.js'
 import { type HeaderParameter, headerParameters } from './header-parameters.js'
 import { type Exchange, Suspended } from './exchange.js'
-import { StructuredResult, isRecord } from './messages.js'
+import { StructuredResult } from './messages.js'
 import { type CompiledSchema, compileObject } from './schemas.js'
-import { Shelf, type Shelved, denialOf, requireWhole } from './shelf.js'
+import { Shelf, type Shelved, denialOf } from './shelf.js'
 import { failed, failedBy } from './tool-errors.js'
 import { ToolLimits } from './tool-limits.js'
+import { isRecord, requireWhole } from '../values.js'
 
 export interface ShelvedTool extends Shelved<Tool> {
   readonly input: CompiledSchema

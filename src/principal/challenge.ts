@@ -1,4 +1,5 @@
 /** The `WWW-Authenticate` header of a refusal (RFC 6750 §3, RFC 9728 §5.1). */
+import { scopeForm } from './scope.js'
 
 export interface ChallengeOptions {
   /** Printable ASCII without `"` and `\`. */
@@ -17,7 +18,6 @@ export interface ChallengeParameters {
 }
 
 /** RFC 6749 §3.3. */
-const scopeForm = /^[!#-[\]-~]+$/
 
 /** Throws on a realm or URL that no quoted string can hold. A scope that is none is left out: it could end the string. */
 export function createChallenge ({ realm, resourceMetadata, scopes: first = [] }: ChallengeOptions): (parameters: ChallengeParameters) => string {

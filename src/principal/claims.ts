@@ -1,4 +1,5 @@
 /** What every token must say of itself, whoever signed it, and how to read the claims that differ. */
+import { isRecord } from '../values.js'
 
 /** Beyond this no `Date` exists. */
 const maxDateMs = 8.64e15
@@ -50,7 +51,7 @@ function isFor (aud: unknown, audience: readonly string[]): boolean {
  * `https://example.com/roles`: what is there under the longer name wins. `undefined` where nothing is.
  */
 export function claimAt (claims: unknown, path: string): unknown {
-  if (!isObject(claims)) return undefined
+  if (!isRecord(claims)) return undefined
   if (Object.hasOwn(claims, path)) return claims[path]
   for (let dot = path.lastIndexOf('.'); dot > 0; dot = path.lastIndexOf('.', dot - 1)) {
     const name = path.slice(0, dot)
@@ -70,7 +71,7 @@ export function scopesOf (claim: unknown): string[] {
 export function claimedHeader (token: string): Readonly<Record<string, unknown>> {
   try {
     const header: unknown = JSON.parse(Buffer.from(token.slice(0, token.indexOf('.')), 'base64url').toString())
-    return isObject(header) ? header : {}
+    return isRecord(header) ? header : {}
   } catch {
     return {}
   }
@@ -79,8 +80,4 @@ export function claimedHeader (token: string): Readonly<Record<string, unknown>>
 /** Seconds since the epoch that a `Date` can hold: `1e99` is a number, but no time. */
 function isDate (value: unknown): value is number {
   return typeof value === 'number' && value >= 0 && value * 1000 <= maxDateMs
-}
-
-export function isObject (value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

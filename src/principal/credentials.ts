@@ -23,8 +23,6 @@ export interface Verified {
   readonly principal: Principal
   /** Requests a window, where the credential has a limit of its own instead of its principal's. */
   readonly rateLimitMax?: number
-  /** The token's `jti`, where it has one. */
-  readonly tokenId?: string
 }
 
 /** A credential that did not, and why: a constant for the log, nothing of it goes to the caller. */

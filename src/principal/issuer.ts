@@ -121,7 +121,7 @@ function judge ({ header, claims }: Unverified, { issuer, audience, toleranceSec
     ...(jti === undefined ? {} : { tokenId: jti }),
     ...(issuedAt === undefined ? {} : { issuedAt })
   })
-  return Object.freeze(jti === undefined ? { principal } : { principal, tokenId: jti })
+  return Object.freeze({ principal })
 }
 
 /** What Keycloak calls its other tokens in the payload; the header calls them all JWT. */

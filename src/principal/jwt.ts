@@ -1,8 +1,9 @@
 /** From a JWT of this server to the caller it proves: what is checked beyond the signature. */
 import { createHmac } from 'node:crypto'
-import { claimedHeader, isObject, readClaims, scopesOf, type ClaimRules } from './claims.js'
+import { claimedHeader, readClaims, scopesOf, type ClaimRules } from './claims.js'
 import { keyAsToken, maxCredentialLength, type Rejected, type Verdict } from './credentials.js'
 import { freezePrincipal, tokenPrincipalId } from './principal.js'
+import { codeOf, isRecord } from '../values.js'
 
 /**
  * Three base64url parts, the last a SHA-256 HMAC in its only canonical spelling: of 43 characters
@@ -50,14 +51,15 @@ function decode (token: string, secrets: readonly TokenSecret[]): { token: unkno
     try {
       return { token: verify(token) }
     } catch (error) {
-      reason = `the token does not verify (${codeOf(error)})`
+      // Not its message, which may hold pieces of the token.
+      reason = `the token does not verify (${codeOf(error, 'no code')})`
     }
   }
   return reason
 }
 
 function judge (decoded: unknown, rules: ClaimRules): Verdict {
-  if (!isObject(decoded) || !isObject(decoded.header) || !isObject(decoded.payload)) return rejected('the token holds no claims')
+  if (!isRecord(decoded) || !isRecord(decoded.header) || !isRecord(decoded.payload)) return rejected('the token holds no claims')
   const { header, payload } = decoded
   // RFC 7515 §4.1.11: none of the extensions is understood here, not even an empty list of them.
   if ('crit' in header) return rejected('the token has a crit header')
@@ -73,14 +75,9 @@ function judge (decoded: unknown, rules: ClaimRules): Verdict {
     ...(jti === undefined ? {} : { tokenId: jti }),
     ...(issuedAt === undefined ? {} : { issuedAt })
   })
-  return Object.freeze(jti === undefined ? { principal } : { principal, tokenId: jti })
+  return Object.freeze({ principal })
 }
 
 function rejected (reason: string): Rejected {
   return { reason }
-}
-
-/** The library's code; its message may hold pieces of the token. */
-function codeOf (error: unknown): string {
-  return isObject(error) && typeof error.code === 'string' ? error.code : 'no code'
 }

@@ -1,8 +1,9 @@
 /** The file of managed keys: read whole, judged, and replaced as a whole. */
 import type { BigIntStats } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
-import { codeOf, replaceFile, withFileLock } from '../atomic-file.js'
+import { replaceFile, withFileLock } from '../atomic-file.js'
 import { formatKeyFile, parseKeyFile, type KeyFileContents, type KeyRecord, type RecordLines } from './key-record.js'
+import { codeOf } from '../values.js'
 
 /** The key file cannot be used, for a reason that the operator can mend; both halves are for them. */
 export class KeyFileError extends Error {

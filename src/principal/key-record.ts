@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { keyIdPattern } from './managed-key.js'
 import { parseNetwork } from './networks.js'
 import type { Role } from './principal.js'
+import { scopeForm } from './scope.js'
 
 /** One secret of a key. After a rotation there are several until the grace of the older ones ends. */
 export interface SecretRecord {
@@ -42,9 +43,8 @@ export function isPlainText (text: string): boolean {
   return text.length <= longestName && text.trim() !== '' && !/[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u.test(text)
 }
 
-/** RFC 6749 §3.3. */
 export function isScope (text: string): boolean {
-  return text.length <= longestName && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(text)
+  return text.length <= longestName && scopeForm.test(text)
 }
 
 export function isOwner (owner: string, id: string): boolean {

@@ -1,8 +1,8 @@
 /** The public keys of an identity provider (RFC 7517): cached, and fetched anew no more often than needed. */
 import { createLocalJWKSet, type CryptoKey, errors, type JSONWebKeySet, type JWTHeaderParameters } from 'jose'
 import { UnavailableError } from '../errors.js'
-import { isObject } from './claims.js'
 import { ProviderError } from './remote-json.js'
+import { isRecord } from '../values.js'
 
 export interface KeySetOptions {
   /** Fetches the set. Must end when the signal does. */
@@ -129,7 +129,7 @@ export function createKeySet ({ load, timeoutMs = 2000, cooldownMs = 10_000, max
 function readSet (document: unknown): Loaded {
   const { keys } = Object(document) as { keys?: unknown }
   // Checked by jose, which throws where it is no key set.
-  const pick = createLocalJWKSet((Array.isArray(keys) ? { keys: keys.filter(isObject) } : document) as JSONWebKeySet)
+  const pick = createLocalJWKSet((Array.isArray(keys) ? { keys: keys.filter(isRecord) } : document) as JSONWebKeySet)
   return { pick, ids: new Set(pick.jwks().keys.map(({ kid }) => kid)), loadedAt: performance.now() }
 }
 

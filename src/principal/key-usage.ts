@@ -1,7 +1,8 @@
 /** When each key was last used: coarse, written late, in a file beside the key file. */
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
-import { codeOf, replaceFile, withFileLock } from '../atomic-file.js'
+import { replaceFile, withFileLock } from '../atomic-file.js'
+import { codeOf } from '../values.js'
 
 /** Milliseconds by id. */
 export type LastUsed = ReadonlyMap<string, number>

@@ -16,8 +16,6 @@ export interface KnownCredentials {
   remember: (kind: CredentialKind, digest: string, verified: Verified) => void
   /** What was verified at most `maxAgeMs` (the ttl where left out) ago and is still good, else `null`. */
   recall: (kind: CredentialKind, digest: string, maxAgeMs?: number) => Verified | null
-  /** Forgets what a revocation, or the end of a key, has made worthless. */
-  forget: (isWorthless: (verified: Verified) => boolean) => void
 }
 
 interface Entry {
@@ -50,11 +48,6 @@ export function createKnownCredentials ({ ttlMs, max = 10_000 }: KnownCredential
       if (performance.now() - verifiedAt >= maxAgeMs) return null
       const { expiresAt } = verified.principal
       return expiresAt !== undefined && expiresAt <= Date.now() ? null : verified
-    },
-
-    forget (isWorthless) {
-      kinds.key.forget(isWorthless)
-      kinds.token.forget(isWorthless)
     }
   }
 }
@@ -83,11 +76,5 @@ class Generations {
     const aged = this.#old.get(digest)
     if (aged !== undefined) this.keep(digest, aged)
     return aged
-  }
-
-  forget (isWorthless: (verified: Verified) => boolean): void {
-    for (const generation of [this.#young, this.#old]) {
-      for (const [digest, { verified }] of generation) if (isWorthless(verified)) generation.delete(digest)
-    }
   }
 }

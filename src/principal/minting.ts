@@ -1,6 +1,7 @@
 /** Who may mint a token for somebody else, and how much of their own rights they may give away. */
 import { holdsScope } from './policy.js'
 import type { Principal, Role } from './principal.js'
+import { withoutSlash } from './resource.js'
 
 /**
  * `admin-tokens`: whoever comes with a token of the role admin, one that was minted here, too.
@@ -31,8 +32,4 @@ export function identityOf (publicUrl: string | undefined, provider?: string, pa
   const base = withoutSlash(publicUrl)
   const audience = `${base}${path}`
   return provider !== undefined && withoutSlash(provider) === base ? { audience } : { issuer: base, audience }
-}
-
-function withoutSlash (url: string): string {
-  return url.replace(/\/+$/, '')
 }

@@ -14,7 +14,12 @@ export const metadataPath = '/.well-known/oauth-protected-resource'
 
 /** `publicUrl` is the base of the address that callers use, `path` that of the endpoint below it. */
 export function protectedResource (publicUrl: string, path = '/mcp'): ProtectedResource {
-  const base = publicUrl.replace(/\/+$/, '')
+  const base = withoutSlash(publicUrl)
   const url = base + path
   return { url, audience: [url, `${url}/`], metadataUrl: base + metadataPath + path }
+}
+
+/** `https://mcp.example.com/` and `https://mcp.example.com` are one base. */
+export function withoutSlash (url: string): string {
+  return url.replace(/\/+$/, '')
 }

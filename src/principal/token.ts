@@ -3,6 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { createSigner } from 'fast-jwt'
 import { kidOf } from './jwt.js'
 import type { Role } from './principal.js'
+import { holdsCredential } from './misplaced.js'
+import { scopeForm } from './scope.js'
 
 export interface GenerateTokenOptions {
   /** The HS256 secret. `JWT_SECRET` of the environment where left out. */
@@ -31,7 +33,7 @@ const unitSeconds: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3
 const maxLifetimeSeconds = 3650 * 86_400
 const maxUserIdLength = 256
 const maxScopes = 64
-const scopePattern = /^[!#-[\]-~]{1,128}$/
+const maxScopeLength = 128
 
 /**
  * A signed JWT for a user: `sub`, `role`, `iat`, `exp` and a fresh `jti`. `expiresIn` is a
@@ -74,17 +76,19 @@ export function parseLifetime (text: string): number {
   return lifetimeSeconds
 }
 
-/** Throws a `RangeError` unless it is text of 1 to 256 characters, not only white space, without control characters. */
+/** Throws a `RangeError` unless it is text of 1 to 256 characters, not only white space, without control characters, and no credential. */
 export function checkUserId (userId: string): void {
   // Lone surrogates (Cs) go with the control characters: encoded, they would all be the same user.
   if (typeof userId !== 'string' || userId.length > maxUserIdLength || userId.trim() === '' || /[\p{Cc}\p{Cs}]/u.test(userId)) {
     throw new RangeError('A user id is text of 1 to 256 characters, not only white space, without control characters')
   }
+  // It would stand in every log line of that user.
+  if (holdsCredential(userId)) throw new RangeError('That is a credential, not a user id: a user id is a name such as ada')
 }
 
 /** Throws a `RangeError` unless there are at most 64, each 1 to 128 characters that a `scope` claim may hold (RFC 6749 §3.3). */
 export function checkScopes (scopes: readonly string[]): void {
-  if (!Array.isArray(scopes) || scopes.length > maxScopes || !scopes.every(scope => typeof scope === 'string' && scopePattern.test(scope))) {
+  if (!Array.isArray(scopes) || scopes.length > maxScopes || !scopes.every(scope => typeof scope === 'string' && scope.length <= maxScopeLength && scopeForm.test(scope))) {
     throw new RangeError('Scopes are at most 64, each 1 to 128 printable ASCII characters without spaces, quotes and backslashes')
   }
 }

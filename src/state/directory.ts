@@ -1,7 +1,7 @@
 /** The directory that holds the state: made where it is missing, and nobody else's business. */
 import { chmodSync, closeSync, constants, fchownSync, mkdirSync, openSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { codeOf } from '../atomic-file.js'
+import { codeOf } from '../values.js'
 
 /** The state cannot be used, for a reason that the operator can mend; the message is for them. */
 export class StateError extends Error {

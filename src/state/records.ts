@@ -1,5 +1,6 @@
 /** What the state is made of: who minted which token, and what was revoked. No token is in it. */
 import type { Principal, Role } from '../principal/principal.js'
+import { isRecord } from '../values.js'
 
 /** Who did it: a principal with the credential that proved it, or `cli` for the command line. */
 export interface Author {
@@ -62,7 +63,7 @@ export function authorOf ({ id, tokenId, keyId }: Principal): Author {
 
 /** A record, or `undefined` for what is none: a later version's, which this one must not stumble over. */
 export function readRecord (value: unknown): StateRecord | undefined {
-  if (!isObject(value) || typeof value.id !== 'string' || typeof value.at !== 'number' || !isObject(value.by) || typeof value.by.principal !== 'string') return undefined
+  if (!isRecord(value) || typeof value.id !== 'string' || typeof value.at !== 'number' || !isRecord(value.by) || typeof value.by.principal !== 'string') return undefined
   return hasShape(value) ? value as unknown as StateRecord : undefined
 }
 
@@ -75,8 +76,4 @@ function hasShape ({ kind, subject, role, scopes, expiresAt, until, before }: Re
     case 'subject-revoked': return typeof before === 'number'
     default: return false
   }
-}
-
-function isObject (value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,9 +1,9 @@
 /** Reads what a journal has gained since the last look, or all of it where it is another file by now. */
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import type { Stats } from 'node:fs'
-import { codeOf } from '../atomic-file.js'
 import { heading, readLine } from './line.js'
 import { type StateRecord, readRecord } from './records.js'
+import { codeOf } from '../values.js'
 
 export interface Reading {
   readonly records: readonly StateRecord[]

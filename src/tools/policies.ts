@@ -1,10 +1,11 @@
 /** What an operator says about tools without touching them: limits and rights, by tool and by default. */
 import { z } from 'zod'
 import type { Tool } from './tool.js'
+import { scopeForm } from '../principal/scope.js'
 
 const whole = z.int().min(1)
 /** RFC 6749 §3.3: no token can hold another. */
-const scope = z.string().regex(/^[!#-[\]-~]+$/, 'A scope is printable ASCII without spaces, quotes and backslashes')
+const scope = z.string().regex(scopeForm, 'A scope is printable ASCII without spaces, quotes and backslashes')
 
 const policySchema = z.strictObject({
   rate: z.strictObject({ max: whole, windowMs: whole.max(86_400_000) }).optional(),

@@ -1,11 +1,11 @@
-/** Protocol revisions up to 2025-11-25, on `@modelcontextprotocol/sdk`. Nothing else imports that SDK. */
+/** Protocol revisions up to 2025-11-25, on `@modelcontextprotocol/sdk`, which nothing outside of this directory imports. */
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { InitializeRequestSchema, type JSONRPCMessage, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js'
 import { CancelledError, InvalidParamsError, InvalidRequestError, MethodNotAllowedError, ProtocolVersionError } from '../../errors.js'
 import type { Catalog } from '../catalog.js'
 import { type Era, type Incoming, sayTo, takesStream } from '../era.js'
 import type { Exchange } from '../exchange.js'
-import { type RpcMessage, type RpcRequest, isModest, isRecord, kindOf, severity } from '../messages.js'
+import { type RpcMessage, type RpcRequest, isModest, kindOf, severity } from '../messages.js'
 import { Outlet, type Reply } from '../outlet.js'
 import { Slots } from '../slots.js'
 import type { Streams } from '../streams.js'
@@ -13,6 +13,7 @@ import { Turn, Turns } from '../turn.js'
 import { createServer } from './server.js'
 import { batchRevision } from './session.js'
 import { Sessions, type SessionsOptions } from './sessions.js'
+import { isRecord } from '../../values.js'
 
 /** What a client without the header speaks (MCP 2025-11-25, Transports, Protocol Version Header). */
 const assumedRevision = '2025-03-26'
@@ -91,7 +92,6 @@ export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: 
   }
 
   return {
-    name: 'legacy',
     serve (incoming) {
       const revision = revisionOf(incoming, alsoServed)
       checkBatch(incoming.body, revision)

@@ -8,9 +8,10 @@ import { sha256 } from '../../digest.js'
 import { InvalidParamsError, MissingCapabilityError, RequestStateError } from '../../errors.js'
 import type { Question } from '../answers.js'
 import type { Ask, Exchange } from '../exchange.js'
-import { type RpcRequest, isRecord } from '../messages.js'
+import { type RpcRequest } from '../messages.js'
 import { capabilityOf, lackOf } from '../questions.js'
 import type { Envelope } from './envelope.js'
+import { isRecord } from '../../values.js'
 
 /** What may be answered with `input_required` (MCP 2026-07-28, Multi Round-Trip Requests). */
 const mayAsk: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read'])

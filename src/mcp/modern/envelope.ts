@@ -3,7 +3,8 @@ import { isSpecType } from '@modelcontextprotocol/server'
 import { EnvelopeError, HeaderMismatchError, ProtocolVersionError, type Refusal, fromRpcCode } from '../../errors.js'
 import type { Incoming } from '../era.js'
 import { headerValue, withoutBlanks } from '../header-parameters.js'
-import { type RpcNotification, type RpcRequest, isRecord } from '../messages.js'
+import { type RpcNotification, type RpcRequest } from '../messages.js'
+import { isRecord } from '../../values.js'
 
 export const modernRevision = '2026-07-28'
 

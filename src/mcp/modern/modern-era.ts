@@ -2,10 +2,10 @@
 import { type JSONRPCMessage, PerRequestHTTPServerTransport, Server } from '@modelcontextprotocol/server'
 import { CancelledError, InvalidRequestError, MethodNotAllowedError, UnknownResourceError } from '../../errors.js'
 import type { Catalog } from '../catalog.js'
-import { type Era, type Incoming, WireError, type Deliver, directTo, sayTo, takesStream } from '../era.js'
+import { type Era, type Incoming, WireError, sayTo, takesStream } from '../era.js'
 import { type Exchange, type Notify, Suspended } from '../exchange.js'
 import { checkHeaderParameters } from '../header-parameters.js'
-import { type RpcMessage, type RpcNotification, type RpcRequest, isRecord, kindOf, severity } from '../messages.js'
+import { type RpcMessage, type RpcNotification, type RpcRequest, kindOf, severity } from '../messages.js'
 import { Outlet, type Reply } from '../outlet.js'
 import { seenBy } from '../shelf.js'
 import { Slots } from '../slots.js'
@@ -14,6 +14,7 @@ import { Turns } from '../turn.js'
 import { Asking } from './asking.js'
 import { type Envelope, checkMeta, checkNotification, modernRevision, openEnvelope, refusalForSdk } from './envelope.js'
 import { listen } from './listen.js'
+import { isRecord } from '../../values.js'
 
 export interface ModernOptions {
   readonly catalog: Catalog
@@ -30,7 +31,6 @@ export function createModernEra ({ catalog, streams, stateKey }: ModernOptions):
   const asking = new Asking(stateKey)
 
   return {
-    name: 'modern',
     serve (incoming) {
       if (incoming.method !== 'POST') throw new MethodNotAllowedError({ headers: { allow: 'POST' } })
       const { body, headers } = incoming
@@ -153,4 +153,16 @@ function createServer (catalog: Catalog, current: () => Exchange | undefined): S
     }
   }
   return server
+}
+
+type Deliver = (request: RpcRequest, extra?: { classification: typeof classification }) => void
+
+/**
+ * The way into an SDK's server past its transport's `onmessage`, which tries each message as a
+ * response first and throws two schema errors away for every request. `kindOf` has told what the
+ * message is. `undefined` where the SDK has no such way any more; then `onmessage` serves.
+ */
+function directTo (server: object): Deliver | undefined {
+  const onrequest: unknown = Reflect.get(server, '_onrequest')
+  return typeof onrequest === 'function' ? (request, extra) => { Reflect.apply(onrequest, server, [request, extra]) } : undefined
 }

@@ -99,7 +99,7 @@ for (const [what, userId] of userIds) {
 
 const noUserIds: Array<[string, unknown]> = [
   ['empty', ''], ['white space', ' \t '], ['white space of other scripts', '\u00a0\u2003\u3000'], ['257 characters', 'a'.repeat(257)],
-  ['with a line break', 'ada\n'], ['with a NUL', 'ada\u0000'], ['with DEL', 'ada\u007f'], ['with a C1 control', 'ada\u0085x'], ['with half a character', 'ada\ud800'],
+  ['with a credential in it', `ada mcp_${'a'.repeat(12)}_`], ['with a line break', 'ada\n'], ['with a NUL', 'ada\u0000'], ['with DEL', 'ada\u007f'], ['with a C1 control', 'ada\u0085x'], ['with half a character', 'ada\ud800'],
   ['a number', 1], ['null', null], ['missing', undefined], ['an object', { toString: () => 'ada' }]
 ]
 
