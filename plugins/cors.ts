@@ -4,7 +4,7 @@ import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { hookOf } from '../src/cors-hook.js'
 import { HostRefusedError, OriginRefusedError } from '../src/errors.js'
-import { isPreflight } from '../src/exemptions.js'
+import { configOf, isPreflight } from '../src/exemptions.js'
 import { createEdge, type EdgeRules } from '../src/origins.js'
 
 declare module 'fastify' {
@@ -61,7 +61,7 @@ const cors: FastifyPluginAsync<CorsOptions> = async (fastify, { maxAgeSeconds = 
 
   fastify.addHook('onRequest', (request, reply, done) => {
     const { origin, host } = request.headers
-    const { config } = request.routeOptions
+    const config = configOf(request)
     // Unknown paths pass no onRoute hook, and a host's hook may still run after this one.
     if (request.is404) config.cors = ours
     if (hostHasCors) for (const name of grants) reply.removeHeader(name)

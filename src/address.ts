@@ -4,15 +4,12 @@ import type { FastifyRequest } from 'fastify'
 import { normalizeIP } from '@fastify/rate-limit'
 import { bareAddress } from './principal/networks.js'
 
-const addresses = new WeakMap<FastifyRequest, string>()
+const known = Symbol('the address of a request')
 
 /** `request.ip`, asked for once: behind proxies Fastify works it out anew each time, for longer than a whole limiter takes. */
-export function ipOf (request: FastifyRequest): string {
-  const known = addresses.get(request)
-  if (known !== undefined) return known
-  const { ip } = request
-  addresses.set(request, ip)
-  return ip
+export function ipOf (request: FastifyRequest & { [known]?: string }): string {
+  request[known] ??= request.ip
+  return request[known]
 }
 
 /** Whoever has no address that can be read shares one bucket: garbage buys no fresh ones. */

@@ -1,15 +1,24 @@
 /** Which requests the limits and the authentication leave alone. Nobody is let in by these. */
 import type { FastifyRequest } from 'fastify'
 
+type Config = FastifyRequest['routeOptions']['config']
+
+const known = Symbol('the config of the route of a request')
+
+/** `routeOptions.config`, asked for once: Fastify makes the options anew each time. */
+export function configOf (request: FastifyRequest & { [known]?: Config }): Config {
+  request[known] ??= request.routeOptions.config
+  return request[known]
+}
+
 /** The route says `config: { public: true }`. */
 export function isPublic (request: FastifyRequest): boolean {
-  return request.routeOptions.config?.public === true
+  return configOf(request)?.public === true
 }
 
 /** The route says `config: { uncharged: true }`: its callers authenticate, but pay nothing. Nobody pays for a public one. */
 export function isUncharged (request: FastifyRequest): boolean {
-  // Fastify makes `routeOptions` anew each time it is asked for.
-  const { config } = request.routeOptions
+  const config = configOf(request)
   return config?.uncharged === true || config?.public === true
 }
 

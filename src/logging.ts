@@ -2,6 +2,7 @@
 import { type FastifyReply, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify'
 import { destination } from 'pino'
 import { ipOf } from './address.js'
+import { configOf } from './exemptions.js'
 import { searchFor } from './secret-search.js'
 
 const mask = '[redacted]'
@@ -190,9 +191,9 @@ export function logRequest (request: FastifyRequest, reply: FastifyReply, cut = 
   else request.log.info(fields, 'request')
 }
 
-/** A balancer that asks every few seconds and hears that all is well. By method first: `routeOptions` is made anew each time. */
+/** A balancer that asks every few seconds and hears that all is well. */
 function isGoodProbe (request: FastifyRequest, { statusCode }: FastifyReply): boolean {
-  return request.method !== 'POST' && statusCode < 400 && request.routeOptions.config.probe === true
+  return statusCode < 400 && configOf(request)?.probe === true
 }
 
 /** Without the query, where people put keys; bounded, because a stranger chooses it. `isUnknown`: no route has it. */

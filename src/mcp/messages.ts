@@ -158,7 +158,7 @@ export function serialize (message: RpcMessage): string {
     const text = textOf(result[name])
     if (text !== undefined) fields += `${fields === '' ? '' : ','}${JSON.stringify(name)}:${text}`
   }
-  return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{${fields}}}`
+  return `{"jsonrpc":"2.0","id":${typeof id === 'number' ? id : JSON.stringify(id)},"result":{${fields}}}`
 }
 
 function hasPrepared (result: Record<string, unknown>): boolean {

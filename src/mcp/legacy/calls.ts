@@ -7,7 +7,7 @@ import type { EventStream } from '../outlet.js'
 export class Post {
   /** Those without an answer yet. */
   readonly pending = new Set<RequestId>()
-  /** The one that its caller reads now, or read last. */
+  /** The one that its caller reads now. */
   stream: EventStream | undefined
   /** The caller got all of it, or wants no more. */
   isDelivered = false

@@ -215,7 +215,7 @@ export class Session {
     exchange.closeStream = extra.closeSSEStream
     extra.signal.addEventListener('abort', () => { exchange.abort(new CancelledError({ reason: 'cancelled by the caller' })) }, { once: true })
     try {
-      if (method === 'resources/subscribe') this.#subscriptions.add(params.uri, this.principal)
+      if (method === 'resources/subscribe') this.#subscriptions.add(params.uri, exchange.caller.principal)
       else if (method === 'resources/unsubscribe') this.#subscriptions.remove(params.uri)
       else return await this.#catalog.dispatch(method, params, exchange, 'draft-7')
       return {}
@@ -264,6 +264,8 @@ export class Session {
     stream.readable.once('close', () => {
       const post = source?.post
       if (post?.isOver === true && stream.readable.readableEnded) post.isDelivered = true
+      // It would keep its whole request for as long as its events are kept.
+      if (post?.stream === stream) post.stream = undefined
       this.#openStreams -= 1
       this.#usedAt = performance.now()
     })
