@@ -9,11 +9,11 @@ import { type Change, Changes } from './changes.js'
 import { createCompletionContext } from './context.js'
 import type { Exchange } from './exchange.js'
 import { isRecord } from '../values.js'
-import { PromptShelf } from './prompt-shelf.js'
-import { ResourceShelf } from './resource-shelf.js'
+import { PromptRegistry } from './prompt-registry.js'
+import { ResourceRegistry } from './resource-registry.js'
 import type { Dialect } from './schemas.js'
-import { denialOf, seenBy } from './shelf.js'
-import { ToolShelf } from './tool-shelf.js'
+import { denialOf, seenBy } from './registry.js'
+import { ToolRegistry } from './tool-registry.js'
 
 export interface ServerInfo {
   readonly name: string
@@ -36,13 +36,13 @@ const maxCompletions = 100
 export class Catalog {
   readonly info: ServerInfo
   readonly instructions: string | undefined
-  readonly tools: ToolShelf
-  readonly resources = new ResourceShelf()
-  readonly prompts = new PromptShelf()
+  readonly tools: ToolRegistry
+  readonly resources = new ResourceRegistry()
+  readonly prompts = new PromptRegistry()
   readonly changes = new Changes()
 
   constructor ({ info, instructions, tools, resources = [], prompts = [], toolPolicies = {} }: CatalogOptions) {
-    this.tools = new ToolShelf(toolPolicies)
+    this.tools = new ToolRegistry(toolPolicies)
     this.info = info
     this.instructions = instructions
     for (const tool of tools) this.tools.put(tool)

@@ -42,8 +42,8 @@ const longestTimerMs = 2 ** 31 - 1
 /** How long a caller may have to wait for the first byte of an answer, which is then on its way. */
 export function longestSilenceMs ({ tools, resources, prompts }: Catalog, requestTimeoutMs: number): number {
   let longest = requestTimeoutMs
-  for (const shelf of [tools, resources.fixed, resources.templates, prompts]) {
-    for (const { item: { deadlineMs = 0 } } of shelf.values()) longest = Math.max(longest, deadlineMs)
+  for (const registry of [tools, resources.fixed, resources.templates, prompts]) {
+    for (const { item: { deadlineMs = 0 } } of registry.values()) longest = Math.max(longest, deadlineMs)
   }
   return Math.min(longestTimerMs, longest + 10_000)
 }

@@ -7,13 +7,13 @@ import { createContext } from './context.js'
 import type { Exchange } from './exchange.js'
 import { isRecord } from '../values.js'
 import { type CompiledSchema, compile } from './schemas.js'
-import { Shelf, type Shelved, denialOf } from './shelf.js'
+import { Registry, type Registered, denialOf } from './registry.js'
 
-interface ShelvedPrompt extends Shelved<Prompt> {
+interface RegisteredPrompt extends Registered<Prompt> {
   readonly input: CompiledSchema
 }
 
-export class PromptShelf extends Shelf<Prompt, ShelvedPrompt> {
+export class PromptRegistry extends Registry<Prompt, RegisteredPrompt> {
   put (prompt: Prompt): Prompt {
     const { name, title, description, icons, _meta } = prompt
     const input = prompt.input ?? z.object({})
@@ -23,14 +23,14 @@ export class PromptShelf extends Shelf<Prompt, ShelvedPrompt> {
   }
 
   /** The prompt of this name. Throws a refusal where `principal` may not use it. */
-  find (name: unknown, principal: Principal): ShelvedPrompt {
-    const shelved = typeof name === 'string' ? this.get(name) : undefined
-    if (shelved === undefined) throw new UnknownPromptError({ reason: 'no such prompt' })
-    const denial = denialOf(principal, shelved.item)
+  find (name: unknown, principal: Principal): RegisteredPrompt {
+    const registered = typeof name === 'string' ? this.get(name) : undefined
+    if (registered === undefined) throw new UnknownPromptError({ reason: 'no such prompt' })
+    const denial = denialOf(principal, registered.item)
     if (denial === 'hide') throw new UnknownPromptError({ reason: 'not for this principal' })
-    if (denial === 'error') throw new NotAllowedError({ reason: `prompt ${shelved.item.name}` })
+    if (denial === 'error') throw new NotAllowedError({ reason: `prompt ${registered.item.name}` })
     if (denial !== undefined) throw denial
-    return shelved
+    return registered
   }
 
   async render ({ name, arguments: args = {} }: Record<string, unknown>, exchange: Exchange): Promise<PromptResult> {

@@ -1,11 +1,11 @@
 /** Which URI is which resource: templates share out what they are given, in time that grows with its length alone. */
 import t from 'tap'
-import { ResourceShelf } from '../../../src/mcp/resource-shelf.js'
+import { ResourceRegistry } from '../../../src/mcp/resource-registry.js'
 
 function variablesOf (uriTemplate: string, uri: string): Readonly<Record<string, string>> | undefined {
-  const shelf = new ResourceShelf()
-  shelf.put({ name: 'template', uriTemplate, read: () => '' })
-  return shelf.find(uri)?.variables
+  const registry = new ResourceRegistry()
+  registry.put({ name: 'template', uriTemplate, read: () => '' })
+  return registry.find(uri)?.variables
 }
 
 for (const [template, uri, variables] of [

@@ -8,7 +8,7 @@ import { prepare } from './messages.js'
 import type { Dialect } from './schemas.js'
 import { isRecord, requireWhole } from '../values.js'
 
-export interface Shelved<T extends Item> {
+export interface Registered<T extends Item> {
   readonly item: T
   /** The item as a list shows it. */
   readonly wire: (dialect: Dialect) => object
@@ -21,20 +21,20 @@ const maxPrepared = 128
  * Items in the order of their keys. Rights are asked anew at every list and every use; only the
  * text of a list is kept, by which of the guarded items are in it.
  */
-export class Shelf<T extends Item, S extends Shelved<T>> {
+export class Registry<T extends Item, S extends Registered<T>> {
   readonly #items = new Map<string, S>()
   readonly #prepared = new Map<string, readonly object[]>()
   readonly #names = new Map<string, readonly string[]>()
   #guarded: S[] = []
 
   /** Throws where the key is taken, a limit or the `_meta` of the item is none, or its rule could not answer at once. */
-  add (key: string, shelved: S): void {
+  add (key: string, registered: S): void {
     if (this.#items.has(key)) throw new TypeError(`${key} is defined twice`)
-    const { cost, deadlineMs, access, _meta } = shelved.item
+    const { cost, deadlineMs, access, _meta } = registered.item
     requireWhole(key, { cost, deadlineMs })
     if (_meta !== undefined && !isRecord(_meta)) throw new TypeError(`${key}: _meta is an object`)
     if (types.isAsyncFunction(access?.allow)) throw new TypeError(`${key}: access.allow answers at once; an async function only promises to`)
-    this.#items.set(key, shelved)
+    this.#items.set(key, registered)
     const sorted = [...this.#items].sort(([a], [b]) => a < b ? -1 : 1)
     this.#items.clear()
     for (const [name, item] of sorted) this.#items.set(name, item)
@@ -61,14 +61,14 @@ export class Shelf<T extends Item, S extends Shelved<T>> {
     return kept(this.#names, this.#pattern(isAllowed), () => Object.freeze(this.#all(isAllowed).map(({ item }) => item.name)))
   }
 
-  #all (judge: (shelved: S) => boolean): S[] {
+  #all (judge: (registered: S) => boolean): S[] {
     return [...this.#items.values()].filter(judge)
   }
 
   /** Which of the guarded items `judge` lets through: the rest is for everyone. */
-  #pattern (judge: (shelved: S) => boolean): string {
+  #pattern (judge: (registered: S) => boolean): string {
     let pattern = ''
-    for (const shelved of this.#guarded) pattern += judge(shelved) ? '+' : '-'
+    for (const registered of this.#guarded) pattern += judge(registered) ? '+' : '-'
     return pattern
   }
 

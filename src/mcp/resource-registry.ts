@@ -6,9 +6,9 @@ import type { ResourceContents } from '../tools/tool.js'
 import { createContext } from './context.js'
 import type { Exchange } from './exchange.js'
 import { isRecord } from '../values.js'
-import { Shelf, type Shelved, denialOf } from './shelf.js'
+import { Registry, type Registered, denialOf } from './registry.js'
 
-interface ShelvedTemplate extends Shelved<TemplateResource> {
+interface RegisteredTemplate extends Registered<TemplateResource> {
   readonly match: (uri: string) => Record<string, string> | undefined
 }
 
@@ -19,9 +19,9 @@ interface Found {
 
 const maxUriLength = 2048
 
-export class ResourceShelf {
-  readonly fixed = new Shelf<FixedResource, Shelved<FixedResource>>()
-  readonly templates = new Shelf<TemplateResource, ShelvedTemplate>()
+export class ResourceRegistry {
+  readonly fixed = new Registry<FixedResource, Registered<FixedResource>>()
+  readonly templates = new Registry<TemplateResource, RegisteredTemplate>()
 
   /** Throws where the URI is none, the template has operators, or either is taken. */
   put (resource: Resource): Resource {

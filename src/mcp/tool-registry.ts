@@ -7,12 +7,12 @@ import { type HeaderParameter, headerParameters } from './header-parameters.js'
 import { type Exchange, Suspended } from './exchange.js'
 import { StructuredResult } from './messages.js'
 import { type CompiledSchema, compileObject } from './schemas.js'
-import { Shelf, type Shelved, denialOf } from './shelf.js'
+import { Registry, type Registered, denialOf } from './registry.js'
 import { failed, failedBy } from './tool-errors.js'
 import { ToolLimits } from './tool-limits.js'
 import { isRecord, requireWhole } from '../values.js'
 
-export interface ShelvedTool extends Shelved<Tool> {
+export interface RegisteredTool extends Registered<Tool> {
   readonly input: CompiledSchema
   readonly output: CompiledSchema | undefined
   /** The arguments that must stand in a header, too (MCP 2026-07-28, `x-mcp-header`). */
@@ -23,7 +23,7 @@ export interface ShelvedTool extends Shelved<Tool> {
 
 const namePattern = /^[A-Za-z0-9_.-]{1,128}$/
 
-export class ToolShelf extends Shelf<Tool, ShelvedTool> {
+export class ToolRegistry extends Registry<Tool, RegisteredTool> {
   readonly #policies: ToolPolicies
 
   /** `policies`: apply to the tools that come later, too. */
@@ -38,9 +38,9 @@ export class ToolShelf extends Shelf<Tool, ShelvedTool> {
    */
   put (tool: Tool): Tool {
     if (!namePattern.test(tool.name)) throw new TypeError(`Tool name ${JSON.stringify(tool.name)}: 1 to 128 of A-Z a-z 0-9 _ . -`)
-    const shelved = shelve(withPolicy(tool, this.#policies))
-    this.add(tool.name, shelved)
-    return shelved.item
+    const registered = entryOf(withPolicy(tool, this.#policies))
+    this.add(tool.name, registered)
+    return registered.item
   }
 
   /**
@@ -50,27 +50,27 @@ export class ToolShelf extends Shelf<Tool, ShelvedTool> {
   async call (params: Record<string, unknown>, exchange: Exchange): Promise<ToolResult> {
     const { name, arguments: args = {} } = params
     if (typeof name !== 'string' || !isRecord(args)) throw new InvalidParamsError({ reason: 'a tool needs a name, and its arguments are an object' })
-    const shelved = this.get(name)
-    if (shelved === undefined) throw new UnknownToolError({ reason: 'no such tool' })
+    const registered = this.get(name)
+    if (registered === undefined) throw new UnknownToolError({ reason: 'no such tool' })
     const { principal } = exchange.caller
-    const denial = denialOf(principal, shelved.item)
+    const denial = denialOf(principal, registered.item)
     if (denial === 'hide') throw new UnknownToolError({ reason: 'not for this principal' })
     if (denial === 'error') return failed('You are not allowed to call this tool', exchange)
     if (denial !== undefined) throw denial
     // What is at hand is not awaited: every promise on this path costs every call.
-    const entered = exchange.enter(shelved.item)
+    const entered = exchange.enter(registered.item)
     if (entered !== undefined) await entered
-    const judged = shelved.input.check(args)
+    const judged = registered.input.check(args)
     const checked = judged instanceof Promise ? await judged : judged
     if (!checked.ok) return failed(`Invalid arguments. ${checked.problem}`, exchange)
-    const leave = shelved.limits === undefined ? undefined : await shelved.limits.admit(principal)
+    const leave = registered.limits === undefined ? undefined : await registered.limits.admit(principal)
     // Whoever left meanwhile can't be answered, so nothing is begun for them.
     if (exchange.ended) {
       leave?.()
       throw exchange.refusal ?? new CancelledError()
     }
     const context = createContext(exchange, () => this.names(principal))
-    const work = run(shelved, checked.value, context)
+    const work = run(registered, checked.value, context)
     if (leave !== undefined) work.then(leave, leave)
     try {
       const result = await exchange.race(work)
@@ -85,7 +85,7 @@ export class ToolShelf extends Shelf<Tool, ShelvedTool> {
   }
 }
 
-async function run ({ item, output }: ShelvedTool, args: Record<string, unknown>, context: CallContext): Promise<ToolResult> {
+async function run ({ item, output }: RegisteredTool, args: Record<string, unknown>, context: CallContext): Promise<ToolResult> {
   const given = await item.handler(args, context)
   if (typeof given === 'string' && output === undefined) return { content: [text(given)] }
   if (typeof given === 'string') throw new TypeError(`${item.name} returned a text, and has an output schema: it has to return structuredContent`)
@@ -135,7 +135,7 @@ const noInput: CompiledSchema = {
   wire: { 'draft-7': noProperties, 'draft-2020-12': noProperties }
 }
 
-function shelve (tool: Tool): ShelvedTool {
+function entryOf (tool: Tool): RegisteredTool {
   const input = tool.input === undefined ? noInput : compiled(tool, 'input', tool.input)
   const output = tool.output === undefined ? undefined : compiled(tool, 'output', tool.output)
   const { name, title, description, annotations, icons, _meta, rate, concurrency } = tool
