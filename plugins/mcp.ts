@@ -121,10 +121,13 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   for (const watch of watches) {
     const stop = watch.onChange(() => {
       const isOver = ({ principal, address }: Holder): boolean => !isGood(watch, principal, address)
-      endpoint.streams.endWhere(isOver)
+      endpoint.streams.endWhere(open => open.isStanding && isOver(open))
       endCalls(fastify, deadlines, call => call.isStreaming && isOver(call.caller))
       // A moment later: who revokes itself is to hear that it is done.
-      setTimeout(() => { endCalls(fastify, deadlines, call => isOver(call.caller)) }, revokerGraceMs).unref()
+      setTimeout(() => {
+        endpoint.streams.endWhere(isOver)
+        endCalls(fastify, deadlines, call => isOver(call.caller))
+      }, revokerGraceMs).unref()
     })
     fastify.addHook('onClose', async () => { stop() })
   }

@@ -21,7 +21,7 @@ export interface Holder {
   readonly address?: string | undefined
 }
 
-interface Open extends Holder {
+export interface Open extends Holder {
   /** It stands for as long as the caller likes; any other ends with the answer of a call. */
   readonly isStanding: boolean
   readonly end: () => void
@@ -91,8 +91,8 @@ export class Streams {
     return stream
   }
 
-  /** Ends the streams of every holder that `over` is true for. */
-  endWhere (over: (holder: Holder) => boolean): void {
+  /** Ends every stream that `over` is true for. */
+  endWhere (over: (open: Open) => boolean): void {
     for (const open of this.#open) if (over(open)) open.end()
   }
 

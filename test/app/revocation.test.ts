@@ -28,6 +28,12 @@ async function revoke (app: FastifyInstance, args: Record<string, unknown>, tool
   return (await post(app, callOf(tool, args), headers)).body.result.structuredContent
 }
 
+/** The headers of a session that is opened with `headers`. */
+async function openSession (app: FastifyInstance, headers: Headers): Promise<Headers> {
+  const opened = await post(app, rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } }), headers)
+  return { 'mcp-session-id': String(opened.headers['mcp-session-id']) }
+}
+
 async function statusOf (app: FastifyInstance, headers: Headers): Promise<number> {
   return (await post(app, rpc('tools/list'), headers)).status
 }
@@ -114,12 +120,15 @@ t.test('what a revoked admin\'s token minted goes on, unless it is to end with i
   t.equal(await statusOf(app, child.headers), 401)
 })
 
-t.test('an admin can revoke itself, and is out', async t => {
-  const app = await service(t)
-  const admin = await mint(app, { userId: 'second', role: 'admin' })
-  await revoke(app, { id: admin.id }, 'revoke-token', admin.headers)
-  t.equal(await statusOf(app, admin.headers), 401)
-})
+for (const [where, inSession] of [['without a session', false], ['in a session', true]] as const) {
+  t.test(`an admin can revoke itself ${where}, hears that it is done, and is out`, async t => {
+    const app = await service(t, { sessions: inSession })
+    const admin = await mint(app, { userId: 'second', role: 'admin' })
+    const session = inSession ? await openSession(app, admin.headers) : {}
+    t.same(await revoke(app, { id: admin.id }, 'revoke-token', { ...admin.headers, ...session }), { revoked: [admin.id], onRecord: true })
+    t.equal(await statusOf(app, admin.headers), 401)
+  })
+}
 
 t.test('beside a good key a revoked token is refused', async t => {
   const app = await service(t)
@@ -172,8 +181,7 @@ t.test('a revocation outlives the server', async t => {
 t.test('in a session the next request of a revoked token is refused, and another of the same caller goes on', async t => {
   const app = await service(t, { sessions: {} })
   const [one, other] = [await mint(app), await mint(app)]
-  const { headers } = await post(app, rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } }), one.headers)
-  const session = { 'mcp-session-id': String(headers['mcp-session-id']) }
+  const session = await openSession(app, one.headers)
   t.equal((await post(app, callOf('whoami'), { ...one.headers, ...session })).status, 200)
   await revoke(app, { id: one.id })
   t.equal((await post(app, callOf('whoami'), { ...one.headers, ...session })).status, 401)
@@ -192,11 +200,10 @@ async function openStream (t: Test, url: string, init: RequestInit): Promise<{ e
 }
 
 async function openBoth (t: Test, app: FastifyInstance, url: string, headers: Headers): Promise<Array<{ ended: () => boolean }>> {
-  const init = rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } })
-  const session = String((await post(app, init, headers)).headers['mcp-session-id'])
+  const session = await openSession(app, headers)
   const { headers: own, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
   return [
-    await openStream(t, url, { headers: { ...headers, accept: 'text/event-stream', 'mcp-session-id': session, 'mcp-protocol-version': '2025-11-25' } }),
+    await openStream(t, url, { headers: { ...headers, accept: 'text/event-stream', ...session, 'mcp-protocol-version': '2025-11-25' } }),
     await openStream(t, url, { method: 'POST', headers: { ...headers, ...own, accept: 'application/json, text/event-stream', 'content-type': 'application/json' }, body: JSON.stringify(payload) })
   ]
 }
