@@ -1,7 +1,7 @@
 /** `init`: writes `.env` with fresh secrets, once, and says what to do with them. */
 import { randomBytes } from 'node:crypto'
-import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { closeSync, existsSync, fchownSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { Command } from 'commander'
 import { ConfigError, endpointOf, readConfig, readSettings, type Config } from '../config.js'
 import { OperatorError } from './operator-error.js'
@@ -53,6 +53,11 @@ function writeOnce (path: string, text: string): boolean {
     throw new OperatorError(`Cannot write ${path} (${codeOf(error)}); run this in a directory that you may write to.`)
   }
   try {
+    // For whom the directory belongs to: a server of another user could not read what root makes.
+    if (process.geteuid?.() === 0) {
+      const { uid, gid } = statSync(dirname(path))
+      fchownSync(file, uid, gid)
+    }
     writeFileSync(file, text)
     return true
   } catch (error) {

@@ -1,9 +1,10 @@
 /** What `init` writes and prints, the first time and the second. */
 import { execFileSync } from 'node:child_process'
-import { readFileSync, statSync, symlinkSync } from 'node:fs'
+import { chownSync, readFileSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { loadConfig } from '../../../src/config.js'
+import { isRoot, nobody } from '../../support/process.js'
 import { say } from '../../support/terminal.js'
 
 t.test('the first run writes a .env that starts in production and that its owner alone can read', async t => {
@@ -16,6 +17,14 @@ t.test('the first run writes a .env that starts in production and that its owner
   t.same(warnings, [])
   t.match(config.API_KEYS, [/^mcp_[\w-]{43}$/])
   t.match(config.JWT_SECRET, /^[\w-]{43}$/)
+})
+
+t.test('a .env that root writes is for the user whose directory it is in', { skip: isRoot ? false : 'only root can write for another user' }, async t => {
+  const directory = t.testdir({})
+  chownSync(directory, nobody.uid, nobody.gid)
+  await say(['init'], directory)
+  const { uid, gid, mode } = statSync(join(directory, '.env'))
+  t.same({ uid, gid, mode: mode & 0o777 }, { ...nobody, mode: 0o600 })
 })
 
 t.test('the first run prints what a person needs next, with the key and without the JWT secret', async t => {
