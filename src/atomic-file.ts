@@ -111,7 +111,8 @@ async function keepOwner (path: string, file: FileHandle): Promise<void> {
   if (before !== undefined && (before.mode & 0o040) !== 0) await file.chmod(0o640)
 }
 
-async function statIfAny (path: string): Promise<Stats | undefined> {
+/** `undefined` where there is no such file. */
+export async function statIfAny (path: string): Promise<Stats | undefined> {
   try {
     return await stat(path)
   } catch (error) {

@@ -7,8 +7,8 @@ import { KeyFileError, readKeyFile } from '../principal/key-file.js'
 import { requireId } from '../principal/misplaced.js'
 import { keyIdPattern } from '../principal/managed-key.js'
 import { principalIdOf } from '../principal/principal.js'
-import { commandLine, type Minted } from '../state/records.js'
-import type { State } from '../state/state.js'
+import { mintedView } from '../state/minted-view.js'
+import { commandLine } from '../state/records.js'
 import { KeyDesk } from './key-desk.js'
 import { OperatorError } from './operator-error.js'
 import { withState } from './state.js'
@@ -37,7 +37,7 @@ function listCommand (terminal: Terminal): Command {
     .option('-s, --subject <user>', 'only those of this user')
     .action(async ({ json = false, subject }: Arguments & { readonly subject?: string }) => {
       await withState(terminal, async state => {
-        const views = (state.list({ subject, limit: Infinity })?.tokens ?? []).map(minted => viewOf(minted, state))
+        const views = (state.list({ subject, limit: Infinity })?.tokens ?? []).map(minted => mintedView(minted, state))
         terminal.print(json ? JSON.stringify(views, null, 2) : views.length === 0 ? 'No token on record is good.' : tokenTable(views))
       })
     })
@@ -101,22 +101,7 @@ function answer ({ print }: Terminal, { json = false }: Arguments, sentence: str
   print(json ? JSON.stringify(value, null, 2) : sentence + more)
 }
 
-function viewOf (minted: Minted, state: State) {
-  const { id, subject, role, scopes, at, expiresAt, by } = minted
-  return {
-    id,
-    subject,
-    role,
-    scopes,
-    issuedAt: new Date(at).toISOString(),
-    expiresAt: new Date(expiresAt).toISOString(),
-    mintedBy: by.principal,
-    mintedWith: by.tokenId ?? by.keyId ?? null,
-    revoked: state.isRevokedToken(minted)
-  }
-}
-
-function tokenTable (views: ReadonlyArray<ReturnType<typeof viewOf>>): string {
+function tokenTable (views: ReadonlyArray<ReturnType<typeof mintedView>>): string {
   const rows = views.map(({ id, subject, role, scopes, expiresAt, mintedBy, revoked }) => [id, subject, role, scopes.join(' ') || '-', minute(expiresAt), mintedBy, revoked ? 'revoked' : ''])
   return table([['ID', 'SUBJECT', 'ROLE', 'SCOPES', 'EXPIRES', 'MINTED BY', ''], ...rows])
 }

@@ -1,9 +1,9 @@
 /** Reads what a journal has gained since the last look, or all of it where it is another file by now. */
-import { type FileHandle, open, stat } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import type { Stats } from 'node:fs'
+import { statIfAny } from '../atomic-file.js'
 import { heading, readLine } from './line.js'
 import { type StateRecord, readRecord } from './records.js'
-import { codeOf } from '../values.js'
 
 export interface Reading {
   readonly records: readonly StateRecord[]
@@ -33,7 +33,7 @@ export class Tail {
   /** Rejects where the file is there and cannot be read. */
   async read (): Promise<Reading> {
     const before = this.#stats
-    const now = await statOf(this.#path)
+    const now = await statIfAny(this.#path)
     if (now === undefined) {
       await this.close()
       return { records: [], isWhole: true, isSound: before === undefined }
@@ -83,14 +83,5 @@ export class Tail {
     }
     if (rest !== '' && readLine(rest) === 'damaged') isSound = false
     return { records, isWhole: false, isSound }
-  }
-}
-
-async function statOf (path: string): Promise<Stats | undefined> {
-  try {
-    return await stat(path)
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined
-    throw error
   }
 }

@@ -1,9 +1,8 @@
 /** Lists the tokens that were minted here and have not expired; for admins. No token is in the list. */
 import { z } from 'zod'
 import { PublicToolError } from '../errors.js'
-import type { Minted } from '../state/records.js'
+import { mintedView } from '../state/minted-view.js'
 import type { State } from '../state/state.js'
-import { timeText } from './keeping.js'
 import { type Tool, defineTool } from './tool.js'
 
 const maxPage = 1000
@@ -37,22 +36,7 @@ export function createListTokens (state: State): Tool {
     handler: ({ subject, limit, cursor }) => {
       const page = state.list({ subject, limit, after: cursor })
       if (page === undefined) throw new PublicToolError('cursor: the list has changed, begin anew')
-      return { structuredContent: { tokens: page.tokens.map(minted => describe(minted, state)), nextCursor: page.next ?? null } }
+      return { structuredContent: { tokens: page.tokens.map(minted => mintedView(minted, state)), nextCursor: page.next ?? null } }
     }
   })
-}
-
-function describe (minted: Minted, state: State) {
-  const { id, subject, role, scopes, at, expiresAt, by } = minted
-  return {
-    id,
-    subject,
-    role,
-    scopes: [...scopes],
-    issuedAt: timeText(at),
-    expiresAt: timeText(expiresAt),
-    mintedBy: by.principal,
-    mintedWith: by.tokenId ?? by.keyId ?? null,
-    revoked: state.isRevokedToken(minted)
-  }
 }

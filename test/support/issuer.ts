@@ -1,10 +1,9 @@
 /** An issuer on a real port that answers whatever a test wants, and signs whatever a test says. */
-import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { CompactSign, exportJWK, generateKeyPair, type CryptoKey, type JWK } from 'jose'
 import type { Test } from 'tap'
 import { encode, inSeconds } from './tokens.js'
+import { restartable } from './restartable.js'
 import { lookAway } from './witness.js'
 
 export type Algorithm = 'RS256' | 'PS256' | 'ES256' | 'EdDSA'
@@ -69,21 +68,7 @@ export async function fakeIssuer (t: Test, ...keys: ReadonlyArray<{ readonly jwk
     answer(request, response)
   })
   lookAway(server)
-  let port = 0
-  const start = async (): Promise<void> => {
-    server.listen(port, '127.0.0.1')
-    await once(server, 'listening')
-    port = (server.address() as AddressInfo).port
-  }
-  const stop = async (): Promise<void> => {
-    if (!server.listening) return
-    server.closeAllConnections()
-    server.close()
-    await once(server, 'close')
-  }
-  await start()
-  t.teardown(stop)
-  const issuer = `http://127.0.0.1:${port}`
+  const { url: issuer, start, stop } = await restartable(t, server)
   const fake: FakeIssuer = {
     issuer,
     jwksUrl: `${issuer}/jwks`,

@@ -1,12 +1,11 @@
 /** A real identity provider in this process, on a real port, and a person who agrees to everything. */
-import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { exportJWK } from 'jose'
 import Provider, { type JWK, type KoaContextWithOIDC, type ResourceServer } from 'oidc-provider'
 import type { Test } from 'tap'
 import type { SigningKey } from './issuer.js'
 import { redirectUrl } from './oauth-client.js'
+import { restartable } from './restartable.js'
 import { lookAway } from './witness.js'
 
 export interface ProviderOptions {
@@ -48,21 +47,7 @@ export async function runningProvider (t: Test, options: ProviderOptions): Promi
     provider.interactionFinished(request, response, { login: { accountId: 'ada' }, consent: {} }).catch(error => { response.destroy(error) })
   })
   lookAway(server)
-  let port = 0
-  const start = async (): Promise<void> => {
-    server.listen(port, '127.0.0.1')
-    await once(server, 'listening')
-    port = (server.address() as AddressInfo).port
-  }
-  const stop = async (): Promise<void> => {
-    if (!server.listening) return
-    server.closeAllConnections()
-    server.close()
-    await once(server, 'close')
-  }
-  await start()
-  t.teardown(stop)
-  const issuer = `http://127.0.0.1:${port}`
+  const { url: issuer, start, stop } = await restartable(t, server)
   const rotate = async (key: SigningKey): Promise<void> => { provider = await providerOf(issuer, { ...options, key }) }
   await rotate(options.key)
   return { issuer, requests, rotate, start, stop, token: async (resource, scope) => await machineToken(issuer, resource, scope), consent }
