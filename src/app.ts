@@ -10,6 +10,7 @@ import mcp, { type McpOptions } from '../plugins/mcp.js'
 import oauthMetadata from '../plugins/oauth-metadata.js'
 import preauthLimit, { type PreauthLimitOptions } from '../plugins/preauth-limit.js'
 import principalLimit, { type PrincipalLimitOptions } from '../plugins/principal-limit.js'
+import { type Keys, requireOptions } from './chain-options.js'
 import { type Config, ConfigError, endpointOf, type Environment, isLoopback, loadConfig } from './config.js'
 import { stateKeyOf } from './mcp/state-key.js'
 import type { EdgeRules } from './origins.js'
@@ -63,6 +64,15 @@ export interface McpAuthOptions extends McpOptions, EdgeRules, TokenSettings {
   readonly builtIns?: boolean
 }
 
+/** The names of all options: the compiler holds the two together. */
+const optionNames: Keys<McpAuthOptions> = {
+  ...{ prefix: true, apiKeys: true, apiKeysFile: true, jwtSecret: true, jwtPreviousSecrets: true, clockToleranceSeconds: true, oauth: true, audience: true, allowWeakSecrets: true },
+  ...{ origins: true, allowedHosts: true, publicUrl: true, loopback: true, preauthLimit: true, knownTtlMs: true, rateLimit: true },
+  ...{ tokenMaxTtlSeconds: true, mintPolicy: true, tokenDelivery: true, stateDir: true, builtIns: true, watches: true, onEndpoint: true },
+  ...{ tools: true, resources: true, prompts: true, toolPolicies: true, info: true, instructions: true, requestTimeoutMs: true, bodyLimit: true, path: true },
+  ...{ eras: true, sessions: true, maxStreamsPerPrincipal: true, stateKey: true }
+}
+
 /** The scope's place in the app around it. */
 interface Place {
   /** False where unknown paths belong to the host. */
@@ -98,6 +108,7 @@ function takeNotFound ({ server, prefix }: FastifyInstance, { prefix: own = '' }
  * stands in the way of serving well, now and later.
  */
 async function registerChain (scope: FastifyInstance, options: McpAuthOptions, { ownsNotFound, logRefusals }: Place): Promise<() => readonly string[]> {
+  requireOptions(options, optionNames)
   const { apiKeys, apiKeysFile, allowWeakSecrets, jwtSecret, jwtPreviousSecrets, clockToleranceSeconds, oauth, audience, origins, allowedHosts, publicUrl, loopback, knownTtlMs = 600_000, preauthLimit: address, rateLimit, builtIns = true, stateDir, tools = [], watches: hostWatches = [], ...rest } = options
   const known = createKnownCredentials({ ttlMs: knownTtlMs })
   const keyRing = apiKeysFile === undefined ? undefined : await openKeys(scope, apiKeysFile)

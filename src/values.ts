@@ -21,3 +21,18 @@ export function requireWhole (owner: string, limits: Readonly<Record<string, num
     if (value !== undefined && !(Number.isSafeInteger(value) && value >= 1)) throw new RangeError(`${owner}: ${name} is a whole number from 1`)
   }
 }
+
+/** Throws a `TypeError` unless `value` is an object with no other keys than `known`. Of a typing error nobody else would tell. */
+export function requireKeys (owner: string, value: unknown, known: object): asserts value is Record<string, unknown> {
+  const names = Object.keys(known).join(', ')
+  if (!isRecord(value)) throw new TypeError(`${owner} is an object with ${names}`)
+  const unknown = Object.keys(value).filter(key => !Object.hasOwn(known, key))
+  if (unknown.length > 0) throw new TypeError(`${owner}: ${unknown.join(', ')} is not known here; there are ${names}`)
+}
+
+/** Throws a `TypeError` unless each of `lists` is an array, or left out. */
+export function requireLists (lists: Readonly<Record<string, unknown>>): void {
+  for (const [name, list] of Object.entries(lists)) {
+    if (list !== undefined && !Array.isArray(list)) throw new TypeError(`\`${name}\` is a list`)
+  }
+}

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { InvalidParamsError, NotAllowedError, UnknownPromptError } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
 import type { Prompt, PromptResult } from '../tools/prompt.js'
+import { requireItem } from '../tools/written.js'
 import { createContext } from './context.js'
 import type { Exchange } from './exchange.js'
 import { isRecord } from '../values.js'
@@ -15,6 +16,7 @@ interface RegisteredPrompt extends Registered<Prompt> {
 
 export class PromptRegistry extends Registry<Prompt, RegisteredPrompt> {
   put (prompt: Prompt): Prompt {
+    requireItem('Prompt', prompt)
     const { name, title, description, icons, _meta } = prompt
     const input = prompt.input ?? z.object({})
     const wire = { name, title, description, icons, arguments: argumentsOf(input), _meta }

@@ -3,6 +3,7 @@ import { InvalidParamsError, NotAllowedError, type Refusal, UnknownResourceError
 import type { Principal } from '../principal/principal.js'
 import type { FixedResource, Resource, ResourceResult, TemplateResource } from '../tools/resource.js'
 import type { ResourceContents } from '../tools/tool.js'
+import { requireItem } from '../tools/written.js'
 import { createContext } from './context.js'
 import type { Exchange } from './exchange.js'
 import { isRecord } from '../values.js'
@@ -25,6 +26,7 @@ export class ResourceRegistry {
 
   /** Throws where the URI is none, the template has operators, or either is taken. */
   put (resource: Resource): Resource {
+    requireItem('Resource', resource)
     const { name, title, description, mimeType, annotations, icons, _meta } = resource
     const shown = { name, title, description, mimeType, annotations, icons, _meta }
     if (resource.uri !== undefined) {

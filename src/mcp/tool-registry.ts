@@ -2,6 +2,7 @@
 import { CancelledError, InvalidParamsError, UnknownToolError, isRefusal } from '../errors.js'
 import { type ToolPolicies, withPolicy } from '../tools/policies.js'
 import type { CallContext, Content, Schema, Tool, ToolResult } from '../tools/tool.js'
+import { requireItem } from '../tools/written.js'
 import { createContext } from './context.js'
 import { type HeaderParameter, headerParameters } from './header-parameters.js'
 import { type Exchange, Suspended } from './exchange.js'
@@ -38,6 +39,7 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
    */
   put (tool: Tool): Tool {
     if (!namePattern.test(tool.name)) throw new TypeError(`Tool name ${JSON.stringify(tool.name)}: 1 to 128 of A-Z a-z 0-9 _ . -`)
+    requireItem('Tool', tool)
     const registered = entryOf(withPolicy(tool, this.#policies))
     this.add(tool.name, registered)
     return registered.item
@@ -91,6 +93,7 @@ async function run ({ item, output }: RegisteredTool, args: Record<string, unkno
   if (typeof given === 'string') throw new TypeError(`${item.name} returned a text, and has an output schema: it has to return structuredContent`)
   if (typeof given !== 'object' || given === null) throw new TypeError(`${item.name} returned neither a text nor a result`)
   const { content, structuredContent, isError, _meta }: ToolResult = given
+  if ([content, structuredContent, isError, _meta].every(part => part === undefined)) throw new TypeError(`${item.name} returned an object that is no result: put what it holds into structuredContent, or return a text`)
   if (content !== undefined && !isContent(content)) throw new TypeError(`${item.name} returned content that is no list of content blocks`)
   if (_meta !== undefined && !isRecord(_meta)) throw new TypeError(`${item.name} returned a _meta that is no object`)
   let result: ToolResult
