@@ -1,9 +1,11 @@
 /** What may stand in the log: one line a request, errors made safe to print, no credential anywhere. */
+import { writeSync } from 'node:fs'
 import { type FastifyReply, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify'
 import { destination } from 'pino'
 import { ipOf } from './address.js'
 import { configOf } from './exemptions.js'
 import { searchFor } from './secret-search.js'
+import { codeOf } from './values.js'
 
 const mask = '[redacted]'
 /** A JWT or a part of one that starts at a segment, and this package's own API keys. */
@@ -105,17 +107,34 @@ export interface LogOptions {
   readonly secrets?: readonly string[] | undefined
 }
 
+/** What waits for a log that cannot be written. */
+const maxUnwrittenBytes = 1024 * 1024
+
 /**
  * Standard output, with one write for all lines of a turn of the event loop: a write costs more than the
  * line. What is left when the process ends is written then; SIGKILL loses the lines of that one turn.
  */
 class StandardOutput {
   // Not its own buffer: each flush of that waits for the disk.
-  readonly #out = destination({ dest: 1, sync: true })
+  readonly #out = destination({ dest: 1, sync: true, maxLength: maxUnwrittenBytes })
   #lines = ''
+  #failedBy = ''
 
   constructor () {
+    // A full disk costs lines, and no answer: nobody else listens, and then an error is the end of the process.
+    this.#out.on('error', error => { this.#tell(codeOf(error)) })
+    this.#out.on('write', () => { this.#failedBy = '' })
     process.on('exit', () => { this.#flush() })
+  }
+
+  #tell (code: string): void {
+    if (code === this.#failedBy) return
+    this.#failedBy = code
+    try {
+      writeSync(2, `The log cannot be written (${code}); lines are lost until it can.\n`)
+    } catch {
+      // Standard error may be on the same disk.
+    }
   }
 
   write (line: string): void {

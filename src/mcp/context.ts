@@ -68,21 +68,21 @@ class ExchangeContext implements CallContext {
 
   get elicit (): CallContext['elicit'] {
     const exchange = this.#exchange
-    return async (request, key) => {
+    return (request, key) => {
       const { message } = request
       const question = 'url' in request ? { mode: 'url', message, url: request.url, elicitationId: randomUUID() } : { message, requestedSchema: request.schema }
-      return await ask(exchange, 'elicitation/create', question, key) as unknown as ElicitAnswer
+      return ask(exchange, 'elicitation/create', question, key) as Promise<unknown> as Promise<ElicitAnswer>
     }
   }
 
   get sample (): CallContext['sample'] {
     const exchange = this.#exchange
-    return async (request, key) => await ask(exchange, 'sampling/createMessage', { ...request }, key) as unknown as SampleAnswer & ToolSampleAnswer
+    return (request, key) => ask(exchange, 'sampling/createMessage', { ...request }, key) as Promise<unknown> as Promise<SampleAnswer & ToolSampleAnswer>
   }
 
   get roots (): CallContext['roots'] {
     const exchange = this.#exchange
-    return async key => (await ask(exchange, 'roots/list', {}, key)).roots as Array<{ uri: string, name?: string }>
+    return key => forLater(ask(exchange, 'roots/list', {}, key).then(({ roots }) => roots as Array<{ uri: string, name?: string }>))
   }
 }
 
@@ -98,12 +98,20 @@ class ExchangeCompletionContext extends ExchangeContext implements CompletionCon
 /** Rejects where JSON cannot hold what is said, and never as an end of the process: few handlers wait for it. */
 function notify (exchange: Exchange, method: string, params: Record<string, unknown>): Promise<void> {
   if (exchange.ended) return Promise.resolve()
-  const told = exchange.notify(method, params)
-  told.catch(() => {})
-  return told
+  return forLater(exchange.notify(method, params))
 }
 
-async function ask (exchange: Exchange, method: Question, params: Record<string, unknown>, key: string | undefined): Promise<Record<string, unknown>> {
+/** `work`, which a handler may wait for later, or never: its rejection is no end of the process. */
+function forLater<T> (work: Promise<T>): Promise<T> {
+  work.catch(() => {})
+  return work
+}
+
+function ask (exchange: Exchange, method: Question, params: Record<string, unknown>, key: string | undefined): Promise<Record<string, unknown>> {
+  return forLater(answerTo(exchange, method, params, key))
+}
+
+async function answerTo (exchange: Exchange, method: Question, params: Record<string, unknown>, key: string | undefined): Promise<Record<string, unknown>> {
   if (exchange.ask === undefined || exchange.ended) throw new PublicToolError('This caller cannot be asked here')
   const answer = await exchange.whileAsking(askLimitMs, exchange.ask(method, params, key))
   return await checkedAnswer(method, params, answer)

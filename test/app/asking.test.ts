@@ -1,10 +1,11 @@
 /** Questions to the caller in revision 2026-07-28, and what of their answers is kept. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
 import { mcpAuth } from '../../src/app.js'
 import { defineResource } from '../../src/tools/resource.js'
 import { defineTool } from '../../src/tools/tool.js'
-import { adaKey, modern, post, service, withKey, withToken } from '../support/service.js'
+import { adaKey, callOf, modern, post, service, withKey, withToken } from '../support/service.js'
 import { secret } from '../support/tokens.js'
 import { secretOfTests } from '../support/witness.js'
 
@@ -144,4 +145,25 @@ t.test('a resource that is not there is named, and one for others looks the same
   t.match(missing, { code: -32602, data: { uri: 'test://missing', code: 'MCP_ERR_UNKNOWN_RESOURCE' } })
   t.same({ ...hidden, data: { ...hidden.data, uri: '', requestId: '' } }, { ...missing, data: { ...missing.data, uri: '', requestId: '' } })
   t.notOk('uri' in (await read(`test://${'x'.repeat(3000)}`)).data)
+})
+
+t.test('a question that a handler does not wait for at once is no end of the process', async t => {
+  const unhandled: unknown[] = []
+  const note = (reason: unknown): void => { unhandled.push(reason) }
+  process.on('unhandledRejection', note)
+  t.teardown(() => { process.off('unhandledRejection', note) })
+  const patient = defineTool({
+    name: 'ask',
+    handler: async (_args, { elicit, roots, sample }) => {
+      const questions = [elicit({ message: 'Who?', schema }), roots(), sample({ messages: [], maxTokens: 1 })]
+      await sleep(20)
+      await Promise.all(questions)
+      return 'asked'
+    }
+  })
+  const app = await service(t, { tools: [patient] })
+  t.match((await post(app, callOf('ask'), withKey)).body.result, { isError: true })
+  const { headers, payload } = modern('tools/call', { name: 'ask' })
+  t.match((await post(app, payload, { ...withKey, ...headers })).body.error, { code: -32021 })
+  t.same(unhandled, [])
 })

@@ -1,5 +1,9 @@
 /** The server as a process ends without losing a call, and without being held up. */
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { beginCall, listTools, root, sound, start, until, viaTsx, type Running } from '../support/process.js'
 
@@ -45,6 +49,7 @@ t.test('a second signal ends it at once', async t => {
 function startFixture (t: Test, graceMs: number): Running {
   const source = `
     import { once } from 'node:events'
+import { existsSync } from 'node:fs'
     import http from 'node:http'
     import Fastify from ${JSON.stringify(import.meta.resolve('fastify'))}
     import { drainOnEnd } from ${JSON.stringify(`${root}src/drain.ts`)}
@@ -94,3 +99,28 @@ for (const [path, event] of [['/throw', 'uncaughtException'], ['/reject', 'unhan
     t.equal(await answer, path === '/reject' ? 'answered' : 'cut')
   })
 }
+
+const withoutFull = existsSync('/dev/full') ? false : 'this system has no /dev/full'
+
+t.test('a log that cannot be written costs lines, and no answer', { skip: withoutFull }, async t => {
+  const server = start(t, 'sh', ['-c', 'exec "$0" "$@" > /dev/full', process.execPath, ...viaTsx, 'start'], { cwd: t.testdir({}), env: sound })
+  const url = await server.url
+  for (let i = 0; i < 20; i++) t.equal((await listTools(url)).status, 200)
+  t.equal(server.stderr().match(/^The log cannot be written \(ENOSPC\); lines are lost until it can\.$/gm)?.length, 1)
+  server.child.kill('SIGTERM')
+  t.same(await server.ended, { code: 0, signal: null })
+})
+
+t.test('a standard error on the same full disk costs nothing either', { skip: withoutFull }, async t => {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address() as AddressInfo
+  probe.close()
+  const server = start(t, 'sh', ['-c', 'exec "$0" "$@" > /dev/full 2>&1', process.execPath, ...viaTsx, 'start'], { cwd: t.testdir({}), env: { ...sound, PORT: String(port), HOST: '127.0.0.1' } })
+  const isUp = async (): Promise<boolean> => await listTools(`http://127.0.0.1:${port}`).then(({ status }) => status === 200, () => false)
+  const from = Date.now()
+  while (!await isUp() && Date.now() - from < 20_000) await sleep(50)
+  t.ok(await isUp())
+  server.child.kill('SIGTERM')
+  t.same(await server.ended, { code: 0, signal: null })
+})
