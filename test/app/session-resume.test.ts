@@ -4,7 +4,7 @@ import t from 'tap'
 import { z } from 'zod'
 import { defineTool } from '../../src/tools/tool.js'
 import { clients } from '../support/clients.js'
-import { begin, listen, openSession, settles } from '../support/session.js'
+import { begin, listen, openSession, read, settles } from '../support/session.js'
 import { callOf, eventsOf, listening, post, rpc, service, withKey } from '../support/service.js'
 
 /** Closes its stream, and answers after that. */
@@ -71,6 +71,43 @@ t.test('an answer larger than all that is kept else is there for who comes back'
     t.ok(await settles(rest.ended))
     t.equal(rest.messages()[0]?.result.content[0].text.length, 400_000 + index)
   }
+})
+
+t.test('an answer that is given as soon as its stream is closed is there for who comes back', async t => {
+  const quick = defineTool({ name: 'quick', handler: (_args, { closeStream }) => { closeStream(); return 'x'.repeat(300_000) } })
+  const app = await service(t, { sessions: {}, tools: [quick] })
+  const url = await listening(app)
+  const session = await openSession(app)
+  const call = await begin(url, callOf('quick', {}, 1), session)
+  t.notMatch(await call.ended, 'xxx')
+  await post(app, callOf('whoami', {}, 2), session)
+  const rest = await listen(url, session, call.lastId())
+  t.ok(await settles(rest.ended))
+  t.equal(rest.messages()[0]?.result.content[0].text.length, 300_000)
+})
+
+t.test('who comes back and reads slowly is waited for', async t => {
+  let said = 0
+  const flood = defineTool({
+    name: 'flood',
+    handler: async (_args, { closeStream, log }) => {
+      closeStream()
+      await sleep(100)
+      for (; said < 150; said++) await log('info', 'x'.repeat(60_000))
+      return 'all'
+    }
+  })
+  const app = await service(t, { sessions: {}, tools: [flood] })
+  const url = await listening(app)
+  const session = await openSession(app)
+  const call = await begin(url, callOf('flood'), session)
+  await call.ended
+  const response = await fetch(`${url}/mcp`, { headers: { ...session, accept: 'text/event-stream', 'last-event-id': call.lastId() } })
+  await sleep(1000)
+  t.ok(said > 0 && said < 150, `${said} were said while nobody read`)
+  const rest = read(response)
+  t.ok(await settles(rest.ended))
+  t.equal(rest.messages().length, 151)
 })
 
 for (const [what, id] of [['that never was', '999999'], ['that is none', 'x; y']] as const) {

@@ -11,6 +11,8 @@ export class Post {
   stream: EventStream | undefined
   /** The caller got all of it, or wants no more. */
   isDelivered = false
+  /** How often a stream was closed on the caller, who is to come back for the rest. */
+  timesLeft = 0
 
   get isOver (): boolean {
     return this.pending.size === 0

@@ -1,4 +1,5 @@
 /** What a session sent, kept for a while so that a stream can be resumed. One store a session. */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { EventStore } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
 import type { Post } from './calls.js'
@@ -15,7 +16,7 @@ export class StreamLog {
   bytes = 0
   /** It began with an id that its caller can come back with (MCP 2025-11-25, Transports, Resumability). */
   readonly isPrimed: boolean
-  /** Whose stream it is. Unknown before the first message of one of its calls, and of the standing stream. */
+  /** Whose stream it is. Unknown of the standing stream, and before the first message of one that is not primed. */
   post: Post | undefined
 
   constructor (id: string, isPrimed: boolean) {
@@ -81,6 +82,8 @@ export class SessionEvents implements EventStore {
   /** In the order of their last event. */
   readonly #logs = new Map<string, StreamLog>()
   readonly #notes = new WeakMap<JSONRPCMessage, { readonly bytes: number, readonly post: Post | undefined }>()
+  /** Whose stream is opened. */
+  readonly #opening = new AsyncLocalStorage<Post>()
   readonly #maxEvents: number
   readonly #maxBytes: number
   #lastId = 0
@@ -95,11 +98,17 @@ export class SessionEvents implements EventStore {
     this.#notes.set(message, { bytes: Buffer.byteLength(JSON.stringify(message)) + frameBytes, post })
   }
 
+  /** Runs `open`, which opens the stream of `post`: its first event says nothing of whose it is. */
+  opening<T> (post: Post, open: () => Promise<T>): Promise<T> {
+    return this.#opening.run(post, open)
+  }
+
   async storeEvent (streamId: string, message: JSONRPCMessage): Promise<string> {
     const id = `${++this.#lastId}`
+    const isOpening = !('jsonrpc' in message)
     // Only what the SDK makes up itself was not weighed: the empty message that opens a stream.
-    const { bytes = frameBytes, post } = this.#notes.get(message) ?? {}
-    const log = this.#logs.get(streamId) ?? new StreamLog(streamId, !('jsonrpc' in message))
+    const { bytes = frameBytes, post = isOpening ? this.#opening.getStore() : undefined } = this.#notes.get(message) ?? {}
+    const log = this.#logs.get(streamId) ?? new StreamLog(streamId, isOpening)
     log.post ??= post
     log.add(id, { message, bytes })
     this.#logs.delete(streamId)

@@ -103,7 +103,8 @@ export class Session {
     if (method === 'GET') return await this.#listen(incoming)
     const post = new Post()
     if (method === 'POST') await this.#admit(incoming, post)
-    const response = await this.#transport.handleRequest(webRequest(incoming, this.#revision), { parsedBody: forSdk(incoming.body) })
+    const request = webRequest(incoming, this.#revision)
+    const response = await this.#events.opening(post, async () => await this.#transport.handleRequest(request, { parsedBody: forSdk(incoming.body) }))
     if (response.status >= 400) {
       for (const { id } of requestsIn(incoming.body)) this.#calls.end(id)
       throw await refused(response)
@@ -113,7 +114,8 @@ export class Session {
     const stream = this.#streams.adopt(incoming)
     // Later ones begin with an event of the SDK's.
     if ((this.#revision ?? '') < primedSince) stream.begin()
-    return this.#stream(stream, { post }, async () => { await pump(body, stream) })
+    // Its handlers may have left it already.
+    return this.#stream(stream, { post }, 0, async () => { await pump(body, stream) })
   }
 
   /** The standing stream, or the rest of one that was closed. */
@@ -136,10 +138,11 @@ export class Session {
       stream.readable.once('close', () => { if (this.#hearer === principal) this.#hearer = undefined })
     }
     const body = response?.body
-    if (log?.isOver !== true) return this.#stream(stream, log, async () => { if (body) await pump(body, stream) })
+    const timesLeft = log?.post?.timesLeft ?? 0
+    if (log?.isOver !== true) return this.#stream(stream, log, timesLeft, async () => { if (body) await pump(body, stream) })
     // The SDK would never end a stream that was answered before it is resumed, or while it was.
     await body?.cancel()
-    return this.#stream(stream, log, async () => {
+    return this.#stream(stream, log, timesLeft, async () => {
       for (const event of log.textsAfter(String(lastId))) await stream.pass(event)
       stream.end()
     })
@@ -212,7 +215,13 @@ export class Session {
     const { exchange } = call
     exchange.notify = notifyOver(extra, call, level => severity(level) >= this.#level)
     if (this.#mayAsk) exchange.ask = askOver(extra, call, this.#server)
-    exchange.closeStream = extra.closeSSEStream
+    const { closeSSEStream } = extra
+    if (closeSSEStream !== undefined) {
+      exchange.closeStream = () => {
+        call.post.timesLeft += 1
+        closeSSEStream()
+      }
+    }
     extra.signal.addEventListener('abort', () => { exchange.abort(new CancelledError({ reason: 'cancelled by the caller' })) }, { once: true })
     try {
       if (method === 'resources/subscribe') this.#subscriptions.add(params.uri, exchange.caller.principal)
@@ -257,13 +266,13 @@ export class Session {
     }
   }
 
-  /** A stream of this session, which `fill` writes. `source`: tells whose it is, at the latest when it ends. */
-  #stream (stream: EventStream, source: { readonly post: Post | undefined } | undefined, fill: () => Promise<void>): Reply {
+  /** A stream of this session, which `fill` writes. `source`: tells whose it is, at the latest when it ends; `timesLeft`: how often its post was left before it. */
+  #stream (stream: EventStream, source: { readonly post: Post | undefined } | undefined, timesLeft: number, fill: () => Promise<void>): Reply {
     this.#openStreams += 1
     if (source?.post !== undefined) source.post.stream = stream
     stream.readable.once('close', () => {
       const post = source?.post
-      if (post?.isOver === true && stream.readable.readableEnded) post.isDelivered = true
+      if (post?.isOver === true && post.timesLeft === timesLeft && stream.readable.readableEnded) post.isDelivered = true
       // It would keep its whole request for as long as its events are kept.
       if (post?.stream === stream) post.stream = undefined
       this.#openStreams -= 1
