@@ -160,8 +160,12 @@ export class Exchange implements Due {
     const { signal } = this
     await new Promise<void>(resolve => {
       if (signal.aborted) return resolve()
-      signal.addEventListener('abort', () => { resolve() }, { once: true })
-      room.then(resolve, resolve)
+      const done = (): void => {
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+      signal.addEventListener('abort', done)
+      room.then(done, done)
     })
   }
 
@@ -200,6 +204,8 @@ export class Exchange implements Due {
     if (this.#ended) return
     this.#ended = true
     this.#deadlines.remove(this.#limitMs, this)
+    // A question that its handler did not wait for would stand before a person for minutes.
+    if (this.#questions > 0) this.#controller?.abort(this.refusal)
   }
 
   /** `work`, or the refusal that ended the exchange before it. */

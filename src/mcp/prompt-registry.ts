@@ -45,9 +45,13 @@ export class PromptRegistry extends Registry<Prompt, RegisteredPrompt> {
     const work = async (): Promise<PromptResult | string> => await item.handler(checked.value, context)
     const given = await exchange.race(work())
     if (typeof given === 'string') return { messages: [{ role: 'user', content: { type: 'text', text: given } }] }
-    if (!isRecord(given) || !Array.isArray(given.messages)) throw new TypeError(`${item.name} returned neither a text nor messages`)
+    if (!isRecord(given) || !Array.isArray(given.messages) || !given.messages.every(isMessage)) throw new TypeError(`${item.name} returned neither a text nor messages, each with a role and its content`)
     return given
   }
+}
+
+function isMessage (message: unknown): boolean {
+  return isRecord(message) && (message.role === 'user' || message.role === 'assistant') && isRecord(message.content)
 }
 
 function argumentsOf (input: z.ZodObject): object[] {

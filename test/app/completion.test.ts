@@ -74,3 +74,13 @@ for (const [era, complete] of eras) {
     t.equal(headers['x-ratelimit-remaining'], '90')
   })
 }
+
+for (const [era, complete] of eras) {
+  for (const [what, values] of [['a text', 'Lyon'], ['numbers', [1]], ['nothing', undefined], ['a list with a hole', ['Lyon', undefined]]] as const) {
+    t.test(`${what} in place of suggestions is a fault (${era})`, async t => {
+      const odd = definePrompt({ ...visit, complete: { city: () => values as unknown as string[] } })
+      const app = await service(t, { prompts: [odd] })
+      t.match((await complete(app, { ref: prompt, argument: { name: 'city', value: '' } })).body.error, { data: { code: 'MCP_ERR_INTERNAL' } })
+    })
+  }
+}

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { z } from 'zod'
 import { PublicToolError, RateLimitedError, refusals } from '../../src/errors.js'
+import { definePrompt } from '../../src/tools/prompt.js'
 import { defineTool, type Tool, type ToolResult } from '../../src/tools/tool.js'
 import { logSink } from '../support/log-sink.js'
 import { type Answer, callOf, modern, post, rpc, service, withKey } from '../support/service.js'
@@ -94,6 +95,8 @@ const returned: Array<[string, () => unknown]> = [
   ['null', () => null],
   ['a number', () => 42],
   ['a function', () => () => secret],
+  ['an object that is no result', () => ({ hits: secret })],
+  ['a list', () => [secret]],
   ['content that is text', () => ({ content: secret })],
   ['content that is no blocks', () => ({ content: [secret] })],
   ['blocks without a type', () => ({ content: [{ text: secret }] })],
@@ -179,6 +182,13 @@ for (const [what, method, params] of [
       t.match(answer.body.error, { code: -32603, message: 'Internal error', data: { code: 'MCP_ERR_INTERNAL', requestId: String } })
       t.notMatch(answer.text, secret)
     }
+  })
+}
+
+for (const messages of [['x'], [null], [{ role: 'user', content: 'x' }], [{ role: 'system', content: { type: 'text', text: 'x' } }]]) {
+  t.test(`a prompt of ${JSON.stringify(messages)} is a fault`, async t => {
+    const app = await service(t, { prompts: [definePrompt({ name: 'odd', handler: () => ({ messages }) as never })] })
+    t.match((await post(app, rpc('prompts/get', { name: 'odd' }))).body.error, { data: { code: 'MCP_ERR_INTERNAL' } })
   })
 }
 

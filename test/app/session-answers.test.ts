@@ -46,6 +46,14 @@ t.test('a call that asks for a task, which this server has not, is served as any
   }
 })
 
+t.test('a call that names a task that is not there speaks as any other', async t => {
+  const speaking = defineTool({ name: 'speaking', handler: async (_args, { progress }) => { await progress(1); return 'done' } })
+  const app = await service(t, { sessions: {}, tools: [speaking] })
+  const _meta = { progressToken: 'p', 'io.modelcontextprotocol/related-task': { taskId: 'none' } }
+  const { text } = await post(app, rpc('tools/call', { name: 'speaking', _meta }, 7), await openSession(app))
+  t.match(eventsOf(text), [{ method: 'notifications/progress' }, { id: 7, result: { content: [{ text: 'done' }] } }])
+})
+
 /** What JSON can't hold, where the types say a text. */
 const unwritable = 5n as unknown as string
 
@@ -65,5 +73,20 @@ for (const [what, message] of [
     t.ok(await settles(call.ended))
     t.match(call.messages(), [{ id: 7, error: { code: -32603, data: { code: 'MCP_ERR_INTERNAL', requestId: String } } }])
     t.equal((await post(app, rpc('ping', undefined, 7), session)).status, 200)
+  })
+}
+
+for (const [where, sessions] of [['without a session', undefined], ['in a session', {}]] as const) {
+  t.test(`a batch of many ${where} makes Node warn of nothing`, async t => {
+    const warnings: string[] = []
+    const note = ({ message }: Error): void => { warnings.push(message) }
+    process.on('warning', note)
+    t.teardown(() => { process.off('warning', note) })
+    const app = await service(t, { sessions: sessions ?? false })
+    const headers = sessions === undefined ? { ...withKey, 'mcp-protocol-version': '2025-03-26' } : await openSession(app, { revision: '2025-03-26' })
+    await post(app, Array.from({ length: 30 }, (_, id) => callOf('whoami', {}, id)), headers)
+    // Warnings come in the next turn.
+    await new Promise(resolve => setImmediate(resolve))
+    t.same(warnings, [])
   })
 }

@@ -54,6 +54,23 @@ t.test('who cancels a call is not left with its question', async t => {
   t.match(call.messages(), [{ method: 'elicitation/create' }, { method: 'notifications/cancelled', params: { requestId: id } }])
 })
 
+t.test('a question that its handler does not wait for is called off with the answer of the call', async t => {
+  let rejected = false
+  const hasty = defineTool({
+    name: 'hasty',
+    handler: async (_args, context) => {
+      const question = context.elicit({ message: 'Go on?', schema })
+      question.catch(() => { rejected = true })
+      return await Promise.race([question.then(({ action }) => action), sleep(50, 'never mind')])
+    }
+  })
+  const app = await service(t, { sessions: {}, tools: [hasty] })
+  const { call, id } = await asked(app, 'hasty', { elicitation: {} })
+  t.ok(await settles(call.ended))
+  t.match(call.messages(), [{ method: 'elicitation/create' }, { method: 'notifications/cancelled', params: { requestId: id } }, { id: 7, result: { content: [{ text: 'never mind' }] } }])
+  await until(() => rejected)
+})
+
 for (const [what, hangs] of [['is answered', false], ['ends at its deadline where it hangs', true]] as const) {
   t.test(`a call whose two questions are answered one long after the other ${what}`, async t => {
     const two = defineTool({

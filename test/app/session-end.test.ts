@@ -4,7 +4,8 @@ import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
 import { until } from '../support/process.js'
 import { begin, listen, openSession, settles } from '../support/session.js'
-import { callOf, listening, modern, service, withKey } from '../support/service.js'
+import { openSocket } from '../support/raw-socket.js'
+import { callOf, listening, modern, rpc, service, withKey } from '../support/service.js'
 
 /** Closes the app. What its callers keep open behind an answer is not waited for. */
 async function close (app: FastifyInstance): Promise<void> {
@@ -74,6 +75,38 @@ t.test('a call that waits for its caller is refused when the server ends, for th
   t.ok(await settles(late.ended))
   t.match(late.messages().at(-1), { id: 2, result: { isError: true } })
   await closed
+})
+
+t.test('who is still connected while the server ends gets no new session', async t => {
+  const { tool, answer } = waiting()
+  const app = await service(t, { sessions: {}, tools: [tool] })
+  const url = await listening(app)
+  const session = await openSession(app)
+  const left = await begin(url, callOf('wait'), session)
+  await left.ended
+  const call = await listen(url, session, left.lastId())
+  const { host, port } = new URL(url)
+  const kept = await openSocket(t, Number(port))
+  const closed = close(app)
+  const body = JSON.stringify(rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } }))
+  kept.send(`POST /mcp HTTP/1.1\r\nHost: ${host}\r\nx-api-key: ${withKey['x-api-key']}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+  t.match(await kept.until(/MCP_ERR_UNAVAILABLE/), /^HTTP\/1\.1 503 /)
+  answer('done')
+  await call.ended
+  await closed
+})
+
+t.test('a call of a session that gives way to a new one is answered', async t => {
+  const { tool } = waiting()
+  const app = await service(t, { sessions: { maxPerPrincipal: 1 }, tools: [tool] })
+  const url = await listening(app)
+  const session = await openSession(app)
+  const left = await begin(url, callOf('wait', {}, 7), session)
+  await left.ended
+  const call = await listen(url, session, left.lastId())
+  await openSession(app)
+  t.ok(await settles(call.ended))
+  t.match(call.messages().at(-1), { id: 7, error: { data: { code: 'MCP_ERR_UNAVAILABLE' } } })
 })
 
 t.test('a call that never ends holds the server no longer than its deadline', async t => {

@@ -41,9 +41,7 @@ export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: 
   const sessions = sessionsOptions === undefined ? undefined : new Sessions(catalog, streams, sessionsOptions)
   const slots = new Slots({ open: async () => await LegacySlot.open(catalog) })
 
-  function serveOne (request: RpcRequest, incoming: Incoming, outlet: Outlet): void | Promise<void> {
-    const exchange = incoming.open()
-    incoming.onGone(() => { exchange.abort(new CancelledError({ reason: 'the caller went away' })) })
+  function serveOne (request: RpcRequest, exchange: Exchange, outlet: Outlet): void | Promise<void> {
     if (bySdk.has(request.method)) return serveBySdk(request, exchange, outlet)
     exchange.notify = sayTo(outlet, exchange)
     const { method, params = {} } = request
@@ -66,7 +64,15 @@ export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: 
     if (batch.length > 1) await incoming.charge(batch.length - 1)
     if (requests.length === 0) return accepted
     const outlet = new Outlet({ expected: requests.length, batch: true, mayStream })
-    for (const request of requests) await serveOne(request, incoming, outlet)
+    const calls = requests.map(request => ({ request, exchange: incoming.open() }))
+    // One listener for all: Node warns of more than ten.
+    incoming.onGone(() => { for (const { exchange } of calls) leave(exchange) })
+    try {
+      for (const { request, exchange } of calls) await serveOne(request, exchange, outlet)
+    } catch (error) {
+      for (const { exchange } of calls) exchange.end()
+      throw error
+    }
     return await outlet.reply
   }
 
@@ -79,7 +85,9 @@ export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: 
     switch (kindOf(body)) {
       case 'request': {
         const outlet = new Outlet({ mayStream })
-        const begun = serveOne(body as RpcRequest, incoming, outlet)
+        const exchange = incoming.open()
+        incoming.onGone(() => { leave(exchange) })
+        const begun = serveOne(body as RpcRequest, exchange, outlet)
         return begun === undefined ? outlet.reply : begun.then(() => outlet.reply)
       }
       // There is nothing to notify, to cancel or to answer.
@@ -105,6 +113,10 @@ export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: 
       await sessions?.close()
     }
   }
+}
+
+function leave (exchange: Exchange): void {
+  exchange.abort(new CancelledError({ reason: 'the caller went away' }))
 }
 
 /** Throws where the body is a batch that its revision, or any, can't have. */

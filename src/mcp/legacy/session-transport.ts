@@ -40,7 +40,8 @@ export function requestsIn (body: unknown): RpcRequest[] {
  * The body without what the SDK would stumble over. It never answers a request that is cancelled before
  * its turn, as one is by the rest of its own batch: such a cancellation comes too late for us (MCP
  * 2025-03-26, Cancellation). It answers a call that asks for a task by an error, where a server without
- * tasks has to serve it as any other (MCP 2025-11-25, Tasks, Capability Negotiation).
+ * tasks has to serve it as any other (MCP 2025-11-25, Tasks, Capability Negotiation); what is said in
+ * the course of one that belongs to a task it would put into a queue that is not there.
  */
 export function forSdk (body: unknown): unknown {
   if (!Array.isArray(body)) return withoutTask(body)
@@ -48,10 +49,16 @@ export function forSdk (body: unknown): unknown {
   return body.filter(message => !(message.method === 'notifications/cancelled' && ids.has(message.params?.requestId))).map(withoutTask)
 }
 
+const relatedTask = 'io.modelcontextprotocol/related-task'
+
 function withoutTask (message: unknown): unknown {
-  if (!isRecord(message) || !isRecord(message.params) || message.params.task === undefined) return message
+  if (!isRecord(message) || !isRecord(message.params)) return message
   const { task, ...params } = message.params
-  return { ...message, params }
+  const related = isRecord(params._meta) ? params._meta[relatedTask] : undefined
+  if (task === undefined && related === undefined) return message
+  if (!isRecord(params._meta) || related === undefined) return { ...message, params }
+  const { [relatedTask]: _, ...meta } = params._meta
+  return { ...message, params: { ...params, _meta: meta } }
 }
 
 /**

@@ -165,7 +165,12 @@ export class Session {
     }
   }
 
+  /** Answers what is under way: its callers would wait for their own timeouts. */
   async close (): Promise<void> {
+    const open = this.#calls.exchanges()
+    for (const exchange of open) exchange.abort(new UnavailableError({ reason: 'the session ended' }))
+    // The answers go out within two turns of the event loop, and the server takes their streams with it.
+    if (open.length > 0) for (let turn = 0; turn < 2; turn++) await new Promise(resolve => setImmediate(resolve))
     await this.#server.close()
   }
 

@@ -31,6 +31,7 @@ export class Sessions {
   /** In the order of their last use. */
   readonly #sessions = new Map<string, Session>()
   readonly #sweeper: NodeJS.Timeout
+  #isEnding = false
 
   constructor (catalog: Catalog, streams: Streams, options: SessionsOptions = {}) {
     const { idleMs = 30 * 60_000, lifetimeMs = 24 * 60 * 60_000, maxPerPrincipal = 16, max = 1000, retryMs = 1000 } = options
@@ -65,7 +66,9 @@ export class Sessions {
     }
   }
 
+  /** What comes over a connection that is open still gets no session: nobody would end it. */
   quiesce (): void {
+    this.#isEnding = true
     for (const session of this.#sessions.values()) session.quiesce()
   }
 
@@ -85,6 +88,7 @@ export class Sessions {
   }
 
   async #open (principal: Principal): Promise<Session> {
+    if (this.#isEnding) throw new UnavailableError({ reason: 'a new session while the server ends' })
     const own = [...this.#sessions.values()].filter(session => session.principal.id === principal.id)
     if (own.length >= this.#options.maxPerPrincipal) await own[0]?.close()
     if (this.#sessions.size >= this.#options.max) {
