@@ -1,6 +1,6 @@
 /** Refuses foreign hosts and origins before anything runs, and answers browsers on the allowlist. */
 import fastifyCors, { type FastifyCorsOptions } from '@fastify/cors'
-import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { hookOf } from '../src/cors-hook.js'
 import { HostRefusedError, OriginRefusedError } from '../src/errors.js'
@@ -27,6 +27,7 @@ const allowedHeaders = [
   'Authorization', 'Content-Type', 'Accept', 'X-API-Key', 'MCP-Protocol-Version', 'Mcp-Method', 'Mcp-Name',
   'Mcp-Session-Id', 'Last-Event-ID'
 ]
+const parameterHeader = /^mcp-param-[!#$%&'*+.^_`|~0-9a-z-]{1,128}$/i
 const exposedHeaders = [
   'WWW-Authenticate', 'Mcp-Session-Id', 'MCP-Protocol-Version', 'Retry-After', 'X-RateLimit-Limit',
   'X-RateLimit-Remaining', 'X-RateLimit-Reset', 'RateLimit', 'RateLimit-Policy'
@@ -78,6 +79,7 @@ const cors: FastifyPluginAsync<CorsOptions> = async (fastify, { maxAgeSeconds = 
     const ownOptions = config.cors !== undefined && config.cors !== false && config.cors !== settings
     const answer = (error?: Error): void => {
       if (error !== undefined || !isPreflight(request)) return done(error)
+      allowParameters(request, reply)
       // Asked without a credential: it is answered before anybody could be charged for it.
       // RFC 9110 wants no Content-Length here, but Safari has hung without one.
       reply.code(204).header('content-length', '0').send()
@@ -85,6 +87,15 @@ const cors: FastifyPluginAsync<CorsOptions> = async (fastify, { maxAgeSeconds = 
     if (ownOptions || edge.judgeOrigin(origin, host) === 'listed') addCorsHeaders(request, reply, answer)
     else answer()
   })
+}
+
+/** Arguments that tools want in headers, too, have names of the tools' own (MCP 2026-07-28, `x-mcp-header`): a page may send what is named so. */
+function allowParameters ({ headers }: FastifyRequest, reply: FastifyReply): void {
+  const allowed = reply.getHeader('access-control-allow-headers')
+  const asked = headers['access-control-request-headers']
+  if (typeof allowed !== 'string' || typeof asked !== 'string') return
+  const parameters = asked.split(',').map(name => name.trim()).filter(name => parameterHeader.test(name))
+  if (parameters.length > 0) reply.header('access-control-allow-headers', [allowed, ...parameters].join(', '))
 }
 
 /** Node keeps the first of two Host headers; a proxy before us may have judged by the other. */

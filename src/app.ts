@@ -177,7 +177,7 @@ export async function buildApp ({ env: environment = {}, dotenv = false, config:
   for (const warning of warnings) app.log.warn(warning)
   try {
     await app.register(env, { config })
-    const problems = await registerChain(app, { ...chainOptions(config), stateDir, ...rest }, { ownsNotFound: true, logRefusals: false })
+    const problems = await registerChain(app, { ...chainOptions(config, rest.path), stateDir, ...rest }, { ownsNotFound: true, logRefusals: false })
     await app.register(health, { problems })
     return app
   } catch (error) {
@@ -187,7 +187,7 @@ export async function buildApp ({ env: environment = {}, dotenv = false, config:
   }
 }
 
-function chainOptions (config: Config): McpAuthOptions {
+function chainOptions (config: Config, path: string | undefined): McpAuthOptions {
   return {
     apiKeys: config.API_KEYS,
     apiKeysFile: config.API_KEYS_FILE,
@@ -196,7 +196,7 @@ function chainOptions (config: Config): McpAuthOptions {
     jwtSecret: config.JWT_SECRET,
     jwtPreviousSecrets: config.JWT_SECRET_PREVIOUS,
     clockToleranceSeconds: config.JWT_CLOCK_TOLERANCE,
-    audience: audienceOf(config),
+    audience: audienceOf(config, path),
     ...(config.JWT_ISSUER === undefined ? {} : { oauth: oauthOf(config, config.JWT_ISSUER) }),
     preauthLimit: { max: config.PREAUTH_RATE_LIMIT_MAX, windowMs: config.PREAUTH_RATE_LIMIT_WINDOW_MS },
     knownTtlMs: config.PREAUTH_KNOWN_TTL_MS,
@@ -214,7 +214,7 @@ function chainOptions (config: Config): McpAuthOptions {
       maxPerPrincipal: config.SESSION_MAX_PER_CALLER,
       max: config.SESSION_MAX
     },
-    ...(config.STATE_KEY === undefined ? {} : { stateKey: stateKeyOf(config.STATE_KEY, '/mcp') }),
+    ...(config.STATE_KEY === undefined ? {} : { stateKey: stateKeyOf(config.STATE_KEY, path ?? '/mcp') }),
     maxStreamsPerPrincipal: config.STREAM_MAX_PER_CALLER,
     toolPolicies: readToolPolicies(config),
     tokenMaxTtlSeconds: config.TOKEN_MAX_TTL,
@@ -243,9 +243,9 @@ function oauthOf (config: Config, issuer: string): OAuthOptions {
 }
 
 /** On loopback alone the server's own address names it where nothing else does. */
-function audienceOf (config: Config): readonly string[] {
+function audienceOf (config: Config, path: string | undefined): readonly string[] {
   const isNamed = config.PUBLIC_URL !== undefined || config.JWT_AUDIENCE.length > 0
-  return isNamed || config.JWT_ISSUER === undefined ? config.JWT_AUDIENCE : [endpointOf(config)]
+  return isNamed || config.JWT_ISSUER === undefined ? config.JWT_AUDIENCE : [endpointOf(config, config.PORT, path)]
 }
 
 /** The entries that are set: an option of `undefined` would not mean its default everywhere. */

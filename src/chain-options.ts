@@ -15,7 +15,7 @@ const lists = ['apiKeys', 'jwtPreviousSecrets', 'audience', 'origins', 'allowedH
  * a limit, or a door, as it is by default. `known`: the names of all options.
  */
 export function requireOptions (options: object, known: object): void {
-  requireKeys('The options of mcpAuth', options, { ...known, ...ofFastify })
+  requireKeys('The options', options, { ...known, ...ofFastify })
   const { apiKeys = [], apiKeysFile, jwtSecret, oauth, rateLimit, preauthLimit } = options
   requireLists(Object.fromEntries(lists.map(name => [name, options[name]])))
   for (const [name, limit] of Object.entries({ rateLimit, preauthLimit })) if (limit !== undefined) requireKeys(`\`${name}\``, limit, ofLimits)

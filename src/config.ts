@@ -88,10 +88,10 @@ export function readConfig (environment: Environment, file: DotenvFile = { value
 }
 
 /** The base of the address to call, and the endpoint under it. `port` where the real one is known. */
-export function endpointOf (config: Config, port = config.PORT): string {
-  if (config.PUBLIC_URL !== undefined) return `${config.PUBLIC_URL}/mcp`
+export function endpointOf (config: Config, port = config.PORT, path = '/mcp'): string {
+  if (config.PUBLIC_URL !== undefined) return config.PUBLIC_URL + path
   const host = config.HOST === '0.0.0.0' || config.HOST === '::' ? 'localhost' : config.HOST
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}/mcp`
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}${path}`
 }
 
 function pick (name: VariableName, environment: Environment, file: Environment): { text: string, source: Source } {

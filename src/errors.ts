@@ -70,6 +70,7 @@ export const TooDeepError = define('MCP_ERR_TOO_DEEP', 400, 'The body is nested 
 export const TooManyValuesError = define('MCP_ERR_TOO_MANY_VALUES', 400, 'The body holds too many values', -32600)
 export const BadUrlError = define('MCP_ERR_BAD_URL', 400, 'The URL is malformed')
 export const BadHttpError = define('MCP_ERR_BAD_HTTP', 400, 'The request is not valid HTTP')
+export const SessionRequiredError = define('MCP_ERR_SESSION_REQUIRED', 400, 'This needs the header Mcp-Session-Id, which the answer to initialize carries', -32600)
 export const EventForgottenError = define('MCP_ERR_EVENT_FORGOTTEN', 400, 'What was sent after this event is not kept any more')
 export const ProtocolVersionError = define('MCP_ERR_PROTOCOL_VERSION', 400, 'This protocol revision is not served', -32022)
 export const HeaderMismatchError = define('MCP_ERR_HEADER_MISMATCH', 400, 'The headers do not match the body', -32020)

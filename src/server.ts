@@ -50,7 +50,7 @@ async function start ({ env = process.env, dotenv = true, announce, ...rest }: O
   const app = await buildApp({ ...rest, config })
   for (const warning of warnings) app.log.warn(warning)
   drainOnEnd(app)
-  announce(`Ready: ${endpointOf(config, await listenOn(app, config))}`)
+  announce(`Ready: ${endpointOf(config, await listenOn(app, config), rest.path)}`)
   return app
 }
 

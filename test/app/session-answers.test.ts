@@ -90,3 +90,12 @@ for (const [where, sessions] of [['without a session', undefined], ['in a sessio
     t.same(warnings, [])
   })
 }
+
+for (const method of ['GET', 'DELETE'] as const) {
+  t.test(`a ${method} without a session says what it lacks`, async t => {
+    const app = await service(t, { sessions: {} })
+    const response = await app.inject({ method, url: '/mcp', headers: { ...withKey, accept: 'text/event-stream' } })
+    t.equal(response.statusCode, 400)
+    t.match(response.json().error, { message: /Mcp-Session-Id/, data: { code: 'MCP_ERR_SESSION_REQUIRED' } })
+  })
+}

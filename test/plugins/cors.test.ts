@@ -110,6 +110,13 @@ for (const url of ['/', '/mcp', '/nowhere', '/open']) {
   })
 }
 
+t.test('a page may send the headers of arguments, whatever they are called, and no others', async t => {
+  const { app } = await build(t, { origins: [app1] })
+  const asked = 'Mcp-Param-Region, x-other, mcp-param-, mcp-param-a b, Mcp-Param-team'
+  const { headers } = await app.inject({ method: 'OPTIONS', url: '/mcp', headers: { ...preflight(app1), 'access-control-request-headers': asked } })
+  t.match(headers['access-control-allow-headers'], /, Last-Event-ID, Mcp-Param-Region, Mcp-Param-team$/)
+})
+
 t.test('with CORS off our own preflight is answered without CORS headers', async t => {
   const { app, ran } = await build(t, {})
   const { statusCode, headers } = await app.inject({ method: 'OPTIONS', url: '/mcp', headers: { host: 'localhost:3000', ...preflight('http://localhost:3000') } })

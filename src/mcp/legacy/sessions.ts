@@ -1,5 +1,5 @@
 /** Sessions of the 2025 revisions: each belongs to the principal that opened it, and none lives for ever. */
-import { InvalidRequestError, MethodNotAllowedError, SessionNotFoundError, UnavailableError } from '../../errors.js'
+import { MethodNotAllowedError, SessionNotFoundError, SessionRequiredError, UnavailableError } from '../../errors.js'
 import type { Principal } from '../../principal/principal.js'
 import type { Catalog } from '../catalog.js'
 import { type Incoming, takesStream } from '../era.js'
@@ -52,7 +52,7 @@ export class Sessions {
     if (!methods.has(method)) throw new MethodNotAllowedError({ headers: { allow: [...methods].join(', ') } })
     const id = headers['mcp-session-id']
     if (id !== undefined) return await this.#find(id, principal).serve(incoming)
-    if (method !== 'POST') throw new InvalidRequestError({ reason: 'no session id' })
+    if (method !== 'POST') throw new SessionRequiredError()
     if (kindOf(body) !== 'request' || (body as RpcRequest).method !== 'initialize') return undefined
     // Not by the SDK's word but before it: a session costs memory even where it comes to nothing.
     if (!takesStream(incoming)) return undefined

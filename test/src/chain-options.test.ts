@@ -1,0 +1,37 @@
+/** Options that nobody reads would leave a limit, or a door, as it is by default. */
+import Fastify from 'fastify'
+import t from 'tap'
+import { buildApp, mcpAuth } from '../../src/app.js'
+import { adaKey } from '../support/service.js'
+
+const wrong: Array<[what: string, options: Record<string, unknown>, message: RegExp]> = [
+  ['nothing at all', {}, /^`mcpAuth` needs `apiKeys`, `apiKeysFile`, `jwtSecret` or `oauth`/],
+  ['an empty list of keys', { apiKeys: [] }, /^`mcpAuth` needs/],
+  ['a misspelt option', { apiKeys: [adaKey], tolls: [] }, /^The options: tolls is not known here; there are .*tools/],
+  ['a key that is no list', { apiKeys: adaKey }, /^`apiKeys` is a list$/],
+  ['a tool that is no list', { apiKeys: [adaKey], tools: { name: 'x' } }, /^`tools` is a list$/],
+  ['a limit that is a number', { apiKeys: [adaKey], rateLimit: 30 }, /^`rateLimit` is an object with max, windowMs$/],
+  ['a misspelt limit', { apiKeys: [adaKey], preauthLimit: { maximum: 3 } }, /^`preauthLimit`: maximum is not known here/],
+  ['a misspelt provider', { oauth: { issuer: 'https://id.example.com', jwks: 'https://id.example.com/keys' } }, /^`oauth`: jwks is not known here; there are issuer, jwksUrl/]
+]
+
+for (const [what, options, message] of wrong) {
+  t.test(`${what} stops the boot, and says no credential`, async t => {
+    const app = Fastify()
+    t.teardown(async () => { await app.close() })
+    const error = await Promise.resolve(app.register(mcpAuth, { prefix: '/x', ...options })).then(() => undefined, (reason: Error) => reason)
+    t.match(error?.message, message)
+    t.notMatch(error?.message, adaKey)
+  })
+}
+
+t.test('what Fastify takes of every plugin is taken', async t => {
+  const app = Fastify()
+  t.teardown(async () => { await app.close() })
+  await app.register(mcpAuth, { prefix: '/x', apiKeys: [adaKey], logLevel: 'warn' })
+  t.ok(app.hasRoute({ method: 'POST', url: '/x/mcp' }))
+})
+
+t.test('the service takes no option that it does not know', async t => {
+  await t.rejects(Reflect.apply(buildApp, undefined, [{ env: { API_KEYS: adaKey, LOG_LEVEL: 'silent' }, tolls: [] }]) as Promise<unknown>, { message: /^The options: tolls is not known here/ })
+})
