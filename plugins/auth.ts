@@ -7,7 +7,7 @@ import { requireStrong } from '../src/config/secrets.js'
 import { UnauthenticatedError } from '../src/errors.js'
 import { isPreflight, isPublic, isWellKnownProbe } from '../src/exemptions.js'
 import { createKeyJudge } from '../src/principal/api-key.js'
-import { createAuthenticator, nothingPresented } from '../src/principal/authenticate.js'
+import { createAuthenticator, isNothing, nothingPresented } from '../src/principal/authenticate.js'
 import { type ChallengeOptions, type ChallengeParameters, createChallenge } from '../src/principal/challenge.js'
 import type { ClaimRules } from '../src/principal/claims.js'
 import { isVerified, readCredentials, type Rejected, type Verdict } from '../src/principal/credentials.js'
@@ -91,7 +91,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], ke
 
   async function refuse (verdict: Rejected, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     if (chargeAddress !== undefined) await chargeAddress(request, reply)
-    const isPresented = verdict !== nothingPresented
+    const isPresented = !isNothing(verdict)
     if (!request.is404) throw refusal(verdict, isPresented)
     // An unknown path is not found with any credential; only the log hears that this one was bad.
     if (isPresented) request.log.info({ reason: verdict.reason }, 'credential refused')

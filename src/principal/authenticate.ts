@@ -21,8 +21,15 @@ export interface Verifiers {
 }
 
 export const nothingPresented: Rejected = Object.freeze({ reason: 'no credential was presented' })
+/** As little as nothing; the log tells who forgot the word. */
+const otherScheme: Rejected = Object.freeze({ reason: 'no credential was presented: Authorization is not of the scheme Bearer' })
 const noKeys: Rejected = Object.freeze({ reason: 'API keys are not accepted here' })
 const revoked: Rejected = Object.freeze({ reason: 'the credential was revoked' })
+/** True where nothing was presented that could be judged. */
+export function isNothing (verdict: Verdict): boolean {
+  return verdict === nothingPresented || verdict === otherScheme
+}
+
 /** Whom a bad key is asked for: a revoked one must not be told by the time of one more question. */
 const nobody = freezePrincipal({ id: 'apikey:', role: 'user', scopes: [], method: 'api-key', keyId: '' })
 const noTokens: Rejected = Object.freeze({ reason: 'tokens are not accepted here' })
@@ -71,9 +78,9 @@ export function createAuthenticator (verifiers: Verifiers): (presented: Presente
     })
   }
 
-  return ({ key, token, malformed }, address = '') => {
+  return ({ key, token, malformed, otherScheme: isForeign }, address = '') => {
     if (malformed !== undefined) return { reason: malformed }
-    if (key === undefined) return token === undefined ? nothingPresented : judgeToken(token)
+    if (key === undefined) return token !== undefined ? judgeToken(token) : isForeign === true ? otherScheme : nothingPresented
     if (token === undefined) return after(judgeKey(key, address), noted)
     // A bad key ends it: beside a token that can't be judged right now, guesses at keys would go uncounted.
     return after(judgeKey(key, address), (byKey) => !isVerified(byKey)

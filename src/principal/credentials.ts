@@ -7,6 +7,8 @@ export type Presented = Credentials | Malformed
 interface Credentials {
   readonly key?: string
   readonly token?: string
+  /** There is nothing but an Authorization of another scheme, for the log. */
+  readonly otherScheme?: true
   readonly malformed?: never
 }
 
@@ -16,6 +18,7 @@ interface Malformed {
   readonly malformed: string
   readonly key?: never
   readonly token?: never
+  readonly otherScheme?: never
 }
 
 /** A credential that proved good. */
@@ -45,6 +48,7 @@ export const maxCredentialLength = 8192
 export const maxTokenLength = 15 * 1024
 
 const nothing: Credentials = Object.freeze({})
+const foreign: Credentials = Object.freeze({ otherScheme: true })
 
 /**
  * Reads `x-api-key` and `authorization` from the raw header list: in `headers` Node drops a
@@ -78,7 +82,7 @@ export function readCredentials (rawHeaders: readonly string[]): Presented {
 /** Adds the token of `Bearer <token>` (RFC 6750 §2.1; the scheme in any case, RFC 9110 §11.1). */
 function withToken (key: string | undefined, authorization: string): Presented {
   const rest = key === undefined ? nothing : { key }
-  if (!/^bearer(?![\w!#$%&'*+.^`|~-])/i.test(authorization)) return rest
+  if (!/^bearer(?![\w!#$%&'*+.^`|~-])/i.test(authorization)) return key === undefined ? foreign : rest
   const token = authorization[7] === ' ' ? authorization.slice(6).replace(/^ +/, '') : authorization.slice(7)
   if (token.length > maxTokenLength) return { malformed: 'the token is too long' }
   if (authorization[6] !== ' ' || !/^[\w.~+/-]+=*$/.test(token)) return { malformed: 'the token is not of the form "Bearer <token>"' }

@@ -147,3 +147,12 @@ t.test('who minted and who revoked stands in the log, and no token does', async 
   t.match(lines().find(({ msg }) => msg === 'subject revoked'), { level: 30, subject: 'jwt:ada', withMinted: true, by })
   t.notOk(text().includes(token))
 })
+
+t.test('the log tells who forgot the word Bearer; the answer is that for nothing at all', async t => {
+  const sink = logSink()
+  const app = await service(t, { logStream: sink })
+  const [none, bare] = [await post(app, rpc('ping'), {}), await post(app, rpc('ping'), { authorization: 'a-key-without-its-scheme' })]
+  t.equal(bare.status, 401)
+  t.equal(bare.headers['www-authenticate'], none.headers['www-authenticate'])
+  t.match(sink.lines().filter(({ msg }) => msg === 'request').map(({ reason }) => reason), ['no credential was presented', /Authorization is not of the scheme Bearer$/])
+})
