@@ -104,8 +104,17 @@ function pick (name: VariableName, environment: Environment, file: Environment):
 
 function parse (row: Variable<unknown>, text: string, report: Report): unknown {
   const effective = text === '' ? row.fallback : text
+  if (row.secret && hasLineBreak(effective, Array.isArray(row.unset))) {
+    report('holds a line break', 'write it on one line; a quote before it may not be closed')
+    return row.unset
+  }
   const value = effective === '' ? row.unset : row.parse(effective, report)
   return typeof value === 'object' ? Object.freeze(value) : value
+}
+
+/** A quote that was left open takes in the lines below it. Around a comma of a list a line may end. */
+function hasLineBreak (text: string, isList: boolean): boolean {
+  return (isList ? text.split(',') : [text]).some(entry => /[\r\n]/.test(entry.trim()))
 }
 
 /** A name may be a secret on a line of its own (base64 ends in `=`): only what looks like a setting is printed. */

@@ -8,8 +8,13 @@ export interface DotenvFile {
   readonly faults: ReadonlyArray<{ wrong: string, right: string }>
 }
 
-/** From the start of a line: nothing, a comment, or NAME=value, whose quotes may span lines. */
-const STATEMENT = /[ \t]*(?:#[^\n]*|(?:export[ \t]+)?[A-Za-z_][\w.-]*[ \t]*=[ \t]*(?:"[^"]*"|'[^']*'|`[^`]*`)?[^\n]*)?(?:\n|$)/y
+/**
+ * From the start of a line: nothing, a comment, or NAME=value, whose quotes may span lines. Behind a
+ * closing quote stands nothing but a comment: else the quote of another setting closes one that was
+ * left open, and all between them is lost in silence.
+ */
+const STATEMENT = /[ \t]*(?:#[^\n]*|(?:export[ \t]+)?[A-Za-z_][\w.-]*[ \t]*=(?:[ \t]*(?:"[^"]*"|'[^']*'|`[^`]*`)[ \t]*(?:#[^\n]*)?|(?![ \t]*["'`])[^\n]*))?(?:\n|$)/y
+const QUOTED = /^[ \t]*(?:export[ \t]+)?[A-Za-z_][\w.-]*[ \t]*=[ \t]*["'`]/
 
 /** The variables of the file; none, and no fault, where there is no file. */
 export function readDotenv (path: string): DotenvFile {
@@ -27,26 +32,30 @@ export function parseDotenv (text: string): DotenvFile {
   // Some editors put a byte order mark first; it would become part of the first name.
   const { statements, strayLines } = split(text.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n'))
   if (strayLines.length === 0) return { values: parseEnv(statements.join('\n')), faults: [] }
-  const faults = strayLines.map(line => ({
-    wrong: `has a line that is not NAME=value (line ${line})`,
-    right: 'write NAME=value, or # before a comment'
-  }))
-  return { values: {}, faults }
+  return { values: {}, faults: strayLines.map(fault) }
 }
 
+function fault ({ number, isQuoted }: StrayLine): DotenvFile['faults'][number] {
+  if (isQuoted) return { wrong: `has a quote that is not closed, or text behind one that is (line ${number})`, right: 'put one quote before the value and the same one at its end, with nothing but a comment behind it' }
+  return { wrong: `has a line that is not NAME=value (line ${number})`, right: 'write NAME=value, or # before a comment' }
+}
+
+/** `number` counts from 1. */
+interface StrayLine { readonly number: number, readonly isQuoted: boolean }
+
 /**
- * The assignments, and the numbers (from 1) of the lines that are neither one nor a comment. Node
- * 20 takes such a line, or one of spaces, and the line after it for one name, so that a variable
- * is lost in silence; later ones do not.
+ * The assignments, and the lines that begin neither one nor a comment. Node 20 takes such a
+ * line, or one of spaces, and the line after it for one name, so that a variable is lost in
+ * silence; later ones do not.
  */
-function split (content: string): { statements: string[], strayLines: number[] } {
+function split (content: string): { statements: string[], strayLines: StrayLine[] } {
   const statements: string[] = []
-  const strayLines: number[] = []
+  const strayLines: StrayLine[] = []
   let at = 0
   while (at < content.length) {
     STATEMENT.lastIndex = at
     const [statement] = STATEMENT.exec(content) ?? []
-    if (statement === undefined) strayLines.push(content.slice(0, at).split('\n').length)
+    if (statement === undefined) strayLines.push({ number: content.slice(0, at).split('\n').length, isQuoted: QUOTED.test(content.slice(at)) })
     else if (/^\s*[^\s#]/.test(statement)) statements.push(statement.trim())
     const lineEnd = content.indexOf('\n', at)
     at = statement === undefined ? (lineEnd === -1 ? content.length : lineEnd + 1) : at + statement.length

@@ -308,11 +308,36 @@ for (const [what, text, line] of [
 }
 
 for (const [what, text] of [
+  ['another one closes it', `JWT_SECRET="${secret}\nNODE_ENV=production\nMINT_POLICY=off\nOAUTH_SCOPES="a,b"\n`],
+  ['nothing closes it', `JWT_SECRET="${secret}\nNODE_ENV=production\n`],
+  ['blanks stand before it', `JWT_SECRET =  '${secret}\n`],
+  ['it is escaped, which .env does not know', `JWT_SECRET="a\\"${secret}"\n`],
+  ['text follows on its closing one', `JWT_SECRET="${secret}"NODE_ENV=production\n`],
+  ['text follows a blank behind its closing one', `export JWT_SECRET=\`${secret}\` NODE_ENV=production\n`]
+] as const) {
+  t.test(`a quote in .env stops the start where ${what}`, async t => {
+    const { problems } = readConfig({}, parseDotenv(`# first\n${text}`))
+    t.match(problems[0], { variable: '.env', wrong: /^has a quote .* \(line 2\)$/ })
+    t.notOk(JSON.stringify(problems).includes(secret))
+  })
+}
+
+t.test('a secret of more than one line stops the start, a list over several lines does not', async t => {
+  for (const name of ['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'STATE_KEY']) {
+    t.match(readConfig({ API_KEYS: key, JWT_SECRET: secret, [name]: `${secret}-1\nPORT=${'3'.repeat(32)}` }).problems, [{ variable: name, wrong: 'holds a line break' }])
+  }
+  t.same(readConfig({}, parseDotenv(`API_KEYS="${key},\n  ${key}2"\n`)).problems, [])
+})
+
+for (const [what, text] of [
   ['a byte order mark', `\uFEFFAPI_KEYS=${key}\n`],
   ['line ends of Windows', `PORT=3000\r\nAPI_KEYS=${key}\r\n`],
   ['quotes', `API_KEYS="${key}"\n`],
   ['export', `export API_KEYS=${key}\n`],
   ['a comment behind the value', `API_KEYS=${key} # mine\n`],
+  ['a comment behind quotes', `API_KEYS="${key}" # mine, "with quotes"\n`],
+  ['a quote within a value', `OTHER=it's\nAPI_KEYS=${key}\n`],
+  ['a quote of another kind within quotes', `OTHER="it's"\nAPI_KEYS=${key}\n`],
   ['a value of two lines', `OTHER="one\nAPI_KEYS=two"\nAPI_KEYS=${key}\n`],
   ['spaces around its parts', `  API_KEYS = ${key}  \n\t# a comment\n`],
   ['no line end', `API_KEYS=${key}`],
