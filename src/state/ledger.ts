@@ -57,7 +57,8 @@ export class Ledger {
   /**
    * True where the credential is one that was revoked. One without a time of issue falls under
    * every revocation of its subject. The second of issue that a token tells is too coarse to say
-   * what came first within it, so the record of its minting is asked, too.
+   * what came first within it, so the record of its minting is asked, too. A key was issued by our
+   * own clock, which needs no tolerance: a new one would be dead at once, and for good.
    */
   isRevoked ({ id, tokenId, keyId, issuedAt }: Revocable): boolean {
     if (tokenId !== undefined && this.#tokens.has(tokenId)) return true
@@ -67,7 +68,8 @@ export class Ledger {
     if (issuedAt === undefined) return true
     const mintedAt = tokenId === undefined ? undefined : this.minted.get(tokenId)?.at
     const isSameSecond = mintedAt !== undefined && mintedAt >= issuedAt && mintedAt < issuedAt + 1000
-    return (isSameSecond ? mintedAt : issuedAt - this.#toleranceMs) <= before
+    const toleranceMs = keyId === undefined ? this.#toleranceMs : 0
+    return (isSameSecond ? mintedAt : issuedAt - toleranceMs) <= before
   }
 
   /** What has not outlived its purpose. */

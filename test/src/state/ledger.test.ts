@@ -43,6 +43,13 @@ t.test('where clocks may be apart, what may have been issued before is revoked, 
   t.notOk(ledger.isRevoked({ id: 'jwt:ada', tokenId: 'late', issuedAt: second + 5000 }))
 })
 
+t.test('where clocks may be apart, a key that was created after its owner was revoked is good: its time is our own', async t => {
+  const ledger = new Ledger(30_000)
+  ledger.apply({ ...subject, id: 'user:ada' })
+  t.notOk(ledger.isRevoked({ id: 'user:ada', keyId: 'k2', issuedAt: second + 501 }))
+  t.ok(ledger.isRevoked({ id: 'user:ada', keyId: 'k2', issuedAt: second + 500 }))
+})
+
 t.test('an earlier time takes nothing back from a revocation of the same subject', async t => {
   const ledger = new Ledger()
   ledger.apply(subject)
