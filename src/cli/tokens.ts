@@ -44,12 +44,15 @@ function listCommand (terminal: Terminal): Command {
 }
 
 function revokeCommand (terminal: Terminal): Command {
-  return revoking('revoke', 'end a token, by its jti')
-    .argument('<id>', 'its jti, as list shows it; never the token itself')
-    .action(async (id: string, given: Arguments) => {
+  return revoking('revoke', 'end a token, by its id, which is its jti')
+    .argument('<id>', 'the id that list shows: the jti of the token; never the token itself')
+    .option('--force', 'also where it is not on record here, such as one that another machine minted')
+    .action(async (id: string, given: Arguments & { readonly force?: boolean }) => {
       requireAnId(id)
       await withState(terminal, async state => {
         const onRecord = state.find(id) !== undefined
+        // A typing error must not look like a revocation.
+        if (!onRecord && given.force !== true) throw new OperatorError(`Nothing was revoked: no token with the id ${id} is on record here. "tokens list" shows the ids; --force revokes it all the same, and keeps that for good.`)
         const revoked = await state.revokeToken(id, commandLine, given.withMinted)
         const remark = onRecord ? '' : ' It is not on record here, so it stays on the list for good.'
         answer(terminal, given, `Token ${id} is revoked.${remark}`, { id, onRecord, revoked }, revoked.length - 1)

@@ -101,6 +101,22 @@ t.test('a key of API_KEYS is revoked by its id, as whoami shows it, too', async 
   t.notOk(state.isRevoked({ id: 'x', keyId: sha256(bobKey).slice(0, 12) }))
 })
 
+t.test('an id that no token on record has is refused, unless it is forced', async t => {
+  const STATE_DIR = await statePath(t)
+  const state = await openState(t, { directory: STATE_DIR })
+  await state.mint(mintedRecord({ id: 'first' }))
+  for (const id of ['firs', 'undefined']) {
+    const { code, stdout, stderr } = await say(['tokens', 'revoke', id], '.', { STATE_DIR })
+    t.same({ code, stdout }, { code: 1, stdout: '' })
+    t.match(stderr, new RegExp(`^Nothing was revoked: .* ${id} .*--force`))
+  }
+  t.notMatch(await readFile(join(STATE_DIR, 'journal'), 'utf8'), 'revoked')
+  const { code, stdout } = await say(['tokens', 'revoke', 'firs', '--force', '--json'], '.', { STATE_DIR })
+  t.equal(code, 0)
+  t.same(JSON.parse(stdout), { id: 'firs', onRecord: false, revoked: ['firs'] })
+  await until(() => state.isRevoked({ id: 'x', tokenId: 'firs' }))
+})
+
 t.test('an id that no key has is refused, unless it is forced', async t => {
   const STATE_DIR = await statePath(t)
   const state = await openState(t, { directory: STATE_DIR })
@@ -206,7 +222,7 @@ t.test('a .env with a fault stops a revocation that would end up in another stat
   t.match({ code, stdout }, { code: 1, stdout: '' })
   t.match(stderr, /^\.env has a line that is not NAME=value \(line 2\); /)
   t.notMatch(await readFile(join(cwd, '.state', 'journal'), 'utf8'), /revoked/)
-  t.equal((await say(['tokens', 'revoke', 'x'], cwd, { STATE_DIR: join(cwd, '.state') })).code, 0)
+  t.equal((await say(['tokens', 'revoke', 'x', '--force'], cwd, { STATE_DIR: join(cwd, '.state') })).code, 0)
 })
 
 t.test('a subject of hostile characters moves no cursor and turns no text', async t => {

@@ -82,7 +82,7 @@ t.test('several command lines at once lose nothing of each other', async t => {
   const state = await openState(t, { directory })
   const cwd = t.testdir({})
   const ids = ['one', 'two', 'three', 'four']
-  const commands = ids.map(id => start(t, process.execPath, [...viaTsx, 'tokens', 'revoke', id], { cwd, env: { STATE_DIR: directory } }))
+  const commands = ids.map(id => start(t, process.execPath, [...viaTsx, 'tokens', 'revoke', id, '--force'], { cwd, env: { STATE_DIR: directory } }))
   for (const { ended, stderr } of commands) t.same(await ended, { code: 0, signal: null }, stderr())
   await until(() => ids.every(id => state.isRevoked({ id: 'jwt:ada', tokenId: id })))
 })
