@@ -6,9 +6,10 @@ import { sha256 } from '../digest.js'
 import { KeyFileError, readKeyFile } from '../principal/key-file.js'
 import { requireId } from '../principal/misplaced.js'
 import { keyIdPattern } from '../principal/managed-key.js'
-import { principalIdOf } from '../principal/principal.js'
+import { principalIdOf, tokenPrincipalId } from '../principal/principal.js'
 import { mintedView } from '../state/minted-view.js'
 import { commandLine } from '../state/records.js'
+import type { State } from '../state/state.js'
 import { KeyDesk } from './key-desk.js'
 import { OperatorError } from './operator-error.js'
 import { withState } from './state.js'
@@ -67,12 +68,15 @@ function revokeSubjectCommand (terminal: Terminal): Command {
     .option('-p, --principal', 'the argument is the id that whoami shows, of callers of every kind')
     .action(async (user: string, given: Arguments & { readonly before?: number, readonly principal?: boolean }) => {
       requireAnId(user)
-      const principal = given.principal === true ? user : principalIdOf(user)
+      const principal = given.principal === true ? user : principalOf(user)
       await withState(terminal, async state => {
         const before = given.before ?? state.lastIssueTo(principal)
         const revoked = await state.revokeSubject(principal, before, commandLine, given.withMinted)
         const time = new Date(before).toISOString()
-        answer(terminal, given, `All that was issued to ${principal} up to ${time} is revoked.`, { principal, before: time, revoked }, revoked.length)
+        const onRecord = hasTokens(state, principal, before)
+        // Of callers of other kinds nothing is ever on record.
+        const remark = onRecord || !principal.startsWith('jwt:') ? '' : ' No token on record here was issued to them by then; "tokens list" shows whose are.'
+        answer(terminal, given, `All that was issued to ${principal} up to ${time} is revoked.${remark}`, { principal, before: time, onRecord, revoked }, revoked.length)
       })
     })
 }
@@ -116,6 +120,18 @@ function requireAnId (text: string): void {
   } catch (error) {
     throw error instanceof RangeError ? new OperatorError(`The argument is no id: ${error.message}.`) : error
   }
+}
+
+function principalOf (user: string): string {
+  try {
+    return principalIdOf(user)
+  } catch (error) {
+    throw error instanceof RangeError ? new OperatorError(`Nothing was revoked: ${error.message}. With --principal it ends what that caller has.`) : error
+  }
+}
+
+function hasTokens (state: State, principal: string, before: number): boolean {
+  return state.list({ limit: Infinity })?.tokens.some(({ subject, at }) => at <= before && tokenPrincipalId(subject) === principal) ?? false
 }
 
 function keyId (text: string): string {

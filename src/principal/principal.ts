@@ -3,7 +3,7 @@
 export type Role = 'admin' | 'user'
 
 export interface Principal {
-  /** `apikey:<key id>` for an API key, `user:<owner>` for one that has an owner, `jwt:<sub>` for a token: name spaces that never meet. */
+  /** `apikey:<key id>` for an API key, `user:<owner>` for one that has an owner, `jwt:<sub>` for a token, `oauth:<sub>` for one of an identity provider: name spaces that never meet. */
   readonly id: string
   readonly role: Role
   readonly scopes: readonly string[]
@@ -26,11 +26,19 @@ export function tokenPrincipalId (subject: string): string {
 }
 
 /**
- * The id of the principal of a token of this server, given as its subject or as the id itself. Ids of
- * other kinds are taken for subjects: one that is called like a key must not stand for the key.
+ * The id of the principal of a token of this server, given as its subject or as the id itself. Throws
+ * a `RangeError` on what reads like a caller of another kind: whoever gives that means the caller, and
+ * not somebody with a token who is called so. That one is named by the whole id, `jwt:user:ada`.
  */
 export function principalIdOf (text: string): string {
-  return text.startsWith('jwt:') ? text : tokenPrincipalId(text)
+  if (text.startsWith('jwt:')) return text
+  if (readsLikePrincipal(text)) throw new RangeError('that is the id of a caller, not a user id')
+  return tokenPrincipalId(text)
+}
+
+/** True where `text` begins as the ids of principals do, of whatever kind. */
+export function readsLikePrincipal (text: string): boolean {
+  return /^(jwt|user|apikey|oauth):/.test(text)
 }
 
 /** Freezes a principal and its scopes, so that no handler can widen its own rights. */

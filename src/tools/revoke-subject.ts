@@ -16,7 +16,7 @@ export function createRevokeSubject (state: State, audit: Audit = noAudit): Tool
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
     access: { roles: ['admin'] },
     input: z.object({
-      subject: z.string().min(1).max(256).superRefine(refine(requireId)).optional().describe('The user id that the tokens are for (their sub), also as whoami shows it: jwt:<sub>'),
+      subject: z.string().min(1).max(256).superRefine(refine(requireId)).superRefine(refine(requireUser)).optional().describe('The user id that the tokens are for (their sub), also as whoami shows it: jwt:<sub>'),
       principal: z.string().min(1).max(2048).superRefine(refine(requireId)).optional().describe('In place of subject: the id that whoami shows, of callers of every kind'),
       before: z.iso.datetime({ offset: true }).optional().describe('What was issued up to then is ended (RFC 3339), not in the future'),
       withMinted: z.boolean().default(false).describe('End the tokens, too, that were minted by this subject, and with those, and so on')
@@ -36,4 +36,12 @@ export function createRevokeSubject (state: State, audit: Audit = noAudit): Tool
       return { structuredContent: { principal, before: timeText(time), revoked: [...revoked] } }
     }
   })
+}
+
+function requireUser (subject: string): void {
+  try {
+    principalIdOf(subject)
+  } catch (error) {
+    throw error instanceof RangeError ? new RangeError(`${error.message}: give it as principal`) : error
+  }
 }

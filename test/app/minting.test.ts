@@ -107,7 +107,7 @@ t.test('a token for somebody called like a key is not that key: other rights, an
     const { structuredContent: imitation } = await call(app, 'whoami', {}, bearer(token))
     t.equal(imitation.id, `jwt:${userId}`)
     t.equal(imitation.budget.remaining, imitation.budget.limit - 1)
-    await call(app, 'revoke-subject', { subject: userId }, withToken('root', 'admin'))
+    await call(app, 'revoke-subject', { principal: `jwt:${userId}` }, withToken('root', 'admin'))
     t.equal((await post(app, rpc('tools/list'), bearer(token))).status, 401)
     t.equal((await post(app, rpc('tools/list'), withKey)).status, 200)
   }

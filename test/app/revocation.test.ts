@@ -89,6 +89,16 @@ t.test('a subject is named as whoami shows it, too', async t => {
   t.match(await revoke(app, { subject: 'jwt:new' }, 'revoke-subject'), { principal: 'jwt:new' })
 })
 
+t.test('a caller of another kind is no subject, and is named as principal', async t => {
+  const app = await service(t)
+  for (const id of ['user:ada', 'oauth:ada', 'apikey:0123456789ab']) {
+    const { text, body } = await post(app, callOf('revoke-subject', { subject: id }), root)
+    t.equal(body.result.isError, true)
+    t.match(text, /subject.*as principal/)
+    t.match(await revoke(app, { principal: id }, 'revoke-subject'), { principal: id })
+  }
+})
+
 t.test('a revoked subject is refused with every token so far, and good with the next one', async t => {
   const app = await service(t)
   const [one, other, stranger] = [await mint(app), await mint(app), await mint(app, { userId: 'newer' })]

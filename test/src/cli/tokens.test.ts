@@ -87,7 +87,7 @@ t.test('a subject is revoked up to now, or up to a time', async t => {
   const STATE_DIR = await statePath(t)
   await openState(t, { directory: STATE_DIR })
   const early = await say(['tokens', 'revoke-subject', 'ada', '--before', '2026-01-31T12:00:00+01:00', '--json'], '.', { STATE_DIR })
-  t.same(JSON.parse(early.stdout), { principal: 'jwt:ada', before: '2026-01-31T11:00:00.000Z', revoked: [] })
+  t.same(JSON.parse(early.stdout), { principal: 'jwt:ada', before: '2026-01-31T11:00:00.000Z', onRecord: false, revoked: [] })
   const now = await say(['tokens', 'revoke-subject', '--principal', 'oauth:ada', '--json'], '.', { STATE_DIR })
   t.match(JSON.parse(now.stdout), { principal: 'oauth:ada' })
 })
@@ -205,12 +205,37 @@ for (const [what, args, complaint] of [
   })
 }
 
-t.test('a user is named by the sub, or as whoami shows it; what is called like another kind of caller is a sub', async t => {
+t.test('a user is named by the sub, or as whoami shows it', async t => {
   const STATE_DIR = await statePath(t)
   await openState(t, { directory: STATE_DIR })
-  for (const [given, principal] of [['ada', 'jwt:ada'], ['jwt:ada', 'jwt:ada'], ['oauth:ada', 'jwt:oauth:ada'], ['user:ada', 'jwt:user:ada'], ['jwt:user:ada', 'jwt:user:ada'], ['https://a', 'jwt:https://a']] as const) {
+  for (const [given, principal] of [['ada', 'jwt:ada'], ['jwt:ada', 'jwt:ada'], ['jwt:user:ada', 'jwt:user:ada'], ['https://a', 'jwt:https://a']] as const) {
     t.match(JSON.parse((await say(['tokens', 'revoke-subject', given, '--json'], '.', { STATE_DIR })).stdout), { principal })
   }
+})
+
+for (const id of ['user:ada', 'oauth:ada', 'apikey:0123456789ab']) {
+  t.test(`${id}, which is no user id, is revoked with --principal alone`, async t => {
+    const STATE_DIR = await statePath(t)
+    const state = await openState(t, { directory: STATE_DIR })
+    const { code, stdout, stderr } = await say(['tokens', 'revoke-subject', id], '.', { STATE_DIR })
+    t.same({ code, stdout }, { code: 1, stdout: '' })
+    t.match(stderr, /^Nothing was revoked: .*--principal/)
+    t.notMatch(await readFile(join(STATE_DIR, 'journal'), 'utf8'), 'revoked')
+    t.equal((await say(['tokens', 'revoke-subject', '-p', id], '.', { STATE_DIR })).code, 0)
+    await until(() => state.isRevoked({ id, issuedAt: 0 }))
+  })
+}
+
+t.test('where no token of a user is on record, revoke-subject says so', async t => {
+  const STATE_DIR = await statePath(t)
+  const state = await openState(t, { directory: STATE_DIR })
+  await state.mint(mintedRecord({ id: 'first', subject: 'ada' }))
+  const revoke = async (...args: string[]) => (await say(['tokens', 'revoke-subject', ...args], '.', { STATE_DIR })).stdout
+  t.match(await revoke('adda'), /is revoked\. No token on record/)
+  t.match(await revoke('ada', '--before', '2020-01-01T00:00:00Z'), /is revoked\. No token on record/)
+  t.match(await revoke('ada'), /is revoked\.$/)
+  t.match(JSON.parse(await revoke('ada', '--json')), { onRecord: true })
+  t.match(await revoke('-p', 'oauth:ada'), /is revoked\.$/)
 })
 
 t.test('a .env with a fault stops a revocation that would end up in another state', async t => {
