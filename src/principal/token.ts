@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { createSigner } from 'fast-jwt'
 import { kidOf } from './jwt.js'
-import type { Role } from './principal.js'
+import { readsLikePrincipal, type Role } from './principal.js'
 import { holdsCredential } from './misplaced.js'
 import { scopeForm } from './scope.js'
 
@@ -76,7 +76,7 @@ export function parseLifetime (text: string): number {
   return lifetimeSeconds
 }
 
-/** Throws a `RangeError` unless it is text of 1 to 256 characters, not only white space, without control characters, and no credential. */
+/** Throws a `RangeError` unless it is text of 1 to 256 characters, not only white space, without control characters, no credential, and not like the id of a principal. */
 export function checkUserId (userId: string): void {
   // Lone surrogates (Cs) go with the control characters: encoded, they would all be the same user.
   if (typeof userId !== 'string' || userId.length > maxUserIdLength || userId.trim() === '' || /[\p{Cc}\p{Cs}]/u.test(userId)) {
@@ -84,11 +84,15 @@ export function checkUserId (userId: string): void {
   }
   // It would stand in every log line of that user.
   if (holdsCredential(userId)) throw new RangeError('That is a credential, not a user id: a user id is a name such as ada')
+  // A revocation of `jwt:ada` would end ada, and leave whoever is called so.
+  if (readsLikePrincipal(userId)) throw new RangeError('A user id does not begin with jwt:, user:, apikey: or oauth:, as the ids of callers do: give the name alone, such as ada')
 }
 
-/** Throws a `RangeError` unless there are at most 64, each 1 to 128 characters that a `scope` claim may hold (RFC 6749 §3.3). */
+/** Throws a `RangeError` unless there are at most 64, each 1 to 128 characters that a `scope` claim may hold (RFC 6749 §3.3), and no credential. */
 export function checkScopes (scopes: readonly string[]): void {
   if (!Array.isArray(scopes) || scopes.length > maxScopes || !scopes.every(scope => typeof scope === 'string' && scope.length <= maxScopeLength && scopeForm.test(scope))) {
     throw new RangeError('Scopes are at most 64, each 1 to 128 printable ASCII characters without spaces, quotes and backslashes')
   }
+  // It would stand in the token, and on record.
+  if (scopes.some(holdsCredential)) throw new RangeError('One of the scopes is a credential: a scope is a name such as files:read')
 }

@@ -36,7 +36,7 @@ interface Wish {
 
 const roles = z.enum(['admin', 'user'])
 const input = z.object({
-  userId: z.string().superRefine(refine(checkUserId)).meta({ minLength: 1, maxLength: 256 }).describe('Who the token is for: 1 to 256 characters, no control characters'),
+  userId: z.string().superRefine(refine(checkUserId)).meta({ minLength: 1, maxLength: 256 }).describe('Who the token is for: 1 to 256 characters, no control characters, and not like the id of a caller (jwt:…)'),
   role: roles.default('user').describe('The role of the token: not above your own'),
   scopes: z.array(z.string()).superRefine(refine(checkScopes)).default([]).describe('The scopes of the token: only such that you hold'),
   expiresIn: z.string().superRefine(refine(parseLifetime)).default('24h').describe('How long it is good: 30m, 1h, 7d, or seconds as in 3600')
