@@ -27,6 +27,8 @@ export interface Reading {
   readonly problems: readonly Problem[]
   /** Sentences for the operator, without values. */
   readonly warnings: readonly string[]
+  /** Those of them that are about names in `.env` which are not read: one may be why a setting is missing. */
+  readonly unread: readonly string[]
   readonly sources: Readonly<Record<VariableName, Source>>
 }
 
@@ -36,13 +38,13 @@ export interface LoadOptions {
   readonly dotenv?: boolean | string
 }
 
-/** The settings cannot be used. `message` has one line a problem. */
+/** The settings cannot be used. `message` has one line a problem, after one for each of the `hints`. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly problems: readonly Problem[]
 
-  constructor (problems: readonly Problem[]) {
-    super(problems.map(describeProblem).join('\n'))
+  constructor (problems: readonly Problem[], hints: readonly string[] = []) {
+    super([...hints.map(hint => `Warning: ${hint}`), ...problems.map(describeProblem)].join('\n'))
     this.problems = problems
   }
 }
@@ -52,9 +54,9 @@ export function describeProblem ({ variable, wrong, right }: Problem): string {
 }
 
 /** Reads `.env` and the environment, which wins. Throws a `ConfigError` with every problem. */
-export function loadConfig (options: LoadOptions): Omit<Reading, 'problems'> {
-  const { problems, ...reading } = readSettings(options)
-  if (problems.length > 0) throw new ConfigError(problems)
+export function loadConfig (options: LoadOptions): Omit<Reading, 'problems' | 'unread'> {
+  const { problems, unread, ...reading } = readSettings(options)
+  if (problems.length > 0) throw new ConfigError(problems, unread)
   return reading
 }
 
@@ -79,10 +81,12 @@ export function readConfig (environment: Environment, file: DotenvFile = { value
   }
   const config = Object.freeze(values) as Config
   const checked = crossCheck(config, new Set(problems.map(({ variable }) => variable)))
+  const unread = unknownNames(file.values)
   return {
     config,
     problems: [...problems, ...checked.problems],
-    warnings: [...checked.warnings, ...unknownNames(file.values)],
+    warnings: [...checked.warnings, ...unread],
+    unread,
     sources: sources as Record<VariableName, Source>
   }
 }
@@ -122,7 +126,18 @@ function unknownNames (file: Environment): string[] {
   return Object.keys(file).filter(name => !Object.hasOwn(variables, name)).map(name => {
     const upper = name.toUpperCase()
     if (Object.hasOwn(variables, upper)) return `.env sets ${name}, which is not read; the name is ${upper}`
+    const meant = variableNames.find(known => isOneEdit(upper, known))
+    if (meant !== undefined) return `.env sets ${name}, which is not a setting of this server; did you mean ${meant}?`
     if (/^([A-Z][A-Z0-9]*(_[A-Z0-9]+)+|[A-Za-z][A-Za-z0-9]{0,14})$/.test(name)) return `.env sets ${name}, which is not a setting of this server`
     return '.env sets a name that is not a setting of this server'
   })
+}
+
+/** True where one character more, less, changed or swapped with the next makes the one of the other. */
+function isOneEdit (one: string, other: string): boolean {
+  let same = 0
+  while (same < one.length && one[same] === other[same]) same++
+  const [a, b] = [one.slice(same), other.slice(same)]
+  const isSwapped = a[0] === b[1] && a[1] === b[0] && a.slice(2) === b.slice(2)
+  return a.slice(1) === b || b.slice(1) === a || a.slice(1) === b.slice(1) || isSwapped
 }

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, existsSync, fchownSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { Command } from 'commander'
-import { ConfigError, endpointOf, readConfig, readSettings, type Config } from '../config.js'
+import { ConfigError, endpointOf, readConfig, readSettings, type Config, type Environment } from '../config.js'
 import { OperatorError } from './operator-error.js'
 import type { Terminal } from './terminal.js'
 import { codeOf } from '../values.js'
@@ -12,7 +12,7 @@ const help = `
 Writes .env into the working directory, readable by its owner alone, and prints the key, once,
 with a curl and a client's settings that use it. An .env that is there already is kept as it is,
 and no secret is printed. Exits with 1 where nothing can be written, or where the server would
-not start with the settings of the environment.
+not start with the settings of the environment or of the .env that is there.
 
   $ fastify-mcp-auth init && fastify-mcp-auth start`
 
@@ -28,11 +28,11 @@ export function initCommand (terminal: Terminal): Command {
 function init ({ env, directory, print, complain }: Terminal): void {
   const path = join(directory, '.env')
   const secrets: Secrets = { API_KEYS: `mcp_${randomSecret()}`, JWT_SECRET: randomSecret() }
-  if (existsSync(path)) return print(kept(readSettings({ env, dotenv: path }).config))
+  if (existsSync(path)) return print(kept(env, path))
   const { config, problems, sources } = readConfig(env, { values: { ...secrets }, faults: [] })
   // Before anything is written: the settings of the environment would stop the start anyway.
   if (problems.length > 0) throw new ConfigError(problems)
-  if (!writeOnce(path, envText(secrets))) return print(kept(config))
+  if (!writeOnce(path, envText(secrets))) return print(kept(env, path))
   for (const name of ['API_KEYS', 'JWT_SECRET'] as const) {
     if (sources[name] === 'environment') complain(`Warning: ${name} is set in the environment, which wins over .env`)
   }
@@ -79,8 +79,15 @@ JWT_SECRET=${JWT_SECRET}
 `
 }
 
-function kept (config: Config): string {
-  return `.env is there already and is kept as it is; the keys are in it.
+/** Throws an `OperatorError` where the server would not start with it. */
+function kept (env: Environment, path: string): string {
+  const { config, problems, unread } = readSettings({ env, dotenv: path })
+  if (problems.length > 0) {
+    throw new OperatorError(`.env is there already and is kept as it is, but the server would not start with it:
+${new ConfigError(problems, unread).message}
+Mend it, or move it away and run init again.`)
+  }
+  return `.env is there already and is kept as it is; the server would start with it.
 Endpoint: ${endpointText(config)}
 Settings: npx fastify-mcp-auth config`
 }

@@ -28,7 +28,7 @@ export function crossCheck (config: Config, faulty: ReadonlySet<string>): { prob
 
 const needsCredential: Rule = ({ API_KEYS, API_KEYS_FILE, JWT_SECRET, JWT_ISSUER }) => {
   if (API_KEYS.length > 0 || API_KEYS_FILE !== undefined || JWT_SECRET !== undefined || JWT_ISSUER !== undefined) return {}
-  return { problems: [{ variable: 'API_KEYS', wrong: 'and JWT_SECRET are both empty', right: 'set at least one of them, API_KEYS_FILE or JWT_ISSUER; fastify-mcp-auth init writes both' }] }
+  return { problems: [{ variable: 'API_KEYS', wrong: 'is not set, nor is JWT_SECRET, API_KEYS_FILE or JWT_ISSUER: no credential is configured', right: 'set one of them; `npx fastify-mcp-auth init` writes a new .env with the first two' }] }
 }
 
 const weakKeys: Rule = config => {

@@ -27,7 +27,7 @@ const ownServer = (t: Test): string => t.testdir({
 })
 
 for (const [what, env, sentence] of [
-  ['without a credential', {}, /^API_KEYS and JWT_SECRET are both empty; .*\n$/],
+  ['without a credential', {}, /^API_KEYS is not set, nor is JWT_SECRET, .*\n$/],
   ['on an address that this machine does not have', { ...sound, HOST: '192.0.2.1', ALLOWED_HOSTS: 'a.example' }, /^Cannot listen on 192\.0\.2\.1, port 0: .*\n$/],
   ['with a state directory that cannot be had', { ...sound, STATE_DIR: '/dev/null/state' }, /^The state directory .*\n$/]
 ] as const) {

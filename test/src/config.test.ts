@@ -281,6 +281,26 @@ t.test('a name in .env that is not a setting is warned about, one in the environ
   t.match(warnings, [/RATE_LIMIT/, /port, .* PORT/])
 })
 
+for (const [name, meant] of [
+  ['API_KEY', 'API_KEYS'], ['API_KEYSS', 'API_KEYS'], ['API-KEYS', 'API_KEYS'], ['API_KYES', 'API_KEYS'], ['PI_KEYS', 'API_KEYS'], ['api_key', 'API_KEYS'],
+  ['POTR', 'PORT'], ['JWT_SECRETS', 'JWT_SECRET'], ['XPORT', 'PORT']
+] as const) {
+  t.test(`${name} in .env is taken for a typing error of ${meant}, and named where the start is refused`, async t => {
+    const path = join(t.testdir({ '.env': `${name}=canary\n` }), '.env')
+    t.match(readSettings({ env: sound, dotenv: path }).warnings, [new RegExp(`sets ${name}, .*; did you mean ${meant}\\?$`)])
+    t.throws(() => loadConfig({ env: {}, dotenv: path }), { message: new RegExp(`^Warning: .env sets ${name}.*did you mean ${meant}.*\nAPI_KEYS is not set, .*$`) })
+  })
+}
+
+t.test('a name that is two edits away is like no setting', async t => {
+  for (const name of ['PRTO1', 'API_KE', 'HOSTNAME', 'A']) t.notMatch(readConfig(sound, parseDotenv(`${name}=1\n`)).warnings.join(), /did you mean/, name)
+})
+
+t.test('without a credential the problem names each setting that would be one', async t => {
+  const [problem] = readConfig({}).problems
+  for (const name of ['API_KEYS', 'JWT_SECRET', 'API_KEYS_FILE', 'JWT_ISSUER', 'init']) t.match(problem && describeProblem(problem), new RegExp(`\\b${name}\\b`))
+})
+
 t.test('a secret on a line of its own is not taken for a name to print', async t => {
   const { warnings } = readConfig(sound, parseDotenv('JBSWY3DPEHPK3PXPJBSWY3DP=\n'))
   t.equal(warnings.length, 1)

@@ -67,20 +67,29 @@ t.test('the second run keeps .env to the letter and prints no secret', async t =
   for (const [, secret = ''] of before.matchAll(/=(.+)$/gm)) t.notOk((stdout + stderr).includes(secret))
 })
 
-t.test('a .env that is not usable is kept as well', async t => {
-  const directory = t.testdir({ '.env': 'PORT=nonsense\n' })
-  const { code, stdout } = await say(['init'], directory)
-  t.equal(code, 0)
-  t.match(stdout, 'kept as it is')
-  t.equal(readFileSync(join(directory, '.env'), 'utf8'), 'PORT=nonsense\n')
-})
+for (const [what, text, complaint] of [
+  ['a faulty setting', 'PORT=nonsense\nJWT_SECRET=a-canary-of-thirty-two-bytes-or-more\n', /^PORT /m],
+  ['a typing error', 'API_KEY=canary\n', /API_KEY, .*did you mean API_KEYS\?\nAPI_KEYS is not set/],
+  ['the placeholders of the example', 'API_KEYS=change-me-canary\nJWT_SECRET=change-me-canary\n', /^API_KEYS is a placeholder.*\nJWT_SECRET is a placeholder/m],
+  ['nothing in it', '', /^API_KEYS is not set/m]
+] as const) {
+  t.test(`a .env with ${what} is kept as well, and what keeps the server from starting is said`, async t => {
+    const directory = t.testdir({ '.env': text })
+    const { code, stdout, stderr } = await say(['init'], directory)
+    t.same({ code, stdout }, { code: 1, stdout: '' })
+    t.match(stderr, /^\.env is there already and is kept as it is, but /)
+    t.match(stderr, complaint)
+    t.notMatch(stderr, /canary/)
+    t.equal(readFileSync(join(directory, '.env'), 'utf8'), text)
+  })
+}
 
 t.test('a .env that is a link to nowhere is not written through', async t => {
   const directory = t.testdir({})
   symlinkSync(join(directory, 'elsewhere'), join(directory, '.env'))
-  const { code, stdout } = await say(['init'], directory)
-  t.equal(code, 0)
-  t.match(stdout, 'kept as it is')
+  const { code, stderr } = await say(['init'], directory)
+  t.equal(code, 1)
+  t.match(stderr, 'kept as it is')
   t.throws(() => statSync(join(directory, 'elsewhere')), { code: 'ENOENT' })
 })
 
