@@ -1,11 +1,11 @@
 /** The files and the directory that settings name: without them the server would not start. */
-import { constants } from 'node:fs'
+import { constants, existsSync } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { Config, Problem } from '../config.js'
 import { policyFileProblems } from '../policy-file.js'
 import { KeyFileError, readKeyFile } from '../principal/key-file.js'
-import { journalName } from '../state/directory.js'
+import { journalName, misfitOf } from '../state/directory.js'
 import { Tail } from '../state/tail.js'
 import { codeOf } from '../values.js'
 
@@ -33,6 +33,8 @@ async function keyFileProblem (path: string): Promise<Problem | undefined> {
 async function stateProblem (path: string): Promise<Problem | undefined> {
   const journal = new Tail(join(path, journalName))
   try {
+    const misfit = existsSync(path) ? misfitOf(path) : undefined
+    if (misfit !== undefined) return { variable: 'STATE_DIR', wrong: `names a directory that ${misfit.wrong}`, right: misfit.right }
     await mayWrite(path)
     const { isSound } = await journal.read()
     return isSound ? undefined : { variable: 'STATE_DIR', wrong: 'holds a state that is damaged', right: 'restore it from a backup, or move it away to start without what it held' }

@@ -1,8 +1,9 @@
 /** What `config` shows, and what it never does. */
-import { chmodSync, existsSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { chmodSync, chownSync, existsSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import t from 'tap'
 import { variableNames } from '../../../src/config.js'
+import { heading } from '../../../src/state/line.js'
 import { isRoot, nobody, start, unlessNobodyCan, viaTsx } from '../../support/process.js'
 import { openState, statePath } from '../../support/state.js'
 import { type Said, say } from '../../support/terminal.js'
@@ -102,6 +103,32 @@ t.test('a state directory that the server would not start with is a problem', as
     t.match(stderr, /^Problem: STATE_DIR [^\n]+$/)
     t.match(stderr, complaint)
   }
+})
+
+t.test('a state directory that is not ours alone is a problem, as it is at the start, and is not touched', async t => {
+  const directory = t.testdir({ used: { notes: '' }, shared: {}, ours: { journal: '' }, fresh: {} })
+  const modes = { used: 0o755, shared: 0o1777, ours: 0o755, fresh: 0o755 }
+  for (const [name, mode] of Object.entries(modes)) chmodSync(join(directory, name), mode)
+  writeFileSync(join(directory, 'ours', 'journal'), `${heading}\n`)
+  for (const [STATE_DIR, complaint] of [['used', /holds other things/], ['shared', /made for sharing/], ['ours', undefined], ['fresh', undefined]] as const) {
+    const { code, stderr } = await say(['config'], directory, { API_KEYS: key, STATE_DIR })
+    t.equal(code, complaint === undefined ? 0 : 1, STATE_DIR)
+    if (complaint === undefined) t.equal(stderr, '')
+    else {
+      t.match(stderr, /^Problem: STATE_DIR names a directory that [^\n]+; set STATE_DIR to a directory of its own[^\n]+$/)
+      t.match(stderr, complaint)
+    }
+    t.equal(statSync(join(directory, STATE_DIR)).mode & 0o1777, modes[STATE_DIR])
+  }
+})
+
+t.test('a state directory of another user is a problem', { skip: isRoot ? false : 'only root can make one' }, async t => {
+  const STATE_DIR = join(t.testdir({ theirs: {} }), 'theirs')
+  chmodSync(STATE_DIR, 0o755)
+  chownSync(STATE_DIR, nobody.uid, nobody.gid)
+  const { code, stderr } = await say(['config'], t.testdirName, { API_KEYS: key, STATE_DIR })
+  t.equal(code, 1)
+  t.match(stderr, /^Problem: STATE_DIR .*belongs to another user/)
 })
 
 t.test('a state directory that the user may not write to is a problem', { skip: unlessNobodyCan() }, async t => {
