@@ -39,7 +39,7 @@ const input = z.object({
   userId: z.string().superRefine(refine(checkUserId)).meta({ minLength: 1, maxLength: 256 }).describe('Who the token is for: 1 to 256 characters, no control characters, and not like the id of a caller (jwt:…)'),
   role: roles.default('user').describe('The role of the token: not above your own'),
   scopes: z.array(z.string()).superRefine(refine(checkScopes)).default([]).describe('The scopes of the token: only such that you hold'),
-  expiresIn: z.string().superRefine(refine(parseLifetime)).default('24h').describe('How long it is good: 30m, 1h, 7d, or seconds as in 3600')
+  expiresIn: z.string().superRefine(refine(parseLifetime)).default('24h').describe('How long it is good: 30m, 1h, 7d, or seconds as in 3600; with an API key not beyond its own end')
 })
 const record = {
   id: z.string().describe('Names the token, as for revoke-token. No secret.'),
@@ -85,6 +85,8 @@ export function createGenerateToken (options: MintingOptions): Tool {
 async function mint ({ userId, role, scopes, expiresIn }: Wish, principal: Principal, { secret, maxTtlSeconds, state, issuer, audience }: MintingOptions) {
   const seconds = parseLifetime(expiresIn)
   if (seconds > maxTtlSeconds) throw new PublicToolError(`expiresIn: at most ${maxTtlSeconds} seconds`)
+  const end = endFor(principal, state)
+  if (Date.now() + seconds * 1000 > end) throw new PublicToolError(`expiresIn: not beyond your own credential, which ends at ${timeText(end)}`)
   const excess = excessOf(principal, role, scopes)
   if (excess !== undefined) throw new PublicToolError(`${excess}: nobody gives away more than their own`)
   const minted = mintToken(userId, role, String(seconds), {
@@ -94,4 +96,20 @@ async function mint ({ userId, role, scopes, expiresIn }: Wish, principal: Princ
   const isRecorded = await kept(state.mint({ kind: 'minted', id, subject: userId, role, scopes, at: Date.now(), expiresAt, by: authorOf(principal) }, principal))
   if (!isRecorded) throw new PublicToolError('Your own credential was revoked meanwhile')
   return minted
+}
+
+/**
+ * When what `minter` mints has to end: with the key, or with the token that was minted with one, so
+ * that a key for an hour is not worth a month. Other tokens set no end: an identity provider's are
+ * for minutes.
+ */
+function endFor (minter: Principal, state: State): number {
+  return isOfKey(minter, state) ? minter.expiresAt ?? Infinity : Infinity
+}
+
+/** True for a key, and for a token that one stands behind, by however many tokens. */
+function isOfKey (minter: Pick<Principal, 'keyId' | 'tokenId'>, state: State): boolean {
+  let by: Pick<Principal, 'keyId' | 'tokenId'> | undefined = minter
+  while (by?.tokenId !== undefined) by = state.find(by.tokenId)?.by
+  return by?.keyId !== undefined
 }

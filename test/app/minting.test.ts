@@ -148,6 +148,21 @@ for (const [policy, isGiven] of [['admin-tokens', false], ['admins', true], ['of
   })
 }
 
+t.test('a key that ends mints nothing that lasts longer, nor do the tokens that were minted with it', async t => {
+  const file = await keyFile(t)
+  const [{ key }, { key: endless }] = [await addKey(file, { role: 'admin', lifetimeSeconds: 3600 }), await addKey(file, { role: 'admin', name: 'endless' })]
+  const app = await service(t, { env: { API_KEYS_FILE: file, MINT_POLICY: 'admins' } })
+  const refusal = { isError: true, content: [{ text: /expiresIn: not beyond your own credential/ }] }
+  for (const expiresIn of ['3602', '24h']) t.match(await call(app, 'generate-token', { userId: 'new', expiresIn }, { 'x-api-key': key }), refusal)
+  let headers: Headers = { 'x-api-key': key }
+  for (const [userId, expiresIn] of [['first', '50m'], ['second', '40m']] as const) {
+    headers = bearer((await mint(app, headers, { userId, role: 'admin', expiresIn })).token)
+    t.match(await call(app, 'generate-token', { userId: 'new', expiresIn: '55m' }, headers), refusal)
+  }
+  t.ok((await mint(app, { 'x-api-key': endless }, { expiresIn: '30d' })).token)
+  t.ok((await mint(app, withToken('root', 'admin'), { expiresIn: '30d' })).token)
+})
+
 t.test('where the policy is off no admin mints, and tokens are revoked all the same', async t => {
   const app = await service(t, { env: { MINT_POLICY: 'off' } })
   const names = (await post(app, rpc('tools/list'), withToken('root', 'admin'))).body.result.tools.map(({ name }: { name: string }) => name)
