@@ -21,7 +21,7 @@ STATE_DIR, if that is set or there, or if JWT_SECRET came from .env. It is good 
   $ fastify-mcp-auth token --user ada --scopes files:read,files:write
   $ curl -H "Authorization: Bearer $(fastify-mcp-auth token --user ada)" …`
 
-interface TokenArguments { user: string, role: Role, expires: string, scopes: readonly string[] }
+interface TokenArguments { user: string, role: Role, expires: string, scopes?: readonly string[] }
 
 export function tokenCommand (terminal: Terminal): Command {
   const { env, directory, show, complain } = terminal
@@ -29,10 +29,10 @@ export function tokenCommand (terminal: Terminal): Command {
     .description('mint a JWT and print it')
     .requiredOption('-u, --user <id>', 'whom the token is for: its sub')
     .addOption(new Option('-r, --role <role>', 'what they may do').choices(['user', 'admin']).default('user'))
-    .option('-s, --scopes <scopes>', 'what else they may do, comma-separated', listed, [])
+    .option('-s, --scopes <scopes>', 'what else they may do, comma-separated', listed)
     .option('-e, --expires <lifetime>', 'how long it is good: 90s, 15m, 1h, 7d, or seconds', '24h')
     .addHelpText('after', help)
-    .action(async ({ user, role, expires, scopes }: TokenArguments) => {
+    .action(async ({ user, role, expires, scopes = [] }: TokenArguments) => {
       const { config, warnings } = loadConfig({ env, dotenv: join(directory, '.env') })
       const { JWT_SECRET: secret, TOKEN_MAX_TTL: maxSeconds, PUBLIC_URL, JWT_ISSUER } = config
       if (secret === undefined) throw new OperatorError('JWT_SECRET is not set, so there is nothing to sign with; fastify-mcp-auth init writes one')

@@ -109,8 +109,8 @@ function answer ({ print }: Terminal, { json = false }: Arguments, sentence: str
 }
 
 function tokenTable (views: ReadonlyArray<ReturnType<typeof mintedView>>): string {
-  const rows = views.map(({ id, subject, role, scopes, expiresAt, mintedBy, revoked }) => [id, subject, role, scopes.join(' ') || '-', minute(expiresAt), mintedBy, revoked ? 'revoked' : ''])
-  return table([['ID', 'SUBJECT', 'ROLE', 'SCOPES', 'EXPIRES', 'MINTED BY', ''], ...rows])
+  const rows = views.map(({ id, subject, role, scopes, expiresAt, mintedBy, revoked }) => [id, subject, role, scopes.join(' ') || '-', minute(expiresAt), mintedBy, revoked ? 'revoked' : 'good'])
+  return table([['ID', 'SUBJECT', 'ROLE', 'SCOPES', 'EXPIRES', 'MINTED BY', 'STATUS'], ...rows])
 }
 
 // Not by the parser, which repeats what it refuses.

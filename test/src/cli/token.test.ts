@@ -58,3 +58,10 @@ t.test('a lifetime as long as the cap is granted', async t => {
   const { code } = await say(['token', '--user', 'ada', '--expires', '60m'], t.testdir({}), { JWT_SECRET: secret, TOKEN_MAX_TTL: '1h' })
   t.equal(code, 0)
 })
+
+t.test('the help names the defaults that there are', async t => {
+  const { code, stdout } = await say(['token', '--help'], t.testdir({}))
+  t.equal(code, 0)
+  t.match(stdout, '(default: "24h")')
+  t.notMatch(stdout, '[]')
+})

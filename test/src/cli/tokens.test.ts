@@ -55,14 +55,14 @@ t.test('a token is minted all the same where the state cannot be used, with a wa
   t.match(stderr, /^Warning: the token is not on record\. The state directory .*STATE_DIR/)
 })
 
-t.test('list is a table, with what was revoked marked', async t => {
+t.test('list is a table, with the status of each', async t => {
   const STATE_DIR = await statePath(t)
   const state = await openState(t, { directory: STATE_DIR })
   await state.mint(mintedRecord({ id: 'first', subject: 'ada' }))
   await state.mint(mintedRecord({ id: 'second', subject: 'bob', by: { principal: 'jwt:root', tokenId: 'r' } }))
   await say(['tokens', 'revoke', 'first'], '.', { STATE_DIR })
   const { stdout } = await say(['tokens', 'list'], '.', { STATE_DIR })
-  t.match(stdout, /^ID +SUBJECT.*\nfirst +ada .* cli +revoked\nsecond +bob .* jwt:root$/)
+  t.match(stdout, /^ID +SUBJECT.* STATUS\nfirst +ada .* cli +revoked\nsecond +bob .* jwt:root +good$/)
   const { stdout: some } = await say(['tokens', 'list', '--subject', 'bob'], '.', { STATE_DIR })
   t.notMatch(some, 'first')
 })
