@@ -2,16 +2,17 @@
 import { isIP } from 'node:net'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { sha256 } from '../digest.js'
-import { createKeyVerifier } from '../principal/api-key.js'
+import { createKeyVerifier, listedKeyId } from '../principal/api-key.js'
 import { isVerified } from '../principal/credentials.js'
 import { createKey, find, importKeys, KeyChangeError, type KeyOptions, revokeKey, rotateKey, setDisabled } from '../principal/key-changes.js'
 import { changeKeyFile, readKeyFile } from '../principal/key-file.js'
 import { isUnmanaged, verifyOnce } from '../principal/key-ring.js'
+import { keyIdOf } from '../principal/managed-key.js'
 import { bareAddress } from '../principal/networks.js'
 import type { Role } from '../principal/principal.js'
 import { parseLifetime } from '../principal/token.js'
 import { listed } from './arguments.js'
-import { defaultFile, type FileArguments, KeyDesk } from './key-desk.js'
+import { defaultFile, type FileArguments, KeyDesk, type KeyFilePlace } from './key-desk.js'
 import { credentialOf } from './key-views.js'
 import { OperatorError } from './operator-error.js'
 import type { Terminal } from './terminal.js'
@@ -120,8 +121,21 @@ function importCommand (desk: KeyDesk): Command {
       const place = await desk.place(given)
       const keys = given.configured === true ? desk.configuredKeys() : listedKeys(await desk.secret())
       if (keys.length === 0) throw new OperatorError(given.configured === true ? 'There is no key to import: API_KEYS is not set' : 'There is no key to import on standard input; --configured takes those of API_KEYS, also where they are in .env')
-      desk.list(await changeKeyFile(place.path, records => importKeys(records, keys, optionsOf(given)), { create: true }), place, given)
+      desk.list(await changeKeyFile(place.path, records => {
+        const changed = importKeys(records, keys, optionsOf(given))
+        requireUnrevoked(keys, place)
+        return changed
+      }, { create: true }), place, given)
     })
+}
+
+/** As the server judges them before they are in the file, without a time of issue: that of the import would be after every revocation. */
+function requireUnrevoked (keys: readonly string[], { isRevoked }: KeyFilePlace): void {
+  for (const key of keys) {
+    const ids = [listedKeyId(sha256(key)), keyIdOf(key)].filter(id => id !== undefined)
+    const revoked = ids.find(keyId => isRevoked({ id: `apikey:${keyId}`, keyId }))
+    if (revoked !== undefined) throw new KeyChangeError(`The key ${revoked} was revoked with "tokens", and nothing was imported: create another key`)
+  }
 }
 
 function verifyCommand (desk: KeyDesk, fail: () => void): Command {

@@ -51,8 +51,13 @@ export function createKeyJudge (listed: readonly string[], ring: KeyRing | undef
   }
 }
 
+/** The id of a listed key, which it keeps when the key file takes it over. Not the one inside a managed key: what was said of the listed one would be forgotten. */
+export function listedKeyId (digest: string): string {
+  return digest.slice(0, 12)
+}
+
 function verifiedKey (digest: string): Verified {
-  const keyId = digest.slice(0, 12)
+  const keyId = listedKeyId(digest)
   return Object.freeze({
     principal: freezePrincipal({ id: `apikey:${keyId}`, role: 'user', scopes: [], method: 'api-key', keyId })
   })

@@ -1,5 +1,6 @@
 /** What becomes of the records when a key is created, replaced, ended or taken over. Pure but for fresh secrets. */
 import { sha256 } from '../digest.js'
+import { listedKeyId } from './api-key.js'
 import type { Changed } from './key-file.js'
 import { isOwner, isPlainText, isScope, type KeyRecord, type SecretRecord } from './key-record.js'
 import { keyIdOf, mintKey, shapeOf } from './managed-key.js'
@@ -85,8 +86,10 @@ export function importKeys (records: Records, keys: readonly string[], options: 
     if (key.length < shortestImport) throw new KeyChangeError(`${place} is shorter than ${shortestImport} characters: its digest would give it away`)
     if (isPlaceholder(key)) throw new KeyChangeError(`${place} is a placeholder that everybody knows: create another`)
     if (shapeOf(key) === 'damaged') throw new KeyChangeError(`${place} is mistyped: its checksum is wrong`)
-    const id = keyIdOf(key) ?? digest.slice(0, 12)
-    if (known.has(digest) || records.some(record => record.id === id)) throw new KeyChangeError(`${place} is in the file already, or in the input twice`)
+    const id = listedKeyId(digest)
+    // By the id inside it, too: a secret that was replaced long ago has left the file.
+    const inside = keyIdOf(key)
+    if (known.has(digest) || records.some(record => record.id === id || record.id === inside)) throw new KeyChangeError(`${place} is in the file already, or in the input twice`)
     known.add(digest)
     imported.push(recordOf(id, digest, keys.length === 1 ? options : { ...options, name: `${options.name} ${index + 1}` }, now))
   }

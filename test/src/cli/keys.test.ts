@@ -1,11 +1,13 @@
 /** What the key commands make, show and refuse. */
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import t from 'tap'
+import { sha256 } from '../../../src/digest.js'
 import { readKeyFile } from '../../../src/principal/key-file.js'
-import { shapeOf } from '../../../src/principal/managed-key.js'
+import { mintKey, shapeOf } from '../../../src/principal/managed-key.js'
 import { directory } from '../../support/keys.js'
 import { start, viaTsx } from '../../support/process.js'
+import { openState, statePath } from '../../support/state.js'
 import { type Said, say } from '../../support/terminal.js'
 
 const file = 'api-keys.json'
@@ -171,6 +173,35 @@ t.test('a key of API_KEYS is good as long as the file does not say otherwise', a
   const [{ id }] = JSON.parse((await keys(cwd, ['import', '--configured', '--json'])).stdout)
   await keys(cwd, ['revoke', id])
   t.match(await keys(cwd, ['verify'], 'the-first-key-of-many'), { code: 1, stdout: /revoked/ })
+})
+
+for (const [what, key] of [['of its own form', mintKey().key], ['of another form', 'the-first-key-of-many']] as const) {
+  const id = sha256(key).slice(0, 12)
+  const ends: Array<[string, string[]]> = [['as a key', ['revoke-key', id]], ['as a caller', ['revoke-subject', '--principal', `apikey:${id}`]]]
+  for (const [how, args] of ends) {
+    t.test(`a key of API_KEYS ${what} that was revoked ${how} is not taken over, and no other with it`, async t => {
+      const STATE_DIR = await statePath(t)
+      const cwd = dirname(STATE_DIR)
+      const env = { STATE_DIR, API_KEYS: `the-good-key-of-many,${key}`, API_KEYS_FILE: file }
+      await openState(t, { directory: STATE_DIR })
+      t.equal((await say(['tokens', ...args], cwd, env)).code, 0)
+      for (const source of [['--configured'], ['--owner', 'ada']]) {
+        const { code, stdout, stderr } = await say(['keys', 'import', ...source], cwd, env, `the-good-key-of-many,${key}`)
+        t.match({ code, stdout }, { code: 1, stdout: '' })
+        t.match(stderr, new RegExp(`^The key ${id} was revoked .*nothing was imported`))
+        t.notOk(stderr.includes(key))
+      }
+      t.notOk((await readdir(cwd)).includes(file))
+    })
+  }
+}
+
+t.test('a managed key that was revoked in another file is not taken over under another id', async t => {
+  const STATE_DIR = await statePath(t)
+  const { id, key } = mintKey()
+  await openState(t, { directory: STATE_DIR })
+  await say(['tokens', 'revoke-key', id, '--force'], dirname(STATE_DIR), { STATE_DIR })
+  t.match(await say(['keys', 'import'], dirname(STATE_DIR), { STATE_DIR }, key), { code: 1, stderr: new RegExp(`^The key ${id} was revoked`) })
 })
 
 t.test('the help of a rotation says its default once', async t => {

@@ -3,7 +3,8 @@ import t from 'tap'
 import { sha256 } from '../../../src/digest.js'
 import { createKey, importKeys, KeyChangeError, type KeyOptions, revokeKey, rotateKey, setDisabled, statusOf } from '../../../src/principal/key-changes.js'
 import { formatKeyFile, parseKeyFile } from '../../../src/principal/key-record.js'
-import { shapeOf } from '../../../src/principal/managed-key.js'
+import { verifyOnce } from '../../../src/principal/key-ring.js'
+import { keyIdOf, shapeOf } from '../../../src/principal/managed-key.js'
 import { newKey } from '../../support/keys.js'
 
 const now = Date.parse('2026-01-01T00:00:00Z')
@@ -137,9 +138,21 @@ t.test('imported keys keep the id that they had in API_KEYS', async t => {
   }))
 })
 
-t.test('a key of this kind that is imported keeps the id inside it', async t => {
+t.test('a key of this kind that is imported keeps the id that it had in API_KEYS, too, and not the one inside it', async t => {
+  const { key } = newKey()
+  const id = sha256(key).slice(0, 12)
+  const { records, result } = importKeys([], [key], { name: 'moved' })
+  t.match(result, [{ id, owner: `apikey:${id}` }])
+  t.match(verifyOnce(records, key), { principal: { id: `apikey:${id}`, keyId: id } })
+  const rotated = rotateKey(records, id, 60)
+  t.equal(keyIdOf(rotated.result.key), id)
+  for (const good of [key, rotated.result.key]) t.match(verifyOnce(rotated.records, good), { principal: { keyId: id } })
+})
+
+t.test('a secret that a key of the file had once is not imported beside it', async t => {
   const { key, record } = newKey()
-  t.equal(importKeys([], [key], { name: 'moved' }).result[0]?.id, record.id)
+  const replaced = { ...record, secrets: [{ ...record.secrets[0], digest: sha256('another'), createdAt: record.createdAt }] }
+  t.throws(() => importKeys([replaced], [key], { name: 'old' }), { name: 'KeyChangeError', message: /in the file already/ })
 })
 
 const there = newKey()
