@@ -140,16 +140,22 @@ function keyId (text: string): string {
   return id
 }
 
-/** A typing error must not look like a revocation. */
+/** A typing error must not look like a revocation, nor an id that the server does not know the key by. */
 async function requireKey (terminal: Terminal, id: string): Promise<void> {
   const { env, directory } = terminal
   const { config } = readSettings({ env, dotenv: join(directory, '.env') })
-  if (config.API_KEYS.some(key => sha256(key).startsWith(id))) return
-  const { path } = await new KeyDesk(terminal).place({})
+  const listed = config.API_KEYS.map(sha256).find(digest => digest.startsWith(id))
+  const { path, isDefault } = await new KeyDesk(terminal).place({})
+  // The server reads no file that nobody named.
+  if (listed !== undefined && isDefault) return
   try {
-    if ((await readKeyFile(path)).some(record => record.id === id)) return
+    const records = await readKeyFile(path)
+    const holder = records.find(({ secrets }) => secrets.some(({ digest }) => digest === listed))
+    if (holder !== undefined && holder.id !== id) throw new OperatorError(`Nothing was revoked: that key of API_KEYS is in the key file ${path}, too, and has the id ${holder.id} there, which is the one that counts: revoke that.`)
+    if (listed !== undefined || records.some(record => record.id === id)) return
   } catch (error) {
     if (!(error instanceof KeyFileError)) throw error
+    if (listed !== undefined) return
     throw unknownKey(id, `API_KEYS does not hold it, and the key file ${path} ${error.wrong}`)
   }
   throw unknownKey(id, `neither the key file ${path} nor API_KEYS holds it`)

@@ -4,6 +4,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { sha256 } from '../../../src/digest.js'
+import { formatKeyFile } from '../../../src/principal/key-record.js'
 import { mintKey } from '../../../src/principal/managed-key.js'
 import { keyFile, newKey } from '../../support/keys.js'
 import { until } from '../../support/process.js'
@@ -115,6 +116,30 @@ t.test('an id that no token on record has is refused, unless it is forced', asyn
   t.equal(code, 0)
   t.same(JSON.parse(stdout), { id: 'firs', onRecord: false, revoked: ['firs'] })
   await until(() => state.isRevoked({ id: 'x', tokenId: 'firs' }))
+})
+
+t.test('a key of API_KEYS that the key file has under another id is not revoked by the one that does not count', async t => {
+  const STATE_DIR = await statePath(t)
+  const state = await openState(t, { directory: STATE_DIR })
+  const { record, key } = newKey()
+  const id = sha256(key).slice(0, 12)
+  const env = { STATE_DIR, API_KEYS: key, API_KEYS_FILE: await keyFile(t, [record]) }
+  const revoke = async (which: string) => await say(['tokens', 'revoke-key', which], dirname(STATE_DIR), env)
+  t.match(await revoke(id), { code: 1, stdout: '', stderr: new RegExp(`^Nothing was revoked: .*${record.id}`) })
+  t.notMatch(await readFile(join(STATE_DIR, 'journal'), 'utf8'), 'revoked')
+  t.equal((await revoke(record.id)).code, 0)
+  await until(() => state.isRevoked({ id: 'x', keyId: record.id }))
+})
+
+t.test('a key of API_KEYS is revoked by its id beside a key file without it, one that the server does not read, and one that is no good', async t => {
+  const STATE_DIR = await statePath(t)
+  await openState(t, { directory: STATE_DIR })
+  const { record, key } = newKey()
+  const id = sha256(key).slice(0, 12)
+  writeFileSync(join(dirname(STATE_DIR), 'api-keys.json'), formatKeyFile([record]))
+  for (const file of [{}, { API_KEYS_FILE: await keyFile(t, [newKey().record]) }, { API_KEYS_FILE: 'none.json' }]) {
+    t.equal((await say(['tokens', 'revoke-key', id], dirname(STATE_DIR), { STATE_DIR, API_KEYS: key, ...file })).code, 0)
+  }
 })
 
 t.test('an id that no key has is refused, unless it is forced', async t => {
