@@ -2,7 +2,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import { sha256 } from '../digest.js'
 import { isVerified, maxCredentialLength, type Rejected, type Verdict, type Verified } from './credentials.js'
-import { isUnmanaged, type KeyRing } from './key-ring.js'
+import { isUnmanaged, noteListed, type KeyRing } from './key-ring.js'
 import { freezePrincipal } from './principal.js'
 
 const unknownKey: Rejected = Object.freeze({ reason: 'the API key is not known' })
@@ -58,9 +58,9 @@ export function listedKeyId (digest: string): string {
 
 function verifiedKey (digest: string): Verified {
   const keyId = listedKeyId(digest)
-  return Object.freeze({
-    principal: freezePrincipal({ id: `apikey:${keyId}`, role: 'user', scopes: [], method: 'api-key', keyId })
-  })
+  const principal = freezePrincipal({ id: `apikey:${keyId}`, role: 'user', scopes: [], method: 'api-key', keyId })
+  noteListed(principal, digest)
+  return Object.freeze({ principal })
 }
 
 function requireUsable (key: string): void {

@@ -21,8 +21,9 @@ export interface KeyRing {
   verify: (presented: PresentedKey, address: string) => Verdict
   /**
    * Whether the key that proved `principal` would still prove the same: not revoked, not disabled,
-   * not over, with unchanged rights, and good for `address` where that is given. True for every
-   * principal that is none of the ring's.
+   * not over, with unchanged rights, and good for `address` where that is given. A key of a list is
+   * judged by what the ring says of it once it was taken over. True for every principal that is
+   * none of the ring's.
    */
   stillGood: (principal: Principal, address?: string) => boolean
   /** Told of each principal that a key let in, once all else about its request was good, too. Left out: nobody is. */
@@ -50,6 +51,13 @@ const disabled: Rejected = Object.freeze({ reason: 'the API key is disabled' })
 const expired: Rejected = Object.freeze({ reason: 'the API key has expired' })
 const replaced: Rejected = Object.freeze({ reason: 'the secret of the API key was replaced' })
 const elsewhere: Rejected = Object.freeze({ reason: 'the API key is not for this network' })
+
+/** Which key of a list proved each principal, as a digest: a ring may take that key over while streams of it are open. */
+const listedOrigins = new WeakMap<Principal, string>()
+
+export function noteListed (principal: Principal, digest: string): void {
+  listedOrigins.set(principal, digest)
+}
 
 /** True where the verdict is that the key is not in the ring, in whatever state. */
 export function isUnmanaged (verdict: Verdict): boolean {
@@ -125,9 +133,10 @@ export class ManagedKeys implements KeyRing {
   }
 
   stillGood (principal: Principal, address?: string): boolean {
-    const digest = this.#origins.get(principal)
+    const digest = this.#origins.get(principal) ?? listedOrigins.get(principal)
     if (digest === undefined) return true
     const verdict = this.#judge(this.#entries.get(digest) ?? nobody, address)
+    if (verdict === unmanaged) return !this.#origins.has(principal)
     return 'principal' in verdict && hasSameRights(verdict.principal, principal)
   }
 

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { buildApp, mcpAuth } from '../../src/app.js'
-import { revokeKey, rotateKey, setDisabled } from '../../src/principal/key-changes.js'
+import { importKeys, revokeKey, rotateKey, setDisabled } from '../../src/principal/key-changes.js'
 import { changeKeyFile } from '../../src/principal/key-file.js'
 import { formatKeyFile, type KeyRecord } from '../../src/principal/key-record.js'
 import { defineTool } from '../../src/tools/tool.js'
@@ -151,6 +151,22 @@ t.test('the end of a key ends its open streams, and those of no other', async t 
   t.equal(stays.text(), '')
   await app.close()
   await until(() => stays.text() !== '')
+})
+
+t.test('the end of a key of API_KEYS that the file took over ends the streams from before', async t => {
+  const key = 'a-key-in-the-environment'
+  const path = await keyFile(t)
+  const { app, log } = await serve(t, path, { API_KEYS: key })
+  const stream = listen(app, key)
+  const { id } = await whoami(app, key)
+  const [record] = await changeKeyFile(path, records => importKeys(records, [key], { name: 'old' }))
+  await until(() => log.lines().some(({ keys }) => keys === 1))
+  t.equal(await statusOf(app, key), 200)
+  t.equal(stream.text(), '')
+  t.equal(record?.owner, id)
+  await changeKeyFile(path, records => revokeKey(records, record?.id ?? ''))
+  await until(() => stream.text() !== '')
+  t.equal(await statusOf(app, key), 401)
 })
 
 t.test('losing a role ends the streams that were opened with it', async t => {

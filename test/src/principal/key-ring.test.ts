@@ -192,6 +192,27 @@ t.test('of a key that is in the list and in the ring the ring has the last word'
   t.match(revoked?.(sha256(key), key, here), { reason: /revoked/ })
 })
 
+t.test('what a key of the list proved is good until the ring takes the key over and says otherwise', async t => {
+  const key = 'an-old-key-of-20-chars'
+  const { result: [record] } = importKeys([], [key], { name: 'old' })
+  if (record === undefined) return t.fail('nothing was imported')
+  const changes: Array<[string, KeyRecord[], boolean]> = [
+    ['not in the ring', [newKey().record], true],
+    ['taken over as it is', [record], true],
+    ['revoked', [revokeKey([record], record.id).result], false],
+    ['disabled', [{ ...record, disabled: true }], false],
+    ['for somebody else', [{ ...record, owner: 'user:bob' }], false],
+    ['held to another network', [{ ...record, cidrs: ['10.0.0.0/8'] }], false]
+  ]
+  for (const [what, records, good] of changes) {
+    const ring = new ManagedKeys([])
+    const verdict = createKeyJudge([key], ring)?.(sha256(key), key, here) ?? { reason: 'none' }
+    ring.replace(records)
+    t.equal(ring.stillGood(principalOf(verdict), here), good, what)
+    t.equal(ring.keyIdOf(principalOf(verdict)), undefined, 'of which the ring notes no use')
+  }
+})
+
 t.test('a key of the list is good beside a ring, also where it looks like a mistyped one', async t => {
   for (const key of ['a-key-in-the-list', 'mcp_abcdefghijkl_of-another-kind']) {
     const judge = createKeyJudge([key], new ManagedKeys([newKey().record]))
