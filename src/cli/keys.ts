@@ -6,6 +6,7 @@ import { createKeyVerifier, listedKeyId } from '../principal/api-key.js'
 import { isVerified } from '../principal/credentials.js'
 import { createKey, find, importKeys, KeyChangeError, type KeyOptions, revokeKey, rotateKey, setDisabled } from '../principal/key-changes.js'
 import { changeKeyFile, readKeyFile } from '../principal/key-file.js'
+import type { KeyRecord } from '../principal/key-record.js'
 import { isUnmanaged, verifyOnce } from '../principal/key-ring.js'
 import { keyIdOf } from '../principal/managed-key.js'
 import { bareAddress } from '../principal/networks.js'
@@ -62,9 +63,13 @@ function createCommand (desk: KeyDesk): Command {
   return keyOptions(subcommand('create', 'make a key and print it, once'))
     .requiredOption('-n, --name <name>', 'what people call it')
     .action(async (given: KeyArguments) => {
-      const { path, isDefault } = await desk.place(given)
+      const { path, isDefault, isRevoked } = await desk.place(given)
       // Not shown before it is on the disk: a key that nobody knows is no key.
-      const shown = await changeKeyFile(path, records => createKey(records, optionsOf(given)), { create: true })
+      const shown = await changeKeyFile(path, records => {
+        const changed = createKey(records, optionsOf(given))
+        requireLiving([changed.result.record], isRevoked)
+        return changed
+      }, { create: true })
       const { id, owner, role } = shown.record
       await desk.hand(shown, given, [
         `Key ${id} is for ${owner}, role ${role}. It is shown this once; the file keeps a digest.`,
@@ -124,9 +129,16 @@ function importCommand (desk: KeyDesk): Command {
       desk.list(await changeKeyFile(place.path, records => {
         const changed = importKeys(records, keys, optionsOf(given))
         requireUnrevoked(keys, place)
+        requireLiving(changed.result, place.isRevoked)
         return changed
       }, { create: true }), place, given)
     })
+}
+
+/** A revocation may reach beyond now: by `JWT_CLOCK_TOLERANCE`, or where the clock was ahead. */
+function requireLiving (records: readonly KeyRecord[], isRevoked: KeyFilePlace['isRevoked']): void {
+  const dead = records.find(record => isRevoked(credentialOf(record)))
+  if (dead !== undefined) throw new KeyChangeError(`What ${dead.owner} is given now is still revoked with "tokens", so the key would be refused, and none was made: try again in a while (JWT_CLOCK_TOLERANCE, and a clock that was ahead, make it longer), or name another owner`)
 }
 
 /** As the server judges them before they are in the file, without a time of issue: that of the import would be after every revocation. */

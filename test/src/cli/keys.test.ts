@@ -5,6 +5,7 @@ import t from 'tap'
 import { sha256 } from '../../../src/digest.js'
 import { readKeyFile } from '../../../src/principal/key-file.js'
 import { mintKey, shapeOf } from '../../../src/principal/managed-key.js'
+import { commandLine } from '../../../src/state/records.js'
 import { directory } from '../../support/keys.js'
 import { start, viaTsx } from '../../support/process.js'
 import { openState, statePath } from '../../support/state.js'
@@ -202,6 +203,18 @@ t.test('a managed key that was revoked in another file is not taken over under a
   await openState(t, { directory: STATE_DIR })
   await say(['tokens', 'revoke-key', id, '--force'], dirname(STATE_DIR), { STATE_DIR })
   t.match(await say(['keys', 'import'], dirname(STATE_DIR), { STATE_DIR }, key), { code: 1, stderr: new RegExp(`^The key ${id} was revoked`) })
+})
+
+t.test('no key is made that would be refused at once because its owner was revoked', async t => {
+  const STATE_DIR = await statePath(t)
+  const cwd = dirname(STATE_DIR)
+  const env = { STATE_DIR, API_KEYS_FILE: file }
+  const state = await openState(t, { directory: STATE_DIR })
+  await state.revokeSubject('user:ada', Date.now() + 60_000, commandLine)
+  const makeFor = async (owner: string): Promise<Said[]> => await Promise.all([['create', '--name', 'a'], ['import']].map(async args => await say(['keys', ...args, '--owner', owner], cwd, env, 'the-first-key-of-many')))
+  for (const said of await makeFor('ada')) t.match(said, { code: 1, stdout: '', stderr: /^What user:ada is given now is still revoked/ })
+  t.notOk((await readdir(cwd)).includes(file))
+  for (const { code } of await makeFor('bob')) t.equal(code, 0)
 })
 
 t.test('the help of a rotation says its default once', async t => {
