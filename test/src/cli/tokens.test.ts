@@ -6,6 +6,7 @@ import t from 'tap'
 import { sha256 } from '../../../src/digest.js'
 import { formatKeyFile } from '../../../src/principal/key-record.js'
 import { mintKey } from '../../../src/principal/managed-key.js'
+import { commandLine } from '../../../src/state/records.js'
 import { keyFile, newKey } from '../../support/keys.js'
 import { until } from '../../support/process.js'
 import { adaKey, bobKey } from '../../support/service.js'
@@ -191,6 +192,26 @@ t.test('where the state cannot be read the commands for keys say that they do no
   t.match(stdout, 'active')
   t.match(stderr, /^Warning: .*STATE_DIR/)
 })
+
+for (const [what, damage] of [
+  ['a line that is not as it was written', (text: string) => text.replace('key-revoked', 'key-revokes')],
+  ['another heading', (text: string) => `x${text}`],
+  ['nothing in it', () => '']
+] as const) {
+  t.test(`where the journal has ${what} the commands for keys say that they do not know`, async t => {
+    const STATE_DIR = await statePath(t)
+    const { record, key } = newKey()
+    const env = { STATE_DIR, API_KEYS_FILE: await keyFile(t, [record]) }
+    // Polling it would put right what follows.
+    const state = await openState(t, { directory: STATE_DIR, pollMs: 3_600_000 })
+    await state.revokeKey(record.id, commandLine)
+    const journal = join(STATE_DIR, 'journal')
+    writeFileSync(journal, damage(await readFile(journal, 'utf8')))
+    for (const command of ['list', 'verify']) {
+      t.match(await say(['keys', command], dirname(STATE_DIR), env, key), { code: 0, stderr: /^Warning: .*not known here\. The state in .* is damaged/ })
+    }
+  })
+}
 
 const aToken = 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln'
 const aKey = mintKey().key
