@@ -1,5 +1,6 @@
 /** What the key commands share: which file they work on, and how they hand over what they made or found. */
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
+import { readSettings } from '../config.js'
 import type { Shown } from '../principal/key-changes.js'
 import type { KeyRecord } from '../principal/key-record.js'
 import { readUsage, usagePath, type LastUsed } from '../principal/key-usage.js'
@@ -72,9 +73,17 @@ export class KeyDesk {
     return await (this.#terminal.readSecret ?? readSecret)('API key: ')
   }
 
-  /** What `API_KEYS` holds. */
+  /** What there is to say beside an answer, also where that is for a program. */
+  remark (sentence: string): void {
+    this.#terminal.complain(sentence)
+  }
+
+  /** What `API_KEYS` holds; nothing where it is not set, though a server may not start without it. */
   configuredKeys (): readonly string[] {
-    return settingsWith('API_KEYS', this.#terminal).config.API_KEYS
+    const { env, directory } = this.#terminal
+    const { sources, problems } = readSettings({ env, dotenv: join(directory, '.env') })
+    const isUnset = sources.API_KEYS === 'default' && !problems.some(({ variable }) => variable === '.env')
+    return isUnset ? [] : settingsWith('API_KEYS', this.#terminal).config.API_KEYS
   }
 
   #printJson (value: unknown): void {

@@ -5,7 +5,7 @@ import { sha256 } from '../digest.js'
 import { createKeyVerifier, listedKeyId } from '../principal/api-key.js'
 import { isVerified } from '../principal/credentials.js'
 import { createKey, find, importKeys, KeyChangeError, type KeyOptions, revokeKey, rotateKey, setDisabled } from '../principal/key-changes.js'
-import { changeKeyFile, readKeyFile } from '../principal/key-file.js'
+import { changeKeyFile, readKeyFile, readKeyFileIfAny } from '../principal/key-file.js'
 import type { KeyRecord } from '../principal/key-record.js'
 import { isUnmanaged, verifyOnce } from '../principal/key-ring.js'
 import { keyIdOf } from '../principal/managed-key.js'
@@ -155,14 +155,15 @@ function verifyCommand (desk: KeyDesk, fail: () => void): Command {
     .option('-a, --address <address>', 'as if it came from there; left out, networks are not looked at', address)
     .addHelpText('after', '\nReads the key from standard input, or asks for it: never give one as an argument.\n\n  $ printenv MCP_KEY | fastify-mcp-auth keys verify')
     .action(async (given: FileArguments & { readonly address?: string }) => {
-      const { path, isRevoked } = await desk.place(given)
-      const records = await readKeyFile(path)
+      const { path, isRevoked, isDefault } = await desk.place(given)
+      const records = await (isDefault ? readKeyFileIfAny(path) : readKeyFile(path))
       const key = (await desk.secret()).trim()
       if (key === '') throw new OperatorError('There is no key on standard input')
       const byFile = verifyOnce(records, key, given.address)
       const byList = createKeyVerifier(given.file === undefined ? desk.configuredKeys() : [])(sha256(key))
-      // As on the server: the file has the last word.
-      const judged = isVerified(byList) && isUnmanaged(byFile) ? byList : byFile
+      // As on the server: the file has the last word, where somebody named it.
+      const judged = isVerified(byList) && (isDefault || isUnmanaged(byFile)) ? byList : byFile
+      if (isDefault && !isUnmanaged(byFile)) desk.remark(`That key is in ${path}, which the server does not use until API_KEYS_FILE=${defaultFile} is set.`)
       const verdict = 'principal' in judged && isRevoked(judged.principal) ? { reason: 'the API key was revoked with "tokens"' } : judged
       if ('principal' in verdict) {
         const { keyId: id = '', id: owner, role, scopes } = verdict.principal

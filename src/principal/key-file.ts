@@ -37,6 +37,11 @@ export async function readKeyFile (path: string): Promise<readonly KeyRecord[]> 
   return contentsOf(path, await readKeyText(path)).records
 }
 
+/** Like `readKeyFile`, but there may be no file: then there are no records. */
+export async function readKeyFileIfAny (path: string): Promise<readonly KeyRecord[]> {
+  return await fingerprintIfAny(path) === undefined ? [] : await readKeyFile(path)
+}
+
 /** What the text of the file holds. Throws a `KeyFileError`. */
 export function contentsOf (path: string, text: string, known?: RecordLines): KeyFileContents {
   const parsed = parseKeyFile(text, known)

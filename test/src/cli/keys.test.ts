@@ -142,6 +142,31 @@ t.test('verify tells whom a key proves, or why it is not good, also for one addr
   t.match(await keys(cwd, ['verify'], key.slice(0, -1)), { code: 1, stdout: /mistyped/ })
 })
 
+t.test('where no file is set and none is there, a key of API_KEYS is judged all the same', async t => {
+  const cwd = await directory(t)
+  const ask = async (key: string): Promise<Said> => await say(['keys', 'verify'], cwd, { API_KEYS: 'the-first-key-of-many' }, key)
+  t.match(await ask('the-first-key-of-many'), { code: 0, stdout: /^Good/, stderr: '' })
+  t.match(await ask('another-key-of-many'), { code: 1, stdout: /^Not good: .*not known/, stderr: '' })
+})
+
+t.test('verify says of a key that it is in a file which the server does not use', async t => {
+  const cwd = await directory(t)
+  const { id, key } = JSON.parse((await say(['keys', 'create', '--name', 'a', '--json'], cwd)).stdout)
+  const unused = /^That key is in .*api-keys\.json, which the server does not use until API_KEYS_FILE=api-keys\.json is set\.$/
+  t.match(await say(['keys', 'verify'], cwd, {}, key), { code: 0, stdout: /^Good/, stderr: unused })
+  t.match(await say(['keys', 'verify', '--json'], cwd, {}, key), { code: 0, stdout: /"good": true/, stderr: unused })
+  for (const named of [await keys(cwd, ['verify'], key), await say(['keys', 'verify', '--file', file], cwd, {}, key)]) t.match(named, { code: 0, stderr: '' })
+  await say(['keys', 'revoke', id], cwd)
+  t.match(await say(['keys', 'verify'], cwd, {}, key), { code: 1, stdout: /revoked/, stderr: unused })
+  t.match(await say(['keys', 'verify'], cwd, { API_KEYS: key }, key), { code: 0, stdout: /^Good/, stderr: unused }, 'where the list is all that the server asks')
+})
+
+t.test('a .env with a fault stops a judgement by keys that could be in it', async t => {
+  const { cwd, key } = await withKey(t)
+  await writeFile(join(cwd, '.env'), 'API_KEYS=the-first-key-of-many\nstray\n')
+  t.match(await keys(cwd, ['verify'], key), { code: 1, stdout: '', stderr: /^\.env has a line/m })
+})
+
 t.test('verify takes no key as an argument, and repeats none', async t => {
   const { cwd, key } = await withKey(t)
   const { code, stdout, stderr } = await keys(cwd, ['verify', key])
