@@ -105,7 +105,8 @@ function rotateCommand (desk: KeyDesk): Command {
       })
       const end = shown.record.secrets[1]?.endsAt
       await desk.hand(shown, given, [
-        `Key ${id} has another secret, which is shown this once. ${given.grace === 0 || end === undefined ? 'The old one is refused.' : `The old one works until ${end}.`}`
+        `Key ${id} has another secret, which is shown this once. ${given.grace === 0 || end === undefined ? 'The old one is refused.' : `The old one works until ${end}.`}`,
+        ...shown.record.disabled ? [`The key is disabled: no secret of it works before "keys enable ${id}".`] : []
       ])
     })
 }

@@ -2,7 +2,7 @@
 import { sha256 } from '../digest.js'
 import { listedKeyId } from './api-key.js'
 import type { Changed } from './key-file.js'
-import { isOwner, isPlainText, isScope, type KeyRecord, type SecretRecord } from './key-record.js'
+import { isOwner, isPlainText, isScope, type KeyRecord } from './key-record.js'
 import { keyIdOf, mintKey, shapeOf } from './managed-key.js'
 import { parseNetwork } from './networks.js'
 import { isPlaceholder } from './placeholder.js'
@@ -41,13 +41,15 @@ export function createKey (records: Records, options: KeyOptions, now = Date.now
   return { records: [...records, record], result: { record, key } }
 }
 
-/** Gives the key another secret. Those that it had are good for `graceSeconds` more, or less where they end before. */
+/** Gives the key another secret. Those that it had are good for `graceSeconds` more, or less where they or the key end before. */
 export function rotateKey (records: Records, id: string, graceSeconds: number, now = Date.now()): Changed<Shown> {
   const before = find(records, id)
   if (before.revokedAt !== undefined) throw new KeyChangeError('That key was revoked, which is for good: create another')
+  const keyEnd = timeOf(before.expiresAt)
+  if (keyEnd <= now) throw new KeyChangeError('That key has expired, and another secret of it would be refused, too: create another')
   const { key, digest } = mintKey(id)
-  const graceEnd = now + graceSeconds * 1000
-  const older = before.secrets.filter(secret => endOf(secret) > now).map(secret => ({ ...secret, endsAt: text(Math.min(endOf(secret), graceEnd)) }))
+  const graceEnd = Math.min(now + graceSeconds * 1000, keyEnd)
+  const older = before.secrets.filter(({ endsAt }) => timeOf(endsAt) > now).map(secret => ({ ...secret, endsAt: text(Math.min(timeOf(secret.endsAt), graceEnd)) }))
   // The last one stays on record when its grace is over, so that the log can tell a replaced key from an unknown one.
   const record = { ...before, secrets: [{ digest, createdAt: text(now) }, ...older] }
   return { records: replace(records, record), result: { record, key } }
@@ -108,7 +110,7 @@ export type KeyStatus = 'active' | 'disabled' | 'expired' | 'revoked'
 export function statusOf ({ revokedAt, disabled, expiresAt }: KeyRecord, now = Date.now()): KeyStatus {
   if (revokedAt !== undefined) return 'revoked'
   if (disabled) return 'disabled'
-  return expiresAt !== undefined && Date.parse(expiresAt) <= now ? 'expired' : 'active'
+  return timeOf(expiresAt) <= now ? 'expired' : 'active'
 }
 
 function recordOf (id: string, digest: string, options: KeyOptions, now: number): KeyRecord {
@@ -144,8 +146,9 @@ function replace (records: Records, record: KeyRecord): Records {
   return records.map(other => other.id === record.id ? record : other)
 }
 
-function endOf ({ endsAt }: SecretRecord): number {
-  return endsAt === undefined ? Infinity : Date.parse(endsAt)
+/** Of an end that may be missing. */
+function timeOf (end: string | undefined): number {
+  return end === undefined ? Infinity : Date.parse(end)
 }
 
 function text (time: number): string {

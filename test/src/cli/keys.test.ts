@@ -123,6 +123,15 @@ t.test('without a word about it the old secret works for a day', async t => {
   t.equal(Date.parse(secrets[1].endsAt) - Date.parse(secrets[0].createdAt), 86_400_000)
 })
 
+t.test('another secret of a key that is disabled or ends soon comes with a word about that, and of one that has ended there is none', async t => {
+  const { cwd, id } = await withKey(t, '--expires', '1h')
+  await keys(cwd, ['disable', id])
+  const { expiresAt } = JSON.parse((await keys(cwd, ['show', id, '--json'])).stdout)
+  t.match(await keys(cwd, ['rotate', id]), { code: 0, stderr: new RegExp(`works until ${expiresAt}\\.\\n.*disabled.*keys enable ${id}`) })
+  t.intercept(Date, 'now', { value: () => Date.parse(expiresAt) })
+  t.match(await keys(cwd, ['rotate', id]), { code: 1, stdout: '', stderr: /has expired.*create another/ })
+})
+
 t.test('disabled is for a while, revoked is for good', async t => {
   const { cwd, id, key } = await withKey(t)
   await keys(cwd, ['disable', id])

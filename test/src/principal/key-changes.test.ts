@@ -87,6 +87,16 @@ t.test('a second rotation shortens the grace of the first, and never lengthens i
   t.same(ends(86_400), [undefined, new Date(now + 60_000 + 24 * hour).toISOString(), new Date(now + hour).toISOString()])
 })
 
+t.test('no grace is longer than the key, and a key that has expired gets no other secret, disabled or not', async t => {
+  const made = createKey([], { name: 'ci', lifetimeSeconds: 3600 }, now)
+  const { id, expiresAt } = made.result.record
+  t.equal(rotateKey(made.records, id, 86_400, now).result.record.secrets[1]?.endsAt, expiresAt)
+  for (const records of [made.records, setDisabled(made.records, id, true).records]) {
+    t.ok(rotateKey(records, id, 0, now + hour - 1))
+    t.throws(() => rotateKey(records, id, 0, now + hour), { name: 'KeyChangeError', message: /has expired/ })
+  }
+})
+
 t.test('secrets whose grace is over leave the file with the next rotation', async t => {
   const made = createKey([], { name: 'ci' }, now)
   const { id } = made.result.record
