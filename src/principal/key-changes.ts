@@ -4,6 +4,7 @@ import { listedKeyId } from './api-key.js'
 import type { Changed } from './key-file.js'
 import { isOwner, isPlainText, isScope, type KeyRecord } from './key-record.js'
 import { keyIdOf, mintKey, shapeOf } from './managed-key.js'
+import { holdsCredential } from './misplaced.js'
 import { parseNetwork } from './networks.js'
 import { isPlaceholder } from './placeholder.js'
 import type { Role } from './principal.js'
@@ -70,6 +71,9 @@ export function setDisabled (records: Records, id: string, disabled: boolean): C
   return { records: replace(records, record), result: record }
 }
 
+/** Names and owners are kept and shown in clear. */
+const credentialForName = 'A name or an owner holds a credential, which everybody who reads the file could use: name what people may know'
+
 /** A key shorter than this could be guessed from its digest. */
 export const shortestImport = 16
 
@@ -86,6 +90,8 @@ export function importKeys (records: Records, keys: readonly string[], options: 
     const digest = sha256(key)
     if (!/^[\x21-\x7e]+$/.test(key)) throw new KeyChangeError(`${place} holds a character that a header cannot carry`)
     if (key.length < shortestImport) throw new KeyChangeError(`${place} is shorter than ${shortestImport} characters: its digest would give it away`)
+    // One of another form looks like nothing.
+    if ([options.name, options.owner].some(text => text?.includes(key))) throw new KeyChangeError(credentialForName)
     if (isPlaceholder(key)) throw new KeyChangeError(`${place} is a placeholder that everybody knows: create another`)
     if (shapeOf(key) === 'damaged') throw new KeyChangeError(`${place} is mistyped: its checksum is wrong`)
     const id = listedKeyId(digest)
@@ -116,6 +122,7 @@ export function statusOf ({ revokedAt, disabled, expiresAt }: KeyRecord, now = D
 function recordOf (id: string, digest: string, options: KeyOptions, now: number): KeyRecord {
   const { name, role = 'user', scopes = [], lifetimeSeconds, cidrs = [], rateLimitMax } = options
   const owner = ownerId(options.owner, id)
+  if ([name, owner].some(holdsCredential)) throw new KeyChangeError(credentialForName)
   if (!isPlainText(name)) throw new KeyChangeError('A name is text of 1 to 256 characters, not only white space, without control characters')
   if (!isOwner(owner, id)) throw new KeyChangeError('An owner is text of 1 to 256 characters, not only white space, without control characters')
   if (!scopes.every(isScope)) throw new KeyChangeError('A scope is printable ASCII without spaces, quotes and backslashes, such as files:read')

@@ -66,6 +66,18 @@ for (const [what, options] of senseless) {
   })
 }
 
+for (const [what, text] of [['a key', newKey().key], ['a key in other text', `key ${newKey().key}`], ['a key that is cut off', newKey().key.slice(0, 20)], ['a token', 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln']] as const) {
+  t.test(`${what} is no name and no owner, and is not repeated`, async t => {
+    const attempts = [{ name: text }, { name: 'a', owner: text }, { name: 'a', owner: `user:${text}` }].flatMap(options => [() => createKey([], options), () => importKeys([], ['an-old-key-of-20-chars'], options)])
+    for (const attempt of attempts) t.throws(attempt, { name: 'KeyChangeError', message: /^(?!.*(mcp_|eyJ))A name or an owner holds a credential/ })
+  })
+}
+
+t.test('a key that is imported is not its own name or owner, whatever its form is', async t => {
+  const key = 'an-old-key-of-20-chars'
+  for (const options of [{ name: `my ${key}` }, { name: 'a', owner: key }]) t.throws(() => importKeys([], [key], options), { name: 'KeyChangeError', message: /^A name or an owner holds/ })
+})
+
 t.test('a replaced secret is good until its grace ends, and the key keeps all else', async t => {
   const made = createKey([], { name: 'ci', owner: 'ada', scopes: ['a'] }, now)
   const { result: { record, key } } = rotateKey(made.records, made.result.record.id, 3600, now + hour)
