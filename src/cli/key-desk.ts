@@ -86,6 +86,13 @@ export class KeyDesk {
     return isUnset ? [] : settingsWith('API_KEYS', this.#terminal).config.API_KEYS
   }
 
+  /** What the server signs with, as far as it can be read here. */
+  signingSecrets (): readonly string[] {
+    const { env, directory } = this.#terminal
+    const { JWT_SECRET, JWT_SECRET_PREVIOUS, STATE_KEY } = readSettings({ env, dotenv: join(directory, '.env') }).config
+    return [JWT_SECRET, ...JWT_SECRET_PREVIOUS, STATE_KEY].filter(secret => secret !== undefined)
+  }
+
   #printJson (value: unknown): void {
     this.#terminal.print(JSON.stringify(value, null, 2))
   }

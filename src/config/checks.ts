@@ -75,11 +75,16 @@ const withoutAudience: Rule = ({ JWT_ISSUER, PUBLIC_URL, JWT_AUDIENCE, HOST, POR
   return { problems: [{ variable: 'JWT_ISSUER', wrong, right: 'set PUBLIC_URL to the address that callers use' }] }
 }
 
-/** Whoever holds the key could sign tokens for anybody, admins included. */
-const sharedSecret: Rule = ({ API_KEYS, JWT_SECRET, JWT_SECRET_PREVIOUS }) => {
-  const which = JWT_SECRET !== undefined && API_KEYS.includes(JWT_SECRET) ? 'the JWT_SECRET' : 'a secret of JWT_SECRET_PREVIOUS'
-  if (![JWT_SECRET, ...JWT_SECRET_PREVIOUS].some(secret => secret !== undefined && API_KEYS.includes(secret))) return {}
-  return { problems: [{ variable: 'API_KEYS', wrong: `holds ${which}`, right: 'use different secrets: who has that key could sign tokens' }] }
+/** Whoever holds the key could sign tokens for anybody, admins included, or what a call carries between its rounds. */
+const sharedSecret: Rule = ({ API_KEYS, JWT_SECRET, JWT_SECRET_PREVIOUS, STATE_KEY }) => {
+  const isKey = (secret: string | undefined): boolean => secret !== undefined && API_KEYS.includes(secret)
+  const right = 'use different secrets: who has that key could sign'
+  const problems = [
+    ...isKey(JWT_SECRET) ? [{ variable: 'API_KEYS', wrong: 'holds the JWT_SECRET', right: `${right} tokens` }] : [],
+    ...JWT_SECRET_PREVIOUS.some(isKey) ? [{ variable: 'API_KEYS', wrong: 'holds a secret of JWT_SECRET_PREVIOUS', right: `${right} tokens` }] : [],
+    ...isKey(STATE_KEY) ? [{ variable: 'API_KEYS', wrong: 'holds the STATE_KEY', right: `${right} what calls carry between their rounds` }] : []
+  ]
+  return { problems }
 }
 
 const uncheckedHost: Rule = ({ HOST, ALLOWED_HOSTS, PUBLIC_URL }) => {

@@ -180,6 +180,16 @@ for (const [what, name, text] of refused) {
   })
 }
 
+t.test('a key that is a secret of the server, too, is named by what it is, and not repeated', async t => {
+  const shared = 'x'.repeat(40)
+  for (const [name, others] of [['JWT_SECRET', {}], ['JWT_SECRET_PREVIOUS', { JWT_SECRET: secret }], ['STATE_KEY', {}]] as const) {
+    const problems = readConfig({ ...others, API_KEYS: `${key},${shared}`, [name]: shared }).problems.map(describeProblem)
+    t.equal(problems.length, 1)
+    t.match(problems[0], new RegExp(`^API_KEYS holds .*${name}; use different secrets`))
+    t.notMatch(problems[0], shared)
+  }
+})
+
 t.test('every entry that is wrong is named by its place', async t => {
   const { problems } = readConfig({ ...sound, CORS_ORIGINS: '*, https://ok.example, null' })
   t.same(problems.map(({ wrong }) => wrong.slice(0, 8)), ['entry 1 ', 'entry 3 '])

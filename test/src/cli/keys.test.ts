@@ -191,6 +191,19 @@ t.test('what API_KEYS holds can be taken over as it is', async t => {
   t.equal((await keys(cwd, ['verify'], 'the-second-key-of-many')).code, 0)
 })
 
+for (const [name, others] of [['JWT_SECRET', {}], ['JWT_SECRET_PREVIOUS', { JWT_SECRET: 'j'.repeat(40) }], ['STATE_KEY', {}]] as const) {
+  t.test(`the ${name} is not taken over as a key, and not repeated`, async t => {
+    const cwd = await directory(t)
+    const shared = 'x'.repeat(40)
+    await writeFile(join(cwd, '.env'), `${name}=${shared}\n`)
+    const { code, stdout, stderr } = await say(['keys', 'import'], cwd, others, `the-first-key-of-many\n${shared}\n`)
+    t.match({ code, stdout }, { code: 1, stdout: '' })
+    t.match(stderr, /nothing was imported/)
+    t.notMatch(stderr, shared)
+    t.same(await readdir(cwd), ['.env'])
+  })
+}
+
 t.test('what API_KEYS holds is taken over from where it is set, .env as well', async t => {
   const cwd = await directory(t)
   await writeFile(join(cwd, '.env'), 'API_KEYS="the-first-key-of-many,the-second-key-of-many"\n')
