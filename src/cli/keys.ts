@@ -60,8 +60,8 @@ interface KeyArguments extends FileArguments {
 }
 
 function createCommand (desk: KeyDesk): Command {
-  return keyOptions(subcommand('create', 'make a key and print it, once'))
-    .requiredOption('-n, --name <name>', 'what people call it')
+  const command = new Command('create').requiredOption('-n, --name <name>', 'what people call it (required)')
+  return keyOptions(fileOptions(command, 'make a key and print it, once'))
     .action(async (given: KeyArguments) => {
       const { path, isDefault, isRevoked } = await desk.place(given)
       // Not shown before it is on the disk: a key that nobody knows is no key.
@@ -135,6 +135,7 @@ function importCommand (desk: KeyDesk): Command {
         requireLiving(changed.result, place.isRevoked)
         return changed
       }, { create: true }), place, given)
+      if (given.configured === true) desk.remark(`Take them out of API_KEYS${place.isDefault ? ` and set API_KEYS_FILE=${defaultFile}` : ''}: there they are good whenever the server does not use the key file, also one that is revoked in it.`)
     })
 }
 
@@ -178,7 +179,11 @@ function verifyCommand (desk: KeyDesk, fail: () => void): Command {
 }
 
 function subcommand (name: string, description: string): Command {
-  return new Command(name)
+  return fileOptions(new Command(name), description)
+}
+
+function fileOptions (command: Command, description: string): Command {
+  return command
     .description(description)
     .option('-f, --file <path>', `the key file; API_KEYS_FILE, or ${defaultFile}, where left out`)
     .option('--json', 'as JSON')

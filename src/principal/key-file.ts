@@ -128,7 +128,7 @@ async function fingerprintIfAny (path: string): Promise<Fingerprint | undefined>
 const missing = 'does not exist'
 
 function unreadable (path: string, error: unknown): KeyFileError {
-  if (codeOf(error) === 'ENOENT') return new KeyFileError(path, missing, 'create it with: npm run keys -- create --name <name>')
+  if (codeOf(error) === 'ENOENT') return new KeyFileError(path, missing, 'create it with: npx fastify-mcp-auth keys create --name <name>')
   return new KeyFileError(path, `cannot be read (${codeOf(error)})`, 'let the user that runs this read it')
 }
 

@@ -72,7 +72,7 @@ t.test('without its file the server does not start, and says how to make one', a
   const path = join(await directory(t), 'api-keys.json')
   await t.rejects(buildApp({ env: { API_KEYS_FILE: path } }), {
     name: 'ConfigError',
-    message: 'API_KEYS_FILE names a file that does not exist; create it with: npm run keys -- create --name <name>'
+    message: 'API_KEYS_FILE names a file that does not exist; create it with: npx fastify-mcp-auth keys create --name <name>'
   })
 })
 

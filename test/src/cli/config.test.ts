@@ -75,7 +75,7 @@ t.test('--json is one document with the parsed values', async t => {
 t.test('a key file that the server would not start with is a problem', async t => {
   const { code, stderr } = await say(['config'], t.testdir({}), { API_KEYS_FILE: 'none.json' })
   t.equal(code, 1)
-  t.match(stderr, /^Problem: API_KEYS_FILE names a file that does not exist; create it with: npm run keys/)
+  t.match(stderr, /^Problem: API_KEYS_FILE names a file that does not exist; create it with: npx fastify-mcp-auth keys create/)
 })
 
 t.test('a sound key file is enough', async t => {

@@ -208,8 +208,9 @@ t.test('what API_KEYS holds is taken over from where it is set, .env as well', a
   const cwd = await directory(t)
   await writeFile(join(cwd, '.env'), 'API_KEYS="the-first-key-of-many,the-second-key-of-many"\n')
   t.match(await keys(cwd, ['import']), { code: 1, stderr: /--configured/ })
-  const { code, stdout } = await keys(cwd, ['import', '--name', 'old', '--configured', '--json'])
+  const { code, stdout, stderr } = await keys(cwd, ['import', '--name', 'old', '--configured', '--json'])
   t.equal(code, 0)
+  t.match(stderr, /^Take them out of API_KEYS: /)
   t.match(JSON.parse(stdout), [{ name: 'old 1' }, { name: 'old 2' }])
   t.equal((await keys(cwd, ['verify', '--file', file], 'the-second-key-of-many')).code, 0)
 })
@@ -262,6 +263,16 @@ t.test('no key is made that would be refused at once because its owner was revok
   for (const said of await makeFor('ada')) t.match(said, { code: 1, stdout: '', stderr: /^What user:ada is given now is still revoked/ })
   t.notOk((await readdir(cwd)).includes(file))
   for (const { code } of await makeFor('bob')) t.equal(code, 0)
+})
+
+t.test('who imports keys of API_KEYS without a file that is named hears how the server gets it', async t => {
+  const env = { API_KEYS: 'the-first-key-of-many' }
+  t.match(await say(['keys', 'import', '--configured'], await directory(t), env), { code: 0, stderr: /^Take them out of API_KEYS and set API_KEYS_FILE=api-keys\.json: / })
+  t.match(await say(['keys', 'import'], await directory(t), {}, 'the-first-key-of-many'), { code: 0, stderr: '' })
+})
+
+t.test('the help of create begins with the one option that has to be there', async t => {
+  t.match((await say(['keys', 'create', '--help'], '.')).stdout, /Options:\n +-n, --name <name> +what people call it \(required\)\n/)
 })
 
 t.test('the help of a rotation says its default once', async t => {
@@ -317,7 +328,7 @@ for (const args of [['list'], ['show', 'k00000000000'], ['verify'], ['rotate', '
   t.test(`${args[0]} without a file says how to make one`, async t => {
     const { code, stderr } = await keys(await directory(t), args, 'a-key')
     t.equal(code, 1)
-    t.match(stderr, /does not exist; create it with: npm run keys -- create --name/)
+    t.match(stderr, /does not exist; create it with: npx fastify-mcp-auth keys create --name/)
   })
 }
 

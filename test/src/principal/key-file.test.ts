@@ -258,5 +258,5 @@ t.test('a fault names the file and the way out in one sentence', async t => {
   const path = join(await directory(t), 'api-keys.json')
   const error: unknown = await readKeyFile(path).catch((error: unknown) => error)
   if (!(error instanceof KeyFileError)) return t.fail('no fault')
-  t.match(error.message, new RegExp(`^The key file .*${basename(path)} does not exist; create it with: npm run keys -- create`))
+  t.match(error.message, new RegExp(`^The key file .*${basename(path)} does not exist; create it with: npx fastify-mcp-auth keys create`))
 })
