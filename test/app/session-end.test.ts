@@ -115,5 +115,7 @@ t.test('a call that never ends holds the server no longer than its deadline', as
   const url = await listening(app)
   const call = await begin(url, callOf('hang'), await openSession(app))
   t.ok(await settles(close(app)))
+  // What was sent may still be on its way to its reader.
+  t.ok(await settles(call.ended))
   t.match(call.messages().at(-1), { error: { data: { code: 'MCP_ERR_DEADLINE' } } })
 })
