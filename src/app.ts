@@ -119,6 +119,8 @@ async function registerChain (scope: FastifyInstance, options: McpAuthOptions, {
   const stateKey = rest.stateKey !== undefined || jwtSecret === undefined ? {} : { stateKey: stateKeyOf(jwtSecret, scope.prefix + (rest.path ?? '/mcp')) }
   const { metadata, ...tokens } = tokenParts(options, publicUrl, rest.path ?? '/mcp')
   const own = builtIns ? builtInTools({ minting, state: jwtSecret === undefined && options.oauth === undefined ? undefined : state, audit: (fields, message) => { scope.log.info(fields, message) } }) : []
+  const repeated = own.find(({ name }) => tools.some(tool => tool.name === name))
+  if (repeated !== undefined) throw new TypeError(`${repeated.name} is a tool of this package: give yours another name, or leave those out with \`builtIns: false\``)
 
   // First, so that every later no has the one shape.
   await scope.register(errors, { notFound: ownsNotFound, logRefusals })

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { describeProblem, endpointOf, readSettings, variableNames, variables, type Reading, type Source, type VariableName } from '../config.js'
+import { createRedactor } from '../logging.js'
 import { placeProblems } from './places.js'
 import { table } from './table.js'
 import type { Terminal } from './terminal.js'
@@ -12,6 +13,8 @@ Secrets are never printed. Names of tools in TOOL_POLICY_FILE are checked at the
 
   $ fastify-mcp-auth config
   $ fastify-mcp-auth config --json`
+
+const redact = createRedactor()
 
 interface Setting {
   readonly name: VariableName
@@ -28,7 +31,7 @@ export function configCommand ({ env, directory, print, complain }: Terminal, fa
     .action(async ({ json = false }: { json?: boolean }) => {
       const reading = readSettings({ env, dotenv: join(directory, '.env') })
       const settings = variableNames.map(name => describeSetting(name, reading))
-      const problems = [...reading.problems, ...await placeProblems(reading.config, directory)].map(describeProblem)
+      const problems = [...reading.problems, ...await placeProblems(reading.config, directory)].map(problem => redact(describeProblem(problem)))
       const starts = problems.length === 0
       const endpoint = starts ? endpointOf(reading.config) : null
       if (json) print(JSON.stringify({ starts, endpoint, settings, problems, warnings: reading.warnings }, null, 2))
@@ -47,7 +50,13 @@ function describeSetting (name: VariableName, { config, problems, sources }: Rea
   const faulty = from !== 'default' && problems.some(({ variable }) => variable === name)
   const value = config[name] ?? null
   if (variables[name].secret) return { name, value: mask(value, faulty), from }
-  return { name, value: faulty ? '(unusable)' : value, from }
+  return { name, value: faulty ? '(unusable)' : withoutCredential(value), from }
+}
+
+/** Of a setting that is no secret: a key may stand in it by mistake, and in the query of a URL on purpose. */
+function withoutCredential (value: unknown): unknown {
+  if (typeof value !== 'string') return value
+  return redact(value.replace(/^(https?:\/\/[^?]*\?).+$/s, '$1…'))
 }
 
 /** That there is a secret and how long it is: enough to tell an old one from a new one. */

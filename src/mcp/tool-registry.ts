@@ -93,7 +93,9 @@ async function run ({ item, output }: RegisteredTool, args: Record<string, unkno
   if (typeof given === 'string') throw new TypeError(`${item.name} returned a text, and has an output schema: it has to return structuredContent`)
   if (typeof given !== 'object' || given === null) throw new TypeError(`${item.name} returned neither a text nor a result`)
   const { content, structuredContent, isError, _meta }: ToolResult = given
-  if ([content, structuredContent, isError, _meta].every(part => part === undefined)) throw new TypeError(`${item.name} returned an object that is no result: put what it holds into structuredContent, or return a text`)
+  if (content === undefined && structuredContent === undefined && isError === undefined && _meta === undefined) {
+    throw new TypeError(`${item.name} returned an object that is no result: put what it holds into structuredContent, or return a text`)
+  }
   if (content !== undefined && !isContent(content)) throw new TypeError(`${item.name} returned content that is no list of content blocks`)
   if (_meta !== undefined && !isRecord(_meta)) throw new TypeError(`${item.name} returned a _meta that is no object`)
   let result: ToolResult

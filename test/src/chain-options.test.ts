@@ -35,3 +35,11 @@ t.test('what Fastify takes of every plugin is taken', async t => {
 t.test('the service takes no option that it does not know', async t => {
   await t.rejects(Reflect.apply(buildApp, undefined, [{ env: { API_KEYS: adaKey, LOG_LEVEL: 'silent' }, tolls: [] }]) as Promise<unknown>, { message: /^The options: tolls is not known here/ })
 })
+
+t.test('a tool that is called like one of this package is told the way out', async t => {
+  const tool = { name: 'whoami', handler: () => 'me' }
+  await t.rejects(async () => { await Fastify().register(mcpAuth, { apiKeys: [adaKey], tools: [tool] }) }, { message: /^whoami is a tool of this package: .*`builtIns: false`/ })
+  const app = Fastify()
+  t.teardown(async () => { await app.close() })
+  await app.register(mcpAuth, { apiKeys: [adaKey], tools: [tool], builtIns: false })
+})

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import t from 'tap'
 import { variableNames } from '../../../src/config.js'
 import { heading } from '../../../src/state/line.js'
+import { newKey } from '../../support/keys.js'
 import { isRoot, nobody, start, unlessNobodyCan, viaTsx } from '../../support/process.js'
 import { openState, statePath } from '../../support/state.js'
 import { type Said, say } from '../../support/terminal.js'
@@ -54,6 +55,17 @@ for (const args of [['config'], ['config', '--json']]) {
     t.equal(code, 0)
     t.match(stdout + stderr, /API_KEYS is under 16 characters/)
     t.match(stdout, args.length === 1 ? /^The server would start, at http:\/\/localhost:3000\/mcp$/m : /"starts": true,\n *"endpoint": "http:\/\/localhost:3000\/mcp"/)
+  })
+}
+
+for (const args of [['config'], ['config', '--json']]) {
+  t.test(`${args.join(' ')} shows no credential that stands where none belongs`, async t => {
+    const { key: managed } = newKey()
+    const { stdout, stderr } = await say(args, t.testdir({}), {
+      API_KEYS_FILE: managed, JWT_ISSUER: 'https://id.example.com', JWT_JWKS_URL: 'https://id.example.com/keys?api_key=canary', PUBLIC_URL: 'https://mcp.example.com'
+    })
+    t.notMatch(stdout + stderr, new RegExp(`canary|${managed}`))
+    t.match(stdout, 'https://id.example.com/keys?…')
   })
 }
 
