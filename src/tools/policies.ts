@@ -79,8 +79,9 @@ export function withPolicy (tool: Tool, { default: fallback = {}, tools = {} }: 
   const { access: ownAccess, ...ownLimits } = own
   const { access: fallbackAccess, ...fallbackLimits } = fallback
   const access = narrowed(tool.access, ownAccess ?? (tool.access === undefined ? fallbackAccess : undefined))
-  const merged = { ...fallbackLimits, ...tool, ...ownLimits }
-  return access === undefined ? merged as Tool : { ...merged, access } as Tool
+  // With its prototype: a tool may be an instance of a class, and its handler a method.
+  const copy = Object.create(Object.getPrototypeOf(tool) as object | null) as Tool
+  return Object.assign(copy, fallbackLimits, tool, ownLimits, access === undefined ? {} : { access })
 }
 
 function narrowed (rule: Tool['access'], policy: ToolPolicy['access']): Tool['access'] {

@@ -27,7 +27,8 @@ export function requireItem (kind: keyof typeof kinds, item: object): void {
   const { name, access, rate, handler, read, description, title } = item as Partial<Record<string, unknown>>
   if (typeof name !== 'string' || name === '') throw new TypeError(`${kind}: name is a text`)
   const owner = `${kind} ${JSON.stringify(name)}`
-  requireKeys(owner, item, kinds[kind])
+  // An instance of a class has what it likes beside.
+  if (isPlain(item)) requireKeys(owner, item, kinds[kind])
   for (const [key, text] of Object.entries({ description, title })) {
     if (text !== undefined && typeof text !== 'string') throw new TypeError(`${owner}: ${key} is a text`)
   }
@@ -46,6 +47,11 @@ function requireRule (owner: string, rule: unknown): void {
   if (scopes !== undefined && !isListOf(scopes, scope => typeof scope === 'string' && scopeForm.test(scope))) throw new TypeError(`${owner}: scopes is a list of scopes, each of printable ASCII without spaces, quotes and backslashes`)
   if (allow !== undefined && typeof allow !== 'function') throw new TypeError(`${owner}: allow is a function`)
   if (denied !== undefined && denied !== 'hide' && denied !== 'challenge' && denied !== 'error') throw new TypeError(`${owner}: denied is 'hide', 'challenge' or 'error'`)
+}
+
+function isPlain (item: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(item)
+  return prototype === null || prototype === Object.prototype
 }
 
 function isListOf (value: unknown, isOne: (one: unknown) => boolean): boolean {

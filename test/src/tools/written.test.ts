@@ -1,6 +1,7 @@
 /** What is written wrong in an item stops the boot, in words that name it: a rule that nobody asks would leave the item open. */
 import t from 'tap'
 import { Catalog } from '../../../src/mcp/catalog.js'
+import { callOf, post, service, withToken } from '../../support/service.js'
 
 const info = { name: 'test', version: '1' }
 const handler = (): string => 'x'
@@ -35,4 +36,17 @@ for (const [what, items, message] of wrong) {
 
 t.test('an empty list of roles is nobody, as a policy may want it', async t => {
   t.doesNotThrow(() => new Catalog({ info, tools: [{ name: 'x', handler, access: { roles: [] } }] }))
+})
+
+t.test('an instance of a class may be an item, and keep what is its own', async t => {
+  class Counter {
+    readonly name = 'count'
+    readonly access = { roles: ['admin' as const] }
+    count = 0
+    handler (): string { return String(++this.count) }
+  }
+  const app = await service(t, { tools: [new Counter()] })
+  const { result } = (await post(app, callOf('count'), withToken('root', 'admin'))).body
+  t.match(result, { content: [{ text: '1' }] })
+  t.match((await post(app, callOf('count'))).body.error, { data: { code: 'MCP_ERR_UNKNOWN_TOOL' } })
 })
