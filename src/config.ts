@@ -109,7 +109,7 @@ function pick (name: VariableName, environment: Environment, file: Environment):
 function parse (row: Variable<unknown>, text: string, report: Report): unknown {
   const effective = text === '' ? row.fallback : text
   if (row.secret && hasLineBreak(effective, Array.isArray(row.unset))) {
-    report('holds a line break', 'write it on one line; a quote before it may not be closed')
+    report('holds a line break', 'write it on one line; a quote before it may not be closed, and openssl rand -base64 breaks what is long, where -hex does not')
     return row.unset
   }
   const value = effective === '' ? row.unset : row.parse(effective, report)

@@ -108,7 +108,9 @@ export interface LogOptions {
 }
 
 /** What waits for a log that cannot be written. */
-const maxUnwrittenBytes = 1024 * 1024
+const maxUnwrittenBytes = 8 * 1024 * 1024
+/** So much is written before the turn is over. */
+const longestTurn = 64 * 1024
 
 /**
  * Standard output, with one write for all lines of a turn of the event loop: a write costs more than the
@@ -123,6 +125,7 @@ class StandardOutput {
   constructor () {
     // A full disk costs lines, and no answer: nobody else listens, and then an error is the end of the process.
     this.#out.on('error', error => { this.#tell(codeOf(error)) })
+    this.#out.on('drop', () => { this.#tell('too many lines') })
     this.#out.on('write', () => { this.#failedBy = '' })
     process.on('exit', () => { this.#flush() })
   }
@@ -140,6 +143,7 @@ class StandardOutput {
   write (line: string): void {
     if (this.#lines === '') setImmediate(() => { this.#flush() })
     this.#lines += line
+    if (this.#lines.length > longestTurn) this.#flush()
   }
 
   #flush (): void {

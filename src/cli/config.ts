@@ -55,6 +55,7 @@ function describeSetting (name: VariableName, { config, problems, sources }: Rea
 
 /** Of a setting that is no secret: a key may stand in it by mistake, and in the query of a URL on purpose. */
 function withoutCredential (value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutCredential)
   if (typeof value !== 'string') return value
   return redact(value.replace(/^(https?:\/\/[^?]*\?).+$/s, '$1…'))
 }

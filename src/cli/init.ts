@@ -54,10 +54,7 @@ function writeOnce (path: string, text: string): boolean {
   }
   try {
     // For whom the directory belongs to: a server of another user could not read what root makes.
-    if (process.geteuid?.() === 0) {
-      const { uid, gid } = statSync(dirname(path))
-      fchownSync(file, uid, gid)
-    }
+    if (process.geteuid?.() === 0) handOver(file, dirname(path))
     writeFileSync(file, text)
     return true
   } catch (error) {
@@ -65,6 +62,15 @@ function writeOnce (path: string, text: string): boolean {
     throw new OperatorError(`Cannot write ${path} (${codeOf(error)}).`)
   } finally {
     closeSync(file)
+  }
+}
+
+function handOver (file: number, directory: string): void {
+  const { uid, gid } = statSync(directory)
+  try {
+    fchownSync(file, uid, gid)
+  } catch {
+    // A root that may not give files away, as in some containers: it reads its own.
   }
 }
 

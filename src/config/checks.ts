@@ -9,7 +9,7 @@ type Rule = (config: Config) => { problems?: readonly Problem[], warnings?: read
 /** What the settings add up to. A setting in `faulty` has been reported already and says nothing here. */
 export function crossCheck (config: Config, faulty: ReadonlySet<string>): { problems: Problem[], warnings: string[] } {
   const found = [
-    ...(faulty.has('API_KEYS') || faulty.has('JWT_SECRET') || faulty.has('JWT_ISSUER') ? [] : [needsCredential(config)]),
+    ...(faulty.has('.env') || faulty.has('API_KEYS') || faulty.has('JWT_SECRET') || faulty.has('JWT_ISSUER') ? [] : [needsCredential(config)]),
     ...(faulty.has('API_KEYS') ? [] : [weakKeys(config)]),
     ...(faulty.has('JWT_SECRET') ? [] : [weakSecret(config), secretWithComma(config)]),
     ...(faulty.has('JWT_SECRET') || faulty.has('JWT_SECRET_PREVIOUS') ? [] : [previousSecrets(config)]),

@@ -71,6 +71,7 @@ export class Exchange implements Due {
   #isStreaming = false
   #ended = false
   #controller: AbortController | undefined
+  #asking: AbortController | undefined
   #reject: ((reason: unknown) => void) | undefined
   #limitMs = 0
   /** Those that the caller has not answered yet. */
@@ -108,6 +109,13 @@ export class Exchange implements Due {
     this.#controller ??= new AbortController()
     if (this.#ended && this.refusal !== undefined) this.#controller.abort(this.refusal)
     return this.#controller.signal
+  }
+
+  /** For questions to the caller: one that its handler did not wait for would stand before a person for minutes. Aborted when the call ends, in whatever way. */
+  get askingSignal (): AbortSignal {
+    this.#asking ??= new AbortController()
+    if (this.#ended) this.#asking.abort(this.refusal)
+    return this.#asking.signal
   }
 
   /** Begins the work of an item: its own deadline counts, and its cost is taken. */
@@ -204,8 +212,7 @@ export class Exchange implements Due {
     if (this.#ended) return
     this.#ended = true
     this.#deadlines.remove(this.#limitMs, this)
-    // A question that its handler did not wait for would stand before a person for minutes.
-    if (this.#questions > 0) this.#controller?.abort(this.refusal)
+    this.#asking?.abort(this.refusal)
   }
 
   /** `work`, or the refusal that ended the exchange before it. */

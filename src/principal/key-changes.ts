@@ -4,7 +4,7 @@ import { listedKeyId } from './api-key.js'
 import type { Changed } from './key-file.js'
 import { isOwner, isPlainText, isScope, type KeyRecord } from './key-record.js'
 import { keyIdOf, mintKey, shapeOf } from './managed-key.js'
-import { holdsCredential } from './misplaced.js'
+import { holdsWholeCredential } from './misplaced.js'
 import { parseNetwork } from './networks.js'
 import { isPlaceholder } from './placeholder.js'
 import type { Role } from './principal.js'
@@ -122,7 +122,7 @@ export function statusOf ({ revokedAt, disabled, expiresAt }: KeyRecord, now = D
 function recordOf (id: string, digest: string, options: KeyOptions, now: number): KeyRecord {
   const { name, role = 'user', scopes = [], lifetimeSeconds, cidrs = [], rateLimitMax } = options
   const owner = ownerId(options.owner, id)
-  if ([name, owner].some(holdsCredential)) throw new KeyChangeError(credentialForName)
+  if ([name, owner].some(holdsWholeCredential)) throw new KeyChangeError(credentialForName)
   if (!isPlainText(name)) throw new KeyChangeError('A name is text of 1 to 256 characters, not only white space, without control characters')
   if (!isOwner(owner, id)) throw new KeyChangeError('An owner is text of 1 to 256 characters, not only white space, without control characters')
   if (!scopes.every(isScope)) throw new KeyChangeError('A scope is printable ASCII without spaces, quotes and backslashes, such as files:read')

@@ -8,6 +8,14 @@ export function holdsCredential (text: string): boolean {
   return credential.test(text)
 }
 
+/** The same whole: a name, a scope or a user id may begin like a key, or speak of a bearer. */
+const wholeCredential = /eyJ[\w-]{5,}\.[\w-]+|mcp_[a-z0-9]{12}_[0-9A-Za-z]{16}|mcp_(?=[\w-]*[A-Z\d])[\w-]{43}|\b[Bb]earer\s+[\w.~+/=-]{16}/
+
+/** True where `text` holds what could be used as a credential. */
+export function holdsWholeCredential (text: string): boolean {
+  return wholeCredential.test(text)
+}
+
 /** Throws a `RangeError` on what can be no id of a token or a caller; it repeats nothing of it. */
 export function requireId (text: string): void {
   if (text.trim() === '' || text.length > 2048) throw new RangeError('an id is text of 1 to 2048 characters, not only white space')

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { createSigner } from 'fast-jwt'
 import { kidOf } from './jwt.js'
 import { readsLikePrincipal, type Role } from './principal.js'
-import { holdsCredential } from './misplaced.js'
+import { holdsWholeCredential } from './misplaced.js'
 import { scopeForm } from './scope.js'
 
 export interface GenerateTokenOptions {
@@ -83,7 +83,7 @@ export function checkUserId (userId: string): void {
     throw new RangeError('A user id is text of 1 to 256 characters, not only white space, without control characters')
   }
   // It would stand in every log line of that user.
-  if (holdsCredential(userId)) throw new RangeError('That is a credential, not a user id: a user id is a name such as ada')
+  if (holdsWholeCredential(userId)) throw new RangeError('That is a credential, not a user id: a user id is a name such as ada')
   // A revocation of `jwt:ada` would end ada, and leave whoever is called so.
   if (readsLikePrincipal(userId)) throw new RangeError('A user id does not begin with jwt:, user:, apikey: or oauth:, as the ids of callers do: give the name alone, such as ada')
 }
@@ -94,5 +94,5 @@ export function checkScopes (scopes: readonly string[]): void {
     throw new RangeError('Scopes are at most 64, each 1 to 128 printable ASCII characters without spaces, quotes and backslashes')
   }
   // It would stand in the token, and on record.
-  if (scopes.some(holdsCredential)) throw new RangeError('One of the scopes is a credential: a scope is a name such as files:read')
+  if (scopes.some(holdsWholeCredential)) throw new RangeError('One of the scopes is a credential: a scope is a name such as files:read')
 }

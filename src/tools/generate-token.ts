@@ -31,7 +31,7 @@ interface Wish {
   readonly userId: string
   readonly role: Role
   readonly scopes: readonly string[]
-  readonly expiresIn: string
+  readonly expiresIn?: string | undefined
 }
 
 const roles = z.enum(['admin', 'user'])
@@ -39,7 +39,7 @@ const input = z.object({
   userId: z.string().superRefine(refine(checkUserId)).meta({ minLength: 1, maxLength: 256 }).describe('Who the token is for: 1 to 256 characters, no control characters, and not like the id of a caller (jwt:…)'),
   role: roles.default('user').describe('The role of the token: not above your own'),
   scopes: z.array(z.string()).superRefine(refine(checkScopes)).default([]).describe('The scopes of the token: only such that you hold'),
-  expiresIn: z.string().superRefine(refine(parseLifetime)).default('24h').describe('How long it is good: 30m, 1h, 7d, or seconds as in 3600; with an API key not beyond its own end')
+  expiresIn: z.string().superRefine(refine(parseLifetime)).optional().meta({ default: '24h' }).describe('How long it is good: 30m, 1h, 7d, or seconds as in 3600; with an API key not beyond its own end. Left out: 24h, or less where no more may be')
 })
 const record = {
   id: z.string().describe('Names the token, as for revoke-token. No secret.'),
@@ -83,9 +83,9 @@ export function createGenerateToken (options: MintingOptions): Tool {
 }
 
 async function mint ({ userId, role, scopes, expiresIn }: Wish, principal: Principal, { secret, maxTtlSeconds, state, issuer, audience }: MintingOptions) {
-  const seconds = parseLifetime(expiresIn)
-  if (seconds > maxTtlSeconds) throw new PublicToolError(`expiresIn: at most ${maxTtlSeconds} seconds`)
   const end = endFor(principal, state)
+  const seconds = expiresIn === undefined ? Math.max(1, Math.floor(Math.min(86_400, maxTtlSeconds, (end - Date.now()) / 1000))) : parseLifetime(expiresIn)
+  if (seconds > maxTtlSeconds) throw new PublicToolError(`expiresIn: at most ${maxTtlSeconds} seconds`)
   if (Date.now() + seconds * 1000 > end) throw new PublicToolError(`expiresIn: not beyond your own credential, which ends at ${timeText(end)}`)
   const excess = excessOf(principal, role, scopes)
   if (excess !== undefined) throw new PublicToolError(`${excess}: nobody gives away more than their own`)

@@ -159,6 +159,8 @@ t.test('a key that ends mints nothing that lasts longer, nor do the tokens that 
     headers = bearer((await mint(app, headers, { userId, role: 'admin', expiresIn })).token)
     t.match(await call(app, 'generate-token', { userId: 'new', expiresIn: '55m' }, headers), refusal)
   }
+  const cut = await mint(app, { 'x-api-key': key }, {})
+  t.ok(Date.parse(cut.expiresAt) <= Date.now() + 3_600_000, 'left out, it is as long as may be')
   t.ok((await mint(app, { 'x-api-key': endless }, { expiresIn: '30d' })).token)
   t.ok((await mint(app, withToken('root', 'admin'), { expiresIn: '30d' })).token)
 })

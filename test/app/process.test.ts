@@ -124,3 +124,17 @@ t.test('a standard error on the same full disk costs nothing either', { skip: wi
   server.child.kill('SIGTERM')
   t.same(await server.ended, { code: 0, signal: null })
 })
+
+t.test('a burst of lines in one turn is written whole', async t => {
+  const source = `
+    import { buildApp } from '${root}src/app.ts'
+    const app = await buildApp({ env: process.env })
+    for (let i = 0; i < 20_000; i++) app.log.info({ i, text: 'x'.repeat(500) }, 'burst')
+    await app.close()
+  `
+  const cwd = t.testdir({ 'burst.mjs': source })
+  const run = start(t, process.execPath, ['--import', import.meta.resolve('tsx'), join(cwd, 'burst.mjs')], { cwd, env: sound })
+  t.same(await run.ended, { code: 0, signal: null })
+  t.equal(run.stdout().split('\n').filter(line => line.includes('"burst"')).length, 20_000)
+  t.equal(run.stderr(), '')
+})

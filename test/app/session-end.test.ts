@@ -5,7 +5,7 @@ import { defineTool } from '../../src/tools/tool.js'
 import { until } from '../support/process.js'
 import { begin, listen, openSession, settles } from '../support/session.js'
 import { openSocket } from '../support/raw-socket.js'
-import { callOf, listening, modern, rpc, service, withKey } from '../support/service.js'
+import { callOf, listening, modern, post, rpc, service, withKey } from '../support/service.js'
 
 /** Closes the app. What its callers keep open behind an answer is not waited for. */
 async function close (app: FastifyInstance): Promise<void> {
@@ -107,6 +107,30 @@ t.test('a call of a session that gives way to a new one is answered', async t =>
   await openSession(app)
   t.ok(await settles(call.ended))
   t.match(call.messages().at(-1), { id: 7, error: { data: { code: 'MCP_ERR_UNAVAILABLE' } } })
+})
+
+t.test('a call of a session that its client ends is answered', async t => {
+  const { tool } = waiting()
+  const app = await service(t, { sessions: {}, tools: [tool] })
+  const url = await listening(app)
+  const session = await openSession(app)
+  const left = await begin(url, callOf('wait', {}, 7), session)
+  await left.ended
+  const call = await listen(url, session, left.lastId())
+  t.equal((await app.inject({ method: 'DELETE', url: '/mcp', headers: session })).statusCode, 200)
+  t.ok(await settles(call.ended))
+  t.match(call.messages().at(-1), { id: 7, error: { data: { code: 'MCP_ERR_UNAVAILABLE' } } })
+  t.equal((await post(app, rpc('ping'), session)).status, 404)
+})
+
+t.test('sessions that open at once are no more than may be, though each that gives way has a call', async t => {
+  const { tool } = waiting()
+  const app = await service(t, { sessions: { maxPerPrincipal: 2 }, tools: [tool] })
+  const url = await listening(app)
+  for (let i = 0; i < 2; i++) await (await begin(url, callOf('wait', {}, 7), await openSession(app))).ended
+  const sessions = await Promise.all(Array.from({ length: 12 }, async () => await openSession(app)))
+  const statuses = await Promise.all(sessions.map(async session => (await post(app, rpc('ping'), session)).status))
+  t.equal(statuses.filter(status => status === 200).length, 2)
 })
 
 t.test('a call that never ends holds the server no longer than its deadline', async t => {

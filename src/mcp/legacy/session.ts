@@ -101,6 +101,7 @@ export class Session {
   async serve (incoming: Incoming): Promise<Reply> {
     const { method } = incoming
     if (method === 'GET') return await this.#listen(incoming)
+    if (method === 'DELETE') await this.#endCalls()
     const post = new Post()
     if (method === 'POST') await this.#admit(incoming, post)
     const request = webRequest(incoming, this.#revision)
@@ -165,13 +166,18 @@ export class Session {
     }
   }
 
-  /** Answers what is under way: its callers would wait for their own timeouts. */
   async close (): Promise<void> {
+    await this.#endCalls()
+    await this.#server.close()
+  }
+
+  /** Answers what is under way: its callers would wait for their own timeouts. Nobody finds the session from now on. */
+  async #endCalls (): Promise<void> {
+    this.#onClose(this)
     const open = this.#calls.exchanges()
     for (const exchange of open) exchange.abort(new UnavailableError({ reason: 'the session ended' }))
-    // The answers go out within two turns of the event loop, and the server takes their streams with it.
+    // The answers go out within two turns of the event loop, before the server takes their streams with it.
     if (open.length > 0) for (let turn = 0; turn < 2; turn++) await new Promise(resolve => setImmediate(resolve))
-    await this.#server.close()
   }
 
   /** Opens an exchange for each request of the body, before the SDK sees any. */

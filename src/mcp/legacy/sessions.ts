@@ -89,11 +89,11 @@ export class Sessions {
 
   async #open (principal: Principal): Promise<Session> {
     if (this.#isEnding) throw new UnavailableError({ reason: 'a new session while the server ends' })
-    const own = [...this.#sessions.values()].filter(session => session.principal.id === principal.id)
-    if (own.length >= this.#options.maxPerPrincipal) await own[0]?.close()
-    if (this.#sessions.size >= this.#options.max) {
+    const { max, maxPerPrincipal } = this.#options
+    await this.#keep(maxPerPrincipal - 1, principal)
+    if (this.#sessions.size >= max) {
       this.#sweep()
-      if (this.#sessions.size >= this.#options.max) throw new UnavailableError({ headers: { 'retry-after': '60' }, data: { retryAfterMs: 60_000 }, reason: 'too many sessions' })
+      if (this.#sessions.size >= max) throw new UnavailableError({ headers: { 'retry-after': '60' }, data: { retryAfterMs: 60_000 }, reason: 'too many sessions' })
     }
     const session = await Session.open({
       catalog: this.#catalog,
@@ -103,7 +103,15 @@ export class Sessions {
       onClose: closed => { this.#sessions.delete(closed.id) }
     })
     this.#sessions.set(session.id, session)
+    // Others of the same principal may have been opened meanwhile.
+    await this.#keep(maxPerPrincipal, principal)
     return session
+  }
+
+  /** Ends the least recently used sessions of `principal` beyond `count`. */
+  async #keep (count: number, principal: Principal): Promise<void> {
+    const own = [...this.#sessions.values()].filter(session => session.principal.id === principal.id)
+    await Promise.all(own.slice(0, Math.max(0, own.length - count)).map(async session => { await session.close() }))
   }
 
   #isOver (session: Session): boolean {

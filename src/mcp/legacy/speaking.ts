@@ -26,7 +26,7 @@ export function askOver (extra: Extra, { exchange }: Call, server: Server): Ask 
   return async (method, params) => {
     if (lackOf(server.getClientCapabilities()?.[capabilityOf[method]], method, params) !== undefined) throw new PublicToolError('This caller cannot be asked here')
     try {
-      return await extra.sendRequest({ method, params } as ServerRequest, ResultSchema, { timeout: askLimitMs, signal: exchange.signal })
+      return await extra.sendRequest({ method, params } as ServerRequest, ResultSchema, { timeout: askLimitMs, signal: exchange.askingSignal })
     } catch (error) {
       if (!(error instanceof McpError) || exchange.ended) throw error
       throw new PublicToolError(error.code === ErrorCode.RequestTimeout ? 'The caller did not answer in time' : 'The caller refused')
