@@ -114,7 +114,7 @@ export class Exchange implements Due {
   /** For questions to the caller: one that its handler did not wait for would stand before a person for minutes. Aborted when the call ends, in whatever way. */
   get askingSignal (): AbortSignal {
     this.#asking ??= new AbortController()
-    if (this.#ended) this.#asking.abort(this.refusal)
+    if (this.#ended) this.#asking.abort(this.refusal ?? 'the call has its answer')
     return this.#asking.signal
   }
 
@@ -212,7 +212,7 @@ export class Exchange implements Due {
     if (this.#ended) return
     this.#ended = true
     this.#deadlines.remove(this.#limitMs, this)
-    this.#asking?.abort(this.refusal)
+    this.#asking?.abort(this.refusal ?? 'the call has its answer')
   }
 
   /** `work`, or the refusal that ended the exchange before it. */

@@ -54,6 +54,15 @@ t.test('who cancels a call is not left with its question', async t => {
   t.match(call.messages(), [{ method: 'elicitation/create' }, { method: 'notifications/cancelled', params: { requestId: id } }])
 })
 
+t.test('a question that was answered is not called off', async t => {
+  const app = await service(t, { sessions: {}, tools: [elicit] })
+  const { call, session, id } = await asked(app, 'elicit', { elicitation: {} })
+  await post(app, { jsonrpc: '2.0', id, result: { action: 'decline' } }, session)
+  t.ok(await settles(call.ended))
+  t.match(call.messages(), [{ method: 'elicitation/create' }, { id: 7, result: { content: [{ text: 'decline' }] } }])
+  t.equal(call.messages().length, 2)
+})
+
 t.test('a question that its handler does not wait for is called off with the answer of the call', async t => {
   const unhandled: unknown[] = []
   const note = (reason: unknown): void => { unhandled.push(reason) }

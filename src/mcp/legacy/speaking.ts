@@ -25,11 +25,18 @@ export function notifyOver (extra: Extra, { exchange, post }: Call, hears: (leve
 export function askOver (extra: Extra, { exchange }: Call, server: Server): Ask {
   return async (method, params) => {
     if (lackOf(server.getClientCapabilities()?.[capabilityOf[method]], method, params) !== undefined) throw new PublicToolError('This caller cannot be asked here')
+    // Of its own: the SDK would call off a question that was answered long ago.
+    const question = new AbortController()
+    const { askingSignal } = exchange
+    const callOff = (): void => { question.abort(askingSignal.reason) }
+    askingSignal.addEventListener('abort', callOff)
     try {
-      return await extra.sendRequest({ method, params } as ServerRequest, ResultSchema, { timeout: askLimitMs, signal: exchange.askingSignal })
+      return await extra.sendRequest({ method, params } as ServerRequest, ResultSchema, { timeout: askLimitMs, signal: question.signal })
     } catch (error) {
       if (!(error instanceof McpError) || exchange.ended) throw error
       throw new PublicToolError(error.code === ErrorCode.RequestTimeout ? 'The caller did not answer in time' : 'The caller refused')
+    } finally {
+      askingSignal.removeEventListener('abort', callOff)
     }
   }
 }
