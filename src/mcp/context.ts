@@ -108,12 +108,14 @@ function forLater<T> (work: Promise<T>): Promise<T> {
 }
 
 function ask (exchange: Exchange, method: Question, params: Record<string, unknown>, key: string | undefined): Promise<Record<string, unknown>> {
-  const answer = answerTo(exchange, method, params, key).catch((error: unknown) => {
+  const isLate = exchange.ended
+  const answer = answerTo(exchange, method, params, key)
+  if (isLate) return forLater(answer)
+  return forLater(answer.catch((error: unknown) => {
     // Of a call that ended well nobody hears any more: what is made of the answer must not end the process.
     if (exchange.ended && exchange.refusal === undefined) return new Promise<never>(() => {})
     throw error
-  })
-  return forLater(answer)
+  }))
 }
 
 async function answerTo (exchange: Exchange, method: Question, params: Record<string, unknown>, key: string | undefined): Promise<Record<string, unknown>> {

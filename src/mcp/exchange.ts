@@ -111,7 +111,10 @@ export class Exchange implements Due {
     return this.#controller.signal
   }
 
-  /** For questions to the caller: one that its handler did not wait for would stand before a person for minutes. Aborted when the call ends, in whatever way. */
+  /**
+   * For questions to the caller: one that its handler did not wait for would stand before a person for
+   * minutes. Aborted when the call ends, in whatever way.
+   */
   get askingSignal (): AbortSignal {
     this.#asking ??= new AbortController()
     if (this.#ended) this.#asking.abort(this.refusal ?? 'the call has its answer')
