@@ -5,6 +5,10 @@ export function isRecord (value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+export function isListOf (value: unknown, isOne: (one: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(isOne)
+}
+
 /** The `code` of whatever was thrown; `none` where there is none, where it is no string, and where its getter throws. */
 export function codeOf (error: unknown, none = 'unknown error'): string {
   try {

@@ -8,7 +8,7 @@ import type { Item, Tool } from '../tools/tool.js'
 import { type Change, Changes } from './changes.js'
 import { createCompletionContext } from './context.js'
 import type { Exchange } from './exchange.js'
-import { isRecord } from '../values.js'
+import { isListOf, isRecord } from '../values.js'
 import { PromptRegistry } from './prompt-registry.js'
 import { ResourceRegistry } from './resource-registry.js'
 import type { Dialect } from './schemas.js'
@@ -136,7 +136,7 @@ export class Catalog {
     const context = createCompletionContext(exchange, given)
     const work = async (): Promise<readonly string[]> => await complete(value, context)
     const values = await exchange.race(work())
-    if (!isListOfTexts(values)) throw new TypeError(`${item.name} completed ${name} with what is no list of texts`)
+    if (!isListOf(values, text => typeof text === 'string')) throw new TypeError(`${item.name} completed ${name} with what is no list of texts`)
     return { values: values.slice(0, maxCompletions), total: values.length, hasMore: values.length > maxCompletions }
   }
 
@@ -145,10 +145,6 @@ export class Catalog {
     if (isRecord(ref) && ref.type === 'ref/resource') return this.resources.named(ref.uri, principal)
     throw new InvalidParamsError({ reason: 'a completion of what is neither a prompt nor a resource' })
   }
-}
-
-function isListOfTexts (value: unknown): boolean {
-  return Array.isArray(value) && value.every(text => typeof text === 'string')
 }
 
 function isTexts (value: unknown): value is Record<string, string> {

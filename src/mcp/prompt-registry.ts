@@ -6,7 +6,7 @@ import type { Prompt, PromptResult } from '../tools/prompt.js'
 import { requireItem } from '../tools/written.js'
 import { createContext } from './context.js'
 import type { Exchange } from './exchange.js'
-import { isRecord } from '../values.js'
+import { isListOf, isRecord } from '../values.js'
 import { type CompiledSchema, compile } from './schemas.js'
 import { Registry, type Registered, denialOf } from './registry.js'
 
@@ -45,7 +45,7 @@ export class PromptRegistry extends Registry<Prompt, RegisteredPrompt> {
     const work = async (): Promise<PromptResult | string> => await item.handler(checked.value, context)
     const given = await exchange.race(work())
     if (typeof given === 'string') return { messages: [{ role: 'user', content: { type: 'text', text: given } }] }
-    if (!isRecord(given) || !Array.isArray(given.messages) || !given.messages.every(isMessage)) throw new TypeError(`${item.name} returned neither a text nor messages, each with a role and its content`)
+    if (!isRecord(given) || !isListOf(given.messages, isMessage)) throw new TypeError(`${item.name} returned neither a text nor messages, each with a role and its content`)
     return given
   }
 }

@@ -5,7 +5,7 @@
  */
 import type { AccessRule } from '../principal/policy.js'
 import { scopeForm } from '../principal/scope.js'
-import { requireKeys } from '../values.js'
+import { isListOf, requireKeys } from '../values.js'
 import type { Prompt } from './prompt.js'
 import type { FixedResource, TemplateResource } from './resource.js'
 import type { Item, Tool } from './tool.js'
@@ -52,8 +52,4 @@ function requireRule (owner: string, rule: unknown): void {
 function isPlain (item: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(item)
   return prototype === null || prototype === Object.prototype
-}
-
-function isListOf (value: unknown, isOne: (one: unknown) => boolean): boolean {
-  return Array.isArray(value) && value.every(isOne)
 }

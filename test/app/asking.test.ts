@@ -8,6 +8,7 @@ import { defineTool } from '../../src/tools/tool.js'
 import { adaKey, callOf, modern, post, service, withKey, withToken } from '../support/service.js'
 import { secret } from '../support/tokens.js'
 import { secretOfTests } from '../support/witness.js'
+import { unhandledRejections } from '../support/unhandled.js'
 
 const stateKey = secretOfTests('a-state-key-of-the-tests-with-32-characters')
 const schema = { type: 'object', properties: { text: { type: 'string', maxLength: 10 } }, required: ['text'] }
@@ -148,10 +149,7 @@ t.test('a resource that is not there is named, and one for others looks the same
 })
 
 t.test('a question that a handler does not wait for at once is no end of the process', async t => {
-  const unhandled: unknown[] = []
-  const note = (reason: unknown): void => { unhandled.push(reason) }
-  process.on('unhandledRejection', note)
-  t.teardown(() => { process.off('unhandledRejection', note) })
+  const unhandled = unhandledRejections(t)
   const patient = defineTool({
     name: 'ask',
     handler: async (_args, { elicit, roots, sample }) => {

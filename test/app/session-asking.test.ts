@@ -7,6 +7,7 @@ import { logSink } from '../support/log-sink.js'
 import { until } from '../support/process.js'
 import { type Headers, type Reading, begin, openSession, settles } from '../support/session.js'
 import { callOf, listening, modern, post, service, withKey } from '../support/service.js'
+import { unhandledRejections } from '../support/unhandled.js'
 
 const schema = { type: 'object', properties: {} }
 const elicit = defineTool({ name: 'elicit', handler: async (_args, context) => (await context.elicit({ message: 'Go on?', schema })).action })
@@ -64,10 +65,7 @@ t.test('a question that was answered is not called off', async t => {
 })
 
 t.test('a question that its handler does not wait for is called off with the answer of the call', async t => {
-  const unhandled: unknown[] = []
-  const note = (reason: unknown): void => { unhandled.push(reason) }
-  process.on('unhandledRejection', note)
-  t.teardown(() => { process.off('unhandledRejection', note) })
+  const unhandled = unhandledRejections(t)
   let isWorking = (): boolean => false
   const hasty = defineTool({
     name: 'hasty',

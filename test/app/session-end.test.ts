@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
 import { until } from '../support/process.js'
-import { begin, listen, openSession, settles } from '../support/session.js'
+import { begin, listen, openSession, resumed, settles } from '../support/session.js'
 import { openSocket } from '../support/raw-socket.js'
 import { callOf, listening, modern, post, rpc, service, withKey } from '../support/service.js'
 
@@ -38,9 +38,7 @@ t.test('calls under way when the server ends are answered, on a stream that was 
   const [standing, other] = [await listen(url, old), await listen(url, current)]
   const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
   const subscription = await begin(url, payload, { ...withKey, ...headers })
-  const left = await begin(url, callOf('wait'), current)
-  await left.ended
-  const call = await listen(url, current, left.lastId())
+  const call = await resumed(url, callOf('wait'), current)
   const closed = close(app)
   for (const stream of [standing, other, subscription]) t.ok(await settles(stream.ended))
   answer('done')
@@ -82,9 +80,7 @@ t.test('who is still connected while the server ends gets no new session', async
   const app = await service(t, { sessions: {}, tools: [tool] })
   const url = await listening(app)
   const session = await openSession(app)
-  const left = await begin(url, callOf('wait'), session)
-  await left.ended
-  const call = await listen(url, session, left.lastId())
+  const call = await resumed(url, callOf('wait'), session)
   const { host, port } = new URL(url)
   const kept = await openSocket(t, Number(port))
   const closed = close(app)
@@ -101,9 +97,7 @@ t.test('a call of a session that gives way to a new one is answered', async t =>
   const app = await service(t, { sessions: { maxPerPrincipal: 1 }, tools: [tool] })
   const url = await listening(app)
   const session = await openSession(app)
-  const left = await begin(url, callOf('wait', {}, 7), session)
-  await left.ended
-  const call = await listen(url, session, left.lastId())
+  const call = await resumed(url, callOf('wait', {}, 7), session)
   await openSession(app)
   t.ok(await settles(call.ended))
   t.match(call.messages().at(-1), { id: 7, error: { data: { code: 'MCP_ERR_UNAVAILABLE' } } })
@@ -114,9 +108,7 @@ t.test('a call of a session that its client ends is answered', async t => {
   const app = await service(t, { sessions: {}, tools: [tool] })
   const url = await listening(app)
   const session = await openSession(app)
-  const left = await begin(url, callOf('wait', {}, 7), session)
-  await left.ended
-  const call = await listen(url, session, left.lastId())
+  const call = await resumed(url, callOf('wait', {}, 7), session)
   t.equal((await app.inject({ method: 'DELETE', url: '/mcp', headers: session })).statusCode, 200)
   t.ok(await settles(call.ended))
   t.match(call.messages().at(-1), { id: 7, error: { data: { code: 'MCP_ERR_UNAVAILABLE' } } })

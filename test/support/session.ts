@@ -48,6 +48,13 @@ export function read (response: Response): Reading {
   }
 }
 
+/** A call that leaves its stream at once, and the caller who has come back for the rest. */
+export async function resumed (url: string, message: Message | object, headers: Headers): Promise<Reading> {
+  const left = await begin(url, message, headers)
+  await left.ended
+  return await listen(url, headers, left.lastId())
+}
+
 /** Posts to a server that listens at `url`; resolves once the headers of its answer are here. */
 export async function begin (url: string, message: Message | object, headers: Headers = withKey, signal?: AbortSignal): Promise<Reading> {
   return read(await fetch(`${url}/mcp`, {

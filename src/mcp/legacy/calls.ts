@@ -1,4 +1,5 @@
 /** The calls of a session that are under way, and which of them share a stream. */
+import type { Refusal } from '../../errors.js'
 import type { Exchange } from '../exchange.js'
 import type { RequestId } from '../messages.js'
 import type { EventStream } from '../outlet.js'
@@ -52,6 +53,14 @@ export class Calls {
   /** Of all that is under way. */
   exchanges (): Exchange[] {
     return [...this.#calls.values()].map(({ exchange }) => exchange)
+  }
+
+  /** Ends all that is under way with `refusal`. The answers have gone out when this resolves. */
+  async refuseAll (refusal: Refusal): Promise<void> {
+    const open = this.exchanges()
+    for (const exchange of open) exchange.abort(refusal)
+    // Within two turns of the event loop: who lost a race is answered by the SDK, or in its place in the next one.
+    if (open.length > 0) for (let turn = 0; turn < 2; turn++) await new Promise(resolve => setImmediate(resolve))
   }
 
   clear (): void {

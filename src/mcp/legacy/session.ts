@@ -174,10 +174,8 @@ export class Session {
   /** Answers what is under way: its callers would wait for their own timeouts. Nobody finds the session from now on. */
   async #endCalls (): Promise<void> {
     this.#onClose(this)
-    const open = this.#calls.exchanges()
-    for (const exchange of open) exchange.abort(new UnavailableError({ reason: 'the session ended' }))
-    // The answers go out within two turns of the event loop, before the server takes their streams with it.
-    if (open.length > 0) for (let turn = 0; turn < 2; turn++) await new Promise(resolve => setImmediate(resolve))
+    // Before the server takes their streams with it.
+    await this.#calls.refuseAll(new UnavailableError({ reason: 'the session ended' }))
   }
 
   /** Opens an exchange for each request of the body, before the SDK sees any. */
