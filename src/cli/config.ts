@@ -1,9 +1,9 @@
 /** `config`: shows what is in effect and where it came from, with every secret masked. */
-import { join } from 'node:path'
 import { Command } from 'commander'
-import { describeProblem, endpointOf, readSettings, variableNames, variables, type Reading, type Source, type VariableName } from '../config.js'
+import { describeProblem, endpointOf, variableNames, variables, type Reading, type Source, type VariableName } from '../config.js'
 import { createRedactor } from '../logging.js'
 import { placeProblems } from './places.js'
+import { settingsAt } from './settings.js'
 import { table } from './table.js'
 import type { Terminal } from './terminal.js'
 
@@ -23,13 +23,14 @@ interface Setting {
 }
 
 /** `fail` is called where there are problems. */
-export function configCommand ({ env, directory, print, complain }: Terminal, fail: () => void): Command {
+export function configCommand (terminal: Terminal, fail: () => void): Command {
+  const { directory, print, complain } = terminal
   return new Command('config')
     .description('show the settings in effect, secrets masked')
     .option('--json', 'as JSON, with the parsed values')
     .addHelpText('after', help)
     .action(async ({ json = false }: { json?: boolean }) => {
-      const reading = readSettings({ env, dotenv: join(directory, '.env') })
+      const reading = settingsAt(terminal)
       const settings = variableNames.map(name => describeSetting(name, reading))
       const problems = [...reading.problems, ...await placeProblems(reading.config, directory)].map(problem => redact(describeProblem(problem)))
       const starts = problems.length === 0

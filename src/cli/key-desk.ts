@@ -1,6 +1,5 @@
 /** What the key commands share: which file they work on, and how they hand over what they made or found. */
-import { join, resolve } from 'node:path'
-import { readSettings } from '../config.js'
+import { resolve } from 'node:path'
 import type { Shown } from '../principal/key-changes.js'
 import type { KeyRecord } from '../principal/key-record.js'
 import { readUsage, usagePath, type LastUsed } from '../principal/key-usage.js'
@@ -8,7 +7,7 @@ import type { Revocable } from '../state/ledger.js'
 import { keySheet, keyTable, viewOf } from './key-views.js'
 import { OperatorError } from './operator-error.js'
 import { readSecret } from './secret-input.js'
-import { settingsWith } from './settings.js'
+import { settingsAt, settingsWith } from './settings.js'
 import { revocationsOf } from './state.js'
 import type { Terminal } from './terminal.js'
 
@@ -80,16 +79,14 @@ export class KeyDesk {
 
   /** What `API_KEYS` holds; nothing where it is not set, though a server may not start without it. */
   configuredKeys (): readonly string[] {
-    const { env, directory } = this.#terminal
-    const { sources, problems } = readSettings({ env, dotenv: join(directory, '.env') })
+    const { sources, problems } = settingsAt(this.#terminal)
     const isUnset = sources.API_KEYS === 'default' && !problems.some(({ variable }) => variable === '.env')
     return isUnset ? [] : settingsWith('API_KEYS', this.#terminal).config.API_KEYS
   }
 
   /** What the server signs with, as far as it can be read here. */
   signingSecrets (): readonly string[] {
-    const { env, directory } = this.#terminal
-    const { JWT_SECRET, JWT_SECRET_PREVIOUS, STATE_KEY } = readSettings({ env, dotenv: join(directory, '.env') }).config
+    const { JWT_SECRET, JWT_SECRET_PREVIOUS, STATE_KEY } = settingsAt(this.#terminal).config
     return [JWT_SECRET, ...JWT_SECRET_PREVIOUS, STATE_KEY].filter(secret => secret !== undefined)
   }
 

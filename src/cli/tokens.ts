@@ -1,7 +1,5 @@
 /** `tokens`: lists what was minted, and ends credentials, with or without a running server. */
-import { join } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
-import { readSettings } from '../config.js'
 import { sha256 } from '../digest.js'
 import { KeyFileError, readKeyFile } from '../principal/key-file.js'
 import { requireId } from '../principal/misplaced.js'
@@ -12,6 +10,7 @@ import { commandLine } from '../state/records.js'
 import type { State } from '../state/state.js'
 import { KeyDesk } from './key-desk.js'
 import { OperatorError } from './operator-error.js'
+import { settingsAt } from './settings.js'
 import { withState } from './state.js'
 import { minute, table } from './table.js'
 import type { Terminal } from './terminal.js'
@@ -142,8 +141,7 @@ function keyId (text: string): string {
 
 /** A typing error must not look like a revocation, nor an id that the server does not know the key by. */
 async function requireKey (terminal: Terminal, id: string): Promise<void> {
-  const { env, directory } = terminal
-  const { config } = readSettings({ env, dotenv: join(directory, '.env') })
+  const { config } = settingsAt(terminal)
   const listed = config.API_KEYS.map(sha256).find(digest => digest.startsWith(id))
   const { path, isDefault } = await new KeyDesk(terminal).place({})
   // The server reads no file that nobody named.
