@@ -13,11 +13,11 @@ import { Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildApp } from '../dist/src/app.js'
-import { createKey, revokeKey, rotateKey, setDisabled } from '../dist/src/principal/key-changes.js'
-import { formatKeyFile } from '../dist/src/principal/key-record.js'
-import { mintKey } from '../dist/src/principal/managed-key.js'
-import { commandLine } from '../dist/src/state/records.js'
-import { State } from '../dist/src/state/state.js'
+import { createKey, revokeKey, rotateKey, setDisabled } from '../dist/src/api-keys/changes.js'
+import { formatKeyFile } from '../dist/src/api-keys/record.js'
+import { mintKey } from '../dist/src/api-keys/format.js'
+import { commandLine } from '../dist/src/ledger/records.js'
+import { State } from '../dist/src/ledger/ledger.js'
 
 const rounds = Number(process.argv[2] ?? 60)
 const turnsPerRound = 100

@@ -2,7 +2,7 @@
 import type { FastifyPluginAsync, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { NotFoundError } from '../src/errors.js'
-import type { Claims, Parcel } from '../src/state/claims.js'
+import type { Claims, Parcel } from '../src/tokens/one-time-links.js'
 
 export interface ClaimOptions {
   /** What waits to be fetched. */

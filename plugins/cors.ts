@@ -2,10 +2,10 @@
 import fastifyCors, { type FastifyCorsOptions } from '@fastify/cors'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { hookOf } from '../src/cors-hook.js'
+import { hookOf } from '../src/http/cors-hook.js'
 import { HostRefusedError, OriginRefusedError } from '../src/errors.js'
-import { configOf, isPreflight } from '../src/exemptions.js'
-import { createEdge, type EdgeRules } from '../src/origins.js'
+import { configOf, isPreflight } from '../src/http/route-config.js'
+import { createEdge, type EdgeRules } from '../src/net/origins.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {

@@ -2,7 +2,7 @@
 import fastifyEnv from '@fastify/env'
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
-import { configSchema, loadConfig, type Config, type Environment } from '../src/config.js'
+import { configSchema, loadConfig, type Config, type Environment } from '../src/config/load.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -3,8 +3,8 @@ import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { BadUrlError, InternalError, NotFoundError, type Refusal } from '../src/errors.js'
-import { loggable } from '../src/logging.js'
-import { isMalformedUrl, sanitize, sendRefusal } from '../src/sanitize.js'
+import { loggable } from '../src/http/request-log.js'
+import { isMalformedUrl, sanitize, sendRefusal } from '../src/http/refusal-reply.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {

@@ -1,7 +1,7 @@
 /** Tells clients which identity provider issues tokens for this server (RFC 9728). */
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
-import { metadataPath } from '../src/principal/resource.js'
+import { metadataPath } from '../src/net/public-url.js'
 
 export interface OAuthMetadataOptions {
   /** The endpoint under its public address; never built from what a request says. */

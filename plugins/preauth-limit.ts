@@ -1,12 +1,12 @@
 /** Limits failed authentication and unknown paths per address, before any credential is verified. */
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { createAddressKeys, ipOf } from '../src/address.js'
-import { sha256 } from '../src/digest.js'
-import { isPreflight, isPublic, isWellKnownProbe } from '../src/exemptions.js'
-import { createLimiter } from '../src/limits.js'
-import { readCredentials } from '../src/principal/credentials.js'
-import type { KnownCredentials } from '../src/principal/known.js'
+import { createAddressKeys, ipOf } from '../src/limits/address-key.js'
+import { sha256 } from '../src/lib/sha256.js'
+import { isPreflight, isPublic, isWellKnownProbe } from '../src/http/route-config.js'
+import { createLimiter } from '../src/limits/limiter.js'
+import { readCredentials } from '../src/principal/presented.js'
+import type { KnownCredentials } from '../src/principal/known-credentials.js'
 import type { Principal } from '../src/principal/principal.js'
 
 declare module 'fastify' {

@@ -1,8 +1,8 @@
 /** Limits each authenticated caller, whatever address it calls from. */
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { isUncharged } from '../src/exemptions.js'
-import { createLimiter } from '../src/limits.js'
+import { isUncharged } from '../src/http/route-config.js'
+import { createLimiter } from '../src/limits/limiter.js'
 import type { Principal } from '../src/principal/principal.js'
 import type { Budget } from '../src/tools/tool.js'
 

@@ -1,6 +1,6 @@
 /** Every coded error of this package, and what of an error may leave the process. */
 import createError, { type FastifyError } from '@fastify/error'
-import { codeOf } from './values.js'
+import { codeOf } from './lib/guards.js'
 
 /** What a caller is told besides the code: constants, numbers, what MCP wants echoed; never library text. */
 export type RefusalData = Readonly<Record<string, unknown>>

@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, existsSync, fchownSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { Command } from 'commander'
-import { ConfigError, endpointOf, readConfig, readSettings, type Config, type Environment } from '../config.js'
+import { ConfigError, endpointOf, readConfig, readSettings, type Config, type Environment } from '../config/load.js'
 import { OperatorError } from './operator-error.js'
 import type { Terminal } from './terminal.js'
-import { codeOf } from '../values.js'
+import { codeOf } from '../lib/guards.js'
 
 const help = `
 Writes .env into the working directory, readable by its owner alone, and prints the key, once,

@@ -1,6 +1,6 @@
 /** The settings that say where a command works. */
 import { join } from 'node:path'
-import { ConfigError, readSettings, type Reading, type VariableName } from '../config.js'
+import { ConfigError, readSettings, type Reading, type VariableName } from '../config/load.js'
 import type { Terminal } from './terminal.js'
 
 /** What the environment and the `.env` of the working directory come to, faults and all. */

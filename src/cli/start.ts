@@ -1,7 +1,7 @@
 /** `start`: serves until it is told to stop. */
 import { join } from 'node:path'
 import { Command } from 'commander'
-import { startServer } from '../server.js'
+import { startServer } from '../server/start.js'
 import type { Terminal } from './terminal.js'
 
 const help = `

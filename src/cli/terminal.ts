@@ -1,5 +1,5 @@
 /** What a command touches of the process, so that a test can hand it something else. */
-import type { Environment } from '../config.js'
+import type { Environment } from '../config/load.js'
 
 export interface Terminal {
   readonly env: Environment

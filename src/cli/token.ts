@@ -1,14 +1,14 @@
 /** `token`: mints a JWT and prints nothing else, so that it pipes. */
 import { join } from 'node:path'
 import { Command, Option } from 'commander'
-import { loadConfig } from '../config.js'
-import { identityOf } from '../principal/minting.js'
+import { loadConfig } from '../config/load.js'
+import { identityOf } from '../tokens/mint-policy.js'
 import type { Role } from '../principal/principal.js'
-import { mintToken, parseLifetime } from '../principal/token.js'
-import { commandLine } from '../state/records.js'
-import { listed } from './arguments.js'
+import { mintToken, parseLifetime } from '../tokens/mint.js'
+import { commandLine } from '../ledger/records.js'
+import { listed } from './parse-arguments.js'
 import { OperatorError } from './operator-error.js'
-import { recordMinted } from './state.js'
+import { recordMinted } from './ledger.js'
 import type { Terminal } from './terminal.js'
 
 const help = `

@@ -1,9 +1,9 @@
 /** Every environment variable: one row each. `.env.example` and `docs/configuration.md` list the same. */
-import { bindHost, origin, publicUrl, servedHost, trustedProxy } from './addresses.js'
-import { bytes, duration, filePath, integer, list, LONGEST_MS, oneOf, optional, type Kind } from './kinds.js'
-import { claimPath, issuerUrl, jwksUrl, scope, word } from './oauth.js'
-import { formerSecrets, secret, secretList, strongSecret } from './secrets.js'
-import { mintPolicies } from '../principal/minting.js'
+import { bindHost, origin, publicUrl, servedHost, trustedProxy } from './types/address.js'
+import { bytes, duration, filePath, integer, list, LONGEST_MS, oneOf, optional, type Kind } from './types/basic.js'
+import { claimPath, issuerUrl, jwksUrl, scope, word } from './types/provider.js'
+import { formerSecrets, secret, secretList, strongSecret } from './types/secret.js'
+import { mintPolicies } from '../tokens/mint-policy.js'
 
 export interface Variable<T> extends Kind<T> {
   /** As one would write it; empty where nothing is set by default. */

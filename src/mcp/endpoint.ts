@@ -1,70 +1,49 @@
-/** The endpoint: which era a request belongs to, and what all eras share. */
-import { EnvelopeError, InvalidParamsError } from '../errors.js'
-import type { Catalog } from './catalog.js'
-import type { Era, Incoming } from './era.js'
-import { createLegacyEra } from './legacy/legacy-era.js'
-import type { SessionsOptions } from './legacy/sessions.js'
-import { hasReadableMeta } from './messages.js'
-import { claimsModern, modernRevision } from './modern/envelope.js'
-import { createModernEra } from './modern/modern-era.js'
-import type { Reply } from './outlet.js'
-import { Streams } from './streams.js'
+/** What the host may do with a running endpoint. */
+import type { Prompt } from '../tools/prompt.js'
+import type { Resource } from '../tools/resource.js'
+import type { Item, Tool } from '../tools/tool.js'
+import type { Catalog } from './catalog/catalog.js'
 
-/** `legacy`: revisions up to 2025-11-25; `modern`: 2026-07-28. */
-export type EraName = 'legacy' | 'modern'
-
-const badMeta = { reason: 'a field of _meta is not of its type' }
-
-export interface EndpointOptions {
-  readonly catalog: Catalog
-  /** Default both. */
-  readonly eras?: readonly EraName[] | undefined
-  readonly maxStreamsPerPrincipal?: number | undefined
-  readonly stateKey: Uint8Array
-  /** Sessions of the legacy era. Left out: none. */
-  readonly sessions?: SessionsOptions | undefined
+export interface Endpoint {
+  /** Throws where the item can't be served; nothing is added then. */
+  addTool: (tool: Tool) => void
+  addResource: (resource: Resource) => void
+  addPrompt: (prompt: Prompt) => void
+  /** False where there is no such item. */
+  removeTool: (name: string) => boolean
+  removeResource: (uri: string) => boolean
+  removePrompt: (name: string) => boolean
+  /** Tells subscribers that the resource at `uri` has other contents now. */
+  resourceUpdated: (uri: string) => void
 }
 
-export interface McpEndpoint {
-  /** Throws a refusal, or rejects with one, where the request can't be served. */
-  serve: (incoming: Incoming) => Reply | Promise<Reply>
-  /** The open streams, so that they can be ended with their credential. */
-  readonly streams: Streams
-  /** Ends what no answer would end; calls under way go on to theirs. */
-  quiesce: () => void
-  /** Ends what is left. */
-  close: () => Promise<void>
-}
-
-export function createEndpoint ({ catalog, eras = ['legacy', 'modern'], maxStreamsPerPrincipal, stateKey, sessions }: EndpointOptions): McpEndpoint {
-  const streams = new Streams({ maxPerPrincipal: maxStreamsPerPrincipal })
-  const modern = eras.includes('modern') ? createModernEra({ catalog, streams, stateKey }) : undefined
-  const legacy = eras.includes('legacy') ? createLegacyEra({ catalog, streams, sessions, alsoServed: modern === undefined ? [] : [modernRevision] }) : undefined
-  const only = legacy ?? modern
-  if (only === undefined) throw new TypeError('`eras` names neither legacy nor modern: nothing would be served')
-
+/** `taken` hears of each item that comes, as it is served. */
+export function operationsOf ({ tools, resources, prompts, changes }: Catalog, taken: (item: Item) => void): Endpoint {
+  const came = (kind: 'tools' | 'resources' | 'prompts', item: Item): void => {
+    taken(item)
+    changes.publish({ kind, item })
+  }
+  /** False where there was no such item. */
+  const gone = (kind: 'tools' | 'resources' | 'prompts', item: Item | undefined): boolean => item !== undefined && changes.publish({ kind, item })
   return {
-    streams,
-    serve (incoming) {
-      const era = eraOf(incoming)
-      if (!hasReadableMeta(incoming.body)) throw era === modern ? new EnvelopeError(badMeta) : new InvalidParamsError(badMeta)
-      // Clients of 2026-07-28 add what a challenge names to what they hold; those before replace it, so that it names both.
-      catalog.challenge(incoming.body, incoming.principal, era === legacy)
-      return era.serve(incoming)
-    },
-    quiesce () {
-      streams.endStanding()
-      legacy?.quiesce()
-      modern?.quiesce()
-    },
-    async close () {
-      streams.close()
-      await Promise.all([legacy?.close(), modern?.close()])
-    }
+    addTool: tool => { came('tools', tools.put(tool)) },
+    addResource: resource => { came('resources', resources.put(resource)) },
+    addPrompt: prompt => { came('prompts', prompts.put(prompt)) },
+    removeTool: name => gone('tools', tools.remove(name)),
+    removeResource: uri => gone('resources', resources.remove(uri)),
+    removePrompt: name => gone('prompts', prompts.remove(name)),
+    resourceUpdated: uri => { changes.publish({ kind: 'resource', uri }) }
   }
+}
 
-  function eraOf (incoming: Incoming): Era {
-    if (modern === undefined || legacy === undefined) return only as Era
-    return claimsModern(incoming) ? modern : legacy
+/** What Node's timers can hold. */
+const longestTimerMs = 2 ** 31 - 1
+
+/** How long a caller may have to wait for the first byte of an answer, which is then on its way. */
+export function longestSilenceMs ({ tools, resources, prompts }: Catalog, requestTimeoutMs: number): number {
+  let longest = requestTimeoutMs
+  for (const registry of [tools, resources.fixed, resources.templates, prompts]) {
+    for (const { item: { deadlineMs = 0 } } of registry.values()) longest = Math.max(longest, deadlineMs)
   }
+  return Math.min(longestTimerMs, longest + 10_000)
 }

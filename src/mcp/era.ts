@@ -2,9 +2,9 @@
 import { Readable } from 'node:stream'
 import { NotAcceptableError, type Refusal, rpcRefusal } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
-import type { Exchange, Notify } from './exchange.js'
-import { type RequestId, type RpcMessage, serialize } from './messages.js'
-import { type Outlet, type Reply, eventOf, streamHeaders } from './outlet.js'
+import type { Exchange, Notify } from './exchange/exchange.js'
+import { type RequestId, type RpcMessage, serialize } from './wire/messages.js'
+import { type Outlet, type Reply, eventOf, streamHeaders } from './wire/reply.js'
 
 /** A request to the endpoint, authenticated and parsed. Header names are in lower case. */
 export interface Incoming {

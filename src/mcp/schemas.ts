@@ -5,8 +5,8 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import formats from 'ajv-formats'
 import { z } from 'zod'
 import type { JsonSchema, Schema } from '../tools/tool.js'
-import { isModest } from './messages.js'
-import { isRecord } from '../values.js'
+import { isModest } from './wire/messages.js'
+import { isRecord } from '../lib/guards.js'
 
 /** Clients of the 2025 revisions compile schemas as draft-07, those of 2026-07-28 as 2020-12. */
 export type Dialect = 'draft-7' | 'draft-2020-12'

@@ -1,7 +1,7 @@
 /** From what a request presents to one verdict: every credential sent must be good. */
-import { sha256 } from '../digest.js'
-import { isVerified, keyAsToken, type Presented, type Rejected, type Verdict } from './credentials.js'
-import type { KnownCredentials } from './known.js'
+import { sha256 } from '../lib/sha256.js'
+import { isVerified, keyAsToken, type Presented, type Rejected, type Verdict } from './presented.js'
+import type { KnownCredentials } from './known-credentials.js'
 import { freezePrincipal, type Principal } from './principal.js'
 
 /** A value, or a promise of it where the answer is elsewhere: what is at hand is not awaited. */

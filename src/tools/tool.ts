@@ -1,8 +1,8 @@
 /** The shape of a tool, a resource and a prompt: defined once, served in both protocol eras. */
 import type { z } from 'zod'
-import type { AccessRule } from '../principal/policy.js'
+import type { AccessRule } from '../principal/access.js'
 import type { Principal } from '../principal/principal.js'
-import type { ElicitAnswer, FormRequest, SampleAnswer, SampleRequest, ToolSampleAnswer, ToolSampleRequest, UrlRequest } from './asking.js'
+import type { ElicitAnswer, FormRequest, SampleAnswer, SampleRequest, ToolSampleAnswer, ToolSampleRequest, UrlRequest } from './client-requests.js'
 
 /** A JSON Schema object, passed through to the caller untouched. */
 export type JsonSchema = Readonly<Record<string, unknown>>

@@ -6,7 +6,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import Fastify from 'fastify'
 import t from 'tap'
 import { buildApp, mcpAuth } from '../../src/app.js'
-import { generateToken } from '../../src/principal/token.js'
+import { generateToken } from '../../src/tokens/mint.js'
 import { claimsOf, fakeIssuer, json, sign, signingKey } from '../support/issuer.js'
 import { logSink } from '../support/log-sink.js'
 import { OAuthMemory } from '../support/oauth-client.js'

@@ -3,7 +3,7 @@ import { appendFileSync, cpSync, readdirSync, symlinkSync, writeFileSync } from 
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { shapeOf } from '../../src/principal/managed-key.js'
+import { shapeOf } from '../../src/api-keys/format.js'
 import { directory } from '../support/keys.js'
 import { beginCall, groupLives, key, listTools, root, start, until, type Running } from '../support/process.js'
 import { secret } from '../support/tokens.js'
@@ -71,7 +71,7 @@ t.test('npm run dev serves without a build, restarts on a change, and leaves no 
   const dev = npm(t, cwd, TMPDIR, 'run', 'dev')
   t.equal((await listTools(await dev.url)).status, 200)
 
-  const changed = join(cwd, 'src/server.ts')
+  const changed = join(cwd, 'src/server/start.ts')
   const starts = (): number => dev.stderr().match(/^Ready: /gm)?.length ?? 0
   // Again: a change that comes before the watcher has found the file is not seen. Not before a start had its time: it would end that.
   for (let writes = 0; starts() < 2 && writes < 5; writes++) {

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { startServer as startHere } from '../../src/server.js'
+import { startServer as startHere } from '../../src/server/start.js'
 import { beginCall, isRoot, key, list, listTools, nobody, root, sound, start, unlessNobodyCan, until, viaTsx, type Running } from '../support/process.js'
 
 function startServer (t: Test, env: Record<string, string> = {}): Running {

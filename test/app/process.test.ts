@@ -52,7 +52,7 @@ function startFixture (t: Test, graceMs: number): Running {
 import { existsSync } from 'node:fs'
     import http from 'node:http'
     import Fastify from ${JSON.stringify(import.meta.resolve('fastify'))}
-    import { drainOnEnd } from ${JSON.stringify(`${root}src/drain.ts`)}
+    import { drainOnEnd } from ${JSON.stringify(`${root}src/server/drain.ts`)}
     const app = Fastify({ logger: true })
     app.get('/hang', (request, reply) => { reply.raw.writeHead(200).write('open'); reply.hijack() })
     app.get('/throw', async () => { setImmediate(() => { throw new Error('nobody catches this') }); await new Promise(() => {}) })

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { buildApp } from '../../src/app.js'
-import { generateToken } from '../../src/principal/token.js'
+import { generateToken } from '../../src/tokens/mint.js'
 
 const folder = fileURLToPath(new URL('.', import.meta.url))
 const limitMs = 60_000

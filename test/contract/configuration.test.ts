@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { parseDotenv } from '../../src/config/dotenv.js'
-import { configSchema, readConfig, variableNames, variables } from '../../src/config.js'
+import { configSchema, readConfig, variableNames, variables } from '../../src/config/load.js'
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 

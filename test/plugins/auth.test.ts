@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import auth, { type AuthOptions } from '../../plugins/auth.js'
-import { createKnownCredentials } from '../../src/principal/known.js'
+import { createKnownCredentials } from '../../src/principal/known-credentials.js'
 import { audience, claimsOf, fakeIssuer, sign, signingKey } from '../support/issuer.js'
 import { encode, forge, forgeClaims, inSeconds, otherTails, secret } from '../support/tokens.js'
 

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import claim from '../../plugins/claim.js'
 import errors from '../../plugins/errors.js'
 import preauthLimit from '../../plugins/preauth-limit.js'
-import { Claims } from '../../src/state/claims.js'
+import { Claims } from '../../src/tokens/one-time-links.js'
 
 const parcel = { token: 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln', userId: 'a<b>&"ada"', role: 'user', expiresAt: '2026-01-01T00:00:00.000Z' } as const
 

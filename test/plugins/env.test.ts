@@ -3,7 +3,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import env, { type EnvOptions } from '../../plugins/env.js'
-import { ConfigError, loadConfig } from '../../src/config.js'
+import { ConfigError, loadConfig } from '../../src/config/load.js'
 
 const sound = { API_KEYS: 'a-key-of-sixteen-or-more', JWT_SECRET: 'a secret of thirty-two bytes or more' }
 

@@ -4,7 +4,7 @@ import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import authPlugin from '../../plugins/auth.js'
 import preauthLimit from '../../plugins/preauth-limit.js'
-import { createKnownCredentials } from '../../src/principal/known.js'
+import { createKnownCredentials } from '../../src/principal/known-credentials.js'
 import { guardedApp, limitsOf } from '../support/guarded-app.js'
 import { forge, forgeClaims, inSeconds, secret } from '../support/tokens.js'
 

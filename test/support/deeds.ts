@@ -2,7 +2,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { z } from 'zod'
 import { PublicToolError } from '../../src/errors.js'
-import { Catalog } from '../../src/mcp/catalog.js'
+import { Catalog } from '../../src/mcp/catalog/catalog.js'
 import { definePrompt } from '../../src/tools/prompt.js'
 import { defineResource } from '../../src/tools/resource.js'
 import { defineTool } from '../../src/tools/tool.js'

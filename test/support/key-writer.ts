@@ -1,6 +1,6 @@
 /** A process that puts keys into a file, one after the other, and says of each when it is safe: `key-writer.ts <file> <how many>`. */
-import { createKey } from '../../src/principal/key-changes.js'
-import { changeKeyFile } from '../../src/principal/key-file.js'
+import { createKey } from '../../src/api-keys/changes.js'
+import { changeKeyFile } from '../../src/api-keys/file.js'
 
 const [path = '', count = '0'] = process.argv.slice(2)
 process.stdout.write('ready\n')

@@ -3,9 +3,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { createKey, type KeyOptions, type Shown } from '../../src/principal/key-changes.js'
-import { changeKeyFile } from '../../src/principal/key-file.js'
-import { formatKeyFile, type KeyRecord } from '../../src/principal/key-record.js'
+import { createKey, type KeyOptions, type Shown } from '../../src/api-keys/changes.js'
+import { changeKeyFile } from '../../src/api-keys/file.js'
+import { formatKeyFile, type KeyRecord } from '../../src/api-keys/record.js'
 import { credentialOfTests, witnessFiles } from './witness.js'
 
 /** A directory of the test's own, gone at its end. */

@@ -1,5 +1,5 @@
 /** Watches every pool of slots in this process: who holds which slot, and how many there are. */
-import { type Slot, Slots } from '../../src/mcp/slots.js'
+import { type Slot, Slots } from '../../src/mcp/slots/pool.js'
 
 export interface SlotWatch {
   /** What must not happen and did. */

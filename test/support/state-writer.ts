@@ -1,6 +1,6 @@
 /** A process that mints records one after the other and says which are acknowledged. Arguments: directory, count. */
 import { writeSync } from 'node:fs'
-import { State } from '../../src/state/state.js'
+import { State } from '../../src/ledger/ledger.js'
 import { mintedRecord } from './state.js'
 
 const [directory = '', count = '200'] = process.argv.slice(2)

@@ -4,8 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { commandLine, type Minted } from '../../src/state/records.js'
-import { State, type StateOptions } from '../../src/state/state.js'
+import { commandLine, type Minted } from '../../src/ledger/records.js'
+import { State, type StateOptions } from '../../src/ledger/ledger.js'
 import { witnessFiles } from './witness.js'
 
 /** A path for a state directory, which is not there yet; gone at the test's end. */

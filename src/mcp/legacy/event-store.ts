@@ -2,7 +2,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { EventStore } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
-import type { Post } from './calls.js'
+import type { Post } from './open-calls.js'
 
 interface StoredEvent {
   readonly message: JSONRPCMessage

@@ -3,10 +3,10 @@ import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
 import { InternalError, InvalidRequestError, NotAcceptableError, type Refusal, type RefusalClass, SessionNotFoundError, StreamConflictError } from '../../errors.js'
 import type { Incoming } from '../era.js'
-import { type RequestId, type RpcRequest, kindOf } from '../messages.js'
-import type { EventStream } from '../outlet.js'
+import { type RequestId, type RpcRequest, kindOf } from '../wire/messages.js'
+import type { EventStream } from '../wire/reply.js'
 import type { SessionEvents } from './event-store.js'
-import { isRecord } from '../../values.js'
+import { isRecord } from '../../lib/guards.js'
 
 /** `about`: the request that a message is said in the course of. */
 type Leaving = (message: JSONRPCMessage, about: RequestId | undefined) => JSONRPCMessage

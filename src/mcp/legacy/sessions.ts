@@ -1,11 +1,11 @@
 /** Sessions of the 2025 revisions: each belongs to the principal that opened it, and none lives for ever. */
 import { MethodNotAllowedError, SessionNotFoundError, SessionRequiredError, UnavailableError } from '../../errors.js'
 import type { Principal } from '../../principal/principal.js'
-import type { Catalog } from '../catalog.js'
+import type { Catalog } from '../catalog/catalog.js'
 import { type Incoming, takesStream } from '../era.js'
-import { type RpcRequest, kindOf } from '../messages.js'
-import type { Reply } from '../outlet.js'
-import type { Streams } from '../streams.js'
+import { type RpcRequest, kindOf } from '../wire/messages.js'
+import type { Reply } from '../wire/reply.js'
+import type { Streams } from '../streams/streams.js'
 import { Session } from './session.js'
 
 export interface SessionsOptions {

@@ -1,8 +1,8 @@
 /** The resources that a session wants to hear of. */
 import { InvalidParamsError } from '../../errors.js'
 import type { Principal } from '../../principal/principal.js'
-import type { Catalog } from '../catalog.js'
-import type { Change } from '../changes.js'
+import type { Catalog } from '../catalog/catalog.js'
+import type { Change } from '../catalog/changes.js'
 
 const maxSubscriptions = 100
 

@@ -2,9 +2,9 @@
 import { isSpecType } from '@modelcontextprotocol/server'
 import { EnvelopeError, HeaderMismatchError, ProtocolVersionError, type Refusal, fromRpcCode } from '../../errors.js'
 import type { Incoming } from '../era.js'
-import { headerValue, withoutBlanks } from '../header-parameters.js'
-import { type RpcNotification, type RpcRequest } from '../messages.js'
-import { isRecord } from '../../values.js'
+import { headerValue, withoutBlanks } from '../catalog/header-parameters.js'
+import { type RpcNotification, type RpcRequest } from '../wire/messages.js'
+import { isRecord } from '../../lib/guards.js'
 
 export const modernRevision = '2026-07-28'
 

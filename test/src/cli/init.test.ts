@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { chownSync, readFileSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { loadConfig } from '../../../src/config.js'
+import { loadConfig } from '../../../src/config/load.js'
 import { isRoot, nobody } from '../../support/process.js'
 import { say } from '../../support/terminal.js'
 

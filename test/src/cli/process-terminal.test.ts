@@ -1,7 +1,7 @@
 /** What becomes of a command whose output cannot be written. */
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { readKeyFile } from '../../../src/principal/key-file.js'
+import { readKeyFile } from '../../../src/api-keys/file.js'
 import { directory, keyFile, newKey } from '../../support/keys.js'
 import { start, viaTsx, type Running } from '../../support/process.js'
 import { secret } from '../../support/tokens.js'

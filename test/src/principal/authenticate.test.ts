@@ -1,8 +1,8 @@
 /** What several credentials prove together, and what is verified again. */
 import t from 'tap'
 import { createAuthenticator, nothingPresented } from '../../../src/principal/authenticate.js'
-import type { Verdict, Verified } from '../../../src/principal/credentials.js'
-import { createKnownCredentials } from '../../../src/principal/known.js'
+import type { Verdict, Verified } from '../../../src/principal/presented.js'
+import { createKnownCredentials } from '../../../src/principal/known-credentials.js'
 
 const byKey: Verified = { principal: { id: 'apikey:1', role: 'user', scopes: [], method: 'api-key' } }
 const byToken: Verified = { principal: { id: 'jwt:ada', role: 'user', scopes: [], method: 'jwt' } }

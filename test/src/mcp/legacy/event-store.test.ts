@@ -1,6 +1,6 @@
 /** What is kept of the streams of a session, and what is forgotten first. */
 import t from 'tap'
-import { Post } from '../../../../src/mcp/legacy/calls.js'
+import { Post } from '../../../../src/mcp/legacy/open-calls.js'
 import { SessionEvents } from '../../../../src/mcp/legacy/event-store.js'
 
 type Message = Parameters<SessionEvents['storeEvent']>[1]

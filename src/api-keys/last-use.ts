@@ -1,0 +1,116 @@
+/** When each key was last used: coarse, written late, in a file beside the key file. */
+import { readFile } from 'node:fs/promises'
+import { z } from 'zod'
+import { replaceFile, withFileLock } from '../lib/atomic-file.js'
+import { codeOf } from '../lib/guards.js'
+
+/** Milliseconds by id. */
+export type LastUsed = ReadonlyMap<string, number>
+
+/** Uses of a key that are closer together than this count as one. */
+export const coarsenessMs = 600_000
+const writeDelayMs = 2000
+/** After a failure, and how long to wait for another writer: nobody waits for this file. */
+const retryDelayMs = 60_000
+const lockWaitMs = 2000
+
+const usageFile = z.object({ version: z.literal(1), lastUsed: z.record(z.string(), z.iso.datetime()) })
+
+/**
+ * A file of its own: the server never writes the key file, which may be mounted for reading alone,
+ * and a lost note of a use is no lost key.
+ */
+export function usagePath (keyFile: string): string {
+  return `${keyFile}.used`
+}
+
+/** What was noted; empty where nothing was so far, and `undefined` where it cannot be read. */
+export async function readUsage (path: string): Promise<LastUsed | undefined> {
+  try {
+    const { lastUsed } = usageFile.parse(JSON.parse(await readFile(path, 'utf8')))
+    const times = Object.entries(lastUsed).map(([id, time]) => [id, Date.parse(time)] as const)
+    // A time to come is that of a clock that was ahead, and would stay the last one for ever.
+    const latest = Date.now() + coarsenessMs
+    return new Map(times.filter(([, at]) => at <= latest))
+  } catch (error) {
+    return codeOf(error) === 'ENOENT' ? new Map() : undefined
+  }
+}
+
+export interface UsageOptions {
+  readonly path: string
+  /** Told of the first of several failures in a row. */
+  readonly onFailure: (code: string) => void
+}
+
+/** Notes uses at the price of a look-up, and writes them together with those of other processes. */
+export class KeyUsage {
+  readonly #path: string
+  readonly #onFailure: (code: string) => void
+  readonly #noted = new Map<string, number>()
+  #unwritten = new Map<string, number>()
+  #timer: NodeJS.Timeout | undefined
+  #writing: Promise<void> = Promise.resolve()
+  #hasFailed = false
+
+  constructor ({ path, onFailure }: UsageOptions) {
+    this.#path = path
+    this.#onFailure = onFailure
+  }
+
+  /** Takes over what is on disk, so that a restart is no reason to write. */
+  async load (): Promise<void> {
+    for (const [id, at] of await readUsage(this.#path) ?? []) this.#noted.set(id, at)
+  }
+
+  note (id: string): void {
+    const now = Date.now()
+    if (Math.abs(now - (this.#noted.get(id) ?? 0)) < coarsenessMs) return
+    this.#noted.set(id, now)
+    this.#unwritten.set(id, now)
+    this.#writeIn(writeDelayMs)
+  }
+
+  /** Writes what is left. Never rejects. */
+  async close (): Promise<void> {
+    clearTimeout(this.#timer)
+    await this.#writing
+    await this.#write()
+    clearTimeout(this.#timer)
+  }
+
+  #writeIn (ms: number): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      this.#writing = this.#write()
+    }, ms).unref()
+  }
+
+  async #write (): Promise<void> {
+    if (this.#unwritten.size === 0) return
+    const batch = this.#unwritten
+    this.#unwritten = new Map()
+    try {
+      await withFileLock(this.#path, async ({ path }) => {
+        await replaceFile(path, format(latest(await readUsage(path) ?? new Map(), batch)))
+      }, lockWaitMs)
+      this.#hasFailed = false
+    } catch (error) {
+      this.#unwritten = latest(batch, this.#unwritten)
+      if (!this.#hasFailed) this.#onFailure(codeOf(error))
+      this.#hasFailed = true
+      this.#writeIn(retryDelayMs)
+    }
+  }
+}
+
+function latest (one: LastUsed, other: LastUsed): Map<string, number> {
+  const all = new Map(one)
+  for (const [id, at] of other) all.set(id, Math.max(at, all.get(id) ?? 0))
+  return all
+}
+
+function format (lastUsed: LastUsed): string {
+  const entries = [...lastUsed].map(([id, at]) => [id, new Date(at).toISOString()])
+  return `${JSON.stringify({ version: 1, lastUsed: Object.fromEntries(entries) }, null, 2)}\n`
+}

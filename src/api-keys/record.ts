@@ -1,0 +1,172 @@
+/** A managed key as the key file holds it: who it is for and what it may do, and digests in place of secrets. */
+import { z } from 'zod'
+import { keyIdPattern } from './format.js'
+import { parseNetwork } from '../net/networks.js'
+import type { Role } from '../principal/principal.js'
+import { scopeForm } from '../principal/scope.js'
+
+/** One secret of a key. After a rotation there are several until the grace of the older ones ends. */
+export interface SecretRecord {
+  /** SHA-256 of the whole key, in hex. */
+  readonly digest: string
+  readonly createdAt: string
+  /** When its grace ends. Absent: with the key. */
+  readonly endsAt?: string | undefined
+}
+
+/** Times are ISO 8601 in UTC, because people read this file. */
+export interface KeyRecord {
+  readonly id: string
+  /** The id of the principal that the key proves: `user:<owner>`, or `apikey:<id>` for itself. */
+  readonly owner: string
+  readonly name: string
+  readonly role: Role
+  readonly scopes: readonly string[]
+  readonly createdAt: string
+  readonly expiresAt?: string | undefined
+  /** Addresses and CIDRs it may be used from. None: from everywhere. */
+  readonly cidrs: readonly string[]
+  /** Requests a window of its own. Absent: it shares its owner's. */
+  readonly rateLimitMax?: number | undefined
+  /** Refused until it is enabled again. */
+  readonly disabled: boolean
+  /** Refused for good since then. */
+  readonly revokedAt?: string | undefined
+  /** The newest first. */
+  readonly secrets: readonly SecretRecord[]
+}
+
+export const longestName = 256
+
+/** Text that a terminal and a log can show: no control characters, not only white space. */
+export function isPlainText (text: string): boolean {
+  return text.length <= longestName && text.trim() !== '' && !/[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u.test(text)
+}
+
+export function isScope (text: string): boolean {
+  return text.length <= longestName && scopeForm.test(text)
+}
+
+export function isOwner (owner: string, id: string): boolean {
+  return owner === `apikey:${id}` || (owner.startsWith('user:') && isPlainText(owner.slice(5)))
+}
+
+const time = z.string().refine(isTime, 'is not a time such as 2026-01-31T12:00:00Z')
+
+function isTime (text: string): boolean {
+  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z$/.test(text)) return false
+  // The 31st of February is read as the 3rd of March, and what is no time at all as NaN.
+  return new Date(text).getUTCDate() === Number(text.slice(8, 10))
+}
+
+const secretRecord = z.strictObject({
+  digest: z.string().regex(/^[0-9a-f]{64}$/, 'is not a SHA-256 in hex'),
+  createdAt: time,
+  endsAt: time.optional()
+})
+
+const keyRecord = z.strictObject({
+  id: z.string().regex(keyIdPattern, 'is not twelve lower-case letters and digits'),
+  owner: z.string(),
+  name: z.string().refine(isPlainText, 'is not plain text of 1 to 256 characters'),
+  role: z.enum(['user', 'admin'], 'is neither user nor admin'),
+  scopes: z.array(z.string().refine(isScope, 'is not a scope')),
+  createdAt: time,
+  expiresAt: time.optional(),
+  cidrs: z.array(z.string().refine(text => parseNetwork(text) !== undefined, 'is not an address or a CIDR')),
+  rateLimitMax: z.number().int('is not a whole number').min(1, 'is below 1').max(1_000_000_000, 'is too large').optional(),
+  disabled: z.boolean(),
+  revokedAt: time.optional(),
+  secrets: z.array(secretRecord).min(1, 'is empty')
+}).refine(({ owner, id }) => isOwner(owner, id), { message: 'is neither user:<name> nor apikey:<the id of this key>', path: ['owner'] })
+
+const keyFile = z.strictObject({ version: z.literal(1, 'is not 1, the version that this program knows'), keys: z.array(keyRecord) })
+
+/** Records by the line that each stands in; empty where the file is laid out otherwise. */
+export type RecordLines = ReadonlyMap<string, KeyRecord>
+
+export interface KeyFileContents {
+  readonly records: readonly KeyRecord[]
+  readonly lines: RecordLines
+}
+
+/**
+ * The records in the text of a key file, or what is wrong with it, as the rest of a sentence that
+ * begins with the file's name, and what would be right where it is not to mend the file. That
+ * repeats nothing of the text: it may be anything. Lines that are `known` are not judged again: ten
+ * thousand keys would hold up a server for half a second.
+ */
+export function parseKeyFile (text: string, known: RecordLines = new Map()): KeyFileContents | { readonly wrong: string, readonly right?: string } {
+  const lines = readLines(text, known)
+  if (lines !== undefined) return firstDouble([...lines.values()]) ?? { records: [...lines.values()], lines }
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    return text.trim() === '' ? { wrong: 'is empty', right: 'put back a copy that was good, or begin with {"version":1,"keys":[]}' } : { wrong: 'is not JSON' }
+  }
+  if (isLater(json)) return { wrong: 'is of a later version than this program knows', right: 'update this program' }
+  const { success, data, error } = keyFile.safeParse(json)
+  if (!success) return { wrong: describeIssue(error.issues[0]) }
+  return firstDouble(data.keys) ?? { records: data.keys, lines: new Map() }
+}
+
+function isLater (json: unknown): boolean {
+  return typeof json === 'object' && json !== null && 'version' in json && typeof json.version === 'number' && json.version > 1
+}
+
+const opening = '{\n  "version": 1,\n  "keys": ['
+const closing = '\n  ]\n}\n'
+const indent = '\n    '
+
+/** The text of a key file that holds `records`. */
+export function formatKeyFile (records: readonly KeyRecord[]): string {
+  // A key a line: people compare versions of it.
+  return opening + records.map(record => indent + JSON.stringify(record)).join(',') + closing
+}
+
+/** The records of a text that is laid out as `formatKeyFile` does it; `undefined` for every other, and where a line is no sound record. */
+function readLines (text: string, known: RecordLines): Map<string, KeyRecord> | undefined {
+  const start = opening + indent
+  if (!text.startsWith(start) || !text.endsWith(closing)) return undefined
+  const lines = text.slice(start.length, -closing.length).split(`,${indent}`)
+  const records = new Map<string, KeyRecord>()
+  for (const line of lines) {
+    const record = known.get(line) ?? readLine(line)
+    // The same line twice is a key twice, which the judge of the whole file tells.
+    if (record === undefined || records.has(line)) return undefined
+    records.set(line, record)
+  }
+  return records
+}
+
+function readLine (line: string): KeyRecord | undefined {
+  try {
+    return keyRecord.safeParse(JSON.parse(line)).data
+  } catch {
+    return undefined
+  }
+}
+
+function describeIssue (issue: z.core.$ZodIssue | undefined): string {
+  if (issue === undefined) return 'is not a key file'
+  const place = issue.path.map(step => typeof step === 'number' ? `[${step}]` : `.${String(step)}`).join('').replace(/^\./, '')
+  // The texts of this file; the library's own would quote what it found.
+  const what = issue.code === 'custom' || issue.message.startsWith('is ') ? issue.message : issue.code === 'unrecognized_keys' ? 'has a field that this program does not know' : 'has the wrong type or is missing'
+  return place === '' ? `holds no key file: it ${what}` : `cannot be used: ${place} ${what}`
+}
+
+/** A key that is there twice would be good or not by chance. */
+function firstDouble (keys: readonly KeyRecord[]): { wrong: string } | undefined {
+  const ids = new Set<string>()
+  const digests = new Set<string>()
+  for (const [index, { id, secrets }] of keys.entries()) {
+    if (ids.has(id)) return { wrong: `cannot be used: keys[${index}].id is there twice` }
+    ids.add(id)
+    for (const { digest } of secrets) {
+      if (digests.has(digest)) return { wrong: `cannot be used: a secret of keys[${index}] is there twice` }
+      digests.add(digest)
+    }
+  }
+  return undefined
+}

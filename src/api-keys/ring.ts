@@ -1,0 +1,188 @@
+/** Managed keys in memory: which are good right now, and whom they prove. */
+import { sha256 } from '../lib/sha256.js'
+import type { Rejected, Verdict, Verified } from '../principal/presented.js'
+import type { KeyRecord, SecretRecord } from './record.js'
+import { shapeOf } from './format.js'
+import { covers, createAddressReader, parseNetwork, type Networks } from '../net/networks.js'
+import { freezePrincipal, type Principal } from '../principal/principal.js'
+
+export interface PresentedKey {
+  /** The key as it was sent. */
+  readonly key: string
+  /** Its SHA-256 in hex. */
+  readonly digest: string
+}
+
+export interface KeyRing {
+  /**
+   * Judges a key sent from `address`, the `ip` of the request. The work is the same whatever the
+   * reason to refuse is.
+   */
+  verify: (presented: PresentedKey, address: string) => Verdict
+  /**
+   * Whether the key that proved `principal` would still prove the same: not revoked, not disabled,
+   * not over, with unchanged rights, and good for `address` where that is given. A key of a list is
+   * judged by what the ring says of it once it was taken over. True for every principal that is
+   * none of the ring's.
+   */
+  stillGood: (principal: Principal, address?: string) => boolean
+  /** Told of each principal that a key let in, once all else about its request was good, too. Left out: nobody is. */
+  noteUse?: (principal: Principal) => void
+}
+
+/** One secret of one key, ready to be judged. Times are in milliseconds; Infinity is never. */
+interface Entry {
+  readonly digest: string
+  readonly verified: Verified
+  readonly networks: Networks
+  /** False where it may come from everywhere; its networks say nothing then. */
+  readonly isHeld: boolean
+  readonly endsAt: number
+  readonly expiresAt: number
+  readonly isRevoked: boolean
+  readonly isDisabled: boolean
+  readonly isReal: boolean
+}
+
+const unmanaged: Rejected = Object.freeze({ reason: 'the API key is not known' })
+const damaged: Rejected = Object.freeze({ reason: 'the API key is mistyped: its checksum is wrong' })
+const revoked: Rejected = Object.freeze({ reason: 'the API key was revoked' })
+const disabled: Rejected = Object.freeze({ reason: 'the API key is disabled' })
+const expired: Rejected = Object.freeze({ reason: 'the API key has expired' })
+const replaced: Rejected = Object.freeze({ reason: 'the secret of the API key was replaced' })
+const elsewhere: Rejected = Object.freeze({ reason: 'the API key is not for this network' })
+
+/** Which key of a list proved each principal, as a digest: a ring may take that key over while streams of it are open. */
+const listedOrigins = new WeakMap<Principal, string>()
+
+export function noteListed (principal: Principal, digest: string): void {
+  listedOrigins.set(principal, digest)
+}
+
+/** True where the verdict is that the key is not in the ring, in whatever state. */
+export function isUnmanaged (verdict: Verdict): boolean {
+  return verdict === unmanaged || verdict === damaged
+}
+
+/** Looked up for keys that are held to no network: code that seldom runs is slow, and would tell them from the others. */
+const somewhere: Networks = ['192.0.2.0/24', '2001:db8::/32'].map(parseNetwork).filter(network => network !== undefined)
+
+/** What an unknown key is judged as, so that it takes the time of a known one. */
+const nobody: Entry = Object.freeze({
+  digest: '',
+  verified: { principal: freezePrincipal({ id: 'apikey:', role: 'user', scopes: [], method: 'api-key' }) },
+  networks: somewhere,
+  isHeld: false,
+  endsAt: Infinity,
+  expiresAt: Infinity,
+  isRevoked: false,
+  isDisabled: false,
+  isReal: false
+})
+
+/** A ring that can be given other records while it is in use. */
+export class ManagedKeys implements KeyRing {
+  readonly #readAddress = createAddressReader()
+  /** By the digest of the whole key: who knows a digest has no key, so its look-up gives nothing away. */
+  #entries: ReadonlyMap<string, Entry> = new Map()
+  /** Of each record, one for each of its secrets. */
+  readonly #made = new WeakMap<KeyRecord, readonly Entry[]>()
+  /** The secret that each principal handed out came from. */
+  readonly #origins = new WeakMap<Principal, string>()
+
+  constructor (records: readonly KeyRecord[]) {
+    this.replace(records)
+  }
+
+  /** Puts these in the place of all others. They are taken as sound; one that was there before keeps its entries. */
+  replace (records: readonly KeyRecord[]): void {
+    const entries = new Map<string, Entry>()
+    for (const record of records) {
+      for (const entry of this.#entriesOf(record)) entries.set(entry.digest, entry)
+    }
+    this.#entries = entries
+  }
+
+  #entriesOf (record: KeyRecord): readonly Entry[] {
+    const before = this.#made.get(record)
+    if (before !== undefined) return before
+    const made = record.secrets.map(secret => entryOf(record, secret))
+    for (const { verified, digest } of made) this.#origins.set(verified.principal, digest)
+    this.#made.set(record, made)
+    return made
+  }
+
+  verify ({ key, digest }: PresentedKey, address: string): Verdict {
+    if (shapeOf(key) === 'damaged') return damaged
+    return this.#judge(this.#entries.get(digest) ?? nobody, address)
+  }
+
+  /** The id of the key that proved `principal`; `undefined` where it was none of the ring's. */
+  keyIdOf (principal: Principal): string | undefined {
+    return this.#origins.has(principal) ? principal.keyId : undefined
+  }
+
+  /** When the next of the keys and secrets ends, in milliseconds since the epoch; Infinity for never. */
+  nextEnd (): number {
+    const now = Date.now()
+    let next = Infinity
+    for (const { endsAt, expiresAt } of this.#entries.values()) {
+      for (const end of [endsAt, expiresAt]) if (end > now && end < next) next = end
+    }
+    return next
+  }
+
+  stillGood (principal: Principal, address?: string): boolean {
+    const digest = this.#origins.get(principal) ?? listedOrigins.get(principal)
+    if (digest === undefined) return true
+    const verdict = this.#judge(this.#entries.get(digest) ?? nobody, address)
+    if (verdict === unmanaged) return !this.#origins.has(principal)
+    return 'principal' in verdict && hasSameRights(verdict.principal, principal)
+  }
+
+  /** Each question is answered before any is decided on: a thief must not learn by the clock what is wrong. */
+  #judge (entry: Entry, address: string | undefined): Verdict {
+    const now = Date.now()
+    const isCovered = address === undefined || covers(entry.networks, this.#readAddress(address))
+    const isReplaced = entry.endsAt <= now
+    const isExpired = entry.expiresAt <= now
+    if (!entry.isReal) return unmanaged
+    if (entry.isRevoked) return revoked
+    if (entry.isDisabled) return disabled
+    if (isExpired) return expired
+    if (isReplaced) return replaced
+    return isCovered || !entry.isHeld ? entry.verified : elsewhere
+  }
+}
+
+function entryOf (record: KeyRecord, { digest, endsAt, createdAt }: SecretRecord): Entry {
+  const ends = { endsAt: timeOf(endsAt), expiresAt: timeOf(record.expiresAt) }
+  const end = Math.min(ends.endsAt, ends.expiresAt)
+  const { id: keyId, owner: id, role, scopes, rateLimitMax } = record
+  const principal = freezePrincipal({ id, role, scopes, method: 'api-key', keyId, issuedAt: Date.parse(createdAt), ...(end === Infinity ? {} : { expiresAt: end }) })
+  return {
+    digest,
+    verified: Object.freeze(rateLimitMax === undefined ? { principal } : { principal, rateLimitMax }),
+    networks: record.cidrs.length === 0 ? somewhere : record.cidrs.map(parseNetwork).filter(network => network !== undefined),
+    isHeld: record.cidrs.length > 0,
+    ...ends,
+    isRevoked: record.revokedAt !== undefined,
+    isDisabled: record.disabled,
+    isReal: true
+  }
+}
+
+function hasSameRights (one: Principal, other: Principal): boolean {
+  return one.id === other.id && one.role === other.role && one.scopes.length === other.scopes.length &&
+    one.scopes.every((scope, index) => scope === other.scopes[index])
+}
+
+function timeOf (text: string | undefined): number {
+  return text === undefined ? Infinity : Date.parse(text)
+}
+
+/** The verdict on a key that somebody holds in their hand, for a command. */
+export function verifyOnce (records: readonly KeyRecord[], key: string, address?: string): Verdict {
+  const ring = new ManagedKeys(address === undefined ? records.map(record => ({ ...record, cidrs: [] })) : records)
+  return ring.verify({ key, digest: sha256(key) }, address ?? '')
+}

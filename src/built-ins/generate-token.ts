@@ -1,0 +1,115 @@
+/** Mints a JWT for somebody else, with no more rights than the caller's; for admins. */
+import { z } from 'zod'
+import { PublicToolError, UnavailableError } from '../errors.js'
+import { excessOf, mayMint, type MintPolicy } from '../tokens/mint-policy.js'
+import { tokenPrincipalId, type Principal, type Role } from '../principal/principal.js'
+import { checkScopes, checkUserId, mintToken, parseLifetime } from '../tokens/mint.js'
+import type { Claims } from '../tokens/one-time-links.js'
+import { authorOf } from '../ledger/records.js'
+import type { State } from '../ledger/ledger.js'
+import { type Audit, kept, noAudit, refine, timeText } from './ledger-tool.js'
+import { type Tool, defineTool } from '../tools/tool.js'
+
+export interface MintingOptions {
+  readonly secret: string
+  /** The longest lifetime that may be asked for, in seconds. */
+  readonly maxTtlSeconds: number
+  /** Where it is put on record before it is handed out. */
+  readonly state: State
+  /** Default `admin-tokens`. */
+  readonly policy?: MintPolicy | undefined
+  /** The `iss` and the `aud` of the tokens. Left out: they have none. */
+  readonly issuer?: string | undefined
+  readonly audience?: string | undefined
+  /** Told of each token that is handed out. Left out: nobody is. */
+  readonly audit?: Audit | undefined
+  /** Return a one-time link in place of the token. `url` makes it from the code. Left out: the token itself. */
+  readonly link?: { readonly claims: Claims, readonly url: (code: string) => string } | undefined
+}
+
+interface Wish {
+  readonly userId: string
+  readonly role: Role
+  readonly scopes: readonly string[]
+  readonly expiresIn?: string | undefined
+}
+
+const roles = z.enum(['admin', 'user'])
+const input = z.object({
+  userId: z.string().superRefine(refine(checkUserId)).meta({ minLength: 1, maxLength: 256 }).describe('Who the token is for: 1 to 256 characters, no control characters, and not like the id of a caller (jwt:…)'),
+  role: roles.default('user').describe('The role of the token: not above your own'),
+  scopes: z.array(z.string()).superRefine(refine(checkScopes)).default([]).describe('The scopes of the token: only such that you hold'),
+  expiresIn: z.string().superRefine(refine(parseLifetime)).optional().meta({ default: '24h' }).describe('How long it is good: 30m, 1h, 7d, or seconds as in 3600; with an API key not beyond its own end. Left out: 24h, or less where no more may be')
+})
+const record = {
+  id: z.string().describe('Names the token, as for revoke-token. No secret.'),
+  userId: z.string(),
+  role: roles,
+  scopes: z.array(z.string()),
+  expiresAt: z.string().describe('RFC 3339')
+}
+const withToken = z.object({ token: z.string().describe('The JWT. A secret.'), ...record })
+const withLink = z.object({
+  link: z.string().describe('Opens a page that shows the token once. Whoever has it first has the token.'),
+  linkExpiresAt: z.string().describe('RFC 3339'),
+  ...record
+})
+
+const secretAdvice = 'The result is a secret: hand it to that user over a private channel, do not repeat, store or log it.'
+const linkAdvice = 'The result is a link that shows the token once, within minutes: hand it to that user over a private channel, do not open it.'
+
+export function createGenerateToken (options: MintingOptions): Tool {
+  const { policy = 'admin-tokens', link, audit = noAudit } = options
+  return defineTool({
+    name: 'generate-token',
+    title: 'Generate a token',
+    description: `Mints a JWT with which another user can call this server. ${link === undefined ? secretAdvice : linkAdvice}`,
+    annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
+    access: { roles: ['admin'], allow: principal => mayMint(principal, policy) },
+    input,
+    output: link === undefined ? withToken : withLink,
+    handler: async (wish, { principal, requestId }) => {
+      if (link?.claims.isFull === true) throw new UnavailableError({ reason: 'too many links wait', data: { retryAfterMs: 60_000 }, headers: { 'retry-after': '60' } })
+      const { token, id, issuedAt, expiresAt } = await mint(wish, principal, options)
+      const { userId, role, scopes } = wish
+      audit({ jti: id, subject: userId, role, scopes, expiresAt: timeText(expiresAt), by: authorOf(principal), requestId }, 'token minted')
+      const common = { id, userId, role, scopes: [...scopes], expiresAt: timeText(expiresAt) }
+      if (link === undefined) return { structuredContent: { token, ...common } }
+      const minted = { id: tokenPrincipalId(userId), tokenId: id, issuedAt }
+      const offer = link.claims.offer({ token, userId, role, expiresAt: common.expiresAt }, () => !options.state.isRevoked(minted))
+      return { structuredContent: { link: link.url(offer.code), linkExpiresAt: timeText(offer.expiresAt), ...common } }
+    }
+  })
+}
+
+async function mint ({ userId, role, scopes, expiresIn }: Wish, principal: Principal, { secret, maxTtlSeconds, state, issuer, audience }: MintingOptions) {
+  const end = endFor(principal, state)
+  const seconds = expiresIn === undefined ? Math.max(1, Math.floor(Math.min(86_400, maxTtlSeconds, (end - Date.now()) / 1000))) : parseLifetime(expiresIn)
+  if (seconds > maxTtlSeconds) throw new PublicToolError(`expiresIn: at most ${maxTtlSeconds} seconds`)
+  if (Date.now() + seconds * 1000 > end) throw new PublicToolError(`expiresIn: not beyond your own credential, which ends at ${timeText(end)}`)
+  const excess = excessOf(principal, role, scopes)
+  if (excess !== undefined) throw new PublicToolError(`${excess}: nobody gives away more than their own`)
+  const minted = mintToken(userId, role, String(seconds), {
+    secret, scopes, ...(issuer === undefined ? {} : { issuer }), ...(audience === undefined ? {} : { audience })
+  })
+  const { id, expiresAt } = minted
+  const isRecorded = await kept(state.mint({ kind: 'minted', id, subject: userId, role, scopes, at: Date.now(), expiresAt, by: authorOf(principal) }, principal))
+  if (!isRecorded) throw new PublicToolError('Your own credential was revoked meanwhile')
+  return minted
+}
+
+/**
+ * When what `minter` mints has to end: with the key, or with the token that was minted with one, so
+ * that a key for an hour is not worth a month. Other tokens set no end: an identity provider's are
+ * for minutes.
+ */
+function endFor (minter: Principal, state: State): number {
+  return isOfKey(minter, state) ? minter.expiresAt ?? Infinity : Infinity
+}
+
+/** True for a key, and for a token that one stands behind, by however many tokens. */
+function isOfKey (minter: Pick<Principal, 'keyId' | 'tokenId'>, state: State): boolean {
+  let by: Pick<Principal, 'keyId' | 'tokenId'> | undefined = minter
+  while (by?.tokenId !== undefined) by = state.find(by.tokenId)?.by
+  return by?.keyId !== undefined
+}

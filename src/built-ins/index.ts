@@ -1,0 +1,26 @@
+/** The built-in tools, listed one by one. */
+import type { State } from '../ledger/ledger.js'
+import { type MintingOptions, createGenerateToken } from './generate-token.js'
+import type { Audit } from './ledger-tool.js'
+import { createListTokens } from './list-tokens.js'
+import { createRevokeSubject } from './revoke-subject.js'
+import { createRevokeToken } from './revoke-token.js'
+import type { Tool } from '../tools/tool.js'
+import { whoami } from './whoami.js'
+
+export interface BuiltInOptions {
+  /** Left out where no token can be minted, for want of a secret to sign with or by the operator's wish. */
+  readonly minting?: MintingOptions | undefined
+  /** Left out where no token is accepted, so that there is none to list or to revoke. */
+  readonly state?: State | undefined
+  /** Told of what is minted and revoked. Left out: nobody is. */
+  readonly audit?: Audit | undefined
+}
+
+export function builtInTools ({ minting, state, audit }: BuiltInOptions = {}): readonly Tool[] {
+  return [
+    whoami,
+    ...(minting === undefined ? [] : [createGenerateToken({ audit, ...minting })]),
+    ...(state === undefined ? [] : [createListTokens(state), createRevokeToken(state, audit), createRevokeSubject(state, audit)])
+  ]
+}

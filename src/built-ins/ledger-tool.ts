@@ -1,0 +1,36 @@
+/** What tools that change the state have in common: fields that fail in words, and a state that can fail. */
+import { z } from 'zod'
+import { UnavailableError } from '../errors.js'
+import { StateError } from '../ledger/file/directory.js'
+
+/** Takes what was done with the rights of others, for the operator's log. No credential is in it. */
+export type Audit = (fields: object, message: string) => void
+
+export const noAudit: Audit = () => {}
+
+const retryAfterMs = 5000
+
+/** Resolves to what `work` does; a state that cannot be written is 503. */
+export async function kept<T> (work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (!(error instanceof StateError)) throw error
+    throw new UnavailableError({ reason: 'the state cannot be written', cause: error, data: { retryAfterMs }, headers: { 'retry-after': String(retryAfterMs / 1000) } })
+  }
+}
+
+/** A check that throws, as a refinement whose message is the error's. */
+export function refine<T> (check: (value: T) => unknown) {
+  return (value: T, context: z.core.$RefinementCtx<T>): void => {
+    try {
+      check(value)
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'invalid' })
+    }
+  }
+}
+
+export function timeText (ms: number): string {
+  return new Date(ms).toISOString()
+}

@@ -1,0 +1,31 @@
+/** Ends a token before its time; for admins. */
+import { z } from 'zod'
+import { requireId } from '../principal/credential-forms.js'
+import { authorOf } from '../ledger/records.js'
+import type { State } from '../ledger/ledger.js'
+import { type Audit, kept, noAudit, refine } from './ledger-tool.js'
+import { type Tool, defineTool } from '../tools/tool.js'
+
+export function createRevokeToken (state: State, audit: Audit = noAudit): Tool {
+  return defineTool({
+    name: 'revoke-token',
+    title: 'Revoke a token',
+    description: 'Ends a token at once and for good, by its id (its jti), as list-tokens shows it. Its open streams end, too. It need not have been minted here.',
+    annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
+    access: { roles: ['admin'] },
+    input: z.object({
+      id: z.string().min(1).max(256).superRefine(refine(requireId)).describe('The jti of the token, never the token itself'),
+      withMinted: z.boolean().default(false).describe('End those, too, that were minted with it, and with those, and so on')
+    }),
+    output: z.object({
+      revoked: z.array(z.string()).describe('The ids of all that were ended'),
+      onRecord: z.boolean().describe('Whether the token was minted here and has not expired')
+    }),
+    handler: async ({ id, withMinted }, { principal, requestId }) => {
+      const onRecord = state.find(id) !== undefined
+      const revoked = await kept(state.revokeToken(id, authorOf(principal), withMinted))
+      audit({ jti: id, withMinted, revoked: revoked.length, by: authorOf(principal), requestId }, 'token revoked')
+      return { structuredContent: { revoked: [...revoked], onRecord } }
+    }
+  })
+}

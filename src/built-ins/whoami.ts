@@ -1,0 +1,34 @@
+/** Tells callers who they are, until when, and what they may still do. */
+import { z } from 'zod'
+import { defineTool } from '../tools/tool.js'
+
+export const whoami = defineTool({
+  name: 'whoami',
+  title: 'Who am I',
+  description: 'Tells who you are to this server: id, role, scopes, how you authenticated, when your credential expires, what is left of your rate limit and which tools you may call.',
+  annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
+  output: z.object({
+    id: z.string().describe('The principal that your credential proves'),
+    role: z.enum(['admin', 'user']),
+    scopes: z.array(z.string()),
+    method: z.enum(['api-key', 'jwt']).describe('How you authenticated'),
+    expiresAt: z.string().describe('RFC 3339').nullable().describe('When your credential ends; null when it does not'),
+    budget: z.object({
+      limit: z.number().describe('Requests in a window'),
+      remaining: z.number(),
+      resetSeconds: z.number().describe('Seconds until the window ends')
+    }).nullable().describe('Your own rate limit; null when there is none'),
+    tools: z.array(z.string()).describe('The tools that you may call')
+  }),
+  handler: async (_args, { principal, budget, tools }) => ({
+    structuredContent: {
+      id: principal.id,
+      role: principal.role,
+      scopes: [...principal.scopes],
+      method: principal.method,
+      expiresAt: principal.expiresAt === undefined ? null : new Date(principal.expiresAt).toISOString(),
+      budget: await budget(),
+      tools: [...tools()]
+    }
+  })
+})

@@ -1,0 +1,96 @@
+/** What the key commands share: which file they work on, and how they hand over what they made or found. */
+import { resolve } from 'node:path'
+import type { Shown } from '../../api-keys/changes.js'
+import type { KeyRecord } from '../../api-keys/record.js'
+import { readUsage, usagePath, type LastUsed } from '../../api-keys/last-use.js'
+import type { Revocable } from '../../ledger/index-in-memory.js'
+import { keySheet, keyTable, viewOf } from './views.js'
+import { OperatorError } from '../operator-error.js'
+import { readSecret } from '../secret-input.js'
+import { settingsAt, settingsWith } from '../settings.js'
+import { revocationsOf } from '../ledger.js'
+import type { Terminal } from '../terminal.js'
+
+export const defaultFile = 'api-keys.json'
+
+/** What every key command takes. */
+export interface FileArguments {
+  readonly file?: string
+  readonly json?: boolean
+}
+
+export interface KeyFilePlace {
+  readonly path: string
+  /** `undefined` where it cannot be read. */
+  readonly lastUsed: LastUsed | undefined
+  /** Whether a key was revoked with `tokens`, of which the file does not know. */
+  readonly isRevoked: (credential: Revocable) => boolean
+  /** True where nobody named the file. */
+  readonly isDefault: boolean
+}
+
+export class KeyDesk {
+  readonly #terminal: Terminal
+
+  constructor (terminal: Terminal) {
+    this.#terminal = terminal
+  }
+
+  async place ({ file }: FileArguments): Promise<KeyFilePlace> {
+    const set = file ?? settingsWith('API_KEYS_FILE', this.#terminal).config.API_KEYS_FILE
+    const path = resolve(this.#terminal.directory, set ?? defaultFile)
+    return { path, lastUsed: await readUsage(usagePath(path)), isRevoked: await revocationsOf(this.#terminal), isDefault: set === undefined }
+  }
+
+  /** The key goes to stdout and nowhere else; what there is to say about it goes to stderr. */
+  async hand ({ record, key }: Shown, { json = false }: FileArguments, remarks: readonly string[]): Promise<void> {
+    const { id, ...rest } = viewOf(record)
+    const isShown = await this.#terminal.show(json ? JSON.stringify({ id, key, ...rest }, null, 2) : key)
+    if (!isShown) throw new OperatorError(`The secret of key ${id} is in force and could not be shown: give it another one with keys rotate ${id} --grace 0`)
+    if (!json) for (const remark of remarks) this.#terminal.complain(remark)
+  }
+
+  list (records: readonly KeyRecord[], place: KeyFilePlace, { json = false }: FileArguments): void {
+    const views = records.map(record => viewOf(record, place))
+    if (json) this.#printJson(views)
+    else this.#terminal.print(keyTable(views))
+  }
+
+  show (record: KeyRecord, place: KeyFilePlace, { json = false }: FileArguments): void {
+    const view = viewOf(record, place)
+    if (json) this.#printJson(view)
+    else this.#terminal.print(keySheet(view))
+  }
+
+  answer (sentence: string, value: unknown, { json = false }: FileArguments): void {
+    if (json) this.#printJson(value)
+    else this.#terminal.print(sentence)
+  }
+
+  /** What was piped in, or typed without an echo. */
+  async secret (): Promise<string> {
+    return await (this.#terminal.readSecret ?? readSecret)('API key: ')
+  }
+
+  /** What there is to say beside an answer, also where that is for a program. */
+  remark (sentence: string): void {
+    this.#terminal.complain(sentence)
+  }
+
+  /** What `API_KEYS` holds; nothing where it is not set, though a server may not start without it. */
+  configuredKeys (): readonly string[] {
+    const { sources, problems } = settingsAt(this.#terminal)
+    const isUnset = sources.API_KEYS === 'default' && !problems.some(({ variable }) => variable === '.env')
+    return isUnset ? [] : settingsWith('API_KEYS', this.#terminal).config.API_KEYS
+  }
+
+  /** What the server signs with, as far as it can be read here. */
+  signingSecrets (): readonly string[] {
+    const { JWT_SECRET, JWT_SECRET_PREVIOUS, STATE_KEY } = settingsAt(this.#terminal).config
+    return [JWT_SECRET, ...JWT_SECRET_PREVIOUS, STATE_KEY].filter(secret => secret !== undefined)
+  }
+
+  #printJson (value: unknown): void {
+    this.#terminal.print(JSON.stringify(value, null, 2))
+  }
+}

@@ -1,0 +1,90 @@
+/** What a person and a program see of a managed key: everything but its digests. */
+import { statusOf, type KeyStatus } from '../../api-keys/changes.js'
+import type { KeyRecord } from '../../api-keys/record.js'
+import type { LastUsed } from '../../api-keys/last-use.js'
+import type { Role } from '../../principal/principal.js'
+import type { Revocable } from '../../ledger/index-in-memory.js'
+import { minute, table } from '../table.js'
+
+/** Times are ISO 8601, `null` where there is none. */
+export interface KeyView {
+  readonly id: string
+  readonly name: string
+  /** The id of the principal that the key proves. */
+  readonly owner: string
+  readonly role: Role
+  readonly scopes: readonly string[]
+  readonly status: KeyStatus
+  readonly createdAt: string
+  readonly expiresAt: string | null
+  /** To within ten minutes. Left out where it is not known whether it was used. */
+  readonly lastUsedAt?: string | null
+  /** Of the file: null, too, where it was revoked with `tokens`. */
+  readonly revokedAt: string | null
+  readonly cidrs: readonly string[]
+  readonly rateLimitMax: number | null
+  readonly disabled: boolean
+  readonly secrets: ReadonlyArray<{ readonly createdAt: string, readonly endsAt: string | null }>
+}
+
+/** What is known of keys beside the file. */
+export interface Circumstances {
+  /** `undefined` where nobody can tell. */
+  readonly lastUsed: LastUsed | undefined
+  readonly isRevoked: (credential: Revocable) => boolean
+}
+
+const nothingKnown: Circumstances = { lastUsed: new Map(), isRevoked: () => false }
+
+export function viewOf (record: KeyRecord, { lastUsed, isRevoked }: Circumstances = nothingKnown): KeyView {
+  const { id, name, owner, role, scopes, createdAt, expiresAt, revokedAt, cidrs, rateLimitMax, disabled, secrets } = record
+  const usedAt = lastUsed?.get(id)
+  return {
+    id,
+    name,
+    owner,
+    role,
+    scopes,
+    status: isRevoked(credentialOf(record)) ? 'revoked' : statusOf(record),
+    createdAt,
+    expiresAt: expiresAt ?? null,
+    ...(lastUsed === undefined ? {} : { lastUsedAt: usedAt === undefined ? null : new Date(usedAt).toISOString() }),
+    revokedAt: revokedAt ?? null,
+    cidrs,
+    rateLimitMax: rateLimitMax ?? null,
+    disabled,
+    secrets: secrets.map(secret => ({ createdAt: secret.createdAt, endsAt: secret.endsAt ?? null }))
+  }
+}
+
+/** The key as a revocation names it, with its newest secret. */
+export function credentialOf ({ id: keyId, owner: id, secrets, createdAt }: KeyRecord): Revocable {
+  return { id, keyId, issuedAt: Date.parse(secrets[0]?.createdAt ?? createdAt) }
+}
+
+/** A key a line, under a heading. */
+export function keyTable (views: readonly KeyView[]): string {
+  if (views.length === 0) return 'There are no keys.'
+  const heading = ['ID', 'NAME', 'OWNER', 'ROLE', 'SCOPES', 'STATUS', 'EXPIRES', 'LAST USED']
+  return table([heading, ...views.map(view => [
+    view.id, view.name, view.owner, view.role, view.scopes.join(' ') || '-', view.status, minute(view.expiresAt), minute(view.lastUsedAt)
+  ])])
+}
+
+/** One key, a field a line. */
+export function keySheet (view: KeyView): string {
+  return table([
+    ['id', view.id],
+    ['name', view.name],
+    ['owner', view.owner],
+    ['role', view.role],
+    ['scopes', view.scopes.join(' ') || '-'],
+    ['status', view.status],
+    ['created', minute(view.createdAt)],
+    ['expires', minute(view.expiresAt)],
+    ['last used', minute(view.lastUsedAt)],
+    ['networks', view.cidrs.join(' ') || 'all'],
+    ['rate limit', view.rateLimitMax === null ? "the owner's" : `${view.rateLimitMax} a window`],
+    ...view.secrets.map((secret, index) => [index === 0 ? 'secret' : '', `of ${minute(secret.createdAt)}${secret.endsAt === null ? '' : `, good until ${minute(secret.endsAt)}`}`])
+  ])
+}

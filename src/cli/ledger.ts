@@ -1,0 +1,65 @@
+/** The state of the server, for commands: found by the same settings. */
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { ConfigError } from '../config/load.js'
+import { StateError } from '../ledger/file/directory.js'
+import type { Revocable } from '../ledger/index-in-memory.js'
+import { peek } from '../ledger/peek.js'
+import type { Minted } from '../ledger/records.js'
+import { State } from '../ledger/ledger.js'
+import { OperatorError } from './operator-error.js'
+import { settingsWith } from './settings.js'
+import type { Terminal } from './terminal.js'
+
+/** Runs `work` with the state that is there. A wrong directory would swallow a revocation: it has to be there. */
+export async function withState (terminal: Terminal, work: (state: State) => Promise<void>): Promise<void> {
+  const { path } = placeOf(terminal)
+  if (!existsSync(path)) throw new OperatorError(`There is no state in ${path}: run this where the server runs, or set STATE_DIR to its directory.`)
+  await opened(path, work)
+}
+
+/**
+ * Puts a token on record where the server will look for it: in a directory that is there, that
+ * `STATE_DIR` names, or that belongs to the `.env` which the token was signed by. Where that
+ * fails, the token is good all the same, and a warning says so.
+ */
+export async function recordMinted (terminal: Terminal, minted: Minted): Promise<void> {
+  const { path, isOurs } = placeOf(terminal)
+  if (!isOurs && !existsSync(path)) return
+  try {
+    await opened(path, async state => { await state.mint(minted) })
+  } catch (error) {
+    if (!(error instanceof StateError)) throw error
+    terminal.complain(`Warning: the token is not on record. ${error.message}`)
+  }
+}
+
+/**
+ * Asks whether a credential was revoked, as far as the state is at hand: where there is none nothing
+ * was, and where it cannot be read a warning says so.
+ */
+export async function revocationsOf (terminal: Terminal): Promise<(credential: Revocable) => boolean> {
+  try {
+    const { path, toleranceMs } = placeOf(terminal)
+    const ledger = await peek(path, toleranceMs)
+    return credential => ledger.isRevoked(credential)
+  } catch (error) {
+    if (!(error instanceof StateError || error instanceof ConfigError)) throw error
+    terminal.complain(`Warning: what was revoked with "tokens" is not known here. ${error.message}`)
+    return () => false
+  }
+}
+
+function placeOf (terminal: Terminal): { path: string, isOurs: boolean, toleranceMs: number } {
+  const { config, sources } = settingsWith('STATE_DIR', terminal)
+  return { path: resolve(terminal.directory, config.STATE_DIR), isOurs: sources.STATE_DIR !== 'default' || sources.JWT_SECRET === '.env', toleranceMs: config.JWT_CLOCK_TOLERANCE * 1000 }
+}
+
+async function opened (directory: string, work: (state: State) => Promise<void>): Promise<void> {
+  const state = await State.open({ directory })
+  try {
+    await work(state)
+  } finally {
+    await state.close()
+  }
+}

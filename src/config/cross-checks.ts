@@ -1,0 +1,112 @@
+/** The rules that need more than one setting: what a place demands of the secrets used there. */
+import { isLoopback } from './types/address.js'
+import type { Problem } from './load.js'
+import { isWeakKey, isWeakSecret, MIN_API_KEY_CHARACTERS, MIN_JWT_SECRET_BYTES } from './types/secret.js'
+import type { Config, VariableName } from './variables.js'
+
+type Rule = (config: Config) => { problems?: readonly Problem[], warnings?: readonly string[] }
+
+/** What the settings add up to. A setting in `faulty` has been reported already and says nothing here. */
+export function crossCheck (config: Config, faulty: ReadonlySet<string>): { problems: Problem[], warnings: string[] } {
+  const found = [
+    ...(faulty.has('.env') || faulty.has('API_KEYS') || faulty.has('JWT_SECRET') || faulty.has('JWT_ISSUER') ? [] : [needsCredential(config)]),
+    ...(faulty.has('API_KEYS') ? [] : [weakKeys(config)]),
+    ...(faulty.has('JWT_SECRET') ? [] : [weakSecret(config), secretWithComma(config)]),
+    ...(faulty.has('JWT_SECRET') || faulty.has('JWT_SECRET_PREVIOUS') ? [] : [previousSecrets(config)]),
+    ...(faulty.has('JWT_ISSUER') ? [] : [withoutIssuer(config)]),
+    ...(faulty.has('PUBLIC_URL') || faulty.has('JWT_AUDIENCE') ? [] : [withoutAudience(config)]),
+    sharedSecret(config),
+    uncheckedHost(config),
+    ...(faulty.has('PUBLIC_URL') || faulty.has('TOKEN_DELIVERY') ? [] : [linkWithoutUrl(config)]),
+    doubledPath(config)
+  ]
+  return {
+    problems: found.flatMap(({ problems = [] }) => problems),
+    warnings: found.flatMap(({ warnings = [] }) => warnings)
+  }
+}
+
+const needsCredential: Rule = ({ API_KEYS, API_KEYS_FILE, JWT_SECRET, JWT_ISSUER }) => {
+  if (API_KEYS.length > 0 || API_KEYS_FILE !== undefined || JWT_SECRET !== undefined || JWT_ISSUER !== undefined) return {}
+  return { problems: [{ variable: 'API_KEYS', wrong: 'is not set, nor is JWT_SECRET, API_KEYS_FILE or JWT_ISSUER: no credential is configured', right: 'set one of them; `npx fastify-mcp-auth init` writes a new .env with the first two' }] }
+}
+
+const weakKeys: Rule = config => {
+  const places = config.API_KEYS.flatMap((key, index) => isWeakKey(key) ? [index + 1] : [])
+  if (places.length === 0) return {}
+  const which = config.API_KEYS.length === 1 ? 'is' : `${places.length === 1 ? 'entry' : 'entries'} ${places.join(', ')} ${places.length === 1 ? 'is' : 'are'}`
+  return weak(config, 'API_KEYS', `${which} under ${MIN_API_KEY_CHARACTERS} characters`)
+}
+
+const weakSecret: Rule = config => {
+  if (config.JWT_SECRET === undefined || !isWeakSecret(config.JWT_SECRET)) return {}
+  return weak(config, 'JWT_SECRET', `is under ${MIN_JWT_SECRET_BYTES} bytes`)
+}
+
+/** In the list of former secrets it would become two, each good for signing. */
+const secretWithComma: Rule = ({ JWT_SECRET }) => JWT_SECRET?.includes(',') !== true
+  ? {}
+  : { warnings: ['JWT_SECRET holds a comma: it cannot be listed in JWT_SECRET_PREVIOUS, so a rotation ends its tokens; choose one without'] }
+
+/** A former secret still opens the door: it has to be as strong as the one of today. */
+const previousSecrets: Rule = config => {
+  const { JWT_SECRET, JWT_SECRET_PREVIOUS: previous } = config
+  if (previous.length === 0) return {}
+  if (JWT_SECRET === undefined) return { problems: [{ variable: 'JWT_SECRET_PREVIOUS', wrong: 'is set without JWT_SECRET', right: 'set JWT_SECRET to the secret of today, or remove it' }] }
+  if (previous.includes(JWT_SECRET)) return { problems: [{ variable: 'JWT_SECRET_PREVIOUS', wrong: 'holds the JWT_SECRET of today', right: 'list only the secrets that came before it' }] }
+  const places = previous.flatMap((secret, index) => isWeakSecret(secret) ? [index + 1] : [])
+  if (places.length === 0) return {}
+  return weak(config, 'JWT_SECRET_PREVIOUS', `has secrets under ${MIN_JWT_SECRET_BYTES} bytes (${places.length === 1 ? 'entry' : 'entries'} ${places.join(', ')})`)
+}
+
+/** A key set alone does not say whose tokens it is for: providers share keys among their customers. */
+const withoutIssuer: Rule = config => {
+  if (config.JWT_ISSUER !== undefined) return {}
+  const names = ['JWT_JWKS_URL', 'JWT_ROLES_CLAIM', 'JWT_SCOPES_CLAIM'] as const
+  const set = names.filter(name => config[name] !== undefined)
+  return { problems: set.map(variable => ({ variable, wrong: 'is set without JWT_ISSUER', right: 'set JWT_ISSUER to the issuer that its tokens name, or remove it' })) }
+}
+
+const withoutAudience: Rule = ({ JWT_ISSUER, PUBLIC_URL, JWT_AUDIENCE, HOST, PORT }) => {
+  if (JWT_ISSUER === undefined || PUBLIC_URL !== undefined || JWT_AUDIENCE.length > 0) return {}
+  const wrong = 'is set, and neither PUBLIC_URL nor JWT_AUDIENCE says what this server is called in its tokens'
+  // With port 0 the address of this machine is known only when it listens, and no token could name it.
+  if (isLoopback(HOST) && PORT !== 0) return { warnings: [`JWT_ISSUER ${wrong}: only those for the endpoint on this machine are good`] }
+  return { problems: [{ variable: 'JWT_ISSUER', wrong, right: 'set PUBLIC_URL to the address that callers use' }] }
+}
+
+/** Whoever holds the key could sign tokens for anybody, admins included, or what a call carries between its rounds. */
+const sharedSecret: Rule = ({ API_KEYS, JWT_SECRET, JWT_SECRET_PREVIOUS, STATE_KEY }) => {
+  const isKey = (secret: string | undefined): boolean => secret !== undefined && API_KEYS.includes(secret)
+  const right = 'use different secrets: who has that key could sign'
+  const problems = [
+    ...isKey(JWT_SECRET) ? [{ variable: 'API_KEYS', wrong: 'holds the JWT_SECRET', right: `${right} tokens` }] : [],
+    ...JWT_SECRET_PREVIOUS.some(isKey) ? [{ variable: 'API_KEYS', wrong: 'holds a secret of JWT_SECRET_PREVIOUS', right: `${right} tokens` }] : [],
+    ...isKey(STATE_KEY) ? [{ variable: 'API_KEYS', wrong: 'holds the STATE_KEY', right: `${right} what calls carry between their rounds` }] : []
+  ]
+  return { problems }
+}
+
+const uncheckedHost: Rule = ({ HOST, ALLOWED_HOSTS, PUBLIC_URL }) => {
+  if (isLoopback(HOST) || ALLOWED_HOSTS.length > 0 || PUBLIC_URL !== undefined) return {}
+  return { warnings: ['HOST is beyond loopback and neither PUBLIC_URL nor ALLOWED_HOSTS is set: the Host of a request is not checked (DNS rebinding)'] }
+}
+
+/** The Host of a request would name any server that its caller likes. */
+const linkWithoutUrl: Rule = ({ TOKEN_DELIVERY, PUBLIC_URL }) => {
+  if (TOKEN_DELIVERY !== 'link' || PUBLIC_URL !== undefined) return {}
+  return { problems: [{ variable: 'TOKEN_DELIVERY', wrong: 'is link, and PUBLIC_URL is not set', right: 'set PUBLIC_URL to the address that the links begin with' }] }
+}
+
+const doubledPath: Rule = ({ PUBLIC_URL }) => {
+  if (PUBLIC_URL === undefined || !PUBLIC_URL.endsWith('/mcp')) return {}
+  return { warnings: ['PUBLIC_URL ends with /mcp and is the base alone: the endpoint is taken to be it plus another /mcp'] }
+}
+
+/** A weak secret is a risk among programs on one machine, and an open door anywhere else. */
+function weak (config: Config, variable: VariableName, wrong: string): ReturnType<Rule> {
+  const right = 'create one with: openssl rand -hex 32'
+  const because = config.NODE_ENV === 'production' ? 'NODE_ENV is production' : isLoopback(config.HOST) ? undefined : 'HOST is beyond loopback'
+  if (because === undefined) return { warnings: [`${variable} ${wrong}: good enough on this machine alone; ${right}`] }
+  return { problems: [{ variable, wrong: `${wrong}, and ${because}`, right }] }
+}

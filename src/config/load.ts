@@ -1,0 +1,143 @@
+/** Environment to configuration: reads, parses and judges every setting, and says all that is wrong at once. */
+import { resolve } from 'node:path'
+import { isLoopback } from './types/address.js'
+import { crossCheck } from './cross-checks.js'
+import { readDotenv, type DotenvFile } from './dotenv.js'
+import type { Report } from './types/basic.js'
+import { variableNames, variables, type Config, type Variable, type VariableName } from './variables.js'
+
+export { isLoopback }
+export { configSchema, variableNames, variables, type Config, type VariableName } from './variables.js'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** A reason not to start. Holds no value: it may be a secret, or one in the wrong place. */
+export interface Problem {
+  /** The name of the variable, or `.env` for the file itself. */
+  readonly variable: string
+  readonly wrong: string
+  readonly right: string
+}
+
+export type Source = 'default' | '.env' | 'environment'
+
+export interface Reading {
+  /** Complete and sound only where `problems` is empty; a faulty setting holds its default. */
+  readonly config: Config
+  readonly problems: readonly Problem[]
+  /** Sentences for the operator, without values. */
+  readonly warnings: readonly string[]
+  /** Those of them that are about names in `.env` which are not read: one may be why a setting is missing. */
+  readonly unread: readonly string[]
+  readonly sources: Readonly<Record<VariableName, Source>>
+}
+
+export interface LoadOptions {
+  readonly env: Environment
+  /** A path, `true` for `./.env` (default), `false` for no file. A missing file is no problem. */
+  readonly dotenv?: boolean | string
+}
+
+/** The settings cannot be used. `message` has one line a problem, after one for each of the `hints`. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly problems: readonly Problem[]
+
+  constructor (problems: readonly Problem[], hints: readonly string[] = []) {
+    super([...hints.map(hint => `Warning: ${hint}`), ...problems.map(describeProblem)].join('\n'))
+    this.problems = problems
+  }
+}
+
+export function describeProblem ({ variable, wrong, right }: Problem): string {
+  return `${variable} ${wrong}; ${right}`
+}
+
+/** Reads `.env` and the environment, which wins. Throws a `ConfigError` with every problem. */
+export function loadConfig (options: LoadOptions): Omit<Reading, 'problems' | 'unread'> {
+  const { problems, unread, ...reading } = readSettings(options)
+  if (problems.length > 0) throw new ConfigError(problems, unread)
+  return reading
+}
+
+/** Like `loadConfig`, but hands the problems over instead of throwing them. */
+export function readSettings ({ env, dotenv = true }: LoadOptions): Reading {
+  if (dotenv === false) return readConfig(env)
+  return readConfig(env, readDotenv(resolve(dotenv === true ? '.env' : dotenv)))
+}
+
+/** Reads settings from values alone: `environment` wins over `file`, and an empty value is unset. */
+export function readConfig (environment: Environment, file: DotenvFile = { values: {}, faults: [] }): Reading {
+  const problems: Problem[] = file.faults.map(fault => ({ variable: '.env', ...fault }))
+  const sources: Partial<Record<VariableName, Source>> = {}
+  const values: Partial<Record<VariableName, unknown>> = {}
+  for (const name of variableNames) {
+    const { text, source } = pick(name, environment, file.values)
+    const found: Problem[] = []
+    const value = parse(variables[name], text, (wrong, right) => found.push({ variable: name, wrong, right }))
+    values[name] = found.length === 0 ? value : parse(variables[name], '', () => {})
+    sources[name] = source
+    problems.push(...found)
+  }
+  const config = Object.freeze(values) as Config
+  const checked = crossCheck(config, new Set(problems.map(({ variable }) => variable)))
+  const unread = unknownNames(file.values)
+  return {
+    config,
+    problems: [...problems, ...checked.problems],
+    warnings: [...checked.warnings, ...unread],
+    unread,
+    sources: sources as Record<VariableName, Source>
+  }
+}
+
+/** The base of the address to call, and the endpoint under it. `port` where the real one is known. */
+export function endpointOf (config: Config, port = config.PORT, path = '/mcp'): string {
+  if (config.PUBLIC_URL !== undefined) return config.PUBLIC_URL + path
+  const host = config.HOST === '0.0.0.0' || config.HOST === '::' ? 'localhost' : config.HOST
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}${path}`
+}
+
+function pick (name: VariableName, environment: Environment, file: Environment): { text: string, source: Source } {
+  const fromEnvironment = environment[name]?.trim() ?? ''
+  if (fromEnvironment !== '') return { text: fromEnvironment, source: 'environment' }
+  const fromFile = file[name]?.trim() ?? ''
+  if (fromFile !== '') return { text: fromFile, source: '.env' }
+  return { text: '', source: 'default' }
+}
+
+function parse (row: Variable<unknown>, text: string, report: Report): unknown {
+  const effective = text === '' ? row.fallback : text
+  if (row.secret && hasLineBreak(effective, Array.isArray(row.unset))) {
+    report('holds a line break', 'write it on one line; a quote before it may not be closed, and openssl rand -base64 breaks what is long, where -hex does not')
+    return row.unset
+  }
+  const value = effective === '' ? row.unset : row.parse(effective, report)
+  return typeof value === 'object' ? Object.freeze(value) : value
+}
+
+/** A quote that was left open takes in the lines below it. Around a comma of a list a line may end. */
+function hasLineBreak (text: string, isList: boolean): boolean {
+  return (isList ? text.split(',') : [text]).some(entry => /[\r\n]/.test(entry.trim()))
+}
+
+/** A name may be a secret on a line of its own (base64 ends in `=`): only what looks like a setting is printed. */
+function unknownNames (file: Environment): string[] {
+  return Object.keys(file).filter(name => !Object.hasOwn(variables, name)).map(name => {
+    const upper = name.toUpperCase()
+    if (Object.hasOwn(variables, upper)) return `.env sets ${name}, which is not read; the name is ${upper}`
+    const meant = variableNames.find(known => isOneEdit(upper, known))
+    if (meant !== undefined) return `.env sets ${name}, which is not a setting of this server; did you mean ${meant}?`
+    if (/^([A-Z][A-Z0-9]*(_[A-Z0-9]+)+|[A-Za-z][A-Za-z0-9]{0,14})$/.test(name)) return `.env sets ${name}, which is not a setting of this server`
+    return '.env sets a name that is not a setting of this server'
+  })
+}
+
+/** True where one character more, less, changed or swapped with the next makes the one of the other. */
+function isOneEdit (one: string, other: string): boolean {
+  let same = 0
+  while (same < one.length && one[same] === other[same]) same++
+  const [a, b] = [one.slice(same), other.slice(same)]
+  const isSwapped = a[0] === b[1] && a[1] === b[0] && a.slice(2) === b.slice(2)
+  return a.slice(1) === b || b.slice(1) === a || a.slice(1) === b.slice(1) || isSwapped
+}

@@ -1,0 +1,123 @@
+/** The kinds of settings: text in, value out, with a JSON Schema of the value. */
+import { parseLifetime } from '../../tokens/mint.js'
+
+/**
+ * Takes what is wrong with a text and what would be right. Neither repeats the text: a secret
+ * in the wrong place must not reach a terminal or a log.
+ */
+export type Report = (wrong: string, right: string) => void
+
+export interface Kind<T> {
+  /** The value of a trimmed, non-empty text. After a report the value is not to be used. */
+  readonly parse: (text: string, report: Report) => T
+  /** The value where the setting has no text and no default. */
+  readonly unset: T
+  /** JSON Schema of the value, without the keywords that would fill in or convert. */
+  readonly schema: Readonly<Record<string, unknown>>
+}
+
+/** What Node's timers can hold: a longer one fires at once. */
+export const LONGEST_MS = 2_147_483_647
+/** A body becomes one string, and V8's longest is just under 512 MB. */
+const LARGEST_BODY_BYTES = 268_435_456
+
+const DIGITS = /^\d+$/
+
+/** A whole number from `min` to `max`, decimal digits only. */
+export function integer (min: number, max: number): Kind<number> {
+  const right = `use a whole number from ${min} to ${max}`
+  return {
+    parse (text, report) {
+      if (/^-\d+(\.\d+)?$/.test(text)) report('is negative', right)
+      else if (!DIGITS.test(text)) report('is not a whole number', right)
+      else if (Number(text) < min) report(Number(text) === 0 ? 'is zero, which has no meaning here' : 'is too small', right)
+      else if (Number(text) > max) report('is too large', right)
+      return Number(text)
+    },
+    unset: min,
+    schema: { type: 'integer', minimum: min, maximum: max }
+  }
+}
+
+const BYTE_UNITS: Readonly<Record<string, number>> = { b: 1, kb: 1024, mb: 1_048_576 }
+
+/** A size in bytes, written `1048576`, `512kb` or `1mb` (kb = 1,024 bytes, mb = 1,048,576). */
+export function bytes (): Kind<number> {
+  const right = 'use a size from 1 to 256mb, such as 512kb, 1mb or 65536 (bytes)'
+  return {
+    parse (text, report) {
+      const [, digits = '', unit = 'b'] = /^(\d+) ?(b|kb|mb)?$/i.exec(text) ?? []
+      const size = digits === '' ? NaN : Number(digits) * (BYTE_UNITS[unit.toLowerCase()] ?? NaN)
+      if (Number.isNaN(size)) report('is not a size', right)
+      else if (size === 0) report('is zero, which has no meaning here', right)
+      else if (size > LARGEST_BODY_BYTES) report('is too large', right)
+      return size
+    },
+    unset: LARGEST_BODY_BYTES,
+    schema: { type: 'integer', minimum: 1, maximum: LARGEST_BODY_BYTES }
+  }
+}
+
+const LONGEST_TTL_SECONDS = 3650 * 86_400
+
+/** A duration in seconds, written as `parseLifetime` reads it: `3600`, `90s`, `15m`, `1h` or `30d`. */
+export function duration (): Kind<number> {
+  return {
+    parse (text, report) {
+      try {
+        return parseLifetime(text)
+      } catch {
+        const wrong = /^0+[smhd]?$/.test(text) ? 'is zero, which has no meaning here' : 'is not a duration, or too long'
+        report(wrong, 'use a duration such as 3600 (seconds), 15m, 12h or 30d, at most 3650d')
+        return LONGEST_TTL_SECONDS
+      }
+    },
+    unset: LONGEST_TTL_SECONDS,
+    schema: { type: 'integer', minimum: 1, maximum: LONGEST_TTL_SECONDS }
+  }
+}
+
+/** One of a few words, in lower case as listed. The first stands in where there is no default. */
+export function oneOf<const W extends string> (first: W, ...others: W[]): Kind<W> {
+  const words: readonly W[] = [first, ...others]
+  return {
+    parse (text, report) {
+      const word = words.find(candidate => candidate === text)
+      if (word === undefined) report('is none of the values it can have', `use one of ${words.join(', ')}`)
+      return word ?? first
+    },
+    unset: first,
+    schema: { type: 'string', enum: words }
+  }
+}
+
+/** The path of a file, relative to the working directory. Whether it can be read shows at the start. */
+export function filePath (): Kind<string> {
+  return { parse: text => text, unset: '', schema: { type: 'string', minLength: 1 } }
+}
+
+/** The kind itself, or `undefined` where nothing is set. */
+export function optional<T> (kind: Kind<T>): Kind<T | undefined> {
+  return { ...kind, unset: undefined }
+}
+
+/**
+ * Entries between commas, each trimmed; empty ones are ignored. A report about one entry says
+ * which by its place, counted from 1 over the entries that are not empty.
+ */
+export function list<T extends string> (entry: Kind<T>): Kind<readonly T[]> {
+  return {
+    parse (text, report) {
+      const texts = splitList(text)
+      return texts.map((one, index) => entry.parse(one, (wrong, right) => {
+        report(texts.length === 1 ? wrong : `entry ${index + 1} ${wrong}`, right)
+      }))
+    },
+    unset: [],
+    schema: { type: 'array', items: entry.schema }
+  }
+}
+
+export function splitList (text: string): readonly string[] {
+  return text.split(',').map(entry => entry.trim()).filter(entry => entry !== '')
+}

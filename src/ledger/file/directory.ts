@@ -1,0 +1,68 @@
+/** The directory that holds the state: made where it is missing, and nobody else's business. */
+import { chmodSync, closeSync, constants, fchownSync, mkdirSync, openSync, readdirSync, statSync, type Stats } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { codeOf } from '../../lib/guards.js'
+
+/** The state cannot be used, for a reason that the operator can mend; the message is for them. */
+export class StateError extends Error {
+  override readonly name = 'StateError'
+}
+
+/** What the journal keeps in the directory. */
+export const journalName = 'journal'
+const ownFile = /^journal(\.|$)/
+const ownOne = 'set STATE_DIR to a directory of its own, which is made with mode 0700'
+
+/**
+ * Makes the directory with mode 0700. One that is there already becomes it where it is this user's
+ * and empty, or holds our state, as a fresh volume does; others are refused, so that nobody's `/tmp`
+ * is closed, and no state is in the hands of somebody else. Throws a `StateError`.
+ */
+export function prepareDirectory (directory: string): void {
+  try {
+    if (mkdirSync(directory, { recursive: true, mode: 0o700 }) === directory) return handOver(directory)
+    const misfit = misfitOf(directory)
+    if (misfit !== undefined) throw new StateError(`The state directory ${directory} ${misfit.wrong}: ${misfit.right}.`)
+    if (!isPrivate(statSync(directory))) chmodSync(directory, 0o700)
+  } catch (error) {
+    throw error instanceof StateError ? error : unusable(directory, error)
+  }
+}
+
+/**
+ * Why a directory that is there cannot hold our state, and what would be right; `undefined` where it
+ * can, once its mode is 0700. Changes nothing. Throws where it cannot be looked into.
+ */
+export function misfitOf (directory: string): { wrong: string, right: string } | undefined {
+  const stats = statSync(directory)
+  const user = process.geteuid?.()
+  if (isPrivate(stats)) return undefined
+  if (stats.uid === 0 && user !== 0) return { wrong: 'is root\'s', right: `set STATE_DIR to a directory inside it, such as ${join(directory, 'state')}, which is made with mode 0700` }
+  if (stats.uid !== user) return { wrong: 'belongs to another user, who could take the state away', right: ownOne }
+  if ((stats.mode & 0o1000) !== 0) return { wrong: 'is not for its owner alone and is made for sharing', right: ownOne }
+  const isInUse = readdirSync(directory).some(name => !ownFile.test(name) && name !== 'lost+found')
+  return isInUse ? { wrong: 'is not for its owner alone and holds other things', right: ownOne } : undefined
+}
+
+/** Windows has no such modes and owners. */
+function isPrivate ({ mode }: Stats): boolean {
+  return process.geteuid === undefined || (mode & 0o777) === 0o700
+}
+
+/** What root makes where another user's server runs is for that server. */
+function handOver (directory: string): void {
+  if (process.geteuid?.() !== 0) return
+  const { uid, gid } = statSync(dirname(directory))
+  // By what is open and no link: whoever owns the parent may put something else in its place.
+  const opened = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+  try {
+    fchownSync(opened, uid, gid)
+  } finally {
+    closeSync(opened)
+  }
+}
+
+/** The one sentence for a directory, or a file in it, that cannot be read or written. */
+export function unusable (directory: string, error: unknown): StateError {
+  return new StateError(`The state directory ${directory} cannot be used (${codeOf(error)}): set STATE_DIR to a directory that this user may write to.`, { cause: error })
+}

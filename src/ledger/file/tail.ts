@@ -1,0 +1,87 @@
+/** Reads what a journal has gained since the last look, or all of it where it is another file by now. */
+import { type FileHandle, open } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { statIfAny } from '../../lib/atomic-file.js'
+import { heading, readLine } from './line.js'
+import { type StateRecord, readRecord } from '../records.js'
+
+export interface Reading {
+  readonly records: readonly StateRecord[]
+  /** The records are all that the file holds, not only what is new in it. */
+  readonly isWhole: boolean
+  /** False where the file is gone, or something that was acknowledged may be missing from it. */
+  readonly isSound: boolean
+}
+
+const nothing: Reading = Object.freeze({ records: [], isWhole: false, isSound: true })
+
+export class Tail {
+  readonly #path: string
+  /** Kept open, so that no other file can get its inode and pass for it. */
+  #file: FileHandle | undefined
+  /** Of what was read last. */
+  #stats: Stats | undefined
+  /** Where the first line begins that was not complete. */
+  #offset = 0
+  /** Lines in the file, for who wants to know when there are too many. */
+  lines = 0
+
+  constructor (path: string) {
+    this.#path = path
+  }
+
+  /** Rejects where the file is there and cannot be read. */
+  async read (): Promise<Reading> {
+    const before = this.#stats
+    const now = await statIfAny(this.#path)
+    if (now === undefined) {
+      await this.close()
+      return { records: [], isWhole: true, isSound: before === undefined }
+    }
+    const isSame = before !== undefined && now.ino === before.ino && now.dev === before.dev
+    if (isSame && now.size === before.size && now.mtimeMs === before.mtimeMs) return nothing
+    if (!isSame || now.size <= before.size) return await this.#readWhole()
+    this.#stats = now
+    const reading = await this.#readOn(now.size)
+    // Grown, but not by lines: somebody wrote over it.
+    return reading.isSound ? reading : await this.#readWhole()
+  }
+
+  async close (): Promise<void> {
+    const file = this.#file
+    this.#file = undefined
+    this.#stats = undefined
+    await file?.close()
+  }
+
+  async #readWhole (): Promise<Reading> {
+    await this.close()
+    this.#file = await open(this.#path, 'r')
+    this.#stats = await this.#file.stat()
+    this.#offset = 0
+    this.lines = 0
+    const reading = await this.#readOn(this.#stats.size)
+    return { ...reading, isWhole: true }
+  }
+
+  async #readOn (size: number): Promise<Reading> {
+    const bytes = Buffer.alloc(size - this.#offset)
+    const { bytesRead = 0 } = await this.#file?.read(bytes, 0, bytes.length, this.#offset) ?? {}
+    const isStart = this.#offset === 0
+    const complete = bytes.subarray(0, bytesRead).lastIndexOf(10) + 1
+    const lines = bytes.subarray(0, complete).toString('utf8').split('\n')
+    const rest = bytes.subarray(complete, bytesRead).toString('utf8')
+    this.#offset += complete
+    let isSound = isStart ? lines.shift() === heading : true
+    const records: StateRecord[] = []
+    for (const text of lines) {
+      if (text === '') continue
+      this.lines += 1
+      const line = readLine(text)
+      if (line === 'damaged') isSound = false
+      else if (line !== 'torn') records.push(...[readRecord(line.value) ?? []].flat())
+    }
+    if (rest !== '' && readLine(rest) === 'damaged') isSound = false
+    return { records, isWhole: false, isSound }
+  }
+}

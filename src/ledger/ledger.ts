@@ -1,0 +1,224 @@
+/** What outlives a request: which tokens were minted here, and which credentials were revoked. */
+import { resolve } from 'node:path'
+import { tokenPrincipalId } from '../principal/principal.js'
+import { StateError, prepareDirectory } from './file/directory.js'
+import { Journal } from './file/journal.js'
+import { Ledger, type Revocable } from './index-in-memory.js'
+import type { Author, Minted, Revocation, StateRecord } from './records.js'
+
+export interface StateOptions {
+  /** Made with mode 0700 where it is missing. Left out: all is in memory, and ends with the process. */
+  readonly directory?: string | undefined
+  /** Told, in a sentence for the operator, of what went wrong with the directory and of its end. */
+  readonly report?: (sentence: string) => void
+  /** How far the clocks of issuers may be ahead of ours, in milliseconds. Default 0. */
+  readonly toleranceMs?: number
+  /** Milliseconds between looks at what other processes wrote. Default 250. */
+  readonly pollMs?: number
+}
+
+export interface TokenPage {
+  readonly tokens: readonly Minted[]
+  /** Where the next page begins; left out on the last one. */
+  readonly next?: string
+}
+
+/** Beyond this nothing is minted: it bounds what a minter can make this process remember. */
+const maxMinted = 100_000
+const sweepMs = 60_000
+
+export class State {
+  readonly #ledger: Ledger
+  readonly #listeners = new Set<() => void>()
+  readonly #report: (sentence: string) => void
+  #journal: Journal | undefined
+  #timer: NodeJS.Timeout | undefined
+  #problem: string | undefined
+  #isTelling = false
+  #sweptAt = performance.now()
+
+  private constructor ({ report = () => {}, toleranceMs }: StateOptions) {
+    this.#ledger = new Ledger(toleranceMs)
+    this.#report = report
+  }
+
+  /** Throws a `StateError` where the directory can't be used, or what it holds is damaged. */
+  static async open (options: StateOptions = {}): Promise<State> {
+    const state = new State(options)
+    const { directory, pollMs = 250 } = options
+    if (directory !== undefined) {
+      const path = resolve(directory)
+      prepareDirectory(path)
+      state.#journal = await Journal.open({ directory: path, ledger: state.#ledger, apply: record => { state.#apply(record) } })
+    }
+    state.#poll(pollMs)
+    return state
+  }
+
+  /** True where the credential was revoked. In memory, for every request. */
+  isRevoked (credential: Revocable): boolean {
+    return this.#ledger.isRevoked(credential)
+  }
+
+  stillGood (credential: Revocable): boolean {
+    return !this.isRevoked(credential)
+  }
+
+  /** Calls `listener` after something was revoked, here or by another process. Returns how to end that. */
+  onChange (listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => { this.#listeners.delete(listener) }
+  }
+
+  /**
+   * Puts a token on record; hand it out only afterwards. False, and nothing is on record, where
+   * `minter` is revoked. Throws a `StateError` where it can't be kept.
+   */
+  async mint (minted: Minted, minter?: Revocable): Promise<boolean> {
+    let isRecorded = false
+    await this.#write(() => {
+      isRecorded = minter === undefined || !this.isRevoked(minter)
+      if (this.#ledger.minted.size >= maxMinted) throw new StateError(`${maxMinted} tokens that are still good are on record: no more are minted`)
+      return isRecorded ? [minted] : []
+    })
+    return isRecorded
+  }
+
+  /**
+   * Revokes the token with this `jti`, on record or not; with `withMinted` those, too, that were
+   * minted with it, and so on. Resolves to the ids of all. Takes effect before it is on disk, and
+   * throws a `StateError` where it does not get there.
+   */
+  async revokeToken (id: string, by: Author, withMinted = false): Promise<readonly string[]> {
+    return await this.#revoke(by, () => [this.#tokenRevocation(id, by)], withMinted ? author => author.tokenId === id : undefined)
+  }
+
+  /** Revokes the API key with this id, for good. Otherwise as `revokeToken`. */
+  async revokeKey (id: string, by: Author, withMinted = false): Promise<readonly string[]> {
+    return await this.#revoke(by, () => [{ kind: 'key-revoked', id, at: Date.now(), by }], withMinted ? author => author.keyId === id : undefined)
+  }
+
+  /** Revokes all that was issued to a principal (by its id) up to `before`, in milliseconds since the epoch. Otherwise as `revokeToken`. */
+  async revokeSubject (id: string, before: number, by: Author, withMinted = false): Promise<readonly string[]> {
+    return await this.#revoke(by, () => [{ kind: 'subject-revoked', id, before, at: Date.now(), by }], withMinted ? author => author.principal === id : undefined)
+  }
+
+  /** Up to when "all that was issued" to a principal goes: now, or later where a token on record is of a clock that was ahead. */
+  lastIssueTo (id: string): number {
+    let last = Date.now()
+    for (const { subject, at } of this.#ledger.minted.values()) if (at > last && tokenPrincipalId(subject) === id) last = at
+    return last
+  }
+
+  /** True where this token on record was revoked: by its id, or with its subject. */
+  isRevokedToken ({ id: tokenId, subject, at }: Minted): boolean {
+    return this.isRevoked({ id: tokenPrincipalId(subject), tokenId, issuedAt: at })
+  }
+
+  /** The token's record, while it is good. */
+  find (id: string): Minted | undefined {
+    return this.#ledger.minted.get(id)
+  }
+
+  /** Tokens on record that have not expired, the oldest first. `undefined` where there is no token `after`. */
+  list ({ subject, limit = 100, after }: { subject?: string | undefined, limit?: number | undefined, after?: string | undefined } = {}): TokenPage | undefined {
+    const now = Date.now()
+    const all = [...this.#ledger.minted.values()]
+    const start = after === undefined ? 0 : all.findIndex(({ id }) => id === after) + 1
+    if (after !== undefined && start === 0) return undefined
+    const rest = all.slice(start).filter(minted => minted.expiresAt > now && (subject === undefined || minted.subject === subject))
+    const tokens = rest.slice(0, limit)
+    const last = tokens.at(-1)
+    return rest.length > limit && last !== undefined ? { tokens, next: last.id } : { tokens }
+  }
+
+  /** Sentences for the operator; none where all is well. */
+  problems (): readonly string[] {
+    return this.#problem === undefined ? [] : [this.#problem]
+  }
+
+  async close (): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#listeners.clear()
+    await this.#journal?.close()
+  }
+
+  /** At once in memory; and again under the lock, when no minting is under way whose token could be missed. */
+  async #revoke (by: Author, make: () => readonly Revocation[], isSeed: ((author: Author) => boolean) | undefined): Promise<readonly string[]> {
+    const all = (): Revocation[] => [...make(), ...isSeed === undefined ? [] : this.#mintedBy(isSeed).map(({ id }) => this.#tokenRevocation(id, by))]
+    let made = all()
+    for (const record of made) this.#apply(record)
+    await this.#write(() => {
+      made = all()
+      return made
+    })
+    return made.filter(({ kind }) => kind === 'token-revoked').map(({ id }) => id)
+  }
+
+  #tokenRevocation (id: string, by: Author): Revocation {
+    return { kind: 'token-revoked', id, until: this.find(id)?.expiresAt ?? null, at: Date.now(), by }
+  }
+
+  /** What was minted by whom `isSeed` is true for, and with what was minted so. */
+  #mintedBy (isSeed: (author: Author) => boolean): Minted[] {
+    const found = new Map<string, Minted>()
+    // A token is always on record after the one that it was minted with.
+    for (const minted of this.#ledger.minted.values()) {
+      const { tokenId } = minted.by
+      if (isSeed(minted.by) || (tokenId !== undefined && found.has(tokenId))) found.set(minted.id, minted)
+    }
+    return [...found.values()]
+  }
+
+  async #write (make: () => readonly StateRecord[]): Promise<void> {
+    if (this.#journal === undefined) {
+      for (const record of make()) this.#apply(record)
+      return
+    }
+    try {
+      await this.#journal.write(make)
+      this.#note(undefined)
+    } catch (error) {
+      if (error instanceof StateError && error.cause !== undefined) this.#note(error.message)
+      throw error
+    }
+  }
+
+  #apply (record: StateRecord): void {
+    if (!this.#ledger.apply(record) || record.kind === 'minted' || this.#isTelling) return
+    this.#isTelling = true
+    // Many may come at once: once for all of them.
+    queueMicrotask(() => {
+      this.#isTelling = false
+      for (const listener of this.#listeners) listener()
+    })
+  }
+
+  #poll (pollMs: number): void {
+    this.#timer = setTimeout(() => {
+      this.#look().finally(() => { if (this.#timer !== undefined) this.#poll(pollMs) })
+    }, pollMs)
+    this.#timer.unref()
+  }
+
+  async #look (): Promise<void> {
+    if (performance.now() - this.#sweptAt > sweepMs) {
+      this.#sweptAt = performance.now()
+      this.#ledger.sweep(this.#ledger.nowMs)
+    }
+    try {
+      const isRestored = await this.#journal?.follow()
+      if (isRestored === true) this.#report('The state on disk was damaged or incomplete, and was written anew from memory.')
+      this.#note(undefined)
+    } catch (error) {
+      this.#note(error instanceof Error ? error.message : 'The state cannot be read.')
+    }
+  }
+
+  #note (problem: string | undefined): void {
+    if (problem === this.#problem) return
+    this.#problem = problem
+    this.#report(problem ?? 'The state directory can be used again.')
+  }
+}

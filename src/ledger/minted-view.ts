@@ -1,0 +1,19 @@
+/** A minted token as the administrators see it, from the tool and from the command line. */
+import type { Minted } from './records.js'
+import type { State } from './ledger.js'
+
+/** Times in RFC 3339. */
+export function mintedView (minted: Minted, state: State) {
+  const { id, subject, role, scopes, at, expiresAt, by } = minted
+  return {
+    id,
+    subject,
+    role,
+    scopes: [...scopes],
+    issuedAt: new Date(at).toISOString(),
+    expiresAt: new Date(expiresAt).toISOString(),
+    mintedBy: by.principal,
+    mintedWith: by.tokenId ?? by.keyId ?? null,
+    revoked: state.isRevokedToken(minted)
+  }
+}

@@ -1,0 +1,158 @@
+/** All that an endpoint offers, whatever the era: from a method and its parameters to a result. */
+import { InvalidParamsError, UnknownMethodError } from '../../errors.js'
+import type { Principal } from '../../principal/principal.js'
+import { type ToolPolicies, requireTools } from '../../tools/tool-policies.js'
+import type { Prompt } from '../../tools/prompt.js'
+import type { Completer, Resource } from '../../tools/resource.js'
+import type { Item, Tool } from '../../tools/tool.js'
+import { type Change, Changes } from './changes.js'
+import { createCompletionContext } from '../exchange/handler-context.js'
+import type { Exchange } from '../exchange/exchange.js'
+import { isListOf, isRecord } from '../../lib/guards.js'
+import { PromptRegistry } from './prompt-registry.js'
+import { ResourceRegistry } from './resource-registry.js'
+import type { Dialect } from '../schemas.js'
+import { denialOf, seenBy } from './registry.js'
+import { ToolRegistry } from './tool-registry.js'
+
+export interface ServerInfo {
+  readonly name: string
+  readonly version: string
+  readonly title?: string
+}
+
+export interface CatalogOptions {
+  readonly info: ServerInfo
+  /** Told to the client's model when it connects. */
+  readonly instructions?: string | undefined
+  readonly tools: readonly Tool[]
+  readonly resources?: readonly Resource[]
+  readonly prompts?: readonly Prompt[]
+  readonly toolPolicies?: ToolPolicies
+}
+
+const maxCompletions = 100
+
+export class Catalog {
+  readonly info: ServerInfo
+  readonly instructions: string | undefined
+  readonly tools: ToolRegistry
+  readonly resources = new ResourceRegistry()
+  readonly prompts = new PromptRegistry()
+  readonly changes = new Changes()
+
+  constructor ({ info, instructions, tools, resources = [], prompts = [], toolPolicies = {} }: CatalogOptions) {
+    this.tools = new ToolRegistry(toolPolicies)
+    this.info = info
+    this.instructions = instructions
+    for (const tool of tools) this.tools.put(tool)
+    requireTools(toolPolicies, name => this.tools.get(name) !== undefined)
+    for (const resource of resources) this.resources.put(resource)
+    for (const prompt of prompts) this.prompts.put(prompt)
+  }
+
+  /**
+   * What `initialize` and `server/discover` tell. `live`: changes can be told as they happen. All of it
+   * always: the first prompt may come when a server, or a session, is long open.
+   */
+  capabilities (live: boolean): Record<string, object> {
+    const changing = live ? { listChanged: true } : {}
+    return { tools: changing, resources: live ? { listChanged: true, subscribe: true } : {}, prompts: changing, completions: {}, logging: {} }
+  }
+
+  /** True where `principal` may learn of `change`: the news of an item that it does not see would give that away. */
+  mayLearn (principal: Principal, change: Change): boolean {
+    return change.kind === 'resource' ? this.resources.mayRead(principal, change.uri) : seenBy(principal, change.item)
+  }
+
+  /**
+   * Throws the challenge that stands before what a request names. Asked before a reply begins:
+   * a stream has no status left to say 403 with. `forgets` as for `denialOf`.
+   */
+  challenge (body: unknown, principal: Principal, forgets: boolean): void {
+    if (!isRecord(body) || !isRecord(body.params)) return
+    const item = this.#asked(body.method, body.params)
+    if (item?.access?.denied !== 'challenge') return
+    const denial = denialOf(principal, item, forgets)
+    if (typeof denial === 'object') throw denial
+  }
+
+  /** What a request names, whoever sent it. */
+  #asked (method: unknown, { name, uri, ref }: Record<string, unknown>): Item | undefined {
+    switch (method) {
+      case 'tools/call': return typeof name === 'string' ? this.tools.get(name)?.item : undefined
+      case 'prompts/get': return typeof name === 'string' ? this.prompts.get(name)?.item : undefined
+      case 'resources/read':
+      case 'resources/subscribe': return typeof uri === 'string' ? this.resources.find(uri)?.item : undefined
+      case 'completion/complete': return !isRecord(ref) ? undefined : ref.type === 'ref/prompt' ? this.#asked('prompts/get', ref) : this.resources.listed(ref.uri)
+      default: return undefined
+    }
+  }
+
+  /** Rejects with a refusal where the method or its parameters do not fit. */
+  dispatch (method: string, params: Record<string, unknown>, exchange: Exchange, dialect: Dialect): Promise<Record<string, unknown>> {
+    exchange.method = method
+    exchange.params = params
+    const token = isRecord(params._meta) ? params._meta.progressToken : undefined
+    if (typeof token === 'string' || typeof token === 'number') exchange.progressToken = token
+    if (method === 'tools/call') return this.tools.call(params, exchange) as Promise<object> as Promise<Record<string, unknown>>
+    return this.#answer(method, params, exchange, dialect)
+  }
+
+  async #answer (method: string, params: Record<string, unknown>, exchange: Exchange, dialect: Dialect): Promise<Record<string, unknown>> {
+    const { principal } = exchange.caller
+    switch (method) {
+      case 'tools/list':
+        return { tools: whole(params, this.tools.list(principal, dialect)) }
+      case 'resources/list':
+        return { resources: whole(params, this.resources.fixed.list(principal, dialect)) }
+      case 'resources/templates/list':
+        return { resourceTemplates: whole(params, this.resources.templates.list(principal, dialect)) }
+      case 'resources/read':
+        return { ...await this.resources.read(params, exchange) }
+      case 'prompts/list':
+        return { prompts: whole(params, this.prompts.list(principal, dialect)) }
+      case 'prompts/get':
+        return { ...await this.prompts.render(params, exchange) }
+      case 'completion/complete':
+        return { completion: await this.#complete(params, exchange) }
+      default:
+        throw new UnknownMethodError()
+    }
+  }
+
+  /** MCP 2025-11-25, Completion: at most 100 values, an empty list where nothing is known. */
+  async #complete ({ ref, argument, context: known = {} }: Record<string, unknown>, exchange: Exchange): Promise<object> {
+    const given = isRecord(known) ? known.arguments ?? {} : undefined
+    if (!isRecord(argument) || typeof argument.name !== 'string' || typeof argument.value !== 'string' || !isTexts(given)) {
+      throw new InvalidParamsError({ reason: 'a completion needs an argument, and its context holds texts' })
+    }
+    const item = this.#referred(ref, exchange.caller.principal)
+    const { name, value } = argument
+    const completers: Readonly<Record<string, Completer | undefined>> | undefined = 'complete' in item ? item.complete : undefined
+    const complete = completers !== undefined && Object.hasOwn(completers, name) ? completers[name] : undefined
+    if (complete === undefined) return { values: [], total: 0, hasMore: false }
+    await exchange.enter(item)
+    const context = createCompletionContext(exchange, given)
+    const work = async (): Promise<readonly string[]> => await complete(value, context)
+    const values = await exchange.race(work())
+    if (!isListOf(values, text => typeof text === 'string')) throw new TypeError(`${item.name} completed ${name} with what is no list of texts`)
+    return { values: values.slice(0, maxCompletions), total: values.length, hasMore: values.length > maxCompletions }
+  }
+
+  #referred (ref: unknown, principal: Principal): Prompt | Resource {
+    if (isRecord(ref) && ref.type === 'ref/prompt') return this.prompts.find(ref.name, principal).item
+    if (isRecord(ref) && ref.type === 'ref/resource') return this.resources.named(ref.uri, principal)
+    throw new InvalidParamsError({ reason: 'a completion of what is neither a prompt nor a resource' })
+  }
+}
+
+function isTexts (value: unknown): value is Record<string, string> {
+  return isRecord(value) && Object.values(value).every(text => typeof text === 'string')
+}
+
+/** Lists go out whole: a cursor can only be one that was never given. Some clients send an empty one for none. */
+function whole (params: Record<string, unknown>, list: readonly object[]): readonly object[] {
+  if (params.cursor !== undefined && params.cursor !== '') throw new InvalidParamsError({ reason: 'a cursor that was never given' })
+  return list
+}

@@ -1,0 +1,102 @@
+/** Arguments that are repeated in headers, for what stands between a caller and the server (MCP 2026-07-28, Transports). */
+import { HeaderMismatchError } from '../../errors.js'
+import type { Incoming } from '../era.js'
+import { isRecord } from '../../lib/guards.js'
+
+export interface HeaderParameter {
+  /** In lower case, as Node gives it. */
+  readonly header: string
+  readonly path: readonly string[]
+}
+
+/** What these hold is data, not schemas. */
+const dataKeywords: ReadonlySet<string> = new Set(['const', 'enum', 'default', 'examples'])
+/** What these hold are schemas by a name of the author's. */
+const namedKeywords: ReadonlySet<string> = new Set(['patternProperties', 'dependentSchemas', 'dependencies', '$defs', 'definitions'])
+
+/**
+ * The parameters that the input schema of `tool` marks with `x-mcp-header`, found along `properties`.
+ * Throws where a mark is unusable or stands elsewhere, so that a tool with one never goes live: clients
+ * drop it from their list.
+ */
+export function headerParameters (schema: unknown, tool: string): HeaderParameter[] {
+  const found: HeaderParameter[] = []
+  const names = new Set<string>()
+  const refuse = (where: string, why: string): never => { throw new TypeError(`Tool ${tool}, x-mcp-header at ${where === '' ? 'the root' : where}: ${why}`) }
+
+  /** `path` is left out where no chain of `properties` leads. */
+  const visit = (node: unknown, where: string, path?: readonly string[]): void => {
+    if (Array.isArray(node)) node.forEach((child, index) => { visit(child, `${where}.${index}`) })
+    if (!isRecord(node)) return
+    const mark = node['x-mcp-header']
+    if (mark !== undefined) {
+      if (path === undefined) return refuse(where, 'only `properties` may lead to it, no other keyword and no $ref')
+      const usable = typeof mark === 'string' && /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(mark) && path.length > 0 && ['string', 'integer', 'boolean'].includes(String(node.type))
+      if (!usable) return refuse(where, 'a header token on a string, an integer or a boolean')
+      const header = `mcp-param-${mark.toLowerCase()}`
+      if (names.has(header)) return refuse(where, 'a name is used twice')
+      names.add(header)
+      found.push({ header, path })
+    }
+    for (const [keyword, child] of Object.entries(node)) {
+      if (dataKeywords.has(keyword)) continue
+      const below = where === '' ? keyword : `${where}.${keyword}`
+      if (isRecord(child) && (keyword === 'properties' || namedKeywords.has(keyword))) {
+        for (const [name, one] of Object.entries(child)) visit(one, `${below}.${name}`, keyword === 'properties' && path !== undefined ? [...path, name] : undefined)
+      } else visit(child, below)
+    }
+  }
+  visit(schema, '', [])
+  return found
+}
+
+/** Each marked argument must stand in its header, too. An argument that is absent needs no header. */
+export function checkHeaderParameters (parameters: readonly HeaderParameter[], args: unknown, headers: Incoming['headers']): void {
+  for (const { header, path } of parameters) {
+    const given = headers[header]
+    const sent = typeof given === 'string' ? headerValue(given) : undefined
+    if (given !== undefined && sent === undefined) throw new HeaderMismatchError({ data: { header }, reason: `${header} is malformed` })
+    const value = path.reduce<unknown>((node, key) => isRecord(node) ? node[key] : undefined, args)
+    if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') continue
+    // Beyond 2^53 a client does not know the number that it sends, and the SDK's leaves out the header.
+    if (given === undefined && Number.isInteger(value) && !Number.isSafeInteger(value)) continue
+    const equal = typeof value === 'number' && sent !== undefined && /^-?\d+(\.\d+)?$/.test(sent) ? Number(sent) === value : sent === String(value)
+    if (!equal) throw new HeaderMismatchError({ data: { header }, reason: `${header} differs from the body` })
+  }
+}
+
+const opening = '=?base64?'
+const closing = '?='
+const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
+
+/**
+ * What a header says: undoes `=?base64?…?=`, the form of values that a header can't hold; anything
+ * else is literal. `undefined` where there are characters that belong in that form, and where it is
+ * malformed within: Node would decode it leniently.
+ */
+export function headerValue (sent: string): string | undefined {
+  const value = withoutBlanks(sent)
+  if (/[^\t -~]/.test(value)) return undefined
+  if (!value.startsWith(opening) || !value.endsWith(closing) || value.length < opening.length + closing.length) return value
+  const text = value.slice(opening.length, -closing.length)
+  if (!base64.test(text)) return undefined
+  try {
+    // A byte order mark is a part of the value like any other.
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.from(text, 'base64'))
+  } catch {
+    return undefined
+  }
+}
+
+/** Blanks around a value are none of it (RFC 9110 §5.5). Those are two characters; `trim` takes more. */
+export function withoutBlanks (sent: string): string {
+  let start = 0
+  let end = sent.length
+  while (start < end && isBlank(sent.charCodeAt(start))) start += 1
+  while (end > start && isBlank(sent.charCodeAt(end - 1))) end -= 1
+  return sent.slice(start, end)
+}
+
+function isBlank (code: number): boolean {
+  return code === 0x20 || code === 0x09
+}

@@ -1,0 +1,127 @@
+/** Named items with access rules: who sees which, in a prepared form. */
+import { types } from 'node:util'
+import { InsufficientScopeError, type Refusal } from '../../errors.js'
+import { mayUse } from '../../principal/access.js'
+import { freezePrincipal, type Principal } from '../../principal/principal.js'
+import type { Item } from '../../tools/tool.js'
+import { prepare } from '../wire/messages.js'
+import type { Dialect } from '../schemas.js'
+import { isRecord, requireWhole } from '../../lib/guards.js'
+
+export interface Registered<T extends Item> {
+  readonly item: T
+  /** The item as a list shows it. */
+  readonly wire: (dialect: Dialect) => object
+}
+
+/** Lists kept, one for each set of items that some caller may see. */
+const maxPrepared = 128
+
+/**
+ * Items in the order of their keys. Rights are asked anew at every list and every use; only the
+ * text of a list is kept, by which of the guarded items are in it.
+ */
+export class Registry<T extends Item, S extends Registered<T>> {
+  readonly #items = new Map<string, S>()
+  readonly #prepared = new Map<string, readonly object[]>()
+  readonly #names = new Map<string, readonly string[]>()
+  #guarded: S[] = []
+
+  /** Throws where the key is taken, a limit or the `_meta` of the item is none, or its rule could not answer at once. */
+  add (key: string, registered: S): void {
+    if (this.#items.has(key)) throw new TypeError(`${key} is defined twice`)
+    const { cost, deadlineMs, access, _meta } = registered.item
+    requireWhole(key, { cost, deadlineMs })
+    if (_meta !== undefined && !isRecord(_meta)) throw new TypeError(`${key}: _meta is an object`)
+    if (types.isAsyncFunction(access?.allow)) throw new TypeError(`${key}: access.allow answers at once; an async function only promises to`)
+    this.#items.set(key, registered)
+    const sorted = [...this.#items].sort(([a], [b]) => a < b ? -1 : 1)
+    this.#items.clear()
+    for (const [name, item] of sorted) this.#items.set(name, item)
+    this.#changed()
+  }
+
+  /** The item that is gone; `undefined` where there was none. */
+  remove (key: string): T | undefined {
+    const removed = this.#items.get(key)
+    this.#items.delete(key)
+    this.#changed()
+    return removed?.item
+  }
+
+  /** What `principal` may see. The same array for the same rights. */
+  list (principal: Principal, dialect: Dialect): readonly object[] {
+    const isSeen = ({ item }: S): boolean => seenBy(principal, item)
+    return kept(this.#prepared, dialect + this.#pattern(isSeen), () => prepare(this.#all(isSeen).map(({ wire }) => wire(dialect))))
+  }
+
+  /** The names of what `principal` may use. The same frozen array for the same rights. */
+  names (principal: Principal): readonly string[] {
+    const isAllowed = ({ item }: S): boolean => denialOf(principal, item) === undefined
+    return kept(this.#names, this.#pattern(isAllowed), () => Object.freeze(this.#all(isAllowed).map(({ item }) => item.name)))
+  }
+
+  #all (judge: (registered: S) => boolean): S[] {
+    return [...this.#items.values()].filter(judge)
+  }
+
+  /** Which of the guarded items `judge` lets through: the rest is for everyone. */
+  #pattern (judge: (registered: S) => boolean): string {
+    let pattern = ''
+    for (const registered of this.#guarded) pattern += judge(registered) ? '+' : '-'
+    return pattern
+  }
+
+  values (): Iterable<S> {
+    return this.#items.values()
+  }
+
+  get (key: string): S | undefined {
+    return this.#items.get(key)
+  }
+
+  #changed (): void {
+    this.#prepared.clear()
+    this.#names.clear()
+    this.#guarded = [...this.#items.values()].filter(({ item }) => item.access !== undefined)
+  }
+}
+
+function kept<T> (cache: Map<string, T>, key: string, make: () => T): T {
+  const known = cache.get(key)
+  if (known !== undefined) return known
+  if (cache.size >= maxPrepared) cache.clear()
+  const made = make()
+  cache.set(key, made)
+  return made
+}
+
+/** An item that does not hide is listed, so that a caller knows what to ask a right for. */
+export function seenBy (principal: Principal, item: Item): boolean {
+  return denialOf(principal, item) !== 'hide'
+}
+
+/** Proxies allow four or eight KiB for all headers of an answer. */
+const maxScopeLength = 2048
+
+/**
+ * What stands in the way of `principal`: `undefined` nothing, a refusal where the caller can go
+ * to its identity provider for more scopes, otherwise what the item says. `forgets`: it will ask
+ * for what the refusal names and for nothing that it held before.
+ */
+export function denialOf (principal: Principal, item: Item, forgets = false): 'hide' | 'error' | Refusal | undefined {
+  if (mayUse(principal, item.access)) return undefined
+  const denied = item.access?.denied ?? 'hide'
+  if (denied !== 'challenge') return denied
+  const { scopes = [] } = item.access ?? {}
+  // Where more scopes would not help, a challenge would send the caller round in circles.
+  const withScopes = freezePrincipal({ ...principal, scopes: [...principal.scopes, ...scopes] })
+  if (principal.issuer === undefined || !mayUse(withScopes, item.access)) return 'hide'
+  return new InsufficientScopeError({ reason: `${item.name} needs more`, data: { scope: scopeToAskFor(scopes, forgets ? principal.scopes : []) } })
+}
+
+/** `offline_access` is left out: whether to ask for it is for the client to decide. */
+function scopeToAskFor (needed: readonly string[], held: readonly string[]): string {
+  const scope = [...new Set([...held.filter(one => one !== 'offline_access'), ...needed])].join(' ')
+  return scope.length > maxScopeLength ? needed.join(' ') : scope
+}

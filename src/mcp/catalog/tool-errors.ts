@@ -1,0 +1,31 @@
+/** What a failed tool may say to its caller. */
+import { PublicToolError } from '../../errors.js'
+import type { ToolResult } from '../../tools/tool.js'
+import type { Exchange } from '../exchange/exchange.js'
+
+/** The result of `exchange` that says no in words that are safe to show. */
+export function failed (text: string, exchange: Exchange): ToolResult {
+  exchange.toolFailed = true
+  return { content: [{ type: 'text', text }], isError: true }
+}
+
+/**
+ * The result of a tool that threw: its own words where it threw a `PublicToolError`, a constant
+ * with the request id otherwise. The SDKs would send any error's message (see docs/errors.md).
+ */
+export function failedBy (error: unknown, exchange: Exchange): ToolResult {
+  const words = publicWords(error)
+  if (words !== undefined) return failed(words, exchange)
+  exchange.refuse(error)
+  exchange.refusal = undefined
+  return failed(`Internal error. requestId: ${exchange.caller.requestId}`, exchange)
+}
+
+/** `instanceof` runs a hostile proxy's trap, which may throw: then the error is not ours. */
+function publicWords (error: unknown): string | undefined {
+  try {
+    return error instanceof PublicToolError ? String(error.message) : undefined
+  } catch {
+    return undefined
+  }
+}

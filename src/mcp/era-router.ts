@@ -1,0 +1,70 @@
+/** The endpoint: which era a request belongs to, and what all eras share. */
+import { EnvelopeError, InvalidParamsError } from '../errors.js'
+import type { Catalog } from './catalog/catalog.js'
+import type { Era, Incoming } from './era.js'
+import { createLegacyEra } from './legacy/era.js'
+import type { SessionsOptions } from './legacy/sessions.js'
+import { hasReadableMeta } from './wire/messages.js'
+import { claimsModern, modernRevision } from './modern/envelope.js'
+import { createModernEra } from './modern/era.js'
+import type { Reply } from './wire/reply.js'
+import { Streams } from './streams/streams.js'
+
+/** `legacy`: revisions up to 2025-11-25; `modern`: 2026-07-28. */
+export type EraName = 'legacy' | 'modern'
+
+const badMeta = { reason: 'a field of _meta is not of its type' }
+
+export interface EndpointOptions {
+  readonly catalog: Catalog
+  /** Default both. */
+  readonly eras?: readonly EraName[] | undefined
+  readonly maxStreamsPerPrincipal?: number | undefined
+  readonly stateKey: Uint8Array
+  /** Sessions of the legacy era. Left out: none. */
+  readonly sessions?: SessionsOptions | undefined
+}
+
+export interface McpEndpoint {
+  /** Throws a refusal, or rejects with one, where the request can't be served. */
+  serve: (incoming: Incoming) => Reply | Promise<Reply>
+  /** The open streams, so that they can be ended with their credential. */
+  readonly streams: Streams
+  /** Ends what no answer would end; calls under way go on to theirs. */
+  quiesce: () => void
+  /** Ends what is left. */
+  close: () => Promise<void>
+}
+
+export function createEndpoint ({ catalog, eras = ['legacy', 'modern'], maxStreamsPerPrincipal, stateKey, sessions }: EndpointOptions): McpEndpoint {
+  const streams = new Streams({ maxPerPrincipal: maxStreamsPerPrincipal })
+  const modern = eras.includes('modern') ? createModernEra({ catalog, streams, stateKey }) : undefined
+  const legacy = eras.includes('legacy') ? createLegacyEra({ catalog, streams, sessions, alsoServed: modern === undefined ? [] : [modernRevision] }) : undefined
+  const only = legacy ?? modern
+  if (only === undefined) throw new TypeError('`eras` names neither legacy nor modern: nothing would be served')
+
+  return {
+    streams,
+    serve (incoming) {
+      const era = eraOf(incoming)
+      if (!hasReadableMeta(incoming.body)) throw era === modern ? new EnvelopeError(badMeta) : new InvalidParamsError(badMeta)
+      // Clients of 2026-07-28 add what a challenge names to what they hold; those before replace it, so that it names both.
+      catalog.challenge(incoming.body, incoming.principal, era === legacy)
+      return era.serve(incoming)
+    },
+    quiesce () {
+      streams.endStanding()
+      legacy?.quiesce()
+      modern?.quiesce()
+    },
+    async close () {
+      streams.close()
+      await Promise.all([legacy?.close(), modern?.close()])
+    }
+  }
+
+  function eraOf (incoming: Incoming): Era {
+    if (modern === undefined || legacy === undefined) return only as Era
+    return claimsModern(incoming) ? modern : legacy
+  }
+}

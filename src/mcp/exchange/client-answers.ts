@@ -1,0 +1,40 @@
+/** What comes back from a caller that was asked, checked before a handler sees it. */
+import { z } from 'zod'
+import { InvalidParamsError } from '../../errors.js'
+import type { JsonSchema } from '../../tools/tool.js'
+import { compile } from '../schemas.js'
+
+const field = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())])
+
+const block = z.looseObject({ type: z.string() })
+
+const shapes = {
+  'elicitation/create': z.object({
+    action: z.enum(['accept', 'decline', 'cancel']),
+    content: z.record(z.string(), field).nullish()
+  }),
+  'sampling/createMessage': z.looseObject({
+    role: z.enum(['user', 'assistant']),
+    content: z.union([block, z.array(block)]),
+    model: z.string()
+  }),
+  'roots/list': z.looseObject({ roots: z.array(z.looseObject({ uri: z.string() })) })
+} as const
+
+export type Question = keyof typeof shapes
+
+/**
+ * The answer to `method`, asked with `params`. Throws a refusal where it has not the shape that
+ * the specification gives it, or where a form was filled in as its schema does not allow.
+ */
+export async function checkedAnswer (method: Question, params: Record<string, unknown>, answer: unknown): Promise<Record<string, unknown>> {
+  const { success, data } = shapes[method].safeParse(answer)
+  // Several blocks come only of tools (MCP 2025-11-25, Sampling with Tools).
+  if (!success || ('model' in data && Array.isArray(data.content) && params.tools === undefined)) throw new InvalidParamsError({ reason: `an answer to ${method} that is none` })
+  if ('action' in data && data.action === 'accept' && params.mode !== 'url') {
+    const form = compile(params.requestedSchema as JsonSchema, 'input')
+    const checked = await form.check(data.content ?? {})
+    if (!checked.ok) throw new InvalidParamsError({ reason: `an answer that does not fit its form: ${checked.problem}` })
+  }
+  return data
+}

@@ -1,0 +1,125 @@
+/** What a handler knows of the call it serves: a view of its exchange. */
+import { randomUUID } from 'node:crypto'
+import { PublicToolError } from '../../errors.js'
+import type { ElicitAnswer, SampleAnswer, ToolSampleAnswer } from '../../tools/client-requests.js'
+import type { CompletionContext } from '../../tools/resource.js'
+import type { CallContext } from '../../tools/tool.js'
+import { type Question, checkedAnswer } from './client-answers.js'
+import type { Exchange } from './exchange.js'
+
+/** How long a handler waits for its caller, in milliseconds. */
+export const askLimitMs = 10 * 60_000
+
+/** `tools`: the names that the caller may call. */
+export function createContext (exchange: Exchange, tools: () => readonly string[]): CallContext {
+  return new ExchangeContext(exchange, tools)
+}
+
+/** `given`: what the caller filled in already. */
+export function createCompletionContext (exchange: Exchange, given: Readonly<Record<string, string>>): CompletionContext {
+  return new ExchangeCompletionContext(exchange, given)
+}
+
+/**
+ * Every method stands alone, so that a handler may destructure it, and is made when it is asked
+ * for: most handlers want one or two of them.
+ */
+class ExchangeContext implements CallContext {
+  readonly tools: () => readonly string[]
+  readonly #exchange: Exchange
+
+  constructor (exchange: Exchange, tools: () => readonly string[]) {
+    this.#exchange = exchange
+    this.tools = tools
+  }
+
+  get principal (): CallContext['principal'] { return this.#exchange.caller.principal }
+  get requestId (): string { return this.#exchange.caller.requestId }
+  get signal (): AbortSignal { return this.#exchange.signal }
+
+  get budget (): CallContext['budget'] {
+    const { caller } = this.#exchange
+    return () => caller.budget()
+  }
+
+  get closeStream (): CallContext['closeStream'] {
+    const exchange = this.#exchange
+    return () => { if (!exchange.ended) exchange.closeStream?.() }
+  }
+
+  get log (): CallContext['log'] {
+    const exchange = this.#exchange
+    return (level, data, logger) => notify(exchange, 'notifications/message', { level, data, ...(logger === undefined ? {} : { logger }) })
+  }
+
+  get progress (): CallContext['progress'] {
+    const exchange = this.#exchange
+    return (progress, total, message) => {
+      const { progressToken } = exchange
+      if (progressToken === undefined) return Promise.resolve()
+      return notify(exchange, 'notifications/progress', {
+        progressToken,
+        progress,
+        ...(total === undefined ? {} : { total }),
+        ...(message === undefined ? {} : { message })
+      })
+    }
+  }
+
+  get elicit (): CallContext['elicit'] {
+    const exchange = this.#exchange
+    return (request, key) => {
+      const { message } = request
+      const question = 'url' in request ? { mode: 'url', message, url: request.url, elicitationId: randomUUID() } : { message, requestedSchema: request.schema }
+      return ask(exchange, 'elicitation/create', question, key) as Promise<unknown> as Promise<ElicitAnswer>
+    }
+  }
+
+  get sample (): CallContext['sample'] {
+    const exchange = this.#exchange
+    return (request, key) => ask(exchange, 'sampling/createMessage', { ...request }, key) as Promise<unknown> as Promise<SampleAnswer & ToolSampleAnswer>
+  }
+
+  get roots (): CallContext['roots'] {
+    const exchange = this.#exchange
+    return key => forLater(ask(exchange, 'roots/list', {}, key).then(({ roots }) => roots as Array<{ uri: string, name?: string }>))
+  }
+}
+
+class ExchangeCompletionContext extends ExchangeContext implements CompletionContext {
+  readonly arguments: Readonly<Record<string, string>>
+
+  constructor (exchange: Exchange, given: Readonly<Record<string, string>>) {
+    super(exchange, () => [])
+    this.arguments = given
+  }
+}
+
+/** Rejects where JSON cannot hold what is said, and never as an end of the process: few handlers wait for it. */
+function notify (exchange: Exchange, method: string, params: Record<string, unknown>): Promise<void> {
+  if (exchange.ended) return Promise.resolve()
+  return forLater(exchange.notify(method, params))
+}
+
+/** `work`, which a handler may wait for later, or never: its rejection is no end of the process. */
+function forLater<T> (work: Promise<T>): Promise<T> {
+  work.catch(() => {})
+  return work
+}
+
+function ask (exchange: Exchange, method: Question, params: Record<string, unknown>, key: string | undefined): Promise<Record<string, unknown>> {
+  const isLate = exchange.ended
+  const answer = answerTo(exchange, method, params, key)
+  if (isLate) return forLater(answer)
+  return forLater(answer.catch((error: unknown) => {
+    // Of a call that ended well nobody hears any more: what is made of the answer must not end the process.
+    if (exchange.ended && exchange.refusal === undefined) return new Promise<never>(() => {})
+    throw error
+  }))
+}
+
+async function answerTo (exchange: Exchange, method: Question, params: Record<string, unknown>, key: string | undefined): Promise<Record<string, unknown>> {
+  if (exchange.ask === undefined || exchange.ended) throw new PublicToolError('This caller cannot be asked here')
+  const answer = await exchange.whileAsking(askLimitMs, exchange.ask(method, params, key))
+  return await checkedAnswer(method, params, answer)
+}

@@ -1,0 +1,184 @@
+/** Protocol revisions up to 2025-11-25, on `@modelcontextprotocol/sdk`, which nothing outside of this directory imports. */
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
+import { InitializeRequestSchema, type JSONRPCMessage, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js'
+import { CancelledError, InvalidParamsError, InvalidRequestError, MethodNotAllowedError, ProtocolVersionError } from '../../errors.js'
+import type { Catalog } from '../catalog/catalog.js'
+import { type Era, type Incoming, sayTo, takesStream } from '../era.js'
+import type { Exchange } from '../exchange/exchange.js'
+import { type RpcMessage, type RpcRequest, isModest, kindOf, severity } from '../wire/messages.js'
+import { Outlet, type Reply } from '../wire/reply.js'
+import { Slots } from '../slots/pool.js'
+import type { Streams } from '../streams/streams.js'
+import { Turn, Turns } from '../slots/turn.js'
+import { createServer } from './sdk-server.js'
+import { batchRevision } from './session.js'
+import { Sessions, type SessionsOptions } from './sessions.js'
+import { isRecord } from '../../lib/guards.js'
+
+/** What a client without the header speaks (MCP 2025-11-25, Transports, Protocol Version Header). */
+const assumedRevision = '2025-03-26'
+const maxBatch = 100
+/** The SDK also knows a draft of before the first revision. */
+const served = SUPPORTED_PROTOCOL_VERSIONS.filter(revision => revision >= '2024-11-05')
+/** The protocol itself, which is the SDK's. All else is the catalog's, where the SDK would only pass it on. */
+const bySdk = new Set(['initialize', 'ping', 'logging/setLevel'])
+const stateful = new Set(['initialize', 'logging/setLevel'])
+/** The revisions before 2026-07-28 answer an unknown method in band. */
+const unknownMethodStatus = 200
+
+const accepted: Reply = { status: 202 }
+
+export interface LegacyOptions {
+  readonly catalog: Catalog
+  readonly streams: Streams
+  /** Revisions that another era serves at this endpoint; told to who asks for one that nobody does. */
+  readonly alsoServed?: readonly string[]
+  /** Left out: no sessions, every request stands alone. */
+  readonly sessions?: SessionsOptions | undefined
+}
+
+export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: sessionsOptions }: LegacyOptions): Era {
+  const sessions = sessionsOptions === undefined ? undefined : new Sessions(catalog, streams, sessionsOptions)
+  const slots = new Slots({ open: async () => await LegacySlot.open(catalog) })
+
+  function serveOne (request: RpcRequest, exchange: Exchange, outlet: Outlet): void | Promise<void> {
+    if (bySdk.has(request.method)) return serveBySdk(request, exchange, outlet)
+    exchange.notify = sayTo(outlet, exchange)
+    const { method, params = {} } = request
+    new Turn({ request, exchange, outlet, unknownMethodStatus }).follow(catalog.dispatch(method, params, exchange, 'draft-7'))
+  }
+
+  async function serveBySdk (request: RpcRequest, exchange: Exchange, outlet: Outlet): Promise<void> {
+    try {
+      const slot = await slots.take()
+      slot.serve(request, exchange, outlet, clean => { slots.give(slot, clean) })
+    } catch (error) {
+      exchange.end()
+      throw error
+    }
+  }
+
+  async function serveBatch (batch: readonly unknown[], incoming: Incoming, mayStream: boolean): Promise<Reply> {
+    const requests: RpcRequest[] = []
+    for (const message of batch) if (kindOf(message) === 'request') requests.push(message as RpcRequest)
+    if (batch.length > 1) await incoming.charge(batch.length - 1)
+    if (requests.length === 0) return accepted
+    const outlet = new Outlet({ expected: requests.length, batch: true, mayStream })
+    const calls = requests.map(request => ({ request, exchange: incoming.open() }))
+    // One listener for all: Node warns of more than ten.
+    incoming.onGone(() => { for (const { exchange } of calls) leave(exchange) })
+    try {
+      for (const { request, exchange } of calls) await serveOne(request, exchange, outlet)
+    } catch (error) {
+      for (const { exchange } of calls) exchange.end()
+      throw error
+    }
+    return await outlet.reply
+  }
+
+  /** Without a session. */
+  function serveAlone (incoming: Incoming): Reply | Promise<Reply> {
+    if (incoming.method !== 'POST') throw new MethodNotAllowedError({ headers: { allow: 'POST' } })
+    const mayStream = takesStream(incoming)
+    const { body } = incoming
+    if (Array.isArray(body)) return serveBatch(body, incoming, mayStream)
+    switch (kindOf(body)) {
+      case 'request': {
+        const outlet = new Outlet({ mayStream })
+        const exchange = incoming.open()
+        incoming.onGone(() => { leave(exchange) })
+        const begun = serveOne(body as RpcRequest, exchange, outlet)
+        return begun === undefined ? outlet.reply : begun.then(() => outlet.reply)
+      }
+      // There is nothing to notify, to cancel or to answer.
+      case 'notification':
+      case 'response':
+        return accepted
+      default:
+        throw new InvalidRequestError({ reason: 'not a JSON-RPC message' })
+    }
+  }
+
+  return {
+    serve (incoming) {
+      const revision = revisionOf(incoming, alsoServed)
+      checkBatch(incoming.body, revision)
+      if (Array.isArray(incoming.body)) incoming.body.forEach(checkForSdk)
+      else checkForSdk(incoming.body)
+      return sessions === undefined ? serveAlone(incoming) : sessions.serve(incoming).then(reply => reply ?? serveAlone(incoming))
+    },
+    quiesce () { sessions?.quiesce() },
+    async close () {
+      slots.close()
+      await sessions?.close()
+    }
+  }
+}
+
+function leave (exchange: Exchange): void {
+  exchange.abort(new CancelledError({ reason: 'the caller went away' }))
+}
+
+/** Throws where the body is a batch that its revision, or any, can't have. */
+function checkBatch (body: unknown, revision: string): void {
+  if (!Array.isArray(body)) return
+  if (revision !== batchRevision) throw new InvalidRequestError({ reason: `a batch in revision ${revision}` })
+  if (body.length === 0 || body.length > maxBatch) throw new InvalidRequestError({ reason: `a batch of ${body.length}` })
+  for (const message of body) {
+    const kind = kindOf(message)
+    if (kind === 'invalid' || (kind === 'request' && (message as RpcRequest).method === 'initialize')) throw new InvalidRequestError({ reason: 'a batch with a message that cannot be in one' })
+  }
+}
+
+/**
+ * The parameters that the SDK checks itself, which would answer with the words of its schema library
+ * (MCP 2025-11-25, Lifecycle and Logging).
+ */
+function checkForSdk (message: unknown): void {
+  if (!isRecord(message)) return
+  const params = isRecord(message.params) ? message.params : {}
+  if (message.method === 'logging/setLevel' && severity(params.level) < 0) throw new InvalidParamsError({ reason: 'a log level that is none' })
+  if (message.method !== 'initialize') return
+  if (!isModest(params)) throw new InvalidRequestError({ reason: 'initialize with too many values' })
+  if (!InitializeRequestSchema.safeParse(message).success) throw new InvalidRequestError({ reason: 'initialize with a field that is missing or of another type' })
+}
+
+/** MCP 2025-11-25, Transports, Protocol Version Header: absent means 2025-03-26, unknown is 400. */
+function revisionOf ({ headers }: Incoming, alsoServed: readonly string[]): string {
+  const revision = headers['mcp-protocol-version'] ?? assumedRevision
+  if (typeof revision !== 'string' || !SUPPORTED_PROTOCOL_VERSIONS.includes(revision)) {
+    throw new ProtocolVersionError({ data: { supported: [...alsoServed, ...served] } })
+  }
+  return revision
+}
+
+/** A server of the SDK on a transport that hands its answer straight to an outlet. */
+class LegacySlot implements Transport {
+  onmessage?: NonNullable<Transport['onmessage']>
+  onclose?: () => void
+  onerror?: (error: Error) => void
+  readonly turns = new Turns({ stateful, unknownMethodStatus })
+
+  static async open (catalog: Catalog): Promise<LegacySlot> {
+    const slot = new LegacySlot()
+    await createServer(catalog, false).connect(slot)
+    return slot
+  }
+
+  /** Serves one request and calls `done` once, with whether this slot may serve another. */
+  serve (request: RpcRequest, exchange: Exchange, outlet: Outlet, done: (clean: boolean) => void): void {
+    this.turns.begin({ request, exchange, outlet, done })
+    this.onmessage?.(request)
+  }
+
+  async start (): Promise<void> {}
+
+  async send (message: JSONRPCMessage): Promise<void> {
+    this.turns.settle(message as RpcMessage)
+  }
+
+  async close (): Promise<void> {
+    this.turns.drop()
+    this.onclose?.()
+  }
+}

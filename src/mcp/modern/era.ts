@@ -1,0 +1,168 @@
+/** Protocol revision 2026-07-28, on `@modelcontextprotocol/server`. */
+import { type JSONRPCMessage, PerRequestHTTPServerTransport, Server } from '@modelcontextprotocol/server'
+import { CancelledError, InvalidRequestError, MethodNotAllowedError, UnknownResourceError } from '../../errors.js'
+import type { Catalog } from '../catalog/catalog.js'
+import { type Era, type Incoming, WireError, sayTo, takesStream } from '../era.js'
+import { type Exchange, type Notify, Suspended } from '../exchange/exchange.js'
+import { checkHeaderParameters } from '../catalog/header-parameters.js'
+import { type RpcMessage, type RpcNotification, type RpcRequest, kindOf, severity } from '../wire/messages.js'
+import { Outlet, type Reply } from '../wire/reply.js'
+import { seenBy } from '../catalog/registry.js'
+import { Slots } from '../slots/pool.js'
+import type { Streams } from '../streams/streams.js'
+import { Turns } from '../slots/turn.js'
+import { Asking } from './input-required.js'
+import { type Envelope, checkMeta, checkNotification, modernRevision, openEnvelope, refusalForSdk } from './envelope.js'
+import { listen } from './subscriptions.js'
+import { isRecord } from '../../lib/guards.js'
+
+export interface ModernOptions {
+  readonly catalog: Catalog
+  readonly streams: Streams
+  /** Signs what a caller carries between the rounds of one call; at least 32 bytes. */
+  readonly stateKey: Uint8Array
+}
+
+const classification = { era: 'modern', revision: modernRevision } as const
+const stateful: ReadonlySet<string> = new Set()
+
+export function createModernEra ({ catalog, streams, stateKey }: ModernOptions): Era {
+  const slots = new Slots({ open: async () => await ModernSlot.open(catalog) })
+  const asking = new Asking(stateKey)
+
+  return {
+    serve (incoming) {
+      if (incoming.method !== 'POST') throw new MethodNotAllowedError({ headers: { allow: 'POST' } })
+      const { body, headers } = incoming
+      switch (kindOf(body)) {
+        case 'request':
+          return serveRequest(body as RpcRequest, incoming)
+        case 'notification':
+          checkNotification(body as RpcNotification, headers)
+          return { status: 202 }
+        default:
+          throw new InvalidRequestError({ reason: 'neither a request nor a notification' })
+      }
+    },
+    // What a call here asks for ends it, and comes with another.
+    quiesce () {},
+    async close () { slots.close() }
+  }
+
+  function serveRequest (request: RpcRequest, incoming: Incoming): Reply | Promise<Reply> {
+    const envelope = openEnvelope(request, incoming.headers)
+    const { method, params = {} } = request
+    if (method === 'tools/call') {
+      const called = typeof params.name === 'string' ? catalog.tools.get(params.name) : undefined
+      // Of a hidden tool the refusal would tell that it is there, and what its arguments are called.
+      if (called !== undefined && seenBy(incoming.principal, called.item)) checkHeaderParameters(called.headers, params.arguments, incoming.headers)
+    }
+    const mayStream = takesStream(incoming)
+    const exchange = incoming.open()
+    if (method === 'subscriptions/listen') {
+      try {
+        checkMeta(request)
+        return listen(request, exchange, catalog, streams)
+      } finally {
+        exchange.end()
+      }
+    }
+    const outlet = new Outlet({ mayStream })
+    // A closed connection is a cancellation (MCP 2026-07-28, Transports).
+    incoming.onGone(() => { exchange.abort(new CancelledError({ reason: 'the caller went away' })) })
+    const say = sayTo(outlet, exchange)
+    const notify: Notify = async (name, about) => {
+      if (name !== 'notifications/message' || audible(about.level, envelope)) await say(name, about)
+    }
+    exchange.notify = notify
+    // What is at hand is not awaited: every promise on this path costs every call.
+    const begin = (slot: ModernSlot): Promise<Reply> => {
+      slot.serve(request, exchange, outlet, clean => { slots.give(slot, clean) })
+      return outlet.reply
+    }
+    const fail = (error: unknown): never => {
+      exchange.end()
+      throw error
+    }
+    try {
+      const prepared = asking.begin(request, exchange, envelope)
+      if (prepared !== undefined) return prepared.then(() => slots.take()).then(begin).catch(fail)
+      const slot = slots.take()
+      return slot instanceof Promise ? slot.then(begin).catch(fail) : begin(slot)
+    } catch (error) {
+      return fail(error)
+    }
+  }
+}
+
+/** Without a level in the request's `_meta` nothing is logged to the caller. */
+function audible (level: unknown, { logLevel }: Envelope): boolean {
+  return logLevel !== undefined && severity(level) >= severity(logLevel)
+}
+
+/**
+ * A server of the SDK on a transport that hands its answer straight to an outlet. The SDK binds a
+ * server to this revision by the class of its transport, which otherwise serves one request only.
+ */
+class ModernSlot extends PerRequestHTTPServerTransport {
+  readonly turns = new Turns({ stateful, unknownMethodStatus: 404, refusalFor: refusalForSdk })
+  #deliver: Deliver = (request, extra) => { this.onmessage?.(request, extra) }
+
+  static async open (catalog: Catalog): Promise<ModernSlot> {
+    const slot = new ModernSlot({ classification })
+    const server = createServer(catalog, () => slot.turns.exchange)
+    await server.connect(slot)
+    slot.#deliver = directTo(server) ?? slot.#deliver
+    return slot
+  }
+
+  /** Serves one request and calls `done` once, with whether this slot may serve another. */
+  serve (request: RpcRequest, exchange: Exchange, outlet: Outlet, done: (clean: boolean) => void): void {
+    this.turns.begin({ request, exchange, outlet, done })
+    this.#deliver(request, { classification })
+  }
+
+  override async start (): Promise<void> {}
+
+  override async send (message: JSONRPCMessage): Promise<void> {
+    this.turns.settle(message as RpcMessage)
+  }
+
+  override async close (): Promise<void> {
+    this.turns.drop()
+    this.onclose?.()
+  }
+}
+
+function createServer (catalog: Catalog, current: () => Exchange | undefined): Server {
+  const { info, instructions } = catalog
+  const server = new Server(info, {
+    capabilities: catalog.capabilities(true),
+    supportedProtocolVersions: [modernRevision],
+    ...(instructions === undefined ? {} : { instructions })
+  })
+  server.fallbackRequestHandler = async ({ method, params }) => {
+    const exchange = current()
+    if (exchange === undefined) throw new Error('a request outside an exchange')
+    try {
+      return await catalog.dispatch(method, isRecord(params) ? params : {}, exchange, 'draft-2020-12')
+    } catch (error) {
+      if (Suspended.is(error)) return error.result
+      const refusal = exchange.refuse(error)
+      throw new WireError(refusal, exchange.caller.requestId, refusal instanceof UnknownResourceError ? -32602 : undefined)
+    }
+  }
+  return server
+}
+
+type Deliver = (request: RpcRequest, extra?: { classification: typeof classification }) => void
+
+/**
+ * The way into an SDK's server past its transport's `onmessage`, which tries each message as a
+ * response first and throws two schema errors away for every request. `kindOf` has told what the
+ * message is. `undefined` where the SDK has no such way any more; then `onmessage` serves.
+ */
+function directTo (server: object): Deliver | undefined {
+  const onrequest: unknown = Reflect.get(server, '_onrequest')
+  return typeof onrequest === 'function' ? (request, extra) => { Reflect.apply(onrequest, server, [request, extra]) } : undefined
+}

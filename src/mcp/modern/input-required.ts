@@ -1,0 +1,177 @@
+/**
+ * Asking the caller in revision 2026-07-28: the call is answered with `input_required`, and the
+ * caller sends it again with the answers. The handler then runs from its start; what it asked
+ * before is answered at once.
+ */
+import { type RequestStateCodec, type ServerContext, createRequestStateCodec } from '@modelcontextprotocol/server'
+import { sha256 } from '../../lib/sha256.js'
+import { InvalidParamsError, MissingCapabilityError, RequestStateError } from '../../errors.js'
+import type { Question } from '../exchange/client-answers.js'
+import type { Ask, Exchange } from '../exchange/exchange.js'
+import { type RpcRequest } from '../wire/messages.js'
+import { capabilityOf, lackOf } from '../exchange/client-capabilities.js'
+import type { Envelope } from './envelope.js'
+import { isRecord } from '../../lib/guards.js'
+
+/** What may be answered with `input_required` (MCP 2026-07-28, Multi Round-Trip Requests). */
+const mayAsk: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read'])
+
+type Answer = Record<string, unknown>
+
+/**
+ * What a caller carries from round to round. Each answer is kept with the digest of its question: a
+ * "yes" to "Delete 3 files?" is none to "Delete 300 files?".
+ */
+interface State {
+  readonly answered: Readonly<Record<string, { readonly digest: string, readonly answer: Answer }>>
+  /** The digests of the questions that went out, by key. */
+  readonly asked: Readonly<Record<string, string>>
+}
+
+/** What a request came with. */
+interface Given {
+  readonly binding: Binding
+  readonly envelope: Envelope
+  readonly responses: Readonly<Record<string, Answer>>
+  /** Left out where the request carries none. */
+  readonly state: State | undefined
+}
+
+export class Asking {
+  readonly #codec: RequestStateCodec<State>
+
+  /** `key`: at least 32 bytes; the same on every instance that serves one endpoint. */
+  constructor (key: Uint8Array) {
+    this.#codec = createRequestStateCodec<State>({ key, ttlSeconds: 600, bind: boundTo })
+  }
+
+  /**
+   * Lets the handler of `exchange` ask, where its method may. Throws where the request carries a
+   * state that this server did not give to this principal for this very request.
+   */
+  begin (request: RpcRequest, exchange: Exchange, envelope: Envelope): Promise<void> | undefined {
+    if (!mayAsk.has(request.method)) return undefined
+    const { requestState, inputResponses } = request.params ?? {}
+    const binding = { request, exchange }
+    const responses = recordsOf(inputResponses)
+    if (requestState === undefined) {
+      exchange.ask = this.#askerOf({ binding, envelope, responses, state: undefined })
+      return undefined
+    }
+    return this.#verified(requestState, binding).then(state => {
+      const ask = this.#askerOf({ binding, envelope, responses, state })
+      exchange.ask = ask
+    })
+  }
+
+  /** Most handlers never ask, so a round begins with the first question. */
+  #askerOf (given: Given): Ask {
+    let round: Round | undefined
+    return async (method, params, key) => {
+      round ??= new Round(given, this.#codec)
+      return await round.ask(method, params, key)
+    }
+  }
+
+  async #verified (state: unknown, binding: Binding): Promise<State> {
+    if (typeof state !== 'string') throw new RequestStateError({ reason: 'the request state is no string' })
+    try {
+      return await this.#codec.verify(state, contextOf(binding))
+    } catch (error) {
+      throw new RequestStateError({ reason: 'the request state did not verify', cause: error })
+    }
+  }
+}
+
+/** One run of a handler that asks. */
+class Round {
+  readonly #given: Given
+  readonly #codec: RequestStateCodec<State>
+  /** Only what the handler asked for goes into the next state: the rest would grow it from round to round. */
+  readonly #answered = new Map<string, State['answered'][string]>()
+  readonly #asked = new Map<string, { digest: string, method: string, params: Record<string, unknown> }>()
+  #count = 0
+
+  constructor (given: Given, codec: RequestStateCodec<State>) {
+    this.#given = given
+    this.#codec = codec
+  }
+
+  /** The `elicitationId` is for a notification that this revision has not, and another in each run. */
+  async ask (method: Question, { elicitationId: _, ...params }: Record<string, unknown>, key: string | undefined): Promise<Answer> {
+    const { envelope, binding: { exchange } } = this.#given
+    const capability = capabilityOf[method]
+    const lack = lackOf(envelope.capabilities[capability], method, params)
+    if (lack !== undefined) throw new MissingCapabilityError({ data: { requiredCapabilities: { [capability]: lack } } })
+    const name = key ?? `input_${++this.#count}`
+    // A body with a key `__proto__` is refused before it comes to this.
+    if (name === '__proto__' || this.#answered.has(name) || this.#asked.has(name)) throw new Error(`each question of a call needs a key of its own, and ${name} is none`)
+    const digest = sha256(canonical([method, params]))
+    const answer = this.#answerTo(name, digest)
+    if (answer !== undefined) {
+      this.#answered.set(name, { digest, answer })
+      return answer
+    }
+    // All that the handler asks in this turn of the event loop goes out together.
+    if (this.#asked.size === 0) setImmediate(() => { this.#suspend().catch(error => { exchange.fail(error) }) })
+    this.#asked.set(name, { digest, method, params })
+    return await new Promise(() => {})
+  }
+
+  /**
+   * The answer that the caller gave to this very question. A request without a state says nothing of
+   * what was asked: who answers unasked knows the question by itself.
+   */
+  #answerTo (name: string, digest: string): Answer | undefined {
+    const { state, responses } = this.#given
+    const response = own(responses, name)
+    if (state === undefined) return response
+    if (response !== undefined && own(state.asked, name) === digest) return response
+    const before = own(state.answered, name)
+    return before?.digest === digest ? before.answer : undefined
+  }
+
+  async #suspend (): Promise<void> {
+    const { binding } = this.#given
+    // Before the state is signed: a question that comes later is not in it, and has to wait for its round.
+    const asked = [...this.#asked]
+    const inputRequests = Object.fromEntries(asked.map(([name, { method, params }]) => [name, { method, params }]))
+    const requestState = await this.#codec.mint({
+      answered: Object.fromEntries(this.#answered),
+      asked: Object.fromEntries(asked.map(([name, { digest }]) => [name, digest]))
+    }, contextOf(binding))
+    binding.exchange.suspend({ resultType: 'input_required', inputRequests, requestState })
+  }
+}
+
+function own<T> (record: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(record, name) ? record[name] : undefined
+}
+
+function recordsOf (value: unknown): Given['responses'] {
+  if (value === undefined) return {}
+  if (!isRecord(value) || !Object.values(value).every(isRecord)) throw new InvalidParamsError({ reason: 'inputResponses is no object of objects' })
+  return value as Record<string, Answer>
+}
+
+/** What a state is good for: this principal, and this very request. */
+interface Binding {
+  readonly request: RpcRequest
+  readonly exchange: Exchange
+}
+
+/** The codec hands its context on to `bind`, and looks at nothing of it itself. */
+function contextOf (binding: Binding): ServerContext {
+  return binding as unknown as ServerContext
+}
+
+function boundTo (context: ServerContext): string {
+  const { request: { method, params = {} }, exchange: { caller } } = context as unknown as Binding
+  const { name, uri, arguments: args } = params
+  return canonical([caller.principal.id, method, name, uri, args])
+}
+
+/** The text of a value in which the order of the members of an object, which means nothing, makes no difference. */
+function canonical (value: unknown): string {
+  return JSON.stringify(value, (_name, node: unknown) => isRecord(node) ? Object.fromEntries(Object.entries(node).sort(([a], [b]) => a < b ? -1 : 1)) : node)
+}

@@ -1,0 +1,67 @@
+/** `subscriptions/listen` of revision 2026-07-28: one stream that tells what changed. */
+import { InvalidParamsError } from '../../errors.js'
+import type { Catalog } from '../catalog/catalog.js'
+import { type Change, notificationOf } from '../catalog/changes.js'
+import type { Exchange } from '../exchange/exchange.js'
+import { type RpcRequest } from '../wire/messages.js'
+import { type Reply, streamHeaders } from '../wire/reply.js'
+import type { Streams } from '../streams/streams.js'
+import { isRecord } from '../../lib/guards.js'
+
+const subscriptionKey = 'io.modelcontextprotocol/subscriptionId'
+const serverInfoKey = 'io.modelcontextprotocol/serverInfo'
+const maxUris = 100
+
+interface Filter {
+  toolsListChanged?: true
+  promptsListChanged?: true
+  resourcesListChanged?: true
+  resourceSubscriptions?: string[]
+}
+
+/** Opens the stream and acknowledges what of the filter is honoured, first of all. */
+export function listen (request: RpcRequest, exchange: Exchange, catalog: Catalog, streams: Streams): Reply {
+  const { principal } = exchange.caller
+  const filter = filterOf(request.params?.notifications)
+  const meta = { [subscriptionKey]: request.id }
+  const stream = streams.open(exchange.caller, last => {
+    last.write(JSON.stringify({ jsonrpc: '2.0', id: request.id, result: { resultType: 'complete', _meta: { ...meta, [serverInfoKey]: catalog.info } } }))
+  })
+  const tell = (method: string, params: Record<string, unknown>): void => {
+    stream.write(JSON.stringify({ jsonrpc: '2.0', method, params: { ...params, _meta: meta } }))
+  }
+  tell('notifications/subscriptions/acknowledged', { notifications: filter })
+  const unsubscribe = catalog.changes.subscribe(change => {
+    if (!wants(filter, change) || !catalog.mayLearn(principal, change)) return
+    const { method, params } = notificationOf(change)
+    tell(method, params)
+  })
+  stream.readable.once('close', unsubscribe)
+  return { status: 200, headers: streamHeaders, stream: stream.readable }
+}
+
+function filterOf (asked: unknown): Filter {
+  if (!isRecord(asked)) throw new InvalidParamsError({ reason: 'listen without a filter' })
+  const { toolsListChanged, promptsListChanged, resourcesListChanged, resourceSubscriptions = [] } = asked
+  for (const flag of [toolsListChanged, promptsListChanged, resourcesListChanged]) {
+    if (flag !== undefined && typeof flag !== 'boolean') throw new InvalidParamsError({ reason: 'a filter that is no boolean' })
+  }
+  if (!Array.isArray(resourceSubscriptions) || resourceSubscriptions.length > maxUris || !resourceSubscriptions.every(uri => typeof uri === 'string')) {
+    throw new InvalidParamsError({ reason: 'resource subscriptions that are no short list of URIs' })
+  }
+  return {
+    ...(toolsListChanged === true ? { toolsListChanged } : {}),
+    ...(promptsListChanged === true ? { promptsListChanged } : {}),
+    ...(resourcesListChanged === true ? { resourcesListChanged } : {}),
+    ...(resourceSubscriptions.length === 0 ? {} : { resourceSubscriptions })
+  }
+}
+
+function wants (filter: Filter, change: Change): boolean {
+  switch (change.kind) {
+    case 'tools': return filter.toolsListChanged === true
+    case 'prompts': return filter.promptsListChanged === true
+    case 'resources': return filter.resourcesListChanged === true
+    case 'resource': return filter.resourceSubscriptions?.includes(change.uri) === true
+  }
+}

@@ -1,0 +1,124 @@
+/** One request, from its start to the one answer that it gets; alone, or as what a slot is doing. */
+import { InternalError, UnknownMethodError, type Refusal, fromRpcCode } from '../../errors.js'
+import { answerText, refusalText } from '../era.js'
+import type { Exchange } from '../exchange/exchange.js'
+import type { RpcMessage, RpcRequest } from '../wire/messages.js'
+import type { Outlet } from '../wire/reply.js'
+
+export interface TurnOptions {
+  readonly request: RpcRequest
+  readonly exchange: Exchange
+  readonly outlet: Outlet
+  /** The revisions before 2026-07-28 answer an unknown method in band. */
+  readonly unknownMethodStatus: 200 | 404
+  /** Called once, with whether what served the request may serve another. */
+  readonly done?: (clean: boolean) => void
+}
+
+/** Answers its request once; what comes later is heard by nobody. */
+export class Turn {
+  readonly request: RpcRequest
+  readonly exchange: Exchange
+  readonly #outlet: Outlet
+  readonly #unknownMethodStatus: 200 | 404
+  readonly #done: ((clean: boolean) => void) | undefined
+  #isOver = false
+
+  constructor ({ request, exchange, outlet, unknownMethodStatus, done }: TurnOptions) {
+    this.request = request
+    this.exchange = exchange
+    this.#outlet = outlet
+    this.#unknownMethodStatus = unknownMethodStatus
+    this.#done = done
+    // A handler that lost its race is answered for within a few microtasks. What holds its answer
+    // back is overtaken here.
+    exchange.onAbort(refusal => { setImmediate(() => { this.refuse(refusal) }) })
+  }
+
+  /** Answers with what `work` comes to. */
+  follow (work: Promise<Record<string, unknown>>): void {
+    work.then(
+      result => { this.answer({ jsonrpc: '2.0', id: this.request.id, result }) },
+      (error: unknown) => { if (!this.#isOver) this.refuse(this.exchange.refuse(error)) }
+    )
+  }
+
+  answer (message: RpcMessage, clean = false): void {
+    if (this.#isOver) return
+    const text = answerText(message, this.exchange, this.request.id)
+    this.#end(text, this.exchange.refusal, clean)
+  }
+
+  refuse (refusal: Refusal, clean = false): void {
+    if (this.#isOver) return
+    this.#end(refusalText(refusal, this.exchange, this.request.id), refusal, clean)
+  }
+
+  #end (text: string, refusal: Refusal | undefined, clean: boolean): void {
+    this.#isOver = true
+    this.exchange.end()
+    const status = refusal?.code === UnknownMethodError.code ? this.#unknownMethodStatus : refusal?.statusCode ?? 200
+    this.#outlet.answer(text, status, refusal?.headers)
+    this.#done?.(clean)
+  }
+}
+
+export interface TurnsOptions {
+  /** After these methods the server holds something of its client, and the slot is thrown away. */
+  readonly stateful: ReadonlySet<string>
+  readonly unknownMethodStatus: 200 | 404
+  /** What an SDK's own error comes to. By its code, where left out. */
+  readonly refusalFor?: (code: number, reason: string) => Refusal
+}
+
+/**
+ * The turns of a slot, one at a time. An answer to anything but the current request is dropped and
+ * spoils the slot: it can only be the echo of an earlier caller (CVE-2026-25536 was one such).
+ */
+export class Turns {
+  readonly #options: TurnsOptions
+  #turn: Turn | undefined
+
+  constructor (options: TurnsOptions) {
+    this.#options = options
+  }
+
+  get exchange (): Exchange | undefined {
+    return this.#turn?.exchange
+  }
+
+  begin ({ request, exchange, outlet, done }: Omit<TurnOptions, 'unknownMethodStatus'>): void {
+    if (this.#turn !== undefined) throw new Error('a slot serves one request at a time')
+    const over = (clean: boolean): void => {
+      this.#turn = undefined
+      done?.(clean)
+    }
+    const { unknownMethodStatus } = this.#options
+    this.#turn = new Turn({ request, exchange, outlet, unknownMethodStatus, done: over })
+  }
+
+  /** Takes what the server sends. */
+  settle (message: RpcMessage): void {
+    const turn = this.#turn
+    if (turn === undefined) return
+    const { request, exchange } = turn
+    if ('method' in message || message.id !== request.id) {
+      turn.refuse(exchange.refuse(new Error('the server of a slot answered another request')))
+      return
+    }
+    const clean = !exchange.ended && !this.#options.stateful.has(request.method)
+    if ('error' in message && exchange.refusal === undefined) {
+      // The SDK's own words stay inside. A code that we know is an ordinary no; another spoils the slot.
+      const refusalFor = this.#options.refusalFor ?? fromRpcCode
+      const refusal = exchange.refuse(refusalFor(message.error.code, `refused by the SDK: ${message.error.message}`))
+      turn.refuse(refusal, clean && refusal.code !== InternalError.code)
+      return
+    }
+    turn.answer(message, clean)
+  }
+
+  /** Ends the turn without an answer: the server is gone. */
+  drop (): void {
+    this.#turn?.refuse(this.#turn.exchange.refusal ?? new InternalError())
+  }
+}

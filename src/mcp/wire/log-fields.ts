@@ -1,0 +1,43 @@
+/** What the log says of a JSON-RPC message: its method and what it names. Never its arguments. */
+import { isRecord } from '../../lib/guards.js'
+
+export interface MessageFields {
+  /** The method, or `undefined` where the body is no message that has one. */
+  readonly rpc?: string | undefined
+  readonly tool?: string | undefined
+  readonly prompt?: string | undefined
+  /** Without its query, where people put keys. */
+  readonly uri?: string | undefined
+  /** How many messages a batch holds. */
+  readonly batch?: number
+}
+
+/** As the caller wrote it, also where there is no such method or item. */
+export function fieldsOf (body: unknown): MessageFields {
+  if (Array.isArray(body)) return { batch: body.length }
+  if (!isRecord(body)) return {}
+  const { method, params } = body
+  if (!isRecord(params)) return { rpc: printable(method) }
+  switch (method) {
+    case 'tools/call': return { rpc: method, tool: printable(params.name) }
+    case 'prompts/get': return { rpc: method, prompt: printable(params.name) }
+    case 'resources/read':
+    case 'resources/subscribe':
+    case 'resources/unsubscribe': return { rpc: method, uri: printable(params.uri)?.replace(/[?#].*$/s, '') }
+    default: return { rpc: printable(method) }
+  }
+}
+
+const maxLength = 128
+
+/** Bounded, and without what moves a terminal's cursor or turns its text: a caller chooses it. `undefined` for no text. */
+function printable (value: unknown): string | undefined {
+  if (typeof value !== 'string') return undefined
+  const text = value.length > maxLength ? value.slice(0, maxLength) : value
+  // A loop: nearly every name is plain ASCII, and this is on the way of every call.
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code < 0x20 || code > 0x7e) return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '\ufffd')
+  }
+  return text
+}

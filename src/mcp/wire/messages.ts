@@ -1,0 +1,176 @@
+/** JSON-RPC 2.0 messages as they stand on the wire: what kind one is, and how one is written. */
+import { logLevels } from '../../tools/tool.js'
+import { isRecord } from '../../lib/guards.js'
+
+export type RequestId = string | number
+
+export interface RpcRequest {
+  jsonrpc: '2.0'
+  id: RequestId
+  method: string
+  params?: Record<string, unknown>
+}
+
+export interface RpcNotification {
+  jsonrpc: '2.0'
+  method: string
+  params?: Record<string, unknown>
+}
+
+export interface RpcResult {
+  jsonrpc: '2.0'
+  id: RequestId
+  result: Record<string, unknown>
+}
+
+export interface RpcError {
+  jsonrpc: '2.0'
+  id?: RequestId
+  error: { code: number, message: string, data?: unknown }
+}
+
+export type RpcMessage = RpcRequest | RpcNotification | RpcResult | RpcError
+
+export type Kind = 'request' | 'notification' | 'response' | 'invalid'
+
+const members = new Set(['jsonrpc', 'id', 'method', 'params'])
+
+/**
+ * What a parsed body is. An `id` of MCP is a string or an integer, never null (MCP 2025-11-25, Base
+ * Protocol). As strict as the SDKs: a request that they can't make out is one they never answer.
+ */
+export function kindOf (body: unknown): Kind {
+  if (!isRecord(body) || body.jsonrpc !== '2.0') return 'invalid'
+  const { method, params } = body
+  if (method === undefined) {
+    return isId(body.id) && (isRecord(body.result) || isRecord(body.error)) ? 'response' : 'invalid'
+  }
+  if (typeof method !== 'string' || !hasOnlyMembers(body)) return 'invalid'
+  if (params !== undefined && !isRecord(params)) return 'invalid'
+  if (!('id' in body)) return 'notification'
+  return isId(body.id) ? 'request' : 'invalid'
+}
+
+function hasOnlyMembers (body: Record<string, unknown>): boolean {
+  for (const name in body) if (!members.has(name)) return false
+  return true
+}
+
+/**
+ * False where the `_meta` of a message, or of one in a batch, is too large, or has a field of the
+ * protocol that is not of its type (MCP 2025-11-25, General Fields): such a request the SDKs never
+ * answer either.
+ */
+export function hasReadableMeta (body: unknown): boolean {
+  if (Array.isArray(body)) return body.every(hasReadableMeta)
+  if (!isRecord(body) || !isRecord(body.params)) return true
+  const { _meta: meta } = body.params
+  if (meta === undefined) return true
+  if (!isRecord(meta) || !isModest(meta)) return false
+  const { progressToken, 'io.modelcontextprotocol/related-task': task } = meta
+  return (progressToken === undefined || isId(progressToken)) && (task === undefined || (isRecord(task) && typeof task.taskId === 'string'))
+}
+
+const maxValues = 1000
+
+/**
+ * False where there are more than 1,000 values in what an SDK checks by its schemas, which would take
+ * seconds to put together what is wrong with each.
+ */
+export function isModest (value: Record<string, unknown>): boolean {
+  const open = [value]
+  let count = 0
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    // Not Object.values: an array for each object of each request.
+    for (const key in node) {
+      if (++count > maxValues) return false
+      const child = node[key]
+      if (typeof child === 'object' && child !== null) open.push(child as Record<string, unknown>)
+    }
+  }
+  return true
+}
+
+/** The place of a log level in the order of severity, from 0; below that it is none. */
+export function severity (level: unknown): number {
+  return (logLevels as readonly unknown[]).indexOf(level)
+}
+
+/** The id to echo in a refusal, where it could be read: `1e999` would be echoed as null, 2 ** 53 + 1 as another. */
+export function idOf (body: unknown): RequestId | undefined {
+  return isRecord(body) && isId(body.id) ? body.id : undefined
+}
+
+function isId (id: unknown): id is RequestId {
+  return typeof id === 'string' || (typeof id === 'number' && Number.isSafeInteger(id))
+}
+
+/** The text of values that are sent again and again, such as a list of a thousand tools. */
+const prepared = new WeakMap<object, string>()
+
+/** Keeps the text of `value`, which must not change from now on. */
+export function prepare<T extends object> (value: T): T {
+  prepared.set(value, JSON.stringify(value))
+  return value
+}
+
+/** Leads from the content of a `StructuredResult` back to it: an SDK copies a result, and keeps what it holds. */
+const origin = Symbol('the result that this content was made for')
+
+/** A result that holds its structured content twice, as a value and as a text (MCP 2025-11-25, Tools, Structured Content). */
+export class StructuredResult {
+  readonly content: Array<{ type: 'text', text: string }> & { [origin]?: StructuredResult }
+  readonly structuredContent: Record<string, unknown>
+  readonly #text: string
+
+  /** Throws where the value is none that JSON can hold. */
+  constructor (structuredContent: Record<string, unknown>) {
+    // The compiler does not know what a `toJSON` may come to.
+    const text: string | undefined = JSON.stringify(structuredContent)
+    if (text === undefined) throw new TypeError('structured content that is nothing in JSON')
+    this.#text = text
+    this.content = [{ type: 'text', text }]
+    this.content[origin] = this
+    this.structuredContent = structuredContent
+  }
+
+  /** What `result` is, or is a copy of. */
+  static in ({ content, structuredContent }: Record<string, unknown>): StructuredResult | undefined {
+    const made = Array.isArray(content) ? (content as StructuredResult['content'])[origin] : undefined
+    return made?.structuredContent === structuredContent ? made : undefined
+  }
+
+  /** Both members as `JSON.stringify` would write them, from the text that was made already. */
+  get json (): string {
+    return `"content":[{"type":"text","text":${JSON.stringify(this.#text)}}],"structuredContent":${this.#text}`
+  }
+}
+
+/** The text of a message, taking what was made or kept already for the values of its result. */
+export function serialize (message: RpcMessage): string {
+  if (!('result' in message)) return JSON.stringify(message)
+  const { id, result } = message
+  const made = StructuredResult.in(result)
+  if (made === undefined && !hasPrepared(result)) return JSON.stringify(message)
+  let fields = made?.json ?? ''
+  for (const name in result) {
+    if (made !== undefined && (name === 'content' || name === 'structuredContent')) continue
+    const text = textOf(result[name])
+    if (text !== undefined) fields += `${fields === '' ? '' : ','}${JSON.stringify(name)}:${text}`
+  }
+  return `{"jsonrpc":"2.0","id":${typeof id === 'number' ? id : JSON.stringify(id)},"result":{${fields}}}`
+}
+
+function hasPrepared (result: Record<string, unknown>): boolean {
+  for (const name in result) {
+    const value = result[name]
+    if (typeof value === 'object' && value !== null && prepared.has(value)) return true
+  }
+  return false
+}
+
+/** `undefined` for what JSON leaves out. */
+function textOf (value: unknown): string | undefined {
+  const kept = typeof value === 'object' && value !== null ? prepared.get(value) : undefined
+  return kept ?? JSON.stringify(value)
+}

@@ -1,0 +1,79 @@
+/** The process: reads the environment, builds the app, listens, and ends in order. */
+import type { FastifyInstance } from 'fastify'
+import { type AppOptions, buildApp } from '../app.js'
+import { ConfigError, endpointOf, loadConfig, type Config, type Environment } from '../config/load.js'
+import { drainOnEnd } from './drain.js'
+import { listen } from './listen.js'
+import { StateError } from '../ledger/file/directory.js'
+
+/** Tools, resources, prompts and what else an endpoint has, beside the settings of the environment. */
+export interface ServerOptions extends Omit<AppOptions, 'config'> {
+  /** The environment. `process.env` where left out. */
+  readonly env?: Environment
+  /** As in `loadConfig`: a path, `true` for `./.env` (default), `false` for none. */
+  readonly dotenv?: boolean | string
+  /** Takes the one line for the person who started this. Default standard error: standard output is the log's. */
+  readonly announce?: (line: string) => void
+  /**
+   * What becomes of a start that fails for a reason that the operator can mend: `exit` (default)
+   * announces the one sentence and ends the process with 1, `throw` leaves both to the caller.
+   */
+  readonly onFailure?: 'exit' | 'throw'
+}
+
+/** The server could not begin, for a reason that the operator can mend; the message is for them. */
+export class StartError extends Error {
+  override readonly name = 'StartError'
+}
+
+/**
+ * Starts the server and leaves the end of the process to it. With `onFailure: 'throw'` it throws a
+ * `ConfigError` on faulty settings, a `StartError` where the address cannot be had, and a
+ * `StateError` where `STATE_DIR` can't be used. Any other error is thrown in both cases.
+ */
+export async function startServer ({ announce = toStderr, onFailure = 'exit', ...rest }: ServerOptions = {}): Promise<FastifyInstance> {
+  try {
+    return await start({ announce, ...rest })
+  } catch (error) {
+    if (onFailure === 'throw' || !isForOperator(error)) throw error
+    announce(error.message)
+    process.exit(1)
+  }
+}
+
+function isForOperator (error: unknown): error is Error {
+  return error instanceof ConfigError || error instanceof StartError || error instanceof StateError
+}
+
+async function start ({ env = process.env, dotenv = true, announce, ...rest }: Omit<ServerOptions, 'onFailure'> & Required<Pick<ServerOptions, 'announce'>>): Promise<FastifyInstance> {
+  const { config, warnings } = loadConfig({ env, dotenv })
+  const app = await buildApp({ ...rest, config })
+  for (const warning of warnings) app.log.warn(warning)
+  drainOnEnd(app)
+  announce(`Ready: ${endpointOf(config, await listenOn(app, config), rest.path)}`)
+  return app
+}
+
+/** Resolves to the real port: `PORT=0` leaves the choice to the system. */
+async function listenOn (app: FastifyInstance, { HOST: host, PORT: port }: Config): Promise<number> {
+  try {
+    return await listen(app, { host, port })
+  } catch (error) {
+    await app.close()
+    const why = reasons[(error as NodeJS.ErrnoException).code ?? '']
+    throw why === undefined ? error : new StartError(`Cannot listen on ${host}, port ${port}: ${why}`, { cause: error })
+  }
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'the port is taken by another program; stop that one, or set PORT to another.',
+  EACCES: 'this user may not; set PORT to 1024 or above.',
+  EADDRNOTAVAIL: 'this machine does not have that address; set HOST to one that it has.',
+  ENOTFOUND: 'there is no such name; set HOST to a name or an address of this machine.',
+  EAI_AGAIN: 'the name cannot be looked up; set HOST to an address of this machine.',
+  EAFNOSUPPORT: 'this machine does not speak that kind of address; set HOST to another.'
+}
+
+function toStderr (line: string): void {
+  process.stderr.write(`${line}\n`)
+}

@@ -1,0 +1,58 @@
+/** The files and the directory that settings name: without them the server would not start. */
+import { constants, existsSync } from 'node:fs'
+import { access, stat } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import type { Config, Problem } from './config/load.js'
+import { policyFileProblems } from './tools/policy-file.js'
+import { KeyFileError, readKeyFile } from './api-keys/file.js'
+import { journalName, misfitOf } from './ledger/file/directory.js'
+import { Tail } from './ledger/file/tail.js'
+import { codeOf } from './lib/guards.js'
+
+/** What is wrong with them, without touching them: looking must not make a directory. */
+export async function placeProblems (config: Config, directory: string): Promise<Problem[]> {
+  const { API_KEYS_FILE, STATE_DIR } = config
+  const found = [
+    API_KEYS_FILE === undefined ? undefined : await keyFileProblem(resolve(directory, API_KEYS_FILE)),
+    ...policyFileProblems(config, directory),
+    await stateProblem(resolve(directory, STATE_DIR))
+  ]
+  return found.filter(problem => problem !== undefined)
+}
+
+async function keyFileProblem (path: string): Promise<Problem | undefined> {
+  try {
+    await readKeyFile(path)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof KeyFileError)) throw error
+    return { variable: 'API_KEYS_FILE', wrong: `names a file that ${error.wrong}`, right: error.right }
+  }
+}
+
+async function stateProblem (path: string): Promise<Problem | undefined> {
+  const journal = new Tail(join(path, journalName))
+  try {
+    const misfit = existsSync(path) ? misfitOf(path) : undefined
+    if (misfit !== undefined) return { variable: 'STATE_DIR', wrong: `names a directory that ${misfit.wrong}`, right: misfit.right }
+    await mayWrite(path)
+    const { isSound } = await journal.read()
+    return isSound ? undefined : { variable: 'STATE_DIR', wrong: 'holds a state that is damaged', right: 'restore it from a backup, or move it away to start without what it held' }
+  } catch (error) {
+    return { variable: 'STATE_DIR', wrong: `cannot be used (${codeOf(error)})`, right: 'name a directory that this user may write to' }
+  } finally {
+    await journal.close()
+  }
+}
+
+/** Rejects where the directory, or the nearest one above it that is there, is none or not for this user to write to. */
+async function mayWrite (path: string): Promise<void> {
+  try {
+    // With a slash at its end, so that a file is told from a directory.
+    await stat(join(path, '/'))
+    await access(path, constants.W_OK | constants.X_OK)
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error
+    await mayWrite(dirname(path))
+  }
+}

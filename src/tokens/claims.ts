@@ -1,0 +1,83 @@
+/** What every token must say of itself, whoever signed it, and how to read the claims that differ. */
+import { isRecord } from '../lib/guards.js'
+
+/** Beyond this no `Date` exists. */
+const maxDateMs = 8.64e15
+
+export type Claims = Readonly<Record<string, unknown>>
+
+export interface ClaimRules {
+  /** Seconds that the issuer's clock may be apart from ours. Default 0. */
+  readonly toleranceSeconds?: number | undefined
+  /** Our names: an `aud` that is there must hold one of them. Left out or empty: we don't know ours. */
+  readonly audience?: readonly string[] | undefined
+}
+
+/** The claims of a token in the form and within the times that they must have. Times in milliseconds since the epoch. */
+export interface SoundClaims {
+  readonly sub: string
+  /** From when on the token is refused: `exp`, and the tolerance. */
+  readonly expiresAt: number
+  readonly issuedAt?: number
+  readonly jti?: string
+}
+
+/** The claims, or why they are not good: a constant for the log. A library's idea of an acceptable claim is wider than ours. */
+export function readClaims ({ sub, exp, nbf, iat, jti, aud }: Claims, { toleranceSeconds = 0, audience = [] }: ClaimRules, nowMs: number): SoundClaims | string {
+  const toleranceMs = toleranceSeconds * 1000
+  const isPast = (value: unknown): boolean => isDate(value) && value * 1000 <= nowMs + toleranceMs
+  if (typeof sub !== 'string' || sub === '') return 'sub is no text'
+  if (!isDate(exp)) return 'exp is no time'
+  if (exp * 1000 + toleranceMs <= nowMs) return 'the token has expired'
+  if (nbf !== undefined && !isPast(nbf)) return 'nbf is no time, or in the future'
+  if (iat !== undefined && !isPast(iat)) return 'iat is no time, or in the future'
+  if (jti !== undefined && typeof jti !== 'string') return 'jti is no text'
+  if (aud !== undefined && audience.length > 0 && !isFor(aud, audience)) return 'aud is not this server'
+  return {
+    sub,
+    expiresAt: Math.floor(exp * 1000 + toleranceMs),
+    ...(isDate(iat) ? { issuedAt: Math.floor(iat * 1000) } : {}),
+    ...(jti === undefined ? {} : { jti })
+  }
+}
+
+/** RFC 7519 §4.1.3: one name, or a list with ours in it. */
+function isFor (aud: unknown, audience: readonly string[]): boolean {
+  return [aud].flat().some(name => typeof name === 'string' && audience.includes(name))
+}
+
+/**
+ * The claim at a path such as `realm_access.roles`. A name may itself hold dots, as in
+ * `https://example.com/roles`: what is there under the longer name wins. `undefined` where nothing is.
+ */
+export function claimAt (claims: unknown, path: string): unknown {
+  if (!isRecord(claims)) return undefined
+  if (Object.hasOwn(claims, path)) return claims[path]
+  for (let dot = path.lastIndexOf('.'); dot > 0; dot = path.lastIndexOf('.', dot - 1)) {
+    const name = path.slice(0, dot)
+    const found = Object.hasOwn(claims, name) ? claimAt(claims[name], path.slice(dot + 1)) : undefined
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/** RFC 8693 §4.2: one text with spaces between; some providers write a list. Anything else gives no right. */
+export function scopesOf (claim: unknown): string[] {
+  if (typeof claim === 'string') return claim.split(' ').filter(scope => scope !== '')
+  return Array.isArray(claim) ? claim.filter(scope => typeof scope === 'string' && scope !== '' && !scope.includes(' ')) : []
+}
+
+/** What a token's header says, before anything is verified; empty where it can't be read. For choosing among keys, no more. */
+export function claimedHeader (token: string): Readonly<Record<string, unknown>> {
+  try {
+    const header: unknown = JSON.parse(Buffer.from(token.slice(0, token.indexOf('.')), 'base64url').toString())
+    return isRecord(header) ? header : {}
+  } catch {
+    return {}
+  }
+}
+
+/** Seconds since the epoch that a `Date` can hold: `1e99` is a number, but no time. */
+function isDate (value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value * 1000 <= maxDateMs
+}

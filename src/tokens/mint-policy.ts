@@ -1,0 +1,35 @@
+/** Who may mint a token for somebody else, and how much of their own rights they may give away. */
+import { holdsScope } from '../principal/access.js'
+import type { Principal, Role } from '../principal/principal.js'
+import { withoutSlash } from '../net/public-url.js'
+
+/**
+ * `admin-tokens`: whoever comes with a token of the role admin, one that was minted here, too.
+ * `admins`: whoever has that role, with an API key as well. `off`: nobody.
+ */
+export type MintPolicy = 'admin-tokens' | 'admins' | 'off'
+
+export const mintPolicies = ['admin-tokens', 'admins', 'off'] as const satisfies readonly MintPolicy[]
+
+export function mayMint (principal: Principal, policy: MintPolicy): boolean {
+  if (policy === 'off' || principal.role !== 'admin') return false
+  return policy === 'admins' || principal.method === 'jwt'
+}
+
+/** What of a wish goes beyond the rights of `minter`; `undefined` where nothing does. */
+export function excessOf (minter: Principal, role: Role, scopes: readonly string[]): 'role' | 'scopes' | undefined {
+  if (role === 'admin' && minter.role !== 'admin') return 'role'
+  return scopes.every(scope => holdsScope(minter.scopes, scope)) ? undefined : 'scopes'
+}
+
+/**
+ * What tokens of this server say of it, where its public base URL is known: that it issued them,
+ * and that they are for its endpoint. Never the `iss` of the identity provider, whose tokens are
+ * verified in another way.
+ */
+export function identityOf (publicUrl: string | undefined, provider?: string, path = '/mcp'): { issuer?: string, audience?: string } {
+  if (publicUrl === undefined) return {}
+  const base = withoutSlash(publicUrl)
+  const audience = `${base}${path}`
+  return provider !== undefined && withoutSlash(provider) === base ? { audience } : { issuer: base, audience }
+}

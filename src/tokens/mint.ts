@@ -1,0 +1,98 @@
+/** Makes JWTs, and knows what a user id and a lifetime look like. */
+import { randomUUID } from 'node:crypto'
+import { createSigner } from 'fast-jwt'
+import { kidOf } from './verify.js'
+import { readsLikePrincipal, type Role } from '../principal/principal.js'
+import { holdsWholeCredential } from '../principal/credential-forms.js'
+import { scopeForm } from '../principal/scope.js'
+
+export interface GenerateTokenOptions {
+  /** The HS256 secret. `JWT_SECRET` of the environment where left out. */
+  readonly secret?: string
+  /** The `scope` claim, as `checkScopes` takes them. Left out or empty: no such claim. */
+  readonly scopes?: readonly string[]
+  /** The `iss` claim. Left out: none. */
+  readonly issuer?: string
+  /** The `aud` claim. Left out: none. */
+  readonly audience?: string
+}
+
+/** A token, and what is on record of it. */
+export interface MintedToken {
+  /** A credential. */
+  readonly token: string
+  /** The `jti`. */
+  readonly id: string
+  /** Milliseconds since the epoch, whole seconds. */
+  readonly issuedAt: number
+  readonly expiresAt: number
+}
+
+const unitSeconds: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 }
+/** Ten years: whoever wants more wants an API key. */
+const maxLifetimeSeconds = 3650 * 86_400
+const maxUserIdLength = 256
+const maxScopes = 64
+const maxScopeLength = 128
+
+/**
+ * A signed JWT for a user: `sub`, `role`, `iat`, `exp` and a fresh `jti`. `expiresIn` is a
+ * lifetime as `parseLifetime` reads it. Does not check that the role may be given away.
+ * Throws a `RangeError` on a bad user id, role, scope or lifetime, an `Error` without a secret.
+ */
+export function generateToken (userId: string, role: Role = 'user', expiresIn = '24h', options: GenerateTokenOptions = {}): string {
+  return mintToken(userId, role, expiresIn, options).token
+}
+
+/** Like `generateToken`, with what a record of the token needs. */
+export function mintToken (userId: string, role: Role, expiresIn: string, options: GenerateTokenOptions = {}): MintedToken {
+  checkUserId(userId)
+  if (role !== 'admin' && role !== 'user') throw new RangeError('role must be "admin" or "user"')
+  const lifetimeSeconds = parseLifetime(expiresIn)
+  const { secret = process.env.JWT_SECRET?.trim(), scopes = [], issuer: iss, audience: aud } = options
+  checkScopes(scopes)
+  if (secret === undefined || secret.trim() === '') throw new Error('No secret to sign with: set JWT_SECRET, or pass the option `secret`')
+  const iat = Math.floor(Date.now() / 1000)
+  const exp = iat + lifetimeSeconds
+  const jti = randomUUID()
+  // The kid survives a rotation: it tells which of the secrets to check this with.
+  const sign = createSigner({ key: secret, algorithm: 'HS256', kid: kidOf(secret) })
+  // JSON leaves out what is undefined.
+  const token = sign({ iss, sub: userId, aud, role, scope: scopes.length === 0 ? undefined : scopes.join(' '), iat, exp, jti })
+  return { token, id: jti, issuedAt: iat * 1000, expiresAt: exp * 1000 }
+}
+
+/**
+ * Seconds of a lifetime written as `90s`, `15m`, `1h`, `7d`, or as plain digits (seconds).
+ * Throws a `RangeError` on anything else, on zero and on more than 3650 days.
+ */
+export function parseLifetime (text: string): number {
+  // From untyped callers: `exec` would read the number 3600 and the list ['1h'], too.
+  const [, digits = '', unit = ''] = (typeof text === 'string' && /^(\d{1,9})([smhd]?)$/.exec(text)) || []
+  const lifetimeSeconds = Number(digits) * (unitSeconds[unit] ?? 0)
+  if (!(lifetimeSeconds > 0 && lifetimeSeconds <= maxLifetimeSeconds)) {
+    throw new RangeError('A lifetime is digits with s, m, h or d, or plain seconds, such as 90s, 1h, 7d, 3600; at most 3650d')
+  }
+  return lifetimeSeconds
+}
+
+/** Throws a `RangeError` unless it is text of 1 to 256 characters, not only white space, without control characters, no credential, and not like the id of a principal. */
+export function checkUserId (userId: string): void {
+  // Lone surrogates (Cs) go with the control characters: encoded, they would all be the same user.
+  if (typeof userId !== 'string' || userId.length > maxUserIdLength || userId.trim() === '' || /[\p{Cc}\p{Cs}]/u.test(userId)) {
+    throw new RangeError('A user id is text of 1 to 256 characters, not only white space, without control characters')
+  }
+  // It would stand in every log line of that user.
+  if (holdsWholeCredential(userId)) throw new RangeError('That is a credential, not a user id: a user id is a name such as ada')
+  // A revocation of `jwt:ada` would end ada, and leave whoever is called so.
+  if (readsLikePrincipal(userId)) throw new RangeError('A user id does not begin with jwt:, user:, apikey: or oauth:, as the ids of callers do: give the name alone, such as ada')
+}
+
+/** Throws a `RangeError` unless there are at most 64, each 1 to 128 characters that a `scope` claim may hold (RFC 6749 §3.3), and no credential. */
+export function checkScopes (scopes: readonly string[]): void {
+  if (!Array.isArray(scopes) || scopes.length > maxScopes || !scopes.every(scope => typeof scope === 'string' && scope.length <= maxScopeLength && scopeForm.test(scope))) {
+    throw new RangeError('Scopes are at most 64, each 1 to 128 printable ASCII characters without spaces, quotes and backslashes')
+  }
+  // It would stand in the token, and on record.
+  if (scopes.some(holdsWholeCredential)) throw new RangeError('One of the scopes is a credential: a scope is a name such as files:read')
+}

@@ -1,0 +1,153 @@
+/** From a token of an identity provider to the caller it proves (RFC 9068, and what providers do instead). */
+import { compactVerify, type CryptoKey, decodeJwt, decodeProtectedHeader, type JWTHeaderParameters } from 'jose'
+import { claimAt, readClaims, scopesOf, type Claims } from '../claims.js'
+import { keyAsToken, type Rejected, type Verdict } from '../../principal/presented.js'
+import { createKeyLoader } from './discovery.js'
+import { createKeySet, type KeySetOptions } from './jwks.js'
+import { freezePrincipal } from '../../principal/principal.js'
+import { isSafeUrl } from './fetch-json.js'
+
+export interface IssuerOptions {
+  /** The `iss` of its tokens, to the letter: https, or http on loopback. */
+  readonly issuer: string
+  /** Where its keys are. Left out: where its metadata says. */
+  readonly jwksUrl?: string | undefined
+  /** Our names: `aud` must hold one of them (RFC 8707). */
+  readonly audience: readonly string[]
+  /** The claim with the roles, a text or a list: `roles`, `realm_access.roles`. Left out: every caller is a user. */
+  readonly rolesClaim?: string | undefined
+  /** What an admin is called there, to the letter. Default `admin`. */
+  readonly adminRole?: string | undefined
+  /** The claim with the scopes, a text or a list. Left out: `scope`, or `scp` where there is no `scope`. */
+  readonly scopesClaim?: string | undefined
+  /** Seconds that its clock may be apart from ours. Default 0. */
+  readonly toleranceSeconds?: number | undefined
+  /** How its keys are cached. */
+  readonly cache?: Omit<KeySetOptions, 'load'> | undefined
+}
+
+export interface IssuerVerifier {
+  readonly issuer: string
+  /** Rejects with an `UnavailableError` where only the provider could tell, and it is away. */
+  verify: (token: string) => Promise<Verdict>
+  /** Fetches its keys ahead, and goes on while there are none. Returns how to end that. */
+  begin: () => () => void
+  /** What stands in the way of judging its tokens. */
+  problems: () => readonly string[]
+}
+
+/** What a token says of itself, believed by nobody yet. */
+interface Unverified {
+  readonly header: JWTHeaderParameters
+  readonly claims: Claims
+}
+
+/** No HMAC: a public key would pass for its secret. Each key is good for one of these, by its `alg` or its type. */
+const algorithms: ReadonlySet<unknown> = new Set(['RS256', 'PS256', 'ES256', 'EdDSA'])
+/** RFC 8725 §3.11: other kinds of JWT (logout tokens, DPoP proofs) are signed with the same keys. */
+const types: ReadonlySet<unknown> = new Set(['jwt', 'at+jwt', 'application/jwt', 'application/at+jwt'])
+
+/** Throws on an issuer or key set that is not https (http on loopback), and without an audience. */
+export function createIssuerVerifier (options: IssuerOptions): IssuerVerifier {
+  const { issuer, jwksUrl, audience, cache } = options
+  requireSafe('issuer', issuer)
+  if (jwksUrl !== undefined) requireSafe('jwksUrl', jwksUrl)
+  if (audience.length === 0) throw new Error('An issuer needs an `audience`: without one its tokens for any other service would be good here')
+  const keys = createKeySet({ ...cache, load: createKeyLoader(issuer, jwksUrl) })
+
+  return {
+    issuer,
+
+    async verify (token) {
+      const unverified = decode(token)
+      if (unverified === undefined) return token.includes('.') ? rejected('the token is no JWT') : keyAsToken
+      // First, so that no bad token makes us ask the provider.
+      const verdict = judge(unverified, options)
+      if (!('principal' in verdict)) return verdict
+      const { header } = unverified
+      const key = await keys.find(header, async key => await isSignedBy(key, token, header.alg))
+      return key === undefined ? rejected('no key of the issuer verifies it') : verdict
+    },
+
+    begin: keys.begin,
+    problems: keys.problems
+  }
+}
+
+async function isSignedBy (key: CryptoKey, token: string, alg: string): Promise<boolean> {
+  try {
+    await compactVerify(token, key, { algorithms: [alg] })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The `iss` that a token claims, for choosing who is to verify it. */
+export function claimedIssuer (token: string): unknown {
+  return decode(token)?.claims.iss
+}
+
+function decode (token: string): Unverified | undefined {
+  try {
+    return { header: decodeProtectedHeader(token) as JWTHeaderParameters, claims: decodeJwt(token) }
+  } catch {
+    return undefined
+  }
+}
+
+/** `jwk`, `jku`, `x5u` and `x5c` of the header are not read: keys come from the configured place alone. */
+function judge ({ header, claims }: Unverified, { issuer, audience, toleranceSeconds, ...mapping }: IssuerOptions): Verdict {
+  const { alg, kid, typ } = header
+  if (!algorithms.has(alg)) return rejected('alg is not accepted')
+  // RFC 7515 §4.1.11: none of the extensions is understood here, not even an empty list of them.
+  if ('crit' in header) return rejected('the token has a crit header')
+  if (kid !== undefined && typeof kid !== 'string') return rejected('kid is no text')
+  if (typ !== undefined && !(typeof typ === 'string' && types.has(typ.toLowerCase()))) return rejected('typ is not that of an access token')
+  if (claims.iss !== issuer) return rejected('iss is another issuer')
+  if (claims.aud === undefined) return rejected('aud is missing')
+  // RFC 7800: good only together with a proof (DPoP, mTLS) that we can't check; whoever stole it has none.
+  if (claims.cnf !== undefined) return rejected('the token is bound to a key')
+  if (isOtherKind(claims)) return rejected('it is no access token')
+  const sound = readClaims(claims, { audience, toleranceSeconds }, Date.now())
+  if (typeof sound === 'string') return rejected(sound)
+  const { sub, expiresAt, issuedAt, jti } = sound
+  const principal = freezePrincipal({
+    id: `oauth:${sub}`,
+    ...rightsOf(claims, mapping),
+    method: 'jwt',
+    issuer,
+    expiresAt,
+    ...(jti === undefined ? {} : { tokenId: jti }),
+    ...(issuedAt === undefined ? {} : { issuedAt })
+  })
+  return Object.freeze({ principal })
+}
+
+/** What Keycloak calls its other tokens in the payload; the header calls them all JWT. */
+const otherKinds: ReadonlySet<unknown> = new Set(['ID', 'Logout', 'Refresh', 'Offline'])
+
+/**
+ * True for what a provider signs for its clients alone, where it is for one of our names: ID tokens
+ * (OpenID Connect Core §2) and security events such as logout tokens (RFC 8417). One claim of an ID
+ * token is no proof: Dex writes `at_hash` into access tokens, Keycloak `nonce`.
+ */
+function isOtherKind ({ typ, events, nonce, at_hash: accessHash, c_hash: codeHash }: Claims): boolean {
+  return otherKinds.has(typ) || events !== undefined || (nonce !== undefined && (accessHash !== undefined || codeHash !== undefined))
+}
+
+type Mapping = Pick<IssuerOptions, 'rolesClaim' | 'adminRole' | 'scopesClaim'>
+
+function rightsOf (claims: Claims, { rolesClaim, adminRole = 'admin', scopesClaim }: Mapping): { role: 'admin' | 'user', scopes: readonly string[] } {
+  const roles = rolesClaim === undefined ? [] : [claimAt(claims, rolesClaim)].flat()
+  const scopes = scopesClaim === undefined ? claims.scope ?? claims.scp : claimAt(claims, scopesClaim)
+  return { role: roles.includes(adminRole) ? 'admin' : 'user', scopes: scopesOf(scopes) }
+}
+
+function requireSafe (name: string, url: string): void {
+  if (!URL.canParse(url) || !isSafeUrl(new URL(url))) throw new Error(`\`${name}\` must be https, or http on loopback`)
+}
+
+function rejected (reason: string): Rejected {
+  return { reason }
+}

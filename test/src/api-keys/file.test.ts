@@ -1,0 +1,262 @@
+/** The key file under every misfortune: nothing that was acknowledged is lost, and each fault is told. */
+import { spawnSync } from 'node:child_process'
+import { renameSync, writeFileSync } from 'node:fs'
+import { chmod, chown, lstat, mkdir, readdir, readFile, rename, stat, symlink, truncate, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { createKey, revokeKey } from '../../../src/api-keys/changes.js'
+import { changeKeyFile, KeyFileError, readKeyFile } from '../../../src/api-keys/file.js'
+import { formatKeyFile } from '../../../src/api-keys/record.js'
+import { addKey, directory, keyFile, newKey } from '../../support/keys.js'
+import { isRoot, nobody, type Running, start, unlessNobodyCan, until, viaTsx } from '../../support/process.js'
+
+const writer = fileURLToPath(new URL('../../support/key-writer.ts', import.meta.url))
+
+function startWriter (t: Test, path: string, count: number): Running {
+  return start(t, process.execPath, ['--import', import.meta.resolve('tsx'), writer, path, String(count)], { cwd: dirname(path) })
+}
+
+/** The ids that a writer has acknowledged so far. */
+function acknowledged ({ stdout }: Running): string[] {
+  return stdout().split('\n').slice(1, -1)
+}
+
+async function idsIn (path: string): Promise<string[]> {
+  return (await readKeyFile(path)).map(({ id }) => id)
+}
+
+/** What another user finds in the file, whom nothing but its group lets in. */
+async function idsAsNobody (t: Test, path: string): Promise<string[]> {
+  await chmod(dirname(path), 0o755)
+  const script = 'process.stdout.write(JSON.parse(require("fs").readFileSync(process.argv[1], "utf8")).keys.map(({ id }) => id).join("\\n"))'
+  const run = start(t, process.execPath, ['-e', script, path], { cwd: '/', ...nobody })
+  await run.ended
+  return run.stdout().split('\n')
+}
+
+t.test('a new file is for its owner alone, and nothing else is left beside it', async t => {
+  const path = join(await directory(t), 'api-keys.json')
+  const { record } = await addKey(path)
+  t.same(await readKeyFile(path), [record])
+  t.equal((await stat(path)).mode & 0o777, 0o600)
+  t.same(await readdir(dirname(path)), ['api-keys.json'])
+})
+
+t.test('a file that was open to all is not any more after a change', async t => {
+  for (const [before, after] of [[0o666, 0o640], [0o604, 0o600], [0o622, 0o600]] as const) {
+    const path = await keyFile(t)
+    await chmod(path, before)
+    await addKey(path)
+    t.equal((await stat(path)).mode & 0o777, after)
+  }
+})
+
+t.test('a file that the server reads by its group stays readable by it, and is for nobody else', async t => {
+  const path = await keyFile(t)
+  // Another group than a new file would get, where this user may give one.
+  const group = isRoot ? 65_534 : process.getgid?.() ?? 0
+  await chown(path, process.getuid?.() ?? 0, group)
+  await chmod(path, 0o664)
+  await addKey(path)
+  const { mode, gid } = await stat(path)
+  t.equal(mode & 0o777, 0o640)
+  t.equal(gid, group)
+  if (isRoot && unlessNobodyCan() === false) t.same(await idsAsNobody(t, path), await idsIn(path), 'its user reads it after the change of another')
+})
+
+t.test('a new file that an administrator makes is for whom its directory belongs to', async t => {
+  const path = join(await directory(t), 'api-keys.json')
+  const user = isRoot ? 65_534 : process.getuid?.() ?? 0
+  await chown(dirname(path), user, isRoot ? user : process.getgid?.() ?? 0)
+  await addKey(path)
+  const { mode, uid } = await stat(path)
+  t.equal(uid, user)
+  t.equal(mode & 0o777, 0o600)
+})
+
+t.test('a change of nothing that is there makes no file', async t => {
+  const path = join(await directory(t), 'api-keys.json')
+  await t.rejects(changeKeyFile(path, records => revokeKey(records, 'k00000000000')), { name: 'KeyFileError', wrong: 'does not exist' })
+  t.same(await readdir(dirname(path)), [])
+})
+
+t.test('a change that makes no sense leaves the file as it was, and lets go of it', async t => {
+  const path = await keyFile(t, [newKey().record])
+  const before = await readFile(path, 'utf8')
+  await t.rejects(changeKeyFile(path, records => revokeKey(records, 'k00000000000')), { name: 'KeyChangeError' })
+  t.equal(await readFile(path, 'utf8'), before)
+  t.same(await readdir(dirname(path)), ['api-keys.json'])
+})
+
+t.test('a link is followed, and stays one', async t => {
+  const path = await keyFile(t)
+  const link = join(await directory(t), 'link.json')
+  await symlink(path, link)
+  await addKey(link)
+  t.equal((await readKeyFile(path)).length, 1)
+  t.equal((await readKeyFile(link)).length, 1)
+  t.same(await readdir(dirname(link)), ['link.json'])
+})
+
+t.test('what a killed writer left behind is cleared away, and nothing else', async t => {
+  const path = await keyFile(t)
+  for (const name of ['api-keys.json.123-0a1b2c3d.draft', 'api-keys.json.bak', 'other.json.123-0a1b2c3d.draft']) await writeFile(join(dirname(path), name), 'x')
+  await addKey(path)
+  t.same((await readdir(dirname(path))).sort(), ['api-keys.json', 'api-keys.json.bak', 'other.json.123-0a1b2c3d.draft'])
+})
+
+t.test('somebody who edits the file without asking for the lock loses nothing', async t => {
+  const path = await keyFile(t)
+  const edited = newKey().record
+  let runs = 0
+  await changeKeyFile(path, records => {
+    // As an editor saves, between our reading and our writing.
+    if (runs++ === 0) {
+      writeFileSync(`${path}.new`, formatKeyFile([edited]))
+      renameSync(`${path}.new`, path)
+    }
+    return createKey(records, { name: 'ours' })
+  })
+  t.equal(runs, 2)
+  t.same((await readKeyFile(path)).map(({ name }) => name), [edited.name, 'ours'])
+})
+
+t.test('changes at once in one process wait for each other', async t => {
+  const path = await keyFile(t)
+  const made = await Promise.all(Array.from({ length: 10 }, async () => await addKey(path)))
+  t.same((await idsIn(path)).sort(), made.map(({ record }) => record.id).sort())
+})
+
+t.test('changes at once in several processes wait for each other, and each is told that it is done', async t => {
+  const path = join(await directory(t), 'api-keys.json')
+  const writers = [startWriter(t, path, 20), startWriter(t, path, 20), startWriter(t, path, 20)]
+  for (const { code } of await Promise.all(writers.map(({ ended }) => ended))) t.equal(code, 0)
+  const ids = writers.flatMap(acknowledged)
+  t.equal(ids.length, 60)
+  t.same((await idsIn(path)).sort(), ids.sort())
+  t.same(await readdir(dirname(path)), ['api-keys.json'])
+})
+
+t.test('a writer that is killed in the middle of 200 writes loses nothing that it acknowledged', async t => {
+  await Promise.all([1, 20, 60, 120].map(async (after, index) => {
+    const path = await keyFile(t, [newKey().record])
+    const before = await idsIn(path)
+    const running = startWriter(t, path, 200)
+    await until(() => acknowledged(running).length >= after)
+    // At another moment of a write for each of them.
+    await new Promise(resolve => setTimeout(resolve, index * 1.7))
+    running.child.kill('SIGKILL')
+    t.equal((await running.ended).signal, 'SIGKILL')
+    const ids = await idsIn(path)
+    const said = [...before, ...acknowledged(running)]
+    t.same(ids.slice(0, said.length), said, `after ${after}`)
+    // The one that was written but not acknowledged any more.
+    t.ok(ids.length <= said.length + 1)
+    const { record } = await addKey(path)
+    t.same(await idsIn(path), [...ids, record.id], 'and the next writer goes on from there')
+    t.same(await readdir(dirname(path)), ['api-keys.json'])
+  }))
+})
+
+t.test('a full disk is told, shows no key, and leaves the file as it was', async t => {
+  const path = await keyFile(t, Array.from({ length: 200 }, () => newKey().record))
+  const before = await readFile(path)
+  // A limit of the process stands in for the disk: that works everywhere, and fails the same write.
+  const run = start(t, 'sh', ['-c', 'ulimit -f 16; exec "$@"', 'sh', process.execPath, ...viaTsx, 'keys', 'create', '--name', 'late'], {
+    cwd: dirname(path), env: { API_KEYS_FILE: path, TSX_DISABLE_CACHE: '1' }
+  })
+  t.equal((await run.ended).code, 1)
+  t.equal(run.stdout(), '')
+  t.match(run.stderr(), /^The key file .* cannot be written: .*; .*nothing was changed\n$/)
+  t.ok(before.equals(await readFile(path)))
+  t.same(await readdir(dirname(path)), ['api-keys.json'])
+  t.equal((await addKey(path)).record.name, 'test')
+})
+
+const broken: Array<[string, (path: string) => Promise<void>, RegExp]> = [
+  ['garbage', async path => { await writeFile(path, Buffer.from(Array.from({ length: 4096 }, (_, i) => i * 7 & 255))) }, /is not JSON/],
+  ['nothing', async path => { await truncate(path, 0) }, /is empty/],
+  ['half of it', async path => { await truncate(path, Math.floor((await stat(path)).size / 2)) }, /is not JSON/],
+  ['something else', async path => { await writeFile(path, '{"version":1,"keys":[{"id":"k"}]}') }, /cannot be used: keys\[0\]/],
+  ['a directory', async path => { await rename(path, `${path}.old`); await mkdir(path) }, /is a directory/]
+]
+
+for (const [what, breakIt, sentence] of broken) {
+  t.test(`a file replaced by ${what} is neither read nor written over`, async t => {
+    const path = await keyFile(t, [newKey().record])
+    await breakIt(path)
+    await t.rejects(readKeyFile(path), { name: 'KeyFileError', wrong: sentence })
+    await t.rejects(addKey(path), { name: 'KeyFileError', wrong: sentence })
+    await t.rejects(readKeyFile(path), { name: 'KeyFileError', wrong: sentence })
+  })
+}
+
+for (const [what, text, right] of [
+  ['a later version', '{"version":2,"keys":[]}', 'update this program'],
+  ['nothing', '', 'put back a copy that was good, or begin with {"version":1,"keys":[]}']
+] as const) {
+  t.test(`a file of ${what} is told with its own way out`, async t => {
+    const path = await keyFile(t)
+    await writeFile(path, text)
+    await t.rejects(readKeyFile(path), { name: 'KeyFileError', right })
+  })
+}
+
+/** Only root may, and not everywhere. */
+function mount (...args: string[]): boolean {
+  return spawnSync('mount', args).status === 0
+}
+
+const probe = t.testdir({})
+const mayMount = mount('--bind', probe, probe)
+if (mayMount) spawnSync('umount', [probe])
+
+t.test('a file that is a mount of its own is told with the way to mount it', { skip: mayMount ? false : 'no right to mount' }, async t => {
+  const path = await keyFile(t)
+  t.ok(mount('--bind', path, path))
+  t.teardown(() => { spawnSync('umount', [path]) })
+  await t.rejects(addKey(path), { name: 'KeyFileError', right: 'mount its directory, not the file' })
+})
+
+t.test('a file system for reading alone is told as one', { skip: mayMount ? false : 'no right to mount' }, async t => {
+  const path = await keyFile(t)
+  t.ok(mount('--bind', dirname(path), dirname(path)) && mount('-o', 'remount,bind,ro', dirname(path)))
+  t.teardown(() => { spawnSync('umount', [dirname(path)]) })
+  await t.rejects(addKey(path), { name: 'KeyFileError', wrong: /for reading alone/ })
+})
+
+t.test('a file of another user is told with who may change it', { skip: isRoot ? unlessNobodyCan() : 'only root can be another user' }, async t => {
+  const path = await keyFile(t)
+  await chmod(path, 0o644)
+  await chmod(dirname(path), 0o777)
+  const run = start(t, process.execPath, [...viaTsx, 'keys', 'create', '--name', 'a', '--file', path], { cwd: '/', ...nobody, env: { TSX_DISABLE_CACHE: '1' } })
+  t.same(await run.ended, { code: 1, signal: null })
+  t.match(run.stderr(), /cannot be written \(EPERM\); run this as the user that owns it, or as root/)
+})
+
+t.test('a link to a file that is still to be made is followed, and stays one', async t => {
+  const path = join(await directory(t), 'api-keys.json')
+  const link = join(await directory(t), 'link.json')
+  await symlink(path, link)
+  await addKey(link)
+  t.ok((await lstat(link)).isSymbolicLink())
+  t.equal((await readKeyFile(path)).length, 1)
+})
+
+t.test('a link to itself is told', async t => {
+  const link = join(await directory(t), 'link.json')
+  await symlink('link.json', link)
+  await t.rejects(addKey(link), { name: 'KeyFileError', wrong: /ELOOP/ })
+})
+
+t.test('a file in a directory that is not there says so', async t => {
+  await t.rejects(addKey(join(await directory(t), 'none', 'api-keys.json')), { name: 'KeyFileError', wrong: /directory does not exist/ })
+})
+
+t.test('a fault names the file and the way out in one sentence', async t => {
+  const path = join(await directory(t), 'api-keys.json')
+  const error: unknown = await readKeyFile(path).catch((error: unknown) => error)
+  if (!(error instanceof KeyFileError)) return t.fail('no fault')
+  t.match(error.message, new RegExp(`^The key file .*${basename(path)} does not exist; create it with: npx fastify-mcp-auth keys create`))
+})

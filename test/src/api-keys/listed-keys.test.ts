@@ -1,0 +1,51 @@
+/** Which keys are good, and who they prove. */
+import { createHash } from 'node:crypto'
+import t from 'tap'
+import { createKeyVerifier } from '../../../src/api-keys/listed-keys.js'
+
+const digest = (key: string): string => createHash('sha256').update(key).digest('hex')
+
+t.test('a listed key proves a user named after its digest', async (t) => {
+  const verify = createKeyVerifier(['first-key', 'second-key'])
+  const keyId = digest('second-key').slice(0, 12)
+  t.same(verify(digest('second-key')), {
+    principal: { id: `apikey:${keyId}`, role: 'user', scopes: [], method: 'api-key', keyId }
+  })
+})
+
+t.test('each key proves somebody else', async (t) => {
+  const keys = Array.from({ length: 50 }, (_, i) => `key-${i}`)
+  const verify = createKeyVerifier(keys)
+  const verdicts = keys.map((key) => verify(digest(key)))
+  t.equal(new Set(verdicts.map((verdict) => 'principal' in verdict && verdict.principal.id)).size, 50)
+})
+
+t.test('a principal cannot be changed by who holds it', async (t) => {
+  const verdict = createKeyVerifier(['first-key'])(digest('first-key'))
+  if (!('principal' in verdict)) return t.fail('the key is not good')
+  t.throws(() => Object.assign(verdict.principal, { role: 'admin' }), TypeError)
+  t.throws(() => Object.assign(verdict.principal.scopes, ['*']), TypeError)
+})
+
+for (const key of ['', 'first', 'first-key2', 'FIRST-KEY', ' first-key', 'first-key,second-key', 'first-key, first-key', digest('first-key')]) {
+  t.test(`the key ${JSON.stringify(key)} is not a listed one`, async (t) => {
+    const verdict = createKeyVerifier(['first-key', 'second-key'])(digest(key))
+    t.same(Object.keys(verdict), ['reason'])
+  })
+}
+
+const unusable: Array<[string, string[]]> = [
+  ['an empty key', ['good-key', '']],
+  ['white space around a key', [' good-key']],
+  ['only white space', ['   ']],
+  ['a line break', ['good\nkey']],
+  ['a key beyond ASCII', ['cl\u00e9-de-test']],
+  ['a key longer than a header may be', ['k'.repeat(8193)]],
+  ['a key listed twice', ['good-key', 'other-key', 'good-key']]
+]
+
+for (const [what, keys] of unusable) {
+  t.test(`${what} stops the boot, and is not repeated`, async (t) => {
+    t.throws(() => createKeyVerifier(keys), /^(?!.*good)/)
+  })
+}

@@ -1,0 +1,225 @@
+/** Which managed keys are good, whom they prove, and for how long. */
+import t from 'tap'
+import { sha256 } from '../../../src/lib/sha256.js'
+import { createKeyJudge } from '../../../src/api-keys/listed-keys.js'
+import { isVerified, type Verdict } from '../../../src/principal/presented.js'
+import { importKeys, type KeyOptions, revokeKey, rotateKey, setDisabled } from '../../../src/api-keys/changes.js'
+import type { KeyRecord } from '../../../src/api-keys/record.js'
+import { ManagedKeys } from '../../../src/api-keys/ring.js'
+import type { Principal } from '../../../src/principal/principal.js'
+import { newKey } from '../../support/keys.js'
+
+const here = '192.0.2.1'
+const minute = 60_000
+
+function verify (ring: ManagedKeys, key: string, address = here): Verdict {
+  return ring.verify({ key, digest: sha256(key) }, address)
+}
+
+function principalOf (verdict: Verdict): Principal {
+  if (!isVerified(verdict)) throw new Error(verdict.reason)
+  return verdict.principal
+}
+
+/** A ring with one key, and what comes of presenting it. */
+function ringWith (options: Partial<KeyOptions> = {}, change = (record: KeyRecord): KeyRecord => record): { ring: ManagedKeys, key: string, record: KeyRecord } {
+  const { record, key } = newKey(options)
+  const changed = change(record)
+  return { ring: new ManagedKeys([changed]), key, record: changed }
+}
+
+t.test('a key proves its owner, with the role and the scopes of the file', async t => {
+  const { ring, key, record } = ringWith({ owner: 'ada', role: 'admin', scopes: ['files:*'], lifetimeSeconds: 60 })
+  t.same(verify(ring, key), {
+    principal: {
+      id: 'user:ada',
+      role: 'admin',
+      scopes: ['files:*'],
+      method: 'api-key',
+      keyId: record.id,
+      issuedAt: Date.parse(record.createdAt),
+      expiresAt: Date.parse(record.expiresAt ?? '')
+    }
+  })
+})
+
+t.test('a key without an owner proves itself, and one with a limit of its own says so', async t => {
+  const { ring, key, record } = ringWith({ rateLimitMax: 5 })
+  t.match(verify(ring, key), { principal: { id: `apikey:${record.id}`, role: 'user', scopes: [] }, rateLimitMax: 5 })
+})
+
+t.test('a principal cannot be changed by who holds it', async t => {
+  const { ring, key } = ringWith({ scopes: ['a'] })
+  const principal = principalOf(verify(ring, key))
+  t.throws(() => Object.assign(principal, { role: 'admin' }), TypeError)
+  t.throws(() => Object.assign(principal.scopes, ['*']), TypeError)
+})
+
+const past = new Date(Date.now() - 1000).toISOString()
+const refused: Array<[string, Partial<KeyOptions>, (record: KeyRecord) => KeyRecord, RegExp]> = [
+  ['revoked', {}, record => revokeKey([record], record.id).result, /revoked/],
+  ['disabled', {}, record => setDisabled([record], record.id, true).result, /disabled/],
+  ['expired', {}, record => ({ ...record, expiresAt: past }), /expired/],
+  ['replaced without grace', {}, record => rotateKey([record], record.id, 0).result.record, /replaced/],
+  ['meant for another network', { cidrs: ['10.0.0.0/8'] }, record => record, /network/],
+  ['revoked, and meant for another network', { cidrs: ['10.0.0.0/8'] }, record => revokeKey([record], record.id).result, /revoked/]
+]
+
+for (const [what, options, change, reason] of refused) {
+  t.test(`a key that is ${what} is refused, and the log can tell why`, async t => {
+    const { ring, key } = ringWith(options, change)
+    const verdict = verify(ring, key)
+    t.notOk(isVerified(verdict))
+    t.match('reason' in verdict && verdict.reason, reason)
+  })
+}
+
+t.test('every other text is refused', async t => {
+  const { ring, key } = ringWith()
+  const other = newKey().key
+  for (const text of [other, key.slice(0, -1), `${key} `, key.toLowerCase(), sha256(key), '', 'constructor', '__proto__']) {
+    t.notOk(isVerified(verify(ring, text)), text)
+  }
+  t.ok(isVerified(verify(ring, key)))
+})
+
+t.test('a key with another key\'s id is refused', async t => {
+  const { ring, record } = ringWith()
+  const { result: { key } } = rotateKey([record], record.id, 0)
+  t.notOk(isVerified(verify(ring, key)))
+})
+
+t.test('both secrets are good during the grace, and only the new one after it', async t => {
+  const { record, key: old } = newKey()
+  const { result } = rotateKey([record], record.id, 60)
+  const ring = new ManagedKeys([result.record])
+  const end = Date.parse(result.record.secrets[1]?.endsAt ?? '')
+  t.equal(principalOf(verify(ring, old)).expiresAt, end)
+  t.equal(principalOf(verify(ring, result.key)).expiresAt, undefined)
+  t.intercept(Date, 'now', { value: () => end })
+  t.notOk(isVerified(verify(ring, old)))
+  t.ok(isVerified(verify(ring, result.key)))
+})
+
+t.test('a key ends on the millisecond', async t => {
+  const { ring, key, record } = ringWith({ lifetimeSeconds: 60 })
+  const end = Date.parse(record.expiresAt ?? '')
+  let now = end - 1
+  t.intercept(Date, 'now', { value: () => now })
+  t.ok(isVerified(verify(ring, key)))
+  now = end
+  t.notOk(isVerified(verify(ring, key)))
+})
+
+t.test('other records take the place of all that were there', async t => {
+  const { ring, key } = ringWith()
+  const next = newKey()
+  ring.replace([next.record])
+  t.notOk(isVerified(verify(ring, key)))
+  t.ok(isVerified(verify(ring, next.key)))
+})
+
+t.test('a record that stays keeps its principal, and what it proved stays good', async t => {
+  const { ring, key, record } = ringWith()
+  const principal = principalOf(verify(ring, key))
+  ring.replace([newKey().record, record])
+  t.equal(principalOf(verify(ring, key)), principal)
+  ring.replace([])
+  t.notOk(ring.stillGood(principal))
+  ring.replace([record])
+  t.ok(ring.stillGood(principal))
+})
+
+t.test('what a key proved is still good until something about it is other', async t => {
+  const { record, key } = newKey({ owner: 'ada', scopes: ['a', 'b'] })
+  const changes: Array<[string, KeyRecord[], boolean]> = [
+    ['nothing', [record], true],
+    ['another name', [{ ...record, name: 'new' }], true],
+    ['another secret, in grace', [rotateKey([record], record.id, 60).result.record], true],
+    ['another secret, without grace', [rotateKey([record], record.id, 0).result.record], false],
+    ['revoked', [revokeKey([record], record.id).result], false],
+    ['disabled', [{ ...record, disabled: true }], false],
+    ['expired', [{ ...record, expiresAt: past }], false],
+    ['gone from the file', [], false],
+    ['another owner', [{ ...record, owner: 'user:bob' }], false],
+    ['another role', [{ ...record, role: 'admin' }], false],
+    ['fewer scopes', [{ ...record, scopes: ['a'] }], false],
+    ['as many scopes, of them another', [{ ...record, scopes: ['a', 'c'] }], false],
+    ['held to another network', [{ ...record, cidrs: ['10.0.0.0/8'] }], false]
+  ]
+  for (const [what, records, good] of changes) {
+    const ring = new ManagedKeys([record])
+    const principal = principalOf(verify(ring, key))
+    ring.replace(records)
+    t.equal(ring.stillGood(principal, here), good, what)
+  }
+})
+
+t.test('without an address no network is asked for, and a principal of elsewhere is left alone', async t => {
+  const { ring, key } = ringWith({ cidrs: ['192.0.2.0/24'] })
+  const principal = principalOf(verify(ring, key))
+  t.ok(ring.stillGood(principal))
+  t.notOk(ring.stillGood(principal, '10.0.0.1'))
+  t.ok(ring.stillGood({ ...principal }, '10.0.0.1'))
+})
+
+t.test('a principal that a key of the ring proved has the id of that key, and one of elsewhere has none', async t => {
+  const { ring, key, record } = ringWith()
+  const principal = principalOf(verify(ring, key))
+  t.equal(ring.keyIdOf(principal), record.id)
+  t.equal(ring.keyIdOf({ ...principal }), undefined)
+})
+
+t.test('the next end is that of the first key or secret to end', async t => {
+  const now = Date.now()
+  const soon = newKey({ lifetimeSeconds: 300 }, now).record
+  const rotated = newKey({}, now).record
+  const ring = new ManagedKeys([newKey().record, soon, rotateKey([rotated], rotated.id, 60, now).result.record])
+  t.equal(ring.nextEnd(), now + minute)
+  t.intercept(Date, 'now', { value: () => now + minute })
+  t.equal(ring.nextEnd(), now + 5 * minute)
+  ring.replace([newKey().record])
+  t.equal(ring.nextEnd(), Infinity)
+})
+
+t.test('of a key that is in the list and in the ring the ring has the last word', async t => {
+  const key = 'an-old-key-of-20-chars'
+  const { result: [record] } = importKeys([], [key], { name: 'old', owner: 'ada' })
+  if (record === undefined) return t.fail('nothing was imported')
+  const judge = createKeyJudge([key, 'another-key-in-the-list'], new ManagedKeys([record]))
+  t.match(judge?.(sha256(key), key, here), { principal: { id: 'user:ada' } })
+  const revoked = createKeyJudge([key], new ManagedKeys([revokeKey([record], record.id).result]))
+  t.match(revoked?.(sha256(key), key, here), { reason: /revoked/ })
+})
+
+t.test('what a key of the list proved is good until the ring takes the key over and says otherwise', async t => {
+  const key = 'an-old-key-of-20-chars'
+  const { result: [record] } = importKeys([], [key], { name: 'old' })
+  if (record === undefined) return t.fail('nothing was imported')
+  const changes: Array<[string, KeyRecord[], boolean]> = [
+    ['not in the ring', [newKey().record], true],
+    ['taken over as it is', [record], true],
+    ['revoked', [revokeKey([record], record.id).result], false],
+    ['disabled', [{ ...record, disabled: true }], false],
+    ['for somebody else', [{ ...record, owner: 'user:bob' }], false],
+    ['held to another network', [{ ...record, cidrs: ['10.0.0.0/8'] }], false]
+  ]
+  for (const [what, records, good] of changes) {
+    const ring = new ManagedKeys([])
+    const verdict = createKeyJudge([key], ring)?.(sha256(key), key, here) ?? { reason: 'none' }
+    ring.replace(records)
+    t.equal(ring.stillGood(principalOf(verdict), here), good, what)
+    t.equal(ring.keyIdOf(principalOf(verdict)), undefined, 'of which the ring notes no use')
+  }
+})
+
+t.test('a key of the list is good beside a ring, also where it looks like a mistyped one', async t => {
+  for (const key of ['a-key-in-the-list', 'mcp_abcdefghijkl_of-another-kind']) {
+    const judge = createKeyJudge([key], new ManagedKeys([newKey().record]))
+    t.match(judge?.(sha256(key), key, here), { principal: { method: 'api-key', role: 'user' } })
+  }
+})
+
+t.test('without a list and a ring no key is judged', async t => {
+  t.equal(createKeyJudge([], undefined), undefined)
+})

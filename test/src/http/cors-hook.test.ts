@@ -1,0 +1,32 @@
+/** What is taken of a CORS library, and what becomes of one that is other than expected. */
+import fastifyCors from '@fastify/cors'
+import Fastify, { type FastifyPluginCallback } from 'fastify'
+import t from 'tap'
+import { hookOf } from '../../../src/http/cors-hook.js'
+
+t.test('the hook answers a browser, and the library adds nothing to the host', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  const hook = hookOf(fastifyCors, app, { origin: ['https://app.example.com'] })
+  app.get('/with', { onRequest: hook }, async () => ({}))
+  app.get('/without', async () => ({}))
+  const headers = { origin: 'https://app.example.com' }
+  t.equal((await app.inject({ url: '/with', headers })).headers['access-control-allow-origin'], headers.origin)
+  t.equal((await app.inject({ url: '/without', headers })).headers['access-control-allow-origin'], undefined)
+  t.notMatch(app.printRoutes(), /OPTIONS/)
+  t.notOk(app.hasRequestDecorator('corsPreflightEnabled'))
+})
+
+const releases: Array<[string, FastifyPluginCallback]> = [
+  ['no hook', (_fastify, _options, done) => { done() }],
+  ['another hook', (fastify, _options, done) => { fastify.addHook('preHandler', async () => {}); done() }],
+  ['its hook later', async fastify => { await null; fastify.addHook('onRequest', async () => {}) }]
+]
+
+for (const [what, release] of releases) {
+  t.test(`a release that adds ${what} stops the boot: browsers would wait for ever`, async t => {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    t.throws(() => hookOf(release, app, {}), { message: /@fastify\/cors/ })
+  })
+}

@@ -1,0 +1,284 @@
+/** What comes over the wire in pieces, in excess or as no HTTP at all gets an answer and an end. */
+import { once } from 'node:events'
+import { request as httpRequest } from 'node:http'
+import Fastify, { type FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import errors from '../../../plugins/errors.js'
+import { RateLimitedError, UnauthenticatedError } from '../../../src/errors.js'
+import { registerJsonBody } from '../../../src/http/json-body.js'
+import { serverOptions, type HttpOptions } from '../../../src/http/server-options.js'
+import { logSink } from '../../support/log-sink.js'
+import { listen, openSocket, readAnswer } from '../../support/raw-socket.js'
+
+const short = { receiveTimeoutMs: 400, headersTimeoutMs: 200, checkIntervalMs: 50 }
+const key = 'an-old-plain-key'
+
+interface Built { app: FastifyInstance, port: number, log: ReturnType<typeof logSink> }
+
+async function build (t: Test, options: HttpOptions = {}): Promise<Built> {
+  const log = logSink()
+  const app = Fastify(serverOptions({ logLevel: 'trace', logStream: log, secrets: [key], ...options }))
+  t.teardown(async () => { app.server.closeAllConnections(); await app.close() })
+  await app.register(errors, { logRefusals: false })
+  await app.register(async scope => {
+    registerJsonBody(scope, { bodyLimit: 1000 })
+    scope.addHook('onRequest', async request => { if (request.headers['x-api-key'] !== key) throw new UnauthenticatedError() })
+    scope.post('/mcp', { config: { mcp: true } }, async () => ({ fine: true }))
+  })
+  app.get('/fine', async () => ({ fine: true }))
+  app.get('/slow', async () => await new Promise(() => {}))
+  app.get('/by-name/:name', async () => ({ fine: true }))
+  app.get('/ip', async request => ({ ip: request.ip }))
+  return { app, port: await listen(app), log }
+}
+
+/** The server notices an end a moment after the client made it. */
+async function requestLine (log: ReturnType<typeof logSink>): Promise<Record<string, unknown>> {
+  for (;;) {
+    const line = log.lines().find(line => line.msg === 'request')
+    if (line !== undefined) return line
+    await new Promise(resolve => setTimeout(resolve, 10))
+  }
+}
+
+const post = (body: string, credential = key): string =>
+  `POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: ${credential}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`
+
+const unfinished: Array<[string, string]> = [
+  ['nothing', ''],
+  ['half a header', 'GET /fine HTTP/1.1\r\nHost: loc'],
+  ['headers without an end', 'GET /fine HTTP/1.1\r\nHost: localhost\r\n'],
+  ['half a body', `${post('x'.repeat(50))}{"half":`],
+  ['a body that never starts', post('x'.repeat(50))],
+  ['half a chunk', 'POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: an-old-plain-key\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"a']
+]
+for (const [what, text] of unfinished) {
+  t.test(`${what} ends in a JSON 408 while others are served`, async t => {
+    const { app, port } = await build(t, short)
+    const stuck = await openSocket(t, port)
+    stuck.send(text)
+    const other = await fetch(`http://127.0.0.1:${port}/fine`)
+    t.equal(other.status, 200)
+    const { status, headers, body } = readAnswer(await stuck.closed())
+    t.equal(status, 408)
+    t.match(headers, { 'content-type': 'application/json; charset=utf-8', connection: 'close', 'cache-control': 'no-store' })
+    t.match(body, { code: 'MCP_ERR_REQUEST_TIMEOUT', requestId: /^[0-9a-f-]{36}$/ })
+    t.ok(app.server.listening)
+  })
+}
+
+t.test('by default nothing unfinished lives for 20 seconds', async t => {
+  const { app } = await build(t)
+  const { headersTimeout, requestTimeout } = app.server
+  t.ok(headersTimeout > 0 && headersTimeout + 1000 < 20_000)
+  t.ok(requestTimeout > 0 && requestTimeout + 1000 < 20_000)
+  t.ok(app.server.keepAliveTimeout > 0)
+  t.ok(app.server.timeout > 0)
+})
+
+const noHttp: Array<[string, string, number, string]> = [
+  ['text', 'hello\r\n\r\n', 400, 'MCP_ERR_BAD_HTTP'],
+  ['TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400, 'MCP_ERR_BAD_HTTP'],
+  ['a header without a colon', 'GET /fine HTTP/1.1\r\nHost: localhost\r\nx-api-key an-old-plain-key\r\n\r\n', 400, 'MCP_ERR_BAD_HTTP'],
+  ['a bad length', 'POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n', 400, 'MCP_ERR_BAD_HTTP'],
+  ['two lengths', 'POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n', 400, 'MCP_ERR_BAD_HTTP'],
+  ['a length and chunks', 'POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n', 400, 'MCP_ERR_BAD_HTTP'],
+  ['a large header', `GET /fine HTTP/1.1\r\nHost: localhost\r\nx-api-key: ${key}\r\nx: ${'a'.repeat(20_000)}\r\n\r\n`, 431, 'MCP_ERR_HEADERS_TOO_LARGE'],
+  ['many headers', `GET /fine HTTP/1.1\r\nHost: localhost\r\nx-api-key: ${key}\r\n${'x-a: b\r\n'.repeat(5000)}\r\n`, 431, 'MCP_ERR_HEADERS_TOO_LARGE'],
+  ['a long URL', `GET /${'a'.repeat(20_000)} HTTP/1.1\r\nHost: localhost\r\n\r\n`, 431, 'MCP_ERR_HEADERS_TOO_LARGE'],
+  ['a token of 100 KB', `GET /fine HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer eyJ${'a'.repeat(100_000)}\r\n\r\n`, 431, 'MCP_ERR_HEADERS_TOO_LARGE']
+]
+for (const [what, text, status, code] of noHttp) {
+  t.test(`${what} gets ${status} in JSON and the connection ends`, async t => {
+    const { port, log } = await build(t)
+    const raw = await openSocket(t, port)
+    raw.send(text)
+    const answer = readAnswer(await raw.closed())
+    t.equal(answer.status, status)
+    t.match(answer.headers, { 'content-type': 'application/json; charset=utf-8', connection: 'close', vary: 'Origin' })
+    t.match(log.lines().find(line => line.code === code), { reqId: answer.body.requestId, level: 30 })
+    t.strictSame(Object.keys(answer.body).sort(), ['code', 'message', 'requestId'])
+    t.notMatch(log.text() + JSON.stringify(answer.body), /old-plain|rawPacket|eyJ|HPE.*Parse/)
+  })
+}
+
+t.test('who goes on sending after a refusal is told once', async t => {
+  const { port, log } = await build(t)
+  const raw = await openSocket(t, port)
+  raw.send('hello\r\n\r\n')
+  await raw.until(/MCP_ERR_BAD_HTTP/)
+  for (let i = 0; i < 3; i++) {
+    raw.send('hello\r\n\r\n')
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+  readAnswer(await raw.closed())
+  t.equal(log.lines().filter(line => line.code === 'MCP_ERR_BAD_HTTP').length, 1)
+})
+
+t.test('who writes megabytes of headers reads the 431, no reset', async t => {
+  const { port } = await build(t)
+  const raw = await openSocket(t, port)
+  let failure: unknown
+  raw.socket.on('error', error => { failure = error })
+  raw.send(`GET /fine HTTP/1.1\r\nHost: localhost\r\nx: ${'a'.repeat(5_000_000)}`)
+  t.equal(readAnswer(await raw.closed()).status, 431)
+  t.equal(failure, undefined)
+})
+
+t.test('an idle connection is closed after its keep-alive time', async t => {
+  const { port } = await build(t, { keepAliveTimeoutMs: 100 })
+  const raw = await openSocket(t, port)
+  raw.send('GET /fine HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  t.match(await raw.closed(), /^HTTP\/1\.1 200/)
+})
+
+t.test('a connection on which nothing moves is cut, even inside a call', async t => {
+  const { port, log } = await build(t, { idleTimeoutMs: 200 })
+  const raw = await openSocket(t, port)
+  raw.send('GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  t.equal(await raw.closed(), '')
+  t.match(await requestLine(log), { path: '/slow', cut: true })
+})
+
+t.test('a stranger\'s small body is drained unread, and the connection stays usable', async t => {
+  const { port } = await build(t)
+  const raw = await openSocket(t, port)
+  raw.send(`${post('{"broken', 'wrong')}{"broken`)
+  await raw.until(/401 Unauthorized[^]*UNAUTHENTICATED/)
+  raw.send(`${post('{}')}{}`)
+  await raw.until(/200 OK[^]*fine/)
+  t.notMatch(raw.text(), /connection: close/i)
+  t.notMatch(raw.text(), /MALFORMED/)
+})
+
+t.test('a stranger\'s small body in pieces is drained, and the connection stays usable', async t => {
+  const { port } = await build(t)
+  const raw = await openSocket(t, port)
+  raw.send(post('{"broken', 'wrong'))
+  await raw.until(/401 Unauthorized[^]*UNAUTHENTICATED/)
+  raw.send('{"broken')
+  raw.send(`${post('{}')}{}`)
+  await raw.until(/200 OK[^]*fine/)
+})
+
+const refusedBodies: Array<[string, string, string, number]> = [
+  ['malformed', '{"a":', key, 400],
+  ['too deep', '['.repeat(100), key, 400],
+  ['too large', `"${'x'.repeat(5000)}"`, key, 413]
+]
+for (const [what, body, credential, status] of refusedBodies) {
+  t.test(`after a body that is ${what} the connection stays usable`, async t => {
+    const { port } = await build(t)
+    const raw = await openSocket(t, port)
+    raw.send(post(body, credential) + body)
+    await raw.until(new RegExp(`^HTTP/1.1 ${status} [^]*MCP_ERR`))
+    raw.send(`${post('{}')}{}`)
+    await raw.until(/200 OK[^]*fine/)
+  })
+}
+
+for (const [what, credential, status] of [['with a wrong key', 'wrong', 401], ['over the limit', key, 413]] as const) {
+  t.test(`a caller who writes a large body ${what} reads the ${status}, no reset`, async t => {
+    const { port } = await build(t)
+    const sending = httpRequest({ port, host: '127.0.0.1', path: '/mcp', method: 'POST', headers: { 'x-api-key': credential, 'content-type': 'application/json' } })
+    sending.end('x'.repeat(8_000_000))
+    const [[response]] = await Promise.all([once(sending, 'response'), once(sending, 'finish')])
+    t.equal(response.statusCode, status)
+    response.resume()
+    await once(response, 'end')
+  })
+}
+
+t.test('a caller who leaves inside the body is no fault of ours', async t => {
+  const { port, log } = await build(t)
+  const raw = await openSocket(t, port)
+  raw.send(`${post('x'.repeat(500))}{"half":`)
+  await new Promise(resolve => setTimeout(resolve, 50))
+  raw.socket.destroy()
+  await requestLine(log)
+  t.strictSame(log.lines().filter(line => Number(line.level) >= 50), [])
+})
+
+t.test('a caller who leaves during a call is one line in the log', async t => {
+  const { port, log } = await build(t)
+  const raw = await openSocket(t, port)
+  raw.send('GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  await new Promise(resolve => setTimeout(resolve, 50))
+  raw.socket.destroy()
+  await requestLine(log)
+  t.match(log.lines().filter(line => line.reqId !== undefined), [{ path: '/slow', cut: true }])
+})
+
+const urls: Array<[string, string, number, string?]> = [
+  ['half an escape', '/%', 400, 'MCP_ERR_BAD_URL'],
+  ['an escape that is none', '/mcp%zz', 400, 'MCP_ERR_BAD_URL'],
+  ['an escape that is no UTF-8', '/%ff', 400, 'MCP_ERR_BAD_URL'],
+  ['an overlong escape', '/%c0%af', 400, 'MCP_ERR_BAD_URL'],
+  ['a name too long', `/by-name/${'a'.repeat(200)}`, 400, 'MCP_ERR_BAD_URL'],
+  ['an escape in a name', '/by-name/%zz', 400, 'MCP_ERR_BAD_URL'],
+  ['a query that cannot be decoded', '/fine?%zz', 200],
+  ['a NUL', '/%00', 404, 'MCP_ERR_NOT_FOUND'],
+  ['capitals', '/FINE', 404, 'MCP_ERR_NOT_FOUND'],
+  ['a slash behind', '/fine/', 404, 'MCP_ERR_NOT_FOUND'],
+  ['two slashes', '//fine', 404, 'MCP_ERR_NOT_FOUND'],
+  ['dots', '/x/../fine', 404, 'MCP_ERR_NOT_FOUND'],
+  ['an escaped letter', '/f%69ne', 200]
+]
+for (const [what, path, status, code] of urls) {
+  t.test(`a URL with ${what} gets ${status}`, async t => {
+    const { port } = await build(t)
+    const raw = await openSocket(t, port)
+    raw.send(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
+    const answer = readAnswer(await raw.closed())
+    t.equal(answer.status, status)
+    t.equal(answer.body.code, code)
+  })
+}
+
+t.test('a malformed URL passes the hooks like any other, so that limits count it', async t => {
+  const app = Fastify(serverOptions({ logLevel: 'silent' }))
+  t.teardown(() => app.close())
+  await app.register(errors)
+  app.addHook('onRequest', async () => { throw new RateLimitedError() })
+  t.equal((await app.inject('/%zz')).statusCode, 429)
+})
+
+t.test('a secret in a malformed URL stays out of the answer', async t => {
+  const { app, log } = await build(t)
+  const reply = await app.inject(`/%zz/hunter2?key=${key}`)
+  t.notMatch(reply.body, /hunter2|plain/)
+  t.match(log.lines().find(line => line.msg === 'request'), { path: '/%zz/…', code: 'MCP_ERR_BAD_URL' })
+  t.notMatch(log.text(), key)
+})
+
+for (const entry of ['true', '1', '2', '', '*', 'everyone'] as const) {
+  t.test(`trusting ${JSON.stringify(entry)} as a proxy stops the boot`, async t => {
+    t.throws(() => serverOptions({ trustProxy: [entry] }), { name: 'TypeError' })
+  })
+}
+
+const forwarded: Array<[string, readonly string[], string]> = [
+  ['nobody', [], '127.0.0.1'],
+  ['another proxy', ['10.0.0.0/8'], '127.0.0.1'],
+  ['this proxy by name', ['loopback'], '192.0.2.7'],
+  ['this proxy by address', ['127.0.0.1'], '192.0.2.7']
+]
+for (const [what, trustProxy, ip] of forwarded) {
+  t.test(`a forwarded address seen by a server that trusts ${what} is ${ip}`, async t => {
+    const { app } = await build(t, { trustProxy })
+    const reply = await app.inject({ url: '/ip', headers: { 'x-forwarded-for': '192.0.2.7' } })
+    t.equal(reply.json().ip, ip)
+  })
+}
+
+t.test('what still arrives while the server closes is answered in the one shape', async t => {
+  const { app, port } = await build(t)
+  const raw = await openSocket(t, port)
+  const arrived = once(app.server, 'request')
+  raw.send(post('{}'))
+  await arrived
+  const closing = app.close()
+  raw.send('{}GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n')
+  await raw.until(/fine[^]*MCP_ERR_NOT_FOUND/)
+  await closing
+})

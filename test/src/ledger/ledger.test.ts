@@ -1,0 +1,293 @@
+/** The state: kept, shared, restored, and refused where it can't be. */
+import { chmod, chown, mkdir, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { StateError } from '../../../src/ledger/file/directory.js'
+import { lineOf } from '../../../src/ledger/file/line.js'
+import { commandLine } from '../../../src/ledger/records.js'
+import { State } from '../../../src/ledger/ledger.js'
+import { until } from '../../support/process.js'
+import { mintedRecord, openState, statePath } from '../../support/state.js'
+
+const isRoot = process.getuid?.() === 0
+const withToken = (tokenId: string) => ({ id: 'jwt:ada', tokenId, issuedAt: Date.now() })
+
+t.test('without a directory all is in memory', async t => {
+  const state = await openState(t)
+  const minted = mintedRecord()
+  t.ok(await state.mint(minted))
+  await state.revokeToken(minted.id, commandLine)
+  t.same(state.list()?.tokens, [minted])
+  t.ok(state.isRevoked(withToken(minted.id)))
+  t.same(state.problems(), [])
+})
+
+t.test('what was acknowledged is there after a restart', async t => {
+  const directory = await statePath(t)
+  const minted = mintedRecord({ subject: 'Ада 愛\n', scopes: ['files:read'] })
+  const first = await State.open({ directory })
+  await first.mint(minted)
+  await first.revokeToken(minted.id, commandLine)
+  await first.revokeKey('k1', commandLine)
+  await first.revokeSubject('jwt:bob', Date.now(), commandLine)
+  await first.close()
+  const second = await openState(t, { directory })
+  t.same(second.list()?.tokens, [minted])
+  t.ok(second.isRevoked(withToken(minted.id)))
+  t.ok(second.isRevoked({ id: 'x', keyId: 'k1' }))
+  t.ok(second.isRevoked({ id: 'jwt:bob', issuedAt: Date.now() - 5000 }))
+})
+
+t.test('the directory and what is in it are for their owner alone', async t => {
+  const directory = await statePath(t)
+  const state = await openState(t, { directory })
+  await state.mint(mintedRecord())
+  t.equal((await stat(directory)).mode & 0o777, 0o700)
+  for (const name of await readdir(directory)) t.equal((await stat(join(directory, name))).mode & 0o077, 0, name)
+})
+
+t.test('a directory that is there and empty becomes its owner\'s alone', async t => {
+  const directory = await statePath(t)
+  await mkdir(directory, { mode: 0o755 })
+  await openState(t, { directory })
+  t.equal((await stat(directory)).mode & 0o777, 0o700)
+})
+
+t.test('a directory that is open to others and holds other things is left alone', async t => {
+  const directory = await statePath(t)
+  await mkdir(directory)
+  await chmod(directory, 0o755)
+  await writeFile(join(directory, 'letter.txt'), '')
+  await t.rejects(State.open({ directory }), StateError)
+  t.equal((await stat(directory)).mode & 0o777, 0o755)
+})
+
+t.test('a directory that is made for sharing is left alone, even where it is empty', async t => {
+  const directory = await statePath(t)
+  await mkdir(directory)
+  await chmod(directory, 0o1777)
+  await t.rejects(State.open({ directory }), { name: 'StateError', message: /made for sharing.*STATE_DIR/ })
+  t.equal((await stat(directory)).mode & 0o7777, 0o1777)
+})
+
+t.test('a directory of another user, who could take the state away, is left alone', async t => {
+  // Root alone can give a directory away; for others its own are another user's.
+  const directory = isRoot ? await statePath(t) : '/'
+  if (isRoot) {
+    await mkdir(directory)
+    await chown(directory, 65_534, 65_534)
+    await chmod(directory, 0o777)
+  }
+  await t.rejects(State.open({ directory }), { name: 'StateError', message: isRoot ? /belongs to another user/ : /a directory inside it, such as/ })
+  if (isRoot) t.equal((await stat(directory)).mode & 0o777, 0o777)
+})
+
+t.test('a directory, and a journal in it, that an administrator makes is for the user whose directory it is in', async t => {
+  const directory = await statePath(t)
+  const user = isRoot ? 65_534 : process.getuid?.()
+  if (isRoot) await chown(dirname(directory), 65_534, 65_534)
+  const state = await openState(t, { directory })
+  await state.revokeKey('k', commandLine)
+  for (const path of [directory, join(directory, 'journal')]) t.equal((await stat(path)).uid, user)
+})
+
+t.test('a directory that cannot be had is one sentence', async t => {
+  const directory = await statePath(t)
+  await writeFile(directory, '')
+  await t.rejects(State.open({ directory }), { message: /^The state directory .* cannot be used \(E[A-Z]+\): set STATE_DIR to .*\.$/ })
+})
+
+t.test('what one process writes the other knows, in both directions', async t => {
+  const directory = await statePath(t)
+  const server = await openState(t, { directory })
+  const other = await openState(t, { directory })
+  let told = 0
+  server.onChange(() => { told += 1 })
+  const minted = mintedRecord()
+  await server.mint(minted)
+  await until(() => other.find(minted.id) !== undefined)
+  await other.revokeToken(minted.id, commandLine)
+  await until(() => server.isRevoked(withToken(minted.id)))
+  t.equal(told, 1)
+})
+
+t.test('many writes of two processes at once are all there', async t => {
+  const directory = await statePath(t)
+  const states = [await openState(t, { directory }), await openState(t, { directory })] as const
+  const all = Array.from({ length: 200 }, () => mintedRecord())
+  await Promise.all(all.map(async (minted, index) => await states[index % 2 === 0 ? 0 : 1].mint(minted)))
+  const fresh = await openState(t, { directory })
+  t.same(fresh.list({ limit: 1000 })?.tokens.map(({ id }) => id).sort(), all.map(({ id }) => id).sort())
+})
+
+t.test('a token minted by who is revoked by another process at the same time is never on record', async t => {
+  const directory = await statePath(t)
+  const server = await openState(t, { directory, pollMs: 60_000 })
+  const other = await openState(t, { directory })
+  await other.revokeToken('minter', commandLine)
+  t.notOk(await server.mint(mintedRecord(), withToken('minter')))
+  t.same(server.list()?.tokens, [])
+})
+
+t.test('with a token those end that were minted with it, and with those', async t => {
+  const state = await openState(t)
+  const by = (tokenId: string) => ({ principal: 'jwt:x', tokenId })
+  for (const [id, minter] of [['child', 'root'], ['grandchild', 'child'], ['other', 'elsewhere']] as const) await state.mint(mintedRecord({ id, by: by(minter) }))
+  t.same(await state.revokeToken('root', commandLine, true), ['root', 'child', 'grandchild'])
+  t.notOk(state.isRevoked(withToken('other')))
+})
+
+t.test('with a subject those end that it minted, with a key those that were minted with it', async t => {
+  const state = await openState(t)
+  await state.mint(mintedRecord({ id: 'a', subject: 'bob', by: { principal: 'jwt:root', tokenId: 'r' } }))
+  await state.mint(mintedRecord({ id: 'b', subject: 'bob', by: { principal: 'user:ops', keyId: 'k' } }))
+  t.same(await state.revokeSubject('jwt:root', Date.now(), commandLine, true), ['a'])
+  t.same(await state.revokeKey('k', commandLine, true), ['b'])
+})
+
+t.test('a list comes in pages, and can be of one subject', async t => {
+  const state = await openState(t)
+  for (const id of ['1', '2', '3', '4', '5']) await state.mint(mintedRecord({ id, subject: id === '4' ? 'bob' : 'ada' }))
+  const ids = (page: ReturnType<State['list']>): string[] | undefined => page?.tokens.map(({ id }) => id)
+  t.same(ids(state.list({ limit: 2 })), ['1', '2'])
+  t.same(ids(state.list({ limit: 2, after: '2', subject: 'ada' })), ['3', '5'])
+  t.equal(state.list({ limit: 2, after: '3' })?.next, undefined)
+  t.same(ids(state.list({ subject: 'bob' })), ['4'])
+  t.equal(state.list({ after: 'unknown' }), undefined)
+})
+
+t.test('a token that has ended is not listed', async t => {
+  const state = await openState(t)
+  await state.mint(mintedRecord({ expiresAt: Date.now() - 1 }))
+  t.same(state.list()?.tokens, [])
+})
+
+t.test('what was revoked stays so through a start under a clock that is ahead', async t => {
+  const { directory, id } = await written(t)
+  const right = Date.now
+  const shift = t.intercept(Date, 'now', { value: () => right() + 40 * 86_400_000 })
+  const ahead = await openState(t, { directory })
+  shift.restore()
+  await ahead.revokeKey('k', commandLine)
+  t.ok(ahead.isRevoked(withToken(id)), 'in the process that began under it')
+  const fresh = await openState(t, { directory })
+  t.ok(fresh.isRevoked(withToken(id)), 'and on the disk')
+})
+
+t.test('all of a subject up to now is also what is on record of a clock that was ahead', async t => {
+  const state = await openState(t)
+  const at = Date.now() + 3_600_000
+  await state.mint(mintedRecord({ id: 'early' }))
+  await state.mint(mintedRecord({ id: 'ahead', at }))
+  t.equal(state.lastIssueTo('jwt:ada'), at)
+  t.ok(state.lastIssueTo('jwt:bob') < at)
+})
+
+async function written (t: Test): Promise<{ directory: string, journal: string, id: string }> {
+  const directory = await statePath(t)
+  const state = await State.open({ directory })
+  await state.mint(mintedRecord({ id: 'kept' }))
+  await state.revokeToken('kept', commandLine)
+  await state.close()
+  return { directory, journal: join(directory, 'journal'), id: 'kept' }
+}
+
+t.test('a line that a killed writer left half is skipped, and what comes after it is read', async t => {
+  const { directory, journal, id } = await written(t)
+  const whole = await readFile(journal, 'utf8')
+  await writeFile(journal, whole + lineOf(mintedRecord()).slice(0, -40))
+  const state = await openState(t, { directory })
+  await state.revokeKey('k2', commandLine)
+  const fresh = await openState(t, { directory })
+  t.ok(fresh.isRevoked(withToken(id)))
+  t.ok(fresh.isRevoked({ id: 'x', keyId: 'k2' }))
+  t.equal(fresh.list()?.tokens.length, 1)
+})
+
+for (const [what, damage] of [
+  ['garbage', async (path: string) => { await writeFile(path, 'garbage\n') }],
+  ['garbage without a line break', async (path: string) => { await writeFile(path, 'garbage') }],
+  ['nothing', async (path: string) => { await truncate(path, 0) }],
+  ['bytes that are no text', async (path: string) => { await writeFile(path, Buffer.from([0xff, 0xfe, 0, 10])) }],
+  ['itself with one byte changed', async (path: string) => { await writeFile(path, (await readFile(path, 'utf8')).replace('kept', 'kepd')) }],
+  ['itself, and garbage', async (path: string) => { await writeFile(path, `${await readFile(path, 'utf8')}garbage\n`) }]
+] as const) {
+  t.test(`with a journal replaced by ${what} a server does not start`, async t => {
+    const { directory, journal } = await written(t)
+    await damage(journal)
+    await t.rejects(State.open({ directory }), { name: 'StateError', message: /is damaged, .*restore it.*\.$/ })
+  })
+
+  t.test(`a running server writes a journal anew that was replaced by ${what}, and says so`, async t => {
+    const { directory, journal, id } = await written(t)
+    const said: string[] = []
+    const state = await openState(t, { directory, report: sentence => { said.push(sentence) } })
+    await damage(journal)
+    await until(() => said.length > 0)
+    t.match(said[0], /written anew/)
+    t.ok(state.isRevoked(withToken(id)))
+    const fresh = await openState(t, { directory })
+    t.ok(fresh.isRevoked(withToken(id)))
+    t.same(state.problems(), [])
+  })
+}
+
+t.test('a journal that was deleted under a running server is written anew', async t => {
+  const { directory, journal, id } = await written(t)
+  const said: string[] = []
+  await openState(t, { directory, report: sentence => { said.push(sentence) } })
+  await rm(journal)
+  await until(() => said.length > 0)
+  const fresh = await openState(t, { directory })
+  t.ok(fresh.isRevoked(withToken(id)))
+})
+
+t.test('a directory that was taken away is a problem until it is back, and a revocation counts meanwhile', async t => {
+  const { directory } = await written(t)
+  const said: string[] = []
+  const state = await openState(t, { directory, report: sentence => { said.push(sentence) } })
+  await rm(directory, { recursive: true })
+  await t.rejects(state.revokeToken('late', commandLine), StateError)
+  await t.rejects(state.mint(mintedRecord()), StateError)
+  t.ok(state.isRevoked(withToken('late')))
+  t.match(state.problems(), [/cannot be used/])
+  await mkdir(directory, { mode: 0o700 })
+  await until(() => state.problems().length === 0)
+  const fresh = await openState(t, { directory })
+  t.ok(fresh.isRevoked(withToken('late')))
+  t.ok(fresh.isRevoked(withToken('kept')))
+  t.match(said, [/cannot be used/])
+})
+
+t.test('a journal of dead lines becomes short again, and loses nothing that is live', async t => {
+  const directory = await statePath(t)
+  const state = await openState(t, { directory })
+  await state.revokeKey('kept', commandLine)
+  const at = Date.now() - 10 * 3_600_000
+  await Promise.all(Array.from({ length: 1500 }, async () => await state.mint(mintedRecord({ at, expiresAt: at + 1 }))))
+  const before = (await stat(join(directory, 'journal'))).size
+  const fresh = await openState(t, { directory })
+  t.ok((await stat(join(directory, 'journal'))).size < before / 10)
+  t.ok(fresh.isRevoked({ id: 'x', keyId: 'kept' }))
+  await sleep(100)
+  t.ok(state.isRevoked({ id: 'x', keyId: 'kept' }))
+})
+
+t.test('a line of a later version is no obstacle', async t => {
+  const { directory, journal, id } = await written(t)
+  await writeFile(journal, (await readFile(journal, 'utf8')) + lineOf({ kind: 'unheard-of', id: '1', at: 1, by: { principal: 'cli' } }))
+  const state = await openState(t, { directory })
+  t.ok(state.isRevoked(withToken(id)))
+})
+
+t.test('a closed state writes no more, and tells nobody', async t => {
+  const directory = await statePath(t)
+  const state = await State.open({ directory, pollMs: 5 })
+  state.onChange(() => t.fail('told'))
+  await state.close()
+  const other = await openState(t, { directory })
+  await other.revokeKey('k', commandLine)
+  await sleep(50)
+  t.notOk(state.isRevoked({ id: 'x', keyId: 'k' }))
+})

@@ -1,0 +1,47 @@
+/** What a handler says and asks, while its call runs and after it. */
+import t from 'tap'
+import { createContext } from '../../../../src/mcp/exchange/handler-context.js'
+import { sayTo } from '../../../../src/mcp/era.js'
+import { Outlet } from '../../../../src/mcp/wire/reply.js'
+import { callerOf, during } from '../../../support/exchange.js'
+import { watchStreams } from '../../../support/stream-watch.js'
+
+t.test('a handler is heard while its call runs, and not after it', async t => {
+  const heard: string[] = []
+  await during(callerOf(), async exchange => {
+    exchange.notify = async method => { heard.push(method) }
+    exchange.progressToken = 1
+    const { progress, log } = createContext(exchange, () => [])
+    await progress(1)
+    exchange.end()
+    await progress(2)
+    await log('info', 'late')
+  })
+  t.same(heard, ['notifications/progress'])
+})
+
+t.test('a handler cannot ask when its call is over', async t => {
+  let asked = 0
+  await during(callerOf(), async exchange => {
+    exchange.ask = async () => { asked += 1; return {} }
+    const { elicit } = createContext(exchange, () => [])
+    exchange.end()
+    await t.rejects(elicit({ message: 'Late?', schema: {} }), { name: 'PublicToolError' })
+  })
+  t.equal(asked, 0)
+})
+
+t.test('one call of a batch that is over says nothing while another still runs', async t => {
+  const watch = watchStreams()
+  t.teardown(watch.stop)
+  const outlet = new Outlet({ expected: 2, batch: true })
+  await during(callerOf(), async exchange => {
+    const say = sayTo(outlet, exchange)
+    exchange.end()
+    outlet.answer('{"id":1}')
+    await say('notifications/progress', {})
+  })
+  outlet.answer('{"id":2}')
+  t.same(await outlet.reply, { status: 200, json: '[{"id":1},{"id":2}]' })
+  t.equal(watch.opened(), 0)
+})

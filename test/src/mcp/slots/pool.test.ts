@@ -1,0 +1,60 @@
+/** A slot serves one at a time, and only a clean one serves again. */
+import t from 'tap'
+import { Slots } from '../../../../src/mcp/slots/pool.js'
+
+class FakeSlot {
+  closed = 0
+  async close (): Promise<void> { this.closed += 1 }
+}
+
+const opening = { open: async () => new FakeSlot() }
+
+t.test('a clean slot is used again, an unclean one is closed', async t => {
+  const slots = new Slots(opening)
+  const first = await slots.take()
+  slots.give(first, true)
+  const second = await slots.take()
+  t.equal(second, first)
+  slots.give(second, false)
+  t.equal(second.closed, 1)
+  t.not(await slots.take(), first)
+  t.same(slots.size, { idle: 0, busy: 1 })
+})
+
+t.test('no slot is handed out twice', async t => {
+  const slots = new Slots(opening)
+  const taken = await Promise.all(Array.from({ length: 50 }, async () => await slots.take()))
+  t.equal(new Set(taken).size, 50)
+  t.same(slots.size, { idle: 0, busy: 50 })
+})
+
+t.test('after a burst only so many are kept, the rest is closed', async t => {
+  const slots = new Slots({ ...opening, maxIdle: 3 })
+  const taken = await Promise.all(Array.from({ length: 10 }, async () => await slots.take()))
+  for (const slot of taken) slots.give(slot, true)
+  t.same(slots.size, { idle: 3, busy: 0 })
+  t.equal(taken.filter(({ closed }) => closed === 1).length, 7)
+})
+
+t.test('a slot that cannot be opened is not counted as busy', async t => {
+  const slots = new Slots({ open: async () => { throw new Error('no memory') } })
+  await t.rejects(Promise.resolve(slots.take()))
+  t.same(slots.size, { idle: 0, busy: 0 })
+})
+
+t.test('once closed, the pool keeps nothing', async t => {
+  const slots = new Slots(opening)
+  const idle = await slots.take()
+  const busy = await slots.take()
+  slots.give(idle, true)
+  slots.close()
+  slots.give(busy, true)
+  t.same([idle.closed, busy.closed], [1, 1])
+  t.same(slots.size, { idle: 0, busy: 0 })
+})
+
+t.test('a slot that fails to close hurts nobody', async t => {
+  const slots = new Slots({ open: async () => ({ close: async () => { throw new Error('stuck') } }) })
+  slots.give(await slots.take(), false)
+  t.equal(slots.size.busy, 0)
+})

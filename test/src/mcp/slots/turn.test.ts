@@ -1,0 +1,99 @@
+/** One turn of a slot: the one answer it gets, and what makes its slot unfit for another. */
+import { setImmediate as turn } from 'node:timers/promises'
+import t from 'tap'
+import { CancelledError } from '../../../../src/errors.js'
+import { Exchange } from '../../../../src/mcp/exchange/exchange.js'
+import type { RpcMessage, RpcRequest } from '../../../../src/mcp/wire/messages.js'
+import { Outlet } from '../../../../src/mcp/wire/reply.js'
+import { Turns } from '../../../../src/mcp/slots/turn.js'
+import { callerOf } from '../../../support/exchange.js'
+
+const request: RpcRequest = { jsonrpc: '2.0', id: 7, method: 'tools/call' }
+const answer: RpcMessage = { jsonrpc: '2.0', id: 7, result: { content: [] } }
+
+function begin (method = 'tools/call') {
+  const turns = new Turns({ stateful: new Set(['initialize']), unknownMethodStatus: 404 })
+  const exchange = new Exchange(callerOf(), 60_000)
+  const outlet = new Outlet()
+  const ended: boolean[] = []
+  turns.begin({ request: { ...request, method }, exchange, outlet, done: clean => { ended.push(clean) } })
+  return { turns, exchange, outlet, ended }
+}
+
+t.test('a clean answer gives the slot back', async t => {
+  const { turns, outlet, ended } = begin()
+  turns.settle(answer)
+  t.match(await outlet.reply, { status: 200, json: JSON.stringify(answer) })
+  t.same(ended, [true])
+  t.equal(turns.exchange, undefined)
+})
+
+t.test('after a request that the server remembers the slot is spoilt', async t => {
+  const { turns, ended } = begin('initialize')
+  turns.settle(answer)
+  t.same(ended, [false])
+})
+
+for (const [what, message] of [
+  ['an answer to another id', { ...answer, id: 8 }],
+  ['an answer to the same id as text', { ...answer, id: '7' }],
+  ['an error without an id', { jsonrpc: '2.0', error: { code: 1, message: 'secret' } }],
+  ['a request of its own', { jsonrpc: '2.0', id: 7, method: 'roots/list' }],
+  ['a notification', { jsonrpc: '2.0', method: 'notifications/message', params: { data: 'secret' } }]
+] as const) {
+  t.test(`${what} goes to nobody, and spoils the slot`, async t => {
+    const { turns, outlet, ended } = begin()
+    turns.settle(message)
+    const { status, json = '' } = await outlet.reply
+    t.equal(status, 500)
+    t.match(JSON.parse(json), { id: 7, error: { data: { code: 'MCP_ERR_INTERNAL' } } })
+    t.notMatch(json, /secret/)
+    t.same(ended, [false])
+  })
+}
+
+t.test('a second answer is heard by nobody', async t => {
+  const { turns, outlet, ended } = begin()
+  turns.settle(answer)
+  turns.settle({ ...answer, result: { content: ['again'] } })
+  t.notMatch((await outlet.reply).json, /again/)
+  t.same(ended, [true])
+})
+
+t.test('what is aborted is answered, and spoils the slot, though its server says nothing', async t => {
+  const { exchange, outlet, ended } = begin()
+  exchange.abort(new CancelledError())
+  await turn()
+  t.match(await outlet.reply, { status: 499 })
+  t.same(ended, [false])
+})
+
+t.test('what is aborted is spoilt also where its server answers in time', async t => {
+  const { turns, exchange, ended } = begin()
+  exchange.abort(new CancelledError())
+  turns.settle(answer)
+  await turn()
+  t.same(ended, [false])
+})
+
+t.test('the words of an SDK\'s own error stay inside', async t => {
+  const { turns, outlet } = begin()
+  turns.settle({ jsonrpc: '2.0', id: 7, error: { code: -32601, message: 'secret', data: 'secret' } })
+  const { status, json = '' } = await outlet.reply
+  t.equal(status, 404)
+  t.match(JSON.parse(json), { id: 7, error: { code: -32601, data: { code: 'MCP_ERR_UNKNOWN_METHOD' } } })
+  t.notMatch(json, /secret/)
+})
+
+t.test('a slot that serves cannot be given another request', async t => {
+  const { turns, exchange } = begin()
+  t.throws(() => { turns.begin({ request, exchange, outlet: new Outlet(), done: () => {} }) })
+  exchange.end()
+})
+
+t.test('a slot that is closed amid a turn answers it', async t => {
+  const { turns, outlet, ended } = begin()
+  turns.drop()
+  t.match(await outlet.reply, { status: 500 })
+  t.same(ended, [false])
+})

@@ -1,0 +1,118 @@
+/** How many long-lived streams a caller may hold, and when each of them ends. */
+import { once } from 'node:events'
+import t from 'tap'
+import type { EventStream } from '../../../../src/mcp/wire/reply.js'
+import { type Holder, Streams } from '../../../../src/mcp/streams/streams.js'
+import { freezePrincipal } from '../../../../src/principal/principal.js'
+
+function holder (id: string, expiresAt?: number, address?: string): Holder {
+  return { principal: freezePrincipal({ id, role: 'user', scopes: [], method: 'jwt', ...(expiresAt === undefined ? {} : { expiresAt }) }), address }
+}
+
+/** Reads a stream as a connection does, which keeps the process, and resolves to when it closed. */
+async function closed (stream: EventStream): Promise<number> {
+  const connection = setInterval(() => {}, 1000)
+  stream.readable.resume()
+  await once(stream.readable, 'close')
+  clearInterval(connection)
+  return Date.now()
+}
+
+t.test('a caller holds as many streams as it may, and another caller as many', async t => {
+  const streams = new Streams({ maxPerPrincipal: 2 })
+  t.teardown(() => { streams.close() })
+  streams.open(holder('ada'))
+  streams.open(holder('ada'))
+  t.throws(() => streams.open(holder('ada')), { code: 'MCP_ERR_TOO_MANY_STREAMS', data: { limit: 2 } })
+  t.ok(streams.open(holder('bob')))
+})
+
+t.test('a stream that closed makes room for another', async t => {
+  const streams = new Streams({ maxPerPrincipal: 1 })
+  t.teardown(() => { streams.close() })
+  const stream = streams.open(holder('ada'))
+  stream.end()
+  await closed(stream)
+  t.ok(streams.open(holder('ada')))
+  t.equal(streams.size, 1)
+})
+
+t.test('a stream ends with its credential, and one whose credential does not end stays', async t => {
+  const streams = new Streams()
+  t.teardown(() => { streams.close() })
+  const expiresAt = Date.now() + 100
+  streams.open(holder('ada'))
+  t.ok(await closed(streams.open(holder('ada', expiresAt))) >= expiresAt)
+  t.equal(streams.size, 1)
+})
+
+t.test('a timer that fires before its date gives a credential no second life', async t => {
+  const streams = new Streams()
+  t.teardown(() => { streams.close() })
+  const expiresAt = Date.now() + 50
+  const ended = closed(streams.open(holder('ada', expiresAt)))
+  // However late a timer is: the date has not come before this clock says so.
+  let now = expiresAt - 1
+  const looks: number[] = []
+  t.intercept(Date, 'now', { value: () => { looks.push(now); return now } })
+  for (let tries = 0; looks.length < 5 && streams.size === 1 && tries < 1000; tries++) await new Promise(resolve => setTimeout(resolve, 5))
+  t.ok(looks.length >= 5, 'the timer fired more than once')
+  t.equal(streams.size, 1, 'and the stream is open')
+  now = expiresAt
+  await Promise.race([ended, new Promise(resolve => setTimeout(resolve, 5000).unref())])
+  t.equal(streams.size, 0, 'until the date has come')
+})
+
+t.test('a stream whose credential is over already ends at once, with its farewell', async t => {
+  const streams = new Streams()
+  let farewells = 0
+  await closed(streams.open(holder('ada', Date.now() - 1000), () => { farewells += 1 }))
+  t.equal(farewells, 1)
+})
+
+t.test('a caller that does not read is cut off soon after its credential ends', { timeout: 10_000 }, async t => {
+  const streams = new Streams()
+  const stream = streams.open(holder('ada', Date.now() + 50))
+  stream.write('x'.repeat(100_000))
+  const connection = setInterval(() => {}, 1000)
+  await once(stream.readable, 'close')
+  clearInterval(connection)
+  t.equal(streams.size, 0)
+  t.equal(stream.readable.readableEnded, false)
+})
+
+t.test('the streams of one caller can be ended among others', async t => {
+  const streams = new Streams()
+  t.teardown(() => { streams.close() })
+  const [ada] = [streams.open(holder('ada')), streams.open(holder('bob'))]
+  streams.endWhere(({ principal }) => principal.id === 'ada')
+  await closed(ada)
+  t.equal(streams.size, 1)
+})
+
+t.test('at the end standing streams are ended, a late one too, and those of calls go on', async t => {
+  const streams = new Streams()
+  t.teardown(() => { streams.close() })
+  const [standing, call, rest] = [streams.open(holder('ada')), streams.adopt(holder('ada')), streams.resume(holder('ada'))]
+  streams.endStanding()
+  await closed(standing)
+  await closed(streams.open(holder('ada')))
+  t.equal(streams.size, 2)
+  for (const stream of [call, rest]) t.equal(stream.readable.writableEnded, false)
+})
+
+t.test('the rest of a stream counts among those that a caller holds', async t => {
+  const streams = new Streams({ maxPerPrincipal: 1 })
+  t.teardown(() => { streams.close() })
+  streams.resume(holder('ada'))
+  t.throws(() => streams.resume(holder('ada')), { code: 'MCP_ERR_TOO_MANY_STREAMS' })
+})
+
+t.test('the streams to one address can be ended among those of the same caller', async t => {
+  const streams = new Streams()
+  t.teardown(() => { streams.close() })
+  const [away] = [streams.open(holder('ada', undefined, '198.51.100.7')), streams.open(holder('ada', undefined, '192.0.2.1'))]
+  streams.endWhere(({ address }) => address !== '192.0.2.1')
+  await closed(away)
+  t.equal(streams.size, 1)
+})

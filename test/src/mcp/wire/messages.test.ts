@@ -1,0 +1,27 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { StructuredResult, prepare, serialize } from '../../../../src/mcp/wire/messages.js'
+
+const message = (result: object): Parameters<typeof serialize>[0] => ({ jsonrpc: '2.0', id: 'a"b', result: result as Record<string, unknown> })
+const written = (result: object): unknown => JSON.parse(serialize(message(result)))
+const expected = (result: object): unknown => JSON.parse(JSON.stringify(message(result)))
+
+t.test('a message reads as JSON would write it, whatever was kept of its parts', async t => {
+  fc.assert(fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.array(fc.jsonValue()), (structured, list) => {
+    const result = new StructuredResult(structured)
+    // As an SDK hands it on: a copy, with members of its own around it.
+    const copy = { resultType: 'complete', ...result, left: undefined, out: () => {}, _meta: { structured } }
+    for (const one of [result, copy, { tools: prepare(list), extra: structured }, structured]) t.strictSame(written(one), expected(one))
+  }), { numRuns: 200 })
+})
+
+t.test('content whose structured content was replaced on its way is written as it stands', async t => {
+  const result = new StructuredResult({ before: true })
+  const changed = { content: result.content, structuredContent: { before: false } }
+  t.strictSame(written(changed), expected(changed))
+})
+
+t.test('structured content that JSON cannot hold is no result', async t => {
+  t.throws(() => new StructuredResult({ toJSON: () => undefined }), TypeError)
+  t.throws(() => new StructuredResult({ big: 1n }), TypeError)
+})

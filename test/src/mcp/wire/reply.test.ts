@@ -1,0 +1,59 @@
+/** How one POST is answered: as JSON or as a stream, and never with more than it waits for. */
+import { once } from 'node:events'
+import { Readable } from 'node:stream'
+import { text as textOf } from 'node:stream/consumers'
+import t from 'tap'
+import { EventStream, Outlet } from '../../../../src/mcp/wire/reply.js'
+import { eventsOf } from '../../../support/service.js'
+import { watchStreams } from '../../../support/stream-watch.js'
+
+const word = (n: number): string => JSON.stringify({ word: n })
+
+t.test('what is said before the answer makes the reply a stream, which ends with the answer', async t => {
+  const outlet = new Outlet()
+  outlet.say(word(1))
+  const { stream } = await outlet.reply
+  outlet.answer(word(2))
+  outlet.say(word(3))
+  t.same(eventsOf(await textOf(stream ?? Readable.from([]))), [{ word: 1 }, { word: 2 }])
+})
+
+t.test('what is said after the answer opens no stream', async t => {
+  const watch = watchStreams()
+  t.teardown(watch.stop)
+  const outlet = new Outlet()
+  outlet.answer(word(1))
+  outlet.say(word(2))
+  outlet.answer(word(3))
+  t.same(await outlet.reply, { status: 200, json: word(1) })
+  t.equal(watch.opened(), 0)
+})
+
+t.test('a caller that takes JSON alone loses what is said before the answer', async t => {
+  const outlet = new Outlet({ mayStream: false })
+  outlet.say(word(1))
+  outlet.answer(word(2))
+  t.same(await outlet.reply, { status: 200, json: word(2) })
+})
+
+t.test('a caller that reads slower than we write is cut off', { timeout: 10_000 }, async t => {
+  const stream = new EventStream()
+  // Not `once`: it rejects with the error that tells the log why.
+  const closed = new Promise(resolve => { stream.readable.on('close', resolve) })
+  for (let n = 0; n < 100 && !stream.readable.destroyed; n++) stream.write('x'.repeat(100_000))
+  t.equal(stream.readable.destroyed, true)
+  await closed
+})
+
+t.test('a caller that reads is not cut off, however much it is told', { timeout: 10_000 }, async t => {
+  const stream = new EventStream()
+  let bytes = 0
+  stream.readable.on('data', (chunk: Buffer) => { bytes += chunk.length })
+  for (let n = 0; n < 100; n++) {
+    stream.write('x'.repeat(100_000))
+    await new Promise(resolve => { setImmediate(resolve) })
+  }
+  stream.end()
+  await once(stream.readable, 'close')
+  t.ok(bytes > 10_000_000)
+})

@@ -1,0 +1,92 @@
+/** How long, and for how many, a verified credential is remembered. */
+import t, { type Test } from 'tap'
+import type { Verified } from '../../../src/principal/presented.js'
+import { createKnownCredentials } from '../../../src/principal/known-credentials.js'
+
+const ada: Verified = { principal: { id: 'apikey:ada', role: 'user', scopes: [], method: 'api-key' } }
+
+/** Moves the monotonic clock by hand until the test's end. */
+function stopClock (t: Test): { pass: (ms: number) => void } {
+  let time = Math.ceil(performance.now())
+  t.intercept(performance, 'now', { value: () => time })
+  return { pass: (ms) => { time += ms } }
+}
+
+t.test('what was remembered is recalled until its time is over', async (t) => {
+  const clock = stopClock(t)
+  const known = createKnownCredentials({ ttlMs: 1000 })
+  known.remember('key', 'digest', ada)
+  clock.pass(999)
+  t.equal(known.recall('key', 'digest'), ada)
+  clock.pass(1)
+  t.equal(known.recall('key', 'digest'), null)
+})
+
+t.test('being recalled makes nothing known for longer, being verified does', async (t) => {
+  const clock = stopClock(t)
+  const known = createKnownCredentials({ ttlMs: 1000 })
+  known.remember('key', 'digest', ada)
+  clock.pass(600)
+  t.equal(known.recall('key', 'digest'), ada)
+  clock.pass(600)
+  t.equal(known.recall('key', 'digest'), null)
+  known.remember('key', 'digest', ada)
+  clock.pass(600)
+  known.remember('key', 'digest', ada)
+  clock.pass(600)
+  t.equal(known.recall('key', 'digest'), ada)
+})
+
+t.test('who asks for something fresher gets nothing older', async (t) => {
+  const clock = stopClock(t)
+  const known = createKnownCredentials({ ttlMs: 1000 })
+  known.remember('key', 'digest', ada)
+  clock.pass(500)
+  t.equal(known.recall('key', 'digest', 500), null)
+  t.equal(known.recall('key', 'digest', 501), ada)
+})
+
+t.test('a key is never recalled as a token', async (t) => {
+  const known = createKnownCredentials({ ttlMs: 1000 })
+  known.remember('key', 'digest', ada)
+  t.equal(known.recall('token', 'digest'), null)
+})
+
+t.test('nothing is recalled beyond its expiry, also when the wall clock jumps', async (t) => {
+  const known = createKnownCredentials({ ttlMs: 60_000 })
+  const expiresAt = Date.now() + 5000
+  known.remember('token', 'digest', { principal: { ...ada.principal, expiresAt } })
+  t.not(known.recall('token', 'digest'), null)
+  t.intercept(Date, 'now', { value: () => expiresAt })
+  t.equal(known.recall('token', 'digest'), null)
+})
+
+t.test('a lifetime of zero remembers nothing', async (t) => {
+  const known = createKnownCredentials({ ttlMs: 0 })
+  known.remember('key', 'digest', ada)
+  t.equal(known.recall('key', 'digest'), null)
+})
+
+t.test('what is in use outlives any number of others', async (t) => {
+  const known = createKnownCredentials({ ttlMs: 600_000, max: 100 })
+  known.remember('key', 'digest', ada)
+  for (let i = 0; i < 10_000; i++) {
+    known.remember('key', `other-${i}`, ada)
+    if (i % 20 === 0) known.recall('key', 'digest')
+  }
+  t.equal(known.recall('key', 'digest'), ada)
+})
+
+t.test('no more than the maximum is remembered, and the latest are', async (t) => {
+  const known = createKnownCredentials({ ttlMs: 600_000, max: 100 })
+  for (let i = 0; i < 10_000; i++) known.remember('key', `other-${i}`, ada)
+  const held = Array.from({ length: 10_000 }, (_, i) => i).filter(i => known.recall('key', `other-${i}`) === ada)
+  t.ok(held.length <= 100, `holds ${held.length}`)
+  for (let i = 9_950; i < 10_000; i++) t.ok(held.includes(i))
+})
+
+for (const ttlMs of [-1, Number.NaN, Infinity]) {
+  t.test(`a lifetime of ${ttlMs} is refused`, async (t) => {
+    t.throws(() => createKnownCredentials({ ttlMs }), RangeError)
+  })
+}

@@ -1,0 +1,125 @@
+/** What the claims of a token must be, and what is read out of those that differ. */
+import t from 'tap'
+import { claimAt, claimedHeader, type ClaimRules, type Claims, readClaims, scopesOf } from '../../../src/tokens/claims.js'
+
+const now = 1_700_000_000
+const sound = { sub: 'ada', exp: now + 60 }
+
+const good: Array<[string, Claims, ClaimRules]> = [
+  ['a name and an end', sound, {}],
+  ['times that have come', { ...sound, nbf: now, iat: now }, {}],
+  ['an end within the tolerance', { ...sound, exp: now - 4 }, { toleranceSeconds: 5 }],
+  ['a beginning within the tolerance', { ...sound, nbf: now + 5, iat: now + 5 }, { toleranceSeconds: 5 }],
+  ['our name', { ...sound, aud: 'us' }, { audience: ['us'] }],
+  ['one of our names', { ...sound, aud: 'also us' }, { audience: ['us', 'also us'] }],
+  ['our name among others', { ...sound, aud: ['them', 'us'] }, { audience: ['us'] }],
+  ['somebody\'s name where we do not know ours', { ...sound, aud: 'them' }, {}],
+  ['nobody\'s name', sound, { audience: ['us'] }]
+]
+
+for (const [what, claims, rules] of good) {
+  t.test(`a token with ${what} is sound`, async t => {
+    t.match(readClaims(claims, rules, now * 1000), { sub: 'ada' })
+  })
+}
+
+const bad: Array<[string, Claims, ClaimRules, RegExp]> = [
+  ['no name', { ...sound, sub: undefined }, {}, /^sub/],
+  ['an empty name', { ...sound, sub: '' }, {}, /^sub/],
+  ['a number for a name', { ...sound, sub: 1 }, {}, /^sub/],
+  ['no end', { sub: 'ada' }, {}, /^exp/],
+  ['text for an end', { ...sound, exp: String(now + 60) }, {}, /^exp/],
+  ['an end that no date can hold', { ...sound, exp: 1e99 }, {}, /^exp/],
+  ['an end of NaN', { ...sound, exp: Number.NaN }, {}, /^exp/],
+  ['an end before all time', { ...sound, exp: -1 }, { toleranceSeconds: now * 2 }, /^exp/],
+  ['an end that is now', { ...sound, exp: now }, {}, /expired/],
+  ['an end at the tolerance', { ...sound, exp: now - 5 }, { toleranceSeconds: 5 }, /expired/],
+  ['a beginning to come', { ...sound, nbf: now + 1 }, {}, /^nbf/],
+  ['a beginning beyond the tolerance', { ...sound, nbf: now + 6 }, { toleranceSeconds: 5 }, /^nbf/],
+  ['text for a beginning', { ...sound, nbf: '0' }, {}, /^nbf/],
+  ['a date of issue to come', { ...sound, iat: now + 1 }, {}, /^iat/],
+  ['null for a date of issue', { ...sound, iat: null }, {}, /^iat/],
+  ['a number for an id', { ...sound, jti: 1 }, {}, /^jti/],
+  ['another\'s name', { ...sound, aud: 'them' }, { audience: ['us'] }, /^aud/],
+  ['a name that begins like ours', { ...sound, aud: 'us/too' }, { audience: ['us'] }, /^aud/],
+  ['others\' names', { ...sound, aud: ['them', 'those'] }, { audience: ['us'] }, /^aud/],
+  ['a list of nobody', { ...sound, aud: [] }, { audience: ['us'] }, /^aud/],
+  ['null for our name', { ...sound, aud: null }, { audience: ['us'] }, /^aud/],
+  ['an object with our name', { ...sound, aud: { us: 'us' } }, { audience: ['us'] }, /^aud/]
+]
+
+for (const [what, claims, rules, reason] of bad) {
+  t.test(`a token with ${what} is not sound, and the log can tell why`, async t => {
+    t.match(readClaims(claims, rules, now * 1000), reason)
+  })
+}
+
+t.test('times are read in milliseconds, the end with its tolerance, and nothing else is handed on', async t => {
+  const claims = { ...sound, exp: now + 0.0015, iat: now - 0.5, jti: 'id', role: 'admin' }
+  t.strictSame(readClaims(claims, { toleranceSeconds: 5 }, now * 1000), { sub: 'ada', expiresAt: (now + 5) * 1000 + 1, issuedAt: (now - 1) * 1000 + 500, jti: 'id' })
+})
+
+const nested = { a: 1, 'a.b': 2, realm_access: { roles: ['x'] }, 'https://example.com/roles': ['y'], c: { 'd.e': 3, d: { e: 4 } }, 'f.g': {}, f: { g: { h: 5 } }, list: [{ i: 6 }], none: null }
+const paths: Array<[string, unknown]> = [
+  ['a', 1],
+  ['a.b', 2],
+  ['realm_access.roles', ['x']],
+  ['https://example.com/roles', ['y']],
+  ['c.d.e', 3],
+  ['f.g.h', 5],
+  ['a.c', undefined],
+  ['list.0.i', undefined],
+  ['none', null],
+  ['none.a', undefined],
+  ['', undefined],
+  ['.a', undefined],
+  ['a.', undefined],
+  ['constructor', undefined],
+  ['__proto__', undefined],
+  ['realm_access.constructor.name', undefined]
+]
+
+for (const [path, found] of paths) {
+  t.test(`at the path "${path}" a token says ${JSON.stringify(found) ?? 'nothing'}`, async t => {
+    t.strictSame(claimAt(nested, path), found)
+  })
+}
+
+t.test('what is no object of claims says nothing', async t => {
+  for (const claims of [undefined, null, 'a', 1, [nested]]) t.equal(claimAt(claims, 'a'), undefined)
+})
+
+const scopes: Array<[string, unknown, string[]]> = [
+  ['a text', 'a b', ['a', 'b']],
+  ['a text with spaces too many', '  a   b ', ['a', 'b']],
+  ['an empty text', '', []],
+  ['a text with a tab', 'a\tb', ['a\tb']],
+  ['a list', ['a', 'b'], ['a', 'b']],
+  ['a list of other things, too', ['a', 1, null, '', ['b'], 'c d'], ['a']],
+  ['nothing', undefined, []],
+  ['null', null, []],
+  ['true', true, []],
+  ['an object', { 0: 'a', length: 1 }, []]
+]
+
+for (const [what, claim, expected] of scopes) {
+  t.test(`${what} gives the scopes [${expected.join(', ')}]`, async t => {
+    t.strictSame(scopesOf(claim), expected)
+  })
+}
+
+const encoded = (text: string): string => Buffer.from(text).toString('base64url')
+const headers: Array<[string, string, object]> = [
+  ['a header', `${encoded('{"kid":"1"}')}.payload.signature`, { kid: '1' }],
+  ['a list', `${encoded('["kid"]')}.payload.signature`, {}],
+  ['null', `${encoded('null')}.payload.signature`, {}],
+  ['no JSON', `${encoded('kid')}.payload.signature`, {}],
+  ['no token', 'no token', {}],
+  ['nothing', '', {}]
+]
+
+for (const [what, token, header] of headers) {
+  t.test(`of ${what} ${Object.keys(header).length === 0 ? 'nothing can' : 'the claims may'} be read before it is verified`, async t => {
+    t.strictSame(claimedHeader(token), header)
+  })
+}

@@ -1,0 +1,73 @@
+/** Where the keys of an issuer are found, and whose metadata is believed. */
+import t from 'tap'
+import { createKeyLoader, metadataUrls } from '../../../../src/tokens/provider/discovery.js'
+import { fakeIssuer, json } from '../../../support/issuer.js'
+
+const signal = (): AbortSignal => AbortSignal.timeout(5000)
+const openid = '/.well-known/openid-configuration'
+const oauth = '/.well-known/oauth-authorization-server'
+
+for (const [issuer, ...urls] of [
+  ['https://id.example.com', `https://id.example.com${openid}`, `https://id.example.com${oauth}`],
+  ['https://id.example.com/', `https://id.example.com${openid}`, `https://id.example.com${oauth}`],
+  ['https://id.example.com/realms/team', `https://id.example.com/realms/team${openid}`, `https://id.example.com${oauth}/realms/team`],
+  ['https://id.example.com/t/v2.0/', `https://id.example.com/t/v2.0${openid}`, `https://id.example.com${oauth}/t/v2.0`]
+] as const) {
+  t.test(`the metadata of ${issuer} is where the specifications put it`, async (t) => {
+    t.same(metadataUrls(issuer).map(String), urls)
+  })
+}
+
+t.test('the keys of an issuer are where its metadata says, which is read once', async (t) => {
+  const fake = await fakeIssuer(t)
+  const load = createKeyLoader(fake.issuer)
+  t.same(await load(signal()), { keys: [] })
+  t.same(await load(signal()), { keys: [] })
+  t.same(fake.requests, [openid, '/jwks', '/jwks'])
+})
+
+t.test('the metadata is read again after the keys could not be had', async (t) => {
+  const fake = await fakeIssuer(t)
+  const load = createKeyLoader(fake.issuer)
+  await load(signal())
+  fake.answer('/jwks', json({}, 404))
+  await t.rejects(load(signal()))
+  fake.answer('/keys', json({ keys: ['moved'] }))
+  fake.answer(openid, json({ issuer: fake.issuer, jwks_uri: `${fake.issuer}/keys` }))
+  t.same(await load(signal()), { keys: ['moved'] })
+})
+
+t.test('a provider of OAuth alone has its metadata elsewhere', async (t) => {
+  const fake = await fakeIssuer(t)
+  fake.answer(openid, json({}, 404))
+  fake.answer(oauth, json({ issuer: fake.issuer, jwks_uri: fake.jwksUrl }))
+  t.same(await createKeyLoader(fake.issuer)(signal()), { keys: [] })
+  t.same(fake.requests, [openid, oauth, '/jwks'])
+})
+
+for (const [what, metadata] of [
+  ['of another issuer', (own: string) => ({ issuer: 'https://evil.example.com', jwks_uri: `${own}/jwks` })],
+  ['of the issuer with a slash more', (own: string) => ({ issuer: `${own}/`, jwks_uri: `${own}/jwks` })],
+  ['without an issuer', (own: string) => ({ jwks_uri: `${own}/jwks` })],
+  ['without keys', (own: string) => ({ issuer: own })],
+  ['with keys by http from afar', (own: string) => ({ issuer: own, jwks_uri: 'http://id.example.com/jwks' })],
+  ['with keys in a file', (own: string) => ({ issuer: own, jwks_uri: 'file:///etc/passwd' })],
+  ['with keys at no address', (own: string) => ({ issuer: own, jwks_uri: '/jwks' })],
+  ['with keys in a list', (own: string) => ({ issuer: own, jwks_uri: [`${own}/jwks`] })],
+  ['that is null', () => null],
+  ['that is text', () => 'issuer']
+] as Array<[string, (own: string) => unknown]>) {
+  t.test(`metadata ${what} leads nowhere`, async (t) => {
+    const fake = await fakeIssuer(t)
+    fake.answer(openid, json(metadata(fake.issuer)))
+    await t.rejects(createKeyLoader(fake.issuer)(signal()), { name: 'ProviderError', message: /its metadata/ })
+    t.notOk(fake.requests.includes('/jwks'))
+  })
+}
+
+t.test('a provider that does not answer is asked in one place only', async (t) => {
+  const fake = await fakeIssuer(t)
+  fake.answer(openid, () => {})
+  await t.rejects(createKeyLoader(fake.issuer)(AbortSignal.timeout(100)), { message: 'it did not answer in time' })
+  t.same(fake.requests, [openid])
+})

@@ -1,0 +1,52 @@
+/** What is written wrong in an item stops the boot, in words that name it: a rule that nobody asks would leave the item open. */
+import t from 'tap'
+import { Catalog } from '../../../src/mcp/catalog/catalog.js'
+import { callOf, post, service, withToken } from '../../support/service.js'
+
+const info = { name: 'test', version: '1' }
+const handler = (): string => 'x'
+
+const wrong: Array<[what: string, items: Record<string, unknown>, message: RegExp]> = [
+  ['a misspelt access', { tools: [{ name: 'x', handler, acess: { roles: ['admin'] } }] }, /^Tool "x": acess is not known here; there are name, .*access/],
+  ['a misspelt roles', { tools: [{ name: 'x', handler, access: { role: ['admin'] } }] }, /^Tool "x": access: role is not known here; there are roles, scopes, allow, denied$/],
+  ['an access that is no rule', { tools: [{ name: 'x', handler, access: 'admin' }] }, /^Tool "x": access is an object with roles/],
+  ['one role that is no list', { tools: [{ name: 'x', handler, access: { roles: 'admin' } }] }, /^Tool "x": access: roles is a list of 'admin' and 'user'$/],
+  ['a role that there is not', { tools: [{ name: 'x', handler, access: { roles: ['boss'] } }] }, /roles is a list of 'admin' and 'user'$/],
+  ['one scope that is no list', { tools: [{ name: 'x', handler, access: { scopes: 'a:b' } }] }, /^Tool "x": access: scopes is a list/],
+  ['a scope that no token can hold', { tools: [{ name: 'x', handler, access: { scopes: ['a b'] } }] }, /scopes is a list/],
+  ['a rule that is no function', { tools: [{ name: 'x', handler, access: { allow: true } }] }, /^Tool "x": access: allow is a function$/],
+  ['a no that there is not', { tools: [{ name: 'x', handler, access: { denied: 'refuse' } }] }, /denied is 'hide', 'challenge' or 'error'$/],
+  ['a rate without its window', { tools: [{ name: 'x', handler, rate: { max: 1 } }] }, /^Tool "x": rate needs max and windowMs$/],
+  ['a misspelt window', { tools: [{ name: 'x', handler, rate: { max: 1, window: 1 } }] }, /^Tool "x": rate: window is not known here; there are max, windowMs$/],
+  ['a misspelt input', { tools: [{ name: 'x', handler, inputSchema: {} }] }, /^Tool "x": inputSchema is not known here/],
+  ['no handler', { tools: [{ name: 'x' }] }, /^Tool "x": handler is a function$/],
+  ['a description that is no text', { tools: [{ name: 'x', handler, description: 1 }] }, /^Tool "x": description is a text$/],
+  ['a prompt with a rate', { prompts: [{ name: 'x', handler, rate: { max: 1, windowMs: 1 } }] }, /^Prompt "x": rate is not known here/],
+  ['a prompt without a name', { prompts: [{ handler }] }, /^Prompt: name is a text$/],
+  ['a resource with a handler', { resources: [{ name: 'x', uri: 'x://y', handler }] }, /^Resource "x": handler is not known here; there are .*read/],
+  ['a resource that is not read', { resources: [{ name: 'x', uri: 'x://y' }] }, /^Resource "x": read is a function$/],
+  ['a resource with a misspelt rule', { resources: [{ name: 'x', uri: 'x://y', read: handler, access: { scope: ['a'] } }] }, /^Resource "x": access: scope is not known here/]
+]
+
+for (const [what, items, message] of wrong) {
+  t.test(`${what} is named`, async t => {
+    t.throws(() => Reflect.construct(Catalog, [{ info, tools: [], ...items }]), { name: 'TypeError', message })
+  })
+}
+
+t.test('an empty list of roles is nobody, as a policy may want it', async t => {
+  t.doesNotThrow(() => new Catalog({ info, tools: [{ name: 'x', handler, access: { roles: [] } }] }))
+})
+
+t.test('an instance of a class may be an item, and keep what is its own', async t => {
+  class Counter {
+    readonly name = 'count'
+    readonly access = { roles: ['admin' as const] }
+    count = 0
+    handler (): string { return String(++this.count) }
+  }
+  const app = await service(t, { tools: [new Counter()] })
+  const { result } = (await post(app, callOf('count'), withToken('root', 'admin'))).body
+  t.match(result, { content: [{ text: '1' }] })
+  t.match((await post(app, callOf('count'))).body.error, { data: { code: 'MCP_ERR_UNKNOWN_TOOL' } })
+})
