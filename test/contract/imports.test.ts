@@ -1,13 +1,25 @@
-/** Keeps the imports one-way: lint says no wherever a room would know one above it. */
+/** Keeps the imports one-way: a room may import what its row of eslint.rooms.js names, and a folder without a row nothing. */
 import { execFile } from 'node:child_process'
+import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
+// @ts-expect-error: a file of the linter, which has no types
+import { roomOf as untypedRoomOf, rooms as untypedRooms } from '../../eslint.rooms.js'
 
+const roomOf = untypedRoomOf as (file: string) => { readonly room: string } | undefined
+const rooms = untypedRooms as ReadonlyArray<{ readonly room: string, readonly ours: readonly string[] }>
 const root = fileURLToPath(new URL('../../', import.meta.url))
-const ours = ['no-restricted-imports', 'no-restricted-syntax', '@typescript-eslint/no-explicit-any', '@typescript-eslint/no-non-null-assertion', '@typescript-eslint/ban-ts-comment']
+const ours = [
+  'rooms/imports',
+  'no-restricted-syntax',
+  '@typescript-eslint/no-explicit-any',
+  '@typescript-eslint/no-non-null-assertion',
+  '@typescript-eslint/ban-ts-comment'
+]
+const imports = ['rooms/imports']
 
-/** Which of the rules that hold the architecture each line breaks in its file. In a process of its own: the linter does not load through tsx. */
+/** What each line breaks in its file. In a process of its own: the linter does not load through tsx. */
 async function broken (lines: ReadonlyArray<readonly [file: string, line: string]>): Promise<string[][]> {
   const script = `
     import { ESLint } from 'eslint'
@@ -24,81 +36,60 @@ async function broken (lines: ReadonlyArray<readonly [file: string, line: string
   return (JSON.parse(stdout) as string[][]).map(rules => rules.filter(rule => rule === 'unreadable' || ours.includes(rule)))
 }
 
-const rooms = {
-  server: 'src/server.ts',
-  app: 'src/app.ts',
-  'a command': 'src/cli/start.ts',
-  'a plugin': 'plugins/auth.ts',
-  'the bridge': 'src/mcp/turn.ts',
-  'the legacy era': 'src/mcp/legacy/session.ts',
-  'the modern era': 'src/mcp/modern/asking.ts',
-  'the settings': 'src/config.ts',
-  'a setting': 'src/config/kinds.ts',
-  'the origins': 'src/origins.ts',
-  'a tool': 'src/tools/whoami.ts',
-  'the state': 'src/state/state.ts',
-  'a principal': 'src/principal/jwt.ts',
-  'the errors': 'src/errors.ts'
-}
-type Room = keyof typeof rooms
-
-/** From the top down: each room may know those below it, as far as the design lets it, and none above. */
-const refused: Array<[Room, string[]]> = [
-  ['server', ['../plugins/auth.js', './cli/main.js', '@modelcontextprotocol/sdk/types.js', '@modelcontextprotocol/server']],
-  ['app', ['./server.js', './cli/main.js', '@modelcontextprotocol/sdk/types.js']],
-  ['a command', ['../../plugins/auth.js', '../app.js', '../mcp/turn.js', 'fastify', '@fastify/jwt']],
-  ['a plugin', ['./cors.js', '../src/app.js', '../src/index.js', '../src/server.js', '../src/cli/main.js', '@modelcontextprotocol/sdk/types.js']],
-  ['the bridge', ['../../plugins/auth.js', '../app.js', '../server.js', '../config.js', '../config/kinds.js', '../state/state.js', 'fastify', '@modelcontextprotocol/server', '@modelcontextprotocol/sdk/types.js']],
-  ['the legacy era', ['../modern/asking.js', '@modelcontextprotocol/server', 'fastify', '../../app.js', '../../config.js']],
-  ['the modern era', ['../legacy/session.js', '@modelcontextprotocol/sdk/types.js', 'fastify', '../../server.js', '../../state/state.js']],
-  ['the settings', ['./app.js', './server.js', './mcp/turn.js', './tools/tool.js', './state/state.js', 'fastify', '@fastify/env', '../plugins/env.js']],
-  ['a setting', ['../app.js', '../mcp/turn.js', '../tools/tool.js', '../state/state.js', 'fastify', '../../plugins/env.js']],
-  ['the origins', ['./app.js', './mcp/turn.js', 'fastify', '../plugins/cors.js']],
-  ['a tool', ['../app.js', '../config.js', '../mcp/turn.js', '../cli/main.js', 'fastify', 'fastify-plugin', '@modelcontextprotocol/sdk/types.js', '../../plugins/mcp.js']],
-  ['the state', ['../app.js', '../config.js', '../mcp/turn.js', '../tools/tool.js', 'fastify', '../../plugins/mcp.js']],
-  ['a principal', ['../app.js', '../index.js', '../server.js', '../config.js', '../config/kinds.js', '../mcp/turn.js', '../tools/tool.js', '../state/state.js', '../cli/main.js', 'fastify', '@fastify/jwt', '../../plugins/auth.js']],
-  ['the errors', ['./app.js', './config.js', './mcp/turn.js', './tools/tool.js', './principal/jwt.js', './state/state.js', 'fastify']]
+/** `[what it is, file, line, the rules that it breaks]` */
+const rows: Array<[string, string, string, string[]]> = [
+  ['a folder without a row', 'src/elsewhere/new.ts', 'export const x = 1', imports],
+  ['a folder without a row, deeper', 'src/mcp/elsewhere/new.ts', 'export const x = 1', imports],
+  ['a folder below the plugins', 'plugins/elsewhere/new.ts', 'export const x = 1', imports],
+  ['the server imports a plugin', 'src/server/start.ts', "import '../../plugins/auth.js'", imports],
+  ['the app imports the server', 'src/app.ts', "import './server/start.js'", imports],
+  ['the app imports an SDK', 'src/app.ts', "import '@modelcontextprotocol/sdk/types.js'", imports],
+  ['a command imports the app', 'src/cli/start.ts', "import '../app.js'", imports],
+  ['a plugin imports a plugin', 'plugins/auth.ts', "import './cors.js'", imports],
+  ['a plugin imports the app', 'plugins/auth.ts', "import '../src/app.js'", imports],
+  ['the bridge imports Fastify', 'src/mcp/slots/turn.ts', "import 'fastify'", imports],
+  ['the bridge imports a setting', 'src/mcp/slots/turn.ts', "import '../../config/load.js'", imports],
+  ['the legacy era imports the other SDK', 'src/mcp/legacy/session.ts', "import '@modelcontextprotocol/server'", imports],
+  ['the legacy era imports the modern era', 'src/mcp/legacy/session.ts', "import '../modern/input-required.js'", imports],
+  ['the modern era imports the legacy era', 'src/mcp/modern/input-required.ts', "import '../legacy/session.js'", imports],
+  ['a tool imports the ledger', 'src/tools/tool.ts', "import '../ledger/ledger.js'", imports],
+  ['a principal imports Fastify', 'src/principal/access.ts', "import 'fastify'", imports],
+  ['a principal exports from above', 'src/principal/access.ts', "export * from '../app.js'", imports],
+  ['a principal loads from above later', 'src/principal/access.ts', "export const later = await import('../app.js')", imports],
+  ['the errors import a room', 'src/errors.ts', "import './principal/access.js'", imports],
+  ['the library imports a room', 'src/lib/guards.ts', "import '../net/origins.js'", imports],
+  ['a type of a room above', 'src/lib/guards.ts', "export type Above = import('../app.js').AppOptions", imports],
+  ['the environment read by a plugin', 'plugins/auth.ts', 'export const level = process.env.LOG_LEVEL', ['no-restricted-syntax']],
+  ['the environment read by the bridge', 'src/mcp/slots/turn.ts', 'export const level = process.env.LOG_LEVEL', ['no-restricted-syntax']],
+  ['the environment imported by the app', 'src/app.ts', "export { env } from 'node:process'", ['no-restricted-syntax']],
+  ['any', 'src/errors.ts', 'export const text: any = 1', ['@typescript-eslint/no-explicit-any']],
+  ['a non-null assertion', 'src/errors.ts', 'export const text = process.version!', ['@typescript-eslint/no-non-null-assertion']],
+  ['an ignored type error', 'src/errors.ts', '// @ts-ignore: because', ['@typescript-eslint/ban-ts-comment']],
+  ['an expected type error without a reason', 'src/errors.ts', '// @ts-expect-error', ['@typescript-eslint/ban-ts-comment']],
+  ['an expected type error with a reason', 'src/errors.ts', '// @ts-expect-error: a typo must not pass', []],
+  ['the environment read by the server', 'src/server/start.ts', 'export const level = process.env.LOG_LEVEL', []],
+  ['the environment read by a command', 'src/cli/start.ts', 'export const level = process.env.LOG_LEVEL', []],
+  ['the app imports a plugin', 'src/app.ts', "import '../plugins/auth.js'", []],
+  ['a plugin imports the bridge', 'plugins/mcp.ts', "import '../src/mcp/era-router.js'", []],
+  ['the legacy era imports its SDK', 'src/mcp/legacy/session.ts', "import '@modelcontextprotocol/sdk/types.js'", []]
 ]
 
-const allowed: Array<[Room, string[]]> = [
-  ['server', ['fastify', './app.js', './config.js']],
-  ['app', ['fastify', '../plugins/auth.js', './config.js', './tools/index.js']],
-  ['a command', ['commander', '../server.js', './config.js', '../state/state.js', '../config.js', '../tools/policies.js']],
-  ['a plugin', ['fastify', '../src/mcp/turn.js', '../src/principal/jwt.js', '../src/errors.js']],
-  ['the bridge', ['zod', './exchange.js', '../tools/tool.js', '../principal/policy.js', '../errors.js', './legacy/legacy-era.js']],
-  ['the legacy era', ['@modelcontextprotocol/sdk/server/index.js', '@modelcontextprotocol/sdk/types.js', './server.js', '../exchange.js']],
-  ['the modern era', ['@modelcontextprotocol/server', '../exchange.js']],
-  ['a setting', ['../principal/networks.js', './checks.js']],
-  ['a tool', ['zod', './tool.js', '../state/state.js', '../principal/policy.js']],
-  ['a principal', ['jose', './key-file.js', '../errors.js']],
-  ['the errors', ['@fastify/error']]
-]
-
-const lines: Array<[string, Room, string, string[]]> = [
-  ['reading the environment in a plugin', 'a plugin', 'export const level = process.env.LOG_LEVEL', ['no-restricted-syntax']],
-  ['reading the environment in the bridge', 'the bridge', 'export const level = process.env.LOG_LEVEL', ['no-restricted-syntax']],
-  ['importing the environment in the app', 'app', 'export { env } from \'node:process\'', ['no-restricted-syntax']],
-  ['reading the environment in the server', 'server', 'export const level = process.env.LOG_LEVEL', []],
-  ['reading the environment in a command', 'a command', 'export const level = process.env.LOG_LEVEL', []],
-  ['any', 'the errors', 'export const text: any = 1', ['@typescript-eslint/no-explicit-any']],
-  ['an assertion that something is there', 'the errors', 'export const text = process.version!', ['@typescript-eslint/no-non-null-assertion']],
-  ['an error of types that is ignored', 'the errors', '// @ts-ignore: because', ['@typescript-eslint/ban-ts-comment']],
-  ['an error of types that is expected without a reason', 'the errors', '// @ts-expect-error', ['@typescript-eslint/ban-ts-comment']],
-  ['an error of types that is expected for a reason', 'the errors', '// @ts-expect-error: a typo must not pass', []]
-]
-
-const imported = (rows: typeof refused): Array<[string, string]> => rows.flatMap(([room, imports]) => imports.map((from): [string, string] => [rooms[room], `import '${from}'`]))
-const [above, below, written] = [imported(refused), imported(allowed), lines.map(([, room, line]): [string, string] => [rooms[room], line])]
-const found = broken([...above, ...below, ...written])
-
-t.test('no room may know what is above it, or beside it', { timeout: 100_000 }, async t => {
-  for (const [index, rules] of (await found).slice(0, above.length).entries()) t.same(rules, ['no-restricted-imports'], above[index]?.join(': ') ?? '')
+t.test('lint refuses an import that runs up, and a folder without a row', { timeout: 200_000 }, async t => {
+  const found = await broken(rows.map(([, file, line]) => [file, line]))
+  for (const [index, [name, , , rules]] of rows.entries()) t.same(found[index], rules, name)
 })
 
-t.test('every room may know what is below it', { timeout: 100_000 }, async t => {
-  for (const [index, rules] of (await found).slice(above.length, -written.length).entries()) t.same(rules, [], below[index]?.join(': ') ?? '')
+t.test('each folder that holds files has a row', async t => {
+  for (const top of ['src', 'plugins']) {
+    const files = readdirSync(`${root}${top}`, { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.ts'))
+    for (const file of files) t.ok(roomOf(`${top}/${file}`), file)
+  }
 })
 
-t.test('only who may reads the environment, and nobody gets around the compiler', { timeout: 100_000 }, async t => {
-  for (const [index, rules] of (await found).slice(-written.length).entries()) t.same(rules, lines[index]?.[3], lines[index]?.[0] ?? '')
+t.test('a row names only rows above it', async t => {
+  const seen = new Set<string>()
+  for (const { room, ours } of rooms) {
+    t.same(ours.filter(name => !seen.has(name)), [], room)
+    seen.add(room)
+  }
 })

@@ -1,0 +1,109 @@
+/**
+ * The import rules: what each room of `src` and `plugins` may import. Closed by default: a folder without a row
+ * may not hold a file, and a row names everything of ours and every package that its files may take.
+ *
+ * The order is the architecture. A row may name only rows that stand above it, so no import runs back up.
+ * A row is a folder, or one file of a folder whose files stand on different floors; the file's row wins.
+ */
+import { existsSync } from 'node:fs'
+import { dirname, join, relative, resolve, sep } from 'node:path'
+
+const root = import.meta.dirname ?? dirname(new URL(import.meta.url).pathname)
+
+/** From the ground up: `[room, what of ours it may import, which packages]`. */
+export const rooms = [
+  ['src/lib', '', 'proper-lockfile'],
+  ['src/version.ts', '', ''],
+  ['src/errors.ts', 'lib', '@fastify/error'],
+  ['src/log', 'lib errors', ''],
+  ['src/net', 'lib', 'ipaddr.js'],
+  ['src/principal', 'lib net errors', ''],
+  ['src/tokens/claims.ts', 'lib', ''],
+  ['src/tokens/provider', 'lib net errors principal tokens/claims', 'jose'],
+  ['src/tokens', 'lib net errors principal tokens/claims tokens/provider', 'jose fast-jwt'],
+  ['src/config/types', 'lib net principal tokens tokens/provider', ''],
+  ['src/config', 'lib net principal tokens config/types', '@sinclair/typebox'],
+  ['src/api-keys', 'lib net errors principal', 'zod'],
+  ['src/ledger/records.ts', 'lib principal', ''],
+  ['src/ledger/index-in-memory.ts', 'lib principal ledger/records', ''],
+  ['src/ledger/file', 'lib ledger/records ledger/index-in-memory', ''],
+  ['src/ledger', 'lib errors principal ledger/records ledger/index-in-memory ledger/file', 'fastify'],
+  ['src/oauth', 'lib net principal tokens tokens/claims tokens/provider', 'jose'],
+  ['src/limits', 'lib net errors', 'fastify @fastify/rate-limit'],
+  ['src/tools', 'lib errors principal config', 'zod'],
+  ['src/built-ins', 'lib errors principal tokens ledger ledger/records ledger/file tools', 'zod'],
+  ['src/mcp/wire', 'lib errors tools', ''],
+  ['src/mcp/schemas.ts', 'lib errors tools mcp/wire', 'zod ajv ajv-formats'],
+  ['src/mcp/exchange', 'lib errors principal tools mcp/wire mcp/schemas', 'zod'],
+  ['src/mcp/streams', 'lib errors principal mcp/wire', ''],
+  ['src/mcp/era.ts', 'lib errors principal mcp/wire mcp/exchange', ''],
+  ['src/mcp/catalog', 'lib errors principal limits tools mcp/schemas mcp/wire mcp/exchange mcp/era', 'zod'],
+  ['src/mcp/endpoint.ts', 'tools mcp/catalog', ''],
+  ['src/mcp/slots', 'lib errors mcp/wire mcp/exchange mcp/era', ''],
+  ['src/mcp/legacy', 'lib errors principal mcp/wire mcp/exchange mcp/catalog mcp/slots mcp/streams mcp/era', '@modelcontextprotocol/sdk'],
+  ['src/mcp/modern', 'lib errors principal mcp/wire mcp/exchange mcp/catalog mcp/slots mcp/streams mcp/era', '@modelcontextprotocol/server'],
+  ['src/mcp', 'lib errors principal mcp/wire mcp/exchange mcp/catalog mcp/streams mcp/era mcp/endpoint mcp/legacy mcp/modern', ''],
+  ['src/http', 'lib log net errors limits principal tools mcp mcp/era mcp/endpoint mcp/exchange mcp/wire', 'fastify pino'],
+  ['plugins', 'lib log net errors version limits principal api-keys tokens tokens/claims tokens/provider oauth ledger config config/types tools built-ins mcp mcp/era mcp/endpoint mcp/wire mcp/exchange mcp/catalog mcp/streams mcp/legacy http', 'fastify fastify-plugin @fastify/cors @fastify/env @fastify/jwt'],
+  ['src/mcp-auth-options.ts', 'lib oauth', ''],
+  ['src/app.ts', 'lib log net errors principal api-keys tokens tokens/provider oauth ledger ledger/file config tools built-ins mcp mcp/endpoint http plugins mcp-auth-options', 'fastify'],
+  ['src/server', 'lib errors config ledger/file app', 'fastify'],
+  ['src/index.ts', 'errors version principal api-keys tokens oauth config tools mcp mcp/endpoint mcp/legacy app server', ''],
+  ['src/setting-files.ts', 'lib config api-keys ledger/file tools', ''],
+  ['src/cli', 'lib log net version errors principal api-keys tokens ledger ledger/records ledger/index-in-memory ledger/file config config/types http server setting-files', 'commander'],
+  ['src/cli/keys', 'lib net principal api-keys tokens ledger ledger/records ledger/index-in-memory ledger/file cli', 'commander'],
+  ['src/cli/tokens.ts', 'lib principal api-keys ledger ledger/records ledger/index-in-memory cli cli/keys', 'commander'],
+  ['src/cli/program.ts', 'lib version log errors api-keys config http ledger ledger/file server cli cli/keys cli/tokens', 'commander'],
+  ['src/cli/main.ts', 'cli cli/program', '']
+].map(([room, ours, packages]) => ({ room, ours: ours.split(' ').filter(Boolean).map(asPath), packages: packages.split(' ').filter(Boolean) }))
+
+/** `mcp/era` -> `src/mcp/era.ts` where there is such a file, else the folder `src/mcp/era`. */
+function asPath (name) {
+  if (name === 'plugins') return name
+  const file = `src/${name}.ts`
+  return existsSync(join(root, file)) ? file : `src/${name}`
+}
+
+/** The row that a file is under: its own, or its folder's. */
+export function roomOf (file) {
+  return rooms.find(({ room }) => room === file) ?? rooms.find(({ room }) => room === dirname(file).split(sep).join('/'))
+}
+
+const rule = {
+  meta: { type: 'problem', schema: [] },
+  create (context) {
+    const file = relative(root, context.filename).split(sep).join('/')
+    const row = roomOf(file)
+    const judge = node => {
+      const from = node.source?.value
+      if (typeof from !== 'string') return
+      const why = row === undefined ? undefined : refusalOf(file, row, from)
+      if (why !== undefined) context.report({ node, message: why })
+    }
+    return {
+      Program (node) {
+        if (row === undefined) context.report({ node, message: `No row of eslint.rooms.js says what a file in ${dirname(file)} may import.` })
+      },
+      ImportDeclaration: judge,
+      ImportExpression: judge,
+      ExportNamedDeclaration: judge,
+      ExportAllDeclaration: judge,
+      TSImportType: node => judge({ ...node, source: node.source ?? node.argument?.literal, loc: node.loc })
+    }
+  }
+}
+
+function refusalOf (file, row, from) {
+  if (from.startsWith('node:')) return undefined
+  if (!from.startsWith('.')) {
+    const name = from.split('/').slice(0, from.startsWith('@') ? 2 : 1).join('/')
+    return row.packages.includes(name) ? undefined : `${row.room} may not import the package ${name}.`
+  }
+  const target = relative(root, resolve(root, dirname(file), from)).split(sep).join('/').replace(/\.js$/, '.ts')
+  const to = roomOf(target)
+  if (to === undefined) return `${target} is in no room of eslint.rooms.js.`
+  if (to === row) return row.room === 'plugins' ? 'A plugin names another in `dependencies` and uses its decorator.' : undefined
+  return row.ours.includes(to.room) ? undefined : `${row.room} may not import ${to.room}: imports point one way.`
+}
+
+export const plugin = { rules: { imports: rule } }
