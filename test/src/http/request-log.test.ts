@@ -147,7 +147,7 @@ t.test('a fault adds a line with the error, under the id that the caller was tol
   app.get('/', async () => { throw new Error('inside', { cause: new TypeError('deeper') }) })
   const { requestId } = (await app.inject({ url: '/', headers: { 'request-id': 'forged', 'x-request-id': 'forged' } })).json()
   const [fault, request] = sink.lines()
-  t.match(fault, { level: 50, reqId: requestId, err: { type: 'Error', message: 'inside', stack: /logging\.test/, cause: { type: 'TypeError', message: 'deeper' } } })
+  t.match(fault, { level: 50, reqId: requestId, err: { type: 'Error', message: 'inside', stack: /request-log\.test/, cause: { type: 'TypeError', message: 'deeper' } } })
   t.match(request, { reqId: requestId, statusCode: 500, code: 'MCP_ERR_INTERNAL' })
   t.not(requestId, 'forged')
 })
