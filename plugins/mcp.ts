@@ -8,7 +8,7 @@ import { Call, type LoggedCall, type Place } from '../src/http/mcp-request.js'
 import { Catalog, type ServerInfo } from '../src/mcp/catalog/catalog.js'
 import { Deadlines } from '../src/mcp/exchange/deadlines.js'
 import { type EraName, createEndpoint } from '../src/mcp/era-router.js'
-import { asAccepted } from '../src/mcp/era.js'
+import { asAccepted } from '../src/mcp/wire/accept.js'
 import { Exchange } from '../src/mcp/exchange/exchange.js'
 import { type Endpoint, longestSilenceMs, operationsOf } from '../src/mcp/endpoint.js'
 import type { Reply } from '../src/mcp/wire/reply.js'
@@ -155,8 +155,8 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
           // Node sets it back with the next request.
           if (socket.timeout !== undefined && socket.timeout > 0 && socket.timeout < silenceMs) socket.setTimeout(silenceMs)
           const answer = endpoint.serve(call)
-          if (answer instanceof Promise) answer.then(given => { send(reply, asAccepted(given, call)) }).catch(refuse)
-          else send(reply, asAccepted(answer, call))
+          if (answer instanceof Promise) answer.then(given => { send(reply, asAccepted(given, call.headers.accept)) }).catch(refuse)
+          else send(reply, asAccepted(answer, call.headers.accept))
         } catch (error) {
           refuse(error)
         }

@@ -1,5 +1,5 @@
 /** Watches every event stream in this process: how many were opened, and how many are open. */
-import { EventStream } from '../../src/mcp/wire/reply.js'
+import { EventStream } from '../../src/mcp/wire/event-stream.js'
 
 export interface StreamWatch {
   readonly opened: () => number

@@ -4,7 +4,7 @@ import { InsufficientScopeError, type Refusal } from '../../errors.js'
 import { mayUse } from '../../principal/access.js'
 import { freezePrincipal, type Principal } from '../../principal/principal.js'
 import type { Item } from '../../tools/tool.js'
-import { prepare } from '../wire/messages.js'
+import { prepare } from '../wire/serialize.js'
 import type { Dialect } from '../schemas.js'
 import { isRecord, requireWhole } from '../../lib/guards.js'
 

@@ -3,13 +3,15 @@ import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { InitializeRequestSchema, type JSONRPCMessage, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js'
 import { CancelledError, InvalidParamsError, InvalidRequestError, MethodNotAllowedError, ProtocolVersionError } from '../../errors.js'
 import type { Catalog } from '../catalog/catalog.js'
-import { type Era, type Incoming, sayTo, takesStream } from '../era.js'
+import type { Era, Incoming } from '../era.js'
+import { sayTo } from '../slots/answer-text.js'
+import { takesStream } from '../wire/accept.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { type RpcMessage, type RpcRequest, isModest, kindOf, severity } from '../wire/messages.js'
-import { Outlet, type Reply } from '../wire/reply.js'
+import { ReplyWriter, type Reply } from '../wire/reply.js'
 import { Slots } from '../slots/pool.js'
 import type { Streams } from '../streams/streams.js'
-import { Turn, Turns } from '../slots/turn.js'
+import { Responder, SlotResponder } from '../slots/responder.js'
 import { createServer } from './sdk-server.js'
 import { batchRevision } from './session.js'
 import { Sessions, type SessionsOptions } from './sessions.js'
@@ -41,17 +43,17 @@ export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: 
   const sessions = sessionsOptions === undefined ? undefined : new Sessions(catalog, streams, sessionsOptions)
   const slots = new Slots({ open: async () => await LegacySlot.open(catalog) })
 
-  function serveOne (request: RpcRequest, exchange: Exchange, outlet: Outlet): void | Promise<void> {
-    if (bySdk.has(request.method)) return serveBySdk(request, exchange, outlet)
-    exchange.notify = sayTo(outlet, exchange)
+  function serveOne (request: RpcRequest, exchange: Exchange, writer: ReplyWriter): void | Promise<void> {
+    if (bySdk.has(request.method)) return serveBySdk(request, exchange, writer)
+    exchange.notify = sayTo(writer, exchange)
     const { method, params = {} } = request
-    new Turn({ request, exchange, outlet, unknownMethodStatus }).follow(catalog.dispatch(method, params, exchange, 'draft-7'))
+    new Responder({ request, exchange, writer, unknownMethodStatus }).follow(catalog.dispatch(method, params, exchange, 'draft-7'))
   }
 
-  async function serveBySdk (request: RpcRequest, exchange: Exchange, outlet: Outlet): Promise<void> {
+  async function serveBySdk (request: RpcRequest, exchange: Exchange, writer: ReplyWriter): Promise<void> {
     try {
       const slot = await slots.take()
-      slot.serve(request, exchange, outlet, clean => { slots.give(slot, clean) })
+      slot.serve(request, exchange, writer, clean => { slots.give(slot, clean) })
     } catch (error) {
       exchange.end()
       throw error
@@ -63,32 +65,32 @@ export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: 
     for (const message of batch) if (kindOf(message) === 'request') requests.push(message as RpcRequest)
     if (batch.length > 1) await incoming.charge(batch.length - 1)
     if (requests.length === 0) return accepted
-    const outlet = new Outlet({ expected: requests.length, batch: true, mayStream })
+    const writer = new ReplyWriter({ expected: requests.length, batch: true, mayStream })
     const calls = requests.map(request => ({ request, exchange: incoming.open() }))
     // One listener for all: Node warns of more than ten.
     incoming.onGone(() => { for (const { exchange } of calls) leave(exchange) })
     try {
-      for (const { request, exchange } of calls) await serveOne(request, exchange, outlet)
+      for (const { request, exchange } of calls) await serveOne(request, exchange, writer)
     } catch (error) {
       for (const { exchange } of calls) exchange.end()
       throw error
     }
-    return await outlet.reply
+    return await writer.reply
   }
 
   /** Without a session. */
   function serveAlone (incoming: Incoming): Reply | Promise<Reply> {
     if (incoming.method !== 'POST') throw new MethodNotAllowedError({ headers: { allow: 'POST' } })
-    const mayStream = takesStream(incoming)
+    const mayStream = takesStream(incoming.headers.accept)
     const { body } = incoming
     if (Array.isArray(body)) return serveBatch(body, incoming, mayStream)
     switch (kindOf(body)) {
       case 'request': {
-        const outlet = new Outlet({ mayStream })
+        const writer = new ReplyWriter({ mayStream })
         const exchange = incoming.open()
         incoming.onGone(() => { leave(exchange) })
-        const begun = serveOne(body as RpcRequest, exchange, outlet)
-        return begun === undefined ? outlet.reply : begun.then(() => outlet.reply)
+        const begun = serveOne(body as RpcRequest, exchange, writer)
+        return begun === undefined ? writer.reply : begun.then(() => writer.reply)
       }
       // There is nothing to notify, to cancel or to answer.
       case 'notification':
@@ -152,12 +154,12 @@ function revisionOf ({ headers }: Incoming, alsoServed: readonly string[]): stri
   return revision
 }
 
-/** A server of the SDK on a transport that hands its answer straight to an outlet. */
+/** A server of the SDK on a transport that hands its answer straight to a writer. */
 class LegacySlot implements Transport {
   onmessage?: NonNullable<Transport['onmessage']>
   onclose?: () => void
   onerror?: (error: Error) => void
-  readonly turns = new Turns({ stateful, unknownMethodStatus })
+  readonly responder = new SlotResponder({ stateful, unknownMethodStatus })
 
   static async open (catalog: Catalog): Promise<LegacySlot> {
     const slot = new LegacySlot()
@@ -166,19 +168,19 @@ class LegacySlot implements Transport {
   }
 
   /** Serves one request and calls `done` once, with whether this slot may serve another. */
-  serve (request: RpcRequest, exchange: Exchange, outlet: Outlet, done: (clean: boolean) => void): void {
-    this.turns.begin({ request, exchange, outlet, done })
+  serve (request: RpcRequest, exchange: Exchange, writer: ReplyWriter, done: (clean: boolean) => void): void {
+    this.responder.begin({ request, exchange, writer, done })
     this.onmessage?.(request)
   }
 
   async start (): Promise<void> {}
 
   async send (message: JSONRPCMessage): Promise<void> {
-    this.turns.settle(message as RpcMessage)
+    this.responder.settle(message as RpcMessage)
   }
 
   async close (): Promise<void> {
-    this.turns.drop()
+    this.responder.drop()
     this.onclose?.()
   }
 }

@@ -2,7 +2,7 @@
 import type { Refusal } from '../../errors.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { RequestId } from '../wire/messages.js'
-import type { EventStream } from '../wire/reply.js'
+import type { EventStream } from '../wire/event-stream.js'
 
 /** The requests of one POST, which are answered on one stream. */
 export class Post {

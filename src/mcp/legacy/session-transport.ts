@@ -4,7 +4,7 @@ import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
 import { InternalError, InvalidRequestError, NotAcceptableError, type Refusal, type RefusalClass, SessionNotFoundError, StreamConflictError } from '../../errors.js'
 import type { Incoming } from '../era.js'
 import { type RequestId, type RpcRequest, kindOf } from '../wire/messages.js'
-import type { EventStream } from '../wire/reply.js'
+import type { EventStream } from '../wire/event-stream.js'
 import type { SessionEvents } from './event-store.js'
 import { isRecord } from '../../lib/guards.js'
 

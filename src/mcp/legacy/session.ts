@@ -6,9 +6,12 @@ import { CancelledError, EventForgottenError, InternalError, InvalidRequestError
 import type { Principal } from '../../principal/principal.js'
 import type { Catalog } from '../catalog/catalog.js'
 import { notificationOf } from '../catalog/changes.js'
-import { type Incoming, WireError, takesStream } from '../era.js'
+import type { Incoming } from '../era.js'
+import { WireError } from '../slots/answer-text.js'
+import { takesStream } from '../wire/accept.js'
 import { type RequestId, kindOf, severity } from '../wire/messages.js'
-import { type EventStream, type Reply, streamHeaders } from '../wire/reply.js'
+import { type EventStream, streamHeaders } from '../wire/event-stream.js'
+import type { Reply } from '../wire/reply.js'
 import type { Streams } from '../streams/streams.js'
 import { type Call, Calls, Post } from './open-calls.js'
 import { SessionEvents, type StreamLog } from './event-store.js'
@@ -122,7 +125,7 @@ export class Session {
   /** The standing stream, or the rest of one that was closed. */
   async #listen (incoming: Incoming): Promise<Reply> {
     const { headers: { 'last-event-id': lastId }, principal } = incoming
-    if (!takesStream(incoming)) throw new NotAcceptableError({ reason: 'a GET that takes no event stream' })
+    if (!takesStream(incoming.headers.accept)) throw new NotAcceptableError({ reason: 'a GET that takes no event stream' })
     const log = typeof lastId !== 'string' || lastId === '' ? undefined : this.#logFor(lastId, principal)
     // Counted before the SDK opens it, so that one too many leaves nothing behind.
     const isStanding = log === undefined || log.isStanding
@@ -181,7 +184,7 @@ export class Session {
   /** Opens an exchange for each request of the body, before the SDK sees any. */
   async #admit (incoming: Incoming, post: Post): Promise<void> {
     const { body } = incoming
-    if (!takesStream(incoming)) throw new NotAcceptableError({ reason: 'a session answers by event streams' })
+    if (!takesStream(incoming.headers.accept)) throw new NotAcceptableError({ reason: 'a session answers by event streams' })
     const messages: unknown[] = Array.isArray(body) ? body : [body]
     if (messages.some(message => kindOf(message) === 'invalid')) throw new InvalidRequestError({ reason: 'not a JSON-RPC message' })
     if (Array.isArray(body) && this.#revision !== batchRevision) throw new InvalidRequestError({ reason: `a batch in a session of revision ${this.#revision ?? 'none'}` })

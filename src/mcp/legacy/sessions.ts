@@ -2,7 +2,8 @@
 import { MethodNotAllowedError, SessionNotFoundError, SessionRequiredError, UnavailableError } from '../../errors.js'
 import type { Principal } from '../../principal/principal.js'
 import type { Catalog } from '../catalog/catalog.js'
-import { type Incoming, takesStream } from '../era.js'
+import type { Incoming } from '../era.js'
+import { takesStream } from '../wire/accept.js'
 import { type RpcRequest, kindOf } from '../wire/messages.js'
 import type { Reply } from '../wire/reply.js'
 import type { Streams } from '../streams/streams.js'
@@ -55,7 +56,7 @@ export class Sessions {
     if (method !== 'POST') throw new SessionRequiredError()
     if (kindOf(body) !== 'request' || (body as RpcRequest).method !== 'initialize') return undefined
     // Not by the SDK's word but before it: a session costs memory even where it comes to nothing.
-    if (!takesStream(incoming)) return undefined
+    if (!takesStream(incoming.headers.accept)) return undefined
     const session = await this.#open(principal)
     try {
       return await session.serve(incoming)

@@ -2,15 +2,17 @@
 import { type JSONRPCMessage, PerRequestHTTPServerTransport, Server } from '@modelcontextprotocol/server'
 import { CancelledError, InvalidRequestError, MethodNotAllowedError, UnknownResourceError } from '../../errors.js'
 import type { Catalog } from '../catalog/catalog.js'
-import { type Era, type Incoming, WireError, sayTo, takesStream } from '../era.js'
+import type { Era, Incoming } from '../era.js'
+import { WireError, sayTo } from '../slots/answer-text.js'
+import { takesStream } from '../wire/accept.js'
 import { type Exchange, type Notify, Suspended } from '../exchange/exchange.js'
 import { checkHeaderParameters } from '../catalog/header-parameters.js'
 import { type RpcMessage, type RpcNotification, type RpcRequest, kindOf, severity } from '../wire/messages.js'
-import { Outlet, type Reply } from '../wire/reply.js'
+import { ReplyWriter, type Reply } from '../wire/reply.js'
 import { seenBy } from '../catalog/registry.js'
 import { Slots } from '../slots/pool.js'
 import type { Streams } from '../streams/streams.js'
-import { Turns } from '../slots/turn.js'
+import { SlotResponder } from '../slots/responder.js'
 import { Asking } from './input-required.js'
 import { type Envelope, checkMeta, checkNotification, modernRevision, openEnvelope, refusalForSdk } from './envelope.js'
 import { listen } from './subscriptions.js'
@@ -57,7 +59,7 @@ export function createModernEra ({ catalog, streams, stateKey }: ModernOptions):
       // Of a hidden tool the refusal would tell that it is there, and what its arguments are called.
       if (called !== undefined && seenBy(incoming.principal, called.item)) checkHeaderParameters(called.headers, params.arguments, incoming.headers)
     }
-    const mayStream = takesStream(incoming)
+    const mayStream = takesStream(incoming.headers.accept)
     const exchange = incoming.open()
     if (method === 'subscriptions/listen') {
       try {
@@ -67,18 +69,18 @@ export function createModernEra ({ catalog, streams, stateKey }: ModernOptions):
         exchange.end()
       }
     }
-    const outlet = new Outlet({ mayStream })
+    const writer = new ReplyWriter({ mayStream })
     // A closed connection is a cancellation (MCP 2026-07-28, Transports).
     incoming.onGone(() => { exchange.abort(new CancelledError({ reason: 'the caller went away' })) })
-    const say = sayTo(outlet, exchange)
+    const say = sayTo(writer, exchange)
     const notify: Notify = async (name, about) => {
       if (name !== 'notifications/message' || audible(about.level, envelope)) await say(name, about)
     }
     exchange.notify = notify
     // What is at hand is not awaited: every promise on this path costs every call.
     const begin = (slot: ModernSlot): Promise<Reply> => {
-      slot.serve(request, exchange, outlet, clean => { slots.give(slot, clean) })
-      return outlet.reply
+      slot.serve(request, exchange, writer, clean => { slots.give(slot, clean) })
+      return writer.reply
     }
     const fail = (error: unknown): never => {
       exchange.end()
@@ -101,35 +103,35 @@ function audible (level: unknown, { logLevel }: Envelope): boolean {
 }
 
 /**
- * A server of the SDK on a transport that hands its answer straight to an outlet. The SDK binds a
+ * A server of the SDK on a transport that hands its answer straight to a writer. The SDK binds a
  * server to this revision by the class of its transport, which otherwise serves one request only.
  */
 class ModernSlot extends PerRequestHTTPServerTransport {
-  readonly turns = new Turns({ stateful, unknownMethodStatus: 404, refusalFor: refusalForSdk })
+  readonly responder = new SlotResponder({ stateful, unknownMethodStatus: 404, refusalFor: refusalForSdk })
   #deliver: Deliver = (request, extra) => { this.onmessage?.(request, extra) }
 
   static async open (catalog: Catalog): Promise<ModernSlot> {
     const slot = new ModernSlot({ classification })
-    const server = createServer(catalog, () => slot.turns.exchange)
+    const server = createServer(catalog, () => slot.responder.exchange)
     await server.connect(slot)
     slot.#deliver = directTo(server) ?? slot.#deliver
     return slot
   }
 
   /** Serves one request and calls `done` once, with whether this slot may serve another. */
-  serve (request: RpcRequest, exchange: Exchange, outlet: Outlet, done: (clean: boolean) => void): void {
-    this.turns.begin({ request, exchange, outlet, done })
+  serve (request: RpcRequest, exchange: Exchange, writer: ReplyWriter, done: (clean: boolean) => void): void {
+    this.responder.begin({ request, exchange, writer, done })
     this.#deliver(request, { classification })
   }
 
   override async start (): Promise<void> {}
 
   override async send (message: JSONRPCMessage): Promise<void> {
-    this.turns.settle(message as RpcMessage)
+    this.responder.settle(message as RpcMessage)
   }
 
   override async close (): Promise<void> {
-    this.turns.drop()
+    this.responder.drop()
     this.onclose?.()
   }
 }

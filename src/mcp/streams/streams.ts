@@ -1,7 +1,7 @@
 /** The long-lived streams of an endpoint: how many a caller may hold, and when each ends. */
 import { TooManyStreamsError } from '../../errors.js'
 import type { Principal } from '../../principal/principal.js'
-import { EventStream } from '../wire/reply.js'
+import { EventStream } from '../wire/event-stream.js'
 
 export interface StreamsOptions {
   /** Default 16. */

@@ -1,5 +1,6 @@
 /** How one POST is answered: as a single JSON body, or as a stream once a handler speaks first. */
-import { PassThrough, type Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
+import { EventStream, streamHeaders } from './event-stream.js'
 
 export interface Reply {
   readonly status: number
@@ -10,21 +11,7 @@ export interface Reply {
   readonly stream?: Readable
 }
 
-/**
- * Where this much waits for a caller, its stream is cut off: the buffer is our memory. Who waits for
- * what it writes never comes here.
- */
-const maxBufferedBytes = 4 * 1024 * 1024
-const keepAliveMs = 15_000
-
-export const streamHeaders = {
-  'content-type': 'text/event-stream',
-  'cache-control': 'no-cache, no-transform',
-  // Nginx would hold events back until its buffer is full.
-  'x-accel-buffering': 'no'
-} as const
-
-export interface OutletOptions {
+export interface ReplyWriterOptions {
   /** How many answers are due. Default 1. */
   readonly expected?: number
   /** The answers go out as an array. Default false. */
@@ -38,7 +25,7 @@ export interface OutletOptions {
  * something is said before the last answer; then it is a stream (MCP 2025-11-25, Transports, Sending
  * Messages to the Server).
  */
-export class Outlet {
+export class ReplyWriter {
   readonly reply: Promise<Reply>
   #resolve: (reply: Reply) => void = ignore
   #stream: EventStream | undefined
@@ -47,7 +34,7 @@ export class Outlet {
   #answers: string[] | undefined
   readonly #mayStream: boolean
 
-  constructor ({ expected = 1, batch = false, mayStream = true }: OutletOptions = {}) {
+  constructor ({ expected = 1, batch = false, mayStream = true }: ReplyWriterOptions = {}) {
     this.#pending = expected
     this.#batch = batch
     this.#mayStream = mayStream
@@ -85,79 +72,3 @@ export class Outlet {
 }
 
 function ignore (): void {}
-
-/** `message` as a server-sent event. */
-export function eventOf (message: string): string {
-  return `event: message\ndata: ${message}\n\n`
-}
-
-/** Server-sent events with comments that keep proxies from closing an idle connection. */
-export class EventStream {
-  readonly readable = new PassThrough()
-  readonly #beat: NodeJS.Timeout
-  #room: Promise<void> | undefined
-
-  constructor () {
-    this.#beat = setInterval(() => { this.#put(': keep-alive\n\n') }, keepAliveMs)
-    this.#beat.unref()
-    this.readable.once('close', () => { clearInterval(this.#beat) })
-    // One that is cut off before Fastify takes it would end the process.
-    this.readable.on('error', () => {})
-  }
-
-  /**
-   * `message`: the JSON text of one message, which has no line breaks. Where it has to wait for the
-   * caller, returns a promise that resolves once it was read, or nobody reads any more.
-   */
-  write (message: string): void | Promise<void> {
-    return this.#put(eventOf(message))
-  }
-
-  /** Like `write`, for what is held in memory in any case: it goes out whatever waits already. */
-  answer (message: string): void {
-    if (this.#isOpen) this.readable.write(eventOf(message))
-  }
-
-  /** Sends the headers on their way, which wait for a first byte: a stream may be silent for long. */
-  begin (): void {
-    this.#put(': open\n\n')
-  }
-
-  /** Events that somebody else wrote already. Returns what `write` does. */
-  pass (events: Uint8Array | string): void | Promise<void> {
-    return this.#put(events)
-  }
-
-  /** Resolves once there is room for more, or nobody reads any more; `undefined` where there is now. */
-  get room (): Promise<void> | undefined {
-    if (!this.#isOpen || !this.readable.writableNeedDrain) return undefined
-    this.#room ??= new Promise(resolve => {
-      const done = (): void => {
-        this.#room = undefined
-        this.readable.off('drain', done).off('close', done)
-        resolve()
-      }
-      this.readable.on('drain', done).on('close', done)
-    })
-    return this.#room
-  }
-
-  end (): void {
-    clearInterval(this.#beat)
-    this.readable.end()
-  }
-
-  get #isOpen (): boolean {
-    return !this.readable.writableEnded && !this.readable.destroyed
-  }
-
-  #put (text: string | Uint8Array): void | Promise<void> {
-    if (!this.#isOpen) return
-    if (this.readable.writableLength + this.readable.readableLength > maxBufferedBytes) {
-      this.readable.destroy(new Error(`cut off: more than ${maxBufferedBytes} bytes wait for a caller that does not read them`))
-      return
-    }
-    this.readable.write(text)
-    return this.room
-  }
-}

@@ -18,9 +18,9 @@ interface Step {
   readonly era: 'legacy' | 'modern'
   readonly id: string | number
   readonly deed: Deed
-  /** Turns of the event loop until the call is made. */
+  /** SlotResponder of the event loop until the call is made. */
   readonly startsAfter: number
-  /** Turns until the tool does what it does. */
+  /** SlotResponder until the tool does what it does. */
   readonly lasts: number
   /** Further calls in the same batch; the legacy era alone has them. */
   readonly batch: readonly Deed[]

@@ -1,8 +1,8 @@
 /** What a handler says and asks, while its call runs and after it. */
 import t from 'tap'
 import { createContext } from '../../../../src/mcp/exchange/handler-context.js'
-import { sayTo } from '../../../../src/mcp/era.js'
-import { Outlet } from '../../../../src/mcp/wire/reply.js'
+import { sayTo } from '../../../../src/mcp/slots/answer-text.js'
+import { ReplyWriter } from '../../../../src/mcp/wire/reply.js'
 import { callerOf, during } from '../../../support/exchange.js'
 import { watchStreams } from '../../../support/stream-watch.js'
 
@@ -34,14 +34,14 @@ t.test('a handler cannot ask when its call is over', async t => {
 t.test('one call of a batch that is over says nothing while another still runs', async t => {
   const watch = watchStreams()
   t.teardown(watch.stop)
-  const outlet = new Outlet({ expected: 2, batch: true })
+  const writer = new ReplyWriter({ expected: 2, batch: true })
   await during(callerOf(), async exchange => {
-    const say = sayTo(outlet, exchange)
+    const say = sayTo(writer, exchange)
     exchange.end()
-    outlet.answer('{"id":1}')
+    writer.answer('{"id":1}')
     await say('notifications/progress', {})
   })
-  outlet.answer('{"id":2}')
-  t.same(await outlet.reply, { status: 200, json: '[{"id":1},{"id":2}]' })
+  writer.answer('{"id":2}')
+  t.same(await writer.reply, { status: 200, json: '[{"id":1},{"id":2}]' })
   t.equal(watch.opened(), 0)
 })

@@ -1,7 +1,7 @@
 /** How many long-lived streams a caller may hold, and when each of them ends. */
 import { once } from 'node:events'
 import t from 'tap'
-import type { EventStream } from '../../../../src/mcp/wire/reply.js'
+import type { EventStream } from '../../../../src/mcp/wire/event-stream.js'
 import { type Holder, Streams } from '../../../../src/mcp/streams/streams.js'
 import { freezePrincipal } from '../../../../src/principal/principal.js'
 

@@ -3,37 +3,38 @@ import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { text as textOf } from 'node:stream/consumers'
 import t from 'tap'
-import { EventStream, Outlet } from '../../../../src/mcp/wire/reply.js'
+import { EventStream } from '../../../../src/mcp/wire/event-stream.js'
+import { ReplyWriter } from '../../../../src/mcp/wire/reply.js'
 import { eventsOf } from '../../../support/service.js'
 import { watchStreams } from '../../../support/stream-watch.js'
 
 const word = (n: number): string => JSON.stringify({ word: n })
 
 t.test('what is said before the answer makes the reply a stream, which ends with the answer', async t => {
-  const outlet = new Outlet()
-  outlet.say(word(1))
-  const { stream } = await outlet.reply
-  outlet.answer(word(2))
-  outlet.say(word(3))
+  const writer = new ReplyWriter()
+  writer.say(word(1))
+  const { stream } = await writer.reply
+  writer.answer(word(2))
+  writer.say(word(3))
   t.same(eventsOf(await textOf(stream ?? Readable.from([]))), [{ word: 1 }, { word: 2 }])
 })
 
 t.test('what is said after the answer opens no stream', async t => {
   const watch = watchStreams()
   t.teardown(watch.stop)
-  const outlet = new Outlet()
-  outlet.answer(word(1))
-  outlet.say(word(2))
-  outlet.answer(word(3))
-  t.same(await outlet.reply, { status: 200, json: word(1) })
+  const writer = new ReplyWriter()
+  writer.answer(word(1))
+  writer.say(word(2))
+  writer.answer(word(3))
+  t.same(await writer.reply, { status: 200, json: word(1) })
   t.equal(watch.opened(), 0)
 })
 
 t.test('a caller that takes JSON alone loses what is said before the answer', async t => {
-  const outlet = new Outlet({ mayStream: false })
-  outlet.say(word(1))
-  outlet.answer(word(2))
-  t.same(await outlet.reply, { status: 200, json: word(2) })
+  const writer = new ReplyWriter({ mayStream: false })
+  writer.say(word(1))
+  writer.answer(word(2))
+  t.same(await writer.reply, { status: 200, json: word(2) })
 })
 
 t.test('a caller that reads slower than we write is cut off', { timeout: 10_000 }, async t => {

@@ -1,14 +1,14 @@
 /** One request, from its start to the one answer that it gets; alone, or as what a slot is doing. */
 import { InternalError, UnknownMethodError, type Refusal, fromRpcCode } from '../../errors.js'
-import { answerText, refusalText } from '../era.js'
+import { answerText, refusalText } from './answer-text.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { RpcMessage, RpcRequest } from '../wire/messages.js'
-import type { Outlet } from '../wire/reply.js'
+import type { ReplyWriter } from '../wire/reply.js'
 
-export interface TurnOptions {
+export interface ResponderOptions {
   readonly request: RpcRequest
   readonly exchange: Exchange
-  readonly outlet: Outlet
+  readonly writer: ReplyWriter
   /** The revisions before 2026-07-28 answer an unknown method in band. */
   readonly unknownMethodStatus: 200 | 404
   /** Called once, with whether what served the request may serve another. */
@@ -16,18 +16,18 @@ export interface TurnOptions {
 }
 
 /** Answers its request once; what comes later is heard by nobody. */
-export class Turn {
+export class Responder {
   readonly request: RpcRequest
   readonly exchange: Exchange
-  readonly #outlet: Outlet
+  readonly #writer: ReplyWriter
   readonly #unknownMethodStatus: 200 | 404
   readonly #done: ((clean: boolean) => void) | undefined
   #isOver = false
 
-  constructor ({ request, exchange, outlet, unknownMethodStatus, done }: TurnOptions) {
+  constructor ({ request, exchange, writer, unknownMethodStatus, done }: ResponderOptions) {
     this.request = request
     this.exchange = exchange
-    this.#outlet = outlet
+    this.#writer = writer
     this.#unknownMethodStatus = unknownMethodStatus
     this.#done = done
     // A handler that lost its race is answered for within a few microtasks. What holds its answer
@@ -58,12 +58,12 @@ export class Turn {
     this.#isOver = true
     this.exchange.end()
     const status = refusal?.code === UnknownMethodError.code ? this.#unknownMethodStatus : refusal?.statusCode ?? 200
-    this.#outlet.answer(text, status, refusal?.headers)
+    this.#writer.answer(text, status, refusal?.headers)
     this.#done?.(clean)
   }
 }
 
-export interface TurnsOptions {
+export interface SlotResponderOptions {
   /** After these methods the server holds something of its client, and the slot is thrown away. */
   readonly stateful: ReadonlySet<string>
   readonly unknownMethodStatus: 200 | 404
@@ -72,38 +72,38 @@ export interface TurnsOptions {
 }
 
 /**
- * The turns of a slot, one at a time. An answer to anything but the current request is dropped and
+ * Answers the requests of a slot, one at a time. An answer to anything but the current request is dropped and
  * spoils the slot: it can only be the echo of an earlier caller (CVE-2026-25536 was one such).
  */
-export class Turns {
-  readonly #options: TurnsOptions
-  #turn: Turn | undefined
+export class SlotResponder {
+  readonly #options: SlotResponderOptions
+  #current: Responder | undefined
 
-  constructor (options: TurnsOptions) {
+  constructor (options: SlotResponderOptions) {
     this.#options = options
   }
 
   get exchange (): Exchange | undefined {
-    return this.#turn?.exchange
+    return this.#current?.exchange
   }
 
-  begin ({ request, exchange, outlet, done }: Omit<TurnOptions, 'unknownMethodStatus'>): void {
-    if (this.#turn !== undefined) throw new Error('a slot serves one request at a time')
+  begin ({ request, exchange, writer, done }: Omit<ResponderOptions, 'unknownMethodStatus'>): void {
+    if (this.#current !== undefined) throw new Error('a slot serves one request at a time')
     const over = (clean: boolean): void => {
-      this.#turn = undefined
+      this.#current = undefined
       done?.(clean)
     }
     const { unknownMethodStatus } = this.#options
-    this.#turn = new Turn({ request, exchange, outlet, unknownMethodStatus, done: over })
+    this.#current = new Responder({ request, exchange, writer, unknownMethodStatus, done: over })
   }
 
   /** Takes what the server sends. */
   settle (message: RpcMessage): void {
-    const turn = this.#turn
-    if (turn === undefined) return
-    const { request, exchange } = turn
+    const current = this.#current
+    if (current === undefined) return
+    const { request, exchange } = current
     if ('method' in message || message.id !== request.id) {
-      turn.refuse(exchange.refuse(new Error('the server of a slot answered another request')))
+      current.refuse(exchange.refuse(new Error('the server of a slot answered another request')))
       return
     }
     const clean = !exchange.ended && !this.#options.stateful.has(request.method)
@@ -111,14 +111,14 @@ export class Turns {
       // The SDK's own words stay inside. A code that we know is an ordinary no; another spoils the slot.
       const refusalFor = this.#options.refusalFor ?? fromRpcCode
       const refusal = exchange.refuse(refusalFor(message.error.code, `refused by the SDK: ${message.error.message}`))
-      turn.refuse(refusal, clean && refusal.code !== InternalError.code)
+      current.refuse(refusal, clean && refusal.code !== InternalError.code)
       return
     }
-    turn.answer(message, clean)
+    current.answer(message, clean)
   }
 
-  /** Ends the turn without an answer: the server is gone. */
+  /** Ends the current request without an answer: the server is gone. */
   drop (): void {
-    this.#turn?.refuse(this.#turn.exchange.refusal ?? new InternalError())
+    this.#current?.refuse(this.#current.exchange.refusal ?? new InternalError())
   }
 }

@@ -4,26 +4,26 @@ import t from 'tap'
 import { CancelledError } from '../../../../src/errors.js'
 import { Exchange } from '../../../../src/mcp/exchange/exchange.js'
 import type { RpcMessage, RpcRequest } from '../../../../src/mcp/wire/messages.js'
-import { Outlet } from '../../../../src/mcp/wire/reply.js'
-import { Turns } from '../../../../src/mcp/slots/turn.js'
+import { ReplyWriter } from '../../../../src/mcp/wire/reply.js'
+import { SlotResponder } from '../../../../src/mcp/slots/responder.js'
 import { callerOf } from '../../../support/exchange.js'
 
 const request: RpcRequest = { jsonrpc: '2.0', id: 7, method: 'tools/call' }
 const answer: RpcMessage = { jsonrpc: '2.0', id: 7, result: { content: [] } }
 
 function begin (method = 'tools/call') {
-  const turns = new Turns({ stateful: new Set(['initialize']), unknownMethodStatus: 404 })
+  const turns = new SlotResponder({ stateful: new Set(['initialize']), unknownMethodStatus: 404 })
   const exchange = new Exchange(callerOf(), 60_000)
-  const outlet = new Outlet()
+  const writer = new ReplyWriter()
   const ended: boolean[] = []
-  turns.begin({ request: { ...request, method }, exchange, outlet, done: clean => { ended.push(clean) } })
-  return { turns, exchange, outlet, ended }
+  turns.begin({ request: { ...request, method }, exchange, writer, done: clean => { ended.push(clean) } })
+  return { turns, exchange, writer, ended }
 }
 
 t.test('a clean answer gives the slot back', async t => {
-  const { turns, outlet, ended } = begin()
+  const { turns, writer, ended } = begin()
   turns.settle(answer)
-  t.match(await outlet.reply, { status: 200, json: JSON.stringify(answer) })
+  t.match(await writer.reply, { status: 200, json: JSON.stringify(answer) })
   t.same(ended, [true])
   t.equal(turns.exchange, undefined)
 })
@@ -42,9 +42,9 @@ for (const [what, message] of [
   ['a notification', { jsonrpc: '2.0', method: 'notifications/message', params: { data: 'secret' } }]
 ] as const) {
   t.test(`${what} goes to nobody, and spoils the slot`, async t => {
-    const { turns, outlet, ended } = begin()
+    const { turns, writer, ended } = begin()
     turns.settle(message)
-    const { status, json = '' } = await outlet.reply
+    const { status, json = '' } = await writer.reply
     t.equal(status, 500)
     t.match(JSON.parse(json), { id: 7, error: { data: { code: 'MCP_ERR_INTERNAL' } } })
     t.notMatch(json, /secret/)
@@ -53,18 +53,18 @@ for (const [what, message] of [
 }
 
 t.test('a second answer is heard by nobody', async t => {
-  const { turns, outlet, ended } = begin()
+  const { turns, writer, ended } = begin()
   turns.settle(answer)
   turns.settle({ ...answer, result: { content: ['again'] } })
-  t.notMatch((await outlet.reply).json, /again/)
+  t.notMatch((await writer.reply).json, /again/)
   t.same(ended, [true])
 })
 
 t.test('what is aborted is answered, and spoils the slot, though its server says nothing', async t => {
-  const { exchange, outlet, ended } = begin()
+  const { exchange, writer, ended } = begin()
   exchange.abort(new CancelledError())
   await turn()
-  t.match(await outlet.reply, { status: 499 })
+  t.match(await writer.reply, { status: 499 })
   t.same(ended, [false])
 })
 
@@ -77,9 +77,9 @@ t.test('what is aborted is spoilt also where its server answers in time', async 
 })
 
 t.test('the words of an SDK\'s own error stay inside', async t => {
-  const { turns, outlet } = begin()
+  const { turns, writer } = begin()
   turns.settle({ jsonrpc: '2.0', id: 7, error: { code: -32601, message: 'secret', data: 'secret' } })
-  const { status, json = '' } = await outlet.reply
+  const { status, json = '' } = await writer.reply
   t.equal(status, 404)
   t.match(JSON.parse(json), { id: 7, error: { code: -32601, data: { code: 'MCP_ERR_UNKNOWN_METHOD' } } })
   t.notMatch(json, /secret/)
@@ -87,13 +87,13 @@ t.test('the words of an SDK\'s own error stay inside', async t => {
 
 t.test('a slot that serves cannot be given another request', async t => {
   const { turns, exchange } = begin()
-  t.throws(() => { turns.begin({ request, exchange, outlet: new Outlet(), done: () => {} }) })
+  t.throws(() => { turns.begin({ request, exchange, writer: new ReplyWriter(), done: () => {} }) })
   exchange.end()
 })
 
 t.test('a slot that is closed amid a turn answers it', async t => {
-  const { turns, outlet, ended } = begin()
+  const { turns, writer, ended } = begin()
   turns.drop()
-  t.match(await outlet.reply, { status: 500 })
+  t.match(await writer.reply, { status: 500 })
   t.same(ended, [false])
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { StructuredResult, prepare, serialize } from '../../../../src/mcp/wire/messages.js'
+import { StructuredResult, prepare, serialize } from '../../../../src/mcp/wire/serialize.js'
 
 const message = (result: object): Parameters<typeof serialize>[0] => ({ jsonrpc: '2.0', id: 'a"b', result: result as Record<string, unknown> })
 const written = (result: object): unknown => JSON.parse(serialize(message(result)))

@@ -1,0 +1,50 @@
+/** From what was answered, or said before the answer, to its text. */
+import { type Refusal, rpcRefusal } from '../../errors.js'
+import type { Exchange, Notify } from '../exchange/exchange.js'
+import type { RequestId, RpcMessage } from '../wire/messages.js'
+import type { ReplyWriter } from '../wire/reply.js'
+import { serialize } from '../wire/serialize.js'
+
+/** A refusal as the text of a JSON-RPC error. */
+export function refusalText (refusal: Refusal, exchange: Exchange, id: RequestId | undefined): string {
+  return JSON.stringify(rpcRefusal(refusal, exchange.caller.requestId, id))
+}
+
+/** The text of an SDK's answer. One that cannot be written, such as a circular result, is a fault of the tool. */
+export function answerText (message: RpcMessage, exchange: Exchange, id: RequestId): string {
+  try {
+    return serialize(message)
+  } catch (error) {
+    return refusalText(exchange.refuse(error), exchange, id)
+  }
+}
+
+/**
+ * What an exchange says before its answer goes to `writer`; it waits for a caller that reads slowly.
+ * Made here, not assigned as a literal: V8 puts a closure that is written straight into a property
+ * into the old heap, and with it the whole request, which then waits for a full collection.
+ */
+export function sayTo (writer: ReplyWriter, exchange: Exchange): Notify {
+  return async (method, params) => {
+    // First of all, so that what cannot be written is the handler's to know, and changes nothing.
+    const text = JSON.stringify({ jsonrpc: '2.0', method, params })
+    exchange.speak()
+    if (exchange.ended) return
+    const room = writer.say(text)
+    if (room !== undefined) await exchange.orAbort(room)
+  }
+}
+
+/** A refusal on its way through an SDK, which copies `code`, `message` and `data` of what it catches. */
+export class WireError extends Error {
+  readonly code: number
+  readonly data: unknown
+
+  /** `code`: where the revision has another than the refusal's own. */
+  constructor (refusal: Refusal, requestId: string, code?: number) {
+    const { error } = rpcRefusal(refusal, requestId)
+    super(error.message)
+    this.code = code ?? error.code
+    this.data = error.data
+  }
+}
