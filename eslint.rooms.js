@@ -17,6 +17,7 @@ export const rooms = [
   ['src/errors.ts', 'lib', '@fastify/error'],
   ['src/log', 'lib errors', ''],
   ['src/net', 'lib', 'ipaddr.js'],
+  ['src/fleet', 'lib', ''],
   ['src/principal', 'lib net errors', ''],
   ['src/tokens/claims.ts', 'lib', ''],
   ['src/tokens/provider', 'lib net errors principal tokens/claims', 'jose'],

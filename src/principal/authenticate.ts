@@ -1,11 +1,9 @@
 /** From what a request presents to one verdict: every credential sent must be good. */
+import { after, type Eventually } from '../lib/eventually.js'
 import { sha256 } from '../lib/sha256.js'
 import { isVerified, keyAsToken, type Presented, type Rejected, type Verdict } from './presented.js'
 import type { KnownCredentials } from './known-credentials.js'
 import { freezePrincipal, type Principal } from './principal.js'
-
-/** A value, or a promise of it where the answer is elsewhere: what is at hand is not awaited. */
-export type Eventually<T> = T | Promise<T>
 
 export interface Verifiers {
   /** Judges a key by its SHA-256 in hex, its text and where it came from. Rejects (or throws) only on a fault. Left out: no key is good. */
@@ -87,8 +85,4 @@ export function createAuthenticator (verifiers: Verifiers): (presented: Presente
       ? byKey
       : after(judgeToken(token), (byToken) => isVerified(byToken) ? noted(byKey) : byToken))
   }
-}
-
-function after<T, U> (value: Eventually<T>, next: (value: T) => Eventually<U>): Eventually<U> {
-  return value instanceof Promise ? value.then(next) : next(value)
 }

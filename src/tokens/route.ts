@@ -1,5 +1,5 @@
 /** Chooses who verifies a token, so that it meets the keys of one side only. */
-import type { Eventually } from '../principal/authenticate.js'
+import type { Eventually } from '../lib/eventually.js'
 import { claimedHeader } from './claims.js'
 import type { Verdict } from '../principal/presented.js'
 import { claimedIssuer, type IssuerVerifier } from './provider/issuer.js'
