@@ -1,6 +1,8 @@
 /** The package's entry. */
-export { buildApp, mcpAuth, type AppOptions, type CredentialWatch, type Endpoint, type McpAuthOptions, type McpOptions } from './app.js'
-export type { AuthOptions, CorsOptions, EnvOptions, ErrorsOptions } from './app.js'
+export { buildApp, type AppOptions, type EnvOptions } from './app.js'
+export { mcpAuth } from './mcp-auth.js'
+export type { CredentialWatch, Endpoint, McpAuthOptions, McpOptions } from './mcp-auth-options.js'
+export type { AuthOptions, CorsOptions, ErrorsOptions } from './mcp-auth-options.js'
 export { ConfigError, loadConfig, type Config, type Problem } from './config/load.js'
 export { PublicToolError, isRefusal, refusals, type Refusal } from './errors.js'
 export { KeyStore, type KeyStoreOptions } from './api-keys/followed-file.js'

@@ -1,24 +1,124 @@
-/** What the options of the whole chain may hold, and what is refused of them before anything is registered. */
-import type { OAuthOptions } from './oauth/settings.js'
+/** The options of the whole chain, and what is refused of them before anything is registered. */
+import type { McpOptions } from '../plugins/mcp.js'
+import type { PreauthLimitOptions } from '../plugins/preauth-limit.js'
+import type { PrincipalLimitOptions } from '../plugins/principal-limit.js'
 import { requireKeys, requireLists } from './lib/guards.js'
+import type { EdgeRules } from './net/origins.js'
+import type { OAuthOptions, TokenSettings } from './oauth/settings.js'
+import type { MintPolicy } from './tokens/mint-policy.js'
 
+// Each export carries what its plugin declares on Fastify's types into the package's: an import that nothing names is left out of them.
+export type { AuthOptions } from '../plugins/auth.js'
+export type { CorsOptions } from '../plugins/cors.js'
+export type { ErrorsOptions } from '../plugins/errors.js'
+export type { CredentialWatch, Endpoint, McpOptions } from '../plugins/mcp.js'
+
+/**
+ * What the chain needs; nothing of it is read from the environment. One of `apiKeys`, `apiKeysFile`, `jwtSecret` and
+ * `oauth` is required.
+ */
+export interface McpAuthOptions extends McpOptions, EdgeRules, TokenSettings {
+  /** Fastify's own. Unknown paths below it are answered here; without one they are the host's. */
+  readonly prefix?: string
+  /** Keys accepted in `x-api-key`. */
+  readonly apiKeys?: readonly string[] | undefined
+  /** A file of managed keys, accepted in `x-api-key`, too; followed while the server runs. */
+  readonly apiKeysFile?: string | undefined
+  /** Accept API keys under 16 characters and JWT secrets under 32 bytes, as for tests. Default false: they stop the boot, and placeholders always do. */
+  readonly allowWeakSecrets?: boolean
+  /** Failures per address. Default 30 in 60,000 ms. */
+  readonly preauthLimit?: Pick<PreauthLimitOptions, 'max' | 'windowMs'>
+  /** Milliseconds that a verified credential passes from a locked-out address. Default 600,000; 0 never. */
+  readonly knownTtlMs?: number
+  /** Requests per caller. Default 100 in 60,000 ms. */
+  readonly rateLimit?: PrincipalLimitOptions
+  /** The longest lifetime of a token from `generate-token`, in seconds. Default 30 days. */
+  readonly tokenMaxTtlSeconds?: number
+  /** Who may mint with `generate-token`. Default `admin-tokens`. */
+  readonly mintPolicy?: MintPolicy
+  /** What `generate-token` returns: the token, or a one-time link to it, for which `publicUrl` is needed. Default `token`. */
+  readonly tokenDelivery?: 'token' | 'link'
+  /** The directory for what was minted and revoked. Default none: both are kept in memory, and forgotten with the process. */
+  readonly stateDir?: string | undefined
+  /** Serve `whoami`, `generate-token` and the tools to list and revoke tokens beside `tools`. Default true. */
+  readonly builtIns?: boolean
+}
+
+/** The names of all options of a type: the compiler holds the two together. */
 export type Keys<T> = Readonly<Record<keyof T, true>>
+
+/** The options that go to `plugins/mcp.ts` as they are, or with ours added. */
+export const mcpOptionNames: Keys<McpOptions> = {
+  tools: true,
+  resources: true,
+  prompts: true,
+  toolPolicies: true,
+  info: true,
+  instructions: true,
+  requestTimeoutMs: true,
+  bodyLimit: true,
+  path: true,
+  eras: true,
+  sessions: true,
+  maxStreamsPerPrincipal: true,
+  stateKey: true,
+  watches: true,
+  onEndpoint: true
+}
+
+const names: Keys<McpAuthOptions> = {
+  ...mcpOptionNames,
+  prefix: true,
+  // Credentials.
+  apiKeys: true,
+  apiKeysFile: true,
+  jwtSecret: true,
+  jwtPreviousSecrets: true,
+  clockToleranceSeconds: true,
+  oauth: true,
+  audience: true,
+  allowWeakSecrets: true,
+  // The edge and the limits.
+  origins: true,
+  allowedHosts: true,
+  publicUrl: true,
+  loopback: true,
+  preauthLimit: true,
+  knownTtlMs: true,
+  rateLimit: true,
+  // Minting and its records.
+  tokenMaxTtlSeconds: true,
+  mintPolicy: true,
+  tokenDelivery: true,
+  stateDir: true,
+  builtIns: true
+}
 
 /** Fastify's, of every plugin. */
 const ofFastify = { logLevel: true, logSerializers: true }
 const ofLimits = { max: true, windowMs: true }
-const ofOAuth: Keys<OAuthOptions> = { issuer: true, jwksUrl: true, rolesClaim: true, adminRole: true, scopesClaim: true, cache: true, scopes: true }
-const lists = ['apiKeys', 'jwtPreviousSecrets', 'audience', 'origins', 'allowedHosts', 'tools', 'resources', 'prompts', 'eras', 'watches']
+const ofOAuth: Keys<OAuthOptions> = {
+  issuer: true,
+  jwksUrl: true,
+  rolesClaim: true,
+  adminRole: true,
+  scopesClaim: true,
+  cache: true,
+  scopes: true
+}
+const lists = ['apiKeys', 'jwtPreviousSecrets', 'audience', 'origins', 'allowedHosts', 'tools', 'resources', 'prompts', 'eras', 'watches'] as const satisfies ReadonlyArray<keyof McpAuthOptions>
 
 /**
- * Throws a `TypeError` that names the fault, in the words of these options. A typing error would leave
- * a limit, or a door, as it is by default. `known`: the names of all options.
+ * Throws a `TypeError` that names the fault, in the words of these options. A misspelt name would leave
+ * a limit, or a door, as it is by default.
  */
-export function requireOptions (options: object, known: object): void {
-  requireKeys('The options', options, { ...known, ...ofFastify })
+export function requireOptions (options: McpAuthOptions): void {
+  requireKeys('The options', options, { ...names, ...ofFastify })
   const { apiKeys = [], apiKeysFile, jwtSecret, oauth, rateLimit, preauthLimit } = options
   requireLists(Object.fromEntries(lists.map(name => [name, options[name]])))
-  for (const [name, limit] of Object.entries({ rateLimit, preauthLimit })) if (limit !== undefined) requireKeys(`\`${name}\``, limit, ofLimits)
+  for (const [name, limit] of Object.entries({ rateLimit, preauthLimit })) {
+    if (limit !== undefined) requireKeys(`\`${name}\``, limit, ofLimits)
+  }
   if (oauth !== undefined) requireKeys('`oauth`', oauth, ofOAuth)
   const hasKeys = Array.isArray(apiKeys) && apiKeys.length > 0
   if (!hasKeys && [apiKeysFile, jwtSecret, oauth].every(one => one === undefined)) {

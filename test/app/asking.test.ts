@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
-import { mcpAuth } from '../../src/app.js'
+import { mcpAuth } from '../../src/mcp-auth.js'
 import { defineResource } from '../../src/tools/resource.js'
 import { defineTool } from '../../src/tools/tool.js'
 import { adaKey, callOf, modern, post, service, withKey, withToken } from '../support/service.js'

@@ -1,7 +1,8 @@
 /** Options that nobody reads would leave a limit, or a door, as it is by default. */
 import Fastify from 'fastify'
 import t from 'tap'
-import { buildApp, mcpAuth } from '../../src/app.js'
+import { buildApp } from '../../src/app.js'
+import { mcpAuth } from '../../src/mcp-auth.js'
 import { adaKey } from '../support/service.js'
 
 const wrong: Array<[what: string, options: Record<string, unknown>, message: RegExp]> = [

@@ -1,0 +1,124 @@
+/** Opens what the chain's plugins share, and turns the options of the chain into the options of each plugin. */
+import type { FastifyInstance } from 'fastify'
+import type { AuthOptions } from '../plugins/auth.js'
+import type { ClaimOptions } from '../plugins/claim.js'
+import type { CorsOptions } from '../plugins/cors.js'
+import type { McpOptions } from '../plugins/mcp.js'
+import type { OAuthMetadataOptions } from '../plugins/oauth-metadata.js'
+import type { PreauthLimitOptions } from '../plugins/preauth-limit.js'
+import type { PrincipalLimitOptions } from '../plugins/principal-limit.js'
+import { KeyStore } from './api-keys/followed-file.js'
+import { builtInTools } from './built-ins/index.js'
+import type { MintingOptions } from './built-ins/generate-token.js'
+import type { State } from './ledger/ledger.js'
+import { openStateFor } from './ledger/open.js'
+import { type McpAuthOptions, mcpOptionNames, requireOptions } from './mcp-auth-options.js'
+import { stateKeyOf } from './mcp/request-state-key.js'
+import { withoutSlash } from './net/public-url.js'
+import { tokenParts } from './oauth/settings.js'
+import { createKnownCredentials } from './principal/known-credentials.js'
+import type { Principal } from './principal/principal.js'
+import { identityOf } from './tokens/mint-policy.js'
+import { Claims } from './tokens/one-time-links.js'
+import type { Tool } from './tools/tool.js'
+
+/** The options of each plugin of the chain. */
+export interface Parts {
+  readonly cors: CorsOptions
+  readonly preauthLimit: PreauthLimitOptions
+  readonly auth: AuthOptions
+  readonly principalLimit: PrincipalLimitOptions
+  readonly mcp: McpOptions
+  /** Left out where the server does not know its own address, or no provider's tokens are accepted. */
+  readonly oauthMetadata?: OAuthMetadataOptions | undefined
+  /** Left out where minted tokens are not handed out by one-time links. */
+  readonly claim?: ClaimOptions | undefined
+  /** What stands in the way of serving well, as sentences for the log. */
+  readonly problems: () => readonly string[]
+}
+
+/** Throws where an option cannot be used, a `KeyFileError` or `StateError` where a file cannot. All of it closes with `scope`. */
+export async function openParts (scope: FastifyInstance, options: McpAuthOptions): Promise<Parts> {
+  requireOptions(options)
+  const { apiKeysFile, clockToleranceSeconds = 0, jwtSecret, publicUrl, path = '/mcp', stateDir } = options
+  const known = createKnownCredentials({ ttlMs: options.knownTtlMs ?? 600_000 })
+  const keyRing = apiKeysFile === undefined ? undefined : await openKeys(scope, apiKeysFile)
+  const state = await openStateFor(scope, stateDir, clockToleranceSeconds * 1000)
+  const watches = keyRing === undefined ? [state] : [keyRing, state]
+  const minting = mintingOf(options, state)
+  const { metadata, ...tokens } = tokenParts(options, publicUrl, path)
+  const { origins, allowedHosts, loopback, apiKeys, allowWeakSecrets } = options
+
+  return {
+    cors: defined({ origins, allowedHosts, publicUrl, loopback }),
+    preauthLimit: {
+      ...options.preauthLimit,
+      known,
+      stillGood: (principal, ip) => watches.every(watch => watch.stillGood(principal, ip))
+    },
+    auth: defined({
+      apiKeys,
+      keyRing,
+      allowWeakSecrets,
+      ...tokens,
+      known,
+      isRevoked: (principal: Principal) => state.isRevoked(principal)
+    }),
+    principalLimit: { ...options.rateLimit },
+    mcp: {
+      ...mcpOptionsOf(options),
+      // A secret that all instances have, told apart by endpoint: what one of them asked, another may be answered.
+      ...defined({ stateKey: options.stateKey ?? (jwtSecret === undefined ? undefined : stateKeyOf(jwtSecret, scope.prefix + path)) }),
+      tools: toolsOf(scope, options, minting, state),
+      watches: [...watches, ...options.watches ?? []]
+    },
+    oauthMetadata: metadata,
+    claim: minting?.link === undefined ? undefined : { claims: minting.link.claims },
+    problems: () => [...keyRing?.problems() ?? [], ...state.problems()]
+  }
+}
+
+/** The options that are set among those of the endpoint. */
+function mcpOptionsOf (options: McpAuthOptions): McpOptions {
+  return Object.fromEntries(Object.entries(options).filter(([name, value]) => name in mcpOptionNames && value !== undefined))
+}
+
+/** Our own tools and the host's. Throws a `TypeError` where both have one of a name. */
+function toolsOf (scope: FastifyInstance, options: McpAuthOptions, minting: MintingOptions | undefined, state: State): readonly Tool[] {
+  const { builtIns = true, jwtSecret, oauth, tools = [] } = options
+  if (!builtIns) return tools
+  const takesTokens = jwtSecret !== undefined || oauth !== undefined
+  const own = builtInTools({
+    minting,
+    state: takesTokens ? state : undefined,
+    audit: (fields, message) => { scope.log.info(fields, message) }
+  })
+  const repeated = own.find(({ name }) => tools.some(tool => tool.name === name))
+  if (repeated === undefined) return [...own, ...tools]
+  throw new TypeError(`${repeated.name} is a tool of this package: give yours another name, or leave those out with \`builtIns: false\``)
+}
+
+/** `undefined` where nothing is minted. Tokens name this server as issuer and audience where it knows its address. */
+function mintingOf (options: McpAuthOptions, state: State): MintingOptions | undefined {
+  const { jwtSecret: secret, tokenMaxTtlSeconds: maxTtlSeconds = 30 * 86_400, mintPolicy: policy, tokenDelivery } = options
+  const { publicUrl, path = '/mcp', builtIns, oauth } = options
+  if (secret === undefined || policy === 'off' || builtIns === false) return undefined
+  const identity = identityOf(publicUrl, oauth?.issuer, path)
+  if (tokenDelivery !== 'link') return { secret, maxTtlSeconds, state, policy, ...identity }
+  if (publicUrl === undefined) throw new Error('`tokenDelivery: link` needs `publicUrl`: the links begin with it')
+  const link = { claims: new Claims(), url: (code: string) => `${withoutSlash(publicUrl)}/claim/${code}` }
+  return { secret, maxTtlSeconds, state, policy, ...identity, link }
+}
+
+/** Throws a `KeyFileError` where the file cannot be used. */
+async function openKeys (scope: FastifyInstance, path: string): Promise<KeyStore> {
+  const keys = await KeyStore.open({ path, log: scope.log })
+  scope.addHook('onClose', async () => { await keys.close() })
+  return keys
+}
+
+/** The entries that are set: an option of `undefined` would not mean its default everywhere. */
+function defined<T extends object> (options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> }
+}

@@ -1,0 +1,76 @@
+/** The whole chain as one Fastify plugin: every register call, in order, on one page. */
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import auth from '../plugins/auth.js'
+import claim from '../plugins/claim.js'
+import cors from '../plugins/cors.js'
+import errors from '../plugins/errors.js'
+import mcp from '../plugins/mcp.js'
+import oauthMetadata from '../plugins/oauth-metadata.js'
+import preauthLimit from '../plugins/preauth-limit.js'
+import principalLimit from '../plugins/principal-limit.js'
+import type { McpAuthOptions } from './mcp-auth-options.js'
+import { openParts } from './mcp-auth-parts.js'
+
+/**
+ * Everything from the errors to `/mcp`, in a scope of its own. It may be registered more than once: nothing of one
+ * registration reaches another, or the host's own routes. Throws a `TypeError` where an option cannot be used.
+ *
+ * @example
+ * await app.register(mcpAuth, { prefix: '/tools', apiKeys: [process.env.MCP_KEY], tools: [greet] })
+ */
+export const mcpAuth: FastifyPluginAsync<McpAuthOptions> = async (scope, options) => {
+  await registerChain(scope, options, { ownsNotFound: takeNotFound(scope, options), logRefusals: true })
+}
+
+/** The scope's place in the app around it. */
+export interface Place {
+  /** False where unknown paths belong to the host. */
+  readonly ownsNotFound: boolean
+  readonly logRefusals: boolean
+}
+
+/**
+ * Registers the chain on `scope` itself. The order is the security design; docs/request-life.md shows it from a
+ * request's side. Returns what stands in the way of serving well, now and later.
+ */
+export async function registerChain (
+  scope: FastifyInstance,
+  options: McpAuthOptions,
+  { ownsNotFound, logRefusals }: Place
+): Promise<() => readonly string[]> {
+  const parts = await openParts(scope, options)
+
+  // First, so that every later refusal has the one shape.
+  await scope.register(errors, { notFound: ownsNotFound, logRefusals })
+  // Before the limits: preflights carry no credential, and refusals keep their CORS headers.
+  await scope.register(cors, parts.cors)
+  // Before any credential is looked at: a locked-out address costs one look-up.
+  await scope.register(preauthLimit, parts.preauthLimit)
+  // Puts the caller on the request; a failure is charged to the address by the station before.
+  await scope.register(auth, parts.auth)
+  // After authentication: the bucket belongs to the caller, not to the address.
+  await scope.register(principalLimit, parts.principalLimit)
+  // The endpoint stands behind all of them.
+  await scope.register(mcp, parts.mcp)
+  // Public: clients read it before they have a credential. Only where the server knows its own address.
+  if (parts.oauthMetadata !== undefined) await scope.register(oauthMetadata, parts.oauthMetadata)
+  // Public: the link is the credential, and a wrong one is charged to the address.
+  if (parts.claim !== undefined) await scope.register(claim, parts.claim)
+
+  return () => [...parts.problems(), ...scope.issuerProblems()]
+}
+
+/** The prefixes whose unknown paths one of our scopes answers, by server. */
+const taken = new WeakMap<object, Set<string>>()
+
+/**
+ * True for the first registration with this prefix of its own; below an inherited one unknown paths
+ * are the host's. Fastify takes one not-found handler a prefix, and a second in another scope ends the process.
+ */
+function takeNotFound ({ server, prefix }: FastifyInstance, { prefix: own = '' }: McpAuthOptions): boolean {
+  if (own.replaceAll('/', '') === '') return false
+  const prefixes = taken.get(server) ?? new Set()
+  const isFirst = !prefixes.has(prefix)
+  taken.set(server, prefixes.add(prefix))
+  return isFirst
+}
