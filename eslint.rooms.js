@@ -31,7 +31,7 @@ export const rooms = [
   ['src/ledger', 'lib errors principal ledger/records ledger/index-in-memory ledger/file', 'fastify'],
   ['src/oauth', 'lib net principal tokens tokens/claims tokens/provider', 'jose'],
   ['src/limits', 'lib net errors', 'fastify @fastify/rate-limit'],
-  ['src/tools', 'lib errors principal config', 'zod'],
+  ['src/tools', 'lib errors principal', 'zod'],
   ['src/built-ins', 'lib errors principal tokens ledger ledger/records ledger/file tools', 'zod'],
   ['src/mcp/wire', 'lib errors tools', ''],
   ['src/mcp/schemas.ts', 'lib errors tools mcp/wire', 'zod ajv ajv-formats'],
@@ -49,14 +49,14 @@ export const rooms = [
   ['src/mcp-auth-options.ts', 'lib net tokens oauth plugins', ''],
   ['src/mcp-auth-parts.ts', 'lib net principal api-keys tokens oauth ledger tools built-ins mcp plugins mcp-auth-options', 'fastify'],
   ['src/mcp-auth.ts', 'plugins mcp-auth-options mcp-auth-parts', 'fastify'],
-  ['src/app.ts', 'api-keys oauth config tools mcp http plugins mcp-auth-options mcp-auth', 'fastify'],
-  ['src/server', 'lib errors config ledger/file app', 'fastify'],
-  ['src/index.ts', 'errors version principal api-keys tokens oauth config tools mcp mcp/endpoint mcp/legacy mcp-auth-options mcp-auth app server', ''],
   ['src/setting-files.ts', 'lib config api-keys ledger/file tools', ''],
+  ['src/app.ts', 'setting-files oauth config tools mcp http plugins mcp-auth-options mcp-auth', 'fastify'],
+  ['src/server', 'lib errors config app', 'fastify'],
+  ['src/index.ts', 'errors version principal api-keys tokens oauth config tools mcp mcp/endpoint mcp/legacy mcp-auth-options mcp-auth app server', ''],
   ['src/cli', 'lib log net version errors principal api-keys tokens ledger ledger/records ledger/index-in-memory ledger/file config config/types http server setting-files', 'commander'],
   ['src/cli/keys', 'lib net principal api-keys tokens ledger ledger/records ledger/index-in-memory ledger/file cli', 'commander'],
   ['src/cli/tokens.ts', 'lib principal api-keys ledger ledger/records ledger/index-in-memory cli cli/keys', 'commander'],
-  ['src/cli/program.ts', 'lib version log errors api-keys config http ledger ledger/file server cli cli/keys cli/tokens', 'commander'],
+  ['src/cli/program.ts', 'lib version log http cli cli/keys cli/tokens', 'commander'],
   ['src/cli/main.ts', 'cli cli/program', '']
 ].map(([room, ours, packages]) => ({ room, ours: ours.split(' ').filter(Boolean).map(asPath), packages: packages.split(' ').filter(Boolean) }))
 

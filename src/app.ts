@@ -2,14 +2,15 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import env from '../plugins/env.js'
 import health from '../plugins/health.js'
-import { KeyFileError } from './api-keys/file.js'
 import { type Config, ConfigError, endpointOf, type Environment, isLoopback, loadConfig } from './config/load.js'
 import { serverOptions } from './http/server-options.js'
 import { registerChain } from './mcp-auth.js'
 import type { McpAuthOptions, McpOptions } from './mcp-auth-options.js'
 import { stateKeyOf } from './mcp/request-state-key.js'
 import type { OAuthOptions } from './oauth/settings.js'
-import { policyFileProblem, readToolPolicies } from './tools/policy-file.js'
+import { policyFileOf, settingProblemOf } from './setting-files.js'
+import { readToolPolicies } from './tools/policy-file.js'
+import { ToolPolicyError } from './tools/tool-policies.js'
 
 // Carries what the plugin declares on Fastify's types into the package's.
 export type { EnvOptions } from '../plugins/env.js'
@@ -56,8 +57,8 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
 }
 
 /** What no line of the log may hold. */
-function secretsOf ({ API_KEYS, JWT_SECRET, JWT_SECRET_PREVIOUS, STATE_KEY }: Config): readonly string[] {
-  return [...API_KEYS, JWT_SECRET, ...JWT_SECRET_PREVIOUS, STATE_KEY].filter(secret => secret !== undefined)
+function secretsOf ({ API_KEYS, JWT_SECRET, JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY }: Config): readonly string[] {
+  return [...API_KEYS, JWT_SECRET, ...JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY].filter(secret => secret !== undefined)
 }
 
 function chainOptions (config: Config, path: string | undefined): McpAuthOptions {
@@ -87,9 +88,9 @@ function chainOptions (config: Config, path: string | undefined): McpAuthOptions
       maxPerPrincipal: config.SESSION_MAX_PER_CALLER,
       max: config.SESSION_MAX
     },
-    ...(config.STATE_KEY === undefined ? {} : { stateKey: stateKeyOf(config.STATE_KEY, path ?? '/mcp') }),
+    ...(config.REQUEST_STATE_KEY === undefined ? {} : { stateKey: stateKeyOf(config.REQUEST_STATE_KEY, path ?? '/mcp') }),
     maxStreamsPerPrincipal: config.STREAM_MAX_PER_CALLER,
-    toolPolicies: readToolPolicies(config),
+    toolPolicies: readToolPolicies(policyFileOf(config)),
     tokenMaxTtlSeconds: config.TOKEN_MAX_TTL,
     mintPolicy: config.MINT_POLICY,
     tokenDelivery: config.TOKEN_DELIVERY
@@ -98,10 +99,9 @@ function chainOptions (config: Config, path: string | undefined): McpAuthOptions
 
 /** A file that can't be used is a setting that can't. Policies that the host gave are no setting. */
 function asSetting (error: unknown, { toolPolicies }: McpOptions): unknown {
-  const problem = toolPolicies === undefined ? policyFileProblem(error) : undefined
-  if (problem !== undefined) return new ConfigError([problem])
-  if (!(error instanceof KeyFileError)) return error
-  return new ConfigError([{ variable: 'API_KEYS_FILE', wrong: `names a file that ${error.wrong}`, right: error.right }])
+  const problem = settingProblemOf(error)
+  const isOfHost = toolPolicies !== undefined && error instanceof ToolPolicyError
+  return problem === undefined || isOfHost ? error : new ConfigError([problem])
 }
 
 function oauthOf (config: Config, issuer: string): OAuthOptions {

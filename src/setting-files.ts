@@ -1,32 +1,51 @@
-/** The files and the directory that settings name: without them the server would not start. */
+/** The files and the directory that settings name, and what is wrong with them as problems of those settings. */
 import { constants, existsSync } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { Config, Problem } from './config/load.js'
-import { policyFileProblems } from './tools/policy-file.js'
 import { KeyFileError, readKeyFile } from './api-keys/file.js'
 import { journalName, misfitOf } from './ledger/file/directory.js'
 import { Tail } from './ledger/file/tail.js'
 import { codeOf } from './lib/guards.js'
+import { type PolicyFile, readToolPolicies } from './tools/policy-file.js'
+import { ToolPolicyError } from './tools/tool-policies.js'
 
-/** What is wrong with them, without touching them: looking must not make a directory. */
+/** All that is wrong with them. Changes nothing: a look must not make a directory. */
 export async function placeProblems (config: Config, directory: string): Promise<Problem[]> {
   const { API_KEYS_FILE, STATE_DIR } = config
   const found = [
-    API_KEYS_FILE === undefined ? undefined : await keyFileProblem(resolve(directory, API_KEYS_FILE)),
-    ...policyFileProblems(config, directory),
+    API_KEYS_FILE === undefined ? undefined : await problemIn(() => readKeyFile(resolve(directory, API_KEYS_FILE))),
+    // Whether there are tools of these names, only the start can tell.
+    await problemIn(() => readToolPolicies(policyFileOf(config, directory))),
     await stateProblem(resolve(directory, STATE_DIR))
   ]
   return found.filter(problem => problem !== undefined)
 }
 
-async function keyFileProblem (path: string): Promise<Problem | undefined> {
+/** An error of one of these files as a problem of its setting; `undefined` for other errors. */
+export function settingProblemOf (error: unknown): Problem | undefined {
+  if (error instanceof ToolPolicyError) return { variable: 'TOOL_POLICY_FILE', wrong: error.message, right: 'write it as docs/tools.md shows' }
+  if (error instanceof KeyFileError) return { variable: 'API_KEYS_FILE', wrong: `names a file that ${error.wrong}`, right: error.right }
+  return undefined
+}
+
+/** The policy file of the settings; a relative path is below `directory`. */
+export function policyFileOf ({ TOOL_POLICY_FILE: file, RATE_LIMIT_MAX, API_KEYS_FILE }: Config, directory = '.'): PolicyFile {
+  return {
+    file: file === undefined ? undefined : resolve(directory, file),
+    // Managed keys may have higher limits of their own.
+    maxCost: API_KEYS_FILE === undefined ? RATE_LIMIT_MAX : undefined
+  }
+}
+
+async function problemIn (read: () => unknown): Promise<Problem | undefined> {
   try {
-    await readKeyFile(path)
+    await read()
     return undefined
   } catch (error) {
-    if (!(error instanceof KeyFileError)) throw error
-    return { variable: 'API_KEYS_FILE', wrong: `names a file that ${error.wrong}`, right: error.right }
+    const problem = settingProblemOf(error)
+    if (problem === undefined) throw error
+    return problem
   }
 }
 

@@ -1,4 +1,5 @@
 /** What becomes of the records when a key is created, replaced, ended or taken over. Pure but for fresh secrets. */
+import { OperatorError } from '../lib/operator-error.js'
 import { sha256 } from '../lib/sha256.js'
 import { listedKeyId } from './listed-keys.js'
 import type { Changed } from './file.js'
@@ -10,7 +11,7 @@ import { isPlaceholder } from '../principal/strength.js'
 import type { Role } from '../principal/principal.js'
 
 /** A change that makes no sense; the message is for who asked for it, and holds nothing of a key. */
-export class KeyChangeError extends Error {
+export class KeyChangeError extends OperatorError {
   override readonly name = 'KeyChangeError'
 }
 

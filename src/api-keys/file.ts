@@ -4,9 +4,10 @@ import { readFile, stat } from 'node:fs/promises'
 import { replaceFile, withFileLock } from '../lib/atomic-file.js'
 import { formatKeyFile, parseKeyFile, type KeyFileContents, type KeyRecord, type RecordLines } from './record.js'
 import { codeOf } from '../lib/guards.js'
+import { OperatorError } from '../lib/operator-error.js'
 
 /** The key file cannot be used, for a reason that the operator can mend; both halves are for them. */
-export class KeyFileError extends Error {
+export class KeyFileError extends OperatorError {
   override readonly name = 'KeyFileError'
   readonly path: string
   /** What is wrong, as the rest of a sentence that begins with the file. */

@@ -4,7 +4,7 @@ import { closeSync, existsSync, fchownSync, openSync, rmSync, statSync, writeFil
 import { dirname, join } from 'node:path'
 import { Command } from 'commander'
 import { ConfigError, endpointOf, readConfig, readSettings, type Config, type Environment } from '../config/load.js'
-import { OperatorError } from './operator-error.js'
+import { OperatorError } from '../lib/operator-error.js'
 import type { Terminal } from './terminal.js'
 import { codeOf } from '../lib/guards.js'
 

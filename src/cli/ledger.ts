@@ -7,7 +7,7 @@ import type { Revocable } from '../ledger/index-in-memory.js'
 import { peek } from '../ledger/peek.js'
 import type { Minted } from '../ledger/records.js'
 import { State } from '../ledger/ledger.js'
-import { OperatorError } from './operator-error.js'
+import { OperatorError } from '../lib/operator-error.js'
 import { settingsWith } from './settings.js'
 import type { Terminal } from './terminal.js'
 

@@ -1,21 +1,9 @@
-/** The commands, and what becomes of their failures. */
+/** The commands, each loaded when it is run, and what becomes of their failures. */
 import { Command, CommanderError } from 'commander'
-import { ConfigError } from '../config/load.js'
-import { createRedactor } from '../http/request-log.js'
-import { KeyChangeError } from '../api-keys/changes.js'
-import { KeyFileError } from '../api-keys/file.js'
-import { StartError } from '../server/start.js'
-import { StateError } from '../ledger/file/directory.js'
+import { OperatorError } from '../lib/operator-error.js'
 import { version } from '../version.js'
-import { configCommand } from './config.js'
-import { initCommand } from './init.js'
-import { keysCommand } from './keys/command.js'
-import { OperatorError } from './operator-error.js'
 import { CancelledError } from './secret-input.js'
-import { startCommand } from './start.js'
 import type { Terminal } from './terminal.js'
-import { tokenCommand } from './token.js'
-import { tokensCommand } from './tokens.js'
 
 const examples = `
 A first run:
@@ -25,6 +13,19 @@ A first run:
 Settings come from the environment and from .env in the working directory; the environment
 wins. "fastify-mcp-auth config" shows what is in effect.`
 
+/** Makes a command. It calls `fail` where it did its work and the answer is no: the exit code is 1. */
+type CommandMaker = (terminal: Terminal, fail: () => void) => Promise<Command>
+
+/** In the order of the help. */
+const commands: Readonly<Record<string, CommandMaker>> = {
+  start: async terminal => (await import('./start.js')).startCommand(terminal),
+  init: async terminal => (await import('./init.js')).initCommand(terminal),
+  token: async terminal => (await import('./token.js')).tokenCommand(terminal),
+  tokens: async terminal => (await import('./tokens.js')).tokensCommand(terminal),
+  keys: async (terminal, fail) => (await import('./keys/command.js')).keysCommand(terminal, fail),
+  config: async (terminal, fail) => (await import('./config.js')).configCommand(terminal, fail)
+}
+
 /** Runs one command line. Resolves to the exit code; `start` resolves once the server listens. */
 export async function run (args: readonly string[], terminal: Terminal): Promise<number> {
   let code = 0
@@ -32,13 +33,11 @@ export async function run (args: readonly string[], terminal: Terminal): Promise
     .description('An MCP server over HTTP: API keys, JWTs, two rate limits.')
     .version(version)
     .addHelpText('after', examples)
-  const commands = [startCommand(terminal), initCommand(terminal), tokenCommand(terminal), tokensCommand(terminal), keysCommand(terminal, () => { code = 1 }), configCommand(terminal, () => { code = 1 })]
-  for (const command of commands) program.addCommand(command)
-  const redact = createRedactor()
+  for (const make of makersFor(args)) program.addCommand(await make(terminal, () => { code = 1 }))
+  const faults: string[] = []
   for (const command of withSubcommands(program)) {
     command.exitOverride().configureOutput({
-      // It repeats the argument that it did not expect, which may be a credential pasted in the wrong place.
-      outputError: (text, write) => { write(redact(text)) },
+      outputError: text => { faults.push(text) },
       writeOut: text => terminal.print(text.trimEnd()),
       writeErr: text => terminal.complain(text.trimEnd())
     })
@@ -47,19 +46,32 @@ export async function run (args: readonly string[], terminal: Terminal): Promise
     await program.parseAsync(args, { from: 'user' })
     return code
   } catch (error) {
-    // The parser has said it already; help and version end this way, too.
-    if (error instanceof CommanderError) return error.exitCode
+    // Help and the version end this way, too.
+    if (error instanceof CommanderError) {
+      await report(faults, terminal)
+      return error.exitCode
+    }
     if (error instanceof CancelledError) return 130
-    if (!isForOperator(error)) throw error
+    if (!(error instanceof OperatorError)) throw error
     terminal.complain(error.message)
     return 1
   }
 }
 
-function withSubcommands (command: Command): Command[] {
-  return [command, ...command.commands.flatMap(withSubcommands)]
+/** Of the command that is run, or of all for the help and for a name that is unknown; of none for the version. */
+function makersFor ([name = '']: readonly string[]): readonly CommandMaker[] {
+  if (name === '--version' || name === '-V') return []
+  const named = Object.hasOwn(commands, name) ? commands[name] : undefined
+  return named === undefined ? Object.values(commands) : [named]
 }
 
-function isForOperator (error: unknown): error is Error {
-  return [ConfigError, StartError, OperatorError, KeyFileError, KeyChangeError, StateError].some(Kind => error instanceof Kind)
+/** The parser repeats the argument that it did not expect, which may be a credential pasted in the wrong place. */
+async function report (faults: readonly string[], { complain }: Terminal): Promise<void> {
+  if (faults.length === 0) return
+  const { createRedactor } = await import('../http/request-log.js')
+  complain(createRedactor()(faults.join('')).trimEnd())
+}
+
+function withSubcommands (command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)]
 }

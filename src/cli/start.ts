@@ -1,7 +1,6 @@
 /** `start`: serves until it is told to stop. */
 import { join } from 'node:path'
 import { Command } from 'commander'
-import { startServer } from '../server/start.js'
 import type { Terminal } from './terminal.js'
 
 const help = `
@@ -16,6 +15,8 @@ export function startCommand ({ env, directory, complain }: Terminal): Command {
     .description('start the server')
     .addHelpText('after', help)
     .action(async () => {
+      // Not before it is run: the help needs no server.
+      const { startServer } = await import('../server/start.js')
       await startServer({ env, dotenv: join(directory, '.env'), announce: complain, onFailure: 'throw' })
     })
 }

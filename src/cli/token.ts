@@ -7,7 +7,7 @@ import type { Role } from '../principal/principal.js'
 import { mintToken, parseLifetime } from '../tokens/mint.js'
 import { commandLine } from '../ledger/records.js'
 import { listed } from './parse-arguments.js'
-import { OperatorError } from './operator-error.js'
+import { OperatorError } from '../lib/operator-error.js'
 import { recordMinted } from './ledger.js'
 import type { Terminal } from './terminal.js'
 

@@ -1,6 +1,6 @@
 /** The rules that need more than one setting: what a place demands of the secrets used there. */
 import { isLoopback } from './types/address.js'
-import type { Problem } from './load.js'
+import type { Problem } from './problem.js'
 import { isWeakKey, isWeakSecret, MIN_API_KEY_CHARACTERS, MIN_JWT_SECRET_BYTES } from './types/secret.js'
 import type { Config, VariableName } from './variables.js'
 
@@ -76,13 +76,13 @@ const withoutAudience: Rule = ({ JWT_ISSUER, PUBLIC_URL, JWT_AUDIENCE, HOST, POR
 }
 
 /** Whoever holds the key could sign tokens for anybody, admins included, or what a call carries between its rounds. */
-const sharedSecret: Rule = ({ API_KEYS, JWT_SECRET, JWT_SECRET_PREVIOUS, STATE_KEY }) => {
+const sharedSecret: Rule = ({ API_KEYS, JWT_SECRET, JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY }) => {
   const isKey = (secret: string | undefined): boolean => secret !== undefined && API_KEYS.includes(secret)
   const right = 'use different secrets: who has that key could sign'
   const problems = [
     ...isKey(JWT_SECRET) ? [{ variable: 'API_KEYS', wrong: 'holds the JWT_SECRET', right: `${right} tokens` }] : [],
     ...JWT_SECRET_PREVIOUS.some(isKey) ? [{ variable: 'API_KEYS', wrong: 'holds a secret of JWT_SECRET_PREVIOUS', right: `${right} tokens` }] : [],
-    ...isKey(STATE_KEY) ? [{ variable: 'API_KEYS', wrong: 'holds the STATE_KEY', right: `${right} what calls carry between their rounds` }] : []
+    ...isKey(REQUEST_STATE_KEY) ? [{ variable: 'API_KEYS', wrong: 'holds the REQUEST_STATE_KEY', right: `${right} what calls carry between their rounds` }] : []
   ]
   return { problems }
 }

@@ -3,21 +3,15 @@ import { resolve } from 'node:path'
 import { isLoopback } from './types/address.js'
 import { crossCheck } from './cross-checks.js'
 import { readDotenv, type DotenvFile } from './dotenv.js'
+import { ConfigError, type Problem } from './problem.js'
 import type { Report } from './types/basic.js'
 import { variableNames, variables, type Config, type Variable, type VariableName } from './variables.js'
 
 export { isLoopback }
+export { ConfigError, describeProblem, type Problem } from './problem.js'
 export { configSchema, variableNames, variables, type Config, type VariableName } from './variables.js'
 
 export type Environment = Readonly<Record<string, string | undefined>>
-
-/** A reason not to start. Holds no value: it may be a secret, or one in the wrong place. */
-export interface Problem {
-  /** The name of the variable, or `.env` for the file itself. */
-  readonly variable: string
-  readonly wrong: string
-  readonly right: string
-}
 
 export type Source = 'default' | '.env' | 'environment'
 
@@ -38,21 +32,6 @@ export interface LoadOptions {
   readonly dotenv?: boolean | string
 }
 
-/** The settings cannot be used. `message` has one line a problem, after one for each of the `hints`. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError'
-  readonly problems: readonly Problem[]
-
-  constructor (problems: readonly Problem[], hints: readonly string[] = []) {
-    super([...hints.map(hint => `Warning: ${hint}`), ...problems.map(describeProblem)].join('\n'))
-    this.problems = problems
-  }
-}
-
-export function describeProblem ({ variable, wrong, right }: Problem): string {
-  return `${variable} ${wrong}; ${right}`
-}
-
 /** Reads `.env` and the environment, which wins. Throws a `ConfigError` with every problem. */
 export function loadConfig (options: LoadOptions): Omit<Reading, 'problems' | 'unread'> {
   const { problems, unread, ...reading } = readSettings(options)
@@ -68,7 +47,7 @@ export function readSettings ({ env, dotenv = true }: LoadOptions): Reading {
 
 /** Reads settings from values alone: `environment` wins over `file`, and an empty value is unset. */
 export function readConfig (environment: Environment, file: DotenvFile = { values: {}, faults: [] }): Reading {
-  const problems: Problem[] = file.faults.map(fault => ({ variable: '.env', ...fault }))
+  const problems: Problem[] = [...file.faults.map(fault => ({ variable: '.env', ...fault })), ...renamedSettings(environment, file.values)]
   const sources: Partial<Record<VariableName, Source>> = {}
   const values: Partial<Record<VariableName, unknown>> = {}
   for (const name of variableNames) {
@@ -121,9 +100,19 @@ function hasLineBreak (text: string, isList: boolean): boolean {
   return (isList ? text.split(',') : [text]).some(entry => /[\r\n]/.test(entry.trim()))
 }
 
+/** By the old name. */
+const renamed: Readonly<Record<string, VariableName>> = { STATE_KEY: 'REQUEST_STATE_KEY' }
+
+/** Under its old name a setting would be ignored without a word. */
+function renamedSettings (...places: readonly Environment[]): Problem[] {
+  return Object.entries(renamed)
+    .filter(([old]) => places.some(values => (values[old]?.trim() ?? '') !== ''))
+    .map(([variable, name]) => ({ variable, wrong: 'has another name now', right: `set ${name} instead, and remove ${variable}` }))
+}
+
 /** A name may be a secret on a line of its own (base64 ends in `=`): only what looks like a setting is printed. */
 function unknownNames (file: Environment): string[] {
-  return Object.keys(file).filter(name => !Object.hasOwn(variables, name)).map(name => {
+  return Object.keys(file).filter(name => !Object.hasOwn(variables, name) && !Object.hasOwn(renamed, name)).map(name => {
     const upper = name.toUpperCase()
     if (Object.hasOwn(variables, upper)) return `.env sets ${name}, which is not read; the name is ${upper}`
     const meant = variableNames.find(known => isOneEdit(upper, known))

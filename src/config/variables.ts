@@ -92,7 +92,7 @@ export const variables = {
   /** A path, from the working directory. */
   STATE_DIR: variable(filePath(), './.state', 'The directory for what was minted and revoked; made with mode 0700.'),
   /** `undefined`: one made of JWT_SECRET, or where that is not set one for this process alone. */
-  STATE_KEY: hidden(optional(strongSecret()), 'Signs what a caller carries between the rounds of a call that asks back; the same on every instance.'),
+  REQUEST_STATE_KEY: hidden(optional(strongSecret()), 'Signs what a caller carries between the rounds of a call that asks back; the same on every instance.'),
   LOG_LEVEL: variable(oneOf('info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent'), 'info', 'What is logged: fatal, error, warn, info, debug, trace or silent.'),
   NODE_ENV: variable(oneOf('development', 'test', 'production'), 'development', 'development, test or production; in production weak secrets are refused.')
 } as const

@@ -1,10 +1,10 @@
 /** The process: reads the environment, builds the app, listens, and ends in order. */
 import type { FastifyInstance } from 'fastify'
 import { type AppOptions, buildApp } from '../app.js'
-import { ConfigError, endpointOf, loadConfig, type Config, type Environment } from '../config/load.js'
+import { endpointOf, loadConfig, type Config, type Environment } from '../config/load.js'
 import { drainOnEnd } from './drain.js'
 import { listen } from './listen.js'
-import { StateError } from '../ledger/file/directory.js'
+import { OperatorError } from '../lib/operator-error.js'
 
 /** Tools, resources, prompts and what else an endpoint has, beside the settings of the environment. */
 export interface ServerOptions extends Omit<AppOptions, 'config'> {
@@ -22,7 +22,7 @@ export interface ServerOptions extends Omit<AppOptions, 'config'> {
 }
 
 /** The server could not begin, for a reason that the operator can mend; the message is for them. */
-export class StartError extends Error {
+export class StartError extends OperatorError {
   override readonly name = 'StartError'
 }
 
@@ -35,14 +35,10 @@ export async function startServer ({ announce = toStderr, onFailure = 'exit', ..
   try {
     return await start({ announce, ...rest })
   } catch (error) {
-    if (onFailure === 'throw' || !isForOperator(error)) throw error
+    if (onFailure === 'throw' || !(error instanceof OperatorError)) throw error
     announce(error.message)
     process.exit(1)
   }
-}
-
-function isForOperator (error: unknown): error is Error {
-  return error instanceof ConfigError || error instanceof StartError || error instanceof StateError
 }
 
 async function start ({ env = process.env, dotenv = true, announce, ...rest }: Omit<ServerOptions, 'onFailure'> & Required<Pick<ServerOptions, 'announce'>>): Promise<FastifyInstance> {

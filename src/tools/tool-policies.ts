@@ -1,5 +1,6 @@
 /** What an operator says about tools without touching them: limits and rights, by tool and by default. */
 import { z } from 'zod'
+import { OperatorError } from '../lib/operator-error.js'
 import type { Tool } from './tool.js'
 import { scopeForm } from '../principal/scope.js'
 
@@ -30,7 +31,7 @@ export type ToolPolicy = z.infer<typeof policySchema>
 export type ToolPolicies = z.infer<typeof fileSchema>
 
 /** The policies can't be meant as they stand. The message says where, for the operator. */
-export class ToolPolicyError extends Error {
+export class ToolPolicyError extends OperatorError {
   override readonly name = 'ToolPolicyError'
 }
 

@@ -89,10 +89,10 @@ t.test('the state of one caller is none for another, for another tool or when it
 for (const [what, first, second, isGood] of [
   ['with the same JWT_SECRET', {}, {}, true],
   ['with another JWT_SECRET', {}, { JWT_SECRET: 'another-secret-of-the-tests-with-32-bytes' }, false],
-  ['with the same STATE_KEY and another JWT_SECRET', { STATE_KEY: stateKey }, { STATE_KEY: stateKey, JWT_SECRET: 'another-secret-of-the-tests-with-32-bytes' }, true],
-  ['with the same STATE_KEY alone', { STATE_KEY: stateKey, JWT_SECRET: '' }, { STATE_KEY: stateKey, JWT_SECRET: '' }, true],
+  ['with the same REQUEST_STATE_KEY and another JWT_SECRET', { REQUEST_STATE_KEY: stateKey }, { REQUEST_STATE_KEY: stateKey, JWT_SECRET: 'another-secret-of-the-tests-with-32-bytes' }, true],
+  ['with the same REQUEST_STATE_KEY alone', { REQUEST_STATE_KEY: stateKey, JWT_SECRET: '' }, { REQUEST_STATE_KEY: stateKey, JWT_SECRET: '' }, true],
   ['with neither', { JWT_SECRET: '' }, { JWT_SECRET: '' }, false],
-  ['with another STATE_KEY', { STATE_KEY: stateKey }, {}, false]
+  ['with another REQUEST_STATE_KEY', { REQUEST_STATE_KEY: stateKey }, {}, false]
 ] as const) {
   t.test(`what one instance asked another ${what} ${isGood ? 'may be answered' : 'knows nothing of'}`, async t => {
     const one = await service(t, { tools: [twoQuestions(['first', 'second'])], env: first })

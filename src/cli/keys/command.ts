@@ -15,7 +15,7 @@ import { parseLifetime } from '../../tokens/mint.js'
 import { listed } from '../parse-arguments.js'
 import { defaultFile, type FileArguments, KeyDesk, type KeyFilePlace } from './desk.js'
 import { credentialOf } from './views.js'
-import { OperatorError } from '../operator-error.js'
+import { OperatorError } from '../../lib/operator-error.js'
 import type { Terminal } from '../terminal.js'
 
 const help = `
@@ -128,7 +128,7 @@ function importCommand (desk: KeyDesk): Command {
       const keys = given.configured === true ? desk.configuredKeys() : listedKeys(await desk.secret())
       if (keys.length === 0) throw new OperatorError(given.configured === true ? 'There is no key to import: API_KEYS is not set' : 'There is no key to import on standard input; --configured takes those of API_KEYS, also where they are in .env')
       const signing = desk.signingSecrets()
-      if (keys.some(key => signing.includes(key))) throw new OperatorError('A key to import is a secret that the server signs with (JWT_SECRET, JWT_SECRET_PREVIOUS or STATE_KEY), and nothing was imported: use different secrets')
+      if (keys.some(key => signing.includes(key))) throw new OperatorError('A key to import is a secret that the server signs with (JWT_SECRET, JWT_SECRET_PREVIOUS or REQUEST_STATE_KEY), and nothing was imported: use different secrets')
       desk.list(await changeKeyFile(place.path, records => {
         const changed = importKeys(records, keys, optionsOf(given))
         requireUnrevoked(keys, place)

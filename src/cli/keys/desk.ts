@@ -5,7 +5,7 @@ import type { KeyRecord } from '../../api-keys/record.js'
 import { readUsage, usagePath, type LastUsed } from '../../api-keys/last-use.js'
 import type { Revocable } from '../../ledger/index-in-memory.js'
 import { keySheet, keyTable, viewOf } from './views.js'
-import { OperatorError } from '../operator-error.js'
+import { OperatorError } from '../../lib/operator-error.js'
 import { readSecret } from '../secret-input.js'
 import { settingsAt, settingsWith } from '../settings.js'
 import { revocationsOf } from '../ledger.js'
@@ -86,8 +86,8 @@ export class KeyDesk {
 
   /** What the server signs with, as far as it can be read here. */
   signingSecrets (): readonly string[] {
-    const { JWT_SECRET, JWT_SECRET_PREVIOUS, STATE_KEY } = settingsAt(this.#terminal).config
-    return [JWT_SECRET, ...JWT_SECRET_PREVIOUS, STATE_KEY].filter(secret => secret !== undefined)
+    const { JWT_SECRET, JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY } = settingsAt(this.#terminal).config
+    return [JWT_SECRET, ...JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY].filter(secret => secret !== undefined)
   }
 
   #printJson (value: unknown): void {

@@ -1,95 +1,75 @@
 /** The kinds of settings that say where: hosts, origins, proxies, the public address. */
 import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { parseHost, parseOrigin } from '../../net/origins.js'
-import type { Kind } from './basic.js'
+import { text, type Kind } from './basic.js'
 
 const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/
 
 /** The address or name to bind to, in lower case and without brackets. */
 export function bindHost (): Kind<string> {
-  return {
-    parse (text, report) {
-      const host = withoutBrackets(text.toLowerCase())
-      if (!isHostName(host) && !isIP(host)) report('is not a host', 'use a name or an address alone, such as localhost, 127.0.0.1, 0.0.0.0 or ::1; the port goes to PORT')
-      return host
-    },
-    unset: 'localhost',
-    schema: { type: 'string', minLength: 1 }
-  }
+  return text((given, report) => {
+    const host = withoutBrackets(given.toLowerCase())
+    if (!isHostName(host) && !isIP(host)) report('is not a host', 'use a name or an address alone, such as localhost, 127.0.0.1, 0.0.0.0 or ::1; the port goes to PORT')
+    return host
+  })
 }
 
 /** A host as it stands in a Host header: `name`, `name:port`, `[::1]`, `[::1]:port`. In lower case. */
 export function servedHost (): Kind<string> {
   const right = 'use host or host:port, such as mcp.example.com, 10.0.0.5:3000 or [::1]:3000'
-  return {
-    parse (text, report) {
-      const host = parseHost(text)
-      const [name = '', port] = host?.startsWith('[') === true ? [host] : host?.split(':') ?? []
-      if (text.includes('*')) report('is a wildcard', `name every host; ${right}`)
-      else if (text.includes('/')) report('is a URL or a path', right)
-      // A URL parser reads 1.2.3 and 0x7f.1 as addresses; no Host header spells them so.
-      else if (host === null || (isIPv4(name) && !text.startsWith(name))) report('is not a host', right)
-      else if (port !== undefined && Number(port) === 0) report('has a port that is none', right)
-      return host ?? text
-    },
-    unset: '',
-    schema: { type: 'string', minLength: 1 }
-  }
+  return text((given, report) => {
+    const host = parseHost(given)
+    const [name = '', port] = host?.startsWith('[') === true ? [host] : host?.split(':') ?? []
+    if (given.includes('*')) report('is a wildcard', `name every host; ${right}`)
+    else if (given.includes('/')) report('is a URL or a path', right)
+    // A URL parser reads 1.2.3 and 0x7f.1 as addresses; no Host header spells them so.
+    else if (host === null || (isIPv4(name) && !given.startsWith(name))) report('is not a host', right)
+    else if (port !== undefined && Number(port) === 0) report('has a port that is none', right)
+    return host ?? given
+  })
 }
 
 /** An origin exactly as a browser sends it (RFC 6454 §6.2). */
 export function origin (): Kind<string> {
-  return {
-    parse (text, report) {
-      const right = 'use scheme, host and port as a browser sends them'
-      const parsed = /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : undefined
-      if (text === '*') report('is a wildcard', 'list each origin, such as https://app.example.com')
-      else if (text === 'null') report('is null, which every sandboxed page sends', 'list the origins of real pages, such as https://app.example.com')
-      else if (parsed === undefined || parseOrigin(parsed.origin) === null) report('is not an origin', `${right}, such as https://app.example.com or http://localhost:6274`)
-      else if (parsed.origin !== text) report('is not exactly an origin', `${right}: ${parsed.origin}, without a slash, path or default port`)
-      return text
-    },
-    unset: '',
-    schema: { type: 'string', minLength: 1 }
-  }
+  return text((given, report) => {
+    const right = 'use scheme, host and port as a browser sends them'
+    const parsed = /^https?:\/\//i.test(given) && URL.canParse(given) ? new URL(given) : undefined
+    if (given === '*') report('is a wildcard', 'list each origin, such as https://app.example.com')
+    else if (given === 'null') report('is null, which every sandboxed page sends', 'list the origins of real pages, such as https://app.example.com')
+    else if (parsed === undefined || parseOrigin(parsed.origin) === null) report('is not an origin', `${right}, such as https://app.example.com or http://localhost:6274`)
+    else if (parsed.origin !== given) report('is not exactly an origin', `${right}: ${parsed.origin}, without a slash, path or default port`)
+    return given
+  })
 }
 
 /** A proxy whose `X-Forwarded-For` is believed: an address, a CIDR, `loopback` or `uniquelocal`. */
 export function trustedProxy (): Kind<string> {
   const right = 'use the addresses or CIDRs of your proxies, such as 10.0.0.5, 10.0.0.0/8, loopback or uniquelocal'
-  return {
-    parse (text, report) {
-      const proxy = text.toLowerCase()
-      if (proxy === 'loopback' || proxy === 'uniquelocal') return proxy
-      const [address = '', bits, ...rest] = proxy.split('/')
-      if (proxy === 'true' || proxy === '*') report('would believe every caller about its address', right)
-      else if (/^\d+$/.test(proxy) || proxy === 'false') report('would trust nobody (a number of hops can be forged)', `${right}; leave it empty to trust none`)
-      else if (!isIP(address) || address.includes('%') || rest.length > 0) report('is not an address', right)
-      else if (isMappedIPv4(address)) report('is IPv4 written as IPv6', 'write it as IPv4, such as 10.0.0.5')
-      else if (bits !== undefined && !isPrefix(bits, isIPv4(address) ? 32 : 128)) report('has a prefix length that is none', right)
-      else if (bits !== undefined && Number(bits) === 0) report('covers every address', right)
-      return proxy
-    },
-    unset: '',
-    schema: { type: 'string', minLength: 1 }
-  }
+  return text((given, report) => {
+    const proxy = given.toLowerCase()
+    if (proxy === 'loopback' || proxy === 'uniquelocal') return proxy
+    const [address = '', bits, ...rest] = proxy.split('/')
+    if (proxy === 'true' || proxy === '*') report('would believe every caller about its address', right)
+    else if (/^\d+$/.test(proxy) || proxy === 'false') report('would trust nobody (a number of hops can be forged)', `${right}; leave it empty to trust none`)
+    else if (!isIP(address) || address.includes('%') || rest.length > 0) report('is not an address', right)
+    else if (isMappedIPv4(address)) report('is IPv4 written as IPv6', 'write it as IPv4, such as 10.0.0.5')
+    else if (bits !== undefined && !isPrefix(bits, isIPv4(address) ? 32 : 128)) report('has a prefix length that is none', right)
+    else if (bits !== undefined && Number(bits) === 0) report('covers every address', right)
+    return proxy
+  })
 }
 
 /** The address under which callers reach this server, without a slash at its end. */
 export function publicUrl (): Kind<string> {
   const right = 'use the base of the address that callers use, such as https://mcp.example.com'
-  return {
-    parse (text, report) {
-      const url = /^https?:\/\/[^\s\\]+$/i.test(text) && URL.canParse(text) ? new URL(text) : undefined
-      if (url === undefined) report('is not a URL', right)
-      else if (url.username !== '' || url.password !== '') report('holds a user name or password', right)
-      else if (/[?#]/.test(text)) report('has a query or a fragment', right)
-      else if (url.protocol === 'http:' && !isLoopback(url.hostname)) report('is http', 'use https; http is for loopback only')
-      return url === undefined ? '' : url.origin + url.pathname.replace(/\/+$/, '')
-    },
-    unset: '',
-    schema: { type: 'string', minLength: 1 }
-  }
+  return text((given, report) => {
+    const url = /^https?:\/\/[^\s\\]+$/i.test(given) && URL.canParse(given) ? new URL(given) : undefined
+    if (url === undefined) report('is not a URL', right)
+    else if (url.username !== '' || url.password !== '') report('holds a user name or password', right)
+    else if (/[?#]/.test(given)) report('has a query or a fragment', right)
+    else if (url.protocol === 'http:' && !isLoopback(url.hostname)) report('is http', 'use https; http is for loopback only')
+    return url === undefined ? '' : url.origin + url.pathname.replace(/\/+$/, '')
+  })
 }
 
 /** True for what only this machine can reach. Any other name may resolve to anything: false. */

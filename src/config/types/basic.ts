@@ -91,9 +91,14 @@ export function oneOf<const W extends string> (first: W, ...others: W[]): Kind<W
   }
 }
 
+/** A text that `parse` judges, and may write in another way. */
+export function text (parse: Kind<string>['parse']): Kind<string> {
+  return { parse, unset: '', schema: { type: 'string', minLength: 1 } }
+}
+
 /** The path of a file, relative to the working directory. Whether it can be read shows at the start. */
 export function filePath (): Kind<string> {
-  return { parse: text => text, unset: '', schema: { type: 'string', minLength: 1 } }
+  return text(path => path)
 }
 
 /** The kind itself, or `undefined` where nothing is set. */

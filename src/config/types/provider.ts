@@ -1,6 +1,6 @@
 /** The kinds of settings about an identity provider: its addresses, and what its claims are called. */
 import { isSafeUrl } from '../../tokens/provider/fetch-json.js'
-import type { Kind } from './basic.js'
+import { text, type Kind } from './basic.js'
 import { scopeForm } from '../../principal/scope.js'
 
 /** An issuer as its tokens name it, kept to the letter: a slash at its end is part of it (RFC 8414 §2). */
@@ -14,53 +14,37 @@ export function jwksUrl (): Kind<string> {
 }
 
 function providerUrl (right: string, excess: RegExp, wrong: string): Kind<string> {
-  return {
-    parse (text, report) {
-      const url = /^https?:\/\/[^\s"\\]+$/i.test(text) && URL.canParse(text) ? new URL(text) : undefined
-      if (url === undefined) report('is not a URL', right)
-      else if (url.username !== '' || url.password !== '') report('holds a user name or password', right)
-      else if (excess.test(text)) report(wrong, right)
-      else if (!isSafeUrl(url)) report('is http', 'use https; http is for loopback only')
-      return text
-    },
-    unset: '',
-    schema: { type: 'string', minLength: 1 }
-  }
+  return text((given, report) => {
+    const url = /^https?:\/\/[^\s"\\]+$/i.test(given) && URL.canParse(given) ? new URL(given) : undefined
+    if (url === undefined) report('is not a URL', right)
+    else if (url.username !== '' || url.password !== '') report('holds a user name or password', right)
+    else if (excess.test(given)) report(wrong, right)
+    else if (!isSafeUrl(url)) report('is http', 'use https; http is for loopback only')
+    return given
+  })
 }
 
 /** The name of a claim, or the path to one: `roles`, `realm_access.roles`, `https://example.com/roles`. */
 export function claimPath (): Kind<string> {
-  return {
-    parse (text, report) {
-      if (/^\.|\.$|\.\.|\s/.test(text)) report('is not the name of a claim', 'use a name or a path with dots, such as roles or realm_access.roles')
-      return text
-    },
-    unset: '',
-    schema: { type: 'string', minLength: 1 }
-  }
+  return text((given, report) => {
+    if (/^\.|\.$|\.\.|\s/.test(given)) report('is not the name of a claim', 'use a name or a path with dots, such as roles or realm_access.roles')
+    return given
+  })
 }
 
 /** A text without white space within: the name of an audience or a role. */
 export function word (): Kind<string> {
-  return {
-    parse (text, report) {
-      if (/[\s\p{Cc}]/u.test(text)) report('holds white space', 'use a name without spaces')
-      return text
-    },
-    unset: '',
-    schema: { type: 'string', minLength: 1 }
-  }
+  return text((given, report) => {
+    if (/[\s\p{Cc}]/u.test(given)) report('holds white space', 'use a name without spaces')
+    return given
+  })
 }
 
 /** A scope that clients ask for (RFC 6749 §3.3). */
 export function scope (): Kind<string> {
-  return {
-    parse (text, report) {
-      if (text === 'offline_access') report('asks for refresh tokens', 'leave offline_access out: it is the client that decides to ask for it')
-      else if (!scopeForm.test(text)) report('is not a scope', 'use printable ASCII without spaces, quotes and backslashes, such as mcp:tools')
-      return text
-    },
-    unset: '',
-    schema: { type: 'string', minLength: 1 }
-  }
+  return text((given, report) => {
+    if (given === 'offline_access') report('asks for refresh tokens', 'leave offline_access out: it is the client that decides to ask for it')
+    else if (!scopeForm.test(given)) report('is not a scope', 'use printable ASCII without spaces, quotes and backslashes, such as mcp:tools')
+    return given
+  })
 }

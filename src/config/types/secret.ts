@@ -1,24 +1,20 @@
 /** The kinds of settings that are secrets, and how strong one has to be. */
 import { isPlaceholder } from '../../principal/strength.js'
-import { splitList, type Kind, type Report } from './basic.js'
+import { splitList, text, type Kind, type Report } from './basic.js'
 
 /** Below this an HMAC key is the weakest part of HS256 (RFC 7518 §3.2). */
 export const MIN_JWT_SECRET_BYTES = 32
 export const MIN_API_KEY_CHARACTERS = 16
-const MIN_STATE_KEY_CHARACTERS = 32
+const MIN_REQUEST_STATE_KEY_CHARACTERS = 32
 
 const newSecret = 'create one with: openssl rand -hex 32'
 
 /** A secret of one piece. Its strength depends on where it is used, so it is not judged here. */
 export function secret (): Kind<string> {
-  return {
-    parse (text, report) {
-      if (isPlaceholder(text)) report('is a placeholder that everybody knows', newSecret)
-      return text
-    },
-    unset: '',
-    schema: { type: 'string', minLength: 1 }
-  }
+  return text((given, report) => {
+    if (isPlaceholder(given)) report('is a placeholder that everybody knows', newSecret)
+    return given
+  })
 }
 
 /** A secret of one piece that is strong wherever it is used. */
@@ -27,7 +23,7 @@ export function strongSecret (): Kind<string> {
   return {
     ...kind,
     parse (text, report) {
-      if (!isPlaceholder(text) && text.length < MIN_STATE_KEY_CHARACTERS) report(`is under ${MIN_STATE_KEY_CHARACTERS} characters`, newSecret)
+      if (!isPlaceholder(text) && text.length < MIN_REQUEST_STATE_KEY_CHARACTERS) report(`is under ${MIN_REQUEST_STATE_KEY_CHARACTERS} characters`, newSecret)
       return kind.parse(text, report)
     }
   }

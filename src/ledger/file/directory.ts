@@ -2,9 +2,10 @@
 import { chmodSync, closeSync, constants, fchownSync, mkdirSync, openSync, readdirSync, statSync, type Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { codeOf } from '../../lib/guards.js'
+import { OperatorError } from '../../lib/operator-error.js'
 
 /** The state cannot be used, for a reason that the operator can mend; the message is for them. */
-export class StateError extends Error {
+export class StateError extends OperatorError {
   override readonly name = 'StateError'
 }
 

@@ -114,8 +114,8 @@ const refused: Array<[string, string, string]> = [
   ['a placeholder', 'JWT_SECRET', 'change-me'],
   ['a long placeholder', 'JWT_SECRET', 'please-change-me-to-something-that-is-long-enough'],
   ['the placeholder of a template', 'JWT_SECRET', '<put at least thirty-two bytes here>'],
-  ['a placeholder', 'STATE_KEY', 'change-me-to-thirty-two-characters-or-more'],
-  ['under 32 characters', 'STATE_KEY', 's'.repeat(31)],
+  ['a placeholder', 'REQUEST_STATE_KEY', 'change-me-to-thirty-two-characters-or-more'],
+  ['under 32 characters', 'REQUEST_STATE_KEY', 's'.repeat(31)],
   ['zero', 'PREAUTH_RATE_LIMIT_MAX', '0'],
   ['infinity', 'PREAUTH_RATE_LIMIT_MAX', 'Infinity'],
   ['zero', 'PREAUTH_RATE_LIMIT_WINDOW_MS', '0'],
@@ -182,7 +182,7 @@ for (const [what, name, text] of refused) {
 
 t.test('a key that is a secret of the server, too, is named by what it is, and not repeated', async t => {
   const shared = 'x'.repeat(40)
-  for (const [name, others] of [['JWT_SECRET', {}], ['JWT_SECRET_PREVIOUS', { JWT_SECRET: secret }], ['STATE_KEY', {}]] as const) {
+  for (const [name, others] of [['JWT_SECRET', {}], ['JWT_SECRET_PREVIOUS', { JWT_SECRET: secret }], ['REQUEST_STATE_KEY', {}]] as const) {
     const problems = readConfig({ ...others, API_KEYS: `${key},${shared}`, [name]: shared }).problems.map(describeProblem)
     t.equal(problems.length, 1)
     t.match(problems[0], new RegExp(`^API_KEYS holds .*${name}; use different secrets`))
@@ -353,7 +353,7 @@ for (const [what, text] of [
 }
 
 t.test('a secret of more than one line stops the start, a list over several lines does not', async t => {
-  for (const name of ['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'STATE_KEY']) {
+  for (const name of ['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'REQUEST_STATE_KEY']) {
     t.match(readConfig({ API_KEYS: key, JWT_SECRET: secret, [name]: `${secret}-1\nPORT=${'3'.repeat(32)}` }).problems, [{ variable: name, wrong: 'holds a line break' }])
   }
   t.same(readConfig({}, parseDotenv(`API_KEYS="${key},\n  ${key}2"\n`)).problems, [])
@@ -491,4 +491,20 @@ t.test('on loopback an issuer without a name of ours is warned about', async t =
   const { problems, warnings } = readConfig({ JWT_ISSUER: issuer })
   t.same(problems, [])
   t.match(warnings, [/^JWT_ISSUER .*PUBLIC_URL.*JWT_AUDIENCE/])
+})
+
+for (const [where, environment, file] of [
+  ['the environment', { STATE_KEY: 's'.repeat(40) }, {}],
+  ['.env', {}, { STATE_KEY: 's'.repeat(40) }],
+  ['.env beside the new name', { REQUEST_STATE_KEY: 'r'.repeat(40) }, { STATE_KEY: 's'.repeat(40) }]
+] as const) {
+  t.test(`STATE_KEY, the old name of REQUEST_STATE_KEY, in ${where} stops the start`, async t => {
+    const { problems, warnings } = readConfig({ API_KEYS: 'k'.repeat(32), ...environment }, { values: file, faults: [] })
+    t.same(problems.map(describeProblem), ['STATE_KEY has another name now; set REQUEST_STATE_KEY instead, and remove STATE_KEY'])
+    t.same(warnings, [])
+  })
+}
+
+t.test('an empty STATE_KEY is unset', async t => {
+  t.same(readConfig({ API_KEYS: 'k'.repeat(32), STATE_KEY: ' ' }).problems, [])
 })

@@ -191,7 +191,7 @@ t.test('what API_KEYS holds can be taken over as it is', async t => {
   t.equal((await keys(cwd, ['verify'], 'the-second-key-of-many')).code, 0)
 })
 
-for (const [name, others] of [['JWT_SECRET', {}], ['JWT_SECRET_PREVIOUS', { JWT_SECRET: 'j'.repeat(40) }], ['STATE_KEY', {}]] as const) {
+for (const [name, others] of [['JWT_SECRET', {}], ['JWT_SECRET_PREVIOUS', { JWT_SECRET: 'j'.repeat(40) }], ['REQUEST_STATE_KEY', {}]] as const) {
   t.test(`the ${name} is not taken over as a key, and not repeated`, async t => {
     const cwd = await directory(t)
     const shared = 'x'.repeat(40)
