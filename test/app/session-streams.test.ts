@@ -38,13 +38,25 @@ t.test('one session more than a caller may have ends its least recently used, an
   t.equal((await post(app, rpc('ping'), { ...withToken('eve'), ...other })).status, 200)
 })
 
-t.test('one session more than there may be in all is refused with 503', async t => {
-  const app = await service(t, { sessions: { max: 1 } })
-  await openSession(app)
-  const { status, headers, body } = await post(app, rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } }), withToken('eve'))
-  t.equal(status, 503)
-  t.equal(headers['retry-after'], '60')
-  t.equal(body.error.data.code, 'MCP_ERR_UNAVAILABLE')
+t.test('one session more than SESSION_MAX ends one of the caller that holds most', async t => {
+  const app = await service(t, { sessions: { max: 4 } })
+  const first = await openSession(app, withToken('eve'))
+  const ada = []
+  for (let i = 0; i < 3; i++) ada.push(await openSession(app))
+  const bob = await openSession(app, withToken('bob'))
+  const statuses = []
+  for (const session of ada) statuses.push((await post(app, rpc('ping'), { ...withKey, ...session })).status)
+  t.same(statuses, [404, 200, 200])
+  t.equal((await post(app, rpc('ping'), { ...withToken('eve'), ...first })).status, 200)
+  t.equal((await post(app, rpc('ping'), { ...withToken('bob'), ...bob })).status, 200)
+})
+
+t.test('sessions that open at once are no more than SESSION_MAX', async t => {
+  const app = await service(t, { sessions: { max: 3 } })
+  const users = Array.from({ length: 12 }, (_, i) => withToken(`user-${i}`))
+  const opened = await Promise.all(users.map(async user => ({ ...user, ...await openSession(app, user) })))
+  const statuses = await Promise.all(opened.map(async headers => (await post(app, rpc('ping'), headers)).status))
+  t.equal(statuses.filter(status => status === 200).length, 3)
 })
 
 t.test('a session ends when it was idle for long, and at the end of its life', async t => {
@@ -125,6 +137,33 @@ t.test('a standing stream hears of what its own credential may see, whatever the
   app.mcp.resourceUpdated('test://note')
   await until(() => stream.messages().length > 0)
   t.match(stream.messages(), [{ method: 'notifications/resources/updated', params: { uri: 'test://note' } }])
+})
+
+t.test('a second GET takes over the stream of a session, also where the caller may hold one alone', async t => {
+  const note = defineResource({ name: 'note', uri: 'test://note', read: () => 'note' })
+  const app = await service(t, { sessions: {}, maxStreamsPerPrincipal: 1, resources: [note] })
+  const url = await listening(app)
+  const session = await open(app)
+  await post(app, rpc('resources/subscribe', { uri: 'test://note' }), session)
+  const first = await listen(url, session)
+  const second = await listen(url, session)
+  t.equal(second.response.status, 200)
+  t.ok(await settles(first.ended), 'the first stream ends')
+  const third = await listen(url, session)
+  t.ok(await settles(second.ended), 'the second stream ends')
+  app.mcp.resourceUpdated('test://note')
+  await until(() => third.messages().length > 0)
+  t.match(third.messages(), [{ method: 'notifications/resources/updated', params: { uri: 'test://note' } }])
+  t.same([first.messages(), second.messages()], [[], []])
+})
+
+t.test('a subscription to a URI of more than 2,048 characters is refused', async t => {
+  const uri = 'test://'.padEnd(2048, 'x')
+  const resources = [uri, `${uri}x`].map((uri, index) => defineResource({ name: `long-${index}`, uri, read: () => 'note' }))
+  const app = await service(t, { sessions: {}, resources })
+  const session = { ...withKey, ...await openSession(app) }
+  t.match((await post(app, rpc('resources/subscribe', { uri }), session)).body, { result: {} })
+  t.match((await post(app, rpc('resources/subscribe', { uri: `${uri}x` }), session)).body, { error: { code: -32602, data: { limit: 2048 } } })
 })
 
 t.test('the standing stream of a session ends with the session\'s life', async t => {

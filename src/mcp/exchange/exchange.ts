@@ -27,6 +27,8 @@ export interface Caller {
   readonly over?: () => Refusal | undefined
 }
 
+const clockSlackMs = 3
+
 export type Notify = (method: string, params: Record<string, unknown>) => Promise<void>
 export type Ask = (method: Question, params: Record<string, unknown>, key?: string) => Promise<Record<string, unknown>>
 
@@ -127,12 +129,20 @@ export class Exchange implements Due {
     if (cost > 1) return this.caller.charge(cost - 1)
   }
 
-  /** Starts the deadline again, `ms` from now. */
+  /** Starts the deadline again, `ms` from now, or with the credential where something was said: no stream outlives it. */
   limitTo (ms: number): void {
+    const limitMs = this.#isStreaming ? Math.min(ms, this.#credentialMs) : ms
     if (this.#limitMs > 0) this.#deadlines.remove(this.#limitMs, this)
-    this.#limitMs = ms
-    this.dueAt = performance.now() + ms
-    this.#deadlines.add(ms, this)
+    this.#limitMs = limitMs
+    this.dueAt = performance.now() + limitMs
+    this.#deadlines.add(limitMs, this)
+  }
+
+  /** Milliseconds that are left of the caller's credential, at least 1. */
+  get #credentialMs (): number {
+    const { expiresAt = Infinity } = this.caller.principal
+    // A timer counts by another clock than dates, and may be early by a millisecond or two.
+    return Math.max(1, expiresAt - Date.now() + clockSlackMs)
   }
 
   /** Something is about to be said before the answer: from now on the exchange ends with the caller's credential. */
@@ -141,9 +151,7 @@ export class Exchange implements Due {
     this.#isStreaming = true
     const over = this.caller.over?.()
     if (over !== undefined) this.abort(over)
-    const { expiresAt = Infinity } = this.caller.principal
-    const leftMs = Math.max(1, expiresAt - Date.now())
-    if (!this.#ended && leftMs < this.dueAt - performance.now()) this.limitTo(leftMs)
+    else if (this.#credentialMs < this.dueAt - performance.now()) this.limitTo(this.#credentialMs)
   }
 
   /** The deadline passed, or the credential of a stream. */
@@ -157,6 +165,7 @@ export class Exchange implements Due {
    * several questions at once the first stops the deadline, and the last to be answered starts it again.
    */
   async whileAsking<T> (limitMs: number, answer: Promise<T>): Promise<T> {
+    this.speak()
     if (this.#questions++ === 0) this.#leftMs = Math.max(1, Math.round(this.dueAt - performance.now()))
     this.limitTo(limitMs)
     try {

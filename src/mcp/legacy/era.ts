@@ -1,6 +1,6 @@
 /** Protocol revisions up to 2025-11-25, on `@modelcontextprotocol/sdk`, which nothing outside of this directory imports. */
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
-import { InitializeRequestSchema, type JSONRPCMessage, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js'
+import { InitializeRequestSchema, type JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
 import { CancelledError, InvalidParamsError, InvalidRequestError, MethodNotAllowedError, ProtocolVersionError } from '../../errors.js'
 import type { Catalog } from '../catalog/catalog.js'
 import type { Era, Incoming } from '../era.js'
@@ -13,6 +13,7 @@ import { Slots } from '../slots/pool.js'
 import type { Streams } from '../streams/streams.js'
 import { Responder, SlotResponder } from '../slots/responder.js'
 import { createServer } from './sdk-server.js'
+import { agreeable, served } from './revisions.js'
 import { batchRevision } from './session.js'
 import { Sessions, type SessionsOptions } from './sessions.js'
 import { isRecord } from '../../lib/guards.js'
@@ -20,8 +21,6 @@ import { isRecord } from '../../lib/guards.js'
 /** What a client without the header speaks (MCP 2025-11-25, Transports, Protocol Version Header). */
 const assumedRevision = '2025-03-26'
 const maxBatch = 100
-/** The SDK also knows a draft of before the first revision. */
-const served = SUPPORTED_PROTOCOL_VERSIONS.filter(revision => revision >= '2024-11-05')
 /** The protocol itself, which is the SDK's. All else is the catalog's, where the SDK would only pass it on. */
 const bySdk = new Set(['initialize', 'ping', 'logging/setLevel'])
 const stateful = new Set(['initialize', 'logging/setLevel'])
@@ -142,13 +141,19 @@ function checkForSdk (message: unknown): void {
   if (message.method === 'logging/setLevel' && severity(params.level) < 0) throw new InvalidParamsError({ reason: 'a log level that is none' })
   if (message.method !== 'initialize') return
   if (!isModest(params)) throw new InvalidRequestError({ reason: 'initialize with too many values' })
-  if (!InitializeRequestSchema.safeParse(message).success) throw new InvalidRequestError({ reason: 'initialize with a field that is missing or of another type' })
+  const { success, error } = InitializeRequestSchema.safeParse({ ...message, params })
+  if (success) return
+  // Two names at most: deeper ones may be the caller's own.
+  const field = error.issues[0]?.path.slice(1, 3).join('.')
+  throw new InvalidParamsError({ reason: 'initialize with a field that is missing or of another type', data: { field } })
 }
 
 /** MCP 2025-11-25, Transports, Protocol Version Header: absent means 2025-03-26, unknown is 400. */
-function revisionOf ({ headers }: Incoming, alsoServed: readonly string[]): string {
-  const revision = headers['mcp-protocol-version'] ?? assumedRevision
-  if (typeof revision !== 'string' || !SUPPORTED_PROTOCOL_VERSIONS.includes(revision)) {
+function revisionOf ({ headers, body }: Incoming, alsoServed: readonly string[]): string {
+  // The header of a client that begins is a guess: its body negotiates.
+  const header = isRecord(body) && body.method === 'initialize' ? undefined : headers['mcp-protocol-version']
+  const revision = header ?? assumedRevision
+  if (typeof revision !== 'string' || !served.includes(revision)) {
     throw new ProtocolVersionError({ data: { supported: [...alsoServed, ...served] } })
   }
   return revision
@@ -170,7 +175,7 @@ class LegacySlot implements Transport {
   /** Serves one request and calls `done` once, with whether this slot may serve another. */
   serve (request: RpcRequest, exchange: Exchange, writer: ReplyWriter, done: (clean: boolean) => void): void {
     this.responder.begin({ request, exchange, writer, done })
-    this.onmessage?.(request)
+    this.onmessage?.(agreeable(request))
   }
 
   async start (): Promise<void> {}

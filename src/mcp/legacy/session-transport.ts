@@ -6,6 +6,7 @@ import type { Incoming } from '../era.js'
 import { type RequestId, type RpcRequest, kindOf } from '../wire/messages.js'
 import type { EventStream } from '../wire/event-stream.js'
 import type { SessionEvents } from './event-store.js'
+import { agreeable } from './revisions.js'
 import { isRecord } from '../../lib/guards.js'
 
 /** `about`: the request that a message is said in the course of. */
@@ -44,6 +45,7 @@ export function requestsIn (body: unknown): RpcRequest[] {
  * the course of one that belongs to a task it would put into a queue that is not there.
  */
 export function forSdk (body: unknown): unknown {
+  if (kindOf(body) === 'request') return withoutTask(agreeable(body as RpcRequest))
   if (!Array.isArray(body)) return withoutTask(body)
   const ids = new Set<unknown>(requestsIn(body).map(({ id }) => id))
   return body.filter(message => !(message.method === 'notifications/cancelled' && ids.has(message.params?.requestId))).map(withoutTask)

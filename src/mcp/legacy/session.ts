@@ -9,7 +9,7 @@ import { notificationOf } from '../catalog/changes.js'
 import type { Incoming } from '../era.js'
 import { WireError } from '../slots/answer-text.js'
 import { takesStream } from '../wire/accept.js'
-import { type RequestId, kindOf, severity } from '../wire/messages.js'
+import { type RequestId, type RpcMessage, kindOf, severity } from '../wire/messages.js'
 import { type EventStream, streamHeaders } from '../wire/event-stream.js'
 import type { Reply } from '../wire/reply.js'
 import type { Streams } from '../streams/streams.js'
@@ -55,13 +55,16 @@ export class Session {
   #mayAsk = true
   /** Whose the standing stream is: rights may have changed since it was opened. */
   #hearer: Principal | undefined
+  #standing: EventStream | undefined
+  /** Who made the call that a question belongs to, by the id of the question. */
+  readonly #askers = new Map<RequestId, Principal>()
   readonly #servedRights = new ServedRights()
   /** Agreed at the start. */
   #revision: string | undefined
 
   private constructor ({ catalog, streams, principal, retryMs, onClose }: SessionOptions) {
     this.principal = principal
-    this.touch(principal)
+    this.#servedRights.add(principal)
     this.#catalog = catalog
     this.#subscriptions = new Subscriptions(catalog)
     this.#streams = streams
@@ -95,6 +98,11 @@ export class Session {
     return performance.now() - this.#openedAt
   }
 
+  /** Throws where `principal` lacks a right that the session was used with: it would end what others of the same subject began. */
+  #checkRights (principal: Principal): void {
+    if (!this.#servedRights.areHeldBy(principal)) throw new SessionNotFoundError({ reason: 'the session was used with more rights' })
+  }
+
   touch (principal: Principal): void {
     this.principal = principal
     this.#usedAt = performance.now()
@@ -102,9 +110,14 @@ export class Session {
   }
 
   async serve (incoming: Incoming): Promise<Reply> {
-    const { method } = incoming
+    const { method, principal } = incoming
+    if (method === 'DELETE') {
+      this.#checkRights(principal)
+      await this.#endCalls()
+    } else {
+      this.touch(principal)
+    }
     if (method === 'GET') return await this.#listen(incoming)
-    if (method === 'DELETE') await this.#endCalls()
     const post = new Post()
     if (method === 'POST') await this.#admit(incoming, post)
     const request = webRequest(incoming, this.#revision)
@@ -129,6 +142,11 @@ export class Session {
     const log = typeof lastId !== 'string' || lastId === '' ? undefined : this.#logFor(lastId, principal)
     // Counted before the SDK opens it, so that one too many leaves nothing behind.
     const isStanding = log === undefined || log.isStanding
+    // The newer one takes over: the path of the older may be dead, which nobody would tell us.
+    if (isStanding && this.#standing !== undefined) {
+      this.#streams.retire(this.#standing)
+      this.#transport.closeStandaloneSSEStream()
+    }
     const stream = isStanding ? this.#streams.open(incoming) : this.#streams.resume(incoming)
     const response = log?.isOver === true ? undefined : await this.#transport.handleRequest(webRequest(incoming, this.#revision))
     if (response !== undefined && response.status >= 400) {
@@ -139,7 +157,12 @@ export class Session {
     stream.begin()
     if (isStanding) {
       this.#hearer = principal
-      stream.readable.once('close', () => { if (this.#hearer === principal) this.#hearer = undefined })
+      this.#standing = stream
+      stream.readable.once('close', () => {
+        if (this.#standing !== stream) return
+        this.#standing = undefined
+        this.#hearer = undefined
+      })
     }
     const body = response?.body
     const timesLeft = log?.post?.timesLeft ?? 0
@@ -154,7 +177,7 @@ export class Session {
 
   /** The stream that an event was sent on, where its caller may have what was sent since. */
   #logFor (eventId: string, principal: Principal): StreamLog {
-    if (!this.#servedRights.areHeldBy(principal)) throw new SessionNotFoundError({ reason: 'a replay of what was sent under more rights' })
+    this.#checkRights(principal)
     const log = this.#events.find(eventId)
     if (log === undefined) throw new EventForgottenError()
     return log
@@ -188,12 +211,24 @@ export class Session {
     const messages: unknown[] = Array.isArray(body) ? body : [body]
     if (messages.some(message => kindOf(message) === 'invalid')) throw new InvalidRequestError({ reason: 'not a JSON-RPC message' })
     if (Array.isArray(body) && this.#revision !== batchRevision) throw new InvalidRequestError({ reason: `a batch in a session of revision ${this.#revision ?? 'none'}` })
+    for (const message of messages) this.#checkReference(message as RpcMessage, incoming.principal)
     if (messages.length > 1) await incoming.charge(messages.length - 1)
     const requests = requestsIn(body)
     const ids = new Set(requests.map(({ id }) => id))
     // The SDK would answer only one of two with the same id. Nothing is awaited from here on.
     if (ids.size < requests.length || requests.some(({ id }) => this.#calls.has(id))) throw new InvalidRequestError({ reason: 'an id that is in flight already' })
     for (const { id } of requests) this.#watch(id, { exchange: incoming.open(), post })
+  }
+
+  /** Throws where a message answers a question, or cancels a call, of the same subject with more rights. */
+  #checkReference (message: RpcMessage, principal: Principal): void {
+    const caller = 'method' in message
+      ? message.method === 'notifications/cancelled' ? this.#calls.get(message.params?.requestId as RequestId)?.exchange.caller.principal : undefined
+      : message.id === undefined ? undefined : this.#askers.get(message.id)
+    if (caller === undefined) return
+    const rights = new ServedRights()
+    rights.add(caller)
+    if (!rights.areHeldBy(principal)) throw new SessionNotFoundError({ reason: 'an answer or a cancellation with fewer rights than its call has' })
   }
 
   /** Answers in the SDK's place where it does not: what it holds back would keep its id, and its stream, for ever. */
@@ -248,7 +283,13 @@ export class Session {
   /** Looks at a message on its way out. Throws where it is none that JSON can hold, unless it is an answer. */
   #leaving (message: JSONRPCMessage, about: RequestId | undefined): JSONRPCMessage {
     if ('method' in message || message.id === undefined) {
-      this.#events.weigh(message, this.#calls.get(about)?.post)
+      const call = this.#calls.get(about)
+      this.#events.weigh(message, call?.post)
+      const { id } = 'id' in message ? message : {}
+      if (call !== undefined && id !== undefined) {
+        this.#askers.set(id, call.exchange.caller.principal)
+        call.exchange.askingSignal.addEventListener('abort', () => { this.#askers.delete(id) }, { once: true })
+      }
       return message
     }
     const call = this.#calls.get(message.id)

@@ -16,7 +16,7 @@ export interface SessionsOptions {
   readonly lifetimeMs?: number
   /** One more ends the principal's least recently used. Default 16. */
   readonly maxPerPrincipal?: number
-  /** Of all principals; one more is refused with 503. Default 1,000. */
+  /** Of all principals; one more ends a session of the principal that has most. Default 1,000. */
   readonly max?: number
   /** Milliseconds after which a client comes back to a stream that was closed on it. Default 1,000. */
   readonly retryMs?: number
@@ -52,9 +52,13 @@ export class Sessions {
     const { method, headers, body, principal } = incoming
     if (!methods.has(method)) throw new MethodNotAllowedError({ headers: { allow: [...methods].join(', ') } })
     const id = headers['mcp-session-id']
-    if (id !== undefined) return await this.#find(id, principal).serve(incoming)
+    const isInitialize = method === 'POST' && kindOf(body) === 'request' && (body as RpcRequest).method === 'initialize'
+    const named = this.#find(id, principal)
+    if (named !== undefined) return await named.serve(incoming)
+    // A client whose session is gone may still send its id when it begins anew.
+    if (id !== undefined && !isInitialize) throw new SessionNotFoundError()
     if (method !== 'POST') throw new SessionRequiredError()
-    if (kindOf(body) !== 'request' || (body as RpcRequest).method !== 'initialize') return undefined
+    if (!isInitialize) return undefined
     // Not by the SDK's word but before it: a session costs memory even where it comes to nothing.
     if (!takesStream(incoming.headers.accept)) return undefined
     const session = await this.#open(principal)
@@ -78,13 +82,12 @@ export class Sessions {
     await Promise.all([...this.#sessions.values()].map(async session => { await session.close() }))
   }
 
-  /** An unknown session, an expired one and another principal's are the same 404. */
-  #find (id: unknown, principal: Principal): Session {
+  /** `undefined` for an unknown session, an expired one and another principal's alike. */
+  #find (id: unknown, principal: Principal): Session | undefined {
     const session = typeof id === 'string' ? this.#sessions.get(id) : undefined
-    if (session === undefined || session.principal.id !== principal.id || this.#isOver(session)) throw new SessionNotFoundError()
+    if (session === undefined || session.principal.id !== principal.id || this.#isOver(session)) return undefined
     this.#sessions.delete(session.id)
     this.#sessions.set(session.id, session)
-    session.touch(principal)
     return session
   }
 
@@ -92,10 +95,7 @@ export class Sessions {
     if (this.#isEnding) throw new UnavailableError({ reason: 'a new session while the server ends' })
     const { max, maxPerPrincipal } = this.#options
     await this.#keep(maxPerPrincipal - 1, principal)
-    if (this.#sessions.size >= max) {
-      this.#sweep()
-      if (this.#sessions.size >= max) throw new UnavailableError({ headers: { 'retry-after': '60' }, data: { retryAfterMs: 60_000 }, reason: 'too many sessions' })
-    }
+    await this.#makeRoom(max - 1)
     const session = await Session.open({
       catalog: this.#catalog,
       streams: this.#streams,
@@ -104,9 +104,26 @@ export class Sessions {
       onClose: closed => { this.#sessions.delete(closed.id) }
     })
     this.#sessions.set(session.id, session)
-    // Others of the same principal may have been opened meanwhile.
+    // Others may have been opened meanwhile.
     await this.#keep(maxPerPrincipal, principal)
+    await this.#makeRoom(max)
     return session
+  }
+
+  /** Leaves at most `count` sessions: the least recently used one of the principal that has most goes first. */
+  async #makeRoom (count: number): Promise<void> {
+    if (this.#sessions.size > count) this.#sweep()
+    while (this.#sessions.size > count) {
+      const held = new Map<string, Session[]>()
+      for (const session of this.#sessions.values()) {
+        const own = held.get(session.principal.id)
+        if (own === undefined) held.set(session.principal.id, [session])
+        else own.push(session)
+      }
+      let most: Session[] = []
+      for (const own of held.values()) if (own.length > most.length) most = own
+      await most[0]?.close()
+    }
   }
 
   /** Ends the least recently used sessions of `principal` beyond `count`. */

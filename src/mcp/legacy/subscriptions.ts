@@ -5,6 +5,7 @@ import type { Catalog } from '../catalog/catalog.js'
 import type { Change } from '../catalog/changes.js'
 
 const maxSubscriptions = 100
+const maxUriLength = 2048
 
 export class Subscriptions {
   readonly #catalog: Catalog
@@ -21,6 +22,7 @@ export class Subscriptions {
 
   /** Throws a refusal where `principal` may not read the resource, or too many are wanted. */
   add (uri: unknown, principal: Principal): void {
+    if (uriOf(uri).length > maxUriLength) throw new InvalidParamsError({ reason: 'a uri that is too long', data: { limit: maxUriLength } })
     this.#catalog.resources.reach(uriOf(uri), principal)
     if (this.#uris.size >= maxSubscriptions) throw new InvalidParamsError({ reason: 'too many subscriptions', data: { limit: maxSubscriptions } })
     this.#uris.add(uriOf(uri))

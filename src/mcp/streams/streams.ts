@@ -31,6 +31,8 @@ export class Streams {
   readonly #maxPerPrincipal: number
   readonly #open = new Set<Open>()
   readonly #counts = new Map<string, number>()
+  /** How to give back the places of the streams that take one. */
+  readonly #places = new WeakMap<EventStream, () => void>()
   #isEnding = false
 
   constructor ({ maxPerPrincipal = 16 }: StreamsOptions = {}) {
@@ -64,12 +66,21 @@ export class Streams {
     if (count >= this.#maxPerPrincipal) throw new TooManyStreamsError({ data: { limit: this.#maxPerPrincipal } })
     this.#counts.set(principal.id, count + 1)
     const stream = begin()
-    stream.readable.once('close', () => {
+    const leave = (): void => {
+      if (!this.#places.delete(stream)) return
       const left = (this.#counts.get(principal.id) ?? 1) - 1
       if (left === 0) this.#counts.delete(principal.id)
       else this.#counts.set(principal.id, left)
-    })
+    }
+    this.#places.set(stream, leave)
+    stream.readable.once('close', leave)
     return stream
+  }
+
+  /** Ends a stream that a newer one takes over from. Its place is free at once: its connection may be dead. */
+  retire (stream: EventStream): void {
+    this.#places.get(stream)?.()
+    finish(stream)
   }
 
   #begin ({ principal, address }: Holder, isStanding: boolean, farewell: (stream: EventStream) => void = () => {}): EventStream {
