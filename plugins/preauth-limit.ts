@@ -1,7 +1,8 @@
 /** Limits failed authentication and unknown paths per address, before any credential is verified. */
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { createAddressKeys, ipOf } from '../src/limits/address-key.js'
+import { ipOf } from '../src/http/client-address.js'
+import { createAddressKeys } from '../src/limits/address-key.js'
 import { sha256 } from '../src/lib/sha256.js'
 import { isPreflight, isPublic, isWellKnownProbe } from '../src/http/route-config.js'
 import { createLimiter } from '../src/limits/limiter.js'

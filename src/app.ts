@@ -108,6 +108,8 @@ function oauthOf (config: Config, issuer: string): OAuthOptions {
   return {
     issuer,
     jwksUrl: config.JWT_JWKS_URL,
+    audienceClaim: config.JWT_AUDIENCE_CLAIM,
+    requireAt: config.JWT_REQUIRE_AT === 'on',
     rolesClaim: config.JWT_ROLES_CLAIM,
     adminRole: config.JWT_ADMIN_ROLE,
     scopesClaim: config.JWT_SCOPES_CLAIM,

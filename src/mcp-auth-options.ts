@@ -100,6 +100,8 @@ const ofLimits = { max: true, windowMs: true }
 const ofOAuth: Keys<OAuthOptions> = {
   issuer: true,
   jwksUrl: true,
+  audienceClaim: true,
+  requireAt: true,
   rolesClaim: true,
   adminRole: true,
   scopesClaim: true,

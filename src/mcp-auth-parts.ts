@@ -14,11 +14,11 @@ import type { State } from './ledger/ledger.js'
 import { openStateFor } from './ledger/open.js'
 import { type McpAuthOptions, mcpOptionNames, requireOptions } from './mcp-auth-options.js'
 import { stateKeyOf } from './mcp/request-state-key.js'
-import { withoutSlash } from './net/public-url.js'
+import { identityOf, withoutSlash } from './net/public-url.js'
 import { tokenParts } from './oauth/settings.js'
 import { createKnownCredentials } from './principal/known-credentials.js'
 import type { Principal } from './principal/principal.js'
-import { identityOf } from './tokens/mint-policy.js'
+import { issueLeewaySeconds } from './tokens/claims.js'
 import { Claims } from './tokens/one-time-links.js'
 import type { Tool } from './tools/tool.js'
 
@@ -43,7 +43,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
   const { apiKeysFile, clockToleranceSeconds = 0, jwtSecret, publicUrl, path = '/mcp', stateDir } = options
   const known = createKnownCredentials({ ttlMs: options.knownTtlMs ?? 600_000 })
   const keyRing = apiKeysFile === undefined ? undefined : await openKeys(scope, apiKeysFile)
-  const state = await openStateFor(scope, stateDir, clockToleranceSeconds * 1000)
+  const state = await openStateFor(scope, stateDir, Math.max(clockToleranceSeconds, issueLeewaySeconds) * 1000)
   const watches = keyRing === undefined ? [state] : [keyRing, state]
   const minting = mintingOf(options, state)
   const { metadata, ...tokens } = tokenParts(options, publicUrl, path)

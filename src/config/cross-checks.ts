@@ -1,7 +1,7 @@
 /** The rules that need more than one setting: what a place demands of the secrets used there. */
-import { isLoopback } from './types/address.js'
+import { isLoopback } from '../net/loopback.js'
 import type { Problem } from './problem.js'
-import { isWeakKey, isWeakSecret, MIN_API_KEY_CHARACTERS, MIN_JWT_SECRET_BYTES } from './types/secret.js'
+import { isWeakKey, isWeakSecret, MIN_API_KEY_CHARACTERS, MIN_JWT_SECRET_BYTES } from '../principal/strength.js'
 import type { Config, VariableName } from './variables.js'
 
 type Rule = (config: Config) => { problems?: readonly Problem[], warnings?: readonly string[] }
@@ -15,6 +15,7 @@ export function crossCheck (config: Config, faulty: ReadonlySet<string>): { prob
     ...(faulty.has('JWT_SECRET') || faulty.has('JWT_SECRET_PREVIOUS') ? [] : [previousSecrets(config)]),
     ...(faulty.has('JWT_ISSUER') ? [] : [withoutIssuer(config)]),
     ...(faulty.has('PUBLIC_URL') || faulty.has('JWT_AUDIENCE') ? [] : [withoutAudience(config)]),
+    clientIdAsAudience(config),
     sharedSecret(config),
     uncheckedHost(config),
     ...(faulty.has('PUBLIC_URL') || faulty.has('TOKEN_DELIVERY') ? [] : [linkWithoutUrl(config)]),
@@ -63,7 +64,9 @@ const previousSecrets: Rule = config => {
 const withoutIssuer: Rule = config => {
   if (config.JWT_ISSUER !== undefined) return {}
   const names = ['JWT_JWKS_URL', 'JWT_ROLES_CLAIM', 'JWT_SCOPES_CLAIM'] as const
-  const set = names.filter(name => config[name] !== undefined)
+  const set: string[] = names.filter(name => config[name] !== undefined)
+  if (config.JWT_REQUIRE_AT === 'on') set.push('JWT_REQUIRE_AT')
+  if (config.JWT_AUDIENCE_CLAIM !== 'aud') set.push('JWT_AUDIENCE_CLAIM')
   return { problems: set.map(variable => ({ variable, wrong: 'is set without JWT_ISSUER', right: 'set JWT_ISSUER to the issuer that its tokens name, or remove it' })) }
 }
 
@@ -73,6 +76,13 @@ const withoutAudience: Rule = ({ JWT_ISSUER, PUBLIC_URL, JWT_AUDIENCE, HOST, POR
   // With port 0 the address of this machine is known only when it listens, and no token could name it.
   if (isLoopback(HOST) && PORT !== 0) return { warnings: [`JWT_ISSUER ${wrong}: only those for the endpoint on this machine are good`] }
   return { problems: [{ variable: 'JWT_ISSUER', wrong, right: 'set PUBLIC_URL to the address that callers use' }] }
+}
+
+/** A client's ID tokens have its id in `aud`, and not every provider marks them as what they are. */
+const clientIdAsAudience: Rule = ({ JWT_ISSUER, JWT_AUDIENCE, JWT_AUDIENCE_CLAIM, JWT_REQUIRE_AT }) => {
+  if (JWT_ISSUER === undefined || JWT_REQUIRE_AT === 'on' || JWT_AUDIENCE_CLAIM !== 'aud') return {}
+  if (JWT_AUDIENCE.every(name => /^[a-z][\w+.-]*:/i.test(name))) return {}
+  return { warnings: ['JWT_AUDIENCE holds a name that is no URI and may be a client id, in which case the ID tokens of that client could be good here, too; set JWT_REQUIRE_AT=on where access tokens are of type at+jwt, or name this server by a URI of its own'] }
 }
 
 /** Whoever holds the key could sign tokens for anybody, admins included, or what a call carries between its rounds. */

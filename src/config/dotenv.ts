@@ -1,11 +1,13 @@
 /** Reads a `.env` file; the syntax is Node's own, so that `node --env-file` reads the same. */
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 
 export interface DotenvFile {
   readonly values: Readonly<Record<string, string | undefined>>
   /** What makes the file unusable. Holds nothing of its content. */
   readonly faults: ReadonlyArray<{ wrong: string, right: string }>
+  /** Every user of the machine may read it, or write to it. */
+  readonly isPublic?: boolean
 }
 
 /**
@@ -19,12 +21,17 @@ const QUOTED = /^[ \t]*(?:export[ \t]+)?[A-Za-z_][\w.-]*[ \t]*=[ \t]*["'`]/
 /** The variables of the file; none, and no fault, where there is no file. */
 export function readDotenv (path: string): DotenvFile {
   try {
-    return parseDotenv(readFileSync(path, 'utf8'))
+    return { ...parseDotenv(readFileSync(path, 'utf8')), isPublic: isPublic(path) }
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
     if (code === 'ENOENT') return { values: {}, faults: [] }
     return { values: {}, faults: [{ wrong: `cannot be read (${code ?? 'unknown error'})`, right: 'make it a file that this user may read, or remove it' }] }
   }
+}
+
+function isPublic (path: string): boolean {
+  // Windows has no such bits.
+  return process.geteuid !== undefined && (statSync(path).mode & 0o006) !== 0
 }
 
 /** The variables of a `.env` text; none where a line of it is a fault. */

@@ -1,6 +1,6 @@
 /** Environment to configuration: reads, parses and judges every setting, and says all that is wrong at once. */
 import { resolve } from 'node:path'
-import { isLoopback } from './types/address.js'
+import { isLoopback } from '../net/loopback.js'
 import { crossCheck } from './cross-checks.js'
 import { readDotenv, type DotenvFile } from './dotenv.js'
 import { ConfigError, type Problem } from './problem.js'
@@ -64,7 +64,7 @@ export function readConfig (environment: Environment, file: DotenvFile = { value
   return {
     config,
     problems: [...problems, ...checked.problems],
-    warnings: [...checked.warnings, ...unread],
+    warnings: [...checked.warnings, ...unread, ...publicSecrets(file, sources)],
     unread,
     sources: sources as Record<VariableName, Source>
   }
@@ -75,6 +75,12 @@ export function endpointOf (config: Config, port = config.PORT, path = '/mcp'): 
   if (config.PUBLIC_URL !== undefined) return config.PUBLIC_URL + path
   const host = config.HOST === '0.0.0.0' || config.HOST === '::' ? 'localhost' : config.HOST
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}${path}`
+}
+
+/** Key files and the state are for their owner alone, and so is what opens the same doors. */
+function publicSecrets ({ isPublic = false }: DotenvFile, sources: Partial<Record<VariableName, Source>>): string[] {
+  const isSecretInFile = variableNames.some(name => variables[name].secret && sources[name] === '.env')
+  return isPublic && isSecretInFile ? ['.env holds secrets, and every user of this machine may read it or write to it; make it mode 0600: chmod 600 .env'] : []
 }
 
 function pick (name: VariableName, environment: Environment, file: Environment): { text: string, source: Source } {

@@ -1,6 +1,6 @@
 /** A request to the endpoint as the bridge sees it, with its caller. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { ipOf } from '../limits/address-key.js'
+import { ipOf } from './client-address.js'
 import { type Refusal, UnauthenticatedError } from '../errors.js'
 import type { Deadlines } from '../mcp/exchange/deadlines.js'
 import type { Incoming } from '../mcp/era.js'

@@ -2,7 +2,7 @@
 import { writeSync } from 'node:fs'
 import { type FastifyReply, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify'
 import { destination } from 'pino'
-import { ipOf } from '../limits/address-key.js'
+import { ipOf } from './client-address.js'
 import { configOf } from './route-config.js'
 import { searchFor } from '../log/secret-search.js'
 import { codeOf } from '../lib/guards.js'

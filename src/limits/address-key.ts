@@ -1,16 +1,7 @@
 /** The name under which an address is counted. */
 import { isIP, isIPv4 } from 'node:net'
-import type { FastifyRequest } from 'fastify'
 import { normalizeIP } from '@fastify/rate-limit'
 import { bareAddress } from '../net/networks.js'
-
-const known = Symbol('the address of a request')
-
-/** `request.ip`, asked for once: behind proxies Fastify works it out anew each time, for longer than a whole limiter takes. */
-export function ipOf (request: FastifyRequest & { [known]?: string }): string {
-  request[known] ??= request.ip
-  return request[known]
-}
 
 /** Whoever has no address that can be read shares one bucket: garbage buys no fresh ones. */
 const unknownAddress = 'unknown'

@@ -23,3 +23,15 @@ export function protectedResource (publicUrl: string, path = '/mcp'): ProtectedR
 export function withoutSlash (url: string): string {
   return url.replace(/\/+$/, '')
 }
+
+/**
+ * What tokens of this server say of it, where its public base URL is known: that it issued them,
+ * and that they are for its endpoint. Never the `iss` of the identity provider, whose tokens are
+ * verified in another way.
+ */
+export function identityOf (publicUrl: string | undefined, provider?: string, path = '/mcp'): { issuer?: string, audience?: string } {
+  if (publicUrl === undefined) return {}
+  const base = withoutSlash(publicUrl)
+  const audience = `${base}${path}`
+  return provider !== undefined && withoutSlash(provider) === base ? { audience } : { issuer: base, audience }
+}

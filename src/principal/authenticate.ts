@@ -1,7 +1,7 @@
 /** From what a request presents to one verdict: every credential sent must be good. */
 import { after, type Eventually } from '../lib/eventually.js'
 import { sha256 } from '../lib/sha256.js'
-import { isVerified, keyAsToken, type Presented, type Rejected, type Verdict } from './presented.js'
+import { isVerified, keyAsToken, namesOf, type Presented, rejected, type Rejected, type Verdict } from './presented.js'
 import type { KnownCredentials } from './known-credentials.js'
 import { freezePrincipal, type Principal } from './principal.js'
 
@@ -22,7 +22,7 @@ export const nothingPresented: Rejected = Object.freeze({ reason: 'no credential
 /** As little as nothing; the log tells who forgot the word. */
 const otherScheme: Rejected = Object.freeze({ reason: 'no credential was presented: Authorization is not of the scheme Bearer' })
 const noKeys: Rejected = Object.freeze({ reason: 'API keys are not accepted here' })
-const revoked: Rejected = Object.freeze({ reason: 'the credential was revoked' })
+const revoked = (principal: Principal): Rejected => rejected('the credential was revoked', namesOf(principal))
 /** True where nothing was presented that could be judged. */
 export function isNothing (verdict: Verdict): boolean {
   return verdict === nothingPresented || verdict === otherScheme
@@ -43,7 +43,7 @@ export function createAuthenticator (verifiers: Verifiers): (presented: Presente
   const { verifyKey = () => noKeys, verifyToken = token => token.includes('.') ? noTokens : keyAsToken, known, isRevoked = () => false, onKeyUse = () => {} } = verifiers
 
   function unlessRevoked (verdict: Verdict): Verdict {
-    return isVerified(verdict) && isRevoked(verdict.principal) ? revoked : verdict
+    return isVerified(verdict) && isRevoked(verdict.principal) ? revoked(verdict.principal) : verdict
   }
 
   // Always compared anew: a look-up of known keys would take its time from which keys there are.
@@ -52,7 +52,7 @@ export function createAuthenticator (verifiers: Verifiers): (presented: Presente
     return after(verifyKey(digest, key, address), (judged) => {
       const isGone = isRevoked(isVerified(judged) ? judged.principal : nobody)
       if (!isVerified(judged)) return judged
-      if (isGone) return revoked
+      if (isGone) return revoked(judged.principal)
       known?.remember('key', digest, judged)
       return judged
     })

@@ -28,9 +28,31 @@ export interface Verified {
   readonly rateLimitMax?: number
 }
 
-/** A credential that did not, and why: a constant for the log, nothing of it goes to the caller. */
+/** A credential that did not, and why. For the log alone: nothing of it goes to the caller. */
 export interface Rejected {
+  /** A constant. */
   readonly reason: string
+  /** Whose credential it is, where its key or its signature proved that. */
+  readonly about?: Named | undefined
+}
+
+/** What names a credential, and is none. */
+export interface Named {
+  /** The id of the principal that it would prove. */
+  readonly subject?: string
+  readonly keyId?: string
+  /** The `jti`. */
+  readonly tokenId?: string
+}
+
+/** Makes a `Rejected`. */
+export function rejected (reason: string, about?: Named): Rejected {
+  return about === undefined ? { reason } : { reason, about }
+}
+
+/** The names of the credential that proved `principal`. */
+export function namesOf ({ id, keyId, tokenId }: Principal): Named {
+  return { subject: id, ...(keyId === undefined ? {} : { keyId }), ...(tokenId === undefined ? {} : { tokenId }) }
 }
 
 export type Verdict = Verified | Rejected

@@ -1,6 +1,12 @@
 /** What every token must say of itself, whoever signed it, and how to read the claims that differ. */
 import { isRecord } from '../lib/guards.js'
 
+/**
+ * Seconds that `iat` may be ahead of our clock: RFC 7519 gives no reason to refuse for it, and clocks are
+ * never quite the same. A revocation by time counts with as much.
+ */
+export const issueLeewaySeconds = 10
+
 /** Beyond this no `Date` exists. */
 const maxDateMs = 8.64e15
 
@@ -22,15 +28,18 @@ export interface SoundClaims {
   readonly jti?: string
 }
 
+/** Why a token is refused that was good once. */
+export const expiredToken = 'the token has expired'
+
 /** The claims, or why they are not good: a constant for the log. A library's idea of an acceptable claim is wider than ours. */
 export function readClaims ({ sub, exp, nbf, iat, jti, aud }: Claims, { toleranceSeconds = 0, audience = [] }: ClaimRules, nowMs: number): SoundClaims | string {
   const toleranceMs = toleranceSeconds * 1000
-  const isPast = (value: unknown): boolean => isDate(value) && value * 1000 <= nowMs + toleranceMs
+  const isPast = (value: unknown, leewayMs = toleranceMs): boolean => isDate(value) && value * 1000 <= nowMs + leewayMs
   if (typeof sub !== 'string' || sub === '') return 'sub is no text'
   if (!isDate(exp)) return 'exp is no time'
-  if (exp * 1000 + toleranceMs <= nowMs) return 'the token has expired'
+  if (exp * 1000 + toleranceMs <= nowMs) return expiredToken
   if (nbf !== undefined && !isPast(nbf)) return 'nbf is no time, or in the future'
-  if (iat !== undefined && !isPast(iat)) return 'iat is no time, or in the future'
+  if (iat !== undefined && !isPast(iat, Math.max(toleranceMs, issueLeewaySeconds * 1000))) return 'iat is no time, or in the future'
   if (jti !== undefined && typeof jti !== 'string') return 'jti is no text'
   if (aud !== undefined && audience.length > 0 && !isFor(aud, audience)) return 'aud is not this server'
   return {
@@ -42,7 +51,7 @@ export function readClaims ({ sub, exp, nbf, iat, jti, aud }: Claims, { toleranc
 }
 
 /** RFC 7519 §4.1.3: one name, or a list with ours in it. */
-function isFor (aud: unknown, audience: readonly string[]): boolean {
+export function isFor (aud: unknown, audience: readonly string[]): boolean {
   return [aud].flat().some(name => typeof name === 'string' && audience.includes(name))
 }
 
@@ -67,11 +76,23 @@ export function scopesOf (claim: unknown): string[] {
   return Array.isArray(claim) ? claim.filter(scope => typeof scope === 'string' && scope !== '' && !scope.includes(' ')) : []
 }
 
+/** The parts of a compact JWS: base64url without padding (RFC 7515 §2), which a lenient decoder would take in other spellings, too. */
+export const compactJws = /^[\w-]+\.[\w-]+\.[\w-]+$/
+
 /** What a token's header says, before anything is verified; empty where it can't be read. For choosing among keys, no more. */
-export function claimedHeader (token: string): Readonly<Record<string, unknown>> {
+export function claimedHeader (token: string): Claims {
+  return partOf(token, 0)
+}
+
+/** What a token's payload says, before anything is verified; empty where it can't be read. */
+export function claimedPayload (token: string): Claims {
+  return partOf(token, 1)
+}
+
+function partOf (token: string, index: number): Claims {
   try {
-    const header: unknown = JSON.parse(Buffer.from(token.slice(0, token.indexOf('.')), 'base64url').toString())
-    return isRecord(header) ? header : {}
+    const part: unknown = JSON.parse(Buffer.from(token.split('.', index + 1)[index] ?? '', 'base64url').toString())
+    return isRecord(part) ? part : {}
   } catch {
     return {}
   }

@@ -1,7 +1,6 @@
 /** Who may mint a token for somebody else, and how much of their own rights they may give away. */
 import { holdsScope } from '../principal/access.js'
 import type { Principal, Role } from '../principal/principal.js'
-import { withoutSlash } from '../net/public-url.js'
 
 /**
  * `admin-tokens`: whoever comes with a token of the role admin, one that was minted here, too.
@@ -20,16 +19,4 @@ export function mayMint (principal: Principal, policy: MintPolicy): boolean {
 export function excessOf (minter: Principal, role: Role, scopes: readonly string[]): 'role' | 'scopes' | undefined {
   if (role === 'admin' && minter.role !== 'admin') return 'role'
   return scopes.every(scope => holdsScope(minter.scopes, scope)) ? undefined : 'scopes'
-}
-
-/**
- * What tokens of this server say of it, where its public base URL is known: that it issued them,
- * and that they are for its endpoint. Never the `iss` of the identity provider, whose tokens are
- * verified in another way.
- */
-export function identityOf (publicUrl: string | undefined, provider?: string, path = '/mcp'): { issuer?: string, audience?: string } {
-  if (publicUrl === undefined) return {}
-  const base = withoutSlash(publicUrl)
-  const audience = `${base}${path}`
-  return provider !== undefined && withoutSlash(provider) === base ? { audience } : { issuer: base, audience }
 }

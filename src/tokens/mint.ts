@@ -1,6 +1,7 @@
 /** Makes JWTs, and knows what a user id and a lifetime look like. */
 import { randomUUID } from 'node:crypto'
 import { createSigner } from 'fast-jwt'
+import { parseLifetime } from './lifetime.js'
 import { kidOf } from './verify.js'
 import { readsLikePrincipal, type Role } from '../principal/principal.js'
 import { holdsWholeCredential } from '../principal/credential-forms.js'
@@ -28,9 +29,6 @@ export interface MintedToken {
   readonly expiresAt: number
 }
 
-const unitSeconds: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 }
-/** Ten years: whoever wants more wants an API key. */
-const maxLifetimeSeconds = 3650 * 86_400
 const maxUserIdLength = 256
 const maxScopes = 64
 const maxScopeLength = 128
@@ -60,20 +58,6 @@ export function mintToken (userId: string, role: Role, expiresIn: string, option
   // JSON leaves out what is undefined.
   const token = sign({ iss, sub: userId, aud, role, scope: scopes.length === 0 ? undefined : scopes.join(' '), iat, exp, jti })
   return { token, id: jti, issuedAt: iat * 1000, expiresAt: exp * 1000 }
-}
-
-/**
- * Seconds of a lifetime written as `90s`, `15m`, `1h`, `7d`, or as plain digits (seconds).
- * Throws a `RangeError` on anything else, on zero and on more than 3650 days.
- */
-export function parseLifetime (text: string): number {
-  // From untyped callers: `exec` would read the number 3600 and the list ['1h'], too.
-  const [, digits = '', unit = ''] = (typeof text === 'string' && /^(\d{1,9})([smhd]?)$/.exec(text)) || []
-  const lifetimeSeconds = Number(digits) * (unitSeconds[unit] ?? 0)
-  if (!(lifetimeSeconds > 0 && lifetimeSeconds <= maxLifetimeSeconds)) {
-    throw new RangeError('A lifetime is digits with s, m, h or d, or plain seconds, such as 90s, 1h, 7d, 3600; at most 3650d')
-  }
-  return lifetimeSeconds
 }
 
 /** Throws a `RangeError` unless it is text of 1 to 256 characters, not only white space, without control characters, no credential, and not like the id of a principal. */

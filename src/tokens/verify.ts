@@ -1,8 +1,9 @@
 /** From a JWT of this server to the caller it proves: what is checked beyond the signature. */
 import { createHmac } from 'node:crypto'
-import { claimedHeader, readClaims, scopesOf, type ClaimRules } from './claims.js'
-import { keyAsToken, maxCredentialLength, type Rejected, type Verdict } from '../principal/presented.js'
-import { freezePrincipal, tokenPrincipalId } from '../principal/principal.js'
+import { claimedHeader, claimedPayload, readClaims, scopesOf, type ClaimRules } from './claims.js'
+import { keyAsToken, maxCredentialLength, rejected, type Verdict } from '../principal/presented.js'
+import { tokenPrincipalId } from '../principal/principal.js'
+import { namesOfClaims, tokenPrincipal } from './token-principal.js'
 import { codeOf, isRecord } from '../lib/guards.js'
 
 /**
@@ -32,7 +33,9 @@ export function createTokenVerifier (secrets: readonly TokenSecret[], rules: Cla
   return (token) => {
     if (token.length > maxCredentialLength || !compactHs256.test(token)) return token.includes('.') ? rejected('the token is no HS256 JWT') : keyAsToken
     const decoded = decode(token, candidates(token, secrets))
-    return typeof decoded === 'string' ? rejected(decoded) : judge(decoded.token, rules)
+    if (typeof decoded !== 'string') return judge(decoded.token, rules)
+    // The signature is checked before the times, so that these claims are ours.
+    return rejected(`the token does not verify (${decoded})`, decoded === expiredCode ? namesOfClaims('jwt', claimedPayload(token)) : undefined)
   }
 }
 
@@ -44,18 +47,23 @@ function candidates (token: string, secrets: readonly TokenSecret[]): readonly T
   return named.length === 0 ? secrets : named
 }
 
-/** What the token says, or why none of the secrets verifies it. */
+/** fast-jwt's, of a token whose signature is good. */
+const expiredCode = 'FAST_JWT_EXPIRED'
+
+/** What the token says, or a code for why none of the secrets verifies it. */
 function decode (token: string, secrets: readonly TokenSecret[]): { token: unknown } | string {
-  let reason = 'there is no secret'
+  let code = 'no secret'
   for (const { verify } of secrets) {
     try {
       return { token: verify(token) }
     } catch (error) {
       // Not its message, which may hold pieces of the token.
-      reason = `the token does not verify (${codeOf(error, 'no code')})`
+      code = codeOf(error, 'no code')
+      // No other secret can say more.
+      if (code === expiredCode) return code
     }
   }
-  return reason
+  return code
 }
 
 function judge (decoded: unknown, rules: ClaimRules): Verdict {
@@ -64,20 +72,10 @@ function judge (decoded: unknown, rules: ClaimRules): Verdict {
   // RFC 7515 §4.1.11: none of the extensions is understood here, not even an empty list of them.
   if ('crit' in header) return rejected('the token has a crit header')
   const claims = readClaims(payload, rules, Date.now())
-  if (typeof claims === 'string') return rejected(claims)
-  const { sub, expiresAt, issuedAt, jti } = claims
-  const principal = freezePrincipal({
-    id: tokenPrincipalId(sub),
+  if (typeof claims === 'string') return rejected(claims, namesOfClaims('jwt', payload))
+  return tokenPrincipal({
+    id: tokenPrincipalId(claims.sub),
     role: payload.role === 'admin' ? 'admin' : 'user',
-    scopes: typeof payload.scope === 'string' ? scopesOf(payload.scope) : [],
-    method: 'jwt',
-    expiresAt,
-    ...(jti === undefined ? {} : { tokenId: jti }),
-    ...(issuedAt === undefined ? {} : { issuedAt })
-  })
-  return Object.freeze({ principal })
-}
-
-function rejected (reason: string): Rejected {
-  return { reason }
+    scopes: scopesOf(payload.scope)
+  }, claims)
 }

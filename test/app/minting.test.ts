@@ -56,7 +56,12 @@ for (const [what, role] of [
   })
 }
 
-for (const [what, claim] of [['an array', ['files:read']], ['an object', { 'files:read': true }], ['a number', 1], ['null', null]] as const) {
+t.test('a token whose scope is a list has the scopes of the list', async t => {
+  const app = await service(t)
+  t.same((await call(app, 'whoami', {}, bearer(forgeClaims({ scope: ['files:read', 'tools'] })))).structuredContent.scopes, ['files:read', 'tools'])
+})
+
+for (const [what, claim] of [['a list of what is no scope', ['a b', 1]], ['an object', { 'files:read': true }], ['a number', 1], ['null', null]] as const) {
   t.test(`a token whose scope is ${what} has none`, async t => {
     const app = await service(t)
     t.same((await call(app, 'whoami', {}, bearer(forgeClaims({ scope: claim })))).structuredContent.scopes, [])

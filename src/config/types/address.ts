@@ -1,5 +1,6 @@
 /** The kinds of settings that say where: hosts, origins, proxies, the public address. */
 import { isIP, isIPv4, isIPv6 } from 'node:net'
+import { isLoopback, withoutBrackets } from '../../net/loopback.js'
 import { parseHost, parseOrigin } from '../../net/origins.js'
 import { text, type Kind } from './basic.js'
 
@@ -72,12 +73,6 @@ export function publicUrl (): Kind<string> {
   })
 }
 
-/** True for what only this machine can reach. Any other name may resolve to anything: false. */
-export function isLoopback (host: string): boolean {
-  const bare = withoutBrackets(host.toLowerCase())
-  return bare === 'localhost' || bare === '::1' || (isIPv4(bare) && bare.startsWith('127.'))
-}
-
 /** A DNS name or an IPv4 address, in lower case. `1.2.3` and `999.1.1.1` are neither. */
 function isHostName (host: string): boolean {
   if (isIPv4(host)) return true
@@ -92,8 +87,4 @@ function isMappedIPv4 (address: string): boolean {
 
 function isPrefix (bits: string, max: number): boolean {
   return /^\d{1,3}$/.test(bits) && Number(bits) <= max
-}
-
-function withoutBrackets (host: string): string {
-  return host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host
 }

@@ -1,5 +1,5 @@
 /** The kinds of settings: text in, value out, with a JSON Schema of the value. */
-import { parseLifetime } from '../../tokens/mint.js'
+import { parseLifetime } from '../../tokens/lifetime.js'
 
 /**
  * Takes what is wrong with a text and what would be right. Neither repeats the text: a secret

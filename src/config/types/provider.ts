@@ -1,5 +1,5 @@
 /** The kinds of settings about an identity provider: its addresses, and what its claims are called. */
-import { isSafeUrl } from '../../tokens/provider/fetch-json.js'
+import { isSafeUrl } from '../../net/loopback.js'
 import { text, type Kind } from './basic.js'
 import { scopeForm } from '../../principal/scope.js'
 

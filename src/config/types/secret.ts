@@ -1,18 +1,21 @@
-/** The kinds of settings that are secrets, and how strong one has to be. */
-import { isPlaceholder } from '../../principal/strength.js'
+/** The kinds of settings that are secrets. */
+import { isPlaceholder, newSecret } from '../../principal/strength.js'
 import { splitList, text, type Kind, type Report } from './basic.js'
 
-/** Below this an HMAC key is the weakest part of HS256 (RFC 7518 §3.2). */
-export const MIN_JWT_SECRET_BYTES = 32
-export const MIN_API_KEY_CHARACTERS = 16
 const MIN_REQUEST_STATE_KEY_CHARACTERS = 32
 
-const newSecret = 'create one with: openssl rand -hex 32'
+const quoted = ['is in quotes, which would be part of it', "write it without them: Docker's env files and systemd's lines in quotes keep them"] as const
+
+/** The same quote at both ends: an env file of Docker hands them on. */
+function isQuoted (text: string): boolean {
+  return /^(["'`]).*\1$/s.test(text)
+}
 
 /** A secret of one piece. Its strength depends on where it is used, so it is not judged here. */
 export function secret (): Kind<string> {
   return text((given, report) => {
-    if (isPlaceholder(given)) report('is a placeholder that everybody knows', newSecret)
+    if (isQuoted(given)) report(...quoted)
+    else if (isPlaceholder(given)) report('is a placeholder that everybody knows', newSecret)
     return given
   })
 }
@@ -23,7 +26,7 @@ export function strongSecret (): Kind<string> {
   return {
     ...kind,
     parse (text, report) {
-      if (!isPlaceholder(text) && text.length < MIN_REQUEST_STATE_KEY_CHARACTERS) report(`is under ${MIN_REQUEST_STATE_KEY_CHARACTERS} characters`, newSecret)
+      if (!isPlaceholder(text) && !isQuoted(text) && text.length < MIN_REQUEST_STATE_KEY_CHARACTERS) report(`is under ${MIN_REQUEST_STATE_KEY_CHARACTERS} characters`, newSecret)
       return kind.parse(text, report)
     }
   }
@@ -44,6 +47,7 @@ export function formerSecrets (): Kind<readonly string[]> {
 function secrets (judge: (entry: string, report: Report) => void): Kind<readonly string[]> {
   return {
     parse (text, report) {
+      if (isQuoted(text)) report(...quoted)
       const entries = splitList(text)
       const seen = new Map<string, number>()
       for (const [index, entry] of entries.entries()) {
@@ -51,6 +55,7 @@ function secrets (judge: (entry: string, report: Report) => void): Kind<readonly
         const first = seen.get(entry)
         seen.set(entry, first ?? index)
         if (isPlaceholder(entry)) report(`${place}is a placeholder that everybody knows`, newSecret)
+        else if (isQuoted(entry) && entries.length > 1) report(`${place}${quoted[0]}`, quoted[1])
         else if (first !== undefined) report(`${place}is the same as entry ${first + 1}`, 'list each once')
         else judge(entry, (wrong, right) => { report(place + wrong, right) })
       }
@@ -58,37 +63,5 @@ function secrets (judge: (entry: string, report: Report) => void): Kind<readonly
     },
     unset: [],
     schema: { type: 'array', items: { type: 'string', minLength: 1 } }
-  }
-}
-
-/** Whether an HMAC secret is too short to withstand guessing offline. */
-export function isWeakSecret (text: string): boolean {
-  return Buffer.byteLength(text) < MIN_JWT_SECRET_BYTES
-}
-
-export function isWeakKey (text: string): boolean {
-  return text.length < MIN_API_KEY_CHARACTERS
-}
-
-export interface SecretsInUse {
-  readonly apiKeys: readonly string[]
-  /** The secrets that sign tokens, those of before included. */
-  readonly jwtSecrets: readonly string[]
-  /** Let short ones pass; placeholders never do. */
-  readonly allowWeak: boolean
-}
-
-/** For a host without our environment: throws on secrets that could be guessed. Says which, and nothing of any. */
-export function requireStrong ({ apiKeys, jwtSecrets, allowWeak }: SecretsInUse): void {
-  const weak = `; ${newSecret}, or pass \`allowWeakSecrets\` where nobody else can reach the server`
-  for (const [index, key] of apiKeys.entries()) {
-    const which = `Entry ${index + 1} of \`apiKeys\` is`
-    if (isPlaceholder(key)) throw new Error(`${which} a placeholder that everybody knows; ${newSecret}`)
-    if (!allowWeak && isWeakKey(key)) throw new Error(`${which} under ${MIN_API_KEY_CHARACTERS} characters${weak}`)
-  }
-  for (const secret of jwtSecrets) {
-    if (isPlaceholder(secret)) throw new Error(`A JWT secret is a placeholder that everybody knows; ${newSecret}`)
-    if (!allowWeak && isWeakSecret(secret)) throw new Error(`A JWT secret is under ${MIN_JWT_SECRET_BYTES} bytes${weak}`)
-    if (apiKeys.includes(secret)) throw new Error('`apiKeys` holds a JWT secret; use different ones: who has that key could sign tokens')
   }
 }

@@ -1,5 +1,6 @@
 /** Finds the key set of an identity provider by its issuer. */
-import { fetchJson, isSafeUrl, ProviderError } from './fetch-json.js'
+import { isSafeUrl } from '../../net/loopback.js'
+import { fetchJson, ProviderError } from './fetch-json.js'
 
 /**
  * Makes the loader of an issuer's key set: from `jwksUrl` where it is given, otherwise from where the

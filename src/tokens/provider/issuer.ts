@@ -1,11 +1,11 @@
 /** From a token of an identity provider to the caller it proves (RFC 9068, and what providers do instead). */
 import { compactVerify, type CryptoKey, decodeJwt, decodeProtectedHeader, type JWTHeaderParameters } from 'jose'
-import { claimAt, readClaims, scopesOf, type Claims } from '../claims.js'
-import { keyAsToken, type Rejected, type Verdict } from '../../principal/presented.js'
+import { claimAt, compactJws, isFor, expiredToken, readClaims, scopesOf, type Claims } from '../claims.js'
+import { keyAsToken, rejected, type Verdict } from '../../principal/presented.js'
+import { namesOfClaims, tokenPrincipal } from '../token-principal.js'
 import { createKeyLoader } from './discovery.js'
 import { createKeySet, type KeySetOptions } from './jwks.js'
-import { freezePrincipal } from '../../principal/principal.js'
-import { isSafeUrl } from './fetch-json.js'
+import { isSafeUrl } from '../../net/loopback.js'
 
 export interface IssuerOptions {
   /** The `iss` of its tokens, to the letter: https, or http on loopback. */
@@ -20,6 +20,10 @@ export interface IssuerOptions {
   readonly adminRole?: string | undefined
   /** The claim with the scopes, a text or a list. Left out: `scope`, or `scp` where there is no `scope`. */
   readonly scopesClaim?: string | undefined
+  /** The claim that holds one of our names, for a provider whose access tokens have no `aud`: `client_id`. An `aud` that is there must hold one, too. Default `aud`. */
+  readonly audienceClaim?: string | undefined
+  /** Take only what declares itself an access token (`typ: at+jwt`, RFC 9068), and nothing with a claim of an ID token. Default false. */
+  readonly requireAt?: boolean | undefined
   /** Seconds that its clock may be apart from ours. Default 0. */
   readonly toleranceSeconds?: number | undefined
   /** How its keys are cached. */
@@ -42,8 +46,10 @@ interface Unverified {
   readonly claims: Claims
 }
 
-/** No HMAC: a public key would pass for its secret. Each key is good for one of these, by its `alg` or its type. */
-const algorithms: ReadonlySet<unknown> = new Set(['RS256', 'PS256', 'ES256', 'EdDSA'])
+/** No HMAC: a public key would pass for its secret. Which of these a key is good for its `alg` says, or its type. */
+const algorithms: ReadonlySet<unknown> = new Set([
+  'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'
+])
 /** RFC 8725 §3.11: other kinds of JWT (logout tokens, DPoP proofs) are signed with the same keys. */
 const types: ReadonlySet<unknown> = new Set(['jwt', 'at+jwt', 'application/jwt', 'application/at+jwt'])
 
@@ -63,9 +69,14 @@ export function createIssuerVerifier (options: IssuerOptions): IssuerVerifier {
       if (unverified === undefined) return token.includes('.') ? rejected('the token is no JWT') : keyAsToken
       // First, so that no bad token makes us ask the provider.
       const verdict = judge(unverified, options)
-      if (!('principal' in verdict)) return verdict
-      const { header } = unverified
-      const key = await keys.find(header, async key => await isSignedBy(key, token, header.alg))
+      const { header, claims } = unverified
+      const fits = async (key: CryptoKey): Promise<boolean> => await isSignedBy(key, token, header.alg)
+      if (!('principal' in verdict)) {
+        // For the log, and by the keys at hand: a name that nobody signed would be anybody's.
+        const isNamed = verdict.reason === expiredToken && await keys.findHeld(header, fits) !== undefined
+        return isNamed ? rejected(verdict.reason, namesOfClaims('oauth', claims)) : verdict
+      }
+      const key = await keys.find(header, fits)
       return key === undefined ? rejected('no key of the issuer verifies it') : verdict
     },
 
@@ -89,6 +100,7 @@ export function claimedIssuer (token: string): unknown {
 }
 
 function decode (token: string): Unverified | undefined {
+  if (!compactJws.test(token)) return undefined
   try {
     return { header: decodeProtectedHeader(token) as JWTHeaderParameters, claims: decodeJwt(token) }
   } catch {
@@ -97,7 +109,7 @@ function decode (token: string): Unverified | undefined {
 }
 
 /** `jwk`, `jku`, `x5u` and `x5c` of the header are not read: keys come from the configured place alone. */
-function judge ({ header, claims }: Unverified, { issuer, audience, toleranceSeconds, ...mapping }: IssuerOptions): Verdict {
+function judge ({ header, claims }: Unverified, { issuer, audience, audienceClaim = 'aud', requireAt = false, toleranceSeconds, ...mapping }: IssuerOptions): Verdict {
   const { alg, kid, typ } = header
   if (!algorithms.has(alg)) return rejected('alg is not accepted')
   // RFC 7515 §4.1.11: none of the extensions is understood here, not even an empty list of them.
@@ -105,23 +117,22 @@ function judge ({ header, claims }: Unverified, { issuer, audience, toleranceSec
   if (kid !== undefined && typeof kid !== 'string') return rejected('kid is no text')
   if (typ !== undefined && !(typeof typ === 'string' && types.has(typ.toLowerCase()))) return rejected('typ is not that of an access token')
   if (claims.iss !== issuer) return rejected('iss is another issuer')
-  if (claims.aud === undefined) return rejected('aud is missing')
+  const named = claimAt(claims, audienceClaim)
+  if (named === undefined) return rejected('aud is missing')
+  if (!isFor(named, audience)) return rejected('aud is not this server')
   // RFC 7800: good only together with a proof (DPoP, mTLS) that we can't check; whoever stole it has none.
   if (claims.cnf !== undefined) return rejected('the token is bound to a key')
   if (isOtherKind(claims)) return rejected('it is no access token')
+  if (requireAt && !isDeclaredAccessToken(header, claims)) return rejected('it does not declare itself an access token')
   const sound = readClaims(claims, { audience, toleranceSeconds }, Date.now())
   if (typeof sound === 'string') return rejected(sound)
-  const { sub, expiresAt, issuedAt, jti } = sound
-  const principal = freezePrincipal({
-    id: `oauth:${sub}`,
-    ...rightsOf(claims, mapping),
-    method: 'jwt',
-    issuer,
-    expiresAt,
-    ...(jti === undefined ? {} : { tokenId: jti }),
-    ...(issuedAt === undefined ? {} : { issuedAt })
-  })
-  return Object.freeze({ principal })
+  return tokenPrincipal({ id: `oauth:${sound.sub}`, ...rightsOf(claims, mapping), issuer }, sound)
+}
+
+/** RFC 9068 §2.1, and none of the claims that ID tokens alone have to have. */
+function isDeclaredAccessToken ({ typ }: JWTHeaderParameters, { nonce, at_hash: accessHash, c_hash: codeHash }: Claims): boolean {
+  const isTyped = typeof typ === 'string' && /^(?:application\/)?at\+jwt$/i.test(typ)
+  return isTyped && [nonce, accessHash, codeHash].every(claim => claim === undefined)
 }
 
 /** What Keycloak calls its other tokens in the payload; the header calls them all JWT. */
@@ -129,11 +140,11 @@ const otherKinds: ReadonlySet<unknown> = new Set(['ID', 'Logout', 'Refresh', 'Of
 
 /**
  * True for what a provider signs for its clients alone, where it is for one of our names: ID tokens
- * (OpenID Connect Core §2) and security events such as logout tokens (RFC 8417). One claim of an ID
- * token is no proof: Dex writes `at_hash` into access tokens, Keycloak `nonce`.
+ * (OpenID Connect Core §2; Cognito says so in `token_use`) and security events such as logout tokens
+ * (RFC 8417). One claim of an ID token is no proof: Dex writes `at_hash` into access tokens, Keycloak `nonce`.
  */
-function isOtherKind ({ typ, events, nonce, at_hash: accessHash, c_hash: codeHash }: Claims): boolean {
-  return otherKinds.has(typ) || events !== undefined || (nonce !== undefined && (accessHash !== undefined || codeHash !== undefined))
+function isOtherKind ({ typ, token_use: use, events, nonce, at_hash: accessHash, c_hash: codeHash }: Claims): boolean {
+  return otherKinds.has(typ) || use === 'id' || events !== undefined || (nonce !== undefined && (accessHash !== undefined || codeHash !== undefined))
 }
 
 type Mapping = Pick<IssuerOptions, 'rolesClaim' | 'adminRole' | 'scopesClaim'>
@@ -146,8 +157,4 @@ function rightsOf (claims: Claims, { rolesClaim, adminRole = 'admin', scopesClai
 
 function requireSafe (name: string, url: string): void {
   if (!URL.canParse(url) || !isSafeUrl(new URL(url))) throw new Error(`\`${name}\` must be https, or http on loopback`)
-}
-
-function rejected (reason: string): Rejected {
-  return { reason }
 }

@@ -25,6 +25,8 @@ export interface KeySet {
    * Rejects with an `UnavailableError` where only the provider could tell, and it is away.
    */
   find: (header: JWTHeaderParameters, fits: (key: CryptoKey) => Promise<boolean>) => Promise<CryptoKey | undefined>
+  /** Like `find` among the keys at hand: asks the provider for nothing. */
+  findHeld: KeySet['find']
   /**
    * Fetches the set before anybody asks, and again and again while there is none: who is not ready
    * for want of keys is sent no tokens that could bring them. Returns how to end that.
@@ -105,6 +107,10 @@ export function createKeySet ({ load, timeoutMs = 2000, cooldownMs = 10_000, max
       if (loaded === undefined || failure !== undefined) throw unavailable()
       forcedAt = performance.now()
       return (await firstOf(loaded, header, fits)).key
+    },
+
+    async findHeld (header, fits) {
+      return loaded === undefined ? undefined : (await firstOf(loaded, header, fits)).key
     },
 
     begin () {

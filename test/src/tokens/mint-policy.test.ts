@@ -1,6 +1,7 @@
 /** Who may mint a token for whom, and what it says of its issuer. */
 import t from 'tap'
-import { excessOf, identityOf, mayMint, type MintPolicy } from '../../../src/tokens/mint-policy.js'
+import { identityOf } from '../../../src/net/public-url.js'
+import { excessOf, mayMint, type MintPolicy } from '../../../src/tokens/mint-policy.js'
 import type { Principal, Role } from '../../../src/principal/principal.js'
 
 function caller (role: Role, method: Principal['method'], ...scopes: string[]): Principal {

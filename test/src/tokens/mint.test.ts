@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto'
 import { createVerifier } from 'fast-jwt'
 import t, { type Test } from 'tap'
 import { createTokenVerifier, kidOf } from '../../../src/tokens/verify.js'
-import { checkUserId, generateToken, parseLifetime } from '../../../src/tokens/mint.js'
+import { checkUserId, generateToken } from '../../../src/tokens/mint.js'
+import { parseLifetime } from '../../../src/tokens/lifetime.js'
 import { inSeconds, secret } from '../../support/tokens.js'
 
 const decode = createVerifier({ key: secret, algorithms: ['HS256'] })

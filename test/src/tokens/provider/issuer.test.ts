@@ -12,7 +12,8 @@ const pss = await signingKey('PS256', 'pss')
 const ec = await signingKey('ES256', 'ec')
 const ed = await signingKey('EdDSA', 'ed')
 const stranger = await signingKey('RS256', 'rsa')
-const all = [rsa, pss, ec, ed]
+const others = await Promise.all(['RS384', 'RS512', 'PS384', 'PS512', 'ES384', 'ES512', 'Ed25519'].map(alg => signingKey(alg, alg)))
+const all = [rsa, pss, ec, ed, ...others]
 
 async function verifierOf (t: Test, keys: readonly SigningKey[] = all, options: Partial<IssuerOptions> = {}) {
   const fake = await fakeIssuer(t, ...keys)
@@ -124,8 +125,8 @@ const bad: Array<[string, Forge]> = [
   ['alg rs256', (issuer) => unsigned({ alg: 'rs256', kid: 'rsa' }, claimsOf(issuer))],
   ['HS256 by the public key', hmacBy(publicPem, { alg: 'HS256', kid: 'rsa' })],
   ['HS256 by the modulus', hmacBy(String(rsa.jwk.n), { alg: 'HS256', kid: 'rsa' })],
-  ['RS384', async (issuer) => await sign(await signingKey('RS384', 'rsa'), claimsOf(issuer))],
-  ['ES384', async (issuer) => await sign(await signingKey('ES384', 'ec'), claimsOf(issuer))],
+  ['padding', async (issuer) => (await parts(issuer)).map(part => part + '='.repeat((4 - part.length % 4) % 4)).join('.')],
+  ['the alphabet of base64', (issuer) => unsigned({ alg: 'RS256', kid: 'rsa' }, claimsOf(issuer), 'a+b/')],
   ['a crit header', (issuer) => unsigned({ alg: 'RS256', kid: 'rsa', crit: ['exotic'], exotic: 1 }, claimsOf(issuer))],
   ['a crit header with b64', (issuer) => unsigned({ alg: 'RS256', kid: 'rsa', crit: ['b64'], b64: true }, claimsOf(issuer))],
   ['an empty crit header', (issuer) => unsigned({ alg: 'RS256', kid: 'rsa', crit: [] }, claimsOf(issuer))],
@@ -159,6 +160,7 @@ const bad: Array<[string, Forge]> = [
   ['the claims of an ID token beside a code', async (issuer) => await sign(rsa, claimsOf(issuer, { nonce: 'n', c_hash: 'x' }))],
   ['the claims of a logout token', async (issuer) => await sign(rsa, claimsOf(issuer, { sid: 's', events: { 'http://schemas.openid.net/event/backchannel-logout': {} } }))],
   ...['ID', 'Logout', 'Refresh', 'Offline'].map((typ): [string, Forge] => [`the kind ${typ} in its claims`, async (issuer) => await sign(rsa, claimsOf(issuer, { typ }), { typ: 'JWT' })]),
+  ['the token_use of an ID token', async (issuer) => await sign(rsa, claimsOf(issuer, { token_use: 'id' }))],
   ['a binding to a key', async (issuer) => await sign(rsa, claimsOf(issuer, { cnf: { jkt: 'abc' } }))]
 ]
 
@@ -248,11 +250,55 @@ for (const [what, claims] of [
   })
 }
 
+const strict: Array<[string, Record<string, unknown>, Record<string, unknown>, boolean]> = [
+  ['at+jwt', {}, { typ: 'at+jwt' }, true],
+  ['application/AT+JWT', {}, { typ: 'application/AT+JWT' }, true],
+  ['JWT', {}, { typ: 'JWT' }, false],
+  ['no type', {}, { typ: undefined }, false],
+  ['at+jwt and a nonce', { nonce: 'n' }, { typ: 'at+jwt' }, false],
+  ['at+jwt and an at_hash', { at_hash: 'x' }, { typ: 'at+jwt' }, false],
+  ['at+jwt and a c_hash', { c_hash: 'x' }, { typ: 'at+jwt' }, false],
+  ['at+jwt and the token_use of an ID token', { token_use: 'id' }, { typ: 'at+jwt' }, false],
+  ['at+jwt and the token_use of an access token', { token_use: 'access' }, { typ: 'at+jwt' }, true]
+]
+
+for (const [what, claims, header, isGood] of strict) {
+  t.test(`requireAt ${isGood ? 'takes' : 'refuses'} a token with ${what}`, async (t) => {
+    const { fake, verify } = await verifierOf(t, [ec], { requireAt: true })
+    t.equal(isVerified(await verify(await sign(ec, claimsOf(fake.issuer, claims), header))), isGood)
+  })
+}
+
+const named: Array<[string, Record<string, unknown>, boolean]> = [
+  ['client_id and no aud', { aud: undefined, client_id: 'mcp' }, true],
+  ['client_id and our aud', { client_id: 'mcp', aud: 'mcp' }, true],
+  ['client_id and another aud', { client_id: 'mcp', aud: 'other' }, false],
+  ['another client_id', { aud: undefined, client_id: 'other' }, false],
+  ['our aud and no client_id', { aud: 'mcp' }, false]
+]
+
+for (const [what, claims, isGood] of named) {
+  t.test(`audienceClaim client_id ${isGood ? 'takes' : 'refuses'} a token with ${what}`, async (t) => {
+    const { fake, verify } = await verifierOf(t, [ec], { audienceClaim: 'client_id', audience: ['mcp'] })
+    t.equal(isVerified(await verify(await sign(ec, claimsOf(fake.issuer, claims)))), isGood)
+  })
+}
+
+t.test('an expired token is named for the log by a key at hand alone', async (t) => {
+  const { fake, verify } = await verifierOf(t, [ec])
+  const old = claimsOf(fake.issuer, { exp: inSeconds(-1), jti: 'j-1' })
+  t.same(await verify(await sign(ec, old)), { reason: 'the token has expired' })
+  t.same(fake.requests, [], 'nobody is asked for it')
+  await verify(await sign(ec, claimsOf(fake.issuer)))
+  t.same(await verify(await sign(ec, old)), { reason: 'the token has expired', about: { subject: 'oauth:ada', tokenId: 'j-1' } })
+  t.same(await verify(await sign({ ...ec, privateKey: (await signingKey('ES256', 'ec')).privateKey }, old)), { reason: 'the token has expired' })
+})
+
 t.test('a tolerance moves the limits of an issuer by as much, and no further', async (t) => {
   const { fake, verify } = await verifierOf(t, [ec], { toleranceSeconds: 5 })
   const now = inSeconds(0)
   t.intercept(Date, 'now', { value: () => now * 1000 })
-  for (const [claims, isGood] of [[{ exp: now - 4 }, true], [{ exp: now - 5 }, false], [{ iat: now + 5 }, true], [{ iat: now + 6 }, false]] as const) {
+  for (const [claims, isGood] of [[{ exp: now - 4 }, true], [{ exp: now - 5 }, false], [{ iat: now + 10 }, true], [{ iat: now + 11 }, false]] as const) {
     t.equal(isVerified(await verify(await sign(ec, claimsOf(fake.issuer, { iat: now, ...claims })))), isGood, JSON.stringify(claims))
   }
 })

@@ -1,0 +1,19 @@
+/** Lifetimes as people write them. */
+
+const unitSeconds: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 }
+/** Ten years: whoever wants more wants an API key. */
+const maxLifetimeSeconds = 3650 * 86_400
+
+/**
+ * Seconds of a lifetime written as `90s`, `15m`, `1h`, `7d`, or as plain digits (seconds).
+ * Throws a `RangeError` on anything else, on zero and on more than 3650 days.
+ */
+export function parseLifetime (text: string): number {
+  // From untyped callers: `exec` would read the number 3600 and the list ['1h'], too.
+  const [, digits = '', unit = ''] = (typeof text === 'string' && /^(\d{1,9})([smhd]?)$/.exec(text)) || []
+  const lifetimeSeconds = Number(digits) * (unitSeconds[unit] ?? 0)
+  if (!(lifetimeSeconds > 0 && lifetimeSeconds <= maxLifetimeSeconds)) {
+    throw new RangeError('A lifetime is digits with s, m, h or d, or plain seconds, such as 90s, 1h, 7d, 3600; at most 3650d')
+  }
+  return lifetimeSeconds
+}
