@@ -40,7 +40,7 @@ export const rooms = [
   ['src/mcp/streams', 'lib errors principal mcp/wire', ''],
   ['src/mcp/era.ts', 'lib errors principal mcp/wire mcp/exchange', ''],
   ['src/mcp/catalog', 'lib errors principal limits tools mcp/schemas mcp/wire mcp/exchange mcp/era', 'zod'],
-  ['src/mcp/endpoint.ts', 'tools mcp/catalog', ''],
+  ['src/mcp/endpoint.ts', 'lib tools mcp/catalog', ''],
   ['src/mcp/slots', 'lib errors mcp/wire mcp/exchange mcp/era', ''],
   ['src/mcp/legacy', 'lib errors principal mcp/wire mcp/exchange mcp/catalog mcp/slots mcp/streams mcp/era', '@modelcontextprotocol/sdk'],
   ['src/mcp/modern', 'lib errors principal mcp/wire mcp/exchange mcp/catalog mcp/slots mcp/streams mcp/era', '@modelcontextprotocol/server'],

@@ -21,7 +21,7 @@ import type { Prompt } from '../src/tools/prompt.js'
 import type { Resource } from '../src/tools/resource.js'
 import type { Item, Tool } from '../src/tools/tool.js'
 import { version } from '../src/version.js'
-import { requireWhole } from '../src/lib/guards.js'
+import { requireWhole } from '../src/lib/require.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

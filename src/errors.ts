@@ -104,6 +104,19 @@ export const InternalError = define('MCP_ERR_INTERNAL', 500, 'Internal error', -
 export const UnavailableError = define('MCP_ERR_UNAVAILABLE', 503, 'The server cannot answer right now; try again later')
 export const DeadlineError = define('MCP_ERR_DEADLINE', 504, 'The request took longer than the server allows')
 
+/**
+ * What a refusal says to a caller who may try again in `ms` milliseconds: `retryAfterMs` in its data, and
+ * `Retry-After` in whole seconds (RFC 9110 §10.2.3), at least 1. The data and headers of `extras` are kept.
+ */
+export function retryLater (ms: number, extras: Extras = {}): Extras {
+  const retryAfterMs = Math.max(1, Math.ceil(ms))
+  return {
+    ...extras,
+    data: { ...extras.data, retryAfterMs },
+    headers: { ...extras.headers, 'retry-after': String(Math.ceil(retryAfterMs / 1000)) }
+  }
+}
+
 /** All refusals by code, in the order of this file. `docs/errors.md` lists the same. */
 export const refusals: ReadonlyMap<string, RefusalClass> = catalogue
 

@@ -2,7 +2,7 @@
 import type { McpOptions } from '../plugins/mcp.js'
 import type { PreauthLimitOptions } from '../plugins/preauth-limit.js'
 import type { PrincipalLimitOptions } from '../plugins/principal-limit.js'
-import { requireKeys, requireLists } from './lib/guards.js'
+import { requireKeys, requireLists } from './lib/require.js'
 import type { EdgeRules } from './net/origins.js'
 import type { OAuthOptions, TokenSettings } from './oauth/settings.js'
 import type { MintPolicy } from './tokens/mint-policy.js'

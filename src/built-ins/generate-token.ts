@@ -1,6 +1,6 @@
 /** Mints a JWT for somebody else, with no more rights than the caller's; for admins. */
 import { z } from 'zod'
-import { PublicToolError, UnavailableError } from '../errors.js'
+import { PublicToolError, UnavailableError, retryLater } from '../errors.js'
 import { excessOf, mayMint, type MintPolicy } from '../tokens/mint-policy.js'
 import { tokenPrincipalId, type Principal, type Role } from '../principal/principal.js'
 import { parseLifetime } from '../tokens/lifetime.js'
@@ -70,7 +70,7 @@ export function createGenerateToken (options: MintingOptions): Tool {
     input,
     output: link === undefined ? withToken : withLink,
     handler: async (wish, { principal, requestId }) => {
-      if (link?.claims.isFull === true) throw new UnavailableError({ reason: 'too many links wait', data: { retryAfterMs: 60_000 }, headers: { 'retry-after': '60' } })
+      if (link?.claims.isFull === true) throw new UnavailableError(retryLater(60_000, { reason: 'too many links wait' }))
       const { token, id, issuedAt, expiresAt } = await mint(wish, principal, options)
       const { userId, role, scopes } = wish
       audit({ jti: id, subject: userId, role, scopes, expiresAt: timeText(expiresAt), by: authorOf(principal), requestId }, 'token minted')

@@ -1,6 +1,6 @@
 /** What tools that change the state have in common: fields that fail in words, and a state that can fail. */
 import { z } from 'zod'
-import { UnavailableError } from '../errors.js'
+import { UnavailableError, retryLater } from '../errors.js'
 import { StateError } from '../ledger/file/directory.js'
 
 /** Takes what was done with the rights of others, for the operator's log. No credential is in it. */
@@ -16,7 +16,7 @@ export async function kept<T> (work: Promise<T>): Promise<T> {
     return await work
   } catch (error) {
     if (!(error instanceof StateError)) throw error
-    throw new UnavailableError({ reason: 'the state cannot be written', cause: error, data: { retryAfterMs }, headers: { 'retry-after': String(retryAfterMs / 1000) } })
+    throw new UnavailableError(retryLater(retryAfterMs, { reason: 'the state cannot be written', cause: error }))
   }
 }
 

@@ -2,8 +2,8 @@
 import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import rateLimit from '@fastify/rate-limit'
 import { type BucketStore, createBucketStore } from './memory-buckets.js'
-import { RateLimitedError, type Refusal } from '../errors.js'
-import { requireWhole } from '../lib/guards.js'
+import { RateLimitedError, type Refusal, retryLater } from '../errors.js'
+import { requireWhole } from '../lib/require.js'
 
 export interface LimiterOptions {
   /** The policy's name in the `RateLimit` fields, and in the log. */
@@ -64,11 +64,10 @@ export async function createLimiter ({ policy, max, windowMs }: LimiterOptions):
     peek,
     take,
     writeHeaders: (reply, reading) => { reply.headers(headersOf(reading)) },
-    refusal: reading => new RateLimitedError({
-      data: { retryAfterMs: Math.max(1, Math.ceil(reading.ttl)) },
-      headers: { ...headersOf(reading), 'retry-after': String(Math.max(1, seconds(reading.ttl))) },
+    refusal: reading => new RateLimitedError(retryLater(reading.ttl, {
+      headers: headersOf(reading),
       reason: `the limit "${policy}" is used up`
-    })
+    }))
   }
 
   /** The `RateLimit` fields are those of draft-ietf-httpapi-ratelimit-headers-10. */

@@ -2,6 +2,7 @@
 import type { Prompt } from '../tools/prompt.js'
 import type { Resource } from '../tools/resource.js'
 import type { Item, Tool } from '../tools/tool.js'
+import { longestTimerMs } from '../lib/timers.js'
 import type { Catalog } from './catalog/catalog.js'
 
 export interface Endpoint {
@@ -35,9 +36,6 @@ export function operationsOf ({ tools, resources, prompts, changes }: Catalog, t
     resourceUpdated: uri => { changes.publish({ kind: 'resource', uri }) }
   }
 }
-
-/** What Node's timers can hold. */
-const longestTimerMs = 2 ** 31 - 1
 
 /** How long a caller may have to wait for the first byte of an answer, which is then on its way. */
 export function longestSilenceMs ({ tools, resources, prompts }: Catalog, requestTimeoutMs: number): number {

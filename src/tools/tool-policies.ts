@@ -1,6 +1,7 @@
 /** What an operator says about tools without touching them: limits and rights, by tool and by default. */
 import { z } from 'zod'
 import { OperatorError } from '../lib/operator-error.js'
+import { longestTimerMs } from '../lib/timers.js'
 import type { Tool } from './tool.js'
 import { scopeForm } from '../principal/scope.js'
 
@@ -12,7 +13,7 @@ const policySchema = z.strictObject({
   rate: z.strictObject({ max: whole, windowMs: whole.max(86_400_000) }).optional(),
   concurrency: whole.optional(),
   cost: whole.optional(),
-  deadlineMs: whole.max(2 ** 31 - 1).optional(),
+  deadlineMs: whole.max(longestTimerMs).optional(),
   access: z.strictObject({
     roles: z.array(z.enum(['admin', 'user'])).min(1).optional(),
     scopes: z.array(scope).min(1).optional(),

@@ -5,7 +5,8 @@
  */
 import type { AccessRule } from '../principal/access.js'
 import { scopeForm } from '../principal/scope.js'
-import { isListOf, requireKeys } from '../lib/guards.js'
+import { isListOf } from '../lib/guards.js'
+import { requireKeys } from '../lib/require.js'
 import type { Prompt } from './prompt.js'
 import type { FixedResource, TemplateResource } from './resource.js'
 import type { Item, Tool } from './tool.js'

@@ -53,7 +53,7 @@ for (const limit of [
   { rate: { max: 0, windowMs: 1000 } }, { rate: { max: 1, windowMs: -1 } }
 ]) {
   t.test(`a tool with ${JSON.stringify(limit)} stops the boot, and names it`, async t => {
-    await t.rejects(build(t, { tools: [{ ...tool('x'), ...limit }] }), { message: /^x: \S+ is a whole number from 1$/ })
+    await t.rejects(build(t, { tools: [{ ...tool('x'), ...limit }] }), { message: /^x: \S+ must be a whole number from 1$/ })
   })
 }
 

@@ -1,4 +1,5 @@
 /** The kinds of settings: text in, value out, with a JSON Schema of the value. */
+import { longestTimerMs } from '../../lib/timers.js'
 import { parseLifetime } from '../../tokens/lifetime.js'
 
 /**
@@ -16,8 +17,7 @@ export interface Kind<T> {
   readonly schema: Readonly<Record<string, unknown>>
 }
 
-/** What Node's timers can hold: a longer one fires at once. */
-export const LONGEST_MS = 2_147_483_647
+export const LONGEST_MS = longestTimerMs
 /** A body becomes one string, and V8's longest is just under 512 MB. */
 const LARGEST_BODY_BYTES = 268_435_456
 

@@ -6,7 +6,8 @@ import { freezePrincipal, type Principal } from '../../principal/principal.js'
 import type { Item } from '../../tools/tool.js'
 import { prepare } from '../wire/serialize.js'
 import type { Dialect } from '../schemas.js'
-import { isRecord, requireWhole } from '../../lib/guards.js'
+import { isRecord } from '../../lib/guards.js'
+import { requireWhole } from '../../lib/require.js'
 
 export interface Registered<T extends Item> {
   readonly item: T

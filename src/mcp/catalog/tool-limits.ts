@@ -1,5 +1,5 @@
 /** A tool's own limits: how often a caller may call it, and how many calls of a caller run at once. */
-import { TooManyCallsError } from '../../errors.js'
+import { TooManyCallsError, retryLater } from '../../errors.js'
 import { type Limiter, createLimiter } from '../../limits/limiter.js'
 import type { Principal } from '../../principal/principal.js'
 import type { Tool } from '../../tools/tool.js'
@@ -22,7 +22,10 @@ export class ToolLimits {
     const { rate, concurrency = Infinity } = this.#tool
     const running = this.#running.get(principal.id) ?? 0
     if (running >= concurrency) {
-      throw new TooManyCallsError({ data: { limit: concurrency, retryAfterMs: 1000 }, headers: { 'retry-after': '1' }, reason: `${this.#tool.name} runs ${running} times` })
+      throw new TooManyCallsError(retryLater(1000, {
+        data: { limit: concurrency },
+        reason: `${this.#tool.name} runs ${running} times`
+      }))
     }
     if (concurrency !== Infinity) this.#running.set(principal.id, running + 1)
     try {

@@ -11,7 +11,8 @@ import { type CompiledSchema, compileObject } from '../schemas.js'
 import { Registry, type Registered, denialOf } from './registry.js'
 import { failed, failedBy } from './tool-errors.js'
 import { ToolLimits } from './tool-limits.js'
-import { isRecord, requireWhole } from '../../lib/guards.js'
+import { isRecord } from '../../lib/guards.js'
+import { requireWhole } from '../../lib/require.js'
 
 export interface RegisteredTool extends Registered<Tool> {
   readonly input: CompiledSchema

@@ -1,5 +1,6 @@
 /** The long-lived streams of an endpoint: how many a caller may hold, and when each ends. */
 import { TooManyStreamsError } from '../../errors.js'
+import { longestTimerMs } from '../../lib/timers.js'
 import type { Principal } from '../../principal/principal.js'
 import { EventStream } from '../wire/event-stream.js'
 
@@ -10,9 +11,6 @@ export interface StreamsOptions {
 
 /** What a caller that reads needs for what is on its way. */
 const lingerMs = 1000
-
-/** Timers hold 31 bits of milliseconds; a credential may live longer. */
-const longestTimerMs = 2 ** 31 - 1
 
 /** Whose a stream is, and where it goes: what its credential may be good for no longer. */
 export interface Holder {

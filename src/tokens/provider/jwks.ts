@@ -1,6 +1,6 @@
 /** The public keys of an identity provider (RFC 7517): cached, and fetched anew no more often than needed. */
 import { createLocalJWKSet, type CryptoKey, errors, type JSONWebKeySet, type JWTHeaderParameters } from 'jose'
-import { UnavailableError } from '../../errors.js'
+import { UnavailableError, retryLater } from '../../errors.js'
 import { ProviderError } from './fetch-json.js'
 import { isRecord } from '../../lib/guards.js'
 
@@ -82,12 +82,8 @@ export function createKeySet ({ load, timeoutMs = 2000, cooldownMs = 10_000, max
 
   /** Nobody's fault but the provider's; never a 401, because the token may be good. */
   function unavailable (): Error {
-    const retryAfterMs = Math.max(1000, Math.ceil(waitMs()))
-    return new UnavailableError({
-      reason: `the identity provider's keys cannot be had: ${failure?.why ?? 'it is away'}`,
-      data: { retryAfterMs },
-      headers: { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) }
-    })
+    const reason = `the identity provider's keys cannot be had: ${failure?.why ?? 'it is away'}`
+    return new UnavailableError(retryLater(Math.max(1000, waitMs()), { reason }))
   }
 
   return {

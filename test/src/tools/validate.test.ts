@@ -7,9 +7,9 @@ const info = { name: 'test', version: '1' }
 const handler = (): string => 'x'
 
 const wrong: Array<[what: string, items: Record<string, unknown>, message: RegExp]> = [
-  ['a misspelt access', { tools: [{ name: 'x', handler, acess: { roles: ['admin'] } }] }, /^Tool "x": acess is not known here; there are name, .*access/],
-  ['a misspelt roles', { tools: [{ name: 'x', handler, access: { role: ['admin'] } }] }, /^Tool "x": access: role is not known here; there are roles, scopes, allow, denied$/],
-  ['an access that is no rule', { tools: [{ name: 'x', handler, access: 'admin' }] }, /^Tool "x": access is an object with roles/],
+  ['a misspelt access', { tools: [{ name: 'x', handler, acess: { roles: ['admin'] } }] }, /^Tool "x": acess is not an option; the options are name, .*access/],
+  ['a misspelt roles', { tools: [{ name: 'x', handler, access: { role: ['admin'] } }] }, /^Tool "x": access: role is not an option; the options are roles, scopes, allow, denied$/],
+  ['an access that is no rule', { tools: [{ name: 'x', handler, access: 'admin' }] }, /^Tool "x": access must be an object with roles/],
   ['one role that is no list', { tools: [{ name: 'x', handler, access: { roles: 'admin' } }] }, /^Tool "x": access: roles is a list of 'admin' and 'user'$/],
   ['a role that there is not', { tools: [{ name: 'x', handler, access: { roles: ['boss'] } }] }, /roles is a list of 'admin' and 'user'$/],
   ['one scope that is no list', { tools: [{ name: 'x', handler, access: { scopes: 'a:b' } }] }, /^Tool "x": access: scopes is a list/],
@@ -17,15 +17,15 @@ const wrong: Array<[what: string, items: Record<string, unknown>, message: RegEx
   ['a rule that is no function', { tools: [{ name: 'x', handler, access: { allow: true } }] }, /^Tool "x": access: allow is a function$/],
   ['a no that there is not', { tools: [{ name: 'x', handler, access: { denied: 'refuse' } }] }, /denied is 'hide', 'challenge' or 'error'$/],
   ['a rate without its window', { tools: [{ name: 'x', handler, rate: { max: 1 } }] }, /^Tool "x": rate needs max and windowMs$/],
-  ['a misspelt window', { tools: [{ name: 'x', handler, rate: { max: 1, window: 1 } }] }, /^Tool "x": rate: window is not known here; there are max, windowMs$/],
-  ['a misspelt input', { tools: [{ name: 'x', handler, inputSchema: {} }] }, /^Tool "x": inputSchema is not known here/],
+  ['a misspelt window', { tools: [{ name: 'x', handler, rate: { max: 1, window: 1 } }] }, /^Tool "x": rate: window is not an option; the options are max, windowMs$/],
+  ['a misspelt input', { tools: [{ name: 'x', handler, inputSchema: {} }] }, /^Tool "x": inputSchema is not an option/],
   ['no handler', { tools: [{ name: 'x' }] }, /^Tool "x": handler is a function$/],
   ['a description that is no text', { tools: [{ name: 'x', handler, description: 1 }] }, /^Tool "x": description is a text$/],
-  ['a prompt with a rate', { prompts: [{ name: 'x', handler, rate: { max: 1, windowMs: 1 } }] }, /^Prompt "x": rate is not known here/],
+  ['a prompt with a rate', { prompts: [{ name: 'x', handler, rate: { max: 1, windowMs: 1 } }] }, /^Prompt "x": rate is not an option/],
   ['a prompt without a name', { prompts: [{ handler }] }, /^Prompt: name is a text$/],
-  ['a resource with a handler', { resources: [{ name: 'x', uri: 'x://y', handler }] }, /^Resource "x": handler is not known here; there are .*read/],
+  ['a resource with a handler', { resources: [{ name: 'x', uri: 'x://y', handler }] }, /^Resource "x": handler is not an option; the options are .*read/],
   ['a resource that is not read', { resources: [{ name: 'x', uri: 'x://y' }] }, /^Resource "x": read is a function$/],
-  ['a resource with a misspelt rule', { resources: [{ name: 'x', uri: 'x://y', read: handler, access: { scope: ['a'] } }] }, /^Resource "x": access: scope is not known here/]
+  ['a resource with a misspelt rule', { resources: [{ name: 'x', uri: 'x://y', read: handler, access: { scope: ['a'] } }] }, /^Resource "x": access: scope is not an option/]
 ]
 
 for (const [what, items, message] of wrong) {
