@@ -15,7 +15,7 @@ export const rooms = [
   ['src/lib', '', 'proper-lockfile'],
   ['src/version.ts', '', ''],
   ['src/errors.ts', 'lib', '@fastify/error'],
-  ['src/log', 'lib errors', ''],
+  ['src/log', 'lib errors', 'pino'],
   ['src/net', 'lib', 'ipaddr.js'],
   ['src/fleet', 'lib', ''],
   ['src/principal', 'lib net errors', ''],

@@ -3,7 +3,7 @@ import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { BadUrlError, InternalError, NotFoundError, type Refusal } from '../src/errors.js'
-import { loggable } from '../src/http/request-log.js'
+import { loggable } from '../src/log/serialize-error.js'
 import { isMalformedUrl, sanitize, sendRefusal } from '../src/http/refusal-reply.js'
 
 declare module 'fastify' {

@@ -1,7 +1,7 @@
 /** `config`: shows what is in effect and where it came from, with every secret masked. */
 import { Command } from 'commander'
 import { describeProblem, endpointOf, variableNames, variables, type Reading, type Source, type VariableName } from '../config/load.js'
-import { createRedactor } from '../http/request-log.js'
+import { createRedactor } from '../log/redact.js'
 import { placeProblems } from '../setting-files.js'
 import { settingsAt } from './settings.js'
 import { table } from './table.js'

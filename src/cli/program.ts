@@ -68,7 +68,7 @@ function makersFor ([name = '']: readonly string[]): readonly CommandMaker[] {
 /** The parser repeats the argument that it did not expect, which may be a credential pasted in the wrong place. */
 async function report (faults: readonly string[], { complain }: Terminal): Promise<void> {
   if (faults.length === 0) return
-  const { createRedactor } = await import('../http/request-log.js')
+  const { createRedactor } = await import('../log/redact.js')
   complain(createRedactor()(faults.join('')).trimEnd())
 }
 

@@ -4,7 +4,8 @@ import { type Server, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyHttpOptions, FastifyInstance } from 'fastify'
 import { BadHttpError, type Refusal, refusalBody, toRefusal } from '../errors.js'
-import { loggable, loggerOptions, logRequest, RequestLog } from './request-log.js'
+import { loggable } from '../log/serialize-error.js'
+import { loggerOptions, logRequest, RequestLog } from './request-log.js'
 import { isMalformedUrl, sanitize, sendRefusal } from './refusal-reply.js'
 
 export interface HttpOptions {

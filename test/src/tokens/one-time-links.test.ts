@@ -1,7 +1,7 @@
 /** Tokens that wait to be fetched. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { createRedactor } from '../../../src/http/request-log.js'
+import { createRedactor } from '../../../src/log/redact.js'
 import { Claims } from '../../../src/tokens/one-time-links.js'
 
 const parcel = { token: 'the token', userId: 'ada', role: 'user', expiresAt: '2026-01-01T00:00:00.000Z' } as const
