@@ -4,7 +4,7 @@ import type { Catalog } from './catalog/catalog.js'
 import type { Era, Incoming } from './era.js'
 import { createLegacyEra } from './legacy/era.js'
 import type { SessionsOptions } from './legacy/sessions.js'
-import { hasReadableMeta } from './wire/messages.js'
+import { dropNulls, hasReadableMeta } from './wire/messages.js'
 import { claimsModern, modernRevision } from './modern/envelope.js'
 import { createModernEra } from './modern/era.js'
 import type { Reply } from './wire/reply.js'
@@ -46,6 +46,7 @@ export function createEndpoint ({ catalog, eras = ['legacy', 'modern'], maxStrea
   return {
     streams,
     serve (incoming) {
+      dropNulls(incoming.body)
       const era = eraOf(incoming)
       if (!hasReadableMeta(incoming.body)) throw era === modern ? new EnvelopeError(badMeta) : new InvalidParamsError(badMeta)
       // Clients of 2026-07-28 add what a challenge names to what they hold; those before replace it, so that it names both.

@@ -6,6 +6,7 @@ import type { ResourceContents } from '../../tools/tool.js'
 import { requireItem } from '../../tools/validate.js'
 import { createContext } from '../exchange/handler-context.js'
 import type { Exchange } from '../exchange/exchange.js'
+import { maxUriLength } from '../wire/messages.js'
 import { isRecord } from '../../lib/guards.js'
 import { Registry, type Registered, denialOf } from './registry.js'
 
@@ -17,8 +18,6 @@ interface Found {
   readonly item: Resource
   readonly variables: Readonly<Record<string, string>>
 }
-
-const maxUriLength = 2048
 
 export class ResourceRegistry {
   readonly fixed = new Registry<FixedResource, Registered<FixedResource>>()

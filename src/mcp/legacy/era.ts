@@ -7,6 +7,7 @@ import type { Era, Incoming } from '../era.js'
 import { sayTo } from '../slots/answer-text.js'
 import { takesStream } from '../wire/accept.js'
 import type { Exchange } from '../exchange/exchange.js'
+import { forSdk } from '../wire/for-sdk.js'
 import { type RpcMessage, type RpcRequest, isModest, kindOf, severity } from '../wire/messages.js'
 import { ReplyWriter, type Reply } from '../wire/reply.js'
 import { Slots } from '../slots/pool.js'
@@ -175,7 +176,7 @@ class LegacySlot implements Transport {
   /** Serves one request and calls `done` once, with whether this slot may serve another. */
   serve (request: RpcRequest, exchange: Exchange, writer: ReplyWriter, done: (clean: boolean) => void): void {
     this.responder.begin({ request, exchange, writer, done })
-    this.onmessage?.(agreeable(request))
+    this.onmessage?.(forSdk(agreeable(request)))
   }
 
   async start (): Promise<void> {}

@@ -3,6 +3,7 @@ import { InvalidParamsError } from '../../errors.js'
 import type { Principal } from '../../principal/principal.js'
 import type { Catalog } from '../catalog/catalog.js'
 import type { Change } from '../catalog/changes.js'
+import { maxUriLength } from '../wire/messages.js'
 
 const maxSubscriptions = 100
 const maxUriLength = 2048
@@ -34,6 +35,6 @@ export class Subscriptions {
 }
 
 function uriOf (uri: unknown): string {
-  if (typeof uri !== 'string') throw new InvalidParamsError({ reason: 'a subscription needs a uri' })
+  if (typeof uri !== 'string' || uri.length > maxUriLength) throw new InvalidParamsError({ reason: 'a subscription needs a uri of at most 2,048 characters' })
   return uri
 }

@@ -100,8 +100,11 @@ export function checkNotification ({ method, params }: RpcNotification, headers:
   if (headers['mcp-method'] !== undefined) mustEqual(headers, 'mcp-method', method)
 }
 
+/** A revision is a date. What is longer is not repeated. */
+const maxRevisionLength = 64
+
 function mustBeServed (revision: string): void {
-  if (revision !== modernRevision) throw new ProtocolVersionError({ data: { supported: [modernRevision], requested: revision } })
+  if (revision !== modernRevision) throw new ProtocolVersionError({ data: { supported: [modernRevision], ...(revision.length > maxRevisionLength ? {} : { requested: revision }) } })
 }
 
 function mustEqual (headers: Incoming['headers'], header: string, value: string, encoded = false): void {

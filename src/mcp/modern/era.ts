@@ -7,6 +7,7 @@ import { WireError, sayTo } from '../slots/answer-text.js'
 import { takesStream } from '../wire/accept.js'
 import { type Exchange, type Notify, Suspended } from '../exchange/exchange.js'
 import { checkHeaderParameters } from '../catalog/header-parameters.js'
+import { forSdk } from '../wire/for-sdk.js'
 import { type RpcMessage, type RpcNotification, type RpcRequest, kindOf, severity } from '../wire/messages.js'
 import { ReplyWriter, type Reply } from '../wire/reply.js'
 import { seenBy } from '../catalog/registry.js'
@@ -16,7 +17,6 @@ import { SlotResponder } from '../slots/responder.js'
 import { Asking } from './input-required.js'
 import { type Envelope, checkMeta, checkNotification, modernRevision, openEnvelope, refusalForSdk } from './envelope.js'
 import { listen } from './subscriptions.js'
-import { isRecord } from '../../lib/guards.js'
 
 export interface ModernOptions {
   readonly catalog: Catalog
@@ -112,7 +112,7 @@ class ModernSlot extends PerRequestHTTPServerTransport {
 
   static async open (catalog: Catalog): Promise<ModernSlot> {
     const slot = new ModernSlot({ classification })
-    const server = createServer(catalog, () => slot.responder.exchange)
+    const server = createServer(catalog, slot.responder)
     await server.connect(slot)
     slot.#deliver = directTo(server) ?? slot.#deliver
     return slot
@@ -121,7 +121,7 @@ class ModernSlot extends PerRequestHTTPServerTransport {
   /** Serves one request and calls `done` once, with whether this slot may serve another. */
   serve (request: RpcRequest, exchange: Exchange, writer: ReplyWriter, done: (clean: boolean) => void): void {
     this.responder.begin({ request, exchange, writer, done })
-    this.#deliver(request, { classification })
+    this.#deliver(forSdk(request), { classification })
   }
 
   override async start (): Promise<void> {}
@@ -136,18 +136,20 @@ class ModernSlot extends PerRequestHTTPServerTransport {
   }
 }
 
-function createServer (catalog: Catalog, current: () => Exchange | undefined): Server {
+function createServer (catalog: Catalog, responder: SlotResponder): Server {
   const { info, instructions } = catalog
   const server = new Server(info, {
     capabilities: catalog.capabilities(true),
     supportedProtocolVersions: [modernRevision],
     ...(instructions === undefined ? {} : { instructions })
   })
-  server.fallbackRequestHandler = async ({ method, params }) => {
-    const exchange = current()
-    if (exchange === undefined) throw new Error('a request outside an exchange')
+  // The SDK holds no more of the request than it reads.
+  server.fallbackRequestHandler = async () => {
+    const { current } = responder
+    if (current === undefined) throw new Error('a request outside an exchange')
+    const { exchange, request: { method, params = {} } } = current
     try {
-      return await catalog.dispatch(method, isRecord(params) ? params : {}, exchange, 'draft-2020-12')
+      return await catalog.dispatch(method, params, exchange, 'draft-2020-12')
     } catch (error) {
       if (Suspended.is(error)) return error.result
       const refusal = exchange.refuse(error)

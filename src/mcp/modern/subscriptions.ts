@@ -3,7 +3,7 @@ import { InvalidParamsError } from '../../errors.js'
 import type { Catalog } from '../catalog/catalog.js'
 import { type Change, notificationOf } from '../catalog/changes.js'
 import type { Exchange } from '../exchange/exchange.js'
-import { type RpcRequest } from '../wire/messages.js'
+import { type RpcRequest, maxUriLength } from '../wire/messages.js'
 import type { Reply } from '../wire/reply.js'
 import { streamHeaders } from '../wire/event-stream.js'
 import type { Streams } from '../streams/streams.js'
@@ -47,7 +47,7 @@ function filterOf (asked: unknown): Filter {
   for (const flag of [toolsListChanged, promptsListChanged, resourcesListChanged]) {
     if (flag !== undefined && typeof flag !== 'boolean') throw new InvalidParamsError({ reason: 'a filter that is no boolean' })
   }
-  if (!Array.isArray(resourceSubscriptions) || resourceSubscriptions.length > maxUris || !resourceSubscriptions.every(uri => typeof uri === 'string')) {
+  if (!Array.isArray(resourceSubscriptions) || resourceSubscriptions.length > maxUris || !resourceSubscriptions.every(isUri)) {
     throw new InvalidParamsError({ reason: 'resource subscriptions that are no short list of URIs' })
   }
   return {
@@ -56,6 +56,10 @@ function filterOf (asked: unknown): Filter {
     ...(resourcesListChanged === true ? { resourcesListChanged } : {}),
     ...(resourceSubscriptions.length === 0 ? {} : { resourceSubscriptions })
   }
+}
+
+function isUri (uri: unknown): boolean {
+  return typeof uri === 'string' && uri.length <= maxUriLength
 }
 
 function wants (filter: Filter, change: Change): boolean {

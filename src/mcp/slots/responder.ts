@@ -83,8 +83,8 @@ export class SlotResponder {
     this.#options = options
   }
 
-  get exchange (): Exchange | undefined {
-    return this.#current?.exchange
+  get current (): Responder | undefined {
+    return this.#current
   }
 
   begin ({ request, exchange, writer, done }: Omit<ResponderOptions, 'unknownMethodStatus'>): void {

@@ -36,8 +36,8 @@ export type Kind = 'request' | 'notification' | 'response' | 'invalid'
 const members = new Set(['jsonrpc', 'id', 'method', 'params'])
 
 /**
- * What a parsed body is. An `id` of MCP is a string or an integer, never null (MCP 2025-11-25, Base
- * Protocol). As strict as the SDKs: a request that they can't make out is one they never answer.
+ * What a parsed body is. An `id` of MCP is a string of at most 256 characters or an integer, never null (MCP
+ * 2025-11-25, Base Protocol). As strict as the SDKs: a request that they can't make out is one they never answer.
  */
 export function kindOf (body: unknown): Kind {
   if (!isRecord(body) || body.jsonrpc !== '2.0') return 'invalid'
@@ -71,13 +71,11 @@ export function hasReadableMeta (body: unknown): boolean {
   return (progressToken === undefined || isId(progressToken)) && (task === undefined || (isRecord(task) && typeof task.taskId === 'string'))
 }
 
-const maxValues = 1000
-
 /**
- * False where there are more than 1,000 values in what an SDK checks by its schemas, which would take
- * seconds to put together what is wrong with each.
+ * False where an object holds more than `maxValues`, at whatever depth. For what is checked by a schema, which
+ * would take seconds to put together what is wrong with each.
  */
-export function isModest (value: Record<string, unknown>): boolean {
+export function isModest (value: Record<string, unknown>, maxValues = 1000): boolean {
   const open = [value]
   let count = 0
   for (let node = open.pop(); node !== undefined; node = open.pop()) {
@@ -91,6 +89,22 @@ export function isModest (value: Record<string, unknown>): boolean {
   return true
 }
 
+/**
+ * Drops the members of a message's parameters, and of their `_meta`, that are null: many clients write null for
+ * what they leave out. Arguments of tools and prompts stay as they are. Changes `body`.
+ */
+export function dropNulls (body: unknown): void {
+  if (Array.isArray(body)) body.forEach(dropNulls)
+  if (!isRecord(body) || typeof body.method !== 'string') return
+  if (!isRecord(body.params)) return
+  dropNullMembers(body.params)
+  if (isRecord(body.params._meta)) dropNullMembers(body.params._meta)
+}
+
+function dropNullMembers (record: Record<string, unknown>): void {
+  for (const name in record) if (record[name] === null) delete record[name]
+}
+
 /** The place of a log level in the order of severity, from 0; below that it is none. */
 export function severity (level: unknown): number {
   return (logLevels as readonly unknown[]).indexOf(level)
@@ -101,6 +115,11 @@ export function idOf (body: unknown): RequestId | undefined {
   return isRecord(body) && isId(body.id) ? body.id : undefined
 }
 
+/** Ids and progress tokens are repeated in what goes out. Clients count, or make a UUID. */
+const maxIdLength = 256
+/** Of a resource, whether it is read or subscribed to. */
+export const maxUriLength = 2048
+
 function isId (id: unknown): id is RequestId {
-  return typeof id === 'string' || (typeof id === 'number' && Number.isSafeInteger(id))
+  return (typeof id === 'string' && id.length <= maxIdLength) || (typeof id === 'number' && Number.isSafeInteger(id))
 }

@@ -12,25 +12,25 @@ const request: RpcRequest = { jsonrpc: '2.0', id: 7, method: 'tools/call' }
 const answer: RpcMessage = { jsonrpc: '2.0', id: 7, result: { content: [] } }
 
 function begin (method = 'tools/call') {
-  const turns = new SlotResponder({ stateful: new Set(['initialize']), unknownMethodStatus: 404 })
+  const responder = new SlotResponder({ stateful: new Set(['initialize']), unknownMethodStatus: 404 })
   const exchange = new Exchange(callerOf(), 60_000)
   const writer = new ReplyWriter()
   const ended: boolean[] = []
-  turns.begin({ request: { ...request, method }, exchange, writer, done: clean => { ended.push(clean) } })
-  return { turns, exchange, writer, ended }
+  responder.begin({ request: { ...request, method }, exchange, writer, done: clean => { ended.push(clean) } })
+  return { responder, exchange, writer, ended }
 }
 
 t.test('a clean answer gives the slot back', async t => {
-  const { turns, writer, ended } = begin()
-  turns.settle(answer)
+  const { responder, writer, ended } = begin()
+  responder.settle(answer)
   t.match(await writer.reply, { status: 200, json: JSON.stringify(answer) })
   t.same(ended, [true])
-  t.equal(turns.exchange, undefined)
+  t.equal(responder.current, undefined)
 })
 
 t.test('after a request that the server remembers the slot is spoilt', async t => {
-  const { turns, ended } = begin('initialize')
-  turns.settle(answer)
+  const { responder, ended } = begin('initialize')
+  responder.settle(answer)
   t.same(ended, [false])
 })
 
@@ -42,8 +42,8 @@ for (const [what, message] of [
   ['a notification', { jsonrpc: '2.0', method: 'notifications/message', params: { data: 'secret' } }]
 ] as const) {
   t.test(`${what} goes to nobody, and spoils the slot`, async t => {
-    const { turns, writer, ended } = begin()
-    turns.settle(message)
+    const { responder, writer, ended } = begin()
+    responder.settle(message)
     const { status, json = '' } = await writer.reply
     t.equal(status, 500)
     t.match(JSON.parse(json), { id: 7, error: { data: { code: 'MCP_ERR_INTERNAL' } } })
@@ -53,9 +53,9 @@ for (const [what, message] of [
 }
 
 t.test('a second answer is heard by nobody', async t => {
-  const { turns, writer, ended } = begin()
-  turns.settle(answer)
-  turns.settle({ ...answer, result: { content: ['again'] } })
+  const { responder, writer, ended } = begin()
+  responder.settle(answer)
+  responder.settle({ ...answer, result: { content: ['again'] } })
   t.notMatch((await writer.reply).json, /again/)
   t.same(ended, [true])
 })
@@ -69,16 +69,16 @@ t.test('what is aborted is answered, and spoils the slot, though its server says
 })
 
 t.test('what is aborted is spoilt also where its server answers in time', async t => {
-  const { turns, exchange, ended } = begin()
+  const { responder, exchange, ended } = begin()
   exchange.abort(new CancelledError())
-  turns.settle(answer)
+  responder.settle(answer)
   await turn()
   t.same(ended, [false])
 })
 
 t.test('the words of an SDK\'s own error stay inside', async t => {
-  const { turns, writer } = begin()
-  turns.settle({ jsonrpc: '2.0', id: 7, error: { code: -32601, message: 'secret', data: 'secret' } })
+  const { responder, writer } = begin()
+  responder.settle({ jsonrpc: '2.0', id: 7, error: { code: -32601, message: 'secret', data: 'secret' } })
   const { status, json = '' } = await writer.reply
   t.equal(status, 404)
   t.match(JSON.parse(json), { id: 7, error: { code: -32601, data: { code: 'MCP_ERR_UNKNOWN_METHOD' } } })
@@ -86,14 +86,14 @@ t.test('the words of an SDK\'s own error stay inside', async t => {
 })
 
 t.test('a slot that serves cannot be given another request', async t => {
-  const { turns, exchange } = begin()
-  t.throws(() => { turns.begin({ request, exchange, writer: new ReplyWriter(), done: () => {} }) })
+  const { responder, exchange } = begin()
+  t.throws(() => { responder.begin({ request, exchange, writer: new ReplyWriter(), done: () => {} }) })
   exchange.end()
 })
 
 t.test('a slot that is closed amid a turn answers it', async t => {
-  const { turns, writer, ended } = begin()
-  turns.drop()
+  const { responder, writer, ended } = begin()
+  responder.drop()
   t.match(await writer.reply, { status: 500 })
   t.same(ended, [false])
 })

@@ -1,0 +1,50 @@
+/** What an SDK gets to see of a message: the members that it reads, and never more than its schemas can check in a moment. */
+import { InvalidParamsError, InvalidRequestError } from '../../errors.js'
+import { isRecord } from '../../lib/guards.js'
+import { type RpcMessage, type RpcNotification, type RpcRequest, isModest } from './messages.js'
+
+/** The parameters that the SDKs themselves read beside `_meta`, by method. Of any other method they get none. */
+const readBySdk: ReadonlyMap<string, readonly string[]> = new Map([
+  ['initialize', ['protocolVersion', 'capabilities', 'clientInfo']],
+  ['logging/setLevel', ['level']],
+  ['notifications/cancelled', ['requestId', 'reason']],
+  ['notifications/progress', ['progressToken', 'progress', 'total', 'message']]
+])
+
+/** An answer may hold a list of workspace roots, or a sampled message of many blocks. */
+const maxAnswerValues = 5000
+/** What is wrong on the client's side goes to the log, and is a sentence. */
+const maxErrorLength = 1000
+
+/**
+ * A request or a notification with the members that an SDK reads. The caller's other parameters never reach a
+ * schema of an SDK: a body of 90,000 small values would keep it busy for a second. Throws a refusal where even
+ * those members hold more than 1,000 values. `_meta` is checked by `hasReadableMeta` before.
+ */
+export function forSdk<M extends RpcRequest | RpcNotification> (message: M): M {
+  const { params } = message
+  if (params === undefined) return message
+  const read: Record<string, unknown> = {}
+  for (const name of readBySdk.get(message.method) ?? []) {
+    if (params[name] !== undefined) read[name] = params[name]
+  }
+  if (!isModest(read)) throw new InvalidParamsError({ reason: `${message.method} with too many values` })
+  if (params._meta !== undefined) read._meta = params._meta
+  return { ...message, params: read }
+}
+
+/**
+ * The answer of a client to a question of the server, without what no SDK reads. Throws a refusal where it holds
+ * more than 5,000 values.
+ */
+export function answerForSdk (message: unknown): RpcMessage {
+  if (!isRecord(message)) throw new InvalidRequestError({ reason: 'an answer that is no object' })
+  const { id, result, error } = message
+  if (isRecord(result)) {
+    if (!isModest(result, maxAnswerValues)) throw new InvalidRequestError({ reason: 'an answer with too many values' })
+    return { jsonrpc: '2.0', id, result } as RpcMessage
+  }
+  const { code, message: text } = isRecord(error) ? error : {}
+  const shown = typeof text === 'string' ? text.slice(0, maxErrorLength) : ''
+  return { jsonrpc: '2.0', id, error: { code: Number.isSafeInteger(code) ? code : 0, message: shown } } as RpcMessage
+}

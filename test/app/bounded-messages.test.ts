@@ -1,0 +1,103 @@
+/** What is large or null in a message: no SDK's schema sees more than it reads, and nothing large is repeated. */
+import { Protocol as LegacyProtocol } from '@modelcontextprotocol/sdk/shared/protocol.js'
+import { Server as ModernServer } from '@modelcontextprotocol/server'
+import t from 'tap'
+import { defineTool } from '../../src/tools/tool.js'
+import { callOf, eventsOf, modern, post, rpc, service, withKey } from '../support/service.js'
+
+const junk = Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`m${index}`, {}]))
+
+/** The names of the parameters that the servers of an SDK are given while `work` runs. */
+async function seenBySdk (prototype: object, work: () => Promise<unknown>): Promise<string[]> {
+  const original = Reflect.get(prototype, '_onrequest') as (request: { params?: object }, ...rest: unknown[]) => void
+  const seen = new Set<string>()
+  Reflect.set(prototype, '_onrequest', function (this: unknown, request: { params?: object }, ...rest: unknown[]) {
+    for (const name of Object.keys(request.params ?? {})) seen.add(name)
+    Reflect.apply(original, this, [request, ...rest])
+  })
+  try {
+    await work()
+  } finally {
+    Reflect.set(prototype, '_onrequest', original)
+  }
+  return [...seen].sort()
+}
+
+const modernPrototype: object = Object.getPrototypeOf(ModernServer.prototype)
+
+for (const [method, params] of [
+  ['server/discover', {}], ['tools/list', {}], ['tools/call', { name: 'whoami', arguments: {} }], ['unknown/method', {}]
+] as const) {
+  t.test(`the SDK of 2026-07-28 is given nothing of ${method} but its _meta`, async t => {
+    const app = await service(t)
+    const { headers, payload } = modern(method, { ...params, ...junk, inputResponses: { a: junk } })
+    let status = 0
+    const seen = await seenBySdk(modernPrototype, async () => { ({ status } = await post(app, payload, { ...withKey, ...headers })) })
+    t.equal(status, method === 'unknown/method' ? 404 : 200)
+    t.same(seen, ['_meta'])
+  })
+}
+
+for (const [method, params, names] of [['ping', {}, []], ['logging/setLevel', { level: 'info' }, ['level']]] as const) {
+  t.test(`the SDK of the revisions before is given of ${method} only what it reads`, async t => {
+    const app = await service(t)
+    const seen = await seenBySdk(LegacyProtocol.prototype, async () => { t.match(await post(app, rpc(method, { ...params, ...junk })), { status: 200, body: { result: {} } }) })
+    t.same(seen, names)
+  })
+}
+
+t.test('an id of more than 256 characters is refused, and not repeated', async t => {
+  const app = await service(t)
+  const long = 'x'.repeat(257)
+  for (const { headers, payload } of [{ headers: {}, payload: rpc('ping', {}, long) }, modern('tools/list', {}, long)]) {
+    const { status, text } = await post(app, payload, { ...withKey, ...headers })
+    t.equal(status, 400)
+    t.notMatch(text, long)
+  }
+})
+
+t.test('a progress token of more than 256 characters is refused, and not repeated', async t => {
+  const app = await service(t, { tools: [defineTool({ name: 'speak', handler: async (_args, { progress }) => { await progress(1); return 'done' } })] })
+  const long = 'x'.repeat(257)
+  const { body, text } = await post(app, rpc('tools/call', { name: 'speak', _meta: { progressToken: long } }))
+  t.equal(body.error.data.code, 'MCP_ERR_INVALID_PARAMS')
+  t.notMatch(text, long)
+})
+
+t.test('a revision that is not served is repeated only where it is short', async t => {
+  const app = await service(t)
+  const claim = (revision: string): object => ({ jsonrpc: '2.0', method: 'notifications/x', params: { _meta: { 'io.modelcontextprotocol/protocolVersion': revision } } })
+  t.match((await post(app, claim('2030-01-01'))).body.error.data, { code: 'MCP_ERR_PROTOCOL_VERSION', requested: '2030-01-01' })
+  const { data } = (await post(app, claim('9'.repeat(5000)))).body.error
+  t.equal(data.code, 'MCP_ERR_PROTOCOL_VERSION')
+  t.notOk('requested' in data)
+})
+
+t.test('a subscription names URIs of at most 2,048 characters', async t => {
+  const app = await service(t)
+  const listen = async (uri: string): Promise<{ code: unknown }> => {
+    const { headers, payload } = modern('subscriptions/listen', { notifications: { resourceSubscriptions: [uri] } })
+    return (await post(app, payload, { ...withKey, ...headers })).body.error.data
+  }
+  t.match(await listen(`notes://${'x'.repeat(2041)}`), { code: 'MCP_ERR_INVALID_PARAMS' })
+})
+
+for (const era of ['legacy', 'modern'] as const) {
+  t.test(`${era}: null arguments, cursor and _meta members count as left out`, async t => {
+    const app = await service(t)
+    const send = async (method: string, params: Record<string, unknown>): Promise<ReturnType<typeof post>> => {
+      if (era === 'legacy') return await post(app, rpc(method, { _meta: null, ...params }))
+      const { headers, payload } = modern(method, params)
+      return await post(app, payload, { ...withKey, ...headers })
+    }
+    t.match((await send('tools/call', { name: 'whoami', arguments: null })).body, { result: { structuredContent: { role: 'user' } } })
+    t.match((await send('tools/list', { cursor: null })).body, { result: { tools: Array } })
+  })
+}
+
+t.test('null for a progress token is none: nothing is told', async t => {
+  const app = await service(t, { tools: [defineTool({ name: 'speak', handler: async (_args, { progress }) => { await progress(1); return 'done' } })] })
+  const { status, text } = await post(app, { ...callOf('speak'), params: { name: 'speak', _meta: { progressToken: null } } })
+  t.equal(status, 200)
+  t.same(text.startsWith('{') ? [JSON.parse(text)] : eventsOf(text), [{ jsonrpc: '2.0', id: 1, result: { content: [{ type: 'text', text: 'done' }] } }])
+})
