@@ -6,7 +6,6 @@ import type { Change } from '../catalog/changes.js'
 import { maxUriLength } from '../wire/messages.js'
 
 const maxSubscriptions = 100
-const maxUriLength = 2048
 
 export class Subscriptions {
   readonly #catalog: Catalog
@@ -35,6 +34,6 @@ export class Subscriptions {
 }
 
 function uriOf (uri: unknown): string {
-  if (typeof uri !== 'string' || uri.length > maxUriLength) throw new InvalidParamsError({ reason: 'a subscription needs a uri of at most 2,048 characters' })
+  if (typeof uri !== 'string') throw new InvalidParamsError({ reason: 'a subscription needs a uri' })
   return uri
 }

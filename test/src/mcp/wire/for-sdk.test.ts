@@ -4,7 +4,7 @@ import { type RpcRequest, dropNulls, hasReadableMeta, isModest, kindOf } from '.
 
 const many = (count: number): Record<string, unknown> => Object.fromEntries(Array.from({ length: count }, (_, index) => [`m${index}`, index]))
 const request = (method: string, params?: Record<string, unknown>): RpcRequest => ({ jsonrpc: '2.0', id: 1, method, ...(params === undefined ? {} : { params }) })
-const code = (name: string): object => ({ code: name })
+const code = (name: string): { code: string } => ({ code: name })
 
 for (const [method, read] of [
   ['ping', {}],
