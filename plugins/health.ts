@@ -1,12 +1,17 @@
-/** `/health` and `/ready`: public, for load balancers and people. The one says that the process answers, the other whether it should be called. */
+/** `/health` says that the process answers, `/ready` whether it should be called. Both are public. */
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { MethodNotAllowedError } from '../src/errors.js'
+import { type Problem, readinessOf } from '../src/http/readiness.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** Asked again and again by machines: a good answer is logged at `debug` alone. Default false. */
     probe?: boolean
+  }
+  interface FastifyInstance {
+    /** `/ready` says 503 from now on, for the reason `stopping`, while everything is served as before. */
+    announceStop: () => void
   }
 }
 
@@ -15,14 +20,17 @@ export interface HealthOptions {
   readonly path?: string
   /** Default `/ready`. */
   readonly readyPath?: string
-  /** What stands in the way of serving well; the answer tells only that something does. Default nothing ever does. */
-  readonly problems?: () => readonly string[]
+  /** What stands in the way of serving well, asked for each answer. Default nothing ever does. */
+  readonly problems?: () => readonly Problem[]
 }
 
-const health: FastifyPluginAsync<HealthOptions> = async (fastify, { path = '/health', readyPath = '/ready', problems = () => [] }) => {
+const health: FastifyPluginAsync<HealthOptions> = async (fastify, options) => {
+  const { path = '/health', readyPath = '/ready', problems = () => [] } = options
   const config = { public: true, probe: true }
-  let isClosing = false
-  fastify.addHook('preClose', async () => { isClosing = true })
+  let isStopping = false
+  const announceStop = (): void => { isStopping = true }
+  fastify.decorate('announceStop', announceStop)
+  fastify.addHook('preClose', async () => { announceStop() })
 
   fastify.get(path, { config }, async (_request, reply) => {
     reply.header('cache-control', 'no-store')
@@ -30,14 +38,14 @@ const health: FastifyPluginAsync<HealthOptions> = async (fastify, { path = '/hea
   })
 
   fastify.get(readyPath, { config }, async (_request, reply) => {
-    const isReady = !isClosing && problems().length === 0
-    reply.header('cache-control', 'no-store').code(isReady ? 200 : 503)
-    return { status: isReady ? 'ready' : 'not ready' }
+    const readiness = readinessOf(isStopping ? [{ reason: 'stopping', isFatal: true }, ...problems()] : problems())
+    reply.header('cache-control', 'no-store').code(readiness.status === 'not ready' ? 503 : 200)
+    return readiness
   })
   for (const url of [path, readyPath]) refuseOthers(fastify, url)
 }
 
-/** Other methods of a path that anybody may ask: no unknown path, so no failure of an address. */
+/** The path is known, so another method is no failure of an address. */
 function refuseOthers (fastify: FastifyInstance, url: string): void {
   fastify.route({
     method: ['POST', 'PUT', 'PATCH', 'DELETE'],

@@ -76,6 +76,7 @@ function chainOptions (config: Config, path: string | undefined): McpAuthOptions
     knownTtlMs: config.PREAUTH_KNOWN_TTL_MS,
     rateLimit: { max: config.RATE_LIMIT_MAX, windowMs: config.RATE_LIMIT_WINDOW_MS },
     origins: config.CORS_ORIGINS,
+    allowedHeaders: config.CORS_HEADERS,
     allowedHosts: config.ALLOWED_HOSTS,
     loopback: isLoopback(config.HOST),
     ...(config.PUBLIC_URL === undefined ? {} : { publicUrl: config.PUBLIC_URL }),

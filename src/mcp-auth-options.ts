@@ -80,6 +80,7 @@ const names: Keys<McpAuthOptions> = {
   allowWeakSecrets: true,
   // The edge and the limits.
   origins: true,
+  allowedHeaders: true,
   allowedHosts: true,
   publicUrl: true,
   loopback: true,
@@ -108,7 +109,7 @@ const ofOAuth: Keys<OAuthOptions> = {
   cache: true,
   scopes: true
 }
-const lists = ['apiKeys', 'jwtPreviousSecrets', 'audience', 'origins', 'allowedHosts', 'tools', 'resources', 'prompts', 'eras', 'watches'] as const satisfies ReadonlyArray<keyof McpAuthOptions>
+const lists = ['apiKeys', 'jwtPreviousSecrets', 'audience', 'origins', 'allowedHeaders', 'allowedHosts', 'tools', 'resources', 'prompts', 'eras', 'watches'] as const satisfies ReadonlyArray<keyof McpAuthOptions>
 
 /**
  * Throws a `TypeError` that names the fault, in the words of these options. A misspelt name would leave

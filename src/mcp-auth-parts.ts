@@ -12,6 +12,7 @@ import { builtInTools } from './built-ins/index.js'
 import type { MintingOptions } from './built-ins/generate-token.js'
 import type { State } from './ledger/ledger.js'
 import { openStateFor } from './ledger/open.js'
+import type { Problem, Reason } from './http/readiness.js'
 import { type McpAuthOptions, mcpOptionNames, requireOptions } from './mcp-auth-options.js'
 import { stateKeyOf } from './mcp/request-state-key.js'
 import { identityOf, withoutSlash } from './net/public-url.js'
@@ -33,8 +34,8 @@ export interface Parts {
   readonly oauthMetadata?: OAuthMetadataOptions | undefined
   /** Left out where minted tokens are not handed out by one-time links. */
   readonly claim?: ClaimOptions | undefined
-  /** What stands in the way of serving well, as sentences for the log. */
-  readonly problems: () => readonly string[]
+  /** What stands in the way of serving well. */
+  readonly problems: () => readonly Problem[]
 }
 
 /** Throws where an option cannot be used, a `KeyFileError` or `StateError` where a file cannot. All of it closes with `scope`. */
@@ -47,10 +48,10 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
   const watches = keyRing === undefined ? [state] : [keyRing, state]
   const minting = mintingOf(options, state)
   const { metadata, ...tokens } = tokenParts(options, publicUrl, path)
-  const { origins, allowedHosts, loopback, apiKeys, allowWeakSecrets } = options
+  const { origins, allowedHeaders, allowedHosts, loopback, apiKeys, allowWeakSecrets } = options
 
   return {
-    cors: defined({ origins, allowedHosts, publicUrl, loopback }),
+    cors: defined({ origins, allowedHeaders, allowedHosts, publicUrl, loopback }),
     preauthLimit: {
       ...options.preauthLimit,
       known,
@@ -74,8 +75,14 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
     },
     oauthMetadata: metadata,
     claim: minting?.link === undefined ? undefined : { claims: minting.link.claims },
-    problems: () => [...keyRing?.problems() ?? [], ...state.problems()]
+    // Neither is fatal: keys and state were read once, or the start had failed.
+    problems: () => [...problemOf('keys', keyRing?.problems()), ...problemOf('state', state.problems())]
   }
+}
+
+/** One problem where a part has any; its sentences are for the log. */
+function problemOf (reason: Reason, sentences: readonly string[] = []): Problem[] {
+  return sentences.length === 0 ? [] : [{ reason }]
 }
 
 /** The options that are set among those of the endpoint. */

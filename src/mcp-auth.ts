@@ -8,6 +8,7 @@ import mcp from '../plugins/mcp.js'
 import oauthMetadata from '../plugins/oauth-metadata.js'
 import preauthLimit from '../plugins/preauth-limit.js'
 import principalLimit from '../plugins/principal-limit.js'
+import type { Problem } from './http/readiness.js'
 import type { McpAuthOptions } from './mcp-auth-options.js'
 import { openParts } from './mcp-auth-parts.js'
 
@@ -37,7 +38,7 @@ export async function registerChain (
   scope: FastifyInstance,
   options: McpAuthOptions,
   { ownsNotFound, logRefusals }: Place
-): Promise<() => readonly string[]> {
+): Promise<() => readonly Problem[]> {
   const parts = await openParts(scope, options)
 
   // First, so that every later refusal has the one shape.
@@ -57,7 +58,13 @@ export async function registerChain (
   // Public: the link is the credential, and a wrong one is charged to the address.
   if (parts.claim !== undefined) await scope.register(claim, parts.claim)
 
-  return () => [...parts.problems(), ...scope.issuerProblems()]
+  return () => [...parts.problems(), ...issuerProblem(scope, options)]
+}
+
+/** A provider whose keys were never had. Where its tokens are the only credentials, nobody can be served. */
+function issuerProblem (scope: FastifyInstance, { apiKeys = [], apiKeysFile, jwtSecret }: McpAuthOptions): Problem[] {
+  if (scope.issuerProblems().length === 0) return []
+  return [{ reason: 'keys', isFatal: apiKeys.length === 0 && apiKeysFile === undefined && jwtSecret === undefined }]
 }
 
 /** The prefixes whose unknown paths one of our scopes answers, by server. */

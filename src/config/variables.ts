@@ -1,5 +1,5 @@
 /** Every environment variable: one row each. `.env.example` and `docs/configuration.md` list the same. */
-import { bindHost, origin, publicUrl, servedHost, trustedProxy } from './types/address.js'
+import { bindHost, headerName, origin, publicUrl, servedHost, trustedProxy } from './types/address.js'
 import { bytes, duration, filePath, integer, list, LONGEST_MS, oneOf, optional, type Kind } from './types/basic.js'
 import { claimPath, issuerUrl, jwksUrl, scope, word } from './types/provider.js'
 import { formerSecrets, secret, secretList, strongSecret } from './types/secret.js'
@@ -67,6 +67,8 @@ export const variables = {
   RATE_LIMIT_WINDOW_MS: variable(milliseconds, '60000', 'That window, in milliseconds.'),
   /** Exact origins; none turns CORS off. */
   CORS_ORIGINS: variable(list(origin()), '', 'Origins whose pages may call, comma-separated and exact; empty turns CORS off.'),
+  /** Names of request headers, besides those that MCP needs. */
+  CORS_HEADERS: variable(list(headerName()), '', 'Further request headers that those pages may send, comma-separated: Sentry-Trace.'),
   /** Bytes. */
   BODY_LIMIT: variable(bytes(), '1mb', 'The largest body: bytes, or with kb (1,024) or mb (1,048,576).'),
   /** Addresses, CIDRs, `loopback`, `uniquelocal`; none believes no proxy. */

@@ -19,8 +19,7 @@ export interface JsonBodyOptions {
 export function registerJsonBody (scope: FastifyInstance, { bodyLimit, maxDepth = 64 }: JsonBodyOptions): void {
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser('application/json', { parseAs: 'buffer', bodyLimit }, (request, body: Buffer, done) => {
-    const coding = request.headers['content-encoding']
-    if (coding !== undefined && coding !== 'identity') return done(new UnsupportedMediaTypeError({ reason: 'a content coding' }))
+    if (isCoded(request.headers['content-encoding'])) return done(new UnsupportedMediaTypeError({ reason: 'a content coding' }))
     if (body.length === 0 && request.method === 'DELETE') return done(null)
     let value: unknown
     try {
@@ -34,6 +33,11 @@ export function registerJsonBody (scope: FastifyInstance, { bodyLimit, maxDepth 
     if (request.method === 'DELETE' && isEmpty(request.headers)) done(null)
     else done(new UnsupportedMediaTypeError())
   })
+}
+
+/** Codings are case-insensitive, and `identity` is none of them (RFC 9110 §8.4.1, §12.5.3). */
+function isCoded (header = ''): boolean {
+  return header.split(',').some(coding => !/^\s*(?:identity)?\s*$/i.test(coding))
 }
 
 /** RFC 9112 §6.3: without either header a request has no body. */

@@ -3,8 +3,10 @@
 /** `own`: the server's own pages. `absent`: no browser context, or a same-origin GET. */
 export type OriginVerdict = 'absent' | 'listed' | 'own' | 'foreign'
 
+export type Scheme = 'http' | 'https'
+
 export interface EdgeRules {
-  /** Exact origins, `https://app.example.com`. Default none: CORS is off. */
+  /** Exact origins, `https://app.example.com` or `tauri://localhost`. Default none: CORS is off. */
   readonly origins?: readonly string[]
   /** `name` (any port) or `name:port`. Default none. */
   readonly allowedHosts?: readonly string[]
@@ -24,23 +26,31 @@ export interface Edge {
   readonly checksHost: boolean
   /** Whether a `Host` header names this server. A missing one does not, where hosts are checked. */
   readonly servesHost: (host: string | undefined) => boolean
-  /** `host` must have been accepted before: our own origin is built from it (DNS rebinding). */
-  readonly judgeOrigin: (origin: string | undefined, host: string | undefined) => OriginVerdict
+  /**
+   * `host` must have been accepted before: our own origin is built from it (DNS rebinding).
+   * `scheme` is that of the request. Default `http`.
+   */
+  readonly judgeOrigin: (origin: string | undefined, host: string | undefined, scheme?: Scheme) => OriginVerdict
 }
 
 const loopbackHosts = ['localhost', '127.0.0.1', '[::1]'] as const
 /** `uri-host [":" port]` of RFC 9110 §7.2, without the forms that only a URL parser would see through. */
 const hostForm = /^(\[[0-9a-f:.]{2,45}\]|[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?)(?::(\d{1,5}))?$/
-const originForm = /^https?:\/\/[^\s\p{Cc}/?#@\\*%]+$/iu
+const originForm = /^([a-z][a-z0-9+.-]*):\/\/([^\s\p{Cc}/?#@\\*%]+)$/iu
+/** Pages of `file` have the origin `null`, and nobody loads a page from the others. */
+const schemesWithoutPages = new Set(['file', 'ftp', 'ws', 'wss'])
 
 interface HostName { readonly name: string, readonly port: string }
 
 /**
  * The origin as browsers write it (lower case, no default port, Punycode), or `null` where it is
- * none: a path, a query, credentials, `*`, `null` and other schemes than http and https.
+ * none: a path, a query, credentials, `*`, `null`, and schemes whose pages have no origin of their own.
+ * Apps and extensions have schemes of their own: `chrome-extension://…`, `tauri://localhost`.
  */
 export function parseOrigin (text: string): string | null {
-  if (!originForm.test(text)) return null
+  const [, scheme = '', authority = ''] = originForm.exec(text.toLowerCase()) ?? []
+  if (scheme === '' || schemesWithoutPages.has(scheme)) return null
+  if (!/^https?$/.test(scheme)) return parseHostHeader(authority) === null ? null : `${scheme}://${authority}`
   const url = parseUrl(text)
   return url === null || parseHostHeader(url.host) === null ? null : url.origin
 }
@@ -84,18 +94,45 @@ export function createEdge ({ origins = [], allowedHosts = [], publicUrl, loopba
       if (isServed) lastServed = host
       return isServed
     },
-    judgeOrigin: (origin, host) => {
+    judgeOrigin: (origin, host, scheme = 'http') => {
       if (origin === undefined) return 'absent'
       if (listed.has(origin)) return 'listed'
       if (origin === base?.origin) return 'own'
-      return loopback && host !== undefined && origin === ownOrigin(host) ? 'own' : 'foreign'
+      return loopback && host !== undefined && origin === ownOrigin(host, scheme) ? 'own' : 'foreign'
     }
   }
 }
 
-/** What a page served by this Host would send. Browsers leave port 80 out. */
-function ownOrigin (host: string): string {
-  return `http://${host.toLowerCase().replace(/:80$/, '')}`
+/**
+ * True for an absolute-form target (`GET http://other.example/mcp`) that does not name `host`, which
+ * RFC 9112 §3.2.2 puts in the place of the Host header, and for one with credentials. A path is not one.
+ */
+export function namesAnotherHost (target: string, host: string | undefined): boolean {
+  const [, scheme, authority = ''] = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)/i.exec(target) ?? []
+  if (scheme === undefined) return false
+  const named = scheme.toLowerCase() === 'https' ? 'https' : 'http'
+  return host === undefined || withoutDefaultPort(authority, named) !== withoutDefaultPort(host, named)
+}
+
+/** True where a browser says that a page of another site or another host of this site caused the request (Fetch Metadata). */
+export function isFromOtherSite (secFetchSite: string | undefined): boolean {
+  return secFetchSite !== undefined && /\b(?:cross|same)-site\b/i.test(secFetchSite)
+}
+
+/** A field name of RFC 9110 §5.1, but not `*`, which allows every header in some browsers. */
+export function isHeaderName (text: string): boolean {
+  return /^[!#$%&'+.^_`|~0-9a-z-]{1,128}$/i.test(text)
+}
+
+/** What a page served by this Host would send. Browsers leave the default port out. */
+function ownOrigin (host: string, scheme: Scheme): string {
+  return `${scheme}://${withoutDefaultPort(host, scheme)}`
+}
+
+function withoutDefaultPort (host: string, scheme: Scheme): string {
+  const suffix = `:${defaultPort(`${scheme}:`)}`
+  const name = host.toLowerCase()
+  return name.endsWith(suffix) ? name.slice(0, -suffix.length) : name
 }
 
 function parseHostHeader (text: string): HostName | null {

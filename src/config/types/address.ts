@@ -1,7 +1,7 @@
 /** The kinds of settings that say where: hosts, origins, proxies, the public address. */
 import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { isLoopback, withoutBrackets } from '../../net/loopback.js'
-import { parseHost, parseOrigin } from '../../net/origins.js'
+import { isHeaderName, parseHost, parseOrigin } from '../../net/origins.js'
 import { text, type Kind } from './basic.js'
 
 const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/
@@ -34,11 +34,27 @@ export function servedHost (): Kind<string> {
 export function origin (): Kind<string> {
   return text((given, report) => {
     const right = 'use scheme, host and port as a browser sends them'
-    const parsed = /^https?:\/\//i.test(given) && URL.canParse(given) ? new URL(given) : undefined
+    const found = originIn(given)
     if (given === '*') report('is a wildcard', 'list each origin, such as https://app.example.com')
     else if (given === 'null') report('is null, which every sandboxed page sends', 'list the origins of real pages, such as https://app.example.com')
-    else if (parsed === undefined || parseOrigin(parsed.origin) === null) report('is not an origin', `${right}, such as https://app.example.com or http://localhost:6274`)
-    else if (parsed.origin !== given) report('is not exactly an origin', `${right}: ${parsed.origin}, without a slash, path or default port`)
+    else if (/^file:/i.test(given)) report('has the origin null in every browser', 'list the origins of real pages, such as https://app.example.com')
+    else if (found === null) report('is not an origin', `${right}, such as https://app.example.com, http://localhost:6274 or tauri://localhost`)
+    else if (found !== given) report('is not exactly an origin', `${right}: ${found}, without a slash, path or default port`)
+    return given
+  })
+}
+
+/** The origin that a text with more than an origin was meant to be, without its credentials; `null` where there is none. */
+function originIn (given: string): string | null {
+  if (/^https?:\/\//i.test(given)) return URL.canParse(given) ? parseOrigin(new URL(given).origin) : null
+  const [start] = /^[^/?#]+:\/\/[^/?#]+/.exec(given) ?? []
+  return start === undefined ? null : parseOrigin(start)
+}
+
+/** The name of a request header. */
+export function headerName (): Kind<string> {
+  return text((given, report) => {
+    if (!isHeaderName(given)) report('is not the name of a header', 'use names such as Sentry-Trace; a star is not one')
     return given
   })
 }

@@ -1,6 +1,6 @@
 /** Which hosts and origins are ours, which are listed, and which are strangers. */
 import t from 'tap'
-import { createEdge, parseHost, parseOrigin } from '../../../src/net/origins.js'
+import { createEdge, isFromOtherSite, namesAnotherHost, parseHost, parseOrigin } from '../../../src/net/origins.js'
 
 const origins: Array<[string, string, string | null]> = [
   ['https', 'https://app.example.com', 'https://app.example.com'],
@@ -30,8 +30,22 @@ const origins: Array<[string, string, string | null]> = [
   ['one slash', 'https:/app.example.com', null],
   ['three slashes', 'https:///app.example.com', null],
   ['no scheme', 'app.example.com', null],
-  ['another scheme', 'ftp://app.example.com', null],
+  ['the scheme of a browser extension', 'chrome-extension://abcdefghijklmnopabcdefghijklmnop', 'chrome-extension://abcdefghijklmnopabcdefghijklmnop'],
+  ['the scheme of a Firefox extension', 'moz-extension://3f0e5b0e-7c1a-4a43-9d3e-0123456789ab', 'moz-extension://3f0e5b0e-7c1a-4a43-9d3e-0123456789ab'],
+  ['the scheme of a desktop app', 'tauri://localhost', 'tauri://localhost'],
+  ['the scheme of a desktop app in capitals', 'App://Obsidian.md', 'app://obsidian.md'],
+  ['the scheme of a desktop app and a port', 'app://localhost:3000', 'app://localhost:3000'],
+  ['the scheme of an app and a path', 'tauri://localhost/x', null],
+  ['the scheme of an app and a star', 'chrome-extension://*', null],
+  ['the scheme of an app and credentials', 'tauri://a@localhost', null],
+  ['the scheme of an app and no host', 'tauri://', null],
+  ['the scheme of an app and one slash', 'tauri:/localhost', null],
+  ['a scheme that begins with a digit', '1app://localhost', null],
+  ['a scheme with a line feed', 'a\npp://localhost', null],
+  ['another special scheme', 'ftp://app.example.com', null],
+  ['WebSocket', 'wss://app.example.com', null],
   ['file', 'file://', null],
+  ['file and a host', 'file://localhost', null],
   ['javascript', 'javascript:alert(1)', null],
   ['data', 'data:text/html,x', null],
   ['a port too high', 'https://app.example.com:65536', null],
@@ -165,6 +179,50 @@ const judged: Array<[string, ReturnType<typeof createEdge>, string | undefined, 
 for (const [what, edge, origin, host, expected] of judged) {
   t.test(`the origin ${what} is ${expected}`, async t => {
     t.equal(edge.judgeOrigin(origin, host), expected)
+  })
+}
+
+const overTls: Array<[string, string, string, string]> = [
+  ['our own page over https', 'https://localhost:3000', 'localhost:3000', 'own'],
+  ['our own page at port 443', 'https://localhost', 'localhost:443', 'own'],
+  ['our own page, the port left out in both', 'https://localhost', 'localhost', 'own'],
+  ['a page of the same host over http', 'http://localhost:3000', 'localhost:3000', 'foreign'],
+  ['a page at port 80 of the same host', 'https://localhost', 'localhost:80', 'foreign']
+]
+for (const [what, origin, host, expected] of overTls) {
+  t.test(`over https the origin of ${what} is ${expected}`, async t => {
+    t.equal(loopback.judgeOrigin(origin, host, 'https'), expected)
+  })
+}
+
+const targets: Array<[string, string, string | undefined, boolean]> = [
+  ['a path', '/mcp', 'localhost:3000', false],
+  ['a path that begins with two slashes', '//evil.example/mcp', 'localhost:3000', false],
+  ['a path that holds a URL', '/mcp?u=http://evil.example/', 'localhost:3000', false],
+  ['the host itself', 'http://localhost:3000/mcp', 'localhost:3000', false],
+  ['the host in capitals', 'HTTP://LOCALHOST:3000/mcp', 'localhost:3000', false],
+  ['the host with the default port', 'http://localhost:80/mcp', 'localhost', false],
+  ['the host over https with the default port', 'https://localhost/mcp', 'localhost:443', false],
+  ['another host', 'http://evil.example/mcp', 'localhost:3000', true],
+  ['another port', 'http://localhost:3001/mcp', 'localhost:3000', true],
+  ['the host behind credentials', 'http://user@localhost:3000/mcp', 'localhost:3000', true],
+  ['no host', 'http:///mcp', 'localhost:3000', true],
+  ['another scheme', 'ftp://evil.example/mcp', 'localhost:3000', true],
+  ['a host where Host is missing', 'http://localhost:3000/mcp', undefined, true]
+]
+for (const [what, target, host, expected] of targets) {
+  t.test(`a target that is ${what} ${expected ? 'names another host' : 'does not name another host'}`, async t => {
+    t.equal(namesAnotherHost(target, host), expected)
+  })
+}
+
+const sites: Array<[string | undefined, boolean]> = [
+  [undefined, false], ['none', false], ['same-origin', false], ['', false],
+  ['cross-site', true], ['same-site', true], ['Cross-Site', true], ['same-origin, cross-site', true]
+]
+for (const [value, expected] of sites) {
+  t.test(`Sec-Fetch-Site ${value ?? 'left out'} is ${expected ? 'another site' : 'no other site'}`, async t => {
+    t.equal(isFromOtherSite(value), expected)
   })
 }
 
