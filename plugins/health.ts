@@ -29,7 +29,7 @@ const health: FastifyPluginAsync<HealthOptions> = async (fastify, options) => {
   const config = { public: true, probe: true }
   let isStopping = false
   const announceStop = (): void => { isStopping = true }
-  fastify.decorate('announceStop', announceStop)
+  if (!fastify.hasDecorator('announceStop')) fastify.decorate('announceStop', announceStop)
   fastify.addHook('preClose', async () => { announceStop() })
 
   fastify.get(path, { config }, async (_request, reply) => {

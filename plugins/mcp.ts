@@ -1,9 +1,10 @@
 /** The `/mcp` route: hands authenticated requests to the bridge and its replies to Fastify. */
 import { randomBytes } from 'node:crypto'
-import type { FastifyInstance, FastifyPluginAsync, FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
 import { InsufficientScopeError, isRefusal, type Refusal, UnauthenticatedError } from '../src/errors.js'
 import { registerJsonBody } from '../src/http/json-body.js'
+import { spellingsOf } from '../src/http/trailing-slash.js'
 import { Call, type LoggedCall, type Place } from '../src/http/mcp-request.js'
 import { Catalog, type ServerInfo } from '../src/mcp/catalog/catalog.js'
 import { Deadlines } from '../src/mcp/exchange/deadlines.js'
@@ -137,9 +138,8 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
 
   await fastify.register(async scope => {
     registerJsonBody(scope, { bodyLimit })
-    scope.route({
+    const route: Omit<RouteOptions, 'url'> = {
       method: methods,
-      url: path,
       exposeHeadRoute: false,
       bodyLimit,
       config: { mcp: true },
@@ -161,7 +161,9 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
           refuse(error)
         }
       }
-    })
+    }
+    // Both, without a redirect, which would lose the body or the credential.
+    for (const url of spellingsOf(path, scope)) scope.route({ ...route, url })
   })
 }
 

@@ -1,6 +1,7 @@
 /** Tells clients which identity provider issues tokens for this server (RFC 9728). */
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
+import { spellingsOf } from '../src/http/trailing-slash.js'
 import { metadataPath } from '../src/net/public-url.js'
 
 export interface OAuthMetadataOptions {
@@ -24,9 +25,11 @@ const oauthMetadata: FastifyPluginAsync<OAuthMetadataOptions> = async (fastify, 
   })
   // Clients look below the endpoint's path as they know it, below the one that a proxy left of it, and at the bare path.
   const { pathname } = new URL(resource)
-  for (const url of new Set([metadataPath, metadataPath + path, metadataPath + pathname])) {
+  const paths = [metadataPath, metadataPath + path, metadataPath + pathname]
+  // Each with a slash at its end, too: a client that was given the endpoint's address so looks there.
+  for (const url of new Set(paths.flatMap(one => spellingsOf(one, fastify)))) {
     // Of several endpoints in one scope the first is found at the bare path.
-    if (url === metadataPath && fastify.hasRoute({ method: 'GET', url: fastify.prefix + url })) continue
+    if (url.replace(/\/$/, '') === metadataPath && fastify.hasRoute({ method: 'GET', url: fastify.prefix + url })) continue
     fastify.route({
       // OPTIONS, too: browsers ask before they send the revision header, and an unknown path has no CORS of its own.
       method: ['GET', 'OPTIONS'],

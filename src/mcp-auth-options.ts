@@ -1,4 +1,5 @@
 /** The options of the whole chain, and what is refused of them before anything is registered. */
+import type { CorsOptions } from '../plugins/cors.js'
 import type { McpOptions } from '../plugins/mcp.js'
 import type { PreauthLimitOptions } from '../plugins/preauth-limit.js'
 import type { PrincipalLimitOptions } from '../plugins/principal-limit.js'
@@ -17,7 +18,7 @@ export type { CredentialWatch, Endpoint, McpOptions } from '../plugins/mcp.js'
  * What the chain needs; nothing of it is read from the environment. One of `apiKeys`, `apiKeysFile`, `jwtSecret` and
  * `oauth` is required.
  */
-export interface McpAuthOptions extends McpOptions, EdgeRules, TokenSettings {
+export interface McpAuthOptions extends McpOptions, EdgeRules, Pick<CorsOptions, 'allowedHeaders'>, TokenSettings {
   /** Fastify's own. Unknown paths below it are answered here; without one they are the host's. */
   readonly prefix?: string
   /** Keys accepted in `x-api-key`. */

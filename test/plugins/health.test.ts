@@ -1,9 +1,10 @@
-/** The one public route. */
+/** `/health` and `/ready`. */
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import cors from '../../plugins/cors.js'
 import errors from '../../plugins/errors.js'
 import health, { type HealthOptions } from '../../plugins/health.js'
+import type { Problem } from '../../src/http/readiness.js'
 import { service } from '../support/service.js'
 
 async function build (t: Test, options: HealthOptions = {}): Promise<FastifyInstance> {
@@ -50,19 +51,33 @@ t.test('a server that serves well is ready', async t => {
   const app = await build(t)
   const reply = await app.inject('/ready')
   t.equal(reply.statusCode, 200)
-  t.same(reply.json(), { status: 'ready' })
+  t.strictSame(reply.json(), { status: 'ready', reasons: [] })
 })
 
-t.test('a server with a problem is not ready, and does not tell strangers why', async t => {
-  const problems: string[] = []
+t.test('a server that serves with less is degraded, and says why in constant words', async t => {
+  const problems: Problem[] = [{ reason: 'keys' }, { reason: 'state' }, { reason: 'keys' }]
   const app = await build(t, { problems: () => problems })
-  t.equal((await app.inject('/ready')).statusCode, 200)
-  problems.push('the file /etc/keys is broken')
+  const reply = await app.inject('/ready')
+  t.equal(reply.statusCode, 200)
+  t.strictSame(reply.json(), { status: 'degraded', reasons: ['keys', 'state'] })
+  problems.length = 0
+  t.strictSame((await app.inject('/ready')).json(), { status: 'ready', reasons: [] })
+})
+
+t.test('a server that can serve nothing is not ready', async t => {
+  const app = await build(t, { problems: () => [{ reason: 'state' }, { reason: 'keys', isFatal: true }] })
   const reply = await app.inject('/ready')
   t.equal(reply.statusCode, 503)
-  t.same(reply.json(), { status: 'not ready' })
-  problems.pop()
-  t.equal((await app.inject('/ready')).statusCode, 200)
+  t.strictSame(reply.json(), { status: 'not ready', reasons: ['state', 'keys'] })
+})
+
+t.test('a server that is about to stop is not ready, and goes on to serve', async t => {
+  const app = await build(t, { problems: () => [{ reason: 'keys' }] })
+  app.announceStop()
+  const reply = await app.inject('/ready')
+  t.equal(reply.statusCode, 503)
+  t.strictSame(reply.json(), { status: 'not ready', reasons: ['stopping', 'keys'] })
+  t.equal((await app.inject('/health')).statusCode, 200)
 })
 
 for (const url of ['/health', '/ready']) {

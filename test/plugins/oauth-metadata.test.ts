@@ -14,7 +14,7 @@ async function metadataApp (t: Test, options = metadata): Promise<FastifyInstanc
   return app
 }
 
-for (const url of [base, `${base}/mcp`, `${base}/team/mcp`]) {
+for (const url of [base, `${base}/mcp`, `${base}/team/mcp`].flatMap(path => [path, `${path}/`])) {
   t.test(`${url} tells the resource and its issuer, whatever Host is asked`, async (t) => {
     const app = await metadataApp(t)
     const response = await app.inject({ url, headers: { host: 'evil.example.com', 'x-forwarded-host': 'evil.example.com' } })

@@ -1,0 +1,8 @@
+/** A path with and without a slash at its end, which callers and proxies add and drop. */
+import type { FastifyInstance } from 'fastify'
+
+/** The spellings of `path` to register: one where it ends with a slash, or where the router takes both for one. */
+export function spellingsOf (path: string, { initialConfig: { ignoreTrailingSlash, routerOptions } }: FastifyInstance): readonly string[] {
+  const isIgnored = ignoreTrailingSlash === true || routerOptions?.ignoreTrailingSlash === true
+  return isIgnored || path.endsWith('/') ? [path] : [path, `${path}/`]
+}
