@@ -4,6 +4,7 @@ import fp from 'fastify-plugin'
 import { ipOf } from '../src/http/client-address.js'
 import { createAddressKeys } from '../src/limits/address-key.js'
 import { sha256 } from '../src/lib/sha256.js'
+import { hangUp } from '../src/http/hang-up.js'
 import { isPreflight, isPublic, isWellKnownProbe } from '../src/http/route-config.js'
 import { createLimiter } from '../src/limits/limiter.js'
 import { readCredentials } from '../src/principal/presented.js'
@@ -57,6 +58,7 @@ const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, op
     const reading = limiter.peek(addressKey(ipOf(request)))
     if (reading.remaining > 0) return
     limiter.writeHeaders(reply, reading)
+    hangUp(reply)
     throw limiter.refusal(reading)
   })
 
@@ -65,6 +67,7 @@ const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, op
     if (reading.remaining > 0 || isPublic(request) || isPreflight(request) || isWellKnownProbe(request)) return done()
     if (known !== undefined && isKnown(request, known, stillGood)) return done()
     limiter.writeHeaders(reply, reading)
+    hangUp(reply)
     throw limiter.refusal(reading)
   })
 }

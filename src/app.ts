@@ -3,7 +3,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import env from '../plugins/env.js'
 import health from '../plugins/health.js'
 import { type Config, ConfigError, endpointOf, type Environment, isLoopback, loadConfig } from './config/load.js'
-import { serverOptions } from './http/server-options.js'
+import { serverOptions, tuneServer } from './http/server-options.js'
 import { registerChain } from './mcp-auth.js'
 import type { McpAuthOptions, McpOptions } from './mcp-auth-options.js'
 import { stateKeyOf } from './mcp/request-state-key.js'
@@ -42,6 +42,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
     secrets: secretsOf(config),
     ...(logStream === undefined ? {} : { logStream })
   }))
+  tuneServer(app.server)
   for (const warning of warnings) app.log.warn(warning)
   try {
     await app.register(env, { config })

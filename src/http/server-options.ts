@@ -75,6 +75,14 @@ export function serverOptions (options: HttpOptions = {}): FastifyHttpOptions<Se
   }
 }
 
+/**
+ * What a server of Node takes only after it was made. Node keeps the first 1,000 headers of a request and drops the
+ * others without a word, among them an `X-Forwarded-For` that a proxy put last; their size has a limit of its own.
+ */
+export function tuneServer (server: Server): void {
+  server.maxHeadersCount = 0
+}
+
 /** `true`, a number and `1` have meant everyone or nobody, silently (CVE-2026-16732). */
 function checkedProxy (entry: string): string {
   if (typeof entry === 'string' && /^(?:loopback|linklocal|uniquelocal)$|[.:]/.test(entry)) return entry

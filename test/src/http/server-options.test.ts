@@ -6,9 +6,10 @@ import t, { type Test } from 'tap'
 import errors from '../../../plugins/errors.js'
 import { RateLimitedError, UnauthenticatedError } from '../../../src/errors.js'
 import { registerJsonBody } from '../../../src/http/json-body.js'
-import { serverOptions, type HttpOptions } from '../../../src/http/server-options.js'
+import { serverOptions, tuneServer, type HttpOptions } from '../../../src/http/server-options.js'
 import { logSink } from '../../support/log-sink.js'
 import { listen, openSocket, readAnswer } from '../../support/raw-socket.js'
+import { service } from '../../support/service.js'
 
 const short = { receiveTimeoutMs: 400, headersTimeoutMs: 200, checkIntervalMs: 50 }
 const key = 'an-old-plain-key'
@@ -31,6 +32,18 @@ async function build (t: Test, options: HttpOptions = {}): Promise<Built> {
   app.get('/ip', async request => ({ ip: request.ip }))
   return { app, port: await listen(app), log }
 }
+
+t.test('a thousand headers do not hide the address that a proxy put last', async t => {
+  const { app, port } = await build(t, { trustProxy: ['loopback'] })
+  tuneServer(app.server)
+  const raw = await openSocket(t, port)
+  raw.send(`GET /ip HTTP/1.1\r\nHost: localhost\r\n${'a:\r\n'.repeat(2500)}X-Forwarded-For: 203.0.113.7\r\nConnection: close\r\n\r\n`)
+  t.match(readAnswer(await raw.closed()), { status: 200, body: { ip: '203.0.113.7' } })
+})
+
+t.test('the service counts no headers', async t => {
+  t.equal((await service(t)).server.maxHeadersCount, 0)
+})
 
 /** The server notices an end a moment after the client made it. */
 async function requestLine (log: ReturnType<typeof logSink>): Promise<Record<string, unknown>> {
