@@ -37,7 +37,7 @@ const claim: FastifyPluginAsync<ClaimOptions> = async (fastify, { claims, path =
 
     scope.post<{ Params: { code: string } }>(`${path}/:code`, { config: { public: true } }, async (request, reply) => {
       const { code } = request.params
-      if (fastify.hasDecorator('refuseLockedOut')) fastify.refuseLockedOut(request, reply)
+      if (fastify.hasDecorator('refuseLockedOut')) await fastify.refuseLockedOut(request, reply)
       const parcel = code.length > maxCodeLength ? undefined : claims.claim(code)
       if (parcel !== undefined) {
         request.log.info({ subject: parcel.userId }, 'token claimed')

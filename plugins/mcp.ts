@@ -15,6 +15,7 @@ import { type Endpoint, longestSilenceMs, operationsOf } from '../src/mcp/endpoi
 import type { Reply } from '../src/mcp/wire/reply.js'
 import type { SessionsOptions } from '../src/mcp/legacy/sessions.js'
 import type { Holder } from '../src/mcp/streams/streams.js'
+import type { Limits } from '../src/limits/limits.js'
 import type { ToolPolicies } from '../src/tools/tool-policies.js'
 import { whenRuleFails } from '../src/principal/access.js'
 import type { Principal } from '../src/principal/principal.js'
@@ -75,6 +76,8 @@ export interface McpOptions {
   readonly stateKey?: Uint8Array
   /** End the streams of credentials that are good no longer. Default none: a stream ends when its credential said it would. */
   readonly watches?: readonly CredentialWatch[]
+  /** Where the calls of tools with limits are counted. Default in the memory of this process. */
+  readonly limits?: Limits
   /** Takes the running endpoint: `app.mcp` is out of reach where the chain stands in a scope of its own. */
   readonly onEndpoint?: (endpoint: Endpoint) => void
 }
@@ -86,10 +89,10 @@ const methods = ['GET', 'POST', 'DELETE', 'PUT', 'PATCH', 'HEAD', 'OPTIONS']
 const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   const {
     tools = [], resources = [], prompts = [], toolPolicies = {}, instructions, info = { name: 'fastify-mcp-auth', version },
-    path = '/mcp', requestTimeoutMs = 60_000, bodyLimit = 1024 * 1024, eras, sessions = false, maxStreamsPerPrincipal, stateKey = randomBytes(32), watches = [], onEndpoint
+    path = '/mcp', requestTimeoutMs = 60_000, bodyLimit = 1024 * 1024, eras, sessions = false, maxStreamsPerPrincipal, stateKey = randomBytes(32), watches = [], limits, onEndpoint
   } = options
   requireWhole('mcp', { requestTimeoutMs, bodyLimit, maxStreamsPerPrincipal, ...(typeof sessions === 'object' ? sessions : {}) })
-  const catalog = new Catalog({ info, instructions, tools, resources, prompts, toolPolicies })
+  const catalog = new Catalog({ info, instructions, tools, resources, prompts, toolPolicies, limits })
   const endpoint = createEndpoint({ catalog, eras, maxStreamsPerPrincipal, stateKey, sessions: sessions === true ? {} : sessions === false ? undefined : sessions })
   const deadlines = new Deadlines()
   /** The refusal of a caller whose credential was good when the request arrived, and is no longer. */

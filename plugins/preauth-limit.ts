@@ -5,49 +5,74 @@ import { ipOf } from '../src/http/client-address.js'
 import { createAddressKeys } from '../src/limits/address-key.js'
 import { sha256 } from '../src/lib/sha256.js'
 import { hangUp } from '../src/http/hang-up.js'
+import { after, type Eventually } from '../src/lib/eventually.js'
 import { isPreflight, isPublic, isWellKnownProbe } from '../src/http/route-config.js'
-import { createLimiter } from '../src/limits/limiter.js'
+import { createLimiter, type Reading } from '../src/limits/limiter.js'
+import type { BucketAsk, Limits, Taken } from '../src/limits/limits.js'
 import { readCredentials } from '../src/principal/presented.js'
-import type { KnownCredentials } from '../src/principal/known-credentials.js'
+import type { CredentialKind, KnownCredentials } from '../src/principal/known-credentials.js'
 import type { Principal } from '../src/principal/principal.js'
 
 declare module 'fastify' {
+  interface FastifyRequest {
+    /**
+     * A look at the address's bucket that has to be taken before the request is let in, where the count
+     * is kept elsewhere. Whoever takes something anyway takes it along and sets this to `null`.
+     */
+    addressLook: AddressLook | null
+  }
   interface FastifyInstance {
     /**
      * Charges the request's address, once however often it is called, and sets the limit headers.
      * Rejects with a `RateLimitedError` where the charge did not fit.
      */
     chargeAddress: (...call: Call) => Promise<void>
-    /** Throws a `RateLimitedError` where the request's address has used up its tries. For public routes that take a secret. */
-    refuseLockedOut: (...call: Call) => void
+    /**
+     * Throws (or rejects with) a `RateLimitedError` where the request's address has used up its tries. For
+     * public routes that take a secret; await it.
+     */
+    refuseLockedOut: (...call: Call) => Eventually<void>
   }
 }
 
 /** Out here: inside the augmentation the compiler drops the import of what it names from its declaration file. */
 type Call = [request: FastifyRequest, reply: FastifyReply]
 
+export interface AddressLook {
+  readonly ask: BucketAsk
+  /** Throws (or rejects with) a `RateLimitedError` where the address is locked and the credential is not known there. */
+  readonly settle: (taken: Taken, request: FastifyRequest, reply: FastifyReply) => Eventually<void>
+}
+
 export interface PreauthLimitOptions {
   /** Failures an address may have in a window; from 1. Default 30. */
   max?: number
   /** Length of a window in milliseconds, counted from the first failure; from 1. Default 60,000. */
   windowMs?: number
-  /** Credentials that pass from a locked-out address all the same. Left out: none does. */
+  /** Credentials that pass from a locked-out address where they were let in before. Left out: none does. */
   known?: KnownCredentials
   /** Whether such a credential still proves its principal, from this address. Left out: until it expires. */
   stillGood?: (principal: Principal, address: string) => boolean
+  /** Where failures are counted. Default in the memory of this process. */
+  limits?: Limits
 }
 
 const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, options) => {
-  const { max = 30, windowMs = 60_000, known, stillGood = () => true } = options
+  const { max = 30, windowMs = 60_000, known, stillGood = () => true, limits } = options
   // It would look at a credential first, and charge nobody for it.
   if (fastify.hasPlugin('mcp-auth')) throw new Error('Register `preauth-limit` before `auth`: behind it no failure would count')
-  const limiter = await createLimiter({ policy: 'address', max, windowMs })
+  const limiter = await createLimiter({ policy: 'address', max, windowMs, limits })
+  const mustLook = limits?.isExact === false
   const addressKey = createAddressKeys()
   const charged = new WeakSet<FastifyRequest>()
+  const good = known === undefined ? undefined : new GoodThere(known, stillGood)
+
+  fastify.decorateRequest('addressLook', null)
 
   fastify.decorate('chargeAddress', async (request, reply) => {
     if (charged.has(request)) return
     charged.add(request)
+    request.addressLook = null
     const reading = await limiter.take(addressKey(ipOf(request)))
     limiter.writeHeaders(reply, reading)
     // Of many failures at once each was let in by a look at an open bucket; the charge decides.
@@ -55,29 +80,114 @@ const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, op
   })
 
   fastify.decorate('refuseLockedOut', (request, reply) => {
-    const reading = limiter.peek(addressKey(ipOf(request)))
-    if (reading.remaining > 0) return
+    const key = addressKey(ipOf(request))
+    const reading = limiter.peek(key)
+    if (reading.remaining === 0) refuse(reading, reply)
+    if (!mustLook) return
+    const look = limiter.ask(key, 0)
+    return limiter.count([look]).then(([taken]) => {
+      if (taken?.fits === false) refuse(limiter.read(look, taken), reply)
+    })
+  })
+
+  function refuse (reading: Reading, reply: FastifyReply): never {
     limiter.writeHeaders(reply, reading)
     hangUp(reply)
     throw limiter.refusal(reading)
-  })
+  }
+
+  /** Refuses a request from a locked address, unless all that it presents was let in there before. */
+  function settle (reading: Reading, request: FastifyRequest, reply: FastifyReply): Eventually<void> {
+    if (good === undefined) return refuse(reading, reply)
+    const key = addressKey(ipOf(request))
+    if (good.has(request, key)) return
+    return after(good.ask(key), () => { if (!good.has(request, key)) refuse(reading, reply) })
+  }
+
+  const look: AddressLook['settle'] = (taken, request, reply) => {
+    if (!taken.fits) return settle(limiter.read(limiter.ask(addressKey(ipOf(request)), 0), taken), request, reply)
+  }
 
   fastify.addHook('onRequest', (request, reply, done) => {
-    const reading = limiter.peek(addressKey(ipOf(request)))
-    if (reading.remaining > 0 || isPublic(request) || isPreflight(request) || isWellKnownProbe(request)) return done()
-    if (known !== undefined && isKnown(request, known, stillGood)) return done()
-    limiter.writeHeaders(reply, reading)
-    hangUp(reply)
-    throw limiter.refusal(reading)
+    const key = addressKey(ipOf(request))
+    const reading = limiter.peek(key)
+    if (isPublic(request) || isPreflight(request) || isWellKnownProbe(request)) return done()
+    if (reading.remaining > 0) {
+      if (mustLook) request.addressLook = { ask: limiter.ask(key, 0), settle: look }
+      return done()
+    }
+    const settled = settle(reading, request, reply)
+    if (settled instanceof Promise) settled.then(() => { done() }, done)
+    else done()
+  })
+
+  // Every hook of `onRequest` has let the request in by now, and the body is not read yet.
+  fastify.addHook('preParsing', (request, reply, payload, done) => {
+    const admit = (): void => { if (good !== undefined && request.principal != null) good.note(request, addressKey(ipOf(request))) }
+    const due = request.addressLook
+    if (due === null) {
+      admit()
+      return done(null, payload)
+    }
+    request.addressLook = null
+    limiter.count([due.ask])
+      .then(async ([taken]) => { if (taken !== undefined) await due.settle(taken, request, reply) })
+      .then(() => {
+        admit()
+        done(null, payload)
+      }, done)
   })
 }
 
-/** True where all that the request presents was found good a short while ago: a guess never was. */
-function isKnown (request: FastifyRequest, known: KnownCredentials, stillGood: (principal: Principal, address: string) => boolean): boolean {
-  const { key, token } = readCredentials(request.raw.rawHeaders)
-  if (key === undefined && token === undefined) return false
-  const recalled = [key === undefined ? undefined : known.recall('key', sha256(key)), token === undefined ? undefined : known.recall('token', sha256(token))]
-  return recalled.every(verified => verified === undefined || (verified !== null && stillGood(verified.principal, ipOf(request))))
+/** Which credentials were let in at an address. A guess never was. */
+class GoodThere {
+  readonly #known: KnownCredentials
+  readonly #stillGood: (principal: Principal, address: string) => boolean
+  /** When each principal was noted last, by address: hashing its credential for each request would cost too much. */
+  #noted = new WeakMap<Principal, Map<string, number>>()
+
+  constructor (known: KnownCredentials, stillGood: (principal: Principal, address: string) => boolean) {
+    this.#known = known
+    this.#stillGood = stillGood
+  }
+
+  /** True where all that the request presents was let in at this address a short while ago. */
+  has (request: FastifyRequest, address: string): boolean {
+    const { key, token } = readCredentials(request.raw.rawHeaders)
+    if (key === undefined && token === undefined) return false
+    return this.#isGood('key', key, request, address) && this.#isGood('token', token, request, address)
+  }
+
+  #isGood (kind: CredentialKind, text: string | undefined, request: FastifyRequest, address: string): boolean {
+    if (text === undefined) return true
+    const digest = sha256(text)
+    if (!this.#known.there.recall(address, digest)) return false
+    // Where another instance let it in, nothing more is known here: it is verified next.
+    const verified = this.#known.recall(kind, digest)
+    return verified === null || this.#stillGood(verified.principal, ipOf(request))
+  }
+
+  /** Learns what other instances let in at this address. */
+  ask (address: string): Eventually<void> {
+    return this.#known.there.lockedAt(address)
+  }
+
+  note (request: FastifyRequest, address: string): void {
+    const { principal, headers } = request
+    if (principal === null || this.#known.ttlMs === 0) return
+    const isOne = headers['x-api-key'] === undefined || headers.authorization === undefined
+    const now = performance.now()
+    const noted = this.#noted.get(principal) ?? new Map<string, number>()
+    // Again at half time, so that a credential in use never ceases to be known.
+    if (isOne && now - (noted.get(address) ?? -Infinity) < this.#known.ttlMs / 2) return
+    const { key, token } = readCredentials(request.raw.rawHeaders)
+    for (const text of [key, token]) if (text !== undefined) this.#known.there.remember(address, sha256(text))
+    if (noted.size >= maxAddresses) noted.clear()
+    this.#noted.set(principal, noted.set(address, now))
+  }
 }
+
+/** Of one principal. */
+const maxAddresses = 100
 
 export default fp(preauthLimit, { name: 'mcp-preauth-limit', fastify: '5.x' })

@@ -2,7 +2,8 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { isUncharged } from '../src/http/route-config.js'
-import { createLimiter } from '../src/limits/limiter.js'
+import { createLimiter, type Reading } from '../src/limits/limiter.js'
+import type { Limits } from '../src/limits/limits.js'
 import type { Principal } from '../src/principal/principal.js'
 import type { Budget } from '../src/tools/tool.js'
 
@@ -28,17 +29,32 @@ export interface PrincipalLimitOptions {
   max?: number
   /** Length of a window in milliseconds, counted from the first request; from 1. Default 60,000. */
   windowMs?: number
+  /** Where requests are counted. Default in the memory of this process. */
+  limits?: Limits
 }
 
 const principalLimit: FastifyPluginAsync<PrincipalLimitOptions> = async (fastify, options) => {
-  const { max = 100, windowMs = 60_000 } = options
-  const limiter = await createLimiter({ policy: 'user', max, windowMs })
+  const { max = 100, windowMs = 60_000, limits } = options
+  const limiter = await createLimiter({ policy: 'user', max, windowMs, limits })
+
+  /** Takes the look at the address along, where one is due: one question answers both. */
+  async function take (request: FastifyRequest, reply: FastifyReply, key: string, cost: number, ownMax: number): Promise<Reading> {
+    // Set by preauth-limit.
+    const look = request.addressLook ?? null
+    if (look === null) return await limiter.take(key, cost, ownMax)
+    request.addressLook = null
+    const ask = limiter.ask(key, cost, ownMax)
+    const [seen, taken] = await limiter.count([look.ask, ask])
+    if (seen !== undefined) await look.settle(seen, request, reply)
+    // The address is locked, and the credential was good there before.
+    return taken === undefined ? await limiter.take(key, cost, ownMax) : limiter.read(ask, taken)
+  }
 
   async function charge (request: FastifyRequest, reply: FastifyReply, cost: number): Promise<void> {
     if (!Number.isSafeInteger(cost) || cost < 0) throw new RangeError('A cost is a whole number from 0')
     const { principal, rateLimitMax } = request
     if (principal === null || cost === 0) return
-    const reading = await limiter.take(bucketOf(principal, rateLimitMax), cost, rateLimitMax ?? max)
+    const reading = await take(request, reply, bucketOf(principal, rateLimitMax), cost, rateLimitMax ?? max)
     limiter.writeHeaders(reply, reading)
     if (reading.isExceeded) throw limiter.refusal(reading)
   }
@@ -47,8 +63,11 @@ const principalLimit: FastifyPluginAsync<PrincipalLimitOptions> = async (fastify
 
   fastify.decorate('budgetOf', async ({ principal, rateLimitMax }) => {
     if (principal === null) return null
-    const { max: limit, remaining, ttl } = limiter.peek(bucketOf(principal, rateLimitMax), rateLimitMax ?? max)
-    return { limit, remaining, resetSeconds: Math.ceil(ttl / 1000) }
+    const look = limiter.ask(bucketOf(principal, rateLimitMax), 0, rateLimitMax ?? max)
+    const [seen] = await limiter.count([look])
+    if (seen === undefined) return null
+    const { max: limit, remaining, ttlMs } = limiter.read(look, seen)
+    return { limit, remaining, resetSeconds: Math.ceil(ttlMs / 1000) }
   })
 
   fastify.addHook('onRequest', (request, reply, done) => {

@@ -16,7 +16,7 @@ import { ToolPolicyError } from './tools/tool-policies.js'
 export type { EnvOptions } from '../plugins/env.js'
 
 /** `stateDir` left out: that of `config`, or the `STATE_DIR` that is set in `env` or `dotenv`; without one, memory. */
-export interface AppOptions extends McpOptions, Pick<McpAuthOptions, 'builtIns' | 'stateDir'> {
+export interface AppOptions extends Omit<McpOptions, 'limits'>, Pick<McpAuthOptions, 'builtIns' | 'stateDir'> {
   /** Settings by their environment names, as docs/configuration.md lists them. */
   readonly env?: Environment
   /** A `.env` file to read beneath `env`: a path, or true for `./.env`. Default false. */
@@ -100,7 +100,7 @@ function chainOptions (config: Config, path: string | undefined): McpAuthOptions
 }
 
 /** A file that can't be used is a setting that can't. Policies that the host gave are no setting. */
-function asSetting (error: unknown, { toolPolicies }: McpOptions): unknown {
+function asSetting (error: unknown, { toolPolicies }: Pick<McpOptions, 'toolPolicies'>): unknown {
   const problem = settingProblemOf(error)
   const isOfHost = toolPolicies !== undefined && error instanceof ToolPolicyError
   return problem === undefined || isOfHost ? error : new ConfigError([problem])

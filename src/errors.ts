@@ -40,7 +40,7 @@ const catalogue = new Map<string, RefusalClass>()
 /** A set, not `instanceof`: a hostile proxy can make `instanceof` throw, or lie. */
 const made = new WeakSet<object>()
 
-function define (code: string, statusCode: number, message: string, rpcCode = statusCode): RefusalClass {
+function define (code: string, statusCode: number, message: string, rpcCode = statusCode, isVariant = false): RefusalClass {
   const Base = createError(code, message, statusCode)
   class CodedRefusal extends Base {
     static readonly code = code
@@ -60,7 +60,7 @@ function define (code: string, statusCode: number, message: string, rpcCode = st
       if (extras.cause !== undefined) this.cause = extras.cause
     }
   }
-  catalogue.set(code, CodedRefusal as unknown as RefusalClass)
+  if (!isVariant) catalogue.set(code, CodedRefusal as unknown as RefusalClass)
   return CodedRefusal as unknown as RefusalClass
 }
 
@@ -90,6 +90,8 @@ export const StreamConflictError = define('MCP_ERR_STREAM_CONFLICT', 409, 'This 
 export const BodyTooLargeError = define('MCP_ERR_BODY_TOO_LARGE', 413, 'The body is too large')
 export const UnsupportedMediaTypeError = define('MCP_ERR_UNSUPPORTED_MEDIA_TYPE', 415, 'The body must be application/json')
 export const RateLimitedError = define('MCP_ERR_RATE_LIMITED', 429, 'Too many requests; wait as long as retryAfterMs says')
+/** The same code and status: only its message says that an address is locked, and not a caller. */
+export const AddressLockedError = define('MCP_ERR_RATE_LIMITED', 429, 'This address is locked because of too many failed requests from it; wait as long as retryAfterMs says', 429, true)
 export const TooManyCallsError = define('MCP_ERR_TOO_MANY_CALLS', 429, 'Too many calls of this tool at once; wait for one to end')
 export const TooManyStreamsError = define('MCP_ERR_TOO_MANY_STREAMS', 429, 'Too many open streams; close one first')
 export const HeadersTooLargeError = define('MCP_ERR_HEADERS_TOO_LARGE', 431, 'The headers are too large')

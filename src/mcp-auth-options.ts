@@ -18,7 +18,7 @@ export type { CredentialWatch, Endpoint, McpOptions } from '../plugins/mcp.js'
  * What the chain needs; nothing of it is read from the environment. One of `apiKeys`, `apiKeysFile`, `jwtSecret` and
  * `oauth` is required.
  */
-export interface McpAuthOptions extends McpOptions, EdgeRules, Pick<CorsOptions, 'allowedHeaders'>, TokenSettings {
+export interface McpAuthOptions extends Omit<McpOptions, 'limits'>, EdgeRules, Pick<CorsOptions, 'allowedHeaders'>, TokenSettings {
   /** Fastify's own. Unknown paths below it are answered here; without one they are the host's. */
   readonly prefix?: string
   /** Keys accepted in `x-api-key`. */
@@ -32,7 +32,7 @@ export interface McpAuthOptions extends McpOptions, EdgeRules, Pick<CorsOptions,
   /** Milliseconds that a verified credential passes from a locked-out address. Default 600,000; 0 never. */
   readonly knownTtlMs?: number
   /** Requests per caller. Default 100 in 60,000 ms. */
-  readonly rateLimit?: PrincipalLimitOptions
+  readonly rateLimit?: Pick<PrincipalLimitOptions, 'max' | 'windowMs'>
   /** The longest lifetime of a token from `generate-token`, in seconds. Default 30 days. */
   readonly tokenMaxTtlSeconds?: number
   /** Who may mint with `generate-token`. Default `admin-tokens`. */
@@ -49,7 +49,7 @@ export interface McpAuthOptions extends McpOptions, EdgeRules, Pick<CorsOptions,
 export type Keys<T> = Readonly<Record<keyof T, true>>
 
 /** The options that go to `plugins/mcp.ts` as they are, or with ours added. */
-export const mcpOptionNames: Keys<McpOptions> = {
+export const mcpOptionNames: Keys<Omit<McpOptions, 'limits'>> = {
   tools: true,
   resources: true,
   prompts: true,

@@ -13,12 +13,14 @@ import type { MintingOptions } from './built-ins/generate-token.js'
 import type { State } from './ledger/ledger.js'
 import { openStateFor } from './ledger/open.js'
 import type { Problem, Reason } from './http/readiness.js'
+import { bucketOf } from './limits/limits.js'
 import { type McpAuthOptions, mcpOptionNames, requireOptions } from './mcp-auth-options.js'
 import { stateKeyOf } from './mcp/request-state-key.js'
 import { identityOf, withoutSlash } from './net/public-url.js'
 import { tokenParts } from './oauth/settings.js'
 import { createKnownCredentials } from './principal/known-credentials.js'
 import type { Principal } from './principal/principal.js'
+import { openStores } from './stores.js'
 import { issueLeewaySeconds } from './tokens/claims.js'
 import { Claims } from './tokens/one-time-links.js'
 import type { Tool } from './tools/tool.js'
@@ -42,9 +44,14 @@ export interface Parts {
 export async function openParts (scope: FastifyInstance, options: McpAuthOptions): Promise<Parts> {
   requireOptions(options)
   const { apiKeysFile, clockToleranceSeconds = 0, jwtSecret, publicUrl, path = '/mcp', stateDir } = options
-  const known = createKnownCredentials({ ttlMs: options.knownTtlMs ?? 600_000 })
+  const { knownTtlMs = 600_000 } = options
+  const stores = await openStores({ knownTtlMs })
+  scope.addHook('onClose', async () => { await stores.close() })
+  const { limits } = stores
+  const known = createKnownCredentials({ ttlMs: knownTtlMs, there: stores.knownThere })
   const keyRing = apiKeysFile === undefined ? undefined : await openKeys(scope, apiKeysFile)
   const state = await openStateFor(scope, stateDir, Math.max(clockToleranceSeconds, issueLeewaySeconds) * 1000)
+  state.onUnlock(address => { limits.clear(bucketOf('address', address)) })
   const watches = keyRing === undefined ? [state] : [keyRing, state]
   const minting = mintingOf(options, state)
   const { metadata, ...tokens } = tokenParts(options, publicUrl, path)
@@ -54,6 +61,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
     cors: defined({ origins, allowedHeaders, allowedHosts, publicUrl, loopback }),
     preauthLimit: {
       ...options.preauthLimit,
+      limits,
       known,
       stillGood: (principal, ip) => watches.every(watch => watch.stillGood(principal, ip))
     },
@@ -65,9 +73,10 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
       known,
       isRevoked: (principal: Principal) => state.isRevoked(principal)
     }),
-    principalLimit: { ...options.rateLimit },
+    principalLimit: { ...options.rateLimit, limits },
     mcp: {
       ...mcpOptionsOf(options),
+      limits,
       // A secret that all instances have, told apart by endpoint: what one of them asked, another may be answered.
       ...defined({ stateKey: options.stateKey ?? (jwtSecret === undefined ? undefined : stateKeyOf(jwtSecret, scope.prefix + path)) }),
       tools: toolsOf(scope, options, minting, state),

@@ -22,6 +22,7 @@ const commands: Readonly<Record<string, CommandMaker>> = {
   init: async terminal => (await import('./init.js')).initCommand(terminal),
   token: async terminal => (await import('./token.js')).tokenCommand(terminal),
   tokens: async terminal => (await import('./tokens.js')).tokensCommand(terminal),
+  unlock: async terminal => (await import('./unlock.js')).unlockCommand(terminal),
   keys: async (terminal, fail) => (await import('./keys/command.js')).keysCommand(terminal, fail),
   config: async (terminal, fail) => (await import('./config.js')).configCommand(terminal, fail)
 }

@@ -1,6 +1,6 @@
 /** The state in memory: what every request asks, and what a compacted journal holds. */
 import type { Principal } from '../principal/principal.js'
-import type { KeyRevoked, Minted, StateRecord, SubjectRevoked, TokenRevoked } from './records.js'
+import type { AddressUnlocked, KeyRevoked, Minted, StateRecord, SubjectRevoked, TokenRevoked } from './records.js'
 
 /** What of a credential a revocation may name. */
 export type Revocable = Pick<Principal, 'id' | 'tokenId' | 'keyId' | 'issuedAt'>
@@ -11,6 +11,7 @@ export class Ledger {
   readonly #tokens = new Map<string, TokenRevoked>()
   readonly #keys = new Map<string, KeyRevoked>()
   readonly #subjects = new Map<string, SubjectRevoked>()
+  readonly #unlocked = new Map<string, AddressUnlocked>()
   /** When the last of what is in was written. */
   #newestAt = -Infinity
   /** Both clocks at one moment: what has passed since is told by the one that nobody sets. */
@@ -23,7 +24,7 @@ export class Ledger {
   }
 
   get size (): number {
-    return this.minted.size + this.#tokens.size + this.#keys.size + this.#subjects.size
+    return this.minted.size + this.#tokens.size + this.#keys.size + this.#subjects.size + this.#unlocked.size
   }
 
   /** The time by which to forget: a clock that is set ahead while this process runs does not count. */
@@ -39,7 +40,8 @@ export class Ledger {
       case 'minted': this.minted.set(record.id, record); break
       case 'token-revoked': this.#tokens.set(record.id, record); break
       case 'key-revoked': this.#keys.set(record.id, record); break
-      case 'subject-revoked': this.#subjects.set(record.id, record)
+      case 'subject-revoked': this.#subjects.set(record.id, record); break
+      case 'address-unlocked': this.#unlocked.set(record.id, record)
     }
     return true
   }
@@ -51,6 +53,7 @@ export class Ledger {
       case 'key-revoked': return this.#keys.has(record.id)
       case 'token-revoked': return this.#tokens.has(record.id) && endOf(this.#tokens.get(record.id)) >= endOf(record)
       case 'subject-revoked': return (this.#subjects.get(record.id)?.before ?? -1) >= record.before
+      case 'address-unlocked': return (this.#unlocked.get(record.id)?.at ?? -1) >= record.at
     }
   }
 
@@ -78,6 +81,7 @@ export class Ledger {
     for (const record of this.#tokens.values()) if (!this.#isForgotten(record, nowMs)) yield record
     yield * this.#keys.values()
     yield * this.#subjects.values()
+    for (const record of this.#unlocked.values()) if (record.at + unlockedMs > nowMs) yield record
   }
 
   /** Forgets what has. */
@@ -88,6 +92,7 @@ export class Ledger {
       for (const record of kept) this.minted.set(record.id, record)
     }
     for (const record of this.#tokens.values()) if (this.#isForgotten(record, nowMs)) this.#tokens.delete(record.id)
+    for (const { id, at } of this.#unlocked.values()) if (at + unlockedMs <= nowMs) this.#unlocked.delete(id)
   }
 
   /**
@@ -114,6 +119,8 @@ export class Ledger {
 
 /** Of a token on record; longer than any tolerance for clocks. */
 const marginMs = 60 * 60_000
+/** Longer than a process is late with what others wrote. */
+export const unlockedMs = 60 * 60_000
 /** Of a revocation: longer than a clock is wrong before somebody sees it. */
 const graceMs = 30 * 24 * 60 * 60_000
 

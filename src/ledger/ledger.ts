@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { tokenPrincipalId } from '../principal/principal.js'
 import { StateError, prepareDirectory } from './file/directory.js'
 import { Journal } from './file/journal.js'
-import { Ledger, type Revocable } from './index-in-memory.js'
+import { Ledger, type Revocable, unlockedMs } from './index-in-memory.js'
 import type { Author, Minted, Revocation, StateRecord } from './records.js'
 
 export interface StateOptions {
@@ -30,6 +30,7 @@ const sweepMs = 60_000
 export class State {
   readonly #ledger: Ledger
   readonly #listeners = new Set<() => void>()
+  readonly #unlockListeners = new Set<(address: string) => void>()
   readonly #report: (sentence: string) => void
   #journal: Journal | undefined
   #timer: NodeJS.Timeout | undefined
@@ -68,6 +69,17 @@ export class State {
   onChange (listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => { this.#listeners.delete(listener) }
+  }
+
+  /** Calls `listener` with each address that is unlocked, here or by another process. Returns how to end that. */
+  onUnlock (listener: (address: string) => void): () => void {
+    this.#unlockListeners.add(listener)
+    return () => { this.#unlockListeners.delete(listener) }
+  }
+
+  /** Forgets what failed from an address, named as the limit names it, on every server of this state. */
+  async unlockAddress (address: string, by: Author): Promise<void> {
+    await this.#write(() => [{ kind: 'address-unlocked', id: address, at: Date.now(), by }])
   }
 
   /**
@@ -141,6 +153,7 @@ export class State {
     clearTimeout(this.#timer)
     this.#timer = undefined
     this.#listeners.clear()
+    this.#unlockListeners.clear()
     await this.#journal?.close()
   }
 
@@ -186,7 +199,13 @@ export class State {
   }
 
   #apply (record: StateRecord): void {
-    if (!this.#ledger.apply(record) || record.kind === 'minted' || this.#isTelling) return
+    if (!this.#ledger.apply(record) || record.kind === 'minted') return
+    if (record.kind === 'address-unlocked') {
+      // An old one is read again where a journal is written anew.
+      if (record.at + unlockedMs > Date.now()) for (const listener of this.#unlockListeners) listener(record.id)
+      return
+    }
+    if (this.#isTelling) return
     this.#isTelling = true
     // Many may come at once: once for all of them.
     queueMicrotask(() => {

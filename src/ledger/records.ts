@@ -55,7 +55,17 @@ export interface SubjectRevoked {
 }
 
 export type Revocation = TokenRevoked | KeyRevoked | SubjectRevoked
-export type StateRecord = Minted | Revocation
+
+/** What failed from an address up to a time is forgotten. It says nothing once the longest lock would have ended. */
+export interface AddressUnlocked {
+  readonly kind: 'address-unlocked'
+  /** As the limit names the address: an IPv4 address, or the /64 of an IPv6 address. */
+  readonly id: string
+  readonly at: number
+  readonly by: Author
+}
+
+export type StateRecord = Minted | Revocation | AddressUnlocked
 
 export function authorOf ({ id, tokenId, keyId }: Principal): Author {
   return { principal: id, ...(tokenId === undefined ? {} : { tokenId }), ...(keyId === undefined ? {} : { keyId }) }
@@ -72,7 +82,8 @@ function hasShape ({ kind, subject, role, scopes, expiresAt, until, before }: Re
     case 'minted':
       return typeof subject === 'string' && (role === 'admin' || role === 'user') && Array.isArray(scopes) && typeof expiresAt === 'number'
     case 'token-revoked': return until === null || typeof until === 'number'
-    case 'key-revoked': return true
+    case 'key-revoked':
+    case 'address-unlocked': return true
     case 'subject-revoked': return typeof before === 'number'
     default: return false
   }

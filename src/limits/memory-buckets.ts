@@ -26,6 +26,8 @@ export interface BucketStore {
   take: (key: string, cost: number, max: number) => Count
   /** What `take` has counted so far; changes nothing. */
   read: (key: string) => Count
+  /** Empties the key's bucket; where it shares one, that of all who do. */
+  clear: (key: string) => void
   /** Buckets held, for a test of the bound. */
   size: () => number
 }
@@ -105,6 +107,13 @@ export function createBucketStore ({ windowMs, maxKeys = 50_000, now = () => per
       turn(at)
       const bucket = find(shorten(longKey), at)
       return bucket === undefined ? nothing : { current: bucket.used, ttl: bucket.endsAt - at }
+    },
+
+    clear (longKey) {
+      const key = shorten(longKey)
+      young.delete(key)
+      old.delete(key)
+      if (shared.length > 0) delete shared[sharedIndex(key)]
     },
 
     size: () => young.size + old.size + Object.keys(shared).length

@@ -1,4 +1,5 @@
 /** Remembers for a while which credentials proved good, without holding any of them. */
+import { type KnownThere, MemoryKnownThere } from './known-there.js'
 import type { Verified } from './presented.js'
 
 export interface KnownCredentialsOptions {
@@ -6,12 +7,16 @@ export interface KnownCredentialsOptions {
   readonly ttlMs: number
   /** How many of each kind are remembered; beyond it those longest unused are forgotten. 10,000 where left out. */
   readonly max?: number
+  /** Which of them were let in at which address. In memory where left out. */
+  readonly there?: KnownThere
 }
 
 export type CredentialKind = 'key' | 'token'
 
 export interface KnownCredentials {
   readonly ttlMs: number
+  /** A credential passes the lock of an address only where it was let in at that address. */
+  readonly there: KnownThere
   /** Notes that a credential was verified just now. `kind` keeps a key from ever passing as a token. */
   remember: (kind: CredentialKind, digest: string, verified: Verified) => void
   /** What was verified at most `maxAgeMs` (the ttl where left out) ago and is still good, else `null`. */
@@ -24,13 +29,15 @@ interface Entry {
 }
 
 /** Throws where `ttlMs` is negative or no number. Digests are SHA-256: credentials are not kept. */
-export function createKnownCredentials ({ ttlMs, max = 10_000 }: KnownCredentialsOptions): KnownCredentials {
+export function createKnownCredentials ({ ttlMs, max = 10_000, there }: KnownCredentialsOptions): KnownCredentials {
   if (!Number.isFinite(ttlMs) || ttlMs < 0) throw new RangeError('ttlMs must be a number of milliseconds, or 0 for off')
   // A map a kind, not a prefix: joining and hashing a fresh text costs as much as the SHA-256 before it.
   const kinds = { key: new Generations(max), token: new Generations(max) }
 
   return {
     ttlMs,
+
+    there: there ?? new MemoryKnownThere({ ttlMs, max: 2 * max }),
 
     remember (kind, digest, verified) {
       if (ttlMs === 0) return

@@ -3,9 +3,11 @@ import { connect, type AddressInfo } from 'node:net'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import authPlugin from '../../plugins/auth.js'
+import errors from '../../plugins/errors.js'
 import preauthLimit from '../../plugins/preauth-limit.js'
+import { sha256 } from '../../src/lib/sha256.js'
 import { createKnownCredentials } from '../../src/principal/known-credentials.js'
-import { guardedApp, limitsOf } from '../support/guarded-app.js'
+import { guard, guardedApp, limitsOf } from '../support/guarded-app.js'
 import { forge, forgeClaims, inSeconds, secret } from '../support/tokens.js'
 
 const auth = { apiKeys: ['key', 'other-key'], jwt: { secret } }
@@ -187,6 +189,39 @@ t.test('a credential verified a short while ago passes from a locked-out address
   t.same([await status({ ...good, authorization: 'Bearer abc' }), await status({ ...wrong, ...bearer })], [429, 429], 'nor with a guess beside them')
   clock.pass(1000)
   t.same([await status(good), await status(bearer)], [429, 429], 'nor when it was long ago')
+})
+
+t.test('a credential that was good elsewhere does not pass a locked address, however often it is sent', async (t) => {
+  const known = createKnownCredentials({ ttlMs: 60_000 })
+  const app = await guardedApp(t, { auth: { ...auth, known }, address: { max: 1, known } })
+  const status = async (remoteAddress: string, headers: Record<string, string>): Promise<number> => (await app.inject({ url: '/private', headers, remoteAddress })).statusCode
+  const bearer = { authorization: `Bearer ${forge()}` }
+  t.same([await status('192.0.2.1', good), await status('192.0.2.1', bearer)], [200, 200])
+  t.equal(await status('192.0.2.2', wrong), 401)
+  for (const headers of [good, good, bearer, bearer, { ...good, ...bearer }]) t.equal(await status('192.0.2.2', headers), 429)
+  t.equal(await status('192.0.2.1', wrong), 401)
+  t.same([await status('192.0.2.1', good), await status('192.0.2.1', bearer), await status('192.0.2.1', wrong)], [200, 200, 429])
+})
+
+t.test('a credential that was refused for its own budget is not known at its address', async (t) => {
+  const known = createKnownCredentials({ ttlMs: 60_000 })
+  const app = await guardedApp(t, { auth: { ...auth, known }, address: { max: 1, known }, user: { max: 1 } })
+  const status = async (remoteAddress: string, headers: Record<string, string>): Promise<number> => (await app.inject({ url: '/private', headers, remoteAddress })).statusCode
+  t.same([await status('192.0.2.1', good), await status('192.0.2.2', good), await status('192.0.2.2', wrong)], [200, 429, 401])
+  t.equal(known.there.recall('192.0.2.1', sha256('key')), true)
+  t.equal(known.there.recall('192.0.2.2', sha256('key')), false)
+})
+
+t.test('a refusal says that the address is locked, and for how long', async (t) => {
+  stopClock(t)
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(errors)
+  await guard(app, { auth, address: { max: 1, windowMs: 90_000 } })
+  await app.inject('/private')
+  const reply = await app.inject({ url: '/private', headers: good })
+  t.equal(reply.statusCode, 429)
+  t.match(reply.json(), { message: /^This address is locked/, retryAfterMs: 90_000, limit: 'address' })
 })
 
 t.test('a known token does not pass once it has expired', async (t) => {

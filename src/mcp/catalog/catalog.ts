@@ -1,5 +1,6 @@
 /** All that an endpoint offers, whatever the era: from a method and its parameters to a result. */
 import { InvalidParamsError, UnknownMethodError } from '../../errors.js'
+import type { Limits } from '../../limits/limits.js'
 import type { Principal } from '../../principal/principal.js'
 import { type ToolPolicies, requireTools } from '../../tools/tool-policies.js'
 import type { Prompt } from '../../tools/prompt.js'
@@ -29,6 +30,8 @@ export interface CatalogOptions {
   readonly resources?: readonly Resource[]
   readonly prompts?: readonly Prompt[]
   readonly toolPolicies?: ToolPolicies
+  /** Where the calls of tools with limits are counted. In memory where left out. */
+  readonly limits?: Limits | undefined
 }
 
 const maxCompletions = 100
@@ -41,8 +44,8 @@ export class Catalog {
   readonly prompts = new PromptRegistry()
   readonly changes = new Changes()
 
-  constructor ({ info, instructions, tools, resources = [], prompts = [], toolPolicies = {} }: CatalogOptions) {
-    this.tools = new ToolRegistry(toolPolicies)
+  constructor ({ info, instructions, tools, resources = [], prompts = [], toolPolicies = {}, limits }: CatalogOptions) {
+    this.tools = new ToolRegistry(toolPolicies, limits)
     this.info = info
     this.instructions = instructions
     for (const tool of tools) this.tools.put(tool)

@@ -1,16 +1,64 @@
 /** A tool's own limits: how often a caller may call it, and how many calls of a caller run at once. */
+import { randomUUID } from 'node:crypto'
 import { TooManyCallsError, retryLater } from '../../errors.js'
-import { type Limiter, createLimiter } from '../../limits/limiter.js'
+import { type Counter, createCounter } from '../../limits/counter.js'
+import { type Limiter, limiterOf } from '../../limits/limiter.js'
+import { type Ask, bucketOf, type Limits, type PlaceAsk } from '../../limits/limits.js'
+import { MemoryLimits } from '../../limits/memory-limits.js'
 import type { Principal } from '../../principal/principal.js'
 import type { Tool } from '../../tools/tool.js'
 
+/** A call that runs longer asks for its place again, well before. */
+const leaseMs = 30_000
+const renewMs = 10_000
+
+/** What all tools of an endpoint share: one counter, and the places that their running calls hold. */
+export class ToolPlaces {
+  readonly limits: Limits
+  readonly #held = new Set<PlaceAsk>()
+  #counter: Promise<Counter> | undefined
+  #timer: NodeJS.Timeout | undefined
+
+  constructor (limits: Limits = new MemoryLimits()) {
+    this.limits = limits
+  }
+
+  /** Made with the first call of a tool that needs it. */
+  counter (): Promise<Counter> {
+    this.#counter ??= createCounter(this.limits)
+    return this.#counter
+  }
+
+  /** Keeps a place that was taken until `leave`. */
+  hold (place: PlaceAsk): void {
+    this.#held.add(place)
+    this.#timer ??= setInterval(() => { this.#renew() }, renewMs).unref()
+  }
+
+  leave (place: PlaceAsk): void {
+    this.#held.delete(place)
+    this.limits.leave(place.place, place.holder)
+    if (this.#held.size > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+
+  #renew (): void {
+    for (const place of this.#held) {
+      const renewed = this.limits.take([place])
+      if (renewed instanceof Promise) renewed.catch(() => {})
+    }
+  }
+}
+
 export class ToolLimits {
   readonly #tool: Tool
-  readonly #running = new Map<string, number>()
-  #limiter: Promise<Limiter> | undefined
+  readonly #places: ToolPlaces
+  #limiter: Limiter | undefined
 
-  constructor (tool: Tool) {
+  constructor (tool: Tool, places: ToolPlaces) {
     this.#tool = tool
+    this.#places = places
   }
 
   /**
@@ -18,39 +66,37 @@ export class ToolLimits {
    * may be long after its caller was answered; once more does nothing. Throws a refusal where the
    * call does not fit.
    */
-  async admit (principal: Principal): Promise<() => void> {
-    const { rate, concurrency = Infinity } = this.#tool
-    const running = this.#running.get(principal.id) ?? 0
-    if (running >= concurrency) {
-      throw new TooManyCallsError(retryLater(1000, {
-        data: { limit: concurrency },
-        reason: `${this.#tool.name} runs ${running} times`
-      }))
+  async admit ({ id }: Principal): Promise<() => void> {
+    const { name, rate, concurrency } = this.#tool
+    const count = await this.#places.counter()
+    const asks: Ask[] = []
+    const place = concurrency === undefined || concurrency === Infinity
+      ? undefined
+      : { place: bucketOf('running', id, name), holder: randomUUID(), max: concurrency, leaseMs }
+    if (place !== undefined) asks.push(place)
+    if (rate !== undefined) {
+      this.#limiter ??= limiterOf({ policy: 'tool', tool: name, ...rate }, this.#places.limits, count)
+      asks.push(this.#limiter.ask(id))
     }
-    if (concurrency !== Infinity) this.#running.set(principal.id, running + 1)
-    try {
-      if (rate !== undefined) await this.#take(rate, principal)
-    } catch (error) {
-      this.#leave(principal)
-      throw error
-    }
+    const taken = await count(asks)
+    const last = taken.at(-1)
+    if (last?.fits === false) this.#refuse(asks[taken.length - 1], last)
+    if (place === undefined) return () => {}
+    this.#places.hold(place)
     let isIn = true
     return () => {
-      if (isIn) this.#leave(principal)
+      if (isIn) this.#places.leave(place)
       isIn = false
     }
   }
 
-  async #take (rate: NonNullable<Tool['rate']>, { id }: Principal): Promise<void> {
-    this.#limiter ??= createLimiter({ policy: 'tool', ...rate })
-    const limiter = await this.#limiter
-    const reading = await limiter.take(id)
-    if (reading.isExceeded) throw limiter.refusal(reading)
-  }
-
-  #leave ({ id }: Principal): void {
-    const left = (this.#running.get(id) ?? 0) - 1
-    if (left > 0) this.#running.set(id, left)
-    else this.#running.delete(id)
+  #refuse (ask: Ask | undefined, taken: { fits: boolean, used: number, ttlMs: number }): never {
+    if (ask !== undefined && 'bucket' in ask && this.#limiter !== undefined) {
+      throw this.#limiter.refusal(this.#limiter.read(ask, taken))
+    }
+    throw new TooManyCallsError(retryLater(1000, {
+      data: { limit: this.#tool.concurrency },
+      reason: `${this.#tool.name} runs ${taken.used} times`
+    }))
   }
 }

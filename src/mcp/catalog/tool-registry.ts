@@ -10,7 +10,8 @@ import { StructuredResult } from '../wire/serialize.js'
 import { type CompiledSchema, compileObject } from '../schemas.js'
 import { Registry, type Registered, denialOf } from './registry.js'
 import { failed, failedBy } from './tool-errors.js'
-import { ToolLimits } from './tool-limits.js'
+import { ToolLimits, ToolPlaces } from './tool-limits.js'
+import type { Limits } from '../../limits/limits.js'
 import { isRecord } from '../../lib/guards.js'
 import { requireWhole } from '../../lib/require.js'
 
@@ -27,11 +28,13 @@ const namePattern = /^[A-Za-z0-9_.-]{1,128}$/
 
 export class ToolRegistry extends Registry<Tool, RegisteredTool> {
   readonly #policies: ToolPolicies
+  readonly #places: ToolPlaces
 
-  /** `policies`: apply to the tools that come later, too. */
-  constructor (policies: ToolPolicies = {}) {
+  /** `policies`: apply to the tools that come later, too. `limits`: where their calls are counted; in memory where left out. */
+  constructor (policies: ToolPolicies = {}, limits?: Limits) {
     super()
     this.#policies = policies
+    this.#places = new ToolPlaces(limits)
   }
 
   /**
@@ -41,7 +44,7 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
   put (tool: Tool): Tool {
     if (!namePattern.test(tool.name)) throw new TypeError(`Tool name ${JSON.stringify(tool.name)}: 1 to 128 of A-Z a-z 0-9 _ . -`)
     requireItem('Tool', tool)
-    const registered = entryOf(withPolicy(tool, this.#policies))
+    const registered = entryOf(withPolicy(tool, this.#policies), this.#places)
     this.add(tool.name, registered)
     return registered.item
   }
@@ -141,13 +144,13 @@ const noInput: CompiledSchema = {
   wire: { 'draft-7': noProperties, 'draft-2020-12': noProperties }
 }
 
-function entryOf (tool: Tool): RegisteredTool {
+function entryOf (tool: Tool, places: ToolPlaces): RegisteredTool {
   const input = tool.input === undefined ? noInput : compiled(tool, 'input', tool.input)
   const output = tool.output === undefined ? undefined : compiled(tool, 'output', tool.output)
   const { name, title, description, annotations, icons, _meta, rate, concurrency } = tool
   requireWhole(name, { concurrency, 'rate.max': rate?.max, 'rate.windowMs': rate?.windowMs })
   return {
-    limits: rate === undefined && concurrency === undefined ? undefined : new ToolLimits(tool),
+    limits: rate === undefined && concurrency === undefined ? undefined : new ToolLimits(tool, places),
     item: tool,
     input,
     output,

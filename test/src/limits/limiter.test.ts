@@ -80,9 +80,9 @@ t.test('a window under a second is told as one second', async (t) => {
 
 t.test('a refusal says how long to wait, never less than a second in the header', async (t) => {
   const limiter = await createLimiter({ policy: 'user', max: 1, windowMs: 60_000 })
-  const late = limiter.refusal({ max: 1, remaining: 0, ttl: 1500.4, isExceeded: true })
+  const late = limiter.refusal({ max: 1, remaining: 0, ttlMs: 1500.4, isExceeded: true })
   t.match(late, { statusCode: 429, data: { retryAfterMs: 1501 }, headers: { 'retry-after': '2' } })
-  const soon = limiter.refusal({ max: 1, remaining: 0, ttl: 0, isExceeded: true })
+  const soon = limiter.refusal({ max: 1, remaining: 0, ttlMs: 0, isExceeded: true })
   t.match(soon, { data: { retryAfterMs: 1 }, headers: { 'retry-after': '1' } })
 })
 
