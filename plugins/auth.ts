@@ -80,8 +80,8 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], ke
   const chargeAddress = fastify.hasDecorator('chargeAddress') ? fastify.chargeAddress : undefined
 
   /** RFC 6750 §3.1: the error code is for who presented something, and of one kind for all of it. */
-  function refusal ({ reason }: Rejected, isPresented: boolean): Error {
-    return new UnauthenticatedError({ reason, headers: { 'www-authenticate': challengeFor({ error: isPresented ? 'invalid_token' : undefined }) } })
+  function refusal ({ reason, about }: Rejected, isPresented: boolean): Error {
+    return new UnauthenticatedError({ reason, about: { ...about }, headers: { 'www-authenticate': challengeFor({ error: isPresented ? 'invalid_token' : undefined }) } })
   }
 
   fastify.decorateRequest('principal', null)
@@ -94,7 +94,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], ke
     const isPresented = !isNothing(verdict)
     if (!request.is404) throw refusal(verdict, isPresented)
     // An unknown path is not found with any credential; only the log hears that this one was bad.
-    if (isPresented) request.log.info({ reason: verdict.reason }, 'credential refused')
+    if (isPresented) request.log.info({ reason: verdict.reason, ...verdict.about }, 'credential refused')
   }
 
   function apply (verdict: Verdict, request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {

@@ -56,8 +56,8 @@ function refuseUnknown (request: FastifyRequest): never {
 }
 
 function log (request: FastifyRequest, refusal: Refusal, error: unknown, logRefusals: boolean): void {
-  const { code, reason, statusCode } = refusal
-  const line = { code, reason, statusCode }
+  const { code, reason, about, statusCode } = refusal
+  const line = { code, reason, statusCode, ...about }
   if (code === InternalError.code) request.log.error({ ...line, err: loggable(error) }, 'fault')
   else if (logRefusals) request.log.info(refusal.cause === undefined ? line : { ...line, err: loggable(refusal.cause) }, 'refusal')
 }

@@ -7,13 +7,15 @@ export type RefusalData = Readonly<Record<string, unknown>>
 
 /**
  * An expected no. `code`, `message` and `statusCode` are constants; `data` is what the caller
- * needs to do better next time, `headers` go with the reply, `reason` goes to the log alone.
+ * needs to do better next time, `headers` go with the reply, `reason` and `about` go to the log alone.
  */
 export interface Refusal extends FastifyError {
   readonly statusCode: number
   data?: RefusalData
   headers?: Readonly<Record<string, string>>
   reason?: string
+  /** Fields of the log line, such as the id of the key that was refused. */
+  about?: Readonly<Record<string, unknown>>
 }
 
 interface Extras {
@@ -21,6 +23,8 @@ interface Extras {
   readonly headers?: Readonly<Record<string, string>>
   /** For the log: which of the many ways this was wrong. Never a credential or a part of one. */
   readonly reason?: string
+  /** For the log: whose credential it is, where that is known. */
+  readonly about?: Readonly<Record<string, unknown>> | undefined
   readonly cause?: unknown
 }
 
@@ -50,6 +54,7 @@ function define (code: string, statusCode: number, message: string, rpcCode = st
     data?: RefusalData
     headers?: Readonly<Record<string, string>>
     reason?: string
+    about?: Readonly<Record<string, unknown>>
 
     constructor (extras: Extras = {}) {
       super()
@@ -57,6 +62,7 @@ function define (code: string, statusCode: number, message: string, rpcCode = st
       if (extras.data !== undefined) this.data = extras.data
       if (extras.headers !== undefined) this.headers = extras.headers
       if (extras.reason !== undefined) this.reason = extras.reason.slice(0, maxReasonLength)
+      if (extras.about !== undefined) this.about = extras.about
       if (extras.cause !== undefined) this.cause = extras.cause
     }
   }

@@ -2,7 +2,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import { sha256 } from '../lib/sha256.js'
 import { isVerified, maxCredentialLength, type Rejected, type Verdict, type Verified } from '../principal/presented.js'
-import { isUnmanaged, noteListed, type KeyRing } from './ring.js'
+import { isUnmanaged, type KeyRing } from './ring.js'
 import { freezePrincipal } from '../principal/principal.js'
 
 const unknownKey: Rejected = Object.freeze({ reason: 'the API key is not known' })
@@ -59,7 +59,6 @@ export function listedKeyId (digest: string): string {
 function verifiedKey (digest: string): Verified {
   const keyId = listedKeyId(digest)
   const principal = freezePrincipal({ id: `apikey:${keyId}`, role: 'user', scopes: [], method: 'api-key', keyId })
-  noteListed(principal, digest)
   return Object.freeze({ principal })
 }
 

@@ -1,6 +1,6 @@
 /** Managed keys in memory: which are good right now, and whom they prove. */
 import { sha256 } from '../lib/sha256.js'
-import type { Rejected, Verdict, Verified } from '../principal/presented.js'
+import { namesOf, type Named, rejected, type Rejected, type Verdict, type Verified } from '../principal/presented.js'
 import type { KeyRecord, SecretRecord } from './record.js'
 import { shapeOf } from './format.js'
 import { covers, createAddressReader, parseNetwork, type Networks } from '../net/networks.js'
@@ -21,8 +21,9 @@ export interface KeyRing {
   verify: (presented: PresentedKey, address: string) => Verdict
   /**
    * Whether the key that proved `principal` would still prove the same: not revoked, not disabled,
-   * not over, with unchanged rights, and good for `address` where that is given. A key of a list is
-   * judged by what the ring says of it once it was taken over. True for every principal that is
+   * not over, with unchanged rights, and good for `address` where that is given. Judged by what the
+   * principal says of itself, so that a copy of it with more on it falls with its key. A key of a list
+   * is judged by what the ring says of it once it was taken over. True for every principal that is
    * none of the ring's.
    */
   stillGood: (principal: Principal, address?: string) => boolean
@@ -34,6 +35,8 @@ export interface KeyRing {
 interface Entry {
   readonly digest: string
   readonly verified: Verified
+  /** For the log. */
+  readonly names: Named
   readonly networks: Networks
   /** False where it may come from everywhere; its networks say nothing then. */
   readonly isHeld: boolean
@@ -46,18 +49,6 @@ interface Entry {
 
 const unmanaged: Rejected = Object.freeze({ reason: 'the API key is not known' })
 const damaged: Rejected = Object.freeze({ reason: 'the API key is mistyped: its checksum is wrong' })
-const revoked: Rejected = Object.freeze({ reason: 'the API key was revoked' })
-const disabled: Rejected = Object.freeze({ reason: 'the API key is disabled' })
-const expired: Rejected = Object.freeze({ reason: 'the API key has expired' })
-const replaced: Rejected = Object.freeze({ reason: 'the secret of the API key was replaced' })
-const elsewhere: Rejected = Object.freeze({ reason: 'the API key is not for this network' })
-
-/** Which key of a list proved each principal, as a digest: a ring may take that key over while streams of it are open. */
-const listedOrigins = new WeakMap<Principal, string>()
-
-export function noteListed (principal: Principal, digest: string): void {
-  listedOrigins.set(principal, digest)
-}
 
 /** True where the verdict is that the key is not in the ring, in whatever state. */
 export function isUnmanaged (verdict: Verdict): boolean {
@@ -71,6 +62,7 @@ const somewhere: Networks = ['192.0.2.0/24', '2001:db8::/32'].map(parseNetwork).
 const nobody: Entry = Object.freeze({
   digest: '',
   verified: { principal: freezePrincipal({ id: 'apikey:', role: 'user', scopes: [], method: 'api-key' }) },
+  names: {},
   networks: somewhere,
   isHeld: false,
   endsAt: Infinity,
@@ -85,10 +77,12 @@ export class ManagedKeys implements KeyRing {
   readonly #readAddress = createAddressReader()
   /** By the digest of the whole key: who knows a digest has no key, so its look-up gives nothing away. */
   #entries: ReadonlyMap<string, Entry> = new Map()
+  /** By the id of the key. */
+  #keys: ReadonlyMap<string, readonly Entry[]> = new Map()
   /** Of each record, one for each of its secrets. */
   readonly #made = new WeakMap<KeyRecord, readonly Entry[]>()
-  /** The secret that each principal handed out came from. */
-  readonly #origins = new WeakMap<Principal, string>()
+  /** The secret that each principal handed out came from: a short cut, which copies of it do not have. */
+  readonly #origins = new WeakMap<Principal, Entry>()
 
   constructor (records: readonly KeyRecord[]) {
     this.replace(records)
@@ -97,17 +91,21 @@ export class ManagedKeys implements KeyRing {
   /** Puts these in the place of all others. They are taken as sound; one that was there before keeps its entries. */
   replace (records: readonly KeyRecord[]): void {
     const entries = new Map<string, Entry>()
+    const keys = new Map<string, readonly Entry[]>()
     for (const record of records) {
-      for (const entry of this.#entriesOf(record)) entries.set(entry.digest, entry)
+      const made = this.#entriesOf(record)
+      keys.set(record.id, made)
+      for (const entry of made) entries.set(entry.digest, entry)
     }
     this.#entries = entries
+    this.#keys = keys
   }
 
   #entriesOf (record: KeyRecord): readonly Entry[] {
     const before = this.#made.get(record)
     if (before !== undefined) return before
     const made = record.secrets.map(secret => entryOf(record, secret))
-    for (const { verified, digest } of made) this.#origins.set(verified.principal, digest)
+    for (const entry of made) this.#origins.set(entry.verified.principal, entry)
     this.#made.set(record, made)
     return made
   }
@@ -117,7 +115,7 @@ export class ManagedKeys implements KeyRing {
     return this.#judge(this.#entries.get(digest) ?? nobody, address)
   }
 
-  /** The id of the key that proved `principal`; `undefined` where it was none of the ring's. */
+  /** The id of the key that proved `principal`; `undefined` where it is none of the ring's. */
   keyIdOf (principal: Principal): string | undefined {
     return this.#origins.has(principal) ? principal.keyId : undefined
   }
@@ -133,11 +131,17 @@ export class ManagedKeys implements KeyRing {
   }
 
   stillGood (principal: Principal, address?: string): boolean {
-    const digest = this.#origins.get(principal) ?? listedOrigins.get(principal)
-    if (digest === undefined) return true
-    const verdict = this.#judge(this.#entries.get(digest) ?? nobody, address)
-    if (verdict === unmanaged) return !this.#origins.has(principal)
-    return 'principal' in verdict && hasSameRights(verdict.principal, principal)
+    const { id, keyId, issuedAt } = principal
+    if (keyId === undefined || !isOfKey(id)) return true
+    const secrets = this.#keys.get(keyId)
+    // A listed key says nothing of its issue. It has no record until a file takes it over.
+    if (secrets === undefined) return issuedAt === undefined
+    const origin = this.#origins.get(principal)
+    return secrets.some(entry => {
+      if (!(origin === undefined ? mayProve(entry, keyId, issuedAt) : entry.digest === origin.digest)) return false
+      const verdict = this.#judge(entry, address)
+      return 'principal' in verdict && hasSameRights(verdict.principal, principal)
+    })
   }
 
   /** Each question is answered before any is decided on: a thief must not learn by the clock what is wrong. */
@@ -147,11 +151,11 @@ export class ManagedKeys implements KeyRing {
     const isReplaced = entry.endsAt <= now
     const isExpired = entry.expiresAt <= now
     if (!entry.isReal) return unmanaged
-    if (entry.isRevoked) return revoked
-    if (entry.isDisabled) return disabled
-    if (isExpired) return expired
-    if (isReplaced) return replaced
-    return isCovered || !entry.isHeld ? entry.verified : elsewhere
+    if (entry.isRevoked) return rejected('the API key was revoked', entry.names)
+    if (entry.isDisabled) return rejected('the API key is disabled', entry.names)
+    if (isExpired) return rejected('the API key has expired', entry.names)
+    if (isReplaced) return rejected('the secret of the API key was replaced', entry.names)
+    return isCovered || !entry.isHeld ? entry.verified : rejected('the API key is not for this network', entry.names)
   }
 }
 
@@ -162,6 +166,7 @@ function entryOf (record: KeyRecord, { digest, endsAt, createdAt }: SecretRecord
   const principal = freezePrincipal({ id, role, scopes, method: 'api-key', keyId, issuedAt: Date.parse(createdAt), ...(end === Infinity ? {} : { expiresAt: end }) })
   return {
     digest,
+    names: namesOf(principal),
     verified: Object.freeze(rateLimitMax === undefined ? { principal } : { principal, rateLimitMax }),
     networks: record.cidrs.length === 0 ? somewhere : record.cidrs.map(parseNetwork).filter(network => network !== undefined),
     isHeld: record.cidrs.length > 0,
@@ -170,6 +175,17 @@ function entryOf (record: KeyRecord, { digest, endsAt, createdAt }: SecretRecord
     isDisabled: record.disabled,
     isReal: true
   }
+}
+
+/** True for the ids of API keys and their owners: an app may call its own keys what it likes. */
+function isOfKey (id: string): boolean {
+  return id.startsWith('apikey:') || id.startsWith('user:')
+}
+
+/** True for the secret that was issued then. Without a time it is the one that a list held, whose digest made the id of the key. */
+function mayProve ({ digest, verified }: Entry, keyId: string, issuedAt: number | undefined): boolean {
+  if (issuedAt !== undefined) return verified.principal.issuedAt === issuedAt
+  return !/^[\da-f]{12}$/.test(keyId) || digest.startsWith(keyId)
 }
 
 function hasSameRights (one: Principal, other: Principal): boolean {

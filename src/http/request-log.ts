@@ -63,8 +63,10 @@ export function logRequest (request: FastifyRequest, reply: FastifyReply, cut = 
     ms: Math.round(reply.elapsedTime * 100) / 100,
     ip: ipOf(request),
     principal: request.principal?.id,
+    keyId: request.principal?.keyId,
     code: request.refusal?.code,
     reason: request.refusal?.reason,
+    ...request.refusal?.about,
     ...call?.fields,
     outcome: call == null ? undefined : request.refusal?.code ?? call.outcome,
     ...(cut ? { cut } : {})

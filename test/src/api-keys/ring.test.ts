@@ -160,7 +160,54 @@ t.test('without an address no network is asked for, and a principal of elsewhere
   const principal = principalOf(verify(ring, key))
   t.ok(ring.stillGood(principal))
   t.notOk(ring.stillGood(principal, '10.0.0.1'))
-  t.ok(ring.stillGood({ ...principal }, '10.0.0.1'))
+  for (const other of [{ id: 'jwt:ada', tokenId: 'j' }, { id: 'crm:7', keyId: principal.keyId ?? '' }]) {
+    t.ok(ring.stillGood({ ...other, role: 'user', scopes: [], method: 'api-key' }, '10.0.0.1'), other.id)
+  }
+})
+
+t.test('a copy of a principal falls with its key, its secret and its rights', async t => {
+  const now = Date.now()
+  const { record, key } = newKey({ owner: 'ada', scopes: ['a'] }, now - minute)
+  const ring = new ManagedKeys([record])
+  const copy = { ...principalOf(verify(ring, key)), tenant: 'acme' }
+  const changes: Array<[string, KeyRecord[], boolean]> = [
+    ['nothing', [record], true],
+    ['rotated with grace', [rotateKey([record], record.id, 60).result.record], true],
+    ['rotated without grace', [rotateKey([record], record.id, 0).result.record], false],
+    ['revoked', [revokeKey([record], record.id).result], false],
+    ['disabled', [{ ...record, disabled: true }], false],
+    ['gone from the file', [], false],
+    ['another role', [{ ...record, role: 'admin' }], false],
+    ['held to another network', [{ ...record, cidrs: ['10.0.0.0/8'] }], false]
+  ]
+  for (const [what, records, good] of changes) {
+    ring.replace(records)
+    t.equal(ring.stillGood(copy, here), good, what)
+    t.equal(ring.stillGood(structuredClone(copy), here), good, `${what}, by a clone`)
+  }
+})
+
+t.test('a copy of what a listed key proved falls with the secret that was listed', async t => {
+  const key = 'an-old-key-of-20-chars'
+  const { result: [record] } = importKeys([], [key], { name: 'old' }, Date.now() - minute)
+  if (record === undefined) return t.fail('nothing was imported')
+  const ring = new ManagedKeys([])
+  const copy = { ...principalOf(createKeyJudge([key], ring)?.(sha256(key), key, here) ?? { reason: 'none' }) }
+  for (const [what, records, good] of [
+    ['not taken over', [], true],
+    ['taken over', [record], true],
+    ['replaced after it was taken over', [rotateKey([record], record.id, 0).result.record], false],
+    ['revoked', [revokeKey([record], record.id).result], false]
+  ] as Array<[string, KeyRecord[], boolean]>) {
+    ring.replace(records)
+    t.equal(ring.stillGood(copy, here), good, what)
+  }
+})
+
+t.test('a key that is refused is named for the log, and an unknown one is not', async t => {
+  const { ring, key, record } = ringWith({ owner: 'ada' }, record => revokeKey([record], record.id).result)
+  t.match(verify(ring, key), { about: { subject: 'user:ada', keyId: record.id } })
+  t.notOk('about' in verify(ring, newKey().key))
 })
 
 t.test('a principal that a key of the ring proved has the id of that key, and one of elsewhere has none', async t => {
