@@ -4,6 +4,7 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { BadUrlError, InternalError, NotFoundError, type Refusal } from '../src/errors.js'
 import { loggable } from '../src/log/serialize-error.js'
+import { sendRequestId } from '../src/http/request-id.js'
 import { isMalformedUrl, sanitize, sendRefusal } from '../src/http/refusal-reply.js'
 
 declare module 'fastify' {
@@ -30,6 +31,12 @@ export interface ErrorsOptions {
 
 const errors: FastifyPluginAsync<ErrorsOptions> = async (fastify, { notFound = true, logRefusals = true }) => {
   if (!fastify.hasRequestDecorator('refusal')) fastify.decorateRequest('refusal', null)
+
+  // On every answer: the log knows the request by nothing else.
+  fastify.addHook('onRequest', (request, reply, done) => {
+    sendRequestId(request, reply)
+    done()
+  })
 
   fastify.setErrorHandler((error: unknown, request, reply) => {
     const refusal = sanitize(error, request)

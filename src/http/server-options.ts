@@ -6,6 +6,7 @@ import type { FastifyHttpOptions, FastifyInstance } from 'fastify'
 import { BadHttpError, type Refusal, refusalBody, toRefusal } from '../errors.js'
 import { loggable } from '../log/serialize-error.js'
 import { loggerOptions, logRequest, RequestLog } from './request-log.js'
+import { createRequestIds, requestIdHeader, sendRequestId } from './request-id.js'
 import { isMalformedUrl, sanitize, sendRefusal } from './refusal-reply.js'
 
 export interface HttpOptions {
@@ -46,8 +47,7 @@ export function serverOptions (options: HttpOptions = {}): FastifyHttpOptions<Se
   return {
     logger: loggerOptions({ level: logLevel, stream: logStream, secrets }),
     logController: new RequestLog(),
-    // Never the caller's: it would forge the line that an operator looks for.
-    genReqId: () => randomUUID(),
+    genReqId: createRequestIds(trustProxy),
     requestIdHeader: false,
     bodyLimit,
     trustProxy: trustProxy.length === 0 ? false : trustProxy.map(checkedProxy),
@@ -69,6 +69,7 @@ export function serverOptions (options: HttpOptions = {}): FastifyHttpOptions<Se
       const refusal = sanitize(error, request)
       reply.raw.once('finish', () => logRequest(request, reply))
       reply.header('vary', 'Origin')
+      sendRequestId(request, reply)
       sendRefusal(refusal, request, reply)
     },
     clientErrorHandler
@@ -127,6 +128,7 @@ function rawAnswer (refusal: Refusal, requestId: string): string {
     'Content-Type: application/json; charset=utf-8',
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Cache-Control: no-store',
+    `${requestIdHeader}: ${requestId}`,
     'Vary: Origin',
     'Connection: close',
     '',
