@@ -53,7 +53,7 @@ export const rooms = [
   ['src/mcp-auth.ts', 'http plugins mcp-auth-options mcp-auth-parts', 'fastify'],
   ['src/setting-files.ts', 'lib config api-keys ledger/file tools', ''],
   ['src/app.ts', 'setting-files oauth config tools mcp http plugins mcp-auth-options mcp-auth', 'fastify'],
-  ['src/server', 'lib errors config app', 'fastify'],
+  ['src/server', 'lib errors config http app', 'fastify'],
   ['src/index.ts', 'errors version principal api-keys tokens oauth config tools mcp mcp/endpoint mcp/legacy mcp-auth-options mcp-auth app server', ''],
   ['src/cli', 'lib log net limits version errors principal api-keys tokens ledger ledger/records ledger/index-in-memory ledger/file config config/types http server setting-files', 'commander'],
   ['src/cli/keys', 'lib net principal api-keys tokens ledger ledger/records ledger/index-in-memory ledger/file cli', 'commander'],

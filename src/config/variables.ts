@@ -98,6 +98,10 @@ export const variables = {
   STATE_DIR: variable(filePath(), './.state', 'The directory for what was minted and revoked; made with mode 0700.'),
   /** `undefined`: one made of JWT_SECRET, or where that is not set one for this process alone. */
   REQUEST_STATE_KEY: hidden(optional(strongSecret()), 'Signs what a caller carries between the rounds of a call that asks back; the same on every instance.'),
+  /** Milliseconds; `undefined`: 1,000 with REDIS_URL, 0 without. */
+  DRAIN_DELAY_MS: variable(optional(integer(0, LONGEST_MS)), '', 'How long /ready says no before a stopping server takes no more connections, in milliseconds; empty is 1000 with REDIS_URL, else 0.'),
+  /** Milliseconds. */
+  DRAIN_GRACE_MS: variable(milliseconds, '10000', 'How long the calls of a stopping server have to end after that, in milliseconds.'),
   LOG_LEVEL: variable(oneOf('info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent'), 'info', 'What is logged: fatal, error, warn, info, debug, trace or silent.'),
   NODE_ENV: variable(oneOf('development', 'test', 'production'), 'development', 'development, test or production; in production weak secrets are refused.')
 } as const

@@ -1,4 +1,5 @@
 /** One line a request in the log, and the logger that writes it. */
+import type { ServerResponse } from 'node:http'
 import { type FastifyReply, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify'
 import { ipOf } from './client-address.js'
 import { configOf } from './route-config.js'
@@ -31,10 +32,19 @@ export function loggerOptions ({ level = 'info', stream = toStandardOutput(), se
   }
 }
 
+/** By response: who ends the process knows nothing else of a request. */
+const requestIds = new WeakMap<ServerResponse, string>()
+
+/** The id of the request that `response` answers; `undefined` where no `RequestLog` saw it. */
+export function requestIdOf (response: ServerResponse): string | undefined {
+  return requestIds.get(response)
+}
+
 /** Replaces Fastify's two lines a request, which hold the query, by one that does not. */
 export class RequestLog extends LogController {
   override incomingRequest (request: FastifyRequest, reply: FastifyReply): void {
     const { raw } = reply
+    requestIds.set(raw, request.id)
     let isFinished = false
     // Not `once`, which wraps each listener: neither event comes twice.
     raw.on('finish', () => { isFinished = true })
@@ -42,8 +52,8 @@ export class RequestLog extends LogController {
   }
 
   override requestCompleted (error: Error | null | undefined, request: FastifyRequest, reply: FastifyReply): void {
-    // A response that failed is logged when it closes.
-    if (error == null) logRequest(request, reply)
+    // A response that failed is logged when it closes. Node calls one finished whose connection was cut behind it, too.
+    if (error == null) logRequest(request, reply, request.raw.socket?.destroyed === true)
   }
 
   override defaultErrorLog (error: Error, request: FastifyRequest): void {

@@ -1,24 +1,30 @@
 /** Ends the process in order: accepted calls are answered, and nothing holds it longer than the grace. */
-import { subscribe } from 'node:diagnostics_channel'
-import type { Server, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
+import { requestIdOf } from '../http/request-log.js'
+import { Connections } from './connections.js'
 
 export interface DrainOptions {
-  /** Milliseconds that accepted calls have to end; then their connections are cut. Default 10,000. */
+  /** Milliseconds in which `/ready` says no and all is served as before, so that balancers turn away. Default 0. */
+  readonly delayMs?: number
+  /** Milliseconds that accepted calls have to end after that; then their connections are cut. Default 10,000. */
   readonly graceMs?: number
 }
 
-/** What a call that was cut needs to be reported and logged, in milliseconds. */
+/** How long a connection that is open and idle is left open: a request may be on its way, and would be lost in a reset. */
+const idleMs = 1000
+/** What a call that was cut needs to be reported and logged. */
 const afterGraceMs = 500
+/** Of one line of the log. */
+const maxRequestIds = 100
 const signals = { SIGTERM: 143, SIGINT: 130 } as const
 
 /**
  * Takes over the end of the process: SIGTERM and SIGINT drain and exit with 0, a second one exits
  * at once; an error that nobody caught is logged, drains and exits with 1. Call it before `listen`.
  */
-export function drainOnEnd (app: FastifyInstance, { graceMs = 10_000 }: DrainOptions = {}): void {
-  const answers = watchAnswers()
+export function drainOnEnd (app: FastifyInstance, { delayMs = 0, graceMs = 10_000 }: DrainOptions = {}): void {
+  const connections = new Connections(app.server)
   let exitCode: number | undefined
 
   const end = async (code: number): Promise<void> => {
@@ -27,13 +33,17 @@ export function drainOnEnd (app: FastifyInstance, { graceMs = 10_000 }: DrainOpt
       return
     }
     exitCode = code
-    answers.hangUp()
-    const cut = setTimeout(() => app.server.closeAllConnections(), graceMs)
-    const closed = app.close().then(answers.last, error => {
+    if (app.hasDecorator('announceStop')) app.announceStop()
+    connections.hangUp()
+    if (delayMs > 0) await sleep(delayMs)
+    const idle = setTimeout(() => { connections.closeIdle() }, Math.min(idleMs, graceMs))
+    const cut = setTimeout(() => { app.server.closeAllConnections() }, graceMs)
+    const closed = app.close().then(async () => { await connections.lastAnswer() }, error => {
       app.log.error({ err: error }, 'closing failed')
       exitCode = 1
     })
     await Promise.race([closed, sleep(graceMs + afterGraceMs)])
+    clearTimeout(idle)
     clearTimeout(cut)
     process.exit(exitCode)
   }
@@ -47,44 +57,9 @@ export function drainOnEnd (app: FastifyInstance, { graceMs = 10_000 }: DrainOpt
   }
   for (const event of ['uncaughtException', 'unhandledRejection']) {
     process.on(event, (error: unknown) => {
-      app.log.fatal({ err: error }, event)
+      const requestIds = [...connections.answers].map(requestIdOf).filter(id => id !== undefined).slice(0, maxRequestIds)
+      app.log.fatal({ err: error, requestIds }, event)
       end(1)
     })
-  }
-}
-
-interface Answers {
-  /** Keeps no connection open behind an answer from now on: `server.close()` waits for idle ones, too. */
-  readonly hangUp: () => void
-  /** Resolves once no answer is under way. */
-  readonly last: () => Promise<void>
-}
-
-/**
- * Follows the answers under way on every server of the process. `app.close()` alone is not enough:
- * bound to `localhost`, it waits for the calls at the first of 127.0.0.1 and [::1] only.
- */
-function watchAnswers (): Answers {
-  const underWay = new Set<ServerResponse>()
-  let hangingUp = false
-  let whenNone = (): void => {}
-  subscribe('http.server.request.start', message => {
-    const { response, server } = message as { response: ServerResponse, server: Server }
-    underWay.add(response)
-    response.once('close', () => {
-      underWay.delete(response)
-      // Idle only once Node is done with the answer.
-      if (hangingUp) setImmediate(() => server.closeIdleConnections())
-      if (underWay.size === 0) whenNone()
-    })
-  })
-  return {
-    hangUp () {
-      hangingUp = true
-      for (const response of underWay) if (!response.headersSent) response.setHeader('connection', 'close')
-    },
-    async last () {
-      if (underWay.size > 0) await new Promise<void>(resolve => { whenNone = resolve })
-    }
   }
 }

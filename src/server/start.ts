@@ -45,9 +45,14 @@ async function start ({ env = process.env, dotenv = true, announce, ...rest }: O
   const { config, warnings } = loadConfig({ env, dotenv })
   const app = await buildApp({ ...rest, config })
   for (const warning of warnings) app.log.warn(warning)
-  drainOnEnd(app)
+  drainOnEnd(app, { delayMs: config.DRAIN_DELAY_MS ?? (isOneOfMany(config) ? 1000 : 0), graceMs: config.DRAIN_GRACE_MS })
   announce(`Ready: ${endpointOf(config, await listenOn(app, config), rest.path)}`)
   return app
+}
+
+/** Several instances share a store, and stand behind a balancer that has to notice which of them stops. */
+function isOneOfMany (config: Config): boolean {
+  return 'REDIS_URL' in config && config.REDIS_URL !== undefined
 }
 
 /** Resolves to the real port: `PORT=0` leaves the choice to the system. */

@@ -12,6 +12,9 @@ export interface StreamsOptions {
 /** What a caller that reads needs for what is on its way. */
 const lingerMs = 1000
 
+/** Where the server stops: how long to wait before the stream is asked for again, at another instance or a new process. */
+const comeBack = 'retry: 2000\n\n'
+
 /** Whose a stream is, and where it goes: what its credential may be good for no longer. */
 export interface Holder {
   readonly principal: Principal
@@ -85,6 +88,7 @@ export class Streams {
     const stream = new EventStream()
     const end = (): void => {
       farewell(stream)
+      if (isStanding && this.#isEnding) stream.pass(comeBack)
       finish(stream)
     }
     // Not the holder itself: it is a whole request.

@@ -1,0 +1,86 @@
+/** What is under way on the servers of this process: answers, and connections that nobody is using. */
+import { subscribe } from 'node:diagnostics_channel'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+/** Of `http.server.request.start` (Node.js, Diagnostics Channel). */
+interface RequestStart { readonly request: IncomingMessage, readonly response: ServerResponse, readonly server: Server }
+
+/**
+ * Follows every HTTP server of the process from now on. Node alone is not enough: its `closeIdleConnections`, which
+ * its `close` calls at once, cuts off answers that were written and not yet sent, and connections on which a request
+ * is on its way.
+ */
+export class Connections {
+  readonly #servers = new Set<Server>()
+  /** Each with the bytes that it had received when it was last at rest. */
+  readonly #sockets = new Map<Socket, number>()
+  readonly #underWay = new Set<ServerResponse>()
+  #isHangingUp = false
+  #closesIdle = false
+  #whenNone: () => void = ignore
+
+  constructor (server: Server) {
+    this.#follow(server)
+    subscribe('http.server.request.start', message => { this.#begin(message as RequestStart) })
+  }
+
+  /** The answers that are not yet sent in full. */
+  get answers (): ReadonlySet<ServerResponse> {
+    return this.#underWay
+  }
+
+  /** Keeps no connection open behind an answer from now on, and leaves those that are open to `closeIdle`. */
+  hangUp (): void {
+    this.#isHangingUp = true
+    for (const server of this.#servers) server.closeIdleConnections = ignore
+    for (const response of this.#underWay) lastOnItsConnection(response)
+  }
+
+  /** Closes the connections on which nothing is under way, now and whenever one comes to rest. */
+  closeIdle (): void {
+    this.#closesIdle = true
+    const busy = new Set([...this.#underWay].map(({ req }) => req.socket))
+    for (const [socket, received] of this.#sockets) {
+      if (!busy.has(socket) && socket.bytesRead === received) socket.destroy()
+    }
+  }
+
+  /** Resolves once every answer was sent in full, or its caller has left. */
+  async lastAnswer (): Promise<void> {
+    if (this.#underWay.size > 0) await new Promise<void>(resolve => { this.#whenNone = resolve })
+  }
+
+  #follow (server: Server): void {
+    if (this.#servers.has(server)) return
+    this.#servers.add(server)
+    if (this.#isHangingUp) server.closeIdleConnections = ignore
+    server.on('connection', socket => { this.#keep(socket) })
+  }
+
+  #keep (socket: Socket): void {
+    if (this.#sockets.has(socket)) return
+    this.#sockets.set(socket, 0)
+    socket.once('close', () => { this.#sockets.delete(socket) })
+  }
+
+  #begin ({ request: { socket }, response, server }: RequestStart): void {
+    this.#follow(server)
+    this.#keep(socket)
+    this.#underWay.add(response)
+    if (this.#isHangingUp) lastOnItsConnection(response)
+    response.once('close', () => {
+      this.#underWay.delete(response)
+      if (this.#sockets.has(socket)) this.#sockets.set(socket, socket.bytesRead)
+      // Idle only once Node is done with the answer.
+      if (this.#closesIdle) setImmediate(() => { this.closeIdle() })
+      if (this.#underWay.size === 0) this.#whenNone()
+    })
+  }
+}
+
+function lastOnItsConnection (response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader('connection', 'close')
+}
+
+function ignore (): void {}
