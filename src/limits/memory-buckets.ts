@@ -26,6 +26,12 @@ export interface BucketStore {
   take: (key: string, cost: number, max: number) => Count
   /** What `take` has counted so far; changes nothing. */
   read: (key: string) => Count
+  /**
+   * Takes over what is known from elsewhere: at least so much was used in the window that ends then, by
+   * the clock of `now`. Another window takes the place of the one that is known; where there is no room
+   * for a bucket of its own, nothing is noted.
+   */
+  note: (key: string, used: number, endsAt: number) => void
   /** Empties the key's bucket; where it shares one, that of all who do. */
   clear: (key: string) => void
   /** Buckets held, for a test of the bound. */
@@ -41,6 +47,8 @@ interface Bucket {
 const maxKeyLength = 64
 /** Buckets for the keys beyond `maxKeys`. */
 const sharedBuckets = 4096
+/** Two accounts of one window differ by a trip. */
+const sameWindowMs = 500
 const nothing: Count = Object.freeze({ current: 0, ttl: 0 })
 
 /**
@@ -107,6 +115,23 @@ export function createBucketStore ({ windowMs, maxKeys = 50_000, now = () => per
       turn(at)
       const bucket = find(shorten(longKey), at)
       return bucket === undefined ? nothing : { current: bucket.used, ttl: bucket.endsAt - at }
+    },
+
+    note (longKey, used, endsAt) {
+      const at = now()
+      turn(at)
+      const key = shorten(longKey)
+      const own = young.get(key) ?? old.get(key)
+      if (own !== undefined && own.endsAt > at && Math.abs(own.endsAt - endsAt) <= sameWindowMs) {
+        own.used = Math.max(own.used, used)
+        own.endsAt = Math.min(own.endsAt, endsAt)
+      } else if (endsAt > at && young.size + old.size < maxKeys) {
+        old.delete(key)
+        young.set(key, { used, endsAt })
+      } else if (endsAt <= at) {
+        young.delete(key)
+        old.delete(key)
+      }
     },
 
     clear (longKey) {

@@ -27,6 +27,11 @@ export class MemoryLimits implements Limits {
     return { fits: fits(ask, used), used, ttlMs }
   }
 
+  /** Takes over what is known from elsewhere; see `BucketStore.note`. */
+  note (ask: BucketAsk, used: number, endsAt: number): void {
+    this.#storeOf(ask).note(ask.bucket, used, endsAt)
+  }
+
   leave (place: string, holder: string): void {
     const holders = this.#places.get(place)
     holders?.delete(holder)

@@ -1,0 +1,173 @@
+/** The bus over Redis streams: one connection waits for news of all and for this instance's letters. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Bus, type Json, type KeptNews, type Listener } from '../fleet/bus.js'
+import { Topics } from '../fleet/in-process-bus.js'
+import { blockMs, type Client } from './client.js'
+import type { Keys } from './keys.js'
+import type { Link } from './link.js'
+import { letter } from './scripts.js'
+
+/** Of all topics together; more than any instance is late. */
+const keptNews = 10_000
+const retryMs = 100
+const batch = 500
+
+export interface RedisBusOptions {
+  readonly link: Link
+  readonly keys: Keys
+  /** A connection of its own: it is blocked nearly always. */
+  readonly reader: Client
+}
+
+export class RedisBus implements Bus {
+  readonly id: string
+  readonly #link: Link
+  readonly #reader: Client
+  readonly #alive: string
+  readonly #news: string
+  readonly #keys: Keys
+  readonly #topics = new Topics()
+  readonly #gapListeners = new Set<() => void>()
+  /** Where reading goes on. */
+  #newsId = ''
+  #inboxId = '0-0'
+  #epoch = ''
+  #isClosed = false
+  #reading: Promise<void> | undefined
+
+  constructor ({ link, keys, reader }: RedisBusOptions) {
+    this.id = link.id
+    this.#link = link
+    this.#keys = keys
+    this.#reader = reader
+    this.#alive = keys.shared('alive')
+    this.#news = keys.shared('news')
+    // Whatever its errors hold, the command connection tells the same in words of ours.
+    reader.on('error', () => {})
+    link.onUp(() => { this.#onUp().catch(() => {}) })
+  }
+
+  async tellAll (topic: string, message: Json): Promise<void> {
+    await this.#link.call('XADD', this.#news, 'MAXLEN', '~', keptNews, '*', 't', topic, 'm', JSON.stringify(message), 'f', this.id)
+  }
+
+  async tell (instance: string, topic: string, message: Json): Promise<boolean> {
+    const keys = [this.#alive, this.#keys.shared(`in:${instance}`)]
+    return await this.#link.run(letter, keys, [instance, topic, JSON.stringify(message), this.id]) === 1
+  }
+
+  async isAlive (instance: string): Promise<boolean> {
+    const [ends, time] = await Promise.all([this.#link.call('ZSCORE', this.#alive, instance), this.#link.call('TIME')])
+    const [seconds, micros] = Array.isArray(time) ? time.map(Number) : []
+    return ends !== null && Number(ends) > (seconds ?? 0) * 1000 + (micros ?? 0) / 1000
+  }
+
+  on (topic: string, listener: Listener): () => void {
+    return this.#topics.on(topic, listener)
+  }
+
+  onGap (listener: () => void): () => void {
+    this.#gapListeners.add(listener)
+    return () => { this.#gapListeners.delete(listener) }
+  }
+
+  async since (topic: string, id: string): Promise<readonly KeptNews[] | undefined> {
+    const kept = this.#topics.since(topic, id)
+    if (kept !== undefined) return kept
+    if (!/^\d{1,15}-\d{1,10}$/.test(id)) return undefined
+    const [entry, later] = await Promise.all([
+      this.#link.call('XRANGE', this.#news, id, id),
+      this.#link.call('XRANGE', this.#news, `(${id}`, '+')
+    ])
+    if (entriesOf(entry).length === 0) return undefined
+    return entriesOf(later).filter(news => news.topic === topic).map(({ id, message }) => ({ id, message }))
+  }
+
+  async close (): Promise<void> {
+    this.#isClosed = true
+    this.#reader.disconnect()
+    await this.#reading
+    this.#topics.clear()
+    this.#gapListeners.clear()
+  }
+
+  async #onUp (): Promise<void> {
+    const isFirst = this.#newsId === ''
+    const isOther = this.#epoch !== '' && this.#epoch !== this.#link.epoch
+    this.#epoch = this.#link.epoch
+    const [newest, oldest] = await Promise.all([
+      this.#link.call('XREVRANGE', this.#news, '+', '-', 'COUNT', 1),
+      this.#link.call('XRANGE', this.#news, '-', '+', 'COUNT', 1)
+    ])
+    const newestId = entriesOf(newest)[0]?.id ?? '0-0'
+    if (isFirst) this.#newsId = newestId
+    const oldestId = entriesOf(oldest)[0]?.id ?? '0-0'
+    // Redis was emptied, or so much was told meanwhile that the oldest of it is gone.
+    const isGap = isOther || (!isFirst && isLater(oldestId, this.#newsId))
+    if (isGap) {
+      this.#newsId = '0-0'
+      this.#inboxId = '0-0'
+      for (const listener of this.#gapListeners) listener()
+    }
+    this.#reading ??= this.#read()
+  }
+
+  async #read (): Promise<void> {
+    if (this.#reader.status === 'wait') await this.#reader.connect().catch(() => {})
+    while (!this.#isClosed) {
+      try {
+        if (this.#reader.status !== 'ready') throw new Error('not ready')
+        const reply = await this.#reader.xread('COUNT', batch, 'BLOCK', blockMs, 'STREAMS',
+          this.#news, this.#keys.shared(`in:${this.id}`), this.#newsId, this.#inboxId)
+        this.#deliver(reply)
+      } catch {
+        if (!this.#isClosed) await sleep(retryMs)
+      }
+    }
+  }
+
+  #deliver (reply: unknown): void {
+    if (!Array.isArray(reply)) return
+    for (const stream of reply) {
+      if (!Array.isArray(stream)) continue
+      const isNews = stream[0] === this.#news
+      for (const { id, topic, message, from } of entriesOf(stream[1])) {
+        if (isNews) this.#newsId = id
+        else this.#inboxId = id
+        if (topic === undefined) continue
+        if (isNews) this.#topics.keep(topic, id, message)
+        this.#topics.tell(topic, message, { from, id: isNews ? id : '' })
+      }
+    }
+  }
+}
+
+interface Entry {
+  readonly id: string
+  /** `undefined` where the entry is not one of ours, or of a later version. */
+  readonly topic: string | undefined
+  readonly message: Json
+  readonly from: string
+}
+
+function entriesOf (reply: unknown): Entry[] {
+  if (!Array.isArray(reply)) return []
+  return reply.flatMap((entry: unknown): Entry[] => {
+    if (!Array.isArray(entry) || !Array.isArray(entry[1])) return []
+    const id = String(entry[0])
+    const fields = new Map<unknown, unknown>()
+    for (let i = 0; i < entry[1].length; i += 2) fields.set(entry[1][i], entry[1][i + 1])
+    try {
+      const message: Json = JSON.parse(String(fields.get('m')))
+      return [{ id, topic: String(fields.get('t')), message, from: String(fields.get('f')) }]
+    } catch {
+      return [{ id, topic: undefined, message: null, from: '' }]
+    }
+  })
+}
+
+function isLater (one: string, other: string): boolean {
+  const [ms = 0, n = 0] = one.split('-').map(Number)
+  const [otherMs = 0, otherN = 0] = other.split('-').map(Number)
+  return ms === otherMs ? n > otherN : ms > otherMs
+}

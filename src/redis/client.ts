@@ -1,0 +1,72 @@
+/** Makes the two connections of an instance: one for commands, one that waits for news. */
+import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis'
+import { parseRedisUrl, type RedisTarget } from './url.js'
+
+export type Client = Redis | Cluster
+
+/** A URL as in `REDIS_URL`, or a client of ioredis, whose settings are taken over; it is not used or closed itself. */
+export type RedisSource = string | Client
+
+/** How long the reader waits for news before it asks again, in milliseconds. */
+export const blockMs = 2000
+
+/** The library's own deadline, queue and batches are off: `Link` has better ones. */
+const options = {
+  lazyConnect: true,
+  enableOfflineQueue: false,
+  enableAutoPipelining: false,
+  maxRetriesPerRequest: 0,
+  connectTimeout: 1000,
+  connectionName: 'fastify-mcp-auth',
+  replyMapping: 'legacy',
+  retryStrategy: (times: number) => Math.min(50 * 2 ** times, 1000) + Math.random() * 100,
+  // A primary that was demoted answers so for ever.
+  reconnectOnError: (error: Error) => /^(READONLY|LOADING)/.test(error.message)
+} as const satisfies RedisOptions
+
+const clusterOptions = {
+  lazyConnect: true,
+  // Inside `redisOptions` it is ignored.
+  enableOfflineQueue: false,
+  enableAutoPipelining: false,
+  maxRedirections: 3,
+  retryDelayOnFailover: 50,
+  clusterRetryStrategy: options.retryStrategy
+} as const satisfies ClusterOptions
+
+interface More { readonly socketTimeout?: number }
+
+/** The reader hears at least a refusal to say anything in time. A blocking timeout would make silence look like no news. */
+const readerOptions = { socketTimeout: blockMs + 1500 } as const satisfies More
+
+/** Neither is connected yet. Throws a `RedisUrlError`. */
+export function createClients (source: RedisSource): { commands: Client, reader: Client } {
+  if (typeof source !== 'string') return { commands: duplicate(source, {}), reader: duplicate(source, readerOptions) }
+  const target = parseRedisUrl(source)
+  return { commands: clientOf(target, {}), reader: clientOf(target, readerOptions) }
+}
+
+function clientOf ({ kind, hosts, tls, username, password, db, name, sentinelPassword }: RedisTarget, more: More): Client {
+  const credentials = {
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(tls ? { tls: {} } : {})
+  }
+  const own = { ...options, ...credentials, ...more }
+  if (kind === 'cluster') return new Cluster(hosts.map(host => ({ ...host })), { ...clusterOptions, redisOptions: own })
+  if (kind === 'single') return new Redis({ ...own, ...hosts[0], db })
+  return new Redis({
+    ...own,
+    sentinels: hosts.map(host => ({ ...host })),
+    ...(name === undefined ? {} : { name }),
+    ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
+    ...(tls ? { enableTLSForSentinelMode: true } : {}),
+    sentinelRetryStrategy: options.retryStrategy,
+    db
+  })
+}
+
+function duplicate (client: Client, more: More): Client {
+  if (!(client instanceof Cluster)) return client.duplicate({ ...options, ...more })
+  return client.duplicate([], { ...clusterOptions, redisOptions: { ...client.options.redisOptions, ...options, ...more } })
+}

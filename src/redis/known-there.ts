@@ -1,0 +1,68 @@
+/** Credentials known at addresses, for a fleet: each instance tells what it let in, and asks when an address is locked. */
+import { type KnownThere, MemoryKnownThere } from '../principal/known-there.js'
+import { type Keys, hashOf } from './keys.js'
+import type { Link } from './link.js'
+import { knownAt, remember } from './scripts.js'
+
+export interface RedisKnownThereOptions {
+  readonly link: Link
+  readonly keys: Keys
+  readonly ttlMs: number
+}
+
+/** Of one address. */
+const maxDigests = 1000
+/** A lock is asked about again after so long, not for each request. */
+const askedMs = 1000
+const maxAsked = 10_000
+
+export class RedisKnownThere implements KnownThere {
+  readonly #link: Link
+  readonly #keys: Keys
+  readonly #ttlMs: number
+  readonly #here: MemoryKnownThere
+  readonly #asked = new Map<string, { readonly at: number, readonly answer: Promise<void> }>()
+
+  constructor ({ link, keys, ttlMs }: RedisKnownThereOptions) {
+    this.#link = link
+    this.#keys = keys
+    this.#ttlMs = ttlMs
+    this.#here = new MemoryKnownThere({ ttlMs })
+  }
+
+  remember (address: string, digest: string): void {
+    if (this.#ttlMs === 0) return
+    this.#here.remember(address, digest)
+    this.#link.run(remember, [this.#keyOf(address)], [digest, this.#ttlMs, maxDigests]).catch(() => {
+      // It is known here, and elsewhere once it comes by there or is told again.
+    })
+  }
+
+  recall (address: string, digest: string): boolean {
+    return this.#here.recall(address, digest)
+  }
+
+  lockedAt (address: string): Promise<void> {
+    const before = this.#asked.get(address)
+    const now = performance.now()
+    if (before !== undefined && now - before.at < askedMs) return before.answer
+    if (this.#asked.size >= maxAsked) this.#asked.clear()
+    const answer = this.#ask(address)
+    this.#asked.set(address, { at: now, answer })
+    return answer
+  }
+
+  /** Never rejects: what cannot be asked is not known. */
+  async #ask (address: string): Promise<void> {
+    try {
+      const reply = await this.#link.run(knownAt, [this.#keyOf(address)], [this.#ttlMs])
+      if (!Array.isArray(reply)) return
+      const now = performance.now()
+      for (let i = 0; i < reply.length; i += 2) this.#here.remember(address, String(reply[i]), now - Number(reply[i + 1]))
+    } catch {}
+  }
+
+  #keyOf (address: string): string {
+    return this.#keys.of('address', hashOf(address), ':known')
+  }
+}

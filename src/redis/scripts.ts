@@ -1,0 +1,107 @@
+/** The Lua scripts. The clock of all of them is that of Redis. */
+import { createHash } from 'node:crypto'
+
+export interface Script {
+  readonly lua: string
+  readonly sha: string
+}
+
+function script (lua: string): Script {
+  return { lua, sha: createHash('sha1').update(lua).digest('hex') }
+}
+
+const clock = `
+local function now()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+`
+
+/**
+ * All or nothing over a list. Each key has four arguments: `b`, cost, max, window of a bucket, or `p`, holder, max,
+ * lease of a place. Answers fits, used, ttl of each, up to the first that does not fit.
+ */
+export const take = script(`${clock}
+local judged, out = {}, {}
+for i = 1, #KEYS do
+  local a = (i - 1) * 4
+  local max, used, ttl, fits = tonumber(ARGV[a + 3]), 0, 0, false
+  if ARGV[a + 1] == 'b' then
+    local cost = tonumber(ARGV[a + 2])
+    used = tonumber(redis.call('GET', KEYS[i]) or 0) or 0
+    if used > 0 then
+      ttl = redis.call('PTTL', KEYS[i])
+      if ttl < 0 then
+        ttl = tonumber(ARGV[a + 4])
+        redis.call('PEXPIRE', KEYS[i], ttl)
+      end
+    end
+    fits = used + cost <= max and (cost > 0 or used < max)
+  else
+    redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now())
+    used = redis.call('ZCARD', KEYS[i])
+    fits = used < max or redis.call('ZSCORE', KEYS[i], ARGV[a + 2]) ~= false
+  end
+  judged[i] = { used, ttl }
+  out[#out + 1] = fits and 1 or 0
+  out[#out + 1] = used
+  out[#out + 1] = ttl
+  if not fits then return out end
+end
+for i = 1, #KEYS do
+  local a = (i - 1) * 4
+  local used, ttl = judged[i][1], judged[i][2]
+  if ARGV[a + 1] == 'p' then
+    redis.call('ZADD', KEYS[i], now() + tonumber(ARGV[a + 4]), ARGV[a + 2])
+    if redis.call('PTTL', KEYS[i]) < tonumber(ARGV[a + 4]) then redis.call('PEXPIRE', KEYS[i], ARGV[a + 4]) end
+    used, ttl = redis.call('ZCARD', KEYS[i]), tonumber(ARGV[a + 4])
+  elseif tonumber(ARGV[a + 2]) > 0 then
+    if used == 0 then
+      ttl = tonumber(ARGV[a + 4])
+      redis.call('SET', KEYS[i], ARGV[a + 2], 'PX', ttl)
+    else
+      redis.call('INCRBY', KEYS[i], ARGV[a + 2])
+    end
+    used = used + tonumber(ARGV[a + 2])
+  end
+  out[i * 3 - 1], out[i * 3] = used, ttl
+end
+return out
+`)
+
+/** Keys: alive, own inbox, epoch. Arguments: own id, lease, an epoch to begin with. Answers instances alive, time, epoch. */
+export const beat = script(`${clock}
+local t = now()
+redis.call('ZADD', KEYS[1], t + tonumber(ARGV[2]), ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', t)
+redis.call('PEXPIRE', KEYS[2], 60000)
+redis.call('SET', KEYS[3], ARGV[3], 'NX')
+return { redis.call('ZCARD', KEYS[1]), tostring(t), redis.call('GET', KEYS[3]) }
+`)
+
+/** Keys: alive, inbox of another. Arguments: its id, topic, message, sender. Answers 1, or 0 where it is not alive. */
+export const letter = script(`${clock}
+local ends = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not ends or tonumber(ends) <= now() then return 0 end
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', 1000, '*', 't', ARGV[2], 'm', ARGV[3], 'f', ARGV[4])
+redis.call('PEXPIRE', KEYS[2], 60000)
+return 1
+`)
+
+/** Key: credentials known at an address. Arguments: digest, ttl, most of them. */
+export const remember = script(`${clock}
+local t = now()
+redis.call('ZADD', KEYS[1], t, ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', t - tonumber(ARGV[2]))
+redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -1 - tonumber(ARGV[3]))
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return 1
+`)
+
+/** Key: credentials known at an address. Argument: ttl. Answers each with its age in milliseconds. */
+export const knownAt = script(`${clock}
+local t = now()
+local found = redis.call('ZRANGEBYSCORE', KEYS[1], t - tonumber(ARGV[1]), '+inf', 'WITHSCORES')
+for i = 2, #found, 2 do found[i] = tostring(t - tonumber(found[i])) end
+return found
+`)

@@ -1,0 +1,78 @@
+/** The forms of `REDIS_URL`: one server, Sentinel or Cluster, each with or without TLS. */
+
+export interface HostPort {
+  readonly host: string
+  readonly port: number
+}
+
+export interface RedisTarget {
+  readonly kind: 'single' | 'sentinel' | 'cluster'
+  /** Of `single` exactly one. */
+  readonly hosts: readonly HostPort[]
+  readonly tls: boolean
+  readonly username?: string
+  readonly password?: string
+  /** 0 on a Cluster. */
+  readonly db: number
+  /** Of `sentinel`: the name of the primary. */
+  readonly name?: string
+  readonly sentinelPassword?: string
+}
+
+const right = 'use redis://host:6379/0, rediss:// for TLS, redis+sentinel://a:26379,b:26379/0?name=main or redis+cluster://a:6379,b:6379'
+
+/** What is wrong with a URL, as the rest of a sentence. It repeats nothing of the URL, which holds a password. */
+export class RedisUrlError extends Error {
+  override readonly name = 'RedisUrlError'
+  readonly wrong: string
+  readonly right = right
+
+  constructor (wrong: string) {
+    super(`The Redis URL ${wrong}: ${right}`)
+    this.wrong = wrong
+  }
+}
+
+/** Several hosts make no URL (RFC 3986 §3.2.2), so they are split off first. Throws a `RedisUrlError`. */
+export function parseRedisUrl (text: string): RedisTarget {
+  const [, scheme = '', secure = '', kind = 'single', user, password, authority = '', path = '', query = ''] =
+    /^(redis)(s?)(?:\+(sentinel|cluster))?:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?([^/?#@]+)(\/[^?#]*)?(\?[^#]*)?$/i.exec(text) ?? []
+  if (scheme === '') throw new RedisUrlError('is not a Redis URL')
+  const type = kind.toLowerCase() as RedisTarget['kind']
+  const hosts = authority.split(',').map(host => hostOf(host, type === 'sentinel' ? 26_379 : 6379))
+  if (type === 'single' && hosts.length > 1) throw new RedisUrlError('names several hosts')
+  const db = path.replace('/', '')
+  if (!/^\d{0,3}$/.test(db)) throw new RedisUrlError('has a path that is not the number of a database')
+  if (type === 'cluster' && Number(db) > 0) throw new RedisUrlError('names a database, and a Cluster has one alone')
+  const parameters = new URLSearchParams(query)
+  const name = parameters.get('name') ?? undefined
+  if (type === 'sentinel' && name === undefined) throw new RedisUrlError('lacks ?name=, the name of the primary that the sentinels watch')
+  const unknown = [...parameters.keys()].some(key => type !== 'sentinel' || !['name', 'sentinelPassword'].includes(key))
+  if (unknown) throw new RedisUrlError('has a parameter that is not known')
+  const sentinelPassword = parameters.get('sentinelPassword') ?? undefined
+  return {
+    kind: type,
+    hosts,
+    tls: secure !== '',
+    ...(user === undefined || user === '' ? {} : { username: decoded(user) }),
+    ...(password === undefined || password === '' ? {} : { password: decoded(password) }),
+    db: Number(db),
+    ...(name === undefined ? {} : { name }),
+    ...(sentinelPassword === undefined ? {} : { sentinelPassword })
+  }
+}
+
+function hostOf (text: string, defaultPort: number): HostPort {
+  const [, bracketed, plain, port] = /^(?:\[([0-9a-f:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/i.exec(text.trim()) ?? []
+  const host = bracketed ?? plain
+  if (host === undefined || Number(port) > 65_535) throw new RedisUrlError('names a host or a port that cannot be')
+  return { host, port: port === undefined ? defaultPort : Number(port) }
+}
+
+function decoded (text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw new RedisUrlError('has a user name or password that is not percent-encoded')
+  }
+}

@@ -1,0 +1,84 @@
+/** A real redis-server for a test: started on a free port, stopped, frozen, killed and started again. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { type AddressInfo, connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Test } from 'tap'
+
+export interface RedisServer {
+  readonly port: number
+  readonly url: string
+  readonly freeze: () => void
+  readonly thaw: () => void
+  readonly kill: () => Promise<void>
+  /** On the same port, with nothing of what was in it. */
+  readonly restart: () => Promise<void>
+}
+
+const hasServer = spawnSync('redis-server', ['--version']).status === 0
+
+/** Why tests with Redis are skipped here; `false` where they run. On CI they fail instead: see `redisServer`. */
+export const withoutRedis: string | false = hasServer || process.env.CI !== undefined ? false : 'redis-server is not installed'
+
+export async function freePort (): Promise<number> {
+  const server = createServer()
+  await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
+  const { port } = server.address() as AddressInfo
+  await new Promise(resolve => server.close(resolve))
+  return port
+}
+
+/** Ends with the test. */
+export async function redisServer (t: Test, options: readonly string[] = []): Promise<RedisServer> {
+  if (!hasServer) throw new Error('redis-server is not installed')
+  const port = await freePort()
+  const directory = mkdtempSync(join(tmpdir(), 'redis-'))
+  let child: ChildProcess | undefined
+  const start = async (): Promise<void> => {
+    child = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', directory, ...options], { stdio: 'ignore' })
+    await answers(port)
+  }
+  const kill = async (): Promise<void> => {
+    const dying = child
+    child = undefined
+    if (dying === undefined || dying.exitCode !== null || dying.signalCode !== null) return
+    const gone = new Promise(resolve => dying.once('exit', resolve))
+    dying.kill('SIGKILL')
+    await gone
+  }
+  t.teardown(async () => {
+    await kill()
+    rmSync(directory, { recursive: true, force: true })
+  })
+  await start()
+  return {
+    port,
+    url: `redis://127.0.0.1:${port}`,
+    freeze: () => { child?.kill('SIGSTOP') },
+    thaw: () => { child?.kill('SIGCONT') },
+    kill,
+    restart: async () => {
+      await kill()
+      await start()
+    }
+  }
+}
+
+/** Sends one inline command and gives what came back within a moment. */
+export async function ask (port: number, command: string): Promise<string> {
+  return await new Promise((resolve, reject) => {
+    let text = ''
+    const socket = connect(port, '127.0.0.1', () => { socket.write(`${command}\r\nQUIT\r\n`) })
+    socket.setEncoding('utf8').on('data', chunk => { text += String(chunk) }).once('close', () => { resolve(text) }).once('error', reject)
+  })
+}
+
+async function answers (port: number): Promise<void> {
+  for (let tries = 0; tries < 500; tries++) {
+    if ((await ask(port, 'PING').catch(() => '')).includes('PONG')) return
+    await sleep(20)
+  }
+  throw new Error('redis-server does not answer')
+}
