@@ -1,7 +1,7 @@
 /** `init`: writes `.env` with fresh secrets, once, and says what to do with them. */
 import { randomBytes } from 'node:crypto'
-import { closeSync, existsSync, fchownSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Command } from 'commander'
 import { ConfigError, endpointOf, readConfig, readSettings, type Config, type Environment } from '../config/load.js'
 import { OperatorError } from '../lib/operator-error.js'
@@ -53,8 +53,6 @@ function writeOnce (path: string, text: string): boolean {
     throw new OperatorError(`Cannot write ${path} (${codeOf(error)}); run this in a directory that you may write to.`)
   }
   try {
-    // For whom the directory belongs to: a server of another user could not read what root makes.
-    if (process.geteuid?.() === 0) handOver(file, dirname(path))
     writeFileSync(file, text)
     return true
   } catch (error) {
@@ -62,15 +60,6 @@ function writeOnce (path: string, text: string): boolean {
     throw new OperatorError(`Cannot write ${path} (${codeOf(error)}).`)
   } finally {
     closeSync(file)
-  }
-}
-
-function handOver (file: number, directory: string): void {
-  const { uid, gid } = statSync(directory)
-  try {
-    fchownSync(file, uid, gid)
-  } catch {
-    // A root that may not give files away, as in some containers: it reads its own.
   }
 }
 

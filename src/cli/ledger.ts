@@ -1,21 +1,23 @@
 /** The state of the server, for commands: found by the same settings. */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { ConfigError } from '../config/load.js'
 import { StateError } from '../ledger/file/directory.js'
 import type { Revocable } from '../ledger/index-in-memory.js'
 import { peek } from '../ledger/peek.js'
 import type { Minted } from '../ledger/records.js'
 import { State } from '../ledger/ledger.js'
 import { OperatorError } from '../lib/operator-error.js'
+import { asOwnerOf, ForeignPathError } from '../lib/path-owner.js'
 import { settingsWith } from './settings.js'
 import type { Terminal } from './terminal.js'
 
 /** Runs `work` with the state that is there. A wrong directory would swallow a revocation: it has to be there. */
 export async function withState (terminal: Terminal, work: (state: State) => Promise<void>): Promise<void> {
   const { path } = placeOf(terminal)
-  if (!existsSync(path)) throw new OperatorError(`There is no state in ${path}: run this where the server runs, or set STATE_DIR to its directory.`)
-  await opened(path, work)
+  await asOwnerOf(path, async () => {
+    if (!existsSync(path)) throw new OperatorError(`There is no state in ${path}: run this where the server runs, or set STATE_DIR to its directory.`)
+    await opened(path, work)
+  })
 }
 
 /**
@@ -25,11 +27,12 @@ export async function withState (terminal: Terminal, work: (state: State) => Pro
  */
 export async function recordMinted (terminal: Terminal, minted: Minted): Promise<void> {
   const { path, isOurs } = placeOf(terminal)
-  if (!isOurs && !existsSync(path)) return
   try {
-    await opened(path, async state => { await state.mint(minted) })
+    await asOwnerOf(path, async () => {
+      if (isOurs || existsSync(path)) await opened(path, async state => { await state.mint(minted) })
+    })
   } catch (error) {
-    if (!(error instanceof StateError)) throw error
+    if (!(error instanceof StateError || error instanceof ForeignPathError)) throw error
     terminal.complain(`Warning: the token is not on record. ${error.message}`)
   }
 }
@@ -41,10 +44,10 @@ export async function recordMinted (terminal: Terminal, minted: Minted): Promise
 export async function revocationsOf (terminal: Terminal): Promise<(credential: Revocable) => boolean> {
   try {
     const { path, toleranceMs } = placeOf(terminal)
-    const ledger = await peek(path, toleranceMs)
+    const ledger = await asOwnerOf(path, () => peek(path, toleranceMs))
     return credential => ledger.isRevoked(credential)
   } catch (error) {
-    if (!(error instanceof StateError || error instanceof ConfigError)) throw error
+    if (!(error instanceof OperatorError)) throw error
     terminal.complain(`Warning: what was revoked with "tokens" is not known here. ${error.message}`)
     return () => false
   }

@@ -1,6 +1,8 @@
 /** The commands, each loaded when it is run, and what becomes of their failures. */
+import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { OperatorError } from '../lib/operator-error.js'
+import { type Acting, actAsOwnerOf } from '../lib/path-owner.js'
 import { version } from '../version.js'
 import { CancelledError } from './secret-input.js'
 import type { Terminal } from './terminal.js'
@@ -30,10 +32,13 @@ const commands: Readonly<Record<string, CommandMaker>> = {
 /** Runs one command line. Resolves to the exit code; `start` resolves once the server listens. */
 export async function run (args: readonly string[], terminal: Terminal): Promise<number> {
   let code = 0
+  let acting: Acting | undefined
   const program = new Command('fastify-mcp-auth')
     .description('An MCP server over HTTP: API keys, JWTs, two rate limits.')
     .version(version)
     .addHelpText('after', examples)
+    // Before anything is read: what root does in a directory of another user, that user could turn against it.
+    .hook('preAction', () => { acting = actAsOwnerOf(join(terminal.directory, '.env')) })
   for (const make of makersFor(args)) program.addCommand(await make(terminal, () => { code = 1 }))
   const faults: string[] = []
   for (const command of withSubcommands(program)) {
@@ -55,7 +60,10 @@ export async function run (args: readonly string[], terminal: Terminal): Promise
     if (error instanceof CancelledError) return 130
     if (!(error instanceof OperatorError)) throw error
     terminal.complain(error.message)
+    if (acting?.as !== undefined) terminal.complain(`(This ran as the user ${acting.as.name}, who controls ${terminal.directory}.)`)
     return 1
+  } finally {
+    acting?.end()
   }
 }
 

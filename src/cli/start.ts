@@ -1,6 +1,7 @@
 /** `start`: serves until it is told to stop. */
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { stayOwnerOf } from '../lib/path-owner.js'
 import type { Terminal } from './terminal.js'
 
 const help = `
@@ -17,6 +18,8 @@ export function startCommand ({ env, directory, complain }: Terminal): Command {
     .action(async () => {
       // Not before it is run: the help needs no server.
       const { startServer } = await import('../server/start.js')
+      // The server ends as it begins: it never becomes root again.
+      stayOwnerOf(join(directory, '.env'))
       await startServer({ env, dotenv: join(directory, '.env'), announce: complain, onFailure: 'throw' })
     })
 }

@@ -1,7 +1,7 @@
 /** `tokens`: lists what was minted, and ends credentials, with or without a running server. */
 import { Command, InvalidArgumentError } from 'commander'
 import { sha256 } from '../lib/sha256.js'
-import { KeyFileError, readKeyFile } from '../api-keys/file.js'
+import { KeyFileError } from '../api-keys/file.js'
 import { requireId } from '../principal/credential-forms.js'
 import { keyIdPattern } from '../api-keys/format.js'
 import { principalIdOf, tokenPrincipalId } from '../principal/principal.js'
@@ -143,11 +143,13 @@ function keyId (text: string): string {
 async function requireKey (terminal: Terminal, id: string): Promise<void> {
   const { config } = settingsAt(terminal)
   const listed = config.API_KEYS.map(sha256).find(digest => digest.startsWith(id))
-  const { path, isDefault } = await new KeyDesk(terminal).place({})
+  const desk = new KeyDesk(terminal)
+  const place = await desk.place({})
+  const { path, isDefault } = place
   // The server reads no file that nobody named.
   if (listed !== undefined && isDefault) return
   try {
-    const records = await readKeyFile(path)
+    const records = await desk.read(place)
     const holder = records.find(({ secrets }) => secrets.some(({ digest }) => digest === listed))
     if (holder !== undefined && holder.id !== id) throw new OperatorError(`Nothing was revoked: that key of API_KEYS is in the key file ${path}, too, and has the id ${holder.id} there, which is the one that counts: revoke that.`)
     if (listed !== undefined || records.some(record => record.id === id)) return

@@ -1,10 +1,11 @@
 /** Files that several processes replace as a whole: never half written, never lost, one writer at a time. */
 import { randomBytes } from 'node:crypto'
 import type { Stats } from 'node:fs'
-import { type FileHandle, open, readdir, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, lstat, open, readdir, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { codeOf } from './guards.js'
+import { requireOwnPath } from './path-owner.js'
 
 /** A lock whose holder was killed is free after this. */
 const staleLockMs = 5000
@@ -20,10 +21,12 @@ export interface LockedFile {
 
 /**
  * Runs `work` while no other process does so with the same file, which need not exist. Rejects
- * with what `work` rejects with, or with an `ELOCKED` error where others don't let go in about
- * `waitMs` (20,000 where left out).
+ * with what `work` rejects with, with an `ELOCKED` error where others don't let go in about
+ * `waitMs` (20,000 where left out), or with a `ForeignPathError` where this is root and another user
+ * controls the path.
  */
 export async function withFileLock<T> (path: string, work: (file: LockedFile) => Promise<T>, waitMs = defaultWaitMs): Promise<T> {
+  requireOwnPath(path)
   const file = await followLinks(path)
   let isHeld = true
   const release = await takeLock(file, waitMs, () => { isHeld = false })
@@ -101,20 +104,24 @@ async function clearRemains (path: string): Promise<void> {
 
 /**
  * An administrator's change must not take the file away from the server, whose user may own it or
- * only read it by its group. A new one that root makes is for whom its directory belongs to.
+ * only read it by its group. Of a link nothing is taken over: whoever made it does not own what it names.
  */
 async function keepOwner (path: string, file: FileHandle): Promise<void> {
-  const before = await statIfAny(path)
+  const before = await absentIsUndefined(lstat(path))
+  if (before?.isFile() !== true) return
   const now = await file.stat()
-  const model = before ?? (now.uid === 0 ? await stat(dirname(path)) : now)
-  if (model.uid !== now.uid || model.gid !== now.gid) await file.chown(model.uid, model.gid)
-  if (before !== undefined && (before.mode & 0o040) !== 0) await file.chmod(0o640)
+  if (before.uid !== now.uid || before.gid !== now.gid) await file.chown(before.uid, before.gid)
+  if ((before.mode & 0o040) !== 0) await file.chmod(0o640)
 }
 
 /** `undefined` where there is no such file. */
 export async function statIfAny (path: string): Promise<Stats | undefined> {
+  return await absentIsUndefined(stat(path))
+}
+
+async function absentIsUndefined<T> (found: Promise<T>): Promise<T | undefined> {
   try {
-    return await stat(path)
+    return await found
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
     throw error

@@ -5,7 +5,6 @@ import { sha256 } from '../../lib/sha256.js'
 import { createKeyVerifier, listedKeyId } from '../../api-keys/listed-keys.js'
 import { isVerified } from '../../principal/presented.js'
 import { createKey, find, importKeys, KeyChangeError, type KeyOptions, revokeKey, rotateKey, setDisabled } from '../../api-keys/changes.js'
-import { changeKeyFile, readKeyFile, readKeyFileIfAny } from '../../api-keys/file.js'
 import type { KeyRecord } from '../../api-keys/record.js'
 import { isUnmanaged, verifyOnce } from '../../api-keys/ring.js'
 import { keyIdOf } from '../../api-keys/format.js'
@@ -63,9 +62,10 @@ function createCommand (desk: KeyDesk): Command {
   const command = new Command('create').requiredOption('-n, --name <name>', 'what people call it (required)')
   return keyOptions(fileOptions(command, 'make a key and print it, once'))
     .action(async (given: KeyArguments) => {
-      const { path, isDefault, isRevoked } = await desk.place(given)
+      const place = await desk.place(given)
+      const { path, isDefault, isRevoked } = place
       // Not shown before it is on the disk: a key that nobody knows is no key.
-      const shown = await changeKeyFile(path, records => {
+      const shown = await desk.change(place, records => {
         const changed = createKey(records, optionsOf(given))
         requireLiving([changed.result.record], isRevoked)
         return changed
@@ -81,14 +81,14 @@ function createCommand (desk: KeyDesk): Command {
 function listCommand (desk: KeyDesk): Command {
   return subcommand('list', 'show all keys').action(async (given: FileArguments) => {
     const place = await desk.place(given)
-    desk.list(await readKeyFile(place.path), place, given)
+    desk.list(await desk.read(place), place, given)
   })
 }
 
 function showCommand (desk: KeyDesk): Command {
   return subcommand('show', 'show one key').argument('<id>', 'its id').action(async (id: string, given: FileArguments) => {
     const place = await desk.place(given)
-    desk.show(find(await readKeyFile(place.path), id), place, given)
+    desk.show(find(await desk.read(place), id), place, given)
   })
 }
 
@@ -97,10 +97,10 @@ function rotateCommand (desk: KeyDesk): Command {
     .argument('<id>', 'its id')
     .addOption(new Option('-g, --grace <lifetime>', 'how long the old secret works still: 0, 90s, 15m, 1h, 7d, or seconds').argParser(graceSeconds).default(86_400, '24h'))
     .action(async (id: string, given: FileArguments & { readonly grace: number }) => {
-      const { path, isRevoked } = await desk.place(given)
-      const shown = await changeKeyFile(path, records => {
+      const place = await desk.place(given)
+      const shown = await desk.change(place, records => {
         const changed = rotateKey(records, id, given.grace)
-        if (isRevoked(credentialOf(changed.result.record))) throw new KeyChangeError('That key was revoked with "tokens", and another secret of it would be refused, too: create another key')
+        if (place.isRevoked(credentialOf(changed.result.record))) throw new KeyChangeError('That key was revoked with "tokens", and another secret of it would be refused, too: create another key')
         return changed
       })
       const end = shown.record.secrets[1]?.endsAt
@@ -114,7 +114,7 @@ function rotateCommand (desk: KeyDesk): Command {
 function changeCommand (desk: KeyDesk, name: string, description: string, change: typeof revokeKey): Command {
   return subcommand(name, description).argument('<id>', 'its id').action(async (id: string, given: FileArguments) => {
     const place = await desk.place(given)
-    desk.show(await changeKeyFile(place.path, records => change(records, id)), place, given)
+    desk.show(await desk.change(place, records => change(records, id)), place, given)
   })
 }
 
@@ -129,7 +129,7 @@ function importCommand (desk: KeyDesk): Command {
       if (keys.length === 0) throw new OperatorError(given.configured === true ? 'There is no key to import: API_KEYS is not set' : 'There is no key to import on standard input; --configured takes those of API_KEYS, also where they are in .env')
       const signing = desk.signingSecrets()
       if (keys.some(key => signing.includes(key))) throw new OperatorError('A key to import is a secret that the server signs with (JWT_SECRET, JWT_SECRET_PREVIOUS or REQUEST_STATE_KEY), and nothing was imported: use different secrets')
-      desk.list(await changeKeyFile(place.path, records => {
+      desk.list(await desk.change(place, records => {
         const changed = importKeys(records, keys, optionsOf(given))
         requireUnrevoked(keys, place)
         requireLiving(changed.result, place.isRevoked)
@@ -159,8 +159,9 @@ function verifyCommand (desk: KeyDesk, fail: () => void): Command {
     .option('-a, --address <address>', 'as if it came from there; left out, networks are not looked at', address)
     .addHelpText('after', '\nReads the key from standard input, or asks for it: never give one as an argument.\n\n  $ printenv MCP_KEY | fastify-mcp-auth keys verify')
     .action(async (given: FileArguments & { readonly address?: string }) => {
-      const { path, isRevoked, isDefault } = await desk.place(given)
-      const records = await (isDefault ? readKeyFileIfAny(path) : readKeyFile(path))
+      const place = await desk.place(given)
+      const { path, isRevoked, isDefault } = place
+      const records = await desk.read(place, { mayBeMissing: isDefault })
       const key = (await desk.secret()).trim()
       if (key === '') throw new OperatorError('There is no key on standard input')
       const byFile = verifyOnce(records, key, given.address)

@@ -5,6 +5,8 @@ import type { KeyRecord } from '../../api-keys/record.js'
 import { readUsage, usagePath, type LastUsed } from '../../api-keys/last-use.js'
 import type { Revocable } from '../../ledger/index-in-memory.js'
 import { keySheet, keyTable, viewOf } from './views.js'
+import { asOwnerOf } from '../../lib/path-owner.js'
+import { type Changed, type ChangeOptions, changeKeyFile, readKeyFile, readKeyFileIfAny } from '../../api-keys/file.js'
 import { OperatorError } from '../../lib/operator-error.js'
 import { readSecret } from '../secret-input.js'
 import { settingsAt, settingsWith } from '../settings.js'
@@ -39,7 +41,18 @@ export class KeyDesk {
   async place ({ file }: FileArguments): Promise<KeyFilePlace> {
     const set = file ?? settingsWith('API_KEYS_FILE', this.#terminal).config.API_KEYS_FILE
     const path = resolve(this.#terminal.directory, set ?? defaultFile)
-    return { path, lastUsed: await readUsage(usagePath(path)), isRevoked: await revocationsOf(this.#terminal), isDefault: set === undefined }
+    const lastUsed = await asOwnerOf(path, () => readUsage(usagePath(path)))
+    return { path, lastUsed, isRevoked: await revocationsOf(this.#terminal), isDefault: set === undefined }
+  }
+
+  /** The records of the file. Where it `mayBeMissing`, a file that is not there holds none. */
+  async read ({ path }: KeyFilePlace, { mayBeMissing = false } = {}): Promise<readonly KeyRecord[]> {
+    return await asOwnerOf(path, () => mayBeMissing ? readKeyFileIfAny(path) : readKeyFile(path))
+  }
+
+  /** As `changeKeyFile`. */
+  async change<T> ({ path }: KeyFilePlace, change: (records: readonly KeyRecord[]) => Changed<T>, options: ChangeOptions = {}): Promise<T> {
+    return await asOwnerOf(path, () => changeKeyFile(path, change, options))
   }
 
   /** The key goes to stdout and nowhere else; what there is to say about it goes to stderr. */

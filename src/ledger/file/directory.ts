@@ -1,8 +1,9 @@
 /** The directory that holds the state: made where it is missing, and nobody else's business. */
-import { chmodSync, closeSync, constants, fchownSync, mkdirSync, openSync, readdirSync, statSync, type Stats } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, type Stats } from 'node:fs'
+import { join } from 'node:path'
 import { codeOf } from '../../lib/guards.js'
 import { OperatorError } from '../../lib/operator-error.js'
+import { requireOwnPath } from '../../lib/path-owner.js'
 
 /** The state cannot be used, for a reason that the operator can mend; the message is for them. */
 export class StateError extends OperatorError {
@@ -17,16 +18,18 @@ const ownOne = 'set STATE_DIR to a directory of its own, which is made with mode
 /**
  * Makes the directory with mode 0700. One that is there already becomes it where it is this user's
  * and empty, or holds our state, as a fresh volume does; others are refused, so that nobody's `/tmp`
- * is closed, and no state is in the hands of somebody else. Throws a `StateError`.
+ * is closed, and no state is in the hands of somebody else. Throws a `StateError`, or a
+ * `ForeignPathError` where this is root and another user controls the directory.
  */
 export function prepareDirectory (directory: string): void {
   try {
-    if (mkdirSync(directory, { recursive: true, mode: 0o700 }) === directory) return handOver(directory)
-    const misfit = misfitOf(directory)
+    const misfit = existsSync(directory) ? misfitOf(directory) : undefined
     if (misfit !== undefined) throw new StateError(`The state directory ${directory} ${misfit.wrong}: ${misfit.right}.`)
+    requireOwnPath(directory)
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
     if (!isPrivate(statSync(directory))) chmodSync(directory, 0o700)
   } catch (error) {
-    throw error instanceof StateError ? error : unusable(directory, error)
+    throw error instanceof OperatorError ? error : unusable(directory, error)
   }
 }
 
@@ -48,19 +51,6 @@ export function misfitOf (directory: string): { wrong: string, right: string } |
 /** Windows has no such modes and owners. */
 function isPrivate ({ mode }: Stats): boolean {
   return process.geteuid === undefined || (mode & 0o777) === 0o700
-}
-
-/** What root makes where another user's server runs is for that server. */
-function handOver (directory: string): void {
-  if (process.geteuid?.() !== 0) return
-  const { uid, gid } = statSync(dirname(directory))
-  // By what is open and no link: whoever owns the parent may put something else in its place.
-  const opened = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
-  try {
-    fchownSync(opened, uid, gid)
-  } finally {
-    closeSync(opened)
-  }
 }
 
 /** The one sentence for a directory, or a file in it, that cannot be read or written. */

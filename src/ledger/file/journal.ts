@@ -1,7 +1,9 @@
 /** The state on disk: lines appended under a lock, synced before they count, followed by every process. */
-import { copyFile, open, stat } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { link, open, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { replaceFile, withFileLock } from '../../lib/atomic-file.js'
+import { codeOf } from '../../lib/guards.js'
 import { StateError, journalName, unusable } from './directory.js'
 import { Ledger } from '../index-in-memory.js'
 import { heading, lineOf } from './line.js'
@@ -159,7 +161,7 @@ export class Journal {
     await this.#catchUp()
     if (!this.#isLacking) return
     // For whoever wants to know what happened to it.
-    if (this.#isDamaged) await copyFile(this.#path, `${this.#path}.damaged`).catch(() => {})
+    if (this.#isDamaged) await keepAside(this.#path, `${this.#path}.damaged`).catch(() => {})
     await this.#rewrite()
     this.#isLacking = false
     this.#isDamaged = false
@@ -188,9 +190,23 @@ export class Journal {
   }
 }
 
+/** Gives the file a second name: the new one takes the first without a moment in which there is none. */
+async function keepAside (path: string, aside: string): Promise<void> {
+  try {
+    await link(path, aside)
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error
+    await rm(aside, { force: true })
+    await link(path, aside)
+  }
+}
+
+/** Not through a link: nobody else decides where the state goes. */
+const appending = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0)
+
 /** Writes and syncs; rejects where any of it did not reach the disk. */
 async function append (path: string, text: string): Promise<void> {
-  const file = await open(path, 'a', 0o600)
+  const file = await open(path, appending, 0o600)
   try {
     await file.appendFile(text)
     await file.sync()

@@ -1,6 +1,6 @@
 /** Reads what a journal has gained since the last look, or all of it where it is another file by now. */
 import { type FileHandle, open } from 'node:fs/promises'
-import type { Stats } from 'node:fs'
+import { constants, type Stats } from 'node:fs'
 import { statIfAny } from '../../lib/atomic-file.js'
 import { heading, readLine } from './line.js'
 import { type StateRecord, readRecord } from '../records.js'
@@ -12,6 +12,9 @@ export interface Reading {
   /** False where the file is gone, or something that was acknowledged may be missing from it. */
   readonly isSound: boolean
 }
+
+/** Not through a link, and without waiting for the other end of a pipe. */
+const readOnly = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
 
 const nothing: Reading = Object.freeze({ records: [], isWhole: false, isSound: true })
 
@@ -56,7 +59,7 @@ export class Tail {
 
   async #readWhole (): Promise<Reading> {
     await this.close()
-    this.#file = await open(this.#path, 'r')
+    this.#file = await open(this.#path, readOnly)
     this.#stats = await this.#file.stat()
     this.#offset = 0
     this.lines = 0

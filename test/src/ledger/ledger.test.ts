@@ -1,5 +1,6 @@
 /** The state: kept, shared, restored, and refused where it can't be. */
-import { chmod, chown, mkdir, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { existsSync, lstatSync, readFileSync } from 'node:fs'
+import { chmod, chown, mkdir, readFile, readdir, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
@@ -83,13 +84,25 @@ t.test('a directory of another user, who could take the state away, is left alon
   if (isRoot) t.equal((await stat(directory)).mode & 0o777, 0o777)
 })
 
-t.test('a directory, and a journal in it, that an administrator makes is for the user whose directory it is in', async t => {
+t.test('State.open by root makes no directory in one of another user', { skip: isRoot ? false : 'only root can give directories away' }, async t => {
   const directory = await statePath(t)
-  const user = isRoot ? 65_534 : process.getuid?.()
-  if (isRoot) await chown(dirname(directory), 65_534, 65_534)
-  const state = await openState(t, { directory })
+  await chown(dirname(directory), 65_534, 65_534)
+  await t.rejects(State.open({ directory }), { name: 'ForeignPathError', message: /sudo -u/ })
+  t.same(await readdir(dirname(directory)), [])
+})
+
+t.test('a damaged journal is kept beside the restored one, and not written through a link', async t => {
+  const directory = await statePath(t)
+  const state = await openState(t, { directory, pollMs: 20 })
   await state.revokeKey('k', commandLine)
-  for (const path of [directory, join(directory, 'journal')]) t.equal((await stat(path)).uid, user)
+  const [journal, aside, elsewhere] = [join(directory, 'journal'), join(directory, 'journal.damaged'), join(dirname(directory), 'elsewhere')]
+  await writeFile(elsewhere, 'untouched')
+  await symlink(elsewhere, aside)
+  await writeFile(journal, 'damaged\n')
+  await until(() => existsSync(journal) && readFileSync(journal, 'utf8').includes('key-revoked'))
+  t.notOk(lstatSync(aside).isSymbolicLink())
+  t.equal(await readFile(aside, 'utf8'), 'damaged\n')
+  t.equal(await readFile(elsewhere, 'utf8'), 'untouched')
 })
 
 t.test('a directory that cannot be had is one sentence', async t => {
