@@ -1,10 +1,15 @@
 /** Runs one command line in this process, with `input` for its secret, and collects what it says. */
+import { chmodSync, existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { run } from '../../src/cli/program.js'
 import { witnessProcess } from './witness.js'
 
 export interface Said { readonly code: number, readonly stdout: string, readonly stderr: string }
 
 export async function say (args: readonly string[], directory: string, env: Record<string, string> = {}, input = ''): Promise<Said> {
+  const dotenv = join(directory, '.env')
+  // As `init` leaves it: open to others, it is warned about.
+  if (existsSync(dotenv)) chmodSync(dotenv, 0o600)
   const stdout: string[] = []
   const stderr: string[] = []
   const code = await run(args, {
