@@ -37,7 +37,7 @@ function ownersIn (directory: string): Array<[name: string, uid: number, gid: nu
   })
 }
 
-t.test('what commands of root make in a directory of another user is that user\'s', asRoot, async t => {
+t.test('what commands of root make in a directory of another user is their own', asRoot, async t => {
   const { theirs } = places(t)
   for (const args of [['init'], ['token', '--user', 'ada'], ['tokens', 'revoke', 'a-token', '--force'], ['keys', 'create', '--name', 'laptop']]) {
     const { code, stderr } = await runIn(theirs, args)
@@ -58,7 +58,7 @@ t.test('start gives up root for good in a directory of another user', asRoot, as
 
 t.test('a .env that is a link to a file of root is not read', asRoot, async t => {
   const { theirs, roots } = places(t)
-  writeFileSync(join(roots, 'settings'), `STATE_DIR=/from-the-file-of-root\n`, { mode: 0o600 })
+  writeFileSync(join(roots, 'settings'), 'STATE_DIR=/from-the-file-of-root\n', { mode: 0o600 })
   symlinkSync(join(roots, 'settings'), join(theirs, '.env'))
   const { code, stdout, stderr } = await runIn(theirs, ['config'])
   t.equal(code, 1)
