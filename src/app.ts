@@ -30,9 +30,9 @@ export interface AppOptions extends Omit<McpOptions, 'limits'>, Pick<McpAuthOpti
 /** The service as an app that does not listen yet. Throws a `ConfigError` that names every bad setting. */
 export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
   const { env: environment = {}, dotenv = false, config: loaded, logStream, ...rest } = options
-  const { config, warnings, sources } = loaded === undefined
+  const { config, warnings, fileWarnings, sources } = loaded === undefined
     ? loadConfig({ env: environment, dotenv })
-    : { config: loaded, warnings: [], sources: undefined }
+    : { config: loaded, warnings: [], fileWarnings: [], sources: undefined }
   // The default directory is for the service: an app in a test must not leave one behind.
   const stateDir = sources?.STATE_DIR === 'default' ? undefined : config.STATE_DIR
   const app = Fastify(serverOptions({
@@ -43,7 +43,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
     ...(logStream === undefined ? {} : { logStream })
   }))
   tuneServer(app.server)
-  for (const warning of warnings) app.log.warn(warning)
+  for (const warning of [...warnings, ...fileWarnings]) app.log.warn(warning)
   try {
     await app.register(env, { config })
     const chain = { ...chainOptions(config, rest.path), stateDir, ...rest }

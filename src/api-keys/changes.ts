@@ -3,12 +3,12 @@ import { OperatorError } from '../lib/operator-error.js'
 import { sha256 } from '../lib/sha256.js'
 import { listedKeyId } from './listed-keys.js'
 import type { Changed } from './file.js'
-import { isOwner, isPlainText, isScope, type KeyRecord } from './record.js'
+import { isMetadataName, isOwner, isPlainText, isScope, type KeyRecord, mostMetadata } from './record.js'
 import { keyIdOf, mintKey, shapeOf } from './format.js'
 import { holdsWholeCredential } from '../principal/credential-forms.js'
 import { parseNetwork } from '../net/networks.js'
 import { isPlaceholder } from '../principal/strength.js'
-import type { Role } from '../principal/principal.js'
+import { isRole, type Role, roleForm } from '../principal/principal.js'
 
 /** A change that makes no sense; the message is for who asked for it, and holds nothing of a key. */
 export class KeyChangeError extends OperatorError {
@@ -27,6 +27,8 @@ export interface KeyOptions {
   readonly lifetimeSeconds?: number | undefined
   readonly cidrs?: readonly string[] | undefined
   readonly rateLimitMax?: number | undefined
+  /** What the app wants to know of the caller. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined
 }
 
 export interface Shown {
@@ -92,7 +94,7 @@ export function importKeys (records: Records, keys: readonly string[], options: 
     if (!/^[\x21-\x7e]+$/.test(key)) throw new KeyChangeError(`${place} holds a character that a header cannot carry`)
     if (key.length < shortestImport) throw new KeyChangeError(`${place} is shorter than ${shortestImport} characters: its digest would give it away`)
     // One of another form looks like nothing.
-    if ([options.name, options.owner].some(text => text?.includes(key))) throw new KeyChangeError(credentialForName)
+    if ([options.name, options.owner, ...Object.values(options.metadata ?? {})].some(text => text?.includes(key))) throw new KeyChangeError(credentialForName)
     if (isPlaceholder(key)) throw new KeyChangeError(`${place} is a placeholder that everybody knows: create another`)
     if (shapeOf(key) === 'damaged') throw new KeyChangeError(`${place} is mistyped: its checksum is wrong`)
     const id = listedKeyId(digest)
@@ -121,9 +123,11 @@ export function statusOf ({ revokedAt, disabled, expiresAt }: KeyRecord, now = D
 }
 
 function recordOf (id: string, digest: string, options: KeyOptions, now: number): KeyRecord {
-  const { name, role = 'user', scopes = [], lifetimeSeconds, cidrs = [], rateLimitMax } = options
+  const { name, role = 'user', scopes = [], lifetimeSeconds, cidrs = [], rateLimitMax, metadata = {} } = options
   const owner = ownerId(options.owner, id)
   if ([name, owner].some(holdsWholeCredential)) throw new KeyChangeError(credentialForName)
+  if (!isRole(role)) throw new KeyChangeError(`A role ${roleForm}`)
+  requireMetadata(metadata)
   if (!isPlainText(name)) throw new KeyChangeError('A name is text of 1 to 256 characters, not only white space, without control characters')
   if (!isOwner(owner, id)) throw new KeyChangeError('An owner is text of 1 to 256 characters, not only white space, without control characters')
   if (!scopes.every(isScope)) throw new KeyChangeError('A scope is printable ASCII without spaces, quotes and backslashes, such as files:read')
@@ -139,9 +143,19 @@ function recordOf (id: string, digest: string, options: KeyOptions, now: number)
     ...(lifetimeSeconds === undefined ? {} : { expiresAt: text(now + lifetimeSeconds * 1000) }),
     cidrs: [...new Set(cidrs)],
     ...(rateLimitMax === undefined ? {} : { rateLimitMax }),
+    ...(Object.keys(metadata).length === 0 ? {} : { metadata: { ...metadata } }),
     disabled: false,
     secrets: [{ digest, createdAt: text(now) }]
   }
+}
+
+/** It is kept and shown in clear, as names are. */
+function requireMetadata (metadata: Readonly<Record<string, string>>): void {
+  const fields = Object.entries(metadata)
+  if (fields.length > mostMetadata) throw new KeyChangeError(`A key has at most ${mostMetadata} fields of metadata`)
+  if (!fields.every(([name]) => isMetadataName(name))) throw new KeyChangeError('A field of metadata is called by a letter, then up to 63 letters, digits or . _ -')
+  if (!fields.every(([, value]) => isPlainText(value))) throw new KeyChangeError('A value of metadata is text of 1 to 256 characters, not only white space, without control characters')
+  if (fields.some(([, value]) => holdsWholeCredential(value))) throw new KeyChangeError('Metadata holds a credential, which everybody who reads the file could use: put there what people may know')
 }
 
 /** In a name space of their own: an owner called like a token's subject, or like a key, is neither. */

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { keyIdPattern } from './format.js'
 import { parseNetwork } from '../net/networks.js'
-import type { Role } from '../principal/principal.js'
+import { isRole, type Role, roleForm } from '../principal/principal.js'
 import { scopeForm } from '../principal/scope.js'
 
 /** One secret of a key. After a rotation there are several until the grace of the older ones ends. */
@@ -28,6 +28,8 @@ export interface KeyRecord {
   readonly cidrs: readonly string[]
   /** Requests a window of its own. Absent: it shares its owner's. */
   readonly rateLimitMax?: number | undefined
+  /** What the app wants to know of the caller: it is on `principal.attributes`. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined
   /** Refused until it is enabled again. */
   readonly disabled: boolean
   /** Refused for good since then. */
@@ -51,6 +53,13 @@ export function isOwner (owner: string, id: string): boolean {
   return owner === `apikey:${id}` || (owner.startsWith('user:') && isPlainText(owner.slice(5)))
 }
 
+export const mostMetadata = 32
+
+/** What a caller's attributes may be called. */
+export function isMetadataName (name: string): boolean {
+  return /^[A-Za-z][\w.-]{0,63}$/.test(name)
+}
+
 const time = z.string().refine(isTime, 'is not a time such as 2026-01-31T12:00:00Z')
 
 function isTime (text: string): boolean {
@@ -69,12 +78,14 @@ const keyRecord = z.strictObject({
   id: z.string().regex(keyIdPattern, 'is not twelve lower-case letters and digits'),
   owner: z.string(),
   name: z.string().refine(isPlainText, 'is not plain text of 1 to 256 characters'),
-  role: z.enum(['user', 'admin'], 'is neither user nor admin'),
+  role: z.string().refine(isRole, roleForm),
   scopes: z.array(z.string().refine(isScope, 'is not a scope')),
   createdAt: time,
   expiresAt: time.optional(),
   cidrs: z.array(z.string().refine(text => parseNetwork(text) !== undefined, 'is not an address or a CIDR')),
   rateLimitMax: z.number().int('is not a whole number').min(1, 'is below 1').max(1_000_000_000, 'is too large').optional(),
+  metadata: z.record(z.string().refine(isMetadataName, 'is no name of a field'), z.string().refine(isPlainText, 'is not plain text of 1 to 256 characters'))
+    .refine(fields => Object.keys(fields).length <= mostMetadata, 'has too many fields').optional(),
   disabled: z.boolean(),
   revokedAt: time.optional(),
   secrets: z.array(secretRecord).min(1, 'is empty')
@@ -152,7 +163,7 @@ function describeIssue (issue: z.core.$ZodIssue | undefined): string {
   if (issue === undefined) return 'is not a key file'
   const place = issue.path.map(step => typeof step === 'number' ? `[${step}]` : `.${String(step)}`).join('').replace(/^\./, '')
   // The texts of this file; the library's own would quote what it found.
-  const what = issue.code === 'custom' || issue.message.startsWith('is ') ? issue.message : issue.code === 'unrecognized_keys' ? 'has a field that this program does not know' : 'has the wrong type or is missing'
+  const what = issue.code === 'custom' || /^(?:is|has|must) /.test(issue.message) ? issue.message : issue.code === 'unrecognized_keys' ? 'has a field that this program does not know' : 'has the wrong type or is missing'
   return place === '' ? `holds no key file: it ${what}` : `cannot be used: ${place} ${what}`
 }
 

@@ -4,7 +4,7 @@ import { namesOf, type Named, rejected, type Rejected, type Verdict, type Verifi
 import type { KeyRecord, SecretRecord } from './record.js'
 import { shapeOf } from './format.js'
 import { covers, createAddressReader, parseNetwork, type Networks } from '../net/networks.js'
-import { freezePrincipal, type Principal } from '../principal/principal.js'
+import { freezePrincipal, haveSameRights, type Principal } from '../principal/principal.js'
 
 export interface PresentedKey {
   /** The key as it was sent. */
@@ -140,7 +140,7 @@ export class ManagedKeys implements KeyRing {
     return secrets.some(entry => {
       if (!(origin === undefined ? mayProve(entry, keyId, issuedAt) : entry.digest === origin.digest)) return false
       const verdict = this.#judge(entry, address)
-      return 'principal' in verdict && hasSameRights(verdict.principal, principal)
+      return 'principal' in verdict && haveSameRights(verdict.principal, principal)
     })
   }
 
@@ -162,8 +162,8 @@ export class ManagedKeys implements KeyRing {
 function entryOf (record: KeyRecord, { digest, endsAt, createdAt }: SecretRecord): Entry {
   const ends = { endsAt: timeOf(endsAt), expiresAt: timeOf(record.expiresAt) }
   const end = Math.min(ends.endsAt, ends.expiresAt)
-  const { id: keyId, owner: id, role, scopes, rateLimitMax } = record
-  const principal = freezePrincipal({ id, role, scopes, method: 'api-key', keyId, issuedAt: Date.parse(createdAt), ...(end === Infinity ? {} : { expiresAt: end }) })
+  const { id: keyId, owner: id, role, scopes, rateLimitMax, metadata } = record
+  const principal = freezePrincipal({ id, role, scopes, method: 'api-key', keyId, issuedAt: Date.parse(createdAt), ...(metadata === undefined ? {} : { attributes: metadata }), ...(end === Infinity ? {} : { expiresAt: end }) })
   return {
     digest,
     names: namesOf(principal),
@@ -186,11 +186,6 @@ function isOfKey (id: string): boolean {
 function mayProve ({ digest, verified }: Entry, keyId: string, issuedAt: number | undefined): boolean {
   if (issuedAt !== undefined) return verified.principal.issuedAt === issuedAt
   return !/^[\da-f]{12}$/.test(keyId) || digest.startsWith(keyId)
-}
-
-function hasSameRights (one: Principal, other: Principal): boolean {
-  return one.id === other.id && one.role === other.role && one.scopes.length === other.scopes.length &&
-    one.scopes.every((scope, index) => scope === other.scopes[index])
 }
 
 function timeOf (text: string | undefined): number {

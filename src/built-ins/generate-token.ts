@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { PublicToolError, UnavailableError, retryLater } from '../errors.js'
 import { excessOf, mayMint, type MintPolicy } from '../tokens/mint-policy.js'
-import { tokenPrincipalId, type Principal, type Role } from '../principal/principal.js'
+import { tokenPrincipalId, type OwnRole, type Principal } from '../principal/principal.js'
 import { parseLifetime } from '../tokens/lifetime.js'
 import { checkScopes, checkUserId, mintToken } from '../tokens/mint.js'
 import type { Claims } from '../tokens/one-time-links.js'
@@ -30,7 +30,7 @@ export interface MintingOptions {
 
 interface Wish {
   readonly userId: string
-  readonly role: Role
+  readonly role: OwnRole
   readonly scopes: readonly string[]
   readonly expiresIn?: string | undefined
 }

@@ -9,7 +9,7 @@ export const whoami = defineTool({
   annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
   output: z.object({
     id: z.string().describe('The principal that your credential proves'),
-    role: z.enum(['admin', 'user']),
+    role: z.string(),
     scopes: z.array(z.string()),
     method: z.enum(['api-key', 'jwt']).describe('How you authenticated'),
     expiresAt: z.string().describe('RFC 3339').nullable().describe('When your credential ends; null when it does not'),

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Command, Option } from 'commander'
 import { loadConfig } from '../config/load.js'
 import { identityOf } from '../net/public-url.js'
-import type { Role } from '../principal/principal.js'
+import type { OwnRole } from '../principal/principal.js'
 import { parseLifetime } from '../tokens/lifetime.js'
 import { mintToken } from '../tokens/mint.js'
 import { commandLine } from '../ledger/records.js'
@@ -22,7 +22,7 @@ STATE_DIR, if that is set or there, or if JWT_SECRET came from .env. It is good 
   $ fastify-mcp-auth token --user ada --scopes files:read,files:write
   $ curl -H "Authorization: Bearer $(fastify-mcp-auth token --user ada)" …`
 
-interface TokenArguments { user: string, role: Role, expires: string, scopes?: readonly string[] }
+interface TokenArguments { user: string, role: OwnRole, expires: string, scopes?: readonly string[] }
 
 export function tokenCommand (terminal: Terminal): Command {
   const { env, directory, show, complain } = terminal

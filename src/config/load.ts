@@ -21,7 +21,9 @@ export interface Reading {
   readonly problems: readonly Problem[]
   /** Sentences for the operator, without values. */
   readonly warnings: readonly string[]
-  /** Those of them that are about names in `.env` which are not read: one may be why a setting is missing. */
+  /** About the file itself: for the log of a server, which is watched, and not for each command that reads a setting. */
+  readonly fileWarnings: readonly string[]
+  /** Those of the warnings that are about names in `.env` which are not read: one may be why a setting is missing. */
   readonly unread: readonly string[]
   readonly sources: Readonly<Record<VariableName, Source>>
 }
@@ -64,7 +66,8 @@ export function readConfig (environment: Environment, file: DotenvFile = { value
   return {
     config,
     problems: [...problems, ...checked.problems],
-    warnings: [...checked.warnings, ...unread, ...publicSecrets(file, sources)],
+    warnings: [...checked.warnings, ...unread],
+    fileWarnings: publicSecrets(file, sources),
     unread,
     sources: sources as Record<VariableName, Source>
   }

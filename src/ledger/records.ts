@@ -1,5 +1,5 @@
 /** What the state is made of: who minted which token, and what was revoked. No token is in it. */
-import type { Principal, Role } from '../principal/principal.js'
+import type { Principal, OwnRole } from '../principal/principal.js'
 import { isRecord } from '../lib/guards.js'
 
 /** Who did it: a principal with the credential that proved it, or `cli` for the command line. */
@@ -20,7 +20,7 @@ export interface Minted {
   /** The `jti`. */
   readonly id: string
   readonly subject: string
-  readonly role: Role
+  readonly role: OwnRole
   readonly scopes: readonly string[]
   readonly at: number
   readonly expiresAt: number

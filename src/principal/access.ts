@@ -3,7 +3,7 @@ import type { Principal, Role } from './principal.js'
 
 /** Who may see and use an item. All that is given must hold; without a rule every caller may. */
 export interface AccessRule {
-  /** One of these roles. */
+  /** One of these roles: `admin`, `user`, or a name of the app's own. */
   readonly roles?: readonly Role[]
   /** All of these scopes; a caller's `files:*` covers `files:read`. */
   readonly scopes?: readonly string[]
@@ -20,7 +20,7 @@ export interface AccessRule {
 /** True where `principal` may use what `rule` guards. */
 export function mayUse (principal: Principal, rule: AccessRule | undefined): boolean {
   if (rule === undefined) return true
-  if (rule.roles !== undefined && !rule.roles.includes(principal.role)) return false
+  if (rule.roles !== undefined && !holdsRole(principal, rule.roles)) return false
   if (rule.scopes !== undefined && !rule.scopes.every(scope => holdsScope(principal.scopes, scope))) return false
   if (rule.allow === undefined) return true
   try {
@@ -43,6 +43,10 @@ const listeners = new WeakMap<NonNullable<AccessRule['allow']>, (error: unknown)
 /** Calls `listener` the first time that `allow` of the rule throws or returns no boolean. The last listener counts. */
 export function whenRuleFails (rule: AccessRule | undefined, listener: (error: unknown) => void): void {
   if (rule?.allow !== undefined) listeners.set(rule.allow, listener)
+}
+
+function holdsRole ({ role, roles = [] }: Principal, wanted: readonly Role[]): boolean {
+  return wanted.includes(role) || roles.some(one => wanted.includes(one))
 }
 
 /** True where one of `held` is `wanted` or a wildcard above it: `a:*` covers `a:b` and `a:b:c`, not `a`. */

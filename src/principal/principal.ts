@@ -1,13 +1,32 @@
 /** Who is calling. A principal is frozen and holds no credential or part of one. */
+import { isDeepStrictEqual } from 'node:util'
+import { freezeAttributes, noAttributes, type PrincipalAttributes } from './attributes.js'
 
-export type Role = 'admin' | 'user'
+/** The roles that tokens of this server have. */
+export type OwnRole = 'admin' | 'user'
+
+/** `admin` is special: it may mint and revoke. Every other name means what the access rules of an app make of it. */
+export type Role = OwnRole | (string & Record<never, never>)
+
+/** A role as a key file, an identity provider or an app may name it. `Admin` and `USER` would be read as what they are not. */
+export function isRole (role: unknown): role is Role {
+  if (typeof role !== 'string' || !/^[A-Za-z][\w.:-]{0,63}$/.test(role)) return false
+  return role === 'admin' || role === 'user' || !/^(?:admin|user)$/i.test(role)
+}
+
+/** What is wrong with a role that is none, as the rest of a sentence. */
+export const roleForm = 'must be admin, user or a name of your own: a letter, then up to 63 letters, digits or . _ : -'
 
 export interface Principal {
-  /** `apikey:<key id>` for an API key, `user:<owner>` for one that has an owner, `jwt:<sub>` for a token, `oauth:<sub>` for one of an identity provider: name spaces that never meet. */
+  /** Any other id is one that the app gave a key of its own. `apikey:<key id>` for an API key, `user:<owner>` for one that has an owner, `jwt:<sub>` for a token, `oauth:<sub>` for one of an identity provider: name spaces that never meet. */
   readonly id: string
   readonly role: Role
+  /** All roles of the caller, where an identity provider names more than one; each counts in access rules. */
+  readonly roles?: readonly Role[]
   readonly scopes: readonly string[]
   readonly method: 'api-key' | 'jwt'
+  /** What the app knows of the caller: by its own key look-up, `enrich`, chosen claims, or the metadata of a managed key. Empty where there is nothing. */
+  readonly attributes: Readonly<PrincipalAttributes>
   /** When the credential ends, in milliseconds since the epoch. Absent: it does not end. */
   readonly expiresAt?: number
   /** Who issued the token, where an identity provider did; absent for keys and for tokens of this server. */
@@ -41,7 +60,22 @@ export function readsLikePrincipal (text: string): boolean {
   return /^(jwt|user|apikey|oauth):/.test(text)
 }
 
-/** Freezes a principal and its scopes, so that no handler can widen its own rights. */
-export function freezePrincipal (principal: Principal): Principal {
-  return Object.freeze({ ...principal, scopes: Object.freeze([...principal.scopes]) })
+/** A principal as it is made: attributes may be left out. */
+export type PrincipalFields = Omit<Principal, 'attributes'> & { readonly attributes?: Readonly<PrincipalAttributes> }
+
+/** Freezes a principal with its scopes, roles and attributes, so that no handler can widen its own rights. */
+export function freezePrincipal ({ attributes = noAttributes, ...principal }: PrincipalFields): Principal {
+  return Object.freeze({
+    ...principal,
+    scopes: Object.freeze([...principal.scopes]),
+    ...(principal.roles === undefined ? {} : { roles: Object.freeze([...principal.roles]) }),
+    attributes: attributes === noAttributes ? noAttributes : freezeAttributes(attributes)
+  })
+}
+
+/** True where the two may do the same. */
+export function haveSameRights (one: Principal, other: Principal): boolean {
+  if (one === other) return true
+  return one.id === other.id && one.role === other.role && isDeepStrictEqual(one.roles, other.roles) &&
+    isDeepStrictEqual(one.scopes, other.scopes) && isDeepStrictEqual(one.attributes, other.attributes)
 }

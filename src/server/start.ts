@@ -42,9 +42,9 @@ export async function startServer ({ announce = toStderr, onFailure = 'exit', ..
 }
 
 async function start ({ env = process.env, dotenv = true, announce, ...rest }: Omit<ServerOptions, 'onFailure'> & Required<Pick<ServerOptions, 'announce'>>): Promise<FastifyInstance> {
-  const { config, warnings } = loadConfig({ env, dotenv })
+  const { config, warnings, fileWarnings } = loadConfig({ env, dotenv })
   const app = await buildApp({ ...rest, config })
-  for (const warning of warnings) app.log.warn(warning)
+  for (const warning of [...warnings, ...fileWarnings]) app.log.warn(warning)
   drainOnEnd(app, { delayMs: config.DRAIN_DELAY_MS ?? (isOneOfMany(config) ? 1000 : 0), graceMs: config.DRAIN_GRACE_MS })
   announce(`Ready: ${endpointOf(config, await listenOn(app, config), rest.path)}`)
   return app

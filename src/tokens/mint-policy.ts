@@ -1,6 +1,6 @@
 /** Who may mint a token for somebody else, and how much of their own rights they may give away. */
 import { holdsScope } from '../principal/access.js'
-import type { Principal, Role } from '../principal/principal.js'
+import type { OwnRole, Principal } from '../principal/principal.js'
 
 /**
  * `admin-tokens`: whoever comes with a token of the role admin, one that was minted here, too.
@@ -16,7 +16,7 @@ export function mayMint (principal: Principal, policy: MintPolicy): boolean {
 }
 
 /** What of a wish goes beyond the rights of `minter`; `undefined` where nothing does. */
-export function excessOf (minter: Principal, role: Role, scopes: readonly string[]): 'role' | 'scopes' | undefined {
+export function excessOf (minter: Principal, role: OwnRole, scopes: readonly string[]): 'role' | 'scopes' | undefined {
   if (role === 'admin' && minter.role !== 'admin') return 'role'
   return scopes.every(scope => holdsScope(minter.scopes, scope)) ? undefined : 'scopes'
 }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { createSigner } from 'fast-jwt'
 import { parseLifetime } from './lifetime.js'
 import { kidOf } from './verify.js'
-import { readsLikePrincipal, type Role } from '../principal/principal.js'
+import { type OwnRole, readsLikePrincipal } from '../principal/principal.js'
 import { holdsWholeCredential } from '../principal/credential-forms.js'
 import { scopeForm } from '../principal/scope.js'
 
@@ -38,12 +38,12 @@ const maxScopeLength = 128
  * lifetime as `parseLifetime` reads it. Does not check that the role may be given away.
  * Throws a `RangeError` on a bad user id, role, scope or lifetime, an `Error` without a secret.
  */
-export function generateToken (userId: string, role: Role = 'user', expiresIn = '24h', options: GenerateTokenOptions = {}): string {
+export function generateToken (userId: string, role: OwnRole = 'user', expiresIn = '24h', options: GenerateTokenOptions = {}): string {
   return mintToken(userId, role, expiresIn, options).token
 }
 
 /** Like `generateToken`, with what a record of the token needs. */
-export function mintToken (userId: string, role: Role, expiresIn: string, options: GenerateTokenOptions = {}): MintedToken {
+export function mintToken (userId: string, role: OwnRole, expiresIn: string, options: GenerateTokenOptions = {}): MintedToken {
   checkUserId(userId)
   if (role !== 'admin' && role !== 'user') throw new RangeError('role must be "admin" or "user"')
   const lifetimeSeconds = parseLifetime(expiresIn)

@@ -1,14 +1,14 @@
 /** Tokens that wait to be fetched by a link: once, for minutes, in memory alone. */
 import { randomBytes } from 'node:crypto'
 import { sha256 } from '../lib/sha256.js'
-import type { Role } from '../principal/principal.js'
+import type { OwnRole } from '../principal/principal.js'
 
 /** What is handed over. */
 export interface Parcel {
   /** A credential. */
   readonly token: string
   readonly userId: string
-  readonly role: Role
+  readonly role: OwnRole
   /** When the token ends, RFC 3339. */
   readonly expiresAt: string
 }

@@ -1,23 +1,17 @@
 /** The principal of a token, whoever issued it. */
-import { freezePrincipal, type Principal, type Role } from '../principal/principal.js'
+import { freezePrincipal, type PrincipalFields } from '../principal/principal.js'
 import type { Named, Verified } from '../principal/presented.js'
 import { type Claims, type SoundClaims } from './claims.js'
 
-export interface TokenRights {
-  readonly id: string
-  readonly role: Role
-  readonly scopes: readonly string[]
+export interface TokenRights extends Pick<PrincipalFields, 'id' | 'role' | 'roles' | 'scopes' | 'attributes'> {
   /** The identity provider that issued it; left out for tokens of this server. */
   readonly issuer?: string
 }
 
-export function tokenPrincipal ({ id, role, scopes, issuer }: TokenRights, { expiresAt, issuedAt, jti }: SoundClaims): Verified {
-  const principal: Principal = freezePrincipal({
-    id,
-    role,
-    scopes,
+export function tokenPrincipal (rights: TokenRights, { expiresAt, issuedAt, jti }: SoundClaims): Verified {
+  const principal = freezePrincipal({
+    ...rights,
     method: 'jwt',
-    ...(issuer === undefined ? {} : { issuer }),
     expiresAt,
     ...(jti === undefined ? {} : { tokenId: jti }),
     ...(issuedAt === undefined ? {} : { issuedAt })

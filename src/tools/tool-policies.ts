@@ -3,11 +3,14 @@ import { z } from 'zod'
 import { OperatorError } from '../lib/operator-error.js'
 import { longestTimerMs } from '../lib/timers.js'
 import type { Tool } from './tool.js'
+import { isRole, roleForm } from '../principal/principal.js'
 import { scopeForm } from '../principal/scope.js'
 
 const whole = z.int().min(1)
 /** RFC 6749 §3.3: no token can hold another. */
 const scope = z.string().regex(scopeForm, 'A scope is printable ASCII without spaces, quotes and backslashes')
+
+const role = z.string().refine(isRole, `A role ${roleForm}`)
 
 const policySchema = z.strictObject({
   rate: z.strictObject({ max: whole, windowMs: whole.max(86_400_000) }).optional(),
@@ -15,7 +18,7 @@ const policySchema = z.strictObject({
   cost: whole.optional(),
   deadlineMs: whole.max(longestTimerMs).optional(),
   access: z.strictObject({
-    roles: z.array(z.enum(['admin', 'user'])).min(1).optional(),
+    roles: z.array(role).min(1).optional(),
     scopes: z.array(scope).min(1).optional(),
     denied: z.enum(['hide', 'challenge', 'error']).optional()
   }).optional()

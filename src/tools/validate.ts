@@ -4,6 +4,7 @@
  * without a type check.
  */
 import type { AccessRule } from '../principal/access.js'
+import { isRole, roleForm } from '../principal/principal.js'
 import { scopeForm } from '../principal/scope.js'
 import { isListOf } from '../lib/guards.js'
 import { requireKeys } from '../lib/require.js'
@@ -44,7 +45,7 @@ export function requireItem (kind: keyof typeof kinds, item: object): void {
 function requireRule (owner: string, rule: unknown): void {
   requireKeys(owner, rule, ofRules)
   const { roles, scopes, allow, denied } = rule
-  if (roles !== undefined && !isListOf(roles, role => role === 'admin' || role === 'user')) throw new TypeError(`${owner}: roles is a list of 'admin' and 'user'`)
+  if (roles !== undefined && !isListOf(roles, isRole)) throw new TypeError(`${owner}: each of roles ${roleForm}`)
   if (scopes !== undefined && !isListOf(scopes, scope => typeof scope === 'string' && scopeForm.test(scope))) throw new TypeError(`${owner}: scopes is a list of scopes, each of printable ASCII without spaces, quotes and backslashes`)
   if (allow !== undefined && typeof allow !== 'function') throw new TypeError(`${owner}: allow is a function`)
   if (denied !== undefined && denied !== 'hide' && denied !== 'challenge' && denied !== 'error') throw new TypeError(`${owner}: denied is 'hide', 'challenge' or 'error'`)

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { revokeKey } from '../../src/api-keys/changes.js'
 import { changeKeyFile } from '../../src/api-keys/file.js'
 import type { AccessRule } from '../../src/principal/access.js'
-import type { Role } from '../../src/principal/principal.js'
+import type { OwnRole } from '../../src/principal/principal.js'
 import { generateToken } from '../../src/tokens/mint.js'
 import { defineResource } from '../../src/tools/resource.js'
 import { defineTool } from '../../src/tools/tool.js'
@@ -74,18 +74,18 @@ function bearer (token: string): Headers {
 
 const byTool = (app: FastifyInstance, tool: string, args: Record<string, string>) => async (): Promise<unknown> => await post(app, callOf(tool, args), root)
 
-function token (user: string, role: Role = 'user', scopes: string[] = []): Issue {
+function token (user: string, role: OwnRole = 'user', scopes: string[] = []): Issue {
   return async ({ app }) => ({ headers: bearer(generateToken(user, role, '1h', { secret, scopes })), revoke: byTool(app, 'revoke-subject', { subject: user }) })
 }
 
-function minted (userId: string, role: Role = 'user', scopes: string[] = []): Issue {
+function minted (userId: string, role: OwnRole = 'user', scopes: string[] = []): Issue {
   return async ({ app }) => {
     const { id, token } = (await post(app, callOf('generate-token', { userId, role, scopes }), root)).body.result.structuredContent
     return { headers: bearer(token), revoke: byTool(app, 'revoke-token', { id }) }
   }
 }
 
-function managed (role: Role = 'user', scopes: string[] = []): Issue {
+function managed (role: OwnRole = 'user', scopes: string[] = []): Issue {
   return async ({ app, keys }) => {
     const { key, record: { id } } = await addKey(keys, { owner: 'ada', role, scopes })
     const headers = { 'x-api-key': key }

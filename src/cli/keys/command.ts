@@ -9,7 +9,8 @@ import type { KeyRecord } from '../../api-keys/record.js'
 import { isUnmanaged, verifyOnce } from '../../api-keys/ring.js'
 import { keyIdOf } from '../../api-keys/format.js'
 import { bareAddress } from '../../net/networks.js'
-import type { Role } from '../../principal/principal.js'
+import { isMetadataName } from '../../api-keys/record.js'
+import { isRole, type Role, roleForm } from '../../principal/principal.js'
 import { parseLifetime } from '../../tokens/lifetime.js'
 import { listed } from '../parse-arguments.js'
 import { defaultFile, type FileArguments, KeyDesk, type KeyFilePlace } from './desk.js'
@@ -56,6 +57,7 @@ interface KeyArguments extends FileArguments {
   readonly expires?: number
   readonly cidrs?: readonly string[]
   readonly rateLimit?: number
+  readonly meta?: Readonly<Record<string, string>>
 }
 
 function createCommand (desk: KeyDesk): Command {
@@ -193,15 +195,29 @@ function fileOptions (command: Command, description: string): Command {
 function keyOptions (command: Command): Command {
   return command
     .option('-o, --owner <owner>', 'whom it is for: all keys of an owner are one caller; left out, the key stands for itself')
-    .addOption(new Option('-r, --role <role>', 'what it may do').choices(['user', 'admin']).default('user'))
+    .option('-r, --role <role>', 'what it may do: user, admin, or a name that the access rules of your tools use', roleName, 'user')
     .option('-s, --scopes <scopes>', 'what else it may do, comma-separated', listed)
     .option('-e, --expires <lifetime>', 'how long it is good: 90s, 15m, 1h, 7d, or seconds; left out, for ever', lifetimeSeconds)
     .option('-c, --cidrs <networks>', 'addresses and CIDRs it may come from, comma-separated; left out, all', listed)
+    .option('-m, --meta <name=value>', 'what your tools find in principal.attributes, such as tenant=acme; may be repeated', metaField)
     .option('-l, --rate-limit <requests>', 'requests a window of its own, in place of RATE_LIMIT_MAX', wholeNumber)
 }
 
-function optionsOf ({ name, owner, role, scopes, expires, cidrs, rateLimit }: KeyArguments): KeyOptions {
-  return { name, owner, role, scopes, lifetimeSeconds: expires, cidrs, rateLimitMax: rateLimit }
+function optionsOf ({ name, owner, role, scopes, expires, cidrs, rateLimit, meta }: KeyArguments): KeyOptions {
+  return { name, owner, role, scopes, lifetimeSeconds: expires, cidrs, rateLimitMax: rateLimit, metadata: meta }
+}
+
+function roleName (text: string): Role {
+  if (!isRole(text)) throw new InvalidArgumentError(`A role ${roleForm}.`)
+  return text
+}
+
+/** `name=value`; an option that is given again adds to the fields, and the same name twice is an error. */
+function metaField (text: string, before: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
+  const [, name = '', value = ''] = /^([^=]*)=(.*)$/s.exec(text) ?? []
+  if (!isMetadataName(name) || value === '') throw new InvalidArgumentError('Write it as name=value, such as tenant=acme; a name is letters, digits or . _ -')
+  if (Object.hasOwn(before, name)) throw new InvalidArgumentError('A name is given twice.')
+  return { ...before, [name]: value }
 }
 
 function lifetimeSeconds (text: string): number {

@@ -23,6 +23,8 @@ export interface KeyView {
   readonly revokedAt: string | null
   readonly cidrs: readonly string[]
   readonly rateLimitMax: number | null
+  /** Left out where there is none. */
+  readonly metadata?: Readonly<Record<string, string>>
   readonly disabled: boolean
   readonly secrets: ReadonlyArray<{ readonly createdAt: string, readonly endsAt: string | null }>
 }
@@ -37,7 +39,7 @@ export interface Circumstances {
 const nothingKnown: Circumstances = { lastUsed: new Map(), isRevoked: () => false }
 
 export function viewOf (record: KeyRecord, { lastUsed, isRevoked }: Circumstances = nothingKnown): KeyView {
-  const { id, name, owner, role, scopes, createdAt, expiresAt, revokedAt, cidrs, rateLimitMax, disabled, secrets } = record
+  const { id, name, owner, role, scopes, createdAt, expiresAt, revokedAt, cidrs, rateLimitMax, metadata, disabled, secrets } = record
   const usedAt = lastUsed?.get(id)
   return {
     id,
@@ -52,6 +54,7 @@ export function viewOf (record: KeyRecord, { lastUsed, isRevoked }: Circumstance
     revokedAt: revokedAt ?? null,
     cidrs,
     rateLimitMax: rateLimitMax ?? null,
+    ...(metadata === undefined ? {} : { metadata }),
     disabled,
     secrets: secrets.map(secret => ({ createdAt: secret.createdAt, endsAt: secret.endsAt ?? null }))
   }
@@ -85,6 +88,7 @@ export function keySheet (view: KeyView): string {
     ['last used', minute(view.lastUsedAt)],
     ['networks', view.cidrs.join(' ') || 'all'],
     ['rate limit', view.rateLimitMax === null ? "the owner's" : `${view.rateLimitMax} a window`],
+    ...Object.entries(view.metadata ?? {}).map(([name, value], index) => [index === 0 ? 'metadata' : '', `${name}=${value}`]),
     ...view.secrets.map((secret, index) => [index === 0 ? 'secret' : '', `of ${minute(secret.createdAt)}${secret.endsAt === null ? '' : `, good until ${minute(secret.endsAt)}`}`])
   ])
 }

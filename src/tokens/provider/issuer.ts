@@ -2,6 +2,7 @@
 import { compactVerify, type CryptoKey, decodeJwt, decodeProtectedHeader, type JWTHeaderParameters } from 'jose'
 import { claimAt, compactJws, isFor, expiredToken, readClaims, scopesOf, type Claims } from '../claims.js'
 import { keyAsToken, rejected, type Verdict } from '../../principal/presented.js'
+import { isRole, type Principal } from '../../principal/principal.js'
 import { namesOfClaims, tokenPrincipal } from '../token-principal.js'
 import { createKeyLoader } from './discovery.js'
 import { createKeySet, type KeySetOptions } from './jwks.js'
@@ -149,10 +150,15 @@ function isOtherKind ({ typ, token_use: use, events, nonce, at_hash: accessHash,
 
 type Mapping = Pick<IssuerOptions, 'rolesClaim' | 'adminRole' | 'scopesClaim'>
 
-function rightsOf (claims: Claims, { rolesClaim, adminRole = 'admin', scopesClaim }: Mapping): { role: 'admin' | 'user', scopes: readonly string[] } {
+function rightsOf (claims: Claims, { rolesClaim, adminRole = 'admin', scopesClaim }: Mapping): Pick<Principal, 'role' | 'roles' | 'scopes'> {
   const roles = rolesClaim === undefined ? [] : [claimAt(claims, rolesClaim)].flat()
-  const scopes = scopesClaim === undefined ? claims.scope ?? claims.scp : claimAt(claims, scopesClaim)
-  return { role: roles.includes(adminRole) ? 'admin' : 'user', scopes: scopesOf(scopes) }
+  const scopes = scopesOf(scopesClaim === undefined ? claims.scope ?? claims.scp : claimAt(claims, scopesClaim))
+  if (roles.includes(adminRole)) return { role: 'admin', scopes }
+  // An admin is one by that one name alone.
+  const names = [...new Set(roles.filter(isRole))].filter(name => name !== 'admin')
+  const [role = 'user'] = names
+  // A caller of a provider is a user, whatever else it is.
+  return role === 'user' && names.length < 2 ? { role, scopes } : { role, roles: [...new Set([...names, 'user'])], scopes }
 }
 
 function requireSafe (name: string, url: string): void {

@@ -9,7 +9,7 @@ t.test('a listed key proves a user named after its digest', async (t) => {
   const verify = createKeyVerifier(['first-key', 'second-key'])
   const keyId = digest('second-key').slice(0, 12)
   t.same(verify(digest('second-key')), {
-    principal: { id: `apikey:${keyId}`, role: 'user', scopes: [], method: 'api-key', keyId }
+    principal: { id: `apikey:${keyId}`, role: 'user', scopes: [], method: 'api-key', keyId, attributes: {} }
   })
 })
 

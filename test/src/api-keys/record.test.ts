@@ -20,7 +20,7 @@ t.test('a record whose line is as before is the one of before, and any other is 
   if ('wrong' in after) return t.fail(after.wrong)
   t.equal(after.records[0], before.records[1])
   t.same(after.records, [two, { ...one, disabled: true }, good])
-  t.match(parseKeyFile(formatKeyFile([two, { ...one, role: 'root' as 'user' }]), before.lines), { wrong: /keys\[1\]\.role/ })
+  t.match(parseKeyFile(formatKeyFile([two, { ...one, role: 'no role' as 'user' }]), before.lines), { wrong: /keys\[1\]\.role/ })
   t.match(parseKeyFile(formatKeyFile([two, two]), before.lines), { wrong: /keys\[1\]\.id is there twice/ })
   t.match(parseKeyFile(formatKeyFile([two, { ...two, name: 'other' }]), before.lines), { wrong: /keys\[1\]\.id is there twice/ })
 })
@@ -54,7 +54,7 @@ const faults: Array<[string, string, RegExp]> = [
   ['another field', '{"version":1,"keys":[],"more":1}', /does not know/],
   ['a prototype', '{"version":1,"keys":[],"__proto__":{"a":1}}', /does not know/],
   ['an unknown field of a key', fileWith({ admin: true }), /keys\[0\] has a field/],
-  ['an unknown role', fileWith({ role: 'Admin' }), /keys\[0\]\.role is neither user nor admin/],
+  ['an unknown role', fileWith({ role: 'Admin' }), /keys\[0\]\.role must be admin, user or a name of your own/],
   ['a role in a list', fileWith({ role: ['admin'] }), /keys\[0\]\.role/],
   ['an id with capitals', fileWith({ id: 'ABCDEFGHIJKL' }), /keys\[0\]\.id is not twelve/],
   ['a long id', fileWith({ id: 'a'.repeat(13) }), /keys\[0\]\.id/],

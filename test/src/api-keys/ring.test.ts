@@ -36,6 +36,7 @@ t.test('a key proves its owner, with the role and the scopes of the file', async
       role: 'admin',
       scopes: ['files:*'],
       method: 'api-key',
+      attributes: {},
       keyId: record.id,
       issuedAt: Date.parse(record.createdAt),
       expiresAt: Date.parse(record.expiresAt ?? '')
@@ -161,7 +162,7 @@ t.test('without an address no network is asked for, and a principal of elsewhere
   t.ok(ring.stillGood(principal))
   t.notOk(ring.stillGood(principal, '10.0.0.1'))
   for (const other of [{ id: 'jwt:ada', tokenId: 'j' }, { id: 'crm:7', keyId: principal.keyId ?? '' }]) {
-    t.ok(ring.stillGood({ ...other, role: 'user', scopes: [], method: 'api-key' }, '10.0.0.1'), other.id)
+    t.ok(ring.stillGood({ ...other, role: 'user', scopes: [], method: 'api-key', attributes: {} }, '10.0.0.1'), other.id)
   }
 })
 
@@ -178,6 +179,7 @@ t.test('a copy of a principal falls with its key, its secret and its rights', as
     ['disabled', [{ ...record, disabled: true }], false],
     ['gone from the file', [], false],
     ['another role', [{ ...record, role: 'admin' }], false],
+    ['other metadata', [{ ...record, metadata: { tenant: 'other' } }], false],
     ['held to another network', [{ ...record, cidrs: ['10.0.0.0/8'] }], false]
   ]
   for (const [what, records, good] of changes) {

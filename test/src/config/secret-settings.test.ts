@@ -37,7 +37,7 @@ t.test('a .env file with secrets that others may read, or write to, is warned ab
   const warningsFor = (text: string, mode: number): readonly string[] => {
     writeFileSync(path, text)
     chmodSync(path, mode)
-    return readSettings({ env: { JWT_SECRET: secret }, dotenv: path }).warnings
+    return readSettings({ env: { JWT_SECRET: secret }, dotenv: path }).fileWarnings
   }
   const withSecret = `API_KEYS=${key}\n`
   for (const mode of [0o644, 0o604, 0o602]) t.match(warningsFor(withSecret, mode), [/\.env holds secrets.*chmod 600/], mode.toString(8))

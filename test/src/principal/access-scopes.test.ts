@@ -36,7 +36,7 @@ for (const [scopes, wanted, holds] of held) {
   })
 }
 
-const user: Principal = { id: 'user:ada', role: 'user', scopes: ['files:*'], method: 'jwt' }
+const user: Principal = { id: 'user:ada', role: 'user', scopes: ['files:*'], method: 'jwt', attributes: {} }
 const admin: Principal = { ...user, role: 'admin' }
 const rules: Array<[string, AccessRule | undefined, boolean, boolean]> = [
   ['no rule', undefined, true, true],

@@ -4,8 +4,8 @@ import { createAuthenticator, nothingPresented } from '../../../src/principal/au
 import type { Verdict, Verified } from '../../../src/principal/presented.js'
 import { createKnownCredentials } from '../../../src/principal/known-credentials.js'
 
-const byKey: Verified = { principal: { id: 'apikey:1', role: 'user', scopes: [], method: 'api-key' } }
-const byToken: Verified = { principal: { id: 'jwt:ada', role: 'user', scopes: [], method: 'jwt' } }
+const byKey: Verified = { principal: { id: 'apikey:1', role: 'user', scopes: [], method: 'api-key', attributes: {} } }
+const byToken: Verified = { principal: { id: 'jwt:ada', role: 'user', scopes: [], method: 'jwt', attributes: {} } }
 const bad: Verdict = { reason: 'bad' }
 
 t.test('a key and a token that are both good prove who the key names', async (t) => {

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import type { Verified } from '../../../src/principal/presented.js'
 import { createKnownCredentials } from '../../../src/principal/known-credentials.js'
 
-const ada: Verified = { principal: { id: 'apikey:ada', role: 'user', scopes: [], method: 'api-key' } }
+const ada: Verified = { principal: { id: 'apikey:ada', role: 'user', scopes: [], method: 'api-key', attributes: {} } }
 
 /** Moves the monotonic clock by hand until the test's end. */
 function stopClock (t: Test): { pass: (ms: number) => void } {

@@ -2,10 +2,10 @@
 import t from 'tap'
 import { identityOf } from '../../../src/net/public-url.js'
 import { excessOf, mayMint, type MintPolicy } from '../../../src/tokens/mint-policy.js'
-import type { Principal, Role } from '../../../src/principal/principal.js'
+import type { OwnRole, Principal, Role } from '../../../src/principal/principal.js'
 
 function caller (role: Role, method: Principal['method'], ...scopes: string[]): Principal {
-  return { id: 'user:ada', role, scopes, method }
+  return { id: 'user:ada', role, scopes, method, attributes: {} }
 }
 
 const minters: Array<[string, Principal, MintPolicy, boolean]> = [
@@ -26,7 +26,7 @@ for (const [who, principal, policy, may] of minters) {
   })
 }
 
-const wishes: Array<[string, Principal, Role, string[], 'role' | 'scopes' | undefined]> = [
+const wishes: Array<[string, Principal, OwnRole, string[], 'role' | 'scopes' | undefined]> = [
   ['an admin gives the role admin', caller('admin', 'jwt'), 'admin', [], undefined],
   ['an admin gives the role user', caller('admin', 'jwt'), 'user', [], undefined],
   ['a user gives the role user', caller('user', 'jwt'), 'user', [], undefined],

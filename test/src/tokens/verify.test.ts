@@ -16,7 +16,7 @@ const rsa = generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding:
 t.test('a token proves its subject until it expires', async (t) => {
   const exp = inSeconds(600)
   t.same(verify(forge({ payload: { sub: 'ada', exp } })), {
-    principal: { id: 'jwt:ada', role: 'user', scopes: [], method: 'jwt', expiresAt: exp * 1000 }
+    principal: { id: 'jwt:ada', role: 'user', scopes: [], method: 'jwt', attributes: {}, expiresAt: exp * 1000 }
   })
 })
 

@@ -43,6 +43,15 @@ t.test('as JSON the key comes with its id and all that is known of it, and nothi
   t.equal(Date.parse(made.expiresAt) - Date.parse(made.createdAt), 90 * 86_400_000)
 })
 
+t.test('keys create takes a role and metadata of the app\'s own, which keys show tells', async t => {
+  const cwd = await directory(t)
+  const made = await keys(cwd, ['create', '--name', 'ci', '--role', 'auditor', '--meta', 'tenant=acme', '--meta', 'plan=gold=1', '--json'])
+  const { id } = JSON.parse(made.stdout) as { id: string }
+  const shown = await keys(cwd, ['show', id, '--json'])
+  t.match(JSON.parse(shown.stdout), { role: 'auditor', metadata: { tenant: 'acme', plan: 'gold=1' } })
+  t.match((await keys(cwd, ['show', id])).stdout, /metadata +tenant=acme\n +plan=gold=1/)
+})
+
 t.test('where no file is set the key is in one of the working directory, and stderr says how the server gets it', async t => {
   const cwd = await directory(t)
   const { code, stderr } = await say(['keys', 'create', '--name', 'laptop'], cwd)
@@ -284,7 +293,10 @@ t.test('the help of a rotation says its default once', async t => {
 const refused: Array<[string, string[], RegExp]> = [
   ['no name', ['create'], /--name/],
   ['an empty name', ['create', '--name', ''], /A name is text/],
-  ['a role that is none', ['create', '--name', 'a', '--role', 'root'], /choices are user, admin/],
+  ['a role that only looks like admin', ['create', '--name', 'a', '--role', 'Admin'], /must be admin, user or a name of your own/],
+  ['metadata without a value', ['create', '--name', 'a', '--meta', 'tenant'], /name=value/],
+  ['metadata without a name', ['create', '--name', 'a', '--meta', '=acme'], /name=value/],
+  ['metadata twice', ['create', '--name', 'a', '--meta', 'a=1', '--meta', 'a=2'], /given twice/],
   ['a lifetime that is none', ['create', '--name', 'a', '--expires', 'soon'], /lifetime/],
   ['a network that is none', ['create', '--name', 'a', '--cidrs', '10.0.0.0/99'], /A network is/],
   ['networks that are none', ['create', '--name', 'a', '--cidrs', ''], /--cidrs .*It is empty/],

@@ -26,7 +26,7 @@ for (const key of all) {
     const exp = inSeconds(60)
     const iat = inSeconds(-1)
     t.same(await verify(await sign(key, claimsOf(fake.issuer, { exp, iat, jti: 'j', scope: 'a b' }))), {
-      principal: { id: 'oauth:ada', role: 'user', scopes: ['a', 'b'], method: 'jwt', issuer: fake.issuer, expiresAt: exp * 1000, tokenId: 'j', issuedAt: iat * 1000 }
+      principal: { id: 'oauth:ada', role: 'user', scopes: ['a', 'b'], method: 'jwt', attributes: {}, issuer: fake.issuer, expiresAt: exp * 1000, tokenId: 'j', issuedAt: iat * 1000 }
     })
   })
 
