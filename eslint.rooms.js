@@ -35,7 +35,7 @@ export const rooms = [
   ['src/tools', 'lib errors principal', 'zod'],
   ['src/built-ins', 'lib errors principal tokens ledger ledger/records ledger/file tools', 'zod'],
   ['src/mcp/wire', 'lib errors tools', ''],
-  ['src/mcp/schemas.ts', 'lib errors tools mcp/wire', 'zod ajv ajv-formats'],
+  ['src/mcp/schemas', 'lib tools mcp/wire', 'zod ajv'],
   ['src/mcp/exchange', 'lib errors principal tools mcp/wire mcp/schemas', 'zod'],
   ['src/mcp/streams', 'lib errors principal mcp/wire', ''],
   ['src/mcp/era.ts', 'lib errors principal mcp/wire mcp/exchange', ''],

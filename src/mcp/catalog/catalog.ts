@@ -12,7 +12,6 @@ import type { Exchange } from '../exchange/exchange.js'
 import { isListOf, isRecord } from '../../lib/guards.js'
 import { PromptRegistry } from './prompt-registry.js'
 import { ResourceRegistry } from './resource-registry.js'
-import type { Dialect } from '../schemas.js'
 import { denialOf, seenBy } from './registry.js'
 import { ToolRegistry } from './tool-registry.js'
 
@@ -93,28 +92,28 @@ export class Catalog {
   }
 
   /** Rejects with a refusal where the method or its parameters do not fit. */
-  dispatch (method: string, params: Record<string, unknown>, exchange: Exchange, dialect: Dialect): Promise<Record<string, unknown>> {
+  dispatch (method: string, params: Record<string, unknown>, exchange: Exchange): Promise<Record<string, unknown>> {
     exchange.method = method
     exchange.params = params
     const token = isRecord(params._meta) ? params._meta.progressToken : undefined
     if (typeof token === 'string' || typeof token === 'number') exchange.progressToken = token
     if (method === 'tools/call') return this.tools.call(params, exchange) as Promise<object> as Promise<Record<string, unknown>>
-    return this.#answer(method, params, exchange, dialect)
+    return this.#answer(method, params, exchange)
   }
 
-  async #answer (method: string, params: Record<string, unknown>, exchange: Exchange, dialect: Dialect): Promise<Record<string, unknown>> {
+  async #answer (method: string, params: Record<string, unknown>, exchange: Exchange): Promise<Record<string, unknown>> {
     const { principal } = exchange.caller
     switch (method) {
       case 'tools/list':
-        return { tools: whole(params, this.tools.list(principal, dialect)) }
+        return { tools: whole(params, this.tools.list(principal)) }
       case 'resources/list':
-        return { resources: whole(params, this.resources.fixed.list(principal, dialect)) }
+        return { resources: whole(params, this.resources.fixed.list(principal)) }
       case 'resources/templates/list':
-        return { resourceTemplates: whole(params, this.resources.templates.list(principal, dialect)) }
+        return { resourceTemplates: whole(params, this.resources.templates.list(principal)) }
       case 'resources/read':
         return { ...await this.resources.read(params, exchange) }
       case 'prompts/list':
-        return { prompts: whole(params, this.prompts.list(principal, dialect)) }
+        return { prompts: whole(params, this.prompts.list(principal)) }
       case 'prompts/get':
         return { ...await this.prompts.render(params, exchange) }
       case 'completion/complete':

@@ -1,6 +1,7 @@
 /** Arguments that are repeated in headers, for what stands between a caller and the server (MCP 2026-07-28, Transports). */
 import { HeaderMismatchError } from '../../errors.js'
 import type { Incoming } from '../era.js'
+import { holdsData, holdsNames } from '../schemas/subschemas.js'
 import { isRecord } from '../../lib/guards.js'
 
 export interface HeaderParameter {
@@ -8,11 +9,6 @@ export interface HeaderParameter {
   readonly header: string
   readonly path: readonly string[]
 }
-
-/** What these hold is data, not schemas. */
-const dataKeywords: ReadonlySet<string> = new Set(['const', 'enum', 'default', 'examples'])
-/** What these hold are schemas by a name of the author's. */
-const namedKeywords: ReadonlySet<string> = new Set(['patternProperties', 'dependentSchemas', 'dependencies', '$defs', 'definitions'])
 
 /**
  * The parameters that the input schema of `tool` marks with `x-mcp-header`, found along `properties`.
@@ -39,9 +35,9 @@ export function headerParameters (schema: unknown, tool: string): HeaderParamete
       found.push({ header, path })
     }
     for (const [keyword, child] of Object.entries(node)) {
-      if (dataKeywords.has(keyword)) continue
+      if (holdsData(keyword)) continue
       const below = where === '' ? keyword : `${where}.${keyword}`
-      if (isRecord(child) && (keyword === 'properties' || namedKeywords.has(keyword))) {
+      if (isRecord(child) && holdsNames(keyword)) {
         for (const [name, one] of Object.entries(child)) visit(one, `${below}.${name}`, keyword === 'properties' && path !== undefined ? [...path, name] : undefined)
       } else visit(child, below)
     }

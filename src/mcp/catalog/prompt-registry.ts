@@ -7,7 +7,7 @@ import { requireItem } from '../../tools/validate.js'
 import { createContext } from '../exchange/handler-context.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { isListOf, isRecord } from '../../lib/guards.js'
-import { type CompiledSchema, compile } from '../schemas.js'
+import { type CompiledSchema, compile } from '../schemas/compile.js'
 import { Registry, type Registered, denialOf } from './registry.js'
 
 interface RegisteredPrompt extends Registered<Prompt> {
@@ -20,7 +20,7 @@ export class PromptRegistry extends Registry<Prompt, RegisteredPrompt> {
     const { name, title, description, icons, _meta } = prompt
     const input = prompt.input ?? z.object({})
     const wire = { name, title, description, icons, arguments: argumentsOf(input), _meta }
-    this.add(name, { item: prompt, input: compile(input, 'input'), wire: () => wire })
+    this.add(name, { item: prompt, input: compile(input, 'input'), wire })
     return prompt
   }
 

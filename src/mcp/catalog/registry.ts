@@ -5,14 +5,13 @@ import { mayUse } from '../../principal/access.js'
 import { freezePrincipal, type Principal } from '../../principal/principal.js'
 import type { Item } from '../../tools/tool.js'
 import { prepare } from '../wire/serialize.js'
-import type { Dialect } from '../schemas.js'
 import { isRecord } from '../../lib/guards.js'
 import { requireWhole } from '../../lib/require.js'
 
 export interface Registered<T extends Item> {
   readonly item: T
   /** The item as a list shows it. */
-  readonly wire: (dialect: Dialect) => object
+  readonly wire: object
 }
 
 /** Lists kept, one for each set of items that some caller may see. */
@@ -51,9 +50,9 @@ export class Registry<T extends Item, S extends Registered<T>> {
   }
 
   /** What `principal` may see. The same array for the same rights. */
-  list (principal: Principal, dialect: Dialect): readonly object[] {
+  list (principal: Principal): readonly object[] {
     const isSeen = ({ item }: S): boolean => seenBy(principal, item)
-    return kept(this.#prepared, dialect + this.#pattern(isSeen), () => prepare(this.#all(isSeen).map(({ wire }) => wire(dialect))))
+    return kept(this.#prepared, this.#pattern(isSeen), () => prepare(this.#all(isSeen).map(({ wire }) => wire)))
   }
 
   /** The names of what `principal` may use. The same frozen array for the same rights. */

@@ -31,10 +31,10 @@ export class ResourceRegistry {
     if (resource.uri !== undefined) {
       if (!URL.canParse(resource.uri)) throw new TypeError(`Resource ${name}: ${JSON.stringify(resource.uri)} is no absolute URI`)
       const wire = { uri: resource.uri, size: resource.size, ...shown }
-      this.fixed.add(resource.uri, { item: resource, wire: () => wire })
+      this.fixed.add(resource.uri, { item: resource, wire })
     } else {
       const wire = { uriTemplate: resource.uriTemplate, ...shown }
-      this.templates.add(resource.uriTemplate, { item: resource, wire: () => wire, match: matcher(resource.uriTemplate) })
+      this.templates.add(resource.uriTemplate, { item: resource, wire, match: matcher(resource.uriTemplate) })
     }
     return resource
   }

@@ -7,7 +7,7 @@ import { createContext } from '../exchange/handler-context.js'
 import { type HeaderParameter, headerParameters } from './header-parameters.js'
 import { type Exchange, Suspended } from '../exchange/exchange.js'
 import { StructuredResult } from '../wire/serialize.js'
-import { type CompiledSchema, compileObject } from '../schemas.js'
+import { type CompiledSchema, compileObject } from '../schemas/compile.js'
 import { Registry, type Registered, denialOf } from './registry.js'
 import { failed, failedBy } from './tool-errors.js'
 import { ToolLimits, ToolPlaces } from './tool-limits.js'
@@ -141,7 +141,8 @@ const noProperties = { type: 'object', properties: {}, additionalProperties: fal
 /** Models send a stray argument or two to a tool that takes none: those are dropped. */
 const noInput: CompiledSchema = {
   check: () => ({ ok: true, value: {} }),
-  wire: { 'draft-7': noProperties, 'draft-2020-12': noProperties }
+  checkWire: () => ({ ok: true }),
+  wire: noProperties
 }
 
 function entryOf (tool: Tool, places: ToolPlaces): RegisteredTool {
@@ -154,9 +155,9 @@ function entryOf (tool: Tool, places: ToolPlaces): RegisteredTool {
     item: tool,
     input,
     output,
-    headers: headerParameters(input.wire['draft-2020-12'], name),
+    headers: headerParameters(input.wire, name),
     // JSON leaves out what is undefined.
-    wire: dialect => ({ name, title, description, inputSchema: input.wire[dialect], outputSchema: output?.wire[dialect], annotations, icons, _meta })
+    wire: { name, title, description, inputSchema: input.wire, outputSchema: output?.wire, annotations, icons, _meta }
   }
 }
 

@@ -2,7 +2,10 @@
 import { z } from 'zod'
 import { InvalidParamsError } from '../../errors.js'
 import type { JsonSchema } from '../../tools/tool.js'
-import { compile } from '../schemas.js'
+import { isRecord } from '../../lib/guards.js'
+import { compile } from '../schemas/compile.js'
+import { maxAnswerValues } from '../wire/for-sdk.js'
+import { isModest } from '../wire/messages.js'
 
 const field = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())])
 
@@ -28,6 +31,7 @@ export type Question = keyof typeof shapes
  * the specification gives it, or where a form was filled in as its schema does not allow.
  */
 export async function checkedAnswer (method: Question, params: Record<string, unknown>, answer: unknown): Promise<Record<string, unknown>> {
+  if (isRecord(answer) && !isModest(answer, maxAnswerValues)) throw new InvalidParamsError({ reason: `an answer to ${method} with too many values` })
   const { success, data } = shapes[method].safeParse(answer)
   // Several blocks come only of tools (MCP 2025-11-25, Sampling with Tools).
   if (!success || ('model' in data && Array.isArray(data.content) && params.tools === undefined)) throw new InvalidParamsError({ reason: `an answer to ${method} that is none` })

@@ -47,7 +47,7 @@ export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: 
     if (bySdk.has(request.method)) return serveBySdk(request, exchange, writer)
     exchange.notify = sayTo(writer, exchange)
     const { method, params = {} } = request
-    new Responder({ request, exchange, writer, unknownMethodStatus }).follow(catalog.dispatch(method, params, exchange, 'draft-7'))
+    new Responder({ request, exchange, writer, unknownMethodStatus }).follow(catalog.dispatch(method, params, exchange))
   }
 
   async function serveBySdk (request: RpcRequest, exchange: Exchange, writer: ReplyWriter): Promise<void> {

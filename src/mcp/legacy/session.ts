@@ -273,7 +273,7 @@ export class Session {
     try {
       if (method === 'resources/subscribe') this.#subscriptions.add(params.uri, exchange.caller.principal)
       else if (method === 'resources/unsubscribe') this.#subscriptions.remove(params.uri)
-      else return await this.#catalog.dispatch(method, params, exchange, 'draft-7')
+      else return await this.#catalog.dispatch(method, params, exchange)
       return {}
     } catch (error) {
       throw new WireError(exchange.refuse(error), exchange.caller.requestId)

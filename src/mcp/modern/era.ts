@@ -149,7 +149,7 @@ function createServer (catalog: Catalog, responder: SlotResponder): Server {
     if (current === undefined) throw new Error('a request outside an exchange')
     const { exchange, request: { method, params = {} } } = current
     try {
-      return await catalog.dispatch(method, params, exchange, 'draft-2020-12')
+      return await catalog.dispatch(method, params, exchange)
     } catch (error) {
       if (Suspended.is(error)) return error.result
       const refusal = exchange.refuse(error)

@@ -8,6 +8,7 @@ import { sha256 } from '../../lib/sha256.js'
 import { InvalidParamsError, MissingCapabilityError, RequestStateError } from '../../errors.js'
 import type { Question } from '../exchange/client-answers.js'
 import type { Ask, Exchange } from '../exchange/exchange.js'
+import { canonical } from '../wire/canonical.js'
 import { type RpcRequest } from '../wire/messages.js'
 import { capabilityOf, lackOf } from '../exchange/client-capabilities.js'
 import type { Envelope } from './envelope.js'
@@ -169,9 +170,4 @@ function boundTo (context: ServerContext): string {
   const { request: { method, params = {} }, exchange: { caller } } = context as unknown as Binding
   const { name, uri, arguments: args } = params
   return canonical([caller.principal.id, method, name, uri, args])
-}
-
-/** The text of a value in which the order of the members of an object, which means nothing, makes no difference. */
-function canonical (value: unknown): string {
-  return JSON.stringify(value, (_name, node: unknown) => isRecord(node) ? Object.fromEntries(Object.entries(node).sort(([a], [b]) => a < b ? -1 : 1)) : node)
 }

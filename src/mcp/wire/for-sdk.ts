@@ -12,7 +12,7 @@ const readBySdk: ReadonlyMap<string, readonly string[]> = new Map([
 ])
 
 /** An answer may hold a list of workspace roots, or a sampled message of many blocks. */
-const maxAnswerValues = 5000
+export const maxAnswerValues = 5000
 /** What is wrong on the client's side goes to the log, and is a sentence. */
 const maxErrorLength = 1000
 

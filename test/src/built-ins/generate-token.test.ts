@@ -14,7 +14,7 @@ async function mint (args: Record<string, unknown>, { caller = admin, maxTtlSeco
   const state = await State.open()
   t.teardown(async () => { await state.close() })
   const catalog = new Catalog({ info: { name: 'tests', version: '0' }, tools: [createGenerateToken({ secret, maxTtlSeconds, state })] })
-  return await during(caller, async exchange => await catalog.dispatch('tools/call', { name: 'generate-token', arguments: args }, exchange, 'draft-7'))
+  return await during(caller, async exchange => await catalog.dispatch('tools/call', { name: 'generate-token', arguments: args }, exchange))
 }
 
 function claimsOf (token: unknown): Record<string, unknown> {

@@ -16,7 +16,7 @@ const others = [
 const catalog = new Catalog({ info: { name: 'tests', version: '0' }, tools: [whoami, ...others] })
 
 async function ask (caller: Caller): Promise<Record<string, unknown>> {
-  const result = await during(caller, async exchange => await catalog.dispatch('tools/call', { name: 'whoami' }, exchange, 'draft-7'))
+  const result = await during(caller, async exchange => await catalog.dispatch('tools/call', { name: 'whoami' }, exchange))
   return result as Record<string, unknown>
 }
 
@@ -50,7 +50,7 @@ t.test('the text says the same as the structure', async t => {
 })
 
 t.test('it tells of the caller, whoever is asked for', async t => {
-  const result = await during(callerOf(), async exchange => await catalog.dispatch('tools/call', { name: 'whoami', arguments: { of: 'bob', id: 'jwt:bob' } }, exchange, 'draft-7'))
+  const result = await during(callerOf(), async exchange => await catalog.dispatch('tools/call', { name: 'whoami', arguments: { of: 'bob', id: 'jwt:bob' } }, exchange))
   t.match(result, { structuredContent: { id: 'jwt:ada' } })
 })
 

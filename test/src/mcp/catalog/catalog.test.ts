@@ -30,7 +30,7 @@ const ada = principalOf('ada', { scopes: ['notes:read'] })
 const fromProvider = principalOf('eve', { issuer: 'https://issuer.example' })
 
 for (const [what, method, params] of ways) {
-  const run = async (catalog: Catalog, principal = bob): Promise<unknown> => await during(callerOf(principal), async exchange => await catalog.dispatch(method, params, exchange, 'draft-7'))
+  const run = async (catalog: Catalog, principal = bob): Promise<unknown> => await during(callerOf(principal), async exchange => await catalog.dispatch(method, params, exchange))
 
   t.test(`who ${what} and may, is served`, async t => {
     for (const denied of ['hide', 'error', 'challenge'] as const) await t.resolves(run(catalogFor(denied), ada))

@@ -1,0 +1,199 @@
+/**
+ * In how many ways a matcher that goes back, as JavaScript's does, may try a text: from the automaton of the
+ * positions of a regular expression (Glushkov), after Weideman et al., "Analyzing Matching Time Behavior of
+ * Backtracking Regular Expression Matchers by Using Ambiguity of NFA" (2016).
+ */
+import { type Node, parseRegExp } from './regexp-syntax.js'
+import { components } from './components.js'
+
+interface Part {
+  readonly isNullable: boolean
+  readonly first: readonly number[]
+  readonly last: readonly number[]
+}
+
+interface Automaton {
+  /** What each position matches, a bit for each class of characters. */
+  readonly sets: readonly bigint[]
+  readonly follow: ReadonlyArray<ReadonlySet<number>>
+  /** A step that can be taken in two ways: repetitions within repetitions. */
+  readonly twice: ReadonlyArray<readonly [from: number, to: number]>
+}
+
+/** More often is as good as without an end. */
+const manyTimes = 10
+/** More than an automaton can be judged for while a server starts. */
+const maxSteps = 300_000
+const maxPositions = 500
+
+/**
+ * The exponent of the time that matching a text may take, by its length: 1 linear, 2 quadratic, `Infinity`
+ * exponential. `undefined` where the expression is too large to tell. `source`: of one that compiles.
+ */
+export function matchingDegree (source: string): number | undefined {
+  const { root, inner } = parseRegExp(source)
+  let degree = 1
+  for (const [tree, isAnchored] of [[root, startsAnchored(root)], ...inner.map(node => [node, true] as const)] as const) {
+    const automaton = automatonOf(tree, isAnchored)
+    const found = automaton === undefined ? undefined : degreeOf(automaton)
+    if (found === undefined) return undefined
+    degree = Math.max(degree, found)
+  }
+  return degree
+}
+
+function startsAnchored (node: Node): boolean {
+  if (node.kind === 'empty') return node.isStart
+  if (node.kind === 'alternatives') return node.parts.every(startsAnchored)
+  return node.kind === 'sequence' && node.parts[0] !== undefined && startsAnchored(node.parts[0])
+}
+
+function automatonOf (root: Node, isAnchored: boolean): Automaton | undefined {
+  const sets: bigint[] = []
+  const follow: Array<Set<number>> = []
+  const twice: Array<readonly [number, number]> = []
+
+  const position = (set: bigint): Part => {
+    follow.push(new Set())
+    const at = sets.push(set) - 1
+    return { isNullable: false, first: [at], last: [at] }
+  }
+  const link = (last: readonly number[], first: readonly number[]): void => {
+    for (const from of last) {
+      for (const to of first) {
+        if (follow[from]?.has(to) === true) twice.push([from, to])
+        else follow[from]?.add(to)
+      }
+    }
+  }
+  const nothing: Part = { isNullable: true, first: [], last: [] }
+  const then = (a: Part, b: Part): Part => {
+    link(a.last, b.first)
+    return {
+      isNullable: a.isNullable && b.isNullable,
+      first: a.isNullable ? [...a.first, ...b.first] : a.first,
+      last: b.isNullable ? [...a.last, ...b.last] : b.last
+    }
+  }
+  const optional = (part: Part): Part => ({ ...part, isNullable: true })
+  const build = (node: Node): Part => {
+    if (sets.length > maxPositions) return nothing
+    if (node.kind === 'empty') return nothing
+    if (node.kind === 'atom') return position(setOf(node.source))
+    if (node.kind === 'sequence') return node.parts.reduce<Part>((built, part) => then(built, build(part)), nothing)
+    if (node.kind === 'alternatives') {
+      const parts = node.parts.map(build)
+      return { isNullable: parts.some(part => part.isNullable), first: parts.flatMap(part => part.first), last: parts.flatMap(part => part.last) }
+    }
+    const { part, min, max } = node
+    const isManyTimes = max >= manyTimes && !(min === max && part.kind === 'atom')
+    if (isManyTimes) {
+      const built = build(part)
+      link(built.last, built.first)
+      return min === 0 ? optional(built) : built
+    }
+    // Two of the ones that must be there, and two of those that may, stand for all.
+    let rest = nothing
+    for (let left = Math.min(max - min, 2); left > 0; left--) rest = optional(then(build(part), rest))
+    for (let left = Math.min(min, 2); left > 0; left--) rest = then(build(part), rest)
+    return rest
+  }
+  const whole = build(root)
+  if (!isAnchored) {
+    // A search tries each start: as if anything stood before.
+    const before = position(~0n)
+    link(before.last, before.first)
+    link(before.last, whole.first)
+  }
+  return sets.length > maxPositions ? undefined : { sets, follow, twice }
+}
+
+/** All of ASCII, and one of each kind that a class tells apart. */
+const characters = [
+  ...Array.from({ length: 128 }, (_, code) => String.fromCharCode(code)),
+  'é', 'Ω', 'я', '中', '٣', '😀', '\u00a0', '\u2028', '\u0301', '\ue000'
+]
+const anyOther = 1n << BigInt(characters.length)
+
+/** A bit for each of `characters`, and one for all others, where the atom names some of those. */
+function setOf (atom: string): bigint {
+  let expression: RegExp
+  try {
+    expression = new RegExp(`^(?:${atom})$`, 'su')
+  } catch {
+    return ~0n
+  }
+  let set = /[^\0-\x7f]|\\[pP]|\\u(?!00[0-7])|\\x[89a-f]/iu.test(atom) ? anyOther : 0n
+  for (const [bit, character] of characters.entries()) if (expression.test(character)) set |= 1n << BigInt(bit)
+  return set
+}
+
+/** `undefined` where it takes too many steps to tell. */
+function degreeOf ({ sets, follow, twice }: Automaton): number | undefined {
+  const loops = components(sets.map((_, at) => at), at => [...follow[at] ?? []])
+  const members = new Map<number | undefined, number>()
+  for (const component of loops.values()) members.set(component, (members.get(component) ?? 0) + 1)
+  const isLoop = (at: number): boolean => follow[at]?.has(at) === true || (members.get(loops.get(at)) ?? 0) > 1
+  const looping = [...sets.keys()].filter(isLoop)
+  if (looping.length === 0) return 1
+  if (twice.some(([from, to]) => loops.get(from) === loops.get(to) && isLoop(from))) return Infinity
+  let steps = 0
+  const next = (states: readonly number[]): number[][] => {
+    let tuples: Array<{ states: number[], set: bigint }> = [{ states: [], set: ~0n }]
+    for (const state of states) {
+      tuples = tuples.flatMap(({ states, set }) => [...follow[state] ?? []].flatMap(to => {
+        steps += 1
+        const both = set & (sets[to] ?? 0n)
+        return both === 0n ? [] : [{ states: [...states, to], set: both }]
+      }))
+    }
+    return tuples.map(({ states }) => states)
+  }
+  const size = sets.length
+  const encode = (states: readonly number[]): number => states.reduce((code, state) => code * size + state, 0)
+  const decode = (code: number, count: number): number[] => Array.from({ length: count }, (_, index) => Math.floor(code / size ** (count - 1 - index)) % size)
+
+  // Exponential: a state comes back to itself by two ways at once.
+  const diagonals = looping.map(at => encode([at, at]))
+  const pairs = components(diagonals, code => steps > maxSteps ? [] : next(decode(code, 2)).map(encode))
+  if (steps > maxSteps) return undefined
+  const diagonal = new Set(diagonals.map(code => pairs.get(code)))
+  for (const [code, component] of pairs) {
+    const [a, b] = decode(code, 2)
+    if (a !== b && diagonal.has(component)) return Infinity
+  }
+
+  // Polynomial: a state stays, goes over to another, and that one stays, all on one text.
+  const goesOver = new Map<number, number[]>()
+  for (const p of looping) {
+    for (const q of looping) {
+      if (p === q || !leadsTo([p, p, q], [p, q, q])) continue
+      goesOver.set(p, [...goesOver.get(p) ?? [], q])
+    }
+  }
+  if (steps > maxSteps) return undefined
+  return 1 + Math.max(0, ...[...goesOver.keys()].map(p => longest(p, new Set())))
+
+  function leadsTo (from: readonly number[], to: readonly number[]): boolean {
+    const target = encode(to)
+    const seen = new Set<number>()
+    const open = [encode(from)]
+    for (let code = open.pop(); code !== undefined && steps <= maxSteps; code = open.pop()) {
+      for (const states of next(decode(code, 3))) {
+        const reached = encode(states)
+        if (reached === target) return true
+        if (!seen.has(reached)) {
+          seen.add(reached)
+          open.push(reached)
+        }
+      }
+    }
+    return false
+  }
+
+  function longest (p: number, above: ReadonlySet<number>): number {
+    if (above.has(p)) return 0
+    const below = new Set([...above, p])
+    return 1 + Math.max(0, ...(goesOver.get(p) ?? []).map(q => goesOver.has(q) ? longest(q, below) : 0))
+  }
+}

@@ -1,0 +1,44 @@
+/** How much work one check of a value may take, whatever its schema is. */
+
+/**
+ * Some 50 to 200 ms of one processor. A list of 25,000 objects of a few members fits; a schema that holds itself
+ * among its alternatives doubles the work with each level of a value.
+ */
+const maxWork = 200_000
+/** Patterns, formats and lengths look at each character, a schema at a whole value: this many cost as much. */
+const charactersPerUnit = 64
+/** To go over a list costs less than to look into what it holds, which is counted by itself. */
+const itemsPerUnit = 8
+
+/** Thrown through a validator's code where a value takes too much work. */
+export class TooMuchWork extends Error {
+  override readonly name = 'TooMuchWork'
+}
+
+/** What a caller is told. */
+export const tooMuchWork = 'arguments: too large, or nested too deeply for this schema; send less'
+
+/** One for each check, or renewed before it. */
+export class WorkBudget {
+  #left = maxWork
+
+  renew (): void {
+    this.#left = maxWork
+  }
+
+  /** Counts that a part of a schema looks at `value`. Throws `TooMuchWork` where that was once too often. */
+  spend (value: unknown, members = 0): void {
+    let cost = 1 + members
+    if (typeof value === 'string') cost += value.length / charactersPerUnit
+    else if (Array.isArray(value)) cost += value.length / itemsPerUnit
+    this.#left -= cost
+    if (this.#left < 0) throw new TooMuchWork('a value takes too much work to check')
+  }
+
+  /** Like `spend`, of an object whose members are looked at one by one. */
+  spendOnMembers (value: object): void {
+    let members = 0
+    for (const _ in value) members += 1
+    this.spend(value, members)
+  }
+}

@@ -1,0 +1,77 @@
+/** Schemas of both kinds, zod and JSON Schema, as one: a check, and the form that callers see. */
+import type { z } from 'zod'
+import type { JsonSchema, Schema } from '../../tools/tool.js'
+import { isRecord } from '../../lib/guards.js'
+import { compileJsonSchema } from './json-schema.js'
+import { requireSafePatterns } from './patterns.js'
+import { type Checked, compileZodSchema, wireOfZod } from './zod-schema.js'
+
+export interface CompiledSchema {
+  readonly check: (value: unknown) => Checked | Promise<Checked>
+  /** Judges what stands in an answer, as its reader will: by the form on the wire. */
+  readonly checkWire: (value: unknown) => { readonly ok: true } | { readonly ok: false, readonly problem: string }
+  /** As lists show it. A JSON Schema given by the tool's author is passed on untouched. */
+  readonly wire: JsonSchema
+}
+
+/** Compiles a schema once. Throws a `TypeError` where it is neither a zod object nor a JSON Schema that compiles. */
+export function compile (schema: Schema, io: 'input' | 'output'): CompiledSchema {
+  requireKnownKind(schema)
+  if (!isZod(schema)) {
+    const judge = compileJsonSchema(schema)
+    const check = (value: unknown): Checked => {
+      const verdict = judge(value)
+      return verdict.ok ? { ok: true, value: value as Record<string, unknown> } : verdict
+    }
+    return { check, checkWire: judge, wire: schema }
+  }
+  const wire = wireOfZod(schema, io)
+  if (io === 'input') requireSafePatterns(wire)
+  // Few results need it: what is plain JSON reads as zod saw it.
+  let judge: ReturnType<typeof compileJsonSchema> | undefined
+  return {
+    check: compileZodSchema(schema, io),
+    checkWire: value => (judge ??= compileJsonSchema(wire))(value),
+    wire
+  }
+}
+
+/**
+ * Compiles the schema of a tool. Throws, too, where it is none of an object (MCP 2025-11-25, Tools): the
+ * clients of the SDKs refuse a whole list for one such tool.
+ */
+export function compileObject (schema: Schema, io: 'input' | 'output'): CompiledSchema {
+  const compiled = compile(schema, io)
+  const { type, properties = {}, required = [] } = compiled.wire
+  if (type !== 'object') throw new TypeError("say `type: 'object'` at its top, as z.object() does; anything else goes into a property")
+  if (!isRecord(properties) || !Object.values(properties).every(isRecord)) throw new TypeError('each of its properties is an object; write {} for one that may be anything')
+  if (!Array.isArray(required) || !required.every(name => typeof name === 'string')) throw new TypeError('`required` is a list of names')
+  return compiled
+}
+
+function isZod (schema: Schema): schema is z.ZodObject {
+  return '_zod' in schema
+}
+
+const wanted = 'write z.object({ … }) of zod 4, or a JSON Schema'
+
+/** Throws a `TypeError` that says what to write, where a schema is of a kind that would start and check nothing. */
+function requireKnownKind (schema: unknown): void {
+  if (!isRecord(schema)) {
+    const isFunction = typeof schema === 'function' && '~standard' in schema
+    throw new TypeError(`must be a schema, not ${isFunction ? `one of ${vendorOf(schema)}` : String(schema)}; ${wanted}`)
+  }
+  if ('_zod' in schema) return
+  if ('_def' in schema) throw new TypeError(`is a schema of zod 3; ${wanted} (\`import { z } from 'zod'\`, version 4 or later)`)
+  if ('~standard' in schema) throw new TypeError(`is a schema of ${vendorOf(schema)}; ${wanted}`)
+  if (Object.values(schema).some(value => isRecord(value) && ('_zod' in value || '_def' in value || '~standard' in value))) {
+    throw new TypeError('is a bare shape; write z.object({ … }) around it')
+  }
+}
+
+function vendorOf (schema: object): string {
+  const standard: unknown = Reflect.get(schema, '~standard')
+  return isRecord(standard) && typeof standard.vendor === 'string' ? standard.vendor : 'another library'
+}
+
+export type { Checked }

@@ -1,0 +1,100 @@
+/** Checks values by a raw JSON Schema, with bounded work and bounded words. */
+import { Ajv, type ErrorObject, type FuncKeywordDefinition } from 'ajv'
+import { Ajv2019 } from 'ajv/dist/2019.js'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import type { JsonSchema } from '../../tools/tool.js'
+import { isRecord } from '../../lib/guards.js'
+import { canonical } from '../wire/canonical.js'
+import { TooMuchWork, WorkBudget, tooMuchWork } from './budget.js'
+import { formats } from './formats.js'
+import { createPattern } from './patterns.js'
+import { maxProblems, pathText, problemText } from './problems.js'
+import { rememberReferences } from './references.js'
+import { mapSchemas } from './subschemas.js'
+
+export type JsonVerdict = { readonly ok: true } | { readonly ok: false, readonly problem: string }
+
+/** Put into each schema, so that a validator counts what it does. */
+const counted = '$work'
+
+/**
+ * Compiles a JSON Schema once, by the draft that its `$schema` names, 2020-12 where it names none. Throws where
+ * it does not compile, and where a `pattern` of it could take a lifetime. Formats are checked where the
+ * specification names them; any other is an annotation (JSON Schema 2020-12, Validation §7.2.3).
+ */
+export function compileJsonSchema (schema: JsonSchema): (value: unknown) => JsonVerdict {
+  const budget = new WorkBudget()
+  // Ajv would look a `$schema` that it does not hold up, and fail.
+  const { $schema, ...body } = schema
+  const AjvOfDraft = ajvFor($schema)
+  const ajv = new AjvOfDraft({
+    strict: false,
+    allErrors: false,
+    validateSchema: false,
+    logger: false,
+    formats,
+    code: { regExp: Object.assign(createPattern, { code: 'createPattern' }) }
+  })
+  ajv.removeKeyword('uniqueItems')
+  ajv.addKeyword({ keyword: counted, schemaType: 'boolean', errors: false, validate: countOn(budget) })
+  ajv.addKeyword({ keyword: 'uniqueItems', type: 'array', schemaType: 'boolean', validate: uniquenessOn(budget) })
+  const counting = mapSchemas(body, copy => ({ ...copy, [counted]: true })) as JsonSchema
+  const references = rememberReferences(ajv, counting)
+  const validate = ajv.compile(references?.schema ?? counting)
+  references?.resolve()
+  return value => {
+    budget.renew()
+    try {
+      return validate(value) ? { ok: true } : { ok: false, problem: problemOf(validate.errors ?? []) }
+    } catch (error) {
+      if (error instanceof TooMuchWork) return { ok: false, problem: tooMuchWork }
+      throw error
+    } finally {
+      // They hold parts of what the caller sent until the next check.
+      validate.errors = null
+      references?.forget()
+    }
+  }
+}
+
+/** The drafts differ in what they make of a word: `items` with a list is a tuple until 2019-09. */
+function ajvFor ($schema: unknown): typeof Ajv | typeof Ajv2019 | typeof Ajv2020 {
+  if (typeof $schema !== 'string') return Ajv2020
+  if (/draft-0[67]/.test($schema)) return Ajv
+  return $schema.includes('2019-09') ? Ajv2019 : Ajv2020
+}
+
+function countOn (budget: WorkBudget): NonNullable<FuncKeywordDefinition['validate']> {
+  return (_schema: unknown, data: unknown) => {
+    if (isRecord(data)) budget.spendOnMembers(data)
+    else budget.spend(data)
+    return true
+  }
+}
+
+/** By the text of each item, once: comparing each with each takes seconds for 20,000. */
+function uniquenessOn (budget: WorkBudget): NonNullable<FuncKeywordDefinition['validate']> {
+  return (isWanted: unknown, items: unknown) => {
+    if (isWanted !== true || !Array.isArray(items)) return true
+    const seen = new Set<string>()
+    for (const item of items) {
+      const text = canonical(item)
+      budget.spend(text, text.length / 16)
+      seen.add(text)
+    }
+    return seen.size === items.length
+  }
+}
+
+function problemOf (errors: readonly ErrorObject[]): string {
+  return problemText(errors.slice(0, maxProblems).map(describe), errors.length)
+}
+
+function describe (error: ErrorObject): string {
+  const path = error.instancePath.split('/').slice(1)
+  // These speak of a field, and stand at the object around it.
+  const { missingProperty, additionalProperty, unevaluatedProperty, propertyName } = error.params
+  const field: unknown = missingProperty ?? additionalProperty ?? unevaluatedProperty ?? propertyName
+  if (field !== undefined) path.push(String(field))
+  return `${pathText(path)}: ${error.message ?? 'invalid'}`
+}

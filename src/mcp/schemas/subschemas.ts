@@ -1,0 +1,32 @@
+/** Which parts of a JSON Schema are schemas: the rest is data, or keywords' values. */
+import { isRecord } from '../../lib/guards.js'
+
+/** What these hold is data. */
+const dataKeywords: ReadonlySet<string> = new Set(['const', 'enum', 'default', 'examples'])
+/** What these hold are schemas by a name of the author's. */
+const namedKeywords: ReadonlySet<string> = new Set([
+  'properties', 'patternProperties', 'dependentSchemas', 'dependencies', '$defs', 'definitions'
+])
+
+/** True where what `keyword` holds are schemas by a name of the author's, not keywords. */
+export function holdsNames (keyword: string): boolean {
+  return namedKeywords.has(keyword)
+}
+
+/** True where what `keyword` holds is data that may look like a schema. */
+export function holdsData (keyword: string): boolean {
+  return dataKeywords.has(keyword)
+}
+
+/** A copy of `schema` in which `change` was applied to a copy of each schema in it. Booleans stay. */
+export function mapSchemas (schema: unknown, change: (copy: Record<string, unknown>) => Record<string, unknown>): unknown {
+  if (Array.isArray(schema)) return schema.map(one => mapSchemas(one, change))
+  if (!isRecord(schema)) return schema
+  const copy: Record<string, unknown> = {}
+  for (const [keyword, value] of Object.entries(schema)) {
+    if (holdsData(keyword)) copy[keyword] = value
+    else if (holdsNames(keyword) && isRecord(value)) copy[keyword] = Object.fromEntries(Object.entries(value).map(([name, one]) => [name, mapSchemas(one, change)]))
+    else copy[keyword] = mapSchemas(value, change)
+  }
+  return change(copy)
+}

@@ -1,0 +1,62 @@
+/** What is taken for a schema, and what is said of the rest. */
+import * as v from 'valibot'
+import t from 'tap'
+import { z } from 'zod'
+import type { Schema } from '../../../../src/tools/tool.js'
+import { compile, compileObject } from '../../../../src/mcp/schemas/compile.js'
+
+const zod3 = { _def: { typeName: 'ZodObject' }, parse: () => {}, '~standard': { vendor: 'zod', version: 1, validate: () => {} } }
+
+for (const [what, schema, words] of [
+  ['a Valibot object', v.object({ a: v.string() }), /schema of valibot; write z\.object/],
+  ['a schema of zod 3', zod3, /schema of zod 3; write z\.object/],
+  ['a Standard Schema function', Object.assign(() => {}, { '~standard': { vendor: 'arktype' } }), /one of arktype; write z\.object/],
+  ['a bare zod shape', { a: z.string() }, /bare shape; write z\.object/],
+  ['a bare Valibot shape', { a: v.string() }, /bare shape; write z\.object/],
+  ['null', null, /must be a schema, not null/],
+  ['a text', 'string', /must be a schema, not string/],
+  ['a list', [{ type: 'object' }], /must be a schema/]
+] as const) {
+  t.test(`${what} as a schema is refused, with what to write`, async t => {
+    t.throws(() => compileObject(schema as unknown as Schema, 'input'), { name: 'TypeError', message: words })
+  })
+}
+
+t.test('a zod object with an id shows its type at the top', async t => {
+  t.same(compileObject(z.object({ name: z.string() }).meta({ id: 'User' }), 'input').wire, {
+    type: 'object', properties: { name: { type: 'string' } }, required: ['name']
+  })
+})
+
+t.test('a zod object with an id that holds itself keeps its definition', async t => {
+  const User = z.object({ name: z.string(), get friends () { return z.array(User).optional() } }).meta({ id: 'User' })
+  const { wire, check } = compileObject(User, 'output')
+  t.match(wire, { type: 'object', properties: { friends: { items: { $ref: '#/$defs/User' } } }, $defs: { User: { type: 'object' } } })
+  t.match(await check({ name: 'ada', friends: [{ name: 'bob' }] }), { ok: true })
+})
+
+t.test('an id below the top is a definition of the schema', async t => {
+  const Point = z.object({ x: z.number() }).meta({ id: 'Point' })
+  const { wire } = compileObject(z.object({ at: Point, to: Point }), 'input')
+  t.same(wire, {
+    type: 'object',
+    properties: { at: { $ref: '#/$defs/Point' }, to: { $ref: '#/$defs/Point' } },
+    required: ['at', 'to'],
+    $defs: { Point: { type: 'object', properties: { x: { type: 'number' } }, required: ['x'] } }
+  })
+})
+
+for (const [what, schema] of [
+  ['of a JSON Schema', { type: 'object', properties: { a: { type: 'string', pattern: '^(a+)+$' } } }],
+  ['for the names of properties', { type: 'object', patternProperties: { '^(a+)+$': {} } }],
+  ['behind a reference', { type: 'object', $defs: { a: { pattern: '(a|a)*$' } }, properties: { a: { $ref: '#/$defs/a' } } }],
+  ['of a zod object', z.object({ a: z.string().regex(/^(a+)+$/) })]
+] as const) {
+  t.test(`a pattern ${what} that takes exponential time is refused`, async t => {
+    t.throws(() => compileObject(schema, 'input'), { name: 'TypeError', message: /exponential time/ })
+  })
+}
+
+t.test('a $ref that leads nowhere is refused', async t => {
+  t.throws(() => compileObject({ type: 'object', properties: { a: { $ref: '#/$defs/b' } }, $defs: {} }, 'input'))
+})
