@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import t from 'tap'
 import { z } from 'zod'
 import type { Schema } from '../../../../src/tools/tool.js'
-import { compile, compileObject } from '../../../../src/mcp/schemas/compile.js'
+import { compileObject } from '../../../../src/mcp/schemas/compile.js'
 
 const zod3 = { _def: { typeName: 'ZodObject' }, parse: () => {}, '~standard': { vendor: 'zod', version: 1, validate: () => {} } }
 
