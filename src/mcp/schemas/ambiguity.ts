@@ -178,7 +178,8 @@ function degreeOf ({ sets, follow, twice }: Automaton): number | undefined {
     const target = encode(to)
     const seen = new Set<number>()
     const open = [encode(from)]
-    for (let code = open.pop(); code !== undefined && steps <= maxSteps; code = open.pop()) {
+    for (let code = open.pop(); code !== undefined; code = open.pop()) {
+      if (steps > maxSteps) return false
       for (const states of next(decode(code, 3))) {
         const reached = encode(states)
         if (reached === target) return true

@@ -37,8 +37,6 @@ export class WorkBudget {
 
   /** Like `spend`, of an object whose members are looked at one by one. */
   spendOnMembers (value: object): void {
-    let members = 0
-    for (const _ in value) members += 1
-    this.spend(value, members)
+    this.spend(value, Object.keys(value).length)
   }
 }

@@ -29,8 +29,21 @@ t.test('an expression that is too large to judge is not judged', async t => {
 
 const { email, uuid, url, emoji, base64, base64url, nanoid, cuid, ulid, ipv4, e164, iso } = z
 for (const [name, schema] of Object.entries({
-  email: email(), uuid: uuid(), url: url(), emoji: emoji(), base64: base64(), base64url: base64url(), nanoid: nanoid(), cuid: cuid(), ulid: ulid(), ipv4: ipv4(),
-  e164: e164(), date: iso.date(), time: iso.time(), datetime: iso.datetime(), duration: iso.duration()
+  email: email(),
+  uuid: uuid(),
+  url: url(),
+  emoji: emoji(),
+  base64: base64(),
+  base64url: base64url(),
+  nanoid: nanoid(),
+  cuid: cuid(),
+  ulid: ulid(),
+  ipv4: ipv4(),
+  e164: e164(),
+  date: iso.date(),
+  time: iso.time(),
+  datetime: iso.datetime(),
+  duration: iso.duration()
 })) {
   t.test(`the pattern of zod's ${name} is not refused`, async t => {
     const { pattern } = z.toJSONSchema(schema) as { pattern?: string }
