@@ -2,6 +2,8 @@
 import type { FastifyPluginAsync, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { NotFoundError } from '../src/errors.js'
+import { ipOf } from '../src/http/client-address.js'
+import { decisionsOf } from '../src/http/decisions.js'
 import type { Claims, Parcel } from '../src/tokens/one-time-links.js'
 
 export interface ClaimOptions {
@@ -25,6 +27,7 @@ const headers = {
 const maxCodeLength = 100
 
 const claim: FastifyPluginAsync<ClaimOptions> = async (fastify, { claims, path = '/claim' }) => {
+  const decisions = decisionsOf(fastify)
   fastify.addHook('onClose', async () => { claims.close() })
 
   await fastify.register(async scope => {
@@ -40,7 +43,7 @@ const claim: FastifyPluginAsync<ClaimOptions> = async (fastify, { claims, path =
       if (fastify.hasDecorator('refuseLockedOut')) await fastify.refuseLockedOut(request, reply)
       const parcel = code.length > maxCodeLength ? undefined : claims.claim(code)
       if (parcel !== undefined) {
-        request.log.info({ subject: parcel.userId }, 'token claimed')
+        decisions.note({ kind: 'token-claimed', outcome: 'allowed', at: Date.now(), requestId: request.id, address: ipOf(request), about: { subject: parcel.userId } })
         return /\btext\/html\b/.test(request.headers.accept ?? '') ? send(reply, page('Your token', shown(parcel))) : reply.headers(headers).send(parcel)
       }
       // A guess, or a second try, costs what a wrong credential does.

@@ -2,9 +2,10 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { BadUrlError, InternalError, NotFoundError, type Refusal } from '../src/errors.js'
-import { loggable } from '../src/log/serialize-error.js'
+import { BadUrlError, NotFoundError, type Refusal } from '../src/errors.js'
+import { sayDecisions } from '../src/http/decisions.js'
 import { sendRequestId } from '../src/http/request-id.js'
+import type { Lines } from '../src/telemetry/log-line.js'
 import { isMalformedUrl, sanitize, sendRefusal } from '../src/http/refusal-reply.js'
 
 declare module 'fastify' {
@@ -25,12 +26,15 @@ declare module 'fastify' {
 export interface ErrorsOptions {
   /** Answer unknown paths of this scope. False in a scope without a prefix: there they are the host's. Default true. */
   readonly notFound?: boolean
-  /** Log a line for each refusal. False where the line of the request names it already. Default true. */
+  /** Log one line for each request that was refused. False: only for those that failed by an error of ours. Default true. */
   readonly logRefusals?: boolean
+  /** Log one line for each request, whatever became of it. Default false: the host logs its requests. */
+  readonly logRequests?: boolean
 }
 
-const errors: FastifyPluginAsync<ErrorsOptions> = async (fastify, { notFound = true, logRefusals = true }) => {
+const errors: FastifyPluginAsync<ErrorsOptions> = async (fastify, { notFound = true, logRefusals = true, logRequests = false }) => {
   if (!fastify.hasRequestDecorator('refusal')) fastify.decorateRequest('refusal', null)
+  sayDecisions(fastify, linesOf(logRefusals, logRequests))
 
   // On every answer: the log knows the request by nothing else.
   fastify.addHook('onRequest', (request, reply, done) => {
@@ -41,7 +45,6 @@ const errors: FastifyPluginAsync<ErrorsOptions> = async (fastify, { notFound = t
   fastify.setErrorHandler((error: unknown, request, reply) => {
     const refusal = sanitize(error, request)
     request.refusal = refusal
-    log(request, refusal, error, logRefusals)
     keepConnection(reply)
     dropBadHeaders(reply)
     return sendRefusal(refusal, request, reply)
@@ -62,11 +65,9 @@ function refuseUnknown (request: FastifyRequest): never {
   throw isMalformedUrl(request.originalUrl) ? new BadUrlError() : new NotFoundError()
 }
 
-function log (request: FastifyRequest, refusal: Refusal, error: unknown, logRefusals: boolean): void {
-  const { code, reason, about, statusCode } = refusal
-  const line = { code, reason, statusCode, ...about }
-  if (code === InternalError.code) request.log.error({ ...line, err: loggable(error) }, 'fault')
-  else if (logRefusals) request.log.info(refusal.cause === undefined ? line : { ...line, err: loggable(refusal.cause) }, 'refusal')
+function linesOf (logRefusals: boolean, logRequests: boolean): Lines {
+  if (logRequests) return 'all'
+  return logRefusals ? 'failures' : 'faults'
 }
 
 /**

@@ -1,29 +1,28 @@
 /** The `/mcp` route: hands authenticated requests to the bridge and its replies to Fastify. */
 import { randomBytes } from 'node:crypto'
-import type { FastifyInstance, FastifyPluginAsync, FastifyReply, RouteOptions } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
-import { InsufficientScopeError, isRefusal, type Refusal, UnauthenticatedError } from '../src/errors.js'
+import { sayDecisions } from '../src/http/decisions.js'
 import { registerJsonBody } from '../src/http/json-body.js'
+import { mcpHandler, noLonger } from '../src/http/mcp-handler.js'
+import type { LoggedCall } from '../src/http/mcp-request.js'
 import { spellingsOf } from '../src/http/trailing-slash.js'
-import { Call, type LoggedCall, type Place } from '../src/http/mcp-request.js'
-import { Catalog, type ServerInfo } from '../src/mcp/catalog/catalog.js'
-import { Deadlines } from '../src/mcp/exchange/deadlines.js'
-import { type EraName, createEndpoint } from '../src/mcp/era-router.js'
-import { asAccepted } from '../src/mcp/wire/accept.js'
-import { Exchange } from '../src/mcp/exchange/exchange.js'
-import { type Endpoint, longestSilenceMs, operationsOf } from '../src/mcp/endpoint.js'
-import type { Reply } from '../src/mcp/wire/reply.js'
-import type { SessionsOptions } from '../src/mcp/legacy/sessions.js'
-import type { Holder } from '../src/mcp/streams/streams.js'
+import { requireWhole } from '../src/lib/require.js'
 import type { Limits } from '../src/limits/limits.js'
-import type { ToolPolicies } from '../src/tools/tool-policies.js'
+import { Catalog, type ServerInfo } from '../src/mcp/catalog/catalog.js'
+import { type Endpoint, longestSilenceMs, operationsOf } from '../src/mcp/endpoint.js'
+import { createEndpoint, type EraName } from '../src/mcp/era-router.js'
+import { Deadlines } from '../src/mcp/exchange/deadlines.js'
+import { RunningCalls } from '../src/mcp/exchange/running-calls.js'
+import type { SessionsOptions } from '../src/mcp/legacy/sessions.js'
+import { type CredentialWatch, CredentialWatches } from '../src/mcp/streams/credential-watch.js'
 import { whenRuleFails } from '../src/principal/access.js'
 import type { Principal } from '../src/principal/principal.js'
 import type { Prompt } from '../src/tools/prompt.js'
 import type { Resource } from '../src/tools/resource.js'
 import type { Item, Tool } from '../src/tools/tool.js'
+import type { ToolPolicies } from '../src/tools/tool-policies.js'
 import { version } from '../src/version.js'
-import { requireWhole } from '../src/lib/require.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -34,17 +33,6 @@ declare module 'fastify' {
     /** What the request asked of the endpoint and what became of it, for a log line; `null` on other routes, and until the body is read. */
     mcpCall: LoggedCall | null
   }
-}
-
-/** Knows whether a credential that was good when a stream began is good still. */
-export interface CredentialWatch {
-  /**
-   * One that throws says no. `address` is the caller's, where a stream is open; before, the request
-   * itself was judged by it.
-   */
-  readonly stillGood: (principal: Principal, address?: string) => boolean
-  /** Calls `listener` when the answer may be another. Returns how to end that. */
-  readonly onChange: (listener: () => void) => () => void
 }
 
 export interface McpOptions {
@@ -82,38 +70,43 @@ export interface McpOptions {
   readonly onEndpoint?: (endpoint: Endpoint) => void
 }
 
-export type { Endpoint, LoggedCall }
+export type { CredentialWatch, Endpoint, LoggedCall }
 
 const methods = ['GET', 'POST', 'DELETE', 'PUT', 'PATCH', 'HEAD', 'OPTIONS']
 
 const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   const {
-    tools = [], resources = [], prompts = [], toolPolicies = {}, instructions, info = { name: 'fastify-mcp-auth', version },
-    path = '/mcp', requestTimeoutMs = 60_000, bodyLimit = 1024 * 1024, eras, sessions = false, maxStreamsPerPrincipal, stateKey = randomBytes(32), watches = [], limits, onEndpoint
+    tools = [],
+    resources = [],
+    prompts = [],
+    toolPolicies = {},
+    instructions,
+    info = { name: 'fastify-mcp-auth', version },
+    path = '/mcp',
+    requestTimeoutMs = 60_000,
+    bodyLimit = 1024 * 1024,
+    eras,
+    sessions = false,
+    maxStreamsPerPrincipal,
+    stateKey = randomBytes(32),
+    watches = [],
+    limits,
+    onEndpoint
   } = options
-  requireWhole('mcp', { requestTimeoutMs, bodyLimit, maxStreamsPerPrincipal, ...(typeof sessions === 'object' ? sessions : {}) })
+  const sessionsOptions = sessionsOptionsOf(sessions)
+  requireWhole('mcp', { requestTimeoutMs, bodyLimit, maxStreamsPerPrincipal, ...sessionsOptions })
   const catalog = new Catalog({ info, instructions, tools, resources, prompts, toolPolicies, limits })
-  const endpoint = createEndpoint({ catalog, eras, maxStreamsPerPrincipal, stateKey, sessions: sessions === true ? {} : sessions === false ? undefined : sessions })
-  const deadlines = new Deadlines()
-  /** The refusal of a caller whose credential was good when the request arrived, and is no longer. */
-  const overFor = (principal: Principal, address?: string): Refusal | undefined => {
-    const { expiresAt = Infinity } = principal
-    return expiresAt > Date.now() && watches.every(watch => isGood(watch, principal, address)) ? undefined : noLonger(fastify)
-  }
-  /** A watch that fails is one that says no: it is asked from timers, too, where its error would end the process. */
-  const isGood = (watch: CredentialWatch, principal: Principal, address: string | undefined): boolean => {
-    try {
-      return watch.stillGood(principal, address)
-    } catch (error) {
-      fastify.log.error({ err: error, principal: principal.id }, 'a credential watch failed')
-      return false
-    }
-  }
-  const place: Place = { fastify, overFor, requestTimeoutMs, deadlines }
-  let silenceMs = longestSilenceMs(catalog, requestTimeoutMs)
+  const endpoint = createEndpoint({ catalog, eras, maxStreamsPerPrincipal, stateKey, sessions: sessionsOptions })
+  const running = new RunningCalls()
+  const credentials = new CredentialWatches({
+    watches,
+    refusal: () => noLonger(fastify),
+    report: (error, { id }) => { fastify.log.error({ err: error, principal: id }, 'a credential watch failed') }
+  })
   const watchRule = ({ name, access }: Item): void => {
     whenRuleFails(access, error => { fastify.log.error({ err: error, item: name }, 'an access rule failed, which counts as no; told once') })
   }
+  let silenceMs = longestSilenceMs(catalog, requestTimeoutMs)
   for (const item of [...tools, ...resources, ...prompts]) watchRule(item)
   const operations = operationsOf(catalog, item => {
     watchRule(item)
@@ -121,83 +114,36 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   })
   fastify.decorate('mcp', operations)
   if (!fastify.hasRequestDecorator('mcpCall')) fastify.decorateRequest('mcpCall', null)
+  sayDecisions(fastify, 'failures')
   onEndpoint?.(operations)
-  for (const watch of watches) {
-    const stop = watch.onChange(() => {
-      const isOver = ({ principal, address }: Holder): boolean => !isGood(watch, principal, address)
-      endpoint.streams.endWhere(open => open.isStanding && isOver(open))
-      endCalls(fastify, deadlines, call => call.isStreaming && isOver(call.caller))
-      // A moment later: who revokes itself is to hear that it is done.
-      setTimeout(() => {
-        endpoint.streams.endWhere(isOver)
-        endCalls(fastify, deadlines, call => isOver(call.caller))
-      }, revokerGraceMs).unref()
-    })
-    fastify.addHook('onClose', async () => { stop() })
-  }
+  const stopWatching = credentials.follow(endpoint.streams, running)
   // Streams would keep the server from closing for ever. It waits for the calls under way, which have their deadlines.
   fastify.addHook('preClose', async () => { endpoint.quiesce() })
-  fastify.addHook('onClose', async () => { await endpoint.close() })
+  fastify.addHook('onClose', async () => {
+    stopWatching()
+    await endpoint.close()
+  })
 
+  const place = {
+    fastify,
+    overFor: (principal: Principal, address?: string) => credentials.overFor(principal, address),
+    requestTimeoutMs,
+    deadlines: new Deadlines(),
+    running
+  }
+  const handler = mcpHandler({ endpoint, place, silenceMs: () => silenceMs })
   await fastify.register(async scope => {
     registerJsonBody(scope, { bodyLimit })
-    const route: Omit<RouteOptions, 'url'> = {
-      method: methods,
-      exposeHeadRoute: false,
-      bodyLimit,
-      config: { mcp: true },
-      handler: (request, reply) => {
-        const refuse = (error: unknown): void => { reply.send(challenged(fastify, error)) }
-        try {
-          const call = new Call(request, reply, place)
-          request.mcpCall = call
-          // Again: the body may have taken its time since the credential was verified.
-          const over = call.over()
-          if (over !== undefined) throw over
-          const { socket } = request.raw
-          // Node sets it back with the next request.
-          if (socket.timeout !== undefined && socket.timeout > 0 && socket.timeout < silenceMs) socket.setTimeout(silenceMs)
-          const answer = endpoint.serve(call)
-          if (answer instanceof Promise) answer.then(given => { send(reply, asAccepted(given, call.headers.accept)) }).catch(refuse)
-          else send(reply, asAccepted(answer, call.headers.accept))
-        } catch (error) {
-          refuse(error)
-        }
-      }
+    // Both spellings, without a redirect, which would lose the body or the credential.
+    for (const url of spellingsOf(path, scope)) {
+      scope.route({ method: methods, url, exposeHeadRoute: false, bodyLimit, config: { mcp: true }, handler })
     }
-    // Both, without a redirect, which would lose the body or the credential.
-    for (const url of spellingsOf(path, scope)) scope.route({ ...route, url })
   })
 }
 
-/** How long a call that has said nothing yet outlives its credential. */
-const revokerGraceMs = 250
-
-function endCalls (fastify: FastifyInstance, deadlines: Deadlines, isOver: (call: Exchange) => boolean): void {
-  for (const due of deadlines.pending()) {
-    if (due instanceof Exchange && isOver(due)) due.abort(noLonger(fastify))
-  }
-}
-
-function noLonger (fastify: FastifyInstance): Refusal {
-  const headers = fastify.hasDecorator('challengeFor') ? { 'www-authenticate': fastify.challengeFor({ error: 'invalid_token' }) } : {}
-  return new UnauthenticatedError({ reason: 'the credential is good no longer', headers })
-}
-
-/** Where more scopes would help, the caller hears from whom and which (RFC 6750 §3.1). */
-function challenged (fastify: FastifyInstance, error: unknown): unknown {
-  if (isRefusal(error) && error.code === InsufficientScopeError.code && fastify.hasDecorator('challengeFor')) {
-    const scopes = String(error.data?.scope).split(' ')
-    error.headers = { 'www-authenticate': fastify.challengeFor({ error: 'insufficient_scope', scopes }) }
-  }
-  return error
-}
-
-function send (reply: FastifyReply, { status, headers, json, stream }: Reply): void {
-  reply.code(status)
-  if (headers !== undefined) reply.headers(headers)
-  if (json !== undefined) reply.type('application/json; charset=utf-8')
-  reply.send(json ?? stream)
+function sessionsOptionsOf (sessions: boolean | SessionsOptions): SessionsOptions | undefined {
+  if (typeof sessions === 'object') return sessions
+  return sessions ? {} : undefined
 }
 
 export default fp(mcp, { name: 'mcp-mcp', fastify: '5.x' })

@@ -47,7 +47,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
   try {
     await app.register(env, { config })
     const chain = { ...chainOptions(config, rest.path), stateDir, ...rest }
-    const problems = await registerChain(app, chain, { ownsNotFound: true, logRefusals: false })
+    const problems = await registerChain(app, chain, { ownsNotFound: true, logRequests: true })
     await app.register(health, { problems })
     return app
   } catch (error) {

@@ -16,6 +16,8 @@ export interface Refusal extends FastifyError {
   reason?: string
   /** Fields of the log line, such as the id of the key that was refused. */
   about?: Readonly<Record<string, unknown>>
+  /** Why, in one constant word; for metrics and audit. */
+  why?: string
 }
 
 interface Extras {
@@ -25,6 +27,8 @@ interface Extras {
   readonly reason?: string
   /** For the log: whose credential it is, where that is known. */
   readonly about?: Readonly<Record<string, unknown>> | undefined
+  /** Why, in one constant word such as `revoked`; for metrics and audit. Default: the code in lower case. */
+  readonly why?: string | undefined
   readonly cause?: unknown
 }
 
@@ -55,6 +59,7 @@ function define (code: string, statusCode: number, message: string, rpcCode = st
     headers?: Readonly<Record<string, string>>
     reason?: string
     about?: Readonly<Record<string, unknown>>
+    why?: string
 
     constructor (extras: Extras = {}) {
       super()
@@ -63,6 +68,7 @@ function define (code: string, statusCode: number, message: string, rpcCode = st
       if (extras.headers !== undefined) this.headers = extras.headers
       if (extras.reason !== undefined) this.reason = extras.reason.slice(0, maxReasonLength)
       if (extras.about !== undefined) this.about = extras.about
+      if (extras.why !== undefined) this.why = extras.why
       if (extras.cause !== undefined) this.cause = extras.cause
     }
   }
@@ -180,6 +186,11 @@ export function toRefusal (error: unknown): Refusal {
   if (isRefusal(error)) return error
   const Refused = foreign.get(codeOf(error, '')) ?? InternalError
   return new Refused({ cause: error })
+}
+
+/** The cause of an internal error, for the log; `undefined` for an expected refusal. */
+export function faultOf (refusal: Refusal): unknown {
+  return refusal.code === InternalError.code ? refusal.cause ?? refusal : undefined
 }
 
 /** The part of a reply that says no: `error.data` on `/mcp`, the whole body elsewhere. */

@@ -10,6 +10,7 @@ import type { PrincipalLimitOptions } from '../plugins/principal-limit.js'
 import { KeyStore } from './api-keys/followed-file.js'
 import { builtInTools } from './built-ins/index.js'
 import type { MintingOptions } from './built-ins/generate-token.js'
+import { decisionsOf } from './http/decisions.js'
 import type { State } from './ledger/ledger.js'
 import { openStateFor } from './ledger/open.js'
 import type { Problem, Reason } from './http/readiness.js'
@@ -21,6 +22,7 @@ import { tokenParts } from './oauth/settings.js'
 import { createKnownCredentials } from './principal/known-credentials.js'
 import type { Principal } from './principal/principal.js'
 import { openStores } from './stores.js'
+import { whoOf } from './telemetry/classify.js'
 import { issueLeewaySeconds } from './tokens/claims.js'
 import { Claims } from './tokens/one-time-links.js'
 import type { Tool } from './tools/tool.js'
@@ -107,7 +109,9 @@ function toolsOf (scope: FastifyInstance, options: McpAuthOptions, minting: Mint
   const own = builtInTools({
     minting,
     state: takesTokens ? state : undefined,
-    audit: (fields, message) => { scope.log.info(fields, message) }
+    audit: (kind, about, { principal, requestId }) => {
+      decisionsOf(scope).note({ kind, outcome: 'allowed', at: Date.now(), requestId, ...whoOf(principal), about })
+    }
   })
   const repeated = own.find(({ name }) => tools.some(tool => tool.name === name))
   if (repeated === undefined) return [...own, ...tools]

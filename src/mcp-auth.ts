@@ -20,14 +20,15 @@ import { openParts } from './mcp-auth-parts.js'
  * await app.register(mcpAuth, { prefix: '/tools', apiKeys: [process.env.MCP_KEY], tools: [greet] })
  */
 export const mcpAuth: FastifyPluginAsync<McpAuthOptions> = async (scope, options) => {
-  await registerChain(scope, options, { ownsNotFound: takeNotFound(scope, options), logRefusals: true })
+  await registerChain(scope, options, { ownsNotFound: takeNotFound(scope, options), logRequests: false })
 }
 
 /** The scope's place in the app around it. */
 export interface Place {
   /** False where unknown paths belong to the host. */
   readonly ownsNotFound: boolean
-  readonly logRefusals: boolean
+  /** Log a line for each request, not for the refused ones alone. */
+  readonly logRequests: boolean
 }
 
 /**
@@ -37,12 +38,12 @@ export interface Place {
 export async function registerChain (
   scope: FastifyInstance,
   options: McpAuthOptions,
-  { ownsNotFound, logRefusals }: Place
+  { ownsNotFound, logRequests }: Place
 ): Promise<() => readonly Problem[]> {
   const parts = await openParts(scope, options)
 
   // First, so that every later refusal has the one shape.
-  await scope.register(errors, { notFound: ownsNotFound, logRefusals })
+  await scope.register(errors, { notFound: ownsNotFound, logRequests })
   // Before the limits: preflights carry no credential, and refusals keep their CORS headers.
   await scope.register(cors, parts.cors)
   // Before any credential is looked at: a locked-out address costs one look-up.

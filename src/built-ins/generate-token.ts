@@ -73,7 +73,7 @@ export function createGenerateToken (options: MintingOptions): Tool {
       if (link?.claims.isFull === true) throw new UnavailableError(retryLater(60_000, { reason: 'too many links wait' }))
       const { token, id, issuedAt, expiresAt } = await mint(wish, principal, options)
       const { userId, role, scopes } = wish
-      audit({ jti: id, subject: userId, role, scopes, expiresAt: timeText(expiresAt), by: authorOf(principal), requestId }, 'token minted')
+      audit('token-minted', { jti: id, subject: userId, role, scopes, expiresAt: timeText(expiresAt) }, { principal, requestId })
       const common = { id, userId, role, scopes: [...scopes], expiresAt: timeText(expiresAt) }
       if (link === undefined) return { structuredContent: { token, ...common } }
       const minted = { id: tokenPrincipalId(userId), tokenId: id, issuedAt }

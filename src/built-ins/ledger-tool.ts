@@ -1,10 +1,15 @@
 /** What tools that change the state have in common: fields that fail in words, and a state that can fail. */
 import { z } from 'zod'
 import { UnavailableError, retryLater } from '../errors.js'
+import type { Principal } from '../principal/principal.js'
 import { StateError } from '../ledger/file/directory.js'
 
-/** Takes what was done with the rights of others, for the operator's log. No credential is in it. */
-export type Audit = (fields: object, message: string) => void
+/** Takes what was done with the rights of others, and by whom. No credential is in it. */
+export type Audit = (
+  kind: 'token-minted' | 'token-revoked' | 'subject-revoked',
+  about: Readonly<Record<string, unknown>>,
+  by: { readonly principal: Principal, readonly requestId: string }
+) => void
 
 export const noAudit: Audit = () => {}
 

@@ -32,7 +32,7 @@ export function createRevokeSubject (state: State, audit: Audit = noAudit): Tool
       const time = before === undefined ? state.lastIssueTo(principal) : Date.parse(before)
       if (before !== undefined && time > Date.now()) throw new PublicToolError('before: not in the future')
       const revoked = await kept(state.revokeSubject(principal, time, authorOf(caller), withMinted))
-      audit({ subject: principal, before: timeText(time), withMinted, revoked: revoked.length, by: authorOf(caller), requestId }, 'subject revoked')
+      audit('subject-revoked', { subject: principal, before: timeText(time), withMinted, revoked: revoked.length }, { principal: caller, requestId })
       return { structuredContent: { principal, before: timeText(time), revoked: [...revoked] } }
     }
   })

@@ -24,7 +24,7 @@ export function createRevokeToken (state: State, audit: Audit = noAudit): Tool {
     handler: async ({ id, withMinted }, { principal, requestId }) => {
       const onRecord = state.find(id) !== undefined
       const revoked = await kept(state.revokeToken(id, authorOf(principal), withMinted))
-      audit({ jti: id, withMinted, revoked: revoked.length, by: authorOf(principal), requestId }, 'token revoked')
+      audit('token-revoked', { jti: id, withMinted, revoked: revoked.length }, { principal, requestId })
       return { structuredContent: { revoked: [...revoked], onRecord } }
     }
   })

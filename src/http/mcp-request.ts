@@ -1,27 +1,27 @@
 /** A request to the endpoint as the bridge sees it, with its caller. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { ipOf } from './client-address.js'
 import { type Refusal, UnauthenticatedError } from '../errors.js'
-import type { Deadlines } from '../mcp/exchange/deadlines.js'
-import type { Incoming } from '../mcp/era.js'
-import { type Caller, Exchange, type Log } from '../mcp/exchange/exchange.js'
+import type { EraName, Incoming } from '../mcp/era.js'
+import { type Caller, Exchange, type Shared } from '../mcp/exchange/exchange.js'
 import { fieldsOf, type MessageFields } from '../mcp/wire/log-fields.js'
 import type { Principal } from '../principal/principal.js'
 import type { Budget } from '../tools/tool.js'
+import { ipOf } from './client-address.js'
 
 /** What a log may say of a call. No arguments, and nothing of a result. */
 export interface LoggedCall {
+  /** Which era serves it; `undefined` before that is known. */
+  readonly era: EraName | undefined
   readonly fields: MessageFields
   /** `ok`, `tool-error` or the code of a refusal; of a batch the first that is not `ok`. `undefined` while there is no answer. A request refused as a whole has its code in `request.refusal`. */
   readonly outcome: string | undefined
 }
 
 /** What every call of an endpoint shares. */
-export interface Place {
+export interface Place extends Shared {
   readonly fastify: FastifyInstance
   readonly overFor: (principal: Principal, address?: string) => Refusal | undefined
   readonly requestTimeoutMs: number
-  readonly deadlines: Deadlines
 }
 
 export class Call implements Incoming, Caller, LoggedCall {
@@ -29,9 +29,8 @@ export class Call implements Incoming, Caller, LoggedCall {
   readonly #request: FastifyRequest
   readonly #reply: FastifyReply
   readonly #place: Place
-  #exchange: Exchange | undefined
-  /** The others of a batch. */
-  #more: Exchange[] | undefined
+  readonly #exchanges: Exchange[] = []
+  #era: EraName | undefined
 
   /** Throws where no plugin put a principal on the request: an endpoint without one is closed. */
   constructor (request: FastifyRequest, reply: FastifyReply, place: Place) {
@@ -48,20 +47,27 @@ export class Call implements Incoming, Caller, LoggedCall {
   get body (): unknown { return this.#request.body }
   get address (): string { return ipOf(this.#request) }
   get requestId (): string { return this.#request.id }
-  get log (): Log { return this.#request.log }
+  get era (): EraName | undefined { return this.#era }
+  /** One for each request of JSON-RPC in it, in their order. */
+  get exchanges (): readonly Exchange[] { return this.#exchanges }
+
+  servedBy (era: EraName): void {
+    this.#era = era
+  }
 
   open (): Exchange {
-    const exchange = new Exchange(this, this.#place.requestTimeoutMs, this.#place.deadlines)
-    if (this.#exchange === undefined) this.#exchange = exchange
-    else (this.#more ??= []).push(exchange)
+    const exchange = new Exchange(this, this.#place.requestTimeoutMs, this.#place)
+    this.#exchanges.push(exchange)
     return exchange
   }
 
   get fields (): MessageFields { return fieldsOf(this.#request.body) }
 
   get outcome (): string | undefined {
-    const first = this.#exchange === undefined ? 'ok' : this.#exchange.outcome
-    return first !== 'ok' || this.#more === undefined ? first : this.#more.find(({ outcome }) => outcome !== 'ok')?.outcome ?? first
+    const [first, ...others] = this.#exchanges
+    if (first === undefined) return 'ok'
+    if (first.outcome !== 'ok') return first.outcome
+    return others.find(({ outcome }) => outcome !== 'ok')?.outcome ?? 'ok'
   }
 
   over (): Refusal | undefined {

@@ -5,8 +5,10 @@ import type { Socket } from 'node:net'
 import type { FastifyHttpOptions, FastifyInstance } from 'fastify'
 import { BadHttpError, type Refusal, refusalBody, toRefusal } from '../errors.js'
 import { loggable } from '../log/serialize-error.js'
-import { loggerOptions, logRequest, RequestLog } from './request-log.js'
+import { outcomeOf, reasonClassOf } from '../telemetry/classify.js'
+import { sayDecision } from './decisions.js'
 import { createRequestIds, requestIdHeader, sendRequestId } from './request-id.js'
+import { loggerOptions, RequestLog } from './request-log.js'
 import { isMalformedUrl, sanitize, sendRefusal } from './refusal-reply.js'
 
 export interface HttpOptions {
@@ -67,7 +69,7 @@ export function serverOptions (options: HttpOptions = {}): FastifyHttpOptions<Se
     return503OnClosing: false,
     frameworkErrors: (error, request, reply) => {
       const refusal = sanitize(error, request)
-      reply.raw.once('finish', () => logRequest(request, reply))
+      reply.raw.once('finish', () => { sayDecision(request, reply, refusal) })
       reply.header('vary', 'Origin')
       sendRequestId(request, reply)
       sendRefusal(refusal, request, reply)
@@ -101,7 +103,20 @@ function clientErrorHandler (this: FastifyInstance, error: Error & { code?: stri
   const refusal = refusalOf(error)
   const requestId = randomUUID()
   // Never the error itself: its `rawPacket` holds the headers, credentials included.
-  this.log.info({ reqId: requestId, code: refusal.code, statusCode: refusal.statusCode, reason: loggable(error).code, ip: socket.remoteAddress }, 'refusal')
+  const { code, statusCode: status } = refusal
+  if (this.hasDecorator('decisions')) {
+    this.decisions.note({
+      kind: 'refused',
+      outcome: outcomeOf(code, code),
+      at: Date.now(),
+      requestId,
+      address: socket.remoteAddress,
+      code,
+      why: reasonClassOf(code),
+      reason: loggable(error).code,
+      http: { status, isCut: false, isGoodProbe: false }
+    }, this.log.child({ reqId: requestId }))
+  }
   if (!socket.writable || hasStartedAnswer(socket)) {
     socket.destroy()
     return

@@ -1,7 +1,7 @@
 /** The endpoint: which era a request belongs to, and what all eras share. */
 import { EnvelopeError, InvalidParamsError } from '../errors.js'
 import type { Catalog } from './catalog/catalog.js'
-import type { Era, Incoming } from './era.js'
+import type { Era, EraName, Incoming } from './era.js'
 import { createLegacyEra } from './legacy/era.js'
 import type { SessionsOptions } from './legacy/sessions.js'
 import { dropNulls, hasReadableMeta } from './wire/messages.js'
@@ -10,10 +10,9 @@ import { createModernEra } from './modern/era.js'
 import type { Reply } from './wire/reply.js'
 import { Streams } from './streams/streams.js'
 
-/** `legacy`: revisions up to 2025-11-25; `modern`: 2026-07-28. */
-export type EraName = 'legacy' | 'modern'
-
 const badMeta = { reason: 'a field of _meta is not of its type' }
+
+export type { EraName }
 
 export interface EndpointOptions {
   readonly catalog: Catalog
@@ -48,6 +47,7 @@ export function createEndpoint ({ catalog, eras = ['legacy', 'modern'], maxStrea
     serve (incoming) {
       dropNulls(incoming.body)
       const era = eraOf(incoming)
+      incoming.servedBy?.(era === modern ? 'modern' : 'legacy')
       if (!hasReadableMeta(incoming.body)) throw era === modern ? new EnvelopeError(badMeta) : new InvalidParamsError(badMeta)
       // Clients of 2026-07-28 add what a challenge names to what they hold; those before replace it, so that it names both.
       catalog.challenge(incoming.body, incoming.principal, era === legacy)

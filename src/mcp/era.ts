@@ -3,6 +3,9 @@ import type { Principal } from '../principal/principal.js'
 import type { Exchange } from './exchange/exchange.js'
 import type { Reply } from './wire/reply.js'
 
+/** `legacy`: revisions up to 2025-11-25; `modern`: 2026-07-28. */
+export type EraName = 'legacy' | 'modern'
+
 /** A request to the endpoint, authenticated and parsed. Header names are in lower case. */
 export interface Incoming {
   readonly method: string
@@ -11,6 +14,8 @@ export interface Incoming {
   readonly principal: Principal
   /** Where the request came from, as the host knows it. */
   readonly address?: string | undefined
+  /** Told which era serves it, once that is known. */
+  readonly servedBy?: (era: EraName) => void
   /** Makes the exchange of one message; the caller's limit was charged for the first already. */
   readonly open: () => Exchange
   /** Takes `cost` more from the caller's limit, or throws a refusal. */

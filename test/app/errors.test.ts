@@ -67,8 +67,8 @@ for (const [what, make] of thrown) {
       t.notMatch(text, secret)
       t.equal(body.result.isError, true)
       const [, requestId] = /^Internal error\. requestId: ([\w-]{36})$/.exec(body.result.content[0].text) ?? []
-      const fault = sink.lines().find(({ msg }) => msg === 'fault')
-      t.match(fault, { level: 50, code: 'MCP_ERR_INTERNAL', requestId, principal: /^apikey:/ })
+      const fault = sink.lines().find(({ level }) => level === 50)
+      t.match(fault, { msg: 'request', code: 'MCP_ERR_INTERNAL', reqId: requestId, principal: /^apikey:/ })
     })
   }
 }
@@ -84,10 +84,10 @@ t.test('the cause stands in the log under the id that the caller was given', asy
   const sink = logSink()
   const app = await service(t, { tools: [fails('fail', () => { throw new Error(secret, { cause: new Error('deeper') }) })], logStream: sink })
   const { body } = await post(app, callOf('fail'))
-  const fault = sink.lines().find(({ msg }) => msg === 'fault')
+  const fault = sink.lines().find(({ level }) => level === 50)
   t.match(fault, { err: { message: secret, cause: { message: 'deeper' } } })
-  t.ok(body.result.content[0].text.endsWith(String(fault?.requestId)))
-  t.equal(sink.lines().find(({ msg }) => msg === 'request')?.reqId, fault?.requestId)
+  t.ok(body.result.content[0].text.endsWith(String(fault?.reqId)))
+  t.equal(sink.lines().length, 1, 'one line a request')
 })
 
 const returned: Array<[string, () => unknown]> = [
@@ -130,7 +130,7 @@ t.test('a text in place of a result that has a schema is a fault: clients would 
   const logStream = logSink()
   const app = await service(t, { tools: [typed, raw], logStream })
   for (const name of ['typed', 'raw']) t.match((await post(app, callOf(name))).body.result, { isError: true, content: [{ text: /^Internal error/ }] })
-  t.match(logStream.lines().filter(({ msg }) => msg === 'fault'), [{ tool: 'typed', err: { message: /output schema/ } }, { tool: 'raw' }])
+  t.match(logStream.lines().filter(({ level }) => level === 50), [{ tool: 'typed', err: { message: /output schema/ } }, { tool: 'raw' }])
 })
 
 t.test('a result that its own schema does not allow is a fault', async t => {
@@ -200,7 +200,7 @@ t.test('a resource whose error is called like what every object has is a fault w
     const { status, body } = await post(app, rpc('resources/read', { uri: 'x://r' }))
     t.equal(status, 500)
     t.match(body.error, { message: 'Internal error', data: { code: 'MCP_ERR_INTERNAL' } })
-    t.match(sink.lines().find(({ msg }) => msg === 'fault'), { err: { message: secret } })
+    t.match(sink.lines().find(({ level }) => level === 50), { err: { message: secret } })
   }
 })
 

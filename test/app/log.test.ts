@@ -67,15 +67,15 @@ for (const [what, method, params, line] of asked) {
 t.test('the line of a refused call names the tool, too', async t => {
   const { app, lineOf, lines } = await build(t)
   for (let i = 0; i < 2; i++) await post(app, callOf('rare'))
-  t.match(await lineOf(2), { tool: 'rare', outcome: 'MCP_ERR_RATE_LIMITED' })
-  t.match(lines().find(({ msg }) => msg === 'refused'), { rpc: 'tools/call', tool: 'rare', reason: 'the limit "tool" is used up' })
+  t.match(await lineOf(2), { rpc: 'tools/call', tool: 'rare', code: 'MCP_ERR_RATE_LIMITED', outcome: 'MCP_ERR_RATE_LIMITED', reason: 'the limit "tool" is used up' })
+  t.equal(lines().length, 2, 'one line a request')
 })
 
 t.test('a fault names the tool that it is of', async t => {
-  const { app, lines } = await build(t)
-  await post(app, callOf('sleeps'))
+  const { app, lineOf, lines } = await build(t)
   await post(app, callOf('breaks'))
-  t.match(lines().filter(({ msg }) => msg === 'fault'), [{ tool: 'sleeps' }, { tool: 'breaks', err: { message: 'a disk is full' } }])
+  t.match(await lineOf(), { level: 50, tool: 'breaks', outcome: 'tool-error', code: 'MCP_ERR_INTERNAL', err: { message: 'a disk is full' } })
+  t.equal(lines().length, 1, 'one line a request')
 })
 
 t.test('a batch is told by how many messages it holds, and by the first that failed', async t => {

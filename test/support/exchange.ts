@@ -10,7 +10,6 @@ export function callerOf (principal = principalOf(), rest: Partial<Caller> = {})
   return {
     principal,
     requestId: 'r-1',
-    log: { info: () => {}, error: () => {} },
     budget: async () => null,
     charge: async () => {},
     ...rest

@@ -93,10 +93,7 @@ export class Catalog {
 
   /** Rejects with a refusal where the method or its parameters do not fit. */
   dispatch (method: string, params: Record<string, unknown>, exchange: Exchange): Promise<Record<string, unknown>> {
-    exchange.method = method
-    exchange.params = params
-    const token = isRecord(params._meta) ? params._meta.progressToken : undefined
-    if (typeof token === 'string' || typeof token === 'number') exchange.progressToken = token
+    exchange.begin(method, params)
     if (method === 'tools/call') return this.tools.call(params, exchange) as Promise<object> as Promise<Record<string, unknown>>
     return this.#answer(method, params, exchange)
   }

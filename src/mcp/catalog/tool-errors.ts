@@ -5,7 +5,7 @@ import type { Exchange } from '../exchange/exchange.js'
 
 /** The result of `exchange` that says no in words that are safe to show. */
 export function failed (text: string, exchange: Exchange): ToolResult {
-  exchange.toolFailed = true
+  exchange.failTool()
   return { content: [{ type: 'text', text }], isError: true }
 }
 
@@ -16,9 +16,8 @@ export function failed (text: string, exchange: Exchange): ToolResult {
 export function failedBy (error: unknown, exchange: Exchange): ToolResult {
   const words = publicWords(error)
   if (words !== undefined) return failed(words, exchange)
-  exchange.refuse(error)
-  exchange.refusal = undefined
-  return failed(`Internal error. requestId: ${exchange.caller.requestId}`, exchange)
+  exchange.failTool({ cause: error })
+  return { content: [{ type: 'text', text: `Internal error. requestId: ${exchange.caller.requestId}` }], isError: true }
 }
 
 /** `instanceof` runs a hostile proxy's trap, which may throw: then the error is not ours. */

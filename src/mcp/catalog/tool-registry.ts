@@ -80,7 +80,7 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
     if (leave !== undefined) work.then(leave, leave)
     try {
       const result = await exchange.race(work)
-      if (result.isError === true) exchange.toolFailed = true
+      if (result.isError === true) exchange.failTool()
       return result
     } catch (error) {
       // It waits for an answer that comes to another run of it: this one never ends.

@@ -26,11 +26,6 @@ export class Deadlines {
     this.#byDuration.get(ms)?.delete(due)
   }
 
-  /** All that has not ended yet. */
-  * pending (): Generator<Due> {
-    for (const queue of this.#byDuration.values()) yield * queue
-  }
-
   /** Expires what is due; stops the timer where nothing is left. */
   sweep (): void {
     const now = performance.now()

@@ -1,50 +1,21 @@
 /** One JSON-RPC message on its way through the bridge: who sent it, until when, and how it ends. */
-import { DeadlineError, type Refusal, isRefusal, toRefusal } from '../../errors.js'
-import type { Principal } from '../../principal/principal.js'
-import type { Budget, Item } from '../../tools/tool.js'
-import type { Question } from './client-answers.js'
+import { DeadlineError, type Refusal, faultOf, isRefusal, toRefusal } from '../../errors.js'
+import { isRecord } from '../../lib/guards.js'
+import type { Item } from '../../tools/tool.js'
+import type { Ask, Caller, Notify } from './caller.js'
 import { Deadlines, type Due } from './deadlines.js'
-import { fieldsOf } from '../wire/log-fields.js'
+import type { RunningCalls } from './running-calls.js'
+import { Suspended } from './suspended.js'
 
-/** The part of a pino logger that the bridge needs. */
-export interface Log {
-  info: (fields: object, message: string) => void
-  error: (fields: object, message: string) => void
-}
-
-/** What the host knows of the caller. */
-export interface Caller {
-  readonly principal: Principal
-  /** Where the request came from, as the host knows it. */
-  readonly address?: string | undefined
-  readonly requestId: string
-  readonly log: Log
-  /** What remains of the caller's own limit; null where no limit is registered. */
-  readonly budget: () => Promise<Budget | null>
-  /** Takes `cost` from the caller's limit or throws a refusal. */
-  readonly charge: (cost: number) => Promise<void>
-  /** The refusal that is due where the caller's credential is good no longer. Left out: it always is. */
-  readonly over?: () => Refusal | undefined
-}
+export type { Ask, Caller, Notify } from './caller.js'
+export { Suspended } from './suspended.js'
 
 const clockSlackMs = 3
 
-export type Notify = (method: string, params: Record<string, unknown>) => Promise<void>
-export type Ask = (method: Question, params: Record<string, unknown>, key?: string) => Promise<Record<string, unknown>>
-
-/** Not a failure: the handler can't go on before the caller answered, in a request to come. */
-export class Suspended {
-  readonly result: Record<string, unknown>
-  readonly #made = true
-
-  constructor (result: Record<string, unknown>) {
-    this.result = result
-  }
-
-  /** Not `instanceof`: of a hostile proxy that a handler threw it can throw, or lie. */
-  static is (thrown: unknown): thrown is Suspended {
-    return typeof thrown === 'object' && thrown !== null && #made in thrown
-  }
+/** What the exchanges of an endpoint have in common. */
+export interface Shared {
+  readonly deadlines?: Deadlines
+  readonly running?: RunningCalls
 }
 
 /**
@@ -54,22 +25,18 @@ export class Suspended {
  */
 export class Exchange implements Due {
   readonly caller: Caller
-  /** Speaks to the caller before the answer. Set by the era; by default nobody listens. */
-  notify: Notify = async () => {}
-  /** Asks the caller. Set by the era where it can. */
-  ask: Ask | undefined
-  /** Closes the stream of this call on the caller, who comes back for the rest. Set by the era where it can. */
-  closeStream: (() => void) | undefined
-  /** The refusal this message was answered with, for the status and the headers of the reply. */
-  refusal: Refusal | undefined
-  /** The caller's `_meta.progressToken`. */
-  progressToken: string | number | undefined
-  /** What was asked, for the log. Set where the message is dispatched. */
-  method: string | undefined
-  params: Record<string, unknown> | undefined
-  /** The result is that of a tool that failed. */
-  toolFailed = false
-
+  /** On the clock of `performance.now()`. */
+  readonly startedAt = performance.now()
+  #notify: Notify | undefined
+  #ask: Ask | undefined
+  #closeStream: (() => void) | undefined
+  #refusal: Refusal | undefined
+  #method: string | undefined
+  #params: Record<string, unknown> | undefined
+  #loggable: readonly string[] = []
+  /** Why a tool failed; empty where it said so itself. */
+  #failure: { readonly refusal: Refusal | undefined } | undefined
+  #fault: unknown
   #isStreaming = false
   #ended = false
   #controller: AbortController | undefined
@@ -81,15 +48,67 @@ export class Exchange implements Due {
   /** What is left of the deadline while it is asked. */
   #leftMs = 0
   #onAbort: ((refusal: Refusal) => void) | undefined
+  #onEnd: (() => void) | undefined
   readonly #deadlines: Deadlines
-  /** On the clock of `performance.now()`. */
-  dueAt = 0
+  readonly #running: RunningCalls | undefined
+  #dueAt = 0
+  #endedAt = 0
 
-  /** `deadlines`: shared by the exchanges of an endpoint. */
-  constructor (caller: Caller, deadlineMs: number, deadlines = new Deadlines()) {
+  /** `shared`: what the exchanges of an endpoint have in common. */
+  constructor (caller: Caller, deadlineMs: number, { deadlines = new Deadlines(), running }: Shared = {}) {
     this.caller = caller
     this.#deadlines = deadlines
+    this.#running = running
+    running?.add(this)
     this.limitTo(deadlineMs)
+  }
+
+  /** What was asked; `undefined` before the dispatch. */
+  get method (): string | undefined { return this.#method }
+  get params (): Readonly<Record<string, unknown>> | undefined { return this.#params }
+  /** The names of the arguments whose values may stand on record. */
+  get loggable (): readonly string[] { return this.#loggable }
+  /** The refusal this message was answered with, for the status and the headers of the reply. */
+  get refusal (): Refusal | undefined { return this.#refusal }
+  /** The cause of an internal error, for the log alone. */
+  get fault (): unknown { return this.#fault }
+  get dueAt (): number { return this.#dueAt }
+  /** Asks the caller. `undefined` where it cannot be asked. */
+  get ask (): Ask | undefined { return this.#ask }
+
+  /** The caller's `_meta.progressToken`. */
+  get progressToken (): string | number | undefined {
+    const meta = this.#params?._meta
+    const token = isRecord(meta) ? meta.progressToken : undefined
+    return typeof token === 'string' || typeof token === 'number' ? token : undefined
+  }
+
+  /** How the era speaks to the caller before the answer. Left out: nobody listens, and nobody can be asked. */
+  connect (notify: Notify, ask?: Ask, closeStream?: () => void): void {
+    this.#notify = notify
+    this.#ask = ask
+    this.#closeStream = closeStream
+  }
+
+  /** From now on the caller can be asked by `ask`, or cannot be asked at all. */
+  askBy (ask: Ask | undefined): void {
+    this.#ask = ask
+  }
+
+  /** The message is dispatched. */
+  begin (method: string, params: Record<string, unknown>): void {
+    this.#method = method
+    this.#params = params
+  }
+
+  /** Speaks to the caller before the answer. */
+  notify (method: string, params: Record<string, unknown>): Promise<void> {
+    return this.#notify === undefined ? Promise.resolve() : this.#notify(method, params)
+  }
+
+  /** Closes the stream of this call on the caller, who comes back for the rest; where the era can. */
+  closeStream (): void {
+    this.#closeStream?.()
   }
 
   /** Something was said before the answer, so the reply is a stream where the caller takes one. */
@@ -109,7 +128,7 @@ export class Exchange implements Due {
   /** Made when first asked for: most handlers never look. */
   get signal (): AbortSignal {
     this.#controller ??= new AbortController()
-    if (this.#ended && this.refusal !== undefined) this.#controller.abort(this.refusal)
+    if (this.#ended && this.#refusal !== undefined) this.#controller.abort(this.#refusal)
     return this.#controller.signal
   }
 
@@ -119,12 +138,13 @@ export class Exchange implements Due {
    */
   get askingSignal (): AbortSignal {
     this.#asking ??= new AbortController()
-    if (this.#ended) this.#asking.abort(this.refusal ?? 'the call has its answer')
+    if (this.#ended) this.#asking.abort(this.#refusal ?? 'the call has its answer')
     return this.#asking.signal
   }
 
-  /** Begins the work of an item: its own deadline counts, and its cost is taken. */
-  enter ({ deadlineMs, cost = 1 }: Item): void | Promise<void> {
+  /** Begins the work of an item: its own deadline counts, and its cost is taken. `loggable`: see there. */
+  enter ({ deadlineMs, cost = 1 }: Item, loggable: readonly string[] = []): void | Promise<void> {
+    this.#loggable = loggable
     if (deadlineMs !== undefined) this.limitTo(deadlineMs)
     if (cost > 1) return this.caller.charge(cost - 1)
   }
@@ -134,7 +154,7 @@ export class Exchange implements Due {
     const limitMs = this.#isStreaming ? Math.min(ms, this.#credentialMs) : ms
     if (this.#limitMs > 0) this.#deadlines.remove(this.#limitMs, this)
     this.#limitMs = limitMs
-    this.dueAt = performance.now() + limitMs
+    this.#dueAt = performance.now() + limitMs
     this.#deadlines.add(limitMs, this)
   }
 
@@ -151,7 +171,7 @@ export class Exchange implements Due {
     this.#isStreaming = true
     const over = this.caller.over?.()
     if (over !== undefined) this.abort(over)
-    else if (this.#credentialMs < this.dueAt - performance.now()) this.limitTo(this.#credentialMs)
+    else if (this.#credentialMs < this.#dueAt - performance.now()) this.limitTo(this.#credentialMs)
   }
 
   /** The deadline passed, or the credential of a stream. */
@@ -166,7 +186,7 @@ export class Exchange implements Due {
    */
   async whileAsking<T> (limitMs: number, answer: Promise<T>): Promise<T> {
     this.speak()
-    if (this.#questions++ === 0) this.#leftMs = Math.max(1, Math.round(this.dueAt - performance.now()))
+    if (this.#questions++ === 0) this.#leftMs = Math.max(1, Math.round(this.#dueAt - performance.now()))
     this.limitTo(limitMs)
     try {
       return await answer
@@ -191,14 +211,14 @@ export class Exchange implements Due {
 
   /** Called with the refusal when the exchange is aborted, at once where it was: a caller may leave before its turn. */
   onAbort (listener: (refusal: Refusal) => void): void {
-    if (this.#ended && this.refusal !== undefined) listener(this.refusal)
+    if (this.#ended && this.#refusal !== undefined) listener(this.#refusal)
     else this.#onAbort = listener
   }
 
   /** Ends the exchange early: the deadline passed, the caller left or cancelled. */
   abort (refusal: Refusal): void {
     if (this.#ended) return
-    this.refusal = refusal
+    this.#refusal = refusal
     this.end()
     this.#controller?.abort(refusal)
     this.#reject?.(refusal)
@@ -223,8 +243,18 @@ export class Exchange implements Due {
   end (): void {
     if (this.#ended) return
     this.#ended = true
+    this.#endedAt = performance.now()
+    this.#running?.remove(this)
     this.#deadlines.remove(this.#limitMs, this)
-    this.#asking?.abort(this.refusal ?? 'the call has its answer')
+    this.#asking?.abort(this.#refusal ?? 'the call has its answer')
+    // Later: what answers the message may still say that it is a refusal.
+    if (this.#onEnd !== undefined) setImmediate(this.#onEnd)
+  }
+
+  /** Calls `listener` once the exchange has ended, at once where it has. Takes one listener. */
+  whenEnded (listener: () => void): void {
+    if (this.#ended) listener()
+    else this.#onEnd = listener
   }
 
   /** `work`, or the refusal that ended the exchange before it. */
@@ -235,22 +265,37 @@ export class Exchange implements Due {
     })
   }
 
-  /** What became of the message, for the log. `undefined` while it has no answer. */
-  get outcome (): string | undefined {
-    return this.refusal?.code ?? (this.toolFailed ? 'tool-error' : this.#ended ? 'ok' : undefined)
+  /** Milliseconds that the message took, or has taken so far. */
+  get ms (): number {
+    return (this.#ended ? this.#endedAt : performance.now()) - this.startedAt
   }
 
-  /**
-   * What the caller may see of `error`: a refusal as it is, anything else as an internal error
-   * whose cause stands in the log under the same request id.
-   */
+  /** What became of the message: `ok`, `tool-error` or the code of a refusal. `undefined` while it has no answer. */
+  get outcome (): string | undefined {
+    if (this.#refusal !== undefined) return this.#refusal.code
+    if (this.#failure !== undefined) return 'tool-error'
+    return this.#ended ? 'ok' : undefined
+  }
+
+  /** Why the message came to nothing: its refusal, or what a tool failed by. `undefined` where all is well, or a tool said no itself. */
+  get why (): Refusal | undefined {
+    return this.#refusal ?? this.#failure?.refusal
+  }
+
+  /** The message is answered with a refusal: with `error` where it is one, else with an internal error whose cause is for the log. */
   refuse (error: unknown): Refusal {
+    this.#refusal = this.#refusalFor(error)
+    return this.#refusal
+  }
+
+  /** The message is answered with the result of a tool that failed: by `cause`, or by its own words where that is left out. */
+  failTool (by?: { readonly cause: unknown }): void {
+    this.#failure = { refusal: by === undefined ? undefined : this.#refusalFor(by.cause) }
+  }
+
+  #refusalFor (error: unknown): Refusal {
     const refusal = toRefusal(error)
-    this.refusal = refusal
-    const { requestId, log, principal } = this.caller
-    const about = { ...fieldsOf(this), code: refusal.code, principal: principal.id, requestId }
-    if (isRefusal(error) && error.statusCode < 500) log.info({ ...about, reason: refusal.reason }, 'refused')
-    else log.error({ ...about, err: describe(error) }, 'fault')
+    this.#fault = isRefusal(error) ? faultOf(refusal) : describe(error)
     return refusal
   }
 }

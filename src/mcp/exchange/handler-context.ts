@@ -44,7 +44,7 @@ class ExchangeContext implements CallContext {
 
   get closeStream (): CallContext['closeStream'] {
     const exchange = this.#exchange
-    return () => { if (!exchange.ended) exchange.closeStream?.() }
+    return () => { if (!exchange.ended) exchange.closeStream() }
   }
 
   get log (): CallContext['log'] {

@@ -45,7 +45,7 @@ export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: 
 
   function serveOne (request: RpcRequest, exchange: Exchange, writer: ReplyWriter): void | Promise<void> {
     if (bySdk.has(request.method)) return serveBySdk(request, exchange, writer)
-    exchange.notify = sayTo(writer, exchange)
+    exchange.connect(sayTo(writer, exchange))
     const { method, params = {} } = request
     new Responder({ request, exchange, writer, unknownMethodStatus }).follow(catalog.dispatch(method, params, exchange))
   }

@@ -187,7 +187,7 @@ export class Session {
   quiesce (): void {
     this.#mayAsk = false
     for (const exchange of this.#calls.exchanges()) {
-      exchange.ask = undefined
+      exchange.askBy(undefined)
       if (exchange.isAsking) exchange.abort(new UnavailableError({ reason: 'the server ends, and the caller cannot answer any more' }))
     }
   }
@@ -260,15 +260,17 @@ export class Session {
     const call = this.#calls.get(extra.requestId)
     if (call === undefined) throw new Error('a request outside an exchange')
     const { exchange } = call
-    exchange.notify = notifyOver(extra, call, level => severity(level) >= this.#level)
-    if (this.#mayAsk) exchange.ask = askOver(extra, call, this.#server)
     const { closeSSEStream } = extra
-    if (closeSSEStream !== undefined) {
-      exchange.closeStream = () => {
-        call.post.timesLeft += 1
-        closeSSEStream()
-      }
-    }
+    exchange.connect(
+      notifyOver(extra, call, level => severity(level) >= this.#level),
+      this.#mayAsk ? askOver(extra, call, this.#server) : undefined,
+      closeSSEStream === undefined
+        ? undefined
+        : () => {
+            call.post.timesLeft += 1
+            closeSSEStream()
+          }
+    )
     extra.signal.addEventListener('abort', () => { exchange.abort(new CancelledError({ reason: 'cancelled by the caller' })) }, { once: true })
     try {
       if (method === 'resources/subscribe') this.#subscriptions.add(params.uri, exchange.caller.principal)

@@ -76,7 +76,7 @@ export function createModernEra ({ catalog, streams, stateKey }: ModernOptions):
     const notify: Notify = async (name, about) => {
       if (name !== 'notifications/message' || audible(about.level, envelope)) await say(name, about)
     }
-    exchange.notify = notify
+    exchange.connect(notify)
     // What is at hand is not awaited: every promise on this path costs every call.
     const begin = (slot: ModernSlot): Promise<Reply> => {
       slot.serve(request, exchange, writer, clean => { slots.give(slot, clean) })

@@ -56,12 +56,12 @@ export class Asking {
     const binding = { request, exchange }
     const responses = recordsOf(inputResponses)
     if (requestState === undefined) {
-      exchange.ask = this.#askerOf({ binding, envelope, responses, state: undefined })
+      exchange.askBy(this.#askerOf({ binding, envelope, responses, state: undefined }))
       return undefined
     }
     return this.#verified(requestState, binding).then(state => {
       const ask = this.#askerOf({ binding, envelope, responses, state })
-      exchange.ask = ask
+      exchange.askBy(ask)
     })
   }
 

@@ -28,10 +28,19 @@ export function fieldsOf (body: unknown): MessageFields {
   }
 }
 
+/** The name and version that a client gives itself: in `initialize`, and with each request of 2026-07-28. */
+export function clientOf (body: unknown): string | undefined {
+  if (!isRecord(body) || !isRecord(body.params)) return undefined
+  const { method, params: { clientInfo, _meta: meta } } = body
+  const info = method === 'initialize' ? clientInfo : isRecord(meta) ? meta['io.modelcontextprotocol/clientInfo'] : undefined
+  if (!isRecord(info) || typeof info.name !== 'string') return undefined
+  return printable(typeof info.version === 'string' ? `${info.name.slice(0, 80)}/${info.version}` : info.name)
+}
+
 const maxLength = 128
 
 /** Bounded, and without what moves a terminal's cursor or turns its text: a caller chooses it. `undefined` for no text. */
-function printable (value: unknown): string | undefined {
+export function printable (value: unknown): string | undefined {
   if (typeof value !== 'string') return undefined
   const text = value.length > maxLength ? value.slice(0, maxLength) : value
   // A loop: nearly every name is plain ASCII, and this is on the way of every call.

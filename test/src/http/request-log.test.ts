@@ -14,7 +14,7 @@ t.test('a service that logs at trace writes no credential, whatever happens to t
   const sink = logSink()
   const app = Fastify(serverOptions({ logLevel: 'trace', logStream: sink, secrets: [plain] }))
   t.teardown(() => app.close())
-  await app.register(errors, { logRefusals: false })
+  await app.register(errors, { logRequests: true })
   app.addHook('onRequest', async request => {
     request.log.trace({ headers: request.headers, raw: request.raw.rawHeaders }, `got ${String(request.headers.authorization)}`)
   })
@@ -37,7 +37,7 @@ t.test('one line tells of a request what an operator needs, without its query', 
   const sink = logSink()
   const app = Fastify(serverOptions({ logStream: sink }))
   t.teardown(() => app.close())
-  await app.register(errors, { logRefusals: false })
+  await app.register(errors, { logRequests: true })
   app.get('/there', async () => ({}))
   await app.inject('/there?q=1')
   await app.inject('/nowhere?q=1#x')
@@ -51,7 +51,7 @@ t.test('a secret in a path is blotted out in whatever spelling it came', async t
   const sink = logSink()
   const app = Fastify(serverOptions({ logStream: sink }))
   t.teardown(() => app.close())
-  await app.register(errors, { logRefusals: false })
+  await app.register(errors, { logRequests: true })
   app.get('/claim/:code', async () => ({}))
   app.get('/a*', async () => ({}))
   const escaped = [...key].map(character => `%${character.charCodeAt(0).toString(16)}`).join('')
@@ -79,7 +79,7 @@ for (const [what, url, path] of [
     const sink = logSink()
     const app = Fastify(serverOptions({ logStream: sink }))
     t.teardown(() => app.close())
-    await app.register(errors, { logRefusals: false })
+    await app.register(errors, { logRequests: true })
     app.get('/mcp', async () => ({}))
     await app.inject(url)
     t.equal(sink.lines().at(-1)?.path, path)
@@ -87,16 +87,16 @@ for (const [what, url, path] of [
   })
 }
 
-t.test('a fault adds a line with the error, under the id that the caller was told', async t => {
+t.test('the one line of a fault has the error and the id that the caller was told', async t => {
   const sink = logSink()
   const app = Fastify(serverOptions({ logStream: sink }))
   t.teardown(() => app.close())
-  await app.register(errors, { logRefusals: false })
+  await app.register(errors, { logRequests: true })
   app.get('/', async () => { throw new Error('inside', { cause: new TypeError('deeper') }) })
   const { requestId } = (await app.inject({ url: '/', headers: { 'request-id': 'forged', 'x-request-id': 'forged' } })).json()
-  const [fault, request] = sink.lines()
-  t.match(fault, { level: 50, reqId: requestId, err: { type: 'Error', message: 'inside', stack: /request-log\.test/, cause: { type: 'TypeError', message: 'deeper' } } })
-  t.match(request, { reqId: requestId, statusCode: 500, code: 'MCP_ERR_INTERNAL' })
+  const [fault, ...more] = sink.lines()
+  t.strictSame(more, [], 'no other line')
+  t.match(fault, { level: 50, msg: 'request', reqId: requestId, statusCode: 500, code: 'MCP_ERR_INTERNAL', err: { type: 'Error', message: 'inside', stack: /request-log\.test/, cause: { type: 'TypeError', message: 'deeper' } } })
   t.not(requestId, 'forged')
 })
 

@@ -20,7 +20,7 @@ async function build (t: Test, options: HttpOptions = {}): Promise<Built> {
   const log = logSink()
   const app = Fastify(serverOptions({ logLevel: 'trace', logStream: log, secrets: [key], ...options }))
   t.teardown(async () => { app.server.closeAllConnections(); await app.close() })
-  await app.register(errors, { logRefusals: false })
+  await app.register(errors, { logRequests: true })
   await app.register(async scope => {
     registerJsonBody(scope, { bodyLimit: 1000 })
     scope.addHook('onRequest', async request => { if (request.headers['x-api-key'] !== key) throw new UnauthenticatedError() })

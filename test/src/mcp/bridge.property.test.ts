@@ -3,7 +3,7 @@ import { text as textOf } from 'node:stream/consumers'
 import fc from 'fast-check'
 import t from 'tap'
 import { isRefusal } from '../../../src/errors.js'
-import { Deadlines } from '../../../src/mcp/exchange/deadlines.js'
+import { RunningCalls } from '../../../src/mcp/exchange/running-calls.js'
 import { type McpEndpoint, createEndpoint } from '../../../src/mcp/era-router.js'
 import { Exchange } from '../../../src/mcp/exchange/exchange.js'
 import type { Reply } from '../../../src/mcp/wire/reply.js'
@@ -63,7 +63,7 @@ function maySpoil (deed: Deed, era: Step['era']): boolean {
 }
 
 /** One request of a step, from its start until all that it set going is over. Returns what went wrong. */
-async function play ({ endpoint, deadlines }: Opened, step: Step, number: number): Promise<string[]> {
+async function play ({ endpoint, running }: Opened, step: Step, number: number): Promise<string[]> {
   await turns(step.startsAfter)
   const { who, era, id } = step
   const acts = deedsOf(step).map((deed, index) => ({ deed, mark: `${who}-${number}-${index}` }))
@@ -80,7 +80,7 @@ async function play ({ endpoint, deadlines }: Opened, step: Step, number: number
     headers,
     body,
     principal: caller.principal,
-    open: () => new Exchange(caller, longMs, deadlines),
+    open: () => new Exchange(caller, longMs, { running }),
     charge: async cost => { charged += cost },
     onGone: listener => { hasLeft ? listener() : gone.push(listener) }
   })
@@ -170,11 +170,11 @@ function wrongIn (text: string, step: Step, acts: ReadonlyArray<{ deed: Deed, ma
 interface Opened {
   readonly endpoint: McpEndpoint
   /** Those of all its exchanges. */
-  readonly deadlines: Deadlines
+  readonly running: RunningCalls
 }
 
 function open (): Opened {
-  return { endpoint: createEndpoint({ catalog: catalogOfDeeds(), stateKey: new Uint8Array(32) }), deadlines: new Deadlines() }
+  return { endpoint: createEndpoint({ catalog: catalogOfDeeds(), stateKey: new Uint8Array(32) }), running: new RunningCalls() }
 }
 
 t.test('answers reach their own callers, and slots come back', { timeout: 60_000 }, async t => {
@@ -182,7 +182,7 @@ t.test('answers reach their own callers, and slots come back', { timeout: 60_000
   t.teardown(() => { watch.stop(); streams.stop() })
   await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40, size: 'max' }), async steps => {
     const opened = open()
-    const { endpoint, deadlines } = opened
+    const { endpoint, running } = opened
     const before = watch.spoilt()
     const wrong = (await Promise.all(steps.map(async (step, number) => await play(opened, step, number)))).flat()
     await turns(5)
@@ -192,8 +192,7 @@ t.test('answers reach their own callers, and slots come back', { timeout: 60_000
     if (spoilt < count(spoils) || spoilt > count(maySpoil)) wrong.push(`${spoilt} slots were thrown away, not ${count(spoils)} to ${count(maySpoil)}`)
     if (watch.out() > 0) wrong.push(`${watch.out()} slots are out`)
     if (streams.open() > 0 || endpoint.streams.size > 0) wrong.push(`${streams.open()} streams are open, ${endpoint.streams.size} of them counted`)
-    deadlines.sweep()
-    const pending = [...deadlines.pending()].length
+    const pending = running.size
     if (pending > 0) wrong.push(`${pending} exchanges have not ended`)
     await endpoint.close()
     if (wrong.length > 0) throw new Error(wrong.join('\n'))

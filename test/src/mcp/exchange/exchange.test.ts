@@ -3,16 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { CancelledError, RateLimitedError, UnauthenticatedError } from '../../../../src/errors.js'
 import { type Caller, Exchange, Suspended } from '../../../../src/mcp/exchange/exchange.js'
+import { RunningCalls } from '../../../../src/mcp/exchange/running-calls.js'
 import { freezePrincipal } from '../../../../src/principal/principal.js'
 
-interface Line { readonly level: string, readonly fields: Record<string, unknown> }
-
-function caller (lines: Line[] = [], charged: number[] = []): Caller {
-  const line = (level: string) => (fields: object) => { lines.push({ level, fields: { ...fields } }) }
+function caller (charged: number[] = []): Caller {
   return {
     principal: freezePrincipal({ id: 'jwt:ada', role: 'user', scopes: [], method: 'jwt' }),
     requestId: 'r-1',
-    log: { info: line('info'), error: line('error') },
     budget: async () => null,
     charge: async cost => { charged.push(cost) }
   }
@@ -36,7 +33,7 @@ t.test('what never ends is ended at the deadline', async t => {
 
 t.test('an item has a deadline of its own, and a cost beyond the first', async t => {
   const charged: number[] = []
-  const exchange = new Exchange(caller([], charged), 60_000)
+  const exchange = new Exchange(caller(charged), 60_000)
   await exchange.enter({ name: 'x', deadlineMs: 10, cost: 5 })
   t.same(charged, [4])
   await t.rejects(exchange.race(never()), { code: 'MCP_ERR_DEADLINE' })
@@ -111,17 +108,48 @@ t.test('a suspended exchange ends its handler with the question', async t => {
   t.equal(exchange.ended, true)
 })
 
-t.test('a refusal is logged as one, a fault with its cause under the request id', async t => {
-  const lines: Line[] = []
-  const exchange = new Exchange(caller(lines), 60_000)
-  exchange.end()
-  exchange.refuse(new RateLimitedError({ reason: 'used up' }))
+t.test('a refusal keeps its code, a fault its cause for the log', async t => {
+  const refused = new Exchange(caller(), 60_000)
+  refused.refuse(new RateLimitedError({ reason: 'used up' }))
+  refused.end()
+  t.match({ code: refused.why?.code, outcome: refused.outcome, fault: refused.fault }, { code: 'MCP_ERR_RATE_LIMITED', outcome: 'MCP_ERR_RATE_LIMITED', fault: undefined })
+  const faulty = new Exchange(caller(), 60_000)
   const cause = new Error('the database is at 10.0.0.1')
-  t.equal(exchange.refuse(cause).code, 'MCP_ERR_INTERNAL')
-  t.match(lines, [
-    { level: 'info', fields: { code: 'MCP_ERR_RATE_LIMITED', reason: 'used up', requestId: 'r-1' } },
-    { level: 'error', fields: { code: 'MCP_ERR_INTERNAL', err: cause, requestId: 'r-1', principal: 'jwt:ada' } }
-  ])
+  t.equal(faulty.refuse(cause).code, 'MCP_ERR_INTERNAL')
+  faulty.end()
+  t.equal(faulty.fault, cause)
+})
+
+t.test('a tool that failed is no refusal, and keeps the cause of its failure', async t => {
+  const exchange = new Exchange(caller(), 60_000)
+  const cause = new Error('a disk is full')
+  exchange.failTool({ cause })
+  exchange.end()
+  t.same([exchange.refusal, exchange.outcome, exchange.why?.code, exchange.fault], [undefined, 'tool-error', 'MCP_ERR_INTERNAL', cause])
+})
+
+t.test('whenEnded tells once, at once where the exchange has ended', async t => {
+  const exchange = new Exchange(caller(), 60_000)
+  let heard = 0
+  exchange.whenEnded(() => { heard += 1 })
+  exchange.end()
+  exchange.end()
+  t.equal(heard, 0, 'not before what answers the message has said how it ends')
+  await sleep(5)
+  t.equal(heard, 1)
+  exchange.whenEnded(() => { heard += 1 })
+  t.equal(heard, 2)
+})
+
+t.test('running calls end by a condition, and leave the registry with their answer', async t => {
+  const running = new RunningCalls()
+  const [one, two] = [1, 2].map(() => new Exchange(caller(), 60_000, { running }))
+  t.equal(running.size, 2)
+  t.same(running.requestIds(), ['r-1'])
+  running.endWhere(call => call === one, () => new UnauthenticatedError())
+  t.equal(one?.outcome, 'MCP_ERR_UNAUTHENTICATED')
+  two?.end()
+  t.equal(running.size, 0)
 })
 
 for (const [what, thrown] of [
@@ -129,10 +157,9 @@ for (const [what, thrown] of [
   ['a proxy that throws', new Proxy({}, { get () { throw new Error('no') }, getPrototypeOf () { throw new Error('no') } })]
 ] as const) {
   t.test(`${what}, thrown, is a fault like any other`, async t => {
-    const lines: Line[] = []
-    const exchange = new Exchange(caller(lines), 60_000)
+    const exchange = new Exchange(caller(), 60_000)
     exchange.end()
     t.equal(exchange.refuse(thrown).code, 'MCP_ERR_INTERNAL')
-    t.match(lines, [{ level: 'error', fields: { err: Error } }])
+    t.type(exchange.fault, Error)
   })
 }

@@ -9,8 +9,8 @@ import { watchStreams } from '../../../support/stream-watch.js'
 t.test('a handler is heard while its call runs, and not after it', async t => {
   const heard: string[] = []
   await during(callerOf(), async exchange => {
-    exchange.notify = async method => { heard.push(method) }
-    exchange.progressToken = 1
+    exchange.connect(async method => { heard.push(method) })
+    exchange.begin('tools/call', { _meta: { progressToken: 1 } })
     const { progress, log } = createContext(exchange, () => [])
     await progress(1)
     exchange.end()
@@ -23,7 +23,7 @@ t.test('a handler is heard while its call runs, and not after it', async t => {
 t.test('a handler cannot ask when its call is over', async t => {
   let asked = 0
   await during(callerOf(), async exchange => {
-    exchange.ask = async () => { asked += 1; return {} }
+    exchange.askBy(async () => { asked += 1; return {} })
     const { elicit } = createContext(exchange, () => [])
     exchange.end()
     await t.rejects(elicit({ message: 'Late?', schema: {} }), { name: 'PublicToolError' })

@@ -4,7 +4,7 @@ import { text as textOf } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { isRefusal } from '../../../../src/errors.js'
 import { Catalog, type CatalogOptions } from '../../../../src/mcp/catalog/catalog.js'
-import { Deadlines } from '../../../../src/mcp/exchange/deadlines.js'
+import { RunningCalls } from '../../../../src/mcp/exchange/running-calls.js'
 import { createEndpoint } from '../../../../src/mcp/era-router.js'
 import { Exchange } from '../../../../src/mcp/exchange/exchange.js'
 import type { Reply } from '../../../../src/mcp/wire/reply.js'
@@ -27,7 +27,7 @@ function open (t: Test, rest: Partial<CatalogOptions> = {}) {
   const catalog = new Catalog({ info: { name: 'tests', version: '0' }, tools: [speak, ask], ...rest })
   const endpoint = createEndpoint({ catalog, stateKey: new Uint8Array(32) })
   t.teardown(endpoint.close)
-  const deadlines = new Deadlines()
+  const running = new RunningCalls()
   const serve = (method: string, params: Record<string, unknown>, headers: Record<string, string> = {}): Served => {
     const message = modern(method, params)
     const meta = { ...message.payload.params?._meta as object, progressToken: 1, 'io.modelcontextprotocol/clientCapabilities': { elicitation: {} } }
@@ -37,15 +37,14 @@ function open (t: Test, rest: Partial<CatalogOptions> = {}) {
       headers: { ...message.headers, ...headers },
       body: { ...message.payload, params: { ...message.payload.params, _meta: meta } },
       principal: caller.principal,
-      open: () => new Exchange(caller, 60_000, deadlines),
+      open: () => new Exchange(caller, 60_000, { running }),
       charge: async () => {},
       onGone: listener => { gone.push(listener) }
     }))()
     return { reply, leave: () => { for (const listener of gone) listener() } }
   }
   const pending = (): number => {
-    deadlines.sweep()
-    return [...deadlines.pending()].length
+    return running.size
   }
   return { catalog, streams: endpoint.streams, serve, pending }
 }

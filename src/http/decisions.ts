@@ -1,0 +1,156 @@
+/** From a request to its decision: said when the answer has left and each message of it has ended. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { faultOf, type Refusal } from '../errors.js'
+import { loggable, type LoggableError } from '../log/serialize-error.js'
+import type { Exchange } from '../mcp/exchange/exchange.js'
+import { clientOf, fieldsOf, type MessageFields, printable } from '../mcp/wire/log-fields.js'
+import type { CallArguments, Decision, HttpPart } from '../telemetry/decision.js'
+import { kindOf, outcomeOf, reasonClassOf, whoOf } from '../telemetry/classify.js'
+import { Decisions } from '../telemetry/decisions.js'
+import type { Lines } from '../telemetry/log-line.js'
+import { ipOf } from './client-address.js'
+import { pathOf } from './logged-path.js'
+import { Call, type LoggedCall } from './mcp-request.js'
+import { configOf } from './route-config.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Where what is decided about callers is said, and can be observed. */
+    decisions: Decisions
+  }
+}
+
+const isWatched = 'decisionsAreSaid'
+
+/** The decisions of a scope: those of a scope around it, where that has some. */
+export function decisionsOf (fastify: FastifyInstance): Decisions {
+  if (!fastify.hasDecorator('decisions')) fastify.decorate('decisions', new Decisions(fastify.log))
+  return fastify.decisions
+}
+
+/** Says a decision for each request of this scope. `lines`: which of them have a line in the log. */
+export function sayDecisions (fastify: FastifyInstance, lines: Lines): void {
+  decisionsOf(fastify)
+  if (fastify.hasDecorator(isWatched)) return
+  fastify.decorate(isWatched, lines)
+  fastify.addHook('onRequest', (request, reply, done) => {
+    const { raw } = reply
+    let isOver = false
+    const end = (isCut: boolean): void => {
+      if (!isOver) sayWhenEnded(request, reply, isCut, lines)
+      isOver = true
+    }
+    // Not `once`, which wraps each listener: neither event comes twice.
+    // Node calls an answer finished whose connection was cut behind it, too.
+    raw.on('finish', () => { end(request.raw.socket?.destroyed === true) })
+    raw.on('close', () => { end(true) })
+    done()
+  })
+}
+
+/** For an answer that no hook has seen. */
+export function sayDecision (request: FastifyRequest, reply: FastifyReply, refusal: Refusal): void {
+  const { server } = request
+  if (server.hasDecorator('decisions')) server.decisions.note(decisionOf(request, reply, false, refusal), request.log)
+}
+
+/** A call of a session may outlive the answer to its request: the caller comes back for the rest. */
+function sayWhenEnded (request: FastifyRequest, reply: FastifyReply, isCut: boolean, lines: Lines): void {
+  let open = 1
+  const oneLess = (): void => {
+    open -= 1
+    if (open === 0) say(request, reply, isCut, lines)
+  }
+  for (const exchange of exchangesOf(request)) {
+    if (exchange.ended) continue
+    open += 1
+    exchange.whenEnded(oneLess)
+  }
+  oneLess()
+}
+
+function say (request: FastifyRequest, reply: FastifyReply, isCut: boolean, lines: Lines): void {
+  const { server: { decisions }, body, log, refusal } = request
+  const [first, ...others] = exchangesOf(request)
+  const decision = decisionOf(request, reply, isCut, refusal ?? undefined, first)
+  if (!Array.isArray(body)) return decisions.note(decision, log, lines)
+  const batch = { size: body.length, result: refusal?.code ?? request.mcpCall?.outcome }
+  decisions.note({ ...decision, batch: { ...batch, index: 0 } }, log, lines)
+  for (const [at, exchange] of others.entries()) {
+    const other = decisionOf(request, reply, isCut, undefined, exchange)
+    decisions.note({ ...other, ms: exchange.ms, batch: { ...batch, index: at + 1 } }, log, lines)
+  }
+}
+
+/** None where the request was refused as a whole. */
+function exchangesOf ({ refusal, mcpCall }: FastifyRequest): readonly Exchange[] {
+  return refusal == null && mcpCall instanceof Call ? mcpCall.exchanges : []
+}
+
+/** What was decided about a request, or about one message of it. */
+function decisionOf (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  isCut: boolean,
+  refusal: Refusal | undefined,
+  exchange?: Exchange
+): Decision {
+  const { mcpCall, principal } = request
+  const said = refusal ?? exchange?.why
+  const code = said?.code
+  const result = mcpCall == null ? undefined : refusal?.code ?? (exchange ?? mcpCall).outcome
+  return {
+    kind: kindOf(code, refusal !== undefined, mcpCall?.fields.rpc !== undefined || exchange !== undefined),
+    outcome: outcomeOf(code, result ?? (isCut ? 'cut' : 'ok')),
+    at: Date.now(),
+    requestId: request.id,
+    address: ipOf(request),
+    ...whoOf(principal, said?.about),
+    ...(mcpCall == null ? undefined : messageOf(request, mcpCall, exchange)),
+    result,
+    code,
+    why: code === undefined ? undefined : reasonClassOf(code, said?.why),
+    reason: said?.reason,
+    ms: reply.elapsedTime,
+    http: httpOf(request, reply, isCut),
+    fault: loggedOf(refusal === undefined ? exchange?.fault : faultOf(refusal)),
+    cause: loggedOf(said?.cause),
+    about: said?.about
+  }
+}
+
+function httpOf (request: FastifyRequest, { statusCode: status }: FastifyReply, isCut: boolean): HttpPart {
+  return {
+    method: request.method,
+    path: pathOf(request.originalUrl, request.is404),
+    status,
+    isCut,
+    isGoodProbe: status < 400 && configOf(request)?.probe === true
+  }
+}
+
+function messageOf (request: FastifyRequest, { era, fields: ofBody }: LoggedCall, exchange: Exchange | undefined): Partial<Decision> {
+  const fields = exchange?.method === undefined ? ofBody : fieldsOf(exchange)
+  return {
+    era,
+    revision: printable(request.headers['mcp-protocol-version']),
+    client: clientOf(request.body),
+    method: fields.rpc,
+    ...itemOf(fields),
+    arguments: exchange?.params === undefined ? undefined : () => argumentsOf(exchange)
+  }
+}
+
+function itemOf ({ tool, prompt, uri }: MessageFields): Pick<Decision, 'itemKind' | 'item'> | undefined {
+  if (tool !== undefined) return { itemKind: 'tool', item: tool }
+  if (prompt !== undefined) return { itemKind: 'prompt', item: prompt }
+  return uri === undefined ? undefined : { itemKind: 'resource', item: uri }
+}
+
+function argumentsOf ({ params, loggable }: Exchange): CallArguments {
+  return { values: params?.arguments, loggable }
+}
+
+function loggedOf (fault: unknown): LoggableError | undefined {
+  return fault === undefined ? undefined : loggable(fault)
+}

@@ -1,0 +1,22 @@
+/** What the host knows of the caller of an exchange, and how an era speaks to it. */
+import type { Refusal } from '../../errors.js'
+import type { Principal } from '../../principal/principal.js'
+import type { Budget } from '../../tools/tool.js'
+import type { Question } from './client-answers.js'
+
+/** What the host knows of the caller. */
+export interface Caller {
+  readonly principal: Principal
+  /** Where the request came from, as the host knows it. */
+  readonly address?: string | undefined
+  readonly requestId: string
+  /** What remains of the caller's own limit; null where no limit is registered. */
+  readonly budget: () => Promise<Budget | null>
+  /** Takes `cost` from the caller's limit or throws a refusal. */
+  readonly charge: (cost: number) => Promise<void>
+  /** The refusal that is due where the caller's credential is good no longer. Left out: it always is. */
+  readonly over?: () => Refusal | undefined
+}
+
+export type Notify = (method: string, params: Record<string, unknown>) => Promise<void>
+export type Ask = (method: Question, params: Record<string, unknown>, key?: string) => Promise<Record<string, unknown>>

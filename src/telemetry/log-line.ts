@@ -1,0 +1,61 @@
+/** The log line of a decision: one a request, with the same fields for a refusal as for a result. */
+import type { Decision, DecisionKind } from './decision.js'
+
+/** The part of a pino logger that lines need. */
+export interface LineLog {
+  debug: (fields: object, message: string) => void
+  info: (fields: object, message: string) => void
+  error: (fields: object, message: string) => void
+}
+
+/** The decisions about requests that have a line: `failures` are those that have a code. Faults always have one. */
+export type Lines = 'all' | 'failures' | 'faults'
+
+const ofRequests: ReadonlySet<DecisionKind> = new Set(['refused', 'limited', 'called', 'served'])
+
+/** Never throws: what a logger cannot write is its own to report. */
+export function writeLine (decision: Decision, log: LineLog, lines: Lines): void {
+  const { kind, about, fault, batch, code, http } = decision
+  if (!ofRequests.has(kind)) {
+    log.info({ ...about, reqId: decision.requestId, by: authorOf(decision) }, kind.replace('-', ' '))
+    return
+  }
+  if (fault !== undefined) {
+    log.error(fieldsOf(decision), 'request')
+    return
+  }
+  // The line of a batch is that of its first message.
+  if (lines === 'faults' || (batch?.index ?? 0) > 0) return
+  if (lines === 'failures' && code === undefined) return
+  log[http?.isGoodProbe === true ? 'debug' : 'info'](fieldsOf(decision), 'request')
+}
+
+/** As in the records of the ledger. */
+function authorOf ({ principal, keyId, tokenId }: Decision): object | undefined {
+  return principal === undefined ? undefined : { principal, tokenId, keyId }
+}
+
+/** What is undefined is left out by the logger. */
+function fieldsOf (decision: Decision): object {
+  const { http, itemKind, item, batch, result, code } = decision
+  return {
+    method: http?.method,
+    path: http?.path,
+    statusCode: http?.status,
+    ms: decision.ms === undefined ? undefined : Math.round(decision.ms * 100) / 100,
+    ip: decision.address,
+    principal: decision.principal,
+    keyId: decision.keyId,
+    tokenId: decision.tokenId,
+    client: decision.client,
+    code,
+    reason: decision.reason,
+    ...decision.about,
+    rpc: decision.method,
+    [itemKind === 'resource' ? 'uri' : itemKind ?? 'item']: item,
+    batch: batch?.size,
+    outcome: batch === undefined ? result : batch.result,
+    cut: http?.isCut === true ? true : undefined,
+    err: decision.fault ?? decision.cause
+  }
+}
