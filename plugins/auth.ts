@@ -16,7 +16,7 @@ import { createTokenVerifier, kidOf, type TokenSecret } from '../src/tokens/veri
 import type { KeyRing } from '../src/api-keys/ring.js'
 import type { KnownCredentials } from '../src/principal/known-credentials.js'
 import type { Principal } from '../src/principal/principal.js'
-import { routeTokens } from '../src/tokens/route.js'
+import { type GrantVerifier, routeTokens } from '../src/tokens/route.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -49,6 +49,10 @@ export interface AuthOptions {
   jwt?: TokenOptions
   /** The identity provider whose tokens are accepted there, too. Left out: there is none. */
   oauth?: IssuerOptions
+  /** Further identity providers, each with a name of its own. Default none. */
+  issuers?: readonly IssuerOptions[]
+  /** The tokens of clients that people signed in here. Default those of `oauth-server`, where that stands in this scope. */
+  grants?: GrantVerifier & { readonly stillGood: (principal: Principal) => boolean }
   /** Where clients find the provider, and the scopes that they ask for first; told in every challenge. Left out: nothing is. */
   challenge?: Omit<ChallengeOptions, 'realm'>
   /** Remembers what proved good; share it with `preauth-limit`. Left out: nothing is remembered. */
@@ -64,14 +68,16 @@ export interface AuthOptions {
   realm?: string
 }
 
-const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], keyRing, jwt, oauth, challenge, known, isRevoked, allowWeakSecrets = false, realm = 'mcp' }) => {
-  if (apiKeys.length === 0 && keyRing === undefined && jwt === undefined && oauth === undefined) throw new Error('Authentication needs `apiKeys`, `keyRing`, `jwt` or `oauth`: without them nobody could get in')
+const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], keyRing, jwt, oauth, issuers: named = [], grants: givenGrants, challenge, known, isRevoked, allowWeakSecrets = false, realm = 'mcp' }) => {
+  if (apiKeys.length === 0 && keyRing === undefined && jwt === undefined && oauth === undefined && named.length === 0) throw new Error('Authentication needs `apiKeys`, `keyRing`, `jwt` or `oauth`: without them nobody could get in')
   const challengeFor = createChallenge({ ...challenge, realm })
-  const issuer = oauth === undefined ? undefined : watchedIssuer(fastify, oauth)
+  const issuers = [...oauth === undefined ? [] : [oauth], ...named].map(one => watchedIssuer(fastify, one))
+  const grants = givenGrants ?? (fastify.hasDecorator('oauthServer') ? fastify.oauthServer.accessTokens : undefined)
   const authenticate = createAuthenticator({
     verifyKey: createKeyJudge(apiKeys, keyRing),
-    verifyToken: routeTokens(jwt === undefined ? undefined : await tokenVerifier(jwt), issuer),
+    verifyToken: routeTokens({ own: jwt === undefined ? undefined : await tokenVerifier(jwt), grants, issuers }),
     known,
+    isCurrent: grants?.stillGood,
     isRevoked,
     onKeyUse: keyRing?.noteUse?.bind(keyRing)
   })
@@ -87,7 +93,11 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], ke
   fastify.decorateRequest('principal', null)
   fastify.decorateRequest('rateLimitMax', null)
   fastify.decorate('challengeFor', challengeFor)
-  fastify.decorate('issuerProblems', () => issuer?.problems() ?? [])
+  fastify.decorate('issuerProblems', () => {
+    const problems = issuers.map(issuer => issuer.problems())
+    // Of several one that is away is no reason to send nobody here.
+    return problems.every(one => one.length > 0) ? problems.flat() : []
+  })
 
   async function refuse (verdict: Rejected, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     if (chargeAddress !== undefined) await chargeAddress(request, reply)

@@ -8,7 +8,7 @@ import { registerChain } from './mcp-auth.js'
 import type { McpAuthOptions, McpOptions } from './mcp-auth-options.js'
 import { stateKeyOf } from './mcp/request-state-key.js'
 import type { OAuthOptions } from './oauth/settings.js'
-import { policyFileOf, settingProblemOf } from './setting-files.js'
+import { policyFileOf, readIssuers, settingProblemOf } from './setting-files.js'
 import { readToolPolicies } from './tools/policy-file.js'
 import { ToolPolicyError } from './tools/tool-policies.js'
 
@@ -73,6 +73,14 @@ function chainOptions (config: Config, path: string | undefined): McpAuthOptions
     clockToleranceSeconds: config.JWT_CLOCK_TOLERANCE,
     audience: audienceOf(config, path),
     ...(config.JWT_ISSUER === undefined ? {} : { oauth: oauthOf(config, config.JWT_ISSUER) }),
+    issuers: readIssuers(config),
+    oauthServer: config.OAUTH_SERVER === 'on' && {
+      clients: config.OAUTH_CLIENTS,
+      advertise: config.OAUTH_ADVERTISE,
+      accessTtlSeconds: config.OAUTH_ACCESS_TTL,
+      scopes: config.OAUTH_SCOPES,
+      trustedIssuers: config.OAUTH_TRUSTED_ISSUERS
+    },
     preauthLimit: { max: config.PREAUTH_RATE_LIMIT_MAX, windowMs: config.PREAUTH_RATE_LIMIT_WINDOW_MS },
     knownTtlMs: config.PREAUTH_KNOWN_TTL_MS,
     rateLimit: { max: config.RATE_LIMIT_MAX, windowMs: config.RATE_LIMIT_WINDOW_MS },

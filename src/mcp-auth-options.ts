@@ -1,6 +1,7 @@
 /** The options of the whole chain, and what is refused of them before anything is registered. */
 import type { CorsOptions } from '../plugins/cors.js'
 import type { McpOptions } from '../plugins/mcp.js'
+import type { OAuthServerOptions } from '../plugins/oauth-server.js'
 import type { PreauthLimitOptions } from '../plugins/preauth-limit.js'
 import type { PrincipalLimitOptions } from '../plugins/principal-limit.js'
 import { requireKeys, requireLists } from './lib/require.js'
@@ -41,8 +42,23 @@ export interface McpAuthOptions extends Omit<McpOptions, 'limits'>, EdgeRules, P
   readonly tokenDelivery?: 'token' | 'link'
   /** The directory for what was minted and revoked. Default none: both are kept in memory, and forgotten with the process. */
   readonly stateDir?: string | undefined
+  /**
+   * Let people sign OAuth clients in with an API key: `true` for the defaults. Needs `publicUrl`, `jwtSecret` and a
+   * source of keys. Default false.
+   */
+  readonly oauthServer?: boolean | OAuthServerSettings
   /** Serve `whoami`, `generate-token` and the tools to list and revoke tokens beside `tools`. Default true. */
   readonly builtIns?: boolean
+}
+
+/** The authorization server, as options of the chain. */
+export interface OAuthServerSettings extends Pick<OAuthServerOptions, 'clients' | 'accessTtlSeconds' | 'fetchDocument'> {
+  /** The scopes that clients ask for first. Default those that access rules name. */
+  readonly scopes?: readonly string[]
+  /** Which issuer the protected-resource metadata names, where `oauth` is there, too. Default `own`. */
+  readonly advertise?: 'own' | 'issuer'
+  /** Issuers whose assertions (ID-JAG) are accepted besides those of `oauth` and `issuers`. Default none. */
+  readonly trustedIssuers?: readonly string[]
 }
 
 /** The names of all options of a type: the compiler holds the two together. */
@@ -77,6 +93,8 @@ const names: Keys<McpAuthOptions> = {
   jwtPreviousSecrets: true,
   clockToleranceSeconds: true,
   oauth: true,
+  issuers: true,
+  oauthServer: true,
   audience: true,
   allowWeakSecrets: true,
   // The edge and the limits.
@@ -110,7 +128,15 @@ const ofOAuth: Keys<OAuthOptions> = {
   cache: true,
   scopes: true
 }
-const lists = ['apiKeys', 'jwtPreviousSecrets', 'audience', 'origins', 'allowedHeaders', 'allowedHosts', 'tools', 'resources', 'prompts', 'eras', 'watches'] as const satisfies ReadonlyArray<keyof McpAuthOptions>
+const ofOAuthServer: Keys<OAuthServerSettings> = {
+  clients: true,
+  accessTtlSeconds: true,
+  fetchDocument: true,
+  scopes: true,
+  advertise: true,
+  trustedIssuers: true
+}
+const lists = ['apiKeys', 'issuers', 'jwtPreviousSecrets', 'audience', 'origins', 'allowedHeaders', 'allowedHosts', 'tools', 'resources', 'prompts', 'eras', 'watches'] as const satisfies ReadonlyArray<keyof McpAuthOptions>
 
 /**
  * Throws a `TypeError` that names the fault, in the words of these options. A misspelt name would leave
@@ -118,13 +144,14 @@ const lists = ['apiKeys', 'jwtPreviousSecrets', 'audience', 'origins', 'allowedH
  */
 export function requireOptions (options: McpAuthOptions): void {
   requireKeys('The options', options, { ...names, ...ofFastify })
-  const { apiKeys = [], apiKeysFile, jwtSecret, oauth, rateLimit, preauthLimit } = options
+  const { apiKeys = [], apiKeysFile, jwtSecret, oauth, issuers = [], oauthServer, rateLimit, preauthLimit } = options
   requireLists(Object.fromEntries(lists.map(name => [name, options[name]])))
   for (const [name, limit] of Object.entries({ rateLimit, preauthLimit })) {
     if (limit !== undefined) requireKeys(`\`${name}\``, limit, ofLimits)
   }
   if (oauth !== undefined) requireKeys('`oauth`', oauth, ofOAuth)
-  const hasKeys = Array.isArray(apiKeys) && apiKeys.length > 0
+  if (typeof oauthServer === 'object') requireKeys('`oauthServer`', oauthServer, ofOAuthServer)
+  const hasKeys = [apiKeys, issuers].some(list => Array.isArray(list) && list.length > 0)
   if (!hasKeys && [apiKeysFile, jwtSecret, oauth].every(one => one === undefined)) {
     throw new TypeError('`mcpAuth` needs `apiKeys`, `apiKeysFile`, `jwtSecret` or `oauth`: without them nobody could get in')
   }

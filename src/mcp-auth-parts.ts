@@ -1,9 +1,11 @@
 /** Opens what the chain's plugins share, and turns the options of the chain into the options of each plugin. */
+import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { AuthOptions } from '../plugins/auth.js'
 import type { ClaimOptions } from '../plugins/claim.js'
 import type { CorsOptions } from '../plugins/cors.js'
-import type { McpOptions } from '../plugins/mcp.js'
+import type { CredentialWatch, McpOptions } from '../plugins/mcp.js'
+import type { OAuthServerOptions } from '../plugins/oauth-server.js'
 import type { OAuthMetadataOptions } from '../plugins/oauth-metadata.js'
 import type { PreauthLimitOptions } from '../plugins/preauth-limit.js'
 import type { PrincipalLimitOptions } from '../plugins/principal-limit.js'
@@ -15,15 +17,20 @@ import type { State } from './ledger/ledger.js'
 import { openStateFor } from './ledger/open.js'
 import type { Problem, Reason } from './http/readiness.js'
 import { bucketOf } from './limits/limits.js'
-import { type McpAuthOptions, mcpOptionNames, requireOptions } from './mcp-auth-options.js'
+import { type McpAuthOptions, mcpOptionNames, type OAuthServerSettings, requireOptions } from './mcp-auth-options.js'
 import { stateKeyOf } from './mcp/request-state-key.js'
 import { identityOf, withoutSlash } from './net/public-url.js'
-import { tokenParts } from './oauth/settings.js'
+import { documentsInFiles } from './oauth/server/documents/in-files.js'
+import { documentsInMemory } from './oauth/server/documents/in-memory.js'
+import type { TrustedIssuer } from './oauth/server/id-jag.js'
+import { issuerOf } from './oauth/server/protocol/metadata.js'
+import { type OwnServer, tokenParts } from './oauth/settings.js'
 import { createKnownCredentials } from './principal/known-credentials.js'
 import type { Principal } from './principal/principal.js'
 import { openStores } from './stores.js'
 import { whoOf } from './telemetry/classify.js'
 import { issueLeewaySeconds } from './tokens/claims.js'
+import { issuerPrefix } from './tokens/provider/issuer.js'
 import { Claims } from './tokens/one-time-links.js'
 import type { Tool } from './tools/tool.js'
 
@@ -31,6 +38,8 @@ import type { Tool } from './tools/tool.js'
 export interface Parts {
   readonly cors: CorsOptions
   readonly preauthLimit: PreauthLimitOptions
+  /** Left out where clients cannot be signed in here. */
+  readonly oauthServer?: OAuthServerOptions | undefined
   readonly auth: AuthOptions
   readonly principalLimit: PrincipalLimitOptions
   readonly mcp: McpOptions
@@ -54,9 +63,10 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
   const keyRing = apiKeysFile === undefined ? undefined : await openKeys(scope, apiKeysFile)
   const state = await openStateFor(scope, stateDir, Math.max(clockToleranceSeconds, issueLeewaySeconds) * 1000)
   state.onUnlock(address => { limits.clear(bucketOf('address', address)) })
-  const watches = keyRing === undefined ? [state] : [keyRing, state]
+  const oauthServer = oauthServerOf(scope, options, keyRing, state)
+  const watches = [...keyRing === undefined ? [] : [keyRing], state, ...oauthServer === undefined ? [] : [grantsWatch(scope, keyRing)]]
   const minting = mintingOf(options, state)
-  const { metadata, ...tokens } = tokenParts(options, publicUrl, path)
+  const { metadata, ...tokens } = tokenParts(options, publicUrl, path, ownServerOf(options))
   const { origins, allowedHeaders, allowedHosts, loopback, apiKeys, allowWeakSecrets } = options
 
   return {
@@ -67,6 +77,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
       known,
       stillGood: (principal, ip) => watches.every(watch => watch.stillGood(principal, ip))
     },
+    oauthServer,
     auth: defined({
       apiKeys,
       keyRing,
@@ -94,6 +105,59 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
 /** One problem where a part has any; its sentences are for the log. */
 function problemOf (reason: Reason, sentences: readonly string[] = []): Problem[] {
   return sentences.length === 0 ? [] : [{ reason }]
+}
+
+function oauthSettings ({ oauthServer = false }: McpAuthOptions): OAuthServerSettings | undefined {
+  return typeof oauthServer === 'object' ? oauthServer : oauthServer ? {} : undefined
+}
+
+/** What the metadata and the challenges tell of our own authorization server. */
+function ownServerOf (options: McpAuthOptions): OwnServer | undefined {
+  const settings = oauthSettings(options)
+  if (settings === undefined) return undefined
+  const { publicUrl = '', oauth } = options
+  const { advertise = 'own', scopes = oauth?.scopes ?? [] } = settings
+  return { issuer: advertise === 'own' ? issuerOf(publicUrl) : undefined, scopes }
+}
+
+function oauthServerOf (scope: FastifyInstance, options: McpAuthOptions, keyRing: KeyStore | undefined, state: State): OAuthServerOptions | undefined {
+  const settings = oauthSettings(options)
+  if (settings === undefined) return undefined
+  const { publicUrl, jwtSecret, jwtPreviousSecrets, apiKeys, path, stateDir, clockToleranceSeconds, allowWeakSecrets, oauth, issuers = [] } = options
+  if (publicUrl === undefined || jwtSecret === undefined) throw new TypeError('`oauthServer` needs `publicUrl` and `jwtSecret`')
+  const { clients, accessTtlSeconds, fetchDocument, trustedIssuers = [], scopes = oauth?.scopes ?? [] } = settings
+  const trusted: readonly TrustedIssuer[] = [
+    ...oauth === undefined ? [] : [{ ...oauth, prefix: issuerPrefix(undefined) }],
+    ...issuers.map(issuer => ({ ...issuer, prefix: issuerPrefix(issuer.name) })),
+    // No name has a `%`, so that its callers are nobody else's.
+    ...trustedIssuers.map(issuer => ({ issuer, prefix: issuerPrefix(encodeURIComponent(issuer)) }))
+  ]
+  return defined({
+    publicUrl,
+    path,
+    jwtSecret,
+    jwtPreviousSecrets,
+    apiKeys,
+    keyRing,
+    allowWeakSecrets,
+    clients,
+    accessTtlSeconds,
+    fetchDocument,
+    clockToleranceSeconds,
+    trustedIssuers: trusted.filter(({ issuer }, index) => trusted.findIndex(one => one.issuer === issuer) === index),
+    documents: stateDir === undefined ? documentsInMemory() : documentsInFiles({ directory: join(stateDir, 'oauth') }),
+    ledger: state,
+    // Asked when a client asks: by then the endpoint is there.
+    scopes: () => scopes.length > 0 ? scopes : scope.mcp.scopes()
+  })
+}
+
+/** Ends the streams of a client when the key behind its grant ends, or gives other rights. */
+function grantsWatch (scope: FastifyInstance, keyRing: KeyStore | undefined): CredentialWatch {
+  return {
+    stillGood: principal => scope.oauthServer.accessTokens.stillGood(principal),
+    onChange: listener => keyRing?.onChange(listener) ?? (() => {})
+  }
 }
 
 /** The options that are set among those of the endpoint. */

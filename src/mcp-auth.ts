@@ -6,6 +6,7 @@ import cors from '../plugins/cors.js'
 import errors from '../plugins/errors.js'
 import mcp from '../plugins/mcp.js'
 import oauthMetadata from '../plugins/oauth-metadata.js'
+import oauthServer from '../plugins/oauth-server.js'
 import preauthLimit from '../plugins/preauth-limit.js'
 import principalLimit from '../plugins/principal-limit.js'
 import type { Problem } from './http/readiness.js'
@@ -48,6 +49,8 @@ export async function registerChain (
   await scope.register(cors, parts.cors)
   // Before any credential is looked at: a locked-out address costs one look-up.
   await scope.register(preauthLimit, parts.preauthLimit)
+  // Public: people sign clients in here. Before authentication, which takes the tokens that those are given.
+  if (parts.oauthServer !== undefined) await scope.register(oauthServer, parts.oauthServer)
   // Puts the caller on the request; a failure is charged to the address by the station before.
   await scope.register(auth, parts.auth)
   // After authentication: the bucket belongs to the caller, not to the address.

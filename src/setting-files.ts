@@ -8,6 +8,7 @@ import { journalName, misfitOf } from './ledger/file/directory.js'
 import { Tail } from './ledger/file/tail.js'
 import { codeOf } from './lib/guards.js'
 import { type PolicyFile, readToolPolicies } from './tools/policy-file.js'
+import { type IssuerEntry, IssuersFileError, readIssuersFile } from './tokens/provider/issuers-file.js'
 import { ToolPolicyError } from './tools/tool-policies.js'
 
 /** All that is wrong with them. Changes nothing: a look must not make a directory. */
@@ -17,6 +18,7 @@ export async function placeProblems (config: Config, directory: string): Promise
     API_KEYS_FILE === undefined ? undefined : await problemIn(() => readKeyFile(resolve(directory, API_KEYS_FILE))),
     // Whether there are tools of these names, only the start can tell.
     await problemIn(() => readToolPolicies(policyFileOf(config, directory))),
+    await problemIn(() => readIssuers(config, directory)),
     await stateProblem(resolve(directory, STATE_DIR))
   ]
   return found.filter(problem => problem !== undefined)
@@ -25,8 +27,16 @@ export async function placeProblems (config: Config, directory: string): Promise
 /** An error of one of these files as a problem of its setting; `undefined` for other errors. */
 export function settingProblemOf (error: unknown): Problem | undefined {
   if (error instanceof ToolPolicyError) return { variable: 'TOOL_POLICY_FILE', wrong: error.message, right: 'write it as docs/tools.md shows' }
+  if (error instanceof IssuersFileError) return { variable: 'JWT_ISSUERS_FILE', wrong: error.message, right: 'write it as docs/oauth.md shows' }
   if (error instanceof KeyFileError) return { variable: 'API_KEYS_FILE', wrong: `names a file that ${error.wrong}`, right: error.right }
   return undefined
+}
+
+/** The identity providers of the file that the settings name; a relative path is below `directory`. Throws an `IssuersFileError`. */
+export function readIssuers ({ JWT_ISSUERS_FILE: file, JWT_ISSUER }: Config, directory = '.'): readonly IssuerEntry[] {
+  const issuers = file === undefined ? [] : readIssuersFile(resolve(directory, file))
+  if (issuers.some(({ issuer }) => issuer === JWT_ISSUER)) throw new IssuersFileError('names a file that holds the JWT_ISSUER, too')
+  return issuers
 }
 
 /** The policy file of the settings; a relative path is below `directory`. */

@@ -29,6 +29,8 @@ export interface KeyOptions {
   readonly rateLimitMax?: number | undefined
   /** What the app wants to know of the caller. */
   readonly metadata?: Readonly<Record<string, string>> | undefined
+  /** Whether clients may be signed in with it. Left out: yes, unless it is held to networks. */
+  readonly oauth?: boolean | undefined
 }
 
 export interface Shown {
@@ -123,7 +125,7 @@ export function statusOf ({ revokedAt, disabled, expiresAt }: KeyRecord, now = D
 }
 
 function recordOf (id: string, digest: string, options: KeyOptions, now: number): KeyRecord {
-  const { name, role = 'user', scopes = [], lifetimeSeconds, cidrs = [], rateLimitMax, metadata = {} } = options
+  const { name, role = 'user', scopes = [], lifetimeSeconds, cidrs = [], rateLimitMax, metadata = {}, oauth } = options
   const owner = ownerId(options.owner, id)
   if ([name, owner].some(holdsWholeCredential)) throw new KeyChangeError(credentialForName)
   if (!isRole(role)) throw new KeyChangeError(`A role ${roleForm}`)
@@ -144,6 +146,7 @@ function recordOf (id: string, digest: string, options: KeyOptions, now: number)
     cidrs: [...new Set(cidrs)],
     ...(rateLimitMax === undefined ? {} : { rateLimitMax }),
     ...(Object.keys(metadata).length === 0 ? {} : { metadata: { ...metadata } }),
+    ...(oauth === undefined ? {} : { oauth }),
     disabled: false,
     secrets: [{ digest, createdAt: text(now) }]
   }

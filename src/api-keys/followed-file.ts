@@ -3,7 +3,7 @@ import { sha256 } from '../lib/sha256.js'
 import type { Verdict } from '../principal/presented.js'
 import { type Fingerprint, fingerprint, KeyFileError, readKeyText, contentsOf } from './file.js'
 import type { RecordLines } from './record.js'
-import { type KeyRing, ManagedKeys, type PresentedKey } from './ring.js'
+import { type KeyReference, type KeyRing, ManagedKeys, type PresentedKey, type Referred } from './ring.js'
 import { KeyUsage, usagePath } from './last-use.js'
 import type { Principal } from '../principal/principal.js'
 
@@ -69,6 +69,10 @@ export class KeyStore implements KeyRing {
 
   stillGood (principal: Principal, address?: string): boolean {
     return this.#keys.stillGood(principal, address)
+  }
+
+  current (reference: KeyReference): Referred | undefined {
+    return this.#keys.current(reference)
   }
 
   noteUse (principal: Principal): void {

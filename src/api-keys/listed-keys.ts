@@ -2,7 +2,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import { sha256 } from '../lib/sha256.js'
 import { isVerified, maxCredentialLength, type Rejected, type Verdict, type Verified } from '../principal/presented.js'
-import { isUnmanaged, type KeyRing } from './ring.js'
+import { isUnmanaged, type KeyReference, type KeyRing, type Referred } from './ring.js'
 import { freezePrincipal } from '../principal/principal.js'
 
 const unknownKey: Rejected = Object.freeze({ reason: 'the API key is not known' })
@@ -48,6 +48,23 @@ export function createKeyJudge (listed: readonly string[], ring: KeyRing | undef
     const byList = verifyListed?.(digest) ?? unknownKey
     const byRing = ring.verify({ key, digest }, address)
     return isVerified(byList) && isUnmanaged(byRing) ? byList : byRing
+  }
+}
+
+/**
+ * Makes the function from a reference to the key behind it, as it is today: in the ring, which has the last word,
+ * or in the list.
+ */
+export function createKeyLookup (listed: readonly string[], ring: KeyRing | undefined): (reference: KeyReference) => Referred {
+  const byId = new Map(listed.map(key => {
+    const digest = sha256(key)
+    return [listedKeyId(digest), verifiedKey(digest)]
+  }))
+  return reference => {
+    const managed = ring?.current?.(reference)
+    if (managed !== undefined) return managed
+    const verified = reference.issuedAt === undefined ? byId.get(reference.keyId) : undefined
+    return verified === undefined ? { verdict: unknownKey, maySignIn: false } : { verdict: verified, maySignIn: true }
   }
 }
 

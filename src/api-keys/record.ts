@@ -30,12 +30,22 @@ export interface KeyRecord {
   readonly rateLimitMax?: number | undefined
   /** What the app wants to know of the caller: it is on `principal.attributes`. */
   readonly metadata?: Readonly<Record<string, string>> | undefined
+  /**
+   * Whether a client may be signed in with it (OAuth). Absent: yes, unless it is held to networks, because a hosted
+   * client calls from elsewhere.
+   */
+  readonly oauth?: boolean | undefined
   /** Refused until it is enabled again. */
   readonly disabled: boolean
   /** Refused for good since then. */
   readonly revokedAt?: string | undefined
   /** The newest first. */
   readonly secrets: readonly SecretRecord[]
+}
+
+/** Whether a client may be signed in with the key. */
+export function maySignIn ({ oauth, cidrs }: Pick<KeyRecord, 'oauth' | 'cidrs'>): boolean {
+  return oauth ?? cidrs.length === 0
 }
 
 export const longestName = 256
@@ -86,6 +96,7 @@ const keyRecord = z.strictObject({
   rateLimitMax: z.number().int('is not a whole number').min(1, 'is below 1').max(1_000_000_000, 'is too large').optional(),
   metadata: z.record(z.string().refine(isMetadataName, 'is no name of a field'), z.string().refine(isPlainText, 'is not plain text of 1 to 256 characters'))
     .refine(fields => Object.keys(fields).length <= mostMetadata, 'has too many fields').optional(),
+  oauth: z.boolean().optional(),
   disabled: z.boolean(),
   revokedAt: time.optional(),
   secrets: z.array(secretRecord).min(1, 'is empty')

@@ -1,7 +1,7 @@
 /** Managed keys in memory: which are good right now, and whom they prove. */
 import { sha256 } from '../lib/sha256.js'
 import { namesOf, type Named, rejected, type Rejected, type Verdict, type Verified } from '../principal/presented.js'
-import type { KeyRecord, SecretRecord } from './record.js'
+import { type KeyRecord, maySignIn, type SecretRecord } from './record.js'
 import { shapeOf } from './format.js'
 import { covers, createAddressReader, parseNetwork, type Networks } from '../net/networks.js'
 import { freezePrincipal, haveSameRights, type Principal } from '../principal/principal.js'
@@ -11,6 +11,22 @@ export interface PresentedKey {
   readonly key: string
   /** Its SHA-256 in hex. */
   readonly digest: string
+}
+
+/** Names a key without holding it: its id, and which of its secrets was given. */
+export interface KeyReference {
+  readonly keyId: string
+  /** When that secret was issued, in milliseconds since the epoch. Absent: the key was one of a list. */
+  readonly issuedAt?: number | undefined
+}
+
+/** What becomes of a reference today. */
+export interface Referred {
+  readonly verdict: Verdict
+  /** What people call the key. Left out where it has no name. */
+  readonly name?: string
+  /** Whether clients may be signed in with the key (OAuth). */
+  readonly maySignIn: boolean
 }
 
 export interface KeyRing {
@@ -24,9 +40,14 @@ export interface KeyRing {
    * not over, with unchanged rights, and good for `address` where that is given. Judged by what the
    * principal says of itself, so that a copy of it with more on it falls with its key. A key of a list
    * is judged by what the ring says of it once it was taken over. True for every principal that is
-   * none of the ring's.
+   * none of the ring's, and for a signed-in client, which has rights of its own.
    */
   stillGood: (principal: Principal, address?: string) => boolean
+  /**
+   * The verdict on the key behind a reference as it is now, from whatever address: of a key that was revoked,
+   * replaced or has expired it is a refusal. `undefined` where the ring does not know the key. Left out: it knows none.
+   */
+  current?: (reference: KeyReference) => Referred | undefined
   /** Told of each principal that a key let in, once all else about its request was good, too. Left out: nobody is. */
   noteUse?: (principal: Principal) => void
 }
@@ -44,6 +65,8 @@ interface Entry {
   readonly expiresAt: number
   readonly isRevoked: boolean
   readonly isDisabled: boolean
+  readonly maySignIn: boolean
+  readonly name: string
   readonly isReal: boolean
 }
 
@@ -69,6 +92,8 @@ const nobody: Entry = Object.freeze({
   expiresAt: Infinity,
   isRevoked: false,
   isDisabled: false,
+  maySignIn: false,
+  name: '',
   isReal: false
 })
 
@@ -130,9 +155,16 @@ export class ManagedKeys implements KeyRing {
     return next
   }
 
+  current ({ keyId, issuedAt }: KeyReference): Referred | undefined {
+    const secrets = this.#keys.get(keyId)
+    if (secrets === undefined) return undefined
+    const entry = secrets.find(one => mayProve(one, keyId, issuedAt)) ?? nobody
+    return { verdict: this.#judge(entry, undefined), maySignIn: entry.maySignIn, name: entry.name }
+  }
+
   stillGood (principal: Principal, address?: string): boolean {
-    const { id, keyId, issuedAt } = principal
-    if (keyId === undefined || !isOfKey(id)) return true
+    const { id, keyId, issuedAt, client } = principal
+    if (keyId === undefined || client !== undefined || !isOfKey(id)) return true
     const secrets = this.#keys.get(keyId)
     // A listed key says nothing of its issue. It has no record until a file takes it over.
     if (secrets === undefined) return issuedAt === undefined
@@ -173,6 +205,8 @@ function entryOf (record: KeyRecord, { digest, endsAt, createdAt }: SecretRecord
     ...ends,
     isRevoked: record.revokedAt !== undefined,
     isDisabled: record.disabled,
+    maySignIn: maySignIn(record),
+    name: record.name,
     isReal: true
   }
 }

@@ -110,7 +110,7 @@ function endFor (minter: Principal, state: State): number {
 
 /** True for a key, and for a token that one stands behind, by however many tokens. */
 function isOfKey (minter: Pick<Principal, 'keyId' | 'tokenId'>, state: State): boolean {
-  let by: Pick<Principal, 'keyId' | 'tokenId'> | undefined = minter
-  while (by?.tokenId !== undefined) by = state.find(by.tokenId)?.by
-  return by?.keyId !== undefined
+  if (minter.keyId !== undefined) return true
+  const by = minter.tokenId === undefined ? undefined : state.find(minter.tokenId)?.by
+  return by !== undefined && isOfKey(by, state)
 }

@@ -12,6 +12,10 @@ export const whoami = defineTool({
     role: z.string(),
     scopes: z.array(z.string()),
     method: z.enum(['api-key', 'jwt']).describe('How you authenticated'),
+    client: z.object({
+      id: z.string(),
+      name: z.string().describe('What it calls itself')
+    }).nullable().describe('The app that calls in your name, which you signed in; null where you call yourself'),
     expiresAt: z.string().describe('RFC 3339').nullable().describe('When your credential ends; null when it does not'),
     budget: z.object({
       limit: z.number().describe('Requests in a window'),
@@ -26,6 +30,7 @@ export const whoami = defineTool({
       role: principal.role,
       scopes: [...principal.scopes],
       method: principal.method,
+      client: principal.client === undefined ? null : { ...principal.client },
       expiresAt: principal.expiresAt === undefined ? null : new Date(principal.expiresAt).toISOString(),
       budget: await budget(),
       tools: [...tools()]

@@ -19,7 +19,8 @@ export function crossCheck (config: Config, faulty: ReadonlySet<string>): { prob
     sharedSecret(config),
     uncheckedHost(config),
     ...(faulty.has('PUBLIC_URL') || faulty.has('TOKEN_DELIVERY') ? [] : [linkWithoutUrl(config)]),
-    doubledPath(config)
+    doubledPath(config),
+    oauthServer(config, faulty)
   ]
   return {
     problems: found.flatMap(({ problems = [] }) => problems),
@@ -27,9 +28,23 @@ export function crossCheck (config: Config, faulty: ReadonlySet<string>): { prob
   }
 }
 
-const needsCredential: Rule = ({ API_KEYS, API_KEYS_FILE, JWT_SECRET, JWT_ISSUER }) => {
-  if (API_KEYS.length > 0 || API_KEYS_FILE !== undefined || JWT_SECRET !== undefined || JWT_ISSUER !== undefined) return {}
+const needsCredential: Rule = ({ API_KEYS, ...config }) => {
+  const others = [config.API_KEYS_FILE, config.JWT_SECRET, config.JWT_ISSUER, config.JWT_ISSUERS_FILE]
+  if (API_KEYS.length > 0 || others.some(one => one !== undefined)) return {}
   return { problems: [{ variable: 'API_KEYS', wrong: 'is not set, nor is JWT_SECRET, API_KEYS_FILE or JWT_ISSUER: no credential is configured', right: 'set one of them; `npx fastify-mcp-auth init` writes a new .env with the first two' }] }
+}
+
+/** What the authorization server cannot do without. What is faulty has been reported already. */
+function oauthServer ({ OAUTH_SERVER, PUBLIC_URL, JWT_SECRET, API_KEYS, API_KEYS_FILE }: Config, faulty: ReadonlySet<string>): ReturnType<Rule> {
+  if (OAUTH_SERVER !== 'on') return {}
+  const hasKeys = API_KEYS.length > 0 || API_KEYS_FILE !== undefined
+  const lacks: ReadonlyArray<readonly [missing: boolean, name: VariableName, why: string, right: string]> = [
+    [PUBLIC_URL === undefined, 'PUBLIC_URL', 'PUBLIC_URL is not set: it is the issuer that clients see', 'set PUBLIC_URL to the address that callers use'],
+    [JWT_SECRET === undefined, 'JWT_SECRET', 'JWT_SECRET is not set: a key derived from it signs the tokens', 'set JWT_SECRET, as `openssl rand -hex 32` makes one'],
+    [!hasKeys, 'API_KEYS', 'neither API_KEYS_FILE nor API_KEYS is set: people sign in with a key', 'set one of them; `npx fastify-mcp-auth keys create` makes the file']
+  ]
+  const problems = lacks.filter(([missing, name]) => missing && !faulty.has(name))
+  return { problems: problems.map(([, , why, right]) => ({ variable: 'OAUTH_SERVER', wrong: `is on, and ${why}`, right })) }
 }
 
 const weakKeys: Rule = config => {

@@ -53,8 +53,18 @@ export const variables = {
   JWT_ADMIN_ROLE: variable(word(), 'admin', 'The role there that makes an admin.'),
   /** `undefined`: `scope`, or `scp`. */
   JWT_SCOPES_CLAIM: variable(optional(claimPath()), '', 'The claim with the scopes there; empty reads `scope`, or `scp`.'),
+  /** Path of a file of further identity providers; `undefined` where there are none. */
+  JWT_ISSUERS_FILE: variable(optional(filePath()), '', 'A JSON file of further identity providers, each with a name of its own.'),
   /** What clients ask for before they know better. */
-  OAUTH_SCOPES: variable(list(scope()), '', 'The scopes that clients ask JWT_ISSUER for first, comma-separated.'),
+  OAUTH_SCOPES: variable(list(scope()), '', 'The scopes that clients ask for first, comma-separated.'),
+  OAUTH_SERVER: variable(oneOf('off', 'on'), 'off', 'Whether people may sign OAuth clients in with an API key: on or off; on needs PUBLIC_URL, JWT_SECRET and keys.'),
+  /** How clients may be known. */
+  OAUTH_CLIENTS: variable(list(oneOf('documents', 'registered', 'dynamic')), 'documents,registered,dynamic', 'Which clients may ask: documents (known by an address), registered (by the operator), dynamic (by themselves).'),
+  OAUTH_ADVERTISE: variable(oneOf('own', 'issuer'), 'own', 'Where clients are sent when there is a JWT_ISSUER, too: own (this server) or issuer.'),
+  /** Seconds. */
+  OAUTH_ACCESS_TTL: variable(duration(), '1h', 'How long an access token of a signed-in client is good: seconds, or with s, m, h or d.'),
+  /** Besides `JWT_ISSUER` and those of `JWT_ISSUERS_FILE`. */
+  OAUTH_TRUSTED_ISSUERS: variable(list(issuerUrl()), '', 'Issuers that may vouch for people by an assertion (ID-JAG), besides JWT_ISSUER, comma-separated.'),
   /** Failed tries per window and address. */
   PREAUTH_RATE_LIMIT_MAX: variable(count, '30', 'How many failed or unknown requests an address may make in a window.'),
   /** Milliseconds. */

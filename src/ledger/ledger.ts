@@ -101,8 +101,8 @@ export class State {
    * minted with it, and so on. Resolves to the ids of all. Takes effect before it is on disk, and
    * throws a `StateError` where it does not get there.
    */
-  async revokeToken (id: string, by: Author, withMinted = false): Promise<readonly string[]> {
-    return await this.#revoke(by, () => [this.#tokenRevocation(id, by)], withMinted ? author => author.tokenId === id : undefined)
+  async revokeToken (id: string, by: Author, withMinted = false, until?: number): Promise<readonly string[]> {
+    return await this.#revoke(by, () => [this.#tokenRevocation(id, by, until)], withMinted ? author => author.tokenId === id : undefined)
   }
 
   /** Revokes the API key with this id, for good. Otherwise as `revokeToken`. */
@@ -169,8 +169,8 @@ export class State {
     return made.filter(({ kind }) => kind === 'token-revoked').map(({ id }) => id)
   }
 
-  #tokenRevocation (id: string, by: Author): Revocation {
-    return { kind: 'token-revoked', id, until: this.find(id)?.expiresAt ?? null, at: Date.now(), by }
+  #tokenRevocation (id: string, by: Author, until?: number): Revocation {
+    return { kind: 'token-revoked', id, until: this.find(id)?.expiresAt ?? until ?? null, at: Date.now(), by }
   }
 
   /** What was minted by whom `isSeed` is true for, and with what was minted so. */

@@ -1,4 +1,5 @@
 /** What the host may do with a running endpoint. */
+import type { Principal } from '../principal/principal.js'
 import type { Prompt } from '../tools/prompt.js'
 import type { Resource } from '../tools/resource.js'
 import type { Item, Tool } from '../tools/tool.js'
@@ -14,6 +15,10 @@ export interface Endpoint {
   removeTool: (name: string) => boolean
   removeResource: (uri: string) => boolean
   removePrompt: (name: string) => boolean
+  /** The names of the tools that `principal` may use. */
+  toolsOf: (principal: Principal) => readonly string[]
+  /** The scopes that access rules name, of all items there are at the moment. */
+  scopes: () => readonly string[]
   /** Tells subscribers that the resource at `uri` has other contents now. */
   resourceUpdated: (uri: string) => void
 }
@@ -33,6 +38,11 @@ export function operationsOf ({ tools, resources, prompts, changes }: Catalog, t
     removeTool: name => gone('tools', tools.remove(name)),
     removeResource: uri => gone('resources', resources.remove(uri)),
     removePrompt: name => gone('prompts', prompts.remove(name)),
+    toolsOf: principal => tools.names(principal),
+    scopes: () => {
+      const all = [tools, resources.fixed, resources.templates, prompts].flatMap(registry => [...registry.values()])
+      return [...new Set(all.flatMap(({ item }) => item.access?.scopes ?? []))].sort()
+    },
     resourceUpdated: uri => { changes.publish({ kind: 'resource', uri }) }
   }
 }

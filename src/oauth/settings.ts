@@ -2,12 +2,29 @@
 import type { ChallengeOptions } from './challenge.js'
 import type { ClaimRules } from '../tokens/claims.js'
 import type { IssuerOptions } from '../tokens/provider/issuer.js'
+import { isIssuerName } from '../tokens/provider/issuers-file.js'
 import { protectedResource } from '../net/public-url.js'
 
 /** The identity provider whose tokens are accepted. */
-export interface OAuthOptions extends Omit<IssuerOptions, 'audience' | 'toleranceSeconds'> {
+export interface OAuthOptions extends Omit<IssuerOptions, 'name' | 'audience' | 'toleranceSeconds'> {
   /** The scopes that clients ask for first. Default none: they decide for themselves. */
   readonly scopes?: readonly string[]
+}
+
+/** One of several identity providers. Its callers are `oauth@<name>:<sub>`, so that no two providers share one. */
+export interface NamedIssuer extends Omit<IssuerOptions, 'audience' | 'toleranceSeconds' | 'name'> {
+  /** Lower-case letters, digits and `-`, at most 63. */
+  readonly name: string
+  /** Names of this server in the `aud` of its tokens, besides `publicUrl` plus `path`. Default none. */
+  readonly audience?: readonly string[]
+}
+
+/** What clients are told of the authorization server of this package, where it is on. */
+export interface OwnServer {
+  /** Its issuer, or left out where the metadata is to name the identity provider. */
+  readonly issuer?: string | undefined
+  /** The scopes that clients ask for first. */
+  readonly scopes: readonly string[]
 }
 
 export interface TokenSettings {
@@ -19,6 +36,8 @@ export interface TokenSettings {
   readonly clockToleranceSeconds?: number
   /** The identity provider whose tokens are accepted there, too. With `publicUrl`, clients find it by themselves. */
   readonly oauth?: OAuthOptions | undefined
+  /** Further identity providers; each has a name of its own. */
+  readonly issuers?: readonly NamedIssuer[]
   /** Names of this server in `aud`, besides `publicUrl` plus `path`. Default none. */
   readonly audience?: readonly string[]
 }
@@ -26,24 +45,51 @@ export interface TokenSettings {
 export interface TokenParts {
   readonly jwt?: { readonly secret: string, readonly previousSecrets: readonly string[] } & ClaimRules
   readonly oauth?: IssuerOptions
+  readonly issuers?: readonly IssuerOptions[]
   readonly challenge?: Omit<ChallengeOptions, 'realm'>
   /** What clients are told about the provider; only where we know our own address. */
   readonly metadata?: { readonly resource: string, readonly authorizationServers: readonly string[], readonly scopes: readonly string[], readonly path: string }
 }
 
-/** `publicUrl` and `path` are those of the endpoint. Throws on an `oauth` that no token could be good for. */
-export function tokenParts (settings: TokenSettings, publicUrl: string | undefined, path: string): TokenParts {
+/** `publicUrl` and `path` are those of the endpoint. Throws on providers that no token could be good for, or that share a name. */
+export function tokenParts (settings: TokenSettings, publicUrl: string | undefined, path: string, own?: OwnServer): TokenParts {
   const { jwtSecret: secret, jwtPreviousSecrets: previousSecrets = [], clockToleranceSeconds: toleranceSeconds = 0, oauth } = settings
   const resource = publicUrl === undefined ? undefined : protectedResource(publicUrl, path)
   const audience = [...resource?.audience ?? [], ...settings.audience ?? []]
-  const jwt = secret === undefined ? {} : { jwt: { secret, previousSecrets, toleranceSeconds, audience } }
-  if (oauth === undefined) return jwt
-  if (audience.length === 0) throw new Error('`oauth` needs `publicUrl` or `audience`: without a name for this server, tokens for any other would be good here')
-  const { scopes = [], ...issuer } = oauth
-  return {
-    ...jwt,
-    oauth: { ...issuer, audience, toleranceSeconds },
-    challenge: { scopes, resourceMetadata: resource?.metadataUrl },
-    ...(resource === undefined ? {} : { metadata: { resource: resource.url, authorizationServers: [oauth.issuer], scopes, path } })
+  const issuers = namedIssuers(settings, audience, toleranceSeconds)
+  const parts = {
+    ...(secret === undefined ? {} : { jwt: { secret, previousSecrets, toleranceSeconds, audience } }),
+    ...(issuers.length === 0 ? {} : { issuers })
   }
+  if (oauth !== undefined && audience.length === 0) throw new Error('`oauth` needs `publicUrl` or `audience`: without a name for this server, tokens for any other would be good here')
+  const { scopes: ofProvider = [], ...issuer } = oauth ?? { issuer: '' }
+  const advertised = own?.issuer ?? oauth?.issuer ?? issuers[0]?.issuer
+  const scopes = own?.scopes ?? ofProvider
+  return {
+    ...parts,
+    ...(oauth === undefined ? {} : { oauth: { ...issuer, audience, toleranceSeconds } }),
+    ...(advertised === undefined ? {} : { challenge: { scopes, resourceMetadata: resource?.metadataUrl } }),
+    ...(advertised === undefined || resource === undefined ? {} : { metadata: { resource: resource.url, authorizationServers: authorizationServers(own, oauth, issuers, advertised), scopes, path } })
+  }
+}
+
+/** Where this package's own server is on, one alone: hosts read the first entry, and some clients any of them. */
+function authorizationServers (own: OwnServer | undefined, oauth: OAuthOptions | undefined, issuers: readonly IssuerOptions[], advertised: string): readonly string[] {
+  if (own !== undefined) return [advertised]
+  return [...oauth === undefined ? [] : [oauth.issuer], ...issuers.map(({ issuer }) => issuer)]
+}
+
+function namedIssuers ({ issuers = [], oauth }: TokenSettings, audience: readonly string[], toleranceSeconds: number): readonly IssuerOptions[] {
+  const names = new Set<string>()
+  const urls = new Set(oauth === undefined ? [] : [oauth.issuer])
+  return issuers.map(({ name, audience: others = [], ...rest }) => {
+    if (!isIssuerName(name)) throw new TypeError('`issuers`: each name is 1 to 63 lower-case letters, digits and "-"')
+    if (names.has(name)) throw new TypeError(`\`issuers\`: the name ${name} is there twice`)
+    if (urls.has(rest.issuer)) throw new TypeError(`\`issuers\`: the issuer of ${name} is there twice, or that of \`oauth\``)
+    names.add(name)
+    urls.add(rest.issuer)
+    const all = [...audience, ...others]
+    if (all.length === 0) throw new TypeError(`\`issuers\`: ${name} needs an audience, or \`publicUrl\`: without a name for this server, tokens for any other would be good here`)
+    return { ...rest, name, audience: all, toleranceSeconds }
+  })
 }

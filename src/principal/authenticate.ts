@@ -14,6 +14,8 @@ export interface Verifiers {
   readonly known?: KnownCredentials | undefined
   /** Asked on every request, also for what is known; of a bad key it is asked for nobody. Left out: nothing is revoked. */
   readonly isRevoked?: ((principal: Principal) => boolean) | undefined
+  /** Asked of a token that is known: false has it verified again, because its rights are other ones now. Left out: they never are. */
+  readonly isCurrent?: ((principal: Principal) => boolean) | undefined
   /** Told whom a key let in, after all was asked. Left out: nobody is told. */
   readonly onKeyUse?: ((principal: Principal) => void) | undefined
 }
@@ -40,7 +42,7 @@ const longestUnverifiedMs = 300_000
  * principal. The verdict is a promise only where a verifier's is. `address` is the caller's.
  */
 export function createAuthenticator (verifiers: Verifiers): (presented: Presented, address?: string) => Eventually<Verdict> {
-  const { verifyKey = () => noKeys, verifyToken = token => token.includes('.') ? noTokens : keyAsToken, known, isRevoked = () => false, onKeyUse = () => {} } = verifiers
+  const { verifyKey = () => noKeys, verifyToken = token => token.includes('.') ? noTokens : keyAsToken, known, isRevoked = () => false, isCurrent = () => true, onKeyUse = () => {} } = verifiers
 
   function unlessRevoked (verdict: Verdict): Verdict {
     return isVerified(verdict) && isRevoked(verdict.principal) ? revoked(verdict.principal) : verdict
@@ -68,7 +70,7 @@ export function createAuthenticator (verifiers: Verifiers): (presented: Presente
     const digest = sha256(token)
     // Verified again at half time, so that a token in use never ceases to be known; and soon, because its issuer may withdraw the key.
     const recalled = known.recall('token', digest, Math.min(known.ttlMs / 2, longestUnverifiedMs))
-    if (recalled !== null) return unlessRevoked(recalled)
+    if (recalled !== null && isCurrent(recalled.principal)) return unlessRevoked(recalled)
     return after(verifyToken(token), (judged) => {
       const verdict = unlessRevoked(judged)
       if (isVerified(verdict)) known.remember('token', digest, verdict)

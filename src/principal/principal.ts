@@ -31,9 +31,13 @@ export interface Principal {
   readonly expiresAt?: number
   /** Who issued the token, where an identity provider did; absent for keys and for tokens of this server. */
   readonly issuer?: string
+  /** The OAuth client that calls in the caller's name, where a person signed it in here. The name is what it calls itself. */
+  readonly client?: { readonly id: string, readonly name: string }
   /** The id of the API key, where one was used. */
   readonly keyId?: string
-  /** The token's `jti`, where it has one. */
+  /** When the key of a signed-in client was issued; that of its token is `issuedAt`. */
+  readonly keyIssuedAt?: number
+  /** The token's `jti`, where it has one; of a token of a signed-in client the id of the grant. */
   readonly tokenId?: string
   /** When the credential was issued, as a token says and a key file knows, in milliseconds since the epoch. */
   readonly issuedAt?: number
@@ -57,7 +61,7 @@ export function principalIdOf (text: string): string {
 
 /** True where `text` begins as the ids of principals do, of whatever kind. */
 export function readsLikePrincipal (text: string): boolean {
-  return /^(jwt|user|apikey|oauth):/.test(text)
+  return /^(jwt|user|apikey|oauth|oauth@[^:]*):/.test(text)
 }
 
 /** A principal as it is made: attributes may be left out. */

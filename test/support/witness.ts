@@ -8,7 +8,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import { basename, join } from 'node:path'
 
 /** Tokens, managed keys and codes of links by their form, cut short or whole. What a call carries between its rounds (`v1.`) is neither. */
-const forms = /(?<!\bv1\.)\beyJ(?:[\w-]{5,}\.|[\w-]{20,})|mcp_[a-z0-9]{12}_[0-9A-Za-z]{4,}|mcp_claim_[\w-]{4,}/
+const forms = /(?<!\bv1\.)\beyJ(?:[\w-]{5,}\.|[\w-]{20,})|mcp_[a-z0-9]{12}_[0-9A-Za-z]{4,}|mcp_(?:claim|refresh)_[\w-]{4,}/
 /** How much of a known secret must stand somewhere to be told from chance. */
 const partLength = 12
 const parts = new Set<string>()
@@ -22,7 +22,7 @@ export function secretOfTests (text: string): string {
 
 /** Declares what nobody can tell by its form: the signature of a token, the secret of a managed key, the code of a link. Returns the whole. */
 export function credentialOfTests (text: string): string {
-  const [, secret = ''] = /(?:mcp_[a-z0-9]{12}_|mcp_claim_|^eyJ[\w-]+\.[\w-]+\.)([\w-]+)$/.exec(text) ?? []
+  const [, secret = ''] = /(?:mcp_[a-z0-9]{12}_|mcp_claim_|mcp_refresh_[0-9a-f]{24}_\d+_|^eyJ[\w-]+\.[\w-]+\.)([\w-]+)$/.exec(text) ?? []
   secretOfTests(secret)
   return text
 }
@@ -70,7 +70,7 @@ function readIfThere (path: string): Buffer | undefined {
 }
 
 /** Where an answer shows a token, a link or its page, once, because that is what it is for. */
-const shown = /(\\*"(?:token|link)\\*": ?\\*"|<pre>)([^"\\<]+)/g
+const shown = /(\\*"(?:token|link|access_token|refresh_token)\\*": ?\\*"|<pre>)([^"\\<]+)/g
 /** What is kept of an answer, so that nothing hides by coming in two pieces. */
 const tailLength = 2048
 

@@ -58,6 +58,7 @@ interface KeyArguments extends FileArguments {
   readonly cidrs?: readonly string[]
   readonly rateLimit?: number
   readonly meta?: Readonly<Record<string, string>>
+  readonly oauth?: boolean
 }
 
 function createCommand (desk: KeyDesk): Command {
@@ -201,10 +202,12 @@ function keyOptions (command: Command): Command {
     .option('-c, --cidrs <networks>', 'addresses and CIDRs it may come from, comma-separated; left out, all', listed)
     .option('-m, --meta <name=value>', 'what your tools find in principal.attributes, such as tenant=acme; may be repeated', metaField)
     .option('-l, --rate-limit <requests>', 'requests a window of its own, in place of RATE_LIMIT_MAX', wholeNumber)
+    .option('--oauth', 'let clients be signed in with it, also where it is held to networks: what they do comes from elsewhere')
+    .option('--no-oauth', 'let no client be signed in with it')
 }
 
-function optionsOf ({ name, owner, role, scopes, expires, cidrs, rateLimit, meta }: KeyArguments): KeyOptions {
-  return { name, owner, role, scopes, lifetimeSeconds: expires, cidrs, rateLimitMax: rateLimit, metadata: meta }
+function optionsOf ({ name, owner, role, scopes, expires, cidrs, rateLimit, meta, oauth }: KeyArguments): KeyOptions {
+  return { name, owner, role, scopes, lifetimeSeconds: expires, cidrs, rateLimitMax: rateLimit, metadata: meta, oauth }
 }
 
 function roleName (text: string): Role {

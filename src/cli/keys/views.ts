@@ -1,6 +1,6 @@
 /** What a person and a program see of a managed key: everything but its digests. */
 import { statusOf, type KeyStatus } from '../../api-keys/changes.js'
-import type { KeyRecord } from '../../api-keys/record.js'
+import { type KeyRecord, maySignIn } from '../../api-keys/record.js'
 import type { LastUsed } from '../../api-keys/last-use.js'
 import type { Role } from '../../principal/principal.js'
 import type { Revocable } from '../../ledger/index-in-memory.js'
@@ -25,6 +25,8 @@ export interface KeyView {
   readonly rateLimitMax: number | null
   /** Left out where there is none. */
   readonly metadata?: Readonly<Record<string, string>>
+  /** Whether clients may be signed in with it. */
+  readonly oauth: boolean
   readonly disabled: boolean
   readonly secrets: ReadonlyArray<{ readonly createdAt: string, readonly endsAt: string | null }>
 }
@@ -55,6 +57,7 @@ export function viewOf (record: KeyRecord, { lastUsed, isRevoked }: Circumstance
     cidrs,
     rateLimitMax: rateLimitMax ?? null,
     ...(metadata === undefined ? {} : { metadata }),
+    oauth: maySignIn(record),
     disabled,
     secrets: secrets.map(secret => ({ createdAt: secret.createdAt, endsAt: secret.endsAt ?? null }))
   }
@@ -87,6 +90,7 @@ export function keySheet (view: KeyView): string {
     ['expires', minute(view.expiresAt)],
     ['last used', minute(view.lastUsedAt)],
     ['networks', view.cidrs.join(' ') || 'all'],
+    ['sign-in', view.oauth ? 'clients may be signed in with it' : 'no client may be signed in with it'],
     ['rate limit', view.rateLimitMax === null ? "the owner's" : `${view.rateLimitMax} a window`],
     ...Object.entries(view.metadata ?? {}).map(([name, value], index) => [index === 0 ? 'metadata' : '', `${name}=${value}`]),
     ...view.secrets.map((secret, index) => [index === 0 ? 'secret' : '', `of ${minute(secret.createdAt)}${secret.endsAt === null ? '' : `, good until ${minute(secret.endsAt)}`}`])

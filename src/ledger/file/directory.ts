@@ -12,7 +12,7 @@ export class StateError extends OperatorError {
 
 /** What the journal keeps in the directory. */
 export const journalName = 'journal'
-const ownFile = /^journal(\.|$)/
+const ownFile = /^(journal(\.|$)|oauth$)/
 const ownOne = 'set STATE_DIR to a directory of its own, which is made with mode 0700'
 
 /**

@@ -9,6 +9,8 @@ import { createKeySet, type KeySetOptions } from './jwks.js'
 import { isSafeUrl } from '../../net/loopback.js'
 
 export interface IssuerOptions {
+  /** Its callers are `oauth@<name>:<sub>`. Left out: `oauth:<sub>`, for the one issuer that has no name. */
+  readonly name?: string | undefined
   /** The `iss` of its tokens, to the letter: https, or http on loopback. */
   readonly issuer: string
   /** Where its keys are. Left out: where its metadata says. */
@@ -75,7 +77,7 @@ export function createIssuerVerifier (options: IssuerOptions): IssuerVerifier {
       if (!('principal' in verdict)) {
         // For the log, and by the keys at hand: a name that nobody signed would be anybody's.
         const isNamed = verdict.reason === expiredToken && await keys.findHeld(header, fits) !== undefined
-        return isNamed ? rejected(verdict.reason, namesOfClaims('oauth', claims)) : verdict
+        return isNamed ? rejected(verdict.reason, namesOfClaims(issuerPrefix(options.name), claims)) : verdict
       }
       const key = await keys.find(header, fits)
       return key === undefined ? rejected('no key of the issuer verifies it') : verdict
@@ -84,6 +86,11 @@ export function createIssuerVerifier (options: IssuerOptions): IssuerVerifier {
     begin: keys.begin,
     problems: keys.problems
   }
+}
+
+/** What stands before the colon of the ids of its callers. */
+export function issuerPrefix (name: string | undefined): string {
+  return name === undefined ? 'oauth' : `oauth@${name}`
 }
 
 async function isSignedBy (key: CryptoKey, token: string, alg: string): Promise<boolean> {
@@ -110,7 +117,7 @@ function decode (token: string): Unverified | undefined {
 }
 
 /** `jwk`, `jku`, `x5u` and `x5c` of the header are not read: keys come from the configured place alone. */
-function judge ({ header, claims }: Unverified, { issuer, audience, audienceClaim = 'aud', requireAt = false, toleranceSeconds, ...mapping }: IssuerOptions): Verdict {
+function judge ({ header, claims }: Unverified, { name, issuer, audience, audienceClaim = 'aud', requireAt = false, toleranceSeconds, ...mapping }: IssuerOptions): Verdict {
   const { alg, kid, typ } = header
   if (!algorithms.has(alg)) return rejected('alg is not accepted')
   // RFC 7515 §4.1.11: none of the extensions is understood here, not even an empty list of them.
@@ -127,7 +134,7 @@ function judge ({ header, claims }: Unverified, { issuer, audience, audienceClai
   if (requireAt && !isDeclaredAccessToken(header, claims)) return rejected('it does not declare itself an access token')
   const sound = readClaims(claims, { audience, toleranceSeconds }, Date.now())
   if (typeof sound === 'string') return rejected(sound)
-  return tokenPrincipal({ id: `oauth:${sound.sub}`, ...rightsOf(claims, mapping), issuer }, sound)
+  return tokenPrincipal({ id: `${issuerPrefix(name)}:${sound.sub}`, ...rightsOf(claims, mapping), issuer }, sound)
 }
 
 /** RFC 9068 §2.1, and none of the claims that ID tokens alone have to have. */

@@ -22,7 +22,7 @@ async function ask (caller: Caller): Promise<Record<string, unknown>> {
 
 t.test('a caller with a key learns its id, its method, and that the key does not end', async t => {
   const { structuredContent } = await ask(callerOf(principalOf('', { id: 'apikey:0123456789ab', method: 'api-key', keyId: '0123456789ab' })))
-  t.same(structuredContent, { id: 'apikey:0123456789ab', role: 'user', scopes: [], method: 'api-key', expiresAt: null, budget: null, tools: ['for-all', 'whoami'] })
+  t.same(structuredContent, { id: 'apikey:0123456789ab', role: 'user', scopes: [], method: 'api-key', client: null, expiresAt: null, budget: null, tools: ['for-all', 'whoami'] })
 })
 
 t.test('a caller with a token learns its role, its scopes and when it expires', async t => {

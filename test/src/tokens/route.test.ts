@@ -24,15 +24,15 @@ for (const [what, token, expected] of [
   ['nothing', '', 'issuer']
 ] as const) {
   t.test(`a token that says ${what} goes to the side of ${expected}`, async (t) => {
-    t.same(await routeTokens(own, provider)?.(token), { reason: expected })
+    t.same(await routeTokens({ own, issuers: [provider] })?.(token), { reason: expected })
   })
 }
 
 t.test('with one side alone every token goes there', async (t) => {
   const [hs, rs] = [unsigned({ alg: 'HS256' }, { iss: issuer }), unsigned({ alg: 'RS256' }, {})]
   for (const token of [hs, rs]) {
-    t.same(await routeTokens(own, undefined)?.(token), { reason: 'own' })
-    t.same(await routeTokens(undefined, provider)?.(token), { reason: 'issuer' })
+    t.same(await routeTokens({ own })?.(token), { reason: 'own' })
+    t.same(await routeTokens({ issuers: [provider] })?.(token), { reason: 'issuer' })
   }
-  t.equal(routeTokens(undefined, undefined), undefined)
+  t.equal(routeTokens({}), undefined)
 })

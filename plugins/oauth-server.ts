@@ -1,0 +1,95 @@
+/** `/oauth/*`: people sign OAuth clients in with an API key, and those get tokens for this endpoint. */
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import fp from 'fastify-plugin'
+import { createKeyJudge, createKeyLookup } from '../src/api-keys/listed-keys.js'
+import type { KeyRing } from '../src/api-keys/ring.js'
+import { openStateFor } from '../src/ledger/open.js'
+import { isSafeUrl } from '../src/net/loopback.js'
+import { registerMetadataRoutes, registerRegistrationRoute, registerTokenRoutes } from '../src/oauth/server/http/json-routes.js'
+import { registerPages } from '../src/oauth/server/http/page-routes.js'
+import { documentsInMemory } from '../src/oauth/server/documents/in-memory.js'
+import type { Documents } from '../src/oauth/server/documents/documents.js'
+import { type AuthorizationServer, type AuthorizationServerOptions, createAuthorizationServer } from '../src/oauth/server/server.js'
+import type { Principal } from '../src/principal/principal.js'
+import { requireStrong } from '../src/principal/strength.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The authorization server of this scope. */
+    oauthServer: AuthorizationServer
+  }
+}
+
+type FromServer = 'publicUrl' | 'path' | 'clients' | 'accessTtlSeconds' | 'trustedIssuers' | 'clockToleranceSeconds' | 'fetchDocument'
+
+/** The names of the options are those of `mcpAuth` where both have one. */
+export interface OAuthServerOptions extends Pick<AuthorizationServerOptions, FromServer> {
+  /** Its tokens are signed with a key derived from this; at least 32 bytes. */
+  readonly jwtSecret: string
+  /** Former secrets: what was signed with them is good until it ends. Default none. */
+  readonly jwtPreviousSecrets?: readonly string[]
+  /** Keys that people may sign in with. One of `apiKeys` and `keyRing` is needed. */
+  readonly apiKeys?: readonly string[]
+  /** Managed keys that they may sign in with. */
+  readonly keyRing?: KeyRing
+  /** Where grants, codes and clients are kept. Default in memory: they end with the process. */
+  readonly documents?: Documents
+  /** Where ended grants are on record. Default in memory. */
+  readonly ledger?: AuthorizationServerOptions['ledger']
+  /** The scopes that clients may ask for. Default none: a client gets those of the key. */
+  readonly scopes?: readonly string[] | (() => readonly string[])
+  /** How many tools a caller may use, for the page. Left out: those of the endpoint of this scope, if there is one. */
+  readonly countTools?: (principal: Principal) => number
+  /** Accept a secret under 32 bytes, as for tests. Default false. */
+  readonly allowWeakSecrets?: boolean
+}
+
+/**
+ * The authorization server of one endpoint. Register it before `auth`, which takes its tokens then, and after
+ * `preauth-limit`, which counts wrong keys. Throws where an option cannot be used.
+ *
+ * @example
+ * await app.register(oauthServer, { publicUrl: 'https://mcp.example.com', jwtSecret, apiKeys })
+ * await app.register(auth, { apiKeys })
+ */
+const oauthServer: FastifyPluginAsync<OAuthServerOptions> = async (fastify, options) => {
+  const { publicUrl, path = '/mcp', apiKeys = [], keyRing, jwtSecret, jwtPreviousSecrets = [], scopes = [], allowWeakSecrets = false } = options
+  requireUsable(options)
+  requireStrong({ apiKeys, jwtSecrets: [jwtSecret, ...jwtPreviousSecrets], allowWeak: allowWeakSecrets })
+  const verifyKey = createKeyJudge(apiKeys, keyRing)
+  if (verifyKey === undefined) throw new TypeError('The OAuth server needs `apiKeys` or `keyRing`: people sign in with a key')
+  const { documents = documentsInMemory(), ledger = await openStateFor(fastify, undefined, 0) } = options
+  fastify.addHook('onClose', async () => { await documents.close() })
+
+  const server = createAuthorizationServer({
+    ...options,
+    publicUrl,
+    path,
+    secrets: [jwtSecret, ...jwtPreviousSecrets],
+    documents,
+    ledger,
+    verifyKey,
+    lookUp: createKeyLookup(apiKeys, keyRing),
+    scopes: typeof scopes === 'function' ? scopes : () => scopes,
+    audit: (fields, message) => { fastify.log.info(fields, message) }
+  })
+  fastify.decorate('oauthServer', server)
+
+  registerMetadataRoutes(fastify, server, path)
+  await fastify.register(async scope => { await registerTokenRoutes(scope, server) })
+  await fastify.register(async scope => { await registerRegistrationRoute(scope, server) })
+  const countTools = options.countTools ?? toolsOf(fastify)
+  await fastify.register(async scope => { await registerPages(scope, { server, countTools }) })
+}
+
+/** Asked when a page is sent: by then the endpoint is there. */
+function toolsOf (fastify: FastifyInstance): (principal: Principal) => number {
+  return principal => fastify.hasDecorator('mcp') ? fastify.mcp.toolsOf(principal).length : 0
+}
+
+function requireUsable ({ publicUrl, jwtSecret }: OAuthServerOptions): void {
+  if (!URL.canParse(publicUrl) || !isSafeUrl(new URL(publicUrl)) || /[?#]/.test(publicUrl)) throw new TypeError('`publicUrl` must be https, or http on loopback, without user, query and fragment: it is the issuer of the OAuth server')
+  if (typeof jwtSecret !== 'string' || jwtSecret.trim() === '') throw new TypeError('The OAuth server needs a `jwtSecret`: its tokens are signed with a key derived from it')
+}
+
+export default fp(oauthServer, { name: 'mcp-oauth-server', fastify: '5.x' })

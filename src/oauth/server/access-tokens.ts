@@ -1,0 +1,157 @@
+/** Access tokens of signed-in clients (RFC 9068): signed here, and worth what the key behind the grant is worth right now. */
+import { randomUUID } from 'node:crypto'
+import { jwtVerify, SignJWT } from 'jose'
+import type { KeyReference, Referred } from '../../api-keys/ring.js'
+import { isRecord } from '../../lib/guards.js'
+import { holdsScope } from '../../principal/access.js'
+import { isVerified, rejected, type Verdict, type Verified } from '../../principal/presented.js'
+import { freezePrincipal, isRole, type Principal, type PrincipalFields, type Role } from '../../principal/principal.js'
+import { claimedHeader, scopesOf } from '../../tokens/claims.js'
+import type { ServerSecrets } from './secrets.js'
+
+/** What a token says. */
+export interface AccessClaims {
+  /** The id of the principal. */
+  readonly subject: string
+  readonly grantId: string
+  readonly client: { readonly id: string, readonly name: string }
+  /** The highest role that the token may have. */
+  readonly role: Role
+  readonly scopes: readonly string[]
+  /** The key that the person gave. Left out where an identity provider vouched for them. */
+  readonly key?: KeyReference | undefined
+  /** When the person signed in, in milliseconds since the epoch. */
+  readonly signedInAt: number
+}
+
+export interface AccessTokensOptions {
+  readonly secrets: ServerSecrets
+  readonly issuer: string
+  /** The endpoint: `aud` of every token. */
+  readonly resource: string
+  readonly ttlSeconds: number
+  /** The key behind a reference, as it is now. */
+  readonly lookUp: (reference: KeyReference) => Referred
+  readonly isRevoked: (principal: Principal) => boolean
+}
+
+export interface AccessTokens {
+  sign: (claims: AccessClaims) => Promise<string>
+  /** True for a token that only `verify` can judge. Looks at the header alone. */
+  isOurs: (token: string) => boolean
+  verify: (token: string) => Promise<Verdict>
+  /** Whether the key behind the principal of a token still gives all its rights. True for principals of other credentials. */
+  stillGood: (principal: Principal) => boolean
+  /** What the key behind a grant is worth to it now. */
+  rightsNow: (claims: AccessClaims) => Verdict
+}
+
+export function createAccessTokens ({ secrets, issuer, resource, ttlSeconds, lookUp, isRevoked }: AccessTokensOptions): AccessTokens {
+  const [signing] = secrets.access
+
+  function rightsNow (claims: AccessClaims, endsAt = Infinity): Verdict {
+    const { subject, grantId, client, scopes, role, key, signedInAt } = claims
+    const common = { id: subject, issuer, client, tokenId: grantId, issuedAt: signedInAt }
+    if (key === undefined) return verdictOf({ ...common, role, scopes, method: 'jwt' }, endsAt)
+    const about = { subject, tokenId: grantId, keyId: key.keyId }
+    const { verdict, maySignIn } = lookUp(key)
+    if (!isVerified(verdict)) return verdict
+    const { principal, rateLimitMax } = verdict
+    if (!maySignIn) return rejected('no client may be signed in with the API key', about)
+    if (principal.id !== subject) return rejected('the API key has another owner now', about)
+    if (isRevoked(principal)) return rejected('the API key behind the token was revoked', about)
+    const rights = {
+      role: lowerRole(role, principal.role),
+      attributes: principal.attributes,
+      scopes: scopes.filter(scope => holdsScope(principal.scopes, scope)),
+      // A key, and not a token, stands behind it: where a key may not mint tokens, neither may its client.
+      method: 'api-key' as const,
+      keyId: key.keyId,
+      ...(key.issuedAt === undefined ? {} : { keyIssuedAt: key.issuedAt })
+    }
+    return verdictOf({ ...common, ...rights }, Math.min(endsAt, principal.expiresAt ?? Infinity), rateLimitMax)
+  }
+
+  return {
+    rightsNow,
+
+    async sign ({ subject, grantId, client, role, scopes, key, signedInAt }) {
+      const claims = {
+        client_id: client.id,
+        client_name: client.name,
+        grant: grantId,
+        role,
+        scope: scopes.join(' '),
+        auth_time: Math.floor(signedInAt / 1000),
+        ...(key === undefined ? {} : { key: { id: key.keyId, ...(key.issuedAt === undefined ? {} : { at: key.issuedAt }) } })
+      }
+      const iat = Math.floor(Date.now() / 1000)
+      return await new SignJWT(claims)
+        .setProtectedHeader({ alg: 'HS256', typ: 'at+jwt', kid: signing.kid })
+        .setIssuer(issuer).setSubject(subject).setAudience(resource)
+        .setIssuedAt(iat).setExpirationTime(iat + ttlSeconds).setJti(randomUUID())
+        .sign(signing.key)
+    },
+
+    isOurs: token => {
+      const { alg, kid } = claimedHeader(token)
+      return alg === 'HS256' && secrets.access.some(key => key.kid === kid)
+    },
+
+    async verify (token) {
+      const { kid } = claimedHeader(token)
+      const named = secrets.access.find(key => key.kid === kid)
+      // Of a base64url signature of 32 bytes the last character has four spellings: only one was signed.
+      if (named === undefined || !/\.[\w-]{42}[AEIMQUYcgkosw048]$/.test(token)) return rejected('the token is none of a signed-in client')
+      try {
+        const { payload } = await jwtVerify(token, named.key, { algorithms: ['HS256'], typ: 'at+jwt', issuer, audience: resource, requiredClaims: ['exp', 'iat', 'sub'] })
+        const claims = readClaims(payload)
+        if (claims === undefined) return rejected('the token of a signed-in client lacks a claim')
+        return rightsNow(claims, (payload.exp ?? 0) * 1000)
+      } catch {
+        return rejected('the token of a signed-in client does not verify, or has expired')
+      }
+    },
+
+    // By what the principal says of itself, so that a copy of it with more on it falls with the key.
+    stillGood: ({ id, client, keyId, keyIssuedAt, role, scopes, expiresAt = Infinity }) => {
+      if (client === undefined || keyId === undefined) return true
+      const { verdict, maySignIn } = lookUp({ keyId, issuedAt: keyIssuedAt })
+      if (!isVerified(verdict) || !maySignIn || isRevoked(verdict.principal)) return false
+      const { principal } = verdict
+      return principal.id === id && expiresAt <= (principal.expiresAt ?? Infinity) &&
+        (role === principal.role || role === 'user') && scopes.every(scope => holdsScope(principal.scopes, scope))
+    }
+  }
+}
+
+/** Only `admin` stands above other roles: any two of those are no more and no less than another. */
+function lowerRole (ceiling: Role, now: Role): Role {
+  return ceiling === now || ceiling === 'admin' ? now : 'user'
+}
+
+function verdictOf (principal: PrincipalFields, endsAt: number, rateLimitMax?: number): Verified {
+  const frozen = freezePrincipal({ ...principal, ...(endsAt === Infinity ? {} : { expiresAt: endsAt }) })
+  return Object.freeze({ principal: frozen, ...(rateLimitMax === undefined ? {} : { rateLimitMax }) })
+}
+
+/** Signed by us, so its form is ours; a later version may write another. */
+function readClaims ({ sub, client_id: id, client_name: name, grant, role, scope, auth_time: time, key }: Readonly<Record<string, unknown>>): AccessClaims | undefined {
+  if (typeof sub !== 'string' || typeof id !== 'string' || typeof name !== 'string' || typeof grant !== 'string' || typeof time !== 'number') return undefined
+  const reference = key === undefined ? undefined : readReference(key)
+  if (key !== undefined && reference === undefined) return undefined
+  return {
+    subject: sub,
+    grantId: grant,
+    client: Object.freeze({ id, name }),
+    role: isRole(role) ? role : 'user',
+    scopes: scopesOf(scope),
+    key: reference,
+    signedInAt: time * 1000
+  }
+}
+
+function readReference (value: unknown): KeyReference | undefined {
+  if (!isRecord(value) || typeof value.id !== 'string') return undefined
+  return { keyId: value.id, ...(typeof value.at === 'number' ? { issuedAt: value.at } : {}) }
+}

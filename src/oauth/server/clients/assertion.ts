@@ -1,0 +1,95 @@
+/** Proof of a client by a signed assertion (`private_key_jwt`, RFC 7523 §3). */
+import { createLocalJWKSet, errors, type JSONWebKeySet, jwtVerify } from 'jose'
+import { sha256 } from '../../../lib/sha256.js'
+import { type Documents, useOnce } from '../documents/documents.js'
+import { assertionAlgorithms } from '../protocol/metadata.js'
+import { OAuthError } from '../protocol/oauth-error.js'
+import type { Client } from './client.js'
+import { DocumentFetchError, type DocumentFetcher } from './guarded-fetch.js'
+
+export interface AssertionsOptions {
+  readonly documents: Documents
+  readonly fetchDocument: DocumentFetcher
+  /** The issuer and the token endpoint: `aud` holds one of them. */
+  readonly audience: readonly string[]
+}
+
+export interface Assertions {
+  /** Rejects with `invalid_client` where it proves nothing, `temporarily_unavailable` where the client's keys cannot be had. */
+  verify: (client: Client, assertion: string) => Promise<void>
+}
+
+interface Keys {
+  readonly set: ReturnType<typeof createLocalJWKSet>
+  readonly loadedAt: number
+}
+
+const limits = { maxBytes: 64 * 1024, timeoutMs: 5000 }
+const keysMs = 5 * 60_000
+const refetchMs = 30_000
+const maxKeys = 500
+const longestLifeSeconds = 60 * 60
+const toleranceSeconds = 30
+const maxLength = 8192
+
+export function createAssertions ({ documents, fetchDocument, audience }: AssertionsOptions): Assertions {
+  const known = new Map<string, Keys>()
+  const pending = new Map<string, Promise<Keys>>()
+
+  async function load (uri: string): Promise<Keys> {
+    const underWay = pending.get(uri)
+    if (underWay !== undefined) return await underWay
+    const loading = fetchDocument(new URL(uri), limits).then(({ json }) => {
+      const keys = { set: createLocalJWKSet(json as JSONWebKeySet), loadedAt: Date.now() }
+      for (const oldest of known.keys()) if (known.size >= maxKeys) known.delete(oldest)
+      known.set(uri, keys)
+      return keys
+    }).finally(() => { pending.delete(uri) })
+    pending.set(uri, loading)
+    return await loading
+  }
+
+  async function keysOf (uri: string, atMostMs: number): Promise<Keys> {
+    const before = known.get(uri)
+    if (before !== undefined && Date.now() - before.loadedAt < atMostMs) return before
+    try {
+      return await load(uri)
+    } catch (error) {
+      // Keys that were good a while ago are, while their host is away.
+      if (before !== undefined) return before
+      throw new OAuthError('temporarily_unavailable', "The client's keys cannot be had", {
+        retryAfterSeconds: 10,
+        reason: error instanceof DocumentFetchError ? error.message : 'its key set is not valid'
+      })
+    }
+  }
+
+  async function claimsOf (client: Client, assertion: string): Promise<{ readonly jti?: unknown, readonly exp?: number, readonly sub?: unknown }> {
+    const options = { algorithms: [...assertionAlgorithms], issuer: client.id, subject: client.id, audience: [...audience], clockTolerance: toleranceSeconds, requiredClaims: ['exp', 'jti'] }
+    const { jwks, jwksUri } = client
+    if (jwks !== undefined) return (await jwtVerify(assertion, createLocalJWKSet(jwks as unknown as JSONWebKeySet), options)).payload
+    if (jwksUri === undefined) throw new OAuthError('invalid_client', 'The client has published no keys')
+    try {
+      return (await jwtVerify(assertion, (await keysOf(jwksUri, keysMs)).set, options)).payload
+    } catch (error) {
+      // By a key that came since. Not more often than twice a minute, whatever is sent.
+      if (!(error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWSSignatureVerificationFailed)) throw error
+      return (await jwtVerify(assertion, (await keysOf(jwksUri, refetchMs)).set, options)).payload
+    }
+  }
+
+  return {
+    async verify (client, assertion) {
+      if (assertion.length > maxLength) throw refused('it is too long')
+      const { jti, exp = 0 } = await claimsOf(client, assertion).catch(error => { throw error instanceof OAuthError ? error : refused('it does not verify', error) })
+      if (typeof jti !== 'string' || jti === '' || jti.length > 512) throw refused('jti is no text')
+      if (exp > Date.now() / 1000 + longestLifeSeconds + toleranceSeconds) throw refused('it is good for more than an hour')
+      const isFirst = await useOnce(documents, sha256(`assertion ${client.id} ${jti}`), (exp + toleranceSeconds + 1) * 1000)
+      if (!isFirst) throw refused('its jti was used before')
+    }
+  }
+}
+
+function refused (reason: string, cause?: unknown): OAuthError {
+  return new OAuthError('invalid_client', 'The client assertion is not good', { reason: `the client assertion is not good: ${reason}`, cause })
+}

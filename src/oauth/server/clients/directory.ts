@@ -1,0 +1,39 @@
+/** Finds a client by its id, in the sources that are switched on. */
+import type { Documents } from '../documents/documents.js'
+import type { ClientSource } from '../protocol/metadata.js'
+import type { Client } from './client.js'
+import { type ClientDocuments, createClientDocuments } from './documents.js'
+import { createDynamicClients, type DynamicClients } from './dynamic.js'
+import type { DocumentFetcher } from './guarded-fetch.js'
+import { findRegistered } from './registered.js'
+
+export interface ClientDirectoryOptions {
+  readonly documents: Documents
+  readonly sources: readonly ClientSource[]
+  readonly fetchDocument: DocumentFetcher
+  readonly report: (clientId: string, why: string) => void
+}
+
+export interface ClientDirectory {
+  /** `undefined` where nobody knows it. */
+  find: (clientId: string) => Promise<Client | undefined>
+  /** Left out where clients may not register themselves. */
+  readonly dynamic: DynamicClients | undefined
+}
+
+export function createClientDirectory ({ documents, sources, fetchDocument, report }: ClientDirectoryOptions): ClientDirectory {
+  const published: ClientDocuments | undefined = sources.includes('documents') ? createClientDocuments({ fetchDocument, report }) : undefined
+  const dynamic = sources.includes('dynamic') ? createDynamicClients({ documents }) : undefined
+  const hasRegistered = sources.includes('registered')
+
+  return {
+    dynamic,
+
+    async find (clientId) {
+      // The three kinds of ids never meet: a URL, one with our prefix, any other.
+      if (clientId.startsWith('https:')) return await published?.find(clientId)
+      if (clientId.startsWith('dyn-')) return await dynamic?.find(clientId)
+      return hasRegistered ? await findRegistered(documents, clientId) : undefined
+    }
+  }
+}

@@ -1,0 +1,104 @@
+/** Clients whose id is the address of their metadata (draft-ietf-oauth-client-id-metadata-document). */
+import { builtInDocuments } from './built-in.js'
+import { type Client, type ClientMetadata, ClientMetadataError, readClientMetadata } from './client.js'
+import { DocumentFetchError, type DocumentFetcher } from './guarded-fetch.js'
+import { OAuthError } from '../protocol/oauth-error.js'
+
+export interface ClientDocumentsOptions {
+  readonly fetchDocument: DocumentFetcher
+  /** Told of documents that cannot be had or used. `why` is a constant. */
+  readonly report?: (clientId: string, why: string) => void
+}
+
+export interface ClientDocuments {
+  /** `undefined` where there is no document that can be used. Rejects with `temporarily_unavailable` where too many are being fetched. */
+  find: (clientId: string) => Promise<Client | undefined>
+}
+
+interface Kept {
+  readonly metadata: ClientMetadata
+  readonly freshUntil: number
+  readonly staleUntil: number
+}
+
+const limits = { maxBytes: 5 * 1024, timeoutMs: 5000 }
+const hourMs = 60 * 60_000
+const weekMs = 7 * 24 * hourMs
+const failureMs = 60_000
+const maxKept = 1000
+const maxFetches = 16
+
+/** True for the address of a document: https, with a path, without user info, query tricks, fragment and dot segments (§3). */
+export function isDocumentUrl (clientId: string): boolean {
+  if (clientId.length > 1000 || !/^https:\/\/[a-z0-9.-]+(?::\d{1,5})?\/[^#\\\s]+$/.test(clientId) || !URL.canParse(clientId)) return false
+  const url = new URL(clientId)
+  // A parser takes dot segments out, also encoded ones, and writes other things anew: then it is another address.
+  return url.href === clientId && url.username === '' && !/%2e/i.test(url.pathname)
+}
+
+export function createClientDocuments ({ fetchDocument, report = () => {} }: ClientDocumentsOptions): ClientDocuments {
+  const kept = new Map<string, Kept>()
+  const failures = new Map<string, number>()
+  const pending = new Map<string, Promise<Client | undefined>>()
+
+  function remember<T> (map: Map<string, T>, id: string, value: T): void {
+    map.delete(id)
+    // The one that was stored first goes: it is the oldest.
+    for (const oldest of map.keys()) if (map.size >= maxKept) map.delete(oldest)
+    map.set(id, value)
+  }
+
+  async function load (id: string): Promise<Client | undefined> {
+    try {
+      const { json, maxAgeSeconds = 0 } = await fetchDocument(new URL(id), limits)
+      const metadata = readDocument(json, id)
+      const freshUntil = Date.now() + Math.min(weekMs, Math.max(hourMs, maxAgeSeconds * 1000))
+      failures.delete(id)
+      remember(kept, id, { metadata, freshUntil, staleUntil: freshUntil + weekMs })
+      return clientOf(id, metadata)
+    } catch (error) {
+      if (!(error instanceof DocumentFetchError || error instanceof ClientMetadataError)) throw error
+      // Withdrawn, or changed into something else: what was kept is good no longer.
+      if (error instanceof ClientMetadataError || error.isGone) kept.delete(id)
+      remember(failures, id, Date.now() + failureMs)
+      report(id, error.message)
+      return fallback(id)
+    }
+  }
+
+  function fallback (id: string): Client | undefined {
+    const before = kept.get(id)
+    const metadata = before !== undefined && Date.now() < before.staleUntil ? before.metadata : builtInDocuments.get(id)
+    return metadata === undefined ? undefined : clientOf(id, metadata)
+  }
+
+  return {
+    async find (id) {
+      if (!isDocumentUrl(id)) return undefined
+      const now = Date.now()
+      const before = kept.get(id)
+      if (before !== undefined && now < before.freshUntil) return clientOf(id, before.metadata)
+      if ((failures.get(id) ?? 0) > now) return fallback(id)
+      const underWay = pending.get(id)
+      if (underWay !== undefined) return await underWay
+      if (pending.size >= maxFetches) {
+        const instead = fallback(id)
+        if (instead !== undefined) return instead
+        throw new OAuthError('temporarily_unavailable', 'Too many client documents are being fetched', { retryAfterSeconds: 5 })
+      }
+      const fetching = load(id).finally(() => { pending.delete(id) })
+      pending.set(id, fetching)
+      return await fetching
+    }
+  }
+}
+
+/** The one thing that a document proves is that its address is the client's id. */
+function readDocument (json: unknown, id: string): ClientMetadata {
+  if (Object(json).client_id !== id) throw new ClientMetadataError('The document names another client_id')
+  return readClientMetadata(json)
+}
+
+function clientOf (id: string, metadata: ClientMetadata): Client {
+  return { ...metadata, id, source: 'document' }
+}

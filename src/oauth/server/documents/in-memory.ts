@@ -1,0 +1,46 @@
+/** Documents of one process, gone with it. */
+import { type Documents, DocumentsFullError, hasEnded, maxDocuments, type StoredDocument } from './documents.js'
+
+export function documentsInMemory (): Documents {
+  const kinds = new Map<string, Map<string, StoredDocument>>()
+
+  function all (kind: string): Map<string, StoredDocument> {
+    const found = kinds.get(kind) ?? new Map()
+    kinds.set(kind, found)
+    return found
+  }
+
+  function find (kind: string, id: string): StoredDocument | undefined {
+    const found = all(kind).get(id)
+    return found === undefined || hasEnded(found) ? undefined : found
+  }
+
+  function sweep (kind: string): void {
+    for (const [id, document] of all(kind)) if (hasEnded(document)) all(kind).delete(id)
+  }
+
+  return {
+    get: async (kind, id) => find(kind, id),
+
+    put: async (kind, id, value, { version, endsAt }) => {
+      const before = find(kind, id)
+      if ((before?.version ?? 0) !== version) return false
+      if (before === undefined && all(kind).size >= maxDocuments) {
+        sweep(kind)
+        if (all(kind).size >= maxDocuments) throw new DocumentsFullError(kind)
+      }
+      // A copy, as a store of another process would hand out.
+      all(kind).set(id, { value: JSON.parse(JSON.stringify(value)), version: version + 1, endsAt })
+      return true
+    },
+
+    remove: async (kind, id) => find(kind, id) !== undefined && all(kind).delete(id),
+
+    list: async kind => {
+      sweep(kind)
+      return [...all(kind)].map(([id, document]) => ({ id, ...document }))
+    },
+
+    close: async () => { kinds.clear() }
+  }
+}

@@ -1,0 +1,134 @@
+/** The endpoints that clients call: token, registration, revocation, and the metadata (RFC 8414, 6749, 7009, 7591). */
+import formbody from '@fastify/formbody'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { RateLimitedError, toRefusal } from '../../../errors.js'
+import { spellingsOf } from '../../../http/trailing-slash.js'
+import { createBucketStore } from '../../../limits/memory-buckets.js'
+import { registrationAnswer } from '../clients/dynamic.js'
+import { DocumentsFullError } from '../documents/documents.js'
+import { endpointPaths, metadataPaths } from '../protocol/metadata.js'
+import { OAuthError } from '../protocol/oauth-error.js'
+import { formParameters, type Parameters } from '../protocol/parameters.js'
+import type { AuthorizationServer } from '../server.js'
+import { createFailureLimits } from './failures.js'
+
+const bodyLimit = 16 * 1024
+const maxRegistrations = 600
+const openToAll = { public: true, cors: { origin: '*', credentials: false } } as const
+const noStore = { 'cache-control': 'no-store', pragma: 'no-cache' }
+
+/** Browsers ask before they post; an unknown method has no CORS of its own. */
+const methods = ['POST', 'OPTIONS']
+
+/** `path`: the endpoint's, in this scope. */
+export function registerMetadataRoutes (scope: FastifyInstance, server: AuthorizationServer, path: string): void {
+  const { pathname } = new URL(server.resource)
+  const base = new URL(server.issuer).pathname.replace(/\/$/, '')
+  for (const metadataPath of metadataPaths) {
+    const paths = [metadataPath, metadataPath + path, metadataPath + pathname, metadataPath + base]
+    for (const url of new Set(paths.flatMap(one => spellingsOf(one, scope)))) {
+      // Of several endpoints in one scope the first is found at the bare path.
+      if (url.replace(/\/$/, '') === metadataPath && scope.hasRoute({ method: 'GET', url: scope.prefix + url })) continue
+      scope.route({
+        method: ['GET', 'OPTIONS'],
+        url,
+        config: openToAll,
+        handler: async (_request, reply) => reply.header('cache-control', 'public, max-age=300').send(server.metadata())
+      })
+    }
+  }
+}
+
+export async function registerTokenRoutes (scope: FastifyInstance, server: AuthorizationServer): Promise<void> {
+  const failures = createFailureLimits()
+  await acceptForms(scope)
+  scope.setErrorHandler(async (error, request, reply) => await refuse(asOAuthError(error), request, reply))
+
+  scope.route<{ Body: Parameters }>({
+    method: methods,
+    url: endpointPaths.token,
+    bodyLimit,
+    config: openToAll,
+    handler: async (request, reply) => {
+      const parameters = request.body ?? {}
+      try {
+        requireNoBasic(request)
+        const { answer, about } = await server.tokens.issue(parameters)
+        request.log.info(about, 'a client was given a token')
+        return reply.headers(noStore).send(answer)
+      } catch (error) {
+        const refused = asOAuthError(error)
+        const retryAfterSeconds = refused.statusCode < 500 ? failures.note(parameters.client_id, parameters.refresh_token) : undefined
+        throw retryAfterSeconds === undefined ? refused : new OAuthError('temporarily_unavailable', 'Too many failures', { statusCode: 429, retryAfterSeconds, cause: refused })
+      }
+    }
+  })
+
+  scope.route<{ Body: Parameters }>({
+    method: methods,
+    url: endpointPaths.revoke,
+    bodyLimit,
+    config: openToAll,
+    handler: async (request, reply) => {
+      requireNoBasic(request)
+      const grant = await server.tokens.revoke(request.body ?? {})
+      if (grant !== undefined) request.log.info({ grant }, 'a client ended its grant')
+      // The same for a token that never was (RFC 7009 §2.2).
+      return reply.headers(noStore).send({})
+    }
+  })
+}
+
+export async function registerRegistrationRoute (scope: FastifyInstance, server: AuthorizationServer): Promise<void> {
+  const { dynamic } = server.clients
+  if (dynamic === undefined) return
+  const buckets = createBucketStore({ windowMs: 60_000 })
+  scope.removeAllContentTypeParsers()
+  scope.addContentTypeParser('application/json', { parseAs: 'string', bodyLimit }, scope.getDefaultJsonParser('ignore', 'ignore'))
+  scope.setErrorHandler(async (error, request, reply) => await refuse(asOAuthError(error, 'invalid_client_metadata'), request, reply))
+
+  scope.route({
+    method: methods,
+    url: endpointPaths.register,
+    bodyLimit,
+    config: openToAll,
+    handler: async (request, reply) => {
+      const { current, ttl } = buckets.take('all', 1, maxRegistrations)
+      if (current > maxRegistrations) throw new OAuthError('temporarily_unavailable', 'Too many clients register at once', { statusCode: 429, retryAfterSeconds: Math.max(1, Math.ceil(ttl / 1000)) })
+      const { client, issuedAt } = await dynamic.register(request.body)
+      request.log.info({ client: client.id }, 'a client registered itself')
+      return reply.code(201).headers(noStore).send(registrationAnswer(client, issuedAt))
+    }
+  })
+}
+
+/** Forms alone, each parameter once. */
+export async function acceptForms (scope: FastifyInstance): Promise<void> {
+  scope.removeAllContentTypeParsers()
+  await scope.register(formbody, { bodyLimit, parser: text => ({ ...formParameters(text) }) })
+}
+
+/** Nobody here has a secret to send so. */
+function requireNoBasic ({ headers }: FastifyRequest): void {
+  if (headers.authorization !== undefined) throw new OAuthError('invalid_client', 'A client here has no secret: send client_id in the body, and a client_assertion where it is needed')
+}
+
+/** Whatever was thrown, as an error that the client may read; a fault tells nothing of itself. */
+export function asOAuthError (error: unknown, malformed: 'invalid_request' | 'invalid_client_metadata' = 'invalid_request'): OAuthError {
+  if (error instanceof OAuthError) return error
+  if (error instanceof DocumentsFullError) return new OAuthError('temporarily_unavailable', 'The server has no room for more', { retryAfterSeconds: 60, cause: error })
+  const refusal = toRefusal(error)
+  const { statusCode, message, reason = message } = refusal
+  if (statusCode >= 500) return new OAuthError('server_error', 'Internal error', { cause: error })
+  if (refusal.code === RateLimitedError.code) return new OAuthError('temporarily_unavailable', message, { statusCode: 429, retryAfterSeconds: Math.ceil(Number(refusal.data?.retryAfterMs ?? 1000) / 1000) })
+  return new OAuthError(malformed, statusCode === 415 ? 'The body is of the wrong type' : message, { reason, statusCode: statusCode === 413 ? 413 : 400 })
+}
+
+async function refuse (error: OAuthError, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const { statusCode, body, retryAfterSeconds, reason, cause } = error
+  if (statusCode === 500) request.log.error({ err: cause }, 'fault')
+  else request.log.info({ code: error.code, reason: reason ?? error.message }, 'an OAuth request was refused')
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds))
+  if (statusCode === 401 && request.headers.authorization !== undefined) reply.header('www-authenticate', 'Basic realm="oauth"')
+  await reply.code(statusCode).headers(noStore).send(body)
+}

@@ -1,0 +1,77 @@
+/** The keys of the authorization server, all derived from the JWT secret: no credential of one kind passes for another. */
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
+
+/** One derived key, and the name that tells it from those of former secrets. */
+export interface DerivedKey {
+  readonly kid: string
+  readonly key: Uint8Array
+}
+
+export interface ServerSecrets {
+  /** Sign access tokens. The first signs, all of them verify. */
+  readonly access: readonly [DerivedKey, ...DerivedKey[]]
+  /** Encrypts `value` (JSON), so that only this server can read it again, for the same `purpose`. */
+  readonly seal: (purpose: string, value: object) => string
+  /** What was sealed; `undefined` for everything else. */
+  readonly open: (purpose: string, sealed: string) => unknown
+  /** A MAC of `text` in base64url, 43 characters. */
+  readonly mac: (purpose: string, text: string) => string
+  /** Whether `mac` is one of `text`, by any of the secrets. In constant time. */
+  readonly isMac: (purpose: string, text: string, mac: string) => boolean
+}
+
+/**
+ * `secrets`: the JWT secret of today, then former ones. `resource`: the endpoint, so that what one endpoint
+ * made is worth nothing at another one with the same secret (RFC 5869, `info`).
+ */
+export function deriveSecrets (secrets: readonly string[], resource: string): ServerSecrets {
+  const derive = (use: string): Uint8Array[] => secrets.map(secret => new Uint8Array(hkdfSync('sha256', secret, '', `fastify-mcp-auth oauth ${use} ${resource}`, 32)))
+  const [first, ...former] = derive('access').map(key => ({ kid: kidOf(key), key }))
+  const sealing = derive('seal')
+  const macs = derive('mac')
+  if (first === undefined) throw new TypeError('The OAuth server needs a `jwtSecret`: its tokens are signed with a key derived from it')
+  const macBy = (key: Uint8Array, purpose: string, text: string): string => createHmac('sha256', key).update(`${purpose} ${text}`).digest('base64url')
+
+  return {
+    access: [first, ...former],
+    seal: (purpose, value) => encrypt(sealing[0] ?? first.key, purpose, JSON.stringify(value)),
+    open: (purpose, sealed) => {
+      for (const key of sealing) {
+        const text = decrypt(key, purpose, sealed)
+        if (text !== undefined) return JSON.parse(text)
+      }
+      return undefined
+    },
+    mac: (purpose, text) => macBy(macs[0] ?? first.key, purpose, text),
+    isMac: (purpose, text, mac) => {
+      const given = Buffer.from(mac)
+      return macs.some(key => {
+        const right = Buffer.from(macBy(key, purpose, text))
+        return given.length === right.length && timingSafeEqual(given, right)
+      })
+    }
+  }
+}
+
+function kidOf (key: Uint8Array): string {
+  return createHmac('sha256', key).update('kid').digest('base64url').slice(0, 11)
+}
+
+/** AES-256-GCM; the purpose is authenticated with the text, so that a sealed value is good for one use only. */
+function encrypt (key: Uint8Array, purpose: string, text: string): string {
+  const iv = randomBytes(12)
+  const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(Buffer.from(purpose))
+  const sealed = Buffer.concat([iv, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()])
+  return `v1.${sealed.toString('base64url')}`
+}
+
+function decrypt (key: Uint8Array, purpose: string, sealed: string): string | undefined {
+  if (!/^v1\.[\w-]{40,}$/.test(sealed)) return undefined
+  const bytes = Buffer.from(sealed.slice(3), 'base64url')
+  try {
+    const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12)).setAAD(Buffer.from(purpose)).setAuthTag(bytes.subarray(-16))
+    return decipher.update(bytes.subarray(12, -16), undefined, 'utf8') + decipher.final('utf8')
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,94 @@
+/** The authorization server, put together from its parts; it knows nothing of HTTP. */
+import type { KeyReference, Referred } from '../../api-keys/ring.js'
+import type { Eventually } from '../../lib/eventually.js'
+import { protectedResource } from '../../net/public-url.js'
+import type { Verdict } from '../../principal/presented.js'
+import type { Principal } from '../../principal/principal.js'
+import { type AccessTokens, createAccessTokens } from './access-tokens.js'
+import { type AuthorizationRequest, readAuthorizationRequest } from './authorization-request.js'
+import { createAssertions } from './clients/assertion.js'
+import type { Client } from './clients/client.js'
+import { type ClientDirectory, createClientDirectory } from './clients/directory.js'
+import { createGuardedFetch, type DocumentFetcher } from './clients/guarded-fetch.js'
+import { createCodes } from './codes.js'
+import type { Documents } from './documents/documents.js'
+import { createGrants, type GrantLedger, type Grants } from './grants.js'
+import { createIdJagVerifier, type TrustedIssuer } from './id-jag.js'
+import { type ClientSource, clientSources, endpointPaths, issuerOf, metadataOf } from './protocol/metadata.js'
+import { deriveSecrets } from './secrets.js'
+import { createSignIn, type SignIn } from './sign-in.js'
+import { createTokenEndpoint, type TokenEndpoint } from './token-endpoint.js'
+
+export interface AuthorizationServerOptions {
+  /** The base of the address that callers use: https, or http on loopback. */
+  readonly publicUrl: string
+  /** The endpoint's path below it. Default `/mcp`. */
+  readonly path?: string
+  /** The JWT secret of today, then former ones: the server's own keys are derived from them. */
+  readonly secrets: readonly string[]
+  readonly documents: Documents
+  readonly ledger: GrantLedger & { readonly isRevoked: (principal: Principal) => boolean }
+  readonly verifyKey: (digest: string, key: string, address: string) => Eventually<Verdict>
+  readonly lookUp: (reference: KeyReference) => Referred
+  /** How clients may be known. Default in all three ways. */
+  readonly clients?: readonly ClientSource[]
+  /** Default 3,600. */
+  readonly accessTtlSeconds?: number
+  /** Identity providers whose assertions (ID-JAG) are accepted. Default none. */
+  readonly trustedIssuers?: readonly TrustedIssuer[]
+  /** Default 0. */
+  readonly clockToleranceSeconds?: number
+  /** The scopes that there are, as they are at the moment. */
+  readonly scopes: () => readonly string[]
+  /** How documents of clients are fetched. Default guarded: over https, from public addresses alone. */
+  readonly fetchDocument?: DocumentFetcher
+  readonly audit: (fields: object, message: string) => void
+}
+
+export interface AuthorizationServer {
+  readonly issuer: string
+  readonly resource: string
+  readonly clients: ClientDirectory
+  readonly grants: Grants
+  readonly accessTokens: AccessTokens
+  readonly signIn: SignIn
+  readonly tokens: TokenEndpoint
+  readonly metadata: () => Readonly<Record<string, unknown>>
+  /** Judges the query of an authorization request. */
+  readonly authorize: (query: string) => Promise<{ readonly request: AuthorizationRequest, readonly client: Client }>
+}
+
+export function createAuthorizationServer (options: AuthorizationServerOptions): AuthorizationServer {
+  const {
+    publicUrl, path, secrets: texts, documents, ledger, verifyKey, lookUp, clients: sources = clientSources, accessTtlSeconds = 3600,
+    trustedIssuers = [], clockToleranceSeconds: toleranceSeconds = 0, scopes, fetchDocument = createGuardedFetch(), audit
+  } = options
+  const issuer = issuerOf(publicUrl)
+  const { url: resource } = protectedResource(publicUrl, path)
+  const secrets = deriveSecrets(texts, resource)
+  const isRevoked = (principal: Principal): boolean => ledger.isRevoked(principal)
+  const report = (client: string, why: string): void => { audit({ client, reason: why }, 'a client document cannot be used') }
+
+  const clients = createClientDirectory({ documents, sources, fetchDocument, report })
+  const accessTokens = createAccessTokens({ secrets, issuer, resource, ttlSeconds: accessTtlSeconds, lookUp, isRevoked })
+  const codes = createCodes(documents)
+  const onReuse: Parameters<typeof createGrants>[0]['onReuse'] = ({ id, client, subject }) => {
+    audit({ security: true, grant: id, client: client.id, principal: subject }, 'a refresh token was used again after its time: the grant is ended')
+  }
+  const grants = createGrants({ documents, secrets, ledger, resource, accessTtlMs: accessTtlSeconds * 1000, onReuse })
+  const assertions = createAssertions({ documents, fetchDocument, audience: [issuer, issuer + endpointPaths.token] })
+  const verifyIdJag = trustedIssuers.length === 0 ? undefined : createIdJagVerifier({ issuers: trustedIssuers, documents, issuer, resource, toleranceSeconds })
+  const find = clients.find
+
+  return {
+    issuer,
+    resource,
+    clients,
+    grants,
+    accessTokens,
+    signIn: createSignIn({ secrets, documents, codes, grants, issuer, resource, find, verifyKey, lookUp, isRevoked }),
+    tokens: createTokenEndpoint({ clients, assertions, codes, grants, accessTokens, resource, accessTtlSeconds, verifyIdJag }),
+    metadata: () => metadataOf({ issuer, scopes: scopes(), sources, acceptsIdJag: verifyIdJag !== undefined }),
+    authorize: async query => await readAuthorizationRequest(query, { find, issuer, resource })
+  }
+}

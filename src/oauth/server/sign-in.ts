@@ -1,0 +1,179 @@
+/** The two steps of a sign-in: a key is given, then the person approves or denies. Between them all is carried in sealed form. */
+import { randomBytes } from 'node:crypto'
+import type { KeyReference, Referred } from '../../api-keys/ring.js'
+import type { Eventually } from '../../lib/eventually.js'
+import { sha256 } from '../../lib/sha256.js'
+import { holdsScope } from '../../principal/access.js'
+import { isVerified, maxCredentialLength, type Verdict } from '../../principal/presented.js'
+import { freezePrincipal, type Principal } from '../../principal/principal.js'
+import type { AuthorizationRequest } from './authorization-request.js'
+import type { Client } from './clients/client.js'
+import type { Codes } from './codes.js'
+import { type Documents, useOnce } from './documents/documents.js'
+import type { Grants } from './grants.js'
+import { AuthorizationPageError } from './protocol/oauth-error.js'
+import { matchesRedirect, withAnswer } from './protocol/redirects.js'
+import type { ServerSecrets } from './secrets.js'
+
+export interface SignInOptions {
+  readonly secrets: ServerSecrets
+  readonly documents: Documents
+  readonly codes: Codes
+  readonly grants: Grants
+  readonly issuer: string
+  readonly resource: string
+  readonly find: (clientId: string) => Promise<Client | undefined>
+  /** Judges a key as a request with it would be judged. */
+  readonly verifyKey: (digest: string, key: string, address: string) => Eventually<Verdict>
+  readonly lookUp: (reference: KeyReference) => Referred
+  readonly isRevoked: (principal: Principal) => boolean
+}
+
+/** A page of the sign-in that is open in somebody's browser. */
+export interface Step {
+  readonly client: Client
+  readonly request: AuthorizationRequest
+  /** Goes into the form. */
+  readonly handle: string
+}
+
+/** After the key: whose it is, and what the client would be able to do with it. */
+export interface ConsentStep extends Step {
+  readonly principal: Principal
+  readonly keyName: string | undefined
+  /** What the client would have. */
+  readonly scopes: readonly string[]
+  /** What it asked for and the key does not have. */
+  readonly missing: readonly string[]
+}
+
+export type KeyOutcome =
+  | { readonly kind: 'consent', readonly step: ConsentStep }
+  /** One answer for every key that is not good. */
+  | { readonly kind: 'wrong', readonly step: Step, readonly reason: string }
+  /** A good key that no client may be signed in with. */
+  | { readonly kind: 'not-allowed', readonly step: Step, readonly reason: string }
+
+export interface SignIn {
+  begin: (client: Client, request: AuthorizationRequest, cookie: string) => Step
+  /** Judges the key. Throws an `AuthorizationPageError` where the page is not (or no longer) one of this browser. */
+  giveKey: (handle: string, cookie: string | undefined, key: string, address: string) => Promise<KeyOutcome>
+  /** Where to send the browser. Throws an `AuthorizationPageError`. */
+  deny: (handle: string, cookie: string | undefined) => Promise<string>
+  approve: (handle: string, cookie: string | undefined) => Promise<{ readonly location: string, readonly step: ConsentStep, readonly grantId: string }>
+}
+
+interface Sealed {
+  readonly id: string
+  readonly request: AuthorizationRequest
+  /** The digest of the cookie of the browser that the page was sent to. */
+  readonly browser: string
+  readonly endsAt: number
+  /** From the second step on. */
+  readonly key?: KeyReference
+}
+
+const purpose = 'sign-in'
+const stepMs = 10 * 60_000
+
+const over = (reason: string): AuthorizationPageError => new AuthorizationPageError(
+  'This sign-in is over',
+  'It was finished already, took longer than ten minutes, or was begun in another browser. Go back to the app and connect again.',
+  { reason }
+)
+
+export function createSignIn (options: SignInOptions): SignIn {
+  const { secrets, documents, codes, grants, issuer, resource, find, verifyKey, lookUp, isRevoked } = options
+
+  function seal (sealed: Sealed): string {
+    return secrets.seal(purpose, sealed)
+  }
+
+  async function open (handle: string, cookie: string | undefined): Promise<{ readonly sealed: Sealed, readonly client: Client }> {
+    const sealed = secrets.open(purpose, handle) as Sealed | undefined
+    if (sealed === undefined) throw over('the handle is none of this server')
+    if (sealed.endsAt <= Date.now()) throw over('the handle has expired')
+    // Cross-site request forgery: another page can send the form, but not the cookie that goes with it.
+    if (cookie === undefined || sha256(cookie) !== sealed.browser) throw over('the handle was given to another browser')
+    if (await documents.get('once', sealed.id) !== undefined) throw over('the handle was used before')
+    const client = await find(sealed.request.clientId)
+    if (client === undefined || !matchesRedirect(client.redirectUris, sealed.request.redirectUri)) throw over('the client is not known any more')
+    return { sealed, client }
+  }
+
+  /** Of a double click the second is told that it is over. */
+  async function finish ({ id, endsAt }: Sealed): Promise<void> {
+    if (!await useOnce(documents, id, endsAt)) throw over('the handle was used before')
+  }
+
+  function consentOf (client: Client, sealed: Sealed, principal: Principal, keyName: string | undefined): ConsentStep {
+    const asked = sealed.request.scopes
+    const granted = asked.length === 0 ? principal.scopes : asked.filter(scope => holdsScope(principal.scopes, scope))
+    return { client, request: sealed.request, handle: seal(sealed), principal, keyName, scopes: granted, missing: asked.filter(scope => !granted.includes(scope)) }
+  }
+
+  return {
+    begin: (client, request, cookie) => ({
+      client,
+      request,
+      handle: seal({ id: randomBytes(16).toString('hex'), request, browser: sha256(cookie), endsAt: Date.now() + stepMs })
+    }),
+
+    async giveKey (handle, cookie, text, address) {
+      const { sealed, client } = await open(handle, cookie)
+      const step: Step = { client, request: sealed.request, handle }
+      // People copy a line break or a space with it.
+      const key = text.trim()
+      if (key === '' || key.length > maxCredentialLength) return { kind: 'wrong', step, reason: 'the key is empty or too long' }
+      const verdict = await verifyKey(sha256(key), key, address)
+      const isGone = isRevoked(isVerified(verdict) ? verdict.principal : nobody)
+      if (!isVerified(verdict)) return { kind: 'wrong', step, reason: verdict.reason }
+      if (isGone) return { kind: 'wrong', step, reason: 'the API key was revoked' }
+      const { principal } = verdict
+      const reference: KeyReference = { keyId: principal.keyId ?? '', ...(principal.issuedAt === undefined ? {} : { issuedAt: principal.issuedAt }) }
+      const referred = lookUp(reference)
+      if (!isVerified(referred.verdict) || !referred.maySignIn) return { kind: 'not-allowed', step, reason: 'no client may be signed in with the API key' }
+      return { kind: 'consent', step: consentOf(client, { ...sealed, key: reference }, principal, referred.name) }
+    },
+
+    async deny (handle, cookie) {
+      const { sealed } = await open(handle, cookie)
+      await finish(sealed)
+      const { redirectUri, state } = sealed.request
+      return withAnswer(redirectUri, { error: 'access_denied', error_description: 'The person denied access', state, iss: issuer })
+    },
+
+    async approve (handle, cookie) {
+      const { sealed, client } = await open(handle, cookie)
+      const { key, request } = sealed
+      if (key === undefined) throw over('the handle is of the first step')
+      // The key may have ended while the page was open.
+      const { verdict, maySignIn, name } = lookUp(key)
+      if (!isVerified(verdict) || !maySignIn || isRevoked(verdict.principal)) throw over('the API key is good no longer')
+      const { principal } = verdict
+      await finish(sealed)
+      const step = consentOf(client, sealed, principal, name)
+      const grantId = grants.newId()
+      const code = await codes.issue({
+        redirectUri: request.redirectUri,
+        namesRedirect: request.namesRedirect,
+        challenge: request.challenge,
+        wantsOffline: request.wantsOffline,
+        grant: {
+          id: grantId,
+          client: { id: client.id, name: client.name, source: client.source },
+          subject: principal.id,
+          key,
+          role: principal.role,
+          scopes: step.scopes,
+          resource,
+          keyEndsAt: principal.expiresAt ?? null
+        }
+      })
+      return { location: withAnswer(request.redirectUri, { code, state: request.state, iss: issuer }), step, grantId }
+    }
+  }
+}
+
+/** Whom a bad key is asked for: a revoked one must not be told by the time of one more question. */
+const nobody: Principal = freezePrincipal({ id: 'apikey:', role: 'user', scopes: [], method: 'api-key', keyId: '' })

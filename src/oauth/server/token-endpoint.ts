@@ -1,0 +1,168 @@
+/** What the token and the revocation endpoint decide (OAuth 2.1 §3.2, RFC 7009). */
+import { randomBytes } from 'node:crypto'
+import { holdsScope } from '../../principal/access.js'
+import { isVerified } from '../../principal/presented.js'
+import type { AccessTokens } from './access-tokens.js'
+import { namesResource } from './authorization-request.js'
+import type { Assertions } from './clients/assertion.js'
+import type { Client } from './clients/client.js'
+import type { ClientDirectory } from './clients/directory.js'
+import { type Codes, provesChallenge } from './codes.js'
+import { claimsOfGrant, type Grant, type Grants } from './grants.js'
+import type { IdJagVerifier } from './id-jag.js'
+import { assertionType, idJagGrant } from './protocol/metadata.js'
+import { OAuthError } from './protocol/oauth-error.js'
+import { optional, type Parameters as Fields, required } from './protocol/parameters.js'
+
+export interface TokenEndpointOptions {
+  readonly clients: ClientDirectory
+  readonly assertions: Assertions
+  readonly codes: Codes
+  readonly grants: Grants
+  readonly accessTokens: AccessTokens
+  readonly resource: string
+  readonly accessTtlSeconds: number
+  /** Left out: no issuer is trusted so far. */
+  readonly verifyIdJag: IdJagVerifier | undefined
+}
+
+export interface TokenAnswer {
+  readonly access_token: string
+  readonly token_type: 'Bearer'
+  readonly expires_in: number
+  readonly refresh_token?: string
+  readonly scope: string
+}
+
+export interface Issued {
+  readonly answer: TokenAnswer
+  /** For the log. */
+  readonly about: { readonly grant: string, readonly client: string, readonly principal: string, readonly by: string }
+}
+
+export interface TokenEndpoint {
+  /** Throws an `OAuthError`. */
+  issue: (parameters: Fields) => Promise<Issued>
+  /** Ends the grant of a refresh or access token of this client. Resolves to its id; `undefined` where it was of none, which is no error. */
+  revoke: (parameters: Fields) => Promise<string | undefined>
+}
+
+export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoint {
+  const { clients, assertions, codes, grants, accessTokens, resource, accessTtlSeconds, verifyIdJag } = options
+
+  async function authenticate (parameters: Fields): Promise<Client> {
+    const assertion = optional(parameters, 'client_assertion')
+    if (assertion === undefined && parameters.client_secret !== undefined) throw new OAuthError('invalid_client', 'A client here has no secret')
+    const id = required(parameters, 'client_id')
+    const client = await clients.find(id)
+    if (client === undefined) throw new OAuthError('invalid_client', 'The client is not known', { reason: 'the client is not known' })
+    if (assertion === undefined) {
+      if (!client.authMethods.includes('none')) throw new OAuthError('invalid_client', 'The client must prove itself by private_key_jwt')
+      return client
+    }
+    if (parameters.client_assertion_type !== assertionType || !client.authMethods.includes('private_key_jwt')) throw new OAuthError('invalid_client', 'The client cannot prove itself in this way')
+    await assertions.verify(client, assertion)
+    return client
+  }
+
+  async function byCode (parameters: Fields, client: Client): Promise<Issued> {
+    const code = required(parameters, 'code')
+    const contents = await codes.peek(code)
+    const isBound = contents !== undefined && contents.grant.client.id === client.id && contents.grant.resource === resource &&
+      (parameters.redirect_uri === undefined ? !contents.namesRedirect : parameters.redirect_uri === contents.redirectUri) &&
+      provesChallenge(parameters.code_verifier, contents.challenge)
+    if (!isBound) throw invalid('the code is not known, or of another client, redirect, challenge or resource')
+    const redeemed = await codes.redeem(code)
+    if (redeemed.kind === 'again') {
+      // Somebody else has it, too: what it gave cannot be trusted (RFC 6749 §4.1.2).
+      await grants.revoke(redeemed.grantId, { principal: contents.grant.subject })
+      throw invalid('the code was used before: what it gave is ended')
+    }
+    if (redeemed.kind === 'none') throw invalid('the code has expired')
+    requireLiving(accessTokens, { ...contents.grant, createdAt: Date.now() })
+    const { grant, refreshToken } = await grants.create(contents.grant)
+    await clients.dynamic?.used(client.id)
+    return await answer(grant, refreshToken, grant.scopes, contents.wantsOffline, 'authorization_code')
+  }
+
+  async function byRefreshToken (parameters: Fields, client: Client): Promise<Issued> {
+    const token = required(parameters, 'refresh_token')
+    const found = await grants.find(token, client.id)
+    if (found === undefined) throw invalid('the refresh token is not known')
+    const scopes = narrowed(parameters.scope, found)
+    requireLiving(accessTokens, found)
+    // One that proves itself at each request needs no rotation (OAuth 2.1 §4.3.1).
+    const { grant, refreshToken } = await grants.refresh(token, client.id, client.authMethods.includes('none'))
+    await clients.dynamic?.used(client.id)
+    return await answer(grant, refreshToken, scopes, false, 'refresh_token')
+  }
+
+  async function byAssertion (parameters: Fields, client: Client): Promise<Issued> {
+    if (verifyIdJag === undefined) throw new OAuthError('unsupported_grant_type', 'The grant type is not supported')
+    const { subject, role, scopes: vouched } = await verifyIdJag(required(parameters, 'assertion'), client.id)
+    const asked = scopesIn(parameters.scope)
+    const scopes = asked.length === 0 ? vouched : asked.filter(scope => holdsScope(vouched, scope))
+    const grantId = randomBytes(12).toString('hex')
+    const token = await accessTokens.sign({ subject, grantId, client, role, scopes, signedInAt: Date.now() })
+    return {
+      answer: { access_token: token, token_type: 'Bearer', expires_in: accessTtlSeconds, scope: scopes.join(' ') },
+      about: { grant: grantId, client: client.id, principal: subject, by: 'id-jag' }
+    }
+  }
+
+  async function answer (grant: Grant, refreshToken: string, scopes: readonly string[], saysOffline: boolean, by: string): Promise<Issued> {
+    const token = await accessTokens.sign({ ...claimsOfGrant(grant), scopes })
+    return {
+      answer: { access_token: token, token_type: 'Bearer', expires_in: accessTtlSeconds, refresh_token: refreshToken, scope: [...scopes, ...saysOffline ? ['offline_access'] : []].join(' ') },
+      about: { grant: grant.id, client: grant.client.id, principal: grant.subject, by }
+    }
+  }
+
+  return {
+    async issue (parameters) {
+      const grantType = required(parameters, 'grant_type')
+      if (!['authorization_code', 'refresh_token', idJagGrant].includes(grantType)) throw new OAuthError('unsupported_grant_type', 'The grant type is not supported')
+      const client = await authenticate(parameters)
+      if (!namesResource(parameters.resource, resource)) throw new OAuthError('invalid_target', 'The resource must be the endpoint of this server')
+      if (grantType === 'authorization_code') return await byCode(parameters, client)
+      return grantType === 'refresh_token' ? await byRefreshToken(parameters, client) : await byAssertion(parameters, client)
+    },
+
+    async revoke (parameters) {
+      const token = required(parameters, 'token')
+      const client = await authenticate(parameters)
+      const byRefresh = await grants.find(token, client.id)
+      const grantId = byRefresh?.id ?? await grantOfAccessToken(accessTokens, token, client.id)
+      if (grantId === undefined) return undefined
+      await grants.revoke(grantId, { principal: byRefresh?.subject ?? client.id })
+      return grantId
+    }
+  }
+}
+
+async function grantOfAccessToken (accessTokens: AccessTokens, token: string, clientId: string): Promise<string | undefined> {
+  const verdict = accessTokens.isOurs(token) ? await accessTokens.verify(token) : undefined
+  return verdict !== undefined && isVerified(verdict) && verdict.principal.client?.id === clientId ? verdict.principal.tokenId : undefined
+}
+
+/** A key that ended since takes its grants with it. */
+function requireLiving (accessTokens: AccessTokens, grant: Parameters<typeof claimsOfGrant>[0]): void {
+  const verdict = accessTokens.rightsNow(claimsOfGrant(grant))
+  if (!isVerified(verdict)) throw invalid(verdict.reason)
+}
+
+/** A client may ask for less than it was granted, for one token (RFC 6749 §6). */
+function narrowed (scope: string | undefined, { scopes }: Grant): readonly string[] {
+  const asked = scopesIn(scope)
+  if (asked.length === 0) return scopes
+  if (!asked.every(one => holdsScope(scopes, one))) throw new OAuthError('invalid_scope', 'The scope goes beyond what was granted')
+  return asked
+}
+
+function scopesIn (scope = ''): string[] {
+  return [...new Set(scope.split(' ').filter(one => one !== '' && one !== 'offline_access'))]
+}
+
+function invalid (reason: string): OAuthError {
+  return new OAuthError('invalid_grant', 'The code, or the token, is not good: it may have expired, been used or been revoked', { reason })
+}
