@@ -4,6 +4,8 @@ import { tokenPrincipalId } from '../principal/principal.js'
 import { StateError, prepareDirectory } from './file/directory.js'
 import { Journal } from './file/journal.js'
 import { Ledger, type Revocable, unlockedMs } from './index-in-memory.js'
+import type { SharedRecords } from './shared-records.js'
+import { Sharing } from './sharing.js'
 import type { Author, Minted, Revocation, StateRecord } from './records.js'
 
 export interface StateOptions {
@@ -15,6 +17,8 @@ export interface StateOptions {
   readonly toleranceMs?: number
   /** Milliseconds between looks at what other processes wrote. Default 250. */
   readonly pollMs?: number
+  /** What servers with other directories share with this one. Left out: nothing is shared. */
+  readonly share?: SharedRecords | undefined
 }
 
 export interface TokenPage {
@@ -27,11 +31,16 @@ export interface TokenPage {
 const maxMinted = 100_000
 const sweepMs = 60_000
 
+function tooManyMinted (): StateError {
+  return new StateError(`${maxMinted} tokens that are still good are on record: no more are minted`)
+}
+
 export class State {
   readonly #ledger: Ledger
   readonly #listeners = new Set<() => void>()
   readonly #unlockListeners = new Set<(address: string) => void>()
   readonly #report: (sentence: string) => void
+  #sharing: Sharing | undefined
   #journal: Journal | undefined
   #timer: NodeJS.Timeout | undefined
   #problem: string | undefined
@@ -46,14 +55,27 @@ export class State {
   /** Throws a `StateError` where the directory can't be used, or what it holds is damaged. */
   static async open (options: StateOptions = {}): Promise<State> {
     const state = new State(options)
-    const { directory, pollMs = 250 } = options
+    const { directory, pollMs = 250, share } = options
     if (directory !== undefined) {
       const path = resolve(directory)
       prepareDirectory(path)
-      state.#journal = await Journal.open({ directory: path, ledger: state.#ledger, apply: record => { state.#apply(record) } })
+      state.#journal = await Journal.open({ directory: path, ledger: state.#ledger, apply: record => { state.#applyWritten(record) } })
     }
     state.#poll(pollMs)
+    if (share !== undefined) {
+      state.#sharing = new Sharing(share, {
+        holds: record => state.#ledger.holds(record),
+        apply: record => { state.#apply(record) },
+        live: () => state.#ledger.live(state.#ledger.nowMs),
+        write: state.#journal === undefined ? undefined : async make => { await state.#write(make) }
+      })
+    }
     return state
+  }
+
+  /** Resolves once what other servers share is in. At once where nothing is shared. */
+  async merged (): Promise<void> {
+    await this.#sharing?.merged
   }
 
   /** True where the credential was revoked. In memory, for every request. */
@@ -79,7 +101,9 @@ export class State {
 
   /** Forgets what failed from an address, named as the limit names it, on every server of this state. */
   async unlockAddress (address: string, by: Author): Promise<void> {
-    await this.#write(() => [{ kind: 'address-unlocked', id: address, at: Date.now(), by }])
+    const record: StateRecord = { kind: 'address-unlocked', id: address, at: Date.now(), by }
+    await this.#write(() => [record])
+    await this.#sharing?.add([record])
   }
 
   /**
@@ -88,9 +112,12 @@ export class State {
    */
   async mint (minted: Minted, minter?: Revocable): Promise<boolean> {
     let isRecorded = false
+    if (this.#ledger.minted.size >= maxMinted) throw tooManyMinted()
+    // First where a revocation of the minter by another server counts.
+    if (await this.#sharing?.add([minted], minter === undefined ? undefined : this.#dated(minter)) === 'refused') return false
     await this.#write(() => {
       isRecorded = minter === undefined || !this.isRevoked(minter)
-      if (this.#ledger.minted.size >= maxMinted) throw new StateError(`${maxMinted} tokens that are still good are on record: no more are minted`)
+      if (this.#ledger.minted.size >= maxMinted) throw tooManyMinted()
       return isRecorded ? [minted] : []
     })
     return isRecorded
@@ -152,6 +179,7 @@ export class State {
   async close (): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
+    await this.#sharing?.close()
     this.#listeners.clear()
     this.#unlockListeners.clear()
     await this.#journal?.close()
@@ -162,11 +190,24 @@ export class State {
     const all = (): Revocation[] => [...make(), ...isSeed === undefined ? [] : this.#mintedBy(isSeed).map(({ id }) => this.#tokenRevocation(id, by))]
     let made = all()
     for (const record of made) this.#apply(record)
-    await this.#write(() => {
-      made = all()
-      return made
-    })
+    const outcomes = await Promise.allSettled([
+      this.#write(() => {
+        made = all()
+        return made
+      }),
+      this.#sharing?.addAll(all, isSeed !== undefined)
+    ])
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+    made = all()
     return made.filter(({ kind }) => kind === 'token-revoked').map(({ id }) => id)
+  }
+
+  /** With the time of its minting, where that is on record within the second that the token tells. */
+  #dated (minter: Revocable): Revocable {
+    const { tokenId, issuedAt } = minter
+    const mintedAt = tokenId === undefined ? undefined : this.find(tokenId)?.at
+    const isSameSecond = mintedAt !== undefined && issuedAt !== undefined && mintedAt >= issuedAt && mintedAt < issuedAt + 1000
+    return isSameSecond ? { ...minter, issuedAt: mintedAt } : minter
   }
 
   #tokenRevocation (id: string, by: Author, until?: number): Revocation {
@@ -196,6 +237,11 @@ export class State {
       if (error instanceof StateError && error.cause !== undefined) this.#note(error.message)
       throw error
     }
+  }
+
+  #applyWritten (record: StateRecord): void {
+    this.#sharing?.wasWritten(record)
+    this.#apply(record)
   }
 
   #apply (record: StateRecord): void {

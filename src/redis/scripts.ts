@@ -105,3 +105,26 @@ local found = redis.call('ZRANGEBYSCORE', KEYS[1], t - tonumber(ARGV[1]), '+inf'
 for i = 2, #found, 2 do found[i] = tostring(t - tonumber(found[i])) end
 return found
 `)
+
+/**
+ * Keys: records, news. Arguments: sender; how many guards, then each with the weight from which it refuses; then of
+ * each record its name, weight and JSON. Answers 1, or 0 where a guard refuses, and then nothing was added.
+ */
+export const addRecords = script(`
+local function weight(value) return tonumber(string.match(value, '^[^|]*')) or 0 end
+local i = 3
+for _ = 1, tonumber(ARGV[2]) do
+  local value = redis.call('HGET', KEYS[1], ARGV[i])
+  if value and weight(value) >= tonumber(ARGV[i + 1]) then return 0 end
+  i = i + 2
+end
+while i <= #ARGV do
+  local value = redis.call('HGET', KEYS[1], ARGV[i])
+  if not value or weight(value) < tonumber(ARGV[i + 1]) then
+    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1] .. '|' .. ARGV[i + 2])
+    redis.call('XADD', KEYS[2], 'MAXLEN', '~', 10000, '*', 't', 'record', 'm', ARGV[i + 2], 'f', ARGV[1])
+  end
+  i = i + 3
+end
+return 1
+`)

@@ -1,0 +1,98 @@
+/** The state's side of what servers share: their records are in force here at once, and in the journal soon. */
+import { NotSharedError } from '../fleet/bus.js'
+import { StateError } from './file/directory.js'
+import type { Revocable } from './index-in-memory.js'
+import type { Revocation, StateRecord } from './records.js'
+import { nameOf, type Shared, type SharedRecords } from './shared-records.js'
+
+export interface Side {
+  readonly holds: (record: StateRecord) => boolean
+  readonly apply: (record: StateRecord) => void
+  readonly live: () => Iterable<StateRecord>
+  /** Writes to the journal. Left out: there is none. */
+  readonly write: ((make: () => readonly StateRecord[]) => Promise<void>) | undefined
+}
+
+/** Many records come at once after a break. */
+const writeDelayMs = 50
+
+export class Sharing {
+  /** Resolves once what the others share is in. */
+  readonly merged: Promise<void>
+  readonly #share: SharedRecords
+  readonly #side: Side
+  /** What came from other servers and is not in the journal yet, by name. */
+  readonly #unwritten = new Map<string, StateRecord>()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor (share: SharedRecords, side: Side) {
+    this.#share = share
+    this.#side = side
+    this.merged = share.follow(record => { this.#takeIn(record) }, side.live)
+  }
+
+  /** Throws a `StateError` where the others cannot be told now; they are told later. */
+  async add (records: readonly StateRecord[], unless?: Revocable): Promise<Shared> {
+    return await inWords(this.#share.add(records, unless))
+  }
+
+  /**
+   * Adds `all`, with `again` until nothing is left that was minted with what was revoked: each round ends
+   * who could mint meanwhile on another server.
+   */
+  async addAll (all: () => readonly Revocation[], again: boolean): Promise<void> {
+    const told = new Set<string>()
+    for (;;) {
+      const records = all().filter(record => !told.has(nameOf(record)))
+      if (records.length === 0) return
+      for (const record of records) {
+        this.#takeIn(record)
+        told.add(nameOf(record))
+      }
+      await this.add(records)
+      if (!again) return
+      await inWords(this.#share.merge())
+    }
+  }
+
+  /** The journal has this record: another server of the same directory was first. */
+  wasWritten (record: StateRecord): void {
+    this.#unwritten.delete(nameOf(record))
+  }
+
+  async close (): Promise<void> {
+    clearTimeout(this.#timer)
+    await this.#write()
+  }
+
+  #takeIn (record: StateRecord): void {
+    if (this.#side.holds(record)) return
+    this.#side.apply(record)
+    if (this.#side.write === undefined) return
+    this.#unwritten.set(nameOf(record), record)
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      this.#write().catch(() => {})
+    }, writeDelayMs).unref()
+  }
+
+  /** Never rejects: the state tells of a journal that cannot be written, and writes it anew from memory later. */
+  async #write (): Promise<void> {
+    if (this.#unwritten.size === 0) return
+    await this.#side.write?.(() => {
+      const records = [...this.#unwritten.values()]
+      this.#unwritten.clear()
+      return records
+    }).catch(() => {})
+  }
+}
+
+/** What could not be shared, in words for the operator. */
+async function inWords<T> (work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    if (!(error instanceof NotSharedError)) throw error
+    throw new StateError('The other servers were not told, because Redis (REDIS_URL) cannot be reached. A revocation is in force on this server, and on the others once Redis can be reached again.')
+  }
+}
