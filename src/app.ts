@@ -8,6 +8,7 @@ import { registerChain } from './mcp-auth.js'
 import type { McpAuthOptions, McpOptions } from './mcp-auth-options.js'
 import { stateKeyOf } from './mcp/request-state-key.js'
 import type { OAuthOptions } from './oauth/settings.js'
+import { passwordsIn } from './redis/url.js'
 import { policyFileOf, readIssuers, settingProblemOf } from './setting-files.js'
 import { readToolPolicies } from './tools/policy-file.js'
 import { ToolPolicyError } from './tools/tool-policies.js'
@@ -58,8 +59,9 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
 }
 
 /** What no line of the log may hold. */
-function secretsOf ({ API_KEYS, JWT_SECRET, JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY }: Config): readonly string[] {
-  return [...API_KEYS, JWT_SECRET, ...JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY].filter(secret => secret !== undefined)
+function secretsOf ({ API_KEYS, JWT_SECRET, JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY, REDIS_URL }: Config): readonly string[] {
+  const redis = REDIS_URL === undefined ? [] : passwordsIn(REDIS_URL)
+  return [...API_KEYS, JWT_SECRET, ...JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY, ...redis].filter(secret => secret !== undefined)
 }
 
 function chainOptions (config: Config, path: string | undefined): McpAuthOptions {
@@ -103,7 +105,17 @@ function chainOptions (config: Config, path: string | undefined): McpAuthOptions
     toolPolicies: readToolPolicies(policyFileOf(config)),
     tokenMaxTtlSeconds: config.TOKEN_MAX_TTL,
     mintPolicy: config.MINT_POLICY,
-    tokenDelivery: config.TOKEN_DELIVERY
+    tokenDelivery: config.TOKEN_DELIVERY,
+    redis: config.REDIS_URL === undefined
+      ? undefined
+      : {
+          source: config.REDIS_URL,
+          prefix: config.REDIS_PREFIX,
+          timeoutMs: config.REDIS_TIMEOUT_MS,
+          whenDownLimits: config.REDIS_DOWN_LIMITS,
+          whenDownRevocations: config.REDIS_DOWN_REVOCATIONS,
+          start: config.REDIS_START
+        }
   }
 }
 

@@ -7,6 +7,8 @@ import type { PrincipalLimitOptions } from '../plugins/principal-limit.js'
 import { requireKeys, requireLists } from './lib/require.js'
 import type { EdgeRules } from './net/origins.js'
 import type { OAuthOptions, TokenSettings } from './oauth/settings.js'
+import type { RedisSource } from './redis/client.js'
+import type { RedisOptions } from './redis/stores.js'
 import type { MintPolicy } from './tokens/mint-policy.js'
 
 // Each export carries what its plugin declares on Fastify's types into the package's: an import that nothing names is left out of them.
@@ -47,6 +49,11 @@ export interface McpAuthOptions extends Omit<McpOptions, 'limits'>, EdgeRules, P
    * source of keys. Default false.
    */
   readonly oauthServer?: boolean | OAuthServerSettings
+  /**
+   * What the instances of one server share: a URL as in `REDIS_URL`, a client of ioredis, or either as `source` with
+   * more options. Default none: this process stands alone.
+   */
+  readonly redis?: RedisSource | RedisOptions | undefined
   /** Serve `whoami`, `generate-token` and the tools to list and revoke tokens beside `tools`. Default true. */
   readonly builtIns?: boolean
 }
@@ -111,6 +118,7 @@ const names: Keys<McpAuthOptions> = {
   mintPolicy: true,
   tokenDelivery: true,
   stateDir: true,
+  redis: true,
   builtIns: true
 }
 

@@ -9,6 +9,7 @@ import type { OAuthServerOptions } from '../plugins/oauth-server.js'
 import type { OAuthMetadataOptions } from '../plugins/oauth-metadata.js'
 import type { PreauthLimitOptions } from '../plugins/preauth-limit.js'
 import type { PrincipalLimitOptions } from '../plugins/principal-limit.js'
+import { UnavailableError, retryLater } from './errors.js'
 import { KeyStore } from './api-keys/followed-file.js'
 import { builtInTools } from './built-ins/index.js'
 import type { MintingOptions } from './built-ins/generate-token.js'
@@ -27,6 +28,7 @@ import { issuerOf } from './oauth/server/protocol/metadata.js'
 import { type OwnServer, tokenParts } from './oauth/settings.js'
 import { createKnownCredentials } from './principal/known-credentials.js'
 import type { Principal } from './principal/principal.js'
+import { redisOptionsOf } from './redis/stores.js'
 import { openStores } from './stores.js'
 import { whoOf } from './telemetry/classify.js'
 import { issueLeewaySeconds } from './tokens/claims.js'
@@ -56,12 +58,13 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
   requireOptions(options)
   const { apiKeysFile, clockToleranceSeconds = 0, jwtSecret, publicUrl, path = '/mcp', stateDir } = options
   const { knownTtlMs = 600_000 } = options
-  const stores = await openStores({ knownTtlMs })
+  const stores = openStores({ knownTtlMs, redis: redisOptionsOf(options.redis), endpoint: scope.prefix + path, log: scope.log })
   scope.addHook('onClose', async () => { await stores.close() })
   const { limits } = stores
   const known = createKnownCredentials({ ttlMs: knownTtlMs, there: stores.knownThere })
   const keyRing = apiKeysFile === undefined ? undefined : await openKeys(scope, apiKeysFile)
-  const state = await openStateFor(scope, stateDir, Math.max(clockToleranceSeconds, issueLeewaySeconds) * 1000)
+  const state = await openStateFor(scope, stateDir, Math.max(clockToleranceSeconds, issueLeewaySeconds) * 1000, stores.records)
+  await stores.ready(state.merged())
   state.onUnlock(address => { limits.clear(bucketOf('address', address)) })
   const oauthServer = oauthServerOf(scope, options, keyRing, state)
   const watches = [...keyRing === undefined ? [] : [keyRing], state, ...oauthServer === undefined ? [] : [grantsWatch(scope, keyRing)]]
@@ -84,7 +87,10 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
       allowWeakSecrets,
       ...tokens,
       known,
-      isRevoked: (principal: Principal) => state.isRevoked(principal)
+      isRevoked: (principal: Principal) => {
+        if (stores.mustRefuse()) throw new UnavailableError(retryLater(1000, { reason: 'Redis is away, and REDIS_DOWN_REVOCATIONS is refuse' }))
+        return state.isRevoked(principal)
+      }
     }),
     principalLimit: { ...options.rateLimit, limits },
     mcp: {
@@ -98,7 +104,11 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
     oauthMetadata: metadata,
     claim: minting?.link === undefined ? undefined : { claims: minting.link.claims },
     // Neither is fatal: keys and state were read once, or the start had failed.
-    problems: () => [...problemOf('keys', keyRing?.problems()), ...problemOf('state', state.problems())]
+    problems: () => [
+      ...problemOf('keys', keyRing?.problems()),
+      ...problemOf('state', state.problems()),
+      ...problemOf('redis', stores.health().state === 'degraded' ? [stores.health().reason] : [])
+    ]
   }
 }
 

@@ -2,13 +2,20 @@
 import type { Bus } from './fleet/bus.js'
 import { alone, type FleetHealth } from './fleet/health.js'
 import { InProcessBus } from './fleet/in-process-bus.js'
+import type { SharedRecords } from './ledger/shared-records.js'
 import type { Limits } from './limits/limits.js'
 import { MemoryLimits } from './limits/memory-limits.js'
 import { type KnownThere, MemoryKnownThere } from './principal/known-there.js'
+import { openRedis, type RedisLog, type RedisOptions } from './redis/stores.js'
 
 export interface StoresOptions {
   /** Milliseconds that a credential is known at an address; 0 never. */
   readonly knownTtlMs: number
+  /** Left out: nothing is shared, and all is in the memory of this process. */
+  readonly redis?: RedisOptions | undefined
+  /** The path of the endpoint. */
+  readonly endpoint: string
+  readonly log: RedisLog
 }
 
 /** What the instances of one endpoint share; of a single process, what it keeps in memory. */
@@ -16,17 +23,31 @@ export interface Stores {
   readonly limits: Limits
   readonly knownThere: KnownThere
   readonly bus: Bus
+  /** Left out: the journal is all there is. */
+  readonly records?: SharedRecords
   readonly health: () => FleetHealth
+  /** True where nobody is to be served now, because what was revoked elsewhere may not be known here. */
+  readonly mustRefuse: () => boolean
+  /** To be awaited before anything is served. `merged`: what the others share is in. */
+  readonly ready: (merged: Promise<void>) => Promise<void>
   readonly close: () => Promise<void>
 }
 
-export async function openStores ({ knownTtlMs }: StoresOptions): Promise<Stores> {
+/** Throws where the options cannot be used. What cannot be reached shows in `ready`. */
+export function openStores ({ knownTtlMs, redis, endpoint, log }: StoresOptions): Stores {
+  if (redis !== undefined) {
+    const stores = openRedis(redis, endpoint, knownTtlMs, log)
+    const refuses = redis.whenDownRevocations === 'refuse'
+    return { ...stores, mustRefuse: () => refuses && !stores.link.isUp }
+  }
   const bus = new InProcessBus()
   return {
     limits: new MemoryLimits(),
     knownThere: new MemoryKnownThere({ ttlMs: knownTtlMs }),
     bus,
     health: () => alone,
+    mustRefuse: () => false,
+    ready: async () => {},
     close: async () => { await bus.close() }
   }
 }

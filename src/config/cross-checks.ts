@@ -20,12 +20,21 @@ export function crossCheck (config: Config, faulty: ReadonlySet<string>): { prob
     uncheckedHost(config),
     ...(faulty.has('PUBLIC_URL') || faulty.has('TOKEN_DELIVERY') ? [] : [linkWithoutUrl(config)]),
     doubledPath(config),
-    oauthServer(config, faulty)
+    oauthServer(config, faulty),
+    ...(faulty.has('REDIS_URL') || faulty.has('JWT_SECRET') || faulty.has('REQUEST_STATE_KEY') ? [] : [sharedByAll(config)])
   ]
   return {
     problems: found.flatMap(({ problems = [] }) => problems),
     warnings: found.flatMap(({ warnings = [] }) => warnings)
   }
+}
+
+/** What one instance asked is answered at another, and behind a balancer all callers have its address. */
+const sharedByAll: Rule = ({ REDIS_URL, JWT_SECRET, REQUEST_STATE_KEY, TRUST_PROXY }) => {
+  if (REDIS_URL === undefined) return {}
+  const warnings = TRUST_PROXY.length > 0 ? [] : ['REDIS_URL is set and TRUST_PROXY is not: behind a load balancer all callers share one address, and one lock; set TRUST_PROXY to the balancer']
+  if (JWT_SECRET !== undefined || REQUEST_STATE_KEY !== undefined) return { warnings }
+  return { warnings, problems: [{ variable: 'REDIS_URL', wrong: 'is set without JWT_SECRET and REQUEST_STATE_KEY: an answer at another instance than the question would be refused', right: 'set REQUEST_STATE_KEY to the same value on every instance' }] }
 }
 
 const needsCredential: Rule = ({ API_KEYS, ...config }) => {

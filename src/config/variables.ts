@@ -2,6 +2,7 @@
 import { bindHost, headerName, origin, publicUrl, servedHost, trustedProxy } from './types/address.js'
 import { bytes, duration, filePath, integer, list, LONGEST_MS, oneOf, optional, type Kind } from './types/basic.js'
 import { claimPath, issuerUrl, jwksUrl, scope, word } from './types/provider.js'
+import { keyPrefix, redisUrl } from './types/redis.js'
 import { formerSecrets, secret, secretList, strongSecret } from './types/secret.js'
 import { mintPolicies } from '../tokens/mint-policy.js'
 
@@ -112,6 +113,14 @@ export const variables = {
   DRAIN_DELAY_MS: variable(optional(integer(0, LONGEST_MS)), '', 'How long /ready says no before a stopping server takes no more connections, in milliseconds; empty is 1000 with REDIS_URL, else 0.'),
   /** Milliseconds. */
   DRAIN_GRACE_MS: variable(milliseconds, '10000', 'How long the calls of a stopping server have to end after that, in milliseconds.'),
+  /** `undefined`: this process stands alone. */
+  REDIS_URL: hidden(optional(redisUrl()), 'Redis behind what several instances share: redis://, rediss://, redis+sentinel://a,b/0?name=m or redis+cluster://a,b.'),
+  REDIS_PREFIX: variable(keyPrefix(), 'mcp:', 'In front of every key in Redis: separates deployments.'),
+  /** Milliseconds. */
+  REDIS_TIMEOUT_MS: variable(integer(10, 60_000), '100', 'How long a command to Redis may take, in milliseconds, before the policies below apply.'),
+  REDIS_DOWN_LIMITS: variable(oneOf('local', 'share', 'refuse'), 'local', 'Limits while Redis is away: local counts on in each instance, share divides what is left, refuse answers 503.'),
+  REDIS_DOWN_REVOCATIONS: variable(oneOf('keep', 'refuse'), 'keep', 'Callers while Redis is away: keep serves them with the revocations known so far, refuse answers 503.'),
+  REDIS_START: variable(oneOf('wait', 'degraded'), 'wait', 'A start without Redis: wait gives it 10 seconds and then fails, degraded begins without it.'),
   LOG_LEVEL: variable(oneOf('info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent'), 'info', 'What is logged: fatal, error, warn, info, debug, trace or silent.'),
   NODE_ENV: variable(oneOf('development', 'test', 'production'), 'development', 'development, test or production; in production weak secrets are refused.')
 } as const

@@ -1,10 +1,11 @@
 /** Opens the state for an app: its troubles go to the app's log, and it closes with the app. */
 import type { FastifyInstance } from 'fastify'
 import { State } from './ledger.js'
+import type { SharedRecords } from './shared-records.js'
 
-/** `directory` left out: in memory. Throws a `StateError` where it can't be used. */
-export async function openStateFor (app: FastifyInstance, directory: string | undefined, toleranceMs: number): Promise<State> {
-  const state = await State.open({ directory, toleranceMs, report: sentence => { app.log.error(sentence) } })
+/** `directory` left out: in memory. `share`: what other servers share with this one. Throws a `StateError` where it can't be used. */
+export async function openStateFor (app: FastifyInstance, directory: string | undefined, toleranceMs: number, share?: SharedRecords): Promise<State> {
+  const state = await State.open({ directory, toleranceMs, share, report: sentence => { app.log.error(sentence) } })
   app.addHook('onClose', async () => { await state.close() })
   return state
 }

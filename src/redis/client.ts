@@ -7,6 +7,11 @@ export type Client = Redis | Cluster
 /** A URL as in `REDIS_URL`, or a client of ioredis, whose settings are taken over; it is not used or closed itself. */
 export type RedisSource = string | Client
 
+/** Also one of another copy of the library: what counts is what it can do. */
+export function isClient (value: unknown): value is Client {
+  return typeof value === 'object' && value !== null && 'duplicate' in value && typeof value.duplicate === 'function' && 'pipeline' in value
+}
+
 /** How long the reader waits for news before it asks again, in milliseconds. */
 export const blockMs = 2000
 
@@ -67,6 +72,10 @@ function clientOf ({ kind, hosts, tls, username, password, db, name, sentinelPas
 }
 
 function duplicate (client: Client, more: More): Client {
-  if (!(client instanceof Cluster)) return client.duplicate({ ...options, ...more })
+  if (!isClusterClient(client)) return client.duplicate({ ...options, ...more })
   return client.duplicate([], { ...clusterOptions, redisOptions: { ...client.options.redisOptions, ...options, ...more } })
+}
+
+function isClusterClient (client: Client): client is Cluster {
+  return client.isCluster
 }

@@ -62,6 +62,17 @@ export function parseRedisUrl (text: string): RedisTarget {
   }
 }
 
+/** What of a URL no line of a log may hold: the passwords, as written and decoded. Of a URL that cannot be read, all of it. */
+export function passwordsIn (text: string): readonly string[] {
+  try {
+    const { password, sentinelPassword } = parseRedisUrl(text)
+    const all = [password, sentinelPassword].filter(secret => secret !== undefined)
+    return [...new Set([...all, ...all.map(encodeURIComponent)])]
+  } catch {
+    return [text]
+  }
+}
+
 function hostOf (text: string, defaultPort: number): HostPort {
   const [, bracketed, plain, port] = /^(?:\[([0-9a-f:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/i.exec(text.trim()) ?? []
   const host = bracketed ?? plain

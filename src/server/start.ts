@@ -52,7 +52,7 @@ async function start ({ env = process.env, dotenv = true, announce, ...rest }: O
 
 /** Several instances share a store, and stand behind a balancer that has to notice which of them stops. */
 function isOneOfMany (config: Config): boolean {
-  return 'REDIS_URL' in config && config.REDIS_URL !== undefined
+  return config.REDIS_URL !== undefined
 }
 
 /** Resolves to the real port: `PORT=0` leaves the choice to the system. */

@@ -1,0 +1,168 @@
+/** All that the instances of one endpoint share in Redis: opened together, told of together, closed together. */
+import type { FleetHealth } from '../fleet/health.js'
+import { OperatorError } from '../lib/operator-error.js'
+import { requireKeys } from '../lib/require.js'
+import { RedisBus } from './bus.js'
+import { createClients, isClient, type RedisSource } from './client.js'
+import { Keys } from './keys.js'
+import { RedisKnownThere } from './known-there.js'
+import { type DownLimits, RedisLimits } from './limits.js'
+import { Link } from './link.js'
+import { RedisRecords } from './records.js'
+
+export interface RedisOptions {
+  /** A URL as in `REDIS_URL`, or a client of ioredis, whose settings are taken over. */
+  readonly source: RedisSource
+  /** In front of every key: separates deployments. Default `mcp:`. */
+  readonly prefix?: string | undefined
+  /** Milliseconds that a command may take. Default 100. */
+  readonly timeoutMs?: number | undefined
+  /** What happens to limits while Redis is away. Default `local`. */
+  readonly whenDownLimits?: DownLimits | undefined
+  /** Whether callers are served while Redis is away, with the revocations known so far, or refused. Default `keep`. */
+  readonly whenDownRevocations?: 'keep' | 'refuse' | undefined
+  /** Whether the start waits for Redis, 10 seconds at most, or begins without it. Default `wait`. */
+  readonly start?: 'wait' | 'degraded' | undefined
+}
+
+const optionNames: Readonly<Record<keyof RedisOptions, true>> = {
+  source: true, prefix: true, timeoutMs: true, whenDownLimits: true, whenDownRevocations: true, start: true
+}
+
+/** The option of a host as all of its parts. Throws a `TypeError` on a misspelt one. */
+export function redisOptionsOf (given: RedisSource | RedisOptions | undefined): RedisOptions | undefined {
+  if (given === undefined) return undefined
+  if (typeof given === 'string' || isClient(given)) return { source: given }
+  requireKeys('`redis`', given, optionNames)
+  if (typeof given.source !== 'string' && !isClient(given.source)) throw new TypeError('`redis.source` must be a Redis URL or a client of ioredis')
+  return given
+}
+
+/** What of a logger is used here. */
+export interface RedisLog {
+  readonly info: (fields: object, message: string) => void
+  readonly warn: (fields: object, message: string) => void
+}
+
+/** Redis could not be reached at the start. */
+export class RedisStartError extends OperatorError {
+  override readonly name = 'RedisStartError'
+}
+
+const startMs = 10_000
+
+export interface RedisStores {
+  readonly link: Link
+  readonly keys: Keys
+  readonly limits: RedisLimits
+  readonly knownThere: RedisKnownThere
+  readonly bus: RedisBus
+  readonly records: RedisRecords
+  readonly health: () => FleetHealth
+  /** Rejects with a `RedisStartError` where `merged` does not resolve in time; resolves at once where the start does not wait. */
+  readonly ready: (merged: Promise<void>) => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+/** Throws a `RedisUrlError`. `endpoint`: its path, so that two of one app share nothing. */
+export function openRedis (options: RedisOptions, endpoint: string, knownTtlMs: number, log: RedisLog): RedisStores {
+  const { source, prefix = 'mcp:', timeoutMs, whenDownLimits, start = 'wait' } = options
+  const { commands, reader } = createClients(source)
+  const keys = new Keys(`${prefix}${endpoint}:`)
+  const link = new Link({ client: commands, keys, ...(timeoutMs === undefined ? {} : { timeoutMs }) })
+  // Before all that asks when the link is up: the bus has to know its place in the news first.
+  const bus = new RedisBus({ link, keys, reader })
+  const watch = new Watch(link, log)
+  const stores = {
+    link,
+    keys,
+    bus,
+    limits: new RedisLimits({ link, keys, onPolicy: () => { watch.byPolicy += 1 }, ...(whenDownLimits === undefined ? {} : { whenDown: whenDownLimits }) }),
+    knownThere: new RedisKnownThere({ link, keys, ttlMs: knownTtlMs }),
+    records: new RedisRecords({ link, keys, bus })
+  }
+  link.start()
+  return {
+    ...stores,
+    health: () => watch.health(),
+    ready: async merged => {
+      if (start === 'degraded') return watch.begin()
+      await inTime(merged, link)
+      watch.begin()
+    },
+    close: async () => {
+      watch.end()
+      await bus.close()
+      await link.close()
+    }
+  }
+}
+
+async function inTime (merged: Promise<void>, link: Link): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(new RedisStartError(`Redis cannot be reached (${link.reason === '' ? 'TIMEOUT' : link.reason}): check REDIS_URL, or set REDIS_START=degraded to start without it.`))
+    }, startMs)
+  })
+  try {
+    await Promise.race([merged, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** One line when Redis cannot be used, and one when it can be again. */
+class Watch {
+  byPolicy = 0
+  readonly #link: Link
+  readonly #log: RedisLog
+  #since = Date.now()
+  #isTold = false
+  #isOn = false
+
+  constructor (link: Link, log: RedisLog) {
+    this.#link = link
+    this.#log = log
+    link.onDown(reason => { this.#tell(reason) })
+    link.onUp(() => { this.#untell() })
+  }
+
+  /** From now on it is worth a line. */
+  begin (): void {
+    this.#isOn = true
+    if (this.#link.isUp) this.#judgeMemory().catch(() => {})
+    else this.#tell(this.#link.reason)
+  }
+
+  end (): void {
+    this.#isOn = false
+  }
+
+  health (): FleetHealth {
+    const { isUp, reason, instances, ageMs: newsAgeMs } = this.#link
+    return { state: isUp ? 'ok' : 'degraded', since: this.#since, reason, instances, newsAgeMs, byPolicy: this.byPolicy }
+  }
+
+  #tell (reason: string): void {
+    if (!this.#isOn || this.#isTold) return
+    this.#isTold = true
+    this.#since = Date.now()
+    this.byPolicy = 0
+    this.#log.warn({ reason }, 'Redis cannot be used: what instances share goes by REDIS_DOWN_LIMITS and REDIS_DOWN_REVOCATIONS')
+  }
+
+  #untell (): void {
+    if (!this.#isTold) return
+    this.#isTold = false
+    this.#log.info({ ms: Date.now() - this.#since, answersByPolicy: this.byPolicy }, 'Redis can be used again')
+    this.#since = Date.now()
+  }
+
+  /** Revocations that are evicted would be undone. Where INFO is not allowed, nothing is said. */
+  async #judgeMemory (): Promise<void> {
+    const [, policy] = /maxmemory_policy:(\S+)/.exec(String(await this.#link.call('INFO', 'memory'))) ?? []
+    if (policy === undefined || policy === 'noeviction') return
+    this.#log.warn({ policy }, 'Redis evicts keys when its memory is full, and limits and revocations with them: set maxmemory-policy to noeviction')
+  }
+}
