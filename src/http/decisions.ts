@@ -104,7 +104,8 @@ function decisionOf (
     outcome: outcomeOf(code, result ?? (isCut ? 'cut' : 'ok')),
     at: Date.now(),
     requestId: request.id,
-    address: ipOf(request),
+    // A proxy that is trusted may hand on what a caller wrote.
+    address: printable(ipOf(request)),
     ...whoOf(principal, said?.about),
     ...(mcpCall == null ? undefined : messageOf(request, mcpCall, exchange)),
     result,

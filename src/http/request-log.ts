@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import { type FastifyReply, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify'
 import { createRedactor } from '../log/redact.js'
+import { printableLine } from '../log/printable-line.js'
 import { loggable } from '../log/serialize-error.js'
 import { toStandardOutput } from '../log/stdout.js'
 import { pathOf } from './logged-path.js'
@@ -18,6 +19,7 @@ export interface LogOptions {
 /** The `logger` option of Fastify: pino, with redaction as the last step before the stream. */
 export function loggerOptions ({ level = 'info', stream = toStandardOutput(), secrets }: LogOptions): NonNullable<FastifyServerOptions['logger']> {
   if (level === 'silent') return false
+  const redact = createRedactor(secrets)
   return {
     level,
     stream,
@@ -27,7 +29,7 @@ export function loggerOptions ({ level = 'info', stream = toStandardOutput(), se
       res: reply => ({ statusCode: reply.statusCode })
     },
     // On the finished line, because a credential can hide in any string of any field.
-    hooks: { streamWrite: createRedactor(secrets) }
+    hooks: { streamWrite: line => printableLine(redact(line)) }
   }
 }
 

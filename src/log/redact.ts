@@ -1,5 +1,6 @@
 /** Blots credentials out of the finished lines of the log. */
 import { searchFor } from './secret-search.js'
+import { replaceEscaped, spellingsOf } from './spellings.js'
 
 const mask = '[redacted]'
 /** A JWT or a part of one that starts at a segment, and this package's own API keys. */
@@ -13,20 +14,26 @@ const textFields = new RegExp(
   `(${names}|[?&](?:api[_-]?key|key|(?:access[_-]?)?token))((?:\\\\+"|')?\\s*[:=]\\s*(?:\\\\+"|')?|(?:\\\\+"|')\\s*,\\s*(?:\\\\+"|'))[^"'\\\\]+`, 'gi')
 
 /**
- * A function that blots credentials out of a line of JSON. `secrets` are the configured ones, taken
- * out wherever they stand; those shorter than 4 characters can't be told from other text.
+ * A function that blots credentials out of a line of JSON. `secrets` are the configured ones, taken out wherever they
+ * stand and however they are spelled; those shorter than 4 characters can't be told from other text.
  */
 export function createRedactor (secrets: readonly string[] = []): (line: string) => string {
-  // As they read inside a JSON string; the longest first, because one may be the beginning of another.
-  const known = secrets.filter(secret => secret.length >= 4).map(secret => JSON.stringify(secret).slice(1, -1)).sort((a, b) => b.length - a.length)
+  const plain = secrets.filter(secret => secret.length >= 4)
+  // The longest first, because one may be the beginning of another.
+  const known = plain.flatMap(spellingsOf).sort((a, b) => b.length - a.length)
   const pattern = new RegExp(known.map(text => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')).join('|'), 'g')
   const holdsKnown = known.length === 0 ? () => false : searchFor(known)
+  const isSecret = (text: string): boolean => plain.some(secret => text.includes(secret)) || text.search(tokens) >= 0
   return line => {
     const blotted = hint.test(line) ? blot(line) : line
     // Not by the pattern alone: it takes its time from how many there are, on every line.
-    return holdsKnown(blotted) ? blotted.replace(pattern, mask) : blotted
+    const redacted = holdsKnown(blotted) ? blotted.replace(pattern, mask) : blotted
+    return escapeHint.test(redacted) ? replaceEscaped(redacted, isSecret, mask) : redacted
   }
 }
+
+/** Few lines hold an escape. */
+const escapeHint = /%[0-9a-f]{2}|\\u00|&#/i
 
 /** One pass tells that most lines hold nothing: the four of `blot` take ten times as long. Nothing here may match what every line has. */
 const hint = /eyJ|mcp_|authorization|x-api-key|cookie|bearer|basic|[?&](?:api|key|access|token)/i

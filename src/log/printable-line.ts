@@ -1,0 +1,36 @@
+/** The last look at a line of the log: nothing in it moves a cursor, turns text around, or has no end. */
+
+/** DEL and C1 controls, line and paragraph separators, marks that turn the direction of text, and the byte order mark. */
+const unprintable = /[\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/g
+/** JSON escapes C0 controls by itself. */
+const longestLine = 32 * 1024
+const longestText = 8 * 1024
+const mostEntries = 100
+const deepest = 8
+
+/** `line`: JSON, with or without a line break at its end. Returns JSON that means the same, as far as it is not cut. */
+export function printableLine (line: string): string {
+  const short = line.length > longestLine ? shortened(line) : line
+  return short.replace(unprintable, character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
+/** A host may log what a caller chose. */
+function shortened (line: string): string {
+  try {
+    const whole = JSON.stringify(bounded(JSON.parse(line), longestText, 0))
+    const text = whole.length > longestLine ? JSON.stringify(bounded(JSON.parse(line), 256, deepest - 2)) : whole
+    return line.endsWith('\n') ? `${text}\n` : text
+  } catch {
+    // No line of a logger's: it is cut where it stands.
+    return `${JSON.stringify(line.slice(0, longestText))}\n`
+  }
+}
+
+function bounded (value: unknown, longest: number, depth: number): unknown {
+  if (typeof value === 'string') return value.length > longest ? `${value.slice(0, longest)}…` : value
+  if (typeof value !== 'object' || value === null) return value
+  if (depth >= deepest) return '…'
+  if (Array.isArray(value)) return value.slice(0, mostEntries).map(one => bounded(one, longest, depth + 1))
+  const entries = Object.entries(value).slice(0, mostEntries)
+  return Object.fromEntries(entries.map(([key, one]) => [key.slice(0, 256), bounded(one, longest, depth + 1)]))
+}
