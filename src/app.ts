@@ -4,8 +4,9 @@ import env from '../plugins/env.js'
 import health from '../plugins/health.js'
 import { type Config, ConfigError, endpointOf, type Environment, isLoopback, loadConfig } from './config/load.js'
 import { serverOptions, tuneServer } from './http/server-options.js'
+import { requireKeys } from './lib/require.js'
 import { registerChain } from './mcp-auth.js'
-import type { McpAuthOptions, McpOptions } from './mcp-auth-options.js'
+import { type Keys, type McpAuthOptions, mcpOptionNames, type McpOptions } from './mcp-auth-options.js'
 import { stateKeyOf } from './mcp/request-state-key.js'
 import type { OAuthOptions } from './oauth/settings.js'
 import { passwordsIn } from './redis/url.js'
@@ -28,8 +29,20 @@ export interface AppOptions extends Omit<McpOptions, 'limits'>, Pick<McpAuthOpti
   readonly logStream?: { write: (line: string) => void }
 }
 
+/** The names of all options: the compiler holds the two together. */
+export const appOptionNames: Keys<AppOptions> = {
+  ...mcpOptionNames,
+  builtIns: true,
+  stateDir: true,
+  env: true,
+  dotenv: true,
+  config: true,
+  logStream: true
+}
+
 /** The service as an app that does not listen yet. Throws a `ConfigError` that names every bad setting. */
 export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
+  requireKeys('The options', { ...options }, appOptionNames)
   const { env: environment = {}, dotenv = false, config: loaded, logStream, ...rest } = options
   const { config, warnings, fileWarnings, sources } = loaded === undefined
     ? loadConfig({ env: environment, dotenv })

@@ -4,7 +4,7 @@ import type { McpOptions } from '../plugins/mcp.js'
 import type { OAuthServerOptions } from '../plugins/oauth-server.js'
 import type { PreauthLimitOptions } from '../plugins/preauth-limit.js'
 import type { PrincipalLimitOptions } from '../plugins/principal-limit.js'
-import { requireKeys, requireLists } from './lib/require.js'
+import { requireKeys, requireLists, requireObjects } from './lib/require.js'
 import type { EdgeRules } from './net/origins.js'
 import type { OAuthOptions, TokenSettings } from './oauth/settings.js'
 import type { RedisSource } from './redis/client.js'
@@ -154,6 +154,8 @@ export function requireOptions (options: McpAuthOptions): void {
   requireKeys('The options', options, { ...names, ...ofFastify })
   const { apiKeys = [], apiKeysFile, jwtSecret, oauth, issuers = [], oauthServer, rateLimit, preauthLimit } = options
   requireLists(Object.fromEntries(lists.map(name => [name, options[name]])))
+  const { tools, resources, prompts, watches } = options
+  requireObjects({ tools, resources, prompts, watches })
   for (const [name, limit] of Object.entries({ rateLimit, preauthLimit })) {
     if (limit !== undefined) requireKeys(`\`${name}\``, limit, ofLimits)
   }

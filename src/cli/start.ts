@@ -5,6 +5,7 @@ import { stayOwnerOf } from '../lib/path-owner.js'
 import type { Terminal } from './terminal.js'
 
 const help = `
+SIGHUP reads LOG_LEVEL and TOOL_POLICY_FILE again; the key file is followed without it.
 Stops on SIGTERM and SIGINT: accepted calls are answered within ten seconds, then it exits with
 0; a second signal ends it at once.
 

@@ -11,8 +11,8 @@ import type { Author, Minted, Revocation, StateRecord } from './records.js'
 export interface StateOptions {
   /** Made with mode 0700 where it is missing. Left out: all is in memory, and ends with the process. */
   readonly directory?: string | undefined
-  /** Told, in a sentence for the operator, of what went wrong with the directory and of its end. */
-  readonly report?: (sentence: string) => void
+  /** Told, in a sentence for the operator, of what went wrong with the directory, and with `isGood` of its end. */
+  readonly report?: (sentence: string, isGood: boolean) => void
   /** How far the clocks of issuers may be ahead of ours, in milliseconds. Default 0. */
   readonly toleranceMs?: number
   /** Milliseconds between looks at what other processes wrote. Default 250. */
@@ -39,8 +39,8 @@ export class State {
   readonly #ledger: Ledger
   readonly #listeners = new Set<() => void>()
   readonly #unlockListeners = new Set<(address: string) => void>()
-  readonly #report: (sentence: string) => void
   #sharing: Sharing | undefined
+  readonly #report: (sentence: string, isGood: boolean) => void
   #journal: Journal | undefined
   #timer: NodeJS.Timeout | undefined
   #problem: string | undefined
@@ -274,7 +274,7 @@ export class State {
     }
     try {
       const isRestored = await this.#journal?.follow()
-      if (isRestored === true) this.#report('The state on disk was damaged or incomplete, and was written anew from memory.')
+      if (isRestored === true) this.#report('The state on disk was damaged or incomplete, and was written anew from memory.', false)
       this.#note(undefined)
     } catch (error) {
       this.#note(error instanceof Error ? error.message : 'The state cannot be read.')
@@ -284,6 +284,6 @@ export class State {
   #note (problem: string | undefined): void {
     if (problem === this.#problem) return
     this.#problem = problem
-    this.#report(problem ?? 'The state directory can be used again.')
+    this.#report(problem ?? 'The state directory can be used again.', problem === undefined)
   }
 }

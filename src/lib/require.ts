@@ -17,6 +17,15 @@ export function requireKeys (owner: string, value: unknown, known: object): asse
   if (unknown.length > 0) throw new TypeError(`${owner}: ${unknown.join(', ')} is not an option; the options are ${names}`)
 }
 
+/** Throws a `TypeError` unless each entry of each of `lists` is an object. An import that is not there leaves `undefined` behind. */
+export function requireObjects (lists: Readonly<Record<string, unknown>>): void {
+  for (const [name, list] of Object.entries(lists)) {
+    for (const [index, entry] of (Array.isArray(list) ? list : []).entries()) {
+      if (typeof entry !== 'object' || entry === null) throw new TypeError(`\`${name}[${index}]\` must be an object, not ${entry === null ? 'null' : typeof entry}`)
+    }
+  }
+}
+
 /** Throws a `TypeError` unless each of `lists` is an array, or left out. */
 export function requireLists (lists: Readonly<Record<string, unknown>>): void {
   for (const [name, list] of Object.entries(lists)) {

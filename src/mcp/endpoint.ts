@@ -3,6 +3,7 @@ import type { Principal } from '../principal/principal.js'
 import type { Prompt } from '../tools/prompt.js'
 import type { Resource } from '../tools/resource.js'
 import type { Item, Tool } from '../tools/tool.js'
+import type { ToolPolicies } from '../tools/tool-policies.js'
 import { longestTimerMs } from '../lib/timers.js'
 import type { Catalog } from './catalog/catalog.js'
 
@@ -21,6 +22,11 @@ export interface Endpoint {
   scopes: () => readonly string[]
   /** Tells subscribers that the resource at `uri` has other contents now. */
   resourceUpdated: (uri: string) => void
+  /**
+   * Serves all tools under these policies from now on, in place of `toolPolicies`. Throws a `ToolPolicyError` where
+   * they name an unknown tool; all stays as it was then.
+   */
+  applyToolPolicies: (policies: ToolPolicies) => void
 }
 
 /** `taken` hears of each item that comes, as it is served. */
@@ -43,7 +49,14 @@ export function operationsOf ({ tools, resources, prompts, changes }: Catalog, t
       const all = [tools, resources.fixed, resources.templates, prompts].flatMap(registry => [...registry.values()])
       return [...new Set(all.flatMap(({ item }) => item.access?.scopes ?? []))].sort()
     },
-    resourceUpdated: uri => { changes.publish({ kind: 'resource', uri }) }
+    resourceUpdated: uri => { changes.publish({ kind: 'resource', uri }) },
+    applyToolPolicies: policies => {
+      for (const [before, now] of tools.applyPolicies(policies)) {
+        // Also for those who see it no more.
+        changes.publish({ kind: 'tools', item: before })
+        came('tools', now)
+      }
+    }
   }
 }
 

@@ -1,10 +1,14 @@
 /** The process: reads the environment, builds the app, listens, and ends in order. */
 import type { FastifyInstance } from 'fastify'
-import { type AppOptions, buildApp } from '../app.js'
+import { type AppOptions, appOptionNames, buildApp } from '../app.js'
 import { endpointOf, loadConfig, type Config, type Environment } from '../config/load.js'
 import { drainOnEnd } from './drain.js'
 import { listen } from './listen.js'
 import { OperatorError } from '../lib/operator-error.js'
+import { requireKeys } from '../lib/require.js'
+import type { Keys } from '../mcp-auth-options.js'
+import type { Endpoint } from '../mcp/endpoint.js'
+import { reloadOnHangUp } from './reload.js'
 
 /** Tools, resources, prompts and what else an endpoint has, beside the settings of the environment. */
 export interface ServerOptions extends Omit<AppOptions, 'config'> {
@@ -21,6 +25,9 @@ export interface ServerOptions extends Omit<AppOptions, 'config'> {
   readonly onFailure?: 'exit' | 'throw'
 }
 
+const { config: _, ...ofApp } = appOptionNames
+const optionNames: Keys<ServerOptions> = { ...ofApp, announce: true, onFailure: true }
+
 /** The server could not begin, for a reason that the operator can mend; the message is for them. */
 export class StartError extends OperatorError {
   override readonly name = 'StartError'
@@ -29,9 +36,11 @@ export class StartError extends OperatorError {
 /**
  * Starts the server and leaves the end of the process to it. With `onFailure: 'throw'` it throws a
  * `ConfigError` on faulty settings, a `StartError` where the address cannot be had, and a
- * `StateError` where `STATE_DIR` can't be used. Any other error is thrown in both cases.
+ * `StateError` where `STATE_DIR` can't be used. Any other error is thrown in both cases, such as a `TypeError`
+ * that names an unknown option.
  */
 export async function startServer ({ announce = toStderr, onFailure = 'exit', ...rest }: ServerOptions = {}): Promise<FastifyInstance> {
+  requireKeys('The options', { announce, onFailure, ...rest }, optionNames)
   try {
     return await start({ announce, ...rest })
   } catch (error) {
@@ -43,7 +52,13 @@ export async function startServer ({ announce = toStderr, onFailure = 'exit', ..
 
 async function start ({ env = process.env, dotenv = true, announce, ...rest }: Omit<ServerOptions, 'onFailure'> & Required<Pick<ServerOptions, 'announce'>>): Promise<FastifyInstance> {
   const { config, warnings, fileWarnings } = loadConfig({ env, dotenv })
-  const app = await buildApp({ ...rest, config })
+  let endpoint: Endpoint | undefined
+  const onEndpoint = (made: Endpoint): void => {
+    endpoint = made
+    rest.onEndpoint?.(made)
+  }
+  const app = await buildApp({ ...rest, config, onEndpoint })
+  if (endpoint !== undefined) reloadOnHangUp(app, { env, dotenv, config, endpoint, hasPolicyFile: rest.toolPolicies === undefined })
   for (const warning of [...warnings, ...fileWarnings]) app.log.warn(warning)
   drainOnEnd(app, { delayMs: config.DRAIN_DELAY_MS ?? (isOneOfMany(config) ? 1000 : 0), graceMs: config.DRAIN_GRACE_MS })
   announce(`Ready: ${endpointOf(config, await listenOn(app, config), rest.path)}`)

@@ -25,9 +25,10 @@ const ofRules: Keys<AccessRule> = { roles: true, scopes: true, allow: true, deni
 const ofRates: Keys<NonNullable<Tool['rate']>> = { max: true, windowMs: true }
 
 /** Throws a `TypeError` that names what is wrong in an item, as it is written in code. */
-export function requireItem (kind: keyof typeof kinds, item: object): void {
+export function requireItem (kind: keyof typeof kinds, item: unknown): void {
+  if (typeof item !== 'object' || item === null) throw new TypeError(`${kind}: must be an object, as define${kind} returns, not ${item === null ? 'null' : typeof item}`)
   const { name, access, rate, handler, read, description, title } = item as Partial<Record<string, unknown>>
-  if (typeof name !== 'string' || name === '') throw new TypeError(`${kind}: name is a text`)
+  if (typeof name !== 'string' || name === '') throw new TypeError(`${kind}: name must be a non-empty string`)
   const owner = `${kind} ${JSON.stringify(name)}`
   // An instance of a class has what it likes beside.
   if (isPlain(item)) requireKeys(owner, item, kinds[kind])

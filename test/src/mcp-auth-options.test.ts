@@ -3,7 +3,11 @@ import Fastify from 'fastify'
 import t from 'tap'
 import { buildApp } from '../../src/app.js'
 import { mcpAuth } from '../../src/mcp-auth.js'
+import { startServer } from '../../src/server/start.js'
+import { defineTool } from '../../src/tools/tool.js'
 import { adaKey } from '../support/service.js'
+
+const whoami = defineTool({ name: 'whoami', handler: () => 'me' })
 
 const wrong: Array<[what: string, options: Record<string, unknown>, message: RegExp]> = [
   ['nothing at all', {}, /^`mcpAuth` needs `apiKeys`, `apiKeysFile`, `jwtSecret` or `oauth`/],
@@ -31,6 +35,22 @@ t.test('what Fastify takes of every plugin is taken', async t => {
   t.teardown(async () => { await app.close() })
   await app.register(mcpAuth, { prefix: '/x', apiKeys: [adaKey], logLevel: 'warn' })
   t.ok(app.hasRoute({ method: 'POST', url: '/x/mcp' }))
+})
+
+t.test('an entry that is not an object is named, with its place', async t => {
+  for (const [name, list, message] of [
+    ['tools', [undefined], '`tools[0]` must be an object, not undefined'],
+    ['tools', [whoami, null], '`tools[1]` must be an object, not null'],
+    ['resources', ['notes://one'], '`resources[0]` must be an object, not string'],
+    ['prompts', [1], '`prompts[0]` must be an object, not number']
+  ] as const) {
+    await t.rejects(Reflect.apply(buildApp, undefined, [{ env: { API_KEYS: adaKey, LOG_LEVEL: 'silent' }, builtIns: false, [name]: list }]) as Promise<unknown>, { name: 'TypeError', message })
+  }
+})
+
+t.test('startServer names its own options beside one that is unknown', async t => {
+  const start = Reflect.apply(startServer, undefined, [{ env: { API_KEYS: adaKey }, dotenv: false, port: 3000, onFailure: 'throw' }]) as Promise<unknown>
+  await t.rejects(start, { name: 'TypeError', message: /^The options: port is not an option; the options are .*env, dotenv, .*announce, onFailure$/ })
 })
 
 t.test('the service takes no option that it does not know', async t => {

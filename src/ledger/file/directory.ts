@@ -53,7 +53,19 @@ function isPrivate ({ mode }: Stats): boolean {
   return process.geteuid === undefined || (mode & 0o777) === 0o700
 }
 
+const fixes: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full; make room',
+  EDQUOT: 'the disk quota is used up; make room',
+  EROFS: 'its file system is read-only; mount it for writing, or set STATE_DIR to another directory',
+  EFBIG: 'the journal would be larger than this process may write; raise that limit',
+  EMFILE: 'this process has too many open files; raise that limit',
+  ELOCKED: 'another process holds its lock; end that one, or wait until it is done',
+  ELOOP: 'a symbolic link stands where the journal belongs; remove it'
+}
+
 /** The one sentence for a directory, or a file in it, that cannot be read or written. */
 export function unusable (directory: string, error: unknown): StateError {
-  return new StateError(`The state directory ${directory} cannot be used (${codeOf(error)}): set STATE_DIR to a directory that this user may write to.`, { cause: error })
+  const code = codeOf(error)
+  const fix = fixes[code] ?? 'set STATE_DIR to a directory that this user may write to'
+  return new StateError(`The state directory ${directory} cannot be used (${code}): ${fix}.`, { cause: error })
 }

@@ -41,6 +41,12 @@ export class Registry<T extends Item, S extends Registered<T>> {
     this.#changed()
   }
 
+  /** Puts another entry in the place of the one with this key. */
+  replace (key: string, registered: S): void {
+    this.#items.set(key, registered)
+    this.#changed()
+  }
+
   /** The item that is gone; `undefined` where there was none. */
   remove (key: string): T | undefined {
     const removed = this.#items.get(key)

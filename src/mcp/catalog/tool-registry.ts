@@ -1,6 +1,6 @@
 /** The tools of an endpoint: the one place where a tool's handler is called. */
 import { CancelledError, InvalidParamsError, UnknownToolError, isRefusal } from '../../errors.js'
-import { type ToolPolicies, withPolicy } from '../../tools/tool-policies.js'
+import { type ToolPolicies, requireTools, withPolicy } from '../../tools/tool-policies.js'
 import type { CallContext, Content, Schema, Tool, ToolResult } from '../../tools/tool.js'
 import { requireItem } from '../../tools/validate.js'
 import { createContext } from '../exchange/handler-context.js'
@@ -27,7 +27,9 @@ export interface RegisteredTool extends Registered<Tool> {
 const namePattern = /^[A-Za-z0-9_.-]{1,128}$/
 
 export class ToolRegistry extends Registry<Tool, RegisteredTool> {
-  readonly #policies: ToolPolicies
+  #policies: ToolPolicies
+  /** As their authors wrote them, without policies. */
+  readonly #written = new Map<string, Tool>()
   readonly #places: ToolPlaces
 
   /** `policies`: apply to the tools that come later, too. `limits`: where their calls are counted; in memory where left out. */
@@ -42,11 +44,32 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
    * name, a schema that does not compile, a limit that is none.
    */
   put (tool: Tool): Tool {
-    if (!namePattern.test(tool.name)) throw new TypeError(`Tool name ${JSON.stringify(tool.name)}: 1 to 128 of A-Z a-z 0-9 _ . -`)
     requireItem('Tool', tool)
+    if (!namePattern.test(tool.name)) throw new TypeError(`Tool name ${JSON.stringify(tool.name)}: 1 to 128 of A-Z a-z 0-9 _ . -`)
     const registered = entryOf(withPolicy(tool, this.#policies), this.#places)
     this.add(tool.name, registered)
+    this.#written.set(tool.name, tool)
     return registered.item
+  }
+
+  override remove (name: string): Tool | undefined {
+    this.#written.delete(name)
+    return super.remove(name)
+  }
+
+  /**
+   * Serves all tools under other policies from now on; calls under way end under the old ones. Returns the
+   * tools whose policies are others, as they were and as they are. Throws where the policies name an unknown
+   * tool or one can't be served under them; all stays as it was then.
+   */
+  applyPolicies (policies: ToolPolicies): ReadonlyArray<readonly [before: Tool, now: Tool]> {
+    requireTools(policies, name => this.#written.has(name))
+    const entries = [...this.#written]
+      .filter(([name]) => policyText(policies, name) !== policyText(this.#policies, name))
+      .map(([name, tool]) => ({ name, before: this.get(name)?.item ?? tool, entry: entryOf(withPolicy(tool, policies), this.#places) }))
+    this.#policies = policies
+    for (const { name, entry } of entries) this.replace(name, entry)
+    return entries.map(({ before, entry }) => [before, entry.item])
   }
 
   /**
@@ -134,6 +157,11 @@ function text (value: string): Content {
 
 function isContent (content: unknown): content is Content[] {
   return Array.isArray(content) && content.every(block => isRecord(block) && typeof block.type === 'string')
+}
+
+/** What the policies say of one tool, to compare. */
+function policyText ({ default: fallback, tools = {} }: ToolPolicies, name: string): string {
+  return JSON.stringify([fallback, Object.hasOwn(tools, name) ? tools[name] : undefined])
 }
 
 const noProperties = { type: 'object', properties: {}, additionalProperties: false } as const

@@ -23,7 +23,7 @@ const wrong: Array<[what: string, items: Record<string, unknown>, message: RegEx
   ['no handler', { tools: [{ name: 'x' }] }, /^Tool "x": handler is a function$/],
   ['a description that is no text', { tools: [{ name: 'x', handler, description: 1 }] }, /^Tool "x": description is a text$/],
   ['a prompt with a rate', { prompts: [{ name: 'x', handler, rate: { max: 1, windowMs: 1 } }] }, /^Prompt "x": rate is not an option/],
-  ['a prompt without a name', { prompts: [{ handler }] }, /^Prompt: name is a text$/],
+  ['a prompt without a name', { prompts: [{ handler }] }, /^Prompt: name must be a non-empty string$/],
   ['a resource with a handler', { resources: [{ name: 'x', uri: 'x://y', handler }] }, /^Resource "x": handler is not an option; the options are .*read/],
   ['a resource that is not read', { resources: [{ name: 'x', uri: 'x://y' }] }, /^Resource "x": read is a function$/],
   ['a resource with a misspelt rule', { resources: [{ name: 'x', uri: 'x://y', read: handler, access: { scope: ['a'] } }] }, /^Resource "x": access: scope is not an option/]
