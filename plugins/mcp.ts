@@ -7,6 +7,7 @@ import { registerJsonBody } from '../src/http/json-body.js'
 import { mcpHandler, noLonger } from '../src/http/mcp-handler.js'
 import type { LoggedCall } from '../src/http/mcp-request.js'
 import { spellingsOf } from '../src/http/trailing-slash.js'
+import { UnreadAnswers, type UnreadOptions } from '../src/http/unread.js'
 import { requireWhole } from '../src/lib/require.js'
 import type { Limits } from '../src/limits/limits.js'
 import { Catalog, type ServerInfo } from '../src/mcp/catalog/catalog.js'
@@ -66,6 +67,8 @@ export interface McpOptions {
   readonly watches?: readonly CredentialWatch[]
   /** Where the calls of tools with limits are counted. Default in the memory of this process. */
   readonly limits?: Limits
+  /** How many bytes of answers may wait for callers that do not read them, and for how long. */
+  readonly unread?: UnreadOptions
   /** Takes the running endpoint: `app.mcp` is out of reach where the chain stands in a scope of its own. */
   readonly onEndpoint?: (endpoint: Endpoint) => void
 }
@@ -91,13 +94,15 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     stateKey = randomBytes(32),
     watches = [],
     limits,
+    unread: unreadOptions,
     onEndpoint
   } = options
   const sessionsOptions = sessionsOptionsOf(sessions)
-  requireWhole('mcp', { requestTimeoutMs, bodyLimit, maxStreamsPerPrincipal, ...sessionsOptions })
+  requireWhole('mcp', { requestTimeoutMs, bodyLimit, maxStreamsPerPrincipal, ...sessionsOptions, ...unreadOptions })
   const catalog = new Catalog({ info, instructions, tools, resources, prompts, toolPolicies, limits })
   const endpoint = createEndpoint({ catalog, eras, maxStreamsPerPrincipal, stateKey, sessions: sessionsOptions })
   const running = new RunningCalls()
+  const unread = new UnreadAnswers(unreadOptions)
   const credentials = new CredentialWatches({
     watches,
     refusal: () => noLonger(fastify),
@@ -121,6 +126,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   fastify.addHook('preClose', async () => { endpoint.quiesce() })
   fastify.addHook('onClose', async () => {
     stopWatching()
+    unread.close()
     await endpoint.close()
   })
 
@@ -131,7 +137,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     deadlines: new Deadlines(),
     running
   }
-  const handler = mcpHandler({ endpoint, place, silenceMs: () => silenceMs })
+  const handler = mcpHandler({ endpoint, place, unread, silenceMs: () => silenceMs })
   await fastify.register(async scope => {
     registerJsonBody(scope, { bodyLimit })
     // Both spellings, without a redirect, which would lose the body or the credential.

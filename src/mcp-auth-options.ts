@@ -87,6 +87,7 @@ export const mcpOptionNames: Keys<Omit<McpOptions, 'limits'>> = {
   maxStreamsPerPrincipal: true,
   stateKey: true,
   watches: true,
+  unread: true,
   onEndpoint: true
 }
 

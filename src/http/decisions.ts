@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { faultOf, type Refusal } from '../errors.js'
 import { loggable, type LoggableError } from '../log/serialize-error.js'
 import type { Exchange } from '../mcp/exchange/exchange.js'
-import { clientOf, fieldsOf, type MessageFields, printable } from '../mcp/wire/log-fields.js'
+import { fieldsOf, type MessageFields, printable } from '../mcp/wire/log-fields.js'
 import type { CallArguments, Decision, HttpPart } from '../telemetry/decision.js'
 import { kindOf, outcomeOf, reasonClassOf, whoOf } from '../telemetry/classify.js'
 import { Decisions } from '../telemetry/decisions.js'
@@ -70,11 +70,12 @@ function sayWhenEnded (request: FastifyRequest, reply: FastifyReply, isCut: bool
 }
 
 function say (request: FastifyRequest, reply: FastifyReply, isCut: boolean, lines: Lines): void {
-  const { server: { decisions }, body, log, refusal } = request
+  const { server: { decisions }, body, log, refusal, mcpCall } = request
   const [first, ...others] = exchangesOf(request)
   const decision = decisionOf(request, reply, isCut, refusal ?? undefined, first)
-  if (!Array.isArray(body)) return decisions.note(decision, log, lines)
-  const batch = { size: body.length, result: refusal?.code ?? request.mcpCall?.outcome }
+  const size = mcpCall?.fields.batch ?? (Array.isArray(body) ? body.length : undefined)
+  if (size === undefined) return decisions.note(decision, log, lines)
+  const batch = { size, result: refusal?.code ?? mcpCall?.outcome }
   decisions.note({ ...decision, batch: { ...batch, index: 0 } }, log, lines)
   for (const [at, exchange] of others.entries()) {
     const other = decisionOf(request, reply, isCut, undefined, exchange)
@@ -130,12 +131,12 @@ function httpOf (request: FastifyRequest, { statusCode: status }: FastifyReply, 
   }
 }
 
-function messageOf (request: FastifyRequest, { era, fields: ofBody }: LoggedCall, exchange: Exchange | undefined): Partial<Decision> {
+function messageOf (request: FastifyRequest, { era, client, fields: ofBody }: LoggedCall, exchange: Exchange | undefined): Partial<Decision> {
   const fields = exchange?.method === undefined ? ofBody : fieldsOf(exchange)
   return {
     era,
     revision: printable(request.headers['mcp-protocol-version']),
-    client: clientOf(request.body),
+    client,
     method: fields.rpc,
     ...itemOf(fields),
     arguments: exchange?.params === undefined ? undefined : () => argumentsOf(exchange)

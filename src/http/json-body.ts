@@ -1,7 +1,7 @@
 /** Reads a JSON body without the ways in which JSON hurts: depth, prototype keys, bytes that are no text. */
 import { isUtf8 } from 'node:buffer'
 import type { IncomingHttpHeaders } from 'node:http'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { MalformedBodyError, TooDeepError, TooManyValuesError, UnsupportedMediaTypeError } from '../errors.js'
 
 export interface JsonBodyOptions {
@@ -11,6 +11,13 @@ export interface JsonBodyOptions {
   readonly maxDepth?: number
 }
 
+const bodyBytes = Symbol('the size of the body of a request')
+
+/** How many bytes the JSON body of a request had; 0 where it had none, or another parser read it. */
+export function bodyBytesOf (request: FastifyRequest & { [bodyBytes]?: number }): number {
+  return request[bodyBytes] ?? 0
+}
+
 /**
  * Makes `application/json` the only body that this scope reads; any other is a 415. A DELETE without
  * a body may say what type it would be of, as some clients do of every request. Call it in an
@@ -18,7 +25,8 @@ export interface JsonBodyOptions {
  */
 export function registerJsonBody (scope: FastifyInstance, { bodyLimit, maxDepth = 64 }: JsonBodyOptions): void {
   scope.removeAllContentTypeParsers()
-  scope.addContentTypeParser('application/json', { parseAs: 'buffer', bodyLimit }, (request, body: Buffer, done) => {
+  scope.addContentTypeParser('application/json', { parseAs: 'buffer', bodyLimit }, (request: FastifyRequest & { [bodyBytes]?: number }, body: Buffer, done) => {
+    request[bodyBytes] = body.length
     if (isCoded(request.headers['content-encoding'])) return done(new UnsupportedMediaTypeError({ reason: 'a content coding' }))
     if (body.length === 0 && request.method === 'DELETE') return done(null)
     let value: unknown

@@ -5,16 +5,18 @@ import type { McpEndpoint } from '../mcp/era-router.js'
 import { asAccepted } from '../mcp/wire/accept.js'
 import type { Reply } from '../mcp/wire/reply.js'
 import { Call, type Place } from './mcp-request.js'
+import type { UnreadAnswers } from './unread.js'
 
 export interface McpHandlerOptions {
   readonly endpoint: McpEndpoint
   readonly place: Place
+  readonly unread: UnreadAnswers
   /** How long a caller may have to wait for the first byte of an answer, in milliseconds. */
   readonly silenceMs: () => number
 }
 
 /** No promise where nothing waits: most calls are answered in the turn in which they came. */
-export function mcpHandler ({ endpoint, place, silenceMs }: McpHandlerOptions): (request: FastifyRequest, reply: FastifyReply) => void {
+export function mcpHandler ({ endpoint, place, unread, silenceMs }: McpHandlerOptions): (request: FastifyRequest, reply: FastifyReply) => void {
   const { fastify } = place
   return (request, reply) => {
     const refuse = (error: unknown): void => { reply.send(challenged(fastify, error)) }
@@ -27,8 +29,14 @@ export function mcpHandler ({ endpoint, place, silenceMs }: McpHandlerOptions): 
       letBeSilent(request, silenceMs())
       const answer = endpoint.serve(call)
       const { accept } = call.headers
-      if (answer instanceof Promise) answer.then(given => { send(reply, asAccepted(given, accept)) }).catch(refuse)
-      else send(reply, asAccepted(answer, accept))
+      const give = (given: Reply): void => {
+        const accepted = asAccepted(given, accept)
+        unread.follow(call.principal.id, reply, accepted)
+        call.release()
+        send(reply, accepted)
+      }
+      if (answer instanceof Promise) answer.then(give).catch(refuse)
+      else give(answer)
     } catch (error) {
       refuse(error)
     }

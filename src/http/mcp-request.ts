@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Refusal, UnauthenticatedError } from '../errors.js'
 import type { EraName, Incoming } from '../mcp/era.js'
 import { type Caller, Exchange, type Shared } from '../mcp/exchange/exchange.js'
-import { fieldsOf, type MessageFields } from '../mcp/wire/log-fields.js'
+import { clientOf, fieldsOf, type MessageFields } from '../mcp/wire/log-fields.js'
 import type { Principal } from '../principal/principal.js'
 import type { Budget } from '../tools/tool.js'
 import { ipOf } from './client-address.js'
@@ -13,6 +13,8 @@ export interface LoggedCall {
   /** Which era serves it; `undefined` before that is known. */
   readonly era: EraName | undefined
   readonly fields: MessageFields
+  /** The name and version that the client gives itself. */
+  readonly client: string | undefined
   /** `ok`, `tool-error` or the code of a refusal; of a batch the first that is not `ok`. `undefined` while there is no answer. A request refused as a whole has its code in `request.refusal`. */
   readonly outcome: string | undefined
 }
@@ -31,6 +33,9 @@ export class Call implements Incoming, Caller, LoggedCall {
   readonly #place: Place
   readonly #exchanges: Exchange[] = []
   #era: EraName | undefined
+  /** What the log needs of a body that was let go. */
+  #fields: MessageFields | undefined
+  #client: string | undefined
 
   /** Throws where no plugin put a principal on the request: an endpoint without one is closed. */
   constructor (request: FastifyRequest, reply: FastifyReply, place: Place) {
@@ -61,7 +66,15 @@ export class Call implements Incoming, Caller, LoggedCall {
     return exchange
   }
 
-  get fields (): MessageFields { return fieldsOf(this.#request.body) }
+  get fields (): MessageFields { return this.#fields ?? fieldsOf(this.#request.body) }
+  get client (): string | undefined { return this.#fields === undefined ? clientOf(this.#request.body) : this.#client }
+
+  /** Lets go of the body, which nobody needs once there is an answer: the caller may take its time to read that. */
+  release (): void {
+    this.#client = this.client
+    this.#fields = this.fields
+    this.#request.body = undefined
+  }
 
   get outcome (): string | undefined {
     const [first, ...others] = this.#exchanges
