@@ -9,13 +9,14 @@ import type { LoggedCall } from '../src/http/mcp-request.js'
 import { spellingsOf } from '../src/http/trailing-slash.js'
 import { UnreadAnswers, type UnreadOptions } from '../src/http/unread.js'
 import { requireWhole } from '../src/lib/require.js'
+import type { Bus } from '../src/fleet/bus.js'
 import type { Limits } from '../src/limits/limits.js'
 import { Catalog, type ServerInfo } from '../src/mcp/catalog/catalog.js'
 import { type Endpoint, longestSilenceMs, operationsOf } from '../src/mcp/endpoint.js'
 import { createEndpoint, type EraName } from '../src/mcp/era-router.js'
 import { Deadlines } from '../src/mcp/exchange/deadlines.js'
 import { RunningCalls } from '../src/mcp/exchange/running-calls.js'
-import type { SessionsOptions } from '../src/mcp/legacy/sessions.js'
+import type { SessionStores, SessionsOptions } from '../src/mcp/legacy/sessions.js'
 import { type CredentialWatch, CredentialWatches } from '../src/mcp/streams/credential-watch.js'
 import { whenRuleFails } from '../src/principal/access.js'
 import type { Principal } from '../src/principal/principal.js'
@@ -69,6 +70,10 @@ export interface McpOptions {
   readonly limits?: Limits
   /** How many bytes of answers may wait for callers that do not read them, and for how long. */
   readonly unread?: UnreadOptions
+  /** Between the instances that serve the same endpoint. Default there are no others. */
+  readonly bus?: Bus
+  /** Where sessions are kept. Default in the memory of this process. */
+  readonly sessionStores?: SessionStores
   /** Takes the running endpoint: `app.mcp` is out of reach where the chain stands in a scope of its own. */
   readonly onEndpoint?: (endpoint: Endpoint) => void
 }
@@ -94,13 +99,15 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     stateKey = randomBytes(32),
     watches = [],
     limits,
+    bus,
+    sessionStores,
     unread: unreadOptions,
     onEndpoint
   } = options
   const sessionsOptions = sessionsOptionsOf(sessions)
   requireWhole('mcp', { requestTimeoutMs, bodyLimit, maxStreamsPerPrincipal, ...sessionsOptions, ...unreadOptions })
-  const catalog = new Catalog({ info, instructions, tools, resources, prompts, toolPolicies, limits })
-  const endpoint = createEndpoint({ catalog, eras, maxStreamsPerPrincipal, stateKey, sessions: sessionsOptions })
+  const catalog = new Catalog({ info, instructions, tools, resources, prompts, toolPolicies, limits, bus })
+  const endpoint = createEndpoint({ catalog, eras, maxStreamsPerPrincipal, stateKey, sessions: sessionsOptions, sessionStores, bus })
   const running = new RunningCalls()
   const unread = new UnreadAnswers(unreadOptions)
   const credentials = new CredentialWatches({

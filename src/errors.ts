@@ -98,7 +98,6 @@ export const SessionNotFoundError = define('MCP_ERR_SESSION_NOT_FOUND', 404, 'Se
 export const MethodNotAllowedError = define('MCP_ERR_METHOD_NOT_ALLOWED', 405, 'This method is not allowed here')
 export const NotAcceptableError = define('MCP_ERR_NOT_ACCEPTABLE', 406, 'The answer is JSON or an event stream; accept both')
 export const RequestTimeoutError = define('MCP_ERR_REQUEST_TIMEOUT', 408, 'The request did not arrive in time')
-export const StreamConflictError = define('MCP_ERR_STREAM_CONFLICT', 409, 'This session has a stream already')
 export const BodyTooLargeError = define('MCP_ERR_BODY_TOO_LARGE', 413, 'The body is too large')
 export const UnsupportedMediaTypeError = define('MCP_ERR_UNSUPPORTED_MEDIA_TYPE', 415, 'The body must be application/json')
 export const RateLimitedError = define('MCP_ERR_RATE_LIMITED', 429, 'Too many requests; wait as long as retryAfterMs says')

@@ -21,7 +21,7 @@ export type { CredentialWatch, Endpoint, McpOptions } from '../plugins/mcp.js'
  * What the chain needs; nothing of it is read from the environment. One of `apiKeys`, `apiKeysFile`, `jwtSecret` and
  * `oauth` is required.
  */
-export interface McpAuthOptions extends Omit<McpOptions, 'limits'>, EdgeRules, Pick<CorsOptions, 'allowedHeaders'>, TokenSettings {
+export interface McpAuthOptions extends Omit<McpOptions, 'limits' | 'bus' | 'sessionStores'>, EdgeRules, Pick<CorsOptions, 'allowedHeaders'>, TokenSettings {
   /** Fastify's own. Unknown paths below it are answered here; without one they are the host's. */
   readonly prefix?: string
   /** Keys accepted in `x-api-key`. */
@@ -72,7 +72,7 @@ export interface OAuthServerSettings extends Pick<OAuthServerOptions, 'clients' 
 export type Keys<T> = Readonly<Record<keyof T, true>>
 
 /** The options that go to `plugins/mcp.ts` as they are, or with ours added. */
-export const mcpOptionNames: Keys<Omit<McpOptions, 'limits'>> = {
+export const mcpOptionNames: Keys<Omit<McpOptions, 'limits' | 'bus' | 'sessionStores'>> = {
   tools: true,
   resources: true,
   prompts: true,

@@ -96,6 +96,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
     mcp: {
       ...mcpOptionsOf(options),
       limits,
+      bus: stores.bus,
       // A secret that all instances have, told apart by endpoint: what one of them asked, another may be answered.
       ...defined({ stateKey: options.stateKey ?? (jwtSecret === undefined ? undefined : stateKeyOf(jwtSecret, scope.prefix + path)) }),
       tools: toolsOf(scope, options, minting, state),

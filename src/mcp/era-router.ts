@@ -1,9 +1,10 @@
 /** The endpoint: which era a request belongs to, and what all eras share. */
+import type { Bus } from '../fleet/bus.js'
 import { EnvelopeError, InvalidParamsError } from '../errors.js'
 import type { Catalog } from './catalog/catalog.js'
 import type { Era, EraName, Incoming } from './era.js'
 import { createLegacyEra } from './legacy/era.js'
-import type { SessionsOptions } from './legacy/sessions.js'
+import type { SessionStores, SessionsOptions } from './legacy/sessions.js'
 import { dropNulls, hasReadableMeta } from './wire/messages.js'
 import { claimsModern, modernRevision } from './modern/envelope.js'
 import { createModernEra } from './modern/era.js'
@@ -22,6 +23,10 @@ export interface EndpointOptions {
   readonly stateKey: Uint8Array
   /** Sessions of the legacy era. Left out: none. */
   readonly sessions?: SessionsOptions | undefined
+  /** Where sessions are kept. Left out: in this process. */
+  readonly sessionStores?: SessionStores | undefined
+  /** Between the instances of the endpoint. Left out: there is one. */
+  readonly bus?: Bus | undefined
 }
 
 export interface McpEndpoint {
@@ -35,10 +40,10 @@ export interface McpEndpoint {
   close: () => Promise<void>
 }
 
-export function createEndpoint ({ catalog, eras = ['legacy', 'modern'], maxStreamsPerPrincipal, stateKey, sessions }: EndpointOptions): McpEndpoint {
+export function createEndpoint ({ catalog, eras = ['legacy', 'modern'], maxStreamsPerPrincipal, stateKey, sessions, sessionStores, bus }: EndpointOptions): McpEndpoint {
   const streams = new Streams({ maxPerPrincipal: maxStreamsPerPrincipal })
   const modern = eras.includes('modern') ? createModernEra({ catalog, streams, stateKey }) : undefined
-  const legacy = eras.includes('legacy') ? createLegacyEra({ catalog, streams, sessions, alsoServed: modern === undefined ? [] : [modernRevision] }) : undefined
+  const legacy = eras.includes('legacy') ? createLegacyEra({ catalog, streams, sessions, stores: sessionStores, bus, alsoServed: modern === undefined ? [] : [modernRevision] }) : undefined
   const only = legacy ?? modern
   if (only === undefined) throw new TypeError('`eras` names neither legacy nor modern: nothing would be served')
 

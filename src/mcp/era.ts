@@ -12,6 +12,8 @@ export interface Incoming {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly body: unknown
   readonly principal: Principal
+  /** As the log has it. */
+  readonly requestId?: string
   /** Where the request came from, as the host knows it. */
   readonly address?: string | undefined
   /** Told which era serves it, once that is known. */

@@ -61,7 +61,7 @@ for (const [what, message] of [
   ['tool', callOf('wrong', {}, 7)],
   ['prompt', rpc('prompts/get', { name: 'wrong' }, 7)]
 ] as const) {
-  t.test(`a ${what} whose result JSON cannot hold is answered as a fault, and its stream ends`, async t => {
+  t.test(`a ${what} whose result JSON cannot hold is answered as a fault`, async t => {
     const app = await service(t, {
       sessions: {},
       tools: [defineTool({ name: 'wrong', handler: () => ({ content: [{ type: 'text', text: unwritable }] }) })],

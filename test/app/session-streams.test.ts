@@ -7,6 +7,15 @@ import { until } from '../support/process.js'
 import { callOf, listening, post, rpc, service, withKey, withToken } from '../support/service.js'
 import { begin, listen, openSession as open, settles } from '../support/session.js'
 
+/** Answers by a stream, as it speaks first. */
+const speaking = defineTool({
+  name: 'speaking',
+  handler: async (_args, { log, principal }) => {
+    await log('info', 'at work')
+    return `a secret of ${principal.id}`
+  }
+})
+
 async function openSession (app: FastifyInstance, credential: Record<string, string> = withKey): Promise<Record<string, string>> {
   const { headers } = await post(app, rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } }), credential)
   return { 'mcp-session-id': String(headers['mcp-session-id']) }
@@ -84,30 +93,30 @@ for (const [agreed, header, resumable] of [
   ['2025-06-18', '2025-11-25', false]
 ] as const) {
   t.test(`a session of ${agreed} with ${header ?? 'no revision'} in the header has ${resumable ? '' : 'no '}streams to come back to`, async t => {
-    const app = await service(t, { sessions: {} })
+    const app = await service(t, { sessions: {}, tools: [speaking] })
     const clientInfo = { name: 'test', version: '1' }
     const { headers } = await post(app, rpc('initialize', { protocolVersion: agreed, capabilities: {}, clientInfo }))
-    const { text } = await post(app, callOf('whoami'), {
+    const { text } = await post(app, callOf('speaking'), {
       ...withKey,
       'mcp-session-id': String(headers['mcp-session-id']),
       ...(header === undefined ? {} : { 'mcp-protocol-version': header })
     })
-    t.match(text, '"structuredContent"')
+    t.match(text, 'a secret of')
     t.equal(/^id: \S+\nretry: \d+\ndata: ?\n\n/.test(text), resumable)
   })
 }
 
 t.test('what a session sent an admin is not sent again to the same subject with fewer rights', async t => {
-  const app = await service(t, { sessions: {} })
+  const app = await service(t, { sessions: {}, tools: [speaking] })
   const admin = withToken('ada', 'admin')
   const user = withToken('ada')
   const session = await openSession(app, admin)
-  const reply = await app.inject({ method: 'POST', url: '/mcp', headers: { ...admin, ...session }, payload: rpc('tools/call', { name: 'generate-token', arguments: { userId: 'bob' } }) })
-  t.match(reply.body, /eyJ/)
+  const reply = await app.inject({ method: 'POST', url: '/mcp', headers: { ...admin, ...session }, payload: callOf('speaking') })
+  t.match(reply.body, /a secret of jwt:ada/)
   const first = /^id: (\S+)$/m.exec(reply.body)?.[1] ?? ''
   const again = await app.inject({ url: '/mcp', headers: { ...user, ...session, accept: 'text/event-stream', 'last-event-id': first } })
   t.equal(again.statusCode, 404)
-  t.notMatch(again.body, /eyJ/)
+  t.notMatch(again.body, /a secret of/)
   t.equal((await post(app, rpc('ping'), { ...user, ...session })).status, 200, 'the session itself goes on')
 })
 

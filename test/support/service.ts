@@ -89,7 +89,8 @@ function parse (text: string): Parsed {
   return text === '' ? null : text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : eventsOf(text).at(-1)
 }
 
-/** The messages of an event stream, in order. */
+/** The messages of an event stream, in order, or those of a JSON answer. */
 export function eventsOf (stream: string): Parsed[] {
+  if (/^[{[]/.test(stream)) return [JSON.parse(stream)].flat()
   return stream.split('\n').filter(line => line.startsWith('data: ') && line.length > 6).map(line => JSON.parse(line.slice(6)))
 }

@@ -1,6 +1,6 @@
 /** Sessions of the 2025 revisions over a socket, with streams that are read as they come. */
 import type { FastifyInstance } from 'fastify'
-import { type Message, post, rpc, withKey } from './service.js'
+import { type Message, eventsOf, post, rpc, withKey } from './service.js'
 
 export type Headers = Record<string, string>
 
@@ -42,7 +42,7 @@ export function read (response: Response): Reading {
   return {
     response,
     text: () => text,
-    messages: () => text.split('\n').filter(line => /^data: ./.test(line)).map(line => JSON.parse(line.slice(6))),
+    messages: () => eventsOf(text),
     lastId: () => [...text.matchAll(/^id: (\S+)$/gm)].at(-1)?.[1] ?? '',
     ended
   }

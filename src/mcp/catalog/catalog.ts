@@ -6,6 +6,7 @@ import { type ToolPolicies, requireTools } from '../../tools/tool-policies.js'
 import type { Prompt } from '../../tools/prompt.js'
 import type { Completer, Resource } from '../../tools/resource.js'
 import type { Item, Tool } from '../../tools/tool.js'
+import type { Bus } from '../../fleet/bus.js'
 import { type Change, Changes } from './changes.js'
 import { createCompletionContext } from '../exchange/handler-context.js'
 import type { Exchange } from '../exchange/exchange.js'
@@ -31,6 +32,8 @@ export interface CatalogOptions {
   readonly toolPolicies?: ToolPolicies
   /** Where the calls of tools with limits are counted. In memory where left out. */
   readonly limits?: Limits | undefined
+  /** Tells what changes to the other instances. Left out: there are none. */
+  readonly bus?: Bus | undefined
 }
 
 const maxCompletions = 100
@@ -41,9 +44,10 @@ export class Catalog {
   readonly tools: ToolRegistry
   readonly resources = new ResourceRegistry()
   readonly prompts = new PromptRegistry()
-  readonly changes = new Changes()
+  readonly changes: Changes
 
-  constructor ({ info, instructions, tools, resources = [], prompts = [], toolPolicies = {}, limits }: CatalogOptions) {
+  constructor ({ info, instructions, tools, resources = [], prompts = [], toolPolicies = {}, limits, bus }: CatalogOptions) {
+    this.changes = new Changes((kind, name) => this.#named(kind, name), bus)
     this.tools = new ToolRegistry(toolPolicies, limits)
     this.info = info
     this.instructions = instructions
@@ -77,6 +81,15 @@ export class Catalog {
     if (item?.access?.denied !== 'challenge') return
     const denial = denialOf(principal, item, forgets)
     if (typeof denial === 'object') throw denial
+  }
+
+  #named (kind: 'tools' | 'prompts' | 'resources', name: string): Item | undefined {
+    if (kind === 'tools') return this.tools.get(name)?.item
+    if (kind === 'prompts') return this.prompts.get(name)?.item
+    for (const list of [this.resources.fixed, this.resources.templates]) {
+      for (const { item } of list.values()) if (item.name === name) return item
+    }
+    return undefined
   }
 
   /** What a request names, whoever sent it. */

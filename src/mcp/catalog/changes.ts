@@ -1,10 +1,22 @@
-/** Tells open streams what changed: a list, or one resource. */
+/** Tells open streams, on every instance, what changed: a list, or one resource. */
+import type { Bus, Json } from '../../fleet/bus.js'
+import { InProcessBus } from '../../fleet/in-process-bus.js'
+import { type Eventually, after } from '../../lib/eventually.js'
+import { isRecord } from '../../lib/guards.js'
+import type { Role } from '../../principal/principal.js'
 import type { Item } from '../../tools/tool.js'
+
+type ListKind = 'tools' | 'prompts' | 'resources'
 
 export type Change =
   /** `item`: what came or went. */
-  | { readonly kind: 'tools' | 'prompts' | 'resources', readonly item: Item }
+  | { readonly kind: ListKind, readonly item: Item }
   | { readonly kind: 'resource', readonly uri: string }
+
+export interface KeptChange {
+  readonly id: string
+  readonly change: Change
+}
 
 /** The notification that tells of a change; the same in all revisions. */
 export function notificationOf (change: Change): { method: string, params: Record<string, unknown> } {
@@ -13,18 +25,96 @@ export function notificationOf (change: Change): { method: string, params: Recor
     : { method: `notifications/${change.kind}/list_changed`, params: {} }
 }
 
-export class Changes {
-  readonly #listeners = new Set<(change: Change) => void>()
+const topic = 'change'
+const lists: readonly unknown[] = ['tools', 'prompts', 'resources']
+/** Items that came or went and are kept for who hears of them later. */
+const maxItems = 1000
 
-  /** Returns what ends the subscription. */
-  subscribe (listener: (change: Change) => void): () => void {
+/** An item has functions, and stays here: what travels is its name and the part of its rule that JSON can hold. */
+export class Changes {
+  readonly #bus: Bus
+  readonly #find: (kind: ListKind, name: string) => Item | undefined
+  readonly #items = new Map<string, Item>()
+  readonly #listeners = new Set<(change: Change, id: string) => void>()
+
+  /** `find`: an item that is served here. */
+  constructor (find: (kind: ListKind, name: string) => Item | undefined = () => undefined, bus: Bus = new InProcessBus()) {
+    this.#find = find
+    this.#bus = bus
+    bus.on(topic, (message, { from, id }) => {
+      const change = this.#read(message, from)
+      if (change !== undefined) this.#tell(change, id)
+    })
+  }
+
+  /** `listener` hears each change with its id, to which a reader can come back. Returns what ends the subscription. */
+  subscribe (listener: (change: Change, id: string) => void): () => void {
     this.#listeners.add(listener)
     return () => { this.#listeners.delete(listener) }
   }
 
   /** Always true, so that a change which happened can be returned with its news. */
   publish (change: Change): true {
-    for (const listener of this.#listeners) listener(change)
+    if (change.kind !== 'resource') this.#keep(change.kind, change.item)
+    // Streams of this instance hear of it all the same.
+    this.#bus.tellAll(topic, write(change)).catch(() => { this.#tell(change, '') })
     return true
   }
+
+  /** What changed after the change with this id; `undefined` where some of that is forgotten. */
+  since (id: string): Eventually<readonly KeptChange[] | undefined> {
+    return after(this.#bus.since(topic, id), news => news?.flatMap(({ id, message }) => {
+      const change = this.#read(message)
+      return change === undefined ? [] : [{ id, change }]
+    }))
+  }
+
+  #tell (change: Change, id: string): void {
+    for (const listener of this.#listeners) listener(change, id)
+  }
+
+  #keep (kind: ListKind, item: Item): void {
+    const key = `${kind} ${item.name}`
+    this.#items.delete(key)
+    this.#items.set(key, item)
+    for (const oldest of this.#items.keys()) {
+      if (this.#items.size <= maxItems) break
+      this.#items.delete(oldest)
+    }
+  }
+
+  /** `undefined` for what a later version tells, and for an item whose rule nobody here can ask. */
+  #read (message: Json, from?: string): Change | undefined {
+    if (!isRecord(message)) return undefined
+    const { kind, name, uri, access } = message
+    if (kind === 'resource') return typeof uri === 'string' ? { kind, uri } : undefined
+    if (!lists.includes(kind) || typeof name !== 'string') return undefined
+    const list = kind as ListKind
+    const kept = this.#items.get(`${list} ${name}`)
+    const item = from === this.#bus.id ? kept : this.#find(list, name) ?? kept
+    if (item !== undefined) return { kind: list, item }
+    if (access === undefined) return { kind: list, item: { name } }
+    return isRecord(access) && access.hasRule !== true ? { kind: list, item: { name, access: accessOf(access) } } : undefined
+  }
+}
+
+function write (change: Change): Json {
+  if (change.kind === 'resource') return { kind: change.kind, uri: change.uri }
+  const { name, access } = change.item
+  if (access === undefined) return { kind: change.kind, name }
+  const { roles, scopes, allow, denied } = access
+  return { kind: change.kind, name, access: { roles, scopes, denied, hasRule: allow !== undefined } }
+}
+
+/** A rule that came from another instance. One that cannot be read lets nobody pass. */
+function accessOf ({ roles, scopes, denied }: Record<string, unknown>): NonNullable<Item['access']> {
+  return {
+    ...(roles === undefined ? {} : { roles: texts(roles) as Role[] }),
+    ...(scopes === undefined ? {} : { scopes: texts(scopes) }),
+    ...(denied === 'error' || denied === 'challenge' ? { denied } : {})
+  }
+}
+
+function texts (value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : ['']
 }

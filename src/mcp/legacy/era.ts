@@ -14,9 +14,11 @@ import { Slots } from '../slots/pool.js'
 import type { Streams } from '../streams/streams.js'
 import { Responder, SlotResponder } from '../slots/responder.js'
 import { createServer } from './sdk-server.js'
-import { agreeable, served } from './revisions.js'
-import { batchRevision } from './session.js'
-import { Sessions, type SessionsOptions } from './sessions.js'
+import { agreeable, batchRevision, served } from './revisions.js'
+import { type SessionStores, Sessions, type SessionsOptions } from './sessions.js'
+import type { Bus } from '../../fleet/bus.js'
+import { InProcessBus } from '../../fleet/in-process-bus.js'
+import { after } from '../../lib/eventually.js'
 import { isRecord } from '../../lib/guards.js'
 
 /** What a client without the header speaks (MCP 2025-11-25, Transports, Protocol Version Header). */
@@ -37,11 +39,22 @@ export interface LegacyOptions {
   readonly alsoServed?: readonly string[]
   /** Left out: no sessions, every request stands alone. */
   readonly sessions?: SessionsOptions | undefined
+  /** Where sessions are kept. Left out: in this process. */
+  readonly stores?: SessionStores | undefined
+  /** Between the instances that serve the same sessions. */
+  readonly bus?: Bus | undefined
 }
 
-export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: sessionsOptions }: LegacyOptions): Era {
-  const sessions = sessionsOptions === undefined ? undefined : new Sessions(catalog, streams, sessionsOptions)
-  const slots = new Slots({ open: async () => await LegacySlot.open(catalog) })
+export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: options, stores, bus = new InProcessBus() }: LegacyOptions): Era {
+  const slots = new Slots({ open: async () => await LegacySlot.open(catalog, false) })
+  /** The same, but for sessions, where changes can be told as they happen. */
+  const liveSlots = new Slots({ open: async () => await LegacySlot.open(catalog, true) })
+  const initialize = async (request: RpcRequest, incoming: Incoming): Promise<Reply> => {
+    const writer = new ReplyWriter()
+    await serveBySdk(request, incoming.open(), writer, liveSlots)
+    return await writer.reply
+  }
+  const sessions = options === undefined ? undefined : new Sessions({ catalog, streams, bus, initialize, ...stores }, options)
 
   function serveOne (request: RpcRequest, exchange: Exchange, writer: ReplyWriter): void | Promise<void> {
     if (bySdk.has(request.method)) return serveBySdk(request, exchange, writer)
@@ -50,10 +63,10 @@ export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: 
     new Responder({ request, exchange, writer, unknownMethodStatus }).follow(catalog.dispatch(method, params, exchange))
   }
 
-  async function serveBySdk (request: RpcRequest, exchange: Exchange, writer: ReplyWriter): Promise<void> {
+  async function serveBySdk (request: RpcRequest, exchange: Exchange, writer: ReplyWriter, pool = slots): Promise<void> {
     try {
-      const slot = await slots.take()
-      slot.serve(request, exchange, writer, clean => { slots.give(slot, clean) })
+      const slot = await pool.take()
+      slot.serve(request, exchange, writer, clean => { pool.give(slot, clean) })
     } catch (error) {
       exchange.end()
       throw error
@@ -107,11 +120,12 @@ export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: 
       checkBatch(incoming.body, revision)
       if (Array.isArray(incoming.body)) incoming.body.forEach(checkForSdk)
       else checkForSdk(incoming.body)
-      return sessions === undefined ? serveAlone(incoming) : sessions.serve(incoming).then(reply => reply ?? serveAlone(incoming))
+      return sessions === undefined ? serveAlone(incoming) : after(sessions.serve(incoming), reply => reply ?? serveAlone(incoming))
     },
     quiesce () { sessions?.quiesce() },
     async close () {
       slots.close()
+      liveSlots.close()
       await sessions?.close()
     }
   }
@@ -167,9 +181,9 @@ class LegacySlot implements Transport {
   onerror?: (error: Error) => void
   readonly responder = new SlotResponder({ stateful, unknownMethodStatus })
 
-  static async open (catalog: Catalog): Promise<LegacySlot> {
+  static async open (catalog: Catalog, live: boolean): Promise<LegacySlot> {
     const slot = new LegacySlot()
-    await createServer(catalog, false).connect(slot)
+    await createServer(catalog, live).connect(slot)
     return slot
   }
 

@@ -1,40 +1,70 @@
-/** The rights that a session was ever used with: what it sent under more is not for the same subject with less. */
+/** The rights that a session was used with, as JSON: what was sent, or is asked, under more is not for less. */
+import { sha256 } from '../../lib/sha256.js'
 import { holdsScope } from '../../principal/access.js'
 import type { Principal } from '../../principal/principal.js'
 
-export class ServedRights {
-  readonly #scopes = new Set<string>()
-  readonly #roles = new Set<string>()
-  /** A rule of a host's own may tell the kinds of credential, and what it knows of the caller, apart. */
-  readonly #kinds = new Set<string>()
-
-  add (principal: Principal): void {
-    for (const role of rolesOf(principal)) this.#roles.add(role)
-    for (const scope of principal.scopes) this.#scopes.add(scope)
-    this.#kinds.add(kindOf(principal))
-  }
-
-  /** True where `principal` has all of them. */
-  areHeldBy (principal: Principal): boolean {
-    const roles = rolesOf(principal)
-    return (principal.role === 'admin' || [...this.#roles].every(role => roles.includes(role))) &&
-      [...this.#scopes].every(scope => holdsScope(principal.scopes, scope)) &&
-      [...this.#kinds].every(kind => kind === kindOf(principal))
-  }
+export type Rights = {
+  readonly admin: boolean
+  readonly roles: readonly string[]
+  readonly scopes: readonly string[]
+  /** What a host's own rule may tell apart: the kinds of credential, and a digest of what the host knows of the caller. */
+  readonly kinds: readonly string[]
 }
 
-function rolesOf ({ role, roles = [] }: Principal): readonly string[] {
-  return [role, ...roles]
+export function rightsOf ({ role, roles = [], scopes, method, issuer = '', keyId = '', attributes }: Principal): Rights {
+  const kind = `${method} ${keyId} ${issuer}`
+  const kinds = [isEmpty(attributes) ? kind : `${kind} ${digestOf(attributes)}`]
+  return { admin: role === 'admin', roles: roles.length === 0 ? [role] : [role, ...roles], scopes, kinds }
 }
 
-function kindOf ({ method, issuer = '', keyId = '', attributes }: Principal): string {
-  return `${method} ${keyId} ${issuer} ${textOf(attributes)}`
+/** True where `held`, the rights of one credential, has all of `needed`. */
+export function areHeld (needed: Rights, held: Rights): boolean {
+  return (held.admin || (!needed.admin && needed.roles.every(role => held.roles.includes(role)))) &&
+    needed.scopes.every(scope => holdsScope(held.scopes, scope)) &&
+    needed.kinds.every(kind => held.kinds.includes(kind))
 }
+
+/** Both together; `all` itself where it holds `more` already, word for word. */
+export function joinRights (all: Rights, more: Rights): Rights {
+  if (all.kinds[0] === tooMany && (all.admin || !more.admin)) return all
+  const isNew = (more.admin && !all.admin) || lacks(all.roles, more.roles) || lacks(all.scopes, more.scopes) || lacks(all.kinds, more.kinds)
+  if (!isNew) return all
+  const [roles, scopes, kinds] = [union(all.roles, more.roles), union(all.scopes, more.scopes), union(all.kinds, more.kinds)]
+  const admin = all.admin || more.admin
+  // Nobody holds that many, and the record of a session has a bound.
+  return roles.length + scopes.length + kinds.length > maxRights ? { admin, roles: [], scopes: [], kinds: [tooMany] } : { admin, roles, scopes, kinds }
+}
+
+const maxRights = 500
+/** No credential is of this kind, so that nobody holds it. */
+const tooMany = 'too many'
+
+function lacks (all: readonly string[], more: readonly string[]): boolean {
+  return more.some(text => !all.includes(text))
+}
+
+function union (one: readonly string[], other: readonly string[]): string[] {
+  return [...new Set([...one, ...other])]
+}
+
+function isEmpty (attributes: object | undefined): boolean {
+  return attributes === undefined || Object.keys(attributes).length === 0
+}
+
+const digests = new WeakMap<object, string>()
 
 /** An app may put what it likes into attributes. What has no text is told apart from nothing. */
-function textOf (attributes: unknown): string {
+function digestOf (attributes: object): string {
+  const known = digests.get(attributes)
+  if (known !== undefined) return known
+  const digest = sha256(textOf(attributes))
+  digests.set(attributes, digest)
+  return digest
+}
+
+function textOf (attributes: object): string {
   try {
-    return JSON.stringify(attributes)
+    return JSON.stringify(attributes) ?? ''
   } catch {
     return ''
   }

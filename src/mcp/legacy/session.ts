@@ -1,346 +1,365 @@
-/** One session of the 2025 revisions: a server of the SDK for one client, over the SDK's own transport. */
-import { randomUUID } from 'node:crypto'
-import type { Server } from '@modelcontextprotocol/sdk/server/index.js'
-import { type JSONRPCMessage, type ServerNotification, SetLevelRequestSchema } from '@modelcontextprotocol/sdk/types.js'
-import { CancelledError, EventForgottenError, InternalError, InvalidRequestError, NotAcceptableError, SessionNotFoundError, UnavailableError, fromRpcCode, rpcRefusal } from '../../errors.js'
-import type { Principal } from '../../principal/principal.js'
+/** What one instance has of a session: the calls, streams and questions that are open here. Nothing else of it lives here. */
+import type { Bus, Json } from '../../fleet/bus.js'
+import { CancelledError, EventForgottenError, InvalidParamsError, InvalidRequestError, type Refusal, SessionNotFoundError, UnavailableError } from '../../errors.js'
+import { type Eventually, after } from '../../lib/eventually.js'
 import type { Catalog } from '../catalog/catalog.js'
-import { notificationOf } from '../catalog/changes.js'
 import type { Incoming } from '../era.js'
-import { WireError } from '../slots/answer-text.js'
+import type { Deadlines } from '../exchange/deadlines.js'
+import type { Notify } from '../exchange/caller.js'
+import type { Exchange } from '../exchange/exchange.js'
+import { Responder } from '../slots/responder.js'
+import type { Holder, Streams } from '../streams/streams.js'
 import { takesStream } from '../wire/accept.js'
-import { type RequestId, type RpcMessage, kindOf, severity } from '../wire/messages.js'
 import { type EventStream, streamHeaders } from '../wire/event-stream.js'
+import { type RequestId, type RpcMessage, type RpcRequest, kindOf, maxUriLength, severity } from '../wire/messages.js'
+import { answerForSdk } from '../wire/for-sdk.js'
 import type { Reply } from '../wire/reply.js'
-import type { Streams } from '../streams/streams.js'
-import { type Call, Calls, Post } from './open-calls.js'
-import { SessionEvents, type StreamLog } from './event-store.js'
-import { createServer } from './sdk-server.js'
-import { SessionTransport, forSdk, pump, refused, requestsIn, webRequest } from './session-transport.js'
-import { ServedRights } from './session-rights.js'
-import { type Extra, askOver, notifyOver } from './client-requests.js'
-import { Subscriptions } from './subscriptions.js'
+import { ClientRequests, instanceOf } from './client-requests.js'
+import type { EventLog } from './event-log.js'
+import { Post, type PostHost } from './post.js'
+import { batchRevision, primedSince } from './revisions.js'
+import { type Rights, areHeld, rightsOf } from './session-rights.js'
+import { type SessionChange, type SessionRecord, type SessionStore, changed, maxUris } from './session-store.js'
+import { StandingStream } from './standing-stream.js'
+import { followStream } from './follow-stream.js'
 
-export interface SessionOptions {
+/** What all sessions of an endpoint share. */
+export interface SessionParts {
   readonly catalog: Catalog
   readonly streams: Streams
-  readonly principal: Principal
+  readonly store: SessionStore
+  readonly log: EventLog
+  readonly bus: Bus
+  readonly moments: Deadlines
   /** Told to clients in each stream: when to come back to one that was closed on them. */
   readonly retryMs: number
-  readonly onClose: (session: Session) => void
 }
 
-/** The only revision with batches (MCP 2025-03-26, Base Protocol). */
-export const batchRevision = '2025-03-26'
-/** Streams begin with an event, so that they can be resumed from there (MCP 2025-11-25, Transports, Resumability). */
-const primedSince = '2025-11-25'
+interface Call {
+  readonly exchange: Exchange
+  readonly post: Post
+}
 
-export class Session {
-  readonly id = randomUUID()
-  /** As of the last request: rights may have changed since the first. */
-  principal: Principal
-  readonly #catalog: Catalog
-  readonly #streams: Streams
-  readonly #events = new SessionEvents()
-  readonly #transport: SessionTransport
-  readonly #server: Server
-  readonly #onClose: (session: Session) => void
-  readonly #calls = new Calls()
-  readonly #subscriptions: Subscriptions
-  readonly #unsubscribe: () => void
-  readonly #openedAt = performance.now()
-  #usedAt = this.#openedAt
-  #openStreams = 0
-  #level = 0
-  #mayAsk = true
-  /** Whose the standing stream is: rights may have changed since it was opened. */
-  #hearer: Principal | undefined
-  #standing: EventStream | undefined
-  /** Who made the call that a question belongs to, by the id of the question. */
-  readonly #askers = new Map<RequestId, Principal>()
-  readonly #servedRights = new ServedRights()
-  /** Agreed at the start. */
-  #revision: string | undefined
+const accepted: Reply = { status: 202 }
 
-  private constructor ({ catalog, streams, principal, retryMs, onClose }: SessionOptions) {
-    this.principal = principal
-    this.#servedRights.add(principal)
-    this.#catalog = catalog
-    this.#subscriptions = new Subscriptions(catalog)
-    this.#streams = streams
-    this.#onClose = onClose
-    this.#transport = new SessionTransport(this.id, retryMs, this.#events, (message, about) => this.#leaving(message, about))
-    this.#server = createServer(catalog, true)
-    this.#server.fallbackRequestHandler = async ({ method, params = {} }, extra) => await this.#dispatch(method, params, extra)
-    this.#server.setRequestHandler(SetLevelRequestSchema, ({ params }) => {
-      this.#level = severity(params.level)
-      return {}
-    })
-    this.#unsubscribe = catalog.changes.subscribe(change => {
-      if (!this.#subscriptions.concern(change, this.#hearer ?? this.principal)) return
-      this.#server.notification(notificationOf(change) as ServerNotification).catch(() => {})
-    })
+export class Session implements PostHost {
+  readonly id: string
+  record: SessionRecord
+  readonly #parts: SessionParts
+  readonly #calls = new Map<RequestId, Call>()
+  /** Those with a stream, by its name. */
+  readonly #posts = new Map<string, Post>()
+  /** The instances where a stream of this one is read, by its name. */
+  readonly #followers = new Map<string, Set<string>>()
+  readonly #questions: ClientRequests
+  #standing: StandingStream | undefined
+  /** Streams that were resumed here. */
+  #readers = 0
+  #usedAt = performance.now()
+  #isOver = false
+
+  constructor (id: string, record: SessionRecord, parts: SessionParts) {
+    this.id = id
+    this.record = record
+    this.#parts = parts
+    this.#questions = new ClientRequests(parts.bus.id, record.capabilities)
   }
 
-  static async open (options: SessionOptions): Promise<Session> {
-    const session = new Session(options)
-    session.#server.onclose = () => { session.#closed() }
-    await session.#server.connect(session.#transport)
-    return session
+  get revision (): string { return this.record.revision }
+  get retryMs (): number { return this.#parts.retryMs }
+  get log (): EventLog { return this.#parts.log }
+  get moments (): Deadlines { return this.#parts.moments }
+
+  /** Something of it is open here. */
+  get isBusy (): boolean {
+    return this.#calls.size > 0 || this.#standing !== undefined || this.#readers > 0
   }
 
-  /** Milliseconds since the last request; 0 while a stream is open. */
+  /** Milliseconds since it was last used here. */
   get idleMs (): number {
-    return this.#openStreams > 0 ? 0 : performance.now() - this.#usedAt
+    return performance.now() - this.#usedAt
   }
 
-  get ageMs (): number {
-    return performance.now() - this.#openedAt
-  }
-
-  /** Throws where `principal` lacks a right that the session was used with: it would end what others of the same subject began. */
-  #checkRights (principal: Principal): void {
-    if (!this.#servedRights.areHeldBy(principal)) throw new SessionNotFoundError({ reason: 'the session was used with more rights' })
-  }
-
-  touch (principal: Principal): void {
-    this.principal = principal
+  /** Serves what came as a POST. */
+  post (incoming: Incoming): Eventually<Reply> {
     this.#usedAt = performance.now()
-    this.#servedRights.add(principal)
+    const { body, headers: { accept } } = incoming
+    const mayStream = takesStream(accept)
+    const isBatch = Array.isArray(body)
+    const messages: readonly unknown[] = isBatch ? body : [body]
+    if (isBatch && this.revision !== batchRevision) throw new InvalidRequestError({ reason: `a batch in a session of revision ${this.revision}` })
+    const requests = messages.filter((message): message is RpcRequest => kindOf(message) === 'request')
+    for (const message of messages) this.#checkMessage(message)
+    const charged = messages.length > 1 ? incoming.charge(messages.length - 1) : undefined
+    return after(charged, () => after(this.#hear(messages, requests, rightsOf(incoming.principal)), () => {
+      if (requests.length === 0) return accepted
+      return this.#serve(requests, incoming, isBatch, mayStream)
+    }))
   }
 
-  async serve (incoming: Incoming): Promise<Reply> {
-    const { method, principal } = incoming
-    if (method === 'DELETE') {
-      this.#checkRights(principal)
-      await this.#endCalls()
-    } else {
-      this.touch(principal)
-    }
-    if (method === 'GET') return await this.#listen(incoming)
-    const post = new Post()
-    if (method === 'POST') await this.#admit(incoming, post)
-    const request = webRequest(incoming, this.#revision)
-    const response = await this.#events.opening(post, async () => await this.#transport.handleRequest(request, { parsedBody: forSdk(incoming.body) }))
-    if (response.status >= 400) {
-      for (const { id } of requestsIn(incoming.body)) this.#calls.end(id)
-      throw await refused(response)
-    }
-    const { status, body } = response
-    if (body === null) return { status }
-    const stream = this.#streams.adopt(incoming)
-    // Later ones begin with an event of the SDK's.
-    if ((this.#revision ?? '') < primedSince) stream.begin()
-    // Its handlers may have left it already.
-    return this.#stream(stream, { post }, 0, async () => { await pump(body, stream) })
+  #checkMessage (message: unknown): void {
+    const kind = kindOf(message)
+    if (kind === 'invalid') throw new InvalidRequestError({ reason: 'not a JSON-RPC message' })
+    // What comes back from a caller is judged by schemas.
+    if (kind === 'response') answerForSdk(message)
   }
 
-  /** The standing stream, or the rest of one that was closed. */
-  async #listen (incoming: Incoming): Promise<Reply> {
-    const { headers: { 'last-event-id': lastId }, principal } = incoming
-    if (!takesStream(incoming.headers.accept)) throw new NotAcceptableError({ reason: 'a GET that takes no event stream' })
-    const log = typeof lastId !== 'string' || lastId === '' ? undefined : this.#logFor(lastId, principal)
-    // Counted before the SDK opens it, so that one too many leaves nothing behind.
-    const isStanding = log === undefined || log.isStanding
-    // The newer one takes over: the path of the older may be dead, which nobody would tell us.
-    if (isStanding && this.#standing !== undefined) {
-      this.#streams.retire(this.#standing)
-      this.#transport.closeStandaloneSSEStream()
+  /** Takes answers and cancellations, one after the other. */
+  #hear (messages: readonly unknown[], requests: readonly RpcRequest[], rights: Rights): Eventually<void> {
+    const [message, ...rest] = messages as readonly RpcMessage[]
+    if (message === undefined) return
+    return after(this.#take(message, requests, rights), () => this.#hear(rest, requests, rights))
+  }
+
+  #take (message: RpcMessage, requests: readonly RpcRequest[], rights: Rights): Eventually<void> {
+    if (!('method' in message)) return this.#takeAnswer(message, rights)
+    if (message.method !== 'notifications/cancelled') return
+    const { requestId } = message.params ?? {}
+    // In the batch of its own call it comes too late (MCP 2025-03-26, Cancellation).
+    if (!requests.some(({ id }) => id === requestId)) return this.#takeCancellation(requestId, rights)
+  }
+
+  #takeAnswer (message: RpcMessage, rights: Rights): Eventually<void> {
+    const { id } = message as { id?: RequestId }
+    if (typeof id !== 'string') return
+    const instance = instanceOf(id)
+    const { bus } = this.#parts
+    if (instance !== bus.id) return this.#tell(bus.tell(instance, 'session-answer', { session: this.id, message: asJson(message), rights }))
+    if (this.takeAnswer(id, message as object as Record<string, unknown>, rights) === 'refused') throw fewerRights()
+  }
+
+  /** An answer, wherever it came in. */
+  takeAnswer (id: string, message: Record<string, unknown>, rights: Rights): 'taken' | 'refused' | 'unknown' {
+    return this.#questions.take(id, message, rights)
+  }
+
+  #takeCancellation (requestId: unknown, rights: Rights): Eventually<void> {
+    if (typeof requestId !== 'string' && typeof requestId !== 'number') return
+    const cancelled = this.cancel(requestId, rights)
+    if (cancelled === 'refused') throw fewerRights()
+    if (cancelled === 'unknown' && this.#parts.store.isShared) {
+      return this.#tell(this.#parts.bus.tellAll('session-cancel', { session: this.id, requestId, rights }))
     }
-    const stream = isStanding ? this.#streams.open(incoming) : this.#streams.resume(incoming)
-    const response = log?.isOver === true ? undefined : await this.#transport.handleRequest(webRequest(incoming, this.#revision))
-    if (response !== undefined && response.status >= 400) {
-      stream.end()
-      stream.readable.destroy()
-      throw await refused(response)
-    }
-    stream.begin()
-    if (isStanding) {
-      this.#hearer = principal
-      this.#standing = stream
-      stream.readable.once('close', () => {
-        if (this.#standing !== stream) return
-        this.#standing = undefined
-        this.#hearer = undefined
-      })
-    }
-    const body = response?.body
-    const timesLeft = log?.post?.timesLeft ?? 0
-    if (log?.isOver !== true) return this.#stream(stream, log, timesLeft, async () => { if (body) await pump(body, stream) })
-    // The SDK would never end a stream that was answered before it is resumed, or while it was.
-    await body?.cancel()
-    return this.#stream(stream, log, timesLeft, async () => {
-      for (const event of log.textsAfter(String(lastId))) await stream.pass(event)
-      stream.end()
+  }
+
+  /** Ends a call that runs here. */
+  cancel (requestId: RequestId, rights: Rights): 'done' | 'refused' | 'unknown' {
+    const call = this.#calls.get(requestId)
+    if (call === undefined) return 'unknown'
+    if (!areHeld(rightsOf(call.exchange.caller.principal), rights)) return 'refused'
+    call.exchange.abort(new CancelledError({ reason: 'cancelled by the caller' }))
+    return 'done'
+  }
+
+  #serve (requests: readonly RpcRequest[], incoming: Incoming, isBatch: boolean, mayStream: boolean): Promise<Reply> {
+    if (this.#isOver) throw new SessionNotFoundError()
+    const ids = requests.map(({ id }) => id)
+    if (requests.some(({ method }) => method === 'initialize')) throw new InvalidRequestError({ reason: 'initialize in a session' })
+    if (new Set(ids).size < ids.length || ids.some(id => this.#calls.has(id))) throw new InvalidRequestError({ reason: 'an id that is in flight already' })
+    const post = new Post({ host: this, holder: incoming, requests: ids, isBatch, mayStream })
+    // All of a batch, before the first of it can end.
+    const calls = requests.map(request => {
+      const exchange = incoming.open()
+      post.exchanges.push(exchange)
+      this.#calls.set(request.id, { exchange, post })
+      return { request, exchange }
     })
+    for (const { request, exchange } of calls) this.#begin(request, exchange, post, mayStream)
+    return post.reply
   }
 
-  /** The stream that an event was sent on, where its caller may have what was sent since. */
-  #logFor (eventId: string, principal: Principal): StreamLog {
-    this.#checkRights(principal)
-    const log = this.#events.find(eventId)
-    if (log === undefined) throw new EventForgottenError()
-    return log
+  #begin (request: RpcRequest, exchange: Exchange, post: Post, mayStream: boolean): void {
+    const { method, params = {} } = request
+    const notify = notifyOn(post, exchange, this)
+    if (mayStream) exchange.connect(notify, this.#questions.asker(exchange, sayOn(post)), this.revision >= primedSince ? leaveOf(post) : undefined)
+    else exchange.connect(notify)
+    const responder = new Responder({ request, exchange, writer: post, unknownMethodStatus: 200, done: this.#doneOf(request.id) })
+    responder.follow(this.#dispatch(method, params, exchange))
   }
 
-  /** No request comes any more, and so no answer of the caller's: what waits for one ends, and nothing is asked from now on. */
-  quiesce (): void {
-    this.#mayAsk = false
-    for (const exchange of this.#calls.exchanges()) {
-      exchange.askBy(undefined)
-      if (exchange.isAsking) exchange.abort(new UnavailableError({ reason: 'the server ends, and the caller cannot answer any more' }))
+  #doneOf (id: RequestId): () => void {
+    return () => { this.#calls.delete(id) }
+  }
+
+  #dispatch (method: string, params: Record<string, unknown>, exchange: Exchange): Promise<Record<string, unknown>> {
+    switch (method) {
+      case 'ping':
+      case 'logging/setLevel':
+      case 'resources/subscribe':
+      case 'resources/unsubscribe':
+        exchange.begin(method, params)
+        return this.#change(method, params, exchange)
+      default: return this.#parts.catalog.dispatch(method, params, exchange)
     }
   }
 
-  async close (): Promise<void> {
-    await this.#endCalls()
-    await this.#server.close()
+  async #change (method: string, params: Record<string, unknown>, exchange: Exchange): Promise<Record<string, unknown>> {
+    const change = changeOf(method, params)
+    if (change === undefined) return {}
+    if ('addUri' in change) this.#parts.catalog.resources.reach(change.addUri, exchange.caller.principal)
+    const version = await this.#parts.store.set(this.id, change)
+    if (version === undefined) throw new SessionNotFoundError()
+    if (version === 'full') throw new InvalidParamsError({ reason: 'too many subscriptions', data: { limit: maxUris } })
+    this.apply(change, version)
+    if (this.#parts.store.isShared) await this.#tell(this.#parts.bus.tellAll('session-change', { session: this.id, change, version }))
+    return {}
   }
 
-  /** Answers what is under way: its callers would wait for their own timeouts. Nobody finds the session from now on. */
-  async #endCalls (): Promise<void> {
-    this.#onClose(this)
-    // Before the server takes their streams with it.
-    await this.#calls.refuseAll(new UnavailableError({ reason: 'the session ended' }))
+  /** A change of the session, wherever it was made. */
+  apply (change: SessionChange, version: number): void {
+    if (version <= this.record.version) return
+    const record = changed(this.record, change)
+    // Where others came between, the next request reads the whole.
+    if (record !== 'full') this.record = { ...record, version: version === this.record.version + 1 ? version : this.record.version }
   }
 
-  /** Opens an exchange for each request of the body, before the SDK sees any. */
-  async #admit (incoming: Incoming, post: Post): Promise<void> {
-    const { body } = incoming
-    if (!takesStream(incoming.headers.accept)) throw new NotAcceptableError({ reason: 'a session answers by event streams' })
-    const messages: unknown[] = Array.isArray(body) ? body : [body]
-    if (messages.some(message => kindOf(message) === 'invalid')) throw new InvalidRequestError({ reason: 'not a JSON-RPC message' })
-    if (Array.isArray(body) && this.#revision !== batchRevision) throw new InvalidRequestError({ reason: `a batch in a session of revision ${this.#revision ?? 'none'}` })
-    for (const message of messages) this.#checkReference(message as RpcMessage, incoming.principal)
-    if (messages.length > 1) await incoming.charge(messages.length - 1)
-    const requests = requestsIn(body)
-    const ids = new Set(requests.map(({ id }) => id))
-    // The SDK would answer only one of two with the same id. Nothing is awaited from here on.
-    if (ids.size < requests.length || requests.some(({ id }) => this.#calls.has(id))) throw new InvalidRequestError({ reason: 'an id that is in flight already' })
-    for (const { id } of requests) this.#watch(id, { exchange: incoming.open(), post })
-  }
-
-  /** Throws where a message answers a question, or cancels a call, of the same subject with more rights. */
-  #checkReference (message: RpcMessage, principal: Principal): void {
-    const caller = 'method' in message
-      ? message.method === 'notifications/cancelled' ? this.#calls.get(message.params?.requestId as RequestId)?.exchange.caller.principal : undefined
-      : message.id === undefined ? undefined : this.#askers.get(message.id)
-    if (caller === undefined) return
-    const rights = new ServedRights()
-    rights.add(caller)
-    if (!rights.areHeldBy(principal)) throw new SessionNotFoundError({ reason: 'an answer or a cancellation with fewer rights than its call has' })
-  }
-
-  /** Answers in the SDK's place where it does not: what it holds back would keep its id, and its stream, for ever. */
-  #watch (id: RequestId, call: Call): void {
-    const { exchange } = call
-    this.#calls.begin(id, call)
-    exchange.onAbort(refusal => {
-      // A handler that lost its race is answered by the SDK within a few microtasks.
-      setImmediate(() => {
-        if (this.#calls.get(id) !== call) return
-        if (refusal.code === CancelledError.code) this.#release(id, call)
-        else this.#transport.send(rpcRefusal(refusal, exchange.caller.requestId, id) as JSONRPCMessage).catch(() => {})
-      })
-    })
-  }
-
-  /** The SDK never answers a cancelled request, and would keep its stream open for ever. */
-  #release (id: RequestId, { post }: Call): void {
-    // Others of a batch are still to be answered on it.
-    if (post.pending.size === 1) {
-      this.#transport.closeSSEStream(id)
-      post.isDelivered = true
-    }
-    const cancelled = { jsonrpc: '2.0' as const, id, error: { code: InternalError.rpcCode, message: 'Cancelled' } }
-    this.#transport.send(cancelled).catch(() => {})
-  }
-
-  async #dispatch (method: string, params: Record<string, unknown>, extra: Extra): Promise<Record<string, unknown>> {
-    const call = this.#calls.get(extra.requestId)
-    if (call === undefined) throw new Error('a request outside an exchange')
-    const { exchange } = call
-    const { closeSSEStream } = extra
-    exchange.connect(
-      notifyOver(extra, call, level => severity(level) >= this.#level),
-      this.#mayAsk ? askOver(extra, call, this.#server) : undefined,
-      closeSSEStream === undefined
-        ? undefined
-        : () => {
-            call.post.timesLeft += 1
-            closeSSEStream()
-          }
-    )
-    extra.signal.addEventListener('abort', () => { exchange.abort(new CancelledError({ reason: 'cancelled by the caller' })) }, { once: true })
+  /** News that could not be sent: the request is to be sent again. */
+  async #tell (told: Promise<unknown>): Promise<void> {
     try {
-      if (method === 'resources/subscribe') this.#subscriptions.add(params.uri, exchange.caller.principal)
-      else if (method === 'resources/unsubscribe') this.#subscriptions.remove(params.uri)
-      else return await this.#catalog.dispatch(method, params, exchange)
-      return {}
-    } catch (error) {
-      throw new WireError(exchange.refuse(error), exchange.caller.requestId)
+      await told
+    } catch {
+      throw new UnavailableError({ headers: { 'retry-after': '1' }, data: { retryAfterMs: 1000 }, reason: 'other instances cannot be told' })
     }
   }
 
-  /** Looks at a message on its way out. Throws where it is none that JSON can hold, unless it is an answer. */
-  #leaving (message: JSONRPCMessage, about: RequestId | undefined): JSONRPCMessage {
-    if ('method' in message || message.id === undefined) {
-      const call = this.#calls.get(about)
-      this.#events.weigh(message, call?.post)
-      const { id } = 'id' in message ? message : {}
-      if (call !== undefined && id !== undefined) {
-        this.#askers.set(id, call.exchange.caller.principal)
-        call.exchange.askingSignal.addEventListener('abort', () => { this.#askers.delete(id) }, { once: true })
-      }
-      return message
-    }
-    const call = this.#calls.get(message.id)
-    if (call === undefined) {
-      this.#events.weigh(message)
-      return message
-    }
-    this.#calls.end(message.id)
-    // The first result is that of `initialize`.
-    if ('result' in message && typeof message.result.protocolVersion === 'string') this.#revision ??= message.result.protocolVersion
-    return this.#checked(message, message.id, call)
+  /** The standing stream, or the rest of one of a call. */
+  listen (incoming: Incoming): Eventually<Reply> {
+    this.#usedAt = performance.now()
+    const { headers: { 'last-event-id': lastId } } = incoming
+    const isStanding = typeof lastId !== 'string' || lastId === '' || StandingStream.isEventId(lastId)
+    return isStanding ? this.#stand(incoming, lastId === '' ? undefined : lastId as string | undefined) : this.#resume(incoming, lastId)
   }
 
-  /** An error that the SDK made has words of its own, which stay inside; a result that cannot be written is a fault of its tool. */
-  #checked (message: JSONRPCMessage, id: RequestId, { exchange, post }: Call): JSONRPCMessage {
-    const refusedFor = (error: unknown): JSONRPCMessage => {
-      const refusal = rpcRefusal(exchange.refuse(error), exchange.caller.requestId, id) as JSONRPCMessage
-      this.#events.weigh(refusal, post)
-      return refusal
-    }
-    if ('error' in message && exchange.refusal === undefined) return refusedFor(fromRpcCode(message.error.code, `refused by the SDK: ${message.error.message}`))
-    try {
-      this.#events.weigh(message, post)
-      return message
-    } catch (error) {
-      return refusedFor(error)
-    }
+  #stand (incoming: Incoming, lastId: string | undefined): Eventually<Reply> {
+    const { bus, store } = this.#parts
+    this.endStanding()
+    const standing = new StandingStream(this, incoming, this.#parts)
+    this.#standing = standing
+    standing.stream.readable.once('close', () => { if (this.#standing === standing) this.#standing = undefined })
+    const reply = this.#replyOf(standing.stream)
+    const told = store.isShared ? this.#tell(bus.tellAll('session-listens', { session: this.id, instance: bus.id })).catch(() => {}) : undefined
+    return after(told, () => after(standing.begin(lastId), () => reply))
   }
 
-  /** A stream of this session, which `fill` writes. `source`: tells whose it is, at the latest when it ends; `timesLeft`: how often its post was left before it. */
-  #stream (stream: EventStream, source: { readonly post: Post | undefined } | undefined, timesLeft: number, fill: () => Promise<void>): Reply {
-    this.#openStreams += 1
-    if (source?.post !== undefined) source.post.stream = stream
-    stream.readable.once('close', () => {
-      const post = source?.post
-      if (post?.isOver === true && post.timesLeft === timesLeft && stream.readable.readableEnded) post.isDelivered = true
-      // It would keep its whole request for as long as its events are kept.
-      if (post?.stream === stream) post.stream = undefined
-      this.#openStreams -= 1
-      this.#usedAt = performance.now()
+  /** A newer one takes over: the path of the older may be dead, which nobody would tell us. */
+  endStanding (): void {
+    if (this.#standing === undefined) return
+    this.#standing.retire()
+    this.#standing = undefined
+  }
+
+  #resume (incoming: Incoming, lastId: string): Eventually<Reply> {
+    const { log, streams } = this.#parts
+    if (!areHeld(this.record.rights, rightsOf(incoming.principal))) throw fewerRights()
+    const [, name = '', place] = /^(.{1,64})\.(\d{1,10})$/.exec(lastId) ?? []
+    const n = Number(place)
+    if (place === undefined) throw new EventForgottenError()
+    return after(log.read(this.id, name, n), kept => {
+      if (kept === undefined) throw new EventForgottenError()
+      const stream = streams.resume(incoming)
+      stream.begin()
+      this.#readers += 1
+      stream.readable.once('close', () => { this.#readers -= 1 })
+      const { bus } = this.#parts
+      followStream({ session: this, bus, log, stream, name, n, kept, requestId: incoming.requestId ?? '' }).catch(() => { stream.readable.destroy() })
+      return this.#replyOf(stream)
     })
-    fill().catch(() => { stream.readable.destroy() })
+  }
+
+  /** The post that writes a stream, where it is one of this instance. */
+  writerOf (name: string): Post | undefined {
+    return this.#posts.get(name)
+  }
+
+  follow (name: string, instance: string): void {
+    if (!this.#posts.has(name)) return
+    const followers = this.#followers.get(name) ?? new Set()
+    this.#followers.set(name, followers.add(instance))
+  }
+
+  #replyOf (stream: EventStream): Reply {
     return { status: 200, headers: { ...streamHeaders, 'mcp-session-id': this.id }, stream: stream.readable }
   }
 
-  #closed (): void {
-    this.#unsubscribe()
-    for (const exchange of this.#calls.exchanges()) exchange.abort(new CancelledError({ reason: 'the session ended' }))
-    this.#calls.clear()
-    this.#onClose(this)
+  nameStream (post: Post): string {
+    const name = `${this.#parts.bus.id}-${(++count).toString(36)}`
+    this.#posts.set(name, post)
+    return name
   }
+
+  openStream (holder: Holder): EventStream {
+    return this.#parts.streams.adopt(holder)
+  }
+
+  retire (stream: EventStream): void {
+    this.#parts.streams.retire(stream)
+  }
+
+  onEvent ({ name, isOver }: Post): void {
+    for (const instance of this.#followers.get(name) ?? []) this.#parts.bus.tell(instance, 'session-event', { session: this.id, name }).catch(() => {})
+    if (!isOver) return
+    this.#followers.delete(name)
+    this.#posts.delete(name)
+  }
+
+  quiesce (): void {
+    this.#questions.quiesce(this.#exchanges(), () => new UnavailableError({ reason: 'the server ends, and the caller cannot answer any more' }))
+  }
+
+  /** Answers what is under way: its callers would wait for their own timeouts. The answers have gone out when this resolves. */
+  async end (refusal: Refusal): Promise<void> {
+    this.#isOver = true
+    const open = this.#exchanges()
+    for (const exchange of open) exchange.abort(refusal)
+    // Calls that lost a race are answered in this turn of the event loop, the others in the next.
+    if (open.length > 0) for (let turn = 0; turn < 2; turn++) await new Promise(resolve => setImmediate(resolve))
+    this.#standing?.retire()
+  }
+
+  #exchanges (): Exchange[] {
+    return [...this.#calls.values()].map(({ exchange }) => exchange)
+  }
+}
+
+/** Of streams, in this process. */
+let count = 0
+
+/** What a caller sent was JSON, and only so much of it travels as is read. */
+function asJson (message: RpcMessage): Json {
+  return answerForSdk(message) as object as Json
+}
+
+function fewerRights (): Refusal {
+  return new SessionNotFoundError({ reason: 'fewer rights than the call, or the session, was used with' })
+}
+
+/** Made here, not in the method: see `sayTo`. */
+function notifyOn (post: Post, exchange: Exchange, session: Session): Notify {
+  return async (method, params) => {
+    if (method === 'notifications/message' && severity(params.level) < session.record.level) return
+    const text = JSON.stringify({ jsonrpc: '2.0', method, params })
+    exchange.speak()
+    if (exchange.ended) return
+    const room = post.say(text)
+    if (room !== undefined) await exchange.orAbort(room)
+  }
+}
+
+function sayOn (post: Post): (message: string) => void {
+  return message => { post.say(message) }
+}
+
+function leaveOf (post: Post): () => void {
+  return () => { post.leave() }
+}
+
+/** `undefined`: nothing changes. Throws where the parameters do not fit. */
+function changeOf (method: string, { level, uri }: Record<string, unknown>): SessionChange | undefined {
+  if (method === 'ping') return undefined
+  if (method === 'logging/setLevel') {
+    if (severity(level) < 0) throw new InvalidParamsError({ reason: 'an unknown log level' })
+    return { level: severity(level) }
+  }
+  if (typeof uri !== 'string' || uri.length > maxUriLength) throw new InvalidParamsError({ reason: 'a subscription needs a uri of at most 2,048 characters', data: { limit: maxUriLength } })
+  return method === 'resources/subscribe' ? { addUri: uri } : { removeUri: uri }
 }

@@ -1,13 +1,23 @@
-/** Sessions of the 2025 revisions: each belongs to the principal that opened it, and none lives for ever. */
-import { MethodNotAllowedError, SessionNotFoundError, SessionRequiredError, UnavailableError } from '../../errors.js'
-import type { Principal } from '../../principal/principal.js'
+/** Sessions of the 2025 revisions: each belongs to the principal that opened it, and any instance serves it. */
+import { randomUUID } from 'node:crypto'
+import type { Bus } from '../../fleet/bus.js'
+import { InvalidParamsError, MethodNotAllowedError, NotAcceptableError, SessionNotFoundError, SessionRequiredError, UnavailableError } from '../../errors.js'
+import { type Eventually, after } from '../../lib/eventually.js'
+import { isRecord } from '../../lib/guards.js'
 import type { Catalog } from '../catalog/catalog.js'
 import type { Incoming } from '../era.js'
+import { Deadlines } from '../exchange/deadlines.js'
+import type { Streams } from '../streams/streams.js'
 import { takesStream } from '../wire/accept.js'
 import { type RpcRequest, kindOf } from '../wire/messages.js'
 import type { Reply } from '../wire/reply.js'
-import type { Streams } from '../streams/streams.js'
-import { Session } from './session.js'
+import { listenToInstances } from './session-news.js'
+import type { EventLog } from './event-log.js'
+import { EventsInMemory } from './events-in-memory.js'
+import { Session, type SessionParts } from './session.js'
+import { areHeld, rightsOf } from './session-rights.js'
+import type { SessionBounds, SessionRecord, SessionStore } from './session-store.js'
+import { SessionsInMemory } from './sessions-in-memory.js'
 
 export interface SessionsOptions {
   /** Milliseconds without a request or an open stream. Default 30 minutes. */
@@ -22,122 +32,160 @@ export interface SessionsOptions {
   readonly retryMs?: number
 }
 
+/** Where sessions, and what was sent on their streams, are kept. Left out: in this process. */
+export interface SessionStores {
+  readonly openSessions?: ((bounds: SessionBounds) => SessionStore) | undefined
+  readonly events?: EventLog | undefined
+}
+
+export interface SessionsContext extends SessionStores {
+  readonly catalog: Catalog
+  readonly streams: Streams
+  readonly bus: Bus
+  /** Has an `initialize` answered by the SDK. */
+  readonly initialize: (request: RpcRequest, incoming: Incoming) => Promise<Reply>
+}
+
 const sweepMs = 30_000
+/** Of a session that nothing is open of, on this instance. */
+const keepIdleMs = 60_000
+const maxInitializeBytes = 16 * 1024
 const methods: ReadonlySet<string> = new Set(['GET', 'POST', 'DELETE'])
 
 export class Sessions {
-  readonly #catalog: Catalog
-  readonly #streams: Streams
-  readonly #options: Required<SessionsOptions>
-  /** In the order of their last use. */
-  readonly #sessions = new Map<string, Session>()
+  readonly #parts: SessionParts
+  readonly #initialize: SessionsContext['initialize']
+  /** Those that this instance has served lately. */
+  readonly #open = new Map<string, Session>()
   readonly #sweeper: NodeJS.Timeout
+  readonly #deafen: () => void
   #isEnding = false
 
-  constructor (catalog: Catalog, streams: Streams, options: SessionsOptions = {}) {
+  constructor (context: SessionsContext, options: SessionsOptions = {}) {
+    const { catalog, streams, bus, initialize, openSessions, events = new EventsInMemory() } = context
     const { idleMs = 30 * 60_000, lifetimeMs = 24 * 60 * 60_000, maxPerPrincipal = 16, max = 1000, retryMs = 1000 } = options
-    this.#catalog = catalog
-    this.#streams = streams
-    this.#options = { idleMs, lifetimeMs, maxPerPrincipal, max, retryMs }
-    this.#sweeper = setInterval(() => { this.#sweep() }, Math.min(sweepMs, idleMs, lifetimeMs))
+    const bounds = { idleMs, lifetimeMs, maxPerPrincipal, max }
+    const store = openSessions?.(bounds) ?? new SessionsInMemory(bounds)
+    this.#parts = { catalog, streams, store, log: events, bus, retryMs, moments: new Deadlines() }
+    this.#initialize = initialize
+    this.#deafen = listenToInstances(bus, id => this.#open.get(id), id => { this.#forget(id).catch(() => {}) })
+    this.#sweeper = setInterval(() => { this.#sweep().catch(() => {}) }, Math.max(1, Math.min(sweepMs, idleMs / 2, lifetimeMs)))
     this.#sweeper.unref()
   }
 
-  get size (): number {
-    return this.#sessions.size
-  }
-
   /** Serves what names a session or opens one; `undefined` for what needs none. */
-  async serve (incoming: Incoming): Promise<Reply | undefined> {
+  serve (incoming: Incoming): Eventually<Reply | undefined> {
     const { method, headers, body, principal } = incoming
     if (!methods.has(method)) throw new MethodNotAllowedError({ headers: { allow: [...methods].join(', ') } })
     const id = headers['mcp-session-id']
-    const isInitialize = method === 'POST' && kindOf(body) === 'request' && (body as RpcRequest).method === 'initialize'
-    const named = this.#find(id, principal)
-    if (named !== undefined) return await named.serve(incoming)
-    // A client whose session is gone may still send its id when it begins anew.
-    if (id !== undefined && !isInitialize) throw new SessionNotFoundError()
-    if (method !== 'POST') throw new SessionRequiredError()
-    if (!isInitialize) return undefined
-    // Not by the SDK's word but before it: a session costs memory even where it comes to nothing.
-    if (!takesStream(incoming.headers.accept)) return undefined
-    const session = await this.#open(principal)
-    try {
-      return await session.serve(incoming)
-    } catch (error) {
-      // One that nobody knows of would stand in the place of another.
-      await session.close()
-      throw error
+    const begins = method === 'POST' && isInitialize(body)
+    if (typeof id !== 'string') {
+      if (method !== 'POST') throw new SessionRequiredError()
+      return begins ? this.#begin(body, incoming) : undefined
+    }
+    const { store } = this.#parts
+    const adds = method === 'POST' && !begins && hasRequest(body) ? rightsOf(principal) : undefined
+    // An unknown session, an expired one and another principal's are the same.
+    return after(store.use(id, principal.id, adds, this.#open.get(id)?.record), record => {
+      if (record !== undefined) return this.#serve(this.#opened(id, record), incoming)
+      // A client whose session is gone may still send its id when it begins anew.
+      if (begins) return this.#begin(body, incoming)
+      throw new SessionNotFoundError()
+    })
+  }
+
+  #serve (session: Session, incoming: Incoming): Eventually<Reply> {
+    switch (incoming.method) {
+      case 'POST': return session.post(incoming)
+      case 'GET':
+        if (!takesStream(incoming.headers.accept)) throw new NotAcceptableError({ reason: 'a GET that takes no event stream' })
+        return session.listen(incoming)
+      default: return this.#delete(session, incoming)
     }
   }
 
-  /** What comes over a connection that is open still gets no session: nobody would end it. */
+  #opened (id: string, record: SessionRecord): Session {
+    const known = this.#open.get(id)
+    if (known === undefined) {
+      const session = new Session(id, record, this.#parts)
+      this.#open.set(id, session)
+      return session
+    }
+    if (record.version > known.record.version) known.record = record
+    return known
+  }
+
+  /** Only one who has all rights that the session was used with: it would end what others of the same subject began. */
+  async #delete ({ id, record }: Session, { principal }: Incoming): Promise<Reply> {
+    if (!areHeld(record.rights, rightsOf(principal))) throw new SessionNotFoundError({ reason: 'the session was used with more rights' })
+    await this.#parts.store.end(id)
+    await this.#ended([id])
+    return { status: 200 }
+  }
+
+  async #begin (request: RpcRequest, incoming: Incoming): Promise<Reply | undefined> {
+    // A session would be of no use where its calls cannot speak.
+    if (!takesStream(incoming.headers.accept)) return undefined
+    const { store } = this.#parts
+    if (this.#isEnding && !store.isShared) throw new UnavailableError({ reason: 'a new session while the server ends' })
+    const { capabilities, clientInfo: { name, version } } = request.params as { capabilities: Record<string, unknown>, clientInfo: { name: string, version: string } }
+    const client = { name, version }
+    if (Buffer.byteLength(JSON.stringify([capabilities, client])) > maxInitializeBytes) {
+      throw new InvalidParamsError({ reason: 'initialize with too much to keep', data: { limit: maxInitializeBytes } })
+    }
+    const reply = await this.#initialize(request, incoming)
+    const answer: unknown = JSON.parse(reply.json ?? 'null')
+    if (!isRecord(answer) || !isRecord(answer.result)) return reply
+    const { principal } = incoming
+    const id = randomUUID()
+    const revision = String(answer.result.protocolVersion)
+    const ended = await store.create(id, { owner: principal.id, revision, capabilities, client, rights: rightsOf(principal) })
+    if (ended.length > 0) await this.#ended(ended)
+    return { ...reply, headers: { ...reply.headers, 'mcp-session-id': id } }
+  }
+
+  /** Sessions that are over, whoever ended them: what is open of them, here and elsewhere, ends. */
+  async #ended (ids: readonly string[]): Promise<void> {
+    const { bus, store } = this.#parts
+    if (store.isShared) await bus.tellAll('session-ended', { sessions: ids }).catch(() => {})
+    await Promise.all(ids.map(async id => { await this.#forget(id) }))
+  }
+
+  async #forget (id: string): Promise<void> {
+    const session = this.#open.get(id)
+    this.#open.delete(id)
+    await session?.end(new UnavailableError({ reason: 'the session ended' }))
+    this.#parts.log.drop(id)
+  }
+
+  /** What comes over a connection that is open still gets no session where nobody else would serve it. */
   quiesce (): void {
     this.#isEnding = true
-    for (const session of this.#sessions.values()) session.quiesce()
+    if (this.#parts.store.isShared) return
+    for (const session of this.#open.values()) session.quiesce()
   }
 
   async close (): Promise<void> {
     clearInterval(this.#sweeper)
-    await Promise.all([...this.#sessions.values()].map(async session => { await session.close() }))
+    this.#deafen()
+    const open = [...this.#open.values()]
+    this.#open.clear()
+    await Promise.all(open.map(async session => { await session.end(new UnavailableError({ reason: 'the server ends' })) }))
   }
 
-  /** `undefined` for an unknown session, an expired one and another principal's alike. */
-  #find (id: unknown, principal: Principal): Session | undefined {
-    const session = typeof id === 'string' ? this.#sessions.get(id) : undefined
-    if (session === undefined || session.principal.id !== principal.id || this.#isOver(session)) return undefined
-    this.#sessions.delete(session.id)
-    this.#sessions.set(session.id, session)
-    return session
+  /** Keeps the sessions that something is open of, and ends that where they are over all the same. */
+  async #sweep (): Promise<void> {
+    const { store } = this.#parts
+    const over = await store.keep([...this.#open.values()].filter(({ isBusy }) => isBusy).map(({ id }) => id))
+    for (const id of over) await this.#forget(id)
+    for (const [id, session] of this.#open) if (!session.isBusy && session.idleMs > keepIdleMs) this.#open.delete(id)
   }
+}
 
-  async #open (principal: Principal): Promise<Session> {
-    if (this.#isEnding) throw new UnavailableError({ reason: 'a new session while the server ends' })
-    const { max, maxPerPrincipal } = this.#options
-    await this.#keep(maxPerPrincipal - 1, principal)
-    await this.#makeRoom(max - 1)
-    const session = await Session.open({
-      catalog: this.#catalog,
-      streams: this.#streams,
-      principal,
-      retryMs: this.#options.retryMs,
-      onClose: closed => { this.#sessions.delete(closed.id) }
-    })
-    this.#sessions.set(session.id, session)
-    // Others may have been opened meanwhile.
-    await this.#keep(maxPerPrincipal, principal)
-    await this.#makeRoom(max)
-    return session
-  }
+function isInitialize (body: unknown): body is RpcRequest {
+  return kindOf(body) === 'request' && (body as RpcRequest).method === 'initialize'
+}
 
-  /** Leaves at most `count` sessions: the least recently used one of the principal that has most goes first. */
-  async #makeRoom (count: number): Promise<void> {
-    if (this.#sessions.size > count) this.#sweep()
-    while (this.#sessions.size > count) {
-      const held = new Map<string, Session[]>()
-      for (const session of this.#sessions.values()) {
-        const own = held.get(session.principal.id)
-        if (own === undefined) held.set(session.principal.id, [session])
-        else own.push(session)
-      }
-      let most: Session[] = []
-      for (const own of held.values()) if (own.length > most.length) most = own
-      await most[0]?.close()
-    }
-  }
-
-  /** Ends the least recently used sessions of `principal` beyond `count`. */
-  async #keep (count: number, principal: Principal): Promise<void> {
-    const own = [...this.#sessions.values()].filter(session => session.principal.id === principal.id)
-    await Promise.all(own.slice(0, Math.max(0, own.length - count)).map(async session => { await session.close() }))
-  }
-
-  #isOver (session: Session): boolean {
-    const { idleMs, lifetimeMs } = this.#options
-    return session.idleMs > idleMs || session.ageMs > lifetimeMs
-  }
-
-  #sweep (): void {
-    for (const session of this.#sessions.values()) if (this.#isOver(session)) session.close().catch(() => {})
-  }
+function hasRequest (body: unknown): boolean {
+  return Array.isArray(body) ? body.some(message => kindOf(message) === 'request') : kindOf(body) === 'request'
 }

@@ -3,12 +3,12 @@ import { InternalError, UnknownMethodError, type Refusal, fromRpcCode } from '..
 import { answerText, refusalText } from './answer-text.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { RpcMessage, RpcRequest } from '../wire/messages.js'
-import type { ReplyWriter } from '../wire/reply.js'
+import type { AnswerWriter } from '../wire/reply.js'
 
 export interface ResponderOptions {
   readonly request: RpcRequest
   readonly exchange: Exchange
-  readonly writer: ReplyWriter
+  readonly writer: AnswerWriter
   /** The revisions before 2026-07-28 answer an unknown method in band. */
   readonly unknownMethodStatus: 200 | 404
   /** Called once, with whether what served the request may serve another. */
@@ -19,7 +19,7 @@ export interface ResponderOptions {
 export class Responder {
   readonly request: RpcRequest
   readonly exchange: Exchange
-  readonly #writer: ReplyWriter
+  readonly #writer: AnswerWriter
   readonly #unknownMethodStatus: 200 | 404
   readonly #done: ((clean: boolean) => void) | undefined
   #isOver = false

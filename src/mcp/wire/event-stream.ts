@@ -15,9 +15,9 @@ export const streamHeaders = {
   'x-accel-buffering': 'no'
 } as const
 
-/** `message` as a server-sent event. */
-export function eventOf (message: string): string {
-  return `event: message\ndata: ${message}\n\n`
+/** `message` as a server-sent event. `id`: where its reader can come back to; without line breaks. */
+export function eventOf (message: string, id?: string): string {
+  return id === undefined ? `event: message\ndata: ${message}\n\n` : `event: message\nid: ${id}\ndata: ${message}\n\n`
 }
 
 /** Server-sent events with comments that keep proxies from closing an idle connection. */
@@ -38,13 +38,13 @@ export class EventStream {
    * `message`: the JSON text of one message, which has no line breaks. Where it has to wait for the
    * caller, returns a promise that resolves once it was read, or nobody reads any more.
    */
-  write (message: string): void | Promise<void> {
-    return this.#put(eventOf(message))
+  write (message: string, id?: string): void | Promise<void> {
+    return this.#put(eventOf(message, id))
   }
 
   /** Like `write`, for what is held in memory in any case: it goes out whatever waits already. */
-  answer (message: string): void {
-    if (this.#isOpen) this.readable.write(eventOf(message))
+  answer (message: string, id?: string): void {
+    if (this.#isOpen) this.readable.write(eventOf(message, id))
   }
 
   /** Sends the headers on their way, which wait for a first byte: a stream may be silent for long. */
@@ -52,9 +52,14 @@ export class EventStream {
     this.#put(': open\n\n')
   }
 
-  /** Events that somebody else wrote already. Returns what `write` does. */
-  pass (events: Uint8Array | string): void | Promise<void> {
-    return this.#put(events)
+  /** An event without a message, from which the rest of the stream can be resumed (MCP 2025-11-25, Transports, Resumability). */
+  prime (id: string, retryMs: number): void {
+    this.#put(`id: ${id}\nretry: ${retryMs}\ndata: \n\n`)
+  }
+
+  /** Text of an event stream as it is. Returns what `write` does. */
+  pass (text: string): void | Promise<void> {
+    return this.#put(text)
   }
 
   /** Resolves once there is room for more, or nobody reads any more; `undefined` where there is now. */
@@ -80,7 +85,7 @@ export class EventStream {
     return !this.readable.writableEnded && !this.readable.destroyed
   }
 
-  #put (text: string | Uint8Array): void | Promise<void> {
+  #put (text: string): void | Promise<void> {
     if (!this.#isOpen) return
     if (this.readable.writableLength + this.readable.readableLength > maxBufferedBytes) {
       this.readable.destroy(new Error(`cut off: more than ${maxBufferedBytes} bytes wait for a caller that does not read them`))

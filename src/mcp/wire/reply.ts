@@ -11,6 +11,12 @@ export interface Reply {
   readonly stream?: Readable
 }
 
+/** Takes the answer to each request of a POST. */
+export interface AnswerWriter {
+  /** `message`: the JSON text of the answer. `status` and `headers` count where it goes out alone. */
+  readonly answer: (message: string, status: number, headers?: Readonly<Record<string, string>>) => void
+}
+
 export interface ReplyWriterOptions {
   /** How many answers are due. Default 1. */
   readonly expected?: number
@@ -25,7 +31,7 @@ export interface ReplyWriterOptions {
  * something is said before the last answer; then it is a stream (MCP 2025-11-25, Transports, Sending
  * Messages to the Server).
  */
-export class ReplyWriter {
+export class ReplyWriter implements AnswerWriter {
   readonly reply: Promise<Reply>
   #resolve: (reply: Reply) => void = ignore
   #stream: EventStream | undefined

@@ -1,0 +1,95 @@
+/** How much is kept of the streams of a session, and what is forgotten first. Knows sizes alone, wherever the events are. */
+
+export interface EventBoundsOptions {
+  /** Default 256. */
+  readonly maxEvents?: number
+  /** JSON text of all events. Default 256 KiB. */
+  readonly maxBytes?: number
+}
+
+/** Of this stream all events before this one are forgotten; of a stream that is gone, all. */
+export interface Forgotten {
+  readonly name: string
+  readonly before: number
+}
+
+interface Stream {
+  /** Of the events that are kept. The first is event `first`; event 0 is the beginning of the stream. */
+  readonly sizes: number[]
+  first: number
+  bytes: number
+  isOwed: boolean
+}
+
+/** How much more is kept of what a caller may still come back for: 4 MiB by default, as of a stream that is read slowly. */
+const owedFactor = 16
+/** What an event weighs on the wire beside its message. */
+const frameBytes = 64
+
+export class EventBounds {
+  /** In the order of their last event. */
+  readonly #streams = new Map<string, Stream>()
+  readonly #maxEvents: number
+  readonly #maxBytes: number
+
+  constructor ({ maxEvents = 256, maxBytes = 256 * 1024 }: EventBoundsOptions = {}) {
+    this.#maxEvents = maxEvents
+    this.#maxBytes = maxBytes
+  }
+
+  has (name: string): boolean {
+    return this.#streams.has(name)
+  }
+
+  open (name: string, isOwed: boolean): void {
+    this.#streams.set(name, { sizes: [frameBytes], first: 0, bytes: frameBytes, isOwed })
+  }
+
+  /** Takes an event of `bytes` on. Returns what there is no room for any more. */
+  add (name: string, bytes: number): Forgotten[] {
+    const stream = this.#streams.get(name)
+    if (stream === undefined) return []
+    stream.sizes.push(bytes + frameBytes)
+    stream.bytes += bytes + frameBytes
+    this.#streams.delete(name)
+    this.#streams.set(name, stream)
+    return [...this.#shorten(({ isOwed }) => !isOwed, 1), ...this.#shorten(() => true, owedFactor)]
+  }
+
+  deliver (name: string): void {
+    const stream = this.#streams.get(name)
+    if (stream !== undefined) stream.isOwed = false
+  }
+
+  get isEmpty (): boolean {
+    return this.#streams.size === 0
+  }
+
+  #shorten (concerns: (stream: Stream) => boolean, factor: number): Forgotten[] {
+    const streams = [...this.#streams].filter(([, stream]) => concerns(stream))
+    let events = 0
+    let bytes = 0
+    for (const [, stream] of streams) {
+      events += stream.sizes.length
+      bytes += stream.bytes
+    }
+    const forgotten: Forgotten[] = []
+    for (const [name, stream] of streams) {
+      if (events <= this.#maxEvents * factor && bytes <= this.#maxBytes * factor) break
+      let count = 0
+      while (count < stream.sizes.length && (events > this.#maxEvents * factor || bytes > this.#maxBytes * factor)) {
+        const size = stream.sizes[count] ?? 0
+        stream.bytes -= size
+        bytes -= size
+        events -= 1
+        count += 1
+      }
+      stream.sizes.splice(0, count)
+      stream.first += count
+      const isGone = stream.sizes.length === 0
+      if (isGone) this.#streams.delete(name)
+      forgotten.push({ name, before: isGone ? Infinity : stream.first })
+    }
+    return forgotten
+  }
+}

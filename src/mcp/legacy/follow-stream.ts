@@ -1,0 +1,124 @@
+/** Sends the rest of a call's stream to a caller that came back for it, whichever instance writes it. */
+import type { Bus } from '../../fleet/bus.js'
+import { isRecord } from '../../lib/guards.js'
+import { UnavailableError, rpcRefusal } from '../../errors.js'
+import type { EventStream } from '../wire/event-stream.js'
+import type { EventLog, KeptStream } from './event-log.js'
+import type { Post } from './post.js'
+
+export interface Followed {
+  readonly session: { readonly id: string, readonly writerOf: (name: string) => Post | undefined }
+  readonly bus: Bus
+  readonly log: EventLog
+  readonly stream: EventStream
+  readonly name: string
+  /** The caller has the events up to this one. */
+  readonly n: number
+  /** What was kept after it. */
+  readonly kept: KeptStream
+  /** Of the request that resumes. */
+  readonly requestId: string
+}
+
+/** How often a stream that another instance writes is looked at where no word of it comes. */
+const lookMs = 500
+
+/** Resolves once the stream has all there will be, or goes on as the stream of its call. */
+export async function followStream (followed: Followed): Promise<void> {
+  const { session, bus, log, stream, name, n, kept } = followed
+  const { readable } = stream
+  const instance = name.slice(0, name.lastIndexOf('-'))
+  const word = instance === bus.id ? undefined : new Word(followed, instance)
+  let last = n
+  try {
+    for (let rest: KeptStream | undefined = kept; rest !== undefined && !readable.destroyed && !readable.writableEnded;) {
+      for (const event of rest.events) {
+        const room = stream.write(event.message, `${name}.${event.n}`)
+        last = event.n
+        // A call that runs here waits for its reader itself.
+        if (room !== undefined && word !== undefined) await room
+      }
+      if (rest.isOver) {
+        readable.once('close', () => { if (readable.readableEnded) log.deliver(session.id, name) })
+        break
+      }
+      const writer = session.writerOf(name)
+      if (writer?.attach(stream, last) === true) return
+      if (writer === undefined && (word === undefined || !await bus.isAlive(instance))) {
+        await answerLost(followed, rest)
+        break
+      }
+      await word?.next()
+      const read = log.read(session.id, name, last)
+      rest = read instanceof Promise ? await read : read
+    }
+  } finally {
+    word?.end()
+  }
+  stream.end()
+}
+
+/** The instance that would have answered is gone. */
+async function answerLost ({ session, log, stream, name, requestId }: Followed, rest: KeptStream): Promise<void> {
+  const { requests, events } = await log.read(session.id, name, 0) ?? rest
+  const answered = new Set<unknown>()
+  for (const { message } of events) {
+    const { id, method } = JSON.parse(message) as { id?: unknown, method?: unknown }
+    if (method === undefined) answered.add(id)
+  }
+  const refusal = new UnavailableError({ reason: 'the instance that ran the call is gone' })
+  for (const id of requests) if (!answered.has(id)) stream.write(JSON.stringify(rpcRefusal(refusal, requestId, id)))
+}
+
+/** Word of another instance that there is more of a stream. */
+class Word {
+  readonly #bus: Bus
+  readonly #letter: { readonly session: string, readonly name: string }
+  readonly #instance: string
+  readonly #stop: () => void
+  #isAsked = false
+  #hasCome = false
+  #wake: (() => void) | undefined
+
+  constructor ({ bus, session, name, stream: { readable } }: Followed, instance: string) {
+    this.#bus = bus
+    this.#letter = { session: session.id, name }
+    this.#instance = instance
+    const stop = bus.on('session-event', message => {
+      if (!isRecord(message) || message.session !== session.id || message.name !== name) return
+      this.#hasCome = true
+      this.#wake?.()
+    })
+    const wake = (): void => { this.#wake?.() }
+    readable.once('close', wake)
+    this.#stop = () => {
+      stop()
+      readable.off('close', wake)
+    }
+  }
+
+  /** Waits for word, and no longer than a look may wait. Does not wait the first time. */
+  async next (): Promise<void> {
+    if (!this.#isAsked) {
+      this.#isAsked = true
+      await this.#bus.tell(this.#instance, 'session-follow', { ...this.#letter, by: this.#bus.id })
+      return
+    }
+    if (!this.#hasCome) {
+      await new Promise<void>(resolve => {
+        const timer = setTimeout(resolve, lookMs)
+        timer.unref()
+        this.#wake = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+      this.#wake = undefined
+    }
+    this.#hasCome = false
+  }
+
+  end (): void {
+    this.#stop()
+  }
+}

@@ -1,0 +1,80 @@
+/** The stream of a session that belongs to no call: it tells what changed. */
+import { type Eventually, after } from '../../lib/eventually.js'
+import type { Principal } from '../../principal/principal.js'
+import type { Catalog } from '../catalog/catalog.js'
+import { type Change, notificationOf } from '../catalog/changes.js'
+import type { Holder, Streams } from '../streams/streams.js'
+import type { EventStream } from '../wire/event-stream.js'
+
+export interface StandingHost {
+  /** As it is now. */
+  readonly record: { readonly uris: readonly string[] }
+}
+
+export interface StandingOptions {
+  readonly catalog: Catalog
+  readonly streams: Streams
+}
+
+/** Its events are the changes of the endpoint: their ids are the same for all sessions, and nothing is kept for each. */
+const eventId = /^c\.([0-9-]{1,48})$/
+
+export class StandingStream {
+  readonly stream: EventStream
+  readonly #host: StandingHost
+  readonly #principal: Principal
+  readonly #catalog: Catalog
+  readonly #streams: Streams
+  /** Until what was missed has been told. */
+  #waiting: Array<readonly [Change, string]> | undefined = []
+
+  static isEventId (id: string): boolean {
+    return eventId.test(id)
+  }
+
+  /** Throws where the caller has too many streams. */
+  constructor (host: StandingHost, holder: Holder, { catalog, streams }: StandingOptions) {
+    this.#host = host
+    this.#principal = holder.principal
+    this.#catalog = catalog
+    this.#streams = streams
+    this.stream = streams.open(holder)
+    const unsubscribe = catalog.changes.subscribe((change, id) => {
+      if (this.#waiting === undefined) this.#tell(change, id)
+      else this.#waiting.push([change, id])
+    })
+    this.stream.readable.once('close', unsubscribe)
+  }
+
+  /** `lastId`: where the caller comes back to. */
+  begin (lastId: string | undefined): Eventually<void> {
+    this.stream.begin()
+    const [, id] = eventId.exec(lastId ?? '') ?? []
+    return after(id === undefined ? [] : this.#catalog.changes.since(id), missed => {
+      if (missed === undefined) this.#tellAll()
+      else for (const { change, id } of missed) this.#tell(change, id)
+      const told = new Set(missed?.map(({ id }) => id))
+      for (const [change, id] of this.#waiting ?? []) if (!told.has(id)) this.#tell(change, id)
+      this.#waiting = undefined
+    })
+  }
+
+  /** Ends it for a newer one. */
+  retire (): void {
+    this.#streams.retire(this.stream)
+  }
+
+  #tell (change: Change, id: string): void {
+    if (change.kind === 'resource' && !this.#host.record.uris.includes(change.uri)) return
+    if (!this.#catalog.mayLearn(this.#principal, change)) return
+    this.stream.write(JSON.stringify({ jsonrpc: '2.0', ...notificationOf(change) }), id === '' ? undefined : `c.${id}`)
+  }
+
+  /** What changed is forgotten: anything may have. */
+  #tellAll (): void {
+    for (const kind of ['tools', 'prompts', 'resources'] as const) {
+      this.stream.write(JSON.stringify({ jsonrpc: '2.0', method: `notifications/${kind}/list_changed`, params: {} }))
+    }
+    for (const uri of this.#host.record.uris) this.#tell({ kind: 'resource', uri }, '')
+  }
+}
