@@ -120,7 +120,7 @@ for (const [client, era, connect] of clients) {
 }
 
 for (const [client, era, connect] of clients) {
-  t.test(`${client} cancels a call, and the tool learns of it`, { timeout: 20_000 }, async t => {
+  t.test(`${client} cancels a call, and the tool learns of it`, async t => {
     const { url } = await start(t, era === 'legacy' ? { sessions: true } : {})
     const connected = await connect({ url, headers: withKey })
     const cancelling = new AbortController()
@@ -134,7 +134,7 @@ for (const [client, era, connect] of clients) {
     await connected.close()
   })
 
-  t.test(`${client} is asked in the middle of a call, and answers`, { timeout: 20_000 }, async t => {
+  t.test(`${client} is asked in the middle of a call, and answers`, async t => {
     const { url } = await start(t, era === 'legacy' ? { sessions: true } : {})
     const asked: string[] = []
     const connected = await connect({ url, headers: withKey, onElicit: message => { asked.push(message); return { action: 'accept', content: { colour: 'green' } } } })
@@ -143,7 +143,7 @@ for (const [client, era, connect] of clients) {
     await connected.close()
   })
 
-  t.test(`${client} that can't be asked gets an answer all the same`, { timeout: 20_000 }, async t => {
+  t.test(`${client} that can't be asked gets an answer all the same`, async t => {
     const { url } = await start(t)
     const connected = await connect({ url, headers: withKey })
     const outcome = await connected.call('ask').then(({ isError }) => isError, () => true)
@@ -152,7 +152,7 @@ for (const [client, era, connect] of clients) {
   })
 }
 
-t.test('two callers at once, with the same ids, never see each other\'s answers', { timeout: 60_000 }, async t => {
+t.test('two callers at once, with the same ids, never see each other\'s answers', async t => {
   const mine = defineTool({
     name: 'mine',
     input: z.object({ nonce: z.string() }),

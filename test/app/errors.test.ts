@@ -112,7 +112,7 @@ const returned: Array<[string, () => unknown]> = [
 
 for (const [what, make] of returned) {
   for (const [era, call] of eras) {
-    t.test(`${what}, returned by a tool, is its fault and shows nothing (${era})`, { timeout: 30_000 }, async t => {
+    t.test(`${what}, returned by a tool, is its fault and shows nothing (${era})`, async t => {
       const app = await service(t, { tools: [fails('odd', make), fails('fine', () => 'done')] })
       const { text, body } = await call(app, 'odd')
       t.notMatch(text, secret)

@@ -33,7 +33,7 @@ for (const [what, connectTo] of [
     return { client, connected: client.connect(transport), finish: async (back: URL) => { await transport.finishAuth(back.searchParams) } }
   }]
 ] as const) {
-  t.test(`a client ${what} steps up once for each scope that a tool needs, and keeps those that it has`, { timeout: 30_000 }, async (t) => {
+  t.test(`a client ${what} steps up once for each scope that a tool needs, and keeps those that it has`, async (t) => {
     const { provider, app } = await both(t, {}, { env: { OAUTH_SCOPES: 'mcp:tools' }, tools: [writeFile, readFile] })
     const proxy = await proxyTo(app) as never
     const memory = new OAuthMemory({ client_id: registered.client_id })

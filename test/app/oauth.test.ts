@@ -192,7 +192,7 @@ t.test('a stranger cannot make the server unready while the provider is away, no
   t.match(logStream.lines().filter(({ level }) => level === 50), [{ reason: 'it cannot be reached', issuer: fake.issuer }], 'the operator hears of it, once')
 })
 
-t.test('a server that begins while the provider is away is not ready until it is back, and needs no token for that', { timeout: 20_000 }, async (t) => {
+t.test('a server that begins while the provider is away is not ready until it is back, and needs no token for that', async (t) => {
   const fake = await fakeIssuer(t, key)
   await fake.stop()
   const logStream = logSink()

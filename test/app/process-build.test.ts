@@ -43,7 +43,7 @@ t.test('a checkout that was never built', { timeout: 240_000 }, async t => {
     t.same(filesIn(TMPDIR), [])
   })
 
-  t.test('npm start answers the call that is under way at SIGTERM, and exits with 0', { timeout: 60_000 }, async t => {
+  t.test('npm start answers the call that is under way at SIGTERM, and exits with 0', async t => {
     const server = npm(t, cwd, TMPDIR, 'start')
     const call = await beginCall(t, await server.url)
     server.child.kill('SIGTERM')

@@ -226,7 +226,7 @@ async function rowsOf (place: Place, caller: Headers, session: Headers): Promise
 }
 
 for (const [who, issue, rights] of callers) {
-  t.test(`${who} meets at every item what the table says, by every way in, and nobody else comes back for it`, { timeout: 60_000 }, async t => {
+  t.test(`${who} meets at every item what the table says, by every way in, and nobody else comes back for it`, async t => {
     const place = await guarded(t)
     const { headers } = await issue(place)
     const session = await sessionOf(place.app, headers)
@@ -248,7 +248,7 @@ for (const [what, full, demoted, rights] of [
   ['a caller of the provider who loses the role', provided(['admin'], 'files:read'), provided([], 'files:read'), [['all', ...reads]]],
   ['a caller of the provider who loses the scopes', provided(['admin'], 'files:read'), provided(['admin']), [['all', 'admins'], { ...told, 'challenged-readers': 'challenge', 'challenged-admins': 'challenge' }]]
 ] as ReadonlyArray<readonly [string, Issue, Issue, Rights]>) {
-  t.test(`${what} in the middle of a session keeps what is left, and is sent nothing again`, { timeout: 60_000 }, async t => {
+  t.test(`${what} in the middle of a session keeps what is left, and is sent nothing again`, async t => {
     const place = await guarded(t)
     const [before, after] = [await full(place), await demoted(place)]
     const session = await sessionOf(place.app, before.headers)
@@ -265,7 +265,7 @@ for (const [what, full, demoted, rights] of [
 for (const [what, issue] of [
   ['a token', token('eve', 'admin', ['files:read'])], ['a minted token', minted('eve', 'admin', ['files:read'])], ['a managed key', managed('admin', ['files:read'])], ['a caller of the provider', provided(['admin'], 'files:read')]
 ] as const) {
-  t.test(`${what} that is revoked in the middle of a session is refused at every item, by every way in`, { timeout: 60_000 }, async t => {
+  t.test(`${what} that is revoked in the middle of a session is refused at every item, by every way in`, async t => {
     const place = await guarded(t)
     const { headers, revoke } = await issue(place)
     const session = await sessionOf(place.app, headers)

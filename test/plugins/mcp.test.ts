@@ -156,7 +156,7 @@ for (const [io, schema] of [['input', {}], ['input', { type: 'string' }], ['outp
   })
 }
 
-t.test('who listens hears of changes, each of its own kind, and no more than it may see', { timeout: 10_000 }, async t => {
+t.test('who listens hears of changes, each of its own kind, and no more than it may see', async t => {
   const app = await build(t, {
     tools: [tool('a')],
     resources: [
@@ -190,7 +190,7 @@ async function initialized (app: FastifyInstance, who: string): Promise<{ header
   return { headers: { who, 'mcp-session-id': String(headers['mcp-session-id']) }, capabilities: body.result.capabilities }
 }
 
-t.test('of a tool that is hidden from it nobody hears that it came or went', { timeout: 10_000 }, async t => {
+t.test('of a tool that is hidden from it nobody hears that it came or went', async t => {
   const app = await build(t, { sessions: true, toolPolicies: { default: { access: { roles: ['admin'] } } } })
   const url = `${await listening(app)}/mcp`
   const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
@@ -210,7 +210,7 @@ t.test('of a tool that is hidden from it nobody hears that it came or went', { t
   await closed
 })
 
-t.test('who came before the first prompt and resource hears of them, too', { timeout: 10_000 }, async t => {
+t.test('who came before the first prompt and resource hears of them, too', async t => {
   const app = await build(t, { sessions: true })
   const everything = ['completions', 'logging', 'prompts', 'resources', 'tools']
   const session = await initialized(app, 'ada')
@@ -228,7 +228,7 @@ t.test('who came before the first prompt and resource hears of them, too', { tim
   await closed
 })
 
-t.test('a silent call outlives the idle timeout of its connection, up to its own deadline, and nothing else does', { timeout: 20_000 }, async t => {
+t.test('a silent call outlives the idle timeout of its connection, up to its own deadline, and nothing else does', async t => {
   const app = Fastify({ connectionTimeout: 200 })
   t.teardown(() => app.close())
   const brood = async (): Promise<string> => { await new Promise(resolve => setTimeout(resolve, 700)); return 'at last' }
@@ -245,7 +245,7 @@ t.test('a silent call outlives the idle timeout of its connection, up to its own
   await t.rejects(fetch(`${url}/host`))
 })
 
-t.test('one caller holds only so many streams', { timeout: 10_000 }, async t => {
+t.test('one caller holds only so many streams', async t => {
   const app = await build(t, { tools: [tool('a')], maxStreamsPerPrincipal: 2 })
   const url = await listening(app)
   const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })

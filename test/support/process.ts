@@ -113,8 +113,8 @@ async function readAll (socket: Socket): Promise<string> {
 }
 
 /** Waits for what a process is about to do. The bound is no measure: it ends what never comes. */
-export async function until (happened: () => boolean): Promise<void> {
-  for (let waits = 0; !happened(); waits++) {
+export async function until (happened: () => boolean | Promise<boolean>): Promise<void> {
+  for (let waits = 0; !await happened(); waits++) {
     if (waits === 3000) throw new Error('it did not happen within a minute')
     await sleep(20)
   }

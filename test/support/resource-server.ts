@@ -7,6 +7,7 @@ import { type AppOptions, buildApp } from '../../src/app.js'
 import { signingKey } from './issuer.js'
 import { logSink } from './log-sink.js'
 import { type ProviderOptions, type RunningProvider, runningProvider } from './provider.js'
+import { until } from './process.js'
 import { listening } from './service.js'
 
 export const key = await signingKey('ES256', 'first')
@@ -23,7 +24,10 @@ export async function resourceServer (t: Test, issuer: string, { env = {}, ...op
 
 export async function both (t: Test, options: Partial<ProviderOptions> = {}, settings: AppOptions = {}): Promise<{ provider: RunningProvider, app: FastifyInstance }> {
   const provider = await runningProvider(t, { key, ...options })
-  return { provider, app: await resourceServer(t, provider.issuer, settings) }
+  const app = await resourceServer(t, provider.issuer, settings)
+  // The server waits two seconds for the keys, which a busy machine may take: it asks again by itself until it has them.
+  await until(async () => !(await app.inject('/ready')).payload.includes('"keys"'))
+  return { provider, app }
 }
 
 export const bearer = (token: string): { authorization: string } => ({ authorization: `Bearer ${token}` })

@@ -177,7 +177,7 @@ function open (): Opened {
   return { endpoint: createEndpoint({ catalog: catalogOfDeeds(), stateKey: new Uint8Array(32) }), running: new RunningCalls() }
 }
 
-t.test('answers reach their own callers, and slots come back', { timeout: 60_000 }, async t => {
+t.test('answers reach their own callers, and slots come back', async t => {
   const [watch, streams] = [watchSlots(), watchStreams()]
   t.teardown(() => { watch.stop(); streams.stop() })
   await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40, size: 'max' }), async steps => {
@@ -201,7 +201,7 @@ t.test('answers reach their own callers, and slots come back', { timeout: 60_000
   t.equal(watch.idle(), 0, 'a closed endpoint keeps no slot')
 })
 
-t.test('the pool is as large as the busiest moment, and bounded after it', { timeout: 60_000 }, async t => {
+t.test('the pool is as large as the busiest moment, and bounded after it', async t => {
   const watch = watchSlots()
   t.teardown(watch.stop)
   const opened = open()
@@ -237,7 +237,7 @@ const nearly = fc.record({
   error: fc.jsonValue()
 }, { requiredKeys: ['jsonrpc', 'method'] })
 
-t.test('a message that is nearly right is answered at once, never by the deadline', { timeout: 60_000 }, async t => {
+t.test('a message that is nearly right is answered at once, never by the deadline', async t => {
   const watch = watchSlots()
   t.teardown(watch.stop)
   const { endpoint } = open()

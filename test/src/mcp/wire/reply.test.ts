@@ -37,7 +37,7 @@ t.test('a caller that takes JSON alone loses what is said before the answer', as
   t.same(await writer.reply, { status: 200, json: word(2) })
 })
 
-t.test('a caller that reads slower than we write is cut off', { timeout: 10_000 }, async t => {
+t.test('a caller that reads slower than we write is cut off', async t => {
   const stream = new EventStream()
   // Not `once`: it rejects with the error that tells the log why.
   const closed = new Promise(resolve => { stream.readable.on('close', resolve) })
@@ -46,7 +46,7 @@ t.test('a caller that reads slower than we write is cut off', { timeout: 10_000 
   await closed
 })
 
-t.test('a caller that reads is not cut off, however much it is told', { timeout: 10_000 }, async t => {
+t.test('a caller that reads is not cut off, however much it is told', async t => {
   const stream = new EventStream()
   let bytes = 0
   stream.readable.on('data', (chunk: Buffer) => { bytes += chunk.length })

@@ -187,7 +187,7 @@ t.test('it is told when the provider goes and when it is back, and nothing in be
   t.same(turns, ['it cannot be reached', undefined])
 })
 
-t.test('without a set it is asked for until there is one, and nobody has to come with a token', { timeout: 10_000 }, async (t) => {
+t.test('without a set it is asked for until there is one, and nobody has to come with a token', async (t) => {
   let fetches = 0
   const keys = createKeySet({
     retryMs: 20,
@@ -205,7 +205,7 @@ t.test('without a set it is asked for until there is one, and nobody has to come
   t.ok(await keys.find(header('first'), yes))
 })
 
-t.test('who no longer wants the set asks no more', { timeout: 10_000 }, async (t) => {
+t.test('who no longer wants the set asks no more', async (t) => {
   let fetches = 0
   const keys = createKeySet({ retryMs: 10, load: async () => { fetches++; throw away } })
   keys.begin()()
