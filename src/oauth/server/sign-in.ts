@@ -5,7 +5,7 @@ import type { Eventually } from '../../lib/eventually.js'
 import { sha256 } from '../../lib/sha256.js'
 import { holdsScope } from '../../principal/access.js'
 import { isVerified, maxCredentialLength, type Verdict } from '../../principal/presented.js'
-import { freezePrincipal, type Principal } from '../../principal/principal.js'
+import { freezePrincipal, type Principal, type Role } from '../../principal/principal.js'
 import type { AuthorizationRequest } from './authorization-request.js'
 import type { Client } from './clients/client.js'
 import type { Codes } from './codes.js'
@@ -60,7 +60,15 @@ export interface SignIn {
   giveKey: (handle: string, cookie: string | undefined, key: string, address: string) => Promise<KeyOutcome>
   /** Where to send the browser. Throws an `AuthorizationPageError`. */
   deny: (handle: string, cookie: string | undefined) => Promise<string>
-  approve: (handle: string, cookie: string | undefined) => Promise<{ readonly location: string, readonly step: ConsentStep, readonly grantId: string }>
+  approve: (handle: string, cookie: string | undefined) => Promise<Approved>
+}
+
+export interface Approved {
+  /** Where the browser goes, with the code. */
+  readonly location: string
+  readonly client: Client
+  readonly principal: Principal
+  readonly grantId: string
 }
 
 interface Sealed {
@@ -69,8 +77,15 @@ interface Sealed {
   /** The digest of the cookie of the browser that the page was sent to. */
   readonly browser: string
   readonly endsAt: number
-  /** From the second step on. */
-  readonly key?: KeyReference
+  /** From the second step on: what the person was shown, and approves. */
+  readonly shown?: Shown
+}
+
+interface Shown {
+  readonly key: KeyReference
+  readonly subject: string
+  readonly role: Role
+  readonly scopes: readonly string[]
 }
 
 const purpose = 'sign-in'
@@ -106,10 +121,11 @@ export function createSignIn (options: SignInOptions): SignIn {
     if (!await useOnce(documents, id, endsAt)) throw over('the handle was used before')
   }
 
-  function consentOf (client: Client, sealed: Sealed, principal: Principal, keyName: string | undefined): ConsentStep {
+  function consentOf (client: Client, sealed: Sealed, key: KeyReference, principal: Principal, keyName: string | undefined): ConsentStep {
     const asked = sealed.request.scopes
-    const granted = asked.length === 0 ? principal.scopes : asked.filter(scope => holdsScope(principal.scopes, scope))
-    return { client, request: sealed.request, handle: seal(sealed), principal, keyName, scopes: granted, missing: asked.filter(scope => !granted.includes(scope)) }
+    const scopes = asked.length === 0 ? principal.scopes : asked.filter(scope => holdsScope(principal.scopes, scope))
+    const shown: Shown = { key, subject: principal.id, role: principal.role, scopes }
+    return { client, request: sealed.request, handle: seal({ ...sealed, shown }), principal, keyName, scopes, missing: asked.filter(scope => !scopes.includes(scope)) }
   }
 
   return {
@@ -133,7 +149,7 @@ export function createSignIn (options: SignInOptions): SignIn {
       const reference: KeyReference = { keyId: principal.keyId ?? '', ...(principal.issuedAt === undefined ? {} : { issuedAt: principal.issuedAt }) }
       const referred = lookUp(reference)
       if (!isVerified(referred.verdict) || !referred.maySignIn) return { kind: 'not-allowed', step, reason: 'no client may be signed in with the API key' }
-      return { kind: 'consent', step: consentOf(client, { ...sealed, key: reference }, principal, referred.name) }
+      return { kind: 'consent', step: consentOf(client, sealed, reference, principal, referred.name) }
     },
 
     async deny (handle, cookie) {
@@ -145,14 +161,15 @@ export function createSignIn (options: SignInOptions): SignIn {
 
     async approve (handle, cookie) {
       const { sealed, client } = await open(handle, cookie)
-      const { key, request } = sealed
-      if (key === undefined) throw over('the handle is of the first step')
-      // The key may have ended while the page was open.
-      const { verdict, maySignIn, name } = lookUp(key)
+      const { shown, request } = sealed
+      if (shown === undefined) throw over('the handle is of the first step')
+      const { key, subject, role } = shown
+      // The key may have ended while the page was open, or be somebody else's.
+      const { verdict, maySignIn } = lookUp(key)
       if (!isVerified(verdict) || !maySignIn || isRevoked(verdict.principal)) throw over('the API key is good no longer')
       const { principal } = verdict
+      if (principal.id !== subject || principal.role !== role) throw over('the API key has another owner or role now')
       await finish(sealed)
-      const step = consentOf(client, sealed, principal, name)
       const grantId = grants.newId()
       const code = await codes.issue({
         redirectUri: request.redirectUri,
@@ -162,15 +179,15 @@ export function createSignIn (options: SignInOptions): SignIn {
         grant: {
           id: grantId,
           client: { id: client.id, name: client.name, source: client.source },
-          subject: principal.id,
+          subject,
           key,
-          role: principal.role,
-          scopes: step.scopes,
+          role,
+          scopes: shown.scopes,
           resource,
           keyEndsAt: principal.expiresAt ?? null
         }
       })
-      return { location: withAnswer(request.redirectUri, { code, state: request.state, iss: issuer }), step, grantId }
+      return { location: withAnswer(request.redirectUri, { code, state: request.state, iss: issuer }), client, principal, grantId }
     }
   }
 }

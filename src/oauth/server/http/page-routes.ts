@@ -88,7 +88,7 @@ export async function registerPages (scope: FastifyInstance, { server, countTool
         return await leave(reply, location)
       }
       case 'approve': {
-        const { location, grantId, step: { client, principal } } = await server.signIn.approve(handle, cookie)
+        const { location, grantId, client, principal } = await server.signIn.approve(handle, cookie)
         request.log.info({ grant: grantId, client: client.id, principal: principal.id, keyId: principal.keyId }, 'a client was approved')
         return await leave(reply, location)
       }
