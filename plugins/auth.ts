@@ -5,12 +5,17 @@ import fp from 'fastify-plugin'
 import { ipOf } from '../src/http/client-address.js'
 import { requireStrong } from '../src/principal/strength.js'
 import { UnauthenticatedError } from '../src/errors.js'
+import { requireWhole } from '../src/lib/require.js'
+import { noteProof } from '../src/http/proven.js'
 import { isPreflight, isPublic, isWellKnownProbe } from '../src/http/route-config.js'
-import { createKeyJudge } from '../src/api-keys/listed-keys.js'
+import { createKeyJudge, isUnknownKey } from '../src/api-keys/listed-keys.js'
+import { after, type Eventually } from '../src/lib/eventually.js'
+import { AppKeys, type AppKeysOptions, type AskedKey, unavailable, within } from '../src/principal/app-keys.js'
+import { enriched, type Enrichment } from '../src/principal/identity.js'
 import { createAuthenticator, isNothing, nothingPresented } from '../src/principal/authenticate.js'
 import { type ChallengeOptions, type ChallengeParameters, createChallenge } from '../src/oauth/challenge.js'
-import type { ClaimRules } from '../src/tokens/claims.js'
-import { isVerified, readCredentials, type Rejected, type Verdict } from '../src/principal/presented.js'
+import type { Claims, ClaimRules } from '../src/tokens/claims.js'
+import { isVerified, readCredentials, type Rejected, type Verdict, type Verified } from '../src/principal/presented.js'
 import { createIssuerVerifier, type IssuerOptions, type IssuerVerifier } from '../src/tokens/provider/issuer.js'
 import { createTokenVerifier, kidOf, type TokenSecret } from '../src/tokens/verify.js'
 import type { KeyRing } from '../src/api-keys/ring.js'
@@ -30,7 +35,20 @@ declare module 'fastify' {
     challengeFor: (parameters: ChallengeParameters) => string
     /** What stands in the way of judging the identity provider's tokens; empty where there is no provider. */
     issuerProblems: () => readonly string[]
+    /** The keys that the app looks up by `verifyKey`; `null` where it looks up none. */
+    appKeys: KeyLookUp | null
   }
+}
+
+/** Whose keys an app looks up, as the endpoint needs it. */
+export type KeyLookUp = Pick<AppKeys, 'forget' | 'stillGood' | 'onChange'>
+
+/** Adds to a verified caller what the app knows of it. What it throws is a 503, and charged to nobody. */
+export type Enrich = (principal: Principal, context: EnrichContext) => Eventually<Enrichment | null | undefined>
+
+export interface EnrichContext {
+  /** What a token says, whoever issued it; empty for keys. */
+  readonly claims: Claims
 }
 
 /** The tokens of this server. */
@@ -40,7 +58,7 @@ export interface TokenOptions extends ClaimRules {
   previousSecrets?: readonly string[]
 }
 
-export interface AuthOptions {
+export interface AuthOptions extends AppKeysOptions {
   /** Keys accepted in `x-api-key`: printable ASCII, none twice. Left out or empty: no key is. */
   apiKeys?: readonly string[]
   /** Managed keys, accepted in `x-api-key`, too. Left out: there are none. */
@@ -55,6 +73,8 @@ export interface AuthOptions {
   grants?: GrantVerifier & { readonly stillGood: (principal: Principal) => boolean }
   /** Where clients find the provider, and the scopes that they ask for first; told in every challenge. Left out: nothing is. */
   challenge?: Omit<ChallengeOptions, 'realm'>
+  /** Asked for each caller that was verified, on each request, for as long as `verifyKeyTimeoutMs`. Left out: nothing is added. */
+  enrich?: Enrich
   /** Remembers what proved good; share it with `preauth-limit`. Left out: nothing is remembered. */
   known?: KnownCredentials
   /**
@@ -68,14 +88,20 @@ export interface AuthOptions {
   realm?: string
 }
 
-const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], keyRing, jwt, oauth, issuers: named = [], grants: givenGrants, challenge, known, isRevoked, allowWeakSecrets = false, realm = 'mcp' }) => {
-  if (apiKeys.length === 0 && keyRing === undefined && jwt === undefined && oauth === undefined && named.length === 0) throw new Error('Authentication needs `apiKeys`, `keyRing`, `jwt` or `oauth`: without them nobody could get in')
+const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
+  const { apiKeys = [], keyRing, jwt, oauth, issuers: named = [], grants: givenGrants } = options
+  const { verifyKey, verifyKeyTimeoutMs, enrich, challenge, known, isRevoked, allowWeakSecrets = false, realm = 'mcp' } = options
+  if (apiKeys.length === 0 && named.length === 0 && [keyRing, jwt, oauth, verifyKey].every(one => one === undefined)) {
+    throw new Error('Authentication needs `apiKeys`, `keyRing`, `jwt` or `oauth`, or `verifyKey`: without them nobody could get in')
+  }
+  const appKeys = openAppKeys(fastify, options)
   const challengeFor = createChallenge({ ...challenge, realm })
-  const issuers = [...oauth === undefined ? [] : [oauth], ...named].map(one => watchedIssuer(fastify, one))
+  const keepClaims = enrich !== undefined
+  const issuers = [...oauth === undefined ? [] : [oauth], ...named].map(one => watchedIssuer(fastify, { ...one, keepClaims }))
   const grants = givenGrants ?? (fastify.hasDecorator('oauthServer') ? fastify.oauthServer.accessTokens : undefined)
   const authenticate = createAuthenticator({
-    verifyKey: createKeyJudge(apiKeys, keyRing),
-    verifyToken: routeTokens({ own: jwt === undefined ? undefined : await tokenVerifier(jwt), grants, issuers }),
+    verifyKey: keyJudge(createKeyJudge(apiKeys, keyRing), appKeys),
+    verifyToken: routeTokens({ own: jwt === undefined ? undefined : await tokenVerifier({ ...jwt, keepClaims }), grants, issuers }),
     known,
     isCurrent: grants?.stillGood,
     isRevoked,
@@ -93,6 +119,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], ke
   fastify.decorateRequest('principal', null)
   fastify.decorateRequest('rateLimitMax', null)
   fastify.decorate('challengeFor', challengeFor)
+  fastify.decorate('appKeys', appKeys)
   fastify.decorate('issuerProblems', () => {
     const problems = issuers.map(issuer => issuer.problems())
     // Of several one that is away is no reason to send nobody here.
@@ -109,22 +136,74 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, { apiKeys = [], ke
 
   function apply (verdict: Verdict, request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
     if (isVerified(verdict)) {
-      request.principal = verdict.principal
-      request.rateLimitMax = verdict.rateLimitMax ?? null
-      done()
+      if (enrich === undefined) return admit(verdict, request, done)
+      enrichedBy(enrich, verdict, request).then(known => { admit(known, request, done, verdict.principal) }, done)
     } else {
       refuse(verdict, request, reply).then(() => { done() }, done)
     }
+  }
+
+  async function enrichedBy (enrich: Enrich, verified: Verified, { log }: FastifyRequest): Promise<Verified> {
+    let more: unknown
+    try {
+      more = await within(verifyKeyTimeoutMs ?? 3000, () => enrich(verified.principal, { claims: verified.claims ?? noClaims }))
+    } catch (error) {
+      log.error({ err: error }, '`enrich` failed')
+      throw unavailable()
+    }
+    return enriched(verified, more)
   }
 
   // No promise where the verdict is at hand: most requests wait for nobody.
   fastify.addHook('onRequest', (request, reply, done) => {
     if (isPublic(request) || isWellKnownProbe(request)) return done()
     if (isPreflight(request)) return done(request.is404 ? undefined : refusal(nothingPresented, false))
-    const outcome = authenticate(readCredentials(request.raw.rawHeaders), ipOf(request))
+    const outcome = authenticate(readCredentials(request.raw.rawHeaders), ipOf(request), request.id)
     if (outcome instanceof Promise) outcome.then(verdict => { apply(verdict, request, reply, done) }, done)
     else apply(outcome, request, reply, done)
   })
+}
+
+const noClaims: Claims = Object.freeze({})
+
+/** `proof`: what the credential proved, where more was made of it. */
+function admit ({ principal, rateLimitMax }: Verified, request: FastifyRequest, done: () => void, proof = principal): void {
+  noteProof(request, proof)
+  request.principal = principal
+  request.rateLimitMax = rateLimitMax ?? null
+  done()
+}
+
+type KeyJudge = ReturnType<typeof createKeyJudge>
+
+/** The app is asked for what is in no list and no file. */
+function keyJudge (judge: KeyJudge, appKeys: AppKeys | null): ((asked: AskedKey) => Eventually<Verdict>) | undefined {
+  if (appKeys === null || judge === undefined) return appKeys === null ? judge : asked => appKeys.verify(asked)
+  return asked => {
+    const verdict = judge(asked)
+    return isUnknownKey(verdict) ? after(appKeys.verify(asked), found => isVerified(found) ? found : verdict) : verdict
+  }
+}
+
+/** `null` where the app looks up no keys. */
+function openAppKeys (fastify: FastifyInstance, { verifyKey, verifyKeyTimeoutMs, verifyKeyTtlMs, stillGood }: AppKeysOptions): AppKeys | null {
+  for (const [name, ask] of Object.entries({ verifyKey, stillGood })) {
+    if (ask !== undefined && typeof ask !== 'function') throw new TypeError(`\`${name}\` must be a function`)
+  }
+  requireWhole('auth', { verifyKeyTimeoutMs, ...(verifyKeyTtlMs === 0 ? {} : { verifyKeyTtlMs }) })
+  if (verifyKey === undefined) {
+    if (stillGood !== undefined) throw new TypeError('`stillGood` is about the callers of `verifyKey`, which is left out')
+    return null
+  }
+  const keys = new AppKeys({
+    verifyKey,
+    verifyKeyTimeoutMs,
+    verifyKeyTtlMs,
+    stillGood,
+    report: (error, what, requestId) => { fastify.log.error({ err: error, ...(requestId === undefined ? {} : { reqId: requestId }) }, what) }
+  })
+  fastify.addHook('onClose', async () => { keys.close() })
+  return keys
 }
 
 /** Its keys are fetched once the server listens, which waits for nothing; a host that never listens fetches them at the first token. */

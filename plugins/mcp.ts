@@ -97,13 +97,16 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     sessions = false,
     maxStreamsPerPrincipal,
     stateKey = randomBytes(32),
-    watches = [],
+    watches: given = [],
     limits,
     bus,
     sessionStores,
     unread: unreadOptions,
     onEndpoint
   } = options
+  // Set by auth, where the app looks keys up.
+  const appKeys = fastify.hasDecorator('appKeys') ? fastify.appKeys : null
+  const watches = appKeys === null ? given : [...given, appKeys]
   const sessionsOptions = sessionsOptionsOf(sessions)
   requireWhole('mcp', { requestTimeoutMs, bodyLimit, maxStreamsPerPrincipal, ...sessionsOptions, ...unreadOptions })
   const catalog = new Catalog({ info, instructions, tools, resources, prompts, toolPolicies, limits, bus })
@@ -123,7 +126,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   const operations = operationsOf(catalog, item => {
     watchRule(item)
     silenceMs = longestSilenceMs(catalog, requestTimeoutMs)
-  })
+  }, keyId => { appKeys?.forget(keyId) })
   fastify.decorate('mcp', operations)
   if (!fastify.hasRequestDecorator('mcpCall')) fastify.decorateRequest('mcpCall', null)
   sayDecisions(fastify, 'failures')

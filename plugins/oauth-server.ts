@@ -68,7 +68,7 @@ const oauthServer: FastifyPluginAsync<OAuthServerOptions> = async (fastify, opti
     secrets: [jwtSecret, ...jwtPreviousSecrets],
     documents,
     ledger,
-    verifyKey,
+    verifyKey: (digest, key, address) => verifyKey({ digest, key, address }),
     lookUp: createKeyLookup(apiKeys, keyRing),
     scopes: typeof scopes === 'function' ? scopes : () => scopes,
     audit: (fields, message) => { fastify.log.info(fields, message) }

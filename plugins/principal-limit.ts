@@ -81,8 +81,8 @@ const principalLimit: FastifyPluginAsync<PrincipalLimitOptions> = async (fastify
  * more keys are no more requests.
  */
 function bucketOf ({ id, keyId }: Principal, rateLimitMax: number | null): string {
-  // Every id begins with the kind of principal and a colon: nobody's reads like this.
-  return rateLimitMax === null ? id : `key ${keyId ?? id}`
+  // No id holds a line break, whoever gave it: nobody's reads like this.
+  return rateLimitMax === null ? id : `key\n${keyId ?? ''}\n${id}`
 }
 
 export default fp(principalLimit, { name: 'mcp-principal-limit', fastify: '5.x', dependencies: ['mcp-auth'] })

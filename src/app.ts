@@ -6,7 +6,7 @@ import { type Config, ConfigError, endpointOf, type Environment, isLoopback, loa
 import { serverOptions, tuneServer } from './http/server-options.js'
 import { requireKeys } from './lib/require.js'
 import { registerChain } from './mcp-auth.js'
-import { type Keys, type McpAuthOptions, mcpOptionNames, type McpOptions } from './mcp-auth-options.js'
+import { type Keys, type McpAuthOptions, mcpOptionNames, type McpOptions, type OwnUsersOptions, ownUsersNames } from './mcp-auth-options.js'
 import { stateKeyOf } from './mcp/request-state-key.js'
 import type { OAuthOptions } from './oauth/settings.js'
 import { passwordsIn } from './redis/url.js'
@@ -18,7 +18,7 @@ import { ToolPolicyError } from './tools/tool-policies.js'
 export type { EnvOptions } from '../plugins/env.js'
 
 /** `stateDir` left out: that of `config`, or the `STATE_DIR` that is set in `env` or `dotenv`; without one, memory. */
-export interface AppOptions extends Omit<McpOptions, 'limits' | 'bus' | 'sessionStores'>, Pick<McpAuthOptions, 'builtIns' | 'stateDir'> {
+export interface AppOptions extends Omit<McpOptions, 'limits' | 'bus' | 'sessionStores'>, OwnUsersOptions, Pick<McpAuthOptions, 'builtIns' | 'stateDir'> {
   /** Settings by their environment names, as docs/configuration.md lists them. */
   readonly env?: Environment
   /** A `.env` file to read beneath `env`: a path, or true for `./.env`. Default false. */
@@ -32,6 +32,7 @@ export interface AppOptions extends Omit<McpOptions, 'limits' | 'bus' | 'session
 /** The names of all options: the compiler holds the two together. */
 export const appOptionNames: Keys<AppOptions> = {
   ...mcpOptionNames,
+  ...ownUsersNames,
   builtIns: true,
   stateDir: true,
   env: true,
@@ -45,7 +46,7 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
   requireKeys('The options', { ...options }, appOptionNames)
   const { env: environment = {}, dotenv = false, config: loaded, logStream, ...rest } = options
   const { config, warnings, fileWarnings, sources } = loaded === undefined
-    ? loadConfig({ env: environment, dotenv })
+    ? loadConfig({ env: environment, dotenv, hasVerifyKey: rest.verifyKey !== undefined })
     : { config: loaded, warnings: [], fileWarnings: [], sources: undefined }
   // The default directory is for the service: an app in a test must not leave one behind.
   const stateDir = sources?.STATE_DIR === 'default' ? undefined : config.STATE_DIR
@@ -86,6 +87,7 @@ function chainOptions (config: Config, path: string | undefined): McpAuthOptions
     jwtSecret: config.JWT_SECRET,
     jwtPreviousSecrets: config.JWT_SECRET_PREVIOUS,
     clockToleranceSeconds: config.JWT_CLOCK_TOLERANCE,
+    principalClaims: config.JWT_PRINCIPAL_CLAIMS,
     audience: audienceOf(config, path),
     ...(config.JWT_ISSUER === undefined ? {} : { oauth: oauthOf(config, config.JWT_ISSUER) }),
     issuers: readIssuers(config),

@@ -1,4 +1,5 @@
 /** The options of the whole chain, and what is refused of them before anything is registered. */
+import type { AuthOptions } from '../plugins/auth.js'
 import type { CorsOptions } from '../plugins/cors.js'
 import type { McpOptions } from '../plugins/mcp.js'
 import type { OAuthServerOptions } from '../plugins/oauth-server.js'
@@ -12,16 +13,16 @@ import type { RedisOptions } from './redis/stores.js'
 import type { MintPolicy } from './tokens/mint-policy.js'
 
 // Each export carries what its plugin declares on Fastify's types into the package's: an import that nothing names is left out of them.
-export type { AuthOptions } from '../plugins/auth.js'
+export type { AuthOptions, Enrich, EnrichContext } from '../plugins/auth.js'
 export type { CorsOptions } from '../plugins/cors.js'
 export type { ErrorsOptions } from '../plugins/errors.js'
 export type { CredentialWatch, Endpoint, McpOptions } from '../plugins/mcp.js'
 
 /**
- * What the chain needs; nothing of it is read from the environment. One of `apiKeys`, `apiKeysFile`, `jwtSecret` and
- * `oauth` is required.
+ * What the chain needs; nothing of it is read from the environment. One of `apiKeys`, `apiKeysFile`, `verifyKey`,
+ * `jwtSecret` and `oauth` is required.
  */
-export interface McpAuthOptions extends Omit<McpOptions, 'limits' | 'bus' | 'sessionStores'>, EdgeRules, Pick<CorsOptions, 'allowedHeaders'>, TokenSettings {
+export interface McpAuthOptions extends Omit<McpOptions, 'limits' | 'bus' | 'sessionStores'>, OwnUsersOptions, EdgeRules, Pick<CorsOptions, 'allowedHeaders'>, TokenSettings {
   /** Fastify's own. Unknown paths below it are answered here; without one they are the host's. */
   readonly prefix?: string
   /** Keys accepted in `x-api-key`. */
@@ -68,6 +69,9 @@ export interface OAuthServerSettings extends Pick<OAuthServerOptions, 'clients' 
   readonly trustedIssuers?: readonly string[]
 }
 
+/** How an app looks its own users up, and adds what it knows of them. */
+export type OwnUsersOptions = Pick<AuthOptions, 'verifyKey' | 'verifyKeyTimeoutMs' | 'verifyKeyTtlMs' | 'stillGood' | 'enrich'>
+
 /** The names of all options of a type: the compiler holds the two together. */
 export type Keys<T> = Readonly<Record<keyof T, true>>
 
@@ -91,8 +95,18 @@ export const mcpOptionNames: Keys<Omit<McpOptions, 'limits' | 'bus' | 'sessionSt
   onEndpoint: true
 }
 
+/** The options that go to `plugins/auth.ts` as they are. */
+export const ownUsersNames: Keys<OwnUsersOptions> = {
+  verifyKey: true,
+  verifyKeyTimeoutMs: true,
+  verifyKeyTtlMs: true,
+  stillGood: true,
+  enrich: true
+}
+
 const names: Keys<McpAuthOptions> = {
   ...mcpOptionNames,
+  ...ownUsersNames,
   prefix: true,
   // Credentials.
   apiKeys: true,
@@ -100,6 +114,7 @@ const names: Keys<McpAuthOptions> = {
   jwtSecret: true,
   jwtPreviousSecrets: true,
   clockToleranceSeconds: true,
+  principalClaims: true,
   oauth: true,
   issuers: true,
   oauthServer: true,
@@ -145,7 +160,7 @@ const ofOAuthServer: Keys<OAuthServerSettings> = {
   advertise: true,
   trustedIssuers: true
 }
-const lists = ['apiKeys', 'issuers', 'jwtPreviousSecrets', 'audience', 'origins', 'allowedHeaders', 'allowedHosts', 'tools', 'resources', 'prompts', 'eras', 'watches'] as const satisfies ReadonlyArray<keyof McpAuthOptions>
+const lists = ['apiKeys', 'issuers', 'jwtPreviousSecrets', 'audience', 'principalClaims', 'origins', 'allowedHeaders', 'allowedHosts', 'tools', 'resources', 'prompts', 'eras', 'watches'] as const satisfies ReadonlyArray<keyof McpAuthOptions>
 
 /**
  * Throws a `TypeError` that names the fault, in the words of these options. A misspelt name would leave
@@ -153,7 +168,7 @@ const lists = ['apiKeys', 'issuers', 'jwtPreviousSecrets', 'audience', 'origins'
  */
 export function requireOptions (options: McpAuthOptions): void {
   requireKeys('The options', options, { ...names, ...ofFastify })
-  const { apiKeys = [], apiKeysFile, jwtSecret, oauth, issuers = [], oauthServer, rateLimit, preauthLimit } = options
+  const { apiKeys = [], apiKeysFile, verifyKey, jwtSecret, oauth, issuers = [], oauthServer, rateLimit, preauthLimit } = options
   requireLists(Object.fromEntries(lists.map(name => [name, options[name]])))
   const { tools, resources, prompts, watches } = options
   requireObjects({ tools, resources, prompts, watches })
@@ -163,7 +178,7 @@ export function requireOptions (options: McpAuthOptions): void {
   if (oauth !== undefined) requireKeys('`oauth`', oauth, ofOAuth)
   if (typeof oauthServer === 'object') requireKeys('`oauthServer`', oauthServer, ofOAuthServer)
   const hasKeys = [apiKeys, issuers].some(list => Array.isArray(list) && list.length > 0)
-  if (!hasKeys && [apiKeysFile, jwtSecret, oauth].every(one => one === undefined)) {
-    throw new TypeError('`mcpAuth` needs `apiKeys`, `apiKeysFile`, `jwtSecret` or `oauth`: without them nobody could get in')
+  if (!hasKeys && [apiKeysFile, verifyKey, jwtSecret, oauth].every(one => one === undefined)) {
+    throw new TypeError('`mcpAuth` needs `apiKeys`, `apiKeysFile`, `jwtSecret` or `oauth`, or `verifyKey`: without them nobody could get in')
   }
 }

@@ -18,7 +18,7 @@ import type { State } from './ledger/ledger.js'
 import { openStateFor } from './ledger/open.js'
 import type { Problem, Reason } from './http/readiness.js'
 import { bucketOf } from './limits/limits.js'
-import { type McpAuthOptions, mcpOptionNames, type OAuthServerSettings, requireOptions } from './mcp-auth-options.js'
+import { type McpAuthOptions, mcpOptionNames, type OAuthServerSettings, type OwnUsersOptions, ownUsersNames, requireOptions } from './mcp-auth-options.js'
 import { stateKeyOf } from './mcp/request-state-key.js'
 import { identityOf, withoutSlash } from './net/public-url.js'
 import { documentsInFiles } from './oauth/server/documents/in-files.js'
@@ -28,6 +28,7 @@ import { issuerOf } from './oauth/server/protocol/metadata.js'
 import { type OwnServer, tokenParts } from './oauth/settings.js'
 import { createKnownCredentials } from './principal/known-credentials.js'
 import type { Principal } from './principal/principal.js'
+import { proofOf } from './principal/proof.js'
 import { redisOptionsOf } from './redis/stores.js'
 import { openStores } from './stores.js'
 import { whoOf } from './telemetry/classify.js'
@@ -85,6 +86,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
       apiKeys,
       keyRing,
       allowWeakSecrets,
+      ...picked<OwnUsersOptions>(options, ownUsersNames),
       ...tokens,
       known,
       isRevoked: (principal: Principal) => {
@@ -94,7 +96,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
     }),
     principalLimit: { ...options.rateLimit, limits },
     mcp: {
-      ...mcpOptionsOf(options),
+      ...picked<McpOptions>(options, mcpOptionNames),
       limits,
       bus: stores.bus,
       // A secret that all instances have, told apart by endpoint: what one of them asked, another may be answered.
@@ -166,14 +168,14 @@ function oauthServerOf (scope: FastifyInstance, options: McpAuthOptions, keyRing
 /** Ends the streams of a client when the key behind its grant ends, or gives other rights. */
 function grantsWatch (scope: FastifyInstance, keyRing: KeyStore | undefined): CredentialWatch {
   return {
-    stillGood: principal => scope.oauthServer.accessTokens.stillGood(principal),
+    stillGood: principal => scope.oauthServer.accessTokens.stillGood(proofOf(principal)),
     onChange: listener => keyRing?.onChange(listener) ?? (() => {})
   }
 }
 
-/** The options that are set among those of the endpoint. */
-function mcpOptionsOf (options: McpAuthOptions): McpOptions {
-  return Object.fromEntries(Object.entries(options).filter(([name, value]) => name in mcpOptionNames && value !== undefined))
+/** The options that are set, of those that are called so. */
+function picked<T extends object> (options: T, names: object): Partial<T> {
+  return Object.fromEntries(Object.entries(options).filter(([name, value]) => Object.hasOwn(names, name) && value !== undefined)) as Partial<T>
 }
 
 /** Our own tools and the host's. Throws a `TypeError` where both have one of a name. */

@@ -3,6 +3,7 @@ import { timingSafeEqual } from 'node:crypto'
 import { sha256 } from '../lib/sha256.js'
 import { isVerified, maxCredentialLength, type Rejected, type Verdict, type Verified } from '../principal/presented.js'
 import { isUnmanaged, type KeyReference, type KeyRing, type Referred } from './ring.js'
+import type { AskedKey } from '../principal/app-keys.js'
 import { freezePrincipal } from '../principal/principal.js'
 
 const unknownKey: Rejected = Object.freeze({ reason: 'the API key is not known' })
@@ -40,10 +41,10 @@ export function createKeyVerifier (keys: readonly string[]): (digest: string) =>
  * Makes the judge of keys from a list and a ring; `undefined` where there is neither. On a key that
  * is in both the ring has the last word: one that was imported and then revoked stays refused.
  */
-export function createKeyJudge (listed: readonly string[], ring: KeyRing | undefined): ((digest: string, key: string, address: string) => Verdict) | undefined {
+export function createKeyJudge (listed: readonly string[], ring: KeyRing | undefined): ((asked: Omit<AskedKey, 'requestId'>) => Verdict) | undefined {
   const verifyListed = listed.length === 0 ? undefined : createKeyVerifier(listed)
-  if (ring === undefined) return verifyListed
-  return (digest, key, address) => {
+  if (ring === undefined) return verifyListed === undefined ? undefined : ({ digest }) => verifyListed(digest)
+  return ({ digest, key, address }) => {
     // Both are always asked, so that the time does not tell which of them a key is in.
     const byList = verifyListed?.(digest) ?? unknownKey
     const byRing = ring.verify({ key, digest }, address)
@@ -66,6 +67,11 @@ export function createKeyLookup (listed: readonly string[], ring: KeyRing | unde
     const verified = reference.issuedAt === undefined ? byId.get(reference.keyId) : undefined
     return verified === undefined ? { verdict: unknownKey, maySignIn: false } : { verdict: verified, maySignIn: true }
   }
+}
+
+/** True where the verdict is that the key is in no list and no file, in whatever state. */
+export function isUnknownKey (verdict: Verdict): boolean {
+  return verdict === unknownKey || isUnmanaged(verdict)
 }
 
 /** The id of a listed key, which it keeps when the key file takes it over. Not the one inside a managed key: what was said of the listed one would be forgotten. */

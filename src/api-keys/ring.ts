@@ -4,6 +4,7 @@ import { namesOf, type Named, rejected, type Rejected, type Verdict, type Verifi
 import { type KeyRecord, maySignIn, type SecretRecord } from './record.js'
 import { shapeOf } from './format.js'
 import { covers, createAddressReader, parseNetwork, type Networks } from '../net/networks.js'
+import { proofOf } from '../principal/proof.js'
 import { freezePrincipal, haveSameRights, type Principal } from '../principal/principal.js'
 
 export interface PresentedKey {
@@ -162,7 +163,8 @@ export class ManagedKeys implements KeyRing {
     return { verdict: this.#judge(entry, undefined), maySignIn: entry.maySignIn, name: entry.name }
   }
 
-  stillGood (principal: Principal, address?: string): boolean {
+  stillGood (caller: Principal, address?: string): boolean {
+    const principal = proofOf(caller)
     const { id, keyId, issuedAt, client } = principal
     if (keyId === undefined || client !== undefined || !isOfKey(id)) return true
     const secrets = this.#keys.get(keyId)

@@ -6,10 +6,13 @@ import type { Config, VariableName } from './variables.js'
 
 type Rule = (config: Config) => { problems?: readonly Problem[], warnings?: readonly string[] }
 
-/** What the settings add up to. A setting in `faulty` has been reported already and says nothing here. */
-export function crossCheck (config: Config, faulty: ReadonlySet<string>): { problems: Problem[], warnings: string[] } {
+/**
+ * What the settings add up to. A setting in `faulty` has been reported already and says nothing here. `hasVerifyKey`:
+ * the app looks keys up itself, and needs no credential among the settings.
+ */
+export function crossCheck (config: Config, faulty: ReadonlySet<string>, hasVerifyKey = false): { problems: Problem[], warnings: string[] } {
   const found = [
-    ...(faulty.has('.env') || faulty.has('API_KEYS') || faulty.has('JWT_SECRET') || faulty.has('JWT_ISSUER') ? [] : [needsCredential(config)]),
+    ...(hasVerifyKey || faulty.has('.env') || faulty.has('API_KEYS') || faulty.has('JWT_SECRET') || faulty.has('JWT_ISSUER') ? [] : [needsCredential(config)]),
     ...(faulty.has('API_KEYS') ? [] : [weakKeys(config)]),
     ...(faulty.has('JWT_SECRET') ? [] : [weakSecret(config), secretWithComma(config)]),
     ...(faulty.has('JWT_SECRET') || faulty.has('JWT_SECRET_PREVIOUS') ? [] : [previousSecrets(config)]),

@@ -32,6 +32,8 @@ export interface LoadOptions {
   readonly env: Environment
   /** A path, `true` for `./.env` (default), `false` for no file. A missing file is no problem. */
   readonly dotenv?: boolean | string
+  /** The app looks keys up itself: no credential has to be among the settings. Default false. */
+  readonly hasVerifyKey?: boolean
 }
 
 /** Reads `.env` and the environment, which wins. Throws a `ConfigError` with every problem. */
@@ -42,13 +44,15 @@ export function loadConfig (options: LoadOptions): Omit<Reading, 'problems' | 'u
 }
 
 /** Like `loadConfig`, but hands the problems over instead of throwing them. */
-export function readSettings ({ env, dotenv = true }: LoadOptions): Reading {
-  if (dotenv === false) return readConfig(env)
-  return readConfig(env, readDotenv(resolve(dotenv === true ? '.env' : dotenv)))
+export function readSettings ({ env, dotenv = true, hasVerifyKey = false }: LoadOptions): Reading {
+  if (dotenv === false) return readConfig(env, noFile, hasVerifyKey)
+  return readConfig(env, readDotenv(resolve(dotenv === true ? '.env' : dotenv)), hasVerifyKey)
 }
 
+const noFile: DotenvFile = { values: {}, faults: [] }
+
 /** Reads settings from values alone: `environment` wins over `file`, and an empty value is unset. */
-export function readConfig (environment: Environment, file: DotenvFile = { values: {}, faults: [] }): Reading {
+export function readConfig (environment: Environment, file: DotenvFile = noFile, hasVerifyKey = false): Reading {
   const problems: Problem[] = [...file.faults.map(fault => ({ variable: '.env', ...fault })), ...renamedSettings(environment, file.values)]
   const sources: Partial<Record<VariableName, Source>> = {}
   const values: Partial<Record<VariableName, unknown>> = {}
@@ -61,7 +65,7 @@ export function readConfig (environment: Environment, file: DotenvFile = { value
     problems.push(...found)
   }
   const config = Object.freeze(values) as Config
-  const checked = crossCheck(config, new Set(problems.map(({ variable }) => variable)))
+  const checked = crossCheck(config, new Set(problems.map(({ variable }) => variable)), hasVerifyKey)
   const unread = unknownNames(file.values)
   return {
     config,

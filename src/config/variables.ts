@@ -46,6 +46,8 @@ export const variables = {
   JWT_JWKS_URL: variable(optional(jwksUrl()), '', 'Where the keys of JWT_ISSUER are; empty asks its metadata.'),
   /** Beside the endpoint's own address. */
   JWT_AUDIENCE: variable(list(word()), '', 'Names of this server in `aud` besides its public address, comma-separated.'),
+  /** Names or paths of claims. */
+  JWT_PRINCIPAL_CLAIMS: variable(list(claimPath()), '', 'Claims of tokens that tools find in principal.attributes, comma-separated: names or paths.'),
   /** `aud`, unless the provider writes none. */
   JWT_AUDIENCE_CLAIM: variable(claimPath(), 'aud', 'The claim that holds a name of this server in tokens of JWT_ISSUER, where it is not `aud`: `client_id`.'),
   JWT_REQUIRE_AT: variable(oneOf('off', 'on'), 'off', 'Take only tokens of JWT_ISSUER that declare themselves access tokens (`typ: at+jwt`): on or off.'),

@@ -1,5 +1,6 @@
 /** A request to the endpoint as the bridge sees it, with its caller. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { callerOf } from './proven.js'
 import { type Refusal, UnauthenticatedError } from '../errors.js'
 import type { EraName, Incoming } from '../mcp/era.js'
 import { type Caller, Exchange, type Shared } from '../mcp/exchange/exchange.js'
@@ -39,8 +40,8 @@ export class Call implements Incoming, Caller, LoggedCall {
 
   /** Throws where no plugin put a principal on the request: an endpoint without one is closed. */
   constructor (request: FastifyRequest, reply: FastifyReply, place: Place) {
-    const { principal } = request
-    if (!principal) throw new UnauthenticatedError({ reason: 'no plugin authenticated this request' })
+    const principal = callerOf(request)
+    if (principal === null) throw new UnauthenticatedError({ reason: 'no plugin authenticated this request' })
     this.principal = principal
     this.#request = request
     this.#reply = reply

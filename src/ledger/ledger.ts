@@ -1,5 +1,6 @@
 /** What outlives a request: which tokens were minted here, and which credentials were revoked. */
 import { resolve } from 'node:path'
+import { proofOf } from '../principal/proof.js'
 import { tokenPrincipalId } from '../principal/principal.js'
 import { StateError, prepareDirectory } from './file/directory.js'
 import { Journal } from './file/journal.js'
@@ -80,7 +81,7 @@ export class State {
 
   /** True where the credential was revoked. In memory, for every request. */
   isRevoked (credential: Revocable): boolean {
-    return this.#ledger.isRevoked(credential)
+    return this.#ledger.isRevoked(proofOf(credential))
   }
 
   stillGood (credential: Revocable): boolean {

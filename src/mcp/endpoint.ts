@@ -27,10 +27,15 @@ export interface Endpoint {
    * they name an unknown tool; all stays as it was then.
    */
   applyToolPolicies: (policies: ToolPolicies) => void
+  /**
+   * The next request with this key of `verifyKey` is looked up anew, and its streams and calls end unless `stillGood`
+   * says yes. Does nothing where no key is looked up.
+   */
+  forget: (keyId: string) => void
 }
 
 /** `taken` hears of each item that comes, as it is served. */
-export function operationsOf ({ tools, resources, prompts, changes }: Catalog, taken: (item: Item) => void): Endpoint {
+export function operationsOf ({ tools, resources, prompts, changes }: Catalog, taken: (item: Item) => void, forget: Endpoint['forget'] = () => {}): Endpoint {
   const came = (kind: 'tools' | 'resources' | 'prompts', item: Item): void => {
     taken(item)
     changes.publish({ kind, item })
@@ -44,6 +49,7 @@ export function operationsOf ({ tools, resources, prompts, changes }: Catalog, t
     removeTool: name => gone('tools', tools.remove(name)),
     removeResource: uri => gone('resources', resources.remove(uri)),
     removePrompt: name => gone('prompts', prompts.remove(name)),
+    forget,
     toolsOf: principal => tools.names(principal),
     scopes: () => {
       const all = [tools, resources.fixed, resources.templates, prompts].flatMap(registry => [...registry.values()])

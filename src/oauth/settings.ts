@@ -6,13 +6,13 @@ import { isIssuerName } from '../tokens/provider/issuers-file.js'
 import { protectedResource } from '../net/public-url.js'
 
 /** The identity provider whose tokens are accepted. */
-export interface OAuthOptions extends Omit<IssuerOptions, 'name' | 'audience' | 'toleranceSeconds'> {
+export interface OAuthOptions extends Omit<IssuerOptions, 'name' | 'audience' | 'toleranceSeconds' | 'principalClaims' | 'keepClaims'> {
   /** The scopes that clients ask for first. Default none: they decide for themselves. */
   readonly scopes?: readonly string[]
 }
 
 /** One of several identity providers. Its callers are `oauth@<name>:<sub>`, so that no two providers share one. */
-export interface NamedIssuer extends Omit<IssuerOptions, 'audience' | 'toleranceSeconds' | 'name'> {
+export interface NamedIssuer extends Omit<IssuerOptions, 'audience' | 'toleranceSeconds' | 'principalClaims' | 'keepClaims' | 'name'> {
   /** Lower-case letters, digits and `-`, at most 63. */
   readonly name: string
   /** Names of this server in the `aud` of its tokens, besides `publicUrl` plus `path`. Default none. */
@@ -38,6 +38,8 @@ export interface TokenSettings {
   readonly oauth?: OAuthOptions | undefined
   /** Further identity providers; each has a name of its own. */
   readonly issuers?: readonly NamedIssuer[]
+  /** Claims of tokens that stand on `principal.attributes`, by name or path, whoever issued the token. Default none. */
+  readonly principalClaims?: readonly string[]
   /** Names of this server in `aud`, besides `publicUrl` plus `path`. Default none. */
   readonly audience?: readonly string[]
 }
@@ -53,12 +55,12 @@ export interface TokenParts {
 
 /** `publicUrl` and `path` are those of the endpoint. Throws on providers that no token could be good for, or that share a name. */
 export function tokenParts (settings: TokenSettings, publicUrl: string | undefined, path: string, own?: OwnServer): TokenParts {
-  const { jwtSecret: secret, jwtPreviousSecrets: previousSecrets = [], clockToleranceSeconds: toleranceSeconds = 0, oauth } = settings
+  const { jwtSecret: secret, jwtPreviousSecrets: previousSecrets = [], clockToleranceSeconds: toleranceSeconds = 0, principalClaims = [], oauth } = settings
   const resource = publicUrl === undefined ? undefined : protectedResource(publicUrl, path)
   const audience = [...resource?.audience ?? [], ...settings.audience ?? []]
-  const issuers = namedIssuers(settings, audience, toleranceSeconds)
+  const issuers = namedIssuers(settings, audience, { toleranceSeconds, principalClaims })
   const parts = {
-    ...(secret === undefined ? {} : { jwt: { secret, previousSecrets, toleranceSeconds, audience } }),
+    ...(secret === undefined ? {} : { jwt: { secret, previousSecrets, toleranceSeconds, audience, principalClaims } }),
     ...(issuers.length === 0 ? {} : { issuers })
   }
   if (oauth !== undefined && audience.length === 0) throw new Error('`oauth` needs `publicUrl` or `audience`: without a name for this server, tokens for any other would be good here')
@@ -67,7 +69,7 @@ export function tokenParts (settings: TokenSettings, publicUrl: string | undefin
   const scopes = own?.scopes ?? ofProvider
   return {
     ...parts,
-    ...(oauth === undefined ? {} : { oauth: { ...issuer, audience, toleranceSeconds } }),
+    ...(oauth === undefined ? {} : { oauth: { ...issuer, audience, toleranceSeconds, principalClaims } }),
     ...(advertised === undefined ? {} : { challenge: { scopes, resourceMetadata: resource?.metadataUrl } }),
     ...(advertised === undefined || resource === undefined ? {} : { metadata: { resource: resource.url, authorizationServers: authorizationServers(own, oauth, issuers, advertised), scopes, path } })
   }
@@ -79,7 +81,7 @@ function authorizationServers (own: OwnServer | undefined, oauth: OAuthOptions |
   return [...oauth === undefined ? [] : [oauth.issuer], ...issuers.map(({ issuer }) => issuer)]
 }
 
-function namedIssuers ({ issuers = [], oauth }: TokenSettings, audience: readonly string[], toleranceSeconds: number): readonly IssuerOptions[] {
+function namedIssuers ({ issuers = [], oauth }: TokenSettings, audience: readonly string[], rules: Pick<IssuerOptions, 'toleranceSeconds' | 'principalClaims'>): readonly IssuerOptions[] {
   const names = new Set<string>()
   const urls = new Set(oauth === undefined ? [] : [oauth.issuer])
   return issuers.map(({ name, audience: others = [], ...rest }) => {
@@ -90,6 +92,6 @@ function namedIssuers ({ issuers = [], oauth }: TokenSettings, audience: readonl
     urls.add(rest.issuer)
     const all = [...audience, ...others]
     if (all.length === 0) throw new TypeError(`\`issuers\`: ${name} needs an audience, or \`publicUrl\`: without a name for this server, tokens for any other would be good here`)
-    return { ...rest, name, audience: all, toleranceSeconds }
+    return { ...rest, ...rules, name, audience: all }
   })
 }

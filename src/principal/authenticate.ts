@@ -1,13 +1,14 @@
 /** From what a request presents to one verdict: every credential sent must be good. */
 import { after, type Eventually } from '../lib/eventually.js'
 import { sha256 } from '../lib/sha256.js'
+import type { AskedKey } from './app-keys.js'
 import { isVerified, keyAsToken, namesOf, type Presented, rejected, type Rejected, type Verdict } from './presented.js'
 import type { KnownCredentials } from './known-credentials.js'
 import { freezePrincipal, type Principal } from './principal.js'
 
 export interface Verifiers {
-  /** Judges a key by its SHA-256 in hex, its text and where it came from. Rejects (or throws) only on a fault. Left out: no key is good. */
-  readonly verifyKey?: ((digest: string, key: string, address: string) => Eventually<Verdict>) | undefined
+  /** Judges a key by its SHA-256 in hex, its text and the request that it came with. Rejects (or throws) only on a fault. Left out: no key is good. */
+  readonly verifyKey?: ((asked: AskedKey) => Eventually<Verdict>) | undefined
   /** Judges a token. Rejects (or throws) only on a fault. Left out: no token is good. */
   readonly verifyToken?: ((token: string) => Eventually<Verdict>) | undefined
   /** Told of what proved good, and asked before a token is verified again. */
@@ -41,7 +42,7 @@ const longestUnverifiedMs = 300_000
  * Makes the judge of requests. With a key and a token both must be good, and the key names the
  * principal. The verdict is a promise only where a verifier's is. `address` is the caller's.
  */
-export function createAuthenticator (verifiers: Verifiers): (presented: Presented, address?: string) => Eventually<Verdict> {
+export function createAuthenticator (verifiers: Verifiers): (presented: Presented, address?: string, requestId?: string) => Eventually<Verdict> {
   const { verifyKey = () => noKeys, verifyToken = token => token.includes('.') ? noTokens : keyAsToken, known, isRevoked = () => false, isCurrent = () => true, onKeyUse = () => {} } = verifiers
 
   function unlessRevoked (verdict: Verdict): Verdict {
@@ -49,9 +50,9 @@ export function createAuthenticator (verifiers: Verifiers): (presented: Presente
   }
 
   // Always compared anew: a look-up of known keys would take its time from which keys there are.
-  function judgeKey (key: string, address: string): Eventually<Verdict> {
+  function judgeKey (key: string, address: string, requestId: string): Eventually<Verdict> {
     const digest = sha256(key)
-    return after(verifyKey(digest, key, address), (judged) => {
+    return after(verifyKey({ key, digest, address, requestId }), (judged) => {
       const isGone = isRevoked(isVerified(judged) ? judged.principal : nobody)
       if (!isVerified(judged)) return judged
       if (isGone) return revoked(judged.principal)
@@ -78,12 +79,12 @@ export function createAuthenticator (verifiers: Verifiers): (presented: Presente
     })
   }
 
-  return ({ key, token, malformed, otherScheme: isForeign }, address = '') => {
+  return ({ key, token, malformed, otherScheme: isForeign }, address = '', requestId = '') => {
     if (malformed !== undefined) return { reason: malformed }
     if (key === undefined) return token !== undefined ? judgeToken(token) : isForeign === true ? otherScheme : nothingPresented
-    if (token === undefined) return after(judgeKey(key, address), noted)
+    if (token === undefined) return after(judgeKey(key, address, requestId), noted)
     // A bad key ends it: beside a token that can't be judged right now, guesses at keys would go uncounted.
-    return after(judgeKey(key, address), (byKey) => !isVerified(byKey)
+    return after(judgeKey(key, address, requestId), (byKey) => !isVerified(byKey)
       ? byKey
       : after(judgeToken(token), (byToken) => isVerified(byToken) ? noted(byKey) : byToken))
   }

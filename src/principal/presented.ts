@@ -26,6 +26,8 @@ export interface Verified {
   readonly principal: Principal
   /** Requests a window, where the credential has a limit of its own instead of its principal's. */
   readonly rateLimitMax?: number
+  /** All that a token says, where somebody wants to know. */
+  readonly claims?: Readonly<Record<string, unknown>>
 }
 
 /** A credential that did not, and why. For the log alone: nothing of it goes to the caller. */

@@ -51,7 +51,7 @@ export async function startServer ({ announce = toStderr, onFailure = 'exit', ..
 }
 
 async function start ({ env = process.env, dotenv = true, announce, ...rest }: Omit<ServerOptions, 'onFailure'> & Required<Pick<ServerOptions, 'announce'>>): Promise<FastifyInstance> {
-  const { config, warnings, fileWarnings } = loadConfig({ env, dotenv })
+  const { config, warnings, fileWarnings } = loadConfig({ env, dotenv, hasVerifyKey: rest.verifyKey !== undefined })
   let endpoint: Endpoint | undefined
   const onEndpoint = (made: Endpoint): void => {
     endpoint = made

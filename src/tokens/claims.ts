@@ -15,6 +15,10 @@ export type Claims = Readonly<Record<string, unknown>>
 export interface ClaimRules {
   /** Seconds that the issuer's clock may be apart from ours. Default 0. */
   readonly toleranceSeconds?: number | undefined
+  /** The claims that the app finds in `principal.attributes`, by name or path. Default none. */
+  readonly principalClaims?: readonly string[] | undefined
+  /** Hand all claims on. Default false: they are forgotten. */
+  readonly keepClaims?: boolean | undefined
   /** Our names: an `aud` that is there must hold one of them. Left out or empty: we don't know ours. */
   readonly audience?: readonly string[] | undefined
 }

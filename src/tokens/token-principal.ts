@@ -1,22 +1,34 @@
 /** The principal of a token, whoever issued it. */
 import { freezePrincipal, type PrincipalFields } from '../principal/principal.js'
 import type { Named, Verified } from '../principal/presented.js'
-import { type Claims, type SoundClaims } from './claims.js'
+import { claimAt, type ClaimRules, type Claims, type SoundClaims } from './claims.js'
 
 export interface TokenRights extends Pick<PrincipalFields, 'id' | 'role' | 'roles' | 'scopes' | 'attributes'> {
   /** The identity provider that issued it; left out for tokens of this server. */
   readonly issuer?: string
 }
 
-export function tokenPrincipal (rights: TokenRights, { expiresAt, issuedAt, jti }: SoundClaims): Verified {
+export interface TokenClaims {
+  readonly claims: Claims
+  readonly sound: SoundClaims
+}
+
+export function tokenPrincipal (rights: TokenRights, { claims, sound }: TokenClaims, { principalClaims = [], keepClaims = false }: ClaimRules): Verified {
+  const { expiresAt, issuedAt, jti } = sound
   const principal = freezePrincipal({
     ...rights,
     method: 'jwt',
     expiresAt,
     ...(jti === undefined ? {} : { tokenId: jti }),
-    ...(issuedAt === undefined ? {} : { issuedAt })
+    ...(issuedAt === undefined ? {} : { issuedAt }),
+    ...(principalClaims.length === 0 ? {} : { attributes: attributesOf(claims, principalClaims) })
   })
-  return Object.freeze({ principal })
+  return Object.freeze(keepClaims ? { principal, claims } : { principal })
+}
+
+/** Under the names that were asked for; what a token does not say is left out. */
+function attributesOf (claims: Claims, names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(names.map(name => [name, claimAt(claims, name)]).filter(([, value]) => value !== undefined))
 }
 
 /** What names a token whose signature is good and whose claims are not. */

@@ -77,5 +77,5 @@ function judge (decoded: unknown, rules: ClaimRules): Verdict {
     id: tokenPrincipalId(claims.sub),
     role: payload.role === 'admin' ? 'admin' : 'user',
     scopes: scopesOf(payload.scope)
-  }, claims)
+  }, { claims: payload, sound: claims }, rules)
 }

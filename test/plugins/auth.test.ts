@@ -25,7 +25,7 @@ t.test('a key proves its caller', async (t) => {
   const response = await app.inject({ url: '/private', headers: { 'x-api-key': key } })
   const keyId = createHash('sha256').update(key).digest('hex').slice(0, 12)
   t.equal(response.statusCode, 200)
-  t.same(response.json(), { frozen: true, id: `apikey:${keyId}`, role: 'user', scopes: [], method: 'api-key', keyId })
+  t.same(response.json(), { frozen: true, id: `apikey:${keyId}`, role: 'user', scopes: [], method: 'api-key', keyId, attributes: {} })
 })
 
 t.test('a token proves its caller', async (t) => {
@@ -33,7 +33,7 @@ t.test('a token proves its caller', async (t) => {
   const exp = inSeconds(600)
   const response = await app.inject({ url: '/private', headers: { authorization: `bearer ${forgeClaims({ exp, role: 'admin' })}` } })
   t.equal(response.statusCode, 200)
-  t.same(response.json(), { frozen: true, id: 'jwt:ada', role: 'admin', scopes: [], method: 'jwt', expiresAt: exp * 1000 })
+  t.same(response.json(), { frozen: true, id: 'jwt:ada', role: 'admin', scopes: [], method: 'jwt', expiresAt: exp * 1000, attributes: {} })
 })
 
 t.test('a key and a token that are both good prove who the key names', async (t) => {

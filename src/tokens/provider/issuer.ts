@@ -1,6 +1,6 @@
 /** From a token of an identity provider to the caller it proves (RFC 9068, and what providers do instead). */
 import { compactVerify, type CryptoKey, decodeJwt, decodeProtectedHeader, type JWTHeaderParameters } from 'jose'
-import { claimAt, compactJws, isFor, expiredToken, readClaims, scopesOf, type Claims } from '../claims.js'
+import { claimAt, compactJws, isFor, expiredToken, readClaims, scopesOf, type ClaimRules, type Claims } from '../claims.js'
 import { keyAsToken, rejected, type Verdict } from '../../principal/presented.js'
 import { isRole, type Principal } from '../../principal/principal.js'
 import { namesOfClaims, tokenPrincipal } from '../token-principal.js'
@@ -8,7 +8,7 @@ import { createKeyLoader } from './discovery.js'
 import { createKeySet, type KeySetOptions } from './jwks.js'
 import { isSafeUrl } from '../../net/loopback.js'
 
-export interface IssuerOptions {
+export interface IssuerOptions extends Pick<ClaimRules, 'principalClaims' | 'keepClaims'> {
   /** Its callers are `oauth@<name>:<sub>`. Left out: `oauth:<sub>`, for the one issuer that has no name. */
   readonly name?: string | undefined
   /** The `iss` of its tokens, to the letter: https, or http on loopback. */
@@ -117,7 +117,7 @@ function decode (token: string): Unverified | undefined {
 }
 
 /** `jwk`, `jku`, `x5u` and `x5c` of the header are not read: keys come from the configured place alone. */
-function judge ({ header, claims }: Unverified, { name, issuer, audience, audienceClaim = 'aud', requireAt = false, toleranceSeconds, ...mapping }: IssuerOptions): Verdict {
+function judge ({ header, claims }: Unverified, { name, issuer, principalClaims, keepClaims, audience, audienceClaim = 'aud', requireAt = false, toleranceSeconds, ...mapping }: IssuerOptions): Verdict {
   const { alg, kid, typ } = header
   if (!algorithms.has(alg)) return rejected('alg is not accepted')
   // RFC 7515 §4.1.11: none of the extensions is understood here, not even an empty list of them.
@@ -134,7 +134,7 @@ function judge ({ header, claims }: Unverified, { name, issuer, audience, audien
   if (requireAt && !isDeclaredAccessToken(header, claims)) return rejected('it does not declare itself an access token')
   const sound = readClaims(claims, { audience, toleranceSeconds }, Date.now())
   if (typeof sound === 'string') return rejected(sound)
-  return tokenPrincipal({ id: `${issuerPrefix(name)}:${sound.sub}`, ...rightsOf(claims, mapping), issuer }, sound)
+  return tokenPrincipal({ id: `${issuerPrefix(name)}:${sound.sub}`, ...rightsOf(claims, mapping), issuer }, { claims, sound }, { principalClaims, keepClaims })
 }
 
 /** RFC 9068 §2.1, and none of the claims that ID tokens alone have to have. */

@@ -194,7 +194,7 @@ t.test('a copy of what a listed key proved falls with the secret that was listed
   const { result: [record] } = importKeys([], [key], { name: 'old' }, Date.now() - minute)
   if (record === undefined) return t.fail('nothing was imported')
   const ring = new ManagedKeys([])
-  const copy = { ...principalOf(createKeyJudge([key], ring)?.(sha256(key), key, here) ?? { reason: 'none' }) }
+  const copy = { ...principalOf(createKeyJudge([key], ring)?.({ digest: sha256(key), key, address: here }) ?? { reason: 'none' }) }
   for (const [what, records, good] of [
     ['not taken over', [], true],
     ['taken over', [record], true],
@@ -236,9 +236,9 @@ t.test('of a key that is in the list and in the ring the ring has the last word'
   const { result: [record] } = importKeys([], [key], { name: 'old', owner: 'ada' })
   if (record === undefined) return t.fail('nothing was imported')
   const judge = createKeyJudge([key, 'another-key-in-the-list'], new ManagedKeys([record]))
-  t.match(judge?.(sha256(key), key, here), { principal: { id: 'user:ada' } })
+  t.match(judge?.({ digest: sha256(key), key, address: here }), { principal: { id: 'user:ada' } })
   const revoked = createKeyJudge([key], new ManagedKeys([revokeKey([record], record.id).result]))
-  t.match(revoked?.(sha256(key), key, here), { reason: /revoked/ })
+  t.match(revoked?.({ digest: sha256(key), key, address: here }), { reason: /revoked/ })
 })
 
 t.test('what a key of the list proved is good until the ring takes the key over and says otherwise', async t => {
@@ -255,7 +255,7 @@ t.test('what a key of the list proved is good until the ring takes the key over 
   ]
   for (const [what, records, good] of changes) {
     const ring = new ManagedKeys([])
-    const verdict = createKeyJudge([key], ring)?.(sha256(key), key, here) ?? { reason: 'none' }
+    const verdict = createKeyJudge([key], ring)?.({ digest: sha256(key), key, address: here }) ?? { reason: 'none' }
     ring.replace(records)
     t.equal(ring.stillGood(principalOf(verdict), here), good, what)
     t.equal(ring.keyIdOf(principalOf(verdict)), undefined, 'of which the ring notes no use')
@@ -265,7 +265,7 @@ t.test('what a key of the list proved is good until the ring takes the key over 
 t.test('a key of the list is good beside a ring, also where it looks like a mistyped one', async t => {
   for (const key of ['a-key-in-the-list', 'mcp_abcdefghijkl_of-another-kind']) {
     const judge = createKeyJudge([key], new ManagedKeys([newKey().record]))
-    t.match(judge?.(sha256(key), key, here), { principal: { method: 'api-key', role: 'user' } })
+    t.match(judge?.({ digest: sha256(key), key, address: here }), { principal: { method: 'api-key', role: 'user' } })
   }
 })
 

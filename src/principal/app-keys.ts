@@ -1,0 +1,280 @@
+/** Keys that the app itself looks up, in a database of its own: asked with a deadline, remembered for a while. */
+import type { Eventually } from '../lib/eventually.js'
+import { UnavailableError, retryLater } from '../errors.js'
+import { verifiedIdentity, type Identity } from './identity.js'
+import { type Rejected, type Verdict, type Verified } from './presented.js'
+import type { Principal } from './principal.js'
+import { proofOf } from './proof.js'
+
+/** What the app is told of a key that it is to judge. */
+export interface KeyContext {
+  /** The SHA-256 of the key in hex: look it up by this, so that no key is kept. */
+  readonly digest: string
+  /** Where the request came from. */
+  readonly address: string
+  readonly requestId: string
+  /** Aborted when the answer is awaited no longer. */
+  readonly signal: AbortSignal
+}
+
+/** Judges a key that is in no list and no file. `null` where it is not good; what it throws is a 503, and charged to nobody. */
+export type VerifyKey = (key: string, context: KeyContext) => Eventually<Identity | null | undefined>
+
+export interface AppKeysOptions {
+  /** Asked for keys that are in neither list nor file. */
+  readonly verifyKey?: VerifyKey | undefined
+  /** Milliseconds that `verifyKey`, `enrich` and `stillGood` may take. Default 3,000. */
+  readonly verifyKeyTimeoutMs?: number | undefined
+  /** Milliseconds that a good answer counts, whatever the address. 0: every request asks. Default 60,000. */
+  readonly verifyKeyTtlMs?: number | undefined
+  /**
+   * Asked for the callers of `verifyKey` that have a stream open or a call running, once every
+   * `verifyKeyTtlMs` and after `endpoint.forget`. What throws says no. Left out: a stream ends with `expiresAt` or `forget`.
+   */
+  readonly stillGood?: ((principal: Principal) => Eventually<boolean>) | undefined
+}
+
+export interface AskedKey {
+  readonly key: string
+  readonly digest: string
+  readonly address: string
+  readonly requestId: string
+}
+
+interface Entry {
+  readonly verified: Verified
+  readonly at: number
+}
+
+type Report = (error: unknown, what: string, requestId?: string) => void
+
+const unknown: Rejected = Object.freeze({ reason: 'the API key is not known' })
+const expired: Rejected = Object.freeze({ reason: 'the API key has expired' })
+
+/** So many good answers are remembered; beyond it the oldest are forgotten. */
+const maxRemembered = 10_000
+const minTickMs = 1000
+/** How long streams and calls have to notice that their key is gone. */
+const goneMs = 2000
+const quietMs = 400
+
+export class AppKeys {
+  readonly #verifyKey: VerifyKey
+  readonly #stillGood: AppKeysOptions['stillGood']
+  readonly #timeoutMs: number
+  readonly #ttlMs: number
+  readonly #report: Report
+  /** By the digest of the key: who sees the memory has no key. */
+  readonly #good = new Map<string, Entry>()
+  readonly #asked = new Map<string, Promise<Verdict>>()
+  /** Of callers whose streams have to end, when that began; the oldest first. */
+  readonly #gone = new Map<string, number>()
+  /** The same of keys. */
+  readonly #forgotten = new Map<string, number>()
+  /** For each look at who has a stream or a call: whom it found so far. */
+  readonly #looks = new Set<Map<string, Principal>>()
+  #listeners = new Set<() => void>()
+  /** Raised by `forget`: an answer to an older question is not remembered. */
+  #age = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor (options: AppKeysOptions & { readonly verifyKey: VerifyKey, readonly report: Report }) {
+    const { verifyKey, stillGood, verifyKeyTimeoutMs = 3000, verifyKeyTtlMs = 60_000, report } = options
+    this.#verifyKey = verifyKey
+    this.#stillGood = stillGood
+    this.#timeoutMs = verifyKeyTimeoutMs
+    this.#ttlMs = verifyKeyTtlMs
+    this.#report = report
+    if (stillGood !== undefined) this.#askLater(stillGood)
+  }
+
+  /** Rejects with an `UnavailableError` where the app cannot tell, and with a `TypeError` where its answer cannot be meant. */
+  verify (asked: AskedKey): Eventually<Verdict> {
+    const { digest } = asked
+    const known = this.#recall(digest)
+    if (known !== undefined) return known
+    // Without a memory each request is to be asked for.
+    if (this.#ttlMs === 0) return this.#ask(asked)
+    const before = this.#asked.get(digest)
+    if (before !== undefined) return before
+    const pending = this.#ask(asked).finally(() => {
+      if (this.#asked.get(digest) === pending) this.#asked.delete(digest)
+    })
+    this.#asked.set(digest, pending)
+    return pending
+  }
+
+  #recall (digest: string): Verified | undefined {
+    const entry = this.#good.get(digest)
+    if (entry === undefined) return undefined
+    const { verified: { principal: { expiresAt = Infinity } }, at } = entry
+    // The age by a clock that can't be set back; the end of the key is a date.
+    if (performance.now() - at < this.#ttlMs && expiresAt > Date.now()) return entry.verified
+    this.#good.delete(digest)
+    return undefined
+  }
+
+  async #ask ({ key, digest, address, requestId }: AskedKey): Promise<Verdict> {
+    const age = this.#age
+    let answer: Identity | null | undefined
+    try {
+      answer = await within(this.#timeoutMs, signal => this.#verifyKey(key, { digest, address, requestId, signal }))
+    } catch (error) {
+      this.#report(withoutText(error, key), '`verifyKey` failed', requestId)
+      throw unavailable()
+    }
+    // Most look-ups answer one of the two where they find nothing.
+    if (answer === null || answer === undefined) return unknown
+    const verified = verifiedIdentity(answer, key)
+    const { principal } = verified
+    if (principal.expiresAt !== undefined && principal.expiresAt <= Date.now()) return expired
+    if (age === this.#age) this.#remember(digest, verified)
+    this.#gone.delete(nameOf(principal))
+    if (principal.keyId !== undefined) this.#forgotten.delete(principal.keyId)
+    return verified
+  }
+
+  #remember (digest: string, verified: Verified): void {
+    if (this.#ttlMs === 0) return
+    this.#good.delete(digest)
+    this.#good.set(digest, { verified, at: performance.now() })
+    if (this.#good.size <= maxRemembered) return
+    const [oldest] = this.#good.keys()
+    if (oldest !== undefined) this.#good.delete(oldest)
+  }
+
+  /** The next request with the key asks the app again. Its streams and calls end, where `stillGood` does not say otherwise. */
+  forget (keyId: string): void {
+    this.#age += 1
+    this.#asked.clear()
+    this.#drop(principal => principal.keyId === keyId)
+    if (this.#stillGood !== undefined) {
+      this.#look(principal => proofOf(principal).keyId === keyId).catch(() => {})
+      return
+    }
+    mark(this.#forgotten, keyId)
+    this.#tell()
+  }
+
+  #drop (isMeant: (principal: Principal) => boolean): void {
+    for (const [digest, { verified }] of this.#good) if (isMeant(verified.principal)) this.#good.delete(digest)
+  }
+
+  /** A watch of credentials: false while the streams of a caller have to end. */
+  stillGood (principal: Principal): boolean {
+    const proof = proofOf(principal)
+    if (!isOfApp(proof)) return true
+    const name = nameOf(proof)
+    for (const found of this.#looks) found.set(name, principal)
+    return !this.#gone.has(name) && !(proof.keyId !== undefined && this.#forgotten.has(proof.keyId))
+  }
+
+  onChange (listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => { this.#listeners.delete(listener) }
+  }
+
+  close (): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#listeners.clear()
+  }
+
+  /** Finds who has a stream or a call, by asking those who watch to ask for each; and ends those who are good no longer. */
+  async #look (isMeant: (principal: Principal) => boolean): Promise<void> {
+    const found = new Map<string, Principal>()
+    this.#looks.add(found)
+    this.#tell()
+    await this.#judge(found, isMeant)
+    // Those who watch ask for calls that have said nothing yet a moment later.
+    const asked = new Set(found.keys())
+    await new Promise(resolve => { setTimeout(resolve, quietMs).unref() })
+    this.#looks.delete(found)
+    await this.#judge(found, (principal, name) => !asked.has(name) && isMeant(principal))
+  }
+
+  async #judge (found: ReadonlyMap<string, Principal>, isMeant: (principal: Principal, name: string) => boolean): Promise<void> {
+    const meant = [...found].filter(([name, principal]) => isMeant(principal, name))
+    const judged = await Promise.all(meant.map(async ([name, principal]) => await this.#isGood(principal) ? undefined : name))
+    const gone = new Set(judged.filter(name => name !== undefined))
+    if (gone.size === 0) return
+    for (const name of gone) mark(this.#gone, name)
+    this.#drop(principal => gone.has(nameOf(principal)))
+    this.#tell()
+  }
+
+  async #isGood (principal: Principal): Promise<boolean> {
+    const stillGood = this.#stillGood
+    if (stillGood === undefined) return false
+    try {
+      return await within(this.#timeoutMs, () => stillGood(principal)) === true
+    } catch (error) {
+      this.#report(error, '`stillGood` failed, which counts as no')
+      return false
+    }
+  }
+
+  #tell (): void {
+    for (const listener of this.#listeners) listener()
+  }
+
+  #askLater (stillGood: NonNullable<AppKeysOptions['stillGood']>): void {
+    const everyMs = this.#ttlMs === 0 ? minTickMs : this.#ttlMs
+    this.#timer = setTimeout(() => {
+      this.#look(() => true).catch(() => {}).finally(() => { if (this.#timer !== undefined) this.#askLater(stillGood) })
+    }, everyMs).unref()
+  }
+}
+
+/** Puts `name` on the list, and takes those off it that have been there for long: each is asked about anew with its next request. */
+function mark (marks: Map<string, number>, name: string): void {
+  const now = performance.now()
+  marks.delete(name)
+  marks.set(name, now)
+  for (const [oldest, at] of marks) {
+    if (now - at <= goneMs) return
+    marks.delete(oldest)
+  }
+}
+
+/** An id of this package belongs to another kind of credential. */
+function isOfApp ({ id, method }: Principal): boolean {
+  return method === 'api-key' && !/^(?:apikey|user):/.test(id)
+}
+
+/** By ids: a copy of a principal is the same caller with the same key. */
+function nameOf ({ id, keyId = '' }: Principal): string {
+  return JSON.stringify([id, keyId])
+}
+
+/** What `ask` answers, or a rejection after `timeoutMs`. What it answers, or throws, later is nobody's. */
+export async function within<T> (timeoutMs: number, ask: (signal: AbortSignal) => Eventually<T>): Promise<T> {
+  const control = new AbortController()
+  return await new Promise<T>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      // After a stall of the event loop timers come before the answers that have arrived meanwhile.
+      setImmediate(() => setImmediate(() => {
+        const late = new Error(`There was no answer within ${timeoutMs} ms`)
+        reject(late)
+        control.abort(late)
+      }))
+    }, timeoutMs)
+    const answered = async (): Promise<T> => await ask(control.signal)
+    answered().then(resolve, reject).finally(() => { clearTimeout(timer) })
+  })
+}
+
+/** Nobody's fault but ours: never a 401, because the key may be good. */
+export function unavailable (): Error {
+  return new UnavailableError(retryLater(1000, { reason: 'the app cannot tell who the caller is' }))
+}
+
+/** An error may quote the key that it is about, and a log knows the forms of our own keys alone. */
+function withoutText (error: unknown, key: string): unknown {
+  if (!(error instanceof Error)) return new Error('what was thrown is no error')
+  const clean = (text: string): string => key.length < 4 ? text : text.replaceAll(key, '[redacted]')
+  const copy = new Error(clean(error.message))
+  copy.name = error.name
+  copy.stack = clean(error.stack ?? '')
+  return copy
+}

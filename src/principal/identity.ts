@@ -1,0 +1,119 @@
+/** What an app says of a caller of its own: judged here, because the rest of the package relies on it. */
+import { isRecord } from '../lib/guards.js'
+import { requireKeys } from '../lib/require.js'
+import type { PrincipalAttributes } from './attributes.js'
+import type { Verified } from './presented.js'
+import { freezePrincipal, isRole, type Principal, type Role, roleForm } from './principal.js'
+import { scopeForm } from './scope.js'
+
+/** Whom a key of the app proves. */
+export interface Identity {
+  /** The caller, 1 to 256 characters: limits, sessions and revocations go by it. It does not begin as the ids of this package do. */
+  readonly id: string
+  /** Default `user`. `admin` may mint and revoke tokens. */
+  readonly role?: Role | undefined
+  /** Default none. */
+  readonly scopes?: readonly string[] | undefined
+  /** When the key ends, in milliseconds since the epoch. Left out: it does not end. */
+  readonly expiresAt?: number | undefined
+  /** The id of the key, for the log, `endpoint.forget` and revocations. Never the key. */
+  readonly keyId?: string | undefined
+  /** Requests a window for this key alone. Left out: the caller's keys share the limit of all callers. */
+  readonly rateLimitMax?: number | undefined
+  /** What tools, access rules and hooks want to know. */
+  readonly attributes?: Readonly<PrincipalAttributes> | undefined
+}
+
+/** What an app adds to a caller that was verified; what is left out stays as it is. */
+export interface Enrichment {
+  readonly role?: Role | undefined
+  readonly scopes?: readonly string[] | undefined
+  /** Counts where it is earlier than the credential's own end. */
+  readonly expiresAt?: number | undefined
+  readonly rateLimitMax?: number | undefined
+  /** Added to the attributes that are there; of one name these count. */
+  readonly attributes?: Partial<PrincipalAttributes> | undefined
+}
+
+type Keys<T> = Readonly<Record<keyof T, true>>
+
+const ofEnrichments: Keys<Enrichment> = { role: true, scopes: true, expiresAt: true, rateLimitMax: true, attributes: true }
+const ofIdentities: Keys<Identity> = { id: true, keyId: true, ...ofEnrichments }
+const ofPrincipals: Keys<Principal> = {
+  id: true, role: true, roles: true, scopes: true, method: true, attributes: true, expiresAt: true, issuer: true, keyId: true, tokenId: true, issuedAt: true, client: true, keyIssuedAt: true
+}
+
+/** The id of a caller that could be one of this package: `apikey:…`, `user:…`, `jwt:…`, `oauth:…`, `oauth@…:…`. */
+const ownIds = /^(?:apikey:|user:|jwt:|oauth)/
+
+/** The caller that an app's key proves. Throws a `TypeError` where the app's answer cannot be meant. It repeats nothing of the answer. */
+export function verifiedIdentity (answer: unknown, key: string): Verified {
+  requireKeys('The answer of `verifyKey`', answer, ofIdentities)
+  const { id, keyId, role = 'user', scopes = [], expiresAt, attributes = {} } = answer as unknown as Identity
+  if (!isName(id)) throw new TypeError('`verifyKey`: id must be text of 1 to 256 characters without control characters')
+  if (ownIds.test(id)) throw new TypeError('`verifyKey`: id must not begin with apikey:, user:, jwt: or oauth: callers of this package are called so')
+  if (keyId !== undefined && !isName(keyId)) throw new TypeError('`verifyKey`: keyId must be text of 1 to 256 characters without control characters')
+  // Both stand in every log line.
+  if (id.includes(key) || keyId?.includes(key) === true) throw new TypeError('`verifyKey`: id and keyId must not hold the key')
+  const rateLimitMax = checked('`verifyKey`', answer)
+  const principal = freezePrincipal({
+    id,
+    role,
+    scopes,
+    method: 'api-key',
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+    ...(keyId === undefined ? {} : { keyId }),
+    attributes
+  })
+  return Object.freeze({ principal, ...rateLimitMax })
+}
+
+/** `verified` with what the app adds to it. Throws a `TypeError` where that cannot be meant: who a caller is stays. */
+export function enriched (verified: Verified, more: unknown): Verified {
+  if (more === undefined || more === null) return verified
+  const { principal } = verified
+  requireKeys('The answer of `enrich`', more, { ...ofPrincipals, rateLimitMax: true })
+  for (const [name, value] of Object.entries(more)) {
+    if (!Object.hasOwn(ofEnrichments, name) && value !== (principal as unknown as Record<string, unknown>)[name]) {
+      throw new TypeError(`\`enrich\`: ${name} cannot be changed: limits, sessions and revocations go by it`)
+    }
+  }
+  const rateLimitMax = checked('`enrich`', more)
+  const { role = principal.role, scopes = principal.scopes, expiresAt, attributes = {} } = more as Enrichment
+  const ends = [expiresAt, principal.expiresAt].filter(end => end !== undefined)
+  return Object.freeze({
+    ...verified,
+    ...rateLimitMax,
+    principal: freezePrincipal({
+      ...withoutRoles(principal, role),
+      role,
+      scopes,
+      ...(ends.length === 0 ? {} : { expiresAt: Math.min(...ends) }),
+      attributes: { ...principal.attributes, ...attributes }
+    })
+  })
+}
+
+/** Another role takes the place of all that a provider named. */
+function withoutRoles (principal: Principal, role: Role): Principal {
+  if (role === principal.role) return principal
+  const { roles: _, ...rest } = principal
+  return rest
+}
+
+function checked (owner: string, answer: Record<string, unknown>): { rateLimitMax?: number } {
+  const { role, scopes, expiresAt, rateLimitMax, attributes } = answer
+  if (role !== undefined && !isRole(role)) throw new TypeError(`${owner}: role ${roleForm}`)
+  if (scopes !== undefined && !(Array.isArray(scopes) && scopes.every(scope => typeof scope === 'string' && scopeForm.test(scope)))) {
+    throw new TypeError(`${owner}: scopes must be a list of printable ASCII without spaces, quotes and backslashes`)
+  }
+  if (expiresAt !== undefined && !Number.isFinite(expiresAt)) throw new TypeError(`${owner}: expiresAt must be milliseconds since the epoch`)
+  if (attributes !== undefined && !isRecord(attributes)) throw new TypeError(`${owner}: attributes must be an object`)
+  if (rateLimitMax === undefined) return {}
+  if (!Number.isSafeInteger(rateLimitMax) || Number(rateLimitMax) < 1) throw new TypeError(`${owner}: rateLimitMax must be a whole number from 1`)
+  return { rateLimitMax: Number(rateLimitMax) }
+}
+
+function isName (text: unknown): text is string {
+  return typeof text === 'string' && text.trim() !== '' && text.length <= 256 && !/[\p{Cc}\p{Cs}]/u.test(text)
+}
