@@ -1,14 +1,15 @@
 /** `/claim/:code`: hands over a minted token, once, to whoever has the link. */
 import type { FastifyPluginAsync, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
-import { NotFoundError } from '../src/errors.js'
+import { NotFoundError, UnavailableError, retryLater } from '../src/errors.js'
+import { NotSharedError } from '../src/fleet/bus.js'
 import { ipOf } from '../src/http/client-address.js'
 import { decisionsOf } from '../src/http/decisions.js'
-import type { Claims, Parcel } from '../src/tokens/one-time-links.js'
+import type { OneTimeLinks, Parcel } from '../src/tokens/one-time-links.js'
 
 export interface ClaimOptions {
   /** What waits to be fetched. */
-  readonly claims: Claims
+  readonly claims: OneTimeLinks
   /** Default `/claim`. */
   readonly path?: string
 }
@@ -41,7 +42,7 @@ const claim: FastifyPluginAsync<ClaimOptions> = async (fastify, { claims, path =
     scope.post<{ Params: { code: string } }>(`${path}/:code`, { config: { public: true } }, async (request, reply) => {
       const { code } = request.params
       if (fastify.hasDecorator('refuseLockedOut')) await fastify.refuseLockedOut(request, reply)
-      const parcel = code.length > maxCodeLength ? undefined : claims.claim(code)
+      const parcel = code.length > maxCodeLength ? undefined : await fetched(claims, code)
       if (parcel !== undefined) {
         decisions.note({ kind: 'token-claimed', outcome: 'allowed', at: Date.now(), requestId: request.id, address: ipOf(request), about: { subject: parcel.userId } })
         return /\btext\/html\b/.test(request.headers.accept ?? '') ? send(reply, page('Your token', shown(parcel))) : reply.headers(headers).send(parcel)
@@ -51,6 +52,16 @@ const claim: FastifyPluginAsync<ClaimOptions> = async (fastify, { claims, path =
       throw new NotFoundError({ reason: 'no token waits under this code', headers })
     })
   })
+}
+
+/** Where the store is away the link is good still: 503, and not what a guess gets. */
+async function fetched (claims: OneTimeLinks, code: string): Promise<Parcel | undefined> {
+  try {
+    return await claims.claim(code)
+  } catch (error) {
+    if (!(error instanceof NotSharedError)) throw error
+    throw new UnavailableError(retryLater(1000, { reason: 'one-time links cannot be fetched now', cause: error, headers }))
+  }
 }
 
 function send (reply: FastifyReply, html: string): FastifyReply {

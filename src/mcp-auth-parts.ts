@@ -34,7 +34,8 @@ import { openStores } from './stores.js'
 import { whoOf } from './telemetry/classify.js'
 import { issueLeewaySeconds } from './tokens/claims.js'
 import { issuerPrefix } from './tokens/provider/issuer.js'
-import { Claims } from './tokens/one-time-links.js'
+import { OneTimeLinks } from './tokens/one-time-links.js'
+import type { OneTimeStore } from './tokens/one-time-store.js'
 import type { Tool } from './tools/tool.js'
 
 /** The options of each plugin of the chain. */
@@ -69,7 +70,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
   state.onUnlock(address => { limits.clear(bucketOf('address', address)) })
   const oauthServer = oauthServerOf(scope, options, keyRing, state)
   const watches = [...keyRing === undefined ? [] : [keyRing], state, ...oauthServer === undefined ? [] : [grantsWatch(scope, keyRing)]]
-  const minting = mintingOf(options, state)
+  const minting = mintingOf(options, state, stores.oneTime)
   const { metadata, ...tokens } = tokenParts(options, publicUrl, path, ownServerOf(options))
   const { origins, allowedHeaders, allowedHosts, loopback, apiKeys, allowWeakSecrets } = options
 
@@ -105,7 +106,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
       watches: [...watches, ...options.watches ?? []]
     },
     oauthMetadata: metadata,
-    claim: minting?.link === undefined ? undefined : { claims: minting.link.claims },
+    claim: minting?.link === undefined ? undefined : { claims: minting.link.links },
     // Neither is fatal: keys and state were read once, or the start had failed.
     problems: () => [
       ...problemOf('keys', keyRing?.problems()),
@@ -196,14 +197,15 @@ function toolsOf (scope: FastifyInstance, options: McpAuthOptions, minting: Mint
 }
 
 /** `undefined` where nothing is minted. Tokens name this server as issuer and audience where it knows its address. */
-function mintingOf (options: McpAuthOptions, state: State): MintingOptions | undefined {
+function mintingOf (options: McpAuthOptions, state: State, oneTime: OneTimeStore): MintingOptions | undefined {
   const { jwtSecret: secret, tokenMaxTtlSeconds: maxTtlSeconds = 30 * 86_400, mintPolicy: policy, tokenDelivery } = options
   const { publicUrl, path = '/mcp', builtIns, oauth } = options
   if (secret === undefined || policy === 'off' || builtIns === false) return undefined
   const identity = identityOf(publicUrl, oauth?.issuer, path)
   if (tokenDelivery !== 'link') return { secret, maxTtlSeconds, state, policy, ...identity }
   if (publicUrl === undefined) throw new Error('`tokenDelivery: link` needs `publicUrl`: the links begin with it')
-  const link = { claims: new Claims(), url: (code: string) => `${withoutSlash(publicUrl)}/claim/${code}` }
+  const links = new OneTimeLinks({ store: oneTime, isRevoked: token => state.isRevoked(token) })
+  const link = { links, url: (code: string) => `${withoutSlash(publicUrl)}/claim/${code}` }
   return { secret, maxTtlSeconds, state, policy, ...identity, link }
 }
 

@@ -6,6 +6,7 @@ import type { SharedRecords } from './ledger/shared-records.js'
 import type { Limits } from './limits/limits.js'
 import { MemoryLimits } from './limits/memory-limits.js'
 import { type KnownThere, MemoryKnownThere } from './principal/known-there.js'
+import { MemoryOneTimeStore, type OneTimeStore } from './tokens/one-time-store.js'
 import { openRedis, type RedisLog, type RedisOptions } from './redis/stores.js'
 
 export interface StoresOptions {
@@ -25,6 +26,8 @@ export interface Stores {
   readonly bus: Bus
   /** Left out: the journal is all there is. */
   readonly records?: SharedRecords
+  /** What may be used once in the fleet. */
+  readonly oneTime: OneTimeStore
   readonly health: () => FleetHealth
   /** True where nobody is to be served now, because what was revoked elsewhere may not be known here. */
   readonly mustRefuse: () => boolean
@@ -45,6 +48,7 @@ export function openStores ({ knownTtlMs, redis, endpoint, log }: StoresOptions)
     limits: new MemoryLimits(),
     knownThere: new MemoryKnownThere({ ttlMs: knownTtlMs }),
     bus,
+    oneTime: new MemoryOneTimeStore(),
     health: () => alone,
     mustRefuse: () => false,
     ready: async () => {},

@@ -5,7 +5,7 @@ import { excessOf, mayMint, type MintPolicy } from '../tokens/mint-policy.js'
 import { tokenPrincipalId, type OwnRole, type Principal } from '../principal/principal.js'
 import { parseLifetime } from '../tokens/lifetime.js'
 import { checkScopes, checkUserId, mintToken } from '../tokens/mint.js'
-import type { Claims } from '../tokens/one-time-links.js'
+import type { OneTimeLinks } from '../tokens/one-time-links.js'
 import { authorOf } from '../ledger/records.js'
 import type { State } from '../ledger/ledger.js'
 import { type Audit, kept, noAudit, refine, timeText } from './ledger-tool.js'
@@ -25,7 +25,7 @@ export interface MintingOptions {
   /** Told of each token that is handed out. Left out: nobody is. */
   readonly audit?: Audit | undefined
   /** Return a one-time link in place of the token. `url` makes it from the code. Left out: the token itself. */
-  readonly link?: { readonly claims: Claims, readonly url: (code: string) => string } | undefined
+  readonly link?: { readonly links: OneTimeLinks, readonly url: (code: string) => string } | undefined
 }
 
 interface Wish {
@@ -70,17 +70,22 @@ export function createGenerateToken (options: MintingOptions): Tool {
     input,
     output: link === undefined ? withToken : withLink,
     handler: async (wish, { principal, requestId }) => {
-      if (link?.claims.isFull === true) throw new UnavailableError(retryLater(60_000, { reason: 'too many links wait' }))
+      if (await kept(link?.links.isFull()) === true) throw tooManyLinks()
       const { token, id, issuedAt, expiresAt } = await mint(wish, principal, options)
       const { userId, role, scopes } = wish
       audit('token-minted', { jti: id, subject: userId, role, scopes, expiresAt: timeText(expiresAt) }, { principal, requestId })
       const common = { id, userId, role, scopes: [...scopes], expiresAt: timeText(expiresAt) }
       if (link === undefined) return { structuredContent: { token, ...common } }
       const minted = { id: tokenPrincipalId(userId), tokenId: id, issuedAt }
-      const offer = link.claims.offer({ token, userId, role, expiresAt: common.expiresAt }, () => !options.state.isRevoked(minted))
+      const offer = await kept(link.links.offer({ token, userId, role, expiresAt: common.expiresAt }, minted))
+      if (offer === undefined) throw tooManyLinks()
       return { structuredContent: { link: link.url(offer.code), linkExpiresAt: timeText(offer.expiresAt), ...common } }
     }
   })
+}
+
+function tooManyLinks (): Error {
+  return new UnavailableError(retryLater(60_000, { reason: 'too many links wait' }))
 }
 
 async function mint ({ userId, role, scopes, expiresIn }: Wish, principal: Principal, { secret, maxTtlSeconds, state, issuer, audience }: MintingOptions) {

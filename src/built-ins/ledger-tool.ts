@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { UnavailableError, retryLater } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
+import { NotSharedError } from '../fleet/bus.js'
 import { StateError } from '../ledger/file/directory.js'
 
 /** Takes what was done with the rights of others, and by whom. No credential is in it. */
@@ -16,11 +17,11 @@ export const noAudit: Audit = () => {}
 const retryAfterMs = 5000
 
 /** Resolves to what `work` does; a state that cannot be written is 503. */
-export async function kept<T> (work: Promise<T>): Promise<T> {
+export async function kept<T> (work: Promise<T> | T): Promise<T> {
   try {
     return await work
   } catch (error) {
-    if (!(error instanceof StateError)) throw error
+    if (!(error instanceof StateError || error instanceof NotSharedError)) throw error
     throw new UnavailableError(retryLater(retryAfterMs, { reason: 'the state cannot be written', cause: error }))
   }
 }

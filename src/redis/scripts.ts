@@ -128,3 +128,25 @@ while i <= #ARGV do
 end
 return 1
 `)
+
+/** Keys: what waits, an index of all that does. Arguments: sealed text, ttl, most of them. Answers 1, or 0 where it is full. */
+export const putOnce = script(`${clock}
+local t = now()
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', t)
+if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[3]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('ZADD', KEYS[2], t + tonumber(ARGV[2]), KEYS[1])
+return 1
+`)
+
+/** Keys: what waits, the index. Gives it and its rest of life, and takes it away where the argument is \`take\`. */
+export const takeOnce = script(`
+local sealed = redis.call('GET', KEYS[1])
+if not sealed then return nil end
+local ttl = redis.call('PTTL', KEYS[1])
+if ARGV[1] == 'take' then
+  redis.call('DEL', KEYS[1])
+  redis.call('ZREM', KEYS[2], KEYS[1])
+end
+return { sealed, ttl }
+`)

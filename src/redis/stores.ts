@@ -8,6 +8,7 @@ import { Keys } from './keys.js'
 import { RedisKnownThere } from './known-there.js'
 import { type DownLimits, RedisLimits } from './limits.js'
 import { Link } from './link.js'
+import { RedisOneTimeStore } from './one-time.js'
 import { RedisRecords } from './records.js'
 
 export interface RedisOptions {
@@ -58,6 +59,7 @@ export interface RedisStores {
   readonly knownThere: RedisKnownThere
   readonly bus: RedisBus
   readonly records: RedisRecords
+  readonly oneTime: RedisOneTimeStore
   readonly health: () => FleetHealth
   /** Rejects with a `RedisStartError` where `merged` does not resolve in time; resolves at once where the start does not wait. */
   readonly ready: (merged: Promise<void>) => Promise<void>
@@ -79,7 +81,8 @@ export function openRedis (options: RedisOptions, endpoint: string, knownTtlMs: 
     bus,
     limits: new RedisLimits({ link, keys, onPolicy: () => { watch.byPolicy += 1 }, ...(whenDownLimits === undefined ? {} : { whenDown: whenDownLimits }) }),
     knownThere: new RedisKnownThere({ link, keys, ttlMs: knownTtlMs }),
-    records: new RedisRecords({ link, keys, bus })
+    records: new RedisRecords({ link, keys, bus }),
+    oneTime: new RedisOneTimeStore({ link, keys, bus })
   }
   link.start()
   return {

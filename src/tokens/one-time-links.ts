@@ -1,23 +1,37 @@
-/** Tokens that wait to be fetched by a link: once, for minutes, in memory alone. */
-import { randomBytes } from 'node:crypto'
+/** Tokens that wait to be fetched by a link: once, for minutes, sealed with what only the link holds. */
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
+import { isRecord } from '../lib/guards.js'
 import { sha256 } from '../lib/sha256.js'
-import type { OwnRole } from '../principal/principal.js'
+import type { Role } from '../principal/principal.js'
+import { MemoryOneTimeStore, type OneTimeStore } from './one-time-store.js'
 
 /** What is handed over. */
 export interface Parcel {
   /** A credential. */
   readonly token: string
   readonly userId: string
-  readonly role: OwnRole
+  readonly role: Role
   /** When the token ends, RFC 3339. */
   readonly expiresAt: string
 }
 
-export interface ClaimsOptions {
+/** The token in a parcel, for who asks whether it is good still. */
+export interface ParcelToken {
+  /** The principal's id. */
+  readonly id: string
+  /** The `jti`. */
+  readonly tokenId: string
+  /** Milliseconds since the epoch. */
+  readonly issuedAt: number
+}
+
+export interface OneTimeLinksOptions {
   /** Milliseconds that a token waits. Default 10 minutes. */
   readonly ttlMs?: number
-  /** How many may wait at once. Default 1,000. */
-  readonly max?: number
+  /** Where the parcels wait. In the memory of this process where left out. */
+  readonly store?: OneTimeStore
+  /** Asked when a parcel is fetched: what was revoked meanwhile is not handed over. Left out: nothing was. */
+  readonly isRevoked?: (token: ParcelToken) => boolean
 }
 
 export interface Offer {
@@ -27,48 +41,71 @@ export interface Offer {
   readonly expiresAt: number
 }
 
-interface Waiting {
-  readonly parcel: Parcel
-  readonly isGood: () => boolean
-  readonly timer: NodeJS.Timeout
-}
-
-export class Claims {
+export class OneTimeLinks {
   readonly #ttlMs: number
-  readonly #max: number
-  /** By the code's digest: who sees the memory by its timing learns nothing of a code. */
-  readonly #waiting = new Map<string, Waiting>()
+  readonly #store: OneTimeStore
+  readonly #isRevoked: (token: ParcelToken) => boolean
 
-  constructor ({ ttlMs = 10 * 60_000, max = 1000 }: ClaimsOptions = {}) {
+  constructor ({ ttlMs = 10 * 60_000, store = new MemoryOneTimeStore(), isRevoked = () => false }: OneTimeLinksOptions = {}) {
     this.#ttlMs = ttlMs
-    this.#max = max
+    this.#store = store
+    this.#isRevoked = isRevoked
   }
 
-  get isFull (): boolean {
-    return this.#waiting.size >= this.#max
+  /** True where too many wait. Rejects with a `NotSharedError` where nothing can be kept now. */
+  async isFull (): Promise<boolean> {
+    return await this.#store.isFull()
   }
 
-  /** `isGood` is asked when the parcel is fetched: what was revoked meanwhile is not handed over. */
-  offer (parcel: Parcel, isGood: () => boolean = () => true): Offer {
+  /** `undefined` where too many wait. Rejects with a `NotSharedError` where the parcel cannot be kept now. */
+  async offer (parcel: Parcel, token?: ParcelToken): Promise<Offer | undefined> {
     const code = `mcp_claim_${randomBytes(32).toString('base64url')}`
-    const digest = sha256(code)
-    const timer = setTimeout(() => { this.#waiting.delete(digest) }, this.#ttlMs)
-    timer.unref()
-    this.#waiting.set(digest, { parcel, isGood, timer })
-    return { code, expiresAt: Date.now() + this.#ttlMs }
+    const expiresAt = Date.now() + this.#ttlMs
+    const outcome = await this.#store.put(idOf(code), seal(code, JSON.stringify({ parcel, token })), this.#ttlMs)
+    return outcome === 'put' ? { code, expiresAt } : undefined
   }
 
-  /** What waits under this code, which is spent then; `undefined` where nothing does that is good still. */
-  claim (code: string): Parcel | undefined {
-    const digest = sha256(code)
-    const found = this.#waiting.get(digest)
-    this.#waiting.delete(digest)
-    clearTimeout(found?.timer)
-    return found?.isGood() === true ? found.parcel : undefined
+  /**
+   * What waits under this code, which is spent then; `undefined` where nothing does that is good still. Rejects
+   * with a `NotSharedError` where it cannot be fetched now; it waits on.
+   */
+  async claim (code: string): Promise<Parcel | undefined> {
+    const sealed = await this.#store.take(idOf(code))
+    const opened = sealed === undefined ? undefined : unseal(code, sealed)
+    if (opened === undefined) return undefined
+    return opened.token !== undefined && this.#isRevoked(opened.token) ? undefined : opened.parcel
   }
 
   close (): void {
-    for (const { timer } of this.#waiting.values()) clearTimeout(timer)
-    this.#waiting.clear()
+    this.#store.close()
   }
+}
+
+/** Who sees the store, or its timing, learns nothing of a code. */
+function idOf (code: string): string {
+  return sha256(code)
+}
+
+/** AES-256-GCM under a key made of the code (HKDF, RFC 5869), which is in no store. */
+function seal (code: string, text: string): string {
+  const nonce = randomBytes(12)
+  const cipher = createCipheriv('aes-256-gcm', keyOf(code), nonce)
+  const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()])
+  return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64url')
+}
+
+function unseal (code: string, sealed: string): { parcel: Parcel, token?: ParcelToken } | undefined {
+  try {
+    const bytes = Buffer.from(sealed, 'base64url')
+    const decipher = createDecipheriv('aes-256-gcm', keyOf(code), bytes.subarray(0, 12)).setAuthTag(bytes.subarray(12, 28))
+    const opened: unknown = JSON.parse(Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString('utf8'))
+    // Only who knew the code can have sealed it.
+    return isRecord(opened) && isRecord(opened.parcel) ? opened as unknown as { parcel: Parcel, token?: ParcelToken } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function keyOf (code: string): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', code, '', 'fastify-mcp-auth one-time link', 32))
 }

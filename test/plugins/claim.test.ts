@@ -4,18 +4,18 @@ import t, { type Test } from 'tap'
 import claim from '../../plugins/claim.js'
 import errors from '../../plugins/errors.js'
 import preauthLimit from '../../plugins/preauth-limit.js'
-import { Claims } from '../../src/tokens/one-time-links.js'
+import { OneTimeLinks } from '../../src/tokens/one-time-links.js'
 
 const parcel = { token: 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln', userId: 'a<b>&"ada"', role: 'user', expiresAt: '2026-01-01T00:00:00.000Z' } as const
 
-async function build (t: Test, max = 30): Promise<{ app: FastifyInstance, claims: Claims, url: string }> {
-  const claims = new Claims()
+async function build (t: Test, max = 30): Promise<{ app: FastifyInstance, claims: OneTimeLinks, url: string }> {
+  const claims = new OneTimeLinks()
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(errors)
   await app.register(preauthLimit, { max })
   await app.register(claim, { claims })
-  return { app, claims, url: `/claim/${claims.offer(parcel).code}` }
+  return { app, claims, url: `/claim/${(await claims.offer(parcel))?.code ?? ''}` }
 }
 
 t.test('whoever posts to the link gets the token, once', async t => {

@@ -6,9 +6,11 @@ import { Keys } from '../../../src/redis/keys.js'
 import { RedisKnownThere } from '../../../src/redis/known-there.js'
 import { RedisLimits } from '../../../src/redis/limits.js'
 import { Link } from '../../../src/redis/link.js'
+import { RedisOneTimeStore } from '../../../src/redis/one-time.js'
 import { busContract } from '../../support/contracts/bus.js'
 import { knownThereContract } from '../../support/contracts/known-there.js'
 import { limitsContract } from '../../support/contracts/limits.js'
+import { oneTimeContract } from '../../support/contracts/one-time.js'
 import { redisServer, withoutRedis } from '../../support/redis.js'
 
 /** One instance of a fleet. The deadline is longer than a busy machine takes. */
@@ -39,6 +41,11 @@ t.test('ports over Redis', { skip: withoutRedis }, async (t) => {
   t.test('known there', async (t) => {
     const known = [new RedisKnownThere({ ...a, ttlMs: 60_000 }), new RedisKnownThere({ ...b, ttlMs: 60_000 })] as const
     await knownThereContract(t, async () => known)
+  })
+
+  t.test('one-time things', async (t) => {
+    const stores = [new RedisOneTimeStore(a), new RedisOneTimeStore(b)] as const
+    await oneTimeContract(t, async () => stores)
   })
 
   t.test('bus', async (t) => {

@@ -1,0 +1,97 @@
+/** What may be used once in a fleet. What Redis took away for a request that had given up is put back. */
+import type { Bus } from '../fleet/bus.js'
+import { maxWaiting, type OneTimeStore } from '../tokens/one-time-store.js'
+import { type Keys, hashOf } from './keys.js'
+import type { Link } from './link.js'
+import { putOnce, takeOnce } from './scripts.js'
+
+export interface RedisOneTimeOptions {
+  readonly link: Link
+  readonly keys: Keys
+  readonly bus: Bus
+}
+
+/** The topic of the news: a failover may forget that something was taken, and each instance remembers it. */
+const topic = 'taken'
+const rememberedMs = 10 * 60_000
+
+export class RedisOneTimeStore implements OneTimeStore {
+  readonly #link: Link
+  readonly #keys: Keys
+  readonly #bus: Bus
+  readonly #index: string
+  readonly #taken = new Map<string, number>()
+
+  constructor ({ link, keys, bus }: RedisOneTimeOptions) {
+    this.#link = link
+    this.#keys = keys
+    this.#bus = bus
+    this.#index = keys.shared('waiting')
+    bus.on(topic, id => { if (typeof id === 'string') this.#remember(id) })
+  }
+
+  async isFull (): Promise<boolean> {
+    // By the clock of this machine, which is near enough: `put` judges exactly.
+    return Number(await this.#link.call('ZCOUNT', this.#index, Date.now(), '+inf')) >= maxWaiting
+  }
+
+  async put (id: string, sealed: string, ttlMs: number): Promise<'put' | 'full'> {
+    return await this.#link.run(putOnce, [this.#keyOf(id), this.#index], [sealed, ttlMs, maxWaiting]) === 1 ? 'put' : 'full'
+  }
+
+  async take (id: string): Promise<string | undefined> {
+    const name = hashOf(id)
+    if (this.#isTaken(name)) return undefined
+    const keys = [this.#keyOf(id), this.#index]
+    // First only looked at: what is then taken in vain can be put back.
+    const seen = textAndRest(await this.#link.run(takeOnce, keys, ['look']))
+    if (seen === undefined) return undefined
+    try {
+      const got = textAndRest(await this.#link.run(takeOnce, keys, ['take']))
+      if (got === undefined) return undefined
+      this.#remember(name)
+      this.#bus.tellAll(topic, name).catch(() => {})
+      return got.text
+    } catch (error) {
+      this.#putBack(keys, seen)
+      throw error
+    }
+  }
+
+  async spend (id: string, ttlMs: number): Promise<boolean> {
+    return await this.#link.call('SET', this.#keys.of('spent', hashOf(id)), 1, 'PX', ttlMs, 'NX') === 'OK'
+  }
+
+  close (): void {
+    this.#taken.clear()
+  }
+
+  /** Nobody has it: the request was refused. Redis may have done what it was asked, or will yet, and then does this after it. */
+  #putBack ([key = '', index = '']: readonly string[], { text, restMs }: { text: string, restMs: number }): void {
+    const until = performance.now() + restMs
+    const stop = this.#link.onUp(() => {
+      stop()
+      const rest = Math.floor(until - performance.now())
+      if (rest < 1) return
+      this.#link.call('SET', key, text, 'PX', rest, 'NX').catch(() => { this.#putBack([key, index], { text, restMs: rest }) })
+    })
+  }
+
+  #remember (name: string): void {
+    const now = performance.now()
+    if (this.#taken.size >= 10_000) for (const [other, endsAt] of this.#taken) if (endsAt <= now) this.#taken.delete(other)
+    this.#taken.set(name, now + rememberedMs)
+  }
+
+  #isTaken (name: string): boolean {
+    return (this.#taken.get(name) ?? -Infinity) > performance.now()
+  }
+
+  #keyOf (id: string): string {
+    return this.#keys.shared(`once:${hashOf(id)}`)
+  }
+}
+
+function textAndRest (reply: unknown): { text: string, restMs: number } | undefined {
+  return Array.isArray(reply) ? { text: String(reply[0]), restMs: Number(reply[1]) } : undefined
+}
