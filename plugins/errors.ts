@@ -3,7 +3,8 @@ import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { BadUrlError, NotFoundError, type Refusal } from '../src/errors.js'
-import { sayDecisions } from '../src/http/decisions.js'
+import { sayDecisionAbout, sayDecisions } from '../src/http/decisions.js'
+import { tellHooksFromHandlers } from '../src/http/host-errors.js'
 import { sendRequestId } from '../src/http/request-id.js'
 import type { Lines } from '../src/telemetry/log-line.js'
 import { isMalformedUrl, sanitize, sendRefusal } from '../src/http/refusal-reply.js'
@@ -42,9 +43,13 @@ const errors: FastifyPluginAsync<ErrorsOptions> = async (fastify, { notFound = t
     done()
   })
 
+  tellHooksFromHandlers(fastify)
   fastify.setErrorHandler((error: unknown, request, reply) => {
-    const refusal = sanitize(error, request)
+    const refusal = sanitize(error, request, reply)
     request.refusal = refusal
+    // A hook of the host may have refused before ours ran.
+    sayDecisionAbout(request, reply)
+    sendRequestId(request, reply)
     keepConnection(reply)
     dropBadHeaders(reply)
     return sendRefusal(refusal, request, reply)

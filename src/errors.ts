@@ -93,6 +93,7 @@ export const UnauthenticatedError = define('MCP_ERR_UNAUTHENTICATED', 401, 'A va
 export const OriginRefusedError = define('MCP_ERR_ORIGIN_REFUSED', 403, 'This origin is not allowed')
 export const HostRefusedError = define('MCP_ERR_HOST_REFUSED', 403, 'This host is not served')
 export const InsufficientScopeError = define('MCP_ERR_INSUFFICIENT_SCOPE', 403, 'The credential lacks a scope that this needs')
+export const ForbiddenError = define('MCP_ERR_FORBIDDEN', 403, 'The application around this endpoint does not allow this')
 export const NotFoundError = define('MCP_ERR_NOT_FOUND', 404, 'Not found')
 export const SessionNotFoundError = define('MCP_ERR_SESSION_NOT_FOUND', 404, 'Session not found')
 export const MethodNotAllowedError = define('MCP_ERR_METHOD_NOT_ALLOWED', 405, 'This method is not allowed here')
@@ -213,12 +214,13 @@ export interface RpcRefusal {
 
 /** The JSON-RPC body of a refusal (JSON-RPC 2.0 §5.1). Without an `id` it is left out: MCP forbids null. */
 export function rpcRefusal (refusal: Refusal, requestId: string, id?: string | number): RpcRefusal {
-  const type = catalogue.get(refusal.code)
+  const { rpcCode, statusCode } = catalogue.get(refusal.code) ?? InternalError
   return {
     jsonrpc: '2.0',
     ...(id === undefined ? {} : { id }),
     error: {
-      code: type?.rpcCode ?? InternalError.rpcCode,
+      // Own codes equal the HTTP status, which a hook of the host may have chosen.
+      code: rpcCode === statusCode ? refusal.statusCode : rpcCode,
       message: refusal.message,
       data: { ...refusal.data, code: refusal.code, requestId }
     }

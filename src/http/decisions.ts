@@ -34,18 +34,32 @@ export function sayDecisions (fastify: FastifyInstance, lines: Lines): void {
   if (fastify.hasDecorator(isWatched)) return
   fastify.decorate(isWatched, lines)
   fastify.addHook('onRequest', (request, reply, done) => {
-    const { raw } = reply
-    let isOver = false
-    const end = (isCut: boolean): void => {
-      if (!isOver) sayWhenEnded(request, reply, isCut, lines)
-      isOver = true
-    }
-    // Not `once`, which wraps each listener: neither event comes twice.
-    // Node calls an answer finished whose connection was cut behind it, too.
-    raw.on('finish', () => { end(request.raw.socket?.destroyed === true) })
-    raw.on('close', () => { end(true) })
+    follow(request, reply, lines)
     done()
   })
+}
+
+const isFollowed = Symbol('the decision about a request will be said')
+
+/** For a request that a hook refused before ours saw it. Does nothing where ours did. */
+export function sayDecisionAbout (request: FastifyRequest, reply: FastifyReply): void {
+  const { server } = request
+  if (server.hasDecorator(isWatched)) follow(request, reply, server.getDecorator<Lines>(isWatched))
+}
+
+function follow (request: FastifyRequest & { [isFollowed]?: boolean }, reply: FastifyReply, lines: Lines): void {
+  if (request[isFollowed] === true) return
+  request[isFollowed] = true
+  const { raw } = reply
+  let isOver = false
+  const end = (isCut: boolean): void => {
+    if (!isOver) sayWhenEnded(request, reply, isCut, lines)
+    isOver = true
+  }
+  // Not `once`, which wraps each listener: neither event comes twice.
+  // Node calls an answer finished whose connection was cut behind it, too.
+  raw.on('finish', () => { end(request.raw.socket?.destroyed === true) })
+  raw.on('close', () => { end(true) })
 }
 
 /** For an answer that no hook has seen. */

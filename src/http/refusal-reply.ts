@@ -1,14 +1,20 @@
 /** Turns whatever was thrown into the one answer that may leave the process. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { BadHttpError, type Refusal, refusalBody, rpcRefusal, toRefusal } from '../errors.js'
+import { BadHttpError, InternalError, isRefusal, type Refusal, refusalBody, rpcRefusal, toRefusal } from '../errors.js'
+import { hostRefusal, isErrorOfHook } from './host-errors.js'
 import { idOf } from '../mcp/wire/messages.js'
 
-/** The refusal that the caller of this request may see. Total: it never throws, whatever `error` is. */
-export function sanitize (error: unknown, request: FastifyRequest): Refusal {
+/**
+ * The refusal that the caller of this request may see. It never throws, whatever `error` is. An error of a hook of the
+ * host keeps its status; a status on an error of a handler proves nothing.
+ */
+export function sanitize (error: unknown, request: FastifyRequest, reply: FastifyReply): Refusal {
   // The body's own stream failed: the caller left or broke the framing. That is no fault of ours.
   const { errored } = request.raw
   if (errored !== null && errored === error) return new BadHttpError({ reason: 'the connection ended inside the body' })
-  return toRefusal(error)
+  const refusal = toRefusal(error)
+  const isFault = !isRefusal(error) && refusal.code === InternalError.code
+  return isFault && isErrorOfHook(request) ? hostRefusal(error, reply) ?? refusal : refusal
 }
 
 /** Sends a refusal: as a JSON-RPC error on routes with `config.mcp`, as plain JSON elsewhere. Headers set before stay. */

@@ -68,7 +68,7 @@ export function serverOptions (options: HttpOptions = {}): FastifyHttpOptions<Se
     // Fastify's 503 has a shape of its own; what arrives while we close is answered, with `Connection: close`.
     return503OnClosing: false,
     frameworkErrors: (error, request, reply) => {
-      const refusal = sanitize(error, request)
+      const refusal = sanitize(error, request, reply)
       reply.raw.once('finish', () => { sayDecision(request, reply, refusal) })
       reply.header('vary', 'Origin')
       sendRequestId(request, reply)

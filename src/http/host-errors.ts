@@ -1,0 +1,79 @@
+/** Errors of hooks that are not ours: a host's own authentication, limit or validation that stands around the endpoint. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import {
+  BodyTooLargeError, ForbiddenError, HeadersTooLargeError, MethodNotAllowedError, NotAcceptableError, NotFoundError, RateLimitedError,
+  type Refusal, RequestTimeoutError, retryLater, UnauthenticatedError, UnavailableError, UnsupportedMediaTypeError
+} from '../errors.js'
+
+/** On the config of a route: errors of its hooks and of its handler are told apart. */
+const isTold = Symbol('the handler says when it begins')
+/** On a request: its handler has begun. */
+const hasBegun = Symbol('the handler has begun')
+
+type Told = FastifyRequest & { [hasBegun]?: boolean }
+
+/** Tells the errors of hooks from those of handlers, on each route that is added to `fastify` from now on. */
+export function tellHooksFromHandlers (fastify: FastifyInstance): void {
+  fastify.addHook('onRoute', route => {
+    route.config = Object.assign({}, route.config, { [isTold]: true })
+    // A route's own hooks run after those of its scope, and this one is the last of them.
+    route.preHandler = [...[route.preHandler ?? []].flat(), begin]
+  })
+}
+
+function begin (request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
+  (request as Told)[hasBegun] = true
+  done()
+}
+
+/** False for an error of a handler, which may quote what it worked with in its status, too. An unknown path has hooks alone. */
+export function isErrorOfHook (request: FastifyRequest): boolean {
+  if (request.is404) return true
+  const config: object = request.routeOptions.config
+  return isTold in config && (request as Told)[hasBegun] !== true
+}
+
+const byStatus: ReadonlyMap<number, typeof ForbiddenError> = new Map([
+  UnauthenticatedError, ForbiddenError, NotFoundError, MethodNotAllowedError, NotAcceptableError, RequestTimeoutError, BodyTooLargeError,
+  UnsupportedMediaTypeError, RateLimitedError, HeadersTooLargeError, UnavailableError
+].map(Refused => [Refused.statusCode, Refused]))
+
+/**
+ * The refusal for an error of a host's hook: its status, and `Retry-After`, with our texts. `undefined` where it has
+ * no status of a refusal: then it is a fault. Reads two properties and one header, and never throws.
+ */
+export function hostRefusal (error: unknown, reply: FastifyReply): Refusal | undefined {
+  const status = statusOf(error) ?? reply.statusCode
+  if (status < 400 || status === 500 || status > 599) return undefined
+  const Refused = byStatus.get(status) ?? (status < 500 ? ForbiddenError : UnavailableError)
+  const retryAfter = retryAfterOf(error, reply)
+  const about = { cause: error, reason: 'a hook of the host refused the request', why: 'host' }
+  const refusal = new Refused(retryAfter === undefined ? about : retryLater(retryAfter * 1000, about))
+  // A status that has no code of its own.
+  if (refusal.statusCode !== status) Object.defineProperty(refusal, 'statusCode', { value: status })
+  return refusal
+}
+
+function statusOf (error: unknown): number | undefined {
+  return [read(error, 'statusCode'), read(error, 'status')].find(isStatus)
+}
+
+function isStatus (value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 400 && value <= 599
+}
+
+/** In seconds. A date is left where it is: in the header of the reply. */
+function retryAfterOf (error: unknown, reply: FastifyReply): number | undefined {
+  const given = reply.getHeader('retry-after') ?? read(read(error, 'headers'), 'retry-after') ?? read(read(error, 'headers'), 'Retry-After')
+  const text = typeof given === 'number' || typeof given === 'string' ? String(given) : ''
+  return /^\d{1,7}$/.test(text) ? Number(text) : undefined
+}
+
+/** A thrown value may be anything, with getters that throw. */
+function read (value: unknown, key: string): unknown {
+  try {
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined
+  } catch {
+    return undefined
+  }
+}
