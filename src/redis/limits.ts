@@ -37,7 +37,7 @@ export class RedisLimits implements Limits {
     this.#keys = keys
     this.#whenDown = whenDown
     this.#onPolicy = onPolicy
-    link.onDown(() => { this.#apart = new MemoryLimits() })
+    link.onUp(() => { this.#apart = new MemoryLimits() })
   }
 
   take (asks: readonly Ask[]): readonly Taken[] | Promise<readonly Taken[]> {

@@ -1,0 +1,28 @@
+/** One instance of a fleet without its server: the link and what stands on it. */
+import type { Test } from 'tap'
+import { RedisBus } from '../../src/redis/bus.js'
+import { createClients } from '../../src/redis/client.js'
+import { Keys } from '../../src/redis/keys.js'
+import { Link } from '../../src/redis/link.js'
+import { until } from './process.js'
+
+export interface Instance {
+  readonly link: Link
+  readonly keys: Keys
+  readonly bus: RedisBus
+}
+
+/** Up, and closed at the test's end. The deadline is longer than a busy machine takes, where none is given. */
+export async function redisInstance (t: Test, url: string, { prefix = 'test:', timeoutMs = 10_000 } = {}): Promise<Instance> {
+  const { commands, reader } = createClients(url)
+  const keys = new Keys(prefix)
+  const link = new Link({ client: commands, keys, timeoutMs })
+  const bus = new RedisBus({ link, keys, reader })
+  t.teardown(async () => {
+    await bus.close()
+    await link.close()
+  })
+  link.start()
+  await until(() => link.isUp)
+  return { link, keys, bus }
+}
