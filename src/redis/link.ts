@@ -60,6 +60,9 @@ export class Link {
   #epoch = ''
   #heardAt = performance.now()
   #ticker: NodeJS.Timeout | undefined
+  #toldTried: () => void = () => {}
+  /** Resolves once Redis was reached for the first time, or could not be. */
+  readonly tried = new Promise<void>(resolve => { this.#toldTried = resolve })
   #beater: NodeJS.Timeout | undefined
 
   constructor ({ client, keys, timeoutMs = 100 }: LinkOptions) {
@@ -206,6 +209,7 @@ export class Link {
     const wasUp = this.#isUp
     this.#isUp = false
     this.#reason = reason
+    this.#toldTried()
     const waiting = [...this.#pending, ...this.#batch]
     this.#pending.clear()
     this.#batch = []
@@ -236,6 +240,7 @@ export class Link {
       this.#beatIn(beatMs)
       if (this.#isUp) return
       this.#isUp = true
+      this.#toldTried()
       for (const listener of this.#upListeners) listener()
     } catch (error) {
       const code = error instanceof RedisError ? error.code : 'FAULT'

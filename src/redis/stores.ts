@@ -89,8 +89,7 @@ export function openRedis (options: RedisOptions, endpoint: string, knownTtlMs: 
     ...stores,
     health: () => watch.health(),
     ready: async merged => {
-      if (start === 'degraded') return watch.begin()
-      await inTime(merged, link)
+      await (start === 'degraded' ? link.tried : inTime(merged, link))
       watch.begin()
     },
     close: async () => {

@@ -77,7 +77,7 @@ export async function ask (port: number, command: string): Promise<string> {
 
 async function answers (port: number): Promise<void> {
   for (let tries = 0; tries < 500; tries++) {
-    if ((await ask(port, 'PING').catch(() => '')).includes('PONG')) return
+    if ((await ask(port, 'PING').catch(() => '')).match(/PONG|NOAUTH/) !== null) return
     await sleep(20)
   }
   throw new Error('redis-server does not answer')

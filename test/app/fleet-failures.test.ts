@@ -1,0 +1,110 @@
+/** What a server answers, logs and says of itself while Redis is away. */
+import t, { type Test } from 'tap'
+import type { FastifyInstance } from 'fastify'
+import { buildApp } from '../../src/app.js'
+import { ask, freePort, redisServer, withoutRedis } from '../support/redis.js'
+import { until } from '../support/process.js'
+import { callOf, post, withKey, withToken, credentials } from '../support/service.js'
+import { secretOfTests } from '../support/witness.js'
+
+interface Service { readonly app: FastifyInstance, readonly lines: Array<Record<string, unknown>> }
+
+async function service (t: Test, url: string, env: Record<string, string> = {}): Promise<Service> {
+  const lines: Array<Record<string, unknown>> = []
+  const app = await buildApp({
+    env: { ...credentials, REDIS_URL: url, REDIS_TIMEOUT_MS: '1000', TRUST_PROXY: 'loopback', ...env },
+    logStream: { write: line => { lines.push(JSON.parse(line)) } }
+  })
+  t.teardown(() => app.close())
+  return { app, lines }
+}
+
+function told (lines: Service['lines'], pattern: RegExp): Service['lines'] {
+  return lines.filter(({ msg }) => typeof msg === 'string' && pattern.test(msg))
+}
+
+t.test('a server whose Redis is away', { skip: withoutRedis }, async (t) => {
+  t.test('does not start with REDIS_START=wait, and says what to check', { timeout: 60_000 }, async (t) => {
+    await t.rejects(service(t, `redis://127.0.0.1:${await freePort()}`), { message: /^Redis cannot be reached \(ECONNREFUSED\): check REDIS_URL/ })
+  })
+
+  t.test('starts with REDIS_START=degraded, serves, and is shared once Redis is there', async (t) => {
+    const redis = await redisServer(t)
+    await redis.kill()
+    const { app, lines } = await service(t, redis.url, { REDIS_START: 'degraded' })
+    t.equal((await post(app, callOf('whoami'))).status, 200)
+    const ready = await app.inject('/ready')
+    t.equal(ready.statusCode, 200)
+    t.same(ready.json(), { status: 'degraded', reasons: ['redis'] })
+    t.match(told(lines, /^Redis/), [{ level: 40, reason: 'ECONNREFUSED' }])
+    await redis.restart()
+    await until(() => told(lines, /^Redis can be used again/).length === 1)
+    t.same((await app.inject('/ready')).json(), { status: 'ready', reasons: [] })
+  })
+
+  t.test('logs one line when it begins and one when it ends, with the count of answers by policy', async (t) => {
+    const redis = await redisServer(t)
+    const { app, lines } = await service(t, redis.url)
+    t.equal((await post(app, callOf('whoami'))).status, 200)
+    await redis.kill()
+    for (let n = 0; n < 20; n++) t.equal((await post(app, callOf('whoami'))).status, 200)
+    await redis.restart()
+    await until(() => told(lines, /^Redis/).length === 2)
+    const [begin, end] = told(lines, /^Redis/)
+    t.match(begin, { level: 40, msg: /^Redis cannot be used/ })
+    t.match(end, { level: 30, msg: 'Redis can be used again' })
+    t.ok(Number(end?.answersByPolicy) >= 19, String(end?.answersByPolicy))
+  })
+
+  t.test('refuses a revocation that it cannot share with 503 in the result, keeps it, and shares it later', async (t) => {
+    const redis = await redisServer(t)
+    const [{ app, lines }, other] = [await service(t, redis.url), await service(t, redis.url)]
+    await redis.kill()
+    await until(() => told(lines, /^Redis/).length === 1)
+    const { body } = await post(app, callOf('revoke-token', { id: 'the-jti' }), withToken('root', 'admin'))
+    t.match(JSON.stringify(body), /MCP_ERR_UNAVAILABLE/)
+    const minted = await post(app, callOf('generate-token', { userId: 'ada' }), withToken('root', 'admin'))
+    t.match(JSON.stringify(minted.body), /MCP_ERR_UNAVAILABLE/)
+    await redis.restart()
+    await until(() => told(other.lines, /^Redis can be used again/).length === 1 || told(other.lines, /^Redis/).length === 0)
+    let state = ''
+    for (let tries = 0; tries < 500 && !state.includes('token-revoked:the-jti'); tries++) {
+      await new Promise(resolve => setTimeout(resolve, 20))
+      state = await ask(redis.port, 'HKEYS mcp:/mcp:{bus}:state')
+    }
+    t.match(state, 'token-revoked:the-jti')
+  })
+
+  t.test('serves nobody with REDIS_DOWN_REVOCATIONS=refuse', async (t) => {
+    const redis = await redisServer(t)
+    const { app, lines } = await service(t, redis.url, { REDIS_DOWN_REVOCATIONS: 'refuse' })
+    t.equal((await post(app, callOf('whoami'))).status, 200)
+    await redis.kill()
+    await until(() => told(lines, /^Redis/).length === 1)
+    for (const headers of [withKey, withToken('ada')]) {
+      const { status, body, headers: sent } = await post(app, callOf('whoami'), headers)
+      t.equal(status, 503)
+      t.match(body, { error: { data: { code: 'MCP_ERR_UNAVAILABLE', retryAfterMs: 1000 } } })
+      t.equal(sent['retry-after'], '1')
+    }
+    t.equal((await post(app, callOf('whoami'), { 'x-api-key': 'wrong' })).status, 503)
+    await redis.restart()
+    await until(() => told(lines, /^Redis can be used again/).length === 1)
+    t.equal((await post(app, callOf('whoami'))).status, 200)
+  })
+
+  t.test('I12: neither a password nor an argument reaches the log', async (t) => {
+    const password = secretOfTests('password-of-redis-in-the-tests')
+    const redis = await redisServer(t, ['--requirepass', 'another'])
+    const { app, lines } = await service(t, `redis://:${password}@127.0.0.1:${redis.port}`, { REDIS_START: 'degraded', LOG_LEVEL: 'trace' })
+    await post(app, callOf('whoami'))
+    await until(() => lines.some(({ reason }) => reason === 'WRONGPASS'))
+    t.notMatch(JSON.stringify(lines), password)
+  })
+
+  t.test('warns of an eviction policy', async (t) => {
+    const redis = await redisServer(t, ['--maxmemory-policy', 'allkeys-lru'])
+    const { lines } = await service(t, redis.url)
+    await until(() => told(lines, /noeviction/).length === 1)
+  })
+})
