@@ -57,7 +57,7 @@ export const rooms = [
   ['plugins', 'lib fleet log telemetry net errors version limits principal api-keys tokens tokens/claims tokens/provider oauth ledger config config/types tools built-ins mcp mcp/era mcp/endpoint mcp/wire mcp/exchange mcp/catalog mcp/streams mcp/legacy http oauth/server oauth/server/documents oauth/server/http', 'fastify fastify-plugin @fastify/cors @fastify/env @fastify/jwt'],
   ['src/redis', 'lib errors fleet limits principal ledger ledger/records ledger/index-in-memory api-keys tokens mcp/legacy redis/url', 'ioredis'],
   ['src/mcp-auth-options.ts', 'lib redis net tokens oauth plugins', ''],
-  ['src/stores.ts', 'lib fleet limits principal ledger tokens redis', ''],
+  ['src/stores.ts', 'lib mcp/legacy fleet limits principal ledger tokens redis', ''],
   ['src/mcp-auth-parts.ts', 'lib errors redis telemetry http net limits stores principal api-keys tokens tokens/claims oauth ledger tools built-ins mcp http plugins mcp-auth-options tokens/provider oauth/server oauth/server/protocol oauth/server/documents', 'fastify'],
   ['src/mcp-auth.ts', 'http plugins mcp-auth-options mcp-auth-parts', 'fastify'],
   ['src/setting-files.ts', 'lib config api-keys ledger/file tokens/provider tools', ''],

@@ -100,6 +100,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
       ...picked<McpOptions>(options, mcpOptionNames),
       limits,
       bus: stores.bus,
+      ...defined({ sessionStores: stores.sessions }),
       // A secret that all instances have, told apart by endpoint: what one of them asked, another may be answered.
       ...defined({ stateKey: options.stateKey ?? (jwtSecret === undefined ? undefined : stateKeyOf(jwtSecret, scope.prefix + path)) }),
       tools: toolsOf(scope, options, minting, state),

@@ -7,6 +7,7 @@ import type { Limits } from './limits/limits.js'
 import { MemoryLimits } from './limits/memory-limits.js'
 import { type KnownThere, MemoryKnownThere } from './principal/known-there.js'
 import { MemoryOneTimeStore, type OneTimeStore } from './tokens/one-time-store.js'
+import type { SessionStores } from './mcp/legacy/sessions.js'
 import { openRedis, type RedisLog, type RedisOptions } from './redis/stores.js'
 
 export interface StoresOptions {
@@ -28,6 +29,8 @@ export interface Stores {
   readonly records?: SharedRecords
   /** What may be used once in the fleet. */
   readonly oneTime: OneTimeStore
+  /** Left out: sessions are kept in the memory of this process. */
+  readonly sessions?: SessionStores
   readonly health: () => FleetHealth
   /** True where nobody is to be served now, because what was revoked elsewhere may not be known here. */
   readonly mustRefuse: () => boolean

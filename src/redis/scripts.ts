@@ -6,11 +6,11 @@ export interface Script {
   readonly sha: string
 }
 
-function script (lua: string): Script {
+export function script (lua: string): Script {
   return { lua, sha: createHash('sha1').update(lua).digest('hex') }
 }
 
-const clock = `
+export const clock = `
 local function now()
   local t = redis.call('TIME')
   return t[1] * 1000 + math.floor(t[2] / 1000)

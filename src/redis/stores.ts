@@ -2,14 +2,18 @@
 import type { FleetHealth } from '../fleet/health.js'
 import { OperatorError } from '../lib/operator-error.js'
 import { requireKeys } from '../lib/require.js'
+import type { SessionBounds } from '../mcp/legacy/session-store.js'
+import type { SessionStores } from '../mcp/legacy/sessions.js'
 import { RedisBus } from './bus.js'
 import { createClients, isClient, type RedisSource } from './client.js'
+import { RedisEvents } from './event-log.js'
 import { Keys } from './keys.js'
 import { RedisKnownThere } from './known-there.js'
 import { type DownLimits, RedisLimits } from './limits.js'
 import { Link } from './link.js'
 import { RedisOneTimeStore } from './one-time.js'
 import { RedisRecords } from './records.js'
+import { RedisSessions } from './sessions.js'
 
 export interface RedisOptions {
   /** A URL as in `REDIS_URL`, or a client of ioredis, whose settings are taken over. */
@@ -60,6 +64,7 @@ export interface RedisStores {
   readonly bus: RedisBus
   readonly records: RedisRecords
   readonly oneTime: RedisOneTimeStore
+  readonly sessions: SessionStores
   readonly health: () => FleetHealth
   /** Rejects with a `RedisStartError` where `merged` does not resolve in time; resolves at once where the start does not wait. */
   readonly ready: (merged: Promise<void>) => Promise<void>
@@ -82,7 +87,8 @@ export function openRedis (options: RedisOptions, endpoint: string, knownTtlMs: 
     limits: new RedisLimits({ link, keys, onPolicy: () => { watch.byPolicy += 1 }, ...(whenDownLimits === undefined ? {} : { whenDown: whenDownLimits }) }),
     knownThere: new RedisKnownThere({ link, keys, ttlMs: knownTtlMs }),
     records: new RedisRecords({ link, keys, bus }),
-    oneTime: new RedisOneTimeStore({ link, keys, bus })
+    oneTime: new RedisOneTimeStore({ link, keys, bus }),
+    sessions: { openSessions: (bounds: SessionBounds) => new RedisSessions({ link, keys, bounds }), events: new RedisEvents({ link, keys }) }
   }
   link.start()
   return {

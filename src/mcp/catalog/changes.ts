@@ -61,6 +61,11 @@ export class Changes {
     return true
   }
 
+  /** `listener` is called after changes may have been lost: anything may have changed. Returns what ends that. */
+  onGap (listener: () => void): () => void {
+    return this.#bus.onGap(listener)
+  }
+
   /** What changed after the change with this id; `undefined` where some of that is forgotten. */
   since (id: string): Eventually<readonly KeptChange[] | undefined> {
     return after(this.#bus.since(topic, id), news => news?.flatMap(({ id, message }) => {

@@ -32,7 +32,12 @@ export function joinRights (all: Rights, more: Rights): Rights {
   const [roles, scopes, kinds] = [union(all.roles, more.roles), union(all.scopes, more.scopes), union(all.kinds, more.kinds)]
   const admin = all.admin || more.admin
   // Nobody holds that many, and the record of a session has a bound.
-  return roles.length + scopes.length + kinds.length > maxRights ? { admin, roles: [], scopes: [], kinds: [tooMany] } : { admin, roles, scopes, kinds }
+  return roles.length + scopes.length + kinds.length > maxRights ? tooManyRights(admin) : { admin, roles, scopes, kinds }
+}
+
+/** Those of a session that was used with more than one keeps count of: nobody holds them. */
+export function tooManyRights (admin: boolean): Rights {
+  return { admin, roles: [], scopes: [], kinds: [tooMany] }
 }
 
 const maxRights = 500

@@ -213,6 +213,11 @@ export class Session implements PostHost {
     if (record !== 'full') this.record = { ...record, version: version === this.record.version + 1 ? version : this.record.version }
   }
 
+  /** What is known of the session may be old. */
+  doubt (): void {
+    this.record = { ...this.record, version: 0 }
+  }
+
   /** News that could not be sent: the request is to be sent again. */
   async #tell (told: Promise<unknown>): Promise<void> {
     try {

@@ -49,6 +49,8 @@ export interface SessionsContext extends SessionStores {
 const sweepMs = 30_000
 /** Of a session that nothing is open of, on this instance. */
 const keepIdleMs = 60_000
+/** As `randomUUID` makes them: nothing else becomes a part of the name of a key. */
+const idForm = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const maxInitializeBytes = 16 * 1024
 const methods: ReadonlySet<string> = new Set(['GET', 'POST', 'DELETE'])
 
@@ -68,7 +70,16 @@ export class Sessions {
     const store = openSessions?.(bounds) ?? new SessionsInMemory(bounds)
     this.#parts = { catalog, streams, store, log: events, bus, retryMs, moments: new Deadlines() }
     this.#initialize = initialize
-    this.#deafen = listenToInstances(bus, id => this.#open.get(id), id => { this.#forget(id).catch(() => {}) })
+    const deafen = listenToInstances(bus, id => this.#open.get(id), id => { this.#forget(id).catch(() => {}) })
+    // What others told may have been lost: the next request reads each session anew, and those that are over end now.
+    const stop = bus.onGap(() => {
+      for (const session of this.#open.values()) session.doubt()
+      this.#sweep().catch(() => {})
+    })
+    this.#deafen = () => {
+      deafen()
+      stop()
+    }
     this.#sweeper = setInterval(() => { this.#sweep().catch(() => {}) }, Math.max(1, Math.min(sweepMs, idleMs / 2, lifetimeMs)))
     this.#sweeper.unref()
   }
@@ -84,14 +95,19 @@ export class Sessions {
       return begins ? this.#begin(body, incoming) : undefined
     }
     const { store } = this.#parts
+    if (!idForm.test(id)) return this.#unknown(begins, body, incoming)
     const adds = method === 'POST' && !begins && hasRequest(body) ? rightsOf(principal) : undefined
     // An unknown session, an expired one and another principal's are the same.
     return after(store.use(id, principal.id, adds, this.#open.get(id)?.record), record => {
       if (record !== undefined) return this.#serve(this.#opened(id, record), incoming)
-      // A client whose session is gone may still send its id when it begins anew.
-      if (begins) return this.#begin(body, incoming)
-      throw new SessionNotFoundError()
+      return this.#unknown(begins, body, incoming)
     })
+  }
+
+  /** A client whose session is gone may still send its id when it begins anew. */
+  #unknown (begins: boolean, body: unknown, incoming: Incoming): Promise<Reply | undefined> {
+    if (begins) return this.#begin(body as RpcRequest, incoming)
+    throw new SessionNotFoundError()
   }
 
   #serve (session: Session, incoming: Incoming): Eventually<Reply> {

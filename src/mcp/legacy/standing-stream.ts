@@ -43,7 +43,11 @@ export class StandingStream {
       if (this.#waiting === undefined) this.#tell(change, id)
       else this.#waiting.push([change, id])
     })
-    this.stream.readable.once('close', unsubscribe)
+    const stop = catalog.changes.onGap(() => { this.#tellAll() })
+    this.stream.readable.once('close', () => {
+      unsubscribe()
+      stop()
+    })
   }
 
   /** `lastId`: where the caller comes back to. */

@@ -37,8 +37,25 @@ export function listen (request: RpcRequest, exchange: Exchange, catalog: Catalo
     const { method, params } = notificationOf(change)
     tell(method, params)
   })
-  stream.readable.once('close', unsubscribe)
+  const stop = catalog.changes.onGap(() => {
+    for (const change of anyChange(filter)) {
+      if (change.kind !== 'resource' || catalog.mayLearn(principal, change)) tell(notificationOf(change).method, notificationOf(change).params)
+    }
+  })
+  stream.readable.once('close', () => {
+    unsubscribe()
+    stop()
+  })
   return { status: 200, headers: streamHeaders, stream: stream.readable }
+}
+
+/** All that a reader may have missed. */
+function anyChange ({ toolsListChanged, promptsListChanged, resourcesListChanged, resourceSubscriptions = [] }: Filter): Change[] {
+  const lists = [toolsListChanged && 'tools', promptsListChanged && 'prompts', resourcesListChanged && 'resources'] as const
+  return [
+    ...lists.flatMap(kind => kind === undefined ? [] : [{ kind, item: { name: '' } }]),
+    ...resourceSubscriptions.map(uri => ({ kind: 'resource' as const, uri }))
+  ]
 }
 
 function filterOf (asked: unknown): Filter {

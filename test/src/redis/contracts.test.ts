@@ -8,6 +8,11 @@ import { knownThereContract } from '../../support/contracts/known-there.js'
 import { limitsContract } from '../../support/contracts/limits.js'
 import { oneTimeContract } from '../../support/contracts/one-time.js'
 import { redisInstance } from '../../support/redis-instance.js'
+import { Keys } from '../../../src/redis/keys.js'
+import { RedisEvents } from '../../../src/redis/event-log.js'
+import { RedisSessions } from '../../../src/redis/sessions.js'
+import { eventLogContract } from '../../support/contracts/event-log.js'
+import { sessionStoreContract } from '../../support/contracts/session-store.js'
 import { redisServer, withoutRedis } from '../../support/redis.js'
 
 t.test('ports over Redis', { skip: withoutRedis }, async (t) => {
@@ -31,5 +36,21 @@ t.test('ports over Redis', { skip: withoutRedis }, async (t) => {
 
   t.test('bus', async (t) => {
     await busContract(t, async () => [a.bus, b.bus])
+  })
+
+  t.test('sessions', async (t) => {
+    let count = 0
+    await sessionStoreContract(t, async bounds => {
+      const keys = new Keys(`sessions-${++count}:`)
+      return [new RedisSessions({ ...a, keys, bounds, useMs: 0 }), new RedisSessions({ ...b, keys, bounds, useMs: 0 })]
+    })
+  })
+
+  t.test('event log', async (t) => {
+    let count = 0
+    await eventLogContract(t, async bounds => {
+      const keys = new Keys(`events-${++count}:`)
+      return [new RedisEvents({ ...a, keys, ...bounds }), new RedisEvents({ ...b, keys, ...bounds })]
+    })
   })
 })

@@ -1,0 +1,151 @@
+/** What was sent on the streams of a fleet's sessions: a list for each stream, written by the one instance that runs its calls. */
+import { EventBounds, type EventBoundsOptions } from '../mcp/legacy/event-bounds.js'
+import type { EventLog, KeptEvent, KeptStream } from '../mcp/legacy/event-log.js'
+import type { Keys } from './keys.js'
+import type { Link } from './link.js'
+import { available } from './sessions.js'
+import { appendEvent, forgetEvents, readEvents } from './session-scripts.js'
+
+export interface RedisEventsOptions extends EventBoundsOptions {
+  readonly link: Link
+  readonly keys: Keys
+}
+
+/** How long a stream is kept after its last event, in milliseconds: while its calls run, while its caller may come back, after that. */
+const [runningMs, owedMs, deliveredMs] = [60 * 60_000, 5 * 60_000, 60_000]
+/** What waits for Redis to come back, in bytes of JSON. */
+const maxBehindBytes = 16 * 1024 * 1024
+
+interface Kept {
+  readonly bounds: EventBounds
+  readonly names: Set<string>
+  usedAt: number
+}
+
+interface Write {
+  readonly run: () => Promise<unknown>
+  readonly bytes: number
+}
+
+export class RedisEvents implements EventLog {
+  readonly #link: Link
+  readonly #keys: Keys
+  readonly #options: EventBoundsOptions
+  /** What this instance wrote of each session. */
+  readonly #sessions = new Map<string, Kept>()
+  /** What could not be written yet, in order. */
+  #behind: Write[] = []
+  #behindBytes = 0
+
+  constructor ({ link, keys, ...options }: RedisEventsOptions) {
+    this.#link = link
+    this.#keys = keys
+    this.#options = options
+    link.onUp(() => { this.#catchUp() })
+  }
+
+  open (session: string, name: string, requests: KeptStream['requests'], isOwed: boolean): void {
+    const kept = this.#keptOf(session)
+    kept.bounds.open(name, isOwed)
+    kept.names.add(name)
+    const [, about] = this.#keysOf(session, name)
+    this.#write(() => this.#link.call('SET', about, JSON.stringify(requests), 'PX', runningMs))
+  }
+
+  append (session: string, name: string, { n, message }: KeptEvent): void {
+    const kept = this.#sessions.get(session)
+    if (kept === undefined || !kept.names.has(name)) return
+    kept.usedAt = performance.now()
+    const bytes = Buffer.byteLength(message)
+    this.#write(() => this.#link.run(appendEvent, this.#keysOf(session, name), [`${n}|${message}`, runningMs]), bytes)
+    for (const { name: shorter, before } of kept.bounds.add(name, bytes)) {
+      const keys = this.#keysOf(session, shorter)
+      if (before === Infinity) {
+        kept.names.delete(shorter)
+        this.#write(() => this.#link.call('UNLINK', ...keys))
+      } else {
+        this.#write(() => this.#link.run(forgetEvents, [keys[0]], [before]))
+      }
+    }
+  }
+
+  finish (session: string, name: string): void {
+    this.#write(() => this.#link.run(appendEvent, this.#keysOf(session, name), ['over', owedMs]))
+  }
+
+  deliver (session: string, name: string): void {
+    this.#sessions.get(session)?.bounds.deliver(name)
+    for (const key of this.#keysOf(session, name)) this.#write(() => this.#link.call('PEXPIRE', key, deliveredMs))
+  }
+
+  async read (session: string, name: string, n: number): Promise<KeptStream | undefined> {
+    const reply = await available(this.#link.run(readEvents, this.#keysOf(session, name), [n]))
+    if (!Array.isArray(reply)) return undefined
+    const [about, ...texts] = reply.map(String)
+    const events: KeptEvent[] = []
+    let isOver = false
+    for (const text of texts) {
+      if (text === 'over') isOver = true
+      const place = Number(text.slice(0, text.indexOf('|')))
+      const next = n + events.length + 1
+      // One may have been written twice: the first time may have been answered too late.
+      if (text === 'over' || place < next) continue
+      if (place !== next) return undefined
+      events.push({ n: place, message: text.slice(text.indexOf('|') + 1) })
+    }
+    return { requests: requestsIn(about), isOver, events }
+  }
+
+  drop (session: string): void {
+    const kept = this.#sessions.get(session)
+    this.#sessions.delete(session)
+    for (const name of kept?.names ?? []) this.#write(() => this.#link.call('UNLINK', ...this.#keysOf(session, name)))
+  }
+
+  /** Its list and what it is about, in the slot of the session. */
+  #keysOf (session: string, name: string): [string, string] {
+    return [this.#keys.of('s', session, `:e:${name}`), this.#keys.of('s', session, `:m:${name}`)]
+  }
+
+  #keptOf (session: string): Kept {
+    const known = this.#sessions.get(session)
+    const now = performance.now()
+    if (known !== undefined) {
+      known.usedAt = now
+      return known
+    }
+    // Redis has forgotten them, too.
+    for (const [id, { usedAt }] of this.#sessions) if (now - usedAt > runningMs) this.#sessions.delete(id)
+    const kept = { bounds: new EventBounds(this.#options), names: new Set<string>(), usedAt: now }
+    this.#sessions.set(session, kept)
+    return kept
+  }
+
+  #write (run: () => Promise<unknown>, bytes = 64): void {
+    if (this.#behind.length > 0 || !this.#link.isUp) this.#wait({ run, bytes })
+    else run().catch(() => { this.#wait({ run, bytes }) })
+  }
+
+  /** Where too much waits, the oldest is lost: a reader finds a hole, and is told that what it wants is forgotten. */
+  #wait (write: Write): void {
+    this.#behind.push(write)
+    this.#behindBytes += write.bytes
+    while (this.#behindBytes > maxBehindBytes) this.#behindBytes -= this.#behind.shift()?.bytes ?? 0
+  }
+
+  #catchUp (): void {
+    const behind = this.#behind
+    this.#behind = []
+    this.#behindBytes = 0
+    for (const { run, bytes } of behind) this.#write(run, bytes)
+  }
+}
+
+function requestsIn (json: string | undefined): KeptStream['requests'] {
+  try {
+    const value: unknown = JSON.parse(json ?? '')
+    return Array.isArray(value) ? value.filter((id): id is string | number => typeof id === 'string' || typeof id === 'number') : []
+  } catch {
+    return []
+  }
+}
