@@ -47,6 +47,30 @@ t.test('a stream that is resumed before its answer ends with the answer', async 
   t.match(rest.messages(), [{ id: 1, result: { content: [{ text: 'here' }] } }])
 })
 
+t.test('what is said while nobody reads is there for who comes back, in order and once', async t => {
+  let goOn = (): void => {}
+  const talk = defineTool({
+    name: 'talk',
+    handler: async (_args, { closeStream, log }) => {
+      await log('info', 1)
+      closeStream()
+      for (let n = 2; n <= 20; n++) await log('info', n)
+      await new Promise<void>(resolve => { goOn = resolve })
+      await log('info', 21)
+      return 'done'
+    }
+  })
+  const app = await service(t, { sessions: {}, tools: [talk] })
+  const url = await listening(app)
+  const session = await openSession(app)
+  const call = await begin(url, callOf('talk'), session)
+  await call.ended
+  const rest = await listen(url, session, call.lastId())
+  goOn()
+  t.ok(await settles(rest.ended))
+  t.same([...call.messages(), ...rest.messages()].map(({ params }) => params?.data), [...Array.from({ length: 21 }, (_, n) => n + 1), undefined])
+})
+
 t.test('a client polls as often as it likes, and holds no stream in the end', async t => {
   const app = await service(t, { sessions: { retryMs: 10 }, maxStreamsPerPrincipal: 2, tools: [poll] })
   const url = await listening(app)

@@ -83,7 +83,9 @@ export class Post implements AnswerWriter, Due {
   say (message: string): void | Promise<void> {
     if (this.isOver || !this.#options.mayStream) return
     this.#begin()
-    return this.#stream?.write(message, this.#keep(message))
+    // Kept whether it is read now or not.
+    const id = this.#keep(message)
+    return this.#stream?.write(message, id)
   }
 
   /** `status` and `headers` count where it is not a stream. */
