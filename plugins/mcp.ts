@@ -6,6 +6,7 @@ import { sayDecisions } from '../src/http/decisions.js'
 import { registerJsonBody } from '../src/http/json-body.js'
 import { mcpHandler, noLonger } from '../src/http/mcp-handler.js'
 import type { LoggedCall } from '../src/http/mcp-request.js'
+import { type EndpointRouteOptions, requireFixedPath, requireRouteOptions } from '../src/http/route-options.js'
 import { spellingsOf } from '../src/http/trailing-slash.js'
 import { UnreadAnswers, type UnreadOptions } from '../src/http/unread.js'
 import { requireWhole } from '../src/lib/require.js'
@@ -74,6 +75,8 @@ export interface McpOptions {
   readonly bus?: Bus
   /** Where sessions are kept. Default in the memory of this process. */
   readonly sessionStores?: SessionStores
+  /** Fastify's own options of the endpoint's route: `config`, `schema`, `constraints`, `logLevel`. Default none. */
+  readonly routeOptions?: EndpointRouteOptions
   /** Takes the running endpoint: `app.mcp` is out of reach where the chain stands in a scope of its own. */
   readonly onEndpoint?: (endpoint: Endpoint) => void
 }
@@ -102,11 +105,14 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     bus,
     sessionStores,
     unread: unreadOptions,
+    routeOptions = {},
     onEndpoint
   } = options
   // Set by auth, where the app looks keys up.
   const appKeys = fastify.hasDecorator('appKeys') ? fastify.appKeys : null
   const watches = appKeys === null ? given : [...given, appKeys]
+  requireRouteOptions(routeOptions)
+  requireFixedPath(fastify.prefix + path)
   const sessionsOptions = sessionsOptionsOf(sessions)
   requireWhole('mcp', { requestTimeoutMs, bodyLimit, maxStreamsPerPrincipal, ...sessionsOptions, ...unreadOptions })
   const catalog = new Catalog({ info, instructions, tools, resources, prompts, toolPolicies, limits, bus })
@@ -152,7 +158,8 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     registerJsonBody(scope, { bodyLimit })
     // Both spellings, without a redirect, which would lose the body or the credential.
     for (const url of spellingsOf(path, scope)) {
-      scope.route({ method: methods, url, exposeHeadRoute: false, bodyLimit, config: { mcp: true }, handler })
+      const config = { ...routeOptions.config, mcp: true }
+      scope.route({ ...routeOptions, method: methods, url, exposeHeadRoute: false, bodyLimit, config, handler })
     }
   })
 }

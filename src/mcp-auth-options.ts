@@ -92,6 +92,7 @@ export const mcpOptionNames: Keys<Omit<McpOptions, 'limits' | 'bus' | 'sessionSt
   stateKey: true,
   watches: true,
   unread: true,
+  routeOptions: true,
   onEndpoint: true
 }
 

@@ -17,6 +17,7 @@ import { decisionsOf } from './http/decisions.js'
 import type { State } from './ledger/ledger.js'
 import { openStateFor } from './ledger/open.js'
 import type { Problem, Reason } from './http/readiness.js'
+import { requireFixedPath } from './http/route-options.js'
 import { bucketOf } from './limits/limits.js'
 import { type McpAuthOptions, mcpOptionNames, type OAuthServerSettings, type OwnUsersOptions, ownUsersNames, requireOptions } from './mcp-auth-options.js'
 import { stateKeyOf } from './mcp/request-state-key.js'
@@ -58,6 +59,7 @@ export interface Parts {
 /** Throws where an option cannot be used, a `KeyFileError` or `StateError` where a file cannot. All of it closes with `scope`. */
 export async function openParts (scope: FastifyInstance, options: McpAuthOptions): Promise<Parts> {
   requireOptions(options)
+  requireFixedPath(scope.prefix + (options.path ?? '/mcp'))
   const { apiKeysFile, clockToleranceSeconds = 0, jwtSecret, publicUrl, path = '/mcp', stateDir } = options
   const { knownTtlMs = 600_000 } = options
   const stores = openStores({ knownTtlMs, redis: redisOptionsOf(options.redis), endpoint: scope.prefix + path, log: scope.log })
