@@ -45,25 +45,25 @@ export interface ConsentView extends SignInView {
 
 export function keyPage ({ place, action, client, handle, scopes, problem }: KeyView): string {
   const content = html`<h1>Connect ${client.name}</h1>
-<p class="lead"><strong>${client.name}</strong>${tagOf(client)} asks to use this server in your name. To go on, give an API key of this server.</p>
+<p class="lead"><strong>${client.name}</strong>${tagOf(client)} asks to use this server in your name. To go on, enter an API key of this server.</p>
+<dl>
+${identityRow(client)}
+${targetRow(client)}
+<div><dt>It asks for</dt><dd>${scopes.length === 0 ? 'whatever your key may do' : scopeList(scopes)}</dd></div>
+</dl>
+${loopbackNote(client)}
 ${problem === undefined ? undefined : html`<p class="note bad" role="alert" id="problem">${problem}</p>`}
 <form method="post" action="${action}">
 <input type="hidden" name="handle" value="${handle}">
 <input class="away" type="text" name="username" value="${place}" autocomplete="username" tabindex="-1" aria-hidden="true" readonly>
 <label for="key">API key</label>
 <input type="password" id="key" name="key" required autofocus autocomplete="current-password" autocapitalize="none" spellcheck="false" maxlength="8192"${problem === undefined ? undefined : html` aria-invalid="true"`} aria-describedby="${problem === undefined ? 'hint' : 'problem hint'}">
-<p class="hint" id="hint">The key stays with this server. The app never sees it, and you can approve or deny on the next page.</p>
+<p class="hint" id="hint">The app never sees the key. You approve or deny on the next page.</p>
 <div class="actions">
 <button class="main" name="action" value="continue">Continue</button>
 <button name="action" value="deny" formnovalidate>Deny</button>
 </div>
-</form>
-<dl>
-${identityRow(client)}
-${targetRow(client)}
-<div><dt>It asks for</dt><dd>${scopes.length === 0 ? 'whatever your key may do' : scopeList(scopes)}</dd></div>
-</dl>
-${loopbackNote(client)}`
+</form>`
   return pageHtml({ title: `Connect ${client.name}`, place, content, footer: 'Did not start this yourself? Close this page; nothing has happened yet.' })
 }
 
@@ -75,7 +75,7 @@ ${isAdmin ? html`<p class="note"><strong>This is an administrator's key.</strong
 <dl>
 <div><dt>Your key</dt><dd>${keyName}</dd></div>
 <div><dt>It may use</dt><dd>${tools === 1 ? '1 tool' : `${tools} tools`}${scopes.length === 0 ? undefined : scopeList(scopes)}${missing.length === 0 ? undefined : html`<small>It also asked for ${missing.join(', ')}, which your key does not have.</small>`}</dd></div>
-<div><dt>Until</dt><dd>${endsAt === undefined ? 'you or the operator end it' : `${timeText(endsAt)}, when your key ends`}<small>or until it was not used for 30 days</small></dd></div>
+<div><dt>Until</dt><dd>${endsAt === undefined ? 'it is ended' : `${timeText(endsAt)}, when your key ends`}<small>or earlier, after 30 days without use</small></dd></div>
 ${identityRow(client)}
 ${targetRow(client)}
 </dl>
@@ -87,7 +87,7 @@ ${loopbackNote(client)}
 <button name="action" value="deny">Deny</button>
 </div>
 </form>`
-  return pageHtml({ title: `Allow ${client.name}?`, place, content, footer: 'The app gets no key, only access that ends with it, and that can be ended at any time.' })
+  return pageHtml({ title: `Allow ${client.name}?`, place, content, footer: 'The app gets access, not the key. It ends with the key, and can be ended at any time.' })
 }
 
 /** The way does not go on from here. */
@@ -103,18 +103,18 @@ function identityRow ({ identity }: ClientView): Html {
   switch (identity.kind) {
     case 'operator': return html`<div><dt>The app</dt><dd>was registered by the operator of this server</dd></div>`
     case 'host': return html`<div><dt>The app</dt><dd>is described by <strong>${identity.host}</strong><small>That address is certain. The name is what it calls itself.</small></dd></div>`
-    default: return html`<div><dt>The app</dt><dd>registered itself<small>Anybody can register, under any name. Go by where you will be sent.</small></dd></div>`
+    default: return html`<div><dt>The app</dt><dd>registered itself<small>Anybody can, under any name. Go by where it sends you.</small></dd></div>`
   }
 }
 
 function targetRow ({ target, redirectUri }: ClientView): Html {
   const name = { site: target.name, computer: 'a program on this computer', app: `an app on this device (${target.name})` }[target.kind]
-  return html`<div><dt>You go back to</dt><dd><strong>${name}</strong><small>${shortened(redirectUri)}</small></dd></div>`
+  return html`<div><dt>Sends you to</dt><dd><strong>${name}</strong><small>${shortened(redirectUri)}</small></dd></div>`
 }
 
 function loopbackNote ({ isLoopbackOnly }: ClientView): Html | undefined {
   if (!isLoopbackOnly) return undefined
-  return html`<p class="note">Any program on this computer can call itself so. Go on only if you have just started this from an app that you trust.</p>`
+  return html`<p class="note">Any program on this computer can use this name. Go on only if you have just started this from an app that you trust.</p>`
 }
 
 function scopeList (scopes: readonly string[]): Html {

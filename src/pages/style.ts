@@ -25,7 +25,7 @@ body {
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
 }
 main {
-  width: 100%; max-width: 29rem; padding: 2rem; background: var(--card);
+  width: 100%; max-width: 31rem; padding: 2rem; background: var(--card);
   border: 1px solid var(--line); border-radius: 14px; box-shadow: 0 1px 2px rgb(16 24 40 / 6%), 0 12px 32px -16px rgb(16 24 40 / 18%);
 }
 .place { display: flex; align-items: center; gap: .5rem; margin: 0 0 1.1rem; color: var(--quiet); font-size: .9rem; overflow-wrap: anywhere; }
@@ -35,14 +35,14 @@ p { margin: 0 0 1rem; }
 p.lead { color: var(--quiet); }
 strong { font-weight: 600; color: var(--text); overflow-wrap: anywhere; }
 dl { margin: 1.25rem 0; border: 1px solid var(--line); border-radius: 10px; overflow: hidden; }
-dl > div { display: grid; grid-template-columns: 7.5rem 1fr; gap: .15rem 1rem; padding: .7rem .9rem; }
+dl > div { display: grid; grid-template-columns: 6.25rem 1fr; gap: .15rem 1rem; padding: .7rem .9rem; }
 dl > div + div { border-top: 1px solid var(--line); }
 dt { color: var(--quiet); font-size: .9rem; }
 dd { margin: 0; min-width: 0; overflow-wrap: anywhere; }
 dd small { display: block; color: var(--quiet); font-size: .82rem; line-height: 1.45; }
-ul.scopes { list-style: none; margin: .15rem 0 0; padding: 0; display: flex; flex-wrap: wrap; gap: .35rem; }
+ul.scopes { list-style: none; margin: .15rem 0 .2rem; padding: 0; display: flex; flex-wrap: wrap; gap: .35rem; }
 ul.scopes li { padding: .05rem .5rem; border: 1px solid var(--line); border-radius: 6px; background: var(--wash); font: .85rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
-.tag { display: inline-block; margin-left: .35rem; padding: 0 .45rem; border: 1px solid var(--warn-line); border-radius: 99px; background: var(--warn-ground); color: var(--warn); font-size: .75rem; line-height: 1.5; vertical-align: .08em; white-space: nowrap; }
+.tag { display: inline-block; margin-left: .15rem; padding: 0 .45rem; border: 1px solid var(--warn-line); border-radius: 99px; background: var(--warn-ground); color: var(--warn); font-size: .75rem; line-height: 1.5; vertical-align: .08em; white-space: nowrap; }
 .note { margin: 1rem 0; padding: .7rem .9rem; border: 1px solid var(--warn-line); border-radius: 10px; background: var(--warn-ground); color: var(--warn); font-size: .92rem; }
 .note strong { color: inherit; }
 .note.bad { border-color: var(--bad-line); background: var(--bad-ground); color: var(--bad); }
@@ -63,7 +63,7 @@ button:hover { background: var(--wash); }
 button.main:hover { background: var(--accent-deep); border-color: var(--accent-deep); }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 .away { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-footer { max-width: 29rem; margin: 1rem 0 0; color: var(--quiet); font-size: .82rem; text-align: center; }
+footer { max-width: 31rem; text-wrap: balance; margin: 1rem 0 0; color: var(--quiet); font-size: .82rem; text-align: center; }
 @media (max-width: 26rem) {
   body { padding: 0; justify-content: flex-start; background: var(--card); }
   main { padding: 1.4rem 1.1rem; border: 0; border-radius: 0; box-shadow: none; }
