@@ -1,4 +1,4 @@
-/** Verifies what a request presents and puts its caller on `request.principal`. */
+/** Verifies what a request presents and puts its caller on `request.mcp.principal`. */
 import fastifyJwt from '@fastify/jwt'
 import Fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyReply, type FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
@@ -6,7 +6,7 @@ import { ipOf } from '../src/http/client-address.js'
 import { requireStrong } from '../src/principal/strength.js'
 import { UnauthenticatedError } from '../src/errors.js'
 import { requireWhole } from '../src/lib/require.js'
-import { noteProof } from '../src/http/proven.js'
+import { type CallerAliases, decorateCaller, type RequestCaller } from '../src/http/request-caller.js'
 import { isPreflight, isPublic, isWellKnownProbe } from '../src/http/route-config.js'
 import { createKeyJudge, isUnknownKey } from '../src/api-keys/listed-keys.js'
 import { after, type Eventually } from '../src/lib/eventually.js'
@@ -24,11 +24,9 @@ import type { Principal } from '../src/principal/principal.js'
 import { type GrantVerifier, routeTokens } from '../src/tokens/route.js'
 
 declare module 'fastify' {
-  interface FastifyRequest {
-    /** The caller. `null` on public routes, unknown paths without a good credential, and preflights. */
-    principal: Principal | null
-    /** Requests a window, where the credential has a limit of its own; otherwise `null`. */
-    rateLimitMax: number | null
+  interface FastifyRequest extends CallerAliases {
+    /** Who calls, and with what limit. */
+    mcp: RequestCaller
   }
   interface FastifyInstance {
     /** The `WWW-Authenticate` header for a refusal of this scope. */
@@ -116,8 +114,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
     return new UnauthenticatedError({ reason, about: { ...about }, headers: { 'www-authenticate': challengeFor({ error: isPresented ? 'invalid_token' : undefined }) } })
   }
 
-  fastify.decorateRequest('principal', null)
-  fastify.decorateRequest('rateLimitMax', null)
+  decorateCaller(fastify)
   fastify.decorate('challengeFor', challengeFor)
   fastify.decorate('appKeys', appKeys)
   fastify.decorate('issuerProblems', () => {
@@ -167,10 +164,8 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
 const noClaims: Claims = Object.freeze({})
 
 /** `proof`: what the credential proved, where more was made of it. */
-function admit ({ principal, rateLimitMax }: Verified, request: FastifyRequest, done: () => void, proof = principal): void {
-  noteProof(request, proof)
-  request.principal = principal
-  request.rateLimitMax = rateLimitMax ?? null
+function admit (verified: Verified, request: FastifyRequest, done: () => void, proof = verified.principal): void {
+  request.mcp.admit(verified, proof)
   done()
 }
 

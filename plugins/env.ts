@@ -2,7 +2,8 @@
 import fastifyEnv from '@fastify/env'
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
-import { configSchema, loadConfig, type Config, type Environment } from '../src/config/load.js'
+import type { EnvOptions } from '../src/config/env-options.js'
+import { configSchema, loadConfig, type Config } from '../src/config/load.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -11,14 +12,7 @@ declare module 'fastify' {
   }
 }
 
-export interface EnvOptions {
-  /** The environment to read. `process.env` where left out. */
-  env?: Environment
-  /** The file below it: a path, `true` for `./.env` (default), `false` for none. A missing file is no problem. */
-  dotenv?: boolean | string
-  /** A configuration that was loaded already; then nothing is read and nothing is warned about. */
-  config?: Config
-}
+export type { EnvOptions }
 
 /** Throws a `ConfigError` with every problem at once, so that a faulty setting stops the boot. */
 const env: FastifyPluginAsync<EnvOptions> = async (fastify, { env = process.env, dotenv = true, config }) => {

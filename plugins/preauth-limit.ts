@@ -6,6 +6,7 @@ import { createAddressKeys } from '../src/limits/address-key.js'
 import { sha256 } from '../src/lib/sha256.js'
 import { hangUp } from '../src/http/hang-up.js'
 import { after, type Eventually } from '../src/lib/eventually.js'
+import { principalOn, type RequestCaller } from '../src/http/request-caller.js'
 import { isPreflight, isPublic, isWellKnownProbe } from '../src/http/route-config.js'
 import { createLimiter, type Reading } from '../src/limits/limiter.js'
 import type { BucketAsk, Limits, Taken } from '../src/limits/limits.js'
@@ -123,7 +124,7 @@ const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, op
 
   // Every hook of `onRequest` has let the request in by now, and the body is not read yet.
   fastify.addHook('preParsing', (request, reply, payload, done) => {
-    const admit = (): void => { if (good !== undefined && request.principal != null) good.note(request, addressKey(ipOf(request))) }
+    const admit = (): void => { if (good !== undefined && principalOn(request) !== null) good.note(request, addressKey(ipOf(request))) }
     const due = request.addressLook
     if (due === null) {
       admit()
@@ -173,7 +174,9 @@ class GoodThere {
   }
 
   note (request: FastifyRequest, address: string): void {
-    const { principal, headers } = request
+    const { headers } = request
+    // One a credential, also where the app puts another in its place on each request.
+    const principal = (request as { mcp?: RequestCaller }).mcp?.proof ?? principalOn(request)
     if (principal === null || this.#known.ttlMs === 0) return
     const isOne = headers['x-api-key'] === undefined || headers.authorization === undefined
     const now = performance.now()

@@ -52,7 +52,7 @@ const principalLimit: FastifyPluginAsync<PrincipalLimitOptions> = async (fastify
 
   async function charge (request: FastifyRequest, reply: FastifyReply, cost: number): Promise<void> {
     if (!Number.isSafeInteger(cost) || cost < 0) throw new RangeError('A cost is a whole number from 0')
-    const { principal, rateLimitMax } = request
+    const { principal, rateLimitMax } = request.mcp
     if (principal === null || cost === 0) return
     const reading = await take(request, reply, bucketOf(principal, rateLimitMax), cost, rateLimitMax ?? max)
     limiter.writeHeaders(reply, reading)
@@ -61,7 +61,7 @@ const principalLimit: FastifyPluginAsync<PrincipalLimitOptions> = async (fastify
 
   fastify.decorate('chargePrincipal', charge)
 
-  fastify.decorate('budgetOf', async ({ principal, rateLimitMax }) => {
+  fastify.decorate('budgetOf', async ({ mcp: { principal, rateLimitMax } }) => {
     if (principal === null) return null
     const look = limiter.ask(bucketOf(principal, rateLimitMax), 0, rateLimitMax ?? max)
     const [seen] = await limiter.count([look])
@@ -71,7 +71,7 @@ const principalLimit: FastifyPluginAsync<PrincipalLimitOptions> = async (fastify
   })
 
   fastify.addHook('onRequest', (request, reply, done) => {
-    if (request.principal === null || isUncharged(request)) return done()
+    if (request.mcp.principal === null || isUncharged(request)) return done()
     charge(request, reply, 1).then(() => { done() }, done)
   })
 }

@@ -1,6 +1,5 @@
 /** The service as a Fastify app: settings become options of the chain, and `/health` and `/ready` stand beside it. */
 import Fastify, { type FastifyInstance } from 'fastify'
-import env from '../plugins/env.js'
 import health from '../plugins/health.js'
 import { type Config, ConfigError, endpointOf, type Environment, isLoopback, loadConfig } from './config/load.js'
 import { serverOptions, tuneServer } from './http/server-options.js'
@@ -14,8 +13,8 @@ import { policyFileOf, readIssuers, settingProblemOf } from './setting-files.js'
 import { readToolPolicies } from './tools/policy-file.js'
 import { ToolPolicyError } from './tools/tool-policies.js'
 
-// Carries what the plugin declares on Fastify's types into the package's.
-export type { EnvOptions } from '../plugins/env.js'
+/** The service, with its settings: typed here, because a host of other apps may have a `config` of its own. */
+export type ServiceApp = FastifyInstance & { readonly config: Config }
 
 /** `stateDir` left out: that of `config`, or the `STATE_DIR` that is set in `env` or `dotenv`; without one, memory. */
 export interface AppOptions extends Omit<McpOptions, 'limits' | 'bus' | 'sessionStores'>, OwnUsersOptions, Pick<McpAuthOptions, 'builtIns' | 'stateDir'> {
@@ -42,7 +41,7 @@ export const appOptionNames: Keys<AppOptions> = {
 }
 
 /** The service as an app that does not listen yet. Throws a `ConfigError` that names every bad setting. */
-export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
+export async function buildApp (options: AppOptions): Promise<ServiceApp> {
   requireKeys('The options', { ...options }, appOptionNames)
   const { env: environment = {}, dotenv = false, config: loaded, logStream, ...rest } = options
   const { config, warnings, fileWarnings, sources } = loaded === undefined
@@ -60,6 +59,8 @@ export async function buildApp (options: AppOptions): Promise<FastifyInstance> {
   tuneServer(app.server)
   for (const warning of [...warnings, ...fileWarnings]) app.log.warn(warning)
   try {
+    // Not at the top: its types would come with the package's, and name `config` for every host.
+    const { default: env } = await import('../plugins/env.js')
     await app.register(env, { config })
     const chain = { ...chainOptions(config, rest.path), stateDir, ...rest }
     const problems = await registerChain(app, chain, { ownsNotFound: true, logRequests: true })

@@ -11,6 +11,7 @@ import type { Lines } from '../telemetry/log-line.js'
 import { ipOf } from './client-address.js'
 import { pathOf } from './logged-path.js'
 import { Call, type LoggedCall } from './mcp-request.js'
+import { principalOn } from './request-caller.js'
 import { configOf } from './route-config.js'
 
 declare module 'fastify' {
@@ -110,7 +111,8 @@ function decisionOf (
   refusal: Refusal | undefined,
   exchange?: Exchange
 ): Decision {
-  const { mcpCall, principal } = request
+  const { mcpCall } = request
+  const principal = principalOn(request)
   const said = refusal ?? exchange?.why
   const code = said?.code
   const result = mcpCall == null ? undefined : refusal?.code ?? (exchange ?? mcpCall).outcome

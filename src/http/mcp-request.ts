@@ -1,6 +1,6 @@
 /** A request to the endpoint as the bridge sees it, with its caller. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { callerOf } from './proven.js'
+import { callerOf } from './request-caller.js'
 import { type Refusal, UnauthenticatedError } from '../errors.js'
 import type { EraName, Incoming } from '../mcp/era.js'
 import { type Caller, Exchange, type Shared } from '../mcp/exchange/exchange.js'

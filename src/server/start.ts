@@ -1,6 +1,6 @@
 /** The process: reads the environment, builds the app, listens, and ends in order. */
 import type { FastifyInstance } from 'fastify'
-import { type AppOptions, appOptionNames, buildApp } from '../app.js'
+import { type AppOptions, appOptionNames, buildApp, type ServiceApp } from '../app.js'
 import { endpointOf, loadConfig, type Config, type Environment } from '../config/load.js'
 import { drainOnEnd } from './drain.js'
 import { listen } from './listen.js'
@@ -39,7 +39,7 @@ export class StartError extends OperatorError {
  * `StateError` where `STATE_DIR` can't be used. Any other error is thrown in both cases, such as a `TypeError`
  * that names an unknown option.
  */
-export async function startServer ({ announce = toStderr, onFailure = 'exit', ...rest }: ServerOptions = {}): Promise<FastifyInstance> {
+export async function startServer ({ announce = toStderr, onFailure = 'exit', ...rest }: ServerOptions = {}): Promise<ServiceApp> {
   requireKeys('The options', { announce, onFailure, ...rest }, optionNames)
   try {
     return await start({ announce, ...rest })
@@ -50,7 +50,7 @@ export async function startServer ({ announce = toStderr, onFailure = 'exit', ..
   }
 }
 
-async function start ({ env = process.env, dotenv = true, announce, ...rest }: Omit<ServerOptions, 'onFailure'> & Required<Pick<ServerOptions, 'announce'>>): Promise<FastifyInstance> {
+async function start ({ env = process.env, dotenv = true, announce, ...rest }: Omit<ServerOptions, 'onFailure'> & Required<Pick<ServerOptions, 'announce'>>): Promise<ServiceApp> {
   const { config, warnings, fileWarnings } = loadConfig({ env, dotenv, hasVerifyKey: rest.verifyKey !== undefined })
   let endpoint: Endpoint | undefined
   const onEndpoint = (made: Endpoint): void => {
