@@ -63,7 +63,7 @@ export const rooms = [
   ['src/setting-files.ts', 'lib config api-keys ledger/file tokens/provider tools', ''],
   ['src/app.ts', 'lib redis/url setting-files oauth config tools mcp http plugins mcp-auth-options mcp-auth', 'fastify'],
   ['src/server', 'lib errors config http tools mcp/endpoint setting-files mcp-auth-options app', 'fastify'],
-  ['src/index.ts', 'errors http version principal api-keys tokens oauth config tools mcp mcp/endpoint mcp/legacy mcp-auth-options mcp-auth app server', ''],
+  ['src/index.ts', 'errors http version principal api-keys tokens oauth config tools mcp mcp/endpoint mcp/catalog mcp/legacy mcp-auth-options mcp-auth app server', ''],
   ['src/cli', 'lib log net limits version errors principal api-keys tokens ledger ledger/records ledger/index-in-memory ledger/file config config/types http server setting-files', 'commander'],
   ['src/cli/keys', 'lib net principal api-keys tokens ledger ledger/records ledger/index-in-memory ledger/file cli', 'commander'],
   ['src/cli/tokens.ts', 'lib principal api-keys ledger ledger/records ledger/index-in-memory cli cli/keys', 'commander'],

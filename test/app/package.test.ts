@@ -105,6 +105,34 @@ await app.register(mcpAuth, { prefix: '/again', apiKeys: ['a-key-of-a-fresh-proj
 await app.close()
 `
 
+/** What somebody writes who has these names already, and wants declaration files of their own. */
+const names = `
+import Fastify from 'fastify'
+import { z } from 'zod'
+import { definePrompt, defineResource, defineTool, mcpAuth } from '${manifest.name}'
+
+declare module 'fastify' {
+  interface FastifyRequest { principal: { tenant: string }, rateLimitMax: string }
+  interface FastifyInstance { config: { PORT: string } }
+}
+declare module '${manifest.name}' {
+  interface PrincipalAttributes { tenant?: string }
+}
+
+export const tool = defineTool({
+  name: 'a', input: z.object({ a: z.string() }), output: z.object({ b: z.number() }),
+  handler: ({ a }, { principal }) => ({ structuredContent: { b: (principal.attributes.tenant ?? a).length } })
+})
+export const raw = defineTool({ name: 'b', input: { type: 'object' }, handler: () => 'x' })
+export const prompt = definePrompt({ name: 'p', input: z.object({ topic: z.string() }), complete: { topic: () => [] }, handler: ({ topic }) => topic })
+export const fixed = defineResource({ name: 'r', uri: 'a://b', read: () => 'x' })
+export const template = defineResource({ name: 't', uriTemplate: 'a://{b}', complete: { b: () => [] }, read: (_uri, _context, { b }) => b })
+export default [tool, raw, prompt, fixed, template]
+const app = Fastify()
+await app.register(mcpAuth, { tools: [tool], verifyKey: async (key, { digest }) => ({ id: digest, attributes: { tenant: key } }) })
+app.get('/', async request => [request.principal.tenant, request.mcp.principal?.attributes.tenant?.length, app.config.PORT])
+`
+
 /** Packs a copy: other tests may be building or running the repository's own \`dist\` right now. */
 async function pack (folder: string): Promise<string> {
   const source = join(folder, 'source')
@@ -157,7 +185,11 @@ t.test('the package works in a fresh project', { timeout: 240_000 }, async t => 
   const files = readdirSync(unpacked, { recursive: true, encoding: 'utf8' })
   writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'fresh', private: true, type: 'module' }))
   // Both at once, and each by itself: what one imports the other would see.
-  const [faultsOfMain, faultsOfEntry] = [faultsOf(project, 'main', main, { skipLibCheck: false }), faultsOf(project, 'entry', entry, { skipLibCheck: true })]
+  const [faultsOfMain, faultsOfEntry, faultsOfNames] = [
+    faultsOf(project, 'main', main, { skipLibCheck: false }),
+    faultsOf(project, 'entry', entry, { skipLibCheck: true }),
+    faultsOf(project, 'names', names, { skipLibCheck: true, declaration: true })
+  ]
 
   t.test('it holds what it is made of, and no test, source or secret', async t => {
     for (const file of ['dist/src/index.js', 'dist/src/index.d.ts', 'dist/src/cli/main.js', 'dist/plugins/auth.d.ts', '.env.example', 'package.json']) t.ok(files.includes(file), file)
@@ -170,6 +202,10 @@ t.test('the package works in a fresh project', { timeout: 240_000 }, async t => 
 
   t.test('what the plugins add is typed for who imports the package alone', async t => {
     t.equal(await faultsOfEntry, '')
+  })
+
+  t.test('a host that has principal, rateLimitMax and config of its own type-checks, with declaration files', async t => {
+    t.equal(await faultsOfNames, '')
   })
 
   t.test('both ways of registering it work beside the host\'s own routes', async t => {
