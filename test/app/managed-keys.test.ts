@@ -106,7 +106,7 @@ for (const [what, change] of refused) {
 
 /** All of an answer but what differs with each request. */
 function comparable ({ status, headers, body }: Answer): object {
-  const { date, 'x-ratelimit-remaining': remaining, 'x-ratelimit-reset': reset, ratelimit, ...rest } = headers
+  const { date, 'x-ratelimit-remaining': remaining, 'x-ratelimit-reset': reset, 'x-request-id': id, ratelimit, ...rest } = headers
   const { requestId, ...data } = body.error.data
   return { status, rest, error: { ...body.error, data } }
 }
