@@ -11,6 +11,7 @@ import { spellingsOf } from '../src/http/trailing-slash.js'
 import { UnreadAnswers, type UnreadOptions } from '../src/http/unread.js'
 import { requireWhole } from '../src/lib/require.js'
 import type { Bus } from '../src/fleet/bus.js'
+import type { FreezeGate } from '../src/freeze/freezes.js'
 import type { Limits } from '../src/limits/limits.js'
 import { Catalog, type ServerInfo } from '../src/mcp/catalog/catalog.js'
 import { type Endpoint, longestSilenceMs, operationsOf } from '../src/mcp/endpoint.js'
@@ -19,6 +20,7 @@ import { Deadlines } from '../src/mcp/exchange/deadlines.js'
 import { RunningCalls } from '../src/mcp/exchange/running-calls.js'
 import type { SessionStores, SessionsOptions } from '../src/mcp/legacy/sessions.js'
 import { type CredentialWatch, CredentialWatches } from '../src/mcp/streams/credential-watch.js'
+import { endFrozen } from '../src/mcp/streams/end-frozen.js'
 import { whenRuleFails } from '../src/principal/access.js'
 import type { Principal } from '../src/principal/principal.js'
 import type { Prompt } from '../src/tools/prompt.js'
@@ -77,6 +79,8 @@ export interface McpOptions {
   readonly sessionStores?: SessionStores
   /** Fastify's own options of the endpoint's route: `config`, `schema`, `constraints`, `logLevel`. Default none. */
   readonly routeOptions?: EndpointRouteOptions
+  /** What the operator switched off. Default nothing is. */
+  readonly freezes?: FreezeGate
   /** Takes the running endpoint: `app.mcp` is out of reach where the chain stands in a scope of its own. */
   readonly onEndpoint?: (endpoint: Endpoint) => void
 }
@@ -104,6 +108,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     limits,
     bus,
     sessionStores,
+    freezes,
     unread: unreadOptions,
     routeOptions = {},
     onEndpoint
@@ -115,8 +120,8 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   requireFixedPath(fastify.prefix + path)
   const sessionsOptions = sessionsOptionsOf(sessions)
   requireWhole('mcp', { requestTimeoutMs, bodyLimit, maxStreamsPerPrincipal, ...sessionsOptions, ...unreadOptions })
-  const catalog = new Catalog({ info, instructions, tools, resources, prompts, toolPolicies, limits, bus })
-  const endpoint = createEndpoint({ catalog, eras, maxStreamsPerPrincipal, stateKey, sessions: sessionsOptions, sessionStores, bus })
+  const catalog = new Catalog({ info, instructions, tools, resources, prompts, toolPolicies, limits, bus, freezes })
+  const endpoint = createEndpoint({ catalog, eras, maxStreamsPerPrincipal, stateKey, sessions: sessionsOptions, sessionStores, bus, freezes })
   const running = new RunningCalls()
   const unread = new UnreadAnswers(unreadOptions)
   const credentials = new CredentialWatches({
@@ -138,10 +143,12 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   sayDecisions(fastify, 'failures')
   onEndpoint?.(operations)
   const stopWatching = credentials.follow(endpoint.streams, running)
+  const stopFreezing = freezes === undefined ? () => {} : endFrozen(freezes, endpoint.streams, running)
   // Streams would keep the server from closing for ever. It waits for the calls under way, which have their deadlines.
   fastify.addHook('preClose', async () => { endpoint.quiesce() })
   fastify.addHook('onClose', async () => {
     stopWatching()
+    stopFreezing()
     unread.close()
     await endpoint.close()
   })

@@ -112,6 +112,9 @@ export const UnknownToolError = define('MCP_ERR_UNKNOWN_TOOL', 200, 'Unknown too
 export const UnknownPromptError = define('MCP_ERR_UNKNOWN_PROMPT', 200, 'Unknown prompt', -32602)
 export const UnknownResourceError = define('MCP_ERR_UNKNOWN_RESOURCE', 200, 'Resource not found', -32002)
 export const NotAllowedError = define('MCP_ERR_NOT_ALLOWED', 200, 'You are not allowed to use this', -32602)
+export const FrozenError = define('MCP_ERR_FROZEN', 200, 'Switched off by the operator', -32602)
+/** For what is no message of JSON-RPC: the opening of a stream. */
+export const FrozenStreamError = define('MCP_ERR_FROZEN', 403, 'Switched off by the operator', 403, true)
 export const InvalidParamsError = define('MCP_ERR_INVALID_PARAMS', 200, 'The parameters of the request do not fit the method', -32602)
 export const CancelledError = define('MCP_ERR_CANCELLED', 499, 'The request was cancelled')
 export const InternalError = define('MCP_ERR_INTERNAL', 500, 'Internal error', -32603)

@@ -22,7 +22,7 @@ export type { CredentialWatch, Endpoint, McpOptions } from '../plugins/mcp.js'
  * What the chain needs; nothing of it is read from the environment. One of `apiKeys`, `apiKeysFile`, `verifyKey`,
  * `jwtSecret` and `oauth` is required.
  */
-export interface McpAuthOptions extends Omit<McpOptions, 'limits' | 'bus' | 'sessionStores'>, OwnUsersOptions, EdgeRules, Pick<CorsOptions, 'allowedHeaders'>, TokenSettings {
+export interface McpAuthOptions extends Omit<McpOptions, 'limits' | 'bus' | 'sessionStores' | 'freezes'>, OwnUsersOptions, EdgeRules, Pick<CorsOptions, 'allowedHeaders'>, TokenSettings {
   /** Fastify's own. Unknown paths below it are answered here; without one they are the host's. */
   readonly prefix?: string
   /** Keys accepted in `x-api-key`. */
@@ -76,7 +76,7 @@ export type OwnUsersOptions = Pick<AuthOptions, 'verifyKey' | 'verifyKeyTimeoutM
 export type Keys<T> = Readonly<Record<keyof T, true>>
 
 /** The options that go to `plugins/mcp.ts` as they are, or with ours added. */
-export const mcpOptionNames: Keys<Omit<McpOptions, 'limits' | 'bus' | 'sessionStores'>> = {
+export const mcpOptionNames: Keys<Omit<McpOptions, 'limits' | 'bus' | 'sessionStores' | 'freezes'>> = {
   tools: true,
   resources: true,
   prompts: true,

@@ -12,6 +12,8 @@ import type { PrincipalLimitOptions } from '../plugins/principal-limit.js'
 import { UnavailableError, retryLater } from './errors.js'
 import { KeyStore } from './api-keys/followed-file.js'
 import { builtInTools } from './built-ins/index.js'
+import { whoamiName } from './built-ins/whoami.js'
+import type { FreezeGate } from './freeze/freezes.js'
 import type { MintingOptions } from './built-ins/generate-token.js'
 import { decisionsOf } from './http/decisions.js'
 import type { State } from './ledger/ledger.js'
@@ -103,6 +105,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
       limits,
       bus: stores.bus,
       ...defined({ sessionStores: stores.sessions }),
+      freezes: freezesOf(scope, options, state),
       // A secret that all instances have, told apart by endpoint: what one of them asked, another may be answered.
       ...defined({ stateKey: options.stateKey ?? (jwtSecret === undefined ? undefined : stateKeyOf(jwtSecret, scope.prefix + path)) }),
       tools: toolsOf(scope, options, minting, state),
@@ -114,6 +117,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
     problems: () => [
       ...problemOf('keys', keyRing?.problems()),
       ...problemOf('state', state.problems()),
+      ...problemOf('frozen', state.frozen().filter(target => target === 'all')),
       ...problemOf('redis', stores.health().state === 'degraded' ? [stores.health().reason] : [])
     ]
   }
@@ -177,6 +181,17 @@ function grantsWatch (scope: FastifyInstance, keyRing: KeyStore | undefined): Cr
   }
 }
 
+/** `whoami` stays on, so that callers learn what is off. What is switched is a decision, whoever did it. */
+function freezesOf (scope: FastifyInstance, { builtIns = true }: McpAuthOptions, state: State): FreezeGate {
+  state.onFreeze(({ kind, id, by }) => {
+    decisionsOf(scope).note({ kind, outcome: 'allowed', at: Date.now(), about: { target: id, by: by.principal } })
+  })
+  return {
+    frozenFor: (principal, tool) => builtIns && tool === whoamiName ? undefined : state.frozenFor(principal, tool),
+    onFreeze: listener => state.onFreeze(({ kind }) => { if (kind === 'frozen') listener() })
+  }
+}
+
 /** The options that are set, of those that are called so. */
 function picked<T extends object> (options: T, names: object): Partial<T> {
   return Object.fromEntries(Object.entries(options).filter(([name, value]) => Object.hasOwn(names, name) && value !== undefined)) as Partial<T>
@@ -190,6 +205,7 @@ function toolsOf (scope: FastifyInstance, options: McpAuthOptions, minting: Mint
   const own = builtInTools({
     minting,
     state: takesTokens ? state : undefined,
+    frozenFor: (principal, tool) => state.frozenFor(principal, tool),
     audit: (kind, about, { principal, requestId }) => {
       decisionsOf(scope).note({ kind, outcome: 'allowed', at: Date.now(), requestId, ...whoOf(principal), about })
     }

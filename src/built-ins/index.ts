@@ -6,7 +6,7 @@ import { createListTokens } from './list-tokens.js'
 import { createRevokeSubject } from './revoke-subject.js'
 import { createRevokeToken } from './revoke-token.js'
 import type { Tool } from '../tools/tool.js'
-import { whoami } from './whoami.js'
+import { createWhoami, type FrozenFor } from './whoami.js'
 
 export interface BuiltInOptions {
   /** Left out where no token can be minted, for want of a secret to sign with or by the operator's wish. */
@@ -15,11 +15,13 @@ export interface BuiltInOptions {
   readonly state?: State | undefined
   /** Told of what is minted and revoked. Left out: nobody is. */
   readonly audit?: Audit | undefined
+  /** What the operator switched off. Left out: nothing is. */
+  readonly frozenFor?: FrozenFor | undefined
 }
 
-export function builtInTools ({ minting, state, audit }: BuiltInOptions = {}): readonly Tool[] {
+export function builtInTools ({ minting, state, audit, frozenFor }: BuiltInOptions = {}): readonly Tool[] {
   return [
-    whoami,
+    createWhoami(frozenFor),
     ...(minting === undefined ? [] : [createGenerateToken({ audit, ...minting })]),
     ...(state === undefined ? [] : [createListTokens(state), createRevokeToken(state, audit), createRevokeSubject(state, audit)])
   ]

@@ -26,6 +26,8 @@ const commands: Readonly<Record<string, CommandMaker>> = {
   tokens: async terminal => (await import('./tokens.js')).tokensCommand(terminal),
   unlock: async terminal => (await import('./unlock.js')).unlockCommand(terminal),
   keys: async (terminal, fail) => (await import('./keys/command.js')).keysCommand(terminal, fail),
+  freeze: async terminal => (await import('./freeze.js')).freezeCommand(terminal),
+  thaw: async terminal => (await import('./freeze.js')).thawCommand(terminal),
   config: async (terminal, fail) => (await import('./config.js')).configCommand(terminal, fail)
 }
 

@@ -1,12 +1,14 @@
 /** The state in memory: what every request asks, and what a compacted journal holds. */
 import type { Principal } from '../principal/principal.js'
-import type { AddressUnlocked, KeyRevoked, Minted, StateRecord, SubjectRevoked, TokenRevoked } from './records.js'
+import { Freezes } from '../freeze/freezes.js'
+import type { AddressUnlocked, KeyRevoked, Minted, StateRecord, SubjectRevoked, Switched, TokenRevoked } from './records.js'
 
 /** What of a credential a revocation may name. */
 export type Revocable = Pick<Principal, 'id' | 'tokenId' | 'keyId' | 'issuedAt'>
 
 export class Ledger {
   readonly minted = new Map<string, Minted>()
+  readonly freezes = new Freezes<Switched>()
   readonly #toleranceMs: number
   readonly #tokens = new Map<string, TokenRevoked>()
   readonly #keys = new Map<string, KeyRevoked>()
@@ -24,7 +26,7 @@ export class Ledger {
   }
 
   get size (): number {
-    return this.minted.size + this.#tokens.size + this.#keys.size + this.#subjects.size + this.#unlocked.size
+    return this.minted.size + this.#tokens.size + this.#keys.size + this.#subjects.size + this.#unlocked.size + this.freezes.size
   }
 
   /** The time by which to forget: a clock that is set ahead while this process runs does not count. */
@@ -41,7 +43,9 @@ export class Ledger {
       case 'token-revoked': this.#tokens.set(record.id, record); break
       case 'key-revoked': this.#keys.set(record.id, record); break
       case 'subject-revoked': this.#subjects.set(record.id, record); break
-      case 'address-unlocked': this.#unlocked.set(record.id, record)
+      case 'address-unlocked': this.#unlocked.set(record.id, record); break
+      case 'frozen':
+      case 'thawed': this.freezes.apply(record)
     }
     return true
   }
@@ -54,6 +58,8 @@ export class Ledger {
       case 'token-revoked': return this.#tokens.has(record.id) && endOf(this.#tokens.get(record.id)) >= endOf(record)
       case 'subject-revoked': return (this.#subjects.get(record.id)?.before ?? -1) >= record.before
       case 'address-unlocked': return (this.#unlocked.get(record.id)?.at ?? -1) >= record.at
+      case 'frozen':
+      case 'thawed': return this.freezes.holds(record)
     }
   }
 
@@ -82,6 +88,7 @@ export class Ledger {
     yield * this.#keys.values()
     yield * this.#subjects.values()
     for (const record of this.#unlocked.values()) if (record.at + unlockedMs > nowMs) yield record
+    yield * this.freezes.records()
   }
 
   /** Forgets what has. */

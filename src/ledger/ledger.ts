@@ -1,13 +1,14 @@
 /** What outlives a request: which tokens were minted here, and which credentials were revoked. */
 import { resolve } from 'node:path'
 import { proofOf } from '../principal/proof.js'
+import type { Target } from '../freeze/target.js'
 import { tokenPrincipalId } from '../principal/principal.js'
 import { StateError, prepareDirectory } from './file/directory.js'
 import { Journal } from './file/journal.js'
 import { Ledger, type Revocable, unlockedMs } from './index-in-memory.js'
 import type { SharedRecords } from './shared-records.js'
 import { Sharing } from './sharing.js'
-import type { Author, Minted, Revocation, StateRecord } from './records.js'
+import type { Author, Minted, Revocation, StateRecord, Switched } from './records.js'
 
 export interface StateOptions {
   /** Made with mode 0700 where it is missing. Left out: all is in memory, and ends with the process. */
@@ -40,6 +41,7 @@ export class State {
   readonly #ledger: Ledger
   readonly #listeners = new Set<() => void>()
   readonly #unlockListeners = new Set<(address: string) => void>()
+  readonly #freezeListeners = new Set<(record: Switched) => void>()
   #sharing: Sharing | undefined
   readonly #report: (sentence: string, isGood: boolean) => void
   #journal: Journal | undefined
@@ -98,6 +100,32 @@ export class State {
   onUnlock (listener: (address: string) => void): () => void {
     this.#unlockListeners.add(listener)
     return () => { this.#unlockListeners.delete(listener) }
+  }
+
+  /** What switches off a call of `tool` by this caller, or the caller; `undefined` where nothing does. */
+  frozenFor (principal: Revocable, tool?: string): Target | undefined {
+    return this.#ledger.freezes.frozenFor(principal, tool)
+  }
+
+  /** What is switched off, in the order in which it was. */
+  frozen (): readonly string[] {
+    return this.#ledger.freezes.list()
+  }
+
+  /** Calls `listener` after something was switched off or on, here or by another process. Returns how to end that. */
+  onFreeze (listener: (record: Switched) => void): () => void {
+    this.#freezeListeners.add(listener)
+    return () => { this.#freezeListeners.delete(listener) }
+  }
+
+  /** Switches a target off, or on again. In force before it is on disk; throws a `StateError` where it does not get there. */
+  async switch (kind: Switched['kind'], id: Target, by: Author): Promise<void> {
+    // Later than the last word on it, also where that is of a clock that is ahead.
+    const at = Math.max(Date.now(), (this.#ledger.freezes.of(id)?.at ?? 0) + 1)
+    const record: StateRecord = { kind, id, at, by }
+    this.#apply(record)
+    await this.#write(() => [record])
+    await this.#sharing?.add([record])
   }
 
   /** Forgets what failed from an address, named as the limit names it, on every server of this state. */
@@ -250,6 +278,10 @@ export class State {
     if (record.kind === 'address-unlocked') {
       // An old one is read again where a journal is written anew.
       if (record.at + unlockedMs > Date.now()) for (const listener of this.#unlockListeners) listener(record.id)
+      return
+    }
+    if (record.kind === 'frozen' || record.kind === 'thawed') {
+      for (const listener of this.#freezeListeners) listener(record)
       return
     }
     if (this.#isTelling) return

@@ -1,5 +1,7 @@
 /** What the state is made of: who minted which token, and what was revoked. No token is in it. */
 import type { Principal, OwnRole } from '../principal/principal.js'
+import type { FreezeRecord } from '../freeze/freezes.js'
+import { isTarget } from '../freeze/target.js'
 import { isRecord } from '../lib/guards.js'
 
 /** Who did it: a principal with the credential that proved it, or `cli` for the command line. */
@@ -65,7 +67,12 @@ export interface AddressUnlocked {
   readonly by: Author
 }
 
-export type StateRecord = Minted | Revocation | AddressUnlocked
+/** What an operator switched off, or on again: `id` is the target. */
+export interface Switched extends FreezeRecord {
+  readonly by: Author
+}
+
+export type StateRecord = Minted | Revocation | AddressUnlocked | Switched
 
 export function authorOf ({ id, tokenId, keyId }: Principal): Author {
   return { principal: id, ...(tokenId === undefined ? {} : { tokenId }), ...(keyId === undefined ? {} : { keyId }) }
@@ -77,7 +84,7 @@ export function readRecord (value: unknown): StateRecord | undefined {
   return hasShape(value) ? value as unknown as StateRecord : undefined
 }
 
-function hasShape ({ kind, subject, role, scopes, expiresAt, until, before }: Record<string, unknown>): boolean {
+function hasShape ({ kind, id, subject, role, scopes, expiresAt, until, before }: Record<string, unknown>): boolean {
   switch (kind) {
     case 'minted':
       return typeof subject === 'string' && (role === 'admin' || role === 'user') && Array.isArray(scopes) && typeof expiresAt === 'number'
@@ -85,6 +92,8 @@ function hasShape ({ kind, subject, role, scopes, expiresAt, until, before }: Re
     case 'key-revoked':
     case 'address-unlocked': return true
     case 'subject-revoked': return typeof before === 'number'
+    case 'frozen':
+    case 'thawed': return typeof id === 'string' && isTarget(id)
     default: return false
   }
 }

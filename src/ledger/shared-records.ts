@@ -30,7 +30,9 @@ export function weightOf (record: StateRecord): number {
   switch (record.kind) {
     case 'subject-revoked': return Math.max(0, Math.floor(record.before))
     case 'token-revoked': return record.until === null ? Number.MAX_SAFE_INTEGER : Math.max(0, Math.floor(record.until))
-    case 'address-unlocked': return Math.max(0, Math.floor(record.at))
+    case 'address-unlocked':
+    case 'frozen':
+    case 'thawed': return Math.max(0, Math.floor(record.at))
     default: return 0
   }
 }

@@ -1,6 +1,7 @@
 /** The endpoint: which era a request belongs to, and what all eras share. */
 import type { Bus } from '../fleet/bus.js'
-import { EnvelopeError, InvalidParamsError } from '../errors.js'
+import { EnvelopeError, FrozenStreamError, InvalidParamsError, type Refusal } from '../errors.js'
+import type { FreezeGate } from '../freeze/freezes.js'
 import type { Catalog } from './catalog/catalog.js'
 import type { Era, EraName, Incoming } from './era.js'
 import { createLegacyEra } from './legacy/era.js'
@@ -9,7 +10,7 @@ import { dropNulls, hasReadableMeta } from './wire/messages.js'
 import { claimsModern, modernRevision } from './modern/envelope.js'
 import { createModernEra } from './modern/era.js'
 import type { Reply } from './wire/reply.js'
-import { Streams } from './streams/streams.js'
+import { type Holder, Streams } from './streams/streams.js'
 
 const badMeta = { reason: 'a field of _meta is not of its type' }
 
@@ -27,6 +28,8 @@ export interface EndpointOptions {
   readonly sessionStores?: SessionStores | undefined
   /** Between the instances of the endpoint. Left out: there is one. */
   readonly bus?: Bus | undefined
+  /** What the operator switched off. Left out: nothing is. */
+  readonly freezes?: FreezeGate | undefined
 }
 
 export interface McpEndpoint {
@@ -40,8 +43,12 @@ export interface McpEndpoint {
   close: () => Promise<void>
 }
 
-export function createEndpoint ({ catalog, eras = ['legacy', 'modern'], maxStreamsPerPrincipal, stateKey, sessions, sessionStores, bus }: EndpointOptions): McpEndpoint {
-  const streams = new Streams({ maxPerPrincipal: maxStreamsPerPrincipal })
+export function createEndpoint ({ catalog, eras = ['legacy', 'modern'], maxStreamsPerPrincipal, stateKey, sessions, sessionStores, bus, freezes }: EndpointOptions): McpEndpoint {
+  const refusalFor = ({ principal }: Holder): Refusal | undefined => {
+    const target = freezes?.frozenFor(principal)
+    return target === undefined ? undefined : new FrozenStreamError({ reason: `${target} is frozen` })
+  }
+  const streams = new Streams({ maxPerPrincipal: maxStreamsPerPrincipal, refusalFor })
   const modern = eras.includes('modern') ? createModernEra({ catalog, streams, stateKey }) : undefined
   const legacy = eras.includes('legacy') ? createLegacyEra({ catalog, streams, sessions, stores: sessionStores, bus, alsoServed: modern === undefined ? [] : [modernRevision] }) : undefined
   const only = legacy ?? modern

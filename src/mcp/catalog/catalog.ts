@@ -1,5 +1,5 @@
 /** All that an endpoint offers, whatever the era: from a method and its parameters to a result. */
-import { InvalidParamsError, UnknownMethodError } from '../../errors.js'
+import { FrozenError, InvalidParamsError, UnknownMethodError } from '../../errors.js'
 import type { Limits } from '../../limits/limits.js'
 import type { Principal } from '../../principal/principal.js'
 import { type ToolPolicies, requireTools } from '../../tools/tool-policies.js'
@@ -7,6 +7,7 @@ import type { Prompt } from '../../tools/prompt.js'
 import type { Completer, Resource } from '../../tools/resource.js'
 import type { Item, Tool } from '../../tools/tool.js'
 import type { Bus } from '../../fleet/bus.js'
+import type { FreezeGate } from '../../freeze/freezes.js'
 import { type Change, Changes } from './changes.js'
 import { createCompletionContext } from '../exchange/handler-context.js'
 import type { Exchange } from '../exchange/exchange.js'
@@ -34,9 +35,13 @@ export interface CatalogOptions {
   readonly limits?: Limits | undefined
   /** Tells what changes to the other instances. Left out: there are none. */
   readonly bus?: Bus | undefined
+  /** What the operator switched off. Left out: nothing is. */
+  readonly freezes?: FreezeGate | undefined
 }
 
 const maxCompletions = 100
+/** What a caller that is switched off may not do. Calls of tools are judged with the tool. */
+const usesAnItem: ReadonlySet<string> = new Set(['resources/read', 'prompts/get', 'completion/complete'])
 
 export class Catalog {
   readonly info: ServerInfo
@@ -45,10 +50,12 @@ export class Catalog {
   readonly resources = new ResourceRegistry()
   readonly prompts = new PromptRegistry()
   readonly changes: Changes
+  readonly #freezes: FreezeGate | undefined
 
-  constructor ({ info, instructions, tools, resources = [], prompts = [], toolPolicies = {}, limits, bus }: CatalogOptions) {
+  constructor ({ info, instructions, tools, resources = [], prompts = [], toolPolicies = {}, limits, bus, freezes }: CatalogOptions) {
+    this.#freezes = freezes
     this.changes = new Changes((kind, name) => this.#named(kind, name), bus)
-    this.tools = new ToolRegistry(toolPolicies, limits)
+    this.tools = new ToolRegistry(toolPolicies, limits, freezes)
     this.info = info
     this.instructions = instructions
     for (const tool of tools) this.tools.put(tool)
@@ -113,6 +120,7 @@ export class Catalog {
 
   async #answer (method: string, params: Record<string, unknown>, exchange: Exchange): Promise<Record<string, unknown>> {
     const { principal } = exchange.caller
+    if (usesAnItem.has(method)) requireThawed(this.#freezes, principal)
     switch (method) {
       case 'tools/list':
         return { tools: whole(params, this.tools.list(principal)) }
@@ -167,4 +175,9 @@ function isTexts (value: unknown): value is Record<string, string> {
 function whole (params: Record<string, unknown>, list: readonly object[]): readonly object[] {
   if (params.cursor !== undefined && params.cursor !== '') throw new InvalidParamsError({ reason: 'a cursor that was never given' })
   return list
+}
+
+function requireThawed (freezes: FreezeGate | undefined, principal: Principal): void {
+  const target = freezes?.frozenFor(principal)
+  if (target !== undefined) throw new FrozenError({ reason: `${target} is frozen` })
 }

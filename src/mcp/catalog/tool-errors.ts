@@ -1,5 +1,5 @@
 /** What a failed tool may say to its caller. */
-import { PublicToolError } from '../../errors.js'
+import { isRefusal, PublicToolError, type Refusal } from '../../errors.js'
 import type { ToolResult } from '../../tools/tool.js'
 import type { Exchange } from '../exchange/exchange.js'
 
@@ -16,8 +16,16 @@ export function failed (text: string, exchange: Exchange): ToolResult {
 export function failedBy (error: unknown, exchange: Exchange): ToolResult {
   const words = publicWords(error)
   if (words !== undefined) return failed(words, exchange)
+  if (isRefusal(error)) return refusedBy(error, exchange)
   exchange.failTool({ cause: error })
   return { content: [{ type: 'text', text: `Internal error. requestId: ${exchange.caller.requestId}` }], isError: true }
+}
+
+/** The result of a tool that was not run, in the constant words of the refusal. */
+function refusedBy (refusal: Refusal, exchange: Exchange): ToolResult {
+  exchange.failTool({ cause: refusal })
+  const text = `${refusal.message}. code: ${refusal.code}, requestId: ${exchange.caller.requestId}`
+  return { content: [{ type: 'text', text }], isError: true }
 }
 
 /** `instanceof` runs a hostile proxy's trap, which may throw: then the error is not ours. */

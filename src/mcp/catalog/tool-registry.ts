@@ -1,5 +1,5 @@
 /** The tools of an endpoint: the one place where a tool's handler is called. */
-import { CancelledError, InvalidParamsError, UnknownToolError, isRefusal } from '../../errors.js'
+import { CancelledError, FrozenError, InvalidParamsError, UnknownToolError, isRefusal } from '../../errors.js'
 import { type ToolPolicies, requireTools, withPolicy } from '../../tools/tool-policies.js'
 import type { CallContext, Content, Schema, Tool, ToolResult } from '../../tools/tool.js'
 import { requireItem } from '../../tools/validate.js'
@@ -11,6 +11,7 @@ import { type CompiledSchema, compileObject } from '../schemas/compile.js'
 import { Registry, type Registered, denialOf } from './registry.js'
 import { failed, failedBy } from './tool-errors.js'
 import { ToolLimits, ToolPlaces } from './tool-limits.js'
+import type { FreezeGate } from '../../freeze/freezes.js'
 import type { Limits } from '../../limits/limits.js'
 import { isRecord } from '../../lib/guards.js'
 import { requireWhole } from '../../lib/require.js'
@@ -31,10 +32,12 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
   /** As their authors wrote them, without policies. */
   readonly #written = new Map<string, Tool>()
   readonly #places: ToolPlaces
+  readonly #freezes: FreezeGate | undefined
 
   /** `policies`: apply to the tools that come later, too. `limits`: where their calls are counted; in memory where left out. */
-  constructor (policies: ToolPolicies = {}, limits?: Limits) {
+  constructor (policies: ToolPolicies = {}, limits?: Limits, freezes?: FreezeGate) {
     super()
+    this.#freezes = freezes
     this.#policies = policies
     this.#places = new ToolPlaces(limits)
   }
@@ -86,6 +89,8 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
     if (denial === 'hide') throw new UnknownToolError({ reason: 'not for this principal' })
     if (denial === 'error') return failed('You are not allowed to call this tool', exchange)
     if (denial !== undefined) throw denial
+    const frozen = this.#freezes?.frozenFor(principal, name)
+    if (frozen !== undefined) return failedBy(new FrozenError({ reason: `${frozen} is frozen` }), exchange)
     // What is at hand is not awaited: every promise on this path costs every call.
     const entered = exchange.enter(registered.item)
     if (entered !== undefined) await entered

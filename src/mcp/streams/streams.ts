@@ -1,5 +1,5 @@
 /** The long-lived streams of an endpoint: how many a caller may hold, and when each ends. */
-import { TooManyStreamsError } from '../../errors.js'
+import { type Refusal, TooManyStreamsError } from '../../errors.js'
 import { longestTimerMs } from '../../lib/timers.js'
 import type { Principal } from '../../principal/principal.js'
 import { EventStream } from '../wire/event-stream.js'
@@ -7,6 +7,8 @@ import { EventStream } from '../wire/event-stream.js'
 export interface StreamsOptions {
   /** Default 16. */
   readonly maxPerPrincipal?: number | undefined
+  /** The refusal of a caller for whom no stream opens. Left out: streams open for everybody. */
+  readonly refusalFor?: ((holder: Holder) => Refusal | undefined) | undefined
 }
 
 /** What a caller that reads needs for what is on its way. */
@@ -30,13 +32,15 @@ export interface Open extends Holder {
 
 export class Streams {
   readonly #maxPerPrincipal: number
+  readonly #refusalFor: (holder: Holder) => Refusal | undefined
   readonly #open = new Set<Open>()
   readonly #counts = new Map<string, number>()
   /** How to give back the places of the streams that take one. */
   readonly #places = new WeakMap<EventStream, () => void>()
   #isEnding = false
 
-  constructor ({ maxPerPrincipal = 16 }: StreamsOptions = {}) {
+  constructor ({ maxPerPrincipal = 16, refusalFor = () => undefined }: StreamsOptions = {}) {
+    this.#refusalFor = refusalFor
     this.#maxPerPrincipal = maxPerPrincipal
   }
 
@@ -62,7 +66,10 @@ export class Streams {
     return this.#begin(holder, false)
   }
 
-  #counted ({ principal }: Holder, begin: () => EventStream): EventStream {
+  #counted (holder: Holder, begin: () => EventStream): EventStream {
+    const refusal = this.#refusalFor(holder)
+    if (refusal !== undefined) throw refusal
+    const { principal } = holder
     const count = this.#counts.get(principal.id) ?? 0
     if (count >= this.#maxPerPrincipal) throw new TooManyStreamsError({ data: { limit: this.#maxPerPrincipal } })
     this.#counts.set(principal.id, count + 1)
