@@ -4,6 +4,9 @@ import health from '../plugins/health.js'
 import { type Config, ConfigError, endpointOf, type Environment, isLoopback, loadConfig } from './config/load.js'
 import { serverOptions, tuneServer } from './http/server-options.js'
 import { requireKeys } from './lib/require.js'
+import { canonicalJson } from './lib/canonical-json.js'
+import { sha256 } from './lib/sha256.js'
+import { toStandardOutput } from './log/stdout.js'
 import { registerChain } from './mcp-auth.js'
 import { type Keys, type McpAuthOptions, mcpOptionNames, type McpOptions, type OwnUsersOptions, ownUsersNames } from './mcp-auth-options.js'
 import { stateKeyOf } from './mcp/request-state-key.js'
@@ -62,9 +65,11 @@ export async function buildApp (options: AppOptions): Promise<ServiceApp> {
     // Not at the top: its types would come with the package's, and name `config` for every host.
     const { default: env } = await import('../plugins/env.js')
     await app.register(env, { config })
-    const chain = { ...chainOptions(config, rest.path), stateDir, ...rest }
+    const chain = { ...chainOptions(config, rest.path, logStream), stateDir, ...rest }
     const problems = await registerChain(app, chain, { ownsNotFound: true, logRequests: true })
     await app.register(health, { problems })
+    // No value: what is in force can be told from what was, and nothing else.
+    app.decisions.note({ kind: 'configured', outcome: 'allowed', at: Date.now(), about: { digest: sha256(canonicalJson(config)) } })
     return app
   } catch (error) {
     // Nobody else can: files that are followed would be followed for ever.
@@ -74,12 +79,19 @@ export async function buildApp (options: AppOptions): Promise<ServiceApp> {
 }
 
 /** What no line of the log may hold. */
-function secretsOf ({ API_KEYS, JWT_SECRET, JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY, REDIS_URL }: Config): readonly string[] {
+function secretsOf ({ API_KEYS, JWT_SECRET, JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY, REDIS_URL, AUDIT_KEY }: Config): readonly string[] {
   const redis = REDIS_URL === undefined ? [] : passwordsIn(REDIS_URL)
-  return [...API_KEYS, JWT_SECRET, ...JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY, ...redis].filter(secret => secret !== undefined)
+  return [...API_KEYS, JWT_SECRET, ...JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY, AUDIT_KEY, ...redis].filter(secret => secret !== undefined)
 }
 
-function chainOptions (config: Config, path: string | undefined): McpAuthOptions {
+function auditOf (config: Config, logStream: AppOptions['logStream']): Pick<McpAuthOptions, 'audit'> {
+  const { AUDIT_FILE: file, AUDIT_STDOUT, AUDIT_KEY: key, AUDIT_MAX_BYTES: maxBytes, AUDIT_KEEP: keep } = config
+  const stream = AUDIT_STDOUT === 'on' ? logStream ?? toStandardOutput() : undefined
+  if (file === undefined && stream === undefined) return {}
+  return { audit: { file, stream, key, maxBytes, keep, secrets: secretsOf(config) } }
+}
+
+function chainOptions (config: Config, path: string | undefined, logStream: AppOptions['logStream']): McpAuthOptions {
   return {
     apiKeys: config.API_KEYS,
     apiKeysFile: config.API_KEYS_FILE,
@@ -99,6 +111,7 @@ function chainOptions (config: Config, path: string | undefined): McpAuthOptions
       scopes: config.OAUTH_SCOPES,
       trustedIssuers: config.OAUTH_TRUSTED_ISSUERS
     },
+    ...auditOf(config, logStream),
     preauthLimit: { max: config.PREAUTH_RATE_LIMIT_MAX, windowMs: config.PREAUTH_RATE_LIMIT_WINDOW_MS },
     knownTtlMs: config.PREAUTH_KNOWN_TTL_MS,
     rateLimit: { max: config.RATE_LIMIT_MAX, windowMs: config.RATE_LIMIT_WINDOW_MS },

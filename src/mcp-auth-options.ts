@@ -1,6 +1,7 @@
 /** The options of the whole chain, and what is refused of them before anything is registered. */
 import type { AuthOptions } from '../plugins/auth.js'
 import type { CorsOptions } from '../plugins/cors.js'
+import type { AuditOptions } from '../plugins/audit.js'
 import type { McpOptions } from '../plugins/mcp.js'
 import type { OAuthServerOptions } from '../plugins/oauth-server.js'
 import type { PreauthLimitOptions } from '../plugins/preauth-limit.js'
@@ -13,6 +14,7 @@ import type { RedisOptions } from './redis/stores.js'
 import type { MintPolicy } from './tokens/mint-policy.js'
 
 // Each export carries what its plugin declares on Fastify's types into the package's: an import that nothing names is left out of them.
+export type { AuditOptions } from '../plugins/audit.js'
 export type { AuthOptions, Enrich, EnrichContext } from '../plugins/auth.js'
 export type { CorsOptions } from '../plugins/cors.js'
 export type { ErrorsOptions } from '../plugins/errors.js'
@@ -55,6 +57,8 @@ export interface McpAuthOptions extends Omit<McpOptions, 'limits' | 'bus' | 'ses
    * more options. Default none: this process stands alone.
    */
   readonly redis?: RedisSource | RedisOptions | undefined
+  /** Keep an audit of each decision about a caller. Default none. */
+  readonly audit?: AuditOptions | undefined
   /** Serve `whoami`, `generate-token` and the tools to list and revoke tokens beside `tools`. Default true. */
   readonly builtIns?: boolean
 }
@@ -136,6 +140,7 @@ const names: Keys<McpAuthOptions> = {
   tokenDelivery: true,
   stateDir: true,
   redis: true,
+  audit: true,
   builtIns: true
 }
 

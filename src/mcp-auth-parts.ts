@@ -10,6 +10,7 @@ import type { OAuthMetadataOptions } from '../plugins/oauth-metadata.js'
 import type { PreauthLimitOptions } from '../plugins/preauth-limit.js'
 import type { PrincipalLimitOptions } from '../plugins/principal-limit.js'
 import { UnavailableError, retryLater } from './errors.js'
+import { changesBetween } from './api-keys/record-changes.js'
 import { KeyStore } from './api-keys/followed-file.js'
 import { builtInTools } from './built-ins/index.js'
 import { whoamiName } from './built-ins/whoami.js'
@@ -231,6 +232,14 @@ function mintingOf (options: McpAuthOptions, state: State, oneTime: OneTimeStore
 /** Throws a `KeyFileError` where the file cannot be used. */
 async function openKeys (scope: FastifyInstance, path: string): Promise<KeyStore> {
   const keys = await KeyStore.open({ path, log: scope.log })
+  let seen = keys.records
+  keys.onChange(() => {
+    const changes = changesBetween(seen, keys.records)
+    seen = keys.records
+    for (const { kind, record: { id: keyId, owner, role, scopes } } of changes) {
+      decisionsOf(scope).note({ kind, outcome: 'allowed', at: Date.now(), about: { keyId, owner, role, scopes } })
+    }
+  })
   scope.addHook('onClose', async () => { await keys.close() })
   return keys
 }

@@ -1,5 +1,6 @@
 /** The whole chain as one Fastify plugin: every register call, in order, on one page. */
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import audit from '../plugins/audit.js'
 import auth from '../plugins/auth.js'
 import claim from '../plugins/claim.js'
 import cors from '../plugins/cors.js'
@@ -43,6 +44,8 @@ export async function registerChain (
 ): Promise<() => readonly Problem[]> {
   const parts = await openParts(scope, options)
 
+  // Before all others: it hears of what each of them decides, and closes after them.
+  if (options.audit !== undefined) await scope.register(audit, options.audit)
   // First, so that every later refusal has the one shape.
   await scope.register(errors, { notFound: ownsNotFound, logRequests })
   // Before the limits: preflights carry no credential, and refusals keep their CORS headers.
@@ -62,7 +65,12 @@ export async function registerChain (
   // Public: the link is the credential, and a wrong one is charged to the address.
   if (parts.claim !== undefined) await scope.register(claim, parts.claim)
 
-  return () => [...parts.problems(), ...issuerProblem(scope, options)]
+  return () => [...parts.problems(), ...auditProblem(scope), ...issuerProblem(scope, options)]
+}
+
+/** Records that wait for a disk, or were lost. */
+function auditProblem (scope: FastifyInstance): Problem[] {
+  return scope.hasDecorator('audit') && scope.audit.isDegraded ? [{ reason: 'audit' }] : []
 }
 
 /** A provider whose keys were never had. Where its tokens are the only credentials, nobody can be served. */

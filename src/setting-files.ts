@@ -7,6 +7,7 @@ import { KeyFileError, readKeyFile } from './api-keys/file.js'
 import { journalName, misfitOf } from './ledger/file/directory.js'
 import { Tail } from './ledger/file/tail.js'
 import { codeOf } from './lib/guards.js'
+import { AuditFileError } from './telemetry/audit/audit-log.js'
 import { type PolicyFile, readToolPolicies } from './tools/policy-file.js'
 import { type IssuerEntry, IssuersFileError, readIssuersFile } from './tokens/provider/issuers-file.js'
 import { ToolPolicyError } from './tools/tool-policies.js'
@@ -28,6 +29,7 @@ export async function placeProblems (config: Config, directory: string): Promise
 export function settingProblemOf (error: unknown): Problem | undefined {
   if (error instanceof ToolPolicyError) return { variable: 'TOOL_POLICY_FILE', wrong: error.message, right: 'write it as docs/tools.md shows' }
   if (error instanceof IssuersFileError) return { variable: 'JWT_ISSUERS_FILE', wrong: error.message, right: 'write it as docs/oauth.md shows' }
+  if (error instanceof AuditFileError) return { variable: 'AUDIT_FILE', wrong: `names a file that cannot be written (${codeOf(error.cause)})`, right: 'name a file in a directory that is there, and that this user may write to' }
   if (error instanceof KeyFileError) return { variable: 'API_KEYS_FILE', wrong: `names a file that ${error.wrong}`, right: error.right }
   return undefined
 }

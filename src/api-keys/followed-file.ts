@@ -2,7 +2,7 @@
 import { sha256 } from '../lib/sha256.js'
 import type { Verdict } from '../principal/presented.js'
 import { type Fingerprint, fingerprint, KeyFileError, readKeyText, contentsOf } from './file.js'
-import type { RecordLines } from './record.js'
+import type { KeyRecord, RecordLines } from './record.js'
 import { type KeyReference, type KeyRing, ManagedKeys, type PresentedKey, type Referred } from './ring.js'
 import { KeyUsage, usagePath } from './last-use.js'
 import type { Principal } from '../principal/principal.js'
@@ -36,6 +36,7 @@ export class KeyStore implements KeyRing {
   /** How the file looked when it was read; empty where the next look has to read it again. */
   #seen = ''
   #digest = ''
+  #records: readonly KeyRecord[] = []
   /** Of what was read last. */
   #lines: RecordLines = new Map()
   #nextEndAt = Infinity
@@ -62,6 +63,9 @@ export class KeyStore implements KeyRing {
     store.#lookLater()
     return store
   }
+
+  /** The keys as they were read last. */
+  get records (): readonly KeyRecord[] { return this.#records }
 
   verify (presented: PresentedKey, address: string): Verdict {
     return this.#keys.verify(presented, address)
@@ -137,6 +141,7 @@ export class KeyStore implements KeyRing {
     const { records, lines } = contentsOf(this.#path, text, this.#lines)
     this.#keys.replace(records)
     this.#lines = lines
+    this.#records = records
     this.#digest = digest
     this.#log.info({ keys: records.length }, 'API keys read')
     return true

@@ -25,6 +25,7 @@ const commands: Readonly<Record<string, CommandMaker>> = {
   token: async terminal => (await import('./token.js')).tokenCommand(terminal),
   tokens: async terminal => (await import('./tokens.js')).tokensCommand(terminal),
   unlock: async terminal => (await import('./unlock.js')).unlockCommand(terminal),
+  audit: async (terminal, fail) => (await import('./audit.js')).auditCommand(terminal, fail),
   keys: async (terminal, fail) => (await import('./keys/command.js')).keysCommand(terminal, fail),
   freeze: async terminal => (await import('./freeze.js')).freezeCommand(terminal),
   thaw: async terminal => (await import('./freeze.js')).thawCommand(terminal),

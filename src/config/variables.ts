@@ -123,6 +123,14 @@ export const variables = {
   REDIS_DOWN_LIMITS: variable(oneOf('local', 'share', 'refuse'), 'local', 'Limits while Redis is away: local counts on in each instance, share divides what is left, refuse answers 503.'),
   REDIS_DOWN_REVOCATIONS: variable(oneOf('keep', 'refuse'), 'keep', 'Callers while Redis is away: keep serves them with the revocations known so far, refuse answers 503.'),
   REDIS_START: variable(oneOf('wait', 'degraded'), 'wait', 'A start without Redis: wait gives it 10 seconds and then fails, degraded begins without it.'),
+  /** `undefined`: no audit in a file. */
+  AUDIT_FILE: variable(optional(filePath()), '', 'A file that each decision about a caller is added to, as a record in a chain.'),
+  AUDIT_STDOUT: variable(oneOf('off', 'on'), 'off', 'Whether those records go to standard output, too: on or off.'),
+  /** `undefined`: SHA-256 without a key. */
+  AUDIT_KEY: hidden(optional(strongSecret()), 'Makes the hashes of the audit an HMAC: without it nobody can write records that hold.'),
+  /** Bytes. */
+  AUDIT_MAX_BYTES: variable(bytes(), '64mb', 'The size at which the audit file is put aside; it is also put aside each day.'),
+  AUDIT_KEEP: variable(count, '30', 'How many audit files that were put aside are kept.'),
   LOG_LEVEL: variable(oneOf('info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent'), 'info', 'What is logged: fatal, error, warn, info, debug, trace or silent.'),
   NODE_ENV: variable(oneOf('development', 'test', 'production'), 'development', 'development, test or production; in production weak secrets are refused.')
 } as const

@@ -12,6 +12,7 @@ export type DecisionKind =
   | 'grant-created' | 'grant-revoked' | 'client-created' | 'client-revoked'
   | 'session-opened' | 'session-closed'
   | 'configured' | 'frozen' | 'thawed'
+  | 'audit-opened' | 'audit-closed' | 'audit-dropped'
 
 /** `allowed`: it was done. `denied`: the caller may not. `failed`: it may, and it came to nothing. */
 export type Outcome = 'allowed' | 'denied' | 'failed'

@@ -3,9 +3,9 @@ import { isRefusal, PublicToolError, type Refusal } from '../../errors.js'
 import type { ToolResult } from '../../tools/tool.js'
 import type { Exchange } from '../exchange/exchange.js'
 
-/** The result of `exchange` that says no in words that are safe to show. */
-export function failed (text: string, exchange: Exchange): ToolResult {
-  exchange.failTool()
+/** The result of `exchange` that says no in words that are safe to show. `refusal`: for the log and the audit, where it is one of ours. */
+export function failed (text: string, exchange: Exchange, refusal?: Refusal): ToolResult {
+  exchange.failTool(refusal === undefined ? undefined : { cause: refusal })
   return { content: [{ type: 'text', text }], isError: true }
 }
 

@@ -1,7 +1,7 @@
 /** The tools of an endpoint: the one place where a tool's handler is called. */
-import { CancelledError, FrozenError, InvalidParamsError, UnknownToolError, isRefusal } from '../../errors.js'
+import { CancelledError, FrozenError, InvalidParamsError, NotAllowedError, UnknownToolError, isRefusal } from '../../errors.js'
 import { type ToolPolicies, requireTools, withPolicy } from '../../tools/tool-policies.js'
-import type { CallContext, Content, Schema, Tool, ToolResult } from '../../tools/tool.js'
+import type { CallContext, Content, JsonSchema, Schema, Tool, ToolResult } from '../../tools/tool.js'
 import { requireItem } from '../../tools/validate.js'
 import { createContext } from '../exchange/handler-context.js'
 import { type HeaderParameter, headerParameters } from './header-parameters.js'
@@ -21,6 +21,8 @@ export interface RegisteredTool extends Registered<Tool> {
   readonly output: CompiledSchema | undefined
   /** The arguments that must stand in a header, too (MCP 2026-07-28, `x-mcp-header`). */
   readonly headers: readonly HeaderParameter[]
+  /** The names of the arguments whose values may stand in an audit. */
+  readonly loggable: readonly string[]
   /** Left out where the tool has none of its own. */
   readonly limits: ToolLimits | undefined
 }
@@ -87,16 +89,16 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
     const { principal } = exchange.caller
     const denial = denialOf(principal, registered.item)
     if (denial === 'hide') throw new UnknownToolError({ reason: 'not for this principal' })
-    if (denial === 'error') return failed('You are not allowed to call this tool', exchange)
+    if (denial === 'error') return failed('You are not allowed to call this tool', exchange, new NotAllowedError())
     if (denial !== undefined) throw denial
     const frozen = this.#freezes?.frozenFor(principal, name)
     if (frozen !== undefined) return failedBy(new FrozenError({ reason: `${frozen} is frozen` }), exchange)
     // What is at hand is not awaited: every promise on this path costs every call.
-    const entered = exchange.enter(registered.item)
+    const entered = exchange.enter(registered.item, registered.loggable)
     if (entered !== undefined) await entered
     const judged = registered.input.check(args)
     const checked = judged instanceof Promise ? await judged : judged
-    if (!checked.ok) return failed(`Invalid arguments. ${checked.problem}`, exchange)
+    if (!checked.ok) return failed(`Invalid arguments. ${checked.problem}`, exchange, new InvalidParamsError())
     const leave = registered.limits === undefined ? undefined : await registered.limits.admit(principal)
     // Whoever left meanwhile can't be answered, so nothing is begun for them.
     if (exchange.ended) {
@@ -189,9 +191,16 @@ function entryOf (tool: Tool, places: ToolPlaces): RegisteredTool {
     input,
     output,
     headers: headerParameters(input.wire, name),
+    loggable: loggableIn(input.wire),
     // JSON leaves out what is undefined.
     wire: { name, title, description, inputSchema: input.wire, outputSchema: output?.wire, annotations, icons, _meta }
   }
+}
+
+/** The properties that their author marked `loggable`, in zod by `.meta({ loggable: true })`. */
+function loggableIn ({ properties }: JsonSchema): readonly string[] {
+  if (!isRecord(properties)) return []
+  return Object.entries(properties).flatMap(([name, property]) => isRecord(property) && property.loggable === true ? [name] : [])
 }
 
 function compiled ({ name }: Tool, io: 'input' | 'output', schema: Schema): CompiledSchema {

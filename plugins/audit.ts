@@ -1,0 +1,40 @@
+/** Keeps an audit: each decision about a caller as a record in a chain, in a file or on standard output. */
+import type { FastifyPluginAsync } from 'fastify'
+import fp from 'fastify-plugin'
+import { decisionsOf } from '../src/http/decisions.js'
+import { requireWhole } from '../src/lib/require.js'
+import { AuditLog, type AuditOptions } from '../src/telemetry/audit/audit-log.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The audit of this scope: its head, and whether records wait or were dropped. */
+    audit: AuditLog
+  }
+}
+
+export type { AuditOptions }
+
+const shortestKey = 32
+
+/**
+ * Register it before the other plugins of this package: it observes what they decide, and closes after them.
+ * Throws where the file cannot be used.
+ *
+ * @example
+ * await app.register(audit, { file: '/var/log/mcp/audit.jsonl', key: process.env.AUDIT_KEY })
+ */
+const audit: FastifyPluginAsync<AuditOptions> = async (fastify, options) => {
+  const { file, stream, key, maxBytes, keep, maxQueuedBytes } = options
+  if (file === undefined && stream === undefined) throw new TypeError('audit: give `file`, `stream` or both')
+  if (key !== undefined && key.length < shortestKey) throw new TypeError(`audit: \`key\` must have at least ${shortestKey} characters`)
+  requireWhole('audit', { maxBytes, keep, maxQueuedBytes })
+  const log = await AuditLog.open(options, fastify.log)
+  const stop = decisionsOf(fastify).observe(log)
+  fastify.decorate('audit', log)
+  fastify.addHook('onClose', async () => {
+    stop()
+    await log.close()
+  })
+}
+
+export default fp(audit, { name: 'mcp-audit', fastify: '5.x' })

@@ -1,0 +1,250 @@
+/** A file that lines are added to, and that is put aside when it is large or a day old. Nobody ever waits for it. */
+import { constants } from 'node:fs'
+import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { codeOf } from '../../lib/guards.js'
+import type { Head, Sealed } from './chain.js'
+
+export interface RotatingFileOptions {
+  readonly path: string
+  /** Bytes after which it is put aside. */
+  readonly maxBytes: number
+  /** How many that were put aside are kept. */
+  readonly keep: number
+  /** Bytes that may wait for a disk. */
+  readonly maxQueuedBytes: number
+  /** The line that begins a file in the middle of a chain. `isTorn`: the line before it has no end. */
+  readonly continuation: (after: Head, isTorn: boolean) => string
+  /** Told when the file cannot be written, by the code of the error, and when it can be again. */
+  readonly onTurn: (code: string | undefined) => void
+}
+
+/** What the end of a file says of whoever wrote it before. */
+export interface Tail {
+  readonly text: string | undefined
+  /** Its last line has no line break: a process ended while it wrote. */
+  readonly isTorn: boolean
+}
+
+/** Not to wait in a thread where somebody named a pipe that nobody reads. */
+const flags = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK
+const retryMs = 1000
+const batchLines = 256
+const tailBytes = 64 * 1024
+
+export class RotatingFile {
+  readonly #options: RotatingFileOptions
+  #queue: Sealed[] = []
+  #queuedBytes = 0
+  #file: FileHandle | undefined
+  #size = 0
+  #day = ''
+  #inode = 0
+  #lookedAt = 0
+  #last: Head | undefined
+  /** What is being written, and how many bytes of it were. */
+  #batch: readonly Sealed[] = []
+  #bytes = Buffer.alloc(0)
+  #written = 0
+  #failedBy: string | undefined
+  #flushing: Promise<void> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #isClosed = false
+
+  constructor (options: RotatingFileOptions) {
+    this.#options = options
+  }
+
+  /** Rejects where the file cannot be used. */
+  async begin (): Promise<Tail> {
+    const file = await open(this.#options.path, flags, 0o600)
+    try {
+      const { size } = await file.stat()
+      const text = size === 0 ? '' : await textAt(file, Math.max(0, size - tailBytes))
+      const isTorn = text !== '' && !text.endsWith('\n')
+      const whole = text.slice(0, text.lastIndexOf('\n') + 1)
+      return { text: whole.trimEnd().split('\n').at(-1) || undefined, isTorn }
+    } finally {
+      await file.close()
+    }
+  }
+
+  get queuedBytes (): number { return this.#queuedBytes }
+  get isFailing (): boolean { return this.#failedBy !== undefined }
+
+  hasRoom (): boolean {
+    return !this.#isClosed && this.#queuedBytes < this.#options.maxQueuedBytes
+  }
+
+  add (sealed: Sealed): void {
+    this.#queue.push(sealed)
+    this.#queuedBytes += Buffer.byteLength(sealed.line)
+    // With the other lines of this turn.
+    if (this.#flushing === undefined && this.#timer === undefined) this.#flushing = this.#flushLater()
+  }
+
+  /** Writes what waits, as far as the disk takes it within `ms`. */
+  async close (ms: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const timeUp = new Promise<void>(resolve => { timer = setTimeout(resolve, ms) })
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#flushing ??= this.#flush()
+    await Promise.race([this.#flushing, timeUp])
+    clearTimeout(timer)
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+    await Promise.race([this.#file?.close().catch(() => {}), new Promise<void>(resolve => { setTimeout(resolve, ms).unref() })])
+    this.#file = undefined
+  }
+
+  async #flushLater (): Promise<void> {
+    await new Promise(resolve => { setImmediate(resolve) })
+    await this.#flush()
+  }
+
+  async #flush (): Promise<void> {
+    try {
+      while (this.#hasWork && !this.#isClosed) await this.#writeSome()
+      this.#turn(undefined)
+    } catch (error) {
+      this.#turn(codeOf(error))
+      await this.#leave()
+      if (!this.#isClosed) this.#timer = setTimeout(() => { this.#retry() }, retryMs).unref()
+    } finally {
+      this.#flushing = undefined
+    }
+    // What came while the last lines were on their way.
+    if (this.#queue.length > 0 && this.#timer === undefined && !this.#isClosed) this.#flushing = this.#flush()
+  }
+
+  #retry (): void {
+    this.#timer = undefined
+    this.#flushing ??= this.#flush()
+  }
+
+  get #hasWork (): boolean {
+    return this.#queue.length > 0 || this.#batch.length > 0
+  }
+
+  async #writeSome (): Promise<void> {
+    const file = await this.#ready()
+    if (this.#batch.length === 0) this.#take(this.#queue.splice(0, batchLines))
+    // A disk may take a part, and the rest later: what was written is never written again.
+    while (this.#written < this.#bytes.length) {
+      const { bytesWritten } = await file.write(this.#bytes.subarray(this.#written))
+      this.#size += bytesWritten
+      this.#written += bytesWritten
+    }
+    this.#settle()
+  }
+
+  #take (batch: readonly Sealed[]): void {
+    this.#batch = batch
+    this.#bytes = Buffer.from(batch.map(({ line }) => line).join(''))
+    this.#written = 0
+  }
+
+  /** Lets go of the lines that were written whole; a line that was not begins anew. */
+  #settle (): void {
+    let count = 0
+    let bytes = 0
+    for (const { line, head } of this.#batch) {
+      const size = Buffer.byteLength(line)
+      if (bytes + size > this.#written) break
+      count += 1
+      bytes += size
+      this.#last = head
+    }
+    this.#queuedBytes -= bytes
+    this.#take(this.#batch.slice(count))
+  }
+
+  /** The file at the path, as it is now: somebody may have moved it, or taken it away. */
+  async #ready (): Promise<FileHandle> {
+    const { path } = this.#options
+    if (this.#file !== undefined && Date.now() - this.#lookedAt >= retryMs) {
+      this.#lookedAt = Date.now()
+      if (await inodeOf(path) !== this.#inode) await this.#leave()
+    }
+    this.#file ??= await this.#open()
+    // In the middle of a line there is no other file to go to.
+    if (this.#written === 0 && this.#isDue() && await inodeOf(path) === this.#inode) {
+      await this.#putAside()
+      this.#file = await this.#open()
+    }
+    return this.#file
+  }
+
+  #isDue (): boolean {
+    return this.#size > 0 && (this.#size >= this.#options.maxBytes || this.#day !== today())
+  }
+
+  async #open (): Promise<FileHandle> {
+    const { path, continuation } = this.#options
+    const file = await open(path, flags, 0o600)
+    const { size, ino, mtime } = await file.stat()
+    const isSame = ino === this.#inode
+    this.#inode = ino
+    this.#size = size
+    // A file of another day is put aside at once.
+    this.#day = size === 0 ? today() : mtime.toISOString().slice(0, 10)
+    this.#lookedAt = Date.now()
+    // A line that is half written goes on in its own file alone.
+    if (isSame && this.#written > 0) return file
+    this.#settle()
+    const isTorn = size > 0 && (await file.read(Buffer.alloc(1), 0, 1, size - 1)).buffer[0] !== 0x0a
+    const begin = (isTorn ? '\n' : '') + (this.#last === undefined ? '' : continuation(this.#last, isTorn))
+    const { bytesWritten } = begin === '' ? { bytesWritten: 0 } : await file.write(begin)
+    this.#size += bytesWritten
+    return file
+  }
+
+  async #putAside (): Promise<void> {
+    const { path } = this.#options
+    await this.#leave()
+    const names = await asideNames(path)
+    const stamp = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15)
+    const number = names.filter(name => name.startsWith(`${basename(path)}.${stamp}`)).length
+    await rename(path, `${path}.${stamp}-${String(number).padStart(3, '0')}`)
+    const kept = await asideNames(path)
+    for (const name of kept.slice(0, Math.max(0, kept.length - this.#options.keep))) await rm(join(dirname(path), name), { force: true })
+  }
+
+  async #leave (): Promise<void> {
+    const file = this.#file
+    this.#file = undefined
+    await file?.close().catch(() => {})
+  }
+
+  #turn (code: string | undefined): void {
+    if (code === this.#failedBy) return
+    this.#failedBy = code
+    this.#options.onTurn(code)
+  }
+}
+
+function today (): string {
+  return new Date().toISOString().slice(0, 10)
+}
+
+/** The files that were put aside, the oldest first. */
+export async function asideNames (path: string): Promise<readonly string[]> {
+  const form = /^\.\d{8}T\d{6}-\d{3}$/
+  const name = basename(path)
+  const names = await readdir(dirname(path))
+  return names.filter(one => one.startsWith(name) && form.test(one.slice(name.length))).sort()
+}
+
+async function textAt (file: FileHandle, position: number): Promise<string> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(tailBytes), 0, tailBytes, position)
+  return buffer.subarray(0, bytesRead).toString()
+}
+
+async function inodeOf (path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).ino
+  } catch {
+    return undefined
+  }
+}

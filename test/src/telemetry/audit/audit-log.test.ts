@@ -1,0 +1,124 @@
+/** No disk can block or end the server: what the audit does where its file cannot be written. */
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import t, { type Test } from 'tap'
+import { canonicalJson } from '../../../../src/lib/canonical-json.js'
+import { AuditLog, type AuditOptions } from '../../../../src/telemetry/audit/audit-log.js'
+import { asideNames } from '../../../../src/telemetry/audit/rotating-file.js'
+import { verifyAudit } from '../../../../src/telemetry/audit/verify.js'
+import type { Decision } from '../../../../src/telemetry/decision.js'
+import { until } from '../../../support/process.js'
+
+interface Line { readonly level: string, readonly fields: Record<string, unknown>, readonly message: string }
+
+async function open (t: Test, options: AuditOptions): Promise<{ audit: AuditLog, lines: Line[] }> {
+  const lines: Line[] = []
+  const at = (level: string) => (fields: object, message: string) => { lines.push({ level, fields: { ...fields }, message }) }
+  const audit = await AuditLog.open(options, { info: at('info'), error: at('error') })
+  t.teardown(async () => { await audit.close() })
+  return { audit, lines }
+}
+
+const called: Decision = { kind: 'called', outcome: 'allowed', at: 0, requestId: 'r-1', principal: 'user:ada', method: 'tools/list', ms: 1.23456 }
+
+t.test('a record is canonical JSON before its hash, however it was made', async t => {
+  const lines: string[] = []
+  const { audit } = await open(t, { stream: { write: line => { lines.push(line) } } })
+  audit.note(called)
+  audit.note({ ...called, about: { z: 1, a: { d: 1, c: 2 } }, arguments: () => ({ values: { 10: 'ten', 9: 'nine' }, loggable: ['10', '9'] }), http: { status: 200, isCut: true, isGoodProbe: false } })
+  for (const line of lines) {
+    const { hash, ...record } = JSON.parse(line)
+    t.equal(line, `${canonicalJson(record).slice(0, -1)},"hash":"${hash}"}\n`)
+  }
+  t.match(JSON.parse(lines[1] ?? ''), { seq: 2, ms: 1.23, at: '1970-01-01T00:00:00.000Z' })
+  t.match(JSON.parse(lines[2] ?? ''), { args: { values: { 9: 'nine', 10: 'ten' } }, cut: true })
+})
+
+t.test('a credential in the name of a tool is blotted out, and the chain holds', async t => {
+  const file = join(t.testdir({}), 'audit.jsonl')
+  const { audit } = await open(t, { file, secrets: ['a-plain-old-key'] })
+  audit.note({ ...called, item: 'a-plain-old-key', itemKind: 'tool' })
+  audit.note({ ...called, item: 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2ln', itemKind: 'tool' })
+  await audit.close()
+  t.notMatch(readFileSync(file, 'utf8'), /a-plain-old-key|eyJ/)
+  t.equal((await verifyAudit([file])).fault, undefined)
+})
+
+t.test('a file that cannot be opened stops the start', async t => {
+  await t.rejects(AuditLog.open({ file: join(t.testdir({}), 'missing', 'audit.jsonl') }, { info () {}, error () {} }), { name: 'AuditFileError', message: /ENOENT/ })
+})
+
+t.test('the file is for its owner alone', async t => {
+  const file = join(t.testdir({}), 'audit.jsonl')
+  await open(t, { file })
+  t.equal(statSync(file).mode & 0o777, 0o600)
+})
+
+t.test('a full disk drops what does not fit, degrades, and blocks nothing', { skip: existsSync('/dev/full') ? false : 'needs /dev/full' }, async t => {
+  const { audit, lines } = await open(t, { file: '/dev/full', maxQueuedBytes: 2000 })
+  for (let i = 0; i < 100; i++) audit.note(called)
+  t.ok(audit.dropped > 50)
+  await until(() => lines.length > 0)
+  t.match(lines[0], { level: 'error', fields: { code: 'ENOSPC' } })
+  t.equal(audit.isDegraded, true)
+  await audit.close()
+})
+
+t.test('a disk that comes back gets what waited, and a record of what was dropped', { timeout: 60_000 }, async t => {
+  const file = join(t.testdir({}), 'there', 'audit.jsonl')
+  mkdirSync(dirname(file))
+  const { audit, lines } = await open(t, { file, maxQueuedBytes: 3000 })
+  await until(() => audit.queuedBytes === 0)
+  rmSync(dirname(file), { recursive: true })
+  // The file that is open is still written for up to a second.
+  await until(() => { audit.note(called); return lines.length > 0 })
+  while (audit.dropped < 10) audit.note(called)
+  mkdirSync(dirname(file))
+  await until(() => lines.some(({ message }) => message.includes('again')))
+  await audit.close()
+  t.match(readFileSync(file, 'utf8'), /"about":\{"count":\d+\}.*"kind":"audit-dropped"/)
+  t.match(await verifyAudit([file]), { fault: undefined, notes: [/begins after record/] })
+})
+
+t.test('a file that was moved or removed is followed by a new one, where the chain goes on', { timeout: 60_000 }, async t => {
+  const file = join(t.testdir({}), 'audit.jsonl')
+  const { audit } = await open(t, { file })
+  audit.note(called)
+  await until(() => audit.queuedBytes === 0)
+  renameSync(file, `${file}.moved`)
+  await until(() => { audit.note(called); return existsSync(file) })
+  await audit.close()
+  t.match(await verifyAudit([`${file}.moved`, file]), { fault: undefined, notes: [] })
+})
+
+t.test('files that were put aside are kept by count', async t => {
+  const file = join(t.testdir({}), 'audit.jsonl')
+  const { audit } = await open(t, { file, maxBytes: 300, keep: 2 })
+  for (let i = 0; i < 12; i++) {
+    audit.note(called)
+    await until(() => audit.queuedBytes === 0)
+  }
+  t.equal((await asideNames(file)).length, 2)
+})
+
+t.test('a pipe that nobody reads blocks neither a request nor the end', { timeout: 60_000 }, async t => {
+  const file = join(t.testdir({}), 'pipe')
+  execFileSync('mkfifo', [file])
+  const { audit, lines } = await open(t, { file, maxQueuedBytes: 200_000 })
+  while (audit.dropped === 0) {
+    audit.note(called)
+    await new Promise(resolve => { setImmediate(resolve) })
+  }
+  t.match(lines.map(({ fields }) => fields.code), ['EAGAIN'])
+  await audit.close()
+})
+
+t.test('the head goes to the ordinary log at the end', async t => {
+  const file = join(t.testdir({}), 'audit.jsonl')
+  const { audit, lines } = await open(t, { file })
+  audit.note(called)
+  await audit.close()
+  const { heads } = await verifyAudit([file])
+  t.match(lines.at(-1), { message: 'audit head', fields: { audit: heads[0] } })
+})

@@ -1,0 +1,130 @@
+/** Whatever is done to the files of an audit, verifying them finds the first place. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import t, { type Test } from 'tap'
+import { AuditLog, type AuditOptions } from '../../../../src/telemetry/audit/audit-log.js'
+import { asideNames } from '../../../../src/telemetry/audit/rotating-file.js'
+import { verifyAudit } from '../../../../src/telemetry/audit/verify.js'
+import type { Decision } from '../../../../src/telemetry/decision.js'
+
+const log = { info: () => {}, error: () => {} }
+const key = 'k'.repeat(32)
+
+function decision (at: number, rest: Partial<Decision> = {}): Decision {
+  return { kind: 'called', outcome: 'allowed', at, requestId: `r-${at}`, principal: 'user:ada', method: 'tools/call', itemKind: 'tool', item: 'search', ...rest }
+}
+
+/** Writes `count` decisions with a process of its own. Returns the path. */
+async function written (t: Test, count = 5, options: AuditOptions = {}): Promise<string> {
+  const file = options.file ?? join(t.testdir({}), 'audit.jsonl')
+  const audit = await AuditLog.open({ ...options, file }, log)
+  for (let at = 1; at <= count; at++) audit.note(decision(at, { arguments: () => ({ values: { q: at, b: [1, { z: 1, a: 2 }] }, loggable: ['q'] }) }))
+  await audit.close()
+  return file
+}
+
+function linesOf (file: string): string[] {
+  return readFileSync(file, 'utf8').trimEnd().split('\n')
+}
+
+t.test('records that nobody touched hold, with and without a key', async t => {
+  for (const options of [{}, { key }]) {
+    const file = await written(t, 5, options)
+    t.match(await verifyAudit([file], options), { records: 7, chains: 1, fault: undefined, notes: [] })
+    t.match(JSON.parse(linesOf(file)[1] ?? ''), { seq: 2, item: 'search', args: { digest: /^[0-9a-f]{64}$/, values: { q: 1 } } })
+  }
+})
+
+t.test('another key, or none, does not fit', async t => {
+  const file = await written(t, 2, { key })
+  for (const other of [undefined, 'x'.repeat(32)]) t.match((await verifyAudit([file], { key: other })).fault, { kind: 'altered', line: 1 })
+})
+
+const tampering: Array<[what: string, change: (lines: string[]) => string[], fault: object]> = [
+  ['a changed value', lines => lines.map((line, at) => at === 3 ? line.replace('"user:ada"', '"user:eve"') : line), { kind: 'altered', line: 4 }],
+  ['an added field', lines => lines.map((line, at) => at === 3 ? line.replace('{', '{"x":1,') : line), { kind: 'altered', line: 4 }],
+  ['a removed record', lines => lines.filter((_line, at) => at !== 3), { kind: 'missing', line: 4 }],
+  ['the first records removed', lines => lines.slice(2), { kind: 'missing', line: 1 }],
+  ['two records in each other\'s place', ([a = '', b = '', c = '', ...rest]) => [a, c, b, ...rest], { kind: 'missing', line: 2 }],
+  ['a record twice', lines => lines.flatMap((line, at) => at === 2 ? [line, line] : [line]), { kind: 'reordered', line: 4 }],
+  ['a record moved to the end', lines => [...lines.filter((_line, at) => at !== 3), lines[3] ?? ''], { kind: 'missing', line: 4 }],
+  ['the last line cut', lines => lines.map((line, at) => at === lines.length - 1 ? line.slice(0, 30) : line), { kind: 'cut', line: 7 }],
+  ['a line that is no record', lines => ['{"level":30}', ...lines], { kind: 'foreign', line: 1 }],
+  ['a torn line in the middle', lines => lines.map((line, at) => at === 3 ? line.slice(0, 30) : line), { kind: 'cut', line: 4 }]
+]
+for (const [what, change, fault] of tampering) {
+  t.test(`${what} is found, with its line`, async t => {
+    const file = await written(t)
+    writeFileSync(file, `${change(linesOf(file)).join('\n')}\n`)
+    t.match((await verifyAudit([file])).fault, { file, ...fault })
+  })
+}
+
+t.test('a record of another file is found where it was put', async t => {
+  const file = await written(t)
+  const other = await written(t, 5, { file: join(dirname(file), 'other.jsonl') })
+  const lines = linesOf(file)
+  lines.splice(3, 0, linesOf(other)[3] ?? '')
+  writeFileSync(file, `${lines.join('\n')}\n`)
+  t.match((await verifyAudit([file])).fault, { kind: 'foreign', line: 4 })
+})
+
+t.test('an end that was cut off shows in the head that the log told of', async t => {
+  const file = await written(t)
+  const { heads } = await verifyAudit([file])
+  t.equal((await verifyAudit([file], { heads })).fault, undefined)
+  writeFileSync(file, `${linesOf(file).slice(0, -2).join('\n')}\n`)
+  const after = await verifyAudit([file])
+  t.equal(after.fault, undefined, 'the chain alone cannot show it')
+  t.match(after.notes, [/killed/])
+  t.match((await verifyAudit([file], { heads })).fault, { kind: 'cut', what: /record 7/ })
+})
+
+t.test('an end that was cut off shows in what the next process found, too', async t => {
+  const file = await written(t)
+  await written(t, 1, { file })
+  t.match(await verifyAudit([file]), { chains: 2, fault: undefined, notes: [] })
+  writeFileSync(file, `${linesOf(file).filter((_line, at) => at < 5 || at > 6).join('\n')}\n`)
+  t.match((await verifyAudit([file])).fault, { kind: 'cut', line: 6, what: /records 6 to 7/ })
+})
+
+t.test('a line that a crash left half written is a note, as the next process says so', async t => {
+  const file = await written(t)
+  writeFileSync(file, readFileSync(file, 'utf8').slice(0, -40))
+  await written(t, 1, { file })
+  t.match(await verifyAudit([file]), { chains: 2, fault: undefined, notes: [/:7: a process ended while it wrote/, /killed/] })
+})
+
+t.test('a chain goes on over the files that were put aside, and a missing one is found', async t => {
+  const file = join(t.testdir({}), 'audit.jsonl')
+  const audit = await AuditLog.open({ file, maxBytes: 2000, keep: 10 }, log)
+  for (let at = 1; at <= 40; at++) {
+    audit.note(decision(at))
+    if (at % 8 === 0) await until(() => audit.queuedBytes === 0)
+  }
+  await audit.close()
+  const aside = (await asideNames(file)).map(name => join(file, '..', name))
+  t.ok(aside.length >= 3)
+  const files = [...aside, file]
+  t.match(await verifyAudit(files), { records: 42, fault: undefined, notes: [] })
+  t.match((await verifyAudit(files.filter((_file, at) => at !== 1))).fault, { kind: 'missing', line: 1 })
+  const [first = '', second = '', ...rest] = files
+  t.match((await verifyAudit([second, first, ...rest])).fault, { kind: 'reordered' })
+  t.match(await verifyAudit(files.slice(1)), { fault: undefined, notes: [/earlier files were not given/] })
+})
+
+t.test('two processes share a file, each with a chain of its own', async t => {
+  const file = join(t.testdir({}), 'audit.jsonl')
+  const [one, two] = [await AuditLog.open({ file }, log), await AuditLog.open({ file }, log)]
+  for (let at = 1; at <= 50; at++) {
+    one.note(decision(at))
+    two.note(decision(at))
+    if (at % 10 === 0) await until(() => one.queuedBytes + two.queuedBytes === 0)
+  }
+  await Promise.all([one.close(), two.close()])
+  t.match(await verifyAudit([file]), { records: 104, chains: 2, fault: undefined })
+})
+
+async function until (isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise(resolve => { setTimeout(resolve, 2) })
+}
