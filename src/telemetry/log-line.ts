@@ -17,7 +17,8 @@ const ofRequests: ReadonlySet<DecisionKind> = new Set(['refused', 'limited', 'ca
 export function writeLine (decision: Decision, log: LineLog, lines: Lines): void {
   const { kind, about, fault, batch, code, http } = decision
   if (!ofRequests.has(kind)) {
-    log.info({ ...about, reqId: decision.requestId, by: authorOf(decision) }, kind.replace('-', ' '))
+    const level = kind === 'configured' ? 'debug' : 'info'
+    log[level]({ ...about, reqId: decision.requestId, by: authorOf(decision) }, kind.replace('-', ' '))
     return
   }
   if (fault !== undefined) {
