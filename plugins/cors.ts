@@ -2,7 +2,7 @@
 import fastifyCors, { type FastifyCorsOptions } from '@fastify/cors'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { hookOf } from '../src/http/cors-hook.js'
+import { hookOf } from '../src/http/library-hook.js'
 import { HostRefusedError, OriginRefusedError } from '../src/errors.js'
 import { configOf, isPreflight } from '../src/http/route-config.js'
 import { createEdge, type EdgeRules, isFromOtherSite, isHeaderName, namesAnotherHost } from '../src/net/origins.js'
@@ -54,7 +54,7 @@ const cors: FastifyPluginAsync<CorsOptions> = async (fastify, { maxAgeSeconds = 
     preflightContinue: true,
     strictPreflight: false
   }
-  const addCorsHeaders = hookOf(fastifyCors, fastify, settings)
+  const addCorsHeaders = hookOf('@fastify/cors', fastifyCors, fastify, settings)
 
   // `@fastify/cors` merges a route's own options over those it was registered with, so that a
   // host's registration obeys ours here. A route that brings its own keeps them.

@@ -1,6 +1,7 @@
 /** The service as a Fastify app: settings become options of the chain, and `/health` and `/ready` stand beside it. */
 import Fastify, { type FastifyInstance } from 'fastify'
 import health from '../plugins/health.js'
+import type { OverloadOptions } from '../plugins/overload.js'
 import { type Config, ConfigError, endpointOf, type Environment, isLoopback, loadConfig } from './config/load.js'
 import { serverOptions, tuneServer } from './http/server-options.js'
 import { requireKeys } from './lib/require.js'
@@ -114,6 +115,7 @@ function chainOptions (config: Config, path: string | undefined, logStream: AppO
     ...auditOf(config, logStream),
     preauthLimit: { max: config.PREAUTH_RATE_LIMIT_MAX, windowMs: config.PREAUTH_RATE_LIMIT_WINDOW_MS },
     knownTtlMs: config.PREAUTH_KNOWN_TTL_MS,
+    overload: overloadOf(config),
     rateLimit: { max: config.RATE_LIMIT_MAX, windowMs: config.RATE_LIMIT_WINDOW_MS },
     origins: config.CORS_ORIGINS,
     allowedHeaders: config.CORS_HEADERS,
@@ -153,6 +155,10 @@ function asSetting (error: unknown, { toolPolicies }: Pick<McpOptions, 'toolPoli
   const problem = settingProblemOf(error)
   const isOfHost = toolPolicies !== undefined && error instanceof ToolPolicyError
   return problem === undefined || isOfHost ? error : new ConfigError([problem])
+}
+
+function overloadOf ({ OVERLOAD_DELAY_MS: delayMs, OVERLOAD_HEAP_MB: heap }: Config): OverloadOptions {
+  return { maxEventLoopDelayMs: delayMs, maxHeapUsedBytes: heap === undefined ? undefined : heap * 1024 ** 2 }
 }
 
 function oauthOf (config: Config, issuer: string): OAuthOptions {

@@ -4,6 +4,7 @@ import type { CorsOptions } from '../plugins/cors.js'
 import type { AuditOptions } from '../plugins/audit.js'
 import type { McpOptions } from '../plugins/mcp.js'
 import type { OAuthServerOptions } from '../plugins/oauth-server.js'
+import type { OverloadOptions } from '../plugins/overload.js'
 import type { PreauthLimitOptions } from '../plugins/preauth-limit.js'
 import type { PrincipalLimitOptions } from '../plugins/principal-limit.js'
 import { requireKeys, requireLists, requireObjects } from './lib/require.js'
@@ -37,6 +38,8 @@ export interface McpAuthOptions extends Omit<McpOptions, 'limits' | 'bus' | 'ses
   readonly preauthLimit?: Pick<PreauthLimitOptions, 'max' | 'windowMs'>
   /** Milliseconds that a verified credential passes from a locked-out address. Default 600,000; 0 never. */
   readonly knownTtlMs?: number
+  /** When the process has too much to do for further calls. Default never. */
+  readonly overload?: OverloadOptions | undefined
   /** Requests per caller. Default 100 in 60,000 ms. */
   readonly rateLimit?: Pick<PrincipalLimitOptions, 'max' | 'windowMs'>
   /** The longest lifetime of a token from `generate-token`, in seconds. Default 30 days. */
@@ -131,6 +134,7 @@ const names: Keys<McpAuthOptions> = {
   allowedHosts: true,
   publicUrl: true,
   loopback: true,
+  overload: true,
   preauthLimit: true,
   knownTtlMs: true,
   rateLimit: true,
@@ -147,6 +151,7 @@ const names: Keys<McpAuthOptions> = {
 /** Fastify's, of every plugin. */
 const ofFastify = { logLevel: true, logSerializers: true }
 const ofLimits = { max: true, windowMs: true }
+const ofOverload: Keys<OverloadOptions> = { maxEventLoopDelayMs: true, maxHeapUsedBytes: true, retryAfterSeconds: true, sampleIntervalMs: true }
 const ofOAuth: Keys<OAuthOptions> = {
   issuer: true,
   jwksUrl: true,
@@ -181,6 +186,7 @@ export function requireOptions (options: McpAuthOptions): void {
   for (const [name, limit] of Object.entries({ rateLimit, preauthLimit })) {
     if (limit !== undefined) requireKeys(`\`${name}\``, limit, ofLimits)
   }
+  if (options.overload !== undefined) requireKeys('`overload`', options.overload, ofOverload)
   if (oauth !== undefined) requireKeys('`oauth`', oauth, ofOAuth)
   if (typeof oauthServer === 'object') requireKeys('`oauthServer`', oauthServer, ofOAuthServer)
   const hasKeys = [apiKeys, issuers].some(list => Array.isArray(list) && list.length > 0)

@@ -7,6 +7,7 @@ import type { CorsOptions } from '../plugins/cors.js'
 import type { CredentialWatch, McpOptions } from '../plugins/mcp.js'
 import type { OAuthServerOptions } from '../plugins/oauth-server.js'
 import type { OAuthMetadataOptions } from '../plugins/oauth-metadata.js'
+import type { OverloadOptions } from '../plugins/overload.js'
 import type { PreauthLimitOptions } from '../plugins/preauth-limit.js'
 import type { PrincipalLimitOptions } from '../plugins/principal-limit.js'
 import { UnavailableError, retryLater } from './errors.js'
@@ -45,6 +46,8 @@ import type { Tool } from './tools/tool.js'
 /** The options of each plugin of the chain. */
 export interface Parts {
   readonly cors: CorsOptions
+  /** Left out where nothing bounds the load. */
+  readonly overload?: OverloadOptions | undefined
   readonly preauthLimit: PreauthLimitOptions
   /** Left out where clients cannot be signed in here. */
   readonly oauthServer?: OAuthServerOptions | undefined
@@ -81,6 +84,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
 
   return {
     cors: defined({ origins, allowedHeaders, allowedHosts, publicUrl, loopback }),
+    overload: options.overload,
     preauthLimit: {
       ...options.preauthLimit,
       limits,

@@ -8,6 +8,7 @@ import errors from '../plugins/errors.js'
 import mcp from '../plugins/mcp.js'
 import oauthMetadata from '../plugins/oauth-metadata.js'
 import oauthServer from '../plugins/oauth-server.js'
+import overload from '../plugins/overload.js'
 import preauthLimit from '../plugins/preauth-limit.js'
 import principalLimit from '../plugins/principal-limit.js'
 import type { Problem } from './http/readiness.js'
@@ -50,6 +51,8 @@ export async function registerChain (
   await scope.register(errors, { notFound: ownsNotFound, logRequests })
   // Before the limits: preflights carry no credential, and refusals keep their CORS headers.
   await scope.register(cors, parts.cors)
+  // Before any work: a process that cannot keep up must refuse cheaply. Off unless it is given a bound.
+  if (parts.overload !== undefined) await scope.register(overload, parts.overload)
   // Before any credential is looked at: a locked-out address costs one look-up.
   await scope.register(preauthLimit, parts.preauthLimit)
   // Public: people sign clients in here. Before authentication, which takes the tokens that those are given.

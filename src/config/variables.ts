@@ -111,6 +111,10 @@ export const variables = {
   STATE_DIR: variable(filePath(), './.state', 'The directory for what was minted and revoked; made with mode 0700.'),
   /** `undefined`: one made of JWT_SECRET, or where that is not set one for this process alone. */
   REQUEST_STATE_KEY: hidden(optional(strongSecret()), 'Signs what a caller carries between the rounds of a call that asks back; the same on every instance.'),
+  /** Milliseconds; `undefined`: it is not looked at. */
+  OVERLOAD_DELAY_MS: variable(optional(milliseconds), '', 'How late the event loop may be, in milliseconds, before calls are refused with 503; empty is off.'),
+  /** MiB; `undefined`: it is not looked at. */
+  OVERLOAD_HEAP_MB: variable(optional(integer(1, 1_000_000)), '', 'How many megabytes of heap may be in use before calls are refused with 503; empty is off.'),
   /** Milliseconds; `undefined`: 1,000 with REDIS_URL, 0 without. */
   DRAIN_DELAY_MS: variable(optional(integer(0, LONGEST_MS)), '', 'How long /ready says no before a stopping server takes no more connections, in milliseconds; empty is 1000 with REDIS_URL, else 0.'),
   /** Milliseconds. */

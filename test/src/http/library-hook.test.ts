@@ -1,13 +1,13 @@
-/** What is taken of a CORS library, and what becomes of one that is other than expected. */
+/** What is taken of a library, and what becomes of one that is other than expected. */
 import fastifyCors from '@fastify/cors'
 import Fastify, { type FastifyPluginCallback } from 'fastify'
 import t from 'tap'
-import { hookOf } from '../../../src/http/cors-hook.js'
+import { hookOf } from '../../../src/http/library-hook.js'
 
 t.test('the hook answers a browser, and the library adds nothing to the host', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
-  const hook = hookOf(fastifyCors, app, { origin: ['https://app.example.com'] })
+  const hook = hookOf('@fastify/cors', fastifyCors, app, { origin: ['https://app.example.com'] })
   app.get('/with', { onRequest: hook }, async () => ({}))
   app.get('/without', async () => ({}))
   const headers = { origin: 'https://app.example.com' }
@@ -20,6 +20,7 @@ t.test('the hook answers a browser, and the library adds nothing to the host', a
 const releases: Array<[string, FastifyPluginCallback]> = [
   ['no hook', (_fastify, _options, done) => { done() }],
   ['another hook', (fastify, _options, done) => { fastify.addHook('preHandler', async () => {}); done() }],
+  ['none, because it fails', async () => { throw new Error('no') }],
   ['its hook later', async fastify => { await null; fastify.addHook('onRequest', async () => {}) }]
 ]
 
@@ -27,6 +28,6 @@ for (const [what, release] of releases) {
   t.test(`a release that adds ${what} stops the boot: browsers would wait for ever`, async t => {
     const app = Fastify()
     t.teardown(() => app.close())
-    t.throws(() => hookOf(release, app, {}), { message: /@fastify\/cors/ })
+    t.throws(() => hookOf('@fastify/cors', release, app, {}), { message: /@fastify\/cors/ })
   })
 }
