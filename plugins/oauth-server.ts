@@ -4,6 +4,7 @@ import fp from 'fastify-plugin'
 import { createKeyJudge, createKeyLookup } from '../src/api-keys/listed-keys.js'
 import type { KeyRing } from '../src/api-keys/ring.js'
 import { openStateFor } from '../src/ledger/open.js'
+import { decisionsOf } from '../src/http/decisions.js'
 import { isSafeUrl } from '../src/net/loopback.js'
 import { registerMetadataRoutes, registerRegistrationRoute, registerTokenRoutes } from '../src/oauth/server/http/json-routes.js'
 import { registerPages } from '../src/oauth/server/http/page-routes.js'
@@ -71,7 +72,11 @@ const oauthServer: FastifyPluginAsync<OAuthServerOptions> = async (fastify, opti
     verifyKey: (digest, key, address) => verifyKey({ digest, key, address }),
     lookUp: createKeyLookup(apiKeys, keyRing),
     scopes: typeof scopes === 'function' ? scopes : () => scopes,
-    audit: (fields, message) => { fastify.log.info(fields, message) }
+    report: (fields, message) => { fastify.log.info(fields, message) },
+    onReuse: ({ id, client, subject, key }) => {
+      const about = { security: true, why: 'refresh token used again', grant: id, client: client.id, subject }
+      decisionsOf(fastify).note({ kind: 'grant-revoked', outcome: 'allowed', at: Date.now(), principal: subject, keyId: key.keyId, tokenId: id, oauthClient: client.id, about })
+    }
   })
   fastify.decorate('oauthServer', server)
 

@@ -211,6 +211,8 @@ function toolsOf (scope: FastifyInstance, options: McpAuthOptions, minting: Mint
     minting,
     state: takesTokens ? state : undefined,
     frozenFor: (principal, tool) => state.frozenFor(principal, tool),
+    // Asked when a tool is called: by then the server is there.
+    grants: oauthSettings(options) === undefined ? undefined : { list: filter => scope.oauthServer.grants.list(filter), revoke: (id, by) => scope.oauthServer.grants.revoke(id, by) },
     audit: (kind, about, { principal, requestId }) => {
       decisionsOf(scope).note({ kind, outcome: 'allowed', at: Date.now(), requestId, ...whoOf(principal), about })
     }

@@ -7,7 +7,7 @@ import { StateError } from '../ledger/file/directory.js'
 
 /** Takes what was done with the rights of others, and by whom. No credential is in it. */
 export type Audit = (
-  kind: 'token-minted' | 'token-revoked' | 'subject-revoked',
+  kind: 'token-minted' | 'token-revoked' | 'subject-revoked' | 'grant-revoked',
   about: Readonly<Record<string, unknown>>,
   by: { readonly principal: Principal, readonly requestId: string }
 ) => void

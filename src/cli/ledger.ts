@@ -12,11 +12,11 @@ import { settingsWith } from './settings.js'
 import type { Terminal } from './terminal.js'
 
 /** Runs `work` with the state that is there. A wrong directory would swallow a revocation: it has to be there. */
-export async function withState (terminal: Terminal, work: (state: State) => Promise<void>): Promise<void> {
+export async function withState (terminal: Terminal, work: (state: State, directory: string) => Promise<void>): Promise<void> {
   const { path } = placeOf(terminal)
   await asOwnerOf(path, async () => {
     if (!existsSync(path)) throw new OperatorError(`There is no state in ${path}: run this where the server runs, or set STATE_DIR to its directory.`)
-    await opened(path, work)
+    await opened(path, async state => { await work(state, path) })
   })
 }
 

@@ -29,6 +29,8 @@ const commands: Readonly<Record<string, CommandMaker>> = {
   keys: async (terminal, fail) => (await import('./keys/command.js')).keysCommand(terminal, fail),
   freeze: async terminal => (await import('./freeze.js')).freezeCommand(terminal),
   thaw: async terminal => (await import('./freeze.js')).thawCommand(terminal),
+  grants: async terminal => (await import('./grants.js')).grantsCommand(terminal),
+  clients: async terminal => (await import('./clients.js')).clientsCommand(terminal),
   config: async (terminal, fail) => (await import('./config.js')).configCommand(terminal, fail)
 }
 

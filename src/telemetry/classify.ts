@@ -39,10 +39,10 @@ export function reasonClassOf (code: string, why?: string): string {
 export function whoOf (
   principal: Principal | null | undefined,
   about?: Readonly<Record<string, unknown>>
-): Pick<Decision, 'principal' | 'credential' | 'keyId' | 'tokenId'> {
+): Pick<Decision, 'principal' | 'credential' | 'keyId' | 'tokenId' | 'oauthClient'> {
   if (principal != null) {
-    const { id, method, keyId, tokenId } = principal
-    return { principal: id, credential: method, keyId, tokenId }
+    const { id, method, keyId, tokenId, client } = principal
+    return { principal: id, credential: method, keyId, tokenId, ...(client === undefined ? {} : { oauthClient: client.id }) }
   }
   return { keyId: textOf(about?.keyId), tokenId: textOf(about?.tokenId) }
 }

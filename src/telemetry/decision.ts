@@ -31,6 +31,8 @@ export interface Decision {
   readonly credential?: 'api-key' | 'jwt' | undefined
   readonly keyId?: string | undefined
   readonly tokenId?: string | undefined
+  /** The `client_id` of the OAuth client that calls in the caller's name; `tokenId` is its grant then. */
+  readonly oauthClient?: string | undefined
   /** The name and version that the client gives itself, as in `inspector/1.2.0`. */
   readonly client?: string | undefined
 

@@ -48,6 +48,7 @@ function fieldsOf (decision: Decision): object {
     principal: decision.principal,
     keyId: decision.keyId,
     tokenId: decision.tokenId,
+    oauthClient: decision.oauthClient,
     client: decision.client,
     code,
     reason: decision.reason,

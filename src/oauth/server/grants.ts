@@ -5,6 +5,7 @@ import type { Author } from '../../ledger/records.js'
 import type { Role } from '../../principal/principal.js'
 import type { AccessClaims } from './access-tokens.js'
 import { type Documents, type ListedDocument, type StoredDocument } from './documents/documents.js'
+import { endGrant, type GrantFilter, isEnded, listGrants } from './grant-list.js'
 import { OAuthError } from './protocol/oauth-error.js'
 import type { ServerSecrets } from './secrets.js'
 
@@ -65,7 +66,7 @@ export interface Grants {
   refresh: (token: string, clientId: string, rotates: boolean) => Promise<Refreshed>
   /** The grant that a refresh token of this client is of; `undefined` where it is none. */
   find: (token: string, clientId: string) => Promise<Grant | undefined>
-  list: () => Promise<readonly Grant[]>
+  list: (filter?: GrantFilter) => Promise<readonly Grant[]>
   /** Ends a grant at once: its tokens are refused, and its streams end. False where there is none. */
   revoke: (id: string, by: Author) => Promise<boolean>
 }
@@ -92,26 +93,20 @@ export function createGrants ({ documents, secrets, ledger, resource, accessTtlM
     const grant = grantOf(stored)
     if (!secrets.isMac('refresh', `${id} ${generation} ${grant.salt}`, mac)) return undefined
     // Foreign and unknown are the same.
-    if (grant.client.id !== clientId || grant.resource !== resource || isRevoked(grant)) return undefined
+    if (grant.client.id !== clientId || grant.resource !== resource || isEnded(grant, ledger)) return undefined
     return { grant, generation: Number(generation), stored }
   }
 
-  function isRevoked ({ subject, id, key, createdAt }: Grant): boolean {
-    return ledger.isRevoked({ id: subject, tokenId: id, keyId: key.keyId, issuedAt: createdAt })
-  }
-
   async function revoke (id: string, by: Author): Promise<boolean> {
-    // In force at once, also where the store fails.
-    await ledger.revokeToken(id, by, true, Date.now() + accessTtlMs)
-    return await documents.remove('grant', id)
+    return await endGrant(documents, ledger, id, by, accessTtlMs)
   }
 
-  async function list (): Promise<Grant[]> {
-    return (await documents.list('grant')).map(grantOf).filter(grant => grant.resource === resource && !isRevoked(grant))
+  async function list (filter: GrantFilter = {}): Promise<readonly Grant[]> {
+    return (await listGrants(documents, ledger, filter)).filter(grant => grant.resource === resource)
   }
 
   async function makeRoom (subject: string): Promise<void> {
-    const held = (await list()).filter(grant => grant.subject === subject).sort((a, b) => a.usedAt - b.usedAt)
+    const held = [...await list({ subject })].sort((a, b) => a.usedAt - b.usedAt)
     for (const { id } of held.slice(0, Math.max(0, held.length - maxPerSubject + 1))) await revoke(id, { principal: subject })
   }
 

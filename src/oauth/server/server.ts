@@ -12,7 +12,7 @@ import { type ClientDirectory, createClientDirectory } from './clients/directory
 import { createGuardedFetch, type DocumentFetcher } from './clients/guarded-fetch.js'
 import { createCodes } from './codes.js'
 import type { Documents } from './documents/documents.js'
-import { createGrants, type GrantLedger, type Grants } from './grants.js'
+import { createGrants, type Grant, type GrantLedger, type Grants } from './grants.js'
 import { createIdJagVerifier, type TrustedIssuer } from './id-jag.js'
 import { type ClientSource, clientSources, endpointPaths, issuerOf, metadataOf } from './protocol/metadata.js'
 import { deriveSecrets } from './secrets.js'
@@ -42,7 +42,10 @@ export interface AuthorizationServerOptions {
   readonly scopes: () => readonly string[]
   /** How documents of clients are fetched. Default guarded: over https, from public addresses alone. */
   readonly fetchDocument?: DocumentFetcher
-  readonly audit: (fields: object, message: string) => void
+  /** Told of what went wrong, for the log. */
+  readonly report: (fields: object, message: string) => void
+  /** Told of a grant that was ended because a refresh token of it was used again after its time. */
+  readonly onReuse: (grant: Grant) => void
 }
 
 export interface AuthorizationServer {
@@ -61,20 +64,17 @@ export interface AuthorizationServer {
 export function createAuthorizationServer (options: AuthorizationServerOptions): AuthorizationServer {
   const {
     publicUrl, path, secrets: texts, documents, ledger, verifyKey, lookUp, clients: sources = clientSources, accessTtlSeconds = 3600,
-    trustedIssuers = [], clockToleranceSeconds: toleranceSeconds = 0, scopes, fetchDocument = createGuardedFetch(), audit
+    trustedIssuers = [], clockToleranceSeconds: toleranceSeconds = 0, scopes, fetchDocument = createGuardedFetch(), report, onReuse
   } = options
   const issuer = issuerOf(publicUrl)
   const { url: resource } = protectedResource(publicUrl, path)
   const secrets = deriveSecrets(texts, resource)
   const isRevoked = (principal: Principal): boolean => ledger.isRevoked(principal)
-  const report = (client: string, why: string): void => { audit({ client, reason: why }, 'a client document cannot be used') }
+  const reportDocument = (client: string, reason: string): void => { report({ client, reason }, 'a client document cannot be used') }
 
-  const clients = createClientDirectory({ documents, sources, fetchDocument, report })
+  const clients = createClientDirectory({ documents, sources, fetchDocument, report: reportDocument })
   const accessTokens = createAccessTokens({ secrets, issuer, resource, ttlSeconds: accessTtlSeconds, lookUp, isRevoked })
   const codes = createCodes(documents)
-  const onReuse: Parameters<typeof createGrants>[0]['onReuse'] = ({ id, client, subject }) => {
-    audit({ security: true, grant: id, client: client.id, principal: subject }, 'a refresh token was used again after its time: the grant is ended')
-  }
   const grants = createGrants({ documents, secrets, ledger, resource, accessTtlMs: accessTtlSeconds * 1000, onReuse })
   const assertions = createAssertions({ documents, fetchDocument, audience: [issuer, issuer + endpointPaths.token] })
   const verifyIdJag = trustedIssuers.length === 0 ? undefined : createIdJagVerifier({ issuers: trustedIssuers, documents, issuer, resource, toleranceSeconds })

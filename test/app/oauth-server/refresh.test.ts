@@ -63,7 +63,7 @@ for (const [what, seconds, usesSuccessor] of [['ten minutes later', 601, false],
     t.match(await refresh(app, clientId, refreshToken), { status: 400, body: { error: 'invalid_grant' } })
     t.match(await refresh(app, clientId, newest.body.refresh_token), { status: 400, body: { error: 'invalid_grant' } })
     t.equal((await post(app, callOf('whoami'), bearer)).status, 401)
-    t.ok(sink.lines().some(({ security, client }) => security === true && client === clientId))
+    t.ok(sink.lines().some(({ security, msg, client }) => security === true && msg === 'grant revoked' && client === clientId))
   })
 }
 

@@ -12,7 +12,7 @@ export interface DynamicClientsOptions {
 
 export interface DynamicClients {
   /** Registers it, or finds it. Throws an `invalid_redirect_uri` or `invalid_client_metadata`. */
-  register: (metadata: unknown) => Promise<{ readonly client: Client, readonly issuedAt: number }>
+  register: (metadata: unknown) => Promise<{ readonly client: Client, readonly issuedAt: number, readonly isNew: boolean }>
   find: (clientId: string) => Promise<Client | undefined>
   /** Keeps a client that somebody signs in with. */
   used: (clientId: string) => Promise<void>
@@ -48,12 +48,12 @@ export function createDynamicClients ({ documents, max = 1000 }: DynamicClientsO
       const read = readMetadata(metadata)
       const id = sha256(JSON.stringify(read)).slice(0, 32)
       const before = await documents.get('client', id)
-      if (before !== undefined) return { client: clientOf(prefix + id, before.value), issuedAt: createdAt(before) }
+      if (before !== undefined) return { client: clientOf(prefix + id, before.value), issuedAt: createdAt(before), isNew: false }
       await makeRoom()
       const now = Date.now()
       // Where another was first, it is the same.
       await documents.put('client', id, { ...read, createdAt: now }, { version: 0, endsAt: now + unusedMs })
-      return { client: clientOf(prefix + id, { ...read }), issuedAt: now }
+      return { client: clientOf(prefix + id, { ...read }), issuedAt: now, isNew: true }
     },
 
     async used (clientId) {

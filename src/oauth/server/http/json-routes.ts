@@ -2,6 +2,8 @@
 import formbody from '@fastify/formbody'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { RateLimitedError, toRefusal } from '../../../errors.js'
+import { ipOf } from '../../../http/client-address.js'
+import { decisionsOf } from '../../../http/decisions.js'
 import { spellingsOf } from '../../../http/trailing-slash.js'
 import { createBucketStore } from '../../../limits/memory-buckets.js'
 import { registrationAnswer } from '../clients/dynamic.js'
@@ -54,7 +56,9 @@ export async function registerTokenRoutes (scope: FastifyInstance, server: Autho
       try {
         requireNoBasic(request)
         const { answer, about } = await server.tokens.issue(parameters)
-        request.log.info(about, 'a client was given a token')
+        // Refreshed many times an hour, that is no news.
+        if (about.by !== 'refresh_token') decisionsOf(scope).note({ kind: 'grant-created', ...saidBy(request), about })
+        else request.log.debug(about, 'a client was given a token')
         return reply.headers(noStore).send(answer)
       } catch (error) {
         const refused = asOAuthError(error)
@@ -72,7 +76,7 @@ export async function registerTokenRoutes (scope: FastifyInstance, server: Autho
     handler: async (request, reply) => {
       requireNoBasic(request)
       const grant = await server.tokens.revoke(request.body ?? {})
-      if (grant !== undefined) request.log.info({ grant }, 'a client ended its grant')
+      if (grant !== undefined) decisionsOf(scope).note({ kind: 'grant-revoked', ...saidBy(request), about: { grant, by: 'client' } })
       // The same for a token that never was (RFC 7009 §2.2).
       return reply.headers(noStore).send({})
     }
@@ -95,11 +99,15 @@ export async function registerRegistrationRoute (scope: FastifyInstance, server:
     handler: async (request, reply) => {
       const { current, ttl } = buckets.take('all', 1, maxRegistrations)
       if (current > maxRegistrations) throw new OAuthError('temporarily_unavailable', 'Too many clients register at once', { statusCode: 429, retryAfterSeconds: Math.max(1, Math.ceil(ttl / 1000)) })
-      const { client, issuedAt } = await dynamic.register(request.body)
-      request.log.info({ client: client.id }, 'a client registered itself')
+      const { client, issuedAt, isNew } = await dynamic.register(request.body)
+      if (isNew) decisionsOf(scope).note({ kind: 'client-created', ...saidBy(request), about: { client: client.id, name: client.name } })
       return reply.code(201).headers(noStore).send(registrationAnswer(client, issuedAt))
     }
   })
+}
+
+function saidBy (request: FastifyRequest): { readonly outcome: 'allowed', readonly at: number, readonly requestId: string, readonly address: string } {
+  return { outcome: 'allowed', at: Date.now(), requestId: request.id, address: ipOf(request) }
 }
 
 /** Forms alone, each parameter once. */

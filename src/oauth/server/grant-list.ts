@@ -1,0 +1,72 @@
+/** Grants as administrators see them, and how they end them: from a tool and from the command line. */
+import type { Author } from '../../ledger/records.js'
+import type { Documents } from './documents/documents.js'
+import type { Grant, GrantLedger } from './grants.js'
+
+/** Which grants are meant: those for which all that is given holds. */
+export interface GrantFilter {
+  readonly id?: string | undefined
+  readonly keyId?: string | undefined
+  readonly clientId?: string | undefined
+  /** The principal's id. */
+  readonly subject?: string | undefined
+}
+
+/** What people and programs see of a grant. No credential is in it. Times are RFC 3339. */
+export interface GrantView {
+  readonly id: string
+  readonly client: string
+  readonly clientName: string
+  readonly subject: string
+  readonly keyId: string
+  readonly role: string
+  readonly scopes: readonly string[]
+  readonly resource: string
+  readonly signedInAt: string
+  /** When a token of it was last fetched. */
+  readonly usedAt: string
+}
+
+type Store = Pick<Documents, 'list' | 'remove'>
+
+/** The oldest first. Those that ended are left out. */
+export async function listGrants (documents: Pick<Store, 'list'>, ledger: Pick<GrantLedger, 'isRevoked'>, filter: GrantFilter = {}): Promise<readonly Grant[]> {
+  const all = (await documents.list('grant')).map(({ value }) => value as unknown as Grant)
+  return all.filter(grant => matches(grant, filter) && !isEnded(grant, ledger)).sort((a, b) => a.createdAt - b.createdAt)
+}
+
+export function isEnded ({ subject, id, key, createdAt }: Grant, ledger: Pick<GrantLedger, 'isRevoked'>): boolean {
+  return ledger.isRevoked({ id: subject, tokenId: id, keyId: key.keyId, issuedAt: createdAt })
+}
+
+/** Ends a grant at once: its tokens are refused, and its streams end. False where there was none. */
+export async function endGrant (documents: Pick<Store, 'remove'>, ledger: Pick<GrantLedger, 'revokeToken'>, id: string, by: Author, accessTtlMs: number): Promise<boolean> {
+  // In force at once, also where the store fails. Its last access token has ended when that is forgotten.
+  await ledger.revokeToken(id, by, true, Date.now() + accessTtlMs)
+  return await documents.remove('grant', id)
+}
+
+/** True for what can be the id of a grant. */
+export function isGrantId (id: string): boolean {
+  return /^[0-9a-f]{24}$/.test(id)
+}
+
+export function viewOfGrant ({ id, client, subject, key, role, scopes, resource, createdAt, usedAt }: Grant): GrantView {
+  return {
+    id,
+    client: client.id,
+    clientName: client.name,
+    subject,
+    keyId: key.keyId,
+    role,
+    scopes: [...scopes],
+    resource,
+    signedInAt: new Date(createdAt).toISOString(),
+    usedAt: new Date(usedAt).toISOString()
+  }
+}
+
+function matches (grant: Grant, { id, keyId, clientId, subject }: GrantFilter): boolean {
+  return (id ?? grant.id) === grant.id && (keyId ?? grant.key.keyId) === grant.key.keyId &&
+    (clientId ?? grant.client.id) === grant.client.id && (subject ?? grant.subject) === grant.subject
+}
