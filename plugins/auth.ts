@@ -7,7 +7,7 @@ import { requireStrong } from '../src/principal/strength.js'
 import { UnauthenticatedError } from '../src/errors.js'
 import { requireWhole } from '../src/lib/require.js'
 import { type CallerAliases, decorateCaller, type RequestCaller } from '../src/http/request-caller.js'
-import { isPreflight, isPublic, isWellKnownProbe } from '../src/http/route-config.js'
+import { isOAuthProbe, isPreflight, isPublic } from '../src/http/route-config.js'
 import { createKeyJudge, isUnknownKey } from '../src/api-keys/listed-keys.js'
 import { after, type Eventually } from '../src/lib/eventually.js'
 import { AppKeys, type AppKeysOptions, type AskedKey, unavailable, within } from '../src/principal/app-keys.js'
@@ -153,7 +153,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
 
   // No promise where the verdict is at hand: most requests wait for nobody.
   fastify.addHook('onRequest', (request, reply, done) => {
-    if (isPublic(request) || isWellKnownProbe(request)) return done()
+    if (isPublic(request) || isOAuthProbe(request)) return done()
     if (isPreflight(request)) return done(request.is404 ? undefined : refusal(nothingPresented, false))
     const outcome = authenticate(readCredentials(request.raw.rawHeaders), ipOf(request), request.id)
     if (outcome instanceof Promise) outcome.then(verdict => { apply(verdict, request, reply, done) }, done)

@@ -7,6 +7,7 @@ import { sayDecisionAbout, sayDecisions } from '../src/http/decisions.js'
 import { tellHooksFromHandlers } from '../src/http/host-errors.js'
 import { sendRequestId } from '../src/http/request-id.js'
 import type { Lines } from '../src/telemetry/log-line.js'
+import { isSignInProbe } from '../src/http/route-config.js'
 import { isMalformedUrl, sanitize, sendRefusal } from '../src/http/refusal-reply.js'
 
 declare module 'fastify' {
@@ -67,7 +68,14 @@ const errors: FastifyPluginAsync<ErrorsOptions> = async (fastify, { notFound = t
 
 /** The server's options rewrite a malformed URL so that it passes the hooks; it is no path, though. */
 function refuseUnknown (request: FastifyRequest): never {
-  throw isMalformedUrl(request.originalUrl) ? new BadUrlError() : new NotFoundError()
+  if (isMalformedUrl(request.originalUrl)) throw new BadUrlError()
+  throw new NotFoundError(isSignInProbe(request) ? { data: noSignIn } : {})
+}
+
+/** In the form that OAuth clients show to people (RFC 6749 §5.2): otherwise they tell of an answer that they cannot read. */
+const noSignIn = {
+  error: 'access_denied',
+  error_description: 'The API key was refused, or none was sent. There is no OAuth sign-in here: check the key that this client sends in the x-api-key header.'
 }
 
 function linesOf (logRefusals: boolean, logRequests: boolean): Lines {

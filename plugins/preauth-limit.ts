@@ -7,7 +7,7 @@ import { sha256 } from '../src/lib/sha256.js'
 import { hangUp } from '../src/http/hang-up.js'
 import { after, type Eventually } from '../src/lib/eventually.js'
 import { principalOn, type RequestCaller } from '../src/http/request-caller.js'
-import { isPreflight, isPublic, isWellKnownProbe } from '../src/http/route-config.js'
+import { isOAuthProbe, isPreflight, isPublic } from '../src/http/route-config.js'
 import { createLimiter, type Reading } from '../src/limits/limiter.js'
 import type { BucketAsk, Limits, Taken } from '../src/limits/limits.js'
 import { readCredentials } from '../src/principal/presented.js'
@@ -112,7 +112,7 @@ const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, op
   fastify.addHook('onRequest', (request, reply, done) => {
     const key = addressKey(ipOf(request))
     const reading = limiter.peek(key)
-    if (isPublic(request) || isPreflight(request) || isWellKnownProbe(request)) return done()
+    if (isPublic(request) || isPreflight(request) || isOAuthProbe(request)) return done()
     if (reading.remaining > 0) {
       if (mustLook) request.addressLook = { ask: limiter.ask(key, 0), settle: look }
       return done()

@@ -32,11 +32,21 @@ export function isPreflight (request: FastifyRequest): boolean {
 }
 
 /**
- * An unknown path below a `/.well-known/`: clients probe a dozen of them on each connect, and
- * would lock themselves out.
+ * An unknown path that clients look for after a 401, to sign in by OAuth: anything below a `/.well-known/`, or one of
+ * those of `isSignInProbe`. They would lock themselves out: a dozen on each connect.
  */
-export function isWellKnownProbe (request: FastifyRequest): boolean {
+export function isOAuthProbe (request: FastifyRequest): boolean {
   if (!request.is404) return false
-  const [path = ''] = request.url.split('?', 1)
-  return path.includes('/.well-known/')
+  return pathOf(request).includes('/.well-known/') || isSignInProbe(request)
+}
+
+/** Where a client looks that found no metadata (MCP 2025-03-26, Authorization, Fallbacks for Servers without Metadata Discovery). */
+export function isSignInProbe (request: FastifyRequest): boolean {
+  const { is404, server: { prefix } } = request
+  return is404 && ['register', 'token', 'authorize'].some(name => pathOf(request) === `${prefix}/${name}`)
+}
+
+function pathOf ({ url }: FastifyRequest): string {
+  const [path = ''] = url.split('?', 1)
+  return path
 }

@@ -1,9 +1,9 @@
 /** Which requests the limits and the authentication leave alone. */
 import Fastify, { type InjectOptions } from 'fastify'
 import t from 'tap'
-import { isPreflight, isPublic, isUncharged, isWellKnownProbe } from '../../../src/http/route-config.js'
+import { isOAuthProbe, isPreflight, isPublic, isUncharged } from '../../../src/http/route-config.js'
 
-const questions = { isPublic, isUncharged, isPreflight, isWellKnownProbe }
+const questions = { isPublic, isUncharged, isPreflight, isOAuthProbe }
 const preflight = { origin: 'https://a.example', 'access-control-request-method': 'POST' }
 
 const requests: Array<[string, InjectOptions, string[]]> = [
@@ -17,8 +17,13 @@ const requests: Array<[string, InjectOptions, string[]]> = [
   ['a preflight that asks for nothing', { method: 'OPTIONS', url: '/closed', headers: { origin: 'https://a.example' } }, []],
   ['another method with the headers of a preflight', { method: 'POST', url: '/closed', headers: preflight }, []],
   ['an unknown path', { url: '/unknown' }, []],
-  ['an unknown path below /.well-known/', { url: '/.well-known/openid-configuration' }, ['isWellKnownProbe']],
-  ['an unknown path below a /.well-known/ further down', { url: '/closed/.well-known/x?y' }, ['isWellKnownProbe']],
+  ['an unknown path below /.well-known/', { url: '/.well-known/openid-configuration' }, ['isOAuthProbe']],
+  ['an unknown path below a /.well-known/ further down', { url: '/closed/.well-known/x?y' }, ['isOAuthProbe']],
+  ['an unknown path where clients register', { method: 'POST', url: '/register' }, ['isOAuthProbe']],
+  ['an unknown path where clients get tokens', { method: 'POST', url: '/token?x' }, ['isOAuthProbe']],
+  ['an unknown path where people sign in', { url: '/authorize?client_id=x' }, ['isOAuthProbe']],
+  ['an unknown path that ends like one of these', { url: '/unknown/register' }, []],
+  ['an unknown path that begins like one of these', { url: '/register/x' }, []],
   ['a closed route below /.well-known/', { url: '/.well-known/closed' }, []],
   ['a closed route with a parameter below /.well-known/', { url: '/.well-known/of/ada' }, []],
   ['a closed route that is asked about /.well-known/', { url: '/closed?/.well-known/x' }, []],
