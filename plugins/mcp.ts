@@ -9,6 +9,7 @@ import type { LoggedCall } from '../src/http/mcp-request.js'
 import { type EndpointRouteOptions, requireFixedPath, requireRouteOptions } from '../src/http/route-options.js'
 import { spellingsOf } from '../src/http/trailing-slash.js'
 import { UnreadAnswers, type UnreadOptions } from '../src/http/unread.js'
+import { isRecord } from '../src/lib/guards.js'
 import { requireWhole } from '../src/lib/require.js'
 import type { Bus } from '../src/fleet/bus.js'
 import type { FreezeGate } from '../src/freeze/freezes.js'
@@ -25,6 +26,7 @@ import { whenRuleFails } from '../src/principal/access.js'
 import type { Principal } from '../src/principal/principal.js'
 import type { Prompt } from '../src/tools/prompt.js'
 import type { Resource } from '../src/tools/resource.js'
+import type { AppContext } from '../src/tools/app-context.js'
 import type { Item, Tool } from '../src/tools/tool.js'
 import type { ToolPolicies } from '../src/tools/tool-policies.js'
 import { version } from '../src/version.js'
@@ -81,6 +83,8 @@ export interface McpOptions {
   readonly routeOptions?: EndpointRouteOptions
   /** What the operator switched off. Default nothing is. */
   readonly freezes?: FreezeGate
+  /** What handlers find in `context.app`. Default nothing. */
+  readonly provide?: AppContext
   /** Takes the running endpoint: `app.mcp` is out of reach where the chain stands in a scope of its own. */
   readonly onEndpoint?: (endpoint: Endpoint) => void
 }
@@ -110,6 +114,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     sessionStores,
     freezes,
     unread: unreadOptions,
+    provide = {},
     routeOptions = {},
     onEndpoint
   } = options
@@ -119,6 +124,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   requireRouteOptions(routeOptions)
   requireFixedPath(fastify.prefix + path)
   const sessionsOptions = sessionsOptionsOf(sessions)
+  if (!isRecord(provide)) throw new TypeError('`provide` must be an object')
   requireWhole('mcp', { requestTimeoutMs, bodyLimit, maxStreamsPerPrincipal, ...sessionsOptions, ...unreadOptions })
   const catalog = new Catalog({ info, instructions, tools, resources, prompts, toolPolicies, limits, bus, freezes })
   const endpoint = createEndpoint({ catalog, eras, maxStreamsPerPrincipal, stateKey, sessions: sessionsOptions, sessionStores, bus, freezes })
@@ -158,7 +164,8 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     overFor: (principal: Principal, address?: string) => credentials.overFor(principal, address),
     requestTimeoutMs,
     deadlines: new Deadlines(),
-    running
+    running,
+    app: Object.freeze({ ...provide })
   }
   const handler = mcpHandler({ endpoint, place, unread, silenceMs: () => silenceMs })
   await fastify.register(async scope => {

@@ -17,6 +17,7 @@ export type { ToolPolicies, ToolPolicy } from './tools/tool-policies.js'
 export type { AccessRule } from './principal/access.js'
 // All of it, so that an app can name its own attributes: an interface that is exported by name cannot be augmented.
 export type * from './principal/attributes.js'
+export type * from './tools/app-context.js'
 export type { KeyContext, VerifyKey } from './principal/app-keys.js'
 export type { Enrichment, Identity } from './principal/identity.js'
 export type { RequestCaller } from './http/request-caller.js'

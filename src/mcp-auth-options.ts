@@ -100,6 +100,7 @@ export const mcpOptionNames: Keys<Omit<McpOptions, 'limits' | 'bus' | 'sessionSt
   watches: true,
   unread: true,
   routeOptions: true,
+  provide: true,
   onEndpoint: true
 }
 

@@ -7,6 +7,8 @@ import { type Caller, Exchange, type Shared } from '../mcp/exchange/exchange.js'
 import { clientOf, fieldsOf, type MessageFields } from '../mcp/wire/log-fields.js'
 import type { Principal } from '../principal/principal.js'
 import type { Budget } from '../tools/tool.js'
+import type { CallLogger, CallRequest } from '../tools/app-context.js'
+import { clientInfoOf, headersWithoutCredentials } from './call-request.js'
 import { ipOf } from './client-address.js'
 
 /** What a log may say of a call. No arguments, and nothing of a result. */
@@ -34,6 +36,8 @@ export class Call implements Incoming, Caller, LoggedCall {
   readonly #place: Place
   readonly #exchanges: Exchange[] = []
   #era: EraName | undefined
+  #callRequest: CallRequest | undefined
+  #sessionClient: CallRequest['client']
   /** What the log needs of a body that was let go. */
   #fields: MessageFields | undefined
   #client: string | undefined
@@ -56,6 +60,26 @@ export class Call implements Incoming, Caller, LoggedCall {
   get era (): EraName | undefined { return this.#era }
   /** One for each request of JSON-RPC in it, in their order. */
   get exchanges (): readonly Exchange[] { return this.#exchanges }
+
+  get logger (): CallLogger { return this.#request.log }
+
+  /** Made when a handler asks for it. */
+  get request (): CallRequest {
+    const { headers, body } = this.#request
+    const sessionId = headers['mcp-session-id']
+    this.#callRequest ??= Object.freeze({
+      address: this.address,
+      headers: headersWithoutCredentials(headers),
+      sessionId: typeof sessionId === 'string' && this.#sessionClient !== undefined ? sessionId : undefined,
+      client: this.#sessionClient ?? clientInfoOf(body),
+      era: this.#era
+    })
+    return this.#callRequest
+  }
+
+  sentBy ({ name, version }: NonNullable<CallRequest['client']>): void {
+    this.#sessionClient = Object.freeze({ name, version })
+  }
 
   servedBy (era: EraName): void {
     this.#era = era

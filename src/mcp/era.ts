@@ -18,6 +18,8 @@ export interface Incoming {
   readonly address?: string | undefined
   /** Told which era serves it, once that is known. */
   readonly servedBy?: (era: EraName) => void
+  /** Told what the client of its session calls itself. */
+  readonly sentBy?: (client: { readonly name: string, readonly version: string }) => void
   /** Makes the exchange of one message; the caller's limit was charged for the first already. */
   readonly open: () => Exchange
   /** Takes `cost` more from the caller's limit, or throws a refusal. */

@@ -1,6 +1,7 @@
 /** The shape of a tool, a resource and a prompt: defined once, served in both protocol eras. */
 import type { z } from 'zod'
 import type { AccessRule } from '../principal/access.js'
+import type { AppContext, CallLogger, CallRequest } from './app-context.js'
 import type { Principal } from '../principal/principal.js'
 import type { ElicitAnswer, FormRequest, SampleAnswer, SampleRequest, ToolSampleAnswer, ToolSampleRequest, UrlRequest } from './client-requests.js'
 
@@ -78,6 +79,12 @@ export interface CallContext {
   readonly signal: AbortSignal
   /** The same id as in the log and in every refusal. */
   readonly requestId: string
+  /** The server's own log, with the request id; the caller hears nothing of it. */
+  readonly logger: CallLogger
+  /** Where the call came from: frozen, and without the credential. */
+  readonly request: CallRequest
+  /** What the app provides to its handlers. */
+  readonly app: Readonly<AppContext>
   /** Tells the caller, where it asked for it; never the server's own log. */
   log: (level: LogLevel, data: unknown, logger?: string) => Promise<void>
   /** Reports progress, where the caller sent a progress token. `progress` must grow. */

@@ -1,5 +1,6 @@
 /** What the host knows of the caller of an exchange, and how an era speaks to it. */
 import type { Refusal } from '../../errors.js'
+import type { CallLogger, CallRequest } from '../../tools/app-context.js'
 import type { Principal } from '../../principal/principal.js'
 import type { Budget } from '../../tools/tool.js'
 import type { Question } from './client-answers.js'
@@ -10,6 +11,10 @@ export interface Caller {
   /** Where the request came from, as the host knows it. */
   readonly address?: string | undefined
   readonly requestId: string
+  /** The server's log, with the request id. Left out: what is said is dropped. */
+  readonly logger?: CallLogger
+  /** What handlers may see of the request. Left out: it is a call in process. */
+  readonly request?: CallRequest
   /** What remains of the caller's own limit; null where no limit is registered. */
   readonly budget: () => Promise<Budget | null>
   /** Takes `cost` from the caller's limit or throws a refusal. */

@@ -1,6 +1,7 @@
 /** One JSON-RPC message on its way through the bridge: who sent it, until when, and how it ends. */
 import { DeadlineError, type Refusal, faultOf, isRefusal, toRefusal } from '../../errors.js'
 import { isRecord } from '../../lib/guards.js'
+import type { AppContext } from '../../tools/app-context.js'
 import type { Item } from '../../tools/tool.js'
 import type { Ask, Caller, Notify } from './caller.js'
 import { Deadlines, type Due } from './deadlines.js'
@@ -11,11 +12,14 @@ export type { Ask, Caller, Notify } from './caller.js'
 export { Suspended } from './suspended.js'
 
 const clockSlackMs = 3
+const nothing: AppContext = Object.freeze({})
 
 /** What the exchanges of an endpoint have in common. */
 export interface Shared {
   readonly deadlines?: Deadlines
   readonly running?: RunningCalls
+  /** What the app gives its handlers. */
+  readonly app?: AppContext
 }
 
 /**
@@ -25,6 +29,8 @@ export interface Shared {
  */
 export class Exchange implements Due {
   readonly caller: Caller
+  /** What the app gives its handlers. */
+  readonly app: AppContext
   /** On the clock of `performance.now()`. */
   readonly startedAt = performance.now()
   #notify: Notify | undefined
@@ -55,8 +61,9 @@ export class Exchange implements Due {
   #endedAt = 0
 
   /** `shared`: what the exchanges of an endpoint have in common. */
-  constructor (caller: Caller, deadlineMs: number, { deadlines = new Deadlines(), running }: Shared = {}) {
+  constructor (caller: Caller, deadlineMs: number, { deadlines = new Deadlines(), running, app = nothing }: Shared = {}) {
     this.caller = caller
+    this.app = app
     this.#deadlines = deadlines
     this.#running = running
     running?.add(this)

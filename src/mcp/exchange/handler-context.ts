@@ -36,6 +36,9 @@ class ExchangeContext implements CallContext {
   get principal (): CallContext['principal'] { return this.#exchange.caller.principal }
   get requestId (): string { return this.#exchange.caller.requestId }
   get signal (): AbortSignal { return this.#exchange.signal }
+  get logger (): CallContext['logger'] { return this.#exchange.caller.logger ?? silentLogger }
+  get request (): CallContext['request'] { return this.#exchange.caller.request ?? inProcess }
+  get app (): CallContext['app'] { return this.#exchange.app }
 
   get budget (): CallContext['budget'] {
     const { caller } = this.#exchange
@@ -85,6 +88,11 @@ class ExchangeContext implements CallContext {
     return key => forLater(ask(exchange, 'roots/list', {}, key).then(({ roots }) => roots as Array<{ uri: string, name?: string }>))
   }
 }
+
+const inProcess: CallContext['request'] = Object.freeze({ address: '', headers: Object.freeze({}), sessionId: undefined, client: undefined, era: undefined })
+
+const drop = (): void => {}
+const silentLogger: CallContext['logger'] = { trace: drop, debug: drop, info: drop, warn: drop, error: drop, fatal: drop, child: () => silentLogger }
 
 class ExchangeCompletionContext extends ExchangeContext implements CompletionContext {
   readonly arguments: Readonly<Record<string, string>>

@@ -111,6 +111,7 @@ export class Sessions {
   }
 
   #serve (session: Session, incoming: Incoming): Eventually<Reply> {
+    incoming.sentBy?.(session.record.client)
     switch (incoming.method) {
       case 'POST': return session.post(incoming)
       case 'GET':
