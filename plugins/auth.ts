@@ -6,6 +6,7 @@ import { ipOf } from '../src/http/client-address.js'
 import { requireStrong } from '../src/principal/strength.js'
 import { UnauthenticatedError } from '../src/errors.js'
 import { requireWhole } from '../src/lib/require.js'
+import { principalInProcess } from '../src/http/in-process.js'
 import { type CallerAliases, decorateCaller, type RequestCaller } from '../src/http/request-caller.js'
 import { isOAuthProbe, isPreflight, isPublic } from '../src/http/route-config.js'
 import { createKeyJudge, isUnknownKey } from '../src/api-keys/listed-keys.js'
@@ -155,6 +156,8 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
   fastify.addHook('onRequest', (request, reply, done) => {
     if (isPublic(request) || isOAuthProbe(request)) return done()
     if (isPreflight(request)) return done(request.is404 ? undefined : refusal(nothingPresented, false))
+    const inProcess = principalInProcess(request)
+    if (inProcess !== undefined) return admit({ principal: inProcess }, request, done)
     const outcome = authenticate(readCredentials(request.raw.rawHeaders), ipOf(request), request.id)
     if (outcome instanceof Promise) outcome.then(verdict => { apply(verdict, request, reply, done) }, done)
     else apply(outcome, request, reply, done)

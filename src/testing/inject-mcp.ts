@@ -1,0 +1,69 @@
+/** One message to an endpoint by `inject`, and all that comes back: the answer, and what the stream said before it. */
+import type { FastifyInstance, InjectOptions } from 'fastify'
+import { asPrincipal } from '../http/in-process.js'
+import { isRecord } from '../lib/guards.js'
+import type { Principal } from '../principal/principal.js'
+
+export type Json = Record<string, unknown>
+
+export interface Target {
+  readonly app: FastifyInstance
+  readonly url: string
+  /** Of every request, the credential included. */
+  readonly headers: Readonly<Record<string, string>>
+  /** In whose name, where no credential is to be sent. */
+  readonly principal?: Principal | undefined
+}
+
+export interface Outcome {
+  readonly status: number
+  readonly headers: Readonly<Record<string, unknown>>
+  /** The answer of JSON-RPC, or the plain body of a refusal; `undefined` where there is none. */
+  readonly answer: Json | undefined
+}
+
+/** Told of each message that is no answer, as it comes. */
+export type OnMessage = (message: Json) => void
+
+/** Posts `message`. Resolves when its answer, or the end of its stream, is there. */
+export async function postMessage (target: Target, message: Json, headers: Record<string, string>, onMessage: OnMessage): Promise<Outcome> {
+  return await send(target, {
+    method: 'POST',
+    payload: JSON.stringify(message),
+    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers }
+  }, onMessage)
+}
+
+export async function send ({ app, url, headers, principal }: Target, options: InjectOptions & { readonly headers: Record<string, string> }, onMessage: OnMessage): Promise<Outcome> {
+  await app.ready()
+  const inject = async (more: Record<string, string>) => await app.inject({
+    ...options, url, headers: { ...headers, ...options.headers, ...more }, payloadAsStream: true
+  })
+  const response = principal === undefined ? await inject({}) : await asPrincipal(principal, inject)
+  const isStream = String(response.headers['content-type']).startsWith('text/event-stream')
+  const { statusCode: status, headers: answered } = response
+  let answer: Json | undefined
+  const take = (message: unknown): void => {
+    if (!isRecord(message)) return
+    if (isStream && 'method' in message) onMessage(message)
+    else answer = message
+  }
+  let text = ''
+  for await (const chunk of response.stream().setEncoding('utf8')) {
+    text += String(chunk)
+    if (isStream) text = takeEvents(text, take)
+  }
+  if (!isStream && text !== '') take(JSON.parse(text))
+  return { status, headers: answered, answer }
+}
+
+/** Takes the whole events off the text of a stream. Returns what is left of it. */
+function takeEvents (text: string, take: (message: unknown) => void): string {
+  const events = text.split('\n\n')
+  const rest = events.pop() ?? ''
+  for (const event of events) {
+    const data = event.split('\n').filter(line => line.startsWith('data:')).map(line => line.slice(5).trim()).join('\n')
+    if (data !== '') take(JSON.parse(data))
+  }
+  return rest
+}

@@ -1,0 +1,45 @@
+/** What a request of revision 2026-07-28 carries besides its parameters: `_meta`, and the headers that repeat it. */
+import { isRecord } from '../lib/guards.js'
+import type { Json } from './inject-mcp.js'
+
+const revision = '2026-07-28'
+const prefix = 'io.modelcontextprotocol/'
+
+/** All messages of the log: a test wants to see what its tool says. */
+export function modernMeta (clientInfo: Json, capabilities: Json): Json {
+  return {
+    [`${prefix}protocolVersion`]: revision,
+    [`${prefix}clientCapabilities`]: capabilities,
+    [`${prefix}clientInfo`]: clientInfo,
+    [`${prefix}logLevel`]: 'debug'
+  }
+}
+
+export function modernHeaders (method: string, { name, uri }: Json): Record<string, string> {
+  const named = method === 'resources/read' ? uri : name
+  return {
+    'mcp-protocol-version': revision,
+    'mcp-method': method,
+    ...(typeof named === 'string' ? { 'mcp-name': encoded(named) } : {})
+  }
+}
+
+/** The headers for the arguments that the schema of the tool wants there (`x-mcp-header`). */
+export function askedHeaders (tools: unknown, { name, arguments: args }: Json): Record<string, string> {
+  const tool: unknown = Array.isArray(tools) ? tools.find(one => isRecord(one) && one.name === name) : undefined
+  return isRecord(tool) ? headersOf(tool.inputSchema, args) : {}
+}
+
+function headersOf (schema: unknown, value: unknown): Record<string, string> {
+  if (!isRecord(schema)) return {}
+  const header = schema['x-mcp-header']
+  if (typeof header === 'string' && ['string', 'number', 'boolean'].includes(typeof value)) return { [`mcp-param-${header.toLowerCase()}`]: encoded(String(value)) }
+  if (!isRecord(schema.properties) || !isRecord(value)) return {}
+  return Object.assign({}, ...Object.entries(schema.properties).map(([name, part]) => headersOf(part, value[name])))
+}
+
+/** The form of values that a header cannot hold (MCP 2026-07-28, Transports). */
+function encoded (text: string): string {
+  const isPlain = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(text) && !(text.startsWith('=?base64?') && text.endsWith('?='))
+  return isPlain ? text : `=?base64?${Buffer.from(text).toString('base64')}?=`
+}
