@@ -30,5 +30,5 @@ export { defineTool, type CallContext, type Content, type JsonSchema, type Tool,
 // What the types above are made of, so that an app's own declaration files can name it.
 export type { Annotations, Budget, Icon, Item, LogLevel, Meta, Output, ResourceContents, Returned, Schema, ToolAnnotations, ToolDefinition } from './tools/tool.js'
 export type { ServerInfo } from './mcp/catalog/catalog.js'
-export { createTestClient, TestClientError, type TestClient, type TestClientOptions, type TestNotification, type TestToolResult } from './testing/test-client.js'
+export { createTestClient, type TestClient, type TestClientError, type TestClientOptions, type TestNotification, type TestToolResult } from './testing/test-client.js'
 export { version } from './version.js'
