@@ -22,7 +22,6 @@ import { RunningCalls } from '../src/mcp/exchange/running-calls.js'
 import type { SessionStores, SessionsOptions } from '../src/mcp/legacy/sessions.js'
 import { type CredentialWatch, CredentialWatches } from '../src/mcp/streams/credential-watch.js'
 import { endFrozen } from '../src/mcp/streams/end-frozen.js'
-import { whenRuleFails } from '../src/principal/access.js'
 import type { Principal } from '../src/principal/principal.js'
 import type { Prompt } from '../src/tools/prompt.js'
 import type { Resource } from '../src/tools/resource.js'
@@ -126,7 +125,10 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   const sessionsOptions = sessionsOptionsOf(sessions)
   if (!isRecord(provide)) throw new TypeError('`provide` must be an object')
   requireWhole('mcp', { requestTimeoutMs, bodyLimit, maxStreamsPerPrincipal, ...sessionsOptions, ...unreadOptions })
-  const catalog = new Catalog({ info, instructions, tools, resources, prompts, toolPolicies, limits, bus, freezes })
+  const reportRule = ({ name }: Item, error: unknown): void => {
+    fastify.log.error({ err: error, item: name }, 'an access rule failed, which counts as no; told once')
+  }
+  const catalog = new Catalog({ info, instructions, tools, resources, prompts, toolPolicies, limits, bus, freezes, reportRule })
   const endpoint = createEndpoint({ catalog, eras, maxStreamsPerPrincipal, stateKey, sessions: sessionsOptions, sessionStores, bus, freezes })
   const running = new RunningCalls()
   const unread = new UnreadAnswers(unreadOptions)
@@ -135,13 +137,8 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     refusal: () => noLonger(fastify),
     report: (error, { id }) => { fastify.log.error({ err: error, principal: id }, 'a credential watch failed') }
   })
-  const watchRule = ({ name, access }: Item): void => {
-    whenRuleFails(access, error => { fastify.log.error({ err: error, item: name }, 'an access rule failed, which counts as no; told once') })
-  }
   let silenceMs = longestSilenceMs(catalog, requestTimeoutMs)
-  for (const item of [...tools, ...resources, ...prompts]) watchRule(item)
-  const operations = operationsOf(catalog, item => {
-    watchRule(item)
+  const operations = operationsOf(catalog, () => {
     silenceMs = longestSilenceMs(catalog, requestTimeoutMs)
   }, keyId => { appKeys?.forget(keyId) })
   fastify.decorate('mcp', operations)

@@ -17,8 +17,8 @@ export interface AccessRule {
   readonly denied?: 'hide' | 'challenge' | 'error'
 }
 
-/** True where `principal` may use what `rule` guards. */
-export function mayUse (principal: Principal, rule: AccessRule | undefined): boolean {
+/** True where `principal` may use what `rule` guards. `onFault` hears what `allow` threw, or that it returned no boolean. */
+export function mayUse (principal: Principal, rule: AccessRule | undefined, onFault?: (error: unknown) => void): boolean {
   if (rule === undefined) return true
   if (rule.roles !== undefined && !holdsRole(principal, rule.roles)) return false
   if (rule.scopes !== undefined && !rule.scopes.every(scope => holdsScope(principal.scopes, scope))) return false
@@ -30,19 +30,9 @@ export function mayUse (principal: Principal, rule: AccessRule | undefined): boo
     Promise.resolve(verdict).catch(() => {})
     throw new TypeError('The rule returned no boolean')
   } catch (error) {
-    const tell = listeners.get(rule.allow)
-    listeners.delete(rule.allow)
-    tell?.(error)
+    onFault?.(error)
     return false
   }
-}
-
-/** By the function: a policy makes another rule of the same one. */
-const listeners = new WeakMap<NonNullable<AccessRule['allow']>, (error: unknown) => void>()
-
-/** Calls `listener` the first time that `allow` of the rule throws or returns no boolean. The last listener counts. */
-export function whenRuleFails (rule: AccessRule | undefined, listener: (error: unknown) => void): void {
-  if (rule?.allow !== undefined) listeners.set(rule.allow, listener)
 }
 
 function holdsRole ({ role, roles = [] }: Principal, wanted: readonly Role[]): boolean {

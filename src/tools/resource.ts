@@ -14,7 +14,8 @@ export interface FixedResource extends ResourceItem {
   readonly uriTemplate?: never
   /** Bytes, where known. */
   readonly size?: number
-  readonly read: (uri: string, context: CallContext) => Promise<ResourceResult> | ResourceResult
+  /** Returns `undefined`, or throws a `NotFoundError`, where there is nothing: the caller meets an unknown resource. */
+  readonly read: (uri: string, context: CallContext) => Promise<ResourceResult | undefined> | ResourceResult | undefined
 }
 
 export interface CompletionContext extends CallContext {
@@ -31,7 +32,8 @@ export interface TemplateResource<U extends string = string> extends ResourceIte
   /** Like `notes://{team}/{id}`: a variable is one path segment; operators such as `{?x}` or `{+x}` are refused. */
   readonly uriTemplate: U
   readonly uri?: never
-  readonly read: (uri: string, context: CallContext, variables: Readonly<Record<VariableOf<U>, string>>) => Promise<ResourceResult> | ResourceResult
+  /** `uri` in normal form; otherwise as for a fixed resource. */
+  readonly read: (uri: string, context: CallContext, variables: Readonly<Record<VariableOf<U>, string>>) => Promise<ResourceResult | undefined> | ResourceResult | undefined
   /** Suggests values, by variable. */
   readonly complete?: { readonly [Name in VariableOf<U>]?: Completer }
 }

@@ -151,12 +151,12 @@ for (const [era, call] of eras) {
     t.notMatch(text, secret)
   })
 
-  t.test(`a refusal from inside a tool keeps its status (${era})`, async t => {
+  t.test(`a refusal from inside a tool is a result that a model can read (${era})`, async t => {
     const app = await service(t, { tools: [fails('busy', () => { throw new RateLimitedError({ data: { retryAfterMs: 5000 }, headers: { 'retry-after': '5' }, reason: secret }) })] })
     const { status, headers, text, body } = await call(app, 'busy')
-    t.equal(status, 429)
+    t.equal(status, 200)
     t.equal(headers['retry-after'], '5')
-    t.match(body, { id: 'e', error: { data: { code: 'MCP_ERR_RATE_LIMITED', retryAfterMs: 5000 } } })
+    t.match(body, { id: 'e', result: { isError: true, content: [{ text: /code: MCP_ERR_RATE_LIMITED, retryAfterMs: 5000, requestId: [\w-]{36}$/ }] } })
     t.notMatch(text, secret)
   })
 }
@@ -178,7 +178,7 @@ for (const [what, method, params] of [
     const app = await service(t, broken)
     const { headers, payload } = modern(method, params)
     for (const answer of [await post(app, rpc(method, params)), await post(app, payload, { ...withKey, ...headers })]) {
-      t.equal(answer.status, 500)
+      t.equal(answer.status, 200)
       t.match(answer.body.error, { code: -32603, message: 'Internal error', data: { code: 'MCP_ERR_INTERNAL', requestId: String } })
       t.notMatch(answer.text, secret)
     }
@@ -198,7 +198,7 @@ t.test('a resource whose error is called like what every object has is a fault w
     const read = (): never => { throw Object.assign(new Error(secret), { code }) }
     const app = await service(t, { resources: [{ name: 'r', uri: 'x://r', read }], logStream: sink })
     const { status, body } = await post(app, rpc('resources/read', { uri: 'x://r' }))
-    t.equal(status, 500)
+    t.equal(status, 200)
     t.match(body.error, { message: 'Internal error', data: { code: 'MCP_ERR_INTERNAL' } })
     t.match(sink.lines().find(({ level }) => level === 50), { err: { message: secret } })
   }

@@ -22,7 +22,7 @@ t.test('a call whose input is judged without an end is answered at the deadline'
   const app = await service(t, { sessions: {}, requestTimeoutMs: 50, tools: [defineTool({ name: 'dither', input, handler: () => 'in' })] })
   const session = await openSession(app)
   const { text } = await post(app, callOf('dither', { a: 'x' }, 7), session)
-  t.match(eventsOf(text).at(-1), { id: 7, error: { data: { code: 'MCP_ERR_DEADLINE' } } })
+  t.match(eventsOf(text).at(-1), { id: 7, result: { isError: true, content: [{ text: /MCP_ERR_DEADLINE/ }] } })
   t.equal((await post(app, rpc('ping', undefined, 7), session)).status, 200)
 })
 
@@ -71,7 +71,9 @@ for (const [what, message] of [
     const session = await openSession(app)
     const call = await begin(url, message, session)
     t.ok(await settles(call.ended))
-    t.match(call.messages(), [{ id: 7, error: { code: -32603, data: { code: 'MCP_ERR_INTERNAL', requestId: String } } }])
+    t.match(call.messages(), [what === 'tool'
+      ? { id: 7, result: { isError: true, content: [{ text: /^Internal error\. requestId: / }] } }
+      : { id: 7, error: { code: -32603, data: { code: 'MCP_ERR_INTERNAL', requestId: String } } }])
     t.equal((await post(app, rpc('ping', undefined, 7), session)).status, 200)
   })
 }

@@ -68,7 +68,7 @@ t.test('a call that waits for its caller is refused when the server ends, for th
   await until(() => call.messages().length > 0)
   const closed = close(app)
   t.ok(await settles(call.ended))
-  t.match(call.messages().at(-1), { id: 1, error: { data: { code: 'MCP_ERR_UNAVAILABLE' } } })
+  t.match(call.messages().at(-1), { id: 1, result: { isError: true, content: [{ text: /MCP_ERR_UNAVAILABLE/ }] } })
   goOn()
   t.ok(await settles(late.ended))
   t.match(late.messages().at(-1), { id: 2, result: { isError: true } })
@@ -100,7 +100,7 @@ t.test('a call of a session that gives way to a new one is answered', async t =>
   const call = await resumed(url, callOf('wait', {}, 7), session)
   await openSession(app)
   t.ok(await settles(call.ended))
-  t.match(call.messages().at(-1), { id: 7, error: { data: { code: 'MCP_ERR_UNAVAILABLE' } } })
+  t.match(call.messages().at(-1), { id: 7, result: { isError: true, content: [{ text: /MCP_ERR_UNAVAILABLE/ }] } })
 })
 
 t.test('a call of a session that its client ends is answered', async t => {
@@ -111,7 +111,7 @@ t.test('a call of a session that its client ends is answered', async t => {
   const call = await resumed(url, callOf('wait', {}, 7), session)
   t.equal((await app.inject({ method: 'DELETE', url: '/mcp', headers: session })).statusCode, 200)
   t.ok(await settles(call.ended))
-  t.match(call.messages().at(-1), { id: 7, error: { data: { code: 'MCP_ERR_UNAVAILABLE' } } })
+  t.match(call.messages().at(-1), { id: 7, result: { isError: true, content: [{ text: /MCP_ERR_UNAVAILABLE/ }] } })
   t.equal((await post(app, rpc('ping'), session)).status, 404)
 })
 
@@ -133,5 +133,5 @@ t.test('a call that never ends holds the server no longer than its deadline', as
   t.ok(await settles(close(app)))
   // What was sent may still be on its way to its reader.
   t.ok(await settles(call.ended))
-  t.match(call.messages().at(-1), { error: { data: { code: 'MCP_ERR_DEADLINE' } } })
+  t.match(call.messages().at(-1), { result: { isError: true, content: [{ text: /MCP_ERR_DEADLINE/ }] } })
 })

@@ -49,7 +49,7 @@ t.test('each plugin is registered in mcp-auth.ts or app.ts', async t => {
 
 t.test('the entry has named exports only, and these', async t => {
   t.same(Object.keys(entry).sort(), [
-    'ConfigError', 'KeyStore', 'PublicToolError', 'StartError', 'buildApp', 'createKnownCredentials', 'createTestClient', 'definePrompt', 'defineResource', 'defineTool', 'generateToken',
+    'ConfigError', 'KeyStore', 'NotFoundError', 'PublicToolError', 'StartError', 'buildApp', 'createKnownCredentials', 'createTestClient', 'definePrompt', 'defineResource', 'defineTool', 'generateToken',
     'isRefusal', 'loadConfig', 'mcpAuth', 'refusals', 'startServer', 'version'
   ])
   t.equal(entry.version, manifest.version)

@@ -12,9 +12,10 @@ import { type Change, Changes } from './changes.js'
 import { createCompletionContext } from '../exchange/handler-context.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { isListOf, isRecord } from '../../lib/guards.js'
+import { inPublicWords } from './public-words.js'
 import { PromptRegistry } from './prompt-registry.js'
 import { ResourceRegistry } from './resource-registry.js'
-import { denialOf, seenBy } from './registry.js'
+import { type ReportRule, Rights } from './rights.js'
 import { ToolRegistry } from './tool-registry.js'
 
 export interface ServerInfo {
@@ -37,6 +38,8 @@ export interface CatalogOptions {
   readonly bus?: Bus | undefined
   /** What the operator switched off. Left out: nothing is. */
   readonly freezes?: FreezeGate | undefined
+  /** Hears of access rules that fail. */
+  readonly reportRule?: ReportRule
 }
 
 const maxCompletions = 100
@@ -47,15 +50,19 @@ export class Catalog {
   readonly info: ServerInfo
   readonly instructions: string | undefined
   readonly tools: ToolRegistry
-  readonly resources = new ResourceRegistry()
-  readonly prompts = new PromptRegistry()
+  readonly resources: ResourceRegistry
+  readonly prompts: PromptRegistry
+  readonly rights: Rights
   readonly changes: Changes
   readonly #freezes: FreezeGate | undefined
 
-  constructor ({ info, instructions, tools, resources = [], prompts = [], toolPolicies = {}, limits, bus, freezes }: CatalogOptions) {
+  constructor ({ info, instructions, tools, resources = [], prompts = [], toolPolicies = {}, limits, bus, freezes, reportRule }: CatalogOptions) {
     this.#freezes = freezes
     this.changes = new Changes((kind, name) => this.#named(kind, name), bus)
-    this.tools = new ToolRegistry(toolPolicies, limits, freezes)
+    this.rights = new Rights(reportRule)
+    this.tools = new ToolRegistry(this.rights, toolPolicies, limits, freezes)
+    this.resources = new ResourceRegistry(this.rights)
+    this.prompts = new PromptRegistry(this.rights)
     this.info = info
     this.instructions = instructions
     for (const tool of tools) this.tools.put(tool)
@@ -75,18 +82,18 @@ export class Catalog {
 
   /** True where `principal` may learn of `change`: the news of an item that it does not see would give that away. */
   mayLearn (principal: Principal, change: Change): boolean {
-    return change.kind === 'resource' ? this.resources.mayRead(principal, change.uri) : seenBy(principal, change.item)
+    return change.kind === 'resource' ? this.resources.mayRead(principal, change.uri) : this.rights.sees(principal, change.item)
   }
 
   /**
    * Throws the challenge that stands before what a request names. Asked before a reply begins:
-   * a stream has no status left to say 403 with. `forgets` as for `denialOf`.
+   * a stream has no status left to say 403 with. `forgets` as for `Rights.denial`.
    */
   challenge (body: unknown, principal: Principal, forgets: boolean): void {
     if (!isRecord(body) || !isRecord(body.params)) return
     const item = this.#asked(body.method, body.params)
     if (item?.access?.denied !== 'challenge') return
-    const denial = denialOf(principal, item, forgets)
+    const denial = this.rights.denial(principal, item, forgets)
     if (typeof denial === 'object') throw denial
   }
 
@@ -155,7 +162,7 @@ export class Catalog {
     await exchange.enter(item)
     const context = createCompletionContext(exchange, given)
     const work = async (): Promise<readonly string[]> => await complete(value, context)
-    const values = await exchange.race(work())
+    const values = await exchange.race(inPublicWords(work()))
     if (!isListOf(values, text => typeof text === 'string')) throw new TypeError(`${item.name} completed ${name} with what is no list of texts`)
     return { values: values.slice(0, maxCompletions), total: values.length, hasMore: values.length > maxCompletions }
   }

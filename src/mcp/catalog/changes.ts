@@ -5,6 +5,7 @@ import { type Eventually, after } from '../../lib/eventually.js'
 import { isRecord } from '../../lib/guards.js'
 import type { Role } from '../../principal/principal.js'
 import type { Item } from '../../tools/tool.js'
+import { uriKey } from './uri.js'
 
 type ListKind = 'tools' | 'prompts' | 'resources'
 
@@ -23,6 +24,13 @@ export function notificationOf (change: Change): { method: string, params: Recor
   return change.kind === 'resource'
     ? { method: 'notifications/resources/updated', params: { uri: change.uri } }
     : { method: `notifications/${change.kind}/list_changed`, params: {} }
+}
+
+/** The change of a resource under the URI that a caller subscribed to, which may be another spelling; `undefined` where it did not. */
+export function asSubscribed (uris: readonly string[], { uri }: { readonly uri: string }): Change | undefined {
+  const key = uriKey(uri)
+  const subscribed = uris.find(one => one === uri || uriKey(one) === key)
+  return subscribed === undefined ? undefined : { kind: 'resource', uri: subscribed }
 }
 
 const topic = 'change'

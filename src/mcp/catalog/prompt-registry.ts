@@ -8,10 +8,18 @@ import { createContext } from '../exchange/handler-context.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { isListOf, isRecord } from '../../lib/guards.js'
 import { type CompiledSchema, compile } from '../schemas/compile.js'
-import { Registry, type Registered, denialOf } from './registry.js'
+import { faultOfBlock } from './content.js'
+import { inPublicWords } from './public-words.js'
+import { Registry, type Registered } from './registry.js'
+import type { Refusals } from './rights.js'
 
 interface RegisteredPrompt extends Registered<Prompt> {
   readonly input: CompiledSchema
+}
+
+const refusals: Refusals = {
+  unknown: reason => new UnknownPromptError({ reason }),
+  denied: reason => new NotAllowedError({ reason: `prompt ${reason}` })
 }
 
 export class PromptRegistry extends Registry<Prompt, RegisteredPrompt> {
@@ -27,12 +35,7 @@ export class PromptRegistry extends Registry<Prompt, RegisteredPrompt> {
   /** The prompt of this name. Throws a refusal where `principal` may not use it. */
   find (name: unknown, principal: Principal): RegisteredPrompt {
     const registered = typeof name === 'string' ? this.get(name) : undefined
-    if (registered === undefined) throw new UnknownPromptError({ reason: 'no such prompt' })
-    const denial = denialOf(principal, registered.item)
-    if (denial === 'hide') throw new UnknownPromptError({ reason: 'not for this principal' })
-    if (denial === 'error') throw new NotAllowedError({ reason: `prompt ${registered.item.name}` })
-    if (denial !== undefined) throw denial
-    return registered
+    return this.rights.admit(registered, principal, refusals)
   }
 
   async render ({ name, arguments: args = {} }: Record<string, unknown>, exchange: Exchange): Promise<PromptResult> {
@@ -43,11 +46,20 @@ export class PromptRegistry extends Registry<Prompt, RegisteredPrompt> {
     if (!checked.ok) throw new InvalidParamsError({ reason: 'prompt arguments', data: { problem: checked.problem } })
     const context = createContext(exchange, () => [])
     const work = async (): Promise<PromptResult | string> => await item.handler(checked.value, context)
-    const given = await exchange.race(work())
+    const given = await exchange.race(inPublicWords(work()))
     if (typeof given === 'string') return { messages: [{ role: 'user', content: { type: 'text', text: given } }] }
-    if (!isRecord(given) || !isListOf(given.messages, isMessage)) throw new TypeError(`${item.name} returned neither a text nor messages, each with a role and its content`)
+    const fault = faultOfPrompt(given)
+    if (fault !== undefined) throw new TypeError(`${item.name} returned ${fault}`)
     return given
   }
+}
+
+function faultOfPrompt (given: unknown): string | undefined {
+  if (!isRecord(given) || !isListOf(given.messages, isMessage)) return 'neither a text nor messages, each with a role and its content'
+  const { messages, description, _meta } = given as { messages: Array<{ content: unknown }>, description?: unknown, _meta?: unknown }
+  if (description !== undefined && typeof description !== 'string') return 'a description that is no text'
+  if (_meta !== undefined && !isRecord(_meta)) return 'a _meta that is no object'
+  return messages.map(({ content }) => faultOfBlock(content)).find(fault => fault !== undefined)
 }
 
 function isMessage (message: unknown): boolean {

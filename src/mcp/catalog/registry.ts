@@ -1,9 +1,8 @@
 /** Named items with access rules: who sees which, in a prepared form. */
 import { types } from 'node:util'
-import { InsufficientScopeError, type Refusal } from '../../errors.js'
-import { mayUse } from '../../principal/access.js'
-import { freezePrincipal, type Principal } from '../../principal/principal.js'
+import type { Principal } from '../../principal/principal.js'
 import type { Item } from '../../tools/tool.js'
+import type { Rights } from './rights.js'
 import { prepare } from '../wire/serialize.js'
 import { isRecord } from '../../lib/guards.js'
 import { requireWhole } from '../../lib/require.js'
@@ -26,6 +25,11 @@ export class Registry<T extends Item, S extends Registered<T>> {
   readonly #prepared = new Map<string, readonly object[]>()
   readonly #names = new Map<string, readonly string[]>()
   #guarded: S[] = []
+  protected readonly rights: Rights
+
+  constructor (rights: Rights) {
+    this.rights = rights
+  }
 
   /** Throws where the key is taken, a limit or the `_meta` of the item is none, or its rule could not answer at once. */
   add (key: string, registered: S): void {
@@ -57,13 +61,13 @@ export class Registry<T extends Item, S extends Registered<T>> {
 
   /** What `principal` may see. The same array for the same rights. */
   list (principal: Principal): readonly object[] {
-    const isSeen = ({ item }: S): boolean => seenBy(principal, item)
+    const isSeen = ({ item }: S): boolean => this.rights.sees(principal, item)
     return kept(this.#prepared, this.#pattern(isSeen), () => prepare(this.#all(isSeen).map(({ wire }) => wire)))
   }
 
   /** The names of what `principal` may use. The same frozen array for the same rights. */
   names (principal: Principal): readonly string[] {
-    const isAllowed = ({ item }: S): boolean => denialOf(principal, item) === undefined
+    const isAllowed = ({ item }: S): boolean => this.rights.mayUse(principal, item)
     return kept(this.#names, this.#pattern(isAllowed), () => Object.freeze(this.#all(isAllowed).map(({ item }) => item.name)))
   }
 
@@ -100,34 +104,4 @@ function kept<T> (cache: Map<string, T>, key: string, make: () => T): T {
   const made = make()
   cache.set(key, made)
   return made
-}
-
-/** An item that does not hide is listed, so that a caller knows what to ask a right for. */
-export function seenBy (principal: Principal, item: Item): boolean {
-  return denialOf(principal, item) !== 'hide'
-}
-
-/** Proxies allow four or eight KiB for all headers of an answer. */
-const maxScopeLength = 2048
-
-/**
- * What stands in the way of `principal`: `undefined` nothing, a refusal where the caller can go
- * to its identity provider for more scopes, otherwise what the item says. `forgets`: it will ask
- * for what the refusal names and for nothing that it held before.
- */
-export function denialOf (principal: Principal, item: Item, forgets = false): 'hide' | 'error' | Refusal | undefined {
-  if (mayUse(principal, item.access)) return undefined
-  const denied = item.access?.denied ?? 'hide'
-  if (denied !== 'challenge') return denied
-  const { scopes = [] } = item.access ?? {}
-  // Where more scopes would not help, a challenge would send the caller round in circles.
-  const withScopes = freezePrincipal({ ...principal, scopes: [...principal.scopes, ...scopes] })
-  if (principal.issuer === undefined || !mayUse(withScopes, item.access)) return 'hide'
-  return new InsufficientScopeError({ reason: `${item.name} needs more`, data: { scope: scopeToAskFor(scopes, forgets ? principal.scopes : []) } })
-}
-
-/** `offline_access` is left out: whether to ask for it is for the client to decide. */
-function scopeToAskFor (needed: readonly string[], held: readonly string[]): string {
-  const scope = [...new Set([...held.filter(one => one !== 'offline_access'), ...needed])].join(' ')
-  return scope.length > maxScopeLength ? needed.join(' ') : scope
 }

@@ -1,7 +1,12 @@
 /** What a failed tool may say to its caller. */
-import { isRefusal, PublicToolError, type Refusal } from '../../errors.js'
+import { FrozenError, InternalError, isRefusal, NotAllowedError, type Refusal } from '../../errors.js'
 import type { ToolResult } from '../../tools/tool.js'
 import type { Exchange } from '../exchange/exchange.js'
+import { failedResult, isOutcome } from '../wire/outcomes.js'
+import { publicWords } from './public-words.js'
+
+/** Said of a tool that was not run, and of nothing else. */
+const ofTool: ReadonlySet<string> = new Set([FrozenError.code, NotAllowedError.code])
 
 /** The result of `exchange` that says no in words that are safe to show. `refusal`: for the log and the audit, where it is one of ours. */
 export function failed (text: string, exchange: Exchange, refusal?: Refusal): ToolResult {
@@ -10,29 +15,20 @@ export function failed (text: string, exchange: Exchange, refusal?: Refusal): To
 }
 
 /**
- * The result of a tool that threw: its own words where it threw a `PublicToolError`, a constant
- * with the request id otherwise. The SDKs would send any error's message (see docs/errors.md).
+ * The result of a tool that threw: its own words where it threw a `PublicToolError`, those of a refusal that a
+ * model can do something about, a constant with the request id otherwise. The SDKs would send any error's message
+ * (see docs/errors.md). Throws what is of the protocol, and what nobody is there to hear.
  */
 export function failedBy (error: unknown, exchange: Exchange): ToolResult {
+  if (isRefusal(error)) {
+    if (!isOutcome(error)) throw error
+    if (ofTool.has(error.code)) exchange.failTool({ cause: error })
+    else exchange.refuse(error)
+    return failedResult(error, exchange.caller.requestId)
+  }
+  if (exchange.ended) throw error
   const words = publicWords(error)
   if (words !== undefined) return failed(words, exchange)
-  if (isRefusal(error)) return refusedBy(error, exchange)
   exchange.failTool({ cause: error })
-  return { content: [{ type: 'text', text: `Internal error. requestId: ${exchange.caller.requestId}` }], isError: true }
-}
-
-/** The result of a tool that was not run, in the constant words of the refusal. */
-function refusedBy (refusal: Refusal, exchange: Exchange): ToolResult {
-  exchange.failTool({ cause: refusal })
-  const text = `${refusal.message}. code: ${refusal.code}, requestId: ${exchange.caller.requestId}`
-  return { content: [{ type: 'text', text }], isError: true }
-}
-
-/** `instanceof` runs a hostile proxy's trap, which may throw: then the error is not ours. */
-function publicWords (error: unknown): string | undefined {
-  try {
-    return error instanceof PublicToolError ? String(error.message) : undefined
-  } catch {
-    return undefined
-  }
+  return failedResult(exchange.why ?? new InternalError(), exchange.caller.requestId)
 }

@@ -1,15 +1,16 @@
 /** The tools of an endpoint: the one place where a tool's handler is called. */
-import { CancelledError, FrozenError, InvalidParamsError, NotAllowedError, UnknownToolError, isRefusal } from '../../errors.js'
+import { CancelledError, FrozenError, InvalidParamsError, NotAllowedError, UnknownToolError } from '../../errors.js'
 import { type ToolPolicies, requireTools, withPolicy } from '../../tools/tool-policies.js'
-import type { CallContext, Content, JsonSchema, Schema, Tool, ToolResult } from '../../tools/tool.js'
+import type { JsonSchema, Schema, Tool, ToolResult } from '../../tools/tool.js'
 import { requireItem } from '../../tools/validate.js'
 import { createContext } from '../exchange/handler-context.js'
 import { type HeaderParameter, headerParameters } from './header-parameters.js'
 import { type Exchange, Suspended } from '../exchange/exchange.js'
-import { StructuredResult } from '../wire/serialize.js'
 import { type CompiledSchema, compileObject } from '../schemas/compile.js'
-import { Registry, type Registered, denialOf } from './registry.js'
+import { Registry, type Registered } from './registry.js'
+import type { Refusals, Rights } from './rights.js'
 import { failed, failedBy } from './tool-errors.js'
+import { toolResultOf } from './tool-result.js'
 import { ToolLimits, ToolPlaces } from './tool-limits.js'
 import type { FreezeGate } from '../../freeze/freezes.js'
 import type { Limits } from '../../limits/limits.js'
@@ -29,6 +30,11 @@ export interface RegisteredTool extends Registered<Tool> {
 
 const namePattern = /^[A-Za-z0-9_.-]{1,128}$/
 
+const refusals: Refusals = {
+  unknown: reason => new UnknownToolError({ reason }),
+  denied: reason => new NotAllowedError({ reason: `tool ${reason}` })
+}
+
 export class ToolRegistry extends Registry<Tool, RegisteredTool> {
   #policies: ToolPolicies
   /** As their authors wrote them, without policies. */
@@ -37,8 +43,8 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
   readonly #freezes: FreezeGate | undefined
 
   /** `policies`: apply to the tools that come later, too. `limits`: where their calls are counted; in memory where left out. */
-  constructor (policies: ToolPolicies = {}, limits?: Limits, freezes?: FreezeGate) {
-    super()
+  constructor (rights: Rights, policies: ToolPolicies = {}, limits?: Limits, freezes?: FreezeGate) {
+    super(rights)
     this.#freezes = freezes
     this.#policies = policies
     this.#places = new ToolPlaces(limits)
@@ -84,86 +90,46 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
   async call (params: Record<string, unknown>, exchange: Exchange): Promise<ToolResult> {
     const { name, arguments: args = {} } = params
     if (typeof name !== 'string' || !isRecord(args)) throw new InvalidParamsError({ reason: 'a tool needs a name, and its arguments are an object' })
-    const registered = this.get(name)
-    if (registered === undefined) throw new UnknownToolError({ reason: 'no such tool' })
-    const { principal } = exchange.caller
-    const denial = denialOf(principal, registered.item)
-    if (denial === 'hide') throw new UnknownToolError({ reason: 'not for this principal' })
-    if (denial === 'error') return failed('You are not allowed to call this tool', exchange, new NotAllowedError())
-    if (denial !== undefined) throw denial
-    const frozen = this.#freezes?.frozenFor(principal, name)
-    if (frozen !== undefined) return failedBy(new FrozenError({ reason: `${frozen} is frozen` }), exchange)
-    // What is at hand is not awaited: every promise on this path costs every call.
-    const entered = exchange.enter(registered.item, registered.loggable)
-    if (entered !== undefined) await entered
-    const judged = registered.input.check(args)
-    const checked = judged instanceof Promise ? await judged : judged
-    if (!checked.ok) return failed(`Invalid arguments. ${checked.problem}`, exchange, new InvalidParamsError())
-    const leave = registered.limits === undefined ? undefined : await registered.limits.admit(principal)
-    // Whoever left meanwhile can't be answered, so nothing is begun for them.
-    if (exchange.ended) {
-      leave?.()
-      throw exchange.refusal ?? new CancelledError()
-    }
-    const context = createContext(exchange, () => this.names(principal))
-    const work = run(registered, checked.value, context)
-    if (leave !== undefined) work.then(leave, leave)
+    const held: Held = {}
     try {
+      const { principal } = exchange.caller
+      const registered = this.rights.admit(this.get(name), principal, refusals)
+      const frozen = this.#freezes?.frozenFor(principal, name)
+      if (frozen !== undefined) throw new FrozenError({ reason: `${frozen} is frozen` })
+      const work = run(registered, args, exchange, held, () => this.names(principal))
+      if (registered.limits !== undefined) work.then(() => held.leave?.(), () => held.leave?.())
       const result = await exchange.race(work)
-      if (result.isError === true) exchange.failTool()
+      if (result.isError === true && exchange.why === undefined) exchange.failTool()
       return result
     } catch (error) {
+      if (!Suspended.is(error)) return failedBy(error, exchange)
       // It waits for an answer that comes to another run of it: this one never ends.
-      if (Suspended.is(error)) leave?.()
-      if (exchange.ended || Suspended.is(error) || isRefusal(error)) throw error
-      return failedBy(error, exchange)
+      held.leave?.()
+      throw error
     }
   }
 }
 
-async function run ({ item, output }: RegisteredTool, args: Record<string, unknown>, context: CallContext): Promise<ToolResult> {
-  const given = await item.handler(args, context)
-  if (typeof given === 'string' && output === undefined) return { content: [text(given)] }
-  if (typeof given === 'string') throw new TypeError(`${item.name} returned a text, and has an output schema: it has to return structuredContent`)
-  if (typeof given !== 'object' || given === null) throw new TypeError(`${item.name} returned neither a text nor a result`)
-  const { content, structuredContent, isError, _meta }: ToolResult = given
-  if (content === undefined && structuredContent === undefined && isError === undefined && _meta === undefined) {
-    throw new TypeError(`${item.name} returned an object that is no result: put what it holds into structuredContent, or return a text`)
-  }
-  if (content !== undefined && !isContent(content)) throw new TypeError(`${item.name} returned content that is no list of content blocks`)
-  if (_meta !== undefined && !isRecord(_meta)) throw new TypeError(`${item.name} returned a _meta that is no object`)
-  let result: ToolResult
-  if (isError === true) {
-    result = structuredContent === undefined ? { content: content ?? [], isError } : await failure(structuredContent, content, output)
-  } else if (output === undefined) {
-    result = structuredContent === undefined ? { content: content ?? [] } : withText(structuredContent, content)
-  } else {
-    const judged = output.check(structuredContent)
-    const checked = judged instanceof Promise ? await judged : judged
-    if (!checked.ok) throw new TypeError(`${item.name} returned what its output schema does not allow: ${checked.problem}`)
-    result = withText(checked.value, content)
-  }
-  return _meta === undefined ? result : { ...result, _meta }
+/** What a call holds until its handler ended. */
+interface Held {
+  leave?: () => void
 }
 
-/** Clients judge what an error holds by the output schema, too, and would throw its text away with it. */
-async function failure (structuredContent: Record<string, unknown>, content: Content[] | undefined, output: CompiledSchema | undefined): Promise<ToolResult> {
-  const told = { content: content ?? new StructuredResult(structuredContent).content, isError: true }
-  if (output === undefined) return { ...told, structuredContent }
-  const checked = await output.check(structuredContent)
-  return checked.ok ? { ...told, structuredContent: checked.value } : told
-}
-
-function withText (structuredContent: Record<string, unknown>, content: Content[] | undefined): ToolResult {
-  return content === undefined ? new StructuredResult(structuredContent) : { content, structuredContent }
-}
-
-function text (value: string): Content {
-  return { type: 'text', text: value }
-}
-
-function isContent (content: unknown): content is Content[] {
-  return Array.isArray(content) && content.every(block => isRecord(block) && typeof block.type === 'string')
+/** What is at hand is not awaited: every promise on this path costs every call. */
+async function run (
+  { item, input, output, limits, loggable }: RegisteredTool, args: Record<string, unknown>, exchange: Exchange, held: Held, tools: () => readonly string[]
+): Promise<ToolResult> {
+  const entered = exchange.enter(item, loggable)
+  if (entered !== undefined) await entered
+  const judged = input.check(args)
+  const checked = judged instanceof Promise ? await judged : judged
+  if (!checked.ok) return failed(`Invalid arguments. ${checked.problem}`, exchange, new InvalidParamsError())
+  if (limits !== undefined) held.leave = await limits.admit(exchange.caller.principal)
+  // Whoever left meanwhile can't be answered, so nothing is begun for them.
+  if (exchange.ended) throw exchange.refusal ?? new CancelledError()
+  const given: unknown = await item.handler(checked.value, createContext(exchange, tools))
+  const result = toolResultOf(item.name, output, given)
+  return result instanceof Promise ? await result : result
 }
 
 /** What the policies say of one tool, to compare. */
@@ -176,6 +142,7 @@ const noProperties = { type: 'object', properties: {}, additionalProperties: fal
 /** Models send a stray argument or two to a tool that takes none: those are dropped. */
 const noInput: CompiledSchema = {
   check: () => ({ ok: true, value: {} }),
+  isWireForm: true,
   checkWire: () => ({ ok: true }),
   wire: noProperties
 }

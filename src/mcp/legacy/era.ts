@@ -12,7 +12,7 @@ import { type RpcMessage, type RpcRequest, isModest, kindOf, severity } from '..
 import { ReplyWriter, type Reply } from '../wire/reply.js'
 import { Slots } from '../slots/pool.js'
 import type { Streams } from '../streams/streams.js'
-import { Responder, SlotResponder } from '../slots/responder.js'
+import { type AnswerForm, Responder, SlotResponder } from '../slots/responder.js'
 import { createServer } from './sdk-server.js'
 import { agreeable, batchRevision, served } from './revisions.js'
 import { type SessionStores, Sessions, type SessionsOptions } from './sessions.js'
@@ -28,7 +28,7 @@ const maxBatch = 100
 const bySdk = new Set(['initialize', 'ping', 'logging/setLevel'])
 const stateful = new Set(['initialize', 'logging/setLevel'])
 /** The revisions before 2026-07-28 answer an unknown method in band. */
-const unknownMethodStatus = 200
+const answerForm: AnswerForm = { unknownMethodStatus: 200 }
 
 const accepted: Reply = { status: 202 }
 
@@ -60,7 +60,7 @@ export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: 
     if (bySdk.has(request.method)) return serveBySdk(request, exchange, writer)
     exchange.connect(sayTo(writer, exchange))
     const { method, params = {} } = request
-    new Responder({ request, exchange, writer, unknownMethodStatus }).follow(catalog.dispatch(method, params, exchange))
+    new Responder({ request, exchange, writer, revision: answerForm }).follow(catalog.dispatch(method, params, exchange))
   }
 
   async function serveBySdk (request: RpcRequest, exchange: Exchange, writer: ReplyWriter, pool = slots): Promise<void> {
@@ -179,7 +179,7 @@ class LegacySlot implements Transport {
   onmessage?: NonNullable<Transport['onmessage']>
   onclose?: () => void
   onerror?: (error: Error) => void
-  readonly responder = new SlotResponder({ stateful, unknownMethodStatus })
+  readonly responder = new SlotResponder({ stateful, revision: answerForm })
 
   static async open (catalog: Catalog, live: boolean): Promise<LegacySlot> {
     const slot = new LegacySlot()

@@ -173,7 +173,7 @@ export class Session implements PostHost {
     const notify = notifyOn(post, exchange, this)
     if (mayStream) exchange.connect(notify, this.#questions.asker(exchange, sayOn(post)), this.revision >= primedSince ? leaveOf(post) : undefined)
     else exchange.connect(notify)
-    const responder = new Responder({ request, exchange, writer: post, unknownMethodStatus: 200, done: this.#doneOf(request.id) })
+    const responder = new Responder({ request, exchange, writer: post, revision: answerForm, done: this.#doneOf(request.id) })
     responder.follow(this.#dispatch(method, params, exchange))
   }
 
@@ -353,6 +353,8 @@ function notifyOn (post: Post, exchange: Exchange, session: Session): Notify {
 function sayOn (post: Post): (message: string) => void {
   return message => { post.say(message) }
 }
+
+const answerForm = { unknownMethodStatus: 200 } as const
 
 function leaveOf (post: Post): () => void {
   return () => { post.leave() }

@@ -2,7 +2,7 @@
 import { type Eventually, after } from '../../lib/eventually.js'
 import type { Principal } from '../../principal/principal.js'
 import type { Catalog } from '../catalog/catalog.js'
-import { type Change, notificationOf } from '../catalog/changes.js'
+import { type Change, asSubscribed, notificationOf } from '../catalog/changes.js'
 import type { Holder, Streams } from '../streams/streams.js'
 import type { EventStream } from '../wire/event-stream.js'
 
@@ -69,9 +69,9 @@ export class StandingStream {
   }
 
   #tell (change: Change, id: string): void {
-    if (change.kind === 'resource' && !this.#host.record.uris.includes(change.uri)) return
-    if (!this.#catalog.mayLearn(this.#principal, change)) return
-    this.stream.write(JSON.stringify({ jsonrpc: '2.0', ...notificationOf(change) }), id === '' ? undefined : `c.${id}`)
+    const told = change.kind === 'resource' ? asSubscribed(this.#host.record.uris, change) : change
+    if (told === undefined || !this.#catalog.mayLearn(this.#principal, told)) return
+    this.stream.write(JSON.stringify({ jsonrpc: '2.0', ...notificationOf(told) }), id === '' ? undefined : `c.${id}`)
   }
 
   /** What changed is forgotten: anything may have. */

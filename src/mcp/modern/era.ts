@@ -3,20 +3,19 @@ import { type JSONRPCMessage, PerRequestHTTPServerTransport, Server } from '@mod
 import { CancelledError, InvalidRequestError, MethodNotAllowedError, UnknownResourceError } from '../../errors.js'
 import type { Catalog } from '../catalog/catalog.js'
 import type { Era, Incoming } from '../era.js'
-import { WireError, sayTo } from '../slots/answer-text.js'
+import { type Dress, WireError, sayTo } from '../slots/answer-text.js'
 import { takesStream } from '../wire/accept.js'
 import { type Exchange, type Notify, Suspended } from '../exchange/exchange.js'
 import { checkHeaderParameters } from '../catalog/header-parameters.js'
 import { forSdk } from '../wire/for-sdk.js'
 import { type RpcMessage, type RpcNotification, type RpcRequest, kindOf, severity } from '../wire/messages.js'
 import { ReplyWriter, type Reply } from '../wire/reply.js'
-import { seenBy } from '../catalog/registry.js'
 import { Slots } from '../slots/pool.js'
 import type { Streams } from '../streams/streams.js'
 import { SlotResponder } from '../slots/responder.js'
 import { Asking } from './input-required.js'
 import { type Envelope, checkMeta, checkNotification, modernRevision, openEnvelope, refusalForSdk } from './envelope.js'
-import { listen } from './subscriptions.js'
+import { listen, serverInfoKey } from './subscriptions.js'
 
 export interface ModernOptions {
   readonly catalog: Catalog
@@ -57,7 +56,7 @@ export function createModernEra ({ catalog, streams, stateKey }: ModernOptions):
     if (method === 'tools/call') {
       const called = typeof params.name === 'string' ? catalog.tools.get(params.name) : undefined
       // Of a hidden tool the refusal would tell that it is there, and what its arguments are called.
-      if (called !== undefined && seenBy(incoming.principal, called.item)) checkHeaderParameters(called.headers, params.arguments, incoming.headers)
+      if (called !== undefined && catalog.rights.sees(incoming.principal, called.item)) checkHeaderParameters(called.headers, params.arguments, incoming.headers)
     }
     const mayStream = takesStream(incoming.headers.accept)
     const exchange = incoming.open()
@@ -107,11 +106,17 @@ function audible (level: unknown, { logLevel }: Envelope): boolean {
  * server to this revision by the class of its transport, which otherwise serves one request only.
  */
 class ModernSlot extends PerRequestHTTPServerTransport {
-  readonly responder = new SlotResponder({ stateful, unknownMethodStatus: 404, refusalFor: refusalForSdk })
+  readonly responder: SlotResponder
   #deliver: Deliver = (request, extra) => { this.onmessage?.(request, extra) }
 
+  private constructor (catalog: Catalog) {
+    super({ classification })
+    const dress: Dress = result => ({ resultType: 'complete', ...result, _meta: { [serverInfoKey]: catalog.info } })
+    this.responder = new SlotResponder({ stateful, revision: { unknownMethodStatus: 404, dress }, refusalFor: refusalForSdk })
+  }
+
   static async open (catalog: Catalog): Promise<ModernSlot> {
-    const slot = new ModernSlot({ classification })
+    const slot = new ModernSlot(catalog)
     const server = createServer(catalog, slot.responder)
     await server.connect(slot)
     slot.#deliver = directTo(server) ?? slot.#deliver

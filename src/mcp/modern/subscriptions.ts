@@ -1,7 +1,7 @@
 /** `subscriptions/listen` of revision 2026-07-28: one stream that tells what changed. */
 import { InvalidParamsError } from '../../errors.js'
 import type { Catalog } from '../catalog/catalog.js'
-import { type Change, notificationOf } from '../catalog/changes.js'
+import { type Change, asSubscribed, notificationOf } from '../catalog/changes.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { type RpcRequest, maxUriLength } from '../wire/messages.js'
 import type { Reply } from '../wire/reply.js'
@@ -10,7 +10,7 @@ import type { Streams } from '../streams/streams.js'
 import { isRecord } from '../../lib/guards.js'
 
 const subscriptionKey = 'io.modelcontextprotocol/subscriptionId'
-const serverInfoKey = 'io.modelcontextprotocol/serverInfo'
+export const serverInfoKey = 'io.modelcontextprotocol/serverInfo'
 const maxUris = 100
 
 interface Filter {
@@ -33,8 +33,9 @@ export function listen (request: RpcRequest, exchange: Exchange, catalog: Catalo
   }
   tell('notifications/subscriptions/acknowledged', { notifications: filter })
   const unsubscribe = catalog.changes.subscribe(change => {
-    if (!wants(filter, change) || !catalog.mayLearn(principal, change)) return
-    const { method, params } = notificationOf(change)
+    const wanted = wantedOf(filter, change)
+    if (wanted === undefined || !catalog.mayLearn(principal, wanted)) return
+    const { method, params } = notificationOf(wanted)
     tell(method, params)
   })
   const stop = catalog.changes.onGap(() => {
@@ -79,11 +80,8 @@ function isUri (uri: unknown): boolean {
   return typeof uri === 'string' && uri.length <= maxUriLength
 }
 
-function wants (filter: Filter, change: Change): boolean {
-  switch (change.kind) {
-    case 'tools': return filter.toolsListChanged === true
-    case 'prompts': return filter.promptsListChanged === true
-    case 'resources': return filter.resourcesListChanged === true
-    case 'resource': return filter.resourceSubscriptions?.includes(change.uri) === true
-  }
+/** The change as it is told to whom the filter belongs; `undefined` where it is not. */
+function wantedOf (filter: Filter, change: Change): Change | undefined {
+  if (change.kind === 'resource') return asSubscribed(filter.resourceSubscriptions ?? [], change)
+  return filter[`${change.kind}ListChanged`] === true ? change : undefined
 }

@@ -8,6 +8,8 @@ import { type Checked, compileZodSchema, wireOfZod } from './zod-schema.js'
 
 export interface CompiledSchema {
   readonly check: (value: unknown) => Checked | Promise<Checked>
+  /** It judges the form on the wire in any case: a JSON Schema knows no other. */
+  readonly isWireForm: boolean
   /** Judges what stands in an answer, as its reader will: by the form on the wire. */
   readonly checkWire: (value: unknown) => { readonly ok: true } | { readonly ok: false, readonly problem: string }
   /** As lists show it. A JSON Schema given by the tool's author is passed on untouched. */
@@ -23,7 +25,7 @@ export function compile (schema: Schema, io: 'input' | 'output'): CompiledSchema
       const verdict = judge(value)
       return verdict.ok ? { ok: true, value: value as Record<string, unknown> } : verdict
     }
-    return { check, checkWire: judge, wire: schema }
+    return { check, isWireForm: true, checkWire: judge, wire: schema }
   }
   const wire = wireOfZod(schema, io)
   if (io === 'input') requireSafePatterns(wire)
@@ -31,6 +33,7 @@ export function compile (schema: Schema, io: 'input' | 'output'): CompiledSchema
   let judge: ReturnType<typeof compileJsonSchema> | undefined
   return {
     check: compileZodSchema(schema, io),
+    isWireForm: false,
     checkWire: value => (judge ??= compileJsonSchema(wire))(value),
     wire
   }

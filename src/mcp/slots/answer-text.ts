@@ -2,20 +2,29 @@
 import { type Refusal, rpcRefusal } from '../../errors.js'
 import type { Exchange, Notify } from '../exchange/exchange.js'
 import type { RequestId, RpcMessage } from '../wire/messages.js'
+import { failedResult, isOutcome } from '../wire/outcomes.js'
 import type { ReplyWriter } from '../wire/reply.js'
 import { serialize } from '../wire/serialize.js'
 
-/** A refusal as the text of a JSON-RPC error. */
-export function refusalText (refusal: Refusal, exchange: Exchange, id: RequestId | undefined): string {
+/** Adds to a result what a revision wants of each. */
+export type Dress = (result: Record<string, unknown>) => Record<string, unknown>
+
+const asItIs: Dress = result => result
+
+/** A refusal as the text of an answer: of a tool a result, where a model can do something about it, else a JSON-RPC error. */
+export function refusalText (refusal: Refusal, exchange: Exchange, id: RequestId, dress: Dress = asItIs): string {
+  if (exchange.method === 'tools/call' && isOutcome(refusal)) {
+    return JSON.stringify({ jsonrpc: '2.0', id, result: dress(failedResult(refusal, exchange.caller.requestId)) })
+  }
   return JSON.stringify(rpcRefusal(refusal, exchange.caller.requestId, id))
 }
 
-/** The text of an SDK's answer. One that cannot be written, such as a circular result, is a fault of the tool. */
-export function answerText (message: RpcMessage, exchange: Exchange, id: RequestId): string {
+/** The text of an answer. One that cannot be written, such as a circular result, is a fault of the tool. */
+export function answerText (message: RpcMessage, exchange: Exchange, id: RequestId, dress: Dress = asItIs): string {
   try {
     return serialize(message)
   } catch (error) {
-    return refusalText(exchange.refuse(error), exchange, id)
+    return refusalText(exchange.refuse(error), exchange, id, dress)
   }
 }
 

@@ -1,16 +1,24 @@
 /** One request, from its start to the one answer that it gets; alone, or as what a slot is doing. */
 import { InternalError, UnknownMethodError, type Refusal, fromRpcCode } from '../../errors.js'
-import { answerText, refusalText } from './answer-text.js'
+import { type Dress, answerText, refusalText } from './answer-text.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { RpcMessage, RpcRequest } from '../wire/messages.js'
+import { isOutcome } from '../wire/outcomes.js'
 import type { AnswerWriter } from '../wire/reply.js'
+
+/** How a revision writes its answers. */
+export interface AnswerForm {
+  /** The revisions before 2026-07-28 answer an unknown method in band. */
+  readonly unknownMethodStatus: 200 | 404
+  /** For a result that no SDK saw. Left out: it goes out as it is. */
+  readonly dress?: Dress
+}
 
 export interface ResponderOptions {
   readonly request: RpcRequest
   readonly exchange: Exchange
   readonly writer: AnswerWriter
-  /** The revisions before 2026-07-28 answer an unknown method in band. */
-  readonly unknownMethodStatus: 200 | 404
+  readonly revision: AnswerForm
   /** Called once, with whether what served the request may serve another. */
   readonly done?: (clean: boolean) => void
 }
@@ -20,15 +28,15 @@ export class Responder {
   readonly request: RpcRequest
   readonly exchange: Exchange
   readonly #writer: AnswerWriter
-  readonly #unknownMethodStatus: 200 | 404
+  readonly #revision: AnswerForm
   readonly #done: ((clean: boolean) => void) | undefined
   #isOver = false
 
-  constructor ({ request, exchange, writer, unknownMethodStatus, done }: ResponderOptions) {
+  constructor ({ request, exchange, writer, revision, done }: ResponderOptions) {
     this.request = request
     this.exchange = exchange
     this.#writer = writer
-    this.#unknownMethodStatus = unknownMethodStatus
+    this.#revision = revision
     this.#done = done
     // A handler that lost its race is answered for within a few microtasks. What holds its answer
     // back is overtaken here.
@@ -45,28 +53,33 @@ export class Responder {
 
   answer (message: RpcMessage, clean = false): void {
     if (this.#isOver) return
-    const text = answerText(message, this.exchange, this.request.id)
+    const text = answerText(message, this.exchange, this.request.id, this.#revision.dress)
     this.#end(text, this.exchange.refusal, clean)
   }
 
   refuse (refusal: Refusal, clean = false): void {
     if (this.#isOver) return
-    this.#end(refusalText(refusal, this.exchange, this.request.id), refusal, clean)
+    this.#end(refusalText(refusal, this.exchange, this.request.id, this.#revision.dress), refusal, clean)
   }
 
   #end (text: string, refusal: Refusal | undefined, clean: boolean): void {
     this.#isOver = true
     this.exchange.end()
-    const status = refusal?.code === UnknownMethodError.code ? this.#unknownMethodStatus : refusal?.statusCode ?? 200
-    this.#writer.answer(text, status, refusal?.headers)
+    this.#writer.answer(text, this.#statusFor(refusal), refusal?.headers)
     this.#done?.(clean)
+  }
+
+  /** What came of a call is an answer like any other: to clients of the SDKs another status is a transport that failed. */
+  #statusFor (refusal: Refusal | undefined): number {
+    if (refusal === undefined || isOutcome(refusal)) return 200
+    return refusal.code === UnknownMethodError.code ? this.#revision.unknownMethodStatus : refusal.statusCode
   }
 }
 
 export interface SlotResponderOptions {
   /** After these methods the server holds something of its client, and the slot is thrown away. */
   readonly stateful: ReadonlySet<string>
-  readonly unknownMethodStatus: 200 | 404
+  readonly revision: AnswerForm
   /** What an SDK's own error comes to. By its code, where left out. */
   readonly refusalFor?: (code: number, reason: string) => Refusal
 }
@@ -87,14 +100,14 @@ export class SlotResponder {
     return this.#current
   }
 
-  begin ({ request, exchange, writer, done }: Omit<ResponderOptions, 'unknownMethodStatus'>): void {
+  begin ({ request, exchange, writer, done }: Omit<ResponderOptions, 'revision'>): void {
     if (this.#current !== undefined) throw new Error('a slot serves one request at a time')
     const over = (clean: boolean): void => {
       this.#current = undefined
       done?.(clean)
     }
-    const { unknownMethodStatus } = this.#options
-    this.#current = new Responder({ request, exchange, writer, unknownMethodStatus, done: over })
+    const { revision } = this.#options
+    this.#current = new Responder({ request, exchange, writer, revision, done: over })
   }
 
   /** Takes what the server sends. */

@@ -1,0 +1,113 @@
+/** From what a tool's handler returned to a result that clients take. */
+import { isRecord } from '../../lib/guards.js'
+import type { Content, ToolResult } from '../../tools/tool.js'
+import type { CompiledSchema } from '../schemas/compile.js'
+import { isPlainJson } from '../wire/plain-json.js'
+import { StructuredResult } from '../wire/serialize.js'
+import { faultOfBlock } from './content.js'
+
+/**
+ * The result of the tool `name`. Judged is what its caller will parse, the form on the wire. Throws a `TypeError`,
+ * or rejects with one, that names the tool and what is wrong with what it returned.
+ */
+export function toolResultOf (name: string, output: CompiledSchema | undefined, given: unknown): ToolResult | Promise<ToolResult> {
+  const wrong = (what: string): never => { throw new TypeError(`${name} returned ${what}`) }
+  if (typeof given === 'string') {
+    return output === undefined ? { content: [textBlock(given)] } : wrong('a text, and has an output schema: it has to return structuredContent')
+  }
+  if (!isRecord(given)) return wrong('neither a text nor a result')
+  const { content = undefined, structuredContent = undefined, isError = undefined, _meta = undefined } = withoutNulls(given)
+  if (content === undefined && structuredContent === undefined && isError === undefined && _meta === undefined) {
+    return wrong('an object that is no result: put what it holds into structuredContent, or return a text')
+  }
+  if (content !== undefined && !isContent(content)) return wrong(faultOfContent(content))
+  if (_meta !== undefined && !isRecord(_meta)) return wrong('a _meta that is no object')
+  if (isError !== undefined && typeof isError !== 'boolean') return wrong('an isError that is neither true nor false')
+  const dressed = (result: ToolResult): ToolResult => _meta === undefined ? result : { ...result, _meta }
+  try {
+    if (isError === true) return dressed(failure(content, structuredContent, output))
+    if (output === undefined) return dressed(withoutSchema(content, structuredContent))
+    const fitted = fit(structuredContent, output)
+    if (!(fitted instanceof Promise)) return dressed(withText(requireFit(fitted), content))
+    return fitted.then(made => dressed(withText(requireFit(made), content))).catch(error => wrong(wordsOf(error)))
+  } catch (error) {
+    return wrong(wordsOf(error))
+  }
+}
+
+/** Many write null for what they leave out. */
+function withoutNulls (given: Record<string, unknown>): Partial<Record<keyof ToolResult, unknown>> {
+  const { content, structuredContent, isError, _meta } = given
+  return { content: content ?? undefined, structuredContent: structuredContent ?? undefined, isError: isError ?? undefined, _meta: _meta ?? undefined }
+}
+
+/** What fits the schema, in the form that goes out, or what is wrong. */
+type Fit = { readonly value: Record<string, unknown> } | { readonly problem: string }
+
+/** A value that is more than JSON goes out as another: that one is judged. */
+function fit (value: unknown, output: CompiledSchema): Fit | Promise<Fit> {
+  if (value === undefined) return { problem: 'there is no structuredContent' }
+  const judged = output.check(output.isWireForm && !isPlainJson(value) ? inJson(value) : value)
+  if (judged instanceof Promise) return judged.then(checked => checked.ok ? fitOnWire(checked.value, output) : checked)
+  return judged.ok ? fitOnWire(judged.value, output) : judged
+}
+
+function fitOnWire (value: unknown, output: CompiledSchema): Fit {
+  if (!isPlainJson(value)) {
+    const sent = inJson(value)
+    const verdict = output.checkWire(sent)
+    if (!verdict.ok) return { problem: `${verdict.problem} (as JSON writes it)` }
+    value = sent
+  }
+  return isRecord(value) ? { value } : { problem: 'structuredContent is an object' }
+}
+
+function requireFit (made: Fit): Record<string, unknown> {
+  if ('problem' in made) throw new TypeError(`what its output schema does not allow: ${made.problem}`)
+  return made.value
+}
+
+/** Clients judge what an error holds by the output schema, too, and would throw its text away with it. */
+function failure (content: Content[] | undefined, structured: unknown, output: CompiledSchema | undefined): ToolResult {
+  if (structured === undefined) return { content: content ?? [], isError: true }
+  const sent = inJson(structured)
+  const told = { content: content ?? [textBlock(JSON.stringify(sent))], isError: true }
+  if (!isRecord(sent) || (output !== undefined && !output.checkWire(sent).ok)) return told
+  return { ...told, structuredContent: sent }
+}
+
+/** Structured content is an object (MCP 2025-11-25, Tools, Structured Content). Of anything else the text is right. */
+function withoutSchema (content: Content[] | undefined, structured: unknown): ToolResult {
+  if (structured === undefined) return { content: content ?? [] }
+  const sent = isPlainJson(structured) ? structured : inJson(structured)
+  if (isRecord(sent)) return withText(sent, content)
+  return { content: content ?? [textBlock(JSON.stringify(sent))] }
+}
+
+function withText (structuredContent: Record<string, unknown>, content: Content[] | undefined): ToolResult {
+  return content === undefined ? new StructuredResult(structuredContent) : { content, structuredContent }
+}
+
+/** What a reader of the JSON text of `value` gets. */
+function inJson (value: unknown): unknown {
+  const text: string | undefined = JSON.stringify(value)
+  if (text === undefined) throw new TypeError('structuredContent that JSON cannot hold')
+  return JSON.parse(text)
+}
+
+function wordsOf (error: unknown): string {
+  return error instanceof TypeError ? error.message : String(error)
+}
+
+function textBlock (text: string): Content {
+  return { type: 'text', text }
+}
+
+function isContent (content: unknown): content is Content[] {
+  return Array.isArray(content) && content.every(block => faultOfBlock(block) === undefined)
+}
+
+function faultOfContent (content: unknown): string {
+  if (!Array.isArray(content)) return 'content that is no list of content blocks'
+  return content.map(faultOfBlock).find(fault => fault !== undefined) ?? 'content that cannot be read'
+}

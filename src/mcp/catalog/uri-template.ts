@@ -1,0 +1,79 @@
+/** Templates of URIs (RFC 6570, level 1): which URIs fit, the values of their variables, and which of two is narrower. */
+import { normalUri, requireStable } from './uri.js'
+
+export interface UriTemplate {
+  /** The same for two templates that the same URIs fit. */
+  readonly shape: string
+  /** The decoded variables of a URI in normal form, where it fits. */
+  readonly match: (text: string, key: string) => Record<string, string> | undefined
+  /** The texts around the variables, as they are compared. */
+  readonly literals: readonly string[]
+}
+
+/**
+ * Parses a template. A variable takes one segment, or a part of one, at least one character. Throws a
+ * `TypeError` where the template has operators, no variables, or no URI could fit it.
+ */
+export function parseUriTemplate (template: string): UriTemplate {
+  const names = template.split(/\{([^{}]*)\}/).filter((_, index) => index % 2 === 1)
+  if (names.length === 0 || !names.every(name => /^\w+$/.test(name))) {
+    throw new TypeError(`Template ${template}: variables are {name}, at least one, without operators`)
+  }
+  if (new Set(names).size < names.length) throw new TypeError(`Template ${template}: each variable needs a name of its own`)
+  requireStable(`Template ${template}, with its variables filled in,`, template.replaceAll(/\{\w+\}/g, 'x'))
+  const normal = normalUri(template)
+  if (normal === undefined) throw new TypeError(`Template ${template} is too long`)
+  const literals = normal.key.split(/\{\w+\}/)
+  if (literals.slice(1, -1).includes('')) throw new TypeError(`Template ${template}: two variables need a text between them`)
+  if (/[{}]/.test(literals.join(''))) throw new TypeError(`Template ${template}: a brace belongs to no variable`)
+  return {
+    shape: literals.join('{}'),
+    literals,
+    match (text, key) {
+      const spans = between(key, literals)
+      if (spans === undefined) return undefined
+      const values = spans.map(([from, to]) => decoded(text.slice(from, to)))
+      if (values.includes(undefined)) return undefined
+      return Object.fromEntries(names.map((name, index) => [name, values[index] ?? '']))
+    }
+  }
+}
+
+/** Whether `a` says more of a URI than `b`, of two templates that it fits: more before the first variable, then fewer variables, then more text. */
+export function isNarrower (a: UriTemplate, b: UriTemplate): boolean {
+  const [first, second] = [a, b].map(({ literals }) => [literals[0]?.length ?? 0, -literals.length, literals.join('').length])
+  for (const [index, measure] of (first ?? []).entries()) {
+    const other = second?.[index] ?? 0
+    if (measure !== other) return measure > other
+  }
+  return a.shape < b.shape
+}
+
+/** One segment, decoded once. `undefined` where it is empty, leads elsewhere, or is more than a segment (RFC 3986 §3.3). */
+function decoded (value: string): string | undefined {
+  if (value === '' || /[/?#[\]{}]/.test(value)) return undefined
+  const text = decodeURIComponent(value)
+  return text === '.' || text === '..' || /[/\\]/.test(text) ? undefined : text
+}
+
+/**
+ * The places between the literals, the first and the last of which are the ends of the text. Not an
+ * expression: that tries every way to share out a run of separators, for minutes where a template has
+ * four variables (CVE-2026-0621 was of that kind). From the right, one search for each literal finds
+ * what a greedy expression would.
+ */
+function between (text: string, literals: readonly string[]): Array<[from: number, to: number]> | undefined {
+  const [first = ''] = literals
+  const last = literals.at(-1) ?? ''
+  if (!text.startsWith(first) || !text.endsWith(last)) return undefined
+  const spans: Array<[number, number]> = []
+  let end = text.length - last.length
+  for (let index = literals.length - 2; index > 0; index--) {
+    const literal = literals[index] ?? ''
+    const at = text.lastIndexOf(literal, end - 1 - literal.length)
+    if (at < first.length || end - 1 < literal.length) return undefined
+    spans.unshift([at + literal.length, end])
+    end = at
+  }
+  return end < first.length ? undefined : [[first.length, end], ...spans]
+}

@@ -1,0 +1,55 @@
+/** The one gate: what is shown, what may be used, and what is said where not. */
+import t from 'tap'
+import { NotAllowedError, UnknownToolError } from '../../../../src/errors.js'
+import { type Refusals, Rights } from '../../../../src/mcp/catalog/rights.js'
+import type { AccessRule } from '../../../../src/principal/access.js'
+import type { Item } from '../../../../src/tools/tool.js'
+import { principalOf } from '../../../support/exchange.js'
+
+const bob = principalOf('bob')
+const refusals: Refusals = {
+  unknown: reason => new UnknownToolError({ reason }),
+  denied: reason => new NotAllowedError({ reason })
+}
+const held = (access?: AccessRule): { item: Item } => ({ item: { name: 'tool', ...(access === undefined ? {} : { access }) } })
+
+for (const [what, access, sees, code] of [
+  ['without a rule', undefined, true, undefined],
+  ['that its rule lets through', { roles: ['user'] }, true, undefined],
+  ['that hides', { roles: ['admin'] }, false, 'MCP_ERR_UNKNOWN_TOOL'],
+  ['that says no', { roles: ['admin'], denied: 'error' }, true, 'MCP_ERR_NOT_ALLOWED'],
+  ['that would challenge a token', { scopes: ['x'], denied: 'challenge' }, false, 'MCP_ERR_UNKNOWN_TOOL']
+] as const) {
+  t.test(`an item ${what}: listed ${sees}, used ${code === undefined}`, async t => {
+    const rights = new Rights()
+    const entry = held(access)
+    t.equal(rights.sees(bob, entry.item), sees)
+    t.equal(rights.mayUse(bob, entry.item), code === undefined)
+    if (code === undefined) t.equal(rights.admit(entry, bob, refusals), entry)
+    else t.throws(() => rights.admit(entry, bob, refusals), { code })
+  })
+}
+
+t.test('an item that is missing and one that is hidden are the same to a caller', async t => {
+  const rights = new Rights()
+  t.throws(() => rights.admit(undefined, bob, refusals), { code: 'MCP_ERR_UNKNOWN_TOOL' })
+  t.throws(() => rights.admit(held({ roles: ['admin'] }), bob, refusals), { code: 'MCP_ERR_UNKNOWN_TOOL' })
+})
+
+t.test('a token of an identity provider is challenged for the scopes that would help', async t => {
+  const rights = new Rights()
+  const ada = principalOf('ada', { issuer: 'https://id.example', scopes: ['a'] })
+  const entry = held({ scopes: ['b'], denied: 'challenge' })
+  t.throws(() => rights.admit(entry, ada, refusals), { code: 'MCP_ERR_INSUFFICIENT_SCOPE', data: { scope: 'b' } })
+  t.match(rights.denial(ada, entry.item, true), { data: { scope: 'a b' } })
+  t.throws(() => rights.admit(held({ scopes: ['b'], roles: ['admin'], denied: 'challenge' }), ada, refusals), { code: 'MCP_ERR_UNKNOWN_TOOL' })
+})
+
+t.test('a rule that fails is reported once by each gate that asks it, and by no other', async t => {
+  const { item } = held({ allow: () => { throw new Error('the database is away') } })
+  const told: string[] = []
+  const first = new Rights(({ name }) => { told.push(`first ${name}`) })
+  const second = new Rights(({ name }, error) => { told.push(`second ${name}: ${String(error)}`) })
+  for (const rights of [first, second, first, second]) t.equal(rights.mayUse(bob, item), false)
+  t.same(told, ['first tool', 'second tool: Error: the database is away'])
+})
