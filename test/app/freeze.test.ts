@@ -98,7 +98,7 @@ t.test('a call in the middle of its stream ends when its tool is frozen, and its
   const answer = post(app, rpc('tools/call', { name: 'slow', arguments: {}, _meta: { progressToken: 7 } }))
   await until(() => signal !== undefined)
   await freeze('--tool', 'slow')
-  t.match((await answer).body, { error: { message: 'Switched off by the operator', data: { code: 'MCP_ERR_FROZEN' } } })
+  t.match((await answer).body, { result: { isError: true, content: [{ text: /^Switched off by the operator\. code: MCP_ERR_FROZEN, / }] } })
   t.ok(signal?.aborted)
   t.equal(await textOf(app, 'search'), 'found')
 })
