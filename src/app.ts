@@ -96,6 +96,7 @@ function chainOptions (config: Config, path: string | undefined, logStream: AppO
   return {
     apiKeys: config.API_KEYS,
     apiKeysFile: config.API_KEYS_FILE,
+    apiKeysIn: config.API_KEYS_IN,
     // Judged with the settings, which know where the server listens.
     allowWeakSecrets: true,
     jwtSecret: config.JWT_SECRET,

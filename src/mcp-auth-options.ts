@@ -32,6 +32,8 @@ export interface McpAuthOptions extends Omit<McpOptions, 'limits' | 'bus' | 'ses
   readonly apiKeys?: readonly string[] | undefined
   /** A file of managed keys, accepted in `x-api-key`, too; followed while the server runs. */
   readonly apiKeysFile?: string | undefined
+  /** Where managed keys are kept: in `apiKeysFile`, or in the Redis of `redis`. Default `file`. */
+  readonly apiKeysIn?: 'file' | 'redis' | undefined
   /** Accept API keys under 16 characters and JWT secrets under 32 bytes, as for tests. Default false: they stop the boot, and placeholders always do. */
   readonly allowWeakSecrets?: boolean
   /** Failures per address. Default 30 in 60,000 ms. */
@@ -120,6 +122,7 @@ const names: Keys<McpAuthOptions> = {
   // Credentials.
   apiKeys: true,
   apiKeysFile: true,
+  apiKeysIn: true,
   jwtSecret: true,
   jwtPreviousSecrets: true,
   clockToleranceSeconds: true,
@@ -180,7 +183,7 @@ const lists = ['apiKeys', 'issuers', 'jwtPreviousSecrets', 'audience', 'principa
  */
 export function requireOptions (options: McpAuthOptions): void {
   requireKeys('The options', options, { ...names, ...ofFastify })
-  const { apiKeys = [], apiKeysFile, verifyKey, jwtSecret, oauth, issuers = [], oauthServer, rateLimit, preauthLimit } = options
+  const { apiKeys = [], apiKeysFile, apiKeysIn, redis, verifyKey, jwtSecret, oauth, issuers = [], oauthServer, rateLimit, preauthLimit } = options
   requireLists(Object.fromEntries(lists.map(name => [name, options[name]])))
   const { tools, resources, prompts, watches } = options
   requireObjects({ tools, resources, prompts, watches })
@@ -191,7 +194,9 @@ export function requireOptions (options: McpAuthOptions): void {
   if (oauth !== undefined) requireKeys('`oauth`', oauth, ofOAuth)
   if (typeof oauthServer === 'object') requireKeys('`oauthServer`', oauthServer, ofOAuthServer)
   const hasKeys = [apiKeys, issuers].some(list => Array.isArray(list) && list.length > 0)
-  if (!hasKeys && [apiKeysFile, verifyKey, jwtSecret, oauth].every(one => one === undefined)) {
+  if (apiKeysIn === 'redis' && redis === undefined) throw new TypeError('`apiKeysIn: redis` needs `redis`')
+  const shared = apiKeysIn === 'redis' ? apiKeysIn : undefined
+  if (!hasKeys && [apiKeysFile, shared, verifyKey, jwtSecret, oauth].every(one => one === undefined)) {
     throw new TypeError('`mcpAuth` needs `apiKeys`, `apiKeysFile`, `jwtSecret` or `oauth`, or `verifyKey`: without them nobody could get in')
   }
 }

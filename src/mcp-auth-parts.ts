@@ -13,6 +13,8 @@ import type { PrincipalLimitOptions } from '../plugins/principal-limit.js'
 import { UnavailableError, retryLater } from './errors.js'
 import { changesBetween } from './api-keys/record-changes.js'
 import { KeyStore } from './api-keys/followed-file.js'
+import { SharedKeyStore } from './api-keys/followed-source.js'
+import type { FollowedKeys } from './api-keys/key-source.js'
 import { builtInTools } from './built-ins/index.js'
 import { whoamiName } from './built-ins/whoami.js'
 import type { FreezeGate } from './freeze/freezes.js'
@@ -35,7 +37,7 @@ import { createKnownCredentials } from './principal/known-credentials.js'
 import type { Principal } from './principal/principal.js'
 import { proofOf } from './principal/proof.js'
 import { redisOptionsOf } from './redis/stores.js'
-import { openStores } from './stores.js'
+import { openStores, type Stores } from './stores.js'
 import { whoOf } from './telemetry/classify.js'
 import { issueLeewaySeconds } from './tokens/claims.js'
 import { issuerPrefix } from './tokens/provider/issuer.js'
@@ -66,15 +68,15 @@ export interface Parts {
 export async function openParts (scope: FastifyInstance, options: McpAuthOptions): Promise<Parts> {
   requireOptions(options)
   requireFixedPath(scope.prefix + (options.path ?? '/mcp'))
-  const { apiKeysFile, clockToleranceSeconds = 0, jwtSecret, publicUrl, path = '/mcp', stateDir } = options
+  const { clockToleranceSeconds = 0, jwtSecret, publicUrl, path = '/mcp', stateDir } = options
   const { knownTtlMs = 600_000 } = options
   const stores = openStores({ knownTtlMs, redis: redisOptionsOf(options.redis), endpoint: scope.prefix + path, log: scope.log })
   scope.addHook('onClose', async () => { await stores.close() })
   const { limits } = stores
   const known = createKnownCredentials({ ttlMs: knownTtlMs, there: stores.knownThere })
-  const keyRing = apiKeysFile === undefined ? undefined : await openKeys(scope, apiKeysFile)
   const state = await openStateFor(scope, stateDir, Math.max(clockToleranceSeconds, issueLeewaySeconds) * 1000, stores.records)
   await stores.ready(state.merged())
+  const keyRing = await openKeys(scope, options, stores)
   state.onUnlock(address => { limits.clear(bucketOf('address', address)) })
   const oauthServer = oauthServerOf(scope, options, keyRing, state)
   const watches = [...keyRing === undefined ? [] : [keyRing], state, ...oauthServer === undefined ? [] : [grantsWatch(scope, keyRing)]]
@@ -146,7 +148,7 @@ function ownServerOf (options: McpAuthOptions): OwnServer | undefined {
   return { issuer: advertise === 'own' ? issuerOf(publicUrl) : undefined, scopes }
 }
 
-function oauthServerOf (scope: FastifyInstance, options: McpAuthOptions, keyRing: KeyStore | undefined, state: State): OAuthServerOptions | undefined {
+function oauthServerOf (scope: FastifyInstance, options: McpAuthOptions, keyRing: FollowedKeys | undefined, state: State): OAuthServerOptions | undefined {
   const settings = oauthSettings(options)
   if (settings === undefined) return undefined
   const { publicUrl, jwtSecret, jwtPreviousSecrets, apiKeys, path, stateDir, clockToleranceSeconds, allowWeakSecrets, oauth, issuers = [] } = options
@@ -179,7 +181,7 @@ function oauthServerOf (scope: FastifyInstance, options: McpAuthOptions, keyRing
 }
 
 /** Ends the streams of a client when the key behind its grant ends, or gives other rights. */
-function grantsWatch (scope: FastifyInstance, keyRing: KeyStore | undefined): CredentialWatch {
+function grantsWatch (scope: FastifyInstance, keyRing: FollowedKeys | undefined): CredentialWatch {
   return {
     stillGood: principal => scope.oauthServer.accessTokens.stillGood(proofOf(principal)),
     onChange: listener => keyRing?.onChange(listener) ?? (() => {})
@@ -235,9 +237,10 @@ function mintingOf (options: McpAuthOptions, state: State, oneTime: OneTimeStore
   return { secret, maxTtlSeconds, state, policy, ...identity, link }
 }
 
-/** Throws a `KeyFileError` where the file cannot be used. */
-async function openKeys (scope: FastifyInstance, path: string): Promise<KeyStore> {
-  const keys = await KeyStore.open({ path, log: scope.log })
+/** Throws a `KeyFileError` where the file cannot be used. `undefined` where there are no managed keys. */
+async function openKeys (scope: FastifyInstance, { apiKeysIn, apiKeysFile }: McpAuthOptions, stores: Stores): Promise<FollowedKeys | undefined> {
+  const keys = await followedKeys(scope, apiKeysIn === 'redis' ? undefined : apiKeysFile, apiKeysIn === 'redis' ? stores : {})
+  if (keys === undefined) return undefined
   let seen = keys.records
   keys.onChange(() => {
     const changes = changesBetween(seen, keys.records)
@@ -248,6 +251,11 @@ async function openKeys (scope: FastifyInstance, path: string): Promise<KeyStore
   })
   scope.addHook('onClose', async () => { await keys.close() })
   return keys
+}
+
+async function followedKeys ({ log }: FastifyInstance, path: string | undefined, { keySource: source, keyUsage: usage }: Partial<Stores>): Promise<FollowedKeys | undefined> {
+  if (path !== undefined) return await KeyStore.open({ path, log })
+  return source === undefined || usage === undefined ? undefined : await SharedKeyStore.open({ source, usage, log })
 }
 
 /** The entries that are set: an option of `undefined` would not mean its default everywhere. */

@@ -1,4 +1,5 @@
 /** Which implementation of each port is in force. Nothing else asks whether there is a Redis. */
+import type { KeySource, UsageStore } from './api-keys/key-source.js'
 import type { Bus } from './fleet/bus.js'
 import { alone, type FleetHealth } from './fleet/health.js'
 import { InProcessBus } from './fleet/in-process-bus.js'
@@ -31,6 +32,9 @@ export interface Stores {
   readonly oneTime: OneTimeStore
   /** Left out: sessions are kept in the memory of this process. */
   readonly sessions?: SessionStores
+  /** Where managed keys are kept, if not in a file. Left out: a file is all there is. */
+  readonly keySource?: KeySource
+  readonly keyUsage?: UsageStore
   readonly health: () => FleetHealth
   /** True where nobody is to be served now, because what was revoked elsewhere may not be known here. */
   readonly mustRefuse: () => boolean

@@ -109,6 +109,14 @@ export function importKeys (records: Records, keys: readonly string[], options: 
   return { records: [...records, ...imported], result: imported }
 }
 
+/** Adds the records of another place as they are. Throws where an id or a secret is there already. */
+export function addRecords (records: Records, added: Records): Changed<Records> {
+  const digests = new Set(records.flatMap(({ secrets }) => secrets.map(({ digest }) => digest)))
+  const double = added.find(({ id, secrets }) => records.some(record => record.id === id) || secrets.some(({ digest }) => digests.has(digest)))
+  if (double !== undefined) throw new KeyChangeError(`The key ${double.id} is there already, and nothing was imported`)
+  return { records: [...records, ...added], result: added }
+}
+
 export function find (records: Records, id: string): KeyRecord {
   const record = records.find(record => record.id === id)
   // Without the id: it may be a whole key, typed in the wrong place.

@@ -3,8 +3,9 @@ import { sha256 } from '../lib/sha256.js'
 import type { Verdict } from '../principal/presented.js'
 import { type Fingerprint, fingerprint, KeyFileError, readKeyText, contentsOf } from './file.js'
 import type { KeyRecord, RecordLines } from './record.js'
-import { type KeyReference, type KeyRing, ManagedKeys, type PresentedKey, type Referred } from './ring.js'
-import { KeyUsage, usagePath } from './last-use.js'
+import { type KeyReference, ManagedKeys, type PresentedKey, type Referred } from './ring.js'
+import type { FollowedKeys } from './key-source.js'
+import { KeyUsage, usageInFile, usagePath } from './last-use.js'
 import type { Principal } from '../principal/principal.js'
 
 /** What of a logger is used here. */
@@ -26,7 +27,7 @@ export interface KeyStoreOptions {
 const settledMs = 2000
 const stale = 'The key file cannot be used: the keys that were read before stay in force'
 
-export class KeyStore implements KeyRing {
+export class KeyStore implements FollowedKeys {
   readonly #path: string
   readonly #log: StoreLog
   readonly #pollMs: number
@@ -49,7 +50,7 @@ export class KeyStore implements KeyRing {
     this.#path = path
     this.#log = log
     this.#pollMs = pollMs
-    this.#usage = new KeyUsage({ path: usagePath(path), onFailure: code => { log.warn({ code }, 'the last use of API keys cannot be written beside the key file') } })
+    this.#usage = new KeyUsage({ store: usageInFile(usagePath(path)), onFailure: code => { log.warn({ code }, 'the last use of API keys cannot be written beside the key file') } })
   }
 
   /** Reads the file and follows it from then on. Rejects with a `KeyFileError` where it can't be used. */

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { replaceFile, withFileLock } from '../lib/atomic-file.js'
 import { codeOf } from '../lib/guards.js'
+import type { UsageStore } from './key-source.js'
 
 /** Milliseconds by id. */
 export type LastUsed = ReadonlyMap<string, number>
@@ -37,15 +38,27 @@ export async function readUsage (path: string): Promise<LastUsed | undefined> {
   }
 }
 
+/** In a file, together with the uses that other processes noted. */
+export function usageInFile (path: string): UsageStore {
+  return {
+    read: async () => await readUsage(path),
+    write: async uses => {
+      await withFileLock(path, async ({ path: file }) => {
+        await replaceFile(file, format(latest(await readUsage(file) ?? new Map(), uses)))
+      }, lockWaitMs)
+    }
+  }
+}
+
 export interface UsageOptions {
-  readonly path: string
+  readonly store: UsageStore
   /** Told of the first of several failures in a row. */
   readonly onFailure: (code: string) => void
 }
 
 /** Notes uses at the price of a look-up, and writes them together with those of other processes. */
 export class KeyUsage {
-  readonly #path: string
+  readonly #store: UsageStore
   readonly #onFailure: (code: string) => void
   readonly #noted = new Map<string, number>()
   #unwritten = new Map<string, number>()
@@ -53,14 +66,14 @@ export class KeyUsage {
   #writing: Promise<void> = Promise.resolve()
   #hasFailed = false
 
-  constructor ({ path, onFailure }: UsageOptions) {
-    this.#path = path
+  constructor ({ store, onFailure }: UsageOptions) {
+    this.#store = store
     this.#onFailure = onFailure
   }
 
-  /** Takes over what is on disk, so that a restart is no reason to write. */
+  /** Takes over what was noted before, so that a restart is no reason to write. */
   async load (): Promise<void> {
-    for (const [id, at] of await readUsage(this.#path) ?? []) this.#noted.set(id, at)
+    for (const [id, at] of await this.#store.read() ?? []) this.#noted.set(id, at)
   }
 
   note (id: string): void {
@@ -91,9 +104,7 @@ export class KeyUsage {
     const batch = this.#unwritten
     this.#unwritten = new Map()
     try {
-      await withFileLock(this.#path, async ({ path }) => {
-        await replaceFile(path, format(latest(await readUsage(path) ?? new Map(), batch)))
-      }, lockWaitMs)
+      await this.#store.write(batch)
       this.#hasFailed = false
     } catch (error) {
       this.#unwritten = latest(batch, this.#unwritten)

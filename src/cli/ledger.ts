@@ -1,19 +1,30 @@
 /** The state of the server, for commands: found by the same settings. */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { StateError } from '../ledger/file/directory.js'
+import { ConfigError } from '../config/load.js'
 import type { Revocable } from '../ledger/index-in-memory.js'
 import { peek } from '../ledger/peek.js'
 import type { Minted } from '../ledger/records.js'
 import { State } from '../ledger/ledger.js'
 import { OperatorError } from '../lib/operator-error.js'
-import { asOwnerOf, ForeignPathError } from '../lib/path-owner.js'
+import { asOwnerOf } from '../lib/path-owner.js'
+import type { SharedRecords } from '../ledger/shared-records.js'
+import { RedisRecords } from '../redis/records.js'
+import { hasFleet, withFleet } from './fleet.js'
 import { settingsWith } from './settings.js'
 import type { Terminal } from './terminal.js'
 
-/** Runs `work` with the state that is there. A wrong directory would swallow a revocation: it has to be there. */
+/**
+ * Runs `work` with the state that is there. A wrong directory would swallow a revocation: it has to be there, unless
+ * the servers share theirs in Redis.
+ */
 export async function withState (terminal: Terminal, work: (state: State, directory: string) => Promise<void>): Promise<void> {
   const { path } = placeOf(terminal)
+  if (hasFleet(terminal)) {
+    await openedInFleet(terminal, path, async state => { await work(state, path) })
+    terminal.complain('Done on the servers that share REDIS_URL.')
+    return
+  }
   await asOwnerOf(path, async () => {
     if (!existsSync(path)) throw new OperatorError(`There is no state in ${path}: run this where the server runs, or set STATE_DIR to its directory.`)
     await opened(path, async state => { await work(state, path) })
@@ -28,11 +39,15 @@ export async function withState (terminal: Terminal, work: (state: State, direct
 export async function recordMinted (terminal: Terminal, minted: Minted): Promise<void> {
   const { path, isOurs } = placeOf(terminal)
   try {
+    if (hasFleet(terminal)) {
+      await openedInFleet(terminal, path, async state => { await state.mint(minted) })
+      return
+    }
     await asOwnerOf(path, async () => {
       if (isOurs || existsSync(path)) await opened(path, async state => { await state.mint(minted) })
     })
   } catch (error) {
-    if (!(error instanceof StateError || error instanceof ForeignPathError)) throw error
+    if (!(error instanceof OperatorError) || error instanceof ConfigError) throw error
     terminal.complain(`Warning: the token is not on record. ${error.message}`)
   }
 }
@@ -45,6 +60,11 @@ export async function revocationsOf (terminal: Terminal): Promise<(credential: R
   try {
     const { path, toleranceMs } = placeOf(terminal)
     const ledger = await asOwnerOf(path, () => peek(path, toleranceMs))
+    if (hasFleet(terminal)) {
+      await withFleet(terminal, async link => {
+        await new RedisRecords(link).follow(record => { ledger.apply(record) }, () => [])
+      })
+    }
     return credential => ledger.isRevoked(credential)
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error
@@ -58,8 +78,18 @@ function placeOf (terminal: Terminal): { path: string, isOurs: boolean, toleranc
   return { path: resolve(terminal.directory, config.STATE_DIR), isOurs: sources.STATE_DIR !== 'default' || sources.JWT_SECRET === '.env', toleranceMs: config.JWT_CLOCK_TOLERANCE * 1000 }
 }
 
-async function opened (directory: string, work: (state: State) => Promise<void>): Promise<void> {
-  const state = await State.open({ directory })
+/** With the directory where there is one: what is in it is shared, too. */
+async function openedInFleet (terminal: Terminal, path: string, work: (state: State) => Promise<void>): Promise<void> {
+  await withFleet(terminal, async link => {
+    await asOwnerOf(path, async () => {
+      await opened(existsSync(path) ? path : undefined, work, new RedisRecords(link))
+    })
+  })
+}
+
+async function opened (directory: string | undefined, work: (state: State) => Promise<void>, share?: SharedRecords): Promise<void> {
+  const state = await State.open({ directory, share })
+  await state.merged()
   try {
     await work(state)
   } finally {

@@ -24,12 +24,20 @@ export function crossCheck (config: Config, faulty: ReadonlySet<string>, hasVeri
     ...(faulty.has('PUBLIC_URL') || faulty.has('TOKEN_DELIVERY') ? [] : [linkWithoutUrl(config)]),
     doubledPath(config),
     oauthServer(config, faulty),
+    ...(faulty.has('REDIS_URL') || faulty.has('API_KEYS_IN') ? [] : [keysInRedis(config)]),
     ...(faulty.has('REDIS_URL') || faulty.has('JWT_SECRET') || faulty.has('REQUEST_STATE_KEY') ? [] : [sharedByAll(config)])
   ]
   return {
     problems: found.flatMap(({ problems = [] }) => problems),
     warnings: found.flatMap(({ warnings = [] }) => warnings)
   }
+}
+
+const keysInRedis: Rule = ({ API_KEYS_IN, API_KEYS_FILE, REDIS_URL }) => {
+  if (API_KEYS_IN !== 'redis') return {}
+  const warnings = API_KEYS_FILE === undefined ? [] : ['API_KEYS_FILE is not read, because API_KEYS_IN is redis: take its keys over with keys import --from-file']
+  if (REDIS_URL !== undefined) return { warnings }
+  return { warnings, problems: [{ variable: 'API_KEYS_IN', wrong: 'is redis, and REDIS_URL is not set', right: 'set REDIS_URL, or leave API_KEYS_IN at file' }] }
 }
 
 /** What one instance asked is answered at another, and behind a balancer all callers have its address. */
@@ -41,15 +49,15 @@ const sharedByAll: Rule = ({ REDIS_URL, JWT_SECRET, REQUEST_STATE_KEY, TRUST_PRO
 }
 
 const needsCredential: Rule = ({ API_KEYS, ...config }) => {
-  const others = [config.API_KEYS_FILE, config.JWT_SECRET, config.JWT_ISSUER, config.JWT_ISSUERS_FILE]
+  const others = [config.API_KEYS_FILE, config.API_KEYS_IN === 'redis' ? 'redis' : undefined, config.JWT_SECRET, config.JWT_ISSUER, config.JWT_ISSUERS_FILE]
   if (API_KEYS.length > 0 || others.some(one => one !== undefined)) return {}
   return { problems: [{ variable: 'API_KEYS', wrong: 'is not set, nor is JWT_SECRET, API_KEYS_FILE or JWT_ISSUER: no credential is configured', right: 'set one of them; `npx fastify-mcp-auth init` writes a new .env with the first two' }] }
 }
 
 /** What the authorization server cannot do without. What is faulty has been reported already. */
-function oauthServer ({ OAUTH_SERVER, PUBLIC_URL, JWT_SECRET, API_KEYS, API_KEYS_FILE }: Config, faulty: ReadonlySet<string>): ReturnType<Rule> {
+function oauthServer ({ OAUTH_SERVER, PUBLIC_URL, JWT_SECRET, API_KEYS, API_KEYS_FILE, API_KEYS_IN }: Config, faulty: ReadonlySet<string>): ReturnType<Rule> {
   if (OAUTH_SERVER !== 'on') return {}
-  const hasKeys = API_KEYS.length > 0 || API_KEYS_FILE !== undefined
+  const hasKeys = API_KEYS.length > 0 || API_KEYS_FILE !== undefined || API_KEYS_IN === 'redis'
   const lacks: ReadonlyArray<readonly [missing: boolean, name: VariableName, why: string, right: string]> = [
     [PUBLIC_URL === undefined, 'PUBLIC_URL', 'PUBLIC_URL is not set: it is the issuer that clients see', 'set PUBLIC_URL to the address that callers use'],
     [JWT_SECRET === undefined, 'JWT_SECRET', 'JWT_SECRET is not set: a key derived from it signs the tokens', 'set JWT_SECRET, as `openssl rand -hex 32` makes one'],

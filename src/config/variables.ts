@@ -34,6 +34,7 @@ export const variables = {
   API_KEYS: hidden(secretList(), 'API keys, comma-separated. Whoever sends one as `x-api-key` is a user.'),
   /** Path of the file of managed keys; `undefined` where there are none. */
   API_KEYS_FILE: variable(optional(filePath()), '', 'The file of managed API keys, which the keys command keeps.'),
+  API_KEYS_IN: variable(oneOf('file', 'redis'), 'file', 'Where managed keys are kept: in API_KEYS_FILE, or in the Redis of REDIS_URL.'),
   /** HMAC secret of the HS256 tokens; `undefined` where tokens are off. */
   JWT_SECRET: hidden(optional(secret()), 'The secret that signs and verifies tokens (HS256).'),
   /** Former secrets, whose tokens are still good. */

@@ -150,3 +150,19 @@ if ARGV[1] == 'take' then
 end
 return { sealed, ttl }
 `)
+
+/** Keys: the managed keys, news. Arguments: the version that is expected (0: none), the next, the text, sender. Answers 1, or 0. */
+export const changeKeys = script(`
+if tonumber(redis.call('HGET', KEYS[1], 'version') or 0) ~= tonumber(ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[1], 'version', ARGV[2], 'text', ARGV[3])
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', 10000, '*', 't', 'keys', 'm', ARGV[2], 'f', ARGV[4])
+return 1
+`)
+
+/** Key: last uses. Arguments: an id and a time each. Keeps the later. */
+export const noteUses = script(`
+for i = 1, #ARGV, 2 do
+  if tonumber(ARGV[i + 1]) > tonumber(redis.call('HGET', KEYS[1], ARGV[i]) or 0) then redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+end
+return 1
+`)

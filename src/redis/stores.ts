@@ -4,6 +4,7 @@ import { OperatorError } from '../lib/operator-error.js'
 import { requireKeys } from '../lib/require.js'
 import type { SessionBounds } from '../mcp/legacy/session-store.js'
 import type { SessionStores } from '../mcp/legacy/sessions.js'
+import { RedisKeySource, RedisUsageStore } from './api-keys.js'
 import { RedisBus } from './bus.js'
 import { createClients, isClient, type RedisSource } from './client.js'
 import { RedisEvents } from './event-log.js'
@@ -65,6 +66,8 @@ export interface RedisStores {
   readonly records: RedisRecords
   readonly oneTime: RedisOneTimeStore
   readonly sessions: SessionStores
+  readonly keySource: RedisKeySource
+  readonly keyUsage: RedisUsageStore
   readonly health: () => FleetHealth
   /** Rejects with a `RedisStartError` where `merged` does not resolve in time; resolves at once where the start does not wait. */
   readonly ready: (merged: Promise<void>) => Promise<void>
@@ -88,7 +91,9 @@ export function openRedis (options: RedisOptions, endpoint: string, knownTtlMs: 
     knownThere: new RedisKnownThere({ link, keys, ttlMs: knownTtlMs }),
     records: new RedisRecords({ link, keys, bus }),
     oneTime: new RedisOneTimeStore({ link, keys, bus }),
-    sessions: { openSessions: (bounds: SessionBounds) => new RedisSessions({ link, keys, bounds }), events: new RedisEvents({ link, keys }) }
+    sessions: { openSessions: (bounds: SessionBounds) => new RedisSessions({ link, keys, bounds }), events: new RedisEvents({ link, keys }) },
+    keySource: new RedisKeySource({ link, keys, bus }),
+    keyUsage: new RedisUsageStore({ link, keys })
   }
   link.start()
   return {

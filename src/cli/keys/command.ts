@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { sha256 } from '../../lib/sha256.js'
 import { createKeyVerifier, listedKeyId } from '../../api-keys/listed-keys.js'
 import { isVerified } from '../../principal/presented.js'
-import { createKey, find, importKeys, KeyChangeError, type KeyOptions, revokeKey, rotateKey, setDisabled } from '../../api-keys/changes.js'
+import { addRecords, createKey, find, importKeys, KeyChangeError, type KeyOptions, revokeKey, rotateKey, setDisabled } from '../../api-keys/changes.js'
 import type { KeyRecord } from '../../api-keys/record.js'
 import { isUnmanaged, verifyOnce } from '../../api-keys/ring.js'
 import { keyIdOf } from '../../api-keys/format.js'
@@ -75,7 +75,7 @@ function createCommand (desk: KeyDesk): Command {
       }, { create: true })
       const { id, owner, role } = shown.record
       await desk.hand(shown, given, [
-        `Key ${id} is for ${owner}, role ${role}. It is shown this once; the file keeps a digest.`,
+        `Key ${id} is for ${owner}, role ${role}. It is shown this once; ${place.isShared ? path : 'the file'} keeps a digest.`,
         ...isDefault ? [`It is in ${path}. The server accepts it with API_KEYS_FILE=${defaultFile}.`] : []
       ])
     })
@@ -124,10 +124,17 @@ function changeCommand (desk: KeyDesk, name: string, description: string, change
 function importCommand (desk: KeyDesk): Command {
   return keyOptions(subcommand('import', 'take over keys that are in use, from standard input'))
     .option('-n, --name <name>', 'what people call them', 'imported')
+    .option('--from-file <path>', 'the keys of a key file, as they are, in place of standard input')
     .option('--configured', 'the keys of API_KEYS, of the environment or .env, in place of standard input')
     .addHelpText('after', '\nOne key a line, or comma-separated as in API_KEYS. Their callers stay who they are, unless --owner\nnames another. Take them out of API_KEYS afterwards.')
-    .action(async (given: KeyArguments & { readonly configured?: boolean }) => {
+    .action(async (given: KeyArguments & { readonly configured?: boolean, readonly fromFile?: string }) => {
       const place = await desk.place(given)
+      if (given.fromFile !== undefined) {
+        const taken = await desk.read(await desk.place({ file: given.fromFile }))
+        const added = await desk.change(place, records => addRecords(records, taken), { create: true })
+        desk.list(added, place, given)
+        return
+      }
       const keys = given.configured === true ? desk.configuredKeys() : listedKeys(await desk.secret())
       if (keys.length === 0) throw new OperatorError(given.configured === true ? 'There is no key to import: API_KEYS is not set' : 'There is no key to import on standard input; --configured takes those of API_KEYS, also where they are in .env')
       const signing = desk.signingSecrets()

@@ -10,7 +10,9 @@ import { type Changed, type ChangeOptions, changeKeyFile, readKeyFile, readKeyFi
 import { OperatorError } from '../../lib/operator-error.js'
 import { readSecret } from '../secret-input.js'
 import { settingsAt, settingsWith } from '../settings.js'
+import { withFleet } from '../fleet.js'
 import { revocationsOf } from '../ledger.js'
+import { RedisKeySource, RedisUsageStore } from '../../redis/api-keys.js'
 import type { Terminal } from '../terminal.js'
 
 export const defaultFile = 'api-keys.json'
@@ -29,6 +31,8 @@ export interface KeyFilePlace {
   readonly isRevoked: (credential: Revocable) => boolean
   /** True where nobody named the file. */
   readonly isDefault: boolean
+  /** True where the keys are in Redis, and `path` says so in words. */
+  readonly isShared: boolean
 }
 
 export class KeyDesk {
@@ -39,19 +43,30 @@ export class KeyDesk {
   }
 
   async place ({ file }: FileArguments): Promise<KeyFilePlace> {
+    const isRevoked = await revocationsOf(this.#terminal)
+    if (file === undefined && this.#isShared()) {
+      const lastUsed = await withFleet(this.#terminal, async link => await new RedisUsageStore(link).read())
+      return { path: 'Redis (REDIS_URL)', lastUsed, isRevoked, isDefault: false, isShared: true }
+    }
     const set = file ?? settingsWith('API_KEYS_FILE', this.#terminal).config.API_KEYS_FILE
     const path = resolve(this.#terminal.directory, set ?? defaultFile)
     const lastUsed = await asOwnerOf(path, () => readUsage(usagePath(path)))
-    return { path, lastUsed, isRevoked: await revocationsOf(this.#terminal), isDefault: set === undefined }
+    return { path, lastUsed, isRevoked, isDefault: set === undefined, isShared: false }
+  }
+
+  #isShared (): boolean {
+    return settingsWith('API_KEYS_IN', this.#terminal).config.API_KEYS_IN === 'redis'
   }
 
   /** The records of the file. Where it `mayBeMissing`, a file that is not there holds none. */
-  async read ({ path }: KeyFilePlace, { mayBeMissing = false } = {}): Promise<readonly KeyRecord[]> {
+  async read ({ path, isShared }: KeyFilePlace, { mayBeMissing = false } = {}): Promise<readonly KeyRecord[]> {
+    if (isShared) return await withFleet(this.#terminal, async link => (await new RedisKeySource(link).read()).records)
     return await asOwnerOf(path, () => mayBeMissing ? readKeyFileIfAny(path) : readKeyFile(path))
   }
 
   /** As `changeKeyFile`. */
-  async change<T> ({ path }: KeyFilePlace, change: (records: readonly KeyRecord[]) => Changed<T>, options: ChangeOptions = {}): Promise<T> {
+  async change<T> ({ path, isShared }: KeyFilePlace, change: (records: readonly KeyRecord[]) => Changed<T>, options: ChangeOptions = {}): Promise<T> {
+    if (isShared) return await withFleet(this.#terminal, async link => await new RedisKeySource(link).change(change))
     return await asOwnerOf(path, () => changeKeyFile(path, change, options))
   }
 
