@@ -5,7 +5,7 @@ import { isUncharged } from '../src/http/route-config.js'
 import { createLimiter, type Reading } from '../src/limits/limiter.js'
 import type { Limits } from '../src/limits/limits.js'
 import type { Principal } from '../src/principal/principal.js'
-import type { Budget } from '../src/tools/tool.js'
+import type { Budget } from '../src/tools/call-context.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

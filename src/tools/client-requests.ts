@@ -1,5 +1,5 @@
 /** What a handler may ask its caller: the person, the model. */
-import type { Content, JsonSchema, Meta } from './tool.js'
+import type { Content, JsonSchema, Meta } from './content.js'
 
 export interface FormRequest {
   readonly message: string

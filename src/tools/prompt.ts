@@ -1,7 +1,9 @@
 /** The shape of a prompt: arguments in, messages for the caller's model out. */
 import type { z } from 'zod'
 import type { Completer } from './resource.js'
-import type { CallContext, Content, Item, Meta } from './tool.js'
+import type { CallContext } from './call-context.js'
+import type { Content, Meta } from './content.js'
+import type { Item } from './tool.js'
 
 export interface PromptMessage {
   role: 'user' | 'assistant'

@@ -1,5 +1,7 @@
 /** The shape of a resource: one fixed URI, or a template whose variables callers fill in. */
-import type { Annotations, CallContext, Item, ResourceContents } from './tool.js'
+import type { CallContext } from './call-context.js'
+import type { Annotations, ResourceContents } from './content.js'
+import type { Item } from './tool.js'
 
 /** One or more contents; a text stands for one of the resource's own `mimeType`. */
 export type ResourceResult = string | Omit<ResourceContents, 'uri'> | readonly ResourceContents[]

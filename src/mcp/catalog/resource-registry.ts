@@ -2,7 +2,7 @@
 import { InvalidParamsError, NotAllowedError, NotFoundError, type Refusal, UnknownResourceError, isRefusal } from '../../errors.js'
 import type { Principal } from '../../principal/principal.js'
 import type { FixedResource, Resource, ResourceResult, TemplateResource } from '../../tools/resource.js'
-import type { ResourceContents } from '../../tools/tool.js'
+import type { ResourceContents } from '../../tools/content.js'
 import { requireItem } from '../../tools/validate.js'
 import { createContext } from '../exchange/handler-context.js'
 import type { Exchange } from '../exchange/exchange.js'

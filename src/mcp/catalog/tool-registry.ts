@@ -1,7 +1,8 @@
 /** The tools of an endpoint: the one place where a tool's handler is called. */
 import { CancelledError, FrozenError, InvalidParamsError, NotAllowedError, UnknownToolError } from '../../errors.js'
 import { type ToolPolicies, requireTools, withPolicy } from '../../tools/tool-policies.js'
-import type { JsonSchema, Schema, Tool, ToolResult } from '../../tools/tool.js'
+import type { JsonSchema, Schema } from '../../tools/content.js'
+import type { Tool, ToolResult } from '../../tools/tool.js'
 import { requireItem } from '../../tools/validate.js'
 import { createContext } from '../exchange/handler-context.js'
 import { type HeaderParameter, headerParameters } from './header-parameters.js'

@@ -1,6 +1,7 @@
 /** From what a tool's handler returned to a result that clients take. */
 import { isRecord } from '../../lib/guards.js'
-import type { Content, ToolResult } from '../../tools/tool.js'
+import type { Content } from '../../tools/content.js'
+import type { ToolResult } from '../../tools/tool.js'
 import type { CompiledSchema } from '../schemas/compile.js'
 import { isPlainJson } from '../wire/plain-json.js'
 import { StructuredResult } from '../wire/serialize.js'

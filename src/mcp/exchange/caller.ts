@@ -2,7 +2,7 @@
 import type { Refusal } from '../../errors.js'
 import type { CallLogger, CallRequest } from '../../tools/app-context.js'
 import type { Principal } from '../../principal/principal.js'
-import type { Budget } from '../../tools/tool.js'
+import type { Budget } from '../../tools/call-context.js'
 import type { Question } from './client-answers.js'
 
 /** What the host knows of the caller. */

@@ -1,7 +1,7 @@
 /** What comes back from a caller that was asked, checked before a handler sees it. */
 import { z } from 'zod'
 import { InvalidParamsError } from '../../errors.js'
-import type { JsonSchema } from '../../tools/tool.js'
+import type { JsonSchema } from '../../tools/content.js'
 import { isRecord } from '../../lib/guards.js'
 import { compile } from '../schemas/compile.js'
 import { maxAnswerValues } from '../wire/for-sdk.js'

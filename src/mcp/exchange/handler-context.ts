@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { PublicToolError } from '../../errors.js'
 import type { ElicitAnswer, SampleAnswer, ToolSampleAnswer } from '../../tools/client-requests.js'
 import type { CompletionContext } from '../../tools/resource.js'
-import type { CallContext } from '../../tools/tool.js'
+import type { CallContext } from '../../tools/call-context.js'
 import { type Question, checkedAnswer } from './client-answers.js'
 import type { Exchange } from './exchange.js'
 

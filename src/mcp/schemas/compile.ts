@@ -1,6 +1,6 @@
 /** Schemas of both kinds, zod and JSON Schema, as one: a check, and the form that callers see. */
 import type { z } from 'zod'
-import type { JsonSchema, Schema } from '../../tools/tool.js'
+import type { JsonSchema, Schema } from '../../tools/content.js'
 import { isRecord } from '../../lib/guards.js'
 import { compileJsonSchema } from './json-schema.js'
 import { requireSafePatterns } from './patterns.js'

@@ -2,7 +2,7 @@
 import { Ajv, type ErrorObject, type FuncKeywordDefinition } from 'ajv'
 import { Ajv2019 } from 'ajv/dist/2019.js'
 import { Ajv2020 } from 'ajv/dist/2020.js'
-import type { JsonSchema } from '../../tools/tool.js'
+import type { JsonSchema } from '../../tools/content.js'
 import { isRecord } from '../../lib/guards.js'
 import { canonical } from '../wire/canonical.js'
 import { TooMuchWork, WorkBudget, tooMuchWork } from './budget.js'

@@ -4,7 +4,7 @@
  */
 import type { Ajv, AnySchemaObject, ErrorObject, ValidateFunction } from 'ajv'
 import type { DataValidationCxt } from 'ajv/dist/types/index.js'
-import type { JsonSchema } from '../../tools/tool.js'
+import type { JsonSchema } from '../../tools/content.js'
 import { isRecord } from '../../lib/guards.js'
 import { maxProblems } from './problems.js'
 import { mapSchemas } from './subschemas.js'

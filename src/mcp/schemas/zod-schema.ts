@@ -1,6 +1,6 @@
 /** Checks values by a zod object, with bounded work and bounded words. */
 import { z } from 'zod'
-import type { JsonSchema } from '../../tools/tool.js'
+import type { JsonSchema } from '../../tools/content.js'
 import { isRecord } from '../../lib/guards.js'
 import { isModest } from '../wire/messages.js'
 import { TooMuchWork, WorkBudget, tooMuchWork } from './budget.js'

@@ -1,5 +1,5 @@
 /** JSON-RPC 2.0 messages as they arrive: their types, and what kind one is. */
-import { logLevels } from '../../tools/tool.js'
+import { logLevels } from '../../tools/call-context.js'
 import { isRecord } from '../../lib/guards.js'
 
 export type RequestId = string | number

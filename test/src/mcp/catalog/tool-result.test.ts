@@ -3,7 +3,7 @@ import t from 'tap'
 import { z } from 'zod'
 import { toolResultOf } from '../../../../src/mcp/catalog/tool-result.js'
 import { compileObject } from '../../../../src/mcp/schemas/compile.js'
-import type { Schema } from '../../../../src/tools/tool.js'
+import type { Schema } from '../../../../src/tools/content.js'
 
 const raw = { type: 'object', properties: { n: { type: 'number' } }, required: ['n'] }
 const any = z.object({ n: z.any() })

@@ -1,7 +1,7 @@
 /** What a check may cost: work and words are bounded, whatever the schema and the value. */
 import t from 'tap'
 import { z } from 'zod'
-import type { Schema } from '../../../../src/tools/tool.js'
+import type { Schema } from '../../../../src/tools/content.js'
 import { compile } from '../../../../src/mcp/schemas/compile.js'
 
 const group = (type: string): object => ({

@@ -2,7 +2,7 @@
 import * as v from 'valibot'
 import t from 'tap'
 import { z } from 'zod'
-import type { Schema } from '../../../../src/tools/tool.js'
+import type { Schema } from '../../../../src/tools/content.js'
 import { compileObject } from '../../../../src/mcp/schemas/compile.js'
 
 const zod3 = { _def: { typeName: 'ZodObject' }, parse: () => {}, '~standard': { vendor: 'zod', version: 1, validate: () => {} } }

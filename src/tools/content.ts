@@ -1,0 +1,39 @@
+/** What tools, resources and prompts are described by and answer with, as MCP has it. */
+import type { z } from 'zod'
+
+/** A JSON Schema object, passed through to the caller untouched. */
+export type JsonSchema = Readonly<Record<string, unknown>>
+export type Schema = z.ZodObject | JsonSchema
+
+export interface Icon {
+  readonly src: string
+  readonly mimeType?: string
+  readonly sizes?: string[]
+  readonly theme?: 'light' | 'dark'
+}
+
+/** For the caller's program, not its model; the keys are as MCP 2025-11-25, General Fields, has them. */
+export type Meta = Readonly<Record<string, unknown>>
+
+/** MCP content blocks, the same in every revision. */
+export type Content = (
+  | { type: 'text', text: string, annotations?: Annotations }
+  | { type: 'image' | 'audio', data: string, mimeType: string, annotations?: Annotations }
+  | { type: 'resource', resource: ResourceContents, annotations?: Annotations }
+  | { type: 'resource_link', uri: string, name: string, title?: string, description?: string, mimeType?: string, annotations?: Annotations }
+) & { _meta?: Meta }
+
+export interface Annotations {
+  audience?: Array<'user' | 'assistant'>
+  priority?: number
+  lastModified?: string
+}
+
+/** Text or base64 `blob`, one of the two. */
+export interface ResourceContents {
+  uri: string
+  mimeType?: string
+  text?: string
+  blob?: string
+  _meta?: Meta
+}
