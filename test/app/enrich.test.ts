@@ -41,7 +41,7 @@ t.test('enrich adds attributes, a role and scopes to callers of every kind, and 
   const app = await host(t, {
     oauth: { issuer: fake.issuer },
     audience: [audience],
-    enrich: async ({ id }, { claims }) => { heard.push([id, claims]); return { role: 'auditor', scopes: ['a'], attributes: { tenant: claims.tenant ?? 'none' } } }
+    enrich: async ({ id }, { claims }) => { heard.push([id, claims]); return { role: 'auditor', scopes: ['a'], attributes: { tenant: String(claims.tenant ?? 'none') } } }
   })
   t.match(await principalOf(app), { id: /^apikey:/, role: 'auditor', scopes: ['a'], attributes: { tenant: 'none' } })
   t.match(await principalOf(app, bearer({ tenant: 'acme' })), { id: 'jwt:ada', role: 'auditor', attributes: { tenant: 'acme' } })

@@ -1,0 +1,102 @@
+/** Your own users: keys in a database, a tenant on each caller, and a key that ends its streams when you revoke it. */
+import { createHash, randomBytes } from 'node:crypto'
+import Fastify, { type FastifyInstance } from 'fastify'
+import sqlite from 'node-sqlite3-wasm'
+import { pathToFileURL } from 'node:url'
+import { z } from 'zod'
+// In your project: from 'fastify-mcp-auth'
+import { PublicToolError, defineTool, mcpAuth, type Endpoint, type VerifyKey } from '../src/index.js'
+
+// In your project: declare module 'fastify-mcp-auth'
+declare module '../src/principal/attributes.js' {
+  interface PrincipalAttributes { tenant?: string }
+}
+
+type Database = InstanceType<typeof sqlite.Database>
+
+/** Digests in place of keys: who reads the table has none. */
+const schema = `
+  CREATE TABLE IF NOT EXISTS api_keys (
+    id TEXT PRIMARY KEY, digest TEXT NOT NULL UNIQUE, user TEXT NOT NULL, tenant TEXT NOT NULL, role TEXT NOT NULL, revoked_at INTEGER);
+  CREATE TABLE IF NOT EXISTS notes (tenant TEXT NOT NULL, text TEXT NOT NULL);`
+
+const digestOf = (key: string): string => createHash('sha256').update(key).digest('hex')
+
+export function openDatabase (path = ':memory:'): Database {
+  const db = new sqlite.Database(path)
+  db.exec(schema)
+  return db
+}
+
+export interface NewKey { readonly user: string, readonly tenant: string, readonly role?: string }
+
+/** Returns the key, which is kept nowhere, and its id. */
+export function createKey (db: Database, { user, tenant, role = 'user' }: NewKey): { readonly id: string, readonly key: string } {
+  const [id, key] = [randomBytes(8).toString('hex'), `acme_${randomBytes(24).toString('base64url')}`]
+  db.run('INSERT INTO api_keys (id, digest, user, tenant, role) VALUES (?, ?, ?, ?, ?)', [id, digestOf(key), user, tenant, role])
+  return { id, key }
+}
+
+export interface TenantsApp {
+  readonly app: FastifyInstance
+  /** Ends a key in the database, and here: its streams and calls end at once. */
+  readonly revokeKey: (id: string) => void
+}
+
+export async function buildTenants (db: Database): Promise<TenantsApp> {
+  const isLive = (id: string | undefined): boolean => db.get('SELECT 1 FROM api_keys WHERE id = ? AND revoked_at IS NULL', [id ?? '']) !== null
+
+  const verifyKey: VerifyKey = (_key, { digest }) => {
+    const row = db.get('SELECT id, user, tenant, role FROM api_keys WHERE digest = ? AND revoked_at IS NULL', [digest])
+    if (row === null) return null
+    // The tenant is a part of who calls: two tenants share no session and no limit.
+    return { id: `${String(row.tenant)}/${String(row.user)}`, keyId: String(row.id), role: String(row.role), attributes: { tenant: String(row.tenant) } }
+  }
+
+  const addNote = defineTool({
+    name: 'add-note',
+    input: z.object({ text: z.string().max(1000) }),
+    handler: ({ text }, { principal: { attributes: { tenant } } }) => {
+      if (tenant === undefined) throw new PublicToolError('You belong to no tenant')
+      db.run('INSERT INTO notes (tenant, text) VALUES (?, ?)', [tenant, text])
+      return 'Noted.'
+    }
+  })
+  const listNotes = defineTool({
+    name: 'list-notes',
+    output: z.object({ notes: z.array(z.string()) }),
+    handler: (_args, { principal: { attributes: { tenant = '' } } }) => {
+      const rows = db.all('SELECT text FROM notes WHERE tenant = ? ORDER BY rowid', [tenant])
+      return { structuredContent: { notes: rows.map(({ text }) => String(text)) } }
+    }
+  })
+  const countTenants = defineTool({
+    name: 'count-tenants',
+    access: { roles: ['auditor', 'admin'] },
+    handler: () => String(db.get('SELECT count(DISTINCT tenant) AS tenants FROM api_keys')?.tenants)
+  })
+
+  const app = Fastify()
+  let endpoint: Endpoint | undefined
+  await app.register(mcpAuth, {
+    verifyKey,
+    // Asked every minute for those who have a stream open: a key may be revoked by another program.
+    stillGood: ({ keyId }) => isLive(keyId),
+    tools: [addNote, listNotes, countTenants],
+    onEndpoint: made => { endpoint = made }
+  })
+  return {
+    app,
+    revokeKey: id => {
+      db.run('UPDATE api_keys SET revoked_at = ? WHERE id = ?', [Date.now(), id])
+      endpoint?.forget(id)
+    }
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const db = openDatabase('tenants.db')
+  const { app } = await buildTenants(db)
+  const { key } = createKey(db, { user: 'ada', tenant: 'acme' })
+  console.log(`${await app.listen({ port: 3000 })}/mcp takes x-api-key: ${key}`)
+}
