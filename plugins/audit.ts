@@ -1,7 +1,7 @@
 /** Keeps an audit: each decision about a caller as a record in a chain, in a file or on standard output. */
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
-import { decisionsOf } from '../src/http/decisions.js'
+import { decisionsOf, measuresOf } from '../src/http/decisions.js'
 import { requireWhole } from '../src/lib/require.js'
 import { AuditLog, type AuditOptions } from '../src/telemetry/audit/audit-log.js'
 
@@ -31,6 +31,9 @@ const audit: FastifyPluginAsync<AuditOptions> = async (fastify, options) => {
   const log = await AuditLog.open(options, fastify.log)
   const stop = decisionsOf(fastify).observe(log)
   fastify.decorate('audit', log)
+  const measures = measuresOf(fastify)
+  measures.add('audit_queue_bytes', () => log.queuedBytes)
+  measures.add('audit_dropped_total', () => log.dropped)
   fastify.addHook('onClose', async () => {
     stop()
     await log.close()

@@ -8,6 +8,7 @@ import { UnauthenticatedError } from '../src/errors.js'
 import { requireWhole } from '../src/lib/require.js'
 import { principalInProcess } from '../src/http/in-process.js'
 import { type CallerAliases, decorateCaller, type RequestCaller } from '../src/http/request-caller.js'
+import { measuresOf } from '../src/http/decisions.js'
 import { isOAuthProbe, isPreflight, isPublic } from '../src/http/route-config.js'
 import { createKeyJudge, isUnknownKey } from '../src/api-keys/listed-keys.js'
 import { after, type Eventually } from '../src/lib/eventually.js'
@@ -97,6 +98,13 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
   const challengeFor = createChallenge({ ...challenge, realm })
   const keepClaims = enrich !== undefined
   const issuers = [...oauth === undefined ? [] : [oauth], ...named].map(one => watchedIssuer(fastify, { ...one, keepClaims }))
+  const measures = measuresOf(fastify)
+  // By their place, not by their names: labels are of a fixed set.
+  measures.add('provider_keys_age_seconds', () => issuers.flatMap(({ health }, at) => {
+    const { ageMs } = health()
+    return ageMs === undefined ? [] : [[{ provider: String(at + 1) }, ageMs / 1000] as const]
+  }))
+  if (issuers.length > 0) measures.add('provider_keys_failures_total', () => issuers.map(({ health }, at) => [{ provider: String(at + 1) }, health().failures] as const))
   const grants = givenGrants ?? (fastify.hasDecorator('oauthServer') ? fastify.oauthServer.accessTokens : undefined)
   const authenticate = createAuthenticator({
     verifyKey: keyJudge(createKeyJudge(apiKeys, keyRing), appKeys),

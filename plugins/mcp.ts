@@ -2,8 +2,9 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
-import { sayDecisions } from '../src/http/decisions.js'
+import { decisionsOf, measuresOf, sayDecisions } from '../src/http/decisions.js'
 import { registerJsonBody } from '../src/http/json-body.js'
+import { addMeasures, sessionDecisions } from '../src/http/mcp-measures.js'
 import { mcpHandler, noLonger } from '../src/http/mcp-handler.js'
 import type { LoggedCall } from '../src/http/mcp-request.js'
 import { type EndpointRouteOptions, requireFixedPath, requireRouteOptions } from '../src/http/route-options.js'
@@ -129,7 +130,17 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     fastify.log.error({ err: error, item: name }, 'an access rule failed, which counts as no; told once')
   }
   const catalog = new Catalog({ info, instructions, tools, resources, prompts, toolPolicies, limits, bus, freezes, reportRule })
-  const endpoint = createEndpoint({ catalog, eras, maxStreamsPerPrincipal, stateKey, sessions: sessionsOptions, sessionStores, bus, freezes })
+  const endpoint = createEndpoint({
+    catalog,
+    eras,
+    maxStreamsPerPrincipal,
+    stateKey,
+    sessions: sessionsOptions,
+    sessionStores,
+    bus,
+    freezes,
+    onSession: sessionDecisions(decisionsOf(fastify))
+  })
   const running = new RunningCalls()
   const unread = new UnreadAnswers(unreadOptions)
   const credentials = new CredentialWatches({
@@ -144,6 +155,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   fastify.decorate('mcp', operations)
   if (!fastify.hasRequestDecorator('mcpCall')) fastify.decorateRequest('mcpCall', null)
   sayDecisions(fastify, 'failures')
+  addMeasures(measuresOf(fastify), endpoint, catalog, running)
   onEndpoint?.(operations)
   const stopWatching = credentials.follow(endpoint.streams, running)
   const stopFreezing = freezes === undefined ? () => {} : endFrozen(freezes, endpoint.streams, running)

@@ -3,6 +3,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import health from '../plugins/health.js'
 import type { OverloadOptions } from '../plugins/overload.js'
 import { type Config, ConfigError, endpointOf, type Environment, isLoopback, loadConfig } from './config/load.js'
+import { measuresOf } from './http/decisions.js'
 import { serverOptions, tuneServer } from './http/server-options.js'
 import { requireKeys } from './lib/require.js'
 import { canonicalJson } from './lib/canonical-json.js'
@@ -70,7 +71,9 @@ export async function buildApp (options: AppOptions): Promise<ServiceApp> {
     const problems = await registerChain(app, chain, { ownsNotFound: true, logRequests: true })
     await app.register(health, { problems })
     // No value: what is in force can be told from what was, and nothing else.
-    app.decisions.note({ kind: 'configured', outcome: 'allowed', at: Date.now(), about: { digest: sha256(canonicalJson(config)) } })
+    const digest = sha256(canonicalJson(config))
+    app.decisions.note({ kind: 'configured', outcome: 'allowed', at: Date.now(), about: { digest } })
+    measuresOf(app).add('config_info', () => [[{ digest }, 1]])
     return app
   } catch (error) {
     // Nobody else can: files that are followed would be followed for ever.
@@ -80,9 +83,9 @@ export async function buildApp (options: AppOptions): Promise<ServiceApp> {
 }
 
 /** What no line of the log may hold. */
-function secretsOf ({ API_KEYS, JWT_SECRET, JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY, REDIS_URL, AUDIT_KEY }: Config): readonly string[] {
+function secretsOf ({ API_KEYS, JWT_SECRET, JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY, REDIS_URL, AUDIT_KEY, METRICS_TOKEN }: Config): readonly string[] {
   const redis = REDIS_URL === undefined ? [] : passwordsIn(REDIS_URL)
-  return [...API_KEYS, JWT_SECRET, ...JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY, AUDIT_KEY, ...redis].filter(secret => secret !== undefined)
+  return [...API_KEYS, JWT_SECRET, ...JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY, AUDIT_KEY, METRICS_TOKEN, ...redis].filter(secret => secret !== undefined)
 }
 
 function auditOf (config: Config, logStream: AppOptions['logStream']): Pick<McpAuthOptions, 'audit'> {
@@ -114,6 +117,7 @@ function chainOptions (config: Config, path: string | undefined, logStream: AppO
       trustedIssuers: config.OAUTH_TRUSTED_ISSUERS
     },
     ...auditOf(config, logStream),
+    ...config.METRICS_PORT === undefined ? {} : { metrics: { port: config.METRICS_PORT, host: config.METRICS_HOST, token: config.METRICS_TOKEN } },
     preauthLimit: { max: config.PREAUTH_RATE_LIMIT_MAX, windowMs: config.PREAUTH_RATE_LIMIT_WINDOW_MS },
     knownTtlMs: config.PREAUTH_KNOWN_TTL_MS,
     overload: overloadOf(config),

@@ -3,6 +3,7 @@ import type { AuthOptions } from '../plugins/auth.js'
 import type { CorsOptions } from '../plugins/cors.js'
 import type { AuditOptions } from '../plugins/audit.js'
 import type { McpOptions } from '../plugins/mcp.js'
+import type { MetricsOptions } from '../plugins/metrics.js'
 import type { OAuthServerOptions } from '../plugins/oauth-server.js'
 import type { OverloadOptions } from '../plugins/overload.js'
 import type { PreauthLimitOptions } from '../plugins/preauth-limit.js'
@@ -19,6 +20,7 @@ export type { AuditOptions } from '../plugins/audit.js'
 export type { AuthOptions, Enrich, EnrichContext } from '../plugins/auth.js'
 export type { CorsOptions } from '../plugins/cors.js'
 export type { ErrorsOptions } from '../plugins/errors.js'
+export type { MetricsOptions } from '../plugins/metrics.js'
 export type { CredentialWatch, Endpoint, McpOptions } from '../plugins/mcp.js'
 
 /**
@@ -64,6 +66,8 @@ export interface McpAuthOptions extends Omit<McpOptions, 'limits' | 'bus' | 'ses
   readonly redis?: RedisSource | RedisOptions | undefined
   /** Keep an audit of each decision about a caller. Default none. */
   readonly audit?: AuditOptions | undefined
+  /** Count what is decided, as metrics for Prometheus. Default none. */
+  readonly metrics?: MetricsOptions | undefined
   /** Serve `whoami`, `generate-token` and the tools to list and revoke tokens beside `tools`. Default true. */
   readonly builtIns?: boolean
 }
@@ -149,6 +153,7 @@ const names: Keys<McpAuthOptions> = {
   stateDir: true,
   redis: true,
   audit: true,
+  metrics: true,
   builtIns: true
 }
 

@@ -11,6 +11,7 @@ import type { OverloadOptions } from '../plugins/overload.js'
 import type { PreauthLimitOptions } from '../plugins/preauth-limit.js'
 import type { PrincipalLimitOptions } from '../plugins/principal-limit.js'
 import { UnavailableError, retryLater } from './errors.js'
+import { countKeys, nextExpiryDays } from './api-keys/key-counts.js'
 import { changesBetween } from './api-keys/record-changes.js'
 import { KeyStore } from './api-keys/followed-file.js'
 import { SharedKeyStore } from './api-keys/followed-source.js'
@@ -19,7 +20,7 @@ import { builtInTools } from './built-ins/index.js'
 import { whoamiName } from './built-ins/whoami.js'
 import type { FreezeGate } from './freeze/freezes.js'
 import type { MintingOptions } from './built-ins/generate-token.js'
-import { decisionsOf } from './http/decisions.js'
+import { decisionsOf, measuresOf } from './http/decisions.js'
 import type { State } from './ledger/ledger.js'
 import { openStateFor } from './ledger/open.js'
 import type { Problem, Reason } from './http/readiness.js'
@@ -37,7 +38,9 @@ import { createKnownCredentials } from './principal/known-credentials.js'
 import type { Principal } from './principal/principal.js'
 import { proofOf } from './principal/proof.js'
 import { redisOptionsOf } from './redis/stores.js'
+import type { FleetHealth } from './fleet/health.js'
 import { openStores, type Stores } from './stores.js'
+import type { Measures } from './telemetry/measures.js'
 import { whoOf } from './telemetry/classify.js'
 import { issueLeewaySeconds } from './tokens/claims.js'
 import { issuerPrefix } from './tokens/provider/issuer.js'
@@ -73,7 +76,10 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
   const stores = openStores({ knownTtlMs, redis: redisOptionsOf(options.redis), endpoint: scope.prefix + path, log: scope.log })
   scope.addHook('onClose', async () => { await stores.close() })
   const { limits } = stores
+  const measures = measuresOf(scope)
   const known = createKnownCredentials({ ttlMs: knownTtlMs, there: stores.knownThere })
+  measures.add('known_credentials', () => known.size)
+  addStoreMeasures(measures, stores.health)
   const state = await openStateFor(scope, stateDir, Math.max(clockToleranceSeconds, issueLeewaySeconds) * 1000, stores.records)
   await stores.ready(state.merged())
   const keyRing = await openKeys(scope, options, stores)
@@ -128,6 +134,13 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
       ...problemOf('redis', stores.health().state === 'degraded' ? [stores.health().reason] : [])
     ]
   }
+}
+
+/** Nothing where this process stands alone. */
+function addStoreMeasures (measures: Measures, health: () => FleetHealth): void {
+  if (health().state === 'alone') return
+  measures.add('store_up', () => health().state === 'ok' ? 1 : 0)
+  measures.add('store_instances', () => health().instances)
 }
 
 /** One problem where a part has any; its sentences are for the log. */
@@ -241,6 +254,8 @@ function mintingOf (options: McpAuthOptions, state: State, oneTime: OneTimeStore
 async function openKeys (scope: FastifyInstance, { apiKeysIn, apiKeysFile }: McpAuthOptions, stores: Stores): Promise<FollowedKeys | undefined> {
   const keys = await followedKeys(scope, apiKeysIn === 'redis' ? undefined : apiKeysFile, apiKeysIn === 'redis' ? stores : {})
   if (keys === undefined) return undefined
+  measuresOf(scope).add('keys', () => Object.entries(countKeys(keys.records, Date.now())).map(([state, count]) => [{ state }, count] as const))
+  measuresOf(scope).add('keys_next_expiry_days', () => nextExpiryDays(keys.records, Date.now()))
   let seen = keys.records
   keys.onChange(() => {
     const changes = changesBetween(seen, keys.records)

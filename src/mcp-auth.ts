@@ -6,6 +6,7 @@ import claim from '../plugins/claim.js'
 import cors from '../plugins/cors.js'
 import errors from '../plugins/errors.js'
 import mcp from '../plugins/mcp.js'
+import metrics from '../plugins/metrics.js'
 import oauthMetadata from '../plugins/oauth-metadata.js'
 import oauthServer from '../plugins/oauth-server.js'
 import overload from '../plugins/overload.js'
@@ -47,6 +48,7 @@ export async function registerChain (
 
   // Before all others: it hears of what each of them decides, and closes after them.
   if (options.audit !== undefined) await scope.register(audit, options.audit)
+  if (options.metrics !== undefined) await scope.register(metrics, options.metrics)
   // First, so that every later refusal has the one shape.
   await scope.register(errors, { notFound: ownsNotFound, logRequests })
   // Before the limits: preflights carry no credential, and refusals keep their CORS headers.

@@ -18,6 +18,7 @@ export function crossCheck (config: Config, faulty: ReadonlySet<string>, hasVeri
     ...(faulty.has('JWT_SECRET') || faulty.has('JWT_SECRET_PREVIOUS') ? [] : [previousSecrets(config)]),
     ...(faulty.has('JWT_ISSUER') ? [] : [withoutIssuer(config)]),
     ...(faulty.has('PUBLIC_URL') || faulty.has('JWT_AUDIENCE') ? [] : [withoutAudience(config)]),
+    openMetrics(config),
     clientIdAsAudience(config),
     sharedSecret(config),
     uncheckedHost(config),
@@ -65,6 +66,12 @@ function oauthServer ({ OAUTH_SERVER, PUBLIC_URL, JWT_SECRET, API_KEYS, API_KEYS
   ]
   const problems = lacks.filter(([missing, name]) => missing && !faulty.has(name))
   return { problems: problems.map(([, , why, right]) => ({ variable: 'OAUTH_SERVER', wrong: `is on, and ${why}`, right })) }
+}
+
+/** Metrics tell a stranger who is busy, and with what. */
+const openMetrics: Rule = ({ METRICS_PORT, METRICS_HOST, METRICS_TOKEN }) => {
+  if (METRICS_PORT === undefined || METRICS_TOKEN !== undefined || isLoopback(METRICS_HOST)) return {}
+  return { problems: [{ variable: 'METRICS_TOKEN', wrong: 'is not set, and METRICS_HOST is not loopback: everybody could read the metrics', right: 'set it, as `openssl rand -hex 32` makes one, or leave METRICS_HOST at 127.0.0.1' }] }
 }
 
 const weakKeys: Rule = config => {

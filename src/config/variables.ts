@@ -136,6 +136,11 @@ export const variables = {
   /** Bytes. */
   AUDIT_MAX_BYTES: variable(bytes(), '64mb', 'The size at which the audit file is put aside; it is also put aside each day.'),
   AUDIT_KEEP: variable(count, '30', 'How many audit files that were put aside are kept.'),
+  /** `undefined`: no metrics. */
+  METRICS_PORT: variable(optional(integer(0, 65_535)), '', 'The port of the metrics for Prometheus; 0 takes a free one; empty serves none.'),
+  METRICS_HOST: variable(bindHost(), '127.0.0.1', 'The name or address that the metrics are served at.'),
+  /** `undefined`: none is asked for. */
+  METRICS_TOKEN: hidden(optional(strongSecret()), 'What a scraper sends as Authorization: Bearer; required beyond loopback.'),
   LOG_LEVEL: variable(oneOf('info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent'), 'info', 'What is logged: fatal, error, warn, info, debug, trace or silent.'),
   NODE_ENV: variable(oneOf('development', 'test', 'production'), 'development', 'development, test or production; in production weak secrets are refused.')
 } as const

@@ -8,6 +8,7 @@ import type { CallArguments, Decision, HttpPart } from '../telemetry/decision.js
 import { kindOf, outcomeOf, reasonClassOf, whoOf } from '../telemetry/classify.js'
 import { Decisions } from '../telemetry/decisions.js'
 import type { Lines } from '../telemetry/log-line.js'
+import { Measures } from '../telemetry/measures.js'
 import { ipOf } from './client-address.js'
 import { pathOf } from './logged-path.js'
 import { Call, type LoggedCall } from './mcp-request.js'
@@ -18,6 +19,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Where what is decided about callers is said, and can be observed. */
     decisions: Decisions
+    /** What parts of the server can tell of themselves, for metrics. */
+    measures: Measures
   }
 }
 
@@ -27,6 +30,12 @@ const isWatched = 'decisionsAreSaid'
 export function decisionsOf (fastify: FastifyInstance): Decisions {
   if (!fastify.hasDecorator('decisions')) fastify.decorate('decisions', new Decisions(fastify.log))
   return fastify.decisions
+}
+
+/** The measures of a scope: those of a scope around it, where that has some. */
+export function measuresOf (fastify: FastifyInstance): Measures {
+  if (!fastify.hasDecorator('measures')) fastify.decorate('measures', new Measures())
+  return fastify.measures
 }
 
 /** Says a decision for each request of this scope. `lines`: which of them have a line in the log. */

@@ -3,9 +3,9 @@ import type { Bus } from '../fleet/bus.js'
 import { EnvelopeError, FrozenStreamError, InvalidParamsError, type Refusal } from '../errors.js'
 import type { FreezeGate } from '../freeze/freezes.js'
 import type { Catalog } from './catalog/catalog.js'
-import type { Era, EraName, Incoming } from './era.js'
+import type { Era, EraGauges, EraName, Incoming } from './era.js'
 import { createLegacyEra } from './legacy/era.js'
-import type { SessionStores, SessionsOptions } from './legacy/sessions.js'
+import type { SessionListener, SessionStores, SessionsOptions } from './legacy/sessions.js'
 import { dropNulls, hasReadableMeta } from './wire/messages.js'
 import { claimsModern, modernRevision } from './modern/envelope.js'
 import { createModernEra } from './modern/era.js'
@@ -28,6 +28,8 @@ export interface EndpointOptions {
   readonly sessionStores?: SessionStores | undefined
   /** Between the instances of the endpoint. Left out: there is one. */
   readonly bus?: Bus | undefined
+  /** Told of sessions that begin and end. */
+  readonly onSession?: SessionListener | undefined
   /** What the operator switched off. Left out: nothing is. */
   readonly freezes?: FreezeGate | undefined
 }
@@ -41,16 +43,18 @@ export interface McpEndpoint {
   quiesce: () => void
   /** Ends what is left. */
   close: () => Promise<void>
+  /** What each era that is served holds at the moment. */
+  gauges: () => ReadonlyArray<readonly [era: EraName, gauges: EraGauges]>
 }
 
-export function createEndpoint ({ catalog, eras = ['legacy', 'modern'], maxStreamsPerPrincipal, stateKey, sessions, sessionStores, bus, freezes }: EndpointOptions): McpEndpoint {
+export function createEndpoint ({ catalog, eras = ['legacy', 'modern'], maxStreamsPerPrincipal, stateKey, sessions, sessionStores, bus, freezes, onSession }: EndpointOptions): McpEndpoint {
   const refusalFor = ({ principal }: Holder): Refusal | undefined => {
     const target = freezes?.frozenFor(principal)
     return target === undefined ? undefined : new FrozenStreamError({ reason: `${target} is frozen` })
   }
   const streams = new Streams({ maxPerPrincipal: maxStreamsPerPrincipal, refusalFor })
   const modern = eras.includes('modern') ? createModernEra({ catalog, streams, stateKey }) : undefined
-  const legacy = eras.includes('legacy') ? createLegacyEra({ catalog, streams, sessions, stores: sessionStores, bus, alsoServed: modern === undefined ? [] : [modernRevision] }) : undefined
+  const legacy = eras.includes('legacy') ? createLegacyEra({ catalog, streams, sessions, stores: sessionStores, bus, onSession, alsoServed: modern === undefined ? [] : [modernRevision] }) : undefined
   const only = legacy ?? modern
   if (only === undefined) throw new TypeError('`eras` names neither legacy nor modern: nothing would be served')
 
@@ -73,7 +77,8 @@ export function createEndpoint ({ catalog, eras = ['legacy', 'modern'], maxStrea
     async close () {
       streams.close()
       await Promise.all([legacy?.close(), modern?.close()])
-    }
+    },
+    gauges: () => [...legacy === undefined ? [] : [['legacy', legacy.gauges()] as const], ...modern === undefined ? [] : [['modern', modern.gauges()] as const]]
   }
 
   function eraOf (incoming: Incoming): Era {

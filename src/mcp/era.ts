@@ -34,4 +34,14 @@ export interface Era {
   /** No request comes any more: ends the calls that wait for one. */
   quiesce: () => void
   close: () => Promise<void>
+  /** What it holds at the moment. */
+  gauges: () => EraGauges
+}
+
+export interface EraGauges {
+  /** Of SDK servers. */
+  readonly idle: number
+  readonly busy: number
+  readonly discards: number
+  readonly sessions?: number | undefined
 }

@@ -17,6 +17,8 @@ export interface KnownCredentials {
   readonly ttlMs: number
   /** A credential passes the lock of an address only where it was let in at that address. */
   readonly there: KnownThere
+  /** How many credentials are remembered. */
+  readonly size: number
   /** Notes that a credential was verified just now. `kind` keeps a key from ever passing as a token. */
   remember: (kind: CredentialKind, digest: string, verified: Verified) => void
   /** What was verified at most `maxAgeMs` (the ttl where left out) ago and is still good, else `null`. */
@@ -36,6 +38,8 @@ export function createKnownCredentials ({ ttlMs, max = 10_000, there }: KnownCre
 
   return {
     ttlMs,
+
+    get size () { return kinds.key.size + kinds.token.size },
 
     there: there ?? new MemoryKnownThere({ ttlMs, max: 2 * max }),
 
@@ -67,6 +71,10 @@ class Generations {
 
   constructor (max: number) {
     this.#max = max
+  }
+
+  get size (): number {
+    return this.#young.size + this.#old.size
   }
 
   keep (digest: string, entry: Entry): void {

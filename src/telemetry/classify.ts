@@ -1,15 +1,15 @@
 /** From codes and callers to the words of a decision. Each set of words is bounded, so that metrics can count by them. */
 import {
-  HostRefusedError, InsufficientScopeError, NotAllowedError, OriginRefusedError, RateLimitedError, TooManyCallsError, TooManyStreamsError,
+  AddressLockedError, FrozenError, HostRefusedError, InsufficientScopeError, NotAllowedError, OriginRefusedError, RateLimitedError, TooManyCallsError, TooManyStreamsError,
   UnauthenticatedError, UnknownPromptError, UnknownResourceError, UnknownToolError
 } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
 import type { Decision, Outcome } from './decision.js'
 
-const limits: ReadonlySet<string> = codesOf(RateLimitedError, TooManyCallsError, TooManyStreamsError)
+const limits: ReadonlySet<string> = codesOf(AddressLockedError, RateLimitedError, TooManyCallsError, TooManyStreamsError)
 /** A hidden item is answered as an unknown one, so that both count as denied. */
 const denials: ReadonlySet<string> = codesOf(
-  UnauthenticatedError, OriginRefusedError, HostRefusedError, InsufficientScopeError, NotAllowedError,
+  UnauthenticatedError, OriginRefusedError, HostRefusedError, InsufficientScopeError, NotAllowedError, FrozenError,
   UnknownToolError, UnknownPromptError, UnknownResourceError
 )
 

@@ -13,11 +13,14 @@ export type Lines = 'all' | 'failures' | 'faults'
 
 const ofRequests: ReadonlySet<DecisionKind> = new Set(['refused', 'limited', 'called', 'served'])
 
+/** The request that opened a session has a line of its own. */
+const quiet: ReadonlySet<DecisionKind> = new Set(['configured', 'session-opened', 'session-closed'])
+
 /** Never throws: what a logger cannot write is its own to report. */
 export function writeLine (decision: Decision, log: LineLog, lines: Lines): void {
   const { kind, about, fault, batch, code, http } = decision
   if (!ofRequests.has(kind)) {
-    const level = kind === 'configured' ? 'debug' : 'info'
+    const level = quiet.has(kind) ? 'debug' : 'info'
     log[level]({ ...about, reqId: decision.requestId, by: authorOf(decision) }, kind.replace('-', ' '))
     return
   }

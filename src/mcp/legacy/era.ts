@@ -15,7 +15,7 @@ import type { Streams } from '../streams/streams.js'
 import { type AnswerForm, Responder, SlotResponder } from '../slots/responder.js'
 import { createServer } from './sdk-server.js'
 import { agreeable, batchRevision, served } from './revisions.js'
-import { type SessionStores, Sessions, type SessionsOptions } from './sessions.js'
+import { type SessionListener, type SessionStores, Sessions, type SessionsOptions } from './sessions.js'
 import type { Bus } from '../../fleet/bus.js'
 import { InProcessBus } from '../../fleet/in-process-bus.js'
 import { after } from '../../lib/eventually.js'
@@ -43,9 +43,11 @@ export interface LegacyOptions {
   readonly stores?: SessionStores | undefined
   /** Between the instances that serve the same sessions. */
   readonly bus?: Bus | undefined
+  /** Told of sessions that begin and end. */
+  readonly onSession?: SessionListener | undefined
 }
 
-export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: options, stores, bus = new InProcessBus() }: LegacyOptions): Era {
+export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: options, stores, bus = new InProcessBus(), onSession }: LegacyOptions): Era {
   const slots = new Slots({ open: async () => await LegacySlot.open(catalog, false) })
   /** The same, but for sessions, where changes can be told as they happen. */
   const liveSlots = new Slots({ open: async () => await LegacySlot.open(catalog, true) })
@@ -54,7 +56,7 @@ export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: 
     await serveBySdk(request, incoming.open(), writer, liveSlots)
     return await writer.reply
   }
-  const sessions = options === undefined ? undefined : new Sessions({ catalog, streams, bus, initialize, ...stores }, options)
+  const sessions = options === undefined ? undefined : new Sessions({ catalog, streams, bus, initialize, onSession, ...stores }, options)
 
   function serveOne (request: RpcRequest, exchange: Exchange, writer: ReplyWriter): void | Promise<void> {
     if (bySdk.has(request.method)) return serveBySdk(request, exchange, writer)
@@ -127,7 +129,13 @@ export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: 
       slots.close()
       liveSlots.close()
       await sessions?.close()
-    }
+    },
+    gauges: () => ({
+      idle: slots.size.idle + liveSlots.size.idle,
+      busy: slots.size.busy + liveSlots.size.busy,
+      discards: slots.discards + liveSlots.discards,
+      sessions: sessions?.size
+    })
   }
 }
 

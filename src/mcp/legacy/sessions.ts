@@ -38,7 +38,11 @@ export interface SessionStores {
   readonly events?: EventLog | undefined
 }
 
+/** Told of a session that this instance opened, or ended: by its owner, by another that needed its place, or by its age. */
+export type SessionListener = (kind: 'session-opened' | 'session-closed', id: string, owner: string | undefined) => void
+
 export interface SessionsContext extends SessionStores {
+  readonly onSession?: SessionListener | undefined
   readonly catalog: Catalog
   readonly streams: Streams
   readonly bus: Bus
@@ -57,6 +61,7 @@ const methods: ReadonlySet<string> = new Set(['GET', 'POST', 'DELETE'])
 export class Sessions {
   readonly #parts: SessionParts
   readonly #initialize: SessionsContext['initialize']
+  readonly #onSession: SessionListener
   /** Those that this instance has served lately. */
   readonly #open = new Map<string, Session>()
   readonly #sweeper: NodeJS.Timeout
@@ -64,12 +69,13 @@ export class Sessions {
   #isEnding = false
 
   constructor (context: SessionsContext, options: SessionsOptions = {}) {
-    const { catalog, streams, bus, initialize, openSessions, events = new EventsInMemory() } = context
+    const { catalog, streams, bus, initialize, onSession = () => {}, openSessions, events = new EventsInMemory() } = context
     const { idleMs = 30 * 60_000, lifetimeMs = 24 * 60 * 60_000, maxPerPrincipal = 16, max = 1000, retryMs = 1000 } = options
     const bounds = { idleMs, lifetimeMs, maxPerPrincipal, max }
     const store = openSessions?.(bounds) ?? new SessionsInMemory(bounds)
     this.#parts = { catalog, streams, store, log: events, bus, retryMs, moments: new Deadlines() }
     this.#initialize = initialize
+    this.#onSession = onSession
     const deafen = listenToInstances(bus, id => this.#open.get(id), id => { this.#forget(id).catch(() => {}) })
     // What others told may have been lost: the next request reads each session anew, and those that are over end now.
     const stop = bus.onGap(() => {
@@ -82,6 +88,11 @@ export class Sessions {
     }
     this.#sweeper = setInterval(() => { this.#sweep().catch(() => {}) }, Math.max(1, Math.min(sweepMs, idleMs / 2, lifetimeMs)))
     this.#sweeper.unref()
+  }
+
+  /** Those that are open on this instance. */
+  get size (): number {
+    return this.#open.size
   }
 
   /** Serves what names a session or opens one; `undefined` for what needs none. */
@@ -157,6 +168,7 @@ export class Sessions {
     const id = randomUUID()
     const revision = String(answer.result.protocolVersion)
     const ended = await store.create(id, { owner: principal.id, revision, capabilities, client, rights: rightsOf(principal) })
+    this.#onSession('session-opened', id, principal.id)
     if (ended.length > 0) await this.#ended(ended)
     return { ...reply, headers: { ...reply.headers, 'mcp-session-id': id } }
   }
@@ -164,6 +176,7 @@ export class Sessions {
   /** Sessions that are over, whoever ended them: what is open of them, here and elsewhere, ends. */
   async #ended (ids: readonly string[]): Promise<void> {
     const { bus, store } = this.#parts
+    for (const id of ids) this.#onSession('session-closed', id, this.#open.get(id)?.record.owner)
     if (store.isShared) await bus.tellAll('session-ended', { sessions: ids }).catch(() => {})
     await Promise.all(ids.map(async id => { await this.#forget(id) }))
   }
@@ -194,7 +207,10 @@ export class Sessions {
   async #sweep (): Promise<void> {
     const { store } = this.#parts
     const over = await store.keep([...this.#open.values()].filter(({ isBusy }) => isBusy).map(({ id }) => id))
-    for (const id of over) await this.#forget(id)
+    for (const id of over) {
+      this.#onSession('session-closed', id, this.#open.get(id)?.record.owner)
+      await this.#forget(id)
+    }
     for (const [id, session] of this.#open) if (!session.isBusy && session.idleMs > keepIdleMs) this.#open.delete(id)
   }
 }

@@ -47,7 +47,8 @@ export function createModernEra ({ catalog, streams, stateKey }: ModernOptions):
     },
     // What a call here asks for ends it, and comes with another.
     quiesce () {},
-    async close () { slots.close() }
+    async close () { slots.close() },
+    gauges: () => ({ ...slots.size, discards: slots.discards })
   }
 
   function serveRequest (request: RpcRequest, incoming: Incoming): Reply | Promise<Reply> {

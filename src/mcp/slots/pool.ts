@@ -20,6 +20,7 @@ export class Slots<S extends Slot> {
   readonly #maxIdle: number
   readonly #idle: S[] = []
   #busy = 0
+  #discards = 0
   #closed = false
 
   constructor ({ open, maxIdle = 64 }: SlotsOptions<S>) {
@@ -31,6 +32,11 @@ export class Slots<S extends Slot> {
     return { idle: this.#idle.length, busy: this.#busy }
   }
 
+  /** How many were thrown away after a request. */
+  get discards (): number {
+    return this.#discards
+  }
+
   /** An idle slot at once, or a promise of a new one. */
   take (): S | Promise<S> {
     this.#busy += 1
@@ -40,8 +46,12 @@ export class Slots<S extends Slot> {
   /** Gives a slot back. It is used again only where `clean`. */
   give (slot: S, clean: boolean): void {
     this.#busy -= 1
-    if (clean && !this.#closed && this.#idle.length < this.#maxIdle) this.#idle.push(slot)
-    else discard(slot)
+    if (clean && !this.#closed && this.#idle.length < this.#maxIdle) {
+      this.#idle.push(slot)
+    } else {
+      this.#discards += 1
+      discard(slot)
+    }
   }
 
   close (): void {

@@ -5,7 +5,7 @@ import { keyAsToken, rejected, type Verdict } from '../../principal/presented.js
 import { isRole, type Principal } from '../../principal/principal.js'
 import { namesOfClaims, tokenPrincipal } from '../token-principal.js'
 import { createKeyLoader } from './discovery.js'
-import { createKeySet, type KeySetOptions } from './jwks.js'
+import { createKeySet, type KeySetHealth, type KeySetOptions } from './jwks.js'
 import { isSafeUrl } from '../../net/loopback.js'
 
 export interface IssuerOptions extends Pick<ClaimRules, 'principalClaims' | 'keepClaims'> {
@@ -41,6 +41,8 @@ export interface IssuerVerifier {
   begin: () => () => void
   /** What stands in the way of judging its tokens. */
   problems: () => readonly string[]
+  /** How old its keys are. */
+  health: () => KeySetHealth
 }
 
 /** What a token says of itself, believed by nobody yet. */
@@ -84,7 +86,8 @@ export function createIssuerVerifier (options: IssuerOptions): IssuerVerifier {
     },
 
     begin: keys.begin,
-    problems: keys.problems
+    problems: keys.problems,
+    health: keys.health
   }
 }
 

@@ -34,6 +34,13 @@ export interface KeySet {
   begin: () => () => void
   /** What stands in the way of judging tokens: that there never was a set. With an old one, known keys are good as ever. */
   problems: () => readonly string[]
+  /** Milliseconds since the set was fetched, `undefined` where it never was; and how many fetches failed. */
+  health: () => KeySetHealth
+}
+
+export interface KeySetHealth {
+  readonly ageMs: number | undefined
+  readonly failures: number
 }
 
 interface Loaded {
@@ -49,6 +56,7 @@ export function createKeySet ({ load, timeoutMs = 2000, cooldownMs = 10_000, max
   /** When a token that no key fits last made us fetch. */
   let forcedAt = -Infinity
   let pending: Promise<void> | undefined
+  let failures = 0
 
   /** One fetch at a time, whoever asks. Never rejects. */
   function refetch (): Promise<void> {
@@ -65,6 +73,7 @@ export function createKeySet ({ load, timeoutMs = 2000, cooldownMs = 10_000, max
       const why = error instanceof ProviderError ? error.message : 'its key set is not valid'
       if (failure === undefined) onTurn(why)
       failure = { at: performance.now(), why }
+      failures += 1
     }
   }
 
@@ -122,6 +131,8 @@ export function createKeySet ({ load, timeoutMs = 2000, cooldownMs = 10_000, max
         clearTimeout(timer)
       }
     },
+
+    health: () => ({ ageMs: loaded === undefined ? undefined : performance.now() - loaded.loadedAt, failures }),
 
     problems: () => failure === undefined || loaded !== undefined ? [] : [`the identity provider's keys cannot be had: ${failure.why}`]
   }

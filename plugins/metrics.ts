@@ -1,0 +1,97 @@
+/** Metrics in the text format of Prometheus, on a listener of their own. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import fp from 'fastify-plugin'
+import { decisionsOf, measuresOf } from '../src/http/decisions.js'
+import { isSameSecret } from '../src/lib/same-secret.js'
+import { OperatorError } from '../src/lib/operator-error.js'
+import { isLoopback } from '../src/net/loopback.js'
+import { Metrics } from '../src/telemetry/metrics/metrics.js'
+import { contentType } from '../src/telemetry/metrics/text-format.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** All metrics as text, for a host that serves them itself. */
+    metrics: () => string
+  }
+}
+
+export interface MetricsOptions {
+  /** The port of the listener; 0 takes a free one. Left out: nobody listens, and the host serves `app.metrics()`. */
+  readonly port?: number | undefined
+  /** The name or address to bind to. Default `127.0.0.1`. */
+  readonly host?: string | undefined
+  /** Asked for as `Authorization: Bearer`. Required beyond loopback. Left out: everybody who reaches the listener may read. */
+  readonly token?: string | undefined
+}
+
+/** The listener of the metrics cannot have its address. */
+class MetricsListenError extends OperatorError {
+  override readonly name = 'MetricsListenError'
+}
+
+const timeoutMs = 10_000
+
+/**
+ * Register it before the other plugins of this package. Throws where it would be open beyond loopback without a token.
+ *
+ * @example
+ * await app.register(metrics, { port: 9464 })
+ */
+const metrics: FastifyPluginAsync<MetricsOptions> = async (fastify, { port, host = '127.0.0.1', token }) => {
+  if (!isLoopback(host) && token === undefined) throw new TypeError('metrics: `token` is required where `host` is not loopback')
+  const own = new Metrics(measuresOf(fastify))
+  const stop = decisionsOf(fastify).observe(own)
+  fastify.decorate('metrics', () => own.text())
+  fastify.addHook('onClose', async () => {
+    stop()
+    own.close()
+  })
+  if (port !== undefined) listenWith(fastify, { port, host, token }, () => own.text())
+}
+
+function listenWith (fastify: FastifyInstance, { port, host, token }: { port: number, host: string, token: string | undefined }, text: () => string): void {
+  const server = createServer({ requestTimeout: timeoutMs, headersTimeout: timeoutMs }, (request, response) => { answer(request, response, token, text) })
+  server.setTimeout(timeoutMs)
+  fastify.addHook('onReady', async () => {
+    const taken = await listen(server, port, host)
+    fastify.log.info({ host, port: taken }, 'metrics are served')
+  })
+  fastify.addHook('onClose', async () => {
+    server.closeAllConnections()
+    await new Promise<void>(resolve => { server.close(() => { resolve() }) })
+  })
+}
+
+async function listen (server: Server, port: number, host: string): Promise<number> {
+  return await new Promise((resolve, reject) => {
+    server.once('error', error => {
+      const { code } = error as NodeJS.ErrnoException
+      reject(new MetricsListenError(`Cannot listen on ${host}, port ${port}, for metrics (${code}): set METRICS_PORT or METRICS_HOST to another.`, { cause: error }))
+    })
+    server.listen(port, host, () => { resolve((server.address() as AddressInfo).port) })
+  })
+}
+
+function answer (request: IncomingMessage, response: ServerResponse, token: string | undefined, text: () => string): void {
+  const [path] = (request.url ?? '').split('?', 1)
+  if (path !== '/metrics') return end(response, 404)
+  if (request.method !== 'GET' && request.method !== 'HEAD') return end(response, 405, { allow: 'GET, HEAD' })
+  const { authorization = '', host = '' } = request.headers
+  // DNS rebinding: a page in a browser on this machine must not read them under a name of its own.
+  if (token === undefined && !isAddress(host)) return end(response, 403)
+  if (token !== undefined && !isSameSecret(authorization, `Bearer ${token}`)) return end(response, 401, { 'www-authenticate': 'Bearer realm="metrics"' })
+  end(response, 200, { 'content-type': contentType }, request.method === 'HEAD' ? '' : text())
+}
+
+function end (response: ServerResponse, status: number, headers: Record<string, string> = {}, body = ''): void {
+  response.writeHead(status, { 'cache-control': 'no-store', ...headers }).end(body)
+}
+
+/** `localhost`, or an address in figures, with or without a port. */
+function isAddress (host: string): boolean {
+  return /^(?:localhost|\d{1,3}(?:\.\d{1,3}){3}|\[[\da-f:.]+\])(?::\d+)?$/i.test(host)
+}
+
+export default fp(metrics, { name: 'mcp-metrics', fastify: '5.x' })

@@ -1,0 +1,70 @@
+/** What parts of the server can tell about themselves when they are asked: how many of something there are right now. */
+
+/** `[labels, value]`; without labels the value alone. */
+export type Reading = number | ReadonlyArray<readonly [labels: Readonly<Record<string, string>>, value: number]>
+
+/** Every measure, as metrics name it after `fastify_mcp_auth_`. Labels are words of fixed sets. */
+export const measures = {
+  known_credentials: ['gauge', 'Credentials that were verified lately and may pass a locked address.'],
+  sessions: ['gauge', 'Open sessions.'],
+  streams: ['gauge', 'Open event streams.'],
+  calls_in_flight: ['gauge', 'Calls that have no answer yet.'],
+  slots: ['gauge', 'Long-lived SDK servers, by era and state.'],
+  slot_discards_total: ['counter', 'SDK servers that were thrown away after a request, by era.'],
+  catalog_items: ['gauge', 'Tools, resources and prompts.'],
+  keys: ['gauge', 'Managed API keys, by state.'],
+  keys_next_expiry_days: ['gauge', 'Days until the next managed API key expires.'],
+  provider_keys_age_seconds: ['gauge', 'Age of the key set of an identity provider, by its place among the providers.'],
+  provider_keys_failures_total: ['counter', 'Failed fetches of a key set.'],
+  audit_queue_bytes: ['gauge', 'Bytes of audit records that wait for a disk.'],
+  audit_dropped_total: ['counter', 'Audit records that were dropped.'],
+  store_up: ['gauge', '1 where the shared store answers, 0 while the policies for its absence apply.'],
+  store_instances: ['gauge', 'Instances that share the store.'],
+  config_info: ['gauge', 'Always 1: the digest of the settings in force.']
+} as const satisfies Readonly<Record<string, readonly ['gauge' | 'counter', string]>>
+
+export type MeasureName = keyof typeof measures
+
+export class Measures {
+  readonly #reads = new Map<MeasureName, Array<() => Reading>>()
+
+  readonly #catalogs: Array<(kind: 'tool' | 'prompt', name: string) => boolean> = []
+
+  /** `has`: whether an endpoint has such an item, whoever may use it. */
+  knowItems (has: (kind: 'tool' | 'prompt', name: string) => boolean): void {
+    this.#catalogs.push(has)
+  }
+
+  /** True where an endpoint has such an item. */
+  isItem (kind: 'tool' | 'prompt', name: string): boolean {
+    return this.#catalogs.some(has => has(kind, name))
+  }
+
+  /** `read` is called when metrics are asked for, and must not wait. Several of one name are added up. */
+  add (name: MeasureName, read: () => Reading): void {
+    const reads = this.#reads.get(name)
+    if (reads === undefined) this.#reads.set(name, [read])
+    else reads.push(read)
+  }
+
+  /** One that throws has no value now. */
+  * read (): Generator<readonly [name: MeasureName, labels: Readonly<Record<string, string>>, value: number]> {
+    for (const [name, reads] of this.#reads) {
+      const sums = new Map<string, readonly [Readonly<Record<string, string>>, number]>()
+      for (const [labels, value] of reads.flatMap(samplesOf)) {
+        const key = JSON.stringify(labels)
+        sums.set(key, [labels, value + (sums.get(key)?.[1] ?? 0)])
+      }
+      for (const [labels, value] of sums.values()) yield [name, labels, value]
+    }
+  }
+}
+
+function samplesOf (read: () => Reading): ReadonlyArray<readonly [Readonly<Record<string, string>>, number]> {
+  try {
+    const reading = read()
+    return typeof reading === 'number' ? [[{}, reading]] : reading
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,92 @@
+/** Counters and histograms. The number of their series is bounded: what is beyond counts as `other`. */
+import { headOf, type Labels, labelsText, sample } from './text-format.js'
+
+const mostSeries = 2000
+
+/** Series by their labels, written once: most requests find theirs. */
+abstract class Instrument<S> {
+  readonly name: string
+  readonly help: string
+  readonly #series = new Map<string, { readonly labels: Labels, readonly state: S }>()
+
+  constructor (name: string, help: string) {
+    this.name = name
+    this.help = help
+  }
+
+  protected abstract create (): S
+
+  /** `key`: tells the labels apart. */
+  protected find (key: string, labels: () => Labels): S {
+    const found = this.#series.get(key)
+    if (found !== undefined) return found.state
+    if (this.#series.size >= mostSeries && key !== 'other') return this.find('other', () => allOther(labels()))
+    const state = this.create()
+    this.#series.set(key, { labels: labels(), state })
+    return state
+  }
+
+  protected series (): Iterable<{ readonly labels: Labels, readonly state: S }> {
+    return this.#series.values()
+  }
+}
+
+function allOther (labels: Labels): Labels {
+  return Object.fromEntries(Object.keys(labels).map(name => [name, 'other']))
+}
+
+export class Counter extends Instrument<{ count: number }> {
+  protected override create (): { count: number } {
+    return { count: 0 }
+  }
+
+  add (key: string, labels: () => Labels, by = 1): void {
+    this.find(key, labels).count += by
+  }
+
+  text (): string {
+    const lines = [...this.series()].map(({ labels, state }) => sample(this.name, labels, state.count))
+    return headOf(this.name, 'counter', this.help) + lines.join('')
+  }
+}
+
+interface Distribution {
+  /** By bucket, not added up; the last one is above all bounds. */
+  readonly counts: number[]
+  sum: number
+}
+
+export class Histogram extends Instrument<Distribution> {
+  readonly #bounds: readonly number[]
+
+  constructor (name: string, help: string, bounds: readonly number[]) {
+    super(name, help)
+    this.#bounds = bounds
+  }
+
+  protected override create (): Distribution {
+    return { counts: new Array(this.#bounds.length + 1).fill(0), sum: 0 }
+  }
+
+  record (value: number, key: string, labels: () => Labels): void {
+    const distribution = this.find(key, labels)
+    let at = 0
+    while (at < this.#bounds.length && value > Number(this.#bounds[at])) at += 1
+    distribution.counts[at] = Number(distribution.counts[at]) + 1
+    distribution.sum += value
+  }
+
+  text (): string {
+    let lines = headOf(this.name, 'histogram', this.help)
+    for (const { labels, state } of this.series()) {
+      let below = 0
+      for (const [at, count] of state.counts.entries()) {
+        below += count
+        const bound = this.#bounds[at]
+        lines += `${this.name}_bucket${labelsText({ ...labels, le: bound === undefined ? '+Inf' : String(bound) })} ${below}\n`
+      }
+      lines += sample(`${this.name}_sum`, labels, state.sum) + sample(`${this.name}_count`, labels, below)
+    }
+    return lines
+  }
+}

@@ -1,0 +1,145 @@
+/** Metrics from decisions, by the names of OpenTelemetry's MCP conventions where they have one. */
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { refusals } from '../../errors.js'
+import { version } from '../../version.js'
+import type { Decision, Observer } from '../decision.js'
+import { measures, type Measures } from '../measures.js'
+import { Counter, Histogram } from './instruments.js'
+import { headOf, type Labels, sample } from './text-format.js'
+
+/** Seconds, as the conventions give them. */
+const bounds = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300]
+const ours = 'fastify_mcp_auth_'
+
+/** What callers send is counted by name only where it is one of these. */
+const methods: ReadonlySet<string> = new Set([
+  'initialize', 'ping', 'server/discover', 'tools/list', 'tools/call', 'resources/list', 'resources/templates/list', 'resources/read',
+  'resources/subscribe', 'resources/unsubscribe', 'prompts/list', 'prompts/get', 'completion/complete', 'logging/setLevel',
+  'subscriptions/listen', 'notifications/initialized', 'notifications/cancelled', 'notifications/progress', 'notifications/roots/list_changed'
+])
+const revisions: ReadonlySet<string> = new Set(['2024-11-05', '2025-03-26', '2025-06-18', '2025-11-25', '2026-07-28'])
+/** A reason that no code of ours gives is a caller's invention. */
+const wordForm = /^[a-z][a-z-]{1,40}$/
+
+export class Metrics implements Observer {
+  readonly #measures: Measures
+  readonly #delay = monitorEventLoopDelay({ resolution: 20 })
+  readonly #operations = new Histogram('mcp_server_operation_duration_seconds', 'How long requests and notifications of MCP took.', bounds)
+  readonly #sessions = new Histogram('mcp_server_session_duration_seconds', 'How long sessions lasted.', bounds)
+  readonly #decisions = new Counter(`${ours}decisions_total`, 'Decisions, by kind and outcome.')
+  readonly #refusals = new Counter(`${ours}refusals_total`, 'Requests and calls that were refused or failed, by the class of the reason.')
+  readonly #limits = new Counter(`${ours}limited_total`, 'Requests and calls that a limit refused, by its layer.')
+  readonly #minted = new Counter(`${ours}tokens_minted_total`, 'Tokens that were minted.')
+  readonly #revoked = new Counter(`${ours}revocations_total`, 'Revocations of tokens and of all that a subject has.')
+
+  constructor (measures: Measures) {
+    this.#measures = measures
+    this.#delay.enable()
+    for (const counter of [this.#minted, this.#revoked]) counter.add('', none, 0)
+  }
+
+  note (decision: Decision): void {
+    const { kind, outcome, code, why = '' } = decision
+    this.#decisions.add(`${kind} ${outcome}`, () => ({ kind, outcome }))
+    if (code !== undefined) {
+      const reason = wordForm.test(why) ? why : 'other'
+      this.#refusals.add(reason, () => ({ reason }))
+    }
+    switch (kind) {
+      case 'called': return this.#noteOperation(decision)
+      case 'limited':
+        this.#limits.add(layerOf(decision), () => ({ layer: layerOf(decision) }))
+        if (decision.method !== undefined) this.#noteOperation(decision)
+        return
+      case 'token-minted': return this.#minted.add('', none)
+      case 'token-revoked':
+      case 'subject-revoked': return this.#revoked.add('', none)
+      case 'session-closed':
+        if (decision.ms !== undefined) this.#sessions.record(decision.ms / 1000, '', none)
+    }
+  }
+
+  #noteOperation ({ method = '', itemKind, item = '', result, revision = '', ms = 0 }: Decision): void {
+    const name = methods.has(method) ? method : 'other'
+    const isNamed = itemKind === 'tool' || itemKind === 'prompt'
+    const itemName = isNamed && !this.#measures.isItem(itemKind, item) ? 'other' : item
+    const version = revisions.has(revision) ? revision : ''
+    const key = `${name} ${version} ${result ?? ''} ${isNamed ? itemName : ''}`
+    this.#operations.record(ms / 1000, key, () => ({
+      mcp_method_name: name,
+      mcp_protocol_version: version,
+      gen_ai_operation_name: itemKind === 'tool' ? 'execute_tool' : '',
+      gen_ai_tool_name: itemKind === 'tool' ? itemName : '',
+      gen_ai_prompt_name: itemKind === 'prompt' ? itemName : '',
+      error_type: errorTypeOf(result)
+    }))
+  }
+
+  /** All metrics as text. */
+  text (): string {
+    const instruments = [this.#operations, this.#sessions, this.#decisions, this.#refusals, this.#limits, this.#minted, this.#revoked]
+    return [...instruments.map(instrument => instrument.text()), this.#measured(), this.#process()].join('')
+  }
+
+  close (): void {
+    this.#delay.disable()
+  }
+
+  #measured (): string {
+    let text = ''
+    let last: string | undefined
+    for (const [name, labels, value] of this.#measures.read()) {
+      const [type, help] = measures[name]
+      if (name !== last) text += headOf(ours + name, type, help)
+      text += sample(ours + name, labels, value)
+      last = name
+    }
+    return text
+  }
+
+  #process (): string {
+    const { rss, heapUsed, heapTotal } = process.memoryUsage()
+    const { user, system } = process.cpuUsage()
+    const delay = headOf(`${ours}event_loop_delay_seconds`, 'gauge', 'Delay of the event loop since the last look.') +
+      [50, 90, 99].map(percent => sample(`${ours}event_loop_delay_seconds`, { stat: `p${percent}` }, seconds(this.#delay.percentile(percent)))).join('') +
+      sample(`${ours}event_loop_delay_seconds`, { stat: 'max' }, seconds(this.#delay.max))
+    this.#delay.reset()
+    const gauge = (name: string, help: string, value: number, labels: Labels = {}): string => headOf(name, 'gauge', help) + sample(name, labels, value)
+    return delay +
+      gauge(`${ours}heap_used_bytes`, 'Bytes of the heap in use.', heapUsed) +
+      gauge(`${ours}heap_size_bytes`, 'Bytes of the heap.', heapTotal) +
+      gauge(`${ours}build_info`, 'Always 1: the version of the server.', 1, { version }) +
+      gauge('process_resident_memory_bytes', 'Resident memory, in bytes.', rss) +
+      gauge('process_start_time_seconds', 'When the process began, in seconds since the epoch.', Math.round(Date.now() / 1000 - process.uptime())) +
+      headOf('process_cpu_seconds_total', 'counter', 'Processor time, in seconds.') + sample('process_cpu_seconds_total', {}, (user + system) / 1e6)
+  }
+}
+
+const none = (): Labels => ({})
+
+/** `monitorEventLoopDelay` has no value before its first look. */
+function seconds (nanoseconds: number): number {
+  return Number.isFinite(nanoseconds) ? nanoseconds / 1e9 : 0
+}
+
+/** `error.type`: the code of JSON-RPC as text, or `tool_error`. */
+function errorTypeOf (result: string | undefined): string {
+  if (result === 'ok') return ''
+  if (result === 'tool-error') return 'tool_error'
+  const refusal = result === undefined ? undefined : refusals.get(result)
+  return refusal === undefined ? 'cut' : String(refusal.rpcCode)
+}
+
+/** Whose limit it was: of an address, a caller or a tool, or the number of streams or of calls at once. */
+function layerOf ({ why = '' }: Decision): string {
+  return layers[why] ?? 'other'
+}
+
+const layers: Readonly<Record<string, string>> = {
+  'address-limit': 'address',
+  'address-locked': 'address',
+  'user-limit': 'user',
+  'tool-limit': 'tool',
+  'too-many-calls': 'calls',
+  'too-many-streams': 'streams'
+}
