@@ -1,7 +1,8 @@
 /** Clients that people use, as programs of their own: each connects, lists and calls, with a key and with a token, twice in a row. */
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,6 +10,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { buildApp } from '../../src/app.js'
 import { generateToken } from '../../src/tokens/mint.js'
+import { signInAt } from './sign-in.js'
 
 const folder = fileURLToPath(new URL('.', import.meta.url))
 const limitMs = 60_000
@@ -68,7 +70,63 @@ const clients: Record<string, Use> = {
   }
 }
 
-process.exitCode = await useAll() ? 0 : 1
+process.exitCode = [await useAll(), await useOAuth()].every(Boolean) ? 0 : 1
+
+/** `mcp-remote` without a credential: it registers itself, sends the person to the sign-in, and is there again with what it kept. */
+async function useOAuth (): Promise<boolean> {
+  const port = await freePort()
+  const base = `http://localhost:${port}`
+  const app = await buildApp({ env: { API_KEYS: key, JWT_SECRET: secret, OAUTH_SERVER: 'on', PUBLIC_URL: base, LOG_LEVEL: 'silent' } })
+  const home = mkdtempSync(join(tmpdir(), 'mcp-clients-'))
+  try {
+    await app.listen({ port, host: 'localhost' })
+    let allWell = true
+    for (const round of ['first', 'second']) {
+      const problem = await signedIn(`${base}/mcp`, home, round === 'first').then(found => problemOf(found, 'apikey:'), String)
+      console.log(`${problem === undefined ? 'ok    ' : 'NOT OK'} mcp-remote signed in, the ${round} time${problem === undefined ? '' : `: ${problem}`}`)
+      allWell &&= problem === undefined
+    }
+    return allWell
+  } finally {
+    const closed = app.close()
+    app.server.closeAllConnections()
+    await closed
+    rmSync(home, { recursive: true, force: true })
+  }
+}
+
+async function signedIn (url: string, home: string, isFirst: boolean): Promise<Found> {
+  const client = new Client({ name: 'fastify-mcp-auth-tests', version: '0' })
+  const transport = new StdioClientTransport({ command: node, args: [fileOf('mcp-remote', 'dist/proxy.js'), url], env: { ...environment(home), BROWSER: 'none' }, stderr: 'pipe' })
+  let said = ''
+  let isAsked = false
+  transport.stderr?.on('data', chunk => {
+    said += String(chunk)
+    const [, address] = /visiting:\s+(http\S+)\s/.exec(said) ?? []
+    if (address === undefined || isAsked) return
+    isAsked = true
+    signInAt(address, key).catch(error => { said += String(error) })
+  })
+  try {
+    await client.connect(transport, { timeout: limitMs })
+    if (isAsked !== isFirst) throw new Error(isFirst ? 'it asked nobody' : 'it asked again')
+    const { tools } = await client.listTools()
+    const { content } = await client.callTool({ name: 'whoami' })
+    return { tools: tools.map(({ name }) => name), whoami: JSON.stringify(content) }
+  } catch (error) {
+    throw new Error(`${String(error)}: ${said.slice(-500)}`)
+  } finally {
+    await client.close()
+  }
+}
+
+async function freePort (): Promise<number> {
+  const server = createServer().listen(0)
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  return port
+}
 
 async function useAll (): Promise<boolean> {
   const app = await buildApp({ env: { API_KEYS: key, JWT_SECRET: secret, LOG_LEVEL: 'silent' } })

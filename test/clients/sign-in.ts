@@ -1,0 +1,15 @@
+/** A person in front of the sign-in pages, for clients that are programs of their own. */
+
+/** Follows an authorization URL as a browser would, gives the key, approves, and goes where that leads. */
+export async function signInAt (url: string, key: string): Promise<void> {
+  let response = await fetch(url, { redirect: 'manual' })
+  const cookie = (response.headers.get('set-cookie') ?? '').split(';', 1)[0] ?? ''
+  for (const action of ['continue', 'approve']) {
+    const [, handle = ''] = /name="handle" value="([^"]*)"/.exec(await response.text()) ?? []
+    const body = new URLSearchParams({ handle, action, key })
+    response = await fetch(new URL(new URL(url).pathname, url), { method: 'POST', body, headers: { cookie }, redirect: 'manual' })
+  }
+  const location = response.headers.get('location')
+  if (location === null) throw new Error(`the sign-in ended with ${response.status}`)
+  await (await fetch(location)).text()
+}
