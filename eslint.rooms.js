@@ -56,7 +56,7 @@ export const rooms = [
   ['src/mcp', 'lib freeze fleet errors principal mcp/wire mcp/exchange mcp/catalog mcp/streams mcp/era mcp/endpoint mcp/legacy mcp/modern', ''],
   ['src/http', 'lib log telemetry net errors limits principal tools mcp mcp/era mcp/endpoint mcp/exchange mcp/wire mcp/catalog mcp/legacy', 'fastify pino'],
   ['src/pages', 'lib', ''],
-  ['src/oauth/server/http', 'lib errors limits principal oauth/server oauth/server/protocol oauth/server/documents oauth/server/clients http pages', 'fastify @fastify/formbody'],
+  ['src/oauth/server/http', 'lib errors limits principal oauth/server oauth/server/protocol oauth/server/documents oauth/server/clients http pages fleet ledger/file', 'fastify @fastify/formbody'],
   ['plugins', 'lib freeze fleet log telemetry net errors version limits principal api-keys tokens tokens/claims tokens/provider oauth ledger config config/types tools built-ins mcp mcp/era mcp/endpoint mcp/wire mcp/exchange mcp/catalog mcp/streams mcp/legacy http oauth/server oauth/server/documents oauth/server/http telemetry/audit telemetry/metrics', 'fastify fastify-plugin @fastify/cors @fastify/env @fastify/jwt @fastify/under-pressure'],
   ['src/redis', 'lib errors fleet limits principal ledger ledger/records ledger/index-in-memory api-keys tokens mcp/legacy redis/url', 'ioredis'],
   ['src/mcp-auth-options.ts', 'lib redis net tokens oauth plugins', ''],

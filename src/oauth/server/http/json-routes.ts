@@ -1,10 +1,12 @@
 /** The endpoints that clients call: token, registration, revocation, and the metadata (RFC 8414, 6749, 7009, 7591). */
 import formbody from '@fastify/formbody'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { RateLimitedError, toRefusal } from '../../../errors.js'
+import { RateLimitedError, type Refusal, toRefusal } from '../../../errors.js'
+import { NotSharedError } from '../../../fleet/bus.js'
 import { ipOf } from '../../../http/client-address.js'
 import { decisionsOf } from '../../../http/decisions.js'
 import { spellingsOf } from '../../../http/trailing-slash.js'
+import { StateError } from '../../../ledger/file/directory.js'
 import { createBucketStore } from '../../../limits/memory-buckets.js'
 import { registrationAnswer } from '../clients/dynamic.js'
 import { DocumentsFullError } from '../documents/documents.js'
@@ -125,11 +127,17 @@ function requireNoBasic ({ headers }: FastifyRequest): void {
 export function asOAuthError (error: unknown, malformed: 'invalid_request' | 'invalid_client_metadata' = 'invalid_request'): OAuthError {
   if (error instanceof OAuthError) return error
   if (error instanceof DocumentsFullError) return new OAuthError('temporarily_unavailable', 'The server has no room for more', { retryAfterSeconds: 60, cause: error })
+  if (error instanceof StateError || error instanceof NotSharedError) return new OAuthError('temporarily_unavailable', 'The server cannot write right now', { retryAfterSeconds: 5, cause: error })
   const refusal = toRefusal(error)
   const { statusCode, message, reason = message } = refusal
+  if (statusCode === 503) return new OAuthError('temporarily_unavailable', message, { retryAfterSeconds: secondsOf(refusal), reason, cause: error })
   if (statusCode >= 500) return new OAuthError('server_error', 'Internal error', { cause: error })
-  if (refusal.code === RateLimitedError.code) return new OAuthError('temporarily_unavailable', message, { statusCode: 429, retryAfterSeconds: Math.ceil(Number(refusal.data?.retryAfterMs ?? 1000) / 1000) })
+  if (refusal.code === RateLimitedError.code) return new OAuthError('temporarily_unavailable', message, { statusCode: 429, retryAfterSeconds: secondsOf(refusal) })
   return new OAuthError(malformed, statusCode === 415 ? 'The body is of the wrong type' : message, { reason, statusCode: statusCode === 413 ? 413 : 400 })
+}
+
+function secondsOf ({ data }: Refusal): number {
+  return Math.max(1, Math.ceil(Number(data?.retryAfterMs ?? 1000) / 1000))
 }
 
 async function refuse (error: OAuthError, request: FastifyRequest, reply: FastifyReply): Promise<void> {
