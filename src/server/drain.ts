@@ -1,5 +1,5 @@
 /** Ends the process in order: accepted calls are answered, and nothing holds it longer than the grace. */
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as laterTurn, setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { requestIdOf } from '../http/request-log.js'
 import { Connections } from './connections.js'
@@ -26,6 +26,12 @@ const signals = { SIGTERM: 143, SIGINT: 130 } as const
 export function drainOnEnd (app: FastifyInstance, { delayMs = 0, graceMs = 10_000 }: DrainOptions = {}): void {
   const connections = new Connections(app.server)
   let exitCode: number | undefined
+  // Runs first of these hooks, and after the server has closed: what records the end of a call must not be closed before.
+  app.addHook('onClose', async () => {
+    await connections.lastAnswer()
+    // The end of a call is said in a later turn than that of its connection.
+    for (let turns = 0; turns < 3; turns++) await laterTurn()
+  })
 
   const end = async (code: number): Promise<void> => {
     if (exitCode !== undefined) {
@@ -38,7 +44,7 @@ export function drainOnEnd (app: FastifyInstance, { delayMs = 0, graceMs = 10_00
     if (delayMs > 0) await sleep(delayMs)
     const idle = setTimeout(() => { connections.closeIdle() }, Math.min(idleMs, graceMs))
     const cut = setTimeout(() => { app.server.closeAllConnections() }, graceMs)
-    const closed = app.close().then(async () => { await connections.lastAnswer() }, error => {
+    const closed = Promise.resolve(app.close()).catch(error => {
       app.log.error({ err: error }, 'closing failed')
       exitCode = 1
     })
