@@ -15,8 +15,8 @@ A first run:
 Settings come from the environment and from .env in the working directory; the environment
 wins. "fastify-mcp-auth config" shows what is in effect.`
 
-/** Makes a command. It calls `fail` where it did its work and the answer is no: the exit code is 1. */
-type CommandMaker = (terminal: Terminal, fail: () => void) => Promise<Command>
+/** Makes a command. It calls `exit` where it did its work and the answer is no; the exit code is 1 where none is given. */
+type CommandMaker = (terminal: Terminal, exit: (code?: number) => void) => Promise<Command>
 
 /** In the order of the help. */
 const commands: Readonly<Record<string, CommandMaker>> = {
@@ -25,13 +25,14 @@ const commands: Readonly<Record<string, CommandMaker>> = {
   token: async terminal => (await import('./token.js')).tokenCommand(terminal),
   tokens: async terminal => (await import('./tokens.js')).tokensCommand(terminal),
   unlock: async terminal => (await import('./unlock.js')).unlockCommand(terminal),
-  audit: async (terminal, fail) => (await import('./audit.js')).auditCommand(terminal, fail),
-  keys: async (terminal, fail) => (await import('./keys/command.js')).keysCommand(terminal, fail),
+  audit: async (terminal, exit) => (await import('./audit.js')).auditCommand(terminal, exit),
+  keys: async (terminal, exit) => (await import('./keys/command.js')).keysCommand(terminal, exit),
   freeze: async terminal => (await import('./freeze.js')).freezeCommand(terminal),
   thaw: async terminal => (await import('./freeze.js')).thawCommand(terminal),
   grants: async terminal => (await import('./grants.js')).grantsCommand(terminal),
   clients: async terminal => (await import('./clients.js')).clientsCommand(terminal),
-  config: async (terminal, fail) => (await import('./config.js')).configCommand(terminal, fail)
+  doctor: async (terminal, exit) => (await import('./doctor.js')).doctorCommand(terminal, exit),
+  config: async (terminal, exit) => (await import('./config.js')).configCommand(terminal, exit)
 }
 
 /** Runs one command line. Resolves to the exit code; `start` resolves once the server listens. */
@@ -44,7 +45,7 @@ export async function run (args: readonly string[], terminal: Terminal): Promise
     .addHelpText('after', examples)
     // Before anything is read: what root does in a directory of another user, that user could turn against it.
     .hook('preAction', () => { acting = actAsOwnerOf(join(terminal.directory, '.env')) })
-  for (const make of makersFor(args)) program.addCommand(await make(terminal, () => { code = 1 }))
+  for (const make of makersFor(args)) program.addCommand(await make(terminal, (exitCode = 1) => { code = exitCode }))
   const faults: string[] = []
   for (const command of withSubcommands(program)) {
     command.exitOverride().configureOutput({

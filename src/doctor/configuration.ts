@@ -1,0 +1,49 @@
+/** Judges the settings of a server: what stops the start, and what will trouble its callers. */
+import { resolve } from 'node:path'
+import { readKeyFile } from '../api-keys/file.js'
+import { isLoopback, type Reading } from '../config/load.js'
+import { OperatorError } from '../lib/operator-error.js'
+import { placeProblems } from '../setting-files.js'
+import { byWeight, type Finding } from './finding.js'
+
+const week = 7 * 86_400_000
+
+/** The worst first. `directory`: relative paths are below it. */
+export async function examineSettings ({ config, problems, warnings }: Reading, directory: string): Promise<Finding[]> {
+  const all = [...problems, ...await placeProblems(config, directory)]
+  const found: Finding[] = all.map(({ variable, wrong, right }) => ({
+    id: 'setting', severity: 'error', what: `${variable} ${wrong}`, why: 'The server does not start.', fix: right
+  }))
+  for (const warning of warnings) {
+    const [what = warning, ...rest] = warning.split(/[;:] /)
+    found.push({ id: 'setting-risk', severity: 'warning', what, why: 'The server starts, with a risk.', fix: rest.join('; ') || 'see docs/configuration.md' })
+  }
+  const isPublic = config.PUBLIC_URL?.startsWith('https:') === true
+  if (isPublic && config.TRUST_PROXY.length === 0) {
+    found.push({ id: 'trust-proxy', severity: 'warning', what: 'PUBLIC_URL is https, and TRUST_PROXY is empty', why: 'The server takes all callers for its proxy: one broken client locks out everybody.', fix: 'set TRUST_PROXY to the address of the proxy, such as loopback' })
+  }
+  if (isPublic && config.NODE_ENV !== 'production') {
+    found.push({ id: 'node-env', severity: 'info', what: `NODE_ENV is ${config.NODE_ENV}, and the server is public`, why: 'Weak secrets are let pass on loopback.', fix: 'set NODE_ENV=production' })
+  }
+  if (!isLoopback(config.HOST) && config.PUBLIC_URL === undefined) {
+    found.push({ id: 'public-url', severity: 'info', what: 'HOST is beyond loopback, and PUBLIC_URL is not set', why: 'Clients that sign in by OAuth do not find out where.', fix: 'set PUBLIC_URL to the base of the address that callers use' })
+  }
+  return byWeight([...found, ...await keysThatEnd(config.API_KEYS_FILE, directory)])
+}
+
+async function keysThatEnd (file: string | undefined, directory: string): Promise<Finding[]> {
+  if (file === undefined) return []
+  try {
+    const soon = Date.now() + week
+    const ending = (await readKeyFile(resolve(directory, file))).filter(({ expiresAt, revokedAt }) => {
+      const end = expiresAt === undefined ? Infinity : Date.parse(expiresAt)
+      return revokedAt === undefined && end > Date.now() && end < soon
+    })
+    if (ending.length === 0) return []
+    return [{ id: 'keys-ending', severity: 'warning', what: `${ending.length} keys end within a week: ${ending.slice(0, 5).map(({ id }) => id).join(', ')}`, why: 'Their callers are refused from then on.', fix: 'make new ones with: keys create' }]
+  } catch (error) {
+    // Named above, as a problem of its setting.
+    if (error instanceof OperatorError) return []
+    throw error
+  }
+}

@@ -1,0 +1,106 @@
+/** Asks a server once, without following redirects, in a bounded time, and keeps a bounded part of the answer. */
+import { request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { TLSSocket } from 'node:tls'
+import { codeOf } from '../lib/guards.js'
+
+export interface Question {
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+  /** From which address of this machine. Default: the system chooses. */
+  readonly localAddress?: string
+  readonly family?: 4 | 6
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  /** The first 64 KiB. */
+  readonly body: string
+  /** Milliseconds to the headers. */
+  readonly ms: number
+  /** The end of the certificate, in milliseconds since the epoch; `undefined` without TLS. */
+  readonly certificateEndsAt?: number | undefined
+}
+
+/** What came on a stream that was held open for a while. */
+export interface Held {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  /** Milliseconds to the first byte of the body; `undefined` where none came. */
+  readonly firstByteMs: number | undefined
+  /** Milliseconds to the end by the other side; `undefined` where it stayed open. */
+  readonly endedMs: number | undefined
+  readonly text: string
+}
+
+/** The server gave no answer of HTTP. `code` is that of the system or of TLS. */
+export class NoAnswerError extends Error {
+  override readonly name = 'NoAnswerError'
+  readonly code: string
+
+  constructor (code: string) {
+    super(`No answer (${code})`)
+    this.code = code
+  }
+}
+
+const timeoutMs = 10_000
+const maxBody = 64 * 1024
+
+/** Throws a `NoAnswerError`. */
+export async function ask (url: URL, question: Question = {}): Promise<Answer> {
+  const { status, headers, text, headersMs, certificateEndsAt } = await converse(url, question, { holdMs: timeoutMs, endsWithBody: true })
+  return { status, headers, body: text, ms: headersMs, certificateEndsAt }
+}
+
+/** Keeps a stream for `holdMs`, or until the other side ends it. Throws a `NoAnswerError`. */
+export async function hold (url: URL, question: Question, holdMs: number, isEnough: (text: string) => boolean = () => false): Promise<Held> {
+  return await converse(url, question, { holdMs, endsWithBody: false, isEnough })
+}
+
+interface Conversation extends Held { readonly headersMs: number, readonly certificateEndsAt: number | undefined }
+interface Bounds { readonly holdMs: number, readonly endsWithBody: boolean, readonly isEnough?: (text: string) => boolean }
+
+async function converse (url: URL, { method = 'GET', headers = {}, body, ...rest }: Question, { holdMs, endsWithBody, isEnough }: Bounds): Promise<Conversation> {
+  const startedAt = performance.now()
+  const since = (): number => Math.round(performance.now() - startedAt)
+  const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
+  const options: RequestOptions = { method, headers: { 'user-agent': 'fastify-mcp-auth-doctor', ...headers, ...length }, agent: false, ...rest }
+  return await new Promise((resolve, reject) => {
+    const sent = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, options)
+    const fail = (error: unknown): void => {
+      stop.abort()
+      sent.destroy()
+      reject(new NoAnswerError(codeOf(error, 'closed')))
+    }
+    const stop = new AbortController()
+    sleep(endsWithBody ? timeoutMs : holdMs + timeoutMs, undefined, { signal: stop.signal }).then(() => { fail({ code: 'timeout' }) }, () => {})
+    sent.on('error', fail)
+    sent.on('response', response => {
+      const headersMs = since()
+      const { socket } = response
+      const certificateEndsAt = socket instanceof TLSSocket ? Date.parse(socket.getPeerCertificate().valid_to) : undefined
+      let text = ''
+      let firstByteMs: number | undefined
+      const done = (endedMs: number | undefined): void => {
+        stop.abort()
+        sent.destroy()
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, text, firstByteMs, endedMs, headersMs, certificateEndsAt })
+      }
+      response.setEncoding('utf8')
+      response.on('data', (chunk: string) => {
+        firstByteMs ??= since()
+        text = (text + chunk).slice(0, maxBody)
+        if (isEnough?.(text) === true || (endsWithBody && text.length === maxBody)) done(undefined)
+      })
+      response.once('end', () => { done(since()) })
+      response.once('error', () => { done(since()) })
+      response.once('aborted', () => { done(since()) })
+      if (!endsWithBody) sleep(holdMs, undefined, { signal: stop.signal }).then(() => { done(undefined) }, () => {})
+    })
+    sent.end(body)
+  })
+}

@@ -1,0 +1,127 @@
+/** One visit of the doctor: where it goes, with which credential, for whom, and what was learnt on the way. */
+import { BlockList, isIP } from 'node:net'
+import { type Answer, ask, type Question } from './request.js'
+
+export const hosts = ['claude', 'chatgpt', 'vscode'] as const
+/** Whose client has to reach the server. */
+export type HostName = (typeof hosts)[number]
+
+export interface VisitOptions {
+  /** The endpoint as its users type it. */
+  readonly url: URL
+  /** `x-api-key` or `authorization`. Left out: what needs one is not checked. */
+  readonly credential?: Readonly<Record<string, string>> | undefined
+  readonly as?: HostName | undefined
+  /** How long a stream is held open, in milliseconds. Default 20,000: longer than its keep-alive. */
+  readonly holdMs?: number
+}
+
+const legacyRevision = '2025-11-25'
+const modernRevision = '2026-07-28'
+
+export class Visit {
+  readonly url: URL
+  readonly as: HostName | undefined
+  readonly credential: Readonly<Record<string, string>> | undefined
+  readonly holdMs: number
+  /** Only this machine can reach the server. */
+  readonly isLocal: boolean
+  #anonymous: Promise<Answer> | undefined
+
+  constructor ({ url, credential, as, holdMs = 20_000 }: VisitOptions) {
+    this.url = url
+    this.credential = credential
+    this.as = as
+    this.holdMs = holdMs
+    this.isLocal = isLoopbackName(url.hostname)
+  }
+
+  /** What only a public host needs is no fault of a server that is tried on its own machine. */
+  get publicSeverity (): 'error' | 'info' {
+    return this.isLocal && this.as === undefined ? 'info' : 'error'
+  }
+
+  /** True where the client of that host speaks from the internet. */
+  get isHosted (): boolean {
+    return this.as === 'claude' || this.as === 'chatgpt'
+  }
+
+  /** The answer to a call without a credential, which is asked for once. */
+  async anonymous (): Promise<Answer> {
+    this.#anonymous ??= this.post(legacy('ping'), {}, false)
+    return await this.#anonymous
+  }
+
+  /** Posts to the endpoint, or to `url`. The credential goes to the origin of the endpoint alone. */
+  async post (message: Message, question: Question & { readonly url?: URL } = {}, withCredential = true): Promise<Answer> {
+    const { url = this.url, headers, ...rest } = question
+    return await ask(url, {
+      method: 'POST',
+      body: JSON.stringify(message.body),
+      ...rest,
+      headers: { ...message.headers, ...withCredential && url.origin === this.url.origin ? this.credential : {}, ...headers }
+    })
+  }
+
+  at (path: string): URL {
+    return new URL(path, this.url.origin)
+  }
+}
+
+export interface Message { readonly body: Record<string, unknown>, readonly headers: Readonly<Record<string, string>> }
+
+const json = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
+
+export function legacy (method: string, params: Record<string, unknown> = {}): Message {
+  return { body: { jsonrpc: '2.0', id: 1, method, params }, headers: json }
+}
+
+export const initialize = legacy('initialize', { protocolVersion: legacyRevision, capabilities: {}, clientInfo: { name: 'fastify-mcp-auth-doctor', version: '1' } })
+
+export function modern (method: string, params: Record<string, unknown> = {}): Message {
+  const meta = { 'io.modelcontextprotocol/protocolVersion': modernRevision, 'io.modelcontextprotocol/clientCapabilities': {} }
+  return {
+    body: { jsonrpc: '2.0', id: 1, method, params: { ...params, _meta: meta } },
+    headers: { ...json, 'mcp-protocol-version': modernRevision, 'mcp-method': method }
+  }
+}
+
+const privateAddresses = new BlockList()
+for (const [network, prefix] of [['0.0.0.0', 8], ['10.0.0.0', 8], ['100.64.0.0', 10], ['127.0.0.0', 8], ['169.254.0.0', 16], ['172.16.0.0', 12], ['192.168.0.0', 16]] as const) privateAddresses.addSubnet(network, prefix, 'ipv4')
+for (const [network, prefix] of [['::', 127], ['fc00::', 7], ['fe80::', 10]] as const) privateAddresses.addSubnet(network, prefix, 'ipv6')
+
+/** True of an address that the internet does not lead to. */
+export function isPrivate (address: string): boolean {
+  return privateAddresses.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+}
+
+function isLoopbackName (hostname: string): boolean {
+  const bare = hostname.replace(/^\[|\]$/g, '')
+  return bare === 'localhost' || bare === '::1' || (isIP(bare) === 4 && bare.startsWith('127.'))
+}
+
+/** The JSON object of an answer; `undefined` where its body is none. */
+export function jsonOf ({ body }: Pick<Answer, 'body'>): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(body)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value as Record<string, unknown> : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The code of a refusal of this package, on `/mcp` or elsewhere. */
+export function codeIn (answer: Pick<Answer, 'body'>): string | undefined {
+  const body = jsonOf(answer)
+  const { data } = (body?.error ?? {}) as { data?: { code?: unknown } }
+  const code = data?.code ?? body?.code
+  return typeof code === 'string' ? code : undefined
+}
+
+export function isHtml ({ headers, body }: Pick<Answer, 'headers' | 'body'>): boolean {
+  return /text\/html/i.test(headers['content-type'] ?? '') || /^\s*<(!doctype|html)/i.test(body)
+}
+
+export function header ({ headers }: Pick<Answer, 'headers'>, name: string): string {
+  return [headers[name] ?? ''].flat().join(', ')
+}

@@ -1,0 +1,105 @@
+/** The doctor before deliberately broken deployments behind a real nginx: each fault is found and named. */
+import t, { type Test } from 'tap'
+import { exitCodeOf, type Finding } from '../../../src/doctor/finding.js'
+import { examine } from '../../../src/doctor/doctor.js'
+import { Visit } from '../../../src/doctor/visit.js'
+import { nginx, withoutNginx } from '../../support/nginx.js'
+import { freePort } from '../../support/redis.js'
+import { adaKey, listening, service, withKey } from '../../support/service.js'
+import { secret } from '../../support/tokens.js'
+import { credentialIn } from '../../support/witness.js'
+
+// They wait more than they work.
+t.jobs = 4
+
+interface Deployment {
+  /** Lines of `location /`, over those of a good one. */
+  readonly lines?: string
+  /** Lines of the server, before `location /`. */
+  readonly server?: string
+  readonly env?: (base: string) => Record<string, string>
+  readonly as?: 'claude'
+}
+
+const good = { Host: '$http_host', 'X-Forwarded-For': '$remote_addr', Connection: '""' }
+
+async function findingsOf (t: Test, { lines = '', server = '', env = () => ({}), as }: Deployment): Promise<Finding[]> {
+  const port = await freePort()
+  const base = `http://127.0.0.1:${port}`
+  const app = await service(t, { env: { API_KEYS: adaKey, JWT_SECRET: secret, OAUTH_SERVER: 'on', PUBLIC_URL: base, TRUST_PROXY: '127.0.0.1', ...env(base) } })
+  const upstream = await listening(app)
+  const defaults = [
+    ...Object.entries(good).filter(([name]) => !lines.includes(`proxy_set_header ${name} `)).map(([name, value]) => `proxy_set_header ${name} ${value};`),
+    ...['proxy_http_version 1.1', 'proxy_buffering off', 'proxy_read_timeout 120s', 'client_max_body_size 2m'].filter(line => !lines.includes(line.split(' ')[0] ?? '')).map(line => `${line};`)
+  ]
+  await nginx(t, { port, server: `${server} location / { proxy_pass ${upstream}; ${defaults.join(' ')} ${lines} }` })
+  return await examine({ url: new URL(`${base}/mcp`), credential: withKey, as, holdMs: 2500 })
+}
+
+t.test('a good deployment is clean', { skip: withoutNginx }, async t => {
+  const findings = await findingsOf(t, {})
+  t.same(findings.filter(({ severity }) => severity !== 'info'), [])
+  t.equal(exitCodeOf(findings), 0)
+})
+
+const page = 'default_type text/html; return 403 "<html><body>Checking your browser</body></html>";'
+const broken: Array<[what: string, id: string, deployment: Deployment]> = [
+  ['no TRUST_PROXY', 'shared-address', { env: () => ({ TRUST_PROXY: '' }) }],
+  ['a TRUST_PROXY that trusts callers', 'forwarded-for', { lines: 'proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;', env: () => ({ TRUST_PROXY: '127.0.0.0/8' }) }],
+  ['buffering', 'stream-buffered', { lines: 'proxy_http_version 1.0; proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;' }],
+  ['compressed streams', 'stream-buffered', { lines: 'proxy_buffering on; proxy_ignore_headers X-Accel-Buffering; gzip on; gzip_types text/event-stream; gzip_proxied any;' }],
+  ['a redirect', 'redirect', { server: 'location = /mcp { return 308 https://www.example.com/mcp; }' }],
+  ['a redirect that loses the body', 'redirect', { server: 'location = /mcp { return 301 /elsewhere; }' }],
+  ['a stripped Authorization', 'authorization-stripped', { lines: 'proxy_set_header Authorization "";' }],
+  ['a stripped x-api-key', 'credential-refused', { lines: 'proxy_set_header x-api-key "";' }],
+  ['metadata for another address', 'resource', { env: base => ({ PUBLIC_URL: base.replace('127.0.0.1', 'localhost'), ALLOWED_HOSTS: new URL(base).host }) }],
+  ['http metadata before a hosted client', 'resource-metadata', { as: 'claude' }],
+  ['metadata that is not passed on', 'metadata-missing', { server: 'location /.well-known/ { return 404; }' }],
+  ['a well-known path that asks for a credential', 'well-known', { server: 'location /.well-known/doctor { return 401; }' }],
+  ['HTML error pages', 'html-errors', { lines: 'proxy_intercept_errors on; error_page 400 /error.html;', server: 'location = /error.html { internal; default_type text/html; return 400 "<html>Bad request</html>"; }' }],
+  ['a short read timeout', 'stream-cut', { lines: 'proxy_read_timeout 1s;' }],
+  ['a small body limit', 'body-limit', { lines: 'client_max_body_size 100k;' }],
+  ['a preflight that is not passed on', 'preflight', { server: 'if ($request_method = OPTIONS) { return 405; }' }],
+  ['a page of a firewall', 'html-answer', { server: `location = /mcp { ${page} }` }],
+  ['no path with a slash', 'slash', { server: 'location = /mcp/ { return 404; }' }],
+  ['another path', 'not-the-endpoint', { server: 'location = /mcp { return 404; }' }],
+  ['an app that is away', 'html-answer', { server: 'location = /mcp { proxy_pass http://127.0.0.1:1; }' }],
+  ['a debug page that shows paths', 'leak', { server: 'location ~ ^/doctor { return 404 "Error in /usr/src/app/index.js"; }' }]
+]
+
+for (const [what, id, deployment] of broken) {
+  t.test(`a deployment with ${what} is found: ${id}`, { skip: withoutNginx }, async t => {
+    const findings = await findingsOf(t, deployment)
+    const found = findings.find(finding => finding.id === id)
+    t.ok(found, JSON.stringify(findings, null, 2))
+    t.not(found?.severity, 'info')
+    t.ok(exitCodeOf(findings) > 0)
+    for (const { what, why, fix } of findings) for (const text of [what, why, fix]) t.match(text, /\S/)
+    t.equal(credentialIn(JSON.stringify(findings)), undefined)
+  })
+}
+
+for (const [what, url, id] of [
+  ['a name without an address', 'https://no-such-name.invalid/mcp', 'name'],
+  ['a port where nothing listens', 'http://127.0.0.1:1/mcp', 'unreachable']
+] as const) {
+  t.test(`${what} is found: ${id}`, async t => {
+    const findings = await examine({ url: new URL(url) })
+    t.match(findings.filter(({ severity }) => severity === 'error'), [{ id }])
+  })
+}
+
+t.test('without a credential nothing is called, and that is said', async t => {
+  const app = await service(t, {})
+  const findings = await examine({ url: new URL(`${await listening(app)}/mcp`), holdMs: 100 })
+  t.match(findings.find(({ id }) => id === 'no-credential'), { severity: 'info' })
+  t.same(findings.filter(({ severity }) => severity !== 'info'), [])
+})
+
+t.test('the credential goes to the origin of the endpoint alone', async t => {
+  const visit = new Visit({ url: new URL('http://127.0.0.1:1/mcp'), credential: withKey })
+  const app = await service(t, {})
+  const elsewhere = new URL(`${await listening(app)}/mcp`)
+  const message = { body: { jsonrpc: '2.0', id: 1, method: 'ping' }, headers: { 'content-type': 'application/json' } }
+  t.equal((await visit.post(message, { url: elsewhere })).status, 401)
+})
