@@ -11,10 +11,12 @@ export const contenders = [
   { id: 'bare-2025', label: 'bare Fastify, a fixed reply', era: '2025', file: 'bare.js' },
   { id: 'ours-2025', label: 'this server, API key', era: '2025', file: 'ours.js', settings: ourSettings, credential: byKey, ours: true },
   { id: 'ours-2025-jwt', label: 'this server, JWT', era: '2025', file: 'ours.js', settings: ourSettings, credential: { authorization: `Bearer ${token()}` }, ours: true },
+  { id: 'ours-session', label: 'this server, in a session', era: '2025', file: 'ours.js', settings: { ...ourSettings, env: { MCP_SESSIONS: 'on' } }, credential: byKey, inSession: true, ours: true },
   { id: 'v2-2025', label: 'SDK v2 `createMcpHandler` on Fastify (answers as a stream)', era: '2025', file: 'sdk-v2.js' },
   { id: 'fastmcp', label: 'fastmcp, stateless, JSON', era: '2025', file: 'fastmcp.js' },
   { id: 'v1', label: 'SDK v1 on Express, a server a request', era: '2025', file: 'sdk-v1.js' },
   { id: 'v1-tuned', label: 'the same, its schemas made once', era: '2025', file: 'sdk-v1.js', settings: { tuned: true } },
+  { id: 'v1-session', label: 'SDK v1 on Express, in a session', era: '2025', file: 'sdk-v1-session.js', inSession: true },
   { id: 'bare-2026', label: 'bare Fastify, a fixed reply', era: '2026', file: 'bare.js' },
   { id: 'ours-2026', label: 'this server, API key', era: '2026', file: 'ours.js', settings: ourSettings, credential: byKey, ours: true },
   { id: 'v2-2026', label: 'SDK v2 `createMcpHandler` on Fastify', era: '2026', file: 'sdk-v2.js' },
@@ -27,6 +29,8 @@ export const paced = { by: 'v1', ids: ['v1', 'ours-2025'], share: 0.8 }
 /** What is claimed: the first against the second, in requests per second where no field is named. */
 export const claims = [
   { what: '2025 era against SDK v1 per request', of: 'ours-2025', to: 'v1', least: 7, aim: 10 },
+  { what: 'a session against one of SDK v1', of: 'ours-session', to: 'v1-session', least: 4 },
+  { what: 'a session against none', of: 'ours-session', to: 'ours-2025', least: 0.6 },
   { what: '2025 era against fastmcp', of: 'ours-2025', to: 'fastmcp', least: 5, aim: 8 },
   { what: '2026-07-28 against `createMcpHandler`', of: 'ours-2026', to: 'v2-2026', least: 2.5, aim: 4 },
   { what: '2025 era against bare Fastify', of: 'ours-2025', to: 'bare-2025', least: 0.3, aim: 0.45 },

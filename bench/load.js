@@ -5,6 +5,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { idPlace } from './work.js'
 
 const run = promisify(execFile)
 const directory = import.meta.dirname ?? dirname(new URL(import.meta.url).pathname)
@@ -50,7 +51,7 @@ async function wrk (url, { headers, room, bodyFile, connections, seconds, pauseM
 async function autocannon (url, { headers, bodyFile, connections, seconds, pauseMs }) {
   const rate = pauseMs > 0 ? ['-R', String(Math.round(connections / pauseMs * 1000))] : []
   const { stdout } = await run(process.execPath, [
-    createRequire(import.meta.url).resolve('autocannon'), '--json', '--no-progress', '-m', 'POST', ...rate, '-c', String(connections), '-d', String(seconds), '-t', '30', '-i', bodyFile,
+    createRequire(import.meta.url).resolve('autocannon'), '--json', '--no-progress', '-m', 'POST', ...rate, '-c', String(connections), '-d', String(seconds), '-t', '30', ...(readFileSync(bodyFile, 'utf8').includes(idPlace) ? ['-I'] : []), '-i', bodyFile,
     ...Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}=${value}`]), url
   ], { maxBuffer: 64 * 1024 * 1024 })
   const { requests, latency, throughput, duration, errors, timeouts, non2xx } = JSON.parse(stdout)

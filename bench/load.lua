@@ -8,8 +8,13 @@ function init (args)
   request_text = wrk.format()
 end
 
+count = 0
+
 function request ()
-  return request_text
+  if not request_text:find('[<id>]', 1, true) then return request_text end
+  count = count + 1
+  -- Of the same length, which the head of the request tells.
+  return (request_text:gsub('%[<id>%]', string.format('%06d', count % 1000000)))
 end
 
 function done (summary, latency)

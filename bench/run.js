@@ -9,7 +9,7 @@ import { generator, load } from './load.js'
 import { machine } from './machine.js'
 import { start } from './process.js'
 import { claimsTable, cpuTable, readme } from './report.js'
-import { jobs, requestOf, verify } from './work.js'
+import { jobs, openSession, requestOf, verify } from './work.js'
 
 const { values: options } = parseArgs({
   options: {
@@ -42,12 +42,13 @@ if (!options['no-write']) {
 }
 
 /** A fresh process: checked, warmed with the same work, then measured. */
-async function measure ({ id, file, era, settings, credential }, round) {
+async function measure ({ id, file, era, settings, credential, inSession = false }, round) {
   const server = await start(file, settings)
   const measured = []
   try {
+    const session = inSession ? await openSession(server.url, credential) : undefined
     for (const [job, params] of Object.entries(jobs)) {
-      const request = requestOf({ era, params, credential })
+      const request = requestOf({ era, params, credential, session })
       await verify(server.url, request, job)
       await load(server.url, request, { connections, seconds: warmUp })
       const before = await server.ask('cpu')

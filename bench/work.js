@@ -1,5 +1,8 @@
 /** What every contender is asked to do, and how its answer is judged. */
 
+/** As autocannon has it. */
+export const idPlace = '[<id>]'
+
 export const apiKey = 'bench-key-4f1c9b7a2e6d8035'
 export const jwtSecret = 'bench-secret-0123456789abcdef0123456789abcdef'
 
@@ -21,9 +24,10 @@ const envelope = {
 
 /**
  * One request as headers and body. `era`: `2025` or `2026`; `credential`: headers that prove the caller.
- * The id is fixed: load generators send one body over and over.
+ * The id is fixed: load generators send one body over and over. `session`: the headers of one, in which an id may
+ * not be in flight twice: generators put another in the place of each.
  */
-export function requestOf ({ era, method = 'tools/call', params, credential = {} }) {
+export function requestOf ({ era, method = 'tools/call', params, credential = {}, session }) {
   const modern = era === '2026'
   return {
     headers: {
@@ -31,9 +35,10 @@ export function requestOf ({ era, method = 'tools/call', params, credential = {}
       accept: 'application/json, text/event-stream',
       'mcp-protocol-version': modern ? modernRevision : legacyRevision,
       ...(modern ? { 'mcp-method': method, ...(params?.name === undefined ? {} : { 'mcp-name': params.name }) } : {}),
-      ...credential
+      ...credential,
+      ...session
     },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 7, method, params: modern ? { ...params, _meta: envelope } : params ?? {} })
+    body: JSON.stringify({ jsonrpc: '2.0', id: session === undefined ? 7 : idPlace, method, params: modern ? { ...params, _meta: envelope } : params ?? {} })
   }
 }
 
@@ -45,9 +50,17 @@ export async function verify (url, request, job) {
   if (response.status !== 200) complain('status')
   const streamed = response.headers.get('content-type')?.startsWith('text/event-stream')
   const message = JSON.parse(streamed ? /^data: ?(.+)$/m.exec(text)?.[1] ?? 'null' : text)
-  if (message?.id !== 7) complain('id')
+  if (message?.id !== JSON.parse(request.body).id) complain('id')
   if (message.result?.isError) complain('isError')
   if (job === 'echo' && message.result?.content?.[0]?.text !== kilobyte) complain('echo')
   if (job === 'whoami' && (message.result?.structuredContent?.role !== 'user' || JSON.parse(message.result.content[0].text).role !== 'user')) complain('whoami')
   return Buffer.byteLength(text)
+}
+
+/** Opens a session. Resolves to the headers that name it. */
+export async function openSession (url, credential) {
+  const params = { protocolVersion: legacyRevision, capabilities: {}, clientInfo: { name: 'bench', version: '1.0.0' } }
+  const response = await fetch(url, { method: 'POST', ...requestOf({ era: '2025', method: 'initialize', params, credential }) })
+  await response.text()
+  return { 'mcp-session-id': response.headers.get('mcp-session-id') }
 }

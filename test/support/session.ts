@@ -30,6 +30,20 @@ export interface Reading {
   readonly ended: Promise<string>
 }
 
+/** The same over a socket, of a server that is a process of its own. */
+export async function openSessionAt (url: string, { revision = '2025-11-25', capabilities = {}, credential = withKey }: SessionOptions = {}): Promise<Headers> {
+  const params = { protocolVersion: revision, capabilities, clientInfo: { name: 'test', version: '1' } }
+  const { headers } = (await begin(url, rpc('initialize', params), credential)).response
+  return { ...credential, 'mcp-session-id': headers.get('mcp-session-id') ?? '', 'mcp-protocol-version': revision }
+}
+
+/** What a server at `url` answers, once it is complete. */
+export async function ask (url: string, message: Message | object, headers: Headers): Promise<{ status: number, body: Parsed }> {
+  const answer = await begin(url, message, headers)
+  await answer.ended
+  return { status: answer.response.status, body: answer.messages().at(-1) }
+}
+
 /** Reads a stream to its end without being waited for. */
 export function read (response: Response): Reading {
   let text = ''

@@ -1,4 +1,5 @@
 /** What one instance has of a session: the calls, streams and questions that are open here. Nothing else of it lives here. */
+import { setTimeout as later } from 'node:timers/promises'
 import type { Bus, Json } from '../../fleet/bus.js'
 import { CancelledError, EventForgottenError, InvalidParamsError, InvalidRequestError, type Refusal, SessionNotFoundError, UnavailableError } from '../../errors.js'
 import { type Eventually, after } from '../../lib/eventually.js'
@@ -15,7 +16,7 @@ import { type RequestId, type RpcMessage, type RpcRequest, kindOf, maxUriLength,
 import { answerForSdk } from '../wire/for-sdk.js'
 import type { Reply } from '../wire/reply.js'
 import { ClientRequests, instanceOf } from './client-requests.js'
-import type { EventLog } from './event-log.js'
+import type { EventLog, KeptStream } from './event-log.js'
 import { Post, type PostHost } from './post.js'
 import { batchRevision, primedSince } from './revisions.js'
 import { type Rights, areHeld, rightsOf } from './session-rights.js'
@@ -254,20 +255,27 @@ export class Session implements PostHost {
   }
 
   #resume (incoming: Incoming, lastId: string): Eventually<Reply> {
-    const { log, streams } = this.#parts
+    const { bus, log, streams } = this.#parts
     if (!areHeld(this.record.rights, rightsOf(incoming.principal))) throw fewerRights()
     const [, name = '', place] = /^(.{1,64})\.(\d{1,10})$/.exec(lastId) ?? []
     const n = Number(place)
     if (place === undefined) throw new EventForgottenError()
-    return after(log.read(this.id, name, n), kept => {
+    return after(this.#read(name, n), kept => {
       if (kept === undefined) throw new EventForgottenError()
       const stream = streams.resume(incoming)
       stream.begin()
       this.#readers += 1
       stream.readable.once('close', () => { this.#readers -= 1 })
-      const { bus } = this.#parts
       followStream({ session: this, bus, log, stream, name, n, kept, requestId: incoming.requestId ?? '' }).catch(() => { stream.readable.destroy() })
       return this.#replyOf(stream)
+    })
+  }
+
+  /** What another instance wrote may reach the caller a moment before it reaches the log: nobody waits for that. */
+  #read (name: string, n: number, tries = 10): Eventually<KeptStream | undefined> {
+    return after(this.#parts.log.read(this.id, name, n), kept => {
+      if (kept !== undefined || tries === 0 || !this.#parts.store.isShared) return kept
+      return later(50).then(() => this.#read(name, n, tries - 1))
     })
   }
 

@@ -1,0 +1,112 @@
+/** Sessions of a fleet of processes: what becomes of them when an instance is killed, and when Redis fails. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { type RedisServer, redisServer, withoutRedis } from '../support/redis.js'
+import { type Running, start, until } from '../support/process.js'
+import { ask, begin, listen, openSessionAt, settles } from '../support/session.js'
+import { adaKey, callOf, rpc, withKey } from '../support/service.js'
+import { secret } from '../support/tokens.js'
+
+const file = fileURLToPath(new URL('../support/session-server.ts', import.meta.url))
+
+interface Instance extends Running { readonly at: string }
+
+async function instances (t: Test, redis: RedisServer, size: number, env: Record<string, string> = {}): Promise<Instance[]> {
+  const cwd = mkdtempSync(join(tmpdir(), 'fleet-'))
+  const running = Array.from({ length: size }, () => start(t, process.execPath, ['--import', import.meta.resolve('tsx'), file], {
+    cwd,
+    env: { API_KEYS: adaKey, JWT_SECRET: secret, REDIS_URL: redis.url, REDIS_TIMEOUT_MS: '2000', RATE_LIMIT_MAX: '100000', LOG_LEVEL: 'warn', ...env }
+  }))
+  // After the processes, which end with the test.
+  t.teardown(() => { rmSync(cwd, { recursive: true, force: true }) })
+  return await Promise.all(running.map(async one => ({ ...one, at: await one.url })))
+}
+
+async function two (t: Test, redis: RedisServer, env?: Record<string, string>): Promise<[Instance, Instance]> {
+  const [a, b] = await instances(t, redis, 2, env)
+  if (a === undefined || b === undefined) throw new Error('not two')
+  return [a, b]
+}
+
+t.test('sessions when an instance or Redis fails', { skip: withoutRedis, timeout: 240_000 }, async t => {
+  t.test('a session outlives the kill of the instance that opened it, and what that said is resumed elsewhere', async t => {
+    const redis = await redisServer(t)
+    const [a, b] = await two(t, redis)
+    const session = await openSessionAt(a.at)
+    await ask(a.at, rpc('resources/subscribe', { uri: 'test://note' }), session)
+    const given = await begin(a.at, callOf('count', { to: 5, leave: 2 }, 1), session)
+    await given.ended
+    const whole = await listen(b.at, session, given.lastId())
+    t.ok(await settles(whole.ended))
+    const running = await begin(a.at, callOf('count', { to: 100_000 }, 2), session)
+    await until(() => running.messages().length >= 5)
+    const lastId = running.lastId()
+    a.child.kill('SIGKILL')
+    await a.ended
+    await running.ended.catch(() => {})
+
+    const again = await listen(b.at, session, given.lastId())
+    t.ok(await settles(again.ended))
+    t.same(again.messages(), whole.messages(), 'a given answer comes from what is kept')
+    const rest = await listen(b.at, session, lastId)
+    t.ok(await settles(rest.ended, 30_000))
+    t.match(rest.messages().at(-1), { id: 2, error: { code: 503, data: { code: 'MCP_ERR_UNAVAILABLE' } } })
+    const said = rest.messages().slice(0, -1).map(({ params }) => params.data)
+    const first = Number(lastId.slice(lastId.lastIndexOf('.') + 1)) + 1
+    t.same(said, said.map((_, n) => first + n), 'what was said is there in order, none twice')
+    t.match(await ask(b.at, callOf('whoami'), session), { status: 200, body: { result: { structuredContent: { role: 'user' } } } })
+    t.equal((await ask(b.at, { jsonrpc: '2.0', id: `${lastId.slice(0, 36)}.1`, result: {} }, session)).status, 202, 'an answer to an instance that is gone')
+  })
+
+  t.test('while Redis is dead sessions are answered 503 with Retry-After, and go on when it is back', async t => {
+    const redis = await redisServer(t)
+    const [a, b] = await two(t, redis, { REDIS_TIMEOUT_MS: '500' })
+    const session = await openSessionAt(a.at)
+    const running = await begin(b.at, callOf('count', { to: 300, everyMs: 10 }, 7), session)
+    await until(() => running.messages().length >= 3)
+    redis.freeze()
+    const frozen = await begin(a.at, rpc('ping'), session)
+    t.equal(frozen.response.status, 503)
+    t.equal(frozen.response.headers.get('retry-after'), '1')
+    const began = performance.now()
+    for (const { at } of [a, b]) t.equal((await begin(at, rpc('ping'), session)).response.status, 503)
+    t.ok(performance.now() - began < 5000, 'the breaker is open: nobody waits for the deadline again')
+    t.equal((await begin(a.at, rpc('tools/list'), withKey)).response.status, 200, 'calls without a session go on')
+    t.equal((await listen(a.at, session)).response.status, 503)
+    t.equal((await begin(a.at, rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } }))).response.status, 503)
+    redis.thaw()
+    t.ok(await settles(running.ended, 30_000))
+    t.match(running.messages().at(-1), { id: 7, result: { content: [{ text: 'counted to 300' }] } }, 'a running call is unaffected')
+    let status = 503
+    for (let tries = 0; tries < 100 && status === 503; tries++) {
+      status = (await ask(a.at, rpc('ping'), session)).status
+      if (status === 503) await new Promise(resolve => setTimeout(resolve, 100))
+    }
+    t.equal(status, 200)
+    const rest = await listen(a.at, session, running.lastId().replace(/\.\d+$/, '.0'))
+    t.ok(await settles(rest.ended))
+    t.equal(rest.messages().length, 301, 'what was said meanwhile was written afterwards')
+  })
+
+  t.test('where Redis comes back empty a session is 404, its calls end, and a new one can be opened', async t => {
+    const redis = await redisServer(t)
+    const [a, b] = await two(t, redis, { REDIS_TIMEOUT_MS: '500' })
+    const session = await openSessionAt(a.at)
+    const standing = await listen(b.at, session)
+    const other = await listen(a.at, await openSessionAt(a.at))
+    await redis.restart()
+    let status = 503
+    for (let tries = 0; tries < 100 && status === 503; tries++) {
+      status = (await ask(a.at, rpc('ping'), session)).status
+      if (status === 503) await new Promise(resolve => setTimeout(resolve, 100))
+    }
+    t.equal(status, 404)
+    t.ok(await settles(standing.ended, 30_000))
+    t.ok(await settles(other.ended, 30_000))
+    const next = await openSessionAt(b.at)
+    t.equal((await ask(a.at, rpc('ping'), next)).status, 200)
+  })
+})
