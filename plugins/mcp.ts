@@ -20,7 +20,7 @@ import { type Endpoint, longestSilenceMs, operationsOf } from '../src/mcp/endpoi
 import { createEndpoint, type EraName } from '../src/mcp/era-router.js'
 import { Deadlines } from '../src/mcp/exchange/deadlines.js'
 import { RunningCalls } from '../src/mcp/exchange/running-calls.js'
-import type { SessionStores, SessionsOptions } from '../src/mcp/legacy/sessions.js'
+import type { SessionStores, SessionsOptions } from '../src/mcp/legacy/sessions/sessions.js'
 import { type CredentialWatch, CredentialWatches } from '../src/mcp/streams/credential-watch.js'
 import { endFrozen } from '../src/mcp/streams/end-frozen.js'
 import type { Principal } from '../src/principal/principal.js'

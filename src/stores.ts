@@ -8,7 +8,7 @@ import type { Limits } from './limits/limits.js'
 import { MemoryLimits } from './limits/memory-limits.js'
 import { type KnownThere, MemoryKnownThere } from './principal/known-there.js'
 import { MemoryOneTimeStore, type OneTimeStore } from './tokens/one-time-store.js'
-import type { SessionStores } from './mcp/legacy/sessions.js'
+import type { SessionStores } from './mcp/legacy/sessions/sessions.js'
 import { openRedis, type RedisLog, type RedisOptions } from './redis/stores.js'
 
 export interface StoresOptions {

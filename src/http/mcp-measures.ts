@@ -3,7 +3,7 @@ import { sha256 } from '../lib/sha256.js'
 import type { Catalog } from '../mcp/catalog/catalog.js'
 import type { McpEndpoint } from '../mcp/era-router.js'
 import type { RunningCalls } from '../mcp/exchange/running-calls.js'
-import type { SessionListener } from '../mcp/legacy/sessions.js'
+import type { SessionListener } from '../mcp/legacy/sessions/sessions.js'
 import type { Decisions } from '../telemetry/decisions.js'
 import type { Measures } from '../telemetry/measures.js'
 

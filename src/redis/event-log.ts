@@ -1,6 +1,6 @@
 /** What was sent on the streams of a fleet's sessions: a list for each stream, written by the one instance that runs its calls. */
-import { EventBounds, type EventBoundsOptions } from '../mcp/legacy/event-bounds.js'
-import type { EventLog, KeptEvent, KeptStream } from '../mcp/legacy/event-log.js'
+import { EventBounds, type EventBoundsOptions } from '../mcp/legacy/sessions/event-bounds.js'
+import type { EventLog, KeptEvent, KeptStream } from '../mcp/legacy/sessions/event-log.js'
 import type { Keys } from './keys.js'
 import type { Link } from './link.js'
 import { available } from './sessions.js'

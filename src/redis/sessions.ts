@@ -1,8 +1,8 @@
 /** The sessions of a fleet: a hash for each, and in one place who has how many. The clock is that of Redis. */
 import { UnavailableError, retryLater } from '../errors.js'
 import { isRecord } from '../lib/guards.js'
-import { type Rights, joinRights, tooManyRights } from '../mcp/legacy/session-rights.js'
-import { type NewSession, type SessionBounds, type SessionChange, type SessionRecord, type SessionStore, maxUris } from '../mcp/legacy/session-store.js'
+import { type Rights, joinRights, tooManyRights } from '../mcp/legacy/sessions/rights.js'
+import { type NewSession, type SessionBounds, type SessionChange, type SessionRecord, type SessionStore, maxUris } from '../mcp/legacy/sessions/store.js'
 import { type Keys, hashOf } from './keys.js'
 import type { Argument, Link } from './link.js'
 import type { Script } from './scripts.js'

@@ -165,7 +165,7 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     t.equal((await c.app.inject({ method: 'DELETE', url: '/mcp', headers: session })).statusCode, 200)
     t.ok(await settles(standing.ended))
     t.ok(await settles(call.ended))
-    t.match(call.messages().at(-1), { id: 7, error: { data: { code: 'MCP_ERR_UNAVAILABLE' } } })
+    t.match(call.messages().at(-1), { id: 7, result: { isError: true, content: [{ text: /MCP_ERR_UNAVAILABLE/ }] } })
     for (const { app } of [a, b, c]) t.equal((await post(app, rpc('ping'), session)).status, 404)
   })
 

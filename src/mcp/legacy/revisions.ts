@@ -5,11 +5,6 @@ import type { RpcRequest } from '../wire/messages.js'
 /** The SDK also knows 2024-10-07, a draft of before the first revision. */
 export const served: readonly string[] = SUPPORTED_PROTOCOL_VERSIONS.filter(revision => revision >= '2024-11-05')
 
-/** The only revision with batches (MCP 2025-03-26, Base Protocol). */
-export const batchRevision = '2025-03-26'
-/** Streams begin with an event since this one, so that they can be resumed from there (MCP 2025-11-25, Transports, Resumability). */
-export const primedSince = '2025-11-25'
-
 /**
  * An `initialize` as the SDK is to see it: a revision that is not served is answered with the latest one, as any
  * unknown one is (MCP 2025-11-25, Lifecycle, Version Negotiation).

@@ -1,7 +1,7 @@
 /** What every event log has to do. `open` gives two instances of one log, or the same one twice. */
 import type { Test } from 'tap'
-import type { EventBoundsOptions } from '../../../src/mcp/legacy/event-bounds.js'
-import type { EventLog, KeptStream } from '../../../src/mcp/legacy/event-log.js'
+import type { EventBoundsOptions } from '../../../src/mcp/legacy/sessions/event-bounds.js'
+import type { EventLog, KeptStream } from '../../../src/mcp/legacy/sessions/event-log.js'
 
 export type OpenLogs = (bounds?: EventBoundsOptions) => Promise<readonly [EventLog, EventLog]>
 

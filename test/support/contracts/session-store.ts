@@ -1,6 +1,6 @@
 /** What every session store has to do. `open` gives two instances of one store, or the same one twice. */
 import type { Test } from 'tap'
-import type { NewSession, SessionBounds, SessionStore } from '../../../src/mcp/legacy/session-store.js'
+import type { NewSession, SessionBounds, SessionStore } from '../../../src/mcp/legacy/sessions/store.js'
 import { until } from '../process.js'
 
 export type OpenStores = (bounds: SessionBounds) => Promise<readonly [SessionStore, SessionStore]>

@@ -1,6 +1,6 @@
 /** The port to what was sent on the streams of calls, kept for a while so that a stream can be resumed on any instance. */
-import type { Eventually } from '../../lib/eventually.js'
-import type { RequestId } from '../wire/messages.js'
+import type { Eventually } from '../../../lib/eventually.js'
+import type { RequestId } from '../../wire/messages.js'
 
 export interface KeptEvent {
   /** From 1, without a gap: one process writes a stream, and counts. */

@@ -1,69 +1,51 @@
 /** What one instance has of a session: the calls, streams and questions that are open here. Nothing else of it lives here. */
 import { setTimeout as later } from 'node:timers/promises'
-import type { Bus, Json } from '../../fleet/bus.js'
-import { CancelledError, EventForgottenError, InvalidParamsError, InvalidRequestError, type Refusal, SessionNotFoundError, UnavailableError } from '../../errors.js'
-import { type Eventually, after } from '../../lib/eventually.js'
-import type { Catalog } from '../catalog/catalog.js'
-import type { Incoming } from '../era.js'
-import type { Deadlines } from '../exchange/deadlines.js'
-import type { Notify } from '../exchange/caller.js'
-import type { Exchange } from '../exchange/exchange.js'
-import { Responder } from '../slots/responder.js'
-import type { Holder, Streams } from '../streams/streams.js'
-import { takesStream } from '../wire/accept.js'
-import { type EventStream, streamHeaders } from '../wire/event-stream.js'
-import { type RequestId, type RpcMessage, type RpcRequest, kindOf, maxUriLength, severity } from '../wire/messages.js'
-import { answerForSdk } from '../wire/for-sdk.js'
-import type { Reply } from '../wire/reply.js'
+import type { Json } from '../../../fleet/bus.js'
+import {
+  EventForgottenError, InvalidRequestError, type Refusal, SessionNotFoundError, UnavailableError, retryLater
+} from '../../../errors.js'
+import { type Eventually, after } from '../../../lib/eventually.js'
+import type { Incoming } from '../../era.js'
+import type { Deadlines } from '../../exchange/deadlines.js'
+import type { Holder } from '../../streams/streams.js'
+import { takesStream } from '../../wire/accept.js'
+import { type EventStream, streamHeaders } from '../../wire/event-stream.js'
+import { answerForSdk } from '../../wire/for-sdk.js'
+import { type RequestId, type RpcMessage, type RpcRequest, kindOf } from '../../wire/messages.js'
+import type { Reply } from '../../wire/reply.js'
+import { Calls, type CallsHost, type SessionParts } from './calls.js'
 import { ClientRequests, instanceOf } from './client-requests.js'
 import type { EventLog, KeptStream } from './event-log.js'
-import { Post, type PostHost } from './post.js'
-import { batchRevision, primedSince } from './revisions.js'
-import { type Rights, areHeld, rightsOf } from './session-rights.js'
-import { type SessionChange, type SessionRecord, type SessionStore, changed, maxUris } from './session-store.js'
-import { StandingStream } from './standing-stream.js'
+import { batchRevision } from './features.js'
 import { followStream } from './follow-stream.js'
-
-/** What all sessions of an endpoint share. */
-export interface SessionParts {
-  readonly catalog: Catalog
-  readonly streams: Streams
-  readonly store: SessionStore
-  readonly log: EventLog
-  readonly bus: Bus
-  readonly moments: Deadlines
-  /** Told to clients in each stream: when to come back to one that was closed on them. */
-  readonly retryMs: number
-}
-
-interface Call {
-  readonly exchange: Exchange
-  readonly post: Post
-}
+import type { Post } from './post.js'
+import { type Rights, areHeld, rightsOf } from './rights.js'
+import { StandingStream } from './standing-stream.js'
+import { type SessionChange, type SessionRecord, changed } from './store.js'
 
 const accepted: Reply = { status: 202 }
 
-export class Session implements PostHost {
+export class Session implements CallsHost {
   readonly id: string
   record: SessionRecord
   readonly #parts: SessionParts
-  readonly #calls = new Map<RequestId, Call>()
+  readonly #calls: Calls
   /** Those with a stream, by its name. */
   readonly #posts = new Map<string, Post>()
   /** The instances where a stream of this one is read, by its name. */
   readonly #followers = new Map<string, Set<string>>()
-  readonly #questions: ClientRequests
+  readonly questions: ClientRequests
   #standing: StandingStream | undefined
   /** Streams that were resumed here. */
   #readers = 0
   #usedAt = performance.now()
-  #isOver = false
 
   constructor (id: string, record: SessionRecord, parts: SessionParts) {
     this.id = id
     this.record = record
     this.#parts = parts
-    this.#questions = new ClientRequests(parts.bus.id, record.capabilities)
+    this.questions = new ClientRequests(parts.bus.id, record.capabilities)
+    this.#calls = new Calls(this, parts)
   }
 
   get revision (): string { return this.record.revision }
@@ -94,7 +76,7 @@ export class Session implements PostHost {
     const charged = messages.length > 1 ? incoming.charge(messages.length - 1) : undefined
     return after(charged, () => after(this.#hear(messages, requests, rightsOf(incoming.principal)), () => {
       if (requests.length === 0) return accepted
-      return this.#serve(requests, incoming, isBatch, mayStream)
+      return this.#calls.serve(requests, incoming, isBatch, mayStream)
     }))
   }
 
@@ -131,7 +113,7 @@ export class Session implements PostHost {
 
   /** An answer, wherever it came in. */
   takeAnswer (id: string, message: Record<string, unknown>, rights: Rights): 'taken' | 'refused' | 'unknown' {
-    return this.#questions.take(id, message, rights)
+    return this.questions.take(id, message, rights)
   }
 
   #takeCancellation (requestId: unknown, rights: Rights): Eventually<void> {
@@ -145,65 +127,14 @@ export class Session implements PostHost {
 
   /** Ends a call that runs here. */
   cancel (requestId: RequestId, rights: Rights): 'done' | 'refused' | 'unknown' {
-    const call = this.#calls.get(requestId)
-    if (call === undefined) return 'unknown'
-    if (!areHeld(rightsOf(call.exchange.caller.principal), rights)) return 'refused'
-    call.exchange.abort(new CancelledError({ reason: 'cancelled by the caller' }))
-    return 'done'
+    return this.#calls.cancel(requestId, rights)
   }
 
-  #serve (requests: readonly RpcRequest[], incoming: Incoming, isBatch: boolean, mayStream: boolean): Promise<Reply> {
-    if (this.#isOver) throw new SessionNotFoundError()
-    const ids = requests.map(({ id }) => id)
-    if (requests.some(({ method }) => method === 'initialize')) throw new InvalidRequestError({ reason: 'initialize in a session' })
-    if (new Set(ids).size < ids.length || ids.some(id => this.#calls.has(id))) throw new InvalidRequestError({ reason: 'an id that is in flight already' })
-    const post = new Post({ host: this, holder: incoming, requests: ids, isBatch, mayStream })
-    // All of a batch, before the first of it can end.
-    const calls = requests.map(request => {
-      const exchange = incoming.open()
-      post.exchanges.push(exchange)
-      this.#calls.set(request.id, { exchange, post })
-      return { request, exchange }
-    })
-    for (const { request, exchange } of calls) this.#begin(request, exchange, post, mayStream)
-    return post.reply
-  }
-
-  #begin (request: RpcRequest, exchange: Exchange, post: Post, mayStream: boolean): void {
-    const { method, params = {} } = request
-    const notify = notifyOn(post, exchange, this)
-    if (mayStream) exchange.connect(notify, this.#questions.asker(exchange, sayOn(post)), this.revision >= primedSince ? leaveOf(post) : undefined)
-    else exchange.connect(notify)
-    const responder = new Responder({ request, exchange, writer: post, revision: answerForm, done: this.#doneOf(request.id) })
-    responder.follow(this.#dispatch(method, params, exchange))
-  }
-
-  #doneOf (id: RequestId): () => void {
-    return () => { this.#calls.delete(id) }
-  }
-
-  #dispatch (method: string, params: Record<string, unknown>, exchange: Exchange): Promise<Record<string, unknown>> {
-    switch (method) {
-      case 'ping':
-      case 'logging/setLevel':
-      case 'resources/subscribe':
-      case 'resources/unsubscribe':
-        exchange.begin(method, params)
-        return this.#change(method, params, exchange)
-      default: return this.#parts.catalog.dispatch(method, params, exchange)
-    }
-  }
-
-  async #change (method: string, params: Record<string, unknown>, exchange: Exchange): Promise<Record<string, unknown>> {
-    const change = changeOf(method, params)
-    if (change === undefined) return {}
-    if ('addUri' in change) this.#parts.catalog.resources.reach(change.addUri, exchange.caller.principal)
-    const version = await this.#parts.store.set(this.id, change)
-    if (version === undefined) throw new SessionNotFoundError()
-    if (version === 'full') throw new InvalidParamsError({ reason: 'too many subscriptions', data: { limit: maxUris } })
+  /** A change that was made here. */
+  async tellChange (change: SessionChange, version: number): Promise<void> {
     this.apply(change, version)
-    if (this.#parts.store.isShared) await this.#tell(this.#parts.bus.tellAll('session-change', { session: this.id, change, version }))
-    return {}
+    const { store, bus } = this.#parts
+    if (store.isShared) await this.#tell(bus.tellAll('session-change', { session: this.id, change, version }))
   }
 
   /** A change of the session, wherever it was made. */
@@ -224,7 +155,7 @@ export class Session implements PostHost {
     try {
       await told
     } catch {
-      throw new UnavailableError({ headers: { 'retry-after': '1' }, data: { retryAfterMs: 1000 }, reason: 'other instances cannot be told' })
+      throw new UnavailableError(retryLater(1000, { reason: 'other instances cannot be told' }))
     }
   }
 
@@ -316,21 +247,13 @@ export class Session implements PostHost {
   }
 
   quiesce (): void {
-    this.#questions.quiesce(this.#exchanges(), () => new UnavailableError({ reason: 'the server ends, and the caller cannot answer any more' }))
+    this.questions.quiesce(this.#calls.exchanges(), () => new UnavailableError({ reason: 'the server ends, and the caller cannot answer any more' }))
   }
 
-  /** Answers what is under way: its callers would wait for their own timeouts. The answers have gone out when this resolves. */
+  /** Ends what is open here; what is under way is answered with `refusal`, and has gone out when this resolves. */
   async end (refusal: Refusal): Promise<void> {
-    this.#isOver = true
-    const open = this.#exchanges()
-    for (const exchange of open) exchange.abort(refusal)
-    // Calls that lost a race are answered in this turn of the event loop, the others in the next.
-    if (open.length > 0) for (let turn = 0; turn < 2; turn++) await new Promise(resolve => setImmediate(resolve))
+    await this.#calls.end(refusal)
     this.#standing?.retire()
-  }
-
-  #exchanges (): Exchange[] {
-    return [...this.#calls.values()].map(({ exchange }) => exchange)
   }
 }
 
@@ -344,37 +267,4 @@ function asJson (message: RpcMessage): Json {
 
 function fewerRights (): Refusal {
   return new SessionNotFoundError({ reason: 'fewer rights than the call, or the session, was used with' })
-}
-
-/** Made here, not in the method: see `sayTo`. */
-function notifyOn (post: Post, exchange: Exchange, session: Session): Notify {
-  return async (method, params) => {
-    if (method === 'notifications/message' && severity(params.level) < session.record.level) return
-    const text = JSON.stringify({ jsonrpc: '2.0', method, params })
-    exchange.speak()
-    if (exchange.ended) return
-    const room = post.say(text)
-    if (room !== undefined) await exchange.orAbort(room)
-  }
-}
-
-function sayOn (post: Post): (message: string) => void {
-  return message => { post.say(message) }
-}
-
-const answerForm = { unknownMethodStatus: 200 } as const
-
-function leaveOf (post: Post): () => void {
-  return () => { post.leave() }
-}
-
-/** `undefined`: nothing changes. Throws where the parameters do not fit. */
-function changeOf (method: string, { level, uri }: Record<string, unknown>): SessionChange | undefined {
-  if (method === 'ping') return undefined
-  if (method === 'logging/setLevel') {
-    if (severity(level) < 0) throw new InvalidParamsError({ reason: 'an unknown log level' })
-    return { level: severity(level) }
-  }
-  if (typeof uri !== 'string' || uri.length > maxUriLength) throw new InvalidParamsError({ reason: 'a subscription needs a uri of at most 2,048 characters', data: { limit: maxUriLength } })
-  return method === 'resources/subscribe' ? { addUri: uri } : { removeUri: uri }
 }

@@ -1,7 +1,7 @@
 /** The rights that a session was used with, as JSON: what was sent, or is asked, under more is not for less. */
-import { sha256 } from '../../lib/sha256.js'
-import { holdsScope } from '../../principal/access.js'
-import type { Principal } from '../../principal/principal.js'
+import { sha256 } from '../../../lib/sha256.js'
+import { holdsScope } from '../../../principal/access.js'
+import type { Principal } from '../../../principal/principal.js'
 
 export type Rights = {
   readonly admin: boolean

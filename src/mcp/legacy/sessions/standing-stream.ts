@@ -1,10 +1,10 @@
 /** The stream of a session that belongs to no call: it tells what changed. */
-import { type Eventually, after } from '../../lib/eventually.js'
-import type { Principal } from '../../principal/principal.js'
-import type { Catalog } from '../catalog/catalog.js'
-import { type Change, asSubscribed, notificationOf } from '../catalog/changes.js'
-import type { Holder, Streams } from '../streams/streams.js'
-import type { EventStream } from '../wire/event-stream.js'
+import { type Eventually, after } from '../../../lib/eventually.js'
+import type { Principal } from '../../../principal/principal.js'
+import type { Catalog } from '../../catalog/catalog.js'
+import { type Change, asSubscribed, notificationOf } from '../../catalog/changes.js'
+import type { Holder, Streams } from '../../streams/streams.js'
+import type { EventStream } from '../../wire/event-stream.js'
 
 export interface StandingHost {
   /** As it is now. */

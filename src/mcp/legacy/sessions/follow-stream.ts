@@ -1,8 +1,8 @@
 /** Sends the rest of a call's stream to a caller that came back for it, whichever instance writes it. */
-import type { Bus } from '../../fleet/bus.js'
-import { isRecord } from '../../lib/guards.js'
-import { UnavailableError, rpcRefusal } from '../../errors.js'
-import type { EventStream } from '../wire/event-stream.js'
+import type { Bus } from '../../../fleet/bus.js'
+import { isRecord } from '../../../lib/guards.js'
+import { UnavailableError, rpcRefusal } from '../../../errors.js'
+import type { EventStream } from '../../wire/event-stream.js'
 import type { EventLog, KeptStream } from './event-log.js'
 import type { Post } from './post.js'
 

@@ -1,5 +1,5 @@
 /** The event log of a single process. */
-import type { RequestId } from '../wire/messages.js'
+import type { RequestId } from '../../wire/messages.js'
 import { EventBounds, type EventBoundsOptions } from './event-bounds.js'
 import type { EventLog, KeptEvent, KeptStream } from './event-log.js'
 

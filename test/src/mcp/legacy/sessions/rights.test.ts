@@ -1,7 +1,7 @@
 /** The rights that a session was used with. */
 import t from 'tap'
-import { areHeld, joinRights, rightsOf } from '../../../../src/mcp/legacy/session-rights.js'
-import { freezePrincipal } from '../../../../src/principal/principal.js'
+import { areHeld, joinRights, rightsOf } from '../../../../../src/mcp/legacy/sessions/rights.js'
+import { freezePrincipal } from '../../../../../src/principal/principal.js'
 
 const user = freezePrincipal({ id: 'jwt:ada', role: 'user', scopes: ['a:b'], method: 'jwt', attributes: {} })
 const [admin, wide, narrow] = [{ ...user, role: 'admin' }, { ...user, scopes: ['a:*', 'c'] }, { ...user, scopes: [] }]

@@ -1,9 +1,9 @@
 /** What instances tell each other of the sessions that they serve. A message that cannot be read is of a later version, and changes nothing. */
-import type { Bus, Json } from '../../fleet/bus.js'
-import { isListOf, isRecord } from '../../lib/guards.js'
+import type { Bus, Json } from '../../../fleet/bus.js'
+import { isListOf, isRecord } from '../../../lib/guards.js'
 import type { Session } from './session.js'
-import type { Rights } from './session-rights.js'
-import type { SessionChange } from './session-store.js'
+import type { Rights } from './rights.js'
+import type { SessionChange } from './store.js'
 
 /** `find`: a session that something may be open of here. `end` ends that. Returns what ends the listening. */
 export function listenToInstances (bus: Bus, find: (id: string) => Session | undefined, end: (id: string) => void): () => void {

@@ -1,6 +1,6 @@
 /** The port to where sessions of the 2025 revisions are kept. All of it is JSON, so that any instance can serve any session. */
-import type { Eventually } from '../../lib/eventually.js'
-import type { Rights } from './session-rights.js'
+import type { Eventually } from '../../../lib/eventually.js'
+import type { Rights } from './rights.js'
 
 export interface SessionRecord {
   /** The id of the principal that opened it; nobody else finds the session. */

@@ -1,9 +1,9 @@
 /** What the handlers of a session ask their client, and the answers, which come by requests of their own. */
-import { PublicToolError, type Refusal } from '../../errors.js'
-import { isRecord } from '../../lib/guards.js'
-import { capabilityOf, lackOf } from '../exchange/client-capabilities.js'
-import type { Ask, Exchange } from '../exchange/exchange.js'
-import { type Rights, areHeld, rightsOf } from './session-rights.js'
+import { PublicToolError, type Refusal } from '../../../errors.js'
+import { isRecord } from '../../../lib/guards.js'
+import { capabilityOf, lackOf } from '../../exchange/client-capabilities.js'
+import type { Ask, Exchange } from '../../exchange/exchange.js'
+import { type Rights, areHeld, rightsOf } from './rights.js'
 
 interface Question {
   readonly rights: Rights

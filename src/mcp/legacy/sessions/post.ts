@@ -1,13 +1,13 @@
 /** How one POST of a session is answered: as JSON where that comes at once, otherwise as a stream that can be resumed. */
-import { CancelledError } from '../../errors.js'
-import type { Deadlines, Due } from '../exchange/deadlines.js'
-import type { Exchange } from '../exchange/exchange.js'
-import type { RequestId } from '../wire/messages.js'
-import type { AnswerWriter, Reply } from '../wire/reply.js'
-import { type EventStream, streamHeaders } from '../wire/event-stream.js'
-import type { Holder } from '../streams/streams.js'
+import { CancelledError } from '../../../errors.js'
+import type { Deadlines, Due } from '../../exchange/deadlines.js'
+import type { Exchange } from '../../exchange/exchange.js'
+import type { RequestId } from '../../wire/messages.js'
+import type { AnswerWriter, Reply } from '../../wire/reply.js'
+import { type EventStream, streamHeaders } from '../../wire/event-stream.js'
+import type { Holder } from '../../streams/streams.js'
 import type { EventLog } from './event-log.js'
-import { primedSince } from './revisions.js'
+import { primedSince } from './features.js'
 
 /** A call that takes longer is answered by a stream: its caller can come back for the rest. */
 export const momentMs = 100

@@ -1,9 +1,0 @@
-/** The event log of a single process. */
-import t from 'tap'
-import { EventsInMemory } from '../../../../src/mcp/legacy/events-in-memory.js'
-import { eventLogContract } from '../../../support/contracts/event-log.js'
-
-eventLogContract(t, async bounds => {
-  const log = new EventsInMemory(bounds)
-  return [log, log]
-})
