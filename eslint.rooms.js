@@ -49,7 +49,7 @@ export const rooms = [
   ['src/mcp/streams', 'lib freeze errors principal mcp/wire mcp/exchange', ''],
   ['src/mcp/era.ts', 'lib errors principal mcp/wire mcp/exchange', ''],
   ['src/mcp/catalog', 'lib freeze fleet errors principal limits tools mcp/schemas mcp/wire mcp/exchange mcp/era', 'zod'],
-  ['src/mcp/endpoint.ts', 'lib principal tools mcp/catalog', ''],
+  ['src/mcp/endpoint.ts', 'lib principal tools mcp/catalog mcp/exchange', ''],
   ['src/mcp/slots', 'lib errors mcp/wire mcp/exchange mcp/era', ''],
   ['src/mcp/legacy/sessions', 'lib fleet errors principal mcp/wire mcp/exchange mcp/catalog mcp/slots mcp/streams mcp/era', ''],
   ['src/mcp/legacy', 'lib fleet errors principal mcp/wire mcp/exchange mcp/catalog mcp/slots mcp/streams mcp/era mcp/legacy/sessions', '@modelcontextprotocol/sdk'],

@@ -1,6 +1,6 @@
 /** The `/mcp` route: hands authenticated requests to the bridge and its replies to Fastify. */
-import { randomBytes } from 'node:crypto'
-import type { FastifyPluginAsync } from 'fastify'
+import { randomBytes, randomUUID } from 'node:crypto'
+import type { FastifyBaseLogger, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { decisionsOf, measuresOf, sayDecisions } from '../src/http/decisions.js'
 import { registerJsonBody } from '../src/http/json-body.js'
@@ -18,7 +18,9 @@ import type { Limits } from '../src/limits/limits.js'
 import { Catalog, type ServerInfo } from '../src/mcp/catalog/catalog.js'
 import { type Endpoint, longestSilenceMs, operationsOf } from '../src/mcp/endpoint.js'
 import { createEndpoint, type EraName } from '../src/mcp/era-router.js'
+import type { AfterCall, BeforeCall } from '../src/mcp/catalog/call-hooks.js'
 import { Deadlines } from '../src/mcp/exchange/deadlines.js'
+import { type Caller, Exchange } from '../src/mcp/exchange/exchange.js'
 import { RunningCalls } from '../src/mcp/exchange/running-calls.js'
 import type { SessionStores, SessionsOptions } from '../src/mcp/legacy/sessions/sessions.js'
 import { type CredentialWatch, CredentialWatches } from '../src/mcp/streams/credential-watch.js'
@@ -85,6 +87,10 @@ export interface McpOptions {
   readonly freezes?: FreezeGate
   /** What handlers find in `context.app`. Default nothing. */
   readonly provide?: AppContext
+  /** Runs before each call of a tool that its caller may make, and may refuse it by throwing. More by `endpoint.beforeCall`. */
+  readonly beforeCall?: BeforeCall
+  /** Told how each call of a tool ended. More by `endpoint.afterCall`. */
+  readonly afterCall?: AfterCall
   /** Takes the running endpoint: `app.mcp` is out of reach where the chain stands in a scope of its own. */
   readonly onEndpoint?: (endpoint: Endpoint) => void
 }
@@ -115,6 +121,8 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     freezes,
     unread: unreadOptions,
     provide = {},
+    beforeCall,
+    afterCall,
     routeOptions = {},
     onEndpoint
   } = options
@@ -149,9 +157,14 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     report: (error, { id }) => { fastify.log.error({ err: error, principal: id }, 'a credential watch failed') }
   })
   let silenceMs = longestSilenceMs(catalog, requestTimeoutMs)
-  const operations = operationsOf(catalog, () => {
-    silenceMs = longestSilenceMs(catalog, requestTimeoutMs)
-  }, keyId => { appKeys?.forget(keyId) })
+  const shared = { deadlines: new Deadlines(), running, app: Object.freeze({ ...provide }) }
+  const operations = operationsOf(catalog, {
+    taken: () => { silenceMs = longestSilenceMs(catalog, requestTimeoutMs) },
+    forget: keyId => { appKeys?.forget(keyId) },
+    open: principal => new Exchange(callerInProcess(principal, fastify.log), requestTimeoutMs, shared)
+  })
+  if (beforeCall !== undefined) operations.beforeCall(beforeCall)
+  if (afterCall !== undefined) operations.afterCall(afterCall)
   fastify.decorate('mcp', operations)
   if (!fastify.hasRequestDecorator('mcpCall')) fastify.decorateRequest('mcpCall', null)
   sayDecisions(fastify, 'failures')
@@ -172,9 +185,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     fastify,
     overFor: (principal: Principal, address?: string) => credentials.overFor(principal, address),
     requestTimeoutMs,
-    deadlines: new Deadlines(),
-    running,
-    app: Object.freeze({ ...provide })
+    ...shared
   }
   const handler = mcpHandler({ endpoint, place, unread, silenceMs: () => silenceMs })
   await fastify.register(async scope => {
@@ -190,6 +201,12 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
 function sessionsOptionsOf (sessions: boolean | SessionsOptions): SessionsOptions | undefined {
   if (typeof sessions === 'object') return sessions
   return sessions ? {} : undefined
+}
+
+/** Whom a call in process is for: there is no request, and no budget. */
+function callerInProcess (principal: Principal, log: FastifyBaseLogger): Caller {
+  const requestId = randomUUID()
+  return { principal, requestId, logger: log.child({ reqId: requestId }), budget: async () => null, charge: async () => {} }
 }
 
 export default fp(mcp, { name: 'mcp-mcp', fastify: '5.x' })

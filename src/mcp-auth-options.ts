@@ -107,6 +107,8 @@ export const mcpOptionNames: Keys<Omit<McpOptions, 'limits' | 'bus' | 'sessionSt
   unread: true,
   routeOptions: true,
   provide: true,
+  beforeCall: true,
+  afterCall: true,
   onEndpoint: true
 }
 

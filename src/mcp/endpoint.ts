@@ -1,8 +1,11 @@
 /** What the host may do with a running endpoint. */
-import type { Principal } from '../principal/principal.js'
+import { randomUUID } from 'node:crypto'
+import { freezePrincipal, type Principal, type PrincipalFields } from '../principal/principal.js'
 import type { Prompt } from '../tools/prompt.js'
 import type { Resource } from '../tools/resource.js'
-import type { Item, Tool } from '../tools/tool.js'
+import type { Item, Tool, ToolResult } from '../tools/tool.js'
+import type { AfterCall, BeforeCall, HookOptions } from './catalog/call-hooks.js'
+import { Exchange } from './exchange/exchange.js'
 import type { ToolPolicies } from '../tools/tool-policies.js'
 import { longestTimerMs } from '../lib/timers.js'
 import type { Catalog } from './catalog/catalog.js'
@@ -32,10 +35,33 @@ export interface Endpoint {
    * says yes. Does nothing where no key is looked up.
    */
   forget: (keyId: string) => void
+  /**
+   * Runs `hook` before each call that its caller may make, and may refuse it by throwing. Returns how to take it back.
+   */
+  beforeCall: (hook: BeforeCall, options?: HookOptions) => () => void
+  /** Tells `hook` how each call ended. Nobody waits for it, and what it throws is logged. Returns how to take it back. */
+  afterCall: (hook: AfterCall, options?: HookOptions) => () => void
+  /**
+   * Calls a tool in process, in the name of `principal`: its rights and the tool's own limits count, and there is no
+   * budget. Resolves to the result, also where that is `isError`. Rejects with a refusal where `principal` does not
+   * have the tool, and with one after the endpoint's deadline.
+   */
+  callTool: (principal: CallerFields, name: string, args?: Record<string, unknown>) => Promise<ToolResult>
 }
 
-/** `taken` hears of each item that comes, as it is served. */
-export function operationsOf ({ tools, resources, prompts, changes }: Catalog, taken: (item: Item) => void, forget: Endpoint['forget'] = () => {}): Endpoint {
+/** A principal, or as much of one as has to be said: role `user` and no scopes where left out. */
+export type CallerFields = Pick<PrincipalFields, 'id'> & Partial<PrincipalFields>
+
+/** What the endpoint's operations need of the plugin around it. */
+export interface OperationsPlace {
+  /** Hears of each item that comes, as it is served. */
+  readonly taken: (item: Item) => void
+  readonly forget?: Endpoint['forget']
+  /** Makes the exchange of a call in process. */
+  readonly open?: (principal: Principal) => Exchange
+}
+
+export function operationsOf ({ tools, resources, prompts, changes }: Catalog, { taken, forget = () => {}, open = inProcess }: OperationsPlace): Endpoint {
   const came = (kind: 'tools' | 'resources' | 'prompts', item: Item): void => {
     taken(item)
     changes.publish({ kind, item })
@@ -50,6 +76,17 @@ export function operationsOf ({ tools, resources, prompts, changes }: Catalog, t
     removeResource: uri => gone('resources', resources.remove(uri)),
     removePrompt: name => gone('prompts', prompts.remove(name)),
     forget,
+    beforeCall: (hook, options) => tools.hooks.before(hook, options),
+    afterCall: (hook, options) => tools.hooks.after(hook, options),
+    callTool: async (principal, name, args = {}) => {
+      const exchange = open(freezePrincipal({ role: 'user', scopes: [], method: 'api-key', ...principal }))
+      try {
+        const { content, structuredContent, isError, _meta } = await tools.call({ name, arguments: args }, exchange)
+        return defined({ content, structuredContent, isError, _meta })
+      } finally {
+        exchange.end()
+      }
+    },
     toolsOf: principal => tools.names(principal),
     scopes: () => {
       const all = [tools, resources.fixed, resources.templates, prompts].flatMap(registry => [...registry.values()])
@@ -64,6 +101,15 @@ export function operationsOf ({ tools, resources, prompts, changes }: Catalog, t
       }
     }
   }
+}
+
+/** For a catalog without a server around it. */
+function inProcess (principal: Principal): Exchange {
+  return new Exchange({ principal, requestId: randomUUID(), budget: async () => null, charge: async () => {} }, 60_000)
+}
+
+function defined (result: { [K in keyof ToolResult]: ToolResult[K] | undefined }): ToolResult {
+  return Object.fromEntries(Object.entries(result).filter(([, value]) => value !== undefined)) as ToolResult
 }
 
 /** How long a caller may have to wait for the first byte of an answer, which is then on its way. */

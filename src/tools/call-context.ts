@@ -1,4 +1,5 @@
 /** What a handler knows of the call it serves, and how it speaks to its caller meanwhile. */
+import type { ToolResult } from './tool.js'
 import type { Principal } from '../principal/principal.js'
 import type { AppContext, CallLogger, CallRequest } from './app-context.js'
 import type { ElicitAnswer, FormRequest, SampleAnswer, SampleRequest, ToolSampleAnswer, ToolSampleRequest, UrlRequest } from './client-requests.js'
@@ -55,6 +56,12 @@ export interface CallContext {
    */
   closeStream: () => void
   budget: () => Promise<Budget | null>
+  /**
+   * Calls another tool of the endpoint, with the rights, the budget and the time of this call; what that tool says goes
+   * to the same caller. Resolves to its result, also where that is `isError`, as where the budget is used up. Rejects
+   * with a `PublicToolError` where the caller does not have the tool.
+   */
+  call: (tool: string, args?: Record<string, unknown>) => Promise<ToolResult>
   /** The names of the tools that this caller may call, sorted. */
   readonly tools: () => readonly string[]
 }

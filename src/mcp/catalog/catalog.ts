@@ -9,7 +9,7 @@ import type { Item, Tool } from '../../tools/tool.js'
 import type { Bus } from '../../fleet/bus.js'
 import type { FreezeGate } from '../../freeze/freezes.js'
 import { type Change, Changes } from './changes.js'
-import { createCompletionContext } from '../exchange/handler-context.js'
+import { type AccessOf, createCompletionContext } from '../exchange/handler-context.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { isListOf, isRecord } from '../../lib/guards.js'
 import { inPublicWords } from './public-words.js'
@@ -61,8 +61,9 @@ export class Catalog {
     this.changes = new Changes((kind, name) => this.#named(kind, name), bus)
     this.rights = new Rights(reportRule)
     this.tools = new ToolRegistry(this.rights, toolPolicies, limits, freezes)
-    this.resources = new ResourceRegistry(this.rights)
-    this.prompts = new PromptRegistry(this.rights)
+    const accessOf: AccessOf = exchange => this.tools.accessOf(exchange)
+    this.resources = new ResourceRegistry(this.rights, accessOf)
+    this.prompts = new PromptRegistry(this.rights, accessOf)
     this.info = info
     this.instructions = instructions
     for (const tool of tools) this.tools.put(tool)
@@ -160,7 +161,7 @@ export class Catalog {
     const complete = completers !== undefined && Object.hasOwn(completers, name) ? completers[name] : undefined
     if (complete === undefined) return { values: [], total: 0, hasMore: false }
     await exchange.enter(item)
-    const context = createCompletionContext(exchange, given)
+    const context = createCompletionContext(exchange, this.tools.accessOf(exchange), given)
     const work = async (): Promise<readonly string[]> => await complete(value, context)
     const values = await exchange.race(inPublicWords(work()))
     if (!isListOf(values, text => typeof text === 'string')) throw new TypeError(`${item.name} completed ${name} with what is no list of texts`)

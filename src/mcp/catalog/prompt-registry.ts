@@ -4,12 +4,13 @@ import { InvalidParamsError, NotAllowedError, UnknownPromptError } from '../../e
 import type { Principal } from '../../principal/principal.js'
 import type { Prompt, PromptResult } from '../../tools/prompt.js'
 import { requireItem } from '../../tools/validate.js'
-import { createContext } from '../exchange/handler-context.js'
+import { type AccessOf, createContext, noTools } from '../exchange/handler-context.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { isListOf, isRecord } from '../../lib/guards.js'
 import { type CompiledSchema, compile } from '../schemas/compile.js'
 import { faultOfBlock } from './content.js'
 import { inPublicWords } from './public-words.js'
+import type { Rights } from './rights.js'
 import { Registry, type Registered } from './registry.js'
 import type { Refusals } from './rights.js'
 
@@ -23,6 +24,13 @@ const refusals: Refusals = {
 }
 
 export class PromptRegistry extends Registry<Prompt, RegisteredPrompt> {
+  readonly #accessOf: AccessOf
+
+  constructor (rights: Rights, accessOf: AccessOf = () => noTools) {
+    super(rights)
+    this.#accessOf = accessOf
+  }
+
   put (prompt: Prompt): Prompt {
     requireItem('Prompt', prompt)
     const { name, title, description, icons, _meta } = prompt
@@ -44,7 +52,7 @@ export class PromptRegistry extends Registry<Prompt, RegisteredPrompt> {
     await exchange.enter(item)
     const checked = await input.check(args)
     if (!checked.ok) throw new InvalidParamsError({ reason: 'prompt arguments', data: { problem: checked.problem } })
-    const context = createContext(exchange, () => [])
+    const context = createContext(exchange, this.#accessOf(exchange))
     const work = async (): Promise<PromptResult | string> => await item.handler(checked.value, context)
     const given = await exchange.race(inPublicWords(work()))
     if (typeof given === 'string') return { messages: [{ role: 'user', content: { type: 'text', text: given } }] }

@@ -4,7 +4,7 @@ import type { Principal } from '../../principal/principal.js'
 import type { FixedResource, Resource, ResourceResult, TemplateResource } from '../../tools/resource.js'
 import type { ResourceContents } from '../../tools/content.js'
 import { requireItem } from '../../tools/validate.js'
-import { createContext } from '../exchange/handler-context.js'
+import { type AccessOf, createContext, noTools } from '../exchange/handler-context.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { maxUriLength } from '../wire/messages.js'
 import { faultOfContents } from './content.js'
@@ -30,9 +30,11 @@ export class ResourceRegistry {
   readonly fixed: Registry<FixedResource, Registered<FixedResource>>
   readonly templates: Registry<TemplateResource, RegisteredTemplate>
   readonly #rights: Rights
+  readonly #accessOf: AccessOf
 
-  constructor (rights: Rights) {
+  constructor (rights: Rights, accessOf: AccessOf = () => noTools) {
     this.#rights = rights
+    this.#accessOf = accessOf
     this.fixed = new Registry(rights)
     this.templates = new Registry(rights)
   }
@@ -77,7 +79,7 @@ export class ResourceRegistry {
     if (typeof asked !== 'string') throw new InvalidParamsError({ reason: 'a resource is read by its uri' })
     const { item, uri, variables } = this.reach(asked, exchange.caller.principal)
     await exchange.enter(item)
-    const context = createContext(exchange, () => [])
+    const context = createContext(exchange, this.#accessOf(exchange))
     const work = async (): Promise<ResourceResult | undefined> => await item.read(uri, context, variables)
     const given = await exchange.race(inPublicWords(work())).catch((error: unknown) => {
       throw isRefusal(error) && error.code === NotFoundError.code ? unknown(asked, 'its handler found nothing') : error

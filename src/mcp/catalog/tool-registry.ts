@@ -4,7 +4,9 @@ import { type ToolPolicies, requireTools, withPolicy } from '../../tools/tool-po
 import type { JsonSchema, Schema } from '../../tools/content.js'
 import type { Tool, ToolResult } from '../../tools/tool.js'
 import { requireItem } from '../../tools/validate.js'
-import { createContext } from '../exchange/handler-context.js'
+import { createContext, type ToolAccess } from '../exchange/handler-context.js'
+import { CallHooks } from './call-hooks.js'
+import { callWithin } from './nested-call.js'
 import { type HeaderParameter, headerParameters } from './header-parameters.js'
 import { type Exchange, Suspended } from '../exchange/exchange.js'
 import { type CompiledSchema, compileObject } from '../schemas/compile.js'
@@ -42,6 +44,8 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
   readonly #written = new Map<string, Tool>()
   readonly #places: ToolPlaces
   readonly #freezes: FreezeGate | undefined
+  /** What the app does around calls. */
+  readonly hooks = new CallHooks()
 
   /** `policies`: apply to the tools that come later, too. `limits`: where their calls are counted; in memory where left out. */
   constructor (rights: Rights, policies: ToolPolicies = {}, limits?: Limits, freezes?: FreezeGate) {
@@ -84,11 +88,20 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
     return entries.map(({ before, entry }) => [before, entry.item])
   }
 
+  /** What a handler of `exchange` may do with the tools of its caller. */
+  accessOf (exchange: Exchange, depth = 0): ToolAccess {
+    return {
+      tools: () => this.names(exchange.caller.principal),
+      call: async (name, args = {}) => await callWithin(exchange, name, depth + 1, async child => await this.call({ name, arguments: args }, child, depth + 1))
+    }
+  }
+
   /**
    * Runs a tool for the caller of `exchange`. A tool that fails, and arguments that do not fit,
-   * are results with `isError`; throws a refusal for a tool that this caller does not have.
+   * are results with `isError`; throws a refusal for a tool that this caller does not have. `depth`: how many
+   * calls this one is within.
    */
-  async call (params: Record<string, unknown>, exchange: Exchange): Promise<ToolResult> {
+  async call (params: Record<string, unknown>, exchange: Exchange, depth = 0): Promise<ToolResult> {
     const { name, arguments: args = {} } = params
     if (typeof name !== 'string' || !isRecord(args)) throw new InvalidParamsError({ reason: 'a tool needs a name, and its arguments are an object' })
     const held: Held = {}
@@ -97,7 +110,7 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
       const registered = this.rights.admit(this.get(name), principal, refusals)
       const frozen = this.#freezes?.frozenFor(principal, name)
       if (frozen !== undefined) throw new FrozenError({ reason: `${frozen} is frozen` })
-      const work = run(registered, args, exchange, held, () => this.names(principal))
+      const work = run(registered, args, exchange, held, { access: this.accessOf(exchange, depth), hooks: this.hooks })
       if (registered.limits !== undefined) work.then(() => held.leave?.(), () => held.leave?.())
       const result = await exchange.race(work)
       if (result.isError === true && exchange.why === undefined) exchange.failTool()
@@ -111,6 +124,12 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
   }
 }
 
+/** What a handler runs in. */
+interface Surroundings {
+  readonly access: ToolAccess
+  readonly hooks: CallHooks
+}
+
 /** What a call holds until its handler ended. */
 interface Held {
   leave?: () => void
@@ -118,7 +137,7 @@ interface Held {
 
 /** What is at hand is not awaited: every promise on this path costs every call. */
 async function run (
-  { item, input, output, limits, loggable }: RegisteredTool, args: Record<string, unknown>, exchange: Exchange, held: Held, tools: () => readonly string[]
+  { item, input, output, limits, loggable }: RegisteredTool, args: Record<string, unknown>, exchange: Exchange, held: Held, { access, hooks }: Surroundings
 ): Promise<ToolResult> {
   const entered = exchange.enter(item, loggable)
   if (entered !== undefined) await entered
@@ -128,9 +147,14 @@ async function run (
   if (limits !== undefined) held.leave = await limits.admit(exchange.caller.principal)
   // Whoever left meanwhile can't be answered, so nothing is begun for them.
   if (exchange.ended) throw exchange.refusal ?? new CancelledError()
-  const given: unknown = await item.handler(checked.value, createContext(exchange, tools))
-  const result = toolResultOf(item.name, output, given)
-  return result instanceof Promise ? await result : result
+  const context = createContext(exchange, access)
+  const handle = async (): Promise<ToolResult> => {
+    const given: unknown = await item.handler(checked.value, context)
+    const result = toolResultOf(item.name, output, given)
+    return result instanceof Promise ? await result : result
+  }
+  if (hooks.isIdle) return await handle()
+  return await hooks.around({ name: item.name, tool: item, args: checked.value, principal: exchange.caller.principal, context }, handle)
 }
 
 /** What the policies say of one tool, to compare. */

@@ -70,6 +70,11 @@ export class Exchange implements Due {
     this.limitTo(deadlineMs)
   }
 
+  /** For an exchange within this one. */
+  get shared (): Shared {
+    return { deadlines: this.#deadlines, app: this.app, ...(this.#running === undefined ? {} : { running: this.#running }) }
+  }
+
   /** What was asked; `undefined` before the dispatch. */
   get method (): string | undefined { return this.#method }
   get params (): Readonly<Record<string, unknown>> | undefined { return this.#params }

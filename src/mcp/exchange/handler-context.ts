@@ -10,14 +10,29 @@ import type { Exchange } from './exchange.js'
 /** How long a handler waits for its caller, in milliseconds. */
 export const askLimitMs = 10 * 60_000
 
-/** `tools`: the names that the caller may call. */
-export function createContext (exchange: Exchange, tools: () => readonly string[]): CallContext {
-  return new ExchangeContext(exchange, tools)
+/** What a handler may do with the tools of the endpoint. */
+export interface ToolAccess {
+  /** The names of those that the caller may call. */
+  readonly tools: () => readonly string[]
+  readonly call: CallContext['call']
+}
+
+/** Where no tools are. */
+export const noTools: ToolAccess = {
+  tools: () => [],
+  call: async name => { throw new PublicToolError(`There is no tool ${name} here`) }
+}
+
+/** What the handlers of an exchange may do with tools. */
+export type AccessOf = (exchange: Exchange) => ToolAccess
+
+export function createContext (exchange: Exchange, access: ToolAccess): CallContext {
+  return new ExchangeContext(exchange, access)
 }
 
 /** `given`: what the caller filled in already. */
-export function createCompletionContext (exchange: Exchange, given: Readonly<Record<string, string>>): CompletionContext {
-  return new ExchangeCompletionContext(exchange, given)
+export function createCompletionContext (exchange: Exchange, access: ToolAccess, given: Readonly<Record<string, string>>): CompletionContext {
+  return new ExchangeCompletionContext(exchange, access, given)
 }
 
 /**
@@ -25,13 +40,16 @@ export function createCompletionContext (exchange: Exchange, given: Readonly<Rec
  * for: most handlers want one or two of them.
  */
 class ExchangeContext implements CallContext {
-  readonly tools: () => readonly string[]
+  readonly #access: ToolAccess
   readonly #exchange: Exchange
 
-  constructor (exchange: Exchange, tools: () => readonly string[]) {
+  constructor (exchange: Exchange, access: ToolAccess) {
     this.#exchange = exchange
-    this.tools = tools
+    this.#access = access
   }
+
+  get tools (): CallContext['tools'] { return this.#access.tools }
+  get call (): CallContext['call'] { return this.#access.call }
 
   get principal (): CallContext['principal'] { return this.#exchange.caller.principal }
   get requestId (): string { return this.#exchange.caller.requestId }
@@ -97,8 +115,8 @@ const silentLogger: CallContext['logger'] = { trace: drop, debug: drop, info: dr
 class ExchangeCompletionContext extends ExchangeContext implements CompletionContext {
   readonly arguments: Readonly<Record<string, string>>
 
-  constructor (exchange: Exchange, given: Readonly<Record<string, string>>) {
-    super(exchange, () => [])
+  constructor (exchange: Exchange, access: ToolAccess, given: Readonly<Record<string, string>>) {
+    super(exchange, access)
     this.arguments = given
   }
 }

@@ -1,6 +1,6 @@
 /** What a handler says and asks, while its call runs and after it. */
 import t from 'tap'
-import { createContext } from '../../../../src/mcp/exchange/handler-context.js'
+import { createContext, noTools } from '../../../../src/mcp/exchange/handler-context.js'
 import { sayTo } from '../../../../src/mcp/slots/answer-text.js'
 import { ReplyWriter } from '../../../../src/mcp/wire/reply.js'
 import { callerOf, during } from '../../../support/exchange.js'
@@ -11,7 +11,7 @@ t.test('a handler is heard while its call runs, and not after it', async t => {
   await during(callerOf(), async exchange => {
     exchange.connect(async method => { heard.push(method) })
     exchange.begin('tools/call', { _meta: { progressToken: 1 } })
-    const { progress, log } = createContext(exchange, () => [])
+    const { progress, log } = createContext(exchange, noTools)
     await progress(1)
     exchange.end()
     await progress(2)
@@ -24,7 +24,7 @@ t.test('a handler cannot ask when its call is over', async t => {
   let asked = 0
   await during(callerOf(), async exchange => {
     exchange.askBy(async () => { asked += 1; return {} })
-    const { elicit } = createContext(exchange, () => [])
+    const { elicit } = createContext(exchange, noTools)
     exchange.end()
     await t.rejects(elicit({ message: 'Late?', schema: {} }), { name: 'PublicToolError' })
   })

@@ -1,0 +1,91 @@
+/** What an app does around the calls of its tools: before one it may refuse, after one it only looks. */
+import type { Principal } from '../../principal/principal.js'
+import type { CallContext } from '../../tools/call-context.js'
+import type { Tool, ToolResult } from '../../tools/tool.js'
+
+/** A call whose caller may make it, with arguments that fit the schema. */
+export interface HookedCall {
+  readonly name: string
+  readonly tool: Tool
+  readonly args: Readonly<Record<string, unknown>>
+  readonly principal: Principal
+  readonly context: CallContext
+}
+
+/** How a call ended: with a result, or with what its handler or a hook threw. */
+export interface CallOutcome {
+  readonly result?: ToolResult
+  readonly error?: unknown
+  /** Milliseconds from the first hook on. */
+  readonly ms: number
+}
+
+/** Refuses the call by throwing: a `PublicToolError` is said to the caller, anything else is a fault. */
+export type BeforeCall = (call: HookedCall) => void | Promise<void>
+
+/** Nobody waits for it, and what it throws is logged. */
+export type AfterCall = (call: HookedCall, outcome: CallOutcome) => void | Promise<void>
+
+export interface HookOptions {
+  /** Only for tools with one of these tags. Default all tools. */
+  readonly tags?: readonly string[]
+}
+
+interface Registered<H> {
+  readonly hook: H
+  readonly tags: readonly string[] | undefined
+}
+
+export class CallHooks {
+  readonly #before = new Set<Registered<BeforeCall>>()
+  readonly #after = new Set<Registered<AfterCall>>()
+
+  /** Returns how to take the hook back. Throws a `TypeError` on what is no function. */
+  before (hook: BeforeCall, options?: HookOptions): () => void {
+    return added(this.#before, 'beforeCall', hook, options)
+  }
+
+  after (hook: AfterCall, options?: HookOptions): () => void {
+    return added(this.#after, 'afterCall', hook, options)
+  }
+
+  /** True where a call has nothing around it. */
+  get isIdle (): boolean {
+    return this.#before.size === 0 && this.#after.size === 0
+  }
+
+  /** Runs the hooks that come before in their order, then `handle`, and tells the others how it ended. */
+  async around (call: HookedCall, handle: () => Promise<ToolResult>): Promise<ToolResult> {
+    const startedAt = performance.now()
+    const tell = (outcome: Omit<CallOutcome, 'ms'>): void => { this.#tell(call, { ...outcome, ms: performance.now() - startedAt }) }
+    try {
+      for (const { hook } of meant(this.#before, call.tool)) await hook(call)
+      const result = await handle()
+      tell({ result })
+      return result
+    } catch (error) {
+      tell({ error })
+      throw error
+    }
+  }
+
+  #tell (call: HookedCall, outcome: CallOutcome): void {
+    for (const { hook } of meant(this.#after, call.tool)) {
+      const told = async (): Promise<void> => { await hook(call, outcome) }
+      told().catch((error: unknown) => { call.context.logger.error({ err: error, tool: call.name }, 'afterCall failed') })
+    }
+  }
+}
+
+function added<H> (hooks: Set<Registered<H>>, name: string, hook: H, { tags }: HookOptions = {}): () => void {
+  if (typeof hook !== 'function') throw new TypeError(`\`${name}\` must be a function`)
+  if (tags !== undefined && !Array.isArray(tags)) throw new TypeError(`\`${name}\`: tags must be a list`)
+  const one = { hook, tags }
+  hooks.add(one)
+  return () => { hooks.delete(one) }
+}
+
+function meant<H> (hooks: Iterable<Registered<H>>, tool: Tool & { readonly tags?: readonly string[] }): Array<Registered<H>> {
+  const { tags: own = [] } = tool
+  return [...hooks].filter(({ tags }) => tags === undefined || tags.some(tag => own.includes(tag)))
+}

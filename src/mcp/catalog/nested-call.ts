@@ -1,0 +1,72 @@
+/** A call that a handler makes to another tool, with the rights, the budget and the time of its own call. */
+import { isRefusal, PublicToolError, UnknownToolError } from '../../errors.js'
+import type { ToolResult } from '../../tools/tool.js'
+import type { Caller } from '../exchange/caller.js'
+import { Exchange } from '../exchange/exchange.js'
+import { askLimitMs } from '../exchange/handler-context.js'
+import { failedBy } from './tool-errors.js'
+
+/** Tools that call each other in a circle would go on until the budget of their caller is gone. */
+const maxDepth = 8
+
+/** Runs `call` in an exchange of its own, which ends with `parent`. Rejects with a `PublicToolError` where the caller does not have the tool. */
+export async function callWithin (parent: Exchange, name: string, depth: number, call: (exchange: Exchange) => Promise<ToolResult>): Promise<ToolResult> {
+  if (depth > maxDepth) throw new Error(`Tools that call tools are ${maxDepth} deep, and ${name} would be one more`)
+  const { caller } = parent
+  const leftMs = Math.max(1, Math.round(parent.dueAt - performance.now()))
+  const child = new Exchange(caller, leftMs, parent.shared)
+  const { ask, params: { _meta: meta } = {} } = parent
+  child.begin('tools/call', { name, ...(meta === undefined ? {} : { _meta: meta }) })
+  child.connect(
+    (method, params) => parent.notify(method, params),
+    // The time of a person does not count for the call around it either.
+    ask === undefined ? undefined : (method, params, key) => parent.whileAsking(askLimitMs, ask(method, params, key))
+  )
+  const end = (): void => { child.abort(parent.refusal ?? gone(parent)) }
+  parent.signal.addEventListener('abort', end)
+  if (parent.signal.aborted) end()
+  try {
+    const result = await paid(child) ?? await call(child)
+    logged(caller, name, child)
+    return plain(result)
+  } catch (error) {
+    logged(caller, name, child)
+    throw isUnknown(error) ? new PublicToolError(`This needs the tool ${name}, which is not available to you`) : error
+  } finally {
+    parent.signal.removeEventListener('abort', end)
+    child.end()
+  }
+}
+
+/** The request paid for the first call alone. What the budget does not hold is told as of any call. */
+async function paid (child: Exchange): Promise<ToolResult | undefined> {
+  try {
+    await child.caller.charge(1)
+    return undefined
+  } catch (error) {
+    return failedBy(error, child)
+  }
+}
+
+function gone (parent: Exchange): NonNullable<Exchange['refusal']> {
+  const reason: unknown = parent.signal.reason
+  return isRefusal(reason) ? reason : new UnknownToolError({ reason: 'the call around it ended' })
+}
+
+function isUnknown (error: unknown): boolean {
+  return isRefusal(error) && error.code === UnknownToolError.code
+}
+
+function logged ({ logger }: Caller, tool: string, { outcome = 'ok' }: Exchange): void {
+  logger?.info({ tool, outcome }, 'call within a call')
+}
+
+/** As a handler writes results itself. */
+function plain ({ content, structuredContent, isError, _meta }: ToolResult): ToolResult {
+  return {
+    ...(content === undefined ? {} : { content: [...content] }),
+    ...(structuredContent === undefined ? {} : { structuredContent }),
+    ...(isError === undefined ? {} : { isError }),
+    ...(_meta === undefined ? {} : { _meta })
+  }
+}
