@@ -60,6 +60,7 @@ export function sayDecisionAbout (request: FastifyRequest, reply: FastifyReply):
 function follow (request: FastifyRequest & { [isFollowed]?: boolean }, reply: FastifyReply, lines: Lines): void {
   if (request[isFollowed] === true) return
   request[isFollowed] = true
+  ipOf(request)
   const { raw } = reply
   let isOver = false
   const end = (isCut: boolean): void => {

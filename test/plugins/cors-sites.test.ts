@@ -152,6 +152,18 @@ t.test('over HTTP/2 our own page, a listed one and a foreign one are told apart'
   t.equal(await by('https://evil.example'), 403)
 })
 
+t.test('over HTTP/2 the log has the address of each request, refused at the edge or not', async t => {
+  const log = logSink()
+  const app = Fastify({ http2: true, logger: { stream: log } }) as unknown as FastifyInstance
+  t.teardown(() => app.close())
+  await app.register(mcpAuth, { apiKeys: [adaKey] })
+  const port = await listen(app)
+  for (const authority of ['evil.example', 'localhost']) await ask(t, port, { ':method': 'POST', ':path': '/mcp', ':authority': authority }, '{}')
+  const refusals = (): unknown[] => log.lines().filter(({ code }) => code !== undefined)
+  while (refusals().length < 2) await new Promise(resolve => setTimeout(resolve, 5))
+  t.match(refusals(), [{ ip: '127.0.0.1', code: 'MCP_ERR_HOST_REFUSED' }, { ip: '127.0.0.1', code: 'MCP_ERR_UNAUTHENTICATED' }])
+})
+
 t.test('over HTTP/2 a refusal has its status and its body', async t => {
   const port = await overHttp2(t)
   const authority = { ':authority': `localhost:${port}` }
