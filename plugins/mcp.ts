@@ -58,6 +58,8 @@ export interface McpOptions {
   readonly requestTimeoutMs?: number
   /** Bytes of a body. Default 1 MiB. */
   readonly bodyLimit?: number
+  /** Bytes of the result of a tool that has no `maxResultBytes` of its own. Default 1 MiB. */
+  readonly resultLimit?: number
   /** Default `/mcp`. */
   readonly path?: string
   /** The protocol eras to serve. Default both. */
@@ -110,6 +112,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     path = '/mcp',
     requestTimeoutMs = 60_000,
     bodyLimit = 1024 * 1024,
+    resultLimit = 1024 * 1024,
     eras,
     sessions = false,
     maxStreamsPerPrincipal,
@@ -133,11 +136,11 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   requireFixedPath(fastify.prefix + path)
   const sessionsOptions = sessionsOptionsOf(sessions)
   if (!isRecord(provide)) throw new TypeError('`provide` must be an object')
-  requireWhole('mcp', { requestTimeoutMs, bodyLimit, maxStreamsPerPrincipal, ...sessionsOptions, ...unreadOptions })
+  requireWhole('mcp', { requestTimeoutMs, bodyLimit, resultLimit, maxStreamsPerPrincipal, ...sessionsOptions, ...unreadOptions })
   const reportRule = ({ name }: Item, error: unknown): void => {
     fastify.log.error({ err: error, item: name }, 'an access rule failed, which counts as no; told once')
   }
-  const catalog = new Catalog({ info, instructions, tools, resources, prompts, toolPolicies, limits, bus, freezes, reportRule })
+  const catalog = new Catalog({ info, instructions, tools, resources, prompts, toolPolicies, limits, bus, freezes, reportRule, maxResultBytes: resultLimit })
   const endpoint = createEndpoint({
     catalog,
     eras,

@@ -128,6 +128,7 @@ function chainOptions (config: Config, path: string | undefined, logStream: AppO
     loopback: isLoopback(config.HOST),
     ...(config.PUBLIC_URL === undefined ? {} : { publicUrl: config.PUBLIC_URL }),
     bodyLimit: config.BODY_LIMIT,
+    resultLimit: config.RESULT_LIMIT,
     requestTimeoutMs: config.REQUEST_TIMEOUT_MS,
     eras: config.MCP_ERAS,
     sessions: config.MCP_SESSIONS === 'on' && {

@@ -115,6 +115,7 @@ export const NotAllowedError = define('MCP_ERR_NOT_ALLOWED', 200, 'You are not a
 export const FrozenError = define('MCP_ERR_FROZEN', 200, 'Switched off by the operator', -32602)
 /** For what is no message of JSON-RPC: the opening of a stream. */
 export const FrozenStreamError = define('MCP_ERR_FROZEN', 403, 'Switched off by the operator', 403, true)
+export const ResultTooLargeError = define('MCP_ERR_RESULT_TOO_LARGE', 200, 'The result is larger than the server allows; ask for less: a narrower filter, a smaller page or fewer fields', -32602)
 export const HandlerRefusalError = define('MCP_ERR_HANDLER_REFUSAL', 200, 'The handler of this item refused the request', -32602)
 export const InvalidParamsError = define('MCP_ERR_INVALID_PARAMS', 200, 'The parameters of the request do not fit the method', -32602)
 export const CancelledError = define('MCP_ERR_CANCELLED', 499, 'The request was cancelled')

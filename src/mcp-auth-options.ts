@@ -98,6 +98,7 @@ export const mcpOptionNames: Keys<Omit<McpOptions, 'limits' | 'bus' | 'sessionSt
   instructions: true,
   requestTimeoutMs: true,
   bodyLimit: true,
+  resultLimit: true,
   path: true,
   eras: true,
   sessions: true,

@@ -85,6 +85,8 @@ export const variables = {
   CORS_HEADERS: variable(list(headerName()), '', 'Further request headers that those pages may send, comma-separated: Sentry-Trace.'),
   /** Bytes. */
   BODY_LIMIT: variable(bytes(), '1mb', 'The largest body: bytes, or with kb (1,024) or mb (1,048,576).'),
+  /** Bytes. */
+  RESULT_LIMIT: variable(bytes(), '1mb', 'The largest result of a tool: bytes, or with kb (1,024) or mb (1,048,576).'),
   /** Addresses, CIDRs, `loopback`, `uniquelocal`; none believes no proxy. */
   TRUST_PROXY: variable(list(trustedProxy()), '', 'Proxies whose X-Forwarded-For is believed: addresses, CIDRs, `loopback`, `uniquelocal`.'),
   /** Hosts as in a Host header, in lower case; without a port, any port. */

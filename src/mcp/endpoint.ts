@@ -21,6 +21,8 @@ export interface Endpoint {
   removePrompt: (name: string) => boolean
   /** The names of the tools that `principal` may use. */
   toolsOf: (principal: Principal) => readonly string[]
+  /** The tools as they are served, by name: with `tags` those that have one of them, with `principal` those that it may use. */
+  listTools: (filter?: { readonly tags?: readonly string[], readonly principal?: Principal }) => readonly Tool[]
   /** The scopes that access rules name, of all items there are at the moment. */
   scopes: () => readonly string[]
   /** Tells subscribers that the resource at `uri` has other contents now. */
@@ -61,7 +63,7 @@ export interface OperationsPlace {
   readonly open?: (principal: Principal) => Exchange
 }
 
-export function operationsOf ({ tools, resources, prompts, changes }: Catalog, { taken, forget = () => {}, open = inProcess }: OperationsPlace): Endpoint {
+export function operationsOf ({ tools, resources, prompts, changes, rights }: Catalog, { taken, forget = () => {}, open = inProcess }: OperationsPlace): Endpoint {
   const came = (kind: 'tools' | 'resources' | 'prompts', item: Item): void => {
     taken(item)
     changes.publish({ kind, item })
@@ -88,6 +90,8 @@ export function operationsOf ({ tools, resources, prompts, changes }: Catalog, {
       }
     },
     toolsOf: principal => tools.names(principal),
+    listTools: ({ tags, principal } = {}) => [...tools.values()].map(({ item }) => item).filter(item =>
+      (tags === undefined || item.tags?.some(tag => tags.includes(tag)) === true) && (principal === undefined || rights.mayUse(principal, item))),
     scopes: () => {
       const all = [tools, resources.fixed, resources.templates, prompts].flatMap(registry => [...registry.values()])
       return [...new Set(all.flatMap(({ item }) => item.access?.scopes ?? []))].sort()

@@ -1,8 +1,10 @@
 /** What a handler knows of the call it serves, and how it speaks to its caller meanwhile. */
+import type { z } from 'zod'
 import type { ToolResult } from './tool.js'
 import type { Principal } from '../principal/principal.js'
 import type { AppContext, CallLogger, CallRequest } from './app-context.js'
-import type { ElicitAnswer, FormRequest, SampleAnswer, SampleRequest, ToolSampleAnswer, ToolSampleRequest, UrlRequest } from './client-requests.js'
+import type { JsonSchema } from './content.js'
+import type { ElicitAnswer, FormAnswer, FormRequest, SampleAnswer, SampleRequest, ToolSampleAnswer, ToolSampleRequest, UrlRequest } from './client-requests.js'
 
 /** In the order of their severity (RFC 5424 §6.2.1). */
 export const logLevels = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'] as const
@@ -42,7 +44,10 @@ export interface CallContext {
    * questions does, which must then be the same in every run. An answer counts for the very question
    * only; a second question of one key rejects.
    */
-  elicit: (request: FormRequest | UrlRequest, key?: string) => Promise<ElicitAnswer>
+  elicit: {
+    <S extends z.ZodObject>(request: FormRequest<S>, key?: string): Promise<FormAnswer<S>>
+    (request: FormRequest<JsonSchema> | UrlRequest, key?: string): Promise<ElicitAnswer>
+  }
   /** Asks the caller's model. Rejects where the caller has none to offer. `key` as for `elicit`. */
   sample: {
     (request: ToolSampleRequest, key?: string): Promise<ToolSampleAnswer>

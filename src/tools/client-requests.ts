@@ -1,10 +1,14 @@
 /** What a handler may ask its caller: the person, the model. */
-import type { Content, JsonSchema, Meta } from './content.js'
+import type { z } from 'zod'
+import type { Content, Meta, Schema } from './content.js'
 
-export interface FormRequest {
+export interface FormRequest<S extends Schema = Schema> {
   readonly message: string
-  /** A flat object schema of primitives (MCP 2025-11-25, Elicitation). */
-  readonly schema: JsonSchema
+  /**
+   * A flat object of primitives (MCP 2025-11-25, Elicitation): `z.object()`, which types the answer, or a JSON
+   * Schema. `describe()` and `meta({ title })` tell the person what a field is.
+   */
+  readonly schema: S
 }
 
 /** Sends the person to a page, for what must not pass through the client, such as a password. */
@@ -18,6 +22,11 @@ export interface ElicitAnswer {
   action: 'accept' | 'decline' | 'cancel'
   content?: Record<string, string | number | boolean | string[]>
 }
+
+/** The answer to a form of zod: `content` is what its schema made of it. */
+export type FormAnswer<S extends z.ZodObject> =
+  | { action: 'accept', content: z.output<S> }
+  | { action: 'decline' | 'cancel', content?: undefined }
 
 /** Of messages around a tool that the model called (MCP 2025-11-25, Sampling). */
 export type ToolContent =
@@ -44,7 +53,7 @@ export interface SampleRequest {
 
 /** Of tools that the handler itself runs, for clients that can (MCP 2025-11-25, Sampling with Tools). */
 export interface ToolSampleRequest extends SampleRequest {
-  readonly tools: ReadonlyArray<{ readonly name: string, readonly title?: string, readonly description?: string, readonly inputSchema: JsonSchema }>
+  readonly tools: ReadonlyArray<{ readonly name: string, readonly title?: string, readonly description?: string, readonly inputSchema: Readonly<Record<string, unknown>> }>
   readonly toolChoice?: { readonly mode?: 'auto' | 'required' | 'none' }
 }
 

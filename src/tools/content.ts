@@ -1,5 +1,6 @@
 /** What tools, resources and prompts are described by and answer with, as MCP has it. */
 import type { z } from 'zod'
+import { isListOf, isRecord } from '../lib/guards.js'
 
 /** A JSON Schema object, passed through to the caller untouched. */
 export type JsonSchema = Readonly<Record<string, unknown>>
@@ -36,4 +37,13 @@ export interface ResourceContents {
   text?: string
   blob?: string
   _meta?: Meta
+}
+
+/** True where `value` is as clients parse annotations. */
+export function isAnnotations (value: unknown): boolean {
+  if (!isRecord(value)) return false
+  const { audience, priority, lastModified } = value
+  return (audience === undefined || isListOf(audience, one => one === 'user' || one === 'assistant')) &&
+    (priority === undefined || (typeof priority === 'number' && priority >= 0 && priority <= 1)) &&
+    (lastModified === undefined || typeof lastModified === 'string')
 }

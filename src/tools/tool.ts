@@ -34,6 +34,8 @@ export interface Item {
   readonly deadlineMs?: number
   /** What one call takes of the caller's budget. 1 where left out. */
   readonly cost?: number
+  /** Names of the author's own, to pick items by. Callers never see them. */
+  readonly tags?: readonly string[]
 }
 
 export interface ToolAnnotations {
@@ -52,6 +54,8 @@ export interface ToolDefinition<I extends Schema = Schema, O extends Schema = Sc
   readonly rate?: { readonly max: number, readonly windowMs: number }
   /** How many calls of one caller may run at once, those included whose caller was answered already. */
   readonly concurrency?: number
+  /** The largest result, in bytes of JSON; the endpoint's own limit where left out. Beyond it the caller is told to ask for less. */
+  readonly maxResultBytes?: number
   readonly handler: (args: Output<I>, context: CallContext) => Promise<Returned<O>> | Returned<O>
 }
 

@@ -1,45 +1,88 @@
 /**
- * What may be written in a tool, a prompt and a resource. All else is refused when the endpoint is
- * registered: a rule with a typing error would be one that nobody ever asks, and most tools are run
- * without a type check.
+ * What may be written in a tool, a prompt and a resource. All else is refused when the endpoint is registered: a
+ * misspelt `access` would leave the tool open, and most tools are run without a type check.
  */
+import { types } from 'node:util'
 import type { AccessRule } from '../principal/access.js'
 import { isRole, roleForm } from '../principal/principal.js'
 import { scopeForm } from '../principal/scope.js'
-import { isListOf } from '../lib/guards.js'
-import { requireKeys } from '../lib/require.js'
+import { isListOf, isRecord } from '../lib/guards.js'
+import { requireKeys, requireWhole } from '../lib/require.js'
+import { isAnnotations } from './content.js'
 import type { Prompt } from './prompt.js'
 import type { FixedResource, TemplateResource } from './resource.js'
 import type { Item, Tool } from './tool.js'
 
 type Keys<T> = Readonly<Record<keyof T, true>>
 
-const ofItems: Keys<Item> = { name: true, title: true, description: true, icons: true, _meta: true, access: true, deadlineMs: true, cost: true }
+const ofItems: Keys<Item> = { name: true, title: true, description: true, icons: true, _meta: true, access: true, deadlineMs: true, cost: true, tags: true }
 const ofResources = { ...ofItems, mimeType: true, annotations: true, uri: true, uriTemplate: true, read: true } as const
 const kinds = {
-  Tool: { ...ofItems, input: true, output: true, annotations: true, rate: true, concurrency: true, handler: true } satisfies Keys<Tool>,
+  Tool: { ...ofItems, input: true, output: true, annotations: true, rate: true, concurrency: true, maxResultBytes: true, handler: true } satisfies Keys<Tool>,
   Prompt: { ...ofItems, input: true, complete: true, handler: true } satisfies Keys<Prompt>,
   Resource: { ...ofResources, size: true, complete: true } satisfies Keys<FixedResource> & Keys<TemplateResource>
 }
+/** MCP 2025-11-25, Tools, Tool Names. */
+const toolName = /^[A-Za-z0-9_.-]{1,128}$/
 const ofRules: Keys<AccessRule> = { roles: true, scopes: true, allow: true, denied: true }
 const ofRates: Keys<NonNullable<Tool['rate']>> = { max: true, windowMs: true }
 
-/** Throws a `TypeError` that names what is wrong in an item, as it is written in code. */
+/**
+ * Throws a `TypeError`, or a `RangeError` for a limit, that names what is wrong in an item. All of an item but its
+ * schemas and URIs is checked here, before anything else looks at it.
+ */
 export function requireItem (kind: keyof typeof kinds, item: unknown): void {
   if (typeof item !== 'object' || item === null) throw new TypeError(`${kind}: must be an object, as define${kind} returns, not ${item === null ? 'null' : typeof item}`)
-  const { name, access, rate, handler, read, description, title } = item as Partial<Record<string, unknown>>
+  const fields = item as Partial<Record<string, unknown>>
+  const { name, access, rate, handler, read } = fields
   if (typeof name !== 'string' || name === '') throw new TypeError(`${kind}: name must be a non-empty string`)
   const owner = `${kind} ${JSON.stringify(name)}`
+  if (kind === 'Tool' && !toolName.test(name)) throw new TypeError(`${owner}: name must be 1 to 128 of A-Z a-z 0-9 _ . -`)
   // An instance of a class has what it likes beside.
   if (isPlain(item)) requireKeys(owner, item, kinds[kind])
-  for (const [key, text] of Object.entries({ description, title })) {
-    if (text !== undefined && typeof text !== 'string') throw new TypeError(`${owner}: ${key} is a text`)
-  }
-  if (typeof (kind === 'Resource' ? read : handler) !== 'function') throw new TypeError(`${owner}: ${kind === 'Resource' ? 'read' : 'handler'} is a function`)
+  requireShown(owner, kind, fields)
+  if (typeof (kind === 'Resource' ? read : handler) !== 'function') throw new TypeError(`${owner}: ${kind === 'Resource' ? 'read' : 'handler'} must be a function`)
   if (access !== undefined) requireRule(`${owner}: access`, access)
-  if (rate === undefined) return
-  requireKeys(`${owner}: rate`, rate, ofRates)
-  if (rate.max === undefined || rate.windowMs === undefined) throw new TypeError(`${owner}: rate needs max and windowMs`)
+  const { deadlineMs, cost, concurrency, maxResultBytes } = fields as Partial<Tool>
+  requireWhole(owner, { deadlineMs, cost, concurrency, maxResultBytes })
+  if (rate !== undefined) requireRate(`${owner}: rate`, rate)
+}
+
+function requireRate (owner: string, rate: unknown): void {
+  requireKeys(owner, rate, ofRates)
+  const { max, windowMs } = rate as Partial<NonNullable<Tool['rate']>>
+  if (max === undefined || windowMs === undefined) throw new TypeError(`${owner} needs max and windowMs`)
+  requireWhole(owner, { max, windowMs })
+}
+
+/** What lists show: clients refuse a whole list for one item that is not as MCP has it. */
+function requireShown (owner: string, kind: keyof typeof kinds, fields: Partial<Record<string, unknown>>): void {
+  const { annotations, icons, _meta, tags, size } = fields
+  for (const key of ['title', 'description', 'mimeType']) {
+    if (fields[key] !== undefined && typeof fields[key] !== 'string') throw new TypeError(`${owner}: ${key} must be a string`)
+  }
+  if (_meta !== undefined && !isRecord(_meta)) throw new TypeError(`${owner}: _meta must be an object`)
+  if (tags !== undefined && !isListOf(tags, tag => typeof tag === 'string')) throw new TypeError(`${owner}: tags must be a list of strings`)
+  if (size !== undefined && typeof size !== 'number') throw new TypeError(`${owner}: size must be a number of bytes`)
+  if (icons !== undefined && !isListOf(icons, isIcon)) throw new TypeError(`${owner}: each of icons must be an object with src, and where given mimeType, sizes and theme`)
+  if (annotations === undefined) return
+  const areGood = kind === 'Tool' ? isToolAnnotations(annotations) : isAnnotations(annotations)
+  if (!areGood) throw new TypeError(`${owner}: annotations must be ${kind === 'Tool' ? 'hints that are true or false, and a title' : 'audience, priority from 0 to 1 and lastModified'}`)
+}
+
+function isIcon (icon: unknown): boolean {
+  if (!isRecord(icon)) return false
+  const { src, mimeType, sizes, theme } = icon
+  return typeof src === 'string' && (mimeType === undefined || typeof mimeType === 'string') &&
+    (sizes === undefined || isListOf(sizes, size => typeof size === 'string')) &&
+    (theme === undefined || theme === 'light' || theme === 'dark')
+}
+
+function isToolAnnotations (annotations: unknown): boolean {
+  if (!isRecord(annotations)) return false
+  const { title, ...hints } = annotations
+  return (title === undefined || typeof title === 'string') &&
+    Object.entries(hints).every(([name, hint]) => !name.endsWith('Hint') || hint === undefined || typeof hint === 'boolean')
 }
 
 /** An empty list of roles is nobody: a policy may have come to that. */
@@ -47,9 +90,10 @@ function requireRule (owner: string, rule: unknown): void {
   requireKeys(owner, rule, ofRules)
   const { roles, scopes, allow, denied } = rule
   if (roles !== undefined && !isListOf(roles, isRole)) throw new TypeError(`${owner}: each of roles ${roleForm}`)
-  if (scopes !== undefined && !isListOf(scopes, scope => typeof scope === 'string' && scopeForm.test(scope))) throw new TypeError(`${owner}: scopes is a list of scopes, each of printable ASCII without spaces, quotes and backslashes`)
-  if (allow !== undefined && typeof allow !== 'function') throw new TypeError(`${owner}: allow is a function`)
-  if (denied !== undefined && denied !== 'hide' && denied !== 'challenge' && denied !== 'error') throw new TypeError(`${owner}: denied is 'hide', 'challenge' or 'error'`)
+  if (scopes !== undefined && !isListOf(scopes, scope => typeof scope === 'string' && scopeForm.test(scope))) throw new TypeError(`${owner}: scopes must be a list of scopes, each of printable ASCII without spaces, quotes and backslashes`)
+  if (allow !== undefined && typeof allow !== 'function') throw new TypeError(`${owner}: allow must be a function`)
+  if (types.isAsyncFunction(allow)) throw new TypeError(`${owner}: allow must return a boolean, not a promise`)
+  if (denied !== undefined && denied !== 'hide' && denied !== 'challenge' && denied !== 'error') throw new TypeError(`${owner}: denied must be 'hide', 'challenge' or 'error'`)
 }
 
 function isPlain (item: object): boolean {

@@ -53,7 +53,7 @@ for (const limit of [
   { rate: { max: 0, windowMs: 1000 } }, { rate: { max: 1, windowMs: -1 } }
 ]) {
   t.test(`a tool with ${JSON.stringify(limit)} stops the boot, and names it`, async t => {
-    await t.rejects(build(t, { tools: [{ ...tool('x'), ...limit }] }), { message: /^x: \S+ must be a whole number from 1$/ })
+    await t.rejects(build(t, { tools: [{ ...tool('x'), ...limit }] }), { message: /^Tool "x":.* \S+ must be a whole number from 1$/ })
   })
 }
 
@@ -65,11 +65,11 @@ t.test('a resource and a prompt with a limit that is none stop the boot', async 
 t.test('a rule that only promises an answer stops the boot, and is not added later', async t => {
   const allow = (async () => true) as unknown as () => boolean
   const access = { allow }
-  await t.rejects(build(t, { tools: [{ ...tool('x'), access }] }), { message: /^x: access\.allow answers at once/ })
-  await t.rejects(build(t, { resources: [{ name: 'r', uri: 'x://r', access, read: () => '' }] }), { message: /^x:\/\/r: access\.allow/ })
-  await t.rejects(build(t, { prompts: [{ name: 'p', access, handler: () => '' }] }), { message: /^p: access\.allow/ })
+  await t.rejects(build(t, { tools: [{ ...tool('x'), access }] }), { message: /^Tool "x": access: allow must return/ })
+  await t.rejects(build(t, { resources: [{ name: 'r', uri: 'x://r', access, read: () => '' }] }), { message: /^Resource "r": access: allow must return/ })
+  await t.rejects(build(t, { prompts: [{ name: 'p', access, handler: () => '' }] }), { message: /^Prompt "p": access: allow/ })
   const app = await build(t)
-  t.throws(() => { app.mcp.addTool({ ...tool('x'), access }) }, { message: /at once/ })
+  t.throws(() => { app.mcp.addTool({ ...tool('x'), access }) }, { message: /must return a boolean/ })
   t.same(namesIn(await post(app, rpc('tools/list'), ada)), [])
 })
 

@@ -85,7 +85,7 @@ function added<H> (hooks: Set<Registered<H>>, name: string, hook: H, { tags }: H
   return () => { hooks.delete(one) }
 }
 
-function meant<H> (hooks: Iterable<Registered<H>>, tool: Tool & { readonly tags?: readonly string[] }): Array<Registered<H>> {
+function meant<H> (hooks: Iterable<Registered<H>>, tool: Tool): Array<Registered<H>> {
   const { tags: own = [] } = tool
   return [...hooks].filter(({ tags }) => tags === undefined || tags.some(tag => own.includes(tag)))
 }

@@ -38,6 +38,8 @@ export interface CatalogOptions {
   readonly bus?: Bus | undefined
   /** What the operator switched off. Left out: nothing is. */
   readonly freezes?: FreezeGate | undefined
+  /** The largest result of a tool that says nothing itself, in bytes. Default no limit. */
+  readonly maxResultBytes?: number | undefined
   /** Hears of access rules that fail. */
   readonly reportRule?: ReportRule
 }
@@ -56,11 +58,11 @@ export class Catalog {
   readonly changes: Changes
   readonly #freezes: FreezeGate | undefined
 
-  constructor ({ info, instructions, tools, resources = [], prompts = [], toolPolicies = {}, limits, bus, freezes, reportRule }: CatalogOptions) {
+  constructor ({ info, instructions, tools, resources = [], prompts = [], toolPolicies = {}, limits, bus, freezes, reportRule, maxResultBytes }: CatalogOptions) {
     this.#freezes = freezes
     this.changes = new Changes((kind, name) => this.#named(kind, name), bus)
     this.rights = new Rights(reportRule)
-    this.tools = new ToolRegistry(this.rights, toolPolicies, limits, freezes)
+    this.tools = new ToolRegistry(this.rights, { policies: toolPolicies, limits, freezes, maxResultBytes })
     const accessOf: AccessOf = exchange => this.tools.accessOf(exchange)
     this.resources = new ResourceRegistry(this.rights, accessOf)
     this.prompts = new PromptRegistry(this.rights, accessOf)

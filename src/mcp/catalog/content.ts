@@ -1,5 +1,6 @@
 /** Whether content is as clients parse it: they throw a whole answer away for one block that is not. */
-import { isListOf, isRecord } from '../../lib/guards.js'
+import { isRecord } from '../../lib/guards.js'
+import { isAnnotations } from '../../tools/content.js'
 
 type Fields = Readonly<Record<string, (value: unknown) => boolean>>
 
@@ -11,14 +12,6 @@ export function isBase64 (value: unknown): boolean {
   if (typeof value !== 'string') return false
   const text = /\s/.test(value) ? value.replace(/\s+/g, '') : value
   return text.length % 4 === 0 && /^[\w+/-]*={0,2}$/.test(text) && !/[_-]/.test(text)
-}
-
-function isAnnotations (value: unknown): boolean {
-  if (!isRecord(value)) return false
-  const { audience, priority, lastModified } = value
-  return (audience === undefined || isListOf(audience, one => one === 'user' || one === 'assistant')) &&
-    (priority === undefined || (typeof priority === 'number' && priority >= 0 && priority <= 1)) &&
-    (lastModified === undefined || typeof lastModified === 'string')
 }
 
 const shared: Fields = { annotations: orNone(isAnnotations), _meta: orNone(isRecord) }

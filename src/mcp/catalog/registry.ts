@@ -1,11 +1,8 @@
 /** Named items with access rules: who sees which, in a prepared form. */
-import { types } from 'node:util'
 import type { Principal } from '../../principal/principal.js'
 import type { Item } from '../../tools/tool.js'
 import type { Rights } from './rights.js'
 import { prepare } from '../wire/serialize.js'
-import { isRecord } from '../../lib/guards.js'
-import { requireWhole } from '../../lib/require.js'
 
 export interface Registered<T extends Item> {
   readonly item: T
@@ -31,13 +28,9 @@ export class Registry<T extends Item, S extends Registered<T>> {
     this.rights = rights
   }
 
-  /** Throws where the key is taken, a limit or the `_meta` of the item is none, or its rule could not answer at once. */
+  /** Throws where the key is taken. */
   add (key: string, registered: S): void {
     if (this.#items.has(key)) throw new TypeError(`${key} is defined twice`)
-    const { cost, deadlineMs, access, _meta } = registered.item
-    requireWhole(key, { cost, deadlineMs })
-    if (_meta !== undefined && !isRecord(_meta)) throw new TypeError(`${key}: _meta is an object`)
-    if (types.isAsyncFunction(access?.allow)) throw new TypeError(`${key}: access.allow answers at once; an async function only promises to`)
     this.#items.set(key, registered)
     const sorted = [...this.#items].sort(([a], [b]) => a < b ? -1 : 1)
     this.#items.clear()

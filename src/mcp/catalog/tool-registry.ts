@@ -13,12 +13,12 @@ import { type CompiledSchema, compileObject } from '../schemas/compile.js'
 import { Registry, type Registered } from './registry.js'
 import type { Refusals, Rights } from './rights.js'
 import { failed, failedBy } from './tool-errors.js'
+import { requireSize } from './result-size.js'
 import { toolResultOf } from './tool-result.js'
 import { ToolLimits, ToolPlaces } from './tool-limits.js'
 import type { FreezeGate } from '../../freeze/freezes.js'
 import type { Limits } from '../../limits/limits.js'
 import { isRecord } from '../../lib/guards.js'
-import { requireWhole } from '../../lib/require.js'
 
 export interface RegisteredTool extends Registered<Tool> {
   readonly input: CompiledSchema
@@ -31,11 +31,19 @@ export interface RegisteredTool extends Registered<Tool> {
   readonly limits: ToolLimits | undefined
 }
 
-const namePattern = /^[A-Za-z0-9_.-]{1,128}$/
-
 const refusals: Refusals = {
   unknown: reason => new UnknownToolError({ reason }),
   denied: reason => new NotAllowedError({ reason: `tool ${reason}` })
+}
+
+export interface ToolRegistryOptions {
+  /** Apply to the tools that come later, too. */
+  readonly policies?: ToolPolicies
+  /** Where the calls of tools with limits are counted; in memory where left out. */
+  readonly limits?: Limits | undefined
+  readonly freezes?: FreezeGate | undefined
+  /** Of tools that say nothing themselves. Default no limit. */
+  readonly maxResultBytes?: number | undefined
 }
 
 export class ToolRegistry extends Registry<Tool, RegisteredTool> {
@@ -46,10 +54,11 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
   readonly #freezes: FreezeGate | undefined
   /** What the app does around calls. */
   readonly hooks = new CallHooks()
+  readonly #maxResultBytes: number
 
-  /** `policies`: apply to the tools that come later, too. `limits`: where their calls are counted; in memory where left out. */
-  constructor (rights: Rights, policies: ToolPolicies = {}, limits?: Limits, freezes?: FreezeGate) {
+  constructor (rights: Rights, { policies = {}, limits, freezes, maxResultBytes = Infinity }: ToolRegistryOptions = {}) {
     super(rights)
+    this.#maxResultBytes = maxResultBytes
     this.#freezes = freezes
     this.#policies = policies
     this.#places = new ToolPlaces(limits)
@@ -61,7 +70,6 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
    */
   put (tool: Tool): Tool {
     requireItem('Tool', tool)
-    if (!namePattern.test(tool.name)) throw new TypeError(`Tool name ${JSON.stringify(tool.name)}: 1 to 128 of A-Z a-z 0-9 _ . -`)
     const registered = entryOf(withPolicy(tool, this.#policies), this.#places)
     this.add(tool.name, registered)
     this.#written.set(tool.name, tool)
@@ -113,6 +121,7 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
       const work = run(registered, args, exchange, held, { access: this.accessOf(exchange, depth), hooks: this.hooks })
       if (registered.limits !== undefined) work.then(() => held.leave?.(), () => held.leave?.())
       const result = await exchange.race(work)
+      requireSize(result, registered.item.maxResultBytes ?? this.#maxResultBytes)
       if (result.isError === true && exchange.why === undefined) exchange.failTool()
       return result
     } catch (error) {
@@ -176,7 +185,6 @@ function entryOf (tool: Tool, places: ToolPlaces): RegisteredTool {
   const input = tool.input === undefined ? noInput : compiled(tool, 'input', tool.input)
   const output = tool.output === undefined ? undefined : compiled(tool, 'output', tool.output)
   const { name, title, description, annotations, icons, _meta, rate, concurrency } = tool
-  requireWhole(name, { concurrency, 'rate.max': rate?.max, 'rate.windowMs': rate?.windowMs })
   return {
     limits: rate === undefined && concurrency === undefined ? undefined : new ToolLimits(tool, places),
     item: tool,

@@ -1,7 +1,7 @@
 /** What comes back from a caller that was asked, checked before a handler sees it. */
 import { z } from 'zod'
 import { InvalidParamsError } from '../../errors.js'
-import type { JsonSchema } from '../../tools/content.js'
+import type { Schema } from '../../tools/content.js'
 import { isRecord } from '../../lib/guards.js'
 import { compile } from '../schemas/compile.js'
 import { maxAnswerValues } from '../wire/for-sdk.js'
@@ -27,18 +27,21 @@ const shapes = {
 export type Question = keyof typeof shapes
 
 /**
- * The answer to `method`, asked with `params`. Throws a refusal where it has not the shape that
+ * The answer to `method`, asked with `params`; `form`: the schema of a form, where it is of zod. Throws a refusal where it has not the shape that
  * the specification gives it, or where a form was filled in as its schema does not allow.
  */
-export async function checkedAnswer (method: Question, params: Record<string, unknown>, answer: unknown): Promise<Record<string, unknown>> {
+export async function checkedAnswer (
+  method: Question, params: Record<string, unknown>, answer: unknown, form = params.requestedSchema as Schema | undefined
+): Promise<Record<string, unknown>> {
   if (isRecord(answer) && !isModest(answer, maxAnswerValues)) throw new InvalidParamsError({ reason: `an answer to ${method} with too many values` })
   const { success, data } = shapes[method].safeParse(answer)
   // Several blocks come only of tools (MCP 2025-11-25, Sampling with Tools).
   if (!success || ('model' in data && Array.isArray(data.content) && params.tools === undefined)) throw new InvalidParamsError({ reason: `an answer to ${method} that is none` })
   if ('action' in data && data.action === 'accept' && params.mode !== 'url') {
-    const form = compile(params.requestedSchema as JsonSchema, 'input')
-    const checked = await form.check(data.content ?? {})
+    const checked = await compile(form ?? {}, 'input').check(data.content ?? {})
     if (!checked.ok) throw new InvalidParamsError({ reason: `an answer that does not fit its form: ${checked.problem}` })
+    // Of zod: what its defaults and transforms made of the answer.
+    return { ...data, content: checked.value }
   }
   return data
 }

@@ -1,9 +1,11 @@
 /** What a handler knows of the call it serves: a view of its exchange. */
 import { randomUUID } from 'node:crypto'
 import { PublicToolError } from '../../errors.js'
-import type { ElicitAnswer, SampleAnswer, ToolSampleAnswer } from '../../tools/client-requests.js'
+import type { ElicitAnswer, FormRequest, SampleAnswer, ToolSampleAnswer, UrlRequest } from '../../tools/client-requests.js'
 import type { CompletionContext } from '../../tools/resource.js'
 import type { CallContext } from '../../tools/call-context.js'
+import type { Schema } from '../../tools/content.js'
+import { formSchemaOf } from '../schemas/form.js'
 import { type Question, checkedAnswer } from './client-answers.js'
 import type { Exchange } from './exchange.js'
 
@@ -89,11 +91,16 @@ class ExchangeContext implements CallContext {
 
   get elicit (): CallContext['elicit'] {
     const exchange = this.#exchange
-    return (request, key) => {
+    const elicit = (request: FormRequest | UrlRequest, key?: string): Promise<ElicitAnswer> => {
       const { message } = request
-      const question = 'url' in request ? { mode: 'url', message, url: request.url, elicitationId: randomUUID() } : { message, requestedSchema: request.schema }
-      return ask(exchange, 'elicitation/create', question, key) as Promise<unknown> as Promise<ElicitAnswer>
+      if ('url' in request) {
+        return ask(exchange, 'elicitation/create', { mode: 'url', message, url: request.url, elicitationId: randomUUID() }, key) as Promise<unknown> as Promise<ElicitAnswer>
+      }
+      const { schema } = request
+      const asked = ask(exchange, 'elicitation/create', () => ({ message, requestedSchema: formSchemaOf(schema) }), key, schema)
+      return asked as Promise<unknown> as Promise<ElicitAnswer>
     }
+    return elicit as CallContext['elicit']
   }
 
   get sample (): CallContext['sample'] {
@@ -133,9 +140,12 @@ function forLater<T> (work: Promise<T>): Promise<T> {
   return work
 }
 
-function ask (exchange: Exchange, method: Question, params: Record<string, unknown>, key: string | undefined): Promise<Record<string, unknown>> {
+type Params = Record<string, unknown>
+
+/** `form`: the schema that an answer has to fit, where it is not that of the parameters. */
+function ask (exchange: Exchange, method: Question, params: Params | (() => Params), key: string | undefined, form?: Schema): Promise<Params> {
   const isLate = exchange.ended
-  const answer = answerTo(exchange, method, params, key)
+  const answer = answerTo(exchange, method, params, key, form)
   if (isLate) return forLater(answer)
   return forLater(answer.catch((error: unknown) => {
     // Of a call that ended well nobody hears any more: what is made of the answer must not end the process.
@@ -144,8 +154,9 @@ function ask (exchange: Exchange, method: Question, params: Record<string, unkno
   }))
 }
 
-async function answerTo (exchange: Exchange, method: Question, params: Record<string, unknown>, key: string | undefined): Promise<Record<string, unknown>> {
+async function answerTo (exchange: Exchange, method: Question, given: Params | (() => Params), key: string | undefined, form: Schema | undefined): Promise<Params> {
   if (exchange.ask === undefined || exchange.ended) throw new PublicToolError('This caller cannot be asked here')
+  const params = typeof given === 'function' ? given() : given
   const answer = await exchange.whileAsking(askLimitMs, exchange.ask(method, params, key))
-  return await checkedAnswer(method, params, answer)
+  return await checkedAnswer(method, params, answer, form)
 }

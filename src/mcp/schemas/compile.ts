@@ -1,8 +1,8 @@
 /** Schemas of both kinds, zod and JSON Schema, as one: a check, and the form that callers see. */
-import type { z } from 'zod'
 import type { JsonSchema, Schema } from '../../tools/content.js'
 import { isRecord } from '../../lib/guards.js'
 import { compileJsonSchema } from './json-schema.js'
+import { isZod, requireKnownKind } from './kinds.js'
 import { requireSafePatterns } from './patterns.js'
 import { type Checked, compileZodSchema, wireOfZod } from './zod-schema.js'
 
@@ -50,31 +50,6 @@ export function compileObject (schema: Schema, io: 'input' | 'output'): Compiled
   if (!isRecord(properties) || !Object.values(properties).every(isRecord)) throw new TypeError('each of its properties is an object; write {} for one that may be anything')
   if (!Array.isArray(required) || !required.every(name => typeof name === 'string')) throw new TypeError('`required` is a list of names')
   return compiled
-}
-
-function isZod (schema: Schema): schema is z.ZodObject {
-  return '_zod' in schema
-}
-
-const wanted = 'write z.object({ … }) of zod 4, or a JSON Schema'
-
-/** Throws a `TypeError` that says what to write, where a schema is of a kind that would start and check nothing. */
-function requireKnownKind (schema: unknown): void {
-  if (!isRecord(schema)) {
-    const isFunction = typeof schema === 'function' && '~standard' in schema
-    throw new TypeError(`must be a schema, not ${isFunction ? `one of ${vendorOf(schema)}` : String(schema)}; ${wanted}`)
-  }
-  if ('_zod' in schema) return
-  if ('_def' in schema) throw new TypeError(`is a schema of zod 3; ${wanted} (\`import { z } from 'zod'\`, version 4 or later)`)
-  if ('~standard' in schema) throw new TypeError(`is a schema of ${vendorOf(schema)}; ${wanted}`)
-  if (Object.values(schema).some(value => isRecord(value) && ('_zod' in value || '_def' in value || '~standard' in value))) {
-    throw new TypeError('is a bare shape; write z.object({ … }) around it')
-  }
-}
-
-function vendorOf (schema: object): string {
-  const standard: unknown = Reflect.get(schema, '~standard')
-  return isRecord(standard) && typeof standard.vendor === 'string' ? standard.vendor : 'another library'
 }
 
 export type { Checked }

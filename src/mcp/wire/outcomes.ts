@@ -3,12 +3,13 @@
  * of a tool it is a result that a model can read.
  */
 import {
-  DeadlineError, FrozenError, HandlerRefusalError, InternalError, NotAllowedError, NotFoundError, RateLimitedError, TooManyCallsError, UnavailableError, type Refusal
+  DeadlineError, FrozenError, HandlerRefusalError, InternalError, NotAllowedError, NotFoundError, RateLimitedError, ResultTooLargeError, TooManyCallsError, UnavailableError, type Refusal
 } from '../../errors.js'
 
 /** All else is of the protocol, of the caller's credential, or for nobody to hear. */
 const outcomes: ReadonlySet<string> = new Set([
-  DeadlineError, FrozenError, HandlerRefusalError, InternalError, NotAllowedError, NotFoundError, RateLimitedError, TooManyCallsError, UnavailableError
+  DeadlineError, FrozenError, HandlerRefusalError, InternalError, NotAllowedError, NotFoundError, RateLimitedError, ResultTooLargeError, TooManyCallsError,
+  UnavailableError
 ].map(({ code }) => code))
 
 /** True where `refusal` is what came of a call that was dispatched. */

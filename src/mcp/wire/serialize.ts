@@ -36,10 +36,34 @@ export class StructuredResult {
     return made?.structuredContent === structuredContent ? made : undefined
   }
 
+  get structuredText (): string {
+    return this.#text
+  }
+
   /** Both members as `JSON.stringify` would write them, from the text that was made already. */
   get json (): string {
     return `"content":[{"type":"text","text":${JSON.stringify(this.#text)}}],"structuredContent":${this.#text}`
   }
+}
+
+/** Bytes of the JSON text of a result, or 0 where it has clearly fewer than `max`: most are not worth a second text. */
+export function serializedLength (result: Record<string, unknown>, max: number): number {
+  const made = StructuredResult.in(result)
+  // A character takes three bytes at most, and what stands in a text is escaped once more.
+  if (made !== undefined && made.structuredText.length * 10 < max) return 0
+  if (made === undefined && isClearlyShorter(result.content, max)) return 0
+  return Buffer.byteLength(serialize({ jsonrpc: '2.0', id: 0, result }))
+}
+
+/** Of content that is texts alone: no character takes more than six bytes. */
+function isClearlyShorter (content: unknown, max: number): boolean {
+  if (!Array.isArray(content)) return false
+  let length = 0
+  for (const block of content as ReadonlyArray<Record<string, unknown>>) {
+    if (block.type !== 'text' || typeof block.text !== 'string') return false
+    length += block.text.length + 50
+  }
+  return length * 6 < max
 }
 
 /** The text of a message, taking what was made or kept already for the values of its result. */

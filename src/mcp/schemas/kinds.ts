@@ -1,0 +1,29 @@
+/** Which kinds of schemas are known, and what to write in the place of another. */
+import type { z } from 'zod'
+import { isRecord } from '../../lib/guards.js'
+import type { Schema } from '../../tools/content.js'
+
+export function isZod (schema: Schema): schema is z.ZodObject {
+  return '_zod' in schema
+}
+
+const wanted = 'write z.object({ … }) of zod 4, or a JSON Schema'
+
+/** Throws a `TypeError` that says what to write, where a schema is of a kind that would start and check nothing. */
+export function requireKnownKind (schema: unknown): void {
+  if (!isRecord(schema)) {
+    const isFunction = typeof schema === 'function' && '~standard' in schema
+    throw new TypeError(`must be a schema, not ${isFunction ? `one of ${vendorOf(schema)}` : String(schema)}; ${wanted}`)
+  }
+  if ('_zod' in schema) return
+  if ('_def' in schema) throw new TypeError(`is a schema of zod 3; ${wanted} (\`import { z } from 'zod'\`, version 4 or later)`)
+  if ('~standard' in schema) throw new TypeError(`is a schema of ${vendorOf(schema)}; ${wanted}`)
+  if (Object.values(schema).some(value => isRecord(value) && ('_zod' in value || '_def' in value || '~standard' in value))) {
+    throw new TypeError('is a bare shape; write z.object({ … }) around it')
+  }
+}
+
+function vendorOf (schema: object): string {
+  const standard: unknown = Reflect.get(schema, '~standard')
+  return isRecord(standard) && typeof standard.vendor === 'string' ? standard.vendor : 'another library'
+}
