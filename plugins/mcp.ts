@@ -31,6 +31,7 @@ import type { Resource } from '../src/tools/resource.js'
 import type { AppContext } from '../src/tools/app-context.js'
 import type { Item, Tool } from '../src/tools/tool.js'
 import type { ToolPolicies } from '../src/tools/tool-policies.js'
+import { Tracing } from '../src/telemetry/tracing.js'
 import { version } from '../src/version.js'
 
 declare module 'fastify' {
@@ -171,7 +172,10 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   fastify.decorate('mcp', operations)
   if (!fastify.hasRequestDecorator('mcpCall')) fastify.decorateRequest('mcpCall', null)
   sayDecisions(fastify, 'failures')
-  addMeasures(measuresOf(fastify), endpoint, catalog, running)
+  const measures = measuresOf(fastify)
+  addMeasures(measures, endpoint, catalog, running)
+  const tracing = await Tracing.load(measures)
+  const stopTracing = tracing === undefined ? () => {} : decisionsOf(fastify).observe(tracing)
   onEndpoint?.(operations)
   const stopWatching = credentials.follow(endpoint.streams, running)
   const stopFreezing = freezes === undefined ? () => {} : endFrozen(freezes, endpoint.streams, running)
@@ -179,6 +183,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   fastify.addHook('preClose', async () => { endpoint.quiesce() })
   fastify.addHook('onClose', async () => {
     stopWatching()
+    stopTracing()
     stopFreezing()
     unread.close()
     await endpoint.close()
@@ -188,7 +193,8 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     fastify,
     overFor: (principal: Principal, address?: string) => credentials.overFor(principal, address),
     requestTimeoutMs,
-    ...shared
+    ...shared,
+    tracing
   }
   const handler = mcpHandler({ endpoint, place, unread, silenceMs: () => silenceMs })
   await fastify.register(async scope => {

@@ -165,6 +165,7 @@ function messageOf (request: FastifyRequest, { era, client, fields: ofBody }: Lo
     client,
     method: fields.rpc,
     ...itemOf(fields),
+    span: exchange?.span,
     arguments: exchange?.params === undefined ? undefined : () => argumentsOf(exchange)
   }
 }

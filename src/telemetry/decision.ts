@@ -50,6 +50,9 @@ export interface Decision {
   /** The arguments of a tool, for a digest; `loggable` are the names of those whose values may stand on record. */
   readonly arguments?: (() => CallArguments) | undefined
 
+  /** The span of the message, for the tracing alone. */
+  readonly span?: Pick<MessageSpan, 'end'> | undefined
+
   // What came of it.
   /** Of a message: `ok`, `tool-error`, or the code of a refusal. `undefined` where there was no answer. */
   readonly result?: string | undefined
@@ -66,6 +69,15 @@ export interface Decision {
   readonly cause?: LoggableError | undefined
   /** What else there is to say, by kind. No credential, and no argument. */
   readonly about?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** The span of a message, where it is traced. */
+export interface MessageSpan {
+  /** Runs `work` within it, so that what `work` calls joins the trace. */
+  run: <T>(work: () => T) => T
+  /** The headers by which a request to elsewhere joins the trace. */
+  headers: () => Readonly<Record<string, string>>
+  end: (decision: Decision) => void
 }
 
 export interface CallArguments {

@@ -67,6 +67,11 @@ export interface CallContext {
    * with a `PublicToolError` where the caller does not have the tool.
    */
   call: (tool: string, args?: Record<string, unknown>) => Promise<ToolResult>
+  /**
+   * The headers by which a request of the handler's own joins the trace of this call (`traceparent` and `tracestate`, or
+   * what the app's propagator writes). Empty where nothing is traced.
+   */
+  traceHeaders: () => Readonly<Record<string, string>>
   /** The names of the tools that this caller may call, sorted. */
   readonly tools: () => readonly string[]
 }

@@ -124,6 +124,10 @@ export class Catalog {
   /** Rejects with a refusal where the method or its parameters do not fit. */
   dispatch (method: string, params: Record<string, unknown>, exchange: Exchange): Promise<Record<string, unknown>> {
     exchange.begin(method, params)
+    return exchange.within(() => this.#dispatch(method, params, exchange))
+  }
+
+  #dispatch (method: string, params: Record<string, unknown>, exchange: Exchange): Promise<Record<string, unknown>> {
     if (method === 'tools/call') return this.tools.call(params, exchange) as Promise<object> as Promise<Record<string, unknown>>
     return this.#answer(method, params, exchange)
   }

@@ -11,6 +11,8 @@ export interface Caller {
   /** Where the request came from, as the host knows it. */
   readonly address?: string | undefined
   readonly requestId: string
+  /** Of its request, with names in lower case. */
+  readonly headers?: Readonly<Record<string, string | string[] | undefined>> | undefined
   /** The server's log, with the request id. Left out: what is said is dropped. */
   readonly logger?: CallLogger
   /** What handlers may see of the request. Left out: it is a call in process. */

@@ -7,6 +7,8 @@ import type { Ask, Caller, Notify } from './caller.js'
 import { Deadlines, type Due } from './deadlines.js'
 import type { RunningCalls } from './running-calls.js'
 import { Suspended } from './suspended.js'
+import type { MessageSpan } from '../../telemetry/decision.js'
+import type { Tracing } from '../../telemetry/tracing.js'
 
 export type { Ask, Caller, Notify } from './caller.js'
 export { Suspended } from './suspended.js'
@@ -18,6 +20,7 @@ const nothing: AppContext = Object.freeze({})
 export interface Shared {
   readonly deadlines?: Deadlines
   readonly running?: RunningCalls
+  readonly tracing?: Tracing | undefined
   /** What the app gives its handlers. */
   readonly app?: AppContext
 }
@@ -57,15 +60,18 @@ export class Exchange implements Due {
   #onEnd: (() => void) | undefined
   readonly #deadlines: Deadlines
   readonly #running: RunningCalls | undefined
+  readonly #tracing: Tracing | undefined
+  #span: MessageSpan | undefined
   #dueAt = 0
   #endedAt = 0
 
   /** `shared`: what the exchanges of an endpoint have in common. */
-  constructor (caller: Caller, deadlineMs: number, { deadlines = new Deadlines(), running, app = nothing }: Shared = {}) {
+  constructor (caller: Caller, deadlineMs: number, { deadlines = new Deadlines(), running, app = nothing, tracing }: Shared = {}) {
     this.caller = caller
     this.app = app
     this.#deadlines = deadlines
     this.#running = running
+    this.#tracing = tracing
     running?.add(this)
     this.limitTo(deadlineMs)
   }
@@ -107,11 +113,19 @@ export class Exchange implements Due {
     this.#ask = ask
   }
 
-  /** The message is dispatched. */
-  begin (method: string, params: Record<string, unknown>): void {
+  /** What the message asks is known. */
+  begin (method: string, params: Record<string, unknown>, id?: string | number): void {
     this.#method = method
     this.#params = params
+    this.#span ??= this.#tracing?.begin({ method, params, id, headers: this.caller.headers ?? {} })
   }
+
+  /** `work`, as a part of the trace of the message. */
+  within<T> (work: () => T): T {
+    return this.#span === undefined ? work() : this.#span.run(work)
+  }
+
+  get span (): MessageSpan | undefined { return this.#span }
 
   /** Speaks to the caller before the answer. */
   notify (method: string, params: Record<string, unknown>): Promise<void> {

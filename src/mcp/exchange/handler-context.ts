@@ -65,6 +65,11 @@ class ExchangeContext implements CallContext {
     return () => caller.budget()
   }
 
+  get traceHeaders (): CallContext['traceHeaders'] {
+    const { span } = this.#exchange
+    return () => span?.headers() ?? {}
+  }
+
   get closeStream (): CallContext['closeStream'] {
     const exchange = this.#exchange
     return () => { if (!exchange.ended) exchange.closeStream() }

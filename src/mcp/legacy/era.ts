@@ -63,10 +63,12 @@ export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: 
     if (bySdk.has(request.method)) return serveBySdk(request, exchange, writer)
     exchange.connect(sayTo(writer, exchange))
     const { method, params = {} } = request
+    exchange.begin(method, params, request.id)
     new Responder({ request, exchange, writer, revision: answerForm }).follow(catalog.dispatch(method, params, exchange))
   }
 
   async function serveBySdk (request: RpcRequest, exchange: Exchange, writer: ReplyWriter, pool = slots): Promise<void> {
+    exchange.begin(request.method, request.params ?? {}, request.id)
     try {
       const slot = await pool.take()
       slot.serve(request, exchange, writer, clean => { pool.give(slot, clean) })

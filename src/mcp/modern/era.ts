@@ -61,6 +61,7 @@ export function createModernEra ({ catalog, streams, stateKey }: ModernOptions):
     }
     const mayStream = takesStream(incoming.headers.accept)
     const exchange = incoming.open()
+    exchange.begin(method, params, request.id)
     if (method === 'subscriptions/listen') {
       try {
         checkMeta(request)

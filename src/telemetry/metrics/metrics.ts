@@ -3,6 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { refusals } from '../../errors.js'
 import { version } from '../../version.js'
 import type { Decision, Observer } from '../decision.js'
+import { methods, revisions } from '../known-words.js'
 import { measures, type Measures } from '../measures.js'
 import { Counter, Histogram } from './instruments.js'
 import { headOf, type Labels, sample } from './text-format.js'
@@ -11,13 +12,6 @@ import { headOf, type Labels, sample } from './text-format.js'
 const bounds = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300]
 const ours = 'fastify_mcp_auth_'
 
-/** What callers send is counted by name only where it is one of these. */
-const methods: ReadonlySet<string> = new Set([
-  'initialize', 'ping', 'server/discover', 'tools/list', 'tools/call', 'resources/list', 'resources/templates/list', 'resources/read',
-  'resources/subscribe', 'resources/unsubscribe', 'prompts/list', 'prompts/get', 'completion/complete', 'logging/setLevel',
-  'subscriptions/listen', 'notifications/initialized', 'notifications/cancelled', 'notifications/progress', 'notifications/roots/list_changed'
-])
-const revisions: ReadonlySet<string> = new Set(['2024-11-05', '2025-03-26', '2025-06-18', '2025-11-25', '2026-07-28'])
 /** A reason that no code of ours gives is a caller's invention. */
 const wordForm = /^[a-z][a-z-]{1,40}$/
 

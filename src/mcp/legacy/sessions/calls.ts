@@ -98,6 +98,7 @@ export class Calls {
 
   #begin (request: RpcRequest, exchange: Exchange, post: Post, mayStream: boolean): void {
     const { id, method, params = {} } = request
+    exchange.begin(method, params, id)
     const notify = notifyOn(post, exchange, this.#host)
     if (mayStream) {
       const leave = this.#host.revision >= primedSince ? leaveOf(post) : undefined

@@ -1,0 +1,135 @@
+/** One span a message, through OpenTelemetry's API where the app has it: what is exported, and where, is the app's. */
+import type { Context, Link, Span, Tracer } from '@opentelemetry/api'
+import { refusals } from '../errors.js'
+import { isRecord } from '../lib/guards.js'
+import { version } from '../version.js'
+import type { Decision, MessageSpan, Observer } from './decision.js'
+import { methods } from './known-words.js'
+import type { Measures } from './measures.js'
+
+type Api = typeof import('@opentelemetry/api')
+
+export interface TracedMessage {
+  readonly method: string
+  readonly params: Readonly<Record<string, unknown>>
+  readonly id: string | number | undefined
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+}
+
+/** The tracing of an endpoint. Its callers are authenticated: what others send begins no trace and joins none. */
+export class Tracing implements Observer {
+  readonly #api: Api
+  readonly #tracer: Tracer
+  readonly #measures: Measures
+
+  private constructor (api: Api, measures: Measures) {
+    this.#api = api
+    this.#tracer = api.trace.getTracer('fastify-mcp-auth', version)
+    this.#measures = measures
+  }
+
+  /** `undefined` where `@opentelemetry/api` is not installed. */
+  static async load (measures: Measures): Promise<Tracing | undefined> {
+    try {
+      return new Tracing(await import('@opentelemetry/api'), measures)
+    } catch {
+      return undefined
+    }
+  }
+
+  /** Begins the span of a message. The parent is what `_meta` names (SEP-414); the context of HTTP becomes a link then. */
+  begin (message: TracedMessage): MessageSpan {
+    const { SpanKind, context, trace, ROOT_CONTEXT } = this.#api
+    const meta = isRecord(message.params._meta) ? message.params._meta : {}
+    const active = context.active()
+    const ofHttp = trace.getSpan(active) === undefined ? this.#remote(message.headers) ?? active : active
+    const ofMessage = this.#remote(meta)
+    const parent = ofMessage ?? ofHttp
+    const links = ofMessage === undefined ? [] : this.#linksTo(ofHttp)
+    const span = this.#tracer.startSpan(this.#nameOf(message), { kind: SpanKind.SERVER, links }, parent ?? ROOT_CONTEXT)
+    return new TracedSpan(this.#api, span, trace.setSpan(parent ?? ROOT_CONTEXT, span), message.id)
+  }
+
+  note (decision: Decision): void {
+    decision.span?.end(decision)
+  }
+
+  /** `{method} {tool or prompt}`, where there are such: a caller's own words would make names without end. */
+  #nameOf ({ method, params: { name } }: TracedMessage): string {
+    if (!methods.has(method)) return 'other'
+    if (typeof name !== 'string') return method
+    const kind = method === 'tools/call' ? 'tool' : 'prompt'
+    const isNamed = method === 'tools/call' || method === 'prompts/get'
+    return isNamed && this.#measures.isItem(kind, name) ? `${method} ${name}` : method
+  }
+
+  /** The context that a caller sent, without its baggage: that would travel on to whatever a tool calls. */
+  #remote ({ traceparent, tracestate }: Readonly<Record<string, unknown>>): Context | undefined {
+    if (typeof traceparent !== 'string' || traceparent.length > 128) return undefined
+    const { propagation, trace, ROOT_CONTEXT } = this.#api
+    const carrier = typeof tracestate === 'string' && tracestate.length <= 512 ? { traceparent, tracestate } : { traceparent }
+    const context = propagation.extract(ROOT_CONTEXT, carrier)
+    return trace.getSpanContext(context) === undefined ? undefined : context
+  }
+
+  #linksTo (context: Context): Link[] {
+    const spanContext = this.#api.trace.getSpanContext(context)
+    return spanContext === undefined ? [] : [{ context: spanContext }]
+  }
+}
+
+class TracedSpan implements MessageSpan {
+  readonly #api: Api
+  readonly #span: Span
+  readonly #context: Context
+  readonly #id: string | number | undefined
+
+  constructor (api: Api, span: Span, context: Context, id: string | number | undefined) {
+    this.#api = api
+    this.#span = span
+    this.#context = context
+    this.#id = id
+  }
+
+  run<T> (work: () => T): T {
+    return this.#api.context.with(this.#context, work)
+  }
+
+  headers (): Readonly<Record<string, string>> {
+    const carrier: Record<string, string> = {}
+    this.#api.propagation.inject(this.#context, carrier)
+    return carrier
+  }
+
+  end (decision: Decision): void {
+    const span = this.#span
+    if (span.isRecording()) {
+      span.setAttributes(attributesOf(decision, this.#id))
+      // Of faults alone: what a caller did wrong is no error of the server. No message: it may hold anything.
+      if (decision.fault !== undefined) span.setStatus({ code: this.#api.SpanStatusCode.ERROR })
+    }
+    span.end()
+  }
+}
+
+/** No argument, no result, no credential, and of a resource no URI, which callers make up. */
+function attributesOf (decision: Decision, id: string | number | undefined): Record<string, string> {
+  const { method = 'other', itemKind, item, revision, result, address, requestId, era } = decision
+  const refusal = result === undefined ? undefined : refusals.get(result)
+  const errorType = result === 'tool-error' ? 'tool_error' : refusal === undefined ? undefined : String(refusal.rpcCode)
+  const attributes: Record<string, string | undefined> = {
+    'mcp.method.name': method,
+    'mcp.protocol.version': revision,
+    'jsonrpc.request.id': id === undefined ? undefined : String(id),
+    'gen_ai.operation.name': itemKind === 'tool' ? 'execute_tool' : undefined,
+    'gen_ai.tool.name': itemKind === 'tool' ? item : undefined,
+    'gen_ai.prompt.name': itemKind === 'prompt' ? item : undefined,
+    'error.type': errorType,
+    'rpc.response.status_code': refusal === undefined ? undefined : String(refusal.rpcCode),
+    'network.protocol.name': 'http',
+    'client.address': address,
+    'fastify_mcp_auth.request_id': requestId,
+    'fastify_mcp_auth.era': era
+  }
+  return Object.fromEntries(Object.entries(attributes).filter((entry): entry is [string, string] => entry[1] !== undefined))
+}

@@ -1,0 +1,117 @@
+/** One span a message, by a real SDK of OpenTelemetry: its name, its parent, its attributes, and nothing secret. */
+import { context, propagation, trace } from '@opentelemetry/api'
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
+import { W3CTraceContextPropagator } from '@opentelemetry/core'
+import { BasicTracerProvider, InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
+import t, { type Test } from 'tap'
+import { z } from 'zod'
+import { PublicToolError } from '../../src/errors.js'
+import { defineTool } from '../../src/tools/tool.js'
+import { until } from '../support/process.js'
+import { callOf, modern, post, rpc, service, withKey } from '../support/service.js'
+
+const exporter = new InMemorySpanExporter()
+trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }))
+context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
+propagation.setGlobalPropagator(new W3CTraceContextPropagator())
+t.beforeEach(() => { exporter.reset() })
+
+const traceId = '0af7651916cd43dd8448eb211c80319c'
+const spanId = 'b7ad6b7169203331'
+const traceparent = `00-${traceId}-${spanId}-01`
+const otherParent = '00-1af7651916cd43dd8448eb211c80319c-c7ad6b7169203331-01'
+
+const outgoing: Array<Readonly<Record<string, string>>> = []
+const tools = [
+  defineTool({
+    name: 'search',
+    input: z.object({ note: z.string().optional() }),
+    handler: (_args, { traceHeaders }) => {
+      outgoing.push(traceHeaders())
+      trace.getTracer('test').startSpan('inside').end()
+      return 'done'
+    }
+  }),
+  defineTool({ name: 'says-no', handler: () => { throw new PublicToolError('not today') } }),
+  defineTool({ name: 'breaks', handler: () => { throw new Error('the secret of the database') } })
+]
+
+async function spansOf (t: Test, body: object, headers: Record<string, string> = {}, count = 1): Promise<ReadableSpan[]> {
+  const app = await service(t, { tools })
+  await post(app, body, { ...withKey, ...headers })
+  await until(() => exporter.getFinishedSpans().length >= count)
+  return exporter.getFinishedSpans()
+}
+
+function called (name: string, meta: Record<string, unknown> = {}, args: Record<string, unknown> = {}): ReturnType<typeof rpc> {
+  return rpc('tools/call', { name, arguments: args, _meta: meta })
+}
+
+t.test('a call is a server span with the attributes of the conventions, in both eras', async t => {
+  const [inside, span] = await spansOf(t, called('search', {}, { note: 'the-diary-of-ada' }), {}, 2)
+  t.match(span, { name: 'tools/call search', kind: 1, status: { code: 0 } })
+  t.match(span?.attributes, {
+    'mcp.method.name': 'tools/call', 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': 'search',
+    'jsonrpc.request.id': '1', 'network.protocol.name': 'http', 'client.address': '127.0.0.1', 'fastify_mcp_auth.request_id': /^[\w-]{36}$/
+  })
+  t.equal(inside?.parentSpanContext?.spanId, span?.spanContext().spanId, 'what the handler begins is inside')
+  t.match(outgoing.at(-1), { traceparent: new RegExp(`^00-${span?.spanContext().traceId}-${span?.spanContext().spanId}-01$`) })
+  t.notMatch(JSON.stringify(span?.attributes), /diary/)
+  exporter.reset()
+  const { headers, payload } = modern('tools/call', { name: 'search' })
+  const [, second] = await spansOf(t, payload, headers, 2)
+  t.match(second, { name: 'tools/call search', attributes: { 'mcp.protocol.version': '2026-07-28', 'fastify_mcp_auth.era': 'modern' } })
+})
+
+t.test('the parent is what _meta names, and the context of HTTP is a link', async t => {
+  const [, span] = await spansOf(t, called('search', { traceparent, tracestate: 'a=b' }), { traceparent: otherParent }, 2)
+  t.match(span?.parentSpanContext, { traceId, spanId })
+  t.match(span?.links, [{ context: { traceId: otherParent.slice(3, 35) } }])
+})
+
+t.test('without one in _meta the context of HTTP is the parent', async t => {
+  const [, span] = await spansOf(t, called('search'), { traceparent }, 2)
+  t.match(span?.parentSpanContext, { traceId, spanId })
+  t.same(span?.links, [])
+})
+
+for (const [what, meta] of [
+  ['no trace context', { traceparent: 'x' }],
+  ['too long', { traceparent: `${traceparent}-${'0'.repeat(500)}` }],
+  ['of zeros', { traceparent: `00-${'0'.repeat(32)}-${'0'.repeat(16)}-01` }]
+] as const) {
+  t.test(`a traceparent that is ${what} begins a trace of its own`, async t => {
+    const [, span] = await spansOf(t, called('search', meta), {}, 2)
+    t.equal(span?.parentSpanContext, undefined)
+  })
+}
+
+t.test('baggage travels to nobody', async t => {
+  await spansOf(t, called('search', { traceparent, baggage: 'role=admin' }), { baggage: 'role=admin' }, 2)
+  t.same(Object.keys(outgoing.at(-1) ?? {}), ['traceparent'])
+})
+
+t.test('the status is an error for faults alone, and holds no message', async t => {
+  const [broken] = await spansOf(t, called('breaks'))
+  t.match(broken, { status: { code: 2 }, attributes: { 'error.type': 'tool_error' } })
+  t.notMatch(JSON.stringify([broken?.status, broken?.events, broken?.attributes]), /secret/)
+  exporter.reset()
+  const [refused] = await spansOf(t, called('says-no'))
+  t.match(refused, { status: { code: 0 }, attributes: { 'error.type': 'tool_error' } })
+  exporter.reset()
+  const [unknown] = await spansOf(t, called('missing-1'))
+  t.match(unknown, { name: 'tools/call', status: { code: 0 }, attributes: { 'error.type': '-32602', 'rpc.response.status_code': '-32602' } })
+})
+
+t.test('each message of a batch has a span, and so has what an SDK answers', async t => {
+  const spans = await spansOf(t, [callOf('says-no', {}, 1), rpc('ping', {}, 2)], { 'mcp-protocol-version': '2025-03-26' }, 2)
+  t.same(spans.map(({ name }) => name).sort(), ['ping', 'tools/call says-no'])
+})
+
+t.test('who is not authenticated joins no trace and begins none', async t => {
+  const app = await service(t, { tools })
+  await post(app, called('search', { traceparent }), { 'x-api-key': 'a-key-that-nobody-has', traceparent })
+  await post(app, called('says-no'))
+  await until(() => exporter.getFinishedSpans().length > 0)
+  t.same(exporter.getFinishedSpans().map(({ name }) => name), ['tools/call says-no'])
+})
