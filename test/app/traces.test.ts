@@ -51,8 +51,13 @@ t.test('a call is a server span with the attributes of the conventions, in both 
   const [inside, span] = await spansOf(t, called('search', {}, { note: 'the-diary-of-ada' }), {}, 2)
   t.match(span, { name: 'tools/call search', kind: 1, status: { code: 0 } })
   t.match(span?.attributes, {
-    'mcp.method.name': 'tools/call', 'gen_ai.operation.name': 'execute_tool', 'gen_ai.tool.name': 'search',
-    'jsonrpc.request.id': '1', 'network.protocol.name': 'http', 'client.address': '127.0.0.1', 'fastify_mcp_auth.request_id': /^[\w-]{36}$/
+    'mcp.method.name': 'tools/call',
+    'gen_ai.operation.name': 'execute_tool',
+    'gen_ai.tool.name': 'search',
+    'jsonrpc.request.id': '1',
+    'network.protocol.name': 'http',
+    'client.address': '127.0.0.1',
+    'fastify_mcp_auth.request_id': /^[\w-]{36}$/
   })
   t.equal(inside?.parentSpanContext?.spanId, span?.spanContext().spanId, 'what the handler begins is inside')
   t.match(outgoing.at(-1), { traceparent: new RegExp(`^00-${span?.spanContext().traceId}-${span?.spanContext().spanId}-01$`) })
