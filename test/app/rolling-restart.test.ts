@@ -1,0 +1,107 @@
+/** Behind a balancer that asks `/ready` and retries nothing, one instance is replaced and no request is lost. */
+import { once } from 'node:events'
+import { Agent, createServer, request, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { key, list, sound, start, until, viaTsx, type Running } from '../support/process.js'
+
+function startInstance (t: Test, cwd: string): Running {
+  // Long for the poll below, so that a busy machine notices in time.
+  const env = { ...sound, HOST: '127.0.0.1', RATE_LIMIT_MAX: '1000000', DRAIN_DELAY_MS: '4000' }
+  return start(t, process.execPath, [...viaTsx, 'start'], { cwd, env })
+}
+
+/** Knows of an instance what a balancer does: whether its last answer to `/ready` was 200. */
+class Target {
+  readonly #agent = new Agent({ keepAlive: true })
+  readonly #url: URL
+  isReady = false
+
+  constructor (url: string) {
+    this.#url = new URL(url)
+  }
+
+  async ask (): Promise<void> {
+    this.isReady = await this.pass('/ready', 'GET').then(({ status }) => status === 200, () => false)
+  }
+
+  async pass (path: string, method: string, body = ''): Promise<{ status: number, text: string }> {
+    const { hostname, port, host } = this.#url
+    const headers = { host, 'x-api-key': key, 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
+    const forwarded = request({ agent: this.#agent, hostname, port, path, method, headers })
+    forwarded.end(body)
+    const [response] = await once(forwarded, 'response')
+    let text = ''
+    for await (const chunk of response) text += String(chunk)
+    return { status: response.statusCode, text }
+  }
+
+  close (): void {
+    this.#agent.destroy()
+  }
+}
+
+/** Takes turns among the targets that are ready. */
+async function balance (t: Test, targets: Target[]): Promise<string> {
+  let turn = 0
+  const server: Server = createServer((_incoming, outgoing) => {
+    const ready = targets.filter(({ isReady }) => isReady)
+    const target = ready[turn++ % ready.length]
+    if (target === undefined) {
+      outgoing.writeHead(503).end('nobody is ready')
+      return
+    }
+    target.pass('/mcp', 'POST', list).then(({ status, text }) => { outgoing.writeHead(status).end(text) }, error => { outgoing.writeHead(502).end(String(error)) })
+  })
+  const closing = new AbortController()
+  const polls = (async () => {
+    while (!closing.signal.aborted) {
+      await Promise.all(targets.map(async target => { await target.ask() }))
+      await sleep(20)
+    }
+  })()
+  t.teardown(async () => {
+    closing.abort()
+    await polls
+    server.closeAllConnections()
+    server.close()
+    for (const target of targets) target.close()
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+t.test('no request is lost while an instance is replaced', { timeout: 120_000 }, async t => {
+  const place = t.testdir({ first: {}, second: {}, third: {} })
+  const first = startInstance(t, `${place}/first`)
+  const second = startInstance(t, `${place}/second`)
+  const targets = [new Target(await first.url), new Target(await second.url)]
+  const balancer = await balance(t, targets)
+  await until(() => targets.every(({ isReady }) => isReady))
+
+  const outcomes = new Map<string, number>()
+  const over = new AbortController()
+  const client = async (): Promise<void> => {
+    while (!over.signal.aborted) {
+      const response = await fetch(balancer)
+      const text = await response.text()
+      const outcome = response.status === 200 && text.includes('"whoami"') ? 'answered' : `${response.status} ${text}`
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+    }
+  }
+  const clients = Promise.all(Array.from({ length: 8 }, client))
+  await until(() => (outcomes.get('answered') ?? 0) > 100)
+
+  first.child.kill('SIGTERM')
+  const third = startInstance(t, `${place}/third`)
+  targets.push(new Target(await third.url))
+  t.same(await first.ended, { code: 0, signal: null })
+  await until(() => targets[2]?.isReady === true)
+  const before = outcomes.get('answered') ?? 0
+  await until(() => (outcomes.get('answered') ?? 0) > before + 100)
+  over.abort()
+  await clients
+  t.same([...outcomes.keys()], ['answered'])
+})
