@@ -29,6 +29,7 @@ import { bucketOf } from './limits/limits.js'
 import { type McpAuthOptions, mcpOptionNames, type OAuthServerSettings, type OwnUsersOptions, ownUsersNames, requireOptions } from './mcp-auth-options.js'
 import { stateKeyOf } from './mcp/request-state-key.js'
 import { identityOf, withoutSlash } from './net/public-url.js'
+import type { Documents } from './oauth/server/documents/documents.js'
 import { documentsInFiles } from './oauth/server/documents/in-files.js'
 import { documentsInMemory } from './oauth/server/documents/in-memory.js'
 import type { TrustedIssuer } from './oauth/server/id-jag.js'
@@ -84,7 +85,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
   await stores.ready(state.merged())
   const keyRing = await openKeys(scope, options, stores)
   state.onUnlock(address => { limits.clear(bucketOf('address', address)) })
-  const oauthServer = oauthServerOf(scope, options, keyRing, state)
+  const oauthServer = oauthServerOf(scope, options, { keyRing, state, documents: stores.documents })
   const watches = [...keyRing === undefined ? [] : [keyRing], state, ...oauthServer === undefined ? [] : [grantsWatch(scope, keyRing)]]
   const minting = mintingOf(options, state, stores.oneTime)
   const { metadata, ...tokens } = tokenParts(options, publicUrl, path, ownServerOf(options))
@@ -161,7 +162,14 @@ function ownServerOf (options: McpAuthOptions): OwnServer | undefined {
   return { issuer: advertise === 'own' ? issuerOf(publicUrl) : undefined, scopes }
 }
 
-function oauthServerOf (scope: FastifyInstance, options: McpAuthOptions, keyRing: FollowedKeys | undefined, state: State): OAuthServerOptions | undefined {
+interface Kept {
+  readonly keyRing: FollowedKeys | undefined
+  readonly state: State
+  /** Those of a fleet. */
+  readonly documents: Documents | undefined
+}
+
+function oauthServerOf (scope: FastifyInstance, options: McpAuthOptions, { keyRing, state, documents: shared }: Kept): OAuthServerOptions | undefined {
   const settings = oauthSettings(options)
   if (settings === undefined) return undefined
   const { publicUrl, jwtSecret, jwtPreviousSecrets, apiKeys, path, stateDir, clockToleranceSeconds, allowWeakSecrets, oauth, issuers = [] } = options
@@ -186,7 +194,7 @@ function oauthServerOf (scope: FastifyInstance, options: McpAuthOptions, keyRing
     fetchDocument,
     clockToleranceSeconds,
     trustedIssuers: trusted.filter(({ issuer }, index) => trusted.findIndex(one => one.issuer === issuer) === index),
-    documents: stateDir === undefined ? documentsInMemory() : documentsInFiles({ directory: join(stateDir, 'oauth') }),
+    documents: shared ?? (stateDir === undefined ? documentsInMemory() : documentsInFiles({ directory: join(stateDir, 'oauth') })),
     ledger: state,
     // Asked when a client asks: by then the endpoint is there.
     scopes: () => scopes.length > 0 ? scopes : scope.mcp.scopes()

@@ -9,6 +9,7 @@ import { MemoryLimits } from './limits/memory-limits.js'
 import { type KnownThere, MemoryKnownThere } from './principal/known-there.js'
 import { MemoryOneTimeStore, type OneTimeStore } from './tokens/one-time-store.js'
 import type { SessionStores } from './mcp/legacy/sessions/sessions.js'
+import type { Documents } from './oauth/server/documents/documents.js'
 import { openRedis, type RedisLog, type RedisOptions } from './redis/stores.js'
 
 export interface StoresOptions {
@@ -30,6 +31,8 @@ export interface Stores {
   readonly records?: SharedRecords
   /** What may be used once in the fleet. */
   readonly oneTime: OneTimeStore
+  /** What the authorization server keeps. Left out: a directory, or memory. */
+  readonly documents?: Documents
   /** Left out: sessions are kept in the memory of this process. */
   readonly sessions?: SessionStores
   /** Where managed keys are kept, if not in a file. Left out: a file is all there is. */

@@ -7,6 +7,7 @@ import type { SessionStores } from '../mcp/legacy/sessions/sessions.js'
 import { RedisKeySource, RedisUsageStore } from './api-keys.js'
 import { RedisBus } from './bus.js'
 import { createClients, isClient, type RedisSource } from './client.js'
+import { RedisDocuments } from './documents.js'
 import { RedisEvents } from './event-log.js'
 import { Keys } from './keys.js'
 import { RedisKnownThere } from './known-there.js'
@@ -66,6 +67,7 @@ export interface RedisStores {
   readonly records: RedisRecords
   readonly oneTime: RedisOneTimeStore
   readonly sessions: SessionStores
+  readonly documents: RedisDocuments
   readonly keySource: RedisKeySource
   readonly keyUsage: RedisUsageStore
   readonly health: () => FleetHealth
@@ -92,6 +94,7 @@ export function openRedis (options: RedisOptions, endpoint: string, knownTtlMs: 
     records: new RedisRecords({ link, keys, bus }),
     oneTime: new RedisOneTimeStore({ link, keys, bus }),
     sessions: { openSessions: (bounds: SessionBounds) => new RedisSessions({ link, keys, bounds }), events: new RedisEvents({ link, keys }) },
+    documents: new RedisDocuments({ link, keys }),
     keySource: new RedisKeySource({ link, keys, bus }),
     keyUsage: new RedisUsageStore({ link, keys })
   }

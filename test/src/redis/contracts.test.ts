@@ -9,6 +9,8 @@ import { limitsContract } from '../../support/contracts/limits.js'
 import { oneTimeContract } from '../../support/contracts/one-time.js'
 import { redisInstance } from '../../support/redis-instance.js'
 import { Keys } from '../../../src/redis/keys.js'
+import { RedisDocuments } from '../../../src/redis/documents.js'
+import { documentsContract } from '../../support/contracts/documents.js'
 import { RedisEvents } from '../../../src/redis/event-log.js'
 import { RedisSessions } from '../../../src/redis/sessions.js'
 import { eventLogContract } from '../../support/contracts/event-log.js'
@@ -32,6 +34,14 @@ t.test('ports over Redis', { skip: withoutRedis }, async (t) => {
   t.test('one-time things', async (t) => {
     const stores = [new RedisOneTimeStore(a), new RedisOneTimeStore(b)] as const
     await oneTimeContract(t, async () => stores)
+  })
+
+  t.test('documents of the authorization server', async (t) => {
+    let count = 0
+    await documentsContract(t, async () => {
+      const keys = new Keys(`documents-${++count}:`)
+      return [new RedisDocuments({ ...a, keys }), new RedisDocuments({ ...b, keys })]
+    })
   })
 
   t.test('bus', async (t) => {

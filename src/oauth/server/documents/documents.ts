@@ -31,7 +31,7 @@ export interface PutOptions {
  * exactly one wins, across all processes that share the store. Rejects where the store cannot be used.
  */
 export interface Documents {
-  /** `undefined` where there is none, or it has ended. `id`: 1 to 128 letters, digits, `_` and `-`. */
+  /** `undefined` where there is none, or it has ended. `id`: 1 to 128 letters, digits, `_` and `-`; others are a `RangeError`. */
   readonly get: (kind: DocumentKind, id: string) => Promise<StoredDocument | undefined>
   /** False where somebody else was first: read it again. Rejects with a `DocumentsFullError` where there are too many. */
   readonly put: (kind: DocumentKind, id: string, value: object, options: PutOptions) => Promise<boolean>
@@ -55,8 +55,9 @@ export class DocumentsFullError extends Error {
 
 const idForm = /^[\w-]{1,128}$/
 
-export function isDocumentId (id: string): boolean {
-  return idForm.test(id)
+/** Throws a `RangeError`: the id becomes the name of a file, or a part of a key. */
+export function requireDocumentId (id: string): void {
+  if (!idForm.test(id)) throw new RangeError('The id of an OAuth document is 1 to 128 letters, digits, _ and -')
 }
 
 export function hasEnded ({ endsAt }: { readonly endsAt: number | null }, now = Date.now()): boolean {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { replaceFile, withFileLock } from '../../../lib/atomic-file.js'
 import { codeOf, isRecord } from '../../../lib/guards.js'
 import {
-  type DocumentKind, documentKinds, type Documents, DocumentsFullError, hasEnded, isDocumentId, maxDocuments, type StoredDocument
+  type DocumentKind, documentKinds, type Documents, DocumentsFullError, hasEnded, maxDocuments, requireDocumentId, type StoredDocument
 } from './documents.js'
 
 export interface FileDocumentsOptions {
@@ -26,7 +26,7 @@ export function documentsInFiles ({ directory, sweepMs = 60_000 }: FileDocuments
   }
 
   function pathOf (kind: DocumentKind, id: string): string {
-    if (!isDocumentId(id)) throw new RangeError('The id of an OAuth document is 1 to 128 letters, digits, _ and -')
+    requireDocumentId(id)
     return join(folderOf(kind), id + ending)
   }
 

@@ -1,5 +1,5 @@
 /** Documents of one process, gone with it. */
-import { type Documents, DocumentsFullError, hasEnded, maxDocuments, type StoredDocument } from './documents.js'
+import { type Documents, DocumentsFullError, hasEnded, maxDocuments, requireDocumentId, type StoredDocument } from './documents.js'
 
 export function documentsInMemory (): Documents {
   const kinds = new Map<string, Map<string, StoredDocument>>()
@@ -11,6 +11,7 @@ export function documentsInMemory (): Documents {
   }
 
   function find (kind: string, id: string): StoredDocument | undefined {
+    requireDocumentId(id)
     const found = all(kind).get(id)
     return found === undefined || hasEnded(found) ? undefined : found
   }

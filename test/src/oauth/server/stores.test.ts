@@ -1,0 +1,77 @@
+/** The stores of the authorization server, in memory and in files, and what happens when there are too many. */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { DocumentsFullError, maxDocuments } from '../../../../src/oauth/server/documents/documents.js'
+import { documentsInFiles } from '../../../../src/oauth/server/documents/in-files.js'
+import { documentsInMemory } from '../../../../src/oauth/server/documents/in-memory.js'
+import { createDynamicClients } from '../../../../src/oauth/server/clients/dynamic.js'
+import { documentsContract } from '../../../support/contracts/documents.js'
+import { directory } from '../../../support/keys.js'
+import { wallClock } from '../../../support/wall-clock.js'
+
+t.test('in memory', async t => {
+  await documentsContract(t, async () => {
+    const documents = documentsInMemory()
+    return [documents, documents]
+  })
+})
+
+t.test('in files', async t => {
+  await documentsContract(t, async t => {
+    const path = await directory(t)
+    const both = [documentsInFiles({ directory: path }), documentsInFiles({ directory: path })] as const
+    t.teardown(async () => { for (const one of both) await one.close() })
+    return both
+  })
+})
+
+t.test('a file that is damaged is no document, and can be replaced', async t => {
+  const path = await directory(t)
+  await mkdir(join(path, 'grant'))
+  for (const [name, text] of [['half', '{"version":1,'], ['null', 'null'], ['list', '[]'], ['text', '{"version":"1","endsAt":null,"value":{}}']] as const) {
+    await writeFile(join(path, 'grant', `${name}.json`), text)
+    const documents = documentsInFiles({ directory: path })
+    t.equal(await documents.get('grant', name), undefined)
+    t.ok(await documents.put('grant', name, { ok: true }, { version: 0, endsAt: null }))
+    t.match(await documents.get('grant', name), { value: { ok: true } })
+    await documents.close()
+  }
+})
+
+t.test('there are only so many of a kind', async t => {
+  const documents = documentsInMemory()
+  for (let n = 0; n < maxDocuments; n++) await documents.put('once', String(n), {}, { version: 0, endsAt: null })
+  await t.rejects(async () => await documents.put('once', 'more', {}, { version: 0, endsAt: null }), DocumentsFullError)
+  t.ok(await documents.put('code', 'other', {}, { version: 0, endsAt: null }))
+})
+
+const metadata = (n: number): object => ({ client_name: `App ${n}`, redirect_uris: ['https://app.example.com/callback'] })
+
+t.test('of too many clients that registered, the oldest that nobody used goes', async t => {
+  const clock = wallClock(t)
+  const clients = createDynamicClients({ documents: documentsInMemory(), max: 3 })
+  const ids: string[] = []
+  for (const n of [0, 1, 2, 3]) {
+    if (n === 1) await clients.used(ids[0] ?? '')
+    ids.push((await clients.register(metadata(n))).client.id)
+    clock.advance(1)
+  }
+  t.same(await Promise.all(ids.map(async id => await clients.find(id) !== undefined)), [true, false, true, true])
+})
+
+t.test('a client that nobody uses is forgotten after a day, one in use after 90', async t => {
+  const clock = wallClock(t)
+  const clients = createDynamicClients({ documents: documentsInMemory() })
+  const [unused, used] = [(await clients.register(metadata(1))).client.id, (await clients.register(metadata(2))).client.id]
+  await clients.used(used)
+  clock.advance(86_401)
+  t.equal(await clients.find(unused), undefined)
+  t.ok(await clients.find(used))
+  clock.advance(88 * 86_400)
+  await clients.used(used)
+  clock.advance(89 * 86_400)
+  t.ok(await clients.find(used))
+  clock.advance(2 * 86_400)
+  t.equal(await clients.find(used), undefined)
+})
