@@ -1,6 +1,6 @@
 /** The sessions of a fleet: a hash for each, and in one place who has how many. The clock is that of Redis. */
 import { UnavailableError, retryLater } from '../errors.js'
-import { isRecord } from '../lib/guards.js'
+import { isListOf, isRecord } from '../lib/guards.js'
 import { type Rights, joinRights, tooManyRights } from '../mcp/legacy/sessions/rights.js'
 import { type NewSession, type SessionBounds, type SessionChange, type SessionRecord, type SessionStore, maxUris } from '../mcp/legacy/sessions/store.js'
 import { type Keys, hashOf } from './keys.js'
@@ -76,6 +76,25 @@ export class RedisSessions implements SessionStore {
   async end (id: string): Promise<void> {
     const hash = await this.#run(endSession, [this.#keyOf(id)], [])
     if (typeof hash === 'string') await this.#run(dismissSession, this.#shared(hash), [hash, id])
+  }
+
+  async ask (id: string, question: string, needed: Rights, ttlMs: number): Promise<void> {
+    await this.#call('SET', this.#questionKey(id, question), JSON.stringify(needed), 'PX', ttlMs)
+  }
+
+  async asked (id: string, question: string): Promise<Rights | undefined> {
+    const { admin, roles, scopes, kinds } = parse(String(await this.#call('GET', this.#questionKey(id, question)) ?? ''))
+    return isTexts(roles) && isTexts(scopes) && isTexts(kinds) ? { admin: admin === true, roles, scopes, kinds } : undefined
+  }
+
+  answered (id: string, question: string): void {
+    this.#link.call('UNLINK', this.#questionKey(id, question)).catch(() => {
+      // It lapses.
+    })
+  }
+
+  #questionKey (id: string, question: string): string {
+    return this.#keys.of('s', id, `:q:${question}`)
   }
 
   async #use (id: string, hash: string, version: number, adds: readonly string[]): Promise<unknown> {
@@ -170,6 +189,10 @@ function recordOf (owner: string, reply: unknown): SessionRecord | undefined {
     rights: fields.has('many') ? tooManyRights(admin) : { admin, roles: named('r'), scopes: named('s'), kinds: named('k') },
     version: Number(fields.get('v'))
   }
+}
+
+function isTexts (value: unknown): value is string[] {
+  return isListOf(value, one => typeof one === 'string')
 }
 
 function parse (json: string | undefined): Record<string, unknown> {

@@ -135,7 +135,7 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     const call = await begin(b.url, callOf('ask', {}, 7), session)
     await until(() => call.messages().length > 0)
     const answer = (name: string) => ({ jsonrpc: '2.0', id: call.messages()[0]?.id, result: { action: 'accept', content: { name } } })
-    await post(c.app, answer('Eve'), { ...session, ...user })
+    t.equal((await post(c.app, answer('Eve'), { ...session, ...user })).status, 404)
     await post(c.app, { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 7 } }, { ...session, ...user })
     t.equal((await c.app.inject({ method: 'DELETE', url: '/mcp', headers: { ...session, ...user } })).statusCode, 404)
     await post(c.app, answer('Ada'), session)

@@ -123,6 +123,18 @@ export async function sessionStoreContract (t: Test, open: OpenStores): Promise<
     t.same(await a.keep(['one']), ['one'])
   })
 
+  t.test('a question of one instance is known on the other until it is answered', async t => {
+    const [a, b] = await open(wide)
+    await a.create('one', sessionOf('ada'))
+    await a.ask('one', 'a.1', { ...rights, admin: true }, 60_000)
+    t.same(await b.asked('one', 'a.1'), { ...rights, admin: true })
+    t.equal(await b.asked('one', 'a.2'), undefined)
+    t.equal(await b.asked('two', 'a.1'), undefined)
+    a.answered('one', 'a.1')
+    await a.use('one', 'ada')
+    t.equal(await b.asked('one', 'a.1'), undefined)
+  })
+
   t.test('names and texts of every kind are kept as they are', async t => {
     const [a, b] = await open(wide)
     const odd = { ...sessionOf('ада:\n"{}'), capabilities: { experimental: { 'a\u0000b': [1, null, { x: '\u2028' }] } } }

@@ -1,8 +1,10 @@
 /** What the handlers of a session ask their client, and the answers, which come by requests of their own. */
 import { PublicToolError, type Refusal } from '../../../errors.js'
+import type { Eventually } from '../../../lib/eventually.js'
 import { isRecord } from '../../../lib/guards.js'
 import { capabilityOf, lackOf } from '../../exchange/client-capabilities.js'
 import type { Ask, Exchange } from '../../exchange/exchange.js'
+import { askLimitMs } from '../../exchange/handler-context.js'
 import { type Rights, areHeld, rightsOf } from './rights.js'
 
 interface Question {
@@ -15,53 +17,74 @@ export function instanceOf (questionId: string): string {
   return questionId.slice(0, questionId.lastIndexOf('.'))
 }
 
+/** Where other instances find what is asked here. */
+export interface QuestionBoard {
+  readonly ask: (question: string, needed: Rights, ttlMs: number) => Eventually<void>
+  readonly answered: (question: string) => void
+}
+
 export class ClientRequests {
   readonly #instance: string
   readonly #capabilities: Readonly<Record<string, unknown>>
+  readonly #board: QuestionBoard | undefined
   readonly #open = new Map<string, Question>()
   #count = 0
   #isEnding = false
 
-  constructor (instance: string, capabilities: Readonly<Record<string, unknown>>) {
+  /** `board`: left out where every answer comes in here. */
+  constructor (instance: string, capabilities: Readonly<Record<string, unknown>>, board: QuestionBoard | undefined) {
     this.#instance = instance
     this.#capabilities = capabilities
+    this.#board = board
   }
 
   /** `say`: sends a message on the stream of the call. A question is called off where its call ends before the answer. */
   asker (exchange: Exchange, say: (message: string) => void): Ask {
-    return (method, params) => {
+    return async (method, params) => {
       const capability = this.#capabilities[capabilityOf[method]]
-      if (this.#isEnding || lackOf(capability, method, params) !== undefined) {
-        return Promise.reject(new PublicToolError('This caller cannot be asked here'))
-      }
-      // First of all: what JSON cannot hold is the handler's to know.
+      if (this.#isEnding || lackOf(capability, method, params) !== undefined) throw new PublicToolError('This caller cannot be asked here')
       const id = `${this.#instance}.${++this.#count}`
+      // First of all: what JSON cannot hold is the handler's to know.
       const text = JSON.stringify({ jsonrpc: '2.0', id, method, params })
-      return new Promise((resolve, reject) => {
-        const { askingSignal } = exchange
-        const callOff = (): void => {
-          if (!this.#open.delete(id)) return
-          say(JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id, reason: 'The call has ended' } }))
-          reject(exchange.refusal ?? new PublicToolError('The call has ended'))
-        }
-        this.#open.set(id, {
-          rights: rightsOf(exchange.caller.principal),
-          answer: response => {
-            askingSignal.removeEventListener('abort', callOff)
-            if (isRecord(response.result)) resolve(response.result)
-            else reject(new PublicToolError('The caller refused'))
-          }
-        })
-        exchange.speak()
-        if (askingSignal.aborted) {
-          this.#open.delete(id)
-          reject(exchange.refusal ?? new PublicToolError('The call has ended'))
-          return
-        }
-        askingSignal.addEventListener('abort', callOff, { once: true })
-        say(text)
-      })
+      const rights = rightsOf(exchange.caller.principal)
+      const answer = this.#wait(id, rights, exchange, say)
+      // The call may end before it is waited for.
+      answer.catch(() => {})
+      // Where it cannot be told, an answer that comes in here is heard all the same.
+      const told = this.#board?.ask(id, rights, askLimitMs)
+      if (told !== undefined) await told.catch(() => {})
+      exchange.speak()
+      if (this.#open.has(id)) say(text)
+      return await answer
     }
+  }
+
+  #wait (id: string, rights: Rights, exchange: Exchange, say: (message: string) => void): Promise<Record<string, unknown>> {
+    const { askingSignal } = exchange
+    const ended = (): Error => exchange.refusal ?? new PublicToolError('The call has ended')
+    if (askingSignal.aborted) return Promise.reject(ended())
+    return new Promise((resolve, reject) => {
+      const callOff = (): void => {
+        if (!this.#close(id)) return
+        say(JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id, reason: 'The call has ended' } }))
+        reject(ended())
+      }
+      askingSignal.addEventListener('abort', callOff, { once: true })
+      this.#open.set(id, {
+        rights,
+        answer: response => {
+          askingSignal.removeEventListener('abort', callOff)
+          if (isRecord(response.result)) resolve(response.result)
+          else reject(new PublicToolError('The caller refused'))
+        }
+      })
+    })
+  }
+
+  #close (id: string): boolean {
+    if (!this.#open.delete(id)) return false
+    this.#board?.answered(id)
+    return true
   }
 
   /** `refused`: it was given with fewer rights than the call has that asked. `unknown`: nothing waits for it. */
@@ -69,7 +92,7 @@ export class ClientRequests {
     const question = this.#open.get(id)
     if (question === undefined) return 'unknown'
     if (!areHeld(question.rights, rights)) return 'refused'
-    this.#open.delete(id)
+    this.#close(id)
     question.answer(response)
     return 'taken'
   }

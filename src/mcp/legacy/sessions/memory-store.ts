@@ -7,6 +7,8 @@ interface Entry {
   usedAt: number
   /** On the clock of `performance.now()`, as `usedAt`. */
   readonly openedAt: number
+  /** The rights that the answer to each needs. */
+  readonly questions: Map<string, Rights>
 }
 
 export class SessionsInMemory implements SessionStore {
@@ -42,7 +44,7 @@ export class SessionsInMemory implements SessionStore {
       this.end(oldest)
     }
     const now = performance.now()
-    this.#entries.set(id, { record: newRecord(session), usedAt: now, openedAt: now })
+    this.#entries.set(id, { record: newRecord(session), usedAt: now, openedAt: now, questions: new Map() })
     const ids = this.#idsOf.get(session.owner)
     if (ids === undefined) this.#idsOf.set(session.owner, new Set([id]))
     else ids.add(id)
@@ -87,6 +89,18 @@ export class SessionsInMemory implements SessionStore {
     const ids = this.#idsOf.get(entry.record.owner)
     ids?.delete(id)
     if (ids?.size === 0) this.#idsOf.delete(entry.record.owner)
+  }
+
+  ask (id: string, question: string, needed: Rights): void {
+    this.#entries.get(id)?.questions.set(question, needed)
+  }
+
+  asked (id: string, question: string): Rights | undefined {
+    return this.#entries.get(id)?.questions.get(question)
+  }
+
+  answered (id: string, question: string): void {
+    this.#entries.get(id)?.questions.delete(question)
   }
 
   #touch (id: string, entry: Entry): void {

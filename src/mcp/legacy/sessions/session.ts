@@ -32,8 +32,8 @@ export class Session implements CallsHost {
   readonly #calls: Calls
   /** Those with a stream, by its name. */
   readonly #posts = new Map<string, Post>()
-  /** The instances where a stream of this one is read, by its name. */
-  readonly #followers = new Map<string, Set<string>>()
+  /** The instances where a stream of this one is read, by its name; `true` while they are being told that there is more. */
+  readonly #followers = new Map<string, Map<string, boolean>>()
   readonly questions: ClientRequests
   #standing: StandingStream | undefined
   /** Streams that were resumed here. */
@@ -44,7 +44,13 @@ export class Session implements CallsHost {
     this.id = id
     this.record = record
     this.#parts = parts
-    this.questions = new ClientRequests(parts.bus.id, record.capabilities)
+    const { store, bus } = parts
+    this.questions = new ClientRequests(bus.id, record.capabilities, !store.isShared
+      ? undefined
+      : {
+          ask: (question, needed, ttlMs) => store.ask(id, question, needed, ttlMs),
+          answered: question => { store.answered(id, question) }
+        })
     this.#calls = new Calls(this, parts)
   }
 
@@ -105,10 +111,17 @@ export class Session implements CallsHost {
   #takeAnswer (message: RpcMessage, rights: Rights): Eventually<void> {
     const { id } = message as { id?: RequestId }
     if (typeof id !== 'string') return
-    const instance = instanceOf(id)
-    const { bus } = this.#parts
-    if (instance !== bus.id) return this.#tell(bus.tell(instance, 'session-answer', { session: this.id, message: asJson(message), rights }))
-    if (this.takeAnswer(id, message as object as Record<string, unknown>, rights) === 'refused') throw fewerRights()
+    const { bus, store } = this.#parts
+    if (instanceOf(id) === bus.id || !store.isShared) {
+      if (this.takeAnswer(id, { ...message }, rights) === 'refused') throw fewerRights()
+      return
+    }
+    // Asked first: what nobody waits for is passed on to nobody.
+    return after(store.asked(this.id, id), needed => {
+      if (needed === undefined) return
+      if (!areHeld(needed, rights)) throw fewerRights()
+      return this.#tell(bus.tell(instanceOf(id), 'session-answer', { session: this.id, message: asJson(message), rights }))
+    })
   }
 
   /** An answer, wherever it came in. */
@@ -188,7 +201,7 @@ export class Session implements CallsHost {
   #resume (incoming: Incoming, lastId: string): Eventually<Reply> {
     const { bus, log, streams } = this.#parts
     if (!areHeld(this.record.rights, rightsOf(incoming.principal))) throw fewerRights()
-    const [, name = '', place] = /^(.{1,64})\.(\d{1,10})$/.exec(lastId) ?? []
+    const [, name = '', place] = /^([\w-]{1,64})\.(\d{1,10})$/.exec(lastId) ?? []
     const n = Number(place)
     if (place === undefined) throw new EventForgottenError()
     return after(this.#read(name, n), kept => {
@@ -217,8 +230,8 @@ export class Session implements CallsHost {
 
   follow (name: string, instance: string): void {
     if (!this.#posts.has(name)) return
-    const followers = this.#followers.get(name) ?? new Set()
-    this.#followers.set(name, followers.add(instance))
+    const followers = this.#followers.get(name) ?? new Map<string, boolean>()
+    this.#followers.set(name, followers.set(instance, false))
   }
 
   #replyOf (stream: EventStream): Reply {
@@ -240,7 +253,16 @@ export class Session implements CallsHost {
   }
 
   onEvent ({ name, isOver }: Post): void {
-    for (const instance of this.#followers.get(name) ?? []) this.#parts.bus.tell(instance, 'session-event', { session: this.id, name }).catch(() => {})
+    const followers = this.#followers.get(name)
+    for (const [instance, isTold] of followers ?? []) {
+      if (isTold) continue
+      followers?.set(instance, true)
+      // Once for all that is said in this turn of the event loop.
+      setImmediate(() => {
+        followers?.set(instance, false)
+        this.#parts.bus.tell(instance, 'session-event', { session: this.id, name }).catch(() => {})
+      })
+    }
     if (!isOver) return
     this.#followers.delete(name)
     this.#posts.delete(name)

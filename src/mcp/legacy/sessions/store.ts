@@ -51,6 +51,12 @@ export interface SessionStore {
   /** Marks sessions as used. Returns those that are over, and others whose time has come since the last call. */
   readonly keep: (ids: readonly string[]) => Eventually<readonly string[]>
   readonly end: (id: string) => Eventually<void>
+  /** Notes a question to the client, whose answer may come in anywhere, with the rights that it needs. */
+  readonly ask: (id: string, question: string, needed: Rights, ttlMs: number) => Eventually<void>
+  /** The rights that an answer needs; `undefined` where nobody waits for one. */
+  readonly asked: (id: string, question: string) => Eventually<Rights | undefined>
+  /** Nobody waits for the answer any more, or for this. */
+  readonly answered: (id: string, question: string) => void
 }
 
 export const maxUris = 100
