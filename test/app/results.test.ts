@@ -67,5 +67,5 @@ t.test('a _meta that is no object is a fault of the tool that returned it, and s
   const broken = { handler: () => ({ content: [], _meta: 'ui' as unknown as object as Record<string, unknown> }) }
   const app = await service(t, { tools: [defineTool({ name: 'broken', ...broken })] })
   t.match((await post(app, rpc('tools/call', { name: 'broken' }))).body.result, { isError: true, content: [{ text: /^Internal error/ }] })
-  await t.rejects(service(t, { tools: [{ ...defineTool({ name: 'shaky', handler: () => '' }), _meta: [] as unknown as Record<string, unknown> }] }), { message: /^shaky: _meta/ })
+  await t.rejects(service(t, { tools: [{ ...defineTool({ name: 'shaky', handler: () => '' }), _meta: [] as unknown as Record<string, unknown> }] }), { message: /^Tool "shaky": _meta must be an object/ })
 })
