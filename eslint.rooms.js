@@ -74,10 +74,12 @@ export const rooms = [
   ['src/doctor/visit.ts', 'doctor/request', ''],
   ['src/doctor/checks', 'lib doctor/finding doctor/request doctor/visit', ''],
   ['src/doctor', 'lib config api-keys setting-files doctor/finding doctor/request doctor/visit doctor/checks', ''],
-  ['src/cli', 'lib fleet redis log net limits version errors principal api-keys tokens ledger ledger/records ledger/index-in-memory ledger/file config config/types http server setting-files freeze telemetry/audit oauth/server oauth/server/documents oauth/server/clients doctor doctor/finding doctor/visit', 'commander'],
+  ['src/explain', 'lib principal tokens tokens/claims tools', ''],
+  ['src/cli', 'lib explain fleet redis log net limits version errors principal api-keys tokens ledger ledger/records ledger/index-in-memory ledger/file config config/types http server setting-files freeze telemetry/audit oauth/server oauth/server/documents oauth/server/clients doctor doctor/finding doctor/visit', 'commander'],
   ['src/cli/keys', 'lib redis net principal api-keys tokens ledger ledger/records ledger/index-in-memory ledger/file cli', 'commander'],
   ['src/cli/tokens.ts', 'lib principal api-keys ledger ledger/records ledger/index-in-memory cli cli/keys', 'commander'],
-  ['src/cli/program.ts', 'lib version log http cli cli/keys cli/tokens', 'commander'],
+  ['src/cli/can.ts', 'lib log net principal api-keys tokens ledger ledger/index-in-memory config explain built-ins tools setting-files cli cli/keys', 'commander'],
+  ['src/cli/program.ts', 'lib version log http cli cli/keys cli/tokens cli/can', 'commander'],
   ['src/cli/main.ts', 'cli cli/program', '']
 ].map(([room, ours, packages]) => ({ room, ours: ours.split(' ').filter(Boolean).map(asPath), packages: packages.split(' ').filter(Boolean) }))
 

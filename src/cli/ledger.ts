@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { ConfigError } from '../config/load.js'
-import type { Revocable } from '../ledger/index-in-memory.js'
+import type { Ledger, Revocable } from '../ledger/index-in-memory.js'
 import { peek } from '../ledger/peek.js'
 import type { Minted } from '../ledger/records.js'
 import { State } from '../ledger/ledger.js'
@@ -58,19 +58,25 @@ export async function recordMinted (terminal: Terminal, minted: Minted): Promise
  */
 export async function revocationsOf (terminal: Terminal): Promise<(credential: Revocable) => boolean> {
   try {
-    const { path, toleranceMs } = placeOf(terminal)
-    const ledger = await asOwnerOf(path, () => peek(path, toleranceMs))
-    if (hasFleet(terminal)) {
-      await withFleet(terminal, async link => {
-        await new RedisRecords(link).follow(record => { ledger.apply(record) }, () => [])
-      })
-    }
+    const ledger = await ledgerHere(terminal)
     return credential => ledger.isRevoked(credential)
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error
     terminal.complain(`Warning: what was revoked with "tokens" is not known here. ${error.message}`)
     return () => false
   }
+}
+
+/** What was revoked and frozen, to read alone: from the directory, and from Redis where servers share theirs there. */
+export async function ledgerHere (terminal: Terminal): Promise<Ledger> {
+  const { path, toleranceMs } = placeOf(terminal)
+  const ledger = await asOwnerOf(path, () => peek(path, toleranceMs))
+  if (hasFleet(terminal)) {
+    await withFleet(terminal, async link => {
+      await new RedisRecords(link).follow(record => { ledger.apply(record) }, () => [])
+    })
+  }
+  return ledger
 }
 
 function placeOf (terminal: Terminal): { path: string, isOurs: boolean, toleranceMs: number } {

@@ -31,6 +31,8 @@ const commands: Readonly<Record<string, CommandMaker>> = {
   thaw: async terminal => (await import('./freeze.js')).thawCommand(terminal),
   grants: async terminal => (await import('./grants.js')).grantsCommand(terminal),
   clients: async terminal => (await import('./clients.js')).clientsCommand(terminal),
+  can: async (terminal, exit) => (await import('./can.js')).canCommand(terminal, exit),
+  why: async (terminal, exit) => (await import('./why.js')).whyCommand(terminal, exit),
   doctor: async (terminal, exit) => (await import('./doctor.js')).doctorCommand(terminal, exit),
   config: async (terminal, exit) => (await import('./config.js')).configCommand(terminal, exit)
 }

@@ -1,0 +1,72 @@
+/** Why a request was answered as it was: from its line in the log, or its record in the audit. */
+import { isRecord } from '../lib/guards.js'
+
+export type Line = Readonly<Record<string, unknown>>
+
+/** True of a line of the log, or a record of the audit, about this request. */
+export function isAbout (line: Line, requestId: string): boolean {
+  return line.reqId === requestId || line.requestId === requestId
+}
+
+/** Sentences for the operator. What callers chose is quoted as it stands in the line. */
+export function explainLine (line: Line): string[] {
+  const { code, reason, why, cut } = line
+  const outcome = line.outcome ?? line.result
+  const status = line.statusCode ?? line.status
+  const head = [timeOf(line), `status ${text(status) ?? 'unknown'}`, code === undefined ? text(outcome) ?? 'ok' : text(code)]
+  return [
+    head.filter(part => part !== undefined).join(', '),
+    ...sentence('Reason', reason ?? why),
+    ...sentence('Caller', callerOf(line)),
+    ...sentence('Asked', askedOf(line)),
+    ...sentence('Error', isRecord(line.err) ? line.err.message : undefined),
+    ...cut === true ? ['The connection was cut before the answer was complete.'] : [],
+    ...typeof code === 'string' ? [`What to do: ${advice[code] ?? `see ${code} in docs/errors.md`}`] : []
+  ]
+}
+
+function timeOf ({ time, at }: Line): string | undefined {
+  if (typeof time === 'number') return new Date(time).toISOString()
+  return text(at) ?? text(time)
+}
+
+function callerOf ({ principal, keyId, tokenId, ip, address, client }: Line): string | undefined {
+  const parts = [
+    text(principal),
+    keyId === undefined ? undefined : `key ${text(keyId)}`,
+    tokenId === undefined ? undefined : `token ${text(tokenId)}`,
+    ip === undefined && address === undefined ? undefined : `from ${text(ip ?? address)}`,
+    client === undefined ? undefined : `with ${text(client)}`
+  ]
+  return parts.filter(part => part !== undefined).join(', ')
+}
+
+/** A line of the log has the method of HTTP in `method`, a record of the audit that of JSON-RPC. */
+function askedOf ({ rpc, method, path, tool, prompt, uri, item }: Line): string | undefined {
+  const parts = [rpc ?? method, tool ?? prompt ?? uri ?? item, rpc === undefined ? path : undefined]
+  return parts.filter(part => part !== undefined).map(String).join(' ')
+}
+
+function sentence (name: string, value: unknown): string[] {
+  const said = text(value)
+  return said === undefined || said === '' ? [] : [`${name}: ${said}`]
+}
+
+function text (value: unknown): string | undefined {
+  return value === undefined || value === null ? undefined : String(value)
+}
+
+const advice: Readonly<Record<string, string>> = {
+  MCP_ERR_UNAUTHENTICATED: 'judge the key with "keys verify" or "keys show ID"; mint a new token with "token"',
+  MCP_ERR_RATE_LIMITED: 'wait; "unlock ADDRESS" ends the lock of an address; RATE_LIMIT_MAX and "keys create --rate-limit" are the budgets of callers',
+  MCP_ERR_ORIGIN_REFUSED: 'list the origin in CORS_ORIGINS, if pages of it may call',
+  MCP_ERR_HOST_REFUSED: 'set PUBLIC_URL, or list the host in ALLOWED_HOSTS',
+  MCP_ERR_INSUFFICIENT_SCOPE: 'the caller needs a token with the scope that was named; "can" shows which',
+  MCP_ERR_UNKNOWN_TOOL: 'there is no such tool, or it is not for this caller; "can" tells which',
+  MCP_ERR_NOT_ALLOWED: 'give the caller the role or the scope; "can" shows the rule',
+  MCP_ERR_FROZEN: 'it was switched off with "freeze"; "freeze --list" shows what is, "thaw" switches it on',
+  MCP_ERR_BODY_TOO_LARGE: 'raise BODY_LIMIT, or send less',
+  MCP_ERR_DEADLINE: 'raise REQUEST_TIMEOUT_MS, or the deadlineMs of the tool',
+  MCP_ERR_UNAVAILABLE: 'see the reason: a provider, Redis or the state directory is away',
+  MCP_ERR_INTERNAL: 'the error is a bug of the tool or of this server: the stack stands in the log line'
+}

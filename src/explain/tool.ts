@@ -1,0 +1,57 @@
+/** Whether a caller may call a tool, and which rule decides; by the settings, without a running server. */
+import { type AccessRule, mayUse } from '../principal/access.js'
+import type { Principal } from '../principal/principal.js'
+import { type ToolPolicies, withPolicy } from '../tools/tool-policies.js'
+import type { Tool } from '../tools/tool.js'
+
+export interface Explanation {
+  readonly allowed: boolean
+  /** The rule that decides, as a sentence. */
+  readonly rule: string
+}
+
+export interface Circumstances {
+  /** The tools whose rules are known here. */
+  readonly tools: readonly Tool[]
+  readonly policies: ToolPolicies
+  /** What switches a call off. */
+  readonly frozenFor: (principal: Principal, tool: string) => string | undefined
+  /** Why a tool of this package is not served. */
+  readonly absent: ReadonlyMap<string, string>
+}
+
+export function explainTool (principal: Principal, name: string, { tools, policies, frozenFor, absent }: Circumstances): Explanation {
+  const why = absent.get(name)
+  if (why !== undefined) return { allowed: false, rule: `${name} is not served: ${why}.` }
+  const known = tools.find(tool => tool.name === name)
+  // Of a tool that only its author's code knows, the policies are judged.
+  const tool: Tool = known ?? { name, handler: () => '' }
+  const { access } = withPolicy(tool, policies)
+  const denial = denialOf(principal, tool.access, access)
+  if (denial !== undefined) return { allowed: false, rule: `${name} ${denial}` }
+  const frozen = frozenFor(principal, name)
+  if (frozen !== undefined) return { allowed: false, rule: `${frozen} is frozen; "fastify-mcp-auth thaw" switches it on.` }
+  const rule = access === undefined ? `No rule guards ${name}.` : `The caller meets the rule of ${name}: ${describe(access)}.`
+  return { allowed: true, rule: known === undefined ? `${rule} A tool of your own may have a further rule in its code, which is not known here.` : rule }
+}
+
+function denialOf (principal: Principal, own: AccessRule | undefined, effective: AccessRule | undefined): string | undefined {
+  const { roles, scopes, allow } = effective ?? {}
+  const sourceOf = (part: 'roles' | 'scopes'): string => JSON.stringify(own?.[part]) === JSON.stringify(effective?.[part]) ? 'its own rule' : 'TOOL_POLICY_FILE'
+  if (roles !== undefined && !mayUse(principal, { roles })) {
+    return `is for ${roles.length === 0 ? 'no role' : `the role ${roles.join(' or ')}`} (${sourceOf('roles')}), and the caller has ${[principal.roles ?? principal.role].flat().join(', ')}.`
+  }
+  const missing = (scopes ?? []).filter(scope => !mayUse(principal, { scopes: [scope] }))
+  if (missing.length > 0) return `needs the scope ${missing.join(' and ')} (${sourceOf('scopes')}), which the caller does not have.`
+  if (allow !== undefined && !mayUse(principal, { allow })) return 'is refused by a rule in its code (of generate-token: MINT_POLICY).'
+  return undefined
+}
+
+function describe ({ roles, scopes, allow }: AccessRule): string {
+  const parts = [
+    ...roles === undefined ? [] : [`role ${roles.join(' or ')}`],
+    ...scopes === undefined ? [] : [`scopes ${scopes.join(', ')}`],
+    ...allow === undefined ? [] : ['a rule in its code']
+  ]
+  return parts.join(', ') || 'nothing'
+}
