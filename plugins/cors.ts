@@ -75,21 +75,20 @@ const cors: FastifyPluginAsync<CorsOptions> = async (fastify, { maxAgeSeconds = 
     if (namesAnotherHost(request.originalUrl, host)) {
       throw new HostRefusedError({ reason: `The target of the request names another host than Host ${quote(host)}` })
     }
-    if (config.public !== true) {
-      if (!edge.servesHost(host) || (edge.checksHost && namesTwoHosts(request, httpVersionMajor))) {
-        throw new HostRefusedError({
-          reason: `Host ${quote(host)} is neither in ALLOWED_HOSTS (allowedHosts) nor that of PUBLIC_URL (publicUrl)`
-        })
-      }
+    const isPublic = config.public === true
+    if (!isPublic && (!edge.servesHost(host) || (edge.checksHost && namesTwoHosts(request, httpVersionMajor)))) {
+      throw new HostRefusedError({
+        reason: `Host ${quote(host)} is neither in ALLOWED_HOSTS (allowedHosts) nor that of PUBLIC_URL (publicUrl)`
+      })
     }
-    // Asked only where there is an Origin: behind a trusted proxy Fastify reads the scheme from a header.
-    const verdict = origin === undefined ? 'absent' : edge.judgeOrigin(origin, host, request.protocol === 'https' ? 'https' : 'http')
-    if (config.public !== true && verdict === 'foreign') {
+    const verdict = origin === undefined ? 'absent' : edge.judgeOrigin(origin, host, schemeOf(request))
+    if (!isPublic && verdict === 'foreign') {
       throw new OriginRefusedError({ reason: `Origin ${quote(origin)} is not in CORS_ORIGINS (origins)` })
     }
     const ownOptions = config.cors !== undefined && config.cors !== false && config.cors !== settings
     // A page can make requests without an Origin, such as an image's: they must not use up an address's tries.
-    if (verdict !== 'listed' && isFromOtherSite(text(headers['sec-fetch-site'])) && !mayComeFromOtherSites(request, config.public === true, ownOptions)) {
+    const isForeign = verdict !== 'listed' && isFromOtherSite(text(headers['sec-fetch-site']))
+    if (isForeign && !mayComeFromOtherSites(request, isPublic, ownOptions)) {
       throw new OriginRefusedError({ reason: 'Sec-Fetch-Site: another site caused the request, from no listed origin' })
     }
     if (origin === undefined) return done()
@@ -105,7 +104,7 @@ const cors: FastifyPluginAsync<CorsOptions> = async (fastify, { maxAgeSeconds = 
   })
 }
 
-/** Arguments that tools want in headers, too, have names of the tools' own (MCP 2026-07-28, `x-mcp-header`): a page may send what is named so. */
+/** A tool may want arguments in headers, too, and names them itself (MCP 2026-07-28, `x-mcp-header`). Pages may send those. */
 function allowParameters ({ headers }: FastifyRequest, reply: FastifyReply): void {
   const allowed = reply.getHeader('access-control-allow-headers')
   const asked = headers['access-control-request-headers']
@@ -114,9 +113,14 @@ function allowParameters ({ headers }: FastifyRequest, reply: FastifyReply): voi
   if (parameters.length > 0) reply.header('access-control-allow-headers', [allowed, ...parameters].join(', '))
 }
 
-/** People are sent to public pages from other sites, and a route with CORS of its own is made for pages of other origins. */
+/** People follow links to public pages, and a route with CORS of its own is made for pages of other origins. */
 function mayComeFromOtherSites ({ method }: FastifyRequest, isPublic: boolean, hasOwnCors: boolean): boolean {
   return isPublic && (hasOwnCors || method === 'GET' || method === 'HEAD' || method === 'OPTIONS')
+}
+
+/** Behind a trusted proxy, the scheme that the proxy was asked by. */
+function schemeOf ({ protocol }: FastifyRequest): 'http' | 'https' {
+  return protocol === 'https' ? 'https' : 'http'
 }
 
 /**
@@ -127,7 +131,9 @@ function namesTwoHosts ({ raw: { rawHeaders }, headers }: FastifyRequest, httpVe
   if (httpVersionMajor > 1) return headers.host !== undefined && headers.host !== headers[':authority']
   let count = 0
   // By length first: lower-casing every name is most of the time spent here.
-  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.length === 4 && rawHeaders[i]?.toLowerCase() === 'host') count++
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]?.length === 4 && rawHeaders[i]?.toLowerCase() === 'host') count++
+  }
   return count > 1
 }
 
@@ -151,7 +157,8 @@ function text (value: unknown): string | undefined {
 
 function requireHeaderNames (names: readonly string[]): void {
   const wrong = names.find(name => typeof name !== 'string' || !isHeaderName(name))
-  if (wrong !== undefined) throw new TypeError(`allowedHeaders: ${JSON.stringify(wrong)} is not the name of a header, such as Sentry-Trace`)
+  if (wrong === undefined) return
+  throw new TypeError(`allowedHeaders: ${JSON.stringify(wrong)} is not the name of a header, such as Sentry-Trace`)
 }
 
 export default fp(cors, { name: 'mcp-cors', fastify: '5.x' })

@@ -1,4 +1,4 @@
-/** The error handler and the not-found handler: every no has one shape, and nothing internal leaves. */
+/** The error handler and the not-found handler: every refusal has one shape, and nothing internal leaves. */
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
@@ -34,7 +34,8 @@ export interface ErrorsOptions {
   readonly logRequests?: boolean
 }
 
-const errors: FastifyPluginAsync<ErrorsOptions> = async (fastify, { notFound = true, logRefusals = true, logRequests = false }) => {
+const errors: FastifyPluginAsync<ErrorsOptions> = async (fastify, options) => {
+  const { notFound = true, logRefusals = true, logRequests = false } = options
   if (!fastify.hasRequestDecorator('refusal')) fastify.decorateRequest('refusal', null)
   sayDecisions(fastify, linesOf(logRefusals, logRequests))
 
@@ -72,10 +73,11 @@ function refuseUnknown (request: FastifyRequest): never {
   throw new NotFoundError(isSignInProbe(request) ? { data: noSignIn } : {})
 }
 
-/** In the form that OAuth clients show to people (RFC 6749 §5.2): otherwise they tell of an answer that they cannot read. */
+/** In the form that OAuth clients show to people (RFC 6749 §5.2). */
 const noSignIn = {
   error: 'access_denied',
-  error_description: 'The API key was refused, or none was sent. There is no OAuth sign-in here: check the key that this client sends in the x-api-key header.'
+  error_description: 'The API key was refused, or none was sent. There is no OAuth sign-in here: ' +
+    'check the key that this client sends in the x-api-key header.'
 }
 
 function linesOf (logRefusals: boolean, logRequests: boolean): Lines {

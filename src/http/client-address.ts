@@ -7,9 +7,9 @@ const known = Symbol('the address of a request')
 const maxLength = 64
 
 /**
- * `request.ip`, asked for once: behind proxies Fastify works it out anew each time, for longer than a whole limiter
- * takes. `unknown` where `X-Forwarded-For` holds what no address can be: it has no bound of its own. Over HTTP/2 ask
- * before the answer has left: the connection may be gone by then, and its address with it.
+ * `request.ip`, asked for once: behind proxies Fastify computes it each time, which takes longer than a whole limiter.
+ * `unknown` where `X-Forwarded-For` holds a text that is too long for an address. Over HTTP/2 ask before the answer has
+ * left: afterwards the connection, and the address with it, may be gone.
  */
 export function ipOf (request: FastifyRequest & { [known]?: string }): string {
   request[known] ??= readable(request.ip)

@@ -1,4 +1,4 @@
-/** Errors of hooks that are not ours: a host's own authentication, limit or validation that stands around the endpoint. */
+/** Errors of a host's hooks, such as its own authentication or limit around the endpoint. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import {
   BodyTooLargeError, ForbiddenError, HeadersTooLargeError, MethodNotAllowedError, NotAcceptableError, NotFoundError, RateLimitedError,
@@ -16,7 +16,7 @@ type Told = FastifyRequest & { [hasBegun]?: boolean }
 export function tellHooksFromHandlers (fastify: FastifyInstance): void {
   fastify.addHook('onRoute', route => {
     route.config = Object.assign({}, route.config, { [isTold]: true })
-    // A route's own hooks run after those of its scope, and this one is the last of them.
+    // A route's own hooks run after those of its scope. This one is the last.
     route.preHandler = [...[route.preHandler ?? []].flat(), begin]
   })
 }
@@ -26,7 +26,9 @@ function begin (request: FastifyRequest, _reply: FastifyReply, done: () => void)
   done()
 }
 
-/** False for an error of a handler, which may quote what it worked with in its status, too. An unknown path has hooks alone. */
+/**
+ * False for an error of a handler: its status may come from what the handler called. An unknown path has hooks only.
+ */
 export function isErrorOfHook (request: FastifyRequest): boolean {
   if (request.is404) return true
   const config: object = request.routeOptions.config
@@ -62,9 +64,10 @@ function isStatus (value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 400 && value <= 599
 }
 
-/** In seconds. A date is left where it is: in the header of the reply. */
+/** In seconds; `undefined` for a date. */
 function retryAfterOf (error: unknown, reply: FastifyReply): number | undefined {
-  const given = reply.getHeader('retry-after') ?? read(read(error, 'headers'), 'retry-after') ?? read(read(error, 'headers'), 'Retry-After')
+  const headers = read(error, 'headers')
+  const given = reply.getHeader('retry-after') ?? read(headers, 'retry-after') ?? read(headers, 'Retry-After')
   const text = typeof given === 'number' || typeof given === 'string' ? String(given) : ''
   return /^\d{1,7}$/.test(text) ? Number(text) : undefined
 }

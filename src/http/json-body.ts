@@ -13,8 +13,10 @@ export interface JsonBodyOptions {
 
 const bodyBytes = Symbol('the size of the body of a request')
 
+type Measured = FastifyRequest & { [bodyBytes]?: number }
+
 /** How many bytes the JSON body of a request had; 0 where it had none, or another parser read it. */
-export function bodyBytesOf (request: FastifyRequest & { [bodyBytes]?: number }): number {
+export function bodyBytesOf (request: Measured): number {
   return request[bodyBytes] ?? 0
 }
 
@@ -25,7 +27,7 @@ export function bodyBytesOf (request: FastifyRequest & { [bodyBytes]?: number })
  */
 export function registerJsonBody (scope: FastifyInstance, { bodyLimit, maxDepth = 64 }: JsonBodyOptions): void {
   scope.removeAllContentTypeParsers()
-  scope.addContentTypeParser('application/json', { parseAs: 'buffer', bodyLimit }, (request: FastifyRequest & { [bodyBytes]?: number }, body: Buffer, done) => {
+  scope.addContentTypeParser('application/json', { parseAs: 'buffer', bodyLimit }, (request: Measured, body: Buffer, done) => {
     request[bodyBytes] = body.length
     if (isCoded(request.headers['content-encoding'])) return done(new UnsupportedMediaTypeError({ reason: 'a content coding' }))
     if (body.length === 0 && request.method === 'DELETE') return done(null)
@@ -43,7 +45,7 @@ export function registerJsonBody (scope: FastifyInstance, { bodyLimit, maxDepth 
   })
 }
 
-/** Codings are case-insensitive, and `identity` is none of them (RFC 9110 §8.4.1, §12.5.3). */
+/** Names of codings are case-insensitive, and `identity` means that there is no coding (RFC 9110 §8.4.1, §12.5.3). */
 function isCoded (header = ''): boolean {
   return header.split(',').some(coding => !/^\s*(?:identity)?\s*$/i.test(coding))
 }
@@ -64,7 +66,8 @@ export function parseJson (bytes: Buffer, maxDepth = 64): unknown {
   if (!isUtf8(bytes)) throw new MalformedBodyError({ reason: 'the body is not UTF-8' })
   const text = bytes.toString('utf8')
   const value = parse(text)
-  if (typeof value === 'object' && value !== null && suspect.test(text) && reachesPrototype(value as Record<string, unknown>)) {
+  const isSuspect = typeof value === 'object' && value !== null && suspect.test(text)
+  if (isSuspect && reachesPrototype(value as Record<string, unknown>)) {
     throw new MalformedBodyError({ reason: 'a key reaches a prototype' })
   }
   return value

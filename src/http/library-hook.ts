@@ -1,12 +1,15 @@
 /** The `onRequest` hook of a library, without what else it registers. */
-import type { FastifyInstance, FastifyPluginAsync, FastifyPluginCallback, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
+import type {
+  FastifyInstance, FastifyPluginAsync, FastifyPluginCallback, FastifyReply, FastifyRequest, onRequestHookHandler
+} from 'fastify'
 
 type Hook = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void
 
 /**
- * The `onRequest` hook that `library` would add. Its decorators would collide with a host's registration, and an
- * `OPTIONS *` route of `@fastify/cors` would answer the preflights of the host's own routes. Hooks of other names are
- * added. Throws where it adds no `onRequest` hook at once: a door would stand open, or every browser would wait for ever.
+ * The `onRequest` hook that `library` would add. Its decorators would collide with those of a host that registers
+ * the same library, and the `OPTIONS *` route of `@fastify/cors` would answer the preflights of the host's routes.
+ * Its other hooks are added. Throws where it adds no `onRequest` hook in the call itself: without one a check would
+ * be missing, or every browser would wait for ever.
  */
 export function hookOf<Options extends object> (
   name: string,

@@ -16,7 +16,7 @@ export function isPublic (request: FastifyRequest): boolean {
   return configOf(request)?.public === true
 }
 
-/** The route says `config: { uncharged: true }`: its callers authenticate, but pay nothing. Nobody pays for a public one. */
+/** The route says `config: { uncharged: true }`, and its callers authenticate but pay nothing; or it is public. */
 export function isUncharged (request: FastifyRequest): boolean {
   const config = configOf(request)
   return config?.uncharged === true || config?.public === true
@@ -28,7 +28,8 @@ export function isUncharged (request: FastifyRequest): boolean {
  */
 export function isPreflight (request: FastifyRequest): boolean {
   const { headers } = request.raw
-  return request.method === 'OPTIONS' && headers.origin !== undefined && headers['access-control-request-method'] !== undefined
+  if (request.method !== 'OPTIONS') return false
+  return headers.origin !== undefined && headers['access-control-request-method'] !== undefined
 }
 
 /**
@@ -40,7 +41,7 @@ export function isOAuthProbe (request: FastifyRequest): boolean {
   return pathOf(request).includes('/.well-known/') || isSignInProbe(request)
 }
 
-/** Where a client looks that found no metadata (MCP 2025-03-26, Authorization, Fallbacks for Servers without Metadata Discovery). */
+/** Where clients look that found no metadata (MCP 2025-03-26, Authorization, Fallbacks for Servers without Metadata Discovery). */
 export function isSignInProbe (request: FastifyRequest): boolean {
   const { is404, server: { prefix } } = request
   return is404 && ['register', 'token', 'authorize'].some(name => pathOf(request) === `${prefix}/${name}`)

@@ -3,9 +3,9 @@ import type { FastifyContextConfig, FastifySchema, RouteShorthandOptions } from 
 import { requireKeys } from '../lib/require.js'
 
 export interface EndpointRouteOptions {
-  /** For the host's plugins, such as `{ rateLimit: false }`. Not `mcp`, `public` and `uncharged`, which decide who gets in. */
+  /** For the host's plugins, such as `{ rateLimit: false }`. `mcp`, `public` and `uncharged` are ours. */
   readonly config?: FastifyContextConfig & Readonly<Record<string, unknown>>
-  /** For the host's documentation, such as `{ hide: true, tags: ['mcp'] }`. No schema of what a request holds: the endpoint judges that. */
+  /** For the host's documentation, such as `{ hide: true }`. Not for what a request holds: the endpoint checks that. */
   readonly schema?: FastifySchema & Readonly<Record<string, unknown>>
   /** Such as `{ host: 'mcp.example.com' }`. */
   readonly constraints?: NonNullable<RouteShorthandOptions['constraints']>
@@ -13,7 +13,10 @@ export interface EndpointRouteOptions {
 }
 
 const names = { config: true, schema: true, constraints: true, logLevel: true }
-const ours = { config: ['mcp', 'public', 'uncharged'], schema: ['body', 'querystring', 'query', 'params', 'headers'] } as const
+const ours = {
+  config: ['mcp', 'public', 'uncharged'],
+  schema: ['body', 'querystring', 'query', 'params', 'headers']
+} as const
 
 /** Throws a `TypeError` for an option that would change what the endpoint is. */
 export function requireRouteOptions (options: EndpointRouteOptions): void {
@@ -21,11 +24,14 @@ export function requireRouteOptions (options: EndpointRouteOptions): void {
   for (const [name, taken] of Object.entries(ours)) {
     const given: object = Object(options[name])
     const wrong = taken.find(key => key in given)
-    if (wrong !== undefined) throw new TypeError(`routeOptions.${name}: leave ${wrong} out; the endpoint decides that itself`)
+    if (wrong === undefined) continue
+    throw new TypeError(`routeOptions.${name}: leave ${wrong} out; the endpoint decides that itself`)
   }
 }
 
-/** Throws a `TypeError` where a path has a parameter or a wildcard: many addresses would be one endpoint, with one audience and one metadata. */
+/** Throws a `TypeError` where a path has a parameter or a wildcard: an endpoint has one address, for tokens and metadata. */
 export function requireFixedPath (path: string): void {
-  if (/[:*]/.test(path)) throw new TypeError(`The endpoint's path ${JSON.stringify(path)} must not have a parameter or a wildcard: register one endpoint for each`)
+  if (!/[:*]/.test(path)) return
+  const quoted = JSON.stringify(path)
+  throw new TypeError(`The endpoint's path ${quoted} must not have a parameter or a wildcard: register one endpoint for each`)
 }

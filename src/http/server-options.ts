@@ -1,4 +1,4 @@
-/** The options of the Fastify server itself: timeouts, limits of the wire, the log, the ways out before any hook. */
+/** The options of the Fastify server itself: timeouts, limits, the log, and the answers before any hook runs. */
 import { randomUUID } from 'node:crypto'
 import { type Server, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
@@ -28,9 +28,12 @@ export interface HttpOptions {
   readonly headersTimeoutMs?: number
   /** Milliseconds between two looks at the clocks of all connections. Default 1,000. */
   readonly checkIntervalMs?: number
-  /** Milliseconds that an idle connection stays open after an answer. Default 72,000, above the usual 60 s of load balancers. */
+  /** Milliseconds that an idle connection stays open. Default 72,000, above the usual 60 s of load balancers. */
   readonly keepAliveTimeoutMs?: number
-  /** Milliseconds without a byte in either direction until a connection is cut. Above the pauses of a stream; `mcp` gives its calls the time that they may take. Default 120,000; 0 never. */
+  /**
+   * Milliseconds without a byte in either direction until a connection is cut; 0 never. Keep it above the pauses of a
+   * stream. `mcp` gives its calls the time that they may take. Default 120,000.
+   */
   readonly idleTimeoutMs?: number
   /** Bytes of a request's headers; then 431. Default 16 KiB. */
   readonly maxHeaderBytes?: number

@@ -2,7 +2,8 @@
 import type { FastifyInstance } from 'fastify'
 
 /** The spellings of `path` to register: one where it ends with a slash, or where the router takes both for one. */
-export function spellingsOf (path: string, { initialConfig: { ignoreTrailingSlash, routerOptions } }: FastifyInstance): readonly string[] {
+export function spellingsOf (path: string, { initialConfig }: FastifyInstance): readonly string[] {
+  const { ignoreTrailingSlash, routerOptions } = initialConfig
   const isIgnored = ignoreTrailingSlash === true || routerOptions?.ignoreTrailingSlash === true
   return isIgnored || path.endsWith('/') ? [path] : [path, `${path}/`]
 }

@@ -6,21 +6,24 @@ import type { Reply } from '../mcp/wire/reply.js'
 import { bodyBytesOf } from './json-body.js'
 
 export interface UnreadOptions {
-  /** Milliseconds that an answer may wait to be read, besides the time that `minBytesPerSecond` gives it. Default 30,000. */
+  /** Milliseconds that an answer may wait, besides the time that `minBytesPerSecond` gives it. Default 30,000. */
   readonly graceMs?: number
   /** How fast a caller has to read at least. Default 8,192. */
   readonly minBytesPerSecond?: number
-  /** Bytes that may wait for one caller; beyond them its largest are cut off, but never its only one. Default 32 MiB. */
+  /** Bytes that may wait for one caller. Beyond them its largest answers are cut off, but not its only one. Default 32 MiB. */
   readonly maxBytesPerCaller?: number
-  /** Bytes that may wait in all; beyond them the largest of the caller with most of them are cut off. Default 256 MiB. */
+  /** Bytes that may wait in all. Beyond them the caller with most loses its largest answers. Default 256 MiB. */
   readonly maxBytes?: number
 }
 
-/** Less than this is in the buffers of the system at once, and its number is bounded by that of the connections. */
+/** The system's own buffers take this much at once. How many there are is bounded by the number of connections. */
 const smallestBytes = 16 * 1024
 const sweepMs = 1000
+const mebibyte = 1024 ** 2
 /** A caller that reads may have more than its share for so long, but never twice as much. */
 const burstMs = 5000
+
+type MaybeWritable = Readable & Partial<Pick<Writable, 'writableLength' | 'writableEnded'>>
 
 interface Entry {
   readonly caller: string
@@ -39,8 +42,8 @@ interface Held {
 }
 
 /**
- * Node writes what it is given into a buffer without bounds, and a connection on which now and then a byte is read
- * is never idle: a caller that reads slowly would fill the memory. Here such answers are cut off with their connections.
+ * Node's buffer for a connection has no bound, and a connection is not idle while a byte is read now and then. So a
+ * caller that reads slowly could fill the memory. Here its answers are cut off, with their connections.
  */
 export class UnreadAnswers {
   /** Each with what ends its being followed. */
@@ -53,7 +56,8 @@ export class UnreadAnswers {
   #heldBytes = 0
   #sweep: NodeJS.Timeout | undefined
 
-  constructor ({ graceMs = 30_000, minBytesPerSecond = 8192, maxBytesPerCaller = 32 * 1024 ** 2, maxBytes = 256 * 1024 ** 2 }: UnreadOptions = {}) {
+  constructor (options: UnreadOptions = {}) {
+    const { graceMs = 30_000, minBytesPerSecond = 8192, maxBytesPerCaller = 32 * mebibyte, maxBytes = 256 * mebibyte } = options
     this.#graceMs = graceMs
     this.#bytesPerMs = minBytesPerSecond / 1000
     this.#maxBytesPerCaller = maxBytesPerCaller
@@ -66,8 +70,9 @@ export class UnreadAnswers {
    */
   follow (caller: string, reply: FastifyReply, { json, stream }: Pick<Reply, 'json' | 'stream'>): void {
     const body = bodyBytesOf(reply.request)
-    if (stream !== undefined) this.#followStream(caller, reply, stream, body)
-    else if (json !== undefined && json.length + body >= smallestBytes) this.#followText(caller, reply, Buffer.byteLength(json) + body)
+    if (stream !== undefined) return this.#followStream(caller, reply, stream, body)
+    if (json === undefined || json.length + body < smallestBytes) return
+    this.#followText(caller, reply, Buffer.byteLength(json) + body)
   }
 
   #followText (caller: string, reply: FastifyReply, size: number): void {
@@ -79,7 +84,7 @@ export class UnreadAnswers {
   }
 
   /** The writers of a stream wait for the caller; its last event does not. */
-  #followStream (caller: string, reply: FastifyReply, stream: Readable & Partial<Pick<Writable, 'writableLength' | 'writableEnded'>>, body: number): void {
+  #followStream (caller: string, reply: FastifyReply, stream: MaybeWritable, body: number): void {
     let endedAt: number | undefined
     const bytes = (): number => {
       const waiting = stream.readableLength + (stream.writableLength ?? 0) + (reply.raw.writableLength || 0)
@@ -126,7 +131,8 @@ export class UnreadAnswers {
     const callers = this.#byCaller()
     for (const held of callers) {
       while (held.bytes > this.#maxBytesPerCaller && held.entries.size > 1) {
-        if (!this.#cutLargest(held, now, held.bytes > 2 * this.#maxBytesPerCaller, 'too many bytes wait for one caller')) break
+        const evenBursts = held.bytes > 2 * this.#maxBytesPerCaller
+        if (!this.#cutLargest(held, now, evenBursts, 'too many bytes wait for one caller')) break
       }
     }
     for (;;) {

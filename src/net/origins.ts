@@ -108,13 +108,14 @@ export function createEdge ({ origins = [], allowedHosts = [], publicUrl, loopba
  * RFC 9112 §3.2.2 puts in the place of the Host header, and for one with credentials. A path is not one.
  */
 export function namesAnotherHost (target: string, host: string | undefined): boolean {
+  if (target.startsWith('/')) return false
   const [, scheme, authority = ''] = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)/i.exec(target) ?? []
   if (scheme === undefined) return false
   const named = scheme.toLowerCase() === 'https' ? 'https' : 'http'
   return host === undefined || withoutDefaultPort(authority, named) !== withoutDefaultPort(host, named)
 }
 
-/** True where a browser says that a page of another site or another host of this site caused the request (Fetch Metadata). */
+/** True where a browser says that a page of another site, or of another host of this site, caused the request (Fetch Metadata). */
 export function isFromOtherSite (secFetchSite: string | undefined): boolean {
   return secFetchSite !== undefined && /\b(?:cross|same)-site\b/i.test(secFetchSite)
 }

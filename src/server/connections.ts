@@ -4,7 +4,11 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 /** Of `http.server.request.start` (Node.js, Diagnostics Channel). */
-interface RequestStart { readonly request: IncomingMessage, readonly response: ServerResponse, readonly server: Server }
+interface RequestStart {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly server: Server
+}
 
 /**
  * Follows every HTTP server of the process from now on. Node alone is not enough: its `closeIdleConnections`, which

@@ -5,13 +5,13 @@ import { requestIdOf } from '../http/request-log.js'
 import { Connections } from './connections.js'
 
 export interface DrainOptions {
-  /** Milliseconds in which `/ready` says no and all is served as before, so that balancers turn away. Default 0. */
+  /** Milliseconds in which `/ready` says no and everything is served, so that balancers turn away. Default 0. */
   readonly delayMs?: number
   /** Milliseconds that accepted calls have to end after that; then their connections are cut. Default 10,000. */
   readonly graceMs?: number
 }
 
-/** How long a connection that is open and idle is left open: a request may be on its way, and would be lost in a reset. */
+/** How long an idle connection is left open: a request may be on its way, and would be lost in a reset. */
 const idleMs = 1000
 /** What a call that was cut needs to be reported and logged. */
 const afterGraceMs = 500
@@ -26,7 +26,7 @@ const signals = { SIGTERM: 143, SIGINT: 130 } as const
 export function drainOnEnd (app: FastifyInstance, { delayMs = 0, graceMs = 10_000 }: DrainOptions = {}): void {
   const connections = new Connections(app.server)
   let exitCode: number | undefined
-  // Runs first of these hooks, and after the server has closed: what records the end of a call must not be closed before.
+  // The first of these hooks to run, after the server has closed: what records the end of a call closes later.
   app.addHook('onClose', async () => {
     await connections.lastAnswer()
     // The end of a call is said in a later turn than that of its connection.
