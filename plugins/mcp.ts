@@ -174,8 +174,8 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   sayDecisions(fastify, 'failures')
   const measures = measuresOf(fastify)
   addMeasures(measures, endpoint, catalog, running)
-  const tracing = await Tracing.load(measures)
-  const stopTracing = tracing === undefined ? () => {} : decisionsOf(fastify).observe(tracing)
+  let stopTracing = (): void => {}
+  const tracing = await Tracing.load(measures, active => { stopTracing = decisionsOf(fastify).observe(active) })
   onEndpoint?.(operations)
   const stopWatching = credentials.follow(endpoint.streams, running)
   const stopFreezing = freezes === undefined ? () => {} : endFrozen(freezes, endpoint.streams, running)

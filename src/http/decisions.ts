@@ -1,17 +1,17 @@
 /** From a request to its decision: said when the answer has left and each message of it has ended. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { faultOf, type Refusal } from '../errors.js'
-import { loggable, type LoggableError } from '../log/serialize-error.js'
+import { loggable } from '../log/serialize-error.js'
 import type { Exchange } from '../mcp/exchange/exchange.js'
 import { fieldsOf, type MessageFields, printable } from '../mcp/wire/log-fields.js'
-import type { CallArguments, Decision, HttpPart } from '../telemetry/decision.js'
+import type { CallArguments, Decision } from '../telemetry/decision.js'
 import { kindOf, outcomeOf, reasonClassOf, whoOf } from '../telemetry/classify.js'
 import { Decisions } from '../telemetry/decisions.js'
 import type { Lines } from '../telemetry/log-line.js'
 import { Measures } from '../telemetry/measures.js'
 import { ipOf } from './client-address.js'
 import { pathOf } from './logged-path.js'
-import { Call, type LoggedCall } from './mcp-request.js'
+import { Call } from './mcp-request.js'
 import { principalOn } from './request-caller.js'
 import { configOf } from './route-config.js'
 
@@ -76,17 +76,20 @@ function follow (request: FastifyRequest & { [isFollowed]?: boolean }, reply: Fa
 /** For an answer that no hook has seen. */
 export function sayDecision (request: FastifyRequest, reply: FastifyReply, refusal: Refusal): void {
   const { server } = request
-  if (server.hasDecorator('decisions')) server.decisions.note(decisionOf(request, reply, false, refusal), request.log)
+  if (server.hasDecorator('decisions')) server.decisions.note(decisionOf(request, reply, false, noFields, refusal), request.log)
 }
 
 /** A call of a session may outlive the answer to its request: the caller comes back for the rest. */
 function sayWhenEnded (request: FastifyRequest, reply: FastifyReply, isCut: boolean, lines: Lines): void {
+  const exchanges = exchangesOf(request)
+  // Nearly always: nothing is made for what nobody waits for.
+  if (exchanges.every(({ ended }) => ended)) return say(request, reply, isCut, lines)
   let open = 1
   const oneLess = (): void => {
     open -= 1
     if (open === 0) say(request, reply, isCut, lines)
   }
-  for (const exchange of exchangesOf(request)) {
+  for (const exchange of exchanges) {
     if (exchange.ended) continue
     open += 1
     exchange.whenEnded(oneLess)
@@ -95,91 +98,91 @@ function sayWhenEnded (request: FastifyRequest, reply: FastifyReply, isCut: bool
 }
 
 function say (request: FastifyRequest, reply: FastifyReply, isCut: boolean, lines: Lines): void {
-  const { server: { decisions }, body, log, refusal, mcpCall } = request
-  const [first, ...others] = exchangesOf(request)
-  const decision = decisionOf(request, reply, isCut, refusal ?? undefined, first)
-  const size = mcpCall?.fields.batch ?? (Array.isArray(body) ? body.length : undefined)
+  const { decisions } = request.server
+  const { body, log, refusal, mcpCall } = request
+  const exchanges = exchangesOf(request)
+  const fields = mcpCall?.fields ?? noFields
+  const decision = decisionOf(request, reply, isCut, fields, refusal ?? undefined, exchanges[0])
+  const size = fields.batch ?? (Array.isArray(body) ? body.length : undefined)
   if (size === undefined) return decisions.note(decision, log, lines)
   const batch = { size, result: refusal?.code ?? mcpCall?.outcome }
   decisions.note({ ...decision, batch: { ...batch, index: 0 } }, log, lines)
-  for (const [at, exchange] of others.entries()) {
-    const other = decisionOf(request, reply, isCut, undefined, exchange)
+  for (const [at, exchange] of exchanges.slice(1).entries()) {
+    const other = decisionOf(request, reply, isCut, fields, undefined, exchange)
     decisions.note({ ...other, ms: exchange.ms, batch: { ...batch, index: at + 1 } }, log, lines)
   }
 }
 
+const noFields: MessageFields = {}
+const noExchanges: readonly Exchange[] = []
+
 /** None where the request was refused as a whole. */
 function exchangesOf ({ refusal, mcpCall }: FastifyRequest): readonly Exchange[] {
-  return refusal == null && mcpCall instanceof Call ? mcpCall.exchanges : []
+  return refusal == null && mcpCall instanceof Call ? mcpCall.exchanges : noExchanges
 }
 
-/** What was decided about a request, or about one message of it. */
+/** What was decided about a request, or about one message of it. In one piece: this is on the way of every call. */
 function decisionOf (
   request: FastifyRequest,
   reply: FastifyReply,
   isCut: boolean,
+  ofBody: MessageFields,
   refusal: Refusal | undefined,
   exchange?: Exchange
 ): Decision {
   const { mcpCall } = request
-  const principal = principalOn(request)
   const said = refusal ?? exchange?.why
   const code = said?.code
-  const result = mcpCall == null ? undefined : refusal?.code ?? (exchange ?? mcpCall).outcome
+  const isCall = mcpCall != null
+  const result = isCall ? refusal?.code ?? (exchange ?? mcpCall).outcome : undefined
+  const fields = ofBody.batch === undefined || exchange?.method === undefined ? ofBody : fieldsOf(exchange)
+  const { principal, credential, keyId, tokenId, oauthClient } = whoOf(principalOn(request), said?.about)
+  const { statusCode: status } = reply
+  const fault = refusal === undefined ? exchange?.fault : faultOf(refusal)
   return {
-    kind: kindOf(code, refusal !== undefined, mcpCall?.fields.rpc !== undefined || exchange !== undefined),
+    kind: kindOf(code, refusal !== undefined, ofBody.rpc !== undefined || exchange !== undefined),
     outcome: outcomeOf(code, result ?? (isCut ? 'cut' : 'ok')),
     at: Date.now(),
     requestId: request.id,
     // A proxy that is trusted may hand on what a caller wrote.
     address: printable(ipOf(request)),
-    ...whoOf(principal, said?.about),
-    ...(mcpCall == null ? undefined : messageOf(request, mcpCall, exchange)),
+    principal,
+    credential,
+    keyId,
+    tokenId,
+    oauthClient,
+    era: mcpCall?.era,
+    revision: isCall ? printable(request.headers['mcp-protocol-version']) : undefined,
+    client: mcpCall?.client,
+    method: fields.rpc,
+    itemKind: itemKindOf(fields),
+    item: fields.tool ?? fields.prompt ?? fields.uri,
+    span: exchange?.span,
+    arguments: exchange?.params === undefined ? undefined : () => argumentsOf(exchange),
     result,
     code,
     why: code === undefined ? undefined : reasonClassOf(code, said?.why),
     reason: said?.reason,
     ms: reply.elapsedTime,
-    http: httpOf(request, reply, isCut),
-    fault: loggedOf(refusal === undefined ? exchange?.fault : faultOf(refusal)),
-    cause: loggedOf(said?.cause),
+    http: {
+      method: request.method,
+      path: pathOf(request.originalUrl, request.is404),
+      status,
+      isCut,
+      isGoodProbe: status < 400 && configOf(request)?.probe === true
+    },
+    fault: fault === undefined ? undefined : loggable(fault),
+    cause: said?.cause === undefined ? undefined : loggable(said.cause),
     about: said?.about
   }
 }
 
-function httpOf (request: FastifyRequest, { statusCode: status }: FastifyReply, isCut: boolean): HttpPart {
-  return {
-    method: request.method,
-    path: pathOf(request.originalUrl, request.is404),
-    status,
-    isCut,
-    isGoodProbe: status < 400 && configOf(request)?.probe === true
-  }
-}
-
-function messageOf (request: FastifyRequest, { era, client, fields: ofBody }: LoggedCall, exchange: Exchange | undefined): Partial<Decision> {
-  const fields = exchange?.method === undefined ? ofBody : fieldsOf(exchange)
-  return {
-    era,
-    revision: printable(request.headers['mcp-protocol-version']),
-    client,
-    method: fields.rpc,
-    ...itemOf(fields),
-    span: exchange?.span,
-    arguments: exchange?.params === undefined ? undefined : () => argumentsOf(exchange)
-  }
-}
-
-function itemOf ({ tool, prompt, uri }: MessageFields): Pick<Decision, 'itemKind' | 'item'> | undefined {
-  if (tool !== undefined) return { itemKind: 'tool', item: tool }
-  if (prompt !== undefined) return { itemKind: 'prompt', item: prompt }
-  return uri === undefined ? undefined : { itemKind: 'resource', item: uri }
+function itemKindOf ({ tool, prompt, uri }: MessageFields): Decision['itemKind'] {
+  if (tool !== undefined) return 'tool'
+  if (prompt !== undefined) return 'prompt'
+  return uri === undefined ? undefined : 'resource'
 }
 
 function argumentsOf ({ params, loggable }: Exchange): CallArguments {
   return { values: params?.arguments, loggable }
-}
-
-function loggedOf (fault: unknown): LoggableError | undefined {
-  return fault === undefined ? undefined : loggable(fault)
 }

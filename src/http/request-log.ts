@@ -33,18 +33,20 @@ export function loggerOptions ({ level = 'info', stream = toStandardOutput(), se
   }
 }
 
-/** By response: who ends the process knows nothing else of a request. */
-const requestIds = new WeakMap<ServerResponse, string>()
+const requestId = Symbol('the id of the request that this answers')
+
+type Answer = ServerResponse & { [requestId]?: string }
 
 /** The id of the request that `response` answers; `undefined` where no `RequestLog` saw it. */
 export function requestIdOf (response: ServerResponse): string | undefined {
-  return requestIds.get(response)
+  return (response as Answer)[requestId]
 }
 
 /** Silences the lines that Fastify writes for a request, which hold the query: there is one line a decision. */
 export class RequestLog extends LogController {
   override incomingRequest (request: FastifyRequest, reply: FastifyReply): void {
-    requestIds.set(reply.raw, request.id)
+    const answer: Answer = reply.raw
+    answer[requestId] = request.id
   }
 
   override requestCompleted (): void {}

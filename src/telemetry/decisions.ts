@@ -20,8 +20,9 @@ export class Decisions {
 
   /** `log`: that of the request. `lines`: the decisions that it has a line for. */
   note (decision: Decision, log = this.#log, lines: Lines = 'all'): void {
-    Object.freeze(decision)
     writeLine(decision, log, lines)
+    if (this.#observers.size === 0) return
+    Object.freeze(decision)
     for (const observer of this.#observers) {
       try {
         observer.note(decision)

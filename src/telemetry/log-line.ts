@@ -39,28 +39,30 @@ function authorOf ({ principal, keyId, tokenId }: Decision): object | undefined 
   return principal === undefined ? undefined : { principal, tokenId, keyId }
 }
 
-/** What is undefined is left out by the logger. */
+/** What is undefined is left out by the logger. In one piece: this is on the way of every request. */
 function fieldsOf (decision: Decision): object {
-  const { http, itemKind, item, batch, result, code } = decision
-  return {
+  const { http, itemKind, item, batch, result, ms, about } = decision
+  const fields = {
     method: http?.method,
     path: http?.path,
     statusCode: http?.status,
-    ms: decision.ms === undefined ? undefined : Math.round(decision.ms * 100) / 100,
+    ms: ms === undefined ? undefined : Math.round(ms * 100) / 100,
     ip: decision.address,
     principal: decision.principal,
     keyId: decision.keyId,
     tokenId: decision.tokenId,
     oauthClient: decision.oauthClient,
     client: decision.client,
-    code,
+    code: decision.code,
     reason: decision.reason,
-    ...decision.about,
     rpc: decision.method,
-    [itemKind === 'resource' ? 'uri' : itemKind ?? 'item']: item,
+    tool: itemKind === 'tool' ? item : undefined,
+    prompt: itemKind === 'prompt' ? item : undefined,
+    uri: itemKind === 'resource' ? item : undefined,
     batch: batch?.size,
     outcome: batch === undefined ? result : batch.result,
     cut: http?.isCut === true ? true : undefined,
     err: decision.fault ?? decision.cause
   }
+  return about === undefined ? fields : { ...about, ...fields }
 }

@@ -21,24 +21,42 @@ export class Tracing implements Observer {
   readonly #api: Api
   readonly #tracer: Tracer
   readonly #measures: Measures
+  readonly #onActive: (tracing: Tracing) => void
+  #isActive = false
 
-  private constructor (api: Api, measures: Measures) {
+  private constructor (api: Api, measures: Measures, onActive: (tracing: Tracing) => void) {
     this.#api = api
+    this.#onActive = onActive
     this.#tracer = api.trace.getTracer('fastify-mcp-auth', version)
     this.#measures = measures
   }
 
-  /** `undefined` where `@opentelemetry/api` is not installed. */
-  static async load (measures: Measures): Promise<Tracing | undefined> {
+  /** `undefined` where `@opentelemetry/api` is not installed. `onActive`: called once, when there is an SDK of the app. */
+  static async load (measures: Measures, onActive: (tracing: Tracing) => void): Promise<Tracing | undefined> {
     try {
-      return new Tracing(await import('@opentelemetry/api'), measures)
+      return new Tracing(await import('@opentelemetry/api'), measures, onActive)
     } catch {
       return undefined
     }
   }
 
-  /** Begins the span of a message. The parent is what `_meta` names (SEP-414); the context of HTTP becomes a link then. */
-  begin (message: TracedMessage): MessageSpan {
+  /** Without an SDK every span would be none: nothing is made then, and nothing observed. */
+  #hasSdk (): boolean {
+    if (this.#isActive) return true
+    const provider = this.#api.trace.getTracerProvider()
+    if (provider instanceof this.#api.ProxyTracerProvider && provider.getDelegateTracer('fastify-mcp-auth') === undefined) return false
+    this.#isActive = true
+    this.#onActive(this)
+    return true
+  }
+
+  /** `undefined` where nobody traces. */
+  begin (message: TracedMessage): MessageSpan | undefined {
+    return this.#hasSdk() ? this.#begin(message) : undefined
+  }
+
+  /** The span of a message. The parent is what `_meta` names (SEP-414); the context of HTTP becomes a link then. */
+  #begin (message: TracedMessage): MessageSpan {
     const { SpanKind, context, trace, ROOT_CONTEXT } = this.#api
     const meta = isRecord(message.params._meta) ? message.params._meta : {}
     const active = context.active()
