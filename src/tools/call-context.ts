@@ -56,6 +56,11 @@ export interface CallContext {
   /** The caller's workspace roots. Rejects where it has none to tell. `key` as for `elicit`. */
   roots: (key?: string) => Promise<ReadonlyArray<{ uri: string, name?: string }>>
   /**
+   * The keys of the questions whose answers came with this request (MCP 2026-07-28, Multi Round-Trip Requests). Empty
+   * in the first round, and in the revisions before.
+   */
+  readonly answered: readonly string[]
+  /**
    * Closes the stream of this call; the caller comes back for the rest after a while (MCP
    * 2025-11-25, Transports, Resumability). Does nothing where the call has no session.
    */

@@ -38,6 +38,7 @@ export class Exchange implements Due {
   readonly startedAt = performance.now()
   #notify: Notify | undefined
   #ask: Ask | undefined
+  #answered: readonly string[] = []
   #closeStream: (() => void) | undefined
   #refusal: Refusal | undefined
   #method: string | undefined
@@ -93,6 +94,8 @@ export class Exchange implements Due {
   get dueAt (): number { return this.#dueAt }
   /** Asks the caller. `undefined` where it cannot be asked. */
   get ask (): Ask | undefined { return this.#ask }
+  /** The keys of the questions whose answers came with the request. */
+  get answered (): readonly string[] { return this.#answered }
 
   /** The caller's `_meta.progressToken`. */
   get progressToken (): string | number | undefined {
@@ -109,8 +112,9 @@ export class Exchange implements Due {
   }
 
   /** From now on the caller can be asked by `ask`, or cannot be asked at all. */
-  askBy (ask: Ask | undefined): void {
+  askBy (ask: Ask | undefined, answered: readonly string[] = []): void {
     this.#ask = ask
+    this.#answered = answered
   }
 
   /** What the message asks is known. */

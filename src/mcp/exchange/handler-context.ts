@@ -60,6 +60,8 @@ class ExchangeContext implements CallContext {
   get request (): CallContext['request'] { return this.#exchange.caller.request ?? inProcess }
   get app (): CallContext['app'] { return this.#exchange.app }
 
+  get answered (): readonly string[] { return this.#exchange.answered }
+
   get budget (): CallContext['budget'] {
     const { caller } = this.#exchange
     return () => caller.budget()

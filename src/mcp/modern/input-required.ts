@@ -56,12 +56,12 @@ export class Asking {
     const binding = { request, exchange }
     const responses = recordsOf(inputResponses)
     if (requestState === undefined) {
-      exchange.askBy(this.#askerOf({ binding, envelope, responses, state: undefined }))
+      exchange.askBy(this.#askerOf({ binding, envelope, responses, state: undefined }), Object.keys(responses))
       return undefined
     }
     return this.#verified(requestState, binding).then(state => {
       const ask = this.#askerOf({ binding, envelope, responses, state })
-      exchange.askBy(ask)
+      exchange.askBy(ask, [...Object.keys(responses), ...Object.keys(state.answered)])
     })
   }
 

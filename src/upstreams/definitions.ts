@@ -1,0 +1,136 @@
+/** What an upstream offers, as tools, resources and prompts of ours. */
+import type { Client } from '@modelcontextprotocol/client'
+import { z } from 'zod'
+import type { Prompt } from '../tools/prompt.js'
+import type { Completer, Resource } from '../tools/resource.js'
+import type { CallContext, JsonSchema, Tool } from '../tools/tool.js'
+import type { Upstream } from './options.js'
+
+type Params = Record<string, unknown>
+type Listed<K extends 'listTools' | 'listResources' | 'listResourceTemplates' | 'listPrompts'> = Awaited<ReturnType<Client[K]>>
+
+/** The lists of an upstream as it gave them. */
+export interface Lists {
+  readonly tools: Listed<'listTools'>['tools']
+  readonly resources: Listed<'listResources'>['resources']
+  readonly templates: Listed<'listResourceTemplates'>['resourceTemplates']
+  readonly prompts: Listed<'listPrompts'>['prompts']
+}
+
+/** Calls the upstream for the caller of `context`. */
+export type Forward = (method: string, params: Params, context: CallContext) => Promise<Params>
+
+export interface Definitions {
+  readonly tools: ReadonlyMap<string, Tool>
+  readonly resources: ReadonlyMap<string, Resource>
+  readonly prompts: ReadonlyMap<string, Prompt>
+}
+
+/** Asks for all lists that the upstream has. */
+export async function listsOf (client: Client): Promise<Lists> {
+  const { tools, resources, prompts } = client.getServerCapabilities() ?? {}
+  const fresh = { cacheMode: 'bypass' } as const
+  return {
+    tools: tools === undefined ? [] : (await client.listTools(undefined, fresh)).tools,
+    resources: resources === undefined ? [] : (await client.listResources(undefined, fresh)).resources,
+    // Some servers have resources and do not know the method of templates.
+    templates: resources === undefined ? [] : await client.listResourceTemplates(undefined, fresh).then(({ resourceTemplates }) => resourceTemplates, () => []),
+    prompts: prompts === undefined ? [] : (await client.listPrompts(undefined, fresh)).prompts
+  }
+}
+
+/** `${prefix}${name}`, or what `rename` says; `undefined` where the item is not passed on. */
+export function exposedName ({ include, exclude, rename = {}, prefix }: Upstream, name: string): string | undefined {
+  if (include !== undefined && !include.includes(name)) return undefined
+  if (exclude?.includes(name) === true) return undefined
+  return Object.hasOwn(rename, name) ? rename[name] : prefix + name
+}
+
+export function definitionsOf (upstream: Upstream, { tools, resources, templates, prompts }: Lists, forward: Forward): Definitions {
+  const common = upstream.access === undefined ? {} : { access: upstream.access }
+  const exposed = <T extends { name: string }>(items: readonly T[]): Array<readonly [string, T]> => items.flatMap(item => {
+    const name = exposedName(upstream, item.name)
+    return name === undefined ? [] : [[name, item] as const]
+  })
+  return {
+    tools: new Map(exposed(tools).map(([name, tool]) => [name, { ...toolOf(name, tool, forward), ...common }])),
+    resources: new Map([
+      ...exposed(resources).map(([name, { uri, ...rest }]): [string, Resource] => [uri, { ...shown(name, rest), ...common, uri, name, read: readBy(forward) }]),
+      ...exposed(templates).map(([name, template]): [string, Resource] => [template.uriTemplate, { ...templateOf(name, template, forward), ...common }])
+    ]),
+    prompts: new Map(exposed(prompts).map(([name, prompt]) => [name, { ...promptOf(name, prompt, forward), ...common }]))
+  }
+}
+
+/** The members of a listed item that lists of ours show, too. */
+function shown (name: string, item: Params): Params {
+  const kept = ['title', 'description', 'icons', '_meta', 'mimeType', 'annotations', 'size']
+  return { name, ...Object.fromEntries(kept.flatMap(member => item[member] === undefined ? [] : [[member, item[member]]])) }
+}
+
+function toolOf (name: string, tool: Lists['tools'][number], forward: Forward): Tool {
+  const { inputSchema, outputSchema, annotations } = tool
+  const { mimeType: _, size: __, ...members } = shown(name, tool)
+  return {
+    ...members,
+    name,
+    input: inputSchema as JsonSchema,
+    ...(outputSchema === undefined ? {} : { output: outputSchema as JsonSchema }),
+    ...(annotations === undefined ? {} : { annotations: annotations as Tool['annotations'] & object }),
+    handler: async (args, context) => {
+      const { content, structuredContent, isError, _meta } = await forward('tools/call', { name: tool.name, arguments: args }, context)
+      return {
+        ...(content === undefined ? {} : { content }),
+        ...(structuredContent === undefined ? {} : { structuredContent }),
+        ...(isError === undefined ? {} : { isError }),
+        ...(_meta === undefined ? {} : { _meta })
+      } as Awaited<ReturnType<Tool['handler']>>
+    }
+  }
+}
+
+function readBy (forward: Forward): (uri: string, context: CallContext) => Promise<never> {
+  return async (uri, context) => (await forward('resources/read', { uri }, context)).contents as never
+}
+
+function templateOf (name: string, template: Lists['templates'][number], forward: Forward): Resource {
+  const { uriTemplate } = template
+  const variables = [...uriTemplate.matchAll(/\{(\w+)\}/g)].map(([, variable = '']) => variable)
+  const ref = { type: 'ref/resource', uri: uriTemplate }
+  return {
+    ...shown(name, template),
+    name,
+    uriTemplate,
+    read: readBy(forward),
+    complete: Object.fromEntries(variables.map(variable => [variable, completerOf(ref, variable, forward)]))
+  } as Resource
+}
+
+function promptOf (name: string, prompt: Lists['prompts'][number], forward: Forward): Prompt {
+  const { arguments: listed = [] } = prompt
+  const input = z.object(Object.fromEntries(listed.map(({ name: argument, description, required }) => {
+    const text = description === undefined ? z.string() : z.string().describe(description)
+    return [argument, required === true ? text : text.optional()]
+  })))
+  const ref = { type: 'ref/prompt', name: prompt.name }
+  const { mimeType: _, size: __, annotations: ___, ...members } = shown(name, prompt)
+  return {
+    ...members,
+    name,
+    input,
+    complete: Object.fromEntries(listed.map(({ name: argument }) => [argument, completerOf(ref, argument, forward)])),
+    handler: async (args, context) => await forward('prompts/get', { name: prompt.name, arguments: args }, context) as never
+  }
+}
+
+/** An upstream without completion has no suggestions. */
+function completerOf (ref: Params, name: string, forward: Forward): Completer {
+  return async (value, context) => {
+    try {
+      const { completion } = await forward('completion/complete', { ref, argument: { name, value }, context: { arguments: context.arguments } }, context)
+      return (completion as { values: readonly string[] }).values
+    } catch {
+      return []
+    }
+  }
+}

@@ -1,0 +1,185 @@
+/** The upstream servers that a host or a file names, checked and with their defaults. */
+import { z } from 'zod'
+import { isRecord } from '../lib/guards.js'
+import { OperatorError } from '../lib/operator-error.js'
+import type { AccessRule } from '../principal/access.js'
+
+/** Upstreams cannot be used as they are written; the message names the upstream and the member. */
+export class UpstreamError extends OperatorError {
+  override readonly name = 'UpstreamError'
+}
+
+/** One MCP server behind this one, as clients write it under `mcpServers`, and what clients do not have. */
+export interface UpstreamOptions {
+  /** `stdio` where `command` is given, else `http`. `sse` is the old transport with two endpoints. */
+  readonly type?: 'stdio' | 'http' | 'sse' | undefined
+  readonly command?: string | undefined
+  readonly args?: readonly string[] | undefined
+  /** Beside `PATH`, `HOME`, `LANG` and `TMPDIR`, which a process always has. */
+  readonly env?: Readonly<Record<string, string>> | undefined
+  readonly cwd?: string | undefined
+  readonly url?: string | undefined
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Stands before each name. Default the upstream's name and `_`; none where there is one upstream alone. */
+  readonly prefix?: string | undefined
+  /** The upstream's own names of what is offered. Default everything. */
+  readonly include?: readonly string[] | undefined
+  readonly exclude?: readonly string[] | undefined
+  /** From the upstream's own name to the name that callers see, in place of the prefix. */
+  readonly rename?: Readonly<Record<string, string>> | undefined
+  /** `caller`: a process or session for each principal, the default for stdio. `all`: one for everybody, the default for HTTP. */
+  readonly share?: 'caller' | 'all' | undefined
+  /** How many processes or sessions there may be at once. Default 16. */
+  readonly maxProcesses?: number | undefined
+  /** Milliseconds without a call after which one is ended. Default 300,000. */
+  readonly idleMs?: number | undefined
+  /** Milliseconds for the start and the handshake. Default 30,000. */
+  readonly startTimeoutMs?: number | undefined
+  /** Reserves everything that the upstream offers. */
+  readonly access?: AccessRule | undefined
+  /** Keep it running, and start it with the server. Default false. */
+  readonly eager?: boolean | undefined
+  /** Not ready while it is away. Default false. */
+  readonly required?: boolean | undefined
+  /** Pass the caller's own roots on. Default: the upstream learns of none. */
+  readonly roots?: 'caller' | undefined
+  /** For `share: "caller"` over HTTP: a header that names the caller to the upstream. Never a credential. */
+  readonly identityHeader?: string | undefined
+}
+
+export interface UpstreamsOptions {
+  readonly mcpServers: Readonly<Record<string, UpstreamOptions>>
+}
+
+/** An upstream with its defaults. */
+export interface Upstream extends Omit<UpstreamOptions, 'type' | 'prefix' | 'share' | 'maxProcesses' | 'idleMs' | 'startTimeoutMs' | 'eager' | 'required'> {
+  readonly name: string
+  readonly type: 'stdio' | 'http' | 'sse'
+  readonly prefix: string
+  readonly share: 'caller' | 'all'
+  readonly maxProcesses: number
+  readonly idleMs: number
+  readonly startTimeoutMs: number
+  readonly eager: boolean
+  readonly required: boolean
+}
+
+const count = z.int().min(1)
+const texts = z.record(z.string(), z.string())
+const shape = z.strictObject({
+  type: z.enum(['stdio', 'http', 'sse', 'streamable-http']).optional(),
+  command: z.string().min(1).optional(),
+  args: z.array(z.string()).optional(),
+  env: texts.optional(),
+  cwd: z.string().min(1).optional(),
+  url: z.string().optional(),
+  headers: texts.optional(),
+  prefix: z.string().regex(/^[A-Za-z0-9_.-]*$/, 'must be letters, digits, `_`, `.` and `-`').optional(),
+  include: z.array(z.string()).optional(),
+  exclude: z.array(z.string()).optional(),
+  rename: texts.optional(),
+  share: z.enum(['caller', 'all']).optional(),
+  maxProcesses: count.optional(),
+  idleMs: count.optional(),
+  startTimeoutMs: count.optional(),
+  access: z.custom<AccessRule>(isAccessRule, 'must be an object of `roles`, `scopes`, `denied` and `allow`').optional(),
+  eager: z.boolean().optional(),
+  required: z.boolean().optional(),
+  roots: z.literal('caller').optional(),
+  identityHeader: z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'must be the name of a header').optional()
+})
+
+/** The shape alone; the rule is judged where the items are added. */
+function isAccessRule (value: unknown): boolean {
+  return isRecord(value) && Object.keys(value).every(key => ['roles', 'scopes', 'denied', 'allow'].includes(key))
+}
+
+const namePattern = /^[A-Za-z0-9_.-]{1,64}$/
+/** Headers that would carry the caller's credential, or that belong to the transport. */
+const notIdentity: ReadonlySet<string> = new Set([
+  'authorization', 'cookie', 'x-api-key', 'proxy-authorization', 'host', 'content-type', 'content-length', 'accept',
+  'connection', 'transfer-encoding', 'mcp-session-id', 'mcp-protocol-version', 'mcp-method', 'mcp-name', 'last-event-id'
+])
+
+/**
+ * Checks what stands under `mcpServers`. `${NAME}` in `env`, `headers`, `args`, `url` and `cwd` is taken from
+ * `environment`. Throws an `UpstreamError` for each of: an unknown member, a wrong value, a variable that is not set.
+ */
+export function readUpstreams (given: unknown, environment: Readonly<Record<string, string | undefined>>): readonly Upstream[] {
+  const servers = z.looseObject({ mcpServers: z.record(z.string(), z.unknown()) }).safeParse(given)
+  if (!servers.success) throw new UpstreamError('The upstreams must be an object with `mcpServers`: { "mcpServers": { "files": { "command": "…" } } }')
+  const entries = Object.entries(servers.data.mcpServers)
+  const upstreams = entries.map(([name, one]) => readUpstream(name, one, entries.length === 1, environment))
+  return upstreams
+}
+
+function readUpstream (name: string, given: unknown, isAlone: boolean, environment: Readonly<Record<string, string | undefined>>): Upstream {
+  const owner = `Upstream ${JSON.stringify(name)}`
+  if (!namePattern.test(name)) throw new UpstreamError(`${owner}: a name must be 1 to 64 letters, digits, \`_\`, \`.\` or \`-\``)
+  const parsed = shape.safeParse(given)
+  if (!parsed.success) throw new UpstreamError(`${owner}: ${problemOf(parsed.error, given)}`)
+  const { type: said, ...options } = parsed.data
+  const fill = <T>(value: T): T => filled(value, environment, owner)
+  const filledIn = {
+    ...options,
+    ...(options.args === undefined ? {} : { args: fill(options.args) }),
+    ...(options.env === undefined ? {} : { env: fill(options.env) }),
+    ...(options.headers === undefined ? {} : { headers: fill(options.headers) }),
+    ...(options.url === undefined ? {} : { url: fill(options.url) }),
+    ...(options.cwd === undefined ? {} : { cwd: fill(options.cwd) })
+  }
+  const type = typeOf(owner, said, options)
+  const share = options.share ?? (type === 'stdio' ? 'caller' : 'all')
+  requireFitting(owner, type, share, filledIn)
+  return {
+    ...filledIn,
+    name,
+    type,
+    share,
+    prefix: options.prefix ?? (isAlone ? '' : `${name}_`),
+    maxProcesses: options.maxProcesses ?? 16,
+    idleMs: options.idleMs ?? 300_000,
+    startTimeoutMs: options.startTimeoutMs ?? 30_000,
+    eager: options.eager ?? false,
+    required: options.required ?? false
+  }
+}
+
+function typeOf (owner: string, said: string | undefined, { command, url }: UpstreamOptions): Upstream['type'] {
+  if ((command === undefined) === (url === undefined)) throw new UpstreamError(`${owner}: give it either \`command\` or \`url\``)
+  if (said === undefined) return command === undefined ? 'http' : 'stdio'
+  if ((said === 'stdio') !== (command !== undefined)) throw new UpstreamError(`${owner}: type ${said} does not go with \`${command === undefined ? 'url' : 'command'}\``)
+  return said === 'streamable-http' ? 'http' : said as Upstream['type']
+}
+
+function requireFitting (owner: string, type: Upstream['type'], share: Upstream['share'], { url, env, args, cwd, headers, identityHeader }: UpstreamOptions): void {
+  const foreign = type === 'stdio' ? { headers, identityHeader } : { args, env, cwd }
+  for (const [member, value] of Object.entries(foreign)) {
+    if (value !== undefined) throw new UpstreamError(`${owner}: \`${member}\` does not go with \`${type === 'stdio' ? 'command' : 'url'}\``)
+  }
+  if (url !== undefined && !/^https?:$/.test(URL.canParse(url) ? new URL(url).protocol : '')) throw new UpstreamError(`${owner}: \`url\` must be an http or https address`)
+  if (url !== undefined && (new URL(url).username !== '' || new URL(url).password !== '')) throw new UpstreamError(`${owner}: put credentials into \`headers\`, not into \`url\``)
+  if (identityHeader === undefined) return
+  if (notIdentity.has(identityHeader.toLowerCase())) throw new UpstreamError(`${owner}: \`identityHeader\` must not be ${identityHeader}; take a name of your own, such as X-Caller`)
+  if (share === 'all') throw new UpstreamError(`${owner}: \`identityHeader\` needs \`"share": "caller"\``)
+}
+
+function problemOf (error: z.ZodError, given: unknown): string {
+  const [issue] = error.issues
+  if (issue === undefined || typeof given !== 'object' || given === null) return 'must be an object'
+  if (issue.code === 'unrecognized_keys') return `\`${issue.keys.join('`, `')}\` is not known; the members are ${Object.keys(shape.shape).join(', ')}`
+  return `\`${issue.path.join('.')}\`: ${issue.message}`
+}
+
+function filled<T> (value: T, environment: Readonly<Record<string, string | undefined>>, owner: string): T {
+  if (Array.isArray(value)) return value.map(one => filled(one as unknown, environment, owner)) as T
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, filled(one as unknown, environment, owner)])) as T
+  }
+  if (typeof value !== 'string') return value
+  return value.replaceAll(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, name: string) => {
+    const found = environment[name]
+    if (found === undefined || found === '') throw new UpstreamError(`${owner}: the environment has no ${name}; set it, or write the value in place of \${${name}}`)
+    return found
+  }) as T
+}
