@@ -76,6 +76,8 @@ export interface McpOptions {
   readonly stateKey?: Uint8Array
   /** End the streams of credentials that are good no longer. Default none: a stream ends when its credential said it would. */
   readonly watches?: readonly CredentialWatch[]
+  /** Names of tools that are added after the start: `toolPolicies` may name them. Default none. */
+  readonly laterTools?: readonly string[]
   /** Where the calls of tools with limits are counted. Default in the memory of this process. */
   readonly limits?: Limits
   /** How many bytes of answers may wait for callers that do not read them, and for how long. */
@@ -120,6 +122,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     stateKey = randomBytes(32),
     watches: given = [],
     limits,
+    laterTools = [],
     bus,
     sessionStores,
     freezes,
@@ -141,7 +144,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   const reportRule = ({ name }: Item, error: unknown): void => {
     fastify.log.error({ err: error, item: name }, 'an access rule failed, which counts as no; told once')
   }
-  const catalog = new Catalog({ info, instructions, tools, resources, prompts, toolPolicies, limits, bus, freezes, reportRule, maxResultBytes: resultLimit })
+  const catalog = new Catalog({ info, instructions, tools, resources, prompts, toolPolicies, laterTools, limits, bus, freezes, reportRule, maxResultBytes: resultLimit })
   const endpoint = createEndpoint({
     catalog,
     eras,

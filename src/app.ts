@@ -14,7 +14,7 @@ import { type Keys, type McpAuthOptions, mcpOptionNames, type McpOptions, type O
 import { stateKeyOf } from './mcp/request-state-key.js'
 import type { OAuthOptions } from './oauth/settings.js'
 import { passwordsIn } from './redis/url.js'
-import { policyFileOf, readIssuers, settingProblemOf } from './setting-files.js'
+import { policyFileOf, readIssuers, readUpstreams, settingProblemOf } from './setting-files.js'
 import { readToolPolicies } from './tools/policy-file.js'
 import { ToolPolicyError } from './tools/tool-policies.js'
 
@@ -22,7 +22,7 @@ import { ToolPolicyError } from './tools/tool-policies.js'
 export type ServiceApp = FastifyInstance & { readonly config: Config }
 
 /** `stateDir` left out: that of `config`, or the `STATE_DIR` that is set in `env` or `dotenv`; without one, memory. */
-export interface AppOptions extends Omit<McpOptions, 'limits' | 'bus' | 'sessionStores' | 'freezes'>, OwnUsersOptions, Pick<McpAuthOptions, 'builtIns' | 'stateDir'> {
+export interface AppOptions extends Omit<McpOptions, 'limits' | 'bus' | 'sessionStores' | 'freezes' | 'laterTools'>, OwnUsersOptions, Pick<McpAuthOptions, 'builtIns' | 'stateDir' | 'upstreams'> {
   /** Settings by their environment names, as docs/configuration.md lists them. */
   readonly env?: Environment
   /** A `.env` file to read beneath `env`: a path, or true for `./.env`. Default false. */
@@ -38,6 +38,7 @@ export const appOptionNames: Keys<AppOptions> = {
   ...mcpOptionNames,
   ...ownUsersNames,
   builtIns: true,
+  upstreams: true,
   stateDir: true,
   env: true,
   dotenv: true,
@@ -67,7 +68,7 @@ export async function buildApp (options: AppOptions): Promise<ServiceApp> {
     // Not at the top: its types would come with the package's, and name `config` for every host.
     const { default: env } = await import('../plugins/env.js')
     await app.register(env, { config })
-    const chain = { ...chainOptions(config, rest.path, logStream), stateDir, ...rest }
+    const chain = { ...chainOptions(config, rest.path, logStream), ...upstreamsOf(config, environment), stateDir, ...rest }
     const problems = await registerChain(app, chain, { ownsNotFound: true, logRequests: true })
     await app.register(health, { problems })
     // No value: what is in force can be told from what was, and nothing else.
@@ -93,6 +94,12 @@ function auditOf (config: Config, logStream: AppOptions['logStream']): Pick<McpA
   const stream = AUDIT_STDOUT === 'on' ? logStream ?? toStandardOutput() : undefined
   if (file === undefined && stream === undefined) return {}
   return { audit: { file, stream, key, maxBytes, keep, secrets: secretsOf(config) } }
+}
+
+function upstreamsOf (config: Config, environment: Environment): Pick<McpAuthOptions, 'upstreams'> {
+  const upstreams = readUpstreams(config, environment)
+  if (upstreams === undefined) return {}
+  return { upstreams: { ...upstreams, lockFile: config.UPSTREAMS_LOCK, maxResultBytes: config.UPSTREAM_MAX_RESULT } }
 }
 
 function chainOptions (config: Config, path: string | undefined, logStream: AppOptions['logStream']): McpAuthOptions {

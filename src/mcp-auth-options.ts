@@ -14,6 +14,7 @@ import type { OAuthOptions, TokenSettings } from './oauth/settings.js'
 import type { RedisSource } from './redis/client.js'
 import type { RedisOptions } from './redis/stores.js'
 import type { MintPolicy } from './tokens/mint-policy.js'
+import type { UpstreamsOptions } from './upstreams/options.js'
 
 // Each export carries what its plugin declares on Fastify's types into the package's: an import that nothing names is left out of them.
 export type { AuditOptions } from '../plugins/audit.js'
@@ -27,7 +28,7 @@ export type { CredentialWatch, Endpoint, McpOptions } from '../plugins/mcp.js'
  * What the chain needs; nothing of it is read from the environment. One of `apiKeys`, `apiKeysFile`, `verifyKey`,
  * `jwtSecret` and `oauth` is required.
  */
-export interface McpAuthOptions extends Omit<McpOptions, 'limits' | 'bus' | 'sessionStores' | 'freezes'>, OwnUsersOptions, EdgeRules, Pick<CorsOptions, 'allowedHeaders'>, TokenSettings {
+export interface McpAuthOptions extends Omit<McpOptions, 'limits' | 'bus' | 'sessionStores' | 'freezes' | 'laterTools'>, OwnUsersOptions, EdgeRules, Pick<CorsOptions, 'allowedHeaders'>, TokenSettings {
   /** Fastify's own. Unknown paths below it are answered here; without one they are the host's. */
   readonly prefix?: string
   /** Keys accepted in `x-api-key`. */
@@ -68,6 +69,8 @@ export interface McpAuthOptions extends Omit<McpOptions, 'limits' | 'bus' | 'ses
   readonly audit?: AuditOptions | undefined
   /** Count what is decided, as metrics for Prometheus. Default none. */
   readonly metrics?: MetricsOptions | undefined
+  /** MCP servers behind this one, as clients write them: what they offer stands beside `tools`. Default none. */
+  readonly upstreams?: UpstreamsOptions | undefined
   /** Serve `whoami`, `generate-token` and the tools to list and revoke tokens beside `tools`. Default true. */
   readonly builtIns?: boolean
 }
@@ -89,7 +92,7 @@ export type OwnUsersOptions = Pick<AuthOptions, 'verifyKey' | 'verifyKeyTimeoutM
 export type Keys<T> = Readonly<Record<keyof T, true>>
 
 /** The options that go to `plugins/mcp.ts` as they are, or with ours added. */
-export const mcpOptionNames: Keys<Omit<McpOptions, 'limits' | 'bus' | 'sessionStores' | 'freezes'>> = {
+export const mcpOptionNames: Keys<Omit<McpOptions, 'limits' | 'bus' | 'sessionStores' | 'freezes' | 'laterTools'>> = {
   tools: true,
   resources: true,
   prompts: true,
@@ -157,6 +160,7 @@ const names: Keys<McpAuthOptions> = {
   redis: true,
   audit: true,
   metrics: true,
+  upstreams: true,
   builtIns: true
 }
 

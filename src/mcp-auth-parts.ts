@@ -48,6 +48,9 @@ import { issuerPrefix } from './tokens/provider/issuer.js'
 import { OneTimeLinks } from './tokens/one-time-links.js'
 import type { OneTimeStore } from './tokens/one-time-store.js'
 import type { Tool } from './tools/tool.js'
+import { readLock } from './upstreams/lock.js'
+import { readUpstreams } from './upstreams/options.js'
+import type { Upstreams } from './upstreams/upstreams.js'
 
 /** The options of each plugin of the chain. */
 export interface Parts {
@@ -89,6 +92,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
   const watches = [...keyRing === undefined ? [] : [keyRing], state, ...oauthServer === undefined ? [] : [grantsWatch(scope, keyRing)]]
   const minting = mintingOf(options, state, stores.oneTime)
   const { metadata, ...tokens } = tokenParts(options, publicUrl, path, ownServerOf(options))
+  const upstreams = await upstreamsOf(scope, options)
   const { origins, allowedHeaders, allowedHosts, loopback, apiKeys, allowWeakSecrets } = options
 
   return {
@@ -123,7 +127,12 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
       // A secret that all instances have, told apart by endpoint: what one of them asked, another may be answered.
       ...defined({ stateKey: options.stateKey ?? (jwtSecret === undefined ? undefined : stateKeyOf(jwtSecret, scope.prefix + path)) }),
       tools: toolsOf(scope, options, minting, state),
-      watches: [...watches, ...options.watches ?? []]
+      watches: [...watches, ...options.watches ?? []],
+      ...upstreams === undefined ? {} : { laterTools: upstreams.toolNames() },
+      onEndpoint: endpoint => {
+        upstreams?.serve(endpoint)
+        options.onEndpoint?.(endpoint)
+      }
     },
     oauthMetadata: metadata,
     claim: minting?.link === undefined ? undefined : { claims: minting.link.links },
@@ -131,10 +140,24 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
     problems: () => [
       ...problemOf('keys', keyRing?.problems()),
       ...problemOf('state', state.problems()),
+      ...upstreams?.problems() ?? [],
       ...problemOf('frozen', state.frozen().filter(target => target === 'all')),
       ...problemOf('redis', stores.health().state === 'degraded' ? [stores.health().reason] : [])
     ]
   }
+}
+
+/** Connects to the servers behind this one; `undefined` where there are none. Throws an `UpstreamError`. */
+async function upstreamsOf (scope: FastifyInstance, { upstreams }: McpAuthOptions): Promise<Upstreams | undefined> {
+  if (upstreams === undefined) return undefined
+  const { environment, lockFile, maxResultBytes } = upstreams
+  const checked = readUpstreams(upstreams, environment)
+  // Not at the top: the client of the SDK is for those who have upstreams.
+  const { Upstreams } = await import('./upstreams/upstreams.js')
+  const lock = lockFile === undefined ? undefined : readLock(lockFile) ?? {}
+  const opened = await Upstreams.open(checked, { log: scope.log, maxResultBytes, lock })
+  scope.addHook('onClose', async () => { await opened.close() })
+  return opened
 }
 
 /** Nothing where this process stands alone. */

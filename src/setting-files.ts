@@ -2,7 +2,7 @@
 import { constants, existsSync } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import type { Config, Problem } from './config/load.js'
+import type { Config, Environment, Problem } from './config/load.js'
 import { KeyFileError, readKeyFile } from './api-keys/file.js'
 import { journalName, misfitOf } from './ledger/file/directory.js'
 import { Tail } from './ledger/file/tail.js'
@@ -11,6 +11,8 @@ import { AuditFileError } from './telemetry/audit/audit-log.js'
 import { type PolicyFile, readToolPolicies } from './tools/policy-file.js'
 import { type IssuerEntry, IssuersFileError, readIssuersFile } from './tokens/provider/issuers-file.js'
 import { ToolPolicyError } from './tools/tool-policies.js'
+import { readUpstreamsFile } from './upstreams/file.js'
+import { UpstreamError } from './upstreams/options.js'
 
 /** All that is wrong with them. Changes nothing: a look must not make a directory. */
 export async function placeProblems (config: Config, directory: string): Promise<Problem[]> {
@@ -30,6 +32,7 @@ export function settingProblemOf (error: unknown): Problem | undefined {
   if (error instanceof ToolPolicyError) return { variable: 'TOOL_POLICY_FILE', wrong: error.message, right: 'write it as docs/tools.md shows' }
   if (error instanceof IssuersFileError) return { variable: 'JWT_ISSUERS_FILE', wrong: error.message, right: 'write it as docs/oauth.md shows' }
   if (error instanceof AuditFileError) return { variable: 'AUDIT_FILE', wrong: `names a file that cannot be written (${codeOf(error.cause)})`, right: 'name a file in a directory that is there, and that this user may write to' }
+  if (error instanceof UpstreamError) return { variable: 'UPSTREAMS_FILE', wrong: error.message, right: 'write it as docs/proxy.md shows' }
   if (error instanceof KeyFileError) return { variable: 'API_KEYS_FILE', wrong: `names a file that ${error.wrong}`, right: error.right }
   return undefined
 }
@@ -39,6 +42,11 @@ export function readIssuers ({ JWT_ISSUERS_FILE: file, JWT_ISSUER }: Config, dir
   const issuers = file === undefined ? [] : readIssuersFile(resolve(directory, file))
   if (issuers.some(({ issuer }) => issuer === JWT_ISSUER)) throw new IssuersFileError('names a file that holds the JWT_ISSUER, too')
   return issuers
+}
+
+/** The file of the servers behind this one; `undefined` where there is none. Throws an `UpstreamError`. */
+export function readUpstreams ({ UPSTREAMS_FILE: file }: Config, environment: Environment, directory = '.'): ReturnType<typeof readUpstreamsFile> | undefined {
+  return file === undefined ? undefined : readUpstreamsFile(resolve(directory, file), environment)
 }
 
 /** The policy file of the settings; a relative path is below `directory`. */

@@ -25,7 +25,8 @@ export function initCommand (terminal: Terminal): Command {
     .action(() => { init(terminal) })
 }
 
-function init ({ env, directory, print, complain }: Terminal): void {
+/** Also for commands that start a server for the first time. */
+export function init ({ env, directory, print, complain }: Terminal): void {
   const path = join(directory, '.env')
   const secrets: Secrets = { API_KEYS: `mcp_${randomSecret()}`, JWT_SECRET: randomSecret() }
   if (existsSync(path)) return print(kept(env, path))

@@ -21,6 +21,8 @@ type CommandMaker = (terminal: Terminal, exit: (code?: number) => void) => Promi
 /** In the order of the help. */
 const commands: Readonly<Record<string, CommandMaker>> = {
   start: async terminal => (await import('./start.js')).startCommand(terminal),
+  proxy: async terminal => (await import('./proxy.js')).proxyCommand(terminal),
+  upstreams: async (terminal, fail) => (await import('./upstreams.js')).upstreamsCommand(terminal, fail),
   init: async terminal => (await import('./init.js')).initCommand(terminal),
   token: async terminal => (await import('./token.js')).tokenCommand(terminal),
   tokens: async terminal => (await import('./tokens.js')).tokensCommand(terminal),

@@ -106,6 +106,11 @@ export const variables = {
   SESSION_MAX: variable(count, '1000', 'How many sessions there may be in all.'),
   STREAM_MAX_PER_CALLER: variable(count, '16', 'How many long-lived streams a caller may hold.'),
   TOOL_POLICY_FILE: variable(optional(filePath()), '', 'A JSON file with limits and rights of tools, over those they were written with.'),
+  /** Path of a file with `mcpServers`; `undefined` where nothing stands behind this server. */
+  UPSTREAMS_FILE: variable(optional(filePath()), '', 'A JSON file with `mcpServers`: MCP servers whose tools are served here, too.'),
+  UPSTREAMS_LOCK: variable(optional(filePath()), '', 'The file of approved definitions of their tools; what changed since is withheld.'),
+  /** Bytes. */
+  UPSTREAM_MAX_RESULT: variable(bytes(), '8mb', 'The largest answer of theirs that is passed on: bytes, or with kb (1,024) or mb (1,048,576).'),
   /** Seconds. */
   TOKEN_MAX_TTL: variable(duration(), '30d', 'The longest life of a new token: seconds, or with s, m, h or d.'),
   MINT_POLICY: variable(oneOf(...mintPolicies), 'admin-tokens', 'Who may mint tokens with generate-token: admin-tokens, admins (API keys, too) or off.'),

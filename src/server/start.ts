@@ -57,7 +57,7 @@ async function start ({ env = process.env, dotenv = true, announce, ...rest }: O
     endpoint = made
     rest.onEndpoint?.(made)
   }
-  const app = await buildApp({ ...rest, config, onEndpoint })
+  const app = await buildApp({ ...rest, config, env, onEndpoint })
   if (endpoint !== undefined) reloadOnHangUp(app, { env, dotenv, config, endpoint, hasPolicyFile: rest.toolPolicies === undefined })
   for (const warning of [...warnings, ...fileWarnings]) app.log.warn(warning)
   drainOnEnd(app, { delayMs: config.DRAIN_DELAY_MS ?? (isOneOfMany(config) ? 1000 : 0), graceMs: config.DRAIN_GRACE_MS })

@@ -1,6 +1,6 @@
 /** One call of a caller at an upstream. It outlives a round of questions in revision 2026-07-28. */
 import { randomUUID } from 'node:crypto'
-import type { CallContext } from '../tools/tool.js'
+import type { CallContext } from '../tools/call-context.js'
 import { longestTimerMs } from '../lib/timers.js'
 import { askBy } from './questions.js'
 

@@ -3,7 +3,9 @@ import type { Client } from '@modelcontextprotocol/client'
 import { z } from 'zod'
 import type { Prompt } from '../tools/prompt.js'
 import type { Completer, Resource } from '../tools/resource.js'
-import type { CallContext, JsonSchema, Tool } from '../tools/tool.js'
+import type { CallContext } from '../tools/call-context.js'
+import type { JsonSchema } from '../tools/content.js'
+import type { Tool } from '../tools/tool.js'
 import type { Upstream } from './options.js'
 
 type Params = Record<string, unknown>

@@ -2,7 +2,7 @@
 import type { Client } from '@modelcontextprotocol/client'
 import { PublicToolError } from '../errors.js'
 import { isRecord } from '../lib/guards.js'
-import type { CallContext } from '../tools/tool.js'
+import type { CallContext } from '../tools/call-context.js'
 import { type CallControls, Parking, UpstreamCall } from './call.js'
 import { UpstreamAwayError } from './connection.js'
 import type { Forward } from './definitions.js'

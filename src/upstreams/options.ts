@@ -49,7 +49,15 @@ export interface UpstreamOptions {
 
 export interface UpstreamsOptions {
   readonly mcpServers: Readonly<Record<string, UpstreamOptions>>
+  /** Where `${NAME}` in their texts is looked up. Default nowhere: the text stays as it is. */
+  readonly environment?: Readonly<Record<string, string | undefined>> | undefined
+  /** A file with the definitions of tools as they were approved; what changed since is withheld. Default none. */
+  readonly lockFile?: string | undefined
+  /** The largest answer that is passed on, in bytes. Default 8 MiB. */
+  readonly maxResultBytes?: number | undefined
 }
+
+type Environment = Readonly<Record<string, string | undefined>>
 
 /** An upstream with its defaults. */
 export interface Upstream extends Omit<UpstreamOptions, 'type' | 'prefix' | 'share' | 'maxProcesses' | 'idleMs' | 'startTimeoutMs' | 'eager' | 'required'> {
@@ -103,23 +111,22 @@ const notIdentity: ReadonlySet<string> = new Set([
 
 /**
  * Checks what stands under `mcpServers`. `${NAME}` in `env`, `headers`, `args`, `url` and `cwd` is taken from
- * `environment`. Throws an `UpstreamError` for each of: an unknown member, a wrong value, a variable that is not set.
+ * `environment`; without one the text stays. Throws an `UpstreamError` for each of: an unknown member, a wrong value, a variable that is not set.
  */
-export function readUpstreams (given: unknown, environment: Readonly<Record<string, string | undefined>>): readonly Upstream[] {
+export function readUpstreams (given: unknown, environment?: Environment): readonly Upstream[] {
   const servers = z.looseObject({ mcpServers: z.record(z.string(), z.unknown()) }).safeParse(given)
   if (!servers.success) throw new UpstreamError('The upstreams must be an object with `mcpServers`: { "mcpServers": { "files": { "command": "…" } } }')
   const entries = Object.entries(servers.data.mcpServers)
-  const upstreams = entries.map(([name, one]) => readUpstream(name, one, entries.length === 1, environment))
-  return upstreams
+  return entries.map(([name, one]) => readUpstream(name, one, entries.length === 1, environment))
 }
 
-function readUpstream (name: string, given: unknown, isAlone: boolean, environment: Readonly<Record<string, string | undefined>>): Upstream {
+function readUpstream (name: string, given: unknown, isAlone: boolean, environment: Environment | undefined): Upstream {
   const owner = `Upstream ${JSON.stringify(name)}`
   if (!namePattern.test(name)) throw new UpstreamError(`${owner}: a name must be 1 to 64 letters, digits, \`_\`, \`.\` or \`-\``)
   const parsed = shape.safeParse(given)
   if (!parsed.success) throw new UpstreamError(`${owner}: ${problemOf(parsed.error, given)}`)
   const { type: said, ...options } = parsed.data
-  const fill = <T>(value: T): T => filled(value, environment, owner)
+  const fill = <T>(value: T): T => environment === undefined ? value : filled(value, environment, owner)
   const filledIn = {
     ...options,
     ...(options.args === undefined ? {} : { args: fill(options.args) }),
@@ -171,7 +178,7 @@ function problemOf (error: z.ZodError, given: unknown): string {
   return `\`${issue.path.join('.')}\`: ${issue.message}`
 }
 
-function filled<T> (value: T, environment: Readonly<Record<string, string | undefined>>, owner: string): T {
+function filled<T> (value: T, environment: Environment, owner: string): T {
   if (Array.isArray(value)) return value.map(one => filled(one as unknown, environment, owner)) as T
   if (typeof value === 'object' && value !== null) {
     return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, filled(one as unknown, environment, owner)])) as T

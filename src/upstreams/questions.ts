@@ -2,7 +2,7 @@
 import type { Client } from '@modelcontextprotocol/client'
 import { PublicToolError } from '../errors.js'
 import { isRecord } from '../lib/guards.js'
-import type { LogLevel, CallContext } from '../tools/tool.js'
+import type { CallContext, LogLevel } from '../tools/call-context.js'
 
 type Params = Record<string, unknown>
 

@@ -1,7 +1,7 @@
 /** All servers behind this one: their lists become items of the endpoint, and their calls go where they belong. */
 import type { FastifyBaseLogger } from 'fastify'
 import type { Endpoint } from '../mcp/endpoint.js'
-import type { CallContext } from '../tools/tool.js'
+import type { CallContext } from '../tools/call-context.js'
 import { Parking } from './call.js'
 import { Connection, type ConnectionEvents } from './connection.js'
 import { type Definitions, definitionsOf, exposedName, type Lists, listsOf } from './definitions.js'
@@ -65,6 +65,11 @@ export class Upstreams {
   serve (endpoint: Endpoint): void {
     this.#endpoint = endpoint
     for (const served of this.#served) this.#publish(served)
+  }
+
+  /** The names of the tools that are served, or will be. */
+  toolNames (): readonly string[] {
+    return this.#served.flatMap(({ upstream, lists }) => (lists?.tools ?? []).flatMap(({ name }) => exposedName(upstream, name) ?? []))
   }
 
   /** Names of upstreams that are away or hold withheld tools; `isFatal` where one is required. */

@@ -32,6 +32,8 @@ export interface CatalogOptions {
   readonly resources?: readonly Resource[]
   readonly prompts?: readonly Prompt[]
   readonly toolPolicies?: ToolPolicies
+  /** Names of tools that are added later. */
+  readonly laterTools?: readonly string[]
   /** Where the calls of tools with limits are counted. In memory where left out. */
   readonly limits?: Limits | undefined
   /** Tells what changes to the other instances. Left out: there are none. */
@@ -58,7 +60,7 @@ export class Catalog {
   readonly changes: Changes
   readonly #freezes: FreezeGate | undefined
 
-  constructor ({ info, instructions, tools, resources = [], prompts = [], toolPolicies = {}, limits, bus, freezes, reportRule, maxResultBytes }: CatalogOptions) {
+  constructor ({ info, instructions, tools, resources = [], prompts = [], toolPolicies = {}, laterTools = [], limits, bus, freezes, reportRule, maxResultBytes }: CatalogOptions) {
     this.#freezes = freezes
     this.changes = new Changes((kind, name) => this.#named(kind, name), bus)
     this.rights = new Rights(reportRule)
@@ -69,7 +71,7 @@ export class Catalog {
     this.info = info
     this.instructions = instructions
     for (const tool of tools) this.tools.put(tool)
-    requireTools(toolPolicies, name => this.tools.get(name) !== undefined)
+    requireTools(toolPolicies, name => this.tools.get(name) !== undefined || laterTools.includes(name))
     for (const resource of resources) this.resources.put(resource)
     for (const prompt of prompts) this.prompts.put(prompt)
   }

@@ -1,0 +1,29 @@
+/** What changed between two sets of definitions, as lines to read. */
+import type { Lock, Pinned } from './lock.js'
+
+/** One block a tool: `+` came, `-` went, `~` changed with the old and the new member beneath. Empty where nothing changed. */
+export function difference (before: Lock, after: Lock): readonly string[] {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort()
+  return names.flatMap(upstream => {
+    const [old = {}, now = {}] = [before[upstream], after[upstream]]
+    return [...new Set([...Object.keys(old), ...Object.keys(now)])].sort().flatMap(tool => {
+      const title = printable(`${upstream}: ${tool}`)
+      const [was, is] = [old[tool], now[tool]]
+      if (was === undefined) return [`+ ${title}`]
+      if (is === undefined) return [`- ${title}`]
+      return was.digest === is.digest ? [] : [`~ ${title}`, ...members(was.definition, is.definition)]
+    })
+  })
+}
+
+function members (was: Pinned, is: Pinned): string[] {
+  return (['description', 'inputSchema', 'outputSchema'] as const).flatMap(member => {
+    const [old, now] = [JSON.stringify(was[member]) ?? '(none)', JSON.stringify(is[member]) ?? '(none)']
+    return old === now ? [] : [`    ${member}`, `    - ${printable(old)}`, `    + ${printable(now)}`]
+  })
+}
+
+/** A definition is the upstream's own text: no control or direction character of it reaches a terminal. */
+function printable (text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, character => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`)
+}

@@ -1,0 +1,28 @@
+/** The definitions of the tools that all upstreams offer now, for a lock. */
+import { Connection } from './connection.js'
+import { listsOf } from './definitions.js'
+import { digestOf, type Lock, pinnedOf } from './lock.js'
+import { type Upstream, UpstreamError } from './options.js'
+
+const silent = { line: () => {}, changed: () => {}, updated: () => {}, lost: () => {} }
+
+/** Opens each once and ends it again. Throws an `UpstreamError` where one is away: what it offers could not be approved. */
+export async function offeredBy (upstreams: readonly Upstream[]): Promise<Lock> {
+  return Object.fromEntries(await Promise.all(upstreams.map(async upstream => [upstream.name, await toolsOf(upstream)] as const)))
+}
+
+async function toolsOf (upstream: Upstream): Promise<Lock[string]> {
+  const connection = new Connection(upstream, silent)
+  try {
+    await connection.open()
+    const { tools } = await connection.use(listsOf)
+    return Object.fromEntries(tools.map(tool => {
+      const definition = pinnedOf(tool)
+      return [tool.name, { digest: digestOf(definition), definition }]
+    }))
+  } catch (error) {
+    throw new UpstreamError(`Upstream ${JSON.stringify(upstream.name)} cannot be asked what it offers: it did not start or did not answer.`, { cause: error })
+  } finally {
+    await connection.close()
+  }
+}

@@ -1,0 +1,158 @@
+/** Another MCP server behind the endpoint: its items are served under our rights and limits, in both eras. */
+import { fileURLToPath } from 'node:url'
+import { Client } from '@modelcontextprotocol/client'
+import type { FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import type { AppOptions } from '../../src/app.js'
+import type { UpstreamOptions } from '../../src/upstreams/options.js'
+import { logSink } from '../support/log-sink.js'
+import { adaKey, bobKey, listening, service } from '../support/service.js'
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+
+const fixture = fileURLToPath(new URL('../fixtures/upstream.js', import.meta.url))
+
+function stdio (...faults: string[]): UpstreamOptions {
+  return { command: process.execPath, args: [fixture, ...faults] }
+}
+
+async function serving (t: Test, mcpServers: Record<string, UpstreamOptions>, options: AppOptions = {}): Promise<FastifyInstance> {
+  return await service(t, { upstreams: { mcpServers, ...(options.upstreams ?? {}) }, ...options, env: { RATE_LIMIT_MAX: '100000', MCP_SESSIONS: 'on', ...options.env } })
+}
+
+async function client (t: Test, url: string, key: string, { era = 'modern', colour }: { era?: 'modern' | 'legacy', colour?: string } = {}): Promise<Client> {
+  const made = new Client({ name: 'tests', version: '1' }, {
+    ...(colour === undefined ? {} : { capabilities: { elicitation: { form: {} } } }),
+    ...(era === 'modern' ? { versionNegotiation: { mode: { pin: '2026-07-28' } } } : {})
+  })
+  if (colour !== undefined) made.setRequestHandler('elicitation/create', async () => ({ action: 'accept', content: { colour } }))
+  await made.connect(new StreamableHTTPClientTransport(new URL(`${url}/mcp`), { requestInit: { headers: { 'x-api-key': key } } }))
+  t.teardown(async () => { await made.close() })
+  return made
+}
+
+const textOf = (result: unknown): string => ((result as { content: Array<{ text?: string }> }).content[0]?.text ?? '')
+
+for (const era of ['modern', 'legacy'] as const) {
+  t.test(`upstream tools, resources, prompts and completion are served (${era})`, async t => {
+    const url = await listening(await serving(t, { memo: stdio() }))
+    const ada = await client(t, url, adaKey, { era })
+    const { tools } = await ada.listTools()
+    t.ok(tools.some(({ name }) => name === 'remember'))
+    t.equal(textOf(await ada.callTool({ name: 'remember', arguments: { word: 'a' } })), '["a"]')
+    t.match(await ada.callTool({ name: 'remember', arguments: {} }), { isError: true })
+    t.match(await ada.readResource({ uri: 'memo://all' }), { contents: [{ text: 'a' }] })
+    t.match(await ada.getPrompt({ name: 'greet', arguments: { who: 'Ada' } }), { messages: [{ content: { text: 'Greet Ada' } }] })
+    t.match(await ada.complete({ ref: { type: 'ref/prompt', name: 'greet' }, argument: { name: 'who', value: '' } }), { completion: { values: ['Ada', 'Bob'] } })
+  })
+
+  t.test(`a question of an upstream reaches its own caller (${era})`, async t => {
+    const url = await listening(await serving(t, { memo: stdio() }))
+    const [ada, bob] = [await client(t, url, adaKey, { era, colour: 'red' }), await client(t, url, bobKey, { era, colour: 'blue' })]
+    const [first, second, third] = await Promise.all([ada.callTool({ name: 'ask' }), bob.callTool({ name: 'ask' }), ada.callTool({ name: 'ask' })])
+    t.match(textOf(first), 'red')
+    t.match(textOf(second), 'blue')
+    t.match(textOf(third), 'red')
+  })
+}
+
+t.test('share caller keeps the state of principals apart, share all does not', async t => {
+  const url = await listening(await serving(t, { own: stdio(), common: { ...stdio(), share: 'all' } }))
+  const [ada, bob] = [await client(t, url, adaKey), await client(t, url, bobKey)]
+  await ada.callTool({ name: 'own_remember', arguments: { word: 'ada' } })
+  t.equal(textOf(await bob.callTool({ name: 'own_remember', arguments: { word: 'bob' } })), '["bob"]')
+  await ada.callTool({ name: 'common_remember', arguments: { word: 'ada' } })
+  t.equal(textOf(await bob.callTool({ name: 'common_remember', arguments: { word: 'bob' } })), '["ada","bob"]')
+})
+
+t.test('under share all a question asked while two callers are served is refused', async t => {
+  const url = await listening(await serving(t, { common: { ...stdio(), share: 'all' } }))
+  const [ada, bob] = [await client(t, url, adaKey, { colour: 'red' }), await client(t, url, bobKey, { colour: 'blue' })]
+  const waiting = ada.callTool({ name: 'wait' }, { timeout: 3000 }).catch(() => undefined)
+  await ada.callTool({ name: 'remember', arguments: { word: 'x' } })
+  const asked = await bob.callTool({ name: 'ask' })
+  t.match(asked, { isError: true })
+  t.notMatch(textOf(asked), 'red')
+  await waiting
+})
+
+t.test('an upstream process sees four variables and its own', async t => {
+  const url = await listening(await serving(t, { memo: { ...stdio(), env: { TOKEN: 'its-own' } } }))
+  const ada = await client(t, url, adaKey)
+  const { pid, ...seen } = JSON.parse(textOf(await ada.callTool({ name: 'environment' }))) as Record<string, unknown>
+  t.ok(pid)
+  // The test runner adds its own to every process.
+  const names = Object.keys(seen).filter(name => !/^(_TAPJS|NODE_OPTIONS)/.test(name))
+  t.same(names.filter(name => !['PATH', 'HOME', 'LANG', 'TMPDIR', 'TOKEN'].includes(name)), [])
+  t.equal(seen.TOKEN, 'its-own')
+})
+
+t.test('a call whose upstream dies is answered, and the next one has a new process', async t => {
+  const url = await listening(await serving(t, { memo: stdio() }))
+  const ada = await client(t, url, adaKey)
+  const died = await ada.callTool({ name: 'die' })
+  t.match(died, { isError: true })
+  t.match(textOf(died), /stopped while it worked.*request [\w-]+/)
+  t.equal(textOf(await ada.callTool({ name: 'remember', arguments: { word: 'b' } })), '["b"]')
+})
+
+t.test('an error of an upstream is masked, and a large answer refused', async t => {
+  const log = logSink()
+  const app = await service(t, { upstreams: { mcpServers: { memo: stdio() }, maxResultBytes: 50_000 }, logStream: log })
+  const ada = await client(t, await listening(app), adaKey)
+  const failed = await ada.callTool({ name: 'fail' })
+  t.match(failed, { isError: true })
+  t.notMatch(JSON.stringify(failed), 'hunter2')
+  t.match(textOf(await ada.callTool({ name: 'large' })), 'larger than 50000 bytes')
+})
+
+t.test('items with a bad name or schema are left out and named in the log', async t => {
+  const log = logSink()
+  const app = await service(t, { upstreams: { mcpServers: { memo: stdio('bad-items') } }, logStream: log })
+  const ada = await client(t, await listening(app), adaKey)
+  const names = (await ada.listTools()).tools.map(({ name }) => name)
+  t.ok(names.includes('remember'))
+  t.notOk(names.includes('bad schema') || names.includes('odd'))
+  t.same(log.lines().filter(({ msg }) => msg === 'an item of an upstream is left out').map(({ item }) => item), ['bad schema', 'odd'])
+})
+
+for (const [what, upstream] of [
+  ['a command that is not there', { command: '/nowhere/to/be-found' }],
+  ['a process that exits at once', stdio('exit')],
+  ['a process that never answers', { ...stdio('silent'), startTimeoutMs: 300 }]
+] as Array<[string, UpstreamOptions]>) {
+  t.test(`${what} is a missing part, not a failed start`, async t => {
+    const app = await serving(t, { gone: upstream, memo: { ...stdio(), prefix: '' } })
+    const ada = await client(t, await listening(app), adaKey)
+    t.ok((await ada.listTools()).tools.some(({ name }) => name === 'remember'))
+    t.match((await app.inject('/ready')).json(), { status: 'degraded', reasons: ['upstream'] })
+  })
+}
+
+t.test('garbage before the handshake does not keep an upstream from serving', async t => {
+  const ada = await client(t, await listening(await serving(t, { memo: stdio('garbage') })), adaKey)
+  t.equal(textOf(await ada.callTool({ name: 'remember', arguments: { word: 'c' } })), '["c"]')
+})
+
+t.test('two upstreams that offer one name stop the start and name the prefix', async t => {
+  const both = { a: { ...stdio(), prefix: '' }, b: { ...stdio(), prefix: '' } }
+  await t.rejects(service(t, { upstreams: { mcpServers: both } }), { message: /Upstreams "a" and "b" both offer the tool "\w+"; give "b" another `prefix`/ })
+})
+
+t.test('an item that comes later is listed', async t => {
+  const ada = await client(t, await listening(await serving(t, { memo: { ...stdio(), share: 'all' } })), adaKey)
+  await ada.callTool({ name: 'grow' })
+  let names: string[] = []
+  for (let tries = 0; tries < 100 && !names.includes('grown'); tries++) {
+    await new Promise(resolve => setTimeout(resolve, 50))
+    names = (await ada.listTools()).tools.map(({ name }) => name)
+  }
+  t.ok(names.includes('grown'))
+})
+
+t.test('the endpoint itself can stand behind another one over HTTP', async t => {
+  const behind = await listening(await service(t))
+  const front = await serving(t, { far: { url: `${behind}/mcp`, headers: { 'x-api-key': adaKey } } })
+  const bob = await client(t, await listening(front), bobKey)
+  t.match(await bob.callTool({ name: 'far_whoami' }).catch(String), /left out|Unknown|unknown/, 'one name alone has no prefix')
+  t.match(textOf(await bob.callTool({ name: 'whoami' })), 'apikey:')
+})
