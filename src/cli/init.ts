@@ -7,9 +7,11 @@ import { ConfigError, endpointOf, readConfig, readSettings, type Config, type En
 import { OperatorError } from '../lib/operator-error.js'
 import type { Terminal } from './terminal.js'
 import { codeOf } from '../lib/guards.js'
+import { ignoreSecrets } from './gitignore.js'
 
 const help = `
-Writes .env into the working directory, readable by its owner alone, and prints the key, once,
+Writes .env into the working directory, readable by its owner alone, keeps it and .state/ out of git where
+there is a repository (.gitignore), and prints the key, once,
 with a curl and a client's settings that use it. An .env that is there already is kept as it is,
 and no secret is printed. Exits with 1 where nothing can be written, or where the server would
 not start with the settings of the environment or of the .env that is there.
@@ -34,10 +36,21 @@ export function init ({ env, directory, print, complain }: Terminal): void {
   // Before anything is written: the settings of the environment would stop the start anyway.
   if (problems.length > 0) throw new ConfigError(problems)
   if (!writeOnce(path, envText(secrets))) return print(kept(env, path))
+  const ignored = keepOutOfGit(directory, complain)
   for (const name of ['API_KEYS', 'JWT_SECRET'] as const) {
     if (sources[name] === 'environment') complain(`Warning: ${name} is set in the environment, which wins over .env`)
   }
-  print(welcome(config, sources.API_KEYS === '.env' ? secrets.API_KEYS : undefined))
+  print(welcome(config, ignored, sources.API_KEYS === '.env' ? secrets.API_KEYS : undefined))
+}
+
+/** A repository would publish them. That it could not be done is no reason to have no settings. */
+function keepOutOfGit (directory: string, complain: (line: string) => void): readonly string[] {
+  try {
+    return ignoreSecrets(directory)
+  } catch (error) {
+    complain(`Warning: .gitignore cannot be written (${codeOf(error)}): see that .env and .state/ stay out of the repository.`)
+    return []
+  }
 }
 
 function randomSecret (): string {
@@ -89,11 +102,12 @@ Settings: npx fastify-mcp-auth config`
 }
 
 /** `key` is left out where another one counts. */
-function welcome (config: Config, key = 'YOUR_API_KEY'): string {
+function welcome (config: Config, ignored: readonly string[], key = 'YOUR_API_KEY'): string {
   const url = endpointText(config)
+  const remark = ignored.length === 0 ? '' : `\nAdded ${ignored.join(' and ')} to .gitignore.`
   const client = { mcpServers: { 'fastify-mcp-auth': { type: 'http', url, headers: { 'x-api-key': key } } } }
   return `
-Wrote .env with a new API key and a new JWT secret. The key is shown this once; .env keeps both.
+Wrote .env with a new API key and a new JWT secret. The key is shown this once; .env keeps both.${remark}
 
   Endpoint   ${url}
   API key    ${key}

@@ -1,0 +1,35 @@
+/** Keeps what `init` and the server write out of a repository. */
+import { closeSync, constants, existsSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+
+/** Each with the spellings that ignore it already. */
+const entries: ReadonlyArray<readonly [entry: string, ...others: string[]]> = [
+  ['.env', '/.env', '.env*', '*.env'],
+  ['.state/', '.state', '/.state', '/.state/']
+]
+
+/**
+ * Adds `.env` and `.state/` to the `.gitignore` of `directory`, where it is in a repository. Returns what was
+ * added. Not through a link: the file that it names may be anybody's. Throws the error of the system.
+ */
+export function ignoreSecrets (directory: string): readonly string[] {
+  if (!isInRepository(directory)) return []
+  const path = join(directory, '.gitignore')
+  const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
+  const lines = new Set(text.split(/\r?\n/).map(line => line.trim()))
+  const missing = entries.filter(spellings => !spellings.some(spelling => lines.has(spelling))).map(([entry]) => entry)
+  if (missing.length === 0) return []
+  const file = openSync(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0), 0o644)
+  try {
+    writeSync(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}${missing.join('\n')}\n`)
+  } finally {
+    closeSync(file)
+  }
+  return missing
+}
+
+function isInRepository (directory: string): boolean {
+  if (existsSync(join(directory, '.git'))) return true
+  const parent = dirname(directory)
+  return parent !== directory && isInRepository(parent)
+}
