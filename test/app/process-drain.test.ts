@@ -12,7 +12,7 @@ function startTools (t: Test, env: Record<string, string> = {}): Running {
     import { setTimeout as sleep } from 'node:timers/promises'
     import { startServer } from ${JSON.stringify(`${root}src/server/start.ts`)}
     import { defineTool } from ${JSON.stringify(`${root}src/tools/tool.ts`)}
-    const tool = (name, handler) => defineTool({ name, handler })
+    const tool = (name, handler) => defineTool({ name, handler, maxResultBytes: 20_000_000 })
     await startServer({ dotenv: false, tools: [
       tool('large', async () => 'x'.repeat(12_000_000)),
       tool('brief', async () => { await sleep(5); return 'brief' }),

@@ -13,9 +13,11 @@ import { adaKey, bobKey, callOf, post, service } from '../support/service.js'
 
 /** More than the buffers of the system take. */
 const megabytes = 12
-const large = defineTool({ name: 'large', handler: async () => 'x'.repeat(megabytes * 1024 ** 2) })
+const maxResultBytes = 2 * megabytes * 1024 ** 2
+const large = defineTool({ name: 'large', maxResultBytes, handler: async () => 'x'.repeat(megabytes * 1024 ** 2) })
 const spoken = defineTool({
   name: 'spoken',
+  maxResultBytes,
   handler: async (_args, { log }) => {
     await log('info', 'a stream')
     return 'x'.repeat(megabytes * 1024 ** 2)
