@@ -8,7 +8,7 @@ export { ConfigError, loadConfig, type Config, type Problem } from './config/loa
 export { NotFoundError, PublicToolError, isRefusal, refusals, type Refusal } from './errors.js'
 export { KeyStore, type KeyStoreOptions } from './api-keys/followed-file.js'
 export { createKnownCredentials } from './principal/known-credentials.js'
-export { generateToken, type GenerateTokenOptions } from './tokens/mint.js'
+export { generateToken, type GenerateTokenOptions } from './tokens/generate.js'
 export type { OAuthOptions } from './oauth/settings.js'
 export type { EraName } from './mcp/era-router.js'
 export type { SessionsOptions } from './mcp/legacy/sessions/sessions.js'

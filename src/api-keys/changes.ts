@@ -135,7 +135,7 @@ export function statusOf ({ revokedAt, disabled, expiresAt }: KeyRecord, now = D
 function recordOf (id: string, digest: string, options: KeyOptions, now: number): KeyRecord {
   const { name, role = 'user', scopes = [], lifetimeSeconds, cidrs = [], rateLimitMax, metadata = {}, oauth } = options
   const owner = ownerId(options.owner, id)
-  if ([name, owner].some(holdsWholeCredential)) throw new KeyChangeError(credentialForName)
+  if ([name, owner].some(text => holdsWholeCredential(text))) throw new KeyChangeError(credentialForName)
   if (!isRole(role)) throw new KeyChangeError(`A role ${roleForm}`)
   requireMetadata(metadata)
   if (!isPlainText(name)) throw new KeyChangeError('A name is text of 1 to 256 characters, not only white space, without control characters')

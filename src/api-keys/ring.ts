@@ -1,5 +1,4 @@
 /** Managed keys in memory: which are good right now, and whom they prove. */
-import { sha256 } from '../lib/sha256.js'
 import { namesOf, type Named, rejected, type Rejected, type Verdict, type Verified } from '../principal/presented.js'
 import { type KeyRecord, maySignIn, type SecretRecord } from './record.js'
 import { shapeOf } from './format.js'
@@ -228,8 +227,7 @@ function timeOf (text: string | undefined): number {
   return text === undefined ? Infinity : Date.parse(text)
 }
 
-/** The verdict on a key that somebody holds in their hand, for a command. */
-export function verifyOnce (records: readonly KeyRecord[], key: string, address?: string): Verdict {
-  const ring = new ManagedKeys(address === undefined ? records.map(record => ({ ...record, cidrs: [] })) : records)
-  return ring.verify({ key, digest: sha256(key) }, address ?? '')
+/** The keys of `records` for somebody who comes from nowhere: networks are not looked at. */
+export function keysFromAnywhere (records: readonly KeyRecord[]): ManagedKeys {
+  return new ManagedKeys(records.map(record => ({ ...record, cidrs: [] })))
 }

@@ -1,10 +1,11 @@
 /** Blots credentials out of the finished lines of the log. */
+import { credentialPatterns } from '../principal/credential-forms.js'
 import { searchFor } from './secret-search.js'
 import { replaceEscaped, spellingsOf } from './spellings.js'
 
 const mask = '[redacted]'
-/** A JWT or a part of one that starts at a segment, and this package's own API keys. */
-const tokens = /eyJ[\w-]{5,}(?:\.[\w-]*){0,2}|mcp_[\w-]{16,}/g
+/** A JWT or a part of one that starts at a segment, and this package's own API keys and codes. */
+const { logged: tokens, openings } = credentialPatterns
 const schemes = /\b(bearer|basic)(\s+)[\w.~+/=-]{6,}/gi
 const names = '(?:proxy-)?authorization|x-api-key|(?:set-)?cookie'
 /** A field of the line itself: `"cookie":"…"`, `"set-cookie":["…"]`, and the pairs of `rawHeaders`. */
@@ -36,7 +37,7 @@ export function createRedactor (secrets: readonly string[] = []): (line: string)
 const escapeHint = /%[0-9a-f]{2}|\\u00|&#/i
 
 /** One pass tells that most lines hold nothing: the four of `blot` take ten times as long. Nothing here may match what every line has. */
-const hint = /eyJ|mcp_|authorization|x-api-key|cookie|bearer|basic|[?&](?:api|key|access|token)/i
+const hint = new RegExp(`${openings.join('|')}|authorization|x-api-key|cookie|bearer|basic|[?&](?:api|key|access|token)`, 'i')
 
 function blot (line: string): string {
   return line

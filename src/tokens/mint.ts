@@ -7,9 +7,9 @@ import { type OwnRole, readsLikePrincipal } from '../principal/principal.js'
 import { holdsWholeCredential } from '../principal/credential-forms.js'
 import { scopeForm } from '../principal/scope.js'
 
-export interface GenerateTokenOptions {
-  /** The HS256 secret. `JWT_SECRET` of the environment where left out. */
-  readonly secret?: string
+export interface MintOptions {
+  /** The HS256 secret. */
+  readonly secret: string
   /** The `scope` claim, as `checkScopes` takes them. Left out or empty: no such claim. */
   readonly scopes?: readonly string[]
   /** The `iss` claim. Left out: none. */
@@ -33,23 +33,14 @@ const maxUserIdLength = 256
 const maxScopes = 64
 const maxScopeLength = 128
 
-/**
- * A signed JWT for a user: `sub`, `role`, `iat`, `exp` and a fresh `jti`. `expiresIn` is a
- * lifetime as `parseLifetime` reads it. Does not check that the role may be given away.
- * Throws a `RangeError` on a bad user id, role, scope or lifetime, an `Error` without a secret.
- */
-export function generateToken (userId: string, role: OwnRole = 'user', expiresIn = '24h', options: GenerateTokenOptions = {}): string {
-  return mintToken(userId, role, expiresIn, options).token
-}
-
-/** Like `generateToken`, with what a record of the token needs. */
-export function mintToken (userId: string, role: OwnRole, expiresIn: string, options: GenerateTokenOptions = {}): MintedToken {
+/** What `generateToken` makes, with what a record of the token needs. Throws as that does. */
+export function mintToken (userId: string, role: OwnRole, expiresIn: string, options: MintOptions): MintedToken {
   checkUserId(userId)
   if (role !== 'admin' && role !== 'user') throw new RangeError('role must be "admin" or "user"')
   const lifetimeSeconds = parseLifetime(expiresIn)
-  const { secret = process.env.JWT_SECRET?.trim(), scopes = [], issuer: iss, audience: aud } = options
+  const { secret, scopes = [], issuer: iss, audience: aud } = options
   checkScopes(scopes)
-  if (secret === undefined || secret.trim() === '') throw new Error('No secret to sign with: set JWT_SECRET, or pass the option `secret`')
+  if (typeof secret !== 'string' || secret.trim() === '') throw new Error('No secret to sign with: set JWT_SECRET, or pass the option `secret`')
   const iat = Math.floor(Date.now() / 1000)
   const exp = iat + lifetimeSeconds
   const jti = randomUUID()
@@ -78,5 +69,5 @@ export function checkScopes (scopes: readonly string[]): void {
     throw new RangeError('Scopes are at most 64, each 1 to 128 printable ASCII characters without spaces, quotes and backslashes')
   }
   // It would stand in the token, and on record.
-  if (scopes.some(holdsWholeCredential)) throw new RangeError('One of the scopes is a credential: a scope is a name such as files:read')
+  if (scopes.some(text => holdsWholeCredential(text))) throw new RangeError('One of the scopes is a credential: a scope is a name such as files:read')
 }

@@ -1,7 +1,7 @@
 /** Attempts at more rights than one has, by minting and by what a token claims. */
 import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
-import { generateToken } from '../../src/tokens/mint.js'
+import { generateToken } from '../../src/tokens/generate.js'
 import { addKey, keyFile } from '../support/keys.js'
 import { callOf, post, rpc, service, withKey, withToken } from '../support/service.js'
 import { forgeClaims, secret } from '../support/tokens.js'

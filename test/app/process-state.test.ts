@@ -2,7 +2,7 @@
 import { chmod, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
-import { generateToken } from '../../src/tokens/mint.js'
+import { generateToken } from '../../src/tokens/generate.js'
 import { isRoot, list, nobody, sound, start, unlessNobodyCan, until, viaTsx, type Running } from '../support/process.js'
 import { statePath } from '../support/state.js'
 import { secret } from '../support/tokens.js'

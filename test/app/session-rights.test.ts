@@ -1,7 +1,7 @@
 /** Within one principal: what a credential with fewer rights may not do to the calls of one with more. */
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
-import { generateToken } from '../../src/tokens/mint.js'
+import { generateToken } from '../../src/tokens/generate.js'
 import { until } from '../support/process.js'
 import { begin, openSession, settles } from '../support/session.js'
 import { callOf, listening, post, rpc, service, withToken } from '../support/service.js'

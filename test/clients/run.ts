@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { buildApp } from '../../src/app.js'
-import { generateToken } from '../../src/tokens/mint.js'
+import { generateToken } from '../../src/tokens/generate.js'
 import { signInAt } from './sign-in.js'
 
 const folder = fileURLToPath(new URL('.', import.meta.url))

@@ -2,13 +2,14 @@
  * Sees all that the process of a test writes (files, answers, log lines) and fails it where a
  * credential stands there, or a part of one. `.taprc` loads it before every test.
  */
+import { credentialPatterns } from '../../src/principal/credential-forms.js'
 import fs from 'node:fs'
 import { ServerResponse } from 'node:http'
 import { syncBuiltinESMExports } from 'node:module'
 import { basename, join } from 'node:path'
 
-/** Tokens, managed keys and codes of links by their form, cut short or whole. What a call carries between its rounds (`v1.`) is neither. */
-const forms = /(?<!\bv1\.)\beyJ(?:[\w-]{5,}\.|[\w-]{20,})|mcp_[a-z0-9]{12}_[0-9A-Za-z]{4,}|mcp_(?:claim|refresh)_[\w-]{4,}/
+/** Tokens, managed keys and codes of links by their form, cut short or whole. */
+const { part: forms } = credentialPatterns
 /** How much of a known secret must stand somewhere to be told from chance. */
 const partLength = 12
 const parts = new Set<string>()

@@ -2,11 +2,11 @@
 import { isIP } from 'node:net'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { sha256 } from '../../lib/sha256.js'
-import { createKeyVerifier, listedKeyId } from '../../api-keys/listed-keys.js'
+import { createKeyJudge, listedKeyId } from '../../api-keys/listed-keys.js'
 import { isVerified } from '../../principal/presented.js'
 import { addRecords, createKey, find, importKeys, KeyChangeError, type KeyOptions, revokeKey, rotateKey, setDisabled } from '../../api-keys/changes.js'
 import type { KeyRecord } from '../../api-keys/record.js'
-import { isUnmanaged, verifyOnce } from '../../api-keys/ring.js'
+import { isUnmanaged, keysFromAnywhere, ManagedKeys } from '../../api-keys/ring.js'
 import { keyIdOf } from '../../api-keys/format.js'
 import { bareAddress } from '../../net/networks.js'
 import { isMetadataName } from '../../api-keys/record.js'
@@ -174,10 +174,13 @@ function verifyCommand (desk: KeyDesk, fail: () => void): Command {
       const records = await desk.read(place, { mayBeMissing: isDefault })
       const key = (await desk.secret()).trim()
       if (key === '') throw new OperatorError('There is no key on standard input')
-      const byFile = verifyOnce(records, key, given.address)
-      const byList = createKeyVerifier(given.file === undefined ? desk.configuredKeys() : [])(sha256(key))
-      // As on the server: the file has the last word, where somebody named it.
-      const judged = isVerified(byList) && (isDefault || isUnmanaged(byFile)) ? byList : byFile
+      const { address = '' } = given
+      const asked = { key, digest: sha256(key), address }
+      const ring = given.address === undefined ? keysFromAnywhere(records) : new ManagedKeys(records)
+      const byFile = ring.verify(asked, address)
+      // The server's own judge: the file has the last word, where somebody named it.
+      const byServer = createKeyJudge(given.file === undefined ? desk.configuredKeys() : [], isDefault ? undefined : ring)?.(asked)
+      const judged = byServer !== undefined && (isVerified(byServer) || !isDefault) ? byServer : byFile
       if (isDefault && !isUnmanaged(byFile)) desk.remark(`That key is in ${path}, which the server does not use until API_KEYS_FILE=${defaultFile} is set.`)
       const verdict = 'principal' in judged && isRevoked(judged.principal) ? { reason: 'the API key was revoked with "tokens"' } : judged
       if ('principal' in verdict) {

@@ -3,12 +3,18 @@ import t from 'tap'
 import { sha256 } from '../../../src/lib/sha256.js'
 import { createKey, importKeys, KeyChangeError, type KeyOptions, revokeKey, rotateKey, setDisabled, statusOf } from '../../../src/api-keys/changes.js'
 import { formatKeyFile, parseKeyFile } from '../../../src/api-keys/record.js'
-import { verifyOnce } from '../../../src/api-keys/ring.js'
+import type { KeyRecord } from '../../../src/api-keys/record.js'
+import type { Verdict } from '../../../src/principal/presented.js'
+import { keysFromAnywhere } from '../../../src/api-keys/ring.js'
 import { keyIdOf, shapeOf } from '../../../src/api-keys/format.js'
 import { newKey } from '../../support/keys.js'
 
 const now = Date.parse('2026-01-01T00:00:00Z')
 const hour = 3_600_000
+
+function verifyOnce (records: readonly KeyRecord[], key: string): Verdict {
+  return keysFromAnywhere(records).verify({ key, digest: sha256(key) }, '')
+}
 
 t.test('a key with a name alone is a user without scopes, owned by itself, without an end', async t => {
   const { result: { record, key }, records } = createKey([], { name: 'laptop' }, now)

@@ -1,6 +1,6 @@
 /** What is told from an id. */
 import t from 'tap'
-import { holdsCredential, holdsWholeCredential } from '../../../src/principal/credential-forms.js'
+import { type CredentialForm, credentialForms, holdsCredential, holdsWholeCredential, patternsOf } from '../../../src/principal/credential-forms.js'
 import { mintKey } from '../../../src/api-keys/format.js'
 
 const key = mintKey().key
@@ -28,3 +28,17 @@ for (const text of ['mcp_integrations_read', 'mcp_transactions_write', 'mcp_orga
     t.notOk(holdsWholeCredential(text))
   })
 }
+
+t.test('a form that is added to the table is blotted out, is no id and no name, and is seen by the witness', async t => {
+  const other: CredentialForm = { name: 'other', opening: 'oth_', logged: 'oth_\\w{8,}', inIds: 'oth_\\w{8}', whole: 'oth_\\w{16}', part: 'oth_\\w{4,}' }
+  const patterns = patternsOf([...credentialForms, other])
+  const credential = `oth_${'x'.repeat(16)}`
+  for (const text of [credential, key]) {
+    t.equal(`a ${text} b`.replace(patterns.logged, '-'), 'a - b')
+    t.ok(patterns.openings.some(opening => text.startsWith(opening)))
+    t.ok(holdsCredential(text, patterns))
+    t.ok(holdsWholeCredential(text, patterns))
+    t.ok(patterns.part.test(text))
+  }
+  t.notOk(holdsCredential(credential) || holdsWholeCredential(credential), 'without its row it looks like nothing')
+})
