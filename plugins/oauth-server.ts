@@ -61,6 +61,8 @@ const oauthServer: FastifyPluginAsync<OAuthServerOptions> = async (fastify, opti
   if (verifyKey === undefined) throw new TypeError('The OAuth server needs `apiKeys` or `keyRing`: people sign in with a key')
   const { documents = documentsInMemory(), ledger = await openStateFor(fastify, undefined, 0) } = options
   fastify.addHook('onClose', async () => { await documents.close() })
+  // Now: nothing can be decorated once requests come.
+  const decisions = decisionsOf(fastify)
 
   const server = createAuthorizationServer({
     ...options,
@@ -75,7 +77,7 @@ const oauthServer: FastifyPluginAsync<OAuthServerOptions> = async (fastify, opti
     report: (fields, message) => { fastify.log.info(fields, message) },
     onReuse: ({ id, client, subject, key }) => {
       const about = { security: true, why: 'refresh token used again', grant: id, client: client.id, subject }
-      decisionsOf(fastify).note({ kind: 'grant-revoked', outcome: 'allowed', at: Date.now(), principal: subject, keyId: key.keyId, tokenId: id, oauthClient: client.id, about })
+      decisions.note({ kind: 'grant-revoked', outcome: 'allowed', at: Date.now(), principal: subject, keyId: key.keyId, tokenId: id, oauthClient: client.id, about })
     }
   })
   fastify.decorate('oauthServer', server)

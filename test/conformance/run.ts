@@ -1,6 +1,7 @@
 /** Runs both lines of the official suite against the fixture, with authentication on. `--write` keeps the results in docs/conformance.md. */
 import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
+import { authorizationComplaints } from './authorization.js'
 import { buildFixture } from './fixture.js'
 import { legsOf } from './legs.js'
 import { openPassThrough } from './pass-through.js'
@@ -16,7 +17,8 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => { in
 
 try {
   const results = await runAll()
-  await report(results)
+  const { next } = await openSuites(interruption.signal, runLimitMs)
+  await report(results, await authorizationComplaints(next))
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
   process.exitCode = 1
@@ -39,9 +41,9 @@ async function runAll (): Promise<readonly Result[]> {
   }
 }
 
-async function report (results: readonly Result[]): Promise<void> {
+async function report (results: readonly Result[], others: readonly string[]): Promise<void> {
   const text = render(results)
-  const wrong = complaints(results)
+  const wrong = [...complaints(results), ...others]
   process.stdout.write(`${text}\n\n`)
   if (process.argv.includes('--write')) await write(text)
   else if (!await isWritten(text)) wrong.push('docs/conformance.md says something else: npm run conformance -- --write')

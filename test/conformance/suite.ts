@@ -11,8 +11,8 @@ export interface Suite {
   readonly version: string
   /** A file of the suite's package. */
   readonly file: (path: string) => string
-  /** Runs the suite to its end, whatever its verdict, and resolves to what it printed. */
-  readonly run: (args: readonly string[]) => Promise<string>
+  /** Runs the suite to its end, whatever its verdict, and resolves to what it printed. `follow` is given all of that so far, each time. */
+  readonly run: (args: readonly string[], follow?: (text: string) => void) => Promise<string>
 }
 
 /** `signal` stops what is running; `limitMs` bounds each run. */
@@ -24,7 +24,7 @@ export async function openSuites (signal: AbortSignal, limitMs: number): Promise
     return {
       version: versionIn(file('package.json')) ?? '',
       file,
-      run: async args => await output(node, [file('dist/index.js'), ...args], signal, limitMs)
+      run: async (args, follow) => await output(node, [file('dist/index.js'), ...args], signal, limitMs, { follow })
     }
   }
   return { stable: open('conformance-stable'), next: open('conformance-next') }
@@ -45,7 +45,7 @@ function versionIn (path: string): string | undefined {
 
 async function install (signal: AbortSignal): Promise<void> {
   // Nothing of it needs its install script: the Node comes as the file it is.
-  await output('npm', ['ci', '--prefix', folder, '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel', 'error'], signal, installLimitMs, true)
+  await output('npm', ['ci', '--prefix', folder, '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel', 'error'], signal, installLimitMs, { mustSucceed: true })
 }
 
 /** Both lines of the suite load `fs.globSync`, which Node has since 22. */
@@ -56,11 +56,21 @@ function findNode (): string {
   return own
 }
 
-async function output (command: string, args: readonly string[], signal: AbortSignal, limitMs: number, mustSucceed = false): Promise<string> {
+interface OutputOptions {
+  readonly mustSucceed?: boolean
+  readonly follow?: ((text: string) => void) | undefined
+}
+
+async function output (command: string, args: readonly string[], signal: AbortSignal, limitMs: number, { mustSucceed = false, follow = () => {} }: OutputOptions = {}): Promise<string> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(limitMs)])
   const child = spawn(command, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], signal: limit, killSignal: 'SIGKILL' })
   let text = ''
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', chunk => { text += chunk })
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', chunk => {
+      text += chunk
+      follow(text)
+    })
+  }
   return await new Promise((resolve, reject) => {
     child.once('error', error => { reject(limit.aborted ? new Error(`${command} was stopped: ${String(limit.reason)}`) : error) })
     child.once('close', code => {
