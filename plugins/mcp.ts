@@ -32,6 +32,7 @@ import type { AppContext } from '../src/tools/app-context.js'
 import type { Item, Tool } from '../src/tools/tool.js'
 import type { ToolPolicies } from '../src/tools/tool-policies.js'
 import { Tracing } from '../src/telemetry/tracing.js'
+import { MemoryOneTimeStore, type OneTimeStore } from '../src/tokens/one-time-store.js'
 import { version } from '../src/version.js'
 
 declare module 'fastify' {
@@ -84,6 +85,8 @@ export interface McpOptions {
   readonly unread?: UnreadOptions
   /** Between the instances that serve the same endpoint. Default there are no others. */
   readonly bus?: Bus
+  /** What may be used once among those instances. Default in the memory of this process. */
+  readonly oneTime?: OneTimeStore
   /** Where sessions are kept. Default in the memory of this process. */
   readonly sessionStores?: SessionStores
   /** Fastify's own options of the endpoint's route: `config`, `schema`, `constraints`, `logLevel`. Default none. */
@@ -125,6 +128,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     laterTools = [],
     bus,
     sessionStores,
+    oneTime = new MemoryOneTimeStore(),
     freezes,
     unread: unreadOptions,
     provide = {},
@@ -150,6 +154,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     eras,
     maxStreamsPerPrincipal,
     stateKey,
+    spent: oneTime,
     sessions: sessionsOptions,
     sessionStores,
     bus,

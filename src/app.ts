@@ -22,7 +22,7 @@ import { ToolPolicyError } from './tools/tool-policies.js'
 export type ServiceApp = FastifyInstance & { readonly config: Config }
 
 /** `stateDir` left out: that of `config`, or the `STATE_DIR` that is set in `env` or `dotenv`; without one, memory. */
-export interface AppOptions extends Omit<McpOptions, 'limits' | 'bus' | 'sessionStores' | 'freezes' | 'laterTools'>, OwnUsersOptions, Pick<McpAuthOptions, 'builtIns' | 'stateDir' | 'upstreams'> {
+export interface AppOptions extends Omit<McpOptions, 'limits' | 'bus' | 'sessionStores' | 'oneTime' | 'freezes' | 'laterTools'>, OwnUsersOptions, Pick<McpAuthOptions, 'builtIns' | 'stateDir' | 'upstreams'> {
   /** Settings by their environment names, as docs/configuration.md lists them. */
   readonly env?: Environment
   /** A `.env` file to read beneath `env`: a path, or true for `./.env`. Default false. */

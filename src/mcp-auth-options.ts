@@ -28,7 +28,7 @@ export type { CredentialWatch, Endpoint, McpOptions } from '../plugins/mcp.js'
  * What the chain needs; nothing of it is read from the environment. One of `apiKeys`, `apiKeysFile`, `verifyKey`,
  * `jwtSecret` and `oauth` is required.
  */
-export interface McpAuthOptions extends Omit<McpOptions, 'limits' | 'bus' | 'sessionStores' | 'freezes' | 'laterTools'>, OwnUsersOptions, EdgeRules, Pick<CorsOptions, 'allowedHeaders'>, TokenSettings {
+export interface McpAuthOptions extends Omit<McpOptions, 'limits' | 'bus' | 'sessionStores' | 'oneTime' | 'freezes' | 'laterTools'>, OwnUsersOptions, EdgeRules, Pick<CorsOptions, 'allowedHeaders'>, TokenSettings {
   /** Fastify's own. Unknown paths below it are answered here; without one they are the host's. */
   readonly prefix?: string
   /** Keys accepted in `x-api-key`. */
@@ -92,7 +92,7 @@ export type OwnUsersOptions = Pick<AuthOptions, 'verifyKey' | 'verifyKeyTimeoutM
 export type Keys<T> = Readonly<Record<keyof T, true>>
 
 /** The options that go to `plugins/mcp.ts` as they are, or with ours added. */
-export const mcpOptionNames: Keys<Omit<McpOptions, 'limits' | 'bus' | 'sessionStores' | 'freezes' | 'laterTools'>> = {
+export const mcpOptionNames: Keys<Omit<McpOptions, 'limits' | 'bus' | 'sessionStores' | 'oneTime' | 'freezes' | 'laterTools'>> = {
   tools: true,
   resources: true,
   prompts: true,

@@ -122,6 +122,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
       ...picked<McpOptions>(options, mcpOptionNames),
       limits,
       bus: stores.bus,
+      oneTime: stores.oneTime,
       ...defined({ sessionStores: stores.sessions }),
       freezes: freezesOf(scope, options, state),
       // A secret that all instances have, told apart by endpoint: what one of them asked, another may be answered.

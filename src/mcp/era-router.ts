@@ -9,6 +9,7 @@ import type { SessionListener, SessionStores, SessionsOptions } from './legacy/s
 import { dropNulls, hasReadableMeta } from './wire/messages.js'
 import { claimsModern, modernRevision } from './modern/envelope.js'
 import { createModernEra } from './modern/era.js'
+import type { SpentStates } from './modern/input-required.js'
 import type { Reply } from './wire/reply.js'
 import { type Holder, Streams } from './streams/streams.js'
 
@@ -22,6 +23,8 @@ export interface EndpointOptions {
   readonly eras?: readonly EraName[] | undefined
   readonly maxStreamsPerPrincipal?: number | undefined
   readonly stateKey: Uint8Array
+  /** What was used once by callers of tools that say `once`. */
+  readonly spent: SpentStates
   /** Sessions of the legacy era. Left out: none. */
   readonly sessions?: SessionsOptions | undefined
   /** Where sessions are kept. Left out: in this process. */
@@ -47,13 +50,13 @@ export interface McpEndpoint {
   gauges: () => ReadonlyArray<readonly [era: EraName, gauges: EraGauges]>
 }
 
-export function createEndpoint ({ catalog, eras = ['legacy', 'modern'], maxStreamsPerPrincipal, stateKey, sessions, sessionStores, bus, freezes, onSession }: EndpointOptions): McpEndpoint {
+export function createEndpoint ({ catalog, eras = ['legacy', 'modern'], maxStreamsPerPrincipal, stateKey, spent, sessions, sessionStores, bus, freezes, onSession }: EndpointOptions): McpEndpoint {
   const refusalFor = ({ principal }: Holder): Refusal | undefined => {
     const target = freezes?.frozenFor(principal)
     return target === undefined ? undefined : new FrozenStreamError({ reason: `${target} is frozen` })
   }
   const streams = new Streams({ maxPerPrincipal: maxStreamsPerPrincipal, refusalFor })
-  const modern = eras.includes('modern') ? createModernEra({ catalog, streams, stateKey }) : undefined
+  const modern = eras.includes('modern') ? createModernEra({ catalog, streams, stateKey, spent }) : undefined
   const legacy = eras.includes('legacy') ? createLegacyEra({ catalog, streams, sessions, stores: sessionStores, bus, onSession, alsoServed: modern === undefined ? [] : [modernRevision] }) : undefined
   const only = legacy ?? modern
   if (only === undefined) throw new TypeError('`eras` names neither legacy nor modern: nothing would be served')

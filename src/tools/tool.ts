@@ -56,6 +56,11 @@ export interface ToolDefinition<I extends Schema = Schema, O extends Schema = Sc
   readonly concurrency?: number
   /** The largest result, in bytes of JSON; the endpoint's own limit where left out. Beyond it the caller is told to ask for less. */
   readonly maxResultBytes?: number
+  /**
+   * What the caller carries from round to round while it is asked (2026-07-28) counts once, on one instance of all,
+   * and no answer counts that was not asked for: for what must not happen twice. Default false.
+   */
+  readonly once?: boolean
   readonly handler: (args: Output<I>, context: CallContext) => Promise<Returned<O>> | Returned<O>
 }
 

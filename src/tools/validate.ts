@@ -18,7 +18,7 @@ type Keys<T> = Readonly<Record<keyof T, true>>
 const ofItems: Keys<Item> = { name: true, title: true, description: true, icons: true, _meta: true, access: true, deadlineMs: true, cost: true, tags: true }
 const ofResources = { ...ofItems, mimeType: true, annotations: true, uri: true, uriTemplate: true, read: true } as const
 const kinds = {
-  Tool: { ...ofItems, input: true, output: true, annotations: true, rate: true, concurrency: true, maxResultBytes: true, handler: true } satisfies Keys<Tool>,
+  Tool: { ...ofItems, input: true, output: true, annotations: true, rate: true, concurrency: true, maxResultBytes: true, once: true, handler: true } satisfies Keys<Tool>,
   Prompt: { ...ofItems, input: true, complete: true, handler: true } satisfies Keys<Prompt>,
   Resource: { ...ofResources, size: true, complete: true } satisfies Keys<FixedResource> & Keys<TemplateResource>
 }
@@ -57,12 +57,13 @@ function requireRate (owner: string, rate: unknown): void {
 
 /** What lists show: clients refuse a whole list for one item that is not as MCP has it. */
 function requireShown (owner: string, kind: keyof typeof kinds, fields: Partial<Record<string, unknown>>): void {
-  const { annotations, icons, _meta, tags, size } = fields
+  const { annotations, icons, _meta, tags, size, once } = fields
   for (const key of ['title', 'description', 'mimeType']) {
     if (fields[key] !== undefined && typeof fields[key] !== 'string') throw new TypeError(`${owner}: ${key} must be a string`)
   }
   if (_meta !== undefined && !isRecord(_meta)) throw new TypeError(`${owner}: _meta must be an object`)
   if (tags !== undefined && !isListOf(tags, tag => typeof tag === 'string')) throw new TypeError(`${owner}: tags must be a list of strings`)
+  if (once !== undefined && typeof once !== 'boolean') throw new TypeError(`${owner}: once must be true or false`)
   if (size !== undefined && typeof size !== 'number') throw new TypeError(`${owner}: size must be a number of bytes`)
   if (icons !== undefined && !isListOf(icons, isIcon)) throw new TypeError(`${owner}: each of icons must be an object with src, and where given mimeType, sizes and theme`)
   if (annotations === undefined) return

@@ -20,9 +20,11 @@ export function parseUriTemplate (template: string): UriTemplate {
     throw new TypeError(`Template ${template}: variables are {name}, at least one, without operators`)
   }
   if (new Set(names).size < names.length) throw new TypeError(`Template ${template}: each variable needs a name of its own`)
-  requireStable(`Template ${template}, with its variables filled in,`, template.replaceAll(/\{\w+\}/g, 'x'))
+  // A port is a number, and a host of one number is an address.
+  const sample = (value: string): string => template.replaceAll(/\{\w+\}/g, value)
+  requireStable(`Template ${template}, with its variables filled in,`, sample(URL.canParse(sample('x')) ? 'x' : '1'))
   const normal = normalUri(template)
-  if (normal === undefined) throw new TypeError(`Template ${template} is too long`)
+  if (normal === undefined) throw new TypeError(`Template ${template} must begin with a scheme, and have at most 2,048 characters`)
   const literals = normal.key.split(/\{\w+\}/)
   if (literals.slice(1, -1).includes('')) throw new TypeError(`Template ${template}: two variables need a text between them`)
   if (/[{}]/.test(literals.join(''))) throw new TypeError(`Template ${template}: a brace belongs to no variable`)

@@ -13,7 +13,7 @@ import { ReplyWriter, type Reply } from '../wire/reply.js'
 import { Slots } from '../slots/pool.js'
 import type { Streams } from '../streams/streams.js'
 import { SlotResponder } from '../slots/responder.js'
-import { Asking } from './input-required.js'
+import { Asking, type SpentStates } from './input-required.js'
 import { type Envelope, checkMeta, checkNotification, modernRevision, openEnvelope, refusalForSdk } from './envelope.js'
 import { listen, serverInfoKey } from './subscriptions.js'
 
@@ -22,14 +22,16 @@ export interface ModernOptions {
   readonly streams: Streams
   /** Signs what a caller carries between the rounds of one call; at least 32 bytes. */
   readonly stateKey: Uint8Array
+  /** For tools that say `once`. */
+  readonly spent: SpentStates
 }
 
 const classification = { era: 'modern', revision: modernRevision } as const
 const stateful: ReadonlySet<string> = new Set()
 
-export function createModernEra ({ catalog, streams, stateKey }: ModernOptions): Era {
+export function createModernEra ({ catalog, streams, stateKey, spent }: ModernOptions): Era {
   const slots = new Slots({ open: async () => await ModernSlot.open(catalog) })
-  const asking = new Asking(stateKey)
+  const asking = new Asking(stateKey, spent)
 
   return {
     serve (incoming) {
@@ -88,7 +90,7 @@ export function createModernEra ({ catalog, streams, stateKey }: ModernOptions):
       throw error
     }
     try {
-      const prepared = asking.begin(request, exchange, envelope)
+      const prepared = asking.begin(request, exchange, envelope, method === 'tools/call' && catalog.tools.get(String(params.name))?.item.once === true)
       if (prepared !== undefined) return prepared.then(() => slots.take()).then(begin).catch(fail)
       const slot = slots.take()
       return slot instanceof Promise ? slot.then(begin).catch(fail) : begin(slot)

@@ -3,9 +3,11 @@
  * caller sends it again with the answers. The handler then runs from its start; what it asked
  * before is answered at once.
  */
+import { randomUUID } from 'node:crypto'
 import { type RequestStateCodec, type ServerContext, createRequestStateCodec } from '@modelcontextprotocol/server'
 import { sha256 } from '../../lib/sha256.js'
-import { InvalidParamsError, MissingCapabilityError, RequestStateError } from '../../errors.js'
+import { InvalidParamsError, MissingCapabilityError, RequestStateError, UnavailableError, retryLater } from '../../errors.js'
+import type { Eventually } from '../../lib/eventually.js'
 import type { Question } from '../exchange/client-answers.js'
 import type { Ask, Exchange } from '../exchange/exchange.js'
 import { canonical } from '../wire/canonical.js'
@@ -27,6 +29,8 @@ interface State {
   readonly answered: Readonly<Record<string, { readonly digest: string, readonly answer: Answer }>>
   /** The digests of the questions that went out, by key. */
   readonly asked: Readonly<Record<string, string>>
+  /** Tells the states of two calls apart that ask the same in one moment. */
+  readonly nonce: string
 }
 
 /** What a request came with. */
@@ -38,28 +42,44 @@ interface Given {
   readonly state: State | undefined
 }
 
+/** Knows what was used already, on whatever instance. */
+export interface SpentStates {
+  /** True for the first that asks within `ttlMs`. May reject where the instances cannot be asked. */
+  readonly spend: (id: string, ttlMs: number) => Eventually<boolean>
+}
+
+const ttlSeconds = 600
+/** An instance may have another clock. */
+const spentMs = 2 * ttlSeconds * 1000
+
 export class Asking {
   readonly #codec: RequestStateCodec<State>
+  readonly #spent: SpentStates
 
   /** `key`: at least 32 bytes; the same on every instance that serves one endpoint. */
-  constructor (key: Uint8Array) {
-    this.#codec = createRequestStateCodec<State>({ key, ttlSeconds: 600, bind: boundTo })
+  constructor (key: Uint8Array, spent: SpentStates) {
+    this.#codec = createRequestStateCodec<State>({ key, ttlSeconds, bind: boundTo })
+    this.#spent = spent
   }
 
   /**
    * Lets the handler of `exchange` ask, where its method may. Throws where the request carries a
-   * state that this server did not give to this principal for this very request.
+   * state that this server did not give to this principal for this very request. `once`: and where the
+   * state was used before.
    */
-  begin (request: RpcRequest, exchange: Exchange, envelope: Envelope): Promise<void> | undefined {
+  begin (request: RpcRequest, exchange: Exchange, envelope: Envelope, once = false): Promise<void> | undefined {
     if (!mayAsk.has(request.method)) return undefined
     const { requestState, inputResponses } = request.params ?? {}
     const binding = { request, exchange }
     const responses = recordsOf(inputResponses)
     if (requestState === undefined) {
-      exchange.askBy(this.#askerOf({ binding, envelope, responses, state: undefined }), Object.keys(responses))
+      // Who answers unasked could do so again and again.
+      const counted = once ? {} : responses
+      exchange.askBy(this.#askerOf({ binding, envelope, responses: counted, state: undefined }), Object.keys(counted))
       return undefined
     }
-    return this.#verified(requestState, binding).then(state => {
+    return this.#verified(requestState, binding).then(async state => {
+      if (once) await this.#spend(String(requestState))
       const ask = this.#askerOf({ binding, envelope, responses, state })
       exchange.askBy(ask, [...Object.keys(responses), ...Object.keys(state.answered)])
     })
@@ -72,6 +92,16 @@ export class Asking {
       round ??= new Round(given, this.#codec)
       return await round.ask(method, params, key)
     }
+  }
+
+  async #spend (state: string): Promise<void> {
+    let isFirst: boolean
+    try {
+      isFirst = await this.#spent.spend(`state:${sha256(state)}`, spentMs)
+    } catch (error) {
+      throw new UnavailableError(retryLater(1000, { reason: 'whether the state was used cannot be told', cause: error }))
+    }
+    if (!isFirst) throw new RequestStateError({ reason: 'the request state was used before' })
   }
 
   async #verified (state: unknown, binding: Binding): Promise<State> {
@@ -139,7 +169,8 @@ class Round {
     const inputRequests = Object.fromEntries(asked.map(([name, { method, params }]) => [name, { method, params }]))
     const requestState = await this.#codec.mint({
       answered: Object.fromEntries(this.#answered),
-      asked: Object.fromEntries(asked.map(([name, { digest }]) => [name, digest]))
+      asked: Object.fromEntries(asked.map(([name, { digest }]) => [name, digest])),
+      nonce: randomUUID()
     }, contextOf(binding))
     binding.exchange.suspend({ resultType: 'input_required', inputRequests, requestState })
   }

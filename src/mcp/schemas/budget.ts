@@ -20,10 +20,17 @@ export const tooMuchWork = 'arguments: too large, or nested too deeply for this 
 
 /** One for each check, or renewed before it. */
 export class WorkBudget {
-  #left = maxWork
+  readonly #max: number
+  #left: number
+
+  /** `share`: a part of what a check may take, where each unit of it costs more. */
+  constructor (share = 1) {
+    this.#max = maxWork * share
+    this.#left = this.#max
+  }
 
   renew (): void {
-    this.#left = maxWork
+    this.#left = this.#max
   }
 
   /** Counts that a part of a schema looks at `value`. Throws `TooMuchWork` where that was once too often. */

@@ -9,7 +9,7 @@ import { TooMuchWork, WorkBudget, tooMuchWork } from './budget.js'
 import { formats } from './formats.js'
 import { createPattern } from './patterns.js'
 import { maxProblems, pathText, problemText } from './problems.js'
-import { rememberReferences } from './references.js'
+import { hasReferences, mayRemember, rememberReferences } from './references.js'
 import { mapSchemas } from './subschemas.js'
 
 export type JsonVerdict = { readonly ok: true } | { readonly ok: false, readonly problem: string }
@@ -23,7 +23,8 @@ const counted = '$work'
  * specification names them; any other is an annotation (JSON Schema 2020-12, Validation §7.2.3).
  */
 export function compileJsonSchema (schema: JsonSchema): (value: unknown) => JsonVerdict {
-  const budget = new WorkBudget()
+  // What cannot be remembered is copied from level to level with all its errors.
+  const budget = new WorkBudget(hasReferences(schema) && !mayRemember(schema) ? 0.25 : 1)
   // Ajv would look a `$schema` that it does not hold up, and fail.
   const { $schema, ...body } = schema
   const AjvOfDraft = ajvFor($schema)

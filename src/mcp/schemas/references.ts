@@ -22,21 +22,39 @@ const keyword = '$remembered'
 /** The name that the whole schema has within Ajv. */
 const rootId = 'root'
 
+/** Keywords that ask what a referenced schema looked at, or that give references another base. */
+const asking = ['$id', 'unevaluatedProperties', 'unevaluatedItems', '$dynamicRef', '$recursiveRef']
+
+/** False where the references of a schema have to stay as they are: to another document, or beside such keywords. */
+export function mayRemember (schema: JsonSchema): boolean {
+  return !some(schema, part => asking.some(name => name in part) || ('$ref' in part && !String(part.$ref).startsWith('#')))
+}
+
+export function hasReferences (schema: JsonSchema): boolean {
+  return some(schema, part => '$ref' in part || '$dynamicRef' in part || '$recursiveRef' in part)
+}
+
+function some (schema: JsonSchema, is: (part: Record<string, unknown>) => boolean): boolean {
+  let found = false
+  mapSchemas(schema, part => {
+    found ||= is(part)
+    return part
+  })
+  return found
+}
+
 /**
- * `undefined` where a schema has no references, or some that have to stay as they are: to another document, or
- * beside keywords that ask what a referenced schema looked at.
+ * `undefined` where a schema has no references, or some that have to stay as they are.
  */
 export function rememberReferences (ajv: Ajv, schema: JsonSchema): References | undefined {
+  if (!mayRemember(schema)) return undefined
   const found = new Set<string>()
-  let isPlain = true
   const changed = mapSchemas(schema, ({ $ref, ...rest }) => {
-    if ('$id' in rest || 'unevaluatedProperties' in rest || 'unevaluatedItems' in rest || '$dynamicRef' in rest || '$recursiveRef' in rest) isPlain = false
     if ($ref === undefined) return rest
-    if (typeof $ref !== 'string' || !$ref.startsWith('#')) isPlain = false
     found.add(String($ref))
     return { ...rest, [keyword]: $ref }
   })
-  if (!isPlain || found.size === 0 || !isRecord(changed)) return undefined
+  if (found.size === 0 || !isRecord(changed)) return undefined
 
   const validators = new Map<string, ValidateFunction>()
   let known = new Map<string, WeakMap<object, true | readonly ErrorObject[]>>()

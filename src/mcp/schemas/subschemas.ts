@@ -2,7 +2,9 @@
 import { isRecord } from '../../lib/guards.js'
 
 /** What these hold is data. */
-const dataKeywords: ReadonlySet<string> = new Set(['const', 'enum', 'default', 'examples'])
+const dataKeywords: ReadonlySet<string> = new Set([
+  'const', 'enum', 'default', 'example', 'examples', 'dependentRequired', 'required', 'type', '$vocabulary', 'discriminator'
+])
 /** What these hold are schemas by a name of the author's. */
 const namedKeywords: ReadonlySet<string> = new Set([
   'properties', 'patternProperties', 'dependentSchemas', 'dependencies', '$defs', 'definitions'

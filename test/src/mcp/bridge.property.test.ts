@@ -7,6 +7,7 @@ import { RunningCalls } from '../../../src/mcp/exchange/running-calls.js'
 import { type McpEndpoint, createEndpoint } from '../../../src/mcp/era-router.js'
 import { Exchange } from '../../../src/mcp/exchange/exchange.js'
 import type { Reply } from '../../../src/mcp/wire/reply.js'
+import { MemoryOneTimeStore } from '../../../src/tokens/one-time-store.js'
 import { type Deed, catalogOfDeeds, deeds, late, messageOf, turns } from '../../support/deeds.js'
 import { callerOf, principalOf } from '../../support/exchange.js'
 import { eventsOf, modern } from '../../support/service.js'
@@ -174,7 +175,7 @@ interface Opened {
 }
 
 function open (): Opened {
-  return { endpoint: createEndpoint({ catalog: catalogOfDeeds(), stateKey: new Uint8Array(32) }), running: new RunningCalls() }
+  return { endpoint: createEndpoint({ catalog: catalogOfDeeds(), stateKey: new Uint8Array(32), spent: new MemoryOneTimeStore() }), running: new RunningCalls() }
 }
 
 t.test('answers reach their own callers, and slots come back', async t => {

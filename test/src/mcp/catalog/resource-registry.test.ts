@@ -24,6 +24,7 @@ for (const [template, uri, variables] of [
   ['note://Team/{id}', 'note://tEAM/Id', { id: 'Id' }],
   ['https://Example.com:443/{id}', 'https://example.com/1', { id: '1' }],
   ['https://{host}', 'https://example.com/', { host: 'example.com' }],
+  ['http://localhost:{port}/x', 'http://localhost:8080/x', { port: '8080' }],
   ['log://{y}-{m}-{d}', 'log://2026-01-31', { y: '2026', m: '01', d: '31' }],
   ['log://{y}-{m}', 'log://2026-01-31', { y: '2026-01', m: '31' }],
   ['log://{a}--{b}', 'log://-----', { a: '--', b: '-' }],
@@ -84,7 +85,7 @@ t.test('a run of separators is shared out at once, however many variables there 
   t.pass('and did not take minutes')
 })
 
-for (const template of ['note://a', 'note://{}', 'note://{+path}', 'note://{a}{b}', '{id}', 'note://{a}/{a}', 'note://a/../{id}', 'note://{a}/}', 'note://{id}/\\\\']) {
+for (const template of ['note://a', 'note://{}', 'note://{+path}', 'note://{a}{b}', '{id}', 'note://{a}/{a}', 'note://a/../{id}', 'note://{a}/}', '{scheme}://a', 'note://{id}/\\\\']) {
   t.test(`the template ${template} stops the boot`, async t => {
     t.throws(() => variablesOf(template, 'note://a'), TypeError)
   })

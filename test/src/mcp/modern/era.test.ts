@@ -8,6 +8,7 @@ import { RunningCalls } from '../../../../src/mcp/exchange/running-calls.js'
 import { createEndpoint } from '../../../../src/mcp/era-router.js'
 import { Exchange } from '../../../../src/mcp/exchange/exchange.js'
 import type { Reply } from '../../../../src/mcp/wire/reply.js'
+import { MemoryOneTimeStore } from '../../../../src/tokens/one-time-store.js'
 import { defineResource } from '../../../../src/tools/resource.js'
 import { defineTool } from '../../../../src/tools/tool.js'
 import { callerOf } from '../../../support/exchange.js'
@@ -25,7 +26,7 @@ interface Served {
 
 function open (t: Test, rest: Partial<CatalogOptions> = {}) {
   const catalog = new Catalog({ info: { name: 'tests', version: '0' }, tools: [speak, ask], ...rest })
-  const endpoint = createEndpoint({ catalog, stateKey: new Uint8Array(32) })
+  const endpoint = createEndpoint({ catalog, stateKey: new Uint8Array(32), spent: new MemoryOneTimeStore() })
   t.teardown(endpoint.close)
   const running = new RunningCalls()
   const serve = (method: string, params: Record<string, unknown>, headers: Record<string, string> = {}): Served => {

@@ -109,3 +109,33 @@ t.test('what another check was told is not told again', async t => {
   Object.assign(wrong.filter.children[0] ?? {}, { field: 'x' })
   t.match(await check(wrong), { ok: true })
 })
+
+t.test('keywords that hold names or data are no schemas', async t => {
+  const schema = {
+    type: 'object',
+    properties: { a: {}, b: {}, enum: { type: 'number' }, $defs: { type: 'string' } },
+    dependentRequired: { a: ['b'] },
+    default: { properties: { $ref: 'x' } },
+    examples: [{ $ref: '#/nowhere' }]
+  }
+  t.equal(await problem(schema, { a: 1, b: 2, enum: 3, $defs: 'x' }), undefined)
+  t.match(await problem(schema, { a: 1 }), /^b: must have property b when property a is present$/)
+  t.match(await problem(schema, { enum: 'x' }), /^enum: must be number$/)
+})
+
+for (const [what, schema, good, bad] of [
+  ['draft-07 definitions', { $schema: 'http://json-schema.org/draft-07/schema#', definitions: { n: { type: 'number' } }, properties: { a: { $ref: '#/definitions/n' } } }, { a: 1 }, { a: 'x' }],
+  ['draft-07 dependencies', { $schema: 'http://json-schema.org/draft-07/schema#', dependencies: { a: ['b'], c: { required: ['d'] } } }, { a: 1, b: 1 }, { c: 1 }],
+  ['a pointer with escapes', { $defs: { 'a/b%c': { type: 'number' } }, properties: { a: { $ref: '#/$defs/a~1b%25c' } } }, { a: 1 }, { a: 'x' }],
+  ['an $id within', { $defs: { n: { $id: 'https://example.com/n', type: 'number' } }, properties: { a: { $ref: 'https://example.com/n' } } }, { a: 1 }, { a: 'x' }],
+  ['unevaluatedProperties beside $ref', { $defs: { n: { properties: { a: {} } } }, $ref: '#/$defs/n', unevaluatedProperties: false }, { a: 1 }, { b: 1 }],
+  ['if, then and else', { if: { properties: { a: { const: 1 } }, required: ['a'] }, then: { required: ['b'] }, else: { required: ['c'] } }, { a: 1, b: 1 }, { a: 2 }],
+  ['patternProperties', { patternProperties: { '^n': { type: 'number' } } }, { n1: 1 }, { n1: 'x' }],
+  ['prefixItems and contains', { properties: { a: { prefixItems: [{ type: 'number' }], contains: { const: 'x' } } } }, { a: [1, 'x'] }, { a: [1] }],
+  ['a reference beside other keywords', { $defs: { t: { type: 'string' } }, properties: { a: { $ref: '#/$defs/t', minLength: 3 } } }, { a: 'abc' }, { a: 'ab' }]
+] as const) {
+  t.test(`${what} judge as the drafts mean them`, async t => {
+    t.equal(await problem({ type: 'object', ...schema }, good), undefined)
+    t.type(await problem({ type: 'object', ...schema }, bad), 'string')
+  })
+}

@@ -1,0 +1,61 @@
+/** Tools that say `once`: what a caller carries from round to round counts one time, on whatever instance. */
+import type { FastifyInstance } from 'fastify'
+import t from 'tap'
+import { defineTool } from '../../src/tools/tool.js'
+import { modern, post, service, withKey } from '../support/service.js'
+
+const yes = { action: 'accept', content: { sure: true } }
+const schema = { type: 'object', properties: { sure: { type: 'boolean' } }, required: ['sure'] }
+
+async function call (app: FastifyInstance, params: Record<string, unknown>): Promise<ReturnType<typeof JSON.parse>> {
+  const { headers, payload } = modern('tools/call', { name: 'pay', arguments: {}, ...params })
+  const meta = { ...payload.params?._meta as object, 'io.modelcontextprotocol/clientCapabilities': { elicitation: {} } }
+  return (await post(app, { ...payload, params: { ...payload.params, _meta: meta } }, { ...withKey, ...headers })).body
+}
+
+/** Counts its runs after the question. */
+function pay (once: boolean, paid: { count: number }): ReturnType<typeof defineTool> {
+  return defineTool({
+    name: 'pay',
+    once,
+    handler: async (_args, { elicit }) => {
+      await elicit({ message: 'Pay 5?', schema }, 'pay')
+      return `paid ${++paid.count}`
+    }
+  })
+}
+
+t.test('a request state of a tool that says once is used up by its first use', async t => {
+  const paid = { count: 0 }
+  const app = await service(t, { tools: [pay(true, paid)] })
+  const { requestState } = (await call(app, {})).result
+  t.match(await call(app, { requestState, inputResponses: { pay: yes } }), { result: { content: [{ text: 'paid 1' }] } })
+  t.match(await call(app, { requestState, inputResponses: { pay: yes } }), { error: { data: { code: 'MCP_ERR_REQUEST_STATE' } } })
+  const rush = (await call(app, {})).result.requestState
+  const both = await Promise.all([1, 2].map(async () => await call(app, { requestState: rush, inputResponses: { pay: yes } })))
+  t.equal(both.filter(({ result }) => result !== undefined).length, 1)
+  t.equal(paid.count, 2)
+})
+
+t.test('an answer that was not asked for does not count for such a tool', async t => {
+  const paid = { count: 0 }
+  const app = await service(t, { tools: [pay(true, paid)] })
+  for (let i = 0; i < 2; i++) t.match(await call(app, { inputResponses: { pay: yes } }), { result: { resultType: 'input_required' } })
+  t.equal(paid.count, 0)
+})
+
+t.test('the state of another tool may be sent again', async t => {
+  const paid = { count: 0 }
+  const app = await service(t, { tools: [pay(false, paid)] })
+  const { requestState } = (await call(app, {})).result
+  for (let i = 0; i < 2; i++) t.match(await call(app, { requestState, inputResponses: { pay: yes } }), { result: { content: Array } })
+  t.equal(paid.count, 2)
+})
+
+t.test('where the instances cannot be asked, a state is not used', async t => {
+  const paid = { count: 0 }
+  const app = await service(t, { tools: [pay(true, paid)] })
+  const { requestState } = (await call(app, {})).result
+  t.match(await call(app, { requestState: `${String(requestState)}x`, inputResponses: { pay: yes } }), { error: { data: { code: 'MCP_ERR_REQUEST_STATE' } } })
+  t.match(await call(app, { requestState, inputResponses: { pay: yes } }), { result: { content: [{ text: 'paid 1' }] } })
+})
