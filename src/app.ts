@@ -11,6 +11,7 @@ import { sha256 } from './lib/sha256.js'
 import { toStandardOutput } from './log/stdout.js'
 import { registerChain } from './mcp-auth.js'
 import { type Keys, type McpAuthOptions, mcpOptionNames, type McpOptions, type OwnUsersOptions, ownUsersNames } from './mcp-auth-options.js'
+import type { Channel } from './workers/channel.js'
 import { stateKeyOf } from './mcp/request-state-key.js'
 import type { OAuthOptions } from './oauth/settings.js'
 import { passwordsIn } from './redis/url.js'
@@ -46,8 +47,11 @@ export const appOptionNames: Keys<AppOptions> = {
   logStream: true
 }
 
-/** The service as an app that does not listen yet. Throws a `ConfigError` that names every bad setting. */
-export async function buildApp (options: AppOptions): Promise<ServiceApp> {
+/**
+ * The service as an app that does not listen yet. Throws a `ConfigError` that names every bad setting. `channel` is for
+ * `startServer`, which starts workers.
+ */
+export async function buildApp (options: AppOptions, channel?: Channel): Promise<ServiceApp> {
   requireKeys('The options', { ...options }, appOptionNames)
   const { env: environment = {}, dotenv = false, config: loaded, logStream, ...rest } = options
   const { config, warnings, fileWarnings, sources } = loaded === undefined
@@ -69,7 +73,7 @@ export async function buildApp (options: AppOptions): Promise<ServiceApp> {
     const { default: env } = await import('../plugins/env.js')
     await app.register(env, { config })
     const chain = { ...chainOptions(config, rest.path, logStream), ...upstreamsOf(config, environment), stateDir, ...rest }
-    const problems = await registerChain(app, chain, { ownsNotFound: true, logRequests: true })
+    const problems = await registerChain(app, chain, { ownsNotFound: true, logRequests: true, channel })
     await app.register(health, { problems })
     // No value: what is in force can be told from what was, and nothing else.
     const digest = sha256(canonicalJson(config))

@@ -42,6 +42,7 @@ import { redisOptionsOf } from './redis/stores.js'
 import type { FleetHealth } from './fleet/health.js'
 import { openStores, type Stores } from './stores.js'
 import type { Measures } from './telemetry/measures.js'
+import type { Channel } from './workers/channel.js'
 import { whoOf } from './telemetry/classify.js'
 import { issueLeewaySeconds } from './tokens/claims.js'
 import { issuerPrefix } from './tokens/provider/issuer.js'
@@ -72,12 +73,12 @@ export interface Parts {
 }
 
 /** Throws where an option cannot be used, a `KeyFileError` or `StateError` where a file cannot. All of it closes with `scope`. */
-export async function openParts (scope: FastifyInstance, options: McpAuthOptions): Promise<Parts> {
+export async function openParts (scope: FastifyInstance, options: McpAuthOptions, channel?: Channel): Promise<Parts> {
   requireOptions(options)
   requireFixedPath(scope.prefix + (options.path ?? '/mcp'))
   const { clockToleranceSeconds = 0, jwtSecret, publicUrl, path = '/mcp', stateDir } = options
   const { knownTtlMs = 600_000 } = options
-  const stores = openStores({ knownTtlMs, redis: redisOptionsOf(options.redis), endpoint: scope.prefix + path, log: scope.log })
+  const stores = openStores({ knownTtlMs, redis: redisOptionsOf(options.redis), channel, endpoint: scope.prefix + path, log: scope.log })
   scope.addHook('onClose', async () => { await stores.close() })
   const { limits } = stores
   const measures = measuresOf(scope)

@@ -15,6 +15,7 @@ import principalLimit from '../plugins/principal-limit.js'
 import type { Problem } from './http/readiness.js'
 import type { McpAuthOptions } from './mcp-auth-options.js'
 import { openParts } from './mcp-auth-parts.js'
+import type { Channel } from './workers/channel.js'
 
 /**
  * Everything from the errors to `/mcp`, in a scope of its own. It may be registered more than once: nothing of one
@@ -33,6 +34,8 @@ export interface Place {
   readonly ownsNotFound: boolean
   /** Log a line for each request, not for the refused ones alone. */
   readonly logRequests: boolean
+  /** Of a worker, to its primary. */
+  readonly channel?: Channel | undefined
 }
 
 /**
@@ -42,9 +45,9 @@ export interface Place {
 export async function registerChain (
   scope: FastifyInstance,
   options: McpAuthOptions,
-  { ownsNotFound, logRequests }: Place
+  { ownsNotFound, logRequests, channel }: Place
 ): Promise<() => readonly Problem[]> {
-  const parts = await openParts(scope, options)
+  const parts = await openParts(scope, options, channel)
 
   // Before all others: it hears of what each of them decides, and closes after them.
   if (options.audit !== undefined) await scope.register(audit, options.audit)

@@ -10,6 +10,8 @@ import { type KnownThere, MemoryKnownThere } from './principal/known-there.js'
 import { MemoryOneTimeStore, type OneTimeStore } from './tokens/one-time-store.js'
 import type { SessionStores } from './mcp/legacy/sessions/sessions.js'
 import type { Documents } from './oauth/server/documents/documents.js'
+import type { Channel } from './workers/channel.js'
+import { WorkerBus, workerEvents, WorkerKnownThere, WorkerLimits, workerOneTimeStore, workerSessions } from './workers/ports.js'
 import { openRedis, type RedisLog, type RedisOptions } from './redis/stores.js'
 
 export interface StoresOptions {
@@ -17,6 +19,8 @@ export interface StoresOptions {
   readonly knownTtlMs: number
   /** Left out: nothing is shared, and all is in the memory of this process. */
   readonly redis?: RedisOptions | undefined
+  /** To the primary, of a worker. Left out: this process is none. */
+  readonly channel?: Channel | undefined
   /** The path of the endpoint. */
   readonly endpoint: string
   readonly log: RedisLog
@@ -47,12 +51,13 @@ export interface Stores {
 }
 
 /** Throws where the options cannot be used. What cannot be reached shows in `ready`. */
-export function openStores ({ knownTtlMs, redis, endpoint, log }: StoresOptions): Stores {
+export function openStores ({ knownTtlMs, redis, channel, endpoint, log }: StoresOptions): Stores {
   if (redis !== undefined) {
     const stores = openRedis(redis, endpoint, knownTtlMs, log)
     const refuses = redis.whenDownRevocations === 'refuse'
     return { ...stores, mustRefuse: () => refuses && !stores.link.isUp }
   }
+  if (channel !== undefined) return openWorker(channel, knownTtlMs)
   const bus = new InProcessBus()
   return {
     limits: new MemoryLimits(),
@@ -60,6 +65,22 @@ export function openStores ({ knownTtlMs, redis, endpoint, log }: StoresOptions)
     bus,
     oneTime: new MemoryOneTimeStore(),
     health: () => alone,
+    mustRefuse: () => false,
+    ready: async () => {},
+    close: async () => { await bus.close() }
+  }
+}
+
+/** The ports of a worker; the journal in `STATE_DIR` and the key file are followed by each of them. */
+function openWorker (channel: Channel, knownTtlMs: number): Stores {
+  const bus = new WorkerBus(channel)
+  return {
+    limits: new WorkerLimits(channel),
+    knownThere: new WorkerKnownThere(channel, knownTtlMs),
+    bus,
+    oneTime: workerOneTimeStore(channel),
+    sessions: { openSessions: bounds => workerSessions(channel, bounds), events: workerEvents(channel) },
+    health: () => ({ ...alone, instances: channel.workers }),
     mustRefuse: () => false,
     ready: async () => {},
     close: async () => { await bus.close() }

@@ -2,7 +2,7 @@
 import { bindHost, headerName, origin, publicUrl, servedHost, trustedProxy } from './types/address.js'
 import { bytes, duration, filePath, integer, list, LONGEST_MS, oneOf, optional, type Kind } from './types/basic.js'
 import { claimPath, issuerUrl, jwksUrl, scope, word } from './types/provider.js'
-import { keyPrefix, redisUrl } from './types/redis.js'
+import { keyPrefix, redisUrl, workers } from './types/redis.js'
 import { formerSecrets, secret, secretList, strongSecret } from './types/secret.js'
 import { mintPolicies } from '../tokens/mint-policy.js'
 
@@ -148,6 +148,7 @@ export const variables = {
   METRICS_HOST: variable(bindHost(), '127.0.0.1', 'The name or address that the metrics are served at.'),
   /** `undefined`: none is asked for. */
   METRICS_TOKEN: hidden(optional(strongSecret()), 'What a scraper sends as Authorization: Bearer; required beyond loopback.'),
+  WORKERS: variable(workers(), '1', 'How many processes serve the port: a number, or auto for one a core. More than one share their limits and sessions.'),
   LOG_LEVEL: variable(oneOf('info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent'), 'info', 'What is logged: fatal, error, warn, info, debug, trace or silent.'),
   NODE_ENV: variable(oneOf('development', 'test', 'production'), 'development', 'development, test or production; in production weak secrets are refused.')
 } as const

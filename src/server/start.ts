@@ -9,6 +9,7 @@ import { requireKeys } from '../lib/require.js'
 import type { Keys } from '../mcp-auth-options.js'
 import type { Endpoint } from '../mcp/endpoint.js'
 import { reloadOnHangUp } from './reload.js'
+import { announceInWorker, channelOfWorker, isOurWorker, obeyPrimary, runWorkers, workersOf } from './workers.js'
 
 /** Tools, resources, prompts and what else an endpoint has, beside the settings of the environment. */
 export interface ServerOptions extends Omit<AppOptions, 'config'> {
@@ -37,31 +38,42 @@ export class StartError extends OperatorError {
  * Starts the server and leaves the end of the process to it. With `onFailure: 'throw'` it throws a
  * `ConfigError` on faulty settings, a `StartError` where the address cannot be had, and a
  * `StateError` where `STATE_DIR` can't be used. Any other error is thrown in both cases, such as a `TypeError`
- * that names an unknown option.
+ * that names an unknown option. With `WORKERS` above 1 it starts this program again, so many times: it resolves in
+ * each worker, and never in the process that was started, which serves nothing itself.
  */
 export async function startServer ({ announce = toStderr, onFailure = 'exit', ...rest }: ServerOptions = {}): Promise<ServiceApp> {
   requireKeys('The options', { announce, onFailure, ...rest }, optionNames)
   try {
     return await start({ announce, ...rest })
   } catch (error) {
-    if (onFailure === 'throw' || !(error instanceof OperatorError)) throw error
-    announce(error.message)
+    const isWorker = isOurWorker(process.env)
+    if ((onFailure === 'throw' && !isWorker) || !(error instanceof OperatorError)) throw error
+    if (isWorker) await announceInWorker(error.message)
+    else announce(error.message)
     process.exit(1)
   }
 }
 
 async function start ({ env = process.env, dotenv = true, announce, ...rest }: Omit<ServerOptions, 'onFailure'> & Required<Pick<ServerOptions, 'announce'>>): Promise<ServiceApp> {
   const { config, warnings, fileWarnings } = loadConfig({ env, dotenv, hasVerifyKey: rest.verifyKey !== undefined })
+  const workers = workersOf(config.WORKERS)
+  const isWorker = isOurWorker(process.env)
+  if (workers > 1 && !isWorker) return await runWorkers(workers, announce)
+  const channel = isWorker ? channelOfWorker() : undefined
   let endpoint: Endpoint | undefined
   const onEndpoint = (made: Endpoint): void => {
     endpoint = made
     rest.onEndpoint?.(made)
   }
-  const app = await buildApp({ ...rest, config, env, onEndpoint })
+  const app = await buildApp({ ...rest, config, env, onEndpoint }, channel)
   if (endpoint !== undefined) reloadOnHangUp(app, { env, dotenv, config, endpoint, hasPolicyFile: rest.toolPolicies === undefined })
   for (const warning of [...warnings, ...fileWarnings]) app.log.warn(warning)
   drainOnEnd(app, { delayMs: config.DRAIN_DELAY_MS ?? (isOneOfMany(config) ? 1000 : 0), graceMs: config.DRAIN_GRACE_MS })
-  announce(`Ready: ${endpointOf(config, await listenOn(app, config), rest.path)}`)
+  if (isWorker) obeyPrimary()
+  const port = await listenOn(app, config)
+  const line = `Ready: ${endpointOf(config, port, rest.path)}`
+  if (isWorker) await announceInWorker(line, port)
+  else announce(line)
   return app
 }
 

@@ -1,4 +1,4 @@
-/** The kinds of settings about Redis. */
+/** The kinds of settings about several instances: Redis and workers. */
 import { parseRedisUrl, RedisUrlError } from '../../redis/url.js'
 import { text, type Kind } from './basic.js'
 
@@ -21,4 +21,21 @@ export function keyPrefix (): Kind<string> {
     if (!/^[\w:./-]{1,64}$/.test(given)) report('is not a prefix of keys', 'use 1 to 64 letters, digits and the characters : . / _ -, such as mcp:')
     return given
   })
+}
+
+const mostWorkers = 64
+
+/** A number of processes, or `auto`, which is 0. */
+export function workers (): Kind<number> {
+  const right = `use a whole number from 1 to ${mostWorkers}, or auto for one a core`
+  return {
+    parse (given, report) {
+      if (given === 'auto') return 0
+      const count = Number(given)
+      if (!/^\d+$/.test(given) || count < 1 || count > mostWorkers) report('is not a number of processes', right)
+      return count
+    },
+    unset: 1,
+    schema: { type: 'integer', minimum: 0, maximum: mostWorkers }
+  }
 }

@@ -1,0 +1,160 @@
+/** The primary's side: the in-process implementation of each port, for all workers of this machine. */
+import { randomUUID } from 'node:crypto'
+import type { Json } from '../fleet/bus.js'
+import { Topics } from '../fleet/in-process-bus.js'
+import { type Ask } from '../limits/limits.js'
+import { MemoryLimits } from '../limits/memory-limits.js'
+import { EventsInMemory } from '../mcp/legacy/sessions/memory-events.js'
+import type { KeptEvent } from '../mcp/legacy/sessions/event-log.js'
+import type { NewSession, SessionBounds, SessionChange, SessionStore } from '../mcp/legacy/sessions/store.js'
+import type { Rights } from '../mcp/legacy/sessions/rights.js'
+import { SessionsInMemory } from '../mcp/legacy/sessions/memory-store.js'
+import type { RequestId } from '../mcp/wire/messages.js'
+import { MemoryOneTimeStore } from '../tokens/one-time-store.js'
+import { type Answer, isCalls, type Told } from './messages.js'
+
+/** What of a worker is used here. */
+export interface Attached {
+  readonly send: (message: object) => void
+  readonly onMessage: (listener: (message: unknown) => void) => void
+  readonly onGone: (listener: () => void) => void
+}
+
+interface Peer {
+  readonly worker: Attached
+  /** Its `Bus.id`, once it has said it. */
+  id: string
+  answers: Answer[]
+  told: Told[]
+}
+
+/** A method of a port. What comes is from a worker of ours, which has the same code. */
+type Method = (args: never, peer: Peer) => unknown
+
+export class PortsHost {
+  readonly #peers = new Set<Peer>()
+  readonly #topics = new Topics()
+  readonly #limits = new MemoryLimits()
+  readonly #known = new KnownByAddress()
+  readonly #once = new MemoryOneTimeStore()
+  readonly #events = new EventsInMemory()
+  #sessions: SessionStore | undefined
+  #count = 0
+  readonly #ports = this.#methods()
+
+  attach (worker: Attached): void {
+    const peer: Peer = { worker, id: randomUUID(), answers: [], told: [] }
+    this.#peers.add(peer)
+    worker.onMessage(message => {
+      if (!isCalls(message)) return
+      for (const [id, port, method, args] of message.mcpCalls) this.#serve(peer, id, this.#ports.get(`${port}.${method}`), args)
+    })
+    worker.onGone(() => { this.#peers.delete(peer) })
+  }
+
+  #serve (peer: Peer, id: number | null, method: Method | undefined, args: readonly unknown[]): void {
+    const answer = (ok: boolean, value: unknown): void => { if (id !== null) this.#later(peer, peer.answers, [id, ok, value]) }
+    try {
+      if (method === undefined) throw new Error('no such method')
+      const value = method(args as never, peer)
+      if (value instanceof Promise) value.then(given => { answer(true, given) }, () => { answer(false, null) })
+      else answer(true, value)
+    } catch {
+      answer(false, null)
+    }
+  }
+
+  /** With all else that this worker is to hear of this tick. */
+  #later<T> (peer: Peer, list: T[], one: T): void {
+    if (peer.answers.length === 0 && peer.told.length === 0) {
+      setImmediate(() => {
+        const { answers: mcpAnswers, told: mcpTold } = peer
+        peer.answers = []
+        peer.told = []
+        peer.worker.send({ mcpAnswers, mcpTold, workers: this.#peers.size })
+      })
+    }
+    list.push(one)
+  }
+
+  #tellAll (topic: string, message: Json, from: string): void {
+    this.#count += 1
+    const id = String(this.#count)
+    this.#topics.keep(topic, id, message)
+    for (const peer of this.#peers) this.#later(peer, peer.told, [topic, message, from, id])
+  }
+
+  #methods (): ReadonlyMap<string, Method> {
+    const sessions = (): SessionStore => {
+      if (this.#sessions === undefined) throw new Error('sessions are not open')
+      return this.#sessions
+    }
+    const methods: Record<string, Method> = {
+      'limits.take': ([asks]: readonly [readonly Ask[]]) => this.#limits.take(asks),
+      'limits.leave': ([place, holder]: readonly [string, string]) => { this.#limits.leave(place, holder) },
+      'limits.clear': ([bucket]: readonly [string]) => { this.#limits.clear(bucket) },
+      'known.remember': ([address, digest]: readonly [string, string]) => { this.#known.remember(address, digest) },
+      'known.at': ([address, ttlMs]: readonly [string, number]) => this.#known.at(address, ttlMs),
+      'once.isFull': () => this.#once.isFull(),
+      'once.put': ([id, sealed, ttlMs]: readonly [string, string, number]) => this.#once.put(id, sealed, ttlMs),
+      'once.take': ([id]: readonly [string]) => this.#once.take(id) ?? null,
+      'once.spend': ([id, ttlMs]: readonly [string, number]) => this.#once.spend(id, ttlMs),
+      'bus.hello': ([id]: readonly [string], peer) => { peer.id = id },
+      'bus.tellAll': ([topic, message]: readonly [string, Json], peer) => { this.#tellAll(topic, message, peer.id) },
+      'bus.tell': ([instance, topic, message]: readonly [string, string, Json], peer) => {
+        const other = [...this.#peers].find(({ id }) => id === instance)
+        if (other !== undefined) this.#later(other, other.told, [topic, message, peer.id, ''])
+        return other !== undefined
+      },
+      'bus.isAlive': ([instance]: readonly [string]) => [...this.#peers].some(({ id }) => id === instance),
+      'bus.since': ([topic, id]: readonly [string, string]) => this.#topics.since(topic, id) ?? null,
+      'sessions.open': ([bounds]: readonly [SessionBounds]) => { this.#sessions ??= new SessionsInMemory(bounds) },
+      'sessions.create': ([id, session]: readonly [string, NewSession]) => sessions().create(id, session),
+      'sessions.use': async ([id, owner, adds, version]: readonly [string, string, Rights | null, number | null]) => {
+        const record = await sessions().use(id, owner, adds ?? undefined)
+        if (record === undefined) return null
+        return record.version === version ? 'same' : record
+      },
+      'sessions.set': async ([id, change]: readonly [string, SessionChange]) => await sessions().set(id, change) ?? null,
+      'sessions.keep': ([ids]: readonly [readonly string[]]) => sessions().keep(ids),
+      'sessions.end': ([id]: readonly [string]) => sessions().end(id),
+      'sessions.ask': ([id, question, needed, ttlMs]: readonly [string, string, Rights, number]) => sessions().ask(id, question, needed, ttlMs),
+      'sessions.asked': async ([id, question]: readonly [string, string]) => await sessions().asked(id, question) ?? null,
+      'sessions.answered': ([id, question]: readonly [string, string]) => { sessions().answered(id, question) },
+      'events.open': ([session, name, requests, isOwed]: readonly [string, string, readonly RequestId[], boolean]) => { this.#events.open(session, name, requests, isOwed) },
+      'events.append': ([session, name, event]: readonly [string, string, KeptEvent]) => { this.#events.append(session, name, event) },
+      'events.finish': ([session, name]: readonly [string, string]) => { this.#events.finish(session, name) },
+      'events.deliver': ([session, name]: readonly [string, string]) => { this.#events.deliver(session, name) },
+      'events.read': async ([session, name, n]: readonly [string, string, number]) => await this.#events.read(session, name, n) ?? null,
+      'events.drop': ([session]: readonly [string]) => { this.#events.drop(session) }
+    }
+    return new Map(Object.entries(methods))
+  }
+}
+
+const maxAddresses = 10_000
+/** Of one address. */
+const maxDigests = 1000
+
+/** Credentials that were let in, by address: a worker asks for all of one. */
+class KnownByAddress {
+  readonly #known = new Map<string, Map<string, number>>()
+
+  remember (address: string, digest: string): void {
+    const digests = this.#known.get(address) ?? new Map<string, number>()
+    this.#known.delete(address)
+    digests.delete(digest)
+    this.#known.set(address, digests.set(digest, performance.now()))
+    for (const map of [digests, ...this.#known.size > maxAddresses ? [this.#known] : []]) {
+      const [oldest] = map.keys()
+      if (oldest !== undefined && (map !== digests || digests.size > maxDigests)) map.delete(oldest)
+    }
+  }
+
+  /** Each with its age in milliseconds. */
+  at (address: string, ttlMs: number): Array<[string, number]> {
+    const now = performance.now()
+    const found = [...this.#known.get(address) ?? []].map(([digest, at]): [string, number] => [digest, now - at])
+    return found.filter(([, ageMs]) => ageMs < ttlMs)
+  }
+}
