@@ -1,0 +1,62 @@
+/** The proxy file of `deploy/` in front of a real server: calls pass, what is not for callers stays inside. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { connect, createServer, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { without } from '../support/programs.js'
+import { listening, service, withKey } from '../support/service.js'
+
+const file = new URL('../../deploy/nginx/mcp.conf', import.meta.url)
+
+async function freePort (): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  await new Promise(resolve => server.close(resolve))
+  return port
+}
+
+/** nginx with the file as it is, but for its certificate and the two ports. Returns its base URL. */
+async function proxied (t: Test, upstream: string): Promise<string> {
+  const directory = t.testdir({})
+  mkdirSync(join(directory, 'logs'))
+  const port = await freePort()
+  const site = readFileSync(file, 'utf8')
+    .replace('listen 443 ssl;', `listen 127.0.0.1:${port};`)
+    .replaceAll(/^\s*ssl_certificate.*$/gm, '')
+    .replace('server 127.0.0.1:3000;', `server ${new URL(upstream).host};`)
+  const path = join(directory, 'nginx.conf')
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path ${directory}/${name};`).join(' ')
+  writeFileSync(path, `daemon off; pid ${directory}/pid; error_log stderr; events {} http { access_log off; ${temporary} ${site} }`)
+  const child = spawn('nginx', ['-p', directory, '-c', path], { stdio: 'ignore' })
+  t.teardown(async () => {
+    child.kill('SIGTERM')
+    if (child.exitCode === null) await once(child, 'exit')
+  })
+  for (let tries = 0; tries < 200 && !await listens(port); tries++) await sleep(50)
+  return `http://127.0.0.1:${port}`
+}
+
+async function listens (port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1')
+  return await new Promise(resolve => {
+    socket.once('connect', () => { socket.destroy(); resolve(true) })
+    socket.once('error', () => resolve(false))
+  })
+}
+
+t.test('nginx passes calls on and keeps the probes inside', { skip: without('nginx') }, async t => {
+  const app = await service(t, { env: { PUBLIC_URL: 'http://mcp.example.com', TRUST_PROXY: 'loopback', NODE_ENV: 'development' } })
+  const url = await proxied(t, await listening(app))
+  const host = { Host: 'mcp.example.com' }
+  const call = async (path: string): Promise<Response> => await fetch(url + path, {
+    method: 'POST',
+    headers: { ...host, ...withKey, 'Content-Type': 'application/json' },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'whoami' } })
+  })
+  t.match(await (await call('/mcp')).json(), { id: 1, result: { structuredContent: { id: /^apikey:/ } } })
+  for (const path of ['/ready', '/health', '/metrics', '/elsewhere']) t.equal((await fetch(url + path, { headers: host })).status, 404, path)
+})
