@@ -49,7 +49,7 @@ async function listens (port: number): Promise<boolean> {
 }
 
 t.test('nginx passes calls on and keeps the probes inside', { skip: without('nginx') }, async t => {
-  const app = await service(t, { env: { PUBLIC_URL: 'http://mcp.example.com', TRUST_PROXY: 'loopback', NODE_ENV: 'development' } })
+  const app = await service(t, { env: { PUBLIC_URL: 'https://mcp.example.com', TRUST_PROXY: 'loopback' } })
   const url = await proxied(t, await listening(app))
   const host = { Host: 'mcp.example.com' }
   const call = async (path: string): Promise<Response> => await fetch(url + path, {
