@@ -88,7 +88,10 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
   const state = await openStateFor(scope, stateDir, Math.max(clockToleranceSeconds, issueLeewaySeconds) * 1000, stores.records)
   await stores.ready(state.merged())
   const keyRing = await openKeys(scope, options, stores)
-  state.onUnlock(address => { limits.clear(bucketOf('address', address)) })
+  state.onUnlock(address => {
+    // A store that is away must not end the process: the lock ends by itself.
+    Promise.resolve(limits.clear(bucketOf('address', address))).catch((error: unknown) => { scope.log.warn({ err: error }, 'an address was not unlocked in the store') })
+  })
   const oauthServer = oauthServerOf(scope, options, { keyRing, state, documents: stores.documents })
   const watches = [...keyRing === undefined ? [] : [keyRing], state, ...oauthServer === undefined ? [] : [grantsWatch(scope, keyRing)]]
   const minting = mintingOf(options, state, stores.oneTime)
@@ -175,7 +178,8 @@ function problemOf (reason: Reason, sentences: readonly string[] = []): Problem[
 }
 
 function oauthSettings ({ oauthServer = false }: McpAuthOptions): OAuthServerSettings | undefined {
-  return typeof oauthServer === 'object' ? oauthServer : oauthServer ? {} : undefined
+  if (typeof oauthServer === 'object') return oauthServer
+  return oauthServer ? {} : undefined
 }
 
 /** What the metadata and the challenges tell of our own authorization server. */

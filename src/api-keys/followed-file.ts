@@ -111,7 +111,7 @@ export class KeyStore implements FollowedKeys {
     if (this.#isClosed) return
     this.#timer = setTimeout(() => {
       if (Date.now() >= this.#nextEndAt) this.#announce()
-      this.#look().finally(() => { this.#lookLater() })
+      void this.#look().finally(() => { this.#lookLater() })
     }, this.#pollMs).unref()
   }
 

@@ -174,8 +174,13 @@ function describeIssue (issue: z.core.$ZodIssue | undefined): string {
   if (issue === undefined) return 'is not a key file'
   const place = issue.path.map(step => typeof step === 'number' ? `[${step}]` : `.${String(step)}`).join('').replace(/^\./, '')
   // The texts of this file; the library's own would quote what it found.
-  const what = issue.code === 'custom' || /^(?:is|has|must) /.test(issue.message) ? issue.message : issue.code === 'unrecognized_keys' ? 'has a field that this program does not know' : 'has the wrong type or is missing'
+  const what = wordsOf(issue)
   return place === '' ? `holds no key file: it ${what}` : `cannot be used: ${place} ${what}`
+}
+
+function wordsOf ({ code, message }: z.core.$ZodIssue): string {
+  if (code === 'custom' || /^(?:is|has|must) /.test(message)) return message
+  return code === 'unrecognized_keys' ? 'has a field that this program does not know' : 'has the wrong type or is missing'
 }
 
 /** A key that is there twice would be good or not by chance. */

@@ -48,7 +48,8 @@ function listCommand (terminal: Terminal): Command {
     .action(async ({ json = false }: { readonly json?: boolean }) => {
       await withOAuthStore(terminal, async ({ documents }) => {
         const views = (await listClients(documents)).map(viewOf)
-        terminal.print(json ? JSON.stringify(views, null, 2) : views.length === 0 ? 'No client was registered by hand.' : tableOf(views))
+        const shown = views.length === 0 ? 'No client was registered by hand.' : tableOf(views)
+        terminal.print(json ? JSON.stringify(views, null, 2) : shown)
       })
     })
 }

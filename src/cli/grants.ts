@@ -33,7 +33,8 @@ function listCommand (terminal: Terminal): Command {
   return filtered('list', 'show the clients that are signed in').action(async (given: Given) => {
     await withOAuthStore(terminal, async ({ documents, state }) => {
       const views = (await listGrants(documents, state, filterOf(given))).map(viewOfGrant)
-      terminal.print(given.json === true ? JSON.stringify(views, null, 2) : views.length === 0 ? 'No client is signed in.' : tableOf(views))
+      const shown = views.length === 0 ? 'No client is signed in.' : tableOf(views)
+      terminal.print(given.json === true ? JSON.stringify(views, null, 2) : shown)
     })
   })
 }

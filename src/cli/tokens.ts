@@ -38,7 +38,8 @@ function listCommand (terminal: Terminal): Command {
     .action(async ({ json = false, subject }: Arguments & { readonly subject?: string }) => {
       await withState(terminal, async state => {
         const views = (state.list({ subject, limit: Infinity })?.tokens ?? []).map(minted => mintedView(minted, state))
-        terminal.print(json ? JSON.stringify(views, null, 2) : views.length === 0 ? 'No token on record is good.' : tokenTable(views))
+        const shown = views.length === 0 ? 'No token on record is good.' : tokenTable(views)
+        terminal.print(json ? JSON.stringify(views, null, 2) : shown)
       })
     })
 }

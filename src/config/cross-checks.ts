@@ -158,7 +158,8 @@ const doubledPath: Rule = ({ PUBLIC_URL }) => {
 /** A weak secret is a risk among programs on one machine, and an open door anywhere else. */
 function weak (config: Config, variable: VariableName, wrong: string): ReturnType<Rule> {
   const right = 'create one with: openssl rand -hex 32'
-  const because = config.NODE_ENV === 'production' ? 'NODE_ENV is production' : isLoopback(config.HOST) ? undefined : 'HOST is beyond loopback'
+  const ofPlace = isLoopback(config.HOST) ? undefined : 'HOST is beyond loopback'
+  const because = config.NODE_ENV === 'production' ? 'NODE_ENV is production' : ofPlace
   if (because === undefined) return { warnings: [`${variable} ${wrong}: good enough on this machine alone; ${right}`] }
   return { problems: [{ variable, wrong: `${wrong}, and ${because}`, right }] }
 }

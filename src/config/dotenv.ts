@@ -65,7 +65,8 @@ function split (content: string): { statements: string[], strayLines: StrayLine[
     if (statement === undefined) strayLines.push({ number: content.slice(0, at).split('\n').length, isQuoted: QUOTED.test(content.slice(at)) })
     else if (/^\s*[^\s#]/.test(statement)) statements.push(statement.trim())
     const lineEnd = content.indexOf('\n', at)
-    at = statement === undefined ? (lineEnd === -1 ? content.length : lineEnd + 1) : at + statement.length
+    const nextLine = lineEnd === -1 ? content.length : lineEnd + 1
+    at = statement === undefined ? nextLine : at + statement.length
   }
   return { statements, strayLines }
 }

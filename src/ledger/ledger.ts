@@ -295,7 +295,7 @@ export class State {
 
   #poll (pollMs: number): void {
     this.#timer = setTimeout(() => {
-      this.#look().finally(() => { if (this.#timer !== undefined) this.#poll(pollMs) })
+      void this.#look().finally(() => { if (this.#timer !== undefined) this.#poll(pollMs) })
     }, pollMs)
     this.#timer.unref()
   }

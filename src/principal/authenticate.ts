@@ -81,7 +81,8 @@ export function createAuthenticator (verifiers: Verifiers): (presented: Presente
 
   return ({ key, token, malformed, otherScheme: isForeign }, address = '', requestId = '') => {
     if (malformed !== undefined) return { reason: malformed }
-    if (key === undefined) return token !== undefined ? judgeToken(token) : isForeign === true ? otherScheme : nothingPresented
+    if (key === undefined && token !== undefined) return judgeToken(token)
+    if (key === undefined) return isForeign === true ? otherScheme : nothingPresented
     if (token === undefined) return after(judgeKey(key, address, requestId), noted)
     // A bad key ends it: beside a token that can't be judged right now, guesses at keys would go uncounted.
     return after(judgeKey(key, address, requestId), (byKey) => !isVerified(byKey)

@@ -58,14 +58,14 @@ export function drainOnEnd (app: FastifyInstance, { delayMs = 0, graceMs = 10_00
     process.on(signal, () => {
       if (exitCode !== undefined) process.exit(code)
       app.log.info({ signal }, 'stopping')
-      end(0)
+      void end(0)
     })
   }
   for (const event of ['uncaughtException', 'unhandledRejection']) {
     process.on(event, (error: unknown) => {
       const requestIds = [...connections.answers].map(requestIdOf).filter(id => id !== undefined).slice(0, maxRequestIds)
       app.log.fatal({ err: error, requestIds }, event)
-      end(1)
+      void end(1)
     })
   }
 }

@@ -134,7 +134,8 @@ class TracedSpan implements MessageSpan {
 function attributesOf (decision: Decision, id: string | number | undefined): Record<string, string> {
   const { method = 'other', itemKind, item, revision, result, address, requestId, era } = decision
   const refusal = result === undefined ? undefined : refusals.get(result)
-  const errorType = result === 'tool-error' ? 'tool_error' : refusal === undefined ? undefined : String(refusal.rpcCode)
+  const ofRefusal = refusal === undefined ? undefined : String(refusal.rpcCode)
+  const errorType = result === 'tool-error' ? 'tool_error' : ofRefusal
   const attributes: Record<string, string | undefined> = {
     'mcp.method.name': method,
     'mcp.protocol.version': revision,

@@ -92,7 +92,9 @@ export function withPolicy (tool: Tool, { default: fallback = {}, tools = {} }: 
 function narrowed (rule: Tool['access'], policy: ToolPolicy['access']): Tool['access'] {
   if (policy === undefined) return rule
   const { roles, scopes, denied } = policy
-  const allowed = rule?.roles === undefined ? roles : roles === undefined ? rule.roles : rule.roles.filter(role => roles.includes(role))
+  const own = rule?.roles
+  const both = roles === undefined ? own : own?.filter(role => roles.includes(role))
+  const allowed = own === undefined ? roles : both
   return {
     ...rule,
     ...(allowed === undefined ? {} : { roles: allowed }),

@@ -86,7 +86,8 @@ export async function post (app: FastifyInstance, message: unknown, headers: Rec
 }
 
 function parse (text: string): Parsed {
-  return text === '' ? null : text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : eventsOf(text).at(-1)
+  if (text === '') return null
+  return text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : eventsOf(text).at(-1)
 }
 
 /** The messages of an event stream, in order, or those of a JSON answer. */

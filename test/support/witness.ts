@@ -48,7 +48,8 @@ export function witness (place: string, written: unknown): void {
 
 function textOf (written: unknown): string {
   if (Array.isArray(written)) return written.map(textOf).join('')
-  return typeof written === 'string' ? written : ArrayBuffer.isView(written) ? Buffer.from(written.buffer, written.byteOffset, written.byteLength).toString('latin1') : ''
+  if (typeof written === 'string') return written
+  return ArrayBuffer.isView(written) ? Buffer.from(written.buffer, written.byteOffset, written.byteLength).toString('latin1') : ''
 }
 
 /** Notes the credentials in the files of a directory and below: what processes of their own wrote, too. `.env` is where configured secrets belong. */

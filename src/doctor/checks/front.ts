@@ -38,7 +38,8 @@ function redirectOf (url: URL, answer: Answer): Finding | undefined {
   const target = URL.canParse(location, url.href) ? new URL(location, url.href) : undefined
   const losesBody = answer.status !== 307 && answer.status !== 308
   const losesCredential = target !== undefined && target.origin !== url.origin
-  const why = losesBody ? 'It turns POST into GET, so that no call arrives.' : losesCredential ? 'Clients drop the credential on the way to another origin.' : 'Many clients do not follow it.'
+  const otherwise = losesCredential ? 'Clients drop the credential on the way to another origin.' : 'Many clients do not follow it.'
+  const why = losesBody ? 'It turns POST into GET, so that no call arrives.' : otherwise
   return { id: 'redirect', severity: 'error', what: `The endpoint answers ${answer.status}, a redirect to ${quoted(location)}`, why, fix: 'give people the address that it leads to, or serve this one without a redirect (PUBLIC_URL names the one that counts)' }
 }
 

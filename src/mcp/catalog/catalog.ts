@@ -118,7 +118,9 @@ export class Catalog {
       case 'prompts/get': return typeof name === 'string' ? this.prompts.get(name)?.item : undefined
       case 'resources/read':
       case 'resources/subscribe': return typeof uri === 'string' ? this.resources.find(uri)?.item : undefined
-      case 'completion/complete': return !isRecord(ref) ? undefined : ref.type === 'ref/prompt' ? this.#asked('prompts/get', ref) : this.resources.listed(ref.uri)
+      case 'completion/complete':
+        if (!isRecord(ref)) return undefined
+        return ref.type === 'ref/prompt' ? this.#asked('prompts/get', ref) : this.resources.listed(ref.uri)
       default: return undefined
     }
   }

@@ -11,7 +11,12 @@ export const capabilityOf = { 'elicitation/create': 'elicitation', 'sampling/cre
 export function lackOf (declared: unknown, question: Question, params: Record<string, unknown>): Record<string, object> | undefined {
   const parts = isRecord(declared) ? declared : undefined
   const formsNeedWord = question === 'elicitation/create' && parts?.url !== undefined
-  const part = params.mode === 'url' ? 'url' : params.tools !== undefined ? 'tools' : formsNeedWord ? 'form' : undefined
+  const part = partOf(params) ?? (formsNeedWord ? 'form' : undefined)
   if (parts !== undefined && (part === undefined || isRecord(parts[part]))) return undefined
   return part === undefined ? {} : { [part]: {} }
+}
+
+function partOf ({ mode, tools }: Record<string, unknown>): 'url' | 'tools' | undefined {
+  if (mode === 'url') return 'url'
+  return tools === undefined ? undefined : 'tools'
 }

@@ -109,6 +109,7 @@ function mustBeServed (revision: string): void {
 
 function mustEqual (headers: Incoming['headers'], header: string, value: string, encoded = false): void {
   const given = headers[header]
-  const sent = typeof given !== 'string' ? undefined : encoded ? headerValue(given) : withoutBlanks(given)
+  const read = encoded ? headerValue : withoutBlanks
+  const sent = typeof given === 'string' ? read(given) : undefined
   if (sent !== value) throw new HeaderMismatchError({ data: { header }, reason: given === undefined ? `${header} is missing` : `${header} differs from the body` })
 }

@@ -26,10 +26,10 @@ export function listen (request: RpcRequest, exchange: Exchange, catalog: Catalo
   const filter = filterOf(request.params?.notifications)
   const meta = { [subscriptionKey]: request.id }
   const stream = streams.open(exchange.caller, last => {
-    last.write(JSON.stringify({ jsonrpc: '2.0', id: request.id, result: { resultType: 'complete', _meta: { ...meta, [serverInfoKey]: catalog.info } } }))
+    void last.write(JSON.stringify({ jsonrpc: '2.0', id: request.id, result: { resultType: 'complete', _meta: { ...meta, [serverInfoKey]: catalog.info } } }))
   })
   const tell = (method: string, params: Record<string, unknown>): void => {
-    stream.write(JSON.stringify({ jsonrpc: '2.0', method, params: { ...params, _meta: meta } }))
+    void stream.write(JSON.stringify({ jsonrpc: '2.0', method, params: { ...params, _meta: meta } }))
   }
   tell('notifications/subscriptions/acknowledged', { notifications: filter })
   const unsubscribe = catalog.changes.subscribe(change => {

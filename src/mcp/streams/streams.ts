@@ -95,7 +95,7 @@ export class Streams {
     const stream = new EventStream()
     const end = (): void => {
       farewell(stream)
-      if (isStanding && this.#isEnding) stream.pass(comeBack)
+      if (isStanding && this.#isEnding) void stream.pass(comeBack)
       finish(stream)
     }
     // Not the holder itself: it is a whole request.

@@ -27,7 +27,7 @@ export class EventStream {
   #room: Promise<void> | undefined
 
   constructor () {
-    this.#beat = setInterval(() => { this.#put(': keep-alive\n\n') }, keepAliveMs)
+    this.#beat = setInterval(() => { void this.#put(': keep-alive\n\n') }, keepAliveMs)
     this.#beat.unref()
     this.readable.once('close', () => { clearInterval(this.#beat) })
     // One that is cut off before Fastify takes it would end the process.
@@ -49,12 +49,12 @@ export class EventStream {
 
   /** Sends the headers on their way, which wait for a first byte: a stream may be silent for long. */
   begin (): void {
-    this.#put(': open\n\n')
+    void this.#put(': open\n\n')
   }
 
   /** An event without a message, from which the rest of the stream can be resumed (MCP 2025-11-25, Transports, Resumability). */
   prime (id: string, retryMs: number): void {
-    this.#put(`id: ${id}\nretry: ${retryMs}\ndata: \n\n`)
+    void this.#put(`id: ${id}\nretry: ${retryMs}\ndata: \n\n`)
   }
 
   /** Text of an event stream as it is. Returns what `write` does. */

@@ -32,7 +32,8 @@ export function fieldsOf (body: unknown): MessageFields {
 export function clientOf (body: unknown): string | undefined {
   if (!isRecord(body) || !isRecord(body.params)) return undefined
   const { method, params: { clientInfo, _meta: meta } } = body
-  const info = method === 'initialize' ? clientInfo : isRecord(meta) ? meta['io.modelcontextprotocol/clientInfo'] : undefined
+  const ofMeta = isRecord(meta) ? meta['io.modelcontextprotocol/clientInfo'] : undefined
+  const info = method === 'initialize' ? clientInfo : ofMeta
   if (!isRecord(info) || typeof info.name !== 'string') return undefined
   return printable(typeof info.version === 'string' ? `${info.name.slice(0, 80)}/${info.version}` : info.name)
 }

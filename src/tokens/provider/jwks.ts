@@ -86,7 +86,7 @@ export function createKeySet ({ load, timeoutMs = 2000, cooldownMs = 10_000, max
     if (loaded === undefined) return waitMs() > 0 ? undefined : await refetch()
     if (failure === undefined) return performance.now() - loaded.loadedAt < maxAgeMs ? undefined : await refetch()
     // Known to be away: nobody with a known key waits for the next try.
-    if (waitMs() <= 0) { refetch() }
+    if (waitMs() <= 0) void refetch()
   }
 
   /** Nobody's fault but the provider's; never a 401, because the token may be good. */
@@ -123,9 +123,9 @@ export function createKeySet ({ load, timeoutMs = 2000, cooldownMs = 10_000, max
       let isOver = false
       const tryOn = async (): Promise<void> => {
         if (loaded === undefined && waitMs() <= 0) await refetch()
-        if (loaded === undefined && !isOver) timer = setTimeout(tryOn, Math.max(1, waitMs())).unref()
+        if (loaded === undefined && !isOver) timer = setTimeout(() => { void tryOn() }, Math.max(1, waitMs())).unref()
       }
-      tryOn()
+      void tryOn()
       return () => {
         isOver = true
         clearTimeout(timer)

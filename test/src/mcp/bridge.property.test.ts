@@ -145,12 +145,16 @@ function strangersIn (text: string, who: string, own: readonly string[]): string
 function hasWords (deed: Deed, { who, era }: Step): boolean | undefined {
   if (needAda.has(deed)) return who === 'ada'
   if (deed === 'asks') return era === 'modern'
-  return deed === 'throws' ? false : succeeds.has(deed) ? true : undefined
+  if (deed === 'throws') return false
+  return succeeds.has(deed) ? true : undefined
 }
+
+interface Message { readonly id?: unknown, readonly method?: string, readonly result?: unknown, readonly error?: unknown }
 
 /** Every call is answered once, under its id, and with its own words where it succeeded. */
 function wrongIn (text: string, step: Step, acts: ReadonlyArray<{ deed: Deed, mark: string }>): string[] {
-  const messages: Array<{ id?: unknown, method?: string, result?: unknown, error?: unknown }> = text.startsWith('[') ? JSON.parse(text) : text.startsWith('{') ? [JSON.parse(text)] : eventsOf(text)
+  const json = /^[[{]/.test(text) ? JSON.parse(text) as Message | Message[] : eventsOf(text) as Message[]
+  const messages = [json].flat()
   const { id, who } = step
   if (text.includes(late)) return [`a word after the answer: ${text.slice(0, 200)}`]
   if (step.era === 'modern' && step.deed === 'listens') return messages.length === 1 && text.includes(`"${messages[0]?.method === undefined ? 'id' : 'io.modelcontextprotocol/subscriptionId'}":${JSON.stringify(id)}`) ? [] : [`who listens hears ${text.slice(0, 200)}`]

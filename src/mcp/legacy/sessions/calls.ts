@@ -151,7 +151,7 @@ function notifyOn (post: Post, exchange: Exchange, host: CallsHost): Notify {
 }
 
 function sayOn (post: Post): (message: string) => void {
-  return message => { post.say(message) }
+  return message => { void post.say(message) }
 }
 
 function leaveOf (post: Post): () => void {

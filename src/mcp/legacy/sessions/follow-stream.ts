@@ -67,7 +67,7 @@ async function answerLost ({ session, log, stream, name, requestId }: Followed, 
     if (method === undefined) answered.add(id)
   }
   const refusal = new UnavailableError({ reason: 'the instance that ran the call is gone' })
-  for (const id of requests) if (!answered.has(id)) stream.write(JSON.stringify(rpcRefusal(refusal, requestId, id)))
+  for (const id of requests) if (!answered.has(id)) void stream.write(JSON.stringify(rpcRefusal(refusal, requestId, id)))
 }
 
 /** Word of another instance that there is more of a stream. */

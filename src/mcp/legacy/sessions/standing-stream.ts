@@ -71,13 +71,13 @@ export class StandingStream {
   #tell (change: Change, id: string): void {
     const told = change.kind === 'resource' ? asSubscribed(this.#host.record.uris, change) : change
     if (told === undefined || !this.#catalog.mayLearn(this.#principal, told)) return
-    this.stream.write(JSON.stringify({ jsonrpc: '2.0', ...notificationOf(told) }), id === '' ? undefined : `c.${id}`)
+    void this.stream.write(JSON.stringify({ jsonrpc: '2.0', ...notificationOf(told) }), id === '' ? undefined : `c.${id}`)
   }
 
   /** What changed is forgotten: anything may have. */
   #tellAll (): void {
     for (const kind of ['tools', 'prompts', 'resources'] as const) {
-      this.stream.write(JSON.stringify({ jsonrpc: '2.0', method: `notifications/${kind}/list_changed`, params: {} }))
+      void this.stream.write(JSON.stringify({ jsonrpc: '2.0', method: `notifications/${kind}/list_changed`, params: {} }))
     }
     for (const uri of this.#host.record.uris) this.#tell({ kind: 'resource', uri }, '')
   }

@@ -37,7 +37,8 @@ for (const [what, method, params] of ways) {
   })
 
   t.test(`who ${what} that is hidden, does not learn that it is there`, async t => {
-    const unknown = what === 'completes a template' ? InvalidParamsError : method === 'resources/read' ? UnknownResourceError : UnknownPromptError
+    const byMethod = method === 'resources/read' ? UnknownResourceError : UnknownPromptError
+    const unknown = what === 'completes a template' ? InvalidParamsError : byMethod
     for (const denied of ['hide', 'challenge'] as const) await t.rejects(run(catalogFor(denied)), { code: unknown.code })
   })
 
