@@ -6,7 +6,7 @@ import { isRecord } from '../lib/guards.js'
 type Headers = Readonly<Record<string, string | string[] | undefined>>
 
 /** Headers that carry credentials, ours or those of a proxy: by what people call them. */
-const secretNames = /authorization|cookie|api-?key|token|secret|password|credential|session/
+const secretNames = /authorization|cookie|api-?key|token|secret|password|credential|session|in-process/
 
 /** A frozen copy without credentials: by the names of headers, and by the forms that are known. */
 export function headersWithoutCredentials (headers: Headers): CallRequest['headers'] {
