@@ -57,7 +57,7 @@ export const rooms = [
   ['src/mcp/modern', 'lib errors principal mcp/wire mcp/exchange mcp/catalog mcp/slots mcp/streams mcp/era', '@modelcontextprotocol/server'],
   ['src/mcp', 'lib freeze fleet errors principal mcp/wire mcp/exchange mcp/catalog mcp/streams mcp/era mcp/endpoint mcp/legacy mcp/legacy/sessions mcp/modern', ''],
   ['src/upstreams', 'lib version errors principal tools mcp/endpoint', 'fastify @modelcontextprotocol/client zod'],
-  ['src/http', 'lib log telemetry net errors limits principal principal/credential-forms tools mcp mcp/era mcp/endpoint mcp/exchange mcp/wire mcp/catalog mcp/legacy/sessions', 'fastify pino'],
+  ['src/http', 'lib log telemetry net errors limits principal principal/credential-forms tools mcp mcp/era mcp/endpoint mcp/exchange mcp/wire mcp/catalog mcp/legacy/sessions fleet freeze mcp/streams version tokens', 'fastify pino'],
   ['src/pages', 'lib', ''],
   ['src/oauth/server/http', 'lib errors limits principal oauth/server oauth/server/protocol oauth/server/documents oauth/server/clients http pages fleet ledger/file', 'fastify @fastify/formbody'],
   ['plugins', 'lib freeze fleet log telemetry net errors version limits principal api-keys tokens tokens/claims tokens/provider oauth ledger config config/types tools built-ins mcp mcp/era mcp/endpoint mcp/wire mcp/exchange mcp/catalog mcp/streams mcp/legacy/sessions http oauth/server oauth/server/documents oauth/server/http telemetry/audit telemetry/metrics mcp/legacy', 'fastify fastify-plugin @fastify/cors @fastify/env @fastify/jwt @fastify/under-pressure'],

@@ -15,6 +15,7 @@ import { after, type Eventually } from '../src/lib/eventually.js'
 import { AppKeys, type AppKeysOptions, type AskedKey, unavailable, within } from '../src/principal/app-keys.js'
 import { enriched, type Enrichment } from '../src/principal/identity.js'
 import { createAuthenticator, isNothing, nothingPresented } from '../src/principal/authenticate.js'
+import { whyRefused } from '../src/principal/why-refused.js'
 import { type ChallengeOptions, type ChallengeParameters, createChallenge } from '../src/oauth/challenge.js'
 import type { Claims, ClaimRules } from '../src/tokens/claims.js'
 import { isVerified, readCredentials, type Rejected, type Verdict, type Verified } from '../src/principal/presented.js'
@@ -120,7 +121,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
 
   /** RFC 6750 §3.1: the error code is for who presented something, and of one kind for all of it. */
   function refusal ({ reason, about }: Rejected, isPresented: boolean): Error {
-    return new UnauthenticatedError({ reason, about: { ...about }, headers: { 'www-authenticate': challengeFor({ error: isPresented ? 'invalid_token' : undefined }) } })
+    return new UnauthenticatedError({ reason, why: whyRefused(reason), about: { ...about }, headers: { 'www-authenticate': challengeFor({ error: isPresented ? 'invalid_token' : undefined }) } })
   }
 
   decorateCaller(fastify)

@@ -1,10 +1,11 @@
 /** One JSON-RPC message on its way through the bridge: who sent it, until when, and how it ends. */
-import { DeadlineError, type Refusal, faultOf, isRefusal, toRefusal } from '../../errors.js'
+import { DeadlineError, type Refusal } from '../../errors.js'
 import { isRecord } from '../../lib/guards.js'
 import type { AppContext } from '../../tools/app-context.js'
 import type { Item } from '../../tools/tool.js'
 import type { Ask, Caller, Notify } from './caller.js'
 import { Deadlines, type Due } from './deadlines.js'
+import { Ending } from './ending.js'
 import type { RunningCalls } from './running-calls.js'
 import { Suspended } from './suspended.js'
 import type { MessageSpan } from '../../telemetry/decision.js'
@@ -30,7 +31,7 @@ export interface Shared {
  * comes whatever the handler and the SDK do, and it goes deaf when it ended: a handler that
  * speaks later is not heard by the next caller.
  */
-export class Exchange implements Due {
+export class Exchange extends Ending implements Due {
   readonly caller: Caller
   /** What the app gives its handlers. */
   readonly app: AppContext
@@ -40,13 +41,9 @@ export class Exchange implements Due {
   #ask: Ask | undefined
   #answered: readonly string[] = []
   #closeStream: (() => void) | undefined
-  #refusal: Refusal | undefined
   #method: string | undefined
   #params: Record<string, unknown> | undefined
   #loggable: readonly string[] = []
-  /** Why a tool failed; empty where it said so itself. */
-  #failure: { readonly refusal: Refusal | undefined } | undefined
-  #fault: unknown
   #isStreaming = false
   #ended = false
   #controller: AbortController | undefined
@@ -68,6 +65,7 @@ export class Exchange implements Due {
 
   /** `shared`: what the exchanges of an endpoint have in common. */
   constructor (caller: Caller, deadlineMs: number, { deadlines = new Deadlines(), running, app = nothing, tracing }: Shared = {}) {
+    super()
     this.caller = caller
     this.app = app
     this.#deadlines = deadlines
@@ -87,10 +85,6 @@ export class Exchange implements Due {
   get params (): Readonly<Record<string, unknown>> | undefined { return this.#params }
   /** The names of the arguments whose values may stand on record. */
   get loggable (): readonly string[] { return this.#loggable }
-  /** The refusal this message was answered with, for the status and the headers of the reply. */
-  get refusal (): Refusal | undefined { return this.#refusal }
-  /** The cause of an internal error, for the log alone. */
-  get fault (): unknown { return this.#fault }
   get dueAt (): number { return this.#dueAt }
   /** Asks the caller. `undefined` where it cannot be asked. */
   get ask (): Ask | undefined { return this.#ask }
@@ -158,7 +152,7 @@ export class Exchange implements Due {
   /** Made when first asked for: most handlers never look. */
   get signal (): AbortSignal {
     this.#controller ??= new AbortController()
-    if (this.#ended && this.#refusal !== undefined) this.#controller.abort(this.#refusal)
+    if (this.#ended && this.refusal !== undefined) this.#controller.abort(this.refusal)
     return this.#controller.signal
   }
 
@@ -168,7 +162,7 @@ export class Exchange implements Due {
    */
   get askingSignal (): AbortSignal {
     this.#asking ??= new AbortController()
-    if (this.#ended) this.#asking.abort(this.#refusal ?? 'the call has its answer')
+    if (this.#ended) this.#asking.abort(this.refusal ?? 'the call has its answer')
     return this.#asking.signal
   }
 
@@ -241,14 +235,14 @@ export class Exchange implements Due {
 
   /** Called with the refusal when the exchange is aborted, at once where it was: a caller may leave before its turn. */
   onAbort (listener: (refusal: Refusal) => void): void {
-    if (this.#ended && this.#refusal !== undefined) listener(this.#refusal)
+    if (this.#ended && this.refusal !== undefined) listener(this.refusal)
     else this.#onAbort = listener
   }
 
   /** Ends the exchange early: the deadline passed, the caller left or cancelled. */
   abort (refusal: Refusal): void {
     if (this.#ended) return
-    this.#refusal = refusal
+    this.endWith(refusal)
     this.end()
     this.#controller?.abort(refusal)
     this.#reject?.(refusal)
@@ -276,7 +270,7 @@ export class Exchange implements Due {
     this.#endedAt = performance.now()
     this.#running?.remove(this)
     this.#deadlines.remove(this.#limitMs, this)
-    this.#asking?.abort(this.#refusal ?? 'the call has its answer')
+    this.#asking?.abort(this.refusal ?? 'the call has its answer')
     // Later: what answers the message may still say that it is a refusal.
     if (this.#onEnd !== undefined) setImmediate(this.#onEnd)
   }
@@ -302,39 +296,6 @@ export class Exchange implements Due {
 
   /** What became of the message: `ok`, `tool-error` or the code of a refusal. `undefined` while it has no answer. */
   get outcome (): string | undefined {
-    if (this.#refusal !== undefined) return this.#refusal.code
-    if (this.#failure !== undefined) return 'tool-error'
-    return this.#ended ? 'ok' : undefined
-  }
-
-  /** Why the message came to nothing: its refusal, or what a tool failed by. `undefined` where all is well, or a tool said no itself. */
-  get why (): Refusal | undefined {
-    return this.#refusal ?? this.#failure?.refusal
-  }
-
-  /** The message is answered with a refusal: with `error` where it is one, else with an internal error whose cause is for the log. */
-  refuse (error: unknown): Refusal {
-    this.#refusal = this.#refusalFor(error)
-    return this.#refusal
-  }
-
-  /** The message is answered with the result of a tool that failed: by `cause`, or by its own words where that is left out. */
-  failTool (by?: { readonly cause: unknown }): void {
-    this.#failure = { refusal: by === undefined ? undefined : this.#refusalFor(by.cause) }
-  }
-
-  #refusalFor (error: unknown): Refusal {
-    const refusal = toRefusal(error)
-    this.#fault = isRefusal(error) ? faultOf(refusal) : describe(error)
-    return refusal
-  }
-}
-
-/** For the log: an error as it is; what else was thrown, as an error that says so. */
-function describe (thrown: unknown): unknown {
-  try {
-    return thrown instanceof Error ? thrown : new Error(`thrown: ${String(thrown)}`)
-  } catch {
-    return new Error('thrown: a value that cannot be read')
+    return this.failure ?? (this.#ended ? 'ok' : undefined)
   }
 }

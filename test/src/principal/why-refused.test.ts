@@ -1,0 +1,17 @@
+/** Each reason of the log has a word for the metrics. */
+import t from 'tap'
+import { whyRefused } from '../../../src/principal/why-refused.js'
+
+for (const [reason, word] of [
+  ['no credential was presented: Authorization is not of the scheme Bearer', 'no-credential'],
+  ['the API key was revoked', 'revoked'],
+  ['the API key has expired', 'expired'],
+  ['the secret of the API key was replaced', 'expired'],
+  ['the API key is disabled', 'disabled'],
+  ['the API key is not for this network', 'network'],
+  ['the API key is not known', 'unknown-key'],
+  ['aud is not this server', 'audience'],
+  ['iss is none of the issuers', 'issuer'],
+  ['no key of the issuer verifies it', 'signature'],
+  ['kid is no text', 'invalid-credential']
+] as const) t.test(reason, async t => { t.equal(whyRefused(reason), word) })
