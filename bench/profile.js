@@ -7,7 +7,7 @@ import { printAllocations, printProfile } from './analyse.js'
 import { contenders } from './contenders.js'
 import { load } from './load.js'
 import { start } from './process.js'
-import { jobs, requestOf, verify } from './work.js'
+import { jobs, openSession, requestOf, verify } from './work.js'
 
 const { values: options } = parseArgs({
   options: {
@@ -26,8 +26,7 @@ const { values: options } = parseArgs({
 const contender = contenders.find(({ id }) => id === options.only)
 if (contender === undefined) throw new Error(`--only is one of ${contenders.map(({ id }) => id).join(', ')}`)
 
-const { file, settings, era, credential } = contender
-const request = requestOf({ era, params: jobs[options.job], credential })
+const { file, settings, era, credential, inSession = false } = contender
 const seconds = Number(options.seconds)
 const rows = Number(options.rows)
 await (options.allocations || options.survivors ? profileAllocations() : profileTime())
@@ -50,6 +49,8 @@ async function profileAllocations () {
 }
 
 async function warmThenLoad (server, atStart = async () => {}) {
+  const session = inSession ? await openSession(server.url, credential) : undefined
+  const request = requestOf({ era, params: jobs[options.job], credential, session })
   await verify(server.url, request, options.job)
   await load(server.url, request, { seconds: 4 })
   await atStart()
