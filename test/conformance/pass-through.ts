@@ -7,9 +7,14 @@ export interface PassThrough {
   close: () => Promise<void>
 }
 
-/** `target`: the endpoint's URL. Streams in both directions, and passes on that a caller left. */
-export async function openPassThrough (target: URL, apiKey: string): Promise<PassThrough> {
-  const server = createServer((incoming, reply) => { forward(incoming, reply, target, apiKey) })
+/**
+ * `target`: the endpoint's URL; `others`: those of more instances, which are asked in turn. Streams in both directions,
+ * and passes on that a caller left.
+ */
+export async function openPassThrough (target: URL, apiKey: string, others: readonly URL[] = []): Promise<PassThrough> {
+  const targets = [target, ...others]
+  let count = 0
+  const server = createServer((incoming, reply) => { forward(incoming, reply, targets[count++ % targets.length] ?? target, apiKey) })
   // A stream may be silent for as long as it is open.
   server.requestTimeout = 0
   const own = await listen(server)

@@ -1,6 +1,10 @@
-/** Runs both lines of the official suite against the fixture, with authentication on. `--write` keeps the results in docs/conformance.md. */
+/**
+ * Runs both lines of the official suite against the fixture, with authentication on. `--write` keeps the results in
+ * docs/conformance.md. `--fleet`: against two instances with one Redis, each request at the other one than the one before.
+ */
 import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
+import { redisServer } from '../support/redis.js'
 import { authorizationComplaints } from './authorization.js'
 import { buildFixture } from './fixture.js'
 import { legsOf } from './legs.js'
@@ -27,18 +31,34 @@ try {
 async function runAll (): Promise<readonly Result[]> {
   const suites = await openSuites(interruption.signal, runLimitMs)
   const apiKey = randomBytes(24).toString('hex')
-  const app = await buildFixture({ API_KEYS: apiKey, MCP_SESSIONS: 'on' })
-  await app.listen({ port: 0, host: '127.0.0.1' })
-  const { port } = app.server.address() as AddressInfo
-  const pass = await openPassThrough(new URL(`http://127.0.0.1:${port}/mcp`), apiKey)
+  const ends: Array<() => unknown> = []
+  const env = { API_KEYS: apiKey, MCP_SESSIONS: 'on' }
   try {
+    const urls: URL[] = []
+    if (process.argv.includes('--fleet')) {
+      const redis = await redisServer({ teardown: end => { ends.push(end) } })
+      const shared = { ...env, REDIS_URL: redis.url, REQUEST_STATE_KEY: randomBytes(32).toString('hex'), DRAIN_DELAY_MS: '0' }
+      for (let n = 0; n < 2; n++) urls.push(await openFixture(shared, ends))
+    } else {
+      urls.push(await openFixture(env, ends))
+    }
+    const [url, ...others] = urls
+    if (url === undefined) throw new Error('no instance')
+    const pass = await openPassThrough(url, apiKey, others)
+    ends.push(pass.close)
     const results: Result[] = []
     for (const leg of await legsOf(suites)) results.push({ leg, verdicts: await judge(leg, pass.url) })
     return results
   } finally {
-    await pass.close()
-    await app.close()
+    for (const end of ends.reverse()) await end()
   }
+}
+
+async function openFixture (env: Readonly<Record<string, string>>, ends: Array<() => unknown>): Promise<URL> {
+  const app = await buildFixture(env)
+  ends.push(async () => { await app.close() })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  return new URL(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}/mcp`)
 }
 
 async function report (results: readonly Result[], others: readonly string[]): Promise<void> {

@@ -31,7 +31,7 @@ export async function freePort (): Promise<number> {
 }
 
 /** Ends with the test. */
-export async function redisServer (t: Test, options: readonly string[] = []): Promise<RedisServer> {
+export async function redisServer (t: Pick<Test, 'teardown'>, options: readonly string[] = []): Promise<RedisServer> {
   if (!hasServer) throw new Error('redis-server is not installed')
   const port = await freePort()
   const directory = mkdtempSync(join(tmpdir(), 'redis-'))
