@@ -33,17 +33,17 @@ export class WorkBudget {
     this.#left = this.#max
   }
 
-  /** Counts that a part of a schema looks at `value`. Throws `TooMuchWork` where that was once too often. */
-  spend (value: unknown, members = 0): void {
+  /** Counts that `weight` parts of a schema look at `value`. Throws `TooMuchWork` where that was once too often. */
+  spend (value: unknown, weight = 1, members = 0): void {
     let cost = 1 + members
     if (typeof value === 'string') cost += value.length / charactersPerUnit
     else if (Array.isArray(value)) cost += value.length / itemsPerUnit
-    this.#left -= cost
+    this.#left -= cost * weight
     if (this.#left < 0) throw new TooMuchWork('a value takes too much work to check')
   }
 
   /** Like `spend`, of an object whose members are looked at one by one. */
-  spendOnMembers (value: object): void {
-    this.spend(value, Object.keys(value).length)
+  spendOnMembers (value: object, weight = 1): void {
+    this.spend(value, weight, Object.keys(value).length)
   }
 }

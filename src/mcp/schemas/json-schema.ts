@@ -14,7 +14,7 @@ import { mapSchemas } from './subschemas.js'
 
 export type JsonVerdict = { readonly ok: true } | { readonly ok: false, readonly problem: string }
 
-/** Put into each schema, so that a validator counts what it does. */
+/** Put into each schema, so that a validator counts what it does: how many schemas look at the same value. */
 const counted = '$work'
 
 /**
@@ -37,9 +37,10 @@ export function compileJsonSchema (schema: JsonSchema): (value: unknown) => Json
     code: { regExp: Object.assign(createPattern, { code: 'createPattern' }) }
   })
   ajv.removeKeyword('uniqueItems')
-  ajv.addKeyword({ keyword: counted, schemaType: 'boolean', errors: false, validate: countOn(budget) })
+  // The first of all keywords: what fails at another one was looked at, too.
+  ajv.addKeyword({ keyword: counted, schemaType: 'number', errors: false, before: '$ref', validate: countOn(budget) })
   ajv.addKeyword({ keyword: 'uniqueItems', type: 'array', schemaType: 'boolean', validate: uniquenessOn(budget) })
-  const counting = mapSchemas(body, copy => ({ ...copy, [counted]: true })) as JsonSchema
+  const counting = mapSchemas(body, copy => ({ ...copy, [counted]: weightOf(copy) })) as JsonSchema
   const references = rememberReferences(ajv, counting)
   const validate = ajv.compile(references?.schema ?? counting)
   references?.resolve()
@@ -65,10 +66,30 @@ function ajvFor ($schema: unknown): typeof Ajv | typeof Ajv2019 | typeof Ajv2020
   return $schema.includes('2019-09') ? Ajv2019 : Ajv2020
 }
 
+/**
+ * The schema itself, the parts of it that look at the same value, and what goes over each member. Those parts were
+ * weighed before, and count here: one that fails at its type would not count itself.
+ */
+function weightOf (schema: Record<string, unknown>): number {
+  const { allOf, anyOf, oneOf, dependentSchemas, dependencies, patternProperties, contains } = schema
+  const lists = [allOf, anyOf, oneOf, [schema.not, schema.if, schema.then, schema.else]]
+  const maps = [dependentSchemas, dependencies].map(map => isRecord(map) ? Object.values(map) : [])
+  let weight = 1 + (isRecord(patternProperties) ? Object.keys(patternProperties).length : 0) + (contains === undefined ? 0 : itemWeight)
+  for (const part of [...lists, ...maps].flat()) {
+    if (!isRecord(part)) continue
+    weight += Number(part[counted] ?? 0)
+    delete part[counted]
+  }
+  return weight
+}
+
+/** `contains` looks at each item, and notes what is wrong with each. */
+const itemWeight = 8
+
 function countOn (budget: WorkBudget): NonNullable<FuncKeywordDefinition['validate']> {
-  return (_schema: unknown, data: unknown) => {
-    if (isRecord(data)) budget.spendOnMembers(data)
-    else budget.spend(data)
+  return (weight: unknown, data: unknown) => {
+    if (isRecord(data)) budget.spendOnMembers(data, Number(weight))
+    else budget.spend(data, Number(weight))
     return true
   }
 }
@@ -80,7 +101,7 @@ function uniquenessOn (budget: WorkBudget): NonNullable<FuncKeywordDefinition['v
     const seen = new Set<string>()
     for (const item of items) {
       const text = canonical(item)
-      budget.spend(text, text.length / 16)
+      budget.spend(text, 1, text.length / 16)
       seen.add(text)
     }
     return seen.size === items.length

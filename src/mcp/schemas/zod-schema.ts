@@ -97,13 +97,13 @@ function count (part: z.core.$ZodType): void {
   if (isCounting in run) return
   const { type, options, discriminator } = internals.def as z.core.$ZodTypeDef & { options?: readonly unknown[], discriminator?: string }
   // Each that does not fit leaves what is wrong with it; a discriminator says which one to try.
-  const alternatives = discriminator === undefined ? options?.length : 0
+  const alternatives = discriminator === undefined ? options?.length ?? 0 : 0
   const looksAtMembers = type === 'record' || (type === 'object' && (internals.def as { catchall?: unknown }).catchall !== undefined)
   const counting: typeof run = (payload, context) => {
     const { [budgetKey]: budget } = context as Partial<Context>
     const { value } = payload
     if (looksAtMembers && isRecord(value)) budget?.spendOnMembers(value)
-    else budget?.spend(value, alternatives)
+    else budget?.spend(value, 1 + alternatives)
     return run(payload, context)
   }
   internals.run = Object.assign(counting, { [isCounting]: true })

@@ -139,3 +139,19 @@ for (const [what, schema, good, bad] of [
     t.type(await problem({ type: 'object', ...schema }, bad), 'string')
   })
 }
+
+const tooMuch = 'arguments: too large, or nested too deeply for this schema; send less'
+const constants = Array.from({ length: 20 }, (_, index) => ({ const: index }))
+const members = (count: number): Record<string, number> => Object.fromEntries(Array.from({ length: count }, (_, index) => [`a1${index}`, 19]))
+
+for (const [what, schema, value, fitting] of [
+  ['alternatives for each member', { additionalProperties: { anyOf: constants } }, members(50_000), members(1000)],
+  ['patterns for each name', { patternProperties: Object.fromEntries(constants.map(({ const: index }) => [`^a${index}.*z$`, {}])) }, members(50_000), members(1000)],
+  ['alternatives that look at each item', { properties: { a: { anyOf: [...constants.slice(1).map(() => ({ contains: { type: 'string' } })), {}] } } }, { a: Array(90_000).fill(1) }, { a: [1] }],
+  ['alternatives for a long text', { properties: { a: { anyOf: [...constants.map(({ const: index }) => ({ pattern: `^[a-z]*${index}$` })), {}] } } }, { a: 'x'.repeat(900_000) }, { a: 'x' }]
+] as const) {
+  t.test(`${what} are counted, whichever of them fail`, async t => {
+    t.equal(await problem({ type: 'object', ...schema }, value), tooMuch)
+    t.equal(await problem({ type: 'object', ...schema }, fitting), undefined)
+  })
+}
