@@ -10,9 +10,9 @@ import { principalInProcess } from '../src/http/in-process.js'
 import { type CallerAliases, decorateCaller, type RequestCaller } from '../src/http/request-caller.js'
 import { measuresOf } from '../src/http/decisions.js'
 import { isOAuthProbe, isPreflight, isPublic } from '../src/http/route-config.js'
-import { createKeyJudge, isUnknownKey } from '../src/api-keys/listed-keys.js'
-import { after, type Eventually } from '../src/lib/eventually.js'
-import { AppKeys, type AppKeysOptions, type AskedKey, unavailable, within } from '../src/principal/app-keys.js'
+import { createKeyJudge, withAppKeys } from '../src/api-keys/listed-keys.js'
+import type { Eventually } from '../src/lib/eventually.js'
+import { AppKeys, type AppKeysOptions, unavailable, within } from '../src/principal/app-keys.js'
 import { enriched, type Enrichment } from '../src/principal/identity.js'
 import { createAuthenticator, isNothing, nothingPresented } from '../src/principal/authenticate.js'
 import { whyRefused } from '../src/principal/why-refused.js'
@@ -42,7 +42,7 @@ declare module 'fastify' {
 }
 
 /** Whose keys an app looks up, as the endpoint needs it. */
-export type KeyLookUp = Pick<AppKeys, 'forget' | 'stillGood' | 'onChange'>
+export type KeyLookUp = Pick<AppKeys, 'forget' | 'stillGood' | 'onChange' | 'verify' | 'canTell' | 'confirm' | 'isConfirmed'>
 
 /** Adds to a verified caller what the app knows of it. What it throws is a 503, and charged to nobody. */
 export type Enrich = (principal: Principal, context: EnrichContext) => Eventually<Enrichment | null | undefined>
@@ -71,7 +71,7 @@ export interface AuthOptions extends AppKeysOptions {
   /** Further identity providers, each with a name of its own. Default none. */
   issuers?: readonly IssuerOptions[]
   /** The tokens of clients that people signed in here. Default those of `oauth-server`, where that stands in this scope. */
-  grants?: GrantVerifier & { readonly stillGood: (principal: Principal) => boolean }
+  grants?: GrantVerifier
   /** Where clients find the provider, and the scopes that they ask for first; told in every challenge. Left out: nothing is. */
   challenge?: Omit<ChallengeOptions, 'realm'>
   /** Asked for each caller that was verified, on each request, for as long as `verifyKeyTimeoutMs`. Left out: nothing is added. */
@@ -108,10 +108,10 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
   if (issuers.length > 0) measures.add('provider_keys_failures_total', () => issuers.map(({ health }, at) => [{ provider: String(at + 1) }, health().failures] as const))
   const grants = givenGrants ?? (fastify.hasDecorator('oauthServer') ? fastify.oauthServer.accessTokens : undefined)
   const authenticate = createAuthenticator({
-    verifyKey: keyJudge(createKeyJudge(apiKeys, keyRing), appKeys),
+    verifyKey: withAppKeys(createKeyJudge(apiKeys, keyRing), appKeys),
     verifyToken: routeTokens({ own: jwt === undefined ? undefined : await tokenVerifier({ ...jwt, keepClaims }), grants, issuers }),
     known,
-    isCurrent: grants?.stillGood,
+    isCurrent: grants?.isCurrent,
     isRevoked,
     onKeyUse: keyRing?.noteUse?.bind(keyRing)
   })
@@ -179,17 +179,6 @@ const noClaims: Claims = Object.freeze({})
 function admit (verified: Verified, request: FastifyRequest, done: () => void, proof = verified.principal): void {
   request.mcp.admit(verified, proof)
   done()
-}
-
-type KeyJudge = ReturnType<typeof createKeyJudge>
-
-/** The app is asked for what is in no list and no file. */
-function keyJudge (judge: KeyJudge, appKeys: AppKeys | null): ((asked: AskedKey) => Eventually<Verdict>) | undefined {
-  if (appKeys === null || judge === undefined) return appKeys === null ? judge : asked => appKeys.verify(asked)
-  return asked => {
-    const verdict = judge(asked)
-    return isUnknownKey(verdict) ? after(appKeys.verify(asked), found => isVerified(found) ? found : verdict) : verdict
-  }
 }
 
 /** `null` where the app looks up no keys. */

@@ -1,7 +1,7 @@
 /** `/oauth/*`: people sign OAuth clients in with an API key, and those get tokens for this endpoint. */
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
-import { createKeyJudge, createKeyLookup } from '../src/api-keys/listed-keys.js'
+import { createKeyJudge, createKeyLookup, withAppKeys } from '../src/api-keys/listed-keys.js'
 import type { KeyRing } from '../src/api-keys/ring.js'
 import { openStateFor } from '../src/ledger/open.js'
 import { decisionsOf } from '../src/http/decisions.js'
@@ -11,6 +11,8 @@ import { registerPages } from '../src/oauth/server/http/page-routes.js'
 import { documentsInMemory } from '../src/oauth/server/documents/in-memory.js'
 import type { Documents } from '../src/oauth/server/documents/documents.js'
 import { type AuthorizationServer, type AuthorizationServerOptions, createAuthorizationServer } from '../src/oauth/server/server.js'
+import type { AppKeyPort } from '../src/oauth/server/grant-keys.js'
+import { rejected } from '../src/principal/presented.js'
 import type { Principal } from '../src/principal/principal.js'
 import { requireStrong } from '../src/principal/strength.js'
 
@@ -29,10 +31,15 @@ export interface OAuthServerOptions extends Pick<AuthorizationServerOptions, Fro
   readonly jwtSecret: string
   /** Former secrets: what was signed with them is good until it ends. Default none. */
   readonly jwtPreviousSecrets?: readonly string[]
-  /** Keys that people may sign in with. One of `apiKeys` and `keyRing` is needed. */
+  /** Keys that people may sign in with. One of `apiKeys`, `keyRing` and `ownUsers` is needed. */
   readonly apiKeys?: readonly string[]
   /** Managed keys that they may sign in with. */
   readonly keyRing?: KeyRing
+  /**
+   * Let people sign in with the keys that `auth` looks up by `verifyKey`, too. Only where `stillGood` can tell later on
+   * whether they are good: without it they are refused at the sign-in. Default false.
+   */
+  readonly ownUsers?: boolean
   /** Where grants, codes and clients are kept. Default in memory: they end with the process. */
   readonly documents?: Documents
   /** Where ended grants are on record. Default in memory. */
@@ -54,11 +61,13 @@ export interface OAuthServerOptions extends Pick<AuthorizationServerOptions, Fro
  * await app.register(auth, { apiKeys })
  */
 const oauthServer: FastifyPluginAsync<OAuthServerOptions> = async (fastify, options) => {
-  const { publicUrl, path = '/mcp', apiKeys = [], keyRing, jwtSecret, jwtPreviousSecrets = [], scopes = [], allowWeakSecrets = false } = options
+  const { publicUrl, path = '/mcp', apiKeys = [], keyRing, jwtSecret, jwtPreviousSecrets = [], scopes = [], ownUsers = false, allowWeakSecrets = false } = options
   requireUsable(options)
   requireStrong({ apiKeys, jwtSecrets: [jwtSecret, ...jwtPreviousSecrets], allowWeak: allowWeakSecrets })
-  const verifyKey = createKeyJudge(apiKeys, keyRing)
-  if (verifyKey === undefined) throw new TypeError('The OAuth server needs `apiKeys` or `keyRing`: people sign in with a key')
+  const judge = createKeyJudge(apiKeys, keyRing)
+  if (judge === undefined && !ownUsers) throw new TypeError('The OAuth server needs `apiKeys`, `keyRing` or `ownUsers`: people sign in with a key')
+  // Asked when a key is given: `auth` comes later.
+  const appKeys = (): AppKeyPort | null => ownUsers && fastify.hasDecorator('appKeys') ? fastify.appKeys : null
   const { documents = documentsInMemory(), ledger = await openStateFor(fastify, undefined, 0) } = options
   fastify.addHook('onClose', async () => { await documents.close() })
   // Now: nothing can be decorated once requests come.
@@ -71,7 +80,8 @@ const oauthServer: FastifyPluginAsync<OAuthServerOptions> = async (fastify, opti
     secrets: [jwtSecret, ...jwtPreviousSecrets],
     documents,
     ledger,
-    verifyKey: (digest, key, address) => verifyKey({ digest, key, address }),
+    verifyKey: asked => withAppKeys(judge, appKeys())?.(asked) ?? nobody,
+    appKeys,
     lookUp: createKeyLookup(apiKeys, keyRing),
     scopes: typeof scopes === 'function' ? scopes : () => scopes,
     report: (fields, message) => { fastify.log.info(fields, message) },
@@ -88,6 +98,8 @@ const oauthServer: FastifyPluginAsync<OAuthServerOptions> = async (fastify, opti
   const countTools = options.countTools ?? toolsOf(fastify)
   await fastify.register(async scope => { await registerPages(scope, { server, countTools }) })
 }
+
+const nobody = rejected('no API keys are accepted here')
 
 /** Asked when a page is sent: by then the endpoint is there. */
 function toolsOf (fastify: FastifyInstance): (principal: Principal) => number {

@@ -222,6 +222,7 @@ function oauthServerOf (scope: FastifyInstance, options: McpAuthOptions, { keyRi
     accessTtlSeconds,
     fetchDocument,
     clockToleranceSeconds,
+    ownUsers: options.verifyKey !== undefined,
     trustedIssuers: trusted.filter(({ issuer }, index) => trusted.findIndex(one => one.issuer === issuer) === index),
     documents: shared ?? (stateDir === undefined ? documentsInMemory() : documentsInFiles({ directory: join(stateDir, 'oauth') })),
     ledger: state,

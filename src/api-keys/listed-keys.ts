@@ -1,5 +1,6 @@
 /** API keys from a list: compared in constant time, turned into principals. */
 import { timingSafeEqual } from 'node:crypto'
+import { after, type Eventually } from '../lib/eventually.js'
 import { sha256 } from '../lib/sha256.js'
 import { isVerified, maxCredentialLength, type Rejected, type Verdict, type Verified } from '../principal/presented.js'
 import { isUnmanaged, type KeyReference, type KeyRing, type Referred } from './ring.js'
@@ -69,8 +70,20 @@ export function createKeyLookup (listed: readonly string[], ring: KeyRing | unde
   }
 }
 
+type KeyJudge = ReturnType<typeof createKeyJudge>
+type AppKeys = { readonly verify: (asked: AskedKey) => Eventually<Verdict> }
+
+/** Has the app asked for what is in no list and no file. `undefined` where nobody is to be asked. */
+export function withAppKeys (judge: KeyJudge, appKeys: AppKeys | null): ((asked: AskedKey) => Eventually<Verdict>) | undefined {
+  if (appKeys === null || judge === undefined) return appKeys === null ? judge : asked => appKeys.verify(asked)
+  return asked => {
+    const verdict = judge(asked)
+    return isUnknownKey(verdict) ? after(appKeys.verify(asked), found => isVerified(found) ? found : verdict) : verdict
+  }
+}
+
 /** True where the verdict is that the key is in no list and no file, in whatever state. */
-export function isUnknownKey (verdict: Verdict): boolean {
+function isUnknownKey (verdict: Verdict): boolean {
   return verdict === unknownKey || isUnmanaged(verdict)
 }
 

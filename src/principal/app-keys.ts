@@ -67,6 +67,8 @@ export class AppKeys {
   /** By the digest of the key: who sees the memory has no key. */
   readonly #good = new Map<string, Entry>()
   readonly #asked = new Map<string, Promise<Verdict>>()
+  /** When the app last said of a caller without its key that it is good. */
+  readonly #confirmed = new Map<string, number>()
   /** Of callers whose streams have to end, when that began; the oldest first. */
   readonly #gone = new Map<string, number>()
   /** The same of keys. */
@@ -147,6 +149,7 @@ export class AppKeys {
   forget (keyId: string): void {
     this.#age += 1
     this.#asked.clear()
+    this.#confirmed.clear()
     this.#drop(principal => principal.keyId === keyId)
     if (this.#stillGood !== undefined) {
       this.#look(principal => proofOf(principal).keyId === keyId).catch(() => {})
@@ -167,6 +170,40 @@ export class AppKeys {
     const name = nameOf(proof)
     for (const found of this.#looks) found.set(name, principal)
     return !this.#gone.has(name) && !(proof.keyId !== undefined && this.#forgotten.has(proof.keyId))
+  }
+
+  /** Whether the app can say later on, without the key, if its callers are still good. */
+  get canTell (): boolean {
+    return this.#stillGood !== undefined
+  }
+
+  /**
+   * Asks the app whether a caller is still good, whose key is not at hand: once every `verifyKeyTtlMs`. Rejects with an
+   * `UnavailableError` where it cannot tell.
+   */
+  async confirm (principal: Principal): Promise<boolean> {
+    if (this.isConfirmed(principal)) return true
+    const stillGood = this.#stillGood
+    if (stillGood === undefined) return false
+    const name = nameOf(principal)
+    const age = this.#age
+    try {
+      if (await within(this.#timeoutMs, () => stillGood(principal)) !== true) return false
+    } catch (error) {
+      this.#report(error, '`stillGood` failed')
+      throw unavailable()
+    }
+    if (age === this.#age && this.#ttlMs > 0) {
+      if (this.#confirmed.size >= maxRemembered) this.#confirmed.clear()
+      this.#confirmed.set(name, performance.now())
+    }
+    return true
+  }
+
+  /** Whether the app has confirmed the caller a short while ago. */
+  isConfirmed (principal: Principal): boolean {
+    const at = this.#confirmed.get(nameOf(principal))
+    return at !== undefined && performance.now() - at < this.#ttlMs
   }
 
   onChange (listener: () => void): () => void {
@@ -198,7 +235,10 @@ export class AppKeys {
     const judged = await Promise.all(meant.map(async ([name, principal]) => await this.#isGood(principal) ? undefined : name))
     const gone = new Set(judged.filter(name => name !== undefined))
     if (gone.size === 0) return
-    for (const name of gone) mark(this.#gone, name)
+    for (const name of gone) {
+      mark(this.#gone, name)
+      this.#confirmed.delete(name)
+    }
     this.#drop(principal => gone.has(nameOf(principal)))
     this.#tell()
   }
@@ -237,8 +277,8 @@ function mark (marks: Map<string, number>, name: string): void {
   }
 }
 
-/** An id of this package belongs to another kind of credential. */
-function isOfApp ({ id, method }: Principal): boolean {
+/** True for a caller of the app's own keys: an id of this package belongs to another kind of credential. */
+export function isOfApp ({ id, method }: Pick<Principal, 'id' | 'method'>): boolean {
   return method === 'api-key' && !/^(?:apikey|user):/.test(id)
 }
 

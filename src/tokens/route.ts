@@ -2,6 +2,7 @@
 import type { Eventually } from '../lib/eventually.js'
 import { claimedHeader } from './claims.js'
 import { keyAsToken, rejected, type Verdict } from '../principal/presented.js'
+import type { Principal } from '../principal/principal.js'
 import { claimedIssuer, type IssuerVerifier } from './provider/issuer.js'
 
 const unknownIssuer = rejected('iss is none of the issuers')
@@ -14,6 +15,8 @@ export interface GrantVerifier {
   /** True for a token that only this one can judge. Looks at the header alone. */
   readonly isOurs: (token: string) => boolean
   readonly verify: (token: string) => Eventually<Verdict>
+  /** Whether what was verified a while ago needs no second look. */
+  readonly isCurrent: (principal: Principal) => boolean
 }
 
 export interface TokenVerifiers {

@@ -1,12 +1,13 @@
 /** Access tokens of signed-in clients (RFC 9068): signed here, and worth what the key behind the grant is worth right now. */
 import { randomUUID } from 'node:crypto'
-import { jwtVerify, SignJWT } from 'jose'
-import type { KeyReference, Referred } from '../../api-keys/ring.js'
+import { errors, jwtVerify, SignJWT } from 'jose'
 import { isRecord } from '../../lib/guards.js'
+import { isOfApp } from '../../principal/app-keys.js'
 import { holdsScope } from '../../principal/access.js'
 import { isVerified, rejected, type Verdict, type Verified } from '../../principal/presented.js'
 import { freezePrincipal, isRole, type Principal, type PrincipalFields, type Role } from '../../principal/principal.js'
 import { claimedHeader, scopesOf } from '../../tokens/claims.js'
+import { type GrantKey, type GrantKeys, readSnapshot } from './grant-keys.js'
 import type { ServerSecrets } from './secrets.js'
 
 /** What a token says. */
@@ -19,7 +20,7 @@ export interface AccessClaims {
   readonly role: Role
   readonly scopes: readonly string[]
   /** The key that the person gave. Left out where an identity provider vouched for them. */
-  readonly key?: KeyReference | undefined
+  readonly key?: GrantKey | undefined
   /** When the person signed in, in milliseconds since the epoch. */
   readonly signedInAt: number
 }
@@ -30,8 +31,7 @@ export interface AccessTokensOptions {
   /** The endpoint: `aud` of every token. */
   readonly resource: string
   readonly ttlSeconds: number
-  /** The key behind a reference, as it is now. */
-  readonly lookUp: (reference: KeyReference) => Referred
+  readonly keys: GrantKeys
   readonly isRevoked: (principal: Principal) => boolean
 }
 
@@ -42,19 +42,21 @@ export interface AccessTokens {
   verify: (token: string) => Promise<Verdict>
   /** Whether the key behind the principal of a token still gives all its rights. True for principals of other credentials. */
   stillGood: (principal: Principal) => boolean
-  /** What the key behind a grant is worth to it now. */
-  rightsNow: (claims: AccessClaims) => Verdict
+  /** False where the token has to be verified again, because the key behind it may give other rights now. */
+  isCurrent: (principal: Principal) => boolean
+  /** What the key behind a grant is worth to it now. Rejects with an `UnavailableError` where the app that knows the key cannot tell. */
+  rightsNow: (claims: AccessClaims) => Promise<Verdict>
 }
 
-export function createAccessTokens ({ secrets, issuer, resource, ttlSeconds, lookUp, isRevoked }: AccessTokensOptions): AccessTokens {
+export function createAccessTokens ({ secrets, issuer, resource, ttlSeconds, keys, isRevoked }: AccessTokensOptions): AccessTokens {
   const [signing] = secrets.access
 
-  function rightsNow (claims: AccessClaims, endsAt = Infinity): Verdict {
+  async function rightsNow (claims: AccessClaims, endsAt = Infinity): Promise<Verdict> {
     const { subject, grantId, client, scopes, role, key, signedInAt } = claims
     const common = { id: subject, issuer, client, tokenId: grantId, issuedAt: signedInAt }
     if (key === undefined) return verdictOf({ ...common, role, scopes, method: 'jwt' }, endsAt)
     const about = { subject, tokenId: grantId, keyId: key.keyId }
-    const { verdict, maySignIn } = lookUp(key)
+    const { verdict, maySignIn } = await keys.current(key)
     if (!isVerified(verdict)) return verdict
     const { principal, rateLimitMax } = verdict
     if (!maySignIn) return rejected('no client may be signed in with the API key', about)
@@ -66,10 +68,22 @@ export function createAccessTokens ({ secrets, issuer, resource, ttlSeconds, loo
       scopes: scopes.filter(scope => holdsScope(principal.scopes, scope)),
       // A key, and not a token, stands behind it: where a key may not mint tokens, neither may its client.
       method: 'api-key' as const,
-      keyId: key.keyId,
+      // An app may give its keys no ids.
+      ...(key.keyId === '' ? {} : { keyId: key.keyId }),
       ...(key.issuedAt === undefined ? {} : { keyIssuedAt: key.issuedAt })
     }
     return verdictOf({ ...common, ...rights }, Math.min(endsAt, principal.expiresAt ?? Infinity), rateLimitMax)
+  }
+
+  // By what the principal says of itself, so that a copy of it with more on it falls with the key.
+  function stillGood ({ id, method, client, keyId, keyIssuedAt, role, scopes, expiresAt = Infinity }: Principal): boolean {
+    // Of its own callers the app is asked by those who look up its keys.
+    if (client === undefined || keyId === undefined || isOfApp({ id, method })) return true
+    const { verdict, maySignIn } = keys.managed({ keyId, issuedAt: keyIssuedAt })
+    if (!isVerified(verdict) || !maySignIn || isRevoked(verdict.principal)) return false
+    const { principal } = verdict
+    return principal.id === id && expiresAt <= (principal.expiresAt ?? Infinity) &&
+      (role === principal.role || role === 'user') && scopes.every(scope => holdsScope(principal.scopes, scope))
   }
 
   return {
@@ -83,7 +97,7 @@ export function createAccessTokens ({ secrets, issuer, resource, ttlSeconds, loo
         role,
         scope: scopes.join(' '),
         auth_time: Math.floor(signedInAt / 1000),
-        ...(key === undefined ? {} : { key: { id: key.keyId, ...(key.issuedAt === undefined ? {} : { at: key.issuedAt }) } })
+        ...(key === undefined ? {} : { key: { id: key.keyId, ...(key.issuedAt === undefined ? {} : { at: key.issuedAt }), ...(key.app === undefined ? {} : { app: secrets.seal('app', key.app) }) } })
       }
       const iat = Math.floor(Date.now() / 1000)
       return await new SignJWT(claims)
@@ -105,23 +119,18 @@ export function createAccessTokens ({ secrets, issuer, resource, ttlSeconds, loo
       if (named === undefined || !/\.[\w-]{42}[AEIMQUYcgkosw048]$/.test(token)) return rejected('the token is none of a signed-in client')
       try {
         const { payload } = await jwtVerify(token, named.key, { algorithms: ['HS256'], typ: 'at+jwt', issuer, audience: resource, requiredClaims: ['exp', 'iat', 'sub'] })
-        const claims = readClaims(payload)
+        const claims = readClaims(payload, secrets)
         if (claims === undefined) return rejected('the token of a signed-in client lacks a claim')
-        return rightsNow(claims, (payload.exp ?? 0) * 1000)
-      } catch {
+        return await rightsNow(claims, (payload.exp ?? 0) * 1000)
+      } catch (error) {
+        if (!(error instanceof errors.JOSEError)) throw error
         return rejected('the token of a signed-in client does not verify, or has expired')
       }
     },
 
-    // By what the principal says of itself, so that a copy of it with more on it falls with the key.
-    stillGood: ({ id, client, keyId, keyIssuedAt, role, scopes, expiresAt = Infinity }) => {
-      if (client === undefined || keyId === undefined) return true
-      const { verdict, maySignIn } = lookUp({ keyId, issuedAt: keyIssuedAt })
-      if (!isVerified(verdict) || !maySignIn || isRevoked(verdict.principal)) return false
-      const { principal } = verdict
-      return principal.id === id && expiresAt <= (principal.expiresAt ?? Infinity) &&
-        (role === principal.role || role === 'user') && scopes.every(scope => holdsScope(principal.scopes, scope))
-    }
+    stillGood,
+
+    isCurrent: principal => isOfApp(principal) ? keys.isFresh(principal) : stillGood(principal)
   }
 }
 
@@ -136,9 +145,9 @@ function verdictOf (principal: PrincipalFields, endsAt: number, rateLimitMax?: n
 }
 
 /** Signed by us, so its form is ours; a later version may write another. */
-function readClaims ({ sub, client_id: id, client_name: name, grant, role, scope, auth_time: time, key }: Readonly<Record<string, unknown>>): AccessClaims | undefined {
+function readClaims ({ sub, client_id: id, client_name: name, grant, role, scope, auth_time: time, key }: Readonly<Record<string, unknown>>, secrets: ServerSecrets): AccessClaims | undefined {
   if (typeof sub !== 'string' || typeof id !== 'string' || typeof name !== 'string' || typeof grant !== 'string' || typeof time !== 'number') return undefined
-  const reference = key === undefined ? undefined : readReference(key)
+  const reference = key === undefined ? undefined : readReference(key, secrets)
   if (key !== undefined && reference === undefined) return undefined
   return {
     subject: sub,
@@ -151,7 +160,9 @@ function readClaims ({ sub, client_id: id, client_name: name, grant, role, scope
   }
 }
 
-function readReference (value: unknown): KeyReference | undefined {
+function readReference (value: unknown, secrets: ServerSecrets): GrantKey | undefined {
   if (!isRecord(value) || typeof value.id !== 'string') return undefined
-  return { keyId: value.id, ...(typeof value.at === 'number' ? { issuedAt: value.at } : {}) }
+  const app = typeof value.app === 'string' ? readSnapshot(secrets.open('app', value.app)) : undefined
+  if (value.app !== undefined && app === undefined) return undefined
+  return { keyId: value.id, ...(typeof value.at === 'number' ? { issuedAt: value.at } : {}), ...(app === undefined ? {} : { app }) }
 }

@@ -1,10 +1,10 @@
 /** Grants: what a person allowed a client to do, with which key, and the refresh tokens that keep it alive. */
 import { randomBytes } from 'node:crypto'
-import type { KeyReference } from '../../api-keys/ring.js'
 import type { Author } from '../../ledger/records.js'
 import type { Role } from '../../principal/principal.js'
 import type { AccessClaims } from './access-tokens.js'
 import { type Documents, type ListedDocument, type StoredDocument } from './documents/documents.js'
+import type { GrantKey } from './grant-keys.js'
 import { endGrant, type GrantFilter, isEnded, listGrants } from './grant-list.js'
 import { OAuthError } from './protocol/oauth-error.js'
 import type { ServerSecrets } from './secrets.js'
@@ -15,7 +15,7 @@ export interface Grant {
   readonly client: { readonly id: string, readonly name: string, readonly source: string }
   /** The principal's id. */
   readonly subject: string
-  readonly key: KeyReference
+  readonly key: GrantKey
   readonly role: Role
   readonly scopes: readonly string[]
   readonly resource: string

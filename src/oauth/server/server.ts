@@ -1,8 +1,6 @@
 /** The authorization server, put together from its parts; it knows nothing of HTTP. */
 import type { KeyReference, Referred } from '../../api-keys/ring.js'
-import type { Eventually } from '../../lib/eventually.js'
 import { protectedResource } from '../../net/public-url.js'
-import type { Verdict } from '../../principal/presented.js'
 import type { Principal } from '../../principal/principal.js'
 import { type AccessTokens, createAccessTokens } from './access-tokens.js'
 import { type AuthorizationRequest, readAuthorizationRequest } from './authorization-request.js'
@@ -12,11 +10,12 @@ import { type ClientDirectory, createClientDirectory } from './clients/directory
 import { createGuardedFetch, type DocumentFetcher } from './clients/guarded-fetch.js'
 import { createCodes } from './codes.js'
 import type { Documents } from './documents/documents.js'
+import { type AppKeyPort, createGrantKeys } from './grant-keys.js'
 import { createGrants, type Grant, type GrantLedger, type Grants } from './grants.js'
 import { createIdJagVerifier, type TrustedIssuer } from './id-jag.js'
 import { type ClientSource, clientSources, endpointPaths, issuerOf, metadataOf } from './protocol/metadata.js'
 import { deriveSecrets } from './secrets.js'
-import { createSignIn, type SignIn } from './sign-in.js'
+import { createSignIn, type KeyVerifier, type SignIn } from './sign-in.js'
 import { createTokenEndpoint, type TokenEndpoint } from './token-endpoint.js'
 
 export interface AuthorizationServerOptions {
@@ -28,8 +27,11 @@ export interface AuthorizationServerOptions {
   readonly secrets: readonly string[]
   readonly documents: Documents
   readonly ledger: GrantLedger & { readonly isRevoked: (principal: Principal) => boolean }
-  readonly verifyKey: (digest: string, key: string, address: string) => Eventually<Verdict>
+  readonly verifyKey: KeyVerifier
+  /** Those of the list and of the file, as they are now. */
   readonly lookUp: (reference: KeyReference) => Referred
+  /** The keys that the app looks up itself, asked for when they are needed. Left out: there are none. */
+  readonly appKeys?: () => AppKeyPort | null
   /** How clients may be known. Default in all three ways. */
   readonly clients?: readonly ClientSource[]
   /** Default 3,600. */
@@ -63,7 +65,7 @@ export interface AuthorizationServer {
 
 export function createAuthorizationServer (options: AuthorizationServerOptions): AuthorizationServer {
   const {
-    publicUrl, path, secrets: texts, documents, ledger, verifyKey, lookUp, clients: sources = clientSources, accessTtlSeconds = 3600,
+    publicUrl, path, secrets: texts, documents, ledger, verifyKey, lookUp, appKeys, clients: sources = clientSources, accessTtlSeconds = 3600,
     trustedIssuers = [], clockToleranceSeconds: toleranceSeconds = 0, scopes, fetchDocument = createGuardedFetch(), report, onReuse
   } = options
   const issuer = issuerOf(publicUrl)
@@ -72,8 +74,9 @@ export function createAuthorizationServer (options: AuthorizationServerOptions):
   const isRevoked = (principal: Principal): boolean => ledger.isRevoked(principal)
   const reportDocument = (client: string, reason: string): void => { report({ client, reason }, 'a client document cannot be used') }
 
+  const keys = createGrantKeys({ lookUp, appKeys })
   const clients = createClientDirectory({ documents, sources, fetchDocument, report: reportDocument })
-  const accessTokens = createAccessTokens({ secrets, issuer, resource, ttlSeconds: accessTtlSeconds, lookUp, isRevoked })
+  const accessTokens = createAccessTokens({ secrets, issuer, resource, ttlSeconds: accessTtlSeconds, keys, isRevoked })
   const codes = createCodes(documents)
   const grants = createGrants({ documents, secrets, ledger, resource, accessTtlMs: accessTtlSeconds * 1000, onReuse })
   const assertions = createAssertions({ documents, fetchDocument, audience: [issuer, issuer + endpointPaths.token] })
@@ -86,7 +89,7 @@ export function createAuthorizationServer (options: AuthorizationServerOptions):
     clients,
     grants,
     accessTokens,
-    signIn: createSignIn({ secrets, documents, codes, grants, issuer, resource, find, verifyKey, lookUp, isRevoked }),
+    signIn: createSignIn({ secrets, documents, codes, grants, issuer, resource, find, verifyKey, keys, isRevoked }),
     tokens: createTokenEndpoint({ clients, assertions, codes, grants, accessTokens, resource, accessTtlSeconds, verifyIdJag }),
     metadata: () => metadataOf({ issuer, scopes: scopes(), sources, acceptsIdJag: verifyIdJag !== undefined }),
     authorize: async query => await readAuthorizationRequest(query, { find, issuer, resource })

@@ -1,19 +1,22 @@
 /** The two steps of a sign-in: a key is given, then the person approves or denies. Between them all is carried in sealed form. */
 import { randomBytes } from 'node:crypto'
-import type { KeyReference, Referred } from '../../api-keys/ring.js'
-import type { Eventually } from '../../lib/eventually.js'
 import { sha256 } from '../../lib/sha256.js'
+import { isOfApp } from '../../principal/app-keys.js'
 import { holdsScope } from '../../principal/access.js'
-import { isVerified, maxCredentialLength, type Verdict } from '../../principal/presented.js'
+import { isVerified, maxCredentialLength } from '../../principal/presented.js'
 import { freezePrincipal, type Principal, type Role } from '../../principal/principal.js'
 import type { AuthorizationRequest } from './authorization-request.js'
 import type { Client } from './clients/client.js'
 import type { Codes } from './codes.js'
 import { type Documents, useOnce } from './documents/documents.js'
+import { type AppKeyPort, type GrantKey, grantKeyOf, type GrantKeys } from './grant-keys.js'
 import type { Grants } from './grants.js'
 import { AuthorizationPageError } from './protocol/oauth-error.js'
 import { matchesRedirect, withAnswer } from './protocol/redirects.js'
 import type { ServerSecrets } from './secrets.js'
+
+/** Judges a key as a request with it would be judged. */
+export type KeyVerifier = AppKeyPort['verify']
 
 export interface SignInOptions {
   readonly secrets: ServerSecrets
@@ -23,9 +26,8 @@ export interface SignInOptions {
   readonly issuer: string
   readonly resource: string
   readonly find: (clientId: string) => Promise<Client | undefined>
-  /** Judges a key as a request with it would be judged. */
-  readonly verifyKey: (digest: string, key: string, address: string) => Eventually<Verdict>
-  readonly lookUp: (reference: KeyReference) => Referred
+  readonly verifyKey: KeyVerifier
+  readonly keys: GrantKeys
   readonly isRevoked: (principal: Principal) => boolean
 }
 
@@ -57,7 +59,7 @@ export type KeyOutcome =
 export interface SignIn {
   begin: (client: Client, request: AuthorizationRequest, cookie: string) => Step
   /** Judges the key. Throws an `AuthorizationPageError` where the page is not (or no longer) one of this browser. */
-  giveKey: (handle: string, cookie: string | undefined, key: string, address: string) => Promise<KeyOutcome>
+  giveKey: (handle: string, cookie: string | undefined, key: string, from: { readonly address: string, readonly requestId: string }) => Promise<KeyOutcome>
   /** Where to send the browser. Throws an `AuthorizationPageError`. */
   deny: (handle: string, cookie: string | undefined) => Promise<string>
   approve: (handle: string, cookie: string | undefined) => Promise<Approved>
@@ -82,7 +84,7 @@ interface Sealed {
 }
 
 interface Shown {
-  readonly key: KeyReference
+  readonly key: GrantKey
   readonly subject: string
   readonly role: Role
   readonly scopes: readonly string[]
@@ -98,7 +100,7 @@ const over = (reason: string): AuthorizationPageError => new AuthorizationPageEr
 )
 
 export function createSignIn (options: SignInOptions): SignIn {
-  const { secrets, documents, codes, grants, issuer, resource, find, verifyKey, lookUp, isRevoked } = options
+  const { secrets, documents, codes, grants, issuer, resource, find, verifyKey, keys, isRevoked } = options
 
   function seal (sealed: Sealed): string {
     return secrets.seal(purpose, sealed)
@@ -121,7 +123,7 @@ export function createSignIn (options: SignInOptions): SignIn {
     if (!await useOnce(documents, id, endsAt)) throw over('the handle was used before')
   }
 
-  function consentOf (client: Client, sealed: Sealed, key: KeyReference, principal: Principal, keyName: string | undefined): ConsentStep {
+  function consentOf (client: Client, sealed: Sealed, key: GrantKey, principal: Principal, keyName: string | undefined): ConsentStep {
     const asked = sealed.request.scopes
     const scopes = asked.length === 0 ? principal.scopes : asked.filter(scope => holdsScope(principal.scopes, scope))
     const shown: Shown = { key, subject: principal.id, role: principal.role, scopes }
@@ -135,19 +137,19 @@ export function createSignIn (options: SignInOptions): SignIn {
       handle: seal({ id: randomBytes(16).toString('hex'), request, browser: sha256(cookie), endsAt: Date.now() + stepMs })
     }),
 
-    async giveKey (handle, cookie, text, address) {
+    async giveKey (handle, cookie, text, from) {
       const { sealed, client } = await open(handle, cookie)
       const step: Step = { client, request: sealed.request, handle }
       // People copy a line break or a space with it.
       const key = text.trim()
       if (key === '' || key.length > maxCredentialLength) return { kind: 'wrong', step, reason: 'the key is empty or too long' }
-      const verdict = await verifyKey(sha256(key), key, address)
+      const verdict = await verifyKey({ key, digest: sha256(key), ...from })
       const isGone = isRevoked(isVerified(verdict) ? verdict.principal : nobody)
       if (!isVerified(verdict)) return { kind: 'wrong', step, reason: verdict.reason }
       if (isGone) return { kind: 'wrong', step, reason: 'the API key was revoked' }
       const { principal } = verdict
-      const reference: KeyReference = { keyId: principal.keyId ?? '', ...(principal.issuedAt === undefined ? {} : { issuedAt: principal.issuedAt }) }
-      const referred = lookUp(reference)
+      const reference = grantKeyOf(verdict, isOfApp(principal))
+      const referred = await keys.current(reference)
       if (!isVerified(referred.verdict) || !referred.maySignIn) return { kind: 'not-allowed', step, reason: 'no client may be signed in with the API key' }
       return { kind: 'consent', step: consentOf(client, sealed, reference, principal, referred.name) }
     },
@@ -165,7 +167,7 @@ export function createSignIn (options: SignInOptions): SignIn {
       if (shown === undefined) throw over('the handle is of the first step')
       const { key, subject, role } = shown
       // The key may have ended while the page was open, or be somebody else's.
-      const { verdict, maySignIn } = lookUp(key)
+      const { verdict, maySignIn } = await keys.current(key)
       if (!isVerified(verdict) || !maySignIn || isRevoked(verdict.principal)) throw over('the API key is good no longer')
       const { principal } = verdict
       if (principal.id !== subject || principal.role !== role) throw over('the API key has another owner or role now')

@@ -79,7 +79,7 @@ export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoi
       throw invalid('the code was used before: what it gave is ended')
     }
     if (redeemed.kind === 'none') throw invalid('the code has expired')
-    requireLiving(accessTokens, { ...contents.grant, createdAt: Date.now() })
+    await requireLiving(accessTokens, { ...contents.grant, createdAt: Date.now() })
     const { grant, refreshToken } = await grants.create(contents.grant)
     await clients.dynamic?.used(client.id)
     return await answer(grant, refreshToken, grant.scopes, contents.wantsOffline, 'authorization_code')
@@ -90,7 +90,7 @@ export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoi
     const found = await grants.find(token, client.id)
     if (found === undefined) throw invalid('the refresh token is not known')
     const scopes = narrowed(parameters.scope, found)
-    requireLiving(accessTokens, found)
+    await requireLiving(accessTokens, found)
     // One that proves itself at each request needs no rotation (OAuth 2.1 §4.3.1).
     const { grant, refreshToken } = await grants.refresh(token, client.id, client.authMethods.includes('none'))
     await clients.dynamic?.used(client.id)
@@ -146,8 +146,8 @@ async function grantOfAccessToken (accessTokens: AccessTokens, token: string, cl
 }
 
 /** A key that ended since takes its grants with it. */
-function requireLiving (accessTokens: AccessTokens, grant: Parameters<typeof claimsOfGrant>[0]): void {
-  const verdict = accessTokens.rightsNow(claimsOfGrant(grant))
+async function requireLiving (accessTokens: AccessTokens, grant: Parameters<typeof claimsOfGrant>[0]): Promise<void> {
+  const verdict = await accessTokens.rightsNow(claimsOfGrant(grant))
   if (!isVerified(verdict)) throw invalid(verdict.reason)
 }
 

@@ -95,7 +95,7 @@ export async function registerPages (scope: FastifyInstance, { server, countTool
       default: {
         // A key is given: also where Enter was pressed, and no button.
         if (scope.hasDecorator('refuseLockedOut')) await scope.refuseLockedOut(request, reply)
-        const outcome = await server.signIn.giveKey(handle, cookie, key, ipOf(request))
+        const outcome = await server.signIn.giveKey(handle, cookie, key, { address: ipOf(request), requestId: request.id })
         if (outcome.kind === 'consent') {
           await sendStep(reply, outcome.step, consentHtml(outcome.step))
           return reply
