@@ -90,7 +90,7 @@ export class TestClientError extends Error {
  * A client for an app that is not listening. Its methods reject with a `TestClientError` where the endpoint says no.
  *
  * @example
- * const client = createTestClient(app, { key: 'a-key-of-the-tests' })
+ * const client = createTestClient(app, { key: process.env.MCP_KEY })
  * const { text } = await client.callTool('greet', { name: 'Ada' })
  */
 export function createTestClient (app: FastifyInstance, options: TestClientOptions = {}): TestClient {
