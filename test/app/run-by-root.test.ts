@@ -43,7 +43,7 @@ t.test('what commands of root make in a directory of another user is their own',
     const { code, stderr } = await runIn(theirs, args)
     t.equal(code, 0, `${args.join(' ')}: ${stderr}`)
   }
-  t.same(ownersIn(theirs), ['.env', '.state', '.state/journal', 'api-keys.json'].map(name => [name, nobody.uid, nobody.gid]))
+  t.same(ownersIn(theirs), ['.env', '.gitignore', '.state', '.state/journal', 'api-keys.json'].map(name => [name, nobody.uid, nobody.gid]))
 })
 
 t.test('start gives up root for good in a directory of another user', asRoot, async t => {
