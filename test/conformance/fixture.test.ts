@@ -44,15 +44,13 @@ t.test('a state that is not its own is refused', async t => {
 })
 
 for (const [name, list] of [['test_trigger_tool_change', 'tools'], ['test_trigger_prompt_change', 'prompts']] as const) {
-  t.test(`${name} changes the list, and changes it back`, async t => {
+  t.test(`${name} leaves the list as it was`, async t => {
     const app = await fixture(t)
     const sizeOf = async (): Promise<number> => {
       const { headers, payload } = modern(`${list}/list`)
       return (await post(app, payload, { ...withKey, ...headers })).body.result[list].length
     }
     const before = await sizeOf()
-    await call(app, name)
-    t.equal(await sizeOf(), before + 1)
     await call(app, name)
     t.equal(await sizeOf(), before)
   })
