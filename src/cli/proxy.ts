@@ -18,7 +18,6 @@ export function proxyCommand (terminal: Terminal): Command {
     .description('serve an MCP server that speaks stdio: proxy -- command args')
     .argument('<command>', 'the program of the server')
     .argument('[args...]', 'its arguments')
-    .passThroughOptions()
     .addHelpText('after', help)
     .action(async (command: string, args: string[]) => {
       const { startServer } = await import('../server/start.js')
