@@ -1,10 +1,11 @@
 /** Redis for commands: found by the same settings as the server's, and open only while a command needs it. */
 import { InProcessBus } from '../fleet/in-process-bus.js'
+import { ConfigError } from '../config/load.js'
 import { OperatorError } from '../lib/operator-error.js'
 import { createClients } from '../redis/client.js'
 import { Keys } from '../redis/keys.js'
 import { Link } from '../redis/link.js'
-import { settingsWith } from './settings.js'
+import { settingsAt, settingsWith } from './settings.js'
 import type { Terminal } from './terminal.js'
 
 /** What the parts over Redis are made of. There are no news: a command hears what it asks for. */
@@ -19,9 +20,15 @@ const endpoint = '/mcp'
 const connectMs = 2000
 const commandMs = 5000
 
-/** True where the servers share what they know in Redis. Throws a `ConfigError` where the setting cannot be read. */
+/**
+ * True where the servers share what they know in Redis. Throws a `ConfigError` where the setting is faulty. A `.env`
+ * with a fault sets nothing; whether a command may go on without it, the setting of its own place says.
+ */
 export function hasFleet (terminal: Terminal): boolean {
-  return settingsWith('REDIS_URL', terminal).config.REDIS_URL !== undefined
+  const { config, problems } = settingsAt(terminal)
+  const faults = problems.filter(({ variable }) => variable === 'REDIS_URL')
+  if (faults.length > 0) throw new ConfigError(faults)
+  return config.REDIS_URL !== undefined
 }
 
 /** Throws an `OperatorError` where Redis cannot be reached. */
