@@ -43,12 +43,14 @@ export class KeyDesk {
   }
 
   async place ({ file }: FileArguments): Promise<KeyFilePlace> {
+    // Before anything is asked of the state: a fault of the place is the answer, without a warning before it.
+    const isShared = file === undefined && this.#isShared()
+    const set = isShared ? undefined : file ?? settingsWith('API_KEYS_FILE', this.#terminal).config.API_KEYS_FILE
     const isRevoked = await revocationsOf(this.#terminal)
-    if (file === undefined && this.#isShared()) {
+    if (isShared) {
       const lastUsed = await withFleet(this.#terminal, async link => await new RedisUsageStore(link).read())
       return { path: 'Redis (REDIS_URL)', lastUsed, isRevoked, isDefault: false, isShared: true }
     }
-    const set = file ?? settingsWith('API_KEYS_FILE', this.#terminal).config.API_KEYS_FILE
     const path = resolve(this.#terminal.directory, set ?? defaultFile)
     const lastUsed = await asOwnerOf(path, () => readUsage(usagePath(path)))
     return { path, lastUsed, isRevoked, isDefault: set === undefined, isShared: false }

@@ -74,7 +74,7 @@ t.test('a .env with a fault stops a command that would work on another file, and
   await writeFile(join(cwd, '.env'), 'API_KEYS_FILE=of-env.json\nstray\n')
   const { code, stdout, stderr } = await say(['keys', 'create', '--name', 'a'], cwd)
   t.match({ code, stdout }, { code: 1, stdout: '' })
-  t.match(stderr, /^\.env has a line that is not NAME=value \(line 2\); /m)
+  t.match(stderr, /^\.env has a line that is not NAME=value \(line 2\); /)
   t.same(await readdir(cwd), ['.env'])
   t.equal((await say(['keys', 'create', '--name', 'a', '--file', 'given.json'], cwd)).code, 0)
 })
