@@ -6,6 +6,9 @@ import { plugin as rooms } from './eslint.rooms.js'
 const readEnvironment = ['plugins/env.ts', 'src/server/start.ts', 'src/cli/**/*.ts', 'src/tokens/generate.ts', 'src/upstreams/process-environment.ts']
 const environment = 'Only env.ts, server.ts and the commands read the environment; take an option.'
 
+/** A line that is one text which cannot be broken, such as a document or a line of metrics. */
+const longString = /^\s*(?:[\w$]+: )?(['\x60]).{100,}\1,?$/.source
+
 export default [
   ...neostandard({ ts: true, ignores: ['dist', '.tap', 'bench/node_modules'] }),
   {
@@ -21,6 +24,7 @@ export default [
     files: ['src/**/*.ts', 'plugins/**/*.ts', 'test/**/*.ts'],
     rules: {
       'no-nested-ternary': 'error',
+      '@stylistic/max-len': ['error', { code: 120, ignoreUrls: true, ignoreRegExpLiterals: true, ignoreTemplateLiterals: true, ignorePattern: longString }],
       // A promise that never rejects: see eslint.types.js.
       'no-void': ['error', { allowAsStatement: true }]
     }

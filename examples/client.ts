@@ -1,4 +1,7 @@
-/** A client: connects with a key or a token, lists the tools and asks who it is. `API_KEY=… npx tsx examples/client.ts` */
+/**
+ * A client: connects with a key or a token, lists the tools and asks who it is.
+ * `API_KEY=… npx tsx examples/client.ts`
+ */
 import { pathToFileURL } from 'node:url'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 
@@ -16,7 +19,11 @@ export async function visit (url: string, headers: Record<string, string>): Prom
   try {
     const { tools } = await client.listTools()
     const { structuredContent } = await client.callTool({ name: 'whoami' })
-    return { revision: client.getNegotiatedProtocolVersion(), tools: tools.map(({ name }) => name), whoami: structuredContent }
+    return {
+      revision: client.getNegotiatedProtocolVersion(),
+      tools: tools.map(({ name }) => name),
+      whoami: structuredContent
+    }
   } finally {
     await client.close()
   }

@@ -1,4 +1,7 @@
-/** MCP inside an app of your own, in both ways: `PARTNER_KEYS=$(openssl rand -hex 32) STAFF_SECRET=$(openssl rand -hex 32) npx tsx examples/embed.ts` */
+/**
+ * MCP inside an app of your own, in both ways.
+ * `PARTNER_KEYS=$(openssl rand -hex 32) STAFF_SECRET=$(openssl rand -hex 32) npx tsx examples/embed.ts`
+ */
 import { pathToFileURL } from 'node:url'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { z } from 'zod'
@@ -66,7 +69,10 @@ export async function buildShop ({ partnerKeys, staffSecret }: ShopOptions): Pro
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const { PARTNER_KEYS, STAFF_SECRET } = process.env
   if (PARTNER_KEYS === undefined || STAFF_SECRET === undefined) {
-    console.error('Set PARTNER_KEYS (what partners send as x-api-key) and STAFF_SECRET (32 bytes or more), each made by: openssl rand -hex 32')
+    console.error(
+      'Set PARTNER_KEYS (what partners send as x-api-key) and STAFF_SECRET (32 bytes or more), each made ' +
+        'by: openssl rand -hex 32'
+    )
     process.exit(1)
   }
   const app = await buildShop({ partnerKeys: PARTNER_KEYS.split(','), staffSecret: STAFF_SECRET })

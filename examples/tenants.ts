@@ -31,9 +31,18 @@ export function openDatabase (path = ':memory:'): Database {
 export interface NewKey { readonly user: string, readonly tenant: string, readonly role?: string }
 
 /** Returns the key, which is kept nowhere, and its id. */
-export function createKey (db: Database, { user, tenant, role = 'user' }: NewKey): { readonly id: string, readonly key: string } {
+export function createKey (
+  db: Database,
+  { user, tenant, role = 'user' }: NewKey
+): { readonly id: string; readonly key: string } {
   const [id, key] = [randomBytes(8).toString('hex'), `acme_${randomBytes(24).toString('base64url')}`]
-  db.run('INSERT INTO api_keys (id, digest, user, tenant, role) VALUES (?, ?, ?, ?, ?)', [id, digestOf(key), user, tenant, role])
+  db.run('INSERT INTO api_keys (id, digest, user, tenant, role) VALUES (?, ?, ?, ?, ?)', [
+    id,
+    digestOf(key),
+    user,
+    tenant,
+    role
+  ])
   return { id, key }
 }
 
@@ -44,13 +53,19 @@ export interface TenantsApp {
 }
 
 export async function buildTenants (db: Database): Promise<TenantsApp> {
-  const isLive = (id: string | undefined): boolean => db.get('SELECT 1 FROM api_keys WHERE id = ? AND revoked_at IS NULL', [id ?? '']) !== null
+  const isLive = (id: string | undefined): boolean =>
+    db.get('SELECT 1 FROM api_keys WHERE id = ? AND revoked_at IS NULL', [id ?? '']) !== null
 
   const verifyKey: VerifyKey = (_key, { digest }) => {
     const row = db.get('SELECT id, user, tenant, role FROM api_keys WHERE digest = ? AND revoked_at IS NULL', [digest])
     if (row === null) return null
     // The tenant is a part of who calls: two tenants share no session and no limit.
-    return { id: `${String(row.tenant)}/${String(row.user)}`, keyId: String(row.id), role: String(row.role), attributes: { tenant: String(row.tenant) } }
+    return {
+      id: `${String(row.tenant)}/${String(row.user)}`,
+      keyId: String(row.id),
+      role: String(row.role),
+      attributes: { tenant: String(row.tenant) }
+    }
   }
 
   const addNote = defineTool({

@@ -26,7 +26,9 @@ const shortestKey = 32
 const audit: FastifyPluginAsync<AuditOptions> = async (fastify, options) => {
   const { file, stream, key, maxBytes, keep, maxQueuedBytes } = options
   if (file === undefined && stream === undefined) throw new TypeError('audit: give `file`, `stream` or both')
-  if (key !== undefined && key.length < shortestKey) throw new TypeError(`audit: \`key\` must have at least ${shortestKey} characters`)
+  if (key !== undefined && key.length < shortestKey) {
+    throw new TypeError(`audit: \`key\` must have at least ${shortestKey} characters`)
+  }
   requireWhole('audit', { maxBytes, keep, maxQueuedBytes })
   const log = await AuditLog.open(options, fastify.log)
   const stop = decisionsOf(fastify).observe(log)

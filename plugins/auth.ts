@@ -42,7 +42,10 @@ declare module 'fastify' {
 }
 
 /** Whose keys an app looks up, as the endpoint needs it. */
-export type KeyLookUp = Pick<AppKeys, 'forget' | 'stillGood' | 'onChange' | 'verify' | 'canTell' | 'confirm' | 'isConfirmed'>
+export type KeyLookUp = Pick<
+  AppKeys,
+  'forget' | 'stillGood' | 'onChange' | 'verify' | 'canTell' | 'confirm' | 'isConfirmed'
+>
 
 /** Adds to a verified caller what the app knows of it. What it throws is a 503, and charged to nobody. */
 export type Enrich = (principal: Principal, context: EnrichContext) => Eventually<Enrichment | null | undefined>
@@ -70,11 +73,20 @@ export interface AuthOptions extends AppKeysOptions {
   oauth?: IssuerOptions
   /** Further identity providers, each with a name of its own. Default none. */
   issuers?: readonly IssuerOptions[]
-  /** The tokens of clients that people signed in here. Default those of `oauth-server`, where that stands in this scope. */
+  /**
+   * The tokens of clients that people signed in here. Default those of `oauth-server`, where that stands in
+   * this scope.
+   */
   grants?: GrantVerifier
-  /** Where clients find the provider, and the scopes that they ask for first; told in every challenge. Left out: nothing is. */
+  /**
+   * Where clients find the provider, and the scopes that they ask for first; told in every challenge. Left
+   * out: nothing is.
+   */
   challenge?: Omit<ChallengeOptions, 'realm'>
-  /** Asked for each caller that was verified, on each request, for as long as `verifyKeyTimeoutMs`. Left out: nothing is added. */
+  /**
+   * Asked for each caller that was verified, on each request, for as long as `verifyKeyTimeoutMs`. Left
+   * out: nothing is added.
+   */
   enrich?: Enrich
   /** Remembers what proved good; share it with `preauth-limit`. Left out: nothing is remembered. */
   known?: KnownCredentials
@@ -83,7 +95,10 @@ export interface AuthOptions extends AppKeysOptions {
    * it is asked for nobody (`apikey:`), so that the time is the same. Left out: none is.
    */
   isRevoked?: (principal: Principal) => boolean
-  /** Accept API keys under 16 characters and JWT secrets under 32 bytes, as for tests. Default false: they stop the boot, and placeholders always do. */
+  /**
+   * Accept API keys under 16 characters and JWT secrets under 32 bytes, as for tests. Default false: they
+   * stop the boot, and placeholders always do.
+   */
   allowWeakSecrets?: boolean
   /** The realm of the challenge; printable ASCII without `"` and `\`. Default `mcp`. */
   realm?: string
@@ -91,37 +106,67 @@ export interface AuthOptions extends AppKeysOptions {
 
 const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
   const { apiKeys = [], keyRing, jwt, oauth, issuers: named = [], grants: givenGrants } = options
-  const { verifyKey, verifyKeyTimeoutMs, enrich, challenge, known, isRevoked, allowWeakSecrets = false, realm = 'mcp' } = options
+  const {
+    verifyKey,
+    verifyKeyTimeoutMs,
+    enrich,
+    challenge,
+    known,
+    isRevoked,
+    allowWeakSecrets = false,
+    realm = 'mcp'
+  } = options
   if (apiKeys.length === 0 && named.length === 0 && [keyRing, jwt, oauth, verifyKey].every(one => one === undefined)) {
-    throw new Error('Authentication needs `apiKeys`, `keyRing`, `jwt` or `oauth`, or `verifyKey`: without them nobody could get in')
+    throw new Error(
+      'Authentication needs `apiKeys`, `keyRing`, `jwt` or `oauth`, or `verifyKey`: without them nobody could get in'
+    )
   }
   const appKeys = openAppKeys(fastify, options)
   const challengeFor = createChallenge({ ...challenge, realm })
   const keepClaims = enrich !== undefined
-  const issuers = [...oauth === undefined ? [] : [oauth], ...named].map(one => watchedIssuer(fastify, { ...one, keepClaims }))
+  const issuers = [...(oauth === undefined ? [] : [oauth]), ...named].map(one =>
+    watchedIssuer(fastify, { ...one, keepClaims })
+  )
   const measures = measuresOf(fastify)
   // By their place, not by their names: labels are of a fixed set.
   measures.add('provider_keys_age_seconds', () => issuers.flatMap(({ health }, at) => {
     const { ageMs } = health()
     return ageMs === undefined ? [] : [[{ provider: String(at + 1) }, ageMs / 1000] as const]
   }))
-  if (issuers.length > 0) measures.add('provider_keys_failures_total', () => issuers.map(({ health }, at) => [{ provider: String(at + 1) }, health().failures] as const))
+  if (issuers.length > 0) {
+    measures.add('provider_keys_failures_total', () =>
+      issuers.map(({ health }, at) => [{ provider: String(at + 1) }, health().failures] as const)
+    )
+  }
   const grants = givenGrants ?? (fastify.hasDecorator('oauthServer') ? fastify.oauthServer.accessTokens : undefined)
   const authenticate = createAuthenticator({
     verifyKey: withAppKeys(createKeyJudge(apiKeys, keyRing), appKeys),
-    verifyToken: routeTokens({ own: jwt === undefined ? undefined : await tokenVerifier({ ...jwt, keepClaims }), grants, issuers }),
+    verifyToken: routeTokens({
+      own: jwt === undefined ? undefined : await tokenVerifier({ ...jwt, keepClaims }),
+      grants,
+      issuers
+    }),
     known,
     isCurrent: grants?.isCurrent,
     isRevoked,
     onKeyUse: keyRing?.noteUse?.bind(keyRing)
   })
-  requireStrong({ apiKeys, jwtSecrets: jwt === undefined ? [] : [jwt.secret, ...jwt.previousSecrets ?? []], allowWeak: allowWeakSecrets })
+  requireStrong({
+    apiKeys,
+    jwtSecrets: jwt === undefined ? [] : [jwt.secret, ...(jwt.previousSecrets ?? [])],
+    allowWeak: allowWeakSecrets
+  })
   // Set by preauth-limit. Without it failures are refused, but not counted.
   const chargeAddress = fastify.hasDecorator('chargeAddress') ? fastify.chargeAddress : undefined
 
   /** RFC 6750 §3.1: the error code is for who presented something, and of one kind for all of it. */
   function refusal ({ reason, about }: Rejected, isPresented: boolean): Error {
-    return new UnauthenticatedError({ reason, why: whyRefused(reason), about: { ...about }, headers: { 'www-authenticate': challengeFor({ error: isPresented ? 'invalid_token' : undefined }) } })
+    return new UnauthenticatedError({
+      reason,
+      why: whyRefused(reason),
+      about: { ...about },
+      headers: { 'www-authenticate': challengeFor({ error: isPresented ? 'invalid_token' : undefined }) }
+    })
   }
 
   decorateCaller(fastify)
@@ -153,7 +198,9 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
   async function enrichedBy (enrich: Enrich, verified: Verified, { log }: FastifyRequest): Promise<Verified> {
     let more: unknown
     try {
-      more = await within(verifyKeyTimeoutMs ?? 3000, () => enrich(verified.principal, { claims: verified.claims ?? noClaims }))
+      more = await within(verifyKeyTimeoutMs ?? 3000, () =>
+        enrich(verified.principal, { claims: verified.claims ?? noClaims })
+      )
     } catch (error) {
       log.error({ err: error }, '`enrich` failed')
       throw unavailable()
@@ -182,13 +229,18 @@ function admit (verified: Verified, request: FastifyRequest, done: () => void, p
 }
 
 /** `null` where the app looks up no keys. */
-function openAppKeys (fastify: FastifyInstance, { verifyKey, verifyKeyTimeoutMs, verifyKeyTtlMs, stillGood }: AppKeysOptions): AppKeys | null {
+function openAppKeys (
+  fastify: FastifyInstance,
+  { verifyKey, verifyKeyTimeoutMs, verifyKeyTtlMs, stillGood }: AppKeysOptions
+): AppKeys | null {
   for (const [name, ask] of Object.entries({ verifyKey, stillGood })) {
     if (ask !== undefined && typeof ask !== 'function') throw new TypeError(`\`${name}\` must be a function`)
   }
   requireWhole('auth', { verifyKeyTimeoutMs, ...(verifyKeyTtlMs === 0 ? {} : { verifyKeyTtlMs }) })
   if (verifyKey === undefined) {
-    if (stillGood !== undefined) throw new TypeError('`stillGood` is about the callers of `verifyKey`, which is left out')
+    if (stillGood !== undefined) {
+      throw new TypeError('`stillGood` is about the callers of `verifyKey`, which is left out')
+    }
     return null
   }
   const keys = new AppKeys({
@@ -196,13 +248,20 @@ function openAppKeys (fastify: FastifyInstance, { verifyKey, verifyKeyTimeoutMs,
     verifyKeyTimeoutMs,
     verifyKeyTtlMs,
     stillGood,
-    report: (error, what, requestId) => { fastify.log.error({ err: error, ...(requestId === undefined ? {} : { reqId: requestId }) }, what) }
+    report: (error, what, requestId) => {
+      fastify.log.error({ err: error, ...(requestId === undefined ? {} : { reqId: requestId }) }, what)
+    }
   })
-  fastify.addHook('onClose', async () => { keys.close() })
+  fastify.addHook('onClose', async () => {
+    keys.close()
+  })
   return keys
 }
 
-/** Its keys are fetched once the server listens, which waits for nothing; a host that never listens fetches them at the first token. */
+/**
+ * Its keys are fetched once the server listens, which waits for nothing; a host that never listens fetches
+ * them at the first token.
+ */
 function watchedIssuer (fastify: FastifyInstance, oauth: IssuerOptions): IssuerVerifier {
   const onTurn = (why: string | undefined): void => {
     const { issuer } = oauth
@@ -216,9 +275,16 @@ function watchedIssuer (fastify: FastifyInstance, oauth: IssuerOptions): IssuerV
   return verifier
 }
 
-async function tokenVerifier ({ secret, previousSecrets = [], ...rules }: TokenOptions): Promise<(token: string) => Verdict> {
+async function tokenVerifier ({
+  secret,
+  previousSecrets = [],
+  ...rules
+}: TokenOptions): Promise<(token: string) => Verdict> {
   const { toleranceSeconds = 0 } = rules
-  return createTokenVerifier(await Promise.all([secret, ...previousSecrets].map(one => tokenSecret(one, toleranceSeconds * 1000))), rules)
+  return createTokenVerifier(
+    await Promise.all([secret, ...previousSecrets].map(one => tokenSecret(one, toleranceSeconds * 1000))),
+    rules
+  )
 }
 
 /**
@@ -226,7 +292,9 @@ async function tokenVerifier ({ secret, previousSecrets = [], ...rules }: TokenO
  * registration, or with our second one, and lend the host's `app.jwt` our secret to sign with.
  */
 async function tokenSecret (secret: string, clockTolerance: number): Promise<TokenSecret> {
-  if (typeof secret !== 'string' || secret.trim() === '') throw new Error('`jwt.secret` and `jwt.previousSecrets` must not be empty')
+  if (typeof secret !== 'string' || secret.trim() === '') {
+    throw new Error('`jwt.secret` and `jwt.previousSecrets` must not be empty')
+  }
   const detached = Fastify()
   await detached.register(fastifyJwt, {
     secret,

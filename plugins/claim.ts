@@ -37,15 +37,26 @@ const claim: FastifyPluginAsync<ClaimOptions> = async (fastify, { claims, path =
     scope.addContentTypeParser('*', { bodyLimit: 1024, parseAs: 'buffer' }, async () => null)
 
     // The same for every code, and it spends none: previews of links and prefetching browsers come first.
-    scope.get(`${path}/:code`, { config: { public: true } }, async (_request, reply) => send(reply, page('A token for you', form)))
+    scope.get(`${path}/:code`, { config: { public: true } }, async (_request, reply) =>
+      send(reply, page('A token for you', form))
+    )
 
     scope.post<{ Params: { code: string } }>(`${path}/:code`, { config: { public: true } }, async (request, reply) => {
       const { code } = request.params
       if (fastify.hasDecorator('refuseLockedOut')) await fastify.refuseLockedOut(request, reply)
       const parcel = code.length > maxCodeLength ? undefined : await fetched(claims, code)
       if (parcel !== undefined) {
-        decisions.note({ kind: 'token-claimed', outcome: 'allowed', at: Date.now(), requestId: request.id, address: ipOf(request), about: { subject: parcel.userId } })
-        return /\btext\/html\b/.test(request.headers.accept ?? '') ? send(reply, page('Your token', shown(parcel))) : reply.headers(headers).send(parcel)
+        decisions.note({
+          kind: 'token-claimed',
+          outcome: 'allowed',
+          at: Date.now(),
+          requestId: request.id,
+          address: ipOf(request),
+          about: { subject: parcel.userId }
+        })
+        return /\btext\/html\b/.test(request.headers.accept ?? '')
+          ? send(reply, page('Your token', shown(parcel)))
+          : reply.headers(headers).send(parcel)
       }
       // A guess, or a second try, costs what a wrong credential does.
       if (fastify.hasDecorator('chargeAddress')) await fastify.chargeAddress(request, reply)
@@ -60,7 +71,9 @@ async function fetched (claims: OneTimeLinks, code: string): Promise<Parcel | un
     return await claims.claim(code)
   } catch (error) {
     if (!(error instanceof NotSharedError)) throw error
-    throw new UnavailableError(retryLater(1000, { reason: 'one-time links cannot be fetched now', cause: error, headers }))
+    throw new UnavailableError(
+      retryLater(1000, { reason: 'one-time links cannot be fetched now', cause: error, headers })
+    )
   }
 }
 

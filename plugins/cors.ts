@@ -38,7 +38,10 @@ const exposedHeaders = [
 /** What a host's own `@fastify/cors` may have granted on a path that is not one of our routes. */
 const grants = ['access-control-allow-origin', 'access-control-allow-credentials', 'access-control-expose-headers']
 
-const cors: FastifyPluginAsync<CorsOptions> = async (fastify, { maxAgeSeconds = 600, allowedHeaders = [], ...rules }) => {
+const cors: FastifyPluginAsync<CorsOptions> = async (
+  fastify,
+  { maxAgeSeconds = 600, allowedHeaders = [], ...rules }
+) => {
   requireHeaderNames(allowedHeaders)
   const edge = createEdge(rules)
   const corsIsOn = edge.origins.length > 0
@@ -64,7 +67,10 @@ const cors: FastifyPluginAsync<CorsOptions> = async (fastify, { maxAgeSeconds = 
   })
 
   fastify.addHook('onRequest', (request, reply, done) => {
-    const { headers, raw: { httpVersionMajor } } = request
+    const {
+      headers,
+      raw: { httpVersionMajor }
+    } = request
     const { origin } = headers
     const host = text(headers.host ?? headers[':authority'])
     const config = configOf(request)
@@ -73,10 +79,15 @@ const cors: FastifyPluginAsync<CorsOptions> = async (fastify, { maxAgeSeconds = 
     if (hostHasCors) for (const name of grants) reply.removeHeader(name)
     if (corsIsOn) reply.header('vary', varyWith(reply.getHeader('vary')))
     if (namesAnotherHost(request.originalUrl, host)) {
-      throw new HostRefusedError({ reason: `The target of the request names another host than Host ${quote(host)}` })
+      throw new HostRefusedError({
+        reason: `The target of the request names another host than Host ${quote(host)}`
+      })
     }
     const isPublic = config.public === true
-    if (!isPublic && (!edge.servesHost(host) || (edge.checksHost && namesTwoHosts(request, httpVersionMajor)))) {
+    if (
+      !isPublic &&
+      (!edge.servesHost(host) || (edge.checksHost && namesTwoHosts(request, httpVersionMajor)))
+    ) {
       throw new HostRefusedError({
         reason: `Host ${quote(host)} is neither in ALLOWED_HOSTS (allowedHosts) nor that of PUBLIC_URL (publicUrl)`
       })
@@ -89,7 +100,9 @@ const cors: FastifyPluginAsync<CorsOptions> = async (fastify, { maxAgeSeconds = 
     // A page can make requests without an Origin, such as an image's: they must not use up an address's tries.
     const isForeign = verdict !== 'listed' && isFromOtherSite(text(headers['sec-fetch-site']))
     if (isForeign && !mayComeFromOtherSites(request, isPublic, ownOptions)) {
-      throw new OriginRefusedError({ reason: 'Sec-Fetch-Site: another site caused the request, from no listed origin' })
+      throw new OriginRefusedError({
+        reason: 'Sec-Fetch-Site: another site caused the request, from no listed origin'
+      })
     }
     if (origin === undefined) return done()
     const answer = (error?: Error): void => {
@@ -104,7 +117,10 @@ const cors: FastifyPluginAsync<CorsOptions> = async (fastify, { maxAgeSeconds = 
   })
 }
 
-/** A tool may want arguments in headers, too, and names them itself (MCP 2026-07-28, `x-mcp-header`). Pages may send those. */
+/**
+ * A tool may want arguments in headers, too, and names them itself (MCP 2026-07-28, `x-mcp-header`). Pages
+ * may send those.
+ */
 function allowParameters ({ headers }: FastifyRequest, reply: FastifyReply): void {
   const allowed = reply.getHeader('access-control-allow-headers')
   const asked = headers['access-control-request-headers']

@@ -18,7 +18,13 @@ export type { EnvOptions }
 const env: FastifyPluginAsync<EnvOptions> = async (fastify, { env = process.env, dotenv = true, config }) => {
   const { config: settings, warnings } = config === undefined ? loadConfig({ env, dotenv }) : { config, warnings: [] }
   // Our values, not the raw environment: the plugin would keep the text of everything it is given.
-  await fastify.register(fastifyEnv, { confKey: 'config', schema: configSchema(), data: { ...settings }, env: false, dotenv: false })
+  await fastify.register(fastifyEnv, {
+    confKey: 'config',
+    schema: configSchema(),
+    data: { ...settings },
+    env: false,
+    dotenv: false
+  })
   Object.freeze(fastify.config)
   for (const warning of warnings) fastify.log.warn(warning)
 }

@@ -28,7 +28,10 @@ declare module 'fastify' {
 export interface ErrorsOptions {
   /** Answer unknown paths of this scope. False in a scope without a prefix: there they are the host's. Default true. */
   readonly notFound?: boolean
-  /** Log one line for each request that was refused. False: only for those that failed by an error of ours. Default true. */
+  /**
+   * Log one line for each request that was refused. False: only for those that failed by an error of ours.
+   * Default true.
+   */
   readonly logRefusals?: boolean
   /** Log one line for each request, whatever became of it. Default false: the host logs its requests. */
   readonly logRequests?: boolean

@@ -17,7 +17,10 @@ declare module 'fastify' {
     mcp: Endpoint
   }
   interface FastifyRequest {
-    /** What the request asked of the endpoint and what became of it, for a log line; `null` on other routes, and until the body is read. */
+    /**
+     * What the request asked of the endpoint and what became of it, for a log line; `null` on other routes,
+     * and until the body is read.
+     */
     mcpCall: LoggedCall | null
   }
 }
@@ -27,7 +30,8 @@ export type { CredentialWatch, Endpoint, LoggedCall, McpOptions }
 const methods = ['GET', 'POST', 'DELETE', 'PUT', 'PATCH', 'HEAD', 'OPTIONS']
 
 /**
- * Serves MCP at `path`. It needs a `request.principal`, which `plugins/auth.js` sets: without one every call is refused.
+ * Serves MCP at `path`. It needs a `request.principal`, which `plugins/auth.js` sets: without one every
+ * call is refused.
  *
  * @example
  * await app.register(auth, { apiKeys: [key] })

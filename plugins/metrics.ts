@@ -22,7 +22,10 @@ export interface MetricsOptions {
   readonly port?: number | undefined
   /** The name or address to bind to. Default `127.0.0.1`. */
   readonly host?: string | undefined
-  /** Asked for as `Authorization: Bearer`. Required beyond loopback. Left out: everybody who reaches the listener may read. */
+  /**
+   * Asked for as `Authorization: Bearer`. Required beyond loopback. Left out: everybody who reaches the
+   * listener may read.
+   */
   readonly token?: string | undefined
 }
 
@@ -40,7 +43,9 @@ const timeoutMs = 10_000
  * await app.register(metrics, { port: 9464 })
  */
 const metrics: FastifyPluginAsync<MetricsOptions> = async (fastify, { port, host = '127.0.0.1', token }) => {
-  if (!isLoopback(host) && token === undefined) throw new TypeError('metrics: `token` is required where `host` is not loopback')
+  if (!isLoopback(host) && token === undefined) {
+    throw new TypeError('metrics: `token` is required where `host` is not loopback')
+  }
   const own = new Metrics(measuresOf(fastify))
   const stop = decisionsOf(fastify).observe(own)
   fastify.decorate('metrics', () => own.text())
@@ -51,8 +56,17 @@ const metrics: FastifyPluginAsync<MetricsOptions> = async (fastify, { port, host
   if (port !== undefined) listenWith(fastify, { port, host, token }, () => own.text())
 }
 
-function listenWith (fastify: FastifyInstance, { port, host, token }: { port: number, host: string, token: string | undefined }, text: () => string): void {
-  const server = createServer({ requestTimeout: timeoutMs, headersTimeout: timeoutMs }, (request, response) => { answer(request, response, token, text) })
+function listenWith (
+  fastify: FastifyInstance,
+  { port, host, token }: { port: number; host: string; token: string | undefined },
+  text: () => string
+): void {
+  const server = createServer(
+    { requestTimeout: timeoutMs, headersTimeout: timeoutMs },
+    (request, response) => {
+      answer(request, response, token, text)
+    }
+  )
   server.setTimeout(timeoutMs)
   fastify.addHook('onReady', async () => {
     const taken = await listen(server, port, host)
@@ -60,7 +74,11 @@ function listenWith (fastify: FastifyInstance, { port, host, token }: { port: nu
   })
   fastify.addHook('onClose', async () => {
     server.closeAllConnections()
-    await new Promise<void>(resolve => { server.close(() => { resolve() }) })
+    await new Promise<void>(resolve => {
+      server.close(() => {
+        resolve()
+      })
+    })
   })
 }
 
@@ -68,20 +86,32 @@ async function listen (server: Server, port: number, host: string): Promise<numb
   return await new Promise((resolve, reject) => {
     server.once('error', error => {
       const { code } = error as NodeJS.ErrnoException
-      reject(new MetricsListenError(`Cannot listen on ${host}, port ${port}, for metrics (${code}): set METRICS_PORT or METRICS_HOST to another.`, { cause: error }))
+      reject(
+        new MetricsListenError(
+          `Cannot listen on ${host}, port ${port}, for metrics (${code}): set METRICS_PORT or METRICS_HOST to another.`,
+          { cause: error }
+        )
+      )
     })
     server.listen(port, host, () => { resolve((server.address() as AddressInfo).port) })
   })
 }
 
-function answer (request: IncomingMessage, response: ServerResponse, token: string | undefined, text: () => string): void {
+function answer (
+  request: IncomingMessage,
+  response: ServerResponse,
+  token: string | undefined,
+  text: () => string
+): void {
   const [path] = (request.url ?? '').split('?', 1)
   if (path !== '/metrics') return end(response, 404)
   if (request.method !== 'GET' && request.method !== 'HEAD') return end(response, 405, { allow: 'GET, HEAD' })
   const { authorization = '', host = '' } = request.headers
   // DNS rebinding: a page in a browser on this machine must not read them under a name of its own.
   if (token === undefined && !isAddress(host)) return end(response, 403)
-  if (token !== undefined && !isSameSecret(authorization, `Bearer ${token}`)) return end(response, 401, { 'www-authenticate': 'Bearer realm="metrics"' })
+  if (token !== undefined && !isSameSecret(authorization, `Bearer ${token}`)) {
+    return end(response, 401, { 'www-authenticate': 'Bearer realm="metrics"' })
+  }
   end(response, 200, { 'content-type': contentType }, request.method === 'HEAD' ? '' : text())
 }
 

@@ -15,30 +15,38 @@ export interface OAuthMetadataOptions {
   readonly path?: string
 }
 
-const oauthMetadata: FastifyPluginAsync<OAuthMetadataOptions> = async (fastify, { resource, authorizationServers, scopes = [], path = '/mcp' }) => {
-  if (authorizationServers.length === 0) throw new Error('`authorizationServers` must name at least one issuer')
+const oauthMetadata: FastifyPluginAsync<OAuthMetadataOptions> = async (
+  fastify,
+  { resource, authorizationServers, scopes = [], path = '/mcp' }
+) => {
+  if (authorizationServers.length === 0) { throw new Error('`authorizationServers` must name at least one issuer') }
   const document = JSON.stringify({
     resource,
     authorization_servers: authorizationServers,
     bearer_methods_supported: ['header'],
     ...(scopes.length === 0 ? {} : { scopes_supported: scopes })
   })
-  // Clients look below the endpoint's path as they know it, below the one that a proxy left of it, and at the bare path.
+  // Clients look below the endpoint's path as they know it, below the one that a proxy left of it, and at
+  // the bare path.
   const { pathname } = new URL(resource)
   const paths = [metadataPath, metadataPath + path, metadataPath + pathname]
   // Each with a slash at its end, too: a client that was given the endpoint's address so looks there.
   for (const url of new Set(paths.flatMap(one => spellingsOf(one, fastify)))) {
     // Of several endpoints in one scope the first is found at the bare path.
-    if (url.replace(/\/$/, '') === metadataPath && fastify.hasRoute({ method: 'GET', url: fastify.prefix + url })) continue
+    if (
+      url.replace(/\/$/, '') === metadataPath &&
+      fastify.hasRoute({ method: 'GET', url: fastify.prefix + url })
+    ) { continue }
     fastify.route({
       // OPTIONS, too: browsers ask before they send the revision header, and an unknown path has no CORS of its own.
       method: ['GET', 'OPTIONS'],
       url,
       config: { public: true, cors: { origin: '*', credentials: false } },
-      handler: async (_request, reply) => reply
-        .header('cache-control', 'public, max-age=3600')
-        .type('application/json; charset=utf-8')
-        .send(document)
+      handler: async (_request, reply) =>
+        reply
+          .header('cache-control', 'public, max-age=3600')
+          .type('application/json; charset=utf-8')
+          .send(document)
     })
   }
 }

@@ -6,11 +6,19 @@ import type { KeyRing } from '../src/api-keys/ring.js'
 import { openStateFor } from '../src/ledger/open.js'
 import { decisionsOf } from '../src/http/decisions.js'
 import { isSafeUrl } from '../src/net/loopback.js'
-import { registerMetadataRoutes, registerRegistrationRoute, registerTokenRoutes } from '../src/oauth/server/http/json-routes.js'
+import {
+  registerMetadataRoutes,
+  registerRegistrationRoute,
+  registerTokenRoutes
+} from '../src/oauth/server/http/json-routes.js'
 import { registerPages } from '../src/oauth/server/http/page-routes.js'
 import { documentsInMemory } from '../src/oauth/server/documents/in-memory.js'
 import type { Documents } from '../src/oauth/server/documents/documents.js'
-import { type AuthorizationServer, type AuthorizationServerOptions, createAuthorizationServer } from '../src/oauth/server/server.js'
+import {
+  type AuthorizationServer,
+  type AuthorizationServerOptions,
+  createAuthorizationServer
+} from '../src/oauth/server/server.js'
 import type { AppKeyPort } from '../src/oauth/server/grant-keys.js'
 import { rejected } from '../src/principal/presented.js'
 import type { Principal } from '../src/principal/principal.js'
@@ -23,7 +31,14 @@ declare module 'fastify' {
   }
 }
 
-type FromServer = 'publicUrl' | 'path' | 'clients' | 'accessTtlSeconds' | 'trustedIssuers' | 'clockToleranceSeconds' | 'fetchDocument'
+type FromServer =
+  | 'publicUrl'
+  | 'path'
+  | 'clients'
+  | 'accessTtlSeconds'
+  | 'trustedIssuers'
+  | 'clockToleranceSeconds'
+  | 'fetchDocument'
 
 /** The names of the options are those of `mcpAuth` where both have one. */
 export interface OAuthServerOptions extends Pick<AuthorizationServerOptions, FromServer> {
@@ -61,11 +76,25 @@ export interface OAuthServerOptions extends Pick<AuthorizationServerOptions, Fro
  * await app.register(auth, { apiKeys })
  */
 const oauthServer: FastifyPluginAsync<OAuthServerOptions> = async (fastify, options) => {
-  const { publicUrl, path = '/mcp', apiKeys = [], keyRing, jwtSecret, jwtPreviousSecrets = [], scopes = [], ownUsers = false, allowWeakSecrets = false } = options
+  const {
+    publicUrl,
+    path = '/mcp',
+    apiKeys = [],
+    keyRing,
+    jwtSecret,
+    jwtPreviousSecrets = [],
+    scopes = [],
+    ownUsers = false,
+    allowWeakSecrets = false
+  } = options
   requireUsable(options)
   requireStrong({ apiKeys, jwtSecrets: [jwtSecret, ...jwtPreviousSecrets], allowWeak: allowWeakSecrets })
   const judge = createKeyJudge(apiKeys, keyRing)
-  if (judge === undefined && !ownUsers) throw new TypeError('The OAuth server needs `apiKeys`, `keyRing` or `ownUsers`: people sign in with a key')
+  if (judge === undefined && !ownUsers) {
+    throw new TypeError(
+      'The OAuth server needs `apiKeys`, `keyRing` or `ownUsers`: people sign in with a key'
+    )
+  }
   // Asked when a key is given: `auth` comes later.
   const appKeys = (): AppKeyPort | null => ownUsers && fastify.hasDecorator('appKeys') ? fastify.appKeys : null
   const { documents = documentsInMemory(), ledger = await openStateFor(fastify, undefined, 0) } = options
@@ -87,7 +116,16 @@ const oauthServer: FastifyPluginAsync<OAuthServerOptions> = async (fastify, opti
     report: (fields, message) => { fastify.log.info(fields, message) },
     onReuse: ({ id, client, subject, key }) => {
       const about = { security: true, why: 'refresh token used again', grant: id, client: client.id, subject }
-      decisions.note({ kind: 'grant-revoked', outcome: 'allowed', at: Date.now(), principal: subject, keyId: key.keyId, tokenId: id, oauthClient: client.id, about })
+      decisions.note({
+        kind: 'grant-revoked',
+        outcome: 'allowed',
+        at: Date.now(),
+        principal: subject,
+        keyId: key.keyId,
+        tokenId: id,
+        oauthClient: client.id,
+        about
+      })
     }
   })
   fastify.decorate('oauthServer', server)
@@ -107,8 +145,17 @@ function toolsOf (fastify: FastifyInstance): (principal: Principal) => number {
 }
 
 function requireUsable ({ publicUrl, jwtSecret }: OAuthServerOptions): void {
-  if (!URL.canParse(publicUrl) || !isSafeUrl(new URL(publicUrl)) || /[?#]/.test(publicUrl)) throw new TypeError('`publicUrl` must be https, or http on loopback, without user, query and fragment: it is the issuer of the OAuth server')
-  if (typeof jwtSecret !== 'string' || jwtSecret.trim() === '') throw new TypeError('The OAuth server needs a `jwtSecret`: its tokens are signed with a key derived from it')
+  if (!URL.canParse(publicUrl) || !isSafeUrl(new URL(publicUrl)) || /[?#]/.test(publicUrl)) {
+    throw new TypeError(
+      '`publicUrl` must be https, or http on loopback, without user, query and fragment: it is the issuer ' +
+        'of the OAuth server'
+    )
+  }
+  if (typeof jwtSecret !== 'string' || jwtSecret.trim() === '') {
+    throw new TypeError(
+      'The OAuth server needs a `jwtSecret`: its tokens are signed with a key derived from it'
+    )
+  }
 }
 
 export default fp(oauthServer, { name: 'mcp-oauth-server', fastify: '5.x' })

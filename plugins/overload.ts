@@ -8,7 +8,10 @@ import { isPublic } from '../src/http/route-config.js'
 import { requireWhole } from '../src/lib/require.js'
 
 export interface OverloadOptions {
-  /** Milliseconds that the event loop may be late, on average over a sample. Default none: lateness is not looked at. */
+  /**
+   * Milliseconds that the event loop may be late, on average over a sample. Default none: lateness is not
+   * looked at.
+   */
   readonly maxEventLoopDelayMs?: number | undefined
   /** Bytes of JavaScript's heap that may be in use. Default none: the heap is not looked at. */
   readonly maxHeapUsedBytes?: number | undefined

@@ -41,7 +41,10 @@ type Call = [request: FastifyRequest, reply: FastifyReply]
 
 export interface AddressLook {
   readonly ask: BucketAsk
-  /** Throws (or rejects with) a `RateLimitedError` where the address is locked and the credential is not known there. */
+  /**
+   * Throws (or rejects with) a `RateLimitedError` where the address is locked and the credential is not
+   * known there.
+   */
   readonly settle: (taken: Taken, request: FastifyRequest, reply: FastifyReply) => Eventually<void>
 }
 
@@ -61,7 +64,9 @@ export interface PreauthLimitOptions {
 const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, options) => {
   const { max = 30, windowMs = 60_000, known, stillGood = () => true, limits } = options
   // It would look at a credential first, and charge nobody for it.
-  if (fastify.hasPlugin('mcp-auth')) throw new Error('Register `preauth-limit` before `auth`: behind it no failure would count')
+  if (fastify.hasPlugin('mcp-auth')) {
+    throw new Error('Register `preauth-limit` before `auth`: behind it no failure would count')
+  }
   const limiter = await createLimiter({ policy: 'address', max, windowMs, limits })
   const mustLook = limits?.isExact === false
   const addressKey = createAddressKeys()
@@ -124,7 +129,9 @@ const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, op
 
   // Every hook of `onRequest` has let the request in by now, and the body is not read yet.
   fastify.addHook('preParsing', (request, reply, payload, done) => {
-    const admit = (): void => { if (good !== undefined && principalOn(request) !== null) good.note(request, addressKey(ipOf(request))) }
+    const admit = (): void => {
+      if (good !== undefined && principalOn(request) !== null) good.note(request, addressKey(ipOf(request)))
+    }
     const due = request.addressLook
     if (due === null) {
       admit()

@@ -38,7 +38,13 @@ const principalLimit: FastifyPluginAsync<PrincipalLimitOptions> = async (fastify
   const limiter = await createLimiter({ policy: 'user', max, windowMs, limits })
 
   /** Takes the look at the address along, where one is due: one question answers both. */
-  async function take (request: FastifyRequest, reply: FastifyReply, key: string, cost: number, ownMax: number): Promise<Reading> {
+  async function take (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    key: string,
+    cost: number,
+    ownMax: number
+  ): Promise<Reading> {
     // Set by preauth-limit.
     const look = request.addressLook ?? null
     if (look === null) return await limiter.take(key, cost, ownMax)

@@ -10,7 +10,14 @@ import { canonicalJson } from './lib/canonical-json.js'
 import { sha256 } from './lib/sha256.js'
 import { toStandardOutput } from './log/stdout.js'
 import { registerChain } from './mcp-auth.js'
-import { type Keys, type McpAuthOptions, mcpOptionNames, type McpOptions, type OwnUsersOptions, ownUsersNames } from './mcp-auth-options.js'
+import {
+  type Keys,
+  type McpAuthOptions,
+  mcpOptionNames,
+  type McpOptions,
+  type OwnUsersOptions,
+  ownUsersNames
+} from './mcp-auth-options.js'
 import type { Channel } from './workers/channel.js'
 import { stateKeyOf } from './mcp/request-state-key.js'
 import type { OAuthOptions } from './oauth/settings.js'
@@ -23,7 +30,11 @@ import { ToolPolicyError } from './tools/tool-policies.js'
 export type ServiceApp = FastifyInstance & { readonly config: Config }
 
 /** `stateDir` left out: that of `config`, or the `STATE_DIR` that is set in `env` or `dotenv`; without one, memory. */
-export interface AppOptions extends Omit<McpOptions, 'limits' | 'bus' | 'sessionStores' | 'oneTime' | 'freezes' | 'laterTools'>, OwnUsersOptions, Pick<McpAuthOptions, 'builtIns' | 'stateDir' | 'upstreams'> {
+export interface AppOptions
+  extends
+  Omit<McpOptions, 'limits' | 'bus' | 'sessionStores' | 'oneTime' | 'freezes' | 'laterTools'>,
+  OwnUsersOptions,
+  Pick<McpAuthOptions, 'builtIns' | 'stateDir' | 'upstreams'> {
   /** Settings by their environment names, as docs/configuration.md lists them. */
   readonly env?: Environment
   /** A `.env` file to read beneath `env`: a path, or true for `./.env`. Default false. */
@@ -72,7 +83,12 @@ export async function buildApp (options: AppOptions, channel?: Channel): Promise
     // Not at the top: its types would come with the package's, and name `config` for every host.
     const { default: env } = await import('../plugins/env.js')
     await app.register(env, { config })
-    const chain = { ...chainOptions(config, rest.path, logStream), ...upstreamsOf(config, environment), stateDir, ...rest }
+    const chain = {
+      ...chainOptions(config, rest.path, logStream),
+      ...upstreamsOf(config, environment),
+      stateDir,
+      ...rest
+    }
     const problems = await registerChain(app, chain, { ownsNotFound: true, logRequests: true, channel })
     await app.register(health, { problems })
     // No value: what is in force can be told from what was, and nothing else.
@@ -88,9 +104,25 @@ export async function buildApp (options: AppOptions, channel?: Channel): Promise
 }
 
 /** What no line of the log may hold. */
-function secretsOf ({ API_KEYS, JWT_SECRET, JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY, REDIS_URL, AUDIT_KEY, METRICS_TOKEN }: Config): readonly string[] {
+function secretsOf ({
+  API_KEYS,
+  JWT_SECRET,
+  JWT_SECRET_PREVIOUS,
+  REQUEST_STATE_KEY,
+  REDIS_URL,
+  AUDIT_KEY,
+  METRICS_TOKEN
+}: Config): readonly string[] {
   const redis = REDIS_URL === undefined ? [] : passwordsIn(REDIS_URL)
-  return [...API_KEYS, JWT_SECRET, ...JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY, AUDIT_KEY, METRICS_TOKEN, ...redis].filter(secret => secret !== undefined)
+  return [
+    ...API_KEYS,
+    JWT_SECRET,
+    ...JWT_SECRET_PREVIOUS,
+    REQUEST_STATE_KEY,
+    AUDIT_KEY,
+    METRICS_TOKEN,
+    ...redis
+  ].filter(secret => secret !== undefined)
 }
 
 function auditOf (config: Config, logStream: AppOptions['logStream']): Pick<McpAuthOptions, 'audit'> {
@@ -128,7 +160,9 @@ function chainOptions (config: Config, path: string | undefined, logStream: AppO
       trustedIssuers: config.OAUTH_TRUSTED_ISSUERS
     },
     ...auditOf(config, logStream),
-    ...config.METRICS_PORT === undefined ? {} : { metrics: { port: config.METRICS_PORT, host: config.METRICS_HOST, token: config.METRICS_TOKEN } },
+    ...(config.METRICS_PORT === undefined
+      ? {}
+      : { metrics: { port: config.METRICS_PORT, host: config.METRICS_HOST, token: config.METRICS_TOKEN } }),
     preauthLimit: { max: config.PREAUTH_RATE_LIMIT_MAX, windowMs: config.PREAUTH_RATE_LIMIT_WINDOW_MS },
     knownTtlMs: config.PREAUTH_KNOWN_TTL_MS,
     overload: overloadOf(config),
@@ -148,22 +182,25 @@ function chainOptions (config: Config, path: string | undefined, logStream: AppO
       maxPerPrincipal: config.SESSION_MAX_PER_CALLER,
       max: config.SESSION_MAX
     },
-    ...(config.REQUEST_STATE_KEY === undefined ? {} : { stateKey: stateKeyOf(config.REQUEST_STATE_KEY, path ?? '/mcp') }),
+    ...(config.REQUEST_STATE_KEY === undefined
+      ? {}
+      : { stateKey: stateKeyOf(config.REQUEST_STATE_KEY, path ?? '/mcp') }),
     maxStreamsPerPrincipal: config.STREAM_MAX_PER_CALLER,
     toolPolicies: readToolPolicies(policyFileOf(config)),
     tokenMaxTtlSeconds: config.TOKEN_MAX_TTL,
     mintPolicy: config.MINT_POLICY,
     tokenDelivery: config.TOKEN_DELIVERY,
-    redis: config.REDIS_URL === undefined
-      ? undefined
-      : {
-          source: config.REDIS_URL,
-          prefix: config.REDIS_PREFIX,
-          timeoutMs: config.REDIS_TIMEOUT_MS,
-          whenDownLimits: config.REDIS_DOWN_LIMITS,
-          whenDownRevocations: config.REDIS_DOWN_REVOCATIONS,
-          start: config.REDIS_START
-        }
+    redis:
+      config.REDIS_URL === undefined
+        ? undefined
+        : {
+            source: config.REDIS_URL,
+            prefix: config.REDIS_PREFIX,
+            timeoutMs: config.REDIS_TIMEOUT_MS,
+            whenDownLimits: config.REDIS_DOWN_LIMITS,
+            whenDownRevocations: config.REDIS_DOWN_REVOCATIONS,
+            start: config.REDIS_START
+          }
   }
 }
 

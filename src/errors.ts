@@ -48,7 +48,13 @@ const catalogue = new Map<string, RefusalClass>()
 /** A set, not `instanceof`: a hostile proxy can make `instanceof` throw, or lie. */
 const made = new WeakSet<object>()
 
-function define (code: string, statusCode: number, message: string, rpcCode = statusCode, isVariant = false): RefusalClass {
+function define (
+  code: string,
+  statusCode: number,
+  message: string,
+  rpcCode = statusCode,
+  isVariant = false
+): RefusalClass {
   const Base = createError(code, message, statusCode)
   class CodedRefusal extends Base {
     static readonly code = code
@@ -77,34 +83,102 @@ function define (code: string, statusCode: number, message: string, rpcCode = st
 }
 
 export const MalformedBodyError = define('MCP_ERR_MALFORMED_BODY', 400, 'The body is not valid JSON', -32700)
-export const InvalidRequestError = define('MCP_ERR_INVALID_REQUEST', 400, 'The body is not a valid JSON-RPC message', -32600)
+export const InvalidRequestError = define(
+  'MCP_ERR_INVALID_REQUEST',
+  400,
+  'The body is not a valid JSON-RPC message',
+  -32600
+)
 export const TooDeepError = define('MCP_ERR_TOO_DEEP', 400, 'The body is nested too deeply', -32600)
 export const TooManyValuesError = define('MCP_ERR_TOO_MANY_VALUES', 400, 'The body holds too many values', -32600)
 export const BadUrlError = define('MCP_ERR_BAD_URL', 400, 'The URL is malformed')
 export const BadHttpError = define('MCP_ERR_BAD_HTTP', 400, 'The request is not valid HTTP')
-export const SessionRequiredError = define('MCP_ERR_SESSION_REQUIRED', 400, 'This needs the header Mcp-Session-Id, which the answer to initialize carries', -32600)
-export const EventForgottenError = define('MCP_ERR_EVENT_FORGOTTEN', 400, 'What was sent after this event is not kept any more')
-export const ProtocolVersionError = define('MCP_ERR_PROTOCOL_VERSION', 400, 'This protocol revision is not served', -32022)
+export const SessionRequiredError = define(
+  'MCP_ERR_SESSION_REQUIRED',
+  400,
+  'This needs the header Mcp-Session-Id, which the answer to initialize carries',
+  -32600
+)
+export const EventForgottenError = define(
+  'MCP_ERR_EVENT_FORGOTTEN',
+  400,
+  'What was sent after this event is not kept any more'
+)
+export const ProtocolVersionError = define(
+  'MCP_ERR_PROTOCOL_VERSION',
+  400,
+  'This protocol revision is not served',
+  -32022
+)
 export const HeaderMismatchError = define('MCP_ERR_HEADER_MISMATCH', 400, 'The headers do not match the body', -32020)
-export const MissingCapabilityError = define('MCP_ERR_MISSING_CAPABILITY', 400, 'The request needs a capability that the client does not have', -32021)
-export const EnvelopeError = define('MCP_ERR_ENVELOPE', 400, 'The request lacks the _meta that its revision requires', -32602)
-export const RequestStateError = define('MCP_ERR_REQUEST_STATE', 200, 'The request state is not valid or has expired', -32602)
-export const UnauthenticatedError = define('MCP_ERR_UNAUTHENTICATED', 401, 'A valid credential is required: an API key in x-api-key, or a token in Authorization: Bearer')
+export const MissingCapabilityError = define(
+  'MCP_ERR_MISSING_CAPABILITY',
+  400,
+  'The request needs a capability that the client does not have',
+  -32021
+)
+export const EnvelopeError = define(
+  'MCP_ERR_ENVELOPE',
+  400,
+  'The request lacks the _meta that its revision requires',
+  -32602
+)
+export const RequestStateError = define(
+  'MCP_ERR_REQUEST_STATE',
+  200,
+  'The request state is not valid or has expired',
+  -32602
+)
+export const UnauthenticatedError = define(
+  'MCP_ERR_UNAUTHENTICATED',
+  401,
+  'A valid credential is required: an API key in x-api-key, or a token in Authorization: Bearer'
+)
 export const OriginRefusedError = define('MCP_ERR_ORIGIN_REFUSED', 403, 'This origin is not allowed')
 export const HostRefusedError = define('MCP_ERR_HOST_REFUSED', 403, 'This host is not served')
-export const InsufficientScopeError = define('MCP_ERR_INSUFFICIENT_SCOPE', 403, 'The credential lacks a scope that this needs')
-export const ForbiddenError = define('MCP_ERR_FORBIDDEN', 403, 'The application around this endpoint does not allow this')
+export const InsufficientScopeError = define(
+  'MCP_ERR_INSUFFICIENT_SCOPE',
+  403,
+  'The credential lacks a scope that this needs'
+)
+export const ForbiddenError = define(
+  'MCP_ERR_FORBIDDEN',
+  403,
+  'The application around this endpoint does not allow this'
+)
 export const NotFoundError = define('MCP_ERR_NOT_FOUND', 404, 'Not found')
 export const SessionNotFoundError = define('MCP_ERR_SESSION_NOT_FOUND', 404, 'Session not found')
 export const MethodNotAllowedError = define('MCP_ERR_METHOD_NOT_ALLOWED', 405, 'This method is not allowed here')
-export const NotAcceptableError = define('MCP_ERR_NOT_ACCEPTABLE', 406, 'The answer is JSON or an event stream; accept both')
+export const NotAcceptableError = define(
+  'MCP_ERR_NOT_ACCEPTABLE',
+  406,
+  'The answer is JSON or an event stream; accept both'
+)
 export const RequestTimeoutError = define('MCP_ERR_REQUEST_TIMEOUT', 408, 'The request did not arrive in time')
 export const BodyTooLargeError = define('MCP_ERR_BODY_TOO_LARGE', 413, 'The body is too large')
-export const UnsupportedMediaTypeError = define('MCP_ERR_UNSUPPORTED_MEDIA_TYPE', 415, 'The body must be application/json')
-export const RateLimitedError = define('MCP_ERR_RATE_LIMITED', 429, 'Too many requests; wait as long as retryAfterMs says')
+export const UnsupportedMediaTypeError = define(
+  'MCP_ERR_UNSUPPORTED_MEDIA_TYPE',
+  415,
+  'The body must be application/json'
+)
+export const RateLimitedError = define(
+  'MCP_ERR_RATE_LIMITED',
+  429,
+  'Too many requests; wait as long as retryAfterMs says'
+)
 /** The same code and status: only its message says that an address is locked, and not a caller. */
-export const AddressLockedError = define('MCP_ERR_RATE_LIMITED', 429, 'This address is locked because of too many failed requests from it; wait as long as retryAfterMs says', 429, true)
-export const TooManyCallsError = define('MCP_ERR_TOO_MANY_CALLS', 429, 'Too many calls of this tool at once; wait for one to end')
+export const AddressLockedError = define(
+  'MCP_ERR_RATE_LIMITED',
+  429,
+  'This address is locked because of too many failed requests from it; wait as long as retryAfterMs says',
+  429,
+  true
+)
+export const TooManyCallsError = define(
+  'MCP_ERR_TOO_MANY_CALLS',
+  429,
+  'Too many calls of this tool at once; wait for one to end'
+)
 export const TooManyStreamsError = define('MCP_ERR_TOO_MANY_STREAMS', 429, 'Too many open streams; close one first')
 export const HeadersTooLargeError = define('MCP_ERR_HEADERS_TOO_LARGE', 431, 'The headers are too large')
 export const UnknownMethodError = define('MCP_ERR_UNKNOWN_METHOD', 404, 'Method not found', -32601)
@@ -115,12 +189,31 @@ export const NotAllowedError = define('MCP_ERR_NOT_ALLOWED', 200, 'You are not a
 export const FrozenError = define('MCP_ERR_FROZEN', 200, 'Switched off by the operator', -32602)
 /** For what is no message of JSON-RPC: the opening of a stream. */
 export const FrozenStreamError = define('MCP_ERR_FROZEN', 403, 'Switched off by the operator', 403, true)
-export const ResultTooLargeError = define('MCP_ERR_RESULT_TOO_LARGE', 200, 'The result is larger than the server allows; ask for less: a narrower filter, a smaller page or fewer fields', -32602)
-export const HandlerRefusalError = define('MCP_ERR_HANDLER_REFUSAL', 200, 'The handler of this item refused the request', -32602)
-export const InvalidParamsError = define('MCP_ERR_INVALID_PARAMS', 200, 'The parameters of the request do not fit the method', -32602)
+export const ResultTooLargeError = define(
+  'MCP_ERR_RESULT_TOO_LARGE',
+  200,
+  'The result is larger than the server allows; ask for less: a narrower filter, a smaller page or fewer fields',
+  -32602
+)
+export const HandlerRefusalError = define(
+  'MCP_ERR_HANDLER_REFUSAL',
+  200,
+  'The handler of this item refused the request',
+  -32602
+)
+export const InvalidParamsError = define(
+  'MCP_ERR_INVALID_PARAMS',
+  200,
+  'The parameters of the request do not fit the method',
+  -32602
+)
 export const CancelledError = define('MCP_ERR_CANCELLED', 499, 'The request was cancelled')
 export const InternalError = define('MCP_ERR_INTERNAL', 500, 'Internal error', -32603)
-export const UnavailableError = define('MCP_ERR_UNAVAILABLE', 503, 'The server cannot answer right now; try again later')
+export const UnavailableError = define(
+  'MCP_ERR_UNAVAILABLE',
+  503,
+  'The server cannot answer right now; try again later'
+)
 export const DeadlineError = define('MCP_ERR_DEADLINE', 504, 'The request took longer than the server allows')
 
 /**
@@ -155,7 +248,10 @@ export function fromRpcCode (code: number, reason: string): Refusal {
   return new Refused({ reason })
 }
 
-/** An error whose message is meant for the caller of a tool, a resource, a prompt or a completion. Any other error stays inside. */
+/**
+ * An error whose message is meant for the caller of a tool, a resource, a prompt or a completion. Any other
+ * error stays inside.
+ */
 export class PublicToolError extends Error {
   override readonly name = 'PublicToolError'
 }

@@ -3,7 +3,14 @@ export { buildApp, type AppOptions, type ServiceApp } from './app.js'
 export type { EnvOptions } from './config/env-options.js'
 export { mcpAuth } from './mcp-auth.js'
 export type { CredentialWatch, Endpoint, McpAuthOptions, McpOptions } from './mcp-auth-options.js'
-export type { AuthOptions, CorsOptions, Enrich, EnrichContext, ErrorsOptions, OwnUsersOptions } from './mcp-auth-options.js'
+export type {
+  AuthOptions,
+  CorsOptions,
+  Enrich,
+  EnrichContext,
+  ErrorsOptions,
+  OwnUsersOptions
+} from './mcp-auth-options.js'
 export { ConfigError, loadConfig, type Config, type Problem } from './config/load.js'
 export { NotFoundError, PublicToolError, isRefusal, refusals, type Refusal } from './errors.js'
 export { KeyStore, type KeyStoreOptions } from './api-keys/followed-file.js'
@@ -23,9 +30,34 @@ export type { Enrichment, Identity } from './principal/identity.js'
 export type { RequestCaller } from './http/request-caller.js'
 export type { OwnRole, Principal, Role } from './principal/principal.js'
 export { StartError, startServer, type ServerOptions } from './server/start.js'
-export { definePrompt, type Prompt, type PromptArguments, type PromptDefinition, type PromptMessage, type PromptResult } from './tools/prompt.js'
-export { defineResource, type Completer, type CompletionContext, type FixedResource, type Resource, type ResourceResult, type TemplateResource } from './tools/resource.js'
-export type { ElicitAnswer, FormAnswer, FormRequest, SampleAnswer, SampleRequest, ToolContent, ToolSampleAnswer, ToolSampleRequest, UrlRequest } from './tools/client-requests.js'
+export {
+  definePrompt,
+  type Prompt,
+  type PromptArguments,
+  type PromptDefinition,
+  type PromptMessage,
+  type PromptResult
+} from './tools/prompt.js'
+export {
+  defineResource,
+  type Completer,
+  type CompletionContext,
+  type FixedResource,
+  type Resource,
+  type ResourceResult,
+  type TemplateResource
+} from './tools/resource.js'
+export type {
+  ElicitAnswer,
+  FormAnswer,
+  FormRequest,
+  SampleAnswer,
+  SampleRequest,
+  ToolContent,
+  ToolSampleAnswer,
+  ToolSampleRequest,
+  UrlRequest
+} from './tools/client-requests.js'
 export type { CallContext } from './tools/call-context.js'
 export type { Content, JsonSchema } from './tools/content.js'
 export { defineTool, type Tool, type ToolResult } from './tools/tool.js'
@@ -35,5 +67,12 @@ export type { Annotations, Icon, Meta, ResourceContents, Schema } from './tools/
 export type { Item, Output, Returned, ToolAnnotations, ToolDefinition } from './tools/tool.js'
 export type { ServerInfo } from './mcp/catalog/catalog.js'
 export type { AfterCall, BeforeCall, CallOutcome, HookedCall, HookOptions } from './mcp/catalog/call-hooks.js'
-export { createTestClient, type TestClient, type TestClientError, type TestClientOptions, type TestNotification, type TestToolResult } from './testing/test-client.js'
+export {
+  createTestClient,
+  type TestClient,
+  type TestClientError,
+  type TestClientOptions,
+  type TestNotification,
+  type TestToolResult
+} from './testing/test-client.js'
 export { version } from './version.js'

@@ -16,7 +16,8 @@ import type { RedisOptions } from './redis/stores.js'
 import type { MintPolicy } from './tokens/mint-policy.js'
 import type { UpstreamsOptions } from './upstreams/options.js'
 
-// Each export carries what its plugin declares on Fastify's types into the package's: an import that nothing names is left out of them.
+// Each export carries what its plugin declares on Fastify's types into the package's: an import that
+// nothing names is left out of them.
 export type { AuditOptions } from '../plugins/audit.js'
 export type { AuthOptions, Enrich, EnrichContext } from '../plugins/auth.js'
 export type { CorsOptions } from '../plugins/cors.js'
@@ -28,7 +29,13 @@ export type { CredentialWatch, Endpoint, McpOptions } from '../plugins/mcp.js'
  * What the chain needs; nothing of it is read from the environment. One of `apiKeys`, `apiKeysFile`, `verifyKey`,
  * `jwtSecret` and `oauth` is required.
  */
-export interface McpAuthOptions extends Omit<McpOptions, 'limits' | 'bus' | 'sessionStores' | 'oneTime' | 'freezes' | 'laterTools'>, OwnUsersOptions, EdgeRules, Pick<CorsOptions, 'allowedHeaders'>, TokenSettings {
+export interface McpAuthOptions
+  extends
+  Omit<McpOptions, 'limits' | 'bus' | 'sessionStores' | 'oneTime' | 'freezes' | 'laterTools'>,
+  OwnUsersOptions,
+  EdgeRules,
+  Pick<CorsOptions, 'allowedHeaders'>,
+  TokenSettings {
   /** Fastify's own. Unknown paths below it are answered here; without one they are the host's. */
   readonly prefix?: string
   /** Keys accepted in `x-api-key`. */
@@ -37,7 +44,10 @@ export interface McpAuthOptions extends Omit<McpOptions, 'limits' | 'bus' | 'ses
   readonly apiKeysFile?: string | undefined
   /** Where managed keys are kept: in `apiKeysFile`, or in the Redis of `redis`. Default `file`. */
   readonly apiKeysIn?: 'file' | 'redis' | undefined
-  /** Accept API keys under 16 characters and JWT secrets under 32 bytes, as for tests. Default false: they stop the boot, and placeholders always do. */
+  /**
+   * Accept API keys under 16 characters and JWT secrets under 32 bytes, as for tests. Default false: they
+   * stop the boot, and placeholders always do.
+   */
   readonly allowWeakSecrets?: boolean
   /** Failures per address. Default 30 in 60,000 ms. */
   readonly preauthLimit?: Pick<PreauthLimitOptions, 'max' | 'windowMs'>
@@ -51,9 +61,15 @@ export interface McpAuthOptions extends Omit<McpOptions, 'limits' | 'bus' | 'ses
   readonly tokenMaxTtlSeconds?: number
   /** Who may mint with `generate-token`. Default `admin-tokens`. */
   readonly mintPolicy?: MintPolicy
-  /** What `generate-token` returns: the token, or a one-time link to it, for which `publicUrl` is needed. Default `token`. */
+  /**
+   * What `generate-token` returns: the token, or a one-time link to it, for which `publicUrl` is needed.
+   * Default `token`.
+   */
   readonly tokenDelivery?: 'token' | 'link'
-  /** The directory for what was minted and revoked. Default none: both are kept in memory, and forgotten with the process. */
+  /**
+   * The directory for what was minted and revoked. Default none: both are kept in memory, and forgotten
+   * with the process.
+   */
   readonly stateDir?: string | undefined
   /**
    * Let people sign OAuth clients in with an API key: `true` for the defaults. Needs `publicUrl`, `jwtSecret` and a
@@ -76,7 +92,10 @@ export interface McpAuthOptions extends Omit<McpOptions, 'limits' | 'bus' | 'ses
 }
 
 /** The authorization server, as options of the chain. */
-export interface OAuthServerSettings extends Pick<OAuthServerOptions, 'clients' | 'accessTtlSeconds' | 'fetchDocument'> {
+export interface OAuthServerSettings extends Pick<
+  OAuthServerOptions,
+  'clients' | 'accessTtlSeconds' | 'fetchDocument'
+> {
   /** The scopes that clients ask for first. Default those that access rules name. */
   readonly scopes?: readonly string[]
   /** Which issuer the protected-resource metadata names, where `oauth` is there, too. Default `own`. */
@@ -86,13 +105,18 @@ export interface OAuthServerSettings extends Pick<OAuthServerOptions, 'clients' 
 }
 
 /** How an app looks its own users up, and adds what it knows of them. */
-export type OwnUsersOptions = Pick<AuthOptions, 'verifyKey' | 'verifyKeyTimeoutMs' | 'verifyKeyTtlMs' | 'stillGood' | 'enrich'>
+export type OwnUsersOptions = Pick<
+  AuthOptions,
+  'verifyKey' | 'verifyKeyTimeoutMs' | 'verifyKeyTtlMs' | 'stillGood' | 'enrich'
+>
 
 /** The names of all options of a type: the compiler holds the two together. */
 export type Keys<T> = Readonly<Record<keyof T, true>>
 
 /** The options that go to `plugins/mcp.ts` as they are, or with ours added. */
-export const mcpOptionNames: Keys<Omit<McpOptions, 'limits' | 'bus' | 'sessionStores' | 'oneTime' | 'freezes' | 'laterTools'>> = {
+export const mcpOptionNames: Keys<
+  Omit<McpOptions, 'limits' | 'bus' | 'sessionStores' | 'oneTime' | 'freezes' | 'laterTools'>
+> = {
   tools: true,
   resources: true,
   prompts: true,
@@ -167,7 +191,12 @@ const names: Keys<McpAuthOptions> = {
 /** Fastify's, of every plugin. */
 const ofFastify = { logLevel: true, logSerializers: true }
 const ofLimits = { max: true, windowMs: true }
-const ofOverload: Keys<OverloadOptions> = { maxEventLoopDelayMs: true, maxHeapUsedBytes: true, retryAfterSeconds: true, sampleIntervalMs: true }
+const ofOverload: Keys<OverloadOptions> = {
+  maxEventLoopDelayMs: true,
+  maxHeapUsedBytes: true,
+  retryAfterSeconds: true,
+  sampleIntervalMs: true
+}
 const ofOAuth: Keys<OAuthOptions> = {
   issuer: true,
   jwksUrl: true,
@@ -187,7 +216,21 @@ const ofOAuthServer: Keys<OAuthServerSettings> = {
   advertise: true,
   trustedIssuers: true
 }
-const lists = ['apiKeys', 'issuers', 'jwtPreviousSecrets', 'audience', 'principalClaims', 'origins', 'allowedHeaders', 'allowedHosts', 'tools', 'resources', 'prompts', 'eras', 'watches'] as const satisfies ReadonlyArray<keyof McpAuthOptions>
+const lists = [
+  'apiKeys',
+  'issuers',
+  'jwtPreviousSecrets',
+  'audience',
+  'principalClaims',
+  'origins',
+  'allowedHeaders',
+  'allowedHosts',
+  'tools',
+  'resources',
+  'prompts',
+  'eras',
+  'watches'
+] as const satisfies ReadonlyArray<keyof McpAuthOptions>
 
 /**
  * Throws a `TypeError` that names the fault, in the words of these options. A misspelt name would leave
@@ -195,7 +238,19 @@ const lists = ['apiKeys', 'issuers', 'jwtPreviousSecrets', 'audience', 'principa
  */
 export function requireOptions (options: McpAuthOptions): void {
   requireKeys('The options', options, { ...names, ...ofFastify })
-  const { apiKeys = [], apiKeysFile, apiKeysIn, redis, verifyKey, jwtSecret, oauth, issuers = [], oauthServer, rateLimit, preauthLimit } = options
+  const {
+    apiKeys = [],
+    apiKeysFile,
+    apiKeysIn,
+    redis,
+    verifyKey,
+    jwtSecret,
+    oauth,
+    issuers = [],
+    oauthServer,
+    rateLimit,
+    preauthLimit
+  } = options
   requireLists(Object.fromEntries(lists.map(name => [name, options[name]])))
   const { tools, resources, prompts, watches } = options
   requireObjects({ tools, resources, prompts, watches })
@@ -209,6 +264,9 @@ export function requireOptions (options: McpAuthOptions): void {
   if (apiKeysIn === 'redis' && redis === undefined) throw new TypeError('`apiKeysIn: redis` needs `redis`')
   const shared = apiKeysIn === 'redis' ? apiKeysIn : undefined
   if (!hasKeys && [apiKeysFile, shared, verifyKey, jwtSecret, oauth].every(one => one === undefined)) {
-    throw new TypeError('`mcpAuth` needs `apiKeys`, `apiKeysFile`, `jwtSecret` or `oauth`, or `verifyKey`: without them nobody could get in')
+    throw new TypeError(
+      '`mcpAuth` needs `apiKeys`, `apiKeysFile`, `jwtSecret` or `oauth`, or `verifyKey`: without them ' +
+        'nobody could get in'
+    )
   }
 }

@@ -26,7 +26,14 @@ import { openStateFor } from './ledger/open.js'
 import type { Problem, Reason } from './http/readiness.js'
 import { requireFixedPath } from './http/route-options.js'
 import { bucketOf } from './limits/limits.js'
-import { type McpAuthOptions, mcpOptionNames, type OAuthServerSettings, type OwnUsersOptions, ownUsersNames, requireOptions } from './mcp-auth-options.js'
+import {
+  type McpAuthOptions,
+  mcpOptionNames,
+  type OAuthServerSettings,
+  type OwnUsersOptions,
+  ownUsersNames,
+  requireOptions
+} from './mcp-auth-options.js'
 import { stateKeyOf } from './mcp/request-state-key.js'
 import { identityOf, withoutSlash } from './net/public-url.js'
 import type { Documents } from './oauth/server/documents/documents.js'
@@ -72,28 +79,48 @@ export interface Parts {
   readonly problems: () => readonly Problem[]
 }
 
-/** Throws where an option cannot be used, a `KeyFileError` or `StateError` where a file cannot. All of it closes with `scope`. */
+/**
+ * Throws where an option cannot be used, a `KeyFileError` or `StateError` where a file cannot. All of it
+ * closes with `scope`.
+ */
 export async function openParts (scope: FastifyInstance, options: McpAuthOptions, channel?: Channel): Promise<Parts> {
   requireOptions(options)
   requireFixedPath(scope.prefix + (options.path ?? '/mcp'))
   const { clockToleranceSeconds = 0, jwtSecret, publicUrl, path = '/mcp', stateDir } = options
   const { knownTtlMs = 600_000 } = options
-  const stores = openStores({ knownTtlMs, redis: redisOptionsOf(options.redis), channel, endpoint: scope.prefix + path, log: scope.log })
+  const stores = openStores({
+    knownTtlMs,
+    redis: redisOptionsOf(options.redis),
+    channel,
+    endpoint: scope.prefix + path,
+    log: scope.log
+  })
   scope.addHook('onClose', async () => { await stores.close() })
   const { limits } = stores
   const measures = measuresOf(scope)
   const known = createKnownCredentials({ ttlMs: knownTtlMs, there: stores.knownThere })
   measures.add('known_credentials', () => known.size)
   addStoreMeasures(measures, stores.health)
-  const state = await openStateFor(scope, stateDir, Math.max(clockToleranceSeconds, issueLeewaySeconds) * 1000, stores.records)
+  const state = await openStateFor(
+    scope,
+    stateDir,
+    Math.max(clockToleranceSeconds, issueLeewaySeconds) * 1000,
+    stores.records
+  )
   await stores.ready(state.merged())
   const keyRing = await openKeys(scope, options, stores)
   state.onUnlock(address => {
     // A store that is away must not end the process: the lock ends by itself.
-    Promise.resolve(limits.clear(bucketOf('address', address))).catch((error: unknown) => { scope.log.warn({ err: error }, 'an address was not unlocked in the store') })
+    Promise.resolve(limits.clear(bucketOf('address', address))).catch((error: unknown) => {
+      scope.log.warn({ err: error }, 'an address was not unlocked in the store')
+    })
   })
   const oauthServer = oauthServerOf(scope, options, { keyRing, state, documents: stores.documents })
-  const watches = [...keyRing === undefined ? [] : [keyRing], state, ...oauthServer === undefined ? [] : [grantsWatch(scope, keyRing)]]
+  const watches = [
+    ...(keyRing === undefined ? [] : [keyRing]),
+    state,
+    ...(oauthServer === undefined ? [] : [grantsWatch(scope, keyRing)])
+  ]
   const minting = mintingOf(options, state, stores.oneTime)
   const { metadata, ...tokens } = tokenParts(options, publicUrl, path, ownServerOf(options))
   const upstreams = await upstreamsOf(scope, options)
@@ -117,7 +144,11 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
       ...tokens,
       known,
       isRevoked: (principal: Principal) => {
-        if (stores.mustRefuse()) throw new UnavailableError(retryLater(1000, { reason: 'Redis is away, and REDIS_DOWN_REVOCATIONS is refuse' }))
+        if (stores.mustRefuse()) {
+          throw new UnavailableError(
+            retryLater(1000, { reason: 'Redis is away, and REDIS_DOWN_REVOCATIONS is refuse' })
+          )
+        }
         return state.isRevoked(principal)
       }
     }),
@@ -130,10 +161,14 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
       ...defined({ sessionStores: stores.sessions }),
       freezes: freezesOf(scope, options, state),
       // A secret that all instances have, told apart by endpoint: what one of them asked, another may be answered.
-      ...defined({ stateKey: options.stateKey ?? (jwtSecret === undefined ? undefined : stateKeyOf(jwtSecret, scope.prefix + path)) }),
+      ...defined({
+        stateKey:
+          options.stateKey ??
+          (jwtSecret === undefined ? undefined : stateKeyOf(jwtSecret, scope.prefix + path))
+      }),
       tools: toolsOf(scope, options, minting, state),
-      watches: [...watches, ...options.watches ?? []],
-      ...upstreams === undefined ? {} : { laterTools: upstreams.toolNames() },
+      watches: [...watches, ...(options.watches ?? [])],
+      ...(upstreams === undefined ? {} : { laterTools: upstreams.toolNames() }),
       onEndpoint: endpoint => {
         upstreams?.serve(endpoint)
         options.onEndpoint?.(endpoint)
@@ -145,8 +180,11 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
     problems: () => [
       ...problemOf('keys', keyRing?.problems()),
       ...problemOf('state', state.problems()),
-      ...upstreams?.problems() ?? [],
-      ...problemOf('frozen', state.frozen().filter(target => target === 'all')),
+      ...(upstreams?.problems() ?? []),
+      ...problemOf(
+        'frozen',
+        state.frozen().filter(target => target === 'all')
+      ),
       ...problemOf('redis', stores.health().state === 'degraded' ? [stores.health().reason] : [])
     ]
   }
@@ -198,14 +236,37 @@ interface Kept {
   readonly documents: Documents | undefined
 }
 
-function oauthServerOf (scope: FastifyInstance, options: McpAuthOptions, { keyRing, state, documents: shared }: Kept): OAuthServerOptions | undefined {
+function oauthServerOf (
+  scope: FastifyInstance,
+  options: McpAuthOptions,
+  { keyRing, state, documents: shared }: Kept
+): OAuthServerOptions | undefined {
   const settings = oauthSettings(options)
   if (settings === undefined) return undefined
-  const { publicUrl, jwtSecret, jwtPreviousSecrets, apiKeys, path, stateDir, clockToleranceSeconds, allowWeakSecrets, oauth, issuers = [] } = options
-  if (publicUrl === undefined || jwtSecret === undefined) throw new TypeError('`oauthServer` needs `publicUrl` and `jwtSecret`')
-  const { clients, accessTtlSeconds, fetchDocument, trustedIssuers = [], scopes = oauth?.scopes ?? [] } = settings
+  const {
+    publicUrl,
+    jwtSecret,
+    jwtPreviousSecrets,
+    apiKeys,
+    path,
+    stateDir,
+    clockToleranceSeconds,
+    allowWeakSecrets,
+    oauth,
+    issuers = []
+  } = options
+  if (publicUrl === undefined || jwtSecret === undefined) {
+    throw new TypeError('`oauthServer` needs `publicUrl` and `jwtSecret`')
+  }
+  const {
+    clients,
+    accessTtlSeconds,
+    fetchDocument,
+    trustedIssuers = [],
+    scopes = oauth?.scopes ?? []
+  } = settings
   const trusted: readonly TrustedIssuer[] = [
-    ...oauth === undefined ? [] : [{ ...oauth, prefix: issuerPrefix(undefined) }],
+    ...(oauth === undefined ? [] : [{ ...oauth, prefix: issuerPrefix(undefined) }]),
     ...issuers.map(issuer => ({ ...issuer, prefix: issuerPrefix(issuer.name) })),
     // No name has a `%`, so that its callers are nobody else's.
     ...trustedIssuers.map(issuer => ({ issuer, prefix: issuerPrefix(encodeURIComponent(issuer)) }))
@@ -223,11 +284,17 @@ function oauthServerOf (scope: FastifyInstance, options: McpAuthOptions, { keyRi
     fetchDocument,
     clockToleranceSeconds,
     ownUsers: options.verifyKey !== undefined,
-    trustedIssuers: trusted.filter(({ issuer }, index) => trusted.findIndex(one => one.issuer === issuer) === index),
-    documents: shared ?? (stateDir === undefined ? documentsInMemory() : documentsInFiles({ directory: join(stateDir, 'oauth') })),
+    trustedIssuers: trusted.filter(
+      ({ issuer }, index) => trusted.findIndex(one => one.issuer === issuer) === index
+    ),
+    documents:
+      shared ??
+      (stateDir === undefined
+        ? documentsInMemory()
+        : documentsInFiles({ directory: join(stateDir, 'oauth') })),
     ledger: state,
     // Asked when a client asks: by then the endpoint is there.
-    scopes: () => scopes.length > 0 ? scopes : scope.mcp.scopes()
+    scopes: () => (scopes.length > 0 ? scopes : scope.mcp.scopes())
   })
 }
 
@@ -252,11 +319,18 @@ function freezesOf (scope: FastifyInstance, { builtIns = true }: McpAuthOptions,
 
 /** The options that are set, of those that are called so. */
 function picked<T extends object> (options: T, names: object): Partial<T> {
-  return Object.fromEntries(Object.entries(options).filter(([name, value]) => Object.hasOwn(names, name) && value !== undefined)) as Partial<T>
+  return Object.fromEntries(
+    Object.entries(options).filter(([name, value]) => Object.hasOwn(names, name) && value !== undefined)
+  ) as Partial<T>
 }
 
 /** Our own tools and the host's. Throws a `TypeError` where both have one of a name. */
-function toolsOf (scope: FastifyInstance, options: McpAuthOptions, minting: MintingOptions | undefined, state: State): readonly Tool[] {
+function toolsOf (
+  scope: FastifyInstance,
+  options: McpAuthOptions,
+  minting: MintingOptions | undefined,
+  state: State
+): readonly Tool[] {
   const { builtIns = true, jwtSecret, oauth, tools = [] } = options
   if (!builtIns) return tools
   const takesTokens = jwtSecret !== undefined || oauth !== undefined
@@ -265,19 +339,39 @@ function toolsOf (scope: FastifyInstance, options: McpAuthOptions, minting: Mint
     state: takesTokens ? state : undefined,
     frozenFor: (principal, tool) => state.frozenFor(principal, tool),
     // Asked when a tool is called: by then the server is there.
-    grants: oauthSettings(options) === undefined ? undefined : { list: filter => scope.oauthServer.grants.list(filter), revoke: (id, by) => scope.oauthServer.grants.revoke(id, by) },
+    grants:
+      oauthSettings(options) === undefined
+        ? undefined
+        : {
+            list: filter => scope.oauthServer.grants.list(filter),
+            revoke: (id, by) => scope.oauthServer.grants.revoke(id, by)
+          },
     audit: (kind, about, { principal, requestId }) => {
-      decisionsOf(scope).note({ kind, outcome: 'allowed', at: Date.now(), requestId, ...whoOf(principal), about })
+      decisionsOf(scope).note({
+        kind,
+        outcome: 'allowed',
+        at: Date.now(),
+        requestId,
+        ...whoOf(principal),
+        about
+      })
     }
   })
   const repeated = own.find(({ name }) => tools.some(tool => tool.name === name))
   if (repeated === undefined) return [...own, ...tools]
-  throw new TypeError(`${repeated.name} is a tool of this package: give yours another name, or leave those out with \`builtIns: false\``)
+  throw new TypeError(
+    `${repeated.name} is a tool of this package: give yours another name, or leave those out with \`builtIns: false\``
+  )
 }
 
 /** `undefined` where nothing is minted. Tokens name this server as issuer and audience where it knows its address. */
 function mintingOf (options: McpAuthOptions, state: State, oneTime: OneTimeStore): MintingOptions | undefined {
-  const { jwtSecret: secret, tokenMaxTtlSeconds: maxTtlSeconds = 30 * 86_400, mintPolicy: policy, tokenDelivery } = options
+  const {
+    jwtSecret: secret,
+    tokenMaxTtlSeconds: maxTtlSeconds = 30 * 86_400,
+    mintPolicy: policy,
+    tokenDelivery
+  } = options
   const { publicUrl, path = '/mcp', builtIns, oauth } = options
   if (secret === undefined || policy === 'off' || builtIns === false) return undefined
   const identity = identityOf(publicUrl, oauth?.issuer, path)
@@ -289,26 +383,52 @@ function mintingOf (options: McpAuthOptions, state: State, oneTime: OneTimeStore
 }
 
 /** Throws a `KeyFileError` where the file cannot be used. `undefined` where there are no managed keys. */
-async function openKeys (scope: FastifyInstance, { apiKeysIn, apiKeysFile }: McpAuthOptions, stores: Stores): Promise<FollowedKeys | undefined> {
-  const keys = await followedKeys(scope, apiKeysIn === 'redis' ? undefined : apiKeysFile, apiKeysIn === 'redis' ? stores : {})
+async function openKeys (
+  scope: FastifyInstance,
+  { apiKeysIn, apiKeysFile }: McpAuthOptions,
+  stores: Stores
+): Promise<FollowedKeys | undefined> {
+  const keys = await followedKeys(
+    scope,
+    apiKeysIn === 'redis' ? undefined : apiKeysFile,
+    apiKeysIn === 'redis' ? stores : {}
+  )
   if (keys === undefined) return undefined
-  measuresOf(scope).add('keys', () => Object.entries(countKeys(keys.records, Date.now())).map(([state, count]) => [{ state }, count] as const))
+  measuresOf(scope).add('keys', () =>
+    Object.entries(countKeys(keys.records, Date.now())).map(([state, count]) => [{ state }, count] as const)
+  )
   measuresOf(scope).add('keys_next_expiry_days', () => nextExpiryDays(keys.records, Date.now()))
   let seen = keys.records
   keys.onChange(() => {
     const changes = changesBetween(seen, keys.records)
     seen = keys.records
-    for (const { kind, record: { id: keyId, owner, role, scopes } } of changes) {
-      decisionsOf(scope).note({ kind, outcome: 'allowed', at: Date.now(), about: { keyId, owner, role, scopes } })
+    for (const {
+      kind,
+      record: { id: keyId, owner, role, scopes }
+    } of changes) {
+      decisionsOf(scope).note({
+        kind,
+        outcome: 'allowed',
+        at: Date.now(),
+        about: { keyId, owner, role, scopes }
+      })
     }
   })
-  scope.addHook('onClose', async () => { await keys.close() })
+  scope.addHook('onClose', async () => {
+    await keys.close()
+  })
   return keys
 }
 
-async function followedKeys ({ log }: FastifyInstance, path: string | undefined, { keySource: source, keyUsage: usage }: Partial<Stores>): Promise<FollowedKeys | undefined> {
+async function followedKeys (
+  { log }: FastifyInstance,
+  path: string | undefined,
+  { keySource: source, keyUsage: usage }: Partial<Stores>
+): Promise<FollowedKeys | undefined> {
   if (path !== undefined) return await KeyStore.open({ path, log })
-  return source === undefined || usage === undefined ? undefined : await SharedKeyStore.open({ source, usage, log })
+  return source === undefined || usage === undefined
+    ? undefined
+    : await SharedKeyStore.open({ source, usage, log })
 }
 
 /** The entries that are set: an option of `undefined` would not mean its default everywhere. */

@@ -82,9 +82,18 @@ function auditProblem (scope: FastifyInstance): Problem[] {
 }
 
 /** A provider whose keys were never had. Where its tokens are the only credentials, nobody can be served. */
-function issuerProblem (scope: FastifyInstance, { apiKeys = [], apiKeysFile, apiKeysIn, jwtSecret }: McpAuthOptions): Problem[] {
+function issuerProblem (
+  scope: FastifyInstance,
+  { apiKeys = [], apiKeysFile, apiKeysIn, jwtSecret }: McpAuthOptions
+): Problem[] {
   if (scope.issuerProblems().length === 0) return []
-  return [{ reason: 'keys', isFatal: apiKeys.length === 0 && apiKeysFile === undefined && apiKeysIn !== 'redis' && jwtSecret === undefined }]
+  return [
+    {
+      reason: 'keys',
+      isFatal:
+        apiKeys.length === 0 && apiKeysFile === undefined && apiKeysIn !== 'redis' && jwtSecret === undefined
+    }
+  ]
 }
 
 /** The prefixes whose unknown paths one of our scopes answers, by server. */

@@ -29,28 +29,54 @@ export async function placeProblems (config: Config, directory: string): Promise
 
 /** An error of one of these files as a problem of its setting; `undefined` for other errors. */
 export function settingProblemOf (error: unknown): Problem | undefined {
-  if (error instanceof ToolPolicyError) return { variable: 'TOOL_POLICY_FILE', wrong: error.message, right: 'write it as docs/tools.md shows' }
-  if (error instanceof IssuersFileError) return { variable: 'JWT_ISSUERS_FILE', wrong: error.message, right: 'write it as docs/oauth.md shows' }
-  if (error instanceof AuditFileError) return { variable: 'AUDIT_FILE', wrong: `names a file that cannot be written (${codeOf(error.cause)})`, right: 'name a file in a directory that is there, and that this user may write to' }
-  if (error instanceof UpstreamError) return { variable: 'UPSTREAMS_FILE', wrong: error.message, right: 'write it as docs/proxy.md shows' }
-  if (error instanceof KeyFileError) return { variable: 'API_KEYS_FILE', wrong: `names a file that ${error.wrong}`, right: error.right }
+  if (error instanceof ToolPolicyError) {
+    return { variable: 'TOOL_POLICY_FILE', wrong: error.message, right: 'write it as docs/tools.md shows' }
+  }
+  if (error instanceof IssuersFileError) {
+    return { variable: 'JWT_ISSUERS_FILE', wrong: error.message, right: 'write it as docs/oauth.md shows' }
+  }
+  if (error instanceof AuditFileError) {
+    return {
+      variable: 'AUDIT_FILE',
+      wrong: `names a file that cannot be written (${codeOf(error.cause)})`,
+      right: 'name a file in a directory that is there, and that this user may write to'
+    }
+  }
+  if (error instanceof UpstreamError) {
+    return { variable: 'UPSTREAMS_FILE', wrong: error.message, right: 'write it as docs/proxy.md shows' }
+  }
+  if (error instanceof KeyFileError) {
+    return { variable: 'API_KEYS_FILE', wrong: `names a file that ${error.wrong}`, right: error.right }
+  }
   return undefined
 }
 
-/** The identity providers of the file that the settings name; a relative path is below `directory`. Throws an `IssuersFileError`. */
+/**
+ * The identity providers of the file that the settings name; a relative path is below `directory`. Throws
+ * an `IssuersFileError`.
+ */
 export function readIssuers ({ JWT_ISSUERS_FILE: file, JWT_ISSUER }: Config, directory = '.'): readonly IssuerEntry[] {
   const issuers = file === undefined ? [] : readIssuersFile(resolve(directory, file))
-  if (issuers.some(({ issuer }) => issuer === JWT_ISSUER)) throw new IssuersFileError('names a file that holds the JWT_ISSUER, too')
+  if (issuers.some(({ issuer }) => issuer === JWT_ISSUER)) {
+    throw new IssuersFileError('names a file that holds the JWT_ISSUER, too')
+  }
   return issuers
 }
 
 /** The file of the servers behind this one; `undefined` where there is none. Throws an `UpstreamError`. */
-export function readUpstreams ({ UPSTREAMS_FILE: file }: Config, environment: Environment, directory = '.'): ReturnType<typeof readUpstreamsFile> | undefined {
+export function readUpstreams (
+  { UPSTREAMS_FILE: file }: Config,
+  environment: Environment,
+  directory = '.'
+): ReturnType<typeof readUpstreamsFile> | undefined {
   return file === undefined ? undefined : readUpstreamsFile(resolve(directory, file), environment)
 }
 
 /** The policy file of the settings; a relative path is below `directory`. */
-export function policyFileOf ({ TOOL_POLICY_FILE: file, RATE_LIMIT_MAX, API_KEYS_FILE }: Config, directory = '.'): PolicyFile {
+export function policyFileOf (
+  { TOOL_POLICY_FILE: file, RATE_LIMIT_MAX, API_KEYS_FILE }: Config,
+  directory = '.'
+): PolicyFile {
   return {
     file: file === undefined ? undefined : resolve(directory, file),
     // Managed keys may have higher limits of their own.
@@ -73,12 +99,24 @@ async function stateProblem (path: string): Promise<Problem | undefined> {
   const journal = new Tail(join(path, journalName))
   try {
     const misfit = existsSync(path) ? misfitOf(path) : undefined
-    if (misfit !== undefined) return { variable: 'STATE_DIR', wrong: `names a directory that ${misfit.wrong}`, right: misfit.right }
+    if (misfit !== undefined) {
+      return { variable: 'STATE_DIR', wrong: `names a directory that ${misfit.wrong}`, right: misfit.right }
+    }
     await mayWrite(path)
     const { isSound } = await journal.read()
-    return isSound ? undefined : { variable: 'STATE_DIR', wrong: 'holds a state that is damaged', right: 'restore it from a backup, or move it away to start without what it held' }
+    return isSound
+      ? undefined
+      : {
+          variable: 'STATE_DIR',
+          wrong: 'holds a state that is damaged',
+          right: 'restore it from a backup, or move it away to start without what it held'
+        }
   } catch (error) {
-    return { variable: 'STATE_DIR', wrong: `cannot be used (${codeOf(error)})`, right: 'name a directory that this user may write to' }
+    return {
+      variable: 'STATE_DIR',
+      wrong: `cannot be used (${codeOf(error)})`,
+      right: 'name a directory that this user may write to'
+    }
   } finally {
     await journal.close()
   }

@@ -11,7 +11,14 @@ import { MemoryOneTimeStore, type OneTimeStore } from './tokens/one-time-store.j
 import type { SessionStores } from './mcp/legacy/sessions/sessions.js'
 import type { Documents } from './oauth/server/documents/documents.js'
 import type { Channel } from './workers/channel.js'
-import { WorkerBus, workerEvents, WorkerKnownThere, WorkerLimits, workerOneTimeStore, workerSessions } from './workers/ports.js'
+import {
+  WorkerBus,
+  workerEvents,
+  WorkerKnownThere,
+  WorkerLimits,
+  workerOneTimeStore,
+  workerSessions
+} from './workers/ports.js'
 import { openRedis, type RedisLog, type RedisOptions } from './redis/stores.js'
 
 export interface StoresOptions {

@@ -47,15 +47,26 @@ export function createKey (records: Records, options: KeyOptions, now = Date.now
   return { records: [...records, record], result: { record, key } }
 }
 
-/** Gives the key another secret. Those that it had are good for `graceSeconds` more, or less where they or the key end before. */
+/**
+ * Gives the key another secret. Those that it had are good for `graceSeconds` more, or less where they or
+ * the key end before.
+ */
 export function rotateKey (records: Records, id: string, graceSeconds: number, now = Date.now()): Changed<Shown> {
   const before = find(records, id)
-  if (before.revokedAt !== undefined) throw new KeyChangeError('That key was revoked, which is for good: create another')
+  if (before.revokedAt !== undefined) {
+    throw new KeyChangeError('That key was revoked, which is for good: create another')
+  }
   const keyEnd = timeOf(before.expiresAt)
-  if (keyEnd <= now) throw new KeyChangeError('That key has expired, and another secret of it would be refused, too: create another')
+  if (keyEnd <= now) {
+    throw new KeyChangeError(
+      'That key has expired, and another secret of it would be refused, too: create another'
+    )
+  }
   const { key, digest } = mintKey(id)
   const graceEnd = Math.min(now + graceSeconds * 1000, keyEnd)
-  const older = before.secrets.filter(({ endsAt }) => timeOf(endsAt) > now).map(secret => ({ ...secret, endsAt: text(Math.min(timeOf(secret.endsAt), graceEnd)) }))
+  const older = before.secrets
+    .filter(({ endsAt }) => timeOf(endsAt) > now)
+    .map(secret => ({ ...secret, endsAt: text(Math.min(timeOf(secret.endsAt), graceEnd)) }))
   // The last one stays on record when its grace is over, so that the log can tell a replaced key from an unknown one.
   const record = { ...before, secrets: [{ digest, createdAt: text(now) }, ...older] }
   return { records: replace(records, record), result: { record, key } }
@@ -77,7 +88,8 @@ export function setDisabled (records: Records, id: string, disabled: boolean): C
 }
 
 /** Names and owners are kept and shown in clear. */
-const credentialForName = 'A name or an owner holds a credential, which everybody who reads the file could use: name what people may know'
+const credentialForName =
+  'A name or an owner holds a credential, which everybody who reads the file could use: name what people may know'
 
 /** A key shorter than this could be guessed from its digest. */
 export const shortestImport = 16
@@ -86,25 +98,51 @@ export const shortestImport = 16
  * Takes over keys that are in use, in clear. An id is made of each one's digest, as for keys in
  * `API_KEYS`, so that its caller stays the same principal. Throws where one can't be taken.
  */
-export function importKeys (records: Records, keys: readonly string[], options: KeyOptions, now = Date.now()): Changed<readonly KeyRecord[]> {
+export function importKeys (
+  records: Records,
+  keys: readonly string[],
+  options: KeyOptions,
+  now = Date.now()
+): Changed<readonly KeyRecord[]> {
   if (keys.length === 0) throw new KeyChangeError('There is no key to import')
   const known = new Set(records.flatMap(({ secrets }) => secrets.map(({ digest }) => digest)))
   const imported: KeyRecord[] = []
   for (const [index, key] of keys.entries()) {
     const place = keys.length === 1 ? 'The key' : `Key ${index + 1} of ${keys.length}`
     const digest = sha256(key)
-    if (!/^[\x21-\x7e]+$/.test(key)) throw new KeyChangeError(`${place} holds a character that a header cannot carry`)
-    if (key.length < shortestImport) throw new KeyChangeError(`${place} is shorter than ${shortestImport} characters: its digest would give it away`)
+    if (!/^[\x21-\x7e]+$/.test(key)) {
+      throw new KeyChangeError(`${place} holds a character that a header cannot carry`)
+    }
+    if (key.length < shortestImport) {
+      throw new KeyChangeError(
+        `${place} is shorter than ${shortestImport} characters: its digest would give it away`
+      )
+    }
     // One of another form looks like nothing.
-    if ([options.name, options.owner, ...Object.values(options.metadata ?? {})].some(text => text?.includes(key))) throw new KeyChangeError(credentialForName)
-    if (isPlaceholder(key)) throw new KeyChangeError(`${place} is a placeholder that everybody knows: create another`)
+    if (
+      [options.name, options.owner, ...Object.values(options.metadata ?? {})].some(text =>
+        text?.includes(key)
+      )
+    ) { throw new KeyChangeError(credentialForName) }
+    if (isPlaceholder(key)) {
+      throw new KeyChangeError(`${place} is a placeholder that everybody knows: create another`)
+    }
     if (shapeOf(key) === 'damaged') throw new KeyChangeError(`${place} is mistyped: its checksum is wrong`)
     const id = listedKeyId(digest)
     // By the id inside it, too: a secret that was replaced long ago has left the file.
     const inside = keyIdOf(key)
-    if (known.has(digest) || records.some(record => record.id === id || record.id === inside)) throw new KeyChangeError(`${place} is in the file already, or in the input twice`)
+    if (known.has(digest) || records.some(record => record.id === id || record.id === inside)) {
+      throw new KeyChangeError(`${place} is in the file already, or in the input twice`)
+    }
     known.add(digest)
-    imported.push(recordOf(id, digest, keys.length === 1 ? options : { ...options, name: `${options.name} ${index + 1}` }, now))
+    imported.push(
+      recordOf(
+        id,
+        digest,
+        keys.length === 1 ? options : { ...options, name: `${options.name} ${index + 1}` },
+        now
+      )
+    )
   }
   return { records: [...records, ...imported], result: imported }
 }
@@ -112,7 +150,10 @@ export function importKeys (records: Records, keys: readonly string[], options: 
 /** Adds the records of another place as they are. Throws where an id or a secret is there already. */
 export function addRecords (records: Records, added: Records): Changed<Records> {
   const digests = new Set(records.flatMap(({ secrets }) => secrets.map(({ digest }) => digest)))
-  const double = added.find(({ id, secrets }) => records.some(record => record.id === id) || secrets.some(({ digest }) => digests.has(digest)))
+  const double = added.find(
+    ({ id, secrets }) =>
+      records.some(record => record.id === id) || secrets.some(({ digest }) => digests.has(digest))
+  )
   if (double !== undefined) throw new KeyChangeError(`The key ${double.id} is there already, and nothing was imported`)
   return { records: [...records, ...added], result: added }
 }
@@ -138,11 +179,30 @@ function recordOf (id: string, digest: string, options: KeyOptions, now: number)
   if ([name, owner].some(text => holdsWholeCredential(text))) throw new KeyChangeError(credentialForName)
   if (!isRole(role)) throw new KeyChangeError(`A role ${roleForm}`)
   requireMetadata(metadata)
-  if (!isPlainText(name)) throw new KeyChangeError('A name is text of 1 to 256 characters, not only white space, without control characters')
-  if (!isOwner(owner, id)) throw new KeyChangeError('An owner is text of 1 to 256 characters, not only white space, without control characters')
-  if (!scopes.every(isScope)) throw new KeyChangeError('A scope is printable ASCII without spaces, quotes and backslashes, such as files:read')
-  if (cidrs.some(cidr => parseNetwork(cidr) === undefined)) throw new KeyChangeError('A network is an address or a CIDR, such as 10.0.0.5, 10.0.0.0/8 or 2001:db8::/32')
-  if (rateLimitMax !== undefined && !(Number.isSafeInteger(rateLimitMax) && rateLimitMax >= 1 && rateLimitMax <= 1_000_000_000)) throw new KeyChangeError('A rate limit is a whole number from 1')
+  if (!isPlainText(name)) {
+    throw new KeyChangeError(
+      'A name is text of 1 to 256 characters, not only white space, without control characters'
+    )
+  }
+  if (!isOwner(owner, id)) {
+    throw new KeyChangeError(
+      'An owner is text of 1 to 256 characters, not only white space, without control characters'
+    )
+  }
+  if (!scopes.every(isScope)) {
+    throw new KeyChangeError(
+      'A scope is printable ASCII without spaces, quotes and backslashes, such as files:read'
+    )
+  }
+  if (cidrs.some(cidr => parseNetwork(cidr) === undefined)) {
+    throw new KeyChangeError(
+      'A network is an address or a CIDR, such as 10.0.0.5, 10.0.0.0/8 or 2001:db8::/32'
+    )
+  }
+  if (
+    rateLimitMax !== undefined &&
+    !(Number.isSafeInteger(rateLimitMax) && rateLimitMax >= 1 && rateLimitMax <= 1_000_000_000)
+  ) { throw new KeyChangeError('A rate limit is a whole number from 1') }
   return {
     id,
     owner,
@@ -164,9 +224,21 @@ function recordOf (id: string, digest: string, options: KeyOptions, now: number)
 function requireMetadata (metadata: Readonly<Record<string, string>>): void {
   const fields = Object.entries(metadata)
   if (fields.length > mostMetadata) throw new KeyChangeError(`A key has at most ${mostMetadata} fields of metadata`)
-  if (!fields.every(([name]) => isMetadataName(name))) throw new KeyChangeError('A field of metadata is called by a letter, then up to 63 letters, digits or . _ -')
-  if (!fields.every(([, value]) => isPlainText(value))) throw new KeyChangeError('A value of metadata is text of 1 to 256 characters, not only white space, without control characters')
-  if (fields.some(([, value]) => holdsWholeCredential(value))) throw new KeyChangeError('Metadata holds a credential, which everybody who reads the file could use: put there what people may know')
+  if (!fields.every(([name]) => isMetadataName(name))) {
+    throw new KeyChangeError(
+      'A field of metadata is called by a letter, then up to 63 letters, digits or . _ -'
+    )
+  }
+  if (!fields.every(([, value]) => isPlainText(value))) {
+    throw new KeyChangeError(
+      'A value of metadata is text of 1 to 256 characters, not only white space, without control characters'
+    )
+  }
+  if (fields.some(([, value]) => holdsWholeCredential(value))) {
+    throw new KeyChangeError(
+      'Metadata holds a credential, which everybody who reads the file could use: put there what people may know'
+    )
+  }
 }
 
 /** In a name space of their own: an owner called like a token's subject, or like a key, is neither. */

@@ -25,7 +25,10 @@ export class KeyFileError extends OperatorError {
 /** What tells one state of the file from another without reading it. */
 export interface Fingerprint {
   readonly text: string
-  /** Milliseconds since the last change: clocks of file systems are coarse, and a young file may change again without a sign. */
+  /**
+   * Milliseconds since the last change: clocks of file systems are coarse, and a young file may change
+   * again without a sign.
+   */
   readonly ageMs: number
   /** What lets others than its owner and root change it, or everybody read it, as a sentence for the log. */
   readonly danger: string | undefined
@@ -46,7 +49,9 @@ export async function readKeyFileIfAny (path: string): Promise<readonly KeyRecor
 /** What the text of the file holds. Throws a `KeyFileError`. */
 export function contentsOf (path: string, text: string, known?: RecordLines): KeyFileContents {
   const parsed = parseKeyFile(text, known)
-  if ('wrong' in parsed) throw new KeyFileError(path, parsed.wrong, parsed.right ?? 'mend it, or put back a copy that was good')
+  if ('wrong' in parsed) {
+    throw new KeyFileError(path, parsed.wrong, parsed.right ?? 'mend it, or put back a copy that was good')
+  }
   return parsed
 }
 
@@ -68,7 +73,11 @@ export async function fingerprint (path: string): Promise<Fingerprint> {
     const { dev, ino, size, mtimeNs, ctimeNs, ctimeMs } = status
     if (!status.isFile()) throw new KeyFileError(path, 'is a directory or a device', 'name a file')
     if (size > largestBytes) throw new KeyFileError(path, 'is larger than 64 MB', 'name a key file')
-    return { text: [dev, ino, size, mtimeNs, ctimeNs].join(' '), ageMs: Date.now() - Number(ctimeMs), danger: dangerOf(status) }
+    return {
+      text: [dev, ino, size, mtimeNs, ctimeNs].join(' '),
+      ageMs: Date.now() - Number(ctimeMs),
+      danger: dangerOf(status)
+    }
   } catch (error) {
     throw error instanceof KeyFileError ? error : unreadable(path, error)
   }
@@ -78,8 +87,14 @@ function dangerOf ({ mode, uid }: BigIntStats): string | undefined {
   const user = process.geteuid?.()
   // Windows has neither.
   if (user === undefined) return undefined
-  if ((mode & 0o027n) !== 0n) return 'the key file can be read by everybody, or written by others than its owner: make it mode 0600, or 0640 where the server reads it by its group'
-  return uid === 0n || uid === BigInt(user) ? undefined : 'the key file belongs to another user, who can put any key into it: give it to root or to the user that the server runs as'
+  if ((mode & 0o027n) !== 0n) {
+    return 'the key file can be read by everybody, or written by others than its owner: make it mode 0600, ' +
+      'or 0640 where the server reads it by its group'
+  }
+  return uid === 0n || uid === BigInt(user)
+    ? undefined
+    : 'the key file belongs to another user, who can put any key into it: give it to root or to the user ' +
+      'that the server runs as'
 }
 
 export interface ChangeOptions {
@@ -98,7 +113,11 @@ export interface Changed<T> {
  * wrote. `change` may run again where the file changed meanwhile, and what it throws leaves the
  * file as it was. When this resolves, the change is on the disk. Throws a `KeyFileError`.
  */
-export async function changeKeyFile<T> (path: string, change: (records: readonly KeyRecord[]) => Changed<T>, { create = false }: ChangeOptions = {}): Promise<T> {
+export async function changeKeyFile<T> (
+  path: string,
+  change: (records: readonly KeyRecord[]) => Changed<T>,
+  { create = false }: ChangeOptions = {}
+): Promise<T> {
   try {
     for (let attempt = 0; attempt < 5; attempt++) {
       const outcome = await withFileLock(path, async ({ path: file, isHeld }) => {
@@ -129,7 +148,9 @@ async function fingerprintIfAny (path: string): Promise<Fingerprint | undefined>
 const missing = 'does not exist'
 
 function unreadable (path: string, error: unknown): KeyFileError {
-  if (codeOf(error) === 'ENOENT') return new KeyFileError(path, missing, 'create it with: npx fastify-mcp-auth keys create --name <name>')
+  if (codeOf(error) === 'ENOENT') {
+    return new KeyFileError(path, missing, 'create it with: npx fastify-mcp-auth keys create --name <name>')
+  }
   return new KeyFileError(path, `cannot be read (${codeOf(error)})`, 'let the user that runs this read it')
 }
 
@@ -140,12 +161,27 @@ function unwritable (path: string, error: unknown): KeyFileError {
     ENOENT: ['cannot be written: its directory does not exist', 'make that directory first'],
     ENOSPC: ['cannot be written: the disk is full', 'make room and try again; nothing was changed'],
     EDQUOT: ['cannot be written: the disk quota is used up', 'make room and try again; nothing was changed'],
-    EBUSY: ['cannot be written: it is a mount of its own, which nothing can take the place of', 'mount its directory, not the file'],
-    EROFS: ['cannot be written: its file system is for reading alone', 'run this where the file may be written'],
-    EPERM: ['cannot be written (EPERM)', 'run this as the user that owns it, or as root, and see that it is not immutable'],
-    EFBIG: ['cannot be written: it would be larger than this process may write', 'raise that limit and try again; nothing was changed']
+    EBUSY: [
+      'cannot be written: it is a mount of its own, which nothing can take the place of',
+      'mount its directory, not the file'
+    ],
+    EROFS: [
+      'cannot be written: its file system is for reading alone',
+      'run this where the file may be written'
+    ],
+    EPERM: [
+      'cannot be written (EPERM)',
+      'run this as the user that owns it, or as root, and see that it is not immutable'
+    ],
+    EFBIG: [
+      'cannot be written: it would be larger than this process may write',
+      'raise that limit and try again; nothing was changed'
+    ]
   }
-  const [wrong, right] = why[code] ?? [`cannot be written (${code})`, 'let the user that runs this write to its directory']
+  const [wrong, right] = why[code] ?? [
+    `cannot be written (${code})`,
+    'let the user that runs this write to its directory'
+  ]
   return new KeyFileError(path, wrong, right)
 }
 

@@ -50,7 +50,12 @@ export class KeyStore implements FollowedKeys {
     this.#path = path
     this.#log = log
     this.#pollMs = pollMs
-    this.#usage = new KeyUsage({ store: usageInFile(usagePath(path)), onFailure: code => { log.warn({ code }, 'the last use of API keys cannot be written beside the key file') } })
+    this.#usage = new KeyUsage({
+      store: usageInFile(usagePath(path)),
+      onFailure: code => {
+        log.warn({ code }, 'the last use of API keys cannot be written beside the key file')
+      }
+    })
   }
 
   /** Reads the file and follows it from then on. Rejects with a `KeyFileError` where it can't be used. */
@@ -164,6 +169,9 @@ export class KeyStore implements FollowedKeys {
     const problem = error instanceof KeyFileError ? `${error.wrong}; ${error.right}` : 'cannot be read'
     if (problem === this.#problem) return
     this.#problem = problem
-    this.#log.error(error instanceof KeyFileError ? { file: this.#path, problem } : { file: this.#path, err: error }, stale)
+    this.#log.error(
+      error instanceof KeyFileError ? { file: this.#path, problem } : { file: this.#path, err: error },
+      stale
+    )
   }
 }

@@ -35,7 +35,12 @@ export class SharedKeyStore implements FollowedKeys {
   private constructor ({ source, usage, log }: SharedKeyStoreOptions) {
     this.#source = source
     this.#log = log
-    this.#usage = new KeyUsage({ store: usage, onFailure: code => { log.warn({ code }, 'the last use of API keys cannot be written') } })
+    this.#usage = new KeyUsage({
+      store: usage,
+      onFailure: code => {
+        log.warn({ code }, 'the last use of API keys cannot be written')
+      }
+    })
     this.#stop = source.onChange(() => { this.#readSoon() })
     this.#timer = setInterval(() => { if (Date.now() >= this.#nextEndAt) this.#announce() }, lookMs).unref()
   }

@@ -44,7 +44,9 @@ export type KeyShape = 'managed' | 'damaged' | 'foreign'
 /** Judges the form alone. Does not check that the key is, or ever was, good. */
 export function shapeOf (text: string): KeyShape {
   if (!beginning.test(text)) return 'foreign'
-  return shape.test(text) && checksum(text.slice(0, -checksumLength - 1)) === text.slice(-checksumLength) ? 'managed' : 'damaged'
+  return shape.test(text) && checksum(text.slice(0, -checksumLength - 1)) === text.slice(-checksumLength)
+    ? 'managed'
+    : 'damaged'
 }
 
 /** The id inside a managed key; `undefined` for every other text. */

@@ -21,7 +21,9 @@ const dayMs = 86_400_000
 export function nextExpiryDays (records: readonly KeyRecord[], now: number): number {
   let first = Infinity
   for (const record of records) {
-    if (record.expiresAt !== undefined && stateOf(record, now) === 'good') first = Math.min(first, Date.parse(record.expiresAt))
+    if (record.expiresAt !== undefined && stateOf(record, now) === 'good') {
+      first = Math.min(first, Date.parse(record.expiresAt))
+    }
   }
   return (first - now) / dayMs
 }

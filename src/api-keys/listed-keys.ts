@@ -22,7 +22,10 @@ export function createKeyVerifier (keys: readonly string[]): (digest: string) =>
     if (digests.has(digest)) throw new Error('An API key is listed twice')
     digests.add(digest)
   }
-  const candidates = [...digests].map((digest) => ({ digest: Buffer.from(digest, 'hex'), verified: verifiedKey(digest) }))
+  const candidates = [...digests].map(digest => ({
+    digest: Buffer.from(digest, 'hex'),
+    verified: verifiedKey(digest)
+  }))
 
   // One for all: nothing is awaited between writing and comparing.
   const presented = Buffer.alloc(32)
@@ -42,7 +45,10 @@ export function createKeyVerifier (keys: readonly string[]): (digest: string) =>
  * Makes the judge of keys from a list and a ring; `undefined` where there is neither. On a key that
  * is in both the ring has the last word: one that was imported and then revoked stays refused.
  */
-export function createKeyJudge (listed: readonly string[], ring: KeyRing | undefined): ((asked: Omit<AskedKey, 'requestId'>) => Verdict) | undefined {
+export function createKeyJudge (
+  listed: readonly string[],
+  ring: KeyRing | undefined
+): ((asked: Omit<AskedKey, 'requestId'>) => Verdict) | undefined {
   const verifyListed = listed.length === 0 ? undefined : createKeyVerifier(listed)
   if (ring === undefined) return verifyListed === undefined ? undefined : ({ digest }) => verifyListed(digest)
   return ({ digest, key, address }) => {
@@ -57,16 +63,23 @@ export function createKeyJudge (listed: readonly string[], ring: KeyRing | undef
  * Makes the function from a reference to the key behind it, as it is today: in the ring, which has the last word,
  * or in the list.
  */
-export function createKeyLookup (listed: readonly string[], ring: KeyRing | undefined): (reference: KeyReference) => Referred {
-  const byId = new Map(listed.map(key => {
-    const digest = sha256(key)
-    return [listedKeyId(digest), verifiedKey(digest)]
-  }))
+export function createKeyLookup (
+  listed: readonly string[],
+  ring: KeyRing | undefined
+): (reference: KeyReference) => Referred {
+  const byId = new Map(
+    listed.map(key => {
+      const digest = sha256(key)
+      return [listedKeyId(digest), verifiedKey(digest)]
+    })
+  )
   return reference => {
     const managed = ring?.current?.(reference)
     if (managed !== undefined) return managed
     const verified = reference.issuedAt === undefined ? byId.get(reference.keyId) : undefined
-    return verified === undefined ? { verdict: unknownKey, maySignIn: false } : { verdict: verified, maySignIn: true }
+    return verified === undefined
+      ? { verdict: unknownKey, maySignIn: false }
+      : { verdict: verified, maySignIn: true }
   }
 }
 
@@ -74,11 +87,16 @@ type KeyJudge = ReturnType<typeof createKeyJudge>
 type AppKeys = { readonly verify: (asked: AskedKey) => Eventually<Verdict> }
 
 /** Has the app asked for what is in no list and no file. `undefined` where nobody is to be asked. */
-export function withAppKeys (judge: KeyJudge, appKeys: AppKeys | null): ((asked: AskedKey) => Eventually<Verdict>) | undefined {
-  if (appKeys === null || judge === undefined) return appKeys === null ? judge : asked => appKeys.verify(asked)
+export function withAppKeys (
+  judge: KeyJudge,
+  appKeys: AppKeys | null
+): ((asked: AskedKey) => Eventually<Verdict>) | undefined {
+  if (appKeys === null || judge === undefined) { return appKeys === null ? judge : asked => appKeys.verify(asked) }
   return asked => {
     const verdict = judge(asked)
-    return isUnknownKey(verdict) ? after(appKeys.verify(asked), found => isVerified(found) ? found : verdict) : verdict
+    return isUnknownKey(verdict)
+      ? after(appKeys.verify(asked), found => (isVerified(found) ? found : verdict))
+      : verdict
   }
 }
 
@@ -87,7 +105,10 @@ function isUnknownKey (verdict: Verdict): boolean {
   return verdict === unknownKey || isUnmanaged(verdict)
 }
 
-/** The id of a listed key, which it keeps when the key file takes it over. Not the one inside a managed key: what was said of the listed one would be forgotten. */
+/**
+ * The id of a listed key, which it keeps when the key file takes it over. Not the one inside a managed key:
+ * what was said of the listed one would be forgotten.
+ */
 export function listedKeyId (digest: string): string {
   return digest.slice(0, 12)
 }
@@ -99,7 +120,14 @@ function verifiedKey (digest: string): Verified {
 }
 
 function requireUsable (key: string): void {
-  if (typeof key !== 'string' || key.trim() !== key || !/^[\x20-\x7e]+$/.test(key) || key.length > maxCredentialLength) {
-    throw new Error('An API key must be printable ASCII without white space around it: no other arrives in a header as it was sent')
+  if (
+    typeof key !== 'string' ||
+    key.trim() !== key ||
+    !/^[\x20-\x7e]+$/.test(key) ||
+    key.length > maxCredentialLength
+  ) {
+    throw new Error(
+      'An API key must be printable ASCII without white space around it: no other arrives in a header as it was sent'
+    )
   }
 }

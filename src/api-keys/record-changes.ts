@@ -2,7 +2,14 @@
 import type { KeyRecord } from './record.js'
 
 export interface KeyChange {
-  readonly kind: 'key-created' | 'key-changed' | 'key-rotated' | 'key-disabled' | 'key-enabled' | 'key-revoked' | 'key-removed'
+  readonly kind:
+    | 'key-created'
+    | 'key-changed'
+    | 'key-rotated'
+    | 'key-disabled'
+    | 'key-enabled'
+    | 'key-revoked'
+    | 'key-removed'
   readonly record: KeyRecord
 }
 

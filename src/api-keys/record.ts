@@ -52,7 +52,11 @@ export const longestName = 256
 
 /** Text that a terminal and a log can show: no control characters, not only white space. */
 export function isPlainText (text: string): boolean {
-  return text.length <= longestName && text.trim() !== '' && !/[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u.test(text)
+  return (
+    text.length <= longestName &&
+    text.trim() !== '' &&
+    !/[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u.test(text)
+  )
 }
 
 export function isScope (text: string): boolean {
@@ -84,25 +88,45 @@ const secretRecord = z.strictObject({
   endsAt: time.optional()
 })
 
-const keyRecord = z.strictObject({
-  id: z.string().regex(keyIdPattern, 'is not twelve lower-case letters and digits'),
-  owner: z.string(),
-  name: z.string().refine(isPlainText, 'is not plain text of 1 to 256 characters'),
-  role: z.string().refine(isRole, roleForm),
-  scopes: z.array(z.string().refine(isScope, 'is not a scope')),
-  createdAt: time,
-  expiresAt: time.optional(),
-  cidrs: z.array(z.string().refine(text => parseNetwork(text) !== undefined, 'is not an address or a CIDR')),
-  rateLimitMax: z.number().int('is not a whole number').min(1, 'is below 1').max(1_000_000_000, 'is too large').optional(),
-  metadata: z.record(z.string().refine(isMetadataName, 'is no name of a field'), z.string().refine(isPlainText, 'is not plain text of 1 to 256 characters'))
-    .refine(fields => Object.keys(fields).length <= mostMetadata, 'has too many fields').optional(),
-  oauth: z.boolean().optional(),
-  disabled: z.boolean(),
-  revokedAt: time.optional(),
-  secrets: z.array(secretRecord).min(1, 'is empty')
-}).refine(({ owner, id }) => isOwner(owner, id), { message: 'is neither user:<name> nor apikey:<the id of this key>', path: ['owner'] })
+const keyRecord = z
+  .strictObject({
+    id: z.string().regex(keyIdPattern, 'is not twelve lower-case letters and digits'),
+    owner: z.string(),
+    name: z.string().refine(isPlainText, 'is not plain text of 1 to 256 characters'),
+    role: z.string().refine(isRole, roleForm),
+    scopes: z.array(z.string().refine(isScope, 'is not a scope')),
+    createdAt: time,
+    expiresAt: time.optional(),
+    cidrs: z.array(
+      z.string().refine(text => parseNetwork(text) !== undefined, 'is not an address or a CIDR')
+    ),
+    rateLimitMax: z
+      .number()
+      .int('is not a whole number')
+      .min(1, 'is below 1')
+      .max(1_000_000_000, 'is too large')
+      .optional(),
+    metadata: z
+      .record(
+        z.string().refine(isMetadataName, 'is no name of a field'),
+        z.string().refine(isPlainText, 'is not plain text of 1 to 256 characters')
+      )
+      .refine(fields => Object.keys(fields).length <= mostMetadata, 'has too many fields')
+      .optional(),
+    oauth: z.boolean().optional(),
+    disabled: z.boolean(),
+    revokedAt: time.optional(),
+    secrets: z.array(secretRecord).min(1, 'is empty')
+  })
+  .refine(({ owner, id }) => isOwner(owner, id), {
+    message: 'is neither user:<name> nor apikey:<the id of this key>',
+    path: ['owner']
+  })
 
-const keyFile = z.strictObject({ version: z.literal(1, 'is not 1, the version that this program knows'), keys: z.array(keyRecord) })
+const keyFile = z.strictObject({
+  version: z.literal(1, 'is not 1, the version that this program knows'),
+  keys: z.array(keyRecord)
+})
 
 /** Records by the line that each stands in; empty where the file is laid out otherwise. */
 export type RecordLines = ReadonlyMap<string, KeyRecord>
@@ -118,23 +142,34 @@ export interface KeyFileContents {
  * repeats nothing of the text: it may be anything. Lines that are `known` are not judged again: ten
  * thousand keys would hold up a server for half a second.
  */
-export function parseKeyFile (text: string, known: RecordLines = new Map()): KeyFileContents | { readonly wrong: string, readonly right?: string } {
+export function parseKeyFile (
+  text: string,
+  known: RecordLines = new Map()
+): KeyFileContents | { readonly wrong: string; readonly right?: string } {
   const lines = readLines(text, known)
   if (lines !== undefined) return firstDouble([...lines.values()]) ?? { records: [...lines.values()], lines }
   let json: unknown
   try {
     json = JSON.parse(text)
   } catch {
-    return text.trim() === '' ? { wrong: 'is empty', right: 'put back a copy that was good, or begin with {"version":1,"keys":[]}' } : { wrong: 'is not JSON' }
+    return text.trim() === ''
+      ? { wrong: 'is empty', right: 'put back a copy that was good, or begin with {"version":1,"keys":[]}' }
+      : { wrong: 'is not JSON' }
   }
-  if (isLater(json)) return { wrong: 'is of a later version than this program knows', right: 'update this program' }
+  if (isLater(json)) { return { wrong: 'is of a later version than this program knows', right: 'update this program' } }
   const { success, data, error } = keyFile.safeParse(json)
   if (!success) return { wrong: describeIssue(error.issues[0]) }
   return firstDouble(data.keys) ?? { records: data.keys, lines: new Map() }
 }
 
 function isLater (json: unknown): boolean {
-  return typeof json === 'object' && json !== null && 'version' in json && typeof json.version === 'number' && json.version > 1
+  return (
+    typeof json === 'object' &&
+    json !== null &&
+    'version' in json &&
+    typeof json.version === 'number' &&
+    json.version > 1
+  )
 }
 
 const opening = '{\n  "version": 1,\n  "keys": ['
@@ -147,7 +182,10 @@ export function formatKeyFile (records: readonly KeyRecord[]): string {
   return opening + records.map(record => indent + JSON.stringify(record)).join(',') + closing
 }
 
-/** The records of a text that is laid out as `formatKeyFile` does it; `undefined` for every other, and where a line is no sound record. */
+/**
+ * The records of a text that is laid out as `formatKeyFile` does it; `undefined` for every other, and where
+ * a line is no sound record.
+ */
 function readLines (text: string, known: RecordLines): Map<string, KeyRecord> | undefined {
   const start = opening + indent
   if (!text.startsWith(start) || !text.endsWith(closing)) return undefined
@@ -172,7 +210,10 @@ function readLine (line: string): KeyRecord | undefined {
 
 function describeIssue (issue: z.core.$ZodIssue | undefined): string {
   if (issue === undefined) return 'is not a key file'
-  const place = issue.path.map(step => typeof step === 'number' ? `[${step}]` : `.${String(step)}`).join('').replace(/^\./, '')
+  const place = issue.path
+    .map(step => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`))
+    .join('')
+    .replace(/^\./, '')
   // The texts of this file; the library's own would quote what it found.
   const what = wordsOf(issue)
   return place === '' ? `holds no key file: it ${what}` : `cannot be used: ${place} ${what}`
@@ -180,7 +221,9 @@ function describeIssue (issue: z.core.$ZodIssue | undefined): string {
 
 function wordsOf ({ code, message }: z.core.$ZodIssue): string {
   if (code === 'custom' || /^(?:is|has|must) /.test(message)) return message
-  return code === 'unrecognized_keys' ? 'has a field that this program does not know' : 'has the wrong type or is missing'
+  return code === 'unrecognized_keys'
+    ? 'has a field that this program does not know'
+    : 'has the wrong type or is missing'
 }
 
 /** A key that is there twice would be good or not by chance. */

@@ -78,7 +78,10 @@ export function isUnmanaged (verdict: Verdict): boolean {
   return verdict === unmanaged || verdict === damaged
 }
 
-/** Looked up for keys that are held to no network: code that seldom runs is slow, and would tell them from the others. */
+/**
+ * Looked up for keys that are held to no network: code that seldom runs is slow, and would tell them from
+ * the others.
+ */
 const somewhere: Networks = ['192.0.2.0/24', '2001:db8::/32'].map(parseNetwork).filter(network => network !== undefined)
 
 /** What an unknown key is judged as, so that it takes the time of a known one. */
@@ -196,12 +199,24 @@ function entryOf (record: KeyRecord, { digest, endsAt, createdAt }: SecretRecord
   const ends = { endsAt: timeOf(endsAt), expiresAt: timeOf(record.expiresAt) }
   const end = Math.min(ends.endsAt, ends.expiresAt)
   const { id: keyId, owner: id, role, scopes, rateLimitMax, metadata } = record
-  const principal = freezePrincipal({ id, role, scopes, method: 'api-key', keyId, issuedAt: Date.parse(createdAt), ...(metadata === undefined ? {} : { attributes: metadata }), ...(end === Infinity ? {} : { expiresAt: end }) })
+  const principal = freezePrincipal({
+    id,
+    role,
+    scopes,
+    method: 'api-key',
+    keyId,
+    issuedAt: Date.parse(createdAt),
+    ...(metadata === undefined ? {} : { attributes: metadata }),
+    ...(end === Infinity ? {} : { expiresAt: end })
+  })
   return {
     digest,
     names: namesOf(principal),
     verified: Object.freeze(rateLimitMax === undefined ? { principal } : { principal, rateLimitMax }),
-    networks: record.cidrs.length === 0 ? somewhere : record.cidrs.map(parseNetwork).filter(network => network !== undefined),
+    networks:
+      record.cidrs.length === 0
+        ? somewhere
+        : record.cidrs.map(parseNetwork).filter(network => network !== undefined),
     isHeld: record.cidrs.length > 0,
     ...ends,
     isRevoked: record.revokedAt !== undefined,
@@ -217,7 +232,10 @@ function isOfKey (id: string): boolean {
   return id.startsWith('apikey:') || id.startsWith('user:')
 }
 
-/** True for the secret that was issued then. Without a time it is the one that a list held, whose digest made the id of the key. */
+/**
+ * True for the secret that was issued then. Without a time it is the one that a list held, whose digest
+ * made the id of the key.
+ */
 function mayProve ({ digest, verified }: Entry, keyId: string, issuedAt: number | undefined): boolean {
   if (issuedAt !== undefined) return verified.principal.issuedAt === issuedAt
   return !/^[\da-f]{12}$/.test(keyId) || digest.startsWith(keyId)

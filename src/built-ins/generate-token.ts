@@ -37,10 +37,28 @@ interface Wish {
 
 const roles = z.enum(['admin', 'user'])
 const input = z.object({
-  userId: z.string().superRefine(refine(checkUserId)).meta({ minLength: 1, maxLength: 256 }).describe('Who the token is for: 1 to 256 characters, no control characters, and not like the id of a caller (jwt:…)'),
+  userId: z
+    .string()
+    .superRefine(refine(checkUserId))
+    .meta({ minLength: 1, maxLength: 256 })
+    .describe(
+      'Who the token is for: 1 to 256 characters, no control characters, and not like the id of a caller (jwt:…)'
+    ),
   role: roles.default('user').describe('The role of the token: not above your own'),
-  scopes: z.array(z.string()).superRefine(refine(checkScopes)).default([]).describe('The scopes of the token: only such that you hold'),
-  expiresIn: z.string().superRefine(refine(parseLifetime)).optional().meta({ default: '24h' }).describe('How long it is good: 30m, 1h, 7d, or seconds as in 3600; with an API key not beyond its own end. Left out: 24h, or less where no more may be')
+  scopes: z
+    .array(z.string())
+    .superRefine(refine(checkScopes))
+    .default([])
+    .describe('The scopes of the token: only such that you hold'),
+  expiresIn: z
+    .string()
+    .superRefine(refine(parseLifetime))
+    .optional()
+    .meta({ default: '24h' })
+    .describe(
+      'How long it is good: 30m, 1h, 7d, or seconds as in 3600; with an API key not beyond its own end. ' +
+        'Left out: 24h, or less where no more may be'
+    )
 })
 const record = {
   id: z.string().describe('Names the token, as for revoke-token. No secret.'),
@@ -56,30 +74,40 @@ const withLink = z.object({
   ...record
 })
 
-const secretAdvice = 'The result is a secret: hand it to that user over a private channel, do not repeat, store or log it.'
-const linkAdvice = 'The result is a link that shows the token once, within minutes: hand it to that user over a private channel, do not open it.'
+const secretAdvice =
+  'The result is a secret: hand it to that user over a private channel, do not repeat, store or log it.'
+const linkAdvice =
+  'The result is a link that shows the token once, within minutes: hand it to that user over a private ' +
+    'channel, do not open it.'
 
 export function createGenerateToken (options: MintingOptions): Tool {
   const { policy = 'admin-tokens', link, audit = noAudit } = options
   return defineTool({
     name: 'generate-token',
     title: 'Generate a token',
-    description: `Mints a JWT with which another user can call this server. ${link === undefined ? secretAdvice : linkAdvice}`,
+    description: 'Mints a JWT with which another user can call this server. ' +
+      `${link === undefined ? secretAdvice : linkAdvice}`,
     annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
     access: { roles: ['admin'], allow: principal => mayMint(principal, policy) },
     input,
     output: link === undefined ? withToken : withLink,
     handler: async (wish, { principal, requestId }) => {
-      if (await kept(link?.links.isFull()) === true) throw tooManyLinks()
+      if ((await kept(link?.links.isFull())) === true) throw tooManyLinks()
       const { token, id, issuedAt, expiresAt } = await mint(wish, principal, options)
       const { userId, role, scopes } = wish
-      audit('token-minted', { jti: id, subject: userId, role, scopes, expiresAt: timeText(expiresAt) }, { principal, requestId })
+      audit(
+        'token-minted',
+        { jti: id, subject: userId, role, scopes, expiresAt: timeText(expiresAt) },
+        { principal, requestId }
+      )
       const common = { id, userId, role, scopes: [...scopes], expiresAt: timeText(expiresAt) }
       if (link === undefined) return { structuredContent: { token, ...common } }
       const minted = { id: tokenPrincipalId(userId), tokenId: id, issuedAt }
       const offer = await kept(link.links.offer({ token, userId, role, expiresAt: common.expiresAt }, minted))
       if (offer === undefined) throw tooManyLinks()
-      return { structuredContent: { link: link.url(offer.code), linkExpiresAt: timeText(offer.expiresAt), ...common } }
+      return {
+        structuredContent: { link: link.url(offer.code), linkExpiresAt: timeText(offer.expiresAt), ...common }
+      }
     }
   })
 }
@@ -88,18 +116,44 @@ function tooManyLinks (): Error {
   return new UnavailableError(retryLater(60_000, { reason: 'too many links wait' }))
 }
 
-async function mint ({ userId, role, scopes, expiresIn }: Wish, principal: Principal, { secret, maxTtlSeconds, state, issuer, audience }: MintingOptions) {
+async function mint (
+  { userId, role, scopes, expiresIn }: Wish,
+  principal: Principal,
+  { secret, maxTtlSeconds, state, issuer, audience }: MintingOptions
+) {
   const end = endFor(principal, state)
-  const seconds = expiresIn === undefined ? Math.max(1, Math.floor(Math.min(86_400, maxTtlSeconds, (end - Date.now()) / 1000))) : parseLifetime(expiresIn)
+  const seconds =
+    expiresIn === undefined
+      ? Math.max(1, Math.floor(Math.min(86_400, maxTtlSeconds, (end - Date.now()) / 1000)))
+      : parseLifetime(expiresIn)
   if (seconds > maxTtlSeconds) throw new PublicToolError(`expiresIn: at most ${maxTtlSeconds} seconds`)
-  if (Date.now() + seconds * 1000 > end) throw new PublicToolError(`expiresIn: not beyond your own credential, which ends at ${timeText(end)}`)
+  if (Date.now() + seconds * 1000 > end) {
+    throw new PublicToolError(`expiresIn: not beyond your own credential, which ends at ${timeText(end)}`)
+  }
   const excess = excessOf(principal, role, scopes)
   if (excess !== undefined) throw new PublicToolError(`${excess}: nobody gives away more than their own`)
   const minted = mintToken(userId, role, String(seconds), {
-    secret, scopes, ...(issuer === undefined ? {} : { issuer }), ...(audience === undefined ? {} : { audience })
+    secret,
+    scopes,
+    ...(issuer === undefined ? {} : { issuer }),
+    ...(audience === undefined ? {} : { audience })
   })
   const { id, expiresAt } = minted
-  const isRecorded = await kept(state.mint({ kind: 'minted', id, subject: userId, role, scopes, at: Date.now(), expiresAt, by: authorOf(principal) }, principal))
+  const isRecorded = await kept(
+    state.mint(
+      {
+        kind: 'minted',
+        id,
+        subject: userId,
+        role,
+        scopes,
+        at: Date.now(),
+        expiresAt,
+        by: authorOf(principal)
+      },
+      principal
+    )
+  )
   if (!isRecorded) throw new PublicToolError('Your own credential was revoked meanwhile')
   return minted
 }

@@ -27,7 +27,9 @@ export function builtInTools ({ minting, state, grants, audit, frozenFor }: Buil
   return [
     createWhoami(frozenFor),
     ...(minting === undefined ? [] : [createGenerateToken({ audit, ...minting })]),
-    ...(state === undefined ? [] : [createListTokens(state), createRevokeToken(state, audit), createRevokeSubject(state, audit)]),
+    ...(state === undefined
+      ? []
+      : [createListTokens(state), createRevokeToken(state, audit), createRevokeSubject(state, audit)]),
     ...(grants === undefined ? [] : [createListGrants(grants), createRevokeGrant(grants, audit)])
   ]
 }

@@ -11,14 +11,23 @@ export function createRevokeGrant (grants: GrantTools, audit: Audit = noAudit): 
   return defineTool({
     name: 'revoke-grant',
     title: 'Revoke signed-in clients',
-    description: 'Ends at once what people allowed apps that they signed in (OAuth grants): one by its id, or all of a key, a client or a caller. Open streams end, too. The API key itself stays good.',
+    description:
+      'Ends at once what people allowed apps that they signed in (OAuth grants): one by its id, or all of a ' +
+        'key, a client or a caller. Open streams end, too. The API key itself stays good.',
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
     access: { roles: ['admin'] },
-    input: z.object({ id: z.string().max(64).optional().describe('One grant, by its id as list-grants shows it'), ...filterInput }),
+    input: z.object({
+      id: z.string().max(64).optional().describe('One grant, by its id as list-grants shows it'),
+      ...filterInput
+    }),
     output: z.object({ revoked: z.array(z.string()).describe('The ids of the grants that were ended') }),
     handler: async ({ id, key: keyId, client: clientId, subject }, { principal, requestId }) => {
-      if ([id, keyId, clientId, subject].every(one => one === undefined)) throw new PublicToolError('Give id, key, client or subject')
-      if (id !== undefined && !isGrantId(id)) throw new PublicToolError('id: that is no id of a grant; list-grants shows them')
+      if ([id, keyId, clientId, subject].every(one => one === undefined)) {
+        throw new PublicToolError('Give id, key, client or subject')
+      }
+      if (id !== undefined && !isGrantId(id)) {
+        throw new PublicToolError('id: that is no id of a grant; list-grants shows them')
+      }
       const found = await grants.list({ id, keyId, clientId, subject })
       for (const grant of found) await kept(grants.revoke(grant.id, authorOf(principal)))
       const revoked = found.map(grant => grant.id)

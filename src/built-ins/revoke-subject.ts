@@ -12,27 +12,56 @@ export function createRevokeSubject (state: State, audit: Audit = noAudit): Tool
   return defineTool({
     name: 'revoke-subject',
     title: 'Revoke a subject',
-    description: 'Ends every credential that was issued to somebody up to a time, now where none is given; open streams end, too. What is issued later is good.',
+    description:
+      'Ends every credential that was issued to somebody up to a time, now where none is given; open ' +
+        'streams end, too. What is issued later is good.',
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
     access: { roles: ['admin'] },
     input: z.object({
-      subject: z.string().min(1).max(256).superRefine(refine(requireId)).superRefine(refine(requireUser)).optional().describe('The user id that the tokens are for (their sub), also as whoami shows it: jwt:<sub>'),
-      principal: z.string().min(1).max(2048).superRefine(refine(requireId)).optional().describe('In place of subject: the id that whoami shows, of callers of every kind'),
-      before: z.iso.datetime({ offset: true }).optional().describe('What was issued up to then is ended (RFC 3339), not in the future'),
-      withMinted: z.boolean().default(false).describe('End the tokens, too, that were minted by this subject, and with those, and so on')
+      subject: z
+        .string()
+        .min(1)
+        .max(256)
+        .superRefine(refine(requireId))
+        .superRefine(refine(requireUser))
+        .optional()
+        .describe('The user id that the tokens are for (their sub), also as whoami shows it: jwt:<sub>'),
+      principal: z
+        .string()
+        .min(1)
+        .max(2048)
+        .superRefine(refine(requireId))
+        .optional()
+        .describe('In place of subject: the id that whoami shows, of callers of every kind'),
+      before: z.iso
+        .datetime({ offset: true })
+        .optional()
+        .describe('What was issued up to then is ended (RFC 3339), not in the future'),
+      withMinted: z
+        .boolean()
+        .default(false)
+        .describe('End the tokens, too, that were minted by this subject, and with those, and so on')
     }),
     output: z.object({
       principal: z.string(),
       before: z.string().describe('RFC 3339'),
-      revoked: z.array(z.string()).describe('The ids of the tokens that were ended beside those of the subject itself')
+      revoked: z
+        .array(z.string())
+        .describe('The ids of the tokens that were ended beside those of the subject itself')
     }),
     handler: async ({ subject, principal: id, before, withMinted }, { principal: caller, requestId }) => {
-      if ((subject === undefined) === (id === undefined)) throw new PublicToolError('Give either subject or principal')
+      if ((subject === undefined) === (id === undefined)) {
+        throw new PublicToolError('Give either subject or principal')
+      }
       const principal = id ?? principalIdOf(subject ?? '')
       const time = before === undefined ? state.lastIssueTo(principal) : Date.parse(before)
       if (before !== undefined && time > Date.now()) throw new PublicToolError('before: not in the future')
       const revoked = await kept(state.revokeSubject(principal, time, authorOf(caller), withMinted))
-      audit('subject-revoked', { subject: principal, before: timeText(time), withMinted, revoked: revoked.length }, { principal: caller, requestId })
+      audit(
+        'subject-revoked',
+        { subject: principal, before: timeText(time), withMinted, revoked: revoked.length },
+        { principal: caller, requestId }
+      )
       return { structuredContent: { principal, before: timeText(time), revoked: [...revoked] } }
     }
   })

@@ -10,12 +10,22 @@ export function createRevokeToken (state: State, audit: Audit = noAudit): Tool {
   return defineTool({
     name: 'revoke-token',
     title: 'Revoke a token',
-    description: 'Ends a token at once and for good, by its id (its jti), as list-tokens shows it. Its open streams end, too. It need not have been minted here.',
+    description:
+      'Ends a token at once and for good, by its id (its jti), as list-tokens shows it. Its open streams ' +
+        'end, too. It need not have been minted here.',
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
     access: { roles: ['admin'] },
     input: z.object({
-      id: z.string().min(1).max(256).superRefine(refine(requireId)).describe('The jti of the token, never the token itself'),
-      withMinted: z.boolean().default(false).describe('End those, too, that were minted with it, and with those, and so on')
+      id: z
+        .string()
+        .min(1)
+        .max(256)
+        .superRefine(refine(requireId))
+        .describe('The jti of the token, never the token itself'),
+      withMinted: z
+        .boolean()
+        .default(false)
+        .describe('End those, too, that were minted with it, and with those, and so on')
     }),
     output: z.object({
       revoked: z.array(z.string()).describe('The ids of all that were ended'),

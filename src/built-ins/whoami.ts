@@ -12,25 +12,42 @@ export function createWhoami (frozenFor: FrozenFor = () => undefined): Tool {
   return defineTool({
     name: whoamiName,
     title: 'Who am I',
-    description: 'Tells who you are to this server: id, role, scopes, how you authenticated, when your credential expires, what is left of your rate limit and which tools you may call.',
+    description:
+      'Tells who you are to this server: id, role, scopes, how you authenticated, when your credential ' +
+        'expires, what is left of your rate limit and which tools you may call.',
     annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
     output: z.object({
       id: z.string().describe('The principal that your credential proves'),
       role: z.string(),
       scopes: z.array(z.string()),
       method: z.enum(['api-key', 'jwt']).describe('How you authenticated'),
-      client: z.object({
-        id: z.string(),
-        name: z.string().describe('What it calls itself')
-      }).nullable().describe('The app that calls in your name, which you signed in; null where you call yourself'),
-      expiresAt: z.string().describe('RFC 3339').nullable().describe('When your credential ends; null when it does not'),
-      budget: z.object({
-        limit: z.number().describe('Requests in a window'),
-        remaining: z.number(),
-        resetSeconds: z.number().describe('Seconds until the window ends')
-      }).nullable().describe('Your own rate limit; null when there is none'),
+      client: z
+        .object({
+          id: z.string(),
+          name: z.string().describe('What it calls itself')
+        })
+        .nullable()
+        .describe('The app that calls in your name, which you signed in; null where you call yourself'),
+      expiresAt: z
+        .string()
+        .describe('RFC 3339')
+        .nullable()
+        .describe('When your credential ends; null when it does not'),
+      budget: z
+        .object({
+          limit: z.number().describe('Requests in a window'),
+          remaining: z.number(),
+          resetSeconds: z.number().describe('Seconds until the window ends')
+        })
+        .nullable()
+        .describe('Your own rate limit; null when there is none'),
       tools: z.array(z.string()).describe('The tools that you may call'),
-      frozen: z.array(z.string()).optional().describe('What the operator switched off: all, principal:…, key:… or tool:…; left out when nothing is')
+      frozen: z
+        .array(z.string())
+        .optional()
+        .describe(
+          'What the operator switched off: all, principal:…, key:… or tool:…; left out when nothing is'
+        )
     }),
     handler: async (_args, { principal, budget, tools }) => ({
       structuredContent: {

@@ -49,7 +49,13 @@ function report ({ records, chains, fault, notes }: Verdict): string {
   return [found, ...notes.map(note => `Note: ${note}.`)].join('\n')
 }
 
-interface Filter { readonly principal?: string, readonly tool?: string, readonly since?: number, readonly outcome?: string, readonly json?: boolean }
+interface Filter {
+  readonly principal?: string
+  readonly tool?: string
+  readonly since?: number
+  readonly outcome?: string
+  readonly json?: boolean
+}
 
 function showCommand (terminal: Terminal): Command {
   return new Command('show')
@@ -72,7 +78,11 @@ function showCommand (terminal: Terminal): Command {
         })
       }
       if (filter.json === true) return
-      terminal.print(rows.length === 0 ? 'No record fits.' : table([['TIME', 'WHO', 'FROM', 'WHAT', 'OUTCOME', 'CODE', 'REQUEST'], ...rows]))
+      terminal.print(
+        rows.length === 0
+          ? 'No record fits.'
+          : table([['TIME', 'WHO', 'FROM', 'WHAT', 'OUTCOME', 'CODE', 'REQUEST'], ...rows])
+      )
     })
 }
 
@@ -105,7 +115,9 @@ async function headsIn (path: string): Promise<Head[]> {
       const head = line.includes('audit head') ? parsed(line)?.audit : undefined
       if (!isRecord(head)) continue
       const { boot, seq, hash } = head
-      if (typeof boot === 'string' && typeof seq === 'number' && typeof hash === 'string') heads.push({ boot, seq, hash })
+      if (typeof boot === 'string' && typeof seq === 'number' && typeof hash === 'string') {
+        heads.push({ boot, seq, hash })
+      }
     }
   })
   return heads
@@ -141,11 +153,15 @@ function parsed (line: string): Readonly<Record<string, unknown>> | undefined {
 
 function time (text: string): number {
   const value = /^\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d))?$/.test(text) ? Date.parse(text) : NaN
-  if (Number.isNaN(value)) throw new InvalidArgumentError('It must be a day or a time with its zone, such as 2026-01-31T12:00:00Z.')
+  if (Number.isNaN(value)) {
+    throw new InvalidArgumentError('It must be a day or a time with its zone, such as 2026-01-31T12:00:00Z.')
+  }
   return value
 }
 
 function outcome (text: string): string {
-  if (!['allowed', 'denied', 'failed'].includes(text)) throw new InvalidArgumentError('It must be allowed, denied or failed.')
+  if (!['allowed', 'denied', 'failed'].includes(text)) {
+    throw new InvalidArgumentError('It must be allowed, denied or failed.')
+  }
   return text
 }

@@ -64,20 +64,41 @@ export function canCommand (terminal: Terminal, fail: () => void): Command {
       const [key, tool] = isNamed ? [undefined, first] : [first, second]
       const ledger = await ledgerHere(terminal)
       const caller = await callerOf(key, given, terminal, ledger)
-      const explained = 'denied' in caller ? { allowed: false, rule: caller.denied } : await explain(caller, tool, terminal, ledger)
+      const explained =
+        'denied' in caller
+          ? { allowed: false, rule: caller.denied }
+          : await explain(caller, tool, terminal, ledger)
       const who = 'principal' in caller ? describe(caller.principal) : undefined
       const redact = createRedactor()
-      const lines = [explained.allowed ? 'allowed' : 'denied', explained.rule, ...who === undefined ? [] : [`Caller: ${who}`]]
-      terminal.print(redact(given.json === true ? JSON.stringify({ ...explained, caller: who ?? null }, null, 2) : lines.join('\n')))
+      const lines = [
+        explained.allowed ? 'allowed' : 'denied',
+        explained.rule,
+        ...(who === undefined ? [] : [`Caller: ${who}`])
+      ]
+      terminal.print(
+        redact(
+          given.json === true
+            ? JSON.stringify({ ...explained, caller: who ?? null }, null, 2)
+            : lines.join('\n')
+        )
+      )
       if (!explained.allowed) fail()
     })
 }
 
-async function callerOf (key: string | undefined, given: Arguments, terminal: Terminal, ledger: Ledger): Promise<Caller> {
-  if (given.tokenFile !== undefined) return byToken(resolve(terminal.directory, given.tokenFile), terminal, ledger)
+async function callerOf (
+  key: string | undefined,
+  given: Arguments,
+  terminal: Terminal,
+  ledger: Ledger
+): Promise<Caller> {
+  if (given.tokenFile !== undefined) { return byToken(resolve(terminal.directory, given.tokenFile), terminal, ledger) }
   if (given.principalRole !== undefined) {
     const { principalRole: role, principalScopes: scopes = [], principalId: id = 'user:somebody' } = given
-    return { principal: freezePrincipal({ id, role, scopes, method: 'api-key', attributes: noAttributes }), known: `A caller with the role ${role} comes in with a good credential.` }
+    return {
+      principal: freezePrincipal({ id, role, scopes, method: 'api-key', attributes: noAttributes }),
+      known: `A caller with the role ${role} comes in with a good credential.`
+    }
   }
   if (key === undefined) throw new OperatorError('Name a key, or give --token-file or --principal-role.')
   return await byKey(key.trim().replace(/^apikey:/, ''), terminal, ledger)
@@ -85,7 +106,11 @@ async function callerOf (key: string | undefined, given: Arguments, terminal: Te
 
 async function byKey (id: string, terminal: Terminal, ledger: Ledger): Promise<Caller> {
   // Not by the parser, which repeats what it refuses.
-  if (!keyIdPattern.test(id)) throw new OperatorError('The argument is not the id of a key: twelve lower-case letters and digits, which "keys list" shows.')
+  if (!keyIdPattern.test(id)) {
+    throw new OperatorError(
+      'The argument is not the id of a key: twelve lower-case letters and digits, which "keys list" shows.'
+    )
+  }
   const desk = new KeyDesk(terminal)
   const place = await desk.place({})
   const record = (await desk.read(place, { mayBeMissing: true })).find(one => one.id === id)
@@ -94,13 +119,37 @@ async function byKey (id: string, terminal: Terminal, ledger: Ledger): Promise<C
     if (status !== 'active') return { denied: `Key ${id} (${record.name}) is ${status}.` }
     const { owner, role, scopes, cidrs } = record
     const where = cidrs.length === 0 ? '' : `, from ${cidrs.join(', ')} alone`
-    return { principal: freezePrincipal({ id: owner, role, scopes, method: 'api-key', keyId: id, attributes: noAttributes }), known: `Key ${id} (${record.name}) is active${where}.` }
+    return {
+      principal: freezePrincipal({
+        id: owner,
+        role,
+        scopes,
+        method: 'api-key',
+        keyId: id,
+        attributes: noAttributes
+      }),
+      known: `Key ${id} (${record.name}) is active${where}.`
+    }
   }
   if (desk.configuredKeys().some(one => listedKeyId(sha256(one)) === id)) {
-    const principal = freezePrincipal({ id: `apikey:${id}`, role: 'user', scopes: [], method: 'api-key', keyId: id, attributes: noAttributes })
-    return ledger.isRevoked(principal) ? { denied: `Key ${id} of API_KEYS was revoked with "tokens".` } : { principal, known: `Key ${id} is in API_KEYS.` }
+    const principal = freezePrincipal({
+      id: `apikey:${id}`,
+      role: 'user',
+      scopes: [],
+      method: 'api-key',
+      keyId: id,
+      attributes: noAttributes
+    })
+    return ledger.isRevoked(principal)
+      ? { denied: `Key ${id} of API_KEYS was revoked with "tokens".` }
+      : { principal, known: `Key ${id} is in API_KEYS.` }
   }
-  return { denied: record === undefined ? `Neither the key file ${place.path} nor API_KEYS holds a key ${id}.` : `Key ${id} is in ${place.path}, which the server does not use until API_KEYS_FILE names it.` }
+  return {
+    denied:
+      record === undefined
+        ? `Neither the key file ${place.path} nor API_KEYS holds a key ${id}.`
+        : `Key ${id} is in ${place.path}, which the server does not use until API_KEYS_FILE names it.`
+  }
 }
 
 function byToken (path: string, terminal: Terminal, ledger: Ledger): Caller {
@@ -113,7 +162,9 @@ function byToken (path: string, terminal: Terminal, ledger: Ledger): Caller {
   const verdict = judgeToken(token, secrets, { toleranceSeconds: config.JWT_CLOCK_TOLERANCE, audience: names })
   if (!isVerified(verdict)) return { denied: `${verdict.reason}. Tokens of identity providers cannot be judged here.` }
   const { principal } = verdict
-  return ledger.isRevoked(principal) ? { denied: `Token ${principal.tokenId ?? ''} was revoked.` } : { principal, known: 'The token is signed by this server, and not over.' }
+  return ledger.isRevoked(principal)
+    ? { denied: `Token ${principal.tokenId ?? ''} was revoked.` }
+    : { principal, known: 'The token is signed by this server, and not over.' }
 }
 
 function textOf (path: string): string {
@@ -124,14 +175,26 @@ function textOf (path: string): string {
   }
 }
 
-async function explain ({ principal, known }: { principal: Principal, known: string }, tool: string | undefined, terminal: Terminal, ledger: Ledger): Promise<Explanation> {
+async function explain (
+  { principal, known }: { principal: Principal; known: string },
+  tool: string | undefined,
+  terminal: Terminal,
+  ledger: Ledger
+): Promise<Explanation> {
   const { config } = settingsWith('TOOL_POLICY_FILE', terminal)
   const circumstances = await circumstancesOf(config, terminal.directory, ledger)
   if (tool !== undefined) return explainTool(principal, tool, circumstances)
   const frozen = ledger.freezes.frozenFor(principal)
-  if (frozen !== undefined) return { allowed: false, rule: `${known} ${frozen} is frozen: it gets nothing but whoami.` }
-  const names = circumstances.tools.map(({ name }) => name).filter(name => explainTool(principal, name, circumstances).allowed)
-  return { allowed: true, rule: `${known} Of the tools of this package it may call ${names.join(', ') || 'none'}.` }
+  if (frozen !== undefined) {
+    return { allowed: false, rule: `${known} ${frozen} is frozen: it gets nothing but whoami.` }
+  }
+  const names = circumstances.tools
+    .map(({ name }) => name)
+    .filter(name => explainTool(principal, name, circumstances).allowed)
+  return {
+    allowed: true,
+    rule: `${known} Of the tools of this package it may call ${names.join(', ') || 'none'}.`
+  }
 }
 
 /** The tools as the server would have them: nothing of it is called. */
@@ -142,8 +205,12 @@ async function circumstancesOf (config: Config, directory: string, ledger: Ledge
   const isMinting = secret !== undefined && policy !== 'off'
   const takesTokens = secret !== undefined || JWT_ISSUER !== undefined
   const tools = builtInTools({ minting: { secret: secret ?? '', maxTtlSeconds, state, policy }, state })
-  const served = builtInTools({ minting: isMinting ? { secret, maxTtlSeconds, state, policy } : undefined, state: takesTokens ? state : undefined })
-  const why = (name: string): string => name === 'generate-token' && secret !== undefined ? 'MINT_POLICY is off' : 'JWT_SECRET is not set'
+  const served = builtInTools({
+    minting: isMinting ? { secret, maxTtlSeconds, state, policy } : undefined,
+    state: takesTokens ? state : undefined
+  })
+  const why = (name: string): string =>
+    name === 'generate-token' && secret !== undefined ? 'MINT_POLICY is off' : 'JWT_SECRET is not set'
   const absent = tools.map(({ name }) => name).filter(name => !served.some(tool => tool.name === name))
   return {
     tools: served,
@@ -154,5 +221,10 @@ async function circumstancesOf (config: Config, directory: string, ledger: Ledge
 }
 
 function describe ({ id, role, scopes, keyId }: Principal): string {
-  return [id, `role ${role}`, `scopes ${scopes.join(' ') || 'none'}`, ...keyId === undefined ? [] : [`key ${keyId}`]].join(', ')
+  return [
+    id,
+    `role ${role}`,
+    `scopes ${scopes.join(' ') || 'none'}`,
+    ...(keyId === undefined ? [] : [`key ${keyId}`])
+  ].join(', ')
 }

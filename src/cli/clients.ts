@@ -29,16 +29,27 @@ export function clientsCommand (terminal: Terminal): Command {
 }
 
 function addCommand (terminal: Terminal): Command {
-  return new Command('add').description('register a client and print its client_id')
+  return new Command('add')
+    .description('register a client and print its client_id')
     .requiredOption('-n, --name <name>', 'what people are shown (required)')
-    .requiredOption('-r, --redirect <uri>', 'where it may be sent: https, http on loopback, or a scheme of its own; may be repeated (required)', collect)
+    .requiredOption(
+      '-r, --redirect <uri>',
+      'where it may be sent: https, http on loopback, or a scheme of its own; may be repeated (required)',
+      collect
+    )
     .option('-i, --id <id>', 'its client_id; left out, a fresh one')
     .option('-j, --jwks-uri <url>', 'where its keys are: then it has to prove itself by private_key_jwt')
     .option('--json', 'as JSON')
     .action(async ({ name, redirect, id, jwksUri, json = false }: AddArguments) => {
       await withOAuthStore(terminal, async ({ documents }) => {
-        const client = await addClient(documents, { id, name, redirectUris: redirect, jwksUri }).catch(asOperatorError)
-        terminal.print(json ? JSON.stringify(viewOf(client), null, 2) : `Client ${client.id} is registered. There is no secret: it uses PKCE.`)
+        const client = await addClient(documents, { id, name, redirectUris: redirect, jwksUri }).catch(
+          asOperatorError
+        )
+        terminal.print(
+          json
+            ? JSON.stringify(viewOf(client), null, 2)
+            : `Client ${client.id} is registered. There is no secret: it uses PKCE.`
+        )
       })
     })
 }
@@ -59,7 +70,11 @@ function removeCommand (terminal: Terminal): Command {
     .argument('<id>', 'its client_id')
     .action(async (id: string) => {
       await withOAuthStore(terminal, async ({ documents }) => {
-        if (!await removeClient(documents, id)) throw new OperatorError('Nothing was removed: no client with that id was registered by hand. "clients list" shows them.')
+        if (!(await removeClient(documents, id))) {
+          throw new OperatorError(
+            'Nothing was removed: no client with that id was registered by hand. "clients list" shows them.'
+          )
+        }
         terminal.print('The client is removed: nobody can sign it in, and it gets no further tokens.')
       })
     })
@@ -74,9 +89,20 @@ function viewOf ({ id, name, redirectUris, authMethods, jwksUri, createdAt }: Re
 }
 
 function tableOf (views: ReadonlyArray<ReturnType<typeof viewOf>>): string {
-  return table([['ID', 'NAME', 'REDIRECTS', 'PROOF', 'CREATED'], ...views.map(({ id, name, redirectUris, authMethods, createdAt }) => [id, name, redirectUris.join(' '), authMethods.join(' '), minute(createdAt)])])
+  return table([
+    ['ID', 'NAME', 'REDIRECTS', 'PROOF', 'CREATED'],
+    ...views.map(({ id, name, redirectUris, authMethods, createdAt }) => [
+      id,
+      name,
+      redirectUris.join(' '),
+      authMethods.join(' '),
+      minute(createdAt)
+    ])
+  ])
 }
 
 function asOperatorError (error: unknown): never {
-  throw error instanceof ClientMetadataError ? new OperatorError(`The client cannot be registered: ${error.message}.`) : error
+  throw error instanceof ClientMetadataError
+    ? new OperatorError(`The client cannot be registered: ${error.message}.`)
+    : error
 }

@@ -1,6 +1,14 @@
 /** `config`: shows what is in effect and where it came from, with every secret masked. */
 import { Command } from 'commander'
-import { describeProblem, endpointOf, variableNames, variables, type Reading, type Source, type VariableName } from '../config/load.js'
+import {
+  describeProblem,
+  endpointOf,
+  variableNames,
+  variables,
+  type Reading,
+  type Source,
+  type VariableName
+} from '../config/load.js'
 import { createRedactor } from '../log/redact.js'
 import { placeProblems } from '../setting-files.js'
 import { settingsAt } from './settings.js'
@@ -32,7 +40,9 @@ export function configCommand (terminal: Terminal, fail: () => void): Command {
     .action(async ({ json = false }: { json?: boolean }) => {
       const reading = settingsAt(terminal)
       const settings = variableNames.map(name => describeSetting(name, reading))
-      const problems = [...reading.problems, ...await placeProblems(reading.config, directory)].map(problem => redact(describeProblem(problem)))
+      const problems = [...reading.problems, ...(await placeProblems(reading.config, directory))].map(
+        problem => redact(describeProblem(problem))
+      )
       const starts = problems.length === 0
       const endpoint = starts ? endpointOf(reading.config) : null
       if (json) print(JSON.stringify({ starts, endpoint, settings, problems, warnings: reading.warnings }, null, 2))

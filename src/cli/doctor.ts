@@ -54,24 +54,34 @@ export function doctorCommand (terminal: Terminal, exit: (code: number) => void)
     })
 }
 
-async function findingsFor (given: Arguments, terminal: Terminal): Promise<{ findings: Finding[], secrets: readonly string[] }> {
+async function findingsFor (
+  given: Arguments,
+  terminal: Terminal
+): Promise<{ findings: Finding[]; secrets: readonly string[] }> {
   if (given.url === undefined) {
-    if (given.keyFile !== undefined || given.tokenFile !== undefined || given.as !== undefined) throw new OperatorError('--key-file, --token-file and --as go with --url.')
+    if (given.keyFile !== undefined || given.tokenFile !== undefined || given.as !== undefined) {
+      throw new OperatorError('--key-file, --token-file and --as go with --url.')
+    }
     return { findings: await examineSettings(settingsAt(terminal), terminal.directory), secrets: [] }
   }
   const url = urlOf(given.url)
   const key = given.keyFile === undefined ? undefined : secretIn(resolve(terminal.directory, given.keyFile))
-  const token = given.tokenFile === undefined ? undefined : secretIn(resolve(terminal.directory, given.tokenFile))
+  const token =
+    given.tokenFile === undefined ? undefined : secretIn(resolve(terminal.directory, given.tokenFile))
   const ofKey = key === undefined ? undefined : { 'x-api-key': key }
   const credential = token === undefined ? ofKey : { authorization: `Bearer ${token}` }
-  const findings = await examine({ url, credential, as: given.as }, what => { terminal.complain(`Looking at ${what} …`) })
+  const findings = await examine({ url, credential, as: given.as }, what => {
+    terminal.complain(`Looking at ${what} …`)
+  })
   return { findings, secrets: [key, token].filter(secret => secret !== undefined) }
 }
 
 // Not by the parser, which repeats what it refuses: a credential may stand in a URL.
 function urlOf (text: string): URL {
   const url = /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined) throw new OperatorError('--url must be an http or https address, such as https://mcp.example.com/mcp')
+  if (url === undefined) {
+    throw new OperatorError('--url must be an http or https address, such as https://mcp.example.com/mcp')
+  }
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
     throw new OperatorError('--url must not hold a user name, a password, a query or a fragment')
   }
@@ -90,5 +100,10 @@ function secretIn (path: string): string {
 
 function report (findings: readonly Finding[]): string {
   if (findings.length === 0) return 'Nothing found.'
-  return findings.map(({ id, severity, what, why, fix }) => `${severity.toUpperCase()} ${id}: ${what}.\n  Why: ${why}\n  Fix: ${fix}`).join('\n\n')
+  return findings
+    .map(
+      ({ id, severity, what, why, fix }) =>
+        `${severity.toUpperCase()} ${id}: ${what}.\n  Why: ${why}\n  Fix: ${fix}`
+    )
+    .join('\n\n')
 }

@@ -53,7 +53,9 @@ async function reached (link: Link): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const up = new Promise<void>((resolve, reject) => {
     link.onUp(resolve)
-    timer = setTimeout(() => { reject(new OperatorError(`Redis cannot be reached (${link.reason}): check REDIS_URL.`)) }, connectMs)
+    timer = setTimeout(() => {
+      reject(new OperatorError(`Redis cannot be reached (${link.reason}): check REDIS_URL.`))
+    }, connectMs)
   })
   link.start()
   await up.finally(() => { clearTimeout(timer) })

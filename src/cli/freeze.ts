@@ -1,4 +1,7 @@
-/** `freeze` and `thaw`: switch tools, callers, keys or everything off and on again, with or without a running server. */
+/**
+ * `freeze` and `thaw`: switch tools, callers, keys or everything off and on again, with or without a
+ * running server.
+ */
 import { Command } from 'commander'
 import { isTarget, type Target } from '../freeze/target.js'
 import { commandLine } from '../ledger/records.js'
@@ -50,7 +53,9 @@ function switching (terminal: Terminal, name: 'freeze' | 'thaw', description: st
     .addHelpText('after', help)
     .action(async (given: Arguments) => {
       const targets = targetsIn(given)
-      if (targets.length === 0 && given.list !== true) throw new OperatorError(`Name what to ${name}: --all, --tool, --principal or --key.`)
+      if (targets.length === 0 && given.list !== true) {
+        throw new OperatorError(`Name what to ${name}: --all, --tool, --principal or --key.`)
+      }
       await withState(terminal, async state => {
         const before = state.frozen()
         for (const target of targets) await state.switch(kind, target, commandLine)
@@ -70,12 +75,18 @@ function targetsIn ({ all, tool, principal, key }: Arguments): Target[] {
     ...key === undefined ? [] : [`key:${key.trim().replace(/^apikey:/, '')}`]
   ]
   // Not by the parser, which repeats what it refuses.
-  if (named.some(text => holdsWholeCredential(text))) throw new OperatorError('An argument is a credential, and nothing was changed: give its id.')
-  if (!named.every(isTarget)) throw new OperatorError('An argument is empty, too long or holds a line break, and nothing was changed.')
+  if (named.some(text => holdsWholeCredential(text))) {
+    throw new OperatorError('An argument is a credential, and nothing was changed: give its id.')
+  }
+  if (!named.every(isTarget)) {
+    throw new OperatorError('An argument is empty, too long or holds a line break, and nothing was changed.')
+  }
   return named.filter(isTarget)
 }
 
 function saying (target: Target, kind: 'frozen' | 'thawed', wasFrozen: boolean): string {
   const state = kind === 'frozen' ? 'off' : 'on'
-  return wasFrozen === (kind === 'frozen') ? `${target} was switched ${state} already.` : `${target} is switched ${state}.`
+  return wasFrozen === (kind === 'frozen')
+    ? `${target} was switched ${state} already.`
+    : `${target} is switched ${state}.`
 }

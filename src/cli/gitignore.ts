@@ -19,7 +19,11 @@ export function ignoreSecrets (directory: string): readonly string[] {
   const lines = new Set(text.split(/\r?\n/).map(line => line.trim()))
   const missing = entries.filter(spellings => !spellings.some(spelling => lines.has(spelling))).map(([entry]) => entry)
   if (missing.length === 0) return []
-  const file = openSync(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0), 0o644)
+  const file = openSync(
+    path,
+    constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0),
+    0o644
+  )
   try {
     writeSync(file, `${text === '' || text.endsWith('\n') ? '' : '\n'}${missing.join('\n')}\n`)
   } finally {

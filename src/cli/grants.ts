@@ -44,13 +44,24 @@ function revokeCommand (terminal: Terminal): Command {
     .argument('[id]', 'the id that list shows')
     .action(async (id: string | undefined, given: Given) => {
       // Not by the parser, which repeats what it refuses.
-      if (id !== undefined && !isGrantId(id)) throw new OperatorError('The argument is no id of a grant, and nothing was ended: an id is 24 digits and letters from a to f, which "grants list" shows.')
+      if (id !== undefined && !isGrantId(id)) {
+        throw new OperatorError(
+          'The argument is no id of a grant, and nothing was ended: an id is 24 digits and letters from a ' +
+            'to f, which "grants list" shows.'
+        )
+      }
       const filter = { id, ...filterOf(given) }
-      if (Object.values(filter).every(one => one === undefined)) throw new OperatorError('Say which: give the id of a grant, or --key, --client or --subject.')
+      if (Object.values(filter).every(one => one === undefined)) {
+        throw new OperatorError('Say which: give the id of a grant, or --key, --client or --subject.')
+      }
       await withOAuthStore(terminal, async ({ documents, state, accessTtlMs }) => {
         const found = await listGrants(documents, state, filter)
         // A typing error must not look like a revocation.
-        if (found.length === 0) throw new OperatorError('Nothing was ended: no client that is signed in fits. "grants list" shows them.')
+        if (found.length === 0) {
+          throw new OperatorError(
+            'Nothing was ended: no client that is signed in fits. "grants list" shows them.'
+          )
+        }
         for (const grant of found) await endGrant(documents, state, grant.id, commandLine, accessTtlMs)
         const revoked = found.map(grant => grant.id)
         terminal.print(given.json === true ? JSON.stringify({ revoked }, null, 2) : `Ended: ${revoked.join(', ')}`)

@@ -48,7 +48,9 @@ function keepOutOfGit (directory: string, complain: (line: string) => void): rea
   try {
     return ignoreSecrets(directory)
   } catch (error) {
-    complain(`Warning: .gitignore cannot be written (${codeOf(error)}): see that .env and .state/ stay out of the repository.`)
+    complain(
+      `Warning: .gitignore cannot be written (${codeOf(error)}): see that .env and .state/ stay out of the repository.`
+    )
     return []
   }
 }

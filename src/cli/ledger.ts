@@ -18,16 +18,27 @@ import type { Terminal } from './terminal.js'
  * Runs `work` with the state that is there. A wrong directory would swallow a revocation: it has to be there, unless
  * the servers share theirs in Redis.
  */
-export async function withState (terminal: Terminal, work: (state: State, directory: string) => Promise<void>): Promise<void> {
+export async function withState (
+  terminal: Terminal,
+  work: (state: State, directory: string) => Promise<void>
+): Promise<void> {
   const { path } = placeOf(terminal)
   if (hasFleet(terminal)) {
-    await openedInFleet(terminal, path, async state => { await work(state, path) })
+    await openedInFleet(terminal, path, async state => {
+      await work(state, path)
+    })
     terminal.complain('Done on the servers that share REDIS_URL.')
     return
   }
   await asOwnerOf(path, async () => {
-    if (!existsSync(path)) throw new OperatorError(`There is no state in ${path}: run this where the server runs, or set STATE_DIR to its directory.`)
-    await opened(path, async state => { await work(state, path) })
+    if (!existsSync(path)) {
+      throw new OperatorError(
+        `There is no state in ${path}: run this where the server runs, or set STATE_DIR to its directory.`
+      )
+    }
+    await opened(path, async state => {
+      await work(state, path)
+    })
   })
 }
 
@@ -81,7 +92,11 @@ export async function ledgerHere (terminal: Terminal): Promise<Ledger> {
 
 function placeOf (terminal: Terminal): { path: string, isOurs: boolean, toleranceMs: number } {
   const { config, sources } = settingsWith('STATE_DIR', terminal)
-  return { path: resolve(terminal.directory, config.STATE_DIR), isOurs: sources.STATE_DIR !== 'default' || sources.JWT_SECRET === '.env', toleranceMs: config.JWT_CLOCK_TOLERANCE * 1000 }
+  return {
+    path: resolve(terminal.directory, config.STATE_DIR),
+    isOurs: sources.STATE_DIR !== 'default' || sources.JWT_SECRET === '.env',
+    toleranceMs: config.JWT_CLOCK_TOLERANCE * 1000
+  }
 }
 
 /** With the directory where there is one: what is in it is shared, too. */
@@ -93,7 +108,11 @@ async function openedInFleet (terminal: Terminal, path: string, work: (state: St
   })
 }
 
-async function opened (directory: string | undefined, work: (state: State) => Promise<void>, share?: SharedRecords): Promise<void> {
+async function opened (
+  directory: string | undefined,
+  work: (state: State) => Promise<void>,
+  share?: SharedRecords
+): Promise<void> {
   const state = await State.open({ directory, share })
   await state.merged()
   try {

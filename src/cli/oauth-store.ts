@@ -16,12 +16,17 @@ export interface OAuthStore {
   readonly accessTtlMs: number
 }
 
-/** Runs `work` with what is kept in the state directory, which has to be there, or in the Redis that the servers share. */
+/**
+ * Runs `work` with what is kept in the state directory, which has to be there, or in the Redis that the
+ * servers share.
+ */
 export async function withOAuthStore (terminal: Terminal, work: (store: OAuthStore) => Promise<void>): Promise<void> {
   const accessTtlMs = settingsAt(terminal).config.OAUTH_ACCESS_TTL * 1000
   await withState(terminal, async (state, directory) => {
     if (hasFleet(terminal)) {
-      await withFleet(terminal, async shared => { await work({ documents: new RedisDocuments(shared), state, accessTtlMs }) })
+      await withFleet(terminal, async shared => {
+        await work({ documents: new RedisDocuments(shared), state, accessTtlMs })
+      })
       return
     }
     const documents = documentsInFiles({ directory: join(directory, 'oauth') })

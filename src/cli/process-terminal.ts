@@ -7,13 +7,25 @@ export function processTerminal (): Terminal {
   return {
     env: process.env,
     directory: process.cwd(),
-    print: line => { output().write(`${line}\n`) },
-    show: async line => await new Promise(resolve => { output().write(`${line}\n`, error => { resolve(!(error instanceof Error)) }) }),
-    complain: line => { process.stderr.write(`${line}\n`) }
+    print: line => {
+      output().write(`${line}\n`)
+    },
+    show: async line =>
+      await new Promise(resolve => {
+        output().write(`${line}\n`, error => {
+          resolve(!(error instanceof Error))
+        })
+      }),
+    complain: line => {
+      process.stderr.write(`${line}\n`)
+    }
   }
 }
 
-/** Not before it is needed: the server writes its log to the same descriptor, and this would change the mode of that. */
+/**
+ * Not before it is needed: the server writes its log to the same descriptor, and this would change the mode
+ * of that.
+ */
 function output (): NodeJS.WriteStream {
   if (!process.stdout.listeners('error').includes(onFailure)) process.stdout.on('error', onFailure)
   return process.stdout

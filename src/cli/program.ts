@@ -15,7 +15,10 @@ A first run:
 Settings come from the environment and from .env in the working directory; the environment
 wins. "fastify-mcp-auth config" shows what is in effect.`
 
-/** Makes a command. It calls `exit` where it did its work and the answer is no; the exit code is 1 where none is given. */
+/**
+ * Makes a command. It calls `exit` where it did its work and the answer is no; the exit code is 1 where
+ * none is given.
+ */
 type CommandMaker = (terminal: Terminal, exit: (code?: number) => void) => Promise<Command>
 
 /** In the order of the help. */
@@ -70,7 +73,9 @@ export async function run (args: readonly string[], terminal: Terminal): Promise
     if (error instanceof CancelledError) return 130
     if (!(error instanceof OperatorError)) throw error
     terminal.complain(error.message)
-    if (acting?.as !== undefined) terminal.complain(`(This ran as the user ${acting.as.name}, who controls ${terminal.directory}.)`)
+    if (acting?.as !== undefined) {
+      terminal.complain(`(This ran as the user ${acting.as.name}, who controls ${terminal.directory}.)`)
+    }
     return 1
   } finally {
     acting?.end()

@@ -1,4 +1,7 @@
-/** Reads a secret without an argument and without an echo: arguments are in the list of processes, and in the shell's history. */
+/**
+ * Reads a secret without an argument and without an echo: arguments are in the list of processes, and in
+ * the shell's history.
+ */
 import { createInterface } from 'node:readline/promises'
 import { type Readable, Writable } from 'node:stream'
 
@@ -7,8 +10,14 @@ export class CancelledError extends Error {
   override readonly name = 'CancelledError'
 }
 
-/** Whatever is piped in; from a person at the terminal one line, asked for with `prompt` on stderr. Throws a `CancelledError`. */
-export async function readSecret (prompt: string, input: Readable & { readonly isTTY?: boolean } = process.stdin): Promise<string> {
+/**
+ * Whatever is piped in; from a person at the terminal one line, asked for with `prompt` on stderr. Throws a
+ * `CancelledError`.
+ */
+export async function readSecret (
+  prompt: string,
+  input: Readable & { readonly isTTY?: boolean } = process.stdin
+): Promise<string> {
   return input.isTTY === true ? await ask(prompt, input) : await readAll(input)
 }
 

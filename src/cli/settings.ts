@@ -15,7 +15,9 @@ export function settingsAt ({ env, directory }: Terminal): Reading {
  */
 export function settingsWith (name: VariableName, terminal: Terminal): Reading {
   const reading = settingsAt(terminal)
-  const problems = reading.problems.filter(({ variable }) => variable === name || (variable === '.env' && reading.sources[name] !== 'environment'))
+  const problems = reading.problems.filter(
+    ({ variable }) => variable === name || (variable === '.env' && reading.sources[name] !== 'environment')
+  )
   if (problems.length > 0) throw new ConfigError(problems)
   return reading
 }

@@ -36,10 +36,27 @@ export function tokenCommand (terminal: Terminal): Command {
     .action(async ({ user, role, expires, scopes = [] }: TokenArguments) => {
       const { config, warnings } = loadConfig({ env, dotenv: join(directory, '.env') })
       const { JWT_SECRET: secret, TOKEN_MAX_TTL: maxSeconds, PUBLIC_URL, JWT_ISSUER } = config
-      if (secret === undefined) throw new OperatorError('JWT_SECRET is not set, so there is nothing to sign with; fastify-mcp-auth init writes one')
-      if (lifetimeOf(expires) > maxSeconds) throw new OperatorError(`--expires is longer than TOKEN_MAX_TTL allows (${maxSeconds} seconds)`)
-      const { token, id, expiresAt } = mint(() => mintToken(user, role, expires, { secret, scopes, ...identityOf(PUBLIC_URL, JWT_ISSUER) }))
-      await recordMinted(terminal, { kind: 'minted', id, subject: user, role, scopes, at: Date.now(), expiresAt, by: commandLine })
+      if (secret === undefined) {
+        throw new OperatorError(
+          'JWT_SECRET is not set, so there is nothing to sign with; fastify-mcp-auth init writes one'
+        )
+      }
+      if (lifetimeOf(expires) > maxSeconds) {
+        throw new OperatorError(`--expires is longer than TOKEN_MAX_TTL allows (${maxSeconds} seconds)`)
+      }
+      const { token, id, expiresAt } = mint(() =>
+        mintToken(user, role, expires, { secret, scopes, ...identityOf(PUBLIC_URL, JWT_ISSUER) })
+      )
+      await recordMinted(terminal, {
+        kind: 'minted',
+        id,
+        subject: user,
+        role,
+        scopes,
+        at: Date.now(),
+        expiresAt,
+        by: commandLine
+      })
       for (const warning of warnings) complain(`Warning: ${warning}`)
       if (!await show(token)) throw new OperatorError(`The token could not be shown. Nobody has it; its id is ${id}`)
     })

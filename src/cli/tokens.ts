@@ -26,7 +26,12 @@ revoked here within a second, and ends its open streams. Tokens are nowhere kept
 
 export function tokensCommand (terminal: Terminal): Command {
   const command = new Command('tokens').description('list and revoke tokens').addHelpText('after', help)
-  for (const one of [listCommand(terminal), revokeCommand(terminal), revokeSubjectCommand(terminal), revokeKeyCommand(terminal)]) command.addCommand(one)
+  for (const one of [
+    listCommand(terminal),
+    revokeCommand(terminal),
+    revokeSubjectCommand(terminal),
+    revokeKeyCommand(terminal)
+  ]) { command.addCommand(one) }
   return command
 }
 
@@ -53,7 +58,12 @@ function revokeCommand (terminal: Terminal): Command {
       await withState(terminal, async state => {
         const onRecord = state.find(id) !== undefined
         // A typing error must not look like a revocation.
-        if (!onRecord && given.force !== true) throw new OperatorError(`Nothing was revoked: no token with the id ${id} is on record here. "tokens list" shows the ids; --force revokes it all the same, and keeps that for good.`)
+        if (!onRecord && given.force !== true) {
+          throw new OperatorError(
+            `Nothing was revoked: no token with the id ${id} is on record here. "tokens list" shows the ` +
+              'ids; --force revokes it all the same, and keeps that for good.'
+          )
+        }
         const revoked = await state.revokeToken(id, commandLine, given.withMinted)
         const remark = onRecord ? '' : ' It is not on record here, so it stays on the list for good.'
         answer(terminal, given, `Token ${id} is revoked.${remark}`, { id, onRecord, revoked }, revoked.length - 1)
@@ -75,8 +85,17 @@ function revokeSubjectCommand (terminal: Terminal): Command {
         const time = new Date(before).toISOString()
         const onRecord = hasTokens(state, principal, before)
         // Of callers of other kinds nothing is ever on record.
-        const remark = onRecord || !principal.startsWith('jwt:') ? '' : ' No token on record here was issued to them by then; "tokens list" shows whose are.'
-        answer(terminal, given, `All that was issued to ${principal} up to ${time} is revoked.${remark}`, { principal, before: time, onRecord, revoked }, revoked.length)
+        const remark =
+          onRecord || !principal.startsWith('jwt:')
+            ? ''
+            : ' No token on record here was issued to them by then; "tokens list" shows whose are.'
+        answer(
+          terminal,
+          given,
+          `All that was issued to ${principal} up to ${time} is revoked.${remark}`,
+          { principal, before: time, onRecord, revoked },
+          revoked.length
+        )
       })
     })
 }
@@ -100,16 +119,36 @@ function subcommand (name: string, description: string): Command {
 }
 
 function revoking (name: string, description: string): Command {
-  return subcommand(name, description).option('-m, --with-minted', 'end the tokens, too, that were minted with it, and with those, and so on')
+  return subcommand(name, description).option(
+    '-m, --with-minted',
+    'end the tokens, too, that were minted with it, and with those, and so on'
+  )
 }
 
-function answer ({ print }: Terminal, { json = false }: Arguments, sentence: string, value: object, others: number): void {
-  const more = others > 0 ? ` So ${others === 1 ? 'is one token that was' : `are ${others} tokens that were`} minted with it.` : ''
+function answer (
+  { print }: Terminal,
+  { json = false }: Arguments,
+  sentence: string,
+  value: object,
+  others: number
+): void {
+  const more =
+    others > 0
+      ? ` So ${others === 1 ? 'is one token that was' : `are ${others} tokens that were`} minted with it.`
+      : ''
   print(json ? JSON.stringify(value, null, 2) : sentence + more)
 }
 
 function tokenTable (views: ReadonlyArray<ReturnType<typeof mintedView>>): string {
-  const rows = views.map(({ id, subject, role, scopes, expiresAt, mintedBy, revoked }) => [id, subject, role, scopes.join(' ') || '-', minute(expiresAt), mintedBy, revoked ? 'revoked' : 'good'])
+  const rows = views.map(({ id, subject, role, scopes, expiresAt, mintedBy, revoked }) => [
+    id,
+    subject,
+    role,
+    scopes.join(' ') || '-',
+    minute(expiresAt),
+    mintedBy,
+    revoked ? 'revoked' : 'good'
+  ])
   return table([['ID', 'SUBJECT', 'ROLE', 'SCOPES', 'EXPIRES', 'MINTED BY', 'STATUS'], ...rows])
 }
 
@@ -126,17 +165,30 @@ function principalOf (user: string): string {
   try {
     return principalIdOf(user)
   } catch (error) {
-    throw error instanceof RangeError ? new OperatorError(`Nothing was revoked: ${error.message}. With --principal it ends what that caller has.`) : error
+    throw error instanceof RangeError
+      ? new OperatorError(
+          `Nothing was revoked: ${error.message}. With --principal it ends what that caller has.`
+      )
+      : error
   }
 }
 
 function hasTokens (state: State, principal: string, before: number): boolean {
-  return state.list({ limit: Infinity })?.tokens.some(({ subject, at }) => at <= before && tokenPrincipalId(subject) === principal) ?? false
+  return (
+    state
+      .list({ limit: Infinity })
+      ?.tokens.some(({ subject, at }) => at <= before && tokenPrincipalId(subject) === principal) ?? false
+  )
 }
 
 function keyId (text: string): string {
   const id = text.trim().replace(/^apikey:/, '')
-  if (!keyIdPattern.test(id)) throw new OperatorError('The argument is no id of a key, and nothing was revoked: an id is twelve lower-case letters and digits, which "keys list" shows for a managed key, and whoami after "apikey:" for one of API_KEYS.')
+  if (!keyIdPattern.test(id)) {
+    throw new OperatorError(
+      'The argument is no id of a key, and nothing was revoked: an id is twelve lower-case letters and ' +
+        'digits, which "keys list" shows for a managed key, and whoami after "apikey:" for one of API_KEYS.'
+    )
+  }
   return id
 }
 
@@ -152,7 +204,12 @@ async function requireKey (terminal: Terminal, id: string): Promise<void> {
   try {
     const records = await desk.read(place)
     const holder = records.find(({ secrets }) => secrets.some(({ digest }) => digest === listed))
-    if (holder !== undefined && holder.id !== id) throw new OperatorError(`Nothing was revoked: that key of API_KEYS is in the key file ${path}, too, and has the id ${holder.id} there, which is the one that counts: revoke that.`)
+    if (holder !== undefined && holder.id !== id) {
+      throw new OperatorError(
+        `Nothing was revoked: that key of API_KEYS is in the key file ${path}, too, and has the id ` +
+          `${holder.id} there, which is the one that counts: revoke that.`
+      )
+    }
     if (listed !== undefined || records.some(record => record.id === id)) return
   } catch (error) {
     if (!(error instanceof KeyFileError)) throw error
@@ -163,7 +220,10 @@ async function requireKey (terminal: Terminal, id: string): Promise<void> {
 }
 
 function unknownKey (id: string, why: string): OperatorError {
-  return new OperatorError(`Nothing was revoked: no key has the id ${id} here, for ${why}. "keys list" shows the ids; --force revokes it all the same.`)
+  return new OperatorError(
+    `Nothing was revoked: no key has the id ${id} here, for ${why}. "keys list" shows the ids; --force ` +
+      'revokes it all the same.'
+  )
 }
 
 /** With its zone: what is left out would be that of whoever types it. */
@@ -171,7 +231,9 @@ function pastTime (text: string): number {
   const [, day = ''] = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d)$/.exec(text) ?? []
   const time = isDay(day) ? Date.parse(text) : NaN
   if (Number.isNaN(time)) throw new InvalidArgumentError('It is a time with its zone, such as 2026-01-31T12:00:00Z.')
-  if (time > Date.now()) throw new OperatorError('--before is in the future: only what was issued already can be revoked')
+  if (time > Date.now()) {
+    throw new OperatorError('--before is in the future: only what was issued already can be revoked')
+  }
   return time
 }
 

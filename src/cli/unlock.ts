@@ -21,7 +21,11 @@ export function unlockCommand (terminal: Terminal): Command {
     .addHelpText('after', help)
     .action(async (address: string) => {
       // Not by the parser, which repeats what it refuses.
-      if (isIP(bareAddress(address)) === 0) throw new OperatorError('The argument must be an IPv4 or IPv6 address, such as 192.0.2.7 or 2001:db8::7.')
+      if (isIP(bareAddress(address)) === 0) {
+        throw new OperatorError(
+          'The argument must be an IPv4 or IPv6 address, such as 192.0.2.7 or 2001:db8::7.'
+        )
+      }
       const key = createAddressKeys()(address)
       await withState(terminal, async state => { await state.unlockAddress(key, commandLine) })
       terminal.print(`The failures of ${key} are forgotten.`)

@@ -15,7 +15,9 @@ const help = `
 another definition than the approved one withholds that tool.`
 
 export function upstreamsCommand (terminal: Terminal, fail: () => void): Command {
-  const command = new Command('upstreams').description('approve the tools of the servers behind this one').addHelpText('after', help)
+  const command = new Command('upstreams')
+    .description('approve the tools of the servers behind this one')
+    .addHelpText('after', help)
   command.command('check').description('show what changed since it was approved').action(async () => {
     const { approved, offered } = await both(terminal)
     const lines = difference(approved, offered)
@@ -36,7 +38,9 @@ async function both ({ env, directory }: Terminal): Promise<{ path: string, appr
   const { UPSTREAMS_LOCK: lock } = config
   const file = readUpstreams(config, env, directory)
   if (file === undefined) throw new OperatorError('UPSTREAMS_FILE is not set; name the file with `mcpServers`.')
-  if (lock === undefined) throw new OperatorError('UPSTREAMS_LOCK is not set; name the file for the approved definitions.')
+  if (lock === undefined) {
+    throw new OperatorError('UPSTREAMS_LOCK is not set; name the file for the approved definitions.')
+  }
   const path = resolve(directory, lock)
   const { offeredBy } = await import('../upstreams/offered.js')
   return { path, approved: readLock(path) ?? {}, offered: await offeredBy(checked(file, env)) }

@@ -31,7 +31,17 @@ export function whyCommand (terminal: Terminal, fail: () => void): Command {
       for (const path of paths) found.push(...await linesAbout(requestId, path))
       const redact = createRedactor()
       if (json) terminal.print(redact(JSON.stringify(found, null, 2)))
-      else if (found.length > 0) terminal.print(found.map(line => explainLine(line).map(one => safeText(redact(one))).join('\n')).join('\n\n'))
+      else if (found.length > 0) {
+        terminal.print(
+          found
+            .map(line =>
+              explainLine(line)
+                .map(one => safeText(redact(one)))
+                .join('\n')
+            )
+            .join('\n\n')
+        )
+      }
       if (found.length > 0) return
       if (!json) terminal.print(`Nothing is known of that request in ${paths.join(', ')}.`)
       fail()

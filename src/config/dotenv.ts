@@ -15,7 +15,8 @@ export interface DotenvFile {
  * closing quote stands nothing but a comment: else the quote of another setting closes one that was
  * left open, and all between them is lost in silence.
  */
-const STATEMENT = /[ \t]*(?:#[^\n]*|(?:export[ \t]+)?[A-Za-z_][\w.-]*[ \t]*=(?:[ \t]*(?:"[^"]*"|'[^']*'|`[^`]*`)[ \t]*(?:#[^\n]*)?|(?![ \t]*["'`])[^\n]*))?(?:\n|$)/y
+const STATEMENT =
+  /[ \t]*(?:#[^\n]*|(?:export[ \t]+)?[A-Za-z_][\w.-]*[ \t]*=(?:[ \t]*(?:"[^"]*"|'[^']*'|`[^`]*`)[ \t]*(?:#[^\n]*)?|(?![ \t]*["'`])[^\n]*))?(?:\n|$)/y
 const QUOTED = /^[ \t]*(?:export[ \t]+)?[A-Za-z_][\w.-]*[ \t]*=[ \t]*["'`]/
 
 /** The variables of the file; none, and no fault, where there is no file. */
@@ -25,7 +26,15 @@ export function readDotenv (path: string): DotenvFile {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
     if (code === 'ENOENT') return { values: {}, faults: [] }
-    return { values: {}, faults: [{ wrong: `cannot be read (${code ?? 'unknown error'})`, right: 'make it a file that this user may read, or remove it' }] }
+    return {
+      values: {},
+      faults: [
+        {
+          wrong: `cannot be read (${code ?? 'unknown error'})`,
+          right: 'make it a file that this user may read, or remove it'
+        }
+      ]
+    }
   }
 }
 
@@ -43,8 +52,17 @@ export function parseDotenv (text: string): DotenvFile {
 }
 
 function fault ({ number, isQuoted }: StrayLine): DotenvFile['faults'][number] {
-  if (isQuoted) return { wrong: `has a quote that is not closed, or text behind one that is (line ${number})`, right: 'put one quote before the value and the same one at its end, with nothing but a comment behind it' }
-  return { wrong: `has a line that is not NAME=value (line ${number})`, right: 'write NAME=value, or # before a comment' }
+  if (isQuoted) {
+    return {
+      wrong: `has a quote that is not closed, or text behind one that is (line ${number})`,
+      right:
+        'put one quote before the value and the same one at its end, with nothing but a comment behind it'
+    }
+  }
+  return {
+    wrong: `has a line that is not NAME=value (line ${number})`,
+    right: 'write NAME=value, or # before a comment'
+  }
 }
 
 /** `number` counts from 1. */
@@ -62,8 +80,12 @@ function split (content: string): { statements: string[], strayLines: StrayLine[
   while (at < content.length) {
     STATEMENT.lastIndex = at
     const [statement] = STATEMENT.exec(content) ?? []
-    if (statement === undefined) strayLines.push({ number: content.slice(0, at).split('\n').length, isQuoted: QUOTED.test(content.slice(at)) })
-    else if (/^\s*[^\s#]/.test(statement)) statements.push(statement.trim())
+    if (statement === undefined) {
+      strayLines.push({
+        number: content.slice(0, at).split('\n').length,
+        isQuoted: QUOTED.test(content.slice(at))
+      })
+    } else if (/^\s*[^\s#]/.test(statement)) statements.push(statement.trim())
     const lineEnd = content.indexOf('\n', at)
     const nextLine = lineEnd === -1 ? content.length : lineEnd + 1
     at = statement === undefined ? nextLine : at + statement.length

@@ -1,4 +1,7 @@
-/** The options of `plugins/env`, apart from the plugin: that declares `app.config`, which is a name of other plugins, too. */
+/**
+ * The options of `plugins/env`, apart from the plugin: that declares `app.config`, which is a name of other
+ * plugins, too.
+ */
 import type { Config, Environment } from './load.js'
 
 export interface EnvOptions {

@@ -21,7 +21,10 @@ export interface Reading {
   readonly problems: readonly Problem[]
   /** Sentences for the operator, without values. */
   readonly warnings: readonly string[]
-  /** About the file itself: for the log of a server, which is watched, and not for each command that reads a setting. */
+  /**
+   * About the file itself: for the log of a server, which is watched, and not for each command that reads a
+   * setting.
+   */
   readonly fileWarnings: readonly string[]
   /** Those of the warnings that are about names in `.env` which are not read: one may be why a setting is missing. */
   readonly unread: readonly string[]
@@ -53,7 +56,10 @@ const noFile: DotenvFile = { values: {}, faults: [] }
 
 /** Reads settings from values alone: `environment` wins over `file`, and an empty value is unset. */
 export function readConfig (environment: Environment, file: DotenvFile = noFile, hasVerifyKey = false): Reading {
-  const problems: Problem[] = [...file.faults.map(fault => ({ variable: '.env', ...fault })), ...renamedSettings(environment, file.values)]
+  const problems: Problem[] = [
+    ...file.faults.map(fault => ({ variable: '.env', ...fault })),
+    ...renamedSettings(environment, file.values)
+  ]
   const sources: Partial<Record<VariableName, Source>> = {}
   const values: Partial<Record<VariableName, unknown>> = {}
   for (const name of variableNames) {
@@ -87,7 +93,12 @@ export function endpointOf (config: Config, port = config.PORT, path = '/mcp'): 
 /** Key files and the state are for their owner alone, and so is what opens the same doors. */
 function publicSecrets ({ isPublic = false }: DotenvFile, sources: Partial<Record<VariableName, Source>>): string[] {
   const isSecretInFile = variableNames.some(name => variables[name].secret && sources[name] === '.env')
-  return isPublic && isSecretInFile ? ['.env holds secrets, and every user of this machine may read it or write to it; make it mode 0600: chmod 600 .env'] : []
+  return isPublic && isSecretInFile
+    ? [
+        '.env holds secrets, and every user of this machine may read it or write to it; make it mode 0600: ' +
+          'chmod 600 .env'
+      ]
+    : []
 }
 
 function pick (name: VariableName, environment: Environment, file: Environment): { text: string, source: Source } {
@@ -101,7 +112,11 @@ function pick (name: VariableName, environment: Environment, file: Environment):
 function parse (row: Variable<unknown>, text: string, report: Report): unknown {
   const effective = text === '' ? row.fallback : text
   if (row.secret && hasLineBreak(effective, Array.isArray(row.unset))) {
-    report('holds a line break', 'write it on one line; a quote before it may not be closed, and openssl rand -base64 breaks what is long, where -hex does not')
+    report(
+      'holds a line break',
+      'write it on one line; a quote before it may not be closed, and openssl rand -base64 breaks what is ' +
+        'long, where -hex does not'
+    )
     return row.unset
   }
   const value = effective === '' ? row.unset : row.parse(effective, report)
@@ -120,19 +135,29 @@ const renamed: Readonly<Record<string, VariableName>> = { STATE_KEY: 'REQUEST_ST
 function renamedSettings (...places: readonly Environment[]): Problem[] {
   return Object.entries(renamed)
     .filter(([old]) => places.some(values => (values[old]?.trim() ?? '') !== ''))
-    .map(([variable, name]) => ({ variable, wrong: 'has another name now', right: `set ${name} instead, and remove ${variable}` }))
+    .map(([variable, name]) => ({
+      variable,
+      wrong: 'has another name now',
+      right: `set ${name} instead, and remove ${variable}`
+    }))
 }
 
 /** A name may be a secret on a line of its own (base64 ends in `=`): only what looks like a setting is printed. */
 function unknownNames (file: Environment): string[] {
-  return Object.keys(file).filter(name => !Object.hasOwn(variables, name) && !Object.hasOwn(renamed, name)).map(name => {
-    const upper = name.toUpperCase()
-    if (Object.hasOwn(variables, upper)) return `.env sets ${name}, which is not read; the name is ${upper}`
-    const meant = variableNames.find(known => isOneEdit(upper, known))
-    if (meant !== undefined) return `.env sets ${name}, which is not a setting of this server; did you mean ${meant}?`
-    if (/^([A-Z][A-Z0-9]*(_[A-Z0-9]+)+|[A-Za-z][A-Za-z0-9]{0,14})$/.test(name)) return `.env sets ${name}, which is not a setting of this server`
-    return '.env sets a name that is not a setting of this server'
-  })
+  return Object.keys(file)
+    .filter(name => !Object.hasOwn(variables, name) && !Object.hasOwn(renamed, name))
+    .map(name => {
+      const upper = name.toUpperCase()
+      if (Object.hasOwn(variables, upper)) return `.env sets ${name}, which is not read; the name is ${upper}`
+      const meant = variableNames.find(known => isOneEdit(upper, known))
+      if (meant !== undefined) {
+        return `.env sets ${name}, which is not a setting of this server; did you mean ${meant}?`
+      }
+      if (/^([A-Z][A-Z0-9]*(_[A-Z0-9]+)+|[A-Za-z][A-Za-z0-9]{0,14})$/.test(name)) {
+        return `.env sets ${name}, which is not a setting of this server`
+      }
+      return '.env sets a name that is not a setting of this server'
+    })
 }
 
 /** True where one character more, less, changed or swapped with the next makes the one of the other. */

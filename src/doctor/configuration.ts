@@ -16,17 +16,41 @@ export async function examineSettings ({ config, problems, warnings }: Reading, 
   }))
   for (const warning of warnings) {
     const [what = warning, ...rest] = warning.split(/[;:] /)
-    found.push({ id: 'setting-risk', severity: 'warning', what, why: 'The server starts, with a risk.', fix: rest.join('; ') || 'see docs/configuration.md' })
+    found.push({
+      id: 'setting-risk',
+      severity: 'warning',
+      what,
+      why: 'The server starts, with a risk.',
+      fix: rest.join('; ') || 'see docs/configuration.md'
+    })
   }
   const isPublic = config.PUBLIC_URL?.startsWith('https:') === true
   if (isPublic && config.TRUST_PROXY.length === 0) {
-    found.push({ id: 'trust-proxy', severity: 'warning', what: 'PUBLIC_URL is https, and TRUST_PROXY is empty', why: 'The server takes all callers for its proxy: one broken client locks out everybody.', fix: 'set TRUST_PROXY to the address of the proxy, such as loopback' })
+    found.push({
+      id: 'trust-proxy',
+      severity: 'warning',
+      what: 'PUBLIC_URL is https, and TRUST_PROXY is empty',
+      why: 'The server takes all callers for its proxy: one broken client locks out everybody.',
+      fix: 'set TRUST_PROXY to the address of the proxy, such as loopback'
+    })
   }
   if (isPublic && config.NODE_ENV !== 'production') {
-    found.push({ id: 'node-env', severity: 'info', what: `NODE_ENV is ${config.NODE_ENV}, and the server is public`, why: 'Weak secrets are let pass on loopback.', fix: 'set NODE_ENV=production' })
+    found.push({
+      id: 'node-env',
+      severity: 'info',
+      what: `NODE_ENV is ${config.NODE_ENV}, and the server is public`,
+      why: 'Weak secrets are let pass on loopback.',
+      fix: 'set NODE_ENV=production'
+    })
   }
   if (!isLoopback(config.HOST) && config.PUBLIC_URL === undefined) {
-    found.push({ id: 'public-url', severity: 'info', what: 'HOST is beyond loopback, and PUBLIC_URL is not set', why: 'Clients that sign in by OAuth do not find out where.', fix: 'set PUBLIC_URL to the base of the address that callers use' })
+    found.push({
+      id: 'public-url',
+      severity: 'info',
+      what: 'HOST is beyond loopback, and PUBLIC_URL is not set',
+      why: 'Clients that sign in by OAuth do not find out where.',
+      fix: 'set PUBLIC_URL to the base of the address that callers use'
+    })
   }
   return byWeight([...found, ...await keysThatEnd(config.API_KEYS_FILE, directory)])
 }
@@ -40,7 +64,18 @@ async function keysThatEnd (file: string | undefined, directory: string): Promis
       return revokedAt === undefined && end > Date.now() && end < soon
     })
     if (ending.length === 0) return []
-    return [{ id: 'keys-ending', severity: 'warning', what: `${ending.length} keys end within a week: ${ending.slice(0, 5).map(({ id }) => id).join(', ')}`, why: 'Their callers are refused from then on.', fix: 'make new ones with: keys create' }]
+    return [
+      {
+        id: 'keys-ending',
+        severity: 'warning',
+        what: `${ending.length} keys end within a week: ${ending
+          .slice(0, 5)
+          .map(({ id }) => id)
+          .join(', ')}`,
+        why: 'Their callers are refused from then on.',
+        fix: 'make new ones with: keys create'
+      }
+    ]
   } catch (error) {
     // Named above, as a problem of its setting.
     if (error instanceof OperatorError) return []

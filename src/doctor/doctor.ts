@@ -49,5 +49,11 @@ export async function examine (options: VisitOptions, tell: (what: string) => vo
 
 function interrupted (name: string, error: unknown): Finding {
   if (!(error instanceof NoAnswerError)) throw error
-  return { id: 'no-answer', severity: 'warning', what: `A request got no answer (${error.code}), so ${name} could not be looked at in full`, why: 'A server or proxy that drops requests fails callers, too.', fix: 'run this again; read the logs of the server and the proxy' }
+  return {
+    id: 'no-answer',
+    severity: 'warning',
+    what: `A request got no answer (${error.code}), so ${name} could not be looked at in full`,
+    why: 'A server or proxy that drops requests fails callers, too.',
+    fix: 'run this again; read the logs of the server and the proxy'
+  }
 }

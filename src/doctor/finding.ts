@@ -23,7 +23,10 @@ export function byWeight (findings: readonly Finding[]): Finding[] {
   return [...findings].sort((one, other) => codes[other.severity] - codes[one.severity])
 }
 
-/** What somebody else wrote, fit for a terminal: bounded, and without what moves a cursor or turns the direction of a text. */
+/**
+ * What somebody else wrote, fit for a terminal: bounded, and without what moves a cursor or turns the
+ * direction of a text.
+ */
 export function quoted (text: string, max = 200): string {
   const plain = text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, ' ').trim()
   return `"${plain.length > max ? `${plain.slice(0, max)}…` : plain}"`

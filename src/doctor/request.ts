@@ -52,23 +52,44 @@ const maxBody = 64 * 1024
 
 /** Throws a `NoAnswerError`. */
 export async function ask (url: URL, question: Question = {}): Promise<Answer> {
-  const { status, headers, text, headersMs, certificateEndsAt } = await converse(url, question, { holdMs: timeoutMs, endsWithBody: true })
+  const { status, headers, text, headersMs, certificateEndsAt } = await converse(url, question, {
+    holdMs: timeoutMs,
+    endsWithBody: true
+  })
   return { status, headers, body: text, ms: headersMs, certificateEndsAt }
 }
 
 /** Keeps a stream for `holdMs`, or until the other side ends it. Throws a `NoAnswerError`. */
-export async function hold (url: URL, question: Question, holdMs: number, isEnough: (text: string) => boolean = () => false): Promise<Held> {
+export async function hold (
+  url: URL,
+  question: Question,
+  holdMs: number,
+  isEnough: (text: string) => boolean = () => false
+): Promise<Held> {
   return await converse(url, question, { holdMs, endsWithBody: false, isEnough })
 }
 
 interface Conversation extends Held { readonly headersMs: number, readonly certificateEndsAt: number | undefined }
-interface Bounds { readonly holdMs: number, readonly endsWithBody: boolean, readonly isEnough?: (text: string) => boolean }
+interface Bounds {
+  readonly holdMs: number
+  readonly endsWithBody: boolean
+  readonly isEnough?: (text: string) => boolean
+}
 
-async function converse (url: URL, { method = 'GET', headers = {}, body, ...rest }: Question, { holdMs, endsWithBody, isEnough }: Bounds): Promise<Conversation> {
+async function converse (
+  url: URL,
+  { method = 'GET', headers = {}, body, ...rest }: Question,
+  { holdMs, endsWithBody, isEnough }: Bounds
+): Promise<Conversation> {
   const startedAt = performance.now()
   const since = (): number => Math.round(performance.now() - startedAt)
   const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
-  const options: RequestOptions = { method, headers: { 'user-agent': 'fastify-mcp-auth-doctor', ...headers, ...length }, agent: false, ...rest }
+  const options: RequestOptions = {
+    method,
+    headers: { 'user-agent': 'fastify-mcp-auth-doctor', ...headers, ...length },
+    agent: false,
+    ...rest
+  }
   return await new Promise((resolve, reject) => {
     const sent = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, options)
     const fail = (error: unknown): void => {
@@ -77,18 +98,32 @@ async function converse (url: URL, { method = 'GET', headers = {}, body, ...rest
       reject(new NoAnswerError(codeOf(error, 'closed')))
     }
     const stop = new AbortController()
-    sleep(endsWithBody ? timeoutMs : holdMs + timeoutMs, undefined, { signal: stop.signal }).then(() => { fail({ code: 'timeout' }) }, () => {})
+    sleep(endsWithBody ? timeoutMs : holdMs + timeoutMs, undefined, { signal: stop.signal }).then(
+      () => {
+        fail({ code: 'timeout' })
+      },
+      () => {}
+    )
     sent.on('error', fail)
     sent.on('response', response => {
       const headersMs = since()
       const { socket } = response
-      const certificateEndsAt = socket instanceof TLSSocket ? Date.parse(socket.getPeerCertificate().valid_to) : undefined
+      const certificateEndsAt =
+        socket instanceof TLSSocket ? Date.parse(socket.getPeerCertificate().valid_to) : undefined
       let text = ''
       let firstByteMs: number | undefined
       const done = (endedMs: number | undefined): void => {
         stop.abort()
         sent.destroy()
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, text, firstByteMs, endedMs, headersMs, certificateEndsAt })
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          text,
+          firstByteMs,
+          endedMs,
+          headersMs,
+          certificateEndsAt
+        })
       }
       response.setEncoding('utf8')
       response.on('data', (chunk: string) => {
@@ -96,10 +131,23 @@ async function converse (url: URL, { method = 'GET', headers = {}, body, ...rest
         text = (text + chunk).slice(0, maxBody)
         if (isEnough?.(text) === true || (endsWithBody && text.length === maxBody)) done(undefined)
       })
-      response.once('end', () => { done(since()) })
-      response.once('error', () => { done(since()) })
-      response.once('aborted', () => { done(since()) })
-      if (!endsWithBody) sleep(holdMs, undefined, { signal: stop.signal }).then(() => { done(undefined) }, () => {})
+      response.once('end', () => {
+        done(since())
+      })
+      response.once('error', () => {
+        done(since())
+      })
+      response.once('aborted', () => {
+        done(since())
+      })
+      if (!endsWithBody) {
+        sleep(holdMs, undefined, { signal: stop.signal }).then(
+          () => {
+            done(undefined)
+          },
+          () => {}
+        )
+      }
     })
     sent.end(body)
   })

@@ -53,13 +53,21 @@ export class Visit {
   }
 
   /** Posts to the endpoint, or to `url`. The credential goes to the origin of the endpoint alone. */
-  async post (message: Message, question: Question & { readonly url?: URL } = {}, withCredential = true): Promise<Answer> {
+  async post (
+    message: Message,
+    question: Question & { readonly url?: URL } = {},
+    withCredential = true
+  ): Promise<Answer> {
     const { url = this.url, headers, ...rest } = question
     return await ask(url, {
       method: 'POST',
       body: JSON.stringify(message.body),
       ...rest,
-      headers: { ...message.headers, ...withCredential && url.origin === this.url.origin ? this.credential : {}, ...headers }
+      headers: {
+        ...message.headers,
+        ...(withCredential && url.origin === this.url.origin ? this.credential : {}),
+        ...headers
+      }
     })
   }
 
@@ -76,10 +84,17 @@ export function legacy (method: string, params: Record<string, unknown> = {}): M
   return { body: { jsonrpc: '2.0', id: 1, method, params }, headers: json }
 }
 
-export const initialize = legacy('initialize', { protocolVersion: legacyRevision, capabilities: {}, clientInfo: { name: 'fastify-mcp-auth-doctor', version: '1' } })
+export const initialize = legacy('initialize', {
+  protocolVersion: legacyRevision,
+  capabilities: {},
+  clientInfo: { name: 'fastify-mcp-auth-doctor', version: '1' }
+})
 
 export function modern (method: string, params: Record<string, unknown> = {}): Message {
-  const meta = { 'io.modelcontextprotocol/protocolVersion': modernRevision, 'io.modelcontextprotocol/clientCapabilities': {} }
+  const meta = {
+    'io.modelcontextprotocol/protocolVersion': modernRevision,
+    'io.modelcontextprotocol/clientCapabilities': {}
+  }
   return {
     body: { jsonrpc: '2.0', id: 1, method, params: { ...params, _meta: meta } },
     headers: { ...json, 'mcp-protocol-version': modernRevision, 'mcp-method': method }
@@ -87,8 +102,20 @@ export function modern (method: string, params: Record<string, unknown> = {}): M
 }
 
 const privateAddresses = new BlockList()
-for (const [network, prefix] of [['0.0.0.0', 8], ['10.0.0.0', 8], ['100.64.0.0', 10], ['127.0.0.0', 8], ['169.254.0.0', 16], ['172.16.0.0', 12], ['192.168.0.0', 16]] as const) privateAddresses.addSubnet(network, prefix, 'ipv4')
-for (const [network, prefix] of [['::', 127], ['fc00::', 7], ['fe80::', 10]] as const) privateAddresses.addSubnet(network, prefix, 'ipv6')
+for (const [network, prefix] of [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.168.0.0', 16]
+] as const) { privateAddresses.addSubnet(network, prefix, 'ipv4') }
+for (const [network, prefix] of [
+  ['::', 127],
+  ['fc00::', 7],
+  ['fe80::', 10]
+] as const) { privateAddresses.addSubnet(network, prefix, 'ipv6') }
 
 /** True of an address that the internet does not lead to. */
 export function isPrivate (address: string): boolean {
@@ -104,7 +131,9 @@ function isLoopbackName (hostname: string): boolean {
 export function jsonOf ({ body }: Pick<Answer, 'body'>): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(body)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value as Record<string, unknown> : undefined
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined
   } catch {
     return undefined
   }

@@ -13,7 +13,11 @@ export function explainLine (line: Line): string[] {
   const { code, reason, why, cut } = line
   const outcome = line.outcome ?? line.result
   const status = line.statusCode ?? line.status
-  const head = [timeOf(line), `status ${text(status) ?? 'unknown'}`, code === undefined ? text(outcome) ?? 'ok' : text(code)]
+  const head = [
+    timeOf(line),
+    `status ${text(status) ?? 'unknown'}`,
+    code === undefined ? (text(outcome) ?? 'ok') : text(code)
+  ]
   return [
     head.filter(part => part !== undefined).join(', '),
     ...sentence('Reason', reason ?? why),
@@ -57,8 +61,11 @@ function text (value: unknown): string | undefined {
 }
 
 const advice: Readonly<Record<string, string>> = {
-  MCP_ERR_UNAUTHENTICATED: 'judge the key with "keys verify" or "keys show ID"; mint a new token with "token"',
-  MCP_ERR_RATE_LIMITED: 'wait; "unlock ADDRESS" ends the lock of an address; RATE_LIMIT_MAX and "keys create --rate-limit" are the budgets of callers',
+  MCP_ERR_UNAUTHENTICATED:
+    'judge the key with "keys verify" or "keys show ID"; mint a new token with "token"',
+  MCP_ERR_RATE_LIMITED:
+    'wait; "unlock ADDRESS" ends the lock of an address; RATE_LIMIT_MAX and "keys create --rate-limit" are ' +
+      'the budgets of callers',
   MCP_ERR_ORIGIN_REFUSED: 'list the origin in CORS_ORIGINS, if pages of it may call',
   MCP_ERR_HOST_REFUSED: 'set PUBLIC_URL, or list the host in ALLOWED_HOSTS',
   MCP_ERR_INSUFFICIENT_SCOPE: 'the caller needs a token with the scope that was named; "can" shows which',

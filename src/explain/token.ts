@@ -19,7 +19,9 @@ function tokenSecret (secret: string): TokenSecret {
       const expected = createHmac('sha256', secret).update(`${header}.${payload}`).digest()
       const given = Buffer.from(signature, 'base64url')
       const isSigned = given.length === expected.length && timingSafeEqual(given, expected)
-      if (decoded.header.alg !== 'HS256' || !isSigned) throw Object.assign(new Error('not signed by it'), { code: 'FAST_JWT_INVALID_SIGNATURE' })
+      if (decoded.header.alg !== 'HS256' || !isSigned) {
+        throw Object.assign(new Error('not signed by it'), { code: 'FAST_JWT_INVALID_SIGNATURE' })
+      }
       return decoded
     }
   }

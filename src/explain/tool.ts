@@ -20,7 +20,11 @@ export interface Circumstances {
   readonly absent: ReadonlyMap<string, string>
 }
 
-export function explainTool (principal: Principal, name: string, { tools, policies, frozenFor, absent }: Circumstances): Explanation {
+export function explainTool (
+  principal: Principal,
+  name: string,
+  { tools, policies, frozenFor, absent }: Circumstances
+): Explanation {
   const why = absent.get(name)
   if (why !== undefined) return { allowed: false, rule: `${name} is not served: ${why}.` }
   const known = tools.find(tool => tool.name === name)
@@ -30,20 +34,41 @@ export function explainTool (principal: Principal, name: string, { tools, polici
   const denial = denialOf(principal, tool.access, access)
   if (denial !== undefined) return { allowed: false, rule: `${name} ${denial}` }
   const frozen = frozenFor(principal, name)
-  if (frozen !== undefined) return { allowed: false, rule: `${frozen} is frozen; "fastify-mcp-auth thaw" switches it on.` }
-  const rule = access === undefined ? `No rule guards ${name}.` : `The caller meets the rule of ${name}: ${describe(access)}.`
-  return { allowed: true, rule: known === undefined ? `${rule} A tool of your own may have a further rule in its code, which is not known here.` : rule }
+  if (frozen !== undefined) {
+    return { allowed: false, rule: `${frozen} is frozen; "fastify-mcp-auth thaw" switches it on.` }
+  }
+  const rule =
+    access === undefined
+      ? `No rule guards ${name}.`
+      : `The caller meets the rule of ${name}: ${describe(access)}.`
+  return {
+    allowed: true,
+    rule:
+      known === undefined
+        ? `${rule} A tool of your own may have a further rule in its code, which is not known here.`
+        : rule
+  }
 }
 
-function denialOf (principal: Principal, own: AccessRule | undefined, effective: AccessRule | undefined): string | undefined {
+function denialOf (
+  principal: Principal,
+  own: AccessRule | undefined,
+  effective: AccessRule | undefined
+): string | undefined {
   const { roles, scopes, allow } = effective ?? {}
-  const sourceOf = (part: 'roles' | 'scopes'): string => JSON.stringify(own?.[part]) === JSON.stringify(effective?.[part]) ? 'its own rule' : 'TOOL_POLICY_FILE'
+  const sourceOf = (part: 'roles' | 'scopes'): string =>
+    JSON.stringify(own?.[part]) === JSON.stringify(effective?.[part]) ? 'its own rule' : 'TOOL_POLICY_FILE'
   if (roles !== undefined && !mayUse(principal, { roles })) {
-    return `is for ${roles.length === 0 ? 'no role' : `the role ${roles.join(' or ')}`} (${sourceOf('roles')}), and the caller has ${[principal.roles ?? principal.role].flat().join(', ')}.`
+    return `is for ${roles.length === 0 ? 'no role' : `the role ${roles.join(' or ')}`} ` +
+      `(${sourceOf('roles')}), and the caller has ${[principal.roles ?? principal.role].flat().join(', ')}.`
   }
   const missing = (scopes ?? []).filter(scope => !mayUse(principal, { scopes: [scope] }))
-  if (missing.length > 0) return `needs the scope ${missing.join(' and ')} (${sourceOf('scopes')}), which the caller does not have.`
-  if (allow !== undefined && !mayUse(principal, { allow })) return 'is refused by a rule in its code (of generate-token: MINT_POLICY).'
+  if (missing.length > 0) {
+    return `needs the scope ${missing.join(' and ')} (${sourceOf('scopes')}), which the caller does not have.`
+  }
+  if (allow !== undefined && !mayUse(principal, { allow })) {
+    return 'is refused by a rule in its code (of generate-token: MINT_POLICY).'
+  }
   return undefined
 }
 

@@ -1,4 +1,7 @@
-/** The port between the instances of one server: news for all of them, letters to one. Everything sent is plain JSON. */
+/**
+ * The port between the instances of one server: news for all of them, letters to one. Everything sent is
+ * plain JSON.
+ */
 import type { Eventually } from '../lib/eventually.js'
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined }
@@ -30,7 +33,10 @@ export interface Bus {
   readonly isAlive: (instance: string) => Eventually<boolean>
   /** Calls `listener` with what is told under `topic`. It must not throw. Returns how to end that. */
   readonly on: (topic: string, listener: Listener) => () => void
-  /** Calls `listener` after news may have been lost: whoever keeps a copy of something reads it anew. Returns how to end that. */
+  /**
+   * Calls `listener` after news may have been lost: whoever keeps a copy of something reads it anew.
+   * Returns how to end that.
+   */
   readonly onGap: (listener: () => void) => () => void
   /** The news of a topic after the one with this id, the oldest first; `undefined` where some of it is forgotten. */
   readonly since: (topic: string, id: string) => Eventually<readonly KeptNews[] | undefined>

@@ -15,4 +15,11 @@ export interface FleetHealth {
   readonly byPolicy: number
 }
 
-export const alone: FleetHealth = Object.freeze({ state: 'alone', since: 0, reason: '', instances: 1, newsAgeMs: 0, byPolicy: 0 })
+export const alone: FleetHealth = Object.freeze({
+  state: 'alone',
+  since: 0,
+  reason: '',
+  instances: 1,
+  newsAgeMs: 0,
+  byPolicy: 0
+})

@@ -12,7 +12,10 @@ export interface FreezeRecord {
 
 /** Asked before each use, and followed while something runs. */
 export interface FreezeGate {
-  /** What switches off a call of `tool` by this caller, or, without a tool, the caller; `undefined` where nothing does. */
+  /**
+   * What switches off a call of `tool` by this caller, or, without a tool, the caller; `undefined` where
+   * nothing does.
+   */
   readonly frozenFor: (principal: Pick<Principal, 'id' | 'keyId'>, tool?: string) => Target | undefined
   /** Calls `listener` after something was switched off. Returns how to end that. */
   readonly onFreeze: (listener: () => void) => () => void

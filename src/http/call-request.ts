@@ -10,11 +10,21 @@ const secretNames = /authorization|cookie|api-?key|token|secret|password|credent
 
 /** A frozen copy without credentials: by the names of headers, and by the forms that are known. */
 export function headersWithoutCredentials (headers: Headers): CallRequest['headers'] {
-  const shown = Object.entries(headers).filter(([name, value]) => !secretNames.test(name) && ![value].flat().some(one => one !== undefined && holdsWholeCredential(one)))
-  return Object.freeze(Object.fromEntries(shown.map(([name, value]) => [name, Array.isArray(value) ? Object.freeze([...value]) : value])))
+  const shown = Object.entries(headers).filter(
+    ([name, value]) =>
+      !secretNames.test(name) && ![value].flat().some(one => one !== undefined && holdsWholeCredential(one))
+  )
+  return Object.freeze(
+    Object.fromEntries(
+      shown.map(([name, value]) => [name, Array.isArray(value) ? Object.freeze([...value]) : value])
+    )
+  )
 }
 
-/** The name and version that the client of a message gives itself: in `initialize`, and with each request of 2026-07-28. */
+/**
+ * The name and version that the client of a message gives itself: in `initialize`, and with each request of
+ * 2026-07-28.
+ */
 export function clientInfoOf (body: unknown): CallRequest['client'] {
   if (!isRecord(body) || !isRecord(body.params)) return undefined
   const { method, params: { clientInfo, _meta: meta } } = body

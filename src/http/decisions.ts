@@ -76,7 +76,9 @@ function follow (request: FastifyRequest & { [isFollowed]?: boolean }, reply: Fa
 /** For an answer that no hook has seen. */
 export function sayDecision (request: FastifyRequest, reply: FastifyReply, refusal: Refusal): void {
   const { server } = request
-  if (server.hasDecorator('decisions')) server.decisions.note(decisionOf(request, reply, false, noFields, refusal), request.log)
+  if (server.hasDecorator('decisions')) {
+    server.decisions.note(decisionOf(request, reply, false, noFields, refusal), request.log)
+  }
 }
 
 /** A call of a session may outlive the answer to its request: the caller comes back for the rest. */

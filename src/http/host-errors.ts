@@ -1,8 +1,19 @@
 /** Errors of a host's hooks, such as its own authentication or limit around the endpoint. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import {
-  BodyTooLargeError, ForbiddenError, HeadersTooLargeError, MethodNotAllowedError, NotAcceptableError, NotFoundError, RateLimitedError,
-  type Refusal, RequestTimeoutError, retryLater, UnauthenticatedError, UnavailableError, UnsupportedMediaTypeError
+  BodyTooLargeError,
+  ForbiddenError,
+  HeadersTooLargeError,
+  MethodNotAllowedError,
+  NotAcceptableError,
+  NotFoundError,
+  RateLimitedError,
+  type Refusal,
+  RequestTimeoutError,
+  retryLater,
+  UnauthenticatedError,
+  UnavailableError,
+  UnsupportedMediaTypeError
 } from '../errors.js'
 
 /** On the config of a route: errors of its hooks and of its handler are told apart. */
@@ -35,10 +46,21 @@ export function isErrorOfHook (request: FastifyRequest): boolean {
   return isTold in config && (request as Told)[hasBegun] !== true
 }
 
-const byStatus: ReadonlyMap<number, typeof ForbiddenError> = new Map([
-  UnauthenticatedError, ForbiddenError, NotFoundError, MethodNotAllowedError, NotAcceptableError, RequestTimeoutError, BodyTooLargeError,
-  UnsupportedMediaTypeError, RateLimitedError, HeadersTooLargeError, UnavailableError
-].map(Refused => [Refused.statusCode, Refused]))
+const byStatus: ReadonlyMap<number, typeof ForbiddenError> = new Map(
+  [
+    UnauthenticatedError,
+    ForbiddenError,
+    NotFoundError,
+    MethodNotAllowedError,
+    NotAcceptableError,
+    RequestTimeoutError,
+    BodyTooLargeError,
+    UnsupportedMediaTypeError,
+    RateLimitedError,
+    HeadersTooLargeError,
+    UnavailableError
+  ].map(Refused => [Refused.statusCode, Refused])
+)
 
 /**
  * The refusal for an error of a host's hook: its status, and `Retry-After`, with our texts. `undefined` where it has

@@ -13,7 +13,10 @@ const granted = new Map<string, Principal>()
  * Makes one request by `inject`, which is handed the header that lets it pass as `principal`. A request over a
  * socket cannot use the header, nor can a second one.
  */
-export async function asPrincipal<T> (principal: Principal, inject: (headers: Record<string, string>) => Promise<T>): Promise<T> {
+export async function asPrincipal<T> (
+  principal: Principal,
+  inject: (headers: Record<string, string>) => Promise<T>
+): Promise<T> {
   const nonce = randomBytes(32).toString('base64url')
   granted.set(nonce, principal)
   try {

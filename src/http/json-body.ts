@@ -27,18 +27,24 @@ export function bodyBytesOf (request: Measured): number {
  */
 export function registerJsonBody (scope: FastifyInstance, { bodyLimit, maxDepth = 64 }: JsonBodyOptions): void {
   scope.removeAllContentTypeParsers()
-  scope.addContentTypeParser('application/json', { parseAs: 'buffer', bodyLimit }, (request: Measured, body: Buffer, done) => {
-    request[bodyBytes] = body.length
-    if (isCoded(request.headers['content-encoding'])) return done(new UnsupportedMediaTypeError({ reason: 'a content coding' }))
-    if (body.length === 0 && request.method === 'DELETE') return done(null)
-    let value: unknown
-    try {
-      value = parseJson(body, maxDepth)
-    } catch (error) {
-      return done(error as Error)
+  scope.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer', bodyLimit },
+    (request: Measured, body: Buffer, done) => {
+      request[bodyBytes] = body.length
+      if (isCoded(request.headers['content-encoding'])) {
+        return done(new UnsupportedMediaTypeError({ reason: 'a content coding' }))
+      }
+      if (body.length === 0 && request.method === 'DELETE') return done(null)
+      let value: unknown
+      try {
+        value = parseJson(body, maxDepth)
+      } catch (error) {
+        return done(error as Error)
+      }
+      done(null, value)
     }
-    done(null, value)
-  })
+  )
   scope.addContentTypeParser('*', (request, _payload, done) => {
     if (request.method === 'DELETE' && isEmpty(request.headers)) done(null)
     else done(new UnsupportedMediaTypeError())

@@ -15,9 +15,15 @@ function tidy (url: string): string {
  * slashes inside. What real clients look for is told in full.
  */
 function beginningOf (path: string): string {
-  const [beginning = ''] = /^(?:\/(?!\.well-known\/)[^/]{0,15}(?![^/]))?(?:\/\.well-known\/(?:oauth-protected-resource|oauth-authorization-server|openid-configuration)(?![^/]))?/.exec(path) ?? []
+  const [beginning = ''] =
+    /^(?:\/(?!\.well-known\/)[^/]{0,15}(?![^/]))?(?:\/\.well-known\/(?:oauth-protected-resource|oauth-authorization-server|openid-configuration)(?![^/]))?/.exec(
+      path
+    ) ?? []
   return beginning.length === path.length ? path : `${beginning}/…`
 }
 
-/** Letters, digits and `-._~`: escaped they mean the same (RFC 3986 §6.2.2.2), and a secret in a path would look like none. */
+/**
+ * Letters, digits and `-._~`: escaped they mean the same (RFC 3986 §6.2.2.2), and a secret in a path would
+ * look like none.
+ */
 const needlessEscapes = /%(?:2[de]|3\d|[46][1-9a-f]|[57][0-9a]|5f|7e)/gi

@@ -16,10 +16,17 @@ export interface McpHandlerOptions {
 }
 
 /** No promise where nothing waits: most calls are answered in the turn in which they came. */
-export function mcpHandler ({ endpoint, place, unread, silenceMs }: McpHandlerOptions): (request: FastifyRequest, reply: FastifyReply) => void {
+export function mcpHandler ({
+  endpoint,
+  place,
+  unread,
+  silenceMs
+}: McpHandlerOptions): (request: FastifyRequest, reply: FastifyReply) => void {
   const { fastify } = place
   return (request, reply) => {
-    const refuse = (error: unknown): void => { reply.send(challenged(fastify, error)) }
+    const refuse = (error: unknown): void => {
+      reply.send(challenged(fastify, error))
+    }
     try {
       const call = new Call(request, reply, place)
       request.mcpCall = call
@@ -50,7 +57,9 @@ function letBeSilent ({ raw: { socket } }: FastifyRequest, ms: number): void {
 
 /** The refusal of a caller whose credential was good when the request arrived. */
 export function noLonger (fastify: FastifyInstance): Refusal {
-  const headers = fastify.hasDecorator('challengeFor') ? { 'www-authenticate': fastify.challengeFor({ error: 'invalid_token' }) } : {}
+  const headers = fastify.hasDecorator('challengeFor')
+    ? { 'www-authenticate': fastify.challengeFor({ error: 'invalid_token' }) }
+    : {}
   return new UnauthenticatedError({ reason: 'the credential is no longer good', why: 'no-longer-good', headers })
 }
 

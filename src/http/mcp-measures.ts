@@ -17,7 +17,9 @@ export function addMeasures (measures: Measures, endpoint: McpEndpoint, catalog:
     [{ era, state: 'idle' }, idle],
     [{ era, state: 'busy' }, busy]
   ] as const))
-  measures.add('slot_discards_total', () => endpoint.gauges().map(([era, { discards }]) => [{ era }, discards] as const))
+  measures.add('slot_discards_total', () =>
+    endpoint.gauges().map(([era, { discards }]) => [{ era }, discards] as const)
+  )
   measures.add('catalog_items', () => [
     [{ kind: 'tool' }, [...tools.values()].length],
     [{ kind: 'resource' }, [...resources.fixed.values()].length],
@@ -37,6 +39,13 @@ export function sessionDecisions (decisions: Decisions): SessionListener {
     if (kind === 'session-closed') openedAt.delete(id)
     else if (openedAt.size < mostTimed) openedAt.set(id, at)
     const about = { session: sha256(id).slice(0, 12) }
-    decisions.note({ kind, outcome: 'allowed', at, principal: owner, ms: began === undefined ? undefined : at - began, about })
+    decisions.note({
+      kind,
+      outcome: 'allowed',
+      at,
+      principal: owner,
+      ms: began === undefined ? undefined : at - began,
+      about
+    })
   }
 }

@@ -43,10 +43,14 @@ export interface McpOptions {
   readonly maxStreamsPerPrincipal?: number
   /**
    * Signs what callers carry between the rounds of one call; at least 32 bytes, the same on every
-   * instance behind one address. Default: random, good for this process; with `mcpAuth` made of `jwtSecret` where there is one.
+   * instance behind one address. Default: random, good for this process; with `mcpAuth` made of `jwtSecret`
+   * where there is one.
    */
   readonly stateKey?: Uint8Array
-  /** End the streams of credentials that are good no longer. Default none: a stream ends when its credential said it would. */
+  /**
+   * End the streams of credentials that are good no longer. Default none: a stream ends when its credential
+   * said it would.
+   */
   readonly watches?: readonly CredentialWatch[]
   /** Names of tools that are added after the start: `toolPolicies` may name them. Default none. */
   readonly laterTools?: readonly string[]
@@ -66,7 +70,10 @@ export interface McpOptions {
   readonly freezes?: FreezeGate
   /** What handlers find in `context.app`. Default nothing. */
   readonly provide?: AppContext
-  /** Runs before each call of a tool that its caller may make, and may refuse it by throwing. More by `endpoint.beforeCall`. */
+  /**
+   * Runs before each call of a tool that its caller may make, and may refuse it by throwing. More by
+   * `endpoint.beforeCall`.
+   */
   readonly beforeCall?: BeforeCall
   /** Told how each call of a tool ended. More by `endpoint.afterCall`. */
   readonly afterCall?: AfterCall

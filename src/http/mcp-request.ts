@@ -18,7 +18,10 @@ export interface LoggedCall {
   readonly fields: MessageFields
   /** The name and version that the client gives itself. */
   readonly client: string | undefined
-  /** `ok`, `tool-error` or the code of a refusal; of a batch the first that is not `ok`. `undefined` while there is no answer. A request refused as a whole has its code in `request.refusal`. */
+  /**
+   * `ok`, `tool-error` or the code of a refusal; of a batch the first that is not `ok`. `undefined` while
+   * there is no answer. A request refused as a whole has its code in `request.refusal`.
+   */
   readonly outcome: string | undefined
 }
 

@@ -1,4 +1,7 @@
-/** Opens an endpoint in a scope of Fastify: the catalog, the eras, the watches over credentials, and the handler of its route. */
+/**
+ * Opens an endpoint in a scope of Fastify: the catalog, the eras, the watches over credentials, and the
+ * handler of its route.
+ */
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isRecord } from '../lib/guards.js'
@@ -63,11 +66,31 @@ export async function openEndpoint (fastify: FastifyInstance, options: McpOption
   const watches = appKeys === null ? given : [...given, appKeys]
   const sessionsOptions = sessionsOptionsOf(sessions)
   if (!isRecord(provide)) throw new TypeError('`provide` must be an object')
-  requireWhole('mcp', { requestTimeoutMs, bodyLimit: options.bodyLimit, resultLimit, maxStreamsPerPrincipal, ...sessionsOptions, ...unreadOptions })
+  requireWhole('mcp', {
+    requestTimeoutMs,
+    bodyLimit: options.bodyLimit,
+    resultLimit,
+    maxStreamsPerPrincipal,
+    ...sessionsOptions,
+    ...unreadOptions
+  })
   const reportRule = ({ name }: Item, error: unknown): void => {
     fastify.log.error({ err: error, item: name }, 'an access rule failed, which counts as no; told once')
   }
-  const catalog = new Catalog({ info, instructions, tools, resources, prompts, toolPolicies, laterTools, limits, bus, freezes, reportRule, maxResultBytes: resultLimit })
+  const catalog = new Catalog({
+    info,
+    instructions,
+    tools,
+    resources,
+    prompts,
+    toolPolicies,
+    laterTools,
+    limits,
+    bus,
+    freezes,
+    reportRule,
+    maxResultBytes: resultLimit
+  })
   const endpoint = createEndpoint({
     catalog,
     eras,
@@ -131,5 +154,11 @@ function sessionsOptionsOf (sessions: boolean | SessionsOptions): SessionsOption
 /** Whom a call in process is for: there is no request, and no budget. */
 function callerInProcess (principal: Principal, log: FastifyBaseLogger): Caller {
   const requestId = randomUUID()
-  return { principal, requestId, logger: log.child({ reqId: requestId }), budget: async () => null, charge: async () => {} }
+  return {
+    principal,
+    requestId,
+    logger: log.child({ reqId: requestId }),
+    budget: async () => null,
+    charge: async () => {}
+  }
 }

@@ -17,7 +17,10 @@ export function sanitize (error: unknown, request: FastifyRequest, reply: Fastif
   return isFault && isErrorOfHook(request) ? hostRefusal(error, reply) ?? refusal : refusal
 }
 
-/** Sends a refusal: as a JSON-RPC error on routes with `config.mcp`, as plain JSON elsewhere. Headers set before stay. */
+/**
+ * Sends a refusal: as a JSON-RPC error on routes with `config.mcp`, as plain JSON elsewhere. Headers set
+ * before stay.
+ */
 export function sendRefusal (refusal: Refusal, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const body = request.routeOptions.config.mcp === true
     ? rpcRefusal(refusal, request.id, idOf(request.body))

@@ -7,7 +7,10 @@ import { linkProof } from '../principal/proof.js'
 
 /** `request.mcp`: what is known of the caller. */
 export class RequestCaller {
-  /** The caller. `null` on public routes, unknown paths without a good credential, preflights, and before it is verified. */
+  /**
+   * The caller. `null` on public routes, unknown paths without a good credential, preflights, and before it
+   * is verified.
+   */
   principal: Principal | null = null
   /** Requests a window, where the credential has a limit of its own; otherwise `null`. */
   rateLimitMax: number | null = null

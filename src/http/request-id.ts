@@ -22,7 +22,10 @@ const named: Readonly<Record<string, readonly string[]>> = {
  * looks for, so the proxy must overwrite what it gets.
  */
 export function createRequestIds (trustProxy: readonly string[]): (request: IncomingMessage) => string {
-  const proxies = trustProxy.flatMap(entry => named[entry] ?? [entry]).map(parseNetwork).filter(network => network !== undefined)
+  const proxies = trustProxy
+    .flatMap(entry => named[entry] ?? [entry])
+    .map(parseNetwork)
+    .filter(network => network !== undefined)
   if (proxies.length === 0) return () => randomUUID()
   const readAddress = createAddressReader()
   return ({ headers, socket }) => {

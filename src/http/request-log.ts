@@ -17,7 +17,11 @@ export interface LogOptions {
 }
 
 /** The `logger` option of Fastify: pino, with redaction as the last step before the stream. */
-export function loggerOptions ({ level = 'info', stream = toStandardOutput(), secrets }: LogOptions): NonNullable<FastifyServerOptions['logger']> {
+export function loggerOptions ({
+  level = 'info',
+  stream = toStandardOutput(),
+  secrets
+}: LogOptions): NonNullable<FastifyServerOptions['logger']> {
   if (level === 'silent') return false
   const redact = createRedactor(secrets)
   return {

@@ -41,7 +41,10 @@ export function isOAuthProbe (request: FastifyRequest): boolean {
   return pathOf(request).includes('/.well-known/') || isSignInProbe(request)
 }
 
-/** Where clients look that found no metadata (MCP 2025-03-26, Authorization, Fallbacks for Servers without Metadata Discovery). */
+/**
+ * Where clients look that found no metadata (MCP 2025-03-26, Authorization, Fallbacks for Servers without
+ * Metadata Discovery).
+ */
 export function isSignInProbe (request: FastifyRequest): boolean {
   const { is404, server: { prefix } } = request
   return is404 && ['register', 'token', 'authorize'].some(name => pathOf(request) === `${prefix}/${name}`)

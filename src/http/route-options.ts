@@ -29,9 +29,14 @@ export function requireRouteOptions (options: EndpointRouteOptions): void {
   }
 }
 
-/** Throws a `TypeError` where a path has a parameter or a wildcard: an endpoint has one address, for tokens and metadata. */
+/**
+ * Throws a `TypeError` where a path has a parameter or a wildcard: an endpoint has one address, for tokens
+ * and metadata.
+ */
 export function requireFixedPath (path: string): void {
   if (!/[:*]/.test(path)) return
   const quoted = JSON.stringify(path)
-  throw new TypeError(`The endpoint's path ${quoted} must not have a parameter or a wildcard: register one endpoint for each`)
+  throw new TypeError(
+    `The endpoint's path ${quoted} must not have a parameter or a wildcard: register one endpoint for each`
+  )
 }

@@ -46,8 +46,17 @@ const lingerMs = 1000
 
 export function serverOptions (options: HttpOptions = {}): FastifyHttpOptions<Server> {
   const {
-    logLevel, logStream, secrets, bodyLimit = 1024 * 1024, trustProxy = [], receiveTimeoutMs = 15_000, headersTimeoutMs = 10_000,
-    checkIntervalMs = 1000, keepAliveTimeoutMs = 72_000, idleTimeoutMs = 120_000, maxHeaderBytes = 16 * 1024
+    logLevel,
+    logStream,
+    secrets,
+    bodyLimit = 1024 * 1024,
+    trustProxy = [],
+    receiveTimeoutMs = 15_000,
+    headersTimeoutMs = 10_000,
+    checkIntervalMs = 1000,
+    keepAliveTimeoutMs = 72_000,
+    idleTimeoutMs = 120_000,
+    maxHeaderBytes = 16 * 1024
   } = options
   return {
     logger: loggerOptions({ level: logLevel, stream: logStream, secrets }),

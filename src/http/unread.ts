@@ -10,7 +10,10 @@ export interface UnreadOptions {
   readonly graceMs?: number
   /** How fast a caller has to read at least. Default 8,192. */
   readonly minBytesPerSecond?: number
-  /** Bytes that may wait for one caller. Beyond them its largest answers are cut off, but not its only one. Default 32 MiB. */
+  /**
+   * Bytes that may wait for one caller. Beyond them its largest answers are cut off, but not its only one.
+   * Default 32 MiB.
+   */
   readonly maxBytesPerCaller?: number
   /** Bytes that may wait in all. Beyond them the caller with most loses its largest answers. Default 256 MiB. */
   readonly maxBytes?: number
@@ -57,7 +60,12 @@ export class UnreadAnswers {
   #sweep: NodeJS.Timeout | undefined
 
   constructor (options: UnreadOptions = {}) {
-    const { graceMs = 30_000, minBytesPerSecond = 8192, maxBytesPerCaller = 32 * mebibyte, maxBytes = 256 * mebibyte } = options
+    const {
+      graceMs = 30_000,
+      minBytesPerSecond = 8192,
+      maxBytesPerCaller = 32 * mebibyte,
+      maxBytes = 256 * mebibyte
+    } = options
     this.#graceMs = graceMs
     this.#bytesPerMs = minBytesPerSecond / 1000
     this.#maxBytesPerCaller = maxBytesPerCaller

@@ -1,7 +1,15 @@
 /** The state in memory: what every request asks, and what a compacted journal holds. */
 import type { Principal } from '../principal/principal.js'
 import { Freezes } from '../freeze/freezes.js'
-import type { AddressUnlocked, KeyRevoked, Minted, StateRecord, SubjectRevoked, Switched, TokenRevoked } from './records.js'
+import type {
+  AddressUnlocked,
+  KeyRevoked,
+  Minted,
+  StateRecord,
+  SubjectRevoked,
+  Switched,
+  TokenRevoked
+} from './records.js'
 
 /** What of a credential a revocation may name. */
 export type Revocable = Pick<Principal, 'id' | 'tokenId' | 'keyId' | 'issuedAt'>
@@ -26,7 +34,14 @@ export class Ledger {
   }
 
   get size (): number {
-    return this.minted.size + this.#tokens.size + this.#keys.size + this.#subjects.size + this.#unlocked.size + this.freezes.size
+    return (
+      this.minted.size +
+      this.#tokens.size +
+      this.#keys.size +
+      this.#subjects.size +
+      this.#unlocked.size +
+      this.freezes.size
+    )
   }
 
   /** The time by which to forget: a clock that is set ahead while this process runs does not count. */

@@ -62,15 +62,28 @@ export class State {
     if (directory !== undefined) {
       const path = resolve(directory)
       prepareDirectory(path)
-      state.#journal = await Journal.open({ directory: path, ledger: state.#ledger, apply: record => { state.#applyWritten(record) } })
+      state.#journal = await Journal.open({
+        directory: path,
+        ledger: state.#ledger,
+        apply: record => {
+          state.#applyWritten(record)
+        }
+      })
     }
     state.#poll(pollMs)
     if (share !== undefined) {
       state.#sharing = new Sharing(share, {
         holds: record => state.#ledger.holds(record),
-        apply: record => { state.#apply(record) },
+        apply: record => {
+          state.#apply(record)
+        },
         live: () => state.#ledger.live(state.#ledger.nowMs),
-        write: state.#journal === undefined ? undefined : async make => { await state.#write(make) }
+        write:
+          state.#journal === undefined
+            ? undefined
+            : async make => {
+              await state.#write(make)
+            }
       })
     }
     return state
@@ -93,13 +106,17 @@ export class State {
   /** Calls `listener` after something was revoked, here or by another process. Returns how to end that. */
   onChange (listener: () => void): () => void {
     this.#listeners.add(listener)
-    return () => { this.#listeners.delete(listener) }
+    return () => {
+      this.#listeners.delete(listener)
+    }
   }
 
   /** Calls `listener` with each address that is unlocked, here or by another process. Returns how to end that. */
   onUnlock (listener: (address: string) => void): () => void {
     this.#unlockListeners.add(listener)
-    return () => { this.#unlockListeners.delete(listener) }
+    return () => {
+      this.#unlockListeners.delete(listener)
+    }
   }
 
   /** What switches off a call of `tool` by this caller, or the caller; `undefined` where nothing does. */
@@ -115,10 +132,15 @@ export class State {
   /** Calls `listener` after something was switched off or on, here or by another process. Returns how to end that. */
   onFreeze (listener: (record: Switched) => void): () => void {
     this.#freezeListeners.add(listener)
-    return () => { this.#freezeListeners.delete(listener) }
+    return () => {
+      this.#freezeListeners.delete(listener)
+    }
   }
 
-  /** Switches a target off, or on again. In force before it is on disk; throws a `StateError` where it does not get there. */
+  /**
+   * Switches a target off, or on again. In force before it is on disk; throws a `StateError` where it does
+   * not get there.
+   */
   async switch (kind: Switched['kind'], id: Target, by: Author): Promise<void> {
     // Later than the last word on it, also where that is of a clock that is ahead.
     const at = Math.max(Date.now(), (this.#ledger.freezes.of(id)?.at ?? 0) + 1)
@@ -143,7 +165,10 @@ export class State {
     let isRecorded = false
     if (this.#ledger.minted.size >= maxMinted) throw tooManyMinted()
     // First where a revocation of the minter by another server counts.
-    if (await this.#sharing?.add([minted], minter === undefined ? undefined : this.#dated(minter)) === 'refused') return false
+    if (
+      (await this.#sharing?.add([minted], minter === undefined ? undefined : this.#dated(minter))) ===
+      'refused'
+    ) { return false }
     await this.#write(() => {
       isRecorded = minter === undefined || !this.isRevoked(minter)
       if (this.#ledger.minted.size >= maxMinted) throw tooManyMinted()
@@ -158,23 +183,48 @@ export class State {
    * throws a `StateError` where it does not get there.
    */
   async revokeToken (id: string, by: Author, withMinted = false, until?: number): Promise<readonly string[]> {
-    return await this.#revoke(by, () => [this.#tokenRevocation(id, by, until)], withMinted ? author => author.tokenId === id : undefined)
+    return await this.#revoke(
+      by,
+      () => [this.#tokenRevocation(id, by, until)],
+      withMinted ? author => author.tokenId === id : undefined
+    )
   }
 
   /** Revokes the API key with this id, for good. Otherwise as `revokeToken`. */
   async revokeKey (id: string, by: Author, withMinted = false): Promise<readonly string[]> {
-    return await this.#revoke(by, () => [{ kind: 'key-revoked', id, at: Date.now(), by }], withMinted ? author => author.keyId === id : undefined)
+    return await this.#revoke(
+      by,
+      () => [{ kind: 'key-revoked', id, at: Date.now(), by }],
+      withMinted ? author => author.keyId === id : undefined
+    )
   }
 
-  /** Revokes all that was issued to a principal (by its id) up to `before`, in milliseconds since the epoch. Otherwise as `revokeToken`. */
-  async revokeSubject (id: string, before: number, by: Author, withMinted = false): Promise<readonly string[]> {
-    return await this.#revoke(by, () => [{ kind: 'subject-revoked', id, before, at: Date.now(), by }], withMinted ? author => author.principal === id : undefined)
+  /**
+   * Revokes all that was issued to a principal (by its id) up to `before`, in milliseconds since the epoch.
+   * Otherwise as `revokeToken`.
+   */
+  async revokeSubject (
+    id: string,
+    before: number,
+    by: Author,
+    withMinted = false
+  ): Promise<readonly string[]> {
+    return await this.#revoke(
+      by,
+      () => [{ kind: 'subject-revoked', id, before, at: Date.now(), by }],
+      withMinted ? author => author.principal === id : undefined
+    )
   }
 
-  /** Up to when "all that was issued" to a principal goes: now, or later where a token on record is of a clock that was ahead. */
+  /**
+   * Up to when "all that was issued" to a principal goes: now, or later where a token on record is of a
+   * clock that was ahead.
+   */
   lastIssueTo (id: string): number {
     let last = Date.now()
-    for (const { subject, at } of this.#ledger.minted.values()) if (at > last && tokenPrincipalId(subject) === id) last = at
+    for (const { subject, at } of this.#ledger.minted.values()) {
+      if (at > last && tokenPrincipalId(subject) === id) last = at
+    }
     return last
   }
 
@@ -189,12 +239,19 @@ export class State {
   }
 
   /** Tokens on record that have not expired, the oldest first. `undefined` where there is no token `after`. */
-  list ({ subject, limit = 100, after }: { subject?: string | undefined, limit?: number | undefined, after?: string | undefined } = {}): TokenPage | undefined {
+  list ({
+    subject,
+    limit = 100,
+    after
+  }: { subject?: string | undefined; limit?: number | undefined; after?: string | undefined } = {}):
+    TokenPage | undefined {
     const now = Date.now()
     const all = [...this.#ledger.minted.values()]
     const start = after === undefined ? 0 : all.findIndex(({ id }) => id === after) + 1
     if (after !== undefined && start === 0) return undefined
-    const rest = all.slice(start).filter(minted => minted.expiresAt > now && (subject === undefined || minted.subject === subject))
+    const rest = all
+      .slice(start)
+      .filter(minted => minted.expiresAt > now && (subject === undefined || minted.subject === subject))
     const tokens = rest.slice(0, limit)
     const last = tokens.at(-1)
     return rest.length > limit && last !== undefined ? { tokens, next: last.id } : { tokens }
@@ -215,8 +272,15 @@ export class State {
   }
 
   /** At once in memory; and again under the lock, when no minting is under way whose token could be missed. */
-  async #revoke (by: Author, make: () => readonly Revocation[], isSeed: ((author: Author) => boolean) | undefined): Promise<readonly string[]> {
-    const all = (): Revocation[] => [...make(), ...isSeed === undefined ? [] : this.#mintedBy(isSeed).map(({ id }) => this.#tokenRevocation(id, by))]
+  async #revoke (
+    by: Author,
+    make: () => readonly Revocation[],
+    isSeed: ((author: Author) => boolean) | undefined
+  ): Promise<readonly string[]> {
+    const all = (): Revocation[] => [
+      ...make(),
+      ...(isSeed === undefined ? [] : this.#mintedBy(isSeed).map(({ id }) => this.#tokenRevocation(id, by)))
+    ]
     let made = all()
     for (const record of made) this.#apply(record)
     const outcomes = await Promise.allSettled([
@@ -235,7 +299,8 @@ export class State {
   #dated (minter: Revocable): Revocable {
     const { tokenId, issuedAt } = minter
     const mintedAt = tokenId === undefined ? undefined : this.find(tokenId)?.at
-    const isSameSecond = mintedAt !== undefined && issuedAt !== undefined && mintedAt >= issuedAt && mintedAt < issuedAt + 1000
+    const isSameSecond =
+      mintedAt !== undefined && issuedAt !== undefined && mintedAt >= issuedAt && mintedAt < issuedAt + 1000
     return isSameSecond ? { ...minter, issuedAt: mintedAt } : minter
   }
 
@@ -277,7 +342,7 @@ export class State {
     if (!this.#ledger.apply(record) || record.kind === 'minted') return
     if (record.kind === 'address-unlocked') {
       // An old one is read again where a journal is written anew.
-      if (record.at + unlockedMs > Date.now()) for (const listener of this.#unlockListeners) listener(record.id)
+      if (record.at + unlockedMs > Date.now()) { for (const listener of this.#unlockListeners) listener(record.id) }
       return
     }
     if (record.kind === 'frozen' || record.kind === 'thawed') {
@@ -295,7 +360,9 @@ export class State {
 
   #poll (pollMs: number): void {
     this.#timer = setTimeout(() => {
-      void this.#look().finally(() => { if (this.#timer !== undefined) this.#poll(pollMs) })
+      void this.#look().finally(() => {
+        if (this.#timer !== undefined) this.#poll(pollMs)
+      })
     }, pollMs)
     this.#timer.unref()
   }
@@ -307,7 +374,9 @@ export class State {
     }
     try {
       const isRestored = await this.#journal?.follow()
-      if (isRestored === true) this.#report('The state on disk was damaged or incomplete, and was written anew from memory.', false)
+      if (isRestored === true) {
+        this.#report('The state on disk was damaged or incomplete, and was written anew from memory.', false)
+      }
       this.#note(undefined)
     } catch (error) {
       this.#note(error instanceof Error ? error.message : 'The state cannot be read.')

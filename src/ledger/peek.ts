@@ -4,7 +4,10 @@ import { StateError, journalName, unusable } from './file/directory.js'
 import { Ledger } from './index-in-memory.js'
 import { Tail } from './file/tail.js'
 
-/** All that can be read; nothing is in it where there is no state. Throws a `StateError` where it may not be read, or is damaged. */
+/**
+ * All that can be read; nothing is in it where there is no state. Throws a `StateError` where it may not be
+ * read, or is damaged.
+ */
 export async function peek (directory: string, toleranceMs = 0): Promise<Ledger> {
   const ledger = new Ledger(toleranceMs)
   const path = join(directory, journalName)

@@ -80,14 +80,25 @@ export function authorOf ({ id, tokenId, keyId }: Principal): Author {
 
 /** A record, or `undefined` for what is none: a later version's, which this one must not stumble over. */
 export function readRecord (value: unknown): StateRecord | undefined {
-  if (!isRecord(value) || typeof value.id !== 'string' || typeof value.at !== 'number' || !isRecord(value.by) || typeof value.by.principal !== 'string') return undefined
+  if (
+    !isRecord(value) ||
+    typeof value.id !== 'string' ||
+    typeof value.at !== 'number' ||
+    !isRecord(value.by) ||
+    typeof value.by.principal !== 'string'
+  ) { return undefined }
   return hasShape(value) ? value as unknown as StateRecord : undefined
 }
 
 function hasShape ({ kind, id, subject, role, scopes, expiresAt, until, before }: Record<string, unknown>): boolean {
   switch (kind) {
     case 'minted':
-      return typeof subject === 'string' && (role === 'admin' || role === 'user') && Array.isArray(scopes) && typeof expiresAt === 'number'
+      return (
+        typeof subject === 'string' &&
+        (role === 'admin' || role === 'user') &&
+        Array.isArray(scopes) &&
+        typeof expiresAt === 'number'
+      )
     case 'token-revoked': return until === null || typeof until === 'number'
     case 'key-revoked':
     case 'address-unlocked': return true

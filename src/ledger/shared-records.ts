@@ -1,4 +1,7 @@
-/** The port through which servers share what was minted and revoked. Records only ever add up, so they may come in any order. */
+/**
+ * The port through which servers share what was minted and revoked. Records only ever add up, so they may
+ * come in any order.
+ */
 import type { Revocable } from './index-in-memory.js'
 import type { StateRecord } from './records.js'
 

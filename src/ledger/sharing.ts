@@ -93,6 +93,9 @@ async function inWords<T> (work: Promise<T>): Promise<T> {
     return await work
   } catch (error) {
     if (!(error instanceof NotSharedError)) throw error
-    throw new StateError('The other servers were not told, because Redis (REDIS_URL) cannot be reached. A revocation is in force on this server, and on the others once Redis can be reached again.')
+    throw new StateError(
+      'The other servers were not told, because Redis (REDIS_URL) cannot be reached. A revocation is in ' +
+        'force on this server, and on the others once Redis can be reached again.'
+    )
   }
 }

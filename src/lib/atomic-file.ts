@@ -25,11 +25,17 @@ export interface LockedFile {
  * `waitMs` (20,000 where left out), or with a `ForeignPathError` where this is root and another user
  * controls the path.
  */
-export async function withFileLock<T> (path: string, work: (file: LockedFile) => Promise<T>, waitMs = defaultWaitMs): Promise<T> {
+export async function withFileLock<T> (
+  path: string,
+  work: (file: LockedFile) => Promise<T>,
+  waitMs = defaultWaitMs
+): Promise<T> {
   requireOwnPath(path)
   const file = await followLinks(path)
   let isHeld = true
-  const release = await takeLock(file, waitMs, () => { isHeld = false })
+  const release = await takeLock(file, waitMs, () => {
+    isHeld = false
+  })
   try {
     return await work({ path: file, isHeld: () => isHeld })
   } finally {
@@ -80,10 +86,16 @@ async function takeLock (file: string, waitMs: number, onCompromised: () => void
   }
 }
 
-/** Node ignores this signal, so that a file beyond a limit of the process is an error; the lock's library would die of it. */
+/**
+ * Node ignores this signal, so that a file beyond a limit of the process is an error; the lock's library
+ * would die of it.
+ */
 function ignore (): void {}
 
-/** A link is followed, also to a file that is still to be made: replacing the link itself would leave the file it names as it was. */
+/**
+ * A link is followed, also to a file that is still to be made: replacing the link itself would leave the
+ * file it names as it was.
+ */
 async function followLinks (path: string): Promise<string> {
   try {
     return await realpath(path)
@@ -98,7 +110,9 @@ async function followLinks (path: string): Promise<string> {
 async function clearRemains (path: string): Promise<void> {
   const prefix = `${basename(path)}.`
   for (const name of await readdir(dirname(path))) {
-    if (name.startsWith(prefix) && /^\d+-[0-9a-f]{8}\.draft$/.test(name.slice(prefix.length))) await rm(join(dirname(path), name), { force: true })
+    if (name.startsWith(prefix) && /^\d+-[0-9a-f]{8}\.draft$/.test(name.slice(prefix.length))) {
+      await rm(join(dirname(path), name), { force: true })
+    }
   }
 }
 

@@ -9,7 +9,10 @@ export function isListOf (value: unknown, isOne: (one: unknown) => boolean): boo
   return Array.isArray(value) && value.every(isOne)
 }
 
-/** The `code` of whatever was thrown; `none` where there is none, where it is no string, and where its getter throws. */
+/**
+ * The `code` of whatever was thrown; `none` where there is none, where it is no string, and where its
+ * getter throws.
+ */
 export function codeOf (error: unknown, none = 'unknown error'): string {
   try {
     const code = (error as { code?: unknown } | null | undefined)?.code

@@ -54,7 +54,10 @@ export function ownerOf (path: string): Owner | undefined {
   }
   const all = [...owners.values()].map(identityOf)
   if (all.length <= 1) return all[0]
-  throw new ForeignPathError(`${path} is under the control of several users (${all.map(({ name }) => name).join(', ')}), so root does nothing there: run this as the user of the server, with sudo -u.`)
+  throw new ForeignPathError(
+    `${path} is under the control of several users (${all.map(({ name }) => name).join(', ')}), so root ` +
+      'does nothing there: run this as the user of the server, with sudo -u.'
+  )
 }
 
 /** Throws a `ForeignPathError` where this process is root's, and another user controls `path`. */
@@ -110,7 +113,10 @@ export async function asOwnerOf<T> (path: string, work: () => Promise<T>): Promi
   }
 }
 
-/** Gives up root for good where another user controls `path`, also after `actAsOwnerOf`. Throws a `ForeignPathError`. */
+/**
+ * Gives up root for good where another user controls `path`, also after `actAsOwnerOf`. Throws a
+ * `ForeignPathError`.
+ */
 export function stayOwnerOf (path: string): void {
   if (process.getuid?.() !== 0) return
   process.seteuid?.(0)
@@ -126,12 +132,18 @@ export function stayOwnerOf (path: string): void {
 }
 
 function foreign (path: string, { name }: Owner): ForeignPathError {
-  return new ForeignPathError(`${path} is under the control of the user ${name}, so root does nothing there: run this as that user, with sudo -u '${name}'.`)
+  return new ForeignPathError(
+    `${path} is under the control of the user ${name}, so root does nothing there: run this as that user, ` +
+      `with sudo -u '${name}'.`
+  )
 }
 
 function shared (directory: string, { gid, mode }: Stats): ForeignPathError {
   const who = (mode & 0o002) !== 0 ? 'everybody' : `the group ${gid}`
-  return new ForeignPathError(`The directory ${directory} can be written by ${who}, so root does nothing there: run this as the user of the server, with sudo -u, or let its owner alone write there.`)
+  return new ForeignPathError(
+    `The directory ${directory} can be written by ${who}, so root does nothing there: run this as the user ` +
+      'of the server, with sudo -u, or let its owner alone write there.'
+  )
 }
 
 /** Others than its owner may write there. The group of root is root. */
@@ -165,7 +177,12 @@ function identityOf ({ uid, gid }: Stats): Owner {
 /** The fields of a line of the user database; none where this machine keeps it elsewhere. */
 function accountOf (uid: number): readonly string[] {
   try {
-    return readFileSync('/etc/passwd', 'utf8').split('\n').map(line => line.split(':')).find(fields => fields[2] === String(uid)) ?? []
+    return (
+      readFileSync('/etc/passwd', 'utf8')
+        .split('\n')
+        .map(line => line.split(':'))
+        .find(fields => fields[2] === String(uid)) ?? []
+    )
   } catch {
     return []
   }

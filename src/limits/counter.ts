@@ -46,7 +46,14 @@ export async function createCounter (limits: Limits): Promise<Counter> {
   await detached.register(rateLimit, { global: false, store: Store })
   // Every parameter is given: what is left out is inherited. Each ask brings its maximum and its window.
   const whole = (request: FastifyRequest): string => request as unknown as string
-  const count = detached.createRateLimit({ max: 1, timeWindow: 1, allowList: [], ban: -1, skipOnError: false, keyGenerator: whole })
+  const count = detached.createRateLimit({
+    max: 1,
+    timeWindow: 1,
+    allowList: [],
+    ban: -1,
+    skipOnError: false,
+    keyGenerator: whole
+  })
   return async (asks) => {
     const subject: Subject = { asks, taken: [], routeOptions: {} }
     const { isAllowed } = await count(subject as unknown as FastifyRequest)

@@ -52,7 +52,10 @@ const kinds: Readonly<Record<Policy, BucketKind>> = { address: 'address', user: 
  * Builds a limiter on `@fastify/rate-limit`, over `limits` (its own, in memory, where left out). Throws
  * where `max` or `windowMs` is no whole number from 1: a limit of nothing would let nobody in.
  */
-export async function createLimiter ({ limits = new MemoryLimits(), ...options }: LimiterOptions & { limits?: Limits | undefined }): Promise<Limiter> {
+export async function createLimiter ({
+  limits = new MemoryLimits(),
+  ...options
+}: LimiterOptions & { limits?: Limits | undefined }): Promise<Limiter> {
   requireLimit(options)
   return limiterOf(options, limits, await createCounter(limits))
 }

@@ -1,4 +1,7 @@
-/** The port of all limits: buckets that fill in a window, and places that are held and given back. Plain JSON in and out. */
+/**
+ * The port of all limits: buckets that fill in a window, and places that are held and given back. Plain
+ * JSON in and out.
+ */
 import type { Eventually } from '../lib/eventually.js'
 
 export interface BucketAsk {

@@ -57,7 +57,11 @@ const nothing: Count = Object.freeze({ current: 0, ttl: 0 })
  * both are full, new keys share buckets by a hash that is secret, so that nobody can aim at a
  * neighbour.
  */
-export function createBucketStore ({ windowMs, maxKeys = 50_000, now = () => performance.now() }: BucketStoreOptions): BucketStore {
+export function createBucketStore ({
+  windowMs,
+  maxKeys = 50_000,
+  now = () => performance.now()
+}: BucketStoreOptions): BucketStore {
   const secret = randomUUID()
   let young = new Map<string, Bucket>()
   let old = new Map<string, Bucket>()

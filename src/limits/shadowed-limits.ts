@@ -1,4 +1,7 @@
-/** Limits that are counted elsewhere, with a shadow in memory that refuses without asking and goes on where the count stops. */
+/**
+ * Limits that are counted elsewhere, with a shadow in memory that refuses without asking and goes on where
+ * the count stops.
+ */
 import { UnavailableError, retryLater } from '../errors.js'
 import type { Ask, BucketAsk, Limits, Taken } from './limits.js'
 import { MemoryLimits } from './memory-limits.js'
@@ -108,7 +111,11 @@ export class ShadowedLimits implements Limits {
   #byPolicy (asks: readonly Ask[]): readonly Taken[] {
     this.#onPolicy()
     if (this.#whenDown === 'local') return this.#shadow.take(asks)
-    if (this.#whenDown === 'refuse') throw new UnavailableError(retryLater(1000, { reason: 'the count of requests cannot be reached, and the policy is to refuse' }))
+    if (this.#whenDown === 'refuse') {
+      throw new UnavailableError(
+        retryLater(1000, { reason: 'the count of requests cannot be reached, and the policy is to refuse' })
+      )
+    }
     // Where something is left, each instance lets at least one in: nobody is refused altogether.
     const shares = asks.map(ask => {
       if (!('bucket' in ask)) return { ...ask, max: Math.max(1, Math.floor(ask.max / this.#remote.instances)) }

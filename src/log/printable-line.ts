@@ -1,6 +1,9 @@
 /** The last look at a line of the log: nothing in it moves a cursor, turns text around, or has no end. */
 
-/** DEL and C1 controls, line and paragraph separators, marks that turn the direction of text, and the byte order mark. */
+/**
+ * DEL and C1 controls, line and paragraph separators, marks that turn the direction of text, and the byte
+ * order mark.
+ */
 const unprintable = /[\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/g
 /** JSON escapes C0 controls by itself. */
 const longestLine = 32 * 1024

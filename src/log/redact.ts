@@ -9,10 +9,15 @@ const { logged: tokens, openings } = credentialPatterns
 const schemes = /\b(bearer|basic)(\s+)[\w.~+/=-]{6,}/gi
 const names = '(?:proxy-)?authorization|x-api-key|(?:set-)?cookie'
 /** A field of the line itself: `"cookie":"…"`, `"set-cookie":["…"]`, and the pairs of `rawHeaders`. */
-const jsonFields = new RegExp(`"(${names})"(\\s*[:,]\\s*)(?:"(?:[^"\\\\]|\\\\.)*"|\\[(?:"(?:[^"\\\\]|\\\\.)*"|[^\\]"])*\\])`, 'gi')
+const jsonFields = new RegExp(
+  `"(${names})"(\\s*[:,]\\s*)(?:"(?:[^"\\\\]|\\\\.)*"|\\[(?:"(?:[^"\\\\]|\\\\.)*"|[^\\]"])*\\])`,
+  'gi'
+)
 /** The same inside a string: escaped JSON, `inspect` output, header text, the query of a URL. */
 const textFields = new RegExp(
-  `(${names}|[?&](?:api[_-]?key|key|(?:access[_-]?)?token))((?:\\\\+"|')?\\s*[:=]\\s*(?:\\\\+"|')?|(?:\\\\+"|')\\s*,\\s*(?:\\\\+"|'))[^"'\\\\]+`, 'gi')
+  `(${names}|[?&](?:api[_-]?key|key|(?:access[_-]?)?token))((?:\\\\+"|')?\\s*[:=]\\s*(?:\\\\+"|')?|(?:\\\\+"|')\\s*,\\s*(?:\\\\+"|'))[^"'\\\\]+`,
+  'gi'
+)
 
 /**
  * A function that blots credentials out of a line of JSON. `secrets` are the configured ones, taken out wherever they
@@ -36,8 +41,14 @@ export function createRedactor (secrets: readonly string[] = []): (line: string)
 /** Few lines hold an escape. */
 const escapeHint = /%[0-9a-f]{2}|\\u00|&#/i
 
-/** One pass tells that most lines hold nothing: the four of `blot` take ten times as long. Nothing here may match what every line has. */
-const hint = new RegExp(`${openings.join('|')}|authorization|x-api-key|cookie|bearer|basic|[?&](?:api|key|access|token)`, 'i')
+/**
+ * One pass tells that most lines hold nothing: the four of `blot` take ten times as long. Nothing here may
+ * match what every line has.
+ */
+const hint = new RegExp(
+  `${openings.join('|')}|authorization|x-api-key|cookie|bearer|basic|[?&](?:api|key|access|token)`,
+  'i'
+)
 
 function blot (line: string): string {
   return line

@@ -29,6 +29,10 @@ export function searchFor (texts: readonly string[]): (line: string) => boolean 
 
 /** 16 bits of the four characters there, spread by the golden ratio. */
 function sumAt (text: string, at: number): number {
-  const four = text.charCodeAt(at) ^ text.charCodeAt(at + 1) << 7 ^ text.charCodeAt(at + 2) << 14 ^ text.charCodeAt(at + 3) << 21
+  const four =
+    text.charCodeAt(at) ^
+    (text.charCodeAt(at + 1) << 7) ^
+    (text.charCodeAt(at + 2) << 14) ^
+    (text.charCodeAt(at + 3) << 21)
   return Math.imul(four, 0x9e3779b1) >>> 16
 }

@@ -13,7 +13,9 @@ export interface LoggableError {
  * headers on errors. Total: getters that throw, proxies and thrown strings are no obstacle.
  */
 export function loggable (error: unknown, depth = 0): LoggableError {
-  if (typeof error !== 'object' || error === null) return { type: error === null ? 'null' : typeof error, message: textOf(error) }
+  if (typeof error !== 'object' || error === null) {
+    return { type: error === null ? 'null' : typeof error, message: textOf(error) }
+  }
   const stack = field(error, 'stack')
   const code = field(error, 'code')
   const cause = depth < 3 ? read(error, 'cause') : undefined

@@ -1,7 +1,8 @@
 /** The spellings in which a configured secret may stand in a line of the log. */
 
 /**
- * `secret` as it reads in a string of JSON, in JSON inside of JSON, in a URL and in base64. What is escaped without need,
+ * `secret` as it reads in a string of JSON, in JSON inside of JSON, in a URL and in base64. What is escaped
+ * without need,
  * as `%61` for `a`, is for `undone`.
  */
 export function spellingsOf (secret: string): readonly string[] {
@@ -27,7 +28,10 @@ function percentEncoded (text: string): string {
 /** Shorter pieces could be chance. */
 const minBase64Bytes = 8
 
-/** Base64 writes three bytes at a time, so that a text inside of another has three spellings; the edges depend on what is around it. */
+/**
+ * Base64 writes three bytes at a time, so that a text inside of another has three spellings; the edges
+ * depend on what is around it.
+ */
 function inBase64 (secret: string): readonly string[] {
   const bytes = Buffer.from(secret)
   if (bytes.length < minBase64Bytes) return []

@@ -21,7 +21,10 @@ export interface Endpoint {
   removePrompt: (name: string) => boolean
   /** The names of the tools that `principal` may use. */
   toolsOf: (principal: Principal) => readonly string[]
-  /** The tools as they are served, by name: with `tags` those that have one of them, with `principal` those that it may use. */
+  /**
+   * The tools as they are served, by name: with `tags` those that have one of them, with `principal` those
+   * that it may use.
+   */
   listTools: (filter?: { readonly tags?: readonly string[], readonly principal?: Principal }) => readonly Tool[]
   /** The scopes that access rules name, of all items there are at the moment. */
   scopes: () => readonly string[]
@@ -41,7 +44,10 @@ export interface Endpoint {
    * Runs `hook` before each call that its caller may make, and may refuse it by throwing. Returns how to take it back.
    */
   beforeCall: (hook: BeforeCall, options?: HookOptions) => () => void
-  /** Tells `hook` how each call ended. Nobody waits for it, and what it throws is logged. Returns how to take it back. */
+  /**
+   * Tells `hook` how each call ended. Nobody waits for it, and what it throws is logged. Returns how to
+   * take it back.
+   */
   afterCall: (hook: AfterCall, options?: HookOptions) => () => void
   /**
    * Calls a tool in process, in the name of `principal`: its rights and the tool's own limits count, and there is no
@@ -63,17 +69,27 @@ export interface OperationsPlace {
   readonly open?: (principal: Principal) => Exchange
 }
 
-export function operationsOf ({ tools, resources, prompts, changes, rights }: Catalog, { taken, forget = () => {}, open = inProcess }: OperationsPlace): Endpoint {
+export function operationsOf (
+  { tools, resources, prompts, changes, rights }: Catalog,
+  { taken, forget = () => {}, open = inProcess }: OperationsPlace
+): Endpoint {
   const came = (kind: 'tools' | 'resources' | 'prompts', item: Item): void => {
     taken(item)
     changes.publish({ kind, item })
   }
   /** False where there was no such item. */
-  const gone = (kind: 'tools' | 'resources' | 'prompts', item: Item | undefined): boolean => item !== undefined && changes.publish({ kind, item })
+  const gone = (kind: 'tools' | 'resources' | 'prompts', item: Item | undefined): boolean =>
+    item !== undefined && changes.publish({ kind, item })
   return {
-    addTool: tool => { came('tools', tools.put(tool)) },
-    addResource: resource => { came('resources', resources.put(resource)) },
-    addPrompt: prompt => { came('prompts', prompts.put(prompt)) },
+    addTool: tool => {
+      came('tools', tools.put(tool))
+    },
+    addResource: resource => {
+      came('resources', resources.put(resource))
+    },
+    addPrompt: prompt => {
+      came('prompts', prompts.put(prompt))
+    },
     removeTool: name => gone('tools', tools.remove(name)),
     removeResource: uri => gone('resources', resources.remove(uri)),
     removePrompt: name => gone('prompts', prompts.remove(name)),
@@ -83,20 +99,33 @@ export function operationsOf ({ tools, resources, prompts, changes, rights }: Ca
     callTool: async (principal, name, args = {}) => {
       const exchange = open(freezePrincipal({ role: 'user', scopes: [], method: 'api-key', ...principal }))
       try {
-        const { content, structuredContent, isError, _meta } = await tools.call({ name, arguments: args }, exchange)
+        const { content, structuredContent, isError, _meta } = await tools.call(
+          { name, arguments: args },
+          exchange
+        )
         return defined({ content, structuredContent, isError, _meta })
       } finally {
         exchange.end()
       }
     },
     toolsOf: principal => tools.names(principal),
-    listTools: ({ tags, principal } = {}) => [...tools.values()].map(({ item }) => item).filter(item =>
-      (tags === undefined || item.tags?.some(tag => tags.includes(tag)) === true) && (principal === undefined || rights.mayUse(principal, item))),
+    listTools: ({ tags, principal } = {}) =>
+      [...tools.values()]
+        .map(({ item }) => item)
+        .filter(
+          item =>
+            (tags === undefined || item.tags?.some(tag => tags.includes(tag)) === true) &&
+            (principal === undefined || rights.mayUse(principal, item))
+        ),
     scopes: () => {
-      const all = [tools, resources.fixed, resources.templates, prompts].flatMap(registry => [...registry.values()])
+      const all = [tools, resources.fixed, resources.templates, prompts].flatMap(registry => [
+        ...registry.values()
+      ])
       return [...new Set(all.flatMap(({ item }) => item.access?.scopes ?? []))].sort()
     },
-    resourceUpdated: uri => { changes.publish({ kind: 'resource', uri }) },
+    resourceUpdated: uri => {
+      changes.publish({ kind: 'resource', uri })
+    },
     applyToolPolicies: policies => {
       for (const [before, now] of tools.applyPolicies(policies)) {
         // Also for those who see it no more.

@@ -50,16 +50,37 @@ export interface McpEndpoint {
   gauges: () => ReadonlyArray<readonly [era: EraName, gauges: EraGauges]>
 }
 
-export function createEndpoint ({ catalog, eras = ['legacy', 'modern'], maxStreamsPerPrincipal, stateKey, spent, sessions, sessionStores, bus, freezes, onSession }: EndpointOptions): McpEndpoint {
+export function createEndpoint ({
+  catalog,
+  eras = ['legacy', 'modern'],
+  maxStreamsPerPrincipal,
+  stateKey,
+  spent,
+  sessions,
+  sessionStores,
+  bus,
+  freezes,
+  onSession
+}: EndpointOptions): McpEndpoint {
   const refusalFor = ({ principal }: Holder): Refusal | undefined => {
     const target = freezes?.frozenFor(principal)
     return target === undefined ? undefined : new FrozenStreamError({ reason: `${target} is frozen` })
   }
   const streams = new Streams({ maxPerPrincipal: maxStreamsPerPrincipal, refusalFor })
   const modern = eras.includes('modern') ? createModernEra({ catalog, streams, stateKey, spent }) : undefined
-  const legacy = eras.includes('legacy') ? createLegacyEra({ catalog, streams, sessions, stores: sessionStores, bus, onSession, alsoServed: modern === undefined ? [] : [modernRevision] }) : undefined
+  const legacy = eras.includes('legacy')
+    ? createLegacyEra({
+      catalog,
+      streams,
+      sessions,
+      stores: sessionStores,
+      bus,
+      onSession,
+      alsoServed: modern === undefined ? [] : [modernRevision]
+    })
+    : undefined
   const only = legacy ?? modern
-  if (only === undefined) throw new TypeError('`eras` names neither legacy nor modern: nothing would be served')
+  if (only === undefined) { throw new TypeError('`eras` names neither legacy nor modern: nothing would be served') }
 
   return {
     streams,
@@ -67,8 +88,11 @@ export function createEndpoint ({ catalog, eras = ['legacy', 'modern'], maxStrea
       dropNulls(incoming.body)
       const era = eraOf(incoming)
       incoming.servedBy?.(era === modern ? 'modern' : 'legacy')
-      if (!hasReadableMeta(incoming.body)) throw era === modern ? new EnvelopeError(badMeta) : new InvalidParamsError(badMeta)
-      // Clients of 2026-07-28 add what a challenge names to what they hold; those before replace it, so that it names both.
+      if (!hasReadableMeta(incoming.body)) {
+        throw era === modern ? new EnvelopeError(badMeta) : new InvalidParamsError(badMeta)
+      }
+      // Clients of 2026-07-28 add what a challenge names to what they hold; those before replace it, so
+      // that it names both.
       catalog.challenge(incoming.body, incoming.principal, era === legacy)
       return era.serve(incoming)
     },
@@ -81,7 +105,10 @@ export function createEndpoint ({ catalog, eras = ['legacy', 'modern'], maxStrea
       streams.close()
       await Promise.all([legacy?.close(), modern?.close()])
     },
-    gauges: () => [...legacy === undefined ? [] : [['legacy', legacy.gauges()] as const], ...modern === undefined ? [] : [['modern', modern.gauges()] as const]]
+    gauges: () => [
+      ...(legacy === undefined ? [] : [['legacy', legacy.gauges()] as const]),
+      ...(modern === undefined ? [] : [['modern', modern.gauges()] as const])
+    ]
   }
 
   function eraOf (incoming: Incoming): Era {

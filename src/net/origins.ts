@@ -67,7 +67,9 @@ export function parseHost (text: string): string | null {
 /** Throws a `TypeError` for an entry that is no origin, host or URL: a typo must stop the boot. */
 export function createEdge ({ origins = [], allowedHosts = [], publicUrl, loopback = true }: EdgeRules): Edge {
   const listed = new Set(origins.map(text => parseOrigin(text) ?? stop('origins', text, 'https://app.example.com')))
-  const hosts = allowedHosts.map(text => parseHostHeader(parseHost(text) ?? '') ?? stop('allowedHosts', text, 'mcp.example.com'))
+  const hosts = allowedHosts.map(
+    text => parseHostHeader(parseHost(text) ?? '') ?? stop('allowedHosts', text, 'mcp.example.com')
+  )
   const base = publicUrl === undefined ? null : parseBase(publicUrl)
   const ports = new Map<string, Set<string>>()
   const allow = (name: string, ...values: string[]): void => {
@@ -115,7 +117,10 @@ export function namesAnotherHost (target: string, host: string | undefined): boo
   return host === undefined || withoutDefaultPort(authority, named) !== withoutDefaultPort(host, named)
 }
 
-/** True where a browser says that a page of another site, or of another host of this site, caused the request (Fetch Metadata). */
+/**
+ * True where a browser says that a page of another site, or of another host of this site, caused the
+ * request (Fetch Metadata).
+ */
 export function isFromOtherSite (secFetchSite: string | undefined): boolean {
   return secFetchSite !== undefined && /\b(?:cross|same)-site\b/i.test(secFetchSite)
 }

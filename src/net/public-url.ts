@@ -29,7 +29,11 @@ export function withoutSlash (url: string): string {
  * and that they are for its endpoint. Never the `iss` of the identity provider, whose tokens are
  * verified in another way.
  */
-export function identityOf (publicUrl: string | undefined, provider?: string, path = '/mcp'): { issuer?: string, audience?: string } {
+export function identityOf (
+  publicUrl: string | undefined,
+  provider?: string,
+  path = '/mcp'
+): { issuer?: string; audience?: string } {
   if (publicUrl === undefined) return {}
   const base = withoutSlash(publicUrl)
   const audience = `${base}${path}`

@@ -19,17 +19,31 @@ export interface ChallengeParameters {
 
 /** RFC 6749 §3.3. */
 
-/** Throws on a realm or URL that no quoted string can hold. A scope that is none is left out: it could end the string. */
-export function createChallenge ({ realm, resourceMetadata, scopes: first = [] }: ChallengeOptions): (parameters: ChallengeParameters) => string {
-  for (const [name, value = ''] of [['realm', realm], ['resourceMetadata', resourceMetadata]] as const) {
-    if (!/^[ !#-[\]-~]*$/.test(value)) throw new Error(`\`${name}\` must be printable ASCII without quotes and backslashes`)
+/**
+ * Throws on a realm or URL that no quoted string can hold. A scope that is none is left out: it could end
+ * the string.
+ */
+export function createChallenge ({
+  realm,
+  resourceMetadata,
+  scopes: first = []
+}: ChallengeOptions): (parameters: ChallengeParameters) => string {
+  for (const [name, value = ''] of [
+    ['realm', realm],
+    ['resourceMetadata', resourceMetadata]
+  ] as const) {
+    if (!/^[ !#-[\]-~]*$/.test(value)) {
+      throw new Error(`\`${name}\` must be printable ASCII without quotes and backslashes`)
+    }
   }
   // Bearer alone, and first: clients read only the first scheme.
   return ({ error, scopes = first }) => {
     const scope = scopes.filter(one => scopeForm.test(one)).join(' ')
-    return `Bearer realm="${realm}"` +
+    return (
+      `Bearer realm="${realm}"` +
       (error === undefined ? '' : `, error="${error}"`) +
       (scope === '' ? '' : `, scope="${scope}"`) +
       (resourceMetadata === undefined ? '' : `, resource_metadata="${resourceMetadata}"`)
+    )
   }
 }

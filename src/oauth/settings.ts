@@ -6,13 +6,19 @@ import { isIssuerName } from '../tokens/provider/issuers-file.js'
 import { protectedResource } from '../net/public-url.js'
 
 /** The identity provider whose tokens are accepted. */
-export interface OAuthOptions extends Omit<IssuerOptions, 'name' | 'audience' | 'toleranceSeconds' | 'principalClaims' | 'keepClaims'> {
+export interface OAuthOptions extends Omit<
+  IssuerOptions,
+  'name' | 'audience' | 'toleranceSeconds' | 'principalClaims' | 'keepClaims'
+> {
   /** The scopes that clients ask for first. Default none: they decide for themselves. */
   readonly scopes?: readonly string[]
 }
 
 /** One of several identity providers. Its callers are `oauth@<name>:<sub>`, so that no two providers share one. */
-export interface NamedIssuer extends Omit<IssuerOptions, 'audience' | 'toleranceSeconds' | 'principalClaims' | 'keepClaims' | 'name'> {
+export interface NamedIssuer extends Omit<
+  IssuerOptions,
+  'audience' | 'toleranceSeconds' | 'principalClaims' | 'keepClaims' | 'name'
+> {
   /** Lower-case letters, digits and `-`, at most 63. */
   readonly name: string
   /** Names of this server in the `aud` of its tokens, besides `publicUrl` plus `path`. Default none. */
@@ -45,25 +51,50 @@ export interface TokenSettings {
 }
 
 export interface TokenParts {
-  readonly jwt?: { readonly secret: string, readonly previousSecrets: readonly string[] } & ClaimRules
+  readonly jwt?: { readonly secret: string; readonly previousSecrets: readonly string[] } & ClaimRules
   readonly oauth?: IssuerOptions
   readonly issuers?: readonly IssuerOptions[]
   readonly challenge?: Omit<ChallengeOptions, 'realm'>
   /** What clients are told about the provider; only where we know our own address. */
-  readonly metadata?: { readonly resource: string, readonly authorizationServers: readonly string[], readonly scopes: readonly string[], readonly path: string }
+  readonly metadata?: {
+    readonly resource: string
+    readonly authorizationServers: readonly string[]
+    readonly scopes: readonly string[]
+    readonly path: string
+  }
 }
 
-/** `publicUrl` and `path` are those of the endpoint. Throws on providers that no token could be good for, or that share a name. */
-export function tokenParts (settings: TokenSettings, publicUrl: string | undefined, path: string, own?: OwnServer): TokenParts {
-  const { jwtSecret: secret, jwtPreviousSecrets: previousSecrets = [], clockToleranceSeconds: toleranceSeconds = 0, principalClaims = [], oauth } = settings
+/**
+ * `publicUrl` and `path` are those of the endpoint. Throws on providers that no token could be good for, or
+ * that share a name.
+ */
+export function tokenParts (
+  settings: TokenSettings,
+  publicUrl: string | undefined,
+  path: string,
+  own?: OwnServer
+): TokenParts {
+  const {
+    jwtSecret: secret,
+    jwtPreviousSecrets: previousSecrets = [],
+    clockToleranceSeconds: toleranceSeconds = 0,
+    principalClaims = [],
+    oauth
+  } = settings
   const resource = publicUrl === undefined ? undefined : protectedResource(publicUrl, path)
-  const audience = [...resource?.audience ?? [], ...settings.audience ?? []]
+  const audience = [...(resource?.audience ?? []), ...(settings.audience ?? [])]
   const issuers = namedIssuers(settings, audience, { toleranceSeconds, principalClaims })
   const parts = {
-    ...(secret === undefined ? {} : { jwt: { secret, previousSecrets, toleranceSeconds, audience, principalClaims } }),
+    ...(secret === undefined
+      ? {}
+      : { jwt: { secret, previousSecrets, toleranceSeconds, audience, principalClaims } }),
     ...(issuers.length === 0 ? {} : { issuers })
   }
-  if (oauth !== undefined && audience.length === 0) throw new Error('`oauth` needs `publicUrl` or `audience`: without a name for this server, tokens for any other would be good here')
+  if (oauth !== undefined && audience.length === 0) {
+    throw new Error(
+      '`oauth` needs `publicUrl` or `audience`: without a name for this server, tokens for any other would be good here'
+    )
+  }
   const { scopes: ofProvider = [], ...issuer } = oauth ?? { issuer: '' }
   const advertised = own?.issuer ?? oauth?.issuer ?? issuers[0]?.issuer
   const scopes = own?.scopes ?? ofProvider
@@ -71,27 +102,54 @@ export function tokenParts (settings: TokenSettings, publicUrl: string | undefin
     ...parts,
     ...(oauth === undefined ? {} : { oauth: { ...issuer, audience, toleranceSeconds, principalClaims } }),
     ...(advertised === undefined ? {} : { challenge: { scopes, resourceMetadata: resource?.metadataUrl } }),
-    ...(advertised === undefined || resource === undefined ? {} : { metadata: { resource: resource.url, authorizationServers: authorizationServers(own, oauth, issuers, advertised), scopes, path } })
+    ...(advertised === undefined || resource === undefined
+      ? {}
+      : {
+          metadata: {
+            resource: resource.url,
+            authorizationServers: authorizationServers(own, oauth, issuers, advertised),
+            scopes,
+            path
+          }
+        })
   }
 }
 
 /** Where this package's own server is on, one alone: hosts read the first entry, and some clients any of them. */
-function authorizationServers (own: OwnServer | undefined, oauth: OAuthOptions | undefined, issuers: readonly IssuerOptions[], advertised: string): readonly string[] {
+function authorizationServers (
+  own: OwnServer | undefined,
+  oauth: OAuthOptions | undefined,
+  issuers: readonly IssuerOptions[],
+  advertised: string
+): readonly string[] {
   if (own !== undefined) return [advertised]
-  return [...oauth === undefined ? [] : [oauth.issuer], ...issuers.map(({ issuer }) => issuer)]
+  return [...(oauth === undefined ? [] : [oauth.issuer]), ...issuers.map(({ issuer }) => issuer)]
 }
 
-function namedIssuers ({ issuers = [], oauth }: TokenSettings, audience: readonly string[], rules: Pick<IssuerOptions, 'toleranceSeconds' | 'principalClaims'>): readonly IssuerOptions[] {
+function namedIssuers (
+  { issuers = [], oauth }: TokenSettings,
+  audience: readonly string[],
+  rules: Pick<IssuerOptions, 'toleranceSeconds' | 'principalClaims'>
+): readonly IssuerOptions[] {
   const names = new Set<string>()
   const urls = new Set(oauth === undefined ? [] : [oauth.issuer])
   return issuers.map(({ name, audience: others = [], ...rest }) => {
-    if (!isIssuerName(name)) throw new TypeError('`issuers`: each name is 1 to 63 lower-case letters, digits and "-"')
+    if (!isIssuerName(name)) {
+      throw new TypeError('`issuers`: each name is 1 to 63 lower-case letters, digits and "-"')
+    }
     if (names.has(name)) throw new TypeError(`\`issuers\`: the name ${name} is there twice`)
-    if (urls.has(rest.issuer)) throw new TypeError(`\`issuers\`: the issuer of ${name} is there twice, or that of \`oauth\``)
+    if (urls.has(rest.issuer)) {
+      throw new TypeError(`\`issuers\`: the issuer of ${name} is there twice, or that of \`oauth\``)
+    }
     names.add(name)
     urls.add(rest.issuer)
     const all = [...audience, ...others]
-    if (all.length === 0) throw new TypeError(`\`issuers\`: ${name} needs an audience, or \`publicUrl\`: without a name for this server, tokens for any other would be good here`)
+    if (all.length === 0) {
+      throw new TypeError(
+        `\`issuers\`: ${name} needs an audience, or \`publicUrl\`: without a name for this server, tokens ` +
+          'for any other would be good here'
+      )
+    }
     return { ...rest, ...rules, name, audience: all }
   })
 }

@@ -11,7 +11,18 @@ export interface Page {
   readonly footer?: string
 }
 
-const lock = html`<svg viewBox="0 0 20 20" fill="none" stroke="currentColor" stroke-width="1.6" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><rect x="4" y="9" width="12" height="8" rx="2"/><path d="M7 9V6.5a3 3 0 0 1 6 0V9"/></svg>`
+const lock = html`<svg
+  viewBox="0 0 20 20"
+  fill="none"
+  stroke="currentColor"
+  stroke-width="1.6"
+  stroke-linecap="round"
+  stroke-linejoin="round"
+  aria-hidden="true"
+>
+  <rect x="4" y="9" width="12" height="8" rx="2" />
+  <path d="M7 9V6.5a3 3 0 0 1 6 0V9" />
+</svg>`
 
 /** A whole document. No script, nothing that is loaded. */
 export function pageHtml ({ title, place, content, footer }: Page): string {
@@ -43,7 +54,8 @@ export function pageHeaders (formActions: readonly string[] = []): Readonly<Reco
   return {
     'content-type': 'text/html; charset=utf-8',
     'cache-control': 'no-store',
-    'content-security-policy': `default-src 'none'; style-src ${styleSource}; form-action ${['\'self\'', ...formActions].join(' ')}; frame-ancestors 'none'; base-uri 'none'`,
+    'content-security-policy': `default-src 'none'; style-src ${styleSource}; form-action ` +
+      `${["'self'", ...formActions].join(' ')}; frame-ancestors 'none'; base-uri 'none'`,
     'x-frame-options': 'DENY',
     'referrer-policy': 'no-referrer',
     'x-content-type-options': 'nosniff',

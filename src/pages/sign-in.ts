@@ -6,9 +6,12 @@ import { pageHtml } from './page.js'
 export interface ClientView {
   readonly name: string
   /** What stands behind the name: the host that publishes the client's document, the operator, or nobody. */
-  readonly identity: { readonly kind: 'host', readonly host: string } | { readonly kind: 'operator' } | { readonly kind: 'nobody' }
+  readonly identity:
+    | { readonly kind: 'host'; readonly host: string }
+    | { readonly kind: 'operator' }
+    | { readonly kind: 'nobody' }
   /** Where the browser goes afterwards: a site, a program on this computer, or an app. */
-  readonly target: { readonly kind: 'site' | 'computer' | 'app', readonly name: string }
+  readonly target: { readonly kind: 'site' | 'computer' | 'app'; readonly name: string }
   readonly redirectUri: string
   /** Any program on this computer could take its place. */
   readonly isLoopbackOnly: boolean
@@ -45,49 +48,102 @@ export interface ConsentView extends SignInView {
 
 export function keyPage ({ place, action, client, handle, scopes, problem }: KeyView): string {
   const content = html`<h1>Connect ${client.name}</h1>
-<p class="lead"><strong>${client.name}</strong>${tagOf(client)} asks to use this server in your name. To go on, enter an API key of this server.</p>
-<dl>
-${identityRow(client)}
-${targetRow(client)}
-<div><dt>It asks for</dt><dd>${scopes.length === 0 ? 'whatever your key may do' : scopeList(scopes)}</dd></div>
-</dl>
-${loopbackNote(client)}
-${problem === undefined ? undefined : html`<p class="note bad" role="alert" id="problem">${problem}</p>`}
-<form method="post" action="${action}">
-<input type="hidden" name="handle" value="${handle}">
-<input class="away" type="text" name="username" value="${place}" autocomplete="username" tabindex="-1" aria-hidden="true" readonly>
-<label for="key">API key</label>
-<input type="password" id="key" name="key" required autofocus autocomplete="current-password" autocapitalize="none" spellcheck="false" maxlength="8192"${problem === undefined ? undefined : html` aria-invalid="true"`} aria-describedby="${problem === undefined ? 'hint' : 'problem hint'}">
-<p class="hint" id="hint">The app never sees the key. You approve or deny on the next page.</p>
-<div class="actions">
-<button class="main" name="action" value="continue">Continue</button>
-<button name="action" value="deny" formnovalidate>Deny</button>
-</div>
-</form>`
-  return pageHtml({ title: `Connect ${client.name}`, place, content, footer: 'Did not start this yourself? Close this page; nothing has happened yet.' })
+    <p class="lead">
+      <strong>${client.name}</strong>${tagOf(client)} asks to use this server in your name. To go on, enter an
+      API key of this server.
+    </p>
+    <dl>
+      ${identityRow(client)} ${targetRow(client)}
+      <div>
+        <dt>It asks for</dt>
+        <dd>${scopes.length === 0 ? 'whatever your key may do' : scopeList(scopes)}</dd>
+      </div>
+    </dl>
+    ${loopbackNote(client)}
+    ${problem === undefined ? undefined : html`<p class="note bad" role="alert" id="problem">${problem}</p>`}
+    <form method="post" action="${action}">
+      <input type="hidden" name="handle" value="${handle}" />
+      <input
+        class="away"
+        type="text"
+        name="username"
+        value="${place}"
+        autocomplete="username"
+        tabindex="-1"
+        aria-hidden="true"
+        readonly
+      />
+      <label for="key">API key</label>
+      <input
+        type="password"
+        id="key"
+        name="key"
+        required
+        autofocus
+        autocomplete="current-password"
+        autocapitalize="none"
+        spellcheck="false"
+        maxlength="8192"
+        ${problem === undefined ? undefined : html` aria-invalid="true"`}
+        aria-describedby="${problem === undefined ? 'hint' : 'problem hint'}"
+      />
+      <p class="hint" id="hint">The app never sees the key. You approve or deny on the next page.</p>
+      <div class="actions">
+        <button class="main" name="action" value="continue">Continue</button>
+        <button name="action" value="deny" formnovalidate>Deny</button>
+      </div>
+    </form>`
+  return pageHtml({
+    title: `Connect ${client.name}`,
+    place,
+    content,
+    footer: 'Did not start this yourself? Close this page; nothing has happened yet.'
+  })
 }
 
 export function consentPage (view: ConsentView): string {
   const { place, action, client, handle, owner, keyName, isAdmin, scopes, missing, tools, endsAt } = view
   const content = html`<h1>Allow ${client.name}?</h1>
-<p class="lead">You are signed in as <strong>${owner}</strong>. If you approve, <strong>${client.name}</strong>${tagOf(client)} may act in your name.</p>
-${isAdmin ? html`<p class="note"><strong>This is an administrator's key.</strong> The app would be able to do all that an administrator may do here.</p>` : undefined}
-<dl>
-<div><dt>Your key</dt><dd>${keyName}</dd></div>
-<div><dt>It may use</dt><dd>${tools === 1 ? '1 tool' : `${tools} tools`}${scopes.length === 0 ? undefined : scopeList(scopes)}${missing.length === 0 ? undefined : html`<small>It also asked for ${missing.join(', ')}, which your key does not have.</small>`}</dd></div>
-<div><dt>Until</dt><dd>${endsAt === undefined ? 'it is ended' : `${timeText(endsAt)}, when your key ends`}<small>or earlier, after 30 days without use</small></dd></div>
-${identityRow(client)}
-${targetRow(client)}
-</dl>
-${loopbackNote(client)}
-<form method="post" action="${action}">
-<input type="hidden" name="handle" value="${handle}">
-<div class="actions">
-<button class="main" name="action" value="approve">Approve</button>
-<button name="action" value="deny">Deny</button>
-</div>
-</form>`
-  return pageHtml({ title: `Allow ${client.name}?`, place, content, footer: 'The app gets access, not the key. It ends with the key, and can be ended at any time.' })
+    <p class="lead">
+      You are signed in as <strong>${owner}</strong>. If you approve,
+      <strong>${client.name}</strong>${tagOf(client)} may act in your name.
+    </p>
+    ${isAdmin ? html`<p class="note"><strong>This is an administrator's key.</strong> The app would be able to do all that an administrator may do here.</p>` : undefined}
+    <dl>
+      <div>
+        <dt>Your key</dt>
+        <dd>${keyName}</dd>
+      </div>
+      <div>
+        <dt>It may use</dt>
+        <dd>
+          ${tools === 1 ? '1 tool' : `${tools} tools`}${scopes.length === 0 ? undefined : scopeList(scopes)}${missing.length === 0 ? undefined : html`<small>It also asked for ${missing.join(', ')}, which your key does not have.</small>`}
+        </dd>
+      </div>
+      <div>
+        <dt>Until</dt>
+        <dd>
+          ${endsAt === undefined ? 'it is ended' : `${timeText(endsAt)}, when your key ends`}<small
+            >or earlier, after 30 days without use</small
+          >
+        </dd>
+      </div>
+      ${identityRow(client)} ${targetRow(client)}
+    </dl>
+    ${loopbackNote(client)}
+    <form method="post" action="${action}">
+      <input type="hidden" name="handle" value="${handle}" />
+      <div class="actions">
+        <button class="main" name="action" value="approve">Approve</button>
+        <button name="action" value="deny">Deny</button>
+      </div>
+    </form>`
+  return pageHtml({
+    title: `Allow ${client.name}?`,
+    place,
+    content,
+    footer: 'The app gets access, not the key. It ends with the key, and can be ended at any time.'
+  })
 }
 
 /** The way does not go on from here. */
@@ -101,20 +157,42 @@ function tagOf ({ identity }: ClientView): Html {
 
 function identityRow ({ identity }: ClientView): Html {
   switch (identity.kind) {
-    case 'operator': return html`<div><dt>The app</dt><dd>was registered by the operator of this server</dd></div>`
-    case 'host': return html`<div><dt>The app</dt><dd>is described by <strong>${identity.host}</strong><small>That address is certain. The name is what it calls itself.</small></dd></div>`
-    default: return html`<div><dt>The app</dt><dd>registered itself<small>Anybody can, under any name. Go by where it sends you.</small></dd></div>`
+    case 'operator':
+      return html`<div>
+        <dt>The app</dt>
+        <dd>was registered by the operator of this server</dd>
+      </div>`
+    case 'host':
+      return html`<div>
+        <dt>The app</dt>
+        <dd>
+          is described by <strong>${identity.host}</strong
+          ><small>That address is certain. The name is what it calls itself.</small>
+        </dd>
+      </div>`
+    default:
+      return html`<div>
+        <dt>The app</dt>
+        <dd>registered itself<small>Anybody can, under any name. Go by where it sends you.</small></dd>
+      </div>`
   }
 }
 
 function targetRow ({ target, redirectUri }: ClientView): Html {
-  const name = { site: target.name, computer: 'a program on this computer', app: `an app on this device (${target.name})` }[target.kind]
+  const name = {
+    site: target.name,
+    computer: 'a program on this computer',
+    app: `an app on this device (${target.name})`
+  }[target.kind]
   return html`<div><dt>Sends you to</dt><dd><strong>${name}</strong><small>${shortened(redirectUri)}</small></dd></div>`
 }
 
 function loopbackNote ({ isLoopbackOnly }: ClientView): Html | undefined {
   if (!isLoopbackOnly) return undefined
-  return html`<p class="note">Any program on this computer can use this name. Go on only if you have just started this from an app that you trust.</p>`
+  return html`<p class="note">
+    Any program on this computer can use this name. Go on only if you have just started this from an app that
+    you trust.
+  </p>`
 }
 
 function scopeList (scopes: readonly string[]): Html {

@@ -17,11 +17,18 @@ export interface AccessRule {
   readonly denied?: 'hide' | 'challenge' | 'error'
 }
 
-/** True where `principal` may use what `rule` guards. `onFault` hears what `allow` threw, or that it returned no boolean. */
-export function mayUse (principal: Principal, rule: AccessRule | undefined, onFault?: (error: unknown) => void): boolean {
+/**
+ * True where `principal` may use what `rule` guards. `onFault` hears what `allow` threw, or that it
+ * returned no boolean.
+ */
+export function mayUse (
+  principal: Principal,
+  rule: AccessRule | undefined,
+  onFault?: (error: unknown) => void
+): boolean {
   if (rule === undefined) return true
   if (rule.roles !== undefined && !holdsRole(principal, rule.roles)) return false
-  if (rule.scopes !== undefined && !rule.scopes.every(scope => holdsScope(principal.scopes, scope))) return false
+  if (rule.scopes !== undefined && !rule.scopes.every(scope => holdsScope(principal.scopes, scope))) { return false }
   if (rule.allow === undefined) return true
   try {
     const verdict: unknown = rule.allow(principal)

@@ -17,7 +17,10 @@ export interface KeyContext {
   readonly signal: AbortSignal
 }
 
-/** Judges a key that is in no list and no file. `null` where it is not good; what it throws is a 503, and charged to nobody. */
+/**
+ * Judges a key that is in no list and no file. `null` where it is not good; what it throws is a 503, and
+ * charged to nobody.
+ */
 export type VerifyKey = (key: string, context: KeyContext) => Eventually<Identity | null | undefined>
 
 export interface AppKeysOptions {
@@ -29,7 +32,8 @@ export interface AppKeysOptions {
   readonly verifyKeyTtlMs?: number | undefined
   /**
    * Asked for the callers of `verifyKey` that have a stream open or a call running, once every
-   * `verifyKeyTtlMs` and after `endpoint.forget`. What throws says no. Left out: a stream ends with `expiresAt` or `forget`.
+   * `verifyKeyTtlMs` and after `endpoint.forget`. What throws says no. Left out: a stream ends with
+   * `expiresAt` or `forget`.
    */
   readonly stillGood?: ((principal: Principal) => Eventually<boolean>) | undefined
 }
@@ -80,7 +84,7 @@ export class AppKeys {
   #age = 0
   #timer: NodeJS.Timeout | undefined
 
-  constructor (options: AppKeysOptions & { readonly verifyKey: VerifyKey, readonly report: Report }) {
+  constructor (options: AppKeysOptions & { readonly verifyKey: VerifyKey; readonly report: Report }) {
     const { verifyKey, stillGood, verifyKeyTimeoutMs = 3000, verifyKeyTtlMs = 60_000, report } = options
     this.#verifyKey = verifyKey
     this.#stillGood = stillGood
@@ -90,7 +94,10 @@ export class AppKeys {
     if (stillGood !== undefined) this.#askLater(stillGood)
   }
 
-  /** Rejects with an `UnavailableError` where the app cannot tell, and with a `TypeError` where its answer cannot be meant. */
+  /**
+   * Rejects with an `UnavailableError` where the app cannot tell, and with a `TypeError` where its answer
+   * cannot be meant.
+   */
   verify (asked: AskedKey): Eventually<Verdict> {
     const { digest } = asked
     const known = this.#recall(digest)
@@ -109,7 +116,12 @@ export class AppKeys {
   #recall (digest: string): Verified | undefined {
     const entry = this.#good.get(digest)
     if (entry === undefined) return undefined
-    const { verified: { principal: { expiresAt = Infinity } }, at } = entry
+    const {
+      verified: {
+        principal: { expiresAt = Infinity }
+      },
+      at
+    } = entry
     // The age by a clock that can't be set back; the end of the key is a date.
     if (performance.now() - at < this.#ttlMs && expiresAt > Date.now()) return entry.verified
     this.#good.delete(digest)
@@ -120,7 +132,9 @@ export class AppKeys {
     const age = this.#age
     let answer: Identity | null | undefined
     try {
-      answer = await within(this.#timeoutMs, signal => this.#verifyKey(key, { digest, address, requestId, signal }))
+      answer = await within(this.#timeoutMs, signal =>
+        this.#verifyKey(key, { digest, address, requestId, signal })
+      )
     } catch (error) {
       this.#report(withoutText(error, key), '`verifyKey` failed', requestId)
       throw unavailable()
@@ -145,7 +159,10 @@ export class AppKeys {
     if (oldest !== undefined) this.#good.delete(oldest)
   }
 
-  /** The next request with the key asks the app again. Its streams and calls end, where `stillGood` does not say otherwise. */
+  /**
+   * The next request with the key asks the app again. Its streams and calls end, where `stillGood` does not
+   * say otherwise.
+   */
   forget (keyId: string): void {
     this.#age += 1
     this.#asked.clear()
@@ -160,7 +177,7 @@ export class AppKeys {
   }
 
   #drop (isMeant: (principal: Principal) => boolean): void {
-    for (const [digest, { verified }] of this.#good) if (isMeant(verified.principal)) this.#good.delete(digest)
+    for (const [digest, { verified }] of this.#good) { if (isMeant(verified.principal)) this.#good.delete(digest) }
   }
 
   /** A watch of credentials: false while the streams of a caller have to end. */
@@ -188,7 +205,7 @@ export class AppKeys {
     const name = nameOf(principal)
     const age = this.#age
     try {
-      if (await within(this.#timeoutMs, () => stillGood(principal)) !== true) return false
+      if ((await within(this.#timeoutMs, () => stillGood(principal))) !== true) return false
     } catch (error) {
       this.#report(error, '`stillGood` failed')
       throw unavailable()
@@ -208,7 +225,9 @@ export class AppKeys {
 
   onChange (listener: () => void): () => void {
     this.#listeners.add(listener)
-    return () => { this.#listeners.delete(listener) }
+    return () => {
+      this.#listeners.delete(listener)
+    }
   }
 
   close (): void {
@@ -217,7 +236,10 @@ export class AppKeys {
     this.#listeners.clear()
   }
 
-  /** Finds who has a stream or a call, by asking those who watch to ask for each; and ends those who are good no longer. */
+  /**
+   * Finds who has a stream or a call, by asking those who watch to ask for each; and ends those who are
+   * good no longer.
+   */
   async #look (isMeant: (principal: Principal) => boolean): Promise<void> {
     const found = new Map<string, Principal>()
     this.#looks.add(found)
@@ -225,14 +247,21 @@ export class AppKeys {
     await this.#judge(found, isMeant)
     // Those who watch ask for calls that have said nothing yet a moment later.
     const asked = new Set(found.keys())
-    await new Promise(resolve => { setTimeout(resolve, quietMs).unref() })
+    await new Promise(resolve => {
+      setTimeout(resolve, quietMs).unref()
+    })
     this.#looks.delete(found)
     await this.#judge(found, (principal, name) => !asked.has(name) && isMeant(principal))
   }
 
-  async #judge (found: ReadonlyMap<string, Principal>, isMeant: (principal: Principal, name: string) => boolean): Promise<void> {
+  async #judge (
+    found: ReadonlyMap<string, Principal>,
+    isMeant: (principal: Principal, name: string) => boolean
+  ): Promise<void> {
     const meant = [...found].filter(([name, principal]) => isMeant(principal, name))
-    const judged = await Promise.all(meant.map(async ([name, principal]) => await this.#isGood(principal) ? undefined : name))
+    const judged = await Promise.all(
+      meant.map(async ([name, principal]) => ((await this.#isGood(principal)) ? undefined : name))
+    )
     const gone = new Set(judged.filter(name => name !== undefined))
     if (gone.size === 0) return
     for (const name of gone) {
@@ -247,7 +276,7 @@ export class AppKeys {
     const stillGood = this.#stillGood
     if (stillGood === undefined) return false
     try {
-      return await within(this.#timeoutMs, () => stillGood(principal)) === true
+      return (await within(this.#timeoutMs, () => stillGood(principal))) === true
     } catch (error) {
       this.#report(error, '`stillGood` failed, which counts as no')
       return false
@@ -261,12 +290,19 @@ export class AppKeys {
   #askLater (stillGood: NonNullable<AppKeysOptions['stillGood']>): void {
     const everyMs = this.#ttlMs === 0 ? minTickMs : this.#ttlMs
     this.#timer = setTimeout(() => {
-      this.#look(() => true).catch(() => {}).finally(() => { if (this.#timer !== undefined) this.#askLater(stillGood) })
+      this.#look(() => true)
+        .catch(() => {})
+        .finally(() => {
+          if (this.#timer !== undefined) this.#askLater(stillGood)
+        })
     }, everyMs).unref()
   }
 }
 
-/** Puts `name` on the list, and takes those off it that have been there for long: each is asked about anew with its next request. */
+/**
+ * Puts `name` on the list, and takes those off it that have been there for long: each is asked about anew
+ * with its next request.
+ */
 function mark (marks: Map<string, number>, name: string): void {
   const now = performance.now()
   marks.delete(name)

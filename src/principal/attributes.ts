@@ -28,13 +28,17 @@ export function freezeAttributes (attributes: unknown): PrincipalAttributes {
 }
 
 function freezeEntries (object: Record<string, unknown>, depth: number): PrincipalAttributes {
-  return Object.freeze(Object.fromEntries(Object.entries(object).map(([name, value]) => [name, freezeValue(value, depth - 1)])))
+  return Object.freeze(
+    Object.fromEntries(Object.entries(object).map(([name, value]) => [name, freezeValue(value, depth - 1)]))
+  )
 }
 
 function freezeValue (value: unknown, depth: number): unknown {
   if (!Array.isArray(value) && !isPlain(value)) return value
   if (depth === 0) throw new TypeError(`attributes must not be nested deeper than ${maxDepth}`)
-  return Array.isArray(value) ? Object.freeze(value.map(one => freezeValue(one, depth - 1))) : freezeEntries(value, depth)
+  return Array.isArray(value)
+    ? Object.freeze(value.map(one => freezeValue(one, depth - 1)))
+    : freezeEntries(value, depth)
 }
 
 function isPlain (value: unknown): value is Record<string, unknown> {

@@ -57,7 +57,8 @@ export interface CredentialPatterns {
 }
 
 export function patternsOf (forms: readonly CredentialForm[]): CredentialPatterns {
-  const anyOf = (member: Exclude<keyof CredentialForm, 'name'>, flags = ''): RegExp => new RegExp([...new Set(forms.map(form => form[member]))].join('|'), flags)
+  const anyOf = (member: Exclude<keyof CredentialForm, 'name'>, flags = ''): RegExp =>
+    new RegExp([...new Set(forms.map(form => form[member]))].join('|'), flags)
   return {
     logged: anyOf('logged', 'g'),
     openings: [...new Set(forms.map(({ opening }) => opening))],
@@ -85,6 +86,13 @@ export function holdsWholeCredential (text: string, { whole } = credentialPatter
 
 /** Throws a `RangeError` on what can be no id of a token or a caller; it repeats nothing of it. */
 export function requireId (text: string): void {
-  if (text.trim() === '' || text.length > 2048) throw new RangeError('an id is text of 1 to 2048 characters, not only white space')
-  if (holdsCredential(text)) throw new RangeError('that is a credential, not an id, and nothing was revoked: the id of a token is its jti, which the list of tokens shows, and that of a caller is what whoami shows')
+  if (text.trim() === '' || text.length > 2048) {
+    throw new RangeError('an id is text of 1 to 2048 characters, not only white space')
+  }
+  if (holdsCredential(text)) {
+    throw new RangeError(
+      'that is a credential, not an id, and nothing was revoked: the id of a token is its jti, which the ' +
+        'list of tokens shows, and that of a caller is what whoami shows'
+    )
+  }
 }

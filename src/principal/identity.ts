@@ -8,7 +8,10 @@ import { scopeForm } from './scope.js'
 
 /** Whom a key of the app proves. */
 export interface Identity {
-  /** The caller, 1 to 256 characters: limits, sessions and revocations go by it. It does not begin as the ids of this package do. */
+  /**
+   * The caller, 1 to 256 characters: limits, sessions and revocations go by it. It does not begin as the
+   * ids of this package do.
+   */
   readonly id: string
   /** Default `user`. `admin` may mint and revoke tokens. */
   readonly role?: Role | undefined
@@ -37,24 +40,53 @@ export interface Enrichment {
 
 type Keys<T> = Readonly<Record<keyof T, true>>
 
-const ofEnrichments: Keys<Enrichment> = { role: true, scopes: true, expiresAt: true, rateLimitMax: true, attributes: true }
+const ofEnrichments: Keys<Enrichment> = {
+  role: true,
+  scopes: true,
+  expiresAt: true,
+  rateLimitMax: true,
+  attributes: true
+}
 const ofIdentities: Keys<Identity> = { id: true, keyId: true, ...ofEnrichments }
 const ofPrincipals: Keys<Principal> = {
-  id: true, role: true, roles: true, scopes: true, method: true, attributes: true, expiresAt: true, issuer: true, keyId: true, tokenId: true, issuedAt: true, client: true, keyIssuedAt: true
+  id: true,
+  role: true,
+  roles: true,
+  scopes: true,
+  method: true,
+  attributes: true,
+  expiresAt: true,
+  issuer: true,
+  keyId: true,
+  tokenId: true,
+  issuedAt: true,
+  client: true,
+  keyIssuedAt: true
 }
 
 /** The id of a caller that could be one of this package: `apikey:…`, `user:…`, `jwt:…`, `oauth:…`, `oauth@…:…`. */
 const ownIds = /^(?:apikey:|user:|jwt:|oauth)/
 
-/** The caller that an app's key proves. Throws a `TypeError` where the app's answer cannot be meant. It repeats nothing of the answer. */
+/**
+ * The caller that an app's key proves. Throws a `TypeError` where the app's answer cannot be meant. It
+ * repeats nothing of the answer.
+ */
 export function verifiedIdentity (answer: unknown, key: string): Verified {
   requireKeys('The answer of `verifyKey`', answer, ofIdentities)
   const { id, keyId, role = 'user', scopes = [], expiresAt, attributes = {} } = answer as unknown as Identity
   if (!isName(id)) throw new TypeError('`verifyKey`: id must be text of 1 to 256 characters without control characters')
-  if (ownIds.test(id)) throw new TypeError('`verifyKey`: id must not begin with apikey:, user:, jwt: or oauth: callers of this package are called so')
-  if (keyId !== undefined && !isName(keyId)) throw new TypeError('`verifyKey`: keyId must be text of 1 to 256 characters without control characters')
+  if (ownIds.test(id)) {
+    throw new TypeError(
+      '`verifyKey`: id must not begin with apikey:, user:, jwt: or oauth: callers of this package are called so'
+    )
+  }
+  if (keyId !== undefined && !isName(keyId)) {
+    throw new TypeError('`verifyKey`: keyId must be text of 1 to 256 characters without control characters')
+  }
   // Both stand in every log line.
-  if (id.includes(key) || keyId?.includes(key) === true) throw new TypeError('`verifyKey`: id and keyId must not hold the key')
+  if (id.includes(key) || keyId?.includes(key) === true) {
+    throw new TypeError('`verifyKey`: id and keyId must not hold the key')
+  }
   const rateLimitMax = checked('`verifyKey`', answer)
   const principal = freezePrincipal({
     id,
@@ -104,13 +136,22 @@ function withoutRoles (principal: Principal, role: Role): Principal {
 function checked (owner: string, answer: Record<string, unknown>): { rateLimitMax?: number } {
   const { role, scopes, expiresAt, rateLimitMax, attributes } = answer
   if (role !== undefined && !isRole(role)) throw new TypeError(`${owner}: role ${roleForm}`)
-  if (scopes !== undefined && !(Array.isArray(scopes) && scopes.every(scope => typeof scope === 'string' && scopeForm.test(scope)))) {
-    throw new TypeError(`${owner}: scopes must be a list of printable ASCII without spaces, quotes and backslashes`)
+  if (
+    scopes !== undefined &&
+    !(Array.isArray(scopes) && scopes.every(scope => typeof scope === 'string' && scopeForm.test(scope)))
+  ) {
+    throw new TypeError(
+      `${owner}: scopes must be a list of printable ASCII without spaces, quotes and backslashes`
+    )
   }
-  if (expiresAt !== undefined && !Number.isFinite(expiresAt)) throw new TypeError(`${owner}: expiresAt must be milliseconds since the epoch`)
+  if (expiresAt !== undefined && !Number.isFinite(expiresAt)) {
+    throw new TypeError(`${owner}: expiresAt must be milliseconds since the epoch`)
+  }
   if (attributes !== undefined && !isRecord(attributes)) throw new TypeError(`${owner}: attributes must be an object`)
   if (rateLimitMax === undefined) return {}
-  if (!Number.isSafeInteger(rateLimitMax) || Number(rateLimitMax) < 1) throw new TypeError(`${owner}: rateLimitMax must be a whole number from 1`)
+  if (!Number.isSafeInteger(rateLimitMax) || Number(rateLimitMax) < 1) {
+    throw new TypeError(`${owner}: rateLimitMax must be a whole number from 1`)
+  }
   return { rateLimitMax: Number(rateLimitMax) }
 }
 

@@ -8,7 +8,10 @@ export type OwnRole = 'admin' | 'user'
 /** `admin` is special: it may mint and revoke. Every other name means what the access rules of an app make of it. */
 export type Role = OwnRole | (string & Record<never, never>)
 
-/** A role as a key file, an identity provider or an app may name it. `Admin` and `USER` would be read as what they are not. */
+/**
+ * A role as a key file, an identity provider or an app may name it. `Admin` and `USER` would be read as
+ * what they are not.
+ */
 export function isRole (role: unknown): role is Role {
   if (typeof role !== 'string' || !/^[A-Za-z][\w.:-]{0,63}$/.test(role)) return false
   return role === 'admin' || role === 'user' || !/^(?:admin|user)$/i.test(role)
@@ -18,20 +21,30 @@ export function isRole (role: unknown): role is Role {
 export const roleForm = 'must be admin, user or a name of your own: a letter, then up to 63 letters, digits or . _ : -'
 
 export interface Principal {
-  /** Any other id is one that the app gave a key of its own. `apikey:<key id>` for an API key, `user:<owner>` for one that has an owner, `jwt:<sub>` for a token, `oauth:<sub>` for one of an identity provider: name spaces that never meet. */
+  /**
+   * Any other id is one that the app gave a key of its own. `apikey:<key id>` for an API key,
+   * `user:<owner>` for one that has an owner, `jwt:<sub>` for a token, `oauth:<sub>` for one of an identity
+   * provider: name spaces that never meet.
+   */
   readonly id: string
   readonly role: Role
   /** All roles of the caller, where an identity provider names more than one; each counts in access rules. */
   readonly roles?: readonly Role[]
   readonly scopes: readonly string[]
   readonly method: 'api-key' | 'jwt'
-  /** What the app knows of the caller: by its own key look-up, `enrich`, chosen claims, or the metadata of a managed key. Empty where there is nothing. */
+  /**
+   * What the app knows of the caller: by its own key look-up, `enrich`, chosen claims, or the metadata of a
+   * managed key. Empty where there is nothing.
+   */
   readonly attributes: Readonly<PrincipalAttributes>
   /** When the credential ends, in milliseconds since the epoch. Absent: it does not end. */
   readonly expiresAt?: number
   /** Who issued the token, where an identity provider did; absent for keys and for tokens of this server. */
   readonly issuer?: string
-  /** The OAuth client that calls in the caller's name, where a person signed it in here. The name is what it calls itself. */
+  /**
+   * The OAuth client that calls in the caller's name, where a person signed it in here. The name is what it
+   * calls itself.
+   */
   readonly client?: { readonly id: string, readonly name: string }
   /** The id of the API key, where one was used. */
   readonly keyId?: string

@@ -42,7 +42,11 @@ export function requireStrong ({ apiKeys, jwtSecrets, allowWeak }: SecretsInUse)
   }
   for (const secret of jwtSecrets) {
     if (isPlaceholder(secret)) throw new Error(`A JWT secret is a placeholder that everybody knows; ${newSecret}`)
-    if (!allowWeak && isWeakSecret(secret)) throw new Error(`A JWT secret is under ${MIN_JWT_SECRET_BYTES} bytes${weak}`)
-    if (apiKeys.includes(secret)) throw new Error('`apiKeys` holds a JWT secret; use different ones: who has that key could sign tokens')
+    if (!allowWeak && isWeakSecret(secret)) {
+      throw new Error(`A JWT secret is under ${MIN_JWT_SECRET_BYTES} bytes${weak}`)
+    }
+    if (apiKeys.includes(secret)) {
+      throw new Error('`apiKeys` holds a JWT secret; use different ones: who has that key could sign tokens')
+    }
   }
 }

@@ -63,7 +63,13 @@ export class RedisKeySource implements KeySource {
 
   /** False where the version is another by now. */
   async #write (before: number, version: number, records: readonly KeyRecord[]): Promise<boolean> {
-    return await this.#link.run(changeKeys, [this.#key, this.#news], [before, version, formatKeyFile(records), this.#link.id]) === 1
+    return (
+      (await this.#link.run(
+        changeKeys,
+        [this.#key, this.#news],
+        [before, version, formatKeyFile(records), this.#link.id]
+      )) === 1
+    )
   }
 }
 
@@ -80,7 +86,9 @@ export class RedisUsageStore implements UsageStore {
     try {
       const reply = await this.#link.call('HGETALL', this.#key)
       const uses = new Map<string, number>()
-      if (Array.isArray(reply)) for (let i = 0; i < reply.length; i += 2) uses.set(String(reply[i]), Number(reply[i + 1]))
+      if (Array.isArray(reply)) {
+        for (let i = 0; i < reply.length; i += 2) uses.set(String(reply[i]), Number(reply[i + 1]))
+      }
       return uses
     } catch {
       return undefined

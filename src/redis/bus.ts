@@ -48,7 +48,20 @@ export class RedisBus implements Bus {
   }
 
   async tellAll (topic: string, message: Json): Promise<void> {
-    await this.#link.call('XADD', this.#news, 'MAXLEN', '~', keptNews, '*', 't', topic, 'm', JSON.stringify(message), 'f', this.id)
+    await this.#link.call(
+      'XADD',
+      this.#news,
+      'MAXLEN',
+      '~',
+      keptNews,
+      '*',
+      't',
+      topic,
+      'm',
+      JSON.stringify(message),
+      'f',
+      this.id
+    )
   }
 
   async tell (instance: string, topic: string, message: Json): Promise<boolean> {

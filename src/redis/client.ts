@@ -9,7 +9,13 @@ export type RedisSource = string | Client
 
 /** Also one of another copy of the library: what counts is what it can do. */
 export function isClient (value: unknown): value is Client {
-  return typeof value === 'object' && value !== null && 'duplicate' in value && typeof value.duplicate === 'function' && 'pipeline' in value
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'duplicate' in value &&
+    typeof value.duplicate === 'function' &&
+    'pipeline' in value
+  )
 }
 
 /** How long the reader waits for news before it asks again, in milliseconds. */
@@ -41,7 +47,10 @@ const clusterOptions = {
 
 interface More { readonly socketTimeout?: number }
 
-/** The reader hears at least a refusal to say anything in time. A blocking timeout would make silence look like no news. */
+/**
+ * The reader hears at least a refusal to say anything in time. A blocking timeout would make silence look
+ * like no news.
+ */
 const readerOptions = { socketTimeout: blockMs + 1500 } as const satisfies More
 
 /** Neither is connected yet. Throws a `RedisUrlError`. */
@@ -51,14 +60,22 @@ export function createClients (source: RedisSource): { commands: Client, reader:
   return { commands: clientOf(target, {}), reader: clientOf(target, readerOptions) }
 }
 
-function clientOf ({ kind, hosts, tls, username, password, db, name, sentinelPassword }: RedisTarget, more: More): Client {
+function clientOf (
+  { kind, hosts, tls, username, password, db, name, sentinelPassword }: RedisTarget,
+  more: More
+): Client {
   const credentials = {
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
     ...(tls ? { tls: {} } : {})
   }
   const own = { ...options, ...credentials, ...more }
-  if (kind === 'cluster') return new Cluster(hosts.map(host => ({ ...host })), { ...clusterOptions, redisOptions: own })
+  if (kind === 'cluster') {
+    return new Cluster(
+      hosts.map(host => ({ ...host })),
+      { ...clusterOptions, redisOptions: own }
+    )
+  }
   if (kind === 'single') return new Redis({ ...own, ...hosts[0], db })
   return new Redis({
     ...own,
@@ -73,7 +90,10 @@ function clientOf ({ kind, hosts, tls, username, password, db, name, sentinelPas
 
 function duplicate (client: Client, more: More): Client {
   if (!isClusterClient(client)) return client.duplicate({ ...options, ...more })
-  return client.duplicate([], { ...clusterOptions, redisOptions: { ...client.options.redisOptions, ...options, ...more } })
+  return client.duplicate([], {
+    ...clusterOptions,
+    redisOptions: { ...client.options.redisOptions, ...options, ...more }
+  })
 }
 
 function isClusterClient (client: Client): client is Cluster {

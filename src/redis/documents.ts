@@ -1,6 +1,17 @@
-/** What the authorization server keeps, for a fleet: each change names the version that it replaces, so that one instance wins. */
+/**
+ * What the authorization server keeps, for a fleet: each change names the version that it replaces, so that
+ * one instance wins.
+ */
 import { isRecord } from '../lib/guards.js'
-import { type DocumentKind, type Documents, DocumentsFullError, type ListedDocument, maxDocuments, requireDocumentId, type StoredDocument } from '../oauth/server/documents/documents.js'
+import {
+  type DocumentKind,
+  type Documents,
+  DocumentsFullError,
+  type ListedDocument,
+  maxDocuments,
+  requireDocumentId,
+  type StoredDocument
+} from '../oauth/server/documents/documents.js'
 import type { Keys } from './keys.js'
 import type { Link } from './link.js'
 import { clock, script } from './scripts.js'
@@ -46,17 +57,26 @@ export class RedisDocuments implements Documents {
     return read(await this.#link.call('GET', this.#keyOf(kind, id)))
   }
 
-  async put (kind: DocumentKind, id: string, value: object, { version, endsAt }: { readonly version: number, readonly endsAt: number | null }): Promise<boolean> {
+  async put (
+    kind: DocumentKind,
+    id: string,
+    value: object,
+    { version, endsAt }: { readonly version: number; readonly endsAt: number | null }
+  ): Promise<boolean> {
     const text = `${version + 1} ${JSON.stringify({ endsAt, value })}`
     // 1: what has ended already is gone at once.
     const end = endsAt === null ? 0 : Math.max(1, Math.floor(endsAt))
-    const done = await this.#link.run(put, [this.#keyOf(kind, id), this.#indexOf(kind)], [id, version, text, end, maxDocuments])
+    const done = await this.#link.run(
+      put,
+      [this.#keyOf(kind, id), this.#indexOf(kind)],
+      [id, version, text, end, maxDocuments]
+    )
     if (done === -1) throw new DocumentsFullError(kind)
     return done === 1
   }
 
   async remove (kind: DocumentKind, id: string): Promise<boolean> {
-    return await this.#link.run(remove, [this.#keyOf(kind, id), this.#indexOf(kind)], [id]) === 1
+    return (await this.#link.run(remove, [this.#keyOf(kind, id), this.#indexOf(kind)], [id])) === 1
   }
 
   async list (kind: DocumentKind): Promise<readonly ListedDocument[]> {
@@ -92,5 +112,7 @@ function read (text: unknown): StoredDocument | undefined {
   const [, version, json] = typeof text === 'string' ? /^(\d+) (.*)$/s.exec(text) ?? [] : []
   if (json === undefined) return undefined
   const { endsAt, value } = Object(JSON.parse(json))
-  return isRecord(value) ? { version: Number(version), endsAt: typeof endsAt === 'number' ? endsAt : null, value } : undefined
+  return isRecord(value)
+    ? { version: Number(version), endsAt: typeof endsAt === 'number' ? endsAt : null, value }
+    : undefined
 }

@@ -1,4 +1,7 @@
-/** What was sent on the streams of a fleet's sessions: a list for each stream, written by the one instance that runs its calls. */
+/**
+ * What was sent on the streams of a fleet's sessions: a list for each stream, written by the one instance
+ * that runs its calls.
+ */
 import { EventBounds, type EventBoundsOptions } from '../mcp/legacy/sessions/event-bounds.js'
 import type { EventLog, KeptEvent, KeptStream } from '../mcp/legacy/sessions/event-log.js'
 import type { Keys } from './keys.js'
@@ -11,7 +14,10 @@ export interface RedisEventsOptions extends EventBoundsOptions {
   readonly keys: Keys
 }
 
-/** How long a stream is kept after its last event, in milliseconds: while its calls run, while its caller may come back, after that. */
+/**
+ * How long a stream is kept after its last event, in milliseconds: while its calls run, while its caller
+ * may come back, after that.
+ */
 const [runningMs, owedMs, deliveredMs] = [60 * 60_000, 5 * 60_000, 60_000]
 /** What waits for Redis to come back, in bytes of JSON. */
 const maxBehindBytes = 16 * 1024 * 1024
@@ -144,7 +150,9 @@ export class RedisEvents implements EventLog {
 function requestsIn (json: string | undefined): KeptStream['requests'] {
   try {
     const value: unknown = JSON.parse(json ?? '')
-    return Array.isArray(value) ? value.filter((id): id is string | number => typeof id === 'string' || typeof id === 'number') : []
+    return Array.isArray(value)
+      ? value.filter((id): id is string | number => typeof id === 'string' || typeof id === 'number')
+      : []
   } catch {
     return []
   }

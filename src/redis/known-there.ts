@@ -1,4 +1,7 @@
-/** Credentials known at addresses, for a fleet: each instance tells what it let in, and asks when an address is locked. */
+/**
+ * Credentials known at addresses, for a fleet: each instance tells what it let in, and asks when an address
+ * is locked.
+ */
 import { type KnownThere, MemoryKnownThere } from '../principal/known-there.js'
 import { type Keys, hashOf } from './keys.js'
 import type { Link } from './link.js'
@@ -58,7 +61,9 @@ export class RedisKnownThere implements KnownThere {
       const reply = await this.#link.run(knownAt, [this.#keyOf(address)], [this.#ttlMs])
       if (!Array.isArray(reply)) return
       const now = performance.now()
-      for (let i = 0; i < reply.length; i += 2) this.#here.remember(address, String(reply[i]), now - Number(reply[i + 1]))
+      for (let i = 0; i < reply.length; i += 2) {
+        this.#here.remember(address, String(reply[i]), now - Number(reply[i + 1]))
+      }
     } catch {}
   }
 

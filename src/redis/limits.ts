@@ -32,7 +32,9 @@ class RedisCount implements RemoteCount {
   async take (asks: readonly Ask[]): Promise<readonly Taken[]> {
     if (!this.#link.isCluster) return await this.#run(asks)
     const groups = groupsOf(asks)
-    const replies = await Promise.all(groups.map(async group => await this.#run(group.map(index => asks[index]).filter(isAsk))))
+    const replies = await Promise.all(
+      groups.map(async group => await this.#run(group.map(index => asks[index]).filter(isAsk)))
+    )
     return inOrder(asks.length, groups, replies)
   }
 
@@ -54,7 +56,11 @@ class RedisCount implements RemoteCount {
       if ('bucket' in ask) args.push('b', ask.cost, ask.max, ask.windowMs)
       else args.push('p', ask.holder, ask.max, ask.leaseMs)
     }
-    const reply = await this.#link.run(take, asks.map(ask => this.#keyOf('bucket' in ask ? ask.bucket : ask.place)), args)
+    const reply = await this.#link.run(
+      take,
+      asks.map(ask => this.#keyOf('bucket' in ask ? ask.bucket : ask.place)),
+      args
+    )
     const numbers = Array.isArray(reply) ? reply.map(Number) : []
     const taken: Taken[] = []
     for (let i = 0; i < numbers.length; i += 3) {
@@ -84,7 +90,11 @@ function groupsOf (asks: readonly Ask[]): number[][] {
 }
 
 /** Up to the first that does not fit. */
-function inOrder (length: number, groups: readonly number[][], replies: ReadonlyArray<readonly Taken[]>): readonly Taken[] {
+function inOrder (
+  length: number,
+  groups: readonly number[][],
+  replies: ReadonlyArray<readonly Taken[]>
+): readonly Taken[] {
   const all = new Map<number, Taken>()
   for (const [group, indexes] of groups.entries()) {
     for (const [place, index] of indexes.entries()) {

@@ -40,7 +40,20 @@ const probeMs = 500
 const tickMs = 20
 
 /** Answers that say that Redis as a whole cannot be used now. */
-const outages = new Set(['OOM', 'READONLY', 'NOPERM', 'NOAUTH', 'WRONGPASS', 'LOADING', 'MASTERDOWN', 'CLUSTERDOWN', 'MISCONF', 'BUSY', 'NOREPLICAS', 'TRYAGAIN'])
+const outages = new Set([
+  'OOM',
+  'READONLY',
+  'NOPERM',
+  'NOAUTH',
+  'WRONGPASS',
+  'LOADING',
+  'MASTERDOWN',
+  'CLUSTERDOWN',
+  'MISCONF',
+  'BUSY',
+  'NOREPLICAS',
+  'TRYAGAIN'
+])
 
 export class Link {
   /** Of this instance; another one after each start. */
@@ -104,7 +117,10 @@ export class Link {
     return () => { this.#downListeners.delete(listener) }
   }
 
-  /** Sends a command with all others of this tick. Rejects with a `RedisError`, at the latest when its deadline is over. */
+  /**
+   * Sends a command with all others of this tick. Rejects with a `RedisError`, at the latest when its
+   * deadline is over.
+   */
   async call (...command: readonly [string, ...Argument[]]): Promise<unknown> {
     if (!this.#isUp) throw new RedisError(this.#reason)
     return await this.#send(command)
@@ -159,7 +175,14 @@ export class Link {
     if (batch.length === 1 || client.isCluster) {
       for (const pending of batch) {
         const [name, ...args] = pending.command
-        client.call(name, ...args).then(reply => { this.#settle(pending, null, reply) }, (error: unknown) => { this.#settle(pending, error, undefined) })
+        client.call(name, ...args).then(
+          reply => {
+            this.#settle(pending, null, reply)
+          },
+          (error: unknown) => {
+            this.#settle(pending, error, undefined)
+          }
+        )
       }
       return
     }

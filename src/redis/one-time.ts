@@ -36,7 +36,9 @@ export class RedisOneTimeStore implements OneTimeStore {
   }
 
   async put (id: string, sealed: string, ttlMs: number): Promise<'put' | 'full'> {
-    return await this.#link.run(putOnce, [this.#keyOf(id), this.#index], [sealed, ttlMs, maxWaiting]) === 1 ? 'put' : 'full'
+    return (await this.#link.run(putOnce, [this.#keyOf(id), this.#index], [sealed, ttlMs, maxWaiting])) === 1
+      ? 'put'
+      : 'full'
   }
 
   async take (id: string): Promise<string | undefined> {
@@ -66,20 +68,27 @@ export class RedisOneTimeStore implements OneTimeStore {
     this.#taken.clear()
   }
 
-  /** Nobody has it: the request was refused. Redis may have done what it was asked, or will yet, and then does this after it. */
+  /**
+   * Nobody has it: the request was refused. Redis may have done what it was asked, or will yet, and then
+   * does this after it.
+   */
   #putBack ([key = '', index = '']: readonly string[], { text, restMs }: { text: string, restMs: number }): void {
     const until = performance.now() + restMs
     const stop = this.#link.onUp(() => {
       stop()
       const rest = Math.floor(until - performance.now())
       if (rest < 1) return
-      this.#link.call('SET', key, text, 'PX', rest, 'NX').catch(() => { this.#putBack([key, index], { text, restMs: rest }) })
+      this.#link.call('SET', key, text, 'PX', rest, 'NX').catch(() => {
+        this.#putBack([key, index], { text, restMs: rest })
+      })
     })
   }
 
   #remember (name: string): void {
     const now = performance.now()
-    if (this.#taken.size >= 10_000) for (const [other, endsAt] of this.#taken) if (endsAt <= now) this.#taken.delete(other)
+    if (this.#taken.size >= 10_000) {
+      for (const [other, endsAt] of this.#taken) if (endsAt <= now) this.#taken.delete(other)
+    }
     this.#taken.set(name, now + rememberedMs)
   }
 

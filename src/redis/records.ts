@@ -39,7 +39,9 @@ export class RedisRecords implements SharedRecords {
     for (let start = 0; start < Math.max(1, records.length); start += batch) {
       const guards = start === 0 && unless !== undefined ? guardsOf(unless) : []
       const args: Argument[] = [this.#link.id, guards.length, ...guards.flat()]
-      for (const record of records.slice(start, start + batch)) args.push(nameOf(record), String(weightOf(record)), JSON.stringify(record))
+      for (const record of records.slice(start, start + batch)) {
+        args.push(nameOf(record), String(weightOf(record)), JSON.stringify(record))
+      }
       if (await this.#link.run(addRecords, [this.#state, this.#news], args) !== 1) return 'refused'
     }
     return 'added'

@@ -69,7 +69,10 @@ end
 return out
 `)
 
-/** Keys: alive, own inbox, epoch. Arguments: own id, lease, an epoch to begin with. Answers instances alive, time, epoch. */
+/**
+ * Keys: alive, own inbox, epoch. Arguments: own id, lease, an epoch to begin with. Answers instances alive,
+ * time, epoch.
+ */
 export const beat = script(`${clock}
 local t = now()
 redis.call('ZADD', KEYS[1], t + tonumber(ARGV[2]), ARGV[1])
@@ -129,7 +132,10 @@ end
 return 1
 `)
 
-/** Keys: what waits, an index of all that does. Arguments: sealed text, ttl, most of them. Answers 1, or 0 where it is full. */
+/**
+ * Keys: what waits, an index of all that does. Arguments: sealed text, ttl, most of them. Answers 1, or 0
+ * where it is full.
+ */
 export const putOnce = script(`${clock}
 local t = now()
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', t)
@@ -151,7 +157,10 @@ end
 return { sealed, ttl }
 `)
 
-/** Keys: the managed keys, news. Arguments: the version that is expected (0: none), the next, the text, sender. Answers 1, or 0. */
+/**
+ * Keys: the managed keys, news. Arguments: the version that is expected (0: none), the next, the text,
+ * sender. Answers 1, or 0.
+ */
 export const changeKeys = script(`
 if tonumber(redis.call('HGET', KEYS[1], 'version') or 0) ~= tonumber(ARGV[1]) then return 0 end
 redis.call('HSET', KEYS[1], 'version', ARGV[2], 'text', ARGV[3])

@@ -88,7 +88,10 @@ if version == tonumber(ARGV[2]) then return 1 end
 return redis.call('HGETALL', KEYS[1])
 `)
 
-/** Key: a session. Arguments: what to change, its value, most URIs. Answers the new version, -1 where there is no session, -2 where it is full. */
+/**
+ * Key: a session. Arguments: what to change, its value, most URIs. Answers the new version, -1 where there
+ * is no session, -2 where it is full.
+ */
 export const changeSession = script(`
 local version = redis.call('HGET', KEYS[1], 'v')
 if not version then return -1 end
@@ -114,7 +117,10 @@ redis.call('UNLINK', KEYS[1])
 return owner
 `)
 
-/** Keys: events of a stream, what it is about. Arguments: an event, how long to keep them. Nothing where the stream is forgotten. */
+/**
+ * Keys: events of a stream, what it is about. Arguments: an event, how long to keep them. Nothing where the
+ * stream is forgotten.
+ */
 export const appendEvent = script(`
 if redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
 redis.call('RPUSH', KEYS[1], ARGV[1])
@@ -131,7 +137,10 @@ if n and n < tonumber(ARGV[1]) then redis.call('LTRIM', KEYS[1], tonumber(ARGV[1
 return 1
 `)
 
-/** Keys: events of a stream, what it is about. Argument: a number. Answers what it is about, and the events after that one; false where some are missing. */
+/**
+ * Keys: events of a stream, what it is about. Argument: a number. Answers what it is about, and the events
+ * after that one; false where some are missing.
+ */
 export const readEvents = script(`
 local about = redis.call('GET', KEYS[2])
 if not about then return false end

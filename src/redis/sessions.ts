@@ -2,11 +2,26 @@
 import { UnavailableError, retryLater } from '../errors.js'
 import { isListOf, isRecord } from '../lib/guards.js'
 import { type Rights, joinRights, tooManyRights } from '../mcp/legacy/sessions/rights.js'
-import { type NewSession, type SessionBounds, type SessionChange, type SessionRecord, type SessionStore, maxUris } from '../mcp/legacy/sessions/store.js'
+import {
+  type NewSession,
+  type SessionBounds,
+  type SessionChange,
+  type SessionRecord,
+  type SessionStore,
+  maxUris
+} from '../mcp/legacy/sessions/store.js'
 import { type Keys, hashOf } from './keys.js'
 import type { Argument, Link } from './link.js'
 import type { Script } from './scripts.js'
-import { admitSession, changeSession, dismissSession, endSession, noteUse, openSession, useSession } from './session-scripts.js'
+import {
+  admitSession,
+  changeSession,
+  dismissSession,
+  endSession,
+  noteUse,
+  openSession,
+  useSession
+} from './session-scripts.js'
 
 export interface RedisSessionsOptions {
   readonly link: Link
@@ -38,8 +53,20 @@ export class RedisSessions implements SessionStore {
     const hash = this.#hashOf(owner)
     const about = JSON.stringify({ revision, capabilities, client })
     const rightFields = fieldsOf(rights).flatMap(field => [field, 1])
-    await this.#run(openSession, [this.#keyOf(id)], [Math.min(idleMs, lifetimeMs), 'o', hash, 'a', about, 'l', 0, 'v', 1, ...rightFields])
-    const ended = await this.#run(admitSession, this.#shared(hash), [hash, id, max, maxPerPrincipal, idleMs, lifetimeMs, this.#ownerKey('')])
+    await this.#run(
+      openSession,
+      [this.#keyOf(id)],
+      [Math.min(idleMs, lifetimeMs), 'o', hash, 'a', about, 'l', 0, 'v', 1, ...rightFields]
+    )
+    const ended = await this.#run(admitSession, this.#shared(hash), [
+      hash,
+      id,
+      max,
+      maxPerPrincipal,
+      idleMs,
+      lifetimeMs,
+      this.#ownerKey('')
+    ])
     const ids = Array.isArray(ended) ? ended.map(String) : []
     await Promise.all(ids.map(async id => { await this.#call('UNLINK', this.#keyOf(id)) }))
     return ids
@@ -47,7 +74,10 @@ export class RedisSessions implements SessionStore {
 
   async use (id: string, owner: string, adds?: Rights, known?: SessionRecord): Promise<SessionRecord | undefined> {
     const hash = this.#hashOf(owner)
-    const added = adds === undefined || (known !== undefined && joinRights(known.rights, adds) === known.rights) ? [] : fieldsOf(adds)
+    const added =
+      adds === undefined || (known !== undefined && joinRights(known.rights, adds) === known.rights)
+        ? []
+        : fieldsOf(adds)
     const reply = await this.#use(id, hash, known?.owner === owner ? known.version : 0, added)
     if (reply === 0) return undefined
     this.#note(id, hash)
@@ -83,8 +113,12 @@ export class RedisSessions implements SessionStore {
   }
 
   async asked (id: string, question: string): Promise<Rights | undefined> {
-    const { admin, roles, scopes, kinds } = parse(String(await this.#call('GET', this.#questionKey(id, question)) ?? ''))
-    return isTexts(roles) && isTexts(scopes) && isTexts(kinds) ? { admin: admin === true, roles, scopes, kinds } : undefined
+    const { admin, roles, scopes, kinds } = parse(
+      String((await this.#call('GET', this.#questionKey(id, question))) ?? '')
+    )
+    return isTexts(roles) && isTexts(scopes) && isTexts(kinds)
+      ? { admin: admin === true, roles, scopes, kinds }
+      : undefined
   }
 
   answered (id: string, question: string): void {
@@ -136,7 +170,11 @@ export class RedisSessions implements SessionStore {
 
   /** All sessions, sessions of each owner counted, those of one owner: in one slot. */
   #shared (hash: string): [string, string, string] {
-    return [this.#keys.of('sessions', 'sessions', ':all'), this.#keys.of('sessions', 'sessions', ':counts'), this.#ownerKey(hash)]
+    return [
+      this.#keys.of('sessions', 'sessions', ':all'),
+      this.#keys.of('sessions', 'sessions', ':counts'),
+      this.#ownerKey(hash)
+    ]
   }
 
   async #run (script: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
@@ -155,14 +193,22 @@ export async function available<T> (asked: Promise<T>): Promise<T> {
   try {
     return await asked
   } catch (error) {
-    throw new UnavailableError(retryLater(1000, { reason: `sessions cannot be reached: ${error instanceof Error ? error.message : 'unknown'}` }))
+    throw new UnavailableError(
+      retryLater(1000, {
+        reason: `sessions cannot be reached: ${error instanceof Error ? error.message : 'unknown'}`
+      })
+    )
   }
 }
 
 const maxFields = 600
 
 function fieldsOf ({ admin, roles, scopes, kinds }: Rights): string[] {
-  const fields = [...roles.map(role => `r:${role}`), ...scopes.map(scope => `s:${scope}`), ...kinds.map(kind => `k:${kind}`)]
+  const fields = [
+    ...roles.map(role => `r:${role}`),
+    ...scopes.map(scope => `s:${scope}`),
+    ...kinds.map(kind => `k:${kind}`)
+  ]
   return [...admin ? ['admin'] : [], ...fields.length > maxFields ? ['many'] : fields]
 }
 
@@ -175,7 +221,8 @@ function fieldsIn (reply: unknown): Map<string, string> {
 /** `undefined` for what a later version wrote, and this one cannot read. */
 function recordOf (owner: string, reply: unknown): SessionRecord | undefined {
   const fields = fieldsIn(reply)
-  const named = (kind: string): string[] => [...fields.keys()].filter(field => field.startsWith(`${kind}:`)).map(field => field.slice(2))
+  const named = (kind: string): string[] =>
+    [...fields.keys()].filter(field => field.startsWith(`${kind}:`)).map(field => field.slice(2))
   const { revision, capabilities, client } = parse(fields.get('a'))
   if (typeof revision !== 'string' || !isRecord(capabilities) || !isRecord(client)) return undefined
   const admin = fields.has('admin')
@@ -186,7 +233,9 @@ function recordOf (owner: string, reply: unknown): SessionRecord | undefined {
     client: { name: String(client.name), version: String(client.version) },
     level: Number(fields.get('l')),
     uris: named('u'),
-    rights: fields.has('many') ? tooManyRights(admin) : { admin, roles: named('r'), scopes: named('s'), kinds: named('k') },
+    rights: fields.has('many')
+      ? tooManyRights(admin)
+      : { admin, roles: named('r'), scopes: named('s'), kinds: named('k') },
     version: Number(fields.get('v'))
   }
 }

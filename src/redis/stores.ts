@@ -42,7 +42,9 @@ export function redisOptionsOf (given: RedisSource | RedisOptions | undefined): 
   if (given === undefined) return undefined
   if (typeof given === 'string' || isClient(given)) return { source: given }
   requireKeys('`redis`', given, optionNames)
-  if (typeof given.source !== 'string' && !isClient(given.source)) throw new TypeError('`redis.source` must be a Redis URL or a client of ioredis')
+  if (typeof given.source !== 'string' && !isClient(given.source)) {
+    throw new TypeError('`redis.source` must be a Redis URL or a client of ioredis')
+  }
   return given
 }
 
@@ -72,7 +74,10 @@ export interface RedisStores {
   readonly keySource: RedisKeySource
   readonly keyUsage: RedisUsageStore
   readonly health: () => FleetHealth
-  /** Rejects with a `RedisStartError` where `merged` does not resolve in time; resolves at once where the start does not wait. */
+  /**
+   * Rejects with a `RedisStartError` where `merged` does not resolve in time; resolves at once where the
+   * start does not wait.
+   */
   readonly ready: (merged: Promise<void>) => Promise<void>
   readonly close: () => Promise<void>
 }
@@ -90,11 +95,21 @@ export function openRedis (options: RedisOptions, endpoint: string, knownTtlMs: 
     link,
     keys,
     bus,
-    limits: new RedisLimits({ link, keys, onPolicy: () => { watch.byPolicy += 1 }, ...(whenDownLimits === undefined ? {} : { whenDown: whenDownLimits }) }),
+    limits: new RedisLimits({
+      link,
+      keys,
+      onPolicy: () => {
+        watch.byPolicy += 1
+      },
+      ...(whenDownLimits === undefined ? {} : { whenDown: whenDownLimits })
+    }),
     knownThere: new RedisKnownThere({ link, keys, ttlMs: knownTtlMs }),
     records: new RedisRecords({ link, keys, bus }),
     oneTime: new RedisOneTimeStore({ link, keys, bus }),
-    sessions: { openSessions: (bounds: SessionBounds) => new RedisSessions({ link, keys, bounds }), events: new RedisEvents({ link, keys }) },
+    sessions: {
+      openSessions: (bounds: SessionBounds) => new RedisSessions({ link, keys, bounds }),
+      events: new RedisEvents({ link, keys })
+    },
     documents: new RedisDocuments({ link, keys }),
     keySource: new RedisKeySource({ link, keys, bus }),
     keyUsage: new RedisUsageStore({ link, keys })
@@ -119,7 +134,12 @@ async function inTime (merged: Promise<void>, link: Link): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
-      reject(new RedisStartError(`Redis cannot be reached (${link.reason === '' ? 'TIMEOUT' : link.reason}): check REDIS_URL, or set REDIS_START=degraded to start without it.`))
+      reject(
+        new RedisStartError(
+          `Redis cannot be reached (${link.reason === '' ? 'TIMEOUT' : link.reason}): check REDIS_URL, or ` +
+            'set REDIS_START=degraded to start without it.'
+        )
+      )
     }, startMs)
   })
   try {
@@ -158,7 +178,14 @@ class Watch {
 
   health (): FleetHealth {
     const { isUp, reason, instances, ageMs: newsAgeMs } = this.#link
-    return { state: isUp ? 'ok' : 'degraded', since: this.#since, reason, instances, newsAgeMs, byPolicy: this.byPolicy }
+    return {
+      state: isUp ? 'ok' : 'degraded',
+      since: this.#since,
+      reason,
+      instances,
+      newsAgeMs,
+      byPolicy: this.byPolicy
+    }
   }
 
   #tell (reason: string): void {
@@ -166,7 +193,10 @@ class Watch {
     this.#isTold = true
     this.#since = Date.now()
     this.byPolicy = 0
-    this.#log.warn({ reason }, 'Redis cannot be used: what instances share goes by REDIS_DOWN_LIMITS and REDIS_DOWN_REVOCATIONS')
+    this.#log.warn(
+      { reason },
+      'Redis cannot be used: what instances share goes by REDIS_DOWN_LIMITS and REDIS_DOWN_REVOCATIONS'
+    )
   }
 
   #untell (): void {
@@ -180,6 +210,10 @@ class Watch {
   async #judgeMemory (): Promise<void> {
     const [, policy] = /maxmemory_policy:(\S+)/.exec(String(await this.#link.call('INFO', 'memory'))) ?? []
     if (policy === undefined || policy === 'noeviction') return
-    this.#log.warn({ policy }, 'Redis evicts keys when its memory is full, and limits and revocations with them: set maxmemory-policy to noeviction')
+    this.#log.warn(
+      { policy },
+      'Redis evicts keys when its memory is full, and limits and revocations with them: set ' +
+        'maxmemory-policy to noeviction'
+    )
   }
 }

@@ -19,7 +19,9 @@ export interface RedisTarget {
   readonly sentinelPassword?: string
 }
 
-const right = 'use redis://host:6379/0, rediss:// for TLS, redis+sentinel://a:26379,b:26379/0?name=main or redis+cluster://a:6379,b:6379'
+const right =
+  'use redis://host:6379/0, rediss:// for TLS, redis+sentinel://a:26379,b:26379/0?name=main or ' +
+    'redis+cluster://a:6379,b:6379'
 
 /** What is wrong with a URL, as the rest of a sentence. It repeats nothing of the URL, which holds a password. */
 export class RedisUrlError extends Error {
@@ -36,7 +38,9 @@ export class RedisUrlError extends Error {
 /** Several hosts make no URL (RFC 3986 §3.2.2), so they are split off first. Throws a `RedisUrlError`. */
 export function parseRedisUrl (text: string): RedisTarget {
   const [, scheme = '', secure = '', kind = 'single', user, password, authority = '', path = '', query = ''] =
-    /^(redis)(s?)(?:\+(sentinel|cluster))?:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?([^/?#@]+)(\/[^?#]*)?(\?[^#]*)?$/i.exec(text) ?? []
+    /^(redis)(s?)(?:\+(sentinel|cluster))?:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?([^/?#@]+)(\/[^?#]*)?(\?[^#]*)?$/i.exec(
+      text
+    ) ?? []
   if (scheme === '') throw new RedisUrlError('is not a Redis URL')
   const type = kind.toLowerCase() as RedisTarget['kind']
   const hosts = authority.split(',').map(host => hostOf(host, type === 'sentinel' ? 26_379 : 6379))
@@ -46,7 +50,9 @@ export function parseRedisUrl (text: string): RedisTarget {
   if (type === 'cluster' && Number(db) > 0) throw new RedisUrlError('names a database, and a Cluster has one alone')
   const parameters = new URLSearchParams(query)
   const name = parameters.get('name') ?? undefined
-  if (type === 'sentinel' && name === undefined) throw new RedisUrlError('lacks ?name=, the name of the primary that the sentinels watch')
+  if (type === 'sentinel' && name === undefined) {
+    throw new RedisUrlError('lacks ?name=, the name of the primary that the sentinels watch')
+  }
   const unknown = [...parameters.keys()].some(key => type !== 'sentinel' || !['name', 'sentinelPassword'].includes(key))
   if (unknown) throw new RedisUrlError('has a parameter that is not known')
   const sentinelPassword = parameters.get('sentinelPassword') ?? undefined
@@ -62,7 +68,10 @@ export function parseRedisUrl (text: string): RedisTarget {
   }
 }
 
-/** What of a URL no line of a log may hold: the passwords, as written and decoded. Of a URL that cannot be read, all of it. */
+/**
+ * What of a URL no line of a log may hold: the passwords, as written and decoded. Of a URL that cannot be
+ * read, all of it.
+ */
 export function passwordsIn (text: string): readonly string[] {
   try {
     const { password, sentinelPassword } = parseRedisUrl(text)

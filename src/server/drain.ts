@@ -63,7 +63,10 @@ export function drainOnEnd (app: FastifyInstance, { delayMs = 0, graceMs = 10_00
   }
   for (const event of ['uncaughtException', 'unhandledRejection']) {
     process.on(event, (error: unknown) => {
-      const requestIds = [...connections.answers].map(requestIdOf).filter(id => id !== undefined).slice(0, maxRequestIds)
+      const requestIds = [...connections.answers]
+        .map(requestIdOf)
+        .filter(id => id !== undefined)
+        .slice(0, maxRequestIds)
       app.log.fatal({ err: error, requestIds }, event)
       void end(1)
     })

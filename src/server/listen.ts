@@ -17,15 +17,22 @@ export interface ListenOptions {
  * has no client error handler, and that `closeAllConnections` does not reach. Resolves to the
  * port; rejects as `app.listen` does. Like Fastify, `close` waits for calls on the first address only.
  */
-export async function listen (app: FastifyInstance, { host, port, addressesOf = systemAddresses }: ListenOptions): Promise<number> {
+export async function listen (
+  app: FastifyInstance,
+  { host, port, addressesOf = systemAddresses }: ListenOptions
+): Promise<number> {
   const [first = host, ...others] = host === 'localhost' ? await addressesOf(host) : [host]
   const open: Server[] = []
   // The main server stops accepting at the same moment.
-  app.addHook('preClose', async () => { for (const server of open) server.close() })
+  app.addHook('preClose', async () => {
+    for (const server of open) server.close()
+  })
   await app.listen({ host: first, port })
   const { port: taken } = app.server.address() as AddressInfo
   for (const address of others) {
-    const server = createServer({ allowHalfOpen: true, noDelay: true }, socket => app.server.emit('connection', socket))
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, socket =>
+      app.server.emit('connection', socket)
+    )
     try {
       server.listen({ host: address, port: taken })
       await once(server, 'listening')

@@ -41,7 +41,10 @@ function reload (app: FastifyInstance, { config: atStart, endpoint, hasPolicyFil
     const needRestart = variableNames.filter(name => !reloaded.has(name) && !isSame(atStart[name], config[name]))
     app.log.info(needRestart.length === 0 ? {} : { needRestart }, 'reloaded the log level and the tool policies')
   } catch (error) {
-    const problems = error instanceof ConfigError ? error.problems : [settingProblemOf(error)].filter(one => one !== undefined)
+    const problems =
+      error instanceof ConfigError
+        ? error.problems
+        : [settingProblemOf(error)].filter(one => one !== undefined)
     const fields = problems.length === 0 ? { err: error } : { problems: problems.map(describeProblem) }
     app.log.error(fields, 'nothing was reloaded: what was in force stays in force')
   }

@@ -41,7 +41,11 @@ export class StartError extends OperatorError {
  * that names an unknown option. With `WORKERS` above 1 it starts this program again, so many times: it resolves in
  * each worker, and never in the process that was started, which serves nothing itself.
  */
-export async function startServer ({ announce = toStderr, onFailure = 'exit', ...rest }: ServerOptions = {}): Promise<ServiceApp> {
+export async function startServer ({
+  announce = toStderr,
+  onFailure = 'exit',
+  ...rest
+}: ServerOptions = {}): Promise<ServiceApp> {
   requireKeys('The options', { announce, onFailure, ...rest }, optionNames)
   try {
     return await start({ announce, ...rest })
@@ -54,8 +58,17 @@ export async function startServer ({ announce = toStderr, onFailure = 'exit', ..
   }
 }
 
-async function start ({ env = process.env, dotenv = true, announce, ...rest }: Omit<ServerOptions, 'onFailure'> & Required<Pick<ServerOptions, 'announce'>>): Promise<ServiceApp> {
-  const { config, warnings, fileWarnings } = loadConfig({ env, dotenv, hasVerifyKey: rest.verifyKey !== undefined })
+async function start ({
+  env = process.env,
+  dotenv = true,
+  announce,
+  ...rest
+}: Omit<ServerOptions, 'onFailure'> & Required<Pick<ServerOptions, 'announce'>>): Promise<ServiceApp> {
+  const { config, warnings, fileWarnings } = loadConfig({
+    env,
+    dotenv,
+    hasVerifyKey: rest.verifyKey !== undefined
+  })
   const workers = workersOf(config.WORKERS)
   const isWorker = isOurWorker(process.env)
   if (workers > 1 && !isWorker) return await runWorkers(workers, announce)
@@ -66,9 +79,14 @@ async function start ({ env = process.env, dotenv = true, announce, ...rest }: O
     rest.onEndpoint?.(made)
   }
   const app = await buildApp({ ...rest, config, env, onEndpoint }, channel)
-  if (endpoint !== undefined) reloadOnHangUp(app, { env, dotenv, config, endpoint, hasPolicyFile: rest.toolPolicies === undefined })
+  if (endpoint !== undefined) {
+    reloadOnHangUp(app, { env, dotenv, config, endpoint, hasPolicyFile: rest.toolPolicies === undefined })
+  }
   for (const warning of [...warnings, ...fileWarnings]) app.log.warn(warning)
-  drainOnEnd(app, { delayMs: config.DRAIN_DELAY_MS ?? (isOneOfMany(config) ? 1000 : 0), graceMs: config.DRAIN_GRACE_MS })
+  drainOnEnd(app, {
+    delayMs: config.DRAIN_DELAY_MS ?? (isOneOfMany(config) ? 1000 : 0),
+    graceMs: config.DRAIN_GRACE_MS
+  })
   if (isWorker) obeyPrimary()
   const port = await listenOn(app, config)
   const line = `Ready: ${endpointOf(config, port, rest.path)}`

@@ -1,4 +1,7 @@
-/** Several processes behind one port of this machine: the primary holds what they share, and replaces those that die. */
+/**
+ * Several processes behind one port of this machine: the primary holds what they share, and replaces those
+ * that die.
+ */
 import cluster, { type Worker } from 'node:cluster'
 import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -113,7 +116,9 @@ export async function runWorkers (count: number, announce: (line: string) => voi
       }
       end(0)
       // Again and again: one that is starting does not listen yet.
-      setInterval(() => { for (const worker of alive) if (worker.isConnected()) worker.send({ mcpEnd: true }) }, tellDelayMs)
+      setInterval(() => {
+        for (const worker of alive) if (worker.isConnected()) worker.send({ mcpEnd: true })
+      }, tellDelayMs)
     })
   }
   process.on('SIGHUP', () => { for (const worker of alive) worker.process.kill('SIGHUP') })

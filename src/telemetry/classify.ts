@@ -1,12 +1,31 @@
-/** From codes and callers to the words of a decision. Each set of words is bounded, so that metrics can count by them. */
+/**
+ * From codes and callers to the words of a decision. Each set of words is bounded, so that metrics can
+ * count by them.
+ */
 import {
-  AddressLockedError, FrozenError, HostRefusedError, InsufficientScopeError, NotAllowedError, OriginRefusedError, RateLimitedError, TooManyCallsError, TooManyStreamsError,
-  UnauthenticatedError, UnknownPromptError, UnknownResourceError, UnknownToolError
+  AddressLockedError,
+  FrozenError,
+  HostRefusedError,
+  InsufficientScopeError,
+  NotAllowedError,
+  OriginRefusedError,
+  RateLimitedError,
+  TooManyCallsError,
+  TooManyStreamsError,
+  UnauthenticatedError,
+  UnknownPromptError,
+  UnknownResourceError,
+  UnknownToolError
 } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
 import type { Decision, Outcome } from './decision.js'
 
-const limits: ReadonlySet<string> = codesOf(AddressLockedError, RateLimitedError, TooManyCallsError, TooManyStreamsError)
+const limits: ReadonlySet<string> = codesOf(
+  AddressLockedError,
+  RateLimitedError,
+  TooManyCallsError,
+  TooManyStreamsError
+)
 /** A hidden item is answered as an unknown one, so that both count as denied. */
 const denials: ReadonlySet<string> = codesOf(
   UnauthenticatedError, OriginRefusedError, HostRefusedError, InsufficientScopeError, NotAllowedError, FrozenError,
@@ -42,7 +61,13 @@ export function whoOf (
 ): Pick<Decision, 'principal' | 'credential' | 'keyId' | 'tokenId' | 'oauthClient'> {
   if (principal != null) {
     const { id, method, keyId, tokenId, client } = principal
-    return { principal: id, credential: method, keyId, tokenId, ...(client === undefined ? {} : { oauthClient: client.id }) }
+    return {
+      principal: id,
+      credential: method,
+      keyId,
+      tokenId,
+      ...(client === undefined ? {} : { oauthClient: client.id })
+    }
   }
   return { keyId: textOf(about?.keyId), tokenId: textOf(about?.tokenId) }
 }

@@ -1,4 +1,7 @@
-/** The decision event: what was decided about a caller, said once. The log line, audit, metrics and traces observe it. */
+/**
+ * The decision event: what was decided about a caller, said once. The log line, audit, metrics and traces
+ * observe it.
+ */
 import type { LoggableError } from '../log/serialize-error.js'
 
 /**

@@ -1,4 +1,7 @@
-/** What parts of the server can tell about themselves when they are asked: how many of something there are right now. */
+/**
+ * What parts of the server can tell about themselves when they are asked: how many of something there are
+ * right now.
+ */
 
 /** `[labels, value]`; without labels the value alone. */
 export type Reading = number | ReadonlyArray<readonly [labels: Readonly<Record<string, string>>, value: number]>

@@ -31,7 +31,10 @@ export class Tracing implements Observer {
     this.#measures = measures
   }
 
-  /** `undefined` where `@opentelemetry/api` is not installed. `onActive`: called once, when there is an SDK of the app. */
+  /**
+   * `undefined` where `@opentelemetry/api` is not installed. `onActive`: called once, when there is an SDK
+   * of the app.
+   */
   static async load (measures: Measures, onActive: (tracing: Tracing) => void): Promise<Tracing | undefined> {
     try {
       return new Tracing(await import('@opentelemetry/api'), measures, onActive)
@@ -44,7 +47,10 @@ export class Tracing implements Observer {
   #hasSdk (): boolean {
     if (this.#isActive) return true
     const provider = this.#api.trace.getTracerProvider()
-    if (provider instanceof this.#api.ProxyTracerProvider && provider.getDelegateTracer('fastify-mcp-auth') === undefined) return false
+    if (
+      provider instanceof this.#api.ProxyTracerProvider &&
+      provider.getDelegateTracer('fastify-mcp-auth') === undefined
+    ) { return false }
     this.#isActive = true
     this.#onActive(this)
     return true
@@ -85,7 +91,10 @@ export class Tracing implements Observer {
   #remote ({ traceparent, tracestate }: Readonly<Record<string, unknown>>): Context | undefined {
     if (typeof traceparent !== 'string' || traceparent.length > 128) return undefined
     const { propagation, trace, ROOT_CONTEXT } = this.#api
-    const carrier = typeof tracestate === 'string' && tracestate.length <= 512 ? { traceparent, tracestate } : { traceparent }
+    const carrier =
+      typeof tracestate === 'string' && tracestate.length <= 512
+        ? { traceparent, tracestate }
+        : { traceparent }
     const context = propagation.extract(ROOT_CONTEXT, carrier)
     return trace.getSpanContext(context) === undefined ? undefined : context
   }
@@ -150,5 +159,7 @@ function attributesOf (decision: Decision, id: string | number | undefined): Rec
     'fastify_mcp_auth.request_id': requestId,
     'fastify_mcp_auth.era': era
   }
-  return Object.fromEntries(Object.entries(attributes).filter((entry): entry is [string, string] => entry[1] !== undefined))
+  return Object.fromEntries(
+    Object.entries(attributes).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  )
 }

@@ -26,19 +26,40 @@ export interface Outcome {
 export type OnMessage = (message: Json) => void
 
 /** Posts `message`. Resolves when its answer, or the end of its stream, is there. */
-export async function postMessage (target: Target, message: Json, headers: Record<string, string>, onMessage: OnMessage): Promise<Outcome> {
-  return await send(target, {
-    method: 'POST',
-    payload: JSON.stringify(message),
-    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers }
-  }, onMessage)
+export async function postMessage (
+  target: Target,
+  message: Json,
+  headers: Record<string, string>,
+  onMessage: OnMessage
+): Promise<Outcome> {
+  return await send(
+    target,
+    {
+      method: 'POST',
+      payload: JSON.stringify(message),
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        ...headers
+      }
+    },
+    onMessage
+  )
 }
 
-export async function send ({ app, url, headers, principal }: Target, options: InjectOptions & { readonly headers: Record<string, string> }, onMessage: OnMessage): Promise<Outcome> {
+export async function send (
+  { app, url, headers, principal }: Target,
+  options: InjectOptions & { readonly headers: Record<string, string> },
+  onMessage: OnMessage
+): Promise<Outcome> {
   await app.ready()
-  const inject = async (more: Record<string, string>) => await app.inject({
-    ...options, url, headers: { ...headers, ...options.headers, ...more }, payloadAsStream: true
-  })
+  const inject = async (more: Record<string, string>) =>
+    await app.inject({
+      ...options,
+      url,
+      headers: { ...headers, ...options.headers, ...more },
+      payloadAsStream: true
+    })
   const response = principal === undefined ? await inject({}) : await asPrincipal(principal, inject)
   const isStream = String(response.headers['content-type']).startsWith('text/event-stream')
   const { statusCode: status, headers: answered } = response

@@ -33,13 +33,17 @@ export function askedHeaders (tools: unknown, { name, arguments: args }: Json): 
 function headersOf (schema: unknown, value: unknown): Record<string, string> {
   if (!isRecord(schema)) return {}
   const header = schema['x-mcp-header']
-  if (typeof header === 'string' && ['string', 'number', 'boolean'].includes(typeof value)) return { [`mcp-param-${header.toLowerCase()}`]: encoded(String(value)) }
+  if (typeof header === 'string' && ['string', 'number', 'boolean'].includes(typeof value)) {
+    return { [`mcp-param-${header.toLowerCase()}`]: encoded(String(value)) }
+  }
   if (!isRecord(schema.properties) || !isRecord(value)) return {}
   return Object.assign({}, ...Object.entries(schema.properties).map(([name, part]) => headersOf(part, value[name])))
 }
 
 /** The form of values that a header cannot hold (MCP 2026-07-28, Transports). */
 function encoded (text: string): string {
-  const isPlain = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(text) && !(text.startsWith('=?base64?') && text.endsWith('?='))
+  const isPlain =
+    /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(text) &&
+    !(text.startsWith('=?base64?') && text.endsWith('?='))
   return isPlain ? text : `=?base64?${Buffer.from(text).toString('base64')}?=`
 }

@@ -17,20 +17,30 @@ export interface TestClientOptions {
   readonly key?: string
   /** A token. */
   readonly token?: string
-  /** A caller without a credential: the endpoint takes this principal for verified. Role `user` and no scopes where left out. */
+  /**
+   * A caller without a credential: the endpoint takes this principal for verified. Role `user` and no
+   * scopes where left out.
+   */
   readonly principal?: Pick<PrincipalFields, 'id'> & Partial<PrincipalFields>
   /** Further headers of every request. */
   readonly headers?: Readonly<Record<string, string>>
-  /** `modern` (default) is revision 2026-07-28, `legacy` is 2025-11-25, in a session where the endpoint has sessions. */
+  /**
+   * `modern` (default) is revision 2026-07-28, `legacy` is 2025-11-25, in a session where the endpoint has
+   * sessions.
+   */
   readonly era?: 'modern' | 'legacy'
   /** What the client calls itself. */
-  readonly clientInfo?: { readonly name: string, readonly version: string }
+  readonly clientInfo?: { readonly name: string; readonly version: string }
   /** Answers for the person. Left out: there is nobody to ask. */
-  readonly onElicit?: (request: { readonly message: string, readonly schema?: JsonSchema, readonly url?: string }) => Eventually<ElicitAnswer>
+  readonly onElicit?: (request: {
+    readonly message: string
+    readonly schema?: JsonSchema
+    readonly url?: string
+  }) => Eventually<ElicitAnswer>
   /** Answers for the model. Left out: there is none. */
   readonly onSample?: (request: Json) => Eventually<SampleAnswer | ToolSampleAnswer>
   /** The workspace. Left out: there is none. */
-  readonly roots?: ReadonlyArray<{ readonly uri: string, readonly name?: string }>
+  readonly roots?: ReadonlyArray<{ readonly uri: string; readonly name?: string }>
 }
 
 /** What a stream said before the answer. */
@@ -131,13 +141,22 @@ abstract class Speaker {
 
   constructor (app: FastifyInstance, options: TestClientOptions) {
     const { url = '/mcp', key, token, principal, headers } = options
-    if ([key, token, principal].filter(one => one !== undefined).length > 1) throw new TypeError('createTestClient: give one of key, token and principal')
+    if ([key, token, principal].filter(one => one !== undefined).length > 1) {
+      throw new TypeError('createTestClient: give one of key, token and principal')
+    }
     this.options = options
     this.target = {
       app,
       url,
-      headers: { ...headers, ...(key === undefined ? {} : { 'x-api-key': key }), ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
-      principal: principal === undefined ? undefined : freezePrincipal({ role: 'user', scopes: [], method: 'api-key', ...principal })
+      headers: {
+        ...headers,
+        ...(key === undefined ? {} : { 'x-api-key': key }),
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` })
+      },
+      principal:
+        principal === undefined
+          ? undefined
+          : freezePrincipal({ role: 'user', scopes: [], method: 'api-key', ...principal })
     }
   }
 
@@ -171,11 +190,19 @@ abstract class Speaker {
     const { onElicit, onSample, roots } = this.options
     if (method === 'elicitation/create' && onElicit !== undefined) {
       const { message, requestedSchema, url } = params
-      return { ...await onElicit({ message: String(message), ...(isRecord(requestedSchema) ? { schema: requestedSchema } : {}), ...(typeof url === 'string' ? { url } : {}) }) }
+      return {
+        ...(await onElicit({
+          message: String(message),
+          ...(isRecord(requestedSchema) ? { schema: requestedSchema } : {}),
+          ...(typeof url === 'string' ? { url } : {})
+        }))
+      }
     }
     if (method === 'sampling/createMessage' && onSample !== undefined) return { ...await onSample(params) }
     if (method === 'roots/list' && roots !== undefined) return { roots: [...roots] }
-    throw new Error(`The endpoint asked for ${String(method)}, and the test client has no answer: give it onElicit, onSample or roots`)
+    throw new Error(
+      `The endpoint asked for ${String(method)}, and the test client has no answer: give it onElicit, onSample or roots`
+    )
   }
 }
 
@@ -193,7 +220,11 @@ class ModernSpeaker extends Speaker {
   async request (method: string, params: Json, meta: Json = {}): Promise<Json> {
     let more: Json = {}
     for (let round = 0; round < maxRounds; round++) {
-      const result = await this.#send(method, { ...params, ...more, _meta: { ...modernMeta(this.clientInfo, this.capabilities), ...meta } })
+      const result = await this.#send(method, {
+        ...params,
+        ...more,
+        _meta: { ...modernMeta(this.clientInfo, this.capabilities), ...meta }
+      })
       if (result.resultType !== 'input_required') return result
       more = { requestState: result.requestState, inputResponses: await this.#answers(result.inputRequests) }
     }
@@ -202,11 +233,22 @@ class ModernSpeaker extends Speaker {
 
   async #send (method: string, params: Json, headers: Record<string, string> = {}): Promise<Json> {
     const message = { jsonrpc: '2.0', id: this.nextId(), method, params }
-    const outcome = await postMessage(this.target, message, { ...modernHeaders(method, params), ...headers }, said => { this.hear(said) })
+    const outcome = await postMessage(
+      this.target,
+      message,
+      { ...modernHeaders(method, params), ...headers },
+      said => {
+        this.hear(said)
+      }
+    )
     const { answer } = outcome
     const refusal = isRecord(answer?.error) && isRecord(answer.error.data) ? answer.error.data : {}
     // A tool may want some arguments in headers, too: its schema says which.
-    if (method !== 'tools/call' || refusal.code !== 'MCP_ERR_HEADER_MISMATCH' || Object.keys(headers).length > 0) return resultOf(outcome)
+    if (
+      method !== 'tools/call' ||
+      refusal.code !== 'MCP_ERR_HEADER_MISMATCH' ||
+      Object.keys(headers).length > 0
+    ) { return resultOf(outcome) }
     const { tools } = await this.request('tools/list', {})
     const wanted = askedHeaders(tools, params)
     return Object.keys(wanted).length === 0 ? resultOf(outcome) : await this.#send(method, params, wanted)
@@ -236,10 +278,18 @@ class LegacySpeaker extends Speaker {
 
   async #open (): Promise<Record<string, string>> {
     const params = { protocolVersion: legacyRevision, capabilities: this.capabilities, clientInfo: this.clientInfo }
-    const outcome = await postMessage(this.target, { jsonrpc: '2.0', id: this.nextId(), method: 'initialize', params }, {}, () => {})
+    const outcome = await postMessage(
+      this.target,
+      { jsonrpc: '2.0', id: this.nextId(), method: 'initialize', params },
+      {},
+      () => {}
+    )
     const { protocolVersion } = resultOf(outcome)
     const id = outcome.headers['mcp-session-id']
-    const headers = { 'mcp-protocol-version': String(protocolVersion), ...(typeof id === 'string' ? { 'mcp-session-id': id } : {}) }
+    const headers = {
+      'mcp-protocol-version': String(protocolVersion),
+      ...(typeof id === 'string' ? { 'mcp-session-id': id } : {})
+    }
     await postMessage(this.target, { jsonrpc: '2.0', method: 'notifications/initialized' }, headers, () => {})
     return headers
   }
@@ -255,7 +305,9 @@ class LegacySpeaker extends Speaker {
   }
 
   async #answer ({ id, method, params }: Json, headers: Record<string, string>): Promise<void> {
-    const answer = async (body: Json): Promise<void> => { await postMessage(this.target, { jsonrpc: '2.0', id, ...body }, headers, () => {}) }
+    const answer = async (body: Json): Promise<void> => {
+      await postMessage(this.target, { jsonrpc: '2.0', id, ...body }, headers, () => {})
+    }
     try {
       await answer({ result: await this.answerTo(method, isRecord(params) ? params : {}) })
     } catch (error) {
@@ -266,6 +318,8 @@ class LegacySpeaker extends Speaker {
 
   override async close (): Promise<void> {
     const headers = await this.#opened
-    if (headers !== undefined && 'mcp-session-id' in headers) await send(this.target, { method: 'DELETE', headers }, () => {})
+    if (headers !== undefined && 'mcp-session-id' in headers) {
+      await send(this.target, { method: 'DELETE', headers }, () => {})
+    }
   }
 }

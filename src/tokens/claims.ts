@@ -23,7 +23,10 @@ export interface ClaimRules {
   readonly audience?: readonly string[] | undefined
 }
 
-/** The claims of a token in the form and within the times that they must have. Times in milliseconds since the epoch. */
+/**
+ * The claims of a token in the form and within the times that they must have. Times in milliseconds since
+ * the epoch.
+ */
 export interface SoundClaims {
   readonly sub: string
   /** From when on the token is refused: `exp`, and the tolerance. */
@@ -35,15 +38,25 @@ export interface SoundClaims {
 /** Why a token is refused that was good once. */
 export const expiredToken = 'the token has expired'
 
-/** The claims, or why they are not good: a constant for the log. A library's idea of an acceptable claim is wider than ours. */
-export function readClaims ({ sub, exp, nbf, iat, jti, aud }: Claims, { toleranceSeconds = 0, audience = [] }: ClaimRules, nowMs: number): SoundClaims | string {
+/**
+ * The claims, or why they are not good: a constant for the log. A library's idea of an acceptable claim is
+ * wider than ours.
+ */
+export function readClaims (
+  { sub, exp, nbf, iat, jti, aud }: Claims,
+  { toleranceSeconds = 0, audience = [] }: ClaimRules,
+  nowMs: number
+): SoundClaims | string {
   const toleranceMs = toleranceSeconds * 1000
-  const isPast = (value: unknown, leewayMs = toleranceMs): boolean => isDate(value) && value * 1000 <= nowMs + leewayMs
+  const isPast = (value: unknown, leewayMs = toleranceMs): boolean =>
+    isDate(value) && value * 1000 <= nowMs + leewayMs
   if (typeof sub !== 'string' || sub === '') return 'sub is no text'
   if (!isDate(exp)) return 'exp is no time'
   if (exp * 1000 + toleranceMs <= nowMs) return expiredToken
   if (nbf !== undefined && !isPast(nbf)) return 'nbf is no time, or in the future'
-  if (iat !== undefined && !isPast(iat, Math.max(toleranceMs, issueLeewaySeconds * 1000))) return 'iat is no time, or in the future'
+  if (iat !== undefined && !isPast(iat, Math.max(toleranceMs, issueLeewaySeconds * 1000))) {
+    return 'iat is no time, or in the future'
+  }
   if (jti !== undefined && typeof jti !== 'string') return 'jti is no text'
   if (aud !== undefined && audience.length > 0 && !isFor(aud, audience)) return 'aud is not this server'
   return {
@@ -77,13 +90,21 @@ export function claimAt (claims: unknown, path: string): unknown {
 /** RFC 8693 §4.2: one text with spaces between; some providers write a list. Anything else gives no right. */
 export function scopesOf (claim: unknown): string[] {
   if (typeof claim === 'string') return claim.split(' ').filter(scope => scope !== '')
-  return Array.isArray(claim) ? claim.filter(scope => typeof scope === 'string' && scope !== '' && !scope.includes(' ')) : []
+  return Array.isArray(claim)
+    ? claim.filter(scope => typeof scope === 'string' && scope !== '' && !scope.includes(' '))
+    : []
 }
 
-/** The parts of a compact JWS: base64url without padding (RFC 7515 §2), which a lenient decoder would take in other spellings, too. */
+/**
+ * The parts of a compact JWS: base64url without padding (RFC 7515 §2), which a lenient decoder would take
+ * in other spellings, too.
+ */
 export const compactJws = /^[\w-]+\.[\w-]+\.[\w-]+$/
 
-/** What a token's header says, before anything is verified; empty where it can't be read. For choosing among keys, no more. */
+/**
+ * What a token's header says, before anything is verified; empty where it can't be read. For choosing among
+ * keys, no more.
+ */
 export function claimedHeader (token: string): Claims {
   return partOf(token, 0)
 }

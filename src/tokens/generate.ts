@@ -15,7 +15,12 @@ export interface GenerateTokenOptions extends Omit<MintOptions, 'secret'> {
  * @example
  * const token = generateToken('ada', 'user', '1h', { secret, scopes: ['files:read'] })
  */
-export function generateToken (userId: string, role: OwnRole = 'user', expiresIn = '24h', options: GenerateTokenOptions = {}): string {
+export function generateToken (
+  userId: string,
+  role: OwnRole = 'user',
+  expiresIn = '24h',
+  options: GenerateTokenOptions = {}
+): string {
   const { secret = process.env.JWT_SECRET?.trim() ?? '', ...rest } = options
   return mintToken(userId, role, expiresIn, { ...rest, secret }).token
 }

@@ -40,34 +40,75 @@ export function mintToken (userId: string, role: OwnRole, expiresIn: string, opt
   const lifetimeSeconds = parseLifetime(expiresIn)
   const { secret, scopes = [], issuer: iss, audience: aud } = options
   checkScopes(scopes)
-  if (typeof secret !== 'string' || secret.trim() === '') throw new Error('No secret to sign with: set JWT_SECRET, or pass the option `secret`')
+  if (typeof secret !== 'string' || secret.trim() === '') {
+    throw new Error('No secret to sign with: set JWT_SECRET, or pass the option `secret`')
+  }
   const iat = Math.floor(Date.now() / 1000)
   const exp = iat + lifetimeSeconds
   const jti = randomUUID()
   // The kid survives a rotation: it tells which of the secrets to check this with.
   const sign = createSigner({ key: secret, algorithm: 'HS256', kid: kidOf(secret) })
   // JSON leaves out what is undefined.
-  const token = sign({ iss, sub: userId, aud, role, scope: scopes.length === 0 ? undefined : scopes.join(' '), iat, exp, jti })
+  const token = sign({
+    iss,
+    sub: userId,
+    aud,
+    role,
+    scope: scopes.length === 0 ? undefined : scopes.join(' '),
+    iat,
+    exp,
+    jti
+  })
   return { token, id: jti, issuedAt: iat * 1000, expiresAt: exp * 1000 }
 }
 
-/** Throws a `RangeError` unless it is text of 1 to 256 characters, not only white space, without control characters, no credential, and not like the id of a principal. */
+/**
+ * Throws a `RangeError` unless it is text of 1 to 256 characters, not only white space, without control
+ * characters, no credential, and not like the id of a principal.
+ */
 export function checkUserId (userId: string): void {
   // Lone surrogates (Cs) go with the control characters: encoded, they would all be the same user.
-  if (typeof userId !== 'string' || userId.length > maxUserIdLength || userId.trim() === '' || /[\p{Cc}\p{Cs}]/u.test(userId)) {
-    throw new RangeError('A user id is text of 1 to 256 characters, not only white space, without control characters')
+  if (
+    typeof userId !== 'string' ||
+    userId.length > maxUserIdLength ||
+    userId.trim() === '' ||
+    /[\p{Cc}\p{Cs}]/u.test(userId)
+  ) {
+    throw new RangeError(
+      'A user id is text of 1 to 256 characters, not only white space, without control characters'
+    )
   }
   // It would stand in every log line of that user.
-  if (holdsWholeCredential(userId)) throw new RangeError('That is a credential, not a user id: a user id is a name such as ada')
+  if (holdsWholeCredential(userId)) {
+    throw new RangeError('That is a credential, not a user id: a user id is a name such as ada')
+  }
   // A revocation of `jwt:ada` would end ada, and leave whoever is called so.
-  if (readsLikePrincipal(userId)) throw new RangeError('A user id does not begin with jwt:, user:, apikey: or oauth:, as the ids of callers do: give the name alone, such as ada')
+  if (readsLikePrincipal(userId)) {
+    throw new RangeError(
+      'A user id does not begin with jwt:, user:, apikey: or oauth:, as the ids of callers do: give the ' +
+        'name alone, such as ada'
+    )
+  }
 }
 
-/** Throws a `RangeError` unless there are at most 64, each 1 to 128 characters that a `scope` claim may hold (RFC 6749 §3.3), and no credential. */
+/**
+ * Throws a `RangeError` unless there are at most 64, each 1 to 128 characters that a `scope` claim may hold
+ * (RFC 6749 §3.3), and no credential.
+ */
 export function checkScopes (scopes: readonly string[]): void {
-  if (!Array.isArray(scopes) || scopes.length > maxScopes || !scopes.every(scope => typeof scope === 'string' && scope.length <= maxScopeLength && scopeForm.test(scope))) {
-    throw new RangeError('Scopes are at most 64, each 1 to 128 printable ASCII characters without spaces, quotes and backslashes')
+  if (
+    !Array.isArray(scopes) ||
+    scopes.length > maxScopes ||
+    !scopes.every(
+      scope => typeof scope === 'string' && scope.length <= maxScopeLength && scopeForm.test(scope)
+    )
+  ) {
+    throw new RangeError(
+      'Scopes are at most 64, each 1 to 128 printable ASCII characters without spaces, quotes and backslashes'
+    )
   }
   // It would stand in the token, and on record.
-  if (scopes.some(text => holdsWholeCredential(text))) throw new RangeError('One of the scopes is a credential: a scope is a name such as files:read')
+  if (scopes.some(text => holdsWholeCredential(text))) {
+    throw new RangeError('One of the scopes is a credential: a scope is a name such as files:read')
+  }
 }

@@ -46,7 +46,11 @@ export class OneTimeLinks {
   readonly #store: OneTimeStore
   readonly #isRevoked: (token: ParcelToken) => boolean
 
-  constructor ({ ttlMs = 10 * 60_000, store = new MemoryOneTimeStore(), isRevoked = () => false }: OneTimeLinksOptions = {}) {
+  constructor ({
+    ttlMs = 10 * 60_000,
+    store = new MemoryOneTimeStore(),
+    isRevoked = () => false
+  }: OneTimeLinksOptions = {}) {
     this.#ttlMs = ttlMs
     this.#store = store
     this.#isRevoked = isRevoked
@@ -61,7 +65,11 @@ export class OneTimeLinks {
   async offer (parcel: Parcel, token?: ParcelToken): Promise<Offer | undefined> {
     const code = `mcp_claim_${randomBytes(32).toString('base64url')}`
     const expiresAt = Date.now() + this.#ttlMs
-    const outcome = await this.#store.put(idOf(code), seal(code, JSON.stringify({ parcel, token })), this.#ttlMs)
+    const outcome = await this.#store.put(
+      idOf(code),
+      seal(code, JSON.stringify({ parcel, token })),
+      this.#ttlMs
+    )
     return outcome === 'put' ? { code, expiresAt } : undefined
   }
 
@@ -97,10 +105,16 @@ function seal (code: string, text: string): string {
 function unseal (code: string, sealed: string): { parcel: Parcel, token?: ParcelToken } | undefined {
   try {
     const bytes = Buffer.from(sealed, 'base64url')
-    const decipher = createDecipheriv('aes-256-gcm', keyOf(code), bytes.subarray(0, 12)).setAuthTag(bytes.subarray(12, 28))
-    const opened: unknown = JSON.parse(Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString('utf8'))
+    const decipher = createDecipheriv('aes-256-gcm', keyOf(code), bytes.subarray(0, 12)).setAuthTag(
+      bytes.subarray(12, 28)
+    )
+    const opened: unknown = JSON.parse(
+      Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString('utf8')
+    )
     // Only who knew the code can have sealed it.
-    return isRecord(opened) && isRecord(opened.parcel) ? opened as unknown as { parcel: Parcel, token?: ParcelToken } : undefined
+    return isRecord(opened) && isRecord(opened.parcel)
+      ? (opened as unknown as { parcel: Parcel; token?: ParcelToken })
+      : undefined
   } catch {
     return undefined
   }

@@ -31,7 +31,11 @@ export interface TokenVerifiers {
  * it: never our secret, and never the keys of another issuer. Of the others those by HS256 go to `own`, and the rest
  * to the only issuer, who says why it does not know them. `undefined` where no token is accepted.
  */
-export function routeTokens ({ own, grants, issuers = [] }: TokenVerifiers): ((token: string) => Eventually<Verdict>) | undefined {
+export function routeTokens ({
+  own,
+  grants,
+  issuers = []
+}: TokenVerifiers): ((token: string) => Eventually<Verdict>) | undefined {
   const [first, ...others] = issuers
   if (own === undefined && grants === undefined) {
     if (first === undefined) return undefined

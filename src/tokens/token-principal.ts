@@ -13,7 +13,11 @@ export interface TokenClaims {
   readonly sound: SoundClaims
 }
 
-export function tokenPrincipal (rights: TokenRights, { claims, sound }: TokenClaims, { principalClaims = [], keepClaims = false }: ClaimRules): Verified {
+export function tokenPrincipal (
+  rights: TokenRights,
+  { claims, sound }: TokenClaims,
+  { principalClaims = [], keepClaims = false }: ClaimRules
+): Verified {
   const { expiresAt, issuedAt, jti } = sound
   const principal = freezePrincipal({
     ...rights,

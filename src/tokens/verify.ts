@@ -29,13 +29,21 @@ export function kidOf (secret: string): string {
  * Makes the judge of HS256 tokens (RFC 7519). A token that names one of the secrets is checked with
  * that one, any other with all of them, in their order.
  */
-export function createTokenVerifier (secrets: readonly TokenSecret[], rules: ClaimRules = {}): (token: string) => Verdict {
-  return (token) => {
-    if (token.length > maxCredentialLength || !compactHs256.test(token)) return token.includes('.') ? rejected('the token is no HS256 JWT') : keyAsToken
+export function createTokenVerifier (
+  secrets: readonly TokenSecret[],
+  rules: ClaimRules = {}
+): (token: string) => Verdict {
+  return token => {
+    if (token.length > maxCredentialLength || !compactHs256.test(token)) {
+      return token.includes('.') ? rejected('the token is no HS256 JWT') : keyAsToken
+    }
     const decoded = decode(token, candidates(token, secrets))
     if (typeof decoded !== 'string') return judge(decoded.token, rules)
     // The signature is checked before the times, so that these claims are ours.
-    return rejected(`the token does not verify (${decoded})`, decoded === expiredCode ? namesOfClaims('jwt', claimedPayload(token)) : undefined)
+    return rejected(
+      `the token does not verify (${decoded})`,
+      decoded === expiredCode ? namesOfClaims('jwt', claimedPayload(token)) : undefined
+    )
   }
 }
 
@@ -67,7 +75,9 @@ function decode (token: string, secrets: readonly TokenSecret[]): { token: unkno
 }
 
 function judge (decoded: unknown, rules: ClaimRules): Verdict {
-  if (!isRecord(decoded) || !isRecord(decoded.header) || !isRecord(decoded.payload)) return rejected('the token holds no claims')
+  if (!isRecord(decoded) || !isRecord(decoded.header) || !isRecord(decoded.payload)) {
+    return rejected('the token holds no claims')
+  }
   const { header, payload } = decoded
   // RFC 7515 §4.1.11: none of the extensions is understood here, not even an empty list of them.
   if ('crit' in header) return rejected('the token has a crit header')

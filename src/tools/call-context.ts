@@ -4,7 +4,16 @@ import type { ToolResult } from './tool.js'
 import type { Principal } from '../principal/principal.js'
 import type { AppContext, CallLogger, CallRequest } from './app-context.js'
 import type { JsonSchema } from './content.js'
-import type { ElicitAnswer, FormAnswer, FormRequest, SampleAnswer, SampleRequest, ToolSampleAnswer, ToolSampleRequest, UrlRequest } from './client-requests.js'
+import type {
+  ElicitAnswer,
+  FormAnswer,
+  FormRequest,
+  SampleAnswer,
+  SampleRequest,
+  ToolSampleAnswer,
+  ToolSampleRequest,
+  UrlRequest
+} from './client-requests.js'
 
 /** In the order of their severity (RFC 5424 §6.2.1). */
 export const logLevels = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'] as const
@@ -73,7 +82,8 @@ export interface CallContext {
    */
   call: (tool: string, args?: Record<string, unknown>) => Promise<ToolResult>
   /**
-   * The headers by which a request of the handler's own joins the trace of this call (`traceparent` and `tracestate`, or
+   * The headers by which a request of the handler's own joins the trace of this call (`traceparent` and
+   * `tracestate`, or
    * what the app's propagator writes). Empty where nothing is traced.
    */
   traceHeaders: () => Readonly<Record<string, string>>

@@ -30,11 +30,21 @@ export type FormAnswer<S extends z.ZodObject> =
 
 /** Of messages around a tool that the model called (MCP 2025-11-25, Sampling). */
 export type ToolContent =
-  | { type: 'tool_use', id: string, name: string, input: Record<string, unknown>, _meta?: Meta }
-  | { type: 'tool_result', toolUseId: string, content: Content[], structuredContent?: Record<string, unknown>, isError?: boolean, _meta?: Meta }
+  | { type: 'tool_use'; id: string; name: string; input: Record<string, unknown>; _meta?: Meta }
+  | {
+    type: 'tool_result'
+    toolUseId: string
+    content: Content[]
+    structuredContent?: Record<string, unknown>
+    isError?: boolean
+    _meta?: Meta
+  }
 
 export interface SampleRequest {
-  readonly messages: ReadonlyArray<{ role: 'user' | 'assistant', content: Content | ToolContent | ReadonlyArray<Content | ToolContent> }>
+  readonly messages: ReadonlyArray<{
+    role: 'user' | 'assistant'
+    content: Content | ToolContent | ReadonlyArray<Content | ToolContent>
+  }>
   readonly maxTokens: number
   readonly systemPrompt?: string
   readonly temperature?: number
@@ -53,7 +63,12 @@ export interface SampleRequest {
 
 /** Of tools that the handler itself runs, for clients that can (MCP 2025-11-25, Sampling with Tools). */
 export interface ToolSampleRequest extends SampleRequest {
-  readonly tools: ReadonlyArray<{ readonly name: string, readonly title?: string, readonly description?: string, readonly inputSchema: Readonly<Record<string, unknown>> }>
+  readonly tools: ReadonlyArray<{
+    readonly name: string
+    readonly title?: string
+    readonly description?: string
+    readonly inputSchema: Readonly<Record<string, unknown>>
+  }>
   readonly toolChoice?: { readonly mode?: 'auto' | 'required' | 'none' }
 }
 

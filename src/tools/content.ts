@@ -18,10 +18,18 @@ export type Meta = Readonly<Record<string, unknown>>
 
 /** MCP content blocks, the same in every revision. */
 export type Content = (
-  | { type: 'text', text: string, annotations?: Annotations }
-  | { type: 'image' | 'audio', data: string, mimeType: string, annotations?: Annotations }
-  | { type: 'resource', resource: ResourceContents, annotations?: Annotations }
-  | { type: 'resource_link', uri: string, name: string, title?: string, description?: string, mimeType?: string, annotations?: Annotations }
+  | { type: 'text'; text: string; annotations?: Annotations }
+  | { type: 'image' | 'audio'; data: string; mimeType: string; annotations?: Annotations }
+  | { type: 'resource'; resource: ResourceContents; annotations?: Annotations }
+  | {
+    type: 'resource_link'
+    uri: string
+    name: string
+    title?: string
+    description?: string
+    mimeType?: string
+    annotations?: Annotations
+  }
 ) & { _meta?: Meta }
 
 export interface Annotations {

@@ -28,14 +28,22 @@ export interface CompletionContext extends CallContext {
 export type Completer = (value: string, context: CompletionContext) => Promise<readonly string[]> | readonly string[]
 
 /** The names of the variables of a template that is written out; of any other, any name. */
-type VariableOf<U extends string> = string extends U ? string : U extends `${string}{${infer Name}}${infer Rest}` ? Name | VariableOf<Rest> : never
+type VariableOf<U extends string> = string extends U
+  ? string
+  : U extends `${string}{${infer Name}}${infer Rest}`
+    ? Name | VariableOf<Rest>
+    : never
 
 export interface TemplateResource<U extends string = string> extends ResourceItem {
   /** Like `notes://{team}/{id}`: a variable is one path segment; operators such as `{?x}` or `{+x}` are refused. */
   readonly uriTemplate: U
   readonly uri?: never
   /** `uri` in normal form; otherwise as for a fixed resource. */
-  readonly read: (uri: string, context: CallContext, variables: Readonly<Record<VariableOf<U>, string>>) => Promise<ResourceResult | undefined> | ResourceResult | undefined
+  readonly read: (
+    uri: string,
+    context: CallContext,
+    variables: Readonly<Record<VariableOf<U>, string>>
+  ) => Promise<ResourceResult | undefined> | ResourceResult | undefined
   /** Suggests values, by variable. */
   readonly complete?: { readonly [Name in VariableOf<U>]?: Completer }
 }

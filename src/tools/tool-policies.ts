@@ -58,16 +58,26 @@ export function parseToolPolicies (text: string): ToolPolicies {
   throw new ToolPolicyError(parsed.error.issues.map(({ path, message }) => fault(path, message)).join('; '))
 }
 
-/** Throws a `ToolPolicyError` where a call costs more than `max`, the whole of its caller's budget: it would be refused for ever. */
+/**
+ * Throws a `ToolPolicyError` where a call costs more than `max`, the whole of its caller's budget: it would
+ * be refused for ever.
+ */
 export function requirePayable ({ default: fallback, tools = {} }: ToolPolicies, max: number): void {
-  const all: Array<[PropertyKey[], ToolPolicy | undefined]> = [[['default'], fallback], ...Object.entries(tools).map(([name, policy]): [PropertyKey[], ToolPolicy] => [['tools', name], policy])]
-  const faults = all.filter(([, policy]) => (policy?.cost ?? 1) > max).map(([path]) => fault([...path, 'cost'], 'more than RATE_LIMIT_MAX'))
+  const all: Array<[PropertyKey[], ToolPolicy | undefined]> = [
+    [['default'], fallback],
+    ...Object.entries(tools).map(([name, policy]): [PropertyKey[], ToolPolicy] => [['tools', name], policy])
+  ]
+  const faults = all
+    .filter(([, policy]) => (policy?.cost ?? 1) > max)
+    .map(([path]) => fault([...path, 'cost'], 'more than RATE_LIMIT_MAX'))
   if (faults.length > 0) throw new ToolPolicyError(faults.join('; '))
 }
 
 /** Throws a `ToolPolicyError` where a policy is for a tool that `isTool` does not know. */
 export function requireTools ({ tools = {} }: ToolPolicies, isTool: (name: string) => boolean): void {
-  const faults = Object.keys(tools).filter(name => !isTool(name)).map(name => fault(['tools', name], 'no tool is called so'))
+  const faults = Object.keys(tools)
+    .filter(name => !isTool(name))
+    .map(name => fault(['tools', name], 'no tool is called so'))
   if (faults.length > 0) throw new ToolPolicyError(faults.join('; '))
 }
 

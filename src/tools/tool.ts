@@ -10,7 +10,9 @@ export type Output<S> = S extends z.ZodObject ? z.output<S> : Record<string, unk
  * What a handler returns: with an output schema of zod a result that fits it, or an error. Left out or raw
  * JSON Schema, the compiler can't tell.
  */
-export type Returned<O> = O extends z.ZodObject ? ToolResult<z.input<O>> | (ToolResult & { isError: true }) : ToolResult | string
+export type Returned<O> = O extends z.ZodObject
+  ? ToolResult<z.input<O>> | (ToolResult & { isError: true })
+  : ToolResult | string
 
 export interface ToolResult<S = Record<string, unknown>> {
   /** Left out: the text form of `structuredContent`. */
@@ -50,11 +52,17 @@ export interface ToolDefinition<I extends Schema = Schema, O extends Schema = Sc
   readonly input?: I
   readonly output?: O
   readonly annotations?: ToolAnnotations
-  /** How often one caller may call this tool, beside the caller's own limit. `max` from 1; `windowMs` in milliseconds. */
+  /**
+   * How often one caller may call this tool, beside the caller's own limit. `max` from 1; `windowMs` in
+   * milliseconds.
+   */
   readonly rate?: { readonly max: number, readonly windowMs: number }
   /** How many calls of one caller may run at once, those included whose caller was answered already. */
   readonly concurrency?: number
-  /** The largest result, in bytes of JSON; the endpoint's own limit where left out. Beyond it the caller is told to ask for less. */
+  /**
+   * The largest result, in bytes of JSON; the endpoint's own limit where left out. Beyond it the caller is
+   * told to ask for less.
+   */
   readonly maxResultBytes?: number
   /**
    * What the caller carries from round to round while it is asked (2026-07-28) counts once, on one instance of all,
@@ -71,8 +79,9 @@ export type Tool = ToolDefinition<Schema, Schema>
  * Types the handler's arguments by the input schema. The tool is checked when the endpoint is
  * registered, not here.
  */
-export function defineTool<const I extends Schema = z.ZodObject<Record<never, never>>, const O extends Schema = JsonSchema> (
-  tool: ToolDefinition<I, O>
-): Tool {
+export function defineTool<
+  const I extends Schema = z.ZodObject<Record<never, never>>,
+  const O extends Schema = JsonSchema
+> (tool: ToolDefinition<I, O>): Tool {
   return tool as unknown as Tool
 }

@@ -15,12 +15,33 @@ import type { Item, Tool } from './tool.js'
 
 type Keys<T> = Readonly<Record<keyof T, true>>
 
-const ofItems: Keys<Item> = { name: true, title: true, description: true, icons: true, _meta: true, access: true, deadlineMs: true, cost: true, tags: true }
+const ofItems: Keys<Item> = {
+  name: true,
+  title: true,
+  description: true,
+  icons: true,
+  _meta: true,
+  access: true,
+  deadlineMs: true,
+  cost: true,
+  tags: true
+}
 const ofResources = { ...ofItems, mimeType: true, annotations: true, uri: true, uriTemplate: true, read: true } as const
 const kinds = {
-  Tool: { ...ofItems, input: true, output: true, annotations: true, rate: true, concurrency: true, maxResultBytes: true, once: true, handler: true } satisfies Keys<Tool>,
+  Tool: {
+    ...ofItems,
+    input: true,
+    output: true,
+    annotations: true,
+    rate: true,
+    concurrency: true,
+    maxResultBytes: true,
+    once: true,
+    handler: true
+  } satisfies Keys<Tool>,
   Prompt: { ...ofItems, input: true, complete: true, handler: true } satisfies Keys<Prompt>,
-  Resource: { ...ofResources, size: true, complete: true } satisfies Keys<FixedResource> & Keys<TemplateResource>
+  Resource: { ...ofResources, size: true, complete: true } satisfies Keys<FixedResource> &
+    Keys<TemplateResource>
 }
 /** MCP 2025-11-25, Tools, Tool Names. */
 const toolName = /^[A-Za-z0-9_.-]{1,128}$/
@@ -32,16 +53,24 @@ const ofRates: Keys<NonNullable<Tool['rate']>> = { max: true, windowMs: true }
  * schemas and URIs is checked here, before anything else looks at it.
  */
 export function requireItem (kind: keyof typeof kinds, item: unknown): void {
-  if (typeof item !== 'object' || item === null) throw new TypeError(`${kind}: must be an object, as define${kind} returns, not ${item === null ? 'null' : typeof item}`)
+  if (typeof item !== 'object' || item === null) {
+    throw new TypeError(
+      `${kind}: must be an object, as define${kind} returns, not ${item === null ? 'null' : typeof item}`
+    )
+  }
   const fields = item as Partial<Record<string, unknown>>
   const { name, access, rate, handler, read } = fields
   if (typeof name !== 'string' || name === '') throw new TypeError(`${kind}: name must be a non-empty string`)
   const owner = `${kind} ${JSON.stringify(name)}`
-  if (kind === 'Tool' && !toolName.test(name)) throw new TypeError(`${owner}: name must be 1 to 128 of A-Z a-z 0-9 _ . -`)
+  if (kind === 'Tool' && !toolName.test(name)) {
+    throw new TypeError(`${owner}: name must be 1 to 128 of A-Z a-z 0-9 _ . -`)
+  }
   // An instance of a class has what it likes beside.
   if (isPlain(item)) requireKeys(owner, item, kinds[kind])
   requireShown(owner, kind, fields)
-  if (typeof (kind === 'Resource' ? read : handler) !== 'function') throw new TypeError(`${owner}: ${kind === 'Resource' ? 'read' : 'handler'} must be a function`)
+  if (typeof (kind === 'Resource' ? read : handler) !== 'function') {
+    throw new TypeError(`${owner}: ${kind === 'Resource' ? 'read' : 'handler'} must be a function`)
+  }
   if (access !== undefined) requireRule(`${owner}: access`, access)
   const { deadlineMs, cost, concurrency, maxResultBytes } = fields as Partial<Tool>
   requireWhole(owner, { deadlineMs, cost, concurrency, maxResultBytes })
@@ -59,16 +88,29 @@ function requireRate (owner: string, rate: unknown): void {
 function requireShown (owner: string, kind: keyof typeof kinds, fields: Partial<Record<string, unknown>>): void {
   const { annotations, icons, _meta, tags, size, once } = fields
   for (const key of ['title', 'description', 'mimeType']) {
-    if (fields[key] !== undefined && typeof fields[key] !== 'string') throw new TypeError(`${owner}: ${key} must be a string`)
+    if (fields[key] !== undefined && typeof fields[key] !== 'string') {
+      throw new TypeError(`${owner}: ${key} must be a string`)
+    }
   }
   if (_meta !== undefined && !isRecord(_meta)) throw new TypeError(`${owner}: _meta must be an object`)
-  if (tags !== undefined && !isListOf(tags, tag => typeof tag === 'string')) throw new TypeError(`${owner}: tags must be a list of strings`)
+  if (tags !== undefined && !isListOf(tags, tag => typeof tag === 'string')) {
+    throw new TypeError(`${owner}: tags must be a list of strings`)
+  }
   if (once !== undefined && typeof once !== 'boolean') throw new TypeError(`${owner}: once must be true or false`)
   if (size !== undefined && typeof size !== 'number') throw new TypeError(`${owner}: size must be a number of bytes`)
-  if (icons !== undefined && !isListOf(icons, isIcon)) throw new TypeError(`${owner}: each of icons must be an object with src, and where given mimeType, sizes and theme`)
+  if (icons !== undefined && !isListOf(icons, isIcon)) {
+    throw new TypeError(
+      `${owner}: each of icons must be an object with src, and where given mimeType, sizes and theme`
+    )
+  }
   if (annotations === undefined) return
   const areGood = kind === 'Tool' ? isToolAnnotations(annotations) : isAnnotations(annotations)
-  if (!areGood) throw new TypeError(`${owner}: annotations must be ${kind === 'Tool' ? 'hints that are true or false, and a title' : 'audience, priority from 0 to 1 and lastModified'}`)
+  if (!areGood) {
+    throw new TypeError(
+      `${owner}: annotations must be ` +
+        `${kind === 'Tool' ? 'hints that are true or false, and a title' : 'audience, priority from 0 to 1 and lastModified'}`
+    )
+  }
 }
 
 function isIcon (icon: unknown): boolean {
@@ -82,8 +124,12 @@ function isIcon (icon: unknown): boolean {
 function isToolAnnotations (annotations: unknown): boolean {
   if (!isRecord(annotations)) return false
   const { title, ...hints } = annotations
-  return (title === undefined || typeof title === 'string') &&
-    Object.entries(hints).every(([name, hint]) => !name.endsWith('Hint') || hint === undefined || typeof hint === 'boolean')
+  return (
+    (title === undefined || typeof title === 'string') &&
+    Object.entries(hints).every(
+      ([name, hint]) => !name.endsWith('Hint') || hint === undefined || typeof hint === 'boolean'
+    )
+  )
 }
 
 /** An empty list of roles is nobody: a policy may have come to that. */
@@ -91,10 +137,16 @@ function requireRule (owner: string, rule: unknown): void {
   requireKeys(owner, rule, ofRules)
   const { roles, scopes, allow, denied } = rule
   if (roles !== undefined && !isListOf(roles, isRole)) throw new TypeError(`${owner}: each of roles ${roleForm}`)
-  if (scopes !== undefined && !isListOf(scopes, scope => typeof scope === 'string' && scopeForm.test(scope))) throw new TypeError(`${owner}: scopes must be a list of scopes, each of printable ASCII without spaces, quotes and backslashes`)
+  if (scopes !== undefined && !isListOf(scopes, scope => typeof scope === 'string' && scopeForm.test(scope))) {
+    throw new TypeError(
+      `${owner}: scopes must be a list of scopes, each of printable ASCII without spaces, quotes and backslashes`
+    )
+  }
   if (allow !== undefined && typeof allow !== 'function') throw new TypeError(`${owner}: allow must be a function`)
   if (types.isAsyncFunction(allow)) throw new TypeError(`${owner}: allow must return a boolean, not a promise`)
-  if (denied !== undefined && denied !== 'hide' && denied !== 'challenge' && denied !== 'error') throw new TypeError(`${owner}: denied must be 'hide', 'challenge' or 'error'`)
+  if (denied !== undefined && denied !== 'hide' && denied !== 'challenge' && denied !== 'error') {
+    throw new TypeError(`${owner}: denied must be 'hide', 'challenge' or 'error'`)
+  }
 }
 
 function isPlain (item: object): boolean {

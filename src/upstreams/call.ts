@@ -18,7 +18,11 @@ interface Pending {
 export interface CallControls {
   readonly signal: AbortSignal
   readonly timeout: number
-  readonly onprogress: (progress: { progress: number, total?: number | undefined, message?: string | undefined }) => void
+  readonly onprogress: (progress: {
+    progress: number
+    total?: number | undefined
+    message?: string | undefined
+  }) => void
   /** Asks the caller; may take several of our own requests, but it is one question to the upstream. */
   readonly ask: (method: string, params: Params) => Promise<Params>
 }
@@ -45,7 +49,9 @@ export class UpstreamCall {
     this.#result = run({
       signal: this.#controller.signal,
       timeout: longestTimerMs,
-      onprogress: ({ progress, total, message }) => { this.#context.progress(progress, total, message).catch(() => {}) },
+      onprogress: ({ progress, total, message }) => {
+        this.#context.progress(progress, total, message).catch(() => {})
+      },
       ask: async (method, params) => await this.#ask(method, params)
     })
     this.#result.catch(() => {})

@@ -75,7 +75,9 @@ export class Connection {
     for (const list of ['tools', 'prompts', 'resources'] as const) {
       client.setNotificationHandler(`notifications/${list}/list_changed`, () => { this.#events.changed() })
     }
-    client.setNotificationHandler('notifications/resources/updated', ({ params }) => { this.#events.updated(params.uri) })
+    client.setNotificationHandler('notifications/resources/updated', ({ params }) => {
+      this.#events.updated(params.uri)
+    })
     client.setNotificationHandler('notifications/message', ({ params }) => { this.questions.log(params) })
     try {
       await client.connect(this.#transport(), { timeout: this.#upstream.startTimeoutMs })
@@ -107,7 +109,10 @@ export class Connection {
   #transport (): StdioClientTransport | StreamableHTTPClientTransport | SSEClientTransport {
     const { type, url = '', headers = {}, identityHeader } = this.#upstream
     if (type === 'stdio') return this.#process()
-    const named = identityHeader === undefined || this.#identity === undefined ? headers : { ...headers, [identityHeader]: this.#identity }
+    const named =
+      identityHeader === undefined || this.#identity === undefined
+        ? headers
+        : { ...headers, [identityHeader]: this.#identity }
     // A redirect would carry the headers, which hold a credential, to another host.
     const requestInit: RequestInit = { headers: named, redirect: 'error' }
     return type === 'sse'
@@ -131,7 +136,14 @@ export class Connection {
 
 /** What a process gets of our environment. The SDK adds more by itself, which `undefined` takes out again. */
 function environmentOf ({ env = {} }: Upstream): Record<string, string> {
-  return { LOGNAME: undefined, SHELL: undefined, TERM: undefined, USER: undefined, ...passedOn(), ...env } as unknown as Record<string, string>
+  return {
+    LOGNAME: undefined,
+    SHELL: undefined,
+    TERM: undefined,
+    USER: undefined,
+    ...passedOn(),
+    ...env
+  } as unknown as Record<string, string>
 }
 
 const setpriv = '/usr/bin/setpriv'

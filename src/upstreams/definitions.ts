@@ -9,7 +9,9 @@ import type { Tool } from '../tools/tool.js'
 import type { Upstream } from './options.js'
 
 type Params = Record<string, unknown>
-type Listed<K extends 'listTools' | 'listResources' | 'listResourceTemplates' | 'listPrompts'> = Awaited<ReturnType<Client[K]>>
+type Listed<K extends 'listTools' | 'listResources' | 'listResourceTemplates' | 'listPrompts'> = Awaited<
+  ReturnType<Client[K]>
+>
 
 /** The lists of an upstream as it gave them. */
 export interface Lists {
@@ -36,7 +38,13 @@ export async function listsOf (client: Client): Promise<Lists> {
     tools: tools === undefined ? [] : (await client.listTools(undefined, fresh)).tools,
     resources: resources === undefined ? [] : (await client.listResources(undefined, fresh)).resources,
     // Some servers have resources and do not know the method of templates.
-    templates: resources === undefined ? [] : await client.listResourceTemplates(undefined, fresh).then(({ resourceTemplates }) => resourceTemplates, () => []),
+    templates:
+      resources === undefined
+        ? []
+        : await client.listResourceTemplates(undefined, fresh).then(
+          ({ resourceTemplates }) => resourceTemplates,
+          () => []
+        ),
     prompts: prompts === undefined ? [] : (await client.listPrompts(undefined, fresh)).prompts
   }
 }
@@ -48,26 +56,46 @@ export function exposedName ({ include, exclude, rename = {}, prefix }: Upstream
   return Object.hasOwn(rename, name) ? rename[name] : prefix + name
 }
 
-export function definitionsOf (upstream: Upstream, { tools, resources, templates, prompts }: Lists, forward: Forward): Definitions {
+export function definitionsOf (
+  upstream: Upstream,
+  { tools, resources, templates, prompts }: Lists,
+  forward: Forward
+): Definitions {
   const common = upstream.access === undefined ? {} : { access: upstream.access }
-  const exposed = <T extends { name: string }>(items: readonly T[]): Array<readonly [string, T]> => items.flatMap(item => {
-    const name = exposedName(upstream, item.name)
-    return name === undefined ? [] : [[name, item] as const]
-  })
+  const exposed = <T extends { name: string }>(items: readonly T[]): Array<readonly [string, T]> =>
+    items.flatMap(item => {
+      const name = exposedName(upstream, item.name)
+      return name === undefined ? [] : [[name, item] as const]
+    })
   return {
-    tools: new Map(exposed(tools).map(([name, tool]) => [name, { ...toolOf(name, tool, forward), ...common }])),
+    tools: new Map(
+      exposed(tools).map(([name, tool]) => [name, { ...toolOf(name, tool, forward), ...common }])
+    ),
     resources: new Map([
-      ...exposed(resources).map(([name, { uri, ...rest }]): [string, Resource] => [uri, { ...shown(name, rest), ...common, uri, name, read: readBy(forward) }]),
-      ...exposed(templates).map(([name, template]): [string, Resource] => [template.uriTemplate, { ...templateOf(name, template, forward), ...common }])
+      ...exposed(resources).map(([name, { uri, ...rest }]): [string, Resource] => [
+        uri,
+        { ...shown(name, rest), ...common, uri, name, read: readBy(forward) }
+      ]),
+      ...exposed(templates).map(([name, template]): [string, Resource] => [
+        template.uriTemplate,
+        { ...templateOf(name, template, forward), ...common }
+      ])
     ]),
-    prompts: new Map(exposed(prompts).map(([name, prompt]) => [name, { ...promptOf(name, prompt, forward), ...common }]))
+    prompts: new Map(
+      exposed(prompts).map(([name, prompt]) => [name, { ...promptOf(name, prompt, forward), ...common }])
+    )
   }
 }
 
 /** The members of a listed item that lists of ours show, too. */
 function shown (name: string, item: Params): Params {
   const kept = ['title', 'description', 'icons', '_meta', 'mimeType', 'annotations', 'size']
-  return { name, ...Object.fromEntries(kept.flatMap(member => item[member] === undefined ? [] : [[member, item[member]]])) }
+  return {
+    name,
+    ...Object.fromEntries(
+      kept.flatMap(member => (item[member] === undefined ? [] : [[member, item[member]]]))
+    )
+  }
 }
 
 function toolOf (name: string, tool: Lists['tools'][number], forward: Forward): Tool {
@@ -80,7 +108,11 @@ function toolOf (name: string, tool: Lists['tools'][number], forward: Forward): 
     ...(outputSchema === undefined ? {} : { output: outputSchema as JsonSchema }),
     ...(annotations === undefined ? {} : { annotations: annotations as Tool['annotations'] & object }),
     handler: async (args, context) => {
-      const { content, structuredContent, isError, _meta } = await forward('tools/call', { name: tool.name, arguments: args }, context)
+      const { content, structuredContent, isError, _meta } = await forward(
+        'tools/call',
+        { name: tool.name, arguments: args },
+        context
+      )
       return {
         ...(content === undefined ? {} : { content }),
         ...(structuredContent === undefined ? {} : { structuredContent }),
@@ -120,8 +152,11 @@ function promptOf (name: string, prompt: Lists['prompts'][number], forward: Forw
     ...members,
     name,
     input,
-    complete: Object.fromEntries(listed.map(({ name: argument }) => [argument, completerOf(ref, argument, forward)])),
-    handler: async (args, context) => await forward('prompts/get', { name: prompt.name, arguments: args }, context) as never
+    complete: Object.fromEntries(
+      listed.map(({ name: argument }) => [argument, completerOf(ref, argument, forward)])
+    ),
+    handler: async (args, context) =>
+      (await forward('prompts/get', { name: prompt.name, arguments: args }, context)) as never
   }
 }
 
@@ -129,7 +164,11 @@ function promptOf (name: string, prompt: Lists['prompts'][number], forward: Forw
 function completerOf (ref: Params, name: string, forward: Forward): Completer {
   return async (value, context) => {
     try {
-      const { completion } = await forward('completion/complete', { ref, argument: { name, value }, context: { arguments: context.arguments } }, context)
+      const { completion } = await forward(
+        'completion/complete',
+        { ref, argument: { name, value }, context: { arguments: context.arguments } },
+        context
+      )
       return (completion as { values: readonly string[] }).values
     } catch {
       return []

@@ -1,7 +1,10 @@
 /** What changed between two sets of definitions, as lines to read. */
 import type { Lock, Pinned } from './lock.js'
 
-/** One block a tool: `+` came, `-` went, `~` changed with the old and the new member beneath. Empty where nothing changed. */
+/**
+ * One block a tool: `+` came, `-` went, `~` changed with the old and the new member beneath. Empty where
+ * nothing changed.
+ */
 export function difference (before: Lock, after: Lock): readonly string[] {
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort()
   return names.flatMap(upstream => {
@@ -25,5 +28,8 @@ function members (was: Pinned, is: Pinned): string[] {
 
 /** A definition is the upstream's own text: no control or direction character of it reaches a terminal. */
 function printable (text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, character => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`)
+  return text.replaceAll(
+    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
+    character => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`
+  )
 }

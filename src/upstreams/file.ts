@@ -4,7 +4,10 @@ import { codeOf } from '../lib/guards.js'
 import { readUpstreams, UpstreamError, type UpstreamsOptions } from './options.js'
 
 /** Throws an `UpstreamError` where the file cannot be read, is no JSON, or holds an upstream that cannot be used. */
-export function readUpstreamsFile (path: string, environment: Readonly<Record<string, string | undefined>>): Pick<UpstreamsOptions, 'mcpServers' | 'environment'> {
+export function readUpstreamsFile (
+  path: string,
+  environment: Readonly<Record<string, string | undefined>>
+): Pick<UpstreamsOptions, 'mcpServers' | 'environment'> {
   let text: string
   try {
     text = readFileSync(path, 'utf8')
@@ -18,5 +21,5 @@ export function readUpstreamsFile (path: string, environment: Readonly<Record<st
     throw new UpstreamError('names a file that is no JSON')
   }
   readUpstreams(value, environment)
-  return { ...value as UpstreamsOptions, environment }
+  return { ...(value as UpstreamsOptions), environment }
 }

@@ -26,17 +26,25 @@ export interface ForwardOptions {
 export function forwardBy ({ pool, parking, maxResultBytes, report, definition }: ForwardOptions): Forward {
   return async (method, params, context) => {
     const { id } = context.principal
-    const call: UpstreamCall = parking.resume(id, context.answered) ?? new UpstreamCall(context, parking, async controls => {
-      const speaker = { principalId: id, ask: controls.ask, log: async (...said: Parameters<CallContext['log']>) => { await call.context.log(...said) } }
-      return await attempt(pool, id, async (client, questions) => {
-        const leave = questions.open(speaker)
-        try {
-          return await inRounds(client, method, params, controls, definition(params.name))
-        } finally {
-          leave()
+    const call: UpstreamCall =
+      parking.resume(id, context.answered) ??
+      new UpstreamCall(context, parking, async controls => {
+        const speaker = {
+          principalId: id,
+          ask: controls.ask,
+          log: async (...said: Parameters<CallContext['log']>) => {
+            await call.context.log(...said)
+          }
         }
+        return await attempt(pool, id, async (client, questions) => {
+          const leave = questions.open(speaker)
+          try {
+            return await inRounds(client, method, params, controls, definition(params.name))
+          } finally {
+            leave()
+          }
+        })
       })
-    })
     let result: Params
     try {
       result = await call.follow(context)
@@ -45,16 +53,23 @@ export function forwardBy ({ pool, parking, maxResultBytes, report, definition }
       throw inPublicWords(error, context)
     }
     if (Buffer.byteLength(JSON.stringify(result)) > maxResultBytes) {
-      throw new PublicToolError(`The answer is larger than ${maxResultBytes} bytes; ask for less (request ${context.requestId})`)
+      throw new PublicToolError(
+        `The answer is larger than ${maxResultBytes} bytes; ask for less (request ${context.requestId})`
+      )
     }
     return result
   }
 }
 
 /** A session that an upstream forgot is opened anew, once: it ran nothing of the request. */
-async function attempt (pool: Pool, principalId: string, work: (client: Client, questions: Awaited<ReturnType<Pool['of']>>['questions']) => Promise<Params>): Promise<Params> {
+async function attempt (
+  pool: Pool,
+  principalId: string,
+  work: (client: Client, questions: Awaited<ReturnType<Pool['of']>>['questions']) => Promise<Params>
+): Promise<Params> {
   const connection = await pool.of(principalId)
-  const use = async (one: typeof connection): Promise<Params> => await one.use(async client => await work(client, one.questions))
+  const use = async (one: typeof connection): Promise<Params> =>
+    await one.use(async client => await work(client, one.questions))
   try {
     return await use(connection)
   } catch (error) {
@@ -65,29 +80,55 @@ async function attempt (pool: Pool, principalId: string, work: (client: Client, 
 }
 
 /** In revision 2026-07-28 a question is an answer of the upstream, which wants the call again with what was said. */
-async function inRounds (client: Client, method: string, params: Params, controls: CallControls, definition: unknown): Promise<Params> {
+async function inRounds (
+  client: Client,
+  method: string,
+  params: Params,
+  controls: CallControls,
+  definition: unknown
+): Promise<Params> {
   let answers: Params = {}
   for (let round = 0; round < maxRounds; round++) {
     const result = await request(client, method, { ...params, ...answers }, controls, definition)
     if (result.resultType !== 'input_required') return result
     const asked = isRecord(result.inputRequests) ? Object.entries(result.inputRequests) : []
-    const inputResponses = Object.fromEntries(await Promise.all(asked.map(async ([key, question]) => {
-      const { method: what, params: about } = isRecord(question) ? question : {}
-      return [key, await controls.ask(String(what), isRecord(about) ? about : {})] as const
-    })))
-    answers = { inputResponses, ...(result.requestState === undefined ? {} : { requestState: result.requestState }) }
+    const inputResponses = Object.fromEntries(
+      await Promise.all(
+        asked.map(async ([key, question]) => {
+          const { method: what, params: about } = isRecord(question) ? question : {}
+          return [key, await controls.ask(String(what), isRecord(about) ? about : {})] as const
+        })
+      )
+    )
+    answers = {
+      inputResponses,
+      ...(result.requestState === undefined ? {} : { requestState: result.requestState })
+    }
   }
   throw new PublicToolError('The server behind this item asked too often')
 }
 
-async function request (client: Client, method: string, params: Params, controls: CallControls, definition: unknown): Promise<Params> {
+async function request (
+  client: Client,
+  method: string,
+  params: Params,
+  controls: CallControls,
+  definition: unknown
+): Promise<Params> {
   const { signal, timeout, onprogress } = controls
   const options = { signal, timeout, onprogress, allowInputRequired: true }
   switch (method) {
-    case 'tools/call': return await client.callTool(params as never, { ...options, ...(definition === undefined ? {} : { toolDefinition: definition as never }) }) as Params
-    case 'prompts/get': return await client.getPrompt(params as never, options) as Params
-    case 'resources/read': return await client.readResource(params as never, { ...options, cacheMode: 'bypass' }) as Params
-    default: return await client.complete(params as never, { signal, timeout }) as Params
+    case 'tools/call':
+      return (await client.callTool(params as never, {
+        ...options,
+        ...(definition === undefined ? {} : { toolDefinition: definition as never })
+      })) as Params
+    case 'prompts/get':
+      return (await client.getPrompt(params as never, options)) as Params
+    case 'resources/read':
+      return (await client.readResource(params as never, { ...options, cacheMode: 'bypass' })) as Params
+    default:
+      return (await client.complete(params as never, { signal, timeout })) as Params
   }
 }
 
@@ -99,9 +140,21 @@ function isForgotten (error: unknown): boolean {
 /** Constants and the request id: an upstream's own words of a failure may hold what is internal to it. */
 function inPublicWords (error: unknown, { requestId }: CallContext): unknown {
   if (error instanceof PublicToolError) return error
-  if (error instanceof UpstreamAwayError) return new PublicToolError(`The server behind this item is not available; try again in a minute (request ${requestId})`)
+  if (error instanceof UpstreamAwayError) {
+    return new PublicToolError(
+      `The server behind this item is not available; try again in a minute (request ${requestId})`
+    )
+  }
   const { name, code } = error as { name?: unknown, code?: unknown }
-  if (name === 'ProtocolError' && typeof code === 'number') return new PublicToolError(`The server behind this item refused the request with code ${code} (request ${requestId})`)
-  if (name === 'SdkError' || name === 'SdkHttpError') return new PublicToolError(`The server behind this item stopped while it worked on this; try again (request ${requestId})`)
+  if (name === 'ProtocolError' && typeof code === 'number') {
+    return new PublicToolError(
+      `The server behind this item refused the request with code ${code} (request ${requestId})`
+    )
+  }
+  if (name === 'SdkError' || name === 'SdkHttpError') {
+    return new PublicToolError(
+      `The server behind this item stopped while it worked on this; try again (request ${requestId})`
+    )
+  }
   return error
 }

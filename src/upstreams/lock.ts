@@ -15,10 +15,17 @@ export interface Pinned {
 }
 
 /** By upstream, then by the upstream's own name of the tool. */
-export type Lock = Readonly<Record<string, Readonly<Record<string, { readonly digest: string, readonly definition: Pinned }>>>>
+export type Lock = Readonly<
+  Record<string, Readonly<Record<string, { readonly digest: string; readonly definition: Pinned }>>>
+>
 
 export function pinnedOf ({ name, description, inputSchema, outputSchema }: Lists['tools'][number]): Pinned {
-  return { name, ...(description === undefined ? {} : { description }), inputSchema, ...(outputSchema === undefined ? {} : { outputSchema }) }
+  return {
+    name,
+    ...(description === undefined ? {} : { description }),
+    inputSchema,
+    ...(outputSchema === undefined ? {} : { outputSchema })
+  }
 }
 
 export function digestOf (pinned: Pinned): string {
@@ -38,7 +45,9 @@ export function readLock (path: string): Lock | undefined {
     const value: unknown = JSON.parse(text)
     if (isRecord(value) && value.version === 1 && isRecord(value.upstreams)) return value.upstreams as Lock
   } catch { /* the same fault */ }
-  throw new UpstreamError(`The lock of the upstreams is damaged: ${path}. Restore it, or approve anew with "upstreams approve".`)
+  throw new UpstreamError(
+    `The lock of the upstreams is damaged: ${path}. Restore it, or approve anew with "upstreams approve".`
+  )
 }
 
 export async function writeLock (path: string, upstreams: Lock): Promise<void> {
@@ -49,5 +58,9 @@ export async function writeLock (path: string, upstreams: Lock): Promise<void> {
 function sorted (value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(sorted).join(',')}]`
   if (!isRecord(value)) return JSON.stringify(value) ?? 'null'
-  return `{${Object.keys(value).sort().filter(key => value[key] !== undefined).map(key => `${JSON.stringify(key)}:${sorted(value[key])}`).join(',')}}`
+  return `{${Object.keys(value)
+    .sort()
+    .filter(key => value[key] !== undefined)
+    .map(key => `${JSON.stringify(key)}:${sorted(value[key])}`)
+    .join(',')}}`
 }

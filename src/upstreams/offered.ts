@@ -6,9 +6,14 @@ import { type Upstream, UpstreamError } from './options.js'
 
 const silent = { line: () => {}, changed: () => {}, updated: () => {}, lost: () => {} }
 
-/** Opens each once and ends it again. Throws an `UpstreamError` where one is away: what it offers could not be approved. */
+/**
+ * Opens each once and ends it again. Throws an `UpstreamError` where one is away: what it offers could not
+ * be approved.
+ */
 export async function offeredBy (upstreams: readonly Upstream[]): Promise<Lock> {
-  return Object.fromEntries(await Promise.all(upstreams.map(async upstream => [upstream.name, await toolsOf(upstream)] as const)))
+  return Object.fromEntries(
+    await Promise.all(upstreams.map(async upstream => [upstream.name, await toolsOf(upstream)] as const))
+  )
 }
 
 async function toolsOf (upstream: Upstream): Promise<Lock[string]> {
@@ -21,7 +26,10 @@ async function toolsOf (upstream: Upstream): Promise<Lock[string]> {
       return [tool.name, { digest: digestOf(definition), definition }]
     }))
   } catch (error) {
-    throw new UpstreamError(`Upstream ${JSON.stringify(upstream.name)} cannot be asked what it offers: it did not start or did not answer.`, { cause: error })
+    throw new UpstreamError(
+      `Upstream ${JSON.stringify(upstream.name)} cannot be asked what it offers: it did not start or did not answer.`,
+      { cause: error }
+    )
   } finally {
     await connection.close()
   }

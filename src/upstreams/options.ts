@@ -27,7 +27,10 @@ export interface UpstreamOptions {
   readonly exclude?: readonly string[] | undefined
   /** From the upstream's own name to the name that callers see, in place of the prefix. */
   readonly rename?: Readonly<Record<string, string>> | undefined
-  /** `caller`: a process or session for each principal, the default for stdio. `all`: one for everybody, the default for HTTP. */
+  /**
+   * `caller`: a process or session for each principal, the default for stdio. `all`: one for everybody, the
+   * default for HTTP.
+   */
   readonly share?: 'caller' | 'all' | undefined
   /** How many processes or sessions there may be at once. Default 16. */
   readonly maxProcesses?: number | undefined
@@ -60,7 +63,10 @@ export interface UpstreamsOptions {
 type Environment = Readonly<Record<string, string | undefined>>
 
 /** An upstream with its defaults. */
-export interface Upstream extends Omit<UpstreamOptions, 'type' | 'prefix' | 'share' | 'maxProcesses' | 'idleMs' | 'startTimeoutMs' | 'eager' | 'required'> {
+export interface Upstream extends Omit<
+  UpstreamOptions,
+  'type' | 'prefix' | 'share' | 'maxProcesses' | 'idleMs' | 'startTimeoutMs' | 'eager' | 'required'
+> {
   readonly name: string
   readonly type: 'stdio' | 'http' | 'sse'
   readonly prefix: string
@@ -111,18 +117,25 @@ const notIdentity: ReadonlySet<string> = new Set([
 
 /**
  * Checks what stands under `mcpServers`. `${NAME}` in `env`, `headers`, `args`, `url` and `cwd` is taken from
- * `environment`; without one the text stays. Throws an `UpstreamError` for each of: an unknown member, a wrong value, a variable that is not set.
+ * `environment`; without one the text stays. Throws an `UpstreamError` for each of: an unknown member, a
+ * wrong value, a variable that is not set.
  */
 export function readUpstreams (given: unknown, environment?: Environment): readonly Upstream[] {
   const servers = z.looseObject({ mcpServers: z.record(z.string(), z.unknown()) }).safeParse(given)
-  if (!servers.success) throw new UpstreamError('The upstreams must be an object with `mcpServers`: { "mcpServers": { "files": { "command": "…" } } }')
+  if (!servers.success) {
+    throw new UpstreamError(
+      'The upstreams must be an object with `mcpServers`: { "mcpServers": { "files": { "command": "…" } } }'
+    )
+  }
   const entries = Object.entries(servers.data.mcpServers)
   return entries.map(([name, one]) => readUpstream(name, one, entries.length === 1, environment))
 }
 
 function readUpstream (name: string, given: unknown, isAlone: boolean, environment: Environment | undefined): Upstream {
   const owner = `Upstream ${JSON.stringify(name)}`
-  if (!namePattern.test(name)) throw new UpstreamError(`${owner}: a name must be 1 to 64 letters, digits, \`_\`, \`.\` or \`-\``)
+  if (!namePattern.test(name)) {
+    throw new UpstreamError(`${owner}: a name must be 1 to 64 letters, digits, \`_\`, \`.\` or \`-\``)
+  }
   const parsed = shape.safeParse(given)
   if (!parsed.success) throw new UpstreamError(`${owner}: ${problemOf(parsed.error, given)}`)
   const { type: said, ...options } = parsed.data
@@ -153,40 +166,71 @@ function readUpstream (name: string, given: unknown, isAlone: boolean, environme
 }
 
 function typeOf (owner: string, said: string | undefined, { command, url }: UpstreamOptions): Upstream['type'] {
-  if ((command === undefined) === (url === undefined)) throw new UpstreamError(`${owner}: give it either \`command\` or \`url\``)
+  if ((command === undefined) === (url === undefined)) {
+    throw new UpstreamError(`${owner}: give it either \`command\` or \`url\``)
+  }
   if (said === undefined) return command === undefined ? 'http' : 'stdio'
-  if ((said === 'stdio') !== (command !== undefined)) throw new UpstreamError(`${owner}: type ${said} does not go with \`${command === undefined ? 'url' : 'command'}\``)
+  if ((said === 'stdio') !== (command !== undefined)) {
+    throw new UpstreamError(
+      `${owner}: type ${said} does not go with \`${command === undefined ? 'url' : 'command'}\``
+    )
+  }
   return said === 'streamable-http' ? 'http' : said as Upstream['type']
 }
 
-function requireFitting (owner: string, type: Upstream['type'], share: Upstream['share'], { url, env, args, cwd, headers, identityHeader }: UpstreamOptions): void {
+function requireFitting (
+  owner: string,
+  type: Upstream['type'],
+  share: Upstream['share'],
+  { url, env, args, cwd, headers, identityHeader }: UpstreamOptions
+): void {
   const foreign = type === 'stdio' ? { headers, identityHeader } : { args, env, cwd }
   for (const [member, value] of Object.entries(foreign)) {
-    if (value !== undefined) throw new UpstreamError(`${owner}: \`${member}\` does not go with \`${type === 'stdio' ? 'command' : 'url'}\``)
+    if (value !== undefined) {
+      throw new UpstreamError(
+        `${owner}: \`${member}\` does not go with \`${type === 'stdio' ? 'command' : 'url'}\``
+      )
+    }
   }
-  if (url !== undefined && !/^https?:$/.test(URL.canParse(url) ? new URL(url).protocol : '')) throw new UpstreamError(`${owner}: \`url\` must be an http or https address`)
-  if (url !== undefined && (new URL(url).username !== '' || new URL(url).password !== '')) throw new UpstreamError(`${owner}: put credentials into \`headers\`, not into \`url\``)
+  if (url !== undefined && !/^https?:$/.test(URL.canParse(url) ? new URL(url).protocol : '')) {
+    throw new UpstreamError(`${owner}: \`url\` must be an http or https address`)
+  }
+  if (url !== undefined && (new URL(url).username !== '' || new URL(url).password !== '')) {
+    throw new UpstreamError(`${owner}: put credentials into \`headers\`, not into \`url\``)
+  }
   if (identityHeader === undefined) return
-  if (notIdentity.has(identityHeader.toLowerCase())) throw new UpstreamError(`${owner}: \`identityHeader\` must not be ${identityHeader}; take a name of your own, such as X-Caller`)
+  if (notIdentity.has(identityHeader.toLowerCase())) {
+    throw new UpstreamError(
+      `${owner}: \`identityHeader\` must not be ${identityHeader}; take a name of your own, such as X-Caller`
+    )
+  }
   if (share === 'all') throw new UpstreamError(`${owner}: \`identityHeader\` needs \`"share": "caller"\``)
 }
 
 function problemOf (error: z.ZodError, given: unknown): string {
   const [issue] = error.issues
   if (issue === undefined || typeof given !== 'object' || given === null) return 'must be an object'
-  if (issue.code === 'unrecognized_keys') return `\`${issue.keys.join('`, `')}\` is not known; the members are ${Object.keys(shape.shape).join(', ')}`
+  if (issue.code === 'unrecognized_keys') {
+    return `\`${issue.keys.join('`, `')}\` is not known; the members are ${Object.keys(shape.shape).join(', ')}`
+  }
   return `\`${issue.path.join('.')}\`: ${issue.message}`
 }
 
 function filled<T> (value: T, environment: Environment, owner: string): T {
   if (Array.isArray(value)) return value.map(one => filled(one as unknown, environment, owner)) as T
   if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, filled(one as unknown, environment, owner)])) as T
+    return Object.fromEntries(
+      Object.entries(value).map(([name, one]) => [name, filled(one as unknown, environment, owner)])
+    ) as T
   }
   if (typeof value !== 'string') return value
   return value.replaceAll(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, name: string) => {
     const found = environment[name]
-    if (found === undefined || found === '') throw new UpstreamError(`${owner}: the environment has no ${name}; set it, or write the value in place of \${${name}}`)
+    if (found === undefined || found === '') {
+      throw new UpstreamError(
+        `${owner}: the environment has no ${name}; set it, or write the value in place of \${${name}}`
+      )
+    }
     return found
   }) as T
 }

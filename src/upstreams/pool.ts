@@ -27,13 +27,18 @@ export class Pool {
 
   get size (): number { return this.#connections.size }
 
-  /** Rejects with an `UpstreamAwayError` where it does not start, with a `PublicToolError` where all places are taken. */
+  /**
+   * Rejects with an `UpstreamAwayError` where it does not start, with a `PublicToolError` where all places
+   * are taken.
+   */
   async of (principalId: string): Promise<Connection> {
     if (this.#isClosed) throw new UpstreamAwayError(`Upstream ${this.#upstream.name} is closed`)
     const key = this.#upstream.share === 'all' ? everybody : principalId
     const known = this.#connections.get(key)
     if (known !== undefined) return await known
-    if (Date.now() < this.#retryAt) throw new UpstreamAwayError(`Upstream ${this.#upstream.name} is started again later`)
+    if (Date.now() < this.#retryAt) {
+      throw new UpstreamAwayError(`Upstream ${this.#upstream.name} is started again later`)
+    }
     if (this.#connections.size >= this.#upstream.maxProcesses && !await this.#makeRoom()) {
       throw new PublicToolError('The server behind this tool has no place left; try again in a minute')
     }
@@ -92,8 +97,12 @@ export class Pool {
 
   /** Ends the idle connection that was used longest ago. False where all of them serve a call. */
   async #makeRoom (): Promise<boolean> {
-    const settled = await Promise.allSettled([...this.#connections].map(async ([key, opened]) => ({ key, opened, connection: await opened })))
-    const idle = settled.flatMap(result => result.status === 'fulfilled' && result.value.connection.isIdle ? [result.value] : [])
+    const settled = await Promise.allSettled(
+      [...this.#connections].map(async ([key, opened]) => ({ key, opened, connection: await opened }))
+    )
+    const idle = settled.flatMap(result =>
+      result.status === 'fulfilled' && result.value.connection.isIdle ? [result.value] : []
+    )
     idle.sort((a, b) => a.connection.usedAt - b.connection.usedAt)
     const [oldest] = idle
     if (oldest === undefined) return this.#connections.size < this.#upstream.maxProcesses

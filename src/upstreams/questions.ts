@@ -14,15 +14,22 @@ export interface Speaker {
 }
 
 /**
- * In the 2025 revisions a question does not say to which call it belongs. It goes to the caller whose calls are under way
+ * In the 2025 revisions a question does not say to which call it belongs. It goes to the caller whose calls
+ * are under way
  * where that is one alone, and is refused otherwise: a question, and the answer, must not reach another caller.
  */
 export class Questions {
   readonly #speakers = new Set<Speaker>()
 
   constructor (client: Client, passesRoots: boolean) {
-    client.setRequestHandler('elicitation/create', async ({ params }) => await this.ask('elicitation/create', params) as never)
-    client.setRequestHandler('sampling/createMessage', async ({ params }) => await this.ask('sampling/createMessage', params) as never)
+    client.setRequestHandler(
+      'elicitation/create',
+      async ({ params }) => (await this.ask('elicitation/create', params)) as never
+    )
+    client.setRequestHandler(
+      'sampling/createMessage',
+      async ({ params }) => (await this.ask('sampling/createMessage', params)) as never
+    )
     if (passesRoots) client.setRequestHandler('roots/list', async () => await this.ask('roots/list', {}) as never)
   }
 
@@ -59,7 +66,10 @@ export async function askBy (context: CallContext, method: string, params: Param
   switch (method) {
     case 'elicitation/create': {
       const { message, requestedSchema, url } = params
-      const request = typeof url === 'string' ? { message: String(message), url } : { message: String(message), schema: isRecord(requestedSchema) ? requestedSchema : {} }
+      const request =
+        typeof url === 'string'
+          ? { message: String(message), url }
+          : { message: String(message), schema: isRecord(requestedSchema) ? requestedSchema : {} }
       return { ...await context.elicit(request as never, key) }
     }
     case 'sampling/createMessage': return { ...await context.sample(params as never, key) }

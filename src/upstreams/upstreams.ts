@@ -43,12 +43,25 @@ export class Upstreams {
   private constructor (upstreams: readonly Upstream[], options: OpenOptions) {
     this.#options = options
     this.#served = upstreams.map(upstream => {
-      const served: Served = { upstream, pool: new Pool(upstream, this.#eventsOf(() => served)), lists: undefined, items: new Map(), withheld: [], timer: undefined }
+      const served: Served = {
+        upstream,
+        pool: new Pool(
+          upstream,
+          this.#eventsOf(() => served)
+        ),
+        lists: undefined,
+        items: new Map(),
+        withheld: [],
+        timer: undefined
+      }
       return served
     })
   }
 
-  /** Learns the lists of all. One that is away is left out and asked again later. Throws an `UpstreamError` where two offer one name. */
+  /**
+   * Learns the lists of all. One that is away is left out and asked again later. Throws an `UpstreamError`
+   * where two offer one name.
+   */
   static async open (upstreams: readonly Upstream[], options: OpenOptions): Promise<Upstreams> {
     const all = new Upstreams(upstreams, options)
     await Promise.all(all.#served.map(async served => { await all.#learn(served) }))
@@ -69,14 +82,19 @@ export class Upstreams {
 
   /** The names of the tools that are served, or will be. */
   toolNames (): readonly string[] {
-    return this.#served.flatMap(({ upstream, lists }) => (lists?.tools ?? []).flatMap(({ name }) => exposedName(upstream, name) ?? []))
+    return this.#served.flatMap(({ upstream, lists }) =>
+      (lists?.tools ?? []).flatMap(({ name }) => exposedName(upstream, name) ?? [])
+    )
   }
 
   /** Names of upstreams that are away or hold withheld tools; `isFatal` where one is required. */
   problems (): ReadonlyArray<{ readonly reason: 'upstream', readonly isFatal: boolean }> {
     return this.#served
       .filter(({ lists, pool, withheld }) => lists === undefined || pool.isAway || withheld.length > 0)
-      .map(({ upstream, lists, pool }) => ({ reason: 'upstream' as const, isFatal: upstream.required && (lists === undefined || pool.isAway) }))
+      .map(({ upstream, lists, pool }) => ({
+        reason: 'upstream' as const,
+        isFatal: upstream.required && (lists === undefined || pool.isAway)
+      }))
   }
 
   async close (): Promise<void> {
@@ -96,7 +114,10 @@ export class Upstreams {
       if (!isKept) await connection.open()
       served.lists = await connection.use(listsOf)
     } catch (error) {
-      this.#options.log.warn({ upstream: upstream.name, reason: reasonOf(error) }, 'upstream is away; tried again later')
+      this.#options.log.warn(
+        { upstream: upstream.name, reason: reasonOf(error) },
+        'upstream is away; tried again later'
+      )
       this.#later(served, retryMs)
     } finally {
       if (!isKept) await connection?.close()
@@ -131,7 +152,10 @@ export class Upstreams {
           const owner = owners.get(key)
           if (exposed === undefined) continue
           if (owner !== undefined && owner !== upstream.name) {
-            throw new UpstreamError(`Upstreams ${JSON.stringify(owner)} and ${JSON.stringify(upstream.name)} both offer the ${key}; give ${JSON.stringify(upstream.name)} another \`prefix\``)
+            throw new UpstreamError(
+              `Upstreams ${JSON.stringify(owner)} and ${JSON.stringify(upstream.name)} both offer the ` +
+                `${key}; give ${JSON.stringify(upstream.name)} another \`prefix\``
+            )
           }
           owners.set(key, upstream.name)
         }
@@ -144,7 +168,13 @@ export class Upstreams {
     const { upstream, lists, items } = served
     if (endpoint === undefined || lists === undefined) return
     const definitions = definitionsOf(upstream, this.#approved(served, lists), forwardBy(this.#forwarding(served)))
-    const wanted = new Map<string, { kind: typeof kinds[number], key: string, text: string }>(kinds.flatMap(kind => [...definitions[kind]].map(([key, item]) => [`${kind} ${key}`, { kind, key, text: JSON.stringify(item) }] as const)))
+    const wanted = new Map<string, { kind: (typeof kinds)[number]; key: string; text: string }>(
+      kinds.flatMap(kind =>
+        [...definitions[kind]].map(
+          ([key, item]) => [`${kind} ${key}`, { kind, key, text: JSON.stringify(item) }] as const
+        )
+      )
+    )
     for (const id of [...items.keys()]) {
       if (wanted.get(id)?.text === items.get(id)) continue
       const [kind = '', ...rest] = id.split(' ')
@@ -157,7 +187,10 @@ export class Upstreams {
         add(endpoint, definitions, kind, key)
         items.set(id, text)
       } catch (error) {
-        this.#options.log.warn({ upstream: upstream.name, item: key, reason: reasonOf(error) }, 'an item of an upstream is left out')
+        this.#options.log.warn(
+          { upstream: upstream.name, item: key, reason: reasonOf(error) },
+          'an item of an upstream is left out'
+        )
       }
     }
   }
@@ -168,8 +201,12 @@ export class Upstreams {
     if (lock === undefined) return lists
     const pinned = lock[served.upstream.name] ?? {}
     const isApproved = (tool: Lists['tools'][number]): boolean => pinned[tool.name]?.digest === digestOf(pinnedOf(tool))
-    served.withheld = lists.tools.filter(tool => exposedName(served.upstream, tool.name) !== undefined && !isApproved(tool)).map(({ name }) => name)
-    for (const item of served.withheld) log.warn({ upstream: served.upstream.name, item }, 'a tool is withheld: it is not as it was approved')
+    served.withheld = lists.tools
+      .filter(tool => exposedName(served.upstream, tool.name) !== undefined && !isApproved(tool))
+      .map(({ name }) => name)
+    for (const item of served.withheld) {
+      log.warn({ upstream: served.upstream.name, item }, 'a tool is withheld: it is not as it was approved')
+    }
     return { ...lists, tools: lists.tools.filter(isApproved) }
   }
 
@@ -181,7 +218,10 @@ export class Upstreams {
       maxResultBytes,
       definition: name => served.lists?.tools.find(tool => tool.name === name),
       report: (error: unknown, { requestId }: CallContext) => {
-        log.warn({ upstream: served.upstream.name, reqId: requestId, reason: reasonOf(error) }, 'a request to an upstream failed')
+        log.warn(
+          { upstream: served.upstream.name, reqId: requestId, reason: reasonOf(error) },
+          'a request to an upstream failed'
+        )
       }
     }
   }

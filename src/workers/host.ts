@@ -47,13 +47,17 @@ export class PortsHost {
     this.#peers.add(peer)
     worker.onMessage(message => {
       if (!isCalls(message)) return
-      for (const [id, port, method, args] of message.mcpCalls) this.#serve(peer, id, this.#ports.get(`${port}.${method}`), args)
+      for (const [id, port, method, args] of message.mcpCalls) {
+        this.#serve(peer, id, this.#ports.get(`${port}.${method}`), args)
+      }
     })
     worker.onGone(() => { this.#peers.delete(peer) })
   }
 
   #serve (peer: Peer, id: number | null, method: Method | undefined, args: readonly unknown[]): void {
-    const answer = (ok: boolean, value: unknown): void => { if (id !== null) this.#later(peer, peer.answers, [id, ok, value]) }
+    const answer = (ok: boolean, value: unknown): void => {
+      if (id !== null) this.#later(peer, peer.answers, [id, ok, value])
+    }
     try {
       if (method === undefined) throw new Error('no such method')
       const value = method(args as never, peer)
@@ -91,16 +95,27 @@ export class PortsHost {
     }
     const methods: Record<string, Method> = {
       'limits.take': ([asks]: readonly [readonly Ask[]]) => this.#limits.take(asks),
-      'limits.leave': ([place, holder]: readonly [string, string]) => { this.#limits.leave(place, holder) },
-      'limits.clear': ([bucket]: readonly [string]) => { this.#limits.clear(bucket) },
-      'known.remember': ([address, digest]: readonly [string, string]) => { this.#known.remember(address, digest) },
+      'limits.leave': ([place, holder]: readonly [string, string]) => {
+        this.#limits.leave(place, holder)
+      },
+      'limits.clear': ([bucket]: readonly [string]) => {
+        this.#limits.clear(bucket)
+      },
+      'known.remember': ([address, digest]: readonly [string, string]) => {
+        this.#known.remember(address, digest)
+      },
       'known.at': ([address, ttlMs]: readonly [string, number]) => this.#known.at(address, ttlMs),
       'once.isFull': () => this.#once.isFull(),
-      'once.put': ([id, sealed, ttlMs]: readonly [string, string, number]) => this.#once.put(id, sealed, ttlMs),
+      'once.put': ([id, sealed, ttlMs]: readonly [string, string, number]) =>
+        this.#once.put(id, sealed, ttlMs),
       'once.take': ([id]: readonly [string]) => this.#once.take(id) ?? null,
       'once.spend': ([id, ttlMs]: readonly [string, number]) => this.#once.spend(id, ttlMs),
-      'bus.hello': ([id]: readonly [string], peer) => { peer.id = id },
-      'bus.tellAll': ([topic, message]: readonly [string, Json], peer) => { this.#tellAll(topic, message, peer.id) },
+      'bus.hello': ([id]: readonly [string], peer) => {
+        peer.id = id
+      },
+      'bus.tellAll': ([topic, message]: readonly [string, Json], peer) => {
+        this.#tellAll(topic, message, peer.id)
+      },
       'bus.tell': ([instance, topic, message]: readonly [string, string, Json], peer) => {
         const other = [...this.#peers].find(({ id }) => id === instance)
         if (other !== undefined) this.#later(other, other.told, [topic, message, peer.id, ''])
@@ -108,25 +123,53 @@ export class PortsHost {
       },
       'bus.isAlive': ([instance]: readonly [string]) => [...this.#peers].some(({ id }) => id === instance),
       'bus.since': ([topic, id]: readonly [string, string]) => this.#topics.since(topic, id) ?? null,
-      'sessions.open': ([bounds]: readonly [SessionBounds]) => { this.#sessions ??= new SessionsInMemory(bounds) },
+      'sessions.open': ([bounds]: readonly [SessionBounds]) => {
+        this.#sessions ??= new SessionsInMemory(bounds)
+      },
       'sessions.create': ([id, session]: readonly [string, NewSession]) => sessions().create(id, session),
-      'sessions.use': async ([id, owner, adds, version]: readonly [string, string, Rights | null, number | null]) => {
+      'sessions.use': async ([id, owner, adds, version]: readonly [
+        string,
+        string,
+        Rights | null,
+        number | null
+      ]) => {
         const record = await sessions().use(id, owner, adds ?? undefined)
         if (record === undefined) return null
         return record.version === version ? 'same' : record
       },
-      'sessions.set': async ([id, change]: readonly [string, SessionChange]) => await sessions().set(id, change) ?? null,
+      'sessions.set': async ([id, change]: readonly [string, SessionChange]) =>
+        (await sessions().set(id, change)) ?? null,
       'sessions.keep': ([ids]: readonly [readonly string[]]) => sessions().keep(ids),
       'sessions.end': ([id]: readonly [string]) => sessions().end(id),
-      'sessions.ask': ([id, question, needed, ttlMs]: readonly [string, string, Rights, number]) => sessions().ask(id, question, needed, ttlMs),
-      'sessions.asked': async ([id, question]: readonly [string, string]) => await sessions().asked(id, question) ?? null,
-      'sessions.answered': ([id, question]: readonly [string, string]) => { sessions().answered(id, question) },
-      'events.open': ([session, name, requests, isOwed]: readonly [string, string, readonly RequestId[], boolean]) => { this.#events.open(session, name, requests, isOwed) },
-      'events.append': ([session, name, event]: readonly [string, string, KeptEvent]) => { this.#events.append(session, name, event) },
-      'events.finish': ([session, name]: readonly [string, string]) => { this.#events.finish(session, name) },
-      'events.deliver': ([session, name]: readonly [string, string]) => { this.#events.deliver(session, name) },
-      'events.read': async ([session, name, n]: readonly [string, string, number]) => await this.#events.read(session, name, n) ?? null,
-      'events.drop': ([session]: readonly [string]) => { this.#events.drop(session) }
+      'sessions.ask': ([id, question, needed, ttlMs]: readonly [string, string, Rights, number]) =>
+        sessions().ask(id, question, needed, ttlMs),
+      'sessions.asked': async ([id, question]: readonly [string, string]) =>
+        (await sessions().asked(id, question)) ?? null,
+      'sessions.answered': ([id, question]: readonly [string, string]) => {
+        sessions().answered(id, question)
+      },
+      'events.open': ([session, name, requests, isOwed]: readonly [
+        string,
+        string,
+        readonly RequestId[],
+        boolean
+      ]) => {
+        this.#events.open(session, name, requests, isOwed)
+      },
+      'events.append': ([session, name, event]: readonly [string, string, KeptEvent]) => {
+        this.#events.append(session, name, event)
+      },
+      'events.finish': ([session, name]: readonly [string, string]) => {
+        this.#events.finish(session, name)
+      },
+      'events.deliver': ([session, name]: readonly [string, string]) => {
+        this.#events.deliver(session, name)
+      },
+      'events.read': async ([session, name, n]: readonly [string, string, number]) =>
+        (await this.#events.read(session, name, n)) ?? null,
+      'events.drop': ([session]: readonly [string]) => {
+        this.#events.drop(session)
+      }
     }
     return new Map(Object.entries(methods))
   }

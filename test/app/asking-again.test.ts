@@ -19,10 +19,17 @@ async function send (app: FastifyInstance, params: Record<string, unknown>, meth
 }
 
 /** The messages of what a result asks for. */
-const questionsOf = (result: { inputRequests: Record<string, { params: { message: string } }> }): Record<string, string> =>
+const questionsOf = (result: {
+  inputRequests: Record<string, { params: { message: string } }>
+}): Record<string, string> =>
   Object.fromEntries(Object.entries(result.inputRequests).map(([key, { params }]) => [key, params.message]))
 
-const tool = (handler: (context: CallContext) => Promise<string>) => defineTool({ name: 'ask', input: z.looseObject({}), handler: async (_args, context) => await handler(context) })
+const tool = (handler: (context: CallContext) => Promise<string>) =>
+  defineTool({
+    name: 'ask',
+    input: z.looseObject({}),
+    handler: async (_args, context) => await handler(context)
+  })
 
 /** Asks two things, one after the other, the first about as many files as there are. */
 function wiper (files: { count: number }) {
@@ -38,27 +45,47 @@ t.test('a yes to one question is none to another that comes under the same key',
   const app = await service(t, { tools: [wiper(files)] })
   const first = (await send(app, { name: 'ask' })).body.result
   files.count = 300
-  const second = (await send(app, { name: 'ask', requestState: first.requestState, inputResponses: { delete: yes } })).body.result
+  const second = (
+    await send(app, { name: 'ask', requestState: first.requestState, inputResponses: { delete: yes } })
+  ).body.result
   t.same(questionsOf(second), { delete: 'Delete 300 files?' })
-  const third = (await send(app, { name: 'ask', requestState: second.requestState, inputResponses: { delete: yes } })).body.result
+  const third = (
+    await send(app, { name: 'ask', requestState: second.requestState, inputResponses: { delete: yes } })
+  ).body.result
   t.same(questionsOf(third), { sure: 'Sure?' })
   files.count = 4000
-  const fourth = (await send(app, { name: 'ask', requestState: third.requestState, inputResponses: { sure: yes } })).body.result
+  const fourth = (
+    await send(app, { name: 'ask', requestState: third.requestState, inputResponses: { sure: yes } })
+  ).body.result
   t.same(questionsOf(fourth), { delete: 'Delete 4000 files?' })
 })
 
 t.test('a person who answered is not asked again, and the answer cannot be replaced', async t => {
   const app = await service(t, { tools: [wiper({ count: 3 })] })
   const first = (await send(app, { name: 'ask' })).body.result
-  const second = (await send(app, { name: 'ask', requestState: first.requestState, inputResponses: { delete: no } })).body.result
-  const { result } = (await send(app, { name: 'ask', requestState: second.requestState, inputResponses: { delete: yes, sure: yes } })).body
+  const second = (
+    await send(app, { name: 'ask', requestState: first.requestState, inputResponses: { delete: no } })
+  ).body.result
+  const { result } = (
+    await send(app, {
+      name: 'ask',
+      requestState: second.requestState,
+      inputResponses: { delete: yes, sure: yes }
+    })
+  ).body
   t.equal(result.content[0].text, 'false,true')
 })
 
 t.test('an answer to what was not asked in the round before does not count', async t => {
   const app = await service(t, { tools: [wiper({ count: 3 })] })
   const first = (await send(app, { name: 'ask' })).body.result
-  const second = (await send(app, { name: 'ask', requestState: first.requestState, inputResponses: { delete: yes, sure: yes } })).body.result
+  const second = (
+    await send(app, {
+      name: 'ask',
+      requestState: first.requestState,
+      inputResponses: { delete: yes, sure: yes }
+    })
+  ).body.result
   t.same(questionsOf(second), { sure: 'Sure?' })
 })
 
@@ -72,9 +99,13 @@ t.test('a question that comes while the first are on their way waits for its rou
   const app = await service(t, { tools: [late] })
   const first = (await send(app, { name: 'ask' })).body.result
   t.same(questionsOf(first), { first: 'First?' })
-  const second = (await send(app, { name: 'ask', requestState: first.requestState, inputResponses: { first: yes } })).body.result
+  const second = (
+    await send(app, { name: 'ask', requestState: first.requestState, inputResponses: { first: yes } })
+  ).body.result
   t.same(questionsOf(second), { second: 'Second?' })
-  const { result } = (await send(app, { name: 'ask', requestState: second.requestState, inputResponses: { second: no } })).body
+  const { result } = (
+    await send(app, { name: 'ask', requestState: second.requestState, inputResponses: { second: no } })
+  ).body
   t.equal(result.content[0].text, 'true,false')
 })
 
@@ -82,14 +113,28 @@ t.test('the order in which arguments are sent makes no difference, their values 
   const app = await service(t, { tools: [wiper({ count: 3 })] })
   const { requestState } = (await send(app, { name: 'ask', arguments: { a: 1, b: { c: 2, d: [3, 4] } } })).body.result
   const inputResponses = { delete: yes }
-  const again = await send(app, { name: 'ask', arguments: { b: { d: [3, 4], c: 2 }, a: 1 }, requestState, inputResponses })
+  const again = await send(app, {
+    name: 'ask',
+    arguments: { b: { d: [3, 4], c: 2 }, a: 1 },
+    requestState,
+    inputResponses
+  })
   t.same(questionsOf(again.body.result), { sure: 'Sure?' })
-  const other = await send(app, { name: 'ask', arguments: { a: 1, b: { c: 2, d: [4, 3] } }, requestState, inputResponses })
+  const other = await send(app, {
+    name: 'ask',
+    arguments: { a: 1, b: { c: 2, d: [4, 3] } },
+    requestState,
+    inputResponses
+  })
   t.equal(other.body.error.data.code, 'MCP_ERR_REQUEST_STATE')
 })
 
 t.test('the state of a tool is none for a prompt of the same name', async t => {
-  const prompt = definePrompt({ name: 'ask', handler: async (_args, { elicit }) => String((await elicit({ message: 'Delete 3 files?', schema }, 'delete')).content?.sure) })
+  const prompt = definePrompt({
+    name: 'ask',
+    handler: async (_args, { elicit }) =>
+      String((await elicit({ message: 'Delete 3 files?', schema }, 'delete')).content?.sure)
+  })
   const app = await service(t, { tools: [wiper({ count: 3 })], prompts: [prompt] })
   const { requestState } = (await send(app, { name: 'ask' })).body.result
   const { body } = await send(app, { name: 'ask', requestState, inputResponses: { delete: yes } }, 'prompts/get')
@@ -115,7 +160,18 @@ for (const [what, keys] of [
 ] as const) {
   t.test(`${what}: the call fails, with the reason in the log`, async t => {
     const logStream = logSink()
-    const app = await service(t, { logStream, tools: [tool(async ({ elicit }) => (await Promise.all(keys.map(async (key, index) => await elicit({ message: `${index}?`, schema }, key)))).join())] })
+    const app = await service(t, {
+      logStream,
+      tools: [
+        tool(async ({ elicit }) =>
+          (
+            await Promise.all(
+              keys.map(async (key, index) => await elicit({ message: `${index}?`, schema }, key))
+            )
+          ).join()
+        )
+      ]
+    })
     const { body } = await send(app, { name: 'ask' })
     t.match(body.result, { isError: true, content: [{ text: /^Internal error/ }] })
     t.match(logStream.text(), /each question of a call needs a key of its own/)
@@ -124,7 +180,14 @@ for (const [what, keys] of [
 
 t.test('who is suspended sees its signal aborted', async t => {
   let signal: AbortSignal | undefined
-  const app = await service(t, { tools: [tool(async context => { signal = context.signal; return String(await context.elicit({ message: 'Yes?', schema })) })] })
+  const app = await service(t, {
+    tools: [
+      tool(async context => {
+        signal = context.signal
+        return String(await context.elicit({ message: 'Yes?', schema }))
+      })
+    ]
+  })
   t.match((await send(app, { name: 'ask' })).body.result, { resultType: 'input_required' })
   t.equal(signal?.aborted, true)
 })
@@ -134,11 +197,19 @@ t.test('a completer cannot ask, and may do without', async t => {
     name: 'pick',
     input: z.object({ file: z.string(), other: z.string().optional() }),
     complete: {
-      file: async (_text, { elicit }) => await elicit({ message: 'Which?', schema }).then(() => ['asked'], () => ['not asked'])
+      file: async (_text, { elicit }) =>
+        await elicit({ message: 'Which?', schema }).then(
+          () => ['asked'],
+          () => ['not asked']
+        )
     },
     handler: ({ file }) => file
   })
   const app = await service(t, { prompts: [prompt] })
-  const { body } = await send(app, { ref: { type: 'ref/prompt', name: 'pick' }, argument: { name: 'file', value: '' } }, 'completion/complete')
+  const { body } = await send(
+    app,
+    { ref: { type: 'ref/prompt', name: 'pick' }, argument: { name: 'file', value: '' } },
+    'completion/complete'
+  )
   t.same(body.result.completion.values, ['not asked'])
 })

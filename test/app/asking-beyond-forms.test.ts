@@ -21,26 +21,50 @@ const toolUse = { type: 'tool_use' as const, name: 'look', id: 'c1', input: { wh
 const page = { message: 'Sign in', url: 'https://example.com/sign-in' }
 
 const tools = [
-  defineTool({ name: 'say', handler: async (_args, { sample }) => JSON.stringify((await sample(request)).content) }),
-  defineTool({ name: 'use', handler: async (_args, { sample }) => JSON.stringify((await sample({ ...request, tools: [look], toolChoice: { mode: 'auto' } })).content) }),
+  defineTool({
+    name: 'say',
+    handler: async (_args, { sample }) => JSON.stringify((await sample(request)).content)
+  }),
+  defineTool({
+    name: 'use',
+    handler: async (_args, { sample }) =>
+      JSON.stringify((await sample({ ...request, tools: [look], toolChoice: { mode: 'auto' } })).content)
+  }),
   defineTool({ name: 'send', handler: async (_args, { elicit }) => JSON.stringify(await elicit(page)) })
 ]
 
-async function sessionOf (t: Test, app: FastifyInstance, capabilities: object): Promise<{ client: Client, asked: Array<Record<string, unknown>> }> {
+async function sessionOf (
+  t: Test,
+  app: FastifyInstance,
+  capabilities: object
+): Promise<{ client: Client; asked: Array<Record<string, unknown>> }> {
   const url = await listening(app)
   const client = new Client({ name: 'tests', version: '0' }, { capabilities })
   const asked: Array<Record<string, unknown>> = []
   if ('sampling' in capabilities) {
     client.setRequestHandler(CreateMessageRequestSchema, ({ params }) => {
       asked.push(params)
-      return { role: 'assistant', model: 'm', content: params.tools === undefined ? { type: 'text', text: 'sun' } : [toolUse] }
+      return {
+        role: 'assistant',
+        model: 'm',
+        content: params.tools === undefined ? { type: 'text', text: 'sun' } : [toolUse]
+      }
     })
   }
-  if ('elicitation' in capabilities) client.setRequestHandler(ElicitRequestSchema, ({ params }) => { asked.push(params); return { action: 'accept' } })
-  const transport = new StreamableHTTPClientTransport(new URL(`${url}/mcp`), { requestInit: { headers: withKey } })
+  if ('elicitation' in capabilities) {
+    client.setRequestHandler(ElicitRequestSchema, ({ params }) => {
+      asked.push(params)
+      return { action: 'accept' }
+    })
+  }
+  const transport = new StreamableHTTPClientTransport(new URL(`${url}/mcp`), {
+    requestInit: { headers: withKey }
+  })
   // The SDK's own types disagree about a field that may be undefined.
   await client.connect(transport as Parameters<Client['connect']>[0])
-  t.teardown(async () => { await client.close() })
+  t.teardown(async () => {
+    await client.close()
+  })
   return { client, asked }
 }
 
@@ -52,15 +76,24 @@ t.test('in a session the model gets all that the handler asks of it, and what it
 })
 
 t.test('in a session a person is sent to a page, each time under an id of its own', async t => {
-  const { client, asked } = await sessionOf(t, await service(t, { sessions: true, tools }), { elicitation: { form: {}, url: {} } })
-  for (let i = 0; i < 2; i++) t.match((await client.callTool({ name: 'send' })).content, [{ text: '{"action":"accept"}' }])
+  const { client, asked } = await sessionOf(t, await service(t, { sessions: true, tools }), {
+    elicitation: { form: {}, url: {} }
+  })
+  for (let i = 0; i < 2; i++) {
+    t.match((await client.callTool({ name: 'send' })).content, [{ text: '{"action":"accept"}' }])
+  }
   t.match(asked, [{ mode: 'url', ...page, elicitationId: String }, { mode: 'url', ...page }])
   t.not(asked[0]?.elicitationId, asked[1]?.elicitationId)
 })
 
 t.test('in a session who can do no more than the plain thing is asked no more', async t => {
-  const { client, asked } = await sessionOf(t, await service(t, { sessions: true, tools }), { elicitation: { form: {} }, sampling: {} })
-  for (const name of ['use', 'send']) t.match(await client.callTool({ name }), { isError: true, content: [{ text: /cannot be asked/ }] })
+  const { client, asked } = await sessionOf(t, await service(t, { sessions: true, tools }), {
+    elicitation: { form: {} },
+    sampling: {}
+  })
+  for (const name of ['use', 'send']) {
+    t.match(await client.callTool({ name }), { isError: true, content: [{ text: /cannot be asked/ }] })
+  }
   t.same(asked, [])
 })
 
@@ -71,17 +104,43 @@ async function called (app: FastifyInstance, name: string, capabilities: object,
 }
 
 for (const [name, capabilities, lacking, answer, expected] of [
-  ['use', { sampling: { tools: {} } }, { sampling: {} }, { role: 'assistant', model: 'm', content: [toolUse] }, { method: 'sampling/createMessage', params: { ...request, tools: [look], toolChoice: { mode: 'auto' } } }],
-  ['send', { elicitation: { form: {}, url: {} } }, { elicitation: { form: {} } }, { action: 'accept' }, { method: 'elicitation/create', params: { mode: 'url', ...page } }]
+  [
+    'use',
+    { sampling: { tools: {} } },
+    { sampling: {} },
+    { role: 'assistant', model: 'm', content: [toolUse] },
+    { method: 'sampling/createMessage', params: { ...request, tools: [look], toolChoice: { mode: 'auto' } } }
+  ],
+  [
+    'send',
+    { elicitation: { form: {}, url: {} } },
+    { elicitation: { form: {} } },
+    { action: 'accept' },
+    { method: 'elicitation/create', params: { mode: 'url', ...page } }
+  ]
 ] as const) {
-  t.test(`in 2026-07-28 ${name === 'use' ? 'a model is offered tools' : 'a person is sent to a page'}, by who declared it`, async t => {
-    const app = await service(t, { tools })
-    const { result } = (await called(app, name, capabilities)).body
-    t.same(result.inputRequests, { input_1: expected })
-    const { body } = await called(app, name, capabilities, { requestState: result.requestState, inputResponses: { input_1: answer } })
-    t.match(body.result, { resultType: 'complete', content: [{ text: name === 'use' ? JSON.stringify([toolUse]) : '{"action":"accept"}' }] })
-    const refused = await called(app, name, lacking)
-    t.equal(refused.status, 400)
-    t.match(refused.body.error, { code: -32021, data: { requiredCapabilities: name === 'use' ? { sampling: { tools: {} } } : { elicitation: { url: {} } } } })
-  })
+  t.test(
+    `in 2026-07-28 ${name === 'use' ? 'a model is offered tools' : 'a person is sent to a page'}, by who declared it`,
+    async t => {
+      const app = await service(t, { tools })
+      const { result } = (await called(app, name, capabilities)).body
+      t.same(result.inputRequests, { input_1: expected })
+      const { body } = await called(app, name, capabilities, {
+        requestState: result.requestState,
+        inputResponses: { input_1: answer }
+      })
+      t.match(body.result, {
+        resultType: 'complete',
+        content: [{ text: name === 'use' ? JSON.stringify([toolUse]) : '{"action":"accept"}' }]
+      })
+      const refused = await called(app, name, lacking)
+      t.equal(refused.status, 400)
+      t.match(refused.body.error, {
+        code: -32021,
+        data: {
+          requiredCapabilities: name === 'use' ? { sampling: { tools: {} } } : { elicitation: { url: {} } }
+        }
+      })
+    }
+  )
 }

@@ -14,10 +14,23 @@ const stateKey = secretOfTests('a-state-key-of-the-tests-with-32-characters')
 const schema = { type: 'object', properties: { text: { type: 'string', maxLength: 10 } }, required: ['text'] }
 const accept = (text: string): object => ({ action: 'accept', content: { text } })
 
-async function call (app: FastifyInstance, params: Record<string, unknown>, credential: Record<string, string> = withKey, url = '/mcp') {
+async function call (
+  app: FastifyInstance,
+  params: Record<string, unknown>,
+  credential: Record<string, string> = withKey,
+  url = '/mcp'
+) {
   const { headers, payload } = modern('tools/call', params)
-  const meta = { ...payload.params?._meta as object, 'io.modelcontextprotocol/clientCapabilities': { elicitation: {} } }
-  const { body } = await post(app, { ...payload, params: { ...payload.params, _meta: meta } }, { ...credential, ...headers }, url)
+  const meta = {
+    ...(payload.params?._meta as object),
+    'io.modelcontextprotocol/clientCapabilities': { elicitation: {} }
+  }
+  const { body } = await post(
+    app,
+    { ...payload, params: { ...payload.params, _meta: meta } },
+    { ...credential, ...headers },
+    url
+  )
   return body
 }
 
@@ -41,22 +54,36 @@ function twoQuestions (keys: readonly string[] = []) {
 t.test('an answer finds its question by key, whatever the order', async t => {
   const app = await service(t, { tools: [twoQuestions(['first', 'second'])] })
   const { result } = await call(app, { name: 'ask' })
-  t.match(result, { resultType: 'input_required', inputRequests: { first: { params: { message: 'First?' } }, second: { params: { message: 'Second?' } } } })
-  const answer = await call(app, { name: 'ask', requestState: result.requestState, inputResponses: { first: accept('one'), second: accept('two') } })
+  t.match(result, {
+    resultType: 'input_required',
+    inputRequests: { first: { params: { message: 'First?' } }, second: { params: { message: 'Second?' } } }
+  })
+  const answer = await call(app, {
+    name: 'ask',
+    requestState: result.requestState,
+    inputResponses: { first: accept('one'), second: accept('two') }
+  })
   t.match(answer.result, { resultType: 'complete', content: [{ text: 'First? one, Second? two' }] })
 })
 
 t.test('without keys the order of the questions tells them apart', async t => {
   const app = await service(t, { tools: [twoQuestions()] })
   const { result } = await call(app, { name: 'ask' })
-  t.match(result.inputRequests, { input_1: { params: { message: 'First?' } }, input_2: { params: { message: 'Second?' } } })
+  t.match(result.inputRequests, {
+    input_1: { params: { message: 'First?' } },
+    input_2: { params: { message: 'Second?' } }
+  })
 })
 
 t.test('what is still missing is asked for again, and what is there is not', async t => {
   const app = await service(t, { tools: [twoQuestions(['first', 'second'])] })
   const { result } = await call(app, { name: 'ask', inputResponses: { second: accept('two') } })
   t.same(Object.keys(result.inputRequests), ['first'])
-  const answer = await call(app, { name: 'ask', requestState: result.requestState, inputResponses: { first: accept('one') } })
+  const answer = await call(app, {
+    name: 'ask',
+    requestState: result.requestState,
+    inputResponses: { first: accept('one') }
+  })
   t.match(answer.result, { content: [{ text: 'First? one, Second? two' }] })
 })
 
@@ -66,7 +93,11 @@ t.test('a call that waits for its caller is none of those that run at once', asy
   const { result } = await call(app, { name: 'ask' })
   const again = await call(app, { name: 'ask' })
   t.match(again.result, { resultType: 'input_required' })
-  const answer = await call(app, { name: 'ask', requestState: result.requestState, inputResponses: { first: accept('one'), second: accept('two') } })
+  const answer = await call(app, {
+    name: 'ask',
+    requestState: result.requestState,
+    inputResponses: { first: accept('one'), second: accept('two') }
+  })
   t.match(answer.result, { content: [{ text: 'First? one, Second? two' }] })
 })
 
@@ -89,36 +120,67 @@ t.test('the state of one caller is none for another, for another tool or when it
 for (const [what, first, second, isGood] of [
   ['with the same JWT_SECRET', {}, {}, true],
   ['with another JWT_SECRET', {}, { JWT_SECRET: 'another-secret-of-the-tests-with-32-bytes' }, false],
-  ['with the same REQUEST_STATE_KEY and another JWT_SECRET', { REQUEST_STATE_KEY: stateKey }, { REQUEST_STATE_KEY: stateKey, JWT_SECRET: 'another-secret-of-the-tests-with-32-bytes' }, true],
-  ['with the same REQUEST_STATE_KEY alone', { REQUEST_STATE_KEY: stateKey, JWT_SECRET: '' }, { REQUEST_STATE_KEY: stateKey, JWT_SECRET: '' }, true],
+  [
+    'with the same REQUEST_STATE_KEY and another JWT_SECRET',
+    { REQUEST_STATE_KEY: stateKey },
+    { REQUEST_STATE_KEY: stateKey, JWT_SECRET: 'another-secret-of-the-tests-with-32-bytes' },
+    true
+  ],
+  [
+    'with the same REQUEST_STATE_KEY alone',
+    { REQUEST_STATE_KEY: stateKey, JWT_SECRET: '' },
+    { REQUEST_STATE_KEY: stateKey, JWT_SECRET: '' },
+    true
+  ],
   ['with neither', { JWT_SECRET: '' }, { JWT_SECRET: '' }, false],
   ['with another REQUEST_STATE_KEY', { REQUEST_STATE_KEY: stateKey }, {}, false]
 ] as const) {
-  t.test(`what one instance asked another ${what} ${isGood ? 'may be answered' : 'knows nothing of'}`, async t => {
-    const one = await service(t, { tools: [twoQuestions(['first', 'second'])], env: first })
-    const two = await service(t, { tools: [twoQuestions(['first', 'second'])], env: second })
-    const { requestState } = (await call(one, { name: 'ask' })).result
-    const { result, error } = await call(two, { name: 'ask', requestState, inputResponses: { first: accept('one'), second: accept('two') } })
-    if (isGood) t.match(result, { content: [{ text: 'First? one, Second? two' }] })
-    else t.match(error, { data: { code: 'MCP_ERR_REQUEST_STATE' } })
-  })
+  t.test(
+    `what one instance asked another ${what} ${isGood ? 'may be answered' : 'knows nothing of'}`,
+    async t => {
+      const one = await service(t, { tools: [twoQuestions(['first', 'second'])], env: first })
+      const two = await service(t, { tools: [twoQuestions(['first', 'second'])], env: second })
+      const { requestState } = (await call(one, { name: 'ask' })).result
+      const { result, error } = await call(two, {
+        name: 'ask',
+        requestState,
+        inputResponses: { first: accept('one'), second: accept('two') }
+      })
+      if (isGood) t.match(result, { content: [{ text: 'First? one, Second? two' }] })
+      else t.match(error, { data: { code: 'MCP_ERR_REQUEST_STATE' } })
+    }
+  )
 }
 
 t.test('what one endpoint asked another of the same secret knows nothing of', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
-  for (const prefix of ['/a', '/b']) await app.register(mcpAuth, { prefix, apiKeys: [adaKey], jwtSecret: secret, tools: [twoQuestions(['first', 'second'])] })
+  for (const prefix of ['/a', '/b']) {
+    await app.register(mcpAuth, {
+      prefix,
+      apiKeys: [adaKey],
+      jwtSecret: secret,
+      tools: [twoQuestions(['first', 'second'])]
+    })
+  }
   const inputResponses = { first: accept('one'), second: accept('two') }
   const { requestState } = (await call(app, { name: 'ask' }, withKey, '/a/mcp')).result
-  t.match(await call(app, { name: 'ask', requestState, inputResponses }, withKey, '/b/mcp'), { error: { data: { code: 'MCP_ERR_REQUEST_STATE' } } })
-  t.match(await call(app, { name: 'ask', requestState, inputResponses }, withKey, '/a/mcp'), { result: { resultType: 'complete' } })
+  t.match(await call(app, { name: 'ask', requestState, inputResponses }, withKey, '/b/mcp'), {
+    error: { data: { code: 'MCP_ERR_REQUEST_STATE' } }
+  })
+  t.match(await call(app, { name: 'ask', requestState, inputResponses }, withKey, '/a/mcp'), {
+    result: { resultType: 'complete' }
+  })
 })
 
 t.test('answers that nobody asked for are not carried on', async t => {
   const app = await service(t, { tools: [twoQuestions(['first', 'second'])] })
   const inputResponses = { second: accept('two') }
   const plain = await call(app, { name: 'ask', inputResponses })
-  const stuffed = await call(app, { name: 'ask', inputResponses: { ...inputResponses, more: { text: 'x'.repeat(10_000) } } })
+  const stuffed = await call(app, {
+    name: 'ask',
+    inputResponses: { ...inputResponses, more: { text: 'x'.repeat(10_000) } }
+  })
   t.equal(stuffed.result.requestState.length, plain.result.requestState.length)
 })
 
@@ -136,14 +198,26 @@ for (const [what, inputResponses] of [
 }
 
 t.test('a resource that is not there is named, and one for others looks the same', async t => {
-  const app = await service(t, { resources: [defineResource({ name: 'secret', uri: 'test://secret', access: { roles: ['admin'] }, read: () => 'secret' })] })
+  const app = await service(t, {
+    resources: [
+      defineResource({
+        name: 'secret',
+        uri: 'test://secret',
+        access: { roles: ['admin'] },
+        read: () => 'secret'
+      })
+    ]
+  })
   const read = async (uri: string) => {
     const { headers, payload } = modern('resources/read', { uri })
     return (await post(app, payload, { ...withToken('eve'), ...headers })).body.error
   }
   const [hidden, missing] = [await read('test://secret'), await read('test://missing')]
   t.match(missing, { code: -32602, data: { uri: 'test://missing', code: 'MCP_ERR_UNKNOWN_RESOURCE' } })
-  t.same({ ...hidden, data: { ...hidden.data, uri: '', requestId: '' } }, { ...missing, data: { ...missing.data, uri: '', requestId: '' } })
+  t.same(
+    { ...hidden, data: { ...hidden.data, uri: '', requestId: '' } },
+    { ...missing, data: { ...missing.data, uri: '', requestId: '' } }
+  )
   t.notOk('uri' in (await read(`test://${'x'.repeat(3000)}`)).data)
 })
 

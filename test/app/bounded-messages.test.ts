@@ -32,7 +32,9 @@ for (const [method, params] of [
     const app = await service(t)
     const { headers, payload } = modern(method, { ...params, ...junk, inputResponses: { a: junk } })
     let status = 0
-    const seen = await seenBySdk(modernPrototype, async () => { ({ status } = await post(app, payload, { ...withKey, ...headers })) })
+    const seen = await seenBySdk(modernPrototype, async () => {
+      ;({ status } = await post(app, payload, { ...withKey, ...headers }))
+    })
     t.equal(status, method === 'unknown/method' ? 404 : 200)
     t.same(seen, ['_meta'])
   })
@@ -41,7 +43,9 @@ for (const [method, params] of [
 for (const [method, params, names] of [['ping', {}, []], ['logging/setLevel', { level: 'info' }, ['level']]] as const) {
   t.test(`the SDK of the revisions before is given of ${method} only what it reads`, async t => {
     const app = await service(t)
-    const seen = await seenBySdk(LegacyProtocol.prototype, async () => { t.match(await post(app, rpc(method, { ...params, ...junk })), { status: 200, body: { result: {} } }) })
+    const seen = await seenBySdk(LegacyProtocol.prototype, async () => {
+      t.match(await post(app, rpc(method, { ...params, ...junk })), { status: 200, body: { result: {} } })
+    })
     t.same(seen, names)
   })
 }
@@ -49,7 +53,10 @@ for (const [method, params, names] of [['ping', {}, []], ['logging/setLevel', { 
 t.test('an id of more than 256 characters is refused, and not repeated', async t => {
   const app = await service(t)
   const long = 'x'.repeat(257)
-  for (const { headers, payload } of [{ headers: {}, payload: rpc('ping', {}, long) }, modern('tools/list', {}, long)]) {
+  for (const { headers, payload } of [
+    { headers: {}, payload: rpc('ping', {}, long) },
+    modern('tools/list', {}, long)
+  ]) {
     const { status, text } = await post(app, payload, { ...withKey, ...headers })
     t.equal(status, 400)
     t.notMatch(text, long)
@@ -57,7 +64,17 @@ t.test('an id of more than 256 characters is refused, and not repeated', async t
 })
 
 t.test('a progress token of more than 256 characters is refused, and not repeated', async t => {
-  const app = await service(t, { tools: [defineTool({ name: 'speak', handler: async (_args, { progress }) => { await progress(1); return 'done' } })] })
+  const app = await service(t, {
+    tools: [
+      defineTool({
+        name: 'speak',
+        handler: async (_args, { progress }) => {
+          await progress(1)
+          return 'done'
+        }
+      })
+    ]
+  })
   const long = 'x'.repeat(257)
   const { body, text } = await post(app, rpc('tools/call', { name: 'speak', _meta: { progressToken: long } }))
   t.equal(body.error.data.code, 'MCP_ERR_INVALID_PARAMS')
@@ -66,8 +83,15 @@ t.test('a progress token of more than 256 characters is refused, and not repeate
 
 t.test('a revision that is not served is repeated only where it is short', async t => {
   const app = await service(t)
-  const claim = (revision: string): object => ({ jsonrpc: '2.0', method: 'notifications/x', params: { _meta: { 'io.modelcontextprotocol/protocolVersion': revision } } })
-  t.match((await post(app, claim('2030-01-01'))).body.error.data, { code: 'MCP_ERR_PROTOCOL_VERSION', requested: '2030-01-01' })
+  const claim = (revision: string): object => ({
+    jsonrpc: '2.0',
+    method: 'notifications/x',
+    params: { _meta: { 'io.modelcontextprotocol/protocolVersion': revision } }
+  })
+  t.match((await post(app, claim('2030-01-01'))).body.error.data, {
+    code: 'MCP_ERR_PROTOCOL_VERSION',
+    requested: '2030-01-01'
+  })
   const { data } = (await post(app, claim('9'.repeat(5000)))).body.error
   t.equal(data.code, 'MCP_ERR_PROTOCOL_VERSION')
   t.notOk('requested' in data)
@@ -90,14 +114,31 @@ for (const era of ['legacy', 'modern'] as const) {
       const { headers, payload } = modern(method, params)
       return await post(app, payload, { ...withKey, ...headers })
     }
-    t.match((await send('tools/call', { name: 'whoami', arguments: null })).body, { result: { structuredContent: { role: 'user' } } })
+    t.match((await send('tools/call', { name: 'whoami', arguments: null })).body, {
+      result: { structuredContent: { role: 'user' } }
+    })
     t.match((await send('tools/list', { cursor: null })).body, { result: { tools: Array } })
   })
 }
 
 t.test('null for a progress token is none: nothing is told', async t => {
-  const app = await service(t, { tools: [defineTool({ name: 'speak', handler: async (_args, { progress }) => { await progress(1); return 'done' } })] })
-  const { status, text } = await post(app, { ...callOf('speak'), params: { name: 'speak', _meta: { progressToken: null } } })
+  const app = await service(t, {
+    tools: [
+      defineTool({
+        name: 'speak',
+        handler: async (_args, { progress }) => {
+          await progress(1)
+          return 'done'
+        }
+      })
+    ]
+  })
+  const { status, text } = await post(app, {
+    ...callOf('speak'),
+    params: { name: 'speak', _meta: { progressToken: null } }
+  })
   t.equal(status, 200)
-  t.same(text.startsWith('{') ? [JSON.parse(text)] : eventsOf(text), [{ jsonrpc: '2.0', id: 1, result: { content: [{ type: 'text', text: 'done' }] } }])
+  t.same(text.startsWith('{') ? [JSON.parse(text)] : eventsOf(text), [
+    { jsonrpc: '2.0', id: 1, result: { content: [{ type: 'text', text: 'done' }] } }
+  ])
 })

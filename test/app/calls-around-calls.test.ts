@@ -27,7 +27,12 @@ async function host (t: Test, tools: readonly Tool[], options: McpAuthOptions = 
   return { app, endpoint, log }
 }
 
-const add = defineTool({ name: 'add', input: z.object({ a: z.number() }), output: z.object({ sum: z.number() }), handler: ({ a }) => ({ structuredContent: { sum: a + 1 } }) })
+const add = defineTool({
+  name: 'add',
+  input: z.object({ a: z.number() }),
+  output: z.object({ sum: z.number() }),
+  handler: ({ a }) => ({ structuredContent: { sum: a + 1 } })
+})
 const secret = defineTool({ name: 'secret', access: { roles: ['admin'] }, handler: () => 'the secret' })
 const fails = defineTool({ name: 'fails', handler: () => { throw new Error('password=hunter2') } })
 /** Calls the tool that it is told to, and returns what came of it. */
@@ -36,25 +41,45 @@ const relay = defineTool({
   input: z.object({ tool: z.string(), args: z.record(z.string(), z.unknown()).default({}) }),
   handler: async ({ tool, args }, { call }) => ({ structuredContent: { result: await call(tool, args) } })
 })
-const resultOf = ({ structuredContent }: { structuredContent?: Record<string, unknown> }): unknown => structuredContent?.result
+const resultOf = ({ structuredContent }: { structuredContent?: Record<string, unknown> }): unknown =>
+  structuredContent?.result
 
 t.test('context.call resolves to the result of another tool, checked as any call is', async t => {
   const { app, log } = await host(t, [add, relay, fails])
   const client = createTestClient(app, { key: adaKey })
-  t.same(resultOf(await client.callTool('relay', { tool: 'add', args: { a: 1 } })), { content: [{ type: 'text', text: '{"sum":2}' }], structuredContent: { sum: 2 } })
-  t.match(resultOf(await client.callTool('relay', { tool: 'add', args: { a: 'x' } })), { isError: true, content: [{ text: /Invalid arguments/ }] })
+  t.same(resultOf(await client.callTool('relay', { tool: 'add', args: { a: 1 } })), {
+    content: [{ type: 'text', text: '{"sum":2}' }],
+    structuredContent: { sum: 2 }
+  })
+  t.match(resultOf(await client.callTool('relay', { tool: 'add', args: { a: 'x' } })), {
+    isError: true,
+    content: [{ text: /Invalid arguments/ }]
+  })
   const failed = await client.callTool('relay', { tool: 'fails' })
   t.match(resultOf(failed), { isError: true })
   t.notMatch(JSON.stringify(failed), /hunter2/)
-  t.match(log.lines().filter(({ msg }) => msg === 'call within a call'), [{ tool: 'add' }, { tool: 'add', outcome: 'tool-error' }, { tool: 'fails' }])
+  t.match(
+    log.lines().filter(({ msg }) => msg === 'call within a call'),
+    [{ tool: 'add' }, { tool: 'add', outcome: 'tool-error' }, { tool: 'fails' }]
+  )
 })
 
 t.test('context.call has the rights of the caller, and an unknown tool is told in words', async t => {
   const { app } = await host(t, [secret, relay])
   for (const tool of ['secret', 'nothing']) {
-    t.match(await createTestClient(app, { key: adaKey }).callTool('relay', { tool }), { isError: true, text: `This needs the tool ${tool}, which is not available to you` })
+    t.match(await createTestClient(app, { key: adaKey }).callTool('relay', { tool }), {
+      isError: true,
+      text: `This needs the tool ${tool}, which is not available to you`
+    })
   }
-  t.match(resultOf(await createTestClient(app, { principal: { id: 'root', role: 'admin' } }).callTool('relay', { tool: 'secret' })), { content: [{ text: 'the secret' }] })
+  t.match(
+    resultOf(
+      await createTestClient(app, { principal: { id: 'root', role: 'admin' } }).callTool('relay', {
+        tool: 'secret'
+      })
+    ),
+    { content: [{ text: 'the secret' }] }
+  )
 })
 
 t.test('context.call takes of the budget of the caller, the cost of the tool included', async t => {
@@ -62,7 +87,11 @@ t.test('context.call takes of the budget of the caller, the cost of the tool inc
   const { app } = await host(t, [add, relay, dear], { rateLimit: { max: 7, windowMs: 60_000 } })
   const client = createTestClient(app, { key: adaKey })
   t.match(resultOf(await client.callTool('relay', { tool: 'dear' })), { content: [{ text: 'x' }] })
-  t.match(resultOf(await client.callTool('relay', { tool: 'dear' })), { isError: true }, 'of seven four are gone, and one more for this call')
+  t.match(
+    resultOf(await client.callTool('relay', { tool: 'dear' })),
+    { isError: true },
+    'of seven four are gone, and one more for this call'
+  )
 })
 
 t.test('context.call has the time of its call, and ends with it', { timeout: 30_000 }, async t => {
@@ -70,7 +99,13 @@ t.test('context.call has the time of its call, and ends with it', { timeout: 30_
   const slow = defineTool({
     name: 'slow',
     deadlineMs: 60_000,
-    handler: async (_args, { signal }) => await new Promise<never>((_resolve, reject) => { signal.addEventListener('abort', () => { ended += 1; reject(new Error('ended')) }) })
+    handler: async (_args, { signal }) =>
+      await new Promise<never>((_resolve, reject) => {
+        signal.addEventListener('abort', () => {
+          ended += 1
+          reject(new Error('ended'))
+        })
+      })
   })
   const brief = defineTool({ ...relay, name: 'brief', deadlineMs: 100 } as Tool)
   const { app } = await host(t, [slow, brief, relay])
@@ -78,7 +113,11 @@ t.test('context.call has the time of its call, and ends with it', { timeout: 30_
   await until(() => ended === 1)
   const short = defineTool({ ...slow, name: 'short', deadlineMs: 50 } as Tool)
   const { app: other } = await host(t, [short, relay])
-  t.match(resultOf(await createTestClient(other, { key: adaKey }).callTool('relay', { tool: 'short' })), { isError: true }, 'its own deadline ends it alone')
+  t.match(
+    resultOf(await createTestClient(other, { key: adaKey }).callTool('relay', { tool: 'short' })),
+    { isError: true },
+    'its own deadline ends it alone'
+  )
 })
 
 t.test('tools that call each other in a circle end', async t => {
@@ -92,12 +131,19 @@ for (const era of ['modern', 'legacy'] as const) {
       name: 'talk',
       handler: async (_args, { progress, elicit }) => {
         await progress(1)
-        const { content } = await elicit({ message: 'Name?', schema: { type: 'object', properties: { name: { type: 'string' } } } })
+        const { content } = await elicit({
+          message: 'Name?',
+          schema: { type: 'object', properties: { name: { type: 'string' } } }
+        })
         return `Hello, ${String(content?.name)}`
       }
     })
     const { app } = await host(t, [talk, relay], { sessions: true })
-    const client = createTestClient(app, { key: adaKey, era, onElicit: () => ({ action: 'accept', content: { name: 'Ada' } }) })
+    const client = createTestClient(app, {
+      key: adaKey,
+      era,
+      onElicit: () => ({ action: 'accept', content: { name: 'Ada' } })
+    })
     const result = await client.callTool('relay', { tool: 'talk' })
     t.match(resultOf(result), { content: [{ text: 'Hello, Ada' }] })
     t.ok(result.notifications.some(({ method }) => method === 'notifications/progress'))
@@ -106,22 +152,37 @@ for (const era of ['modern', 'legacy'] as const) {
 }
 
 t.test('resources may call tools, too', async t => {
-  const resource = defineResource({ name: 'r', uri: 'a://r', read: async (_uri, { call }) => JSON.stringify((await call('add', { a: 4 })).structuredContent) })
+  const resource = defineResource({
+    name: 'r',
+    uri: 'a://r',
+    read: async (_uri, { call }) => JSON.stringify((await call('add', { a: 4 })).structuredContent)
+  })
   const { app } = await host(t, [add], { resources: [resource] })
   t.match(await createTestClient(app, { key: adaKey }).readResource('a://r'), { contents: [{ text: '{"sum":5}' }] })
 })
 
 t.test('endpoint.callTool calls in process, with the rights of the principal', async t => {
-  const who = defineTool({ name: 'who', handler: (_args, { principal, request, requestId, logger }) => { logger.info('here'); return { structuredContent: { ...principal, era: request.era ?? null, requestId } } } })
+  const who = defineTool({
+    name: 'who',
+    handler: (_args, { principal, request, requestId, logger }) => {
+      logger.info('here')
+      return { structuredContent: { ...principal, era: request.era ?? null, requestId } }
+    }
+  })
   const { endpoint, log } = await host(t, [add, secret, fails, who, relay])
-  t.same(await endpoint.callTool({ id: 'job' }, 'add', { a: 1 }), { content: [{ type: 'text', text: '{"sum":2}' }], structuredContent: { sum: 2 } })
+  t.same(await endpoint.callTool({ id: 'job' }, 'add', { a: 1 }), {
+    content: [{ type: 'text', text: '{"sum":2}' }],
+    structuredContent: { sum: 2 }
+  })
   await t.rejects(endpoint.callTool({ id: 'job' }, 'secret'), { code: 'MCP_ERR_UNKNOWN_TOOL' })
   t.match(await endpoint.callTool({ id: 'job', role: 'admin' }, 'secret'), { content: [{ text: 'the secret' }] })
   t.match(await endpoint.callTool({ id: 'job' }, 'fails'), { isError: true })
   const { structuredContent } = await endpoint.callTool({ id: 'job', attributes: { tenant: 'acme' } }, 'who')
   t.match(structuredContent, { id: 'job', role: 'user', scopes: [], attributes: { tenant: 'acme' }, era: null })
   t.match(log.lines().filter(({ msg }) => msg === 'here'), [{ reqId: structuredContent?.requestId }])
-  t.match(await endpoint.callTool({ id: 'job' }, 'relay', { tool: 'add', args: { a: 2 } }), { structuredContent: { result: { structuredContent: { sum: 3 } } } })
+  t.match(await endpoint.callTool({ id: 'job' }, 'relay', { tool: 'add', args: { a: 2 } }), {
+    structuredContent: { result: { structuredContent: { sum: 3 } } }
+  })
 })
 
 t.test('endpoint.callTool ends at the deadline of the endpoint', { timeout: 30_000 }, async t => {
@@ -133,14 +194,28 @@ t.test('endpoint.callTool ends at the deadline of the endpoint', { timeout: 30_0
 t.test('beforeCall sees each call that its caller may make, and may refuse it in words', async t => {
   const seen: HookedCall[] = []
   const { app, endpoint } = await host(t, [add, secret, relay], { beforeCall: call => { seen.push(call) } })
-  const stop = endpoint.beforeCall(async ({ name, principal }) => { if (name === 'add') throw new PublicToolError(`not today, ${principal.id.slice(0, 6)}`) })
+  const stop = endpoint.beforeCall(async ({ name, principal }) => {
+    if (name === 'add') throw new PublicToolError(`not today, ${principal.id.slice(0, 6)}`)
+  })
   const client = createTestClient(app, { key: adaKey })
   t.match(await client.callTool('add', { a: 1 }), { isError: true, text: 'not today, apikey' })
-  t.match(seen, [{ name: 'add', args: { a: 1 }, tool: { name: 'add' }, principal: { id: /^apikey:/ }, context: { requestId: String } }])
+  t.match(seen, [
+    {
+      name: 'add',
+      args: { a: 1 },
+      tool: { name: 'add' },
+      principal: { id: /^apikey:/ },
+      context: { requestId: String }
+    }
+  ])
   await client.callTool('secret').catch(() => {})
   await client.callTool('add', { a: 'x' })
   t.equal(seen.length, 1, 'nothing of what is refused anyway')
-  t.match(await client.callTool('relay', { tool: 'add', args: { a: 1 } }), { structuredContent: { result: { isError: true } } }, 'calls within calls, too')
+  t.match(
+    await client.callTool('relay', { tool: 'add', args: { a: 1 } }),
+    { structuredContent: { result: { isError: true } } },
+    'calls within calls, too'
+  )
   stop()
   t.match(await client.callTool('add', { a: 1 }), { structuredContent: { sum: 2 } })
 })
@@ -153,17 +228,31 @@ t.test('beforeCall that fails is a fault of the tool, and nothing of it leaves',
   t.notMatch(JSON.stringify(result), /hunter2/)
 })
 
-t.test('afterCall hears how each call ended, is not waited for, and its fault is logged', { timeout: 30_000 }, async t => {
-  const heard: Array<[string, CallOutcome]> = []
-  const { app, endpoint, log } = await host(t, [add, fails], { afterCall: ({ name }, outcome) => { heard.push([name, outcome]) } })
-  endpoint.afterCall(async () => { await sleep(5); throw new Error('the metrics are away') })
-  endpoint.afterCall(async () => await new Promise<never>(() => {}))
-  const client = createTestClient(app, { key: adaKey })
-  t.match(await client.callTool('add', { a: 1 }), { structuredContent: { sum: 2 } })
-  await client.callTool('fails')
-  t.match(heard, [['add', { result: { structuredContent: { sum: 2 } }, ms: Number }], ['fails', { error: { message: 'password=hunter2' } }]])
-  await until(() => log.lines().filter(({ msg }) => msg === 'afterCall failed').length === 2)
-})
+t.test(
+  'afterCall hears how each call ended, is not waited for, and its fault is logged',
+  { timeout: 30_000 },
+  async t => {
+    const heard: Array<[string, CallOutcome]> = []
+    const { app, endpoint, log } = await host(t, [add, fails], {
+      afterCall: ({ name }, outcome) => {
+        heard.push([name, outcome])
+      }
+    })
+    endpoint.afterCall(async () => {
+      await sleep(5)
+      throw new Error('the metrics are away')
+    })
+    endpoint.afterCall(async () => await new Promise<never>(() => {}))
+    const client = createTestClient(app, { key: adaKey })
+    t.match(await client.callTool('add', { a: 1 }), { structuredContent: { sum: 2 } })
+    await client.callTool('fails')
+    t.match(heard, [
+      ['add', { result: { structuredContent: { sum: 2 } }, ms: Number }],
+      ['fails', { error: { message: 'password=hunter2' } }]
+    ])
+    await until(() => log.lines().filter(({ msg }) => msg === 'afterCall failed').length === 2)
+  }
+)
 
 t.test('hooks are for the tools with their tags, where they name some', async t => {
   // An instance: what a plain item may have beside is for the checks of items to say.

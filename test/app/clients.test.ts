@@ -31,14 +31,22 @@ const tools = [
   defineTool({
     name: 'ask',
     handler: async (_args, { elicit }) => {
-      const { action, content } = await elicit({ message: 'Which colour?', schema: { type: 'object', properties: { colour: { type: 'string' } } } })
+      const { action, content } = await elicit({
+        message: 'Which colour?',
+        schema: { type: 'object', properties: { colour: { type: 'string' } } }
+      })
       return `${action} ${String(content?.colour)}`
     }
   })
 ]
 const resources = [
   { name: 'greeting', uri: 'note://greeting', mimeType: 'text/plain', read: () => 'good morning' },
-  { name: 'note', uriTemplate: 'note://{team}/{id}', read: (_uri: string, _context: unknown, { team, id }: Readonly<Record<string, string>>) => `note ${id} of ${team}` }
+  {
+    name: 'note',
+    uriTemplate: 'note://{team}/{id}',
+    read: (_uri: string, _context: unknown, { team, id }: Readonly<Record<string, string>>) =>
+      `note ${id} of ${team}`
+  }
 ]
 const prompts = [definePrompt({
   name: 'greet',
@@ -47,7 +55,10 @@ const prompts = [definePrompt({
   handler: ({ whom }) => `Greet ${whom}`
 })]
 
-async function start (t: Test, options: Parameters<typeof service>[1] = {}): Promise<{ app: FastifyInstance, url: string }> {
+async function start (
+  t: Test,
+  options: Parameters<typeof service>[1] = {}
+): Promise<{ app: FastifyInstance; url: string }> {
   const app = await service(t, { tools, resources, prompts, ...options })
   return { app, url: await listening(app) }
 }
@@ -63,7 +74,10 @@ for (const [client, era, connect] of clients) {
         t.equal(connected.era, era)
         t.same(await connected.tools(), ['ask', 'count', 'echo', 'wait', 'whoami'])
         t.same(await connected.call('echo', { text: `round ${round}` }), { text: `round ${round}`, isError: false })
-        t.match(JSON.parse((await connected.call('whoami')).text), { method: credential === 'a key' ? 'api-key' : 'jwt', role: 'user' })
+        t.match(JSON.parse((await connected.call('whoami')).text), {
+          method: credential === 'a key' ? 'api-key' : 'jwt',
+          role: 'user'
+        })
         await connected.close()
       }
     })
@@ -137,7 +151,14 @@ for (const [client, era, connect] of clients) {
   t.test(`${client} is asked in the middle of a call, and answers`, async t => {
     const { url } = await start(t, era === 'legacy' ? { sessions: true } : {})
     const asked: string[] = []
-    const connected = await connect({ url, headers: withKey, onElicit: message => { asked.push(message); return { action: 'accept', content: { colour: 'green' } } } })
+    const connected = await connect({
+      url,
+      headers: withKey,
+      onElicit: message => {
+        asked.push(message)
+        return { action: 'accept', content: { colour: 'green' } }
+      }
+    })
     t.equal((await connected.call('ask')).text, 'accept green')
     t.same(asked, ['Which colour?'])
     await connected.close()
@@ -165,12 +186,23 @@ t.test('two callers at once, with the same ids, never see each other\'s answers'
   const { url } = await start(t, { tools: [mine], env: { RATE_LIMIT_MAX: '1000' } })
   const call = async (id: number, headers: Record<string, string>, inEra: 'legacy' | 'modern'): Promise<string> => {
     const params = { name: 'mine', arguments: { nonce: String(id) } }
-    const { headers: own, payload } = inEra === 'modern' ? modern('tools/call', params, id) : { headers: {}, payload: callOf('mine', params.arguments, id) }
-    const response = await fetch(`${url}/mcp`, { method: 'POST', headers: { ...headers, ...own, 'content-type': 'application/json' }, body: JSON.stringify(payload) })
+    const { headers: own, payload } =
+      inEra === 'modern'
+        ? modern('tools/call', params, id)
+        : { headers: {}, payload: callOf('mine', params.arguments, id) }
+    const response = await fetch(`${url}/mcp`, {
+      method: 'POST',
+      headers: { ...headers, ...own, 'content-type': 'application/json' },
+      body: JSON.stringify(payload)
+    })
     return await response.text()
   }
   const callers = [[{ 'x-api-key': adaKey }, /^apikey:/], [withToken('bob'), /^jwt:bob /]] as const
-  const todo = Array.from({ length: 1000 }, (_, n) => ({ id: Math.floor(n / 2) + 1, caller: callers[n % 2] ?? callers[0], era: n % 4 < 2 ? 'legacy' as const : 'modern' as const }))
+  const todo = Array.from({ length: 1000 }, (_, n) => ({
+    id: Math.floor(n / 2) + 1,
+    caller: callers[n % 2] ?? callers[0],
+    era: n % 4 < 2 ? ('legacy' as const) : ('modern' as const)
+  }))
   let right = 0
   const worker = async (): Promise<void> => {
     for (let next = todo.pop(); next !== undefined; next = todo.pop()) {

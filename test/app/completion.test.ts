@@ -7,24 +7,39 @@ import { defineResource } from '../../src/tools/resource.js'
 import { type Answer, modern, post, rpc, service, withKey } from '../support/service.js'
 
 const eras = [
-  ['2025-11-25', async (app: FastifyInstance, params: Record<string, unknown>): Promise<Answer> => await post(app, rpc('completion/complete', params))],
-  ['2026-07-28', async (app: FastifyInstance, params: Record<string, unknown>): Promise<Answer> => {
-    const { headers, payload } = modern('completion/complete', params)
-    return await post(app, payload, { ...withKey, ...headers })
-  }]
+  [
+    '2025-11-25',
+    async (app: FastifyInstance, params: Record<string, unknown>): Promise<Answer> =>
+      await post(app, rpc('completion/complete', params))
+  ],
+  [
+    '2026-07-28',
+    async (app: FastifyInstance, params: Record<string, unknown>): Promise<Answer> => {
+      const { headers, payload } = modern('completion/complete', params)
+      return await post(app, payload, { ...withKey, ...headers })
+    }
+  ]
 ] as const
 
 const cities: Readonly<Record<string, string[]>> = { fr: ['Lyon', 'Paris'], it: ['Pisa', 'Rome'] }
 const visit = definePrompt({
   name: 'visit',
   input: z.object({ country: z.string(), city: z.string() }),
-  complete: { city: (text, { arguments: { country = '' } }) => (cities[country] ?? []).filter(city => city.startsWith(text)) },
+  complete: {
+    city: (text, { arguments: { country = '' } }) =>
+      (cities[country] ?? []).filter(city => city.startsWith(text))
+  },
   handler: ({ city }) => city
 })
 const map = defineResource({
   name: 'map',
   uriTemplate: 'map://{country}/{city}',
-  complete: { city: (_text, { arguments: { country = '' }, principal }) => [...cities[country] ?? [], principal.method] },
+  complete: {
+    city: (_text, { arguments: { country = '' }, principal }) => [
+      ...(cities[country] ?? []),
+      principal.method
+    ]
+  },
   read: () => 'here'
 })
 const here = defineResource({ name: 'here', uri: 'map://here', read: () => 'here' })
@@ -36,15 +51,33 @@ for (const [era, complete] of eras) {
   t.test(`a suggestion knows what was filled in before (${era})`, async t => {
     const app = await service(t, items)
     const argument = { name: 'city', value: 'P' }
-    t.same((await complete(app, { ref: prompt, argument, context: { arguments: { country: 'fr' } } })).body.result.completion, { values: ['Paris'], total: 1, hasMore: false })
-    t.same((await complete(app, { ref: template, argument, context: { arguments: { country: 'it' } } })).body.result.completion.values, ['Pisa', 'Rome', 'api-key'])
-    for (const rest of [{}, { context: {} }]) t.same((await complete(app, { ref: prompt, argument, ...rest })).body.result.completion.values, [])
+    t.same(
+      (await complete(app, { ref: prompt, argument, context: { arguments: { country: 'fr' } } })).body.result
+        .completion,
+      { values: ['Paris'], total: 1, hasMore: false }
+    )
+    t.same(
+      (await complete(app, { ref: template, argument, context: { arguments: { country: 'it' } } })).body
+        .result.completion.values,
+      ['Pisa', 'Rome', 'api-key']
+    )
+    for (const rest of [{}, { context: {} }]) {
+      t.same((await complete(app, { ref: prompt, argument, ...rest })).body.result.completion.values, [])
+    }
   })
 
   t.test(`where nothing suggests there is an empty list (${era})`, async t => {
     const app = await service(t, items)
-    for (const [ref, name] of [[prompt, 'country'], [prompt, 'constructor'], [{ type: 'ref/resource', uri: 'map://here' }, 'x']] as const) {
-      t.same((await complete(app, { ref, argument: { name, value: '' } })).body.result.completion, { values: [], total: 0, hasMore: false })
+    for (const [ref, name] of [
+      [prompt, 'country'],
+      [prompt, 'constructor'],
+      [{ type: 'ref/resource', uri: 'map://here' }, 'x']
+    ] as const) {
+      t.same((await complete(app, { ref, argument: { name, value: '' } })).body.result.completion, {
+        values: [],
+        total: 0,
+        hasMore: false
+      })
     }
   })
 
@@ -67,7 +100,12 @@ for (const [era, complete] of eras) {
   }
 
   t.test(`a suggestion costs what its item costs, and is given up at its deadline (${era})`, async t => {
-    const slow = definePrompt({ ...visit, cost: 10, deadlineMs: 50, complete: { city: async () => await new Promise<string[]>(() => {}) } })
+    const slow = definePrompt({
+      ...visit,
+      cost: 10,
+      deadlineMs: 50,
+      complete: { city: async () => await new Promise<string[]>(() => {}) }
+    })
     const app = await service(t, { prompts: [slow] })
     const { status, headers, body } = await complete(app, { ref: prompt, argument })
     t.equal(status, 200)
@@ -77,11 +115,18 @@ for (const [era, complete] of eras) {
 }
 
 for (const [era, complete] of eras) {
-  for (const [what, values] of [['a text', 'Lyon'], ['numbers', [1]], ['nothing', undefined], ['a list with a hole', ['Lyon', undefined]]] as const) {
+  for (const [what, values] of [
+    ['a text', 'Lyon'],
+    ['numbers', [1]],
+    ['nothing', undefined],
+    ['a list with a hole', ['Lyon', undefined]]
+  ] as const) {
     t.test(`${what} in place of suggestions is a fault (${era})`, async t => {
       const odd = definePrompt({ ...visit, complete: { city: () => values as unknown as string[] } })
       const app = await service(t, { prompts: [odd] })
-      t.match((await complete(app, { ref: prompt, argument: { name: 'city', value: '' } })).body.error, { data: { code: 'MCP_ERR_INTERNAL' } })
+      t.match((await complete(app, { ref: prompt, argument: { name: 'city', value: '' } })).body.error, {
+        data: { code: 'MCP_ERR_INTERNAL' }
+      })
     })
   }
 }

@@ -17,7 +17,14 @@ t.test('a call that would never end ends at the deadline', async t => {
 
 t.test('a tool has a deadline of its own, and its signal says when it passed', async t => {
   let signal: AbortSignal | undefined
-  const slow = defineTool({ name: 'slow', deadlineMs: 50, handler: async (_args, context) => { signal = context.signal; return await new Promise<never>(() => {}) } })
+  const slow = defineTool({
+    name: 'slow',
+    deadlineMs: 50,
+    handler: async (_args, context) => {
+      signal = context.signal
+      return await new Promise<never>(() => {})
+    }
+  })
   const app = await service(t, { tools: [slow] })
   t.match((await post(app, callOf('slow'))).body.result, { isError: true, content: [{ text: /MCP_ERR_DEADLINE/ }] })
   t.equal(signal?.aborted, true)
@@ -34,12 +41,19 @@ t.test('in a batch a deadline ends one answer, not the others', async t => {
 
 t.test('a request and its own cancellation in one batch are answered', async t => {
   const app = await service(t, { tools: [hangBriefly] })
-  const { body } = await post(app, [callOf('hang-briefly', {}, 1), { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } }])
+  const { body } = await post(app, [
+    callOf('hang-briefly', {}, 1),
+    { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } }
+  ])
   t.equal(body.length, 1)
   t.equal(body[0].id, 1)
 })
 
-for (const [what, speaks, batch] of [['before the answer', false, false], ['amid a stream', true, false], ['with a batch', false, true]] as const) {
+for (const [what, speaks, batch] of [
+  ['before the answer', false, false],
+  ['amid a stream', true, false],
+  ['with a batch', false, true]
+] as const) {
   t.test(`a caller that disconnects ${what} frees what it held`, async t => {
     const open = new Set<AbortSignal>()
     const wait = defineTool({
@@ -48,7 +62,10 @@ for (const [what, speaks, batch] of [['before the answer', false, false], ['amid
         if (speaks) await log('info', 'wait')
         open.add(signal)
         return await new Promise<never>((_resolve, reject) => {
-          signal.addEventListener('abort', () => { open.delete(signal); reject(new Error('gone')) })
+          signal.addEventListener('abort', () => {
+            open.delete(signal)
+            reject(new Error('gone'))
+          })
         })
       }
     })
@@ -57,8 +74,15 @@ for (const [what, speaks, batch] of [['before the answer', false, false], ['amid
     const leaving = new AbortController()
     const calls = Array.from({ length: 10 }, async (_, id) => {
       const message = batch ? [callOf('wait', {}, id), callOf('wait', {}, id + 10)] : callOf('wait', {}, id)
-      const init = { method: 'POST', signal: leaving.signal, headers: { ...withKey, 'content-type': 'application/json' }, body: JSON.stringify(message) }
-      return await fetch(`${url}/mcp`, init).then(async response => await response.text()).catch(() => 'gone')
+      const init = {
+        method: 'POST',
+        signal: leaving.signal,
+        headers: { ...withKey, 'content-type': 'application/json' },
+        body: JSON.stringify(message)
+      }
+      return await fetch(`${url}/mcp`, init)
+        .then(async response => await response.text())
+        .catch(() => 'gone')
     })
     while (open.size < (batch ? 20 : 10)) await sleep(5)
     leaving.abort()

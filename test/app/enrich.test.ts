@@ -1,4 +1,7 @@
-/** What an app adds to verified callers: by `enrich`, by chosen claims, by metadata of keys, and by a hook of its own. */
+/**
+ * What an app adds to verified callers: by `enrich`, by chosen claims, by metadata of keys, and by a hook
+ * of its own.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
@@ -17,45 +20,99 @@ import { adaKey, callOf, post, rpc, service, withKey, withToken } from '../suppo
 import { forgeClaims, secret } from '../support/tokens.js'
 
 const echo = defineTool({ name: 'echo', handler: (_args, { principal }) => ({ structuredContent: { ...principal } }) })
-const bearer = (claims: Record<string, unknown>): Record<string, string> => ({ authorization: `Bearer ${forgeClaims(claims)}` })
+const bearer = (claims: Record<string, unknown>): Record<string, string> => ({
+  authorization: `Bearer ${forgeClaims(claims)}`
+})
 
-async function host (t: Test, options: McpAuthOptions, prepare: (app: FastifyInstance) => void = () => {}): Promise<FastifyInstance> {
+async function host (
+  t: Test,
+  options: McpAuthOptions,
+  prepare: (app: FastifyInstance) => void = () => {}
+): Promise<FastifyInstance> {
   const app = Fastify({ logger: { stream: logSink() } })
   t.teardown(() => app.close())
   await app.register(async scope => {
-    await scope.register(mcpAuth, { apiKeys: [adaKey], jwtSecret: secret, tools: [echo], allowWeakSecrets: true, ...options })
+    await scope.register(mcpAuth, {
+      apiKeys: [adaKey],
+      jwtSecret: secret,
+      tools: [echo],
+      allowWeakSecrets: true,
+      ...options
+    })
   })
   prepare(app)
   await app.ready()
   return app
 }
 
-async function principalOf (app: FastifyInstance, headers: Record<string, string> = withKey): Promise<Record<string, unknown>> {
+async function principalOf (
+  app: FastifyInstance,
+  headers: Record<string, string> = withKey
+): Promise<Record<string, unknown>> {
   return (await post(app, callOf('echo'), headers)).body?.result?.structuredContent
 }
 
-t.test('enrich adds attributes, a role and scopes to callers of every kind, and hears the claims of tokens', async t => {
-  const issuerKey = await signingKey('ES256', 'ec')
-  const fake = await fakeIssuer(t, issuerKey)
-  const heard: unknown[] = []
-  const app = await host(t, {
-    oauth: { issuer: fake.issuer },
-    audience: [audience],
-    enrich: async ({ id }, { claims }) => { heard.push([id, claims]); return { role: 'auditor', scopes: ['a'], attributes: { tenant: String(claims.tenant ?? 'none') } } }
-  })
-  t.match(await principalOf(app), { id: /^apikey:/, role: 'auditor', scopes: ['a'], attributes: { tenant: 'none' } })
-  t.match(await principalOf(app, bearer({ tenant: 'acme' })), { id: 'jwt:ada', role: 'auditor', attributes: { tenant: 'acme' } })
-  const token = await sign(issuerKey, claimsOf(fake.issuer, { tenant: 'corp' }))
-  for (let i = 0; i < 2; i++) t.match(await principalOf(app, { authorization: `Bearer ${token}` }), { id: 'oauth:ada', attributes: { tenant: 'corp' } })
-  t.match(heard, [[/^apikey:/, {}], ['jwt:ada', { sub: 'ada', tenant: 'acme' }], ['oauth:ada', { tenant: 'corp' }], ['oauth:ada', { tenant: 'corp' }]], 'also of a token that is known')
-})
+t.test(
+  'enrich adds attributes, a role and scopes to callers of every kind, and hears the claims of tokens',
+  async t => {
+    const issuerKey = await signingKey('ES256', 'ec')
+    const fake = await fakeIssuer(t, issuerKey)
+    const heard: unknown[] = []
+    const app = await host(t, {
+      oauth: { issuer: fake.issuer },
+      audience: [audience],
+      enrich: async ({ id }, { claims }) => {
+        heard.push([id, claims])
+        return { role: 'auditor', scopes: ['a'], attributes: { tenant: String(claims.tenant ?? 'none') } }
+      }
+    })
+    t.match(await principalOf(app), {
+      id: /^apikey:/,
+      role: 'auditor',
+      scopes: ['a'],
+      attributes: { tenant: 'none' }
+    })
+    t.match(await principalOf(app, bearer({ tenant: 'acme' })), {
+      id: 'jwt:ada',
+      role: 'auditor',
+      attributes: { tenant: 'acme' }
+    })
+    const token = await sign(issuerKey, claimsOf(fake.issuer, { tenant: 'corp' }))
+    for (let i = 0; i < 2; i++) {
+      t.match(await principalOf(app, { authorization: `Bearer ${token}` }), {
+        id: 'oauth:ada',
+        attributes: { tenant: 'corp' }
+      })
+    }
+    t.match(
+      heard,
+      [
+        [/^apikey:/, {}],
+        ['jwt:ada', { sub: 'ada', tenant: 'acme' }],
+        ['oauth:ada', { tenant: 'corp' }],
+        ['oauth:ada', { tenant: 'corp' }]
+      ],
+      'also of a token that is known'
+    )
+  }
+)
 
 t.test('what enrich leaves out stays, and attributes are added to those that are there', async t => {
   const { record, key } = newKey({ role: 'admin', scopes: ['a'], metadata: { tenant: 'acme', plan: 'free' } })
-  const app = await host(t, { apiKeysFile: await keyFile(t, [record]), enrich: () => ({ attributes: { plan: 'gold' } }) })
-  t.match(await principalOf(app, { 'x-api-key': key }), { role: 'admin', scopes: ['a'], attributes: { tenant: 'acme', plan: 'gold' } })
+  const app = await host(t, {
+    apiKeysFile: await keyFile(t, [record]),
+    enrich: () => ({ attributes: { plan: 'gold' } })
+  })
+  t.match(await principalOf(app, { 'x-api-key': key }), {
+    role: 'admin',
+    scopes: ['a'],
+    attributes: { tenant: 'acme', plan: 'gold' }
+  })
   const plain = await host(t, { apiKeysFile: await keyFile(t, [record]), enrich: async () => undefined })
-  t.match(await principalOf(plain, { 'x-api-key': key }), { role: 'admin', attributes: { tenant: 'acme', plan: 'free' } })
+  t.match(await principalOf(plain, { 'x-api-key': key }), {
+    role: 'admin',
+    attributes: { tenant: 'acme', plan: 'free' }
+  })
 })
 
 t.test('enrich may answer the principal with more on it, and its limit counts', async t => {
@@ -66,20 +123,40 @@ t.test('enrich may answer the principal with more on it, and its limit counts', 
 })
 
 const faulty: Array<[string, object]> = [
-  ['another id', { id: 'crm:7' }], ['another keyId', { keyId: 'k' }], ['another method', { method: 'jwt' }], ['attributes in its own place', { tenant: 'acme' }],
-  ['a role that is none', { role: '' }], ['a text for scopes', { scopes: 'a' }]
+  ['another id', { id: 'crm:7' }],
+  ['another keyId', { keyId: 'k' }],
+  ['another method', { method: 'jwt' }],
+  ['attributes in its own place', { tenant: 'acme' }],
+  ['a role that is none', { role: '' }],
+  ['a text for scopes', { scopes: 'a' }]
 ]
 for (const [what, answer] of faulty) {
   t.test(`enrich that answers ${what} is a fault`, async t => {
     const app = await host(t, { enrich: () => answer as Enrichment })
-    t.match(await post(app, callOf('echo'), withKey), { status: 500, body: { error: { data: { code: 'MCP_ERR_INTERNAL' } } } })
+    t.match(await post(app, callOf('echo'), withKey), {
+      status: 500,
+      body: { error: { data: { code: 'MCP_ERR_INTERNAL' } } }
+    })
   })
 }
 
-for (const [what, enrich] of [['throws', () => { throw new Error('away') }], ['never answers', async () => await new Promise<never>(() => {})]] as const) {
+for (const [what, enrich] of [
+  [
+    'throws',
+    () => {
+      throw new Error('away')
+    }
+  ],
+  ['never answers', async () => await new Promise<never>(() => {})]
+] as const) {
   t.test(`enrich that ${what} is a 503 that charges nobody`, async t => {
     const app = await host(t, { enrich, verifyKeyTimeoutMs: 30, preauthLimit: { max: 1, windowMs: 60_000 } })
-    for (let i = 0; i < 3; i++) t.match(await post(app, callOf('echo'), withKey), { status: 503, body: { error: { data: { code: 'MCP_ERR_UNAVAILABLE' } } } })
+    for (let i = 0; i < 3; i++) {
+      t.match(await post(app, callOf('echo'), withKey), {
+        status: 503,
+        body: { error: { data: { code: 'MCP_ERR_UNAVAILABLE' } } }
+      })
+    }
   })
 }
 
@@ -100,26 +177,52 @@ t.test('an end that enrich gives counts where it is the earlier one', async t =>
 
 t.test('JWT_PRINCIPAL_CLAIMS puts the claims of both kinds of token on attributes, by name or path', async t => {
   const app = await service(t, { env: { JWT_PRINCIPAL_CLAIMS: 'tenant,realm_access.team,missing' }, tools: [echo] })
-  t.same((await principalOf(app, bearer({ tenant: ['a', 'b'], realm_access: { team: 7 }, other: 1 }))).attributes, { tenant: ['a', 'b'], 'realm_access.team': 7 })
+  t.same(
+    (await principalOf(app, bearer({ tenant: ['a', 'b'], realm_access: { team: 7 }, other: 1 }))).attributes,
+    { tenant: ['a', 'b'], 'realm_access.team': 7 }
+  )
   t.same((await principalOf(app)).attributes, {}, 'a key says nothing')
   const issuerKey = await signingKey('ES256', 'ec')
   const fake = await fakeIssuer(t, issuerKey)
   const provided = await host(t, { oauth: { issuer: fake.issuer }, audience: [audience], principalClaims: ['tenant'] })
-  t.same((await principalOf(provided, { authorization: `Bearer ${await sign(issuerKey, claimsOf(fake.issuer, { tenant: 'corp' }))}` })).attributes, { tenant: 'corp' })
+  t.same(
+    (
+      await principalOf(provided, {
+        authorization: `Bearer ${await sign(issuerKey, claimsOf(fake.issuer, { tenant: 'corp' }))}`
+      })
+    ).attributes,
+    { tenant: 'corp' }
+  )
 })
 
 const roles: Array<[unknown, string, string[]]> = [
-  ['auditor', 'auditor', ['audit', 'users']], [['auditor'], 'auditor', ['audit', 'users']], [['staff', 'auditor'], 'staff', ['audit', 'users']],
-  [['admin', 'auditor'], 'admin', ['admins']], [[], 'user', ['users']], [undefined, 'user', ['users']], [['Admin'], 'user', ['users']], [['the boss'], 'user', ['users']]
+  ['auditor', 'auditor', ['audit', 'users']],
+  [['auditor'], 'auditor', ['audit', 'users']],
+  [['staff', 'auditor'], 'staff', ['audit', 'users']],
+  [['admin', 'auditor'], 'admin', ['admins']],
+  [[], 'user', ['users']],
+  [undefined, 'user', ['users']],
+  [['Admin'], 'user', ['users']],
+  [['the boss'], 'user', ['users']]
 ]
 for (const [claim, role, tools] of roles) {
   t.test(`a provider's claim of roles ${JSON.stringify(claim)} makes a caller of role ${role}`, async t => {
     const issuerKey = await signingKey('ES256', 'ec')
     const fake = await fakeIssuer(t, issuerKey)
     const item = (name: string, role: string) => defineTool({ name, access: { roles: [role] }, handler: () => name })
-    const app = await host(t, { oauth: { issuer: fake.issuer, rolesClaim: 'roles' }, audience: [audience], builtIns: false, tools: [item('admins', 'admin'), item('audit', 'auditor'), item('users', 'user')] })
+    const app = await host(t, {
+      oauth: { issuer: fake.issuer, rolesClaim: 'roles' },
+      audience: [audience],
+      builtIns: false,
+      tools: [item('admins', 'admin'), item('audit', 'auditor'), item('users', 'user')]
+    })
     const headers = { authorization: `Bearer ${await sign(issuerKey, claimsOf(fake.issuer, { roles: claim }))}` }
-    t.same((await post(app, rpc('tools/list'), headers)).body.result.tools.map(({ name }: { name: string }) => name), tools)
+    t.same(
+      (await post(app, rpc('tools/list'), headers)).body.result.tools.map(
+        ({ name }: { name: string }) => name
+      ),
+      tools
+    )
   })
 }
 
@@ -132,7 +235,14 @@ for (const [what, change] of [
     const { record, key } = newKey({ owner: 'bob' })
     const path = await keyFile(t, [record])
     let talking = 0
-    const talk = defineTool({ name: 'talk', handler: async (_args, { log }) => { await log('info', 'here'); talking += 1; return await new Promise<never>(() => {}) } })
+    const talk = defineTool({
+      name: 'talk',
+      handler: async (_args, { log }) => {
+        await log('info', 'here')
+        talking += 1
+        return await new Promise<never>(() => {})
+      }
+    })
     const app = Fastify()
     t.teardown(() => app.close())
     await app.register(async scope => {
@@ -157,7 +267,14 @@ for (const [what, change] of [
 
 t.test('a copy of what a token proved falls with its revocation', { timeout: 30_000 }, async t => {
   let talking = 0
-  const talk = defineTool({ name: 'talk', handler: async (_args, { log }) => { await log('info', 'here'); talking += 1; return await new Promise<never>(() => {}) } })
+  const talk = defineTool({
+    name: 'talk',
+    handler: async (_args, { log }) => {
+      await log('info', 'here')
+      talking += 1
+      return await new Promise<never>(() => {})
+    }
+  })
   const app = await host(t, { tools: [talk], enrich: () => ({ attributes: { tenant: 'acme' } }) })
   const stream = post(app, callOf('talk'), bearer({ sub: 'bob', jti: 'token-1' }))
   await until(() => talking === 1)

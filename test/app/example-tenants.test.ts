@@ -28,21 +28,35 @@ async function tenants (t: Test) {
 t.test('keys are looked up in the database, which holds none of them', async t => {
   const { app, keyOf, path } = await tenants(t)
   const { key } = keyOf('ada', 'acme')
-  t.match(await createTestClient(app, { key }).callTool('whoami'), { structuredContent: { id: 'acme/ada', role: 'user' } })
-  await t.rejects(createTestClient(app, { key: `${key}x` }).callTool('whoami'), { name: 'TestClientError', status: 401 })
+  t.match(await createTestClient(app, { key }).callTool('whoami'), {
+    structuredContent: { id: 'acme/ada', role: 'user' }
+  })
+  await t.rejects(createTestClient(app, { key: `${key}x` }).callTool('whoami'), {
+    name: 'TestClientError',
+    status: 401
+  })
   t.notOk(readFileSync(path).includes(key))
 })
 
 t.test('each tenant has its own notes, and only auditors see how many tenants there are', async t => {
   const { app, keyOf } = await tenants(t)
-  const [acme, other, auditor] = [keyOf('ada', 'acme'), keyOf('bob', 'other'), keyOf('eve', 'acme', 'auditor')].map(({ key }) => createTestClient(app, { key }))
+  const [acme, other, auditor] = [
+    keyOf('ada', 'acme'),
+    keyOf('bob', 'other'),
+    keyOf('eve', 'acme', 'auditor')
+  ].map(({ key }) => createTestClient(app, { key }))
   await acme?.callTool('add-note', { text: 'buy tea' })
   await other?.callTool('add-note', { text: 'sell tea' })
   t.same((await acme?.callTool('list-notes'))?.structuredContent, { notes: ['buy tea'] })
   t.same((await other?.callTool('list-notes'))?.structuredContent, { notes: ['sell tea'] })
   t.same((await auditor?.callTool('list-notes'))?.structuredContent, { notes: ['buy tea'] })
   t.equal((await auditor?.callTool('count-tenants'))?.text, '2')
-  await t.rejects(async () => { await acme?.callTool('count-tenants') }, { name: 'TestClientError', code: 'MCP_ERR_UNKNOWN_TOOL' })
+  await t.rejects(
+    async () => {
+      await acme?.callTool('count-tenants')
+    },
+    { name: 'TestClientError', code: 'MCP_ERR_UNKNOWN_TOOL' }
+  )
 })
 
 t.test('a key that is revoked in the database ends its stream, and no other', { timeout: 60_000 }, async t => {
@@ -50,7 +64,11 @@ t.test('a key that is revoked in the database ends its stream, and no other', { 
   const [ada, bob] = [keyOf('ada', 'acme'), keyOf('bob', 'acme')]
   const url = await listening(app)
   const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
-  const [hers, his] = await Promise.all([ada, bob].map(({ key }) => begin(url, payload, { ...headers, 'x-api-key': key, accept: 'text/event-stream' })))
+  const [hers, his] = await Promise.all(
+    [ada, bob].map(({ key }) =>
+      begin(url, payload, { ...headers, 'x-api-key': key, accept: 'text/event-stream' })
+    )
+  )
   if (hers === undefined || his === undefined) return t.fail('there is no stream')
   t.equal(hers.response.status, 200)
   revokeKey(ada.id)

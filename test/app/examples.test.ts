@@ -11,7 +11,11 @@ import { secret } from '../support/tokens.js'
 t.test('the client connects in the latest revision, lists, and learns who it is', async t => {
   const app = await service(t)
   const url = await listening(app)
-  t.match(await visit(`${url}/mcp`, withKey), { revision: '2026-07-28', tools: ['whoami'], whoami: { method: 'api-key' } })
+  t.match(await visit(`${url}/mcp`, withKey), {
+    revision: '2026-07-28',
+    tools: ['whoami'],
+    whoami: { method: 'api-key' }
+  })
   t.match(await visit(`${url}/mcp`, withToken('root', 'admin')), { whoami: { id: 'jwt:root', role: 'admin' } })
   await t.rejects(visit(`${url}/mcp`, {}))
 })
@@ -21,7 +25,14 @@ t.test('one\'s own tool, resource and prompt are served, the tool with a questio
   const url = await listening(app)
   for (const [, , connect] of clients) {
     const asked: string[] = []
-    const client = await connect({ url, headers: withKey, onElicit: message => { asked.push(message); return { action: 'accept' } } })
+    const client = await connect({
+      url,
+      headers: withKey,
+      onElicit: message => {
+        asked.push(message)
+        return { action: 'accept' }
+      }
+    })
     const { text, isError } = await client.call('order', { fruit: 'apple', count: 2 })
     t.equal(isError, false)
     t.match(JSON.parse(text), { fruit: 'apple' })
@@ -57,7 +68,11 @@ t.test('in an app of one\'s own, rights and limits are those of each part', asyn
   t.teardown(() => app.close())
   t.notMatch((await post(app, rpc('tools/list'), withToken('sam'), '/staff/mcp')).text, /reprice/)
   const boss = withToken('boss', 'admin')
-  t.equal((await post(app, callOf('reprice', { fruit: 'apple', cents: 31 }), boss, '/staff/mcp')).body.result.content[0].text, 'apple is at 31')
+  t.equal(
+    (await post(app, callOf('reprice', { fruit: 'apple', cents: 31 }), boss, '/staff/mcp')).body.result
+      .content[0].text,
+    'apple is at 31'
+  )
   await post(app, callOf('reprice', { fruit: 'apple', cents: 30 }), boss, '/staff/mcp')
   t.same((await app.inject({ url: '/staff/me', headers: boss })).json(), { id: 'jwt:boss', role: 'admin' })
   t.equal((await app.inject('/staff/me')).statusCode, 401)

@@ -12,7 +12,9 @@ import { say } from '../support/terminal.js'
 import { forgeClaims, inSeconds, secret } from '../support/tokens.js'
 
 async function serverOf (t: Test, env: Record<string, string>): Promise<FastifyInstance> {
-  const app = await buildApp({ env: { ...env, REDIS_TIMEOUT_MS: '5000', LOG_LEVEL: 'silent', PREAUTH_RATE_LIMIT_MAX: '300' } })
+  const app = await buildApp({
+    env: { ...env, REDIS_TIMEOUT_MS: '5000', LOG_LEVEL: 'silent', PREAUTH_RATE_LIMIT_MAX: '300' }
+  })
   t.teardown(() => app.close())
   return app
 }
@@ -32,8 +34,10 @@ t.test('commands on a fleet', { skip: withoutRedis }, async (t) => {
   const env = { REDIS_URL: redis.url, JWT_SECRET: secret, API_KEYS_IN: 'redis', TRUST_PROXY: 'loopback' }
   const [a, b] = [await serverOf(t, env), await serverOf(t, env)]
   const directory = t.testdir({})
-  const run = async (...args: string[]): Promise<{ code: number, stdout: string, stderr: string }> => await say(args, directory, env)
-  const statusAt = async (app: FastifyInstance, headers: Record<string, string>): Promise<number> => (await post(app, callOf('whoami'), headers)).status
+  const run = async (...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> =>
+    await say(args, directory, env)
+  const statusAt = async (app: FastifyInstance, headers: Record<string, string>): Promise<number> =>
+    (await post(app, callOf('whoami'), headers)).status
 
   t.test('keys create makes a key that every server accepts, and keys revoke ends it everywhere', async (t) => {
     const { code, stdout, stderr } = await run('keys', 'create', '--name', 'laptop', '--owner', 'ada')
@@ -48,7 +52,9 @@ t.test('commands on a fleet', { skip: withoutRedis }, async (t) => {
 
   t.test('twenty keys that are created at once are all there', async (t) => {
     const before = JSON.parse((await run('keys', 'list', '--json')).stdout).length
-    const codes = await Promise.all(Array.from({ length: 20 }, async (_, n) => (await run('keys', 'create', '--name', `n${n}`)).code))
+    const codes = await Promise.all(
+      Array.from({ length: 20 }, async (_, n) => (await run('keys', 'create', '--name', `n${n}`)).code)
+    )
     t.same(new Set(codes), new Set([0]))
     t.equal(JSON.parse((await run('keys', 'list', '--json')).stdout).length, before + 20)
   })
@@ -58,7 +64,10 @@ t.test('commands on a fleet', { skip: withoutRedis }, async (t) => {
     writeFileSync(join(directory, 'keys.json'), formatKeyFile([record]))
     t.equal((await run('keys', 'import', '--from-file', join(directory, 'keys.json'))).code, 0)
     t.equal(await becomes(200, () => statusAt(b, { 'x-api-key': key })), 200)
-    t.match(await run('keys', 'import', '--from-file', join(directory, 'keys.json')), { code: 1, stderr: /is there already/ })
+    t.match(await run('keys', 'import', '--from-file', join(directory, 'keys.json')), {
+      code: 1,
+      stderr: /is there already/
+    })
   })
 
   t.test('the last known keys stay in force while Redis is away, and are put back where it was emptied', async (t) => {
@@ -92,12 +101,22 @@ t.test('commands on a fleet', { skip: withoutRedis }, async (t) => {
     t.same({ code, stderr }, { code: 0, stderr: '' })
     t.match(stdout, /^eyJ/)
     let list = ''
-    for (let tries = 0; tries < 500 && !list.includes('bob'); tries++) list = JSON.stringify((await post(b, callOf('list-tokens'), withToken('root', 'admin'))).body)
+    for (let tries = 0; tries < 500 && !list.includes('bob'); tries++) {
+      list = JSON.stringify((await post(b, callOf('list-tokens'), withToken('root', 'admin'))).body)
+    }
     t.match(list, 'bob')
   })
 
   t.test('unlock lets an address try again on every server', async (t) => {
-    const from = async (app: FastifyInstance): Promise<number> => (await app.inject({ method: 'DELETE', url: '/mcp', headers: { 'x-api-key': 'wrong' }, remoteAddress: '192.0.2.9' })).statusCode
+    const from = async (app: FastifyInstance): Promise<number> =>
+      (
+        await app.inject({
+          method: 'DELETE',
+          url: '/mcp',
+          headers: { 'x-api-key': 'wrong' },
+          remoteAddress: '192.0.2.9'
+        })
+      ).statusCode
     for (const app of [a, b]) t.equal(await becomes(429, () => from(app)), 429)
     t.equal((await run('unlock', '192.0.2.9')).code, 0)
     t.equal(await becomes(401, () => from(b)), 401)
@@ -105,6 +124,9 @@ t.test('commands on a fleet', { skip: withoutRedis }, async (t) => {
 
   t.test('a command says so where Redis cannot be reached', async (t) => {
     const away = { ...env, REDIS_URL: `redis://127.0.0.1:${await freePort()}` }
-    t.match(await say(['tokens', 'list'], directory, away), { code: 1, stderr: /^Redis cannot be reached \(ECONNREFUSED\): check REDIS_URL/ })
+    t.match(await say(['tokens', 'list'], directory, away), {
+      code: 1,
+      stderr: /^Redis cannot be reached \(ECONNREFUSED\): check REDIS_URL/
+    })
   })
 })

@@ -25,7 +25,9 @@ function told (lines: Service['lines'], pattern: RegExp): Service['lines'] {
 
 t.test('a server whose Redis is away', { skip: withoutRedis }, async (t) => {
   t.test('does not start with REDIS_START=wait, and says what to check', { timeout: 60_000 }, async (t) => {
-    await t.rejects(service(t, `redis://127.0.0.1:${await freePort()}`), { message: /^Redis cannot be reached \(ECONNREFUSED\): check REDIS_URL/ })
+    await t.rejects(service(t, `redis://127.0.0.1:${await freePort()}`), {
+      message: /^Redis cannot be reached \(ECONNREFUSED\): check REDIS_URL/
+    })
   })
 
   t.test('starts with REDIS_START=degraded, serves, and is shared once Redis is there', async (t) => {
@@ -56,24 +58,31 @@ t.test('a server whose Redis is away', { skip: withoutRedis }, async (t) => {
     t.ok(Number(end?.answersByPolicy) >= 19, String(end?.answersByPolicy))
   })
 
-  t.test('refuses a revocation that it cannot share with 503 in the result, keeps it, and shares it later', async (t) => {
-    const redis = await redisServer(t)
-    const [{ app, lines }, other] = [await service(t, redis.url), await service(t, redis.url)]
-    await redis.kill()
-    await until(() => told(lines, /^Redis/).length === 1)
-    const { body } = await post(app, callOf('revoke-token', { id: 'the-jti' }), withToken('root', 'admin'))
-    t.match(JSON.stringify(body), /MCP_ERR_UNAVAILABLE/)
-    const minted = await post(app, callOf('generate-token', { userId: 'ada' }), withToken('root', 'admin'))
-    t.match(JSON.stringify(minted.body), /MCP_ERR_UNAVAILABLE/)
-    await redis.restart()
-    await until(() => told(other.lines, /^Redis can be used again/).length === 1 || told(other.lines, /^Redis/).length === 0)
-    let state = ''
-    for (let tries = 0; tries < 500 && !state.includes('token-revoked:the-jti'); tries++) {
-      await new Promise(resolve => setTimeout(resolve, 20))
-      state = await ask(redis.port, 'HKEYS mcp:/mcp:{bus}:state')
+  t.test(
+    'refuses a revocation that it cannot share with 503 in the result, keeps it, and shares it later',
+    async t => {
+      const redis = await redisServer(t)
+      const [{ app, lines }, other] = [await service(t, redis.url), await service(t, redis.url)]
+      await redis.kill()
+      await until(() => told(lines, /^Redis/).length === 1)
+      const { body } = await post(app, callOf('revoke-token', { id: 'the-jti' }), withToken('root', 'admin'))
+      t.match(JSON.stringify(body), /MCP_ERR_UNAVAILABLE/)
+      const minted = await post(app, callOf('generate-token', { userId: 'ada' }), withToken('root', 'admin'))
+      t.match(JSON.stringify(minted.body), /MCP_ERR_UNAVAILABLE/)
+      await redis.restart()
+      await until(
+        () =>
+          told(other.lines, /^Redis can be used again/).length === 1 ||
+          told(other.lines, /^Redis/).length === 0
+      )
+      let state = ''
+      for (let tries = 0; tries < 500 && !state.includes('token-revoked:the-jti'); tries++) {
+        await new Promise(resolve => setTimeout(resolve, 20))
+        state = await ask(redis.port, 'HKEYS mcp:/mcp:{bus}:state')
+      }
+      t.match(state, 'token-revoked:the-jti')
     }
-    t.match(state, 'token-revoked:the-jti')
-  })
+  )
 
   t.test('serves nobody with REDIS_DOWN_REVOCATIONS=refuse', async (t) => {
     const redis = await redisServer(t)
@@ -96,7 +105,10 @@ t.test('a server whose Redis is away', { skip: withoutRedis }, async (t) => {
   t.test('I12: neither a password nor an argument reaches the log', async (t) => {
     const password = secretOfTests('password-of-redis-in-the-tests')
     const redis = await redisServer(t, ['--requirepass', 'another'])
-    const { app, lines } = await service(t, `redis://:${password}@127.0.0.1:${redis.port}`, { REDIS_START: 'degraded', LOG_LEVEL: 'trace' })
+    const { app, lines } = await service(t, `redis://:${password}@127.0.0.1:${redis.port}`, {
+      REDIS_START: 'degraded',
+      LOG_LEVEL: 'trace'
+    })
     await post(app, callOf('whoami'))
     await until(() => lines.some(({ reason }) => reason === 'WRONGPASS'))
     t.notMatch(JSON.stringify(lines), password)

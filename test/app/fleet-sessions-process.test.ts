@@ -14,14 +14,31 @@ const file = fileURLToPath(new URL('../support/session-server.ts', import.meta.u
 
 interface Instance extends Running { readonly at: string }
 
-async function instances (t: Test, redis: RedisServer, size: number, env: Record<string, string> = {}): Promise<Instance[]> {
+async function instances (
+  t: Test,
+  redis: RedisServer,
+  size: number,
+  env: Record<string, string> = {}
+): Promise<Instance[]> {
   const cwd = mkdtempSync(join(tmpdir(), 'fleet-'))
-  const running = Array.from({ length: size }, () => start(t, process.execPath, ['--import', import.meta.resolve('tsx'), file], {
-    cwd,
-    env: { API_KEYS: adaKey, JWT_SECRET: secret, REDIS_URL: redis.url, REDIS_TIMEOUT_MS: '2000', RATE_LIMIT_MAX: '100000', LOG_LEVEL: 'warn', ...env }
-  }))
+  const running = Array.from({ length: size }, () =>
+    start(t, process.execPath, ['--import', import.meta.resolve('tsx'), file], {
+      cwd,
+      env: {
+        API_KEYS: adaKey,
+        JWT_SECRET: secret,
+        REDIS_URL: redis.url,
+        REDIS_TIMEOUT_MS: '2000',
+        RATE_LIMIT_MAX: '100000',
+        LOG_LEVEL: 'warn',
+        ...env
+      }
+    })
+  )
   // After the processes, which end with the test.
-  t.teardown(() => { rmSync(cwd, { recursive: true, force: true }) })
+  t.teardown(() => {
+    rmSync(cwd, { recursive: true, force: true })
+  })
   return await Promise.all(running.map(async one => ({ ...one, at: await one.url })))
 }
 
@@ -32,34 +49,51 @@ async function two (t: Test, redis: RedisServer, env?: Record<string, string>): 
 }
 
 t.test('sessions when an instance or Redis fails', { skip: withoutRedis, timeout: 240_000 }, async t => {
-  t.test('a session outlives the kill of the instance that opened it, and what that said is resumed elsewhere', async t => {
-    const redis = await redisServer(t)
-    const [a, b] = await two(t, redis)
-    const session = await openSessionAt(a.at)
-    await ask(a.at, rpc('resources/subscribe', { uri: 'test://note' }), session)
-    const given = await begin(a.at, callOf('count', { to: 5, leave: 2 }, 1), session)
-    await given.ended
-    const whole = await listen(b.at, session, given.lastId())
-    t.ok(await settles(whole.ended))
-    const running = await begin(a.at, callOf('count', { to: 100_000 }, 2), session)
-    await until(() => running.messages().length >= 5)
-    const lastId = running.lastId()
-    a.child.kill('SIGKILL')
-    await a.ended
-    await running.ended.catch(() => {})
+  t.test(
+    'a session outlives the kill of the instance that opened it, and what that said is resumed elsewhere',
+    async t => {
+      const redis = await redisServer(t)
+      const [a, b] = await two(t, redis)
+      const session = await openSessionAt(a.at)
+      await ask(a.at, rpc('resources/subscribe', { uri: 'test://note' }), session)
+      const given = await begin(a.at, callOf('count', { to: 5, leave: 2 }, 1), session)
+      await given.ended
+      const whole = await listen(b.at, session, given.lastId())
+      t.ok(await settles(whole.ended))
+      const running = await begin(a.at, callOf('count', { to: 100_000 }, 2), session)
+      await until(() => running.messages().length >= 5)
+      const lastId = running.lastId()
+      a.child.kill('SIGKILL')
+      await a.ended
+      await running.ended.catch(() => {})
 
-    const again = await listen(b.at, session, given.lastId())
-    t.ok(await settles(again.ended))
-    t.same(again.messages(), whole.messages(), 'a given answer comes from what is kept')
-    const rest = await listen(b.at, session, lastId)
-    t.ok(await settles(rest.ended, 30_000))
-    t.match(rest.messages().at(-1), { id: 2, error: { code: 503, data: { code: 'MCP_ERR_UNAVAILABLE' } } })
-    const said = rest.messages().slice(0, -1).map(({ params }) => params.data)
-    const first = Number(lastId.slice(lastId.lastIndexOf('.') + 1)) + 1
-    t.same(said, said.map((_, n) => first + n), 'what was said is there in order, none twice')
-    t.match(await ask(b.at, callOf('whoami'), session), { status: 200, body: { result: { structuredContent: { role: 'user' } } } })
-    t.equal((await ask(b.at, { jsonrpc: '2.0', id: `${lastId.slice(0, 36)}.1`, result: {} }, session)).status, 202, 'an answer to an instance that is gone')
-  })
+      const again = await listen(b.at, session, given.lastId())
+      t.ok(await settles(again.ended))
+      t.same(again.messages(), whole.messages(), 'a given answer comes from what is kept')
+      const rest = await listen(b.at, session, lastId)
+      t.ok(await settles(rest.ended, 30_000))
+      t.match(rest.messages().at(-1), { id: 2, error: { code: 503, data: { code: 'MCP_ERR_UNAVAILABLE' } } })
+      const said = rest
+        .messages()
+        .slice(0, -1)
+        .map(({ params }) => params.data)
+      const first = Number(lastId.slice(lastId.lastIndexOf('.') + 1)) + 1
+      t.same(
+        said,
+        said.map((_, n) => first + n),
+        'what was said is there in order, none twice'
+      )
+      t.match(await ask(b.at, callOf('whoami'), session), {
+        status: 200,
+        body: { result: { structuredContent: { role: 'user' } } }
+      })
+      t.equal(
+        (await ask(b.at, { jsonrpc: '2.0', id: `${lastId.slice(0, 36)}.1`, result: {} }, session)).status,
+        202,
+        'an answer to an instance that is gone'
+      )
+    }
+  )
 
   t.test('while Redis is dead sessions are answered 503 with Retry-After, and go on when it is back', async t => {
     const redis = await redisServer(t)
@@ -76,10 +110,26 @@ t.test('sessions when an instance or Redis fails', { skip: withoutRedis, timeout
     t.ok(performance.now() - began < 5000, 'the breaker is open: nobody waits for the deadline again')
     t.equal((await begin(a.at, rpc('tools/list'), withKey)).response.status, 200, 'calls without a session go on')
     t.equal((await listen(a.at, session)).response.status, 503)
-    t.equal((await begin(a.at, rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } }))).response.status, 503)
+    t.equal(
+      (
+        await begin(
+          a.at,
+          rpc('initialize', {
+            protocolVersion: '2025-11-25',
+            capabilities: {},
+            clientInfo: { name: 't', version: '1' }
+          })
+        )
+      ).response.status,
+      503
+    )
     redis.thaw()
     t.ok(await settles(running.ended, 30_000))
-    t.match(running.messages().at(-1), { id: 7, result: { content: [{ text: 'counted to 300' }] } }, 'a running call is unaffected')
+    t.match(
+      running.messages().at(-1),
+      { id: 7, result: { content: [{ text: 'counted to 300' }] } },
+      'a running call is unaffected'
+    )
     let status = 503
     for (let tries = 0; tries < 100 && status === 503; tries++) {
       status = (await ask(a.at, rpc('ping'), session)).status

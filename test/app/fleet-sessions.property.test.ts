@@ -1,4 +1,7 @@
-/** I8: whatever clients of a fleet do at once, every event reaches its own reader once and in order, every answer its own call. */
+/**
+ * I8: whatever clients of a fleet do at once, every event reaches its own reader once and in order, every
+ * answer its own call.
+ */
 import fc from 'fast-check'
 import t from 'tap'
 import { redisServer, withoutRedis } from '../support/redis.js'
@@ -40,7 +43,11 @@ function complete (reading: Reading): { events: ReturnType<typeof eventsOf>, las
 
 t.test('I8: sessions of a fleet, whatever happens at once', { skip: withoutRedis, timeout: 240_000 }, async t => {
   const redis = await redisServer(t)
-  const fleet = await sessionFleet(t, redis, 3, 'I8:', { tools: [count, ask, waiting().tool], sessions: { maxPerPrincipal: 1000 }, maxStreamsPerPrincipal: 1000 })
+  const fleet = await sessionFleet(t, redis, 3, 'I8:', {
+    tools: [count, ask, waiting().tool],
+    sessions: { maxPerPrincipal: 1000 },
+    maxStreamsPerPrincipal: 1000
+  })
   const at = (n: number): Instance => {
     const instance = fleet[n]
     if (instance === undefined) throw new Error('no such instance')
@@ -48,20 +55,29 @@ t.test('I8: sessions of a fleet, whatever happens at once', { skip: withoutRedis
   }
 
   /** Calls, and comes back wherever the connection was cut, until there is the answer. */
-  async function counted ({ at: places, to, cuts, leave }: Step, session: Headers, id: string): Promise<ReturnType<typeof eventsOf>> {
+  async function counted (
+    { at: places, to, cuts, leave }: Step,
+    session: Headers,
+    id: string
+  ): Promise<ReturnType<typeof eventsOf>> {
     const events: ReturnType<typeof eventsOf> = []
     let lastId: string | undefined
     for (let tries = 0; tries < 10; tries++) {
       const cut = new AbortController()
       const { url } = at(places[tries % 3] ?? 0)
-      const reading = tries === 0
-        ? await begin(url, callOf('count', { to, everyMs: 2, leave }, id), session, cut.signal)
-        : await listen(url, session, lastId, cut.signal)
-      if (reading.response.status !== 200) throw new Error(`${reading.response.status} ${await reading.ended}`)
+      const reading =
+        tries === 0
+          ? await begin(url, callOf('count', { to, everyMs: 2, leave }, id), session, cut.signal)
+          : await listen(url, session, lastId, cut.signal)
+      if (reading.response.status !== 200) { throw new Error(`${reading.response.status} ${await reading.ended}`) }
       const enough = cuts[tries]
       if (enough !== undefined) {
         let isOver = false
-        reading.ended.finally(() => { isOver = true }).catch(() => {})
+        reading.ended
+          .finally(() => {
+            isOver = true
+          })
+          .catch(() => {})
         await until(() => isOver || complete(reading).events.length >= enough)
         cut.abort()
       }
@@ -80,31 +96,47 @@ t.test('I8: sessions of a fleet, whatever happens at once', { skip: withoutRedis
       case 'counts': {
         const events = await counted(step, session, id)
         const said = events.slice(0, -1).map(({ params }) => params.data)
-        if (said.join() !== Array.from({ length: step.to }, (_, n) => n + 1).join()) throw new Error(`${id} heard ${said.join()} of ${step.to}`)
-        if (events.at(-1)?.result?.content[0].text !== `counted to ${step.to}`) throw new Error(`${id} was answered ${JSON.stringify(events.at(-1))}`)
+        if (said.join() !== Array.from({ length: step.to }, (_, n) => n + 1).join()) {
+          throw new Error(`${id} heard ${said.join()} of ${step.to}`)
+        }
+        if (events.at(-1)?.result?.content[0].text !== `counted to ${step.to}`) {
+          throw new Error(`${id} was answered ${JSON.stringify(events.at(-1))}`)
+        }
         return
       }
       case 'asks': {
         const call = await begin(first.url, callOf('ask', {}, id), session)
         await until(() => call.messages().length > 0)
-        const { status } = await post(second.app, { jsonrpc: '2.0', id: call.messages()[0]?.id, result: { action: 'accept', content: { name: id } } }, session)
+        const { status } = await post(
+          second.app,
+          { jsonrpc: '2.0', id: call.messages()[0]?.id, result: { action: 'accept', content: { name: id } } },
+          session
+        )
         if (status !== 202) throw new Error(`the answer to ${id} was refused: ${status}`)
         await settles(call.ended, 60_000)
         const answer = call.messages().at(-1)
-        if (answer?.id !== id || answer.result.content[0].text !== `jwt:${step.who} accept ${id}`) throw new Error(`${id} was answered ${JSON.stringify(answer)}`)
+        if (answer?.id !== id || answer.result.content[0].text !== `jwt:${step.who} accept ${id}`) {
+          throw new Error(`${id} was answered ${JSON.stringify(answer)}`)
+        }
         return
       }
       case 'cancels': {
         const call = await begin(first.url, callOf('wait', {}, id), session)
         await until(() => call.messages().length > 0)
-        await post(second.app, { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id } }, session)
+        await post(
+          second.app,
+          { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id } },
+          session
+        )
         if (!await settles(call.ended, 60_000)) throw new Error(`${id} was not cancelled`)
         if (call.messages().length !== 1) throw new Error(`${id} was answered: ${call.text()}`)
         return
       }
       default: {
         const { body } = await post(first.app, callOf('whoami', {}, id), session)
-        if (body.id !== id || body.result.structuredContent.id !== `jwt:${step.who}`) throw new Error(`${id} was answered ${JSON.stringify(body)}`)
+        if (body.id !== id || body.result.structuredContent.id !== `jwt:${step.who}`) {
+          throw new Error(`${id} was answered ${JSON.stringify(body)}`)
+        }
       }
     }
   }

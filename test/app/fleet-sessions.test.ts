@@ -15,7 +15,11 @@ function asEve ({ 'x-api-key': _, ...session }: Record<string, string>): Record<
 t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
   const redis = await redisServer(t)
   /** Three instances with a prefix of their own. */
-  const three = async (t: Parameters<typeof sessionFleet>[0], prefix: string, options: Parameters<typeof sessionFleet>[4] = {}) => {
+  const three = async (
+    t: Parameters<typeof sessionFleet>[0],
+    prefix: string,
+    options: Parameters<typeof sessionFleet>[4] = {}
+  ) => {
     const [a, b, c] = await sessionFleet(t, redis, 3, prefix, options)
     if (a === undefined || b === undefined || c === undefined) throw new Error('not three')
     return { a, b, c }
@@ -25,7 +29,9 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     const { a, b, c } = await three(t, 'used:')
     const session = await openSession(a.app)
     t.match((await post(b.app, callOf('whoami'), session)).body, { result: { structuredContent: { role: 'user' } } })
-    t.match((await post(c.app, callOf('count', { to: 2 }), session)).body, { result: { content: [{ text: 'counted to 2' }] } })
+    t.match((await post(c.app, callOf('count', { to: 2 }), session)).body, {
+      result: { content: [{ text: 'counted to 2' }] }
+    })
     for (const { app } of [a, b, c]) t.equal((await post(app, rpc('ping'), asEve(session))).status, 404)
     t.equal((await post(c.app, rpc('ping'), session)).status, 200)
   })
@@ -119,10 +125,18 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     const session = await openSession(a.app, { capabilities: { elicitation: {} } })
     const call = await begin(b.url, callOf('ask', {}, 7), session)
     await until(() => call.messages().length > 0)
-    const answer = { jsonrpc: '2.0', id: call.messages()[0]?.id, result: { action: 'accept', content: { name: 'Ada' } } }
+    const answer = {
+      jsonrpc: '2.0',
+      id: call.messages()[0]?.id,
+      result: { action: 'accept', content: { name: 'Ada' } }
+    }
     const other = await openSession(c.app, { credential: withToken('eve'), capabilities: { elicitation: {} } })
     t.equal((await post(c.app, answer, asEve(session))).status, 404)
-    t.equal((await post(c.app, { ...answer, result: { action: 'decline' } }, other)).status, 202, 'in a session of their own it is nobody\'s answer')
+    t.equal(
+      (await post(c.app, { ...answer, result: { action: 'decline' } }, other)).status,
+      202,
+      "in a session of their own it is nobody's answer"
+    )
     t.equal((await post(c.app, answer, session)).status, 202)
     t.ok(await settles(call.ended))
     t.match(call.messages().at(-1), { id: 7, result: { content: [{ text: / accept Ada$/ }] } })
@@ -134,9 +148,17 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     const session = await openSession(a.app, { credential: admin, capabilities: { elicitation: {} } })
     const call = await begin(b.url, callOf('ask', {}, 7), session)
     await until(() => call.messages().length > 0)
-    const answer = (name: string) => ({ jsonrpc: '2.0', id: call.messages()[0]?.id, result: { action: 'accept', content: { name } } })
+    const answer = (name: string) => ({
+      jsonrpc: '2.0',
+      id: call.messages()[0]?.id,
+      result: { action: 'accept', content: { name } }
+    })
     t.equal((await post(c.app, answer('Eve'), { ...session, ...user })).status, 404)
-    await post(c.app, { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 7 } }, { ...session, ...user })
+    await post(
+      c.app,
+      { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 7 } },
+      { ...session, ...user }
+    )
     t.equal((await c.app.inject({ method: 'DELETE', url: '/mcp', headers: { ...session, ...user } })).statusCode, 404)
     await post(c.app, answer('Ada'), session)
     t.ok(await settles(call.ended))
@@ -149,7 +171,16 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     const session = await openSession(a.app)
     const call = await begin(b.url, callOf('wait', {}, 7), session)
     await until(() => call.messages().length > 0)
-    t.equal((await post(a.app, { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 7 } }, session)).status, 202)
+    t.equal(
+      (
+        await post(
+          a.app,
+          { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 7 } },
+          session
+        )
+      ).status,
+      202
+    )
     t.ok(await settles(call.ended))
     t.equal(aborted.length, 1)
     t.equal(call.messages().length, 1, 'no answer to what was cancelled')
@@ -194,7 +225,10 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     const statuses = []
     for (const session of own) statuses.push(await statusOf(session))
     t.same(statuses, [404, 404, 200, 200, 200])
-    const [eve, bob] = [await openSession(a.app, { credential: withToken('eve') }), await openSession(c.app, { credential: withToken('bob') })]
+    const [eve, bob] = [
+      await openSession(a.app, { credential: withToken('eve') }),
+      await openSession(c.app, { credential: withToken('bob') })
+    ]
     t.same([await statusOf(eve), await statusOf(bob)], [200, 200])
     const left = []
     for (const session of own) left.push(await statusOf(session))
@@ -205,7 +239,16 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     const [a] = await sessionFleet(t, redis, 1, 'paths:', { path: '/one' })
     const [b] = await sessionFleet(t, redis, 1, 'paths:', { path: '/two' })
     if (a === undefined || b === undefined) throw new Error('not two')
-    const { headers } = await post(a.app, rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } }), withKey, '/one')
+    const { headers } = await post(
+      a.app,
+      rpc('initialize', {
+        protocolVersion: '2025-11-25',
+        capabilities: {},
+        clientInfo: { name: 't', version: '1' }
+      }),
+      withKey,
+      '/one'
+    )
     const session = { ...withKey, 'mcp-session-id': String(headers['mcp-session-id']) }
     t.equal((await post(a.app, rpc('ping'), session, '/one')).status, 200)
     t.equal((await post(b.app, rpc('ping'), session, '/two')).status, 404)

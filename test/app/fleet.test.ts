@@ -11,14 +11,28 @@ const headers = { 'x-api-key': key, 'content-type': 'application/json', accept: 
 const ping = { method: 'POST', url: '/mcp', payload: { jsonrpc: '2.0', id: 1, method: 'ping' } } as const
 
 /** So many instances; their deadline is longer than a busy machine takes. */
-async function fleet (t: Test, redis: RedisServer, size: number, env: Record<string, string> = {}): Promise<FastifyInstance[]> {
-  return await Promise.all(Array.from({ length: size }, async () => {
-    const app = await buildApp({
-      env: { API_KEYS: key, JWT_SECRET: secret, REDIS_URL: redis.url, REDIS_TIMEOUT_MS: '5000', LOG_LEVEL: 'silent', ...env }
+async function fleet (
+  t: Test,
+  redis: RedisServer,
+  size: number,
+  env: Record<string, string> = {}
+): Promise<FastifyInstance[]> {
+  return await Promise.all(
+    Array.from({ length: size }, async () => {
+      const app = await buildApp({
+        env: {
+          API_KEYS: key,
+          JWT_SECRET: secret,
+          REDIS_URL: redis.url,
+          REDIS_TIMEOUT_MS: '5000',
+          LOG_LEVEL: 'silent',
+          ...env
+        }
+      })
+      t.teardown(() => app.close())
+      return app
     })
-    t.teardown(() => app.close())
-    return app
-  }))
+  )
 }
 
 function nth<T> (list: readonly T[], n: number): T {
@@ -41,7 +55,8 @@ t.test('a fleet with Redis', { skip: withoutRedis }, async (t) => {
 
   t.test('needs one trip for a good request, and none for a caller that is used up', async (t) => {
     const [app] = await fleet(t, redis, 1, { REDIS_PREFIX: 'trips:', RATE_LIMIT_MAX: '20' })
-    const trips = async (): Promise<number> => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await ask(redis.port, 'INFO commandstats'))?.[1] ?? 0)
+    const trips = async (): Promise<number> =>
+      Number(/cmdstat_evalsha:calls=(\d+)/.exec(await ask(redis.port, 'INFO commandstats'))?.[1] ?? 0)
     await app?.inject({ ...ping, headers })
     const before = await trips()
     for (let n = 0; n < 19; n++) t.equal((await app?.inject({ ...ping, headers }))?.statusCode, 200)
@@ -55,7 +70,11 @@ t.test('a fleet with Redis', { skip: withoutRedis }, async (t) => {
 
   t.test('locks an address on every instance, and lets in what was good there', async (t) => {
     const [a, b, c] = await fleet(t, redis, 3, { REDIS_PREFIX: 'locks:', PREAUTH_RATE_LIMIT_MAX: '5' })
-    const status = async (app: FastifyInstance | undefined, given: string, remoteAddress: string): Promise<number | undefined> =>
+    const status = async (
+      app: FastifyInstance | undefined,
+      given: string,
+      remoteAddress: string
+    ): Promise<number | undefined> =>
       (await app?.inject({ ...ping, headers: { ...headers, 'x-api-key': given }, remoteAddress }))?.statusCode
     t.equal(await status(a, key, '192.0.2.1'), 200)
     for (let n = 0; n < 5; n++) t.equal(await status(n % 2 === 0 ? a : b, 'wrong', '192.0.2.1'), 401)
@@ -69,11 +88,23 @@ t.test('a fleet with Redis', { skip: withoutRedis }, async (t) => {
   t.test('refuses everywhere what one instance revoked, and a new one too', async (t) => {
     const [a, b] = await fleet(t, redis, 2, { REDIS_PREFIX: 'revoked:' })
     const { 'x-api-key': _, ...bare } = headers
-    const admin = { ...bare, authorization: `Bearer ${forgeClaims({ sub: 'root', role: 'admin', exp: inSeconds(600) })}` }
-    const ada = { ...admin, authorization: `Bearer ${forgeClaims({ sub: 'ada', jti: 'token-of-ada', exp: inSeconds(600) })}` }
-    const status = async (app: FastifyInstance | undefined): Promise<number | undefined> => (await app?.inject({ ...ping, headers: ada }))?.statusCode
+    const admin = {
+      ...bare,
+      authorization: `Bearer ${forgeClaims({ sub: 'root', role: 'admin', exp: inSeconds(600) })}`
+    }
+    const ada = {
+      ...admin,
+      authorization: `Bearer ${forgeClaims({ sub: 'ada', jti: 'token-of-ada', exp: inSeconds(600) })}`
+    }
+    const status = async (app: FastifyInstance | undefined): Promise<number | undefined> =>
+      (await app?.inject({ ...ping, headers: ada }))?.statusCode
     t.same([await status(a), await status(b)], [200, 200])
-    const call = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'revoke-token', arguments: { id: 'token-of-ada' } } }
+    const call = {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'revoke-token', arguments: { id: 'token-of-ada' } }
+    }
     const reply = await a?.inject({ ...ping, payload: call, headers: admin })
     t.equal(reply?.statusCode, 200)
     t.notMatch(reply?.body, /isError":true/)

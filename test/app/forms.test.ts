@@ -28,9 +28,13 @@ t.test('a form of zod is shown as a flat schema of primitives', async t => {
 })
 
 for (const [what, schema] of [
-  ['an object', z.object({ a: z.object({}) })], ['a list of texts', z.object({ a: z.array(z.string()) })], ['anything', z.object({ a: z.any() })]
+  ['an object', z.object({ a: z.object({}) })],
+  ['a list of texts', z.object({ a: z.array(z.string()) })],
+  ['anything', z.object({ a: z.any() })]
 ] as const) {
-  t.test(`a form that asks for ${what} rejects`, async t => { t.throws(() => formSchemaOf(schema), TypeError) })
+  t.test(`a form that asks for ${what} rejects`, async t => {
+    t.throws(() => formSchemaOf(schema), TypeError)
+  })
 }
 
 t.test('a handler gets what its schema makes of the answer, typed', async t => {
@@ -45,8 +49,16 @@ t.test('a handler gets what its schema makes of the answer, typed', async t => {
   })
   const app = await service(t, { tools: [tool] })
   const send = async (content: Record<string, unknown>): Promise<ReturnType<typeof JSON.parse>> => {
-    const capabilities = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': { elicitation: {} } }
-    const { headers, payload } = modern('tools/call', { name: 'book', arguments: {}, inputResponses: { input_1: { action: 'accept', content } }, _meta: capabilities })
+    const capabilities = {
+      'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+      'io.modelcontextprotocol/clientCapabilities': { elicitation: {} }
+    }
+    const { headers, payload } = modern('tools/call', {
+      name: 'book',
+      arguments: {},
+      inputResponses: { input_1: { action: 'accept', content } },
+      _meta: capabilities
+    })
     return (await post(app, payload, { ...withKey, ...headers })).body
   }
   t.match((await send({ seats: 2, email: 'ada@example.com' })).result, { content: [{ text: '3 m' }] })
@@ -56,10 +68,12 @@ t.test('a handler gets what its schema makes of the answer, typed', async t => {
 t.test('the endpoint lists tools by their tags, and callers never see those', async t => {
   const tools = [
     defineTool({ name: 'a', tags: ['read', 'billing'], handler: () => '' }),
-    defineTool({ name: 'b', tags: ['write'], access: { roles: ['admin'] }, handler: () => '' }), defineTool({ name: 'c', handler: () => '' })
+    defineTool({ name: 'b', tags: ['write'], access: { roles: ['admin'] }, handler: () => '' }),
+    defineTool({ name: 'c', handler: () => '' })
   ]
   const app = await service(t, { tools, builtIns: false })
-  const names = (filter?: Parameters<typeof app.mcp.listTools>[0]): string[] => app.mcp.listTools(filter).map(({ name }) => name)
+  const names = (filter?: Parameters<typeof app.mcp.listTools>[0]): string[] =>
+    app.mcp.listTools(filter).map(({ name }) => name)
   t.same(names(), ['a', 'b', 'c'])
   t.same(names({ tags: ['billing', 'write'] }), ['a', 'b'])
   t.same(names({ tags: [] }), [])

@@ -14,7 +14,11 @@ const withBobsKey = { 'x-api-key': bobKey }
 const search = defineTool({ name: 'search', handler: () => 'found' })
 const off = /^Switched off by the operator\. code: MCP_ERR_FROZEN, requestId: /
 
-interface Served { readonly app: FastifyInstance, readonly freeze: (...args: string[]) => Promise<void>, readonly thaw: (...args: string[]) => Promise<void> }
+interface Served {
+  readonly app: FastifyInstance
+  readonly freeze: (...args: string[]) => Promise<void>
+  readonly thaw: (...args: string[]) => Promise<void>
+}
 
 async function serve (t: Test, tools = [search]): Promise<Served> {
   const STATE_DIR = await statePath(t)
@@ -43,7 +47,10 @@ t.test('a frozen tool says that it is off, in both eras, and is still listed; a 
   const { status, body } = await post(app, callOf('search'))
   t.match({ status, body }, { status: 200, body: { result: { isError: true, content: [{ text: off }] } } })
   const { headers, payload } = modern('tools/call', { name: 'search', arguments: {} })
-  t.match((await post(app, payload, { ...withKey, ...headers })).body.result, { isError: true, content: [{ text: off }] })
+  t.match((await post(app, payload, { ...withKey, ...headers })).body.result, {
+    isError: true,
+    content: [{ text: off }]
+  })
   t.match((await post(app, rpc('tools/list'))).body.result.tools, [{ name: 'search' }, { name: 'whoami' }])
   t.same((await post(app, callOf('whoami'))).body.result.structuredContent.frozen, ['tool:search'])
   t.same((await app.inject('/ready')).json(), { status: 'ready', reasons: [] })
@@ -61,9 +68,21 @@ for (const [what, args, target] of [
     const { id } = (await post(app, callOf('whoami'))).body.result.structuredContent
     await freeze(...args, id)
     await until(async () => await textOf(app, 'search') !== 'found')
-    t.same((await post(app, callOf('whoami'))).body.result.structuredContent.frozen, [target + (target === 'key:' ? id.slice(7) : id)])
-    for (const [method, params] of [['resources/read', { uri: 'notes://one' }], ['prompts/get', { name: 'ask' }]] as const) {
-      t.match(await post(app, rpc(method, params)), { status: 200, body: { error: { message: 'Switched off by the operator', data: { code: 'MCP_ERR_FROZEN' } } } }, method)
+    t.same((await post(app, callOf('whoami'))).body.result.structuredContent.frozen, [
+      target + (target === 'key:' ? id.slice(7) : id)
+    ])
+    for (const [method, params] of [
+      ['resources/read', { uri: 'notes://one' }],
+      ['prompts/get', { name: 'ask' }]
+    ] as const) {
+      t.match(
+        await post(app, rpc(method, params)),
+        {
+          status: 200,
+          body: { error: { message: 'Switched off by the operator', data: { code: 'MCP_ERR_FROZEN' } } }
+        },
+        method
+      )
       t.match((await post(app, rpc(method, params), withBobsKey)).body, { result: {} })
     }
     t.equal(await textOf(app, 'search', withBobsKey), 'found')
@@ -98,7 +117,9 @@ t.test('a call in the middle of its stream ends when its tool is frozen, and its
   const answer = post(app, rpc('tools/call', { name: 'slow', arguments: {}, _meta: { progressToken: 7 } }))
   await until(() => signal !== undefined)
   await freeze('--tool', 'slow')
-  t.match((await answer).body, { result: { isError: true, content: [{ text: /^Switched off by the operator\. code: MCP_ERR_FROZEN, / }] } })
+  t.match((await answer).body, {
+    result: { isError: true, content: [{ text: /^Switched off by the operator\. code: MCP_ERR_FROZEN, / }] }
+  })
   t.ok(signal?.aborted)
   t.equal(await textOf(app, 'search'), 'found')
 })
@@ -107,7 +128,17 @@ t.test('a standing stream of a frozen caller ends, and no other one opens', asyn
   const { app, freeze } = await serve(t)
   const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
   const url = await listening(app)
-  const listen = async () => await fetch(`${url}/mcp`, { method: 'POST', headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', 'x-api-key': adaKey, ...headers }, body: JSON.stringify(payload) })
+  const listen = async () =>
+    await fetch(`${url}/mcp`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        'x-api-key': adaKey,
+        ...headers
+      },
+      body: JSON.stringify(payload)
+    })
   const open = await listen()
   t.equal(open.status, 200)
   const over = open.text()
@@ -120,9 +151,18 @@ t.test('what is frozen stays frozen after a restart', async t => {
   const STATE_DIR = await statePath(t)
   const first = await service(t, { env: { STATE_DIR } })
   await first.ready()
-  t.match(await say(['freeze', '--tool', 'whoami', '--principal', 'user:ada'], t.testdirName, { STATE_DIR }), { code: 0, stdout: /^tool:whoami is switched off\.\nprincipal:user:ada is switched off\.\nSwitched off: / })
+  t.match(
+    await say(['freeze', '--tool', 'whoami', '--principal', 'user:ada'], t.testdirName, { STATE_DIR }),
+    {
+      code: 0,
+      stdout: /^tool:whoami is switched off\.\nprincipal:user:ada is switched off\.\nSwitched off: /
+    }
+  )
   await first.close()
-  t.match(await say(['freeze', '--list', '--json'], t.testdirName, { STATE_DIR }), { code: 0, stdout: /"tool:whoami",\s+"principal:user:ada"|"principal:user:ada",\s+"tool:whoami"/ })
+  t.match(await say(['freeze', '--list', '--json'], t.testdirName, { STATE_DIR }), {
+    code: 0,
+    stdout: /"tool:whoami",\s+"principal:user:ada"|"principal:user:ada",\s+"tool:whoami"/
+  })
 })
 
 t.test('freeze says no to nothing, to a credential and to what no target can be', async t => {

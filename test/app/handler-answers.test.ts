@@ -1,4 +1,7 @@
-/** What comes out of a handler: HTTP 200, of a tool a result that a model can read, in plain answers, streams, batches and sessions. */
+/**
+ * What comes out of a handler: HTTP 200, of a tool a result that a model can read, in plain answers,
+ * streams, batches and sessions.
+ */
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { NotFoundError, PublicToolError, RateLimitedError } from '../../src/errors.js'
@@ -9,7 +12,9 @@ import { logSink } from '../support/log-sink.js'
 import { callOf, eventsOf, modern, post, rpc, service, withKey } from '../support/service.js'
 import { openSession } from '../support/session.js'
 
-const busy = (): never => { throw new RateLimitedError({ data: { retryAfterMs: 5000 }, headers: { 'retry-after': '5' } }) }
+const busy = (): never => {
+  throw new RateLimitedError({ data: { retryAfterMs: 5000 }, headers: { 'retry-after': '5' } })
+}
 const tools = [
   defineTool({ name: 'busy', handler: busy }),
   defineTool({ name: 'busy-later', handler: async (_args, { log }) => { await log('info', 'first'); return busy() } }),
@@ -28,7 +33,8 @@ const words: Record<string, RegExp> = {
 }
 
 type Send = (app: FastifyInstance, name: string) => Promise<{ status: number, message: ReturnType<typeof JSON.parse> }>
-const last = (text: string): ReturnType<typeof JSON.parse> => text.startsWith('{') ? JSON.parse(text) : eventsOf(text).at(-1)
+const last = (text: string): ReturnType<typeof JSON.parse> =>
+  text.startsWith('{') ? JSON.parse(text) : eventsOf(text).at(-1)
 
 const ways: Record<string, Send> = {
   'a plain answer': async (app, name) => {
@@ -73,22 +79,63 @@ const resources = [
 const prompts = [definePrompt({ name: 'said', handler: say, complete: { a: say } as never })]
 
 for (const [what, method, params, error] of [
-  ['words of a resource', 'resources/read', { uri: 'x://said' }, { message: 'Ask for a smaller range', data: { code: 'MCP_ERR_HANDLER_REFUSAL' } }],
-  ['words of a prompt', 'prompts/get', { name: 'said' }, { message: 'Ask for a smaller range', data: { code: 'MCP_ERR_HANDLER_REFUSAL' } }],
-  ['words of a completion', 'completion/complete', { ref: { type: 'ref/prompt', name: 'said' }, argument: { name: 'a', value: '' } }, { message: 'Ask for a smaller range' }],
-  ['words of a completion of a template', 'completion/complete', { ref: { type: 'ref/resource', uri: 'x://none/{id}' }, argument: { name: 'id', value: '' } }, { message: 'Ask for a smaller range' }],
-  ['a resource that returns nothing', 'resources/read', { uri: 'x://none/1' }, { data: { code: 'MCP_ERR_UNKNOWN_RESOURCE', uri: 'x://none/1' } }],
-  ['a resource that throws NotFoundError', 'resources/read', { uri: 'x://thrown' }, { data: { code: 'MCP_ERR_UNKNOWN_RESOURCE', uri: 'x://thrown' } }],
-  ['a resource that is busy', 'resources/read', { uri: 'x://busy' }, { code: 429, data: { code: 'MCP_ERR_RATE_LIMITED', retryAfterMs: 5000 } }]
+  [
+    'words of a resource',
+    'resources/read',
+    { uri: 'x://said' },
+    { message: 'Ask for a smaller range', data: { code: 'MCP_ERR_HANDLER_REFUSAL' } }
+  ],
+  [
+    'words of a prompt',
+    'prompts/get',
+    { name: 'said' },
+    { message: 'Ask for a smaller range', data: { code: 'MCP_ERR_HANDLER_REFUSAL' } }
+  ],
+  [
+    'words of a completion',
+    'completion/complete',
+    { ref: { type: 'ref/prompt', name: 'said' }, argument: { name: 'a', value: '' } },
+    { message: 'Ask for a smaller range' }
+  ],
+  [
+    'words of a completion of a template',
+    'completion/complete',
+    { ref: { type: 'ref/resource', uri: 'x://none/{id}' }, argument: { name: 'id', value: '' } },
+    { message: 'Ask for a smaller range' }
+  ],
+  [
+    'a resource that returns nothing',
+    'resources/read',
+    { uri: 'x://none/1' },
+    { data: { code: 'MCP_ERR_UNKNOWN_RESOURCE', uri: 'x://none/1' } }
+  ],
+  [
+    'a resource that throws NotFoundError',
+    'resources/read',
+    { uri: 'x://thrown' },
+    { data: { code: 'MCP_ERR_UNKNOWN_RESOURCE', uri: 'x://thrown' } }
+  ],
+  [
+    'a resource that is busy',
+    'resources/read',
+    { uri: 'x://busy' },
+    { code: 429, data: { code: 'MCP_ERR_RATE_LIMITED', retryAfterMs: 5000 } }
+  ]
 ] as const) {
   t.test(`${what}: a JSON-RPC error with HTTP 200 and no fault in the log, in both eras`, async t => {
     const sink = logSink()
     const app = await service(t, { resources, prompts, logStream: sink })
     const { headers, payload } = modern(method, params)
-    for (const { status, body } of [await post(app, rpc(method, params)), await post(app, payload, { ...withKey, ...headers })]) {
+    for (const { status, body } of [
+      await post(app, rpc(method, params)),
+      await post(app, payload, { ...withKey, ...headers })
+    ]) {
       t.equal(status, 200)
       t.match(body, { id: 1, error })
     }
-    t.same(sink.lines().filter(({ level }) => Number(level) >= 50), [])
+    t.same(
+      sink.lines().filter(({ level }) => Number(level) >= 50),
+      []
+    )
   })
 }

@@ -24,33 +24,84 @@ async function host (t: Test, options: McpAuthOptions): Promise<{ app: FastifyIn
 }
 
 t.test('context.logger is the log of the server, with the request id, and the caller hears nothing of it', async t => {
-  const tool = defineTool({ name: 'a', handler: (_args, { logger, requestId }) => { logger.info({ step: 1 }, 'at work'); logger.child({ part: 'x' }).warn('more'); return requestId } })
+  const tool = defineTool({
+    name: 'a',
+    handler: (_args, { logger, requestId }) => {
+      logger.info({ step: 1 }, 'at work')
+      logger.child({ part: 'x' }).warn('more')
+      return requestId
+    }
+  })
   const { app, log } = await host(t, { tools: [tool] })
   const client = createTestClient(app, { key: adaKey })
   const { text, notifications } = await client.callTool('a')
   t.same(notifications, [])
-  t.match(log.lines().filter(({ reqId, msg }) => reqId === text && (msg === 'at work' || msg === 'more')), [{ step: 1, level: 30 }, { part: 'x', level: 40 }])
+  t.match(
+    log.lines().filter(({ reqId, msg }) => reqId === text && (msg === 'at work' || msg === 'more')),
+    [
+      { step: 1, level: 30 },
+      { part: 'x', level: 40 }
+    ]
+  )
 })
 
 for (const era of ['modern', 'legacy'] as const) {
-  t.test(`context.request tells the address, the client, the session and the ${era} era, frozen and without credentials`, async t => {
-    let seen: CallContext['request'] | undefined
-    const tool = defineTool({ name: 'a', handler: (_args, { request }) => { seen = request; return 'x' } })
-    const { app } = await host(t, { tools: [tool], sessions: true })
-    const headers = { cookie: 'sid=1', 'proxy-authorization': 'Basic eDp5', 'x-custom': 'yes', 'x-forwarded-access-token': 'abc', 'x-note': withToken('ada').authorization }
-    const client = createTestClient(app, { key: adaKey, era, headers, clientInfo: { name: 'my tests', version: '3.1' } })
-    await client.callTool('a')
-    t.match(seen, { address: '127.0.0.1', era, client: { name: 'my tests', version: '3.1' }, headers: { 'x-custom': 'yes', 'content-type': 'application/json' } })
-    t.equal(typeof seen?.sessionId, era === 'legacy' ? 'string' : 'undefined')
-    t.same(Object.keys(seen?.headers ?? {}).filter(name => /key|auth|cookie|token|session|note/.test(name)), [])
-    for (const object of [seen, seen?.headers, seen?.client]) t.ok(Object.isFrozen(object))
-    await client.close()
-  })
+  t.test(
+    `context.request tells the address, the client, the session and the ${era} era, frozen and without credentials`,
+    async t => {
+      let seen: CallContext['request'] | undefined
+      const tool = defineTool({
+        name: 'a',
+        handler: (_args, { request }) => {
+          seen = request
+          return 'x'
+        }
+      })
+      const { app } = await host(t, { tools: [tool], sessions: true })
+      const headers = {
+        cookie: 'sid=1',
+        'proxy-authorization': 'Basic eDp5',
+        'x-custom': 'yes',
+        'x-forwarded-access-token': 'abc',
+        'x-note': withToken('ada').authorization
+      }
+      const client = createTestClient(app, {
+        key: adaKey,
+        era,
+        headers,
+        clientInfo: { name: 'my tests', version: '3.1' }
+      })
+      await client.callTool('a')
+      t.match(seen, {
+        address: '127.0.0.1',
+        era,
+        client: { name: 'my tests', version: '3.1' },
+        headers: { 'x-custom': 'yes', 'content-type': 'application/json' }
+      })
+      t.equal(typeof seen?.sessionId, era === 'legacy' ? 'string' : 'undefined')
+      t.same(
+        Object.keys(seen?.headers ?? {}).filter(name => /key|auth|cookie|token|session|note/.test(name)),
+        []
+      )
+      for (const object of [seen, seen?.headers, seen?.client]) t.ok(Object.isFrozen(object))
+      await client.close()
+    }
+  )
 }
 
 t.test('context.request knows nothing of a client that does not say who it is', async t => {
   let seen: CallContext['request'] | undefined
-  const app = await service(t, { tools: [defineTool({ name: 'a', handler: (_args, { request }) => { seen = request; return 'x' } })] })
+  const app = await service(t, {
+    tools: [
+      defineTool({
+        name: 'a',
+        handler: (_args, { request }) => {
+          seen = request
+          return 'x'
+        }
+      })
+    ]
+  })
   await post(app, callOf('a'), { ...withKey, 'mcp-session-id': 'made-up' })
   t.match(seen, { era: 'legacy', client: undefined, sessionId: undefined })
 })
@@ -60,19 +111,42 @@ t.test('context.app is what the app provides, in tools, resources, prompts and c
   const read = ({ app }: CallContext): string => (app.db as typeof db).rows.join()
   const { app } = await host(t, {
     provide: { db },
-    tools: [defineTool({ name: 'a', handler: (_args, context) => { t.ok(Object.isFrozen(context.app)); return read(context) } })],
+    tools: [
+      defineTool({
+        name: 'a',
+        handler: (_args, context) => {
+          t.ok(Object.isFrozen(context.app))
+          return read(context)
+        }
+      })
+    ],
     resources: [defineResource({ name: 'r', uri: 'a://r', read: (_uri, context) => read(context) })],
-    prompts: [definePrompt({ name: 'p', input: z.object({ x: z.string() }), complete: { x: (_value, { app }) => (app.db as typeof db).rows }, handler: (_args, context) => read(context) })]
+    prompts: [
+      definePrompt({
+        name: 'p',
+        input: z.object({ x: z.string() }),
+        complete: { x: (_value, { app }) => (app.db as typeof db).rows },
+        handler: (_args, context) => read(context)
+      })
+    ]
   })
   const client = createTestClient(app, { key: adaKey })
   t.equal((await client.callTool('a')).text, 'a,b')
   t.match(await client.readResource('a://r'), { contents: [{ text: 'a,b' }] })
   t.match(await client.getPrompt('p', { x: '1' }), { messages: [{ content: { text: 'a,b' } }] })
-  t.match(await client.request('completion/complete', { ref: { type: 'ref/prompt', name: 'p' }, argument: { name: 'x', value: '' } }), { completion: { values: ['a', 'b'] } })
+  t.match(
+    await client.request('completion/complete', {
+      ref: { type: 'ref/prompt', name: 'p' },
+      argument: { name: 'x', value: '' }
+    }),
+    { completion: { values: ['a', 'b'] } }
+  )
 })
 
 t.test('context.app is empty where nothing is provided, and provide must be an object', async t => {
-  const { app } = await host(t, { tools: [defineTool({ name: 'a', handler: (_args, { app }) => JSON.stringify(app) })] })
+  const { app } = await host(t, {
+    tools: [defineTool({ name: 'a', handler: (_args, { app }) => JSON.stringify(app) })]
+  })
   t.equal((await createTestClient(app, { key: adaKey }).callTool('a')).text, '{}')
   await t.rejects(host(t, { provide: 'db' as never }), { message: /`provide` must be an object/ })
 })

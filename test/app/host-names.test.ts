@@ -49,8 +49,16 @@ t.test('plugins of ours at the root leave the names of the host alone', async t 
   await app.register(hostNames)
   await app.register(auth, { apiKeys: [adaKey] })
   await app.register(mcp, { tools })
-  app.get('/me', async request => ({ ours: request.mcp.principal?.id, limit: request.mcp.rateLimitMax, theirs: request.principal }))
-  t.match((await app.inject({ url: '/me', headers: withKey })).json(), { ours: /^apikey:/, limit: null, theirs: 'a principal of the host' })
+  app.get('/me', async request => ({
+    ours: request.mcp.principal?.id,
+    limit: request.mcp.rateLimitMax,
+    theirs: request.principal
+  }))
+  t.match((await app.inject({ url: '/me', headers: withKey })).json(), {
+    ours: /^apikey:/,
+    limit: null,
+    theirs: 'a principal of the host'
+  })
   t.equal((await post(app, callOf('who'))).status, 200)
 })
 
@@ -58,9 +66,21 @@ t.test('request.principal is an alias of request.mcp.principal where the name is
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(auth, { apiKeys: [adaKey] })
-  const seen = (request: FastifyRequest): unknown[] => [request.principal?.id, request.mcp.principal?.id, request.rateLimitMax]
+  const seen = (request: FastifyRequest): unknown[] => [
+    request.principal?.id,
+    request.mcp.principal?.id,
+    request.rateLimitMax
+  ]
   app.get('/me', async request => seen(request))
-  app.get('/changed', { preHandler: async request => { request.principal = { ...request.principal, id: 'changed' } } }, async request => seen(request))
+  app.get(
+    '/changed',
+    {
+      preHandler: async request => {
+        request.principal = { ...request.principal, id: 'changed' }
+      }
+    },
+    async request => seen(request)
+  )
   app.get('/open', { config: { public: true } }, async request => [request.principal, request.mcp.principal])
   t.match((await app.inject({ url: '/me', headers: withKey })).json(), [/^apikey:/, /^apikey:/, null])
   t.match((await app.inject({ url: '/changed', headers: withKey })).json(), ['changed', 'changed', null])

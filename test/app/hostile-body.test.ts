@@ -7,7 +7,8 @@ import { logSink } from '../support/log-sink.js'
 import { callOf, modern, post, rpc, service, withKey } from '../support/service.js'
 
 const call = JSON.stringify(callOf('whoami'))
-const nested = (depth: number): string => `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"whoami","arguments":{"a":${'['.repeat(depth)}${']'.repeat(depth)}}}}`
+const nested = (depth: number): string =>
+  `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"whoami","arguments":{"a":${'['.repeat(depth)}${']'.repeat(depth)}}}}`
 
 const malformed = 'MCP_ERR_MALFORMED_BODY'
 const invalid = 'MCP_ERR_INVALID_REQUEST'
@@ -33,8 +34,18 @@ const bodies: Array<[string, string | Buffer, number, string]> = [
   ['objects all the way down', '{"a":'.repeat(100), 400, 'MCP_ERR_TOO_DEEP'],
   ['a prototype', call.replace('{', '{"__proto__":{"role":"admin"},'), 400, malformed],
   ['a prototype, escaped', call.replace('{', '{"\\u005f_proto__":{"role":"admin"},'), 400, malformed],
-  ['a prototype of a constructor', call.replace('{', '{"constructor":{"prototype":{"role":"admin"}},'), 400, malformed],
-  ['a prototype in the arguments', JSON.stringify(callOf('whoami')).replace('"arguments":{}', '"arguments":{"__proto__":{"a":1}}'), 400, malformed],
+  [
+    'a prototype of a constructor',
+    call.replace('{', '{"constructor":{"prototype":{"role":"admin"}},'),
+    400,
+    malformed
+  ],
+  [
+    'a prototype in the arguments',
+    JSON.stringify(callOf('whoami')).replace('"arguments":{}', '"arguments":{"__proto__":{"a":1}}'),
+    400,
+    malformed
+  ],
   ['null', 'null', 400, invalid],
   ['a number', '42', 400, invalid],
   ['text', '"ping"', 400, invalid],
@@ -55,16 +66,36 @@ const bodies: Array<[string, string | Buffer, number, string]> = [
   ['params that are text', '{"jsonrpc":"2.0","id":1,"method":"ping","params":"x"}', 400, invalid],
   ['params that are null', '{"jsonrpc":"2.0","id":1,"method":"ping","params":null}', 400, invalid],
   ['a request that is an answer, too', '{"jsonrpc":"2.0","id":1,"method":"ping","result":{}}', 400, invalid],
-  ['a request that is an error, too', '{"jsonrpc":"2.0","id":1,"method":"ping","error":{"code":1,"message":""}}', 400, invalid],
-  ['a request with a field that JSON-RPC has not', '{"jsonrpc":"2.0","id":1,"method":"ping","role":"admin"}', 400, invalid],
+  [
+    'a request that is an error, too',
+    '{"jsonrpc":"2.0","id":1,"method":"ping","error":{"code":1,"message":""}}',
+    400,
+    invalid
+  ],
+  [
+    'a request with a field that JSON-RPC has not',
+    '{"jsonrpc":"2.0","id":1,"method":"ping","role":"admin"}',
+    400,
+    invalid
+  ],
   ['an answer that is neither', '{"jsonrpc":"2.0","id":1,"result":1}', 400, invalid],
-  ['more than a megabyte', `${call.slice(0, -1)},"x":"${'x'.repeat(1024 * 1024)}"}`, 413, 'MCP_ERR_BODY_TOO_LARGE']
+  [
+    'more than a megabyte',
+    `${call.slice(0, -1)},"x":"${'x'.repeat(1024 * 1024)}"}`,
+    413,
+    'MCP_ERR_BODY_TOO_LARGE'
+  ]
 ]
 
 for (const [what, payload, status, code] of bodies) {
   t.test(`a body of ${what} is refused with ${status}, and the next is served`, async t => {
     const app = await service(t)
-    const response = await app.inject({ method: 'POST', url: '/mcp', headers: { ...withKey, 'content-type': 'application/json' }, payload })
+    const response = await app.inject({
+      method: 'POST',
+      url: '/mcp',
+      headers: { ...withKey, 'content-type': 'application/json' },
+      payload
+    })
     t.equal(response.statusCode, status)
     const body = response.json()
     t.equal(body.error.data.code, code)
@@ -75,27 +106,50 @@ for (const [what, payload, status, code] of bodies) {
 }
 
 for (const [what, type, status] of [
-  ['none', undefined, 415], ['text', 'text/plain', 415], ['a form', 'application/x-www-form-urlencoded', 415], ['parts', 'multipart/form-data; boundary=x', 415],
-  ['XML', 'application/xml', 415], ['JSON, nearly', 'application/jsonx', 415], ['two types', 'text/plain, application/json', 415], ['JSON behind a tab', 'text/plain;\tapplication/json', 415],
-  ['JSON in capitals', 'APPLICATION/JSON', 200], ['JSON with a charset', 'application/json; charset=utf-8', 200], ['JSON with a space', 'application/json ;charset="utf-8"', 200]
+  ['none', undefined, 415],
+  ['text', 'text/plain', 415],
+  ['a form', 'application/x-www-form-urlencoded', 415],
+  ['parts', 'multipart/form-data; boundary=x', 415],
+  ['XML', 'application/xml', 415],
+  ['JSON, nearly', 'application/jsonx', 415],
+  ['two types', 'text/plain, application/json', 415],
+  ['JSON behind a tab', 'text/plain;\tapplication/json', 415],
+  ['JSON in capitals', 'APPLICATION/JSON', 200],
+  ['JSON with a charset', 'application/json; charset=utf-8', 200],
+  ['JSON with a space', 'application/json ;charset="utf-8"', 200]
 ] as const) {
   t.test(`a call whose type is ${what} is answered with ${status}`, async t => {
     const app = await service(t)
-    const response = await app.inject({ method: 'POST', url: '/mcp', headers: { ...withKey, ...(type === undefined ? {} : { 'content-type': type }) }, payload: Buffer.from(call) })
+    const response = await app.inject({
+      method: 'POST',
+      url: '/mcp',
+      headers: { ...withKey, ...(type === undefined ? {} : { 'content-type': type }) },
+      payload: Buffer.from(call)
+    })
     t.equal(response.statusCode, status)
   })
 }
 
 t.test('a compressed body is not unpacked', async t => {
   const app = await service(t)
-  const response = await app.inject({ method: 'POST', url: '/mcp', headers: { ...withKey, 'content-type': 'application/json', 'content-encoding': 'gzip' }, payload: gzipSync(call) })
+  const response = await app.inject({
+    method: 'POST',
+    url: '/mcp',
+    headers: { ...withKey, 'content-type': 'application/json', 'content-encoding': 'gzip' },
+    payload: gzipSync(call)
+  })
   t.equal(response.statusCode, 415)
 })
 
 t.test('nothing of a stranger\'s body is parsed', async t => {
   const app = await service(t)
   for (const [, payload] of bodies.slice(0, 20)) {
-    const response = await app.inject({ method: 'POST', url: '/mcp', headers: { 'content-type': 'application/json' }, payload })
+    const response = await app.inject({
+      method: 'POST',
+      url: '/mcp',
+      headers: { 'content-type': 'application/json' },
+      payload
+    })
     t.equal(response.statusCode, 401)
   }
 })
@@ -109,7 +163,11 @@ t.test('what stands on the line of 64 levels is served', async t => {
 
 t.test('a key that comes twice counts once, and the second time', async t => {
   const app = await service(t)
-  t.same((await post(app, '{"jsonrpc":"2.0","id":1,"method":"tools/call","method":"ping","id":2}')).body, { jsonrpc: '2.0', id: 2, result: {} })
+  t.same((await post(app, '{"jsonrpc":"2.0","id":1,"method":"tools/call","method":"ping","id":2}')).body, {
+    jsonrpc: '2.0',
+    id: 2,
+    result: {}
+  })
 })
 
 const many = (length: number): number[] => Array.from({ length }, () => 1)
@@ -117,16 +175,44 @@ const client = { name: 'tests', version: '0' }
 const meta = modern('server/discover').payload.params?._meta as object
 
 for (const [what, send, status, code] of [
-  ['an initialize', rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { ...client, icons: many(90_000) } }), 400, invalid],
-  ['the capabilities of an initialize', rpc('initialize', { protocolVersion: '2025-11-25', capabilities: { experimental: many(90_000) }, clientInfo: client }), 400, invalid],
+  [
+    'an initialize',
+    rpc('initialize', {
+      protocolVersion: '2025-11-25',
+      capabilities: {},
+      clientInfo: { ...client, icons: many(90_000) }
+    }),
+    400,
+    invalid
+  ],
+  [
+    'the capabilities of an initialize',
+    rpc('initialize', {
+      protocolVersion: '2025-11-25',
+      capabilities: { experimental: many(90_000) },
+      clientInfo: client
+    }),
+    400,
+    invalid
+  ],
   ['a log level', rpc('logging/setLevel', { level: many(90_000) }), 200, 'MCP_ERR_INVALID_PARAMS'],
   ['a _meta', rpc('ping', { _meta: { x: many(90_000) } }), 200, 'MCP_ERR_INVALID_PARAMS'],
-  ['a client of 2026-07-28', modern('server/discover', { _meta: { ...meta, 'io.modelcontextprotocol/clientInfo': { ...client, icons: many(90_000) } } }), 400, 'MCP_ERR_ENVELOPE']
+  [
+    'a client of 2026-07-28',
+    modern('server/discover', {
+      _meta: { ...meta, 'io.modelcontextprotocol/clientInfo': { ...client, icons: many(90_000) } }
+    }),
+    400,
+    'MCP_ERR_ENVELOPE'
+  ]
 ] as const) {
   t.test(`${what} with ninety thousand faults is refused in few words`, async t => {
     const sink = logSink()
     const app = await service(t, { logStream: sink })
-    const answer = 'payload' in send ? await post(app, send.payload, { ...withKey, ...send.headers }) : await post(app, send)
+    const answer =
+      'payload' in send
+        ? await post(app, send.payload, { ...withKey, ...send.headers })
+        : await post(app, send)
     t.equal(answer.status, status)
     t.equal(answer.body.error.data.code, code)
     t.ok(JSON.stringify(sink.lines()).length < 10_000)
@@ -134,16 +220,29 @@ for (const [what, send, status, code] of [
 }
 
 for (const [what, meta] of [
-  ['a number', 5], ['a list', []], ['a token that is an object', { progressToken: {} }], ['a token with a fraction', { progressToken: 0.5 }],
-  ['a task that is text', { 'io.modelcontextprotocol/related-task': 'x' }], ['a task without an id', { 'io.modelcontextprotocol/related-task': {} }]
+  ['a number', 5],
+  ['a list', []],
+  ['a token that is an object', { progressToken: {} }],
+  ['a token with a fraction', { progressToken: 0.5 }],
+  ['a task that is text', { 'io.modelcontextprotocol/related-task': 'x' }],
+  ['a task without an id', { 'io.modelcontextprotocol/related-task': {} }]
 ] as const) {
   t.test(`a _meta of ${what} is refused at once, in both eras`, async t => {
     const app = await service(t)
     const legacy = await post(app, rpc('ping', { _meta: meta }))
-    t.match(legacy, { status: 200, body: { id: 1, error: { code: -32602, data: { code: 'MCP_ERR_INVALID_PARAMS' } } } })
+    t.match(legacy, {
+      status: 200,
+      body: { id: 1, error: { code: -32602, data: { code: 'MCP_ERR_INVALID_PARAMS' } } }
+    })
     const { headers, payload } = modern('tools/list')
-    const spoilt = typeof meta === 'object' && meta !== null && !Array.isArray(meta) ? { ...payload.params?._meta as object, ...meta } : meta
-    t.match(await post(app, { ...payload, params: { _meta: spoilt } }, { ...withKey, ...headers }), { status: 400, body: { id: 1, error: { code: -32602, data: { code: 'MCP_ERR_ENVELOPE' } } } })
+    const spoilt =
+      typeof meta === 'object' && meta !== null && !Array.isArray(meta)
+        ? { ...(payload.params?._meta as object), ...meta }
+        : meta
+    t.match(await post(app, { ...payload, params: { _meta: spoilt } }, { ...withKey, ...headers }), {
+      status: 400,
+      body: { id: 1, error: { code: -32602, data: { code: 'MCP_ERR_ENVELOPE' } } }
+    })
   })
 }
 

@@ -9,7 +9,11 @@ import { until } from '../support/process.js'
 import { adaKey, bobKey, callOf, listening, post, rpc, service } from '../support/service.js'
 import { encode, forge, forgeClaims, goodClaims, inSeconds, otherTails, secret } from '../support/tokens.js'
 
-const rsa = generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } })
+const rsa = generateKeyPairSync('rsa', {
+  modulusLength: 2048,
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' }
+})
 const good = forge()
 const [header = '', payload = '', signature = ''] = good.split('.')
 const bearer = (token: string): string[] => ['Authorization', `Bearer ${token}`]
@@ -19,13 +23,28 @@ const bad: Array<[string, string[]]> = [
   ['a token with alg none', bearer(`${encode({ alg: 'none' })}.${payload}.`)],
   ['a token with alg none and a signature', bearer(forge({ header: { alg: 'none' } }))],
   ['a token signed by RSA', bearer(createSigner({ key: rsa.privateKey, algorithm: 'RS256' })(goodClaims()))],
-  ['RS256 said, HMAC with the public key done', bearer(forge({ header: { alg: 'RS256' }, key: rsa.publicKey }))],
+  [
+    'RS256 said, HMAC with the public key done',
+    bearer(forge({ header: { alg: 'RS256' }, key: rsa.publicKey }))
+  ],
   ['HMAC with the public key', bearer(forge({ key: rsa.publicKey }))],
   ['a token with crit', bearer(forge({ header: { alg: 'HS256', crit: ['exp'] } }))],
-  ['a token whose kid is a path', bearer(forge({ header: { alg: 'HS256', kid: '../../../dev/null' }, key: '' }))],
-  ['a token whose kid is SQL', bearer(forge({ header: { alg: 'HS256', kid: "x' UNION SELECT 'mine'--" }, key: 'mine' }))],
-  ['a token with its own jwk', bearer(forge({ header: { alg: 'HS256', jwk: { kty: 'oct', k: encode('mine') } }, key: 'mine' }))],
-  ['a token with a jku', bearer(forge({ header: { alg: 'HS256', jku: 'http://127.0.0.1:9/keys' }, key: 'mine' }))],
+  [
+    'a token whose kid is a path',
+    bearer(forge({ header: { alg: 'HS256', kid: '../../../dev/null' }, key: '' }))
+  ],
+  [
+    'a token whose kid is SQL',
+    bearer(forge({ header: { alg: 'HS256', kid: "x' UNION SELECT 'mine'--" }, key: 'mine' }))
+  ],
+  [
+    'a token with its own jwk',
+    bearer(forge({ header: { alg: 'HS256', jwk: { kty: 'oct', k: encode('mine') } }, key: 'mine' }))
+  ],
+  [
+    'a token with a jku',
+    bearer(forge({ header: { alg: 'HS256', jku: 'http://127.0.0.1:9/keys' }, key: 'mine' }))
+  ],
   ['a token with exp as text', bearer(forgeClaims({ exp: String(inSeconds(600)) }))],
   ['a token with exp NaN', bearer(forge({ payload: '{"sub":"ada","exp":NaN}' }))],
   ['a token with exp 1e99', bearer(forge({ payload: '{"sub":"ada","exp":1e99}' }))],
@@ -38,8 +57,14 @@ const bad: Array<[string, string[]]> = [
   ['a token without sub', bearer(forgeClaims({ sub: undefined }))],
   ['a token that is a list', bearer(forge({ payload: [goodClaims()] }))],
   ['a token under another secret', bearer(forge({ key: `${secret}x` }))],
-  ['a token with a claim changed', bearer(`${header}.${encode({ ...goodClaims(), role: 'admin' })}.${signature}`)],
-  ...otherTails(good).map((token, index): [string, string[]] => [`another spelling of a good token (${index + 1})`, bearer(token)]),
+  [
+    'a token with a claim changed',
+    bearer(`${header}.${encode({ ...goodClaims(), role: 'admin' })}.${signature}`)
+  ],
+  ...otherTails(good).map((token, index): [string, string[]] => [
+    `another spelling of a good token (${index + 1})`,
+    bearer(token)
+  ]),
   ['two good tokens', [...bearer(good), ...bearer(good)]],
   ['two tokens in one header', bearer(`${good}, Bearer ${good}`)],
   ['a good token with a word behind it', bearer(`${good} x`)],
@@ -65,31 +90,57 @@ const bad: Array<[string, string[]]> = [
 ]
 
 /** Whoever sent none of ours has presented nothing; that is the one difference there is. */
-const presentsNothing = new Set(['a good token without a scheme', 'a good token under Basic', 'a good key under another name'])
+const presentsNothing = new Set([
+  'a good token without a scheme',
+  'a good token under Basic',
+  'a good key under another name'
+])
 
 /** Over a socket, because `inject` would tidy the headers up. */
 async function exchange (port: number, headers: readonly string[]): Promise<string> {
   const body = JSON.stringify(callOf('for-the-house-alone'))
-  const lines = ['POST /mcp HTTP/1.1', 'Host: localhost', 'Content-Type: application/json', `Content-Length: ${body.length}`, 'Connection: close']
+  const lines = [
+    'POST /mcp HTTP/1.1',
+    'Host: localhost',
+    'Content-Type: application/json',
+    `Content-Length: ${body.length}`,
+    'Connection: close'
+  ]
   for (let i = 0; i < headers.length; i += 2) lines.push(`${headers[i] ?? ''}: ${headers[i + 1] ?? ''}`)
   return await new Promise((resolve, reject) => {
     let text = ''
     const socket = connect(port, '127.0.0.1')
-    socket.setEncoding('latin1').on('data', chunk => { text += chunk }).on('end', () => { resolve(text) }).on('error', reject)
+    socket
+      .setEncoding('latin1')
+      .on('data', chunk => {
+        text += chunk
+      })
+      .on('end', () => {
+        resolve(text)
+      })
+      .on('error', reject)
     socket.end(Buffer.from(`${lines.join('\r\n')}\r\n\r\n${body}`, 'latin1'))
   })
 }
 
 /** What may differ between two refusals, blotted out. */
 function comparable (answer: string): string {
-  return answer.replace(/"requestId":"[\w-]+"/, '').replace(/^x-request-id:.*$/mi, '').replace(/^Date:.*$/mi, '').replace(/^(x-)?ratelimit.*$/gmi, '')
+  return answer
+    .replace(/"requestId":"[\w-]+"/, '')
+    .replace(/^x-request-id:.*$/im, '')
+    .replace(/^Date:.*$/im, '')
+    .replace(/^(x-)?ratelimit.*$/gim, '')
 }
 
 t.test('every credential that is none gets the same 401, and leaves no trace', async t => {
   let runs = 0
   const sink = logSink()
   const tool = defineTool({ name: 'for-the-house-alone', handler: () => { runs += 1; return 'done' } })
-  const app = await service(t, { tools: [tool], logStream: sink, env: { LOG_LEVEL: 'trace', PREAUTH_RATE_LIMIT_MAX: '1000' } })
+  const app = await service(t, {
+    tools: [tool],
+    logStream: sink,
+    env: { LOG_LEVEL: 'trace', PREAUTH_RATE_LIMIT_MAX: '1000' }
+  })
   const port = Number(new URL(await listening(app)).port)
   const expected = comparable(await exchange(port, key('nobody-s-key-at-all')))
   const nothing = comparable(await exchange(port, []))
@@ -133,7 +184,12 @@ t.test('a token of 12 KB is one like any other', async t => {
 for (const query of [`x-api-key=${adaKey}`, `api_key=${adaKey}`, `access_token=${good}`, `token=${good}`]) {
   t.test(`a credential in the query (${query.split('=')[0] ?? ''}) is none`, async t => {
     const app = await service(t)
-    const response = await app.inject({ method: 'POST', url: `/mcp?${query}`, headers: { 'content-type': 'application/json' }, payload: JSON.stringify(callOf('whoami')) })
+    const response = await app.inject({
+      method: 'POST',
+      url: `/mcp?${query}`,
+      headers: { 'content-type': 'application/json' },
+      payload: JSON.stringify(callOf('whoami'))
+    })
     t.equal(response.statusCode, 401)
     t.equal(response.headers['www-authenticate'], 'Bearer realm="mcp"')
   })
@@ -153,19 +209,32 @@ for (const [what, headers] of [
 }
 
 for (const [what, env, provider] of [
-  ['tokens of this server', {}, false], ['keys alone', { JWT_SECRET: '' }, false], ['tokens of an identity provider', { JWT_SECRET: '' }, true]
+  ['tokens of this server', {}, false],
+  ['keys alone', { JWT_SECRET: '' }, false],
+  ['tokens of an identity provider', { JWT_SECRET: '' }, true]
 ] as const) {
-  t.test(`a key that is sent as a token to a server of ${what} is told from a bad token, in the log alone`, async t => {
-    const logStream = logSink()
-    const app = await service(t, { logStream, env: provider ? { ...env, JWT_ISSUER: 'http://localhost:9/', PUBLIC_URL: 'https://mcp.example.com' } : env })
-    const asToken = await post(app, rpc('ping'), { authorization: `Bearer ${adaKey}` })
-    const asKey = await post(app, rpc('ping'), { 'x-api-key': 'a-key-that-nobody-ever-had' })
-    t.equal(asToken.status, 401)
-    t.equal(asToken.body.error.message, 'A valid credential is required: an API key in x-api-key, or a token in Authorization: Bearer')
-    t.equal(asKey.body.error.message, asToken.body.error.message)
-    t.equal(asKey.headers['www-authenticate'], asToken.headers['www-authenticate'])
-    await until(() => logStream.lines().length >= 2)
-    t.match(logStream.lines()[0], { reason: 'the token is no JWT, perhaps an API key sent as Bearer' })
-    t.notMatch(logStream.text(), adaKey)
-  })
+  t.test(
+    `a key that is sent as a token to a server of ${what} is told from a bad token, in the log alone`,
+    async t => {
+      const logStream = logSink()
+      const app = await service(t, {
+        logStream,
+        env: provider
+          ? { ...env, JWT_ISSUER: 'http://localhost:9/', PUBLIC_URL: 'https://mcp.example.com' }
+          : env
+      })
+      const asToken = await post(app, rpc('ping'), { authorization: `Bearer ${adaKey}` })
+      const asKey = await post(app, rpc('ping'), { 'x-api-key': 'a-key-that-nobody-ever-had' })
+      t.equal(asToken.status, 401)
+      t.equal(
+        asToken.body.error.message,
+        'A valid credential is required: an API key in x-api-key, or a token in Authorization: Bearer'
+      )
+      t.equal(asKey.body.error.message, asToken.body.error.message)
+      t.equal(asKey.headers['www-authenticate'], asToken.headers['www-authenticate'])
+      await until(() => logStream.lines().length >= 2)
+      t.match(logStream.lines()[0], { reason: 'the token is no JWT, perhaps an API key sent as Bearer' })
+      t.notMatch(logStream.text(), adaKey)
+    }
+  )
 }

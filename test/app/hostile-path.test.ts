@@ -6,11 +6,26 @@ import { callOf, listening, post, rpc, service, withKey } from '../support/servi
 /** The request line as it is written here: `inject` and `fetch` would tidy the path up. */
 async function raw (base: string, path: string, headers: string[] = []): Promise<{ status: number, text: string }> {
   const body = JSON.stringify(callOf('whoami'))
-  const lines = [`POST ${path} HTTP/1.1`, 'Host: localhost', 'Content-Type: application/json', `Content-Length: ${body.length}`, 'Connection: close', ...headers]
+  const lines = [
+    `POST ${path} HTTP/1.1`,
+    'Host: localhost',
+    'Content-Type: application/json',
+    `Content-Length: ${body.length}`,
+    'Connection: close',
+    ...headers
+  ]
   const text = await new Promise<string>((resolve, reject) => {
     let received = ''
     const socket = connect(Number(new URL(base).port), '127.0.0.1')
-    socket.setEncoding('utf8').on('data', chunk => { received += chunk }).on('end', () => { resolve(received) }).on('error', reject)
+    socket
+      .setEncoding('utf8')
+      .on('data', chunk => {
+        received += chunk
+      })
+      .on('end', () => {
+        resolve(received)
+      })
+      .on('error', reject)
     socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`)
   })
   return { status: Number(text.split(' ')[1]), text }
@@ -56,7 +71,12 @@ for (const [what, path, status] of paths) {
 }
 
 for (const [what, path] of [
-  ['an encoded letter', '/%6dcp'], ['a query', '/mcp?x=1'], ['an empty query', '/mcp?'], ['a bad escape in the query', '/mcp?x=%zz'], ['the full URL', 'http://localhost/mcp'], ['a fragment', '/mcp#x']
+  ['an encoded letter', '/%6dcp'],
+  ['a query', '/mcp?x=1'],
+  ['an empty query', '/mcp?'],
+  ['a bad escape in the query', '/mcp?x=%zz'],
+  ['the full URL', 'http://localhost/mcp'],
+  ['a fragment', '/mcp#x']
 ] as const) {
   t.test(`a path with ${what} is the endpoint, and as closed`, async t => {
     const app = await service(t)
@@ -70,7 +90,10 @@ for (const [what, path] of [
 t.test('strangers pay for unknown paths until they are locked out, also from the endpoint', async t => {
   const app = await service(t, { env: { PREAUTH_RATE_LIMIT_MAX: '3' } })
   const url = await listening(app)
-  t.same([(await raw(url, '/MCP')).status, (await raw(url, '//mcp')).status, (await raw(url, '/%zz')).status], [404, 404, 400])
+  t.same(
+    [(await raw(url, '/MCP')).status, (await raw(url, '//mcp')).status, (await raw(url, '/%zz')).status],
+    [404, 404, 400]
+  )
   t.equal((await raw(url, '/MCP')).status, 429)
   t.equal((await raw(url, '/%zz')).status, 429)
   t.equal((await raw(url, '/mcp', [`X-API-Key: ${withKey['x-api-key']}`])).status, 429)
@@ -78,7 +101,12 @@ t.test('strangers pay for unknown paths until they are locked out, also from the
 
 t.test('the probes of clients are plain 404s, and cost nothing', async t => {
   const app = await service(t, { env: { PREAUTH_RATE_LIMIT_MAX: '1' } })
-  for (const url of ['/.well-known/oauth-protected-resource', '/.well-known/oauth-protected-resource/mcp', '/.well-known/oauth-authorization-server', '/mcp/.well-known/openid-configuration']) {
+  for (const url of [
+    '/.well-known/oauth-protected-resource',
+    '/.well-known/oauth-protected-resource/mcp',
+    '/.well-known/oauth-authorization-server',
+    '/mcp/.well-known/openid-configuration'
+  ]) {
     t.equal((await app.inject({ url })).statusCode, 404)
   }
   t.equal((await post(app, rpc('ping'))).status, 200)

@@ -23,8 +23,18 @@ import { defineTool } from '../../src/tools/tool.js'
 import { adaKey, callOf, eventsOf, modern, post, rpc, withKey } from '../support/service.js'
 
 const secret = 'the-secret-of-the-host-with-32-bytes-or-more'
-const greet = defineTool({ name: 'greet', input: z.object({ name: z.string() }), handler: ({ name }) => `Hello ${name}` })
-const speak = defineTool({ name: 'speak', handler: async (_args, { log }) => { await log('info', 'first'); return 'then' } })
+const greet = defineTool({
+  name: 'greet',
+  input: z.object({ name: z.string() }),
+  handler: ({ name }) => `Hello ${name}`
+})
+const speak = defineTool({
+  name: 'speak',
+  handler: async (_args, { log }) => {
+    await log('info', 'first')
+    return 'then'
+  }
+})
 
 type Host = (app: FastifyInstance, t: Test) => unknown
 const hosts: Record<string, Host> = {
@@ -34,7 +44,8 @@ const hosts: Record<string, Host> = {
   helmet: app => app.register(helmet),
   sensible: app => app.register(sensible),
   swagger: app => app.register(swagger, { openapi: { info: { title: 'host', version: '1' } } }),
-  'under-pressure': app => app.register(underPressure, { maxEventLoopDelay: 60_000, exposeStatusRoute: true }),
+  'under-pressure': app =>
+    app.register(underPressure, { maxEventLoopDelay: 60_000, exposeStatusRoute: true }),
   cookie: app => app.register(cookie, { secret }),
   session: async app => {
     await app.register(cookie)
@@ -42,9 +53,16 @@ const hosts: Record<string, Host> = {
   },
   multipart: app => app.register(multipart, { attachFieldsToBody: true }),
   compress: app => app.register(compress, { threshold: 0 }),
-  autoload: (app, t) => app.register(autoload, { dir: t.testdir({ 'route.mjs': "export default async app => { app.get('/loaded', async () => 'loaded') }" }) }),
-  'type-provider-zod': app => app.setValidatorCompiler(validatorCompiler).setSerializerCompiler(serializerCompiler),
-  'request-context': app => app.register(fastifyRequestContext, { defaultStoreValues: () => ({ tenant: 'acme' }) }),
+  autoload: (app, t) =>
+    app.register(autoload, {
+      dir: t.testdir({
+        'route.mjs': "export default async app => { app.get('/loaded', async () => 'loaded') }"
+      })
+    }),
+  'type-provider-zod': app =>
+    app.setValidatorCompiler(validatorCompiler).setSerializerCompiler(serializerCompiler),
+  'request-context': app =>
+    app.register(fastifyRequestContext, { defaultStoreValues: () => ({ tenant: 'acme' }) }),
   otel: app => app.register(new FastifyOtelInstrumentation().plugin())
 }
 
@@ -64,17 +82,39 @@ for (const [name, host] of Object.entries(hosts)) {
     t.test(`with ${name} registered ${order} it, the endpoint answers, streams and refuses as ever`, async t => {
       const app = await build(t, host, order)
       const url = '/tools/mcp'
-      t.same((await post(app, callOf('greet', { name: 'Ada' }), withKey, url)).body.result.content, [{ type: 'text', text: 'Hello Ada' }])
+      t.same((await post(app, callOf('greet', { name: 'Ada' }), withKey, url)).body.result.content, [
+        { type: 'text', text: 'Hello Ada' }
+      ])
       const { headers, payload } = modern('tools/call', { name: 'greet', arguments: { name: 'Bob' } })
-      t.same((await post(app, payload, { ...withKey, ...headers }, url)).body.result.content, [{ type: 'text', text: 'Hello Bob' }])
-      const streamed = await post(app, callOf('speak'), { ...withKey, accept: 'application/json, text/event-stream' }, url)
+      t.same((await post(app, payload, { ...withKey, ...headers }, url)).body.result.content, [
+        { type: 'text', text: 'Hello Bob' }
+      ])
+      const streamed = await post(
+        app,
+        callOf('speak'),
+        { ...withKey, accept: 'application/json, text/event-stream' },
+        url
+      )
       t.match(streamed.headers['content-type'], /^text\/event-stream/)
       t.equal(eventsOf(streamed.text).length, 2)
       for (const [refused, status, code] of [
         [await post(app, rpc('ping'), {}, url), 401, 'MCP_ERR_UNAUTHENTICATED'],
         [await post(app, '{', withKey, url), 400, 'MCP_ERR_MALFORMED_BODY'],
-        [await post(app, rpc('ping'), { ...withKey, 'content-type': 'multipart/form-data; boundary=x' }, url), 415, 'MCP_ERR_UNSUPPORTED_MEDIA_TYPE'],
-        [await post(app, rpc('ping'), { ...withKey, origin: 'https://host.example' }, url), 403, 'MCP_ERR_ORIGIN_REFUSED']
+        [
+          await post(
+            app,
+            rpc('ping'),
+            { ...withKey, 'content-type': 'multipart/form-data; boundary=x' },
+            url
+          ),
+          415,
+          'MCP_ERR_UNSUPPORTED_MEDIA_TYPE'
+        ],
+        [
+          await post(app, rpc('ping'), { ...withKey, origin: 'https://host.example' }, url),
+          403,
+          'MCP_ERR_ORIGIN_REFUSED'
+        ]
       ] as const) {
         t.equal(refused.status, status)
         t.match(refused.body, { jsonrpc: '2.0', error: { data: { code } } })
@@ -88,7 +128,11 @@ for (const [name, host] of Object.entries(hosts)) {
 
 t.test('a compressed answer is the same answer, and streams stay as they are', async t => {
   const app = await build(t, hosts.compress as Host, 'before')
-  const call = { method: 'POST' as const, url: '/tools/mcp', headers: { ...withKey, 'content-type': 'application/json', 'accept-encoding': 'gzip' } }
+  const call = {
+    method: 'POST' as const,
+    url: '/tools/mcp',
+    headers: { ...withKey, 'content-type': 'application/json', 'accept-encoding': 'gzip' }
+  }
   const reply = await app.inject({ ...call, payload: JSON.stringify(callOf('greet', { name: 'Ada' })) })
   t.equal(reply.headers['content-encoding'], 'gzip')
   t.same(JSON.parse(gunzipSync(reply.rawPayload).toString()).result.content, [{ type: 'text', text: 'Hello Ada' }])
@@ -108,11 +152,20 @@ t.test('the host\'s limit refuses in our shape, and leaves the endpoint alone wh
   t.match(body, { jsonrpc: '2.0', error: { code: 429, data: { code: 'MCP_ERR_RATE_LIMITED', retryAfterMs: Number } } })
   const free = await build(t, host, 'before', { routeOptions: { config: { rateLimit: false } } })
   for (let i = 0; i < 3; i++) t.equal((await post(free, rpc('ping'), withKey, '/tools/mcp')).status, 200)
-  t.equal((await post(free, rpc('ping'), withKey, '/tools/mcp')).headers['x-ratelimit-remaining'], '96', 'our own limit counts')
+  t.equal(
+    (await post(free, rpc('ping'), withKey, '/tools/mcp')).headers['x-ratelimit-remaining'],
+    '96',
+    'our own limit counts'
+  )
 })
 
 t.test('the host\'s overload refuses in our shape, with its Retry-After', async t => {
-  const overloaded: Host = app => app.register(underPressure, { healthCheck: async () => false, healthCheckInterval: 60_000, retryAfter: 33 })
+  const overloaded: Host = app =>
+    app.register(underPressure, {
+      healthCheck: async () => false,
+      healthCheckInterval: 60_000,
+      retryAfter: 33
+    })
   const { status, headers, body } = await post(await build(t, overloaded, 'before'), rpc('ping'), withKey, '/tools/mcp')
   t.equal(status, 503)
   t.equal(headers['retry-after'], '33')
@@ -127,7 +180,10 @@ t.test('the endpoint is in the host\'s documentation unless its route says no', 
 })
 
 t.test('the route may be held to a host name', async t => {
-  const app = await build(t, () => {}, 'before', { allowedHosts: ['mcp.example', 'other.example'], routeOptions: { constraints: { host: 'mcp.example' } } })
+  const app = await build(t, () => {}, 'before', {
+    allowedHosts: ['mcp.example', 'other.example'],
+    routeOptions: { constraints: { host: 'mcp.example' } }
+  })
   t.equal((await post(app, rpc('ping'), { ...withKey, host: 'mcp.example' }, '/tools/mcp')).status, 200)
   t.equal((await post(app, rpc('ping'), { ...withKey, host: 'other.example' }, '/tools/mcp')).status, 404)
 })
@@ -135,7 +191,9 @@ t.test('the route may be held to a host name', async t => {
 t.test('what a host keeps for a request is there in a handler, in both eras', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
-  await app.register(fastifyRequestContext, { defaultStoreValues: request => ({ tenant: String(request.headers['x-tenant']) }) })
+  await app.register(fastifyRequestContext, {
+    defaultStoreValues: request => ({ tenant: String(request.headers['x-tenant']) })
+  })
   const tenant = defineTool({
     name: 'tenant',
     handler: async () => {
@@ -165,6 +223,9 @@ for (const [what, options, message] of [
   t.test(`${what} stops the boot`, async t => {
     const app = Fastify()
     t.teardown(() => app.close())
-    await t.rejects(async () => await app.register(mcpAuth, { apiKeys: [adaKey], ...(options as object) }), { name: 'TypeError', message })
+    await t.rejects(async () => await app.register(mcpAuth, { apiKeys: [adaKey], ...(options as object) }), {
+      name: 'TypeError',
+      message
+    })
   })
 }

@@ -17,20 +17,31 @@ for (const [what, params, field] of [
 ] as const) {
   t.test(`initialize with ${what} is refused with the field named, and takes the place of no session`, async t => {
     const sink = logSink()
-    const [alone, app] = [await service(t, { logStream: sink }), await service(t, { sessions: { maxPerPrincipal: 1, max: 1 }, logStream: sink })]
+    const [alone, app] = [
+      await service(t, { logStream: sink }),
+      await service(t, { sessions: { maxPerPrincipal: 1, max: 1 }, logStream: sink })
+    ]
     const { headers } = await post(app, rpc('initialize', hello))
     for (const each of [alone, app]) {
       const { status, body } = await post(each, rpc('initialize', params))
       t.equal(status, 200)
       t.match(body, { id: 1, error: { code: -32602, data: { code: 'MCP_ERR_INVALID_PARAMS', field } } })
     }
-    t.equal((await post(app, rpc('ping'), { ...withKey, 'mcp-session-id': String(headers['mcp-session-id']) })).status, 200)
+    t.equal(
+      (await post(app, rpc('ping'), { ...withKey, 'mcp-session-id': String(headers['mcp-session-id']) }))
+        .status,
+      200
+    )
     t.equal(sink.lines().some(({ level }) => level === 50), false)
   })
 }
 
 for (const [where, sessions] of [['without sessions', false], ['with sessions', {}]] as const) {
-  for (const [asked, agreed] of [['2025-06-18', '2025-06-18'], ['1900-01-01', '2025-11-25'], ['2024-10-07', '2025-11-25']] as const) {
+  for (const [asked, agreed] of [
+    ['2025-06-18', '2025-06-18'],
+    ['1900-01-01', '2025-11-25'],
+    ['2024-10-07', '2025-11-25']
+  ] as const) {
     t.test(`initialize ${where} negotiates ${asked} from its body, whatever the header says`, async t => {
       const app = await service(t, { sessions })
       for (const header of ['1900-01-01', '2024-10-07', '2025-03-26', 'x']) {
@@ -45,7 +56,10 @@ for (const [where, sessions] of [['without sessions', false], ['with sessions', 
   t.test(`a request ${where} in a revision that is not served is refused`, async t => {
     const app = await service(t, { sessions })
     for (const header of ['1900-01-01', '2024-10-07']) {
-      t.match(await post(app, rpc('ping'), { ...withKey, 'mcp-protocol-version': header }), { status: 400, body: { error: { code: -32022 } } })
+      t.match(await post(app, rpc('ping'), { ...withKey, 'mcp-protocol-version': header }), {
+        status: 400,
+        body: { error: { code: -32022 } }
+      })
     }
   })
 }
@@ -59,5 +73,13 @@ t.test('initialize with a stale or foreign session id opens a new session', asyn
     t.match(answer.headers['mcp-session-id'], /^[0-9a-f-]{36}$/)
     t.not(answer.headers['mcp-session-id'], id)
   }
-  t.equal((await post(app, rpc('ping'), { ...withToken('eve'), 'mcp-session-id': String(headers['mcp-session-id']) })).status, 200)
+  t.equal(
+    (
+      await post(app, rpc('ping'), {
+        ...withToken('eve'),
+        'mcp-session-id': String(headers['mcp-session-id'])
+      })
+    ).status,
+    200
+  )
 })

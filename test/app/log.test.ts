@@ -23,7 +23,15 @@ const tools = [
 const resources = [defineResource({ name: 'note', uri: 'notes://a', read: () => 'text' })]
 const prompts = [definePrompt({ name: 'greet', handler: () => 'hello' })]
 
-async function build (t: Test, env: Record<string, string> = {}): Promise<{ app: FastifyInstance, lineOf: (count?: number) => Promise<Line>, lines: () => Line[], text: () => string }> {
+async function build (
+  t: Test,
+  env: Record<string, string> = {}
+): Promise<{
+  app: FastifyInstance
+  lineOf: (count?: number) => Promise<Line>
+  lines: () => Line[]
+  text: () => string
+}> {
   const logStream = logSink()
   const app = await service(t, { tools, resources, prompts, logStream, env })
   const requests = (): Line[] => logStream.lines().filter(({ msg }) => msg === 'request')
@@ -41,16 +49,51 @@ async function build (t: Test, env: Record<string, string> = {}): Promise<{ app:
 const asked: Array<[what: string, method: string, params: Record<string, unknown>, line: Line]> = [
   ['a tool that works', 'tools/call', { name: 'works' }, { rpc: 'tools/call', tool: 'works', outcome: 'ok' }],
   ['a tool that says no', 'tools/call', { name: 'says-no' }, { tool: 'says-no', outcome: 'tool-error' }],
-  ['a tool that answers with an error', 'tools/call', { name: 'answers-no' }, { tool: 'answers-no', outcome: 'tool-error' }],
+  [
+    'a tool that answers with an error',
+    'tools/call',
+    { name: 'answers-no' },
+    { tool: 'answers-no', outcome: 'tool-error' }
+  ],
   ['a tool that breaks', 'tools/call', { name: 'breaks' }, { tool: 'breaks', outcome: 'tool-error' }],
-  ['arguments that do not fit', 'tools/call', { name: 'works', arguments: { note: 7 } }, { tool: 'works', outcome: 'tool-error' }],
-  ['a tool that takes too long', 'tools/call', { name: 'sleeps' }, { tool: 'sleeps', outcome: 'MCP_ERR_DEADLINE' }],
-  ['a tool that there is not', 'tools/call', { name: 'missing' }, { tool: 'missing', outcome: 'MCP_ERR_UNKNOWN_TOOL' }],
+  [
+    'arguments that do not fit',
+    'tools/call',
+    { name: 'works', arguments: { note: 7 } },
+    { tool: 'works', outcome: 'tool-error' }
+  ],
+  [
+    'a tool that takes too long',
+    'tools/call',
+    { name: 'sleeps' },
+    { tool: 'sleeps', outcome: 'MCP_ERR_DEADLINE' }
+  ],
+  [
+    'a tool that there is not',
+    'tools/call',
+    { name: 'missing' },
+    { tool: 'missing', outcome: 'MCP_ERR_UNKNOWN_TOOL' }
+  ],
   ['a list', 'tools/list', {}, { rpc: 'tools/list', outcome: 'ok' }],
   ['a prompt', 'prompts/get', { name: 'greet' }, { rpc: 'prompts/get', prompt: 'greet', outcome: 'ok' }],
-  ['a resource', 'resources/read', { uri: 'notes://a' }, { rpc: 'resources/read', uri: 'notes://a', outcome: 'ok' }],
-  ['a resource that there is not', 'resources/read', { uri: 'notes://b?key=c#d' }, { uri: 'notes://b', outcome: 'MCP_ERR_UNKNOWN_RESOURCE' }],
-  ['a method that there is not', 'tools/delete', {}, { rpc: 'tools/delete', outcome: 'MCP_ERR_UNKNOWN_METHOD' }]
+  [
+    'a resource',
+    'resources/read',
+    { uri: 'notes://a' },
+    { rpc: 'resources/read', uri: 'notes://a', outcome: 'ok' }
+  ],
+  [
+    'a resource that there is not',
+    'resources/read',
+    { uri: 'notes://b?key=c#d' },
+    { uri: 'notes://b', outcome: 'MCP_ERR_UNKNOWN_RESOURCE' }
+  ],
+  [
+    'a method that there is not',
+    'tools/delete',
+    {},
+    { rpc: 'tools/delete', outcome: 'MCP_ERR_UNKNOWN_METHOD' }
+  ]
 ]
 
 for (const [what, method, params, line] of asked) {
@@ -67,14 +110,26 @@ for (const [what, method, params, line] of asked) {
 t.test('the line of a refused call names the tool, too', async t => {
   const { app, lineOf, lines } = await build(t)
   for (let i = 0; i < 2; i++) await post(app, callOf('rare'))
-  t.match(await lineOf(2), { rpc: 'tools/call', tool: 'rare', code: 'MCP_ERR_RATE_LIMITED', outcome: 'MCP_ERR_RATE_LIMITED', reason: 'the limit "tool" is used up' })
+  t.match(await lineOf(2), {
+    rpc: 'tools/call',
+    tool: 'rare',
+    code: 'MCP_ERR_RATE_LIMITED',
+    outcome: 'MCP_ERR_RATE_LIMITED',
+    reason: 'the limit "tool" is used up'
+  })
   t.equal(lines().length, 2, 'one line a request')
 })
 
 t.test('a fault names the tool that it is of', async t => {
   const { app, lineOf, lines } = await build(t)
   await post(app, callOf('breaks'))
-  t.match(await lineOf(), { level: 50, tool: 'breaks', outcome: 'tool-error', code: 'MCP_ERR_INTERNAL', err: { message: 'a disk is full' } })
+  t.match(await lineOf(), {
+    level: 50,
+    tool: 'breaks',
+    outcome: 'tool-error',
+    code: 'MCP_ERR_INTERNAL',
+    err: { message: 'a disk is full' }
+  })
   t.equal(lines().length, 1, 'one line a request')
 })
 
@@ -89,8 +144,19 @@ t.test('a batch is told by how many messages it holds, and by the first that fai
 
 t.test('in a session, calls are told like anywhere', async t => {
   const { app, lineOf } = await build(t, { MCP_SESSIONS: 'on' })
-  const opened = await post(app, rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'a', version: '1' } }))
-  const headers = { ...withKey, 'mcp-session-id': String(opened.headers['mcp-session-id']), 'mcp-protocol-version': '2025-11-25' }
+  const opened = await post(
+    app,
+    rpc('initialize', {
+      protocolVersion: '2025-11-25',
+      capabilities: {},
+      clientInfo: { name: 'a', version: '1' }
+    })
+  )
+  const headers = {
+    ...withKey,
+    'mcp-session-id': String(opened.headers['mcp-session-id']),
+    'mcp-protocol-version': '2025-11-25'
+  }
   await post(app, callOf('says-no', {}, 2), headers)
   await post(app, callOf('missing', {}, 3), headers)
   t.match(await lineOf(1), { rpc: 'initialize', outcome: 'ok' })
@@ -138,11 +204,15 @@ t.test('a probe that hears that all is well is no line at the level info, and on
 t.test('who minted and who revoked stands in the log, and no token does', async t => {
   const { app, lines, text } = await build(t)
   const root = withToken('root', 'admin')
-  const { token, id } = (await post(app, callOf('generate-token', { userId: 'ada', scopes: [] }), root)).body.result.structuredContent
+  const { token, id } = (await post(app, callOf('generate-token', { userId: 'ada', scopes: [] }), root)).body
+    .result.structuredContent
   await post(app, callOf('revoke-token', { id }), root)
   await post(app, callOf('revoke-subject', { subject: 'ada', withMinted: true }), root)
   const by = { principal: 'jwt:root' }
-  t.match(lines().find(({ msg }) => msg === 'token minted'), { level: 30, jti: id, subject: 'ada', role: 'user', scopes: [], by })
+  t.match(
+    lines().find(({ msg }) => msg === 'token minted'),
+    { level: 30, jti: id, subject: 'ada', role: 'user', scopes: [], by }
+  )
   t.match(lines().find(({ msg }) => msg === 'token revoked'), { level: 30, jti: id, withMinted: false, by })
   t.match(lines().find(({ msg }) => msg === 'subject revoked'), { level: 30, subject: 'jwt:ada', withMinted: true, by })
   t.notOk(text().includes(token))
@@ -151,8 +221,17 @@ t.test('who minted and who revoked stands in the log, and no token does', async 
 t.test('the log tells who forgot the word Bearer; the answer is that for nothing at all', async t => {
   const sink = logSink()
   const app = await service(t, { logStream: sink })
-  const [none, bare] = [await post(app, rpc('ping'), {}), await post(app, rpc('ping'), { authorization: 'a-key-without-its-scheme' })]
+  const [none, bare] = [
+    await post(app, rpc('ping'), {}),
+    await post(app, rpc('ping'), { authorization: 'a-key-without-its-scheme' })
+  ]
   t.equal(bare.status, 401)
   t.equal(bare.headers['www-authenticate'], none.headers['www-authenticate'])
-  t.match(sink.lines().filter(({ msg }) => msg === 'request').map(({ reason }) => reason), ['no credential was presented', /Authorization is not of the scheme Bearer$/])
+  t.match(
+    sink
+      .lines()
+      .filter(({ msg }) => msg === 'request')
+      .map(({ reason }) => reason),
+    ['no credential was presented', /Authorization is not of the scheme Bearer$/]
+  )
 })

@@ -73,14 +73,18 @@ t.test('without its file the server does not start, and says how to make one', a
   const path = join(await directory(t), 'api-keys.json')
   await t.rejects(buildApp({ env: { API_KEYS_FILE: path } }), {
     name: 'ConfigError',
-    message: 'API_KEYS_FILE names a file that does not exist; create it with: npx fastify-mcp-auth keys create --name <name>'
+    message:
+      'API_KEYS_FILE names a file that does not exist; create it with: npx fastify-mcp-auth keys create --name <name>'
   })
 })
 
 t.test('with a broken file the server does not start, and repeats nothing of it', async t => {
   const path = await keyFile(t)
   await writeFile(path, '{"version":1,"keys":[{"id":"secret"}]}')
-  await t.rejects(buildApp({ env: { API_KEYS_FILE: path } }), { name: 'ConfigError', message: /^API_KEYS_FILE names a file that cannot be used: keys\[0\](?!.*secret)/ })
+  await t.rejects(buildApp({ env: { API_KEYS_FILE: path } }), {
+    name: 'ConfigError',
+    message: /^API_KEYS_FILE names a file that cannot be used: keys\[0\](?!.*secret)/
+  })
 })
 
 const past = new Date(Date.now() - 1000).toISOString()
@@ -97,7 +101,10 @@ for (const [what, change] of refused) {
   t.test(`a key that is ${what} is answered like a wrong one, to the letter, and only the log knows`, async t => {
     const { record, key } = newKey()
     const { app, log } = await serve(t, await keyFile(t, change(record)))
-    const [wrong, its] = [await post(app, rpc('tools/list'), { 'x-api-key': 'wrong' }), await post(app, rpc('tools/list'), { 'x-api-key': key })]
+    const [wrong, its] = [
+      await post(app, rpc('tools/list'), { 'x-api-key': 'wrong' }),
+      await post(app, rpc('tools/list'), { 'x-api-key': key })
+    ]
     t.equal(its.status, 401)
     t.same(comparable(its), comparable(wrong))
     t.match(log.lines().findLast(({ msg }) => msg === 'request'), { reason: /the .*API key/ })
@@ -106,7 +113,14 @@ for (const [what, change] of refused) {
 
 /** All of an answer but what differs with each request. */
 function comparable ({ status, headers, body }: Answer): object {
-  const { date, 'x-ratelimit-remaining': remaining, 'x-ratelimit-reset': reset, 'x-request-id': id, ratelimit, ...rest } = headers
+  const {
+    date,
+    'x-ratelimit-remaining': remaining,
+    'x-ratelimit-reset': reset,
+    'x-request-id': id,
+    ratelimit,
+    ...rest
+  } = headers
   const { requestId, ...data } = body.error.data
   return { status, rest, error: { ...body.error, data } }
 }
@@ -114,7 +128,16 @@ function comparable ({ status, headers, body }: Answer): object {
 t.test('a key is held to its networks by the address of the request', async t => {
   const { record, key } = newKey({ cidrs: ['192.0.2.0/24'] })
   const { app } = await serve(t, await keyFile(t, [record]))
-  const from = async (remoteAddress: string): Promise<number> => (await app.inject({ method: 'POST', url: '/mcp', remoteAddress, headers: { 'x-api-key': key, 'content-type': 'application/json' }, payload: rpc('tools/list') })).statusCode
+  const from = async (remoteAddress: string): Promise<number> =>
+    (
+      await app.inject({
+        method: 'POST',
+        url: '/mcp',
+        remoteAddress,
+        headers: { 'x-api-key': key, 'content-type': 'application/json' },
+        payload: rpc('tools/list')
+      })
+    ).statusCode
   t.equal(await from('192.0.2.7'), 200)
   t.equal(await from('::ffff:192.0.2.7'), 200)
   t.equal(await from('198.51.100.7'), 401)
@@ -137,7 +160,12 @@ t.test('keys come and go while the server runs', async t => {
 function listen (app: FastifyInstance, key: string): { text: () => string } {
   let text = ''
   const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
-  post(app, payload, { ...headers, accept: 'application/json, text/event-stream', 'x-api-key': key }).then(answer => { text = answer.text }, t.fail)
+  post(app, payload, { ...headers, accept: 'application/json, text/event-stream', 'x-api-key': key }).then(
+    answer => {
+      text = answer.text
+    },
+    t.fail
+  )
   return { text: () => text }
 }
 
@@ -175,45 +203,81 @@ t.test('losing a role ends the streams that were opened with it', async t => {
   const { key, record } = await addKey(path, { role: 'admin' })
   const { app } = await serve(t, path)
   const stream = listen(app, key)
-  await changeKeyFile(path, records => ({ records: records.map(record => ({ ...record, role: 'user' as const })), result: undefined }))
+  await changeKeyFile(path, records => ({
+    records: records.map(record => ({ ...record, role: 'user' as const })),
+    result: undefined
+  }))
   await until(() => stream.text() !== '')
   t.match(await whoami(app, key), { id: `apikey:${record.id}`, role: 'user' })
 })
 
-t.test('a key that is held to other networks than before ends its streams and its talking calls, and those of no other address', async t => {
-  const path = await keyFile(t)
-  const { key, record } = await addKey(path)
-  const talk = defineTool({
-    name: 'talk',
-    handler: async (_args, { progress, signal }) => {
-      await progress(1)
-      begun()
-      await new Promise(resolve => signal.addEventListener('abort', resolve))
-      return 'never heard'
+t.test(
+  'a key that is held to other networks than before ends its streams and its talking calls, and those of no ' +
+    'other address',
+  async t => {
+    const path = await keyFile(t)
+    const { key, record } = await addKey(path)
+    const talk = defineTool({
+      name: 'talk',
+      handler: async (_args, { progress, signal }) => {
+        await progress(1)
+        begun()
+        await new Promise(resolve => signal.addEventListener('abort', resolve))
+        return 'never heard'
+      }
+    })
+    let begun = (): void => {}
+    const running = new Promise<void>(resolve => {
+      begun = resolve
+    })
+    const app = await buildApp({ env: { API_KEYS_FILE: path }, logStream: logSink(), tools: [talk] })
+    t.teardown(() => app.close())
+    const accept = 'application/json, text/event-stream'
+    const open = (
+      { headers, payload }: ReturnType<typeof modern>,
+      remoteAddress: string
+    ): { text: () => string } => {
+      let text = ''
+      app
+        .inject({
+          method: 'POST',
+          url: '/mcp',
+          remoteAddress,
+          headers: { ...headers, accept, 'content-type': 'application/json', 'x-api-key': key },
+          payload
+        })
+        .then(answer => {
+          text = answer.body
+        }, t.fail)
+      return { text: () => text }
     }
-  })
-  let begun = (): void => {}
-  const running = new Promise<void>(resolve => { begun = resolve })
-  const app = await buildApp({ env: { API_KEYS_FILE: path }, logStream: logSink(), tools: [talk] })
-  t.teardown(() => app.close())
-  const accept = 'application/json, text/event-stream'
-  const open = ({ headers, payload }: ReturnType<typeof modern>, remoteAddress: string): { text: () => string } => {
-    let text = ''
-    app.inject({ method: 'POST', url: '/mcp', remoteAddress, headers: { ...headers, accept, 'content-type': 'application/json', 'x-api-key': key }, payload }).then(answer => { text = answer.body }, t.fail)
-    return { text: () => text }
+    const listening = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
+    const [ends, stays] = [open(listening, '198.51.100.7'), open(listening, '192.0.2.7')]
+    const talking = open(
+      modern('tools/call', {
+        name: 'talk',
+        arguments: {},
+        _meta: {
+          progressToken: 1,
+          'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+          'io.modelcontextprotocol/clientCapabilities': {}
+        }
+      }),
+      '198.51.100.7'
+    )
+    await running
+    await changeKeyFile(path, records => ({
+      records: records.map(one => (one.id === record.id ? { ...one, cidrs: ['192.0.2.0/24'] } : one)),
+      result: undefined
+    }))
+    await until(() => ends.text() !== '' && talking.text() !== '')
+    t.match(ends.text(), 'subscriptions/acknowledged')
+    t.match(talking.text(), 'MCP_ERR_UNAUTHENTICATED')
+    t.equal(stays.text(), '')
+    await app.close()
+    await until(() => stays.text() !== '')
   }
-  const listening = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
-  const [ends, stays] = [open(listening, '198.51.100.7'), open(listening, '192.0.2.7')]
-  const talking = open(modern('tools/call', { name: 'talk', arguments: {}, _meta: { progressToken: 1, 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} } }), '198.51.100.7')
-  await running
-  await changeKeyFile(path, records => ({ records: records.map(one => one.id === record.id ? { ...one, cidrs: ['192.0.2.0/24'] } : one), result: undefined }))
-  await until(() => ends.text() !== '' && talking.text() !== '')
-  t.match(ends.text(), 'subscriptions/acknowledged')
-  t.match(talking.text(), 'MCP_ERR_UNAUTHENTICATED')
-  t.equal(stays.text(), '')
-  await app.close()
-  await until(() => stays.text() !== '')
-})
+)
 
 t.test('a locked-out address lets a key pass that was good before, until it is revoked', async t => {
   const path = await keyFile(t)
@@ -230,7 +294,11 @@ t.test('a locked-out address lets a key pass that was good before, until it is r
 
 t.test('all keys of an owner share the owner\'s budget, and a key with a limit of its own has its own', async t => {
   const path = await keyFile(t)
-  const [a, b, own] = [await addKey(path, { owner: 'ada' }), await addKey(path, { owner: 'ada' }), await addKey(path, { owner: 'ada', rateLimitMax: 3 })]
+  const [a, b, own] = [
+    await addKey(path, { owner: 'ada' }),
+    await addKey(path, { owner: 'ada' }),
+    await addKey(path, { owner: 'ada', rateLimitMax: 3 })
+  ]
   const { app } = await serve(t, path, { RATE_LIMIT_MAX: '2' })
   const left = async (key: string): Promise<unknown> => {
     const { status, headers } = await post(app, rpc('tools/list'), { 'x-api-key': key })
@@ -248,7 +316,11 @@ t.test('all keys of an owner share the owner\'s budget, and a key with a limit o
 t.test('an owner shares nothing with a token\'s subject of that name, nor with a key of that name', async t => {
   const path = await keyFile(t)
   const { key, record } = await addKey(path)
-  const names = [(await addKey(path, { owner: `apikey:${record.id}` })).key, (await addKey(path, { owner: 'jwt:ada' })).key, (await addKey(path, { owner: 'ada' })).key]
+  const names = [
+    (await addKey(path, { owner: `apikey:${record.id}` })).key,
+    (await addKey(path, { owner: 'jwt:ada' })).key,
+    (await addKey(path, { owner: 'ada' })).key
+  ]
   const { app } = await serve(t, path)
   const ids = await Promise.all([key, ...names].map(async key => (await whoami(app, key)).id))
   t.same(ids, [`apikey:${record.id}`, `user:apikey:${record.id}`, 'user:jwt:ada', 'user:ada'])
@@ -274,7 +346,12 @@ t.test('two places of one host have keys of their own', async t => {
   t.teardown(() => app.close())
   await app.register(mcpAuth, { prefix: '/one', apiKeysFile: await keyFile(t, [one.record]) })
   await app.register(mcpAuth, { prefix: '/two', apiKeysFile: await keyFile(t, [two.record]) })
-  const statuses = async (key: string): Promise<number[]> => await Promise.all(['/one/mcp', '/two/mcp'].map(async url => (await post(app, rpc('tools/list'), { 'x-api-key': key }, url)).status))
+  const statuses = async (key: string): Promise<number[]> =>
+    await Promise.all(
+      ['/one/mcp', '/two/mcp'].map(
+        async url => (await post(app, rpc('tools/list'), { 'x-api-key': key }, url)).status
+      )
+    )
   t.same(await statuses(one.key), [200, 401])
   t.same(await statuses(two.key), [401, 200])
 })
@@ -322,10 +399,17 @@ t.test('no part of a secret is in a file, a log line, an answer or on stderr', a
     spoken.push((await post(app, callOf('whoami'), { 'x-api-key': secret })).text)
     spoken.push(await keys(['verify', '--json'], secret))
   }
-  spoken.push(await keys(['revoke', id]), await keys(['list']), await keys(['list', '--json']), await keys(['show', id, '--json']))
+  spoken.push(
+    await keys(['revoke', id]),
+    await keys(['list']),
+    await keys(['list', '--json']),
+    await keys(['show', id, '--json'])
+  )
   await becomes(app, key, 401)
   await app.close()
-  const files = await Promise.all((await readdir(dirname(path))).map(async name => await readFile(join(dirname(path), name), 'utf8')))
+  const files = await Promise.all(
+    (await readdir(dirname(path))).map(async name => await readFile(join(dirname(path), name), 'utf8'))
+  )
   t.ok(files.length > 1)
   t.match(log.text(), 'the API key was revoked')
   const everything = [...files, ...spoken, log.text()].join('\n')

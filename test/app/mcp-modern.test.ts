@@ -5,7 +5,11 @@ import { defineTool } from '../../src/tools/tool.js'
 import { callOf, eventsOf, modern, post, rpc, service, withKey, withToken, type Message } from '../support/service.js'
 import type { FastifyInstance } from 'fastify'
 
-async function send (app: FastifyInstance, { headers, payload }: { headers: Record<string, string>, payload: unknown }, credential: Record<string, string> = withKey) {
+async function send (
+  app: FastifyInstance,
+  { headers, payload }: { headers: Record<string, string>; payload: unknown },
+  credential: Record<string, string> = withKey
+) {
   return await post(app, payload, { ...credential, ...headers })
 }
 
@@ -25,12 +29,20 @@ t.test('discovery tells what is served', async t => {
 })
 
 for (const [what, credential, tools] of [
-  ['a key', withKey, ['whoami']], ['a token of an admin', withToken('root', 'admin'), ['generate-token', 'list-tokens', 'revoke-subject', 'revoke-token', 'whoami']]
+  ['a key', withKey, ['whoami']],
+  [
+    'a token of an admin',
+    withToken('root', 'admin'),
+    ['generate-token', 'list-tokens', 'revoke-subject', 'revoke-token', 'whoami']
+  ]
 ] as const) {
   t.test(`${what} lists the tools that it may call, for its own cache alone`, async t => {
     const app = await service(t)
     const { body } = await send(app, modern('tools/list'), credential)
-    t.same(body.result.tools.map(({ name }: { name: string }) => name), tools)
+    t.same(
+      body.result.tools.map(({ name }: { name: string }) => name),
+      tools
+    )
     t.match(body.result, { resultType: 'complete', cacheScope: 'private' })
     t.ok(body.result.ttlMs >= 0)
   })
@@ -51,17 +63,74 @@ for (const [what, request, status, rpcCode, code] of [
   ['an unknown method', modern('tools/steal'), 404, -32601, 'MCP_ERR_UNKNOWN_METHOD'],
   ['a ping, which this revision has not', modern('ping'), 404, -32601, 'MCP_ERR_UNKNOWN_METHOD'],
   ['an initialize, which it has not', modern('initialize'), 404, -32601, 'MCP_ERR_UNKNOWN_METHOD'],
-  ['a log level for good', modern('logging/setLevel', { level: 'info' }), 404, -32601, 'MCP_ERR_UNKNOWN_METHOD'],
+  [
+    'a log level for good',
+    modern('logging/setLevel', { level: 'info' }),
+    404,
+    -32601,
+    'MCP_ERR_UNKNOWN_METHOD'
+  ],
   ['an unknown tool', modern('tools/call', { name: 'nobody' }), 200, -32602, 'MCP_ERR_UNKNOWN_TOOL'],
-  ['no header with the method', { ...call, headers: without(call.headers, 'mcp-method') }, 400, -32020, 'MCP_ERR_HEADER_MISMATCH'],
-  ['another method in the header', { ...call, headers: { ...call.headers, 'mcp-method': 'tools/list' } }, 400, -32020, 'MCP_ERR_HEADER_MISMATCH'],
-  ['no header with the name', { ...call, headers: without(call.headers, 'mcp-name') }, 400, -32020, 'MCP_ERR_HEADER_MISMATCH'],
-  ['another name in the header', { ...call, headers: { ...call.headers, 'mcp-name': 'echo' } }, 400, -32020, 'MCP_ERR_HEADER_MISMATCH'],
-  ['no header with the revision', { ...call, headers: without(call.headers, 'mcp-protocol-version') }, 400, -32020, 'MCP_ERR_HEADER_MISMATCH'],
+  [
+    'no header with the method',
+    { ...call, headers: without(call.headers, 'mcp-method') },
+    400,
+    -32020,
+    'MCP_ERR_HEADER_MISMATCH'
+  ],
+  [
+    'another method in the header',
+    { ...call, headers: { ...call.headers, 'mcp-method': 'tools/list' } },
+    400,
+    -32020,
+    'MCP_ERR_HEADER_MISMATCH'
+  ],
+  [
+    'no header with the name',
+    { ...call, headers: without(call.headers, 'mcp-name') },
+    400,
+    -32020,
+    'MCP_ERR_HEADER_MISMATCH'
+  ],
+  [
+    'another name in the header',
+    { ...call, headers: { ...call.headers, 'mcp-name': 'echo' } },
+    400,
+    -32020,
+    'MCP_ERR_HEADER_MISMATCH'
+  ],
+  [
+    'no header with the revision',
+    { ...call, headers: without(call.headers, 'mcp-protocol-version') },
+    400,
+    -32020,
+    'MCP_ERR_HEADER_MISMATCH'
+  ],
   ['no _meta', { ...call, payload: callOf('whoami') }, 400, -32602, 'MCP_ERR_ENVELOPE'],
-  ['no capabilities', { ...call, payload: withMeta(call.payload, { 'io.modelcontextprotocol/clientCapabilities': undefined }) }, 400, -32602, 'MCP_ERR_ENVELOPE'],
-  ['a revision to come', { headers: { ...call.headers, 'mcp-protocol-version': '2999-01-01' }, payload: withMeta(call.payload, { [version]: '2999-01-01' }) }, 400, -32022, 'MCP_ERR_PROTOCOL_VERSION'],
-  ['a message that is none', { ...call, payload: { jsonrpc: '2.0', id: 1 } }, 400, -32600, 'MCP_ERR_INVALID_REQUEST']
+  [
+    'no capabilities',
+    { ...call, payload: withMeta(call.payload, { 'io.modelcontextprotocol/clientCapabilities': undefined }) },
+    400,
+    -32602,
+    'MCP_ERR_ENVELOPE'
+  ],
+  [
+    'a revision to come',
+    {
+      headers: { ...call.headers, 'mcp-protocol-version': '2999-01-01' },
+      payload: withMeta(call.payload, { [version]: '2999-01-01' })
+    },
+    400,
+    -32022,
+    'MCP_ERR_PROTOCOL_VERSION'
+  ],
+  [
+    'a message that is none',
+    { ...call, payload: { jsonrpc: '2.0', id: 1 } },
+    400,
+    -32600,
+    'MCP_ERR_INVALID_REQUEST'
+  ]
 ] as const) {
   t.test(`${what} is answered with ${status} and ${rpcCode}`, async t => {
     const app = await service(t)
@@ -83,7 +152,12 @@ for (const [what, wrong] of [
 ] as const) {
   t.test(`${what} in _meta is answered with 400 and -32602, whatever was asked`, async t => {
     const app = await service(t)
-    for (const request of [call, modern('tools/list'), modern('server/discover'), modern('subscriptions/listen', { notifications: {} })]) {
+    for (const request of [
+      call,
+      modern('tools/list'),
+      modern('server/discover'),
+      modern('subscriptions/listen', { notifications: {} })
+    ]) {
       const { status, body } = await send(app, { ...request, payload: withMeta(request.payload, wrong) })
       t.equal(status, 400, request.payload.method)
       t.match(body, { id: 1, error: { code: -32602, data: { code: 'MCP_ERR_ENVELOPE' } } })
@@ -105,17 +179,35 @@ t.test('a notification is accepted without a body', async t => {
   t.equal(text, '')
 })
 
-const [notice, to] = [modern('notifications/x'), (headers: Record<string, string>, meta?: Record<string, unknown>) => ({
-  headers, payload: { jsonrpc: '2.0' as const, method: 'notifications/x', ...(meta === undefined ? {} : { params: { _meta: meta } }) }
-})]
+const [notice, to] = [
+  modern('notifications/x'),
+  (headers: Record<string, string>, meta?: Record<string, unknown>) => ({
+    headers,
+    payload: {
+      jsonrpc: '2.0' as const,
+      method: 'notifications/x',
+      ...(meta === undefined ? {} : { params: { _meta: meta } })
+    }
+  })
+]
 const later = { ...notice.headers, 'mcp-protocol-version': '2999-01-01' }
 
 for (const [what, request, rpcCode, code] of [
   ['of a revision to come', to(later, { [version]: '2999-01-01' }), -32022, 'MCP_ERR_PROTOCOL_VERSION'],
   ['of a revision to come by its header alone', to(later), -32022, 'MCP_ERR_PROTOCOL_VERSION'],
-  ['of another revision than its header', to(notice.headers, { [version]: '2999-01-01' }), -32020, 'MCP_ERR_HEADER_MISMATCH'],
+  [
+    'of another revision than its header',
+    to(notice.headers, { [version]: '2999-01-01' }),
+    -32020,
+    'MCP_ERR_HEADER_MISMATCH'
+  ],
   ['of a revision that is no text', to(notice.headers, { [version]: 5 }), -32602, 'MCP_ERR_ENVELOPE'],
-  ['of another method than its header', to({ ...notice.headers, 'mcp-method': 'notifications/y' }), -32020, 'MCP_ERR_HEADER_MISMATCH']
+  [
+    'of another method than its header',
+    to({ ...notice.headers, 'mcp-method': 'notifications/y' }),
+    -32020,
+    'MCP_ERR_HEADER_MISMATCH'
+  ]
 ] as const) {
   t.test(`a notification ${what} is answered with 400 and ${rpcCode}`, async t => {
     const { status, body } = await send(await service(t), request)
@@ -127,12 +219,19 @@ for (const [what, request, rpcCode, code] of [
 
 t.test('a notification with its revision in _meta, and one with its headers alone, are accepted', async t => {
   const app = await service(t)
-  for (const request of [to(notice.headers, { [version]: '2026-07-28' }), to({}, { [version]: '2026-07-28' }), to(notice.headers)]) t.equal((await send(app, request)).status, 202)
+  for (const request of [
+    to(notice.headers, { [version]: '2026-07-28' }),
+    to({}, { [version]: '2026-07-28' }),
+    to(notice.headers)
+  ]) { t.equal((await send(app, request)).status, 202) }
 })
 
 t.test('a session id is ignored, and none is given', async t => {
   const app = await service(t)
-  const { status, headers } = await send(app, { ...call, headers: { ...call.headers, 'mcp-session-id': 'mine', 'last-event-id': '1' } })
+  const { status, headers } = await send(app, {
+    ...call,
+    headers: { ...call.headers, 'mcp-session-id': 'mine', 'last-event-id': '1' }
+  })
   t.equal(status, 200)
   t.equal(headers['mcp-session-id'], undefined)
 })
@@ -145,7 +244,10 @@ t.test('what a tool logs is told to who asked for that level', async t => {
   const app = await service(t, { tools: [chatty] })
   const { headers, payload } = modern('tools/call', { name: 'chatty' })
   t.match((await send(app, { headers, payload })).headers['content-type'], /^application\/json/)
-  const { text } = await send(app, { headers, payload: withMeta(payload, { 'io.modelcontextprotocol/logLevel': 'warning' }) })
+  const { text } = await send(app, {
+    headers,
+    payload: withMeta(payload, { 'io.modelcontextprotocol/logLevel': 'warning' })
+  })
   t.same(eventsOf(text).map(({ method, params }) => params?.data ?? method), ['little', undefined])
 })
 
@@ -153,35 +255,63 @@ t.test('a name that no header can hold is encoded', async t => {
   const app = await service(t, { resources: [{ name: 'note', uri: 'note:///grüße', read: () => 'Guten Tag' }] })
   const { headers, payload } = modern('resources/read', { uri: 'note:///grüße' })
   const encoded = `=?base64?${Buffer.from('note:///grüße').toString('base64')}?=`
-  t.equal((await send(app, { headers: { ...headers, 'mcp-name': encoded }, payload })).body.result.contents[0].text, 'Guten Tag')
-  for (const bad of ['=?base64?****?=', '=?base64?4', encoded.slice(0, -3), 'note:///grüße']) t.equal((await send(app, { headers: { ...headers, 'mcp-name': bad }, payload })).status, 400)
+  t.equal(
+    (await send(app, { headers: { ...headers, 'mcp-name': encoded }, payload })).body.result.contents[0].text,
+    'Guten Tag'
+  )
+  for (const bad of ['=?base64?****?=', '=?base64?4', encoded.slice(0, -3), 'note:///grüße']) {
+    t.equal((await send(app, { headers: { ...headers, 'mcp-name': bad }, payload })).status, 400)
+  }
 })
 
 t.test('a header that is broken within is refused also where the body has no name', async t => {
   const app = await service(t)
   const { headers, payload } = modern('tools/call')
-  const named = async (name: string) => (await send(app, { headers: { ...headers, 'mcp-name': name }, payload })).body.error.data.code
+  const named = async (name: string) =>
+    (await send(app, { headers: { ...headers, 'mcp-name': name }, payload })).body.error.data.code
   t.equal(await named('=?base64?****?='), 'MCP_ERR_HEADER_MISMATCH')
   t.equal(await named('whoami'), 'MCP_ERR_INVALID_PARAMS')
 })
 
 t.test('an argument that is marked must stand in its header', async t => {
-  const region = defineTool({ name: 'region', input: z.object({ where: z.string().meta({ 'x-mcp-header': 'Region' }) }), handler: ({ where }) => where })
+  const region = defineTool({
+    name: 'region',
+    input: z.object({ where: z.string().meta({ 'x-mcp-header': 'Region' }) }),
+    handler: ({ where }) => where
+  })
   const app = await service(t, { tools: [region] })
   const { headers, payload } = modern('tools/call', { name: 'region', arguments: { where: 'eu' } })
-  t.equal((await send(app, { headers: { ...headers, 'mcp-param-region': 'eu' }, payload })).body.result.content[0].text, 'eu')
+  t.equal(
+    (await send(app, { headers: { ...headers, 'mcp-param-region': 'eu' }, payload })).body.result.content[0]
+      .text,
+    'eu'
+  )
   for (const given of [{}, { 'mcp-param-region': 'us' }]) {
-    t.equal((await send(app, { headers: { ...headers, ...given }, payload })).body.error.data.code, 'MCP_ERR_HEADER_MISMATCH')
+    t.equal(
+      (await send(app, { headers: { ...headers, ...given }, payload })).body.error.data.code,
+      'MCP_ERR_HEADER_MISMATCH'
+    )
   }
 })
 
 t.test('the headers that a hidden tool wants do not give it away', async t => {
   const input = z.object({ where: z.string().meta({ 'x-mcp-header': 'Region' }) })
-  const app = await service(t, { tools: [defineTool({ name: 'hidden', access: { roles: ['admin'] }, input, handler: () => 'in' })] })
+  const app = await service(t, {
+    tools: [defineTool({ name: 'hidden', access: { roles: ['admin'] }, input, handler: () => 'in' })]
+  })
   const { status, body } = await send(app, modern('tools/call', { name: 'hidden', arguments: { where: 'eu' } }))
   t.equal(status, 200)
   t.equal(body.error.data.code, 'MCP_ERR_UNKNOWN_TOOL')
-  t.equal((await send(app, modern('tools/call', { name: 'hidden', arguments: { where: 'eu' } }), withToken('root', 'admin'))).status, 400)
+  t.equal(
+    (
+      await send(
+        app,
+        modern('tools/call', { name: 'hidden', arguments: { where: 'eu' } }),
+        withToken('root', 'admin')
+      )
+    ).status,
+    400
+  )
 })
 
 t.test('the legacy era serves alone', async t => {
@@ -193,11 +323,32 @@ t.test('the legacy era serves alone', async t => {
 t.test('the modern era serves alone', async t => {
   const app = await service(t, { env: { MCP_ERAS: 'modern' } })
   t.equal((await send(app, call)).status, 200)
-  const hello = rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'tests', version: '0' } })
-  for (const [message, revision] of [[hello, undefined], [callOf('whoami'), '2025-11-25'], [callOf('whoami'), undefined]] as const) {
-    const { status, body } = await post(app, message, { ...withKey, ...(revision === undefined ? {} : { 'mcp-protocol-version': revision }) })
+  const hello = rpc('initialize', {
+    protocolVersion: '2025-11-25',
+    capabilities: {},
+    clientInfo: { name: 'tests', version: '0' }
+  })
+  for (const [message, revision] of [
+    [hello, undefined],
+    [callOf('whoami'), '2025-11-25'],
+    [callOf('whoami'), undefined]
+  ] as const) {
+    const { status, body } = await post(app, message, {
+      ...withKey,
+      ...(revision === undefined ? {} : { 'mcp-protocol-version': revision })
+    })
     t.equal(status, 400)
-    t.match(body.error, { code: -32022, data: { code: 'MCP_ERR_PROTOCOL_VERSION', supported: ['2026-07-28'], ...(revision === undefined ? {} : { requested: revision }) } })
+    t.match(body.error, {
+      code: -32022,
+      data: {
+        code: 'MCP_ERR_PROTOCOL_VERSION',
+        supported: ['2026-07-28'],
+        ...(revision === undefined ? {} : { requested: revision })
+      }
+    })
   }
-  t.match(await post(app, callOf('whoami'), { ...withKey, 'mcp-protocol-version': '2026-07-28' }), { status: 400, body: { error: { code: -32602, data: { code: 'MCP_ERR_ENVELOPE' } } } })
+  t.match(await post(app, callOf('whoami'), { ...withKey, 'mcp-protocol-version': '2026-07-28' }), {
+    status: 400,
+    body: { error: { code: -32602, data: { code: 'MCP_ERR_ENVELOPE' } } }
+  })
 })

@@ -3,17 +3,39 @@ import { request as httpRequest } from 'node:http'
 import t from 'tap'
 import { z } from 'zod'
 import { defineTool } from '../../src/tools/tool.js'
-import { adaKey, callOf, eventsOf, listening, modern, post, rpc, service, withKey, withToken } from '../support/service.js'
+import {
+  adaKey,
+  callOf,
+  eventsOf,
+  listening,
+  modern,
+  post,
+  rpc,
+  service,
+  withKey,
+  withToken
+} from '../support/service.js'
 
 const clientInfo = { name: 'tests', version: '0' }
 
 for (const revision of ['2024-11-05', '2025-03-26', '2025-06-18', '2025-11-25']) {
   t.test(`a client of revision ${revision} is met in it`, async t => {
     const app = await service(t)
-    const { status, headers, body } = await post(app, rpc('initialize', { protocolVersion: revision, capabilities: {}, clientInfo }))
+    const { status, headers, body } = await post(
+      app,
+      rpc('initialize', { protocolVersion: revision, capabilities: {}, clientInfo })
+    )
     t.equal(status, 200)
     t.match(headers['content-type'], /^application\/json/)
-    t.match(body, { jsonrpc: '2.0', id: 1, result: { protocolVersion: revision, serverInfo: { name: 'fastify-mcp-auth' }, capabilities: { tools: {} } } })
+    t.match(body, {
+      jsonrpc: '2.0',
+      id: 1,
+      result: {
+        protocolVersion: revision,
+        serverInfo: { name: 'fastify-mcp-auth' },
+        capabilities: { tools: {} }
+      }
+    })
     t.equal(headers['mcp-session-id'], undefined)
   })
 }
@@ -26,24 +48,36 @@ t.test('a client of a revision to come is offered the latest of its era', async 
 
 t.test('a ping is answered with nothing, under the id that it came with', async t => {
   const app = await service(t)
-  for (const id of [0, 7, '', 'seven', Number.MAX_SAFE_INTEGER]) t.same((await post(app, rpc('ping', undefined, id))).body, { jsonrpc: '2.0', id, result: {} })
+  for (const id of [0, 7, '', 'seven', Number.MAX_SAFE_INTEGER]) {
+    t.same((await post(app, rpc('ping', undefined, id))).body, { jsonrpc: '2.0', id, result: {} })
+  }
 })
 
 for (const [what, headers, tools] of [
   ['a key', withKey, ['whoami']],
   ['a token of a user', withToken('ada'), ['whoami']],
-  ['a token of an admin', withToken('root', 'admin'), ['generate-token', 'list-tokens', 'revoke-subject', 'revoke-token', 'whoami']]
+  [
+    'a token of an admin',
+    withToken('root', 'admin'),
+    ['generate-token', 'list-tokens', 'revoke-subject', 'revoke-token', 'whoami']
+  ]
 ] as const) {
   t.test(`${what} lists the tools that it may call`, async t => {
     const app = await service(t)
     const { body } = await post(app, rpc('tools/list'), headers)
-    t.same(body.result.tools.map(({ name }: { name: string }) => name), tools)
+    t.same(
+      body.result.tools.map(({ name }: { name: string }) => name),
+      tools
+    )
   })
 }
 
 for (const [what, accept] of [
-  ['any type', '*/*'], ['JSON', 'application/json'], ['any application type', 'application/*'],
-  ['both types', 'application/json, text/event-stream'], ['both, weighted', 'text/event-stream;q=0.5, APPLICATION/JSON;q=0.9']
+  ['any type', '*/*'],
+  ['JSON', 'application/json'],
+  ['any application type', 'application/*'],
+  ['both types', 'application/json, text/event-stream'],
+  ['both, weighted', 'text/event-stream;q=0.5, APPLICATION/JSON;q=0.9']
 ] as const) {
   t.test(`without a handshake, who accepts ${what} gets JSON`, async t => {
     const app = await service(t)
@@ -57,13 +91,20 @@ for (const [what, accept] of [
 for (const accept of ['text/event-stream', 'text/*', 'text/html, Text/Event-Stream;q=0.1']) {
   t.test(`who accepts ${accept} and no JSON gets a stream of one event`, async t => {
     const app = await service(t)
-    for (const [message, headers] of [[rpc('ping'), {}], [modern('tools/list').payload, modern('tools/list').headers]] as const) {
+    for (const [message, headers] of [
+      [rpc('ping'), {}],
+      [modern('tools/list').payload, modern('tools/list').headers]
+    ] as const) {
       const reply = await post(app, message, { ...withKey, accept, ...headers })
       t.match(reply.headers, { 'content-type': 'text/event-stream', 'x-ratelimit-limit': /100/ })
       t.match(eventsOf(reply.text), [{ id: 1, result: {} }])
     }
     const { headers, payload } = modern('tools/steal')
-    t.match(await post(app, payload, { ...withKey, accept, ...headers }), { status: 404, body: { error: { code: -32601 } } }, 'a refusal keeps its status')
+    t.match(
+      await post(app, payload, { ...withKey, accept, ...headers }),
+      { status: 404, body: { error: { code: -32601 } } },
+      'a refusal keeps its status'
+    )
   })
 }
 
@@ -71,9 +112,18 @@ t.test('without an Accept header at all the answer is JSON', async t => {
   const app = await service(t)
   const url = await listening(app)
   const text = await new Promise<string>((resolve, reject) => {
-    const request = httpRequest(`${url}/mcp`, { method: 'POST', headers: { ...withKey, 'content-type': 'application/json' } }, response => {
-      response.setEncoding('utf8').toArray().then(chunks => { resolve(chunks.join('')) }, reject)
-    })
+    const request = httpRequest(
+      `${url}/mcp`,
+      { method: 'POST', headers: { ...withKey, 'content-type': 'application/json' } },
+      response => {
+        response
+          .setEncoding('utf8')
+          .toArray()
+          .then(chunks => {
+            resolve(chunks.join(''))
+          }, reject)
+      }
+    )
     request.on('error', reject).end(JSON.stringify(rpc('tools/list')))
   })
   t.equal(JSON.parse(text).result.tools[0].name, 'whoami')
@@ -82,7 +132,10 @@ t.test('without an Accept header at all the answer is JSON', async t => {
 for (const [what, message] of [
   ['a notification', { jsonrpc: '2.0', method: 'notifications/initialized' }],
   ['an unknown notification', { jsonrpc: '2.0', method: 'notifications/of/our/own', params: { a: 1 } }],
-  ['a cancellation of what never ran', { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 99 } }],
+  [
+    'a cancellation of what never ran',
+    { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 99 } }
+  ],
   ['an answer to what was never asked', { jsonrpc: '2.0', id: 5, result: {} }]
 ] as const) {
   t.test(`${what} is accepted without a body`, async t => {
@@ -102,7 +155,12 @@ t.test('an unknown method is an error of JSON-RPC, in band', async t => {
 
 t.test('a batch of 2025-03-26 gets an array, each answer under its id', async t => {
   const app = await service(t)
-  const batch = [rpc('ping', undefined, 'a'), { jsonrpc: '2.0', method: 'notifications/initialized' }, callOf('nobody', {}, 'b'), callOf('whoami', {}, 3)]
+  const batch = [
+    rpc('ping', undefined, 'a'),
+    { jsonrpc: '2.0', method: 'notifications/initialized' },
+    callOf('nobody', {}, 'b'),
+    callOf('whoami', {}, 3)
+  ]
   for (const headers of [withKey, { ...withKey, 'mcp-protocol-version': '2025-03-26' }]) {
     const { status, body } = await post(app, batch, headers)
     t.equal(status, 200)
@@ -123,7 +181,11 @@ for (const [what, batch, headers] of [
   ['of revision 2025-06-18', [rpc('ping')], { 'mcp-protocol-version': '2025-06-18' }],
   ['of revision 2025-11-25', [rpc('ping')], { 'mcp-protocol-version': '2025-11-25' }],
   ['of revision 2024-11-05', [rpc('ping')], { 'mcp-protocol-version': '2024-11-05' }],
-  ['with an initialize', [rpc('ping'), rpc('initialize', { protocolVersion: '2025-03-26', capabilities: {}, clientInfo }, 2)], {}],
+  [
+    'with an initialize',
+    [rpc('ping'), rpc('initialize', { protocolVersion: '2025-03-26', capabilities: {}, clientInfo }, 2)],
+    {}
+  ],
   ['with what is no message', [rpc('ping'), null], {}],
   ['inside a batch', [[rpc('ping')]], {}]
 ] as const) {
@@ -156,11 +218,16 @@ t.test('a batch that does not fit is one 429, and nothing of it runs', async t =
 })
 
 for (const [method, revision, code] of [
-  ['POST', '2023-01-01', 'MCP_ERR_PROTOCOL_VERSION'], ['POST', 'latest', 'MCP_ERR_PROTOCOL_VERSION'], ['POST', '2025-11-25, 2025-06-18', 'MCP_ERR_PROTOCOL_VERSION']
+  ['POST', '2023-01-01', 'MCP_ERR_PROTOCOL_VERSION'],
+  ['POST', 'latest', 'MCP_ERR_PROTOCOL_VERSION'],
+  ['POST', '2025-11-25, 2025-06-18', 'MCP_ERR_PROTOCOL_VERSION']
 ] as const) {
   t.test(`${method} in revision ${revision} is refused, and told what is served`, async t => {
     const app = await service(t)
-    const { status, body } = await post(app, rpc('tools/list'), { ...withKey, 'mcp-protocol-version': revision })
+    const { status, body } = await post(app, rpc('tools/list'), {
+      ...withKey,
+      'mcp-protocol-version': revision
+    })
     t.equal(status, 400)
     t.equal(body.error.data.code, code)
     t.same(body.error.data.supported, ['2026-07-28', '2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'])
@@ -171,7 +238,11 @@ for (const method of ['GET', 'DELETE', 'PUT', 'PATCH', 'HEAD'] as const) {
   for (const [era, headers] of [['', {}], [' in 2026-07-28', { 'mcp-protocol-version': '2026-07-28' }]] as const) {
     t.test(`${method} is not allowed${era}, and says what is`, async t => {
       const app = await service(t)
-      const response = await app.inject({ method, url: '/mcp', headers: { ...withKey, ...headers, accept: 'text/event-stream' } })
+      const response = await app.inject({
+        method,
+        url: '/mcp',
+        headers: { ...withKey, ...headers, accept: 'text/event-stream' }
+      })
       t.equal(response.statusCode, 405)
       t.equal(response.headers.allow, 'POST')
       if (method !== 'HEAD') t.equal(response.json().error.data.code, 'MCP_ERR_METHOD_NOT_ALLOWED')
@@ -201,19 +272,32 @@ t.test('a tool that speaks before its result makes the answer a stream', async t
   t.equal(status, 200)
   t.match(headers, { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no', 'x-ratelimit-limit': /100/ })
   const events = eventsOf(text)
-  t.same(events.map(({ method }) => method), ['notifications/message', ...Array(3).fill('notifications/progress'), undefined])
+  t.same(
+    events.map(({ method }) => method),
+    ['notifications/message', ...Array(3).fill('notifications/progress'), undefined]
+  )
   t.match(events[1].params, { progressToken: 'p', progress: 1, total: 3, message: 'step 1' })
   t.match(events.at(-1), { id: 1, result: { content: [{ text: 'done' }] } })
 })
 
 t.test('without a progress token no progress is told', async t => {
-  const count = defineTool({ name: 'count', handler: async (_args, { progress }) => { await progress(1); return 'done' } })
+  const count = defineTool({
+    name: 'count',
+    handler: async (_args, { progress }) => {
+      await progress(1)
+      return 'done'
+    }
+  })
   const app = await service(t, { tools: [count] })
   t.match((await post(app, callOf('count'))).headers['content-type'], /^application\/json/)
 })
 
 t.test('input that does not fit is an error that names the field', async t => {
-  const add = defineTool({ name: 'add', input: z.object({ a: z.number(), b: z.number().default(1) }), handler: ({ a, b }) => String(a + b) })
+  const add = defineTool({
+    name: 'add',
+    input: z.object({ a: z.number(), b: z.number().default(1) }),
+    handler: ({ a, b }) => String(a + b)
+  })
   const app = await service(t, { tools: [add] })
   t.equal((await post(app, callOf('add', { a: 1 }))).body.result.content[0].text, '2')
   for (const args of [{}, { a: '1' }, { a: null }]) {
@@ -225,7 +309,10 @@ t.test('input that does not fit is an error that names the field', async t => {
 })
 
 for (const [what, params] of [
-  ['no name', {}], ['a name that is a number', { name: 1 }], ['arguments that are a list', { name: 'whoami', arguments: [] }], ['arguments that are text', { name: 'whoami', arguments: 'x' }]
+  ['no name', {}],
+  ['a name that is a number', { name: 1 }],
+  ['arguments that are a list', { name: 'whoami', arguments: [] }],
+  ['arguments that are text', { name: 'whoami', arguments: 'x' }]
 ] as const) {
   t.test(`a call with ${what} is refused as such`, async t => {
     const app = await service(t)
@@ -238,10 +325,20 @@ for (const [what, params] of [
 t.test('a tool that takes nothing is called whatever a model sends along', async t => {
   const echo = defineTool({ name: 'echo', handler: args => JSON.stringify(args) })
   const app = await service(t, { tools: [echo] })
-  for (const params of [{ name: 'echo' }, { name: 'echo', arguments: {} }, { name: 'echo', arguments: { '': {}, random: 'x' } }]) {
-    t.same((await post(app, rpc('tools/call', params))).body.result, { content: [{ type: 'text', text: '{}' }] })
+  for (const params of [
+    { name: 'echo' },
+    { name: 'echo', arguments: {} },
+    { name: 'echo', arguments: { '': {}, random: 'x' } }
+  ]) {
+    t.same((await post(app, rpc('tools/call', params))).body.result, {
+      content: [{ type: 'text', text: '{}' }]
+    })
   }
-  t.match((await post(app, rpc('tools/list'))).body.result.tools[0].inputSchema, { additionalProperties: false }, 'and says that it takes nothing')
+  t.match(
+    (await post(app, rpc('tools/list'))).body.result.tools[0].inputSchema,
+    { additionalProperties: false },
+    'and says that it takes nothing'
+  )
 })
 
 t.test('an empty cursor is none, and one that was never given is refused', async t => {
@@ -259,7 +356,15 @@ t.test('the names of prototypes are no tools', async t => {
 
 t.test('the response names no other caller, whatever came before', async t => {
   const app = await service(t)
-  await post(app, rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'first', version: '1' } }), { 'x-api-key': adaKey })
+  await post(
+    app,
+    rpc('initialize', {
+      protocolVersion: '2025-11-25',
+      capabilities: {},
+      clientInfo: { name: 'first', version: '1' }
+    }),
+    { 'x-api-key': adaKey }
+  )
   const { text } = await post(app, callOf('whoami'), withToken('eve'))
   t.notMatch(text, /first|apikey:/)
 })

@@ -12,7 +12,12 @@ type Result = Record<string, ReturnType<typeof JSON.parse>>
 const bearer = (token: string): Headers => ({ authorization: `Bearer ${token}` })
 const adminWith = (...scopes: string[]): Headers => bearer(generateToken('root', 'admin', '1h', { secret, scopes }))
 
-async function call (app: FastifyInstance, name: string, args: Record<string, unknown>, headers: Headers): Promise<Result> {
+async function call (
+  app: FastifyInstance,
+  name: string,
+  args: Record<string, unknown>,
+  headers: Headers
+): Promise<Result> {
   const { body } = await post(app, callOf(name, args), headers)
   return body.result ?? body.error
 }
@@ -45,8 +50,18 @@ t.test('a user\'s token that an admin minted mints nothing', async t => {
 })
 
 for (const [what, role] of [
-  ['in capitals', 'ADMIN'], ['with a capital', 'Admin'], ['with white space', 'admin '], ['in an array', ['admin']], ['in an object', { admin: true }],
-  ['as an object with a text', { toString: 'admin' }], ['as a number', 1], ['true', true], ['null', null], ['missing', undefined], ['with a NUL', 'admin\0'], ['in other letters', 'аdmin']
+  ['in capitals', 'ADMIN'],
+  ['with a capital', 'Admin'],
+  ['with white space', 'admin '],
+  ['in an array', ['admin']],
+  ['in an object', { admin: true }],
+  ['as an object with a text', { toString: 'admin' }],
+  ['as a number', 1],
+  ['true', true],
+  ['null', null],
+  ['missing', undefined],
+  ['with a NUL', 'admin\0'],
+  ['in other letters', 'аdmin']
 ] as const) {
   t.test(`a token whose role is ${what} is a user's`, async t => {
     const app = await service(t)
@@ -58,13 +73,25 @@ for (const [what, role] of [
 
 t.test('a token whose scope is a list has the scopes of the list', async t => {
   const app = await service(t)
-  t.same((await call(app, 'whoami', {}, bearer(forgeClaims({ scope: ['files:read', 'tools'] })))).structuredContent.scopes, ['files:read', 'tools'])
+  t.same(
+    (await call(app, 'whoami', {}, bearer(forgeClaims({ scope: ['files:read', 'tools'] })))).structuredContent
+      .scopes,
+    ['files:read', 'tools']
+  )
 })
 
-for (const [what, claim] of [['a list of what is no scope', ['a b', 1]], ['an object', { 'files:read': true }], ['a number', 1], ['null', null]] as const) {
+for (const [what, claim] of [
+  ['a list of what is no scope', ['a b', 1]],
+  ['an object', { 'files:read': true }],
+  ['a number', 1],
+  ['null', null]
+] as const) {
   t.test(`a token whose scope is ${what} has none`, async t => {
     const app = await service(t)
-    t.same((await call(app, 'whoami', {}, bearer(forgeClaims({ scope: claim })))).structuredContent.scopes, [])
+    t.same(
+      (await call(app, 'whoami', {}, bearer(forgeClaims({ scope: claim })))).structuredContent.scopes,
+      []
+    )
   })
 }
 
@@ -107,7 +134,10 @@ for (const [what, held, asked, isGiven] of [
 t.test('a token for somebody called like a caller is not minted: to revoke that user would end another', async t => {
   const app = await service(t)
   for (const userId of ['jwt:ada', 'user:ada', 'apikey:0123456789ab', 'oauth:ada']) {
-    t.match(await call(app, 'generate-token', { userId }, withToken('root', 'admin')), { isError: true, content: [{ text: /userId.*does not begin with jwt:/ }] })
+    t.match(await call(app, 'generate-token', { userId }, withToken('root', 'admin')), {
+      isError: true,
+      content: [{ text: /userId.*does not begin with jwt:/ }]
+    })
   }
 })
 
@@ -146,7 +176,12 @@ for (const [policy, isGiven] of [['admin-tokens', false], ['admins', true], ['of
     const app = await service(t, { env: { API_KEYS_FILE: file, MINT_POLICY: policy } })
     const headers = { 'x-api-key': key }
     t.equal((await post(app, rpc('tools/list'), headers)).text.includes('generate-token'), isGiven)
-    const { structuredContent, code } = await call(app, 'generate-token', { userId: 'new', scopes: ['files:read'] }, headers)
+    const { structuredContent, code } = await call(
+      app,
+      'generate-token',
+      { userId: 'new', scopes: ['files:read'] },
+      headers
+    )
     if (!isGiven) return t.equal(code, -32602)
     const { structuredContent: { tokens } } = await call(app, 'list-tokens', {}, headers)
     t.match(tokens, [{ id: structuredContent.id, mintedBy: record.owner, mintedWith: record.id }])
@@ -155,10 +190,15 @@ for (const [policy, isGiven] of [['admin-tokens', false], ['admins', true], ['of
 
 t.test('a key that ends mints nothing that lasts longer, nor do the tokens that were minted with it', async t => {
   const file = await keyFile(t)
-  const [{ key }, { key: endless }] = [await addKey(file, { role: 'admin', lifetimeSeconds: 3600 }), await addKey(file, { role: 'admin', name: 'endless' })]
+  const [{ key }, { key: endless }] = [
+    await addKey(file, { role: 'admin', lifetimeSeconds: 3600 }),
+    await addKey(file, { role: 'admin', name: 'endless' })
+  ]
   const app = await service(t, { env: { API_KEYS_FILE: file, MINT_POLICY: 'admins' } })
   const refusal = { isError: true, content: [{ text: /expiresIn: not beyond your own credential/ }] }
-  for (const expiresIn of ['3602', '24h']) t.match(await call(app, 'generate-token', { userId: 'new', expiresIn }, { 'x-api-key': key }), refusal)
+  for (const expiresIn of ['3602', '24h']) {
+    t.match(await call(app, 'generate-token', { userId: 'new', expiresIn }, { 'x-api-key': key }), refusal)
+  }
   let headers: Headers = { 'x-api-key': key }
   for (const [userId, expiresIn] of [['first', '50m'], ['second', '40m']] as const) {
     headers = bearer((await mint(app, headers, { userId, role: 'admin', expiresIn })).token)
@@ -172,7 +212,9 @@ t.test('a key that ends mints nothing that lasts longer, nor do the tokens that 
 
 t.test('where the policy is off no admin mints, and tokens are revoked all the same', async t => {
   const app = await service(t, { env: { MINT_POLICY: 'off' } })
-  const names = (await post(app, rpc('tools/list'), withToken('root', 'admin'))).body.result.tools.map(({ name }: { name: string }) => name)
+  const names = (await post(app, rpc('tools/list'), withToken('root', 'admin'))).body.result.tools.map(
+    ({ name }: { name: string }) => name
+  )
   t.same(names, ['list-tokens', 'revoke-subject', 'revoke-token', 'whoami'])
 })
 
@@ -182,12 +224,18 @@ t.test('with a public address tokens name it, and those of another server are re
   const claims = JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString())
   t.match(claims, { iss: 'https://mcp.example.com', aud: 'https://mcp.example.com/mcp' })
   t.equal((await post(app, rpc('tools/list'), bearer(token))).status, 200)
-  const elsewhere = generateToken('new', 'user', '1h', { secret, issuer: 'https://other.example', audience: 'https://other.example/mcp' })
+  const elsewhere = generateToken('new', 'user', '1h', {
+    secret,
+    issuer: 'https://other.example',
+    audience: 'https://other.example/mcp'
+  })
   t.equal((await post(app, rpc('tools/list'), bearer(elsewhere))).status, 401)
 })
 
 t.test('a link in place of the token: the token is in no answer but the one to the link', async t => {
-  const app = await service(t, { env: { TOKEN_DELIVERY: 'link', PUBLIC_URL: 'https://mcp.example.com/base', ALLOWED_HOSTS: 'localhost' } })
+  const app = await service(t, {
+    env: { TOKEN_DELIVERY: 'link', PUBLIC_URL: 'https://mcp.example.com/base', ALLOWED_HOSTS: 'localhost' }
+  })
   const answer = await post(app, callOf('generate-token', { userId: 'new' }), withToken('root', 'admin'))
   t.notMatch(answer.text, /eyJ/)
   const { link, linkExpiresAt, id } = answer.body.result.structuredContent
@@ -205,9 +253,14 @@ for (const [what, tool, argsOf] of [
   ['its subject', 'revoke-subject', () => ({ subject: 'new' })]
 ] as const) {
   t.test(`a link hands over no token that was revoked by ${what} meanwhile`, async t => {
-    const app = await service(t, { env: { TOKEN_DELIVERY: 'link', PUBLIC_URL: 'https://mcp.example.com', ALLOWED_HOSTS: 'localhost' } })
+    const app = await service(t, {
+      env: { TOKEN_DELIVERY: 'link', PUBLIC_URL: 'https://mcp.example.com', ALLOWED_HOSTS: 'localhost' }
+    })
     const root = withToken('root', 'admin')
-    const [revoked, other] = [await mint(app, root), (await call(app, 'generate-token', { userId: 'other' }, root)).structuredContent]
+    const [revoked, other] = [
+      await mint(app, root),
+      (await call(app, 'generate-token', { userId: 'other' }, root)).structuredContent
+    ]
     await call(app, tool, argsOf(revoked.id), root)
     const claimed = await app.inject({ method: 'POST', url: new URL(revoked.link).pathname })
     t.equal(claimed.statusCode, 404)
@@ -218,7 +271,19 @@ for (const [what, tool, argsOf] of [
 
 t.test('neither the token nor the code of its link is in the log', async t => {
   const lines: string[] = []
-  const app = await service(t, { logStream: { write: line => { lines.push(line) } }, env: { LOG_LEVEL: 'trace', TOKEN_DELIVERY: 'link', PUBLIC_URL: 'https://mcp.example.com', ALLOWED_HOSTS: 'localhost' } })
+  const app = await service(t, {
+    logStream: {
+      write: line => {
+        lines.push(line)
+      }
+    },
+    env: {
+      LOG_LEVEL: 'trace',
+      TOKEN_DELIVERY: 'link',
+      PUBLIC_URL: 'https://mcp.example.com',
+      ALLOWED_HOSTS: 'localhost'
+    }
+  })
   const { link } = await mint(app, withToken('root', 'admin'))
   const url = new URL(link).pathname
   await app.inject(url)

@@ -23,12 +23,20 @@ async function file (t: Test, content: unknown): Promise<string> {
 }
 
 async function start (t: Test, content: unknown, env: Record<string, string> = {}): Promise<FastifyInstance> {
-  const app = await buildApp({ env: { PUBLIC_URL: publicUrl, API_KEYS: adaKey, JWT_ISSUERS_FILE: await file(t, content), ...env }, logStream: logSink() })
+  const app = await buildApp({
+    env: { PUBLIC_URL: publicUrl, API_KEYS: adaKey, JWT_ISSUERS_FILE: await file(t, content), ...env },
+    logStream: logSink()
+  })
   t.teardown(() => app.close())
   return app
 }
 
-async function call (app: FastifyInstance, key: SigningKey, { issuer }: FakeIssuer, claims: Record<string, unknown> = {}): Promise<{ status: number, id: string | undefined, role: string | undefined }> {
+async function call (
+  app: FastifyInstance,
+  key: SigningKey,
+  { issuer }: FakeIssuer,
+  claims: Record<string, unknown> = {}
+): Promise<{ status: number; id: string | undefined; role: string | undefined }> {
   const token = credentialOfTests(await sign(key, claimsOf(issuer, { aud: `${publicUrl}/mcp`, ...claims })))
   const { status, body } = await post(app, whoami, { authorization: `Bearer ${token}` })
   return { status, id: body.result?.structuredContent.id, role: body.result?.structuredContent.role }
@@ -41,12 +49,20 @@ t.test('each issuer proves its own callers, by its own keys and claims', async t
     { name: 'partner', issuer: b.issuer, jwksUrl: b.jwksUrl, audience: ['urn:us'] }
   ], { JWT_ISSUER: c.issuer })
   t.match(await call(app, one, a, { groups: ['ops'] }), { status: 200, id: 'oauth@team:ada', role: 'admin' })
-  t.match(await call(app, other, b, { aud: 'urn:us', groups: ['ops'] }), { status: 200, id: 'oauth@partner:ada', role: 'user' })
+  t.match(await call(app, other, b, { aud: 'urn:us', groups: ['ops'] }), {
+    status: 200,
+    id: 'oauth@partner:ada',
+    role: 'user'
+  })
   t.match(await call(app, main, c), { status: 200, id: 'oauth:ada' })
   t.match(await call(app, one, a, { aud: 'urn:us' }), { status: 401 }, 'an audience is of one entry')
   t.match(await call(app, one, b), { status: 401 }, 'the keys of another issuer prove nothing')
   t.match(await call(app, other, a), { status: 401 })
-  t.match((await app.inject('/.well-known/oauth-protected-resource')).json().authorization_servers, [c.issuer, a.issuer, b.issuer])
+  t.match((await app.inject('/.well-known/oauth-protected-resource')).json().authorization_servers, [
+    c.issuer,
+    a.issuer,
+    b.issuer
+  ])
 })
 
 t.test('an issuer that is away hurts nobody else', async t => {
@@ -74,17 +90,46 @@ for (const [what, content] of [
   ['an entry without a name', [{ issuer: 'https://id.example.com' }]],
   ['a name with a colon', [{ name: 'a:b', issuer: 'https://id.example.com' }]],
   ['a name in capitals', [{ name: 'Team', issuer: 'https://id.example.com' }]],
-  ['a name twice', [{ name: 'a', issuer: 'https://id.example.com' }, { name: 'a', issuer: 'https://id2.example.com' }]],
-  ['an issuer twice', [{ name: 'a', issuer: 'https://id.example.com' }, { name: 'b', issuer: 'https://id.example.com' }]],
+  [
+    'a name twice',
+    [
+      { name: 'a', issuer: 'https://id.example.com' },
+      { name: 'a', issuer: 'https://id2.example.com' }
+    ]
+  ],
+  [
+    'an issuer twice',
+    [
+      { name: 'a', issuer: 'https://id.example.com' },
+      { name: 'b', issuer: 'https://id.example.com' }
+    ]
+  ],
   ['an issuer over http', [{ name: 'a', issuer: 'http://id.example.com' }]],
   ['no issuer', [{ name: 'a' }]],
-  ['keys over http', [{ name: 'a', issuer: 'https://id.example.com', jwksUrl: 'http://id.example.com/jwks' }]],
-  ['a misspelt member', [{ name: 'a', issuer: 'https://id.example.com', jwksUri: 'https://id.example.com/jwks' }]],
+  [
+    'keys over http',
+    [{ name: 'a', issuer: 'https://id.example.com', jwksUrl: 'http://id.example.com/jwks' }]
+  ],
+  [
+    'a misspelt member',
+    [{ name: 'a', issuer: 'https://id.example.com', jwksUri: 'https://id.example.com/jwks' }]
+  ],
   ['an audience that is no list', [{ name: 'a', issuer: 'https://id.example.com', audience: 'us' }]],
   ['the JWT_ISSUER', [{ name: 'a', issuer: 'https://main.example.com' }]]
 ] as const) {
   t.test(`a file with ${what} stops the start, and names the setting`, async t => {
     const path = content === undefined ? join(await directory(t), 'none.json') : await file(t, content)
-    await t.rejects(buildApp({ env: { PUBLIC_URL: publicUrl, API_KEYS: adaKey, JWT_ISSUER: 'https://main.example.com', JWT_ISSUERS_FILE: path }, logStream: logSink() }), { name: 'ConfigError', message: /^JWT_ISSUERS_FILE names a file / })
+    await t.rejects(
+      buildApp({
+        env: {
+          PUBLIC_URL: publicUrl,
+          API_KEYS: adaKey,
+          JWT_ISSUER: 'https://main.example.com',
+          JWT_ISSUERS_FILE: path
+        },
+        logStream: logSink()
+      }),
+      { name: 'ConfigError', message: /^JWT_ISSUERS_FILE names a file / }
+    )
   })
 }

@@ -9,7 +9,17 @@ import { defineTool } from '../../src/tools/tool.js'
 import { claimsOf, fakeIssuer, sign } from '../support/issuer.js'
 import { OAuthMemory } from '../support/oauth-client.js'
 import { registered } from '../support/provider.js'
-import { bearer, both, isUnauthorized, key, metadataUrl, proxyTo, resource, resourceServer, thrownBy } from '../support/resource-server.js'
+import {
+  bearer,
+  both,
+  isUnauthorized,
+  key,
+  metadataUrl,
+  proxyTo,
+  resource,
+  resourceServer,
+  thrownBy
+} from '../support/resource-server.js'
 import { adaKey, callOf, modern, post, rpc, withKey, withToken } from '../support/service.js'
 import { secret } from '../support/tokens.js'
 
@@ -19,18 +29,34 @@ const writeFile = defineTool({
   handler: (_args, { principal }) => `written by ${principal.id}`
 })
 
-const readFile = defineTool({ ...writeFile, name: 'read-file', access: { scopes: ['files:read'], denied: 'challenge' } })
+const readFile = defineTool({
+  ...writeFile,
+  name: 'read-file',
+  access: { scopes: ['files:read'], denied: 'challenge' }
+})
 
 for (const [what, connectTo] of [
   ['of the 2025 revisions', async (authProvider: OAuthMemory, fetch: never) => {
     const client = new Client({ name: 'tests', version: '1' })
     const transport = new StreamableHTTPClientTransport(new URL(resource), { authProvider, fetch })
-    return { client, connected: client.connect(transport as never), finish: async (back: URL) => { await transport.finishAuth(back.searchParams.get('code') ?? '') } }
+    return {
+      client,
+      connected: client.connect(transport as never),
+      finish: async (back: URL) => {
+        await transport.finishAuth(back.searchParams.get('code') ?? '')
+      }
+    }
   }],
   ['of 2026-07-28', async (authProvider: OAuthMemory, fetch: never) => {
     const client = new ModernClient({ name: 'tests', version: '1' }, { versionNegotiation: { mode: 'auto' } })
     const transport = new ModernTransport(new URL(resource), { authProvider: authProvider as never, fetch })
-    return { client, connected: client.connect(transport), finish: async (back: URL) => { await transport.finishAuth(back.searchParams) } }
+    return {
+      client,
+      connected: client.connect(transport),
+      finish: async (back: URL) => {
+        await transport.finishAuth(back.searchParams)
+      }
+    }
   }]
 ] as const) {
   t.test(`a client ${what} steps up once for each scope that a tool needs, and keeps those that it has`, async (t) => {
@@ -51,7 +77,11 @@ for (const [what, connectTo] of [
     }
     for (const name of ['write-file', 'read-file']) await client.callTool({ name, arguments: {} })
     t.equal(memory.redirects.length, 3)
-    t.match(memory.redirects.at(-1)?.searchParams.get('scope')?.split(' ').sort(), ['files:read', 'files:write', 'mcp:tools'])
+    t.match(memory.redirects.at(-1)?.searchParams.get('scope')?.split(' ').sort(), [
+      'files:read',
+      'files:write',
+      'mcp:tools'
+    ])
   })
 }
 
@@ -66,9 +96,15 @@ t.test('a tool that asks for a scope is listed, and challenges who comes with a 
   ]) {
     const answer = await post(app, payload, { ...token, ...headers })
     t.match(answer, { status: 403, body: { id: 7, error: { data: { code: 'MCP_ERR_INSUFFICIENT_SCOPE', scope } } } })
-    t.equal(answer.headers['www-authenticate'], `Bearer realm="mcp", error="insufficient_scope", scope="${scope}", resource_metadata="${metadataUrl}"`)
+    t.equal(
+      answer.headers['www-authenticate'],
+      `Bearer realm="mcp", error="insufficient_scope", scope="${scope}", resource_metadata="${metadataUrl}"`
+    )
   }
-  t.match(await post(app, callOf('write-file'), bearer(await provider.token(resource, 'files:write'))), { status: 200, body: { result: { content: [{ text: 'written by oauth:machine' }] } } })
+  t.match(await post(app, callOf('write-file'), bearer(await provider.token(resource, 'files:write'))), {
+    status: 200,
+    body: { result: { content: [{ text: 'written by oauth:machine' }] } }
+  })
 })
 
 t.test('whatever names a guarded item is challenged in the same way', async (t) => {
@@ -79,34 +115,69 @@ t.test('whatever names a guarded item is challenged in the same way', async (t) 
   })
   const token = bearer(await provider.token(resource))
   const completion = { ref: { type: 'ref/prompt', name: 'ask' }, argument: { name: 'topic', value: '' } }
-  for (const [method, params] of [['prompts/get', { name: 'ask' }], ['completion/complete', completion], ['resources/read', { uri: 'notes://one' }]] as const) {
-    for (const { headers, payload } of [{ headers: {}, payload: rpc(method, params) }, modern(method, params)]) {
+  for (const [method, params] of [
+    ['prompts/get', { name: 'ask' }],
+    ['completion/complete', completion],
+    ['resources/read', { uri: 'notes://one' }]
+  ] as const) {
+    for (const { headers, payload } of [
+      { headers: {}, payload: rpc(method, params) },
+      modern(method, params)
+    ]) {
       const answer = await post(app, payload, { ...token, ...headers })
-      t.match(answer, { status: 403, headers: { 'www-authenticate': /error="insufficient_scope", scope="[^"]*files:write"/ } }, `${method} ${JSON.stringify(headers)}`)
+      t.match(
+        answer,
+        {
+          status: 403,
+          headers: { 'www-authenticate': /error="insufficient_scope", scope="[^"]*files:write"/ }
+        },
+        `${method} ${JSON.stringify(headers)}`
+      )
     }
-    t.equal((await post(app, rpc(method, params), bearer(await provider.token(resource, 'files:write')))).status, 200)
+    t.equal(
+      (await post(app, rpc(method, params), bearer(await provider.token(resource, 'files:write')))).status,
+      200
+    )
   }
 })
 
-t.test('a challenge repeats no scope that only the client decides on, and none where they would fill the headers', async (t) => {
-  const fake = await fakeIssuer(t, key)
-  const app = await resourceServer(t, fake.issuer, { tools: [writeFile] })
-  const scopeFor = async (scope: string): Promise<unknown> => (await post(app, callOf('write-file'), bearer(await sign(key, claimsOf(fake.issuer, { scope }))))).body.error.data.scope
-  t.equal(await scopeFor('openid offline_access a:*'), 'openid a:* files:write')
-  t.equal(await scopeFor(Array.from({ length: 300 }, (_, i) => `scope:${i}`).join(' ')), 'files:write')
-})
+t.test(
+  'a challenge repeats no scope that only the client decides on, and none where they would fill the headers',
+  async t => {
+    const fake = await fakeIssuer(t, key)
+    const app = await resourceServer(t, fake.issuer, { tools: [writeFile] })
+    const scopeFor = async (scope: string): Promise<unknown> =>
+      (await post(app, callOf('write-file'), bearer(await sign(key, claimsOf(fake.issuer, { scope }))))).body
+        .error.data.scope
+    t.equal(await scopeFor('openid offline_access a:*'), 'openid a:* files:write')
+    t.equal(await scopeFor(Array.from({ length: 300 }, (_, i) => `scope:${i}`).join(' ')), 'files:write')
+  }
+)
 
 t.test('a tool that no scope would open is hidden from who has no other right to it', async (t) => {
-  const adminOnly = defineTool({ name: 'admin-only', access: { roles: ['admin'], scopes: ['files:write'], denied: 'challenge' }, handler: () => 'done' })
+  const adminOnly = defineTool({
+    name: 'admin-only',
+    access: { roles: ['admin'], scopes: ['files:write'], denied: 'challenge' },
+    handler: () => 'done'
+  })
   const { provider, app } = await both(t, {}, { tools: [adminOnly] })
   const token = bearer(await provider.token(resource))
-  t.same((await post(app, rpc('tools/list'), token)).body.result.tools.map(({ name }: { name: string }) => name), ['whoami'])
-  t.match(await post(app, callOf('admin-only'), token), { status: 200, body: { error: { data: { code: 'MCP_ERR_UNKNOWN_TOOL' } } } })
+  t.same(
+    (await post(app, rpc('tools/list'), token)).body.result.tools.map(({ name }: { name: string }) => name),
+    ['whoami']
+  )
+  t.match(await post(app, callOf('admin-only'), token), {
+    status: 200,
+    body: { error: { data: { code: 'MCP_ERR_UNKNOWN_TOOL' } } }
+  })
 })
 
 t.test('callers without a provider to go to meet no challenge for scopes', async (t) => {
   const { app } = await both(t, {}, { env: { JWT_SECRET: secret, API_KEYS: adaKey }, tools: [writeFile] })
   for (const credential of [withKey, withToken('ada')]) {
-    t.match(await post(app, callOf('write-file'), credential), { status: 200, body: { error: { data: { code: 'MCP_ERR_UNKNOWN_TOOL' } } } })
+    t.match(await post(app, callOf('write-file'), credential), {
+      status: 200,
+      body: { error: { data: { code: 'MCP_ERR_UNKNOWN_TOOL' } } }
+    })
   }
 })

@@ -12,7 +12,18 @@ import { claimsOf, fakeIssuer, json, sign, signingKey } from '../support/issuer.
 import { logSink } from '../support/log-sink.js'
 import { OAuthMemory } from '../support/oauth-client.js'
 import { runningProvider } from '../support/provider.js'
-import { bearer, both, isUnauthorized, key, metadataUrl, proxyTo, publicUrl, resource, resourceServer, thrownBy } from '../support/resource-server.js'
+import {
+  bearer,
+  both,
+  isUnauthorized,
+  key,
+  metadataUrl,
+  proxyTo,
+  publicUrl,
+  resource,
+  resourceServer,
+  thrownBy
+} from '../support/resource-server.js'
 import { adaKey, callOf, listening, modern, post, withKey, withToken } from '../support/service.js'
 import { inSeconds, secret } from '../support/tokens.js'
 
@@ -38,7 +49,12 @@ for (const [what, connect] of [
     const stranger = await connect(memory, proxy)
     t.ok(isUnauthorized(await thrownBy(stranger.connected)))
     const [asked] = memory.redirects
-    t.match(Object.fromEntries(asked?.searchParams ?? []), { response_type: 'code', code_challenge_method: 'S256', resource, scope: /\bmcp:tools\b/ })
+    t.match(Object.fromEntries(asked?.searchParams ?? []), {
+      response_type: 'code',
+      code_challenge_method: 'S256',
+      resource,
+      scope: /\bmcp:tools\b/
+    })
     const back = await provider.consent(asked ?? new URL(resource))
     const code = back.searchParams.get('code') ?? ''
     await stranger.transport.finishAuth(what.includes('2026') ? back.searchParams as never : code)
@@ -46,34 +62,56 @@ for (const [what, connect] of [
     const { client, connected } = await connect(memory, proxy)
     await connected
     t.teardown(() => client.close())
-    t.match(await client.callTool({ name: 'whoami', arguments: {} }), { structuredContent: { id: 'oauth:ada', role: 'user', scopes: ['mcp:tools'], method: 'jwt' } })
+    t.match(await client.callTool({ name: 'whoami', arguments: {} }), {
+      structuredContent: { id: 'oauth:ada', role: 'user', scopes: ['mcp:tools'], method: 'jwt' }
+    })
   })
 }
 
 t.test('the metadata is told to everybody, from the settings alone', async (t) => {
   const app = await resourceServer(t, 'https://id.example.com/')
   for (const path of ['', '/mcp']) {
-    const response = await app.inject({ url: `/.well-known/oauth-protected-resource${path}`, headers: { host: 'evil.example.com', origin: 'https://evil.example.com' } })
+    const response = await app.inject({
+      url: `/.well-known/oauth-protected-resource${path}`,
+      headers: { host: 'evil.example.com', origin: 'https://evil.example.com' }
+    })
     t.equal(response.statusCode, 200)
     t.equal(response.headers['access-control-allow-origin'], '*')
-    t.same(response.json(), { resource, authorization_servers: ['https://id.example.com/'], bearer_methods_supported: ['header'] })
+    t.same(response.json(), {
+      resource,
+      authorization_servers: ['https://id.example.com/'],
+      bearer_methods_supported: ['header']
+    })
     t.notOk('x-ratelimit-limit' in response.headers)
   }
 })
 
-t.test('a challenge tells where the metadata is and what to ask for, and an error only to who presented something', async (t) => {
-  const app = await resourceServer(t, 'https://id.example.com', { env: { OAUTH_SCOPES: 'mcp:tools,mcp:read' } })
-  const rest = `scope="mcp:tools mcp:read", resource_metadata="${metadataUrl}"`
-  t.equal((await post(app, whoami, {})).headers['www-authenticate'], `Bearer realm="mcp", ${rest}`)
-  t.equal((await post(app, whoami, bearer('abc'))).headers['www-authenticate'], `Bearer realm="mcp", error="invalid_token", ${rest}`)
-})
+t.test(
+  'a challenge tells where the metadata is and what to ask for, and an error only to who presented something',
+  async t => {
+    const app = await resourceServer(t, 'https://id.example.com', {
+      env: { OAUTH_SCOPES: 'mcp:tools,mcp:read' }
+    })
+    const rest = `scope="mcp:tools mcp:read", resource_metadata="${metadataUrl}"`
+    t.equal((await post(app, whoami, {})).headers['www-authenticate'], `Bearer realm="mcp", ${rest}`)
+    t.equal(
+      (await post(app, whoami, bearer('abc'))).headers['www-authenticate'],
+      `Bearer realm="mcp", error="invalid_token", ${rest}`
+    )
+  }
+)
 
 t.test('below a path everything is built from the public address', async (t) => {
   const app = await resourceServer(t, 'https://id.example.com', { env: { PUBLIC_URL: 'https://example.com/team' } })
   const { headers } = await post(app, whoami, {})
-  t.match(headers['www-authenticate'], 'resource_metadata="https://example.com/team/.well-known/oauth-protected-resource/mcp"')
+  t.match(
+    headers['www-authenticate'],
+    'resource_metadata="https://example.com/team/.well-known/oauth-protected-resource/mcp"'
+  )
   for (const path of ['', '/mcp', '/team/mcp']) {
-    t.match((await app.inject(`/.well-known/oauth-protected-resource${path}`)).json(), { resource: 'https://example.com/team/mcp' })
+    t.match((await app.inject(`/.well-known/oauth-protected-resource${path}`)).json(), {
+      resource: 'https://example.com/team/mcp'
+    })
   }
 })
 
@@ -96,10 +134,15 @@ for (const [what, env] of [
 }
 
 for (const [what, name, isGood] of [
-  ['the endpoint', resource, true], ['the endpoint with a slash', `${resource}/`, true], ['a name from the settings', 'urn:team', true],
-  ['the base alone', publicUrl, false], ['the base with a slash', `${publicUrl}/`, false], ['another path', `${publicUrl}/mcp2`, false], ['another server', 'https://other.example.com/mcp', false]
+  ['the endpoint', resource, true],
+  ['the endpoint with a slash', `${resource}/`, true],
+  ['a name from the settings', 'urn:team', true],
+  ['the base alone', publicUrl, false],
+  ['the base with a slash', `${publicUrl}/`, false],
+  ['another path', `${publicUrl}/mcp2`, false],
+  ['another server', 'https://other.example.com/mcp', false]
 ] as const) {
-  t.test(`a token that the provider made for ${what} is ${isGood ? '' : 'not '}good`, async (t) => {
+  t.test(`a token that the provider made for ${what} is ${isGood ? '' : 'not '}good`, async t => {
     const { provider, app } = await both(t, {}, { env: { JWT_AUDIENCE: 'urn:team' } })
     t.equal((await post(app, whoami, bearer(await provider.token(name)))).status, isGood ? 200 : 401)
   })
@@ -119,7 +162,11 @@ t.test('a token by our own secret is not good where it names the provider', asyn
 })
 
 t.test('a token that the provider signed with our secret is not good', async (t) => {
-  const { provider, app } = await both(t, { tokens: { jwt: { sign: { alg: 'HS256', key: Buffer.from(secret) } } } }, { env: { JWT_SECRET: secret } })
+  const { provider, app } = await both(
+    t,
+    { tokens: { jwt: { sign: { alg: 'HS256', key: Buffer.from(secret) } } } },
+    { env: { JWT_SECRET: secret } }
+  )
   const token = await provider.token(resource)
   t.match(JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()), { alg: 'HS256' })
   t.equal((await post(app, whoami, bearer(token))).status, 401)
@@ -129,11 +176,22 @@ t.test('a token with all the groups of a person is good, as long as the headers 
   const fake = await fakeIssuer(t, key)
   const app = await resourceServer(t, fake.issuer)
   const url = await listening(app)
-  const call = async (groups: number): Promise<number> => (await fetch(`${url}/mcp`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...bearer(await sign(key, claimsOf(fake.issuer, { groups: Array.from({ length: groups }, () => randomUUID()) }))) },
-    body: JSON.stringify(whoami)
-  })).status
+  const call = async (groups: number): Promise<number> =>
+    (
+      await fetch(`${url}/mcp`, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          ...bearer(
+            await sign(
+              key,
+              claimsOf(fake.issuer, { groups: Array.from({ length: groups }, () => randomUUID()) })
+            )
+          )
+        },
+        body: JSON.stringify(whoami)
+      })
+    ).status
   // A group takes 52 characters.
   t.same([await call(200), await call(280), await call(300), await call(320)], [200, 200, 401, 431])
 })
@@ -142,25 +200,37 @@ t.test('the same name at the provider, in our tokens and among our keys are thre
   const fake = await fakeIssuer(t, key)
   const app = await resourceServer(t, fake.issuer, { env: { JWT_SECRET: secret, API_KEYS: adaKey } })
   const ids = new Set<string>()
-  for (const credential of [bearer(await sign(key, claimsOf(fake.issuer))), withToken('ada'), withKey, bearer(await sign(key, claimsOf(fake.issuer, { sub: 'jwt:ada' })))]) {
+  for (const credential of [
+    bearer(await sign(key, claimsOf(fake.issuer))),
+    withToken('ada'),
+    withKey,
+    bearer(await sign(key, claimsOf(fake.issuer, { sub: 'jwt:ada' })))
+  ]) {
     ids.add((await post(app, whoami, credential)).body.result.structuredContent.id)
   }
   t.equal(ids.size, 4)
 })
 
 t.test('the roles of the provider are those that the settings map', async (t) => {
-  const { provider, app } = await both(t, { claims: { realm_access: { roles: ['staff'] } } }, { env: { JWT_ROLES_CLAIM: 'realm_access.roles', JWT_ADMIN_ROLE: 'staff' } })
+  const { provider, app } = await both(
+    t,
+    { claims: { realm_access: { roles: ['staff'] } } },
+    { env: { JWT_ROLES_CLAIM: 'realm_access.roles', JWT_ADMIN_ROLE: 'staff' } }
+  )
   t.equal((await post(app, whoami, bearer(await provider.token(resource)))).body.result.structuredContent.role, 'admin')
 })
 
-t.test('a key that is new at the provider is good at once, and the old one no longer when the keys are read again', async (t) => {
-  const { provider, app } = await both(t, {}, { env: { PREAUTH_KNOWN_TTL_MS: '0' } })
-  const old = await provider.token(resource)
-  t.equal((await post(app, whoami, bearer(old))).status, 200)
-  await provider.rotate(otherKey)
-  t.equal((await post(app, whoami, bearer(await provider.token(resource)))).status, 200)
-  t.equal((await post(app, whoami, bearer(old))).status, 401)
-})
+t.test(
+  'a key that is new at the provider is good at once, and the old one no longer when the keys are read again',
+  async t => {
+    const { provider, app } = await both(t, {}, { env: { PREAUTH_KNOWN_TTL_MS: '0' } })
+    const old = await provider.token(resource)
+    t.equal((await post(app, whoami, bearer(old))).status, 200)
+    await provider.rotate(otherKey)
+    t.equal((await post(app, whoami, bearer(await provider.token(resource)))).status, 200)
+    t.equal((await post(app, whoami, bearer(old))).status, 401)
+  }
+)
 
 t.test('while the provider is away, known keys are good and nobody pays for the others', async (t) => {
   const { provider, app } = await both(t, {}, { env: { PREAUTH_KNOWN_TTL_MS: '0', PREAUTH_RATE_LIMIT_MAX: '1' } })
@@ -181,31 +251,51 @@ t.test('while the provider is away, known keys are good and nobody pays for the 
   t.equal((await post(app, whoami, {})).status, 401, 'the one try of this address is still there')
 })
 
-t.test('a stranger cannot make the server unready while the provider is away, nor does it stay unready after', async (t) => {
-  const fake = await fakeIssuer(t, key)
-  const logStream = logSink()
-  const app = await resourceServer(t, fake.issuer, { env: { API_KEYS: adaKey }, logStream })
-  t.equal((await post(app, whoami, bearer(await sign(key, claimsOf(fake.issuer))))).status, 200)
-  await fake.stop()
-  for (let i = 0; i < 2; i++) t.equal((await post(app, whoami, bearer(await sign(otherKey, claimsOf(fake.issuer))))).status, 503)
-  t.equal((await app.inject('/ready')).statusCode, 200)
-  t.match(logStream.lines().filter(({ level }) => level === 50), [{ reason: 'it cannot be reached', issuer: fake.issuer }], 'the operator hears of it, once')
-})
+t.test(
+  'a stranger cannot make the server unready while the provider is away, nor does it stay unready after',
+  async t => {
+    const fake = await fakeIssuer(t, key)
+    const logStream = logSink()
+    const app = await resourceServer(t, fake.issuer, { env: { API_KEYS: adaKey }, logStream })
+    t.equal((await post(app, whoami, bearer(await sign(key, claimsOf(fake.issuer))))).status, 200)
+    await fake.stop()
+    for (let i = 0; i < 2; i++) {
+      t.equal((await post(app, whoami, bearer(await sign(otherKey, claimsOf(fake.issuer))))).status, 503)
+    }
+    t.equal((await app.inject('/ready')).statusCode, 200)
+    t.match(
+      logStream.lines().filter(({ level }) => level === 50),
+      [{ reason: 'it cannot be reached', issuer: fake.issuer }],
+      'the operator hears of it, once'
+    )
+  }
+)
 
-t.test('a server that begins while the provider is away is not ready until it is back, and needs no token for that', async (t) => {
-  const fake = await fakeIssuer(t, key)
-  await fake.stop()
-  const logStream = logSink()
-  const app = await resourceServer(t, fake.issuer, { logStream })
-  const url = await listening(app)
-  const ready = async (): Promise<number> => (await fetch(`${url}/ready`)).status
-  const turns = (status: number) => async (): Promise<void> => { while (await ready() !== status) await new Promise(resolve => setTimeout(resolve, 20)) }
-  await turns(503)()
-  await fake.start()
-  await turns(200)()
-  t.equal((await post(app, whoami, bearer(await sign(key, claimsOf(fake.issuer))))).status, 200)
-  t.match(logStream.lines().filter(({ issuer }) => issuer === fake.issuer).map(({ level }) => level), [50, 30])
-})
+t.test(
+  'a server that begins while the provider is away is not ready until it is back, and needs no token for that',
+  async t => {
+    const fake = await fakeIssuer(t, key)
+    await fake.stop()
+    const logStream = logSink()
+    const app = await resourceServer(t, fake.issuer, { logStream })
+    const url = await listening(app)
+    const ready = async (): Promise<number> => (await fetch(`${url}/ready`)).status
+    const turns = (status: number) => async (): Promise<void> => {
+      while ((await ready()) !== status) await new Promise(resolve => setTimeout(resolve, 20))
+    }
+    await turns(503)()
+    await fake.start()
+    await turns(200)()
+    t.equal((await post(app, whoami, bearer(await sign(key, claimsOf(fake.issuer))))).status, 200)
+    t.match(
+      logStream
+        .lines()
+        .filter(({ issuer }) => issuer === fake.issuer)
+        .map(({ level }) => level),
+      [50, 30]
+    )
+  }
+)
 
 t.test('a provider that hangs is given up within three seconds', async (t) => {
   const fake = await fakeIssuer(t)
@@ -223,7 +313,10 @@ t.test('a bad key beside a token that cannot be judged right now is refused and 
   await fake.stop()
   const app = await resourceServer(t, fake.issuer, { env: { API_KEYS: adaKey } })
   const token = bearer(await sign(key, claimsOf(fake.issuer)))
-  t.match(await post(app, whoami, { ...token, 'x-api-key': 'a-key-that-is-wrong' }), { status: 401, headers: { 'x-ratelimit-remaining': '29' } })
+  t.match(await post(app, whoami, { ...token, 'x-api-key': 'a-key-that-is-wrong' }), {
+    status: 401,
+    headers: { 'x-ratelimit-remaining': '29' }
+  })
   t.match(await post(app, whoami, { ...token, ...withKey }), { status: 503 })
 })
 
@@ -231,19 +324,43 @@ t.test('60 tokens with unknown keys are 60 refusals and a handful of fetches', a
   const fake = await fakeIssuer(t, key)
   const app = await resourceServer(t, fake.issuer, { env: { PREAUTH_RATE_LIMIT_MAX: '1000' } })
   t.equal((await post(app, whoami, bearer(await sign(key, claimsOf(fake.issuer))))).status, 200)
-  const tokens = await Promise.all(Array.from({ length: 60 }, (_, i) => sign(otherKey, claimsOf(fake.issuer), { kid: `unknown-${i}` })))
+  const tokens = await Promise.all(
+    Array.from({ length: 60 }, (_, i) => sign(otherKey, claimsOf(fake.issuer), { kid: `unknown-${i}` }))
+  )
   const answers = await Promise.all(tokens.map(token => post(app, whoami, bearer(token))))
   t.same(new Set(answers.map(({ status }) => status)), new Set([401]))
   t.ok(fake.requests.length <= 4, `${fake.requests.length} fetches`)
-  t.equal(Math.min(...answers.map(({ headers }) => Number(headers['x-ratelimit-remaining']))), 940, 'with the set at hand they are wrong credentials, and each is charged')
+  t.equal(
+    Math.min(...answers.map(({ headers }) => Number(headers['x-ratelimit-remaining']))),
+    940,
+    'with the set at hand they are wrong credentials, and each is charged'
+  )
 })
 
 for (const [what, spoil] of [
-  ['a redirect', (issuer: string) => (_request: unknown, response: { writeHead: (status: number, headers: object) => { end: () => void } }) => { response.writeHead(302, { location: `${issuer}/elsewhere` }).end() }],
-  ['HTML', () => (_request: unknown, response: { writeHead: (status: number, headers: object) => { end: (text: string) => void } }) => { response.writeHead(200, { 'content-type': 'text/html' }).end('<html>') }],
+  [
+    'a redirect',
+    (issuer: string) =>
+      (
+        _request: unknown,
+        response: { writeHead: (status: number, headers: object) => { end: () => void } }
+      ) => {
+        response.writeHead(302, { location: `${issuer}/elsewhere` }).end()
+      }
+  ],
+  [
+    'HTML',
+    () =>
+      (
+        _request: unknown,
+        response: { writeHead: (status: number, headers: object) => { end: (text: string) => void } }
+      ) => {
+        response.writeHead(200, { 'content-type': 'text/html' }).end('<html>')
+      }
+  ],
   ['10 MB', () => json({ keys: [key.jwk], padding: 'x'.repeat(10_000_000) })]
 ] as Array<[string, (issuer: string) => ReturnType<typeof json>]>) {
-  t.test(`${what} in place of the keys is 503, and the log knows why`, async (t) => {
+  t.test(`${what} in place of the keys is 503, and the log knows why`, async t => {
     const fake = await fakeIssuer(t)
     fake.answer('/elsewhere', json({ keys: [key.jwk] }))
     fake.answer('/jwks', spoil(fake.issuer))
@@ -261,7 +378,14 @@ t.test('a stream ends when the token of the provider does', async (t) => {
   const token = await provider.token(resource)
   const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
   const response = await fetch(`${url}/mcp`, {
-    method: 'POST', headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers, ...bearer(token) }, body: JSON.stringify(payload)
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      ...headers,
+      ...bearer(token)
+    },
+    body: JSON.stringify(payload)
   })
   t.equal(response.status, 200)
   t.match(response.headers.get('content-type'), /^text\/event-stream/)
@@ -275,7 +399,11 @@ t.test('a clock that is behind ours is tolerated as far as the settings say', as
   const fake = await fakeIssuer(t, key)
   const token = bearer(await sign(key, claimsOf(fake.issuer, { exp: inSeconds(-2) })))
   t.equal((await post(await resourceServer(t, fake.issuer), whoami, token)).status, 401)
-  t.equal((await post(await resourceServer(t, fake.issuer, { env: { JWT_CLOCK_TOLERANCE: '60' } }), whoami, token)).status, 200)
+  t.equal(
+    (await post(await resourceServer(t, fake.issuer, { env: { JWT_CLOCK_TOLERANCE: '60' } }), whoami, token))
+      .status,
+    200
+  )
 })
 
 t.test('after a rotation of our own secret the tokens of before are good, and new ones by the new', async (t) => {
@@ -295,8 +423,21 @@ t.test('after a rotation of our own secret the tokens of before are good, and ne
 t.test('a token for another server is not good here, though our secret signed it', async (t) => {
   const app = await buildApp({ env: { JWT_SECRET: secret, PUBLIC_URL: publicUrl }, logStream: logSink() })
   t.teardown(() => app.close())
-  t.equal((await post(app, whoami, bearer(generateToken('ada', 'user', '1h', { secret, audience: 'https://other.example.com/mcp' })))).status, 401)
-  t.equal((await post(app, whoami, bearer(generateToken('ada', 'user', '1h', { secret, audience: resource })))).status, 200)
+  t.equal(
+    (
+      await post(
+        app,
+        whoami,
+        bearer(generateToken('ada', 'user', '1h', { secret, audience: 'https://other.example.com/mcp' }))
+      )
+    ).status,
+    401
+  )
+  t.equal(
+    (await post(app, whoami, bearer(generateToken('ada', 'user', '1h', { secret, audience: resource }))))
+      .status,
+    200
+  )
   t.equal((await post(app, whoami, withToken('ada'))).status, 200)
 })
 
@@ -304,18 +445,35 @@ t.test("two chains in a host's app trust each its own issuer", async (t) => {
   const [one, two] = [await fakeIssuer(t, key), await fakeIssuer(t, key)]
   const app = Fastify()
   t.teardown(() => app.close())
-  await app.register(mcpAuth, { prefix: '/one', publicUrl: `${publicUrl}/one`, loopback: true, oauth: { issuer: one.issuer } })
-  await app.register(mcpAuth, { prefix: '/two', publicUrl: `${publicUrl}/two`, loopback: true, oauth: { issuer: two.issuer } })
-  const token = async (issuer: string, name: string): Promise<{ authorization: string }> => bearer(await sign(key, claimsOf(issuer, { aud: `${publicUrl}/${name}/mcp` })))
+  await app.register(mcpAuth, {
+    prefix: '/one',
+    publicUrl: `${publicUrl}/one`,
+    loopback: true,
+    oauth: { issuer: one.issuer }
+  })
+  await app.register(mcpAuth, {
+    prefix: '/two',
+    publicUrl: `${publicUrl}/two`,
+    loopback: true,
+    oauth: { issuer: two.issuer }
+  })
+  const token = async (issuer: string, name: string): Promise<{ authorization: string }> =>
+    bearer(await sign(key, claimsOf(issuer, { aud: `${publicUrl}/${name}/mcp` })))
   t.equal((await post(app, whoami, await token(one.issuer, 'one'), '/one/mcp')).status, 200)
   t.equal((await post(app, whoami, await token(two.issuer, 'two'), '/two/mcp')).status, 200)
   t.equal((await post(app, whoami, await token(two.issuer, 'one'), '/one/mcp')).status, 401)
   t.equal((await post(app, whoami, await token(two.issuer, 'two'), '/one/mcp')).status, 401)
-  t.match((await app.inject('/two/.well-known/oauth-protected-resource/mcp')).json(), { resource: `${publicUrl}/two/mcp`, authorization_servers: [two.issuer] })
+  t.match((await app.inject('/two/.well-known/oauth-protected-resource/mcp')).json(), {
+    resource: `${publicUrl}/two/mcp`,
+    authorization_servers: [two.issuer]
+  })
 })
 
 t.test('an issuer without a name for this server is refused at the start', async (t) => {
   const app = Fastify()
   t.teardown(() => app.close())
-  await t.rejects(async () => await app.register(mcpAuth, { prefix: '/one', oauth: { issuer: 'https://id.example.com' } }), /publicUrl/)
+  await t.rejects(
+    async () => await app.register(mcpAuth, { prefix: '/one', oauth: { issuer: 'https://id.example.com' } }),
+    /publicUrl/
+  )
 })

@@ -29,10 +29,16 @@ t.test('a request state of a tool that says once is used up by its first use', a
   const paid = { count: 0 }
   const app = await service(t, { tools: [pay(true, paid)] })
   const { requestState } = (await call(app, {})).result
-  t.match(await call(app, { requestState, inputResponses: { pay: yes } }), { result: { content: [{ text: 'paid 1' }] } })
-  t.match(await call(app, { requestState, inputResponses: { pay: yes } }), { error: { data: { code: 'MCP_ERR_REQUEST_STATE' } } })
+  t.match(await call(app, { requestState, inputResponses: { pay: yes } }), {
+    result: { content: [{ text: 'paid 1' }] }
+  })
+  t.match(await call(app, { requestState, inputResponses: { pay: yes } }), {
+    error: { data: { code: 'MCP_ERR_REQUEST_STATE' } }
+  })
   const rush = (await call(app, {})).result.requestState
-  const both = await Promise.all([1, 2].map(async () => await call(app, { requestState: rush, inputResponses: { pay: yes } })))
+  const both = await Promise.all(
+    [1, 2].map(async () => await call(app, { requestState: rush, inputResponses: { pay: yes } }))
+  )
   t.equal(both.filter(({ result }) => result !== undefined).length, 1)
   t.equal(paid.count, 2)
 })
@@ -40,7 +46,9 @@ t.test('a request state of a tool that says once is used up by its first use', a
 t.test('an answer that was not asked for does not count for such a tool', async t => {
   const paid = { count: 0 }
   const app = await service(t, { tools: [pay(true, paid)] })
-  for (let i = 0; i < 2; i++) t.match(await call(app, { inputResponses: { pay: yes } }), { result: { resultType: 'input_required' } })
+  for (let i = 0; i < 2; i++) {
+    t.match(await call(app, { inputResponses: { pay: yes } }), { result: { resultType: 'input_required' } })
+  }
   t.equal(paid.count, 0)
 })
 
@@ -48,7 +56,9 @@ t.test('the state of another tool may be sent again', async t => {
   const paid = { count: 0 }
   const app = await service(t, { tools: [pay(false, paid)] })
   const { requestState } = (await call(app, {})).result
-  for (let i = 0; i < 2; i++) t.match(await call(app, { requestState, inputResponses: { pay: yes } }), { result: { content: Array } })
+  for (let i = 0; i < 2; i++) {
+    t.match(await call(app, { requestState, inputResponses: { pay: yes } }), { result: { content: Array } })
+  }
   t.equal(paid.count, 2)
 })
 
@@ -56,6 +66,10 @@ t.test('where the instances cannot be asked, a state is not used', async t => {
   const paid = { count: 0 }
   const app = await service(t, { tools: [pay(true, paid)] })
   const { requestState } = (await call(app, {})).result
-  t.match(await call(app, { requestState: `${String(requestState)}x`, inputResponses: { pay: yes } }), { error: { data: { code: 'MCP_ERR_REQUEST_STATE' } } })
-  t.match(await call(app, { requestState, inputResponses: { pay: yes } }), { result: { content: [{ text: 'paid 1' }] } })
+  t.match(await call(app, { requestState: `${String(requestState)}x`, inputResponses: { pay: yes } }), {
+    error: { data: { code: 'MCP_ERR_REQUEST_STATE' } }
+  })
+  t.match(await call(app, { requestState, inputResponses: { pay: yes } }), {
+    result: { content: [{ text: 'paid 1' }] }
+  })
 })

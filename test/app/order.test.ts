@@ -12,7 +12,14 @@ const wrongKey = { 'x-api-key': 'a-key-that-was-never-given-out' }
 async function narrow (t: Test, options: Parameters<typeof service>[1] = {}): Promise<FastifyInstance> {
   return await service(t, {
     ...options,
-    env: { PREAUTH_RATE_LIMIT_MAX: '1', RATE_LIMIT_MAX: '1', BODY_LIMIT: '1kb', CORS_ORIGINS: page, PREAUTH_KNOWN_TTL_MS: '0', ...options.env }
+    env: {
+      PREAUTH_RATE_LIMIT_MAX: '1',
+      RATE_LIMIT_MAX: '1',
+      BODY_LIMIT: '1kb',
+      CORS_ORIGINS: page,
+      PREAUTH_KNOWN_TTL_MS: '0',
+      ...options.env
+    }
   })
 }
 
@@ -43,14 +50,63 @@ interface Rung {
 
 /** Each request is wrong in the way that the station objects to, and in every way that a later one would. */
 const ladder: Rung[] = [
-  { what: 'a foreign host', locked, spent, headers: { ...foreignHost, ...foreignOrigin, ...wrongKey }, body: huge, status: 403, code: 'MCP_ERR_HOST_REFUSED' },
-  { what: 'a foreign origin', locked, spent, headers: { ...foreignOrigin, ...wrongKey }, body: huge, status: 403, code: 'MCP_ERR_ORIGIN_REFUSED' },
-  { what: 'an address that is locked out', locked, spent, headers: wrongKey, body: huge, status: 429, code: 'MCP_ERR_RATE_LIMITED' },
+  {
+    what: 'a foreign host',
+    locked,
+    spent,
+    headers: { ...foreignHost, ...foreignOrigin, ...wrongKey },
+    body: huge,
+    status: 403,
+    code: 'MCP_ERR_HOST_REFUSED'
+  },
+  {
+    what: 'a foreign origin',
+    locked,
+    spent,
+    headers: { ...foreignOrigin, ...wrongKey },
+    body: huge,
+    status: 403,
+    code: 'MCP_ERR_ORIGIN_REFUSED'
+  },
+  {
+    what: 'an address that is locked out',
+    locked,
+    spent,
+    headers: wrongKey,
+    body: huge,
+    status: 429,
+    code: 'MCP_ERR_RATE_LIMITED'
+  },
   { what: 'a wrong key', spent, headers: wrongKey, body: huge, status: 401, code: 'MCP_ERR_UNAUTHENTICATED' },
-  { what: 'a caller without budget', spent, headers: rightKey, body: huge, status: 429, code: 'MCP_ERR_RATE_LIMITED' },
-  { what: 'a body over the limit', headers: rightKey, body: huge, status: 413, code: 'MCP_ERR_BODY_TOO_LARGE' },
-  { what: 'a malformed body', headers: rightKey, body: '{"jsonrpc":', status: 400, code: 'MCP_ERR_MALFORMED_BODY' },
-  { what: 'a body that is no message', headers: rightKey, body: '{"id":1}', status: 400, code: 'MCP_ERR_INVALID_REQUEST' },
+  {
+    what: 'a caller without budget',
+    spent,
+    headers: rightKey,
+    body: huge,
+    status: 429,
+    code: 'MCP_ERR_RATE_LIMITED'
+  },
+  {
+    what: 'a body over the limit',
+    headers: rightKey,
+    body: huge,
+    status: 413,
+    code: 'MCP_ERR_BODY_TOO_LARGE'
+  },
+  {
+    what: 'a malformed body',
+    headers: rightKey,
+    body: '{"jsonrpc":',
+    status: 400,
+    code: 'MCP_ERR_MALFORMED_BODY'
+  },
+  {
+    what: 'a body that is no message',
+    headers: rightKey,
+    body: '{"id":1}',
+    status: 400,
+    code: 'MCP_ERR_INVALID_REQUEST'
+  },
   { what: 'a request in order', headers: rightKey, body: JSON.stringify(rpc('ping')), status: 200 }
 ]
 
@@ -96,7 +152,11 @@ for (const [what, headers, status] of [['401', wrongKey, 401], ['429', rightKey,
 t.test('a preflight passes a locked-out address', async t => {
   const app = await narrow(t)
   await lockAddress(app)
-  const response = await app.inject({ method: 'OPTIONS', url: '/mcp', headers: { origin: page, 'access-control-request-method': 'POST' } })
+  const response = await app.inject({
+    method: 'OPTIONS',
+    url: '/mcp',
+    headers: { origin: page, 'access-control-request-method': 'POST' }
+  })
   t.equal(response.statusCode, 204)
 })
 
@@ -138,5 +198,14 @@ t.test('each request leaves one line, with the code of the station that refused 
   await post(app, rpc('ping'), wrongKey)
   await post(app, rpc('ping'), wrongKey)
   const lines = sink.lines().filter(({ msg }) => msg === 'request')
-  t.same(lines.map(({ code }) => code), ['MCP_ERR_ORIGIN_REFUSED', undefined, 'MCP_ERR_RATE_LIMITED', 'MCP_ERR_UNAUTHENTICATED', 'MCP_ERR_RATE_LIMITED'])
+  t.same(
+    lines.map(({ code }) => code),
+    [
+      'MCP_ERR_ORIGIN_REFUSED',
+      undefined,
+      'MCP_ERR_RATE_LIMITED',
+      'MCP_ERR_UNAUTHENTICATED',
+      'MCP_ERR_RATE_LIMITED'
+    ]
+  )
 })

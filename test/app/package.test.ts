@@ -9,7 +9,12 @@ import t from 'tap'
 
 const run = promisify(execFile)
 const root = fileURLToPath(new URL('../../', import.meta.url))
-const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { name: string, version: string, files: string[], dependencies: Record<string, string> }
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  name: string
+  version: string
+  files: string[]
+  dependencies: Record<string, string>
+}
 
 /** What somebody writes who has read the README. */
 const main = `
@@ -137,7 +142,16 @@ app.get('/', async request => [request.principal.tenant, request.mcp.principal?.
 async function pack (folder: string): Promise<string> {
   const source = join(folder, 'source')
   const packed = manifest.files.filter(path => !path.includes('dist'))
-  for (const path of ['src', 'plugins', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'README.md', 'LICENSE', ...packed]) {
+  for (const path of [
+    'src',
+    'plugins',
+    'package.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'README.md',
+    'LICENSE',
+    ...packed
+  ]) {
     try {
       cpSync(join(root, path), join(source, path), { recursive: true })
     } catch (error) {
@@ -169,11 +183,29 @@ async function install (tarball: string, project: string): Promise<string> {
 async function faultsOf (project: string, name: string, source: string, options: object): Promise<string> {
   const settings = join(project, `tsconfig.${name}.json`)
   writeFileSync(join(project, `${name}.ts`), source)
-  writeFileSync(settings, JSON.stringify({
-    compilerOptions: { target: 'ES2022', lib: ['ES2023'], module: 'NodeNext', types: ['node'], strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, outDir: 'out', rootDir: '.', ...options },
-    include: [`${name}.ts`]
-  }))
-  const { stdout } = await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', settings]).catch((error: { stdout: string }) => error)
+  writeFileSync(
+    settings,
+    JSON.stringify({
+      compilerOptions: {
+        target: 'ES2022',
+        lib: ['ES2023'],
+        module: 'NodeNext',
+        types: ['node'],
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        noUncheckedIndexedAccess: true,
+        outDir: 'out',
+        rootDir: '.',
+        ...options
+      },
+      include: [`${name}.ts`]
+    })
+  )
+  const { stdout } = await run(process.execPath, [
+    join(root, 'node_modules/typescript/bin/tsc'),
+    '-p',
+    settings
+  ]).catch((error: { stdout: string }) => error)
   return stdout
 }
 
@@ -192,8 +224,23 @@ t.test('the package works in a fresh project', { timeout: 240_000 }, async t => 
   ]
 
   t.test('it holds what it is made of, and no test, source or secret', async t => {
-    for (const file of ['dist/src/index.js', 'dist/src/index.d.ts', 'dist/src/cli/main.js', 'dist/plugins/auth.d.ts', '.env.example', 'package.json', 'examples/tenants.ts']) t.ok(files.includes(file), file)
-    t.same(files.filter(file => !/^examples\/[\w-]+\.ts$/.test(file) && /(^|\/)(test|bench|node_modules|\.env|\.tap|\.state|\.tsbuildinfo)($|\/)|(?<!\.d)\.ts$/.test(file)), [])
+    for (const file of [
+      'dist/src/index.js',
+      'dist/src/index.d.ts',
+      'dist/src/cli/main.js',
+      'dist/plugins/auth.d.ts',
+      '.env.example',
+      'package.json',
+      'examples/tenants.ts'
+    ]) { t.ok(files.includes(file), file) }
+    t.same(
+      files.filter(
+        file =>
+          !/^examples\/[\w-]+\.ts$/.test(file) &&
+          /(^|\/)(test|bench|node_modules|\.env|\.tap|\.state|\.tsbuildinfo)($|\/)|(?<!\.d)\.ts$/.test(file)
+      ),
+      []
+    )
   })
 
   t.test('a project that uses it type-checks, strictly', async t => {
@@ -204,23 +251,36 @@ t.test('the package works in a fresh project', { timeout: 240_000 }, async t => 
     t.equal(await faultsOfEntry, '')
   })
 
-  t.test('a host that has principal, rateLimitMax and config of its own type-checks, with declaration files', async t => {
-    t.equal(await faultsOfNames, '')
-  })
+  t.test(
+    'a host that has principal, rateLimitMax and config of its own type-checks, with declaration files',
+    async t => {
+      t.equal(await faultsOfNames, '')
+    }
+  )
 
   t.test('both ways of registering it work beside the host\'s own routes', async t => {
     const { stdout } = await run(process.execPath, ['out/main.js'], { cwd: project })
-    t.same(JSON.parse(stdout), { misspelt: ['apiKey'], public: 'public', all: ['2', '2', 401], each: ['2', 401], health: 'ok', service: '2' })
+    t.same(JSON.parse(stdout), {
+      misspelt: ['apiKey'],
+      public: 'public',
+      all: ['2', '2', 401],
+      each: ['2', 401],
+      health: 'ok',
+      service: '2'
+    })
   })
 
   t.test('what is not exported is out of reach', async t => {
-    const attempt = `await import('${manifest.name}/dist/src/errors.js').then(() => console.log('in'), ({ code }) => console.log(code))`
+    const attempt = `await import('${manifest.name}/dist/src/errors.js').then(() => console.log('in'), ({ ` +
+      'code }) => console.log(code))'
     const { stdout } = await run(process.execPath, ['--input-type=module', '-e', attempt], { cwd: project })
     t.equal(stdout.trim(), 'ERR_PACKAGE_PATH_NOT_EXPORTED')
   })
 
   t.test('its command line runs', async t => {
-    const { stdout } = await run(process.execPath, [join(unpacked, 'dist/src/cli/main.js'), '--version'], { cwd: project })
+    const { stdout } = await run(process.execPath, [join(unpacked, 'dist/src/cli/main.js'), '--version'], {
+      cwd: project
+    })
     t.equal(stdout.trim(), manifest.version)
   })
 })

@@ -11,7 +11,9 @@ import { secret } from '../support/tokens.js'
 /** A copy to build in and to change, so that neither meets another test. */
 function checkOut (t: Test): string {
   const cwd = t.testdir({ '.env': `API_KEYS=${key}\nPORT=0\n` })
-  for (const part of ['src', 'plugins', 'package.json', 'tsconfig.json', 'tsconfig.build.json']) cpSync(join(root, part), join(cwd, part), { recursive: true })
+  for (const part of ['src', 'plugins', 'package.json', 'tsconfig.json', 'tsconfig.build.json']) {
+    cpSync(join(root, part), join(cwd, part), { recursive: true })
+  }
   symlinkSync(join(root, 'node_modules'), join(cwd, 'node_modules'))
   return cwd
 }
@@ -26,22 +28,29 @@ function npm (t: Test, cwd: string, TMPDIR: string, ...args: string[]): Running 
  */
 function filesIn (TMPDIR: string): string[] {
   const files = readdirSync(TMPDIR, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile())
-  return files.map(({ parentPath, name }) => join(parentPath, name)).filter(path => !path.startsWith(join(TMPDIR, 'node-compile-cache')))
+  return files
+    .map(({ parentPath, name }) => join(parentPath, name))
+    .filter(path => !path.startsWith(join(TMPDIR, 'node-compile-cache')))
 }
 
 t.test('a checkout that was never built', { timeout: 240_000 }, async t => {
   const cwd = checkOut(t)
   const TMPDIR = await directory(t)
 
-  t.test('npm run token and npm run keys print what was asked for alone, and run no code of the directory for temporary files', { timeout: 200_000 }, async t => {
-    const token = npm(t, cwd, TMPDIR, 'run', '--silent', 'token', '--', '--user', 'ada')
-    t.same(await token.ended, { code: 0, signal: null }, token.stderr())
-    t.match(token.stdout(), /^eyJ[\w-]+\.[\w-]+\.[\w-]+\n$/)
-    const create = npm(t, cwd, TMPDIR, 'run', '--silent', 'keys', '--', 'create', '--name', 'ci')
-    t.same(await create.ended, { code: 0, signal: null }, create.stderr())
-    t.equal(shapeOf(create.stdout().slice(0, -1)), 'managed')
-    t.same(filesIn(TMPDIR), [])
-  })
+  t.test(
+    'npm run token and npm run keys print what was asked for alone, and run no code of the directory for ' +
+      'temporary files',
+    { timeout: 200_000 },
+    async t => {
+      const token = npm(t, cwd, TMPDIR, 'run', '--silent', 'token', '--', '--user', 'ada')
+      t.same(await token.ended, { code: 0, signal: null }, token.stderr())
+      t.match(token.stdout(), /^eyJ[\w-]+\.[\w-]+\.[\w-]+\n$/)
+      const create = npm(t, cwd, TMPDIR, 'run', '--silent', 'keys', '--', 'create', '--name', 'ci')
+      t.same(await create.ended, { code: 0, signal: null }, create.stderr())
+      t.equal(shapeOf(create.stdout().slice(0, -1)), 'managed')
+      t.same(filesIn(TMPDIR), [])
+    }
+  )
 
   t.test('npm start answers the call that is under way at SIGTERM, and exits with 0', async t => {
     const server = npm(t, cwd, TMPDIR, 'start')
@@ -73,7 +82,8 @@ t.test('npm run dev serves without a build, restarts on a change, and leaves no 
 
   const changed = join(cwd, 'src/server/start.ts')
   const starts = (): number => dev.stderr().match(/^Ready: /gm)?.length ?? 0
-  // Again: a change that comes before the watcher has found the file is not seen. Not before a start had its time: it would end that.
+  // Again: a change that comes before the watcher has found the file is not seen. Not before a start had
+  // its time: it would end that.
   for (let writes = 0; starts() < 2 && writes < 5; writes++) {
     appendFileSync(changed, '\n// changed\n')
     for (let waited = 0; starts() < 2 && waited < 12_000; waited += 100) await sleep(100)

@@ -21,10 +21,14 @@ function startTools (t: Test, env: Record<string, string> = {}): Running {
     ] })
   `
   const cwd = t.testdir({ 'tools.mjs': source })
-  return start(t, process.execPath, ['--import', import.meta.resolve('tsx'), join(cwd, 'tools.mjs')], { cwd, env: { ...sound, HOST: '127.0.0.1', ...env } })
+  return start(t, process.execPath, ['--import', import.meta.resolve('tsx'), join(cwd, 'tools.mjs')], {
+    cwd,
+    env: { ...sound, HOST: '127.0.0.1', ...env }
+  })
 }
 
-const callOf = (name: string): string => JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: {} } })
+const callOf = (name: string): string =>
+  JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: {} } })
 const headers = { 'x-api-key': key, 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
 const stopping = (server: Running): Promise<void> => until(() => server.stdout().includes('"stopping"'))
 
@@ -39,7 +43,14 @@ function open (t: Test, url: string, body: string, path = '/mcp'): Socket {
 }
 
 function send (socket: Socket, host: string, body: string, path = '/mcp'): void {
-  const lines = [`${body === '' ? 'GET' : 'POST'} ${path} HTTP/1.1`, `Host: ${host}`, ...Object.entries(headers).map(pair => pair.join(': ')), `Content-Length: ${body.length}`, '', body]
+  const lines = [
+    `${body === '' ? 'GET' : 'POST'} ${path} HTTP/1.1`,
+    `Host: ${host}`,
+    ...Object.entries(headers).map(pair => pair.join(': ')),
+    `Content-Length: ${body.length}`,
+    '',
+    body
+  ]
   socket.write(lines.join('\r\n'))
 }
 
@@ -115,7 +126,13 @@ t.test('no request on twenty busy connections is lost', async t => {
     call.on('response', response => {
       let text = ''
       response.setEncoding('utf8').on('data', chunk => { text += String(chunk) })
-      response.on('end', () => { resolve(text.includes('brief') ? 'answered' : text) }).on('error', error => { resolve(String(error)) })
+      response
+        .on('end', () => {
+          resolve(text.includes('brief') ? 'answered' : text)
+        })
+        .on('error', error => {
+          resolve(String(error))
+        })
     })
     call.on('error', error => { resolve((error as NodeJS.ErrnoException).code ?? String(error)) })
     call.end(callOf('brief'))
@@ -161,9 +178,17 @@ t.test('a standing stream ends with how long to wait before the next', async t =
   const server = startTools(t, { MCP_SESSIONS: 'on' })
   const url = await server.url
   const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } }
-  const begun = await fetch(`${url}/mcp`, { method: 'POST', headers, body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params }) })
+  const begun = await fetch(`${url}/mcp`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params })
+  })
   await begun.text()
-  const session = { ...headers, 'mcp-session-id': begun.headers.get('mcp-session-id') ?? '', 'mcp-protocol-version': '2025-11-25' }
+  const session = {
+    ...headers,
+    'mcp-session-id': begun.headers.get('mcp-session-id') ?? '',
+    'mcp-protocol-version': '2025-11-25'
+  }
   const stream = await fetch(`${url}/mcp`, { headers: session })
   t.equal(stream.status, 200)
   server.child.kill('SIGTERM')
@@ -176,12 +201,19 @@ t.test('an error that nobody catches is logged with the requests in flight, and 
   const url = await server.url
   const hanging = open(t, url, callOf('hang'))
   await sleep(0)
-  const answer = fetch(`${url}/mcp`, { method: 'POST', headers, body: callOf('throw') }).then(async response => await response.text(), () => 'cut')
+  const answer = fetch(`${url}/mcp`, { method: 'POST', headers, body: callOf('throw') }).then(
+    async response => await response.text(),
+    () => 'cut'
+  )
   t.same(await server.ended, { code: 1, signal: null })
   t.equal(await answer, 'cut')
   const line = JSON.parse(server.stdout().split('\n').find(line => line.includes('"uncaughtException"')) ?? '{}')
   t.match(line, { level: 60, err: { message: 'nobody catches this' } })
-  const logged = server.stdout().split('\n').filter(line => line.includes('"cut":true')).map(line => JSON.parse(line).reqId)
+  const logged = server
+    .stdout()
+    .split('\n')
+    .filter(line => line.includes('"cut":true'))
+    .map(line => JSON.parse(line).reqId)
   t.ok(line.requestIds.length >= 1)
   for (const id of line.requestIds) t.ok(logged.includes(id), 'the line of the request has the same id')
   hanging.destroy()

@@ -4,12 +4,25 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { key, listTools, start, until, viaTsx, type Running } from '../support/process.js'
 
-interface Line { readonly level: number, readonly msg: string, readonly problems?: readonly string[], readonly needRestart?: readonly string[] }
+interface Line {
+  readonly level: number
+  readonly msg: string
+  readonly problems?: readonly string[]
+  readonly needRestart?: readonly string[]
+}
 
-const linesOf = ({ stdout }: Running): Line[] => stdout().split('\n').filter(line => line.startsWith('{')).map(line => JSON.parse(line) as Line)
+const linesOf = ({ stdout }: Running): Line[] =>
+  stdout()
+    .split('\n')
+    .filter(line => line.startsWith('{'))
+    .map(line => JSON.parse(line) as Line)
 const hideWhoami = { tools: { whoami: { access: { roles: ['admin'] } } } }
 
-interface Server { readonly server: Running, readonly url: string, readonly reload: (settings: string, policies: unknown) => Promise<Line> }
+interface Server {
+  readonly server: Running
+  readonly url: string
+  readonly reload: (settings: string, policies: unknown) => Promise<Line>
+}
 
 async function serverWith (t: Test, settings: string, policies: unknown): Promise<Server> {
   const cwd = t.testdir({})
@@ -58,18 +71,30 @@ t.test('SIGHUP takes over the log level', async t => {
 
 t.test('SIGHUP names the settings that need a restart, and shows none', async t => {
   const { server, reload } = await serverWith(t, '', {})
-  t.same((await reload(`RATE_LIMIT_MAX=7\nJWT_SECRET=${'n'.repeat(40)}\n`, {})).needRestart, ['JWT_SECRET', 'RATE_LIMIT_MAX'])
+  t.same((await reload(`RATE_LIMIT_MAX=7\nJWT_SECRET=${'n'.repeat(40)}\n`, {})).needRestart, [
+    'JWT_SECRET',
+    'RATE_LIMIT_MAX'
+  ])
   t.notMatch(server.stdout(), 'nnnn')
 })
 
 for (const [what, settings, policies, problem] of [
   ['a faulty setting', 'RATE_LIMIT_MAX=none\n', {}, /^RATE_LIMIT_MAX is not a whole number/],
   ['a policy file that is no JSON', '', '{', /^TOOL_POLICY_FILE is not valid JSON/],
-  ['a policy for an unknown tool', '', { tools: { nope: { cost: 2 }, whoami: { access: { roles: ['admin'] } } } }, /^TOOL_POLICY_FILE .*tools\.nope/]
+  [
+    'a policy for an unknown tool',
+    '',
+    { tools: { nope: { cost: 2 }, whoami: { access: { roles: ['admin'] } } } },
+    /^TOOL_POLICY_FILE .*tools\.nope/
+  ]
 ] as const) {
   t.test(`SIGHUP with ${what} leaves all as it was`, async t => {
     const { server, url, reload } = await serverWith(t, '', {})
-    t.match(await reload(`${settings}LOG_LEVEL=debug\n`, policies), { level: 50, msg: /^nothing was reloaded/, problems: [problem] })
+    t.match(await reload(`${settings}LOG_LEVEL=debug\n`, policies), {
+      level: 50,
+      msg: /^nothing was reloaded/,
+      problems: [problem]
+    })
     t.same(await namesOf(url), ['whoami'])
     t.equal(server.child.exitCode, null)
   })

@@ -3,7 +3,21 @@ import { spawnSync } from 'node:child_process'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { startServer as startHere } from '../../src/server/start.js'
-import { beginCall, isRoot, key, list, listTools, nobody, root, sound, start, unlessNobodyCan, until, viaTsx, type Running } from '../support/process.js'
+import {
+  beginCall,
+  isRoot,
+  key,
+  list,
+  listTools,
+  nobody,
+  root,
+  sound,
+  start,
+  unlessNobodyCan,
+  until,
+  viaTsx,
+  type Running
+} from '../support/process.js'
 
 function startServer (t: Test, env: Record<string, string> = {}): Running {
   return start(t, process.execPath, [...viaTsx, 'start'], { cwd: t.testdir({}), env: { ...sound, ...env } })
@@ -28,11 +42,22 @@ const ownServer = (t: Test): string => t.testdir({
 
 for (const [what, env, sentence] of [
   ['without a credential', {}, /^API_KEYS is not set, nor is JWT_SECRET, .*\n$/],
-  ['on an address that this machine does not have', { ...sound, HOST: '192.0.2.1', ALLOWED_HOSTS: 'a.example' }, /^Cannot listen on 192\.0\.2\.1, port 0: .*\n$/],
-  ['with a state directory that cannot be had', { ...sound, STATE_DIR: '/dev/null/state' }, /^The state directory .*\n$/]
+  [
+    'on an address that this machine does not have',
+    { ...sound, HOST: '192.0.2.1', ALLOWED_HOSTS: 'a.example' },
+    /^Cannot listen on 192\.0\.2\.1, port 0: .*\n$/
+  ],
+  [
+    'with a state directory that cannot be had',
+    { ...sound, STATE_DIR: '/dev/null/state' },
+    /^The state directory .*\n$/
+  ]
 ] as const) {
   t.test(`a server of one's own ${what} is one sentence and exit code 1`, async t => {
-    const server = start(t, process.execPath, ['--import', import.meta.resolve('tsx'), 'server.ts'], { cwd: ownServer(t), env })
+    const server = start(t, process.execPath, ['--import', import.meta.resolve('tsx'), 'server.ts'], {
+      cwd: ownServer(t),
+      env
+    })
     t.same(await server.ended, { code: 1, signal: null })
     t.match(server.stderr(), sentence)
   })
@@ -56,7 +81,12 @@ t.test('each address of localhost has the one shape of refusals, and the drain',
     dns.lookup = async () => ['127.0.0.1', '127.0.0.2'].map(address => ({ address, family: 4 }))
     syncBuiltinESMExports()
   `
-  const server = start(t, process.execPath, ['--import', `data:text/javascript,${encodeURIComponent(source)}`, ...viaTsx, 'start'], { cwd: t.testdir({}), env: sound })
+  const server = start(
+    t,
+    process.execPath,
+    ['--import', `data:text/javascript,${encodeURIComponent(source)}`, ...viaTsx, 'start'],
+    { cwd: t.testdir({}), env: sound }
+  )
   const { port } = new URL(await server.url)
   for (const host of ['127.0.0.1', '127.0.0.2']) {
     const socket = connect(Number(port), host).end('no HTTP\r\n\r\n').setEncoding('utf8')
@@ -71,7 +101,13 @@ t.test('each address of localhost has the one shape of refusals, and the drain',
 })
 
 t.test('bad settings are listed one a line, without a value or a stack, and exit code 1', async t => {
-  const server = startServer(t, { PORT: 'abc', RATE_LIMIT_MAX: '0', JWT_SECRET: 'change-me-canary', NODE_ENV: 'production', API_KEYS: 'canary' })
+  const server = startServer(t, {
+    PORT: 'abc',
+    RATE_LIMIT_MAX: '0',
+    JWT_SECRET: 'change-me-canary',
+    NODE_ENV: 'production',
+    API_KEYS: 'canary'
+  })
   t.same(await server.ended, { code: 1, signal: null })
   const lines = server.stderr().trimEnd().split('\n')
   t.same(lines.map(line => line.split(' ')[0]), ['PORT', 'JWT_SECRET', 'RATE_LIMIT_MAX', 'API_KEYS'])
@@ -107,10 +143,17 @@ t.test('the key, the curl and the token that init prints work on the server that
   t.equal((await fetch(`${url}/mcp`, { method: 'POST', headers, body: list })).status, 200)
 })
 
-t.test('init in a directory that cannot be written to is one sentence and exit code 1', { skip: unlessNobodyCan() }, async t => {
-  // Root writes everywhere: there it runs as nobody.
-  const cwd = isRoot ? '/' : t.testdir({ locked: {} })
-  const init = start(t, process.execPath, [...viaTsx, 'init'], { cwd: isRoot ? cwd : '/', ...(isRoot ? nobody : {}) })
-  t.same(await init.ended, { code: 1, signal: null })
-  t.match(init.stderr(), /^Cannot write \/\.env \(E[A-Z]+\); .*\.\n$/)
-})
+t.test(
+  'init in a directory that cannot be written to is one sentence and exit code 1',
+  { skip: unlessNobodyCan() },
+  async t => {
+    // Root writes everywhere: there it runs as nobody.
+    const cwd = isRoot ? '/' : t.testdir({ locked: {} })
+    const init = start(t, process.execPath, [...viaTsx, 'init'], {
+      cwd: isRoot ? cwd : '/',
+      ...(isRoot ? nobody : {})
+    })
+    t.same(await init.ended, { code: 1, signal: null })
+    t.match(init.stderr(), /^Cannot write \/\.env \(E[A-Z]+\); .*\.\n$/)
+  }
+)

@@ -15,11 +15,23 @@ function serve (t: Test, cwd: string, more: Record<string, string> = {}): Runnin
 }
 
 async function post (url: string, token: string, body: string): Promise<Response> {
-  return await fetch(`${url}/mcp`, { method: 'POST', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', accept: 'application/json, text/event-stream' }, body })
+  return await fetch(`${url}/mcp`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream'
+    },
+    body
+  })
 }
 
 async function call (url: string, name: string, args: object): Promise<Record<string, string>> {
-  const response = await post(url, root, JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: args } }))
+  const response = await post(
+    url,
+    root,
+    JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: args } })
+  )
   const { result } = await response.json() as { result: { structuredContent: Record<string, string> } }
   return result.structuredContent
 }
@@ -39,14 +51,22 @@ t.test('a state directory that is a file is one sentence and exit code 1', async
   t.match(server.stderr(), /^The state directory \S+ cannot be used \(E[A-Z]+\): set STATE_DIR to .*\.\n$/)
 })
 
-t.test('a state directory that may not be written is one sentence and exit code 1', { skip: unlessNobodyCan() }, async t => {
-  const path = await statePath(t)
-  if (!isRoot) await mkdir(path, { mode: 0o500 })
-  // Root writes everywhere: there it runs as nobody.
-  const server = start(t, process.execPath, [...viaTsx, 'start'], { cwd: '/', env: { ...env, STATE_DIR: path }, ...(isRoot ? nobody : {}) })
-  t.same(await server.ended, { code: 1, signal: null })
-  t.match(server.stderr(), /^The state directory \S+ cannot be used \(EACCES\): set STATE_DIR to .*\.\n$/)
-})
+t.test(
+  'a state directory that may not be written is one sentence and exit code 1',
+  { skip: unlessNobodyCan() },
+  async t => {
+    const path = await statePath(t)
+    if (!isRoot) await mkdir(path, { mode: 0o500 })
+    // Root writes everywhere: there it runs as nobody.
+    const server = start(t, process.execPath, [...viaTsx, 'start'], {
+      cwd: '/',
+      env: { ...env, STATE_DIR: path },
+      ...(isRoot ? nobody : {})
+    })
+    t.same(await server.ended, { code: 1, signal: null })
+    t.match(server.stderr(), /^The state directory \S+ cannot be used \(EACCES\): set STATE_DIR to .*\.\n$/)
+  }
+)
 
 t.test('in a volume of root\'s the server says to name a directory inside it', { skip: unlessNobodyCan() }, async t => {
   const path = isRoot ? await statePath(t) : '/'
@@ -55,9 +75,16 @@ t.test('in a volume of root\'s the server says to name a directory inside it', {
     await chmod(path, 0o777)
     await chmod(dirname(path), 0o755)
   }
-  const server = start(t, process.execPath, [...viaTsx, 'start'], { cwd: '/', env: { ...env, STATE_DIR: path }, ...(isRoot ? nobody : {}) })
+  const server = start(t, process.execPath, [...viaTsx, 'start'], {
+    cwd: '/',
+    env: { ...env, STATE_DIR: path },
+    ...(isRoot ? nobody : {})
+  })
   t.same(await server.ended, { code: 1, signal: null })
-  t.match(server.stderr(), /^The state directory \S+ is root's: set STATE_DIR to a directory inside it, such as \S+, .*\.\n$/)
+  t.match(
+    server.stderr(),
+    /^The state directory \S+ is root's: set STATE_DIR to a directory inside it, such as \S+, .*\.\n$/
+  )
 })
 
 t.test('a damaged state is one sentence and exit code 1', async t => {
@@ -97,11 +124,23 @@ t.test('the command line ends a token, and its stream, of a server that runs', a
     jsonrpc: '2.0',
     id: 1,
     method: 'subscriptions/listen',
-    params: { notifications: { toolsListChanged: true }, _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} } }
+    params: {
+      notifications: { toolsListChanged: true },
+      _meta: {
+        'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+        'io.modelcontextprotocol/clientCapabilities': {}
+      }
+    }
   }
   const stream = await fetch(`${url}/mcp`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', accept: 'application/json, text/event-stream', 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'subscriptions/listen' },
+    headers: {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      'mcp-protocol-version': '2026-07-28',
+      'mcp-method': 'subscriptions/listen'
+    },
     body: JSON.stringify(listen)
   })
   t.equal(stream.status, 200)

@@ -3,7 +3,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { key, sound, start, until, viaTsx } from '../support/process.js'
 
-const headers = { 'x-api-key': key, 'content-type': 'application/json', accept: 'application/json, text/event-stream', connection: 'close' }
+const headers = {
+  'x-api-key': key,
+  'content-type': 'application/json',
+  accept: 'application/json, text/event-stream',
+  connection: 'close'
+}
 
 function rpc (method: string, params: object = {}, id = 1): string {
   return JSON.stringify({ jsonrpc: '2.0', id, method, params })
@@ -16,12 +21,22 @@ function pidsIn (log: string): Set<number> {
 
 t.test('WORKERS=2', async (t) => {
   const cwd = t.testdir({})
-  const running = start(t, process.execPath, [...viaTsx, 'start'], { cwd, env: { ...sound, WORKERS: '2', RATE_LIMIT_MAX: '60', MCP_SESSIONS: 'on' } })
+  const running = start(t, process.execPath, [...viaTsx, 'start'], {
+    cwd,
+    env: { ...sound, WORKERS: '2', RATE_LIMIT_MAX: '60', MCP_SESSIONS: 'on' }
+  })
   const url = `${await running.url}/mcp`
-  const call = async (body: string, more: Record<string, string> = {}): Promise<Response> => await fetch(url, { method: 'POST', headers: { ...headers, ...more }, body })
+  const call = async (body: string, more: Record<string, string> = {}): Promise<Response> =>
+    await fetch(url, { method: 'POST', headers: { ...headers, ...more }, body })
 
   await t.test('serves a session in whichever process a request reaches', async (t) => {
-    const opened = await call(rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } }))
+    const opened = await call(
+      rpc('initialize', {
+        protocolVersion: '2025-11-25',
+        capabilities: {},
+        clientInfo: { name: 'test', version: '1' }
+      })
+    )
     const session = opened.headers.get('mcp-session-id') ?? ''
     t.not(session, '')
     await opened.text()
@@ -32,7 +47,15 @@ t.test('WORKERS=2', async (t) => {
       statuses.push(reply.status)
     }
     t.same(new Set(statuses), new Set([200]))
-    t.equal((await call(rpc('ping'), { 'mcp-session-id': '00000000-0000-4000-8000-000000000000', 'mcp-protocol-version': '2025-11-25' })).status, 404)
+    t.equal(
+      (
+        await call(rpc('ping'), {
+          'mcp-session-id': '00000000-0000-4000-8000-000000000000',
+          'mcp-protocol-version': '2025-11-25'
+        })
+      ).status,
+      404
+    )
   })
 
   await t.test('lets a caller make exactly its requests, in both processes together', async (t) => {
@@ -53,7 +76,10 @@ t.test('WORKERS=2', async (t) => {
     await until(() => running.stderr().includes('A worker ended (SIGKILL), and another takes its place.'))
     let served = 0
     for (let tries = 0; served < 10 && tries < 500; tries++) {
-      served += await fetch(`${await running.url}/health`, { headers: { connection: 'close' } }).then(({ status }) => status === 200 ? 1 : 0, () => 0)
+      served += await fetch(`${await running.url}/health`, { headers: { connection: 'close' } }).then(
+        ({ status }) => (status === 200 ? 1 : 0),
+        () => 0
+      )
       await sleep(20)
     }
     t.equal(served, 10)
@@ -67,7 +93,10 @@ t.test('WORKERS=2', async (t) => {
 })
 
 t.test('with a setting that cannot be used the whole does not start, and says so once', async (t) => {
-  const running = start(t, process.execPath, [...viaTsx, 'start'], { cwd: t.testdir({ 'keys.json': 'nonsense' }), env: { ...sound, WORKERS: '2', API_KEYS_FILE: 'keys.json' } })
+  const running = start(t, process.execPath, [...viaTsx, 'start'], {
+    cwd: t.testdir({ 'keys.json': 'nonsense' }),
+    env: { ...sound, WORKERS: '2', API_KEYS_FILE: 'keys.json' }
+  })
   t.match(await running.ended, { code: 1 })
   t.equal(running.stderr().match(/API_KEYS_FILE/g)?.length, 1)
 })

@@ -103,7 +103,10 @@ for (const [path, event] of [['/throw', 'uncaughtException'], ['/reject', 'unhan
 const withoutFull = existsSync('/dev/full') ? false : 'this system has no /dev/full'
 
 t.test('a log that cannot be written costs lines, and no answer', { skip: withoutFull }, async t => {
-  const server = start(t, 'sh', ['-c', 'exec "$0" "$@" > /dev/full', process.execPath, ...viaTsx, 'start'], { cwd: t.testdir({}), env: sound })
+  const server = start(t, 'sh', ['-c', 'exec "$0" "$@" > /dev/full', process.execPath, ...viaTsx, 'start'], {
+    cwd: t.testdir({}),
+    env: sound
+  })
   const url = await server.url
   for (let i = 0; i < 20; i++) t.equal((await listTools(url)).status, 200)
   t.equal(server.stderr().match(/^The log cannot be written \(ENOSPC\); lines are lost until it can\.$/gm)?.length, 1)
@@ -116,8 +119,17 @@ t.test('a standard error on the same full disk costs nothing either', { skip: wi
   await once(probe, 'listening')
   const { port } = probe.address() as AddressInfo
   probe.close()
-  const server = start(t, 'sh', ['-c', 'exec "$0" "$@" > /dev/full 2>&1', process.execPath, ...viaTsx, 'start'], { cwd: t.testdir({}), env: { ...sound, PORT: String(port), HOST: '127.0.0.1' } })
-  const isUp = async (): Promise<boolean> => await listTools(`http://127.0.0.1:${port}`).then(({ status }) => status === 200, () => false)
+  const server = start(
+    t,
+    'sh',
+    ['-c', 'exec "$0" "$@" > /dev/full 2>&1', process.execPath, ...viaTsx, 'start'],
+    { cwd: t.testdir({}), env: { ...sound, PORT: String(port), HOST: '127.0.0.1' } }
+  )
+  const isUp = async (): Promise<boolean> =>
+    await listTools(`http://127.0.0.1:${port}`).then(
+      ({ status }) => status === 200,
+      () => false
+    )
   const from = Date.now()
   while (!await isUp() && Date.now() - from < 20_000) await sleep(50)
   t.ok(await isUp())
@@ -133,7 +145,10 @@ t.test('a burst of lines in one turn is written whole', async t => {
     await app.close()
   `
   const cwd = t.testdir({ 'burst.mjs': source })
-  const run = start(t, process.execPath, ['--import', import.meta.resolve('tsx'), join(cwd, 'burst.mjs')], { cwd, env: sound })
+  const run = start(t, process.execPath, ['--import', import.meta.resolve('tsx'), join(cwd, 'burst.mjs')], {
+    cwd,
+    env: sound
+  })
   t.same(await run.ended, { code: 0, signal: null })
   t.equal(run.stdout().split('\n').filter(line => line.includes('"burst"')).length, 20_000)
   t.equal(run.stderr(), '')

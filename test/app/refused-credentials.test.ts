@@ -17,13 +17,18 @@ const expired = newKey({ lifetimeSeconds: 1 }, Date.now() - minute)
 const elsewhere = newKey({ cidrs: ['192.0.2.0/24'] })
 const good = newKey({ owner: 'bob' })
 const records = [
-  revokeKey([revoked.record], revoked.record.id).result, setDisabled([disabled.record], disabled.record.id, true).result,
-  expired.record, elsewhere.record, good.record
+  revokeKey([revoked.record], revoked.record.id).result,
+  setDisabled([disabled.record], disabled.record.id, true).result,
+  expired.record,
+  elsewhere.record,
+  good.record
 ]
 
 for (const [what, { key, record }, reason] of [
-  ['revoked', revoked, 'the API key was revoked'], ['disabled', disabled, 'the API key is disabled'],
-  ['expired', expired, 'the API key has expired'], ['out of its network', elsewhere, 'the API key is not for this network']
+  ['revoked', revoked, 'the API key was revoked'],
+  ['disabled', disabled, 'the API key is disabled'],
+  ['expired', expired, 'the API key has expired'],
+  ['out of its network', elsewhere, 'the API key is not for this network']
 ] as const) {
   t.test(`the line of a request with a key that is ${what} names the key and its owner`, async t => {
     const logStream = logSink()
@@ -31,20 +36,31 @@ for (const [what, { key, record }, reason] of [
     const answer = await post(app, rpc('tools/list'), { 'x-api-key': key })
     t.equal(answer.status, 401)
     t.notMatch(answer.text, new RegExp(record.id), 'the caller hears nothing of it')
-    t.match(lineOf(logStream.lines()), { code: 'MCP_ERR_UNAUTHENTICATED', reason, keyId: record.id, subject: record.owner, principal: undefined })
+    t.match(lineOf(logStream.lines()), {
+      code: 'MCP_ERR_UNAUTHENTICATED',
+      reason,
+      keyId: record.id,
+      subject: record.owner,
+      principal: undefined
+    })
   })
 }
 
-t.test('the line of a request with an expired token names its subject and its jti, where the signature is ours', async t => {
-  const logStream = logSink()
-  const app = await service(t, { logStream })
-  const claims = { sub: 'ada', jti: 'token-1', exp: inSeconds(-5) }
-  await post(app, rpc('tools/list'), { authorization: `Bearer ${forgeClaims(claims)}` })
-  t.match(lineOf(logStream.lines()), { subject: 'jwt:ada', tokenId: 'token-1', reason: /EXPIRED/ })
-  await post(app, rpc('tools/list'), { authorization: `Bearer ${forge({ payload: claims, key: `${secret}!` })}` })
-  const line = lineOf(logStream.lines())
-  t.notOk('subject' in line || 'tokenId' in line, 'a name that nobody signed is anybody\'s')
-})
+t.test(
+  'the line of a request with an expired token names its subject and its jti, where the signature is ours',
+  async t => {
+    const logStream = logSink()
+    const app = await service(t, { logStream })
+    const claims = { sub: 'ada', jti: 'token-1', exp: inSeconds(-5) }
+    await post(app, rpc('tools/list'), { authorization: `Bearer ${forgeClaims(claims)}` })
+    t.match(lineOf(logStream.lines()), { subject: 'jwt:ada', tokenId: 'token-1', reason: /EXPIRED/ })
+    await post(app, rpc('tools/list'), {
+      authorization: `Bearer ${forge({ payload: claims, key: `${secret}!` })}`
+    })
+    const line = lineOf(logStream.lines())
+    t.notOk('subject' in line || 'tokenId' in line, "a name that nobody signed is anybody's")
+  }
+)
 
 t.test('the line of a request with a revoked credential names it', async t => {
   const logStream = logSink()

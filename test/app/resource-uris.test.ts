@@ -8,16 +8,42 @@ import { callOf, modern, post, rpc, service, withKey, withToken } from '../suppo
 const admins = { roles: ['admin'] } as const
 const read: string[] = []
 const resources = [
-  defineResource({ name: 'notes', uriTemplate: 'notes://{team}/{id}', read: (uri, _context, variables) => { read.push(uri, ...Object.values(variables)); return 'open' } }),
-  defineResource({ name: 'admin notes', uriTemplate: 'notes://admin/{id}', access: admins, read: () => 'secret' }),
+  defineResource({
+    name: 'notes',
+    uriTemplate: 'notes://{team}/{id}',
+    read: (uri, _context, variables) => {
+      read.push(uri, ...Object.values(variables))
+      return 'open'
+    }
+  }),
+  defineResource({
+    name: 'admin notes',
+    uriTemplate: 'notes://admin/{id}',
+    access: admins,
+    read: () => 'secret'
+  }),
   defineResource({ name: 'settings', uriTemplate: 'conf://{name}', read: () => 'open' }),
   defineResource({ name: 'secret', uri: 'conf://secret', access: admins, read: () => 'secret' })
 ]
 
 const spellings = [
-  'notes://admin/1', 'notes://%61dmin/1', 'notes://%61%64%6D%69%6e/1', 'NOTES://admin/1', 'notes://Admin/1', 'notes://ADMIN/%31', 'notes://team/../admin/1',
-  'notes://team/%2e%2e/admin/1', 'notes://team/..%2f..%2fadmin%2f1', 'notes://admin/1%00', 'notes://admin\\1', 'notes://admin%2f1',
-  'conf://secret', 'conf://%73ecret', 'conf://Secret', 'CONF://%73%65%63%72%65%74', 'conf://x/../secret'
+  'notes://admin/1',
+  'notes://%61dmin/1',
+  'notes://%61%64%6D%69%6e/1',
+  'NOTES://admin/1',
+  'notes://Admin/1',
+  'notes://ADMIN/%31',
+  'notes://team/../admin/1',
+  'notes://team/%2e%2e/admin/1',
+  'notes://team/..%2f..%2fadmin%2f1',
+  'notes://admin/1%00',
+  'notes://admin\\1',
+  'notes://admin%2f1',
+  'conf://secret',
+  'conf://%73ecret',
+  'conf://Secret',
+  'CONF://%73%65%63%72%65%74',
+  'conf://x/../secret'
 ]
 
 for (const uri of spellings) {
@@ -34,14 +60,26 @@ t.test('an admin reads under any spelling, and the handler gets the URI that the
   const app = await service(t, { resources })
   const admin = withToken('root', 'admin')
   for (const uri of ['notes://admin/1', 'notes://%61dmin/1', 'conf://%73ecret']) {
-    t.match((await post(app, rpc('resources/read', { uri }), admin)).body.result, { contents: [{ uri, text: 'secret' }] })
+    t.match((await post(app, rpc('resources/read', { uri }), admin)).body.result, {
+      contents: [{ uri, text: 'secret' }]
+    })
   }
   await post(app, rpc('resources/read', { uri: 'notes://%74eam/%31%20x' }))
   t.same(read.splice(0), ['notes://team/1%20x', 'team', '1 x'])
 })
 
 t.test('a rule that fails is logged by the app that asked it, and by each that does', async t => {
-  const tools = [defineTool({ name: 'shared', access: { allow: () => { throw new Error('the database is away') } }, handler: () => '' })]
+  const tools = [
+    defineTool({
+      name: 'shared',
+      access: {
+        allow: () => {
+          throw new Error('the database is away')
+        }
+      },
+      handler: () => ''
+    })
+  ]
   const [first, second] = [logSink(), logSink()]
   const apps = [await service(t, { tools, logStream: first }), await service(t, { tools, logStream: second })]
   for (const [index, app] of apps.entries()) {

@@ -20,17 +20,31 @@ const root = withToken('root', 'admin')
 const bearer = (token: string): Headers => ({ authorization: `Bearer ${token}` })
 
 async function mint (app: FastifyInstance, args: Record<string, unknown> = {}, headers: Headers = root) {
-  const { token, id } = (await post(app, callOf('generate-token', { userId: 'new', ...args }), headers)).body.result.structuredContent
+  const { token, id } = (await post(app, callOf('generate-token', { userId: 'new', ...args }), headers)).body
+    .result.structuredContent
   return { id: String(id), headers: bearer(token) }
 }
 
-async function revoke (app: FastifyInstance, args: Record<string, unknown>, tool = 'revoke-token', headers: Headers = root) {
+async function revoke (
+  app: FastifyInstance,
+  args: Record<string, unknown>,
+  tool = 'revoke-token',
+  headers: Headers = root
+) {
   return (await post(app, callOf(tool, args), headers)).body.result.structuredContent
 }
 
 /** The headers of a session that is opened with `headers`. */
 async function openSession (app: FastifyInstance, headers: Headers): Promise<Headers> {
-  const opened = await post(app, rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } }), headers)
+  const opened = await post(
+    app,
+    rpc('initialize', {
+      protocolVersion: '2025-11-25',
+      capabilities: {},
+      clientInfo: { name: 't', version: '1' }
+    }),
+    headers
+  )
   return { 'mcp-session-id': String(opened.headers['mcp-session-id']) }
 }
 
@@ -45,7 +59,11 @@ t.test('a revoked token is refused from the next request on, like any other bad 
   for (let i = 0; i < 3; i++) t.equal(await statusOf(app, headers), 200)
   t.same(await revoke(app, { id }), { revoked: [id], onRecord: true })
   const refused = await post(app, rpc('tools/list'), headers)
-  const unknown = await post(app, rpc('tools/list'), bearer('eyJhbGciOiJIUzI1NiJ9.e30.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'))
+  const unknown = await post(
+    app,
+    rpc('tools/list'),
+    bearer('eyJhbGciOiJIUzI1NiJ9.e30.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA')
+  )
   t.equal(refused.status, 401)
   t.equal(refused.headers['www-authenticate'], unknown.headers['www-authenticate'])
   t.same(refused.body.error.message, unknown.body.error.message)
@@ -103,7 +121,14 @@ t.test('a revoked subject is refused with every token so far, and good with the 
   const app = await service(t)
   const [one, other, stranger] = [await mint(app), await mint(app), await mint(app, { userId: 'newer' })]
   t.match(await revoke(app, { subject: 'new' }, 'revoke-subject'), { principal: 'jwt:new', revoked: [] })
-  t.same([await statusOf(app, one.headers), await statusOf(app, other.headers), await statusOf(app, stranger.headers)], [401, 401, 200])
+  t.same(
+    [
+      await statusOf(app, one.headers),
+      await statusOf(app, other.headers),
+      await statusOf(app, stranger.headers)
+    ],
+    [401, 401, 200]
+  )
   const next = await mint(app)
   t.equal(await statusOf(app, next.headers), 200)
 })
@@ -113,7 +138,13 @@ t.test('a subject is revoked up to a time, not in the future, and named in one w
   const { headers } = await mint(app)
   await revoke(app, { subject: 'new', before: '2020-01-01T00:00:00Z' }, 'revoke-subject')
   t.equal(await statusOf(app, headers), 200)
-  for (const args of [{ subject: 'new', before: '2999-01-01T00:00:00Z' }, { subject: 'new', before: 'soon' }, {}, { subject: 'new', principal: 'jwt:new' }, { subject: '' }]) {
+  for (const args of [
+    { subject: 'new', before: '2999-01-01T00:00:00Z' },
+    { subject: 'new', before: 'soon' },
+    {},
+    { subject: 'new', principal: 'jwt:new' },
+    { subject: '' }
+  ]) {
     t.equal((await post(app, callOf('revoke-subject', args), root)).body.result.isError, true)
   }
   await revoke(app, { principal: 'jwt:new' }, 'revoke-subject')
@@ -135,7 +166,10 @@ for (const [where, inSession] of [['without a session', false], ['in a session',
     const app = await service(t, { sessions: inSession })
     const admin = await mint(app, { userId: 'second', role: 'admin' })
     const session = inSession ? await openSession(app, admin.headers) : {}
-    t.same(await revoke(app, { id: admin.id }, 'revoke-token', { ...admin.headers, ...session }), { revoked: [admin.id], onRecord: true })
+    t.same(await revoke(app, { id: admin.id }, 'revoke-token', { ...admin.headers, ...session }), {
+      revoked: [admin.id],
+      onRecord: true
+    })
     t.equal(await statusOf(app, admin.headers), 401)
   })
 }
@@ -188,15 +222,18 @@ t.test('a revocation outlives the server', async t => {
   t.match(await revoke(second, {}, 'list-tokens'), { tokens: [{ id, revoked: true }] })
 })
 
-t.test('in a session the next request of a revoked token is refused, and another of the same caller goes on', async t => {
-  const app = await service(t, { sessions: {} })
-  const [one, other] = [await mint(app), await mint(app)]
-  const session = await openSession(app, one.headers)
-  t.equal((await post(app, callOf('whoami'), { ...one.headers, ...session })).status, 200)
-  await revoke(app, { id: one.id })
-  t.equal((await post(app, callOf('whoami'), { ...one.headers, ...session })).status, 401)
-  t.equal((await post(app, callOf('whoami'), { ...other.headers, ...session })).status, 200)
-})
+t.test(
+  'in a session the next request of a revoked token is refused, and another of the same caller goes on',
+  async t => {
+    const app = await service(t, { sessions: {} })
+    const [one, other] = [await mint(app), await mint(app)]
+    const session = await openSession(app, one.headers)
+    t.equal((await post(app, callOf('whoami'), { ...one.headers, ...session })).status, 200)
+    await revoke(app, { id: one.id })
+    t.equal((await post(app, callOf('whoami'), { ...one.headers, ...session })).status, 401)
+    t.equal((await post(app, callOf('whoami'), { ...other.headers, ...session })).status, 200)
+  }
+)
 
 /** An open stream; `ended` once the server has closed it. */
 async function openStream (t: Test, url: string, init: RequestInit): Promise<{ ended: () => boolean }> {
@@ -209,12 +246,30 @@ async function openStream (t: Test, url: string, init: RequestInit): Promise<{ e
   return { ended: () => isOver }
 }
 
-async function openBoth (t: Test, app: FastifyInstance, url: string, headers: Headers): Promise<Array<{ ended: () => boolean }>> {
+async function openBoth (
+  t: Test,
+  app: FastifyInstance,
+  url: string,
+  headers: Headers
+): Promise<Array<{ ended: () => boolean }>> {
   const session = await openSession(app, headers)
-  const { headers: own, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
+  const { headers: own, payload } = modern('subscriptions/listen', {
+    notifications: { toolsListChanged: true }
+  })
   return [
-    await openStream(t, url, { headers: { ...headers, accept: 'text/event-stream', ...session, 'mcp-protocol-version': '2025-11-25' } }),
-    await openStream(t, url, { method: 'POST', headers: { ...headers, ...own, accept: 'application/json, text/event-stream', 'content-type': 'application/json' }, body: JSON.stringify(payload) })
+    await openStream(t, url, {
+      headers: { ...headers, accept: 'text/event-stream', ...session, 'mcp-protocol-version': '2025-11-25' }
+    }),
+    await openStream(t, url, {
+      method: 'POST',
+      headers: {
+        ...headers,
+        ...own,
+        accept: 'application/json, text/event-stream',
+        'content-type': 'application/json'
+      },
+      body: JSON.stringify(payload)
+    })
   ]
 }
 
@@ -247,45 +302,93 @@ t.test('the open streams end when another process revokes the token', async t =>
 })
 
 for (const [era, messageOf] of [
-  ['the older revisions', () => ({ headers: {}, payload: { ...callOf('talk'), params: { name: 'talk', arguments: {}, _meta: { progressToken: 1 } } } })],
-  ['2026-07-28', () => modern('tools/call', { name: 'talk', arguments: {}, _meta: { progressToken: 1, 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} } })]
-] as const) {
-  t.test(`a call of ${era} that talks while it works ends when its token is revoked, and its work is told`, async t => {
-    const told: string[] = []
-    let talk = (): void => {}
-    const talking = new Promise<void>(resolve => { talk = resolve })
-    const app = await service(t, {
-      tools: [defineTool({
-        name: 'talk',
-        handler: async (_args, { progress, signal }) => {
-          await progress(1)
-          talk()
-          await new Promise<void>(resolve => signal.addEventListener('abort', () => { told.push('aborted'); resolve() }))
-          return 'never heard'
-        }
-      })]
+  [
+    'the older revisions',
+    () => ({
+      headers: {},
+      payload: { ...callOf('talk'), params: { name: 'talk', arguments: {}, _meta: { progressToken: 1 } } }
     })
-    const url = await listening(app)
-    const [victim, bystander] = [await mint(app), await mint(app, { userId: 'other' })]
-    const { headers, payload } = messageOf()
-    const answer = (async () => await (await fetch(`${url}/mcp`, {
-      method: 'POST', headers: { ...headers, ...victim.headers, accept: 'application/json, text/event-stream', 'content-type': 'application/json' }, body: JSON.stringify(payload)
-    })).text())()
-    await talking
-    await revoke(app, { id: bystander.id })
-    t.same(told, [])
-    await revoke(app, { id: victim.id })
-    const text = await answer
-    t.match(text, 'MCP_ERR_UNAUTHENTICATED')
-    t.notMatch(text, 'never heard')
-    t.same(told, ['aborted'])
-  })
+  ],
+  [
+    '2026-07-28',
+    () =>
+      modern('tools/call', {
+        name: 'talk',
+        arguments: {},
+        _meta: {
+          progressToken: 1,
+          'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+          'io.modelcontextprotocol/clientCapabilities': {}
+        }
+      })
+  ]
+] as const) {
+  t.test(
+    `a call of ${era} that talks while it works ends when its token is revoked, and its work is told`,
+    async t => {
+      const told: string[] = []
+      let talk = (): void => {}
+      const talking = new Promise<void>(resolve => {
+        talk = resolve
+      })
+      const app = await service(t, {
+        tools: [
+          defineTool({
+            name: 'talk',
+            handler: async (_args, { progress, signal }) => {
+              await progress(1)
+              talk()
+              await new Promise<void>(resolve =>
+                signal.addEventListener('abort', () => {
+                  told.push('aborted')
+                  resolve()
+                })
+              )
+              return 'never heard'
+            }
+          })
+        ]
+      })
+      const url = await listening(app)
+      const [victim, bystander] = [await mint(app), await mint(app, { userId: 'other' })]
+      const { headers, payload } = messageOf()
+      const answer = (async () =>
+        await (
+          await fetch(`${url}/mcp`, {
+            method: 'POST',
+            headers: {
+              ...headers,
+              ...victim.headers,
+              accept: 'application/json, text/event-stream',
+              'content-type': 'application/json'
+            },
+            body: JSON.stringify(payload)
+          })
+        ).text())()
+      await talking
+      await revoke(app, { id: bystander.id })
+      t.same(told, [])
+      await revoke(app, { id: victim.id })
+      const text = await answer
+      t.match(text, 'MCP_ERR_UNAUTHENTICATED')
+      t.notMatch(text, 'never heard')
+      t.same(told, ['aborted'])
+    }
+  )
 }
 
 for (const [era, messageOf] of [
   ['the older revisions', async () => ({ headers: {}, payload: callOf('brood') })],
   ['a session', async (app: FastifyInstance, headers: Headers) => {
-    const opened = await post(app, rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } }), headers)
+    const opened = await post(
+      app,
+      rpc('initialize', {
+        protocolVersion: '2025-11-25',
+        capabilities: {},
+        clientInfo: { name: 't', version: '1' }
+      }),
+      headers
+    )
     return { headers: { 'mcp-session-id': String(opened.headers['mcp-session-id']) }, payload: callOf('brood') }
   }],
   ['2026-07-28', async () => modern('tools/call', { name: 'brood', arguments: {} })]
@@ -297,7 +400,12 @@ for (const [era, messageOf] of [
       name: 'brood',
       handler: async (_args, { principal, signal }) => {
         begun.get(principal.id)?.()
-        await new Promise<void>(resolve => signal.addEventListener('abort', () => { told.push(principal.id); resolve() }))
+        await new Promise<void>(resolve =>
+          signal.addEventListener('abort', () => {
+            told.push(principal.id)
+            resolve()
+          })
+        )
         return 'never heard'
       }
     })
@@ -315,7 +423,16 @@ for (const [era, messageOf] of [
     const { status, headers, text } = await victim.answer
     t.notMatch(text, 'never heard')
     // A session answers by streams: this one ended without a word.
-    if (era !== 'a session') t.match({ status, headers, text }, { status: 401, headers: { 'www-authenticate': /invalid_token/ }, text: /"id":1.*MCP_ERR_UNAUTHENTICATED/ })
+    if (era !== 'a session') {
+      t.match(
+        { status, headers, text },
+        {
+          status: 401,
+          headers: { 'www-authenticate': /invalid_token/ },
+          text: /"id":1.*MCP_ERR_UNAUTHENTICATED/
+        }
+      )
+    }
     await until(() => told.length > 0)
     t.same(told, ['jwt:new'])
     await revoke(app, { id: bystander.id })
@@ -325,11 +442,19 @@ for (const [era, messageOf] of [
 
 for (const [what, quietMs, end] of [
   ['ends with its token', 0, async () => {}],
-  ['says nothing once its token is revoked, if it was silent until then', 100, async (app: FastifyInstance) => { await revoke(app, { subject: 'guest' }, 'revoke-subject') }]
+  [
+    'says nothing once its token is revoked, if it was silent until then',
+    100,
+    async (app: FastifyInstance) => {
+      await revoke(app, { subject: 'guest' }, 'revoke-subject')
+    }
+  ]
 ] as const) {
   t.test(`a call that talks while it works ${what}`, async t => {
     let begun = (): void => {}
-    const running = new Promise<void>(resolve => { begun = resolve })
+    const running = new Promise<void>(resolve => {
+      begun = resolve
+    })
     const talk = defineTool({
       name: 'talk',
       handler: async (_args, { progress, signal }) => {
@@ -341,7 +466,11 @@ for (const [what, quietMs, end] of [
       }
     })
     const app = await service(t, { tools: [talk] })
-    const answer = post(app, rpc('tools/call', { name: 'talk', _meta: { progressToken: 1 } }), bearer(generateToken('guest', 'user', '1s', { secret })))
+    const answer = post(
+      app,
+      rpc('tools/call', { name: 'talk', _meta: { progressToken: 1 } }),
+      bearer(generateToken('guest', 'user', '1s', { secret }))
+    )
     await running
     await end(app)
     const { text } = await answer
@@ -356,7 +485,11 @@ t.test('a request whose body was held back until its token was revoked is refuse
   const { id, headers } = await mint(app)
   const body = JSON.stringify(rpc('tools/list'))
   const { send, until: arrived } = await openSocket(t, port)
-  send(`POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAuthorization: ${headers.authorization}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nExpect: 100-continue\r\n\r\n`)
+  send(
+    `POST /mcp HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAuthorization: ` +
+      `${headers.authorization}\r\nContent-Type: application/json\r\nContent-Length: ` +
+        `${body.length}\r\nExpect: 100-continue\r\n\r\n`
+  )
   await arrived(/100 Continue/)
   send(body.slice(0, 5))
   await revoke(app, { id })
@@ -373,7 +506,10 @@ t.test('where the state cannot be written nothing is minted, and a revocation co
   t.equal(refused.status, 200)
   t.match(refused.body.result, { isError: true, content: [{ text: /code: MCP_ERR_UNAVAILABLE/ }] })
   t.notMatch(refused.text, /eyJ|state-/)
-  t.match((await post(app, callOf('revoke-token', { id }), root)).body.result, { isError: true, content: [{ text: /code: MCP_ERR_UNAVAILABLE/ }] })
+  t.match((await post(app, callOf('revoke-token', { id }), root)).body.result, {
+    isError: true,
+    content: [{ text: /code: MCP_ERR_UNAVAILABLE/ }]
+  })
   t.equal(await statusOf(app, headers), 401)
 })
 

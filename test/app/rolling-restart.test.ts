@@ -28,7 +28,12 @@ class Target {
 
   async pass (path: string, method: string, body = ''): Promise<{ status: number, text: string }> {
     const { hostname, port, host } = this.#url
-    const headers = { host, 'x-api-key': key, 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
+    const headers = {
+      host,
+      'x-api-key': key,
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body)
+    }
     const forwarded = request({ agent: this.#agent, hostname, port, path, method, headers })
     forwarded.end(body)
     const [response] = await once(forwarded, 'response')
@@ -52,7 +57,14 @@ async function balance (t: Test, targets: Target[]): Promise<string> {
       outgoing.writeHead(503).end('nobody is ready')
       return
     }
-    target.pass('/mcp', 'POST', list).then(({ status, text }) => { outgoing.writeHead(status).end(text) }, error => { outgoing.writeHead(502).end(String(error)) })
+    target.pass('/mcp', 'POST', list).then(
+      ({ status, text }) => {
+        outgoing.writeHead(status).end(text)
+      },
+      error => {
+        outgoing.writeHead(502).end(String(error))
+      }
+    )
   })
   const closing = new AbortController()
   const polls = (async () => {

@@ -1,6 +1,16 @@
 /** Commands that root runs in a directory of another user: they act as that user, whatever links stand there. */
 import { execFile } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync
+} from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { heading } from '../../src/ledger/file/line.js'
@@ -19,13 +29,24 @@ function places (t: Test): { theirs: string, roots: string } {
 }
 
 /** Not by `start`: to print a key or a token is what some of them are for. */
-async function runIn (cwd: string, args: readonly string[], env: Record<string, string> = {}): Promise<{ code: number | undefined, stdout: string, stderr: string }> {
+async function runIn (
+  cwd: string,
+  args: readonly string[],
+  env: Record<string, string> = {}
+): Promise<{ code: number | undefined; stdout: string; stderr: string }> {
   const { PATH = '', HOME = '' } = process.env
-  const variables = Object.entries({ PATH, HOME, TSX_DISABLE_CACHE: '1', ...env }).map(([name, value]) => `${name}=${value}`)
+  const variables = Object.entries({ PATH, HOME, TSX_DISABLE_CACHE: '1', ...env }).map(
+    ([name, value]) => `${name}=${value}`
+  )
   return await new Promise(resolve => {
-    execFile('env', ['-i', ...variables, process.execPath, ...viaTsx, ...args], { cwd }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr })
-    })
+    execFile(
+      'env',
+      ['-i', ...variables, process.execPath, ...viaTsx, ...args],
+      { cwd },
+      (error, stdout, stderr) => {
+        resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr })
+      }
+    )
   })
 }
 
@@ -39,18 +60,35 @@ function ownersIn (directory: string): Array<[name: string, uid: number, gid: nu
 
 t.test('what commands of root make in a directory of another user is their own', asRoot, async t => {
   const { theirs } = places(t)
-  for (const args of [['init'], ['token', '--user', 'ada'], ['tokens', 'revoke', 'a-token', '--force'], ['keys', 'create', '--name', 'laptop']]) {
+  for (const args of [
+    ['init'],
+    ['token', '--user', 'ada'],
+    ['tokens', 'revoke', 'a-token', '--force'],
+    ['keys', 'create', '--name', 'laptop']
+  ]) {
     const { code, stderr } = await runIn(theirs, args)
     t.equal(code, 0, `${args.join(' ')}: ${stderr}`)
   }
-  t.same(ownersIn(theirs), ['.env', '.gitignore', '.state', '.state/journal', 'api-keys.json'].map(name => [name, nobody.uid, nobody.gid]))
+  t.same(
+    ownersIn(theirs),
+    ['.env', '.gitignore', '.state', '.state/journal', 'api-keys.json'].map(name => [
+      name,
+      nobody.uid,
+      nobody.gid
+    ])
+  )
 })
 
 t.test('start gives up root for good in a directory of another user', asRoot, async t => {
   const { theirs } = places(t)
-  const run = start(t, process.execPath, [...viaTsx, 'start'], { cwd: theirs, env: { API_KEYS: key, PORT: '0', TSX_DISABLE_CACHE: '1' } })
+  const run = start(t, process.execPath, [...viaTsx, 'start'], {
+    cwd: theirs,
+    env: { API_KEYS: key, PORT: '0', TSX_DISABLE_CACHE: '1' }
+  })
   await run.url
-  const ids = /^Uid:\t(.*)\n(?:.*\n)*?Gid:\t(.*)\n(?:.*\n)*?Groups:\t(.*?) *$/m.exec(readFileSync(`/proc/${run.child.pid}/status`, 'utf8'))?.slice(1)
+  const ids = /^Uid:\t(.*)\n(?:.*\n)*?Gid:\t(.*)\n(?:.*\n)*?Groups:\t(.*?) *$/m
+    .exec(readFileSync(`/proc/${run.child.pid}/status`, 'utf8'))
+    ?.slice(1)
   const all = Array(4).fill(nobody.uid).join('\t')
   t.same(ids, [all, all, String(nobody.gid)])
   t.equal(lstatSync(join(theirs, '.state')).uid, nobody.uid)
@@ -94,19 +132,30 @@ t.test('a journal that is a link to a file of root is neither read nor written',
   t.equal(readFileSync(join(roots, 'file'), 'utf8'), 'of root\n')
 })
 
-t.test('the state of a directory that belongs to another user is changed as that user, from a directory of root', asRoot, async t => {
-  const { theirs, roots } = places(t)
-  const STATE_DIR = join(theirs, 'state')
-  mkdirSync(STATE_DIR, { mode: 0o700 })
-  writeFileSync(join(STATE_DIR, 'journal'), `${heading}\n`)
-  for (const path of [STATE_DIR, join(STATE_DIR, 'journal')]) chownSync(path, nobody.uid, nobody.gid)
-  const API_KEYS_FILE = join(roots, 'api-keys.json')
-  const env = { STATE_DIR, API_KEYS_FILE, JWT_SECRET: secret }
-  t.match(await runIn(roots, ['tokens', 'revoke', 'a-token', '--force'], env), { code: 0 })
-  t.match(await runIn(roots, ['keys', 'create', '--name', 'laptop'], env), { code: 0, stderr: /Key .* is for/ }, 'the key file stays root\'s')
-  t.equal(lstatSync(API_KEYS_FILE).uid, 0)
-  t.same(ownersIn(theirs).map(([, uid]) => uid), [nobody.uid, nobody.uid])
-})
+t.test(
+  'the state of a directory that belongs to another user is changed as that user, from a directory of root',
+  asRoot,
+  async t => {
+    const { theirs, roots } = places(t)
+    const STATE_DIR = join(theirs, 'state')
+    mkdirSync(STATE_DIR, { mode: 0o700 })
+    writeFileSync(join(STATE_DIR, 'journal'), `${heading}\n`)
+    for (const path of [STATE_DIR, join(STATE_DIR, 'journal')]) chownSync(path, nobody.uid, nobody.gid)
+    const API_KEYS_FILE = join(roots, 'api-keys.json')
+    const env = { STATE_DIR, API_KEYS_FILE, JWT_SECRET: secret }
+    t.match(await runIn(roots, ['tokens', 'revoke', 'a-token', '--force'], env), { code: 0 })
+    t.match(
+      await runIn(roots, ['keys', 'create', '--name', 'laptop'], env),
+      { code: 0, stderr: /Key .* is for/ },
+      "the key file stays root's"
+    )
+    t.equal(lstatSync(API_KEYS_FILE).uid, 0)
+    t.same(
+      ownersIn(theirs).map(([, uid]) => uid),
+      [nobody.uid, nobody.uid]
+    )
+  }
+)
 
 t.test('a directory that others can write in is refused with sudo -u, before anything is touched', asRoot, async t => {
   const cwd = t.testdir({})
@@ -118,10 +167,13 @@ t.test('a directory that others can write in is refused with sudo -u, before any
   t.match(await runIn(cwd, ['--version']), { code: 0 })
 })
 
-t.test('links that change all the time lead no command of root out of the directory', { ...asRoot, timeout: 120_000 }, async t => {
-  const { theirs, roots } = places(t)
-  writeFileSync(join(roots, 'journal'), 'of root\n')
-  const script = `
+t.test(
+  'links that change all the time lead no command of root out of the directory',
+  { ...asRoot, timeout: 120_000 },
+  async t => {
+    const { theirs, roots } = places(t)
+    writeFileSync(join(roots, 'journal'), 'of root\n')
+    const script = `
     const fs = require('node:fs')
     for (;;) {
       for (const make of [() => fs.mkdirSync('.state', 0o700), () => fs.symlinkSync(${JSON.stringify(roots)}, '.state')]) {
@@ -129,9 +181,15 @@ t.test('links that change all the time lead no command of root out of the direct
         try { make() } catch {}
       }
     }`
-  start(t, process.execPath, ['-e', script], { cwd: theirs, ...nobody })
-  for (let round = 0; round < 3; round++) await runIn(theirs, ['token', '--user', 'ada'], { JWT_SECRET: secret, STATE_DIR: '.state' })
-  t.same(ownersIn(roots), [['journal', 0, 0]])
-  t.equal(readFileSync(join(roots, 'journal'), 'utf8'), 'of root\n')
-  t.same(ownersIn(theirs).filter(([, uid]) => uid === 0), [])
-})
+    start(t, process.execPath, ['-e', script], { cwd: theirs, ...nobody })
+    for (let round = 0; round < 3; round++) {
+      await runIn(theirs, ['token', '--user', 'ada'], { JWT_SECRET: secret, STATE_DIR: '.state' })
+    }
+    t.same(ownersIn(roots), [['journal', 0, 0]])
+    t.equal(readFileSync(join(roots, 'journal'), 'utf8'), 'of root\n')
+    t.same(
+      ownersIn(theirs).filter(([, uid]) => uid === 0),
+      []
+    )
+  }
+)

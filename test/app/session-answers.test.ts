@@ -11,7 +11,11 @@ for (const method of ['ping', 'tools/list', 'tools/call']) {
     const app = await service(t, { sessions: {} })
     const session = await openSession(app, { revision: '2025-03-26' })
     const cancel = { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 7 } }
-    const { text } = await post(app, [rpc(method, method === 'tools/call' ? { name: 'whoami' } : undefined, 7), cancel], session)
+    const { text } = await post(
+      app,
+      [rpc(method, method === 'tools/call' ? { name: 'whoami' } : undefined, 7), cancel],
+      session
+    )
     t.match(eventsOf(text), [{ id: 7, result: Object }])
     t.equal((await post(app, rpc('ping', undefined, 7), session)).status, 200)
   })
@@ -19,7 +23,11 @@ for (const method of ['ping', 'tools/list', 'tools/call']) {
 
 t.test('a call whose input is judged without an end is answered at the deadline', async t => {
   const input = z.object({ a: z.string().refine(async () => await new Promise(() => {})) })
-  const app = await service(t, { sessions: {}, requestTimeoutMs: 50, tools: [defineTool({ name: 'dither', input, handler: () => 'in' })] })
+  const app = await service(t, {
+    sessions: {},
+    requestTimeoutMs: 50,
+    tools: [defineTool({ name: 'dither', input, handler: () => 'in' })]
+  })
   const session = await openSession(app)
   const { text } = await post(app, callOf('dither', { a: 'x' }, 7), session)
   t.match(eventsOf(text).at(-1), { id: 7, result: { isError: true, content: [{ text: /MCP_ERR_DEADLINE/ }] } })
@@ -40,14 +48,24 @@ for (const method of ['PUT', 'PATCH', 'OPTIONS'] as const) {
 t.test('a call that asks for a task, which this server has not, is served as any other', async t => {
   const app = await service(t, { sessions: {} })
   const asTask = rpc('tools/call', { name: 'whoami', task: { ttl: 1000 } })
-  for (const [message, headers] of [[asTask, withKey], [asTask, await openSession(app)], [[asTask], await openSession(app, { revision: '2025-03-26' })]] as const) {
+  for (const [message, headers] of [
+    [asTask, withKey],
+    [asTask, await openSession(app)],
+    [[asTask], await openSession(app, { revision: '2025-03-26' })]
+  ] as const) {
     const { text } = await post(app, message, headers)
     t.match(text, '"structuredContent"')
   }
 })
 
 t.test('a call that names a task that is not there speaks as any other', async t => {
-  const speaking = defineTool({ name: 'speaking', handler: async (_args, { progress }) => { await progress(1); return 'done' } })
+  const speaking = defineTool({
+    name: 'speaking',
+    handler: async (_args, { progress }) => {
+      await progress(1)
+      return 'done'
+    }
+  })
   const app = await service(t, { sessions: {}, tools: [speaking] })
   const _meta = { progressToken: 'p', 'io.modelcontextprotocol/related-task': { taskId: 'none' } }
   const { text } = await post(app, rpc('tools/call', { name: 'speaking', _meta }, 7), await openSession(app))
@@ -64,8 +82,15 @@ for (const [what, message] of [
   t.test(`a ${what} whose result JSON cannot hold is answered as a fault`, async t => {
     const app = await service(t, {
       sessions: {},
-      tools: [defineTool({ name: 'wrong', handler: () => ({ content: [{ type: 'text', text: unwritable }] }) })],
-      prompts: [definePrompt({ name: 'wrong', handler: () => ({ messages: [{ role: 'user', content: { type: 'text', text: unwritable } }] }) })]
+      tools: [
+        defineTool({ name: 'wrong', handler: () => ({ content: [{ type: 'text', text: unwritable }] }) })
+      ],
+      prompts: [
+        definePrompt({
+          name: 'wrong',
+          handler: () => ({ messages: [{ role: 'user', content: { type: 'text', text: unwritable } }] })
+        })
+      ]
     })
     const url = await listening(app)
     const session = await openSession(app)
@@ -85,7 +110,10 @@ for (const [where, sessions] of [['without a session', undefined], ['in a sessio
     process.on('warning', note)
     t.teardown(() => { process.off('warning', note) })
     const app = await service(t, { sessions: sessions ?? false })
-    const headers = sessions === undefined ? { ...withKey, 'mcp-protocol-version': '2025-03-26' } : await openSession(app, { revision: '2025-03-26' })
+    const headers =
+      sessions === undefined
+        ? { ...withKey, 'mcp-protocol-version': '2025-03-26' }
+        : await openSession(app, { revision: '2025-03-26' })
     await post(app, Array.from({ length: 30 }, (_, id) => callOf('whoami', {}, id)), headers)
     // Warnings come in the next turn.
     await new Promise(resolve => setImmediate(resolve))

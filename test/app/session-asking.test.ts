@@ -10,14 +10,27 @@ import { callOf, listening, modern, post, service, withKey } from '../support/se
 import { unhandledRejections } from '../support/unhandled.js'
 
 const schema = { type: 'object', properties: {} }
-const elicit = defineTool({ name: 'elicit', handler: async (_args, context) => (await context.elicit({ message: 'Go on?', schema })).action })
+const elicit = defineTool({
+  name: 'elicit',
+  handler: async (_args, context) => (await context.elicit({ message: 'Go on?', schema })).action
+})
 const sample = defineTool({
   name: 'sample',
-  handler: async (_args, context) => JSON.stringify(await context.sample({ messages: [{ role: 'user', content: { type: 'text', text: 'Hello' } }], maxTokens: 5 }))
+  handler: async (_args, context) =>
+    JSON.stringify(
+      await context.sample({
+        messages: [{ role: 'user', content: { type: 'text', text: 'Hello' } }],
+        maxTokens: 5
+      })
+    )
 })
 
 /** A call that has asked its question, and the id of that. */
-async function asked (app: FastifyInstance, tool: string, capabilities: object): Promise<{ call: Reading, session: Headers, id: number }> {
+async function asked (
+  app: FastifyInstance,
+  tool: string,
+  capabilities: object
+): Promise<{ call: Reading; session: Headers; id: number }> {
   const url = await listening(app)
   const session = await openSession(app, { capabilities })
   const call = await begin(url, callOf(tool, {}, 7), session)
@@ -25,15 +38,28 @@ async function asked (app: FastifyInstance, tool: string, capabilities: object):
   return { call, session, id: call.messages()[0]?.id }
 }
 
-for (const [what, tool, capabilities] of [['a question', 'elicit', { elicitation: {} }], ['a request to its model', 'sample', { sampling: {} }]] as const) {
+for (const [what, tool, capabilities] of [
+  ['a question', 'elicit', { elicitation: {} }],
+  ['a request to its model', 'sample', { sampling: {} }]
+] as const) {
   t.test(`a caller that refuses ${what} is told so, and it is no fault of ours`, async t => {
     const sink = logSink()
     const app = await service(t, { sessions: {}, logStream: sink, tools: [elicit, sample] })
     const { call, session, id } = await asked(app, tool, capabilities)
-    await post(app, { jsonrpc: '2.0', id, error: { code: -1, message: 'User rejected sampling request' } }, session)
+    await post(
+      app,
+      { jsonrpc: '2.0', id, error: { code: -1, message: 'User rejected sampling request' } },
+      session
+    )
     t.ok(await settles(call.ended))
-    t.match(call.messages().at(-1), { id: 7, result: { isError: true, content: [{ text: 'The caller refused' }] } })
-    t.equal(sink.lines().some(({ level }) => level === 50), false)
+    t.match(call.messages().at(-1), {
+      id: 7,
+      result: { isError: true, content: [{ text: 'The caller refused' }] }
+    })
+    t.equal(
+      sink.lines().some(({ level }) => level === 50),
+      false
+    )
   })
 
   t.test(`an answer to ${what} that is none is no fault of ours`, async t => {
@@ -43,7 +69,10 @@ for (const [what, tool, capabilities] of [['a question', 'elicit', { elicitation
     await post(app, { jsonrpc: '2.0', id, result: { action: 'perhaps' } }, session)
     t.ok(await settles(call.ended))
     t.match(call.messages().at(-1), { id: 7, error: { data: { code: 'MCP_ERR_INVALID_PARAMS' } } })
-    t.equal(sink.lines().some(({ level }) => level === 50), false)
+    t.equal(
+      sink.lines().some(({ level }) => level === 50),
+      false
+    )
   })
 }
 
@@ -52,7 +81,10 @@ t.test('who cancels a call is not left with its question', async t => {
   const { call, session, id } = await asked(app, 'elicit', { elicitation: {} })
   await post(app, { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 7 } }, session)
   t.ok(await settles(call.ended))
-  t.match(call.messages(), [{ method: 'elicitation/create' }, { method: 'notifications/cancelled', params: { requestId: id } }])
+  t.match(call.messages(), [
+    { method: 'elicitation/create' },
+    { method: 'notifications/cancelled', params: { requestId: id } }
+  ])
 })
 
 t.test('a question that was answered is not called off', async t => {
@@ -79,7 +111,11 @@ t.test('a question that its handler does not wait for is called off with the ans
   const app = await service(t, { sessions: {}, tools: [hasty] })
   const { call, id } = await asked(app, 'hasty', { elicitation: {} })
   t.ok(await settles(call.ended))
-  t.match(call.messages(), [{ method: 'elicitation/create' }, { method: 'notifications/cancelled', params: { requestId: id } }, { id: 7, result: { content: [{ text: 'never mind' }] } }])
+  t.match(call.messages(), [
+    { method: 'elicitation/create' },
+    { method: 'notifications/cancelled', params: { requestId: id } },
+    { id: 7, result: { content: [{ text: 'never mind' }] } }
+  ])
   await sleep(50)
   t.same(unhandled, [])
   t.ok(isWorking(), 'what goes on under the signal of a call that ended well goes on')
@@ -103,20 +139,49 @@ for (const [what, hangs] of [['is answered', false], ['ends at its deadline wher
     await sleep(600)
     await post(app, { jsonrpc: '2.0', id: second.id, result: { action: 'accept', content: {} } }, session)
     t.ok(await settles(call.ended))
-    t.match(call.messages().at(-1), hangs ? { id: 7, result: { isError: true, content: [{ text: /MCP_ERR_DEADLINE/ }] } } : { id: 7, result: { content: [{ text: 'accept accept' }] } })
+    t.match(
+      call.messages().at(-1),
+      hangs
+        ? { id: 7, result: { isError: true, content: [{ text: /MCP_ERR_DEADLINE/ }] } }
+        : { id: 7, result: { content: [{ text: 'accept accept' }] } }
+    )
   })
 }
 
-for (const [capability, can] of [[{}, true], [{ form: {} }, true], [{ form: {}, url: {} }, true], [{ url: {} }, false]] as const) {
-  t.test(`a client whose elicitation is ${JSON.stringify(capability)} is sent ${can ? 'a' : 'no'} form, in both eras`, async t => {
-    const app = await service(t, { sessions: {}, tools: [elicit] })
-    const url = await listening(app)
-    const call = await begin(url, callOf('elicit', {}, 7), await openSession(app, { capabilities: { elicitation: capability } }))
-    await until(() => call.messages().length > 0)
-    t.match(call.messages()[0], can ? { method: 'elicitation/create' } : { result: { isError: true } })
-    const { headers, payload } = modern('tools/call', { name: 'elicit' })
-    const meta = { ...payload.params?._meta as object, 'io.modelcontextprotocol/clientCapabilities': { elicitation: capability } }
-    const { body } = await post(app, { ...payload, params: { ...payload.params, _meta: meta } }, { ...withKey, ...headers })
-    t.match(body, can ? { result: { resultType: 'input_required' } } : { error: { code: -32021, data: { code: 'MCP_ERR_MISSING_CAPABILITY' } } })
-  })
+for (const [capability, can] of [
+  [{}, true],
+  [{ form: {} }, true],
+  [{ form: {}, url: {} }, true],
+  [{ url: {} }, false]
+] as const) {
+  t.test(
+    `a client whose elicitation is ${JSON.stringify(capability)} is sent ${can ? 'a' : 'no'} form, in both eras`,
+    async t => {
+      const app = await service(t, { sessions: {}, tools: [elicit] })
+      const url = await listening(app)
+      const call = await begin(
+        url,
+        callOf('elicit', {}, 7),
+        await openSession(app, { capabilities: { elicitation: capability } })
+      )
+      await until(() => call.messages().length > 0)
+      t.match(call.messages()[0], can ? { method: 'elicitation/create' } : { result: { isError: true } })
+      const { headers, payload } = modern('tools/call', { name: 'elicit' })
+      const meta = {
+        ...(payload.params?._meta as object),
+        'io.modelcontextprotocol/clientCapabilities': { elicitation: capability }
+      }
+      const { body } = await post(
+        app,
+        { ...payload, params: { ...payload.params, _meta: meta } },
+        { ...withKey, ...headers }
+      )
+      t.match(
+        body,
+        can
+          ? { result: { resultType: 'input_required' } }
+          : { error: { code: -32021, data: { code: 'MCP_ERR_MISSING_CAPABILITY' } } }
+      )
+    }
+  )
 }

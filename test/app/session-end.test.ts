@@ -30,50 +30,64 @@ function waiting () {
   return { tool, answer: (text: string) => { answer(text) }, wasAborted: () => aborted }
 }
 
-t.test('calls under way when the server ends are answered, on a stream that was resumed, too, and standing streams end', async t => {
-  const { tool, answer, wasAborted } = waiting()
-  const app = await service(t, { sessions: {}, tools: [tool] })
-  const url = await listening(app)
-  const [old, current] = [await openSession(app, { revision: '2025-06-18' }), await openSession(app)]
-  const [standing, other] = [await listen(url, old), await listen(url, current)]
-  const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
-  const subscription = await begin(url, payload, { ...withKey, ...headers })
-  const call = await resumed(url, callOf('wait'), current)
-  const closed = close(app)
-  for (const stream of [standing, other, subscription]) t.ok(await settles(stream.ended))
-  answer('done')
-  t.match(await call.ended, 'done')
-  await closed
-  t.equal(wasAborted(), false)
-})
+t.test(
+  'calls under way when the server ends are answered, on a stream that was resumed, too, and standing streams end',
+  async t => {
+    const { tool, answer, wasAborted } = waiting()
+    const app = await service(t, { sessions: {}, tools: [tool] })
+    const url = await listening(app)
+    const [old, current] = [await openSession(app, { revision: '2025-06-18' }), await openSession(app)]
+    const [standing, other] = [await listen(url, old), await listen(url, current)]
+    const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
+    const subscription = await begin(url, payload, { ...withKey, ...headers })
+    const call = await resumed(url, callOf('wait'), current)
+    const closed = close(app)
+    for (const stream of [standing, other, subscription]) t.ok(await settles(stream.ended))
+    answer('done')
+    t.match(await call.ended, 'done')
+    await closed
+    t.equal(wasAborted(), false)
+  }
+)
 
-t.test('a call that waits for its caller is refused when the server ends, for the answer cannot come any more', async t => {
-  const schema = { type: 'object', properties: {} }
-  let goOn = (): void => {}
-  const ask = defineTool({
-    name: 'ask',
-    handler: async (_args, { elicit }) => (await elicit({ message: 'Go on?', schema })).action
-  })
-  const askLate = defineTool({
-    name: 'ask-late',
-    handler: async (_args, { elicit }) => {
-      await new Promise<void>(resolve => { goOn = resolve })
-      return (await elicit({ message: 'Go on?', schema })).action
-    }
-  })
-  const app = await service(t, { sessions: {}, tools: [ask, askLate] })
-  const url = await listening(app)
-  const session = await openSession(app, { capabilities: { elicitation: {} } })
-  const [call, late] = [await begin(url, callOf('ask', {}, 1), session), await begin(url, callOf('ask-late', {}, 2), session)]
-  await until(() => call.messages().length > 0)
-  const closed = close(app)
-  t.ok(await settles(call.ended))
-  t.match(call.messages().at(-1), { id: 1, result: { isError: true, content: [{ text: /MCP_ERR_UNAVAILABLE/ }] } })
-  goOn()
-  t.ok(await settles(late.ended))
-  t.match(late.messages().at(-1), { id: 2, result: { isError: true } })
-  await closed
-})
+t.test(
+  'a call that waits for its caller is refused when the server ends, for the answer cannot come any more',
+  async t => {
+    const schema = { type: 'object', properties: {} }
+    let goOn = (): void => {}
+    const ask = defineTool({
+      name: 'ask',
+      handler: async (_args, { elicit }) => (await elicit({ message: 'Go on?', schema })).action
+    })
+    const askLate = defineTool({
+      name: 'ask-late',
+      handler: async (_args, { elicit }) => {
+        await new Promise<void>(resolve => {
+          goOn = resolve
+        })
+        return (await elicit({ message: 'Go on?', schema })).action
+      }
+    })
+    const app = await service(t, { sessions: {}, tools: [ask, askLate] })
+    const url = await listening(app)
+    const session = await openSession(app, { capabilities: { elicitation: {} } })
+    const [call, late] = [
+      await begin(url, callOf('ask', {}, 1), session),
+      await begin(url, callOf('ask-late', {}, 2), session)
+    ]
+    await until(() => call.messages().length > 0)
+    const closed = close(app)
+    t.ok(await settles(call.ended))
+    t.match(call.messages().at(-1), {
+      id: 1,
+      result: { isError: true, content: [{ text: /MCP_ERR_UNAVAILABLE/ }] }
+    })
+    goOn()
+    t.ok(await settles(late.ended))
+    t.match(late.messages().at(-1), { id: 2, result: { isError: true } })
+    await closed
+  }
+)
 
 t.test('who is still connected while the server ends gets no new session', async t => {
   const { tool, answer } = waiting()
@@ -84,8 +98,17 @@ t.test('who is still connected while the server ends gets no new session', async
   const { host, port } = new URL(url)
   const kept = await openSocket(t, Number(port))
   const closed = close(app)
-  const body = JSON.stringify(rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } }))
-  kept.send(`POST /mcp HTTP/1.1\r\nHost: ${host}\r\nx-api-key: ${withKey['x-api-key']}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+  const body = JSON.stringify(
+    rpc('initialize', {
+      protocolVersion: '2025-11-25',
+      capabilities: {},
+      clientInfo: { name: 't', version: '1' }
+    })
+  )
+  kept.send(
+    `POST /mcp HTTP/1.1\r\nHost: ${host}\r\nx-api-key: ${withKey['x-api-key']}\r\nContent-Type: ` +
+      `application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+  )
   t.match(await kept.until(/MCP_ERR_UNAVAILABLE/), /^HTTP\/1\.1 503 /)
   answer('done')
   await call.ended
@@ -126,7 +149,13 @@ t.test('sessions that open at once are no more than may be, though each that giv
 })
 
 t.test('a call that never ends holds the server no longer than its deadline', async t => {
-  const hang = defineTool({ name: 'hang', handler: async (_args, { log }) => { await log('info', 'begun'); return await new Promise<never>(() => {}) } })
+  const hang = defineTool({
+    name: 'hang',
+    handler: async (_args, { log }) => {
+      await log('info', 'begun')
+      return await new Promise<never>(() => {})
+    }
+  })
   const app = await service(t, { sessions: {}, requestTimeoutMs: 300, tools: [hang] })
   const url = await listening(app)
   const call = await begin(url, callOf('hang'), await openSession(app))

@@ -11,7 +11,13 @@ const stream = /^text\/event-stream/
 
 const quick = defineTool({ name: 'quick', handler: () => 'done' })
 const slow = defineTool({ name: 'slow', handler: async () => await sleep(400, 'done') })
-const speaking = defineTool({ name: 'speaking', handler: async (_args, { log }) => { await log('info', 'a word'); return 'done' } })
+const speaking = defineTool({
+  name: 'speaking',
+  handler: async (_args, { log }) => {
+    await log('info', 'a word')
+    return 'done'
+  }
+})
 const leaving = defineTool({ name: 'leaving', handler: (_args, { closeStream }) => { closeStream(); return 'done' } })
 const tools = [quick, slow, speaking, leaving]
 
@@ -60,7 +66,10 @@ t.test('a batch is answered as one list where all answers come at once, and by e
 })
 
 t.test('a call that is cancelled within a moment is not answered', async t => {
-  const app = await service(t, { sessions: {}, tools: [defineTool({ name: 'hang', handler: async () => await new Promise<never>(() => {}) })] })
+  const app = await service(t, {
+    sessions: {},
+    tools: [defineTool({ name: 'hang', handler: async () => await new Promise<never>(() => {}) })]
+  })
   const session = await openSession(app)
   const answer = post(app, callOf('hang', {}, 7), session)
   await post(app, { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 7 } }, session)
@@ -127,7 +136,10 @@ t.test('a standing stream whose last event is forgotten is told that anything ma
   const url = await listening(app)
   const rest = await listen(url, await openSession(app), 'c.999999')
   await until(() => rest.messages().length === 3)
-  t.same(rest.messages().map(({ method }) => method), ['tools', 'prompts', 'resources'].map(kind => `notifications/${kind}/list_changed`))
+  t.same(
+    rest.messages().map(({ method }) => method),
+    ['tools', 'prompts', 'resources'].map(kind => `notifications/${kind}/list_changed`)
+  )
 })
 
 t.test('initialize with more than a session keeps is refused', async t => {
@@ -141,7 +153,10 @@ t.test('an answer with too many values is refused before it is judged', async t 
   const app = await service(t, { sessions: {} })
   const content = Object.fromEntries(Array.from({ length: 6000 }, (_, n) => [`f${n}`, n]))
   const message = { jsonrpc: '2.0', id: 'x', result: { content } }
-  t.match(await post(app, message, await openSession(app)), { status: 400, body: { error: { data: { code: 'MCP_ERR_INVALID_REQUEST' } } } })
+  t.match(await post(app, message, await openSession(app)), {
+    status: 400,
+    body: { error: { data: { code: 'MCP_ERR_INVALID_REQUEST' } } }
+  })
 })
 
 t.test('notifications and answers that nobody waits for are accepted', async t => {
@@ -151,9 +166,13 @@ t.test('notifications and answers that nobody waits for are accepted', async t =
     { jsonrpc: '2.0', method: 'notifications/initialized' },
     { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 'nothing' } },
     { jsonrpc: '2.0', method: 'notifications/cancelled' },
-    { jsonrpc: '2.0', method: 'notifications/of/a/later/revision', params: { list: Array.from({ length: 50_000 }, () => 1) } },
+    {
+      jsonrpc: '2.0',
+      method: 'notifications/of/a/later/revision',
+      params: { list: Array.from({ length: 50_000 }, () => 1) }
+    },
     { jsonrpc: '2.0', id: 5, result: {} },
     { jsonrpc: '2.0', id: 'no.such', result: {} }
-  ]) t.equal((await post(app, message, session)).status, 202)
+  ]) { t.equal((await post(app, message, session)).status, 202) }
   t.equal((await post(app, rpc('ping'), { ...withKey, ...session })).status, 200)
 })

@@ -1,4 +1,7 @@
-/** A stream of a session that was closed before its answer: the caller comes back for the rest, and for nothing else. */
+/**
+ * A stream of a session that was closed before its answer: the caller comes back for the rest, and for
+ * nothing else.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { z } from 'zod'
@@ -35,7 +38,15 @@ t.test('a stream that is resumed after its answer is sent the answer, and ends',
 
 t.test('a stream that is resumed before its answer ends with the answer', async t => {
   let answer = (_text: string): void => {}
-  const wait = defineTool({ name: 'wait', handler: async (_args, { closeStream }) => { closeStream(); return await new Promise<string>(resolve => { answer = resolve }) } })
+  const wait = defineTool({
+    name: 'wait',
+    handler: async (_args, { closeStream }) => {
+      closeStream()
+      return await new Promise<string>(resolve => {
+        answer = resolve
+      })
+    }
+  })
   const app = await service(t, { sessions: {}, tools: [wait] })
   const url = await listening(app)
   const session = await openSession(app)
@@ -68,7 +79,10 @@ t.test('what is said while nobody reads is there for who comes back, in order an
   const rest = await listen(url, session, call.lastId())
   goOn()
   t.ok(await settles(rest.ended))
-  t.same([...call.messages(), ...rest.messages()].map(({ params }) => params?.data), [...Array.from({ length: 21 }, (_, n) => n + 1), undefined])
+  t.same(
+    [...call.messages(), ...rest.messages()].map(({ params }) => params?.data),
+    [...Array.from({ length: 21 }, (_, n) => n + 1), undefined]
+  )
 })
 
 t.test('a client polls as often as it likes, and holds no stream in the end', async t => {
@@ -86,7 +100,10 @@ t.test('an answer larger than all that is kept else is there for who comes back'
   const app = await service(t, { sessions: {}, tools: [poll] })
   const url = await listening(app)
   const session = await openSession(app)
-  const calls = [await begin(url, callOf('poll', { size: 400_000 }, 1), session), await begin(url, callOf('poll', { size: 400_001 }, 2), session)]
+  const calls = [
+    await begin(url, callOf('poll', { size: 400_000 }, 1), session),
+    await begin(url, callOf('poll', { size: 400_001 }, 2), session)
+  ]
   for (const call of calls) await call.ended
   await sleep(100)
   await post(app, rpc('ping'), session)
@@ -98,7 +115,13 @@ t.test('an answer larger than all that is kept else is there for who comes back'
 })
 
 t.test('an answer that is given as soon as its stream is closed is there for who comes back', async t => {
-  const quick = defineTool({ name: 'quick', handler: (_args, { closeStream }) => { closeStream(); return 'x'.repeat(300_000) } })
+  const quick = defineTool({
+    name: 'quick',
+    handler: (_args, { closeStream }) => {
+      closeStream()
+      return 'x'.repeat(300_000)
+    }
+  })
   const app = await service(t, { sessions: {}, tools: [quick] })
   const url = await listening(app)
   const session = await openSession(app)
@@ -126,7 +149,9 @@ t.test('who comes back and reads slowly is waited for', async t => {
   const session = await openSession(app)
   const call = await begin(url, callOf('flood'), session)
   await call.ended
-  const response = await fetch(`${url}/mcp`, { headers: { ...session, accept: 'text/event-stream', 'last-event-id': call.lastId() } })
+  const response = await fetch(`${url}/mcp`, {
+    headers: { ...session, accept: 'text/event-stream', 'last-event-id': call.lastId() }
+  })
   await sleep(1000)
   t.ok(said > 0 && said < 150, `${said} were said while nobody read`)
   const rest = read(response)
@@ -138,14 +163,24 @@ for (const [what, id] of [['that never was', '999999'], ['that is none', 'x; y']
   t.test(`an event ${what} is refused by a code of its own`, async t => {
     const app = await service(t, { sessions: {} })
     const session = await openSession(app)
-    const response = await app.inject({ url: '/mcp', headers: { ...session, accept: 'text/event-stream', 'last-event-id': id } })
+    const response = await app.inject({
+      url: '/mcp',
+      headers: { ...session, accept: 'text/event-stream', 'last-event-id': id }
+    })
     t.equal(response.statusCode, 400)
     t.equal(response.json().error.data.code, 'MCP_ERR_EVENT_FORGOTTEN')
   })
 }
 
 t.test('who cancels one call of a batch is sent the answers of the others', async t => {
-  const slow = defineTool({ name: 'slow', input: z.object({ text: z.string() }), handler: async ({ text }) => { await sleep(200); return text } })
+  const slow = defineTool({
+    name: 'slow',
+    input: z.object({ text: z.string() }),
+    handler: async ({ text }) => {
+      await sleep(200)
+      return text
+    }
+  })
   const app = await service(t, { sessions: {}, tools: [slow] })
   const session = await openSession(app, { revision: '2025-03-26' })
   const answers = post(app, [callOf('slow', { text: 'a' }, 'a'), callOf('slow', { text: 'b' }, 'b')], session)

@@ -29,7 +29,10 @@ async function asked (t: Parameters<typeof service>[0], tool = 'ask') {
 t.test('an answer with fewer rights than the call has is refused, and the call waits on', async t => {
   const { app, session, call, id } = await asked(t)
   const answer = { jsonrpc: '2.0', id, result: { action: 'accept', content: {} } }
-  t.match(await post(app, answer, { ...session, ...user }), { status: 404, body: { error: { data: { code: 'MCP_ERR_SESSION_NOT_FOUND' } } } })
+  t.match(await post(app, answer, { ...session, ...user }), {
+    status: 404,
+    body: { error: { data: { code: 'MCP_ERR_SESSION_NOT_FOUND' } } }
+  })
   t.equal((await post(app, { ...answer, result: { action: 'decline' } }, session)).status, 202)
   t.ok(await settles(call.ended))
   t.match(call.messages().at(-1), { id: 7, result: { content: [{ text: 'decline' }] } })
@@ -60,7 +63,16 @@ t.test('more rights than the call has may answer it', async t => {
   const session = await openSession(app, { capabilities: { elicitation: {} }, credential: user })
   const call = await begin(url, callOf('ask-all', {}, 7), session)
   await until(() => call.messages().length > 0)
-  t.equal((await post(app, { jsonrpc: '2.0', id: call.messages()[0]?.id, result: { action: 'decline' } }, { ...session, ...admin })).status, 202)
+  t.equal(
+    (
+      await post(
+        app,
+        { jsonrpc: '2.0', id: call.messages()[0]?.id, result: { action: 'decline' } },
+        { ...session, ...admin }
+      )
+    ).status,
+    202
+  )
   t.ok(await settles(call.ended))
   t.match(call.messages().at(-1), { id: 7, result: { content: [{ text: 'decline' }] } })
 })

@@ -16,8 +16,19 @@ const speaking = defineTool({
   }
 })
 
-async function openSession (app: FastifyInstance, credential: Record<string, string> = withKey): Promise<Record<string, string>> {
-  const { headers } = await post(app, rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } }), credential)
+async function openSession (
+  app: FastifyInstance,
+  credential: Record<string, string> = withKey
+): Promise<Record<string, string>> {
+  const { headers } = await post(
+    app,
+    rpc('initialize', {
+      protocolVersion: '2025-11-25',
+      capabilities: {},
+      clientInfo: { name: 'test', version: '1' }
+    }),
+    credential
+  )
   return { 'mcp-session-id': String(headers['mcp-session-id']) }
 }
 
@@ -27,7 +38,12 @@ t.test('a session of somebody else is the same 404 as one that never was, by eve
   const refusals = []
   for (const headers of [session, { 'mcp-session-id': 'e3f1c1d2-0000-4000-8000-000000000000' }]) {
     for (const method of ['POST', 'GET', 'DELETE'] as const) {
-      const response = await app.inject({ method, url: '/mcp', headers: { ...withToken('eve'), ...headers }, ...(method === 'POST' ? { payload: rpc('ping') } : {}) })
+      const response = await app.inject({
+        method,
+        url: '/mcp',
+        headers: { ...withToken('eve'), ...headers },
+        ...(method === 'POST' ? { payload: rpc('ping') } : {})
+      })
       const { requestId, ...data } = response.json().error.data
       refusals.push({ status: response.statusCode, data })
     }
@@ -80,7 +96,11 @@ t.test('a session ends when it was idle for long, and at the end of its life', a
 t.test('a client that calls every request JSON, as the Python SDK does, can end its session', async t => {
   const app = await service(t, { sessions: {} })
   const session = { ...withKey, ...await openSession(app) }
-  const ended = await app.inject({ method: 'DELETE', url: '/mcp', headers: { ...session, 'content-type': 'application/json' } })
+  const ended = await app.inject({
+    method: 'DELETE',
+    url: '/mcp',
+    headers: { ...session, 'content-type': 'application/json' }
+  })
   t.equal(ended.statusCode, 200)
   t.equal((await post(app, rpc('ping'), session)).status, 404)
 })
@@ -92,18 +112,25 @@ for (const [agreed, header, resumable] of [
   ['2025-06-18', '2025-06-18', false],
   ['2025-06-18', '2025-11-25', false]
 ] as const) {
-  t.test(`a session of ${agreed} with ${header ?? 'no revision'} in the header has ${resumable ? '' : 'no '}streams to come back to`, async t => {
-    const app = await service(t, { sessions: {}, tools: [speaking] })
-    const clientInfo = { name: 'test', version: '1' }
-    const { headers } = await post(app, rpc('initialize', { protocolVersion: agreed, capabilities: {}, clientInfo }))
-    const { text } = await post(app, callOf('speaking'), {
-      ...withKey,
-      'mcp-session-id': String(headers['mcp-session-id']),
-      ...(header === undefined ? {} : { 'mcp-protocol-version': header })
-    })
-    t.match(text, 'a secret of')
-    t.equal(/^id: \S+\nretry: \d+\ndata: ?\n\n/.test(text), resumable)
-  })
+  t.test(
+    `a session of ${agreed} with ${header ?? 'no revision'} in the header has ` +
+      `${resumable ? '' : 'no '}streams to come back to`,
+    async t => {
+      const app = await service(t, { sessions: {}, tools: [speaking] })
+      const clientInfo = { name: 'test', version: '1' }
+      const { headers } = await post(
+        app,
+        rpc('initialize', { protocolVersion: agreed, capabilities: {}, clientInfo })
+      )
+      const { text } = await post(app, callOf('speaking'), {
+        ...withKey,
+        'mcp-session-id': String(headers['mcp-session-id']),
+        ...(header === undefined ? {} : { 'mcp-protocol-version': header })
+      })
+      t.match(text, 'a secret of')
+      t.equal(/^id: \S+\nretry: \d+\ndata: ?\n\n/.test(text), resumable)
+    }
+  )
 }
 
 t.test('what a session sent an admin is not sent again to the same subject with fewer rights', async t => {
@@ -111,10 +138,18 @@ t.test('what a session sent an admin is not sent again to the same subject with 
   const admin = withToken('ada', 'admin')
   const user = withToken('ada')
   const session = await openSession(app, admin)
-  const reply = await app.inject({ method: 'POST', url: '/mcp', headers: { ...admin, ...session }, payload: callOf('speaking') })
+  const reply = await app.inject({
+    method: 'POST',
+    url: '/mcp',
+    headers: { ...admin, ...session },
+    payload: callOf('speaking')
+  })
   t.match(reply.body, /a secret of jwt:ada/)
   const first = /^id: (\S+)$/m.exec(reply.body)?.[1] ?? ''
-  const again = await app.inject({ url: '/mcp', headers: { ...user, ...session, accept: 'text/event-stream', 'last-event-id': first } })
+  const again = await app.inject({
+    url: '/mcp',
+    headers: { ...user, ...session, accept: 'text/event-stream', 'last-event-id': first }
+  })
   t.equal(again.statusCode, 404)
   t.notMatch(again.body, /a secret of/)
   t.equal((await post(app, rpc('ping'), { ...user, ...session })).status, 200, 'the session itself goes on')
@@ -122,7 +157,13 @@ t.test('what a session sent an admin is not sent again to the same subject with 
 
 t.test('a call of a revision before 2025-11-25 has its headers before its handler says a word', async t => {
   let answer = (_text: string): void => {}
-  const wait = defineTool({ name: 'wait', handler: async () => await new Promise<string>(resolve => { answer = resolve }) })
+  const wait = defineTool({
+    name: 'wait',
+    handler: async () =>
+      await new Promise<string>(resolve => {
+        answer = resolve
+      })
+  })
   const app = await service(t, { sessions: {}, tools: [wait] })
   const url = await listening(app)
   const begun = begin(url, callOf('wait'), await open(app, { revision: '2025-06-18' }))
@@ -134,14 +175,21 @@ t.test('a call of a revision before 2025-11-25 has its headers before its handle
 })
 
 t.test('a standing stream hears of what its own credential may see, whatever the session is used with', async t => {
-  const secret = defineResource({ name: 'secret', uri: 'test://secret', access: { roles: ['admin'] }, read: () => 'secret' })
+  const secret = defineResource({
+    name: 'secret',
+    uri: 'test://secret',
+    access: { roles: ['admin'] },
+    read: () => 'secret'
+  })
   const note = defineResource({ name: 'note', uri: 'test://note', read: () => 'note' })
   const app = await service(t, { sessions: {}, resources: [secret, note] })
   const url = await listening(app)
   const [user, admin] = [withToken('ada'), withToken('ada', 'admin')]
   const session = await open(app, { credential: user })
   const stream = await listen(url, session)
-  for (const uri of ['test://secret', 'test://note']) await post(app, rpc('resources/subscribe', { uri }), { ...session, ...admin })
+  for (const uri of ['test://secret', 'test://note']) {
+    await post(app, rpc('resources/subscribe', { uri }), { ...session, ...admin })
+  }
   app.mcp.resourceUpdated('test://secret')
   app.mcp.resourceUpdated('test://note')
   await until(() => stream.messages().length > 0)
@@ -171,7 +219,9 @@ t.test('a subscription to a URI of more than 2,048 characters is refused', async
   const app = await service(t, { sessions: {}, resources: [defineResource({ name: 'long', uri, read: () => 'note' })] })
   const session = { ...withKey, ...await openSession(app) }
   t.match((await post(app, rpc('resources/subscribe', { uri }), session)).body, { result: {} })
-  t.match((await post(app, rpc('resources/subscribe', { uri: `${uri}x` }), session)).body, { error: { code: -32602, data: { limit: 2048 } } })
+  t.match((await post(app, rpc('resources/subscribe', { uri: `${uri}x` }), session)).body, {
+    error: { code: -32602, data: { limit: 2048 } }
+  })
 })
 
 t.test('the standing stream of a session ends with the session\'s life', async t => {

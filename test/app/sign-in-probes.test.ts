@@ -7,13 +7,28 @@ import { mcpAuth } from '../../src/mcp-auth.js'
 import { OAuthMemory } from '../support/oauth-client.js'
 import { adaKey, listening, post, rpc, service } from '../support/service.js'
 
-for (const [method, url] of [['POST', '/register'], ['POST', '/token'], ['GET', '/authorize?client_id=x&redirect_uri=y'], ['GET', '/register']] as const) {
+for (const [method, url] of [
+  ['POST', '/register'],
+  ['POST', '/token'],
+  ['GET', '/authorize?client_id=x&redirect_uri=y'],
+  ['GET', '/register']
+] as const) {
   t.test(`${method} ${url} says what OAuth clients can show, and is charged to nobody`, async t => {
     const app = await service(t, { env: { PREAUTH_RATE_LIMIT_MAX: '1' } })
     for (let i = 0; i < 3; i++) {
-      const reply = await app.inject({ method, url, headers: { 'x-api-key': 'a-wrong-key-of-nobody', 'content-type': 'application/json' }, ...(method === 'POST' ? { payload: '{' } : {}) })
+      const reply = await app.inject({
+        method,
+        url,
+        headers: { 'x-api-key': 'a-wrong-key-of-nobody', 'content-type': 'application/json' },
+        ...(method === 'POST' ? { payload: '{' } : {})
+      })
       t.equal(reply.statusCode, 404)
-      t.match(reply.json(), { error: 'access_denied', error_description: /^The API key was refused/, code: 'MCP_ERR_NOT_FOUND', requestId: String })
+      t.match(reply.json(), {
+        error: 'access_denied',
+        error_description: /^The API key was refused/,
+        code: 'MCP_ERR_NOT_FOUND',
+        requestId: String
+      })
       t.equal(reply.headers['cache-control'], 'no-store')
       t.notOk('x-ratelimit-limit' in reply.headers)
     }
@@ -23,7 +38,10 @@ for (const [method, url] of [['POST', '/register'], ['POST', '/token'], ['GET', 
 
 t.test('the SDK\'s client tells the person that the key was refused', async t => {
   const url = await listening(await service(t))
-  await t.rejects(auth(new OAuthMemory(), { serverUrl: `${url}/mcp` }), { constructor: AccessDeniedError, message: /The API key was refused/ })
+  await t.rejects(auth(new OAuthMemory(), { serverUrl: `${url}/mcp` }), {
+    constructor: AccessDeniedError,
+    message: /The API key was refused/
+  })
 })
 
 t.test('other unknown paths are as ever', async t => {

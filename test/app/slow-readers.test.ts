@@ -41,7 +41,17 @@ async function callWithoutReading (t: Test, port: number, key: string, tool = 'l
   socket.pause()
   // It may be cut off with a reset.
   socket.on('error', () => {})
-  const head = ['POST /mcp HTTP/1.1', `Host: localhost:${port}`, `x-api-key: ${key}`, 'Content-Type: application/json', 'Accept: application/json, text/event-stream', `Content-Length: ${body.length}`, 'Connection: close', '', '']
+  const head = [
+    'POST /mcp HTTP/1.1',
+    `Host: localhost:${port}`,
+    `x-api-key: ${key}`,
+    'Content-Type: application/json',
+    'Accept: application/json, text/event-stream',
+    `Content-Length: ${body.length}`,
+    'Connection: close',
+    '',
+    ''
+  ]
   socket.write(head.join('\r\n') + body)
   await once(socket, 'readable')
   return socket
@@ -58,24 +68,45 @@ async function rest (socket: Socket): Promise<number> {
 const cutsOf = (log: Slow['log']): unknown[] => log.lines().filter(({ msg }) => msg === 'answer cut off')
 const isWhole = (bytes: number): boolean => bytes > megabytes * 1024 ** 2
 
-t.test('a caller with more unread than its share keeps one answer, and others keep theirs', { timeout: 60_000 }, async t => {
-  const { log, port } = await listening(t, { maxBytesPerCaller: 4 * 1024 ** 2 })
-  const bob = await callWithoutReading(t, port, bobKey)
-  const adas = [await callWithoutReading(t, port, adaKey), await callWithoutReading(t, port, adaKey), await callWithoutReading(t, port, adaKey)]
-  const read = await Promise.all(adas.map(rest))
-  t.equal(read.filter(isWhole).length, 1)
-  t.ok(isWhole(await rest(bob)))
-  t.match(cutsOf(log), [1, 2].map(() => ({ level: 30, bytes: Number, reason: 'too many bytes wait for one caller', principal: /^apikey:/, reqId: String })))
-  t.equal(log.lines().filter(({ msg, cut }) => msg === 'request' && cut === true).length, 2)
-})
+t.test(
+  'a caller with more unread than its share keeps one answer, and others keep theirs',
+  { timeout: 60_000 },
+  async t => {
+    const { log, port } = await listening(t, { maxBytesPerCaller: 4 * 1024 ** 2 })
+    const bob = await callWithoutReading(t, port, bobKey)
+    const adas = [
+      await callWithoutReading(t, port, adaKey),
+      await callWithoutReading(t, port, adaKey),
+      await callWithoutReading(t, port, adaKey)
+    ]
+    const read = await Promise.all(adas.map(rest))
+    t.equal(read.filter(isWhole).length, 1)
+    t.ok(isWhole(await rest(bob)))
+    t.match(
+      cutsOf(log),
+      [1, 2].map(() => ({
+        level: 30,
+        bytes: Number,
+        reason: 'too many bytes wait for one caller',
+        principal: /^apikey:/,
+        reqId: String
+      }))
+    )
+    t.equal(log.lines().filter(({ msg, cut }) => msg === 'request' && cut === true).length, 2)
+  }
+)
 
 t.test('beyond the bound in all the caller with most pays', { timeout: 60_000 }, async t => {
-  const { log, port } = await listening(t, { maxBytesPerCaller: 1024 ** 3, maxBytes: 2 * megabytes * 1024 ** 2 + 1024 ** 2 })
+  const { log, port } = await listening(t, {
+    maxBytesPerCaller: 1024 ** 3,
+    maxBytes: 2 * megabytes * 1024 ** 2 + 1024 ** 2
+  })
   const ada = await callWithoutReading(t, port, adaKey)
   for (let i = 0; i < 4; i++) await callWithoutReading(t, port, bobKey)
   while (cutsOf(log).length === 0) await new Promise(resolve => setTimeout(resolve, 20))
   t.ok(isWhole(await rest(ada)))
-  const { id: principal } = (await post(await service(t), callOf('whoami'), { 'x-api-key': bobKey })).body.result.structuredContent
+  const { id: principal } = (await post(await service(t), callOf('whoami'), { 'x-api-key': bobKey })).body
+    .result.structuredContent
   for (const cut of cutsOf(log)) t.match(cut, { reason: 'too many bytes wait in all', principal: String(principal) })
 })
 
@@ -92,10 +123,20 @@ for (const tool of ['large', 'spoken']) {
 t.test('over HTTP/2 the answer alone is cut off, not the connection', { timeout: 60_000 }, async t => {
   const app = Fastify({ http2: true }) as unknown as FastifyInstance
   t.teardown(() => app.close())
-  await app.register(mcpAuth, { apiKeys: [adaKey], tools: [large], unread: { graceMs: 1, minBytesPerSecond: 1024 ** 3 } })
+  await app.register(mcpAuth, {
+    apiKeys: [adaKey],
+    tools: [large],
+    unread: { graceMs: 1, minBytesPerSecond: 1024 ** 3 }
+  })
   const client = connectHttp2(await app.listen({ host: '127.0.0.1', port: 0 }))
   t.teardown(() => { client.destroy() })
-  const headers = { ':method': 'POST', ':path': '/mcp', 'x-api-key': adaKey, 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
+  const headers = {
+    ':method': 'POST',
+    ':path': '/mcp',
+    'x-api-key': adaKey,
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream'
+  }
   const unread = client.request(headers)
   unread.on('error', () => {}).pause()
   unread.end(JSON.stringify(callOf('large')))
@@ -118,15 +159,25 @@ t.test('the body of a request is let go with its answer, and the log still knows
   const app = Fastify()
   t.teardown(() => app.close())
   const seen: unknown[] = []
-  app.addHook('onResponse', async ({ body, mcpCall }) => { seen.push({ body, fields: mcpCall?.fields, outcome: mcpCall?.outcome }) })
+  app.addHook('onResponse', async ({ body, mcpCall }) => {
+    seen.push({ body, fields: mcpCall?.fields, outcome: mcpCall?.outcome })
+  })
   const echo = defineTool({ name: 'echo', input: z.object({ text: z.string() }), handler: async ({ text }) => text })
   await app.register(mcpAuth, { apiKeys: [adaKey], tools: [echo] })
   await post(app, callOf('echo', { text: 'x' }))
   t.same(seen, [{ body: undefined, fields: { rpc: 'tools/call', tool: 'echo' }, outcome: 'ok' }])
 })
 
-for (const [name, value] of Object.entries({ graceMs: 0, minBytesPerSecond: -1, maxBytesPerCaller: 1.5, maxBytes: NaN })) {
+for (const [name, value] of Object.entries({
+  graceMs: 0,
+  minBytesPerSecond: -1,
+  maxBytesPerCaller: 1.5,
+  maxBytes: NaN
+})) {
   t.test(`unread.${name} of ${value} stops the boot`, async t => {
-    await t.rejects(async () => await Fastify().register(mcpAuth, { apiKeys: [adaKey], unread: { [name]: value } }), { message: new RegExp(name) })
+    await t.rejects(
+      async () => await Fastify().register(mcpAuth, { apiKeys: [adaKey], unread: { [name]: value } }),
+      { message: new RegExp(name) }
+    )
   })
 }

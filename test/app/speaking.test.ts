@@ -1,4 +1,7 @@
-/** What a handler says before its answer: all of it arrives, however much, and what cannot be written hurts nobody else. */
+/**
+ * What a handler says before its answer: all of it arrives, however much, and what cannot be written hurts
+ * nobody else.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { z } from 'zod'
@@ -12,31 +15,58 @@ const unwritable = { a: 1n }
 const level = { 'io.modelcontextprotocol/logLevel': 'info' }
 
 /** A call as each era has it, and in a session. */
-const ways: Array<[string, (app: Parameters<typeof post>[0], name: string, args?: Record<string, unknown>) => Promise<{ headers: Record<string, string>, payload: object }>]> = [
+const ways: Array<
+  [
+    string,
+    (
+      app: Parameters<typeof post>[0],
+      name: string,
+      args?: Record<string, unknown>
+    ) => Promise<{ headers: Record<string, string>; payload: object }>
+  ]
+> = [
   ['without a session', async (_app, name, args) => ({ headers: withKey, payload: callOf(name, args) })],
-  ['in a session', async (app, name, args) => ({ headers: await openSession(app), payload: callOf(name, args) })],
-  ['in 2026-07-28', async (_app, name, args) => {
-    const { headers, payload } = modern('tools/call', { name, arguments: args ?? {} })
-    return { headers: { ...withKey, ...headers }, payload: { ...payload, params: { ...payload.params, _meta: { ...payload.params?._meta as object, ...level } } } }
-  }]
+  [
+    'in a session',
+    async (app, name, args) => ({ headers: await openSession(app), payload: callOf(name, args) })
+  ],
+  [
+    'in 2026-07-28',
+    async (_app, name, args) => {
+      const { headers, payload } = modern('tools/call', { name, arguments: args ?? {} })
+      return {
+        headers: { ...withKey, ...headers },
+        payload: {
+          ...payload,
+          params: { ...payload.params, _meta: { ...(payload.params?._meta as object), ...level } }
+        }
+      }
+    }
+  ]
 ]
 
 for (const [where, callBy] of ways) {
-  t.test(`${where}, what JSON cannot hold is refused to the handler that says it, and the call gets one answer`, async t => {
-    const tool = defineTool({
-      name: 'say',
-      handler: async (_args, { log }) => {
-        // Not waited for: nothing of it ends the process.
-        log('info', unwritable)
-        return await log('info', unwritable).then(() => 'said', (error: unknown) => `refused: ${(error as Error).name}`)
-      }
-    })
-    const app = await service(t, { sessions: {}, tools: [tool] })
-    const { headers, payload } = await callBy(app, 'say')
-    const { text, body } = await post(app, payload, headers)
-    t.match(body, { id: 1, result: { content: [{ text: 'refused: TypeError' }] } })
-    t.equal(text.startsWith('{') ? 1 : eventsOf(text).length, 1)
-  })
+  t.test(
+    `${where}, what JSON cannot hold is refused to the handler that says it, and the call gets one answer`,
+    async t => {
+      const tool = defineTool({
+        name: 'say',
+        handler: async (_args, { log }) => {
+          // Not waited for: nothing of it ends the process.
+          log('info', unwritable)
+          return await log('info', unwritable).then(
+            () => 'said',
+            (error: unknown) => `refused: ${(error as Error).name}`
+          )
+        }
+      })
+      const app = await service(t, { sessions: {}, tools: [tool] })
+      const { headers, payload } = await callBy(app, 'say')
+      const { text, body } = await post(app, payload, headers)
+      t.match(body, { id: 1, result: { content: [{ text: 'refused: TypeError' }] } })
+      t.equal(text.startsWith('{') ? 1 : eventsOf(text).length, 1)
+    }
+  )
 
   t.test(`${where}, a caller that reads gets all that a handler says, and waits for`, async t => {
     const tool = defineTool({
@@ -75,7 +105,12 @@ t.test('a handler that waits for a caller which does not read ends with its call
   const app = await service(t, { tools: [tool] })
   const url = await listening(app)
   const leaving = new AbortController()
-  const response = await fetch(`${url}/mcp`, { method: 'POST', signal: leaving.signal, headers: { ...withKey, 'content-type': 'application/json' }, body: JSON.stringify(callOf('flood')) })
+  const response = await fetch(`${url}/mcp`, {
+    method: 'POST',
+    signal: leaving.signal,
+    headers: { ...withKey, 'content-type': 'application/json' },
+    body: JSON.stringify(callOf('flood'))
+  })
   await until(() => ended)
   leaving.abort()
   await response.text().catch(() => {})

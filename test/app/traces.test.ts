@@ -2,7 +2,12 @@
 import { context, propagation, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
-import { BasicTracerProvider, InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base'
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  type ReadableSpan,
+  SimpleSpanProcessor
+} from '@opentelemetry/sdk-trace-base'
 import t, { type Test } from 'tap'
 import { z } from 'zod'
 import { PublicToolError } from '../../src/errors.js'
@@ -36,14 +41,23 @@ const tools = [
   defineTool({ name: 'breaks', handler: () => { throw new Error('the secret of the database') } })
 ]
 
-async function spansOf (t: Test, body: object, headers: Record<string, string> = {}, count = 1): Promise<ReadableSpan[]> {
+async function spansOf (
+  t: Test,
+  body: object,
+  headers: Record<string, string> = {},
+  count = 1
+): Promise<ReadableSpan[]> {
   const app = await service(t, { tools })
   await post(app, body, { ...withKey, ...headers })
   await until(() => exporter.getFinishedSpans().length >= count)
   return exporter.getFinishedSpans()
 }
 
-function called (name: string, meta: Record<string, unknown> = {}, args: Record<string, unknown> = {}): ReturnType<typeof rpc> {
+function called (
+  name: string,
+  meta: Record<string, unknown> = {},
+  args: Record<string, unknown> = {}
+): ReturnType<typeof rpc> {
   return rpc('tools/call', { name, arguments: args, _meta: meta })
 }
 
@@ -60,16 +74,26 @@ t.test('a call is a server span with the attributes of the conventions, in both 
     'fastify_mcp_auth.request_id': /^[\w-]{36}$/
   })
   t.equal(inside?.parentSpanContext?.spanId, span?.spanContext().spanId, 'what the handler begins is inside')
-  t.match(outgoing.at(-1), { traceparent: new RegExp(`^00-${span?.spanContext().traceId}-${span?.spanContext().spanId}-01$`) })
+  t.match(outgoing.at(-1), {
+    traceparent: new RegExp(`^00-${span?.spanContext().traceId}-${span?.spanContext().spanId}-01$`)
+  })
   t.notMatch(JSON.stringify(span?.attributes), /diary/)
   exporter.reset()
   const { headers, payload } = modern('tools/call', { name: 'search' })
   const [, second] = await spansOf(t, payload, headers, 2)
-  t.match(second, { name: 'tools/call search', attributes: { 'mcp.protocol.version': '2026-07-28', 'fastify_mcp_auth.era': 'modern' } })
+  t.match(second, {
+    name: 'tools/call search',
+    attributes: { 'mcp.protocol.version': '2026-07-28', 'fastify_mcp_auth.era': 'modern' }
+  })
 })
 
 t.test('the parent is what _meta names, and the context of HTTP is a link', async t => {
-  const [, span] = await spansOf(t, called('search', { traceparent, tracestate: 'a=b' }), { traceparent: otherParent }, 2)
+  const [, span] = await spansOf(
+    t,
+    called('search', { traceparent, tracestate: 'a=b' }),
+    { traceparent: otherParent },
+    2
+  )
   t.match(span?.parentSpanContext, { traceId, spanId })
   t.match(span?.links, [{ context: { traceId: otherParent.slice(3, 35) } }])
 })
@@ -105,11 +129,20 @@ t.test('the status is an error for faults alone, and holds no message', async t 
   t.match(refused, { status: { code: 0 }, attributes: { 'error.type': 'tool_error' } })
   exporter.reset()
   const [unknown] = await spansOf(t, called('missing-1'))
-  t.match(unknown, { name: 'tools/call', status: { code: 0 }, attributes: { 'error.type': '-32602', 'rpc.response.status_code': '-32602' } })
+  t.match(unknown, {
+    name: 'tools/call',
+    status: { code: 0 },
+    attributes: { 'error.type': '-32602', 'rpc.response.status_code': '-32602' }
+  })
 })
 
 t.test('each message of a batch has a span, and so has what an SDK answers', async t => {
-  const spans = await spansOf(t, [callOf('says-no', {}, 1), rpc('ping', {}, 2)], { 'mcp-protocol-version': '2025-03-26' }, 2)
+  const spans = await spansOf(
+    t,
+    [callOf('says-no', {}, 1), rpc('ping', {}, 2)],
+    { 'mcp-protocol-version': '2025-03-26' },
+    2
+  )
   t.same(spans.map(({ name }) => name).sort(), ['ping', 'tools/call says-no'])
 })
 

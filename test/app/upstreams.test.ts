@@ -15,18 +15,42 @@ function stdio (...faults: string[]): UpstreamOptions {
   return { command: process.execPath, args: [fixture, ...faults] }
 }
 
-async function serving (t: Test, mcpServers: Record<string, UpstreamOptions>, options: AppOptions = {}): Promise<FastifyInstance> {
-  return await service(t, { upstreams: { mcpServers, ...(options.upstreams ?? {}) }, ...options, env: { RATE_LIMIT_MAX: '100000', MCP_SESSIONS: 'on', ...options.env } })
+async function serving (
+  t: Test,
+  mcpServers: Record<string, UpstreamOptions>,
+  options: AppOptions = {}
+): Promise<FastifyInstance> {
+  return await service(t, {
+    upstreams: { mcpServers, ...(options.upstreams ?? {}) },
+    ...options,
+    env: { RATE_LIMIT_MAX: '100000', MCP_SESSIONS: 'on', ...options.env }
+  })
 }
 
-async function client (t: Test, url: string, key: string, { era = 'modern', colour }: { era?: 'modern' | 'legacy', colour?: string } = {}): Promise<Client> {
-  const made = new Client({ name: 'tests', version: '1' }, {
-    ...(colour === undefined ? {} : { capabilities: { elicitation: { form: {} } } }),
-    ...(era === 'modern' ? { versionNegotiation: { mode: { pin: '2026-07-28' } } } : {})
+async function client (
+  t: Test,
+  url: string,
+  key: string,
+  { era = 'modern', colour }: { era?: 'modern' | 'legacy'; colour?: string } = {}
+): Promise<Client> {
+  const made = new Client(
+    { name: 'tests', version: '1' },
+    {
+      ...(colour === undefined ? {} : { capabilities: { elicitation: { form: {} } } }),
+      ...(era === 'modern' ? { versionNegotiation: { mode: { pin: '2026-07-28' } } } : {})
+    }
+  )
+  if (colour !== undefined) {
+    made.setRequestHandler('elicitation/create', async () => ({ action: 'accept', content: { colour } }))
+  }
+  await made.connect(
+    new StreamableHTTPClientTransport(new URL(`${url}/mcp`), {
+      requestInit: { headers: { 'x-api-key': key } }
+    })
+  )
+  t.teardown(async () => {
+    await made.close()
   })
-  if (colour !== undefined) made.setRequestHandler('elicitation/create', async () => ({ action: 'accept', content: { colour } }))
-  await made.connect(new StreamableHTTPClientTransport(new URL(`${url}/mcp`), { requestInit: { headers: { 'x-api-key': key } } }))
-  t.teardown(async () => { await made.close() })
   return made
 }
 
@@ -41,14 +65,29 @@ for (const era of ['modern', 'legacy'] as const) {
     t.equal(textOf(await ada.callTool({ name: 'remember', arguments: { word: 'a' } })), '["a"]')
     t.match(await ada.callTool({ name: 'remember', arguments: {} }), { isError: true })
     t.match(await ada.readResource({ uri: 'memo://all' }), { contents: [{ text: 'a' }] })
-    t.match(await ada.getPrompt({ name: 'greet', arguments: { who: 'Ada' } }), { messages: [{ content: { text: 'Greet Ada' } }] })
-    t.match(await ada.complete({ ref: { type: 'ref/prompt', name: 'greet' }, argument: { name: 'who', value: '' } }), { completion: { values: ['Ada', 'Bob'] } })
+    t.match(await ada.getPrompt({ name: 'greet', arguments: { who: 'Ada' } }), {
+      messages: [{ content: { text: 'Greet Ada' } }]
+    })
+    t.match(
+      await ada.complete({
+        ref: { type: 'ref/prompt', name: 'greet' },
+        argument: { name: 'who', value: '' }
+      }),
+      { completion: { values: ['Ada', 'Bob'] } }
+    )
   })
 
   t.test(`a question of an upstream reaches its own caller (${era})`, async t => {
     const url = await listening(await serving(t, { memo: stdio() }))
-    const [ada, bob] = [await client(t, url, adaKey, { era, colour: 'red' }), await client(t, url, bobKey, { era, colour: 'blue' })]
-    const [first, second, third] = await Promise.all([ada.callTool({ name: 'ask' }), bob.callTool({ name: 'ask' }), ada.callTool({ name: 'ask' })])
+    const [ada, bob] = [
+      await client(t, url, adaKey, { era, colour: 'red' }),
+      await client(t, url, bobKey, { era, colour: 'blue' })
+    ]
+    const [first, second, third] = await Promise.all([
+      ada.callTool({ name: 'ask' }),
+      bob.callTool({ name: 'ask' }),
+      ada.callTool({ name: 'ask' })
+    ])
     t.match(textOf(first), 'red')
     t.match(textOf(second), 'blue')
     t.match(textOf(third), 'red')
@@ -112,7 +151,13 @@ t.test('items with a bad name or schema are left out and named in the log', asyn
   const names = (await ada.listTools()).tools.map(({ name }) => name)
   t.ok(names.includes('remember'))
   t.notOk(names.includes('bad schema') || names.includes('odd'))
-  t.same(log.lines().filter(({ msg }) => msg === 'an item of an upstream is left out').map(({ item }) => item), ['bad schema', 'odd'])
+  t.same(
+    log
+      .lines()
+      .filter(({ msg }) => msg === 'an item of an upstream is left out')
+      .map(({ item }) => item),
+    ['bad schema', 'odd']
+  )
 })
 
 for (const [what, upstream] of [
@@ -135,7 +180,9 @@ t.test('garbage before the handshake does not keep an upstream from serving', as
 
 t.test('two upstreams that offer one name stop the start and name the prefix', async t => {
   const both = { a: { ...stdio(), prefix: '' }, b: { ...stdio(), prefix: '' } }
-  await t.rejects(service(t, { upstreams: { mcpServers: both } }), { message: /Upstreams "a" and "b" both offer the tool "\w+"; give "b" another `prefix`/ })
+  await t.rejects(service(t, { upstreams: { mcpServers: both } }), {
+    message: /Upstreams "a" and "b" both offer the tool "\w+"; give "b" another `prefix`/
+  })
 })
 
 t.test('an item that comes later is listed', async t => {
@@ -153,6 +200,10 @@ t.test('the endpoint itself can stand behind another one over HTTP', async t => 
   const behind = await listening(await service(t))
   const front = await serving(t, { far: { url: `${behind}/mcp`, headers: { 'x-api-key': adaKey } } })
   const bob = await client(t, await listening(front), bobKey)
-  t.match(await bob.callTool({ name: 'far_whoami' }).catch(String), /left out|Unknown|unknown/, 'one name alone has no prefix')
+  t.match(
+    await bob.callTool({ name: 'far_whoami' }).catch(String),
+    /left out|Unknown|unknown/,
+    'one name alone has no prefix'
+  )
   t.match(textOf(await bob.callTool({ name: 'whoami' })), 'apikey:')
 })

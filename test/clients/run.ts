@@ -1,4 +1,7 @@
-/** Clients that people use, as programs of their own: each connects, lists and calls, with a key and with a token, twice in a row. */
+/**
+ * Clients that people use, as programs of their own: each connects, lists and calls, with a key and with a
+ * token, twice in a row.
+ */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -58,32 +61,54 @@ const clients: Record<string, Use> = {
   },
 
   'inspector --cli': async ({ url, header, home }) => {
-    const cli = [fileOf('@modelcontextprotocol/inspector', 'clients/launcher/build/index.js'), '--cli', url, '--transport', 'http', '--header', header]
+    const cli = [
+      fileOf('@modelcontextprotocol/inspector', 'clients/launcher/build/index.js'),
+      '--cli',
+      url,
+      '--transport',
+      'http',
+      '--header',
+      header
+    ]
     const list: unknown = JSON.parse(await run([...cli, '--method', 'tools/list'], home))
     const whoami = await run([...cli, '--method', 'tools/call', '--tool-name', 'whoami'], home)
     return { tools: (list as { tools: Array<{ name: string }> }).tools.map(({ name }) => name), whoami }
   },
 
   'AI SDK': async ({ url, header, home }) => {
-    const { tools, result } = JSON.parse(await run([join(folder, 'ai-sdk.js'), url, header], home)) as { tools: string[], result: unknown }
+    const { tools, result } = JSON.parse(await run([join(folder, 'ai-sdk.js'), url, header], home)) as {
+      tools: string[]
+      result: unknown
+    }
     return { tools, whoami: JSON.stringify(result) }
   }
 }
 
 process.exitCode = [await useAll(), await useOAuth()].every(Boolean) ? 0 : 1
 
-/** `mcp-remote` without a credential: it registers itself, sends the person to the sign-in, and is there again with what it kept. */
+/**
+ * `mcp-remote` without a credential: it registers itself, sends the person to the sign-in, and is there
+ * again with what it kept.
+ */
 async function useOAuth (): Promise<boolean> {
   const port = await freePort()
   const base = `http://localhost:${port}`
-  const app = await buildApp({ env: { API_KEYS: key, JWT_SECRET: secret, OAUTH_SERVER: 'on', PUBLIC_URL: base, LOG_LEVEL: 'silent' } })
+  const app = await buildApp({
+    env: { API_KEYS: key, JWT_SECRET: secret, OAUTH_SERVER: 'on', PUBLIC_URL: base, LOG_LEVEL: 'silent' }
+  })
   const home = mkdtempSync(join(tmpdir(), 'mcp-clients-'))
   try {
     await app.listen({ port, host: 'localhost' })
     let allWell = true
     for (const round of ['first', 'second']) {
-      const problem = await signedIn(`${base}/mcp`, home, round === 'first').then(found => problemOf(found, 'apikey:'), String)
-      console.log(`${problem === undefined ? 'ok    ' : 'NOT OK'} mcp-remote signed in, the ${round} time${problem === undefined ? '' : `: ${problem}`}`)
+      const problem = await signedIn(`${base}/mcp`, home, round === 'first').then(
+        found => problemOf(found, 'apikey:'),
+        String
+      )
+      console.log(
+        `${problem === undefined ? 'ok    ' : 'NOT OK'} mcp-remote signed in, the ${round} ` +
+          `time${problem === undefined ? '' : `: ${problem}`}`
+      )
       allWell &&= problem === undefined
     }
     return allWell
@@ -97,7 +122,12 @@ async function useOAuth (): Promise<boolean> {
 
 async function signedIn (url: string, home: string, isFirst: boolean): Promise<Found> {
   const client = new Client({ name: 'fastify-mcp-auth-tests', version: '0' })
-  const transport = new StdioClientTransport({ command: node, args: [fileOf('mcp-remote', 'dist/proxy.js'), url], env: { ...environment(home), BROWSER: 'none' }, stderr: 'pipe' })
+  const transport = new StdioClientTransport({
+    command: node,
+    args: [fileOf('mcp-remote', 'dist/proxy.js'), url],
+    env: { ...environment(home), BROWSER: 'none' },
+    stderr: 'pipe'
+  })
   let said = ''
   let isAsked = false
   transport.stderr?.on('data', chunk => {
@@ -134,13 +164,19 @@ async function useAll (): Promise<boolean> {
   try {
     await app.listen({ port: 0, host: '127.0.0.1' })
     const url = `http://localhost:${(app.server.address() as AddressInfo).port}/mcp`
-    const credentials = { key: [`x-api-key: ${key}`, 'apikey:'], token: [`Authorization: Bearer ${generateToken('ada', 'user', '1h', { secret })}`, 'jwt:ada'] } as const
+    const credentials = {
+      key: [`x-api-key: ${key}`, 'apikey:'],
+      token: [`Authorization: Bearer ${generateToken('ada', 'user', '1h', { secret })}`, 'jwt:ada']
+    } as const
     let allWell = true
     for (const [name, use] of Object.entries(clients)) {
       for (const [credential, [header, id]] of Object.entries(credentials)) {
         for (const round of ['first', 'second']) {
           const problem = await use({ url, header, home }).then(found => problemOf(found, id), String)
-          console.log(`${problem === undefined ? 'ok    ' : 'NOT OK'} ${name} with a ${credential}, the ${round} time${problem === undefined ? '' : `: ${problem}`}`)
+          console.log(
+            `${problem === undefined ? 'ok    ' : 'NOT OK'} ${name} with a ${credential}, the ${round} ` +
+              `time${problem === undefined ? '' : `: ${problem}`}`
+          )
           allWell &&= problem === undefined
         }
       }
@@ -165,14 +201,26 @@ async function run (args: readonly string[], home: string): Promise<string> {
 }
 
 function environment (home: string): Record<string, string> {
-  return { PATH: process.env.PATH ?? '', HOME: home, MCP_REMOTE_CONFIG_DIR: join(home, 'mcp-remote'), MCP_CATALOG_PATH: join(home, 'mcp.json') }
+  return {
+    PATH: process.env.PATH ?? '',
+    HOME: home,
+    MCP_REMOTE_CONFIG_DIR: join(home, 'mcp-remote'),
+    MCP_CATALOG_PATH: join(home, 'mcp.json')
+  }
 }
 
 async function install (): Promise<void> {
-  const { packages } = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8')) as { packages: Record<string, { version: string }> }
+  const { packages } = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { version: string }>
+  }
   const isThere = names.every(name => versionOf(name) === packages[`node_modules/${name}`]?.version)
   // No install script is needed: the Node comes as the file it is.
-  if (!isThere) await output('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel', 'error'], { cwd: folder, limitMs: 5 * 60_000 })
+  if (!isThere) {
+    await output('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel', 'error'], {
+      cwd: folder,
+      limitMs: 5 * 60_000
+    })
+  }
 }
 
 function versionOf (name: string): string | undefined {
@@ -189,16 +237,34 @@ function findNode (): string {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
   if (major > 22 || (major === 22 && minor >= 19)) return process.execPath
   const own = fileOf(`node-${process.platform}-${process.arch}`, 'bin/node')
-  if (!existsSync(own)) throw new Error(`these clients need Node 22.19 or later, and none is packaged for ${process.platform} on ${process.arch}: run this with one`)
+  if (!existsSync(own)) {
+    throw new Error(
+      `these clients need Node 22.19 or later, and none is packaged for ${process.platform} on ` +
+        `${process.arch}: run this with one`
+    )
+  }
   return own
 }
 
-async function output (command: string, args: readonly string[], options: { cwd?: string, env?: Record<string, string>, limitMs?: number }): Promise<string> {
+async function output (
+  command: string,
+  args: readonly string[],
+  options: { cwd?: string; env?: Record<string, string>; limitMs?: number }
+): Promise<string> {
   const { limitMs: timeout = limitMs, ...rest } = options
-  const child = spawn(command, args, { ...rest, timeout, killSignal: 'SIGKILL', stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command, args, {
+    ...rest,
+    timeout,
+    killSignal: 'SIGKILL',
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
   let [printed, complained] = ['', '']
-  child.stdout.setEncoding('utf8').on('data', chunk => { printed += chunk })
-  child.stderr.setEncoding('utf8').on('data', chunk => { complained += chunk })
+  child.stdout.setEncoding('utf8').on('data', chunk => {
+    printed += chunk
+  })
+  child.stderr.setEncoding('utf8').on('data', chunk => {
+    complained += chunk
+  })
   return await new Promise((resolve, reject) => {
     child.once('error', reject)
     child.once('close', code => {

@@ -7,7 +7,12 @@ export async function signInAt (url: string, key: string): Promise<void> {
   for (const action of ['continue', 'approve']) {
     const [, handle = ''] = /name="handle" value="([^"]*)"/.exec(await response.text()) ?? []
     const body = new URLSearchParams({ handle, action, key })
-    response = await fetch(new URL(new URL(url).pathname, url), { method: 'POST', body, headers: { cookie }, redirect: 'manual' })
+    response = await fetch(new URL(new URL(url).pathname, url), {
+      method: 'POST',
+      body,
+      headers: { cookie },
+      redirect: 'manual'
+    })
   }
   const location = response.headers.get('location')
   if (location === null) throw new Error(`the sign-in ended with ${response.status}`)

@@ -1,4 +1,7 @@
-/** Runs the suite's scenarios for authorization servers, with a registered client and a person who gives a key and approves. */
+/**
+ * Runs the suite's scenarios for authorization servers, with a registered client and a person who gives a
+ * key and approves.
+ */
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
@@ -18,11 +21,22 @@ export async function authorizationComplaints (suite: Suite): Promise<readonly s
   const [port, callbackPort] = [await freePort(), await freePort()]
   const directory = mkdtempSync(join(tmpdir(), 'conformance-'))
   const base = `http://127.0.0.1:${port}`
-  const env = { API_KEYS: key, JWT_SECRET: 'a-secret-of-the-conformance-run-of-32-bytes', OAUTH_SERVER: 'on', PUBLIC_URL: base, STATE_DIR: join(directory, 'state'), LOG_LEVEL: 'silent' }
+  const env = {
+    API_KEYS: key,
+    JWT_SECRET: 'a-secret-of-the-conformance-run-of-32-bytes',
+    OAUTH_SERVER: 'on',
+    PUBLIC_URL: base,
+    STATE_DIR: join(directory, 'state'),
+    LOG_LEVEL: 'silent'
+  }
   const app = await buildApp({ env })
   try {
     const documents = documentsInFiles({ directory: join(directory, 'state', 'oauth') })
-    await addClient(documents, { id: clientId, name: 'The conformance suite', redirectUris: ['http://127.0.0.1/callback'] })
+    await addClient(documents, {
+      id: clientId,
+      name: 'The conformance suite',
+      redirectUris: ['http://127.0.0.1/callback']
+    })
     await documents.close()
     await app.listen({ port, host: '127.0.0.1' })
     let isAsked = false
@@ -32,7 +46,10 @@ export async function authorizationComplaints (suite: Suite): Promise<readonly s
       isAsked = true
       signInAt(address, key).catch(error => { process.stderr.write(`${String(error)}\n`) })
     }
-    const printed = await suite.run(['authorization', '--url', base, '--client-id', clientId, '--port', String(callbackPort)], follow)
+    const printed = await suite.run(
+      ['authorization', '--url', base, '--client-id', clientId, '--port', String(callbackPort)],
+      follow
+    )
     return judge(printed)
   } finally {
     await app.close()
@@ -45,7 +62,9 @@ const scenarios = ['authorization-server-metadata-endpoint', 'authorization-code
 function judge (printed: string): readonly string[] {
   // A scenario that was skipped passes no check.
   const isWell = scenarios.every(name => new RegExp(`${name}: [1-9]\\d* passed, 0 failed\\s*$`, 'm').test(printed))
-  return isWell ? [] : [`The scenarios for authorization servers (${scenarios.join(', ')}) do not all pass:\n${printed}`]
+  return isWell
+    ? []
+    : [`The scenarios for authorization servers (${scenarios.join(', ')}) do not all pass:\n${printed}`]
 }
 
 async function freePort (): Promise<number> {

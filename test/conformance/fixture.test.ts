@@ -32,18 +32,26 @@ t.test('a name is asked for, and used', async t => {
   const { body } = await call(app, 'test_input_required_result_elicitation')
   t.match(body.result, { resultType: 'input_required', inputRequests: { user_name: { method: 'elicitation/create' } } })
   const inputResponses = { user_name: { action: 'accept', content: { name: 'Ada' } } }
-  const answer = await call(app, 'test_input_required_result_elicitation', { inputResponses, requestState: body.result.requestState })
+  const answer = await call(app, 'test_input_required_result_elicitation', {
+    inputResponses,
+    requestState: body.result.requestState
+  })
   t.match(answer.body.result, { resultType: 'complete', content: [{ text: 'Hello, Ada!' }] })
 })
 
 t.test('a state that is not its own is refused', async t => {
   const app = await fixture(t)
   const { body } = await call(app, 'test_input_required_result_tampered_state')
-  const answer = await call(app, 'test_input_required_result_tampered_state', { requestState: `${String(body.result.requestState)}x` })
+  const answer = await call(app, 'test_input_required_result_tampered_state', {
+    requestState: `${String(body.result.requestState)}x`
+  })
   t.match(answer.body.error, { code: -32602, data: { code: 'MCP_ERR_REQUEST_STATE' } })
 })
 
-for (const [name, list] of [['test_trigger_tool_change', 'tools'], ['test_trigger_prompt_change', 'prompts']] as const) {
+for (const [name, list] of [
+  ['test_trigger_tool_change', 'tools'],
+  ['test_trigger_prompt_change', 'prompts']
+] as const) {
   t.test(`${name} leaves the list as it was`, async t => {
     const app = await fixture(t)
     const sizeOf = async (): Promise<number> => {

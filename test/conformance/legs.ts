@@ -1,4 +1,7 @@
-/** The runs that make up conformance: which line of the suite, at which revision, and which scenarios each must pass. */
+/**
+ * The runs that make up conformance: which line of the suite, at which revision, and which scenarios each
+ * must pass.
+ */
 import { readFile } from 'node:fs/promises'
 import type { Suite } from './suite.js'
 

@@ -6,7 +6,10 @@ import t, { type Test } from 'tap'
 import { openPassThrough } from './pass-through.js'
 
 /** A pass-through before a server that answers as `answer` does. */
-async function passing (t: Test, answer: (request: IncomingMessage, reply: ServerResponse) => void): Promise<{ url: URL, target: string }> {
+async function passing (
+  t: Test,
+  answer: (request: IncomingMessage, reply: ServerResponse) => void
+): Promise<{ url: URL; target: string }> {
   const server = createServer(answer).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const target = `127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -38,7 +41,10 @@ for (const [what, headersFor] of [
 
 t.test('its own name becomes the name of the server', async t => {
   const { url, target } = await passing(t, ({ headers }, reply) => { reply.end(JSON.stringify(headers)) })
-  const [body] = await once((await get(url, { host: `localhost:${url.port}`, origin: url.origin })).setEncoding('utf8'), 'data')
+  const [body] = await once(
+    (await get(url, { host: `localhost:${url.port}`, origin: url.origin })).setEncoding('utf8'),
+    'data'
+  )
   t.match(JSON.parse(body), { host: target, origin: `http://${target}` })
 })
 

@@ -1,5 +1,12 @@
 /** Stands before a server and adds a key to each request: the suite cannot send headers of its own. */
-import { type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse, createServer, request } from 'node:http'
+import {
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  createServer,
+  request
+} from 'node:http'
 import { pipeline } from 'node:stream'
 
 export interface PassThrough {
@@ -14,7 +21,9 @@ export interface PassThrough {
 export async function openPassThrough (target: URL, apiKey: string, others: readonly URL[] = []): Promise<PassThrough> {
   const targets = [target, ...others]
   let count = 0
-  const server = createServer((incoming, reply) => { forward(incoming, reply, targets[count++ % targets.length] ?? target, apiKey) })
+  const server = createServer((incoming, reply) => {
+    forward(incoming, reply, targets[count++ % targets.length] ?? target, apiKey)
+  })
   // A stream may be silent for as long as it is open.
   server.requestTimeout = 0
   const own = await listen(server)
@@ -29,7 +38,13 @@ export async function openPassThrough (target: URL, apiKey: string, others: read
 
 function forward (incoming: IncomingMessage, reply: ServerResponse, target: URL, apiKey: string): void {
   const { method, url: path, headers } = incoming
-  const outgoing = request({ hostname: target.hostname, port: target.port, method, path, headers: { ...renamed(headers, incoming, target), 'x-api-key': apiKey } })
+  const outgoing = request({
+    hostname: target.hostname,
+    port: target.port,
+    method,
+    path,
+    headers: { ...renamed(headers, incoming, target), 'x-api-key': apiKey }
+  })
   outgoing.once('response', answer => {
     reply.writeHead(answer.statusCode ?? 502, answer.headers)
     // A stream's first event may be long in coming; its headers are not.
@@ -48,7 +63,8 @@ function forward (incoming: IncomingMessage, reply: ServerResponse, target: URL,
 function renamed (headers: IncomingHttpHeaders, { socket }: IncomingMessage, target: URL): IncomingHttpHeaders {
   const { host, origin, connection: _, 'keep-alive': __, ...rest } = headers
   const port = String(socket.localPort)
-  const isOwn = (name: string | undefined): boolean => ['localhost', '127.0.0.1', '[::1]'].some(own => name === `${own}:${port}`)
+  const isOwn = (name: string | undefined): boolean =>
+    ['localhost', '127.0.0.1', '[::1]'].some(own => name === `${own}:${port}`)
   return {
     ...rest,
     ...(host === undefined ? {} : { host: isOwn(host) ? target.host : host }),

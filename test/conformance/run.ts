@@ -1,6 +1,7 @@
 /**
  * Runs both lines of the official suite against the fixture, with authentication on. `--write` keeps the results in
- * docs/conformance.md. `--fleet`: against two instances with one Redis, each request at the other one than the one before.
+ * docs/conformance.md. `--fleet`: against two instances with one Redis, each request at the other one than
+ * the one before.
  */
 import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
@@ -37,7 +38,12 @@ async function runAll (): Promise<readonly Result[]> {
     const urls: URL[] = []
     if (process.argv.includes('--fleet')) {
       const redis = await redisServer({ teardown: end => { ends.push(end) } })
-      const shared = { ...env, REDIS_URL: redis.url, REQUEST_STATE_KEY: randomBytes(32).toString('hex'), DRAIN_DELAY_MS: '0' }
+      const shared = {
+        ...env,
+        REDIS_URL: redis.url,
+        REQUEST_STATE_KEY: randomBytes(32).toString('hex'),
+        DRAIN_DELAY_MS: '0'
+      }
       for (let n = 0; n < 2; n++) urls.push(await openFixture(shared, ends))
     } else {
       urls.push(await openFixture(env, ends))
@@ -67,6 +73,8 @@ async function report (results: readonly Result[], others: readonly string[]): P
   process.stdout.write(`${text}\n\n`)
   if (process.argv.includes('--write')) await write(text)
   else if (!await isWritten(text)) wrong.push('docs/conformance.md says something else: npm run conformance -- --write')
-  process.stdout.write(wrong.length === 0 ? 'Conformant: every check passes, without warnings.\n' : `${wrong.join('\n')}\n`)
+  process.stdout.write(
+    wrong.length === 0 ? 'Conformant: every check passes, without warnings.\n' : `${wrong.join('\n')}\n`
+  )
   if (wrong.length > 0) process.exitCode = 1
 }

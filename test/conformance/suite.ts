@@ -11,7 +11,10 @@ export interface Suite {
   readonly version: string
   /** A file of the suite's package. */
   readonly file: (path: string) => string
-  /** Runs the suite to its end, whatever its verdict, and resolves to what it printed. `follow` is given all of that so far, each time. */
+  /**
+   * Runs the suite to its end, whatever its verdict, and resolves to what it printed. `follow` is given all
+   * of that so far, each time.
+   */
   readonly run: (args: readonly string[], follow?: (text: string) => void) => Promise<string>
 }
 
@@ -32,7 +35,9 @@ export async function openSuites (signal: AbortSignal, limitMs: number): Promise
 
 /** True where what the lock file names is what is there. */
 function isInstalled (): boolean {
-  const { packages } = JSON.parse(fs.readFileSync(join(folder, 'package-lock.json'), 'utf8')) as { packages: Record<string, { version?: string }> }
+  const { packages } = JSON.parse(fs.readFileSync(join(folder, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { version?: string }>
+  }
   return ['conformance-stable', 'conformance-next'].every(name => {
     const path = `node_modules/${name}`
     return packages[path]?.version === versionIn(join(folder, path, 'package.json'))
@@ -45,14 +50,25 @@ function versionIn (path: string): string | undefined {
 
 async function install (signal: AbortSignal): Promise<void> {
   // Nothing of it needs its install script: the Node comes as the file it is.
-  await output('npm', ['ci', '--prefix', folder, '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel', 'error'], signal, installLimitMs, { mustSucceed: true })
+  await output(
+    'npm',
+    ['ci', '--prefix', folder, '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel', 'error'],
+    signal,
+    installLimitMs,
+    { mustSucceed: true }
+  )
 }
 
 /** Both lines of the suite load `fs.globSync`, which Node has since 22. */
 function findNode (): string {
   if ('globSync' in fs) return process.execPath
   const own = join(folder, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin', 'node')
-  if (!fs.existsSync(own)) throw new Error(`the suite needs Node 22 or later, and none is packaged for ${process.platform} on ${process.arch}: run this with one`)
+  if (!fs.existsSync(own)) {
+    throw new Error(
+      `the suite needs Node 22 or later, and none is packaged for ${process.platform} on ${process.arch}: ` +
+        'run this with one'
+    )
+  }
   return own
 }
 
@@ -61,9 +77,20 @@ interface OutputOptions {
   readonly follow?: ((text: string) => void) | undefined
 }
 
-async function output (command: string, args: readonly string[], signal: AbortSignal, limitMs: number, { mustSucceed = false, follow = () => {} }: OutputOptions = {}): Promise<string> {
+async function output (
+  command: string,
+  args: readonly string[],
+  signal: AbortSignal,
+  limitMs: number,
+  { mustSucceed = false, follow = () => {} }: OutputOptions = {}
+): Promise<string> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(limitMs)])
-  const child = spawn(command, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], signal: limit, killSignal: 'SIGKILL' })
+  const child = spawn(command, args, {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    signal: limit,
+    killSignal: 'SIGKILL'
+  })
   let text = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', chunk => {
@@ -72,7 +99,9 @@ async function output (command: string, args: readonly string[], signal: AbortSi
     })
   }
   return await new Promise((resolve, reject) => {
-    child.once('error', error => { reject(limit.aborted ? new Error(`${command} was stopped: ${String(limit.reason)}`) : error) })
+    child.once('error', error => {
+      reject(limit.aborted ? new Error(`${command} was stopped: ${String(limit.reason)}`) : error)
+    })
     child.once('close', code => {
       if (mustSucceed && code !== 0) reject(new Error(`${command} ${args[0] ?? ''} failed:\n${text}`))
       else resolve(text)

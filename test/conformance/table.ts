@@ -15,15 +15,23 @@ const frame = /(<!-- results -->\n)[^]*(\n<!-- \/results -->)/
 export function render (results: readonly Result[]): string {
   const names = [...new Set(results.flatMap(({ verdicts }) => verdicts.map(({ name }) => name)))]
   return [
-    ...table(['suite', 'scored scenarios that pass', 'unscored that pass'], results.map(({ leg, verdicts }) => [leg.title, share(verdicts, true), share(verdicts, false)])),
+    ...table(
+      ['suite', 'scored scenarios that pass', 'unscored that pass'],
+      results.map(({ leg, verdicts }) => [leg.title, share(verdicts, true), share(verdicts, false)])
+    ),
     '',
-    ...table(['scenario', ...results.map(({ leg }) => leg.title)], names.map(name => [name, ...results.map(({ verdicts }) => cell(verdicts, name))]))
+    ...table(
+      ['scenario', ...results.map(({ leg }) => leg.title)],
+      names.map(name => [name, ...results.map(({ verdicts }) => cell(verdicts, name))])
+    )
   ].join('\n')
 }
 
 /** What is wrong, a line each. Empty where all pass. */
 export function complaints (results: readonly Result[]): string[] {
-  return results.flatMap(({ leg, verdicts }) => verdicts.flatMap(verdict => verdict.complaints.map(text => `${leg.title}: ${verdict.name}: ${text}`)))
+  return results.flatMap(({ leg, verdicts }) =>
+    verdicts.flatMap(verdict => verdict.complaints.map(text => `${leg.title}: ${verdict.name}: ${text}`))
+  )
 }
 
 export async function isWritten (text: string): Promise<boolean> {
@@ -52,6 +60,7 @@ function passes ({ complaints }: Verdict): boolean {
 
 function table (head: readonly string[], rows: ReadonlyArray<readonly string[]>): string[] {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map(row => (row[column] ?? '').length)))
-  const line = (cells: readonly string[]): string => `| ${cells.map((text, column) => text.padEnd(widths[column] ?? 0)).join(' | ')} |`
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((text, column) => text.padEnd(widths[column] ?? 0)).join(' | ')} |`
   return [line(head), `|${widths.map(width => '-'.repeat(width + 2)).join('|')}|`, ...rows.map(line)]
 }

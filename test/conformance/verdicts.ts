@@ -24,7 +24,9 @@ export async function judge (leg: Leg, url: string): Promise<readonly Verdict[]>
     const said = await leg.suite.run(['server', '--url', url, ...leg.flags, '-o', folder])
     const entries = await readdir(folder)
     if (entries.length === 0) throw new Error(`the suite wrote no results:\n${said}`)
-    return await Promise.all(leg.scenarios.map(async scenario => verdictOf(scenario, await checksOf(scenario.name, folder, entries))))
+    return await Promise.all(
+      leg.scenarios.map(async scenario => verdictOf(scenario, await checksOf(scenario.name, folder, entries)))
+    )
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

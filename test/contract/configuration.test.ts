@@ -10,9 +10,13 @@ const inCode = variableNames.map(name => [name, variables[name].fallback])
 const example = read('.env.example')
 
 /** `#NAME=default`, and for the two placeholders `NAME=…`: [name, value, is active]. */
-const inExample = [...example.matchAll(/^(#?)([A-Z][A-Z0-9_]*)=(.*)$/gm)].map(([, hash, name = '', value = '']) => ({ name, value, active: hash === '' }))
+const inExample = [...example.matchAll(/^(#?)([A-Z][A-Z0-9_]*)=(.*)$/gm)].map(
+  ([, hash, name = '', value = '']) => ({ name, value, active: hash === '' })
+)
 
-const inDocs = [...read('docs/configuration.md').matchAll(/^\| `([A-Z][A-Z0-9_]*)` \| (?:`([^`]*)` )?\| (.+) \|$/gm)].map(([, name = '', value = '']) => [name, value])
+const inDocs = [
+  ...read('docs/configuration.md').matchAll(/^\| `([A-Z][A-Z0-9_]*)` \| (?:`([^`]*)` )?\| (.+) \|$/gm)
+].map(([, name = '', value = '']) => [name, value])
 
 t.test('the documentation lists every setting with its default, in the order of the code', async t => {
   t.ok(inCode.length > 0)
@@ -46,7 +50,10 @@ t.test('the example with its placeholders replaced starts in production', async 
 })
 
 t.test('every comment of the example taken away as well, it still starts with the defaults', async t => {
-  const edited = example.replace('change-me-api-key', 'k'.repeat(16)).replace('change-me-jwt-secret', 's'.repeat(32)).replace(/^#([A-Z_]+=)/gm, '$1')
+  const edited = example
+    .replace('change-me-api-key', 'k'.repeat(16))
+    .replace('change-me-jwt-secret', 's'.repeat(32))
+    .replace(/^#([A-Z_]+=)/gm, '$1')
   const { config, problems } = readConfig({}, parseDotenv(edited))
   t.same(problems, [])
   const { config: plain } = readConfig({ API_KEYS: 'k'.repeat(16), JWT_SECRET: 's'.repeat(32) })

@@ -4,8 +4,15 @@ import t from 'tap'
 import { refusals } from '../../src/errors.js'
 
 const page = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8')
-const rows = [...page.matchAll(/^\| `(MCP_ERR_[A-Z_]+)` \| (\d+) \| (-?\d+) \| (.+) \| (.+) \|$/gm)]
-  .map(([, code, status, rpc, what = '', todo = '']) => ({ code, status: Number(status), rpc: Number(rpc), what, todo }))
+const rows = [...page.matchAll(/^\| `(MCP_ERR_[A-Z_]+)` \| (\d+) \| (-?\d+) \| (.+) \| (.+) \|$/gm)].map(
+  ([, code, status, rpc, what = '', todo = '']) => ({
+    code,
+    status: Number(status),
+    rpc: Number(rpc),
+    what,
+    todo
+  })
+)
 
 /** JSON-RPC 2.0 §5.1, and MCP up to 2026-07-28. */
 const specified = new Set([-32700, -32600, -32601, -32602, -32603, -32002, -32020, -32021, -32022])

@@ -4,7 +4,11 @@ import t from 'tap'
 import * as entry from '../../src/index.js'
 
 const root = new URL('../../', import.meta.url)
-const names = (folder: string, ending: string): string[] => readdirSync(new URL(folder, root)).filter(file => file.endsWith(ending)).map(file => file.slice(0, -ending.length)).sort()
+const names = (folder: string, ending: string): string[] =>
+  readdirSync(new URL(folder, root))
+    .filter(file => file.endsWith(ending))
+    .map(file => file.slice(0, -ending.length))
+    .sort()
 const plugins = names('plugins/', '.ts')
 const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
 
@@ -27,7 +31,9 @@ for (const name of plugins) {
     const meta: PluginMeta = plugin[Symbol.for('plugin-meta')]
     t.equal(meta.name, `mcp-${name}`)
     t.equal(meta.fastify, '5.x')
-    for (const needed of meta.dependencies ?? []) t.ok(plugins.includes(needed.replace(/^mcp-/, '')), `${needed} is one of ours`)
+    for (const needed of meta.dependencies ?? []) {
+      t.ok(plugins.includes(needed.replace(/^mcp-/, '')), `${needed} is one of ours`)
+    }
     t.equal(plugin[Symbol.for('skip-override')], true, 'it works on the scope that registers it')
     t.ok(existsSync(new URL(`test/plugins/${name}.test.ts`, root)))
   })
@@ -36,10 +42,16 @@ for (const name of plugins) {
 t.test('only mcp-auth.ts and app.ts register plugins', async t => {
   const sourceOf = (file: string): string => readFileSync(new URL(file, root), 'utf8')
   // Types may be imported elsewhere: the options of the chain are made of those of its plugins.
-  const imports = (file: string): string[] => [...sourceOf(file).matchAll(/^import (?!type ).* from '([^']+)'/gm)].map(([, from = '']) => from)
+  const imports = (file: string): string[] =>
+    [...sourceOf(file).matchAll(/^import (?!type ).* from '([^']+)'/gm)].map(([, from = '']) => from)
   for (const name of plugins) t.notOk(imports(`plugins/${name}.ts`).some(from => from.startsWith('./')), name)
-  const sources = readdirSync(new URL('src/', root), { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.ts'))
-  t.same(sources.filter(file => imports(`src/${file}`).some(from => from.includes('plugins/'))).sort(), ['app.ts', 'mcp-auth.ts'])
+  const sources = readdirSync(new URL('src/', root), { recursive: true, encoding: 'utf8' }).filter(file =>
+    file.endsWith('.ts')
+  )
+  t.same(sources.filter(file => imports(`src/${file}`).some(from => from.includes('plugins/'))).sort(), [
+    'app.ts',
+    'mcp-auth.ts'
+  ])
 })
 
 t.test('each plugin is registered in mcp-auth.ts or app.ts', async t => {
@@ -49,8 +61,24 @@ t.test('each plugin is registered in mcp-auth.ts or app.ts', async t => {
 
 t.test('the entry has named exports only, and these', async t => {
   t.same(Object.keys(entry).sort(), [
-    'ConfigError', 'KeyStore', 'NotFoundError', 'PublicToolError', 'StartError', 'buildApp', 'createKnownCredentials', 'createTestClient', 'definePrompt', 'defineResource', 'defineTool', 'generateToken',
-    'isRefusal', 'loadConfig', 'mcpAuth', 'refusals', 'startServer', 'version'
+    'ConfigError',
+    'KeyStore',
+    'NotFoundError',
+    'PublicToolError',
+    'StartError',
+    'buildApp',
+    'createKnownCredentials',
+    'createTestClient',
+    'definePrompt',
+    'defineResource',
+    'defineTool',
+    'generateToken',
+    'isRefusal',
+    'loadConfig',
+    'mcpAuth',
+    'refusals',
+    'startServer',
+    'version'
   ])
   t.equal(entry.version, manifest.version)
 })

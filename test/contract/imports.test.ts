@@ -1,4 +1,7 @@
-/** Keeps the imports one-way: a room may import what its row of eslint.rooms.js names, and a folder without a row nothing. */
+/**
+ * Keeps the imports one-way: a room may import what its row of eslint.rooms.js names, and a folder without
+ * a row nothing.
+ */
 import { execFile } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -32,8 +35,13 @@ async function broken (lines: ReadonlyArray<readonly [file: string, line: string
     console.log(JSON.stringify(found))
   `
   const { NODE_OPTIONS: _, ...env } = process.env
-  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], { cwd: root, env })
-  return (JSON.parse(stdout) as string[][]).map(rules => rules.filter(rule => rule === 'unreadable' || ours.includes(rule)))
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
+    cwd: root,
+    env
+  })
+  return (JSON.parse(stdout) as string[][]).map(rules =>
+    rules.filter(rule => rule === 'unreadable' || ours.includes(rule))
+  )
 }
 
 /** `[what it is, file, line, the rules that it breaks]` */
@@ -49,29 +57,89 @@ const rows: Array<[string, string, string, string[]]> = [
   ['a plugin imports the app', 'plugins/auth.ts', "import '../src/app.js'", imports],
   ['the bridge imports Fastify', 'src/mcp/slots/responder.ts', "import 'fastify'", imports],
   ['the bridge imports a setting', 'src/mcp/slots/responder.ts', "import '../../config/load.js'", imports],
-  ['the legacy era imports the other SDK', 'src/mcp/legacy/session.ts', "import '@modelcontextprotocol/server'", imports],
-  ['the legacy era imports the modern era', 'src/mcp/legacy/session.ts', "import '../modern/input-required.js'", imports],
-  ['the modern era imports the legacy era', 'src/mcp/modern/input-required.ts', "import '../legacy/session.js'", imports],
+  [
+    'the legacy era imports the other SDK',
+    'src/mcp/legacy/session.ts',
+    "import '@modelcontextprotocol/server'",
+    imports
+  ],
+  [
+    'the legacy era imports the modern era',
+    'src/mcp/legacy/session.ts',
+    "import '../modern/input-required.js'",
+    imports
+  ],
+  [
+    'the modern era imports the legacy era',
+    'src/mcp/modern/input-required.ts',
+    "import '../legacy/session.js'",
+    imports
+  ],
   ['a tool imports the ledger', 'src/tools/tool.ts', "import '../ledger/ledger.js'", imports],
   ['a principal imports Fastify', 'src/principal/access.ts', "import 'fastify'", imports],
   ['a principal exports from above', 'src/principal/access.ts', "export * from '../app.js'", imports],
-  ['a principal loads from above later', 'src/principal/access.ts', "export const later = await import('../app.js')", imports],
+  [
+    'a principal loads from above later',
+    'src/principal/access.ts',
+    "export const later = await import('../app.js')",
+    imports
+  ],
   ['the errors import a room', 'src/errors.ts', "import './principal/access.js'", imports],
   ['the library imports a room', 'src/lib/guards.ts', "import '../net/origins.js'", imports],
-  ['a type of a room above', 'src/lib/guards.ts', "export type Above = import('../app.js').AppOptions", imports],
-  ['the environment read by a plugin', 'plugins/auth.ts', 'export const level = process.env.LOG_LEVEL', ['no-restricted-syntax']],
-  ['the environment read by the bridge', 'src/mcp/slots/responder.ts', 'export const level = process.env.LOG_LEVEL', ['no-restricted-syntax']],
-  ['the environment imported by the app', 'src/app.ts', "export { env } from 'node:process'", ['no-restricted-syntax']],
+  [
+    'a type of a room above',
+    'src/lib/guards.ts',
+    "export type Above = import('../app.js').AppOptions",
+    imports
+  ],
+  [
+    'the environment read by a plugin',
+    'plugins/auth.ts',
+    'export const level = process.env.LOG_LEVEL',
+    ['no-restricted-syntax']
+  ],
+  [
+    'the environment read by the bridge',
+    'src/mcp/slots/responder.ts',
+    'export const level = process.env.LOG_LEVEL',
+    ['no-restricted-syntax']
+  ],
+  [
+    'the environment imported by the app',
+    'src/app.ts',
+    "export { env } from 'node:process'",
+    ['no-restricted-syntax']
+  ],
   ['any', 'src/errors.ts', 'export const text: any = 1', ['@typescript-eslint/no-explicit-any']],
-  ['a non-null assertion', 'src/errors.ts', 'export const text = process.version!', ['@typescript-eslint/no-non-null-assertion']],
+  [
+    'a non-null assertion',
+    'src/errors.ts',
+    'export const text = process.version!',
+    ['@typescript-eslint/no-non-null-assertion']
+  ],
   ['an ignored type error', 'src/errors.ts', '// @ts-ignore: because', ['@typescript-eslint/ban-ts-comment']],
-  ['an expected type error without a reason', 'src/errors.ts', '// @ts-expect-error', ['@typescript-eslint/ban-ts-comment']],
+  [
+    'an expected type error without a reason',
+    'src/errors.ts',
+    '// @ts-expect-error',
+    ['@typescript-eslint/ban-ts-comment']
+  ],
   ['an expected type error with a reason', 'src/errors.ts', '// @ts-expect-error: a typo must not pass', []],
-  ['the environment read by the server', 'src/server/start.ts', 'export const level = process.env.LOG_LEVEL', []],
+  [
+    'the environment read by the server',
+    'src/server/start.ts',
+    'export const level = process.env.LOG_LEVEL',
+    []
+  ],
   ['the environment read by a command', 'src/cli/start.ts', 'export const level = process.env.LOG_LEVEL', []],
   ['the app imports a plugin', 'src/app.ts', "import '../plugins/auth.js'", []],
   ['a plugin imports the bridge', 'plugins/mcp.ts', "import '../src/mcp/era-router.js'", []],
-  ['the legacy era imports its SDK', 'src/mcp/legacy/session.ts', "import '@modelcontextprotocol/sdk/types.js'", []]
+  [
+    'the legacy era imports its SDK',
+    'src/mcp/legacy/session.ts',
+    "import '@modelcontextprotocol/sdk/types.js'",
+    []
+  ]
 ]
 
 t.test('lint refuses an import that runs up, and a folder without a row', { timeout: 200_000 }, async t => {
@@ -81,7 +149,9 @@ t.test('lint refuses an import that runs up, and a folder without a row', { time
 
 t.test('each folder that holds files has a row', async t => {
   for (const top of ['src', 'plugins']) {
-    const files = readdirSync(`${root}${top}`, { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.ts'))
+    const files = readdirSync(`${root}${top}`, { recursive: true, encoding: 'utf8' }).filter(file =>
+      file.endsWith('.ts')
+    )
     for (const file of files) t.ok(roomOf(`${top}/${file}`), file)
   }
 })

@@ -1,4 +1,7 @@
-/** Keeps the files of `deploy/` true: each is read by the program that it is for, or by a parser where no engine is needed. */
+/**
+ * Keeps the files of `deploy/` true: each is read by the program that it is for, or by a parser where no
+ * engine is needed.
+ */
 import { execFile } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,9 +18,13 @@ const read = (file: string): string => readFileSync(join(folder, file), 'utf8')
 const variables = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8')
 
 interface Container {
-  readonly env: ReadonlyArray<{ readonly name: string, readonly value?: string }>
+  readonly env: ReadonlyArray<{ readonly name: string; readonly value?: string }>
   readonly securityContext: Record<string, unknown>
-  readonly readinessProbe: { readonly httpGet: { readonly path: string }, readonly periodSeconds: number, readonly failureThreshold: number }
+  readonly readinessProbe: {
+    readonly httpGet: { readonly path: string }
+    readonly periodSeconds: number
+    readonly failureThreshold: number
+  }
   readonly livenessProbe: { readonly httpGet: { readonly path: string } }
 }
 interface Manifest {
@@ -26,30 +33,45 @@ interface Manifest {
   readonly spec: {
     readonly minAvailable?: number
     readonly replicas?: number
-    readonly template?: { readonly spec: { readonly containers: readonly Container[], readonly terminationGracePeriodSeconds: number } }
+    readonly template?: {
+      readonly spec: {
+        readonly containers: readonly Container[]
+        readonly terminationGracePeriodSeconds: number
+      }
+    }
   }
 }
 
 t.test('Dockerfile builds in stages, ends as a user without rights, and checks its health', async t => {
-  const lines = read('Dockerfile').replaceAll(/\\\n\s*/g, '').split('\n').filter(line => line !== '' && !line.startsWith('#'))
+  const lines = read('Dockerfile')
+    .replaceAll(/\\\n\s*/g, '')
+    .split('\n')
+    .filter(line => line !== '' && !line.startsWith('#'))
   const stages = lines.filter(line => line.startsWith('FROM '))
   t.equal(stages.length, 2)
   for (const stage of stages) t.match(stage, /^FROM [a-z]+:\d[\w.-]*( AS \w+)?$/, 'a fixed tag')
   t.equal(lines.filter(line => line.startsWith('USER ')).at(-1), 'USER node')
   t.ok(lines.some(line => line.startsWith('HEALTHCHECK ')))
-  t.match(lines.at(-1), /^CMD \["node", "dist\/src\/cli\/main\.js", "start"\]$/, 'no shell between the engine and the server')
+  t.match(
+    lines.at(-1),
+    /^CMD \["node", "dist\/src\/cli\/main\.js", "start"\]$/,
+    'no shell between the engine and the server'
+  )
   t.notOk(lines.some(line => /^(ADD |RUN .*(curl|sudo|chmod 777)|ENV .*(SECRET|KEYS?|TOKEN)=)/.test(line)))
 })
 
 t.test('the health check of the Dockerfile is a program that Node reads', async t => {
-  const [, script = ''] = /HEALTHCHECK[^[]*\["node", "-e", "(.*)"\]/.exec(read('Dockerfile').replaceAll(/\\\n\s*/g, '')) ?? []
+  const [, script = ''] =
+    /HEALTHCHECK[^[]*\["node", "-e", "(.*)"\]/.exec(read('Dockerfile').replaceAll(/\\\n\s*/g, '')) ?? []
   t.doesNotThrow(() => new Script(script))
   await t.rejects(run(process.execPath, ['-e', script], { env: { PORT: '1' } }), { code: 1 }, 'nothing listens there')
 })
 
 t.test('systemd reads the unit', { skip: without('systemd-analyze') }, async t => {
   // The program and the user of the unit are not on this machine.
-  const unit = read('systemd/fastify-mcp-auth.service').replace('/usr/bin/node', '/bin/true').replace(/^(User|Group)=.*$/gm, '')
+  const unit = read('systemd/fastify-mcp-auth.service')
+    .replace('/usr/bin/node', '/bin/true')
+    .replace(/^(User|Group)=.*$/gm, '')
   const path = join(t.testdir({}), 'fastify-mcp-auth.service')
   writeFileSync(path, unit)
   const { stderr } = await run('systemd-analyze', ['verify', path])
@@ -58,12 +80,22 @@ t.test('systemd reads the unit', { skip: without('systemd-analyze') }, async t =
 
 t.test('compose.yaml names services that exist, and secrets only by reference', async t => {
   const { services, volumes } = parse(read('compose.yaml'), { merge: true }) as {
-    services: Record<string, { image?: string, environment?: Record<string, string>, volumes?: string[], depends_on?: string[] | Record<string, unknown> }>
+    services: Record<
+      string,
+      {
+        image?: string
+        environment?: Record<string, string>
+        volumes?: string[]
+        depends_on?: string[] | Record<string, unknown>
+      }
+    >
     volumes: Record<string, unknown>
   }
   for (const [name, service] of Object.entries(services)) {
     t.match(service.image, /^[a-z/-]+(:v?\d[\w.-]*)?$/, name)
-    for (const other of Array.isArray(service.depends_on) ? service.depends_on : Object.keys(service.depends_on ?? {})) t.ok(services[other], `${name} -> ${other}`)
+    for (const other of Array.isArray(service.depends_on)
+      ? service.depends_on
+      : Object.keys(service.depends_on ?? {})) { t.ok(services[other], `${name} -> ${other}`) }
     for (const volume of service.volumes ?? []) {
       const [from = ''] = volume.split(':')
       if (!from.startsWith('.')) t.ok(from in volumes, volume)
@@ -94,7 +126,10 @@ t.test('the Kubernetes manifests probe, drain and keep one instance', async t =>
   t.ok(Number(budget?.spec.minAvailable) < Number(deployment.spec.replicas))
   const setting = (name: string): number => Number(container.env.find(variable => variable.name === name)?.value)
   const { periodSeconds, failureThreshold } = container.readinessProbe
-  t.ok(setting('DRAIN_DELAY_MS') > 2 * periodSeconds * failureThreshold * 1000, 'the probe notices before the listener closes')
+  t.ok(
+    setting('DRAIN_DELAY_MS') > 2 * periodSeconds * failureThreshold * 1000,
+    'the probe notices before the listener closes'
+  )
   t.ok(pod.terminationGracePeriodSeconds * 1000 > setting('DRAIN_DELAY_MS') + 10_000, 'calls have their grace')
   for (const { name } of container.env) t.match(variables, `\`${name}\``, 'a setting of ours')
 })
@@ -110,7 +145,9 @@ t.test('nginx reads the file of compose.yaml', { skip: without('nginx') }, async
   const directory = t.testdir({})
   mkdirSync(join(directory, 'logs'))
   const path = join(directory, 'nginx.conf')
-  const site = read('nginx/compose.conf').replaceAll(/server mcp-\d:/g, 'server 127.0.0.1:').replace('listen 8080', 'listen unix:' + join(directory, 'socket'))
+  const site = read('nginx/compose.conf')
+    .replaceAll(/server mcp-\d:/g, 'server 127.0.0.1:')
+    .replace('listen 8080', 'listen unix:' + join(directory, 'socket'))
   writeFileSync(path, `pid ${directory}/pid; error_log stderr; events {} http { access_log off; ${site} }`)
   await run('nginx', ['-t', '-p', directory, '-c', path])
 })

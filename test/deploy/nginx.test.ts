@@ -29,8 +29,13 @@ async function proxied (t: Test, upstream: string): Promise<string> {
     .replaceAll(/^\s*ssl_certificate.*$/gm, '')
     .replace('server 127.0.0.1:3000;', `server ${new URL(upstream).host};`)
   const path = join(directory, 'nginx.conf')
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path ${directory}/${name};`).join(' ')
-  writeFileSync(path, `daemon off; pid ${directory}/pid; error_log stderr; events {} http { access_log off; ${temporary} ${site} }`)
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map(name => `${name}_temp_path ${directory}/${name};`)
+    .join(' ')
+  writeFileSync(
+    path,
+    `daemon off; pid ${directory}/pid; error_log stderr; events {} http { access_log off; ${temporary} ${site} }`
+  )
   const child = spawn('nginx', ['-p', directory, '-c', path], { stdio: 'ignore' })
   t.teardown(async () => {
     child.kill('SIGTERM')
@@ -58,5 +63,7 @@ t.test('nginx passes calls on and keeps the probes inside', { skip: without('ngi
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'whoami' } })
   })
   t.match(await (await call('/mcp')).json(), { id: 1, result: { structuredContent: { id: /^apikey:/ } } })
-  for (const path of ['/ready', '/health', '/metrics', '/elsewhere']) t.equal((await fetch(url + path, { headers: host })).status, 404, path)
+  for (const path of ['/ready', '/health', '/metrics', '/elsewhere']) {
+    t.equal((await fetch(url + path, { headers: host })).status, 404, path)
+  }
 })

@@ -24,11 +24,24 @@ const tools = [
   defineTool({ name: 'rare', rate: { max: 1, windowMs: 60_000 }, handler: () => 'done' })
 ]
 
-async function build (t: Test, env: Record<string, string> = {}): Promise<{ app: Awaited<ReturnType<typeof service>>, file: string, records: () => Line[], recordsOf: (count: number) => Promise<Line[]> }> {
+async function build (
+  t: Test,
+  env: Record<string, string> = {}
+): Promise<{
+  app: Awaited<ReturnType<typeof service>>
+  file: string
+  records: () => Line[]
+  recordsOf: (count: number) => Promise<Line[]>
+}> {
   const file = join(t.testdir({}), 'audit.jsonl')
   const app = await service(t, { tools, env: { AUDIT_FILE: file, ...env } })
-  const all = (): Line[] => readFileSync(file, 'utf8').split('\n').filter(Boolean).map(line => JSON.parse(line))
-  const records = (): Line[] => all().filter(({ kind }) => ['called', 'refused', 'limited'].includes(String(kind)))
+  const all = (): Line[] =>
+    readFileSync(file, 'utf8')
+      .split('\n')
+      .filter(Boolean)
+      .map(line => JSON.parse(line))
+  const records = (): Line[] =>
+    all().filter(({ kind }) => ['called', 'refused', 'limited'].includes(String(kind)))
   return {
     app,
     file,
@@ -52,13 +65,28 @@ t.test('each way that a request ends is one record', async t => {
   await post(app, rpc('tools/list'))
   const found = await recordsOf(8)
   t.match(found, [
-    { kind: 'called', outcome: 'allowed', item: 'search', itemKind: 'tool', method: 'tools/call', credential: 'api-key', principal: /^apikey:/, args: { values: { ticket: 'T-1' } } },
+    {
+      kind: 'called',
+      outcome: 'allowed',
+      item: 'search',
+      itemKind: 'tool',
+      method: 'tools/call',
+      credential: 'api-key',
+      principal: /^apikey:/,
+      args: { values: { ticket: 'T-1' } }
+    },
     { kind: 'called', outcome: 'failed', item: 'breaks', code: 'MCP_ERR_INTERNAL', why: 'internal' },
     { kind: 'called', outcome: 'denied', item: 'for-admins' },
     { kind: 'called', outcome: 'denied', item: 'missing', code: 'MCP_ERR_UNKNOWN_TOOL' },
     { kind: 'called', outcome: 'allowed', item: 'rare' },
     { kind: 'limited', outcome: 'denied', item: 'rare', code: 'MCP_ERR_RATE_LIMITED' },
-    { kind: 'refused', outcome: 'denied', code: 'MCP_ERR_UNAUTHENTICATED', address: '127.0.0.1', status: 401 },
+    {
+      kind: 'refused',
+      outcome: 'denied',
+      code: 'MCP_ERR_UNAUTHENTICATED',
+      address: '127.0.0.1',
+      status: 401
+    },
     { kind: 'called', outcome: 'allowed', method: 'tools/list' }
   ])
   t.equal(found.length, 8)
@@ -68,19 +96,33 @@ t.test('each way that a request ends is one record', async t => {
 
 t.test('each message of a batch is a record', async t => {
   const { app, recordsOf } = await build(t)
-  await post(app, [callOf('search', {}, 1), callOf('missing', {}, 2)], { ...withKey, 'mcp-protocol-version': '2025-03-26' })
-  t.match(await recordsOf(2), [{ item: 'search', batch: 0, outcome: 'allowed' }, { item: 'missing', batch: 1, outcome: 'denied' }])
+  await post(app, [callOf('search', {}, 1), callOf('missing', {}, 2)], {
+    ...withKey,
+    'mcp-protocol-version': '2025-03-26'
+  })
+  t.match(await recordsOf(2), [
+    { item: 'search', batch: 0, outcome: 'allowed' },
+    { item: 'missing', batch: 1, outcome: 'denied' }
+  ])
 })
 
 t.test('what changes rights is on record, with who did it', async t => {
   const { app, records } = await build(t)
   const root = withToken('root', 'admin')
-  const { id } = (await post(app, callOf('generate-token', { userId: 'ada', scopes: [] }), root)).body.result.structuredContent
+  const { id } = (await post(app, callOf('generate-token', { userId: 'ada', scopes: [] }), root)).body.result
+    .structuredContent
   await post(app, callOf('revoke-token', { id }), root)
   await post(app, callOf('revoke-subject', { subject: 'ada' }), root)
   await until(() => records().some(({ kind }) => kind === 'subject-revoked'))
-  for (const [kind, about] of [['token-minted', { jti: id, subject: 'ada' }], ['token-revoked', { jti: id }], ['subject-revoked', { subject: 'jwt:ada' }]] as const) {
-    t.match(records().find(record => record.kind === kind), { principal: 'jwt:root', credential: 'jwt', about })
+  for (const [kind, about] of [
+    ['token-minted', { jti: id, subject: 'ada' }],
+    ['token-revoked', { jti: id }],
+    ['subject-revoked', { subject: 'jwt:ada' }]
+  ] as const) {
+    t.match(
+      records().find(record => record.kind === kind),
+      { principal: 'jwt:root', credential: 'jwt', about }
+    )
   }
 })
 
@@ -95,14 +137,24 @@ t.test('the start and the end are on record, and the chain holds', async t => {
 
 t.test('records go to standard output, too, where that is wanted', async t => {
   const lines: string[] = []
-  const app = await service(t, { tools, env: { AUDIT_STDOUT: 'on' }, logStream: { write: line => { lines.push(line) } } })
+  const app = await service(t, {
+    tools,
+    env: { AUDIT_STDOUT: 'on' },
+    logStream: {
+      write: line => {
+        lines.push(line)
+      }
+    }
+  })
   await post(app, callOf('search'))
   await until(() => lines.some(line => line.includes('"kind":"called"')))
   t.match(lines.map(line => JSON.parse(line)).find(({ kind }) => kind === 'called'), { audit: 1, item: 'search' })
 })
 
 t.test('a file that cannot be written names its setting', async t => {
-  await t.rejects(service(t, { env: { AUDIT_FILE: join(t.testdir({}), 'missing', 'audit.jsonl') } }), { message: /AUDIT_FILE names a file that cannot be written \(ENOENT\)/ })
+  await t.rejects(service(t, { env: { AUDIT_FILE: join(t.testdir({}), 'missing', 'audit.jsonl') } }), {
+    message: /AUDIT_FILE names a file that cannot be written \(ENOENT\)/
+  })
 })
 
 t.test('a host registers it before the plugins that it hears of', async t => {

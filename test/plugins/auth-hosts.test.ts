@@ -22,9 +22,15 @@ t.test("a host's own JWTs and ours, twice, do not open each other's doors", asyn
   const app = hostApp(t)
   await app.register(fastifyJwt, { secret: 'the secret of the host itself' })
   await app.register(async (scope) => { await guard(scope, { auth: { jwt: { secret } } }) }, { prefix: '/one' })
-  await app.register(async (scope) => { await guard(scope, { auth: { jwt: { secret: otherSecret } } }) }, { prefix: '/two' })
+  await app.register(
+    async scope => {
+      await guard(scope, { auth: { jwt: { secret: otherSecret } } })
+    },
+    { prefix: '/two' }
+  )
   app.get('/host', async (request) => await request.jwtVerify())
-  const status = async (url: string, key: string): Promise<number> => (await app.inject({ url, headers: bearer(key) })).statusCode
+  const status = async (url: string, key: string): Promise<number> =>
+    (await app.inject({ url, headers: bearer(key) })).statusCode
   t.same([await status('/one/private', secret), await status('/one/private', otherSecret)], [200, 401])
   t.same([await status('/two/private', secret), await status('/two/private', otherSecret)], [401, 200])
   t.same([await status('/host', 'the secret of the host itself'), await status('/host', secret)], [200, 401])
@@ -63,7 +69,9 @@ t.test("a host's limiter still limits the host's routes, and not ours", async (t
   app.get('/host', async () => 'host')
   t.equal((await app.inject('/host')).statusCode, 200)
   t.equal((await app.inject('/host')).statusCode, 429)
-  for (let i = 0; i < 3; i++) t.equal((await app.inject({ url: '/mcp/private', headers: { 'x-api-key': 'key' } })).statusCode, 200)
+  for (let i = 0; i < 3; i++) {
+    t.equal((await app.inject({ url: '/mcp/private', headers: { 'x-api-key': 'key' } })).statusCode, 200)
+  }
 })
 
 t.test('a route with a limiter group of its own hands out no second bucket', async (t) => {
@@ -77,8 +85,18 @@ t.test('a route with a limiter group of its own hands out no second bucket', asy
 
 t.test('two registrations share no bucket, no key and no headers', async (t) => {
   const app = hostApp(t)
-  await app.register(async (scope) => { await guard(scope, { auth: { apiKeys: ['one'] }, address: { max: 1 }, user: { max: 1 } }) }, { prefix: '/one' })
-  await app.register(async (scope) => { await guard(scope, { auth: { apiKeys: ['two'] }, address: { max: 9 }, user: { max: 9 } }) }, { prefix: '/two' })
+  await app.register(
+    async scope => {
+      await guard(scope, { auth: { apiKeys: ['one'] }, address: { max: 1 }, user: { max: 1 } })
+    },
+    { prefix: '/one' }
+  )
+  await app.register(
+    async scope => {
+      await guard(scope, { auth: { apiKeys: ['two'] }, address: { max: 9 }, user: { max: 9 } })
+    },
+    { prefix: '/two' }
+  )
   app.get('/host', async () => 'host')
   await app.inject({ url: '/one/private', headers: { 'x-api-key': 'two' } })
   t.equal((await app.inject({ url: '/one/private', headers: { 'x-api-key': 'one' } })).statusCode, 429)

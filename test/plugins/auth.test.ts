@@ -25,20 +25,42 @@ t.test('a key proves its caller', async (t) => {
   const response = await app.inject({ url: '/private', headers: { 'x-api-key': key } })
   const keyId = createHash('sha256').update(key).digest('hex').slice(0, 12)
   t.equal(response.statusCode, 200)
-  t.same(response.json(), { frozen: true, id: `apikey:${keyId}`, role: 'user', scopes: [], method: 'api-key', keyId, attributes: {} })
+  t.same(response.json(), {
+    frozen: true,
+    id: `apikey:${keyId}`,
+    role: 'user',
+    scopes: [],
+    method: 'api-key',
+    keyId,
+    attributes: {}
+  })
 })
 
 t.test('a token proves its caller', async (t) => {
   const app = await authApp(t)
   const exp = inSeconds(600)
-  const response = await app.inject({ url: '/private', headers: { authorization: `bearer ${forgeClaims({ exp, role: 'admin' })}` } })
+  const response = await app.inject({
+    url: '/private',
+    headers: { authorization: `bearer ${forgeClaims({ exp, role: 'admin' })}` }
+  })
   t.equal(response.statusCode, 200)
-  t.same(response.json(), { frozen: true, id: 'jwt:ada', role: 'admin', scopes: [], method: 'jwt', expiresAt: exp * 1000, attributes: {} })
+  t.same(response.json(), {
+    frozen: true,
+    id: 'jwt:ada',
+    role: 'admin',
+    scopes: [],
+    method: 'jwt',
+    expiresAt: exp * 1000,
+    attributes: {}
+  })
 })
 
 t.test('a key and a token that are both good prove who the key names', async (t) => {
   const app = await authApp(t)
-  const response = await app.inject({ url: '/private', headers: { 'x-api-key': key, authorization: `Bearer ${forge()}` } })
+  const response = await app.inject({
+    url: '/private',
+    headers: { 'x-api-key': key, authorization: `Bearer ${forge()}` }
+  })
   t.match(response.json(), { method: 'api-key' })
 })
 
@@ -46,7 +68,8 @@ t.test('a key and a token that were revoked open no route, also where they are k
   const known = createKnownCredentials({ ttlMs: 60_000 })
   let revoked = ''
   const app = await authApp(t, { ...both, known, isRevoked: ({ method }) => method === revoked })
-  const status = async (headers: Record<string, string>): Promise<number> => (await app.inject({ url: '/private', headers })).statusCode
+  const status = async (headers: Record<string, string>): Promise<number> =>
+    (await app.inject({ url: '/private', headers })).statusCode
   const [byKey, byToken] = [{ 'x-api-key': key }, { authorization: `Bearer ${forge()}` }]
   t.same([await status(byKey), await status(byToken)], [200, 200])
   revoked = 'api-key'
@@ -155,7 +178,12 @@ t.test('a body of a stranger is not parsed', async (t) => {
   await app.register(auth, both)
   app.addContentTypeParser('*', () => t.fail('a body was parsed'))
   app.post('/private', async () => 'reached')
-  const response = await app.inject({ method: 'POST', url: '/private', headers: { 'content-type': 'text/x' }, payload: '{' })
+  const response = await app.inject({
+    method: 'POST',
+    url: '/private',
+    headers: { 'content-type': 'text/x' },
+    payload: '{'
+  })
   t.equal(response.statusCode, 401)
 })
 
@@ -200,7 +228,15 @@ const badOptions: Array<[string, AuthOptions]> = [
   ['an empty list of keys and no secret', { apiKeys: [] }],
   ['an empty secret', { jwt: { secret: '' } }],
   ['a secret of spaces', { jwt: { secret: '   ' } }],
-  ['a public key as a secret', { jwt: { secret: '-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----' } }],
+  [
+    'a public key as a secret',
+    {
+      jwt: {
+        secret:
+          '-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----'
+      }
+    }
+  ],
   ['a key listed twice', { apiKeys: [key, key] }],
   ['a blank key', { apiKeys: [' '] }],
   ['a placeholder as a key', { apiKeys: ['my-change-me-api-key'], allowWeakSecrets: true }],
@@ -230,7 +266,12 @@ t.test('an identity provider is enough, and its problems can be asked for', asyn
   const fake = await fakeIssuer(t, signing)
   const app = await authApp(t, { oauth: { issuer: fake.issuer, audience: [audience] } })
   const headers = { authorization: `Bearer ${await sign(signing, claimsOf(fake.issuer))}` }
-  t.match((await app.inject({ url: '/private', headers })).json(), { frozen: true, id: 'oauth:ada', issuer: fake.issuer, method: 'jwt' })
+  t.match((await app.inject({ url: '/private', headers })).json(), {
+    frozen: true,
+    id: 'oauth:ada',
+    issuer: fake.issuer,
+    method: 'jwt'
+  })
   t.equal((await app.inject({ url: '/private', headers: { authorization: `Bearer ${forge()}` } })).statusCode, 401)
   t.equal((await app.inject({ url: '/private', headers: { 'x-api-key': key } })).statusCode, 401)
   t.same(app.issuerProblems(), [])
@@ -241,8 +282,15 @@ t.test('a provider that is away is unavailable, and no reason to think the token
   const fake = await fakeIssuer(t)
   await fake.stop()
   const app = await authApp(t, { ...both, oauth: { issuer: fake.issuer, audience: [audience] } })
-  const response = await app.inject({ url: '/private', headers: { authorization: `Bearer ${await sign(signing, claimsOf(fake.issuer))}` } })
+  const response = await app.inject({
+    url: '/private',
+    headers: { authorization: `Bearer ${await sign(signing, claimsOf(fake.issuer))}` }
+  })
   t.equal(response.statusCode, 503)
   t.match(app.issuerProblems(), [/cannot be reached/])
-  t.equal((await app.inject({ url: '/private', headers: { authorization: `Bearer ${forge()}` } })).statusCode, 200, 'our own tokens need no provider')
+  t.equal(
+    (await app.inject({ url: '/private', headers: { authorization: `Bearer ${forge()}` } })).statusCode,
+    200,
+    'our own tokens need no provider'
+  )
 })

@@ -6,7 +6,12 @@ import errors from '../../plugins/errors.js'
 import preauthLimit from '../../plugins/preauth-limit.js'
 import { OneTimeLinks } from '../../src/tokens/one-time-links.js'
 
-const parcel = { token: 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln', userId: 'a<b>&"ada"', role: 'user', expiresAt: '2026-01-01T00:00:00.000Z' } as const
+const parcel = {
+  token: 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln',
+  userId: 'a<b>&"ada"',
+  role: 'user',
+  expiresAt: '2026-01-01T00:00:00.000Z'
+} as const
 
 async function build (t: Test, max = 30): Promise<{ app: FastifyInstance, claims: OneTimeLinks, url: string }> {
   const claims = new OneTimeLinks()
@@ -30,7 +35,9 @@ t.test('whoever posts to the link gets the token, once', async t => {
 
 t.test('of many at once one gets it', async t => {
   const { app, url } = await build(t)
-  const all = await Promise.all(Array.from({ length: 20 }, async () => (await app.inject({ method: 'POST', url })).statusCode))
+  const all = await Promise.all(
+    Array.from({ length: 20 }, async () => (await app.inject({ method: 'POST', url })).statusCode)
+  )
   t.equal(all.filter(status => status === 200).length, 1)
 })
 
@@ -54,7 +61,12 @@ t.test('the page is the same for every code, so it tells nothing of one', async 
 
 t.test('the form of the page works: no fields, a type of its own, no origin', async t => {
   const { app, url } = await build(t)
-  const answer = await app.inject({ method: 'POST', url, headers: { accept: 'text/html,*/*', 'content-type': 'application/x-www-form-urlencoded', origin: 'null' }, payload: '' })
+  const answer = await app.inject({
+    method: 'POST',
+    url,
+    headers: { accept: 'text/html,*/*', 'content-type': 'application/x-www-form-urlencoded', origin: 'null' },
+    payload: ''
+  })
   t.equal(answer.statusCode, 200)
   t.match(answer.headers['content-type'], 'text/html')
   t.match(answer.payload, parcel.token)
@@ -64,9 +76,16 @@ t.test('the form of the page works: no fields, a type of its own, no origin', as
 
 t.test('nothing of it is kept by caches, sent as a referrer, framed or run', async t => {
   const { app, url } = await build(t)
-  for (const answer of [await app.inject(url), await app.inject({ method: 'POST', url }), await app.inject({ method: 'POST', url })]) {
+  for (const answer of [
+    await app.inject(url),
+    await app.inject({ method: 'POST', url }),
+    await app.inject({ method: 'POST', url })
+  ]) {
     t.match(answer.headers, {
-      'cache-control': 'no-store', 'referrer-policy': 'no-referrer', 'x-content-type-options': 'nosniff', 'content-security-policy': /default-src 'none'.*frame-ancestors 'none'/
+      'cache-control': 'no-store',
+      'referrer-policy': 'no-referrer',
+      'x-content-type-options': 'nosniff',
+      'content-security-policy': /default-src 'none'.*frame-ancestors 'none'/
     })
   }
 })
@@ -82,7 +101,12 @@ t.test('guesses are counted as failures of their address, and end in 429, for a 
 })
 
 for (const [what, path] of [
-  ['no code', '/claim/'], ['a slash behind', '/claim/x/'], ['a long code', `/claim/${'x'.repeat(500)}`], ['a prototype', '/claim/__proto__'], ['an encoded slash', '/claim/..%2f..'], ['a NUL', '/claim/%00']
+  ['no code', '/claim/'],
+  ['a slash behind', '/claim/x/'],
+  ['a long code', `/claim/${'x'.repeat(500)}`],
+  ['a prototype', '/claim/__proto__'],
+  ['an encoded slash', '/claim/..%2f..'],
+  ['a NUL', '/claim/%00']
 ] as const) {
   t.test(`posting with ${what} is refused`, async t => {
     const { app } = await build(t)
@@ -93,6 +117,26 @@ for (const [what, path] of [
 
 t.test('a body that is large is refused, and a small one is not read', async t => {
   const { app, url } = await build(t)
-  t.equal((await app.inject({ method: 'POST', url, payload: 'x'.repeat(5000), headers: { 'content-type': 'text/plain' } })).statusCode, 413)
-  t.equal((await app.inject({ method: 'POST', url, payload: '{"broken', headers: { 'content-type': 'application/json' } })).statusCode, 200)
+  t.equal(
+    (
+      await app.inject({
+        method: 'POST',
+        url,
+        payload: 'x'.repeat(5000),
+        headers: { 'content-type': 'text/plain' }
+      })
+    ).statusCode,
+    413
+  )
+  t.equal(
+    (
+      await app.inject({
+        method: 'POST',
+        url,
+        payload: '{"broken',
+        headers: { 'content-type': 'application/json' }
+      })
+    ).statusCode,
+    200
+  )
 })

@@ -27,14 +27,23 @@ const caused: Array<[string, Record<string, string>, string, number]> = [
   ['POST', { 'sec-fetch-site': 'cross-site' }, '/health', 403]
 ]
 for (const [method, headers, url, status] of caused) {
-  t.test(`${method} ${url} with ${Object.entries(headers).map(pair => pair.join(': ')).join(', ')} gets ${status}`, async t => {
-    const app = await service(t, { env: { CORS_ORIGINS: app1 } })
-    const reply = await app.inject({ method: method as 'GET', url, headers: { host: 'localhost:3000', ...headers } })
-    t.equal(reply.statusCode, status)
-    if (status !== 403) return
-    t.equal(JSON.stringify(reply.json()).includes('MCP_ERR_ORIGIN_REFUSED'), true)
-    t.notOk('x-ratelimit-limit' in reply.headers, 'nobody is charged')
-  })
+  t.test(
+    `${method} ${url} with ${Object.entries(headers)
+      .map(pair => pair.join(': '))
+      .join(', ')} gets ${status}`,
+    async t => {
+      const app = await service(t, { env: { CORS_ORIGINS: app1 } })
+      const reply = await app.inject({
+        method: method as 'GET',
+        url,
+        headers: { host: 'localhost:3000', ...headers }
+      })
+      t.equal(reply.statusCode, status)
+      if (status !== 403) return
+      t.equal(JSON.stringify(reply.json()).includes('MCP_ERR_ORIGIN_REFUSED'), true)
+      t.notOk('x-ratelimit-limit' in reply.headers, 'nobody is charged')
+    }
+  )
 }
 
 t.test('images of other sites do not use up the tries of an address', async t => {
@@ -53,19 +62,38 @@ t.test('a page of an extension and one of a desktop app may call where they are 
     t.equal(reply.status, 200)
     t.equal(reply.headers['access-control-allow-origin'], origin)
   }
-  t.equal((await post(app, rpc('ping'), { ...withKey, origin: 'chrome-extension://ponmlkjihgfedcbaponmlkjihgfedcba' })).status, 403)
+  t.equal(
+    (
+      await post(app, rpc('ping'), {
+        ...withKey,
+        origin: 'chrome-extension://ponmlkjihgfedcbaponmlkjihgfedcba'
+      })
+    ).status,
+    403
+  )
 })
 
 t.test('a listed page may send the headers of a trace, and those of CORS_HEADERS', async t => {
   const app = await service(t, { env: { CORS_ORIGINS: app1, CORS_HEADERS: 'Sentry-Trace, X-Team' } })
-  const headers = { origin: app1, 'access-control-request-method': 'POST', 'access-control-request-headers': 'traceparent' }
-  const allowed = String((await app.inject({ method: 'OPTIONS', url: '/mcp', headers })).headers['access-control-allow-headers']).split(', ')
-  for (const name of ['traceparent', 'tracestate', 'baggage', 'Sentry-Trace', 'X-Team', 'X-API-Key']) t.ok(allowed.includes(name), name)
+  const headers = {
+    origin: app1,
+    'access-control-request-method': 'POST',
+    'access-control-request-headers': 'traceparent'
+  }
+  const allowed = String(
+    (await app.inject({ method: 'OPTIONS', url: '/mcp', headers })).headers['access-control-allow-headers']
+  ).split(', ')
+  for (const name of ['traceparent', 'tracestate', 'baggage', 'Sentry-Trace', 'X-Team', 'X-API-Key']) {
+    t.ok(allowed.includes(name), name)
+  }
 })
 
 for (const name of ['*', 'a b', '', 'a:b', 'ä', 'x'.repeat(129)]) {
   t.test(`a header called ${JSON.stringify(name.slice(0, 10))} stops the boot`, async t => {
-    await t.rejects(async () => await Fastify().register(cors, { allowedHeaders: [name] }), { name: 'TypeError', message: /^allowedHeaders: / })
+    await t.rejects(async () => await Fastify().register(cors, { allowedHeaders: [name] }), {
+      name: 'TypeError',
+      message: /^allowedHeaders: /
+    })
   })
 }
 
@@ -102,15 +130,22 @@ for (const [target, host, status] of targets) {
 }
 
 /** A request over HTTP/2 without TLS. */
-async function ask (t: Test, port: number, headers: OutgoingHttpHeaders, body?: string): Promise<{ headers: IncomingHttpHeaders & { ':status'?: number }, text: string }> {
+async function ask (
+  t: Test,
+  port: number,
+  headers: OutgoingHttpHeaders,
+  body?: string
+): Promise<{ headers: IncomingHttpHeaders & { ':status'?: number }; text: string }> {
   const client = connect(`http://127.0.0.1:${port}`)
   t.teardown(() => client.close())
   const stream = client.request(headers)
   stream.setEncoding('utf8')
   let text = ''
-  stream.on('data', chunk => { text += String(chunk) })
+  stream.on('data', chunk => {
+    text += String(chunk)
+  })
   stream.end(body)
-  const [answer] = await once(stream, 'response') as [IncomingHttpHeaders]
+  const [answer] = (await once(stream, 'response')) as [IncomingHttpHeaders]
   await once(stream, 'end')
   client.close()
   return { headers: answer, text }
@@ -123,11 +158,22 @@ async function overHttp2 (t: Test): Promise<number> {
   return await listen(app)
 }
 
-const call = { ':method': 'POST', ':path': '/mcp', 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...withKey }
+const call = {
+  ':method': 'POST',
+  ':path': '/mcp',
+  'content-type': 'application/json',
+  accept: 'application/json, text/event-stream',
+  ...withKey
+}
 
 t.test('over HTTP/2 the authority is the host', async t => {
   const port = await overHttp2(t)
-  const { headers, text } = await ask(t, port, { ...call, ':authority': `localhost:${port}` }, JSON.stringify(rpc('ping')))
+  const { headers, text } = await ask(
+    t,
+    port,
+    { ...call, ':authority': `localhost:${port}` },
+    JSON.stringify(rpc('ping'))
+  )
   t.equal(headers[':status'], 200)
   t.match(JSON.parse(text), { id: 1, result: {} })
   t.equal((await ask(t, port, { ...call, ':authority': 'evil.example' }, '{}')).headers[':status'], 403)
@@ -135,15 +181,35 @@ t.test('over HTTP/2 the authority is the host', async t => {
 
 t.test('over HTTP/2 a Host that is another than the authority is refused', async t => {
   const port = await overHttp2(t)
-  t.equal((await ask(t, port, { ...call, ':authority': 'localhost', host: 'localhost' }, JSON.stringify(rpc('ping')))).headers[':status'], 200)
+  t.equal(
+    (
+      await ask(
+        t,
+        port,
+        { ...call, ':authority': 'localhost', host: 'localhost' },
+        JSON.stringify(rpc('ping'))
+      )
+    ).headers[':status'],
+    200
+  )
   t.equal((await ask(t, port, { ...call, ':authority': 'localhost', host: '127.0.0.1' }, '{}')).headers[':status'], 403)
-  t.equal((await ask(t, port, { ...call, ':authority': 'evil.example', host: 'localhost' }, '{}')).headers[':status'], 403)
+  t.equal(
+    (await ask(t, port, { ...call, ':authority': 'evil.example', host: 'localhost' }, '{}')).headers[
+      ':status'
+    ],
+    403
+  )
 })
 
 t.test('over HTTP/2 our own page, a listed one and a foreign one are told apart', async t => {
   const port = await overHttp2(t)
   const by = async (origin: string): Promise<number | undefined> => {
-    const { headers } = await ask(t, port, { ...call, ':authority': `localhost:${port}`, origin }, JSON.stringify(rpc('ping')))
+    const { headers } = await ask(
+      t,
+      port,
+      { ...call, ':authority': `localhost:${port}`, origin },
+      JSON.stringify(rpc('ping'))
+    )
     return headers[':status']
   }
   t.equal(await by(`http://localhost:${port}`), 200)
@@ -158,10 +224,15 @@ t.test('over HTTP/2 the log has the address of each request, refused at the edge
   t.teardown(() => app.close())
   await app.register(mcpAuth, { apiKeys: [adaKey] })
   const port = await listen(app)
-  for (const authority of ['evil.example', 'localhost']) await ask(t, port, { ':method': 'POST', ':path': '/mcp', ':authority': authority }, '{}')
+  for (const authority of ['evil.example', 'localhost']) {
+    await ask(t, port, { ':method': 'POST', ':path': '/mcp', ':authority': authority }, '{}')
+  }
   const refusals = (): unknown[] => log.lines().filter(({ code }) => code !== undefined)
   while (refusals().length < 2) await new Promise(resolve => setTimeout(resolve, 5))
-  t.match(refusals(), [{ ip: '127.0.0.1', code: 'MCP_ERR_HOST_REFUSED' }, { ip: '127.0.0.1', code: 'MCP_ERR_UNAUTHENTICATED' }])
+  t.match(refusals(), [
+    { ip: '127.0.0.1', code: 'MCP_ERR_HOST_REFUSED' },
+    { ip: '127.0.0.1', code: 'MCP_ERR_UNAUTHENTICATED' }
+  ])
 })
 
 t.test('over HTTP/2 a refusal has its status and its body', async t => {
@@ -191,6 +262,13 @@ t.test('a host whose router ignores a slash at the end has the endpoint once', a
   const app = Fastify({ routerOptions: { ignoreTrailingSlash: true } })
   t.teardown(() => app.close())
   const oauth = { issuer: 'https://id.example.com' }
-  await app.register(mcpAuth, { apiKeys: [adaKey], prefix: '/tools', oauth, publicUrl: 'https://mcp.example.com/tools' })
-  for (const url of ['/tools/mcp', '/tools/mcp/']) t.equal((await post(app, rpc('ping'), { ...withKey, host: 'mcp.example.com' }, url)).status, 200)
+  await app.register(mcpAuth, {
+    apiKeys: [adaKey],
+    prefix: '/tools',
+    oauth,
+    publicUrl: 'https://mcp.example.com/tools'
+  })
+  for (const url of ['/tools/mcp', '/tools/mcp/']) {
+    t.equal((await post(app, rpc('ping'), { ...withKey, host: 'mcp.example.com' }, url)).status, 200)
+  }
 })

@@ -34,8 +34,13 @@ function routes (app: FastifyInstance): void {
   app.route({ method: ['POST', 'OPTIONS'], url: '/mcp', handler: async () => ({ fine: true }) })
 }
 
-const preflight = (origin: string): Record<string, string> => ({ origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'x-api-key' })
-const grants = (headers: Record<string, unknown>): string[] => Object.keys(headers).filter(name => name.startsWith('access-control-'))
+const preflight = (origin: string): Record<string, string> => ({
+  origin,
+  'access-control-request-method': 'POST',
+  'access-control-request-headers': 'x-api-key'
+})
+const grants = (headers: Record<string, unknown>): string[] =>
+  Object.keys(headers).filter(name => name.startsWith('access-control-'))
 
 for (const url of ['/', '/401', '/429', '/500', '/nowhere', '/open']) {
   t.test(`a listed origin may read the answer of ${url}`, async t => {
@@ -43,7 +48,10 @@ for (const url of ['/', '/401', '/429', '/500', '/nowhere', '/open']) {
     const { headers } = await app.inject({ url, headers: { origin: app1 } })
     t.equal(headers['access-control-allow-origin'], app1)
     t.equal(headers['access-control-allow-credentials'], 'true')
-    t.match(headers['access-control-expose-headers'], /WWW-Authenticate.*Mcp-Session-Id.*Retry-After.*X-RateLimit-Remaining.*RateLimit-Policy/)
+    t.match(
+      headers['access-control-expose-headers'],
+      /WWW-Authenticate.*Mcp-Session-Id.*Retry-After.*X-RateLimit-Remaining.*RateLimit-Policy/
+    )
     t.equal(headers.vary, 'Origin')
   })
 
@@ -77,7 +85,10 @@ t.test('with CORS off a foreign origin is refused too, and nothing varies', asyn
 
 t.test('our own page is served without CORS headers', async t => {
   const { app } = await build(t, { origins: [app1], publicUrl: 'https://mcp.example.com' })
-  for (const headers of [{ host: 'localhost:3000', origin: 'http://localhost:3000' }, { host: 'mcp.example.com', origin: 'https://mcp.example.com' }]) {
+  for (const headers of [
+    { host: 'localhost:3000', origin: 'http://localhost:3000' },
+    { host: 'mcp.example.com', origin: 'https://mcp.example.com' }
+  ]) {
     const reply = await app.inject({ url: '/', headers })
     t.equal(reply.statusCode, 200)
     t.strictSame(grants(reply.headers), [])
@@ -94,7 +105,9 @@ for (const url of ['/', '/mcp', '/nowhere', '/open']) {
       'access-control-allow-origin': app1,
       'access-control-allow-credentials': 'true',
       'access-control-allow-methods': 'GET, POST, DELETE, OPTIONS',
-      'access-control-allow-headers': 'Authorization, Content-Type, Accept, X-API-Key, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID',
+      'access-control-allow-headers':
+        'Authorization, Content-Type, Accept, X-API-Key, MCP-Protocol-Version, Mcp-Method, Mcp-Name, ' +
+          'Mcp-Session-Id, Last-Event-ID',
       'access-control-max-age': '600',
       vary: 'Origin'
     })
@@ -113,13 +126,21 @@ for (const url of ['/', '/mcp', '/nowhere', '/open']) {
 t.test('a page may send the headers of arguments, whatever they are called, and no others', async t => {
   const { app } = await build(t, { origins: [app1] })
   const asked = 'Mcp-Param-Region, x-other, mcp-param-, mcp-param-a b, Mcp-Param-team'
-  const { headers } = await app.inject({ method: 'OPTIONS', url: '/mcp', headers: { ...preflight(app1), 'access-control-request-headers': asked } })
+  const { headers } = await app.inject({
+    method: 'OPTIONS',
+    url: '/mcp',
+    headers: { ...preflight(app1), 'access-control-request-headers': asked }
+  })
   t.match(headers['access-control-allow-headers'], /, baggage, Mcp-Param-Region, Mcp-Param-team$/)
 })
 
 t.test('with CORS off our own preflight is answered without CORS headers', async t => {
   const { app, ran } = await build(t, {})
-  const { statusCode, headers } = await app.inject({ method: 'OPTIONS', url: '/mcp', headers: { host: 'localhost:3000', ...preflight('http://localhost:3000') } })
+  const { statusCode, headers } = await app.inject({
+    method: 'OPTIONS',
+    url: '/mcp',
+    headers: { host: 'localhost:3000', ...preflight('http://localhost:3000') }
+  })
   t.equal(statusCode, 204)
   t.strictSame(grants(headers), [])
   t.strictSame(ran, [])
@@ -168,7 +189,11 @@ for (const [what, options, host, status] of hosts) {
 t.test('two Host headers are refused, whichever stands first', async t => {
   const { app } = await build(t, {})
   const port = await listen(app)
-  for (const hosts of ['Host: localhost\r\nHost: evil.example', 'Host: evil.example\r\nHost: localhost', 'Host: localhost\r\nhost: localhost']) {
+  for (const hosts of [
+    'Host: localhost\r\nHost: evil.example',
+    'Host: evil.example\r\nHost: localhost',
+    'Host: localhost\r\nhost: localhost'
+  ]) {
     const raw = await openSocket(t, port)
     raw.send(`GET / HTTP/1.1\r\n${hosts}\r\nConnection: close\r\n\r\n`)
     t.match(readAnswer(await raw.closed()), { status: 403, body: { code: 'MCP_ERR_HOST_REFUSED' } })
@@ -178,7 +203,9 @@ t.test('two Host headers are refused, whichever stands first', async t => {
 t.test('two Origin headers are refused, even if both are listed', async t => {
   const { app } = await build(t, { origins: [app1, 'https://b.example'] })
   const raw = await openSocket(t, await listen(app))
-  raw.send(`GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: ${app1}\r\nOrigin: https://b.example\r\nConnection: close\r\n\r\n`)
+  raw.send(
+    `GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: ${app1}\r\nOrigin: https://b.example\r\nConnection: close\r\n\r\n`
+  )
   t.match(readAnswer(await raw.closed()), { status: 403, body: { code: 'MCP_ERR_ORIGIN_REFUSED' } })
 })
 
@@ -199,32 +226,56 @@ t.test('the log names the setting that would allow it, the answer does not', asy
 })
 
 for (const first of ['host', 'ours'] as const) {
-  t.test(`a host with its own CORS, registered ${first === 'host' ? 'before' : 'after'} ours, keeps its routes and leaves ours alone`, async t => {
-    const app = Fastify()
-    t.teardown(() => app.close())
-    const addHost = async (): Promise<void> => { await app.register(fastifyCors, { origin: evil, exposedHeaders: 'X-Host' }) }
-    if (first === 'host') await addHost()
-    await app.register(async scope => {
-      await scope.register(errors)
-      await scope.register(cors, { origins: [app1] })
-      routes(scope)
-    }, { prefix: '/ours' })
-    if (first === 'ours') await addHost()
-    app.get('/theirs', async () => ({}))
+  t.test(
+    `a host with its own CORS, registered ${first === 'host' ? 'before' : 'after'} ours, keeps its routes ` +
+      'and leaves ours alone',
+    async t => {
+      const app = Fastify()
+      t.teardown(() => app.close())
+      const addHost = async (): Promise<void> => {
+        await app.register(fastifyCors, { origin: evil, exposedHeaders: 'X-Host' })
+      }
+      if (first === 'host') await addHost()
+      await app.register(
+        async scope => {
+          await scope.register(errors)
+          await scope.register(cors, { origins: [app1] })
+          routes(scope)
+        },
+        { prefix: '/ours' }
+      )
+      if (first === 'ours') await addHost()
+      app.get('/theirs', async () => ({}))
 
-    t.equal((await app.inject({ url: '/theirs', headers: { origin: evil } })).headers['access-control-allow-origin'], evil)
-    t.equal((await app.inject({ method: 'OPTIONS', url: '/theirs', headers: preflight(evil) })).headers['access-control-allow-origin'], evil)
-    for (const url of ['/ours/', '/ours/401', '/ours/nowhere']) {
-      const listed = await app.inject({ url, headers: { origin: app1 } })
-      t.match(listed.headers, { 'access-control-allow-origin': app1, vary: 'Origin' }, url)
-      t.notMatch(listed.headers['access-control-expose-headers'], /X-Host/)
-      const foreign = await app.inject({ url, headers: { origin: evil } })
-      t.equal(foreign.statusCode, 403)
-      t.strictSame(grants(foreign.headers), [])
+      t.equal(
+        (await app.inject({ url: '/theirs', headers: { origin: evil } })).headers[
+          'access-control-allow-origin'
+        ],
+        evil
+      )
+      t.equal(
+        (await app.inject({ method: 'OPTIONS', url: '/theirs', headers: preflight(evil) })).headers[
+          'access-control-allow-origin'
+        ],
+        evil
+      )
+      for (const url of ['/ours/', '/ours/401', '/ours/nowhere']) {
+        const listed = await app.inject({ url, headers: { origin: app1 } })
+        t.match(listed.headers, { 'access-control-allow-origin': app1, vary: 'Origin' }, url)
+        t.notMatch(listed.headers['access-control-expose-headers'], /X-Host/)
+        const foreign = await app.inject({ url, headers: { origin: evil } })
+        t.equal(foreign.statusCode, 403)
+        t.strictSame(grants(foreign.headers), [])
+      }
+      t.equal(
+        (await app.inject({ method: 'OPTIONS', url: '/ours/mcp', headers: preflight(evil) })).statusCode,
+        403
+      )
+      t.match((await app.inject({ method: 'OPTIONS', url: '/ours/mcp', headers: preflight(app1) })).headers, {
+        'access-control-allow-origin': app1
+      })
     }
-    t.equal((await app.inject({ method: 'OPTIONS', url: '/ours/mcp', headers: preflight(evil) })).statusCode, 403)
-    t.match((await app.inject({ method: 'OPTIONS', url: '/ours/mcp', headers: preflight(app1) })).headers, { 'access-control-allow-origin': app1 })
-  })
+  )
 }
 
 t.test('with our CORS off a host\'s own grants nothing on our routes', async t => {
@@ -262,11 +313,27 @@ t.test('an origin that is none stops the boot', async t => {
   await t.rejects(async () => await app.register(cors, { origins: ['*'] }), { message: /^origins: / })
 })
 
-t.test('a release of the CORS library that brings no hook for us stops the boot, and leaves no browser waiting', async t => {
-  for (const release of [() => {}, (fastify: FastifyInstance) => { fastify.addHook('preHandler', async () => {}) }]) {
-    const { default: plugin } = await t.mockImport<typeof import('../../plugins/cors.js')>('../../plugins/cors.js', { '@fastify/cors': release })
-    const app = Fastify()
-    t.teardown(() => app.close())
-    await t.rejects(async () => { await app.register(plugin, { origins: ['https://app.example.com'] }) }, { message: /@fastify\/cors/ })
+t.test(
+  'a release of the CORS library that brings no hook for us stops the boot, and leaves no browser waiting',
+  async t => {
+    for (const release of [
+      () => {},
+      (fastify: FastifyInstance) => {
+        fastify.addHook('preHandler', async () => {})
+      }
+    ]) {
+      const { default: plugin } = await t.mockImport<typeof import('../../plugins/cors.js')>(
+        '../../plugins/cors.js',
+      { '@fastify/cors': release }
+      )
+      const app = Fastify()
+      t.teardown(() => app.close())
+      await t.rejects(
+        async () => {
+          await app.register(plugin, { origins: ['https://app.example.com'] })
+        },
+        { message: /@fastify\/cors/ }
+      )
+    }
   }
-})
+)

@@ -15,7 +15,10 @@ async function build (t: Test, options: EnvOptions, lines: string[] = []): Promi
 }
 
 t.test('an app alone gets its parsed configuration', async t => {
-  const app = await build(t, { env: { ...sound, PORT: '4000', BODY_LIMIT: '2kb', CORS_ORIGINS: 'https://a.example' }, dotenv: false })
+  const app = await build(t, {
+    env: { ...sound, PORT: '4000', BODY_LIMIT: '2kb', CORS_ORIGINS: 'https://a.example' },
+    dotenv: false
+  })
   t.match(app.config, { PORT: 4000, BODY_LIMIT: 2048, HOST: 'localhost' })
   t.same(app.config.CORS_ORIGINS, ['https://a.example'])
   t.same(app.config.API_KEYS, [sound.API_KEYS])
@@ -45,7 +48,10 @@ t.test('a handler cannot change the configuration', async t => {
 t.test('a faulty environment stops the boot with every problem', async t => {
   const app = Fastify()
   t.teardown(async () => await app.close())
-  const error = await app.register(env, { env: { PORT: 'x', BODY_LIMIT: 'y' }, dotenv: false }).then(() => null, (error: unknown) => error)
+  const error = await app.register(env, { env: { PORT: 'x', BODY_LIMIT: 'y' }, dotenv: false }).then(
+    () => null,
+    (error: unknown) => error
+  )
   t.type(error, ConfigError)
   t.same((error as ConfigError).problems.map(({ variable }) => variable), ['PORT', 'BODY_LIMIT', 'API_KEYS'])
 })
@@ -71,7 +77,9 @@ t.test('the process environment and ./.env are read where nothing is named', asy
 t.test('warnings go to the log, without a secret', async t => {
   const lines: string[] = []
   await build(t, { env: { API_KEYS: 'key1,key2,key3' }, dotenv: false }, lines)
-  const warnings = lines.map(line => JSON.parse(line) as { level: number, msg: string }).filter(({ level }) => level === 40)
+  const warnings = lines
+    .map(line => JSON.parse(line) as { level: number; msg: string })
+    .filter(({ level }) => level === 40)
   t.equal(warnings.length, 1)
   t.match(warnings[0]?.msg, /^API_KEYS/)
   t.notMatch(lines.join(''), /key1|key2|key3/)

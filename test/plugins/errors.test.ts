@@ -32,21 +32,53 @@ const thrown: Array<[string, () => unknown]> = [
   ['undefined', () => undefined],
   ['a number', () => 42],
   ['a symbol', () => Symbol(secret)],
-  ['an error that claims status 400', () => Object.assign(new Error(secret), { statusCode: 400, code: 'MY_ERR', data: secret })],
+  [
+    'an error that claims status 400',
+    () => Object.assign(new Error(secret), { statusCode: 400, code: 'MY_ERR', data: secret })
+  ],
   ['an error that claims status 200', () => Object.assign(new Error(secret), { statusCode: 200 })],
-  ['an error with headers', () => Object.assign(new Error(secret), { statusCode: 401, headers: { 'x-leak': secret } })],
-  ['an error with one of our codes', () => Object.assign(new Error(secret), { code: 'MCP_ERR_NOT_FOUND', statusCode: 404 })],
-  ['an error whose code is a name that every object has', () => Object.assign(new Error(secret), { code: 'constructor' })],
-  ['an error whose code is that of the prototype', () => Object.assign(new Error(secret), { code: '__proto__' })],
+  [
+    'an error with headers',
+    () => Object.assign(new Error(secret), { statusCode: 401, headers: { 'x-leak': secret } })
+  ],
+  [
+    'an error with one of our codes',
+    () => Object.assign(new Error(secret), { code: 'MCP_ERR_NOT_FOUND', statusCode: 404 })
+  ],
+  [
+    'an error whose code is a name that every object has',
+    () => Object.assign(new Error(secret), { code: 'constructor' })
+  ],
+  [
+    'an error whose code is that of the prototype',
+    () => Object.assign(new Error(secret), { code: '__proto__' })
+  ],
   ['a function whose text throws', () => Object.assign(() => secret, { toString: trap })],
-  ['an error with a validation property', () => Object.assign(new Error(secret), { validation: [{ message: secret }], statusCode: 400 })],
+  [
+    'an error with a validation property',
+    () => Object.assign(new Error(secret), { validation: [{ message: secret }], statusCode: 400 })
+  ],
   ['an object that looks like an error', () => ({ message: secret, statusCode: 418, code: 'TEAPOT' })],
   ['an object with a then that throws', () => Object.defineProperty({}, 'then', { get: trap })],
   ['an object with toJSON', () => ({ toJSON: () => secret })],
   ['an error whose getters throw', hostileError],
-  ['a proxy whose traps throw', () => new Proxy({}, { get: trap, has: trap, getPrototypeOf: trap, ownKeys: trap, getOwnPropertyDescriptor: trap })],
+  [
+    'a proxy whose traps throw',
+    () =>
+      new Proxy(
+        {},
+        { get: trap, has: trap, getPrototypeOf: trap, ownKeys: trap, getOwnPropertyDescriptor: trap }
+      )
+  ],
   ['an error with a cause', () => new Error(secret, { cause: new Error(secret) })],
-  ['an error that is its own cause', () => { const error = new Error(secret); error.cause = error; return error }],
+  [
+    'an error that is its own cause',
+    () => {
+      const error = new Error(secret)
+      error.cause = error
+      return error
+    }
+  ],
   ['an aggregate', () => new AggregateError([new Error(secret)], secret)]
 ]
 
@@ -60,9 +92,16 @@ for (const [what, make] of thrown) {
         : async () => { await new Promise(resolve => setImmediate(resolve)); throw make() })
       const reply = await app.inject('/')
       t.equal(reply.statusCode, 500)
-      t.strictSame(reply.json(), { code: 'MCP_ERR_INTERNAL', message: 'Internal error', requestId: reply.json().requestId })
+      t.strictSame(reply.json(), {
+        code: 'MCP_ERR_INTERNAL',
+        message: 'Internal error',
+        requestId: reply.json().requestId
+      })
       t.notMatch(JSON.stringify(reply.headers) + reply.body, secret)
-      t.match(sink.lines().find(line => line.level === 50), { reqId: reply.json().requestId, code: 'MCP_ERR_INTERNAL', err: { type: String } })
+      t.match(
+        sink.lines().find(line => line.level === 50),
+        { reqId: reply.json().requestId, code: 'MCP_ERR_INTERNAL', err: { type: String } }
+      )
     })
   }
 }
@@ -122,7 +161,13 @@ t.test('a refusal is logged at info with its reason, not as a fault', async t =>
   app.get('/', async () => { throw new UnavailableError({ reason: 'store down', cause: new Error('ECONNREFUSED') }) })
   const reply = await app.inject('/')
   const line = sink.lines().find(line => line.code === 'MCP_ERR_UNAVAILABLE')
-  t.match(line, { level: 30, reason: 'store down', statusCode: 503, reqId: reply.json().requestId, err: { message: 'ECONNREFUSED' } })
+  t.match(line, {
+    level: 30,
+    reason: 'store down',
+    statusCode: 503,
+    reqId: reply.json().requestId,
+    err: { message: 'ECONNREFUSED' }
+  })
   t.notMatch(sink.text(), '"level":50')
 })
 
@@ -164,24 +209,56 @@ for (const [what, id, echoed] of ids) {
     t.equal(reply.statusCode, 500)
     t.strictSame(reply.json().id, echoed)
     t.equal('id' in reply.json(), echoed !== undefined)
-    t.match(reply.json(), { jsonrpc: '2.0', error: { code: -32603, message: 'Internal error', data: { code: 'MCP_ERR_INTERNAL', requestId: String } } })
+    t.match(reply.json(), {
+      jsonrpc: '2.0',
+      error: {
+        code: -32603,
+        message: 'Internal error',
+        data: { code: 'MCP_ERR_INTERNAL', requestId: String }
+      }
+    })
   })
 }
 
 t.test('an id too large for a number is left out, not echoed as null', async t => {
   const app = await build(t)
   app.post('/mcp', { config: { mcp: true } }, async () => { throw new Error(secret) })
-  const reply = await app.inject({ method: 'POST', url: '/mcp', headers: { 'content-type': 'application/json' }, payload: '{"id":1e999}' })
+  const reply = await app.inject({
+    method: 'POST',
+    url: '/mcp',
+    headers: { 'content-type': 'application/json' },
+    payload: '{"id":1e999}'
+  })
   t.equal(reply.statusCode, 500)
   t.notOk('id' in reply.json())
 })
 
-const unread: Array<[string, { headers?: Record<string, string>, payload: string }, number, string]> = [
-  ['no JSON', { headers: { 'content-type': 'application/json' }, payload: '{' }, 400, 'MCP_ERR_MALFORMED_BODY'],
+const unread: Array<[string, { headers?: Record<string, string>; payload: string }, number, string]> = [
+  [
+    'no JSON',
+    { headers: { 'content-type': 'application/json' }, payload: '{' },
+    400,
+    'MCP_ERR_MALFORMED_BODY'
+  ],
   ['empty', { headers: { 'content-type': 'application/json' }, payload: '' }, 400, 'MCP_ERR_MALFORMED_BODY'],
-  ['over the limit', { headers: { 'content-type': 'application/json' }, payload: '"'.padEnd(200) }, 413, 'MCP_ERR_BODY_TOO_LARGE'],
-  ['of another type', { headers: { 'content-type': 'text/html' }, payload: '{}' }, 415, 'MCP_ERR_UNSUPPORTED_MEDIA_TYPE'],
-  ['of an unreadable type', { headers: { 'content-type': ';;;' }, payload: '{}' }, 415, 'MCP_ERR_UNSUPPORTED_MEDIA_TYPE'],
+  [
+    'over the limit',
+    { headers: { 'content-type': 'application/json' }, payload: '"'.padEnd(200) },
+    413,
+    'MCP_ERR_BODY_TOO_LARGE'
+  ],
+  [
+    'of another type',
+    { headers: { 'content-type': 'text/html' }, payload: '{}' },
+    415,
+    'MCP_ERR_UNSUPPORTED_MEDIA_TYPE'
+  ],
+  [
+    'of an unreadable type',
+    { headers: { 'content-type': ';;;' }, payload: '{}' },
+    415,
+    'MCP_ERR_UNSUPPORTED_MEDIA_TYPE'
+  ],
   ['of no type', { payload: '{}' }, 415, 'MCP_ERR_UNSUPPORTED_MEDIA_TYPE']
 ]
 for (const [what, request, status, code] of unread) {
@@ -208,7 +285,12 @@ t.test('an unknown path is a 404 that does not repeat the path', async t => {
 
 t.test('the body sent to an unknown path is not parsed', async t => {
   const app = await build(t)
-  const reply = await app.inject({ method: 'POST', url: '/nowhere', headers: { 'content-type': 'application/json' }, payload: '{' })
+  const reply = await app.inject({
+    method: 'POST',
+    url: '/nowhere',
+    headers: { 'content-type': 'application/json' },
+    payload: '{'
+  })
   t.equal(reply.statusCode, 404)
 })
 

@@ -24,7 +24,8 @@ async function build (t: Test, options: McpOptions = {}, stream = logSink()): Pr
 }
 
 const ada = { who: 'ada' }
-const namesIn = (list: { body: { result: { tools: Array<{ name: string }> } } }): string[] => list.body.result.tools.map(({ name }) => name)
+const namesIn = (list: { body: { result: { tools: Array<{ name: string }> } } }): string[] =>
+  list.body.result.tools.map(({ name }) => name)
 
 t.test('without a plugin that names a caller, nobody is served', async t => {
   const app = Fastify()
@@ -49,11 +50,20 @@ t.test('a tool is told who calls, by a principal that it cannot change', async t
 })
 
 for (const limit of [
-  { cost: 0 }, { cost: -1 }, { cost: 1.5 }, { deadlineMs: 0 }, { deadlineMs: Infinity }, { concurrency: 0 }, { concurrency: Number.NaN },
-  { rate: { max: 0, windowMs: 1000 } }, { rate: { max: 1, windowMs: -1 } }
+  { cost: 0 },
+  { cost: -1 },
+  { cost: 1.5 },
+  { deadlineMs: 0 },
+  { deadlineMs: Infinity },
+  { concurrency: 0 },
+  { concurrency: Number.NaN },
+  { rate: { max: 0, windowMs: 1000 } },
+  { rate: { max: 1, windowMs: -1 } }
 ]) {
   t.test(`a tool with ${JSON.stringify(limit)} stops the boot, and names it`, async t => {
-    await t.rejects(build(t, { tools: [{ ...tool('x'), ...limit }] }), { message: /^Tool "x":.* \S+ must be a whole number from 1$/ })
+    await t.rejects(build(t, { tools: [{ ...tool('x'), ...limit }] }), {
+      message: /^Tool "x":.* \S+ must be a whole number from 1$/
+    })
   })
 }
 
@@ -66,8 +76,12 @@ t.test('a rule that only promises an answer stops the boot, and is not added lat
   const allow = (async () => true) as unknown as () => boolean
   const access = { allow }
   await t.rejects(build(t, { tools: [{ ...tool('x'), access }] }), { message: /^Tool "x": access: allow must return/ })
-  await t.rejects(build(t, { resources: [{ name: 'r', uri: 'x://r', access, read: () => '' }] }), { message: /^Resource "r": access: allow must return/ })
-  await t.rejects(build(t, { prompts: [{ name: 'p', access, handler: () => '' }] }), { message: /^Prompt "p": access: allow/ })
+  await t.rejects(build(t, { resources: [{ name: 'r', uri: 'x://r', access, read: () => '' }] }), {
+    message: /^Resource "r": access: allow must return/
+  })
+  await t.rejects(build(t, { prompts: [{ name: 'p', access, handler: () => '' }] }), {
+    message: /^Prompt "p": access: allow/
+  })
   const app = await build(t)
   t.throws(() => { app.mcp.addTool({ ...tool('x'), access }) }, { message: /must return a boolean/ })
   t.same(namesIn(await post(app, rpc('tools/list'), ada)), [])
@@ -77,27 +91,61 @@ t.test('a rule that fails hides its tool from everybody, and the log says why, o
   const logStream = logSink()
   const allow = (): boolean => { throw new Error('the database is away') }
   const later = (() => Promise.reject(new Error('far away'))) as unknown as () => boolean
-  const app = await build(t, { tools: [tool('a'), { ...tool('b'), access: { allow } }], toolPolicies: { tools: { b: { access: { scopes: [] } } } } }, logStream)
+  const app = await build(
+    t,
+    {
+      tools: [tool('a'), { ...tool('b'), access: { allow } }],
+      toolPolicies: { tools: { b: { access: { scopes: [] } } } }
+    },
+    logStream
+  )
   app.mcp.addTool({ ...tool('c'), access: { allow: later } })
   for (let i = 0; i < 2; i++) t.same(namesIn(await post(app, rpc('tools/list'), ada)), ['a'])
-  t.match(logStream.lines().filter(({ level }) => level === 50), [{ item: 'b', err: { message: 'the database is away' } }, { item: 'c', err: { message: 'The rule returned no boolean' } }])
+  t.match(
+    logStream.lines().filter(({ level }) => level === 50),
+    [
+      { item: 'b', err: { message: 'the database is away' } },
+      { item: 'c', err: { message: 'The rule returned no boolean' } }
+    ]
+  )
 })
 
 t.test('a tool is called as often as its rate says, by each caller', async t => {
   const app = await build(t, { tools: [{ ...tool('x'), rate: { max: 2, windowMs: 60_000 } }] })
   const results = []
   for (const who of ['ada', 'ada', 'ada', 'bob']) results.push((await post(app, callOf('x'), { who })).body.result)
-  t.match(results[2], { isError: true, content: [{ text: /code: MCP_ERR_RATE_LIMITED, retryAfterMs: \d+, requestId: / }] })
+  t.match(results[2], {
+    isError: true,
+    content: [{ text: /code: MCP_ERR_RATE_LIMITED, retryAfterMs: \d+, requestId: / }]
+  })
   t.same(results.map(({ isError }) => isError), [undefined, undefined, true, undefined])
   const { headers } = await post(app, callOf('x'), { who: 'ada' })
-  t.match(headers, { 'x-ratelimit-limit': '2', 'x-ratelimit-remaining': '0', 'ratelimit-policy': '"tool";q=2;w=60', 'retry-after': /^\d+$/ }, 'the headers are those of the limit that decided')
+  t.match(
+    headers,
+    {
+      'x-ratelimit-limit': '2',
+      'x-ratelimit-remaining': '0',
+      'ratelimit-policy': '"tool";q=2;w=60',
+      'retry-after': /^\d+$/
+    },
+    'the headers are those of the limit that decided'
+  )
 })
 
 t.test('a call runs on after its answer, and counts until it ends', async t => {
   let end = (_text: string): void => {}
-  const slow = defineTool({ name: 'slow', concurrency: 1, deadlineMs: 50, handler: async () => await new Promise<string>(resolve => { end = resolve }) })
+  const slow = defineTool({
+    name: 'slow',
+    concurrency: 1,
+    deadlineMs: 50,
+    handler: async () =>
+      await new Promise<string>(resolve => {
+        end = resolve
+      })
+  })
   const app = await build(t, { tools: [slow] })
-  const answer = async (headers: Record<string, string>): Promise<string> => (await post(app, callOf('slow'), headers)).body.result.content[0].text
+  const answer = async (headers: Record<string, string>): Promise<string> =>
+    (await post(app, callOf('slow'), headers)).body.result.content[0].text
   t.match(await answer(ada), /MCP_ERR_DEADLINE/)
   t.match(await answer(ada), /code: MCP_ERR_TOO_MANY_CALLS, retryAfterMs: 1000, /)
   const another = answer({ who: 'bob' })
@@ -110,22 +158,40 @@ t.test('a policy narrows what a tool says of itself, and never widens it', async
   const tools = [tool('open'), defineTool({ name: 'closed', access: { roles: ['admin'] }, handler: () => 'in' })]
   const app = await build(t, {
     tools,
-    toolPolicies: { default: { rate: { max: 1, windowMs: 60_000 } }, tools: { open: { access: { scopes: ['x'], denied: 'error' } }, closed: { access: { roles: ['user'] } } } }
+    toolPolicies: {
+      default: { rate: { max: 1, windowMs: 60_000 } },
+      tools: { open: { access: { scopes: ['x'], denied: 'error' } }, closed: { access: { roles: ['user'] } } }
+    }
   })
   t.match((await post(app, callOf('open'), ada)).body.result, { isError: true })
-  for (const who of ['ada', 'root']) t.equal((await post(app, callOf('closed'), { who })).body.error.data.code, 'MCP_ERR_UNKNOWN_TOOL')
+  for (const who of ['ada', 'root']) {
+    t.equal((await post(app, callOf('closed'), { who })).body.error.data.code, 'MCP_ERR_UNKNOWN_TOOL')
+  }
   await t.rejects(build(t, { tools, toolPolicies: { tools: { nowhere: {} } } }), { message: /nowhere/ })
 })
 
 t.test('without the limits there is no budget, and nothing to pay', async t => {
-  const budget = defineTool({ name: 'budget', cost: 1000, handler: async (_args, context) => JSON.stringify(await context.budget()) })
+  const budget = defineTool({
+    name: 'budget',
+    cost: 1000,
+    handler: async (_args, context) => JSON.stringify(await context.budget())
+  })
   const app = await build(t, { tools: [budget] })
   t.equal((await post(app, callOf('budget'), ada)).body.result.content[0].text, 'null')
 })
 
 t.test('it is served where the host wants it, under the name that it gives', async t => {
   const app = await build(t, { path: '/rpc', info: { name: 'shop', version: '7' }, instructions: 'Be kind' })
-  const { body } = await post(app, rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'tests', version: '0' } }), ada, '/rpc')
+  const { body } = await post(
+    app,
+    rpc('initialize', {
+      protocolVersion: '2025-11-25',
+      capabilities: {},
+      clientInfo: { name: 'tests', version: '0' }
+    }),
+    ada,
+    '/rpc'
+  )
   t.match(body.result, { serverInfo: { name: 'shop', version: '7' }, instructions: 'Be kind' })
   t.equal((await post(app, rpc('ping'), ada, '/mcp')).status, 404)
 })
@@ -148,13 +214,30 @@ t.test('tools come and go while it runs', async t => {
 
 t.test('a tool that cannot be served is refused when it is added, and nothing changes', async t => {
   const app = await build(t, { tools: [tool('a')] })
-  for (const bad of [tool('a'), tool(''), tool('with space'), tool('x'.repeat(129)), { ...tool('y'), input: { type: 'nonsense' } }]) t.throws(() => { app.mcp.addTool(bad) })
+  for (const bad of [
+    tool('a'),
+    tool(''),
+    tool('with space'),
+    tool('x'.repeat(129)),
+    { ...tool('y'), input: { type: 'nonsense' } }
+  ]) {
+    t.throws(() => {
+      app.mcp.addTool(bad)
+    })
+  }
   t.same(namesIn(await post(app, rpc('tools/list'), ada)), ['a'])
 })
 
-for (const [io, schema] of [['input', {}], ['input', { type: 'string' }], ['output', { type: 'array' }], ['input', { type: 'object', properties: { a: { type: 'nonsense' } } }]] as const) {
+for (const [io, schema] of [
+  ['input', {}],
+  ['input', { type: 'string' }],
+  ['output', { type: 'array' }],
+  ['input', { type: 'object', properties: { a: { type: 'nonsense' } } }]
+] as const) {
   t.test(`a tool with the ${io} schema ${JSON.stringify(schema)} stops the boot, and is named`, async t => {
-    await t.rejects(build(t, { tools: [{ ...tool('shaky'), [io]: schema }] }), { message: new RegExp(`^Tool shaky, its ${io} schema: `) })
+    await t.rejects(build(t, { tools: [{ ...tool('shaky'), [io]: schema }] }), {
+      message: new RegExp(`^Tool shaky, its ${io} schema: `)
+    })
   })
 }
 
@@ -167,8 +250,16 @@ t.test('who listens hears of changes, each of its own kind, and no more than it 
     ]
   })
   const url = await listening(app)
-  const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true, resourceSubscriptions: ['x://open', 'x://closed'] } }, 'sub')
-  const response = await fetch(`${url}/mcp`, { method: 'POST', headers: { ...ada, ...headers, 'content-type': 'application/json' }, body: JSON.stringify(payload) })
+  const { headers, payload } = modern(
+    'subscriptions/listen',
+    { notifications: { toolsListChanged: true, resourceSubscriptions: ['x://open', 'x://closed'] } },
+    'sub'
+  )
+  const response = await fetch(`${url}/mcp`, {
+    method: 'POST',
+    headers: { ...ada, ...headers, 'content-type': 'application/json' },
+    body: JSON.stringify(payload)
+  })
   const heard = response.text()
   app.mcp.addTool(tool('b'))
   app.mcp.resourceUpdated('x://closed')
@@ -178,7 +269,10 @@ t.test('who listens hears of changes, each of its own kind, and no more than it 
   app.server.closeIdleConnections()
   const events = eventsOf(await heard)
   await closed
-  t.same(events.map(({ method, params }) => params?.uri ?? method), ['notifications/subscriptions/acknowledged', 'notifications/tools/list_changed', 'x://open', undefined])
+  t.same(
+    events.map(({ method, params }) => params?.uri ?? method),
+    ['notifications/subscriptions/acknowledged', 'notifications/tools/list_changed', 'x://open', undefined]
+  )
   t.match(events.at(-1), { id: 'sub', result: { resultType: 'complete' } })
 })
 
@@ -187,9 +281,23 @@ async function heardBy (response: Response): Promise<unknown[]> {
   return eventsOf(await response.text()).map(({ method }) => method)
 }
 
-async function initialized (app: FastifyInstance, who: string): Promise<{ headers: Record<string, string>, capabilities: object }> {
-  const { headers, body } = await post(app, rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'tests', version: '0' } }), { who })
-  return { headers: { who, 'mcp-session-id': String(headers['mcp-session-id']) }, capabilities: body.result.capabilities }
+async function initialized (
+  app: FastifyInstance,
+  who: string
+): Promise<{ headers: Record<string, string>; capabilities: object }> {
+  const { headers, body } = await post(
+    app,
+    rpc('initialize', {
+      protocolVersion: '2025-11-25',
+      capabilities: {},
+      clientInfo: { name: 'tests', version: '0' }
+    }),
+    { who }
+  )
+  return {
+    headers: { who, 'mcp-session-id': String(headers['mcp-session-id']) },
+    capabilities: body.result.capabilities
+  }
 }
 
 t.test('of a tool that is hidden from it nobody hears that it came or went', async t => {
@@ -199,7 +307,13 @@ t.test('of a tool that is hidden from it nobody hears that it came or went', asy
   const streams: Response[] = []
   for (const who of ['ada', 'root']) {
     const session = await initialized(app, who)
-    streams.push(await fetch(url, { method: 'POST', headers: { who, ...headers, 'content-type': 'application/json' }, body: JSON.stringify(payload) }))
+    streams.push(
+      await fetch(url, {
+        method: 'POST',
+        headers: { who, ...headers, 'content-type': 'application/json' },
+        body: JSON.stringify(payload)
+      })
+    )
     streams.push(await fetch(url, { headers: { ...session.headers, accept: 'text/event-stream' } }))
   }
   app.mcp.addTool(tool('b'))
@@ -208,7 +322,12 @@ t.test('of a tool that is hidden from it nobody hears that it came or went', asy
   app.server.closeIdleConnections()
   const news = 'notifications/tools/list_changed'
   const acknowledged = 'notifications/subscriptions/acknowledged'
-  t.same(await Promise.all(streams.map(heardBy)), [[acknowledged, undefined], [], [acknowledged, news, news, undefined], [news, news]])
+  t.same(await Promise.all(streams.map(heardBy)), [
+    [acknowledged, undefined],
+    [],
+    [acknowledged, news, news, undefined],
+    [news, news]
+  ])
   await closed
 })
 
@@ -219,7 +338,9 @@ t.test('who came before the first prompt and resource hears of them, too', async
   t.same(Object.keys(session.capabilities).sort(), everything)
   const { headers, payload } = modern('server/discover')
   t.same(Object.keys((await post(app, payload, { ...ada, ...headers })).body.result.capabilities).sort(), everything)
-  for (const method of ['prompts/list', 'resources/list', 'resources/templates/list']) t.same(Object.values((await post(app, rpc(method), ada)).body.result), [[]])
+  for (const method of ['prompts/list', 'resources/list', 'resources/templates/list']) {
+    t.same(Object.values((await post(app, rpc(method), ada)).body.result), [[]])
+  }
   const url = await listening(app)
   const heard = heardBy(await fetch(`${url}/mcp`, { headers: { ...session.headers, accept: 'text/event-stream' } }))
   app.mcp.addPrompt({ name: 'p', handler: () => '' })
@@ -230,38 +351,64 @@ t.test('who came before the first prompt and resource hears of them, too', async
   await closed
 })
 
-t.test('a silent call outlives the idle timeout of its connection, up to its own deadline, and nothing else does', async t => {
-  const app = Fastify({ connectionTimeout: 200 })
-  t.teardown(() => app.close())
-  const brood = async (): Promise<string> => { await new Promise(resolve => setTimeout(resolve, 700)); return 'at last' }
-  app.decorateRequest('principal', null)
-  app.addHook('onRequest', async request => { request.principal = principalOf('ada') })
-  app.get('/host', brood)
-  await app.register(mcp, { requestTimeoutMs: 1, tools: [defineTool({ name: 'first', deadlineMs: 60_000, handler: brood })], toolPolicies: { tools: { first: { deadlineMs: 5000 } } } })
-  const url = await listening(app)
-  app.mcp.addTool(defineTool({ name: 'later', deadlineMs: 20_000, handler: brood }))
-  for (const name of ['first', 'later']) {
-    const response = await fetch(`${url}/mcp`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(callOf(name)) })
-    t.match(await response.text(), 'at last')
+t.test(
+  'a silent call outlives the idle timeout of its connection, up to its own deadline, and nothing else does',
+  async t => {
+    const app = Fastify({ connectionTimeout: 200 })
+    t.teardown(() => app.close())
+    const brood = async (): Promise<string> => {
+      await new Promise(resolve => setTimeout(resolve, 700))
+      return 'at last'
+    }
+    app.decorateRequest('principal', null)
+    app.addHook('onRequest', async request => {
+      request.principal = principalOf('ada')
+    })
+    app.get('/host', brood)
+    await app.register(mcp, {
+      requestTimeoutMs: 1,
+      tools: [defineTool({ name: 'first', deadlineMs: 60_000, handler: brood })],
+      toolPolicies: { tools: { first: { deadlineMs: 5000 } } }
+    })
+    const url = await listening(app)
+    app.mcp.addTool(defineTool({ name: 'later', deadlineMs: 20_000, handler: brood }))
+    for (const name of ['first', 'later']) {
+      const response = await fetch(`${url}/mcp`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(callOf(name))
+      })
+      t.match(await response.text(), 'at last')
+    }
+    await t.rejects(fetch(`${url}/host`))
   }
-  await t.rejects(fetch(`${url}/host`))
-})
+)
 
 t.test('one caller holds only so many streams', async t => {
   const app = await build(t, { tools: [tool('a')], maxStreamsPerPrincipal: 2 })
   const url = await listening(app)
   const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
   const leaving = new AbortController()
-  const listen = async (who: string): Promise<number> => (await fetch(`${url}/mcp`, {
-    method: 'POST', signal: leaving.signal, headers: { who, ...headers, 'content-type': 'application/json' }, body: JSON.stringify(payload)
-  })).status
+  const listen = async (who: string): Promise<number> =>
+    (
+      await fetch(`${url}/mcp`, {
+        method: 'POST',
+        signal: leaving.signal,
+        headers: { who, ...headers, 'content-type': 'application/json' },
+        body: JSON.stringify(payload)
+      })
+    ).status
   t.same([await listen('ada'), await listen('ada'), await listen('ada'), await listen('bob')], [200, 200, 429, 200])
   leaving.abort()
 })
 
 t.test('an unusable item stops the boot', async t => {
   for (const options of [
-    { tools: [tool('a'), tool('a')] }, { tools: [tool('not a name')] }, { resources: [{ name: 'r', uri: 'no uri', read: () => '' }] },
-    { resources: [{ name: 'r', uriTemplate: 'x://{+path}', read: () => '' }] }, { resources: [{ name: 'r', uriTemplate: 'x://{a}{b}', read: () => '' }] }, { eras: [] }
-  ] as McpOptions[]) await t.rejects(build(t, options))
+    { tools: [tool('a'), tool('a')] },
+    { tools: [tool('not a name')] },
+    { resources: [{ name: 'r', uri: 'no uri', read: () => '' }] },
+    { resources: [{ name: 'r', uriTemplate: 'x://{+path}', read: () => '' }] },
+    { resources: [{ name: 'r', uriTemplate: 'x://{a}{b}', read: () => '' }] },
+    { eras: [] }
+  ] as McpOptions[]) { await t.rejects(build(t, options)) }
 })

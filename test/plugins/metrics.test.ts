@@ -18,7 +18,10 @@ const tools = [
   defineTool({ name: 'rare', rate: { max: 1, windowMs: 60_000 }, handler: () => 'done' })
 ]
 
-async function build (t: Test, env: Record<string, string> = {}): Promise<{ app: Awaited<ReturnType<typeof service>>, port: number }> {
+async function build (
+  t: Test,
+  env: Record<string, string> = {}
+): Promise<{ app: Awaited<ReturnType<typeof service>>; port: number }> {
   const sink = logSink()
   const app = await service(t, { tools, logStream: sink, env: { METRICS_PORT: '0', ...env } })
   await app.ready()
@@ -27,14 +30,30 @@ async function build (t: Test, env: Record<string, string> = {}): Promise<{ app:
 
 interface Answer { readonly status: number, readonly type: string, readonly text: string }
 
-async function get (port: number, path = '/metrics', headers: Record<string, string> = {}, method = 'GET'): Promise<Answer> {
+async function get (
+  port: number,
+  path = '/metrics',
+  headers: Record<string, string> = {},
+  method = 'GET'
+): Promise<Answer> {
   return await new Promise((resolve, reject) => {
     request({ port, path, method, headers, agent: false }, response => {
       let text = ''
-      response.setEncoding('utf8').on('data', chunk => { text += chunk }).on('end', () => {
-        resolve({ status: Number(response.statusCode), type: String(response.headers['content-type']), text })
-      })
-    }).on('error', reject).end()
+      response
+        .setEncoding('utf8')
+        .on('data', chunk => {
+          text += chunk
+        })
+        .on('end', () => {
+          resolve({
+            status: Number(response.statusCode),
+            type: String(response.headers['content-type']),
+            text
+          })
+        })
+    })
+      .on('error', reject)
+      .end()
   })
 }
 
@@ -62,9 +81,15 @@ t.test('what is decided is counted, with the names of the conventions', async t 
   const has = (line: string): void => { t.ok(text.split('\n').includes(line), line) }
   const operation = 'mcp_server_operation_duration_seconds_count'
   has(`${operation}{mcp_method_name="tools/call",gen_ai_operation_name="execute_tool",gen_ai_tool_name="search"} 3`)
-  has(`${operation}{mcp_method_name="tools/call",mcp_protocol_version="2026-07-28",gen_ai_operation_name="execute_tool",gen_ai_tool_name="search"} 1`)
-  has(`${operation}{mcp_method_name="tools/call",gen_ai_operation_name="execute_tool",gen_ai_tool_name="breaks",error_type="tool_error"} 1`)
-  has(`${operation}{mcp_method_name="tools/call",gen_ai_operation_name="execute_tool",gen_ai_tool_name="other",error_type="-32602"} 2`)
+  has(
+    `${operation}{mcp_method_name="tools/call",mcp_protocol_version="2026-07-28",gen_ai_operation_name="execute_tool",gen_ai_tool_name="search"} 1`
+  )
+  has(
+    `${operation}{mcp_method_name="tools/call",gen_ai_operation_name="execute_tool",gen_ai_tool_name="breaks",error_type="tool_error"} 1`
+  )
+  has(
+    `${operation}{mcp_method_name="tools/call",gen_ai_operation_name="execute_tool",gen_ai_tool_name="other",error_type="-32602"} 2`
+  )
   has(`${operation}{mcp_method_name="other",error_type="-32601"} 1`)
   has('fastify_mcp_auth_limited_total{layer="tool"} 1')
   has('fastify_mcp_auth_refusals_total{reason="unknown-tool"} 2')
@@ -81,11 +106,15 @@ t.test('what is decided is counted, with the names of the conventions', async t 
 })
 
 const hasPromtool = spawnSync('promtool', ['--version']).status === 0
-t.test('promtool finds no fault', { skip: hasPromtool || process.env.CI !== undefined ? false : 'needs promtool' }, async t => {
-  const { app } = await build(t, { MCP_SESSIONS: 'on' })
-  await play(app)
-  t.equal(execFileSync('promtool', ['check', 'metrics'], { input: app.metrics() }).toString(), '')
-})
+t.test(
+  'promtool finds no fault',
+  { skip: hasPromtool || process.env.CI !== undefined ? false : 'needs promtool' },
+  async t => {
+    const { app } = await build(t, { MCP_SESSIONS: 'on' })
+    await play(app)
+    t.equal(execFileSync('promtool', ['check', 'metrics'], { input: app.metrics() }).toString(), '')
+  }
+)
 
 t.test('names that callers choose make no series', async t => {
   const { app } = await build(t, { RATE_LIMIT_MAX: '1000' })
@@ -93,7 +122,10 @@ t.test('names that callers choose make no series', async t => {
     await post(app, callOf(`tool-${i}"\n{}`))
     await post(app, rpc(`method/${i}`), { ...withKey, 'mcp-protocol-version': `20${i}-01-01` })
   }
-  const series = app.metrics().split('\n').filter(line => line.startsWith('mcp_server_operation_duration_seconds_count'))
+  const series = app
+    .metrics()
+    .split('\n')
+    .filter(line => line.startsWith('mcp_server_operation_duration_seconds_count'))
   t.ok(series.length <= 3, series.join('\n'))
 })
 
@@ -110,8 +142,15 @@ t.test('other paths and methods, other names of the host and other tokens are re
 })
 
 t.test('beyond loopback a token is needed, and the listener ends with the app', async t => {
-  await t.rejects(service(t, { env: { METRICS_PORT: '0', METRICS_HOST: '0.0.0.0' } }), { message: /METRICS_TOKEN is not set/ })
-  await t.rejects(async () => { await Fastify().register(metrics, { port: 0, host: '0.0.0.0' }) }, { message: /`token` is required/ })
+  await t.rejects(service(t, { env: { METRICS_PORT: '0', METRICS_HOST: '0.0.0.0' } }), {
+    message: /METRICS_TOKEN is not set/
+  })
+  await t.rejects(
+    async () => {
+      await Fastify().register(metrics, { port: 0, host: '0.0.0.0' })
+    },
+    { message: /`token` is required/ }
+  )
   const { app, port } = await build(t, { METRICS_HOST: '0.0.0.0', METRICS_TOKEN: token })
   t.equal((await get(port, '/metrics', { authorization: `Bearer ${token}`, host: 'scraped.example' })).status, 200)
   await app.close()
@@ -139,14 +178,23 @@ t.test('the dashboard asks for metrics that there are', async t => {
   await play(app)
   const text = app.metrics()
   const dashboard = JSON.parse(readFileSync(new URL('../../deploy/grafana.json', import.meta.url), 'utf8'))
-  const queries: string[] = dashboard.panels.flatMap((panel: { targets?: Array<{ expr: string }> }) => (panel.targets ?? []).map(({ expr }) => expr))
+  const queries: string[] = dashboard.panels.flatMap((panel: { targets?: Array<{ expr: string }> }) =>
+    (panel.targets ?? []).map(({ expr }) => expr)
+  )
   t.ok(queries.length >= 8)
   const source = readFileSync(new URL('../../src/telemetry/measures.ts', import.meta.url), 'utf8')
   for (const query of queries) {
     const names = query.match(/\b(?:mcp_server|fastify_mcp_auth|process)_\w+/g) ?? []
     t.ok(names.length > 0, query)
     // A measure of a part that is off here has no sample.
-    for (const name of names) t.ok(text.includes(`${name}{`) || text.includes(`${name} `) || source.includes(`  ${name.replace('fastify_mcp_auth_', '')}: [`), name)
+    for (const name of names) {
+      t.ok(
+        text.includes(`${name}{`) ||
+          text.includes(`${name} `) ||
+          source.includes(`  ${name.replace('fastify_mcp_auth_', '')}: [`),
+        name
+      )
+    }
   }
   if (!hasPromtool) return
   const rules = queries.map((expr, at) => ({ record: `query:${at}`, expr }))

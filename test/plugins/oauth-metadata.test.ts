@@ -4,7 +4,10 @@ import t, { type Test } from 'tap'
 import cors from '../../plugins/cors.js'
 import oauthMetadata, { type OAuthMetadataOptions } from '../../plugins/oauth-metadata.js'
 
-const metadata: OAuthMetadataOptions = { resource: 'https://mcp.example.com/team/mcp', authorizationServers: ['https://id.example.com'] }
+const metadata: OAuthMetadataOptions = {
+  resource: 'https://mcp.example.com/team/mcp',
+  authorizationServers: ['https://id.example.com']
+}
 const base = '/.well-known/oauth-protected-resource'
 
 async function metadataApp (t: Test, options = metadata): Promise<FastifyInstance> {
@@ -17,10 +20,16 @@ async function metadataApp (t: Test, options = metadata): Promise<FastifyInstanc
 for (const url of [base, `${base}/mcp`, `${base}/team/mcp`].flatMap(path => [path, `${path}/`])) {
   t.test(`${url} tells the resource and its issuer, whatever Host is asked`, async (t) => {
     const app = await metadataApp(t)
-    const response = await app.inject({ url, headers: { host: 'evil.example.com', 'x-forwarded-host': 'evil.example.com' } })
+    const response = await app.inject({
+      url,
+      headers: { host: 'evil.example.com', 'x-forwarded-host': 'evil.example.com' }
+    })
     t.equal(response.statusCode, 200)
     t.match(response.headers['content-type'], /^application\/json/)
-    t.equal(response.body, '{"resource":"https://mcp.example.com/team/mcp","authorization_servers":["https://id.example.com"],"bearer_methods_supported":["header"]}')
+    t.equal(
+      response.body,
+      '{"resource":"https://mcp.example.com/team/mcp","authorization_servers":["https://id.example.com"],"bearer_methods_supported":["header"]}'
+    )
   })
 }
 
@@ -51,8 +60,19 @@ t.test('any page may read it and ask before, without credentials', async (t) => 
   const read = await app.inject({ url: `${base}/mcp`, headers })
   t.match(read, { statusCode: 200, headers: { 'access-control-allow-origin': '*' } })
   t.notOk('access-control-allow-credentials' in read.headers)
-  const asked = await app.inject({ method: 'OPTIONS', url: `${base}/mcp`, headers: { ...headers, 'access-control-request-method': 'GET', 'access-control-request-headers': 'mcp-protocol-version' } })
-  t.match(asked, { statusCode: 204, headers: { 'access-control-allow-origin': '*', 'access-control-allow-headers': /MCP-Protocol-Version/ } })
+  const asked = await app.inject({
+    method: 'OPTIONS',
+    url: `${base}/mcp`,
+    headers: {
+      ...headers,
+      'access-control-request-method': 'GET',
+      'access-control-request-headers': 'mcp-protocol-version'
+    }
+  })
+  t.match(asked, {
+    statusCode: 204,
+    headers: { 'access-control-allow-origin': '*', 'access-control-allow-headers': /MCP-Protocol-Version/ }
+  })
 })
 
 t.test('without an issuer there is nothing to tell', async (t) => {

@@ -28,7 +28,11 @@ t.test('a signed-in client gets past the authentication, as the owner of the key
   const { bearer, clientId } = await signIn(app)
   const response = await app.inject({ url: '/private', headers: bearer })
   t.equal(response.statusCode, 200)
-  t.match(response.json(), { id: /^apikey:/, client: { id: clientId, name: 'Tests' }, issuer: 'https://mcp.example.com' })
+  t.match(response.json(), {
+    id: /^apikey:/,
+    client: { id: clientId, name: 'Tests' },
+    issuer: 'https://mcp.example.com'
+  })
 })
 
 t.test('wrong keys are charged to the address, and then no key is looked at', async t => {
@@ -46,7 +50,11 @@ t.test('a managed key signs in for its owner', async t => {
   const app = await bare(t, { apiKeys: [], keyRing: new ManagedKeys([record]) })
   const { bearer, scope } = await signIn(app, { key, fields: { scope: 'files:read notes:read' } })
   t.equal(scope, 'files:read')
-  t.match((await app.inject({ url: '/private', headers: bearer })).json(), { id: 'user:ada', keyId: record.id, scopes: ['files:read'] })
+  t.match((await app.inject({ url: '/private', headers: bearer })).json(), {
+    id: 'user:ada',
+    keyId: record.id,
+    scopes: ['files:read']
+  })
 })
 
 for (const [what, bad] of [

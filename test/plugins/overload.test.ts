@@ -9,7 +9,11 @@ import { defineTool } from '../../src/tools/tool.js'
 import { adaKey, callOf, eventsOf, listening, post, rpc, service, withKey } from '../support/service.js'
 
 /** Polls until a call has this status. */
-async function turned (app: FastifyInstance, status: number, busy = (): void => {}): Promise<Awaited<ReturnType<typeof post>>> {
+async function turned (
+  app: FastifyInstance,
+  status: number,
+  busy = (): void => {}
+): Promise<Awaited<ReturnType<typeof post>>> {
   for (;;) {
     busy()
     const answer = await post(app, rpc('ping'))
@@ -27,9 +31,16 @@ t.test('a call of an overloaded process is refused with 503 and Retry-After, and
   await app.register(mcpAuth, { apiKeys: [adaKey], overload: { ...always, retryAfterSeconds: 7 } })
   const { headers, body } = await turned(app, 503)
   t.equal(headers['retry-after'], '7')
-  t.match(body, { jsonrpc: '2.0', error: { code: 503, data: { code: 'MCP_ERR_UNAVAILABLE', retryAfterMs: 7000, requestId: String } } })
+  t.match(body, {
+    jsonrpc: '2.0',
+    error: { code: 503, data: { code: 'MCP_ERR_UNAVAILABLE', retryAfterMs: 7000, requestId: String } }
+  })
   t.notOk('x-ratelimit-remaining' in headers)
-  t.equal((await post(app, rpc('ping'), { 'x-api-key': 'a-wrong-key-of-nobody' })).status, 503, 'no credential is looked at')
+  t.equal(
+    (await post(app, rpc('ping'), { 'x-api-key': 'a-wrong-key-of-nobody' })).status,
+    503,
+    'no credential is looked at'
+  )
 })
 
 t.test('a refusal keeps its CORS headers', async t => {
@@ -51,7 +62,11 @@ t.test('public routes of an overloaded process answer', async t => {
 t.test('a late event loop refuses calls, and one that catches up serves again', { timeout: 60_000 }, async t => {
   const app = Fastify()
   t.teardown(() => app.close())
-  await app.register(mcpAuth, { apiKeys: [adaKey], rateLimit: { max: 1_000_000 }, overload: { maxEventLoopDelayMs: 500, sampleIntervalMs: 20 } })
+  await app.register(mcpAuth, {
+    apiKeys: [adaKey],
+    rateLimit: { max: 1_000_000 },
+    overload: { maxEventLoopDelayMs: 500, sampleIntervalMs: 20 }
+  })
   t.equal((await post(app, rpc('ping'))).status, 200)
   await turned(app, 503, () => { for (const until = performance.now() + 700; performance.now() < until;); })
   await turned(app, 200)
@@ -101,12 +116,21 @@ for (const order of ['before', 'after'] as const) {
   })
 }
 
-for (const options of [{ maxHeapUsedBytes: 0 }, { maxEventLoopDelayMs: -1 }, { maxEventLoopDelayMs: 1.5 }, { maxHeapUsedBytes: 1, retryAfterSeconds: NaN }, { sampleIntervalMs: 0 }]) {
+for (const options of [
+  { maxHeapUsedBytes: 0 },
+  { maxEventLoopDelayMs: -1 },
+  { maxEventLoopDelayMs: 1.5 },
+  { maxHeapUsedBytes: 1, retryAfterSeconds: NaN },
+  { sampleIntervalMs: 0 }
+]) {
   t.test(`${JSON.stringify(options)} stops the boot`, async (t: Test) => {
     await t.rejects(async () => await Fastify().register(overload, options), RangeError)
   })
 }
 
 t.test('an option that is not known stops the boot', async t => {
-  await t.rejects(async () => await Fastify().register(mcpAuth, { apiKeys: [adaKey], overload: { maxRss: 1 } as object }), { message: /overload.*maxRss/ })
+  await t.rejects(
+    async () => await Fastify().register(mcpAuth, { apiKeys: [adaKey], overload: { maxRss: 1 } as object }),
+    { message: /overload.*maxRss/ }
+  )
 })

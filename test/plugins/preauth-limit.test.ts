@@ -47,8 +47,18 @@ t.test('of sixty bad keys pipelined on one connection, seven are told so', async
   const request = 'GET /private HTTP/1.1\r\nhost: localhost\r\nx-api-key: wrong\r\n'
   const text = await new Promise<string>((resolve, reject) => {
     let received = ''
-    const socket = connect(port, '127.0.0.1', () => socket.write(`${request}\r\n`.repeat(59) + `${request}connection: close\r\n\r\n`))
-    socket.setEncoding('latin1').on('data', (chunk: string) => { received += chunk }).on('end', () => { resolve(received) }).on('error', reject)
+    const socket = connect(port, '127.0.0.1', () =>
+      socket.write(`${request}\r\n`.repeat(59) + `${request}connection: close\r\n\r\n`)
+    )
+    socket
+      .setEncoding('latin1')
+      .on('data', (chunk: string) => {
+        received += chunk
+      })
+      .on('end', () => {
+        resolve(received)
+      })
+      .on('error', reject)
   })
   const statuses = [...text.matchAll(/HTTP\/1\.1 (\d+) /g)].map(([, status]) => Number(status)).sort()
   t.same(statuses, [...Array(7).fill(401), ...Array(53).fill(429)])
@@ -57,7 +67,11 @@ t.test('of sixty bad keys pipelined on one connection, seven are told so', async
 t.test('a refusal counts down in its headers, and says how long to wait', async (t) => {
   stopClock(t)
   const app = await guardedApp(t, { auth, address: { max: 2, windowMs: 90_000 } })
-  const [first, second, third] = [await app.inject('/private'), await app.inject('/private'), await app.inject('/private')]
+  const [first, second, third] = [
+    await app.inject('/private'),
+    await app.inject('/private'),
+    await app.inject('/private')
+  ]
   t.match(limitsOf(first), { limit: '2', remaining: '1', policy: '"address";q=2;w=90', retryAfter: undefined })
   t.match(limitsOf(second), { limit: '2', remaining: '0', retryAfter: undefined })
   t.match(limitsOf(third), { limit: '2', remaining: '0', retryAfter: '90' })
@@ -75,13 +89,42 @@ t.test('the lock ends with its window, however many came meanwhile', async (t) =
   t.equal((await app.inject({ url: '/private', headers: good })).statusCode, 200)
 })
 
-const paying: Array<[string, { method?: 'GET' | 'POST' | 'PUT' | 'OPTIONS', url: string, headers?: Record<string, string | string[]>, payload?: string }]> = [
+const paying: Array<
+  [
+    string,
+    {
+      method?: 'GET' | 'POST' | 'PUT' | 'OPTIONS'
+      url: string
+      headers?: Record<string, string | string[]>
+      payload?: string
+    }
+  ]
+> = [
   ['no credential', { url: '/private' }],
   ['a wrong key', { url: '/private', headers: wrong }],
-  ['an expired token', { url: '/private', headers: { authorization: `Bearer ${forgeClaims({ exp: inSeconds(-1) })}` } }],
+  [
+    'an expired token',
+    { url: '/private', headers: { authorization: `Bearer ${forgeClaims({ exp: inSeconds(-1) })}` } }
+  ],
   ['a repeated key', { url: '/private', headers: { 'x-api-key': ['key', 'key'] } }],
-  ['a wrong key in a POST with a malformed body', { method: 'POST', url: '/private', headers: { ...wrong, 'content-type': 'application/json' }, payload: '{' }],
-  ['a wrong key with an oversize body', { method: 'POST', url: '/private', headers: { ...wrong, 'content-type': 'application/json' }, payload: `"${'x'.repeat(2_000_000)}"` }],
+  [
+    'a wrong key in a POST with a malformed body',
+    {
+      method: 'POST',
+      url: '/private',
+      headers: { ...wrong, 'content-type': 'application/json' },
+      payload: '{'
+    }
+  ],
+  [
+    'a wrong key with an oversize body',
+    {
+      method: 'POST',
+      url: '/private',
+      headers: { ...wrong, 'content-type': 'application/json' },
+      payload: `"${'x'.repeat(2_000_000)}"`
+    }
+  ],
   ['a wrong key in an OPTIONS', { method: 'OPTIONS', url: '/private', headers: wrong }],
   ['an unknown path without a credential', { url: '/unknown' }],
   ['an unknown path with a wrong key', { url: '/unknown', headers: wrong }],
@@ -166,14 +209,17 @@ for (const [what, first, second, status] of neighbours) {
 
 t.test('behind a trusted proxy the client is charged, whatever port the proxy adds', async (t) => {
   const app = await guardedApp(t, { auth, address: { max: 1 }, trustProxy: 'loopback' })
-  const from = async (address: string): Promise<number> => (await app.inject({ url: '/private', headers: { 'x-forwarded-for': address } })).statusCode
+  const from = async (address: string): Promise<number> =>
+    (await app.inject({ url: '/private', headers: { 'x-forwarded-for': address } })).statusCode
   t.same([await from('192.0.2.1'), await from('192.0.2.2'), await from('192.0.2.1:4711')], [401, 401, 429])
 })
 
 t.test('six thousand other addresses do not push one out of its lock', async (t) => {
   const app = await guardedApp(t, { auth, address: { max: 2 } })
   await burst(2, () => app.inject({ url: '/private', headers: wrong, remoteAddress: '192.0.2.1' }))
-  for (let i = 0; i < 6000; i++) await app.inject({ url: '/private', headers: wrong, remoteAddress: `198.51.${i >> 8}.${i & 255}` })
+  for (let i = 0; i < 6000; i++) {
+    await app.inject({ url: '/private', headers: wrong, remoteAddress: `198.51.${i >> 8}.${i & 255}` })
+  }
   t.equal((await app.inject({ url: '/private', headers: good, remoteAddress: '192.0.2.1' })).statusCode, 429)
 })
 
@@ -182,11 +228,24 @@ t.test('a credential verified a short while ago passes from a locked-out address
   const known = createKnownCredentials({ ttlMs: 1000 })
   const app = await guardedApp(t, { auth: { ...auth, known }, address: { max: 1, known } })
   const bearer = { authorization: `Bearer ${forge()}` }
-  const status = async (headers: Record<string, string>): Promise<number> => (await app.inject({ url: '/private', headers })).statusCode
+  const status = async (headers: Record<string, string>): Promise<number> =>
+    (await app.inject({ url: '/private', headers })).statusCode
   t.same([await status(good), await status(bearer), await status(wrong)], [200, 200, 401])
-  t.same([await status(good), await status(bearer), await status({ ...good, ...bearer })], [200, 200, 200], 'known ones pass')
-  t.same([await status({ 'x-api-key': 'other-key' }), await status({}), await status(wrong)], [429, 429, 429], 'others do not')
-  t.same([await status({ ...good, authorization: 'Bearer abc' }), await status({ ...wrong, ...bearer })], [429, 429], 'nor with a guess beside them')
+  t.same(
+    [await status(good), await status(bearer), await status({ ...good, ...bearer })],
+    [200, 200, 200],
+    'known ones pass'
+  )
+  t.same(
+    [await status({ 'x-api-key': 'other-key' }), await status({}), await status(wrong)],
+    [429, 429, 429],
+    'others do not'
+  )
+  t.same(
+    [await status({ ...good, authorization: 'Bearer abc' }), await status({ ...wrong, ...bearer })],
+    [429, 429],
+    'nor with a guess beside them'
+  )
   clock.pass(1000)
   t.same([await status(good), await status(bearer)], [429, 429], 'nor when it was long ago')
 })
@@ -194,20 +253,30 @@ t.test('a credential verified a short while ago passes from a locked-out address
 t.test('a credential that was good elsewhere does not pass a locked address, however often it is sent', async (t) => {
   const known = createKnownCredentials({ ttlMs: 60_000 })
   const app = await guardedApp(t, { auth: { ...auth, known }, address: { max: 1, known } })
-  const status = async (remoteAddress: string, headers: Record<string, string>): Promise<number> => (await app.inject({ url: '/private', headers, remoteAddress })).statusCode
+  const status = async (remoteAddress: string, headers: Record<string, string>): Promise<number> =>
+    (await app.inject({ url: '/private', headers, remoteAddress })).statusCode
   const bearer = { authorization: `Bearer ${forge()}` }
   t.same([await status('192.0.2.1', good), await status('192.0.2.1', bearer)], [200, 200])
   t.equal(await status('192.0.2.2', wrong), 401)
-  for (const headers of [good, good, bearer, bearer, { ...good, ...bearer }]) t.equal(await status('192.0.2.2', headers), 429)
+  for (const headers of [good, good, bearer, bearer, { ...good, ...bearer }]) {
+    t.equal(await status('192.0.2.2', headers), 429)
+  }
   t.equal(await status('192.0.2.1', wrong), 401)
-  t.same([await status('192.0.2.1', good), await status('192.0.2.1', bearer), await status('192.0.2.1', wrong)], [200, 200, 429])
+  t.same(
+    [await status('192.0.2.1', good), await status('192.0.2.1', bearer), await status('192.0.2.1', wrong)],
+    [200, 200, 429]
+  )
 })
 
 t.test('a credential that was refused for its own budget is not known at its address', async (t) => {
   const known = createKnownCredentials({ ttlMs: 60_000 })
   const app = await guardedApp(t, { auth: { ...auth, known }, address: { max: 1, known }, user: { max: 1 } })
-  const status = async (remoteAddress: string, headers: Record<string, string>): Promise<number> => (await app.inject({ url: '/private', headers, remoteAddress })).statusCode
-  t.same([await status('192.0.2.1', good), await status('192.0.2.2', good), await status('192.0.2.2', wrong)], [200, 429, 401])
+  const status = async (remoteAddress: string, headers: Record<string, string>): Promise<number> =>
+    (await app.inject({ url: '/private', headers, remoteAddress })).statusCode
+  t.same(
+    [await status('192.0.2.1', good), await status('192.0.2.2', good), await status('192.0.2.2', wrong)],
+    [200, 429, 401]
+  )
   t.equal(known.there.recall('192.0.2.1', sha256('key')), true)
   t.equal(known.there.recall('192.0.2.2', sha256('key')), false)
 })

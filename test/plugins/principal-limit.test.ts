@@ -56,7 +56,12 @@ t.test('errors and unknown paths carry the limit headers, and are charged', asyn
   const failed = await app.inject({ method: 'POST', url: '/broken', headers: ada })
   t.equal(failed.statusCode, 500)
   t.match(limitsOf(failed), { limit: '9', remaining: '8' })
-  const malformed = await app.inject({ method: 'POST', url: '/broken', headers: { ...ada, 'content-type': 'application/json' }, payload: '{' })
+  const malformed = await app.inject({
+    method: 'POST',
+    url: '/broken',
+    headers: { ...ada, 'content-type': 'application/json' },
+    payload: '{'
+  })
   t.equal(malformed.statusCode, 400)
   t.match(limitsOf(malformed), { remaining: '7' })
   const unknown = await app.inject({ url: '/unknown', headers: ada })

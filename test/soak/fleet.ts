@@ -30,7 +30,11 @@ export class SoakFleet {
   async start (size: number): Promise<void> {
     this.#port = await freePort()
     await this.#startRedis()
-    await Promise.all(Array.from({ length: size }, async (_, n) => { this.instances[n] = await this.#startInstance(n) }))
+    await Promise.all(
+      Array.from({ length: size }, async (_, n) => {
+        this.instances[n] = await this.#startInstance(n)
+      })
+    )
   }
 
   async killRedis (): Promise<void> {
@@ -69,7 +73,9 @@ export class SoakFleet {
   memory (): number[] {
     return this.instances.map(({ child }) => {
       try {
-        return Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1] ?? NaN) / 1024)
+        return Math.round(
+          Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1] ?? NaN) / 1024
+        )
       } catch {
         return NaN
       }
@@ -83,7 +89,22 @@ export class SoakFleet {
   }
 
   async #startRedis (): Promise<void> {
-    this.#redis = spawn('redis-server', ['--port', String(this.#port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', this.#directory], { stdio: 'ignore' })
+    this.#redis = spawn(
+      'redis-server',
+      [
+        '--port',
+        String(this.#port),
+        '--bind',
+        '127.0.0.1',
+        '--save',
+        '',
+        '--appendonly',
+        'no',
+        '--dir',
+        this.#directory
+      ],
+      { stdio: 'ignore' }
+    )
     for (let tries = 0; tries < 500; tries++) {
       if ((await ask(this.#port, 'PING').catch(() => '')).includes('PONG')) return
       await sleep(20)
@@ -93,8 +114,20 @@ export class SoakFleet {
 
   async #startInstance (n: number): Promise<Instance> {
     const { PATH = '', HOME = '' } = process.env
-    const env = { PATH, HOME, ...this.#env, PORT: '0', REDIS_URL: `redis://127.0.0.1:${this.#port}`, STATE_DIR: join(this.#directory, `state-${n}`), LOG_LEVEL: 'warn' }
-    const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), main, 'start'], { cwd: this.#directory, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const env = {
+      PATH,
+      HOME,
+      ...this.#env,
+      PORT: '0',
+      REDIS_URL: `redis://127.0.0.1:${this.#port}`,
+      STATE_DIR: join(this.#directory, `state-${n}`),
+      LOG_LEVEL: 'warn'
+    }
+    const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), main, 'start'], {
+      cwd: this.#directory,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe']
+    })
     const instance: Instance = { url: '', child, lines: 0 }
     child.stdout.on('data', chunk => { instance.lines += String(chunk).split('\n').length - 1 })
     instance.url = await new Promise<string>((resolve, reject) => {

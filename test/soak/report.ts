@@ -1,4 +1,7 @@
-/** The samples of a soak as a chart in SVG: answers a second, keys in Redis, memory of the instances, and the faults. */
+/**
+ * The samples of a soak as a chart in SVG: answers a second, keys in Redis, memory of the instances, and
+ * the faults.
+ */
 
 export interface Sample {
   readonly seconds: number
@@ -21,12 +24,21 @@ export function chartOf (samples: readonly Sample[]): string {
   const x = (seconds: number): number => left + seconds / end * (width - left - 20)
   const rates = samples.slice(1).map((sample, index) => {
     const before = samples[index]
-    return { at: sample.seconds, value: before === undefined ? 0 : (sample.good - before.good) / (sample.seconds - before.seconds) }
+    return {
+      at: sample.seconds,
+      value: before === undefined ? 0 : (sample.good - before.good) / (sample.seconds - before.seconds)
+    }
   })
   const panels = [
     { title: 'good answers a second', points: rates },
     { title: 'keys in Redis', points: samples.map(({ seconds, keys }) => ({ at: seconds, value: keys })) },
-    { title: 'memory of all instances, MB', points: samples.map(({ seconds, memory }) => ({ at: seconds, value: memory.reduce((sum, one) => sum + (Number.isNaN(one) ? 0 : one), 0) })) }
+    {
+      title: 'memory of all instances, MB',
+      points: samples.map(({ seconds, memory }) => ({
+        at: seconds,
+        value: memory.reduce((sum, one) => sum + (Number.isNaN(one) ? 0 : one), 0)
+      }))
+    }
   ]
   const drawn = panels.map(({ title, points }, index) => {
     const top = 24 + index * (panel + 34)
@@ -42,8 +54,13 @@ export function chartOf (samples: readonly Sample[]): string {
     ].join('\n')
   })
   const height = 24 + panels.length * (panel + 34)
-  const marks = samples.filter(({ fault }) => fault !== '').map(({ seconds, fault }) =>
-    `<line class="fault" x1="${x(seconds).toFixed(1)}" y1="16" x2="${x(seconds).toFixed(1)}" y2="${height - 34}"><title>${fault}</title></line>`)
+  const marks = samples
+    .filter(({ fault }) => fault !== '')
+    .map(
+      ({ seconds, fault }) =>
+        `<line class="fault" x1="${x(seconds).toFixed(1)}" y1="16" x2="${x(seconds).toFixed(1)}" ` +
+          `y2="${height - 34}"><title>${fault}</title></line>`
+    )
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="A fleet under faults">
 <style>
 text { font: 13px system-ui, sans-serif; fill: #1f2328 }

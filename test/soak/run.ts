@@ -1,4 +1,7 @@
-/** `npm run soak`: a fleet under mixed traffic with a fault a minute, and what came of it. `SOAK_MINUTES`: default 10. */
+/**
+ * `npm run soak`: a fleet under mixed traffic with a fault a minute, and what came of it. `SOAK_MINUTES`:
+ * default 10.
+ */
 import { writeFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -14,7 +17,13 @@ const windowMs = 60_000
 const concurrency = 16
 const secret = 'a-secret-of-the-soak-with-more-than-32-bytes'
 
-const fleet = new SoakFleet({ JWT_SECRET: secret, RATE_LIMIT_MAX: String(max), RATE_LIMIT_WINDOW_MS: String(windowMs), TRUST_PROXY: 'loopback', PREAUTH_RATE_LIMIT_MAX: '20' })
+const fleet = new SoakFleet({
+  JWT_SECRET: secret,
+  RATE_LIMIT_MAX: String(max),
+  RATE_LIMIT_WINDOW_MS: String(windowMs),
+  TRUST_PROXY: 'loopback',
+  PREAUTH_RATE_LIMIT_MAX: '20'
+})
 const tokens = Array.from({ length: principals }, (_, n) => generateToken(`user-${n}`, 'user', '2h', { secret }))
 const agent = new Agent({ keepAlive: true, maxSockets: 8 })
 const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'whoami', arguments: {} } })
@@ -38,10 +47,30 @@ interface Reply { readonly status: number, readonly text: string }
 
 async function send (url: string, headers: Record<string, string>): Promise<Reply> {
   return await new Promise((resolve, reject) => {
-    const call = request(`${url}`, { method: 'POST', agent, headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers } }, response => {
-      let text = ''
-      response.setEncoding('utf8').on('data', chunk => { text += String(chunk) }).on('end', () => { resolve({ status: response.statusCode ?? 0, text }) }).on('error', reject)
-    })
+    const call = request(
+      `${url}`,
+      {
+        method: 'POST',
+        agent,
+        headers: {
+          'content-type': 'application/json',
+          accept: 'application/json, text/event-stream',
+          ...headers
+        }
+      },
+      response => {
+        let text = ''
+        response
+          .setEncoding('utf8')
+          .on('data', chunk => {
+            text += String(chunk)
+          })
+          .on('end', () => {
+            resolve({ status: response.statusCode ?? 0, text })
+          })
+          .on('error', reject)
+      }
+    )
     call.on('error', reject)
     call.end(body)
   })
@@ -81,7 +110,14 @@ async function caller (): Promise<void> {
 async function watch (): Promise<void> {
   const begin = performance.now()
   while (!work.isOver) {
-    samples.push({ seconds: (performance.now() - begin) / 1000, good: counts.good, limited: counts.limited, keys: await fleet.keys(), memory: fleet.memory(), fault: '' })
+    samples.push({
+      seconds: (performance.now() - begin) / 1000,
+      good: counts.good,
+      limited: counts.limited,
+      keys: await fleet.keys(),
+      memory: fleet.memory(),
+      fault: ''
+    })
     await sleep(5000)
   }
 }
@@ -125,7 +161,19 @@ const problems = [
   ...most > bound ? [`a principal was let in ${most} times within a window, more than ${bound}`] : [],
   ...lines.some(count => count > 20 + 4 * minutes) ? [`too many log lines: ${lines.join(', ')}`] : []
 ]
-const result = { minutes, size, principals, max, ...counts, mostInWindow: most, bound, slowestMs: Math.round(slowest), logLines: lines, faults: told, problems }
+const result = {
+  minutes,
+  size,
+  principals,
+  max,
+  ...counts,
+  mostInWindow: most,
+  bound,
+  slowestMs: Math.round(slowest),
+  logLines: lines,
+  faults: told,
+  problems
+}
 process.stdout.write(`${JSON.stringify(result, null, 2)}\n`)
 if (process.env.SOAK_CHART !== undefined) writeFileSync(process.env.SOAK_CHART, chartOf(samples))
 process.exit(problems.length === 0 ? 0 : 1)

@@ -18,12 +18,16 @@ function openFiles (directory: string): string[] {
   }).filter(path => path.startsWith(directory))
 }
 
-t.test('an app that cannot be built closes what it had opened', { skip: process.platform === 'linux' ? false : 'reads /proc' }, async t => {
-  const stateDir = join(t.testdir({}), 'state')
-  const options = { env: { API_KEYS: 'a-key-of-the-app-tests', LOG_LEVEL: 'silent' }, stateDir }
-  const app = await buildApp({ ...options, tools: [tool] })
-  t.not(openFiles(stateDir).length, 0)
-  await app.close()
-  await t.rejects(buildApp({ ...options, tools: [tool, tool] }), { message: /twice/ })
-  t.same(openFiles(stateDir), [])
-})
+t.test(
+  'an app that cannot be built closes what it had opened',
+  { skip: process.platform === 'linux' ? false : 'reads /proc' },
+  async t => {
+    const stateDir = join(t.testdir({}), 'state')
+    const options = { env: { API_KEYS: 'a-key-of-the-app-tests', LOG_LEVEL: 'silent' }, stateDir }
+    const app = await buildApp({ ...options, tools: [tool] })
+    t.not(openFiles(stateDir).length, 0)
+    await app.close()
+    await t.rejects(buildApp({ ...options, tools: [tool, tool] }), { message: /twice/ })
+    t.same(openFiles(stateDir), [])
+  }
+)

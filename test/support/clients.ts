@@ -1,5 +1,9 @@
 /** The SDKs' own clients behind one face, each as its users start it. */
-import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport, type VersionNegotiationOptions } from '@modelcontextprotocol/client'
+import {
+  Client as ModernClient,
+  StreamableHTTPClientTransport as ModernTransport,
+  type VersionNegotiationOptions
+} from '@modelcontextprotocol/client'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js'
@@ -50,7 +54,10 @@ const connectV1: Connect = async ({ url, headers, onElicit }) => {
 
 function connectV2 (versionNegotiation?: VersionNegotiationOptions): Connect {
   return async ({ url, headers, onElicit }) => {
-    const client = new ModernClient(info, { capabilities: onElicit === undefined ? {} : elicitation, ...(versionNegotiation === undefined ? {} : { versionNegotiation }) })
+    const client = new ModernClient(info, {
+      capabilities: onElicit === undefined ? {} : elicitation,
+      ...(versionNegotiation === undefined ? {} : { versionNegotiation })
+    })
     if (onElicit !== undefined) client.setRequestHandler('elicitation/create', ({ params }) => onElicit(params.message))
     await client.connect(new ModernTransport(new URL(`${url}/mcp`), { requestInit: { headers } }))
     return face(client, client.getProtocolEra() ?? 'legacy')
@@ -64,8 +71,14 @@ interface SdkClient {
   listResourceTemplates: () => Promise<{ resourceTemplates: Array<{ uriTemplate: string }> }>
   listPrompts: () => Promise<{ prompts: Array<{ name: string }> }>
   readResource: (params: { uri: string }) => Promise<{ contents: object[] }>
-  getPrompt: (params: { name: string, arguments: Record<string, string> }) => Promise<{ messages: Array<{ content: object }> }>
-  complete: (params: { ref: { type: 'ref/prompt', name: string }, argument: { name: string, value: string } }) => Promise<{ completion: { values: string[] } }>
+  getPrompt: (params: {
+    name: string
+    arguments: Record<string, string>
+  }) => Promise<{ messages: Array<{ content: object }> }>
+  complete: (params: {
+    ref: { type: 'ref/prompt'; name: string }
+    argument: { name: string; value: string }
+  }) => Promise<{ completion: { values: string[] } }>
   close: () => Promise<void>
 }
 
@@ -76,16 +89,24 @@ function face (client: Client | ModernClient, era: Connected['era']): Connected 
     tools: async () => (await sdk.listTools()).tools.map(({ name }) => name),
     call: async (name, args = {}, options = {}) => {
       const params = { name, arguments: args }
-      const { content, isError } = client instanceof Client ? await client.callTool(params, undefined, options) : await client.callTool(params, options)
+      const { content, isError } =
+        client instanceof Client
+          ? await client.callTool(params, undefined, options)
+          : await client.callTool(params, options)
       return { text: textOf(content), isError: isError === true }
     },
     resources: async () => (await sdk.listResources()).resources.map(({ uri }) => uri),
-    templates: async () => (await sdk.listResourceTemplates()).resourceTemplates.map(({ uriTemplate }) => uriTemplate),
+    templates: async () =>
+      (await sdk.listResourceTemplates()).resourceTemplates.map(({ uriTemplate }) => uriTemplate),
     read: async uri => textOf((await sdk.readResource({ uri })).contents),
     prompts: async () => (await sdk.listPrompts()).prompts.map(({ name }) => name),
-    prompt: async (name, args) => textOf((await sdk.getPrompt({ name, arguments: args })).messages.map(({ content }) => content)),
-    complete: async (name, argument) => (await sdk.complete({ ref: { type: 'ref/prompt', name }, argument })).completion.values,
-    close: async () => { await sdk.close() }
+    prompt: async (name, args) =>
+      textOf((await sdk.getPrompt({ name, arguments: args })).messages.map(({ content }) => content)),
+    complete: async (name, argument) =>
+      (await sdk.complete({ ref: { type: 'ref/prompt', name }, argument })).completion.values,
+    close: async () => {
+      await sdk.close()
+    }
   }
 }
 

@@ -10,9 +10,29 @@ import { callOf, rpc } from './service.js'
 
 /** What a call does, and what its caller does meanwhile. */
 export const deeds = [
-  'returns', 'returns later', 'speaks', 'speaks too late', 'throws', 'throws null', 'says no', 'returns a circle', 'never ends',
-  'leaves at once', 'leaves later', 'leaves amid a stream', 'cancels', 'pings', 'initializes', 'sets a level', 'is unknown', 'does not fit',
-  'asks', 'listens', 'is for ada', 'reads for ada', 'prompts for ada'
+  'returns',
+  'returns later',
+  'speaks',
+  'speaks too late',
+  'throws',
+  'throws null',
+  'says no',
+  'returns a circle',
+  'never ends',
+  'leaves at once',
+  'leaves later',
+  'leaves amid a stream',
+  'cancels',
+  'pings',
+  'initializes',
+  'sets a level',
+  'is unknown',
+  'does not fit',
+  'asks',
+  'listens',
+  'is for ada',
+  'reads for ada',
+  'prompts for ada'
 ] as const
 export type Deed = typeof deeds[number]
 
@@ -33,15 +53,31 @@ const act = defineTool({
     if (deed === 'speaks' || deed === 'leaves amid a stream') await progress(1, 2, mine)
     await turns(lasts)
     switch (deed) {
-      case 'speaks': await progress(2, 2, mine); return mine
-      case 'speaks too late': turns(3).then(async () => { await progress(1, 1, `${mine} ${late}`) }, () => {}); return mine
-      case 'throws': throw new Error(mine)
-      case 'throws null': throw nothing
-      case 'says no': throw new PublicToolError(mine)
-      case 'returns a circle': return circle(mine)
-      case 'returns later': return mine
-      case 'asks': return `${(await elicit({ message: mine, schema: { type: 'object' } }, mark)).action}ed by ${mine}`
-      default: return await new Promise<never>(() => {})
+      case 'speaks':
+        await progress(2, 2, mine)
+        return mine
+      case 'speaks too late':
+        turns(3).then(
+          async () => {
+            await progress(1, 1, `${mine} ${late}`)
+          },
+          () => {}
+        )
+        return mine
+      case 'throws':
+        throw new Error(mine)
+      case 'throws null':
+        throw nothing
+      case 'says no':
+        throw new PublicToolError(mine)
+      case 'returns a circle':
+        return circle(mine)
+      case 'returns later':
+        return mine
+      case 'asks':
+        return `${(await elicit({ message: mine, schema: { type: 'object' } }, mark)).action}ed by ${mine}`
+      default:
+        return await new Promise<never>(() => {})
     }
   }
 })
@@ -63,24 +99,61 @@ export function catalogOfDeeds (): Catalog {
       defineTool({ ...act, name: 'hang', deadlineMs: 3 }),
       defineTool({ ...act, name: 'vault', ...forAda })
     ],
-    resources: [defineResource({ name: 'vault', uriTemplate: 'vault://{mark}', ...forAda, read: (_uri, { principal }, { mark }) => `${principal.id} ${mark};` })],
-    prompts: [definePrompt({ name: 'vault', ...forAda, input: z.object({ mark: z.string() }), handler: ({ mark }, { principal }) => `${principal.id} ${mark};` })]
+    resources: [
+      defineResource({
+        name: 'vault',
+        uriTemplate: 'vault://{mark}',
+        ...forAda,
+        read: (_uri, { principal }, { mark }) => `${principal.id} ${mark};`
+      })
+    ],
+    prompts: [
+      definePrompt({
+        name: 'vault',
+        ...forAda,
+        input: z.object({ mark: z.string() }),
+        handler: ({ mark }, { principal }) => `${principal.id} ${mark};`
+      })
+    ]
   })
 }
 
-export function messageOf (deed: Deed, mark: string, { id, lasts }: { readonly id: string | number, readonly lasts: number }): Record<string, unknown> {
-  const call = (name: string) => ({ ...rpc('tools/call', { name, arguments: { deed, mark, lasts }, _meta: { progressToken: mark } }, id) })
+export function messageOf (
+  deed: Deed,
+  mark: string,
+  { id, lasts }: { readonly id: string | number; readonly lasts: number }
+): Record<string, unknown> {
+  const call = (name: string) => ({
+    ...rpc('tools/call', { name, arguments: { deed, mark, lasts }, _meta: { progressToken: mark } }, id)
+  })
   switch (deed) {
-    case 'pings': return { ...rpc('ping', undefined, id) }
-    case 'initializes': return { ...rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: mark, version: '0' } }, id) }
-    case 'sets a level': return { ...rpc('logging/setLevel', { level: 'debug' }, id) }
-    case 'is unknown': return { ...callOf('nobody', { mark }, id) }
-    case 'does not fit': return { ...callOf('act', { mark }, id) }
-    case 'listens': return { ...rpc('subscriptions/listen', { notifications: { toolsListChanged: true } }, id) }
-    case 'reads for ada': return { ...rpc('resources/read', { uri: `vault://${mark}` }, id) }
-    case 'prompts for ada': return { ...rpc('prompts/get', { name: 'vault', arguments: { mark } }, id) }
-    case 'is for ada': return call('vault')
-    case 'never ends': return call('hang')
-    default: return call('act')
+    case 'pings':
+      return { ...rpc('ping', undefined, id) }
+    case 'initializes':
+      return {
+        ...rpc(
+          'initialize',
+          { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: mark, version: '0' } },
+          id
+        )
+      }
+    case 'sets a level':
+      return { ...rpc('logging/setLevel', { level: 'debug' }, id) }
+    case 'is unknown':
+      return { ...callOf('nobody', { mark }, id) }
+    case 'does not fit':
+      return { ...callOf('act', { mark }, id) }
+    case 'listens':
+      return { ...rpc('subscriptions/listen', { notifications: { toolsListChanged: true } }, id) }
+    case 'reads for ada':
+      return { ...rpc('resources/read', { uri: `vault://${mark}` }, id) }
+    case 'prompts for ada':
+      return { ...rpc('prompts/get', { name: 'vault', arguments: { mark } }, id) }
+    case 'is for ada':
+      return call('vault')
+    case 'never ends':
+      return call('hang')
+    default:
+      return call('act')
   }
 }

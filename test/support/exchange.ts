@@ -17,7 +17,11 @@ export function callerOf (principal = principalOf(), rest: Partial<Caller> = {})
 }
 
 /** Does something within an exchange that ends with it, so that no deadline outlives the test. */
-export async function during<T> (caller: Caller, work: (exchange: Exchange) => Promise<T>, deadlineMs = 60_000): Promise<T> {
+export async function during<T> (
+  caller: Caller,
+  work: (exchange: Exchange) => Promise<T>,
+  deadlineMs = 60_000
+): Promise<T> {
   const exchange = new Exchange(caller, deadlineMs)
   try {
     return await work(exchange)

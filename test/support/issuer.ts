@@ -54,7 +54,9 @@ export function claimsOf (issuer: string, claims: Record<string, unknown> = {}):
 }
 
 export function json (body: unknown, status = 200): Answer {
-  return (_request, response) => { response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body)) }
+  return (_request, response) => {
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+  }
 }
 
 /** Closed at the test's end. Its metadata leads to `/jwks`; every other path is 404. */

@@ -1,10 +1,15 @@
-/** A process that puts keys into a file, one after the other, and says of each when it is safe: `key-writer.ts <file> <how many>`. */
+/**
+ * A process that puts keys into a file, one after the other, and says of each when it is safe:
+ * `key-writer.ts <file> <how many>`.
+ */
 import { createKey } from '../../src/api-keys/changes.js'
 import { changeKeyFile } from '../../src/api-keys/file.js'
 
 const [path = '', count = '0'] = process.argv.slice(2)
 process.stdout.write('ready\n')
 for (let i = 0; i < Number(count); i++) {
-  const { record } = await changeKeyFile(path, records => createKey(records, { name: `of ${process.pid}` }), { create: true })
+  const { record } = await changeKeyFile(path, records => createKey(records, { name: `of ${process.pid}` }), {
+    create: true
+  })
   process.stdout.write(`${record.id}\n`)
 }

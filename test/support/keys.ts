@@ -32,7 +32,9 @@ export function newKey (options: Partial<KeyOptions> = {}, now?: number): Shown 
 
 /** Puts a new key into the file. */
 export async function addKey (path: string, options: Partial<KeyOptions> = {}): Promise<Shown> {
-  return declared(await changeKeyFile(path, records => createKey(records, { name: 'test', ...options }), { create: true }))
+  return declared(
+    await changeKeyFile(path, records => createKey(records, { name: 'test', ...options }), { create: true })
+  )
 }
 
 function declared (shown: Shown): Shown {

@@ -25,13 +25,17 @@ export async function nginx (t: Test, { port, server, listen = '' }: NginxOption
   if (!hasNginx) throw new Error('nginx is not installed')
   const directory = mkdtempSync(join(tmpdir(), 'nginx-'))
   chmodSync(directory, 0o755)
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path ${directory}/${name};`).join(' ')
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map(name => `${name}_temp_path ${directory}/${name};`)
+    .join(' ')
   writeFileSync(join(directory, 'nginx.conf'), `
     daemon off; worker_processes 1; pid ${directory}/pid; error_log ${directory}/error.log;
     events { worker_connections 256; }
     http { access_log off; ${temporary} server { listen 127.0.0.1:${port} ${listen}; ${server} } }
   `)
-  const child = spawn('nginx', ['-p', directory, '-c', join(directory, 'nginx.conf')], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn('nginx', ['-p', directory, '-c', join(directory, 'nginx.conf')], {
+    stdio: ['ignore', 'ignore', 'pipe']
+  })
   let said = ''
   child.stderr.on('data', chunk => { said += String(chunk) })
   const ended = once(child, 'exit')

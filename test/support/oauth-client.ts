@@ -1,6 +1,10 @@
 /** What an MCP client keeps about itself while it gets a token: the SDK asks for it. */
 import type { OAuthClientProvider } from '@modelcontextprotocol/sdk/client/auth.js'
-import type { OAuthClientInformationMixed, OAuthClientMetadata, OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js'
+import type {
+  OAuthClientInformationMixed,
+  OAuthClientMetadata,
+  OAuthTokens
+} from '@modelcontextprotocol/sdk/shared/auth.js'
 
 /** Nobody listens there: the tests read the code off the address. */
 export const redirectUrl = 'http://127.0.0.1:9/callback'

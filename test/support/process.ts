@@ -20,10 +20,15 @@ export const list = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list'
 export const nobody = { uid: 65_534, gid: 65_534 }
 export const isRoot = process.getuid?.() === 0
 
-/** For the `skip` of a test that root runs as `nobody`, who may not be let in to this Node or this project (a home directory of root's). */
+/**
+ * For the `skip` of a test that root runs as `nobody`, who may not be let in to this Node or this project
+ * (a home directory of root's).
+ */
 export function unlessNobodyCan (): string | false {
   const look = ['-e', 'require("node:fs").accessSync(process.argv[1])', `${root}package.json`]
-  return isRoot && spawnSync(process.execPath, look, { cwd: '/', ...nobody }).status !== 0 ? 'nobody but root can run this Node on this project' : false
+  return isRoot && spawnSync(process.execPath, look, { cwd: '/', ...nobody }).status !== 0
+    ? 'nobody but root can run this Node on this project'
+    : false
 }
 
 export interface Running {
@@ -46,15 +51,31 @@ export interface StartOptions {
   readonly gid?: number
 }
 
-export function start (t: Test, command: string, args: readonly string[], { cwd, env = {}, group = false, uid, gid }: StartOptions): Running {
+export function start (
+  t: Test,
+  command: string,
+  args: readonly string[],
+  { cwd, env = {}, group = false, uid, gid }: StartOptions
+): Running {
   const { PATH = '', HOME = '' } = process.env
   // `env -i` and not the option: the test runner adds its own hooks to that one.
   const variables = Object.entries({ PATH, HOME, ...env }).map(([name, value]) => `${name}=${value}`)
-  const child = spawn('env', ['-i', ...variables, command, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'], detached: group, ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }) })
+  const child = spawn('env', ['-i', ...variables, command, ...args], {
+    cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: group,
+    ...(uid === undefined ? {} : { uid }),
+    ...(gid === undefined ? {} : { gid })
+  })
   let stdout = ''
   let stderr = ''
-  child.stdout?.on('data', chunk => { stdout += String(chunk) })
-  const ended = once(child, 'close').then(([code, signal]) => ({ code: code as number | null, signal: signal as NodeJS.Signals | null }))
+  child.stdout?.on('data', chunk => {
+    stdout += String(chunk)
+  })
+  const ended = once(child, 'close').then(([code, signal]) => ({
+    code: code as number | null,
+    signal: signal as NodeJS.Signals | null
+  }))
   const url = new Promise<string>((resolve, reject) => {
     child.stderr?.on('data', chunk => {
       stderr += String(chunk)
@@ -89,20 +110,42 @@ function end (child: ChildProcess, group: boolean): void {
 }
 
 export async function listTools (url: string): Promise<Response> {
-  return await fetch(`${url}/mcp`, { method: 'POST', headers: { 'x-api-key': key, 'content-type': 'application/json' }, body: list })
+  return await fetch(`${url}/mcp`, {
+    method: 'POST',
+    headers: { 'x-api-key': key, 'content-type': 'application/json' },
+    body: list
+  })
 }
 
 /** A call whose last byte is still to come: accepted, and not answered before `finish`. `host` is the header's. */
-export async function beginCall (t: Test, url: string, host = new URL(url).host): Promise<{ finish: () => void, answer: Promise<string> }> {
+export async function beginCall (
+  t: Test,
+  url: string,
+  host = new URL(url).host
+): Promise<{ finish: () => void; answer: Promise<string> }> {
   const { hostname, port } = new URL(url)
   const socket = connect(Number(port), hostname)
   t.teardown(() => socket.destroy())
   const answer = readAll(socket)
-  const head = ['POST /mcp HTTP/1.1', `Host: ${host}`, `x-api-key: ${key}`, 'Content-Type: application/json', `Content-Length: ${list.length}`, 'Expect: 100-continue', '', ''].join('\r\n')
+  const head = [
+    'POST /mcp HTTP/1.1',
+    `Host: ${host}`,
+    `x-api-key: ${key}`,
+    'Content-Type: application/json',
+    `Content-Length: ${list.length}`,
+    'Expect: 100-continue',
+    '',
+    ''
+  ].join('\r\n')
   socket.write(head + list.slice(0, -1))
   // The server says so when it has taken the call on.
   await new Promise<void>(resolve => socket.once('data', () => resolve()))
-  return { finish: () => { socket.write(list.slice(-1)) }, answer }
+  return {
+    finish: () => {
+      socket.write(list.slice(-1))
+    },
+    answer
+  }
 }
 
 async function readAll (socket: Socket): Promise<string> {

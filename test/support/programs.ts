@@ -3,8 +3,14 @@ import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
 /** For the `skip` option of a test: `false` where the program is there, else the reason. Throws under CI. */
-export function without (program: string, environment: Readonly<Record<string, string | undefined>> = process.env): false | string {
-  const found = (environment.PATH ?? '').split(delimiter).concat('/usr/sbin').some(directory => mayRun(join(directory, program)))
+export function without (
+  program: string,
+  environment: Readonly<Record<string, string | undefined>> = process.env
+): false | string {
+  const found = (environment.PATH ?? '')
+    .split(delimiter)
+    .concat('/usr/sbin')
+    .some(directory => mayRun(join(directory, program)))
   if (found) return false
   const reason = `${program} is not installed`
   if (environment.CI !== undefined) throw new Error(`${reason}, and CI must not skip its tests`)

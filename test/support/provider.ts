@@ -34,7 +34,11 @@ export interface RunningProvider {
 
 const machine = { client_id: 'machine', client_secret: 'a-secret-of-the-machine-in-the-tests' }
 /** A client that needs no registration, and may ask for every scope. */
-export const registered = { client_id: 'person', token_endpoint_auth_method: 'none', redirect_uris: [redirectUrl] } as const
+export const registered = {
+  client_id: 'person',
+  token_endpoint_auth_method: 'none',
+  redirect_uris: [redirectUrl]
+} as const
 const scopes = 'mcp:tools files:read files:write'
 
 /** Closed at the test's end. */
@@ -44,19 +48,34 @@ export async function runningProvider (t: Test, options: ProviderOptions): Promi
   const server = createServer((request, response) => {
     requests.push(request.url ?? '')
     if (request.url?.startsWith('/interaction/') !== true) return provider.callback()(request, response)
-    provider.interactionFinished(request, response, { login: { accountId: 'ada' }, consent: {} }).catch(error => { response.destroy(error) })
+    provider
+      .interactionFinished(request, response, { login: { accountId: 'ada' }, consent: {} })
+      .catch(error => {
+        response.destroy(error)
+      })
   })
   lookAway(server)
   const { url: issuer, start, stop } = await restartable(t, server)
   const rotate = async (key: SigningKey): Promise<void> => { provider = await providerOf(issuer, { ...options, key }) }
   await rotate(options.key)
-  return { issuer, requests, rotate, start, stop, token: async (resource, scope) => await machineToken(issuer, resource, scope), consent }
+  return {
+    issuer,
+    requests,
+    rotate,
+    start,
+    stop,
+    token: async (resource, scope) => await machineToken(issuer, resource, scope),
+    consent
+  }
 }
 
 async function providerOf (issuer: string, { key, tokens = {}, claims = {} }: ProviderOptions): Promise<Provider> {
   const jwk = { ...key.jwk, ...await exportJWK(key.privateKey) } as JWK
   const provider = new Provider(issuer, {
-    clients: [{ ...machine, grant_types: ['client_credentials'], redirect_uris: [], response_types: [] }, { ...registered, redirect_uris: [redirectUrl] }],
+    clients: [
+      { ...machine, grant_types: ['client_credentials'], redirect_uris: [], response_types: [] },
+      { ...registered, redirect_uris: [redirectUrl] }
+    ],
     clientDefaults: { id_token_signed_response_alg: key.alg as 'ES256' },
     jwks: { keys: [jwk] },
     scopes: ['openid', ...scopes.split(' ')],
@@ -74,7 +93,12 @@ async function providerOf (issuer: string, { key, tokens = {}, claims = {} }: Pr
         enabled: true,
         useGrantedResource: async () => true,
         getResourceServerInfo: async (_context, audience) => ({
-          scope: scopes, audience, accessTokenFormat: 'jwt', accessTokenTTL: 600, jwt: { sign: { alg: key.alg as 'ES256' } }, ...tokens
+          scope: scopes,
+          audience,
+          accessTokenFormat: 'jwt',
+          accessTokenTTL: 600,
+          jwt: { sign: { alg: key.alg as 'ES256' } },
+          ...tokens
         })
       }
     }
@@ -86,14 +110,20 @@ async function grantEverything ({ oidc }: KoaContextWithOIDC) {
   const { client, session, provider, params } = oidc
   const grant = new provider.Grant({ clientId: client?.clientId, accountId: session?.accountId })
   grant.addOIDCScope(`openid ${scopes}`)
-  for (const resource of [params?.resource].flat()) if (typeof resource === 'string') grant.addResourceScope(resource, scopes)
+  for (const resource of [params?.resource].flat()) {
+    if (typeof resource === 'string') grant.addResourceScope(resource, scopes)
+  }
   await grant.save()
   return grant
 }
 
 async function machineToken (issuer: string, resource: string, scope = 'mcp:tools'): Promise<string> {
   const body = new URLSearchParams({ grant_type: 'client_credentials', resource, scope })
-  const response = await fetch(`${issuer}/token`, { method: 'POST', body, headers: { authorization: `Basic ${btoa(`${machine.client_id}:${machine.client_secret}`)}` } })
+  const response = await fetch(`${issuer}/token`, {
+    method: 'POST',
+    body,
+    headers: { authorization: `Basic ${btoa(`${machine.client_id}:${machine.client_secret}`)}` }
+  })
   const answer = await response.json() as { access_token?: string }
   if (answer.access_token === undefined) throw new Error(`no token: ${JSON.stringify(answer)}`)
   return answer.access_token
@@ -104,13 +134,18 @@ async function consent (url: URL): Promise<URL> {
   const cookies = new Map<string, string>()
   for (let at = url, steps = 0; steps < 10; steps++) {
     if (at.origin !== origin) return at
-    const response = await fetch(at, { redirect: 'manual', headers: { cookie: [...cookies].map(pair => pair.join('=')).join('; ') } })
+    const response = await fetch(at, {
+      redirect: 'manual',
+      headers: { cookie: [...cookies].map(pair => pair.join('=')).join('; ') }
+    })
     for (const cookie of response.headers.getSetCookie()) {
       const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(cookie) ?? []
       cookies.set(name, value)
     }
     const location = response.headers.get('location')
-    if (location === null) throw new Error(`the provider answered ${response.status} at ${at.pathname}: ${await response.text()}`)
+    if (location === null) {
+      throw new Error(`the provider answered ${response.status} at ${at.pathname}: ${await response.text()}`)
+    }
     at = new URL(location, at)
   }
   throw new Error('the provider redirects in circles')

@@ -42,12 +42,21 @@ export async function openSocket (t: Test, port: number): Promise<RawSocket> {
 }
 
 /** Status, headers and JSON body of a raw answer. */
-export function readAnswer (text: string): { status: number, headers: Record<string, string>, body: Record<string, unknown> } {
+export function readAnswer (text: string): {
+  status: number
+  headers: Record<string, string>
+  body: Record<string, unknown>
+} {
   const [head = '', body = ''] = text.split('\r\n\r\n')
   const [line = '', ...fields] = head.split('\r\n')
   return {
     status: Number(line.split(' ')[1]),
-    headers: Object.fromEntries(fields.map(field => [field.slice(0, field.indexOf(':')).toLowerCase(), field.slice(field.indexOf(':') + 1).trim()])),
+    headers: Object.fromEntries(
+      fields.map(field => [
+        field.slice(0, field.indexOf(':')).toLowerCase(),
+        field.slice(field.indexOf(':') + 1).trim()
+      ])
+    ),
     body: JSON.parse(body)
   }
 }

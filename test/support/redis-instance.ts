@@ -13,7 +13,11 @@ export interface Instance {
 }
 
 /** Up, and closed at the test's end. The deadline is longer than a busy machine takes, where none is given. */
-export async function redisInstance (t: Test, url: string, { prefix = 'test:', timeoutMs = 10_000 } = {}): Promise<Instance> {
+export async function redisInstance (
+  t: Test,
+  url: string,
+  { prefix = 'test:', timeoutMs = 10_000 } = {}
+): Promise<Instance> {
   const { commands, reader } = createClients(url)
   const keys = new Keys(prefix)
   const link = new Link({ client: commands, keys, timeoutMs })

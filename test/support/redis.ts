@@ -20,7 +20,8 @@ export interface RedisServer {
 const hasServer = spawnSync('redis-server', ['--version']).status === 0
 
 /** Why tests with Redis are skipped here; `false` where they run. On CI they fail instead: see `redisServer`. */
-export const withoutRedis: string | false = hasServer || process.env.CI !== undefined ? false : 'redis-server is not installed'
+export const withoutRedis: string | false =
+  hasServer || process.env.CI !== undefined ? false : 'redis-server is not installed'
 
 export async function freePort (): Promise<number> {
   const server = createServer()
@@ -37,7 +38,23 @@ export async function redisServer (t: Pick<Test, 'teardown'>, options: readonly 
   const directory = mkdtempSync(join(tmpdir(), 'redis-'))
   let child: ChildProcess | undefined
   const start = async (): Promise<void> => {
-    child = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', directory, ...options], { stdio: 'ignore' })
+    child = spawn(
+      'redis-server',
+      [
+        '--port',
+        String(port),
+        '--bind',
+        '127.0.0.1',
+        '--save',
+        '',
+        '--appendonly',
+        'no',
+        '--dir',
+        directory,
+        ...options
+      ],
+      { stdio: 'ignore' }
+    )
     await answers(port)
   }
   const kill = async (): Promise<void> => {
@@ -71,7 +88,15 @@ export async function ask (port: number, command: string): Promise<string> {
   return await new Promise((resolve, reject) => {
     let text = ''
     const socket = connect(port, '127.0.0.1', () => { socket.write(`${command}\r\nQUIT\r\n`) })
-    socket.setEncoding('utf8').on('data', chunk => { text += String(chunk) }).once('close', () => { resolve(text) }).once('error', reject)
+    socket
+      .setEncoding('utf8')
+      .on('data', chunk => {
+        text += String(chunk)
+      })
+      .once('close', () => {
+        resolve(text)
+      })
+      .once('error', reject)
   })
 }
 

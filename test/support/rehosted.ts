@@ -51,7 +51,9 @@ export async function rehosted (t: Test): Promise<RehostedDocuments> {
 }
 
 export function jsonAnswer (value: object, headers: Record<string, string> = {}): Answer {
-  return (_request, response) => { response.writeHead(200, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(value)) }
+  return (_request, response) => {
+    response.writeHead(200, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(value))
+  }
 }
 
 /** Of no use outside the tests: it is public. */

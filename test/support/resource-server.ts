@@ -16,24 +16,42 @@ export const resource = `${publicUrl}/mcp`
 export const metadataUrl = `${publicUrl}/.well-known/oauth-protected-resource/mcp`
 
 /** The service for the tokens of `issuer` alone, unless `env` says more. Closed at the test's end. */
-export async function resourceServer (t: Test, issuer: string, { env = {}, ...options }: AppOptions = {}): Promise<FastifyInstance> {
-  const app = await buildApp({ env: { JWT_ISSUER: issuer, PUBLIC_URL: publicUrl, ...env }, logStream: logSink(), ...options })
+export async function resourceServer (
+  t: Test,
+  issuer: string,
+  { env = {}, ...options }: AppOptions = {}
+): Promise<FastifyInstance> {
+  const app = await buildApp({
+    env: { JWT_ISSUER: issuer, PUBLIC_URL: publicUrl, ...env },
+    logStream: logSink(),
+    ...options
+  })
   t.teardown(() => app.close())
   return app
 }
 
-export async function both (t: Test, options: Partial<ProviderOptions> = {}, settings: AppOptions = {}): Promise<{ provider: RunningProvider, app: FastifyInstance }> {
+export async function both (
+  t: Test,
+  options: Partial<ProviderOptions> = {},
+  settings: AppOptions = {}
+): Promise<{ provider: RunningProvider; app: FastifyInstance }> {
   const provider = await runningProvider(t, { key, ...options })
   const app = await resourceServer(t, provider.issuer, settings)
-  // The server waits two seconds for the keys, which a busy machine may take: it asks again by itself until it has them.
+  // The server waits two seconds for the keys, which a busy machine may take: it asks again by itself until
+  // it has them.
   await until(async () => !(await app.inject('/ready')).payload.includes('"keys"'))
   return { provider, app }
 }
 
 export const bearer = (token: string): { authorization: string } => ({ authorization: `Bearer ${token}` })
-export const thrownBy = async (work: Promise<unknown>): Promise<unknown> => await work.then(() => undefined, (error: unknown) => error)
+export const thrownBy = async (work: Promise<unknown>): Promise<unknown> =>
+  await work.then(
+    () => undefined,
+    (error: unknown) => error
+  )
 /** The SDK sent the person to the provider, and waits. */
-export const isUnauthorized = (error: unknown): boolean => error instanceof UnauthorizedError || error instanceof ModernUnauthorizedError
+export const isUnauthorized = (error: unknown): boolean =>
+  error instanceof UnauthorizedError || error instanceof ModernUnauthorizedError
 
 /** As a proxy does: the public address leads to the real one. */
 export async function proxyTo (app: FastifyInstance): Promise<typeof fetch> {

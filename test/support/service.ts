@@ -19,7 +19,10 @@ export function withToken (user: string, role: 'admin' | 'user' = 'user'): { aut
 }
 
 /** Closed at the test's end. `env` is added to the credentials. */
-export async function service (t: Test, { env = {}, logStream = logSink(), ...options }: AppOptions = {}): Promise<FastifyInstance> {
+export async function service (
+  t: Test,
+  { env = {}, logStream = logSink(), ...options }: AppOptions = {}
+): Promise<FastifyInstance> {
   const app = await buildApp({ env: { ...credentials, ...env }, logStream, ...options })
   t.teardown(async () => {
     const closed = app.close()
@@ -54,11 +57,22 @@ export function callOf (name: string, args: Record<string, unknown> = {}, id: st
 const revision = '2026-07-28'
 
 /** A message of revision 2026-07-28 with its `_meta` and its headers. */
-export function modern (method: string, params: Record<string, unknown> = {}, id: string | number = 1): { headers: Record<string, string>, payload: Message } {
+export function modern (
+  method: string,
+  params: Record<string, unknown> = {},
+  id: string | number = 1
+): { headers: Record<string, string>; payload: Message } {
   const name = params.name ?? params.uri
-  const meta = { 'io.modelcontextprotocol/protocolVersion': revision, 'io.modelcontextprotocol/clientCapabilities': {} }
+  const meta = {
+    'io.modelcontextprotocol/protocolVersion': revision,
+    'io.modelcontextprotocol/clientCapabilities': {}
+  }
   return {
-    headers: { 'mcp-protocol-version': revision, 'mcp-method': method, ...(typeof name === 'string' ? { 'mcp-name': name } : {}) },
+    headers: {
+      'mcp-protocol-version': revision,
+      'mcp-method': method,
+      ...(typeof name === 'string' ? { 'mcp-name': name } : {})
+    },
     payload: rpc(method, { _meta: meta, ...params }, id)
   }
 }
@@ -75,14 +89,24 @@ export interface Answer {
 }
 
 /** Posts a message, or any text, to the endpoint. */
-export async function post (app: FastifyInstance, message: unknown, headers: Record<string, string> = withKey, url = '/mcp'): Promise<Answer> {
+export async function post (
+  app: FastifyInstance,
+  message: unknown,
+  headers: Record<string, string> = withKey,
+  url = '/mcp'
+): Promise<Answer> {
   const response = await app.inject({
     method: 'POST',
     url,
     headers: { 'content-type': 'application/json', ...headers },
     payload: typeof message === 'string' ? message : JSON.stringify(message)
   })
-  return { status: response.statusCode, headers: response.headers, text: response.payload, body: parse(response.payload) }
+  return {
+    status: response.statusCode,
+    headers: response.headers,
+    text: response.payload,
+    body: parse(response.payload)
+  }
 }
 
 function parse (text: string): Parsed {
@@ -93,5 +117,8 @@ function parse (text: string): Parsed {
 /** The messages of an event stream, in order, or those of a JSON answer. */
 export function eventsOf (stream: string): Parsed[] {
   if (/^[{[]/.test(stream)) return [JSON.parse(stream)].flat()
-  return stream.split('\n').filter(line => line.startsWith('data: ') && line.length > 6).map(line => JSON.parse(line.slice(6)))
+  return stream
+    .split('\n')
+    .filter(line => line.startsWith('data: ') && line.length > 6)
+    .map(line => JSON.parse(line.slice(6)))
 }

@@ -27,7 +27,10 @@ export const count = defineTool({
 export const ask = defineTool({
   name: 'ask',
   handler: async (_args, { elicit, principal }) => {
-    const { action, content } = await elicit({ message: 'Your name?', schema: { type: 'object', properties: { name: { type: 'string' } } } })
+    const { action, content } = await elicit({
+      message: 'Your name?',
+      schema: { type: 'object', properties: { name: { type: 'string' } } }
+    })
     return `${principal.id} ${action} ${String(content?.name ?? '')}`
   }
 })
@@ -55,15 +58,30 @@ export interface Instance {
 }
 
 /** So many instances; their deadline is longer than a busy machine takes. */
-export async function sessionFleet (t: Test, redis: RedisServer, size: number, prefix: string, { env = {}, ...options }: AppOptions = {}): Promise<Instance[]> {
-  return await Promise.all(Array.from({ length: size }, async () => {
-    const app = await service(t, {
-      env: { REDIS_URL: redis.url, REDIS_TIMEOUT_MS: '5000', REDIS_PREFIX: prefix, DRAIN_DELAY_MS: '0', RATE_LIMIT_MAX: '100000', ...env },
-      sessions: {},
-      tools: [count, ask],
-      resources: [note],
-      ...options
+export async function sessionFleet (
+  t: Test,
+  redis: RedisServer,
+  size: number,
+  prefix: string,
+  { env = {}, ...options }: AppOptions = {}
+): Promise<Instance[]> {
+  return await Promise.all(
+    Array.from({ length: size }, async () => {
+      const app = await service(t, {
+        env: {
+          REDIS_URL: redis.url,
+          REDIS_TIMEOUT_MS: '5000',
+          REDIS_PREFIX: prefix,
+          DRAIN_DELAY_MS: '0',
+          RATE_LIMIT_MAX: '100000',
+          ...env
+        },
+        sessions: {},
+        tools: [count, ask],
+        resources: [note],
+        ...options
+      })
+      return { app, url: await listening(app) }
     })
-    return { app, url: await listening(app) }
-  }))
+  )
 }

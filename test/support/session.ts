@@ -11,9 +11,24 @@ export interface SessionOptions {
 }
 
 /** The headers of a session that is open now. */
-export async function openSession (app: FastifyInstance, { revision = '2025-11-25', capabilities = {}, credential = withKey }: SessionOptions = {}): Promise<Headers> {
-  const { headers } = await post(app, rpc('initialize', { protocolVersion: revision, capabilities, clientInfo: { name: 'test', version: '1' } }), credential)
-  return { ...credential, 'mcp-session-id': String(headers['mcp-session-id']), 'mcp-protocol-version': revision }
+export async function openSession (
+  app: FastifyInstance,
+  { revision = '2025-11-25', capabilities = {}, credential = withKey }: SessionOptions = {}
+): Promise<Headers> {
+  const { headers } = await post(
+    app,
+    rpc('initialize', {
+      protocolVersion: revision,
+      capabilities,
+      clientInfo: { name: 'test', version: '1' }
+    }),
+    credential
+  )
+  return {
+    ...credential,
+    'mcp-session-id': String(headers['mcp-session-id']),
+    'mcp-protocol-version': revision
+  }
 }
 
 /** Outside data that a test looks into, saying what it expects. */
@@ -31,14 +46,25 @@ export interface Reading {
 }
 
 /** The same over a socket, of a server that is a process of its own. */
-export async function openSessionAt (url: string, { revision = '2025-11-25', capabilities = {}, credential = withKey }: SessionOptions = {}): Promise<Headers> {
+export async function openSessionAt (
+  url: string,
+  { revision = '2025-11-25', capabilities = {}, credential = withKey }: SessionOptions = {}
+): Promise<Headers> {
   const params = { protocolVersion: revision, capabilities, clientInfo: { name: 'test', version: '1' } }
   const { headers } = (await begin(url, rpc('initialize', params), credential)).response
-  return { ...credential, 'mcp-session-id': headers.get('mcp-session-id') ?? '', 'mcp-protocol-version': revision }
+  return {
+    ...credential,
+    'mcp-session-id': headers.get('mcp-session-id') ?? '',
+    'mcp-protocol-version': revision
+  }
 }
 
 /** What a server at `url` answers, once it is complete. */
-export async function ask (url: string, message: Message | object, headers: Headers): Promise<{ status: number, body: Parsed }> {
+export async function ask (
+  url: string,
+  message: Message | object,
+  headers: Headers
+): Promise<{ status: number; body: Parsed }> {
   const answer = await begin(url, message, headers)
   await answer.ended
   return { status: answer.response.status, body: answer.messages().at(-1) }
@@ -49,7 +75,9 @@ export function read (response: Response): Reading {
   let text = ''
   const ended = (async () => {
     const decoder = new TextDecoder()
-    if (response.body !== null) for await (const chunk of response.body) text += decoder.decode(chunk as Uint8Array, { stream: true })
+    if (response.body !== null) {
+      for await (const chunk of response.body) text += decoder.decode(chunk as Uint8Array, { stream: true })
+    }
     return text
   })()
   ended.catch(() => {})
@@ -70,21 +98,39 @@ export async function resumed (url: string, message: Message | object, headers: 
 }
 
 /** Posts to a server that listens at `url`; resolves once the headers of its answer are here. */
-export async function begin (url: string, message: Message | object, headers: Headers = withKey, signal?: AbortSignal): Promise<Reading> {
-  return read(await fetch(`${url}/mcp`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
-    body: JSON.stringify(message),
-    ...(signal === undefined ? {} : { signal })
-  }))
+export async function begin (
+  url: string,
+  message: Message | object,
+  headers: Headers = withKey,
+  signal?: AbortSignal
+): Promise<Reading> {
+  return read(
+    await fetch(`${url}/mcp`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(message),
+      ...(signal === undefined ? {} : { signal })
+    })
+  )
 }
 
 /** Opens the stream of a session, or resumes one after an event. */
-export async function listen (url: string, headers: Headers, lastEventId?: string, signal?: AbortSignal): Promise<Reading> {
-  return read(await fetch(`${url}/mcp`, {
-    headers: { accept: 'text/event-stream', ...headers, ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }) },
-    ...(signal === undefined ? {} : { signal })
-  }))
+export async function listen (
+  url: string,
+  headers: Headers,
+  lastEventId?: string,
+  signal?: AbortSignal
+): Promise<Reading> {
+  return read(
+    await fetch(`${url}/mcp`, {
+      headers: {
+        accept: 'text/event-stream',
+        ...headers,
+        ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId })
+      },
+      ...(signal === undefined ? {} : { signal })
+    })
+  )
 }
 
 /** True where `promise` settles within `ms`. */

@@ -26,12 +26,19 @@ type Fields = Readonly<Record<string, string | undefined>>
 
 export function form (fields: Fields): { payload: string, headers: Record<string, string> } {
   const given = Object.entries(fields).filter((entry): entry is [string, string] => entry[1] !== undefined)
-  return { payload: new URLSearchParams(given).toString(), headers: { 'content-type': 'application/x-www-form-urlencoded' } }
+  return {
+    payload: new URLSearchParams(given).toString(),
+    headers: { 'content-type': 'application/x-www-form-urlencoded' }
+  }
 }
 
 /** Registers a client dynamically and returns its id. */
 export async function register (app: FastifyInstance, metadata: object = {}): Promise<string> {
-  const response = await app.inject({ method: 'POST', url: '/oauth/register', payload: { client_name: 'Tests', redirect_uris: [redirectUri], ...metadata } })
+  const response = await app.inject({
+    method: 'POST',
+    url: '/oauth/register',
+    payload: { client_name: 'Tests', redirect_uris: [redirectUri], ...metadata }
+  })
   return response.json().client_id
 }
 
@@ -65,7 +72,14 @@ export function pageOf (response: Injected, cookie = ''): Page {
 /** A sound authorization request of this client; `undefined` leaves a parameter out. */
 export function authorizeUrl (clientId: string, challenge: string, fields: Fields = {}): string {
   const all: Fields = {
-    response_type: 'code', client_id: clientId, redirect_uri: redirectUri, code_challenge: challenge, code_challenge_method: 'S256', state: 'a state', resource, ...fields
+    response_type: 'code',
+    client_id: clientId,
+    redirect_uri: redirectUri,
+    code_challenge: challenge,
+    code_challenge_method: 'S256',
+    state: 'a state',
+    resource,
+    ...fields
   }
   return `/oauth/authorize?${form(all).payload}`
 }
@@ -77,10 +91,21 @@ export async function open (app: FastifyInstance, url: string, cookie = ''): Pro
 /** Presses a button of the page. */
 export async function press (app: FastifyInstance, page: Page, action: string, fields: Fields = {}): Promise<Page> {
   const { payload, headers } = form({ handle: page.handle, action, ...fields })
-  return pageOf(await app.inject({ method: 'POST', url: '/oauth/authorize', payload, headers: { ...headers, cookie: page.cookie } }), page.cookie)
+  return pageOf(
+    await app.inject({
+      method: 'POST',
+      url: '/oauth/authorize',
+      payload,
+      headers: { ...headers, cookie: page.cookie }
+    }),
+    page.cookie
+  )
 }
 
-export async function token (app: FastifyInstance, fields: Fields): Promise<{ status: number, headers: Readonly<Record<string, unknown>>, body: Record<string, string> }> {
+export async function token (
+  app: FastifyInstance,
+  fields: Fields
+): Promise<{ status: number; headers: Readonly<Record<string, unknown>>; body: Record<string, string> }> {
   const response = await app.inject({ method: 'POST', url: '/oauth/token', ...form(fields) })
   return { status: response.statusCode, headers: response.headers, body: response.json() }
 }
@@ -100,8 +125,11 @@ export interface SignedIn {
 }
 
 /** The code that an approval sends to the client, and what it has to be redeemed with. */
-export async function approve (app: FastifyInstance, { clientId: given, key = adaKey, fields = {} }: SignInOptions = {}): Promise<{ clientId: string, code: string, redeem: Fields, answer: URL }> {
-  const clientId = given ?? await register(app)
+export async function approve (
+  app: FastifyInstance,
+  { clientId: given, key = adaKey, fields = {} }: SignInOptions = {}
+): Promise<{ clientId: string; code: string; redeem: Fields; answer: URL }> {
+  const clientId = given ?? (await register(app))
   const { verifier, challenge } = pkce()
   const first = await open(app, authorizeUrl(clientId, challenge, fields))
   const second = await press(app, first, 'continue', { key })
@@ -109,12 +137,26 @@ export async function approve (app: FastifyInstance, { clientId: given, key = ad
   const answer = done.location ?? new URL('about:blank')
   const code = answer.searchParams.get('code') ?? ''
   const redirect = 'redirect_uri' in fields ? fields.redirect_uri : redirectUri
-  return { clientId, code, answer, redeem: { grant_type: 'authorization_code', client_id: clientId, code, redirect_uri: redirect, code_verifier: verifier, resource } }
+  return {
+    clientId,
+    code,
+    answer,
+    redeem: {
+      grant_type: 'authorization_code',
+      client_id: clientId,
+      code,
+      redirect_uri: redirect,
+      code_verifier: verifier,
+      resource
+    }
+  }
 }
 
 /** Signs a client in, from the registration to its tokens. */
 export async function signIn (app: FastifyInstance, options: SignInOptions = {}): Promise<SignedIn> {
   const { clientId, redeem } = await approve(app, options)
-  const { body: { access_token: accessToken = '', refresh_token: refreshToken = '', scope = '' } } = await token(app, redeem)
+  const {
+    body: { access_token: accessToken = '', refresh_token: refreshToken = '', scope = '' }
+  } = await token(app, redeem)
   return { clientId, accessToken, refreshToken, scope, bearer: { authorization: `Bearer ${accessToken}` } }
 }

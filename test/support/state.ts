@@ -27,5 +27,15 @@ export async function openState (t: Test, options: StateOptions = {}): Promise<S
 
 export function mintedRecord (given: Partial<Minted> = {}): Minted {
   const at = Date.now()
-  return { kind: 'minted', id: randomUUID(), subject: 'ada', role: 'user', scopes: [], at, expiresAt: at + 3_600_000, by: commandLine, ...given }
+  return {
+    kind: 'minted',
+    id: randomUUID(),
+    subject: 'ada',
+    role: 'user',
+    scopes: [],
+    at,
+    expiresAt: at + 3_600_000,
+    by: commandLine,
+    ...given
+  }
 }

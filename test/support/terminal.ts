@@ -6,7 +6,12 @@ import { witnessProcess } from './witness.js'
 
 export interface Said { readonly code: number, readonly stdout: string, readonly stderr: string }
 
-export async function say (args: readonly string[], directory: string, env: Record<string, string> = {}, input = ''): Promise<Said> {
+export async function say (
+  args: readonly string[],
+  directory: string,
+  env: Record<string, string> = {},
+  input = ''
+): Promise<Said> {
   const dotenv = join(directory, '.env')
   // As `init` leaves it: open to others, it is warned about.
   if (existsSync(dotenv)) chmodSync(dotenv, 0o600)
@@ -15,12 +20,16 @@ export async function say (args: readonly string[], directory: string, env: Reco
   const code = await run(args, {
     env,
     directory,
-    print: line => { stdout.push(line) },
+    print: line => {
+      stdout.push(line)
+    },
     show: async line => {
       stdout.push(line)
       return true
     },
-    complain: line => { stderr.push(line) },
+    complain: line => {
+      stderr.push(line)
+    },
     readSecret: async () => input
   })
   witnessProcess(stdout.join('\n'), stderr.join('\n'))

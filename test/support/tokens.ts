@@ -18,7 +18,12 @@ export interface Forgery {
 }
 
 /** A token whose HMAC is right for the key, whatever it says. */
-export function forge ({ header = { alg: 'HS256', typ: 'JWT' }, payload = goodClaims(), key = secret, hash = 'sha256' }: Forgery = {}): string {
+export function forge ({
+  header = { alg: 'HS256', typ: 'JWT' },
+  payload = goodClaims(),
+  key = secret,
+  hash = 'sha256'
+}: Forgery = {}): string {
   const input = `${encode(header)}.${encode(payload)}`
   return credentialOfTests(`${input}.${createHmac(hash, key).update(input).digest('base64url')}`)
 }

@@ -21,9 +21,15 @@ export function secretOfTests (text: string): string {
   return text
 }
 
-/** Declares what nobody can tell by its form: the signature of a token, the secret of a managed key, the code of a link. Returns the whole. */
+/**
+ * Declares what nobody can tell by its form: the signature of a token, the secret of a managed key, the
+ * code of a link. Returns the whole.
+ */
 export function credentialOfTests (text: string): string {
-  const [, secret = ''] = /(?:mcp_[a-z0-9]{12}_|mcp_claim_|mcp_refresh_[0-9a-f]{24}_\d+_|^eyJ[\w-]+\.[\w-]+\.)([\w-]+)$/.exec(text) ?? []
+  const [, secret = ''] =
+    /(?:mcp_[a-z0-9]{12}_|mcp_claim_|mcp_refresh_[0-9a-f]{24}_\d+_|^eyJ[\w-]+\.[\w-]+\.)([\w-]+)$/.exec(
+      text
+    ) ?? []
   secretOfTests(secret)
   return text
 }
@@ -49,16 +55,23 @@ export function witness (place: string, written: unknown): void {
 function textOf (written: unknown): string {
   if (Array.isArray(written)) return written.map(textOf).join('')
   if (typeof written === 'string') return written
-  return ArrayBuffer.isView(written) ? Buffer.from(written.buffer, written.byteOffset, written.byteLength).toString('latin1') : ''
+  return ArrayBuffer.isView(written)
+    ? Buffer.from(written.buffer, written.byteOffset, written.byteLength).toString('latin1')
+    : ''
 }
 
-/** Notes the credentials in the files of a directory and below: what processes of their own wrote, too. `.env` is where configured secrets belong. */
+/**
+ * Notes the credentials in the files of a directory and below: what processes of their own wrote, too.
+ * `.env` is where configured secrets belong.
+ */
 export function witnessFiles (directory: string): void {
   const files = fs.existsSync(directory) ? fs.readdirSync(directory, { recursive: true, withFileTypes: true }) : []
   for (const file of files) {
     // From Node 22 on the walk follows a link to the packages, whose source maps look like tokens.
     const isOthers = /[\\/]node_modules([\\/]|$)/.test(file.parentPath.slice(directory.length))
-    if (file.isFile() && file.name !== '.env' && !isOthers) witness(file.name, readIfThere(join(file.parentPath, file.name)))
+    if (file.isFile() && file.name !== '.env' && !isOthers) {
+      witness(file.name, readIfThere(join(file.parentPath, file.name)))
+    }
   }
 }
 
@@ -136,7 +149,8 @@ function isCompiled (file: unknown): boolean {
 
 /** `.env` is where configured secrets belong. */
 async function watchFiles (): Promise<void> {
-  const name = (file: unknown): string => typeof file === 'string' || file instanceof URL ? basename(String(file)) : 'a file'
+  const name = (file: unknown): string =>
+    typeof file === 'string' || file instanceof URL ? basename(String(file)) : 'a file'
   const wrap = (host: object, method: string): void => {
     const original: (...args: unknown[]) => unknown = Reflect.get(host, method)
     Reflect.set(host, method, function (this: unknown, file: unknown, data: unknown, ...rest: unknown[]) {

@@ -4,7 +4,17 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { sha256 } from '../../lib/sha256.js'
 import { createKeyJudge, listedKeyId } from '../../api-keys/listed-keys.js'
 import { isVerified } from '../../principal/presented.js'
-import { addRecords, createKey, find, importKeys, KeyChangeError, type KeyOptions, revokeKey, rotateKey, setDisabled } from '../../api-keys/changes.js'
+import {
+  addRecords,
+  createKey,
+  find,
+  importKeys,
+  KeyChangeError,
+  type KeyOptions,
+  revokeKey,
+  rotateKey,
+  setDisabled
+} from '../../api-keys/changes.js'
 import type { KeyRecord } from '../../api-keys/record.js'
 import { isUnmanaged, keysFromAnywhere, ManagedKeys } from '../../api-keys/ring.js'
 import { keyIdOf } from '../../api-keys/format.js'
@@ -39,11 +49,19 @@ export function keysCommand (terminal: Terminal, fail: () => void): Command {
   const desk = new KeyDesk(terminal)
   const command = new Command('keys').description('keep managed API keys').addHelpText('after', help)
   const commands = [
-    createCommand(desk), listCommand(desk), showCommand(desk), rotateCommand(desk),
+    createCommand(desk),
+    listCommand(desk),
+    showCommand(desk),
+    rotateCommand(desk),
     changeCommand(desk, 'revoke', 'end a key for good', revokeKey),
-    changeCommand(desk, 'disable', 'refuse a key until it is enabled again', (records, id) => setDisabled(records, id, true)),
-    changeCommand(desk, 'enable', 'accept a disabled key again', (records, id) => setDisabled(records, id, false)),
-    importCommand(desk), verifyCommand(desk, fail)
+    changeCommand(desk, 'disable', 'refuse a key until it is enabled again', (records, id) =>
+      setDisabled(records, id, true)
+    ),
+    changeCommand(desk, 'enable', 'accept a disabled key again', (records, id) =>
+      setDisabled(records, id, false)
+    ),
+    importCommand(desk),
+    verifyCommand(desk, fail)
   ]
   for (const one of commands) command.addCommand(one)
   return command
@@ -75,8 +93,9 @@ function createCommand (desk: KeyDesk): Command {
       }, { create: true })
       const { id, owner, role } = shown.record
       await desk.hand(shown, given, [
-        `Key ${id} is for ${owner}, role ${role}. It is shown this once; ${place.isShared ? path : 'the file'} keeps a digest.`,
-        ...isDefault ? [`It is in ${path}. The server accepts it with API_KEYS_FILE=${defaultFile}.`] : []
+        `Key ${id} is for ${owner}, role ${role}. It is shown this once; ` +
+          `${place.isShared ? path : 'the file'} keeps a digest.`,
+        ...(isDefault ? [`It is in ${path}. The server accepts it with API_KEYS_FILE=${defaultFile}.`] : [])
       ])
     })
 }
@@ -89,27 +108,43 @@ function listCommand (desk: KeyDesk): Command {
 }
 
 function showCommand (desk: KeyDesk): Command {
-  return subcommand('show', 'show one key').argument('<id>', 'its id').action(async (id: string, given: FileArguments) => {
-    const place = await desk.place(given)
-    desk.show(find(await desk.read(place), id), place, given)
-  })
+  return subcommand('show', 'show one key')
+    .argument('<id>', 'its id')
+    .action(async (id: string, given: FileArguments) => {
+      const place = await desk.place(given)
+      desk.show(find(await desk.read(place), id), place, given)
+    })
 }
 
 function rotateCommand (desk: KeyDesk): Command {
   return subcommand('rotate', 'give a key another secret, and print it once')
     .argument('<id>', 'its id')
-    .addOption(new Option('-g, --grace <lifetime>', 'how long the old secret works still: 0, 90s, 15m, 1h, 7d, or seconds').argParser(graceSeconds).default(86_400, '24h'))
+    .addOption(
+      new Option(
+        '-g, --grace <lifetime>',
+        'how long the old secret works still: 0, 90s, 15m, 1h, 7d, or seconds'
+      )
+        .argParser(graceSeconds)
+        .default(86_400, '24h')
+    )
     .action(async (id: string, given: FileArguments & { readonly grace: number }) => {
       const place = await desk.place(given)
       const shown = await desk.change(place, records => {
         const changed = rotateKey(records, id, given.grace)
-        if (place.isRevoked(credentialOf(changed.result.record))) throw new KeyChangeError('That key was revoked with "tokens", and another secret of it would be refused, too: create another key')
+        if (place.isRevoked(credentialOf(changed.result.record))) {
+          throw new KeyChangeError(
+            'That key was revoked with "tokens", and another secret of it would be refused, too: create another key'
+          )
+        }
         return changed
       })
       const end = shown.record.secrets[1]?.endsAt
       await desk.hand(shown, given, [
-        `Key ${id} has another secret, which is shown this once. ${given.grace === 0 || end === undefined ? 'The old one is refused.' : `The old one works until ${end}.`}`,
-        ...shown.record.disabled ? [`The key is disabled: no secret of it works before "keys enable ${id}".`] : []
+        `Key ${id} has another secret, which is shown this once. ` +
+          `${given.grace === 0 || end === undefined ? 'The old one is refused.' : `The old one works until ${end}.`}`,
+        ...(shown.record.disabled
+          ? [`The key is disabled: no secret of it works before "keys enable ${id}".`]
+          : [])
       ])
     })
 }
@@ -126,8 +161,12 @@ function importCommand (desk: KeyDesk): Command {
     .option('-n, --name <name>', 'what people call them', 'imported')
     .option('--from-file <path>', 'the keys of a key file, as they are, in place of standard input')
     .option('--configured', 'the keys of API_KEYS, of the environment or .env, in place of standard input')
-    .addHelpText('after', '\nOne key a line, or comma-separated as in API_KEYS. Their callers stay who they are, unless --owner\nnames another. Take them out of API_KEYS afterwards.')
-    .action(async (given: KeyArguments & { readonly configured?: boolean, readonly fromFile?: string }) => {
+    .addHelpText(
+      'after',
+      '\nOne key a line, or comma-separated as in API_KEYS. Their callers stay who they are, unless ' +
+        '--owner\nnames another. Take them out of API_KEYS afterwards.'
+    )
+    .action(async (given: KeyArguments & { readonly configured?: boolean; readonly fromFile?: string }) => {
       const place = await desk.place(given)
       if (given.fromFile !== undefined) {
         const taken = await desk.read(await desk.place({ file: given.fromFile }))
@@ -136,38 +175,84 @@ function importCommand (desk: KeyDesk): Command {
         return
       }
       const keys = given.configured === true ? desk.configuredKeys() : listedKeys(await desk.secret())
-      if (keys.length === 0) throw new OperatorError(given.configured === true ? 'There is no key to import: API_KEYS is not set' : 'There is no key to import on standard input; --configured takes those of API_KEYS, also where they are in .env')
+      if (keys.length === 0) {
+        throw new OperatorError(
+          given.configured === true
+            ? 'There is no key to import: API_KEYS is not set'
+            : 'There is no key to import on standard input; --configured takes those of API_KEYS, also ' +
+              'where they are in .env'
+        )
+      }
       const signing = desk.signingSecrets()
-      if (keys.some(key => signing.includes(key))) throw new OperatorError('A key to import is a secret that the server signs with (JWT_SECRET, JWT_SECRET_PREVIOUS or REQUEST_STATE_KEY), and nothing was imported: use different secrets')
-      desk.list(await desk.change(place, records => {
-        const changed = importKeys(records, keys, optionsOf(given))
-        requireUnrevoked(keys, place)
-        requireLiving(changed.result, place.isRevoked)
-        return changed
-      }, { create: true }), place, given)
-      if (given.configured === true) desk.remark(`Take them out of API_KEYS${place.isDefault ? ` and set API_KEYS_FILE=${defaultFile}` : ''}: there they are good whenever the server does not use the key file, also one that is revoked in it.`)
+      if (keys.some(key => signing.includes(key))) {
+        throw new OperatorError(
+          'A key to import is a secret that the server signs with (JWT_SECRET, JWT_SECRET_PREVIOUS or ' +
+            'REQUEST_STATE_KEY), and nothing was imported: use different secrets'
+        )
+      }
+      desk.list(
+        await desk.change(
+          place,
+          records => {
+            const changed = importKeys(records, keys, optionsOf(given))
+            requireUnrevoked(keys, place)
+            requireLiving(changed.result, place.isRevoked)
+            return changed
+          },
+          { create: true }
+        ),
+        place,
+        given
+      )
+      if (given.configured === true) {
+        desk.remark(
+          `Take them out of API_KEYS${place.isDefault ? ` and set API_KEYS_FILE=${defaultFile}` : ''}: ` +
+            'there they are good whenever the server does not use the key file, also one that is revoked in it.'
+        )
+      }
     })
 }
 
 /** A revocation may reach beyond now: by `JWT_CLOCK_TOLERANCE`, or where the clock was ahead. */
 function requireLiving (records: readonly KeyRecord[], isRevoked: KeyFilePlace['isRevoked']): void {
   const dead = records.find(record => isRevoked(credentialOf(record)))
-  if (dead !== undefined) throw new KeyChangeError(`What ${dead.owner} is given now is still revoked with "tokens", so the key would be refused, and none was made: try again in a while (JWT_CLOCK_TOLERANCE, and a clock that was ahead, make it longer), or name another owner`)
+  if (dead !== undefined) {
+    throw new KeyChangeError(
+      `What ${dead.owner} is given now is still revoked with "tokens", so the key would be refused, and ` +
+        'none was made: try again in a while (JWT_CLOCK_TOLERANCE, and a clock that was ahead, make it ' +
+          'longer), or name another owner'
+    )
+  }
 }
 
-/** As the server judges them before they are in the file, without a time of issue: that of the import would be after every revocation. */
+/**
+ * As the server judges them before they are in the file, without a time of issue: that of the import would
+ * be after every revocation.
+ */
 function requireUnrevoked (keys: readonly string[], { isRevoked }: KeyFilePlace): void {
   for (const key of keys) {
     const ids = [listedKeyId(sha256(key)), keyIdOf(key)].filter(id => id !== undefined)
     const revoked = ids.find(keyId => isRevoked({ id: `apikey:${keyId}`, keyId }))
-    if (revoked !== undefined) throw new KeyChangeError(`The key ${revoked} was revoked with "tokens", and nothing was imported: create another key`)
+    if (revoked !== undefined) {
+      throw new KeyChangeError(
+        `The key ${revoked} was revoked with "tokens", and nothing was imported: create another key`
+      )
+    }
   }
 }
 
 function verifyCommand (desk: KeyDesk, fail: () => void): Command {
   return subcommand('verify', 'tell whether a key is good; exit code 1 where it is not')
-    .option('-a, --address <address>', 'as if it came from there; left out, networks are not looked at', address)
-    .addHelpText('after', '\nReads the key from standard input, or asks for it: never give one as an argument.\n\n  $ printenv MCP_KEY | fastify-mcp-auth keys verify')
+    .option(
+      '-a, --address <address>',
+      'as if it came from there; left out, networks are not looked at',
+      address
+    )
+    .addHelpText(
+      'after',
+      '\nReads the key from standard input, or asks for it: never give one as an argument.\n\n  $ printenv ' +
+        'MCP_KEY | fastify-mcp-auth keys verify'
+    )
     .action(async (given: FileArguments & { readonly address?: string }) => {
       const place = await desk.place(given)
       const { path, isRevoked, isDefault } = place
@@ -179,13 +264,27 @@ function verifyCommand (desk: KeyDesk, fail: () => void): Command {
       const ring = given.address === undefined ? keysFromAnywhere(records) : new ManagedKeys(records)
       const byFile = ring.verify(asked, address)
       // The server's own judge: the file has the last word, where somebody named it.
-      const byServer = createKeyJudge(given.file === undefined ? desk.configuredKeys() : [], isDefault ? undefined : ring)?.(asked)
+      const byServer = createKeyJudge(
+        given.file === undefined ? desk.configuredKeys() : [],
+        isDefault ? undefined : ring
+      )?.(asked)
       const judged = byServer !== undefined && (isVerified(byServer) || !isDefault) ? byServer : byFile
-      if (isDefault && !isUnmanaged(byFile)) desk.remark(`That key is in ${path}, which the server does not use until API_KEYS_FILE=${defaultFile} is set.`)
-      const verdict = 'principal' in judged && isRevoked(judged.principal) ? { reason: 'the API key was revoked with "tokens"' } : judged
+      if (isDefault && !isUnmanaged(byFile)) {
+        desk.remark(
+          `That key is in ${path}, which the server does not use until API_KEYS_FILE=${defaultFile} is set.`
+        )
+      }
+      const verdict =
+        'principal' in judged && isRevoked(judged.principal)
+          ? { reason: 'the API key was revoked with "tokens"' }
+          : judged
       if ('principal' in verdict) {
         const { keyId: id = '', id: owner, role, scopes } = verdict.principal
-        return desk.answer(`Good: key ${id} of ${owner}, role ${role}`, { good: true, id, owner, role, scopes }, given)
+        return desk.answer(
+          `Good: key ${id} of ${owner}, role ${role}`,
+          { good: true, id, owner, role, scopes },
+          given
+        )
       }
       fail()
       desk.answer(`Not good: ${verdict.reason}`, { good: false, reason: verdict.reason }, given)
@@ -205,14 +304,41 @@ function fileOptions (command: Command, description: string): Command {
 
 function keyOptions (command: Command): Command {
   return command
-    .option('-o, --owner <owner>', 'whom it is for: all keys of an owner are one caller; left out, the key stands for itself')
-    .option('-r, --role <role>', 'what it may do: user, admin, or a name that the access rules of your tools use', roleName, 'user')
+    .option(
+      '-o, --owner <owner>',
+      'whom it is for: all keys of an owner are one caller; left out, the key stands for itself'
+    )
+    .option(
+      '-r, --role <role>',
+      'what it may do: user, admin, or a name that the access rules of your tools use',
+      roleName,
+      'user'
+    )
     .option('-s, --scopes <scopes>', 'what else it may do, comma-separated', listed)
-    .option('-e, --expires <lifetime>', 'how long it is good: 90s, 15m, 1h, 7d, or seconds; left out, for ever', lifetimeSeconds)
-    .option('-c, --cidrs <networks>', 'addresses and CIDRs it may come from, comma-separated; left out, all', listed)
-    .option('-m, --meta <name=value>', 'what your tools find in principal.attributes, such as tenant=acme; may be repeated', metaField)
-    .option('-l, --rate-limit <requests>', 'requests a window of its own, in place of RATE_LIMIT_MAX', wholeNumber)
-    .option('--oauth', 'let clients be signed in with it, also where it is held to networks: what they do comes from elsewhere')
+    .option(
+      '-e, --expires <lifetime>',
+      'how long it is good: 90s, 15m, 1h, 7d, or seconds; left out, for ever',
+      lifetimeSeconds
+    )
+    .option(
+      '-c, --cidrs <networks>',
+      'addresses and CIDRs it may come from, comma-separated; left out, all',
+      listed
+    )
+    .option(
+      '-m, --meta <name=value>',
+      'what your tools find in principal.attributes, such as tenant=acme; may be repeated',
+      metaField
+    )
+    .option(
+      '-l, --rate-limit <requests>',
+      'requests a window of its own, in place of RATE_LIMIT_MAX',
+      wholeNumber
+    )
+    .option(
+      '--oauth',
+      'let clients be signed in with it, also where it is held to networks: what they do comes from elsewhere'
+    )
     .option('--no-oauth', 'let no client be signed in with it')
 }
 
@@ -228,7 +354,11 @@ function roleName (text: string): Role {
 /** `name=value`; an option that is given again adds to the fields, and the same name twice is an error. */
 function metaField (text: string, before: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
   const [, name = '', value = ''] = /^([^=]*)=(.*)$/s.exec(text) ?? []
-  if (!isMetadataName(name) || value === '') throw new InvalidArgumentError('Write it as name=value, such as tenant=acme; a name is letters, digits or . _ -')
+  if (!isMetadataName(name) || value === '') {
+    throw new InvalidArgumentError(
+      'Write it as name=value, such as tenant=acme; a name is letters, digits or . _ -'
+    )
+  }
   if (Object.hasOwn(before, name)) throw new InvalidArgumentError('A name is given twice.')
   return { ...before, [name]: value }
 }
@@ -246,12 +376,17 @@ function graceSeconds (text: string): number {
   try {
     return parseLifetime(text)
   } catch {
-    throw new InvalidArgumentError('A grace is 0, or a lifetime of digits with s, m, h or d, or plain seconds, such as 90s, 1h, 7d, 3600; at most 3650d')
+    throw new InvalidArgumentError(
+      'A grace is 0, or a lifetime of digits with s, m, h or d, or plain seconds, such as 90s, 1h, 7d, ' +
+        '3600; at most 3650d'
+    )
   }
 }
 
 function address (text: string): string {
-  if (isIP(bareAddress(text)) === 0) throw new InvalidArgumentError('It is an address, such as 192.0.2.7 or 2001:db8::7.')
+  if (isIP(bareAddress(text)) === 0) {
+    throw new InvalidArgumentError('It is an address, such as 192.0.2.7 or 2001:db8::7.')
+  }
   return text
 }
 

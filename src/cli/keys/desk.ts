@@ -45,7 +45,9 @@ export class KeyDesk {
   async place ({ file }: FileArguments): Promise<KeyFilePlace> {
     // Before anything is asked of the state: a fault of the place is the answer, without a warning before it.
     const isShared = file === undefined && this.#isShared()
-    const set = isShared ? undefined : file ?? settingsWith('API_KEYS_FILE', this.#terminal).config.API_KEYS_FILE
+    const set = isShared
+      ? undefined
+      : (file ?? settingsWith('API_KEYS_FILE', this.#terminal).config.API_KEYS_FILE)
     const isRevoked = await revocationsOf(this.#terminal)
     if (isShared) {
       const lastUsed = await withFleet(this.#terminal, async link => await new RedisUsageStore(link).read())
@@ -62,21 +64,38 @@ export class KeyDesk {
 
   /** The records of the file. Where it `mayBeMissing`, a file that is not there holds none. */
   async read ({ path, isShared }: KeyFilePlace, { mayBeMissing = false } = {}): Promise<readonly KeyRecord[]> {
-    if (isShared) return await withFleet(this.#terminal, async link => (await new RedisKeySource(link).read()).records)
-    return await asOwnerOf(path, () => mayBeMissing ? readKeyFileIfAny(path) : readKeyFile(path))
+    if (isShared) {
+      return await withFleet(this.#terminal, async link => (await new RedisKeySource(link).read()).records)
+    }
+    return await asOwnerOf(path, () => (mayBeMissing ? readKeyFileIfAny(path) : readKeyFile(path)))
   }
 
   /** As `changeKeyFile`. */
-  async change<T> ({ path, isShared }: KeyFilePlace, change: (records: readonly KeyRecord[]) => Changed<T>, options: ChangeOptions = {}): Promise<T> {
-    if (isShared) return await withFleet(this.#terminal, async link => await new RedisKeySource(link).change(change))
+  async change<T>(
+    { path, isShared }: KeyFilePlace,
+    change: (records: readonly KeyRecord[]) => Changed<T>,
+    options: ChangeOptions = {}
+  ): Promise<T> {
+    if (isShared) {
+      return await withFleet(this.#terminal, async link => await new RedisKeySource(link).change(change))
+    }
     return await asOwnerOf(path, () => changeKeyFile(path, change, options))
   }
 
   /** The key goes to stdout and nowhere else; what there is to say about it goes to stderr. */
-  async hand ({ record, key }: Shown, { json = false }: FileArguments, remarks: readonly string[]): Promise<void> {
+  async hand (
+    { record, key }: Shown,
+    { json = false }: FileArguments,
+    remarks: readonly string[]
+  ): Promise<void> {
     const { id, ...rest } = viewOf(record)
     const isShown = await this.#terminal.show(json ? JSON.stringify({ id, key, ...rest }, null, 2) : key)
-    if (!isShown) throw new OperatorError(`The secret of key ${id} is in force and could not be shown: give it another one with keys rotate ${id} --grace 0`)
+    if (!isShown) {
+      throw new OperatorError(
+        `The secret of key ${id} is in force and could not be shown: give it another one with keys rotate ` +
+          `${id} --grace 0`
+      )
+    }
     if (!json) for (const remark of remarks) this.#terminal.complain(remark)
   }
 

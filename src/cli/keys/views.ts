@@ -41,7 +41,21 @@ export interface Circumstances {
 const nothingKnown: Circumstances = { lastUsed: new Map(), isRevoked: () => false }
 
 export function viewOf (record: KeyRecord, { lastUsed, isRevoked }: Circumstances = nothingKnown): KeyView {
-  const { id, name, owner, role, scopes, createdAt, expiresAt, revokedAt, cidrs, rateLimitMax, metadata, disabled, secrets } = record
+  const {
+    id,
+    name,
+    owner,
+    role,
+    scopes,
+    createdAt,
+    expiresAt,
+    revokedAt,
+    cidrs,
+    rateLimitMax,
+    metadata,
+    disabled,
+    secrets
+  } = record
   const usedAt = lastUsed?.get(id)
   return {
     id,
@@ -72,9 +86,19 @@ export function credentialOf ({ id: keyId, owner: id, secrets, createdAt }: KeyR
 export function keyTable (views: readonly KeyView[]): string {
   if (views.length === 0) return 'There are no keys.'
   const heading = ['ID', 'NAME', 'OWNER', 'ROLE', 'SCOPES', 'STATUS', 'EXPIRES', 'LAST USED']
-  return table([heading, ...views.map(view => [
-    view.id, view.name, view.owner, view.role, view.scopes.join(' ') || '-', view.status, minute(view.expiresAt), minute(view.lastUsedAt)
-  ])])
+  return table([
+    heading,
+    ...views.map(view => [
+      view.id,
+      view.name,
+      view.owner,
+      view.role,
+      view.scopes.join(' ') || '-',
+      view.status,
+      minute(view.expiresAt),
+      minute(view.lastUsedAt)
+    ])
+  ])
 }
 
 /** One key, a field a line. */
@@ -92,7 +116,13 @@ export function keySheet (view: KeyView): string {
     ['networks', view.cidrs.join(' ') || 'all'],
     ['sign-in', view.oauth ? 'clients may be signed in with it' : 'no client may be signed in with it'],
     ['rate limit', view.rateLimitMax === null ? "the owner's" : `${view.rateLimitMax} a window`],
-    ...Object.entries(view.metadata ?? {}).map(([name, value], index) => [index === 0 ? 'metadata' : '', `${name}=${value}`]),
-    ...view.secrets.map((secret, index) => [index === 0 ? 'secret' : '', `of ${minute(secret.createdAt)}${secret.endsAt === null ? '' : `, good until ${minute(secret.endsAt)}`}`])
+    ...Object.entries(view.metadata ?? {}).map(([name, value], index) => [
+      index === 0 ? 'metadata' : '',
+      `${name}=${value}`
+    ]),
+    ...view.secrets.map((secret, index) => [
+      index === 0 ? 'secret' : '',
+      `of ${minute(secret.createdAt)}${secret.endsAt === null ? '' : `, good until ${minute(secret.endsAt)}`}`
+    ])
   ])
 }

@@ -10,7 +10,12 @@ const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/
 export function bindHost (): Kind<string> {
   return text((given, report) => {
     const host = withoutBrackets(given.toLowerCase())
-    if (!isHostName(host) && !isIP(host)) report('is not a host', 'use a name or an address alone, such as localhost, 127.0.0.1, 0.0.0.0 or ::1; the port goes to PORT')
+    if (!isHostName(host) && !isIP(host)) {
+      report(
+        'is not a host',
+        'use a name or an address alone, such as localhost, 127.0.0.1, 0.0.0.0 or ::1; the port goes to PORT'
+      )
+    }
     return host
   })
 }
@@ -36,15 +41,32 @@ export function origin (): Kind<string> {
     const right = 'use scheme, host and port as a browser sends them'
     const found = originIn(given)
     if (given === '*') report('is a wildcard', 'list each origin, such as https://app.example.com')
-    else if (given === 'null') report('is null, which every sandboxed page sends', 'list the origins of real pages, such as https://app.example.com')
-    else if (/^file:/i.test(given)) report('has the origin null in every browser', 'list the origins of real pages, such as https://app.example.com')
-    else if (found === null) report('is not an origin', `${right}, such as https://app.example.com, http://localhost:6274 or tauri://localhost`)
-    else if (found !== given) report('is not exactly an origin', `${right}: ${found}, without a slash, path or default port`)
+    else if (given === 'null') {
+      report(
+        'is null, which every sandboxed page sends',
+        'list the origins of real pages, such as https://app.example.com'
+      )
+    } else if (/^file:/i.test(given)) {
+      report(
+        'has the origin null in every browser',
+        'list the origins of real pages, such as https://app.example.com'
+      )
+    } else if (found === null) {
+      report(
+        'is not an origin',
+        `${right}, such as https://app.example.com, http://localhost:6274 or tauri://localhost`
+      )
+    } else if (found !== given) {
+      report('is not exactly an origin', `${right}: ${found}, without a slash, path or default port`)
+    }
     return given
   })
 }
 
-/** The origin that a text with more than an origin was meant to be, without its credentials; `null` where there is none. */
+/**
+ * The origin that a text with more than an origin was meant to be, without its credentials; `null` where
+ * there is none.
+ */
 function originIn (given: string): string | null {
   if (/^https?:\/\//i.test(given)) return URL.canParse(given) ? parseOrigin(new URL(given).origin) : null
   const [start] = /^[^/?#]+:\/\/[^/?#]+/.exec(given) ?? []
@@ -67,11 +89,13 @@ export function trustedProxy (): Kind<string> {
     if (proxy === 'loopback' || proxy === 'uniquelocal') return proxy
     const [address = '', bits, ...rest] = proxy.split('/')
     if (proxy === 'true' || proxy === '*') report('would believe every caller about its address', right)
-    else if (/^\d+$/.test(proxy) || proxy === 'false') report('would trust nobody (a number of hops can be forged)', `${right}; leave it empty to trust none`)
-    else if (!isIP(address) || address.includes('%') || rest.length > 0) report('is not an address', right)
+    else if (/^\d+$/.test(proxy) || proxy === 'false') {
+      report('would trust nobody (a number of hops can be forged)', `${right}; leave it empty to trust none`)
+    } else if (!isIP(address) || address.includes('%') || rest.length > 0) report('is not an address', right)
     else if (isMappedIPv4(address)) report('is IPv4 written as IPv6', 'write it as IPv4, such as 10.0.0.5')
-    else if (bits !== undefined && !isPrefix(bits, isIPv4(address) ? 32 : 128)) report('has a prefix length that is none', right)
-    else if (bits !== undefined && Number(bits) === 0) report('covers every address', right)
+    else if (bits !== undefined && !isPrefix(bits, isIPv4(address) ? 32 : 128)) {
+      report('has a prefix length that is none', right)
+    } else if (bits !== undefined && Number(bits) === 0) report('covers every address', right)
     return proxy
   })
 }
@@ -84,7 +108,9 @@ export function publicUrl (): Kind<string> {
     if (url === undefined) report('is not a URL', right)
     else if (url.username !== '' || url.password !== '') report('holds a user name or password', right)
     else if (/[?#]/.test(given)) report('has a query or a fragment', right)
-    else if (url.protocol === 'http:' && !isLoopback(url.hostname)) report('is http', 'use https; http is for loopback only')
+    else if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
+      report('is http', 'use https; http is for loopback only')
+    }
     return url === undefined ? '' : url.origin + url.pathname.replace(/\/+$/, '')
   })
 }

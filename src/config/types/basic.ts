@@ -30,8 +30,9 @@ export function integer (min: number, max: number): Kind<number> {
     parse (text, report) {
       if (/^-\d+(\.\d+)?$/.test(text)) report('is negative', right)
       else if (!DIGITS.test(text)) report('is not a whole number', right)
-      else if (Number(text) < min) report(Number(text) === 0 ? 'is zero, which has no meaning here' : 'is too small', right)
-      else if (Number(text) > max) report('is too large', right)
+      else if (Number(text) < min) {
+        report(Number(text) === 0 ? 'is zero, which has no meaning here' : 'is too small', right)
+      } else if (Number(text) > max) report('is too large', right)
       return Number(text)
     },
     unset: min,

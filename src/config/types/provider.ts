@@ -5,7 +5,11 @@ import { scopeForm } from '../../principal/scope.js'
 
 /** An issuer as its tokens name it, kept to the letter: a slash at its end is part of it (RFC 8414 §2). */
 export function issuerUrl (): Kind<string> {
-  return providerUrl('use the issuer exactly as its tokens name it, such as https://id.example.com/realms/team', /[?#]/, 'has a query or a fragment')
+  return providerUrl(
+    'use the issuer exactly as its tokens name it, such as https://id.example.com/realms/team',
+    /[?#]/,
+    'has a query or a fragment'
+  )
 }
 
 /** The address of a key set. A query is part of some. */
@@ -27,7 +31,12 @@ function providerUrl (right: string, excess: RegExp, wrong: string): Kind<string
 /** The name of a claim, or the path to one: `roles`, `realm_access.roles`, `https://example.com/roles`. */
 export function claimPath (): Kind<string> {
   return text((given, report) => {
-    if (/^\.|\.$|\.\.|\s/.test(given)) report('is not the name of a claim', 'use a name or a path with dots, such as roles or realm_access.roles')
+    if (/^\.|\.$|\.\.|\s/.test(given)) {
+      report(
+        'is not the name of a claim',
+        'use a name or a path with dots, such as roles or realm_access.roles'
+      )
+    }
     return given
   })
 }
@@ -43,8 +52,17 @@ export function word (): Kind<string> {
 /** A scope that clients ask for (RFC 6749 §3.3). */
 export function scope (): Kind<string> {
   return text((given, report) => {
-    if (given === 'offline_access') report('asks for refresh tokens', 'leave offline_access out: it is the client that decides to ask for it')
-    else if (!scopeForm.test(given)) report('is not a scope', 'use printable ASCII without spaces, quotes and backslashes, such as mcp:tools')
+    if (given === 'offline_access') {
+      report(
+        'asks for refresh tokens',
+        'leave offline_access out: it is the client that decides to ask for it'
+      )
+    } else if (!scopeForm.test(given)) {
+      report(
+        'is not a scope',
+        'use printable ASCII without spaces, quotes and backslashes, such as mcp:tools'
+      )
+    }
     return given
   })
 }

@@ -18,7 +18,12 @@ export function redisUrl (): Kind<string> {
 /** In front of every key. Braces would decide over slots of a Cluster. */
 export function keyPrefix (): Kind<string> {
   return text((given, report) => {
-    if (!/^[\w:./-]{1,64}$/.test(given)) report('is not a prefix of keys', 'use 1 to 64 letters, digits and the characters : . / _ -, such as mcp:')
+    if (!/^[\w:./-]{1,64}$/.test(given)) {
+      report(
+        'is not a prefix of keys',
+        'use 1 to 64 letters, digits and the characters : . / _ -, such as mcp:'
+      )
+    }
     return given
   })
 }

@@ -4,7 +4,10 @@ import { splitList, text, type Kind, type Report } from './basic.js'
 
 const MIN_REQUEST_STATE_KEY_CHARACTERS = 32
 
-const quoted = ['is in quotes, which would be part of it', "write it without them: Docker's env files and systemd's lines in quotes keep them"] as const
+const quoted = [
+  'is in quotes, which would be part of it',
+  "write it without them: Docker's env files and systemd's lines in quotes keep them"
+] as const
 
 /** The same quote at both ends: an env file of Docker hands them on. */
 function isQuoted (text: string): boolean {
@@ -26,7 +29,9 @@ export function strongSecret (): Kind<string> {
   return {
     ...kind,
     parse (text, report) {
-      if (!isPlaceholder(text) && !isQuoted(text) && text.length < MIN_REQUEST_STATE_KEY_CHARACTERS) report(`is under ${MIN_REQUEST_STATE_KEY_CHARACTERS} characters`, newSecret)
+      if (!isPlaceholder(text) && !isQuoted(text) && text.length < MIN_REQUEST_STATE_KEY_CHARACTERS) {
+        report(`is under ${MIN_REQUEST_STATE_KEY_CHARACTERS} characters`, newSecret)
+      }
       return kind.parse(text, report)
     }
   }
@@ -35,7 +40,12 @@ export function strongSecret (): Kind<string> {
 /** API keys between commas, each trimmed; empty ones are ignored. */
 export function secretList (): Kind<readonly string[]> {
   return secrets((key, report) => {
-    if (!/^[\x21-\x7e]+$/.test(key)) report('holds a character that a header cannot carry', 'use letters, digits and punctuation without spaces')
+    if (!/^[\x21-\x7e]+$/.test(key)) {
+      report(
+        'holds a character that a header cannot carry',
+        'use letters, digits and punctuation without spaces'
+      )
+    }
   })
 }
 

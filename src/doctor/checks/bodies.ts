@@ -9,7 +9,15 @@ const largeBytes = 900_000
 export async function bodies (visit: Visit): Promise<Finding[]> {
   const answer = await visit.post(legacy('ping', { _meta: { padding: 'x'.repeat(largeBytes) } })).catch(reset)
   if (answer === undefined || answer.status !== 413 || codeIn(answer) !== undefined) return []
-  return [{ id: 'body-limit', severity: 'error', what: `A body of ${largeBytes / 1000} kB is refused before the app (413)`, why: 'Calls with large arguments fail with an error that clients cannot read, though BODY_LIMIT may allow them.', fix: 'raise the limit of the proxy above BODY_LIMIT: nginx client_max_body_size 2m' }]
+  return [
+    {
+      id: 'body-limit',
+      severity: 'error',
+      what: `A body of ${largeBytes / 1000} kB is refused before the app (413)`,
+      why: 'Calls with large arguments fail with an error that clients cannot read, though BODY_LIMIT may allow them.',
+      fix: 'raise the limit of the proxy above BODY_LIMIT: nginx client_max_body_size 2m'
+    }
+  ]
 }
 
 /** A stack, a path of the file system, a package. */
@@ -24,12 +32,24 @@ export async function errorPages (visit: Visit): Promise<Finding[]> {
   ])
   const found: Finding[] = []
   if (malformed !== undefined && isHtml(malformed)) {
-    found.push({ id: 'html-errors', severity: 'error', what: `An error of the endpoint (${malformed.status}) is replaced by an HTML page`, why: 'Clients cannot read why they were refused, nor how to sign in.', fix: 'nginx: no proxy_intercept_errors on and no error_page for the endpoint' })
+    found.push({
+      id: 'html-errors',
+      severity: 'error',
+      what: `An error of the endpoint (${malformed.status}) is replaced by an HTML page`,
+      why: 'Clients cannot read why they were refused, nor how to sign in.',
+      fix: 'nginx: no proxy_intercept_errors on and no error_page for the endpoint'
+    })
   }
   for (const answer of [malformed, unknown]) {
     const leak = answer === undefined ? undefined : inside.exec(answer.body)?.[0]
     if (answer !== undefined && leak !== undefined) {
-      found.push({ id: 'leak', severity: 'warning', what: `An error (${answer.status}) shows the inside of the server: ${quoted(leak, 80)}`, why: 'It helps whoever looks for a way in.', fix: 'run with NODE_ENV=production, and let no debug page stand before the app' })
+      found.push({
+        id: 'leak',
+        severity: 'warning',
+        what: `An error (${answer.status}) shows the inside of the server: ${quoted(leak, 80)}`,
+        why: 'It helps whoever looks for a way in.',
+        fix: 'run with NODE_ENV=production, and let no debug page stand before the app'
+      })
       break
     }
   }
@@ -39,7 +59,15 @@ export async function errorPages (visit: Visit): Promise<Finding[]> {
 function versions (answer: Answer): Finding[] {
   const names = ['server', 'x-powered-by'].map(name => header(answer, name)).filter(value => /\d+\.\d+/.test(value))
   if (names.length === 0) return []
-  return [{ id: 'server-version', severity: 'info', what: `Answers name versions: ${quoted(names.join(', '), 80)}`, why: 'It tells an attacker which faults to try.', fix: 'nginx: server_tokens off' }]
+  return [
+    {
+      id: 'server-version',
+      severity: 'info',
+      what: `Answers name versions: ${quoted(names.join(', '), 80)}`,
+      why: 'It tells an attacker which faults to try.',
+      fix: 'nginx: server_tokens off'
+    }
+  ]
 }
 
 /** A server may close the connection in the middle of a body that it refuses. */

@@ -6,18 +6,53 @@ import { codeIn, initialize, jsonOf, legacy, modern, type Visit } from '../visit
 
 export async function calls (visit: Visit): Promise<Finding[]> {
   if (visit.credential === undefined) {
-    return [{ id: 'no-credential', severity: 'info', what: 'No credential was given, so no call was made', why: 'Eras, streams, scopes and body limits were not checked.', fix: 'give one with --key-file or --token-file' }]
+    return [
+      {
+        id: 'no-credential',
+        severity: 'info',
+        what: 'No credential was given, so no call was made',
+        why: 'Eras, streams, scopes and body limits were not checked.',
+        fix: 'give one with --key-file or --token-file'
+      }
+    ]
   }
   const [old, recent] = await Promise.all([visit.post(initialize), visit.post(modern('server/discover'))])
   if (old.status === 401 || recent.status === 401) return [...audience(visit), refused(visit)]
-  const speaks = { legacy: jsonOf(old)?.result !== undefined || /"result"/.test(old.body), modern: jsonOf(recent)?.result !== undefined }
+  const speaks = {
+    legacy: jsonOf(old)?.result !== undefined || /"result"/.test(old.body),
+    modern: jsonOf(recent)?.result !== undefined
+  }
   if (!speaks.legacy && !speaks.modern) {
     const what = `The endpoint answers initialize with ${old.status} and server/discover with ${recent.status}`
-    return [{ id: 'no-era', severity: 'error', what, why: 'No client can begin.', fix: 'read the log line of these requests; see MCP_ERAS' }]
+    return [
+      {
+        id: 'no-era',
+        severity: 'error',
+        what,
+        why: 'No client can begin.',
+        fix: 'read the log line of these requests; see MCP_ERAS'
+      }
+    ]
   }
   const found: Finding[] = audience(visit)
-  if (!speaks.legacy) found.push({ id: 'era-legacy', severity: 'warning', what: 'Revisions up to 2025-11-25 are not served', why: 'Most clients speak them alone.', fix: 'set MCP_ERAS=legacy,modern' })
-  if (!speaks.modern) found.push({ id: 'era-modern', severity: 'info', what: 'Revision 2026-07-28 is not served', why: 'Clients fall back to an older one.', fix: 'set MCP_ERAS=legacy,modern, and let the proxy pass Mcp-Method and Mcp-Name on' })
+  if (!speaks.legacy) {
+    found.push({
+      id: 'era-legacy',
+      severity: 'warning',
+      what: 'Revisions up to 2025-11-25 are not served',
+      why: 'Most clients speak them alone.',
+      fix: 'set MCP_ERAS=legacy,modern'
+    })
+  }
+  if (!speaks.modern) {
+    found.push({
+      id: 'era-modern',
+      severity: 'info',
+      what: 'Revision 2026-07-28 is not served',
+      why: 'Clients fall back to an older one.',
+      fix: 'set MCP_ERAS=legacy,modern, and let the proxy pass Mcp-Method and Mcp-Name on'
+    })
+  }
   return [...found, ...await accepts(visit)]
 }
 
@@ -26,7 +61,13 @@ function refused (visit: Visit): Finding {
   const fix = isToken
     ? 'get a new token for this server; see the reason in the log line of this request'
     : 'judge it with: fastify-mcp-auth keys verify; see that the proxy passes x-api-key on'
-  return { id: 'credential-refused', severity: 'error', what: `The ${isToken ? 'token' : 'API key'} is refused (401)`, why: 'It is unknown, expired, revoked or for another server, or it does not reach the app.', fix }
+  return {
+    id: 'credential-refused',
+    severity: 'error',
+    what: `The ${isToken ? 'token' : 'API key'} is refused (401)`,
+    why: 'It is unknown, expired, revoked or for another server, or it does not reach the app.',
+    fix
+  }
 }
 
 /** A token is opaque to callers; one that can be read tells whom it is for (RFC 9068 §2.2). */
@@ -37,10 +78,22 @@ function audience ({ credential, url }: Visit): Finding[] {
   const names = [claims.aud ?? []].flat().map(String)
   const typed = url.href.replace(/\/$/, '')
   if (names.length > 0 && !names.some(name => name.replace(/\/$/, '') === typed)) {
-    found.push({ id: 'audience', severity: 'warning', what: `The token is for ${quoted(names.join(', '))}, and the URL is ${quoted(url.href)}`, why: 'A server takes only tokens that name it.', fix: 'ask the provider for a token for this URL (resource), or list the name in JWT_AUDIENCE' })
+    found.push({
+      id: 'audience',
+      severity: 'warning',
+      what: `The token is for ${quoted(names.join(', '))}, and the URL is ${quoted(url.href)}`,
+      why: 'A server takes only tokens that name it.',
+      fix: 'ask the provider for a token for this URL (resource), or list the name in JWT_AUDIENCE'
+    })
   }
   if (typeof claims.exp === 'number' && claims.exp * 1000 < Date.now()) {
-    found.push({ id: 'token-expired', severity: 'error', what: `The token expired ${new Date(claims.exp * 1000).toISOString()}`, why: 'It is refused.', fix: 'get a new one' })
+    found.push({
+      id: 'token-expired',
+      severity: 'error',
+      what: `The token expired ${new Date(claims.exp * 1000).toISOString()}`,
+      why: 'It is refused.',
+      fix: 'get a new one'
+    })
   }
   return found
 }
@@ -61,7 +114,13 @@ async function accepts (visit: Visit): Promise<Finding[]> {
     })
     const isGood = answer !== undefined && answer.status === 200 && /"result"|"error"/.test(answer.body)
     if (isGood || (answer !== undefined && codeIn(answer) === 'MCP_ERR_SESSION_REQUIRED')) continue
-    found.push({ id: 'accept', severity: accept === 'application/json' ? 'info' : 'warning', what: `A call with Accept: ${accept} alone is answered with ${answer?.status ?? 'nothing'}`, why: 'Some clients ask for nothing else.', fix: 'see whether the proxy rewrites Accept, or buffers the answer away' })
+    found.push({
+      id: 'accept',
+      severity: accept === 'application/json' ? 'info' : 'warning',
+      what: `A call with Accept: ${accept} alone is answered with ${answer?.status ?? 'nothing'}`,
+      why: 'Some clients ask for nothing else.',
+      fix: 'see whether the proxy rewrites Accept, or buffers the answer away'
+    })
   }
   return found
 }

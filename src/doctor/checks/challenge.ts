@@ -6,12 +6,28 @@ import { codeIn, header, legacy, type Visit } from '../visit.js'
 export async function challenge (visit: Visit): Promise<Finding[]> {
   const answer = await visit.anonymous()
   if (answer.status === 200) {
-    return [{ id: 'open', severity: 'warning', what: 'The endpoint serves callers without a credential', why: 'Everybody who finds the address can call it, and clients never begin to sign in.', fix: 'require a credential for every message, initialize too' }]
+    return [
+      {
+        id: 'open',
+        severity: 'warning',
+        what: 'The endpoint serves callers without a credential',
+        why: 'Everybody who finds the address can call it, and clients never begin to sign in.',
+        fix: 'require a credential for every message, initialize too'
+      }
+    ]
   }
   if (answer.status !== 401) return []
   const text = header(answer, 'www-authenticate')
   if (text === '') {
-    return [{ id: 'challenge', severity: visit.publicSeverity, what: 'The 401 has no WWW-Authenticate', why: 'Clients do not learn how to sign in.', fix: 'see that the proxy passes response headers on (proxy_hide_header, proxy_intercept_errors)' }]
+    return [
+      {
+        id: 'challenge',
+        severity: visit.publicSeverity,
+        what: 'The 401 has no WWW-Authenticate',
+        why: 'Clients do not learn how to sign in.',
+        fix: 'see that the proxy passes response headers on (proxy_hide_header, proxy_intercept_errors)'
+      }
+    ]
   }
   const findings = metadataUrlFindings(visit, resourceMetadataIn(text))
   return [...findings, ...await stripped(visit, text)]
@@ -26,13 +42,37 @@ function metadataUrlFindings (visit: Visit, address: string | undefined): Findin
   const severity = visit.publicSeverity
   if (address === undefined) {
     const isNeeded = visit.as !== undefined
-    return [{ id: 'resource-metadata', severity: isNeeded ? 'error' : 'info', what: 'The challenge names no resource_metadata', why: 'Clients that know OAuth alone cannot sign in; those with an API key can call.', fix: 'set PUBLIC_URL, with OAUTH_SERVER=on or JWT_ISSUER' }]
+    return [
+      {
+        id: 'resource-metadata',
+        severity: isNeeded ? 'error' : 'info',
+        what: 'The challenge names no resource_metadata',
+        why: 'Clients that know OAuth alone cannot sign in; those with an API key can call.',
+        fix: 'set PUBLIC_URL, with OAUTH_SERVER=on or JWT_ISSUER'
+      }
+    ]
   }
   if (!URL.canParse(address)) {
-    return [{ id: 'resource-metadata', severity: 'error', what: `resource_metadata is relative: ${quoted(address)}`, why: 'Clients need an absolute address.', fix: 'set PUBLIC_URL to the address that callers use' }]
+    return [
+      {
+        id: 'resource-metadata',
+        severity: 'error',
+        what: `resource_metadata is relative: ${quoted(address)}`,
+        why: 'Clients need an absolute address.',
+        fix: 'set PUBLIC_URL to the address that callers use'
+      }
+    ]
   }
   if (new URL(address).protocol !== 'https:') {
-    return [{ id: 'resource-metadata', severity, what: `resource_metadata is http: ${quoted(address)}`, why: 'Hosted clients refuse it.', fix: 'set PUBLIC_URL to the https address that callers use' }]
+    return [
+      {
+        id: 'resource-metadata',
+        severity,
+        what: `resource_metadata is http: ${quoted(address)}`,
+        why: 'Hosted clients refuse it.',
+        fix: 'set PUBLIC_URL to the https address that callers use'
+      }
+    ]
   }
   return []
 }
@@ -44,5 +84,14 @@ async function stripped (visit: Visit, toNobody: string): Promise<Finding[]> {
   if (answer.status !== 401) return []
   const text = header(answer, 'www-authenticate')
   if (/error="invalid_token"/.test(text) || /error="invalid_token"/.test(toNobody)) return []
-  return [{ id: 'authorization-stripped', severity: 'error', what: 'A token in Authorization does not reach the app', why: 'Callers with a token are refused, whoever they are.', fix: 'let the proxy pass the header on: nginx proxy_set_header Authorization $http_authorization; Apache CGIPassAuth On' }]
+  return [
+    {
+      id: 'authorization-stripped',
+      severity: 'error',
+      what: 'A token in Authorization does not reach the app',
+      why: 'Callers with a token are refused, whoever they are.',
+      fix: 'let the proxy pass the header on: nginx proxy_set_header Authorization $http_authorization; ' +
+        'Apache CGIPassAuth On'
+    }
+  ]
 }

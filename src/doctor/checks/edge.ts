@@ -13,17 +13,37 @@ export async function edge (visit: Visit): Promise<Finding[]> {
 async function hostGuard (visit: Visit): Promise<Finding[]> {
   const answer = await visit.post(legacy('ping'), { headers: { host: 'doctor.invalid' } }, false)
   if (answer.status !== 200 && answer.status !== 401) return []
-  return [{ id: 'host-guard', severity: visit.isLocal ? 'warning' : 'info', what: 'A request for another Host is served', why: 'A web page can reach a server on this machine by a name of its own (DNS rebinding).', fix: 'set PUBLIC_URL or ALLOWED_HOSTS; nginx: proxy_set_header Host $host' }]
+  return [
+    {
+      id: 'host-guard',
+      severity: visit.isLocal ? 'warning' : 'info',
+      what: 'A request for another Host is served',
+      why: 'A web page can reach a server on this machine by a name of its own (DNS rebinding).',
+      fix: 'set PUBLIC_URL or ALLOWED_HOSTS; nginx: proxy_set_header Host $host'
+    }
+  ]
 }
 
 async function originGuard (visit: Visit): Promise<Finding[]> {
   const answer = await visit.post(legacy('ping'), { headers: { origin: stranger } }, false)
   if (answer.status !== 200 && answer.status !== 401) return []
-  return [{ id: 'origin-guard', severity: 'warning', what: 'A web page of a foreign origin is answered', why: 'Servers must refuse it (MCP, Transports, Security).', fix: 'see that the proxy passes Origin on, and list in CORS_ORIGINS only pages that may call' }]
+  return [
+    {
+      id: 'origin-guard',
+      severity: 'warning',
+      what: 'A web page of a foreign origin is answered',
+      why: 'Servers must refuse it (MCP, Transports, Security).',
+      fix: 'see that the proxy passes Origin on, and list in CORS_ORIGINS only pages that may call'
+    }
+  ]
 }
 
 async function preflight (visit: Visit): Promise<Finding[]> {
-  const headers = { origin: stranger, 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type, mcp-protocol-version, x-api-key' }
+  const headers = {
+    origin: stranger,
+    'access-control-request-method': 'POST',
+    'access-control-request-headers': 'content-type, mcp-protocol-version, x-api-key'
+  }
   const answer = await ask(visit.url, { method: 'OPTIONS', headers })
   const allowed = header(answer, 'access-control-allow-origin')
   if (codeIn(answer) === 'MCP_ERR_ORIGIN_REFUSED') return []
@@ -31,10 +51,34 @@ async function preflight (visit: Visit): Promise<Finding[]> {
     const exposed = header(answer, 'access-control-expose-headers').toLowerCase()
     const hidden = readable.filter(name => exposed !== '' && exposed !== '*' && !exposed.includes(name))
     return [
-      { id: 'origin-open', severity: 'warning', what: 'Pages of every origin may call', why: 'A page that somebody visits can use a credential that it got hold of.', fix: 'list exact origins in CORS_ORIGINS, and add no CORS headers in the proxy' },
-      ...hidden.length === 0 ? [] : [{ id: 'exposed-headers', severity: 'warning' as const, what: `Pages cannot read ${hidden.join(', ')}`, why: 'Clients in a browser lose their session, or never learn where to sign in.', fix: 'let the proxy pass Access-Control-Expose-Headers on' }]
+      {
+        id: 'origin-open',
+        severity: 'warning',
+        what: 'Pages of every origin may call',
+        why: 'A page that somebody visits can use a credential that it got hold of.',
+        fix: 'list exact origins in CORS_ORIGINS, and add no CORS headers in the proxy'
+      },
+      ...(hidden.length === 0
+        ? []
+        : [
+            {
+              id: 'exposed-headers',
+              severity: 'warning' as const,
+              what: `Pages cannot read ${hidden.join(', ')}`,
+              why: 'Clients in a browser lose their session, or never learn where to sign in.',
+              fix: 'let the proxy pass Access-Control-Expose-Headers on'
+            }
+          ])
     ]
   }
   if (answer.status === 204 || answer.status === 403) return []
-  return [{ id: 'preflight', severity: 'warning', what: `A preflight (OPTIONS) is answered with ${answer.status} before the app`, why: 'No page can call, whatever CORS_ORIGINS allows.', fix: 'let the proxy pass OPTIONS on, without asking for a credential' }]
+  return [
+    {
+      id: 'preflight',
+      severity: 'warning',
+      what: `A preflight (OPTIONS) is answered with ${answer.status} before the app`,
+      why: 'No page can call, whatever CORS_ORIGINS allows.',
+      fix: 'let the proxy pass OPTIONS on, without asking for a credential'
+    }
+  ]
 }

@@ -11,14 +11,38 @@ export async function front (visit: Visit): Promise<Finding[]> {
   if (answer.status === 404) return [await elsewhere(visit)]
   if (isHtml(answer)) return [pageOf(answer)]
   if (answer.status >= 500) {
-    return [{ id: 'server-error', severity: 'error', what: `The endpoint answers ${answer.status}`, why: 'Every call fails.', fix: 'read the log of the server; 502 and 504 come from a proxy that does not reach it' }]
+    return [
+      {
+        id: 'server-error',
+        severity: 'error',
+        what: `The endpoint answers ${answer.status}`,
+        why: 'Every call fails.',
+        fix: 'read the log of the server; 502 and 504 come from a proxy that does not reach it'
+      }
+    ]
   }
   if (answer.status === 429) {
-    return [{ id: 'locked-out', severity: 'warning', what: 'This address is locked because of failed requests', why: 'Most of what follows cannot be told from here.', fix: 'wait as long as Retry-After says, or run: fastify-mcp-auth unlock ADDRESS' }]
+    return [
+      {
+        id: 'locked-out',
+        severity: 'warning',
+        what: 'This address is locked because of failed requests',
+        why: 'Most of what follows cannot be told from here.',
+        fix: 'wait as long as Retry-After says, or run: fastify-mcp-auth unlock ADDRESS'
+      }
+    ]
   }
   const isJson = jsonOf(answer) !== undefined || answer.body === ''
   if (isJson) return []
-  return [{ id: 'not-json', severity: 'error', what: `The endpoint answers ${answer.status} with something that is not JSON`, why: 'Clients cannot read it.', fix: 'see that the URL leads to the MCP endpoint, and that nothing rewrites its answers' }]
+  return [
+    {
+      id: 'not-json',
+      severity: 'error',
+      what: `The endpoint answers ${answer.status} with something that is not JSON`,
+      why: 'Clients cannot read it.',
+      fix: 'see that the URL leads to the MCP endpoint, and that nothing rewrites its answers'
+    }
+  ]
 }
 
 /** The other spelling of the path, with or without a slash at its end: people type both. */
@@ -28,8 +52,19 @@ export async function slash (visit: Visit): Promise<Finding[]> {
   const other = visit.at(pathname.endsWith('/') ? pathname.slice(0, -1) : `${pathname}/`)
   const [one, two] = [await visit.anonymous(), await visit.post(initialize, { url: other }, false).catch(ignored)]
   if (two === undefined || two.status === one.status || two.status === 429) return []
-  const what = `${other.pathname} answers ${two.status}${isRedirect(two) ? `, to ${quoted(header(two, 'location'))}` : ''}, where ${pathname} answers ${one.status}`
-  return [{ id: 'slash', severity: 'warning', what, why: 'Whoever types the other spelling gets an error that says nothing of it, and a redirect loses the credential or the body.', fix: 'serve both paths without a redirect; nginx: location ~ ^/mcp/?$ { proxy_pass … }' }]
+  const what = `${other.pathname} answers ` +
+    `${two.status}${isRedirect(two) ? `, to ${quoted(header(two, 'location'))}` : ''}, where ${pathname} ` +
+      `answers ${one.status}`
+  return [
+    {
+      id: 'slash',
+      severity: 'warning',
+      what,
+      why: 'Whoever types the other spelling gets an error that says nothing of it, and a redirect loses ' +
+        'the credential or the body.',
+      fix: 'serve both paths without a redirect; nginx: location ~ ^/mcp/?$ { proxy_pass … }'
+    }
+  ]
 }
 
 function redirectOf (url: URL, answer: Answer): Finding | undefined {
@@ -38,23 +73,51 @@ function redirectOf (url: URL, answer: Answer): Finding | undefined {
   const target = URL.canParse(location, url.href) ? new URL(location, url.href) : undefined
   const losesBody = answer.status !== 307 && answer.status !== 308
   const losesCredential = target !== undefined && target.origin !== url.origin
-  const otherwise = losesCredential ? 'Clients drop the credential on the way to another origin.' : 'Many clients do not follow it.'
+  const otherwise = losesCredential
+    ? 'Clients drop the credential on the way to another origin.'
+    : 'Many clients do not follow it.'
   const why = losesBody ? 'It turns POST into GET, so that no call arrives.' : otherwise
-  return { id: 'redirect', severity: 'error', what: `The endpoint answers ${answer.status}, a redirect to ${quoted(location)}`, why, fix: 'give people the address that it leads to, or serve this one without a redirect (PUBLIC_URL names the one that counts)' }
+  return {
+    id: 'redirect',
+    severity: 'error',
+    what: `The endpoint answers ${answer.status}, a redirect to ${quoted(location)}`,
+    why,
+    fix: 'give people the address that it leads to, or serve this one without a redirect (PUBLIC_URL names ' +
+      'the one that counts)'
+  }
 }
 
 function pageOf (answer: Answer): Finding {
   const server = header(answer, 'server')
-  const what = `The endpoint answers ${answer.status} with an HTML page${server === '' ? '' : ` of ${quoted(server, 40)}`}`
-  return { id: 'html-answer', severity: 'error', what, why: 'Something before the app answers: a firewall, a bot check, a sign-in page, or an error page of the proxy. Clients cannot read it.', fix: 'let requests to the endpoint and to /.well-known/ through untouched (no bot check, no proxy_intercept_errors)' }
+  const what = `The endpoint answers ${answer.status} with an HTML ` +
+    `page${server === '' ? '' : ` of ${quoted(server, 40)}`}`
+  return {
+    id: 'html-answer',
+    severity: 'error',
+    what,
+    why: 'Something before the app answers: a firewall, a bot check, a sign-in page, or an error page of ' +
+      'the proxy. Clients cannot read it.',
+    fix: 'let requests to the endpoint and to /.well-known/ through untouched (no bot check, no proxy_intercept_errors)'
+  }
 }
 
 async function elsewhere (visit: Visit): Promise<Finding> {
   const guess = visit.at(`${visit.url.pathname.replace(/\/$/, '')}/mcp`)
   const there = await visit.post(initialize, { url: guess }, false).catch(ignored)
-  const isThere = there !== undefined && [200, 401].includes(there.status) && (codeIn(there) !== undefined || jsonOf(there) !== undefined)
-  const fix = isThere ? `the endpoint is ${guess.href}` : 'give the whole address of the endpoint, which ends with /mcp; behind a proxy see which path it passes on'
-  return { id: 'not-the-endpoint', severity: 'error', what: `There is nothing at ${visit.url.pathname} (404)`, why: 'Every call fails.', fix }
+  const isThere =
+    there !== undefined &&
+    [200, 401].includes(there.status) &&
+    (codeIn(there) !== undefined || jsonOf(there) !== undefined)
+  const fix = isThere
+    ? `the endpoint is ${guess.href}`
+    : 'give the whole address of the endpoint, which ends with /mcp; behind a proxy see which path it passes on'
+  return {
+    id: 'not-the-endpoint',
+    severity: 'error',
+    what: `There is nothing at ${visit.url.pathname} (404)`,
+    why: 'Every call fails.',
+    fix
+  }
 }
 
 export function isRedirect ({ status }: Pick<Answer, 'status'>): boolean {

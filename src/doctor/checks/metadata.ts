@@ -13,22 +13,44 @@ export async function metadata (visit: Visit): Promise<Finding[]> {
   const unknown = await ask(visit.at(`/.well-known/doctor-${Math.trunc(Math.random() * 1e9)}`)).catch(ignored)
   const found: Finding[] = []
   if (unknown !== undefined && ![404, 410, 429].includes(unknown.status)) {
-    found.push({ id: 'well-known', severity: visit.isHosted ? 'error' : 'warning', what: `An unknown path below /.well-known/ answers ${unknown.status}, not 404`, why: 'Clients probe there, and take anything but 404 for a reason to stop.', fix: 'answer 404 to what is not there, without a credential' })
+    found.push({
+      id: 'well-known',
+      severity: visit.isHosted ? 'error' : 'warning',
+      what: `An unknown path below /.well-known/ answers ${unknown.status}, not 404`,
+      why: 'Clients probe there, and take anything but 404 for a reason to stop.',
+      fix: 'answer 404 to what is not there, without a credential'
+    })
   }
   // Without an address there is no OAuth, which the challenge was blamed for where it is needed.
   if (address === undefined || !URL.canParse(address)) return found
   const path = visit.url.pathname === '/' ? '' : visit.url.pathname
   const places = [...new Set([address, visit.at(wellKnown + path).href])]
-  const read = await Promise.all(places.map(async place => ({ place, answer: await ask(new URL(place)).catch(ignored) })))
+  const read = await Promise.all(
+    places.map(async place => ({ place, answer: await ask(new URL(place)).catch(ignored) }))
+  )
   for (const { place, answer } of read) {
     if (answer?.status === 200 && jsonOf(answer) !== undefined) continue
     const severity = place === address ? 'error' : 'warning'
-    found.push({ id: 'metadata-missing', severity, what: `${place} answers ${answer === undefined ? 'nothing' : `${answer.status}`}, and not with JSON metadata`, why: 'Clients look there for the authorization server.', fix: `let the proxy pass ${wellKnown} and what is below it to the app` })
+    found.push({
+      id: 'metadata-missing',
+      severity,
+      what: `${place} answers ${answer === undefined ? 'nothing' : `${answer.status}`}, and not with JSON metadata`,
+      why: 'Clients look there for the authorization server.',
+      fix: `let the proxy pass ${wellKnown} and what is below it to the app`
+    })
   }
-  const document = read.map(({ answer }) => answer === undefined ? undefined : jsonOf(answer)).find(one => one !== undefined)
+  const document = read
+    .map(({ answer }) => (answer === undefined ? undefined : jsonOf(answer)))
+    .find(one => one !== undefined)
   if (document === undefined) return found
   if (header(read[0]?.answer ?? { headers: {} }, 'access-control-allow-origin') !== '*') {
-    found.push({ id: 'metadata-cors', severity: 'info', what: 'The metadata cannot be read by web pages', why: 'Clients in a browser cannot sign in.', fix: 'let the proxy pass Access-Control-Allow-Origin on' })
+    found.push({
+      id: 'metadata-cors',
+      severity: 'info',
+      what: 'The metadata cannot be read by web pages',
+      why: 'Clients in a browser cannot sign in.',
+      fix: 'let the proxy pass Access-Control-Allow-Origin on'
+    })
   }
   return [...found, ...resourceFindings(visit, document), ...await serverFindings(visit, document)]
 }
@@ -37,26 +59,68 @@ export async function metadata (visit: Visit): Promise<Finding[]> {
 function resourceFindings (visit: Visit, { resource }: Record<string, unknown>): Finding[] {
   const typed = visit.url.href.replace(/\/$/, '')
   if (typeof resource === 'string' && resource.replace(/\/$/, '') === typed) return []
-  const what = `The metadata names the resource ${quoted(String(resource))}, and the URL typed is ${quoted(visit.url.href)}`
-  return [{ id: 'resource', severity: 'error', what, why: 'Clients refuse metadata of another resource, or ask for tokens that the server then refuses.', fix: 'set PUBLIC_URL to the base of the address that people type, without /mcp' }]
+  const what = `The metadata names the resource ${quoted(String(resource))}, and the URL typed is ` +
+    `${quoted(visit.url.href)}`
+  return [
+    {
+      id: 'resource',
+      severity: 'error',
+      what,
+      why: 'Clients refuse metadata of another resource, or ask for tokens that the server then refuses.',
+      fix: 'set PUBLIC_URL to the base of the address that people type, without /mcp'
+    }
+  ]
 }
 
 async function serverFindings (visit: Visit, document: Record<string, unknown>): Promise<Finding[]> {
   const [issuer] = Array.isArray(document.authorization_servers) ? document.authorization_servers as unknown[] : []
   if (typeof issuer !== 'string' || !URL.canParse(issuer)) {
-    return [{ id: 'authorization-server', severity: 'error', what: 'The metadata names no authorization server', why: 'Clients do not know where to sign in.', fix: 'set OAUTH_SERVER=on, or JWT_ISSUER' }]
+    return [
+      {
+        id: 'authorization-server',
+        severity: 'error',
+        what: 'The metadata names no authorization server',
+        why: 'Clients do not know where to sign in.',
+        fix: 'set OAUTH_SERVER=on, or JWT_ISSUER'
+      }
+    ]
   }
   const url = new URL(issuer)
   if (url.protocol !== 'https:' && !visit.isLocal) {
-    return [{ id: 'authorization-server', severity: 'error', what: `The authorization server is http: ${quoted(issuer)}`, why: 'Clients refuse it.', fix: 'name it by its https address' }]
+    return [
+      {
+        id: 'authorization-server',
+        severity: 'error',
+        what: `The authorization server is http: ${quoted(issuer)}`,
+        why: 'Clients refuse it.',
+        fix: 'name it by its https address'
+      }
+    ]
   }
   // Its address came from the server under test: nobody is led from there to what only this machine reaches.
   if (!visit.isLocal && (url.hostname === 'localhost' || isPrivate(url.hostname.replace(/^\[|\]$/g, '')))) {
-    return [{ id: 'authorization-server', severity: 'error', what: `The authorization server ${quoted(issuer)} is not public`, why: 'Clients elsewhere cannot reach it.', fix: 'name it by its public address' }]
+    return [
+      {
+        id: 'authorization-server',
+        severity: 'error',
+        what: `The authorization server ${quoted(issuer)} is not public`,
+        why: 'Clients elsewhere cannot reach it.',
+        fix: 'name it by its public address'
+      }
+    ]
   }
   const found = await metadataOf(url)
   if (found === undefined) {
-    return [{ id: 'authorization-server', severity: 'error', what: `The authorization server ${quoted(issuer)} serves no metadata`, why: 'Clients cannot sign in: it is the first in the list, and hosted clients try no other.', fix: 'see that it runs, and that /.well-known/oauth-authorization-server or openid-configuration is reachable there' }]
+    return [
+      {
+        id: 'authorization-server',
+        severity: 'error',
+        what: `The authorization server ${quoted(issuer)} serves no metadata`,
+        why: 'Clients cannot sign in: it is the first in the list, and hosted clients try no other.',
+        fix: 'see that it runs, and that /.well-known/oauth-authorization-server or openid-configuration is ' +
+          'reachable there'
+      }
+    ]
   }
   return [...issuerFindings(issuer, found), ...needsOf(visit, found), ...scopeFindings(document, found)]
 }
@@ -64,7 +128,11 @@ async function serverFindings (visit: Visit, document: Record<string, unknown>):
 /** RFC 8414 §3.1 and OpenID Connect Discovery, in the order in which clients try them. */
 async function metadataOf (issuer: URL): Promise<Record<string, unknown> | undefined> {
   const path = issuer.pathname.replace(/\/$/, '')
-  const places = [`/.well-known/oauth-authorization-server${path}`, `/.well-known/openid-configuration${path}`, `${path}/.well-known/openid-configuration`]
+  const places = [
+    `/.well-known/oauth-authorization-server${path}`,
+    `/.well-known/openid-configuration${path}`,
+    `${path}/.well-known/openid-configuration`
+  ]
   for (const place of places) {
     const answer = await ask(new URL(place, issuer.origin)).catch(ignored)
     const document = answer?.status === 200 ? jsonOf(answer) : undefined
@@ -75,7 +143,15 @@ async function metadataOf (issuer: URL): Promise<Record<string, unknown> | undef
 
 function issuerFindings (named: string, { issuer }: Record<string, unknown>): Finding[] {
   if (issuer === named) return []
-  return [{ id: 'issuer', severity: 'error', what: `The authorization server calls itself ${quoted(String(issuer))}, and the metadata names ${quoted(named)}`, why: 'Clients refuse a server that is not the one they were sent to (RFC 8414 §3.3).', fix: 'write JWT_ISSUER exactly as the provider does' }]
+  return [
+    {
+      id: 'issuer',
+      severity: 'error',
+      what: `The authorization server calls itself ${quoted(String(issuer))}, and the metadata names ${quoted(named)}`,
+      why: 'Clients refuse a server that is not the one they were sent to (RFC 8414 §3.3).',
+      fix: 'write JWT_ISSUER exactly as the provider does'
+    }
+  ]
 }
 
 function needsOf (visit: Visit, server: Record<string, unknown>): Finding[] {
@@ -84,23 +160,61 @@ function needsOf (visit: Visit, server: Record<string, unknown>): Finding[] {
   const severity = visit.as === undefined ? 'warning' : 'error'
   const has = (name: string, value: string): boolean => Array.isArray(server[name]) && server[name].includes(value)
   if (!has('code_challenge_methods_supported', 'S256')) {
-    found.push({ id: 'pkce', severity, what: 'The authorization server does not say that it supports PKCE with S256', why: `${who} refuse a server without it.`, fix: 'turn PKCE on there, so that code_challenge_methods_supported holds S256' })
+    found.push({
+      id: 'pkce',
+      severity,
+      what: 'The authorization server does not say that it supports PKCE with S256',
+      why: `${who} refuse a server without it.`,
+      fix: 'turn PKCE on there, so that code_challenge_methods_supported holds S256'
+    })
   }
-  const takesDocuments = server.client_id_metadata_document_supported === true && has('token_endpoint_auth_methods_supported', 'none')
+  const takesDocuments =
+    server.client_id_metadata_document_supported === true &&
+    has('token_endpoint_auth_methods_supported', 'none')
   if (!takesDocuments && typeof server.registration_endpoint !== 'string') {
-    found.push({ id: 'registration', severity, what: 'The authorization server takes neither client ID metadata documents from public clients nor dynamic registration', why: `${who} cannot introduce itself, unless somebody registers it there by hand.`, fix: 'turn dynamic client registration on there, set OAUTH_SERVER=on, or register the client by hand' })
+    found.push({
+      id: 'registration',
+      severity,
+      what: 'The authorization server takes neither client ID metadata documents from public clients nor ' +
+        'dynamic registration',
+      why: `${who} cannot introduce itself, unless somebody registers it there by hand.`,
+      fix: 'turn dynamic client registration on there, set OAUTH_SERVER=on, or register the client by hand'
+    })
   } else if (!takesDocuments && visit.as === 'claude') {
-    found.push({ id: 'registration', severity: 'info', what: 'Clients are registered dynamically', why: 'Claude makes a new client for each connection.', fix: 'advertise client_id_metadata_document_supported and the method none' })
+    found.push({
+      id: 'registration',
+      severity: 'info',
+      what: 'Clients are registered dynamically',
+      why: 'Claude makes a new client for each connection.',
+      fix: 'advertise client_id_metadata_document_supported and the method none'
+    })
   }
   if (visit.isHosted && !has('scopes_supported', 'offline_access')) {
-    found.push({ id: 'offline-access', severity: 'warning', what: 'The authorization server does not list the scope offline_access', why: `${who} asks for no refresh token then: people sign in again every hour.`, fix: 'list offline_access in scopes_supported there' })
+    found.push({
+      id: 'offline-access',
+      severity: 'warning',
+      what: 'The authorization server does not list the scope offline_access',
+      why: `${who} asks for no refresh token then: people sign in again every hour.`,
+      fix: 'list offline_access in scopes_supported there'
+    })
   }
   return found
 }
 
-function scopeFindings ({ scopes_supported: advertised }: Record<string, unknown>, { scopes_supported: granted }: Record<string, unknown>): Finding[] {
+function scopeFindings (
+  { scopes_supported: advertised }: Record<string, unknown>,
+  { scopes_supported: granted }: Record<string, unknown>
+): Finding[] {
   if (!Array.isArray(advertised) || !Array.isArray(granted)) return []
   const lost = advertised.filter(scope => !granted.includes(scope)).map(String)
   if (lost.length === 0) return []
-  return [{ id: 'scopes', severity: 'warning', what: `The resource advertises scopes that the authorization server does not: ${quoted(lost.join(' '))}`, why: 'A client that asks for them is refused with invalid_scope.', fix: 'add them there, or take them out of OAUTH_SCOPES' }]
+  return [
+    {
+      id: 'scopes',
+      severity: 'warning',
+      what: `The resource advertises scopes that the authorization server does not: ${quoted(lost.join(' '))}`,
+      why: 'A client that asks for them is refused with invalid_scope.',
+      fix: 'add them there, or take them out of OAUTH_SCOPES'
+    }
+  ]
 }

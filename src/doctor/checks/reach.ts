@@ -9,19 +9,47 @@ const day = 86_400_000
 
 const ofTls: Readonly<Record<string, readonly [what: string, fix: string]>> = {
   CERT_HAS_EXPIRED: ['The certificate has expired', 'renew it, and reload the proxy that serves it'],
-  DEPTH_ZERO_SELF_SIGNED_CERT: ['The certificate is signed by itself', 'get one of a public authority, such as Let\'s Encrypt'],
-  SELF_SIGNED_CERT_IN_CHAIN: ['The certificate leads to an authority that is not public', 'get one of a public authority, such as Let\'s Encrypt'],
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: ['The chain of certificates is incomplete', 'serve the intermediate certificates, too: ssl_certificate takes fullchain.pem'],
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: ['The chain of certificates is incomplete', 'serve the intermediate certificates, too: ssl_certificate takes fullchain.pem'],
-  ERR_TLS_CERT_ALTNAME_INVALID: ['The certificate is for another name', 'get one for the name in the URL, or correct the URL'],
+  DEPTH_ZERO_SELF_SIGNED_CERT: [
+    'The certificate is signed by itself',
+    "get one of a public authority, such as Let's Encrypt"
+  ],
+  SELF_SIGNED_CERT_IN_CHAIN: [
+    'The certificate leads to an authority that is not public',
+    "get one of a public authority, such as Let's Encrypt"
+  ],
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: [
+    'The chain of certificates is incomplete',
+    'serve the intermediate certificates, too: ssl_certificate takes fullchain.pem'
+  ],
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: [
+    'The chain of certificates is incomplete',
+    'serve the intermediate certificates, too: ssl_certificate takes fullchain.pem'
+  ],
+  ERR_TLS_CERT_ALTNAME_INVALID: [
+    'The certificate is for another name',
+    'get one for the name in the URL, or correct the URL'
+  ],
   CERT_NOT_YET_VALID: ['The certificate is not valid yet', 'set the clocks right, here and on the server']
 }
 
 /** `isFatal`: nothing answers, so there is nothing more to ask. */
-export async function reach (visit: Visit): Promise<{ readonly findings: readonly Finding[], readonly isFatal: boolean }> {
+export async function reach (
+  visit: Visit
+): Promise<{ readonly findings: readonly Finding[]; readonly isFatal: boolean }> {
   const addresses = await addressesOf(visit.url.hostname)
   if (addresses.length === 0) {
-    return { isFatal: true, findings: [{ id: 'name', severity: 'error', what: `The name ${visit.url.hostname} has no address`, why: 'No client can find the server.', fix: 'add an A or AAAA record, or correct the URL' }] }
+    return {
+      isFatal: true,
+      findings: [
+        {
+          id: 'name',
+          severity: 'error',
+          what: `The name ${visit.url.hostname} has no address`,
+          why: 'No client can find the server.',
+          fix: 'add an A or AAAA record, or correct the URL'
+        }
+      ]
+    }
   }
   try {
     const { certificateEndsAt } = await visit.anonymous()
@@ -43,32 +71,79 @@ function placeFindings (visit: Visit, addresses: readonly string[]): Finding[] {
   const severity = visit.publicSeverity
   const found: Finding[] = []
   if (url.protocol === 'http:') {
-    found.push({ id: 'https', severity, what: 'The URL is http', why: 'Credentials cross the network in clear, and hosted clients refuse it.', fix: 'put a proxy with TLS in front, and set PUBLIC_URL to the https address' })
+    found.push({
+      id: 'https',
+      severity,
+      what: 'The URL is http',
+      why: 'Credentials cross the network in clear, and hosted clients refuse it.',
+      fix: 'put a proxy with TLS in front, and set PUBLIC_URL to the https address'
+    })
   }
   const port = url.port === '' ? undefined : url.port
   if (port !== undefined) {
-    found.push({ id: 'port', severity: visit.isHosted ? 'error' : 'info', what: `The URL names port ${port}`, why: 'Hosted clients call port 443 only.', fix: 'serve https on port 443, and leave the port out of the URL' })
+    found.push({
+      id: 'port',
+      severity: visit.isHosted ? 'error' : 'info',
+      what: `The URL names port ${port}`,
+      why: 'Hosted clients call port 443 only.',
+      fix: 'serve https on port 443, and leave the port out of the URL'
+    })
   }
   const inside = addresses.filter(isPrivate)
   if (inside.length > 0) {
     const what = `${url.hostname} leads to ${inside.join(', ')}, which the internet does not reach`
-    found.push({ id: 'private-address', severity: visit.isHosted ? 'error' : 'info', what, why: `${as ?? 'A hosted client'} calls from the internet.`, fix: 'give the name a public address, or use a client on this network' })
+    found.push({
+      id: 'private-address',
+      severity: visit.isHosted ? 'error' : 'info',
+      what,
+      why: `${as ?? 'A hosted client'} calls from the internet.`,
+      fix: 'give the name a public address, or use a client on this network'
+    })
   }
   return found
 }
 
 function noAnswer (code: string, url: URL): Finding {
   const [what, fix] = ofTls[code] ?? []
-  if (what !== undefined && fix !== undefined) return { id: 'tls', severity: 'error', what: `${what} (${code})`, why: 'Clients refuse the connection before they send anything.', fix }
-  if (code.startsWith('ERR_SSL') || code === 'EPROTO') {
-    return { id: 'tls', severity: 'error', what: `The server does not speak TLS at this port (${code})`, why: 'Clients cannot connect.', fix: 'serve https there, or correct the scheme and the port of the URL' }
+  if (what !== undefined && fix !== undefined) {
+    return {
+      id: 'tls',
+      severity: 'error',
+      what: `${what} (${code})`,
+      why: 'Clients refuse the connection before they send anything.',
+      fix
+    }
   }
-  return { id: 'unreachable', severity: 'error', what: `Nothing answers at ${url.host} (${code})`, why: 'No client reaches the server.', fix: 'see that the server and its proxy run, that HOST is not loopback alone, and that the firewall lets the port through' }
+  if (code.startsWith('ERR_SSL') || code === 'EPROTO') {
+    return {
+      id: 'tls',
+      severity: 'error',
+      what: `The server does not speak TLS at this port (${code})`,
+      why: 'Clients cannot connect.',
+      fix: 'serve https there, or correct the scheme and the port of the URL'
+    }
+  }
+  return {
+    id: 'unreachable',
+    severity: 'error',
+    what: `Nothing answers at ${url.host} (${code})`,
+    why: 'No client reaches the server.',
+    fix: 'see that the server and its proxy run, that HOST is not loopback alone, and that the firewall ' +
+      'lets the port through'
+  }
 }
 
 function expiry (endsAt: number | undefined): Finding[] {
   if (endsAt === undefined) return []
   const days = Math.floor((endsAt - Date.now()) / day)
   if (days >= 14) return []
-  return [{ id: 'tls-expiry', severity: 'warning', what: `The certificate ends in ${days} days`, why: 'From then on no client connects.', fix: 'see why it was not renewed by itself' }]
+  return [
+    {
+      id: 'tls-expiry',
+      severity: 'warning',
+      what: `The certificate ends in ${days} days`,
+      why: 'From then on no client connects.',
+      fix: 'see why it was not renewed by itself'
+    }
+  ]
 }

@@ -12,16 +12,33 @@ export async function streams (visit: Visit): Promise<Finding[]> {
   if (held === undefined) return [cut(0)]
   if (held.status !== 200 || !header(held, 'content-type').startsWith('text/event-stream')) {
     if (held.status === 504 || held.status === 502) return [cut(held.endedMs ?? 0)]
-    return [{ id: 'stream-untested', severity: 'info', what: `No stream could be opened (${held.status})`, why: 'Whether streams pass could not be told.', fix: 'serve revision 2026-07-28 (MCP_ERAS), or allow more streams (STREAM_MAX_PER_CALLER)' }]
+    return [
+      {
+        id: 'stream-untested',
+        severity: 'info',
+        what: `No stream could be opened (${held.status})`,
+        why: 'Whether streams pass could not be told.',
+        fix: 'serve revision 2026-07-28 (MCP_ERAS), or allow more streams (STREAM_MAX_PER_CALLER)'
+      }
+    ]
   }
   const { firstByteMs = Infinity, endedMs } = held
   if (endedMs !== undefined) return [...firstByteMs > prompt ? [buffered()] : [], cut(endedMs)]
   if (firstByteMs > prompt) return [buffered()]
   // Of a compressed stream only the first byte can be told.
   if (visit.holdMs > keepAliveMs && header(held, 'content-encoding') === '' && !held.text.includes('\n:')) {
-    // A proxy hands on what comes with the headers, and may keep what comes after. This server says something every 15 seconds.
+    // A proxy hands on what comes with the headers, and may keep what comes after. This server says
+    // something every 15 seconds.
     if (codeIn(await visit.anonymous()) !== undefined) return [buffered()]
-    return [{ id: 'keep-alive', severity: 'warning', what: `No keep-alive came in ${visit.holdMs / 1000} seconds`, why: 'A proxy may close the quiet stream, and events are lost.', fix: 'turn buffering and caching off for the endpoint: proxy_buffering off' }]
+    return [
+      {
+        id: 'keep-alive',
+        severity: 'warning',
+        what: `No keep-alive came in ${visit.holdMs / 1000} seconds`,
+        why: 'A proxy may close the quiet stream, and events are lost.',
+        fix: 'turn buffering and caching off for the endpoint: proxy_buffering off'
+      }
+    ]
   }
   return []
 }
@@ -29,18 +46,47 @@ export async function streams (visit: Visit): Promise<Finding[]> {
 async function open (visit: Visit): Promise<Held | undefined> {
   const { body, headers } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
   try {
-    return await hold(visit.url, { method: 'POST', body: JSON.stringify(body), headers: { ...headers, 'accept-encoding': 'gzip', ...visit.credential } }, visit.holdMs)
+    return await hold(
+      visit.url,
+      {
+        method: 'POST',
+        body: JSON.stringify(body),
+        headers: { ...headers, 'accept-encoding': 'gzip', ...visit.credential }
+      },
+      visit.holdMs
+    )
   } catch (error) {
-    if (error instanceof NoAnswerError && error.code === 'timeout') return { status: 200, headers: { 'content-type': 'text/event-stream' }, firstByteMs: undefined, endedMs: undefined, text: '' }
+    if (error instanceof NoAnswerError && error.code === 'timeout') {
+      return {
+        status: 200,
+        headers: { 'content-type': 'text/event-stream' },
+        firstByteMs: undefined,
+        endedMs: undefined,
+        text: ''
+      }
+    }
     if (error instanceof NoAnswerError) return undefined
     throw error
   }
 }
 
 function buffered (): Finding {
-  return { id: 'stream-buffered', severity: 'error', what: 'Events of a stream do not arrive while it is open', why: 'Progress, questions and news reach clients late or never.', fix: 'nginx: proxy_buffering off, gzip off for text/event-stream, and no proxy_ignore_headers X-Accel-Buffering; Apache: flushpackets=on' }
+  return {
+    id: 'stream-buffered',
+    severity: 'error',
+    what: 'Events of a stream do not arrive while it is open',
+    why: 'Progress, questions and news reach clients late or never.',
+    fix: 'nginx: proxy_buffering off, gzip off for text/event-stream, and no proxy_ignore_headers ' +
+      'X-Accel-Buffering; Apache: flushpackets=on'
+  }
 }
 
 function cut (ms: number): Finding {
-  return { id: 'stream-cut', severity: 'error', what: `A stream was cut after ${(ms / 1000).toFixed(1)} seconds`, why: 'Calls that take longer fail, and clients connect again and again.', fix: 'raise the read timeout of the proxy above REQUEST_TIMEOUT_MS: nginx proxy_read_timeout 120s' }
+  return {
+    id: 'stream-cut',
+    severity: 'error',
+    what: `A stream was cut after ${(ms / 1000).toFixed(1)} seconds`,
+    why: 'Calls that take longer fail, and clients connect again and again.',
+    fix: 'raise the read timeout of the proxy above REQUEST_TIMEOUT_MS: nginx proxy_read_timeout 120s'
+  }
 }

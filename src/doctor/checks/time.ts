@@ -15,10 +15,27 @@ function skew (date: string): Finding[] {
   const seconds = Math.round((Date.parse(date) - Date.now()) / 1000)
   if (Number.isNaN(seconds) || Math.abs(seconds) < 60) return []
   const severity = Math.abs(seconds) < 300 ? 'warning' : 'error'
-  return [{ id: 'clock', severity, what: `The clock of the server is ${Math.abs(seconds)} seconds ${seconds > 0 ? 'ahead of' : 'behind'} the one here`, why: 'Tokens are refused as expired or as not valid yet.', fix: 'run NTP on both machines' }]
+  return [
+    {
+      id: 'clock',
+      severity,
+      what: `The clock of the server is ${Math.abs(seconds)} seconds ${seconds > 0 ? 'ahead of' : 'behind'} ` +
+        'the one here',
+      why: 'Tokens are refused as expired or as not valid yet.',
+      fix: 'run NTP on both machines'
+    }
+  ]
 }
 
 function slowness (visit: Visit, ms: number): Finding[] {
   if (ms < slowMs) return []
-  return [{ id: 'slow', severity: visit.isHosted && ms > budgetMs ? 'error' : 'warning', what: `The endpoint took ${(ms / 1000).toFixed(1)} seconds for a refusal`, why: 'Hosted clients give discovery and sign-in 10 seconds.', fix: 'see what the machine is busy with, and whether it sleeps when nobody calls' }]
+  return [
+    {
+      id: 'slow',
+      severity: visit.isHosted && ms > budgetMs ? 'error' : 'warning',
+      what: `The endpoint took ${(ms / 1000).toFixed(1)} seconds for a refusal`,
+      why: 'Hosted clients give discovery and sign-in 10 seconds.',
+      fix: 'see what the machine is busy with, and whether it sleeps when nobody calls'
+    }
+  ]
 }

@@ -41,7 +41,12 @@ export function misfitOf (directory: string): { wrong: string, right: string } |
   const stats = statSync(directory)
   const user = process.geteuid?.()
   if (isPrivate(stats)) return undefined
-  if (stats.uid === 0 && user !== 0) return { wrong: 'is root\'s', right: `set STATE_DIR to a directory inside it, such as ${join(directory, 'state')}, which is made with mode 0700` }
+  if (stats.uid === 0 && user !== 0) {
+    return {
+      wrong: "is root's",
+      right: `set STATE_DIR to a directory inside it, such as ${join(directory, 'state')}, which is made with mode 0700`
+    }
+  }
   if (stats.uid !== user) return { wrong: 'belongs to another user, who could take the state away', right: ownOne }
   if ((stats.mode & 0o1000) !== 0) return { wrong: 'is not for its owner alone and is made for sharing', right: ownOne }
   const isInUse = readdirSync(directory).some(name => !ownFile.test(name) && name !== 'lost+found')

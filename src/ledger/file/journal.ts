@@ -96,7 +96,10 @@ export class Journal {
   async #open (): Promise<void> {
     const { records, isSound } = await this.#tail.read()
     if (!isSound) {
-      throw new StateError(`The state in ${this.#path} is damaged, so revoked credentials could be good again: restore it from a backup, or move it away to start without what it held.`)
+      throw new StateError(
+        `The state in ${this.#path} is damaged, so revoked credentials could be good again: restore it from ` +
+          'a backup, or move it away to start without what it held.'
+      )
     }
     for (const record of records) this.#apply(record)
     this.#ledger.sweep(this.#ledger.nowMs)

@@ -57,7 +57,9 @@ export class CallHooks {
   /** Runs the hooks that come before in their order, then `handle`, and tells the others how it ended. */
   async around (call: HookedCall, handle: () => Promise<ToolResult>): Promise<ToolResult> {
     const startedAt = performance.now()
-    const tell = (outcome: Omit<CallOutcome, 'ms'>): void => { this.#tell(call, { ...outcome, ms: performance.now() - startedAt }) }
+    const tell = (outcome: Omit<CallOutcome, 'ms'>): void => {
+      this.#tell(call, { ...outcome, ms: performance.now() - startedAt })
+    }
     try {
       for (const { hook } of meant(this.#before, call.tool)) await hook(call)
       const result = await handle()
@@ -72,7 +74,9 @@ export class CallHooks {
   #tell (call: HookedCall, outcome: CallOutcome): void {
     for (const { hook } of meant(this.#after, call.tool)) {
       const told = async (): Promise<void> => { await hook(call, outcome) }
-      told().catch((error: unknown) => { call.context.logger.error({ err: error, tool: call.name }, 'afterCall failed') })
+      told().catch((error: unknown) => {
+        call.context.logger.error({ err: error, tool: call.name }, 'afterCall failed')
+      })
     }
   }
 }

@@ -60,7 +60,20 @@ export class Catalog {
   readonly changes: Changes
   readonly #freezes: FreezeGate | undefined
 
-  constructor ({ info, instructions, tools, resources = [], prompts = [], toolPolicies = {}, laterTools = [], limits, bus, freezes, reportRule, maxResultBytes }: CatalogOptions) {
+  constructor ({
+    info,
+    instructions,
+    tools,
+    resources = [],
+    prompts = [],
+    toolPolicies = {},
+    laterTools = [],
+    limits,
+    bus,
+    freezes,
+    reportRule,
+    maxResultBytes
+  }: CatalogOptions) {
     this.#freezes = freezes
     this.changes = new Changes((kind, name) => this.#named(kind, name), bus)
     this.rights = new Rights(reportRule)
@@ -82,12 +95,20 @@ export class Catalog {
    */
   capabilities (live: boolean): Record<string, object> {
     const changing = live ? { listChanged: true } : {}
-    return { tools: changing, resources: live ? { listChanged: true, subscribe: true } : {}, prompts: changing, completions: {}, logging: {} }
+    return {
+      tools: changing,
+      resources: live ? { listChanged: true, subscribe: true } : {},
+      prompts: changing,
+      completions: {},
+      logging: {}
+    }
   }
 
   /** True where `principal` may learn of `change`: the news of an item that it does not see would give that away. */
   mayLearn (principal: Principal, change: Change): boolean {
-    return change.kind === 'resource' ? this.resources.mayRead(principal, change.uri) : this.rights.sees(principal, change.item)
+    return change.kind === 'resource'
+      ? this.resources.mayRead(principal, change.uri)
+      : this.rights.sees(principal, change.item)
   }
 
   /**
@@ -114,29 +135,47 @@ export class Catalog {
   /** What a request names, whoever sent it. */
   #asked (method: unknown, { name, uri, ref }: Record<string, unknown>): Item | undefined {
     switch (method) {
-      case 'tools/call': return typeof name === 'string' ? this.tools.get(name)?.item : undefined
-      case 'prompts/get': return typeof name === 'string' ? this.prompts.get(name)?.item : undefined
+      case 'tools/call':
+        return typeof name === 'string' ? this.tools.get(name)?.item : undefined
+      case 'prompts/get':
+        return typeof name === 'string' ? this.prompts.get(name)?.item : undefined
       case 'resources/read':
-      case 'resources/subscribe': return typeof uri === 'string' ? this.resources.find(uri)?.item : undefined
+      case 'resources/subscribe':
+        return typeof uri === 'string' ? this.resources.find(uri)?.item : undefined
       case 'completion/complete':
         if (!isRecord(ref)) return undefined
         return ref.type === 'ref/prompt' ? this.#asked('prompts/get', ref) : this.resources.listed(ref.uri)
-      default: return undefined
+      default:
+        return undefined
     }
   }
 
   /** Rejects with a refusal where the method or its parameters do not fit. */
-  dispatch (method: string, params: Record<string, unknown>, exchange: Exchange): Promise<Record<string, unknown>> {
+  dispatch (
+    method: string,
+    params: Record<string, unknown>,
+    exchange: Exchange
+  ): Promise<Record<string, unknown>> {
     exchange.begin(method, params)
     return exchange.within(() => this.#dispatch(method, params, exchange))
   }
 
-  #dispatch (method: string, params: Record<string, unknown>, exchange: Exchange): Promise<Record<string, unknown>> {
-    if (method === 'tools/call') return this.tools.call(params, exchange) as Promise<object> as Promise<Record<string, unknown>>
+  #dispatch (
+    method: string,
+    params: Record<string, unknown>,
+    exchange: Exchange
+  ): Promise<Record<string, unknown>> {
+    if (method === 'tools/call') {
+      return this.tools.call(params, exchange) as Promise<object> as Promise<Record<string, unknown>>
+    }
     return this.#answer(method, params, exchange)
   }
 
-  async #answer (method: string, params: Record<string, unknown>, exchange: Exchange): Promise<Record<string, unknown>> {
+  async #answer (
+    method: string,
+    params: Record<string, unknown>,
+    exchange: Exchange
+  ): Promise<Record<string, unknown>> {
     const { principal } = exchange.caller
     if (usesAnItem.has(method)) requireThawed(this.#freezes, principal)
     switch (method) {
@@ -147,11 +186,11 @@ export class Catalog {
       case 'resources/templates/list':
         return { resourceTemplates: whole(params, this.resources.templates.list(principal)) }
       case 'resources/read':
-        return { ...await this.resources.read(params, exchange) }
+        return { ...(await this.resources.read(params, exchange)) }
       case 'prompts/list':
         return { prompts: whole(params, this.prompts.list(principal)) }
       case 'prompts/get':
-        return { ...await this.prompts.render(params, exchange) }
+        return { ...(await this.prompts.render(params, exchange)) }
       case 'completion/complete':
         return { completion: await this.#complete(params, exchange) }
       default:
@@ -160,22 +199,38 @@ export class Catalog {
   }
 
   /** MCP 2025-11-25, Completion: at most 100 values, an empty list where nothing is known. */
-  async #complete ({ ref, argument, context: known = {} }: Record<string, unknown>, exchange: Exchange): Promise<object> {
-    const given = isRecord(known) ? known.arguments ?? {} : undefined
-    if (!isRecord(argument) || typeof argument.name !== 'string' || typeof argument.value !== 'string' || !isTexts(given)) {
+  async #complete (
+    { ref, argument, context: known = {} }: Record<string, unknown>,
+    exchange: Exchange
+  ): Promise<object> {
+    const given = isRecord(known) ? (known.arguments ?? {}) : undefined
+    if (
+      !isRecord(argument) ||
+      typeof argument.name !== 'string' ||
+      typeof argument.value !== 'string' ||
+      !isTexts(given)
+    ) {
       throw new InvalidParamsError({ reason: 'a completion needs an argument, and its context holds texts' })
     }
     const item = this.#referred(ref, exchange.caller.principal)
     const { name, value } = argument
-    const completers: Readonly<Record<string, Completer | undefined>> | undefined = 'complete' in item ? item.complete : undefined
-    const complete = completers !== undefined && Object.hasOwn(completers, name) ? completers[name] : undefined
+    const completers: Readonly<Record<string, Completer | undefined>> | undefined =
+      'complete' in item ? item.complete : undefined
+    const complete =
+      completers !== undefined && Object.hasOwn(completers, name) ? completers[name] : undefined
     if (complete === undefined) return { values: [], total: 0, hasMore: false }
     await exchange.enter(item)
     const context = createCompletionContext(exchange, this.tools.accessOf(exchange), given)
     const work = async (): Promise<readonly string[]> => await complete(value, context)
     const values = await exchange.race(inPublicWords(work()))
-    if (!isListOf(values, text => typeof text === 'string')) throw new TypeError(`${item.name} completed ${name} with what is no list of texts`)
-    return { values: values.slice(0, maxCompletions), total: values.length, hasMore: values.length > maxCompletions }
+    if (!isListOf(values, text => typeof text === 'string')) {
+      throw new TypeError(`${item.name} completed ${name} with what is no list of texts`)
+    }
+    return {
+      values: values.slice(0, maxCompletions),
+      total: values.length,
+      hasMore: values.length > maxCompletions
+    }
   }
 
   #referred (ref: unknown, principal: Principal): Prompt | Resource {
@@ -191,7 +246,9 @@ function isTexts (value: unknown): value is Record<string, string> {
 
 /** Lists go out whole: a cursor can only be one that was never given. Some clients send an empty one for none. */
 function whole (params: Record<string, unknown>, list: readonly object[]): readonly object[] {
-  if (params.cursor !== undefined && params.cursor !== '') throw new InvalidParamsError({ reason: 'a cursor that was never given' })
+  if (params.cursor !== undefined && params.cursor !== '') {
+    throw new InvalidParamsError({ reason: 'a cursor that was never given' })
+  }
   return list
 }
 

@@ -26,7 +26,10 @@ export function notificationOf (change: Change): { method: string, params: Recor
     : { method: `notifications/${change.kind}/list_changed`, params: {} }
 }
 
-/** The change of a resource under the URI that a caller subscribed to, which may be another spelling; `undefined` where it did not. */
+/**
+ * The change of a resource under the URI that a caller subscribed to, which may be another spelling;
+ * `undefined` where it did not.
+ */
 export function asSubscribed (uris: readonly string[], { uri }: { readonly uri: string }): Change | undefined {
   const key = uriKey(uri)
   const subscribed = uris.find(one => one === uri || uriKey(one) === key)
@@ -46,7 +49,10 @@ export class Changes {
   readonly #listeners = new Set<(change: Change, id: string) => void>()
 
   /** `find`: an item that is served here. */
-  constructor (find: (kind: ListKind, name: string) => Item | undefined = () => undefined, bus: Bus = new InProcessBus()) {
+  constructor (
+    find: (kind: ListKind, name: string) => Item | undefined = () => undefined,
+    bus: Bus = new InProcessBus()
+  ) {
     this.#find = find
     this.#bus = bus
     bus.on(topic, (message, { from, id }) => {
@@ -58,14 +64,18 @@ export class Changes {
   /** `listener` hears each change with its id, to which a reader can come back. Returns what ends the subscription. */
   subscribe (listener: (change: Change, id: string) => void): () => void {
     this.#listeners.add(listener)
-    return () => { this.#listeners.delete(listener) }
+    return () => {
+      this.#listeners.delete(listener)
+    }
   }
 
   /** Always true, so that a change which happened can be returned with its news. */
   publish (change: Change): true {
     if (change.kind !== 'resource') this.#keep(change.kind, change.item)
     // Streams of this instance hear of it all the same.
-    this.#bus.tellAll(topic, write(change)).catch(() => { this.#tell(change, '') })
+    this.#bus.tellAll(topic, write(change)).catch(() => {
+      this.#tell(change, '')
+    })
     return true
   }
 
@@ -76,10 +86,12 @@ export class Changes {
 
   /** What changed after the change with this id; `undefined` where some of that is forgotten. */
   since (id: string): Eventually<readonly KeptChange[] | undefined> {
-    return after(this.#bus.since(topic, id), news => news?.flatMap(({ id, message }) => {
-      const change = this.#read(message)
-      return change === undefined ? [] : [{ id, change }]
-    }))
+    return after(this.#bus.since(topic, id), news =>
+      news?.flatMap(({ id, message }) => {
+        const change = this.#read(message)
+        return change === undefined ? [] : [{ id, change }]
+      })
+    )
   }
 
   #tell (change: Change, id: string): void {
@@ -104,10 +116,12 @@ export class Changes {
     if (!lists.includes(kind) || typeof name !== 'string') return undefined
     const list = kind as ListKind
     const kept = this.#items.get(`${list} ${name}`)
-    const item = from === this.#bus.id ? kept : this.#find(list, name) ?? kept
+    const item = from === this.#bus.id ? kept : (this.#find(list, name) ?? kept)
     if (item !== undefined) return { kind: list, item }
     if (access === undefined) return { kind: list, item: { name } }
-    return isRecord(access) && access.hasRule !== true ? { kind: list, item: { name, access: accessOf(access) } } : undefined
+    return isRecord(access) && access.hasRule !== true
+      ? { kind: list, item: { name, access: accessOf(access) } }
+      : undefined
   }
 }
 

@@ -31,7 +31,10 @@ const fieldsByType: ReadonlyMap<unknown, Fields> = new Map([
 export function faultOfBlock (block: unknown): string | undefined {
   if (!isRecord(block)) return 'a content block that is no object'
   const fields = fieldsByType.get(block.type)
-  if (fields === undefined) return `a content block of type ${JSON.stringify(block.type)?.slice(0, 50)}: there are ${[...fieldsByType.keys()].join(', ')}`
+  if (fields === undefined) {
+    return `a content block of type ${JSON.stringify(block.type)?.slice(0, 50)}: there are ` +
+      `${[...fieldsByType.keys()].join(', ')}`
+  }
   return faultOf(block, fields, `a content block of type ${String(block.type)}`)
 }
 
@@ -40,7 +43,13 @@ export function faultOfContents (contents: unknown): string | undefined {
   if (!isRecord(contents)) return 'contents that are no object'
   const { text, blob } = contents
   if (text === undefined && blob === undefined) return 'contents with neither text nor blob'
-  const fields: Fields = { uri: isText, mimeType: orNone(isText), text: orNone(isText), blob: orNone(isBase64), _meta: orNone(isRecord) }
+  const fields: Fields = {
+    uri: isText,
+    mimeType: orNone(isText),
+    text: orNone(isText),
+    blob: orNone(isBase64),
+    _meta: orNone(isRecord)
+  }
   return faultOf(contents, fields, 'contents')
 }
 

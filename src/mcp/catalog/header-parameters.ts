@@ -1,4 +1,7 @@
-/** Arguments that are repeated in headers, for what stands between a caller and the server (MCP 2026-07-28, Transports). */
+/**
+ * Arguments that are repeated in headers, for what stands between a caller and the server (MCP 2026-07-28,
+ * Transports).
+ */
 import { HeaderMismatchError } from '../../errors.js'
 import type { Incoming } from '../era.js'
 import { holdsData, holdsNames } from '../schemas/subschemas.js'
@@ -18,7 +21,9 @@ export interface HeaderParameter {
 export function headerParameters (schema: unknown, tool: string): HeaderParameter[] {
   const found: HeaderParameter[] = []
   const names = new Set<string>()
-  const refuse = (where: string, why: string): never => { throw new TypeError(`Tool ${tool}, x-mcp-header at ${where === '' ? 'the root' : where}: ${why}`) }
+  const refuse = (where: string, why: string): never => {
+    throw new TypeError(`Tool ${tool}, x-mcp-header at ${where === '' ? 'the root' : where}: ${why}`)
+  }
 
   /** `path` is left out where no chain of `properties` leads. */
   const visit = (node: unknown, where: string, path?: readonly string[]): void => {
@@ -27,7 +32,11 @@ export function headerParameters (schema: unknown, tool: string): HeaderParamete
     const mark = node['x-mcp-header']
     if (mark !== undefined) {
       if (path === undefined) return refuse(where, 'only `properties` may lead to it, no other keyword and no $ref')
-      const usable = typeof mark === 'string' && /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(mark) && path.length > 0 && ['string', 'integer', 'boolean'].includes(String(node.type))
+      const usable =
+        typeof mark === 'string' &&
+        /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(mark) &&
+        path.length > 0 &&
+        ['string', 'integer', 'boolean'].includes(String(node.type))
       if (!usable) return refuse(where, 'a header token on a string, an integer or a boolean')
       const header = `mcp-param-${mark.toLowerCase()}`
       if (names.has(header)) return refuse(where, 'a name is used twice')
@@ -38,7 +47,13 @@ export function headerParameters (schema: unknown, tool: string): HeaderParamete
       if (holdsData(keyword)) continue
       const below = where === '' ? keyword : `${where}.${keyword}`
       if (isRecord(child) && holdsNames(keyword)) {
-        for (const [name, one] of Object.entries(child)) visit(one, `${below}.${name}`, keyword === 'properties' && path !== undefined ? [...path, name] : undefined)
+        for (const [name, one] of Object.entries(child)) {
+          visit(
+            one,
+            `${below}.${name}`,
+            keyword === 'properties' && path !== undefined ? [...path, name] : undefined
+          )
+        }
       } else visit(child, below)
     }
   }
@@ -47,16 +62,25 @@ export function headerParameters (schema: unknown, tool: string): HeaderParamete
 }
 
 /** Each marked argument must stand in its header, too. An argument that is absent needs no header. */
-export function checkHeaderParameters (parameters: readonly HeaderParameter[], args: unknown, headers: Incoming['headers']): void {
+export function checkHeaderParameters (
+  parameters: readonly HeaderParameter[],
+  args: unknown,
+  headers: Incoming['headers']
+): void {
   for (const { header, path } of parameters) {
     const given = headers[header]
     const sent = typeof given === 'string' ? headerValue(given) : undefined
-    if (given !== undefined && sent === undefined) throw new HeaderMismatchError({ data: { header }, reason: `${header} is malformed` })
-    const value = path.reduce<unknown>((node, key) => isRecord(node) ? node[key] : undefined, args)
+    if (given !== undefined && sent === undefined) {
+      throw new HeaderMismatchError({ data: { header }, reason: `${header} is malformed` })
+    }
+    const value = path.reduce<unknown>((node, key) => (isRecord(node) ? node[key] : undefined), args)
     if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') continue
     // Beyond 2^53 a client does not know the number that it sends, and the SDK's leaves out the header.
     if (given === undefined && Number.isInteger(value) && !Number.isSafeInteger(value)) continue
-    const equal = typeof value === 'number' && sent !== undefined && /^-?\d+(\.\d+)?$/.test(sent) ? Number(sent) === value : sent === String(value)
+    const equal =
+      typeof value === 'number' && sent !== undefined && /^-?\d+(\.\d+)?$/.test(sent)
+        ? Number(sent) === value
+        : sent === String(value)
     if (!equal) throw new HeaderMismatchError({ data: { header }, reason: `${header} differs from the body` })
   }
 }
@@ -73,7 +97,11 @@ const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 export function headerValue (sent: string): string | undefined {
   const value = withoutBlanks(sent)
   if (/[^\t -~]/.test(value)) return undefined
-  if (!value.startsWith(opening) || !value.endsWith(closing) || value.length < opening.length + closing.length) return value
+  if (
+    !value.startsWith(opening) ||
+    !value.endsWith(closing) ||
+    value.length < opening.length + closing.length
+  ) { return value }
   const text = value.slice(opening.length, -closing.length)
   if (!base64.test(text)) return undefined
   try {

@@ -9,9 +9,17 @@ import { failedBy } from './tool-errors.js'
 /** Tools that call each other in a circle would go on until the budget of their caller is gone. */
 const maxDepth = 8
 
-/** Runs `call` in an exchange of its own, which ends with `parent`. Rejects with a `PublicToolError` where the caller does not have the tool. */
-export async function callWithin (parent: Exchange, name: string, depth: number, call: (exchange: Exchange) => Promise<ToolResult>): Promise<ToolResult> {
-  if (depth > maxDepth) throw new Error(`Tools that call tools are ${maxDepth} deep, and ${name} would be one more`)
+/**
+ * Runs `call` in an exchange of its own, which ends with `parent`. Rejects with a `PublicToolError` where
+ * the caller does not have the tool.
+ */
+export async function callWithin (
+  parent: Exchange,
+  name: string,
+  depth: number,
+  call: (exchange: Exchange) => Promise<ToolResult>
+): Promise<ToolResult> {
+  if (depth > maxDepth) { throw new Error(`Tools that call tools are ${maxDepth} deep, and ${name} would be one more`) }
   const { caller } = parent
   const leftMs = Math.max(1, Math.round(parent.dueAt - performance.now()))
   const child = new Exchange(caller, leftMs, parent.shared)
@@ -20,18 +28,24 @@ export async function callWithin (parent: Exchange, name: string, depth: number,
   child.connect(
     (method, params) => parent.notify(method, params),
     // The time of a person does not count for the call around it either.
-    ask === undefined ? undefined : (method, params, key) => parent.whileAsking(askLimitMs, ask(method, params, key))
+    ask === undefined
+      ? undefined
+      : (method, params, key) => parent.whileAsking(askLimitMs, ask(method, params, key))
   )
-  const end = (): void => { child.abort(parent.refusal ?? gone(parent)) }
+  const end = (): void => {
+    child.abort(parent.refusal ?? gone(parent))
+  }
   parent.signal.addEventListener('abort', end)
   if (parent.signal.aborted) end()
   try {
-    const result = await paid(child) ?? await call(child)
+    const result = (await paid(child)) ?? (await call(child))
     logged(caller, name, child)
     return plain(result)
   } catch (error) {
     logged(caller, name, child)
-    throw isUnknown(error) ? new PublicToolError(`This needs the tool ${name}, which is not available to you`) : error
+    throw isUnknown(error)
+      ? new PublicToolError(`This needs the tool ${name}, which is not available to you`)
+      : error
   } finally {
     parent.signal.removeEventListener('abort', end)
     child.end()

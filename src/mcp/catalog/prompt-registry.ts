@@ -63,8 +63,14 @@ export class PromptRegistry extends Registry<Prompt, RegisteredPrompt> {
 }
 
 function faultOfPrompt (given: unknown): string | undefined {
-  if (!isRecord(given) || !isListOf(given.messages, isMessage)) return 'neither a text nor messages, each with a role and its content'
-  const { messages, description, _meta } = given as { messages: Array<{ content: unknown }>, description?: unknown, _meta?: unknown }
+  if (!isRecord(given) || !isListOf(given.messages, isMessage)) {
+    return 'neither a text nor messages, each with a role and its content'
+  }
+  const { messages, description, _meta } = given as {
+    messages: Array<{ content: unknown }>
+    description?: unknown
+    _meta?: unknown
+  }
   if (description !== undefined && typeof description !== 'string') return 'a description that is no text'
   if (_meta !== undefined && !isRecord(_meta)) return 'a _meta that is no object'
   return messages.map(({ content }) => faultOfBlock(content)).find(fault => fault !== undefined)

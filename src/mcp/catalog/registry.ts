@@ -61,7 +61,9 @@ export class Registry<T extends Item, S extends Registered<T>> {
   /** The names of what `principal` may use. The same frozen array for the same rights. */
   names (principal: Principal): readonly string[] {
     const isAllowed = ({ item }: S): boolean => this.rights.mayUse(principal, item)
-    return kept(this.#names, this.#pattern(isAllowed), () => Object.freeze(this.#all(isAllowed).map(({ item }) => item.name)))
+    return kept(this.#names, this.#pattern(isAllowed), () =>
+      Object.freeze(this.#all(isAllowed).map(({ item }) => item.name))
+    )
   }
 
   #all (judge: (registered: S) => boolean): S[] {

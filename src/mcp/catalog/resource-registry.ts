@@ -1,5 +1,12 @@
 /** The resources of an endpoint, by URI and by template. */
-import { InvalidParamsError, NotAllowedError, NotFoundError, type Refusal, UnknownResourceError, isRefusal } from '../../errors.js'
+import {
+  InvalidParamsError,
+  NotAllowedError,
+  NotFoundError,
+  type Refusal,
+  UnknownResourceError,
+  isRefusal
+} from '../../errors.js'
 import type { Principal } from '../../principal/principal.js'
 import type { FixedResource, Resource, ResourceResult, TemplateResource } from '../../tools/resource.js'
 import type { ResourceContents } from '../../tools/content.js'
@@ -45,15 +52,27 @@ export class ResourceRegistry {
     const { name, title, description, mimeType, annotations, icons, _meta } = resource
     const shown = { name, title, description, mimeType, annotations, icons, _meta }
     if (resource.uri !== undefined) {
-      if (/[{}]/.test(resource.uri)) throw new TypeError(`Resource ${name}: ${JSON.stringify(resource.uri)} holds braces; a template is a \`uriTemplate\``)
+      if (/[{}]/.test(resource.uri)) {
+        throw new TypeError(
+          `Resource ${name}: ${JSON.stringify(resource.uri)} holds braces; a template is a \`uriTemplate\``
+        )
+      }
       const { key } = requireStable(`Resource ${name}: ${JSON.stringify(resource.uri)}`, resource.uri)
       this.fixed.add(key, { item: resource, wire: { uri: resource.uri, size: resource.size, ...shown } })
     } else {
       const template = parseUriTemplate(resource.uriTemplate)
       for (const other of this.templates.values()) {
-        if (other.template.shape === template.shape) throw new TypeError(`Template ${resource.uriTemplate} is defined twice: ${other.item.uriTemplate} fits the same URIs`)
+        if (other.template.shape === template.shape) {
+          throw new TypeError(
+            `Template ${resource.uriTemplate} is defined twice: ${other.item.uriTemplate} fits the same URIs`
+          )
+        }
       }
-      this.templates.add(resource.uriTemplate, { item: resource, wire: { uriTemplate: resource.uriTemplate, ...shown }, template })
+      this.templates.add(resource.uriTemplate, {
+        item: resource,
+        wire: { uriTemplate: resource.uriTemplate, ...shown },
+        template
+      })
     }
     return resource
   }
@@ -90,7 +109,10 @@ export class ResourceRegistry {
 
   /** The resource of this very template, or of this fixed URI. Throws a refusal where `principal` may not read it. */
   named (uri: unknown, principal: Principal): Resource {
-    const refusals = { unknown: (reason: string) => new InvalidParamsError({ reason: `a template: ${reason}` }), denied }
+    const refusals = {
+      unknown: (reason: string) => new InvalidParamsError({ reason: `a template: ${reason}` }),
+      denied
+    }
     return this.#rights.admit(this.#listed(uri), principal, refusals).item
   }
 
@@ -134,7 +156,9 @@ function unknown (uri: string, reason: string): Refusal {
 function contentsOf (given: ResourceResult, uri: string, { name, mimeType }: Resource): ResourceContents[] {
   const own = mimeType === undefined ? { uri } : { uri, mimeType }
   if (typeof given === 'string') return [{ ...own, text: given }]
-  const list = Array.isArray(given) ? given as readonly ResourceContents[] : [{ ...own, ...given as Omit<ResourceContents, 'uri'> }]
+  const list = Array.isArray(given)
+    ? (given as readonly ResourceContents[])
+    : [{ ...own, ...(given as Omit<ResourceContents, 'uri'>) }]
   const fault = list.map(faultOfContents).find(one => one !== undefined)
   if (fault !== undefined) throw new TypeError(`${name} returned ${fault}`)
   return [...list]

@@ -7,5 +7,7 @@ import { serializedLength } from '../wire/serialize.js'
 export function requireSize (result: ToolResult, max: number): void {
   if (max === Infinity) return
   const bytes = serializedLength({ ...result }, max)
-  if (bytes > max) throw new ResultTooLargeError({ data: { limitBytes: max, bytes }, reason: `a result of ${bytes} bytes` })
+  if (bytes > max) {
+    throw new ResultTooLargeError({ data: { limitBytes: max, bytes }, reason: `a result of ${bytes} bytes` })
+  }
 }

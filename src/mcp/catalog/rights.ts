@@ -26,7 +26,10 @@ export class Rights {
     this.#report = report
   }
 
-  /** True where a list shows `item` to `principal`. One that does not hide is listed, so that a caller knows what to ask a right for. */
+  /**
+   * True where a list shows `item` to `principal`. One that does not hide is listed, so that a caller knows
+   * what to ask a right for.
+   */
   sees (principal: Principal, item: Item): boolean {
     return this.denial(principal, item) !== 'hide'
   }

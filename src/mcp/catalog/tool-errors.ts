@@ -1,5 +1,12 @@
 /** What a failed tool may say to its caller. */
-import { FrozenError, InternalError, isRefusal, NotAllowedError, type Refusal, ResultTooLargeError } from '../../errors.js'
+import {
+  FrozenError,
+  InternalError,
+  isRefusal,
+  NotAllowedError,
+  type Refusal,
+  ResultTooLargeError
+} from '../../errors.js'
 import type { ToolResult } from '../../tools/tool.js'
 import type { Exchange } from '../exchange/exchange.js'
 import { failedResult, isOutcome } from '../wire/outcomes.js'
@@ -8,7 +15,10 @@ import { publicWords } from './public-words.js'
 /** Said of the tool, where the call itself went well. */
 const ofTool: ReadonlySet<string> = new Set([FrozenError.code, NotAllowedError.code, ResultTooLargeError.code])
 
-/** The result of `exchange` that says no in words that are safe to show. `refusal`: for the log and the audit, where it is one of ours. */
+/**
+ * The result of `exchange` that says no in words that are safe to show. `refusal`: for the log and the
+ * audit, where it is one of ours.
+ */
 export function failed (text: string, exchange: Exchange, refusal?: Refusal): ToolResult {
   exchange.failTool(refusal === undefined ? undefined : { cause: refusal })
   return { content: [{ type: 'text', text }], isError: true }

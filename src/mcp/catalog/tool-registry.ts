@@ -56,7 +56,10 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
   readonly hooks = new CallHooks()
   readonly #maxResultBytes: number
 
-  constructor (rights: Rights, { policies = {}, limits, freezes, maxResultBytes = Infinity }: ToolRegistryOptions = {}) {
+  constructor (
+    rights: Rights,
+    { policies = {}, limits, freezes, maxResultBytes = Infinity }: ToolRegistryOptions = {}
+  ) {
     super(rights)
     this.#maxResultBytes = maxResultBytes
     this.#freezes = freezes
@@ -90,7 +93,11 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
     requireTools(policies, name => this.#written.has(name))
     const entries = [...this.#written]
       .filter(([name]) => policyText(policies, name) !== policyText(this.#policies, name))
-      .map(([name, tool]) => ({ name, before: this.get(name)?.item ?? tool, entry: entryOf(withPolicy(tool, policies), this.#places) }))
+      .map(([name, tool]) => ({
+        name,
+        before: this.get(name)?.item ?? tool,
+        entry: entryOf(withPolicy(tool, policies), this.#places)
+      }))
     this.#policies = policies
     for (const { name, entry } of entries) this.replace(name, entry)
     return entries.map(({ before, entry }) => [before, entry.item])
@@ -100,7 +107,13 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
   accessOf (exchange: Exchange, depth = 0): ToolAccess {
     return {
       tools: () => this.names(exchange.caller.principal),
-      call: async (name, args = {}) => await callWithin(exchange, name, depth + 1, async child => await this.call({ name, arguments: args }, child, depth + 1))
+      call: async (name, args = {}) =>
+        await callWithin(
+          exchange,
+          name,
+          depth + 1,
+          async child => await this.call({ name, arguments: args }, child, depth + 1)
+        )
     }
   }
 
@@ -111,15 +124,25 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
    */
   async call (params: Record<string, unknown>, exchange: Exchange, depth = 0): Promise<ToolResult> {
     const { name, arguments: args = {} } = params
-    if (typeof name !== 'string' || !isRecord(args)) throw new InvalidParamsError({ reason: 'a tool needs a name, and its arguments are an object' })
+    if (typeof name !== 'string' || !isRecord(args)) {
+      throw new InvalidParamsError({ reason: 'a tool needs a name, and its arguments are an object' })
+    }
     const held: Held = {}
     try {
       const { principal } = exchange.caller
       const registered = this.rights.admit(this.get(name), principal, refusals)
       const frozen = this.#freezes?.frozenFor(principal, name)
       if (frozen !== undefined) throw new FrozenError({ reason: `${frozen} is frozen` })
-      const work = run(registered, args, exchange, held, { access: this.accessOf(exchange, depth), hooks: this.hooks })
-      if (registered.limits !== undefined) work.then(() => held.leave?.(), () => held.leave?.())
+      const work = run(registered, args, exchange, held, {
+        access: this.accessOf(exchange, depth),
+        hooks: this.hooks
+      })
+      if (registered.limits !== undefined) {
+        work.then(
+          () => held.leave?.(),
+          () => held.leave?.()
+        )
+      }
       const result = await exchange.race(work)
       requireSize(result, registered.item.maxResultBytes ?? this.#maxResultBytes)
       if (result.isError === true && exchange.why === undefined) exchange.failTool()
@@ -146,7 +169,11 @@ interface Held {
 
 /** What is at hand is not awaited: every promise on this path costs every call. */
 async function run (
-  { item, input, output, limits, loggable }: RegisteredTool, args: Record<string, unknown>, exchange: Exchange, held: Held, { access, hooks }: Surroundings
+  { item, input, output, limits, loggable }: RegisteredTool,
+  args: Record<string, unknown>,
+  exchange: Exchange,
+  held: Held,
+  { access, hooks }: Surroundings
 ): Promise<ToolResult> {
   const entered = exchange.enter(item, loggable)
   if (entered !== undefined) await entered
@@ -163,7 +190,10 @@ async function run (
     return result instanceof Promise ? await result : result
   }
   if (hooks.isIdle) return await handle()
-  return await hooks.around({ name: item.name, tool: item, args: checked.value, principal: exchange.caller.principal, context }, handle)
+  return await hooks.around(
+    { name: item.name, tool: item, args: checked.value, principal: exchange.caller.principal, context },
+    handle
+  )
 }
 
 /** What the policies say of one tool, to compare. */
@@ -200,13 +230,18 @@ function entryOf (tool: Tool, places: ToolPlaces): RegisteredTool {
 /** The properties that their author marked `loggable`, in zod by `.meta({ loggable: true })`. */
 function loggableIn ({ properties }: JsonSchema): readonly string[] {
   if (!isRecord(properties)) return []
-  return Object.entries(properties).flatMap(([name, property]) => isRecord(property) && property.loggable === true ? [name] : [])
+  return Object.entries(properties).flatMap(([name, property]) =>
+    isRecord(property) && property.loggable === true ? [name] : []
+  )
 }
 
 function compiled ({ name }: Tool, io: 'input' | 'output', schema: Schema): CompiledSchema {
   try {
     return compileObject(schema, io)
   } catch (error) {
-    throw new TypeError(`Tool ${name}, its ${io} schema: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    throw new TypeError(
+      `Tool ${name}, its ${io} schema: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error }
+    )
   }
 }

@@ -11,26 +11,48 @@ import { faultOfBlock } from './content.js'
  * The result of the tool `name`. Judged is what its caller will parse, the form on the wire. Throws a `TypeError`,
  * or rejects with one, that names the tool and what is wrong with what it returned.
  */
-export function toolResultOf (name: string, output: CompiledSchema | undefined, given: unknown): ToolResult | Promise<ToolResult> {
-  const wrong = (what: string): never => { throw new TypeError(`${name} returned ${what}`) }
+export function toolResultOf (
+  name: string,
+  output: CompiledSchema | undefined,
+  given: unknown
+): ToolResult | Promise<ToolResult> {
+  const wrong = (what: string): never => {
+    throw new TypeError(`${name} returned ${what}`)
+  }
   if (typeof given === 'string') {
-    return output === undefined ? { content: [textBlock(given)] } : wrong('a text, and has an output schema: it has to return structuredContent')
+    return output === undefined
+      ? { content: [textBlock(given)] }
+      : wrong('a text, and has an output schema: it has to return structuredContent')
   }
   if (!isRecord(given)) return wrong('neither a text nor a result')
-  const { content = undefined, structuredContent = undefined, isError = undefined, _meta = undefined } = withoutNulls(given)
-  if (content === undefined && structuredContent === undefined && isError === undefined && _meta === undefined) {
+  const {
+    content = undefined,
+    structuredContent = undefined,
+    isError = undefined,
+    _meta = undefined
+  } = withoutNulls(given)
+  if (
+    content === undefined &&
+    structuredContent === undefined &&
+    isError === undefined &&
+    _meta === undefined
+  ) {
     return wrong('an object that is no result: put what it holds into structuredContent, or return a text')
   }
   if (content !== undefined && !isContent(content)) return wrong(faultOfContent(content))
   if (_meta !== undefined && !isRecord(_meta)) return wrong('a _meta that is no object')
-  if (isError !== undefined && typeof isError !== 'boolean') return wrong('an isError that is neither true nor false')
-  const dressed = (result: ToolResult): ToolResult => _meta === undefined ? result : { ...result, _meta }
+  if (isError !== undefined && typeof isError !== 'boolean') {
+    return wrong('an isError that is neither true nor false')
+  }
+  const dressed = (result: ToolResult): ToolResult => (_meta === undefined ? result : { ...result, _meta })
   try {
     if (isError === true) return dressed(failure(content, structuredContent, output))
     if (output === undefined) return dressed(withoutSchema(content, structuredContent))
     const fitted = fit(structuredContent, output)
     if (!(fitted instanceof Promise)) return dressed(withText(requireFit(fitted), content))
-    return fitted.then(made => dressed(withText(requireFit(made), content))).catch(error => wrong(wordsOf(error)))
+    return fitted
+      .then(made => dressed(withText(requireFit(made), content)))
+      .catch(error => wrong(wordsOf(error)))
   } catch (error) {
     return wrong(wordsOf(error))
   }
@@ -39,7 +61,12 @@ export function toolResultOf (name: string, output: CompiledSchema | undefined, 
 /** Many write null for what they leave out. */
 function withoutNulls (given: Record<string, unknown>): Partial<Record<keyof ToolResult, unknown>> {
   const { content, structuredContent, isError, _meta } = given
-  return { content: content ?? undefined, structuredContent: structuredContent ?? undefined, isError: isError ?? undefined, _meta: _meta ?? undefined }
+  return {
+    content: content ?? undefined,
+    structuredContent: structuredContent ?? undefined,
+    isError: isError ?? undefined,
+    _meta: _meta ?? undefined
+  }
 }
 
 /** What fits the schema, in the form that goes out, or what is wrong. */

@@ -1,4 +1,7 @@
-/** Templates of URIs (RFC 6570, level 1): which URIs fit, the values of their variables, and which of two is narrower. */
+/**
+ * Templates of URIs (RFC 6570, level 1): which URIs fit, the values of their variables, and which of two is
+ * narrower.
+ */
 import { normalUri, requireStable } from './uri.js'
 
 export interface UriTemplate {
@@ -19,14 +22,20 @@ export function parseUriTemplate (template: string): UriTemplate {
   if (names.length === 0 || !names.every(name => /^\w+$/.test(name))) {
     throw new TypeError(`Template ${template}: variables are {name}, at least one, without operators`)
   }
-  if (new Set(names).size < names.length) throw new TypeError(`Template ${template}: each variable needs a name of its own`)
+  if (new Set(names).size < names.length) {
+    throw new TypeError(`Template ${template}: each variable needs a name of its own`)
+  }
   // A port is a number, and a host of one number is an address.
   const sample = (value: string): string => template.replaceAll(/\{\w+\}/g, value)
   requireStable(`Template ${template}, with its variables filled in,`, sample(URL.canParse(sample('x')) ? 'x' : '1'))
   const normal = normalUri(template)
-  if (normal === undefined) throw new TypeError(`Template ${template} must begin with a scheme, and have at most 2,048 characters`)
+  if (normal === undefined) {
+    throw new TypeError(`Template ${template} must begin with a scheme, and have at most 2,048 characters`)
+  }
   const literals = normal.key.split(/\{\w+\}/)
-  if (literals.slice(1, -1).includes('')) throw new TypeError(`Template ${template}: two variables need a text between them`)
+  if (literals.slice(1, -1).includes('')) {
+    throw new TypeError(`Template ${template}: two variables need a text between them`)
+  }
   if (/[{}]/.test(literals.join(''))) throw new TypeError(`Template ${template}: a brace belongs to no variable`)
   return {
     shape: literals.join('{}'),
@@ -41,9 +50,16 @@ export function parseUriTemplate (template: string): UriTemplate {
   }
 }
 
-/** Whether `a` says more of a URI than `b`, of two templates that it fits: more before the first variable, then fewer variables, then more text. */
+/**
+ * Whether `a` says more of a URI than `b`, of two templates that it fits: more before the first variable,
+ * then fewer variables, then more text.
+ */
 export function isNarrower (a: UriTemplate, b: UriTemplate): boolean {
-  const [first, second] = [a, b].map(({ literals }) => [literals[0]?.length ?? 0, -literals.length, literals.join('').length])
+  const [first, second] = [a, b].map(({ literals }) => [
+    literals[0]?.length ?? 0,
+    -literals.length,
+    literals.join('').length
+  ])
   for (const [index, measure] of (first ?? []).entries()) {
     const other = second?.[index] ?? 0
     if (measure !== other) return measure > other
@@ -51,7 +67,10 @@ export function isNarrower (a: UriTemplate, b: UriTemplate): boolean {
   return a.shape < b.shape
 }
 
-/** One segment, decoded once. `undefined` where it is empty, leads elsewhere, or is more than a segment (RFC 3986 §3.3). */
+/**
+ * One segment, decoded once. `undefined` where it is empty, leads elsewhere, or is more than a segment (RFC
+ * 3986 §3.3).
+ */
 function decoded (value: string): string | undefined {
   if (value === '' || /[/?#[\]{}]/.test(value)) return undefined
   const text = decodeURIComponent(value)

@@ -1,7 +1,10 @@
 /** URIs in one form for all that mean the same, so that rights cannot be passed by writing one in another way. */
 import { maxUriLength } from '../wire/messages.js'
 
-/** Schemes whose URIs clients write anew before they send them (WHATWG URL, special schemes), with their default ports. */
+/**
+ * Schemes whose URIs clients write anew before they send them (WHATWG URL, special schemes), with their
+ * default ports.
+ */
 const specialSchemes: ReadonlyMap<string, string> = new Map([
   ['http', ':80'], ['https', ':443'], ['ws', ':80'], ['wss', ':443'], ['ftp', ':21'], ['file', '']
 ])
@@ -51,10 +54,14 @@ export function uriKey (uri: string): string {
 export function requireStable (owner: string, sample: string): NormalUri {
   const normal = normalUri(sample)
   if (normal === undefined || !URL.canParse(sample)) {
-    throw new TypeError(`${owner} must be an absolute URI without control characters, backslashes and the segments "." and ".."`)
+    throw new TypeError(
+      `${owner} must be an absolute URI without control characters, backslashes and the segments "." and ".."`
+    )
   }
   const { href } = new URL(sample)
-  if (uriKey(href) !== normal.key) throw new TypeError(`${owner} is ${JSON.stringify(href)} to clients: write it like that`)
+  if (uriKey(href) !== normal.key) {
+    throw new TypeError(`${owner} is ${JSON.stringify(href)} to clients: write it like that`)
+  }
   return normal
 }
 
@@ -99,7 +106,10 @@ function holdsHarm (encoded: string): boolean {
   }
 }
 
-/** False where a segment of the path is `.` or `..`, which may lead elsewhere. Its dots are decoded already, its slashes may not be. */
+/**
+ * False where a segment of the path is `.` or `..`, which may lead elsewhere. Its dots are decoded already,
+ * its slashes may not be.
+ */
 function withoutDots (path: string): boolean {
   return !/(?:^|\/|%2F)\.{1,2}(?=$|[/?#]|%2F)/.test(path)
 }

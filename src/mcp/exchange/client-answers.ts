@@ -27,19 +27,29 @@ const shapes = {
 export type Question = keyof typeof shapes
 
 /**
- * The answer to `method`, asked with `params`; `form`: the schema of a form, where it is of zod. Throws a refusal where it has not the shape that
+ * The answer to `method`, asked with `params`; `form`: the schema of a form, where it is of zod. Throws a
+ * refusal where it has not the shape that
  * the specification gives it, or where a form was filled in as its schema does not allow.
  */
 export async function checkedAnswer (
-  method: Question, params: Record<string, unknown>, answer: unknown, form = params.requestedSchema as Schema | undefined
+  method: Question,
+  params: Record<string, unknown>,
+  answer: unknown,
+  form = params.requestedSchema as Schema | undefined
 ): Promise<Record<string, unknown>> {
-  if (isRecord(answer) && !isModest(answer, maxAnswerValues)) throw new InvalidParamsError({ reason: `an answer to ${method} with too many values` })
+  if (isRecord(answer) && !isModest(answer, maxAnswerValues)) {
+    throw new InvalidParamsError({ reason: `an answer to ${method} with too many values` })
+  }
   const { success, data } = shapes[method].safeParse(answer)
   // Several blocks come only of tools (MCP 2025-11-25, Sampling with Tools).
-  if (!success || ('model' in data && Array.isArray(data.content) && params.tools === undefined)) throw new InvalidParamsError({ reason: `an answer to ${method} that is none` })
+  if (!success || ('model' in data && Array.isArray(data.content) && params.tools === undefined)) {
+    throw new InvalidParamsError({ reason: `an answer to ${method} that is none` })
+  }
   if ('action' in data && data.action === 'accept' && params.mode !== 'url') {
     const checked = await compile(form ?? {}, 'input').check(data.content ?? {})
-    if (!checked.ok) throw new InvalidParamsError({ reason: `an answer that does not fit its form: ${checked.problem}` })
+    if (!checked.ok) {
+      throw new InvalidParamsError({ reason: `an answer that does not fit its form: ${checked.problem}` })
+    }
     // Of zod: what its defaults and transforms made of the answer.
     return { ...data, content: checked.value }
   }

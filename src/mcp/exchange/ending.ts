@@ -17,19 +17,28 @@ export class Ending {
     return this.#refusal?.code ?? (this.#toolFailure === undefined ? undefined : 'tool-error')
   }
 
-  /** Why the message came to nothing: its refusal, or what a tool failed by. `undefined` where all is well, or a tool said no itself. */
+  /**
+   * Why the message came to nothing: its refusal, or what a tool failed by. `undefined` where all is well,
+   * or a tool said no itself.
+   */
   get why (): Refusal | undefined {
     return this.#refusal ?? this.#toolFailure?.refusal
   }
 
-  /** The message is answered with a refusal: with `error` where it is one, else with an internal error whose cause is for the log. */
+  /**
+   * The message is answered with a refusal: with `error` where it is one, else with an internal error whose
+   * cause is for the log.
+   */
   refuse (error: unknown): Refusal {
     const refusal = this.#refusalFor(error)
     this.#refusal = refusal
     return refusal
   }
 
-  /** The message is answered with the result of a tool that failed: by `cause`, or by its own words where that is left out. */
+  /**
+   * The message is answered with the result of a tool that failed: by `cause`, or by its own words where
+   * that is left out.
+   */
   failTool (by?: { readonly cause: unknown }): void {
     this.#toolFailure = { refusal: by === undefined ? undefined : this.#refusalFor(by.cause) }
   }

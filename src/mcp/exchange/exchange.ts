@@ -64,7 +64,11 @@ export class Exchange extends Ending implements Due {
   #endedAt = 0
 
   /** `shared`: what the exchanges of an endpoint have in common. */
-  constructor (caller: Caller, deadlineMs: number, { deadlines = new Deadlines(), running, app = nothing, tracing }: Shared = {}) {
+  constructor (
+    caller: Caller,
+    deadlineMs: number,
+    { deadlines = new Deadlines(), running, app = nothing, tracing }: Shared = {}
+  ) {
     super()
     this.caller = caller
     this.app = app
@@ -77,19 +81,40 @@ export class Exchange extends Ending implements Due {
 
   /** For an exchange within this one. */
   get shared (): Shared {
-    return { deadlines: this.#deadlines, app: this.app, ...(this.#running === undefined ? {} : { running: this.#running }) }
+    return {
+      deadlines: this.#deadlines,
+      app: this.app,
+      ...(this.#running === undefined ? {} : { running: this.#running })
+    }
   }
 
   /** What was asked; `undefined` before the dispatch. */
-  get method (): string | undefined { return this.#method }
-  get params (): Readonly<Record<string, unknown>> | undefined { return this.#params }
+  get method (): string | undefined {
+    return this.#method
+  }
+
+  get params (): Readonly<Record<string, unknown>> | undefined {
+    return this.#params
+  }
+
   /** The names of the arguments whose values may stand on record. */
-  get loggable (): readonly string[] { return this.#loggable }
-  get dueAt (): number { return this.#dueAt }
+  get loggable (): readonly string[] {
+    return this.#loggable
+  }
+
+  get dueAt (): number {
+    return this.#dueAt
+  }
+
   /** Asks the caller. `undefined` where it cannot be asked. */
-  get ask (): Ask | undefined { return this.#ask }
+  get ask (): Ask | undefined {
+    return this.#ask
+  }
+
   /** The keys of the questions whose answers came with the request. */
-  get answered (): readonly string[] { return this.#answered }
+  get answered (): readonly string[] {
+    return this.#answered
+  }
 
   /** The caller's `_meta.progressToken`. */
   get progressToken (): string | number | undefined {
@@ -119,11 +144,13 @@ export class Exchange extends Ending implements Due {
   }
 
   /** `work`, as a part of the trace of the message. */
-  within<T> (work: () => T): T {
+  within<T>(work: () => T): T {
     return this.#span === undefined ? work() : this.#span.run(work)
   }
 
-  get span (): MessageSpan | undefined { return this.#span }
+  get span (): MessageSpan | undefined {
+    return this.#span
+  }
 
   /** Speaks to the caller before the answer. */
   notify (method: string, params: Record<string, unknown>): Promise<void> {
@@ -173,7 +200,10 @@ export class Exchange extends Ending implements Due {
     if (cost > 1) return this.caller.charge(cost - 1)
   }
 
-  /** Starts the deadline again, `ms` from now, or with the credential where something was said: no stream outlives it. */
+  /**
+   * Starts the deadline again, `ms` from now, or with the credential where something was said: no stream
+   * outlives it.
+   */
   limitTo (ms: number): void {
     const limitMs = this.#isStreaming ? Math.min(ms, this.#credentialMs) : ms
     if (this.#limitMs > 0) this.#deadlines.remove(this.#limitMs, this)
@@ -208,7 +238,7 @@ export class Exchange extends Ending implements Due {
    * Waits for the caller, whose time does not count against the deadline but against `limitMs`. Of
    * several questions at once the first stops the deadline, and the last to be answered starts it again.
    */
-  async whileAsking<T> (limitMs: number, answer: Promise<T>): Promise<T> {
+  async whileAsking<T>(limitMs: number, answer: Promise<T>): Promise<T> {
     this.speak()
     if (this.#questions++ === 0) this.#leftMs = Math.max(1, Math.round(this.#dueAt - performance.now()))
     this.limitTo(limitMs)
@@ -219,7 +249,10 @@ export class Exchange extends Ending implements Due {
     }
   }
 
-  /** Waits for `room`, and no longer than the exchange may last: a caller that stops to read would keep its handler for ever. */
+  /**
+   * Waits for `room`, and no longer than the exchange may last: a caller that stops to read would keep its
+   * handler for ever.
+   */
   async orAbort (room: Promise<void>): Promise<void> {
     const { signal } = this
     await new Promise<void>(resolve => {
@@ -282,7 +315,7 @@ export class Exchange extends Ending implements Due {
   }
 
   /** `work`, or the refusal that ended the exchange before it. */
-  race<T> (work: Promise<T>): Promise<T> {
+  race<T>(work: Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#reject = reject
       work.then(resolve, reject)

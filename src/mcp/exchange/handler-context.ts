@@ -1,7 +1,13 @@
 /** What a handler knows of the call it serves: a view of its exchange. */
 import { randomUUID } from 'node:crypto'
 import { PublicToolError } from '../../errors.js'
-import type { ElicitAnswer, FormRequest, SampleAnswer, ToolSampleAnswer, UrlRequest } from '../../tools/client-requests.js'
+import type {
+  ElicitAnswer,
+  FormRequest,
+  SampleAnswer,
+  ToolSampleAnswer,
+  UrlRequest
+} from '../../tools/client-requests.js'
 import type { CompletionContext } from '../../tools/resource.js'
 import type { CallContext } from '../../tools/call-context.js'
 import type { Schema } from '../../tools/content.js'
@@ -33,7 +39,11 @@ export function createContext (exchange: Exchange, access: ToolAccess): CallCont
 }
 
 /** `given`: what the caller filled in already. */
-export function createCompletionContext (exchange: Exchange, access: ToolAccess, given: Readonly<Record<string, string>>): CompletionContext {
+export function createCompletionContext (
+  exchange: Exchange,
+  access: ToolAccess,
+  given: Readonly<Record<string, string>>
+): CompletionContext {
   return new ExchangeCompletionContext(exchange, access, given)
 }
 
@@ -79,7 +89,8 @@ class ExchangeContext implements CallContext {
 
   get log (): CallContext['log'] {
     const exchange = this.#exchange
-    return (level, data, logger) => notify(exchange, 'notifications/message', { level, data, ...(logger === undefined ? {} : { logger }) })
+    return (level, data, logger) =>
+      notify(exchange, 'notifications/message', { level, data, ...(logger === undefined ? {} : { logger }) })
   }
 
   get progress (): CallContext['progress'] {
@@ -101,10 +112,21 @@ class ExchangeContext implements CallContext {
     const elicit = (request: FormRequest | UrlRequest, key?: string): Promise<ElicitAnswer> => {
       const { message } = request
       if ('url' in request) {
-        return ask(exchange, 'elicitation/create', { mode: 'url', message, url: request.url, elicitationId: randomUUID() }, key) as Promise<unknown> as Promise<ElicitAnswer>
+        return ask(
+          exchange,
+          'elicitation/create',
+          { mode: 'url', message, url: request.url, elicitationId: randomUUID() },
+          key
+        ) as Promise<unknown> as Promise<ElicitAnswer>
       }
       const { schema } = request
-      const asked = ask(exchange, 'elicitation/create', () => ({ message, requestedSchema: formSchemaOf(schema) }), key, schema)
+      const asked = ask(
+        exchange,
+        'elicitation/create',
+        () => ({ message, requestedSchema: formSchemaOf(schema) }),
+        key,
+        schema
+      )
       return asked as Promise<unknown> as Promise<ElicitAnswer>
     }
     return elicit as CallContext['elicit']
@@ -112,19 +134,41 @@ class ExchangeContext implements CallContext {
 
   get sample (): CallContext['sample'] {
     const exchange = this.#exchange
-    return (request, key) => ask(exchange, 'sampling/createMessage', { ...request }, key) as Promise<unknown> as Promise<SampleAnswer & ToolSampleAnswer>
+    return (request, key) =>
+      ask(exchange, 'sampling/createMessage', { ...request }, key) as Promise<unknown> as Promise<
+        SampleAnswer & ToolSampleAnswer
+      >
   }
 
   get roots (): CallContext['roots'] {
     const exchange = this.#exchange
-    return key => forLater(ask(exchange, 'roots/list', {}, key).then(({ roots }) => roots as Array<{ uri: string, name?: string }>))
+    return key =>
+      forLater(
+        ask(exchange, 'roots/list', {}, key).then(
+          ({ roots }) => roots as Array<{ uri: string; name?: string }>
+        )
+      )
   }
 }
 
-const inProcess: CallContext['request'] = Object.freeze({ address: '', headers: Object.freeze({}), sessionId: undefined, client: undefined, era: undefined })
+const inProcess: CallContext['request'] = Object.freeze({
+  address: '',
+  headers: Object.freeze({}),
+  sessionId: undefined,
+  client: undefined,
+  era: undefined
+})
 
 const drop = (): void => {}
-const silentLogger: CallContext['logger'] = { trace: drop, debug: drop, info: drop, warn: drop, error: drop, fatal: drop, child: () => silentLogger }
+const silentLogger: CallContext['logger'] = {
+  trace: drop,
+  debug: drop,
+  info: drop,
+  warn: drop,
+  error: drop,
+  fatal: drop,
+  child: () => silentLogger
+}
 
 class ExchangeCompletionContext extends ExchangeContext implements CompletionContext {
   readonly arguments: Readonly<Record<string, string>>
@@ -150,19 +194,33 @@ function forLater<T> (work: Promise<T>): Promise<T> {
 type Params = Record<string, unknown>
 
 /** `form`: the schema that an answer has to fit, where it is not that of the parameters. */
-function ask (exchange: Exchange, method: Question, params: Params | (() => Params), key: string | undefined, form?: Schema): Promise<Params> {
+function ask (
+  exchange: Exchange,
+  method: Question,
+  params: Params | (() => Params),
+  key: string | undefined,
+  form?: Schema
+): Promise<Params> {
   const isLate = exchange.ended
   const answer = answerTo(exchange, method, params, key, form)
   if (isLate) return forLater(answer)
-  return forLater(answer.catch((error: unknown) => {
-    // Of a call that ended well nobody hears any more: what is made of the answer must not end the process.
-    if (exchange.ended && exchange.refusal === undefined) return new Promise<never>(() => {})
-    throw error
-  }))
+  return forLater(
+    answer.catch((error: unknown) => {
+      // Of a call that ended well nobody hears any more: what is made of the answer must not end the process.
+      if (exchange.ended && exchange.refusal === undefined) return new Promise<never>(() => {})
+      throw error
+    })
+  )
 }
 
-async function answerTo (exchange: Exchange, method: Question, given: Params | (() => Params), key: string | undefined, form: Schema | undefined): Promise<Params> {
-  if (exchange.ask === undefined || exchange.ended) throw new PublicToolError('This caller cannot be asked here')
+async function answerTo (
+  exchange: Exchange,
+  method: Question,
+  given: Params | (() => Params),
+  key: string | undefined,
+  form: Schema | undefined
+): Promise<Params> {
+  if (exchange.ask === undefined || exchange.ended) { throw new PublicToolError('This caller cannot be asked here') }
   const params = typeof given === 'function' ? given() : given
   const answer = await exchange.whileAsking(askLimitMs, exchange.ask(method, params, key))
   return await checkedAnswer(method, params, answer, form)

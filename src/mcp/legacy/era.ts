@@ -1,7 +1,16 @@
-/** Protocol revisions up to 2025-11-25, on `@modelcontextprotocol/sdk`, which nothing outside of this directory imports. */
+/**
+ * Protocol revisions up to 2025-11-25, on `@modelcontextprotocol/sdk`, which nothing outside of this
+ * directory imports.
+ */
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { InitializeRequestSchema, type JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
-import { CancelledError, InvalidParamsError, InvalidRequestError, MethodNotAllowedError, ProtocolVersionError } from '../../errors.js'
+import {
+  CancelledError,
+  InvalidParamsError,
+  InvalidRequestError,
+  MethodNotAllowedError,
+  ProtocolVersionError
+} from '../../errors.js'
 import type { Catalog } from '../catalog/catalog.js'
 import type { Era, Incoming } from '../era.js'
 import { sayTo } from '../slots/answer-text.js'
@@ -48,7 +57,15 @@ export interface LegacyOptions {
   readonly onSession?: SessionListener | undefined
 }
 
-export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: options, stores, bus = new InProcessBus(), onSession }: LegacyOptions): Era {
+export function createLegacyEra ({
+  catalog,
+  streams,
+  alsoServed = [],
+  sessions: options,
+  stores,
+  bus = new InProcessBus(),
+  onSession
+}: LegacyOptions): Era {
   const slots = new Slots({ open: async () => await LegacySlot.open(catalog, false) })
   /** The same, but for sessions, where changes can be told as they happen. */
   const liveSlots = new Slots({ open: async () => await LegacySlot.open(catalog, true) })
@@ -57,28 +74,44 @@ export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: 
     await serveBySdk(request, incoming.open(), writer, liveSlots)
     return await writer.reply
   }
-  const sessions = options === undefined ? undefined : new Sessions({ catalog, streams, bus, initialize, onSession, ...stores }, options)
+  const sessions =
+    options === undefined
+      ? undefined
+      : new Sessions({ catalog, streams, bus, initialize, onSession, ...stores }, options)
 
   function serveOne (request: RpcRequest, exchange: Exchange, writer: ReplyWriter): void | Promise<void> {
     if (bySdk.has(request.method)) return serveBySdk(request, exchange, writer)
     exchange.connect(sayTo(writer, exchange))
     const { method, params = {} } = request
     exchange.begin(method, params, request.id)
-    new Responder({ request, exchange, writer, revision: answerForm }).follow(catalog.dispatch(method, params, exchange))
+    new Responder({ request, exchange, writer, revision: answerForm }).follow(
+      catalog.dispatch(method, params, exchange)
+    )
   }
 
-  async function serveBySdk (request: RpcRequest, exchange: Exchange, writer: ReplyWriter, pool = slots): Promise<void> {
+  async function serveBySdk (
+    request: RpcRequest,
+    exchange: Exchange,
+    writer: ReplyWriter,
+    pool = slots
+  ): Promise<void> {
     exchange.begin(request.method, request.params ?? {}, request.id)
     try {
       const slot = await pool.take()
-      slot.serve(request, exchange, writer, clean => { pool.give(slot, clean) })
+      slot.serve(request, exchange, writer, clean => {
+        pool.give(slot, clean)
+      })
     } catch (error) {
       exchange.end()
       throw error
     }
   }
 
-  async function serveBatch (batch: readonly unknown[], incoming: Incoming, mayStream: boolean): Promise<Reply> {
+  async function serveBatch (
+    batch: readonly unknown[],
+    incoming: Incoming,
+    mayStream: boolean
+  ): Promise<Reply> {
     const requests: RpcRequest[] = []
     for (const message of batch) if (kindOf(message) === 'request') requests.push(message as RpcRequest)
     if (batch.length > 1) await incoming.charge(batch.length - 1)
@@ -86,7 +119,9 @@ export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: 
     const writer = new ReplyWriter({ expected: requests.length, batch: true, mayStream })
     const calls = requests.map(request => ({ request, exchange: incoming.open() }))
     // One listener for all: Node warns of more than ten.
-    incoming.onGone(() => { for (const { exchange } of calls) leave(exchange) })
+    incoming.onGone(() => {
+      for (const { exchange } of calls) leave(exchange)
+    })
     try {
       for (const { request, exchange } of calls) await serveOne(request, exchange, writer)
     } catch (error) {
@@ -106,7 +141,9 @@ export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: 
       case 'request': {
         const writer = new ReplyWriter({ mayStream })
         const exchange = incoming.open()
-        incoming.onGone(() => { leave(exchange) })
+        incoming.onGone(() => {
+          leave(exchange)
+        })
         const begun = serveOne(body as RpcRequest, exchange, writer)
         return begun === undefined ? writer.reply : begun.then(() => writer.reply)
       }
@@ -125,9 +162,13 @@ export function createLegacyEra ({ catalog, streams, alsoServed = [], sessions: 
       checkBatch(incoming.body, revision)
       if (Array.isArray(incoming.body)) incoming.body.forEach(checkForSdk)
       else checkForSdk(incoming.body)
-      return sessions === undefined ? serveAlone(incoming) : after(sessions.serve(incoming), reply => reply ?? serveAlone(incoming))
+      return sessions === undefined
+        ? serveAlone(incoming)
+        : after(sessions.serve(incoming), reply => reply ?? serveAlone(incoming))
     },
-    quiesce () { sessions?.quiesce() },
+    quiesce () {
+      sessions?.quiesce()
+    },
     async close () {
       slots.close()
       liveSlots.close()
@@ -150,10 +191,14 @@ function leave (exchange: Exchange): void {
 function checkBatch (body: unknown, revision: string): void {
   if (!Array.isArray(body)) return
   if (revision !== batchRevision) throw new InvalidRequestError({ reason: `a batch in revision ${revision}` })
-  if (body.length === 0 || body.length > maxBatch) throw new InvalidRequestError({ reason: `a batch of ${body.length}` })
+  if (body.length === 0 || body.length > maxBatch) {
+    throw new InvalidRequestError({ reason: `a batch of ${body.length}` })
+  }
   for (const message of body) {
     const kind = kindOf(message)
-    if (kind === 'invalid' || (kind === 'request' && (message as RpcRequest).method === 'initialize')) throw new InvalidRequestError({ reason: 'a batch with a message that cannot be in one' })
+    if (kind === 'invalid' || (kind === 'request' && (message as RpcRequest).method === 'initialize')) {
+      throw new InvalidRequestError({ reason: 'a batch with a message that cannot be in one' })
+    }
   }
 }
 
@@ -164,14 +209,19 @@ function checkBatch (body: unknown, revision: string): void {
 function checkForSdk (message: unknown): void {
   if (!isRecord(message)) return
   const params = isRecord(message.params) ? message.params : {}
-  if (message.method === 'logging/setLevel' && severity(params.level) < 0) throw new InvalidParamsError({ reason: 'a log level that is none' })
+  if (message.method === 'logging/setLevel' && severity(params.level) < 0) {
+    throw new InvalidParamsError({ reason: 'a log level that is none' })
+  }
   if (message.method !== 'initialize') return
   if (!isModest(params)) throw new InvalidRequestError({ reason: 'initialize with too many values' })
   const { success, error } = InitializeRequestSchema.safeParse({ ...message, params })
   if (success) return
   // Two names at most: deeper ones may be the caller's own.
   const field = error.issues[0]?.path.slice(1, 3).join('.')
-  throw new InvalidParamsError({ reason: 'initialize with a field that is missing or of another type', data: { field } })
+  throw new InvalidParamsError({
+    reason: 'initialize with a field that is missing or of another type',
+    data: { field }
+  })
 }
 
 /** MCP 2025-11-25, Transports, Protocol Version Header: absent means 2025-03-26, unknown is 400. */

@@ -20,7 +20,11 @@ export interface Envelope {
 }
 
 /** Where the value of `Mcp-Name` stands in the parameters, by method. */
-const nameField: Readonly<Record<string, string>> = { 'tools/call': 'name', 'prompts/get': 'name', 'resources/read': 'uri' }
+const nameField: Readonly<Record<string, string>> = {
+  'tools/call': 'name',
+  'prompts/get': 'name',
+  'resources/read': 'uri'
+}
 
 /**
  * True where the message belongs to revision 2026-07-28 or later: its `_meta` names a revision, or
@@ -34,7 +38,12 @@ export function claimsModern ({ headers, body }: Incoming): boolean {
 }
 
 function hasClaim (message: unknown): boolean {
-  return isRecord(message) && isRecord(message.params) && isRecord(message.params._meta) && versionKey in message.params._meta
+  return (
+    isRecord(message) &&
+    isRecord(message.params) &&
+    isRecord(message.params._meta) &&
+    versionKey in message.params._meta
+  )
 }
 
 /** Revisions are dates, and compare as text. */
@@ -51,11 +60,21 @@ export function openEnvelope (request: RpcRequest, headers: Incoming['headers'])
   const { method, params = {} } = request
   const meta = params._meta
   if (!isRecord(meta) || !(versionKey in meta)) throw withoutClaim(headers['mcp-protocol-version'])
-  const { [versionKey]: revision, [capabilitiesKey]: capabilities, [clientInfoKey]: client, [logLevelKey]: logLevel } = meta
+  const {
+    [versionKey]: revision,
+    [capabilitiesKey]: capabilities,
+    [clientInfoKey]: client,
+    [logLevelKey]: logLevel
+  } = meta
   if (typeof revision !== 'string') throw new EnvelopeError({ reason: 'the protocol version is no string' })
   if (!isRecord(capabilities)) throw new EnvelopeError({ reason: 'no client capabilities in _meta' })
-  if (client !== undefined && !(isRecord(client) && typeof client.name === 'string' && typeof client.version === 'string')) throw new EnvelopeError({ reason: 'clientInfo without name and version' })
-  if (logLevel !== undefined && typeof logLevel !== 'string') throw new EnvelopeError({ reason: 'the log level is no string' })
+  if (
+    client !== undefined &&
+    !(isRecord(client) && typeof client.name === 'string' && typeof client.version === 'string')
+  ) { throw new EnvelopeError({ reason: 'clientInfo without name and version' }) }
+  if (logLevel !== undefined && typeof logLevel !== 'string') {
+    throw new EnvelopeError({ reason: 'the log level is no string' })
+  }
   mustEqual(headers, 'mcp-protocol-version', revision)
   mustBeServed(revision)
   mustEqual(headers, 'mcp-method', method)
@@ -63,14 +82,20 @@ export function openEnvelope (request: RpcRequest, headers: Incoming['headers'])
   if (field !== undefined) {
     const { [field]: name } = params
     if (typeof name === 'string') mustEqual(headers, 'mcp-name', name, true)
-    else if (typeof headers['mcp-name'] === 'string' && headerValue(headers['mcp-name']) === undefined) throw new HeaderMismatchError({ data: { header: 'mcp-name' }, reason: 'mcp-name is malformed' })
+    else if (typeof headers['mcp-name'] === 'string' && headerValue(headers['mcp-name']) === undefined) {
+      throw new HeaderMismatchError({ data: { header: 'mcp-name' }, reason: 'mcp-name is malformed' })
+    }
   }
   return { capabilities, logLevel }
 }
 
 /** The parts of `_meta` that `openEnvelope` leaves to the SDK's server, of a request that never gets there. */
 export function checkMeta ({ params = {} }: RpcRequest): void {
-  const { [capabilitiesKey]: capabilities, [clientInfoKey]: client, [logLevelKey]: logLevel } = isRecord(params._meta) ? params._meta : {}
+  const {
+    [capabilitiesKey]: capabilities,
+    [clientInfoKey]: client,
+    [logLevelKey]: logLevel
+  } = isRecord(params._meta) ? params._meta : {}
   const isGood = isSpecType.ClientCapabilities(capabilities) &&
     (client === undefined || isSpecType.Implementation(client)) &&
     (logLevel === undefined || isSpecType.LoggingLevel(logLevel))
@@ -84,12 +109,23 @@ export function refusalForSdk (code: number, reason: string): Refusal {
 
 /** Of a client of the revisions before, where those are not served; or of one that forgot its `_meta`. */
 function withoutClaim (header: string | string[] | undefined): Refusal {
-  if (typeof header === 'string' && isModern(withoutBlanks(header))) return new EnvelopeError({ reason: 'no protocol version in _meta' })
-  const requested = typeof header === 'string' && isRevision(withoutBlanks(header)) ? { requested: withoutBlanks(header) } : {}
-  return new ProtocolVersionError({ data: { supported: [modernRevision], ...requested }, reason: 'neither _meta nor a header of this revision' })
+  if (typeof header === 'string' && isModern(withoutBlanks(header))) {
+    return new EnvelopeError({ reason: 'no protocol version in _meta' })
+  }
+  const requested =
+    typeof header === 'string' && isRevision(withoutBlanks(header))
+      ? { requested: withoutBlanks(header) }
+      : {}
+  return new ProtocolVersionError({
+    data: { supported: [modernRevision], ...requested },
+    reason: 'neither _meta nor a header of this revision'
+  })
 }
 
-/** A notification needs no envelope of its own, yet must not contradict its headers, or be of a revision that is not served. */
+/**
+ * A notification needs no envelope of its own, yet must not contradict its headers, or be of a revision
+ * that is not served.
+ */
 export function checkNotification ({ method, params }: RpcNotification, headers: Incoming['headers']): void {
   const meta = isRecord(params?._meta) ? params._meta : {}
   const header = headers['mcp-protocol-version']
@@ -104,12 +140,24 @@ export function checkNotification ({ method, params }: RpcNotification, headers:
 const maxRevisionLength = 64
 
 function mustBeServed (revision: string): void {
-  if (revision !== modernRevision) throw new ProtocolVersionError({ data: { supported: [modernRevision], ...(revision.length > maxRevisionLength ? {} : { requested: revision }) } })
+  if (revision !== modernRevision) {
+    throw new ProtocolVersionError({
+      data: {
+        supported: [modernRevision],
+        ...(revision.length > maxRevisionLength ? {} : { requested: revision })
+      }
+    })
+  }
 }
 
 function mustEqual (headers: Incoming['headers'], header: string, value: string, encoded = false): void {
   const given = headers[header]
   const read = encoded ? headerValue : withoutBlanks
   const sent = typeof given === 'string' ? read(given) : undefined
-  if (sent !== value) throw new HeaderMismatchError({ data: { header }, reason: given === undefined ? `${header} is missing` : `${header} differs from the body` })
+  if (sent !== value) {
+    throw new HeaderMismatchError({
+      data: { header },
+      reason: given === undefined ? `${header} is missing` : `${header} differs from the body`
+    })
+  }
 }

@@ -59,7 +59,9 @@ export function createModernEra ({ catalog, streams, stateKey, spent }: ModernOp
     if (method === 'tools/call') {
       const called = typeof params.name === 'string' ? catalog.tools.get(params.name) : undefined
       // Of a hidden tool the refusal would tell that it is there, and what its arguments are called.
-      if (called !== undefined && catalog.rights.sees(incoming.principal, called.item)) checkHeaderParameters(called.headers, params.arguments, incoming.headers)
+      if (called !== undefined && catalog.rights.sees(incoming.principal, called.item)) {
+        checkHeaderParameters(called.headers, params.arguments, incoming.headers)
+      }
     }
     const mayStream = takesStream(incoming.headers.accept)
     const exchange = incoming.open()
@@ -90,7 +92,12 @@ export function createModernEra ({ catalog, streams, stateKey, spent }: ModernOp
       throw error
     }
     try {
-      const prepared = asking.begin(request, exchange, envelope, method === 'tools/call' && catalog.tools.get(String(params.name))?.item.once === true)
+      const prepared = asking.begin(
+        request,
+        exchange,
+        envelope,
+        method === 'tools/call' && catalog.tools.get(String(params.name))?.item.once === true
+      )
       if (prepared !== undefined) return prepared.then(() => slots.take()).then(begin).catch(fail)
       const slot = slots.take()
       return slot instanceof Promise ? slot.then(begin).catch(fail) : begin(slot)
@@ -116,7 +123,11 @@ class ModernSlot extends PerRequestHTTPServerTransport {
   private constructor (catalog: Catalog) {
     super({ classification })
     const dress: Dress = result => ({ resultType: 'complete', ...result, _meta: { [serverInfoKey]: catalog.info } })
-    this.responder = new SlotResponder({ stateful, revision: { unknownMethodStatus: 404, dress }, refusalFor: refusalForSdk })
+    this.responder = new SlotResponder({
+      stateful,
+      revision: { unknownMethodStatus: 404, dress },
+      refusalFor: refusalForSdk
+    })
   }
 
   static async open (catalog: Catalog): Promise<ModernSlot> {
@@ -162,7 +173,11 @@ function createServer (catalog: Catalog, responder: SlotResponder): Server {
     } catch (error) {
       if (Suspended.is(error)) return error.result
       const refusal = exchange.refuse(error)
-      throw new WireError(refusal, exchange.caller.requestId, refusal instanceof UnknownResourceError ? -32602 : undefined)
+      throw new WireError(
+        refusal,
+        exchange.caller.requestId,
+        refusal instanceof UnknownResourceError ? -32602 : undefined
+      )
     }
   }
   return server
@@ -177,5 +192,9 @@ type Deliver = (request: RpcRequest, extra?: { classification: typeof classifica
  */
 function directTo (server: object): Deliver | undefined {
   const onrequest: unknown = Reflect.get(server, '_onrequest')
-  return typeof onrequest === 'function' ? (request, extra) => { Reflect.apply(onrequest, server, [request, extra]) } : undefined
+  return typeof onrequest === 'function'
+    ? (request, extra) => {
+        Reflect.apply(onrequest, server, [request, extra])
+      }
+    : undefined
 }

@@ -6,7 +6,13 @@
 import { randomUUID } from 'node:crypto'
 import { type RequestStateCodec, type ServerContext, createRequestStateCodec } from '@modelcontextprotocol/server'
 import { sha256 } from '../../lib/sha256.js'
-import { InvalidParamsError, MissingCapabilityError, RequestStateError, UnavailableError, retryLater } from '../../errors.js'
+import {
+  InvalidParamsError,
+  MissingCapabilityError,
+  RequestStateError,
+  UnavailableError,
+  retryLater
+} from '../../errors.js'
 import type { Eventually } from '../../lib/eventually.js'
 import type { Question } from '../exchange/client-answers.js'
 import type { Ask, Exchange } from '../exchange/exchange.js'
@@ -99,7 +105,9 @@ export class Asking {
     try {
       isFirst = await this.#spent.spend(`state:${sha256(state)}`, spentMs)
     } catch (error) {
-      throw new UnavailableError(retryLater(1000, { reason: 'whether the state was used cannot be told', cause: error }))
+      throw new UnavailableError(
+        retryLater(1000, { reason: 'whether the state was used cannot be told', cause: error })
+      )
     }
     if (!isFirst) throw new RequestStateError({ reason: 'the request state was used before' })
   }
@@ -120,7 +128,7 @@ class Round {
   readonly #codec: RequestStateCodec<State>
   /** Only what the handler asked for goes into the next state: the rest would grow it from round to round. */
   readonly #answered = new Map<string, State['answered'][string]>()
-  readonly #asked = new Map<string, { digest: string, method: string, params: Record<string, unknown> }>()
+  readonly #asked = new Map<string, { digest: string; method: string; params: Record<string, unknown> }>()
   #count = 0
 
   constructor (given: Given, codec: RequestStateCodec<State>) {
@@ -129,14 +137,25 @@ class Round {
   }
 
   /** The `elicitationId` is for a notification that this revision has not, and another in each run. */
-  async ask (method: Question, { elicitationId: _, ...params }: Record<string, unknown>, key: string | undefined): Promise<Answer> {
-    const { envelope, binding: { exchange } } = this.#given
+  async ask (
+    method: Question,
+    { elicitationId: _, ...params }: Record<string, unknown>,
+    key: string | undefined
+  ): Promise<Answer> {
+    const {
+      envelope,
+      binding: { exchange }
+    } = this.#given
     const capability = capabilityOf[method]
     const lack = lackOf(envelope.capabilities[capability], method, params)
-    if (lack !== undefined) throw new MissingCapabilityError({ data: { requiredCapabilities: { [capability]: lack } } })
+    if (lack !== undefined) {
+      throw new MissingCapabilityError({ data: { requiredCapabilities: { [capability]: lack } } })
+    }
     const name = key ?? `input_${++this.#count}`
     // A body with a key `__proto__` is refused before it comes to this.
-    if (name === '__proto__' || this.#answered.has(name) || this.#asked.has(name)) throw new Error(`each question of a call needs a key of its own, and ${name} is none`)
+    if (name === '__proto__' || this.#answered.has(name) || this.#asked.has(name)) {
+      throw new Error(`each question of a call needs a key of its own, and ${name} is none`)
+    }
     const digest = sha256(canonical([method, params]))
     const answer = this.#answerTo(name, digest)
     if (answer !== undefined) {
@@ -144,7 +163,13 @@ class Round {
       return answer
     }
     // All that the handler asks in this turn of the event loop goes out together.
-    if (this.#asked.size === 0) setImmediate(() => { this.#suspend().catch(error => { exchange.fail(error) }) })
+    if (this.#asked.size === 0) {
+      setImmediate(() => {
+        this.#suspend().catch(error => {
+          exchange.fail(error)
+        })
+      })
+    }
     this.#asked.set(name, { digest, method, params })
     return await new Promise(() => {})
   }
@@ -166,12 +191,17 @@ class Round {
     const { binding } = this.#given
     // Before the state is signed: a question that comes later is not in it, and has to wait for its round.
     const asked = [...this.#asked]
-    const inputRequests = Object.fromEntries(asked.map(([name, { method, params }]) => [name, { method, params }]))
-    const requestState = await this.#codec.mint({
-      answered: Object.fromEntries(this.#answered),
-      asked: Object.fromEntries(asked.map(([name, { digest }]) => [name, digest])),
-      nonce: randomUUID()
-    }, contextOf(binding))
+    const inputRequests = Object.fromEntries(
+      asked.map(([name, { method, params }]) => [name, { method, params }])
+    )
+    const requestState = await this.#codec.mint(
+      {
+        answered: Object.fromEntries(this.#answered),
+        asked: Object.fromEntries(asked.map(([name, { digest }]) => [name, digest])),
+        nonce: randomUUID()
+      },
+      contextOf(binding)
+    )
     binding.exchange.suspend({ resultType: 'input_required', inputRequests, requestState })
   }
 }
@@ -182,7 +212,9 @@ function own<T> (record: Readonly<Record<string, T>>, name: string): T | undefin
 
 function recordsOf (value: unknown): Given['responses'] {
   if (value === undefined) return {}
-  if (!isRecord(value) || !Object.values(value).every(isRecord)) throw new InvalidParamsError({ reason: 'inputResponses is no object of objects' })
+  if (!isRecord(value) || !Object.values(value).every(isRecord)) {
+    throw new InvalidParamsError({ reason: 'inputResponses is no object of objects' })
+  }
   return value as Record<string, Answer>
 }
 

@@ -26,7 +26,13 @@ export function listen (request: RpcRequest, exchange: Exchange, catalog: Catalo
   const filter = filterOf(request.params?.notifications)
   const meta = { [subscriptionKey]: request.id }
   const stream = streams.open(exchange.caller, last => {
-    void last.write(JSON.stringify({ jsonrpc: '2.0', id: request.id, result: { resultType: 'complete', _meta: { ...meta, [serverInfoKey]: catalog.info } } }))
+    void last.write(
+      JSON.stringify({
+        jsonrpc: '2.0',
+        id: request.id,
+        result: { resultType: 'complete', _meta: { ...meta, [serverInfoKey]: catalog.info } }
+      })
+    )
   })
   const tell = (method: string, params: Record<string, unknown>): void => {
     void stream.write(JSON.stringify({ jsonrpc: '2.0', method, params: { ...params, _meta: meta } }))
@@ -40,7 +46,9 @@ export function listen (request: RpcRequest, exchange: Exchange, catalog: Catalo
   })
   const stop = catalog.changes.onGap(() => {
     for (const change of anyChange(filter)) {
-      if (change.kind !== 'resource' || catalog.mayLearn(principal, change)) tell(notificationOf(change).method, notificationOf(change).params)
+      if (change.kind !== 'resource' || catalog.mayLearn(principal, change)) {
+        tell(notificationOf(change).method, notificationOf(change).params)
+      }
     }
   })
   stream.readable.once('close', () => {
@@ -51,10 +59,19 @@ export function listen (request: RpcRequest, exchange: Exchange, catalog: Catalo
 }
 
 /** All that a reader may have missed. */
-function anyChange ({ toolsListChanged, promptsListChanged, resourcesListChanged, resourceSubscriptions = [] }: Filter): Change[] {
-  const lists = [toolsListChanged && 'tools', promptsListChanged && 'prompts', resourcesListChanged && 'resources'] as const
+function anyChange ({
+  toolsListChanged,
+  promptsListChanged,
+  resourcesListChanged,
+  resourceSubscriptions = []
+}: Filter): Change[] {
+  const lists = [
+    toolsListChanged && 'tools',
+    promptsListChanged && 'prompts',
+    resourcesListChanged && 'resources'
+  ] as const
   return [
-    ...lists.flatMap(kind => kind === undefined ? [] : [{ kind, item: { name: '' } }]),
+    ...lists.flatMap(kind => (kind === undefined ? [] : [{ kind, item: { name: '' } }])),
     ...resourceSubscriptions.map(uri => ({ kind: 'resource' as const, uri }))
   ]
 }
@@ -63,9 +80,15 @@ function filterOf (asked: unknown): Filter {
   if (!isRecord(asked)) throw new InvalidParamsError({ reason: 'listen without a filter' })
   const { toolsListChanged, promptsListChanged, resourcesListChanged, resourceSubscriptions = [] } = asked
   for (const flag of [toolsListChanged, promptsListChanged, resourcesListChanged]) {
-    if (flag !== undefined && typeof flag !== 'boolean') throw new InvalidParamsError({ reason: 'a filter that is no boolean' })
+    if (flag !== undefined && typeof flag !== 'boolean') {
+      throw new InvalidParamsError({ reason: 'a filter that is no boolean' })
+    }
   }
-  if (!Array.isArray(resourceSubscriptions) || resourceSubscriptions.length > maxUris || !resourceSubscriptions.every(isUri)) {
+  if (
+    !Array.isArray(resourceSubscriptions) ||
+    resourceSubscriptions.length > maxUris ||
+    !resourceSubscriptions.every(isUri)
+  ) {
     throw new InvalidParamsError({ reason: 'resource subscriptions that are no short list of URIs' })
   }
   return {

@@ -33,7 +33,10 @@ const maxPositions = 500
 export function matchingDegree (source: string): number | undefined {
   const { root, inner } = parseRegExp(source)
   let degree = 1
-  for (const [tree, isAnchored] of [[root, startsAnchored(root)], ...inner.map(node => [node, true] as const)] as const) {
+  for (const [tree, isAnchored] of [
+    [root, startsAnchored(root)],
+    ...inner.map(node => [node, true] as const)
+  ] as const) {
     const automaton = automatonOf(tree, isAnchored)
     const found = automaton === undefined ? undefined : degreeOf(automaton)
     if (found === undefined) return undefined
@@ -83,7 +86,11 @@ function automatonOf (root: Node, isAnchored: boolean): Automaton | undefined {
     if (node.kind === 'sequence') return node.parts.reduce<Part>((built, part) => then(built, build(part)), nothing)
     if (node.kind === 'alternatives') {
       const parts = node.parts.map(build)
-      return { isNullable: parts.some(part => part.isNullable), first: parts.flatMap(part => part.first), last: parts.flatMap(part => part.last) }
+      return {
+        isNullable: parts.some(part => part.isNullable),
+        first: parts.flatMap(part => part.first),
+        last: parts.flatMap(part => part.last)
+      }
     }
     const { part, min, max } = node
     const isManyTimes = max >= manyTimes && !(min === max && part.kind === 'atom')
@@ -151,7 +158,8 @@ function degreeOf ({ sets, follow, twice }: Automaton): number | undefined {
   }
   const size = sets.length
   const encode = (states: readonly number[]): number => states.reduce((code, state) => code * size + state, 0)
-  const decode = (code: number, count: number): number[] => Array.from({ length: count }, (_, index) => Math.floor(code / size ** (count - 1 - index)) % size)
+  const decode = (code: number, count: number): number[] =>
+    Array.from({ length: count }, (_, index) => Math.floor(code / size ** (count - 1 - index)) % size)
 
   // Exponential: a state comes back to itself by two ways at once.
   const diagonals = looping.map(at => encode([at, at]))

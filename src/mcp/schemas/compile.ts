@@ -46,9 +46,17 @@ export function compile (schema: Schema, io: 'input' | 'output'): CompiledSchema
 export function compileObject (schema: Schema, io: 'input' | 'output'): CompiledSchema {
   const compiled = compile(schema, io)
   const { type, properties = {}, required = [] } = compiled.wire
-  if (type !== 'object') throw new TypeError("say `type: 'object'` at its top, as z.object() does; anything else goes into a property")
-  if (!isRecord(properties) || !Object.values(properties).every(isRecord)) throw new TypeError('each of its properties is an object; write {} for one that may be anything')
-  if (!Array.isArray(required) || !required.every(name => typeof name === 'string')) throw new TypeError('`required` is a list of names')
+  if (type !== 'object') {
+    throw new TypeError(
+      "say `type: 'object'` at its top, as z.object() does; anything else goes into a property"
+    )
+  }
+  if (!isRecord(properties) || !Object.values(properties).every(isRecord)) {
+    throw new TypeError('each of its properties is an object; write {} for one that may be anything')
+  }
+  if (!Array.isArray(required) || !required.every(name => typeof name === 'string')) {
+    throw new TypeError('`required` is a list of names')
+  }
   return compiled
 }
 

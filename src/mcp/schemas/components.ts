@@ -7,7 +7,10 @@ interface Visit {
 }
 
 /** The component of each node that `starts` lead to; nodes that lead to each other have the same. */
-export function components (starts: readonly number[], follow: (node: number) => readonly number[]): Map<number, number> {
+export function components (
+  starts: readonly number[],
+  follow: (node: number) => readonly number[]
+): Map<number, number> {
   const order = new Map<number, number>()
   const low = new Map<number, number>()
   const found = new Map<number, number>()
@@ -20,7 +23,9 @@ export function components (starts: readonly number[], follow: (node: number) =>
     open.push(node)
     return { node, below: follow(node), next: 0 }
   }
-  const lower = (node: number, to: number): void => { low.set(node, Math.min(low.get(node) ?? to, to)) }
+  const lower = (node: number, to: number): void => {
+    low.set(node, Math.min(low.get(node) ?? to, to))
+  }
 
   for (const start of starts) {
     if (order.has(start)) continue

@@ -8,7 +8,10 @@ import { wireOfZod } from './zod-schema.js'
 export function formSchemaOf (schema: Schema): JsonSchema {
   if (!isZod(schema)) return schema
   const { type, title, description, properties = {}, required } = wireOfZod(schema, 'input')
-  const fields = Object.entries(properties as Record<string, unknown>).map(([name, field]) => [name, fieldOf(name, field)])
+  const fields = Object.entries(properties as Record<string, unknown>).map(([name, field]) => [
+    name,
+    fieldOf(name, field)
+  ])
   return {
     type,
     ...(title === undefined ? {} : { title }),

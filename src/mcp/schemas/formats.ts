@@ -16,7 +16,9 @@ function isDate (text: string): boolean {
 function isTime (text: string): boolean {
   const found = /^(\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:z|([+-])(\d\d):(\d\d))$/i.exec(text)
   if (found === null) return false
-  const [hour, minute, second, zoneHour, zoneMinute] = [1, 2, 3, 5, 6].map(group => Number(found[group] ?? 0)) as [number, number, number, number, number]
+  const [hour, minute, second, zoneHour, zoneMinute] = [1, 2, 3, 5, 6].map(group =>
+    Number(found[group] ?? 0)
+  ) as [number, number, number, number, number]
   if (hour > 23 || minute > 59 || second > 60 || zoneHour > 23 || zoneMinute > 59) return false
   if (second < 60) return true
   const offset = (found[4] === '-' ? -1 : 1) * (zoneHour * 60 + zoneMinute)
@@ -29,7 +31,10 @@ function isDateTime (text: string): boolean {
 
 /** RFC 3339, appendix A. A text of more characters counts nothing that a duration could. */
 function isDuration (text: string): boolean {
-  return text.length <= 256 && /^P(?!$)(?:\d+W|(?:\d+Y)?(?:\d+M)?(?:\d+D)?(?:T(?=\d)(?:\d+H)?(?:\d+M)?(?:\d+S)?)?)$/.test(text)
+  return (
+    text.length <= 256 &&
+    /^P(?!$)(?:\d+W|(?:\d+Y)?(?:\d+M)?(?:\d+D)?(?:T(?=\d)(?:\d+H)?(?:\d+M)?(?:\d+S)?)?)$/.test(text)
+  )
 }
 
 /** RFC 1123 §2.1. */
@@ -48,7 +53,13 @@ function isAddress (text: string, mayBe: RegExp, isDomain: (text: string) => boo
   const at = text.lastIndexOf('@')
   if (at < 1 || at > 64) return false
   const name = text.slice(0, at)
-  return mayBe.test(name) && !name.startsWith('.') && !name.endsWith('.') && !name.includes('..') && isDomain(text.slice(at + 1))
+  return (
+    mayBe.test(name) &&
+    !name.startsWith('.') &&
+    !name.endsWith('.') &&
+    !name.includes('..') &&
+    isDomain(text.slice(at + 1))
+  )
 }
 
 /** RFC 3986 §2: without characters that a URI never has, and with whole percent-encodings. */

@@ -74,7 +74,10 @@ function weightOf (schema: Record<string, unknown>): number {
   const { allOf, anyOf, oneOf, dependentSchemas, dependencies, patternProperties, contains } = schema
   const lists = [allOf, anyOf, oneOf, [schema.not, schema.if, schema.then, schema.else]]
   const maps = [dependentSchemas, dependencies].map(map => isRecord(map) ? Object.values(map) : [])
-  let weight = 1 + (isRecord(patternProperties) ? Object.keys(patternProperties).length : 0) + (contains === undefined ? 0 : itemWeight)
+  let weight =
+    1 +
+    (isRecord(patternProperties) ? Object.keys(patternProperties).length : 0) +
+    (contains === undefined ? 0 : itemWeight)
   for (const part of [...lists, ...maps].flat()) {
     if (!isRecord(part)) continue
     weight += Number(part[counted] ?? 0)

@@ -13,12 +13,20 @@ const wanted = 'write z.object({ … }) of zod 4, or a JSON Schema'
 export function requireKnownKind (schema: unknown): void {
   if (!isRecord(schema)) {
     const isFunction = typeof schema === 'function' && '~standard' in schema
-    throw new TypeError(`must be a schema, not ${isFunction ? `one of ${vendorOf(schema)}` : String(schema)}; ${wanted}`)
+    throw new TypeError(
+      `must be a schema, not ${isFunction ? `one of ${vendorOf(schema)}` : String(schema)}; ${wanted}`
+    )
   }
   if ('_zod' in schema) return
-  if ('_def' in schema) throw new TypeError(`is a schema of zod 3; ${wanted} (\`import { z } from 'zod'\`, version 4 or later)`)
+  if ('_def' in schema) {
+    throw new TypeError(`is a schema of zod 3; ${wanted} (\`import { z } from 'zod'\`, version 4 or later)`)
+  }
   if ('~standard' in schema) throw new TypeError(`is a schema of ${vendorOf(schema)}; ${wanted}`)
-  if (Object.values(schema).some(value => isRecord(value) && ('_zod' in value || '_def' in value || '~standard' in value))) {
+  if (
+    Object.values(schema).some(
+      value => isRecord(value) && ('_zod' in value || '_def' in value || '~standard' in value)
+    )
+  ) {
     throw new TypeError('is a bare shape; write z.object({ … }) around it')
   }
 }

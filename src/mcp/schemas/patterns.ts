@@ -1,4 +1,7 @@
-/** The regular expressions of `pattern`: those that may take a lifetime are refused, the rest gets texts that it can match in a moment. */
+/**
+ * The regular expressions of `pattern`: those that may take a lifetime are refused, the rest gets texts
+ * that it can match in a moment.
+ */
 import { isRecord } from '../../lib/guards.js'
 import { matchingDegree } from './ambiguity.js'
 import { mapSchemas } from './subschemas.js'
@@ -30,12 +33,18 @@ function degreeOf (source: string): number {
   // Nothing is known of what is too large to judge.
   const degree = matchingDegree(source) ?? 3
   if (degree === Infinity) {
-    throw new TypeError(`the pattern ${source.slice(0, 200)} takes exponential time on some texts: a repetition in it holds another that matches the same characters; write it without one of them`)
+    throw new TypeError(
+      `the pattern ${source.slice(0, 200)} takes exponential time on some texts: a repetition in it holds ` +
+        'another that matches the same characters; write it without one of them'
+    )
   }
   return degree
 }
 
-/** Throws as a `pattern` that is compiled would, for the schema that callers see of a zod object. The patterns of its formats are zod's own. */
+/**
+ * Throws as a `pattern` that is compiled would, for the schema that callers see of a zod object. The
+ * patterns of its formats are zod's own.
+ */
 export function requireSafePatterns (schema: unknown): void {
   mapSchemas(schema, part => {
     if (typeof part.pattern === 'string' && part.format === undefined) degreeOf(part.pattern)

@@ -27,7 +27,10 @@ const asking = ['$id', 'unevaluatedProperties', 'unevaluatedItems', '$dynamicRef
 
 /** False where the references of a schema have to stay as they are: to another document, or beside such keywords. */
 export function mayRemember (schema: JsonSchema): boolean {
-  return !some(schema, part => asking.some(name => name in part) || ('$ref' in part && !String(part.$ref).startsWith('#')))
+  return !some(
+    schema,
+    part => asking.some(name => name in part) || ('$ref' in part && !String(part.$ref).startsWith('#'))
+  )
 }
 
 export function hasReferences (schema: JsonSchema): boolean {
@@ -93,7 +96,11 @@ export function rememberReferences (ajv: Ajv, schema: JsonSchema): References | 
 }
 
 /** `true`, or the first problems: all of them would be copied once a level. */
-function verdictOf (validate: ValidateFunction, data: unknown, context: DataValidationCxt | undefined): true | readonly ErrorObject[] {
+function verdictOf (
+  validate: ValidateFunction,
+  data: unknown,
+  context: DataValidationCxt | undefined
+): true | readonly ErrorObject[] {
   if (validate(data, context)) return true
   return (validate.errors ?? []).slice(0, maxProblems)
 }

@@ -3,7 +3,16 @@ import { isRecord } from '../../lib/guards.js'
 
 /** What these hold is data. */
 const dataKeywords: ReadonlySet<string> = new Set([
-  'const', 'enum', 'default', 'example', 'examples', 'dependentRequired', 'required', 'type', '$vocabulary', 'discriminator'
+  'const',
+  'enum',
+  'default',
+  'example',
+  'examples',
+  'dependentRequired',
+  'required',
+  'type',
+  '$vocabulary',
+  'discriminator'
 ])
 /** What these hold are schemas by a name of the author's. */
 const namedKeywords: ReadonlySet<string> = new Set([
@@ -21,14 +30,20 @@ export function holdsData (keyword: string): boolean {
 }
 
 /** A copy of `schema` in which `change` was applied to a copy of each schema in it. Booleans stay. */
-export function mapSchemas (schema: unknown, change: (copy: Record<string, unknown>) => Record<string, unknown>): unknown {
+export function mapSchemas (
+  schema: unknown,
+  change: (copy: Record<string, unknown>) => Record<string, unknown>
+): unknown {
   if (Array.isArray(schema)) return schema.map(one => mapSchemas(one, change))
   if (!isRecord(schema)) return schema
   const copy: Record<string, unknown> = {}
   for (const [keyword, value] of Object.entries(schema)) {
     if (holdsData(keyword)) copy[keyword] = value
-    else if (holdsNames(keyword) && isRecord(value)) copy[keyword] = Object.fromEntries(Object.entries(value).map(([name, one]) => [name, mapSchemas(one, change)]))
-    else copy[keyword] = mapSchemas(value, change)
+    else if (holdsNames(keyword) && isRecord(value)) {
+      copy[keyword] = Object.fromEntries(
+        Object.entries(value).map(([name, one]) => [name, mapSchemas(one, change)])
+      )
+    } else copy[keyword] = mapSchemas(value, change)
   }
   return change(copy)
 }

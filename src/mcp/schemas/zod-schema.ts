@@ -26,7 +26,9 @@ export function compileZodSchema (schema: z.ZodObject, io: 'input' | 'output'): 
     try {
       return judge(schema.safeParse(value, context))
     } catch (error) {
-      if (error instanceof z.core.$ZodAsyncError) return schema.safeParseAsync(value, context).then(judge).catch(refusedFor)
+      if (error instanceof z.core.$ZodAsyncError) {
+        return schema.safeParseAsync(value, context).then(judge).catch(refusedFor)
+      }
       return refusedFor(error)
     }
   }
@@ -46,7 +48,10 @@ export function wireOfZod (schema: z.ZodObject, io: 'input' | 'output'): JsonSch
   return withRootInline(wire)
 }
 
-/** zod puts a schema with an `id` of its own among the definitions, the one at the top, too, which has to say its type. */
+/**
+ * zod puts a schema with an `id` of its own among the definitions, the one at the top, too, which has to
+ * say its type.
+ */
 function withRootInline (wire: Record<string, unknown>): JsonSchema {
   const { $ref, $defs, ...rest } = wire
   if (typeof $ref !== 'string' || !isRecord($defs)) return wire
@@ -72,7 +77,10 @@ function contextOf (isCareful: boolean): Context {
 }
 
 function problemOf (issues: readonly z.core.$ZodIssue[]): string {
-  return problemText(issues.slice(0, maxProblems).map(({ path, message }) => `${pathText(path)}: ${message}`), issues.length)
+  return problemText(
+    issues.slice(0, maxProblems).map(({ path, message }) => `${pathText(path)}: ${message}`),
+    issues.length
+  )
 }
 
 const branching: ReadonlySet<string> = new Set(['union', 'intersection'])
@@ -95,10 +103,15 @@ function count (part: z.core.$ZodType): void {
   const internals = part._zod
   const { run } = internals
   if (isCounting in run) return
-  const { type, options, discriminator } = internals.def as z.core.$ZodTypeDef & { options?: readonly unknown[], discriminator?: string }
+  const { type, options, discriminator } = internals.def as z.core.$ZodTypeDef & {
+    options?: readonly unknown[]
+    discriminator?: string
+  }
   // Each that does not fit leaves what is wrong with it; a discriminator says which one to try.
   const alternatives = discriminator === undefined ? options?.length ?? 0 : 0
-  const looksAtMembers = type === 'record' || (type === 'object' && (internals.def as { catchall?: unknown }).catchall !== undefined)
+  const looksAtMembers =
+    type === 'record' ||
+    (type === 'object' && (internals.def as { catchall?: unknown }).catchall !== undefined)
   const counting: typeof run = (payload, context) => {
     const { [budgetKey]: budget } = context as Partial<Context>
     const { value } = payload
@@ -114,14 +127,22 @@ function partsOf (schema: z.core.$ZodType, found = new Set<z.core.$ZodType>()): 
   if (found.has(schema)) return found
   found.add(schema)
   const { def } = schema._zod
-  const inner: unknown[] = def.type === 'lazy' ? [(schema._zod as { innerType?: unknown }).innerType] : Object.values(def)
+  const inner: unknown[] =
+    def.type === 'lazy' ? [(schema._zod as { innerType?: unknown }).innerType] : Object.values(def)
   for (const value of inner) {
-    const below: unknown[] = typeof value === 'object' && value !== null && !('_zod' in value) ? Object.values(value) : [value]
+    const below: unknown[] =
+      typeof value === 'object' && value !== null && !('_zod' in value) ? Object.values(value) : [value]
     for (const one of below) if (isPart(one)) partsOf(one, found)
   }
   return found
 }
 
 function isPart (value: unknown): value is z.core.$ZodType {
-  return typeof value === 'object' && value !== null && '_zod' in value && isRecord(value._zod) && typeof value._zod.run === 'function'
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    '_zod' in value &&
+    isRecord(value._zod) &&
+    typeof value._zod.run === 'function'
+  )
 }

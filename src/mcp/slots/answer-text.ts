@@ -11,7 +11,10 @@ export type Dress = (result: Record<string, unknown>) => Record<string, unknown>
 
 const asItIs: Dress = result => result
 
-/** A refusal as the text of an answer: of a tool a result, where a model can do something about it, else a JSON-RPC error. */
+/**
+ * A refusal as the text of an answer: of a tool a result, where a model can do something about it, else a
+ * JSON-RPC error.
+ */
 export function refusalText (refusal: Refusal, exchange: Exchange, id: RequestId, dress: Dress = asItIs): string {
   if (exchange.method === 'tools/call' && isOutcome(refusal)) {
     return JSON.stringify({ jsonrpc: '2.0', id, result: dress(failedResult(refusal, exchange.caller.requestId)) })

@@ -69,7 +69,10 @@ export class Responder {
     this.#done?.(clean)
   }
 
-  /** What came of a call is an answer like any other: to clients of the SDKs another status is a transport that failed. */
+  /**
+   * What came of a call is an answer like any other: to clients of the SDKs another status is a transport
+   * that failed.
+   */
   #statusFor (refusal: Refusal | undefined): number {
     if (refusal === undefined || isOutcome(refusal)) return 200
     return refusal.code === UnknownMethodError.code ? this.#revision.unknownMethodStatus : refusal.statusCode

@@ -15,7 +15,10 @@ export interface CredentialWatch {
   readonly onChange: (listener: () => void) => () => void
 }
 
-/** How long a call that has said nothing yet outlives its credential: whoever revokes their own hears that it is done. */
+/**
+ * How long a call that has said nothing yet outlives its credential: whoever revokes their own hears that
+ * it is done.
+ */
 const revokerGraceMs = 250
 
 export interface CredentialWatchesOptions {

@@ -14,7 +14,10 @@ export interface StreamsOptions {
 /** What a caller that reads needs for what is on its way. */
 const lingerMs = 1000
 
-/** Where the server stops: how long to wait before the stream is asked for again, at another instance or a new process. */
+/**
+ * Where the server stops: how long to wait before the stream is asked for again, at another instance or a
+ * new process.
+ */
 const comeBack = 'retry: 2000\n\n'
 
 /** Whose a stream is, and where it goes: what its credential may be good for no longer. */
@@ -71,7 +74,7 @@ export class Streams {
     if (refusal !== undefined) throw refusal
     const { principal } = holder
     const count = this.#counts.get(principal.id) ?? 0
-    if (count >= this.#maxPerPrincipal) throw new TooManyStreamsError({ data: { limit: this.#maxPerPrincipal } })
+    if (count >= this.#maxPerPrincipal) { throw new TooManyStreamsError({ data: { limit: this.#maxPerPrincipal } }) }
     this.#counts.set(principal.id, count + 1)
     const stream = begin()
     const leave = (): void => {
@@ -91,7 +94,11 @@ export class Streams {
     finish(stream)
   }
 
-  #begin ({ principal, address }: Holder, isStanding: boolean, farewell: (stream: EventStream) => void = () => {}): EventStream {
+  #begin (
+    { principal, address }: Holder,
+    isStanding: boolean,
+    farewell: (stream: EventStream) => void = () => {}
+  ): EventStream {
     const stream = new EventStream()
     const end = (): void => {
       farewell(stream)

@@ -19,7 +19,14 @@ const bothTypes = 'application/json, text/event-stream'
 
 /** The reply of a caller that takes an event stream and nothing else. A refusal with a status of its own stays JSON. */
 export function asAccepted (reply: Reply, accept: string | string[] | undefined): Reply {
-  if (accept === bothTypes || typeof accept !== 'string' || reply.json === undefined || reply.status !== 200) return reply
+  if (
+    accept === bothTypes ||
+    typeof accept !== 'string' ||
+    reply.json === undefined ||
+    reply.status !== 200
+  ) {
+    return reply
+  }
   if (/\*\/\*|application\/(\*|json)/i.test(accept)) return reply
   return { status: 200, headers: { ...reply.headers, ...streamHeaders }, stream: Readable.from([eventOf(reply.json)]) }
 }

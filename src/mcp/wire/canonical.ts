@@ -8,7 +8,9 @@ export function canonical (value: unknown): string {
   if (typeof record.toJSON === 'function') return JSON.stringify(value) ?? 'null'
   let text = ''
   for (const name of Object.keys(record).sort()) {
-    if (record[name] !== undefined) text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${canonical(record[name])}`
+    if (record[name] !== undefined) {
+      text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${canonical(record[name])}`
+    }
   }
   return `{${text}}`
 }

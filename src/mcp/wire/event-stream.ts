@@ -52,7 +52,10 @@ export class EventStream {
     void this.#put(': open\n\n')
   }
 
-  /** An event without a message, from which the rest of the stream can be resumed (MCP 2025-11-25, Transports, Resumability). */
+  /**
+   * An event without a message, from which the rest of the stream can be resumed (MCP 2025-11-25,
+   * Transports, Resumability).
+   */
   prime (id: string, retryMs: number): void {
     void this.#put(`id: ${id}\nretry: ${retryMs}\ndata: \n\n`)
   }
@@ -88,7 +91,9 @@ export class EventStream {
   #put (text: string): void | Promise<void> {
     if (!this.#isOpen) return
     if (this.readable.writableLength + this.readable.readableLength > maxBufferedBytes) {
-      this.readable.destroy(new Error(`cut off: more than ${maxBufferedBytes} bytes wait for a caller that does not read them`))
+      this.readable.destroy(
+        new Error(`cut off: more than ${maxBufferedBytes} bytes wait for a caller that does not read them`)
+      )
       return
     }
     this.readable.write(text)

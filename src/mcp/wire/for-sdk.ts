@@ -1,4 +1,7 @@
-/** What an SDK gets to see of a message: the members that it reads, and never more than its schemas can check in a moment. */
+/**
+ * What an SDK gets to see of a message: the members that it reads, and never more than its schemas can
+ * check in a moment.
+ */
 import { InvalidParamsError, InvalidRequestError } from '../../errors.js'
 import { isRecord } from '../../lib/guards.js'
 import { type RpcMessage, type RpcNotification, type RpcRequest, isModest } from './messages.js'

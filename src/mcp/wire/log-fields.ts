@@ -40,7 +40,10 @@ export function clientOf (body: unknown): string | undefined {
 
 const maxLength = 128
 
-/** Bounded, and without what moves a terminal's cursor or turns its text: a caller chooses it. `undefined` for no text. */
+/**
+ * Bounded, and without what moves a terminal's cursor or turns its text: a caller chooses it. `undefined`
+ * for no text.
+ */
 export function printable (value: unknown): string | undefined {
   if (typeof value !== 'string') return undefined
   const text = value.length > maxLength ? value.slice(0, maxLength) : value

@@ -68,7 +68,10 @@ export function hasReadableMeta (body: unknown): boolean {
   if (meta === undefined) return true
   if (!isRecord(meta) || !isModest(meta)) return false
   const { progressToken, 'io.modelcontextprotocol/related-task': task } = meta
-  return (progressToken === undefined || isId(progressToken)) && (task === undefined || (isRecord(task) && typeof task.taskId === 'string'))
+  return (
+    (progressToken === undefined || isId(progressToken)) &&
+    (task === undefined || (isRecord(task) && typeof task.taskId === 'string'))
+  )
 }
 
 /**

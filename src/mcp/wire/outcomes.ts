@@ -3,14 +3,34 @@
  * of a tool it is a result that a model can read.
  */
 import {
-  DeadlineError, FrozenError, HandlerRefusalError, InternalError, NotAllowedError, NotFoundError, RateLimitedError, ResultTooLargeError, TooManyCallsError, UnavailableError, type Refusal
+  DeadlineError,
+  FrozenError,
+  HandlerRefusalError,
+  InternalError,
+  NotAllowedError,
+  NotFoundError,
+  RateLimitedError,
+  ResultTooLargeError,
+  TooManyCallsError,
+  UnavailableError,
+  type Refusal
 } from '../../errors.js'
 
 /** All else is of the protocol, of the caller's credential, or for nobody to hear. */
-const outcomes: ReadonlySet<string> = new Set([
-  DeadlineError, FrozenError, HandlerRefusalError, InternalError, NotAllowedError, NotFoundError, RateLimitedError, ResultTooLargeError, TooManyCallsError,
-  UnavailableError
-].map(({ code }) => code))
+const outcomes: ReadonlySet<string> = new Set(
+  [
+    DeadlineError,
+    FrozenError,
+    HandlerRefusalError,
+    InternalError,
+    NotAllowedError,
+    NotFoundError,
+    RateLimitedError,
+    ResultTooLargeError,
+    TooManyCallsError,
+    UnavailableError
+  ].map(({ code }) => code)
+)
 
 /** True where `refusal` is what came of a call that was dispatched. */
 export function isOutcome ({ code }: Refusal): boolean {
@@ -27,6 +47,9 @@ export function outcomeText (refusal: Refusal, requestId: string): string {
 }
 
 /** The result of a tool that came to `refusal`. */
-export function failedResult (refusal: Refusal, requestId: string): { content: Array<{ type: 'text', text: string }>, isError: true } {
+export function failedResult (
+  refusal: Refusal,
+  requestId: string
+): { content: Array<{ type: 'text'; text: string }>; isError: true } {
   return { content: [{ type: 'text', text: outcomeText(refusal, requestId) }], isError: true }
 }

@@ -13,7 +13,10 @@ export function prepare<T extends object> (value: T): T {
 /** Leads from the content of a `StructuredResult` back to it: an SDK copies a result, and keeps what it holds. */
 const origin = Symbol('the result that this content was made for')
 
-/** A result that holds its structured content twice, as a value and as a text (MCP 2025-11-25, Tools, Structured Content). */
+/**
+ * A result that holds its structured content twice, as a value and as a text (MCP 2025-11-25, Tools,
+ * Structured Content).
+ */
 export class StructuredResult {
   readonly content: Array<{ type: 'text', text: string }> & { [origin]?: StructuredResult }
   readonly structuredContent: Record<string, unknown>

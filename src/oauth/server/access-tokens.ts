@@ -1,4 +1,7 @@
-/** Access tokens of signed-in clients (RFC 9068): signed here, and worth what the key behind the grant is worth right now. */
+/**
+ * Access tokens of signed-in clients (RFC 9068): signed here, and worth what the key behind the grant is
+ * worth right now.
+ */
 import { randomUUID } from 'node:crypto'
 import { errors, jwtVerify, SignJWT } from 'jose'
 import { isRecord } from '../../lib/guards.js'
@@ -40,15 +43,28 @@ export interface AccessTokens {
   /** True for a token that only `verify` can judge. Looks at the header alone. */
   isOurs: (token: string) => boolean
   verify: (token: string) => Promise<Verdict>
-  /** Whether the key behind the principal of a token still gives all its rights. True for principals of other credentials. */
+  /**
+   * Whether the key behind the principal of a token still gives all its rights. True for principals of
+   * other credentials.
+   */
   stillGood: (principal: Principal) => boolean
   /** False where the token has to be verified again, because the key behind it may give other rights now. */
   isCurrent: (principal: Principal) => boolean
-  /** What the key behind a grant is worth to it now. Rejects with an `UnavailableError` where the app that knows the key cannot tell. */
+  /**
+   * What the key behind a grant is worth to it now. Rejects with an `UnavailableError` where the app that
+   * knows the key cannot tell.
+   */
   rightsNow: (claims: AccessClaims) => Promise<Verdict>
 }
 
-export function createAccessTokens ({ secrets, issuer, resource, ttlSeconds, keys, isRevoked }: AccessTokensOptions): AccessTokens {
+export function createAccessTokens ({
+  secrets,
+  issuer,
+  resource,
+  ttlSeconds,
+  keys,
+  isRevoked
+}: AccessTokensOptions): AccessTokens {
   const [signing] = secrets.access
 
   async function rightsNow (claims: AccessClaims, endsAt = Infinity): Promise<Verdict> {
@@ -72,18 +88,35 @@ export function createAccessTokens ({ secrets, issuer, resource, ttlSeconds, key
       ...(key.keyId === '' ? {} : { keyId: key.keyId }),
       ...(key.issuedAt === undefined ? {} : { keyIssuedAt: key.issuedAt })
     }
-    return verdictOf({ ...common, ...rights }, Math.min(endsAt, principal.expiresAt ?? Infinity), rateLimitMax)
+    return verdictOf(
+      { ...common, ...rights },
+      Math.min(endsAt, principal.expiresAt ?? Infinity),
+      rateLimitMax
+    )
   }
 
   // By what the principal says of itself, so that a copy of it with more on it falls with the key.
-  function stillGood ({ id, method, client, keyId, keyIssuedAt, role, scopes, expiresAt = Infinity }: Principal): boolean {
+  function stillGood ({
+    id,
+    method,
+    client,
+    keyId,
+    keyIssuedAt,
+    role,
+    scopes,
+    expiresAt = Infinity
+  }: Principal): boolean {
     // Of its own callers the app is asked by those who look up its keys.
     if (client === undefined || keyId === undefined || isOfApp({ id, method })) return true
     const { verdict, maySignIn } = keys.managed({ keyId, issuedAt: keyIssuedAt })
     if (!isVerified(verdict) || !maySignIn || isRevoked(verdict.principal)) return false
     const { principal } = verdict
-    return principal.id === id && expiresAt <= (principal.expiresAt ?? Infinity) &&
-      (role === principal.role || role === 'user') && scopes.every(scope => holdsScope(principal.scopes, scope))
+    return (
+      principal.id === id &&
+      expiresAt <= (principal.expiresAt ?? Infinity) &&
+      (role === principal.role || role === 'user') &&
+      scopes.every(scope => holdsScope(principal.scopes, scope))
+    )
   }
 
   return {
@@ -97,13 +130,25 @@ export function createAccessTokens ({ secrets, issuer, resource, ttlSeconds, key
         role,
         scope: scopes.join(' '),
         auth_time: Math.floor(signedInAt / 1000),
-        ...(key === undefined ? {} : { key: { id: key.keyId, ...(key.issuedAt === undefined ? {} : { at: key.issuedAt }), ...(key.app === undefined ? {} : { app: secrets.seal('app', key.app) }) } })
+        ...(key === undefined
+          ? {}
+          : {
+              key: {
+                id: key.keyId,
+                ...(key.issuedAt === undefined ? {} : { at: key.issuedAt }),
+                ...(key.app === undefined ? {} : { app: secrets.seal('app', key.app) })
+              }
+            })
       }
       const iat = Math.floor(Date.now() / 1000)
       return await new SignJWT(claims)
         .setProtectedHeader({ alg: 'HS256', typ: 'at+jwt', kid: signing.kid })
-        .setIssuer(issuer).setSubject(subject).setAudience(resource)
-        .setIssuedAt(iat).setExpirationTime(iat + ttlSeconds).setJti(randomUUID())
+        .setIssuer(issuer)
+        .setSubject(subject)
+        .setAudience(resource)
+        .setIssuedAt(iat)
+        .setExpirationTime(iat + ttlSeconds)
+        .setJti(randomUUID())
         .sign(signing.key)
     },
 
@@ -116,9 +161,17 @@ export function createAccessTokens ({ secrets, issuer, resource, ttlSeconds, key
       const { kid } = claimedHeader(token)
       const named = secrets.access.find(key => key.kid === kid)
       // Of a base64url signature of 32 bytes the last character has four spellings: only one was signed.
-      if (named === undefined || !/\.[\w-]{42}[AEIMQUYcgkosw048]$/.test(token)) return rejected('the token is none of a signed-in client')
+      if (named === undefined || !/\.[\w-]{42}[AEIMQUYcgkosw048]$/.test(token)) {
+        return rejected('the token is none of a signed-in client')
+      }
       try {
-        const { payload } = await jwtVerify(token, named.key, { algorithms: ['HS256'], typ: 'at+jwt', issuer, audience: resource, requiredClaims: ['exp', 'iat', 'sub'] })
+        const { payload } = await jwtVerify(token, named.key, {
+          algorithms: ['HS256'],
+          typ: 'at+jwt',
+          issuer,
+          audience: resource,
+          requiredClaims: ['exp', 'iat', 'sub']
+        })
         const claims = readClaims(payload, secrets)
         if (claims === undefined) return rejected('the token of a signed-in client lacks a claim')
         return await rightsNow(claims, (payload.exp ?? 0) * 1000)
@@ -130,7 +183,7 @@ export function createAccessTokens ({ secrets, issuer, resource, ttlSeconds, key
 
     stillGood,
 
-    isCurrent: principal => isOfApp(principal) ? keys.isFresh(principal) : stillGood(principal)
+    isCurrent: principal => (isOfApp(principal) ? keys.isFresh(principal) : stillGood(principal))
   }
 }
 
@@ -145,8 +198,26 @@ function verdictOf (principal: PrincipalFields, endsAt: number, rateLimitMax?: n
 }
 
 /** Signed by us, so its form is ours; a later version may write another. */
-function readClaims ({ sub, client_id: id, client_name: name, grant, role, scope, auth_time: time, key }: Readonly<Record<string, unknown>>, secrets: ServerSecrets): AccessClaims | undefined {
-  if (typeof sub !== 'string' || typeof id !== 'string' || typeof name !== 'string' || typeof grant !== 'string' || typeof time !== 'number') return undefined
+function readClaims (
+  {
+    sub,
+    client_id: id,
+    client_name: name,
+    grant,
+    role,
+    scope,
+    auth_time: time,
+    key
+  }: Readonly<Record<string, unknown>>,
+  secrets: ServerSecrets
+): AccessClaims | undefined {
+  if (
+    typeof sub !== 'string' ||
+    typeof id !== 'string' ||
+    typeof name !== 'string' ||
+    typeof grant !== 'string' ||
+    typeof time !== 'number'
+  ) { return undefined }
   const reference = key === undefined ? undefined : readReference(key, secrets)
   if (key !== undefined && reference === undefined) return undefined
   return {
@@ -164,5 +235,9 @@ function readReference (value: unknown, secrets: ServerSecrets): GrantKey | unde
   if (!isRecord(value) || typeof value.id !== 'string') return undefined
   const app = typeof value.app === 'string' ? readSnapshot(secrets.open('app', value.app)) : undefined
   if (value.app !== undefined && app === undefined) return undefined
-  return { keyId: value.id, ...(typeof value.at === 'number' ? { issuedAt: value.at } : {}), ...(app === undefined ? {} : { app }) }
+  return {
+    keyId: value.id,
+    ...(typeof value.at === 'number' ? { issuedAt: value.at } : {}),
+    ...(app === undefined ? {} : { app })
+  }
 }

@@ -37,7 +37,12 @@ export function createCodes (documents: Documents): Codes {
   return {
     async issue (contents) {
       const code = `mcp_code_${randomBytes(32).toString('base64url')}`
-      await documents.put('code', sha256(code), { contents, issuedAt: Date.now() }, { version: 0, endsAt: Date.now() + codeMs + usedMs })
+      await documents.put(
+        'code',
+        sha256(code),
+        { contents, issuedAt: Date.now() },
+        { version: 0, endsAt: Date.now() + codeMs + usedMs }
+      )
       return code
     },
 
@@ -50,10 +55,19 @@ export function createCodes (documents: Documents): Codes {
       const id = sha256(code)
       const stored = codeForm.test(code) ? await documents.get('code', id) : undefined
       if (stored === undefined) return { kind: 'none' }
-      const { contents, issuedAt, isUsed } = stored.value as { contents: CodeContents, issuedAt: number, isUsed?: boolean }
+      const { contents, issuedAt, isUsed } = stored.value as {
+        contents: CodeContents
+        issuedAt: number
+        isUsed?: boolean
+      }
       if (isUsed === true) return { kind: 'again', grantId: contents.grant.id }
       if (issuedAt + codeMs <= Date.now()) return { kind: 'none' }
-      const isFirst = await documents.put('code', id, { contents, issuedAt, isUsed: true }, { version: stored.version, endsAt: Date.now() + usedMs })
+      const isFirst = await documents.put(
+        'code',
+        id,
+        { contents, issuedAt, isUsed: true },
+        { version: stored.version, endsAt: Date.now() + usedMs }
+      )
       return isFirst ? { kind: 'first', contents } : { kind: 'again', grantId: contents.grant.id }
     }
   }

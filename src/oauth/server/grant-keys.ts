@@ -23,7 +23,12 @@ export interface GrantKey extends KeyReference {
 
 /** The keys that an app looks up itself. */
 export interface AppKeyPort {
-  readonly verify: (asked: { readonly key: string, readonly digest: string, readonly address: string, readonly requestId: string }) => Eventually<Verdict>
+  readonly verify: (asked: {
+    readonly key: string
+    readonly digest: string
+    readonly address: string
+    readonly requestId: string
+  }) => Eventually<Verdict>
   /** Whether it can say later on, without the key, if a caller is still good. */
   readonly canTell: boolean
   readonly confirm: (principal: Principal) => Promise<boolean>
@@ -45,7 +50,10 @@ export interface GrantKeys {
   readonly isFresh: (principal: Principal) => boolean
 }
 
-const unknown: Referred = Object.freeze({ verdict: rejected('the app does not know the API key any more'), maySignIn: false })
+const unknown: Referred = Object.freeze({
+  verdict: rejected('the app does not know the API key any more'),
+  maySignIn: false
+})
 
 export function createGrantKeys ({ lookUp, appKeys = () => null }: GrantKeysOptions): GrantKeys {
   async function ofApp (keyId: string, snapshot: AppSnapshot): Promise<Referred> {
@@ -53,7 +61,12 @@ export function createGrantKeys ({ lookUp, appKeys = () => null }: GrantKeysOpti
     if (port === null || !port.canTell) return unknown
     const { rateLimitMax, ...rest } = snapshot
     if (rest.expiresAt !== undefined && rest.expiresAt <= Date.now()) return unknown
-    const principal = freezePrincipal({ ...rest, method: 'api-key', ...(keyId === '' ? {} : { keyId }), attributes: rest.attributes as PrincipalAttributes })
+    const principal = freezePrincipal({
+      ...rest,
+      method: 'api-key',
+      ...(keyId === '' ? {} : { keyId }),
+      attributes: rest.attributes as PrincipalAttributes
+    })
     if (!await port.confirm(principal)) return unknown
     return { verdict: { principal, ...(rateLimitMax === undefined ? {} : { rateLimitMax }) }, maySignIn: true }
   }
@@ -69,12 +82,24 @@ export function createGrantKeys ({ lookUp, appKeys = () => null }: GrantKeysOpti
 export function grantKeyOf (verified: Verified, isOfApp: boolean): GrantKey {
   const { principal: { id, role, scopes, attributes, expiresAt, keyId = '', issuedAt }, rateLimitMax } = verified
   if (!isOfApp) return { keyId, ...(issuedAt === undefined ? {} : { issuedAt }) }
-  const app = { id, role, scopes, attributes: { ...attributes }, ...(expiresAt === undefined ? {} : { expiresAt }), ...(rateLimitMax === undefined ? {} : { rateLimitMax }) }
+  const app = {
+    id,
+    role,
+    scopes,
+    attributes: { ...attributes },
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+    ...(rateLimitMax === undefined ? {} : { rateLimitMax })
+  }
   return { keyId, app }
 }
 
 /** What was sealed by this server; a later version may write another form. */
 export function readSnapshot (value: unknown): AppSnapshot | undefined {
-  if (!isRecord(value) || typeof value.id !== 'string' || !Array.isArray(value.scopes) || !isRecord(value.attributes)) return undefined
+  if (
+    !isRecord(value) ||
+    typeof value.id !== 'string' ||
+    !Array.isArray(value.scopes) ||
+    !isRecord(value.attributes)
+  ) { return undefined }
   return value as unknown as AppSnapshot
 }

@@ -30,9 +30,15 @@ export interface GrantView {
 type Store = Pick<Documents, 'list' | 'remove'>
 
 /** The oldest first. Those that ended are left out. */
-export async function listGrants (documents: Pick<Store, 'list'>, ledger: Pick<GrantLedger, 'isRevoked'>, filter: GrantFilter = {}): Promise<readonly Grant[]> {
+export async function listGrants (
+  documents: Pick<Store, 'list'>,
+  ledger: Pick<GrantLedger, 'isRevoked'>,
+  filter: GrantFilter = {}
+): Promise<readonly Grant[]> {
   const all = (await documents.list('grant')).map(({ value }) => value as unknown as Grant)
-  return all.filter(grant => matches(grant, filter) && !isEnded(grant, ledger)).sort((a, b) => a.createdAt - b.createdAt)
+  return all
+    .filter(grant => matches(grant, filter) && !isEnded(grant, ledger))
+    .sort((a, b) => a.createdAt - b.createdAt)
 }
 
 export function isEnded ({ subject, id, key, createdAt }: Grant, ledger: Pick<GrantLedger, 'isRevoked'>): boolean {
@@ -40,7 +46,13 @@ export function isEnded ({ subject, id, key, createdAt }: Grant, ledger: Pick<Gr
 }
 
 /** Ends a grant at once: its tokens are refused, and its streams end. False where there was none. */
-export async function endGrant (documents: Pick<Store, 'remove'>, ledger: Pick<GrantLedger, 'revokeToken'>, id: string, by: Author, accessTtlMs: number): Promise<boolean> {
+export async function endGrant (
+  documents: Pick<Store, 'remove'>,
+  ledger: Pick<GrantLedger, 'revokeToken'>,
+  id: string,
+  by: Author,
+  accessTtlMs: number
+): Promise<boolean> {
   // In force at once, also where the store fails. Its last access token has ended when that is forgotten.
   await ledger.revokeToken(id, by, true, Date.now() + accessTtlMs)
   return await documents.remove('grant', id)
@@ -51,7 +63,17 @@ export function isGrantId (id: string): boolean {
   return /^[0-9a-f]{24}$/.test(id)
 }
 
-export function viewOfGrant ({ id, client, subject, key, role, scopes, resource, createdAt, usedAt }: Grant): GrantView {
+export function viewOfGrant ({
+  id,
+  client,
+  subject,
+  key,
+  role,
+  scopes,
+  resource,
+  createdAt,
+  usedAt
+}: Grant): GrantView {
   return {
     id,
     client: client.id,

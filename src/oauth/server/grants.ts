@@ -34,7 +34,12 @@ export interface Grant {
 
 /** Where revocations are kept, for every request to ask. */
 export interface GrantLedger {
-  isRevoked: (credential: { readonly id: string, readonly tokenId: string, readonly keyId?: string, readonly issuedAt?: number }) => boolean
+  isRevoked: (credential: {
+    readonly id: string
+    readonly tokenId: string
+    readonly keyId?: string
+    readonly issuedAt?: number
+  }) => boolean
   revokeToken: (id: string, by: Author, withMinted?: boolean, until?: number) => Promise<unknown>
 }
 
@@ -86,14 +91,19 @@ export function createGrants ({ documents, secrets, ledger, resource, accessTtlM
   }
 
   /** The grant and the generation that a token names, where the token is authentic and of this client. */
-  async function read (token: string, clientId: string): Promise<{ readonly grant: Grant, readonly generation: number, readonly stored: StoredDocument } | undefined> {
+  async function read (
+    token: string,
+    clientId: string
+  ): Promise<
+    { readonly grant: Grant; readonly generation: number; readonly stored: StoredDocument } | undefined
+  > {
     const [, id = '', generation = '', mac = ''] = tokenForm.exec(token) ?? []
     const stored = id === '' ? undefined : await documents.get('grant', id)
     if (stored === undefined) return undefined
     const grant = grantOf(stored)
     if (!secrets.isMac('refresh', `${id} ${generation} ${grant.salt}`, mac)) return undefined
     // Foreign and unknown are the same.
-    if (grant.client.id !== clientId || grant.resource !== resource || isEnded(grant, ledger)) return undefined
+    if (grant.client.id !== clientId || grant.resource !== resource || isEnded(grant, ledger)) { return undefined }
     return { grant, generation: Number(generation), stored }
   }
 
@@ -107,7 +117,9 @@ export function createGrants ({ documents, secrets, ledger, resource, accessTtlM
 
   async function makeRoom (subject: string): Promise<void> {
     const held = [...await list({ subject })].sort((a, b) => a.usedAt - b.usedAt)
-    for (const { id } of held.slice(0, Math.max(0, held.length - maxPerSubject + 1))) await revoke(id, { principal: subject })
+    for (const { id } of held.slice(0, Math.max(0, held.length - maxPerSubject + 1))) {
+      await revoke(id, { principal: subject })
+    }
   }
 
   async function reused (grant: Grant): Promise<never> {
@@ -126,8 +138,17 @@ export function createGrants ({ documents, secrets, ledger, resource, accessTtlM
     async create (given) {
       await makeRoom(given.subject)
       const now = Date.now()
-      const grant: Grant = { ...given, createdAt: now, usedAt: now, generation: 1, salt: randomBytes(16).toString('base64url'), rotations: [] }
-      if (!await documents.put('grant', grant.id, grant, { version: 0, endsAt: endOf(grant, now) })) throw new Error('The id of a new grant is taken')
+      const grant: Grant = {
+        ...given,
+        createdAt: now,
+        usedAt: now,
+        generation: 1,
+        salt: randomBytes(16).toString('base64url'),
+        rotations: []
+      }
+      if (!(await documents.put('grant', grant.id, grant, { version: 0, endsAt: endOf(grant, now) }))) {
+        throw new Error('The id of a new grant is taken')
+      }
       return { grant, refreshToken: tokenOf(grant) }
     },
 
@@ -144,18 +165,31 @@ export function createGrants ({ documents, secrets, ledger, resource, accessTtlM
           return { grant, refreshToken: tokenOf({ ...grant, generation: generation + 1 }) }
         }
         const next: Grant = rotates
-          ? { ...grant, usedAt: now, generation: generation + 1, rotations: [{ generation, at: now }, ...grant.rotations].slice(0, 8) }
+          ? {
+              ...grant,
+              usedAt: now,
+              generation: generation + 1,
+              rotations: [{ generation, at: now }, ...grant.rotations].slice(0, 8)
+            }
           : { ...grant, usedAt: now }
-        const isOurs = await documents.put('grant', grant.id, next, { version: stored.version, endsAt: endOf(next, now) })
+        const isOurs = await documents.put('grant', grant.id, next, {
+          version: stored.version,
+          endsAt: endOf(next, now)
+        })
         if (isOurs) return { grant: next, refreshToken: tokenOf(next) }
         // Another request was faster: what it did is judged anew.
       }
-      throw new OAuthError('temporarily_unavailable', 'The grant is changed by others all the time', { retryAfterSeconds: 1 })
+      throw new OAuthError('temporarily_unavailable', 'The grant is changed by others all the time', {
+        retryAfterSeconds: 1
+      })
     }
   }
 }
 
-/** Within the minute, or of the generation just before, whose successor nobody has used: using that makes the next one. */
+/**
+ * Within the minute, or of the generation just before, whose successor nobody has used: using that makes
+ * the next one.
+ */
 function isRepeat ({ generation: newest, rotations }: Grant, generation: number, now: number): boolean {
   const rotation = rotations.find(one => one.generation === generation)
   if (rotation === undefined) return false
@@ -172,8 +206,24 @@ function grantOf ({ value }: StoredDocument | ListedDocument): Grant {
   return value as unknown as Grant
 }
 
-export function claimsOfGrant ({ id, client, subject, key, role, scopes, createdAt }: NewGrant & { readonly createdAt: number }): AccessClaims {
-  return { subject, grantId: id, client: { id: client.id, name: client.name }, role, scopes, key, signedInAt: createdAt }
+export function claimsOfGrant ({
+  id,
+  client,
+  subject,
+  key,
+  role,
+  scopes,
+  createdAt
+}: NewGrant & { readonly createdAt: number }): AccessClaims {
+  return {
+    subject,
+    grantId: id,
+    client: { id: client.id, name: client.name },
+    role,
+    scopes,
+    key,
+    signedInAt: createdAt
+  }
 }
 
 function invalid (reason: string): OAuthError {

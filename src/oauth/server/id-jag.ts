@@ -1,4 +1,7 @@
-/** Enterprise-managed authorization: an identity provider vouches for a person by an assertion (ID-JAG, RFC 7523 §2.1). */
+/**
+ * Enterprise-managed authorization: an identity provider vouches for a person by an assertion (ID-JAG, RFC
+ * 7523 §2.1).
+ */
 import { compactVerify, decodeJwt, decodeProtectedHeader } from 'jose'
 import { sha256 } from '../../lib/sha256.js'
 import type { Role } from '../../principal/principal.js'
@@ -45,31 +48,59 @@ const algorithms: ReadonlySet<unknown> = new Set(['RS256', 'PS256', 'ES256', 'Ed
 const maxLength = 15 * 1024
 const longestLifeSeconds = 60 * 60
 
-export function createIdJagVerifier ({ issuers, documents, issuer: own, resource, toleranceSeconds }: IdJagOptions): IdJagVerifier {
+export function createIdJagVerifier ({
+  issuers,
+  documents,
+  issuer: own,
+  resource,
+  toleranceSeconds
+}: IdJagOptions): IdJagVerifier {
   const trusted = new Map<unknown, TrustedIssuer & { readonly keys: KeySet }>(
-    issuers.map(one => [one.issuer, { ...one, keys: createKeySet({ load: createKeyLoader(one.issuer, one.jwksUrl) }) }]))
+    issuers.map(one => [
+      one.issuer,
+      { ...one, keys: createKeySet({ load: createKeyLoader(one.issuer, one.jwksUrl) }) }
+    ])
+  )
 
   return async (assertion, clientId) => {
     const { header, claims } = decode(assertion)
     const { alg, typ } = header
-    if (typeof typ !== 'string' || !/^(?:application\/)?oauth-id-jag\+jwt$/i.test(typ)) throw refused('typ is not oauth-id-jag+jwt')
+    if (typeof typ !== 'string' || !/^(?:application\/)?oauth-id-jag\+jwt$/i.test(typ)) {
+      throw refused('typ is not oauth-id-jag+jwt')
+    }
     if (typeof alg !== 'string' || !algorithms.has(alg)) throw refused('alg is not accepted')
     if ('crit' in header) throw refused('it has a crit header')
     // Before any key is fetched: a stranger's assertion makes us ask nobody.
     const issuer = trusted.get(claims.iss)
     if (issuer === undefined) throw refused('iss is not a trusted issuer')
-    if (claims.aud !== own && !(Array.isArray(claims.aud) && claims.aud.length === 1 && claims.aud[0] === own)) throw refused('aud is not this server')
+    if (
+      claims.aud !== own &&
+      !(Array.isArray(claims.aud) && claims.aud.length === 1 && claims.aud[0] === own)
+    ) { throw refused('aud is not this server') }
     if (claims.client_id !== clientId) throw refused('client_id is another client')
-    if (typeof claims.resource !== 'string' || !namesResource(claims.resource, resource)) throw refused('resource is not the endpoint', 'invalid_target')
+    if (typeof claims.resource !== 'string' || !namesResource(claims.resource, resource)) {
+      throw refused('resource is not the endpoint', 'invalid_target')
+    }
     if (claims.cnf !== undefined) throw refused('it is bound to a key')
     const sound = readClaims(claims, { toleranceSeconds }, Date.now())
     if (typeof sound === 'string') throw refused(sound)
     const { sub, jti, issuedAt, expiresAt } = sound
     if (jti === undefined || jti === '' || issuedAt === undefined) throw refused('jti or iat is missing')
-    if (expiresAt - issuedAt > (longestLifeSeconds + 2 * toleranceSeconds) * 1000) throw refused('it is good for more than an hour')
-    const key = await issuer.keys.find({ ...header, alg }, async candidate => await compactVerify(assertion, candidate, { algorithms: [alg] }).then(() => true, () => false))
+    if (expiresAt - issuedAt > (longestLifeSeconds + 2 * toleranceSeconds) * 1000) {
+      throw refused('it is good for more than an hour')
+    }
+    const key = await issuer.keys.find(
+      { ...header, alg },
+      async candidate =>
+        await compactVerify(assertion, candidate, { algorithms: [alg] }).then(
+          () => true,
+          () => false
+        )
+    )
     if (key === undefined) throw refused('no key of the issuer verifies it')
-    if (!await useOnce(documents, sha256(`id-jag ${issuer.issuer} ${jti}`), expiresAt + 1000)) throw refused('its jti was used before')
+    if (!(await useOnce(documents, sha256(`id-jag ${issuer.issuer} ${jti}`), expiresAt + 1000))) {
+      throw refused('its jti was used before')
+    }
     const roles = issuer.rolesClaim === undefined ? [] : [claimAt(claims, issuer.rolesClaim)].flat()
     return {
       subject: `${issuer.prefix}:${sub}`,
@@ -79,9 +110,14 @@ export function createIdJagVerifier ({ issuers, documents, issuer: own, resource
   }
 }
 
-function decode (assertion: string): { readonly header: Readonly<Record<string, unknown>>, readonly claims: Readonly<Record<string, unknown>> } {
+function decode (assertion: string): {
+  readonly header: Readonly<Record<string, unknown>>
+  readonly claims: Readonly<Record<string, unknown>>
+} {
   try {
-    if (assertion.length <= maxLength) return { header: { ...decodeProtectedHeader(assertion) }, claims: decodeJwt(assertion) }
+    if (assertion.length <= maxLength) {
+      return { header: { ...decodeProtectedHeader(assertion) }, claims: decodeJwt(assertion) }
+    }
   } catch {
     // Below, with the other refusals.
   }
@@ -89,5 +125,11 @@ function decode (assertion: string): { readonly header: Readonly<Record<string, 
 }
 
 function refused (reason: string, code: 'invalid_grant' | 'invalid_target' = 'invalid_grant'): OAuthError {
-  return new OAuthError(code, code === 'invalid_target' ? 'The resource must be the endpoint of this server' : 'The assertion is not good', { reason: `the assertion is not good: ${reason}` })
+  return new OAuthError(
+    code,
+    code === 'invalid_target'
+      ? 'The resource must be the endpoint of this server'
+      : 'The assertion is not good',
+    { reason: `the assertion is not good: ${reason}` }
+  )
 }

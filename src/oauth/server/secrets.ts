@@ -1,4 +1,7 @@
-/** The keys of the authorization server, all derived from the JWT secret: no credential of one kind passes for another. */
+/**
+ * The keys of the authorization server, all derived from the JWT secret: no credential of one kind passes
+ * for another.
+ */
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
 
 /** One derived key, and the name that tells it from those of former secrets. */
@@ -25,12 +28,21 @@ export interface ServerSecrets {
  * made is worth nothing at another one with the same secret (RFC 5869, `info`).
  */
 export function deriveSecrets (secrets: readonly string[], resource: string): ServerSecrets {
-  const derive = (use: string): Uint8Array[] => secrets.map(secret => new Uint8Array(hkdfSync('sha256', secret, '', `fastify-mcp-auth oauth ${use} ${resource}`, 32)))
+  const derive = (use: string): Uint8Array[] =>
+    secrets.map(
+      secret =>
+        new Uint8Array(hkdfSync('sha256', secret, '', `fastify-mcp-auth oauth ${use} ${resource}`, 32))
+    )
   const [first, ...former] = derive('access').map(key => ({ kid: kidOf(key), key }))
   const sealing = derive('seal')
   const macs = derive('mac')
-  if (first === undefined) throw new TypeError('The OAuth server needs a `jwtSecret`: its tokens are signed with a key derived from it')
-  const macBy = (key: Uint8Array, purpose: string, text: string): string => createHmac('sha256', key).update(`${purpose} ${text}`).digest('base64url')
+  if (first === undefined) {
+    throw new TypeError(
+      'The OAuth server needs a `jwtSecret`: its tokens are signed with a key derived from it'
+    )
+  }
+  const macBy = (key: Uint8Array, purpose: string, text: string): string =>
+    createHmac('sha256', key).update(`${purpose} ${text}`).digest('base64url')
 
   return {
     access: [first, ...former],
@@ -69,7 +81,9 @@ function decrypt (key: Uint8Array, purpose: string, sealed: string): string | un
   if (!/^v1\.[\w-]{40,}$/.test(sealed)) return undefined
   const bytes = Buffer.from(sealed.slice(3), 'base64url')
   try {
-    const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12)).setAAD(Buffer.from(purpose)).setAuthTag(bytes.subarray(-16))
+    const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12))
+      .setAAD(Buffer.from(purpose))
+      .setAuthTag(bytes.subarray(-16))
     return decipher.update(bytes.subarray(12, -16), undefined, 'utf8') + decipher.final('utf8')
   } catch {
     return undefined

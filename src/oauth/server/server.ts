@@ -65,14 +65,30 @@ export interface AuthorizationServer {
 
 export function createAuthorizationServer (options: AuthorizationServerOptions): AuthorizationServer {
   const {
-    publicUrl, path, secrets: texts, documents, ledger, verifyKey, lookUp, appKeys, clients: sources = clientSources, accessTtlSeconds = 3600,
-    trustedIssuers = [], clockToleranceSeconds: toleranceSeconds = 0, scopes, fetchDocument = createGuardedFetch(), report, onReuse
+    publicUrl,
+    path,
+    secrets: texts,
+    documents,
+    ledger,
+    verifyKey,
+    lookUp,
+    appKeys,
+    clients: sources = clientSources,
+    accessTtlSeconds = 3600,
+    trustedIssuers = [],
+    clockToleranceSeconds: toleranceSeconds = 0,
+    scopes,
+    fetchDocument = createGuardedFetch(),
+    report,
+    onReuse
   } = options
   const issuer = issuerOf(publicUrl)
   const { url: resource } = protectedResource(publicUrl, path)
   const secrets = deriveSecrets(texts, resource)
   const isRevoked = (principal: Principal): boolean => ledger.isRevoked(principal)
-  const reportDocument = (client: string, reason: string): void => { report({ client, reason }, 'a client document cannot be used') }
+  const reportDocument = (client: string, reason: string): void => {
+    report({ client, reason }, 'a client document cannot be used')
+  }
 
   const keys = createGrantKeys({ lookUp, appKeys })
   const clients = createClientDirectory({ documents, sources, fetchDocument, report: reportDocument })
@@ -80,7 +96,10 @@ export function createAuthorizationServer (options: AuthorizationServerOptions):
   const codes = createCodes(documents)
   const grants = createGrants({ documents, secrets, ledger, resource, accessTtlMs: accessTtlSeconds * 1000, onReuse })
   const assertions = createAssertions({ documents, fetchDocument, audience: [issuer, issuer + endpointPaths.token] })
-  const verifyIdJag = trustedIssuers.length === 0 ? undefined : createIdJagVerifier({ issuers: trustedIssuers, documents, issuer, resource, toleranceSeconds })
+  const verifyIdJag =
+    trustedIssuers.length === 0
+      ? undefined
+      : createIdJagVerifier({ issuers: trustedIssuers, documents, issuer, resource, toleranceSeconds })
   const find = clients.find
 
   return {
@@ -89,9 +108,30 @@ export function createAuthorizationServer (options: AuthorizationServerOptions):
     clients,
     grants,
     accessTokens,
-    signIn: createSignIn({ secrets, documents, codes, grants, issuer, resource, find, verifyKey, keys, isRevoked }),
-    tokens: createTokenEndpoint({ clients, assertions, codes, grants, accessTokens, resource, accessTtlSeconds, verifyIdJag }),
-    metadata: () => metadataOf({ issuer, scopes: scopes(), sources, acceptsIdJag: verifyIdJag !== undefined }),
+    signIn: createSignIn({
+      secrets,
+      documents,
+      codes,
+      grants,
+      issuer,
+      resource,
+      find,
+      verifyKey,
+      keys,
+      isRevoked
+    }),
+    tokens: createTokenEndpoint({
+      clients,
+      assertions,
+      codes,
+      grants,
+      accessTokens,
+      resource,
+      accessTtlSeconds,
+      verifyIdJag
+    }),
+    metadata: () =>
+      metadataOf({ issuer, scopes: scopes(), sources, acceptsIdJag: verifyIdJag !== undefined }),
     authorize: async query => await readAuthorizationRequest(query, { find, issuer, resource })
   }
 }

@@ -1,4 +1,7 @@
-/** The two steps of a sign-in: a key is given, then the person approves or denies. Between them all is carried in sealed form. */
+/**
+ * The two steps of a sign-in: a key is given, then the person approves or denies. Between them all is
+ * carried in sealed form.
+ */
 import { randomBytes } from 'node:crypto'
 import { sha256 } from '../../lib/sha256.js'
 import { isOfApp } from '../../principal/app-keys.js'
@@ -59,7 +62,12 @@ export type KeyOutcome =
 export interface SignIn {
   begin: (client: Client, request: AuthorizationRequest, cookie: string) => Step
   /** Judges the key. Throws an `AuthorizationPageError` where the page is not (or no longer) one of this browser. */
-  giveKey: (handle: string, cookie: string | undefined, key: string, from: { readonly address: string, readonly requestId: string }) => Promise<KeyOutcome>
+  giveKey: (
+    handle: string,
+    cookie: string | undefined,
+    key: string,
+    from: { readonly address: string; readonly requestId: string }
+  ) => Promise<KeyOutcome>
   /** Where to send the browser. Throws an `AuthorizationPageError`. */
   deny: (handle: string, cookie: string | undefined) => Promise<string>
   approve: (handle: string, cookie: string | undefined) => Promise<Approved>
@@ -93,11 +101,13 @@ interface Shown {
 const purpose = 'sign-in'
 const stepMs = 10 * 60_000
 
-const over = (reason: string): AuthorizationPageError => new AuthorizationPageError(
-  'This sign-in is over',
-  'It was finished already, took longer than ten minutes, or was begun in another browser. Go back to the app and connect again.',
-  { reason }
-)
+const over = (reason: string): AuthorizationPageError =>
+  new AuthorizationPageError(
+    'This sign-in is over',
+    'It was finished already, took longer than ten minutes, or was begun in another browser. Go back to the ' +
+      'app and connect again.',
+    { reason }
+  )
 
 export function createSignIn (options: SignInOptions): SignIn {
   const { secrets, documents, codes, grants, issuer, resource, find, verifyKey, keys, isRevoked } = options
@@ -106,15 +116,22 @@ export function createSignIn (options: SignInOptions): SignIn {
     return secrets.seal(purpose, sealed)
   }
 
-  async function open (handle: string, cookie: string | undefined): Promise<{ readonly sealed: Sealed, readonly client: Client }> {
+  async function open (
+    handle: string,
+    cookie: string | undefined
+  ): Promise<{ readonly sealed: Sealed; readonly client: Client }> {
     const sealed = secrets.open(purpose, handle) as Sealed | undefined
     if (sealed === undefined) throw over('the handle is none of this server')
     if (sealed.endsAt <= Date.now()) throw over('the handle has expired')
     // Cross-site request forgery: another page can send the form, but not the cookie that goes with it.
-    if (cookie === undefined || sha256(cookie) !== sealed.browser) throw over('the handle was given to another browser')
-    if (await documents.get('once', sealed.id) !== undefined) throw over('the handle was used before')
+    if (cookie === undefined || sha256(cookie) !== sealed.browser) {
+      throw over('the handle was given to another browser')
+    }
+    if ((await documents.get('once', sealed.id)) !== undefined) throw over('the handle was used before')
     const client = await find(sealed.request.clientId)
-    if (client === undefined || !matchesRedirect(client.redirectUris, sealed.request.redirectUri)) throw over('the client is not known any more')
+    if (client === undefined || !matchesRedirect(client.redirectUris, sealed.request.redirectUri)) {
+      throw over('the client is not known any more')
+    }
     return { sealed, client }
   }
 
@@ -123,18 +140,38 @@ export function createSignIn (options: SignInOptions): SignIn {
     if (!await useOnce(documents, id, endsAt)) throw over('the handle was used before')
   }
 
-  function consentOf (client: Client, sealed: Sealed, key: GrantKey, principal: Principal, keyName: string | undefined): ConsentStep {
+  function consentOf (
+    client: Client,
+    sealed: Sealed,
+    key: GrantKey,
+    principal: Principal,
+    keyName: string | undefined
+  ): ConsentStep {
     const asked = sealed.request.scopes
-    const scopes = asked.length === 0 ? principal.scopes : asked.filter(scope => holdsScope(principal.scopes, scope))
+    const scopes =
+      asked.length === 0 ? principal.scopes : asked.filter(scope => holdsScope(principal.scopes, scope))
     const shown: Shown = { key, subject: principal.id, role: principal.role, scopes }
-    return { client, request: sealed.request, handle: seal({ ...sealed, shown }), principal, keyName, scopes, missing: asked.filter(scope => !scopes.includes(scope)) }
+    return {
+      client,
+      request: sealed.request,
+      handle: seal({ ...sealed, shown }),
+      principal,
+      keyName,
+      scopes,
+      missing: asked.filter(scope => !scopes.includes(scope))
+    }
   }
 
   return {
     begin: (client, request, cookie) => ({
       client,
       request,
-      handle: seal({ id: randomBytes(16).toString('hex'), request, browser: sha256(cookie), endsAt: Date.now() + stepMs })
+      handle: seal({
+        id: randomBytes(16).toString('hex'),
+        request,
+        browser: sha256(cookie),
+        endsAt: Date.now() + stepMs
+      })
     }),
 
     async giveKey (handle, cookie, text, from) {
@@ -142,7 +179,9 @@ export function createSignIn (options: SignInOptions): SignIn {
       const step: Step = { client, request: sealed.request, handle }
       // People copy a line break or a space with it.
       const key = text.trim()
-      if (key === '' || key.length > maxCredentialLength) return { kind: 'wrong', step, reason: 'the key is empty or too long' }
+      if (key === '' || key.length > maxCredentialLength) {
+        return { kind: 'wrong', step, reason: 'the key is empty or too long' }
+      }
       const verdict = await verifyKey({ key, digest: sha256(key), ...from })
       const isGone = isRevoked(isVerified(verdict) ? verdict.principal : nobody)
       if (!isVerified(verdict)) return { kind: 'wrong', step, reason: verdict.reason }
@@ -150,7 +189,9 @@ export function createSignIn (options: SignInOptions): SignIn {
       const { principal } = verdict
       const reference = grantKeyOf(verdict, isOfApp(principal))
       const referred = await keys.current(reference)
-      if (!isVerified(referred.verdict) || !referred.maySignIn) return { kind: 'not-allowed', step, reason: 'no client may be signed in with the API key' }
+      if (!isVerified(referred.verdict) || !referred.maySignIn) {
+        return { kind: 'not-allowed', step, reason: 'no client may be signed in with the API key' }
+      }
       return { kind: 'consent', step: consentOf(client, sealed, reference, principal, referred.name) }
     },
 
@@ -158,7 +199,12 @@ export function createSignIn (options: SignInOptions): SignIn {
       const { sealed } = await open(handle, cookie)
       await finish(sealed)
       const { redirectUri, state } = sealed.request
-      return withAnswer(redirectUri, { error: 'access_denied', error_description: 'The person denied access', state, iss: issuer })
+      return withAnswer(redirectUri, {
+        error: 'access_denied',
+        error_description: 'The person denied access',
+        state,
+        iss: issuer
+      })
     },
 
     async approve (handle, cookie) {
@@ -168,9 +214,13 @@ export function createSignIn (options: SignInOptions): SignIn {
       const { key, subject, role } = shown
       // The key may have ended while the page was open, or be somebody else's.
       const { verdict, maySignIn } = await keys.current(key)
-      if (!isVerified(verdict) || !maySignIn || isRevoked(verdict.principal)) throw over('the API key is good no longer')
+      if (!isVerified(verdict) || !maySignIn || isRevoked(verdict.principal)) {
+        throw over('the API key is good no longer')
+      }
       const { principal } = verdict
-      if (principal.id !== subject || principal.role !== role) throw over('the API key has another owner or role now')
+      if (principal.id !== subject || principal.role !== role) {
+        throw over('the API key has another owner or role now')
+      }
       await finish(sealed)
       const grantId = grants.newId()
       const code = await codes.issue({
@@ -189,7 +239,12 @@ export function createSignIn (options: SignInOptions): SignIn {
           keyEndsAt: principal.expiresAt ?? null
         }
       })
-      return { location: withAnswer(request.redirectUri, { code, state: request.state, iss: issuer }), client, principal, grantId }
+      return {
+        location: withAnswer(request.redirectUri, { code, state: request.state, iss: issuer }),
+        client,
+        principal,
+        grantId
+      }
     }
   }
 }

@@ -43,7 +43,10 @@ export interface Issued {
 export interface TokenEndpoint {
   /** Throws an `OAuthError`. */
   issue: (parameters: Fields) => Promise<Issued>
-  /** Ends the grant of a refresh or access token of this client. Resolves to its id; `undefined` where it was of none, which is no error. */
+  /**
+   * Ends the grant of a refresh or access token of this client. Resolves to its id; `undefined` where it
+   * was of none, which is no error.
+   */
   revoke: (parameters: Fields) => Promise<string | undefined>
 }
 
@@ -52,15 +55,26 @@ export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoi
 
   async function authenticate (parameters: Fields): Promise<Client> {
     const assertion = optional(parameters, 'client_assertion')
-    if (assertion === undefined && parameters.client_secret !== undefined) throw new OAuthError('invalid_client', 'A client here has no secret')
+    if (assertion === undefined && parameters.client_secret !== undefined) {
+      throw new OAuthError('invalid_client', 'A client here has no secret')
+    }
     const id = required(parameters, 'client_id')
     const client = await clients.find(id)
-    if (client === undefined) throw new OAuthError('invalid_client', 'The client is not known', { reason: 'the client is not known' })
+    if (client === undefined) {
+      throw new OAuthError('invalid_client', 'The client is not known', { reason: 'the client is not known' })
+    }
     if (assertion === undefined) {
-      if (!client.authMethods.includes('none')) throw new OAuthError('invalid_client', 'The client must prove itself by private_key_jwt')
+      if (!client.authMethods.includes('none')) {
+        throw new OAuthError('invalid_client', 'The client must prove itself by private_key_jwt')
+      }
       return client
     }
-    if (parameters.client_assertion_type !== assertionType || !client.authMethods.includes('private_key_jwt')) throw new OAuthError('invalid_client', 'The client cannot prove itself in this way')
+    if (
+      parameters.client_assertion_type !== assertionType ||
+      !client.authMethods.includes('private_key_jwt')
+    ) {
+      throw new OAuthError('invalid_client', 'The client cannot prove itself in this way')
+    }
     await assertions.verify(client, assertion)
     return client
   }
@@ -68,8 +82,13 @@ export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoi
   async function byCode (parameters: Fields, client: Client): Promise<Issued> {
     const code = required(parameters, 'code')
     const contents = await codes.peek(code)
-    const isBound = contents !== undefined && contents.grant.client.id === client.id && contents.grant.resource === resource &&
-      (parameters.redirect_uri === undefined ? !contents.namesRedirect : parameters.redirect_uri === contents.redirectUri) &&
+    const isBound =
+      contents !== undefined &&
+      contents.grant.client.id === client.id &&
+      contents.grant.resource === resource &&
+      (parameters.redirect_uri === undefined
+        ? !contents.namesRedirect
+        : parameters.redirect_uri === contents.redirectUri) &&
       provesChallenge(parameters.code_verifier, contents.challenge)
     if (!isBound) throw invalid('the code is not known, or of another client, redirect, challenge or resource')
     const redeemed = await codes.redeem(code)
@@ -110,10 +129,22 @@ export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoi
     }
   }
 
-  async function answer (grant: Grant, refreshToken: string, scopes: readonly string[], saysOffline: boolean, by: string): Promise<Issued> {
+  async function answer (
+    grant: Grant,
+    refreshToken: string,
+    scopes: readonly string[],
+    saysOffline: boolean,
+    by: string
+  ): Promise<Issued> {
     const token = await accessTokens.sign({ ...claimsOfGrant(grant), scopes })
     return {
-      answer: { access_token: token, token_type: 'Bearer', expires_in: accessTtlSeconds, refresh_token: refreshToken, scope: [...scopes, ...saysOffline ? ['offline_access'] : []].join(' ') },
+      answer: {
+        access_token: token,
+        token_type: 'Bearer',
+        expires_in: accessTtlSeconds,
+        refresh_token: refreshToken,
+        scope: [...scopes, ...(saysOffline ? ['offline_access'] : [])].join(' ')
+      },
       about: { grant: grant.id, client: grant.client.id, principal: grant.subject, by }
     }
   }
@@ -121,11 +152,17 @@ export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoi
   return {
     async issue (parameters) {
       const grantType = required(parameters, 'grant_type')
-      if (!['authorization_code', 'refresh_token', idJagGrant].includes(grantType)) throw new OAuthError('unsupported_grant_type', 'The grant type is not supported')
+      if (!['authorization_code', 'refresh_token', idJagGrant].includes(grantType)) {
+        throw new OAuthError('unsupported_grant_type', 'The grant type is not supported')
+      }
       const client = await authenticate(parameters)
-      if (!namesResource(parameters.resource, resource)) throw new OAuthError('invalid_target', 'The resource must be the endpoint of this server')
+      if (!namesResource(parameters.resource, resource)) {
+        throw new OAuthError('invalid_target', 'The resource must be the endpoint of this server')
+      }
       if (grantType === 'authorization_code') return await byCode(parameters, client)
-      return grantType === 'refresh_token' ? await byRefreshToken(parameters, client) : await byAssertion(parameters, client)
+      return grantType === 'refresh_token'
+        ? await byRefreshToken(parameters, client)
+        : await byAssertion(parameters, client)
     },
 
     async revoke (parameters) {
@@ -140,9 +177,15 @@ export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoi
   }
 }
 
-async function grantOfAccessToken (accessTokens: AccessTokens, token: string, clientId: string): Promise<string | undefined> {
+async function grantOfAccessToken (
+  accessTokens: AccessTokens,
+  token: string,
+  clientId: string
+): Promise<string | undefined> {
   const verdict = accessTokens.isOurs(token) ? await accessTokens.verify(token) : undefined
-  return verdict !== undefined && isVerified(verdict) && verdict.principal.client?.id === clientId ? verdict.principal.tokenId : undefined
+  return verdict !== undefined && isVerified(verdict) && verdict.principal.client?.id === clientId
+    ? verdict.principal.tokenId
+    : undefined
 }
 
 /** A key that ended since takes its grants with it. */
@@ -155,7 +198,9 @@ async function requireLiving (accessTokens: AccessTokens, grant: Parameters<type
 function narrowed (scope: string | undefined, { scopes }: Grant): readonly string[] {
   const asked = scopesIn(scope)
   if (asked.length === 0) return scopes
-  if (!asked.every(one => holdsScope(scopes, one))) throw new OAuthError('invalid_scope', 'The scope goes beyond what was granted')
+  if (!asked.every(one => holdsScope(scopes, one))) {
+    throw new OAuthError('invalid_scope', 'The scope goes beyond what was granted')
+  }
   return asked
 }
 
@@ -164,5 +209,9 @@ function scopesIn (scope = ''): string[] {
 }
 
 function invalid (reason: string): OAuthError {
-  return new OAuthError('invalid_grant', 'The code, or the token, is not good: it may have expired, been used or been revoked', { reason })
+  return new OAuthError(
+    'invalid_grant',
+    'The code, or the token, is not good: it may have expired, been used or been revoked',
+    { reason }
+  )
 }

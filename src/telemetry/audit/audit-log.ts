@@ -1,4 +1,7 @@
-/** The audit: a record of each decision, in a chain, in a file or on standard output. It never blocks and never throws. */
+/**
+ * The audit: a record of each decision, in a chain, in a file or on standard output. It never blocks and
+ * never throws.
+ */
 import { codeOf } from '../../lib/guards.js'
 import { OperatorError } from '../../lib/operator-error.js'
 import { createRedactor } from '../../log/redact.js'
@@ -12,7 +15,10 @@ export interface AuditOptions {
   readonly file?: string | undefined
   /** Where records go as lines, too. Left out: nowhere. */
   readonly stream?: { write: (line: string) => void } | undefined
-  /** Makes the hashes an HMAC: without it nobody can write a chain that holds. At least 32 characters. Left out: SHA-256. */
+  /**
+   * Makes the hashes an HMAC: without it nobody can write a chain that holds. At least 32 characters. Left
+   * out: SHA-256.
+   */
   readonly key?: string | undefined
   /** Bytes after which the file is put aside. Default 64 MiB; it is also put aside each day (UTC). */
   readonly maxBytes?: number | undefined
@@ -50,22 +56,38 @@ export class AuditLog implements Observer {
   #droppedInAll = 0
   #told = 0
 
-  private constructor ({ file, stream, key, maxBytes = 64 * 1024 * 1024, keep = 30, secrets, maxQueuedBytes = 8 * 1024 * 1024 }: AuditOptions, log: AuditLogger) {
+  private constructor (
+    {
+      file,
+      stream,
+      key,
+      maxBytes = 64 * 1024 * 1024,
+      keep = 30,
+      secrets,
+      maxQueuedBytes = 8 * 1024 * 1024
+    }: AuditOptions,
+    log: AuditLogger
+  ) {
     this.#log = log
     this.#key = key
     this.#stream = stream
-    this.#chain = new Chain(key, createRedactor([...secrets ?? [], ...(key === undefined ? [] : [key])]))
-    this.#file = file === undefined
-      ? undefined
-      : new RotatingFile({
-        path: file,
-        maxBytes,
-        keep,
-        maxQueuedBytes,
-        continuation: (after, isTorn) => this.#chain.continuation(after, isTorn),
-        onTurn: code => { this.#turn(code) }
-      })
-    this.#timer = setInterval(() => { this.#tellHead() }, headIntervalMs).unref()
+    this.#chain = new Chain(key, createRedactor([...(secrets ?? []), ...(key === undefined ? [] : [key])]))
+    this.#file =
+      file === undefined
+        ? undefined
+        : new RotatingFile({
+          path: file,
+          maxBytes,
+          keep,
+          maxQueuedBytes,
+          continuation: (after, isTorn) => this.#chain.continuation(after, isTorn),
+          onTurn: code => {
+            this.#turn(code)
+          }
+        })
+    this.#timer = setInterval(() => {
+      this.#tellHead()
+    }, headIntervalMs).unref()
   }
 
   /** Rejects with an `AuditFileError` where the file cannot be used. */
@@ -73,7 +95,13 @@ export class AuditLog implements Observer {
     const audit = new AuditLog(options, log)
     try {
       const tail = await audit.#file?.begin()
-      audit.#append(link => recordText({ kind: 'audit-opened', outcome: 'allowed', at: Date.now(), about: aboutOf(tail) }, link, options.key))
+      audit.#append(link =>
+        recordText(
+          { kind: 'audit-opened', outcome: 'allowed', at: Date.now(), about: aboutOf(tail) },
+          link,
+          options.key
+        )
+      )
       return audit
     } catch (error) {
       clearInterval(audit.#timer)
@@ -81,13 +109,24 @@ export class AuditLog implements Observer {
     }
   }
 
-  get head (): Head { return this.#chain.head }
+  get head (): Head {
+    return this.#chain.head
+  }
+
   /** Records that were dropped since the start. */
-  get dropped (): number { return this.#droppedInAll }
+  get dropped (): number {
+    return this.#droppedInAll
+  }
+
   /** Bytes that wait for a disk. */
-  get queuedBytes (): number { return this.#file?.queuedBytes ?? 0 }
+  get queuedBytes (): number {
+    return this.#file?.queuedBytes ?? 0
+  }
+
   /** True while records are not written, or are lost. */
-  get isDegraded (): boolean { return this.#file?.isFailing === true || this.#dropped > 0 }
+  get isDegraded (): boolean {
+    return this.#file?.isFailing === true || this.#dropped > 0
+  }
 
   note (decision: Decision): void {
     if (ignored.has(decision.kind)) return
@@ -104,7 +143,9 @@ export class AuditLog implements Observer {
   async close (): Promise<void> {
     clearInterval(this.#timer)
     this.#tellDropped()
-    this.#append(link => recordText({ kind: 'audit-closed', outcome: 'allowed', at: Date.now() }, link, this.#key))
+    this.#append(link =>
+      recordText({ kind: 'audit-closed', outcome: 'allowed', at: Date.now() }, link, this.#key)
+    )
     await this.#file?.close(closeMs)
     this.#tellHead()
   }
@@ -128,12 +169,17 @@ export class AuditLog implements Observer {
     if (this.#dropped === 0 || this.#file?.hasRoom() === false) return
     const about = { count: this.#dropped }
     this.#dropped = 0
-    this.#append(link => recordText({ kind: 'audit-dropped', outcome: 'failed', at: Date.now(), about }, link, this.#key))
+    this.#append(link =>
+      recordText({ kind: 'audit-dropped', outcome: 'failed', at: Date.now(), about }, link, this.#key)
+    )
   }
 
   #turn (code: string | undefined): void {
     if (code !== undefined) {
-      this.#log.error({ code }, 'The audit file cannot be written: records wait in memory, and are dropped beyond that.')
+      this.#log.error(
+        { code },
+        'The audit file cannot be written: records wait in memory, and are dropped beyond that.'
+      )
       return
     }
     this.#log.info({ dropped: this.#droppedInAll }, 'The audit file can be written again.')
@@ -158,7 +204,9 @@ function aboutOf (tail: Tail | undefined): Readonly<Record<string, unknown>> | u
 function headIn (text: string | undefined): Head | undefined {
   try {
     const { boot, seq, hash } = JSON.parse(text ?? 'null') as Record<string, unknown>
-    return typeof boot === 'string' && typeof seq === 'number' && typeof hash === 'string' ? { boot, seq, hash } : undefined
+    return typeof boot === 'string' && typeof seq === 'number' && typeof hash === 'string'
+      ? { boot, seq, hash }
+      : undefined
   } catch {
     return undefined
   }

@@ -1,4 +1,7 @@
-/** The chain of an audit: each record holds the hash of the one before it, so that none can be changed or taken out unseen. */
+/**
+ * The chain of an audit: each record holds the hash of the one before it, so that none can be changed or
+ * taken out unseen.
+ */
 import { createHmac, hash, randomUUID } from 'node:crypto'
 import { canonicalJson } from '../../lib/canonical-json.js'
 
@@ -58,7 +61,10 @@ export class Chain {
 
   /** The line that begins another file: where the chain goes on. It is no record, and has no number of its own. */
   continuation ({ seq, hash: prev }: Head, isTorn: boolean): string {
-    return sealText(canonicalJson({ audit: 1, boot: this.boot, continues: seq, prev, torn: isTorn ? true : undefined }), this.#key).line
+    return sealText(
+      canonicalJson({ audit: 1, boot: this.boot, continues: seq, prev, torn: isTorn ? true : undefined }),
+      this.#key
+    ).line
   }
 }
 

@@ -60,7 +60,10 @@ function argumentsField ({ values, loggable }: CallArguments, key: string | unde
   const digest = digestOf(canonicalJson(values), key)
   const shown: Array<[string, string | number | boolean]> = []
   for (const name of loggable) {
-    const value: unknown = typeof values === 'object' && values !== null && Object.hasOwn(values, name) ? Reflect.get(values, name) : undefined
+    const value: unknown =
+      typeof values === 'object' && values !== null && Object.hasOwn(values, name)
+        ? Reflect.get(values, name)
+        : undefined
     if (typeof value === 'string') shown.push([name, value.slice(0, longestValue)])
     else if (typeof value === 'number' || typeof value === 'boolean') shown.push([name, value])
   }

@@ -94,7 +94,12 @@ export class RotatingFile {
     clearTimeout(timer)
     this.#isClosed = true
     clearTimeout(this.#timer)
-    await Promise.race([this.#file?.close().catch(() => {}), new Promise<void>(resolve => { setTimeout(resolve, ms).unref() })])
+    await Promise.race([
+      this.#file?.close().catch(() => {}),
+      new Promise<void>(resolve => {
+        setTimeout(resolve, ms).unref()
+      })
+    ])
     this.#file = undefined
   }
 
@@ -208,7 +213,9 @@ export class RotatingFile {
     const number = names.filter(name => name.startsWith(`${basename(path)}.${stamp}`)).length
     await rename(path, `${path}.${stamp}-${String(number).padStart(3, '0')}`)
     const kept = await asideNames(path)
-    for (const name of kept.slice(0, Math.max(0, kept.length - this.#options.keep))) await rm(join(dirname(path), name), { force: true })
+    for (const name of kept.slice(0, Math.max(0, kept.length - this.#options.keep))) {
+      await rm(join(dirname(path), name), { force: true })
+    }
   }
 
   async #leave (): Promise<void> {

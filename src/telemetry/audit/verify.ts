@@ -41,7 +41,10 @@ class FaultFound extends Error {
   }
 }
 
-/** `files`: in the order in which they were written. Rejects with the error of the file system where one cannot be read. */
+/**
+ * `files`: in the order in which they were written. Rejects with the error of the file system where one
+ * cannot be read.
+ */
 export async function verifyAudit (files: readonly string[], options: VerifyOptions = {}): Promise<Verdict> {
   const verifier = new Verifier(options)
   try {
@@ -86,7 +89,9 @@ class Verifier {
       this.#torn = place
       return
     }
-    if (this.#torn !== undefined) this.#notes.push(`${at(this.#torn)}: a process ended while it wrote this line, as the next one says`)
+    if (this.#torn !== undefined) {
+      this.#notes.push(`${at(this.#torn)}: a process ended while it wrote this line, as the next one says`)
+    }
     this.#torn = undefined
     this.#judge(record, place)
   }
@@ -97,23 +102,47 @@ class Verifier {
     for (const head of this.#heads) {
       const found = this.#chains.get(head.boot)
       const isThere = found !== undefined && found.seq >= head.seq
-      if (!isThere) throw fault(last, 'cut', `the log tells of record ${head.seq} of ${head.boot}, which is not here`)
-      if (this.#wanted.get(nameOf(head)) !== head.hash) throw fault(last, 'altered', `record ${head.seq} of ${head.boot} is not the one that the log tells of`)
+      if (!isThere) {
+        throw fault(last, 'cut', `the log tells of record ${head.seq} of ${head.boot}, which is not here`)
+      }
+      if (this.#wanted.get(nameOf(head)) !== head.hash) {
+        throw fault(
+          last,
+          'altered',
+          `record ${head.seq} of ${head.boot} is not the one that the log tells of`
+        )
+      }
     }
     for (const [boot] of this.#chains) {
-      if (!this.#ended.has(boot)) this.#notes.push(`${boot}: its end is not on record: the process runs, or was killed`)
+      if (!this.#ended.has(boot)) {
+        this.#notes.push(`${boot}: its end is not on record: the process runs, or was killed`)
+      }
     }
   }
 
   verdict (found?: Fault): Verdict {
-    return { records: this.#records, chains: this.#chains.size, fault: found, notes: this.#notes, heads: [...this.#chains.values()] }
+    return {
+      records: this.#records,
+      chains: this.#chains.size,
+      fault: found,
+      notes: this.#notes,
+      heads: [...this.#chains.values()]
+    }
   }
 
   #judge (record: Readonly<Record<string, unknown>>, place: Place): void {
     const { boot, seq, prev, hash, kind, continues } = record
-    if (typeof boot !== 'string' || typeof prev !== 'string' || typeof hash !== 'string') throw fault(place, 'foreign', 'this is no audit record')
+    if (typeof boot !== 'string' || typeof prev !== 'string' || typeof hash !== 'string') {
+      throw fault(place, 'foreign', 'this is no audit record')
+    }
     if (hashOf(record, this.#key) !== hash) {
-      throw fault(place, 'altered', this.#records === 0 ? 'the hash does not fit: the record was altered, or the key is another' : 'the hash does not fit: the record was altered')
+      throw fault(
+        place,
+        'altered',
+        this.#records === 0
+          ? 'the hash does not fit: the record was altered, or the key is another'
+          : 'the hash does not fit: the record was altered'
+      )
     }
     const known = this.#chains.get(boot)
     if (typeof continues === 'number') {
@@ -132,21 +161,45 @@ class Verifier {
 
   /** The chain goes on in another file. */
   #continue (from: Head, known: Head | undefined, place: Place): void {
-    if (known !== undefined && known.seq < from.seq) throw fault(place, 'missing', `records ${known.seq + 1} to ${from.seq} of ${from.boot} are missing`)
-    if (known !== undefined && (known.seq > from.seq || known.hash !== from.hash)) throw fault(place, 'reordered', `this goes on after record ${from.seq}, and record ${known.seq} was here already`)
-    if (known === undefined) this.#notes.push(`${at(place)}: begins after record ${from.seq} of ${from.boot}: earlier files were not given`)
+    if (known !== undefined && known.seq < from.seq) {
+      throw fault(place, 'missing', `records ${known.seq + 1} to ${from.seq} of ${from.boot} are missing`)
+    }
+    if (known !== undefined && (known.seq > from.seq || known.hash !== from.hash)) {
+      throw fault(
+        place,
+        'reordered',
+        `this goes on after record ${from.seq}, and record ${known.seq} was here already`
+      )
+    }
+    if (known === undefined) {
+      this.#notes.push(
+        `${at(place)}: begins after record ${from.seq} of ${from.boot}: earlier files were not given`
+      )
+    }
     this.#chains.set(from.boot, from)
   }
 
-  #link ({ boot, seq, prev }: { boot: string, seq: number, prev: string }, known: Head | undefined, place: Place): void {
+  #link (
+    { boot, seq, prev }: { boot: string; seq: number; prev: string },
+    known: Head | undefined,
+    place: Place
+  ): void {
     if (known === undefined) {
-      if (seq !== 1) throw fault(place, this.#chains.size === 0 ? 'missing' : 'foreign', `record ${seq} of ${boot} comes without those before it`)
+      if (seq !== 1) {
+        throw fault(
+          place,
+          this.#chains.size === 0 ? 'missing' : 'foreign',
+          `record ${seq} of ${boot} comes without those before it`
+        )
+      }
       if (prev !== noHash) throw fault(place, 'altered', 'the first record of a chain has nothing before it')
       return
     }
     if (seq <= known.seq) throw fault(place, 'reordered', `record ${seq} comes after record ${known.seq}`)
-    if (seq > known.seq + 1) throw fault(place, 'missing', `records ${known.seq + 1} to ${seq - 1} are missing, or were moved`)
-    if (prev !== known.hash) throw fault(place, 'altered', `record ${seq} does not follow from record ${known.seq}`)
+    if (seq > known.seq + 1) {
+      throw fault(place, 'missing', `records ${known.seq + 1} to ${seq - 1} are missing, or were moved`)
+    }
+    if (prev !== known.hash) { throw fault(place, 'altered', `record ${seq} does not follow from record ${known.seq}`) }
   }
 
   /** A process says which record it found last: what was cut off before it came shows here. */
@@ -154,7 +207,13 @@ class Verifier {
     const after = isRecord(about) ? about.after : undefined
     if (!isRecord(after) || typeof after.boot !== 'string' || typeof after.seq !== 'number') return
     const known = this.#chains.get(after.boot)
-    if (known !== undefined && known.seq < after.seq) throw fault(place, 'cut', `records ${known.seq + 1} to ${after.seq} of ${after.boot} were here when this process began`)
+    if (known !== undefined && known.seq < after.seq) {
+      throw fault(
+        place,
+        'cut',
+        `records ${known.seq + 1} to ${after.seq} of ${after.boot} were here when this process began`
+      )
+    }
   }
 }
 

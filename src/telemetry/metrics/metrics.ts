@@ -18,13 +18,34 @@ const wordForm = /^[a-z][a-z-]{1,40}$/
 export class Metrics implements Observer {
   readonly #measures: Measures
   readonly #delay = monitorEventLoopDelay({ resolution: 20 })
-  readonly #operations = new Histogram('mcp_server_operation_duration_seconds', 'How long requests and notifications of MCP took.', bounds)
-  readonly #sessions = new Histogram('mcp_server_session_duration_seconds', 'How long sessions lasted.', bounds)
+  readonly #operations = new Histogram(
+    'mcp_server_operation_duration_seconds',
+    'How long requests and notifications of MCP took.',
+    bounds
+  )
+
+  readonly #sessions = new Histogram(
+    'mcp_server_session_duration_seconds',
+    'How long sessions lasted.',
+    bounds
+  )
+
   readonly #decisions = new Counter(`${ours}decisions_total`, 'Decisions, by kind and outcome.')
-  readonly #refusals = new Counter(`${ours}refusals_total`, 'Requests and calls that were refused or failed, by the class of the reason.')
-  readonly #limits = new Counter(`${ours}limited_total`, 'Requests and calls that a limit refused, by its layer.')
+  readonly #refusals = new Counter(
+    `${ours}refusals_total`,
+    'Requests and calls that were refused or failed, by the class of the reason.'
+  )
+
+  readonly #limits = new Counter(
+    `${ours}limited_total`,
+    'Requests and calls that a limit refused, by its layer.'
+  )
+
   readonly #minted = new Counter(`${ours}tokens_minted_total`, 'Tokens that were minted.')
-  readonly #revoked = new Counter(`${ours}revocations_total`, 'Revocations of tokens and of all that a subject has.')
+  readonly #revoked = new Counter(
+    `${ours}revocations_total`,
+    'Revocations of tokens and of all that a subject has.'
+  )
 
   constructor (measures: Measures) {
     this.#measures = measures
@@ -40,14 +61,17 @@ export class Metrics implements Observer {
       this.#refusals.add(reason, () => ({ reason }))
     }
     switch (kind) {
-      case 'called': return this.#noteOperation(decision)
+      case 'called':
+        return this.#noteOperation(decision)
       case 'limited':
         this.#limits.add(layerOf(decision), () => ({ layer: layerOf(decision) }))
         if (decision.method !== undefined) this.#noteOperation(decision)
         return
-      case 'token-minted': return this.#minted.add('', none)
+      case 'token-minted':
+        return this.#minted.add('', none)
       case 'token-revoked':
-      case 'subject-revoked': return this.#revoked.add('', none)
+      case 'subject-revoked':
+        return this.#revoked.add('', none)
       case 'session-closed':
         if (decision.ms !== undefined) this.#sessions.record(decision.ms / 1000, '', none)
     }
@@ -71,7 +95,15 @@ export class Metrics implements Observer {
 
   /** All metrics as text. */
   text (): string {
-    const instruments = [this.#operations, this.#sessions, this.#decisions, this.#refusals, this.#limits, this.#minted, this.#revoked]
+    const instruments = [
+      this.#operations,
+      this.#sessions,
+      this.#decisions,
+      this.#refusals,
+      this.#limits,
+      this.#minted,
+      this.#revoked
+    ]
     return [...instruments.map(instrument => instrument.text()), this.#measured(), this.#process()].join('')
   }
 
@@ -94,18 +126,35 @@ export class Metrics implements Observer {
   #process (): string {
     const { rss, heapUsed, heapTotal } = process.memoryUsage()
     const { user, system } = process.cpuUsage()
-    const delay = headOf(`${ours}event_loop_delay_seconds`, 'gauge', 'Delay of the event loop since the last look.') +
-      [50, 90, 99].map(percent => sample(`${ours}event_loop_delay_seconds`, { stat: `p${percent}` }, seconds(this.#delay.percentile(percent)))).join('') +
+    const delay =
+      headOf(`${ours}event_loop_delay_seconds`, 'gauge', 'Delay of the event loop since the last look.') +
+      [50, 90, 99]
+        .map(percent =>
+          sample(
+            `${ours}event_loop_delay_seconds`,
+            { stat: `p${percent}` },
+            seconds(this.#delay.percentile(percent))
+          )
+        )
+        .join('') +
       sample(`${ours}event_loop_delay_seconds`, { stat: 'max' }, seconds(this.#delay.max))
     this.#delay.reset()
-    const gauge = (name: string, help: string, value: number, labels: Labels = {}): string => headOf(name, 'gauge', help) + sample(name, labels, value)
-    return delay +
+    const gauge = (name: string, help: string, value: number, labels: Labels = {}): string =>
+      headOf(name, 'gauge', help) + sample(name, labels, value)
+    return (
+      delay +
       gauge(`${ours}heap_used_bytes`, 'Bytes of the heap in use.', heapUsed) +
       gauge(`${ours}heap_size_bytes`, 'Bytes of the heap.', heapTotal) +
       gauge(`${ours}build_info`, 'Always 1: the version of the server.', 1, { version }) +
       gauge('process_resident_memory_bytes', 'Resident memory, in bytes.', rss) +
-      gauge('process_start_time_seconds', 'When the process began, in seconds since the epoch.', Math.round(Date.now() / 1000 - process.uptime())) +
-      headOf('process_cpu_seconds_total', 'counter', 'Processor time, in seconds.') + sample('process_cpu_seconds_total', {}, (user + system) / 1e6)
+      gauge(
+        'process_start_time_seconds',
+        'When the process began, in seconds since the epoch.',
+        Math.round(Date.now() / 1000 - process.uptime())
+      ) +
+      headOf('process_cpu_seconds_total', 'counter', 'Processor time, in seconds.') +
+      sample('process_cpu_seconds_total', {}, (user + system) / 1e6)
+    )
   }
 }
 

@@ -23,7 +23,10 @@ export function createKeyLoader (issuer: string, jwksUrl?: string): (signal: Abo
 export function metadataUrls (issuer: string): readonly URL[] {
   const { origin, pathname } = new URL(issuer)
   const path = pathname.replace(/\/$/, '')
-  return [new URL(`${origin}${path}/.well-known/openid-configuration`), new URL(`${origin}/.well-known/oauth-authorization-server${path}`)]
+  return [
+    new URL(`${origin}${path}/.well-known/openid-configuration`),
+    new URL(`${origin}/.well-known/oauth-authorization-server${path}`)
+  ]
 }
 
 async function discover (issuer: string, signal: AbortSignal): Promise<URL> {
@@ -43,6 +46,8 @@ async function discover (issuer: string, signal: AbortSignal): Promise<URL> {
 function keysUrl (metadata: unknown, expected: string): URL {
   const { issuer, jwks_uri: uri } = Object(metadata) as { issuer?: unknown, jwks_uri?: unknown }
   if (issuer !== expected) throw new ProviderError('its metadata is of another issuer')
-  if (typeof uri !== 'string' || !URL.canParse(uri) || !isSafeUrl(new URL(uri))) throw new ProviderError('its metadata has no https jwks_uri')
+  if (typeof uri !== 'string' || !URL.canParse(uri) || !isSafeUrl(new URL(uri))) {
+    throw new ProviderError('its metadata has no https jwks_uri')
+  }
   return new URL(uri)
 }

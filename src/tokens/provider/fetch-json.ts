@@ -29,7 +29,12 @@ export async function fetchJson (url: URL, signal: AbortSignal): Promise<unknown
 
 async function request (url: URL, signal: AbortSignal): Promise<Response> {
   try {
-    return await fetch(url, { signal, redirect: 'manual', credentials: 'omit', headers: { accept: 'application/json, application/jwk-set+json' } })
+    return await fetch(url, {
+      signal,
+      redirect: 'manual',
+      credentials: 'omit',
+      headers: { accept: 'application/json, application/jwk-set+json' }
+    })
   } catch (cause) {
     throw new ProviderError(signal.aborted ? 'it did not answer in time' : 'it cannot be reached', { cause })
   }

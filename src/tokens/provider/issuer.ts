@@ -1,6 +1,15 @@
 /** From a token of an identity provider to the caller it proves (RFC 9068, and what providers do instead). */
 import { compactVerify, type CryptoKey, decodeJwt, decodeProtectedHeader, type JWTHeaderParameters } from 'jose'
-import { claimAt, compactJws, isFor, expiredToken, readClaims, scopesOf, type ClaimRules, type Claims } from '../claims.js'
+import {
+  claimAt,
+  compactJws,
+  isFor,
+  expiredToken,
+  readClaims,
+  scopesOf,
+  type ClaimRules,
+  type Claims
+} from '../claims.js'
 import { keyAsToken, rejected, type Verdict } from '../../principal/presented.js'
 import { isRole, type Principal } from '../../principal/principal.js'
 import { namesOfClaims, tokenPrincipal } from '../token-principal.js'
@@ -23,9 +32,15 @@ export interface IssuerOptions extends Pick<ClaimRules, 'principalClaims' | 'kee
   readonly adminRole?: string | undefined
   /** The claim with the scopes, a text or a list. Left out: `scope`, or `scp` where there is no `scope`. */
   readonly scopesClaim?: string | undefined
-  /** The claim that holds one of our names, for a provider whose access tokens have no `aud`: `client_id`. An `aud` that is there must hold one, too. Default `aud`. */
+  /**
+   * The claim that holds one of our names, for a provider whose access tokens have no `aud`: `client_id`.
+   * An `aud` that is there must hold one, too. Default `aud`.
+   */
   readonly audienceClaim?: string | undefined
-  /** Take only what declares itself an access token (`typ: at+jwt`, RFC 9068), and nothing with a claim of an ID token. Default false. */
+  /**
+   * Take only what declares itself an access token (`typ: at+jwt`, RFC 9068), and nothing with a claim of
+   * an ID token. Default false.
+   */
   readonly requireAt?: boolean | undefined
   /** Seconds that its clock may be apart from ours. Default 0. */
   readonly toleranceSeconds?: number | undefined
@@ -63,7 +78,11 @@ export function createIssuerVerifier (options: IssuerOptions): IssuerVerifier {
   const { issuer, jwksUrl, audience, cache } = options
   requireSafe('issuer', issuer)
   if (jwksUrl !== undefined) requireSafe('jwksUrl', jwksUrl)
-  if (audience.length === 0) throw new Error('An issuer needs an `audience`: without one its tokens for any other service would be good here')
+  if (audience.length === 0) {
+    throw new Error(
+      'An issuer needs an `audience`: without one its tokens for any other service would be good here'
+    )
+  }
   const keys = createKeySet({ ...cache, load: createKeyLoader(issuer, jwksUrl) })
 
   return {
@@ -120,13 +139,28 @@ function decode (token: string): Unverified | undefined {
 }
 
 /** `jwk`, `jku`, `x5u` and `x5c` of the header are not read: keys come from the configured place alone. */
-function judge ({ header, claims }: Unverified, { name, issuer, principalClaims, keepClaims, audience, audienceClaim = 'aud', requireAt = false, toleranceSeconds, ...mapping }: IssuerOptions): Verdict {
+function judge (
+  { header, claims }: Unverified,
+  {
+    name,
+    issuer,
+    principalClaims,
+    keepClaims,
+    audience,
+    audienceClaim = 'aud',
+    requireAt = false,
+    toleranceSeconds,
+    ...mapping
+  }: IssuerOptions
+): Verdict {
   const { alg, kid, typ } = header
   if (!algorithms.has(alg)) return rejected('alg is not accepted')
   // RFC 7515 §4.1.11: none of the extensions is understood here, not even an empty list of them.
   if ('crit' in header) return rejected('the token has a crit header')
   if (kid !== undefined && typeof kid !== 'string') return rejected('kid is no text')
-  if (typ !== undefined && !(typeof typ === 'string' && types.has(typ.toLowerCase()))) return rejected('typ is not that of an access token')
+  if (typ !== undefined && !(typeof typ === 'string' && types.has(typ.toLowerCase()))) {
+    return rejected('typ is not that of an access token')
+  }
   if (claims.iss !== issuer) return rejected('iss is another issuer')
   const named = claimAt(claims, audienceClaim)
   if (named === undefined) return rejected('aud is missing')
@@ -134,14 +168,23 @@ function judge ({ header, claims }: Unverified, { name, issuer, principalClaims,
   // RFC 7800: good only together with a proof (DPoP, mTLS) that we can't check; whoever stole it has none.
   if (claims.cnf !== undefined) return rejected('the token is bound to a key')
   if (isOtherKind(claims)) return rejected('it is no access token')
-  if (requireAt && !isDeclaredAccessToken(header, claims)) return rejected('it does not declare itself an access token')
+  if (requireAt && !isDeclaredAccessToken(header, claims)) {
+    return rejected('it does not declare itself an access token')
+  }
   const sound = readClaims(claims, { audience, toleranceSeconds }, Date.now())
   if (typeof sound === 'string') return rejected(sound)
-  return tokenPrincipal({ id: `${issuerPrefix(name)}:${sound.sub}`, ...rightsOf(claims, mapping), issuer }, { claims, sound }, { principalClaims, keepClaims })
+  return tokenPrincipal(
+    { id: `${issuerPrefix(name)}:${sound.sub}`, ...rightsOf(claims, mapping), issuer },
+    { claims, sound },
+    { principalClaims, keepClaims }
+  )
 }
 
 /** RFC 9068 §2.1, and none of the claims that ID tokens alone have to have. */
-function isDeclaredAccessToken ({ typ }: JWTHeaderParameters, { nonce, at_hash: accessHash, c_hash: codeHash }: Claims): boolean {
+function isDeclaredAccessToken (
+  { typ }: JWTHeaderParameters,
+  { nonce, at_hash: accessHash, c_hash: codeHash }: Claims
+): boolean {
   const isTyped = typeof typ === 'string' && /^(?:application\/)?at\+jwt$/i.test(typ)
   return isTyped && [nonce, accessHash, codeHash].every(claim => claim === undefined)
 }
@@ -155,20 +198,32 @@ const otherKinds: ReadonlySet<unknown> = new Set(['ID', 'Logout', 'Refresh', 'Of
  * (RFC 8417). One claim of an ID token is no proof: Dex writes `at_hash` into access tokens, Keycloak `nonce`.
  */
 function isOtherKind ({ typ, token_use: use, events, nonce, at_hash: accessHash, c_hash: codeHash }: Claims): boolean {
-  return otherKinds.has(typ) || use === 'id' || events !== undefined || (nonce !== undefined && (accessHash !== undefined || codeHash !== undefined))
+  return (
+    otherKinds.has(typ) ||
+    use === 'id' ||
+    events !== undefined ||
+    (nonce !== undefined && (accessHash !== undefined || codeHash !== undefined))
+  )
 }
 
 type Mapping = Pick<IssuerOptions, 'rolesClaim' | 'adminRole' | 'scopesClaim'>
 
-function rightsOf (claims: Claims, { rolesClaim, adminRole = 'admin', scopesClaim }: Mapping): Pick<Principal, 'role' | 'roles' | 'scopes'> {
+function rightsOf (
+  claims: Claims,
+  { rolesClaim, adminRole = 'admin', scopesClaim }: Mapping
+): Pick<Principal, 'role' | 'roles' | 'scopes'> {
   const roles = rolesClaim === undefined ? [] : [claimAt(claims, rolesClaim)].flat()
-  const scopes = scopesOf(scopesClaim === undefined ? claims.scope ?? claims.scp : claimAt(claims, scopesClaim))
+  const scopes = scopesOf(
+    scopesClaim === undefined ? (claims.scope ?? claims.scp) : claimAt(claims, scopesClaim)
+  )
   if (roles.includes(adminRole)) return { role: 'admin', scopes }
   // An admin is one by that one name alone.
   const names = [...new Set(roles.filter(isRole))].filter(name => name !== 'admin')
   const [role = 'user'] = names
   // A caller of a provider is a user, whatever else it is.
-  return role === 'user' && names.length < 2 ? { role, scopes } : { role, roles: [...new Set([...names, 'user'])], scopes }
+  return role === 'user' && names.length < 2
+    ? { role, scopes }
+    : { role, roles: [...new Set([...names, 'user'])], scopes }
 }
 
 function requireSafe (name: string, url: string): void {

@@ -50,26 +50,47 @@ export function parseIssuers (text: string): readonly IssuerEntry[] {
   } catch {
     throw new IssuersFileError('names a file that is not JSON')
   }
-  if (!Array.isArray(json) || json.length === 0) throw new IssuersFileError('names a file that is not a list of issuers, or an empty one')
+  if (!Array.isArray(json) || json.length === 0) {
+    throw new IssuersFileError('names a file that is not a list of issuers, or an empty one')
+  }
   const entries = json.map(readEntry)
   for (const [index, { name, issuer }] of entries.entries()) {
-    if (entries.findIndex(one => one.name === name) < index) throw new IssuersFileError(`names a file in which entry ${index + 1} has the name of another`)
-    if (entries.findIndex(one => one.issuer === issuer) < index) throw new IssuersFileError(`names a file in which entry ${index + 1} has the issuer of another`)
+    if (entries.findIndex(one => one.name === name) < index) {
+      throw new IssuersFileError(`names a file in which entry ${index + 1} has the name of another`)
+    }
+    if (entries.findIndex(one => one.issuer === issuer) < index) {
+      throw new IssuersFileError(`names a file in which entry ${index + 1} has the issuer of another`)
+    }
   }
   return entries
 }
 
 function readEntry (value: unknown, index: number): IssuerEntry {
-  const wrong = (what: string): IssuersFileError => new IssuersFileError(`names a file in which entry ${index + 1} ${what}`)
+  const wrong = (what: string): IssuersFileError =>
+    new IssuersFileError(`names a file in which entry ${index + 1} ${what}`)
   if (!isRecord(value)) throw wrong('is not an object')
-  if (Object.keys(value).some(member => !members.has(member))) throw wrong(`has a member that is none of ${[...members].join(', ')}`)
+  if (Object.keys(value).some(member => !members.has(member))) {
+    throw wrong(`has a member that is none of ${[...members].join(', ')}`)
+  }
   const { name, issuer, jwksUrl, audience } = value
   if (!isIssuerName(name)) throw wrong('needs a name of 1 to 63 lower-case letters, digits and "-"')
-  for (const text of texts) if (value[text] !== undefined && (typeof value[text] !== 'string' || value[text].trim() === '')) throw wrong(`has a ${text} that is not text`)
+  for (const text of texts) {
+    if (value[text] !== undefined && (typeof value[text] !== 'string' || value[text].trim() === '')) {
+      throw wrong(`has a ${text} that is not text`)
+    }
+  }
   for (const [member, url] of [['issuer', issuer], ['jwksUrl', jwksUrl]] as const) {
     if (member === 'jwksUrl' && url === undefined) continue
-    if (typeof url !== 'string' || !URL.canParse(url) || !isSafeUrl(new URL(url)) || (member === 'issuer' && /[?#]/.test(url))) throw wrong(`needs an ${member} that is https (http on loopback)`)
+    if (
+      typeof url !== 'string' ||
+      !URL.canParse(url) ||
+      !isSafeUrl(new URL(url)) ||
+      (member === 'issuer' && /[?#]/.test(url))
+    ) { throw wrong(`needs an ${member} that is https (http on loopback)`) }
   }
-  if (audience !== undefined && !(Array.isArray(audience) && audience.every(one => typeof one === 'string' && one !== ''))) throw wrong('has an audience that is not a list of names')
+  if (
+    audience !== undefined &&
+    !(Array.isArray(audience) && audience.every(one => typeof one === 'string' && one !== ''))
+  ) { throw wrong('has an audience that is not a list of names') }
   return value as unknown as IssuerEntry
 }

@@ -32,7 +32,10 @@ export interface KeySet {
    * for want of keys is sent no tokens that could bring them. Returns how to end that.
    */
   begin: () => () => void
-  /** What stands in the way of judging tokens: that there never was a set. With an old one, known keys are good as ever. */
+  /**
+   * What stands in the way of judging tokens: that there never was a set. With an old one, known keys are
+   * good as ever.
+   */
   problems: () => readonly string[]
   /** Milliseconds since the set was fetched, `undefined` where it never was; and how many fetches failed. */
   health: () => KeySetHealth
@@ -49,10 +52,17 @@ interface Loaded {
   readonly loadedAt: number
 }
 
-export function createKeySet ({ load, timeoutMs = 2000, cooldownMs = 10_000, maxAgeMs = 600_000, retryMs = 3000, onTurn = () => {} }: KeySetOptions): KeySet {
+export function createKeySet ({
+  load,
+  timeoutMs = 2000,
+  cooldownMs = 10_000,
+  maxAgeMs = 600_000,
+  retryMs = 3000,
+  onTurn = () => {}
+}: KeySetOptions): KeySet {
   let loaded: Loaded | undefined
   /** Of the last fetch, where it failed. */
-  let failure: { readonly at: number, readonly why: string } | undefined
+  let failure: { readonly at: number; readonly why: string } | undefined
   /** When a token that no key fits last made us fetch. */
   let forcedAt = -Infinity
   let pending: Promise<void> | undefined
@@ -60,7 +70,9 @@ export function createKeySet ({ load, timeoutMs = 2000, cooldownMs = 10_000, max
 
   /** One fetch at a time, whoever asks. Never rejects. */
   function refetch (): Promise<void> {
-    pending ??= attempt().finally(() => { pending = undefined })
+    pending ??= attempt().finally(() => {
+      pending = undefined
+    })
     return pending
   }
 
@@ -84,7 +96,7 @@ export function createKeySet ({ load, timeoutMs = 2000, cooldownMs = 10_000, max
   /** Sees to it that the set is there and not old. Old keys stay good while the provider is away. */
   async function freshen (): Promise<void> {
     if (loaded === undefined) return waitMs() > 0 ? undefined : await refetch()
-    if (failure === undefined) return performance.now() - loaded.loadedAt < maxAgeMs ? undefined : await refetch()
+    if (failure === undefined) { return performance.now() - loaded.loadedAt < maxAgeMs ? undefined : await refetch() }
     // Known to be away: nobody with a known key waits for the next try.
     if (waitMs() <= 0) void refetch()
   }
@@ -105,7 +117,9 @@ export function createKeySet ({ load, timeoutMs = 2000, cooldownMs = 10_000, max
         if (key !== undefined || (tried === 0 && header.kid !== undefined)) return key
       }
       // Unknown, or by a key that the provider renewed under the same id or without one.
-      if (loaded !== undefined && failure === undefined && performance.now() - forcedAt < cooldownMs) return undefined
+      if (loaded !== undefined && failure === undefined && performance.now() - forcedAt < cooldownMs) {
+        return undefined
+      }
       if (waitMs() > 0) throw unavailable()
       // A set that came since would only come once more.
       if (loaded === undefined || loaded.loadedAt < askedAt) await refetch()
@@ -123,7 +137,14 @@ export function createKeySet ({ load, timeoutMs = 2000, cooldownMs = 10_000, max
       let isOver = false
       const tryOn = async (): Promise<void> => {
         if (loaded === undefined && waitMs() <= 0) await refetch()
-        if (loaded === undefined && !isOver) timer = setTimeout(() => { void tryOn() }, Math.max(1, waitMs())).unref()
+        if (loaded === undefined && !isOver) {
+          timer = setTimeout(
+            () => {
+              void tryOn()
+            },
+            Math.max(1, waitMs())
+          ).unref()
+        }
       }
       void tryOn()
       return () => {
@@ -132,9 +153,15 @@ export function createKeySet ({ load, timeoutMs = 2000, cooldownMs = 10_000, max
       }
     },
 
-    health: () => ({ ageMs: loaded === undefined ? undefined : performance.now() - loaded.loadedAt, failures }),
+    health: () => ({
+      ageMs: loaded === undefined ? undefined : performance.now() - loaded.loadedAt,
+      failures
+    }),
 
-    problems: () => failure === undefined || loaded !== undefined ? [] : [`the identity provider's keys cannot be had: ${failure.why}`]
+    problems: () =>
+      failure === undefined || loaded !== undefined
+        ? []
+        : [`the identity provider's keys cannot be had: ${failure.why}`]
   }
 }
 
@@ -146,7 +173,11 @@ function readSet (document: unknown): Loaded {
   return { pick, ids: new Set(pick.jwks().keys.map(({ kid }) => kid)), loadedAt: performance.now() }
 }
 
-async function firstOf (loaded: Loaded, header: JWTHeaderParameters, fits: (key: CryptoKey) => Promise<boolean>): Promise<{ key?: CryptoKey, tried: number }> {
+async function firstOf (
+  loaded: Loaded,
+  header: JWTHeaderParameters,
+  fits: (key: CryptoKey) => Promise<boolean>
+): Promise<{ key?: CryptoKey; tried: number }> {
   let tried = 0
   for await (const key of candidates(loaded, header)) {
     tried += 1

@@ -24,7 +24,11 @@ interface Place {
 }
 
 /** The service on a real port, and a client that waits for its answer at another one. */
-async function place (t: Test, metadata: object = {}, scopes: readonly string[] = ['files:read', 'files:write', 'notes:*']): Promise<Place> {
+async function place (
+  t: Test,
+  metadata: object = {},
+  scopes: readonly string[] = ['files:read', 'files:write', 'notes:*']
+): Promise<Place> {
   const answers: URLSearchParams[] = []
   const client: Server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '', 'http://localhost')
@@ -49,10 +53,16 @@ async function place (t: Test, metadata: object = {}, scopes: readonly string[] 
     key,
     answers,
     complaints,
-    authorize: (fields = {}) => url + authorizeUrl(clientId, pkce().challenge, { redirect_uri: callback, resource: `${url}/mcp`, ...fields }),
+    authorize: (fields = {}) =>
+      url +
+      authorizeUrl(clientId, pkce().challenge, { redirect_uri: callback, resource: `${url}/mcp`, ...fields }),
     watch: page => {
-      page.on('console', message => { if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) complaints.push(message.text()) })
-      page.on('pageerror', error => { complaints.push(error.message) })
+      page.on('console', message => {
+        if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) { complaints.push(message.text()) }
+      })
+      page.on('pageerror', error => {
+        complaints.push(error.message)
+      })
       return page
     }
   }
@@ -64,7 +74,11 @@ async function freePort (t: Test): Promise<number> {
   return Number(new URL(url).port)
 }
 
-async function openPage (context: BrowserContext, { watch, authorize }: Place, fields?: Record<string, string>): Promise<Page> {
+async function openPage (
+  context: BrowserContext,
+  { watch, authorize }: Place,
+  fields?: Record<string, string>
+): Promise<Page> {
   const page = watch(await context.newPage())
   await page.goto(authorize(fields))
   return page
@@ -106,16 +120,30 @@ async function shoot (browser: Browser, name: string, html: string): Promise<voi
 t.test('the sign-in in a browser', { skip: withoutBrowser }, async t => {
   const browser = await launch(t)
 
-  t.test('the pages are as the documentation shows them', { skip: shots === undefined && 'set SCREENSHOTS to take them' }, async () => {
-    await shoot(browser, 'sign-in', keyPage({ ...view, scopes: ['files:read', 'files:write', 'notes:read'] }))
-    await shoot(browser, 'consent', consentPage(view))
-  })
+  t.test(
+    'the pages are as the documentation shows them',
+    { skip: shots === undefined && 'set SCREENSHOTS to take them' },
+    async () => {
+      await shoot(
+        browser,
+        'sign-in',
+        keyPage({ ...view, scopes: ['files:read', 'files:write', 'notes:read'] })
+      )
+      await shoot(browser, 'consent', consentPage(view))
+    }
+  )
 
   t.test('a key is pasted, the app approved, and the browser goes back with a code', async t => {
     const here = await place(t)
     const page = await openPage(await person(browser), here, { scope: 'files:read files:write admin:all' })
     t.match(await page.title(), 'Connect Claude')
-    t.equal(await page.evaluate(() => (globalThis as unknown as { document: { activeElement: { id: string } } }).document.activeElement.id), 'key')
+    t.equal(
+      await page.evaluate(
+        () =>
+          (globalThis as unknown as { document: { activeElement: { id: string } } }).document.activeElement.id
+      ),
+      'key'
+    )
     await page.fill('#key', here.key)
     await page.click('button[value=continue]')
     await page.waitForSelector('button[value=approve]')
@@ -133,7 +161,14 @@ t.test('the sign-in in a browser', { skip: withoutBrowser }, async t => {
     await page.keyboard.press('Enter')
     await page.waitForSelector('button[value=approve]')
     await page.keyboard.press('Tab')
-    t.equal(await page.evaluate(() => (globalThis as unknown as { document: { activeElement: { value: string } } }).document.activeElement.value), 'approve')
+    t.equal(
+      await page.evaluate(
+        () =>
+          (globalThis as unknown as { document: { activeElement: { value: string } } }).document.activeElement
+            .value
+      ),
+      'approve'
+    )
     await page.keyboard.press('Enter')
     await page.waitForURL(`${here.callback}**`)
     t.ok(here.answers[0]?.has('code'))
@@ -197,7 +232,10 @@ t.test('the sign-in in a browser', { skip: withoutBrowser }, async t => {
   t.test('two tabs of one browser go their own ways', async t => {
     const here = await place(t)
     const context = await person(browser)
-    const [one, other] = [await openPage(context, here, { state: 'one' }), await openPage(context, here, { state: 'other' })]
+    const [one, other] = [
+      await openPage(context, here, { state: 'one' }),
+      await openPage(context, here, { state: 'other' })
+    ]
     for (const page of [one, other]) {
       await page.fill('#key', here.key)
       await page.keyboard.press('Enter')
@@ -218,7 +256,20 @@ t.test('the sign-in in a browser', { skip: withoutBrowser }, async t => {
     t.test(`${what} it all fits and works`, async t => {
       const here = await place(t)
       const page = await openPage(await person(browser, options), here, { scope: 'files:read files:write' })
-      if (!('javaScriptEnabled' in options)) t.equal(await page.evaluate(() => { const { scrollWidth, clientWidth } = (globalThis as unknown as { document: { documentElement: { scrollWidth: number, clientWidth: number } } }).document.documentElement; return scrollWidth <= clientWidth }), true, 'nothing sticks out')
+      if (!('javaScriptEnabled' in options)) {
+        t.equal(
+          await page.evaluate(() => {
+            const { scrollWidth, clientWidth } = (
+              globalThis as unknown as {
+                document: { documentElement: { scrollWidth: number; clientWidth: number } }
+              }
+            ).document.documentElement
+            return scrollWidth <= clientWidth
+          }),
+          true,
+          'nothing sticks out'
+        )
+      }
       await page.fill('#key', here.key)
       await page.keyboard.press('Enter')
       await page.waitForSelector('button[value=approve]')

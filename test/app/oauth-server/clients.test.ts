@@ -1,4 +1,7 @@
-/** The OAuth clients that people build on, end to end on real sockets: from a 401 to a call, a refresh and a revocation. */
+/**
+ * The OAuth clients that people build on, end to end on real sockets: from a 401 to a call, a refresh and a
+ * revocation.
+ */
 import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from '@modelcontextprotocol/client'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import type { OAuthClientInformationMixed } from '@modelcontextprotocol/sdk/shared/auth.js'
@@ -24,7 +27,12 @@ interface Running { readonly base: string, readonly url: string }
 /** On a real port, with a client of each kind known. */
 async function running (t: Test): Promise<Running> {
   const documents = await rehosted(t)
-  documents.answer(documentUrl, { client_id: documentUrl, client_name: 'App', redirect_uris: [redirectUrl], token_endpoint_auth_method: 'none' })
+  documents.answer(documentUrl, {
+    client_id: documentUrl,
+    client_name: 'App',
+    redirect_uris: [redirectUrl],
+    token_endpoint_auth_method: 'none'
+  })
   const free = await restartable(t, Fastify().server)
   await free.stop()
   const base = free.url
@@ -35,7 +43,13 @@ async function running (t: Test): Promise<Running> {
     app.server.closeAllConnections()
     await closed
   })
-  await app.register(mcpAuth, { publicUrl: base, jwtSecret: secret, apiKeys: [adaKey], stateDir, oauthServer: { fetchDocument: documents.fetchDocument } })
+  await app.register(mcpAuth, {
+    publicUrl: base,
+    jwtSecret: secret,
+    apiKeys: [adaKey],
+    stateDir,
+    oauthServer: { fetchDocument: documents.fetchDocument }
+  })
   await app.listen({ port: Number(new URL(base).port), host: '127.0.0.1' })
   const store = documentsInFiles({ directory: `${stateDir}/oauth` })
   await addClient(store, { id: registeredId, name: 'By hand', redirectUris: [redirectUrl] })
@@ -50,7 +64,12 @@ async function consent (url: URL): Promise<URL> {
   for (const action of ['continue', 'approve']) {
     const [, handle = ''] = /name="handle" value="([^"]*)"/.exec(await response.text()) ?? []
     const body = new URLSearchParams({ handle, action, key: adaKey })
-    response = await fetch(new URL(url.pathname, url), { method: 'POST', body, headers: { cookie }, redirect: 'manual' })
+    response = await fetch(new URL(url.pathname, url), {
+      method: 'POST',
+      body,
+      headers: { cookie },
+      redirect: 'manual'
+    })
   }
   return new URL(response.headers.get('location') ?? 'about:blank')
 }
@@ -86,13 +105,17 @@ for (const [kind, remember] of Object.entries(memories)) {
       const [asked = new URL(url)] = memory.redirects
       const back = await consent(asked)
       t.ok(back.href.startsWith(redirectUrl))
-      await stranger.transport.finishAuth(what === 'v2' ? back.searchParams as never : back.searchParams.get('code') ?? '')
+      await stranger.transport.finishAuth(
+        what === 'v2' ? (back.searchParams as never) : (back.searchParams.get('code') ?? '')
+      )
       await stranger.transport.close()
 
       const { client, connected } = await connect(url, memory)
       await connected
       const id = (await memory.clientInformation())?.client_id
-      t.match(await client.callTool({ name: 'whoami', arguments: {} }), { structuredContent: { client: { id: kind === 'document' ? documentUrl : id } } })
+      t.match(await client.callTool({ name: 'whoami', arguments: {} }), {
+        structuredContent: { client: { id: kind === 'document' ? documentUrl : id } }
+      })
       await client.close()
 
       // As an access token that has expired.
@@ -101,7 +124,9 @@ for (const [kind, remember] of Object.entries(memories)) {
       if (tokens !== undefined) memory.saveTokens({ ...tokens, access_token: 'expired' })
       const again = await connect(url, memory)
       await again.connected
-      t.match(await again.client.callTool({ name: 'whoami', arguments: {} }), { structuredContent: { method: 'api-key' } })
+      t.match(await again.client.callTool({ name: 'whoami', arguments: {} }), {
+        structuredContent: { method: 'api-key' }
+      })
       t.not(memory.tokens()?.refresh_token, before)
       await again.client.close()
     })
@@ -112,21 +137,62 @@ for (const kind of ['dynamic', 'document', 'registered'] as const) {
   t.test(`openid-client signs in as a ${kind} client, refreshes and revokes`, async t => {
     const { base, url } = await running(t)
     const options = { execute: [openid.allowInsecureRequests], algorithm: 'oauth2' as const }
-    const config = kind === 'dynamic'
-      ? await openid.dynamicClientRegistration(new URL(base), { redirect_uris: [redirectUrl], client_name: 'openid-client', token_endpoint_auth_method: 'none' }, openid.None(), options)
-      : await openid.discovery(new URL(base), kind === 'document' ? documentUrl : registeredId, undefined, openid.None(), options)
+    const config =
+      kind === 'dynamic'
+        ? await openid.dynamicClientRegistration(
+          new URL(base),
+          {
+            redirect_uris: [redirectUrl],
+            client_name: 'openid-client',
+            token_endpoint_auth_method: 'none'
+          },
+          openid.None(),
+          options
+        )
+        : await openid.discovery(
+          new URL(base),
+          kind === 'document' ? documentUrl : registeredId,
+          undefined,
+          openid.None(),
+          options
+        )
     t.equal(config.serverMetadata().issuer, base)
     const verifier = openid.randomPKCECodeVerifier()
     const state = openid.randomState()
-    const asked = openid.buildAuthorizationUrl(config, { redirect_uri: redirectUrl, code_challenge: await openid.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256', state, resource: url })
+    const asked = openid.buildAuthorizationUrl(config, {
+      redirect_uri: redirectUrl,
+      code_challenge: await openid.calculatePKCECodeChallenge(verifier),
+      code_challenge_method: 'S256',
+      state,
+      resource: url
+    })
     // It checks `iss`, as the metadata promises it (RFC 9207).
-    const tokens = await openid.authorizationCodeGrant(config, await consent(asked), { pkceCodeVerifier: verifier, expectedState: state })
-    const call = async (token: string): Promise<number> => (await fetch(url, { method: 'POST', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', accept: 'application/json, text/event-stream' }, body: '{"jsonrpc":"2.0","id":1,"method":"tools/list"}' })).status
+    const tokens = await openid.authorizationCodeGrant(config, await consent(asked), {
+      pkceCodeVerifier: verifier,
+      expectedState: state
+    })
+    const call = async (token: string): Promise<number> =>
+      (
+        await fetch(url, {
+          method: 'POST',
+          headers: {
+            authorization: `Bearer ${token}`,
+            'content-type': 'application/json',
+            accept: 'application/json, text/event-stream'
+          },
+          body: '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
+        })
+      ).status
     t.equal(await call(tokens.access_token), 200)
     const refreshed = await openid.refreshTokenGrant(config, tokens.refresh_token ?? '')
     t.equal(await call(refreshed.access_token), 200)
     await openid.tokenRevocation(config, refreshed.refresh_token ?? '')
     t.equal(await call(refreshed.access_token), 401)
-    t.equal(await openid.refreshTokenGrant(config, refreshed.refresh_token ?? '').catch((error: { error?: string }) => error.error), 'invalid_grant')
+    t.equal(
+      await openid
+        .refreshTokenGrant(config, refreshed.refresh_token ?? '')
+        .catch((error: { error?: string }) => error.error),
+      'invalid_grant'
+    )
   })
 }

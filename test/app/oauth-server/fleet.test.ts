@@ -3,7 +3,18 @@ import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { until } from '../../support/process.js'
 import { redisServer, withoutRedis } from '../../support/redis.js'
-import { adaKey, approve, authorizeUrl, credentials, open, pkce, press, register, signInService, token } from '../../support/sign-in.js'
+import {
+  adaKey,
+  approve,
+  authorizeUrl,
+  credentials,
+  open,
+  pkce,
+  press,
+  register,
+  signInService,
+  token
+} from '../../support/sign-in.js'
 import { callOf, post } from '../../support/service.js'
 import { directory } from '../../support/keys.js'
 import { say } from '../../support/terminal.js'
@@ -20,10 +31,25 @@ t.test('two instances with one Redis', { skip: withoutRedis }, async t => {
     const second = await press(b, await open(a, authorizeUrl(clientId, challenge)), 'continue', { key: adaKey })
     const done = await press(a, second, 'approve')
     const code = done.location?.searchParams.get('code') ?? ''
-    const { status, body } = await token(b, { grant_type: 'authorization_code', client_id: clientId, code, redirect_uri: 'https://app.example.com/callback', code_verifier: verifier })
+    const { status, body } = await token(b, {
+      grant_type: 'authorization_code',
+      client_id: clientId,
+      code,
+      redirect_uri: 'https://app.example.com/callback',
+      code_verifier: verifier
+    })
     t.equal(status, 200)
     t.equal((await post(a, callOf('whoami'), { authorization: `Bearer ${body.access_token}` })).status, 200)
-    const burst = await Promise.all([a, b, a, b].map(async app => await token(app, { grant_type: 'refresh_token', client_id: clientId, refresh_token: body.refresh_token })))
+    const burst = await Promise.all(
+      [a, b, a, b].map(
+        async app =>
+          await token(app, {
+            grant_type: 'refresh_token',
+            client_id: clientId,
+            refresh_token: body.refresh_token
+          })
+      )
+    )
     t.equal(new Set(burst.map(({ body }) => body.refresh_token)).size, 1)
   })
 
@@ -34,7 +60,12 @@ t.test('two instances with one Redis', { skip: withoutRedis }, async t => {
   })
 
   t.test('a page that is approved at both at once gives one code', async t => {
-    const second = await press(b, await open(a, authorizeUrl(await register(a), pkce().challenge)), 'continue', { key: adaKey })
+    const second = await press(
+      b,
+      await open(a, authorizeUrl(await register(a), pkce().challenge)),
+      'continue',
+      { key: adaKey }
+    )
     const both = await Promise.all([press(a, second, 'approve'), press(b, second, 'approve')])
     t.same(both.map(({ status }) => status).sort(), [303, 400])
   })
@@ -44,12 +75,30 @@ t.test('two instances with one Redis', { skip: withoutRedis }, async t => {
     const { body } = await token(a, redeem)
     const bearer = { authorization: `Bearer ${body.access_token}` }
     const parent = await directory(t)
-    t.match(await say(['grants', 'revoke', '--client', redeem.client_id ?? ''], parent, { ...credentials, REDIS_URL: url, STATE_DIR: `${parent}/state` }), { code: 0, stderr: 'Done on the servers that share REDIS_URL.' })
+    t.match(
+      await say(['grants', 'revoke', '--client', redeem.client_id ?? ''], parent, {
+        ...credentials,
+        REDIS_URL: url,
+        STATE_DIR: `${parent}/state`
+      }),
+      { code: 0, stderr: 'Done on the servers that share REDIS_URL.' }
+    )
     const statuses = new Map<FastifyInstance, number>()
     await until(() => {
-      for (const app of [a, b]) post(app, callOf('whoami'), bearer).then(answer => { statuses.set(app, answer.status) }, t.fail)
+      for (const app of [a, b]) {
+        post(app, callOf('whoami'), bearer).then(answer => {
+          statuses.set(app, answer.status)
+        }, t.fail)
+      }
       return statuses.get(a) === 401 && statuses.get(b) === 401
     })
-    t.match(await token(b, { grant_type: 'refresh_token', client_id: redeem.client_id, refresh_token: body.refresh_token }), { status: 400, body: { error: 'invalid_grant' } })
+    t.match(
+      await token(b, {
+        grant_type: 'refresh_token',
+        client_id: redeem.client_id,
+        refresh_token: body.refresh_token
+      }),
+      { status: 400, body: { error: 'invalid_grant' } }
+    )
   })
 })

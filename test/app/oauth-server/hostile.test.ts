@@ -1,6 +1,21 @@
 /** Hostile authorization and token requests, one test a row. */
 import t from 'tap'
-import { adaKey, approve, authorizeUrl, form, open, pkce, press, publicUrl, redirectUri, register, resource, signIn, signInService, token } from '../../support/sign-in.js'
+import {
+  adaKey,
+  approve,
+  authorizeUrl,
+  form,
+  open,
+  pkce,
+  press,
+  publicUrl,
+  redirectUri,
+  register,
+  resource,
+  signIn,
+  signInService,
+  token
+} from '../../support/sign-in.js'
 import { callOf, post } from '../../support/service.js'
 
 const { challenge } = pkce()
@@ -74,10 +89,21 @@ t.test('every page forbids frames, caches, scripts and referrers', async t => {
   const second = await press(app, first, 'continue', { key: adaKey })
   const refused = await open(app, '/oauth/authorize')
   for (const { headers } of [first, second, refused]) {
-    t.match(headers, { 'cache-control': 'no-store', 'referrer-policy': 'no-referrer', 'x-frame-options': 'DENY', 'x-content-type-options': 'nosniff' })
-    t.match(headers['content-security-policy'], /^default-src 'none'; style-src 'sha256-[^']+'; form-action 'self'(?: https:\/\/app\.example\.com)?; frame-ancestors 'none'; base-uri 'none'$/)
+    t.match(headers, {
+      'cache-control': 'no-store',
+      'referrer-policy': 'no-referrer',
+      'x-frame-options': 'DENY',
+      'x-content-type-options': 'nosniff'
+    })
+    t.match(
+      headers['content-security-policy'],
+      /^default-src 'none'; style-src 'sha256-[^']+'; form-action 'self'(?: https:\/\/app\.example\.com)?; frame-ancestors 'none'; base-uri 'none'$/
+    )
   }
-  t.match(first.headers['set-cookie'], /^__Host-mcp-sign-in=[\w-]{43}; Path=\/; Max-Age=3600; Secure; HttpOnly; SameSite=Lax$/)
+  t.match(
+    first.headers['set-cookie'],
+    /^__Host-mcp-sign-in=[\w-]{43}; Path=\/; Max-Age=3600; Secure; HttpOnly; SameSite=Lax$/
+  )
 })
 
 t.test('what a client calls itself is text, and no HTML', async t => {
@@ -116,7 +142,12 @@ t.test('a form from another site is refused', async t => {
   const app = await signInService(t)
   const first = await open(app, authorizeUrl(await register(app), challenge))
   const { payload, headers } = form({ handle: first.handle, action: 'continue', key: adaKey })
-  const response = await app.inject({ method: 'POST', url: '/oauth/authorize', payload, headers: { ...headers, cookie: first.cookie, 'sec-fetch-site': 'cross-site' } })
+  const response = await app.inject({
+    method: 'POST',
+    url: '/oauth/authorize',
+    payload,
+    headers: { ...headers, cookie: first.cookie, 'sec-fetch-site': 'cross-site' }
+  })
   t.equal(response.statusCode, 403)
 })
 
@@ -143,7 +174,11 @@ t.test('of many who redeem a code at once exactly one gets a token', async t => 
   const { redeem } = await approve(app)
   const all = await Promise.all(Array.from({ length: 10 }, async () => await token(app, redeem)))
   t.equal(all.filter(({ status }) => status === 200).length, 1)
-  t.ok(all.filter(({ status }) => status !== 200).every(({ status, body }) => status === 400 && body.error === 'invalid_grant'))
+  t.ok(
+    all
+      .filter(({ status }) => status !== 200)
+      .every(({ status, body }) => status === 400 && body.error === 'invalid_grant')
+  )
 })
 
 for (const [what, change, error] of [
@@ -179,8 +214,14 @@ t.test("another client cannot redeem a client's code, nor use its refresh token"
   const { redeem } = await approve(app)
   t.match(await token(app, { ...redeem, client_id: other }), { status: 400, body: { error: 'invalid_grant' } })
   const { refreshToken, clientId } = await signIn(app)
-  t.match(await token(app, { grant_type: 'refresh_token', client_id: other, refresh_token: refreshToken }), { status: 400, body: { error: 'invalid_grant' } })
-  t.match(await token(app, { grant_type: 'refresh_token', client_id: clientId, refresh_token: refreshToken }), { status: 200 })
+  t.match(await token(app, { grant_type: 'refresh_token', client_id: other, refresh_token: refreshToken }), {
+    status: 400,
+    body: { error: 'invalid_grant' }
+  })
+  t.match(
+    await token(app, { grant_type: 'refresh_token', client_id: clientId, refresh_token: refreshToken }),
+    { status: 200 }
+  )
 })
 
 t.test('without a resource the endpoint is meant', async t => {
@@ -191,16 +232,42 @@ t.test('without a resource the endpoint is meant', async t => {
 })
 
 for (const [what, request, status, error] of [
-  ['a repeated parameter', { payload: 'grant_type=refresh_token&grant_type=refresh_token' }, 400, 'invalid_request'],
+  [
+    'a repeated parameter',
+    { payload: 'grant_type=refresh_token&grant_type=refresh_token' },
+    400,
+    'invalid_request'
+  ],
   ['JSON', { payload: '{}', headers: { 'content-type': 'application/json' } }, 400, 'invalid_request'],
   ['no body', { headers: {} }, 400, 'invalid_request'],
   ['a huge body', { payload: `a=${'b'.repeat(20_000)}` }, 413, 'invalid_request'],
-  ['a charset', { payload: 'grant_type=x', headers: { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' } }, 400, 'unsupported_grant_type'],
-  ['a secret in Basic', { payload: 'grant_type=refresh_token', headers: { 'content-type': 'application/x-www-form-urlencoded', authorization: 'Basic YTpi' } }, 401, 'invalid_client']
+  [
+    'a charset',
+    {
+      payload: 'grant_type=x',
+      headers: { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' }
+    },
+    400,
+    'unsupported_grant_type'
+  ],
+  [
+    'a secret in Basic',
+    {
+      payload: 'grant_type=refresh_token',
+      headers: { 'content-type': 'application/x-www-form-urlencoded', authorization: 'Basic YTpi' }
+    },
+    401,
+    'invalid_client'
+  ]
 ] as const) {
   t.test(`the token endpoint answers ${what} with JSON`, async t => {
     const app = await signInService(t)
-    const response = await app.inject({ method: 'POST', url: '/oauth/token', headers: { 'content-type': 'application/x-www-form-urlencoded' }, ...request })
+    const response = await app.inject({
+      method: 'POST',
+      url: '/oauth/token',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      ...request
+    })
     t.equal(response.statusCode, status)
     t.equal(response.json().error, error)
     t.equal(response.headers['cache-control'], 'no-store')
@@ -215,10 +282,30 @@ for (const [what, metadata, error] of [
   ['a redirect with user info', { redirect_uris: ['https://a:b@app.example.com/'] }, 'invalid_redirect_uri'],
   ["a scheme of an app's own", { redirect_uris: ['cursor://callback'] }, 'invalid_redirect_uri'],
   ['a script', { redirect_uris: ['javascript:alert(1)'] }, 'invalid_redirect_uri'],
-  ['21 redirects', { redirect_uris: Array.from({ length: 21 }, (_, index) => `${redirectUri}/${index}`) }, 'invalid_redirect_uri'],
-  ['a secret for Basic', { redirect_uris: [redirectUri], token_endpoint_auth_method: 'client_secret_basic' }, 'invalid_client_metadata'],
-  ['keys over http', { redirect_uris: [redirectUri], token_endpoint_auth_method: 'private_key_jwt', jwks_uri: 'http://app.example.com/jwks' }, 'invalid_client_metadata'],
-  ['another grant type', { redirect_uris: [redirectUri], grant_types: ['client_credentials'] }, 'invalid_client_metadata'],
+  [
+    '21 redirects',
+    { redirect_uris: Array.from({ length: 21 }, (_, index) => `${redirectUri}/${index}`) },
+    'invalid_redirect_uri'
+  ],
+  [
+    'a secret for Basic',
+    { redirect_uris: [redirectUri], token_endpoint_auth_method: 'client_secret_basic' },
+    'invalid_client_metadata'
+  ],
+  [
+    'keys over http',
+    {
+      redirect_uris: [redirectUri],
+      token_endpoint_auth_method: 'private_key_jwt',
+      jwks_uri: 'http://app.example.com/jwks'
+    },
+    'invalid_client_metadata'
+  ],
+  [
+    'another grant type',
+    { redirect_uris: [redirectUri], grant_types: ['client_credentials'] },
+    'invalid_client_metadata'
+  ],
   ['a list', [], 'invalid_client_metadata'],
   ['null', null, 'invalid_client_metadata'],
   ['half a document', '{"redirect_uris":', 'invalid_client_metadata']
@@ -226,7 +313,12 @@ for (const [what, metadata, error] of [
   t.test(`nobody registers with ${what}`, async t => {
     const app = await signInService(t)
     const payload = typeof metadata === 'string' ? metadata : JSON.stringify(metadata)
-    const response = await app.inject({ method: 'POST', url: '/oauth/register', headers: { 'content-type': 'application/json' }, payload })
+    const response = await app.inject({
+      method: 'POST',
+      url: '/oauth/register',
+      headers: { 'content-type': 'application/json' },
+      payload
+    })
     t.equal(response.statusCode, 400)
     t.equal(response.json().error, error)
   })
@@ -234,7 +326,12 @@ for (const [what, metadata, error] of [
 
 t.test('nothing of it is there while it is off', async t => {
   const app = await signInService(t, { env: { OAUTH_SERVER: 'off' } })
-  for (const url of ['/oauth/authorize', '/oauth/token', '/.well-known/oauth-authorization-server', '/.well-known/oauth-protected-resource']) t.equal((await app.inject(url)).statusCode, 404)
+  for (const url of [
+    '/oauth/authorize',
+    '/oauth/token',
+    '/.well-known/oauth-authorization-server',
+    '/.well-known/oauth-protected-resource'
+  ]) { t.equal((await app.inject(url)).statusCode, 404) }
   t.notMatch((await post(app, callOf('whoami'), {})).headers['www-authenticate'], 'resource_metadata')
   t.equal(resource, 'https://mcp.example.com/mcp')
 })

@@ -11,11 +11,22 @@ const key = await signingKey('ES256', 'idp')
 const stranger = await signingKey('ES256', 'idp')
 const grantType = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 
-interface Vouching { readonly app: FastifyInstance, readonly issuer: string, readonly clientId: string, readonly assertion: (change?: Record<string, unknown>, typ?: string, by?: typeof key) => Promise<string> }
+interface Vouching {
+  readonly app: FastifyInstance
+  readonly issuer: string
+  readonly clientId: string
+  readonly assertion: (change?: Record<string, unknown>, typ?: string, by?: typeof key) => Promise<string>
+}
 
 let made = 0
 
-async function vouching (t: Test, env: (issuer: string) => Record<string, string> = issuer => ({ JWT_ISSUER: issuer, JWT_ROLES_CLAIM: 'roles' })): Promise<Vouching> {
+async function vouching (
+  t: Test,
+  env: (issuer: string) => Record<string, string> = issuer => ({
+    JWT_ISSUER: issuer,
+    JWT_ROLES_CLAIM: 'roles'
+  })
+): Promise<Vouching> {
   const { issuer, publish } = await fakeIssuer(t)
   publish(key)
   const app = await signInService(t, { env: env(issuer) })
@@ -26,33 +37,71 @@ async function vouching (t: Test, env: (issuer: string) => Record<string, string
     clientId,
     assertion: async (change = {}, typ = 'oauth-id-jag+jwt', by = key) => {
       const now = Math.floor(Date.now() / 1000)
-      const claims = { iss: issuer, sub: 'ada', aud: publicUrl, resource, client_id: clientId, jti: `jag-${made++}`, iat: now, exp: now + 300, scope: 'files:read notes:*', ...change }
-      return credentialOfTests(await new SignJWT(claims).setProtectedHeader({ alg: by.alg, typ, kid: 'idp' }).sign(by.privateKey))
+      const claims = {
+        iss: issuer,
+        sub: 'ada',
+        aud: publicUrl,
+        resource,
+        client_id: clientId,
+        jti: `jag-${made++}`,
+        iat: now,
+        exp: now + 300,
+        scope: 'files:read notes:*',
+        ...change
+      }
+      return credentialOfTests(
+        await new SignJWT(claims).setProtectedHeader({ alg: by.alg, typ, kid: 'idp' }).sign(by.privateKey)
+      )
     }
   }
 }
 
 t.test('an assertion of the trusted issuer gives an access token, without a refresh token', async t => {
   const { app, clientId, assertion } = await vouching(t)
-  const { status, body } = await token(app, { grant_type: grantType, client_id: clientId, assertion: await assertion(), scope: 'files:read notes:read admin:all' })
+  const { status, body } = await token(app, {
+    grant_type: grantType,
+    client_id: clientId,
+    assertion: await assertion(),
+    scope: 'files:read notes:read admin:all'
+  })
   t.equal(status, 200)
   t.notOk('refresh_token' in body)
   t.equal(body.scope, 'files:read notes:read')
   const bearer = { authorization: `Bearer ${body.access_token}` }
-  t.match((await post(app, callOf('whoami'), bearer)).body.result.structuredContent, { id: 'oauth:ada', role: 'user', scopes: ['files:read', 'notes:read'], method: 'jwt', client: { id: clientId } })
-  t.match((await app.inject('/.well-known/oauth-authorization-server')).json(), { authorization_grant_profiles_supported: ['urn:ietf:params:oauth:grant-profile:id-jag'] })
+  t.match((await post(app, callOf('whoami'), bearer)).body.result.structuredContent, {
+    id: 'oauth:ada',
+    role: 'user',
+    scopes: ['files:read', 'notes:read'],
+    method: 'jwt',
+    client: { id: clientId }
+  })
+  t.match((await app.inject('/.well-known/oauth-authorization-server')).json(), {
+    authorization_grant_profiles_supported: ['urn:ietf:params:oauth:grant-profile:id-jag']
+  })
 })
 
 t.test('roles come by the claim of the issuer', async t => {
   const { app, clientId, assertion } = await vouching(t)
-  const { body } = await token(app, { grant_type: grantType, client_id: clientId, assertion: await assertion({ roles: ['admin'] }) })
-  t.equal((await post(app, callOf('whoami'), { authorization: `Bearer ${body.access_token}` })).body.result.structuredContent.role, 'admin')
+  const { body } = await token(app, {
+    grant_type: grantType,
+    client_id: clientId,
+    assertion: await assertion({ roles: ['admin'] })
+  })
+  t.equal(
+    (await post(app, callOf('whoami'), { authorization: `Bearer ${body.access_token}` })).body.result
+      .structuredContent.role,
+    'admin'
+  )
 })
 
 t.test('a trusted issuer without a name of its own shares no caller with another', async t => {
   const { app, issuer, clientId, assertion } = await vouching(t, issuer => ({ OAUTH_TRUSTED_ISSUERS: issuer }))
   const { body } = await token(app, { grant_type: grantType, client_id: clientId, assertion: await assertion() })
-  t.equal((await post(app, callOf('whoami'), { authorization: `Bearer ${body.access_token}` })).body.result.structuredContent.id, `oauth@${encodeURIComponent(issuer)}:ada`)
+  t.equal(
+    (await post(app, callOf('whoami'), { authorization: `Bearer ${body.access_token}` })).body.result
+      .structuredContent.id,
+    `oauth@${encodeURIComponent(issuer)}:ada`
+  )
 })
 
 const now = (): number => Math.floor(Date.now() / 1000)
@@ -73,7 +122,10 @@ for (const [what, change, error] of [
 ] as const) {
   t.test(`an assertion with ${what} is refused`, async t => {
     const { app, clientId, assertion } = await vouching(t)
-    t.match(await token(app, { grant_type: grantType, client_id: clientId, assertion: await assertion(change) }), { status: 400, body: { error } })
+    t.match(
+      await token(app, { grant_type: grantType, client_id: clientId, assertion: await assertion(change) }),
+      { status: 400, body: { error } }
+    )
   })
 }
 
@@ -81,7 +133,10 @@ t.test('other kinds of tokens, other keys, and a second use are refused', async 
   const { app, clientId, assertion } = await vouching(t)
   const send = async (text: string) => await token(app, { grant_type: grantType, client_id: clientId, assertion: text })
   t.match(await send(await assertion({}, 'at+jwt')), { status: 400, body: { error: 'invalid_grant' } })
-  t.match(await send(await assertion({}, 'oauth-id-jag+jwt', stranger)), { status: 400, body: { error: 'invalid_grant' } })
+  t.match(await send(await assertion({}, 'oauth-id-jag+jwt', stranger)), {
+    status: 400,
+    body: { error: 'invalid_grant' }
+  })
   t.match(await send('garbage'), { status: 400, body: { error: 'invalid_grant' } })
   const once = await assertion()
   t.same((await Promise.all([send(once), send(once)])).map(({ status }) => status).sort(), [200, 400])
@@ -92,8 +147,21 @@ t.test('while the keys of the issuer are away the client is told to come back', 
   const app = await signInService(t, { env: { OAUTH_TRUSTED_ISSUERS: issuer } })
   const clientId = await register(app)
   await stop()
-  const claims = { iss: issuer, sub: 'ada', aud: publicUrl, resource, client_id: clientId, jti: 'jag-away', iat: now(), exp: now() + 300 }
-  const assertion = credentialOfTests(await new SignJWT(claims).setProtectedHeader({ alg: key.alg, typ: 'oauth-id-jag+jwt', kid: 'idp' }).sign(key.privateKey))
+  const claims = {
+    iss: issuer,
+    sub: 'ada',
+    aud: publicUrl,
+    resource,
+    client_id: clientId,
+    jti: 'jag-away',
+    iat: now(),
+    exp: now() + 300
+  }
+  const assertion = credentialOfTests(
+    await new SignJWT(claims)
+      .setProtectedHeader({ alg: key.alg, typ: 'oauth-id-jag+jwt', kid: 'idp' })
+      .sign(key.privateKey)
+  )
   const refused = await token(app, { grant_type: grantType, client_id: clientId, assertion })
   t.match(refused, { status: 503, body: { error: 'temporarily_unavailable' } })
   t.ok(refused.headers['retry-after'])
@@ -101,10 +169,17 @@ t.test('while the keys of the issuer are away the client is told to come back', 
 
 t.test('an assertion is no access token', async t => {
   const { app, assertion } = await vouching(t)
-  t.equal((await post(app, callOf('whoami'), { authorization: `Bearer ${await assertion({ aud: resource })}` })).status, 401)
+  t.equal(
+    (await post(app, callOf('whoami'), { authorization: `Bearer ${await assertion({ aud: resource })}` }))
+      .status,
+    401
+  )
 })
 
 t.test('where nobody is trusted the grant is not supported', async t => {
   const { app, clientId, assertion } = await vouching(t, () => ({}))
-  t.match(await token(app, { grant_type: grantType, client_id: clientId, assertion: await assertion() }), { status: 400, body: { error: 'unsupported_grant_type' } })
+  t.match(await token(app, { grant_type: grantType, client_id: clientId, assertion: await assertion() }), {
+    status: 400,
+    body: { error: 'unsupported_grant_type' }
+  })
 })

@@ -1,4 +1,7 @@
-/** Keys that the host app looks up itself: they may sign clients in only where the app can say later that they are good. */
+/**
+ * Keys that the host app looks up itself: they may sign clients in only where the app can say later that
+ * they are good.
+ */
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { mcpAuth } from '../../../src/mcp-auth.js'
@@ -19,7 +22,10 @@ async function withUsers (t: Test, options: Partial<McpAuthOptions> = {}): Promi
     publicUrl: 'https://mcp.example.com',
     jwtSecret: secret,
     oauthServer: true,
-    verifyKey: key => key === appKey ? { id: 'tenant-7', scopes: ['files:read'], keyId: 'k1', attributes: { tenant: 'acme' } } : null,
+    verifyKey: key =>
+      key === appKey
+        ? { id: 'tenant-7', scopes: ['files:read'], keyId: 'k1', attributes: { tenant: 'acme' } }
+        : null,
     verifyKeyTtlMs: 0,
     stillGood: principal => {
       users.asked.push(`${principal.id} ${principal.keyId} ${String(principal.attributes.tenant)}`)
@@ -35,11 +41,18 @@ t.test('a key of the app signs a client in, and the app is asked about it from t
   const users = await withUsers(t)
   const { bearer, clientId, refreshToken, scope } = await signIn(users.app, { key: appKey })
   t.equal(scope, 'files:read')
-  t.match((await post(users.app, callOf('whoami'), bearer)).body.result.structuredContent, { id: 'tenant-7', scopes: ['files:read'], client: { id: clientId } })
+  t.match((await post(users.app, callOf('whoami'), bearer)).body.result.structuredContent, {
+    id: 'tenant-7',
+    scopes: ['files:read'],
+    client: { id: clientId }
+  })
   t.ok(users.asked.every(asked => asked === 'tenant-7 k1 acme'))
   users.good = false
   t.equal((await post(users.app, callOf('whoami'), bearer)).status, 401)
-  t.match(await token(users.app, { grant_type: 'refresh_token', client_id: clientId, refresh_token: refreshToken }), { status: 400, body: { error: 'invalid_grant' } })
+  t.match(
+    await token(users.app, { grant_type: 'refresh_token', client_id: clientId, refresh_token: refreshToken }),
+    { status: 400, body: { error: 'invalid_grant' } }
+  )
 })
 
 t.test('an app that cannot tell right now costs nobody the grant', async t => {
@@ -47,10 +60,22 @@ t.test('an app that cannot tell right now costs nobody the grant', async t => {
   const { bearer, clientId, refreshToken } = await signIn(users.app, { key: appKey })
   users.good = new Error('the database is away')
   t.equal((await post(users.app, callOf('whoami'), bearer)).status, 503)
-  t.match(await token(users.app, { grant_type: 'refresh_token', client_id: clientId, refresh_token: refreshToken }), { status: 503, body: { error: 'temporarily_unavailable' } })
+  t.match(
+    await token(users.app, { grant_type: 'refresh_token', client_id: clientId, refresh_token: refreshToken }),
+    { status: 503, body: { error: 'temporarily_unavailable' } }
+  )
   users.good = true
   t.equal((await post(users.app, callOf('whoami'), bearer)).status, 200)
-  t.equal((await token(users.app, { grant_type: 'refresh_token', client_id: clientId, refresh_token: refreshToken })).status, 200)
+  t.equal(
+    (
+      await token(users.app, {
+        grant_type: 'refresh_token',
+        client_id: clientId,
+        refresh_token: refreshToken
+      })
+    ).status,
+    200
+  )
 })
 
 t.test('the answer of the app counts for as long as that about a key', async t => {
@@ -64,13 +89,28 @@ t.test('the answer of the app counts for as long as that about a key', async t =
 t.test('without stillGood a key of the app signs nobody in', async t => {
   const app = Fastify()
   t.teardown(() => app.close())
-  await app.register(mcpAuth, { publicUrl: 'https://mcp.example.com', jwtSecret: secret, oauthServer: true, verifyKey: () => ({ id: 'tenant-7' }) })
-  const page = await press(app, await open(app, authorizeUrl(await register(app), pkce().challenge)), 'continue', { key: appKey })
+  await app.register(mcpAuth, {
+    publicUrl: 'https://mcp.example.com',
+    jwtSecret: secret,
+    oauthServer: true,
+    verifyKey: () => ({ id: 'tenant-7' })
+  })
+  const page = await press(
+    app,
+    await open(app, authorizeUrl(await register(app), pkce().challenge)),
+    'continue',
+    { key: appKey }
+  )
   t.equal(page.status, 403)
 })
 
 t.test('a key that neither knows is wrong', async t => {
   const { app } = await withUsers(t)
-  const page = await press(app, await open(app, authorizeUrl(await register(app), pkce().challenge)), 'continue', { key: 'another' })
+  const page = await press(
+    app,
+    await open(app, authorizeUrl(await register(app), pkce().challenge)),
+    'continue',
+    { key: 'another' }
+  )
   t.equal(page.status, 401)
 })

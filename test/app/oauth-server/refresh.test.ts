@@ -9,8 +9,18 @@ import { wallClock } from '../../support/wall-clock.js'
 
 type Answer = Awaited<ReturnType<typeof token>>
 
-async function refresh (app: FastifyInstance, clientId: string, refreshToken: string | undefined, fields: Record<string, string> = {}): Promise<Answer> {
-  return await token(app, { grant_type: 'refresh_token', client_id: clientId, refresh_token: refreshToken, ...fields })
+async function refresh (
+  app: FastifyInstance,
+  clientId: string,
+  refreshToken: string | undefined,
+  fields: Record<string, string> = {}
+): Promise<Answer> {
+  return await token(app, {
+    grant_type: 'refresh_token',
+    client_id: clientId,
+    refresh_token: refreshToken,
+    ...fields
+  })
 }
 
 t.test('a burst of the same refresh token gives all the same successor', async t => {
@@ -50,7 +60,10 @@ for (const seconds of [76, 300, 599]) {
   })
 }
 
-for (const [what, seconds, usesSuccessor] of [['ten minutes later', 601, false], ['a minute after its successor was used', 61, true]] as const) {
+for (const [what, seconds, usesSuccessor] of [
+  ['ten minutes later', 601, false],
+  ['a minute after its successor was used', 61, true]
+] as const) {
   t.test(`the old token ${what} ends the grant, and is a security event`, async t => {
     const clock = wallClock(t)
     const sink = logSink()
@@ -61,9 +74,18 @@ for (const [what, seconds, usesSuccessor] of [['ten minutes later', 601, false],
     t.equal((await post(app, callOf('whoami'), bearer)).status, 200)
     clock.advance(seconds)
     t.match(await refresh(app, clientId, refreshToken), { status: 400, body: { error: 'invalid_grant' } })
-    t.match(await refresh(app, clientId, newest.body.refresh_token), { status: 400, body: { error: 'invalid_grant' } })
+    t.match(await refresh(app, clientId, newest.body.refresh_token), {
+      status: 400,
+      body: { error: 'invalid_grant' }
+    })
     t.equal((await post(app, callOf('whoami'), bearer)).status, 401)
-    t.ok(sink.lines().some(({ security, msg, client }) => security === true && msg === 'grant revoked' && client === clientId))
+    t.ok(
+      sink
+        .lines()
+        .some(
+          ({ security, msg, client }) => security === true && msg === 'grant revoked' && client === clientId
+        )
+    )
   })
 }
 
@@ -71,7 +93,13 @@ t.test('a token that was never made is invalid_grant, and ends nothing', async t
   const app = await signInService(t)
   const { clientId, refreshToken } = await signIn(app)
   const [head, generation = '', mac = ''] = /^(mcp_refresh_[0-9a-f]+_)(\d+)_(.*)$/.exec(refreshToken)?.slice(1) ?? []
-  for (const forged of [`${head}${Number(generation) + 1}_${mac}`, `${head}0_${mac}`, `${head}${generation}_${'a'.repeat(43)}`, 'garbage', `${refreshToken}a`]) {
+  for (const forged of [
+    `${head}${Number(generation) + 1}_${mac}`,
+    `${head}0_${mac}`,
+    `${head}${generation}_${'a'.repeat(43)}`,
+    'garbage',
+    `${refreshToken}a`
+  ]) {
     t.match(await refresh(app, clientId, forged), { status: 400, body: { error: 'invalid_grant' } })
   }
   t.equal((await refresh(app, clientId, refreshToken)).status, 200)
@@ -81,10 +109,16 @@ t.test('a token for less is given, one for more is not', async t => {
   const path = await keyFile(t)
   const { key } = await addKey(path, { scopes: ['files:*', 'notes:read'] })
   const app = await signInService(t, { env: { API_KEYS_FILE: path } })
-  const { clientId, refreshToken, scope } = await signIn(app, { key, fields: { scope: 'files:read notes:read admin offline_access' } })
+  const { clientId, refreshToken, scope } = await signIn(app, {
+    key,
+    fields: { scope: 'files:read notes:read admin offline_access' }
+  })
   t.equal(scope, 'files:read notes:read offline_access')
   t.equal((await refresh(app, clientId, refreshToken, { scope: 'notes:read' })).body.scope, 'notes:read')
-  t.match(await refresh(app, clientId, refreshToken, { scope: 'files:write' }), { status: 400, body: { error: 'invalid_scope' } })
+  t.match(await refresh(app, clientId, refreshToken, { scope: 'files:write' }), {
+    status: 400,
+    body: { error: 'invalid_scope' }
+  })
 })
 
 t.test('grants outlive a restart, and end after 30 days without a use', async t => {

@@ -1,13 +1,35 @@
 /** The whole way of a client: metadata, registration, pages, code, tokens, calls, refresh, revocation. */
 import t from 'tap'
 import { logSink } from '../../support/log-sink.js'
-import { adaKey, approve, authorizeUrl, form, open, pkce, press, publicUrl, redirectUri, register, resource, signIn, signInService, token } from '../../support/sign-in.js'
+import {
+  adaKey,
+  approve,
+  authorizeUrl,
+  form,
+  open,
+  pkce,
+  press,
+  publicUrl,
+  redirectUri,
+  register,
+  resource,
+  signIn,
+  signInService,
+  token
+} from '../../support/sign-in.js'
 import { bobKey, callOf, post } from '../../support/service.js'
 
 t.test('the metadata is the same at all its places, with the issuer to the letter', async t => {
   const app = await signInService(t)
-  const places = ['/.well-known/oauth-authorization-server', '/.well-known/oauth-authorization-server/mcp', '/.well-known/openid-configuration', '/.well-known/openid-configuration/mcp']
-  const all = await Promise.all(places.map(async url => await app.inject({ url, headers: { origin: 'https://elsewhere.example.com' } })))
+  const places = [
+    '/.well-known/oauth-authorization-server',
+    '/.well-known/oauth-authorization-server/mcp',
+    '/.well-known/openid-configuration',
+    '/.well-known/openid-configuration/mcp'
+  ]
+  const all = await Promise.all(
+    places.map(async url => await app.inject({ url, headers: { origin: 'https://elsewhere.example.com' } }))
+  )
   for (const response of all) {
     t.equal(response.statusCode, 200)
     t.equal(response.headers['access-control-allow-origin'], '*')
@@ -28,8 +50,14 @@ t.test('the metadata is the same at all its places, with the issuer to the lette
   })
   const refused = await post(app, callOf('whoami'), {})
   t.equal(refused.status, 401)
-  t.match(refused.headers['www-authenticate'], `resource_metadata="${publicUrl}/.well-known/oauth-protected-resource/mcp"`)
-  t.match((await app.inject('/.well-known/oauth-protected-resource/mcp')).json(), { resource, authorization_servers: [publicUrl] })
+  t.match(
+    refused.headers['www-authenticate'],
+    `resource_metadata="${publicUrl}/.well-known/oauth-protected-resource/mcp"`
+  )
+  t.match((await app.inject('/.well-known/oauth-protected-resource/mcp')).json(), {
+    resource,
+    authorization_servers: [publicUrl]
+  })
 })
 
 t.test('a person signs a client in with a key, and the client calls in their name', async t => {
@@ -48,15 +76,30 @@ t.test('a person signs a client in with a key, and the client calls in their nam
   const done = await press(app, second, 'approve')
   t.equal(done.status, 303)
   t.equal(`${done.location?.origin}${done.location?.pathname}`, redirectUri)
-  t.match(Object.fromEntries(done.location?.searchParams ?? []), { state: 'a state', iss: publicUrl, code: /^mcp_code_/ })
+  t.match(Object.fromEntries(done.location?.searchParams ?? []), {
+    state: 'a state',
+    iss: publicUrl,
+    code: /^mcp_code_/
+  })
 
   const code = done.location?.searchParams.get('code') ?? ''
-  const { status, headers, body } = await token(app, { grant_type: 'authorization_code', client_id: clientId, code, redirect_uri: redirectUri, code_verifier: verifier, resource })
+  const { status, headers, body } = await token(app, {
+    grant_type: 'authorization_code',
+    client_id: clientId,
+    code,
+    redirect_uri: redirectUri,
+    code_verifier: verifier,
+    resource
+  })
   t.equal(status, 200)
   t.equal(headers['cache-control'], 'no-store')
   t.match(body, { token_type: 'Bearer', expires_in: 3600, refresh_token: /^mcp_refresh_/, scope: '' })
   const called = await post(app, callOf('whoami'), { authorization: `Bearer ${body.access_token}` })
-  t.match(called.body.result.structuredContent, { id: /^apikey:/, method: 'api-key', client: { id: clientId, name: 'Tests' } })
+  t.match(called.body.result.structuredContent, {
+    id: /^apikey:/,
+    method: 'api-key',
+    client: { id: clientId, name: 'Tests' }
+  })
   const direct = await post(app, callOf('whoami'), { 'x-api-key': adaKey })
   t.equal(called.body.result.structuredContent.id, direct.body.result.structuredContent.id)
   t.equal(direct.body.result.structuredContent.client, null)
@@ -70,10 +113,21 @@ t.test('a refresh token gives new tokens, and a revoked one ends the access toke
   t.equal(refreshed.status, 200)
   t.not(refreshed.body.refresh_token, refreshToken)
   t.equal((await post(app, callOf('whoami'), bearer)).status, 200)
-  const revoked = await app.inject({ method: 'POST', url: '/oauth/revoke', ...form({ client_id: clientId, token: refreshed.body.refresh_token }) })
+  const revoked = await app.inject({
+    method: 'POST',
+    url: '/oauth/revoke',
+    ...form({ client_id: clientId, token: refreshed.body.refresh_token })
+  })
   t.equal(revoked.statusCode, 200)
   t.equal((await post(app, callOf('whoami'), bearer)).status, 401)
-  t.match(await token(app, { grant_type: 'refresh_token', client_id: clientId, refresh_token: refreshed.body.refresh_token }), { status: 400, body: { error: 'invalid_grant' } })
+  t.match(
+    await token(app, {
+      grant_type: 'refresh_token',
+      client_id: clientId,
+      refresh_token: refreshed.body.refresh_token
+    }),
+    { status: 400, body: { error: 'invalid_grant' } }
+  )
 })
 
 t.test('the same metadata is the same client', async t => {
@@ -88,9 +142,16 @@ t.test('denying sends access_denied, at either page', async t => {
   const { challenge } = pkce()
   const first = await open(app, authorizeUrl(clientId, challenge))
   const second = await press(app, first, 'continue', { key: bobKey })
-  for (const page of [await press(app, await open(app, authorizeUrl(clientId, challenge)), 'deny'), await press(app, second, 'deny')]) {
+  for (const page of [
+    await press(app, await open(app, authorizeUrl(clientId, challenge)), 'deny'),
+    await press(app, second, 'deny')
+  ]) {
     t.equal(page.status, 303)
-    t.match(Object.fromEntries(page.location?.searchParams ?? []), { error: 'access_denied', state: 'a state', iss: publicUrl })
+    t.match(Object.fromEntries(page.location?.searchParams ?? []), {
+      error: 'access_denied',
+      state: 'a state',
+      iss: publicUrl
+    })
   }
 })
 
@@ -101,5 +162,12 @@ t.test('a code is good once, and its second use ends what the first gave', async
   t.equal(first.status, 200)
   t.match(await token(app, redeem), { status: 400, body: { error: 'invalid_grant' } })
   t.equal((await post(app, callOf('whoami'), { authorization: `Bearer ${first.body.access_token}` })).status, 401)
-  t.match(await token(app, { grant_type: 'refresh_token', client_id: redeem.client_id, refresh_token: first.body.refresh_token }), { status: 400, body: { error: 'invalid_grant' } })
+  t.match(
+    await token(app, {
+      grant_type: 'refresh_token',
+      client_id: redeem.client_id,
+      refresh_token: first.body.refresh_token
+    }),
+    { status: 400, body: { error: 'invalid_grant' } }
+  )
 })

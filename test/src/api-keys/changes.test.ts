@@ -1,7 +1,16 @@
 /** What becomes of the records with each change. */
 import t from 'tap'
 import { sha256 } from '../../../src/lib/sha256.js'
-import { createKey, importKeys, KeyChangeError, type KeyOptions, revokeKey, rotateKey, setDisabled, statusOf } from '../../../src/api-keys/changes.js'
+import {
+  createKey,
+  importKeys,
+  KeyChangeError,
+  type KeyOptions,
+  revokeKey,
+  rotateKey,
+  setDisabled,
+  statusOf
+} from '../../../src/api-keys/changes.js'
 import { formatKeyFile, parseKeyFile } from '../../../src/api-keys/record.js'
 import type { KeyRecord } from '../../../src/api-keys/record.js'
 import type { Verdict } from '../../../src/principal/presented.js'
@@ -35,8 +44,25 @@ t.test('a key with a name alone is a user without scopes, owned by itself, witho
 })
 
 t.test('a key holds what it was asked to, each scope and network once', async t => {
-  const { record } = newKey({ owner: 'ada', role: 'admin', scopes: ['a', 'b', 'a'], lifetimeSeconds: 60, cidrs: ['10.0.0.0/8', '10.0.0.0/8'], rateLimitMax: 7 }, now)
-  t.match(record, { owner: 'user:ada', role: 'admin', scopes: ['a', 'b'], expiresAt: '2026-01-01T00:01:00.000Z', cidrs: ['10.0.0.0/8'], rateLimitMax: 7 })
+  const { record } = newKey(
+    {
+      owner: 'ada',
+      role: 'admin',
+      scopes: ['a', 'b', 'a'],
+      lifetimeSeconds: 60,
+      cidrs: ['10.0.0.0/8', '10.0.0.0/8'],
+      rateLimitMax: 7
+    },
+    now
+  )
+  t.match(record, {
+    owner: 'user:ada',
+    role: 'admin',
+    scopes: ['a', 'b'],
+    expiresAt: '2026-01-01T00:01:00.000Z',
+    cidrs: ['10.0.0.0/8'],
+    rateLimitMax: 7
+  })
 })
 
 t.test('an owner is told apart from tokens and keys, whatever it is called', async t => {
@@ -72,16 +98,38 @@ for (const [what, options] of senseless) {
   })
 }
 
-for (const [what, text] of [['a key', newKey().key], ['a key in other text', `key ${newKey().key}`], ['a key that is cut off', newKey().key.slice(0, 40)], ['a token', 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln']] as const) {
+for (const [what, text] of [
+  ['a key', newKey().key],
+  ['a key in other text', `key ${newKey().key}`],
+  ['a key that is cut off', newKey().key.slice(0, 40)],
+  ['a token', 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln']
+] as const) {
   t.test(`${what} is no name and no owner, and is not repeated`, async t => {
-    const attempts = [{ name: text }, { name: 'a', owner: text }, { name: 'a', owner: `user:${text}` }].flatMap(options => [() => createKey([], options), () => importKeys([], ['an-old-key-of-20-chars'], options)])
-    for (const attempt of attempts) t.throws(attempt, { name: 'KeyChangeError', message: /^(?!.*(mcp_|eyJ))A name or an owner holds a credential/ })
+    const attempts = [
+      { name: text },
+      { name: 'a', owner: text },
+      { name: 'a', owner: `user:${text}` }
+    ].flatMap(options => [
+      () => createKey([], options),
+      () => importKeys([], ['an-old-key-of-20-chars'], options)
+    ])
+    for (const attempt of attempts) {
+      t.throws(attempt, {
+        name: 'KeyChangeError',
+        message: /^(?!.*(mcp_|eyJ))A name or an owner holds a credential/
+      })
+    }
   })
 }
 
 t.test('a key that is imported is not its own name or owner, whatever its form is', async t => {
   const key = 'an-old-key-of-20-chars'
-  for (const options of [{ name: `my ${key}` }, { name: 'a', owner: key }]) t.throws(() => importKeys([], [key], options), { name: 'KeyChangeError', message: /^A name or an owner holds/ })
+  for (const options of [{ name: `my ${key}` }, { name: 'a', owner: key }]) {
+    t.throws(() => importKeys([], [key], options), {
+      name: 'KeyChangeError',
+      message: /^A name or an owner holds/
+    })
+  }
 })
 
 t.test('a replaced secret is good until its grace ends, and the key keeps all else', async t => {
@@ -98,11 +146,19 @@ t.test('a replaced secret is good until its grace ends, and the key keeps all el
 t.test('a second rotation shortens the grace of the first, and never lengthens it', async t => {
   const made = createKey([], { name: 'ci' }, now)
   const { id } = made.result.record
-  const ends = (graceSeconds: number): Array<string | undefined> => (
-    rotateKey(rotateKey(made.records, id, 3600, now).records, id, graceSeconds, now + 60_000).result.record.secrets.map(({ endsAt }) => endsAt)
-  )
+  const ends = (graceSeconds: number): Array<string | undefined> =>
+    rotateKey(
+      rotateKey(made.records, id, 3600, now).records,
+      id,
+      graceSeconds,
+      now + 60_000
+    ).result.record.secrets.map(({ endsAt }) => endsAt)
   t.same(ends(0), [undefined, new Date(now + 60_000).toISOString(), new Date(now + 60_000).toISOString()])
-  t.same(ends(86_400), [undefined, new Date(now + 60_000 + 24 * hour).toISOString(), new Date(now + hour).toISOString()])
+  t.same(ends(86_400), [
+    undefined,
+    new Date(now + 60_000 + 24 * hour).toISOString(),
+    new Date(now + hour).toISOString()
+  ])
 })
 
 t.test('no grace is longer than the key, and a key that has expired gets no other secret, disabled or not', async t => {
@@ -136,7 +192,11 @@ t.test('a revoked key stays revoked since the first time, and gets no other secr
 t.test('a change touches no other key', async t => {
   const [a, b] = [newKey().record, newKey().record]
   const all = [a, b]
-  for (const change of [revokeKey, (records: typeof all, id: string) => rotateKey(records, id, 0), (records: typeof all, id: string) => setDisabled(records, id, true)]) {
+  for (const change of [
+    revokeKey,
+    (records: typeof all, id: string) => rotateKey(records, id, 0),
+    (records: typeof all, id: string) => setDisabled(records, id, true)
+  ]) {
     const { records } = change(all, a.id)
     t.equal(records[1], b)
     t.not(records[0], a)
@@ -160,27 +220,41 @@ t.test('a key says what state it is in', async t => {
 
 t.test('imported keys keep the id that they had in API_KEYS', async t => {
   const { result } = importKeys([], ['an-old-key-of-20-chars', 'another-key-that-is-old'], { name: 'old' }, now)
-  t.same(result.map(({ id, owner, name }) => [id, owner, name]), ['an-old-key-of-20-chars', 'another-key-that-is-old'].map((key, index) => {
-    const id = sha256(key).slice(0, 12)
-    return [id, `apikey:${id}`, `old ${index + 1}`]
-  }))
+  t.same(
+    result.map(({ id, owner, name }) => [id, owner, name]),
+    ['an-old-key-of-20-chars', 'another-key-that-is-old'].map((key, index) => {
+      const id = sha256(key).slice(0, 12)
+      return [id, `apikey:${id}`, `old ${index + 1}`]
+    })
+  )
 })
 
-t.test('a key of this kind that is imported keeps the id that it had in API_KEYS, too, and not the one inside it', async t => {
-  const { key } = newKey()
-  const id = sha256(key).slice(0, 12)
-  const { records, result } = importKeys([], [key], { name: 'moved' })
-  t.match(result, [{ id, owner: `apikey:${id}` }])
-  t.match(verifyOnce(records, key), { principal: { id: `apikey:${id}`, keyId: id } })
-  const rotated = rotateKey(records, id, 60)
-  t.equal(keyIdOf(rotated.result.key), id)
-  for (const good of [key, rotated.result.key]) t.match(verifyOnce(rotated.records, good), { principal: { keyId: id } })
-})
+t.test(
+  'a key of this kind that is imported keeps the id that it had in API_KEYS, too, and not the one inside it',
+  async t => {
+    const { key } = newKey()
+    const id = sha256(key).slice(0, 12)
+    const { records, result } = importKeys([], [key], { name: 'moved' })
+    t.match(result, [{ id, owner: `apikey:${id}` }])
+    t.match(verifyOnce(records, key), { principal: { id: `apikey:${id}`, keyId: id } })
+    const rotated = rotateKey(records, id, 60)
+    t.equal(keyIdOf(rotated.result.key), id)
+    for (const good of [key, rotated.result.key]) {
+      t.match(verifyOnce(rotated.records, good), { principal: { keyId: id } })
+    }
+  }
+)
 
 t.test('a secret that a key of the file had once is not imported beside it', async t => {
   const { key, record } = newKey()
-  const replaced = { ...record, secrets: [{ ...record.secrets[0], digest: sha256('another'), createdAt: record.createdAt }] }
-  t.throws(() => importKeys([replaced], [key], { name: 'old' }), { name: 'KeyChangeError', message: /in the file already/ })
+  const replaced = {
+    ...record,
+    secrets: [{ ...record.secrets[0], digest: sha256('another'), createdAt: record.createdAt }]
+  }
+  t.throws(() => importKeys([replaced], [key], { name: 'old' }), {
+    name: 'KeyChangeError',
+    message: /in the file already/
+  })
 })
 
 const there = newKey()
@@ -197,6 +271,9 @@ const unimportable: Array<[string, string[]]> = [
 
 for (const [what, keys] of unimportable) {
   t.test(`${what} is not imported, and not repeated`, async t => {
-    t.throws(() => importKeys([there.record], keys, { name: 'old' }), { name: 'KeyChangeError', message: /^(?!.*(old-key|fifteen|mcp_|change-me|put-your))/ })
+    t.throws(() => importKeys([there.record], keys, { name: 'old' }), {
+      name: 'KeyChangeError',
+      message: /^(?!.*(old-key|fifteen|mcp_|change-me|put-your))/
+    })
   })
 }

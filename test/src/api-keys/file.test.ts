@@ -1,7 +1,19 @@
 /** The key file under every misfortune: nothing that was acknowledged is lost, and each fault is told. */
 import { spawnSync } from 'node:child_process'
 import { renameSync, writeFileSync } from 'node:fs'
-import { chmod, chown, lstat, mkdir, readdir, readFile, rename, stat, symlink, truncate, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  stat,
+  symlink,
+  truncate,
+  writeFile
+} from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
@@ -14,7 +26,9 @@ import { isRoot, nobody, type Running, start, unlessNobodyCan, until, viaTsx } f
 const writer = fileURLToPath(new URL('../../support/key-writer.ts', import.meta.url))
 
 function startWriter (t: Test, path: string, count: number): Running {
-  return start(t, process.execPath, ['--import', import.meta.resolve('tsx'), writer, path, String(count)], { cwd: dirname(path) })
+  return start(t, process.execPath, ['--import', import.meta.resolve('tsx'), writer, path, String(count)], {
+    cwd: dirname(path)
+  })
 }
 
 /** The ids that a writer has acknowledged so far. */
@@ -29,7 +43,9 @@ async function idsIn (path: string): Promise<string[]> {
 /** What another user finds in the file, whom nothing but its group lets in. */
 async function idsAsNobody (t: Test, path: string): Promise<string[]> {
   await chmod(dirname(path), 0o755)
-  const script = 'process.stdout.write(JSON.parse(require("fs").readFileSync(process.argv[1], "utf8")).keys.map(({ id }) => id).join("\\n"))'
+  const script =
+    'process.stdout.write(JSON.parse(require("fs").readFileSync(process.argv[1], "utf8")).keys.map(({ id }) ' +
+      '=> id).join("\\n"))'
   const run = start(t, process.execPath, ['-e', script, path], { cwd: '/', ...nobody })
   await run.ended
   return run.stdout().split('\n')
@@ -62,19 +78,28 @@ t.test('a file that the server reads by its group stays readable by it, and is f
   const { mode, gid } = await stat(path)
   t.equal(mode & 0o777, 0o640)
   t.equal(gid, group)
-  if (isRoot && unlessNobodyCan() === false) t.same(await idsAsNobody(t, path), await idsIn(path), 'its user reads it after the change of another')
+  if (isRoot && unlessNobodyCan() === false) {
+    t.same(await idsAsNobody(t, path), await idsIn(path), 'its user reads it after the change of another')
+  }
 })
 
-t.test('changeKeyFile by root writes nothing in a directory of another user', { skip: isRoot ? false : 'only root can give directories away' }, async t => {
-  const path = join(await directory(t), 'api-keys.json')
-  await chown(dirname(path), 65_534, 65_534)
-  await t.rejects(addKey(path), { name: 'ForeignPathError', message: /sudo -u/ })
-  t.same(await readdir(dirname(path)), [])
-})
+t.test(
+  'changeKeyFile by root writes nothing in a directory of another user',
+  { skip: isRoot ? false : 'only root can give directories away' },
+  async t => {
+    const path = join(await directory(t), 'api-keys.json')
+    await chown(dirname(path), 65_534, 65_534)
+    await t.rejects(addKey(path), { name: 'ForeignPathError', message: /sudo -u/ })
+    t.same(await readdir(dirname(path)), [])
+  }
+)
 
 t.test('a change of nothing that is there makes no file', async t => {
   const path = join(await directory(t), 'api-keys.json')
-  await t.rejects(changeKeyFile(path, records => revokeKey(records, 'k00000000000')), { name: 'KeyFileError', wrong: 'does not exist' })
+  await t.rejects(
+    changeKeyFile(path, records => revokeKey(records, 'k00000000000')),
+    { name: 'KeyFileError', wrong: 'does not exist' }
+  )
   t.same(await readdir(dirname(path)), [])
 })
 
@@ -98,7 +123,11 @@ t.test('a link is followed, and stays one', async t => {
 
 t.test('what a killed writer left behind is cleared away, and nothing else', async t => {
   const path = await keyFile(t)
-  for (const name of ['api-keys.json.123-0a1b2c3d.draft', 'api-keys.json.bak', 'other.json.123-0a1b2c3d.draft']) await writeFile(join(dirname(path), name), 'x')
+  for (const name of [
+    'api-keys.json.123-0a1b2c3d.draft',
+    'api-keys.json.bak',
+    'other.json.123-0a1b2c3d.draft'
+  ]) { await writeFile(join(dirname(path), name), 'x') }
   await addKey(path)
   t.same((await readdir(dirname(path))).sort(), ['api-keys.json', 'api-keys.json.bak', 'other.json.123-0a1b2c3d.draft'])
 })
@@ -160,9 +189,15 @@ t.test('a full disk is told, shows no key, and leaves the file as it was', async
   const path = await keyFile(t, Array.from({ length: 200 }, () => newKey().record))
   const before = await readFile(path)
   // A limit of the process stands in for the disk: that works everywhere, and fails the same write.
-  const run = start(t, 'sh', ['-c', 'ulimit -f 16; exec "$@"', 'sh', process.execPath, ...viaTsx, 'keys', 'create', '--name', 'late'], {
-    cwd: dirname(path), env: { API_KEYS_FILE: path, TSX_DISABLE_CACHE: '1' }
-  })
+  const run = start(
+    t,
+    'sh',
+    ['-c', 'ulimit -f 16; exec "$@"', 'sh', process.execPath, ...viaTsx, 'keys', 'create', '--name', 'late'],
+    {
+      cwd: dirname(path),
+      env: { API_KEYS_FILE: path, TSX_DISABLE_CACHE: '1' }
+    }
+  )
   t.equal((await run.ended).code, 1)
   t.equal(run.stdout(), '')
   t.match(run.stderr(), /^The key file .* cannot be written: .*; .*nothing was changed\n$/)
@@ -172,11 +207,42 @@ t.test('a full disk is told, shows no key, and leaves the file as it was', async
 })
 
 const broken: Array<[string, (path: string) => Promise<void>, RegExp]> = [
-  ['garbage', async path => { await writeFile(path, Buffer.from(Array.from({ length: 4096 }, (_, i) => i * 7 & 255))) }, /is not JSON/],
-  ['nothing', async path => { await truncate(path, 0) }, /is empty/],
-  ['half of it', async path => { await truncate(path, Math.floor((await stat(path)).size / 2)) }, /is not JSON/],
-  ['something else', async path => { await writeFile(path, '{"version":1,"keys":[{"id":"k"}]}') }, /cannot be used: keys\[0\]/],
-  ['a directory', async path => { await rename(path, `${path}.old`); await mkdir(path) }, /is a directory/]
+  [
+    'garbage',
+    async path => {
+      await writeFile(path, Buffer.from(Array.from({ length: 4096 }, (_, i) => (i * 7) & 255)))
+    },
+    /is not JSON/
+  ],
+  [
+    'nothing',
+    async path => {
+      await truncate(path, 0)
+    },
+    /is empty/
+  ],
+  [
+    'half of it',
+    async path => {
+      await truncate(path, Math.floor((await stat(path)).size / 2))
+    },
+    /is not JSON/
+  ],
+  [
+    'something else',
+    async path => {
+      await writeFile(path, '{"version":1,"keys":[{"id":"k"}]}')
+    },
+    /cannot be used: keys\[0\]/
+  ],
+  [
+    'a directory',
+    async path => {
+      await rename(path, `${path}.old`)
+      await mkdir(path)
+    },
+    /is a directory/
+  ]
 ]
 
 for (const [what, breakIt, sentence] of broken) {
@@ -209,12 +275,18 @@ const probe = t.testdir({})
 const mayMount = mount('--bind', probe, probe)
 if (mayMount) spawnSync('umount', [probe])
 
-t.test('a file that is a mount of its own is told with the way to mount it', { skip: mayMount ? false : 'no right to mount' }, async t => {
-  const path = await keyFile(t)
-  t.ok(mount('--bind', path, path))
-  t.teardown(() => { spawnSync('umount', [path]) })
-  await t.rejects(addKey(path), { name: 'KeyFileError', right: 'mount its directory, not the file' })
-})
+t.test(
+  'a file that is a mount of its own is told with the way to mount it',
+  { skip: mayMount ? false : 'no right to mount' },
+  async t => {
+    const path = await keyFile(t)
+    t.ok(mount('--bind', path, path))
+    t.teardown(() => {
+      spawnSync('umount', [path])
+    })
+    await t.rejects(addKey(path), { name: 'KeyFileError', right: 'mount its directory, not the file' })
+  }
+)
 
 t.test('a file system for reading alone is told as one', { skip: mayMount ? false : 'no right to mount' }, async t => {
   const path = await keyFile(t)
@@ -223,14 +295,22 @@ t.test('a file system for reading alone is told as one', { skip: mayMount ? fals
   await t.rejects(addKey(path), { name: 'KeyFileError', wrong: /for reading alone/ })
 })
 
-t.test('a file of another user is told with who may change it', { skip: isRoot ? unlessNobodyCan() : 'only root can be another user' }, async t => {
-  const path = await keyFile(t)
-  await chmod(path, 0o644)
-  await chmod(dirname(path), 0o777)
-  const run = start(t, process.execPath, [...viaTsx, 'keys', 'create', '--name', 'a', '--file', path], { cwd: '/', ...nobody, env: { TSX_DISABLE_CACHE: '1' } })
-  t.same(await run.ended, { code: 1, signal: null })
-  t.match(run.stderr(), /cannot be written \(EPERM\); run this as the user that owns it, or as root/)
-})
+t.test(
+  'a file of another user is told with who may change it',
+  { skip: isRoot ? unlessNobodyCan() : 'only root can be another user' },
+  async t => {
+    const path = await keyFile(t)
+    await chmod(path, 0o644)
+    await chmod(dirname(path), 0o777)
+    const run = start(t, process.execPath, [...viaTsx, 'keys', 'create', '--name', 'a', '--file', path], {
+      cwd: '/',
+      ...nobody,
+      env: { TSX_DISABLE_CACHE: '1' }
+    })
+    t.same(await run.ended, { code: 1, signal: null })
+    t.match(run.stderr(), /cannot be written \(EPERM\); run this as the user that owns it, or as root/)
+  }
+)
 
 t.test('a link to a file that is still to be made is followed, and stays one', async t => {
   const path = join(await directory(t), 'api-keys.json')
@@ -248,12 +328,20 @@ t.test('a link to itself is told', async t => {
 })
 
 t.test('a file in a directory that is not there says so', async t => {
-  await t.rejects(addKey(join(await directory(t), 'none', 'api-keys.json')), { name: 'KeyFileError', wrong: /directory does not exist/ })
+  await t.rejects(addKey(join(await directory(t), 'none', 'api-keys.json')), {
+    name: 'KeyFileError',
+    wrong: /directory does not exist/
+  })
 })
 
 t.test('a fault names the file and the way out in one sentence', async t => {
   const path = join(await directory(t), 'api-keys.json')
   const error: unknown = await readKeyFile(path).catch((error: unknown) => error)
   if (!(error instanceof KeyFileError)) return t.fail('no fault')
-  t.match(error.message, new RegExp(`^The key file .*${basename(path)} does not exist; create it with: npx fastify-mcp-auth keys create`))
+  t.match(
+    error.message,
+    new RegExp(
+      `^The key file .*${basename(path)} does not exist; create it with: npx fastify-mcp-auth keys create`
+    )
+  )
 })

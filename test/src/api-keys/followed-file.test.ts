@@ -13,10 +13,19 @@ import { until } from '../../support/process.js'
 
 interface Line { readonly level: string, readonly message: string, readonly fields: object }
 
-async function openStore (t: Test, path: string): Promise<{ store: KeyStore, lines: Line[], isGood: (key: string) => boolean }> {
+async function openStore (
+  t: Test,
+  path: string
+): Promise<{ store: KeyStore; lines: Line[]; isGood: (key: string) => boolean }> {
   const lines: Line[] = []
-  const log = (level: string) => (fields: object, message: string) => { lines.push({ level, message, fields }) }
-  const store = await KeyStore.open({ path, pollMs: 10, log: { info: log('info'), warn: log('warn'), error: log('error') } })
+  const log = (level: string) => (fields: object, message: string) => {
+    lines.push({ level, message, fields })
+  }
+  const store = await KeyStore.open({
+    path,
+    pollMs: 10,
+    log: { info: log('info'), warn: log('warn'), error: log('error') }
+  })
   t.teardown(() => store.close())
   // As authentication does: whom the key lets in has used it.
   const isGood = (key: string): boolean => {
@@ -94,25 +103,28 @@ const faults: Array<[string, (path: string) => Promise<void>]> = [
 ]
 
 for (const [what, breakIt] of faults) {
-  t.test(`${what} in its place leaves the keys as they were, and is told once in the log and for as long as it lasts`, async t => {
-    const { record, key } = newKey()
-    const path = await keyFile(t, [record])
-    const { store, lines, isGood } = await openStore(t, path)
-    const errors = (): Line[] => lines.filter(({ level }) => level === 'error')
-    t.same(store.problems(), [])
-    await breakIt(path)
-    await until(() => store.problems().length > 0)
-    t.ok(isGood(key))
-    await new Promise(resolve => setTimeout(resolve, 100))
-    t.equal(errors().length, 1)
-    t.same(store.problems().length, 1)
-    const next = newKey()
-    await writeFile(path, formatKeyFile([next.record]), { mode: 0o600 })
-    await until(() => isGood(next.key))
-    await until(() => store.problems().length === 0)
-    t.notOk(isGood(key))
-    t.match(lines.at(-1), { level: 'info', message: /again/ })
-  })
+  t.test(
+    `${what} in its place leaves the keys as they were, and is told once in the log and for as long as it lasts`,
+    async t => {
+      const { record, key } = newKey()
+      const path = await keyFile(t, [record])
+      const { store, lines, isGood } = await openStore(t, path)
+      const errors = (): Line[] => lines.filter(({ level }) => level === 'error')
+      t.same(store.problems(), [])
+      await breakIt(path)
+      await until(() => store.problems().length > 0)
+      t.ok(isGood(key))
+      await new Promise(resolve => setTimeout(resolve, 100))
+      t.equal(errors().length, 1)
+      t.same(store.problems().length, 1)
+      const next = newKey()
+      await writeFile(path, formatKeyFile([next.record]), { mode: 0o600 })
+      await until(() => isGood(next.key))
+      await until(() => store.problems().length === 0)
+      t.notOk(isGood(key))
+      t.match(lines.at(-1), { level: 'info', message: /again/ })
+    }
+  )
 }
 
 t.test('the same contents put back after a fault are no fault any more', async t => {
@@ -150,7 +162,10 @@ for (const [what, mode, warning] of modes) {
     const path = await keyFile(t)
     await chmod(path, mode)
     const { lines } = await openStore(t, path)
-    t.match(lines.filter(({ level }) => level === 'warn').map(({ message }) => message), warning === undefined ? [] : [warning])
+    t.match(
+      lines.filter(({ level }) => level === 'warn').map(({ message }) => message),
+      warning === undefined ? [] : [warning]
+    )
     t.equal(lines.filter(({ level }) => level === 'warn').length, warning === undefined ? 0 : 1)
   })
 }
@@ -252,7 +267,16 @@ t.test('a record of uses that cannot be read or written is a warning and no more
 })
 
 t.test('ten thousand keys are read within a second, and the last is as good as the first', async t => {
-  const keys = Array.from({ length: 10_000 }, (_, index) => newKey({ name: `key ${index}`, owner: 'ada', scopes: ['files:read'], lifetimeSeconds: 3600, cidrs: ['192.0.2.0/24'], rateLimitMax: 9 }))
+  const keys = Array.from({ length: 10_000 }, (_, index) =>
+    newKey({
+      name: `key ${index}`,
+      owner: 'ada',
+      scopes: ['files:read'],
+      lifetimeSeconds: 3600,
+      cidrs: ['192.0.2.0/24'],
+      rateLimitMax: 9
+    })
+  )
   const path = await keyFile(t, keys.map(({ record }) => record))
   // Time of the processor, not of the clock: other tests run meanwhile.
   const before = process.cpuUsage()

@@ -57,7 +57,14 @@ const shapes: Array<[string, string, string]> = [
   ['a key cut off', key.slice(0, -1), 'damaged'],
   ['a key with something behind it', `${key}a`, 'damaged'],
   ['a key with a line break behind it', `${key}\n`, 'damaged'],
-  ['two characters that changed places', key.replace(/(.)(.)_(......)$/, (_, a: string, b: string, sum: string) => `${b}${a}${a === b ? 'x' : ''}_${sum}`), 'damaged'],
+  [
+    'two characters that changed places',
+    key.replace(
+      /(.)(.)_(......)$/,
+      (_, a: string, b: string, sum: string) => `${b}${a}${a === b ? 'x' : ''}_${sum}`
+    ),
+    'damaged'
+  ],
   ['another id before the same secret', key.replace('k00000000000', 'k00000000001'), 'damaged'],
   ['a key in capitals', key.toUpperCase(), 'foreign'],
   ['a key of the first set-up', 'mcp_3q2-7wDq3q2-7wDq3q2-7wDq3q2-7wDq3q2-7wDq3q2', 'foreign'],

@@ -27,8 +27,17 @@ t.test('a principal cannot be changed by who holds it', async (t) => {
   t.throws(() => Object.assign(verdict.principal.scopes, ['*']), TypeError)
 })
 
-for (const key of ['', 'first', 'first-key2', 'FIRST-KEY', ' first-key', 'first-key,second-key', 'first-key, first-key', digest('first-key')]) {
-  t.test(`the key ${JSON.stringify(key)} is not a listed one`, async (t) => {
+for (const key of [
+  '',
+  'first',
+  'first-key2',
+  'FIRST-KEY',
+  ' first-key',
+  'first-key,second-key',
+  'first-key, first-key',
+  digest('first-key')
+]) {
+  t.test(`the key ${JSON.stringify(key)} is not a listed one`, async t => {
     const verdict = createKeyVerifier(['first-key', 'second-key'])(digest(key))
     t.same(Object.keys(verdict), ['reason'])
   })

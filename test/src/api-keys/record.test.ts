@@ -3,7 +3,13 @@ import t from 'tap'
 import { formatKeyFile, type KeyRecord, parseKeyFile } from '../../../src/api-keys/record.js'
 import { newKey } from '../../support/keys.js'
 
-const good = newKey({ owner: 'ada', scopes: ['files:read'], lifetimeSeconds: 60, cidrs: ['10.0.0.0/8'], rateLimitMax: 5 }).record
+const good = newKey({
+  owner: 'ada',
+  scopes: ['files:read'],
+  lifetimeSeconds: 60,
+  cidrs: ['10.0.0.0/8'],
+  rateLimitMax: 5
+}).record
 
 t.test('what is written is read as it was', async t => {
   const records = [good, newKey().record]
@@ -20,14 +26,23 @@ t.test('a record whose line is as before is the one of before, and any other is 
   if ('wrong' in after) return t.fail(after.wrong)
   t.equal(after.records[0], before.records[1])
   t.same(after.records, [two, { ...one, disabled: true }, good])
-  t.match(parseKeyFile(formatKeyFile([two, { ...one, role: 'no role' as 'user' }]), before.lines), { wrong: /keys\[1\]\.role/ })
+  t.match(parseKeyFile(formatKeyFile([two, { ...one, role: 'no role' as 'user' }]), before.lines), {
+    wrong: /keys\[1\]\.role/
+  })
   t.match(parseKeyFile(formatKeyFile([two, two]), before.lines), { wrong: /keys\[1\]\.id is there twice/ })
-  t.match(parseKeyFile(formatKeyFile([two, { ...two, name: 'other' }]), before.lines), { wrong: /keys\[1\]\.id is there twice/ })
+  t.match(parseKeyFile(formatKeyFile([two, { ...two, name: 'other' }]), before.lines), {
+    wrong: /keys\[1\]\.id is there twice/
+  })
 })
 
 t.test('a file in another layout is read all the same', async t => {
   const records = [good, newKey().record]
-  for (const text of [JSON.stringify({ version: 1, keys: records }), JSON.stringify({ keys: records, version: 1 }, null, 2), formatKeyFile(records).replaceAll('\n', '\r\n'), formatKeyFile(records).replace(',"owner"', ',\n    "owner"')]) {
+  for (const text of [
+    JSON.stringify({ version: 1, keys: records }),
+    JSON.stringify({ keys: records, version: 1 }, null, 2),
+    formatKeyFile(records).replaceAll('\n', '\r\n'),
+    formatKeyFile(records).replace(',"owner"', ',\n    "owner"')
+  ]) {
     t.match(parseKeyFile(text), { records })
   }
 })
@@ -54,7 +69,11 @@ const faults: Array<[string, string, RegExp]> = [
   ['another field', '{"version":1,"keys":[],"more":1}', /does not know/],
   ['a prototype', '{"version":1,"keys":[],"__proto__":{"a":1}}', /does not know/],
   ['an unknown field of a key', fileWith({ admin: true }), /keys\[0\] has a field/],
-  ['an unknown role', fileWith({ role: 'Admin' }), /keys\[0\]\.role must be admin, user or a name of your own/],
+  [
+    'an unknown role',
+    fileWith({ role: 'Admin' }),
+    /keys\[0\]\.role must be admin, user or a name of your own/
+  ],
   ['a role in a list', fileWith({ role: ['admin'] }), /keys\[0\]\.role/],
   ['an id with capitals', fileWith({ id: 'ABCDEFGHIJKL' }), /keys\[0\]\.id is not twelve/],
   ['a long id', fileWith({ id: 'a'.repeat(13) }), /keys\[0\]\.id/],
@@ -62,22 +81,42 @@ const faults: Array<[string, string, RegExp]> = [
   ['an owner that is another key', fileWith({ owner: 'apikey:000000000000' }), /keys\[0\]\.owner is neither/],
   ['an owner without a name', fileWith({ owner: 'user:' }), /keys\[0\]\.owner is neither/],
   ['a name that moves the cursor', fileWith({ name: 'a\u001b[2Jb' }), /keys\[0\]\.name is not plain text/],
-  ['a name that turns the reading direction', fileWith({ name: 'a\u202eb' }), /keys\[0\]\.name is not plain text/],
+  [
+    'a name that turns the reading direction',
+    fileWith({ name: 'a\u202eb' }),
+    /keys\[0\]\.name is not plain text/
+  ],
   ['a scope with a space', fileWith({ scopes: ['a b'] }), /keys\[0\]\.scopes\[0\] is not a scope/],
   ['scopes in one text', fileWith({ scopes: 'a b' }), /keys\[0\]\.scopes has/],
   ['a time that is none', fileWith({ expiresAt: '2026-02-31' }), /keys\[0\]\.expiresAt is not a time/],
-  ['a day that is none', fileWith({ expiresAt: '2026-02-31T00:00:00Z' }), /keys\[0\]\.expiresAt is not a time/],
+  [
+    'a day that is none',
+    fileWith({ expiresAt: '2026-02-31T00:00:00Z' }),
+    /keys\[0\]\.expiresAt is not a time/
+  ],
   ['a time in milliseconds', fileWith({ expiresAt: 1 }), /keys\[0\]\.expiresAt/],
-  ['a time in another zone', fileWith({ createdAt: '2026-01-01T00:00:00+02:00' }), /keys\[0\]\.createdAt is not a time/],
+  [
+    'a time in another zone',
+    fileWith({ createdAt: '2026-01-01T00:00:00+02:00' }),
+    /keys\[0\]\.createdAt is not a time/
+  ],
   ['a network that is none', fileWith({ cidrs: ['10.0.0.0/99'] }), /keys\[0\]\.cidrs\[0\] is not an address/],
   ['a limit of zero', fileWith({ rateLimitMax: 0 }), /keys\[0\]\.rateLimitMax is below 1/],
   ['half a request', fileWith({ rateLimitMax: 1.5 }), /keys\[0\]\.rateLimitMax is not a whole/],
   ['disabled in words', fileWith({ disabled: 'no' }), /keys\[0\]\.disabled/],
   ['no secret', fileWith({ secrets: [] }), /keys\[0\]\.secrets is empty/],
-  ['a digest in base64', fileWith({ secrets: [{ digest: 'A'.repeat(44), createdAt: good.createdAt }] }), /keys\[0\]\.secrets\[0\]\.digest is not a SHA-256/],
+  [
+    'a digest in base64',
+    fileWith({ secrets: [{ digest: 'A'.repeat(44), createdAt: good.createdAt }] }),
+    /keys\[0\]\.secrets\[0\]\.digest is not a SHA-256/
+  ],
   ['a secret in clear', fileWith({ secret: 'mcp_clear' }), /^(?!.*clear)/],
   ['the same id twice', formatKeyFile([good, good]), /keys\[1\]\.id is there twice/],
-  ['the same secret twice', formatKeyFile([good, { ...newKey().record, secrets: good.secrets } satisfies KeyRecord]), /a secret of keys\[1\] is there twice/]
+  [
+    'the same secret twice',
+    formatKeyFile([good, { ...newKey().record, secrets: good.secrets } satisfies KeyRecord]),
+    /a secret of keys\[1\] is there twice/
+  ]
 ]
 
 for (const [what, text, sentence] of faults) {

@@ -22,7 +22,10 @@ function principalOf (verdict: Verdict): Principal {
 }
 
 /** A ring with one key, and what comes of presenting it. */
-function ringWith (options: Partial<KeyOptions> = {}, change = (record: KeyRecord): KeyRecord => record): { ring: ManagedKeys, key: string, record: KeyRecord } {
+function ringWith (
+  options: Partial<KeyOptions> = {},
+  change = (record: KeyRecord): KeyRecord => record
+): { ring: ManagedKeys; key: string; record: KeyRecord } {
   const { record, key } = newKey(options)
   const changed = change(record)
   return { ring: new ManagedKeys([changed]), key, record: changed }
@@ -63,7 +66,12 @@ const refused: Array<[string, Partial<KeyOptions>, (record: KeyRecord) => KeyRec
   ['expired', {}, record => ({ ...record, expiresAt: past }), /expired/],
   ['replaced without grace', {}, record => rotateKey([record], record.id, 0).result.record, /replaced/],
   ['meant for another network', { cidrs: ['10.0.0.0/8'] }, record => record, /network/],
-  ['revoked, and meant for another network', { cidrs: ['10.0.0.0/8'] }, record => revokeKey([record], record.id).result, /revoked/]
+  [
+    'revoked, and meant for another network',
+    { cidrs: ['10.0.0.0/8'] },
+    record => revokeKey([record], record.id).result,
+    /revoked/
+  ]
 ]
 
 for (const [what, options, change, reason] of refused) {
@@ -78,7 +86,16 @@ for (const [what, options, change, reason] of refused) {
 t.test('every other text is refused', async t => {
   const { ring, key } = ringWith()
   const other = newKey().key
-  for (const text of [other, key.slice(0, -1), `${key} `, key.toLowerCase(), sha256(key), '', 'constructor', '__proto__']) {
+  for (const text of [
+    other,
+    key.slice(0, -1),
+    `${key} `,
+    key.toLowerCase(),
+    sha256(key),
+    '',
+    'constructor',
+    '__proto__'
+  ]) {
     t.notOk(isVerified(verify(ring, text)), text)
   }
   t.ok(isVerified(verify(ring, key)))
@@ -162,7 +179,10 @@ t.test('without an address no network is asked for, and a principal of elsewhere
   t.ok(ring.stillGood(principal))
   t.notOk(ring.stillGood(principal, '10.0.0.1'))
   for (const other of [{ id: 'jwt:ada', tokenId: 'j' }, { id: 'crm:7', keyId: principal.keyId ?? '' }]) {
-    t.ok(ring.stillGood({ ...other, role: 'user', scopes: [], method: 'api-key', attributes: {} }, '10.0.0.1'), other.id)
+    t.ok(
+      ring.stillGood({ ...other, role: 'user', scopes: [], method: 'api-key', attributes: {} }, '10.0.0.1'),
+      other.id
+    )
   }
 })
 
@@ -194,7 +214,11 @@ t.test('a copy of what a listed key proved falls with the secret that was listed
   const { result: [record] } = importKeys([], [key], { name: 'old' }, Date.now() - minute)
   if (record === undefined) return t.fail('nothing was imported')
   const ring = new ManagedKeys([])
-  const copy = { ...principalOf(createKeyJudge([key], ring)?.({ digest: sha256(key), key, address: here }) ?? { reason: 'none' }) }
+  const copy = {
+    ...principalOf(
+      createKeyJudge([key], ring)?.({ digest: sha256(key), key, address: here }) ?? { reason: 'none' }
+    )
+  }
   for (const [what, records, good] of [
     ['not taken over', [], true],
     ['taken over', [record], true],

@@ -10,11 +10,23 @@ import { secret } from '../../support/tokens.js'
 
 const admin = callerOf(principalOf('root', { role: 'admin' }))
 
-async function mint (args: Record<string, unknown>, { caller = admin, maxTtlSeconds = 30 * 86_400 } = {}): Promise<Record<string, unknown>> {
+async function mint (
+  args: Record<string, unknown>,
+  { caller = admin, maxTtlSeconds = 30 * 86_400 } = {}
+): Promise<Record<string, unknown>> {
   const state = await State.open()
-  t.teardown(async () => { await state.close() })
-  const catalog = new Catalog({ info: { name: 'tests', version: '0' }, tools: [createGenerateToken({ secret, maxTtlSeconds, state })] })
-  return await during(caller, async exchange => await catalog.dispatch('tools/call', { name: 'generate-token', arguments: args }, exchange))
+  t.teardown(async () => {
+    await state.close()
+  })
+  const catalog = new Catalog({
+    info: { name: 'tests', version: '0' },
+    tools: [createGenerateToken({ secret, maxTtlSeconds, state })]
+  })
+  return await during(
+    caller,
+    async exchange =>
+      await catalog.dispatch('tools/call', { name: 'generate-token', arguments: args }, exchange)
+  )
 }
 
 function claimsOf (token: unknown): Record<string, unknown> {
@@ -22,7 +34,9 @@ function claimsOf (token: unknown): Record<string, unknown> {
 }
 
 t.test('a token is for the user, the role and the time that were asked for', async t => {
-  const { structuredContent } = await mint({ userId: 'ada', role: 'admin', expiresIn: '1h' }) as { structuredContent: Record<string, string> }
+  const { structuredContent } = (await mint({ userId: 'ada', role: 'admin', expiresIn: '1h' })) as {
+    structuredContent: Record<string, string>
+  }
   const claims = claimsOf(structuredContent.token)
   t.match(claims, { sub: 'ada', role: 'admin', iat: Number, exp: Number, jti: String })
   t.equal(Number(claims.exp) - Number(claims.iat), 3600)
@@ -37,36 +51,83 @@ t.test('without more said it is for a user and a day', async t => {
 })
 
 for (const [what, userId] of [
-  ['256 characters', 'a'.repeat(256)], ['one character', 'a'], ['an address', 'ada@example.com'], ['other scripts', 'Ада 愛'], ['a name of a prototype', '__proto__']
+  ['256 characters', 'a'.repeat(256)],
+  ['one character', 'a'],
+  ['an address', 'ada@example.com'],
+  ['other scripts', 'Ада 愛'],
+  ['a name of a prototype', '__proto__']
 ] as const) {
   t.test(`a user id may be ${what}`, async t => {
-    const { structuredContent } = await mint({ userId }) as { structuredContent: Record<string, string> }
+    const { structuredContent } = (await mint({ userId })) as { structuredContent: Record<string, string> }
     t.equal(claimsOf(structuredContent.token).sub, userId)
   })
 }
 
 for (const [what, userId] of [
-  ['missing', undefined], ['empty', ''], ['white space', ' \t\n'], ['white space of other scripts', '\u3000\u00a0'], ['257 characters', 'a'.repeat(257)],
-  ['with a NUL', 'a\u0000b'], ['with a line break', 'ada\nroot'], ['with an escape', 'ada\u001b[0m'], ['with C1 controls', 'ada\u0090'],
-  ['a number', 7], ['null', null], ['a list', ['ada']], ['an object', { sub: 'ada' }]
+  ['missing', undefined],
+  ['empty', ''],
+  ['white space', ' \t\n'],
+  ['white space of other scripts', '\u3000\u00a0'],
+  ['257 characters', 'a'.repeat(257)],
+  ['with a NUL', 'a\u0000b'],
+  ['with a line break', 'ada\nroot'],
+  ['with an escape', 'ada\u001b[0m'],
+  ['with C1 controls', 'ada\u0090'],
+  ['a number', 7],
+  ['null', null],
+  ['a list', ['ada']],
+  ['an object', { sub: 'ada' }]
 ] as const) {
   t.test(`a user id that is ${what} is an error that names the field`, async t => {
     t.match(await mint({ userId }), { isError: true, content: [{ text: /userId/ }] })
   })
 }
 
-for (const [expiresIn, seconds] of [['1', 1], ['3600', 3600], ['1h', 3600], ['90s', 90], ['15m', 900], ['7d', 604_800], ['30d', 2_592_000]] as const) {
+for (const [expiresIn, seconds] of [
+  ['1', 1],
+  ['3600', 3600],
+  ['1h', 3600],
+  ['90s', 90],
+  ['15m', 900],
+  ['7d', 604_800],
+  ['30d', 2_592_000]
+] as const) {
   t.test(`a lifetime of ${expiresIn} is ${seconds} seconds`, async t => {
-    const { structuredContent } = await mint({ userId: 'ada', expiresIn }) as { structuredContent: Record<string, string> }
+    const { structuredContent } = (await mint({ userId: 'ada', expiresIn })) as {
+      structuredContent: Record<string, string>
+    }
     const { iat, exp } = claimsOf(structuredContent.token)
     t.equal(Number(exp) - Number(iat), seconds)
   })
 }
 
-for (const expiresIn of ['0', '0s', '-1h', '', ' ', '1.5h', '1e3', '1y', '1H', 'forever', '31d', '2592001', '9'.repeat(30), '0x10', '１h', 3600, null, {}, ['1h']]) {
-  t.test(`a lifetime of ${JSON.stringify(expiresIn).slice(0, 20)} is an error that names the field`, async t => {
-    t.match(await mint({ userId: 'ada', expiresIn }), { isError: true, content: [{ text: /expiresIn/ }] })
-  })
+for (const expiresIn of [
+  '0',
+  '0s',
+  '-1h',
+  '',
+  ' ',
+  '1.5h',
+  '1e3',
+  '1y',
+  '1H',
+  'forever',
+  '31d',
+  '2592001',
+  '9'.repeat(30),
+  '0x10',
+  '１h',
+  3600,
+  null,
+  {},
+  ['1h']
+]) {
+  t.test(
+    `a lifetime of ${JSON.stringify(expiresIn).slice(0, 20)} is an error that names the field`,
+    async t => {
+      t.match(await mint({ userId: 'ada', expiresIn }), { isError: true, content: [{ text: /expiresIn/ }] })
+    }
+  )
 }
 
 t.test('the longest lifetime is a setting, exact to the second', async t => {
@@ -81,7 +142,9 @@ for (const role of ['root', 'Admin', 'ADMIN', ' admin', '', null, true, ['admin'
 }
 
 t.test('fields that it does not have change nothing of the token', async t => {
-  const result = await mint({ userId: 'ada', sub: 'root', exp: 9e9, scope: '*', jti: 'mine' }) as { structuredContent: Record<string, string> }
+  const result = (await mint({ userId: 'ada', sub: 'root', exp: 9e9, scope: '*', jti: 'mine' })) as {
+    structuredContent: Record<string, string>
+  }
   const claims = claimsOf(result.structuredContent.token)
   t.equal(claims.sub, 'ada')
   t.same(Object.keys(claims).sort(), ['exp', 'iat', 'jti', 'role', 'sub'])
@@ -98,15 +161,21 @@ for (const [what, headers] of [['a key', withKey], ['a token of a user', withTok
     t.notMatch((await post(app, rpc('tools/list'), headers)).text, /generate-token/)
     const hidden = await post(app, callOf('generate-token', { userId: 'eve', role: 'admin' }), headers)
     const missing = await post(app, callOf('generate-tokens', { userId: 'eve', role: 'admin' }), headers)
-    const told = [hidden, missing].map(({ status, body }) => ({ status, body: { ...body, error: { ...body.error, data: { ...body.error.data, requestId: '' } } } }))
+    const told = [hidden, missing].map(({ status, body }) => ({
+      status,
+      body: { ...body, error: { ...body.error, data: { ...body.error.data, requestId: '' } } }
+    }))
     t.same(told[0], told[1])
   })
 }
 
 t.test('in the app a token that an admin mints lets its user in, with that role and no more', async t => {
   const app = await service(t)
-  const { token } = (await post(app, callOf('generate-token', { userId: 'new' }), withToken('root', 'admin'))).body.result.structuredContent
-  const { structuredContent } = (await post(app, callOf('whoami'), { authorization: `Bearer ${String(token)}` })).body.result
+  const { token } = (await post(app, callOf('generate-token', { userId: 'new' }), withToken('root', 'admin')))
+    .body.result.structuredContent
+  const { structuredContent } = (
+    await post(app, callOf('whoami'), { authorization: `Bearer ${String(token)}` })
+  ).body.result
   t.match(structuredContent, { id: 'jwt:new', role: 'user', tools: ['whoami'] })
 })
 
@@ -114,7 +183,11 @@ t.test('in the app the lifetime that may be asked for is TOKEN_MAX_TTL', async t
   const app = await service(t, { env: { TOKEN_MAX_TTL: '1h' } })
   const root = withToken('root', 'admin')
   t.notOk((await post(app, callOf('generate-token', { userId: 'new', expiresIn: '1h' }), root)).body.result.isError)
-  t.equal((await post(app, callOf('generate-token', { userId: 'new', expiresIn: '3601' }), root)).body.result.isError, true)
+  t.equal(
+    (await post(app, callOf('generate-token', { userId: 'new', expiresIn: '3601' }), root)).body.result
+      .isError,
+    true
+  )
 })
 
 t.test('without a secret to sign with there is no such tool', async t => {
@@ -127,7 +200,11 @@ t.test('the defaults stand in the input schema, and the description says that th
   const [tool] = (await post(app, rpc('tools/list'), withToken('root', 'admin'))).body.result.tools
   t.match(tool.inputSchema, {
     required: ['userId'],
-    properties: { userId: { type: 'string', minLength: 1, maxLength: 256 }, role: { default: 'user' }, expiresIn: { type: 'string', default: '24h' } }
+    properties: {
+      userId: { type: 'string', minLength: 1, maxLength: 256 },
+      role: { default: 'user' },
+      expiresIn: { type: 'string', default: '24h' }
+    }
   })
   t.match(tool.description, /secret/)
 })
@@ -135,6 +212,7 @@ t.test('the defaults stand in the input schema, and the description says that th
 t.test('no token that was minted stands in the log', async t => {
   const sink = logSink()
   const app = await service(t, { logStream: sink, env: { LOG_LEVEL: 'trace' } })
-  const { token } = (await post(app, callOf('generate-token', { userId: 'new' }), withToken('root', 'admin'))).body.result.structuredContent
+  const { token } = (await post(app, callOf('generate-token', { userId: 'new' }), withToken('root', 'admin')))
+    .body.result.structuredContent
   for (const part of String(token).split('.').slice(1)) t.notOk(sink.text().includes(part))
 })

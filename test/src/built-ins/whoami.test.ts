@@ -16,19 +16,41 @@ const others = [
 const catalog = new Catalog({ info: { name: 'tests', version: '0' }, tools: [whoami, ...others] })
 
 async function ask (caller: Caller): Promise<Record<string, unknown>> {
-  const result = await during(caller, async exchange => await catalog.dispatch('tools/call', { name: 'whoami' }, exchange))
+  const result = await during(
+    caller,
+    async exchange => await catalog.dispatch('tools/call', { name: 'whoami' }, exchange)
+  )
   return result as Record<string, unknown>
 }
 
 t.test('a caller with a key learns its id, its method, and that the key does not end', async t => {
-  const { structuredContent } = await ask(callerOf(principalOf('', { id: 'apikey:0123456789ab', method: 'api-key', keyId: '0123456789ab' })))
-  t.same(structuredContent, { id: 'apikey:0123456789ab', role: 'user', scopes: [], method: 'api-key', client: null, expiresAt: null, budget: null, tools: ['for-all', 'whoami'] })
+  const { structuredContent } = await ask(
+    callerOf(principalOf('', { id: 'apikey:0123456789ab', method: 'api-key', keyId: '0123456789ab' }))
+  )
+  t.same(structuredContent, {
+    id: 'apikey:0123456789ab',
+    role: 'user',
+    scopes: [],
+    method: 'api-key',
+    client: null,
+    expiresAt: null,
+    budget: null,
+    tools: ['for-all', 'whoami']
+  })
 })
 
 t.test('a caller with a token learns its role, its scopes and when it expires', async t => {
   const expiresAt = Date.UTC(2030, 0, 2, 3, 4, 5)
-  const { structuredContent } = await ask(callerOf(principalOf('ada', { role: 'admin', scopes: ['files:read'], expiresAt })))
-  t.match(structuredContent, { id: 'jwt:ada', role: 'admin', scopes: ['files:read'], method: 'jwt', expiresAt: '2030-01-02T03:04:05.000Z' })
+  const { structuredContent } = await ask(
+    callerOf(principalOf('ada', { role: 'admin', scopes: ['files:read'], expiresAt }))
+  )
+  t.match(structuredContent, {
+    id: 'jwt:ada',
+    role: 'admin',
+    scopes: ['files:read'],
+    method: 'jwt',
+    expiresAt: '2030-01-02T03:04:05.000Z'
+  })
 })
 
 t.test('the tools are those that this caller may call, not all that it sees', async t => {
@@ -50,7 +72,15 @@ t.test('the text says the same as the structure', async t => {
 })
 
 t.test('it tells of the caller, whoever is asked for', async t => {
-  const result = await during(callerOf(), async exchange => await catalog.dispatch('tools/call', { name: 'whoami', arguments: { of: 'bob', id: 'jwt:bob' } }, exchange))
+  const result = await during(
+    callerOf(),
+    async exchange =>
+      await catalog.dispatch(
+        'tools/call',
+        { name: 'whoami', arguments: { of: 'bob', id: 'jwt:bob' } },
+        exchange
+      )
+  )
   t.match(result, { structuredContent: { id: 'jwt:ada' } })
 })
 
@@ -60,7 +90,10 @@ t.test('in the app the budget is the one of the headers, and counts down', async
     const { headers, body } = await post(app, callOf('whoami'))
     t.match(body.result.structuredContent.budget, { limit: 100, remaining })
     t.equal(headers['x-ratelimit-remaining'], String(remaining))
-    t.ok(body.result.structuredContent.budget.resetSeconds > 0 && body.result.structuredContent.budget.resetSeconds <= 60)
+    t.ok(
+      body.result.structuredContent.budget.resetSeconds > 0 &&
+        body.result.structuredContent.budget.resetSeconds <= 60
+    )
   }
 })
 
@@ -74,7 +107,9 @@ t.test('in the app a key is known by a piece of its digest, never of itself', as
 t.test('in the app a subject that imitates a key\'s id is another caller', async t => {
   const app = await service(t)
   const { id } = (await post(app, callOf('whoami'), withKey)).body.result.structuredContent
-  const imitation = (await post(app, callOf('whoami'), { authorization: `Bearer ${forgeClaims({ sub: id })}` })).body.result.structuredContent
+  const imitation = (
+    await post(app, callOf('whoami'), { authorization: `Bearer ${forgeClaims({ sub: id })}` })
+  ).body.result.structuredContent
   t.equal(imitation.id, `jwt:${String(id)}`)
   t.equal(imitation.budget.remaining, 99)
 })

@@ -25,7 +25,9 @@ t.test('grants list shows who signed what in, and no credential', async t => {
   t.match(await run('grants', 'list'), { code: 0, stdout: 'No client is signed in.' })
   const { clientId, refreshToken } = await signIn(app, { key: adas.key })
   const { stdout } = await run('grants', 'list', '--json')
-  t.match(JSON.parse(stdout), [{ client: clientId, clientName: 'Tests', subject: 'user:ada', keyId: adas.record.id, role: 'admin' }])
+  t.match(JSON.parse(stdout), [
+    { client: clientId, clientName: 'Tests', subject: 'user:ada', keyId: adas.record.id, role: 'admin' }
+  ])
   t.notMatch(stdout, refreshToken)
   t.match((await run('grants', 'list')).stdout, /ID +APP +CLIENT.*\n.*Tests/)
 })
@@ -46,7 +48,14 @@ for (const [what, args] of [
       return status === 401
     })
     t.equal((await post(app, callOf('whoami'), stays.bearer)).status, 200)
-    t.match(await token(app, { grant_type: 'refresh_token', client_id: ends.clientId, refresh_token: ends.refreshToken }), { status: 400, body: { error: 'invalid_grant' } })
+    t.match(
+      await token(app, {
+        grant_type: 'refresh_token',
+        client_id: ends.clientId,
+        refresh_token: ends.refreshToken
+      }),
+      { status: 400, body: { error: 'invalid_grant' } }
+    )
     t.equal((await post(app, callOf('whoami'), { 'x-api-key': bobs.key })).status, 200, 'the key stays good')
   })
 }
@@ -60,12 +69,39 @@ t.test('grants revoke says what is missing, and that nothing was ended', async t
 
 t.test('clients add, list and remove keep clients that the server knows at once', async t => {
   const { app, adas, run } = await running(t)
-  t.match(await run('clients', 'add', '--name', 'Cursor', '--redirect', 'cursor://callback', '--redirect', 'https://cursor.com/callback', '--id', 'cursor'), { code: 0, stdout: /^Client cursor is registered/ })
-  t.match(JSON.parse((await run('clients', 'list', '--json')).stdout), [{ id: 'cursor', name: 'Cursor', redirectUris: ['cursor://callback', 'https://cursor.com/callback'] }])
-  const signedIn = await signIn(app, { key: adas.key, clientId: 'cursor', fields: { redirect_uri: 'cursor://callback' } })
+  t.match(
+    await run(
+      'clients',
+      'add',
+      '--name',
+      'Cursor',
+      '--redirect',
+      'cursor://callback',
+      '--redirect',
+      'https://cursor.com/callback',
+      '--id',
+      'cursor'
+    ),
+    { code: 0, stdout: /^Client cursor is registered/ }
+  )
+  t.match(JSON.parse((await run('clients', 'list', '--json')).stdout), [
+    { id: 'cursor', name: 'Cursor', redirectUris: ['cursor://callback', 'https://cursor.com/callback'] }
+  ])
+  const signedIn = await signIn(app, {
+    key: adas.key,
+    clientId: 'cursor',
+    fields: { redirect_uri: 'cursor://callback' }
+  })
   t.equal((await post(app, callOf('whoami'), signedIn.bearer)).status, 200)
   t.match(await run('clients', 'remove', 'cursor'), { code: 0 })
-  t.match(await token(app, { grant_type: 'refresh_token', client_id: 'cursor', refresh_token: signedIn.refreshToken }), { status: 401, body: { error: 'invalid_client' } })
+  t.match(
+    await token(app, {
+      grant_type: 'refresh_token',
+      client_id: 'cursor',
+      refresh_token: signedIn.refreshToken
+    }),
+    { status: 401, body: { error: 'invalid_client' } }
+  )
   t.match(await run('clients', 'remove', 'cursor'), { code: 1, stderr: /Nothing was removed/ })
 })
 
@@ -78,7 +114,10 @@ for (const [what, args] of [
 ] as const) {
   t.test(`clients add refuses ${what}`, async t => {
     const { run } = await running(t)
-    t.match(await run('clients', 'add', '--name', 'x', ...args), { code: 1, stderr: /^The client cannot be registered/ })
+    t.match(await run('clients', 'add', '--name', 'x', ...args), {
+      code: 1,
+      stderr: /^The client cannot be registered/
+    })
   })
 }
 
@@ -90,6 +129,10 @@ t.test('an admin lists and revokes grants with tools, a user has neither', async
   t.match(listed, { total: 1, grants: [{ subject: 'user:bob', clientName: 'Tests' }] })
   t.ok((await post(app, callOf('list-grants'), bob.bearer)).body.error)
   t.match((await post(app, callOf('revoke-grant'), admin)).body.result, { isError: true })
-  t.match((await post(app, callOf('revoke-grant', { id: listed.grants[0].id }), admin)).body.result.structuredContent, { revoked: [listed.grants[0].id] })
+  t.match(
+    (await post(app, callOf('revoke-grant', { id: listed.grants[0].id }), admin)).body.result
+      .structuredContent,
+    { revoked: [listed.grants[0].id] }
+  )
   t.equal((await post(app, callOf('whoami'), bob.bearer)).status, 401)
 })

@@ -19,13 +19,17 @@ t.test('the first run writes a .env that starts in production and that its owner
   t.match(config.JWT_SECRET, /^[\w-]{43}$/)
 })
 
-t.test('a .env that root writes is for the user whose directory it is in', { skip: isRoot ? false : 'only root can write for another user' }, async t => {
-  const directory = t.testdir({})
-  chownSync(directory, nobody.uid, nobody.gid)
-  await say(['init'], directory)
-  const { uid, gid, mode } = statSync(join(directory, '.env'))
-  t.same({ uid, gid, mode: mode & 0o777 }, { ...nobody, mode: 0o600 })
-})
+t.test(
+  'a .env that root writes is for the user whose directory it is in',
+  { skip: isRoot ? false : 'only root can write for another user' },
+  async t => {
+    const directory = t.testdir({})
+    chownSync(directory, nobody.uid, nobody.gid)
+    await say(['init'], directory)
+    const { uid, gid, mode } = statSync(join(directory, '.env'))
+    t.same({ uid, gid, mode: mode & 0o777 }, { ...nobody, mode: 0o600 })
+  }
+)
 
 t.test('the first run prints what a person needs next, with the key and without the JWT secret', async t => {
   const directory = t.testdir({})
@@ -36,14 +40,28 @@ t.test('the first run prints what a person needs next, with the key and without 
   t.match(stdout, 'fastify-mcp-auth token --user')
   t.notOk(stdout.includes(JWT_SECRET))
   const client = JSON.parse(/^ {2}\{$[^]*?^ {2}\}$/m.exec(stdout)?.[0] ?? 'null') as unknown
-  t.same(client, { mcpServers: { 'fastify-mcp-auth': { type: 'http', url: 'http://localhost:4711/mcp', headers: { 'x-api-key': key } } } })
+  t.same(client, {
+    mcpServers: {
+      'fastify-mcp-auth': { type: 'http', url: 'http://localhost:4711/mcp', headers: { 'x-api-key': key } }
+    }
+  })
 })
 
 t.test('the curl that it prints is one line that a shell takes apart as meant', async t => {
   const { stdout } = await say(['init'], t.testdir({}))
   const [curl = ''] = /curl .*$/m.exec(stdout) ?? []
   const args = execFileSync('sh', ['-c', `printf '%s\\n' ${curl}`], { encoding: 'utf8' }).trimEnd().split('\n')
-  t.match(args, ['curl', '-s', 'http://localhost:3000/mcp', '-H', /^x-api-key: mcp_/, '-H', 'Content-Type: application/json', '-d', /^\{.*\}$/])
+  t.match(args, [
+    'curl',
+    '-s',
+    'http://localhost:3000/mcp',
+    '-H',
+    /^x-api-key: mcp_/,
+    '-H',
+    'Content-Type: application/json',
+    '-d',
+    /^\{.*\}$/
+  ])
   t.same(JSON.parse(args.at(-1) ?? ''), { jsonrpc: '2.0', id: 1, method: 'tools/list' })
 })
 
@@ -70,7 +88,11 @@ t.test('the second run keeps .env to the letter and prints no secret', async t =
 for (const [what, text, complaint] of [
   ['a faulty setting', 'PORT=nonsense\nJWT_SECRET=a-canary-of-thirty-two-bytes-or-more\n', /^PORT /m],
   ['a typing error', 'API_KEY=canary\n', /API_KEY, .*did you mean API_KEYS\?\nAPI_KEYS is not set/],
-  ['the placeholders of the example', 'API_KEYS=change-me-canary\nJWT_SECRET=change-me-canary\n', /^API_KEYS is a placeholder.*\nJWT_SECRET is a placeholder/m],
+  [
+    'the placeholders of the example',
+    'API_KEYS=change-me-canary\nJWT_SECRET=change-me-canary\n',
+    /^API_KEYS is a placeholder.*\nJWT_SECRET is a placeholder/m
+  ],
   ['nothing in it', '', /^API_KEYS is not set/m]
 ] as const) {
   t.test(`a .env with ${what} is kept as well, and what keeps the server from starting is said`, async t => {

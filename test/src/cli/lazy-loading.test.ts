@@ -14,7 +14,11 @@ const hook = `data:text/javascript,${encodeURIComponent(`
 
 function modulesOf (t: Test, ...args: readonly string[]): string[] {
   const { NODE_OPTIONS: _, ...env } = process.env
-  const { stderr } = spawnSync(process.execPath, ['--import', import.meta.resolve('tsx'), '--import', hook, `${root}src/cli/main.ts`, ...args], { cwd: t.testdir({}), env, encoding: 'utf8' })
+  const { stderr } = spawnSync(
+    process.execPath,
+    ['--import', import.meta.resolve('tsx'), '--import', hook, `${root}src/cli/main.ts`, ...args],
+    { cwd: t.testdir({}), env, encoding: 'utf8' }
+  )
   return [...stderr.matchAll(/^loads (.*)$/gm)].map(([, url = '']) => url)
 }
 
@@ -27,10 +31,20 @@ for (const [command, ...args] of [['--version'], ['init']] as const) {
   })
 }
 
-for (const args of [['--help'], ['token', '--help'], ['tokens', '--help'], ['keys', '--help'], ['config', '--help'], ['start', '--help']]) {
+for (const args of [
+  ['--help'],
+  ['token', '--help'],
+  ['tokens', '--help'],
+  ['keys', '--help'],
+  ['config', '--help'],
+  ['start', '--help']
+]) {
   t.test(`${args.join(' ')} loads no SDK`, async t => {
     const urls = modulesOf(t, ...args)
     t.ok(urls.some(url => url.endsWith('/src/cli/program.ts')))
-    t.same(urls.filter(url => /node_modules\/@modelcontextprotocol\//.test(url)), [])
+    t.same(
+      urls.filter(url => /node_modules\/@modelcontextprotocol\//.test(url)),
+      []
+    )
   })
 }

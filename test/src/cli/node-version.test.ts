@@ -3,7 +3,16 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { tooOld } from '../../../src/cli/node-version.js'
 
-for (const version of ['20.15.0', '20.20.2', '22.2.0', '22.22.0', '23.0.0', '24.1.0', '100.0.0', process.versions.node]) {
+for (const version of [
+  '20.15.0',
+  '20.20.2',
+  '22.2.0',
+  '22.22.0',
+  '23.0.0',
+  '24.1.0',
+  '100.0.0',
+  process.versions.node
+]) {
   t.test(`Node ${version} runs it`, async t => {
     t.equal(tooOld(version), undefined)
   })

@@ -27,7 +27,12 @@ for (const [what, typed] of [['Ctrl-C', '\u0003'], ['Ctrl-D', '\u0004']] as cons
     const said: string[] = []
     const say = (line: string): void => { said.push(line) }
     const code = await run(['keys', 'verify', '--file', await keyFile(t)], {
-      env: {}, directory: t.testdir({}), print: say, complain: say, show: async () => true, readSecret: async () => await readSecret('', typing(typed))
+      env: {},
+      directory: t.testdir({}),
+      print: say,
+      complain: say,
+      show: async () => true,
+      readSecret: async () => await readSecret('', typing(typed))
     })
     t.equal(code, 130)
     t.same(said, [])

@@ -7,12 +7,17 @@ const secret = 'a secret of thirty-two bytes or more'
 
 function claimsOf (token: string): Record<string, unknown> {
   const [head, body, signature] = token.split('.')
-  if (createHmac('sha256', secret).update(`${head}.${body}`).digest('base64url') !== signature) throw new Error('wrong signature')
+  if (createHmac('sha256', secret).update(`${head}.${body}`).digest('base64url') !== signature) {
+    throw new Error('wrong signature')
+  }
   return JSON.parse(Buffer.from(body ?? '', 'base64url').toString()) as Record<string, unknown>
 }
 
 t.test('stdout is the token alone, signed with the secret of .env', async t => {
-  const { code, stdout, stderr } = await say(['token', '--user', 'ada'], t.testdir({ '.env': `JWT_SECRET=${secret}\n` }))
+  const { code, stdout, stderr } = await say(
+    ['token', '--user', 'ada'],
+    t.testdir({ '.env': `JWT_SECRET=${secret}\n` })
+  )
   t.equal(code, 0)
   t.equal(stderr, '')
   t.match(stdout, /^[\w-]+\.[\w-]+\.[\w-]+$/)
@@ -21,7 +26,11 @@ t.test('stdout is the token alone, signed with the secret of .env', async t => {
 })
 
 t.test('role and lifetime are as asked for', async t => {
-  const { stdout } = await say(['token', '--user', 'ada', '--role', 'admin', '--expires', '1h'], t.testdir({}), { JWT_SECRET: secret })
+  const { stdout } = await say(
+    ['token', '--user', 'ada', '--role', 'admin', '--expires', '1h'],
+    t.testdir({}),
+    { JWT_SECRET: secret }
+  )
   const { role, exp, iat } = claimsOf(stdout)
   t.same({ role, life: Number(exp) - Number(iat) }, { role: 'admin', life: 3600 })
 })
@@ -35,14 +44,29 @@ t.test('a weak secret is warned about on stderr, so that the token still pipes',
 
 const refused: Array<[string, string[], Record<string, string>, RegExp]> = [
   ['no secret', ['--user', 'ada'], { API_KEYS: 'a-key-of-sixteen-or-more' }, /^JWT_SECRET is not set/],
-  ['a placeholder for a secret', ['--user', 'ada'], { JWT_SECRET: 'change-me' }, /^JWT_SECRET is a placeholder/],
+  [
+    'a placeholder for a secret',
+    ['--user', 'ada'],
+    { JWT_SECRET: 'change-me' },
+    /^JWT_SECRET is a placeholder/
+  ],
   ['an empty user', ['--user', ' '], { JWT_SECRET: secret }, /user id/],
   ['a control character in the user', ['--user', 'ada\u0000'], { JWT_SECRET: secret }, /user id/],
   ['empty scopes', ['--user', 'ada', '--scopes', ''], { JWT_SECRET: secret }, /It is empty/],
   ['a lifetime that is none', ['--user', 'ada', '--expires', 'soon'], { JWT_SECRET: secret }, /^--expires: /],
   ['no lifetime', ['--user', 'ada', '--expires', '0'], { JWT_SECRET: secret }, /^--expires: /],
-  ['a lifetime above the cap', ['--user', 'ada', '--expires', '31d'], { JWT_SECRET: secret }, /TOKEN_MAX_TTL/],
-  ['the default lifetime above a low cap', ['--user', 'ada'], { JWT_SECRET: secret, TOKEN_MAX_TTL: '1h' }, /TOKEN_MAX_TTL/]
+  [
+    'a lifetime above the cap',
+    ['--user', 'ada', '--expires', '31d'],
+    { JWT_SECRET: secret },
+    /TOKEN_MAX_TTL/
+  ],
+  [
+    'the default lifetime above a low cap',
+    ['--user', 'ada'],
+    { JWT_SECRET: secret, TOKEN_MAX_TTL: '1h' },
+    /TOKEN_MAX_TTL/
+  ]
 ]
 for (const [what, args, env, message] of refused) {
   t.test(`${what} is one sentence on stderr, exit code 1 and no token`, async t => {
@@ -55,7 +79,10 @@ for (const [what, args, env, message] of refused) {
 }
 
 t.test('a lifetime as long as the cap is granted', async t => {
-  const { code } = await say(['token', '--user', 'ada', '--expires', '60m'], t.testdir({}), { JWT_SECRET: secret, TOKEN_MAX_TTL: '1h' })
+  const { code } = await say(['token', '--user', 'ada', '--expires', '60m'], t.testdir({}), {
+    JWT_SECRET: secret,
+    TOKEN_MAX_TTL: '1h'
+  })
   t.equal(code, 0)
 })
 

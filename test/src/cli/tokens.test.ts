@@ -14,23 +14,41 @@ import { openState, mintedRecord, statePath } from '../../support/state.js'
 import { say } from '../../support/terminal.js'
 import { secret } from '../../support/tokens.js'
 
-const claimsOf = (token: string): Record<string, unknown> => JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+const claimsOf = (token: string): Record<string, unknown> =>
+  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
 
 t.test('a token of the command line is on record with who it is for, and is not itself in any file', async t => {
   const STATE_DIR = await statePath(t)
   const env = { STATE_DIR, JWT_SECRET: secret }
-  const { stdout: token } = await say(['token', '--user', 'ada', '--role', 'admin', '--scopes', 'files:read,mail'], dirname(STATE_DIR), env)
+  const { stdout: token } = await say(
+    ['token', '--user', 'ada', '--role', 'admin', '--scopes', 'files:read,mail'],
+    dirname(STATE_DIR),
+    env
+  )
   const { stdout, code } = await say(['tokens', 'list', '--json'], dirname(STATE_DIR), env)
   t.equal(code, 0)
   const claims = claimsOf(token)
   t.equal(claims.scope, 'files:read mail')
-  t.match(JSON.parse(stdout), [{ id: claims.jti, subject: 'ada', role: 'admin', scopes: ['files:read', 'mail'], mintedBy: 'cli', mintedWith: null, revoked: false }])
+  t.match(JSON.parse(stdout), [
+    {
+      id: claims.jti,
+      subject: 'ada',
+      role: 'admin',
+      scopes: ['files:read', 'mail'],
+      mintedBy: 'cli',
+      mintedWith: null,
+      revoked: false
+    }
+  ])
   const journal = await readFile(join(STATE_DIR, 'journal'), 'utf8')
   for (const part of token.split('.')) t.notOk(journal.includes(part))
 })
 
 t.test('with PUBLIC_URL the token says who issued it and for whom', async t => {
-  const { stdout } = await say(['token', '--user', 'ada'], t.testdir({}), { JWT_SECRET: secret, PUBLIC_URL: 'https://mcp.example.com/base' })
+  const { stdout } = await say(['token', '--user', 'ada'], t.testdir({}), {
+    JWT_SECRET: secret,
+    PUBLIC_URL: 'https://mcp.example.com/base'
+  })
   t.match(claimsOf(stdout), { iss: 'https://mcp.example.com/base', aud: 'https://mcp.example.com/base/mcp' })
 })
 
@@ -51,7 +69,10 @@ t.test('beside the .env that holds the secret the state is made', async t => {
 
 t.test('a token is minted all the same where the state cannot be used, with a warning', async t => {
   const STATE_DIR = join(t.testdir({ file: '' }), 'file')
-  const { code, stdout, stderr } = await say(['token', '--user', 'ada'], t.testdirName, { JWT_SECRET: secret, STATE_DIR })
+  const { code, stdout, stderr } = await say(['token', '--user', 'ada'], t.testdirName, {
+    JWT_SECRET: secret,
+    STATE_DIR
+  })
   t.equal(code, 0)
   t.match(stdout, /^eyJ\S+$/)
   t.match(stderr, /^Warning: the token is not on record\. The state directory .*STATE_DIR/)
@@ -88,8 +109,17 @@ t.test('what was minted with a token ends with it, where that is wanted', async 
 t.test('a subject is revoked up to now, or up to a time', async t => {
   const STATE_DIR = await statePath(t)
   await openState(t, { directory: STATE_DIR })
-  const early = await say(['tokens', 'revoke-subject', 'ada', '--before', '2026-01-31T12:00:00+01:00', '--json'], '.', { STATE_DIR })
-  t.same(JSON.parse(early.stdout), { principal: 'jwt:ada', before: '2026-01-31T11:00:00.000Z', onRecord: false, revoked: [] })
+  const early = await say(
+    ['tokens', 'revoke-subject', 'ada', '--before', '2026-01-31T12:00:00+01:00', '--json'],
+    '.',
+    { STATE_DIR }
+  )
+  t.same(JSON.parse(early.stdout), {
+    principal: 'jwt:ada',
+    before: '2026-01-31T11:00:00.000Z',
+    onRecord: false,
+    revoked: []
+  })
   const now = await say(['tokens', 'revoke-subject', '--principal', 'oauth:ada', '--json'], '.', { STATE_DIR })
   t.match(JSON.parse(now.stdout), { principal: 'oauth:ada' })
 })
@@ -98,7 +128,15 @@ t.test('a key of API_KEYS is revoked by its id, as whoami shows it, too', async 
   const STATE_DIR = await statePath(t)
   const state = await openState(t, { directory: STATE_DIR })
   const id = sha256(adaKey).slice(0, 12)
-  t.equal((await say(['tokens', 'revoke-key', `apikey:${id}`], dirname(STATE_DIR), { STATE_DIR, API_KEYS: `${adaKey},${bobKey}` })).code, 0)
+  t.equal(
+    (
+      await say(['tokens', 'revoke-key', `apikey:${id}`], dirname(STATE_DIR), {
+        STATE_DIR,
+        API_KEYS: `${adaKey},${bobKey}`
+      })
+    ).code,
+    0
+  )
   await until(() => state.isRevoked({ id: `apikey:${id}`, keyId: id }))
   t.notOk(state.isRevoked({ id: 'x', keyId: sha256(bobKey).slice(0, 12) }))
 })
@@ -119,29 +157,49 @@ t.test('an id that no token on record has is refused, unless it is forced', asyn
   await until(() => state.isRevoked({ id: 'x', tokenId: 'firs' }))
 })
 
-t.test('a key of API_KEYS that the key file has under another id is not revoked by the one that does not count', async t => {
-  const STATE_DIR = await statePath(t)
-  const state = await openState(t, { directory: STATE_DIR })
-  const { record, key } = newKey()
-  const id = sha256(key).slice(0, 12)
-  const env = { STATE_DIR, API_KEYS: key, API_KEYS_FILE: await keyFile(t, [record]) }
-  const revoke = async (which: string) => await say(['tokens', 'revoke-key', which], dirname(STATE_DIR), env)
-  t.match(await revoke(id), { code: 1, stdout: '', stderr: new RegExp(`^Nothing was revoked: .*${record.id}`) })
-  t.notMatch(await readFile(join(STATE_DIR, 'journal'), 'utf8'), 'revoked')
-  t.equal((await revoke(record.id)).code, 0)
-  await until(() => state.isRevoked({ id: 'x', keyId: record.id }))
-})
-
-t.test('a key of API_KEYS is revoked by its id beside a key file without it, one that the server does not read, and one that is no good', async t => {
-  const STATE_DIR = await statePath(t)
-  await openState(t, { directory: STATE_DIR })
-  const { record, key } = newKey()
-  const id = sha256(key).slice(0, 12)
-  writeFileSync(join(dirname(STATE_DIR), 'api-keys.json'), formatKeyFile([record]))
-  for (const file of [{}, { API_KEYS_FILE: await keyFile(t, [newKey().record]) }, { API_KEYS_FILE: 'none.json' }]) {
-    t.equal((await say(['tokens', 'revoke-key', id], dirname(STATE_DIR), { STATE_DIR, API_KEYS: key, ...file })).code, 0)
+t.test(
+  'a key of API_KEYS that the key file has under another id is not revoked by the one that does not count',
+  async t => {
+    const STATE_DIR = await statePath(t)
+    const state = await openState(t, { directory: STATE_DIR })
+    const { record, key } = newKey()
+    const id = sha256(key).slice(0, 12)
+    const env = { STATE_DIR, API_KEYS: key, API_KEYS_FILE: await keyFile(t, [record]) }
+    const revoke = async (which: string) =>
+      await say(['tokens', 'revoke-key', which], dirname(STATE_DIR), env)
+    t.match(await revoke(id), {
+      code: 1,
+      stdout: '',
+      stderr: new RegExp(`^Nothing was revoked: .*${record.id}`)
+    })
+    t.notMatch(await readFile(join(STATE_DIR, 'journal'), 'utf8'), 'revoked')
+    t.equal((await revoke(record.id)).code, 0)
+    await until(() => state.isRevoked({ id: 'x', keyId: record.id }))
   }
-})
+)
+
+t.test(
+  'a key of API_KEYS is revoked by its id beside a key file without it, one that the server does not read, ' +
+    'and one that is no good',
+  async t => {
+    const STATE_DIR = await statePath(t)
+    await openState(t, { directory: STATE_DIR })
+    const { record, key } = newKey()
+    const id = sha256(key).slice(0, 12)
+    writeFileSync(join(dirname(STATE_DIR), 'api-keys.json'), formatKeyFile([record]))
+    for (const file of [
+      {},
+      { API_KEYS_FILE: await keyFile(t, [newKey().record]) },
+      { API_KEYS_FILE: 'none.json' }
+    ]) {
+      t.equal(
+        (await say(['tokens', 'revoke-key', id], dirname(STATE_DIR), { STATE_DIR, API_KEYS: key, ...file }))
+          .code,
+        0
+      )
+    }
+  }
+)
 
 t.test('an id that no key has is refused, unless it is forced', async t => {
   const STATE_DIR = await statePath(t)
@@ -177,8 +235,20 @@ t.test('a managed key whose owner is revoked is good again with another secret',
   const { record } = newKey({ owner: 'ada' }, Date.now() - 60_000)
   const env = { STATE_DIR, API_KEYS_FILE: await keyFile(t, [record]) }
   await openState(t, { directory: STATE_DIR })
-  await say(['tokens', 'revoke-subject', '--principal', 'user:ada', '--before', new Date(Date.now() - 1000).toISOString()], dirname(STATE_DIR), env)
-  const status = async () => JSON.parse((await say(['keys', 'show', record.id, '--json'], dirname(STATE_DIR), env)).stdout).status
+  await say(
+    [
+      'tokens',
+      'revoke-subject',
+      '--principal',
+      'user:ada',
+      '--before',
+      new Date(Date.now() - 1000).toISOString()
+    ],
+    dirname(STATE_DIR),
+    env
+  )
+  const status = async () =>
+    JSON.parse((await say(['keys', 'show', record.id, '--json'], dirname(STATE_DIR), env)).stdout).status
   t.equal(await status(), 'revoked')
   t.equal((await say(['keys', 'rotate', record.id], dirname(STATE_DIR), env)).code, 0)
   t.equal(await status(), 'active')
@@ -187,7 +257,10 @@ t.test('a managed key whose owner is revoked is good again with another secret',
 t.test('where the state cannot be read the commands for keys say that they do not know', async t => {
   const STATE_DIR = await statePath(t)
   await mkdir(join(STATE_DIR, 'journal'), { recursive: true })
-  const { code, stdout, stderr } = await say(['keys', 'list'], dirname(STATE_DIR), { STATE_DIR, API_KEYS_FILE: await keyFile(t, [newKey().record]) })
+  const { code, stdout, stderr } = await say(['keys', 'list'], dirname(STATE_DIR), {
+    STATE_DIR,
+    API_KEYS_FILE: await keyFile(t, [newKey().record])
+  })
   t.equal(code, 0)
   t.match(stdout, 'active')
   t.match(stderr, /^Warning: .*STATE_DIR/)
@@ -208,7 +281,10 @@ for (const [what, damage] of [
     const journal = join(STATE_DIR, 'journal')
     writeFileSync(journal, damage(await readFile(journal, 'utf8')))
     for (const command of ['list', 'verify']) {
-      t.match(await say(['keys', command], dirname(STATE_DIR), env, key), { code: 0, stderr: /^Warning: .*not known here\. The state in .* is damaged/ })
+      t.match(await say(['keys', command], dirname(STATE_DIR), env, key), {
+        code: 0,
+        stderr: /^Warning: .*not known here\. The state in .* is damaged/
+      })
     }
   })
 }
@@ -254,8 +330,16 @@ for (const [what, args, complaint] of [
 t.test('a user is named by the sub, or as whoami shows it', async t => {
   const STATE_DIR = await statePath(t)
   await openState(t, { directory: STATE_DIR })
-  for (const [given, principal] of [['ada', 'jwt:ada'], ['jwt:ada', 'jwt:ada'], ['jwt:user:ada', 'jwt:user:ada'], ['https://a', 'jwt:https://a']] as const) {
-    t.match(JSON.parse((await say(['tokens', 'revoke-subject', given, '--json'], '.', { STATE_DIR })).stdout), { principal })
+  for (const [given, principal] of [
+    ['ada', 'jwt:ada'],
+    ['jwt:ada', 'jwt:ada'],
+    ['jwt:user:ada', 'jwt:user:ada'],
+    ['https://a', 'jwt:https://a']
+  ] as const) {
+    t.match(
+      JSON.parse((await say(['tokens', 'revoke-subject', given, '--json'], '.', { STATE_DIR })).stdout),
+      { principal }
+    )
   }
 })
 
@@ -276,7 +360,8 @@ t.test('where no token of a user is on record, revoke-subject says so', async t 
   const STATE_DIR = await statePath(t)
   const state = await openState(t, { directory: STATE_DIR })
   await state.mint(mintedRecord({ id: 'first', subject: 'ada' }))
-  const revoke = async (...args: string[]) => (await say(['tokens', 'revoke-subject', ...args], '.', { STATE_DIR })).stdout
+  const revoke = async (...args: string[]) =>
+    (await say(['tokens', 'revoke-subject', ...args], '.', { STATE_DIR })).stdout
   t.match(await revoke('adda'), /is revoked\. No token on record/)
   t.match(await revoke('ada', '--before', '2020-01-01T00:00:00Z'), /is revoked\. No token on record/)
   t.match(await revoke('ada'), /is revoked\.$/)

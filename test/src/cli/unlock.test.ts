@@ -12,10 +12,17 @@ t.test('unlock lets a locked address of a running server try again', async t => 
   const app = await buildApp({ env: { STATE_DIR, API_KEYS: key, PREAUTH_RATE_LIMIT_MAX: '1', LOG_LEVEL: 'silent' } })
   t.teardown(() => app.close())
   const status = async (remoteAddress: string, given = key): Promise<number> => {
-    const { statusCode } = await app.inject({ url: '/mcp', method: 'DELETE', headers: { 'x-api-key': given }, remoteAddress })
+    const { statusCode } = await app.inject({
+      url: '/mcp',
+      method: 'DELETE',
+      headers: { 'x-api-key': given },
+      remoteAddress
+    })
     return statusCode
   }
-  for (const address of ['192.0.2.7', '192.0.2.8']) t.same([await status(address, 'wrong'), await status(address)], [401, 429])
+  for (const address of ['192.0.2.7', '192.0.2.8']) {
+    t.same([await status(address, 'wrong'), await status(address)], [401, 429])
+  }
   const { code, stdout } = await say(['unlock', '::ffff:192.0.2.7'], dirname(STATE_DIR), { STATE_DIR })
   t.same({ code, stdout }, { code: 0, stdout: 'The failures of 192.0.2.7 are forgotten.' })
   let seen = 429

@@ -3,7 +3,15 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { parseDotenv } from '../../../src/config/dotenv.js'
-import { ConfigError, describeProblem, endpointOf, isLoopback, loadConfig, readConfig, readSettings } from '../../../src/config/load.js'
+import {
+  ConfigError,
+  describeProblem,
+  endpointOf,
+  isLoopback,
+  loadConfig,
+  readConfig,
+  readSettings
+} from '../../../src/config/load.js'
 
 const key = 'a-key-of-sixteen-or-more'
 const secret = 'a secret of thirty-two bytes or more'
@@ -59,16 +67,36 @@ const accepted: Array<[string, string, string, unknown]> = [
   ['an IPv4 address', 'HOST', '127.0.0.2', '127.0.0.2'],
   ['an IPv6 address', 'HOST', '::1', '::1'],
   ['an IPv6 address in brackets', 'HOST', '[::1]', '::1'],
-  ['three keys with spaces and empty entries', 'API_KEYS', ` ${key}1 ,, ${key}2,${key}3, `, [`${key}1`, `${key}2`, `${key}3`]],
+  [
+    'three keys with spaces and empty entries',
+    'API_KEYS',
+    ` ${key}1 ,, ${key}2,${key}3, `,
+    [`${key}1`, `${key}2`, `${key}3`]
+  ],
   ['no key but commas and spaces, beside a secret', 'API_KEYS', ' , ,', []],
   ['no exception', 'PREAUTH_KNOWN_TTL_MS', '0', 0],
   ['the longest window', 'RATE_LIMIT_WINDOW_MS', '2147483647', 2_147_483_647],
-  ['two origins', 'CORS_ORIGINS', 'https://a.example, http://localhost:6274', ['https://a.example', 'http://localhost:6274']],
+  [
+    'two origins',
+    'CORS_ORIGINS',
+    'https://a.example, http://localhost:6274',
+    ['https://a.example', 'http://localhost:6274']
+  ],
   ['bytes', 'BODY_LIMIT', '65536', 65_536],
   ['kilobytes', 'BODY_LIMIT', '512kb', 524_288],
   ['megabytes in capitals', 'BODY_LIMIT', '2MB', 2_097_152],
-  ['all ways to name a proxy', 'TRUST_PROXY', 'loopback, uniquelocal,10.0.0.5, 192.168.0.0/16, fd00::/8, 2001:db8::1', ['loopback', 'uniquelocal', '10.0.0.5', '192.168.0.0/16', 'fd00::/8', '2001:db8::1']],
-  ['all forms of a host', 'ALLOWED_HOSTS', 'MCP.example.com,10.0.0.5:3000, [::1]:3000,[2001:db8::1]', ['mcp.example.com', '10.0.0.5:3000', '[::1]:3000', '[2001:db8::1]']],
+  [
+    'all ways to name a proxy',
+    'TRUST_PROXY',
+    'loopback, uniquelocal,10.0.0.5, 192.168.0.0/16, fd00::/8, 2001:db8::1',
+    ['loopback', 'uniquelocal', '10.0.0.5', '192.168.0.0/16', 'fd00::/8', '2001:db8::1']
+  ],
+  [
+    'all forms of a host',
+    'ALLOWED_HOSTS',
+    'MCP.example.com,10.0.0.5:3000, [::1]:3000,[2001:db8::1]',
+    ['mcp.example.com', '10.0.0.5:3000', '[::1]:3000', '[2001:db8::1]']
+  ],
   ['a base', 'PUBLIC_URL', 'https://mcp.example.com', 'https://mcp.example.com'],
   ['a base with a slash', 'PUBLIC_URL', 'https://mcp.example.com/', 'https://mcp.example.com'],
   ['a base with a path', 'PUBLIC_URL', 'https://example.com/tools/', 'https://example.com/tools'],
@@ -182,8 +210,14 @@ for (const [what, name, text] of refused) {
 
 t.test('a key that is a secret of the server, too, is named by what it is, and not repeated', async t => {
   const shared = 'x'.repeat(40)
-  for (const [name, others] of [['JWT_SECRET', {}], ['JWT_SECRET_PREVIOUS', { JWT_SECRET: secret }], ['REQUEST_STATE_KEY', {}]] as const) {
-    const problems = readConfig({ ...others, API_KEYS: `${key},${shared}`, [name]: shared }).problems.map(describeProblem)
+  for (const [name, others] of [
+    ['JWT_SECRET', {}],
+    ['JWT_SECRET_PREVIOUS', { JWT_SECRET: secret }],
+    ['REQUEST_STATE_KEY', {}]
+  ] as const) {
+    const problems = readConfig({ ...others, API_KEYS: `${key},${shared}`, [name]: shared }).problems.map(
+      describeProblem
+    )
     t.equal(problems.length, 1)
     t.match(problems[0], new RegExp(`^API_KEYS holds .*${name}; use different secrets`))
     t.notMatch(problems[0], shared)
@@ -237,13 +271,23 @@ const places: Array<[string, Record<string, string>, boolean]> = [
 ]
 for (const [where, environment, starts] of places) {
   t.test(`a weak key and a weak secret ${starts ? 'are warned about' : 'stop the start'} ${where}`, async t => {
-    const weak = { ALLOWED_HOSTS: 'mcp.example.com', API_KEYS: 'k'.repeat(15), JWT_SECRET: 's'.repeat(31), ...environment }
+    const weak = {
+      ALLOWED_HOSTS: 'mcp.example.com',
+      API_KEYS: 'k'.repeat(15),
+      JWT_SECRET: 's'.repeat(31),
+      ...environment
+    }
     const { problems, warnings } = readConfig(weak)
     t.same(problems.map(({ variable }) => variable), starts ? [] : ['API_KEYS', 'JWT_SECRET'])
     t.equal(warnings.length, starts ? 2 : 0)
   })
   t.test(`a key of 16 characters and a secret of 32 bytes are silent ${where}`, async t => {
-    const { problems, warnings } = readConfig({ ALLOWED_HOSTS: 'mcp.example.com', API_KEYS: 'k'.repeat(16), JWT_SECRET: 'ß'.repeat(16), ...environment })
+    const { problems, warnings } = readConfig({
+      ALLOWED_HOSTS: 'mcp.example.com',
+      API_KEYS: 'k'.repeat(16),
+      JWT_SECRET: 'ß'.repeat(16),
+      ...environment
+    })
     t.same(problems, [])
     t.same(warnings, [])
   })
@@ -271,7 +315,13 @@ t.test('all problems come at once, one a line, each with its name and the right 
 t.test('no value of any setting stands in a problem or a warning', async t => {
   const canary = 'Zq9canary'
   for (const [, name] of refused) {
-    for (const text of [canary, `change-me-${canary}`, `${canary},${canary}`, `https://u:${canary}@x.example/${canary}`, `${canary} ${canary}`]) {
+    for (const text of [
+      canary,
+      `change-me-${canary}`,
+      `${canary},${canary}`,
+      `https://u:${canary}@x.example/${canary}`,
+      `${canary} ${canary}`
+    ]) {
       const { problems, warnings } = readConfig({ [name]: text, NODE_ENV: 'production' })
       t.notMatch(JSON.stringify([problems.map(describeProblem), warnings]), /canary/i, name)
     }
@@ -292,23 +342,41 @@ t.test('a name in .env that is not a setting is warned about, one in the environ
 })
 
 for (const [name, meant] of [
-  ['API_KEY', 'API_KEYS'], ['API_KEYSS', 'API_KEYS'], ['API-KEYS', 'API_KEYS'], ['API_KYES', 'API_KEYS'], ['PI_KEYS', 'API_KEYS'], ['api_key', 'API_KEYS'],
-  ['POTR', 'PORT'], ['JWT_SECRETS', 'JWT_SECRET'], ['XPORT', 'PORT']
+  ['API_KEY', 'API_KEYS'],
+  ['API_KEYSS', 'API_KEYS'],
+  ['API-KEYS', 'API_KEYS'],
+  ['API_KYES', 'API_KEYS'],
+  ['PI_KEYS', 'API_KEYS'],
+  ['api_key', 'API_KEYS'],
+  ['POTR', 'PORT'],
+  ['JWT_SECRETS', 'JWT_SECRET'],
+  ['XPORT', 'PORT']
 ] as const) {
-  t.test(`${name} in .env is taken for a typing error of ${meant}, and named where the start is refused`, async t => {
-    const path = join(t.testdir({ '.env': `${name}=canary\n` }), '.env')
-    t.match(readSettings({ env: sound, dotenv: path }).warnings, [new RegExp(`sets ${name}, .*; did you mean ${meant}\\?$`)])
-    t.throws(() => loadConfig({ env: {}, dotenv: path }), { message: new RegExp(`^Warning: .env sets ${name}.*did you mean ${meant}.*\nAPI_KEYS is not set, .*$`) })
-  })
+  t.test(
+    `${name} in .env is taken for a typing error of ${meant}, and named where the start is refused`,
+    async t => {
+      const path = join(t.testdir({ '.env': `${name}=canary\n` }), '.env')
+      t.match(readSettings({ env: sound, dotenv: path }).warnings, [
+        new RegExp(`sets ${name}, .*; did you mean ${meant}\\?$`)
+      ])
+      t.throws(() => loadConfig({ env: {}, dotenv: path }), {
+        message: new RegExp(`^Warning: .env sets ${name}.*did you mean ${meant}.*\nAPI_KEYS is not set, .*$`)
+      })
+    }
+  )
 }
 
 t.test('a name that is two edits away is like no setting', async t => {
-  for (const name of ['PRTO1', 'API_KE', 'HOSTNAME', 'A']) t.notMatch(readConfig(sound, parseDotenv(`${name}=1\n`)).warnings.join(), /did you mean/, name)
+  for (const name of ['PRTO1', 'API_KE', 'HOSTNAME', 'A']) {
+    t.notMatch(readConfig(sound, parseDotenv(`${name}=1\n`)).warnings.join(), /did you mean/, name)
+  }
 })
 
 t.test('without a credential the problem names each setting that would be one', async t => {
   const [problem] = readConfig({}).problems
-  for (const name of ['API_KEYS', 'JWT_SECRET', 'API_KEYS_FILE', 'JWT_ISSUER', 'init']) t.match(problem && describeProblem(problem), new RegExp(`\\b${name}\\b`))
+  for (const name of ['API_KEYS', 'JWT_SECRET', 'API_KEYS_FILE', 'JWT_ISSUER', 'init']) {
+    t.match(problem && describeProblem(problem), new RegExp(`\\b${name}\\b`))
+  }
 })
 
 t.test('a secret on a line of its own is not taken for a name to print', async t => {
@@ -354,7 +422,11 @@ for (const [what, text] of [
 
 t.test('a secret of more than one line stops the start, a list over several lines does not', async t => {
   for (const name of ['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'REQUEST_STATE_KEY']) {
-    t.match(readConfig({ API_KEYS: key, JWT_SECRET: secret, [name]: `${secret}-1\nPORT=${'3'.repeat(32)}` }).problems, [{ variable: name, wrong: 'holds a line break' }])
+    t.match(
+      readConfig({ API_KEYS: key, JWT_SECRET: secret, [name]: `${secret}-1\nPORT=${'3'.repeat(32)}` })
+        .problems,
+      [{ variable: name, wrong: 'holds a line break' }]
+    )
   }
   t.same(readConfig({}, parseDotenv(`API_KEYS="${key},\n  ${key}2"\n`)).problems, [])
 })
@@ -416,8 +488,18 @@ for (const [environment, port, endpoint] of [
 }
 
 t.test('loopback is what only this machine can reach', async t => {
-  for (const host of ['localhost', 'LOCALHOST', '127.0.0.1', '127.255.0.1', '::1', '[::1]']) t.ok(isLoopback(host), host)
-  for (const host of ['0.0.0.0', '::', '128.0.0.1', '127.0.0.1.example.com', 'localhost.example', '127.1', '']) t.notOk(isLoopback(host), host)
+  for (const host of ['localhost', 'LOCALHOST', '127.0.0.1', '127.255.0.1', '::1', '[::1]']) {
+    t.ok(isLoopback(host), host)
+  }
+  for (const host of [
+    '0.0.0.0',
+    '::',
+    '128.0.0.1',
+    '127.0.0.1.example.com',
+    'localhost.example',
+    '127.1',
+    ''
+  ]) { t.notOk(isLoopback(host), host) }
 })
 
 const issuer = 'https://id.example.com/realms/team'
@@ -426,7 +508,16 @@ t.test('an identity provider is enough to start with', async t => {
   const { problems, warnings, config } = readConfig({ JWT_ISSUER: issuer, PUBLIC_URL: 'https://mcp.example.com' })
   t.same(problems, [])
   t.same(warnings, [])
-  t.match(config, { JWT_ISSUER: issuer, JWT_JWKS_URL: undefined, JWT_AUDIENCE: [], JWT_ROLES_CLAIM: undefined, JWT_ADMIN_ROLE: 'admin', JWT_SCOPES_CLAIM: undefined, OAUTH_SCOPES: [], JWT_CLOCK_TOLERANCE: 0 })
+  t.match(config, {
+    JWT_ISSUER: issuer,
+    JWT_JWKS_URL: undefined,
+    JWT_AUDIENCE: [],
+    JWT_ROLES_CLAIM: undefined,
+    JWT_ADMIN_ROLE: 'admin',
+    JWT_SCOPES_CLAIM: undefined,
+    OAUTH_SCOPES: [],
+    JWT_CLOCK_TOLERANCE: 0
+  })
 })
 
 t.test('an issuer is kept to the letter', async t => {
@@ -442,7 +533,11 @@ for (const [what, environment, variable] of [
   ['an issuer with a fragment', { JWT_ISSUER: `${issuer}#` }, 'JWT_ISSUER'],
   ['an issuer with a password', { JWT_ISSUER: 'https://user:password@id.example.com' }, 'JWT_ISSUER'],
   ['a host that only begins like loopback', { JWT_ISSUER: 'http://localhost.example.com' }, 'JWT_ISSUER'],
-  ['keys by http from afar', { JWT_ISSUER: issuer, JWT_JWKS_URL: 'http://id.example.com/jwks' }, 'JWT_JWKS_URL'],
+  [
+    'keys by http from afar',
+    { JWT_ISSUER: issuer, JWT_JWKS_URL: 'http://id.example.com/jwks' },
+    'JWT_JWKS_URL'
+  ],
   ['keys in a file', { JWT_ISSUER: issuer, JWT_JWKS_URL: 'file:///jwks.json' }, 'JWT_JWKS_URL'],
   ['keys without an issuer', { JWT_JWKS_URL: 'https://id.example.com/jwks' }, 'JWT_JWKS_URL'],
   ['a claim without an issuer', { JWT_ROLES_CLAIM: 'roles' }, 'JWT_ROLES_CLAIM'],
@@ -453,11 +548,23 @@ for (const [what, environment, variable] of [
   ['the scope of refresh tokens', { OAUTH_SCOPES: 'mcp:tools,offline_access' }, 'OAUTH_SCOPES'],
   ['a tolerance of an hour', { JWT_CLOCK_TOLERANCE: '3600' }, 'JWT_CLOCK_TOLERANCE'],
   ['a tolerance with a unit', { JWT_CLOCK_TOLERANCE: '5s' }, 'JWT_CLOCK_TOLERANCE'],
-  ['an issuer beyond loopback without a name of ours', { JWT_ISSUER: issuer, HOST: '0.0.0.0', ALLOWED_HOSTS: 'mcp.example.com' }, 'JWT_ISSUER'],
+  [
+    'an issuer beyond loopback without a name of ours',
+    { JWT_ISSUER: issuer, HOST: '0.0.0.0', ALLOWED_HOSTS: 'mcp.example.com' },
+    'JWT_ISSUER'
+  ],
   ['former secrets with a placeholder', { JWT_SECRET_PREVIOUS: 'change-me' }, 'JWT_SECRET_PREVIOUS'],
   ['former secrets with the one of today', { JWT_SECRET_PREVIOUS: secret }, 'JWT_SECRET_PREVIOUS'],
-  ['a former secret listed twice', { JWT_SECRET_PREVIOUS: `${key}-${key},${key}-${key}` }, 'JWT_SECRET_PREVIOUS'],
-  ['a weak former secret in production', { JWT_SECRET_PREVIOUS: 's'.repeat(31), NODE_ENV: 'production' }, 'JWT_SECRET_PREVIOUS'],
+  [
+    'a former secret listed twice',
+    { JWT_SECRET_PREVIOUS: `${key}-${key},${key}-${key}` },
+    'JWT_SECRET_PREVIOUS'
+  ],
+  [
+    'a weak former secret in production',
+    { JWT_SECRET_PREVIOUS: 's'.repeat(31), NODE_ENV: 'production' },
+    'JWT_SECRET_PREVIOUS'
+  ],
   ['a former secret that is a key', { JWT_SECRET_PREVIOUS: `${key},${'s'.repeat(32)}` }, 'API_KEYS']
 ] as const) {
   t.test(`${what} stops the start`, async t => {
@@ -466,11 +573,17 @@ for (const [what, environment, variable] of [
 }
 
 t.test('former secrets need one of today', async t => {
-  t.same(readConfig({ API_KEYS: key, JWT_SECRET_PREVIOUS: secret }).problems.map(({ variable }) => variable), ['JWT_SECRET_PREVIOUS'])
+  t.same(
+    readConfig({ API_KEYS: key, JWT_SECRET_PREVIOUS: secret }).problems.map(({ variable }) => variable),
+    ['JWT_SECRET_PREVIOUS']
+  )
 })
 
 t.test('former secrets may hold what a secret may hold', async t => {
-  const { config, problems } = readConfig({ ...sound, JWT_SECRET_PREVIOUS: 'a former secret, with spaces and more than that ü' })
+  const { config, problems } = readConfig({
+    ...sound,
+    JWT_SECRET_PREVIOUS: 'a former secret, with spaces and more than that ü'
+  })
   t.same(problems, [])
   t.same(config.JWT_SECRET_PREVIOUS, ['a former secret', 'with spaces and more than that ü'])
 })
@@ -499,8 +612,13 @@ for (const [where, environment, file] of [
   ['.env beside the new name', { REQUEST_STATE_KEY: 'r'.repeat(40) }, { STATE_KEY: 's'.repeat(40) }]
 ] as const) {
   t.test(`STATE_KEY, the old name of REQUEST_STATE_KEY, in ${where} stops the start`, async t => {
-    const { problems, warnings } = readConfig({ API_KEYS: 'k'.repeat(32), ...environment }, { values: file, faults: [] })
-    t.same(problems.map(describeProblem), ['STATE_KEY has another name now; set REQUEST_STATE_KEY instead, and remove STATE_KEY'])
+    const { problems, warnings } = readConfig(
+      { API_KEYS: 'k'.repeat(32), ...environment },
+      { values: file, faults: [] }
+    )
+    t.same(problems.map(describeProblem), [
+      'STATE_KEY has another name now; set REQUEST_STATE_KEY instead, and remove STATE_KEY'
+    ])
     t.same(warnings, [])
   })
 }

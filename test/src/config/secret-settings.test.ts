@@ -32,31 +32,45 @@ t.test('a quote within a secret, or at one end of it, is part of it', async t =>
   }
 })
 
-t.test('a .env file with secrets that others may read, or write to, is warned about', { skip: process.geteuid === undefined }, async t => {
-  const path = join(await directory(t), '.env')
-  const warningsFor = (text: string, mode: number): readonly string[] => {
-    writeFileSync(path, text)
-    chmodSync(path, mode)
-    return readSettings({ env: { JWT_SECRET: secret }, dotenv: path }).fileWarnings
+t.test(
+  'a .env file with secrets that others may read, or write to, is warned about',
+  { skip: process.geteuid === undefined },
+  async t => {
+    const path = join(await directory(t), '.env')
+    const warningsFor = (text: string, mode: number): readonly string[] => {
+      writeFileSync(path, text)
+      chmodSync(path, mode)
+      return readSettings({ env: { JWT_SECRET: secret }, dotenv: path }).fileWarnings
+    }
+    const withSecret = `API_KEYS=${key}\n`
+    for (const mode of [0o644, 0o604, 0o602]) {
+      t.match(warningsFor(withSecret, mode), [/\.env holds secrets.*chmod 600/], mode.toString(8))
+    }
+    for (const mode of [0o600, 0o640, 0o400]) t.same(warningsFor(withSecret, mode), [], mode.toString(8))
+    t.same(warningsFor('PORT=4000\n', 0o644), [], 'nothing of it is a secret')
   }
-  const withSecret = `API_KEYS=${key}\n`
-  for (const mode of [0o644, 0o604, 0o602]) t.match(warningsFor(withSecret, mode), [/\.env holds secrets.*chmod 600/], mode.toString(8))
-  for (const mode of [0o600, 0o640, 0o400]) t.same(warningsFor(withSecret, mode), [], mode.toString(8))
-  t.same(warningsFor('PORT=4000\n', 0o644), [], 'nothing of it is a secret')
-})
+)
 
 t.test('JWT_AUDIENCE that may be a client id is warned about, as its ID tokens could be good', async t => {
   const provider = { JWT_ISSUER: 'https://id.example.com', PUBLIC_URL: 'https://mcp.example.com' }
-  const warningsFor = (more: Record<string, string>): readonly string[] => loadConfig({ env: { ...provider, ...more }, dotenv: false }).warnings
+  const warningsFor = (more: Record<string, string>): readonly string[] =>
+    loadConfig({ env: { ...provider, ...more }, dotenv: false }).warnings
   t.match(warningsFor({ JWT_AUDIENCE: '2d4f-client' }), [/JWT_AUDIENCE .* ID tokens .* JWT_REQUIRE_AT=on/])
   t.match(warningsFor({ JWT_AUDIENCE: 'api://mcp,2d4f-client' }), [/JWT_AUDIENCE/])
-  for (const quiet of [{}, { JWT_AUDIENCE: 'https://other.example.com' }, { JWT_AUDIENCE: 'api://2d4f,urn:mcp' }, { JWT_AUDIENCE: '2d4f', JWT_REQUIRE_AT: 'on' }]) {
+  for (const quiet of [
+    {},
+    { JWT_AUDIENCE: 'https://other.example.com' },
+    { JWT_AUDIENCE: 'api://2d4f,urn:mcp' },
+    { JWT_AUDIENCE: '2d4f', JWT_REQUIRE_AT: 'on' }
+  ]) {
     t.same(warningsFor(quiet), [], JSON.stringify(quiet))
   }
 })
 
 t.test('a rule about the tokens of a provider is refused without the provider', async t => {
   for (const more of [{ JWT_REQUIRE_AT: 'on' }, { JWT_AUDIENCE_CLAIM: 'client_id' }]) {
-    t.match(readConfig({ API_KEYS: key, ...more }).problems, [{ variable: Object.keys(more)[0], wrong: 'is set without JWT_ISSUER' }])
+    t.match(readConfig({ API_KEYS: key, ...more }).problems, [
+      { variable: Object.keys(more)[0], wrong: 'is set without JWT_ISSUER' }
+    ])
   }
 })

@@ -26,11 +26,24 @@ const good = { Host: '$http_host', 'X-Forwarded-For': '$remote_addr', Connection
 async function findingsOf (t: Test, { lines = '', server = '', env = () => ({}), as }: Deployment): Promise<Finding[]> {
   const port = await freePort()
   const base = `http://127.0.0.1:${port}`
-  const app = await service(t, { env: { API_KEYS: adaKey, JWT_SECRET: secret, OAUTH_SERVER: 'on', PUBLIC_URL: base, TRUST_PROXY: '127.0.0.1', ...env(base) } })
+  const app = await service(t, {
+    env: {
+      API_KEYS: adaKey,
+      JWT_SECRET: secret,
+      OAUTH_SERVER: 'on',
+      PUBLIC_URL: base,
+      TRUST_PROXY: '127.0.0.1',
+      ...env(base)
+    }
+  })
   const upstream = await listening(app)
   const defaults = [
-    ...Object.entries(good).filter(([name]) => !lines.includes(`proxy_set_header ${name} `)).map(([name, value]) => `proxy_set_header ${name} ${value};`),
-    ...['proxy_http_version 1.1', 'proxy_buffering off', 'proxy_read_timeout 120s', 'client_max_body_size 2m'].filter(line => !lines.includes(line.split(' ')[0] ?? '')).map(line => `${line};`)
+    ...Object.entries(good)
+      .filter(([name]) => !lines.includes(`proxy_set_header ${name} `))
+      .map(([name, value]) => `proxy_set_header ${name} ${value};`),
+    ...['proxy_http_version 1.1', 'proxy_buffering off', 'proxy_read_timeout 120s', 'client_max_body_size 2m']
+      .filter(line => !lines.includes(line.split(' ')[0] ?? ''))
+      .map(line => `${line};`)
   ]
   await nginx(t, { port, server: `${server} location / { proxy_pass ${upstream}; ${defaults.join(' ')} ${lines} }` })
   return await examine({ url: new URL(`${base}/mcp`), credential: withKey, as, holdMs: 2500 })
@@ -45,26 +58,75 @@ t.test('a good deployment is clean', { skip: withoutNginx }, async t => {
 const page = 'default_type text/html; return 403 "<html><body>Checking your browser</body></html>";'
 const broken: Array<[what: string, id: string, deployment: Deployment]> = [
   ['no TRUST_PROXY', 'shared-address', { env: () => ({ TRUST_PROXY: '' }) }],
-  ['a TRUST_PROXY that trusts callers', 'forwarded-for', { lines: 'proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;', env: () => ({ TRUST_PROXY: '127.0.0.0/8' }) }],
-  ['buffering', 'stream-buffered', { lines: 'proxy_http_version 1.0; proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;' }],
-  ['compressed streams', 'stream-buffered', { lines: 'proxy_buffering on; proxy_ignore_headers X-Accel-Buffering; gzip on; gzip_types text/event-stream; gzip_proxied any;' }],
+  [
+    'a TRUST_PROXY that trusts callers',
+    'forwarded-for',
+    {
+      lines: 'proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;',
+      env: () => ({ TRUST_PROXY: '127.0.0.0/8' })
+    }
+  ],
+  [
+    'buffering',
+    'stream-buffered',
+    { lines: 'proxy_http_version 1.0; proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;' }
+  ],
+  [
+    'compressed streams',
+    'stream-buffered',
+    {
+      lines:
+        'proxy_buffering on; proxy_ignore_headers X-Accel-Buffering; gzip on; gzip_types text/event-stream; ' +
+          'gzip_proxied any;'
+    }
+  ],
   ['a redirect', 'redirect', { server: 'location = /mcp { return 308 https://www.example.com/mcp; }' }],
   ['a redirect that loses the body', 'redirect', { server: 'location = /mcp { return 301 /elsewhere; }' }],
   ['a stripped Authorization', 'authorization-stripped', { lines: 'proxy_set_header Authorization "";' }],
   ['a stripped x-api-key', 'credential-refused', { lines: 'proxy_set_header x-api-key "";' }],
-  ['metadata for another address', 'resource', { env: base => ({ PUBLIC_URL: base.replace('127.0.0.1', 'localhost'), ALLOWED_HOSTS: new URL(base).host }) }],
+  [
+    'metadata for another address',
+    'resource',
+    {
+      env: base => ({ PUBLIC_URL: base.replace('127.0.0.1', 'localhost'), ALLOWED_HOSTS: new URL(base).host })
+    }
+  ],
   ['http metadata before a hosted client', 'resource-metadata', { as: 'claude' }],
-  ['metadata that is not passed on', 'metadata-missing', { server: 'location /.well-known/ { return 404; }' }],
-  ['a well-known path that asks for a credential', 'well-known', { server: 'location /.well-known/doctor { return 401; }' }],
-  ['HTML error pages', 'html-errors', { lines: 'proxy_intercept_errors on; error_page 400 /error.html;', server: 'location = /error.html { internal; default_type text/html; return 400 "<html>Bad request</html>"; }' }],
+  [
+    'metadata that is not passed on',
+    'metadata-missing',
+    { server: 'location /.well-known/ { return 404; }' }
+  ],
+  [
+    'a well-known path that asks for a credential',
+    'well-known',
+    { server: 'location /.well-known/doctor { return 401; }' }
+  ],
+  [
+    'HTML error pages',
+    'html-errors',
+    {
+      lines: 'proxy_intercept_errors on; error_page 400 /error.html;',
+      server:
+        'location = /error.html { internal; default_type text/html; return 400 "<html>Bad request</html>"; }'
+    }
+  ],
   ['a short read timeout', 'stream-cut', { lines: 'proxy_read_timeout 1s;' }],
   ['a small body limit', 'body-limit', { lines: 'client_max_body_size 100k;' }],
-  ['a preflight that is not passed on', 'preflight', { server: 'if ($request_method = OPTIONS) { return 405; }' }],
+  [
+    'a preflight that is not passed on',
+    'preflight',
+    { server: 'if ($request_method = OPTIONS) { return 405; }' }
+  ],
   ['a page of a firewall', 'html-answer', { server: `location = /mcp { ${page} }` }],
   ['no path with a slash', 'slash', { server: 'location = /mcp/ { return 404; }' }],
   ['another path', 'not-the-endpoint', { server: 'location = /mcp { return 404; }' }],
   ['an app that is away', 'html-answer', { server: 'location = /mcp { proxy_pass http://127.0.0.1:1; }' }],
-  ['a debug page that shows paths', 'leak', { server: 'location ~ ^/doctor { return 404 "Error in /usr/src/app/index.js"; }' }]
+  [
+    'a debug page that shows paths',
+    'leak',
+    { server: 'location ~ ^/doctor { return 404 "Error in /usr/src/app/index.js"; }' }
+  ]
 ]
 
 for (const [what, id, deployment] of broken) {

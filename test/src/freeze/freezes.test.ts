@@ -24,7 +24,10 @@ for (const [what, records, isOff] of [
 
 t.test('frozenFor names what switches off a call: everything, the caller, its key, the tool', async t => {
   for (const [target, forAda, forBob] of [
-    ['all', 'all', 'all'], ['principal:user:ada', 'principal:user:ada', undefined], ['key:k3vd81qmx0aa', 'key:k3vd81qmx0aa', undefined], ['tool:search', 'tool:search', 'tool:search']
+    ['all', 'all', 'all'],
+    ['principal:user:ada', 'principal:user:ada', undefined],
+    ['key:k3vd81qmx0aa', 'key:k3vd81qmx0aa', undefined],
+    ['tool:search', 'tool:search', 'tool:search']
   ] as const) {
     const freezes = new Freezes()
     freezes.apply(word('frozen', target, 1))
@@ -36,5 +39,7 @@ t.test('frozenFor names what switches off a call: everything, the caller, its ke
 
 t.test('a target is all, or a kind with a name', async t => {
   for (const text of ['all', 'tool:x', 'principal:user:ada', 'key:k']) t.ok(isTarget(text), text)
-  for (const text of ['', 'everything', 'tool:', 'tools:x', 'tool:a\nb', `tool:${'x'.repeat(513)}`, 'ALL']) t.notOk(isTarget(text), text)
+  for (const text of ['', 'everything', 'tool:', 'tools:x', 'tool:a\nb', `tool:${'x'.repeat(513)}`, 'ALL']) {
+    t.notOk(isTarget(text), text)
+  }
 })

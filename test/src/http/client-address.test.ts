@@ -16,6 +16,9 @@ for (const [given, expected] of addresses) {
     const app = Fastify({ trustProxy: 'loopback' })
     t.teardown(() => app.close())
     app.get('/', async request => ({ ip: ipOf(request), again: ipOf(request) }))
-    t.same((await app.inject({ url: '/', headers: { 'x-forwarded-for': given } })).json(), { ip: expected, again: expected })
+    t.same((await app.inject({ url: '/', headers: { 'x-forwarded-for': given } })).json(), {
+      ip: expected,
+      again: expected
+    })
   })
 }

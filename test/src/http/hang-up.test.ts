@@ -3,7 +3,8 @@ import t from 'tap'
 import { listen, openSocket, readAnswer } from '../../support/raw-socket.js'
 import { service } from '../../support/service.js'
 
-const guess = (more = ''): string => `POST /mcp HTTP/1.1\r\nHost: localhost\r\nx-api-key: a-wrong-key-of-nobody\r\n${more}Content-Length: 2\r\n\r\n{}`
+const guess = (more = ''): string =>
+  `POST /mcp HTTP/1.1\r\nHost: localhost\r\nx-api-key: a-wrong-key-of-nobody\r\n${more}Content-Length: 2\r\n\r\n{}`
 
 t.test('a locked-out address is answered with Connection: close, and failures before are not', async t => {
   const app = await service(t, { env: { PREAUTH_RATE_LIMIT_MAX: '2' } })
@@ -14,7 +15,11 @@ t.test('a locked-out address is answered with Connection: close, and failures be
   raw.send(guess())
   const text = await raw.closed()
   const refused = readAnswer(text.slice(text.lastIndexOf('HTTP/1.1')))
-  t.match(refused, { status: 429, headers: { connection: 'close', 'retry-after': /^\d+$/ }, body: { error: { data: { code: 'MCP_ERR_RATE_LIMITED' } } } })
+  t.match(refused, {
+    status: 429,
+    headers: { connection: 'close', 'retry-after': /^\d+$/ },
+    body: { error: { data: { code: 'MCP_ERR_RATE_LIMITED' } } }
+  })
 })
 
 t.test('a locked-out address that still sends a large body can read its answer', async t => {

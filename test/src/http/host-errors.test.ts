@@ -18,12 +18,20 @@ async function host (t: Test, hook: Hook, make: () => unknown, log = logSink()):
   return app
 }
 
-const withStatus = (statusCode: number, more = {}): Error => Object.assign(new Error(secret), { statusCode, code: 'HOST_ERR', ...more })
+const withStatus = (statusCode: number, more = {}): Error =>
+  Object.assign(new Error(secret), { statusCode, code: 'HOST_ERR', ...more })
 
 const kept: Array<[number, string, number]> = [
-  [401, 'MCP_ERR_UNAUTHENTICATED', 401], [403, 'MCP_ERR_FORBIDDEN', 403], [404, 'MCP_ERR_NOT_FOUND', 404],
-  [405, 'MCP_ERR_METHOD_NOT_ALLOWED', 405], [413, 'MCP_ERR_BODY_TOO_LARGE', 413], [429, 'MCP_ERR_RATE_LIMITED', 429],
-  [503, 'MCP_ERR_UNAVAILABLE', 503], [402, 'MCP_ERR_FORBIDDEN', 402], [418, 'MCP_ERR_FORBIDDEN', 418], [502, 'MCP_ERR_UNAVAILABLE', 502]
+  [401, 'MCP_ERR_UNAUTHENTICATED', 401],
+  [403, 'MCP_ERR_FORBIDDEN', 403],
+  [404, 'MCP_ERR_NOT_FOUND', 404],
+  [405, 'MCP_ERR_METHOD_NOT_ALLOWED', 405],
+  [413, 'MCP_ERR_BODY_TOO_LARGE', 413],
+  [429, 'MCP_ERR_RATE_LIMITED', 429],
+  [503, 'MCP_ERR_UNAVAILABLE', 503],
+  [402, 'MCP_ERR_FORBIDDEN', 402],
+  [418, 'MCP_ERR_FORBIDDEN', 418],
+  [502, 'MCP_ERR_UNAVAILABLE', 502]
 ]
 for (const hook of ['onRequest', 'preParsing', 'preValidation', 'preHandler'] as const) {
   for (const [status, code, rpcCode] of kept) {
@@ -43,8 +51,20 @@ t.test('the id of the message is echoed where the hook ran behind the body', asy
 })
 
 t.test('the status may be called status, stand on the reply, or on an object that is no error', async t => {
-  t.equal((await post(await host(t, 'onRequest', () => Object.assign(new Error(secret), { status: 429 })), rpc('ping'))).status, 429)
-  t.equal((await post(await host(t, 'onRequest', () => ({ statusCode: 403, message: secret })), rpc('ping'))).status, 403)
+  t.equal(
+    (
+      await post(
+        await host(t, 'onRequest', () => Object.assign(new Error(secret), { status: 429 })),
+        rpc('ping')
+      )
+    ).status,
+    429
+  )
+  t.equal(
+    (await post(await host(t, 'onRequest', () => ({ statusCode: 403, message: secret })), rpc('ping')))
+      .status,
+    403
+  )
   const app = Fastify()
   t.teardown(() => app.close())
   app.addHook('onRequest', async (_request, reply) => { reply.code(403); throw new Error(secret) })
@@ -53,19 +73,33 @@ t.test('the status may be called status, stand on the reply, or on an object tha
 })
 
 t.test('Retry-After is kept, from the error or from the reply', async t => {
-  const fromError = await post(await host(t, 'onRequest', () => withStatus(429, { headers: { 'retry-after': 17, 'x-leak': secret } })), rpc('ping'))
-  t.match(fromError, { status: 429, headers: { 'retry-after': '17' }, body: { error: { data: { retryAfterMs: 17_000 } } } })
+  const fromError = await post(
+    await host(t, 'onRequest', () => withStatus(429, { headers: { 'retry-after': 17, 'x-leak': secret } })),
+    rpc('ping')
+  )
+  t.match(fromError, {
+    status: 429,
+    headers: { 'retry-after': '17' },
+    body: { error: { data: { retryAfterMs: 17_000 } } }
+  })
   t.notOk('x-leak' in fromError.headers)
   const app = Fastify()
   t.teardown(() => app.close())
   app.addHook('onRequest', async (_request, reply) => { reply.header('retry-after', 5); throw withStatus(503) })
   await app.register(mcpAuth, { apiKeys: [adaKey] })
-  t.match(await post(app, rpc('ping')), { status: 503, headers: { 'retry-after': '5' }, body: { error: { data: { retryAfterMs: 5000 } } } })
+  t.match(await post(app, rpc('ping')), {
+    status: 503,
+    headers: { 'retry-after': '5' },
+    body: { error: { data: { retryAfterMs: 5000 } } }
+  })
 })
 
 t.test('Retry-After that is a date or not one stays out of the body', async t => {
   for (const value of ['Wed, 21 Oct 2026 07:28:00 GMT', '-1', '1e9', 'soon', '', '99999999', NaN, {}]) {
-    const { status, body } = await post(await host(t, 'onRequest', () => withStatus(429, { headers: { 'retry-after': value } })), rpc('ping'))
+    const { status, body } = await post(
+      await host(t, 'onRequest', () => withStatus(429, { headers: { 'retry-after': value } })),
+      rpc('ping')
+    )
     t.equal(status, 429)
     t.notOk('retryAfterMs' in body.error.data)
   }
@@ -74,7 +108,10 @@ t.test('Retry-After that is a date or not one stays out of the body', async t =>
 for (const value of [200, 302, 399, 500, 600, 401.5, NaN, '401', null, -1]) {
   t.test(`a status of ${JSON.stringify(value)} is none: 500`, async t => {
     const log = logSink()
-    const { status, body, text } = await post(await host(t, 'onRequest', () => Object.assign(new Error(secret), { statusCode: value }), log), rpc('ping'))
+    const { status, body, text } = await post(
+      await host(t, 'onRequest', () => Object.assign(new Error(secret), { statusCode: value }), log),
+      rpc('ping')
+    )
     t.equal(status, 500)
     t.equal(body.error.data.code, 'MCP_ERR_INTERNAL')
     t.notMatch(text, /hunter2/)
@@ -90,7 +127,10 @@ t.test('an error whose getters throw is a 500', async t => {
 t.test('the log has the error of the hook, at info', async t => {
   const log = logSink()
   await post(await host(t, 'onRequest', () => withStatus(403), log), rpc('ping'))
-  t.match(log.lines().find(({ code }) => code === 'MCP_ERR_FORBIDDEN'), { level: 30, reason: 'a hook of the host refused the request', err: { message: secret } })
+  t.match(
+    log.lines().find(({ code }) => code === 'MCP_ERR_FORBIDDEN'),
+    { level: 30, reason: 'a hook of the host refused the request', err: { message: secret } }
+  )
 })
 
 t.test('a hook that lets through changes nothing', async t => {

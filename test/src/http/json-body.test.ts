@@ -206,7 +206,8 @@ t.test('the limits of a scope are its own, and the host keeps its parsers', asyn
 })
 
 t.test('a body of more values than a schema should have to look at is refused, and one just below is read', async t => {
-  const numbers = (count: number): Buffer => Buffer.from(`{"id":123456,"items":[${Array.from({ length: count }, () => 100).join(',')}]}`)
+  const numbers = (count: number): Buffer =>
+    Buffer.from(`{"id":123456,"items":[${Array.from({ length: count }, () => 100).join(',')}]}`)
   t.throws(() => parseJson(numbers(100_001)), { code: 'MCP_ERR_TOO_MANY_VALUES' })
   t.equal((parseJson(numbers(99_990)) as { items: number[] }).items.length, 99_990)
   t.ok(parseJson(Buffer.from(JSON.stringify({ text: ','.repeat(300_000) }))), 'commas inside of a text are none')

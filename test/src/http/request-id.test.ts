@@ -10,7 +10,10 @@ import type { IncomingMessage } from 'node:http'
 const uuid = /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/
 
 function idOf (trustProxy: readonly string[], remoteAddress: string | undefined, id: string | undefined): string {
-  return createRequestIds(trustProxy)({ headers: { 'x-request-id': id }, socket: { remoteAddress } } as unknown as IncomingMessage)
+  return createRequestIds(trustProxy)({
+    headers: { 'x-request-id': id },
+    socket: { remoteAddress }
+  } as unknown as IncomingMessage)
 }
 
 for (const [proxy, address] of [
@@ -22,20 +25,46 @@ for (const [proxy, address] of [
   })
 }
 
-for (const [proxy, address] of [['10.0.0.5', '10.0.0.6'], ['loopback', '10.0.0.1'], ['uniquelocal', '8.8.8.8'], ['loopback', undefined], [undefined, '127.0.0.1']] as const) {
-  t.test(`the X-Request-Id of ${address ?? 'nobody'} is replaced where TRUST_PROXY is ${proxy ?? 'empty'}`, async t => {
-    t.match(idOf(proxy === undefined ? [] : [proxy], address, 'edge-0001'), uuid)
-  })
+for (const [proxy, address] of [
+  ['10.0.0.5', '10.0.0.6'],
+  ['loopback', '10.0.0.1'],
+  ['uniquelocal', '8.8.8.8'],
+  ['loopback', undefined],
+  [undefined, '127.0.0.1']
+] as const) {
+  t.test(
+    `the X-Request-Id of ${address ?? 'nobody'} is replaced where TRUST_PROXY is ${proxy ?? 'empty'}`,
+    async t => {
+      t.match(idOf(proxy === undefined ? [] : [proxy], address, 'edge-0001'), uuid)
+    }
+  )
 }
 
-for (const id of ['', 'short-1', 'x'.repeat(65), 'edge 0001', 'edge-0001\n', 'edge-0001, other', 'édge-0001', '../../etc/passwd', '{"a":1}..', undefined]) {
+for (const id of [
+  '',
+  'short-1',
+  'x'.repeat(65),
+  'edge 0001',
+  'edge-0001\n',
+  'edge-0001, other',
+  'édge-0001',
+  '../../etc/passwd',
+  '{"a":1}..',
+  undefined
+]) {
   t.test(`a proxy's X-Request-Id of ${JSON.stringify(id)} is replaced`, async t => {
     t.match(idOf(['loopback'], '127.0.0.1', id), uuid)
   })
 }
 
 t.test('a proxy that sends two ids has none', async t => {
-  t.match(createRequestIds(['loopback'])({ headers: { 'x-request-id': ['edge-0001', 'edge-0002'] }, socket: { remoteAddress: '127.0.0.1' } } as never), uuid)
+  t.match(
+    createRequestIds(['loopback'])({
+      headers: { 'x-request-id': ['edge-0001', 'edge-0002'] },
+      socket: { remoteAddress: '127.0.0.1' }
+    } as never),
+    uuid
+  )
 })
 
 t.test('every answer of the service tells the id that its body and its log line tell', async t => {
@@ -56,7 +85,15 @@ t.test('what the HTTP parser refuses is answered with its id, too', async t => {
   const answer = await new Promise<string>((resolve, reject) => {
     let text = ''
     const socket = connect(port, '127.0.0.1', () => { socket.write('NO HTTP\r\n\r\n') })
-    socket.setEncoding('utf8').on('data', part => { text += String(part) }).on('end', () => { resolve(text) }).on('error', reject)
+    socket
+      .setEncoding('utf8')
+      .on('data', part => {
+        text += String(part)
+      })
+      .on('end', () => {
+        resolve(text)
+      })
+      .on('error', reject)
   })
   const [, id = ''] = /^x-request-id: (.*)\r$/m.exec(answer) ?? []
   t.match(id, uuid)

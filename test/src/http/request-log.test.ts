@@ -16,11 +16,19 @@ t.test('a service that logs at trace writes no credential, whatever happens to t
   t.teardown(() => app.close())
   await app.register(errors, { logRequests: true })
   app.addHook('onRequest', async request => {
-    request.log.trace({ headers: request.headers, raw: request.raw.rawHeaders }, `got ${String(request.headers.authorization)}`)
+    request.log.trace(
+      { headers: request.headers, raw: request.raw.rawHeaders },
+      `got ${String(request.headers.authorization)}`
+    )
   })
   app.get('/fine', async request => { request.log.debug({ req: request }, plain); return {} })
   app.get('/fault', async request => {
-    throw Object.assign(new Error(`refused ${String(request.headers.authorization)} and ${String(request.headers['x-api-key'])}`), { config: { headers: request.headers } })
+    throw Object.assign(
+      new Error(
+        `refused ${String(request.headers.authorization)} and ${String(request.headers['x-api-key'])}`
+      ),
+      { config: { headers: request.headers } }
+    )
   })
   app.get('/string', async request => { throw String(request.headers['x-api-key']) })
   const headers = { authorization: `Bearer ${jwt}`, 'x-api-key': plain, cookie }
@@ -42,7 +50,15 @@ t.test('one line tells of a request what an operator needs, without its query', 
   await app.inject('/there?q=1')
   await app.inject('/nowhere?q=1#x')
   const [there, nowhere, ...more] = sink.lines()
-  t.match(there, { level: 30, method: 'GET', path: '/there', statusCode: 200, ms: Number, ip: '127.0.0.1', reqId: /^[0-9a-f-]{36}$/ })
+  t.match(there, {
+    level: 30,
+    method: 'GET',
+    path: '/there',
+    statusCode: 200,
+    ms: Number,
+    ip: '127.0.0.1',
+    reqId: /^[0-9a-f-]{36}$/
+  })
   t.match(nowhere, { level: 30, path: '/nowhere', statusCode: 404, code: 'MCP_ERR_NOT_FOUND' })
   t.strictSame(more, [])
 })
@@ -71,8 +87,16 @@ for (const [what, url, path] of [
   ['a key in a path that cannot be decoded', '/mcp/a-legacy-key-of-no-form/%zz', '/mcp/…'],
   ['a short name', '/wp-login.php', '/wp-login.php'],
   ['what clients look for', '/.well-known/oauth-protected-resource', '/.well-known/oauth-protected-resource'],
-  ['what clients look for below the endpoint', '/mcp/.well-known/openid-configuration', '/mcp/.well-known/openid-configuration'],
-  ['a key behind what clients look for', '/.well-known/oauth-protected-resource/a-legacy-key-of-no-form', '/.well-known/oauth-protected-resource/…'],
+  [
+    'what clients look for below the endpoint',
+    '/mcp/.well-known/openid-configuration',
+    '/mcp/.well-known/openid-configuration'
+  ],
+  [
+    'a key behind what clients look for',
+    '/.well-known/oauth-protected-resource/a-legacy-key-of-no-form',
+    '/.well-known/oauth-protected-resource/…'
+  ],
   ['a key below .well-known', '/.well-known/a-legacy-key-of-no-form', '/…']
 ] as const) {
   t.test(`of a path that no route has, ${what} is logged as ${path}`, async t => {
@@ -93,10 +117,24 @@ t.test('the one line of a fault has the error and the id that the caller was tol
   t.teardown(() => app.close())
   await app.register(errors, { logRequests: true })
   app.get('/', async () => { throw new Error('inside', { cause: new TypeError('deeper') }) })
-  const { requestId } = (await app.inject({ url: '/', headers: { 'request-id': 'forged', 'x-request-id': 'forged' } })).json()
+  const { requestId } = (
+    await app.inject({ url: '/', headers: { 'request-id': 'forged', 'x-request-id': 'forged' } })
+  ).json()
   const [fault, ...more] = sink.lines()
   t.strictSame(more, [], 'no other line')
-  t.match(fault, { level: 50, msg: 'request', reqId: requestId, statusCode: 500, code: 'MCP_ERR_INTERNAL', err: { type: 'Error', message: 'inside', stack: /request-log\.test/, cause: { type: 'TypeError', message: 'deeper' } } })
+  t.match(fault, {
+    level: 50,
+    msg: 'request',
+    reqId: requestId,
+    statusCode: 500,
+    code: 'MCP_ERR_INTERNAL',
+    err: {
+      type: 'Error',
+      message: 'inside',
+      stack: /request-log\.test/,
+      cause: { type: 'TypeError', message: 'deeper' }
+    }
+  })
   t.not(requestId, 'forged')
 })
 

@@ -23,7 +23,9 @@ async function build (t: Test, options: HttpOptions = {}): Promise<Built> {
   await app.register(errors, { logRequests: true })
   await app.register(async scope => {
     registerJsonBody(scope, { bodyLimit: 1000 })
-    scope.addHook('onRequest', async request => { if (request.headers['x-api-key'] !== key) throw new UnauthenticatedError() })
+    scope.addHook('onRequest', async request => {
+      if (request.headers['x-api-key'] !== key) throw new UnauthenticatedError()
+    })
     scope.post('/mcp', { config: { mcp: true } }, async () => ({ fine: true }))
   })
   app.get('/fine', async () => ({ fine: true }))
@@ -37,7 +39,10 @@ t.test('a thousand headers do not hide the address that a proxy put last', async
   const { app, port } = await build(t, { trustProxy: ['loopback'] })
   tuneServer(app.server)
   const raw = await openSocket(t, port)
-  raw.send(`GET /ip HTTP/1.1\r\nHost: localhost\r\n${'a:\r\n'.repeat(2500)}X-Forwarded-For: 203.0.113.7\r\nConnection: close\r\n\r\n`)
+  raw.send(
+    `GET /ip HTTP/1.1\r\nHost: localhost\r\n${'a:\r\n'.repeat(2500)}X-Forwarded-For: ` +
+      '203.0.113.7\r\nConnection: close\r\n\r\n'
+  )
   t.match(readAnswer(await raw.closed()), { status: 200, body: { ip: '203.0.113.7' } })
 })
 
@@ -55,7 +60,8 @@ async function requestLine (log: ReturnType<typeof logSink>): Promise<Record<str
 }
 
 const post = (body: string, credential = key): string =>
-  `POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: ${credential}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`
+  `POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: ${credential}\r\nContent-Type: ` +
+    `application/json\r\nContent-Length: ${body.length}\r\n\r\n`
 
 const unfinished: Array<[string, string]> = [
   ['nothing', ''],
@@ -63,7 +69,11 @@ const unfinished: Array<[string, string]> = [
   ['headers without an end', 'GET /fine HTTP/1.1\r\nHost: localhost\r\n'],
   ['half a body', `${post('x'.repeat(50))}{"half":`],
   ['a body that never starts', post('x'.repeat(50))],
-  ['half a chunk', 'POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: an-old-plain-key\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"a']
+  [
+    'half a chunk',
+    'POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: an-old-plain-key\r\nContent-Type: ' +
+      'application/json\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"a'
+  ]
 ]
 for (const [what, text] of unfinished) {
   t.test(`${what} ends in a JSON 408 while others are served`, async t => {
@@ -74,7 +84,11 @@ for (const [what, text] of unfinished) {
     t.equal(other.status, 200)
     const { status, headers, body } = readAnswer(await stuck.closed())
     t.equal(status, 408)
-    t.match(headers, { 'content-type': 'application/json; charset=utf-8', connection: 'close', 'cache-control': 'no-store' })
+    t.match(headers, {
+      'content-type': 'application/json; charset=utf-8',
+      connection: 'close',
+      'cache-control': 'no-store'
+    })
     t.match(body, { code: 'MCP_ERR_REQUEST_TIMEOUT', requestId: /^[0-9a-f-]{36}$/ })
     t.ok(app.server.listening)
   })
@@ -92,14 +106,54 @@ t.test('by default nothing unfinished lives for 20 seconds', async t => {
 const noHttp: Array<[string, string, number, string]> = [
   ['text', 'hello\r\n\r\n', 400, 'MCP_ERR_BAD_HTTP'],
   ['TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400, 'MCP_ERR_BAD_HTTP'],
-  ['a header without a colon', 'GET /fine HTTP/1.1\r\nHost: localhost\r\nx-api-key an-old-plain-key\r\n\r\n', 400, 'MCP_ERR_BAD_HTTP'],
-  ['a bad length', 'POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n', 400, 'MCP_ERR_BAD_HTTP'],
-  ['two lengths', 'POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n', 400, 'MCP_ERR_BAD_HTTP'],
-  ['a length and chunks', 'POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n', 400, 'MCP_ERR_BAD_HTTP'],
-  ['a large header', `GET /fine HTTP/1.1\r\nHost: localhost\r\nx-api-key: ${key}\r\nx: ${'a'.repeat(20_000)}\r\n\r\n`, 431, 'MCP_ERR_HEADERS_TOO_LARGE'],
-  ['many headers', `GET /fine HTTP/1.1\r\nHost: localhost\r\nx-api-key: ${key}\r\n${'x-a: b\r\n'.repeat(5000)}\r\n`, 431, 'MCP_ERR_HEADERS_TOO_LARGE'],
-  ['a long URL', `GET /${'a'.repeat(20_000)} HTTP/1.1\r\nHost: localhost\r\n\r\n`, 431, 'MCP_ERR_HEADERS_TOO_LARGE'],
-  ['a token of 100 KB', `GET /fine HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer eyJ${'a'.repeat(100_000)}\r\n\r\n`, 431, 'MCP_ERR_HEADERS_TOO_LARGE']
+  [
+    'a header without a colon',
+    'GET /fine HTTP/1.1\r\nHost: localhost\r\nx-api-key an-old-plain-key\r\n\r\n',
+    400,
+    'MCP_ERR_BAD_HTTP'
+  ],
+  [
+    'a bad length',
+    'POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n',
+    400,
+    'MCP_ERR_BAD_HTTP'
+  ],
+  [
+    'two lengths',
+    'POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n',
+    400,
+    'MCP_ERR_BAD_HTTP'
+  ],
+  [
+    'a length and chunks',
+    'POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
+    400,
+    'MCP_ERR_BAD_HTTP'
+  ],
+  [
+    'a large header',
+    `GET /fine HTTP/1.1\r\nHost: localhost\r\nx-api-key: ${key}\r\nx: ${'a'.repeat(20_000)}\r\n\r\n`,
+    431,
+    'MCP_ERR_HEADERS_TOO_LARGE'
+  ],
+  [
+    'many headers',
+    `GET /fine HTTP/1.1\r\nHost: localhost\r\nx-api-key: ${key}\r\n${'x-a: b\r\n'.repeat(5000)}\r\n`,
+    431,
+    'MCP_ERR_HEADERS_TOO_LARGE'
+  ],
+  [
+    'a long URL',
+    `GET /${'a'.repeat(20_000)} HTTP/1.1\r\nHost: localhost\r\n\r\n`,
+    431,
+    'MCP_ERR_HEADERS_TOO_LARGE'
+  ],
+  [
+    'a token of 100 KB',
+    `GET /fine HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer eyJ${'a'.repeat(100_000)}\r\n\r\n`,
+    431,
+    'MCP_ERR_HEADERS_TOO_LARGE'
+  ]
 ]
 for (const [what, text, status, code] of noHttp) {
   t.test(`${what} gets ${status} in JSON and the connection ends`, async t => {
@@ -193,7 +247,13 @@ for (const [what, body, credential, status] of refusedBodies) {
 for (const [what, credential, status] of [['with a wrong key', 'wrong', 401], ['over the limit', key, 413]] as const) {
   t.test(`a caller who writes a large body ${what} reads the ${status}, no reset`, async t => {
     const { port } = await build(t)
-    const sending = httpRequest({ port, host: '127.0.0.1', path: '/mcp', method: 'POST', headers: { 'x-api-key': credential, 'content-type': 'application/json' } })
+    const sending = httpRequest({
+      port,
+      host: '127.0.0.1',
+      path: '/mcp',
+      method: 'POST',
+      headers: { 'x-api-key': credential, 'content-type': 'application/json' }
+    })
     sending.end('x'.repeat(8_000_000))
     const [[response]] = await Promise.all([once(sending, 'response'), once(sending, 'finish')])
     t.equal(response.statusCode, status)

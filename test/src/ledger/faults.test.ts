@@ -11,7 +11,11 @@ import { State } from '../../../src/ledger/ledger.js'
 import { start, until, viaTsx } from '../../support/process.js'
 import { mintedRecord, openState, statePath } from '../../support/state.js'
 
-const writer = ['--import', import.meta.resolve('tsx'), fileURLToPath(new URL('../../support/state-writer.ts', import.meta.url))]
+const writer = [
+  '--import',
+  import.meta.resolve('tsx'),
+  fileURLToPath(new URL('../../support/state-writer.ts', import.meta.url))
+]
 
 t.test('a process that is killed in the middle of 200 writes loses none that it acknowledged', async t => {
   const directory = await statePath(t)
@@ -44,45 +48,59 @@ const probe = t.testdir({})
 const mayMount = mountSmall(probe)
 if (mayMount) spawnSync('umount', [probe])
 
-t.test('a full disk is reported and refused, loses nothing, and is over when there is room', { skip: mayMount ? false : 'no right to mount a small disk' }, async t => {
-  const directory = await statePath(t)
-  await mkdir(directory, { mode: 0o700 })
-  t.ok(mountSmall(directory))
-  t.teardown(() => { spawnSync('umount', [directory]) })
-  const state = await openState(t, { directory })
-  const kept: string[] = []
-  const failure = await (async () => {
-    for (;;) {
-      const minted = mintedRecord({ scopes: Array.from({ length: 30 }, (_, index) => `scope-${index}`) })
-      try {
-        await state.mint(minted)
-      } catch (error) {
-        return error
+t.test(
+  'a full disk is reported and refused, loses nothing, and is over when there is room',
+  { skip: mayMount ? false : 'no right to mount a small disk' },
+  async t => {
+    const directory = await statePath(t)
+    await mkdir(directory, { mode: 0o700 })
+    t.ok(mountSmall(directory))
+    t.teardown(() => {
+      spawnSync('umount', [directory])
+    })
+    const state = await openState(t, { directory })
+    const kept: string[] = []
+    const failure = await (async () => {
+      for (;;) {
+        const minted = mintedRecord({ scopes: Array.from({ length: 30 }, (_, index) => `scope-${index}`) })
+        try {
+          await state.mint(minted)
+        } catch (error) {
+          return error
+        }
+        kept.push(minted.id)
       }
-      kept.push(minted.id)
-    }
-  })()
-  t.type(failure, StateError)
-  t.match(String(failure), /ENOSPC/)
-  t.ok(kept.length > 20)
-  t.match(state.problems(), [/ENOSPC/])
-  await t.rejects(state.revokeToken(kept[0] ?? '', commandLine), StateError)
-  t.ok(state.isRevoked({ id: 'jwt:ada', tokenId: kept[0] ?? '' }), 'it takes effect all the same')
+    })()
+    t.type(failure, StateError)
+    t.match(String(failure), /ENOSPC/)
+    t.ok(kept.length > 20)
+    t.match(state.problems(), [/ENOSPC/])
+    await t.rejects(state.revokeToken(kept[0] ?? '', commandLine), StateError)
+    t.ok(state.isRevoked({ id: 'jwt:ada', tokenId: kept[0] ?? '' }), 'it takes effect all the same')
 
-  t.equal(spawnSync('mount', ['-o', 'remount,size=1m', directory]).status, 0)
-  await until(() => state.problems().length === 0)
-  await state.mint(mintedRecord({ id: 'after' }))
-  const fresh = await openState(t, { directory })
-  t.same(fresh.list({ limit: Infinity })?.tokens.map(({ id }) => id), [...kept, 'after'])
-  t.ok(fresh.isRevoked({ id: 'jwt:ada', tokenId: kept[0] ?? '' }), 'it has reached the disk')
-})
+    t.equal(spawnSync('mount', ['-o', 'remount,size=1m', directory]).status, 0)
+    await until(() => state.problems().length === 0)
+    await state.mint(mintedRecord({ id: 'after' }))
+    const fresh = await openState(t, { directory })
+    t.same(
+      fresh.list({ limit: Infinity })?.tokens.map(({ id }) => id),
+      [...kept, 'after']
+    )
+    t.ok(fresh.isRevoked({ id: 'jwt:ada', tokenId: kept[0] ?? '' }), 'it has reached the disk')
+  }
+)
 
 t.test('several command lines at once lose nothing of each other', async t => {
   const directory = await statePath(t)
   const state = await openState(t, { directory })
   const cwd = t.testdir({})
   const ids = ['one', 'two', 'three', 'four']
-  const commands = ids.map(id => start(t, process.execPath, [...viaTsx, 'tokens', 'revoke', id, '--force'], { cwd, env: { STATE_DIR: directory } }))
+  const commands = ids.map(id =>
+    start(t, process.execPath, [...viaTsx, 'tokens', 'revoke', id, '--force'], {
+      cwd,
+      env: { STATE_DIR: directory }
+    })
+  )
   for (const { ended, stderr } of commands) t.same(await ended, { code: 0, signal: null }, stderr())
   await until(() => ids.every(id => state.isRevoked({ id: 'jwt:ada', tokenId: id })))
 })

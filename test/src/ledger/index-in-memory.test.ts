@@ -19,36 +19,64 @@ for (const [what, credential, isRevoked] of [
   ['a subject that is called like the key', { id: 'jwt:k1', issuedAt: 0 }, false],
   ['the subject, issued before', { id: 'jwt:ada', tokenId: 't3', issuedAt: second - 1000 }, true],
   ['the subject, issued in the same second', { id: 'jwt:ada', tokenId: 't3', issuedAt: second }, true],
-  ['the subject, issued in the same second, but minted after', { id: 'jwt:ada', tokenId: 'late', issuedAt: second }, false],
-  ['the subject, minted before in the same second', { id: 'jwt:ada', tokenId: 'early', issuedAt: second }, true],
-  ['the subject, issued before, with the id of one minted after', { id: 'jwt:ada', tokenId: 'late', issuedAt: second - 1000 }, true],
+  [
+    'the subject, issued in the same second, but minted after',
+    { id: 'jwt:ada', tokenId: 'late', issuedAt: second },
+    false
+  ],
+  [
+    'the subject, minted before in the same second',
+    { id: 'jwt:ada', tokenId: 'early', issuedAt: second },
+    true
+  ],
+  [
+    'the subject, issued before, with the id of one minted after',
+    { id: 'jwt:ada', tokenId: 'late', issuedAt: second - 1000 },
+    true
+  ],
   ['the subject, issued after', { id: 'jwt:ada', issuedAt: second + 1000 }, false],
   ['the subject, issued nobody knows when', { id: 'jwt:ada' }, true],
   ['the same name of another issuer', { id: 'oauth:ada', issuedAt: 0 }, false],
   ['a name with the subject in it', { id: 'jwt:jwt:ada', issuedAt: 0 }, false],
-  ['a name of a prototype', { id: '__proto__', tokenId: 'constructor', keyId: 'toString', issuedAt: 0 }, false]
+  [
+    'a name of a prototype',
+    { id: '__proto__', tokenId: 'constructor', keyId: 'toString', issuedAt: 0 },
+    false
+  ]
 ] as const) {
   t.test(`${what} is ${isRevoked ? '' : 'not '}revoked`, async t => {
     const ledger = new Ledger()
-    for (const record of [token, key, subject, mintedRecord({ id: 'late', at: second + 501 }), mintedRecord({ id: 'early', at: second + 500 })]) ledger.apply(record)
+    for (const record of [
+      token,
+      key,
+      subject,
+      mintedRecord({ id: 'late', at: second + 501 }),
+      mintedRecord({ id: 'early', at: second + 500 })
+    ]) { ledger.apply(record) }
     t.equal(ledger.isRevoked(credential), isRevoked)
   })
 }
 
-t.test('where clocks may be apart, what may have been issued before is revoked, and what was minted here after is not', async t => {
-  const ledger = new Ledger(30_000)
-  for (const record of [subject, mintedRecord({ id: 'late', at: second + 5000 })]) ledger.apply(record)
-  t.ok(ledger.isRevoked({ id: 'jwt:ada', issuedAt: second + 30_000 }))
-  t.notOk(ledger.isRevoked({ id: 'jwt:ada', issuedAt: second + 31_000 }))
-  t.notOk(ledger.isRevoked({ id: 'jwt:ada', tokenId: 'late', issuedAt: second + 5000 }))
-})
+t.test(
+  'where clocks may be apart, what may have been issued before is revoked, and what was minted here after is not',
+  async t => {
+    const ledger = new Ledger(30_000)
+    for (const record of [subject, mintedRecord({ id: 'late', at: second + 5000 })]) ledger.apply(record)
+    t.ok(ledger.isRevoked({ id: 'jwt:ada', issuedAt: second + 30_000 }))
+    t.notOk(ledger.isRevoked({ id: 'jwt:ada', issuedAt: second + 31_000 }))
+    t.notOk(ledger.isRevoked({ id: 'jwt:ada', tokenId: 'late', issuedAt: second + 5000 }))
+  }
+)
 
-t.test('where clocks may be apart, a key that was created after its owner was revoked is good: its time is our own', async t => {
-  const ledger = new Ledger(30_000)
-  ledger.apply({ ...subject, id: 'user:ada' })
-  t.notOk(ledger.isRevoked({ id: 'user:ada', keyId: 'k2', issuedAt: second + 501 }))
-  t.ok(ledger.isRevoked({ id: 'user:ada', keyId: 'k2', issuedAt: second + 500 }))
-})
+t.test(
+  'where clocks may be apart, a key that was created after its owner was revoked is good: its time is our own',
+  async t => {
+    const ledger = new Ledger(30_000)
+    ledger.apply({ ...subject, id: 'user:ada' })
+    t.notOk(ledger.isRevoked({ id: 'user:ada', keyId: 'k2', issuedAt: second + 501 }))
+    t.ok(ledger.isRevoked({ id: 'user:ada', keyId: 'k2', issuedAt: second + 500 }))
+  }
+)
 
 t.test('an earlier time takes nothing back from a revocation of the same subject', async t => {
   const ledger = new Ledger()

@@ -80,22 +80,33 @@ t.test('a directory of another user, who could take the state away, is left alon
     await chown(directory, 65_534, 65_534)
     await chmod(directory, 0o777)
   }
-  await t.rejects(State.open({ directory }), { name: 'StateError', message: isRoot ? /belongs to another user/ : /a directory inside it, such as/ })
+  await t.rejects(State.open({ directory }), {
+    name: 'StateError',
+    message: isRoot ? /belongs to another user/ : /a directory inside it, such as/
+  })
   if (isRoot) t.equal((await stat(directory)).mode & 0o777, 0o777)
 })
 
-t.test('State.open by root makes no directory in one of another user', { skip: isRoot ? false : 'only root can give directories away' }, async t => {
-  const directory = await statePath(t)
-  await chown(dirname(directory), 65_534, 65_534)
-  await t.rejects(State.open({ directory }), { name: 'ForeignPathError', message: /sudo -u/ })
-  t.same(await readdir(dirname(directory)), [])
-})
+t.test(
+  'State.open by root makes no directory in one of another user',
+  { skip: isRoot ? false : 'only root can give directories away' },
+  async t => {
+    const directory = await statePath(t)
+    await chown(dirname(directory), 65_534, 65_534)
+    await t.rejects(State.open({ directory }), { name: 'ForeignPathError', message: /sudo -u/ })
+    t.same(await readdir(dirname(directory)), [])
+  }
+)
 
 t.test('a damaged journal is kept beside the restored one, and not written through a link', async t => {
   const directory = await statePath(t)
   const state = await openState(t, { directory, pollMs: 20 })
   await state.revokeKey('k', commandLine)
-  const [journal, aside, elsewhere] = [join(directory, 'journal'), join(directory, 'journal.damaged'), join(dirname(directory), 'elsewhere')]
+  const [journal, aside, elsewhere] = [
+    join(directory, 'journal'),
+    join(directory, 'journal.damaged'),
+    join(dirname(directory), 'elsewhere')
+  ]
   await writeFile(elsewhere, 'untouched')
   await symlink(elsewhere, aside)
   await writeFile(journal, 'damaged\n')
@@ -108,7 +119,9 @@ t.test('a damaged journal is kept beside the restored one, and not written throu
 t.test('a directory that cannot be had is one sentence', async t => {
   const directory = await statePath(t)
   await writeFile(directory, '')
-  await t.rejects(State.open({ directory }), { message: /^The state directory .* cannot be used \(E[A-Z]+\): set STATE_DIR to .*\.$/ })
+  await t.rejects(State.open({ directory }), {
+    message: /^The state directory .* cannot be used \(E[A-Z]+\): set STATE_DIR to .*\.$/
+  })
 })
 
 t.test('what one process writes the other knows, in both directions', async t => {
@@ -146,7 +159,11 @@ t.test('a token minted by who is revoked by another process at the same time is 
 t.test('with a token those end that were minted with it, and with those', async t => {
   const state = await openState(t)
   const by = (tokenId: string) => ({ principal: 'jwt:x', tokenId })
-  for (const [id, minter] of [['child', 'root'], ['grandchild', 'child'], ['other', 'elsewhere']] as const) await state.mint(mintedRecord({ id, by: by(minter) }))
+  for (const [id, minter] of [
+    ['child', 'root'],
+    ['grandchild', 'child'],
+    ['other', 'elsewhere']
+  ] as const) { await state.mint(mintedRecord({ id, by: by(minter) })) }
   t.same(await state.revokeToken('root', commandLine, true), ['root', 'child', 'grandchild'])
   t.notOk(state.isRevoked(withToken('other')))
 })
@@ -161,7 +178,9 @@ t.test('with a subject those end that it minted, with a key those that were mint
 
 t.test('a list comes in pages, and can be of one subject', async t => {
   const state = await openState(t)
-  for (const id of ['1', '2', '3', '4', '5']) await state.mint(mintedRecord({ id, subject: id === '4' ? 'bob' : 'ada' }))
+  for (const id of ['1', '2', '3', '4', '5']) {
+    await state.mint(mintedRecord({ id, subject: id === '4' ? 'bob' : 'ada' }))
+  }
   const ids = (page: ReturnType<State['list']>): string[] | undefined => page?.tokens.map(({ id }) => id)
   t.same(ids(state.list({ limit: 2 })), ['1', '2'])
   t.same(ids(state.list({ limit: 2, after: '2', subject: 'ada' })), ['3', '5'])
@@ -219,23 +238,61 @@ t.test('a line that a killed writer left half is skipped, and what comes after i
 })
 
 for (const [what, damage] of [
-  ['garbage', async (path: string) => { await writeFile(path, 'garbage\n') }],
-  ['garbage without a line break', async (path: string) => { await writeFile(path, 'garbage') }],
-  ['nothing', async (path: string) => { await truncate(path, 0) }],
-  ['bytes that are no text', async (path: string) => { await writeFile(path, Buffer.from([0xff, 0xfe, 0, 10])) }],
-  ['itself with one byte changed', async (path: string) => { await writeFile(path, (await readFile(path, 'utf8')).replace('kept', 'kepd')) }],
-  ['itself, and garbage', async (path: string) => { await writeFile(path, `${await readFile(path, 'utf8')}garbage\n`) }]
+  [
+    'garbage',
+    async (path: string) => {
+      await writeFile(path, 'garbage\n')
+    }
+  ],
+  [
+    'garbage without a line break',
+    async (path: string) => {
+      await writeFile(path, 'garbage')
+    }
+  ],
+  [
+    'nothing',
+    async (path: string) => {
+      await truncate(path, 0)
+    }
+  ],
+  [
+    'bytes that are no text',
+    async (path: string) => {
+      await writeFile(path, Buffer.from([0xff, 0xfe, 0, 10]))
+    }
+  ],
+  [
+    'itself with one byte changed',
+    async (path: string) => {
+      await writeFile(path, (await readFile(path, 'utf8')).replace('kept', 'kepd'))
+    }
+  ],
+  [
+    'itself, and garbage',
+    async (path: string) => {
+      await writeFile(path, `${await readFile(path, 'utf8')}garbage\n`)
+    }
+  ]
 ] as const) {
   t.test(`with a journal replaced by ${what} a server does not start`, async t => {
     const { directory, journal } = await written(t)
     await damage(journal)
-    await t.rejects(State.open({ directory }), { name: 'StateError', message: /is damaged, .*restore it.*\.$/ })
+    await t.rejects(State.open({ directory }), {
+      name: 'StateError',
+      message: /is damaged, .*restore it.*\.$/
+    })
   })
 
   t.test(`a running server writes a journal anew that was replaced by ${what}, and says so`, async t => {
     const { directory, journal, id } = await written(t)
     const said: string[] = []
-    const state = await openState(t, { directory, report: sentence => { said.push(sentence) } })
+    const state = await openState(t, {
+      directory,
+      report: sentence => {
+        said.push(sentence)
+      }
+    })
     await damage(journal)
     await until(() => said.length > 0)
     t.match(said[0], /written anew/)
@@ -289,7 +346,11 @@ t.test('a journal of dead lines becomes short again, and loses nothing that is l
 
 t.test('a line of a later version is no obstacle', async t => {
   const { directory, journal, id } = await written(t)
-  await writeFile(journal, (await readFile(journal, 'utf8')) + lineOf({ kind: 'unheard-of', id: '1', at: 1, by: { principal: 'cli' } }))
+  await writeFile(
+    journal,
+    (await readFile(journal, 'utf8')) +
+      lineOf({ kind: 'unheard-of', id: '1', at: 1, by: { principal: 'cli' } })
+  )
   const state = await openState(t, { directory })
   t.ok(state.isRevoked(withToken(id)))
 })

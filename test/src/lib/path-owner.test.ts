@@ -9,13 +9,20 @@ const asRoot = { skip: isRoot ? unlessNobodyCan() : 'only root can give director
 
 t.test('ownerOf names nobody where root alone controls the path', asRoot, async t => {
   const base = t.testdir({ own: { file: '' } })
-  for (const path of [base, join(base, 'own'), join(base, 'own', 'file'), join(base, 'own', 'none', 'deeper')]) t.equal(ownerOf(path), undefined, path)
+  for (const path of [
+    base,
+    join(base, 'own'),
+    join(base, 'own', 'file'),
+    join(base, 'own', 'none', 'deeper')
+  ]) { t.equal(ownerOf(path), undefined, path) }
 })
 
 t.test('ownerOf names the owner of a directory on the way', asRoot, async t => {
   const base = t.testdir({ theirs: { inner: { file: '' } } })
   chownSync(join(base, 'theirs'), nobody.uid, nobody.gid)
-  for (const path of ['theirs', 'theirs/inner/file', 'theirs/none', 'theirs/none/deeper']) t.match(ownerOf(join(base, path)), { uid: nobody.uid, gid: nobody.gid }, path)
+  for (const path of ['theirs', 'theirs/inner/file', 'theirs/none', 'theirs/none/deeper']) {
+    t.match(ownerOf(join(base, path)), { uid: nobody.uid, gid: nobody.gid }, path)
+  }
 })
 
 t.test('ownerOf ignores the owner of the file itself, who cannot replace it', asRoot, async t => {
@@ -39,12 +46,19 @@ t.test('ownerOf never names the group of root', asRoot, async t => {
   t.match(ownerOf(join(base, 'theirs')), { uid: 65_000, gid: 65_000, name: '#65000' })
 })
 
-for (const [what, mode, gid, name] of [['everybody', 0o777, 0, 'file'], ['its group', 0o775, 65_534, 'file'], ['everybody, as /tmp is, for a new name', 0o1777, 0, 'none']] as const) {
+for (const [what, mode, gid, name] of [
+  ['everybody', 0o777, 0, 'file'],
+  ['its group', 0o775, 65_534, 'file'],
+  ['everybody, as /tmp is, for a new name', 0o1777, 0, 'none']
+] as const) {
   t.test(`ownerOf refuses a directory that is open to ${what}`, asRoot, async t => {
     const base = t.testdir({ open: { file: '' } })
     chownSync(join(base, 'open'), 0, gid)
     chmodSync(join(base, 'open'), mode)
-    t.throws(() => ownerOf(join(base, 'open', name)), { name: 'ForeignPathError', message: /can be written by .*sudo -u/ })
+    t.throws(() => ownerOf(join(base, 'open', name)), {
+      name: 'ForeignPathError',
+      message: /can be written by .*sudo -u/
+    })
   })
 }
 
@@ -73,7 +87,12 @@ t.test('ownerOf ends on links in a circle', asRoot, async t => {
 t.test('requireOwnPath names sudo -u', asRoot, async t => {
   const base = t.testdir({ theirs: {} })
   chownSync(join(base, 'theirs'), 65_001, 65_001)
-  t.throws(() => { requireOwnPath(join(base, 'theirs', 'file')) }, { name: 'ForeignPathError', message: /under the control of the user #65001.*sudo -u '#65001'/ })
+  t.throws(
+    () => {
+      requireOwnPath(join(base, 'theirs', 'file'))
+    },
+    { name: 'ForeignPathError', message: /under the control of the user #65001.*sudo -u '#65001'/ }
+  )
   t.doesNotThrow(() => { requireOwnPath(join(base, 'file')) })
 })
 

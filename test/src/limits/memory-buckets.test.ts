@@ -55,7 +55,9 @@ t.test('long keys with the same beginning have buckets of their own', async (t) 
 
 t.test('however long keys are, little is held of them', async (t) => {
   const store = createBucketStore({ windowMs: 60_000 })
-  const held = await heldBy(() => { for (let i = 0; i < 4000; i++) store.take(Buffer.alloc(5000, `${i} `).toString(), 1, 1) })
+  const held = await heldBy(() => {
+    for (let i = 0; i < 4000; i++) store.take(Buffer.alloc(5000, `${i} `).toString(), 1, 1)
+  })
   t.ok(held < 8, `holds ${held} MB`)
   t.equal(store.size(), 4000)
 })
@@ -100,7 +102,11 @@ t.test('a key that came in a flood stays locked when there is room again', async
 })
 
 t.test('any order of hits and pauses counts as one fixed window a key', async () => {
-  const step = fc.record({ key: fc.constantFrom('a', 'b', 'c'), cost: fc.integer({ min: 1, max: 4 }), pause: fc.integer({ min: 0, max: 700 }) })
+  const step = fc.record({
+    key: fc.constantFrom('a', 'b', 'c'),
+    cost: fc.integer({ min: 1, max: 4 }),
+    pause: fc.integer({ min: 0, max: 700 })
+  })
   fc.assert(fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
     let time = 0
     const store = createBucketStore({ windowMs: 1000, now: () => time })

@@ -9,16 +9,36 @@ const cookie = 'sid=s3cr3t-session'
 
 const fields: Array<[string, unknown, string]> = [
   ['an authorization header', { headers: { authorization: 'Bearer opaque-token-1' } }, 'opaque-token-1'],
-  ['a proxy-authorization header', { headers: { 'proxy-authorization': 'Basic dXNlcjpwYXNz' } }, 'dXNlcjpwYXNz'],
+  [
+    'a proxy-authorization header',
+    { headers: { 'proxy-authorization': 'Basic dXNlcjpwYXNz' } },
+    'dXNlcjpwYXNz'
+  ],
   ['an x-api-key header', { a: { b: { c: { 'x-api-key': 'opaque-key-1' } } } }, 'opaque-key-1'],
   ['a header in capitals', { 'X-API-Key': 'opaque-key-1' }, 'opaque-key-1'],
   ['a cookie', { cookie }, 's3cr3t'],
   ['a list of cookies', { 'set-cookie': [`${cookie}; Path=/]`, 'b="q]"; s3cr3t'] }, 's3cr3t'],
   ['a value with quotes', { authorization: 'Bearer "a\\"opaque' }, 'opaque'],
-  ['raw headers', { rawHeaders: ['Host', 'x', 'Authorization', 'Bearer opaque-token-1', 'X-Api-Key', 'opaque-key-1'] }, 'opaque'],
+  [
+    'raw headers',
+    { rawHeaders: ['Host', 'x', 'Authorization', 'Bearer opaque-token-1', 'X-Api-Key', 'opaque-key-1'] },
+    'opaque'
+  ],
   ['a repeated header', { authorization: ['Bearer opaque-token-1', 'Bearer opaque-token-2'] }, 'opaque'],
-  ['JSON in a string', { text: JSON.stringify({ headers: { authorization: 'Bearer opaque-token-1', 'x-api-key': 'opaque-key-1' } }) }, 'opaque'],
-  ['JSON in JSON in a string', { text: JSON.stringify(JSON.stringify({ 'x-api-key': 'opaque-key-1' })) }, 'opaque'],
+  [
+    'JSON in a string',
+    {
+      text: JSON.stringify({
+        headers: { authorization: 'Bearer opaque-token-1', 'x-api-key': 'opaque-key-1' }
+      })
+    },
+    'opaque'
+  ],
+  [
+    'JSON in JSON in a string',
+    { text: JSON.stringify(JSON.stringify({ 'x-api-key': 'opaque-key-1' })) },
+    'opaque'
+  ],
   ['raw headers in a string', { text: JSON.stringify(['X-Api-Key', 'opaque-key-1']) }, 'opaque'],
   ['an inspected object', { text: "{ 'x-api-key': 'opaque-key-1' }" }, 'opaque'],
   ['header text', { text: 'GET / HTTP/1.1\r\nX-Api-Key: opaque-key-1\r\nHost: x' }, 'opaque'],
@@ -48,8 +68,22 @@ for (const [what, value, hidden] of fields) {
 }
 
 const kept: Array<[string, object]> = [
-  ['an ordinary line', { level: 30, reqId: 'b3b2a0a0-5b5a-4b3f-9b7a-0a0a0a0a0a0a', method: 'POST', path: '/mcp', principal: 'apikey:0123456789ab', code: 'MCP_ERR_METHOD_NOT_ALLOWED', msg: 'request' }],
-  ['the names of plugins and headers', { plugin: 'mcp-preauth-limit', text: 'no x-api-key and no authorization header' }],
+  [
+    'an ordinary line',
+    {
+      level: 30,
+      reqId: 'b3b2a0a0-5b5a-4b3f-9b7a-0a0a0a0a0a0a',
+      method: 'POST',
+      path: '/mcp',
+      principal: 'apikey:0123456789ab',
+      code: 'MCP_ERR_METHOD_NOT_ALLOWED',
+      msg: 'request'
+    }
+  ],
+  [
+    'the names of plugins and headers',
+    { plugin: 'mcp-preauth-limit', text: 'no x-api-key and no authorization header' }
+  ],
   ['a word that a short secret would hit', { text: 'about' }]
 ]
 for (const [what, value] of kept) {

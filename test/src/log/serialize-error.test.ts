@@ -10,7 +10,11 @@ const odd: Array<[string, unknown, object]> = [
   ['a symbol', Symbol('x'), { type: 'symbol', message: 'Symbol(x)' }],
   ['a proxy', new Proxy({}, { get: trap, has: trap, getPrototypeOf: trap }), { type: 'Object', message: '' }],
   ['an object', { message: 5, code: {}, secret: 'x' }, { type: 'Object', message: '' }],
-  ['an error with more on it', Object.assign(new TypeError('m'), { code: 'E', headers: { a: 1 }, stack: 's' }), { type: 'TypeError', message: 'm', stack: 's', code: 'E' }]
+  [
+    'an error with more on it',
+    Object.assign(new TypeError('m'), { code: 'E', headers: { a: 1 }, stack: 's' }),
+    { type: 'TypeError', message: 'm', stack: 's', code: 'E' }
+  ]
 ]
 for (const [what, error, expected] of odd) {
   t.test(`${what} can be logged as an error`, async t => {

@@ -60,8 +60,14 @@ t.test('a long line takes time in proportion to its length', async t => {
 })
 
 const marks: Array<[what: string, character: string]> = [
-  ['a C1 control', '\u009b'], ['DEL', '\u007f'], ['a line separator', '\u2028'], ['a paragraph separator', '\u2029'],
-  ['a right-to-left override', '\u202e'], ['an isolate', '\u2066'], ['a mark', '\u200f'], ['a byte order mark', '\ufeff']
+  ['a C1 control', '\u009b'],
+  ['DEL', '\u007f'],
+  ['a line separator', '\u2028'],
+  ['a paragraph separator', '\u2029'],
+  ['a right-to-left override', '\u202e'],
+  ['an isolate', '\u2066'],
+  ['a mark', '\u200f'],
+  ['a byte order mark', '\ufeff']
 ]
 for (const [what, character] of marks) {
   t.test(`${what} is escaped, and the line means the same`, async t => {
@@ -74,7 +80,14 @@ for (const [what, character] of marks) {
 
 t.test('a line is bounded, stays JSON and keeps its short fields', async t => {
   const deep = JSON.parse(`${'{"a":'.repeat(50)}1${'}'.repeat(50)}`)
-  const line = JSON.stringify({ level: 30, reqId: 'r-1', text: 'x'.repeat(1_000_000), list: new Array(10_000).fill('y'.repeat(50)), deep, msg: 'request' })
+  const line = JSON.stringify({
+    level: 30,
+    reqId: 'r-1',
+    text: 'x'.repeat(1_000_000),
+    list: new Array(10_000).fill('y'.repeat(50)),
+    deep,
+    msg: 'request'
+  })
   const out = printableLine(`${line}\n`)
   t.ok(out.length < 40_000)
   t.match(JSON.parse(out), { level: 30, reqId: 'r-1', msg: 'request', text: /^x+…$/ })

@@ -36,7 +36,10 @@ const step: fc.Arbitrary<Step> = fc.record({
   deed,
   startsAfter: fc.nat(12),
   lasts: fc.nat(6),
-  batch: fc.oneof({ weight: 4, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: fc.array(deed, { minLength: 1, maxLength: 4 }) })
+  batch: fc.oneof(
+    { weight: 4, arbitrary: fc.constant([]) },
+    { weight: 1, arbitrary: fc.array(deed, { minLength: 1, maxLength: 4 }) }
+  )
 })
 
 /** Nothing here takes so long: where this deadline is what ends a call, nobody else would have. */
@@ -55,12 +58,17 @@ function deedsOf ({ deed, era, batch }: Step): Deed[] {
 
 /** After these a slot may hold something of its caller. In the legacy era calls take none. */
 function spoils (deed: Deed, era: Step['era']): boolean {
-  return era === 'legacy' ? deed === 'initializes' || deed === 'sets a level' : leaves.has(deed) || deed === 'never ends' || deed === 'asks'
+  return era === 'legacy'
+    ? deed === 'initializes' || deed === 'sets a level'
+    : leaves.has(deed) || deed === 'never ends' || deed === 'asks'
 }
 
 /** What the SDK of the later era refuses itself: its slot may be thrown away, but need not. */
 function maySpoil (deed: Deed, era: Step['era']): boolean {
-  return spoils(deed, era) || (era === 'modern' && (deed === 'pings' || deed === 'initializes' || deed === 'sets a level'))
+  return (
+    spoils(deed, era) ||
+    (era === 'modern' && (deed === 'pings' || deed === 'initializes' || deed === 'sets a level'))
+  )
 }
 
 /** One request of a step, from its start until all that it set going is over. Returns what went wrong. */
@@ -76,20 +84,33 @@ async function play ({ endpoint, running }: Opened, step: Step, number: number):
   let charged = 0
   const caller = callerOf(principalOf(who))
 
-  const serve = async (body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Reply> => await endpoint.serve({
-    method: 'POST',
-    headers,
-    body,
-    principal: caller.principal,
-    open: () => new Exchange(caller, longMs, { running }),
-    charge: async cost => { charged += cost },
-    onGone: listener => { hasLeft ? listener() : gone.push(listener) }
-  })
+  const serve = async (body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Reply> =>
+    await endpoint.serve({
+      method: 'POST',
+      headers,
+      body,
+      principal: caller.principal,
+      open: () => new Exchange(caller, longMs, { running }),
+      charge: async cost => {
+        charged += cost
+      },
+      onGone: listener => {
+        hasLeft ? listener() : gone.push(listener)
+      }
+    })
 
   const first0 = messages[0] ?? {}
   const inModern = (message: Record<string, unknown>): [unknown, Record<string, string>] => {
-    const { headers, payload } = modern(String(message.method), message.params as Record<string, unknown> | undefined, id)
-    const meta = { ...modern('').payload.params?._meta as object, 'io.modelcontextprotocol/clientCapabilities': { elicitation: {} }, progressToken: acts[0]?.mark }
+    const { headers, payload } = modern(
+      String(message.method),
+      message.params as Record<string, unknown> | undefined,
+      id
+    )
+    const meta = {
+      ...(modern('').payload.params?._meta as object),
+      'io.modelcontextprotocol/clientCapabilities': { elicitation: {} },
+      progressToken: acts[0]?.mark
+    }
     return [{ ...payload, params: { ...payload.params, _meta: meta } }, headers]
   }
   const [body, headers] = era === 'modern' ? inModern(first0) : [messages.length === 1 ? first0 : messages, {}]
@@ -97,7 +118,11 @@ async function play ({ endpoint, running }: Opened, step: Step, number: number):
   /** What comes of a call that asked, once its caller answered. */
   const answered = async (asked: string): Promise<string> => {
     const { result } = JSON.parse(asked) as { result?: { requestState?: string } }
-    const params = { ...first0.params as object, requestState: result?.requestState, inputResponses: { [acts[0]?.mark ?? '']: { action: 'accept', content: {} } } }
+    const params = {
+      ...(first0.params as object),
+      requestState: result?.requestState,
+      inputResponses: { [acts[0]?.mark ?? '']: { action: 'accept', content: {} } }
+    }
     return (await serve(...inModern({ ...first0, params }))).json ?? ''
   }
 
@@ -138,7 +163,9 @@ async function play ({ endpoint, running }: Opened, step: Step, number: number):
 function strangersIn (text: string, who: string, own: readonly string[]): string[] {
   const marks = text.match(/(?:ada|bob|eve)-\d+-\d+/g) ?? []
   const names = text.match(/jwt:(?:ada|bob|eve)/g) ?? []
-  return [...marks.filter(mark => !own.includes(mark)), ...names.filter(name => name !== `jwt:${who}`)].map(found => `${found} in an answer to ${own.join()}`)
+  return [...marks.filter(mark => !own.includes(mark)), ...names.filter(name => name !== `jwt:${who}`)].map(
+    found => `${found} in an answer to ${own.join()}`
+  )
 }
 
 /** True where the answer to a call holds its words, false where it must not, left out where it may. */
@@ -149,7 +176,12 @@ function hasWords (deed: Deed, { who, era }: Step): boolean | undefined {
   return succeeds.has(deed) ? true : undefined
 }
 
-interface Message { readonly id?: unknown, readonly method?: string, readonly result?: unknown, readonly error?: unknown }
+interface Message {
+  readonly id?: unknown
+  readonly method?: string
+  readonly result?: unknown
+  readonly error?: unknown
+}
 
 /** Every call is answered once, under its id, and with its own words where it succeeded. */
 function wrongIn (text: string, step: Step, acts: ReadonlyArray<{ deed: Deed, mark: string }>): string[] {
@@ -157,17 +189,32 @@ function wrongIn (text: string, step: Step, acts: ReadonlyArray<{ deed: Deed, ma
   const messages = [json].flat()
   const { id, who } = step
   if (text.includes(late)) return [`a word after the answer: ${text.slice(0, 200)}`]
-  if (step.era === 'modern' && step.deed === 'listens') return messages.length === 1 && text.includes(`"${messages[0]?.method === undefined ? 'id' : 'io.modelcontextprotocol/subscriptionId'}":${JSON.stringify(id)}`) ? [] : [`who listens hears ${text.slice(0, 200)}`]
+  if (step.era === 'modern' && step.deed === 'listens') {
+    return messages.length === 1 &&
+      text.includes(
+        `"${messages[0]?.method === undefined ? 'id' : 'io.modelcontextprotocol/subscriptionId'}":${JSON.stringify(id)}`
+      )
+      ? []
+      : [`who listens hears ${text.slice(0, 200)}`]
+  }
   const answers = messages.filter(({ method }) => method === undefined)
   const wrong: string[] = []
-  if (answers.length !== acts.length) wrong.push(`${answers.length} answers to ${acts.length} calls: ${text.slice(0, 200)}`)
+  if (answers.length !== acts.length) {
+    wrong.push(`${answers.length} answers to ${acts.length} calls: ${text.slice(0, 200)}`)
+  }
   if (answers.some(answer => answer.id !== id)) wrong.push(`an answer under another id than ${id}`)
   for (const { deed, mark } of acts) {
     const mine = answers.filter(answer => JSON.stringify(answer).includes(`jwt:${who} ${mark};`))
     const expected = hasWords(deed, step)
-    if (expected !== undefined && mine.length !== (expected ? 1 : 0)) wrong.push(`${deed}: ${mine.length} answers with its words`)
-    if (deed === 'asks' && expected === true && !text.includes('accepted by')) wrong.push(`asks: not answered: ${text.slice(0, 200)}`)
-    if (deed !== 'never ends' && acts.length === 1 && text.includes('MCP_ERR_DEADLINE')) wrong.push(`${deed}: nobody answered`)
+    if (expected !== undefined && mine.length !== (expected ? 1 : 0)) {
+      wrong.push(`${deed}: ${mine.length} answers with its words`)
+    }
+    if (deed === 'asks' && expected === true && !text.includes('accepted by')) {
+      wrong.push(`asks: not answered: ${text.slice(0, 200)}`)
+    }
+    if (deed !== 'never ends' && acts.length === 1 && text.includes('MCP_ERR_DEADLINE')) {
+      wrong.push(`${deed}: nobody answered`)
+    }
   }
   return wrong
 }
@@ -179,7 +226,14 @@ interface Opened {
 }
 
 function open (): Opened {
-  return { endpoint: createEndpoint({ catalog: catalogOfDeeds(), stateKey: new Uint8Array(32), spent: new MemoryOneTimeStore() }), running: new RunningCalls() }
+  return {
+    endpoint: createEndpoint({
+      catalog: catalogOfDeeds(),
+      stateKey: new Uint8Array(32),
+      spent: new MemoryOneTimeStore()
+    }),
+    running: new RunningCalls()
+  }
 }
 
 t.test('answers reach their own callers, and slots come back', async t => {
@@ -193,10 +247,15 @@ t.test('answers reach their own callers, and slots come back', async t => {
     await turns(5)
     wrong.push(...watch.wrong.splice(0))
     const spoilt = watch.spoilt() - before
-    const count = (judge: typeof spoils): number => steps.flatMap(step => deedsOf(step).filter(deed => judge(deed, step.era))).length
-    if (spoilt < count(spoils) || spoilt > count(maySpoil)) wrong.push(`${spoilt} slots were thrown away, not ${count(spoils)} to ${count(maySpoil)}`)
+    const count = (judge: typeof spoils): number =>
+      steps.flatMap(step => deedsOf(step).filter(deed => judge(deed, step.era))).length
+    if (spoilt < count(spoils) || spoilt > count(maySpoil)) {
+      wrong.push(`${spoilt} slots were thrown away, not ${count(spoils)} to ${count(maySpoil)}`)
+    }
     if (watch.out() > 0) wrong.push(`${watch.out()} slots are out`)
-    if (streams.open() > 0 || endpoint.streams.size > 0) wrong.push(`${streams.open()} streams are open, ${endpoint.streams.size} of them counted`)
+    if (streams.open() > 0 || endpoint.streams.size > 0) {
+      wrong.push(`${streams.open()} streams are open, ${endpoint.streams.size} of them counted`)
+    }
     const pending = running.size
     if (pending > 0) wrong.push(`${pending} exchanges have not ended`)
     await endpoint.close()
@@ -212,7 +271,15 @@ t.test('the pool is as large as the busiest moment, and bounded after it', async
   const opened = open()
   const { endpoint } = opened
   const all = async (count: number, deed: Deed): Promise<string[]> => {
-    const steps = Array.from({ length: count }, (_, n): Step => ({ who: 'ada', era: n % 2 === 0 ? 'legacy' : 'modern', id: 1, deed, startsAfter: 0, lasts: 3, batch: [] }))
+    const steps = Array.from({ length: count }, (_, n): Step => ({
+      who: 'ada',
+      era: n % 2 === 0 ? 'legacy' : 'modern',
+      id: 1,
+      deed,
+      startsAfter: 0,
+      lasts: 3,
+      batch: []
+    }))
     return (await Promise.all(steps.map(async (step, number) => await play(opened, step, number)))).flat()
   }
   t.same(await all(300, 'returns later'), [])
@@ -229,18 +296,67 @@ t.test('the pool is as large as the busiest moment, and bounded after it', async
 })
 
 /** Messages that are nearly right: the SDKs must make out every one that gets to them, or nobody would answer it. */
-const nearly = fc.record({
-  jsonrpc: fc.constant('2.0'),
-  id: fc.oneof(fc.integer(), fc.string(), fc.constant(null), fc.double()),
-  method: fc.oneof(fc.constantFrom('ping', 'initialize', 'tools/list', 'tools/call', 'completion/complete', 'logging/setLevel', 'resources/read', 'tasks/get', 'server/discover', '__proto__', ''), fc.string()),
-  params: fc.oneof(
-    fc.dictionary(fc.constantFrom('name', 'arguments', 'task', 'cursor', 'uri', 'ref', 'argument', 'level', 'protocolVersion', 'capabilities', 'clientInfo', 'inputResponses', 'requestState'), fc.jsonValue()),
-    fc.record({ _meta: fc.oneof(fc.jsonValue(), fc.dictionary(fc.constantFrom('progressToken', 'io.modelcontextprotocol/related-task', 'io.modelcontextprotocol/logLevel', 'traceparent'), fc.jsonValue())), name: fc.constant('act') }),
-    fc.jsonValue()
-  ),
-  result: fc.jsonValue(),
-  error: fc.jsonValue()
-}, { requiredKeys: ['jsonrpc', 'method'] })
+const nearly = fc.record(
+  {
+    jsonrpc: fc.constant('2.0'),
+    id: fc.oneof(fc.integer(), fc.string(), fc.constant(null), fc.double()),
+    method: fc.oneof(
+      fc.constantFrom(
+        'ping',
+        'initialize',
+        'tools/list',
+        'tools/call',
+        'completion/complete',
+        'logging/setLevel',
+        'resources/read',
+        'tasks/get',
+        'server/discover',
+        '__proto__',
+        ''
+      ),
+      fc.string()
+    ),
+    params: fc.oneof(
+      fc.dictionary(
+        fc.constantFrom(
+          'name',
+          'arguments',
+          'task',
+          'cursor',
+          'uri',
+          'ref',
+          'argument',
+          'level',
+          'protocolVersion',
+          'capabilities',
+          'clientInfo',
+          'inputResponses',
+          'requestState'
+        ),
+        fc.jsonValue()
+      ),
+      fc.record({
+        _meta: fc.oneof(
+          fc.jsonValue(),
+          fc.dictionary(
+            fc.constantFrom(
+              'progressToken',
+              'io.modelcontextprotocol/related-task',
+              'io.modelcontextprotocol/logLevel',
+              'traceparent'
+            ),
+            fc.jsonValue()
+          )
+        ),
+        name: fc.constant('act')
+      }),
+      fc.jsonValue()
+    ),
+    result: fc.jsonValue(),
+    error: fc.jsonValue()
+  },
+  { requiredKeys: ['jsonrpc', 'method'] }
+)
 
 t.test('a message that is nearly right is answered at once, never by the deadline', async t => {
   const watch = watchSlots()
@@ -254,11 +370,23 @@ t.test('a message that is nearly right is answered at once, never by the deadlin
     const one = Array.isArray(message) ? {} : message as { method?: string, params?: Record<string, unknown> }
     const meta = modern('').payload.params?._meta
     const isObject = typeof one.params === 'object' && one.params !== null && !Array.isArray(one.params)
-    const sent = inModern && isObject && one.params?._meta === undefined ? { ...one, params: { ...one.params, _meta: meta } } : message
-    const headers: Record<string, string> = inModern ? { ...modern(String(one.method), isObject ? one.params : {}).headers, accept: 'application/json' } : { accept: 'application/json' }
-    const reply = (async () => await endpoint.serve({
-      method: 'POST', headers, body: sent, principal: caller.principal, open: () => new Exchange(caller, longMs), charge: async () => {}, onGone: () => {}
-    }))()
+    const sent =
+      inModern && isObject && one.params?._meta === undefined
+        ? { ...one, params: { ...one.params, _meta: meta } }
+        : message
+    const headers: Record<string, string> = inModern
+      ? { ...modern(String(one.method), isObject ? one.params : {}).headers, accept: 'application/json' }
+      : { accept: 'application/json' }
+    const reply = (async () =>
+      await endpoint.serve({
+        method: 'POST',
+        headers,
+        body: sent,
+        principal: caller.principal,
+        open: () => new Exchange(caller, longMs),
+        charge: async () => {},
+        onGone: () => {}
+      }))()
     const text = await reply.then(({ json }) => json ?? '', (error: unknown) => {
       if (isRefusal(error)) return error.code
       throw error

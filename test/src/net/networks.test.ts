@@ -34,12 +34,32 @@ const cases: Array<[string, string[], boolean]> = [
 ]
 
 for (const [address, networks, inside] of cases) {
-  t.test(`${JSON.stringify(address)} is ${inside ? 'in' : 'not in'} ${networks.join(' or ') || 'a key without networks'}`, async t => {
-    t.equal(isIn(address, ...networks), inside)
-  })
+  t.test(
+    `${JSON.stringify(address)} is ${inside ? 'in' : 'not in'} ${networks.join(' or ') || 'a key without networks'}`,
+    async t => {
+      t.equal(isIn(address, ...networks), inside)
+    }
+  )
 }
 
-for (const text of ['', '10.0.0.0/33', '10.0.0.0/', '10.0.0.0/08', '10.0.0.0/-1', '10.0.0.0/8/8', '10.1', '010.0.0.1', '0x0a.0.0.1', '10.0.0.1-9', '*', 'localhost', '2001:db8::/129', 'fe80::1%eth0', '::ffff:10.0.0.0/104', ' 10.0.0.1']) {
+for (const text of [
+  '',
+  '10.0.0.0/33',
+  '10.0.0.0/',
+  '10.0.0.0/08',
+  '10.0.0.0/-1',
+  '10.0.0.0/8/8',
+  '10.1',
+  '010.0.0.1',
+  '0x0a.0.0.1',
+  '10.0.0.1-9',
+  '*',
+  'localhost',
+  '2001:db8::/129',
+  'fe80::1%eth0',
+  '::ffff:10.0.0.0/104',
+  ' 10.0.0.1'
+]) {
   t.test(`${JSON.stringify(text)} is no network`, async t => {
     t.equal(parseNetwork(text), undefined)
   })

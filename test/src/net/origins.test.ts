@@ -30,8 +30,16 @@ const origins: Array<[string, string, string | null]> = [
   ['one slash', 'https:/app.example.com', null],
   ['three slashes', 'https:///app.example.com', null],
   ['no scheme', 'app.example.com', null],
-  ['the scheme of a browser extension', 'chrome-extension://abcdefghijklmnopabcdefghijklmnop', 'chrome-extension://abcdefghijklmnopabcdefghijklmnop'],
-  ['the scheme of a Firefox extension', 'moz-extension://3f0e5b0e-7c1a-4a43-9d3e-0123456789ab', 'moz-extension://3f0e5b0e-7c1a-4a43-9d3e-0123456789ab'],
+  [
+    'the scheme of a browser extension',
+    'chrome-extension://abcdefghijklmnopabcdefghijklmnop',
+    'chrome-extension://abcdefghijklmnopabcdefghijklmnop'
+  ],
+  [
+    'the scheme of a Firefox extension',
+    'moz-extension://3f0e5b0e-7c1a-4a43-9d3e-0123456789ab',
+    'moz-extension://3f0e5b0e-7c1a-4a43-9d3e-0123456789ab'
+  ],
   ['the scheme of a desktop app', 'tauri://localhost', 'tauri://localhost'],
   ['the scheme of a desktop app in capitals', 'App://Obsidian.md', 'app://obsidian.md'],
   ['the scheme of a desktop app and a port', 'app://localhost:3000', 'app://localhost:3000'],
@@ -93,7 +101,11 @@ for (const [what, text, expected] of hosts) {
 }
 
 const loopback = createEdge({})
-const named = createEdge({ loopback: false, allowedHosts: ['mcp.internal', 'other.internal:3000', '[2001:db8::1]'], publicUrl: 'https://mcp.example.com' })
+const named = createEdge({
+  loopback: false,
+  allowedHosts: ['mcp.internal', 'other.internal:3000', '[2001:db8::1]'],
+  publicUrl: 'https://mcp.example.com'
+})
 const odd = createEdge({ loopback: false, publicUrl: 'https://mcp.example.com:8443/base' })
 const both = createEdge({ loopback: true, publicUrl: 'https://mcp.example.com' })
 const open = createEdge({ loopback: false })
@@ -143,7 +155,10 @@ for (const [what, edge, host, expected] of served) {
   })
 }
 
-const listing = createEdge({ origins: ['https://app.example.com', 'http://localhost:5173', 'https://APP.example.com'], publicUrl: 'https://mcp.example.com/base' })
+const listing = createEdge({
+  origins: ['https://app.example.com', 'http://localhost:5173', 'https://APP.example.com'],
+  publicUrl: 'https://mcp.example.com/base'
+})
 const remote = createEdge({ loopback: false, origins: ['https://app.example.com'] })
 const judged: Array<[string, ReturnType<typeof createEdge>, string | undefined, string, string]> = [
   ['none', listing, undefined, 'localhost:3000', 'absent'],
@@ -168,9 +183,21 @@ const judged: Array<[string, ReturnType<typeof createEdge>, string | undefined, 
   ['a listed one with its default port', listing, 'https://app.example.com:443', 'localhost:3000', 'foreign'],
   ['a listed one with a dot', listing, 'https://app.example.com.', 'localhost:3000', 'foreign'],
   ['a listed one over http', listing, 'http://app.example.com', 'localhost:3000', 'foreign'],
-  ['a name that begins like a listed one', listing, 'https://app.example.com.evil.example', 'localhost:3000', 'foreign'],
+  [
+    'a name that begins like a listed one',
+    listing,
+    'https://app.example.com.evil.example',
+    'localhost:3000',
+    'foreign'
+  ],
   ['a name that ends like a listed one', listing, 'https://evilapp.example.com', 'localhost:3000', 'foreign'],
-  ['a listed one behind credentials', listing, 'https://app.example.com@evil.example', 'localhost:3000', 'foreign'],
+  [
+    'a listed one behind credentials',
+    listing,
+    'https://app.example.com@evil.example',
+    'localhost:3000',
+    'foreign'
+  ],
   ['a look-alike', listing, 'https://аpp.example.com', 'localhost:3000', 'foreign'],
   ['a prototype key', listing, '__proto__', 'localhost:3000', 'foreign'],
   ['its own Host beyond loopback', remote, 'http://evil.example', 'evil.example', 'foreign'],

@@ -13,19 +13,31 @@ t.test('without an identity provider there is a realm, and an error for who pres
 t.test('with one, clients are told where it is and what to ask for', async (t) => {
   const challenge = createChallenge({ realm: 'mcp', resourceMetadata: url, scopes: ['mcp:tools', 'mcp:read'] })
   t.equal(challenge({}), `Bearer realm="mcp", scope="mcp:tools mcp:read", resource_metadata="${url}"`)
-  t.equal(challenge({ error: 'insufficient_scope', scopes: ['files:write'] }), `Bearer realm="mcp", error="insufficient_scope", scope="files:write", resource_metadata="${url}"`)
+  t.equal(
+    challenge({ error: 'insufficient_scope', scopes: ['files:write'] }),
+    `Bearer realm="mcp", error="insufficient_scope", scope="files:write", resource_metadata="${url}"`
+  )
 })
 
-for (const [what, scope] of [['a quote', 'a", error="x'], ['a space', 'a b'], ['a backslash', 'a\\'], ['a line break', 'a\r\nx-evil: 1'], ['nothing', ''], ['an umlaut', 'ä']] as const) {
-  t.test(`a scope with ${what} is left out`, async (t) => {
+for (const [what, scope] of [
+  ['a quote', 'a", error="x'],
+  ['a space', 'a b'],
+  ['a backslash', 'a\\'],
+  ['a line break', 'a\r\nx-evil: 1'],
+  ['nothing', ''],
+  ['an umlaut', 'ä']
+] as const) {
+  t.test(`a scope with ${what} is left out`, async t => {
     t.equal(createChallenge({ realm: 'mcp' })({ scopes: [scope, 'ok'] }), 'Bearer realm="mcp", scope="ok"')
   })
 }
 
 for (const [what, options] of [
-  ['a realm with a quote', { realm: '"' }], ['a realm with a line break', { realm: 'a\r\nb' }], ['an address with a quote', { realm: 'mcp', resourceMetadata: 'https://a"b' }]
+  ['a realm with a quote', { realm: '"' }],
+  ['a realm with a line break', { realm: 'a\r\nb' }],
+  ['an address with a quote', { realm: 'mcp', resourceMetadata: 'https://a"b' }]
 ] as const) {
-  t.test(`${what} is refused at the start`, async (t) => {
+  t.test(`${what} is refused at the start`, async t => {
     t.throws(() => createChallenge(options), Error)
   })
 }

@@ -48,12 +48,20 @@ const rules: Array<[string, AccessRule | undefined, boolean, boolean]> = [
   ['a rule for two scopes, of which they have one', { scopes: ['files:read', 'mail:read'] }, false, false],
   ['a rule for no scope', { scopes: [] }, true, true],
   ['a rule for admins with a scope of theirs', { roles: ['admin'], scopes: ['files:read'] }, false, true],
-  ['a rule for both roles with a scope that nobody has', { roles: ['admin', 'user'], scopes: ['mail:read'] }, false, false]
+  [
+    'a rule for both roles with a scope that nobody has',
+    { roles: ['admin', 'user'], scopes: ['mail:read'] },
+    false,
+    false
+  ]
 ]
 
 for (const [what, rule, lets, letsAdmin] of rules) {
-  t.test(`${what} ${lets ? 'lets' : 'does not let'} a user pass, and ${letsAdmin ? 'lets' : 'does not let'} an admin`, async t => {
-    t.equal(mayUse(user, rule), lets)
-    t.equal(mayUse(admin, rule), letsAdmin)
-  })
+  t.test(
+    `${what} ${lets ? 'lets' : 'does not let'} a user pass, and ${letsAdmin ? 'lets' : 'does not let'} an admin`,
+    async t => {
+      t.equal(mayUse(user, rule), lets)
+      t.equal(mayUse(admin, rule), letsAdmin)
+    }
+  )
 }

@@ -31,7 +31,12 @@ t.test('a known token beside a bad key proves nobody', async (t) => {
 })
 
 t.test('a bad key is refused even beside a token that cannot be judged right now', async (t) => {
-  const authenticate = createAuthenticator({ verifyKey: () => bad, verifyToken: async () => { throw new Error('no answer') } })
+  const authenticate = createAuthenticator({
+    verifyKey: () => bad,
+    verifyToken: async () => {
+      throw new Error('no answer')
+    }
+  })
   t.equal(await authenticate({ key: 'k', token: 't' }), bad)
 })
 
@@ -84,7 +89,10 @@ t.test('a token is verified again within minutes, however long an address is spa
   let time = 0
   t.intercept(performance, 'now', { value: () => time })
   let verdict: Verdict = byToken
-  const authenticate = createAuthenticator({ verifyToken: () => verdict, known: createKnownCredentials({ ttlMs: 86_400_000 }) })
+  const authenticate = createAuthenticator({
+    verifyToken: () => verdict,
+    known: createKnownCredentials({ ttlMs: 86_400_000 })
+  })
   t.equal(authenticate({ token: 't' }), byToken)
   verdict = bad
   time = 300_000
@@ -110,13 +118,26 @@ for (const [kind, presented] of [['key', { key: 'k' }], ['token', { token: 't' }
     const known = createKnownCredentials({ ttlMs: 60_000 })
     known.remember = () => t.fail('a revoked credential is remembered')
     const isRevoked = (): boolean => true
-    t.match(createAuthenticator({ verifyKey: () => byKey, verifyToken: () => byToken, isRevoked, known })(presented), { reason: /revoked/ })
-    t.match(createAuthenticator({ verifyKey: () => byKey, verifyToken: () => byToken, isRevoked })(presented), { reason: /revoked/ })
+    t.match(
+      createAuthenticator({ verifyKey: () => byKey, verifyToken: () => byToken, isRevoked, known })(
+        presented
+      ),
+      { reason: /revoked/ }
+    )
+    t.match(
+      createAuthenticator({ verifyKey: () => byKey, verifyToken: () => byToken, isRevoked })(presented),
+      { reason: /revoked/ }
+    )
   })
 
   t.test(`a ${kind} that is known proves nobody once it was revoked`, async (t) => {
     let isRevoked = false
-    const authenticate = createAuthenticator({ verifyKey: () => byKey, verifyToken: () => byToken, isRevoked: () => isRevoked, known: createKnownCredentials({ ttlMs: 60_000 }) })
+    const authenticate = createAuthenticator({
+      verifyKey: () => byKey,
+      verifyToken: () => byToken,
+      isRevoked: () => isRevoked,
+      known: createKnownCredentials({ ttlMs: 60_000 })
+    })
     t.match(authenticate(presented), { principal: {} })
     isRevoked = true
     t.match(authenticate(presented), { reason: /revoked/ })
@@ -138,7 +159,14 @@ t.test('a key counts as used once all that was sent is good and nothing of it is
     ['a key that was revoked', undefined, byToken, true, 0]
   ] as const) {
     const used: unknown[] = []
-    const authenticate = createAuthenticator({ verifyKey: () => byKey, verifyToken: () => verdict, isRevoked: () => isRevoked, onKeyUse: principal => { used.push(principal) } })
+    const authenticate = createAuthenticator({
+      verifyKey: () => byKey,
+      verifyToken: () => verdict,
+      isRevoked: () => isRevoked,
+      onKeyUse: principal => {
+        used.push(principal)
+      }
+    })
     authenticate({ key: 'k', ...(token === undefined ? {} : { token }) })
     t.same(used, uses === 1 ? [byKey.principal] : [], what)
   }
@@ -146,7 +174,13 @@ t.test('a key counts as used once all that was sent is good and nothing of it is
 
 t.test('a bad key is asked for like a good one, for nobody, and stays bad for its own reason', async (t) => {
   const asked: string[] = []
-  const authenticate = createAuthenticator({ verifyKey: () => bad, isRevoked: ({ id }) => { asked.push(id); return true } })
+  const authenticate = createAuthenticator({
+    verifyKey: () => bad,
+    isRevoked: ({ id }) => {
+      asked.push(id)
+      return true
+    }
+  })
   t.equal(authenticate({ key: 'k' }), bad)
   t.same(asked, ['apikey:'])
 })

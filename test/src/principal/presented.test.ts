@@ -10,7 +10,11 @@ const readable: Array<[string, string[], object]> = [
   ['a token with the scheme in capitals', ['authorization', `BEARER ${token}`], { token }],
   ['a token with the scheme in mixed case', ['AUTHORIZATION', `bEaReR ${token}`], { token }],
   ['a token after several spaces', ['authorization', `Bearer   ${token}`], { token }],
-  ['a key and a token', ['authorization', `Bearer ${token}`, 'host', 'x', 'x-api-key', 'k1'], { key: 'k1', token }],
+  [
+    'a key and a token',
+    ['authorization', `Bearer ${token}`, 'host', 'x', 'x-api-key', 'k1'],
+    { key: 'k1', token }
+  ],
   ["a key beside a proxy's Basic", ['authorization', 'Basic dTpw', 'x-api-key', 'k1'], { key: 'k1' }],
   ['Basic alone, which is no attempt at ours', ['authorization', 'Basic dTpw'], { otherScheme: true }],
   ['a scheme that only begins like ours', ['authorization', `Bearerish ${token}`], { otherScheme: true }],
@@ -18,8 +22,16 @@ const readable: Array<[string, string[], object]> = [
   ['an empty Authorization', ['authorization', ''], { otherScheme: true }],
   ['no headers', [], {}],
   ['other headers of the same length', ['x-api-kez', 'k1', 'authorizatiom', `Bearer ${token}`], {}],
-  ['the longest key', ['x-api-key', 'k'.repeat(maxCredentialLength)], { key: 'k'.repeat(maxCredentialLength) }],
-  ['the longest token', ['authorization', `Bearer ${'a'.repeat(maxTokenLength)}`], { token: 'a'.repeat(maxTokenLength) }]
+  [
+    'the longest key',
+    ['x-api-key', 'k'.repeat(maxCredentialLength)],
+    { key: 'k'.repeat(maxCredentialLength) }
+  ],
+  [
+    'the longest token',
+    ['authorization', `Bearer ${'a'.repeat(maxTokenLength)}`],
+    { token: 'a'.repeat(maxTokenLength) }
+  ]
 ]
 
 for (const [what, headers, expected] of readable) {
@@ -32,7 +44,10 @@ const malformed: Array<[string, string[]]> = [
   ['two keys', ['x-api-key', 'k1', 'X-API-KEY', 'k1']],
   ['two Authorization headers', ['authorization', `Bearer ${token}`, 'Authorization', `Bearer ${token}`]],
   ['a Bearer and a Basic', ['authorization', `Bearer ${token}`, 'Authorization', 'Basic dTpw']],
-  ['two Authorization headers beside a key', ['x-api-key', 'k1', 'authorization', 'Basic a', 'authorization', 'Basic b']],
+  [
+    'two Authorization headers beside a key',
+    ['x-api-key', 'k1', 'authorization', 'Basic a', 'authorization', 'Basic b']
+  ],
   ['an empty key', ['x-api-key', '']],
   ['an empty key beside a token', ['x-api-key', '', 'authorization', `Bearer ${token}`]],
   ['a key of 100 KB', ['x-api-key', 'k'.repeat(100_000)]],

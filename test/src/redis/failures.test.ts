@@ -27,52 +27,69 @@ function revoked (id: string): StateRecord {
 }
 
 /** The records of an instance, in force as a server would have them. */
-async function ledgerOf (instance: Instance): Promise<{ ledger: Ledger, records: RedisRecords, merged: Promise<void> }> {
+async function ledgerOf (
+  instance: Instance
+): Promise<{ ledger: Ledger; records: RedisRecords; merged: Promise<void> }> {
   const ledger = new Ledger()
   const records = new RedisRecords(instance)
-  const merged = records.follow(record => { ledger.apply(record) }, () => ledger.live(Date.now()))
+  const merged = records.follow(
+    record => {
+      ledger.apply(record)
+    },
+    () => ledger.live(Date.now())
+  )
   return { ledger, records, merged }
 }
 
 t.test('while Redis fails', { skip: withoutRedis }, async (t) => {
   for (const fault of ['killed', 'frozen', 'silent', 'out of memory', 'read only'] as const) {
-    t.test(`${fault}: I3 and I4, limits go on from what is known, within the bound, and are shared again`, async (t) => {
-      const redis = await redisServer(t)
-      const relay = await tcpRelay(t, redis.port)
-      const url = `redis://127.0.0.1:${relay.port}`
-      // Shorter than the tests' own limit by far: what is frozen has to be given up.
-      const instances = [await redisInstance(t, url, { timeoutMs: 1000 }), await redisInstance(t, url, { timeoutMs: 1000 })]
-      const limits = instances.map(one => new RedisLimits(one))
-      const [a, b] = limits as [RedisLimits, RedisLimits]
-      t.equal(await letIn(a, 10, 'spent', 10), 10)
-      await b.take([hit('spent', 10)])
-      t.equal(await letIn(a, 4, 'half', 10), 4)
-      await b.take([hit('half', 10, 0)])
+    t.test(
+      `${fault}: I3 and I4, limits go on from what is known, within the bound, and are shared again`,
+      async t => {
+        const redis = await redisServer(t)
+        const relay = await tcpRelay(t, redis.port)
+        const url = `redis://127.0.0.1:${relay.port}`
+        // Shorter than the tests' own limit by far: what is frozen has to be given up.
+        const instances = [
+          await redisInstance(t, url, { timeoutMs: 1000 }),
+          await redisInstance(t, url, { timeoutMs: 1000 })
+        ]
+        const limits = instances.map(one => new RedisLimits(one))
+        const [a, b] = limits as [RedisLimits, RedisLimits]
+        t.equal(await letIn(a, 10, 'spent', 10), 10)
+        await b.take([hit('spent', 10)])
+        t.equal(await letIn(a, 4, 'half', 10), 4)
+        await b.take([hit('half', 10, 0)])
 
-      if (fault === 'killed') await redis.kill()
-      if (fault === 'frozen') redis.freeze()
-      if (fault === 'silent') relay.isSilent = true
-      if (fault === 'out of memory') await ask(redis.port, 'CONFIG SET maxmemory 1')
-      if (fault === 'read only') await ask(redis.port, 'REPLICAOF 127.0.0.1 1')
-      // Half the window is used: each of the two may let in the other half.
-      const more = await letIn(a, 20, 'half', 10) + await letIn(b, 20, 'half', 10)
-      t.ok(more >= 6 && more <= 12, `${more} more`)
-      t.equal(await letIn(a, 5, 'spent', 10) + await letIn(b, 5, 'spent', 10), 0, 'what was used up stays so')
-      const fresh = await letIn(a, 20, 'fresh', 10) + await letIn(b, 20, 'fresh', 10)
-      t.ok(fresh >= 10 && fresh <= 20, `${fresh} of a fresh bucket`)
+        if (fault === 'killed') await redis.kill()
+        if (fault === 'frozen') redis.freeze()
+        if (fault === 'silent') relay.isSilent = true
+        if (fault === 'out of memory') await ask(redis.port, 'CONFIG SET maxmemory 1')
+        if (fault === 'read only') await ask(redis.port, 'REPLICAOF 127.0.0.1 1')
+        // Half the window is used: each of the two may let in the other half.
+        const more = (await letIn(a, 20, 'half', 10)) + (await letIn(b, 20, 'half', 10))
+        t.ok(more >= 6 && more <= 12, `${more} more`)
+        t.equal(
+          (await letIn(a, 5, 'spent', 10)) + (await letIn(b, 5, 'spent', 10)),
+          0,
+          'what was used up stays so'
+        )
+        const fresh = (await letIn(a, 20, 'fresh', 10)) + (await letIn(b, 20, 'fresh', 10))
+        t.ok(fresh >= 10 && fresh <= 20, `${fresh} of a fresh bucket`)
 
-      if (fault === 'killed') await redis.restart()
-      if (fault === 'frozen') redis.thaw()
-      if (fault === 'silent') {
-        relay.isSilent = false
-        relay.cut()
+        if (fault === 'killed') await redis.restart()
+        if (fault === 'frozen') redis.thaw()
+        if (fault === 'silent') {
+          relay.isSilent = false
+          relay.cut()
+        }
+        if (fault === 'out of memory') await ask(redis.port, 'CONFIG SET maxmemory 0')
+        if (fault === 'read only') await ask(redis.port, 'REPLICAOF NO ONE')
+        await until(() => instances.every(({ link }) => link.isUp))
+        const [x, y] = await Promise.all([letIn(a, 30, 'later', 40), letIn(b, 30, 'later', 40)])
+        t.equal(x + y, 40, 'exact again')
       }
-      if (fault === 'out of memory') await ask(redis.port, 'CONFIG SET maxmemory 0')
-      if (fault === 'read only') await ask(redis.port, 'REPLICAOF NO ONE')
-      await until(() => instances.every(({ link }) => link.isUp))
-      const [x, y] = await Promise.all([letIn(a, 30, 'later', 40), letIn(b, 30, 'later', 40)])
-      t.equal(x + y, 40, 'exact again')
-    })
+    )
   }
 
   t.test('I5: no revocation is undone, also where Redis is emptied and a new instance comes', async (t) => {
@@ -97,28 +114,56 @@ t.test('while Redis fails', { skip: withoutRedis }, async (t) => {
     t.ok(ids.length > 0)
     const late = await ledgerOf(await redisInstance(t, redis.url))
     await late.merged
-    t.ok(Array.from({ length: 150 }, (_, n) => `${Math.floor(n / 50)}-${n % 50}`).every(id => late.ledger.isRevoked({ id: 'x', tokenId: id })))
+    t.ok(
+      Array.from({ length: 150 }, (_, n) => `${Math.floor(n / 50)}-${n % 50}`).every(id =>
+        late.ledger.isRevoked({ id: 'x', tokenId: id })
+      )
+    )
   })
 
   t.test('I6: nothing is minted with a credential that another instance revoked', async (t) => {
     const redis = await redisServer(t)
-    const [one, two] = [await ledgerOf(await redisInstance(t, redis.url)), await ledgerOf(await redisInstance(t, redis.url))]
+    const [one, two] = [
+      await ledgerOf(await redisInstance(t, redis.url)),
+      await ledgerOf(await redisInstance(t, redis.url))
+    ]
     await Promise.all([one.merged, two.merged])
     const minted = (id: string, minter: string): StateRecord => ({
-      kind: 'minted', id, subject: 'ada', role: 'user', scopes: [], at: Date.now(), expiresAt: Date.now() + 60_000, by: { principal: 'jwt:root', tokenId: minter }
+      kind: 'minted',
+      id,
+      subject: 'ada',
+      role: 'user',
+      scopes: [],
+      at: Date.now(),
+      expiresAt: Date.now() + 60_000,
+      by: { principal: 'jwt:root', tokenId: minter }
     })
     t.equal(await one.records.add([minted('first', 'root')], { id: 'jwt:root', tokenId: 'root', issuedAt: 1 }), 'added')
     const [revocation, ...mints] = await Promise.all([
       one.records.add([revoked('root')]),
-      ...Array.from({ length: 20 }, async (_, n) => await two.records.add([minted(`m${n}`, 'root')], { id: 'jwt:root', tokenId: 'root', issuedAt: 1 }))
+      ...Array.from(
+        { length: 20 },
+        async (_, n) =>
+          await two.records.add([minted(`m${n}`, 'root')], { id: 'jwt:root', tokenId: 'root', issuedAt: 1 })
+      )
     ])
     t.equal(revocation, 'added')
-    t.equal(await two.records.add([minted('late', 'root')], { id: 'jwt:root', tokenId: 'root', issuedAt: 1 }), 'refused')
+    t.equal(
+      await two.records.add([minted('late', 'root')], { id: 'jwt:root', tokenId: 'root', issuedAt: 1 }),
+      'refused'
+    )
     await one.records.merge()
-    t.equal([...one.ledger.minted.keys()].filter(id => id.startsWith('m')).length, mints.filter(outcome => outcome === 'added').length)
+    t.equal(
+      [...one.ledger.minted.keys()].filter(id => id.startsWith('m')).length,
+      mints.filter(outcome => outcome === 'added').length
+    )
     t.notOk(one.ledger.minted.has('late'))
     await one.records.add([{ kind: 'subject-revoked', id: 'jwt:bob', before: 1000, at: 1, by: { principal: 'cli' } }])
-    const bob = async (issuedAt?: number): Promise<string> => await two.records.add([minted(`b${issuedAt ?? ''}`, 'bob')], { id: 'jwt:bob', ...(issuedAt === undefined ? {} : { issuedAt }) })
+    const bob = async (issuedAt?: number): Promise<string> =>
+      await two.records.add([minted(`b${issuedAt ?? ''}`, 'bob')], {
+        id: 'jwt:bob',
+        ...(issuedAt === undefined ? {} : { issuedAt })
+      })
     t.same([await bob(1000), await bob(1001), await bob()], ['refused', 'added', 'refused'])
   })
 
@@ -147,25 +192,35 @@ t.test('while Redis fails', { skip: withoutRedis }, async (t) => {
     }
   })
 
-  t.test('I9: no news is lost or told out of order where connections are cut, and an emptied Redis is noticed', async (t) => {
-    const redis = await redisServer(t)
-    const [a, b] = [await redisInstance(t, redis.url), await redisInstance(t, redis.url)]
-    const heard: unknown[] = []
-    b.bus.on('count', message => { heard.push(message) })
-    for (let n = 0; n < 1000; n++) {
-      await until(() => a.link.isUp)
-      await a.bus.tellAll('count', n)
-      if (n % 200 === 100) await ask(redis.port, 'CLIENT KILL TYPE normal SKIPME yes')
+  t.test(
+    'I9: no news is lost or told out of order where connections are cut, and an emptied Redis is noticed',
+    async t => {
+      const redis = await redisServer(t)
+      const [a, b] = [await redisInstance(t, redis.url), await redisInstance(t, redis.url)]
+      const heard: unknown[] = []
+      b.bus.on('count', message => {
+        heard.push(message)
+      })
+      for (let n = 0; n < 1000; n++) {
+        await until(() => a.link.isUp)
+        await a.bus.tellAll('count', n)
+        if (n % 200 === 100) await ask(redis.port, 'CLIENT KILL TYPE normal SKIPME yes')
+      }
+      await until(() => heard.at(-1) === 999)
+      t.same(
+        [...new Set(heard)],
+        Array.from({ length: 1000 }, (_, n) => n)
+      )
+      let gaps = 0
+      b.bus.onGap(() => {
+        gaps += 1
+      })
+      await redis.restart()
+      await until(() => gaps === 1 && a.link.isUp)
+      await a.bus.tellAll('count', 'after')
+      await until(() => heard.at(-1) === 'after')
     }
-    await until(() => heard.at(-1) === 999)
-    t.same([...new Set(heard)], Array.from({ length: 1000 }, (_, n) => n))
-    let gaps = 0
-    b.bus.onGap(() => { gaps += 1 })
-    await redis.restart()
-    await until(() => gaps === 1 && a.link.isUp)
-    await a.bus.tellAll('count', 'after')
-    await until(() => heard.at(-1) === 'after')
-  })
+  )
 
   t.test('I11: a busy process is not taken for a slow Redis', async (t) => {
     const redis = await redisServer(t)
@@ -201,7 +256,10 @@ t.test('while Redis fails', { skip: withoutRedis }, async (t) => {
 async function policies (t: Test): Promise<void> {
   t.test('share gives each instance its part, and refuse answers 503', async (t) => {
     const redis = await redisServer(t)
-    const instances = [await redisInstance(t, redis.url, { timeoutMs: 1000 }), await redisInstance(t, redis.url, { timeoutMs: 1000 })]
+    const instances = [
+      await redisInstance(t, redis.url, { timeoutMs: 1000 }),
+      await redisInstance(t, redis.url, { timeoutMs: 1000 })
+    ]
     await until(() => instances.every(({ link }) => link.instances === 2))
     const [a, b] = instances.map(one => new RedisLimits({ ...one, whenDown: 'share' })) as [RedisLimits, RedisLimits]
     const refusing = new RedisLimits({ ...instances[0] as Instance, whenDown: 'refuse' })
@@ -211,6 +269,11 @@ async function policies (t: Test): Promise<void> {
     t.equal(await letIn(a, 20, 'half', 10), 3)
     t.equal(await letIn(b, 20, 'half', 10), 3)
     t.equal(await letIn(a, 20, 'one', 1), 1, 'nobody is refused altogether')
-    await t.rejects(async () => { await refusing.take([hit('half', 10)]) }, { code: 'MCP_ERR_UNAVAILABLE', statusCode: 503 })
+    await t.rejects(
+      async () => {
+        await refusing.take([hit('half', 10)])
+      },
+      { code: 'MCP_ERR_UNAVAILABLE', statusCode: 503 }
+    )
   })
 }

@@ -3,7 +3,16 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import t, { type Test } from 'tap'
 import { z } from 'zod'
-import { buildApp, createTestClient, defineTool, definePrompt, defineResource, mcpAuth, PublicToolError, type TestClientOptions } from '../../../src/index.js'
+import {
+  buildApp,
+  createTestClient,
+  defineTool,
+  definePrompt,
+  defineResource,
+  mcpAuth,
+  PublicToolError,
+  type TestClientOptions
+} from '../../../src/index.js'
 import { TestClientError } from '../../../src/testing/test-client.js'
 import { logSink } from '../../support/log-sink.js'
 import { adaKey, listening, withToken } from '../../support/service.js'
@@ -12,7 +21,11 @@ import { secret } from '../../support/tokens.js'
 const store = new AsyncLocalStorage<string>()
 
 const tools = [
-  defineTool({ name: 'greet', input: z.object({ name: z.string() }), handler: ({ name }) => `Hello, ${name}!` }),
+  defineTool({
+    name: 'greet',
+    input: z.object({ name: z.string() }),
+    handler: ({ name }) => `Hello, ${name}!`
+  }),
   defineTool({ name: 'who', handler: (_args, { principal }) => ({ structuredContent: { ...principal } }) }),
   defineTool({
     name: 'talk',
@@ -25,25 +38,66 @@ const tools = [
   defineTool({
     name: 'ask',
     handler: async (_args, { elicit, sample, roots }) => {
-      const { content } = await elicit({ message: 'Your name?', schema: { type: 'object', properties: { name: { type: 'string' } } } })
-      const { content: said } = await sample({ messages: [{ role: 'user', content: { type: 'text', text: 'Say hi' } }], maxTokens: 10 })
+      const { content } = await elicit({
+        message: 'Your name?',
+        schema: { type: 'object', properties: { name: { type: 'string' } } }
+      })
+      const { content: said } = await sample({
+        messages: [{ role: 'user', content: { type: 'text', text: 'Say hi' } }],
+        maxTokens: 10
+      })
       const [root] = await roots()
       return `${String(content?.name)} ${'text' in said ? String(said.text) : ''} ${root?.uri ?? ''}`
     }
   }),
   defineTool({ name: 'audit', access: { roles: ['auditor'] }, handler: () => 'audited' }),
-  defineTool({ name: 'fails', handler: () => { throw new PublicToolError('no such file') } }),
-  defineTool({ name: 'stored', handler: async () => { await new Promise(resolve => setImmediate(resolve)); return String(store.getStore()) } }),
-  defineTool({ name: 'routed', input: z.object({ region: z.string().meta({ 'x-mcp-header': 'Region' }), rest: z.string() }), handler: ({ region }) => region })
+  defineTool({
+    name: 'fails',
+    handler: () => {
+      throw new PublicToolError('no such file')
+    }
+  }),
+  defineTool({
+    name: 'stored',
+    handler: async () => {
+      await new Promise(resolve => setImmediate(resolve))
+      return String(store.getStore())
+    }
+  }),
+  defineTool({
+    name: 'routed',
+    input: z.object({ region: z.string().meta({ 'x-mcp-header': 'Region' }), rest: z.string() }),
+    handler: ({ region }) => region
+  })
 ]
-const resources = [defineResource({ name: 'note', uriTemplate: 'notes://{id}', read: (_uri, _context, { id }) => `note ${id}` })]
-const prompts = [definePrompt({ name: 'topic', input: z.object({ topic: z.string() }), handler: ({ topic }) => `About ${topic}` })]
+const resources = [
+  defineResource({
+    name: 'note',
+    uriTemplate: 'notes://{id}',
+    read: (_uri, _context, { id }) => `note ${id}`
+  })
+]
+const prompts = [
+  definePrompt({
+    name: 'topic',
+    input: z.object({ topic: z.string() }),
+    handler: ({ topic }) => `About ${topic}`
+  })
+]
 
 async function host (t: Test): Promise<FastifyInstance> {
   const app = Fastify()
   t.teardown(() => app.close())
   app.addHook('onRequest', (_request, _reply, done) => { store.run('of the host', done) })
-  await app.register(mcpAuth, { prefix: '/t', apiKeys: [adaKey], jwtSecret: secret, tools, resources, prompts, sessions: true })
+  await app.register(mcpAuth, {
+    prefix: '/t',
+    apiKeys: [adaKey],
+    jwtSecret: secret,
+    tools,
+    resources,
+    prompts,
+    sessions: true
+  })
   return app
 }
 
@@ -74,7 +128,10 @@ for (const era of ['modern', 'legacy'] as const) {
     const client = createTestClient(await host(t), { url: '/t/mcp', key: adaKey, era })
     const { text, notifications } = await client.callTool('talk')
     t.equal(text, 'done')
-    t.match(notifications, [{ method: 'notifications/progress', params: { progress: 1, total: 2 } }, { method: 'notifications/message', params: { level: 'warning', data: { said: true } } }])
+    t.match(notifications, [
+      { method: 'notifications/progress', params: { progress: 1, total: 2 } },
+      { method: 'notifications/message', params: { level: 'warning', data: { said: true } } }
+    ])
     await client.callTool('greet', { name: 'x' })
     t.equal(client.notifications.length, 2)
     await client.close()
@@ -89,12 +146,30 @@ for (const era of ['modern', 'legacy'] as const) {
   t.test(`createTestClient is whom it is told to be, in the ${era} era`, async t => {
     const app = await host(t)
     const url = '/t/mcp'
-    t.match(await createTestClient(app, { url, era, token: withToken('bob').authorization.slice(7) }).callTool('who'), { structuredContent: { id: 'jwt:bob' } })
-    const client = createTestClient(app, { url, era, principal: { id: 'crm:7', role: 'auditor', attributes: { tenant: 'acme' } } })
-    t.match(await client.callTool('who'), { structuredContent: { id: 'crm:7', role: 'auditor', scopes: [], attributes: { tenant: 'acme' } } })
+    t.match(
+      await createTestClient(app, { url, era, token: withToken('bob').authorization.slice(7) }).callTool(
+        'who'
+      ),
+      { structuredContent: { id: 'jwt:bob' } }
+    )
+    const client = createTestClient(app, {
+      url,
+      era,
+      principal: { id: 'crm:7', role: 'auditor', attributes: { tenant: 'acme' } }
+    })
+    t.match(await client.callTool('who'), {
+      structuredContent: { id: 'crm:7', role: 'auditor', scopes: [], attributes: { tenant: 'acme' } }
+    })
     t.equal((await client.callTool('audit')).text, 'audited')
-    await t.rejects(createTestClient(app, { url, era }).callTool('who'), { name: 'TestClientError', status: 401, code: 'MCP_ERR_UNAUTHENTICATED' })
-    await t.rejects(createTestClient(app, { url, era, key: 'no-key-of-anybody' }).listTools(), { name: 'TestClientError', status: 401 })
+    await t.rejects(createTestClient(app, { url, era }).callTool('who'), {
+      name: 'TestClientError',
+      status: 401,
+      code: 'MCP_ERR_UNAUTHENTICATED'
+    })
+    await t.rejects(createTestClient(app, { url, era, key: 'no-key-of-anybody' }).listTools(), {
+      name: 'TestClientError',
+      status: 401
+    })
   })
 
   t.test(`an AsyncLocalStorage of the host keeps its store in handlers of the ${era} era`, async t => {
@@ -111,7 +186,10 @@ t.test('createTestClient rejects with the code of the refusal', async t => {
   t.match(error, { code: 'MCP_ERR_UNKNOWN_TOOL', rpcCode: -32602 })
   await t.rejects(client.callTool('ask'), { code: 'MCP_ERR_MISSING_CAPABILITY' })
   await t.rejects(client.request('nothing/at-all'), { code: 'MCP_ERR_UNKNOWN_METHOD', rpcCode: -32601 })
-  await t.rejects(createTestClient(app, { url: '/nowhere', key: adaKey }).listTools(), { name: 'TestClientError', status: 404 })
+  await t.rejects(createTestClient(app, { url: '/nowhere', key: adaKey }).listTools(), {
+    name: 'TestClientError',
+    status: 404
+  })
   t.throws(() => createTestClient(app, { key: adaKey, token: 'x' }), /one of key, token and principal/)
 })
 
@@ -130,14 +208,25 @@ t.test('the principal of a test client is no door for anybody else', async t => 
     const name = Object.keys(headers).find(one => one.startsWith('x-mcp-in'))
     if (name === undefined || header !== undefined) return
     header = [name, String(headers[name])]
-    const response = await fetch(`${url}/t/mcp`, { method: 'POST', headers: { [name]: header[1], 'content-type': 'application/json' }, body: '{}' })
+    const response = await fetch(`${url}/t/mcp`, {
+      method: 'POST',
+      headers: { [name]: header[1], 'content-type': 'application/json' },
+      body: '{}'
+    })
     statuses.push(response.status)
   })
   url = await listening(app)
-  t.match(await createTestClient(app, { url: '/t/mcp', principal: { id: 'crm:7' } }).callTool('who'), { structuredContent: { id: 'crm:7' } })
+  t.match(await createTestClient(app, { url: '/t/mcp', principal: { id: 'crm:7' } }).callTool('who'), {
+    structuredContent: { id: 'crm:7' }
+  })
   t.same(statuses, [401], 'it opens nothing over a socket, also while it is good')
   const [name, value] = header ?? ['', '']
   for (const again of [value, '']) {
-    t.equal((await app.inject({ method: 'POST', url: '/t/mcp', headers: { [name]: again }, payload: {} })).statusCode, 401, 'it is good once')
+    t.equal(
+      (await app.inject({ method: 'POST', url: '/t/mcp', headers: { [name]: again }, payload: {} }))
+        .statusCode,
+      401,
+      'it is good once'
+    )
   }
 })

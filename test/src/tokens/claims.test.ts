@@ -1,6 +1,13 @@
 /** What the claims of a token must be, and what is read out of those that differ. */
 import t from 'tap'
-import { claimAt, claimedHeader, type ClaimRules, type Claims, readClaims, scopesOf } from '../../../src/tokens/claims.js'
+import {
+  claimAt,
+  claimedHeader,
+  type ClaimRules,
+  type Claims,
+  readClaims,
+  scopesOf
+} from '../../../src/tokens/claims.js'
 
 const now = 1_700_000_000
 const sound = { sub: 'ada', exp: now + 60 }
@@ -59,10 +66,25 @@ for (const [what, claims, rules, reason] of bad) {
 
 t.test('times are read in milliseconds, the end with its tolerance, and nothing else is handed on', async t => {
   const claims = { ...sound, exp: now + 0.0015, iat: now - 0.5, jti: 'id', role: 'admin' }
-  t.strictSame(readClaims(claims, { toleranceSeconds: 5 }, now * 1000), { sub: 'ada', expiresAt: (now + 5) * 1000 + 1, issuedAt: (now - 1) * 1000 + 500, jti: 'id' })
+  t.strictSame(readClaims(claims, { toleranceSeconds: 5 }, now * 1000), {
+    sub: 'ada',
+    expiresAt: (now + 5) * 1000 + 1,
+    issuedAt: (now - 1) * 1000 + 500,
+    jti: 'id'
+  })
 })
 
-const nested = { a: 1, 'a.b': 2, realm_access: { roles: ['x'] }, 'https://example.com/roles': ['y'], c: { 'd.e': 3, d: { e: 4 } }, 'f.g': {}, f: { g: { h: 5 } }, list: [{ i: 6 }], none: null }
+const nested = {
+  a: 1,
+  'a.b': 2,
+  realm_access: { roles: ['x'] },
+  'https://example.com/roles': ['y'],
+  c: { 'd.e': 3, d: { e: 4 } },
+  'f.g': {},
+  f: { g: { h: 5 } },
+  list: [{ i: 6 }],
+  none: null
+}
 const paths: Array<[string, unknown]> = [
   ['a', 1],
   ['a.b', 2],
@@ -122,7 +144,10 @@ const headers: Array<[string, string, object]> = [
 ]
 
 for (const [what, token, header] of headers) {
-  t.test(`of ${what} ${Object.keys(header).length === 0 ? 'nothing can' : 'the claims may'} be read before it is verified`, async t => {
-    t.strictSame(claimedHeader(token), header)
-  })
+  t.test(
+    `of ${what} ${Object.keys(header).length === 0 ? 'nothing can' : 'the claims may'} be read before it is verified`,
+    async t => {
+      t.strictSame(claimedHeader(token), header)
+    }
+  )
 }

@@ -31,10 +31,28 @@ const wishes: Array<[string, Principal, OwnRole, string[], 'role' | 'scopes' | u
   ['an admin gives the role user', caller('admin', 'jwt'), 'user', [], undefined],
   ['a user gives the role user', caller('user', 'jwt'), 'user', [], undefined],
   ['a user gives the role admin', caller('user', 'jwt', '*'), 'admin', [], 'role'],
-  ['an admin gives a scope of their own', caller('admin', 'jwt', 'files:*'), 'user', ['files:read'], undefined],
-  ['an admin gives a scope that they lack', caller('admin', 'jwt', 'files:read'), 'user', ['files:write'], 'scopes'],
+  [
+    'an admin gives a scope of their own',
+    caller('admin', 'jwt', 'files:*'),
+    'user',
+    ['files:read'],
+    undefined
+  ],
+  [
+    'an admin gives a scope that they lack',
+    caller('admin', 'jwt', 'files:read'),
+    'user',
+    ['files:write'],
+    'scopes'
+  ],
   ['an admin gives two scopes and lacks one', caller('admin', 'jwt', 'a'), 'user', ['a', 'b'], 'scopes'],
-  ['an admin gives a wildcard above their own scope', caller('admin', 'jwt', 'files:read'), 'user', ['files:*'], 'scopes'],
+  [
+    'an admin gives a wildcard above their own scope',
+    caller('admin', 'jwt', 'files:read'),
+    'user',
+    ['files:*'],
+    'scopes'
+  ],
   ['an admin gives every scope', caller('admin', 'jwt', 'files:*'), 'user', ['*'], 'scopes']
 ]
 
@@ -48,17 +66,49 @@ const endpoint = 'https://mcp.example.com/mcp'
 const identities: Array<[string, Parameters<typeof identityOf>, ReturnType<typeof identityOf>]> = [
   ['without a public address', [undefined], {}],
   ['without a public address, beside a provider', [undefined, 'https://idp.example.com'], {}],
-  ['with a public address', ['https://mcp.example.com'], { issuer: 'https://mcp.example.com', audience: endpoint }],
-  ['with a slash behind the public address', ['https://mcp.example.com/'], { issuer: 'https://mcp.example.com', audience: endpoint }],
-  ['at another path', ['https://example.com/tools', undefined, '/rpc'], { issuer: 'https://example.com/tools', audience: 'https://example.com/tools/rpc' }],
-  ['beside a provider elsewhere', ['https://mcp.example.com', 'https://idp.example.com'], { issuer: 'https://mcp.example.com', audience: endpoint }],
-  ['beside a provider at the same address', ['https://mcp.example.com', 'https://mcp.example.com'], { audience: endpoint }],
-  ['beside a provider at the same address with a slash', ['https://mcp.example.com', 'https://mcp.example.com/'], { audience: endpoint }],
-  ['beside a provider below the same address', ['https://mcp.example.com', 'https://mcp.example.com/realms/a'], { issuer: 'https://mcp.example.com', audience: endpoint }]
+  [
+    'with a public address',
+    ['https://mcp.example.com'],
+    { issuer: 'https://mcp.example.com', audience: endpoint }
+  ],
+  [
+    'with a slash behind the public address',
+    ['https://mcp.example.com/'],
+    { issuer: 'https://mcp.example.com', audience: endpoint }
+  ],
+  [
+    'at another path',
+    ['https://example.com/tools', undefined, '/rpc'],
+    { issuer: 'https://example.com/tools', audience: 'https://example.com/tools/rpc' }
+  ],
+  [
+    'beside a provider elsewhere',
+    ['https://mcp.example.com', 'https://idp.example.com'],
+    { issuer: 'https://mcp.example.com', audience: endpoint }
+  ],
+  [
+    'beside a provider at the same address',
+    ['https://mcp.example.com', 'https://mcp.example.com'],
+    { audience: endpoint }
+  ],
+  [
+    'beside a provider at the same address with a slash',
+    ['https://mcp.example.com', 'https://mcp.example.com/'],
+    { audience: endpoint }
+  ],
+  [
+    'beside a provider below the same address',
+    ['https://mcp.example.com', 'https://mcp.example.com/realms/a'],
+    { issuer: 'https://mcp.example.com', audience: endpoint }
+  ]
 ]
 
 for (const [what, settings, identity] of identities) {
-  t.test(`${what} a token ${identity.issuer === undefined ? 'names no issuer' : `is of ${identity.issuer}`}, and ${identity.audience === undefined ? 'for nobody' : `for ${identity.audience}`}`, async t => {
-    t.strictSame(identityOf(...settings), identity)
-  })
+  t.test(
+    `${what} a token ${identity.issuer === undefined ? 'names no issuer' : `is of ${identity.issuer}`}, and ` +
+      `${identity.audience === undefined ? 'for nobody' : `for ${identity.audience}`}`,
+    async t => {
+      t.strictSame(identityOf(...settings), identity)
+    }
+  )
 }

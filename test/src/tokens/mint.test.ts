@@ -19,7 +19,9 @@ function setSecret (t: Test, value: string | undefined): void {
 }
 
 t.test('a token is good for the user it is made for', async (t) => {
-  const verify = createTokenVerifier([{ kid: kidOf(secret), verify: createVerifier({ key: secret, algorithms: ['HS256'], complete: true }) }])
+  const verify = createTokenVerifier([
+    { kid: kidOf(secret), verify: createVerifier({ key: secret, algorithms: ['HS256'], complete: true }) }
+  ])
   t.match(verify(generateToken('ada', 'admin', '1h', { secret })), { principal: { id: 'jwt:ada', role: 'admin' } })
 })
 
@@ -28,7 +30,9 @@ t.test('a token names its secret, and not by a part or a plain digest of it', as
   const { kid } = JSON.parse(Buffer.from(header, 'base64url').toString())
   t.match(kid, /^[\w-]{11}$/)
   t.notOk(secret.includes(kid))
-  for (const encoding of ['hex', 'base64url'] as const) t.notOk(createHash('sha256').update(secret).digest(encoding).includes(kid))
+  for (const encoding of ['hex', 'base64url'] as const) {
+    t.notOk(createHash('sha256').update(secret).digest(encoding).includes(kid))
+  }
 })
 
 t.test('a token is for a user and a day where nothing else is said', async (t) => {
@@ -40,7 +44,10 @@ t.test('a token is for a user and a day where nothing else is said', async (t) =
 })
 
 t.test('two tokens made at once have ids of their own', async (t) => {
-  const [first, second] = [generateToken('ada', 'user', '1h', { secret }), generateToken('ada', 'user', '1h', { secret })]
+  const [first, second] = [
+    generateToken('ada', 'user', '1h', { secret }),
+    generateToken('ada', 'user', '1h', { secret })
+  ]
   t.not(decode(first).jti, decode(second).jti)
 })
 
@@ -68,7 +75,15 @@ for (const role of ['Admin', 'root', '', 'admin ']) {
 }
 
 const lifetimes: Array<[string, number]> = [
-  ['90s', 90], ['15m', 900], ['1h', 3600], ['24h', 86_400], ['7d', 604_800], ['30d', 2_592_000], ['3600', 3600], ['1', 1], ['3650d', 315_360_000]
+  ['90s', 90],
+  ['15m', 900],
+  ['1h', 3600],
+  ['24h', 86_400],
+  ['7d', 604_800],
+  ['30d', 2_592_000],
+  ['3600', 3600],
+  ['1', 1],
+  ['3650d', 315_360_000]
 ]
 
 for (const [text, seconds] of lifetimes) {
@@ -78,8 +93,39 @@ for (const [text, seconds] of lifetimes) {
 }
 
 const noLifetimes: unknown[] = [
-  '', '0', '0s', '000', '-1', '-1h', '+1h', '1.5h', '1e3', '0x10', '1H', '1w', '1y', '1ms', '1h30m', '1 h', ' 1h', '1h ', '1h\n', 'h', 'one hour',
-  '3651d', '999999999', '1000000000', '9'.repeat(400), 'Infinity', 'NaN', '١', 3600, null, undefined, ['1h'], {}
+  '',
+  '0',
+  '0s',
+  '000',
+  '-1',
+  '-1h',
+  '+1h',
+  '1.5h',
+  '1e3',
+  '0x10',
+  '1H',
+  '1w',
+  '1y',
+  '1ms',
+  '1h30m',
+  '1 h',
+  ' 1h',
+  '1h ',
+  '1h\n',
+  'h',
+  'one hour',
+  '3651d',
+  '999999999',
+  '1000000000',
+  '9'.repeat(400),
+  'Infinity',
+  'NaN',
+  '١',
+  3600,
+  null,
+  undefined,
+  ['1h'],
+  {}
 ]
 
 for (const text of noLifetimes) {
@@ -89,7 +135,14 @@ for (const text of noLifetimes) {
 }
 
 const userIds: Array<[string, string]> = [
-  ['one character', 'a'], ['256 characters', 'a'.repeat(256)], ['an address', 'ada@example.com'], ['words', 'Ada Lovelace'], ['other scripts', 'Ада 爱达 🙂'], ['a name of a prefix', 'jwt'], ['a URI', 'https://id.example.com/ada'], ['a prefix in capitals', 'USER:ada']
+  ['one character', 'a'],
+  ['256 characters', 'a'.repeat(256)],
+  ['an address', 'ada@example.com'],
+  ['words', 'Ada Lovelace'],
+  ['other scripts', 'Ада 爱达 🙂'],
+  ['a name of a prefix', 'jwt'],
+  ['a URI', 'https://id.example.com/ada'],
+  ['a prefix in capitals', 'USER:ada']
 ]
 
 for (const [what, userId] of userIds) {
@@ -100,10 +153,24 @@ for (const [what, userId] of userIds) {
 }
 
 const noUserIds: Array<[string, unknown]> = [
-  ['empty', ''], ['white space', ' \t '], ['white space of other scripts', '\u00a0\u2003\u3000'], ['257 characters', 'a'.repeat(257)],
-  ['with a credential in it', `ada mcp_${'a'.repeat(12)}_${'Z'.repeat(16)}`], ['with a line break', 'ada\n'], ['with a NUL', 'ada\u0000'], ['with DEL', 'ada\u007f'], ['with a C1 control', 'ada\u0085x'], ['with half a character', 'ada\ud800'],
-  ['like the id of a token\'s caller', 'jwt:ada'], ['like that of a key', 'apikey:0123456789ab'], ['like that of a key\'s owner', 'user:ada'], ['like that of an identity provider\'s user', 'oauth:ada'],
-  ['a number', 1], ['null', null], ['missing', undefined], ['an object', { toString: () => 'ada' }]
+  ['empty', ''],
+  ['white space', ' \t '],
+  ['white space of other scripts', '\u00a0\u2003\u3000'],
+  ['257 characters', 'a'.repeat(257)],
+  ['with a credential in it', `ada mcp_${'a'.repeat(12)}_${'Z'.repeat(16)}`],
+  ['with a line break', 'ada\n'],
+  ['with a NUL', 'ada\u0000'],
+  ['with DEL', 'ada\u007f'],
+  ['with a C1 control', 'ada\u0085x'],
+  ['with half a character', 'ada\ud800'],
+  ["like the id of a token's caller", 'jwt:ada'],
+  ['like that of a key', 'apikey:0123456789ab'],
+  ["like that of a key's owner", 'user:ada'],
+  ["like that of an identity provider's user", 'oauth:ada'],
+  ['a number', 1],
+  ['null', null],
+  ['missing', undefined],
+  ['an object', { toString: () => 'ada' }]
 ]
 
 for (const [what, userId] of noUserIds) {
@@ -113,9 +180,16 @@ for (const [what, userId] of noUserIds) {
   })
 }
 
-for (const scope of [`mcp_${'a'.repeat(12)}_${'Z'.repeat(16)}`, 'eyJhbGciOiJIUzI1NiJ9.e30', `files:mcp_${'A-'.repeat(21)}A`]) {
-  t.test(`a credential is no scope and is not repeated: ${scope.slice(0, 12)}`, async (t) => {
-    const error = t.throws(() => generateToken('ada', 'user', '1h', { secret, scopes: ['files:read', scope] }), RangeError)
+for (const scope of [
+  `mcp_${'a'.repeat(12)}_${'Z'.repeat(16)}`,
+  'eyJhbGciOiJIUzI1NiJ9.e30',
+  `files:mcp_${'A-'.repeat(21)}A`
+]) {
+  t.test(`a credential is no scope and is not repeated: ${scope.slice(0, 12)}`, async t => {
+    const error = t.throws(
+      () => generateToken('ada', 'user', '1h', { secret, scopes: ['files:read', scope] }),
+      RangeError
+    )
     t.notMatch(String(error), scope)
   })
 }

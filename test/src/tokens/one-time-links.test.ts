@@ -73,7 +73,11 @@ t.test('the store holds neither the token nor the code, and a text of another li
   }
 })
 
-for (const [what, code] of [['nothing', ''], ['a name of a prototype', '__proto__'], ['a long text', 'x'.repeat(1e5)]] as const) {
+for (const [what, code] of [
+  ['nothing', ''],
+  ['a name of a prototype', '__proto__'],
+  ['a long text', 'x'.repeat(1e5)]
+] as const) {
   t.test(`${what} fetches nothing`, async t => {
     t.equal(await new OneTimeLinks().claim(code), undefined)
   })

@@ -6,7 +6,13 @@ import { unsigned } from '../../support/issuer.js'
 
 const issuer = 'https://id.example.com'
 const own = (): { reason: string } => ({ reason: 'own' })
-const provider: IssuerVerifier = { issuer, verify: async () => ({ reason: 'issuer' }), begin: () => () => {}, problems: () => [], health: () => ({ ageMs: undefined, failures: 0 }) }
+const provider: IssuerVerifier = {
+  issuer,
+  verify: async () => ({ reason: 'issuer' }),
+  begin: () => () => {},
+  problems: () => [],
+  health: () => ({ ageMs: undefined, failures: 0 })
+}
 
 for (const [what, token, expected] of [
   ['HS256 without an issuer', unsigned({ alg: 'HS256' }, { sub: 'ada' }), 'own'],

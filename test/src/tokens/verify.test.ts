@@ -8,10 +8,17 @@ import { encode, forge, forgeClaims, goodClaims, inSeconds, otherTails, secret }
 const verify = createTokenVerifier([secretOf(secret)])
 
 function secretOf (key: string, clockTolerance = 0): TokenSecret {
-  return { kid: kidOf(key), verify: createVerifier({ key, algorithms: ['HS256'], complete: true, cache: false, clockTolerance }) }
+  return {
+    kid: kidOf(key),
+    verify: createVerifier({ key, algorithms: ['HS256'], complete: true, cache: false, clockTolerance })
+  }
 }
 
-const rsa = generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } })
+const rsa = generateKeyPairSync('rsa', {
+  modulusLength: 2048,
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' }
+})
 
 t.test('a token proves its subject until it expires', async (t) => {
   const exp = inSeconds(600)
@@ -70,14 +77,20 @@ for (const [what, scope, expected] of scoped) {
 
 t.test('an expired token is named for the log, by its signature alone', async (t) => {
   const claims = { sub: 'ada', exp: inSeconds(-1), jti: 'j-1' }
-  t.same(verify(forgeClaims(claims)), { reason: 'the token does not verify (FAST_JWT_EXPIRED)', about: { subject: 'jwt:ada', tokenId: 'j-1' } })
+  t.same(verify(forgeClaims(claims)), {
+    reason: 'the token does not verify (FAST_JWT_EXPIRED)',
+    about: { subject: 'jwt:ada', tokenId: 'j-1' }
+  })
   t.notOk('about' in verify(forge({ payload: claims, key: 'another secret of 32 bytes or more' })))
 })
 
 const good: Array<[string, string]> = [
-  ['times with fractions', forgeClaims({ exp: inSeconds(600) + 0.5, iat: inSeconds(-5) + 0.25, nbf: inSeconds(-5) + 0.75 })],
+  [
+    'times with fractions',
+    forgeClaims({ exp: inSeconds(600) + 0.5, iat: inSeconds(-5) + 0.25, nbf: inSeconds(-5) + 0.75 })
+  ],
   ['an expiry in the year 9999', forgeClaims({ exp: 253_402_300_799 })],
-  ['a kid that is nobody\'s', forge({ header: { alg: 'HS256', kid: '../../dev/null' } })],
+  ["a kid that is nobody's", forge({ header: { alg: 'HS256', kid: '../../dev/null' } })],
   ['a subject of one space', forgeClaims({ sub: ' ' })],
   ['claims nobody knows', forgeClaims({ aud: 'elsewhere', __proto__: { role: 'admin' } })]
 ]
@@ -181,12 +194,18 @@ const oldSecret = 'a-secret-of-before-with-more-than-32-bytes'
 const olderSecret = 'a-secret-of-long-ago-with-more-than-32-bytes'
 const rotated = createTokenVerifier([secret, oldSecret, olderSecret].map(key => secretOf(key)))
 
-for (const [what, key] of [['the secret', secret], ['the secret of before', oldSecret], ['the one before that', olderSecret]] as const) {
+for (const [what, key] of [
+  ['the secret', secret],
+  ['the secret of before', oldSecret],
+  ['the one before that', olderSecret]
+] as const) {
   for (const [how, header] of [
-    ['names it', { alg: 'HS256', kid: kidOf(key) }], ['names none', { alg: 'HS256' }], ['names one that is nobody\'s', { alg: 'HS256', kid: 'k1' }],
+    ['names it', { alg: 'HS256', kid: kidOf(key) }],
+    ['names none', { alg: 'HS256' }],
+    ["names one that is nobody's", { alg: 'HS256', kid: 'k1' }],
     ['names a number', { alg: 'HS256', kid: 1 }]
   ] as const) {
-    t.test(`after a rotation a token by ${what} that ${how} is good`, async (t) => {
+    t.test(`after a rotation a token by ${what} that ${how} is good`, async t => {
       t.match(rotated(forge({ header, key })), { principal: { id: 'jwt:ada' } })
     })
   }
@@ -207,7 +226,15 @@ for (const [what, token] of [
 
 t.test('a token that names its secret is checked with that one alone', async (t) => {
   const asked: string[] = []
-  const spied = createTokenVerifier(['a', 'b', 'c'].map(kid => ({ kid, verify: () => { asked.push(kid); throw new Error('no') } })))
+  const spied = createTokenVerifier(
+    ['a', 'b', 'c'].map(kid => ({
+      kid,
+      verify: () => {
+        asked.push(kid)
+        throw new Error('no')
+      }
+    }))
+  )
   spied(forge({ header: { alg: 'HS256', kid: 'b' } }))
   t.same(asked, ['b'])
   spied(forge({ header: { alg: 'HS256' } }))
@@ -219,17 +246,29 @@ t.test('a tolerance moves every limit by as much, and no further', async (t) => 
   const now = inSeconds(0)
   t.intercept(Date, 'now', { value: () => now * 1000 })
   for (const [claims, isGood] of [
-    [{ exp: now - 4 }, true], [{ exp: now - 5 }, false], [{ nbf: now + 5 }, true], [{ nbf: now + 6 }, false], [{ iat: now + 10 }, true], [{ iat: now + 11 }, false]
-  ] as const) t.equal('principal' in tolerant(forgeClaims(claims)), isGood, JSON.stringify(claims))
+    [{ exp: now - 4 }, true],
+    [{ exp: now - 5 }, false],
+    [{ nbf: now + 5 }, true],
+    [{ nbf: now + 6 }, false],
+    [{ iat: now + 10 }, true],
+    [{ iat: now + 11 }, false]
+  ] as const) { t.equal('principal' in tolerant(forgeClaims(claims)), isGood, JSON.stringify(claims)) }
   t.match(tolerant(forgeClaims({ exp: now + 60 })), { principal: { expiresAt: (now + 65) * 1000 } })
 })
 
 const named = createTokenVerifier([secretOf(secret)], { audience: ['https://mcp.example.com/mcp', 'team'] })
 for (const [what, aud, isGood] of [
-  ['no audience', undefined, true], ['our audience', 'team', true], ['ours among others', ['else', 'team'], true], ['another', 'https://mcp.example.com', false],
-  ['none of ours', ['else'], false], ['an empty list', [], false], ['null', null, false], ['a list in a list', [['team']], false], ['the beginning of ours', 'tea', false]
+  ['no audience', undefined, true],
+  ['our audience', 'team', true],
+  ['ours among others', ['else', 'team'], true],
+  ['another', 'https://mcp.example.com', false],
+  ['none of ours', ['else'], false],
+  ['an empty list', [], false],
+  ['null', null, false],
+  ['a list in a list', [['team']], false],
+  ['the beginning of ours', 'tea', false]
 ] as const) {
-  t.test(`where we have names, a token with ${what} is ${isGood ? '' : 'not '}good`, async (t) => {
+  t.test(`where we have names, a token with ${what} is ${isGood ? '' : 'not '}good`, async t => {
     t.equal('principal' in named(forgeClaims({ aud })), isGood)
   })
 }

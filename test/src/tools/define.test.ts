@@ -33,7 +33,12 @@ t.test('a resource is either fixed or a template', async t => {
 })
 
 t.test('a prompt completes its own arguments alone', async t => {
-  const prompt = definePrompt({ name: 'a', input: z.object({ file: z.string() }), complete: { file: text => [text] }, handler: ({ file }) => file })
+  const prompt = definePrompt({
+    name: 'a',
+    input: z.object({ file: z.string() }),
+    complete: { file: text => [text] },
+    handler: ({ file }) => file
+  })
   t.equal(prompt.name, 'a')
   // @ts-expect-error: there is no such argument
   definePrompt({ name: 'a', input: z.object({ file: z.string() }), complete: { fiel: () => [] }, handler: () => '' })

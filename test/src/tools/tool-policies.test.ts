@@ -11,31 +11,51 @@ const API_KEYS = withKey['x-api-key']
 
 async function build (t: Test, policies: unknown, env: Environment = {}) {
   const directory = t.testdir({ 'policies.json': typeof policies === 'string' ? policies : JSON.stringify(policies) })
-  const app = await buildApp({ env: { API_KEYS, LOG_LEVEL: 'silent', TOOL_POLICY_FILE: join(directory, 'policies.json'), ...env }, tools: [search] })
+  const app = await buildApp({
+    env: { API_KEYS, LOG_LEVEL: 'silent', TOOL_POLICY_FILE: join(directory, 'policies.json'), ...env },
+    tools: [search]
+  })
   t.teardown(() => app.close())
   return app
 }
 
 for (const [what, policies, where] of [
-  ['an unknown tool', { tools: { nope: { cost: 2 }, search: {}, constructor: {} } }, /tools\.nope: .*tools\.constructor: /],
+  [
+    'an unknown tool',
+    { tools: { nope: { cost: 2 }, search: {}, constructor: {} } },
+    /tools\.nope: .*tools\.constructor: /
+  ],
   ['a name that no object holds', '{"tools":{"__proto__":{"cost":2}}}', /__proto__/],
   ['no JSON', '{', /JSON/],
   ['a list', [], /its top/],
   ['a misspelt limit', { tools: { search: { costs: 2 } } }, /tools\.search/],
   ['a cost that no caller can pay', { tools: { search: { cost: 101 } } }, /tools\.search\.cost/],
   ['such a cost for all', { default: { cost: 101 } }, /default\.cost/],
-  ['a window of more than a day', { default: { rate: { max: 1, windowMs: 86_400_001 } } }, /default\.rate\.windowMs/],
-  ['a scope with a space', { tools: { search: { access: { scopes: ['a b'] } } } }, /tools\.search\.access\.scopes\.0/]
+  [
+    'a window of more than a day',
+    { default: { rate: { max: 1, windowMs: 86_400_001 } } },
+    /default\.rate\.windowMs/
+  ],
+  [
+    'a scope with a space',
+    { tools: { search: { access: { scopes: ['a b'] } } } },
+    /tools\.search\.access\.scopes\.0/
+  ]
 ] as const) {
   t.test(`a policy file with ${what} stops the start as a setting does`, async t => {
     const error: unknown = await build(t, policies).catch((error: unknown) => error)
     t.ok(error instanceof ConfigError)
-    t.match(error, { message: /^TOOL_POLICY_FILE .*docs\/tools\.md shows$/, problems: [{ variable: 'TOOL_POLICY_FILE', wrong: where }] })
+    t.match(error, {
+      message: /^TOOL_POLICY_FILE .*docs\/tools\.md shows$/,
+      problems: [{ variable: 'TOOL_POLICY_FILE', wrong: where }]
+    })
   })
 }
 
 t.test('a file that is not there stops the start as a setting does', async t => {
-  await t.rejects(build(t, {}, { TOOL_POLICY_FILE: join(t.testdir({}), 'none.json') }), { message: /^TOOL_POLICY_FILE names a file that cannot be read; / })
+  await t.rejects(build(t, {}, { TOOL_POLICY_FILE: join(t.testdir({}), 'none.json') }), {
+    message: /^TOOL_POLICY_FILE names a file that cannot be read; /
+  })
 })
 
 t.test('a cost of the whole budget can be paid, once', async t => {
@@ -45,8 +65,16 @@ t.test('a cost of the whole budget can be paid, once', async t => {
 })
 
 t.test('keys may have budgets of their own for a cost above the common one', async t => {
-  const keys = t.testdir({ 'keys.json': '{"version":1,"keys":[]}', 'policies.json': '{"tools":{"search":{"cost":101}}}' })
-  const env = { API_KEYS, LOG_LEVEL: 'silent', TOOL_POLICY_FILE: join(keys, 'policies.json'), API_KEYS_FILE: join(keys, 'keys.json') }
+  const keys = t.testdir({
+    'keys.json': '{"version":1,"keys":[]}',
+    'policies.json': '{"tools":{"search":{"cost":101}}}'
+  })
+  const env = {
+    API_KEYS,
+    LOG_LEVEL: 'silent',
+    TOOL_POLICY_FILE: join(keys, 'policies.json'),
+    API_KEYS_FILE: join(keys, 'keys.json')
+  }
   const app = await buildApp({ env, tools: [search] })
   t.teardown(() => app.close())
   t.pass()

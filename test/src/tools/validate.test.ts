@@ -1,4 +1,7 @@
-/** What is written wrong in an item stops the boot, in words that name it: a rule that nobody asks would leave the item open. */
+/**
+ * What is written wrong in an item stops the boot, in words that name it: a rule that nobody asks would
+ * leave the item open.
+ */
 import t from 'tap'
 import { Catalog } from '../../../src/mcp/catalog/catalog.js'
 import { callOf, post, service, withToken } from '../../support/service.js'
@@ -7,37 +10,153 @@ const info = { name: 'test', version: '1' }
 const handler = (): string => 'x'
 
 const wrong: Array<[what: string, items: Record<string, unknown>, message: RegExp]> = [
-  ['a misspelt access', { tools: [{ name: 'x', handler, acess: { roles: ['admin'] } }] }, /^Tool "x": acess is not an option; the options are name, .*access/],
-  ['a misspelt roles', { tools: [{ name: 'x', handler, access: { role: ['admin'] } }] }, /^Tool "x": access: role is not an option; the options are roles, scopes, allow, denied$/],
-  ['an access that is no rule', { tools: [{ name: 'x', handler, access: 'admin' }] }, /^Tool "x": access must be an object with roles/],
-  ['one role that is no list', { tools: [{ name: 'x', handler, access: { roles: 'admin' } }] }, /^Tool "x": access: each of roles must be admin, user or a name/],
-  ['a role that is no name', { tools: [{ name: 'x', handler, access: { roles: ['the boss'] } }] }, /each of roles must be/],
-  ['a role that only looks like admin', { tools: [{ name: 'x', handler, access: { roles: ['Admin'] } }] }, /each of roles must be/],
-  ['one scope that is no list', { tools: [{ name: 'x', handler, access: { scopes: 'a:b' } }] }, /^Tool "x": access: scopes must be a list/],
-  ['a scope that no token can hold', { tools: [{ name: 'x', handler, access: { scopes: ['a b'] } }] }, /scopes must be a list/],
-  ['a rule that is no function', { tools: [{ name: 'x', handler, access: { allow: true } }] }, /^Tool "x": access: allow must be a function$/],
-  ['a no that there is not', { tools: [{ name: 'x', handler, access: { denied: 'refuse' } }] }, /denied must be 'hide', 'challenge' or 'error'$/],
-  ['a rate without its window', { tools: [{ name: 'x', handler, rate: { max: 1 } }] }, /^Tool "x": rate needs max and windowMs$/],
-  ['a misspelt window', { tools: [{ name: 'x', handler, rate: { max: 1, window: 1 } }] }, /^Tool "x": rate: window is not an option; the options are max, windowMs$/],
-  ['a misspelt input', { tools: [{ name: 'x', handler, inputSchema: {} }] }, /^Tool "x": inputSchema is not an option/],
+  [
+    'a misspelt access',
+    { tools: [{ name: 'x', handler, acess: { roles: ['admin'] } }] },
+    /^Tool "x": acess is not an option; the options are name, .*access/
+  ],
+  [
+    'a misspelt roles',
+    { tools: [{ name: 'x', handler, access: { role: ['admin'] } }] },
+    /^Tool "x": access: role is not an option; the options are roles, scopes, allow, denied$/
+  ],
+  [
+    'an access that is no rule',
+    { tools: [{ name: 'x', handler, access: 'admin' }] },
+    /^Tool "x": access must be an object with roles/
+  ],
+  [
+    'one role that is no list',
+    { tools: [{ name: 'x', handler, access: { roles: 'admin' } }] },
+    /^Tool "x": access: each of roles must be admin, user or a name/
+  ],
+  [
+    'a role that is no name',
+    { tools: [{ name: 'x', handler, access: { roles: ['the boss'] } }] },
+    /each of roles must be/
+  ],
+  [
+    'a role that only looks like admin',
+    { tools: [{ name: 'x', handler, access: { roles: ['Admin'] } }] },
+    /each of roles must be/
+  ],
+  [
+    'one scope that is no list',
+    { tools: [{ name: 'x', handler, access: { scopes: 'a:b' } }] },
+    /^Tool "x": access: scopes must be a list/
+  ],
+  [
+    'a scope that no token can hold',
+    { tools: [{ name: 'x', handler, access: { scopes: ['a b'] } }] },
+    /scopes must be a list/
+  ],
+  [
+    'a rule that is no function',
+    { tools: [{ name: 'x', handler, access: { allow: true } }] },
+    /^Tool "x": access: allow must be a function$/
+  ],
+  [
+    'a no that there is not',
+    { tools: [{ name: 'x', handler, access: { denied: 'refuse' } }] },
+    /denied must be 'hide', 'challenge' or 'error'$/
+  ],
+  [
+    'a rate without its window',
+    { tools: [{ name: 'x', handler, rate: { max: 1 } }] },
+    /^Tool "x": rate needs max and windowMs$/
+  ],
+  [
+    'a misspelt window',
+    { tools: [{ name: 'x', handler, rate: { max: 1, window: 1 } }] },
+    /^Tool "x": rate: window is not an option; the options are max, windowMs$/
+  ],
+  [
+    'a misspelt input',
+    { tools: [{ name: 'x', handler, inputSchema: {} }] },
+    /^Tool "x": inputSchema is not an option/
+  ],
   ['no handler', { tools: [{ name: 'x' }] }, /^Tool "x": handler must be a function$/],
-  ['a description that is no text', { tools: [{ name: 'x', handler, description: 1 }] }, /^Tool "x": description must be a string$/],
-  ['a rule that promises', { tools: [{ name: 'x', handler, access: { allow: async () => true } }] }, /^Tool "x": access: allow must return a boolean, not a promise$/],
-  ['a tool with a blank in its name', { tools: [{ name: 'x y', handler }] }, /^Tool "x y": name must be 1 to 128 of/],
-  ['a title that is no text', { prompts: [{ name: 'x', handler, title: {} }] }, /^Prompt "x": title must be a string$/],
-  ['a _meta that is a list', { prompts: [{ name: 'x', handler, _meta: [] }] }, /^Prompt "x": _meta must be an object$/],
-  ['a hint that is a text', { tools: [{ name: 'x', handler, annotations: { readOnlyHint: 'yes' } }] }, /^Tool "x": annotations must be hints/],
-  ['annotations of a resource beyond 1', { resources: [{ name: 'x', uri: 'x://y', read: handler, annotations: { priority: 2 } }] }, /^Resource "x": annotations must be audience/],
-  ['an icon without a source', { tools: [{ name: 'x', handler, icons: [{ mimeType: 'image/png' }] }] }, /^Tool "x": each of icons must be an object with src/],
-  ['one icon that is no list', { tools: [{ name: 'x', handler, icons: { src: 'x' } }] }, /each of icons must be/],
-  ['a MIME type that is no text', { resources: [{ name: 'x', uri: 'x://y', read: handler, mimeType: 1 }] }, /^Resource "x": mimeType must be a string$/],
-  ['a size that is a text', { resources: [{ name: 'x', uri: 'x://y', read: handler, size: '1kb' }] }, /^Resource "x": size must be a number of bytes$/],
-  ['one tag that is no list', { tools: [{ name: 'x', handler, tags: 'a' }] }, /^Tool "x": tags must be a list of strings$/],
-  ['a prompt with a rate', { prompts: [{ name: 'x', handler, rate: { max: 1, windowMs: 1 } }] }, /^Prompt "x": rate is not an option/],
+  [
+    'a description that is no text',
+    { tools: [{ name: 'x', handler, description: 1 }] },
+    /^Tool "x": description must be a string$/
+  ],
+  [
+    'a rule that promises',
+    { tools: [{ name: 'x', handler, access: { allow: async () => true } }] },
+    /^Tool "x": access: allow must return a boolean, not a promise$/
+  ],
+  [
+    'a tool with a blank in its name',
+    { tools: [{ name: 'x y', handler }] },
+    /^Tool "x y": name must be 1 to 128 of/
+  ],
+  [
+    'a title that is no text',
+    { prompts: [{ name: 'x', handler, title: {} }] },
+    /^Prompt "x": title must be a string$/
+  ],
+  [
+    'a _meta that is a list',
+    { prompts: [{ name: 'x', handler, _meta: [] }] },
+    /^Prompt "x": _meta must be an object$/
+  ],
+  [
+    'a hint that is a text',
+    { tools: [{ name: 'x', handler, annotations: { readOnlyHint: 'yes' } }] },
+    /^Tool "x": annotations must be hints/
+  ],
+  [
+    'annotations of a resource beyond 1',
+    { resources: [{ name: 'x', uri: 'x://y', read: handler, annotations: { priority: 2 } }] },
+    /^Resource "x": annotations must be audience/
+  ],
+  [
+    'an icon without a source',
+    { tools: [{ name: 'x', handler, icons: [{ mimeType: 'image/png' }] }] },
+    /^Tool "x": each of icons must be an object with src/
+  ],
+  [
+    'one icon that is no list',
+    { tools: [{ name: 'x', handler, icons: { src: 'x' } }] },
+    /each of icons must be/
+  ],
+  [
+    'a MIME type that is no text',
+    { resources: [{ name: 'x', uri: 'x://y', read: handler, mimeType: 1 }] },
+    /^Resource "x": mimeType must be a string$/
+  ],
+  [
+    'a size that is a text',
+    { resources: [{ name: 'x', uri: 'x://y', read: handler, size: '1kb' }] },
+    /^Resource "x": size must be a number of bytes$/
+  ],
+  [
+    'one tag that is no list',
+    { tools: [{ name: 'x', handler, tags: 'a' }] },
+    /^Tool "x": tags must be a list of strings$/
+  ],
+  [
+    'a prompt with a rate',
+    { prompts: [{ name: 'x', handler, rate: { max: 1, windowMs: 1 } }] },
+    /^Prompt "x": rate is not an option/
+  ],
   ['a prompt without a name', { prompts: [{ handler }] }, /^Prompt: name must be a non-empty string$/],
-  ['a resource with a handler', { resources: [{ name: 'x', uri: 'x://y', handler }] }, /^Resource "x": handler is not an option; the options are .*read/],
-  ['a resource that is not read', { resources: [{ name: 'x', uri: 'x://y' }] }, /^Resource "x": read must be a function$/],
-  ['a resource with a misspelt rule', { resources: [{ name: 'x', uri: 'x://y', read: handler, access: { scope: ['a'] } }] }, /^Resource "x": access: scope is not an option/]
+  [
+    'a resource with a handler',
+    { resources: [{ name: 'x', uri: 'x://y', handler }] },
+    /^Resource "x": handler is not an option; the options are .*read/
+  ],
+  [
+    'a resource that is not read',
+    { resources: [{ name: 'x', uri: 'x://y' }] },
+    /^Resource "x": read must be a function$/
+  ],
+  [
+    'a resource with a misspelt rule',
+    { resources: [{ name: 'x', uri: 'x://y', read: handler, access: { scope: ['a'] } }] },
+    /^Resource "x": access: scope is not an option/
+  ]
 ]
 
 for (const [what, items, message] of wrong) {
@@ -47,11 +166,18 @@ for (const [what, items, message] of wrong) {
 }
 
 for (const [what, limits] of [
-  ['a deadline of 0', { deadlineMs: 0 }], ['half a call', { concurrency: 0.5 }], ['a cost below 1', { cost: -1 }], ['a result of no bytes', { maxResultBytes: 0 }],
-  ['a rate of none', { rate: { max: 0, windowMs: 1 } }], ['a window of none', { rate: { max: 1, windowMs: Infinity } }]
+  ['a deadline of 0', { deadlineMs: 0 }],
+  ['half a call', { concurrency: 0.5 }],
+  ['a cost below 1', { cost: -1 }],
+  ['a result of no bytes', { maxResultBytes: 0 }],
+  ['a rate of none', { rate: { max: 0, windowMs: 1 } }],
+  ['a window of none', { rate: { max: 1, windowMs: Infinity } }]
 ] as const) {
   t.test(`${what} as a limit of a tool is named`, async t => {
-    t.throws(() => new Catalog({ info, tools: [{ name: 'x', handler, ...limits }] }), { name: 'RangeError', message: /^Tool "x".*must be a whole number from 1$/ })
+    t.throws(() => new Catalog({ info, tools: [{ name: 'x', handler, ...limits }] }), {
+      name: 'RangeError',
+      message: /^Tool "x".*must be a whole number from 1$/
+    })
   })
 }
 

@@ -69,8 +69,13 @@ t.test('a worker that died is told of as dead', async (t) => {
   t.equal(await a.tell(b.id, 'topic', 1), false)
 })
 
-for (const [port, method] of [['limits', 'nothing'], ['nothing', 'take'], ['__proto__', 'x'], ['sessions', 'create']] as const) {
-  t.test(`${port}.${method} fails with NotSharedError, and the primary goes on`, async (t) => {
+for (const [port, method] of [
+  ['limits', 'nothing'],
+  ['nothing', 'take'],
+  ['__proto__', 'x'],
+  ['sessions', 'create']
+] as const) {
+  t.test(`${port}.${method} fails with NotSharedError, and the primary goes on`, async t => {
     const [channel] = two()
     await t.rejects(channel.call(port, method), { name: 'NotSharedError' })
     t.equal(await channel.call('once', 'isFull'), false)

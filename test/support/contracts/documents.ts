@@ -2,7 +2,10 @@
 import type { Test } from 'tap'
 import { changeDocument, type Documents, useOnce } from '../../../src/oauth/server/documents/documents.js'
 
-export async function documentsContract (t: Test, open: (t: Test) => Promise<readonly [Documents, Documents]>): Promise<void> {
+export async function documentsContract (
+  t: Test,
+  open: (t: Test) => Promise<readonly [Documents, Documents]>
+): Promise<void> {
   const later = (): number => Date.now() + 60_000
 
   t.test('a document is what was put, for both, until it is removed', async t => {
@@ -10,7 +13,10 @@ export async function documentsContract (t: Test, open: (t: Test) => Promise<rea
     t.ok(await a.put('grant', 'one', { text: 'é "1 2"' }, { version: 0, endsAt: null }))
     t.match(await b.get('grant', 'one'), { value: { text: 'é "1 2"' }, version: 1, endsAt: null })
     t.equal(await b.get('code', 'one'), undefined, 'kinds are apart')
-    t.same((await b.list('grant')).map(({ id }) => id), ['one'])
+    t.same(
+      (await b.list('grant')).map(({ id }) => id),
+      ['one']
+    )
     t.ok(await b.remove('grant', 'one'))
     t.notOk(await a.remove('grant', 'one'))
     t.equal(await a.get('grant', 'one'), undefined)
@@ -29,15 +35,26 @@ export async function documentsContract (t: Test, open: (t: Test) => Promise<rea
 
   t.test('of many who claim the same thing at once exactly one gets it', async t => {
     const stores = await open(t)
-    const claims = await Promise.all(Array.from({ length: 20 }, async (_, index) => await useOnce(stores[index % 2] as Documents, 'claim', later())))
+    const claims = await Promise.all(
+      Array.from(
+        { length: 20 },
+        async (_, index) => await useOnce(stores[index % 2] as Documents, 'claim', later())
+      )
+    )
     t.equal(claims.filter(Boolean).length, 1)
   })
 
   t.test('changes of many at once are all made', async t => {
     const stores = await open(t)
     await stores[0].put('grant', 'sum', { n: 0 }, { version: 0, endsAt: later() })
-    const add = async (store: Documents): Promise<void> => { await changeDocument(store, 'grant', 'sum', ({ n }) => ({ n: Number(n) + 1 })) }
-    await Promise.all(Array.from({ length: 8 }, async (_, index) => { await add(stores[index % 2] as Documents) }))
+    const add = async (store: Documents): Promise<void> => {
+      await changeDocument(store, 'grant', 'sum', ({ n }) => ({ n: Number(n) + 1 }))
+    }
+    await Promise.all(
+      Array.from({ length: 8 }, async (_, index) => {
+        await add(stores[index % 2] as Documents)
+      })
+    )
     t.match(await stores[1].get('grant', 'sum'), { value: { n: 8 }, version: 9 })
   })
 

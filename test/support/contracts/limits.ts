@@ -1,4 +1,7 @@
-/** What every implementation of the limits has to do. `open` gives two instances of one fleet, or the same one twice. */
+/**
+ * What every implementation of the limits has to do. `open` gives two instances of one fleet, or the same
+ * one twice.
+ */
 import type { Test } from 'tap'
 import { type Ask, bucketOf, type Limits, type Taken } from '../../../src/limits/limits.js'
 
@@ -21,8 +24,22 @@ export async function limitsContract (t: Test, open: () => Promise<readonly [Lim
   t.test('take lets exactly the maximum through, however many ask at once', async (t) => {
     const [a, b] = await open()
     const [one, seven] = [bucket(), bucket('address')]
-    t.equal(sumOf(await Promise.all(Array.from({ length: 400 }, (_, n) => (n % 2 === 0 ? a : b).take([hit(one, 1, 100)])))), 100)
-    t.equal(sumOf(await Promise.all(Array.from({ length: 100 }, (_, n) => (n % 2 === 0 ? a : b).take([hit(seven, 7, 100)])))), 14)
+    t.equal(
+      sumOf(
+        await Promise.all(
+          Array.from({ length: 400 }, (_, n) => (n % 2 === 0 ? a : b).take([hit(one, 1, 100)]))
+        )
+      ),
+      100
+    )
+    t.equal(
+      sumOf(
+        await Promise.all(
+          Array.from({ length: 100 }, (_, n) => (n % 2 === 0 ? a : b).take([hit(seven, 7, 100)]))
+        )
+      ),
+      14
+    )
   })
 
   t.test('take tells what is used, and takes nothing where the cost does not fit', async (t) => {

@@ -9,7 +9,13 @@ const wide: SessionBounds = { idleMs: 60_000, lifetimeMs: 60_000, maxPerPrincipa
 const rights = { admin: false, roles: ['user'], scopes: ['a'], kinds: ['jwt  '] }
 
 function sessionOf (owner: string): NewSession {
-  return { owner, revision: '2025-11-25', capabilities: { elicitation: { form: {} } }, client: { name: 'test', version: '1' }, rights }
+  return {
+    owner,
+    revision: '2025-11-25',
+    capabilities: { elicitation: { form: {} } },
+    client: { name: 'test', version: '1' },
+    rights
+  }
 }
 
 export async function sessionStoreContract (t: Test, open: OpenStores): Promise<void> {
@@ -40,7 +46,9 @@ export async function sessionStoreContract (t: Test, open: OpenStores): Promise<
   t.test('a session takes a hundred subscriptions', async t => {
     const [a, b] = await open(wide)
     await a.create('one', sessionOf('ada'))
-    const outcomes = await Promise.all(Array.from({ length: 110 }, async (_, n) => await [a, b][n % 2]?.set('one', { addUri: `test://${n}` })))
+    const outcomes = await Promise.all(
+      Array.from({ length: 110 }, async (_, n) => await [a, b][n % 2]?.set('one', { addUri: `test://${n}` }))
+    )
     t.equal(outcomes.filter(outcome => outcome === 'full').length, 10)
     t.equal((await a.use('one', 'ada'))?.uris.length, 100)
   })
@@ -85,7 +93,9 @@ export async function sessionStoreContract (t: Test, open: OpenStores): Promise<
   t.test('sessions that open at once are no more than the bound', async t => {
     const [a, b] = await open({ ...wide, max: 3 })
     const ids = Array.from({ length: 12 }, (_, n) => `s${n}`)
-    const ended = await Promise.all(ids.map(async (id, n) => await [a, b][n % 2]?.create(id, sessionOf(`user-${n}`)) ?? []))
+    const ended = await Promise.all(
+      ids.map(async (id, n) => (await [a, b][n % 2]?.create(id, sessionOf(`user-${n}`))) ?? [])
+    )
     t.equal(new Set(ended.flat()).size, 9)
     const left = await Promise.all(ids.map(async (id, n) => await a.use(id, `user-${n}`)))
     t.equal(left.filter(record => record !== undefined).length, 3)
@@ -107,7 +117,14 @@ export async function sessionStoreContract (t: Test, open: OpenStores): Promise<
     await a.create('one', sessionOf('ada'))
     let over: readonly string[] = []
     const used = setInterval(() => { Promise.resolve(a.use('one', 'ada')).catch(() => {}) }, 50)
-    const kept = setInterval(() => { Promise.resolve(b.keep(['one'])).then(ids => { over = [...over, ...ids] }, () => {}) }, 50)
+    const kept = setInterval(() => {
+      Promise.resolve(b.keep(['one'])).then(
+        ids => {
+          over = [...over, ...ids]
+        },
+        () => {}
+      )
+    }, 50)
     t.teardown(() => { clearInterval(used); clearInterval(kept) })
     await until(() => over.includes('one'))
     t.equal(await a.use('one', 'ada'), undefined)
@@ -137,7 +154,10 @@ export async function sessionStoreContract (t: Test, open: OpenStores): Promise<
 
   t.test('names and texts of every kind are kept as they are', async t => {
     const [a, b] = await open(wide)
-    const odd = { ...sessionOf('ада:\n"{}'), capabilities: { experimental: { 'a\u0000b': [1, null, { x: '\u2028' }] } } }
+    const odd = {
+      ...sessionOf('ада:\n"{}'),
+      capabilities: { experimental: { 'a\u0000b': [1, null, { x: '\u2028' }] } }
+    }
     await a.create('one', odd)
     await a.set('one', { addUri: 'test://ü "\n' })
     t.match(await b.use('one', odd.owner), { capabilities: odd.capabilities, uris: ['test://ü "\n'] })

@@ -1,6 +1,12 @@
 /** The calls of a session that run on this instance: each goes straight to the catalog, and is answered by its post. */
 import type { Bus } from '../../../fleet/bus.js'
-import { CancelledError, InvalidParamsError, InvalidRequestError, type Refusal, SessionNotFoundError } from '../../../errors.js'
+import {
+  CancelledError,
+  InvalidParamsError,
+  InvalidRequestError,
+  type Refusal,
+  SessionNotFoundError
+} from '../../../errors.js'
 import type { Catalog } from '../../catalog/catalog.js'
 import type { Incoming } from '../../era.js'
 import type { Notify } from '../../exchange/caller.js'
@@ -60,11 +66,20 @@ export class Calls {
   }
 
   /** Serves the requests of one POST. Throws a refusal where they cannot be served at all. */
-  serve (requests: readonly RpcRequest[], incoming: Incoming, isBatch: boolean, mayStream: boolean): Promise<Reply> {
+  serve (
+    requests: readonly RpcRequest[],
+    incoming: Incoming,
+    isBatch: boolean,
+    mayStream: boolean
+  ): Promise<Reply> {
     if (this.#isOver) throw new SessionNotFoundError()
     const ids = requests.map(({ id }) => id)
-    if (requests.some(({ method }) => method === 'initialize')) throw new InvalidRequestError({ reason: 'initialize in a session' })
-    if (new Set(ids).size < ids.length || ids.some(id => this.#running.has(id))) throw new InvalidRequestError({ reason: 'an id that is in flight already' })
+    if (requests.some(({ method }) => method === 'initialize')) {
+      throw new InvalidRequestError({ reason: 'initialize in a session' })
+    }
+    if (new Set(ids).size < ids.length || ids.some(id => this.#running.has(id))) {
+      throw new InvalidRequestError({ reason: 'an id that is in flight already' })
+    }
     const post = new Post({ host: this.#host, holder: incoming, requests: ids, isBatch, mayStream })
     // All of a batch, before the first of it can end.
     for (const { id } of requests) {
@@ -87,13 +102,16 @@ export class Calls {
     return 'done'
   }
 
-  /** Answers what is under way: its callers would wait for their own timeouts. The answers have gone out when this resolves. */
+  /**
+   * Answers what is under way: its callers would wait for their own timeouts. The answers have gone out
+   * when this resolves.
+   */
   async end (refusal: Refusal): Promise<void> {
     this.#isOver = true
     const open = this.exchanges()
     for (const exchange of open) exchange.abort(refusal)
     // Calls that lost a race are answered in this turn of the event loop, the others in the next.
-    if (open.length > 0) for (let turn = 0; turn < 2; turn++) await new Promise(resolve => setImmediate(resolve))
+    if (open.length > 0) { for (let turn = 0; turn < 2; turn++) await new Promise(resolve => setImmediate(resolve)) }
   }
 
   #begin (request: RpcRequest, exchange: Exchange, post: Post, mayStream: boolean): void {
@@ -106,15 +124,27 @@ export class Calls {
     } else {
       exchange.connect(notify)
     }
-    const responder = new Responder({ request, exchange, writer: post, revision: answerForm, done: this.#doneOf(id) })
+    const responder = new Responder({
+      request,
+      exchange,
+      writer: post,
+      revision: answerForm,
+      done: this.#doneOf(id)
+    })
     responder.follow(this.#dispatch(method, params, exchange))
   }
 
   #doneOf (id: RequestId): () => void {
-    return () => { this.#running.delete(id) }
+    return () => {
+      this.#running.delete(id)
+    }
   }
 
-  #dispatch (method: string, params: Record<string, unknown>, exchange: Exchange): Promise<Record<string, unknown>> {
+  #dispatch (
+    method: string,
+    params: Record<string, unknown>,
+    exchange: Exchange
+  ): Promise<Record<string, unknown>> {
     switch (method) {
       case 'ping':
       case 'logging/setLevel':
@@ -122,17 +152,24 @@ export class Calls {
       case 'resources/unsubscribe':
         exchange.begin(method, params)
         return this.#change(method, params, exchange)
-      default: return this.#parts.catalog.dispatch(method, params, exchange)
+      default:
+        return this.#parts.catalog.dispatch(method, params, exchange)
     }
   }
 
-  async #change (method: string, params: Record<string, unknown>, exchange: Exchange): Promise<Record<string, unknown>> {
+  async #change (
+    method: string,
+    params: Record<string, unknown>,
+    exchange: Exchange
+  ): Promise<Record<string, unknown>> {
     const change = changeOf(method, params)
     if (change === undefined) return {}
     if ('addUri' in change) this.#parts.catalog.resources.reach(change.addUri, exchange.caller.principal)
     const version = await this.#parts.store.set(this.#host.id, change)
     if (version === undefined) throw new SessionNotFoundError()
-    if (version === 'full') throw new InvalidParamsError({ reason: 'too many subscriptions', data: { limit: maxUris } })
+    if (version === 'full') {
+      throw new InvalidParamsError({ reason: 'too many subscriptions', data: { limit: maxUris } })
+    }
     await this.#host.tellChange(change, version)
     return {}
   }
@@ -166,7 +203,10 @@ function changeOf (method: string, { level, uri }: Record<string, unknown>): Ses
     return { level: severity(level) }
   }
   if (typeof uri !== 'string' || uri.length > maxUriLength) {
-    throw new InvalidParamsError({ reason: 'a subscription needs a uri of at most 2,048 characters', data: { limit: maxUriLength } })
+    throw new InvalidParamsError({
+      reason: 'a subscription needs a uri of at most 2,048 characters',
+      data: { limit: maxUriLength }
+    })
   }
   return method === 'resources/subscribe' ? { addUri: uri } : { removeUri: uri }
 }

@@ -32,17 +32,26 @@ export class ClientRequests {
   #isEnding = false
 
   /** `board`: left out where every answer comes in here. */
-  constructor (instance: string, capabilities: Readonly<Record<string, unknown>>, board: QuestionBoard | undefined) {
+  constructor (
+    instance: string,
+    capabilities: Readonly<Record<string, unknown>>,
+    board: QuestionBoard | undefined
+  ) {
     this.#instance = instance
     this.#capabilities = capabilities
     this.#board = board
   }
 
-  /** `say`: sends a message on the stream of the call. A question is called off where its call ends before the answer. */
+  /**
+   * `say`: sends a message on the stream of the call. A question is called off where its call ends before
+   * the answer.
+   */
   asker (exchange: Exchange, say: (message: string) => void): Ask {
     return async (method, params) => {
       const capability = this.#capabilities[capabilityOf[method]]
-      if (this.#isEnding || lackOf(capability, method, params) !== undefined) throw new PublicToolError('This caller cannot be asked here')
+      if (this.#isEnding || lackOf(capability, method, params) !== undefined) {
+        throw new PublicToolError('This caller cannot be asked here')
+      }
       const id = `${this.#instance}.${++this.#count}`
       // First of all: what JSON cannot hold is the handler's to know.
       const text = JSON.stringify({ jsonrpc: '2.0', id, method, params })
@@ -59,14 +68,25 @@ export class ClientRequests {
     }
   }
 
-  #wait (id: string, rights: Rights, exchange: Exchange, say: (message: string) => void): Promise<Record<string, unknown>> {
+  #wait (
+    id: string,
+    rights: Rights,
+    exchange: Exchange,
+    say: (message: string) => void
+  ): Promise<Record<string, unknown>> {
     const { askingSignal } = exchange
     const ended = (): Error => exchange.refusal ?? new PublicToolError('The call has ended')
     if (askingSignal.aborted) return Promise.reject(ended())
     return new Promise((resolve, reject) => {
       const callOff = (): void => {
         if (!this.#close(id)) return
-        say(JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id, reason: 'The call has ended' } }))
+        say(
+          JSON.stringify({
+            jsonrpc: '2.0',
+            method: 'notifications/cancelled',
+            params: { requestId: id, reason: 'The call has ended' }
+          })
+        )
         reject(ended())
       }
       askingSignal.addEventListener('abort', callOff, { once: true })

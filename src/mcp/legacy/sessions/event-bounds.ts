@@ -1,4 +1,7 @@
-/** How much is kept of the streams of a session, and what is forgotten first. Knows sizes alone, wherever the events are. */
+/**
+ * How much is kept of the streams of a session, and what is forgotten first. Knows sizes alone, wherever
+ * the events are.
+ */
 
 export interface EventBoundsOptions {
   /** Default 256. */
@@ -21,7 +24,10 @@ interface Stream {
   isOwed: boolean
 }
 
-/** How much more is kept of what a caller may still come back for: 4 MiB by default, as of a stream that is read slowly. */
+/**
+ * How much more is kept of what a caller may still come back for: 4 MiB by default, as of a stream that is
+ * read slowly.
+ */
 const owedFactor = 16
 /** What an event weighs on the wire beside its message. */
 const frameBytes = 64

@@ -1,4 +1,7 @@
-/** The port to what was sent on the streams of calls, kept for a while so that a stream can be resumed on any instance. */
+/**
+ * The port to what was sent on the streams of calls, kept for a while so that a stream can be resumed on
+ * any instance.
+ */
 import type { Eventually } from '../../../lib/eventually.js'
 import type { RequestId } from '../../wire/messages.js'
 

@@ -31,7 +31,10 @@ export async function followStream (followed: Followed): Promise<void> {
   const word = instance === bus.id ? undefined : new Word(followed, instance)
   let last = n
   try {
-    for (let rest: KeptStream | undefined = kept; rest !== undefined && !readable.destroyed && !readable.writableEnded;) {
+    for (
+      let rest: KeptStream | undefined = kept;
+      rest !== undefined && !readable.destroyed && !readable.writableEnded;
+    ) {
       for (const event of rest.events) {
         const room = stream.write(event.message, `${name}.${event.n}`)
         last = event.n
@@ -39,12 +42,14 @@ export async function followStream (followed: Followed): Promise<void> {
         if (room !== undefined && word !== undefined) await room
       }
       if (rest.isOver) {
-        readable.once('close', () => { if (readable.readableEnded) log.deliver(session.id, name) })
+        readable.once('close', () => {
+          if (readable.readableEnded) log.deliver(session.id, name)
+        })
         break
       }
       const writer = session.writerOf(name)
       if (writer?.attach(stream, last) === true) return
-      if (writer === undefined && (word === undefined || !await bus.isAlive(instance))) {
+      if (writer === undefined && (word === undefined || !(await bus.isAlive(instance)))) {
         await answerLost(followed, rest)
         break
       }
@@ -67,7 +72,9 @@ async function answerLost ({ session, log, stream, name, requestId }: Followed, 
     if (method === undefined) answered.add(id)
   }
   const refusal = new UnavailableError({ reason: 'the instance that ran the call is gone' })
-  for (const id of requests) if (!answered.has(id)) void stream.write(JSON.stringify(rpcRefusal(refusal, requestId, id)))
+  for (const id of requests) {
+    if (!answered.has(id)) void stream.write(JSON.stringify(rpcRefusal(refusal, requestId, id)))
+  }
 }
 
 /** Word of another instance that there is more of a stream. */

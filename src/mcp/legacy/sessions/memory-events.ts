@@ -21,7 +21,9 @@ export class EventsInMemory implements EventLog {
 
   open (session: string, name: string, requests: readonly RequestId[], isOwed: boolean): void {
     let kept = this.#sessions.get(session)
-    if (kept === undefined) this.#sessions.set(session, kept = { bounds: new EventBounds(this.#options), streams: new Map() })
+    if (kept === undefined) {
+      this.#sessions.set(session, (kept = { bounds: new EventBounds(this.#options), streams: new Map() }))
+    }
     kept.bounds.open(name, isOwed)
     kept.streams.set(name, { requests, events: [], last: 0, isOver: false })
   }

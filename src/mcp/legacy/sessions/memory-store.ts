@@ -1,6 +1,14 @@
 /** The sessions of a single process. */
 import { type Rights, joinRights } from './rights.js'
-import { type NewSession, type SessionBounds, type SessionChange, type SessionRecord, type SessionStore, changed, newRecord } from './store.js'
+import {
+  type NewSession,
+  type SessionBounds,
+  type SessionChange,
+  type SessionRecord,
+  type SessionStore,
+  changed,
+  newRecord
+} from './store.js'
 
 interface Entry {
   record: SessionRecord

@@ -1,4 +1,7 @@
-/** How one POST of a session is answered: as JSON where that comes at once, otherwise as a stream that can be resumed. */
+/**
+ * How one POST of a session is answered: as JSON where that comes at once, otherwise as a stream that can
+ * be resumed.
+ */
 import { CancelledError } from '../../../errors.js'
 import type { Deadlines, Due } from '../../exchange/deadlines.js'
 import type { Exchange } from '../../exchange/exchange.js'

@@ -7,11 +7,22 @@ export type Rights = {
   readonly admin: boolean
   readonly roles: readonly string[]
   readonly scopes: readonly string[]
-  /** What a host's own rule may tell apart: the kinds of credential, and a digest of what the host knows of the caller. */
+  /**
+   * What a host's own rule may tell apart: the kinds of credential, and a digest of what the host knows of
+   * the caller.
+   */
   readonly kinds: readonly string[]
 }
 
-export function rightsOf ({ role, roles = [], scopes, method, issuer = '', keyId = '', attributes }: Principal): Rights {
+export function rightsOf ({
+  role,
+  roles = [],
+  scopes,
+  method,
+  issuer = '',
+  keyId = '',
+  attributes
+}: Principal): Rights {
   const kind = `${method} ${keyId} ${issuer}`
   const kinds = [isEmpty(attributes) ? kind : `${kind} ${digestOf(attributes)}`]
   return { admin: role === 'admin', roles: roles.length === 0 ? [role] : [role, ...roles], scopes, kinds }
@@ -27,12 +38,22 @@ export function areHeld (needed: Rights, held: Rights): boolean {
 /** Both together; `all` itself where it holds `more` already, word for word. */
 export function joinRights (all: Rights, more: Rights): Rights {
   if (all.kinds[0] === tooMany && (all.admin || !more.admin)) return all
-  const isNew = (more.admin && !all.admin) || lacks(all.roles, more.roles) || lacks(all.scopes, more.scopes) || lacks(all.kinds, more.kinds)
+  const isNew =
+    (more.admin && !all.admin) ||
+    lacks(all.roles, more.roles) ||
+    lacks(all.scopes, more.scopes) ||
+    lacks(all.kinds, more.kinds)
   if (!isNew) return all
-  const [roles, scopes, kinds] = [union(all.roles, more.roles), union(all.scopes, more.scopes), union(all.kinds, more.kinds)]
+  const [roles, scopes, kinds] = [
+    union(all.roles, more.roles),
+    union(all.scopes, more.scopes),
+    union(all.kinds, more.kinds)
+  ]
   const admin = all.admin || more.admin
   // Nobody holds that many, and the record of a session has a bound.
-  return roles.length + scopes.length + kinds.length > maxRights ? tooManyRights(admin) : { admin, roles, scopes, kinds }
+  return roles.length + scopes.length + kinds.length > maxRights
+    ? tooManyRights(admin)
+    : { admin, roles, scopes, kinds }
 }
 
 /** Those of a session that was used with more than one keeps count of: nobody holds them. */

@@ -1,4 +1,7 @@
-/** What one instance has of a session: the calls, streams and questions that are open here. Nothing else of it lives here. */
+/**
+ * What one instance has of a session: the calls, streams and questions that are open here. Nothing else of
+ * it lives here.
+ */
 import { setTimeout as later } from 'node:timers/promises'
 import type { Json } from '../../../fleet/bus.js'
 import {
@@ -32,7 +35,10 @@ export class Session implements CallsHost {
   readonly #calls: Calls
   /** Those with a stream, by its name. */
   readonly #posts = new Map<string, Post>()
-  /** The instances where a stream of this one is read, by its name; `true` while they are being told that there is more. */
+  /**
+   * The instances where a stream of this one is read, by its name; `true` while they are being told that
+   * there is more.
+   */
   readonly #followers = new Map<string, Map<string, boolean>>()
   readonly questions: ClientRequests
   #standing: StandingStream | undefined
@@ -76,7 +82,9 @@ export class Session implements CallsHost {
     const mayStream = takesStream(accept)
     const isBatch = Array.isArray(body)
     const messages: readonly unknown[] = isBatch ? body : [body]
-    if (isBatch && this.revision !== batchRevision) throw new InvalidRequestError({ reason: `a batch in a session of revision ${this.revision}` })
+    if (isBatch && this.revision !== batchRevision) {
+      throw new InvalidRequestError({ reason: `a batch in a session of revision ${this.revision}` })
+    }
     const requests = messages.filter((message): message is RpcRequest => kindOf(message) === 'request')
     for (const message of messages) this.#checkMessage(message)
     const charged = messages.length > 1 ? incoming.charge(messages.length - 1) : undefined
@@ -120,7 +128,9 @@ export class Session implements CallsHost {
     return after(store.asked(this.id, id), needed => {
       if (needed === undefined) return
       if (!areHeld(needed, rights)) throw fewerRights()
-      return this.#tell(bus.tell(instanceOf(id), 'session-answer', { session: this.id, message: asJson(message), rights }))
+      return this.#tell(
+        bus.tell(instanceOf(id), 'session-answer', { session: this.id, message: asJson(message), rights })
+      )
     })
   }
 
@@ -155,7 +165,12 @@ export class Session implements CallsHost {
     if (version <= this.record.version) return
     const record = changed(this.record, change)
     // Where others came between, the next request reads the whole.
-    if (record !== 'full') this.record = { ...record, version: version === this.record.version + 1 ? version : this.record.version }
+    if (record !== 'full') {
+      this.record = {
+        ...record,
+        version: version === this.record.version + 1 ? version : this.record.version
+      }
+    }
   }
 
   /** What is known of the session may be old. */
@@ -177,7 +192,9 @@ export class Session implements CallsHost {
     this.#usedAt = performance.now()
     const { headers: { 'last-event-id': lastId } } = incoming
     const isStanding = typeof lastId !== 'string' || lastId === '' || StandingStream.isEventId(lastId)
-    return isStanding ? this.#stand(incoming, lastId === '' ? undefined : lastId as string | undefined) : this.#resume(incoming, lastId)
+    return isStanding
+      ? this.#stand(incoming, lastId === '' ? undefined : (lastId as string | undefined))
+      : this.#resume(incoming, lastId)
   }
 
   #stand (incoming: Incoming, lastId: string | undefined): Eventually<Reply> {
@@ -187,7 +204,9 @@ export class Session implements CallsHost {
     this.#standing = standing
     standing.stream.readable.once('close', () => { if (this.#standing === standing) this.#standing = undefined })
     const reply = this.#replyOf(standing.stream)
-    const told = store.isShared ? this.#tell(bus.tellAll('session-listens', { session: this.id, instance: bus.id })).catch(() => {}) : undefined
+    const told = store.isShared
+      ? this.#tell(bus.tellAll('session-listens', { session: this.id, instance: bus.id })).catch(() => {})
+      : undefined
     return after(told, () => after(standing.begin(lastId), () => reply))
   }
 
@@ -210,7 +229,18 @@ export class Session implements CallsHost {
       stream.begin()
       this.#readers += 1
       stream.readable.once('close', () => { this.#readers -= 1 })
-      followStream({ session: this, bus, log, stream, name, n, kept, requestId: incoming.requestId ?? '' }).catch(() => { stream.readable.destroy() })
+      followStream({
+        session: this,
+        bus,
+        log,
+        stream,
+        name,
+        n,
+        kept,
+        requestId: incoming.requestId ?? ''
+      }).catch(() => {
+        stream.readable.destroy()
+      })
       return this.#replyOf(stream)
     })
   }
@@ -269,7 +299,10 @@ export class Session implements CallsHost {
   }
 
   quiesce (): void {
-    this.questions.quiesce(this.#calls.exchanges(), () => new UnavailableError({ reason: 'the server ends, and the caller cannot answer any more' }))
+    this.questions.quiesce(
+      this.#calls.exchanges(),
+      () => new UnavailableError({ reason: 'the server ends, and the caller cannot answer any more' })
+    )
   }
 
   /** Ends what is open here; what is under way is answered with `refusal`, and has gone out when this resolves. */

@@ -1,7 +1,14 @@
 /** Sessions of the 2025 revisions: each belongs to the principal that opened it, and any instance serves it. */
 import { randomUUID } from 'node:crypto'
 import type { Bus } from '../../../fleet/bus.js'
-import { InvalidParamsError, MethodNotAllowedError, NotAcceptableError, SessionNotFoundError, SessionRequiredError, UnavailableError } from '../../../errors.js'
+import {
+  InvalidParamsError,
+  MethodNotAllowedError,
+  NotAcceptableError,
+  SessionNotFoundError,
+  SessionRequiredError,
+  UnavailableError
+} from '../../../errors.js'
 import { type Eventually, after } from '../../../lib/eventually.js'
 import { isRecord } from '../../../lib/guards.js'
 import type { Catalog } from '../../catalog/catalog.js'
@@ -39,7 +46,10 @@ export interface SessionStores {
   readonly events?: EventLog | undefined
 }
 
-/** Told of a session that this instance opened, or ended: by its owner, by another that needed its place, or by its age. */
+/**
+ * Told of a session that this instance opened, or ended: by its owner, by another that needed its place, or
+ * by its age.
+ */
 export type SessionListener = (kind: 'session-opened' | 'session-closed', id: string, owner: string | undefined) => void
 
 export interface SessionsContext extends SessionStores {
@@ -70,8 +80,22 @@ export class Sessions {
   #isEnding = false
 
   constructor (context: SessionsContext, options: SessionsOptions = {}) {
-    const { catalog, streams, bus, initialize, onSession = () => {}, openSessions, events = new EventsInMemory() } = context
-    const { idleMs = 30 * 60_000, lifetimeMs = 24 * 60 * 60_000, maxPerPrincipal = 16, max = 1000, retryMs = 1000 } = options
+    const {
+      catalog,
+      streams,
+      bus,
+      initialize,
+      onSession = () => {},
+      openSessions,
+      events = new EventsInMemory()
+    } = context
+    const {
+      idleMs = 30 * 60_000,
+      lifetimeMs = 24 * 60 * 60_000,
+      maxPerPrincipal = 16,
+      max = 1000,
+      retryMs = 1000
+    } = options
     const bounds = { idleMs, lifetimeMs, maxPerPrincipal, max }
     const store = openSessions?.(bounds) ?? new SessionsInMemory(bounds)
     this.#parts = { catalog, streams, store, log: events, bus, retryMs, moments: new Deadlines() }
@@ -87,7 +111,12 @@ export class Sessions {
       deafen()
       stop()
     }
-    this.#sweeper = setInterval(() => { this.#sweep().catch(() => {}) }, Math.max(1, Math.min(sweepMs, idleMs / 2, lifetimeMs)))
+    this.#sweeper = setInterval(
+      () => {
+        this.#sweep().catch(() => {})
+      },
+      Math.max(1, Math.min(sweepMs, idleMs / 2, lifetimeMs))
+    )
     this.#sweeper.unref()
   }
 
@@ -127,7 +156,9 @@ export class Sessions {
     switch (incoming.method) {
       case 'POST': return session.post(incoming)
       case 'GET':
-        if (!takesStream(incoming.headers.accept)) throw new NotAcceptableError({ reason: 'a GET that takes no event stream' })
+        if (!takesStream(incoming.headers.accept)) {
+          throw new NotAcceptableError({ reason: 'a GET that takes no event stream' })
+        }
         return session.listen(incoming)
       default: return this.#delete(session, incoming)
     }
@@ -146,7 +177,9 @@ export class Sessions {
 
   /** Only one who has all rights that the session was used with: it would end what others of the same subject began. */
   async #delete ({ id, record }: Session, { principal }: Incoming): Promise<Reply> {
-    if (!areHeld(record.rights, rightsOf(principal))) throw new SessionNotFoundError({ reason: 'the session was used with more rights' })
+    if (!areHeld(record.rights, rightsOf(principal))) {
+      throw new SessionNotFoundError({ reason: 'the session was used with more rights' })
+    }
     await this.#parts.store.end(id)
     await this.#ended([id])
     return { status: 200 }
@@ -157,7 +190,13 @@ export class Sessions {
     if (!takesStream(incoming.headers.accept)) return undefined
     const { store } = this.#parts
     if (this.#isEnding && !store.isShared) throw new UnavailableError({ reason: 'a new session while the server ends' })
-    const { capabilities, clientInfo: { name, version } } = request.params as { capabilities: Record<string, unknown>, clientInfo: { name: string, version: string } }
+    const {
+      capabilities,
+      clientInfo: { name, version }
+    } = request.params as {
+      capabilities: Record<string, unknown>
+      clientInfo: { name: string; version: string }
+    }
     const client = { name, version }
     if (Buffer.byteLength(JSON.stringify([capabilities, client])) > maxInitializeBytes) {
       throw new InvalidParamsError({ reason: 'initialize with too much to keep', data: { limit: maxInitializeBytes } })
@@ -168,7 +207,13 @@ export class Sessions {
     const { principal } = incoming
     const id = randomUUID()
     const revision = String(answer.result.protocolVersion)
-    const ended = await store.create(id, { owner: principal.id, revision, capabilities, client, rights: rightsOf(principal) })
+    const ended = await store.create(id, {
+      owner: principal.id,
+      revision,
+      capabilities,
+      client,
+      rights: rightsOf(principal)
+    })
     this.#onSession('session-opened', id, principal.id)
     if (ended.length > 0) await this.#ended(ended)
     return { ...reply, headers: { ...reply.headers, 'mcp-session-id': id } }
@@ -201,7 +246,11 @@ export class Sessions {
     this.#deafen()
     const open = [...this.#open.values()]
     this.#open.clear()
-    await Promise.all(open.map(async session => { await session.end(new UnavailableError({ reason: 'the server ends' })) }))
+    await Promise.all(
+      open.map(async session => {
+        await session.end(new UnavailableError({ reason: 'the server ends' }))
+      })
+    )
   }
 
   /** Keeps the sessions that something is open of, and ends that where they are over all the same. */

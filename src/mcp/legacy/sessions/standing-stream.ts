@@ -16,7 +16,10 @@ export interface StandingOptions {
   readonly streams: Streams
 }
 
-/** Its events are the changes of the endpoint: their ids are the same for all sessions, and nothing is kept for each. */
+/**
+ * Its events are the changes of the endpoint: their ids are the same for all sessions, and nothing is kept
+ * for each.
+ */
 const eventId = /^c\.([0-9-]{1,48})$/
 
 export class StandingStream {
@@ -71,13 +74,18 @@ export class StandingStream {
   #tell (change: Change, id: string): void {
     const told = change.kind === 'resource' ? asSubscribed(this.#host.record.uris, change) : change
     if (told === undefined || !this.#catalog.mayLearn(this.#principal, told)) return
-    void this.stream.write(JSON.stringify({ jsonrpc: '2.0', ...notificationOf(told) }), id === '' ? undefined : `c.${id}`)
+    void this.stream.write(
+      JSON.stringify({ jsonrpc: '2.0', ...notificationOf(told) }),
+      id === '' ? undefined : `c.${id}`
+    )
   }
 
   /** What changed is forgotten: anything may have. */
   #tellAll (): void {
     for (const kind of ['tools', 'prompts', 'resources'] as const) {
-      void this.stream.write(JSON.stringify({ jsonrpc: '2.0', method: `notifications/${kind}/list_changed`, params: {} }))
+      void this.stream.write(
+        JSON.stringify({ jsonrpc: '2.0', method: `notifications/${kind}/list_changed`, params: {} })
+      )
     }
     for (const uri of this.#host.record.uris) this.#tell({ kind: 'resource', uri }, '')
   }

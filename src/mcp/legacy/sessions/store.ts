@@ -1,4 +1,7 @@
-/** The port to where sessions of the 2025 revisions are kept. All of it is JSON, so that any instance can serve any session. */
+/**
+ * The port to where sessions of the 2025 revisions are kept. All of it is JSON, so that any instance can
+ * serve any session.
+ */
 import type { Eventually } from '../../../lib/eventually.js'
 import type { Rights } from './rights.js'
 
@@ -45,7 +48,12 @@ export interface SessionStore {
    * Marks the session as used, with `adds` where that is given. Returns `known` itself where nothing is new
    * since, and `undefined` for a session that is unknown, over, or another owner's.
    */
-  readonly use: (id: string, owner: string, adds?: Rights, known?: SessionRecord) => Eventually<SessionRecord | undefined>
+  readonly use: (
+    id: string,
+    owner: string,
+    adds?: Rights,
+    known?: SessionRecord
+  ) => Eventually<SessionRecord | undefined>
   /** The new version. `full`: no more URIs can be added. `undefined`: the session is over. */
   readonly set: (id: string, change: SessionChange) => Eventually<number | 'full' | undefined>
   /** Marks sessions as used. Returns those that are over, and others whose time has come since the last call. */
@@ -64,7 +72,9 @@ export const maxUris = 100
 /** `record` with `change`; itself where there is nothing to change. */
 export function changed (record: SessionRecord, change: SessionChange): SessionRecord | 'full' {
   const { uris, version } = record
-  if ('level' in change) return change.level === record.level ? record : { ...record, level: change.level, version: version + 1 }
+  if ('level' in change) {
+    return change.level === record.level ? record : { ...record, level: change.level, version: version + 1 }
+  }
   if ('removeUri' in change) {
     const left = uris.filter(uri => uri !== change.removeUri)
     return left.length === uris.length ? record : { ...record, uris: left, version: version + 1 }

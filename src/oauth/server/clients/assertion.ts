@@ -15,7 +15,10 @@ export interface AssertionsOptions {
 }
 
 export interface Assertions {
-  /** Rejects with `invalid_client` where it proves nothing, `temporarily_unavailable` where the client's keys cannot be had. */
+  /**
+   * Rejects with `invalid_client` where it proves nothing, `temporarily_unavailable` where the client's
+   * keys cannot be had.
+   */
   verify: (client: Client, assertion: string) => Promise<void>
 }
 
@@ -64,16 +67,31 @@ export function createAssertions ({ documents, fetchDocument, audience }: Assert
     }
   }
 
-  async function claimsOf (client: Client, assertion: string): Promise<{ readonly jti?: unknown, readonly exp?: number, readonly sub?: unknown }> {
-    const options = { algorithms: [...assertionAlgorithms], issuer: client.id, subject: client.id, audience: [...audience], clockTolerance: toleranceSeconds, requiredClaims: ['exp', 'jti'] }
+  async function claimsOf (
+    client: Client,
+    assertion: string
+  ): Promise<{ readonly jti?: unknown; readonly exp?: number; readonly sub?: unknown }> {
+    const options = {
+      algorithms: [...assertionAlgorithms],
+      issuer: client.id,
+      subject: client.id,
+      audience: [...audience],
+      clockTolerance: toleranceSeconds,
+      requiredClaims: ['exp', 'jti']
+    }
     const { jwks, jwksUri } = client
-    if (jwks !== undefined) return (await jwtVerify(assertion, createLocalJWKSet(jwks as unknown as JSONWebKeySet), options)).payload
+    if (jwks !== undefined) {
+      return (await jwtVerify(assertion, createLocalJWKSet(jwks as unknown as JSONWebKeySet), options))
+        .payload
+    }
     if (jwksUri === undefined) throw new OAuthError('invalid_client', 'The client has published no keys')
     try {
       return (await jwtVerify(assertion, (await keysOf(jwksUri, keysMs)).set, options)).payload
     } catch (error) {
       // By a key that came since. Not more often than twice a minute, whatever is sent.
-      if (!(error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWSSignatureVerificationFailed)) throw error
+      if (!(
+        error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWSSignatureVerificationFailed
+      )) { throw error }
       return (await jwtVerify(assertion, (await keysOf(jwksUri, refetchMs)).set, options)).payload
     }
   }
@@ -81,15 +99,26 @@ export function createAssertions ({ documents, fetchDocument, audience }: Assert
   return {
     async verify (client, assertion) {
       if (assertion.length > maxLength) throw refused('it is too long')
-      const { jti, exp = 0 } = await claimsOf(client, assertion).catch(error => { throw error instanceof OAuthError ? error : refused('it does not verify', error) })
+      const { jti, exp = 0 } = await claimsOf(client, assertion).catch(error => {
+        throw error instanceof OAuthError ? error : refused('it does not verify', error)
+      })
       if (typeof jti !== 'string' || jti === '' || jti.length > 512) throw refused('jti is no text')
-      if (exp > Date.now() / 1000 + longestLifeSeconds + toleranceSeconds) throw refused('it is good for more than an hour')
-      const isFirst = await useOnce(documents, sha256(`assertion ${client.id} ${jti}`), (exp + toleranceSeconds + 1) * 1000)
+      if (exp > Date.now() / 1000 + longestLifeSeconds + toleranceSeconds) {
+        throw refused('it is good for more than an hour')
+      }
+      const isFirst = await useOnce(
+        documents,
+        sha256(`assertion ${client.id} ${jti}`),
+        (exp + toleranceSeconds + 1) * 1000
+      )
       if (!isFirst) throw refused('its jti was used before')
     }
   }
 }
 
 function refused (reason: string, cause?: unknown): OAuthError {
-  return new OAuthError('invalid_client', 'The client assertion is not good', { reason: `the client assertion is not good: ${reason}`, cause })
+  return new OAuthError('invalid_client', 'The client assertion is not good', {
+    reason: `the client assertion is not good: ${reason}`,
+    cause
+  })
 }

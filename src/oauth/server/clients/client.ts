@@ -35,22 +35,36 @@ export class ClientMetadataError extends Error {
 const longestName = 100
 
 /** The metadata, of what a client says of itself. Throws a `ClientMetadataError` with a constant message. */
-export function readClientMetadata (value: unknown, rules: RedirectRules & { readonly fallbackName?: string } = {}): ClientMetadata {
+export function readClientMetadata (
+  value: unknown,
+  rules: RedirectRules & { readonly fallbackName?: string } = {}
+): ClientMetadata {
   if (!isRecord(value)) throw new ClientMetadataError('The metadata is not a JSON object')
   const { redirect_uris: redirectUris, client_name: name, jwks_uri: jwksUri, jwks } = value
   if (!areRedirectUris(redirectUris, rules)) {
-    throw new ClientMetadataError('redirect_uris must list 1 to 20 URIs: https, or http on localhost, 127.0.0.1 or [::1], without fragment and user info', true)
+    throw new ClientMetadataError(
+      'redirect_uris must list 1 to 20 URIs: https, or http on localhost, 127.0.0.1 or [::1], without ' +
+        'fragment and user info',
+      true
+    )
   }
-  if (Object.hasOwn(value, 'client_secret')) throw new ClientMetadataError('A client here has no secret: use "none" with PKCE, or "private_key_jwt"')
+  if (Object.hasOwn(value, 'client_secret')) {
+    throw new ClientMetadataError('A client here has no secret: use "none" with PKCE, or "private_key_jwt"')
+  }
   const authMethods = authMethodsOf(value)
   if (jwksUri !== undefined && !isHttps(jwksUri)) throw new ClientMetadataError('jwks_uri must be https')
   if (jwks !== undefined && !isRecord(jwks)) throw new ClientMetadataError('jwks must be a JSON object')
-  if (authMethods.includes('private_key_jwt') && jwksUri === undefined && jwks === undefined && !authMethods.includes('none')) {
+  if (
+    authMethods.includes('private_key_jwt') &&
+    jwksUri === undefined &&
+    jwks === undefined &&
+    !authMethods.includes('none')
+  ) {
     throw new ClientMetadataError('"private_key_jwt" needs jwks_uri or jwks')
   }
   requireCodeFlow(value)
   const readable = typeof name === 'string' ? readableName(name) : ''
-  const shown = readable === '' ? rules.fallbackName ?? '' : readable
+  const shown = readable === '' ? (rules.fallbackName ?? '') : readable
   if (shown === '') throw new ClientMetadataError('client_name must be text')
   return {
     name: shown,
@@ -61,31 +75,57 @@ export function readClientMetadata (value: unknown, rules: RedirectRules & { rea
   }
 }
 
-/** Without control characters, marks that turn the direction of text, and line breaks: it stands beside our own words. */
+/**
+ * Without control characters, marks that turn the direction of text, and line breaks: it stands beside our
+ * own words.
+ */
 export function readableName (name: string): string {
-  return name.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu, ' ').replace(/\s+/g, ' ').trim().slice(0, longestName).trim()
+  return name
+    .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu, ' ')
+    .replace(/\s+/g, ' ')
+    .trim()
+    .slice(0, longestName)
+    .trim()
 }
 
 const known: readonly AuthMethod[] = ['none', 'private_key_jwt']
 
 /** Hosts name one method, and in a plural list others that they can do, too. */
-function authMethodsOf ({ token_endpoint_auth_method: one = 'none', token_endpoint_auth_methods_supported: more = [] }: Record<string, unknown>): AuthMethod[] {
+function authMethodsOf ({
+  token_endpoint_auth_method: one = 'none',
+  token_endpoint_auth_methods_supported: more = []
+}: Record<string, unknown>): AuthMethod[] {
   const named = [one, more].flat()
   const found = known.filter(method => named.includes(method))
-  if (found.length === 0) throw new ClientMetadataError('token_endpoint_auth_method must be "none" or "private_key_jwt"')
+  if (found.length === 0) {
+    throw new ClientMetadataError('token_endpoint_auth_method must be "none" or "private_key_jwt"')
+  }
   return found
 }
 
 function requireCodeFlow ({ grant_types: grants, response_types: responses }: Record<string, unknown>): void {
-  if (grants !== undefined && !(Array.isArray(grants) && grants.includes('authorization_code'))) throw new ClientMetadataError('grant_types must hold "authorization_code"')
-  if (responses !== undefined && !(Array.isArray(responses) && responses.includes('code'))) throw new ClientMetadataError('response_types must hold "code"')
+  if (grants !== undefined && !(Array.isArray(grants) && grants.includes('authorization_code'))) {
+    throw new ClientMetadataError('grant_types must hold "authorization_code"')
+  }
+  if (responses !== undefined && !(Array.isArray(responses) && responses.includes('code'))) {
+    throw new ClientMetadataError('response_types must hold "code"')
+  }
 }
 
 function isHttps (url: unknown): boolean {
-  return typeof url === 'string' && url.length <= 2000 && URL.canParse(url) && new URL(url).protocol === 'https:' && new URL(url).username === ''
+  return (
+    typeof url === 'string' &&
+    url.length <= 2000 &&
+    URL.canParse(url) &&
+    new URL(url).protocol === 'https:' &&
+    new URL(url).username === ''
+  )
 }
 
-/** True where a client is known by nothing that others could not have as well: any program on the computer can take its place. */
+/**
+ * True where a client is known by nothing that others could not have as well: any program on the computer
+ * can take its place.
+ */
 export function isLoopbackOnly ({ redirectUris }: Pick<Client, 'redirectUris'>): boolean {
   return redirectUris.every(uri => uri.startsWith('http:'))
 }

@@ -21,8 +21,15 @@ export interface ClientDirectory {
   readonly dynamic: DynamicClients | undefined
 }
 
-export function createClientDirectory ({ documents, sources, fetchDocument, report }: ClientDirectoryOptions): ClientDirectory {
-  const published: ClientDocuments | undefined = sources.includes('documents') ? createClientDocuments({ fetchDocument, report }) : undefined
+export function createClientDirectory ({
+  documents,
+  sources,
+  fetchDocument,
+  report
+}: ClientDirectoryOptions): ClientDirectory {
+  const published: ClientDocuments | undefined = sources.includes('documents')
+    ? createClientDocuments({ fetchDocument, report })
+    : undefined
   const dynamic = sources.includes('dynamic') ? createDynamicClients({ documents }) : undefined
   const hasRegistered = sources.includes('registered')
 

@@ -11,7 +11,10 @@ export interface ClientDocumentsOptions {
 }
 
 export interface ClientDocuments {
-  /** `undefined` where there is no document that can be used. Rejects with `temporarily_unavailable` where too many are being fetched. */
+  /**
+   * `undefined` where there is no document that can be used. Rejects with `temporarily_unavailable` where
+   * too many are being fetched.
+   */
   find: (clientId: string) => Promise<Client | undefined>
 }
 
@@ -28,9 +31,16 @@ const failureMs = 60_000
 const maxKept = 1000
 const maxFetches = 16
 
-/** True for the address of a document: https, with a path, without user info, query tricks, fragment and dot segments (§3). */
+/**
+ * True for the address of a document: https, with a path, without user info, query tricks, fragment and dot
+ * segments (§3).
+ */
 export function isDocumentUrl (clientId: string): boolean {
-  if (clientId.length > 1000 || !/^https:\/\/[a-z0-9.-]+(?::\d{1,5})?\/[^#\\\s]+$/.test(clientId) || !URL.canParse(clientId)) return false
+  if (
+    clientId.length > 1000 ||
+    !/^https:\/\/[a-z0-9.-]+(?::\d{1,5})?\/[^#\\\s]+$/.test(clientId) ||
+    !URL.canParse(clientId)
+  ) { return false }
   const url = new URL(clientId)
   // A parser takes dot segments out, also encoded ones, and writes other things anew: then it is another address.
   return url.href === clientId && url.username === '' && !/%2e/i.test(url.pathname)
@@ -84,7 +94,9 @@ export function createClientDocuments ({ fetchDocument, report = () => {} }: Cli
       if (pending.size >= maxFetches) {
         const instead = fallback(id)
         if (instead !== undefined) return instead
-        throw new OAuthError('temporarily_unavailable', 'Too many client documents are being fetched', { retryAfterSeconds: 5 })
+        throw new OAuthError('temporarily_unavailable', 'Too many client documents are being fetched', {
+          retryAfterSeconds: 5
+        })
       }
       const fetching = load(id).finally(() => { pending.delete(id) })
       pending.set(id, fetching)

@@ -12,7 +12,9 @@ export interface DynamicClientsOptions {
 
 export interface DynamicClients {
   /** Registers it, or finds it. Throws an `invalid_redirect_uri` or `invalid_client_metadata`. */
-  register: (metadata: unknown) => Promise<{ readonly client: Client, readonly issuedAt: number, readonly isNew: boolean }>
+  register: (
+    metadata: unknown
+  ) => Promise<{ readonly client: Client; readonly issuedAt: number; readonly isNew: boolean }>
   find: (clientId: string) => Promise<Client | undefined>
   /** Keeps a client that somebody signs in with. */
   used: (clientId: string) => Promise<void>
@@ -31,7 +33,11 @@ export function createDynamicClients ({ documents, max = 1000 }: DynamicClientsO
     if (all.length < max) return
     const unused = all.filter(({ value }) => value.usedAt === undefined).sort((a, b) => createdAt(a) - createdAt(b))
     const surplus = unused.slice(0, all.length - max + 1)
-    if (surplus.length === 0) throw new OAuthError('temporarily_unavailable', 'Too many clients are registered', { retryAfterSeconds: 3600 })
+    if (surplus.length === 0) {
+      throw new OAuthError('temporarily_unavailable', 'Too many clients are registered', {
+        retryAfterSeconds: 3600
+      })
+    }
     for (const { id } of surplus) await documents.remove('client', id)
   }
 
@@ -48,7 +54,9 @@ export function createDynamicClients ({ documents, max = 1000 }: DynamicClientsO
       const read = readMetadata(metadata)
       const id = sha256(JSON.stringify(read)).slice(0, 32)
       const before = await documents.get('client', id)
-      if (before !== undefined) return { client: clientOf(prefix + id, before.value), issuedAt: createdAt(before), isNew: false }
+      if (before !== undefined) {
+        return { client: clientOf(prefix + id, before.value), issuedAt: createdAt(before), isNew: false }
+      }
       await makeRoom()
       const now = Date.now()
       // Where another was first, it is the same.
@@ -63,7 +71,12 @@ export function createDynamicClients ({ documents, max = 1000 }: DynamicClientsO
       const now = Date.now()
       const lastUse = typeof found.value.usedAt === 'number' ? found.value.usedAt : 0
       if (now - lastUse < dayMs) return
-      await documents.put('client', id, { ...found.value, usedAt: now }, { version: found.version, endsAt: now + usedMs })
+      await documents.put(
+        'client',
+        id,
+        { ...found.value, usedAt: now },
+        { version: found.version, endsAt: now + usedMs }
+      )
     }
   }
 }
@@ -90,7 +103,10 @@ function clientOf (id: string, value: object): Client {
 }
 
 /** What a client that registered is told (RFC 7591 §3.2.1). */
-export function registrationAnswer ({ id, name, redirectUris, authMethods, jwks, jwksUri }: Client, issuedAt: number): Readonly<Record<string, unknown>> {
+export function registrationAnswer (
+  { id, name, redirectUris, authMethods, jwks, jwksUri }: Client,
+  issuedAt: number
+): Readonly<Record<string, unknown>> {
   return {
     client_id: id,
     client_id_issued_at: Math.floor(issuedAt / 1000),

@@ -1,4 +1,7 @@
-/** Fetches a small JSON document that a stranger named: over https, from public addresses alone, bounded in size and time (SSRF). */
+/**
+ * Fetches a small JSON document that a stranger named: over https, from public addresses alone, bounded in
+ * size and time (SSRF).
+ */
 import { lookup as resolveName, type LookupAddress } from 'node:dns'
 import type { IncomingMessage } from 'node:http'
 import { request } from 'node:https'
@@ -27,7 +30,10 @@ export class DocumentFetchError extends Error {
   /** The host said that there is no such document (404, 410): it is not away, it was withdrawn. */
   readonly isGone: boolean
 
-  constructor (message: string, { isGone = false, cause }: { readonly isGone?: boolean, readonly cause?: unknown } = {}) {
+  constructor (
+    message: string,
+    { isGone = false, cause }: { readonly isGone?: boolean; readonly cause?: unknown } = {}
+  ) {
     super(message, { cause })
     this.isGone = isGone
   }
@@ -37,7 +43,10 @@ export interface GuardedFetchOptions {
   /** Which addresses may be connected to. Default those of the public internet. */
   readonly isAllowed?: (address: string) => boolean
   /** How names become addresses. Default the system's resolver. */
-  readonly resolve?: (hostname: string, callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void) => void
+  readonly resolve?: (
+    hostname: string,
+    callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void
+  ) => void
   /** Certificates of further authorities, in PEM. Default the system's alone. */
   readonly ca?: string | undefined
 }
@@ -45,9 +54,18 @@ export interface GuardedFetchOptions {
 const jsonType = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i
 
 export function createGuardedFetch (options: GuardedFetchOptions = {}): DocumentFetcher {
-  const { isAllowed = isPublicAddress, resolve = (hostname, callback) => { resolveName(hostname, { all: true }, callback) }, ca } = options
+  const {
+    isAllowed = isPublicAddress,
+    resolve = (hostname, callback) => {
+      resolveName(hostname, { all: true }, callback)
+    },
+    ca
+  } = options
 
-  /** Runs as part of connecting: the address that is judged is the one that is connected to, whatever the name resolves to next (DNS rebinding). */
+  /**
+   * Runs as part of connecting: the address that is judged is the one that is connected to, whatever the
+   * name resolves to next (DNS rebinding).
+   */
   const lookup: LookupFunction = (hostname, { all }, callback) => {
     resolve(hostname, (error, addresses) => {
       if (error !== null) return callback(error, '')
@@ -66,12 +84,16 @@ export function createGuardedFetch (options: GuardedFetchOptions = {}): Document
     try {
       const response = await new Promise<IncomingMessage>((resolve, reject) => {
         const headers = { accept: 'application/json', 'accept-encoding': 'identity', 'user-agent': 'fastify-mcp-auth' }
-        request(url, { lookup, signal, agent: false, headers, ...(ca === undefined ? {} : { ca }) }, resolve).on('error', reject).end()
+        request(url, { lookup, signal, agent: false, headers, ...(ca === undefined ? {} : { ca }) }, resolve)
+          .on('error', reject)
+          .end()
       })
       return await read(response, maxBytes)
     } catch (error) {
       if (error instanceof DocumentFetchError) throw error
-      throw new DocumentFetchError(signal.aborted ? 'it did not answer in time' : 'it cannot be reached', { cause: error })
+      throw new DocumentFetchError(signal.aborted ? 'it did not answer in time' : 'it cannot be reached', {
+        cause: error
+      })
     }
   }
 }
@@ -79,11 +101,17 @@ export function createGuardedFetch (options: GuardedFetchOptions = {}): Document
 async function read (response: IncomingMessage, maxBytes: number): Promise<FetchedDocument> {
   try {
     const { statusCode = 0, headers } = response
-    if (statusCode === 404 || statusCode === 410) throw new DocumentFetchError(`it answered ${statusCode}`, { isGone: true })
+    if (statusCode === 404 || statusCode === 410) {
+      throw new DocumentFetchError(`it answered ${statusCode}`, { isGone: true })
+    }
     // A redirect is no 200: where it leads, nobody vouched for.
     if (statusCode !== 200) throw new DocumentFetchError(`it answered ${statusCode}`)
-    if (!jsonType.test(headers['content-type'] ?? '')) throw new DocumentFetchError('its answer is not declared as JSON')
-    if (!/^(?:identity)?$/.test(headers['content-encoding'] ?? '')) throw new DocumentFetchError('its answer is compressed')
+    if (!jsonType.test(headers['content-type'] ?? '')) {
+      throw new DocumentFetchError('its answer is not declared as JSON')
+    }
+    if (!/^(?:identity)?$/.test(headers['content-encoding'] ?? '')) {
+      throw new DocumentFetchError('its answer is compressed')
+    }
     const chunks: Buffer[] = []
     let size = 0
     for await (const chunk of response) {

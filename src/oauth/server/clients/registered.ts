@@ -1,4 +1,7 @@
-/** Clients that the operator registered, with the `clients` command: known by name, also with redirects of an app's own scheme. */
+/**
+ * Clients that the operator registered, with the `clients` command: known by name, also with redirects of
+ * an app's own scheme.
+ */
 import { randomBytes } from 'node:crypto'
 import type { Documents } from '../documents/documents.js'
 import { type Client, ClientMetadataError, readClientMetadata } from './client.js'
@@ -20,16 +23,31 @@ export interface Registration {
 const idForm = /^(?!dyn-)[A-Za-z0-9][\w.-]{0,62}$/
 
 /** Throws a `ClientMetadataError` where it cannot be one. */
-export async function addClient (documents: Documents, { id = `client-${randomBytes(8).toString('hex')}`, name, redirectUris, jwksUri }: Registration): Promise<RegisteredClient> {
-  if (!idForm.test(id)) throw new ClientMetadataError('A client id is 1 to 63 letters, digits, "_", "." and "-", and does not begin with dyn-')
-  const metadata = readClientMetadata({
-    client_name: name,
-    redirect_uris: redirectUris,
-    ...(jwksUri === undefined ? {} : { jwks_uri: jwksUri, token_endpoint_auth_method: 'private_key_jwt' })
-  }, { customSchemes: true })
+export async function addClient (
+  documents: Documents,
+  { id = `client-${randomBytes(8).toString('hex')}`, name, redirectUris, jwksUri }: Registration
+): Promise<RegisteredClient> {
+  if (!idForm.test(id)) {
+    throw new ClientMetadataError(
+      'A client id is 1 to 63 letters, digits, "_", "." and "-", and does not begin with dyn-'
+    )
+  }
+  const metadata = readClientMetadata(
+    {
+      client_name: name,
+      redirect_uris: redirectUris,
+      ...(jwksUri === undefined ? {} : { jwks_uri: jwksUri, token_endpoint_auth_method: 'private_key_jwt' })
+    },
+    { customSchemes: true }
+  )
   const createdAt = Date.now()
-  const isNew = await documents.put('registered', documentId(id), { ...metadata, id, createdAt }, { version: 0, endsAt: null })
-  if (!isNew) throw new ClientMetadataError('That client id is taken: choose another, or remove that client first')
+  const isNew = await documents.put(
+    'registered',
+    documentId(id),
+    { ...metadata, id, createdAt },
+    { version: 0, endsAt: null }
+  )
+  if (!isNew) { throw new ClientMetadataError('That client id is taken: choose another, or remove that client first') }
   return { ...metadata, id, source: 'registered', createdAt }
 }
 

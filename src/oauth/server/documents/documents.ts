@@ -31,9 +31,15 @@ export interface PutOptions {
  * exactly one wins, across all processes that share the store. Rejects where the store cannot be used.
  */
 export interface Documents {
-  /** `undefined` where there is none, or it has ended. `id`: 1 to 128 letters, digits, `_` and `-`; others are a `RangeError`. */
+  /**
+   * `undefined` where there is none, or it has ended. `id`: 1 to 128 letters, digits, `_` and `-`; others
+   * are a `RangeError`.
+   */
   readonly get: (kind: DocumentKind, id: string) => Promise<StoredDocument | undefined>
-  /** False where somebody else was first: read it again. Rejects with a `DocumentsFullError` where there are too many. */
+  /**
+   * False where somebody else was first: read it again. Rejects with a `DocumentsFullError` where there are
+   * too many.
+   */
   readonly put: (kind: DocumentKind, id: string, value: object, options: PutOptions) => Promise<boolean>
   /** False where there was none. */
   readonly remove: (kind: DocumentKind, id: string) => Promise<boolean>

@@ -4,7 +4,14 @@ import { join } from 'node:path'
 import { replaceFile, withFileLock } from '../../../lib/atomic-file.js'
 import { codeOf, isRecord } from '../../../lib/guards.js'
 import {
-  type DocumentKind, documentKinds, type Documents, DocumentsFullError, hasEnded, maxDocuments, requireDocumentId, type StoredDocument
+  type DocumentKind,
+  documentKinds,
+  type Documents,
+  DocumentsFullError,
+  hasEnded,
+  maxDocuments,
+  requireDocumentId,
+  type StoredDocument
 } from './documents.js'
 
 export interface FileDocumentsOptions {
@@ -58,7 +65,13 @@ export function documentsInFiles ({ directory, sweepMs = 60_000 }: FileDocuments
   }
 
   async function sweepAll (): Promise<void> {
-    for (const kind of documentKinds) if ((await namesOf(kind)).length > 0) await alone(kind, async () => { await sweep(kind) })
+    for (const kind of documentKinds) {
+      if ((await namesOf(kind)).length > 0) {
+        await alone(kind, async () => {
+          await sweep(kind)
+        })
+      }
+    }
   }
 
   async function requireRoom (kind: DocumentKind): Promise<void> {
@@ -91,7 +104,12 @@ export function documentsInFiles ({ directory, sweepMs = 60_000 }: FileDocuments
     },
 
     list: async kind => {
-      const found = await Promise.all((await namesOf(kind)).map(async name => ({ id: name.slice(0, -ending.length), document: await live(join(folderOf(kind), name)) })))
+      const found = await Promise.all(
+        (await namesOf(kind)).map(async name => ({
+          id: name.slice(0, -ending.length),
+          document: await live(join(folderOf(kind), name))
+        }))
+      )
       return found.flatMap(({ id, document }) => document === undefined ? [] : [{ id, ...document }])
     },
 
@@ -118,7 +136,13 @@ async function read (path: string): Promise<StoredDocument | undefined> {
   }
   try {
     const { version, endsAt, value } = Object(JSON.parse(text))
-    if (!Number.isSafeInteger(version) || !isRecord(value) || (endsAt !== null && typeof endsAt !== 'number')) return undefined
+    if (
+      !Number.isSafeInteger(version) ||
+      !isRecord(value) ||
+      (endsAt !== null && typeof endsAt !== 'number')
+    ) {
+      return undefined
+    }
     return { version, endsAt, value }
   } catch {
     return undefined

@@ -1,5 +1,12 @@
 /** Documents of one process, gone with it. */
-import { type Documents, DocumentsFullError, hasEnded, maxDocuments, requireDocumentId, type StoredDocument } from './documents.js'
+import {
+  type Documents,
+  DocumentsFullError,
+  hasEnded,
+  maxDocuments,
+  requireDocumentId,
+  type StoredDocument
+} from './documents.js'
 
 export function documentsInMemory (): Documents {
   const kinds = new Map<string, Map<string, StoredDocument>>()

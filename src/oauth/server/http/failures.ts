@@ -1,4 +1,7 @@
-/** Bounds failures at the token endpoint: by client and by grant, never by address, which many users of a host share. */
+/**
+ * Bounds failures at the token endpoint: by client and by grant, never by address, which many users of a
+ * host share.
+ */
 import { createBucketStore } from '../../../limits/memory-buckets.js'
 
 const windowMs = 60_000
@@ -23,7 +26,9 @@ export function createFailureLimits (): FailureLimits {
         grant === undefined ? [`client ${clientId}`, maxByClient] : [`grant ${grant}`, maxByGrant],
         ['all', maxInAll]
       ]
-      const over = asks.map(([key, max]) => ({ max, ...buckets.take(key, 1, max) })).filter(({ current, max }) => current > max)
+      const over = asks
+        .map(([key, max]) => ({ max, ...buckets.take(key, 1, max) }))
+        .filter(({ current, max }) => current > max)
       return over.length === 0 ? undefined : Math.max(1, ...over.map(({ ttl }) => Math.ceil(ttl / 1000)))
     }
   }

@@ -32,7 +32,10 @@ export function registerMetadataRoutes (scope: FastifyInstance, server: Authoriz
     const paths = [metadataPath, metadataPath + path, metadataPath + pathname, metadataPath + base]
     for (const url of new Set(paths.flatMap(one => spellingsOf(one, scope)))) {
       // Of several endpoints in one scope the first is found at the bare path.
-      if (url.replace(/\/$/, '') === metadataPath && scope.hasRoute({ method: 'GET', url: scope.prefix + url })) continue
+      if (
+        url.replace(/\/$/, '') === metadataPath &&
+        scope.hasRoute({ method: 'GET', url: scope.prefix + url })
+      ) { continue }
       scope.route({
         method: ['GET', 'OPTIONS'],
         url,
@@ -64,8 +67,15 @@ export async function registerTokenRoutes (scope: FastifyInstance, server: Autho
         return reply.headers(noStore).send(answer)
       } catch (error) {
         const refused = asOAuthError(error)
-        const retryAfterSeconds = refused.statusCode < 500 ? failures.note(parameters.client_id, parameters.refresh_token) : undefined
-        throw retryAfterSeconds === undefined ? refused : new OAuthError('temporarily_unavailable', 'Too many failures', { statusCode: 429, retryAfterSeconds, cause: refused })
+        const retryAfterSeconds =
+          refused.statusCode < 500 ? failures.note(parameters.client_id, parameters.refresh_token) : undefined
+        throw retryAfterSeconds === undefined
+          ? refused
+          : new OAuthError('temporarily_unavailable', 'Too many failures', {
+            statusCode: 429,
+            retryAfterSeconds,
+            cause: refused
+          })
       }
     }
   })
@@ -78,7 +88,9 @@ export async function registerTokenRoutes (scope: FastifyInstance, server: Autho
     handler: async (request, reply) => {
       requireNoBasic(request)
       const grant = await server.tokens.revoke(request.body ?? {})
-      if (grant !== undefined) decisionsOf(scope).note({ kind: 'grant-revoked', ...saidBy(request), about: { grant, by: 'client' } })
+      if (grant !== undefined) {
+        decisionsOf(scope).note({ kind: 'grant-revoked', ...saidBy(request), about: { grant, by: 'client' } })
+      }
       // The same for a token that never was (RFC 7009 §2.2).
       return reply.headers(noStore).send({})
     }
@@ -90,8 +102,15 @@ export async function registerRegistrationRoute (scope: FastifyInstance, server:
   if (dynamic === undefined) return
   const buckets = createBucketStore({ windowMs: 60_000 })
   scope.removeAllContentTypeParsers()
-  scope.addContentTypeParser('application/json', { parseAs: 'string', bodyLimit }, scope.getDefaultJsonParser('ignore', 'ignore'))
-  scope.setErrorHandler(async (error, request, reply) => await refuse(asOAuthError(error, 'invalid_client_metadata'), request, reply))
+  scope.addContentTypeParser(
+    'application/json',
+    { parseAs: 'string', bodyLimit },
+    scope.getDefaultJsonParser('ignore', 'ignore')
+  )
+  scope.setErrorHandler(
+    async (error, request, reply) =>
+      await refuse(asOAuthError(error, 'invalid_client_metadata'), request, reply)
+  )
 
   scope.route({
     method: methods,
@@ -100,15 +119,31 @@ export async function registerRegistrationRoute (scope: FastifyInstance, server:
     config: openToAll,
     handler: async (request, reply) => {
       const { current, ttl } = buckets.take('all', 1, maxRegistrations)
-      if (current > maxRegistrations) throw new OAuthError('temporarily_unavailable', 'Too many clients register at once', { statusCode: 429, retryAfterSeconds: Math.max(1, Math.ceil(ttl / 1000)) })
+      if (current > maxRegistrations) {
+        throw new OAuthError('temporarily_unavailable', 'Too many clients register at once', {
+          statusCode: 429,
+          retryAfterSeconds: Math.max(1, Math.ceil(ttl / 1000))
+        })
+      }
       const { client, issuedAt, isNew } = await dynamic.register(request.body)
-      if (isNew) decisionsOf(scope).note({ kind: 'client-created', ...saidBy(request), about: { client: client.id, name: client.name } })
+      if (isNew) {
+        decisionsOf(scope).note({
+          kind: 'client-created',
+          ...saidBy(request),
+          about: { client: client.id, name: client.name }
+        })
+      }
       return reply.code(201).headers(noStore).send(registrationAnswer(client, issuedAt))
     }
   })
 }
 
-function saidBy (request: FastifyRequest): { readonly outcome: 'allowed', readonly at: number, readonly requestId: string, readonly address: string } {
+function saidBy (request: FastifyRequest): {
+  readonly outcome: 'allowed'
+  readonly at: number
+  readonly requestId: string
+  readonly address: string
+} {
   return { outcome: 'allowed', at: Date.now(), requestId: request.id, address: ipOf(request) }
 }
 
@@ -120,20 +155,52 @@ export async function acceptForms (scope: FastifyInstance): Promise<void> {
 
 /** Nobody here has a secret to send so. */
 function requireNoBasic ({ headers }: FastifyRequest): void {
-  if (headers.authorization !== undefined) throw new OAuthError('invalid_client', 'A client here has no secret: send client_id in the body, and a client_assertion where it is needed')
+  if (headers.authorization !== undefined) {
+    throw new OAuthError(
+      'invalid_client',
+      'A client here has no secret: send client_id in the body, and a client_assertion where it is needed'
+    )
+  }
 }
 
 /** Whatever was thrown, as an error that the client may read; a fault tells nothing of itself. */
-export function asOAuthError (error: unknown, malformed: 'invalid_request' | 'invalid_client_metadata' = 'invalid_request'): OAuthError {
+export function asOAuthError (
+  error: unknown,
+  malformed: 'invalid_request' | 'invalid_client_metadata' = 'invalid_request'
+): OAuthError {
   if (error instanceof OAuthError) return error
-  if (error instanceof DocumentsFullError) return new OAuthError('temporarily_unavailable', 'The server has no room for more', { retryAfterSeconds: 60, cause: error })
-  if (error instanceof StateError || error instanceof NotSharedError) return new OAuthError('temporarily_unavailable', 'The server cannot write right now', { retryAfterSeconds: 5, cause: error })
+  if (error instanceof DocumentsFullError) {
+    return new OAuthError('temporarily_unavailable', 'The server has no room for more', {
+      retryAfterSeconds: 60,
+      cause: error
+    })
+  }
+  if (error instanceof StateError || error instanceof NotSharedError) {
+    return new OAuthError('temporarily_unavailable', 'The server cannot write right now', {
+      retryAfterSeconds: 5,
+      cause: error
+    })
+  }
   const refusal = toRefusal(error)
   const { statusCode, message, reason = message } = refusal
-  if (statusCode === 503) return new OAuthError('temporarily_unavailable', message, { retryAfterSeconds: secondsOf(refusal), reason, cause: error })
+  if (statusCode === 503) {
+    return new OAuthError('temporarily_unavailable', message, {
+      retryAfterSeconds: secondsOf(refusal),
+      reason,
+      cause: error
+    })
+  }
   if (statusCode >= 500) return new OAuthError('server_error', 'Internal error', { cause: error })
-  if (refusal.code === RateLimitedError.code) return new OAuthError('temporarily_unavailable', message, { statusCode: 429, retryAfterSeconds: secondsOf(refusal) })
-  return new OAuthError(malformed, statusCode === 415 ? 'The body is of the wrong type' : message, { reason, statusCode: statusCode === 413 ? 413 : 400 })
+  if (refusal.code === RateLimitedError.code) {
+    return new OAuthError('temporarily_unavailable', message, {
+      statusCode: 429,
+      retryAfterSeconds: secondsOf(refusal)
+    })
+  }
+  return new OAuthError(malformed, statusCode === 415 ? 'The body is of the wrong type' : message, {
+    reason,
+    statusCode: statusCode === 413 ? 413 : 400
+  })
 }
 
 function secondsOf ({ data }: Refusal): number {
@@ -145,6 +212,8 @@ async function refuse (error: OAuthError, request: FastifyRequest, reply: Fastif
   if (statusCode === 500) request.log.error({ err: cause }, 'fault')
   else request.log.info({ code: error.code, reason: reason ?? error.message }, 'an OAuth request was refused')
   if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds))
-  if (statusCode === 401 && request.headers.authorization !== undefined) reply.header('www-authenticate', 'Basic realm="oauth"')
+  if (statusCode === 401 && request.headers.authorization !== undefined) {
+    reply.header('www-authenticate', 'Basic realm="oauth"')
+  }
   await reply.code(statusCode).headers(noStore).send(body)
 }

@@ -23,7 +23,8 @@ export interface PageOptions {
 }
 
 const wrongKey = 'That key was not accepted. Check that it is complete and that it is a key of this server.'
-const notAllowed = 'That key is good, but apps may not be signed in with it. Ask whoever runs this server for another one.'
+const notAllowed =
+  'That key is good, but apps may not be signed in with it. Ask whoever runs this server for another one.'
 
 export async function registerPages (scope: FastifyInstance, { server, countTools }: PageOptions): Promise<void> {
   const place = new URL(server.issuer).host
@@ -34,7 +35,9 @@ export async function registerPages (scope: FastifyInstance, { server, countTool
   async function sendError (error: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     if (error instanceof AuthorizationRedirectError) {
       request.log.info({ code: error.code, reason: error.message }, 'an authorization request was refused')
-      await reply.headers({ 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' }).redirect(error.location, 302)
+      await reply
+        .headers({ 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' })
+        .redirect(error.location, 302)
       return
     }
     const { title, message, statusCode, reason } = asPageError(error)
@@ -44,8 +47,16 @@ export async function registerPages (scope: FastifyInstance, { server, countTool
     await reply.code(statusCode).headers(pageHeaders()).send(noticePage(place, title, message))
   }
 
-  async function sendStep (reply: FastifyReply, { request: { redirectUri } }: Step, html: string, status = 200): Promise<void> {
-    await reply.code(status).headers(pageHeaders([formActionSource(redirectUri)])).send(html)
+  async function sendStep (
+    reply: FastifyReply,
+    { request: { redirectUri } }: Step,
+    html: string,
+    status = 200
+  ): Promise<void> {
+    await reply
+      .code(status)
+      .headers(pageHeaders([formActionSource(redirectUri)]))
+      .send(html)
   }
 
   function viewOf ({ client, request, handle }: Step): SignInView {
@@ -89,13 +100,19 @@ export async function registerPages (scope: FastifyInstance, { server, countTool
       }
       case 'approve': {
         const { location, grantId, client, principal } = await server.signIn.approve(handle, cookie)
-        request.log.info({ grant: grantId, client: client.id, principal: principal.id, keyId: principal.keyId }, 'a client was approved')
+        request.log.info(
+          { grant: grantId, client: client.id, principal: principal.id, keyId: principal.keyId },
+          'a client was approved'
+        )
         return await leave(reply, location)
       }
       default: {
         // A key is given: also where Enter was pressed, and no button.
         if (scope.hasDecorator('refuseLockedOut')) await scope.refuseLockedOut(request, reply)
-        const outcome = await server.signIn.giveKey(handle, cookie, key, { address: ipOf(request), requestId: request.id })
+        const outcome = await server.signIn.giveKey(handle, cookie, key, {
+          address: ipOf(request),
+          requestId: request.id
+        })
         if (outcome.kind === 'consent') {
           await sendStep(reply, outcome.step, consentHtml(outcome.step))
           return reply
@@ -105,7 +122,12 @@ export async function registerPages (scope: FastifyInstance, { server, countTool
         if (outcome.kind === 'wrong' && scope.hasDecorator('chargeAddress')) await scope.chargeAddress(request, reply)
         const { step } = outcome
         const problem = outcome.kind === 'wrong' ? wrongKey : notAllowed
-        await sendStep(reply, step, keyPage({ ...viewOf(step), scopes: step.request.scopes, problem }), outcome.kind === 'wrong' ? 401 : 403)
+        await sendStep(
+          reply,
+          step,
+          keyPage({ ...viewOf(step), scopes: step.request.scopes, problem }),
+          outcome.kind === 'wrong' ? 401 : 403
+        )
         return reply
       }
     }
@@ -118,7 +140,13 @@ async function leave (reply: FastifyReply, location: string): Promise<FastifyRep
 }
 
 function clientView (client: Client, redirectUri: string): ClientView {
-  return { name: client.name, identity: identityOf(client), target: redirectTarget(redirectUri), redirectUri, isLoopbackOnly: isLoopbackOnly(client) }
+  return {
+    name: client.name,
+    identity: identityOf(client),
+    target: redirectTarget(redirectUri),
+    redirectUri,
+    isLoopbackOnly: isLoopbackOnly(client)
+  }
 }
 
 function identityOf ({ source, id }: Client): ClientView['identity'] {
@@ -130,15 +158,39 @@ function identityOf ({ source, id }: Client): ClientView['identity'] {
 function requireSameSite ({ headers }: FastifyRequest): void {
   const site = headers['sec-fetch-site']
   if (site === undefined || site === 'same-origin' || site === 'none') return
-  throw new AuthorizationPageError('That did not come from this page', 'Go back to the app and connect again.', { statusCode: 403, reason: 'the form came from another site' })
+  throw new AuthorizationPageError(
+    'That did not come from this page',
+    'Go back to the app and connect again.',
+    { statusCode: 403, reason: 'the form came from another site' }
+  )
 }
 
 function asPageError (error: unknown): AuthorizationPageError {
   if (error instanceof AuthorizationPageError) return error
   const title = 'That did not work'
-  if (error instanceof OAuthError) return new AuthorizationPageError(title, 'Go back to the app and connect again.', { statusCode: error.statusCode, reason: error.message })
+  if (error instanceof OAuthError) {
+    return new AuthorizationPageError(title, 'Go back to the app and connect again.', {
+      statusCode: error.statusCode,
+      reason: error.message
+    })
+  }
   const { code, statusCode, message } = toRefusal(error)
-  if (code === RateLimitedError.code) return new AuthorizationPageError('Too many tries', 'Too many keys were refused from your network. Wait a few minutes, then try again.', { statusCode, reason: message })
-  if (statusCode < 500) return new AuthorizationPageError(title, 'Go back to the app and connect again.', { statusCode, reason: message })
-  return new AuthorizationPageError('Something went wrong here', 'The server could not go on. Try again in a moment; if it stays, tell whoever runs this server.', { statusCode, reason: message, cause: error })
+  if (code === RateLimitedError.code) {
+    return new AuthorizationPageError(
+      'Too many tries',
+      'Too many keys were refused from your network. Wait a few minutes, then try again.',
+      { statusCode, reason: message }
+    )
+  }
+  if (statusCode < 500) {
+    return new AuthorizationPageError(title, 'Go back to the app and connect again.', {
+      statusCode,
+      reason: message
+    })
+  }
+  return new AuthorizationPageError(
+    'Something went wrong here',
+    'The server could not go on. Try again in a moment; if it stays, tell whoever runs this server.',
+    { statusCode, reason: message, cause: error }
+  )
 }

@@ -36,7 +36,12 @@ export interface MetadataOptions {
   readonly acceptsIdJag: boolean
 }
 
-export function metadataOf ({ issuer, scopes, sources, acceptsIdJag }: MetadataOptions): Readonly<Record<string, unknown>> {
+export function metadataOf ({
+  issuer,
+  scopes,
+  sources,
+  acceptsIdJag
+}: MetadataOptions): Readonly<Record<string, unknown>> {
   return {
     issuer,
     authorization_endpoint: issuer + endpointPaths.authorize,
@@ -46,7 +51,7 @@ export function metadataOf ({ issuer, scopes, sources, acceptsIdJag }: MetadataO
     scopes_supported: [...new Set([...scopes, 'offline_access'])],
     response_types_supported: ['code'],
     response_modes_supported: ['query'],
-    grant_types_supported: ['authorization_code', 'refresh_token', ...acceptsIdJag ? [idJagGrant] : []],
+    grant_types_supported: ['authorization_code', 'refresh_token', ...(acceptsIdJag ? [idJagGrant] : [])],
     code_challenge_methods_supported: ['S256'],
     token_endpoint_auth_methods_supported: ['none', 'private_key_jwt'],
     token_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,

@@ -6,8 +6,14 @@ export type Parameters = Readonly<Record<string, string>>
 /** A longer one is none that a client has reason to send. */
 const maxLength = 8192
 
-/** The parameters of a query or a form, and the names of those that came more than once. Empty ones count as left out. */
-export function readParameters (text: string): { readonly parameters: Parameters, readonly repeated: ReadonlySet<string> } {
+/**
+ * The parameters of a query or a form, and the names of those that came more than once. Empty ones count as
+ * left out.
+ */
+export function readParameters (text: string): {
+  readonly parameters: Parameters
+  readonly repeated: ReadonlySet<string>
+} {
   const parameters: Record<string, string> = Object.create(null)
   const seen = new Set<string>()
   const repeated = new Set<string>()
@@ -35,6 +41,8 @@ export function required (parameters: Parameters, name: string): string {
 
 export function optional (parameters: Parameters, name: string): string | undefined {
   const value = parameters[name]
-  if (value !== undefined && value.length > maxLength) throw new OAuthError('invalid_request', `The parameter "${name}" is too long`)
+  if (value !== undefined && value.length > maxLength) {
+    throw new OAuthError('invalid_request', `The parameter "${name}" is too long`)
+  }
   return value
 }

@@ -10,15 +10,38 @@ const maxRedirects = 20
 /** `http` on loopback; the port is the client's to choose at every sign-in (RFC 8252 §7.3). */
 const loopback = /^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(?::(\d{1,5}))?(\/[^?]*)?(\?.*)?$/
 /** Schemes that a browser runs or reads itself. */
-const dangerous = new Set(['javascript:', 'data:', 'vbscript:', 'blob:', 'file:', 'filesystem:', 'about:', 'ws:', 'wss:', 'ftp:', 'http:', 'view-source:'])
+const dangerous = new Set([
+  'javascript:',
+  'data:',
+  'vbscript:',
+  'blob:',
+  'file:',
+  'filesystem:',
+  'about:',
+  'ws:',
+  'wss:',
+  'ftp:',
+  'http:',
+  'view-source:'
+])
 
-/** True for a URI that a client may be sent to: https, or http on loopback; no fragment, no user info, and nothing that parsers read differently. */
+/**
+ * True for a URI that a client may be sent to: https, or http on loopback; no fragment, no user info, and
+ * nothing that parsers read differently.
+ */
 export function isRedirectUri (uri: unknown, { customSchemes = false }: RedirectRules = {}): uri is string {
-  if (typeof uri !== 'string' || uri.length > maxLength || !/^[\x21-\x7e]+$/.test(uri) || /[\\#"<>^`{|}]/.test(uri)) return false
+  if (
+    typeof uri !== 'string' ||
+    uri.length > maxLength ||
+    !/^[\x21-\x7e]+$/.test(uri) ||
+    /[\\#"<>^`{|}]/.test(uri)
+  ) { return false }
   if (!URL.canParse(uri)) return false
   const { protocol, username, password, hostname } = new URL(uri)
   if (username !== '' || password !== '') return false
-  if (protocol === 'https:') return /^https:\/\/[^/?@%]+(?:[/?]|$)/.test(uri) && hostname !== '' && hostname === hostOf(uri)
+  if (protocol === 'https:') {
+    return /^https:\/\/[^/?@%]+(?:[/?]|$)/.test(uri) && hostname !== '' && hostname === hostOf(uri)
+  }
   if (protocol === 'http:') return isLoopbackRedirect(uri)
   return customSchemes && !dangerous.has(protocol) && /^[a-z][a-z0-9+.-]*:/.test(uri)
 }
@@ -30,7 +53,12 @@ function hostOf (uri: string): string {
 }
 
 export function areRedirectUris (uris: unknown, rules: RedirectRules = {}): uris is readonly string[] {
-  return Array.isArray(uris) && uris.length > 0 && uris.length <= maxRedirects && uris.every(uri => isRedirectUri(uri, rules))
+  return (
+    Array.isArray(uris) &&
+    uris.length > 0 &&
+    uris.length <= maxRedirects &&
+    uris.every(uri => isRedirectUri(uri, rules))
+  )
 }
 
 /** True for http on this machine: whatever program listens there gets the code. */
@@ -50,7 +78,10 @@ export function matchesRedirect (registered: readonly string[], uri: string): bo
   })
 }
 
-/** What the person is shown of the place that the browser goes to: the host, `this computer`, or the scheme of an app. */
+/**
+ * What the person is shown of the place that the browser goes to: the host, `this computer`, or the scheme
+ * of an app.
+ */
 export function redirectTarget (uri: string): { readonly kind: 'site' | 'computer' | 'app', readonly name: string } {
   const { protocol, host } = new URL(uri)
   if (protocol === 'https:') return { kind: 'site', name: host }

@@ -18,7 +18,10 @@ async function keys (directory: string, args: string[], input = ''): Promise<Sai
 }
 
 /** A directory with one key, as the command makes it. */
-async function withKey (t: Parameters<typeof directory>[0], ...args: string[]): Promise<{ cwd: string, id: string, key: string }> {
+async function withKey (
+  t: Parameters<typeof directory>[0],
+  ...args: string[]
+): Promise<{ cwd: string; id: string; key: string }> {
   const cwd = await directory(t)
   const { id, key } = JSON.parse((await keys(cwd, ['create', '--name', 'laptop', '--json', ...args])).stdout)
   return { cwd, id, key }
@@ -36,29 +39,72 @@ t.test('a name is enough: the key alone is on stdout, and what there is to say o
 
 t.test('as JSON the key comes with its id and all that is known of it, and nothing on stderr', async t => {
   const cwd = await directory(t)
-  const { stdout, stderr } = await keys(cwd, ['create', '--name', 'ci', '--owner', 'ada', '--role', 'admin', '--scopes', 'files:read,b', '--scopes', 'c', '--expires', '90d', '--cidrs', '10.0.0.0/8', '--rate-limit', '5', '--json'])
+  const { stdout, stderr } = await keys(cwd, [
+    'create',
+    '--name',
+    'ci',
+    '--owner',
+    'ada',
+    '--role',
+    'admin',
+    '--scopes',
+    'files:read,b',
+    '--scopes',
+    'c',
+    '--expires',
+    '90d',
+    '--cidrs',
+    '10.0.0.0/8',
+    '--rate-limit',
+    '5',
+    '--json'
+  ])
   const made = JSON.parse(stdout)
   t.equal(stderr, '')
-  t.match(made, { id: /^\w{12}$/, key: `mcp_${made.id}_`, name: 'ci', owner: 'user:ada', role: 'admin', scopes: ['files:read', 'b', 'c'], status: 'active', cidrs: ['10.0.0.0/8'], rateLimitMax: 5 })
+  t.match(made, {
+    id: /^\w{12}$/,
+    key: `mcp_${made.id}_`,
+    name: 'ci',
+    owner: 'user:ada',
+    role: 'admin',
+    scopes: ['files:read', 'b', 'c'],
+    status: 'active',
+    cidrs: ['10.0.0.0/8'],
+    rateLimitMax: 5
+  })
   t.equal(Date.parse(made.expiresAt) - Date.parse(made.createdAt), 90 * 86_400_000)
 })
 
 t.test('keys create takes a role and metadata of the app\'s own, which keys show tells', async t => {
   const cwd = await directory(t)
-  const made = await keys(cwd, ['create', '--name', 'ci', '--role', 'auditor', '--meta', 'tenant=acme', '--meta', 'plan=gold=1', '--json'])
+  const made = await keys(cwd, [
+    'create',
+    '--name',
+    'ci',
+    '--role',
+    'auditor',
+    '--meta',
+    'tenant=acme',
+    '--meta',
+    'plan=gold=1',
+    '--json'
+  ])
   const { id } = JSON.parse(made.stdout) as { id: string }
   const shown = await keys(cwd, ['show', id, '--json'])
   t.match(JSON.parse(shown.stdout), { role: 'auditor', metadata: { tenant: 'acme', plan: 'gold=1' } })
   t.match((await keys(cwd, ['show', id])).stdout, /metadata +tenant=acme\n +plan=gold=1/)
 })
 
-t.test('where no file is set the key is in one of the working directory, and stderr says how the server gets it', async t => {
-  const cwd = await directory(t)
-  const { code, stderr } = await say(['keys', 'create', '--name', 'laptop'], cwd)
-  t.equal(code, 0)
-  t.match(stderr, `API_KEYS_FILE=${file}`)
-  t.equal((await readKeyFile(join(cwd, file))).length, 1)
-})
+t.test(
+  'where no file is set the key is in one of the working directory, and stderr says how the server gets it',
+  async t => {
+    const cwd = await directory(t)
+    const { code, stderr } = await say(['keys', 'create', '--name', 'laptop'], cwd)
+    t.equal(code, 0)
+    t.match(stderr, `API_KEYS_FILE=${file}`)
+    t.equal((await readKeyFile(join(cwd, file))).length, 1)
+  }
+)
 
 t.test('the file is the one of .env, and --file wins over it', async t => {
   const cwd = await directory(t)
@@ -107,7 +153,15 @@ t.test('a file without keys lists none', async t => {
 t.test('no command but create and rotate shows a key, and none a digest', async t => {
   const { cwd, id, key } = await withKey(t)
   const [{ secrets: [{ digest }] }] = JSON.parse(await readFile(join(cwd, file), 'utf8')).keys
-  for (const args of [['list'], ['list', '--json'], ['show', id], ['show', id, '--json'], ['disable', id], ['enable', id, '--json'], ['revoke', id]]) {
+  for (const args of [
+    ['list'],
+    ['list', '--json'],
+    ['show', id],
+    ['show', id, '--json'],
+    ['disable', id],
+    ['enable', id, '--json'],
+    ['revoke', id]
+  ]) {
     const { code, stdout, stderr } = await keys(cwd, args)
     t.equal(code, 0, args.join(' '))
     t.notOk([stdout, stderr].some(text => text.includes(key) || text.includes(digest)))
@@ -132,14 +186,21 @@ t.test('without a word about it the old secret works for a day', async t => {
   t.equal(Date.parse(secrets[1].endsAt) - Date.parse(secrets[0].createdAt), 86_400_000)
 })
 
-t.test('another secret of a key that is disabled or ends soon comes with a word about that, and of one that has ended there is none', async t => {
-  const { cwd, id } = await withKey(t, '--expires', '1h')
-  await keys(cwd, ['disable', id])
-  const { expiresAt } = JSON.parse((await keys(cwd, ['show', id, '--json'])).stdout)
-  t.match(await keys(cwd, ['rotate', id]), { code: 0, stderr: new RegExp(`works until ${expiresAt}\\.\\n.*disabled.*keys enable ${id}`) })
-  t.intercept(Date, 'now', { value: () => Date.parse(expiresAt) })
-  t.match(await keys(cwd, ['rotate', id]), { code: 1, stdout: '', stderr: /has expired.*create another/ })
-})
+t.test(
+  'another secret of a key that is disabled or ends soon comes with a word about that, and of one that has ' +
+    'ended there is none',
+  async t => {
+    const { cwd, id } = await withKey(t, '--expires', '1h')
+    await keys(cwd, ['disable', id])
+    const { expiresAt } = JSON.parse((await keys(cwd, ['show', id, '--json'])).stdout)
+    t.match(await keys(cwd, ['rotate', id]), {
+      code: 0,
+      stderr: new RegExp(`works until ${expiresAt}\\.\\n.*disabled.*keys enable ${id}`)
+    })
+    t.intercept(Date, 'now', { value: () => Date.parse(expiresAt) })
+    t.match(await keys(cwd, ['rotate', id]), { code: 1, stdout: '', stderr: /has expired.*create another/ })
+  }
+)
 
 t.test('disabled is for a while, revoked is for good', async t => {
   const { cwd, id, key } = await withKey(t)
@@ -154,7 +215,13 @@ t.test('disabled is for a while, revoked is for good', async t => {
 
 t.test('verify tells whom a key proves, or why it is not good, also for one address', async t => {
   const { cwd, id, key } = await withKey(t, '--owner', 'ada', '--cidrs', '10.0.0.0/8')
-  t.same(JSON.parse((await keys(cwd, ['verify', '--json'], `${key}\n`)).stdout), { good: true, id, owner: 'user:ada', role: 'user', scopes: [] })
+  t.same(JSON.parse((await keys(cwd, ['verify', '--json'], `${key}\n`)).stdout), {
+    good: true,
+    id,
+    owner: 'user:ada',
+    role: 'user',
+    scopes: []
+  })
   t.equal((await keys(cwd, ['verify', '--address', '10.1.2.3'], key)).code, 0)
   t.match(await keys(cwd, ['verify', '--address', '192.0.2.1', '--json'], key), { code: 1, stdout: /"good": false/ })
   t.match(await keys(cwd, ['verify'], key.slice(0, -1)), { code: 1, stdout: /mistyped/ })
@@ -162,7 +229,8 @@ t.test('verify tells whom a key proves, or why it is not good, also for one addr
 
 t.test('where no file is set and none is there, a key of API_KEYS is judged all the same', async t => {
   const cwd = await directory(t)
-  const ask = async (key: string): Promise<Said> => await say(['keys', 'verify'], cwd, { API_KEYS: 'the-first-key-of-many' }, key)
+  const ask = async (key: string): Promise<Said> =>
+    await say(['keys', 'verify'], cwd, { API_KEYS: 'the-first-key-of-many' }, key)
   t.match(await ask('the-first-key-of-many'), { code: 0, stdout: /^Good/, stderr: '' })
   t.match(await ask('another-key-of-many'), { code: 1, stdout: /^Not good: .*not known/, stderr: '' })
 })
@@ -170,13 +238,21 @@ t.test('where no file is set and none is there, a key of API_KEYS is judged all 
 t.test('verify says of a key that it is in a file which the server does not use', async t => {
   const cwd = await directory(t)
   const { id, key } = JSON.parse((await say(['keys', 'create', '--name', 'a', '--json'], cwd)).stdout)
-  const unused = /^That key is in .*api-keys\.json, which the server does not use until API_KEYS_FILE=api-keys\.json is set\.$/
+  const unused =
+    /^That key is in .*api-keys\.json, which the server does not use until API_KEYS_FILE=api-keys\.json is set\.$/
   t.match(await say(['keys', 'verify'], cwd, {}, key), { code: 0, stdout: /^Good/, stderr: unused })
   t.match(await say(['keys', 'verify', '--json'], cwd, {}, key), { code: 0, stdout: /"good": true/, stderr: unused })
-  for (const named of [await keys(cwd, ['verify'], key), await say(['keys', 'verify', '--file', file], cwd, {}, key)]) t.match(named, { code: 0, stderr: '' })
+  for (const named of [
+    await keys(cwd, ['verify'], key),
+    await say(['keys', 'verify', '--file', file], cwd, {}, key)
+  ]) { t.match(named, { code: 0, stderr: '' }) }
   await say(['keys', 'revoke', id], cwd)
   t.match(await say(['keys', 'verify'], cwd, {}, key), { code: 1, stdout: /revoked/, stderr: unused })
-  t.match(await say(['keys', 'verify'], cwd, { API_KEYS: key }, key), { code: 0, stdout: /^Good/, stderr: unused }, 'where the list is all that the server asks')
+  t.match(
+    await say(['keys', 'verify'], cwd, { API_KEYS: key }, key),
+    { code: 0, stdout: /^Good/, stderr: unused },
+    'where the list is all that the server asks'
+  )
 })
 
 t.test('a .env with a fault stops a judgement by keys that could be in it', async t => {
@@ -194,18 +270,31 @@ t.test('verify takes no key as an argument, and repeats none', async t => {
 
 t.test('what API_KEYS holds can be taken over as it is', async t => {
   const cwd = await directory(t)
-  const { code, stdout } = await keys(cwd, ['import', '--name', 'old', '--json'], 'the-first-key-of-many, the-second-key-of-many,\n')
+  const { code, stdout } = await keys(
+    cwd,
+    ['import', '--name', 'old', '--json'],
+    'the-first-key-of-many, the-second-key-of-many,\n'
+  )
   t.equal(code, 0)
   t.match(JSON.parse(stdout), [{ name: 'old 1', status: 'active' }, { name: 'old 2' }])
   t.equal((await keys(cwd, ['verify'], 'the-second-key-of-many')).code, 0)
 })
 
-for (const [name, others] of [['JWT_SECRET', {}], ['JWT_SECRET_PREVIOUS', { JWT_SECRET: 'j'.repeat(40) }], ['REQUEST_STATE_KEY', {}]] as const) {
+for (const [name, others] of [
+  ['JWT_SECRET', {}],
+  ['JWT_SECRET_PREVIOUS', { JWT_SECRET: 'j'.repeat(40) }],
+  ['REQUEST_STATE_KEY', {}]
+] as const) {
   t.test(`the ${name} is not taken over as a key, and not repeated`, async t => {
     const cwd = await directory(t)
     const shared = 'x'.repeat(40)
     await writeFile(join(cwd, '.env'), `${name}=${shared}\n`)
-    const { code, stdout, stderr } = await say(['keys', 'import'], cwd, others, `the-first-key-of-many\n${shared}\n`)
+    const { code, stdout, stderr } = await say(
+      ['keys', 'import'],
+      cwd,
+      others,
+      `the-first-key-of-many\n${shared}\n`
+    )
     t.match({ code, stdout }, { code: 1, stdout: '' })
     t.match(stderr, /nothing was imported/)
     t.notMatch(stderr, shared)
@@ -227,7 +316,10 @@ t.test('what API_KEYS holds is taken over from where it is set, .env as well', a
 t.test('a key of API_KEYS is good as long as the file does not say otherwise', async t => {
   const { cwd } = await withKey(t)
   await writeFile(join(cwd, '.env'), 'API_KEYS=the-first-key-of-many\n')
-  t.match(await keys(cwd, ['verify'], 'the-first-key-of-many'), { code: 0, stdout: /^Good: key \w{12} of apikey:\w{12}, role user$/ })
+  t.match(await keys(cwd, ['verify'], 'the-first-key-of-many'), {
+    code: 0,
+    stdout: /^Good: key \w{12} of apikey:\w{12}, role user$/
+  })
   const [{ id }] = JSON.parse((await keys(cwd, ['import', '--configured', '--json'])).stdout)
   await keys(cwd, ['revoke', id])
   t.match(await keys(cwd, ['verify'], 'the-first-key-of-many'), { code: 1, stdout: /revoked/ })
@@ -235,7 +327,10 @@ t.test('a key of API_KEYS is good as long as the file does not say otherwise', a
 
 for (const [what, key] of [['of its own form', mintKey().key], ['of another form', 'the-first-key-of-many']] as const) {
   const id = sha256(key).slice(0, 12)
-  const ends: Array<[string, string[]]> = [['as a key', ['revoke-key', id]], ['as a caller', ['revoke-subject', '--principal', `apikey:${id}`]]]
+  const ends: Array<[string, string[]]> = [
+    ['as a key', ['revoke-key', id]],
+    ['as a caller', ['revoke-subject', '--principal', `apikey:${id}`]]
+  ]
   for (const [how, args] of ends) {
     t.test(`a key of API_KEYS ${what} that was revoked ${how} is not taken over, and no other with it`, async t => {
       const STATE_DIR = await statePath(t)
@@ -244,7 +339,12 @@ for (const [what, key] of [['of its own form', mintKey().key], ['of another form
       await openState(t, { directory: STATE_DIR })
       t.equal((await say(['tokens', ...args], cwd, env)).code, 0)
       for (const source of [['--configured'], ['--owner', 'ada']]) {
-        const { code, stdout, stderr } = await say(['keys', 'import', ...source], cwd, env, `the-good-key-of-many,${key}`)
+        const { code, stdout, stderr } = await say(
+          ['keys', 'import', ...source],
+          cwd,
+          env,
+          `the-good-key-of-many,${key}`
+        )
         t.match({ code, stdout }, { code: 1, stdout: '' })
         t.match(stderr, new RegExp(`^The key ${id} was revoked .*nothing was imported`))
         t.notOk(stderr.includes(key))
@@ -259,7 +359,10 @@ t.test('a managed key that was revoked in another file is not taken over under a
   const { id, key } = mintKey()
   await openState(t, { directory: STATE_DIR })
   await say(['tokens', 'revoke-key', id, '--force'], dirname(STATE_DIR), { STATE_DIR })
-  t.match(await say(['keys', 'import'], dirname(STATE_DIR), { STATE_DIR }, key), { code: 1, stderr: new RegExp(`^The key ${id} was revoked`) })
+  t.match(await say(['keys', 'import'], dirname(STATE_DIR), { STATE_DIR }, key), {
+    code: 1,
+    stderr: new RegExp(`^The key ${id} was revoked`)
+  })
 })
 
 t.test('no key is made that would be refused at once because its owner was revoked', async t => {
@@ -268,20 +371,33 @@ t.test('no key is made that would be refused at once because its owner was revok
   const env = { STATE_DIR, API_KEYS_FILE: file }
   const state = await openState(t, { directory: STATE_DIR })
   await state.revokeSubject('user:ada', Date.now() + 60_000, commandLine)
-  const makeFor = async (owner: string): Promise<Said[]> => await Promise.all([['create', '--name', 'a'], ['import']].map(async args => await say(['keys', ...args, '--owner', owner], cwd, env, 'the-first-key-of-many')))
-  for (const said of await makeFor('ada')) t.match(said, { code: 1, stdout: '', stderr: /^What user:ada is given now is still revoked/ })
+  const makeFor = async (owner: string): Promise<Said[]> =>
+    await Promise.all(
+      [['create', '--name', 'a'], ['import']].map(
+        async args => await say(['keys', ...args, '--owner', owner], cwd, env, 'the-first-key-of-many')
+      )
+    )
+  for (const said of await makeFor('ada')) {
+    t.match(said, { code: 1, stdout: '', stderr: /^What user:ada is given now is still revoked/ })
+  }
   t.notOk((await readdir(cwd)).includes(file))
   for (const { code } of await makeFor('bob')) t.equal(code, 0)
 })
 
 t.test('who imports keys of API_KEYS without a file that is named hears how the server gets it', async t => {
   const env = { API_KEYS: 'the-first-key-of-many' }
-  t.match(await say(['keys', 'import', '--configured'], await directory(t), env), { code: 0, stderr: /^Take them out of API_KEYS and set API_KEYS_FILE=api-keys\.json: / })
+  t.match(await say(['keys', 'import', '--configured'], await directory(t), env), {
+    code: 0,
+    stderr: /^Take them out of API_KEYS and set API_KEYS_FILE=api-keys\.json: /
+  })
   t.match(await say(['keys', 'import'], await directory(t), {}, 'the-first-key-of-many'), { code: 0, stderr: '' })
 })
 
 t.test('the help of create begins with the one option that has to be there', async t => {
-  t.match((await say(['keys', 'create', '--help'], '.')).stdout, /Options:\n +-n, --name <name> +what people call it \(required\)\n/)
+  t.match(
+    (await say(['keys', 'create', '--help'], '.')).stdout,
+    /Options:\n +-n, --name <name> +what people call it \(required\)\n/
+  )
 })
 
 t.test('the help of a rotation says its default once', async t => {
@@ -293,21 +409,33 @@ t.test('the help of a rotation says its default once', async t => {
 const refused: Array<[string, string[], RegExp]> = [
   ['no name', ['create'], /--name/],
   ['an empty name', ['create', '--name', ''], /A name is text/],
-  ['a role that only looks like admin', ['create', '--name', 'a', '--role', 'Admin'], /must be admin, user or a name of your own/],
+  [
+    'a role that only looks like admin',
+    ['create', '--name', 'a', '--role', 'Admin'],
+    /must be admin, user or a name of your own/
+  ],
   ['metadata without a value', ['create', '--name', 'a', '--meta', 'tenant'], /name=value/],
   ['metadata without a name', ['create', '--name', 'a', '--meta', '=acme'], /name=value/],
   ['metadata twice', ['create', '--name', 'a', '--meta', 'a=1', '--meta', 'a=2'], /given twice/],
   ['a lifetime that is none', ['create', '--name', 'a', '--expires', 'soon'], /lifetime/],
   ['a network that is none', ['create', '--name', 'a', '--cidrs', '10.0.0.0/99'], /A network is/],
   ['networks that are none', ['create', '--name', 'a', '--cidrs', ''], /--cidrs .*It is empty/],
-  ['nothing between the commas of networks', ['create', '--name', 'a', '--cidrs', ' ,'], /--cidrs .*It is empty/],
+  [
+    'nothing between the commas of networks',
+    ['create', '--name', 'a', '--cidrs', ' ,'],
+    /--cidrs .*It is empty/
+  ],
   ['no network for imported keys', ['import', '--cidrs', ''], /--cidrs .*It is empty/],
   ['empty scopes', ['create', '--name', 'a', '--scopes', ','], /--scopes .*It is empty/],
   ['a limit of zero', ['create', '--name', 'a', '--rate-limit', '0'], /whole number/],
   ['an unknown id', ['revoke', 'k00000000000'], /No key has that id/],
   ['no id', ['show'], /missing required argument/],
   ['a grace that is none', ['rotate', 'k00000000000', '--grace', 'long'], /lifetime/],
-  ['a grace that is none, with the one that ends it now', ['rotate', 'k00000000000', '--grace', '-1'], /A grace is 0, or/],
+  [
+    'a grace that is none, with the one that ends it now',
+    ['rotate', 'k00000000000', '--grace', '-1'],
+    /A grace is 0, or/
+  ],
   ['an address that is none', ['verify', '--address', 'nonsense'], /It is an address/],
   ['no address', ['verify', '--address', ''], /It is an address/],
   ['no key in API_KEYS to import', ['import', '--configured'], /API_KEYS is not set/],
@@ -336,7 +464,13 @@ t.test('a key with a space in it is refused as what it is, and not taken for two
   t.same(await readdir(cwd), [])
 })
 
-for (const args of [['list'], ['show', 'k00000000000'], ['verify'], ['rotate', 'k00000000000'], ['revoke', 'k00000000000']]) {
+for (const args of [
+  ['list'],
+  ['show', 'k00000000000'],
+  ['verify'],
+  ['rotate', 'k00000000000'],
+  ['revoke', 'k00000000000']
+]) {
   t.test(`${args[0]} without a file says how to make one`, async t => {
     const { code, stderr } = await keys(await directory(t), args, 'a-key')
     t.equal(code, 1)
@@ -356,7 +490,12 @@ t.test('the help of each command teaches it', async t => {
 
 t.test('several commands at once each make a key, and the file has all of them', async t => {
   const cwd = await directory(t)
-  const runs = ['a', 'b', 'c'].map(name => start(t, process.execPath, [...viaTsx, 'keys', 'create', '--name', name], { cwd, env: { API_KEYS_FILE: file } }))
+  const runs = ['a', 'b', 'c'].map(name =>
+    start(t, process.execPath, [...viaTsx, 'keys', 'create', '--name', name], {
+      cwd,
+      env: { API_KEYS_FILE: file }
+    })
+  )
   for (const run of runs) {
     t.equal((await run.ended).code, 0)
     t.equal(shapeOf(run.stdout().trim()), 'managed')
@@ -366,7 +505,12 @@ t.test('several commands at once each make a key, and the file has all of them',
 
 t.test('a key is read from standard input', async t => {
   const { cwd, key } = await withKey(t)
-  const run = start(t, 'sh', ['-c', 'printf %s "$KEY" | "$@"', 'sh', process.execPath, ...viaTsx, 'keys', 'verify'], { cwd, env: { API_KEYS_FILE: file, KEY: key } })
+  const run = start(
+    t,
+    'sh',
+    ['-c', 'printf %s "$KEY" | "$@"', 'sh', process.execPath, ...viaTsx, 'keys', 'verify'],
+    { cwd, env: { API_KEYS_FILE: file, KEY: key } }
+  )
   t.equal((await run.ended).code, 0)
   t.match(run.stdout(), /^Good: key/)
 })

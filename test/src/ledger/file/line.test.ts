@@ -18,8 +18,13 @@ t.test('every beginning of a line is torn, and none is a record', async t => {
 })
 
 for (const [what, text] of [
-  ['text', 'garbage'], ['JSON alone', JSON.stringify(record)], ['NULs', '\0'.repeat(20)], ['one character changed', line.replace('key-revoked', 'key-revokes')],
-  ['one character more', `${line} `], ['another length', line.replace(/^\d+/, '20')], ['another checksum', line.replace(/ [0-9a-f]{16} /, ' 0000000000000000 ')],
+  ['text', 'garbage'],
+  ['JSON alone', JSON.stringify(record)],
+  ['NULs', '\0'.repeat(20)],
+  ['one character changed', line.replace('key-revoked', 'key-revokes')],
+  ['one character more', `${line} `],
+  ['another length', line.replace(/^\d+/, '20')],
+  ['another checksum', line.replace(/ [0-9a-f]{16} /, ' 0000000000000000 ')],
   ['a line behind a torn one', `${line.slice(0, 30)}${line}`]
 ] as const) {
   t.test(`${what} is damaged`, async t => {

@@ -45,7 +45,12 @@ t.test('applyToolPolicies reaches tools that come and go later', async t => {
   endpoint.addTool(defineTool({ ...search, name: 'later' }))
   t.same(await namesOf(app), [])
   endpoint.removeTool('search')
-  t.throws(() => { endpoint.applyToolPolicies({ tools: { search: {} } }) }, { name: 'ToolPolicyError', message: /tools\.search/ })
+  t.throws(
+    () => {
+      endpoint.applyToolPolicies({ tools: { search: {} } })
+    },
+    { name: 'ToolPolicyError', message: /tools\.search/ }
+  )
   endpoint.applyToolPolicies({})
   t.same(await namesOf(app), ['later', 'whoami'])
 })
@@ -58,7 +63,9 @@ t.test('applyToolPolicies with an unknown tool changes nothing', async t => {
 
 t.test('applyToolPolicies changes the rate of a tool, and keeps the count of one that stays as it was', async t => {
   const rate = { rate: { max: 1, windowMs: 60_000 } }
-  const { app, endpoint } = await serve(t, [search, defineTool({ ...search, name: 'other' })], { toolPolicies: { tools: { other: rate } } })
+  const { app, endpoint } = await serve(t, [search, defineTool({ ...search, name: 'other' })], {
+    toolPolicies: { tools: { other: rate } }
+  })
   await post(app, callOf('other'))
   endpoint.applyToolPolicies({ tools: { other: rate, search: rate } })
   await post(app, callOf('search'))

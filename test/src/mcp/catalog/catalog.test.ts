@@ -1,17 +1,29 @@
 /** What stands in the way of a caller, by every way to a prompt and a resource. */
 import t from 'tap'
-import { InsufficientScopeError, InvalidParamsError, NotAllowedError, UnknownPromptError, UnknownResourceError } from '../../../../src/errors.js'
+import {
+  InsufficientScopeError,
+  InvalidParamsError,
+  NotAllowedError,
+  UnknownPromptError,
+  UnknownResourceError
+} from '../../../../src/errors.js'
 import { Catalog } from '../../../../src/mcp/catalog/catalog.js'
 import type { AccessRule } from '../../../../src/principal/access.js'
 import type { Completer } from '../../../../src/tools/resource.js'
 import { callerOf, during, principalOf } from '../../../support/exchange.js'
 
 function catalogFor (denied: NonNullable<AccessRule['denied']>): Catalog {
-  const item = { access: { scopes: ['notes:read'], denied }, complete: { id: ((): string[] => ['1']) satisfies Completer } }
+  const item = {
+    access: { scopes: ['notes:read'], denied },
+    complete: { id: ((): string[] => ['1']) satisfies Completer }
+  }
   return new Catalog({
     info: { name: 'test', version: '0' },
     tools: [],
-    resources: [{ name: 'fixed', uri: 'notes://all', read: () => 'read', ...item }, { name: 'some', uriTemplate: 'note://{id}', read: () => 'read', ...item }],
+    resources: [
+      { name: 'fixed', uri: 'notes://all', read: () => 'read', ...item },
+      { name: 'some', uriTemplate: 'note://{id}', read: () => 'read', ...item }
+    ],
     prompts: [{ name: 'ask', handler: () => 'asked', ...item }]
   })
 }
@@ -30,7 +42,8 @@ const ada = principalOf('ada', { scopes: ['notes:read'] })
 const fromProvider = principalOf('eve', { issuer: 'https://issuer.example' })
 
 for (const [what, method, params] of ways) {
-  const run = async (catalog: Catalog, principal = bob): Promise<unknown> => await during(callerOf(principal), async exchange => await catalog.dispatch(method, params, exchange))
+  const run = async (catalog: Catalog, principal = bob): Promise<unknown> =>
+    await during(callerOf(principal), async exchange => await catalog.dispatch(method, params, exchange))
 
   t.test(`who ${what} and may, is served`, async t => {
     for (const denied of ['hide', 'error', 'challenge'] as const) await t.resolves(run(catalogFor(denied), ada))
@@ -39,7 +52,9 @@ for (const [what, method, params] of ways) {
   t.test(`who ${what} that is hidden, does not learn that it is there`, async t => {
     const byMethod = method === 'resources/read' ? UnknownResourceError : UnknownPromptError
     const unknown = what === 'completes a template' ? InvalidParamsError : byMethod
-    for (const denied of ['hide', 'challenge'] as const) await t.rejects(run(catalogFor(denied)), { code: unknown.code })
+    for (const denied of ['hide', 'challenge'] as const) {
+      await t.rejects(run(catalogFor(denied)), { code: unknown.code })
+    }
   })
 
   t.test(`who ${what} that is shown but not allowed, is told so`, async t => {
@@ -48,7 +63,12 @@ for (const [what, method, params] of ways) {
 
   t.test(`who ${what} that wants a scope of the provider's, is challenged before the reply begins`, async t => {
     const catalog = catalogFor('challenge')
-    t.throws(() => { catalog.challenge({ method, params }, fromProvider, false) }, { code: InsufficientScopeError.code, data: { scope: 'notes:read' } })
+    t.throws(
+      () => {
+        catalog.challenge({ method, params }, fromProvider, false)
+      },
+      { code: InsufficientScopeError.code, data: { scope: 'notes:read' } }
+    )
     t.doesNotThrow(() => { catalog.challenge({ method, params }, ada, false) })
     await t.rejects(run(catalog, fromProvider), { code: InsufficientScopeError.code })
   })
@@ -65,5 +85,14 @@ for (const denied of ['hide', 'error', 'challenge'] as const) {
 }
 
 t.test('a subscription that wants a scope of the provider\'s is challenged before the reply begins', async t => {
-  t.throws(() => { catalogFor('challenge').challenge({ method: 'resources/subscribe', params: { uri: 'notes://all' } }, fromProvider, false) }, { code: InsufficientScopeError.code })
+  t.throws(
+    () => {
+      catalogFor('challenge').challenge(
+        { method: 'resources/subscribe', params: { uri: 'notes://all' } },
+        fromProvider,
+        false
+      )
+    },
+    { code: InsufficientScopeError.code }
+  )
 })

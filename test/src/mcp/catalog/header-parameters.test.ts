@@ -7,7 +7,13 @@ const schema = {
   type: 'object',
   properties: {
     region: { type: 'string', 'x-mcp-header': 'Region' },
-    filter: { type: 'object', properties: { count: { type: 'integer', 'x-mcp-header': 'Count' }, strict: { type: 'boolean', 'x-mcp-header': 'Strict' } } }
+    filter: {
+      type: 'object',
+      properties: {
+        count: { type: 'integer', 'x-mcp-header': 'Count' },
+        strict: { type: 'boolean', 'x-mcp-header': 'Strict' }
+      }
+    }
   }
 }
 const parameters = headerParameters(schema, 'region')
@@ -18,17 +24,31 @@ for (const [what, args, headers] of [
   ['an encoded value', { region: 'Grüße' }, { 'mcp-param-region': '=?base64?R3LDvMOfZQ==?=' }],
   ['an encoded value of no length', { region: '' }, { 'mcp-param-region': '=?base64??=' }],
   ['a value that only looks like Base64', { region: 'SGVsbG8=' }, { 'mcp-param-region': 'SGVsbG8=' }],
-  ['a value that only begins like an encoded one', { region: '=?base64?SGVsbG8=' }, { 'mcp-param-region': '=?base64?SGVsbG8=' }],
+  [
+    'a value that only begins like an encoded one',
+    { region: '=?base64?SGVsbG8=' },
+    { 'mcp-param-region': '=?base64?SGVsbG8=' }
+  ],
   ['a number deep within', { filter: { count: 12 } }, { 'mcp-param-count': '12' }],
   ['a boolean deep within', { filter: { strict: false } }, { 'mcp-param-strict': 'false' }],
-  ['an encoded value with a byte order mark', { region: '\uFEFFeu' }, { 'mcp-param-region': '=?base64?77u/ZXU=?=' }],
+  [
+    'an encoded value with a byte order mark',
+    { region: '\uFEFFeu' },
+    { 'mcp-param-region': '=?base64?77u/ZXU=?=' }
+  ],
   ['a value with a tab within', { region: 'a\tb' }, { 'mcp-param-region': '\ta\tb' }],
   ['a number that no client knows exactly, without a header,', { filter: { count: 2 ** 60 } }, {}],
-  ['such a number in its header', { filter: { count: 2 ** 60 } }, { 'mcp-param-count': '1152921504606846976' }],
+  [
+    'such a number in its header',
+    { filter: { count: 2 ** 60 } },
+    { 'mcp-param-count': '1152921504606846976' }
+  ],
   ['no argument and no header', {}, {}]
 ] as const) {
   t.test(`${what} agrees with its header`, async t => {
-    t.doesNotThrow(() => { checkHeaderParameters(parameters, args, headers) })
+    t.doesNotThrow(() => {
+      checkHeaderParameters(parameters, args, headers)
+    })
   })
 }
 
@@ -49,7 +69,12 @@ for (const [what, args, headers] of [
   ['a number in another notation', { filter: { count: 16 } }, { 'mcp-param-count': '0x10' }]
 ] as const) {
   t.test(`${what} is refused`, async t => {
-    t.throws(() => { checkHeaderParameters(parameters, args, headers as Record<string, string | string[]>) }, { code: HeaderMismatchError.code })
+    t.throws(
+      () => {
+        checkHeaderParameters(parameters, args, headers as Record<string, string | string[]>)
+      },
+      { code: HeaderMismatchError.code }
+    )
   })
 }
 
@@ -73,7 +98,10 @@ const marked = { type: 'string', 'x-mcp-header': 'Region' }
 
 for (const [what, rest] of [
   ['items', { properties: { a: { type: 'array', items: marked } } }],
-  ['properties of items', { properties: { a: { type: 'array', items: { type: 'object', properties: { b: marked } } } } }],
+  [
+    'properties of items',
+    { properties: { a: { type: 'array', items: { type: 'object', properties: { b: marked } } } } }
+  ],
   ['anyOf', { properties: { a: { anyOf: [marked, { type: 'null' }] } } }],
   ['oneOf at the top', { oneOf: [{ properties: { a: marked } }] }],
   ['$defs', { properties: { a: { $ref: '#/$defs/region' } }, $defs: { region: marked } }],
@@ -89,5 +117,15 @@ for (const [what, rest] of [
 
 t.test('what is called like a mark and is none does not count', async t => {
   const named = { 'x-mcp-header': { type: 'string' } }
-  t.same(headerParameters({ type: 'object', properties: { ...named, a: { default: marked, examples: [marked], enum: [marked] } }, $defs: named }, 'region'), [])
+  t.same(
+    headerParameters(
+      {
+        type: 'object',
+        properties: { ...named, a: { default: marked, examples: [marked], enum: [marked] } },
+        $defs: named
+      },
+      'region'
+    ),
+    []
+  )
 })

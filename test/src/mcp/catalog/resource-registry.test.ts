@@ -85,7 +85,18 @@ t.test('a run of separators is shared out at once, however many variables there 
   t.pass('and did not take minutes')
 })
 
-for (const template of ['note://a', 'note://{}', 'note://{+path}', 'note://{a}{b}', '{id}', 'note://{a}/{a}', 'note://a/../{id}', 'note://{a}/}', '{scheme}://a', 'note://{id}/\\\\']) {
+for (const template of [
+  'note://a',
+  'note://{}',
+  'note://{+path}',
+  'note://{a}{b}',
+  '{id}',
+  'note://{a}/{a}',
+  'note://a/../{id}',
+  'note://{a}/}',
+  '{scheme}://a',
+  'note://{id}/\\\\'
+]) {
   t.test(`the template ${template} stops the boot`, async t => {
     t.throws(() => variablesOf(template, 'note://a'), TypeError)
   })
@@ -101,11 +112,36 @@ function registryOf (...resources: Resource[]): ResourceRegistry {
 }
 
 for (const [what, resources, uri, name] of [
-  ['a fixed resource before any template', [template('note://{team}/{id}'), fixed('note://admin/1')], 'note://%61dmin/%31', 'note://admin/1'],
-  ['a literal before a variable', [template('note://{team}/{id}'), template('note://admin/{id}')], 'note://%61dmin/1', 'note://admin/{id}'],
-  ['a literal in another case', [template('note://{team}/{id}'), template('note://admin/{id}')], 'NOTE://Admin/1', 'note://admin/{id}'],
-  ['more text in front', [template('note://{a}/x/{b}'), template('note://y/{a}/{b}')], 'note://y/x/1', 'note://y/{a}/{b}'],
-  ['fewer variables', [template('note://{a}-{b}/x'), template('note://{a}/x')], 'note://1-2/x', 'note://{a}/x'],
+  [
+    'a fixed resource before any template',
+    [template('note://{team}/{id}'), fixed('note://admin/1')],
+    'note://%61dmin/%31',
+    'note://admin/1'
+  ],
+  [
+    'a literal before a variable',
+    [template('note://{team}/{id}'), template('note://admin/{id}')],
+    'note://%61dmin/1',
+    'note://admin/{id}'
+  ],
+  [
+    'a literal in another case',
+    [template('note://{team}/{id}'), template('note://admin/{id}')],
+    'NOTE://Admin/1',
+    'note://admin/{id}'
+  ],
+  [
+    'more text in front',
+    [template('note://{a}/x/{b}'), template('note://y/{a}/{b}')],
+    'note://y/x/1',
+    'note://y/{a}/{b}'
+  ],
+  [
+    'fewer variables',
+    [template('note://{a}-{b}/x'), template('note://{a}/x')],
+    'note://1-2/x',
+    'note://{a}/x'
+  ],
   ['more text', [template('note://{a}/{b}'), template('note://{a}/x{b}')], 'note://1/x2', 'note://{a}/x{b}']
 ] as const) {
   t.test(`the narrowest item decides: ${what}`, async t => {
@@ -115,8 +151,12 @@ for (const [what, resources, uri, name] of [
 }
 
 for (const [uri, asked] of [
-  ['https://example.com', 'https://example.com/'], ['https://Example.com/a b', 'https://example.com/a%20b'], ['conf://secret', 'conf://%73ecret'],
-  ['urn:isbn:1', 'URN:isbn:1'], ['note://ünder/ß', 'note://%C3%BCnder/%C3%9F'], ['http://localhost:80/x', 'http://localhost/x']
+  ['https://example.com', 'https://example.com/'],
+  ['https://Example.com/a b', 'https://example.com/a%20b'],
+  ['conf://secret', 'conf://%73ecret'],
+  ['urn:isbn:1', 'URN:isbn:1'],
+  ['note://ünder/ß', 'note://%C3%BCnder/%C3%9F'],
+  ['http://localhost:80/x', 'http://localhost/x']
 ] as const) {
   t.test(`a client that asks for ${asked} reads ${uri}`, async t => {
     const registry = registryOf(fixed(uri))
@@ -128,8 +168,13 @@ for (const [uri, asked] of [
 }
 
 for (const [what, uri] of [
-  ['is no URI', 'notes'], ['has a segment of two dots', 'note://a/../b'], ['has braces', 'note://a/{b}'], ['holds a backslash', 'note://a\\b'], ['has a broken percent-encoding', 'note://a/%zz'],
-  ['is long', `note://${'x'.repeat(2048)}`], ['is another one to clients', 'https://0x7f.1/']
+  ['is no URI', 'notes'],
+  ['has a segment of two dots', 'note://a/../b'],
+  ['has braces', 'note://a/{b}'],
+  ['holds a backslash', 'note://a\\b'],
+  ['has a broken percent-encoding', 'note://a/%zz'],
+  ['is long', `note://${'x'.repeat(2048)}`],
+  ['is another one to clients', 'https://0x7f.1/']
 ] as const) {
   t.test(`a fixed resource whose URI ${what} stops the start`, async t => {
     t.throws(() => registryOf(fixed(uri)), TypeError)
@@ -138,5 +183,8 @@ for (const [what, uri] of [
 
 t.test('two spellings of one URI, and two templates of one shape, are defined twice', async t => {
   t.throws(() => registryOf(fixed('note://a/1'), fixed('note://%61/1', 'other')), /defined twice/)
-  t.throws(() => registryOf(template('note://{a}/{b}'), template('note://{team}/{id}')), /defined twice: note:\/\/\{a\}/)
+  t.throws(
+    () => registryOf(template('note://{a}/{b}'), template('note://{team}/{id}')),
+    /defined twice: note:\/\/\{a\}/
+  )
 })

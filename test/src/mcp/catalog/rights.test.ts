@@ -11,7 +11,9 @@ const refusals: Refusals = {
   unknown: reason => new UnknownToolError({ reason }),
   denied: reason => new NotAllowedError({ reason })
 }
-const held = (access?: AccessRule): { item: Item } => ({ item: { name: 'tool', ...(access === undefined ? {} : { access }) } })
+const held = (access?: AccessRule): { item: Item } => ({
+  item: { name: 'tool', ...(access === undefined ? {} : { access }) }
+})
 
 for (const [what, access, sees, code] of [
   ['without a rule', undefined, true, undefined],
@@ -42,7 +44,10 @@ t.test('a token of an identity provider is challenged for the scopes that would 
   const entry = held({ scopes: ['b'], denied: 'challenge' })
   t.throws(() => rights.admit(entry, ada, refusals), { code: 'MCP_ERR_INSUFFICIENT_SCOPE', data: { scope: 'b' } })
   t.match(rights.denial(ada, entry.item, true), { data: { scope: 'a b' } })
-  t.throws(() => rights.admit(held({ scopes: ['b'], roles: ['admin'], denied: 'challenge' }), ada, refusals), { code: 'MCP_ERR_UNKNOWN_TOOL' })
+  t.throws(
+    () => rights.admit(held({ scopes: ['b'], roles: ['admin'], denied: 'challenge' }), ada, refusals),
+    { code: 'MCP_ERR_UNKNOWN_TOOL' }
+  )
 })
 
 t.test('a rule that fails is reported once by each gate that asks it, and by no other', async t => {

@@ -5,7 +5,14 @@ import { type Question, checkedAnswer } from '../../../../src/mcp/exchange/clien
 
 const form = {
   message: 'How many?',
-  requestedSchema: { type: 'object', properties: { count: { type: 'integer', maximum: 3 }, kind: { type: 'string', enum: ['a', 'b'], enumNames: ['A', 'B'] } }, required: ['count'] }
+  requestedSchema: {
+    type: 'object',
+    properties: {
+      count: { type: 'integer', maximum: 3 },
+      kind: { type: 'string', enum: ['a', 'b'], enumNames: ['A', 'B'] }
+    },
+    required: ['count']
+  }
 }
 const said = { role: 'assistant', content: { type: 'text', text: 'Paris' }, model: 'm' }
 
@@ -28,8 +35,16 @@ for (const [what, method, answer] of [
   ['no content at all', 'elicitation/create', { action: 'accept' }],
   ['a field beyond its bounds', 'elicitation/create', { action: 'accept', content: { count: 4 } }],
   ['a field of another type', 'elicitation/create', { action: 'accept', content: { count: '1' } }],
-  ['a choice that was not offered', 'elicitation/create', { action: 'accept', content: { count: 1, kind: 'c' } }],
-  ['an object where a form is flat', 'elicitation/create', { action: 'accept', content: { count: 1, more: { deep: true } } }],
+  [
+    'a choice that was not offered',
+    'elicitation/create',
+    { action: 'accept', content: { count: 1, kind: 'c' } }
+  ],
+  [
+    'an object where a form is flat',
+    'elicitation/create',
+    { action: 'accept', content: { count: 1, more: { deep: true } } }
+  ],
   ['a model without a name', 'sampling/createMessage', { ...said, model: undefined }],
   ['content that is a text alone', 'sampling/createMessage', { ...said, content: 'Paris' }],
   ['roots that are no list', 'roots/list', { roots: 'file:///home' }],
@@ -40,13 +55,34 @@ for (const [what, method, answer] of [
   })
 }
 
-const called = { ...said, content: [{ type: 'text', text: 'Let me look' }, { type: 'tool_use', id: '1', name: 'look', input: {} }], stopReason: 'toolUse' }
+const called = {
+  ...said,
+  content: [
+    { type: 'text', text: 'Let me look' },
+    { type: 'tool_use', id: '1', name: 'look', input: {} }
+  ],
+  stopReason: 'toolUse'
+}
 
 t.test('a model that calls a tool speaks in several blocks, where tools were offered', async t => {
-  t.same(await checkedAnswer('sampling/createMessage', { tools: [{ name: 'look', inputSchema: { type: 'object' } }] }, called), called)
+  t.same(
+    await checkedAnswer(
+      'sampling/createMessage',
+      { tools: [{ name: 'look', inputSchema: { type: 'object' } }] },
+      called
+    ),
+    called
+  )
   await t.rejects(checkedAnswer('sampling/createMessage', {}, called), { code: InvalidParamsError.code })
 })
 
 t.test('who was sent to a page answers without a form', async t => {
-  t.same(await checkedAnswer('elicitation/create', { mode: 'url', url: 'https://example.com' }, { action: 'accept' }), { action: 'accept' })
+  t.same(
+    await checkedAnswer(
+      'elicitation/create',
+      { mode: 'url', url: 'https://example.com' },
+      { action: 'accept' }
+    ),
+    { action: 'accept' }
+  )
 })

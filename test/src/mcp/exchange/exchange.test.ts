@@ -50,7 +50,13 @@ t.test('who speaks before the answer is ended with the credential, not at the de
 })
 
 t.test('who says nothing is answered after the credential, too', async t => {
-  const principal = freezePrincipal({ id: 'jwt:ada', role: 'user', scopes: [], method: 'jwt', expiresAt: Date.now() + 5 })
+  const principal = freezePrincipal({
+    id: 'jwt:ada',
+    role: 'user',
+    scopes: [],
+    method: 'jwt',
+    expiresAt: Date.now() + 5
+  })
   const exchange = new Exchange({ ...caller(), principal, over: () => new UnauthenticatedError() }, 50)
   await t.rejects(exchange.race(never()), { code: 'MCP_ERR_DEADLINE' })
 })
@@ -112,7 +118,10 @@ t.test('a refusal keeps its code, a fault its cause for the log', async t => {
   const refused = new Exchange(caller(), 60_000)
   refused.refuse(new RateLimitedError({ reason: 'used up' }))
   refused.end()
-  t.match({ code: refused.why?.code, outcome: refused.outcome, fault: refused.fault }, { code: 'MCP_ERR_RATE_LIMITED', outcome: 'MCP_ERR_RATE_LIMITED', fault: undefined })
+  t.match(
+    { code: refused.why?.code, outcome: refused.outcome, fault: refused.fault },
+    { code: 'MCP_ERR_RATE_LIMITED', outcome: 'MCP_ERR_RATE_LIMITED', fault: undefined }
+  )
   const faulty = new Exchange(caller(), 60_000)
   const cause = new Error('the database is at 10.0.0.1')
   t.equal(faulty.refuse(cause).code, 'MCP_ERR_INTERNAL')
@@ -125,7 +134,10 @@ t.test('a tool that failed is no refusal, and keeps the cause of its failure', a
   const cause = new Error('a disk is full')
   exchange.failTool({ cause })
   exchange.end()
-  t.same([exchange.refusal, exchange.outcome, exchange.why?.code, exchange.fault], [undefined, 'tool-error', 'MCP_ERR_INTERNAL', cause])
+  t.same(
+    [exchange.refusal, exchange.outcome, exchange.why?.code, exchange.fault],
+    [undefined, 'tool-error', 'MCP_ERR_INTERNAL', cause]
+  )
 })
 
 t.test('whenEnded tells once, at once where the exchange has ended', async t => {
@@ -153,8 +165,25 @@ t.test('running calls end by a condition, and leave the registry with their answ
 })
 
 for (const [what, thrown] of [
-  ['null', null], ['undefined', undefined], ['text', 'x'], ['a symbol', Symbol('x')], ['an object without a prototype', Object.create(null)],
-  ['a proxy that throws', new Proxy({}, { get () { throw new Error('no') }, getPrototypeOf () { throw new Error('no') } })]
+  ['null', null],
+  ['undefined', undefined],
+  ['text', 'x'],
+  ['a symbol', Symbol('x')],
+  ['an object without a prototype', Object.create(null)],
+  [
+    'a proxy that throws',
+    new Proxy(
+      {},
+      {
+        get () {
+          throw new Error('no')
+        },
+        getPrototypeOf () {
+          throw new Error('no')
+        }
+      }
+    )
+  ]
 ] as const) {
   t.test(`${what}, thrown, is a fault like any other`, async t => {
     const exchange = new Exchange(caller(), 60_000)

@@ -15,8 +15,17 @@ import { callerOf } from '../../../support/exchange.js'
 import { eventsOf, modern } from '../../../support/service.js'
 
 const caller = callerOf()
-const speak = defineTool({ name: 'speak', handler: async (_args, { progress }) => { await progress(1); return 'done' } })
-const ask = defineTool({ name: 'ask', handler: async (_args, { elicit }) => String(await elicit({ message: 'Yes?', schema: {} })) })
+const speak = defineTool({
+  name: 'speak',
+  handler: async (_args, { progress }) => {
+    await progress(1)
+    return 'done'
+  }
+})
+const ask = defineTool({
+  name: 'ask',
+  handler: async (_args, { elicit }) => String(await elicit({ message: 'Yes?', schema: {} }))
+})
 
 interface Served {
   readonly reply: Promise<Reply>
@@ -31,7 +40,11 @@ function open (t: Test, rest: Partial<CatalogOptions> = {}) {
   const running = new RunningCalls()
   const serve = (method: string, params: Record<string, unknown>, headers: Record<string, string> = {}): Served => {
     const message = modern(method, params)
-    const meta = { ...message.payload.params?._meta as object, progressToken: 1, 'io.modelcontextprotocol/clientCapabilities': { elicitation: {} } }
+    const meta = {
+      ...(message.payload.params?._meta as object),
+      progressToken: 1,
+      'io.modelcontextprotocol/clientCapabilities': { elicitation: {} }
+    }
     const gone: Array<() => void> = []
     const reply = (async () => await endpoint.serve({
       method: 'POST',
@@ -53,7 +66,10 @@ function open (t: Test, rest: Partial<CatalogOptions> = {}) {
 t.test('a caller that takes JSON alone is answered with it, whatever the tool says before', async t => {
   const { serve } = open(t)
   const streamed = await serve('tools/call', { name: 'speak' }).reply
-  t.same(eventsOf(await textOf(streamed.stream ?? Readable.from([]))).map(({ method }) => method), ['notifications/progress', undefined])
+  t.same(
+    eventsOf(await textOf(streamed.stream ?? Readable.from([]))).map(({ method }) => method),
+    ['notifications/progress', undefined]
+  )
   const plain = await serve('tools/call', { name: 'speak' }, { accept: 'application/json' }).reply
   t.equal(plain.stream, undefined)
   t.match(JSON.parse(plain.json ?? ''), { result: { content: [{ text: 'done' }] } })
@@ -61,7 +77,9 @@ t.test('a caller that takes JSON alone is answered with it, whatever the tool sa
 
 t.test('what is read is for the cache of its caller alone', async t => {
   const { serve } = open(t, { resources: [defineResource({ name: 'diary', uri: 'x://diary', read: () => 'mine' })] })
-  t.match(JSON.parse((await serve('resources/read', { uri: 'x://diary' }).reply).json ?? ''), { result: { cacheScope: 'private', contents: [{ text: 'mine' }] } })
+  t.match(JSON.parse((await serve('resources/read', { uri: 'x://diary' }).reply).json ?? ''), {
+    result: { cacheScope: 'private', contents: [{ text: 'mine' }] }
+  })
 })
 
 for (const [what, method, params] of [

@@ -4,27 +4,68 @@ import { z } from 'zod'
 import { matchingDegree } from '../../../../src/mcp/schemas/ambiguity.js'
 
 const linear = [
-  '', 'a', '\\S', '^[A-Z]{2}\\d{4}$', '^[a-z0-9]+(-[a-z0-9]+)*$', '^(a|ab)*c$', '^(\\d+,)*\\d+$', '^(?:\\/[^/]+)*$', '^\\s*\\S.*$',
-  '^(?!\\s*$).+', '^(a{0,2}b)*$', '^(a{5})*$', '^(?=.*\\d)(?=.*[a-z]).{8,}$', '^\\d+(\\.\\d+)?$', '^[\\p{L}\\s]+$',
-  '^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z]{2,}$', '^(?<year>\\d{4})-(?<month>\\d\\d)$', '^[^\\]]*\\]$', '^(ab|cd)+?$', '^\\u0041+\\x42+$'
+  '',
+  'a',
+  '\\S',
+  '^[A-Z]{2}\\d{4}$',
+  '^[a-z0-9]+(-[a-z0-9]+)*$',
+  '^(a|ab)*c$',
+  '^(\\d+,)*\\d+$',
+  '^(?:\\/[^/]+)*$',
+  '^\\s*\\S.*$',
+  '^(?!\\s*$).+',
+  '^(a{0,2}b)*$',
+  '^(a{5})*$',
+  '^(?=.*\\d)(?=.*[a-z]).{8,}$',
+  '^\\d+(\\.\\d+)?$',
+  '^[\\p{L}\\s]+$',
+  '^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\\.)+[a-z]{2,}$',
+  '^(?<year>\\d{4})-(?<month>\\d\\d)$',
+  '^[^\\]]*\\]$',
+  '^(ab|cd)+?$',
+  '^\\u0041+\\x42+$'
 ]
 const quadratic = ['\\s+$', '^[^@]+@[^@]+\\.[^@]+$', '^.*a.*$', '^\\d*\\d*$']
 const steep = ['^.*a.*b.*c$', '^\\d*\\d*\\d*$']
 const exponential = [
-  '(a+)+$', '^(a|a)*$', '^(\\w|\\d)*$', '^(a*)*b', '^(a{1,5})*$', '^((a+)b?)+$', '^(.*,)*$', '(x+x+)+y', '^(([a-z])+.)+[A-Z]([a-z])+$',
-  '^([a-zA-Z0-9])(([\\-.]|[_]+)?([a-zA-Z0-9]+))*(@)', '^(?=(a+)+$)', '^(a?a?)*$', '^(é|[à-ü])+$', '^(\\s*\\w*\\s*)*$', '^(a+){20}$'
+  '(a+)+$',
+  '^(a|a)*$',
+  '^(\\w|\\d)*$',
+  '^(a*)*b',
+  '^(a{1,5})*$',
+  '^((a+)b?)+$',
+  '^(.*,)*$',
+  '(x+x+)+y',
+  '^(([a-z])+.)+[A-Z]([a-z])+$',
+  '^([a-zA-Z0-9])(([\\-.]|[_]+)?([a-zA-Z0-9]+))*(@)',
+  '^(?=(a+)+$)',
+  '^(a?a?)*$',
+  '^(é|[à-ü])+$',
+  '^(\\s*\\w*\\s*)*$',
+  '^(a+){20}$'
 ]
 
 for (const [name, degree, sources] of [
   ['linear', 1, linear], ['quadratic', 2, quadratic], ['exponential', Infinity, exponential]
 ] as const) {
-  for (const source of sources) t.test(`matching ${source} takes ${name} time`, async t => { t.equal(matchingDegree(source), degree) })
+  for (const source of sources) {
+    t.test(`matching ${source} takes ${name} time`, async t => {
+      t.equal(matchingDegree(source), degree)
+    })
+  }
 }
 
-for (const source of steep) t.test(`matching ${source} takes more than quadratic time`, async t => { t.equal(matchingDegree(source), 3) })
+for (const source of steep) {
+  t.test(`matching ${source} takes more than quadratic time`, async t => {
+    t.equal(matchingDegree(source), 3)
+  })
+}
 
 t.test('an expression that is too large to judge is not judged', async t => {
-  t.equal(matchingDegree(`^(${Array.from({ length: 600 }, (_, index) => `[a-z]${index % 10}*`).join('|')})*$`), undefined)
+  t.equal(
+    matchingDegree(`^(${Array.from({ length: 600 }, (_, index) => `[a-z]${index % 10}*`).join('|')})*$`),
+    undefined
+  )
 })
 
 const { email, uuid, url, emoji, base64, base64url, nanoid, cuid, ulid, ipv4, e164, iso } = z

@@ -9,20 +9,35 @@ const group = (type: string): object => ({
   properties: { children: { type: 'array', items: { $ref: '#/$defs/filter' } }, type: { const: type } },
   required: ['children', 'type']
 })
-const leaf = { type: 'object', properties: { field: { type: 'string' } }, required: ['field'], additionalProperties: false }
+const leaf = {
+  type: 'object',
+  properties: { field: { type: 'string' } },
+  required: ['field'],
+  additionalProperties: false
+}
 
 /** A filter of and/or groups, whose children are judged before their type. */
 const recursive = {
-  type: 'object', properties: { filter: { $ref: '#/$defs/filter' } }, required: ['filter'], $defs: { filter: { anyOf: [group('and'), group('or'), leaf] } }
+  type: 'object',
+  properties: { filter: { $ref: '#/$defs/filter' } },
+  required: ['filter'],
+  $defs: { filter: { anyOf: [group('and'), group('or'), leaf] } }
 }
 /** The same, in a form that cannot remember what a reference found. */
 const unevaluated = { ...recursive, $defs: { filter: { ...recursive.$defs.filter, unevaluatedProperties: true } } }
 
-const Group = <T extends string>(type: T) => z.object({ get children (): z.ZodArray<z.ZodType> { return z.array(Filter) }, type: z.literal(type) })
+const Group = <T extends string>(type: T) =>
+  z.object({
+    get children (): z.ZodArray<z.ZodType> {
+      return z.array(Filter)
+    },
+    type: z.literal(type)
+  })
 const Filter: z.ZodType = z.lazy(() => z.union([Group('and'), Group('or'), z.object({ field: z.string() })]))
 const ofZod = z.object({ filter: Filter })
 
-const nested = (levels: number, inner: unknown): unknown => levels === 0 ? inner : { children: [nested(levels - 1, inner)], type: 'or' }
+const nested = (levels: number, inner: unknown): unknown =>
+  levels === 0 ? inner : { children: [nested(levels - 1, inner)], type: 'or' }
 
 const problem = async (schema: Schema, value: unknown): Promise<string | undefined> => {
   const checked = await compile(schema, 'input').check(value)
@@ -45,10 +60,18 @@ for (const [kind, schema] of [['JSON Schema', recursive], ['zod', ofZod]] as con
 
 t.test('work that cannot be remembered stops at the budget', async t => {
   t.equal(await problem(unevaluated, { filter: nested(5, { field: 'x' }) }), undefined)
-  t.equal(await problem(unevaluated, { filter: nested(26, {}) }), 'arguments: too large, or nested too deeply for this schema; send less')
-  const alternatives = z.object({ list: z.array(z.union(['a', 'b', 'c', 'd', 'e', 'f', 'g'].map(key => z.object({ key: z.literal(key) })))) })
+  t.equal(
+    await problem(unevaluated, { filter: nested(26, {}) }),
+    'arguments: too large, or nested too deeply for this schema; send less'
+  )
+  const alternatives = z.object({
+    list: z.array(z.union(['a', 'b', 'c', 'd', 'e', 'f', 'g'].map(key => z.object({ key: z.literal(key) }))))
+  })
   const list = Array.from({ length: 50_000 }, () => ({ key: 'g' }))
-  t.equal(await problem(alternatives, { list }), 'arguments: too large, or nested too deeply for this schema; send less')
+  t.equal(
+    await problem(alternatives, { list }),
+    'arguments: too large, or nested too deeply for this schema; send less'
+  )
   t.equal(await problem(alternatives, { list: list.slice(0, 5000) }), undefined)
 })
 
@@ -60,17 +83,48 @@ t.test('a budget is that of one check: the next has all of it', async t => {
 
 t.test('a list of 99,000 numbers fits a plain schema of either kind', async t => {
   const list = Array.from({ length: 99_000 }, () => 1)
-  t.equal(await problem({ type: 'object', properties: { list: { type: 'array', items: { type: 'number' } } } }, { list }), undefined)
+  t.equal(
+    await problem(
+      { type: 'object', properties: { list: { type: 'array', items: { type: 'number' } } } },
+      { list }
+    ),
+    undefined
+  )
   t.equal(await problem(z.object({ list: z.array(z.number()) }), { list }), undefined)
 })
 
 t.test('uniqueItems compares as JSON Schema does, and counts its work', async t => {
   const schema = { type: 'object', properties: { list: { type: 'array', uniqueItems: true } } }
   for (const [list, isUnique] of [
-    [[{ a: 1, b: 2 }, { b: 2, a: 1 }], false], [[1, 1.0], false], [[1, '1'], true], [[null, 'null'], true], [[[1, 2], [2, 1]], true], [[{}, []], true],
-    [[{ a: [{ c: 1, d: 2 }] }, { a: [{ d: 2, c: 1 }] }], false], [[true, 1], true], [['a', 'a'], false], [[{ a: null }, {}], true]
-  ] as const) t.equal(await problem(schema, { list }) === undefined, isUnique, JSON.stringify(list))
-  t.equal(await problem(schema, { list: Array.from({ length: 20_000 }, (_, index) => ({ index, more: { index } })) }), undefined)
+    [
+      [
+        { a: 1, b: 2 },
+        { b: 2, a: 1 }
+      ],
+      false
+    ],
+    [[1, 1.0], false],
+    [[1, '1'], true],
+    [[null, 'null'], true],
+    [
+      [
+        [1, 2],
+        [2, 1]
+      ],
+      true
+    ],
+    [[{}, []], true],
+    [[{ a: [{ c: 1, d: 2 }] }, { a: [{ d: 2, c: 1 }] }], false],
+    [[true, 1], true],
+    [['a', 'a'], false],
+    [[{ a: null }, {}], true]
+  ] as const) { t.equal((await problem(schema, { list })) === undefined, isUnique, JSON.stringify(list)) }
+  t.equal(
+    await problem(schema, {
+      list: Array.from({ length: 20_000 }, (_, index) => ({ index, more: { index } }))
+    }),
+    undefined
+  )
   t.match(await problem({ type: 'object', properties: { list: { uniqueItems: false } } }, { list: [1, 1] }), undefined)
 })
 
@@ -124,15 +178,69 @@ t.test('keywords that hold names or data are no schemas', async t => {
 })
 
 for (const [what, schema, good, bad] of [
-  ['draft-07 definitions', { $schema: 'http://json-schema.org/draft-07/schema#', definitions: { n: { type: 'number' } }, properties: { a: { $ref: '#/definitions/n' } } }, { a: 1 }, { a: 'x' }],
-  ['draft-07 dependencies', { $schema: 'http://json-schema.org/draft-07/schema#', dependencies: { a: ['b'], c: { required: ['d'] } } }, { a: 1, b: 1 }, { c: 1 }],
-  ['a pointer with escapes', { $defs: { 'a/b%c': { type: 'number' } }, properties: { a: { $ref: '#/$defs/a~1b%25c' } } }, { a: 1 }, { a: 'x' }],
-  ['an $id within', { $defs: { n: { $id: 'https://example.com/n', type: 'number' } }, properties: { a: { $ref: 'https://example.com/n' } } }, { a: 1 }, { a: 'x' }],
-  ['unevaluatedProperties beside $ref', { $defs: { n: { properties: { a: {} } } }, $ref: '#/$defs/n', unevaluatedProperties: false }, { a: 1 }, { b: 1 }],
-  ['if, then and else', { if: { properties: { a: { const: 1 } }, required: ['a'] }, then: { required: ['b'] }, else: { required: ['c'] } }, { a: 1, b: 1 }, { a: 2 }],
+  [
+    'draft-07 definitions',
+    {
+      $schema: 'http://json-schema.org/draft-07/schema#',
+      definitions: { n: { type: 'number' } },
+      properties: { a: { $ref: '#/definitions/n' } }
+    },
+    { a: 1 },
+    { a: 'x' }
+  ],
+  [
+    'draft-07 dependencies',
+    {
+      $schema: 'http://json-schema.org/draft-07/schema#',
+      dependencies: { a: ['b'], c: { required: ['d'] } }
+    },
+    { a: 1, b: 1 },
+    { c: 1 }
+  ],
+  [
+    'a pointer with escapes',
+    { $defs: { 'a/b%c': { type: 'number' } }, properties: { a: { $ref: '#/$defs/a~1b%25c' } } },
+    { a: 1 },
+    { a: 'x' }
+  ],
+  [
+    'an $id within',
+    {
+      $defs: { n: { $id: 'https://example.com/n', type: 'number' } },
+      properties: { a: { $ref: 'https://example.com/n' } }
+    },
+    { a: 1 },
+    { a: 'x' }
+  ],
+  [
+    'unevaluatedProperties beside $ref',
+    { $defs: { n: { properties: { a: {} } } }, $ref: '#/$defs/n', unevaluatedProperties: false },
+    { a: 1 },
+    { b: 1 }
+  ],
+  [
+    'if, then and else',
+    {
+      if: { properties: { a: { const: 1 } }, required: ['a'] },
+      then: { required: ['b'] },
+      else: { required: ['c'] }
+    },
+    { a: 1, b: 1 },
+    { a: 2 }
+  ],
   ['patternProperties', { patternProperties: { '^n': { type: 'number' } } }, { n1: 1 }, { n1: 'x' }],
-  ['prefixItems and contains', { properties: { a: { prefixItems: [{ type: 'number' }], contains: { const: 'x' } } } }, { a: [1, 'x'] }, { a: [1] }],
-  ['a reference beside other keywords', { $defs: { t: { type: 'string' } }, properties: { a: { $ref: '#/$defs/t', minLength: 3 } } }, { a: 'abc' }, { a: 'ab' }]
+  [
+    'prefixItems and contains',
+    { properties: { a: { prefixItems: [{ type: 'number' }], contains: { const: 'x' } } } },
+    { a: [1, 'x'] },
+    { a: [1] }
+  ],
+  [
+    'a reference beside other keywords',
+    { $defs: { t: { type: 'string' } }, properties: { a: { $ref: '#/$defs/t', minLength: 3 } } },
+    { a: 'abc' },
+    { a: 'ab' }
+  ]
 ] as const) {
   t.test(`${what} judge as the drafts mean them`, async t => {
     t.equal(await problem({ type: 'object', ...schema }, good), undefined)
@@ -142,13 +250,40 @@ for (const [what, schema, good, bad] of [
 
 const tooMuch = 'arguments: too large, or nested too deeply for this schema; send less'
 const constants = Array.from({ length: 20 }, (_, index) => ({ const: index }))
-const members = (count: number): Record<string, number> => Object.fromEntries(Array.from({ length: count }, (_, index) => [`a1${index}`, 19]))
+const members = (count: number): Record<string, number> =>
+  Object.fromEntries(Array.from({ length: count }, (_, index) => [`a1${index}`, 19]))
 
 for (const [what, schema, value, fitting] of [
-  ['alternatives for each member', { additionalProperties: { anyOf: constants } }, members(50_000), members(1000)],
-  ['patterns for each name', { patternProperties: Object.fromEntries(constants.map(({ const: index }) => [`^a${index}.*z$`, {}])) }, members(50_000), members(1000)],
-  ['alternatives that look at each item', { properties: { a: { anyOf: [...constants.slice(1).map(() => ({ contains: { type: 'string' } })), {}] } } }, { a: Array(90_000).fill(1) }, { a: [1] }],
-  ['alternatives for a long text', { properties: { a: { anyOf: [...constants.map(({ const: index }) => ({ pattern: `^[a-z]*${index}$` })), {}] } } }, { a: 'x'.repeat(900_000) }, { a: 'x' }]
+  [
+    'alternatives for each member',
+    { additionalProperties: { anyOf: constants } },
+    members(50_000),
+    members(1000)
+  ],
+  [
+    'patterns for each name',
+    { patternProperties: Object.fromEntries(constants.map(({ const: index }) => [`^a${index}.*z$`, {}])) },
+    members(50_000),
+    members(1000)
+  ],
+  [
+    'alternatives that look at each item',
+    {
+      properties: { a: { anyOf: [...constants.slice(1).map(() => ({ contains: { type: 'string' } })), {}] } }
+    },
+    { a: Array(90_000).fill(1) },
+    { a: [1] }
+  ],
+  [
+    'alternatives for a long text',
+    {
+      properties: {
+        a: { anyOf: [...constants.map(({ const: index }) => ({ pattern: `^[a-z]*${index}$` })), {}] }
+      }
+    },
+    { a: 'x'.repeat(900_000) },
+    { a: 'x' }
+  ]
 ] as const) {
   t.test(`${what} are counted, whichever of them fail`, async t => {
     t.equal(await problem({ type: 'object', ...schema }, value), tooMuch)

@@ -4,13 +4,23 @@ import { z } from 'zod'
 import { compile, compileObject } from '../../../../src/mcp/schemas/compile.js'
 
 const kinds = [
-  ['zod', z.strictObject({ name: z.string(), age: z.number().optional(), tags: z.array(z.string()).optional() })],
-  ['JSON Schema', {
-    type: 'object',
-    properties: { name: { type: 'string' }, age: { type: 'number' }, tags: { type: 'array', items: { type: 'string' } } },
-    required: ['name'],
-    additionalProperties: false
-  }]
+  [
+    'zod',
+    z.strictObject({ name: z.string(), age: z.number().optional(), tags: z.array(z.string()).optional() })
+  ],
+  [
+    'JSON Schema',
+    {
+      type: 'object',
+      properties: {
+        name: { type: 'string' },
+        age: { type: 'number' },
+        tags: { type: 'array', items: { type: 'string' } }
+      },
+      required: ['name'],
+      additionalProperties: false
+    }
+  ]
 ] as const
 
 for (const [kind, schema] of kinds) {
@@ -54,7 +64,14 @@ t.test('words of an author come through in an asynchronous check, too', async t 
 })
 
 t.test('a JSON Schema is shown untouched', async t => {
-  const schema = { $schema: 'http://json-schema.org/draft-07/schema#', type: 'object', $defs: { a: { $anchor: 'a', type: 'string' } }, if: {}, then: {}, else: {} }
+  const schema = {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    type: 'object',
+    $defs: { a: { $anchor: 'a', type: 'string' } },
+    if: {},
+    then: {},
+    else: {}
+  }
   t.equal(compile(schema, 'input').wire, schema)
 })
 
@@ -62,7 +79,16 @@ t.test('a zod schema is shown as 2020-12 without naming a draft', async t => {
   const { wire } = compile(z.object({ a: z.string().default('x'), pair: z.tuple([z.string(), z.number()]) }), 'input')
   t.same(wire, {
     type: 'object',
-    properties: { a: { default: 'x', type: 'string' }, pair: { type: 'array', prefixItems: [{ type: 'string' }, { type: 'number' }], items: false, minItems: 2, maxItems: 2 } },
+    properties: {
+      a: { default: 'x', type: 'string' },
+      pair: {
+        type: 'array',
+        prefixItems: [{ type: 'string' }, { type: 'number' }],
+        items: false,
+        minItems: 2,
+        maxItems: 2
+      }
+    },
     required: ['pair']
   })
 })
@@ -88,7 +114,14 @@ for (const [draft, pair] of [
 ] as const) {
   t.test(`a tuple of ${draft} is judged as that draft means it`, async t => {
     const { $schema, ...body } = { $schema: undefined, ...pair }
-    const compiled = compile({ ...($schema === undefined ? {} : { $schema }), type: 'object', properties: { pair: { type: 'array', ...body } } }, 'input')
+    const compiled = compile(
+      {
+        ...($schema === undefined ? {} : { $schema }),
+        type: 'object',
+        properties: { pair: { type: 'array', ...body } }
+      },
+      'input'
+    )
     t.match(await compiled.check({ pair: ['a', 1] }), { ok: true })
     t.match(await compiled.check({ pair: [1, 'a'] }), { ok: false, problem: /pair\.0/ })
   })
@@ -100,7 +133,11 @@ for (const [what, schema, fix] of [
   ['is that of a text', { type: 'string' }, /type: 'object'/],
   ['is that of a list', { type: 'array' }, /type: 'object'/],
   ['names several types', { type: ['object', 'null'] }, /type: 'object'/],
-  ['is a union of zod', z.union([z.object({ a: z.string() }), z.object({ b: z.string() })]) as unknown as z.ZodObject, /type: 'object'/],
+  [
+    'is a union of zod',
+    z.union([z.object({ a: z.string() }), z.object({ b: z.string() })]) as unknown as z.ZodObject,
+    /type: 'object'/
+  ],
   ['has a property that is true', { type: 'object', properties: { a: true } }, /properties/],
   ['has properties that are none', { type: 'object', properties: [] }, /properties/],
   ['requires what is no name', { type: 'object', required: [1] }, /./]

@@ -5,12 +5,20 @@ import { z } from 'zod'
 import type { Schema } from '../../../../src/tools/content.js'
 import { compileObject } from '../../../../src/mcp/schemas/compile.js'
 
-const zod3 = { _def: { typeName: 'ZodObject' }, parse: () => {}, '~standard': { vendor: 'zod', version: 1, validate: () => {} } }
+const zod3 = {
+  _def: { typeName: 'ZodObject' },
+  parse: () => {},
+  '~standard': { vendor: 'zod', version: 1, validate: () => {} }
+}
 
 for (const [what, schema, words] of [
   ['a Valibot object', v.object({ a: v.string() }), /schema of valibot; write z\.object/],
   ['a schema of zod 3', zod3, /schema of zod 3; write z\.object/],
-  ['a Standard Schema function', Object.assign(() => {}, { '~standard': { vendor: 'arktype' } }), /one of arktype; write z\.object/],
+  [
+    'a Standard Schema function',
+    Object.assign(() => {}, { '~standard': { vendor: 'arktype' } }),
+    /one of arktype; write z\.object/
+  ],
   ['a bare zod shape', { a: z.string() }, /bare shape; write z\.object/],
   ['a bare Valibot shape', { a: v.string() }, /bare shape; write z\.object/],
   ['null', null, /must be a schema, not null/],
@@ -31,7 +39,11 @@ t.test('a zod object with an id shows its type at the top', async t => {
 t.test('a zod object with an id that holds itself keeps its definition', async t => {
   const User = z.object({ name: z.string(), get friends () { return z.array(User).optional() } }).meta({ id: 'User' })
   const { wire, check } = compileObject(User, 'output')
-  t.match(wire, { type: 'object', properties: { friends: { items: { $ref: '#/$defs/User' } } }, $defs: { User: { type: 'object' } } })
+  t.match(wire, {
+    type: 'object',
+    properties: { friends: { items: { $ref: '#/$defs/User' } } },
+    $defs: { User: { type: 'object' } }
+  })
   t.match(await check({ name: 'ada', friends: [{ name: 'bob' }] }), { ok: true })
 })
 
@@ -49,7 +61,10 @@ t.test('an id below the top is a definition of the schema', async t => {
 for (const [what, schema] of [
   ['of a JSON Schema', { type: 'object', properties: { a: { type: 'string', pattern: '^(a+)+$' } } }],
   ['for the names of properties', { type: 'object', patternProperties: { '^(a+)+$': {} } }],
-  ['behind a reference', { type: 'object', $defs: { a: { pattern: '(a|a)*$' } }, properties: { a: { $ref: '#/$defs/a' } } }],
+  [
+    'behind a reference',
+    { type: 'object', $defs: { a: { pattern: '(a|a)*$' } }, properties: { a: { $ref: '#/$defs/a' } } }
+  ],
   ['of a zod object', z.object({ a: z.string().regex(/^(a+)+$/) })]
 ] as const) {
   t.test(`a pattern ${what} that takes exponential time is refused`, async t => {

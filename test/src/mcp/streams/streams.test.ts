@@ -6,7 +6,16 @@ import { type Holder, Streams } from '../../../../src/mcp/streams/streams.js'
 import { freezePrincipal } from '../../../../src/principal/principal.js'
 
 function holder (id: string, expiresAt?: number, address?: string): Holder {
-  return { principal: freezePrincipal({ id, role: 'user', scopes: [], method: 'jwt', ...(expiresAt === undefined ? {} : { expiresAt }) }), address }
+  return {
+    principal: freezePrincipal({
+      id,
+      role: 'user',
+      scopes: [],
+      method: 'jwt',
+      ...(expiresAt === undefined ? {} : { expiresAt })
+    }),
+    address
+  }
 }
 
 /** Reads a stream as a connection does, which keeps the process, and resolves to when it closed. */
@@ -55,7 +64,9 @@ t.test('a timer that fires before its date gives a credential no second life', a
   let now = expiresAt - 1
   const looks: number[] = []
   t.intercept(Date, 'now', { value: () => { looks.push(now); return now } })
-  for (let tries = 0; looks.length < 5 && streams.size === 1 && tries < 1000; tries++) await new Promise(resolve => setTimeout(resolve, 5))
+  for (let tries = 0; looks.length < 5 && streams.size === 1 && tries < 1000; tries++) {
+    await new Promise(resolve => setTimeout(resolve, 5))
+  }
   t.ok(looks.length >= 5, 'the timer fired more than once')
   t.equal(streams.size, 1, 'and the stream is open')
   now = expiresAt
@@ -93,7 +104,11 @@ t.test('the streams of one caller can be ended among others', async t => {
 t.test('at the end standing streams are ended, a late one too, and those of calls go on', async t => {
   const streams = new Streams()
   t.teardown(() => { streams.close() })
-  const [standing, call, rest] = [streams.open(holder('ada')), streams.adopt(holder('ada')), streams.resume(holder('ada'))]
+  const [standing, call, rest] = [
+    streams.open(holder('ada')),
+    streams.adopt(holder('ada')),
+    streams.resume(holder('ada'))
+  ]
   streams.endStanding()
   await closed(standing)
   await closed(streams.open(holder('ada')))
@@ -111,7 +126,10 @@ t.test('the rest of a stream counts among those that a caller holds', async t =>
 t.test('the streams to one address can be ended among those of the same caller', async t => {
   const streams = new Streams()
   t.teardown(() => { streams.close() })
-  const [away] = [streams.open(holder('ada', undefined, '198.51.100.7')), streams.open(holder('ada', undefined, '192.0.2.1'))]
+  const [away] = [
+    streams.open(holder('ada', undefined, '198.51.100.7')),
+    streams.open(holder('ada', undefined, '192.0.2.1'))
+  ]
   streams.endWhere(({ address }) => address !== '192.0.2.1')
   await closed(away)
   t.equal(streams.size, 1)

@@ -2,8 +2,14 @@ import t from 'tap'
 import { answerForSdk, forSdk } from '../../../../src/mcp/wire/for-sdk.js'
 import { type RpcRequest, dropNulls, hasReadableMeta, isModest, kindOf } from '../../../../src/mcp/wire/messages.js'
 
-const many = (count: number): Record<string, unknown> => Object.fromEntries(Array.from({ length: count }, (_, index) => [`m${index}`, index]))
-const request = (method: string, params?: Record<string, unknown>): RpcRequest => ({ jsonrpc: '2.0', id: 1, method, ...(params === undefined ? {} : { params }) })
+const many = (count: number): Record<string, unknown> =>
+  Object.fromEntries(Array.from({ length: count }, (_, index) => [`m${index}`, index]))
+const request = (method: string, params?: Record<string, unknown>): RpcRequest => ({
+  jsonrpc: '2.0',
+  id: 1,
+  method,
+  ...(params === undefined ? {} : { params })
+})
 const code = (name: string): { code: string } => ({ code: name })
 
 for (const [method, read] of [
@@ -13,7 +19,10 @@ for (const [method, read] of [
   ['logging/setLevel', { level: 'info' }],
   ['notifications/cancelled', { requestId: 7, reason: 'enough' }],
   ['notifications/progress', { progressToken: 1, progress: 2, total: 3, message: 'on' }],
-  ['initialize', { protocolVersion: '2025-11-25', capabilities: { roots: {} }, clientInfo: { name: 'n', version: '1' } }]
+  [
+    'initialize',
+    { protocolVersion: '2025-11-25', capabilities: { roots: {} }, clientInfo: { name: 'n', version: '1' } }
+  ]
 ] as const) {
   t.test(`an SDK sees of ${method} only the parameters that it reads`, async t => {
     const _meta = { progressToken: 3 }
@@ -30,8 +39,15 @@ t.test('parameters that the SDK reads hold at most 1,000 values', async t => {
 })
 
 t.test('an answer to a question holds at most 5,000 values', async t => {
-  t.same(answerForSdk({ jsonrpc: '2.0', id: 1, result: { roots: [] }, extra: many(9000) }), { jsonrpc: '2.0', id: 1, result: { roots: [] } })
-  t.throws(() => answerForSdk({ jsonrpc: '2.0', id: 1, result: { roots: [many(5000)] } }), code('MCP_ERR_INVALID_REQUEST'))
+  t.same(answerForSdk({ jsonrpc: '2.0', id: 1, result: { roots: [] }, extra: many(9000) }), {
+    jsonrpc: '2.0',
+    id: 1,
+    result: { roots: [] }
+  })
+  t.throws(
+    () => answerForSdk({ jsonrpc: '2.0', id: 1, result: { roots: [many(5000)] } }),
+    code('MCP_ERR_INVALID_REQUEST')
+  )
 })
 
 t.test('an error in answer to a question keeps its code and the start of its message', async t => {
@@ -47,7 +63,12 @@ t.test('ids and progress tokens have at most 256 characters', async t => {
 })
 
 t.test('null members of parameters and _meta count as left out, arguments stay', async t => {
-  const body = request('tools/call', { name: 'n', cursor: null, arguments: { a: null }, _meta: { progressToken: null, a: 1 } })
+  const body = request('tools/call', {
+    name: 'n',
+    cursor: null,
+    arguments: { a: null },
+    _meta: { progressToken: null, a: 1 }
+  })
   dropNulls(body)
   t.same(body, request('tools/call', { name: 'n', arguments: { a: null }, _meta: { a: 1 } }))
   const batch = [request('tools/list', { cursor: null, _meta: null })]

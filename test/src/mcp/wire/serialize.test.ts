@@ -2,7 +2,11 @@ import fc from 'fast-check'
 import t from 'tap'
 import { StructuredResult, prepare, serialize } from '../../../../src/mcp/wire/serialize.js'
 
-const message = (result: object): Parameters<typeof serialize>[0] => ({ jsonrpc: '2.0', id: 'a"b', result: result as Record<string, unknown> })
+const message = (result: object): Parameters<typeof serialize>[0] => ({
+  jsonrpc: '2.0',
+  id: 'a"b',
+  result: result as Record<string, unknown>
+})
 const written = (result: object): unknown => JSON.parse(serialize(message(result)))
 const expected = (result: object): unknown => JSON.parse(JSON.stringify(message(result)))
 
@@ -11,7 +15,9 @@ t.test('a message reads as JSON would write it, whatever was kept of its parts',
     const result = new StructuredResult(structured)
     // As an SDK hands it on: a copy, with members of its own around it.
     const copy = { resultType: 'complete', ...result, left: undefined, out: () => {}, _meta: { structured } }
-    for (const one of [result, copy, { tools: prepare(list), extra: structured }, structured]) t.strictSame(written(one), expected(one))
+    for (const one of [result, copy, { tools: prepare(list), extra: structured }, structured]) {
+      t.strictSame(written(one), expected(one))
+    }
   }), { numRuns: 200 })
 })
 

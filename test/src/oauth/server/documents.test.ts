@@ -14,9 +14,21 @@ const document = { client_id: id, client_name: 'App', redirect_uris: ['https://a
 const limits = { maxBytes: 5120, timeoutMs: 5000 }
 
 for (const url of [
-  'http://app.example.com/client.json', 'https://app.example.com', 'https://app.example.com/', 'https://user@app.example.com/c', 'https://app.example.com/c#f',
-  'https://app.example.com/a/../c', 'https://app.example.com/a/%2e%2e/c', 'https://app.example.com/./c', 'https://APP.example.com/c', 'https://app.example.com:443/c',
-  'https://app.example.com/a\\c', 'https://[::1]/c', 'https://app.example.com/c d', 'ftp://app.example.com/c', `https://app.example.com/${'c'.repeat(1000)}`
+  'http://app.example.com/client.json',
+  'https://app.example.com',
+  'https://app.example.com/',
+  'https://user@app.example.com/c',
+  'https://app.example.com/c#f',
+  'https://app.example.com/a/../c',
+  'https://app.example.com/a/%2e%2e/c',
+  'https://app.example.com/./c',
+  'https://APP.example.com/c',
+  'https://app.example.com:443/c',
+  'https://app.example.com/a\\c',
+  'https://[::1]/c',
+  'https://app.example.com/c d',
+  'ftp://app.example.com/c',
+  `https://app.example.com/${'c'.repeat(1000)}`
 ]) {
   t.test(`${url.slice(0, 60)} is not the address of a document`, async t => {
     t.notOk(isDocumentUrl(url))
@@ -24,21 +36,66 @@ for (const url of [
 }
 
 for (const address of [
-  '127.0.0.1', '10.0.0.1', '172.16.0.1', '192.168.1.1', '169.254.169.254', '100.64.0.1', '0.0.0.0', '224.0.0.1', '255.255.255.255', '192.0.2.1', '198.18.0.1',
-  '::1', '::', 'fe80::1', 'fc00::1', 'fd00:ec2::254', '::ffff:127.0.0.1', '::ffff:169.254.169.254', '64:ff9b::7f00:1', '2002:7f00:1::', '2001::1', '::7f00:1', 'ff02::1', '2001:db8::1', 'nonsense', ''
+  '127.0.0.1',
+  '10.0.0.1',
+  '172.16.0.1',
+  '192.168.1.1',
+  '169.254.169.254',
+  '100.64.0.1',
+  '0.0.0.0',
+  '224.0.0.1',
+  '255.255.255.255',
+  '192.0.2.1',
+  '198.18.0.1',
+  '::1',
+  '::',
+  'fe80::1',
+  'fc00::1',
+  'fd00:ec2::254',
+  '::ffff:127.0.0.1',
+  '::ffff:169.254.169.254',
+  '64:ff9b::7f00:1',
+  '2002:7f00:1::',
+  '2001::1',
+  '::7f00:1',
+  'ff02::1',
+  '2001:db8::1',
+  'nonsense',
+  ''
 ]) {
   t.test(`${address || 'nothing'} is no public address, by itself or behind a name`, async t => {
     t.notOk(isPublicAddress(address))
     const family = address.includes(':') ? 6 : 4
-    const fetchDocument = createGuardedFetch({ resolve: (_name, callback) => { callback(null, [{ address: '8.8.8.8', family: 4 }, { address, family }]) } })
-    await t.rejects(fetchDocument(new URL(id), limits), { name: 'DocumentFetchError', message: 'its host is not on the public internet' })
+    const fetchDocument = createGuardedFetch({
+      resolve: (_name, callback) => {
+        callback(null, [
+          { address: '8.8.8.8', family: 4 },
+          { address, family }
+        ])
+      }
+    })
+    await t.rejects(fetchDocument(new URL(id), limits), {
+      name: 'DocumentFetchError',
+      message: 'its host is not on the public internet'
+    })
   })
 }
 
-for (const host of ['127.0.0.1', '[::1]', '169.254.169.254', '2130706433', '0x7f.1', '[::ffff:a9fe:a9fe]', 'localhost']) {
+for (const host of [
+  '127.0.0.1',
+  '[::1]',
+  '169.254.169.254',
+  '2130706433',
+  '0x7f.1',
+  '[::ffff:a9fe:a9fe]',
+  'localhost'
+]) {
   t.test(`nothing is fetched from ${host}`, async t => {
     let asked = 0
-    const server = createServer(socket => { asked += 1; socket.destroy() })
+    const server = createServer(socket => {
+      asked += 1
+      socket.destroy()
+    })
     server.listen(0)
     await once(server, 'listening')
     t.teardown(() => server.close())
@@ -49,7 +106,11 @@ for (const host of ['127.0.0.1', '[::1]', '169.254.169.254', '2130706433', '0x7f
 }
 
 t.test('a path on a host is the address of a document', async t => {
-  for (const url of [id, 'https://claude.ai/oauth/mcp-oauth-client-metadata', 'https://localhost:8443/c?version=1']) t.ok(isDocumentUrl(url), url)
+  for (const url of [
+    id,
+    'https://claude.ai/oauth/mcp-oauth-client-metadata',
+    'https://localhost:8443/c?version=1'
+  ]) { t.ok(isDocumentUrl(url), url) }
 })
 
 t.test('public addresses are public', async t => {
@@ -57,12 +118,48 @@ t.test('public addresses are public', async t => {
 })
 
 for (const [what, answer, why] of [
-  ['a redirect', (_: unknown, response: { writeHead: (...args: unknown[]) => { end: () => void } }) => { response.writeHead(302, { location: 'https://app.example.com/other.json' }).end() }, 'it answered 302'],
-  ['an error', (_: unknown, response: { writeHead: (...args: unknown[]) => { end: () => void } }) => { response.writeHead(503).end() }, 'it answered 503'],
-  ['HTML', (_: unknown, response: { writeHead: (...args: unknown[]) => { end: (text: string) => void } }) => { response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html>') }, 'its answer is not declared as JSON'],
-  ['half a document', (_: unknown, response: { writeHead: (...args: unknown[]) => { end: (text: string) => void } }) => { response.writeHead(200, { 'content-type': 'application/json' }).end('{"client_id":') }, 'its answer is not JSON'],
-  ['10 MB', (_: unknown, response: { writeHead: (...args: unknown[]) => { end: (text: string) => void } }) => { response.writeHead(200, { 'content-type': 'application/json' }).end('x'.repeat(10_000_000)) }, 'its answer is larger than 5120 bytes'],
-  ['a compressed bomb', (_: unknown, response: { writeHead: (...args: unknown[]) => { end: (text: string) => void } }) => { response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end('x') }, 'its answer is compressed']
+  [
+    'a redirect',
+    (_: unknown, response: { writeHead: (...args: unknown[]) => { end: () => void } }) => {
+      response.writeHead(302, { location: 'https://app.example.com/other.json' }).end()
+    },
+    'it answered 302'
+  ],
+  [
+    'an error',
+    (_: unknown, response: { writeHead: (...args: unknown[]) => { end: () => void } }) => {
+      response.writeHead(503).end()
+    },
+    'it answered 503'
+  ],
+  [
+    'HTML',
+    (_: unknown, response: { writeHead: (...args: unknown[]) => { end: (text: string) => void } }) => {
+      response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html>')
+    },
+    'its answer is not declared as JSON'
+  ],
+  [
+    'half a document',
+    (_: unknown, response: { writeHead: (...args: unknown[]) => { end: (text: string) => void } }) => {
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{"client_id":')
+    },
+    'its answer is not JSON'
+  ],
+  [
+    '10 MB',
+    (_: unknown, response: { writeHead: (...args: unknown[]) => { end: (text: string) => void } }) => {
+      response.writeHead(200, { 'content-type': 'application/json' }).end('x'.repeat(10_000_000))
+    },
+    'its answer is larger than 5120 bytes'
+  ],
+  [
+    'a compressed bomb',
+    (_: unknown, response: { writeHead: (...args: unknown[]) => { end: (text: string) => void } }) => {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end('x')
+    },
+    'its answer is compressed'
+  ]
 ] as const) {
   t.test(`${what} is no document`, async t => {
     const hosts = await rehosted(t)
@@ -73,14 +170,20 @@ for (const [what, answer, why] of [
 
 t.test('a host that never ends its answer is left in time', async t => {
   const hosts = await rehosted(t)
-  hosts.answer(id, (_request, response) => { response.writeHead(200, { 'content-type': 'application/json' }).write('{') })
-  await t.rejects(hosts.fetchDocument(new URL(id), { maxBytes: 5120, timeoutMs: 50 }), { message: 'it did not answer in time' })
+  hosts.answer(id, (_request, response) => {
+    response.writeHead(200, { 'content-type': 'application/json' }).write('{')
+  })
+  await t.rejects(hosts.fetchDocument(new URL(id), { maxBytes: 5120, timeoutMs: 50 }), {
+    message: 'it did not answer in time'
+  })
 })
 
 t.test('a certificate of nobody is not taken', async t => {
   const hosts = await rehosted(t)
   hosts.answer('https://evil.example.com/client.json', document)
-  await t.rejects(hosts.fetchDocument(new URL('https://evil.example.com/client.json'), limits), { message: 'it cannot be reached' })
+  await t.rejects(hosts.fetchDocument(new URL('https://evil.example.com/client.json'), limits), {
+    message: 'it cannot be reached'
+  })
 })
 
 for (const [what, change] of [
@@ -137,7 +240,20 @@ t.test('an answer is kept as long as it says, for seven days at most', async t =
   t.equal(hosts.requests.length, 2)
 })
 
-for (const [what, answer] of [['away', (_: unknown, response: { destroy: () => void }) => { response.destroy() }], ['broken', (_: unknown, response: { writeHead: (status: number) => { end: () => void } }) => { response.writeHead(503).end() }]] as const) {
+for (const [what, answer] of [
+  [
+    'away',
+    (_: unknown, response: { destroy: () => void }) => {
+      response.destroy()
+    }
+  ],
+  [
+    'broken',
+    (_: unknown, response: { writeHead: (status: number) => { end: () => void } }) => {
+      response.writeHead(503).end()
+    }
+  ]
+] as const) {
   t.test(`a document that is ${what} is good for seven days more`, async t => {
     const clock = wallClock(t)
     const hosts = await rehosted(t)

@@ -29,7 +29,12 @@ t.test('in files', async t => {
 t.test('a file that is damaged is no document, and can be replaced', async t => {
   const path = await directory(t)
   await mkdir(join(path, 'grant'))
-  for (const [name, text] of [['half', '{"version":1,'], ['null', 'null'], ['list', '[]'], ['text', '{"version":"1","endsAt":null,"value":{}}']] as const) {
+  for (const [name, text] of [
+    ['half', '{"version":1,'],
+    ['null', 'null'],
+    ['list', '[]'],
+    ['text', '{"version":"1","endsAt":null,"value":{}}']
+  ] as const) {
     await writeFile(join(path, 'grant', `${name}.json`), text)
     const documents = documentsInFiles({ directory: path })
     t.equal(await documents.get('grant', name), undefined)
@@ -46,7 +51,10 @@ t.test('there are only so many of a kind', async t => {
   t.ok(await documents.put('code', 'other', {}, { version: 0, endsAt: null }))
 })
 
-const metadata = (n: number): object => ({ client_name: `App ${n}`, redirect_uris: ['https://app.example.com/callback'] })
+const metadata = (n: number): object => ({
+  client_name: `App ${n}`,
+  redirect_uris: ['https://app.example.com/callback']
+})
 
 t.test('of too many clients that registered, the oldest that nobody used goes', async t => {
   const clock = wallClock(t)
@@ -63,7 +71,10 @@ t.test('of too many clients that registered, the oldest that nobody used goes', 
 t.test('a client that nobody uses is forgotten after a day, one in use after 90', async t => {
   const clock = wallClock(t)
   const clients = createDynamicClients({ documents: documentsInMemory() })
-  const [unused, used] = [(await clients.register(metadata(1))).client.id, (await clients.register(metadata(2))).client.id]
+  const [unused, used] = [
+    (await clients.register(metadata(1))).client.id,
+    (await clients.register(metadata(2))).client.id
+  ]
   await clients.used(used)
   clock.advance(86_401)
   t.equal(await clients.find(unused), undefined)

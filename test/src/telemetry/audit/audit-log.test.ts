@@ -14,19 +14,34 @@ interface Line { readonly level: string, readonly fields: Record<string, unknown
 
 async function open (t: Test, options: AuditOptions): Promise<{ audit: AuditLog, lines: Line[] }> {
   const lines: Line[] = []
-  const at = (level: string) => (fields: object, message: string) => { lines.push({ level, fields: { ...fields }, message }) }
+  const at = (level: string) => (fields: object, message: string) => {
+    lines.push({ level, fields: { ...fields }, message })
+  }
   const audit = await AuditLog.open(options, { info: at('info'), error: at('error') })
   t.teardown(async () => { await audit.close() })
   return { audit, lines }
 }
 
-const called: Decision = { kind: 'called', outcome: 'allowed', at: 0, requestId: 'r-1', principal: 'user:ada', method: 'tools/list', ms: 1.23456 }
+const called: Decision = {
+  kind: 'called',
+  outcome: 'allowed',
+  at: 0,
+  requestId: 'r-1',
+  principal: 'user:ada',
+  method: 'tools/list',
+  ms: 1.23456
+}
 
 t.test('a record is canonical JSON before its hash, however it was made', async t => {
   const lines: string[] = []
   const { audit } = await open(t, { stream: { write: line => { lines.push(line) } } })
   audit.note(called)
-  audit.note({ ...called, about: { z: 1, a: { d: 1, c: 2 } }, arguments: () => ({ values: { 10: 'ten', 9: 'nine' }, loggable: ['10', '9'] }), http: { status: 200, isCut: true, isGoodProbe: false } })
+  audit.note({
+    ...called,
+    about: { z: 1, a: { d: 1, c: 2 } },
+    arguments: () => ({ values: { 10: 'ten', 9: 'nine' }, loggable: ['10', '9'] }),
+    http: { status: 200, isCut: true, isGoodProbe: false }
+  })
   for (const line of lines) {
     const { hash, ...record } = JSON.parse(line)
     t.equal(line, `${canonicalJson(record).slice(0, -1)},"hash":"${hash}"}\n`)
@@ -46,7 +61,10 @@ t.test('a credential in the name of a tool is blotted out, and the chain holds',
 })
 
 t.test('a file that cannot be opened stops the start', async t => {
-  await t.rejects(AuditLog.open({ file: join(t.testdir({}), 'missing', 'audit.jsonl') }, { info () {}, error () {} }), { name: 'AuditFileError', message: /ENOENT/ })
+  await t.rejects(
+    AuditLog.open({ file: join(t.testdir({}), 'missing', 'audit.jsonl') }, { info () {}, error () {} }),
+    { name: 'AuditFileError', message: /ENOENT/ }
+  )
 })
 
 t.test('the file is for its owner alone', async t => {
@@ -55,15 +73,19 @@ t.test('the file is for its owner alone', async t => {
   t.equal(statSync(file).mode & 0o777, 0o600)
 })
 
-t.test('a full disk drops what does not fit, degrades, and blocks nothing', { skip: existsSync('/dev/full') ? false : 'needs /dev/full' }, async t => {
-  const { audit, lines } = await open(t, { file: '/dev/full', maxQueuedBytes: 2000 })
-  for (let i = 0; i < 100; i++) audit.note(called)
-  t.ok(audit.dropped > 50)
-  await until(() => lines.length > 0)
-  t.match(lines[0], { level: 'error', fields: { code: 'ENOSPC' } })
-  t.equal(audit.isDegraded, true)
-  await audit.close()
-})
+t.test(
+  'a full disk drops what does not fit, degrades, and blocks nothing',
+  { skip: existsSync('/dev/full') ? false : 'needs /dev/full' },
+  async t => {
+    const { audit, lines } = await open(t, { file: '/dev/full', maxQueuedBytes: 2000 })
+    for (let i = 0; i < 100; i++) audit.note(called)
+    t.ok(audit.dropped > 50)
+    await until(() => lines.length > 0)
+    t.match(lines[0], { level: 'error', fields: { code: 'ENOSPC' } })
+    t.equal(audit.isDegraded, true)
+    await audit.close()
+  }
+)
 
 t.test('a disk that comes back gets what waited, and a record of what was dropped', { timeout: 60_000 }, async t => {
   const file = join(t.testdir({}), 'there', 'audit.jsonl')
@@ -81,16 +103,23 @@ t.test('a disk that comes back gets what waited, and a record of what was droppe
   t.match(await verifyAudit([file]), { fault: undefined, notes: [/begins after record/] })
 })
 
-t.test('a file that was moved or removed is followed by a new one, where the chain goes on', { timeout: 60_000 }, async t => {
-  const file = join(t.testdir({}), 'audit.jsonl')
-  const { audit } = await open(t, { file })
-  audit.note(called)
-  await until(() => audit.queuedBytes === 0)
-  renameSync(file, `${file}.moved`)
-  await until(() => { audit.note(called); return existsSync(file) })
-  await audit.close()
-  t.match(await verifyAudit([`${file}.moved`, file]), { fault: undefined, notes: [] })
-})
+t.test(
+  'a file that was moved or removed is followed by a new one, where the chain goes on',
+  { timeout: 60_000 },
+  async t => {
+    const file = join(t.testdir({}), 'audit.jsonl')
+    const { audit } = await open(t, { file })
+    audit.note(called)
+    await until(() => audit.queuedBytes === 0)
+    renameSync(file, `${file}.moved`)
+    await until(() => {
+      audit.note(called)
+      return existsSync(file)
+    })
+    await audit.close()
+    t.match(await verifyAudit([`${file}.moved`, file]), { fault: undefined, notes: [] })
+  }
+)
 
 t.test('files that were put aside are kept by count', async t => {
   const file = join(t.testdir({}), 'audit.jsonl')

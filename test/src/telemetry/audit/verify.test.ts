@@ -11,14 +11,28 @@ const log = { info: () => {}, error: () => {} }
 const key = 'k'.repeat(32)
 
 function decision (at: number, rest: Partial<Decision> = {}): Decision {
-  return { kind: 'called', outcome: 'allowed', at, requestId: `r-${at}`, principal: 'user:ada', method: 'tools/call', itemKind: 'tool', item: 'search', ...rest }
+  return {
+    kind: 'called',
+    outcome: 'allowed',
+    at,
+    requestId: `r-${at}`,
+    principal: 'user:ada',
+    method: 'tools/call',
+    itemKind: 'tool',
+    item: 'search',
+    ...rest
+  }
 }
 
 /** Writes `count` decisions with a process of its own. Returns the path. */
 async function written (t: Test, count = 5, options: AuditOptions = {}): Promise<string> {
   const file = options.file ?? join(t.testdir({}), 'audit.jsonl')
   const audit = await AuditLog.open({ ...options, file }, log)
-  for (let at = 1; at <= count; at++) audit.note(decision(at, { arguments: () => ({ values: { q: at, b: [1, { z: 1, a: 2 }] }, loggable: ['q'] }) }))
+  for (let at = 1; at <= count; at++) {
+    audit.note(
+      decision(at, { arguments: () => ({ values: { q: at, b: [1, { z: 1, a: 2 }] }, loggable: ['q'] }) })
+    )
+  }
   await audit.close()
   return file
 }
@@ -31,26 +45,60 @@ t.test('records that nobody touched hold, with and without a key', async t => {
   for (const options of [{}, { key }]) {
     const file = await written(t, 5, options)
     t.match(await verifyAudit([file], options), { records: 7, chains: 1, fault: undefined, notes: [] })
-    t.match(JSON.parse(linesOf(file)[1] ?? ''), { seq: 2, item: 'search', args: { digest: /^[0-9a-f]{64}$/, values: { q: 1 } } })
+    t.match(JSON.parse(linesOf(file)[1] ?? ''), {
+      seq: 2,
+      item: 'search',
+      args: { digest: /^[0-9a-f]{64}$/, values: { q: 1 } }
+    })
   }
 })
 
 t.test('another key, or none, does not fit', async t => {
   const file = await written(t, 2, { key })
-  for (const other of [undefined, 'x'.repeat(32)]) t.match((await verifyAudit([file], { key: other })).fault, { kind: 'altered', line: 1 })
+  for (const other of [undefined, 'x'.repeat(32)]) {
+    t.match((await verifyAudit([file], { key: other })).fault, { kind: 'altered', line: 1 })
+  }
 })
 
 const tampering: Array<[what: string, change: (lines: string[]) => string[], fault: object]> = [
-  ['a changed value', lines => lines.map((line, at) => at === 3 ? line.replace('"user:ada"', '"user:eve"') : line), { kind: 'altered', line: 4 }],
-  ['an added field', lines => lines.map((line, at) => at === 3 ? line.replace('{', '{"x":1,') : line), { kind: 'altered', line: 4 }],
+  [
+    'a changed value',
+    lines => lines.map((line, at) => (at === 3 ? line.replace('"user:ada"', '"user:eve"') : line)),
+    { kind: 'altered', line: 4 }
+  ],
+  [
+    'an added field',
+    lines => lines.map((line, at) => (at === 3 ? line.replace('{', '{"x":1,') : line)),
+    { kind: 'altered', line: 4 }
+  ],
   ['a removed record', lines => lines.filter((_line, at) => at !== 3), { kind: 'missing', line: 4 }],
   ['the first records removed', lines => lines.slice(2), { kind: 'missing', line: 1 }],
-  ['two records in each other\'s place', ([a = '', b = '', c = '', ...rest]) => [a, c, b, ...rest], { kind: 'missing', line: 2 }],
-  ['a record twice', lines => lines.flatMap((line, at) => at === 2 ? [line, line] : [line]), { kind: 'reordered', line: 4 }],
-  ['a record moved to the end', lines => [...lines.filter((_line, at) => at !== 3), lines[3] ?? ''], { kind: 'missing', line: 4 }],
-  ['the last line cut', lines => lines.map((line, at) => at === lines.length - 1 ? line.slice(0, 30) : line), { kind: 'cut', line: 7 }],
+  [
+    "two records in each other's place",
+    ([a = '', b = '', c = '', ...rest]) => [a, c, b, ...rest],
+    { kind: 'missing', line: 2 }
+  ],
+  [
+    'a record twice',
+    lines => lines.flatMap((line, at) => (at === 2 ? [line, line] : [line])),
+    { kind: 'reordered', line: 4 }
+  ],
+  [
+    'a record moved to the end',
+    lines => [...lines.filter((_line, at) => at !== 3), lines[3] ?? ''],
+    { kind: 'missing', line: 4 }
+  ],
+  [
+    'the last line cut',
+    lines => lines.map((line, at) => (at === lines.length - 1 ? line.slice(0, 30) : line)),
+    { kind: 'cut', line: 7 }
+  ],
   ['a line that is no record', lines => ['{"level":30}', ...lines], { kind: 'foreign', line: 1 }],
-  ['a torn line in the middle', lines => lines.map((line, at) => at === 3 ? line.slice(0, 30) : line), { kind: 'cut', line: 4 }]
+  [
+    'a torn line in the middle',
+    lines => lines.map((line, at) => (at === 3 ? line.slice(0, 30) : line)),
+    { kind: 'cut', line: 4 }
+  ]
 ]
 for (const [what, change, fault] of tampering) {
   t.test(`${what} is found, with its line`, async t => {
@@ -92,7 +140,11 @@ t.test('a line that a crash left half written is a note, as the next process say
   const file = await written(t)
   writeFileSync(file, readFileSync(file, 'utf8').slice(0, -40))
   await written(t, 1, { file })
-  t.match(await verifyAudit([file]), { chains: 2, fault: undefined, notes: [/:7: a process ended while it wrote/, /killed/] })
+  t.match(await verifyAudit([file]), {
+    chains: 2,
+    fault: undefined,
+    notes: [/:7: a process ended while it wrote/, /killed/]
+  })
 })
 
 t.test('a chain goes on over the files that were put aside, and a missing one is found', async t => {

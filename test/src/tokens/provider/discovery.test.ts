@@ -10,10 +10,18 @@ const oauth = '/.well-known/oauth-authorization-server'
 for (const [issuer, ...urls] of [
   ['https://id.example.com', `https://id.example.com${openid}`, `https://id.example.com${oauth}`],
   ['https://id.example.com/', `https://id.example.com${openid}`, `https://id.example.com${oauth}`],
-  ['https://id.example.com/realms/team', `https://id.example.com/realms/team${openid}`, `https://id.example.com${oauth}/realms/team`],
-  ['https://id.example.com/t/v2.0/', `https://id.example.com/t/v2.0${openid}`, `https://id.example.com${oauth}/t/v2.0`]
+  [
+    'https://id.example.com/realms/team',
+    `https://id.example.com/realms/team${openid}`,
+    `https://id.example.com${oauth}/realms/team`
+  ],
+  [
+    'https://id.example.com/t/v2.0/',
+    `https://id.example.com/t/v2.0${openid}`,
+    `https://id.example.com${oauth}/t/v2.0`
+  ]
 ] as const) {
-  t.test(`the metadata of ${issuer} is where the specifications put it`, async (t) => {
+  t.test(`the metadata of ${issuer} is where the specifications put it`, async t => {
     t.same(metadataUrls(issuer).map(String), urls)
   })
 }

@@ -62,7 +62,10 @@ const away = new ProviderError('it cannot be reached')
 t.test('the set is fetched at the first token, once for all who wait', async (t) => {
   const keys = stage(t, jwks(first))
   t.equal(keys.fetches(), 0)
-  t.same(await Promise.all(Array.from({ length: 50 }, () => keys.outcome('first'))), Array.from({ length: 50 }, () => 'key'))
+  t.same(
+    await Promise.all(Array.from({ length: 50 }, () => keys.outcome('first'))),
+    Array.from({ length: 50 }, () => 'key')
+  )
   t.equal(keys.fetches(), 1)
 })
 
@@ -216,7 +219,13 @@ t.test('who no longer wants the set asks no more', async (t) => {
 t.test('nobody with a known key waits for a provider that is known to be away', async (t) => {
   let time = Math.ceil(performance.now())
   t.intercept(performance, 'now', { value: () => time })
-  const answers: Array<() => Promise<unknown>> = [async () => jwks(first), async () => { throw away }, async () => await new Promise(() => {})]
+  const answers: Array<() => Promise<unknown>> = [
+    async () => jwks(first),
+    async () => {
+      throw away
+    },
+    async () => await new Promise(() => {})
+  ]
   const keys = createKeySet({ load: async () => await answers.shift()?.() })
   t.ok(await keys.find(header('first'), yes))
   time += 600_000
@@ -226,15 +235,18 @@ t.test('nobody with a known key waits for a provider that is known to be away', 
   t.same(answers, [])
 })
 
-t.test('an unknown key is unavailable while the provider is away, and none within the cool-down before that', async (t) => {
-  const keys = stage(t, jwks(first))
-  t.equal(await keys.outcome('unknown'), 'none')
-  keys.serve(away)
-  t.equal(await keys.outcome('unknown'), 'none')
-  keys.pass(10_000)
-  t.equal(await keys.outcome('unknown'), 'unavailable')
-  t.equal(await keys.outcome('first'), 'key')
-})
+t.test(
+  'an unknown key is unavailable while the provider is away, and none within the cool-down before that',
+  async t => {
+    const keys = stage(t, jwks(first))
+    t.equal(await keys.outcome('unknown'), 'none')
+    keys.serve(away)
+    t.equal(await keys.outcome('unknown'), 'none')
+    keys.pass(10_000)
+    t.equal(await keys.outcome('unknown'), 'unavailable')
+    t.equal(await keys.outcome('first'), 'key')
+  }
+)
 
 t.test('a provider that is away is asked every three seconds at most, and says when', async (t) => {
   const keys = stage(t, away)
@@ -242,7 +254,12 @@ t.test('a provider that is away is asked every three seconds at most, and says w
   t.equal(keys.fetches(), 1)
   keys.pass(1000)
   const refusal = await keys.find(header('first'), yes).catch((error: Refusal) => error) as Refusal
-  t.match(refusal, { statusCode: 503, headers: { 'retry-after': '2' }, data: { retryAfterMs: 2000 }, reason: /it cannot be reached/ })
+  t.match(refusal, {
+    statusCode: 503,
+    headers: { 'retry-after': '2' },
+    data: { retryAfterMs: 2000 },
+    reason: /it cannot be reached/
+  })
   keys.pass(2000)
   keys.serve(jwks(first))
   t.equal(await keys.outcome('first'), 'key')
@@ -253,18 +270,31 @@ t.test('a provider that is away is asked every three seconds at most, and says w
 t.test('a provider that never answers is waited for as long as the timeout says', async (t) => {
   const keys = createKeySet({
     timeoutMs: 50,
-    load: async signal => await new Promise((_resolve, reject) => { signal.addEventListener('abort', () => { reject(new ProviderError('it did not answer in time')) }) })
+    load: async signal =>
+      await new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => {
+          reject(new ProviderError('it did not answer in time'))
+        })
+      })
   })
   // The signal's timer does not keep the process alive; a socket would.
   const alive = setInterval(() => {}, 1000)
   t.teardown(() => { clearInterval(alive) })
-  t.match(await keys.find(header('first'), yes).catch((error: unknown) => error), { statusCode: 503, reason: /did not answer in time/ })
+  t.match(await keys.find(header('first'), yes).catch((error: unknown) => error), {
+    statusCode: 503,
+    reason: /did not answer in time/
+  })
 })
 
 for (const [what, document] of [
-  ['nothing', undefined], ['null', null], ['a list', []], ['no keys', {}], ['keys that are no list', { keys: {} }], ['text', 'keys']
+  ['nothing', undefined],
+  ['null', null],
+  ['a list', []],
+  ['no keys', {}],
+  ['keys that are no list', { keys: {} }],
+  ['text', 'keys']
 ] as const) {
-  t.test(`a set that is ${what} is none`, async (t) => {
+  t.test(`a set that is ${what} is none`, async t => {
     const keys = stage(t, document)
     t.equal(await keys.outcome('first'), 'unavailable')
     t.match(keys.problems(), [/not valid/])

@@ -8,11 +8,19 @@ const [admin, wide, narrow] = [{ ...user, role: 'admin' }, { ...user, scopes: ['
 
 t.test('rights are held by who has all of them', t => {
   for (const [needed, held, expected] of [
-    [user, user, true], [user, admin, true], [admin, user, false], [user, wide, true], [wide, user, false], [user, narrow, false],
-    [user, { ...user, keyId: 'k' }, false], [user, { ...user, attributes: { tenant: 'x' } }, false],
-    [{ ...user, roles: ['editor'] }, user, false], [{ ...user, roles: ['editor'] }, admin, true], [user, { ...user, roles: ['admin'] }, true],
+    [user, user, true],
+    [user, admin, true],
+    [admin, user, false],
+    [user, wide, true],
+    [wide, user, false],
+    [user, narrow, false],
+    [user, { ...user, keyId: 'k' }, false],
+    [user, { ...user, attributes: { tenant: 'x' } }, false],
+    [{ ...user, roles: ['editor'] }, user, false],
+    [{ ...user, roles: ['editor'] }, admin, true],
+    [user, { ...user, roles: ['admin'] }, true],
     [admin, { ...user, roles: ['admin'] }, false]
-  ] as const) t.equal(areHeld(rightsOf(needed), rightsOf(held)), expected)
+  ] as const) { t.equal(areHeld(rightsOf(needed), rightsOf(held)), expected) }
   t.end()
 })
 
