@@ -3,7 +3,7 @@ import type { FastifyPluginAsync, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { NotFoundError, UnavailableError, retryLater } from '../src/errors.js'
 import { NotSharedError } from '../src/fleet/bus.js'
-import { ipOf } from '../src/http/client-address.js'
+import { ipOf } from '../src/http/request/client-address.js'
 import { decisionsOf } from '../src/http/decisions.js'
 import type { OneTimeLinks, Parcel } from '../src/tokens/one-time-links.js'
 

@@ -4,7 +4,7 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { hookOf } from '../src/http/library-hook.js'
 import { HostRefusedError, OriginRefusedError } from '../src/errors.js'
-import { configOf, isPreflight } from '../src/http/route-config.js'
+import { configOf, isPreflight } from '../src/http/request/route-config.js'
 import { createEdge, type EdgeRules, isFromOtherSite, isHeaderName, namesAnotherHost } from '../src/net/origins.js'
 
 declare module 'fastify' {

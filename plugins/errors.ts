@@ -5,9 +5,9 @@ import fp from 'fastify-plugin'
 import { BadUrlError, NotFoundError, type Refusal } from '../src/errors.js'
 import { sayDecisionAbout, sayDecisions } from '../src/http/decisions.js'
 import { tellHooksFromHandlers } from '../src/http/host-errors.js'
-import { sendRequestId } from '../src/http/request-id.js'
+import { sendRequestId } from '../src/http/request/request-id.js'
 import type { Lines } from '../src/telemetry/log-line.js'
-import { isSignInProbe } from '../src/http/route-config.js'
+import { isSignInProbe } from '../src/http/request/route-config.js'
 import { isMalformedUrl, sanitize, sendRefusal } from '../src/http/refusal-reply.js'
 
 declare module 'fastify' {

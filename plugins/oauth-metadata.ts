@@ -1,7 +1,7 @@
 /** Tells clients which identity provider issues tokens for this server (RFC 9728). */
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
-import { spellingsOf } from '../src/http/trailing-slash.js'
+import { spellingsOf } from '../src/http/request/trailing-slash.js'
 import { metadataPath } from '../src/net/public-url.js'
 
 export interface OAuthMetadataOptions {

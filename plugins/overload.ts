@@ -4,7 +4,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { retryLater, UnavailableError } from '../src/errors.js'
 import { hookOf } from '../src/http/library-hook.js'
-import { isPublic } from '../src/http/route-config.js'
+import { isPublic } from '../src/http/request/route-config.js'
 import { requireWhole } from '../src/lib/require.js'
 
 export interface OverloadOptions {

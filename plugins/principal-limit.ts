@@ -1,7 +1,7 @@
 /** Limits each authenticated caller, whatever address it calls from. */
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { isUncharged } from '../src/http/route-config.js'
+import { isUncharged } from '../src/http/request/route-config.js'
 import { createLimiter, type Reading } from '../src/limits/limiter.js'
 import type { Limits } from '../src/limits/limits.js'
 import type { Principal } from '../src/principal/principal.js'

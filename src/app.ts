@@ -17,11 +17,11 @@ import {
   type McpOptions,
   type OwnUsersOptions,
   ownUsersNames
-} from './mcp-auth-options.js'
+} from './chain/options.js'
 import type { Channel } from './workers/channel.js'
 import { stateKeyOf } from './mcp/request-state-key.js'
 import type { OAuthOptions } from './oauth/settings.js'
-import { passwordsIn } from './redis/url.js'
+import { passwordsIn } from './redis/link/url.js'
 import { policyFileOf, readIssuers, readUpstreams, settingProblemOf } from './setting-files.js'
 import { readToolPolicies } from './tools/policy-file.js'
 import { ToolPolicyError } from './tools/tool-policies.js'

@@ -2,7 +2,7 @@
 export { buildApp, type AppOptions, type ServiceApp } from './app.js'
 export type { EnvOptions } from './config/env-options.js'
 export { mcpAuth } from './mcp-auth.js'
-export type { CredentialWatch, Endpoint, McpAuthOptions, McpOptions } from './mcp-auth-options.js'
+export type { CredentialWatch, Endpoint, McpAuthOptions, McpOptions } from './chain/options.js'
 export type {
   AuthOptions,
   CorsOptions,
@@ -10,7 +10,7 @@ export type {
   EnrichContext,
   ErrorsOptions,
   OwnUsersOptions
-} from './mcp-auth-options.js'
+} from './chain/options.js'
 export { ConfigError, loadConfig, type Config, type Problem } from './config/load.js'
 export { NotFoundError, PublicToolError, isRefusal, refusals, type Refusal } from './errors.js'
 export { KeyStore, type KeyStoreOptions } from './api-keys/followed-file.js'
@@ -27,7 +27,7 @@ export type * from './principal/attributes.js'
 export type * from './tools/app-context.js'
 export type { KeyContext, VerifyKey } from './principal/app-keys.js'
 export type { Enrichment, Identity } from './principal/identity.js'
-export type { RequestCaller } from './http/request-caller.js'
+export type { RequestCaller } from './http/request/request-caller.js'
 export type { OwnRole, Principal, Role } from './principal/principal.js'
 export { StartError, startServer, type ServerOptions } from './server/start.js'
 export {
@@ -66,7 +66,7 @@ export type { Budget, LogLevel } from './tools/call-context.js'
 export type { Annotations, Icon, Meta, ResourceContents, Schema } from './tools/content.js'
 export type { Item, Output, Returned, ToolAnnotations, ToolDefinition } from './tools/tool.js'
 export type { ServerInfo } from './mcp/catalog/catalog.js'
-export type { AfterCall, BeforeCall, CallOutcome, HookedCall, HookOptions } from './mcp/catalog/call-hooks.js'
+export type { AfterCall, BeforeCall, CallOutcome, HookedCall, HookOptions } from './mcp/calls/call-hooks.js'
 export {
   createTestClient,
   type TestClient,

@@ -13,8 +13,8 @@ import overload from '../plugins/overload.js'
 import preauthLimit from '../plugins/preauth-limit.js'
 import principalLimit from '../plugins/principal-limit.js'
 import type { Problem } from './http/readiness.js'
-import type { McpAuthOptions } from './mcp-auth-options.js'
-import { openParts } from './mcp-auth-parts.js'
+import type { McpAuthOptions } from './chain/options.js'
+import { openParts } from './chain/parts.js'
 import type { Channel } from './workers/channel.js'
 
 /**

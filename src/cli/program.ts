@@ -4,8 +4,8 @@ import { Command, CommanderError } from 'commander'
 import { OperatorError } from '../lib/operator-error.js'
 import { type Acting, actAsOwnerOf } from '../lib/path-owner.js'
 import { version } from '../version.js'
-import { CancelledError } from './secret-input.js'
-import type { Terminal } from './terminal.js'
+import { CancelledError } from './terminal/secret-input.js'
+import type { Terminal } from './terminal/terminal.js'
 
 const examples = `
 A first run:
@@ -23,23 +23,23 @@ type CommandMaker = (terminal: Terminal, exit: (code?: number) => void) => Promi
 
 /** In the order of the help. */
 const commands: Readonly<Record<string, CommandMaker>> = {
-  start: async terminal => (await import('./start.js')).startCommand(terminal),
-  proxy: async terminal => (await import('./proxy.js')).proxyCommand(terminal),
-  upstreams: async (terminal, fail) => (await import('./upstreams.js')).upstreamsCommand(terminal, fail),
-  init: async terminal => (await import('./init.js')).initCommand(terminal),
-  token: async terminal => (await import('./token.js')).tokenCommand(terminal),
-  tokens: async terminal => (await import('./tokens.js')).tokensCommand(terminal),
-  unlock: async terminal => (await import('./unlock.js')).unlockCommand(terminal),
-  audit: async (terminal, exit) => (await import('./audit.js')).auditCommand(terminal, exit),
+  start: async terminal => (await import('./serve/start.js')).startCommand(terminal),
+  proxy: async terminal => (await import('./serve/proxy.js')).proxyCommand(terminal),
+  upstreams: async (terminal, fail) => (await import('./serve/upstreams.js')).upstreamsCommand(terminal, fail),
+  init: async terminal => (await import('./serve/init.js')).initCommand(terminal),
+  token: async terminal => (await import('./access/token.js')).tokenCommand(terminal),
+  tokens: async terminal => (await import('./access/tokens.js')).tokensCommand(terminal),
+  unlock: async terminal => (await import('./access/unlock.js')).unlockCommand(terminal),
+  audit: async (terminal, exit) => (await import('./inspect/audit.js')).auditCommand(terminal, exit),
   keys: async (terminal, exit) => (await import('./keys/command.js')).keysCommand(terminal, exit),
-  freeze: async terminal => (await import('./freeze.js')).freezeCommand(terminal),
-  thaw: async terminal => (await import('./freeze.js')).thawCommand(terminal),
-  grants: async terminal => (await import('./grants.js')).grantsCommand(terminal),
-  clients: async terminal => (await import('./clients.js')).clientsCommand(terminal),
-  can: async (terminal, exit) => (await import('./can.js')).canCommand(terminal, exit),
-  why: async (terminal, exit) => (await import('./why.js')).whyCommand(terminal, exit),
-  doctor: async (terminal, exit) => (await import('./doctor.js')).doctorCommand(terminal, exit),
-  config: async (terminal, exit) => (await import('./config.js')).configCommand(terminal, exit)
+  freeze: async terminal => (await import('./access/freeze.js')).freezeCommand(terminal),
+  thaw: async terminal => (await import('./access/freeze.js')).thawCommand(terminal),
+  grants: async terminal => (await import('./access/grants.js')).grantsCommand(terminal),
+  clients: async terminal => (await import('./access/clients.js')).clientsCommand(terminal),
+  can: async (terminal, exit) => (await import('./inspect/can.js')).canCommand(terminal, exit),
+  why: async (terminal, exit) => (await import('./inspect/why.js')).whyCommand(terminal, exit),
+  doctor: async (terminal, exit) => (await import('./inspect/doctor.js')).doctorCommand(terminal, exit),
+  config: async (terminal, exit) => (await import('./inspect/config.js')).configCommand(terminal, exit)
 }
 
 /** Runs one command line. Resolves to the exit code; `start` resolves once the server listens. */

@@ -9,11 +9,11 @@ import { kindOf, outcomeOf, reasonClassOf, whoOf } from '../telemetry/classify.j
 import { Decisions } from '../telemetry/decisions.js'
 import type { Lines } from '../telemetry/log-line.js'
 import { Measures } from '../telemetry/measures.js'
-import { ipOf } from './client-address.js'
-import { pathOf } from './logged-path.js'
-import { Call } from './mcp-request.js'
-import { principalOn } from './request-caller.js'
-import { configOf } from './route-config.js'
+import { ipOf } from './request/client-address.js'
+import { pathOf } from './request/logged-path.js'
+import { Call } from './request/mcp-request.js'
+import { principalOn } from './request/request-caller.js'
+import { configOf } from './request/route-config.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -5,7 +5,7 @@ import { createRedactor } from '../log/redact.js'
 import { printableLine } from '../log/printable-line.js'
 import { loggable } from '../log/serialize-error.js'
 import { toStandardOutput } from '../log/stdout.js'
-import { pathOf } from './logged-path.js'
+import { pathOf } from './request/logged-path.js'
 
 export interface LogOptions {
   /** `silent` for none. Default `info`. */

@@ -7,7 +7,7 @@ import { BadHttpError, type Refusal, refusalBody, toRefusal } from '../errors.js
 import { loggable } from '../log/serialize-error.js'
 import { outcomeOf, reasonClassOf } from '../telemetry/classify.js'
 import { sayDecision } from './decisions.js'
-import { createRequestIds, requestIdHeader, sendRequestId } from './request-id.js'
+import { createRequestIds, requestIdHeader, sendRequestId } from './request/request-id.js'
 import { loggerOptions, RequestLog } from './request-log.js'
 import { isMalformedUrl, sanitize, sendRefusal } from './refusal-reply.js'
 

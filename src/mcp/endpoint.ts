@@ -4,7 +4,7 @@ import { freezePrincipal, type Principal, type PrincipalFields } from '../princi
 import type { Prompt } from '../tools/prompt.js'
 import type { Resource } from '../tools/resource.js'
 import type { Item, Tool, ToolResult } from '../tools/tool.js'
-import type { AfterCall, BeforeCall, HookOptions } from './catalog/call-hooks.js'
+import type { AfterCall, BeforeCall, HookOptions } from './calls/call-hooks.js'
 import { Exchange } from './exchange/exchange.js'
 import type { ToolPolicies } from '../tools/tool-policies.js'
 import { longestTimerMs } from '../lib/timers.js'

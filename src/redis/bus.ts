@@ -2,10 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Bus, type Json, type KeptNews, type Listener } from '../fleet/bus.js'
 import { Topics } from '../fleet/in-process-bus.js'
-import { blockMs, type Client } from './client.js'
-import type { Keys } from './keys.js'
-import type { Link } from './link.js'
-import { letter } from './scripts.js'
+import { blockMs, type Client } from './link/client.js'
+import type { Keys } from './link/keys.js'
+import type { Link } from './link/link.js'
+import { letter } from './link/scripts.js'
 
 /** Of all topics together; more than any instance is late. */
 const keptNews = 10_000

@@ -12,9 +12,9 @@ import {
   requireDocumentId,
   type StoredDocument
 } from '../oauth/server/documents/documents.js'
-import type { Keys } from './keys.js'
-import type { Link } from './link.js'
-import { clock, script } from './scripts.js'
+import type { Keys } from './link/keys.js'
+import type { Link } from './link/link.js'
+import { clock, script } from './link/scripts.js'
 
 /** A document is `<version> <JSON>`, gone by itself when it ends; the index of its kind knows when that is. */
 const put = script(`${clock}

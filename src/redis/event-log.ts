@@ -4,8 +4,8 @@
  */
 import { EventBounds, type EventBoundsOptions } from '../mcp/legacy/sessions/event-bounds.js'
 import type { EventLog, KeptEvent, KeptStream } from '../mcp/legacy/sessions/event-log.js'
-import type { Keys } from './keys.js'
-import type { Link } from './link.js'
+import type { Keys } from './link/keys.js'
+import type { Link } from './link/link.js'
 import { available } from './sessions.js'
 import { appendEvent, forgetEvents, readEvents } from './session-scripts.js'
 

@@ -3,9 +3,9 @@
  * is locked.
  */
 import { type KnownThere, MemoryKnownThere } from '../principal/known-there.js'
-import { type Keys, hashOf } from './keys.js'
-import type { Link } from './link.js'
-import { knownAt, remember } from './scripts.js'
+import { type Keys, hashOf } from './link/keys.js'
+import type { Link } from './link/link.js'
+import { knownAt, remember } from './link/scripts.js'
 
 export interface RedisKnownThereOptions {
   readonly link: Link

@@ -2,9 +2,9 @@
 import type { Ask, Taken } from '../limits/limits.js'
 import { partsOf } from '../limits/limits.js'
 import { type RemoteCount, ShadowedLimits, type ShadowedLimitsOptions } from '../limits/shadowed-limits.js'
-import { type Keys, hashOf } from './keys.js'
-import type { Argument, Link } from './link.js'
-import { take } from './scripts.js'
+import { type Keys, hashOf } from './link/keys.js'
+import type { Argument, Link } from './link/link.js'
+import { take } from './link/scripts.js'
 
 export interface RedisLimitsOptions extends Omit<ShadowedLimitsOptions, 'remote'> {
   readonly link: Link

@@ -1,9 +1,9 @@
 /** What may be used once in a fleet. What Redis took away for a request that had given up is put back. */
 import type { Bus } from '../fleet/bus.js'
 import { maxWaiting, type OneTimeStore } from '../tokens/one-time-store.js'
-import { type Keys, hashOf } from './keys.js'
-import type { Link } from './link.js'
-import { putOnce, takeOnce } from './scripts.js'
+import { type Keys, hashOf } from './link/keys.js'
+import type { Link } from './link/link.js'
+import { putOnce, takeOnce } from './link/scripts.js'
 
 export interface RedisOneTimeOptions {
   readonly link: Link

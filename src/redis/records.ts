@@ -3,9 +3,9 @@ import type { Bus } from '../fleet/bus.js'
 import type { Revocable } from '../ledger/index-in-memory.js'
 import { readRecord, type StateRecord } from '../ledger/records.js'
 import { nameOf, type Shared, type SharedRecords, weightOf } from '../ledger/shared-records.js'
-import type { Keys } from './keys.js'
-import type { Argument, Link } from './link.js'
-import { addRecords } from './scripts.js'
+import type { Keys } from './link/keys.js'
+import type { Argument, Link } from './link/link.js'
+import { addRecords } from './link/scripts.js'
 
 export interface RedisRecordsOptions {
   readonly link: Link

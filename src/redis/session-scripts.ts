@@ -1,5 +1,5 @@
 /** The Lua scripts of sessions and of what was sent on their streams. */
-import { clock, script } from './scripts.js'
+import { clock, script } from './link/scripts.js'
 
 /**
  * Keys: all sessions, sessions of each owner counted, those of this owner. Arguments: owner, id, most of all, most of

@@ -10,9 +10,9 @@ import {
   type SessionStore,
   maxUris
 } from '../mcp/legacy/sessions/store.js'
-import { type Keys, hashOf } from './keys.js'
-import type { Argument, Link } from './link.js'
-import type { Script } from './scripts.js'
+import { type Keys, hashOf } from './link/keys.js'
+import type { Argument, Link } from './link/link.js'
+import type { Script } from './link/scripts.js'
 import {
   admitSession,
   changeSession,

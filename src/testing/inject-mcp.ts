@@ -1,6 +1,6 @@
 /** One message to an endpoint by `inject`, and all that comes back: the answer, and what the stream said before it. */
 import type { FastifyInstance, InjectOptions } from 'fastify'
-import { asPrincipal } from '../http/in-process.js'
+import { asPrincipal } from '../http/request/in-process.js'
 import { isRecord } from '../lib/guards.js'
 import type { Principal } from '../principal/principal.js'
 

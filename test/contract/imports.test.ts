@@ -4,6 +4,7 @@
  */
 import { execFile } from 'node:child_process'
 import { readdirSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -52,7 +53,7 @@ const rows: Array<[string, string, string, string[]]> = [
   ['the server imports a plugin', 'src/server/start.ts', "import '../../plugins/auth.js'", imports],
   ['the app imports the server', 'src/app.ts', "import './server/start.js'", imports],
   ['the app imports an SDK', 'src/app.ts', "import '@modelcontextprotocol/sdk/types.js'", imports],
-  ['a command imports the app', 'src/cli/start.ts', "import '../app.js'", imports],
+  ['a command imports the app', 'src/cli/serve/start.ts', "import '../../app.js'", imports],
   ['a plugin imports a plugin', 'plugins/auth.ts', "import './cors.js'", imports],
   ['a plugin imports the app', 'plugins/auth.ts', "import '../src/app.js'", imports],
   ['the bridge imports Fastify', 'src/mcp/slots/responder.ts', "import 'fastify'", imports],
@@ -131,9 +132,9 @@ const rows: Array<[string, string, string, string[]]> = [
     'export const level = process.env.LOG_LEVEL',
     []
   ],
-  ['the environment read by a command', 'src/cli/start.ts', 'export const level = process.env.LOG_LEVEL', []],
+  ['the environment read by a command', 'src/cli/serve/start.ts', 'export const level = process.env.LOG_LEVEL', []],
   ['the app imports a plugin', 'src/app.ts', "import '../plugins/auth.js'", []],
-  ['a plugin imports the bridge', 'plugins/mcp.ts', "import '../src/mcp/era-router.js'", []],
+  ['a plugin imports the bridge', 'plugins/mcp.ts', "import '../src/mcp/endpoint.js'", []],
   [
     'the legacy era imports its SDK',
     'src/mcp/legacy/session.ts',
@@ -153,6 +154,21 @@ t.test('each folder that holds files has a row', async t => {
       file.endsWith('.ts')
     )
     for (const file of files) t.ok(roomOf(`${top}/${file}`), file)
+  }
+})
+
+t.test('src holds at most nine loose files', async t => {
+  const files = readdirSync(`${root}src`).filter(file => file.endsWith('.ts'))
+  t.ok(files.length <= 9, files.join(' '))
+})
+
+t.test('a folder of src holds at most fifteen files', async t => {
+  for (const top of ['src', 'plugins']) {
+    const sizes = new Map<string, number>()
+    for (const file of readdirSync(`${root}${top}`, { recursive: true, encoding: 'utf8' })) {
+      if (file.endsWith('.ts')) sizes.set(dirname(file), (sizes.get(dirname(file)) ?? 0) + 1)
+    }
+    for (const [folder, size] of sizes) t.ok(size <= 15, `${top}/${folder}: ${size}`)
   }
 })
 

@@ -3,7 +3,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import errors from '../../plugins/errors.js'
 import { BodyTooLargeError, RateLimitedError, UnavailableError } from '../../src/errors.js'
-import { registerJsonBody } from '../../src/http/json-body.js'
+import { registerJsonBody } from '../../src/http/request/json-body.js'
 import { logSink } from '../support/log-sink.js'
 
 const secret = 'hunter2-in-a-message'

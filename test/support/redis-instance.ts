@@ -1,9 +1,9 @@
 /** One instance of a fleet without its server: the link and what stands on it. */
 import type { Test } from 'tap'
 import { RedisBus } from '../../src/redis/bus.js'
-import { createClients } from '../../src/redis/client.js'
-import { Keys } from '../../src/redis/keys.js'
-import { Link } from '../../src/redis/link.js'
+import { createClients } from '../../src/redis/link/client.js'
+import { Keys } from '../../src/redis/link/keys.js'
+import { Link } from '../../src/redis/link/link.js'
 import { until } from './process.js'
 
 export interface Instance {

@@ -22,11 +22,11 @@ import { bareAddress } from '../../net/networks.js'
 import { isMetadataName } from '../../api-keys/record.js'
 import { isRole, type Role, roleForm } from '../../principal/principal.js'
 import { parseLifetime } from '../../tokens/lifetime.js'
-import { listed } from '../parse-arguments.js'
+import { listed } from '../terminal/parse-arguments.js'
 import { defaultFile, type FileArguments, KeyDesk, type KeyFilePlace } from './desk.js'
 import { credentialOf } from './views.js'
 import { OperatorError } from '../../lib/operator-error.js'
-import type { Terminal } from '../terminal.js'
+import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
 Keys are kept in API_KEYS_FILE (${defaultFile} where that is not set) as digests: a key is shown once,

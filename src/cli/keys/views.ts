@@ -4,7 +4,7 @@ import { type KeyRecord, maySignIn } from '../../api-keys/record.js'
 import type { LastUsed } from '../../api-keys/last-use.js'
 import type { Role } from '../../principal/principal.js'
 import type { Revocable } from '../../ledger/index-in-memory.js'
-import { minute, table } from '../table.js'
+import { minute, table } from '../terminal/table.js'
 
 /** Times are ISO 8601, `null` where there is none. */
 export interface KeyView {

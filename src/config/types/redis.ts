@@ -1,5 +1,5 @@
 /** The kinds of settings about several instances: Redis and workers. */
-import { parseRedisUrl, RedisUrlError } from '../../redis/url.js'
+import { parseRedisUrl, RedisUrlError } from '../../redis/link/url.js'
 import { text, type Kind } from './basic.js'
 
 /** A URL of Redis in one of its forms, kept as written: it holds a password. */

@@ -5,7 +5,7 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { mcpAuth } from '../../../src/mcp-auth.js'
-import type { McpAuthOptions } from '../../../src/mcp-auth-options.js'
+import type { McpAuthOptions } from '../../../src/chain/options.js'
 import { authorizeUrl, open, pkce, press, register, signIn, token } from '../../support/sign-in.js'
 import { callOf, post } from '../../support/service.js'
 import { secret } from '../../support/tokens.js'

@@ -1,7 +1,7 @@
 /** `/oauth/authorize`: the pages that a person sees, and the redirects back to the client. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isRefusal, RateLimitedError, toRefusal } from '../../../errors.js'
-import { ipOf } from '../../../http/client-address.js'
+import { ipOf } from '../../../http/request/client-address.js'
 import { pageHeaders } from '../../../pages/page.js'
 import { type ClientView, consentPage, keyPage, noticePage, type SignInView } from '../../../pages/sign-in.js'
 import type { Principal } from '../../../principal/principal.js'

@@ -1,0 +1,108 @@
+/** `clients`: registers OAuth clients by hand, which people may sign in then. */
+import { Command } from 'commander'
+import { OperatorError } from '../../lib/operator-error.js'
+import { ClientMetadataError } from '../../oauth/server/clients/client.js'
+import { addClient, listClients, type RegisteredClient, removeClient } from '../../oauth/server/clients/registered.js'
+import { withOAuthStore } from '../state/oauth-store.js'
+import { minute, table } from '../terminal/table.js'
+import type { Terminal } from '../terminal/terminal.js'
+
+const help = `
+For clients that publish no description of themselves and cannot register either, and for apps with a
+scheme of their own. Most need none of this: claude.ai, ChatGPT and others are known by themselves.
+
+  $ fastify-mcp-auth clients add --name Cursor --redirect cursor://anysphere.cursor-mcp/oauth/callback
+  $ fastify-mcp-auth clients list
+  $ fastify-mcp-auth clients remove client-1c2f…`
+
+interface AddArguments {
+  readonly name: string
+  readonly redirect: readonly string[]
+  readonly id?: string
+  readonly jwksUri?: string
+  readonly json?: boolean
+}
+
+export function clientsCommand (terminal: Terminal): Command {
+  return new Command('clients').description('register OAuth clients by hand').addHelpText('after', help)
+    .addCommand(addCommand(terminal)).addCommand(listCommand(terminal)).addCommand(removeCommand(terminal))
+}
+
+function addCommand (terminal: Terminal): Command {
+  return new Command('add')
+    .description('register a client and print its client_id')
+    .requiredOption('-n, --name <name>', 'what people are shown (required)')
+    .requiredOption(
+      '-r, --redirect <uri>',
+      'where it may be sent: https, http on loopback, or a scheme of its own; may be repeated (required)',
+      collect
+    )
+    .option('-i, --id <id>', 'its client_id; left out, a fresh one')
+    .option('-j, --jwks-uri <url>', 'where its keys are: then it has to prove itself by private_key_jwt')
+    .option('--json', 'as JSON')
+    .action(async ({ name, redirect, id, jwksUri, json = false }: AddArguments) => {
+      await withOAuthStore(terminal, async ({ documents }) => {
+        const client = await addClient(documents, { id, name, redirectUris: redirect, jwksUri }).catch(
+          asOperatorError
+        )
+        terminal.print(
+          json
+            ? JSON.stringify(viewOf(client), null, 2)
+            : `Client ${client.id} is registered. There is no secret: it uses PKCE.`
+        )
+      })
+    })
+}
+
+function listCommand (terminal: Terminal): Command {
+  return new Command('list').description('show the clients that were registered by hand').option('--json', 'as JSON')
+    .action(async ({ json = false }: { readonly json?: boolean }) => {
+      await withOAuthStore(terminal, async ({ documents }) => {
+        const views = (await listClients(documents)).map(viewOf)
+        const shown = views.length === 0 ? 'No client was registered by hand.' : tableOf(views)
+        terminal.print(json ? JSON.stringify(views, null, 2) : shown)
+      })
+    })
+}
+
+function removeCommand (terminal: Terminal): Command {
+  return new Command('remove').description('forget a client; end what it was allowed with "grants revoke --client"')
+    .argument('<id>', 'its client_id')
+    .action(async (id: string) => {
+      await withOAuthStore(terminal, async ({ documents }) => {
+        if (!(await removeClient(documents, id))) {
+          throw new OperatorError(
+            'Nothing was removed: no client with that id was registered by hand. "clients list" shows them.'
+          )
+        }
+        terminal.print('The client is removed: nobody can sign it in, and it gets no further tokens.')
+      })
+    })
+}
+
+function collect (uri: string, before: readonly string[] = []): readonly string[] {
+  return [...before, uri]
+}
+
+function viewOf ({ id, name, redirectUris, authMethods, jwksUri, createdAt }: RegisteredClient) {
+  return { id, name, redirectUris, authMethods, jwksUri: jwksUri ?? null, createdAt: new Date(createdAt).toISOString() }
+}
+
+function tableOf (views: ReadonlyArray<ReturnType<typeof viewOf>>): string {
+  return table([
+    ['ID', 'NAME', 'REDIRECTS', 'PROOF', 'CREATED'],
+    ...views.map(({ id, name, redirectUris, authMethods, createdAt }) => [
+      id,
+      name,
+      redirectUris.join(' '),
+      authMethods.join(' '),
+      minute(createdAt)
+    ])
+  ])
+}
+
+function asOperatorError (error: unknown): never {
+  throw error instanceof ClientMetadataError
+    ? new OperatorError(`The client cannot be registered: ${error.message}.`)
+    : error
+}

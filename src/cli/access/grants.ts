@@ -1,0 +1,89 @@
+/** `grants`: lists the OAuth clients that people signed in, and ends what they were allowed. */
+import { Command } from 'commander'
+import { commandLine } from '../../ledger/records.js'
+import { OperatorError } from '../../lib/operator-error.js'
+import { endGrant, type GrantFilter, isGrantId, listGrants, viewOfGrant } from '../../oauth/server/grant-list.js'
+import { withOAuthStore } from '../state/oauth-store.js'
+import { minute, table } from '../terminal/table.js'
+import type { Terminal } from '../terminal/terminal.js'
+
+const help = `
+A grant is what somebody allowed a client (claude.ai, ChatGPT) with an API key. Its end takes effect in
+a running server within a second; the key stays good.
+
+  $ fastify-mcp-auth grants list
+  $ fastify-mcp-auth grants revoke 3f9c…
+  $ fastify-mcp-auth grants revoke --key k3vd81qmx0aa
+  $ fastify-mcp-auth grants revoke --client https://claude.ai/oauth/mcp-oauth-client-metadata
+  $ fastify-mcp-auth grants revoke --subject user:ada`
+
+interface Given {
+  readonly json?: boolean
+  readonly key?: string
+  readonly client?: string
+  readonly subject?: string
+}
+
+export function grantsCommand (terminal: Terminal): Command {
+  return new Command('grants').description('list and end what people allowed OAuth clients').addHelpText('after', help)
+    .addCommand(listCommand(terminal)).addCommand(revokeCommand(terminal))
+}
+
+function listCommand (terminal: Terminal): Command {
+  return filtered('list', 'show the clients that are signed in').action(async (given: Given) => {
+    await withOAuthStore(terminal, async ({ documents, state }) => {
+      const views = (await listGrants(documents, state, filterOf(given))).map(viewOfGrant)
+      const shown = views.length === 0 ? 'No client is signed in.' : tableOf(views)
+      terminal.print(given.json === true ? JSON.stringify(views, null, 2) : shown)
+    })
+  })
+}
+
+function revokeCommand (terminal: Terminal): Command {
+  return filtered('revoke', 'end one grant by its id, or all of a key, a client or a caller')
+    .argument('[id]', 'the id that list shows')
+    .action(async (id: string | undefined, given: Given) => {
+      // Not by the parser, which repeats what it refuses.
+      if (id !== undefined && !isGrantId(id)) {
+        throw new OperatorError(
+          'The argument is no id of a grant, and nothing was ended: an id is 24 digits and letters from a ' +
+            'to f, which "grants list" shows.'
+        )
+      }
+      const filter = { id, ...filterOf(given) }
+      if (Object.values(filter).every(one => one === undefined)) {
+        throw new OperatorError('Say which: give the id of a grant, or --key, --client or --subject.')
+      }
+      await withOAuthStore(terminal, async ({ documents, state, accessTtlMs }) => {
+        const found = await listGrants(documents, state, filter)
+        // A typing error must not look like a revocation.
+        if (found.length === 0) {
+          throw new OperatorError(
+            'Nothing was ended: no client that is signed in fits. "grants list" shows them.'
+          )
+        }
+        for (const grant of found) await endGrant(documents, state, grant.id, commandLine, accessTtlMs)
+        const revoked = found.map(grant => grant.id)
+        terminal.print(given.json === true ? JSON.stringify({ revoked }, null, 2) : `Ended: ${revoked.join(', ')}`)
+      })
+    })
+}
+
+function filtered (name: string, description: string): Command {
+  return new Command(name)
+    .description(description)
+    .option('-k, --key <id>', 'those of this API key')
+    .option('-c, --client <id>', 'those of this client, by its client_id')
+    .option('-s, --subject <principal>', 'those of this caller, by the id that whoami shows')
+    .option('--json', 'as JSON')
+}
+
+function filterOf ({ key: keyId, client: clientId, subject }: Given): GrantFilter {
+  return { keyId, clientId, subject }
+}
+
+function tableOf (views: ReadonlyArray<ReturnType<typeof viewOfGrant>>): string {
+  const rows = views.map(({ id, clientName, client, subject, keyId, role, scopes, signedInAt, usedAt }) =>
+    [id, clientName, client, subject, keyId, role, scopes.join(' ') || '-', minute(signedInAt), minute(usedAt)])
+  return table([['ID', 'APP', 'CLIENT', 'CALLER', 'KEY', 'ROLE', 'SCOPES', 'SIGNED IN', 'LAST USED'], ...rows])
+}

@@ -1,0 +1,76 @@
+/** `token`: mints a JWT and prints nothing else, so that it pipes. */
+import { join } from 'node:path'
+import { Command, Option } from 'commander'
+import { loadConfig } from '../../config/load.js'
+import { identityOf } from '../../net/public-url.js'
+import type { OwnRole } from '../../principal/principal.js'
+import { parseLifetime } from '../../tokens/lifetime.js'
+import { mintToken } from '../../tokens/mint.js'
+import { commandLine } from '../../ledger/records.js'
+import { listed } from '../terminal/parse-arguments.js'
+import { OperatorError } from '../../lib/operator-error.js'
+import { recordMinted } from '../state/ledger.js'
+import type { Terminal } from '../terminal/terminal.js'
+
+const help = `
+The token is signed with JWT_SECRET and lives at most TOKEN_MAX_TTL. It is a credential: keep it
+out of shared logs and chats. "tokens list" shows it (never itself) where it is put on record: in
+STATE_DIR, if that is set or there, or if JWT_SECRET came from .env. It is good in any case.
+
+  $ fastify-mcp-auth token --user ada
+  $ fastify-mcp-auth token --user ada --role admin --expires 1h
+  $ fastify-mcp-auth token --user ada --scopes files:read,files:write
+  $ curl -H "Authorization: Bearer $(fastify-mcp-auth token --user ada)" …`
+
+interface TokenArguments { user: string, role: OwnRole, expires: string, scopes?: readonly string[] }
+
+export function tokenCommand (terminal: Terminal): Command {
+  const { env, directory, show, complain } = terminal
+  return new Command('token')
+    .description('mint a JWT and print it')
+    .requiredOption('-u, --user <id>', 'whom the token is for: its sub')
+    .addOption(new Option('-r, --role <role>', 'what they may do').choices(['user', 'admin']).default('user'))
+    .option('-s, --scopes <scopes>', 'what else they may do, comma-separated', listed)
+    .option('-e, --expires <lifetime>', 'how long it is good: 90s, 15m, 1h, 7d, or seconds', '24h')
+    .addHelpText('after', help)
+    .action(async ({ user, role, expires, scopes = [] }: TokenArguments) => {
+      const { config, warnings } = loadConfig({ env, dotenv: join(directory, '.env') })
+      const { JWT_SECRET: secret, TOKEN_MAX_TTL: maxSeconds, PUBLIC_URL, JWT_ISSUER } = config
+      if (secret === undefined) {
+        throw new OperatorError(
+          'JWT_SECRET is not set, so there is nothing to sign with; fastify-mcp-auth init writes one'
+        )
+      }
+      if (lifetimeOf(expires) > maxSeconds) {
+        throw new OperatorError(`--expires is longer than TOKEN_MAX_TTL allows (${maxSeconds} seconds)`)
+      }
+      const { token, id, expiresAt } = mint(() =>
+        mintToken(user, role, expires, { secret, scopes, ...identityOf(PUBLIC_URL, JWT_ISSUER) })
+      )
+      await recordMinted(terminal, {
+        kind: 'minted',
+        id,
+        subject: user,
+        role,
+        scopes,
+        at: Date.now(),
+        expiresAt,
+        by: commandLine
+      })
+      for (const warning of warnings) complain(`Warning: ${warning}`)
+      if (!await show(token)) throw new OperatorError(`The token could not be shown. Nobody has it; its id is ${id}`)
+    })
+}
+
+function lifetimeOf (expires: string): number {
+  return mint(() => parseLifetime(expires), '--expires: ')
+}
+
+/** What the arguments got wrong is for the person who typed them; anything else is a bug. */
+function mint<T> (make: () => T, prefix = ''): T {
+  try {
+    return make()
+  } catch (error) {
+    throw error instanceof RangeError ? new OperatorError(prefix + error.message) : error
+  }
+}

@@ -1,0 +1,243 @@
+/** `tokens`: lists what was minted, and ends credentials, with or without a running server. */
+import { Command, InvalidArgumentError } from 'commander'
+import { sha256 } from '../../lib/sha256.js'
+import { KeyFileError } from '../../api-keys/file.js'
+import { requireId } from '../../principal/credential-forms.js'
+import { keyIdPattern } from '../../api-keys/format.js'
+import { principalIdOf, tokenPrincipalId } from '../../principal/principal.js'
+import { mintedView } from '../../ledger/minted-view.js'
+import { commandLine } from '../../ledger/records.js'
+import type { State } from '../../ledger/ledger.js'
+import { KeyDesk } from '../keys/desk.js'
+import { OperatorError } from '../../lib/operator-error.js'
+import { settingsAt } from '../state/settings.js'
+import { withState } from '../state/ledger.js'
+import { minute, table } from '../terminal/table.js'
+import type { Terminal } from '../terminal/terminal.js'
+
+const help = `
+What was minted and what was revoked is kept in STATE_DIR. A running server refuses what is
+revoked here within a second, and ends its open streams. Tokens are nowhere kept.
+
+  $ fastify-mcp-auth tokens list
+  $ fastify-mcp-auth tokens revoke 1b0c4f7e-9f1f-4d5c-8f4e-2f6a3b0d9c11
+  $ fastify-mcp-auth tokens revoke-subject ada
+  $ fastify-mcp-auth tokens revoke-key 3f2a9c1be07d`
+
+export function tokensCommand (terminal: Terminal): Command {
+  const command = new Command('tokens').description('list and revoke tokens').addHelpText('after', help)
+  for (const one of [
+    listCommand(terminal),
+    revokeCommand(terminal),
+    revokeSubjectCommand(terminal),
+    revokeKeyCommand(terminal)
+  ]) { command.addCommand(one) }
+  return command
+}
+
+interface Arguments { readonly json?: boolean, readonly withMinted?: boolean }
+
+function listCommand (terminal: Terminal): Command {
+  return subcommand('list', 'show the tokens that were minted here and have not expired')
+    .option('-s, --subject <user>', 'only those of this user')
+    .action(async ({ json = false, subject }: Arguments & { readonly subject?: string }) => {
+      await withState(terminal, async state => {
+        const views = (state.list({ subject, limit: Infinity })?.tokens ?? []).map(minted => mintedView(minted, state))
+        const shown = views.length === 0 ? 'No token on record is good.' : tokenTable(views)
+        terminal.print(json ? JSON.stringify(views, null, 2) : shown)
+      })
+    })
+}
+
+function revokeCommand (terminal: Terminal): Command {
+  return revoking('revoke', 'end a token, by its id, which is its jti')
+    .argument('<id>', 'the id that list shows: the jti of the token; never the token itself')
+    .option('--force', 'also where it is not on record here, such as one that another machine minted')
+    .action(async (id: string, given: Arguments & { readonly force?: boolean }) => {
+      requireAnId(id)
+      await withState(terminal, async state => {
+        const onRecord = state.find(id) !== undefined
+        // A typing error must not look like a revocation.
+        if (!onRecord && given.force !== true) {
+          throw new OperatorError(
+            `Nothing was revoked: no token with the id ${id} is on record here. "tokens list" shows the ` +
+              'ids; --force revokes it all the same, and keeps that for good.'
+          )
+        }
+        const revoked = await state.revokeToken(id, commandLine, given.withMinted)
+        const remark = onRecord ? '' : ' It is not on record here, so it stays on the list for good.'
+        answer(terminal, given, `Token ${id} is revoked.${remark}`, { id, onRecord, revoked }, revoked.length - 1)
+      })
+    })
+}
+
+function revokeSubjectCommand (terminal: Terminal): Command {
+  return revoking('revoke-subject', 'end all that was issued to somebody')
+    .argument('<user>', 'the user id: the sub of the tokens, also as whoami shows it, jwt:<sub>')
+    .option('-b, --before <time>', 'what was issued up to then, as 2026-01-31T12:00:00Z; left out, up to now', pastTime)
+    .option('-p, --principal', 'the argument is the id that whoami shows, of callers of every kind')
+    .action(async (user: string, given: Arguments & { readonly before?: number, readonly principal?: boolean }) => {
+      requireAnId(user)
+      const principal = given.principal === true ? user : principalOf(user)
+      await withState(terminal, async state => {
+        const before = given.before ?? state.lastIssueTo(principal)
+        const revoked = await state.revokeSubject(principal, before, commandLine, given.withMinted)
+        const time = new Date(before).toISOString()
+        const onRecord = hasTokens(state, principal, before)
+        // Of callers of other kinds nothing is ever on record.
+        const remark =
+          onRecord || !principal.startsWith('jwt:')
+            ? ''
+            : ' No token on record here was issued to them by then; "tokens list" shows whose are.'
+        answer(
+          terminal,
+          given,
+          `All that was issued to ${principal} up to ${time} is revoked.${remark}`,
+          { principal, before: time, onRecord, revoked },
+          revoked.length
+        )
+      })
+    })
+}
+
+function revokeKeyCommand (terminal: Terminal): Command {
+  return revoking('revoke-key', 'end an API key for good, by its id: also one of API_KEYS, without a restart')
+    .argument('<id>', 'its id, as "keys list" shows it; of one of API_KEYS what whoami shows after "apikey:"')
+    .option('--force', 'also where neither the key file nor API_KEYS is known here to hold it')
+    .action(async (text: string, given: Arguments & { readonly force?: boolean }) => {
+      const id = keyId(text)
+      await withState(terminal, async state => {
+        if (given.force !== true) await requireKey(terminal, id)
+        const revoked = await state.revokeKey(id, commandLine, given.withMinted)
+        answer(terminal, given, `Key ${id} is revoked for good.`, { id, revoked }, revoked.length)
+      })
+    })
+}
+
+function subcommand (name: string, description: string): Command {
+  return new Command(name).description(description).option('--json', 'as JSON')
+}
+
+function revoking (name: string, description: string): Command {
+  return subcommand(name, description).option(
+    '-m, --with-minted',
+    'end the tokens, too, that were minted with it, and with those, and so on'
+  )
+}
+
+function answer (
+  { print }: Terminal,
+  { json = false }: Arguments,
+  sentence: string,
+  value: object,
+  others: number
+): void {
+  const more =
+    others > 0
+      ? ` So ${others === 1 ? 'is one token that was' : `are ${others} tokens that were`} minted with it.`
+      : ''
+  print(json ? JSON.stringify(value, null, 2) : sentence + more)
+}
+
+function tokenTable (views: ReadonlyArray<ReturnType<typeof mintedView>>): string {
+  const rows = views.map(({ id, subject, role, scopes, expiresAt, mintedBy, revoked }) => [
+    id,
+    subject,
+    role,
+    scopes.join(' ') || '-',
+    minute(expiresAt),
+    mintedBy,
+    revoked ? 'revoked' : 'good'
+  ])
+  return table([['ID', 'SUBJECT', 'ROLE', 'SCOPES', 'EXPIRES', 'MINTED BY', 'STATUS'], ...rows])
+}
+
+// Not by the parser, which repeats what it refuses.
+function requireAnId (text: string): void {
+  try {
+    requireId(text)
+  } catch (error) {
+    throw error instanceof RangeError ? new OperatorError(`The argument is no id: ${error.message}.`) : error
+  }
+}
+
+function principalOf (user: string): string {
+  try {
+    return principalIdOf(user)
+  } catch (error) {
+    throw error instanceof RangeError
+      ? new OperatorError(
+          `Nothing was revoked: ${error.message}. With --principal it ends what that caller has.`
+      )
+      : error
+  }
+}
+
+function hasTokens (state: State, principal: string, before: number): boolean {
+  return (
+    state
+      .list({ limit: Infinity })
+      ?.tokens.some(({ subject, at }) => at <= before && tokenPrincipalId(subject) === principal) ?? false
+  )
+}
+
+function keyId (text: string): string {
+  const id = text.trim().replace(/^apikey:/, '')
+  if (!keyIdPattern.test(id)) {
+    throw new OperatorError(
+      'The argument is no id of a key, and nothing was revoked: an id is twelve lower-case letters and ' +
+        'digits, which "keys list" shows for a managed key, and whoami after "apikey:" for one of API_KEYS.'
+    )
+  }
+  return id
+}
+
+/** A typing error must not look like a revocation, nor an id that the server does not know the key by. */
+async function requireKey (terminal: Terminal, id: string): Promise<void> {
+  const { config } = settingsAt(terminal)
+  const listed = config.API_KEYS.map(sha256).find(digest => digest.startsWith(id))
+  const desk = new KeyDesk(terminal)
+  const place = await desk.place({})
+  const { path, isDefault } = place
+  // The server reads no file that nobody named.
+  if (listed !== undefined && isDefault) return
+  try {
+    const records = await desk.read(place)
+    const holder = records.find(({ secrets }) => secrets.some(({ digest }) => digest === listed))
+    if (holder !== undefined && holder.id !== id) {
+      throw new OperatorError(
+        `Nothing was revoked: that key of API_KEYS is in the key file ${path}, too, and has the id ` +
+          `${holder.id} there, which is the one that counts: revoke that.`
+      )
+    }
+    if (listed !== undefined || records.some(record => record.id === id)) return
+  } catch (error) {
+    if (!(error instanceof KeyFileError)) throw error
+    if (listed !== undefined) return
+    throw unknownKey(id, `API_KEYS does not hold it, and the key file ${path} ${error.wrong}`)
+  }
+  throw unknownKey(id, `neither the key file ${path} nor API_KEYS holds it`)
+}
+
+function unknownKey (id: string, why: string): OperatorError {
+  return new OperatorError(
+    `Nothing was revoked: no key has the id ${id} here, for ${why}. "keys list" shows the ids; --force ` +
+      'revokes it all the same.'
+  )
+}
+
+/** With its zone: what is left out would be that of whoever types it. */
+function pastTime (text: string): number {
+  const [, day = ''] = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d)$/.exec(text) ?? []
+  const time = isDay(day) ? Date.parse(text) : NaN
+  if (Number.isNaN(time)) throw new InvalidArgumentError('It is a time with its zone, such as 2026-01-31T12:00:00Z.')
+  if (time > Date.now()) {
+    throw new OperatorError('--before is in the future: only what was issued already can be revoked')
+  }
+  return time
+}
+
+/** The 31st of February is read as the 3rd of March. */
+function isDay (text: string): boolean {
+  return new Date(text).getUTCDate() === Number(text.slice(8))
+}

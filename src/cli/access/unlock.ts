@@ -1,0 +1,33 @@
+/** `unlock`: lets an address try again that too many failed requests have locked. */
+import { isIP } from 'node:net'
+import { Command } from 'commander'
+import { commandLine } from '../../ledger/records.js'
+import { createAddressKeys } from '../../limits/address-key.js'
+import { OperatorError } from '../../lib/operator-error.js'
+import { bareAddress } from '../../net/networks.js'
+import { withState } from '../state/ledger.js'
+import type { Terminal } from '../terminal/terminal.js'
+
+const help = `
+A running server with the same STATE_DIR (or REDIS_URL) forgets the failures of the address within a
+second. The log line of a refused request has the address. An IPv6 address stands for its /64.
+
+  $ fastify-mcp-auth unlock 192.0.2.7`
+
+export function unlockCommand (terminal: Terminal): Command {
+  return new Command('unlock')
+    .description('let an address try again that failed requests have locked')
+    .argument('<address>', 'an IPv4 or IPv6 address')
+    .addHelpText('after', help)
+    .action(async (address: string) => {
+      // Not by the parser, which repeats what it refuses.
+      if (isIP(bareAddress(address)) === 0) {
+        throw new OperatorError(
+          'The argument must be an IPv4 or IPv6 address, such as 192.0.2.7 or 2001:db8::7.'
+        )
+      }
+      const key = createAddressKeys()(address)
+      await withState(terminal, async state => { await state.unlockAddress(key, commandLine) })
+      terminal.print(`The failures of ${key} are forgotten.`)
+    })
+}

@@ -1,0 +1,230 @@
+/** `can`: whether a caller may come in, or call a tool, and which rule decides. */
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { Command } from 'commander'
+import { statusOf } from '../../api-keys/changes.js'
+import { listedKeyId } from '../../api-keys/listed-keys.js'
+import { keyIdPattern } from '../../api-keys/format.js'
+import { builtInTools } from '../../built-ins/index.js'
+import type { Config } from '../../config/load.js'
+import { type Circumstances, explainTool, type Explanation } from '../../explain/tool.js'
+import { judgeToken } from '../../explain/token.js'
+import { State } from '../../ledger/ledger.js'
+import type { Ledger } from '../../ledger/index-in-memory.js'
+import { codeOf } from '../../lib/guards.js'
+import { OperatorError } from '../../lib/operator-error.js'
+import { sha256 } from '../../lib/sha256.js'
+import { createRedactor } from '../../log/redact.js'
+import { isVerified } from '../../principal/presented.js'
+import { freezePrincipal, type Principal } from '../../principal/principal.js'
+import { noAttributes } from '../../principal/attributes.js'
+import { policyFileOf } from '../../setting-files.js'
+import { identityOf } from '../../net/public-url.js'
+import { readToolPolicies } from '../../tools/policy-file.js'
+import { KeyDesk } from '../keys/desk.js'
+import { credentialOf } from '../keys/views.js'
+import { ledgerHere } from '../state/ledger.js'
+import { listed } from '../terminal/parse-arguments.js'
+import { settingsWith } from '../state/settings.js'
+import type { Terminal } from '../terminal/terminal.js'
+
+const help = `
+Prints "allowed" or "denied" first, then the rule that decides, by the settings here, the key file, the
+state directory and TOOL_POLICY_FILE. Exits with 0 or 1. Without a tool: whether the caller comes in.
+
+  $ fastify-mcp-auth can k3vd81qmx0aa generate-token
+  $ fastify-mcp-auth can --token-file token.txt search
+  $ fastify-mcp-auth can --principal-role user --principal-scopes files:read search`
+
+interface Arguments {
+  readonly tokenFile?: string
+  readonly principalRole?: string
+  readonly principalScopes?: readonly string[]
+  readonly principalId?: string
+  readonly json?: boolean
+}
+
+/** Who it is, or why nobody comes in with that. */
+type Caller = { readonly principal: Principal, readonly known: string } | { readonly denied: string }
+
+export function canCommand (terminal: Terminal, fail: () => void): Command {
+  return new Command('can')
+    .description('tell whether a key, a token or a role may come in or call a tool, and why')
+    .argument('[key]', 'the id of an API key, as "keys list" shows it; left out with --token-file or --principal-role')
+    .argument('[tool]', 'the name of a tool')
+    .option('--token-file <file>', 'a file with a token of this server')
+    .option('--principal-role <role>', 'a caller with this role, whoever it is')
+    .option('--principal-scopes <scopes>', 'and with these scopes, comma-separated', listed)
+    .option('--principal-id <id>', 'and with this id, as whoami shows it')
+    .option('--json', 'as JSON')
+    .addHelpText('after', help)
+    .action(async (first: string | undefined, second: string | undefined, given: Arguments) => {
+      const isNamed = given.tokenFile !== undefined || given.principalRole !== undefined
+      if (isNamed && second !== undefined) throw new OperatorError('Name a key, a token or a role, and one tool.')
+      const [key, tool] = isNamed ? [undefined, first] : [first, second]
+      const ledger = await ledgerHere(terminal)
+      const caller = await callerOf(key, given, terminal, ledger)
+      const explained =
+        'denied' in caller
+          ? { allowed: false, rule: caller.denied }
+          : await explain(caller, tool, terminal, ledger)
+      const who = 'principal' in caller ? describe(caller.principal) : undefined
+      const redact = createRedactor()
+      const lines = [
+        explained.allowed ? 'allowed' : 'denied',
+        explained.rule,
+        ...(who === undefined ? [] : [`Caller: ${who}`])
+      ]
+      terminal.print(
+        redact(
+          given.json === true
+            ? JSON.stringify({ ...explained, caller: who ?? null }, null, 2)
+            : lines.join('\n')
+        )
+      )
+      if (!explained.allowed) fail()
+    })
+}
+
+async function callerOf (
+  key: string | undefined,
+  given: Arguments,
+  terminal: Terminal,
+  ledger: Ledger
+): Promise<Caller> {
+  if (given.tokenFile !== undefined) { return byToken(resolve(terminal.directory, given.tokenFile), terminal, ledger) }
+  if (given.principalRole !== undefined) {
+    const { principalRole: role, principalScopes: scopes = [], principalId: id = 'user:somebody' } = given
+    return {
+      principal: freezePrincipal({ id, role, scopes, method: 'api-key', attributes: noAttributes }),
+      known: `A caller with the role ${role} comes in with a good credential.`
+    }
+  }
+  if (key === undefined) throw new OperatorError('Name a key, or give --token-file or --principal-role.')
+  return await byKey(key.trim().replace(/^apikey:/, ''), terminal, ledger)
+}
+
+async function byKey (id: string, terminal: Terminal, ledger: Ledger): Promise<Caller> {
+  // Not by the parser, which repeats what it refuses.
+  if (!keyIdPattern.test(id)) {
+    throw new OperatorError(
+      'The argument is not the id of a key: twelve lower-case letters and digits, which "keys list" shows.'
+    )
+  }
+  const desk = new KeyDesk(terminal)
+  const place = await desk.place({})
+  const record = (await desk.read(place, { mayBeMissing: true })).find(one => one.id === id)
+  if (record !== undefined && !place.isDefault) {
+    const status = ledger.isRevoked(credentialOf(record)) ? 'revoked' : statusOf(record)
+    if (status !== 'active') return { denied: `Key ${id} (${record.name}) is ${status}.` }
+    const { owner, role, scopes, cidrs } = record
+    const where = cidrs.length === 0 ? '' : `, from ${cidrs.join(', ')} alone`
+    return {
+      principal: freezePrincipal({
+        id: owner,
+        role,
+        scopes,
+        method: 'api-key',
+        keyId: id,
+        attributes: noAttributes
+      }),
+      known: `Key ${id} (${record.name}) is active${where}.`
+    }
+  }
+  if (desk.configuredKeys().some(one => listedKeyId(sha256(one)) === id)) {
+    const principal = freezePrincipal({
+      id: `apikey:${id}`,
+      role: 'user',
+      scopes: [],
+      method: 'api-key',
+      keyId: id,
+      attributes: noAttributes
+    })
+    return ledger.isRevoked(principal)
+      ? { denied: `Key ${id} of API_KEYS was revoked with "tokens".` }
+      : { principal, known: `Key ${id} is in API_KEYS.` }
+  }
+  return {
+    denied:
+      record === undefined
+        ? `Neither the key file ${place.path} nor API_KEYS holds a key ${id}.`
+        : `Key ${id} is in ${place.path}, which the server does not use until API_KEYS_FILE names it.`
+  }
+}
+
+function byToken (path: string, terminal: Terminal, ledger: Ledger): Caller {
+  const token = textOf(path)
+  const { config } = settingsWith('JWT_SECRET', terminal)
+  const secrets = [config.JWT_SECRET, ...config.JWT_SECRET_PREVIOUS].filter(secret => secret !== undefined)
+  if (secrets.length === 0) return { denied: 'JWT_SECRET is not set, so no token of this server is accepted.' }
+  const { audience } = identityOf(config.PUBLIC_URL, config.JWT_ISSUER)
+  const names = [...config.JWT_AUDIENCE, ...audience === undefined ? [] : [audience]]
+  const verdict = judgeToken(token, secrets, { toleranceSeconds: config.JWT_CLOCK_TOLERANCE, audience: names })
+  if (!isVerified(verdict)) return { denied: `${verdict.reason}. Tokens of identity providers cannot be judged here.` }
+  const { principal } = verdict
+  return ledger.isRevoked(principal)
+    ? { denied: `Token ${principal.tokenId ?? ''} was revoked.` }
+    : { principal, known: 'The token is signed by this server, and not over.' }
+}
+
+function textOf (path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch (error) {
+    throw new OperatorError(`${path} cannot be read (${codeOf(error)})`)
+  }
+}
+
+async function explain (
+  { principal, known }: { principal: Principal; known: string },
+  tool: string | undefined,
+  terminal: Terminal,
+  ledger: Ledger
+): Promise<Explanation> {
+  const { config } = settingsWith('TOOL_POLICY_FILE', terminal)
+  const circumstances = await circumstancesOf(config, terminal.directory, ledger)
+  if (tool !== undefined) return explainTool(principal, tool, circumstances)
+  const frozen = ledger.freezes.frozenFor(principal)
+  if (frozen !== undefined) {
+    return { allowed: false, rule: `${known} ${frozen} is frozen: it gets nothing but whoami.` }
+  }
+  const names = circumstances.tools
+    .map(({ name }) => name)
+    .filter(name => explainTool(principal, name, circumstances).allowed)
+  return {
+    allowed: true,
+    rule: `${known} Of the tools of this package it may call ${names.join(', ') || 'none'}.`
+  }
+}
+
+/** The tools as the server would have them: nothing of it is called. */
+async function circumstancesOf (config: Config, directory: string, ledger: Ledger): Promise<Circumstances> {
+  const { JWT_SECRET: secret, JWT_ISSUER, MINT_POLICY: policy, TOKEN_MAX_TTL: maxTtlSeconds } = config
+  const state = await State.open()
+  await state.close()
+  const isMinting = secret !== undefined && policy !== 'off'
+  const takesTokens = secret !== undefined || JWT_ISSUER !== undefined
+  const tools = builtInTools({ minting: { secret: secret ?? '', maxTtlSeconds, state, policy }, state })
+  const served = builtInTools({
+    minting: isMinting ? { secret, maxTtlSeconds, state, policy } : undefined,
+    state: takesTokens ? state : undefined
+  })
+  const why = (name: string): string =>
+    name === 'generate-token' && secret !== undefined ? 'MINT_POLICY is off' : 'JWT_SECRET is not set'
+  const absent = tools.map(({ name }) => name).filter(name => !served.some(tool => tool.name === name))
+  return {
+    tools: served,
+    policies: readToolPolicies(policyFileOf(config, directory)),
+    frozenFor: (principal, name) => name === 'whoami' ? undefined : ledger.freezes.frozenFor(principal, name),
+    absent: new Map(absent.map(name => [name, why(name)]))
+  }
+}
+
+function describe ({ id, role, scopes, keyId }: Principal): string {
+  return [
+    id,
+    `role ${role}`,
+    `scopes ${scopes.join(' ') || 'none'}`,
+    ...(keyId === undefined ? [] : [`key ${keyId}`])
+  ].join(', ')
+}

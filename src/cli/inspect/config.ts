@@ -1,0 +1,85 @@
+/** `config`: shows what is in effect and where it came from, with every secret masked. */
+import { Command } from 'commander'
+import {
+  describeProblem,
+  endpointOf,
+  variableNames,
+  variables,
+  type Reading,
+  type Source,
+  type VariableName
+} from '../../config/load.js'
+import { createRedactor } from '../../log/redact.js'
+import { placeProblems } from '../../setting-files.js'
+import { settingsAt } from '../state/settings.js'
+import { table } from '../terminal/table.js'
+import type { Terminal } from '../terminal/terminal.js'
+
+const help = `
+Exits with 1 when the server would not start with these settings, as the user that runs this.
+Secrets are never printed. Names of tools in TOOL_POLICY_FILE are checked at the start alone.
+
+  $ fastify-mcp-auth config
+  $ fastify-mcp-auth config --json`
+
+const redact = createRedactor()
+
+interface Setting {
+  readonly name: VariableName
+  readonly value: unknown
+  readonly from: Source
+}
+
+/** `fail` is called where there are problems. */
+export function configCommand (terminal: Terminal, fail: () => void): Command {
+  const { directory, print, complain } = terminal
+  return new Command('config')
+    .description('show the settings in effect, secrets masked')
+    .option('--json', 'as JSON, with the parsed values')
+    .addHelpText('after', help)
+    .action(async ({ json = false }: { json?: boolean }) => {
+      const reading = settingsAt(terminal)
+      const settings = variableNames.map(name => describeSetting(name, reading))
+      const problems = [...reading.problems, ...(await placeProblems(reading.config, directory))].map(
+        problem => redact(describeProblem(problem))
+      )
+      const starts = problems.length === 0
+      const endpoint = starts ? endpointOf(reading.config) : null
+      if (json) print(JSON.stringify({ starts, endpoint, settings, problems, warnings: reading.warnings }, null, 2))
+      else {
+        print(table(settings.map(({ name, value, from }) => [name, shown(value), from])))
+        print(starts ? `\nThe server would start, at ${endpoint}` : '\nThe server would not start.')
+        for (const warning of reading.warnings) complain(`Warning: ${warning}`)
+        for (const problem of problems) complain(`Problem: ${problem}`)
+      }
+      if (!starts) fail()
+    })
+}
+
+function describeSetting (name: VariableName, { config, problems, sources }: Reading): Setting {
+  const from = sources[name]
+  const faulty = from !== 'default' && problems.some(({ variable }) => variable === name)
+  const value = config[name] ?? null
+  if (variables[name].secret) return { name, value: mask(value, faulty), from }
+  return { name, value: faulty ? '(unusable)' : withoutCredential(value), from }
+}
+
+/** Of a setting that is no secret: a key may stand in it by mistake, and in the query of a URL on purpose. */
+function withoutCredential (value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutCredential)
+  if (typeof value !== 'string') return value
+  return redact(value.replace(/^(https?:\/\/[^?]*\?).+$/s, '$1…'))
+}
+
+/** That there is a secret and how long it is: enough to tell an old one from a new one. */
+function mask (value: unknown, faulty: boolean): string | null {
+  const pieces = (Array.isArray(value) ? value : [value]).filter(piece => typeof piece === 'string')
+  if (pieces.length === 0) return faulty ? '(unusable)' : null
+  const lengths = `${pieces.map(piece => piece.length).join(', ')} characters`
+  return pieces.length === 1 ? `(set, ${lengths})` : `(${pieces.length} set, ${lengths})`
+}
+
+function shown (value: unknown): string {
+  if (Array.isArray(value)) return value.length === 0 ? '(none)' : value.join(', ')
+  return value === null ? '(none)' : String(value)
+}

@@ -1,0 +1,109 @@
+/** `doctor`: judges the settings here, or a deployed endpoint from outside. */
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { Command, Option } from 'commander'
+import { examineSettings } from '../../doctor/configuration.js'
+import { examine } from '../../doctor/doctor.js'
+import { exitCodeOf, type Finding } from '../../doctor/finding.js'
+import { type HostName, hosts } from '../../doctor/visit.js'
+import { codeOf } from '../../lib/guards.js'
+import { OperatorError } from '../../lib/operator-error.js'
+import { createRedactor } from '../../log/redact.js'
+import { settingsAt } from '../state/settings.js'
+import type { Terminal } from '../terminal/terminal.js'
+
+const help = `
+Without --url it judges the environment and .env of this directory. With --url it calls a deployed
+endpoint as a client would, from wherever this runs, and needs nothing of this package over there: some
+30 requests in 30 seconds, of which up to 10 count as failures of this machine's address. A credential is
+sent to that origin alone, and never shown.
+
+Exits with 0 where nothing is worse than info, with 1 on a warning, with 2 on an error.
+docs/troubleshooting.md tells more of each finding.
+
+  $ fastify-mcp-auth doctor
+  $ fastify-mcp-auth doctor --url https://mcp.example.com/mcp --as claude
+  $ fastify-mcp-auth doctor --url https://mcp.example.com/mcp --key-file key.txt --json`
+
+interface Arguments {
+  readonly url?: string
+  readonly keyFile?: string
+  readonly tokenFile?: string
+  readonly as?: HostName
+  readonly json?: boolean
+}
+
+/** `exit` takes the exit code where it is not 0. */
+export function doctorCommand (terminal: Terminal, exit: (code: number) => void): Command {
+  return new Command('doctor')
+    .description('judge the settings, or with --url a deployed endpoint')
+    .option('--url <url>', 'the address of the endpoint, as its users type it')
+    .addOption(new Option('--key-file <file>', 'a file with an API key to call with').conflicts('tokenFile'))
+    .option('--token-file <file>', 'a file with a token to call with')
+    .addOption(new Option('--as <host>', 'judge it as the client of this host').choices(hosts))
+    .option('--json', 'as JSON')
+    .addHelpText('after', help)
+    .action(async (given: Arguments) => {
+      const { findings, secrets } = await findingsFor(given, terminal)
+      // What a server answers may hold what it was sent.
+      const redact = createRedactor(secrets)
+      const shown = JSON.parse(redact(JSON.stringify(findings))) as Finding[]
+      terminal.print(given.json === true ? JSON.stringify({ findings: shown }, null, 2) : report(shown))
+      const code = exitCodeOf(findings)
+      if (code !== 0) exit(code)
+    })
+}
+
+async function findingsFor (
+  given: Arguments,
+  terminal: Terminal
+): Promise<{ findings: Finding[]; secrets: readonly string[] }> {
+  if (given.url === undefined) {
+    if (given.keyFile !== undefined || given.tokenFile !== undefined || given.as !== undefined) {
+      throw new OperatorError('--key-file, --token-file and --as go with --url.')
+    }
+    return { findings: await examineSettings(settingsAt(terminal), terminal.directory), secrets: [] }
+  }
+  const url = urlOf(given.url)
+  const key = given.keyFile === undefined ? undefined : secretIn(resolve(terminal.directory, given.keyFile))
+  const token =
+    given.tokenFile === undefined ? undefined : secretIn(resolve(terminal.directory, given.tokenFile))
+  const ofKey = key === undefined ? undefined : { 'x-api-key': key }
+  const credential = token === undefined ? ofKey : { authorization: `Bearer ${token}` }
+  const findings = await examine({ url, credential, as: given.as }, what => {
+    terminal.complain(`Looking at ${what} …`)
+  })
+  return { findings, secrets: [key, token].filter(secret => secret !== undefined) }
+}
+
+// Not by the parser, which repeats what it refuses: a credential may stand in a URL.
+function urlOf (text: string): URL {
+  const url = /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined) {
+    throw new OperatorError('--url must be an http or https address, such as https://mcp.example.com/mcp')
+  }
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
+    throw new OperatorError('--url must not hold a user name, a password, a query or a fragment')
+  }
+  return url
+}
+
+function secretIn (path: string): string {
+  try {
+    const text = readFileSync(path, 'utf8').trim()
+    if (/^[\x21-\x7e]+$/.test(text)) return text
+  } catch (error) {
+    throw new OperatorError(`${path} cannot be read (${codeOf(error)})`)
+  }
+  throw new OperatorError(`${path} must hold one credential and nothing else`)
+}
+
+function report (findings: readonly Finding[]): string {
+  if (findings.length === 0) return 'Nothing found.'
+  return findings
+    .map(
+      ({ id, severity, what, why, fix }) =>
+        `${severity.toUpperCase()} ${id}: ${what}.\n  Why: ${why}\n  Fix: ${fix}`
+    )
+    .join('\n\n')
+}

@@ -1,0 +1,135 @@
+/** `init`: writes `.env` with fresh secrets, once, and says what to do with them. */
+import { randomBytes } from 'node:crypto'
+import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { ConfigError, endpointOf, readConfig, readSettings, type Config, type Environment } from '../../config/load.js'
+import { OperatorError } from '../../lib/operator-error.js'
+import type { Terminal } from '../terminal/terminal.js'
+import { codeOf } from '../../lib/guards.js'
+import { ignoreSecrets } from './gitignore.js'
+
+const help = `
+Writes .env into the working directory, readable by its owner alone, keeps it and .state/ out of git where
+there is a repository (.gitignore), and prints the key, once,
+with a curl and a client's settings that use it. An .env that is there already is kept as it is,
+and no secret is printed. Exits with 1 where nothing can be written, or where the server would
+not start with the settings of the environment or of the .env that is there.
+
+  $ fastify-mcp-auth init && fastify-mcp-auth start`
+
+interface Secrets { readonly API_KEYS: string, readonly JWT_SECRET: string }
+
+export function initCommand (terminal: Terminal): Command {
+  return new Command('init')
+    .description('write .env with a fresh API key and JWT secret')
+    .addHelpText('after', help)
+    .action(() => { init(terminal) })
+}
+
+/** Also for commands that start a server for the first time. */
+export function init ({ env, directory, print, complain }: Terminal): void {
+  const path = join(directory, '.env')
+  const secrets: Secrets = { API_KEYS: `mcp_${randomSecret()}`, JWT_SECRET: randomSecret() }
+  if (existsSync(path)) return print(kept(env, path))
+  const { config, problems, sources } = readConfig(env, { values: { ...secrets }, faults: [] })
+  // Before anything is written: the settings of the environment would stop the start anyway.
+  if (problems.length > 0) throw new ConfigError(problems)
+  if (!writeOnce(path, envText(secrets))) return print(kept(env, path))
+  const ignored = keepOutOfGit(directory, complain)
+  for (const name of ['API_KEYS', 'JWT_SECRET'] as const) {
+    if (sources[name] === 'environment') complain(`Warning: ${name} is set in the environment, which wins over .env`)
+  }
+  print(welcome(config, ignored, sources.API_KEYS === '.env' ? secrets.API_KEYS : undefined))
+}
+
+/** A repository would publish them. That it could not be done is no reason to have no settings. */
+function keepOutOfGit (directory: string, complain: (line: string) => void): readonly string[] {
+  try {
+    return ignoreSecrets(directory)
+  } catch (error) {
+    complain(
+      `Warning: .gitignore cannot be written (${codeOf(error)}): see that .env and .state/ stay out of the repository.`
+    )
+    return []
+  }
+}
+
+function randomSecret (): string {
+  return randomBytes(32).toString('base64url')
+}
+
+/** False where there is an `.env` by now. Leaves no half of one behind. */
+function writeOnce (path: string, text: string): boolean {
+  let file: number
+  try {
+    file = openSync(path, 'wx', 0o600)
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false
+    throw new OperatorError(`Cannot write ${path} (${codeOf(error)}); run this in a directory that you may write to.`)
+  }
+  try {
+    writeFileSync(file, text)
+    return true
+  } catch (error) {
+    rmSync(path, { force: true })
+    throw new OperatorError(`Cannot write ${path} (${codeOf(error)}).`)
+  } finally {
+    closeSync(file)
+  }
+}
+
+function envText ({ API_KEYS, JWT_SECRET }: Secrets): string {
+  return `# Written by fastify-mcp-auth init. .env.example explains every setting.
+
+# API keys, comma-separated. A client sends one as the header x-api-key.
+API_KEYS=${API_KEYS}
+
+# The secret that signs and verifies tokens.
+JWT_SECRET=${JWT_SECRET}
+`
+}
+
+/** Throws an `OperatorError` where the server would not start with it. */
+function kept (env: Environment, path: string): string {
+  const { config, problems, unread } = readSettings({ env, dotenv: path })
+  if (problems.length > 0) {
+    throw new OperatorError(`.env is there already and is kept as it is, but the server would not start with it:
+${new ConfigError(problems, unread).message}
+Mend it, or move it away and run init again.`)
+  }
+  return `.env is there already and is kept as it is; the server would start with it.
+Endpoint: ${endpointText(config)}
+Settings: npx fastify-mcp-auth config`
+}
+
+/** `key` is left out where another one counts. */
+function welcome (config: Config, ignored: readonly string[], key = 'YOUR_API_KEY'): string {
+  const url = endpointText(config)
+  const remark = ignored.length === 0 ? '' : `\nAdded ${ignored.join(' and ')} to .gitignore.`
+  const client = { mcpServers: { 'fastify-mcp-auth': { type: 'http', url, headers: { 'x-api-key': key } } } }
+  return `
+Wrote .env with a new API key and a new JWT secret. The key is shown this once; .env keeps both.${remark}
+
+  Endpoint   ${url}
+  API key    ${key}
+
+Try it, once the server runs:
+
+  curl -s ${url} -H 'x-api-key: ${key}' -H 'Content-Type: application/json' -d '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
+
+Give it to an MCP client:
+
+${JSON.stringify(client, null, 2).replace(/^/gm, '  ')}
+
+Mint a JWT for somebody (sent as Authorization: Bearer …):
+
+  npx fastify-mcp-auth token --user ada --role user --expires 1h
+`
+}
+
+function endpointText (config: Config): string {
+  return config.PORT === 0 && config.PUBLIC_URL === undefined
+    ? endpointOf(config).replace(':0/', ':PORT/')
+    : endpointOf(config)
+}

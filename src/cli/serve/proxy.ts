@@ -1,0 +1,46 @@
+/** `proxy`: serves an MCP server that speaks stdio, with keys, limits and rights. */
+import { existsSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { Command } from 'commander'
+import { stayOwnerOf } from '../../lib/path-owner.js'
+import { init } from './init.js'
+import type { Terminal } from '../terminal/terminal.js'
+
+const help = `
+Starts the endpoint with the usual settings and passes the server through, a process for each
+caller. Where neither the environment nor .env has a credential, .env is written first and the
+new key is shown. For several servers, or one over HTTP, set UPSTREAMS_FILE and use "start".
+
+  $ fastify-mcp-auth proxy -- npx -y @modelcontextprotocol/server-filesystem ./data`
+
+export function proxyCommand (terminal: Terminal): Command {
+  return new Command('proxy')
+    .description('serve an MCP server that speaks stdio: proxy -- command args')
+    .argument('<command>', 'the program of the server')
+    .argument('[args...]', 'its arguments')
+    .addHelpText('after', help)
+    .action(async (command: string, args: string[]) => {
+      const { startServer } = await import('../../server/start.js')
+      const { env, directory, complain } = terminal
+      if (isFirstRun(terminal)) init(terminal)
+      // The server ends as it begins: it never becomes root again.
+      stayOwnerOf(join(directory, '.env'))
+      await startServer({
+        env,
+        dotenv: join(directory, '.env'),
+        announce: complain,
+        onFailure: 'throw',
+        upstreams: { mcpServers: { [nameOf(command)]: { command, args } } }
+      })
+    })
+}
+
+function isFirstRun ({ env, directory }: Terminal): boolean {
+  const credentials = ['API_KEYS', 'API_KEYS_FILE', 'API_KEYS_IN', 'JWT_SECRET', 'JWT_ISSUER', 'JWT_ISSUERS_FILE']
+  return !existsSync(join(directory, '.env')) && credentials.every(name => (env[name] ?? '') === '')
+}
+
+function nameOf (command: string): string {
+  const name = basename(command).replaceAll(/[^A-Za-z0-9_.-]/g, '').slice(0, 64)
+  return name === '' ? 'upstream' : name
+}

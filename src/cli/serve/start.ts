@@ -1,0 +1,26 @@
+/** `start`: serves until it is told to stop. */
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { stayOwnerOf } from '../../lib/path-owner.js'
+import type { Terminal } from '../terminal/terminal.js'
+
+const help = `
+SIGHUP reads LOG_LEVEL and TOOL_POLICY_FILE again; the key file is followed without it.
+Stops on SIGTERM and SIGINT: accepted calls are answered within ten seconds, then it exits with
+0; a second signal ends it at once.
+
+  $ fastify-mcp-auth start
+  $ PORT=8080 LOG_LEVEL=debug fastify-mcp-auth start`
+
+export function startCommand ({ env, directory, complain }: Terminal): Command {
+  return new Command('start')
+    .description('start the server')
+    .addHelpText('after', help)
+    .action(async () => {
+      // Not before it is run: the help needs no server.
+      const { startServer } = await import('../../server/start.js')
+      // The server ends as it begins: it never becomes root again.
+      stayOwnerOf(join(directory, '.env'))
+      await startServer({ env, dotenv: join(directory, '.env'), announce: complain, onFailure: 'throw' })
+    })
+}

@@ -1,0 +1,47 @@
+/** `upstreams`: shows what changed of the tools behind this server, and approves it. */
+import { resolve, join } from 'node:path'
+import { Command } from 'commander'
+import { readSettings } from '../../config/load.js'
+import { OperatorError } from '../../lib/operator-error.js'
+import { readUpstreams } from '../../setting-files.js'
+import { difference } from '../../upstreams/difference.js'
+import { type Lock, readLock, writeLock } from '../../upstreams/lock.js'
+import { readUpstreams as checked } from '../../upstreams/options.js'
+import type { Terminal } from '../terminal/terminal.js'
+
+const help = `
+"check" compares what the servers of UPSTREAMS_FILE offer now with UPSTREAMS_LOCK and exits with
+1 where something changed; "approve" writes UPSTREAMS_LOCK as it is now. A server that holds
+another definition than the approved one withholds that tool.`
+
+export function upstreamsCommand (terminal: Terminal, fail: () => void): Command {
+  const command = new Command('upstreams')
+    .description('approve the tools of the servers behind this one')
+    .addHelpText('after', help)
+  command.command('check').description('show what changed since it was approved').action(async () => {
+    const { approved, offered } = await both(terminal)
+    const lines = difference(approved, offered)
+    terminal.print(lines.length === 0 ? 'Nothing changed.' : lines.join('\n'))
+    if (lines.length > 0) fail()
+  })
+  command.command('approve').description('approve everything as it is now').action(async () => {
+    const { path, approved, offered } = await both(terminal)
+    const lines = difference(approved, offered)
+    await writeLock(path, offered)
+    terminal.print([...lines, `Approved in ${path}; a running server needs a restart.`].join('\n'))
+  })
+  return command
+}
+
+async function both ({ env, directory }: Terminal): Promise<{ path: string, approved: Lock, offered: Lock }> {
+  const { config } = readSettings({ env, dotenv: join(directory, '.env') })
+  const { UPSTREAMS_LOCK: lock } = config
+  const file = readUpstreams(config, env, directory)
+  if (file === undefined) throw new OperatorError('UPSTREAMS_FILE is not set; name the file with `mcpServers`.')
+  if (lock === undefined) {
+    throw new OperatorError('UPSTREAMS_LOCK is not set; name the file for the approved definitions.')
+  }
+  const path = resolve(directory, lock)
+  const { offeredBy } = await import('../../upstreams/offered.js')
+  return { path, approved: readLock(path) ?? {}, offered: await offeredBy(checked(file, env)) }
+}

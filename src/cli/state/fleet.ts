@@ -1,0 +1,62 @@
+/** Redis for commands: found by the same settings as the server's, and open only while a command needs it. */
+import { InProcessBus } from '../../fleet/in-process-bus.js'
+import { ConfigError } from '../../config/load.js'
+import { OperatorError } from '../../lib/operator-error.js'
+import { createClients } from '../../redis/link/client.js'
+import { Keys } from '../../redis/link/keys.js'
+import { Link } from '../../redis/link/link.js'
+import { settingsAt, settingsWith } from './settings.js'
+import type { Terminal } from '../terminal/terminal.js'
+
+/** What the parts over Redis are made of. There are no news: a command hears what it asks for. */
+export interface CommandLink {
+  readonly link: Link
+  readonly keys: Keys
+  readonly bus: InProcessBus
+}
+
+/** The path of the service's endpoint. */
+const endpoint = '/mcp'
+const connectMs = 2000
+const commandMs = 5000
+
+/**
+ * True where the servers share what they know in Redis. Throws a `ConfigError` where the setting is faulty. A `.env`
+ * with a fault sets nothing; whether a command may go on without it, the setting of its own place says.
+ */
+export function hasFleet (terminal: Terminal): boolean {
+  const { config, problems } = settingsAt(terminal)
+  const faults = problems.filter(({ variable }) => variable === 'REDIS_URL')
+  if (faults.length > 0) throw new ConfigError(faults)
+  return config.REDIS_URL !== undefined
+}
+
+/** Throws an `OperatorError` where Redis cannot be reached. */
+export async function withFleet<T> (terminal: Terminal, work: (link: CommandLink) => Promise<T>): Promise<T> {
+  const { REDIS_URL: url } = settingsWith('REDIS_URL', terminal).config
+  const { REDIS_PREFIX: prefix } = settingsWith('REDIS_PREFIX', terminal).config
+  if (url === undefined) throw new OperatorError('REDIS_URL is not set: set it to the Redis that the servers share.')
+  const { commands, reader } = createClients(url)
+  reader.disconnect()
+  const keys = new Keys(`${prefix}${endpoint}:`)
+  // Nobody waits for a command as callers do.
+  const link = new Link({ client: commands, keys, timeoutMs: commandMs })
+  try {
+    await reached(link)
+    return await work({ link, keys, bus: new InProcessBus() })
+  } finally {
+    await link.close()
+  }
+}
+
+async function reached (link: Link): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const up = new Promise<void>((resolve, reject) => {
+    link.onUp(resolve)
+    timer = setTimeout(() => {
+      reject(new OperatorError(`Redis cannot be reached (${link.reason}): check REDIS_URL.`))
+    }, connectMs)
+  })
+  link.start()
+  await up.finally(() => { clearTimeout(timer) })
+}

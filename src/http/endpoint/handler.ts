@@ -1,0 +1,80 @@
+/** The handler of the `/mcp` route: a request of Fastify to the bridge, and its reply back. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { InsufficientScopeError, isRefusal, type Refusal, UnauthenticatedError } from '../../errors.js'
+import type { McpEndpoint } from '../../mcp/era-router.js'
+import { asAccepted } from '../../mcp/wire/accept.js'
+import type { Reply } from '../../mcp/wire/reply.js'
+import { Call, type Place } from '../request/mcp-request.js'
+import type { UnreadAnswers } from './unread.js'
+
+export interface McpHandlerOptions {
+  readonly endpoint: McpEndpoint
+  readonly place: Place
+  readonly unread: UnreadAnswers
+  /** How long a caller may have to wait for the first byte of an answer, in milliseconds. */
+  readonly silenceMs: () => number
+}
+
+/** No promise where nothing waits: most calls are answered in the turn in which they came. */
+export function mcpHandler ({
+  endpoint,
+  place,
+  unread,
+  silenceMs
+}: McpHandlerOptions): (request: FastifyRequest, reply: FastifyReply) => void {
+  const { fastify } = place
+  return (request, reply) => {
+    const refuse = (error: unknown): void => {
+      reply.send(challenged(fastify, error))
+    }
+    try {
+      const call = new Call(request, reply, place)
+      request.mcpCall = call
+      // Again: the body may have taken its time since the credential was verified.
+      const over = call.over()
+      if (over !== undefined) throw over
+      letBeSilent(request, silenceMs())
+      const answer = endpoint.serve(call)
+      const { accept } = call.headers
+      const give = (given: Reply): void => {
+        const accepted = asAccepted(given, accept)
+        unread.follow(call.principal.id, reply, accepted)
+        call.release()
+        send(reply, accepted)
+      }
+      if (answer instanceof Promise) answer.then(give).catch(refuse)
+      else give(answer)
+    } catch (error) {
+      refuse(error)
+    }
+  }
+}
+
+/** For this request alone: Node sets the timeout of the socket back with the next one. */
+function letBeSilent ({ raw: { socket } }: FastifyRequest, ms: number): void {
+  if (socket.timeout !== undefined && socket.timeout > 0 && socket.timeout < ms) socket.setTimeout(ms)
+}
+
+/** The refusal of a caller whose credential was good when the request arrived. */
+export function noLonger (fastify: FastifyInstance): Refusal {
+  const headers = fastify.hasDecorator('challengeFor')
+    ? { 'www-authenticate': fastify.challengeFor({ error: 'invalid_token' }) }
+    : {}
+  return new UnauthenticatedError({ reason: 'the credential is no longer good', why: 'no-longer-good', headers })
+}
+
+/** Where more scopes would help, the caller hears from whom to get them, and which (RFC 6750 §3.1). */
+function challenged (fastify: FastifyInstance, error: unknown): unknown {
+  if (isRefusal(error) && error.code === InsufficientScopeError.code && fastify.hasDecorator('challengeFor')) {
+    const scopes = String(error.data?.scope).split(' ')
+    error.headers = { 'www-authenticate': fastify.challengeFor({ error: 'insufficient_scope', scopes }) }
+  }
+  return error
+}
+
+function send (reply: FastifyReply, { status, headers, json, stream }: Reply): void {
+  reply.code(status)
+  if (headers !== undefined) reply.headers(headers)
+  if (json !== undefined) reply.type('application/json; charset=utf-8')
+  reply.send(json ?? stream)
+}

@@ -1,0 +1,164 @@
+/**
+ * Opens an endpoint in a scope of Fastify: the catalog, the eras, the watches over credentials, and the
+ * handler of its route.
+ */
+import { randomBytes, randomUUID } from 'node:crypto'
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { isRecord } from '../../lib/guards.js'
+import { requireWhole } from '../../lib/require.js'
+import { Catalog } from '../../mcp/catalog/catalog.js'
+import { type Endpoint, longestSilenceMs, operationsOf } from '../../mcp/endpoint.js'
+import { createEndpoint } from '../../mcp/era-router.js'
+import { Deadlines } from '../../mcp/exchange/deadlines.js'
+import { type Caller, Exchange } from '../../mcp/exchange/exchange.js'
+import { RunningCalls } from '../../mcp/exchange/running-calls.js'
+import type { SessionsOptions } from '../../mcp/legacy/sessions/sessions.js'
+import { CredentialWatches } from '../../mcp/streams/credential-watch.js'
+import { endFrozen } from '../../mcp/streams/end-frozen.js'
+import type { Principal } from '../../principal/principal.js'
+import { Tracing } from '../../telemetry/tracing.js'
+import { MemoryOneTimeStore } from '../../tokens/one-time-store.js'
+import type { Item } from '../../tools/tool.js'
+import { version } from '../../version.js'
+import { decisionsOf, measuresOf } from '../decisions.js'
+import { mcpHandler, noLonger } from './handler.js'
+import { addMeasures, sessionDecisions } from './measures.js'
+import type { McpOptions } from './options.js'
+import { UnreadAnswers } from './unread.js'
+
+export interface OpenEndpoint {
+  readonly operations: Endpoint
+  readonly handler: (request: FastifyRequest, reply: FastifyReply) => void
+  /** Ends what no answer would end; calls under way go on to theirs. */
+  readonly quiesce: () => void
+  readonly close: () => Promise<void>
+}
+
+/** Throws where an option cannot be used. */
+export async function openEndpoint (fastify: FastifyInstance, options: McpOptions): Promise<OpenEndpoint> {
+  const {
+    tools = [],
+    resources = [],
+    prompts = [],
+    toolPolicies = {},
+    instructions,
+    info = { name: 'fastify-mcp-auth', version },
+    requestTimeoutMs = 60_000,
+    resultLimit = 1024 * 1024,
+    eras,
+    sessions = false,
+    maxStreamsPerPrincipal,
+    stateKey = randomBytes(32),
+    watches: given = [],
+    limits,
+    laterTools = [],
+    bus,
+    sessionStores,
+    oneTime = new MemoryOneTimeStore(),
+    freezes,
+    unread: unreadOptions,
+    provide = {},
+    beforeCall,
+    afterCall
+  } = options
+  // Set by auth, where the app looks keys up.
+  const appKeys = fastify.hasDecorator('appKeys') ? fastify.appKeys : null
+  const watches = appKeys === null ? given : [...given, appKeys]
+  const sessionsOptions = sessionsOptionsOf(sessions)
+  if (!isRecord(provide)) throw new TypeError('`provide` must be an object')
+  requireWhole('mcp', {
+    requestTimeoutMs,
+    bodyLimit: options.bodyLimit,
+    resultLimit,
+    maxStreamsPerPrincipal,
+    ...sessionsOptions,
+    ...unreadOptions
+  })
+  const reportRule = ({ name }: Item, error: unknown): void => {
+    fastify.log.error({ err: error, item: name }, 'an access rule failed, which counts as no; told once')
+  }
+  const catalog = new Catalog({
+    info,
+    instructions,
+    tools,
+    resources,
+    prompts,
+    toolPolicies,
+    laterTools,
+    limits,
+    bus,
+    freezes,
+    reportRule,
+    maxResultBytes: resultLimit
+  })
+  const endpoint = createEndpoint({
+    catalog,
+    eras,
+    maxStreamsPerPrincipal,
+    stateKey,
+    spent: oneTime,
+    sessions: sessionsOptions,
+    sessionStores,
+    bus,
+    freezes,
+    onSession: sessionDecisions(decisionsOf(fastify))
+  })
+  const running = new RunningCalls()
+  const unread = new UnreadAnswers(unreadOptions)
+  const credentials = new CredentialWatches({
+    watches,
+    refusal: () => noLonger(fastify),
+    report: (error, { id }) => { fastify.log.error({ err: error, principal: id }, 'a credential watch failed') }
+  })
+  let silenceMs = longestSilenceMs(catalog, requestTimeoutMs)
+  const shared = { deadlines: new Deadlines(), running, app: Object.freeze({ ...provide }) }
+  const operations = operationsOf(catalog, {
+    taken: () => { silenceMs = longestSilenceMs(catalog, requestTimeoutMs) },
+    forget: keyId => { appKeys?.forget(keyId) },
+    open: principal => new Exchange(callerInProcess(principal, fastify.log), requestTimeoutMs, shared)
+  })
+  if (beforeCall !== undefined) operations.beforeCall(beforeCall)
+  if (afterCall !== undefined) operations.afterCall(afterCall)
+  const measures = measuresOf(fastify)
+  addMeasures(measures, endpoint, catalog, running)
+  let stopTracing = (): void => {}
+  const tracing = await Tracing.load(measures, active => { stopTracing = decisionsOf(fastify).observe(active) })
+  const stopWatching = credentials.follow(endpoint.streams, running)
+  const stopFreezing = freezes === undefined ? () => {} : endFrozen(freezes, endpoint.streams, running)
+  const place = {
+    fastify,
+    overFor: (principal: Principal, address?: string) => credentials.overFor(principal, address),
+    requestTimeoutMs,
+    ...shared,
+    tracing
+  }
+  return {
+    operations,
+    handler: mcpHandler({ endpoint, place, unread, silenceMs: () => silenceMs }),
+    quiesce: () => { endpoint.quiesce() },
+    async close () {
+      stopWatching()
+      stopTracing()
+      stopFreezing()
+      unread.close()
+      await endpoint.close()
+    }
+  }
+}
+
+function sessionsOptionsOf (sessions: boolean | SessionsOptions): SessionsOptions | undefined {
+  if (typeof sessions === 'object') return sessions
+  return sessions ? {} : undefined
+}
+
+/** Whom a call in process is for: there is no request, and no budget. */
+function callerInProcess (principal: Principal, log: FastifyBaseLogger): Caller {
+  const requestId = randomUUID()
+  return {
+    principal,
+    requestId,
+    logger: log.child({ reqId: requestId }),
+    budget: async () => null,
+    charge: async () => {}
+  }
+}

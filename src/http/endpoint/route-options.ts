@@ -1,0 +1,42 @@
+/** What a host may say of the endpoint's route in Fastify's own words. */
+import type { FastifyContextConfig, FastifySchema, RouteShorthandOptions } from 'fastify'
+import { requireKeys } from '../../lib/require.js'
+
+export interface EndpointRouteOptions {
+  /** For the host's plugins, such as `{ rateLimit: false }`. `mcp`, `public` and `uncharged` are ours. */
+  readonly config?: FastifyContextConfig & Readonly<Record<string, unknown>>
+  /** For the host's documentation, such as `{ hide: true }`. Not for what a request holds: the endpoint checks that. */
+  readonly schema?: FastifySchema & Readonly<Record<string, unknown>>
+  /** Such as `{ host: 'mcp.example.com' }`. */
+  readonly constraints?: NonNullable<RouteShorthandOptions['constraints']>
+  readonly logLevel?: NonNullable<RouteShorthandOptions['logLevel']>
+}
+
+const names = { config: true, schema: true, constraints: true, logLevel: true }
+const ours = {
+  config: ['mcp', 'public', 'uncharged'],
+  schema: ['body', 'querystring', 'query', 'params', 'headers']
+} as const
+
+/** Throws a `TypeError` for an option that would change what the endpoint is. */
+export function requireRouteOptions (options: EndpointRouteOptions): void {
+  requireKeys('`routeOptions`', options, names)
+  for (const [name, taken] of Object.entries(ours)) {
+    const given: object = Object(options[name])
+    const wrong = taken.find(key => key in given)
+    if (wrong === undefined) continue
+    throw new TypeError(`routeOptions.${name}: leave ${wrong} out; the endpoint decides that itself`)
+  }
+}
+
+/**
+ * Throws a `TypeError` where a path has a parameter or a wildcard: an endpoint has one address, for tokens
+ * and metadata.
+ */
+export function requireFixedPath (path: string): void {
+  if (!/[:*]/.test(path)) return
+  const quoted = JSON.stringify(path)
+  throw new TypeError(
+    `The endpoint's path ${quoted} must not have a parameter or a wildcard: register one endpoint for each`
+  )
+}

@@ -1,0 +1,284 @@
+/** The way to Redis: one batch of commands a tick, a deadline of our own, a breaker, and a heartbeat that closes it. */
+import { randomUUID } from 'node:crypto'
+import { NotSharedError } from '../../fleet/bus.js'
+import { codeOf } from '../../lib/guards.js'
+import type { Client } from './client.js'
+import type { Keys } from './keys.js'
+import { beat, type Script } from './scripts.js'
+
+export type Argument = string | number
+
+export interface LinkOptions {
+  readonly client: Client
+  readonly keys: Keys
+  /** Of each command, in milliseconds. Default 100. */
+  readonly timeoutMs?: number
+}
+
+/** Redis did not do it, or not in time. Holds no argument of the command: the library's own errors do. */
+export class RedisError extends NotSharedError {
+  /** Redis's own first word, such as `OOM`, or `TIMEOUT`, `CLOSED`. */
+  readonly code: string
+
+  constructor (code: string) {
+    super(`Redis: ${code}`)
+    this.code = code
+  }
+}
+
+interface Pending {
+  readonly command: readonly [string, ...Argument[]]
+  readonly resolve: (reply: unknown) => void
+  readonly reject: (error: RedisError) => void
+  sentAt: number
+}
+
+/** An instance whose beat is older than this is dead. */
+const leaseMs = 3000
+const beatMs = 1000
+const probeMs = 500
+const tickMs = 20
+
+/** Answers that say that Redis as a whole cannot be used now. */
+const outages = new Set([
+  'OOM',
+  'READONLY',
+  'NOPERM',
+  'NOAUTH',
+  'WRONGPASS',
+  'LOADING',
+  'MASTERDOWN',
+  'CLUSTERDOWN',
+  'MISCONF',
+  'BUSY',
+  'NOREPLICAS',
+  'TRYAGAIN'
+])
+
+export class Link {
+  /** Of this instance; another one after each start. */
+  readonly id = randomUUID()
+  readonly #client: Client
+  readonly #keys: Keys
+  readonly #timeoutMs: number
+  readonly #upListeners = new Set<() => void>()
+  readonly #downListeners = new Set<(reason: string) => void>()
+  readonly #pending = new Set<Pending>()
+  #batch: Pending[] = []
+  #isUp = false
+  #isClosed = false
+  #reason = 'CONNECTING'
+  #lastCode = ''
+  #instances = 1
+  #epoch = ''
+  #heardAt = performance.now()
+  #ticker: NodeJS.Timeout | undefined
+  #toldTried: () => void = () => {}
+  /** Resolves once Redis was reached for the first time, or could not be. */
+  readonly tried = new Promise<void>(resolve => { this.#toldTried = resolve })
+  #beater: NodeJS.Timeout | undefined
+
+  constructor ({ client, keys, timeoutMs = 100 }: LinkOptions) {
+    this.#client = client
+    this.#keys = keys
+    this.#timeoutMs = timeoutMs
+    // Without a listener the library prints them, with what they hold.
+    client.on('error', (error: unknown) => { this.#lastCode = errorCode(error) })
+    client.on('ready', () => { this.#beat().catch(() => {}) })
+    client.on('close', () => { this.#open(this.#lastCode === '' ? 'CLOSED' : this.#lastCode) })
+  }
+
+  /** True while commands are sent. */
+  get isUp (): boolean { return this.#isUp }
+  /** Why they are not. */
+  get reason (): string { return this.#isUp ? '' : this.#reason }
+  /** How many instances are alive, as of the last beat. */
+  get instances (): number { return this.#instances }
+  /** Another one where Redis was emptied. `''` before the first beat. */
+  get epoch (): string { return this.#epoch }
+  /** Milliseconds since the last word from Redis. */
+  get ageMs (): number { return performance.now() - this.#heardAt }
+  get isCluster (): boolean { return this.#client.isCluster }
+
+  /** Connects, and goes on trying until `close`. */
+  start (): void {
+    this.#client.connect().catch((error: unknown) => { this.#lastCode = errorCode(error) })
+    this.#beatIn(probeMs)
+  }
+
+  /** Calls `listener` each time that Redis can be used again. Returns how to end that. */
+  onUp (listener: () => void): () => void {
+    this.#upListeners.add(listener)
+    return () => { this.#upListeners.delete(listener) }
+  }
+
+  onDown (listener: (reason: string) => void): () => void {
+    this.#downListeners.add(listener)
+    return () => { this.#downListeners.delete(listener) }
+  }
+
+  /**
+   * Sends a command with all others of this tick. Rejects with a `RedisError`, at the latest when its
+   * deadline is over.
+   */
+  async call (...command: readonly [string, ...Argument[]]): Promise<unknown> {
+    if (!this.#isUp) throw new RedisError(this.#reason)
+    return await this.#send(command)
+  }
+
+  async run (script: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
+    if (!this.#isUp) throw new RedisError(this.#reason)
+    return await this.#run(script, keys, args)
+  }
+
+  /** What is under way is rejected. */
+  async close (): Promise<void> {
+    this.#isClosed = true
+    clearTimeout(this.#beater)
+    // So that the others need not wait for it to lapse.
+    if (this.#isUp) await this.call('ZREM', this.#keys.shared('alive'), this.id).catch(() => {})
+    this.#open('CLOSED')
+    clearTimeout(this.#ticker)
+    this.#upListeners.clear()
+    this.#downListeners.clear()
+    this.#client.disconnect()
+  }
+
+  /** The library's own handling of scripts is not used: it would send them where only a batch is to be sent. */
+  async #run ({ sha, lua }: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
+    try {
+      return await this.#send(['EVALSHA', sha, keys.length, ...keys, ...args])
+    } catch (error) {
+      if (!(error instanceof RedisError) || error.code !== 'NOSCRIPT') throw error
+      return await this.#send(['EVAL', lua, keys.length, ...keys, ...args])
+    }
+  }
+
+  #send (command: readonly [string, ...Argument[]]): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.#batch.length === 0) setImmediate(() => { this.#flush() })
+      this.#batch.push({ command, resolve, reject, sentAt: Infinity })
+    })
+  }
+
+  #flush (): void {
+    const batch = this.#batch
+    this.#batch = []
+    const now = performance.now()
+    for (const pending of batch) {
+      pending.sentAt = now
+      this.#pending.add(pending)
+    }
+    this.#ticker ??= this.#tick()
+    // A pipeline of a Cluster is for one node alone.
+    const client = this.#client
+    if (batch.length === 1 || client.isCluster) {
+      for (const pending of batch) {
+        const [name, ...args] = pending.command
+        client.call(name, ...args).then(
+          reply => {
+            this.#settle(pending, null, reply)
+          },
+          (error: unknown) => {
+            this.#settle(pending, error, undefined)
+          }
+        )
+      }
+      return
+    }
+    const pipeline = client.pipeline()
+    for (const { command: [name, ...args] } of batch) pipeline.call(name, ...args)
+    pipeline.exec().then(replies => {
+      for (const [index, pending] of batch.entries()) {
+        const [error, reply] = replies?.[index] ?? [new Error('no reply')]
+        this.#settle(pending, error, reply)
+      }
+    }, (error: unknown) => { for (const pending of batch) this.#settle(pending, error, undefined) })
+  }
+
+  #settle (pending: Pending, error: unknown, reply: unknown): void {
+    if (!this.#pending.delete(pending)) return
+    if (error === null || error === undefined) {
+      this.#heardAt = performance.now()
+      pending.resolve(reply)
+      return
+    }
+    const code = errorCode(error)
+    pending.reject(new RedisError(code))
+    if (outages.has(code) || this.#client.status !== 'ready') this.#open(code)
+  }
+
+  #tick (): NodeJS.Timeout {
+    return setTimeout(() => {
+      // This tick may be late, because the process was busy: what has arrived meanwhile is read first.
+      setImmediate(() => {
+        setImmediate(() => {
+          this.#ticker = undefined
+          this.#expire()
+          if (this.#pending.size > 0) this.#ticker ??= this.#tick()
+        })
+      })
+    }, tickMs).unref()
+  }
+
+  #expire (): void {
+    // In the order in which they were sent.
+    const [oldest] = this.#pending
+    if (oldest !== undefined && performance.now() - oldest.sentAt >= this.#timeoutMs) this.#open('TIMEOUT')
+  }
+
+  /** Opens the breaker: everybody who waits gets their fallback now. */
+  #open (reason: string): void {
+    const wasUp = this.#isUp
+    this.#isUp = false
+    this.#reason = reason
+    this.#toldTried()
+    const waiting = [...this.#pending, ...this.#batch]
+    this.#pending.clear()
+    this.#batch = []
+    for (const { reject } of waiting) reject(new RedisError(reason))
+    if (!wasUp) return
+    this.#instances = Math.max(1, this.#instances)
+    for (const listener of this.#downListeners) listener(reason)
+    if (!this.#isClosed) this.#beatIn(probeMs)
+  }
+
+  #beatIn (ms: number): void {
+    clearTimeout(this.#beater)
+    this.#beater = setTimeout(() => { this.#beat().catch(() => {}) }, ms).unref()
+  }
+
+  async #beat (): Promise<void> {
+    if (this.#isClosed) return
+    clearTimeout(this.#beater)
+    try {
+      if (this.#client.status !== 'ready') throw new RedisError(this.#lastCode === '' ? 'CLOSED' : this.#lastCode)
+      const names = ['alive', `in:${this.id}`, 'epoch'].map(name => this.#keys.shared(name))
+      const reply = await this.#run(beat, names, [this.id, leaseMs, randomUUID()])
+      if (!Array.isArray(reply)) throw new RedisError('BAD_REPLY')
+      this.#instances = Math.max(1, Number(reply[0]))
+      this.#epoch = String(reply[2])
+      this.#lastCode = ''
+      if (this.#isClosed) return
+      this.#beatIn(beatMs)
+      if (this.#isUp) return
+      this.#isUp = true
+      this.#toldTried()
+      for (const listener of this.#upListeners) listener()
+    } catch (error) {
+      const code = error instanceof RedisError ? error.code : 'FAULT'
+      this.#open(code)
+      if (!this.#isClosed) this.#beatIn(probeMs)
+    }
+  }
+}
+
+/** Redis's first word, or the system's code. Never more: messages hold arguments. */
+function errorCode (error: unknown): string {
+  const message = error instanceof Error ? error.message : ''
+  const [word] = /^[A-Z]{2,20}(?= |$)/.exec(message) ?? []
+  if (word !== undefined && word !== 'ERR') return word
+  const code = codeOf(error, '')
+  if (/^[A-Z_]{3,40}$/.test(code)) return code
+  return /connect|clos|stream|retries|writeable/i.test(message) ? 'CLOSED' : 'ERR'
+}

@@ -1,0 +1,105 @@
+/** Options that nobody reads would leave a limit, or a door, as it is by default. */
+import Fastify from 'fastify'
+import t from 'tap'
+import { buildApp } from '../../../src/app.js'
+import { mcpAuth } from '../../../src/mcp-auth.js'
+import { startServer } from '../../../src/server/start.js'
+import { defineTool } from '../../../src/tools/tool.js'
+import { adaKey } from '../../support/service.js'
+
+const whoami = defineTool({ name: 'whoami', handler: () => 'me' })
+
+const wrong: Array<[what: string, options: Record<string, unknown>, message: RegExp]> = [
+  ['nothing at all', {}, /^`mcpAuth` needs `apiKeys`, `apiKeysFile`, `jwtSecret` or `oauth`/],
+  ['an empty list of keys', { apiKeys: [] }, /^`mcpAuth` needs/],
+  [
+    'a misspelt option',
+    { apiKeys: [adaKey], tolls: [] },
+    /^The options: tolls is not an option; the options are .*tools/
+  ],
+  ['a key that is no list', { apiKeys: adaKey }, /^`apiKeys` must be a list$/],
+  ['a tool that is no list', { apiKeys: [adaKey], tools: { name: 'x' } }, /^`tools` must be a list$/],
+  [
+    'a limit that is a number',
+    { apiKeys: [adaKey], rateLimit: 30 },
+    /^`rateLimit` must be an object with max, windowMs$/
+  ],
+  [
+    'a misspelt limit',
+    { apiKeys: [adaKey], preauthLimit: { maximum: 3 } },
+    /^`preauthLimit`: maximum is not an option/
+  ],
+  [
+    'a misspelt provider',
+    { oauth: { issuer: 'https://id.example.com', jwks: 'https://id.example.com/keys' } },
+    /^`oauth`: jwks is not an option; the options are issuer, jwksUrl/
+  ]
+]
+
+for (const [what, options, message] of wrong) {
+  t.test(`${what} stops the boot, and says no credential`, async t => {
+    const app = Fastify()
+    t.teardown(async () => { await app.close() })
+    const error = await Promise.resolve(app.register(mcpAuth, { prefix: '/x', ...options })).then(
+      () => undefined,
+      (reason: Error) => reason
+    )
+    t.match(error?.message, message)
+    t.notMatch(error?.message, adaKey)
+  })
+}
+
+t.test('what Fastify takes of every plugin is taken', async t => {
+  const app = Fastify()
+  t.teardown(async () => { await app.close() })
+  await app.register(mcpAuth, { prefix: '/x', apiKeys: [adaKey], logLevel: 'warn' })
+  t.ok(app.hasRoute({ method: 'POST', url: '/x/mcp' }))
+})
+
+t.test('an entry that is not an object is named, with its place', async t => {
+  for (const [name, list, message] of [
+    ['tools', [undefined], '`tools[0]` must be an object, not undefined'],
+    ['tools', [whoami, null], '`tools[1]` must be an object, not null'],
+    ['resources', ['notes://one'], '`resources[0]` must be an object, not string'],
+    ['prompts', [1], '`prompts[0]` must be an object, not number']
+  ] as const) {
+    await t.rejects(
+      Reflect.apply(buildApp, undefined, [
+        { env: { API_KEYS: adaKey, LOG_LEVEL: 'silent' }, builtIns: false, [name]: list }
+      ]) as Promise<unknown>,
+      { name: 'TypeError', message }
+    )
+  }
+})
+
+t.test('startServer names its own options beside one that is unknown', async t => {
+  const start = Reflect.apply(startServer, undefined, [
+    { env: { API_KEYS: adaKey }, dotenv: false, port: 3000, onFailure: 'throw' }
+  ]) as Promise<unknown>
+  await t.rejects(start, {
+    name: 'TypeError',
+    message: /^The options: port is not an option; the options are .*env, dotenv, .*announce, onFailure$/
+  })
+})
+
+t.test('the service takes no option that it does not know', async t => {
+  await t.rejects(
+    Reflect.apply(buildApp, undefined, [
+      { env: { API_KEYS: adaKey, LOG_LEVEL: 'silent' }, tolls: [] }
+    ]) as Promise<unknown>,
+    { message: /^The options: tolls is not an option/ }
+  )
+})
+
+t.test('a tool that is called like one of this package is told the way out', async t => {
+  const tool = { name: 'whoami', handler: () => 'me' }
+  await t.rejects(
+    async () => {
+      await Fastify().register(mcpAuth, { apiKeys: [adaKey], tools: [tool] })
+    },
+    { message: /^whoami is a tool of this package: .*`builtIns: false`/ }
+  )
+  const app = Fastify()
+  t.teardown(async () => { await app.close() })
+  await app.register(mcpAuth, { apiKeys: [adaKey], tools: [tool], builtIns: false })
+})

@@ -1,0 +1,138 @@
+/** What the commands and the admin's tools show and end of signed-in clients, while the server runs. */
+import t from 'tap'
+import { addKey, directory, keyFile } from '../../../support/keys.js'
+import { until } from '../../../support/process.js'
+import { callOf, post } from '../../../support/service.js'
+import { signIn, signInService, token } from '../../../support/sign-in.js'
+import { say } from '../../../support/terminal.js'
+
+const roomy = { PREAUTH_RATE_LIMIT_MAX: '100000', RATE_LIMIT_MAX: '100000' }
+
+async function running (t: Test) {
+  const parent = await directory(t)
+  const STATE_DIR = `${parent}/state`
+  const path = await keyFile(t)
+  const [adas, bobs] = [await addKey(path, { owner: 'ada', role: 'admin' }), await addKey(path, { owner: 'bob' })]
+  const app = await signInService(t, { env: { ...roomy, API_KEYS_FILE: path, STATE_DIR } })
+  const run = async (...args: string[]) => await say(args, parent, { STATE_DIR })
+  return { app, adas, bobs, run }
+}
+
+type Test = Parameters<typeof directory>[0]
+
+t.test('grants list shows who signed what in, and no credential', async t => {
+  const { app, adas, run } = await running(t)
+  t.match(await run('grants', 'list'), { code: 0, stdout: 'No client is signed in.' })
+  const { clientId, refreshToken } = await signIn(app, { key: adas.key })
+  const { stdout } = await run('grants', 'list', '--json')
+  t.match(JSON.parse(stdout), [
+    { client: clientId, clientName: 'Tests', subject: 'user:ada', keyId: adas.record.id, role: 'admin' }
+  ])
+  t.notMatch(stdout, refreshToken)
+  t.match((await run('grants', 'list')).stdout, /ID +APP +CLIENT.*\n.*Tests/)
+})
+
+for (const [what, args] of [
+  ['its id', (id: string) => [id]],
+  ['the key', (_id: string, keyId: string) => ['--key', keyId]],
+  ['the caller', () => ['--subject', 'user:bob']]
+] as const) {
+  t.test(`grants revoke by ${what} ends that one in a running server, and no other`, async t => {
+    const { app, adas, bobs, run } = await running(t)
+    const [stays, ends] = [await signIn(app, { key: adas.key }), await signIn(app, { key: bobs.key })]
+    const [grant] = JSON.parse((await run('grants', 'list', '--subject', 'user:bob', '--json')).stdout)
+    t.match(await run('grants', 'revoke', ...args(grant.id, bobs.record.id)), { code: 0, stdout: `Ended: ${grant.id}` })
+    let status = 200
+    await until(() => {
+      post(app, callOf('whoami'), ends.bearer).then(answer => { status = answer.status }, t.fail)
+      return status === 401
+    })
+    t.equal((await post(app, callOf('whoami'), stays.bearer)).status, 200)
+    t.match(
+      await token(app, {
+        grant_type: 'refresh_token',
+        client_id: ends.clientId,
+        refresh_token: ends.refreshToken
+      }),
+      { status: 400, body: { error: 'invalid_grant' } }
+    )
+    t.equal((await post(app, callOf('whoami'), { 'x-api-key': bobs.key })).status, 200, 'the key stays good')
+  })
+}
+
+t.test('grants revoke says what is missing, and that nothing was ended', async t => {
+  const { run } = await running(t)
+  t.match(await run('grants', 'revoke'), { code: 1, stderr: /Say which/ })
+  t.match(await run('grants', 'revoke', 'nonsense'), { code: 1, stderr: /no id of a grant/ })
+  t.match(await run('grants', 'revoke', '0'.repeat(24)), { code: 1, stderr: /Nothing was ended/ })
+})
+
+t.test('clients add, list and remove keep clients that the server knows at once', async t => {
+  const { app, adas, run } = await running(t)
+  t.match(
+    await run(
+      'clients',
+      'add',
+      '--name',
+      'Cursor',
+      '--redirect',
+      'cursor://callback',
+      '--redirect',
+      'https://cursor.com/callback',
+      '--id',
+      'cursor'
+    ),
+    { code: 0, stdout: /^Client cursor is registered/ }
+  )
+  t.match(JSON.parse((await run('clients', 'list', '--json')).stdout), [
+    { id: 'cursor', name: 'Cursor', redirectUris: ['cursor://callback', 'https://cursor.com/callback'] }
+  ])
+  const signedIn = await signIn(app, {
+    key: adas.key,
+    clientId: 'cursor',
+    fields: { redirect_uri: 'cursor://callback' }
+  })
+  t.equal((await post(app, callOf('whoami'), signedIn.bearer)).status, 200)
+  t.match(await run('clients', 'remove', 'cursor'), { code: 0 })
+  t.match(
+    await token(app, {
+      grant_type: 'refresh_token',
+      client_id: 'cursor',
+      refresh_token: signedIn.refreshToken
+    }),
+    { status: 401, body: { error: 'invalid_client' } }
+  )
+  t.match(await run('clients', 'remove', 'cursor'), { code: 1, stderr: /Nothing was removed/ })
+})
+
+for (const [what, args] of [
+  ['a script', ['--redirect', 'javascript:alert(1)']],
+  ['http', ['--redirect', 'http://app.example.com/']],
+  ['a fragment', ['--redirect', 'https://app.example.com/#a']],
+  ['an id of another kind', ['--redirect', 'https://app.example.com/', '--id', 'dyn-1']],
+  ['a URL for an id', ['--redirect', 'https://app.example.com/', '--id', 'https://app.example.com/']]
+] as const) {
+  t.test(`clients add refuses ${what}`, async t => {
+    const { run } = await running(t)
+    t.match(await run('clients', 'add', '--name', 'x', ...args), {
+      code: 1,
+      stderr: /^The client cannot be registered/
+    })
+  })
+}
+
+t.test('an admin lists and revokes grants with tools, a user has neither', async t => {
+  const { app, adas, bobs } = await running(t)
+  const bob = await signIn(app, { key: bobs.key })
+  const admin = { 'x-api-key': adas.key }
+  const listed = (await post(app, callOf('list-grants', { subject: 'user:bob' }), admin)).body.result.structuredContent
+  t.match(listed, { total: 1, grants: [{ subject: 'user:bob', clientName: 'Tests' }] })
+  t.ok((await post(app, callOf('list-grants'), bob.bearer)).body.error)
+  t.match((await post(app, callOf('revoke-grant'), admin)).body.result, { isError: true })
+  t.match(
+    (await post(app, callOf('revoke-grant', { id: listed.grants[0].id }), admin)).body.result
+      .structuredContent,
+    { revoked: [listed.grants[0].id] }
+  )
+  t.equal((await post(app, callOf('whoami'), bob.bearer)).status, 401)
+})

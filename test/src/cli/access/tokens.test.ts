@@ -1,0 +1,402 @@
+/** What `tokens` lists and ends, and what `token` puts on record. */
+import { existsSync, writeFileSync } from 'node:fs'
+import { mkdir, readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import t from 'tap'
+import { sha256 } from '../../../../src/lib/sha256.js'
+import { formatKeyFile } from '../../../../src/api-keys/record.js'
+import { mintKey } from '../../../../src/api-keys/format.js'
+import { commandLine } from '../../../../src/ledger/records.js'
+import { keyFile, newKey } from '../../../support/keys.js'
+import { until } from '../../../support/process.js'
+import { adaKey, bobKey } from '../../../support/service.js'
+import { openState, mintedRecord, statePath } from '../../../support/state.js'
+import { say } from '../../../support/terminal.js'
+import { secret } from '../../../support/tokens.js'
+
+const claimsOf = (token: string): Record<string, unknown> =>
+  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+
+t.test('a token of the command line is on record with who it is for, and is not itself in any file', async t => {
+  const STATE_DIR = await statePath(t)
+  const env = { STATE_DIR, JWT_SECRET: secret }
+  const { stdout: token } = await say(
+    ['token', '--user', 'ada', '--role', 'admin', '--scopes', 'files:read,mail'],
+    dirname(STATE_DIR),
+    env
+  )
+  const { stdout, code } = await say(['tokens', 'list', '--json'], dirname(STATE_DIR), env)
+  t.equal(code, 0)
+  const claims = claimsOf(token)
+  t.equal(claims.scope, 'files:read mail')
+  t.match(JSON.parse(stdout), [
+    {
+      id: claims.jti,
+      subject: 'ada',
+      role: 'admin',
+      scopes: ['files:read', 'mail'],
+      mintedBy: 'cli',
+      mintedWith: null,
+      revoked: false
+    }
+  ])
+  const journal = await readFile(join(STATE_DIR, 'journal'), 'utf8')
+  for (const part of token.split('.')) t.notOk(journal.includes(part))
+})
+
+t.test('with PUBLIC_URL the token says who issued it and for whom', async t => {
+  const { stdout } = await say(['token', '--user', 'ada'], t.testdir({}), {
+    JWT_SECRET: secret,
+    PUBLIC_URL: 'https://mcp.example.com/base'
+  })
+  t.match(claimsOf(stdout), { iss: 'https://mcp.example.com/base', aud: 'https://mcp.example.com/base/mcp' })
+})
+
+t.test('a token is minted all the same where there is no state, and none is made', async t => {
+  const directory = t.testdir({})
+  const { code, stdout, stderr } = await say(['token', '--user', 'ada'], directory, { JWT_SECRET: secret })
+  t.same({ code, stderr }, { code: 0, stderr: '' })
+  t.match(stdout, /^eyJ/)
+  t.notOk(existsSync(join(directory, '.state')))
+})
+
+t.test('beside the .env that holds the secret the state is made', async t => {
+  const parent = dirname(await statePath(t))
+  writeFileSync(join(parent, '.env'), `JWT_SECRET=${secret}\n`)
+  await say(['token', '--user', 'ada'], parent)
+  t.ok(existsSync(join(parent, '.state', 'journal')))
+})
+
+t.test('a token is minted all the same where the state cannot be used, with a warning', async t => {
+  const STATE_DIR = join(t.testdir({ file: '' }), 'file')
+  const { code, stdout, stderr } = await say(['token', '--user', 'ada'], t.testdirName, {
+    JWT_SECRET: secret,
+    STATE_DIR
+  })
+  t.equal(code, 0)
+  t.match(stdout, /^eyJ\S+$/)
+  t.match(stderr, /^Warning: the token is not on record\. The state directory .*STATE_DIR/)
+})
+
+t.test('list is a table, with the status of each', async t => {
+  const STATE_DIR = await statePath(t)
+  const state = await openState(t, { directory: STATE_DIR })
+  await state.mint(mintedRecord({ id: 'first', subject: 'ada' }))
+  await state.mint(mintedRecord({ id: 'second', subject: 'bob', by: { principal: 'jwt:root', tokenId: 'r' } }))
+  await say(['tokens', 'revoke', 'first'], '.', { STATE_DIR })
+  const { stdout } = await say(['tokens', 'list'], '.', { STATE_DIR })
+  t.match(stdout, /^ID +SUBJECT.* STATUS\nfirst +ada .* cli +revoked\nsecond +bob .* jwt:root +good$/)
+  const { stdout: some } = await say(['tokens', 'list', '--subject', 'bob'], '.', { STATE_DIR })
+  t.notMatch(some, 'first')
+})
+
+t.test('an empty list says so', async t => {
+  const STATE_DIR = await statePath(t)
+  await openState(t, { directory: STATE_DIR })
+  t.match((await say(['tokens', 'list'], '.', { STATE_DIR })).stdout, /^No token/)
+  t.same(JSON.parse((await say(['tokens', 'list', '--json'], '.', { STATE_DIR })).stdout), [])
+})
+
+t.test('what was minted with a token ends with it, where that is wanted', async t => {
+  const STATE_DIR = await statePath(t)
+  const state = await openState(t, { directory: STATE_DIR })
+  await state.mint(mintedRecord({ id: 'root' }))
+  await state.mint(mintedRecord({ id: 'child', by: { principal: 'jwt:ada', tokenId: 'root' } }))
+  const { stdout } = await say(['tokens', 'revoke', 'root', '--with-minted', '--json'], '.', { STATE_DIR })
+  t.same(JSON.parse(stdout), { id: 'root', onRecord: true, revoked: ['root', 'child'] })
+})
+
+t.test('a subject is revoked up to now, or up to a time', async t => {
+  const STATE_DIR = await statePath(t)
+  await openState(t, { directory: STATE_DIR })
+  const early = await say(
+    ['tokens', 'revoke-subject', 'ada', '--before', '2026-01-31T12:00:00+01:00', '--json'],
+    '.',
+    { STATE_DIR }
+  )
+  t.same(JSON.parse(early.stdout), {
+    principal: 'jwt:ada',
+    before: '2026-01-31T11:00:00.000Z',
+    onRecord: false,
+    revoked: []
+  })
+  const now = await say(['tokens', 'revoke-subject', '--principal', 'oauth:ada', '--json'], '.', { STATE_DIR })
+  t.match(JSON.parse(now.stdout), { principal: 'oauth:ada' })
+})
+
+t.test('a key of API_KEYS is revoked by its id, as whoami shows it, too', async t => {
+  const STATE_DIR = await statePath(t)
+  const state = await openState(t, { directory: STATE_DIR })
+  const id = sha256(adaKey).slice(0, 12)
+  t.equal(
+    (
+      await say(['tokens', 'revoke-key', `apikey:${id}`], dirname(STATE_DIR), {
+        STATE_DIR,
+        API_KEYS: `${adaKey},${bobKey}`
+      })
+    ).code,
+    0
+  )
+  await until(() => state.isRevoked({ id: `apikey:${id}`, keyId: id }))
+  t.notOk(state.isRevoked({ id: 'x', keyId: sha256(bobKey).slice(0, 12) }))
+})
+
+t.test('an id that no token on record has is refused, unless it is forced', async t => {
+  const STATE_DIR = await statePath(t)
+  const state = await openState(t, { directory: STATE_DIR })
+  await state.mint(mintedRecord({ id: 'first' }))
+  for (const id of ['firs', 'undefined']) {
+    const { code, stdout, stderr } = await say(['tokens', 'revoke', id], '.', { STATE_DIR })
+    t.same({ code, stdout }, { code: 1, stdout: '' })
+    t.match(stderr, new RegExp(`^Nothing was revoked: .* ${id} .*--force`))
+  }
+  t.notMatch(await readFile(join(STATE_DIR, 'journal'), 'utf8'), 'revoked')
+  const { code, stdout } = await say(['tokens', 'revoke', 'firs', '--force', '--json'], '.', { STATE_DIR })
+  t.equal(code, 0)
+  t.same(JSON.parse(stdout), { id: 'firs', onRecord: false, revoked: ['firs'] })
+  await until(() => state.isRevoked({ id: 'x', tokenId: 'firs' }))
+})
+
+t.test(
+  'a key of API_KEYS that the key file has under another id is not revoked by the one that does not count',
+  async t => {
+    const STATE_DIR = await statePath(t)
+    const state = await openState(t, { directory: STATE_DIR })
+    const { record, key } = newKey()
+    const id = sha256(key).slice(0, 12)
+    const env = { STATE_DIR, API_KEYS: key, API_KEYS_FILE: await keyFile(t, [record]) }
+    const revoke = async (which: string) =>
+      await say(['tokens', 'revoke-key', which], dirname(STATE_DIR), env)
+    t.match(await revoke(id), {
+      code: 1,
+      stdout: '',
+      stderr: new RegExp(`^Nothing was revoked: .*${record.id}`)
+    })
+    t.notMatch(await readFile(join(STATE_DIR, 'journal'), 'utf8'), 'revoked')
+    t.equal((await revoke(record.id)).code, 0)
+    await until(() => state.isRevoked({ id: 'x', keyId: record.id }))
+  }
+)
+
+t.test(
+  'a key of API_KEYS is revoked by its id beside a key file without it, one that the server does not read, ' +
+    'and one that is no good',
+  async t => {
+    const STATE_DIR = await statePath(t)
+    await openState(t, { directory: STATE_DIR })
+    const { record, key } = newKey()
+    const id = sha256(key).slice(0, 12)
+    writeFileSync(join(dirname(STATE_DIR), 'api-keys.json'), formatKeyFile([record]))
+    for (const file of [
+      {},
+      { API_KEYS_FILE: await keyFile(t, [newKey().record]) },
+      { API_KEYS_FILE: 'none.json' }
+    ]) {
+      t.equal(
+        (await say(['tokens', 'revoke-key', id], dirname(STATE_DIR), { STATE_DIR, API_KEYS: key, ...file }))
+          .code,
+        0
+      )
+    }
+  }
+)
+
+t.test('an id that no key has is refused, unless it is forced', async t => {
+  const STATE_DIR = await statePath(t)
+  const state = await openState(t, { directory: STATE_DIR })
+  const [API_KEYS_FILE, id] = [await keyFile(t, [newKey().record]), 'kqqqqqqqqqqq']
+  for (const env of [{ API_KEYS_FILE }, { API_KEYS_FILE: `${API_KEYS_FILE}.none` }, {}]) {
+    const { code, stderr } = await say(['tokens', 'revoke-key', id], dirname(STATE_DIR), { STATE_DIR, ...env })
+    t.equal(code, 1)
+    t.match(stderr, /^Nothing was revoked: .*--force/)
+  }
+  t.notMatch(await readFile(join(STATE_DIR, 'journal'), 'utf8'), 'revoked')
+  t.equal((await say(['tokens', 'revoke-key', id, '--force'], dirname(STATE_DIR), { STATE_DIR })).code, 0)
+  await until(() => state.isRevoked({ id: 'x', keyId: id }))
+})
+
+t.test('a managed key that is revoked here is shown so by the commands for keys, and gets no other secret', async t => {
+  const STATE_DIR = await statePath(t)
+  const { record, key } = newKey({ owner: 'ada' })
+  const other = newKey()
+  const env = { STATE_DIR, API_KEYS_FILE: await keyFile(t, [record, other.record]) }
+  const ask = async (...args: string[]) => await say(['keys', ...args], dirname(STATE_DIR), env, key)
+  t.match(await ask('verify'), { code: 0, stderr: '' }, 'without a state nothing is revoked')
+  await openState(t, { directory: STATE_DIR })
+  t.equal((await say(['tokens', 'revoke-key', record.id], dirname(STATE_DIR), env)).code, 0)
+  t.match(JSON.parse((await ask('list', '--json')).stdout), [{ status: 'revoked' }, { status: 'active' }])
+  t.match(JSON.parse((await ask('show', record.id, '--json')).stdout), { status: 'revoked' })
+  t.match(await ask('verify'), { code: 1, stdout: /revoked/ })
+  t.match(await ask('rotate', record.id), { code: 1, stdout: '', stderr: /create another/ })
+})
+
+t.test('a managed key whose owner is revoked is good again with another secret', async t => {
+  const STATE_DIR = await statePath(t)
+  const { record } = newKey({ owner: 'ada' }, Date.now() - 60_000)
+  const env = { STATE_DIR, API_KEYS_FILE: await keyFile(t, [record]) }
+  await openState(t, { directory: STATE_DIR })
+  await say(
+    [
+      'tokens',
+      'revoke-subject',
+      '--principal',
+      'user:ada',
+      '--before',
+      new Date(Date.now() - 1000).toISOString()
+    ],
+    dirname(STATE_DIR),
+    env
+  )
+  const status = async () =>
+    JSON.parse((await say(['keys', 'show', record.id, '--json'], dirname(STATE_DIR), env)).stdout).status
+  t.equal(await status(), 'revoked')
+  t.equal((await say(['keys', 'rotate', record.id], dirname(STATE_DIR), env)).code, 0)
+  t.equal(await status(), 'active')
+})
+
+t.test('where the state cannot be read the commands for keys say that they do not know', async t => {
+  const STATE_DIR = await statePath(t)
+  await mkdir(join(STATE_DIR, 'journal'), { recursive: true })
+  const { code, stdout, stderr } = await say(['keys', 'list'], dirname(STATE_DIR), {
+    STATE_DIR,
+    API_KEYS_FILE: await keyFile(t, [newKey().record])
+  })
+  t.equal(code, 0)
+  t.match(stdout, 'active')
+  t.match(stderr, /^Warning: .*STATE_DIR/)
+})
+
+for (const [what, damage] of [
+  ['a line that is not as it was written', (text: string) => text.replace('key-revoked', 'key-revokes')],
+  ['another heading', (text: string) => `x${text}`],
+  ['nothing in it', () => '']
+] as const) {
+  t.test(`where the journal has ${what} the commands for keys say that they do not know`, async t => {
+    const STATE_DIR = await statePath(t)
+    const { record, key } = newKey()
+    const env = { STATE_DIR, API_KEYS_FILE: await keyFile(t, [record]) }
+    // Polling it would put right what follows.
+    const state = await openState(t, { directory: STATE_DIR, pollMs: 3_600_000 })
+    await state.revokeKey(record.id, commandLine)
+    const journal = join(STATE_DIR, 'journal')
+    writeFileSync(journal, damage(await readFile(journal, 'utf8')))
+    for (const command of ['list', 'verify']) {
+      t.match(await say(['keys', command], dirname(STATE_DIR), env, key), {
+        code: 0,
+        stderr: /^Warning: .*not known here\. The state in .* is damaged/
+      })
+    }
+  })
+}
+
+const aToken = 'eyJhbGciOiJIUzI1NiJ9.e30.c2ln'
+const aKey = mintKey().key
+
+for (const [what, args, complaint] of [
+  ['a token in place of its id', ['revoke', aToken], /a credential, not an id/],
+  ['a token with white space before it', ['revoke', ` ${aToken}`], /a credential, not an id/],
+  ['a whole header', ['revoke', `Bearer ${aToken}`], /a credential, not an id/],
+  ['a key in place of the id of a token', ['revoke', aKey], /a credential, not an id/],
+  ['a claim code', ['revoke', `mcp_claim_${'A-'.repeat(21)}A`], /a credential, not an id/],
+  ['a token in place of a user', ['revoke-subject', aToken], /a credential, not an id/],
+  ['a token in place of a principal', ['revoke-subject', '--principal', `oauth:${aToken}`], /a credential, not an id/],
+  ['a key in place of its id', ['revoke-key', aKey], /no id of a key/],
+  ['a key of another form in place of its id', ['revoke-key', 'ab'.repeat(32)], /no id of a key/],
+  ['the name of a key in place of its id', ['revoke-key', 'laptop'], /no id of a key/],
+  ['an empty id', ['revoke', ''], /is no id/],
+  ['an id of white space', ['revoke', '  '], /is no id/],
+  ['an empty user', ['revoke-subject', ''], /is no id/],
+  ['an empty id of a key', ['revoke-key', 'apikey:'], /no id of a key/],
+  ['no id', ['revoke'], /missing required argument/],
+  ['a time that is none', ['revoke-subject', 'ada', '--before', 'yesterday'], /a time with its zone/],
+  ['a day that is none', ['revoke-subject', 'ada', '--before', '2026-02-31T12:00:00Z'], /a time with its zone/],
+  ['a time without a zone', ['revoke-subject', 'ada', '--before', '2026-01-31T12:00:00'], /a time with its zone/],
+  ['a day alone', ['revoke-subject', 'ada', '--before', '2026-01-31'], /a time with its zone/],
+  ['an hour that is none', ['revoke-subject', 'ada', '--before', '2026-01-31T25:00:00Z'], /a time with its zone/],
+  ['a time to come', ['revoke-subject', 'ada', '--before', '2999-01-01T00:00:00Z'], /future/]
+] as const) {
+  t.test(`${what} is refused, not repeated and not kept`, async t => {
+    const STATE_DIR = await statePath(t)
+    await openState(t, { directory: STATE_DIR })
+    const { code, stdout, stderr } = await say(['tokens', ...args], '.', { STATE_DIR })
+    t.equal(code, 1)
+    t.match(stderr, complaint)
+    const given = args.at(-1)?.trim() ?? ''
+    if (given.length > 12 && args.at(-2) !== '--before') t.notOk((stdout + stderr).includes(given))
+    t.notMatch(await readFile(join(STATE_DIR, 'journal'), 'utf8'), /revoked/)
+  })
+}
+
+t.test('a user is named by the sub, or as whoami shows it', async t => {
+  const STATE_DIR = await statePath(t)
+  await openState(t, { directory: STATE_DIR })
+  for (const [given, principal] of [
+    ['ada', 'jwt:ada'],
+    ['jwt:ada', 'jwt:ada'],
+    ['jwt:user:ada', 'jwt:user:ada'],
+    ['https://a', 'jwt:https://a']
+  ] as const) {
+    t.match(
+      JSON.parse((await say(['tokens', 'revoke-subject', given, '--json'], '.', { STATE_DIR })).stdout),
+      { principal }
+    )
+  }
+})
+
+for (const id of ['user:ada', 'oauth:ada', 'apikey:0123456789ab']) {
+  t.test(`${id}, which is no user id, is revoked with --principal alone`, async t => {
+    const STATE_DIR = await statePath(t)
+    const state = await openState(t, { directory: STATE_DIR })
+    const { code, stdout, stderr } = await say(['tokens', 'revoke-subject', id], '.', { STATE_DIR })
+    t.same({ code, stdout }, { code: 1, stdout: '' })
+    t.match(stderr, /^Nothing was revoked: .*--principal/)
+    t.notMatch(await readFile(join(STATE_DIR, 'journal'), 'utf8'), 'revoked')
+    t.equal((await say(['tokens', 'revoke-subject', '-p', id], '.', { STATE_DIR })).code, 0)
+    await until(() => state.isRevoked({ id, issuedAt: 0 }))
+  })
+}
+
+t.test('where no token of a user is on record, revoke-subject says so', async t => {
+  const STATE_DIR = await statePath(t)
+  const state = await openState(t, { directory: STATE_DIR })
+  await state.mint(mintedRecord({ id: 'first', subject: 'ada' }))
+  const revoke = async (...args: string[]) =>
+    (await say(['tokens', 'revoke-subject', ...args], '.', { STATE_DIR })).stdout
+  t.match(await revoke('adda'), /is revoked\. No token on record/)
+  t.match(await revoke('ada', '--before', '2020-01-01T00:00:00Z'), /is revoked\. No token on record/)
+  t.match(await revoke('ada'), /is revoked\.$/)
+  t.match(JSON.parse(await revoke('ada', '--json')), { onRecord: true })
+  t.match(await revoke('-p', 'oauth:ada'), /is revoked\.$/)
+})
+
+t.test('a .env with a fault stops a revocation that would end up in another state', async t => {
+  const STATE_DIR = await statePath(t)
+  const cwd = dirname(STATE_DIR)
+  await openState(t, { directory: join(cwd, '.state') })
+  writeFileSync(join(cwd, '.env'), 'STATE_DIR=state\nstray\n')
+  const { code, stdout, stderr } = await say(['tokens', 'revoke', 'x'], cwd)
+  t.match({ code, stdout }, { code: 1, stdout: '' })
+  t.match(stderr, /^\.env has a line that is not NAME=value \(line 2\); /)
+  t.notMatch(await readFile(join(cwd, '.state', 'journal'), 'utf8'), /revoked/)
+  t.equal((await say(['tokens', 'revoke', 'x', '--force'], cwd, { STATE_DIR: join(cwd, '.state') })).code, 0)
+})
+
+t.test('a subject of hostile characters moves no cursor and turns no text', async t => {
+  const STATE_DIR = await statePath(t)
+  const state = await openState(t, { directory: STATE_DIR })
+  await state.mint(mintedRecord({ subject: 'a\u202eb', by: { principal: 'oauth:\u001b[2Jeve\r\n' } }))
+  const { stdout } = await say(['tokens', 'list'], '.', { STATE_DIR })
+  t.match(stdout, 'a\ufffdb')
+  t.match(stdout, 'oauth:\ufffd[2Jeve')
+  for (const character of ['\u001b', '\r', '\u202e']) t.notOk(stdout.includes(character))
+})
+
+for (const args of [['list'], ['revoke', 'x'], ['revoke-subject', 'x'], ['revoke-key', '3f2a9c1be07d']]) {
+  t.test(`${args[0]} in a directory without a state says so, and makes none`, async t => {
+    const directory = t.testdir({})
+    const { code, stderr } = await say(['tokens', ...args], directory)
+    t.equal(code, 1)
+    t.match(stderr, /^There is no state in .*STATE_DIR.*\.$/)
+    t.notOk(existsSync(join(directory, '.state')))
+  })
+}

@@ -1,0 +1,227 @@
+/** What `config` shows, and what it never does. */
+import { chmodSync, chownSync, existsSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import t from 'tap'
+import { variableNames } from '../../../../src/config/load.js'
+import { heading } from '../../../../src/ledger/file/line.js'
+import { newKey } from '../../../support/keys.js'
+import { isRoot, nobody, start, unlessNobodyCan, viaTsx } from '../../../support/process.js'
+import { openState, statePath } from '../../../support/state.js'
+import { type Said, say } from '../../../support/terminal.js'
+
+const key = 'a-key-of-sixteen-or-more'
+const secret = 'a secret of thirty-two bytes or more'
+
+t.test('every setting is a row with its value and where it came from', async t => {
+  const directory = t.testdir({ '.env': `API_KEYS=${key}\nLOG_LEVEL=debug\nPORT=4000\n` })
+  const { code, stdout, stderr } = await say(['config'], directory, {
+    PORT: '5000',
+    CORS_ORIGINS: 'https://a.example,https://b.example'
+  })
+  t.equal(code, 0)
+  t.equal(stderr, '')
+  const [table = '', verdict] = stdout.split('\n\n')
+  t.equal(verdict, 'The server would start, at http://localhost:5000/mcp')
+  const rows = table.split('\n').map(row => row.split(/ {2,}/))
+  t.same(rows.map(([name]) => name), variableNames)
+  const shown = Object.fromEntries(rows.map(([name, ...rest]) => [name, rest]))
+  t.match(shown, {
+    PORT: ['5000', 'environment'],
+    LOG_LEVEL: ['debug', '.env'],
+    HOST: ['localhost', 'default'],
+    CORS_ORIGINS: ['https://a.example, https://b.example', 'environment'],
+    API_KEYS: ['(set, 24 characters)', '.env'],
+    JWT_SECRET: ['(none)', 'default']
+  })
+})
+
+t.test('several keys are counted, not shown', async t => {
+  const { stdout } = await say(['config'], t.testdir({}), { API_KEYS: `${key},${key}2` })
+  t.match(stdout, /^API_KEYS +\(2 set, 24, 25 characters\) +environment$/m)
+})
+
+for (const args of [['config'], ['config', '--json']]) {
+  t.test(`${args.join(' ')} shows no part of a secret, good or bad`, async t => {
+    const directory = t.testdir({ '.env': 'JWT_SECRET=change-me-canary\nCANARYSECRETINTHEWRONGPLACE=1\n' })
+    const { stdout, stderr } = await say(args, directory, {
+      API_KEYS: 'canary1,canary1',
+      PORT: 'canary',
+      PUBLIC_URL: 'https://u:canary@x.example',
+      NODE_ENV: 'production'
+    })
+    t.notMatch(stdout + stderr, /canary/i)
+  })
+
+  t.test(`${args.join(' ')} ends with 1 where the server would not start`, async t => {
+    const { code, stdout } = await say(args, t.testdir({}), { API_KEYS: key, PORT: 'x' })
+    t.equal(code, 1)
+    t.match(stdout, args.length === 1 ? /^The server would not start\.$/m : /"starts": false,\n *"endpoint": null/)
+  })
+
+  t.test(`${args.join(' ')} ends with 0 where there is but a warning`, async t => {
+    const { code, stdout, stderr } = await say(args, t.testdir({}), { API_KEYS: 'key1' })
+    t.equal(code, 0)
+    t.match(stdout + stderr, /API_KEYS is under 16 characters/)
+    t.match(
+      stdout,
+      args.length === 1
+        ? /^The server would start, at http:\/\/localhost:3000\/mcp$/m
+        : /"starts": true,\n *"endpoint": "http:\/\/localhost:3000\/mcp"/
+    )
+  })
+}
+
+for (const args of [['config'], ['config', '--json']]) {
+  t.test(`${args.join(' ')} shows no credential that stands where none belongs`, async t => {
+    const { key: managed } = newKey()
+    const { stdout, stderr } = await say(args, t.testdir({}), {
+      API_KEYS_FILE: managed,
+      JWT_ISSUER: 'https://id.example.com',
+      JWT_JWKS_URL: 'https://id.example.com/keys?api_key=canary',
+      PUBLIC_URL: 'https://mcp.example.com'
+    })
+    t.notMatch(stdout + stderr, new RegExp(`canary|${managed}`))
+    t.match(stdout, 'https://id.example.com/keys?…')
+  })
+}
+
+t.test('problems and warnings stand on stderr, and the row says that its value is unusable', async t => {
+  const { stdout, stderr } = await say(['config'], t.testdir({ '.env': 'RATE_LIMIT=3\n' }), {
+    API_KEYS: key,
+    PORT: 'x'
+  })
+  t.match(stdout, /^PORT +\(unusable\) +environment$/m)
+  t.match(stderr, /^Warning: \.env .*RATE_LIMIT.*\nProblem: PORT .*$/)
+})
+
+t.test('--json is one document with the parsed values', async t => {
+  const { stdout } = await say(['config', '--json'], t.testdir({}), {
+    API_KEYS: key,
+    JWT_SECRET: secret,
+    BODY_LIMIT: '2kb',
+    ALLOWED_HOSTS: 'A.example'
+  })
+  const { settings, problems, warnings } = JSON.parse(stdout) as {
+    settings: Array<{ name: string; value: unknown; from: string }>
+    problems: string[]
+    warnings: string[]
+  }
+  const values = Object.fromEntries(settings.map(({ name, value }) => [name, value]))
+  t.match(values, {
+    BODY_LIMIT: 2048,
+    ALLOWED_HOSTS: ['a.example'],
+    PORT: 3000,
+    JWT_SECRET: '(set, 36 characters)',
+    PUBLIC_URL: null
+  })
+  t.same(problems, [])
+  t.same(warnings, [])
+})
+
+t.test('a key file that the server would not start with is a problem', async t => {
+  const { code, stderr } = await say(['config'], t.testdir({}), { API_KEYS_FILE: 'none.json' })
+  t.equal(code, 1)
+  t.match(
+    stderr,
+    /^Problem: API_KEYS_FILE names a file that does not exist; create it with: npx fastify-mcp-auth keys create/
+  )
+})
+
+t.test('a sound key file is enough', async t => {
+  const { code } = await say(['config'], t.testdir({ 'keys.json': '{"version":1,"keys":[]}' }), {
+    API_KEYS_FILE: 'keys.json'
+  })
+  t.equal(code, 0)
+})
+
+t.test('a policy file that the server would not start with is a problem, wherever the command is run', async t => {
+  const directory = t.testdir({ 'good.json': '{"default":{"cost":2}}', 'dear.json': '{"default":{"cost":200}}' })
+  const run = async (file: string) => await say(['config'], directory, { API_KEYS: key, TOOL_POLICY_FILE: file })
+  t.equal((await run('good.json')).code, 0)
+  for (const [file, wrong] of [
+    ['none.json', /cannot be read/],
+    ['dear.json', /default\.cost: more than RATE_LIMIT_MAX/]
+  ] as const) {
+    const { code, stderr } = await run(file)
+    t.equal(code, 1)
+    t.match(stderr, wrong)
+    t.match(stderr, /^Problem: TOOL_POLICY_FILE /)
+  }
+})
+
+t.test('a state directory that the server would not start with is a problem', async t => {
+  const directory = t.testdir({ file: '', damaged: { journal: 'garbage\n' } })
+  for (const [STATE_DIR, complaint] of [
+    ['file', /ENOTDIR/],
+    ['file/below', /ENOTDIR/],
+    ['damaged', /holds a state that is damaged; restore it/]
+  ] as const) {
+    const { code, stderr } = await say(['config'], directory, { API_KEYS: key, STATE_DIR })
+    t.equal(code, 1, STATE_DIR)
+    t.match(stderr, /^Problem: STATE_DIR [^\n]+$/)
+    t.match(stderr, complaint)
+  }
+})
+
+t.test('a state directory that is not ours alone is a problem, as it is at the start, and is not touched', async t => {
+  const directory = t.testdir({ used: { notes: '' }, shared: {}, ours: { journal: '' }, fresh: {} })
+  const modes = { used: 0o755, shared: 0o1777, ours: 0o755, fresh: 0o755 }
+  for (const [name, mode] of Object.entries(modes)) chmodSync(join(directory, name), mode)
+  writeFileSync(join(directory, 'ours', 'journal'), `${heading}\n`)
+  for (const [STATE_DIR, complaint] of [
+    ['used', /holds other things/],
+    ['shared', /made for sharing/],
+    ['ours', undefined],
+    ['fresh', undefined]
+  ] as const) {
+    const { code, stderr } = await say(['config'], directory, { API_KEYS: key, STATE_DIR })
+    t.equal(code, complaint === undefined ? 0 : 1, STATE_DIR)
+    if (complaint === undefined) t.equal(stderr, '')
+    else {
+      t.match(
+        stderr,
+        /^Problem: STATE_DIR names a directory that [^\n]+; set STATE_DIR to a directory of its own[^\n]+$/
+      )
+      t.match(stderr, complaint)
+    }
+    t.equal(statSync(join(directory, STATE_DIR)).mode & 0o1777, modes[STATE_DIR])
+  }
+})
+
+t.test(
+  'a state directory of another user is a problem',
+  { skip: isRoot ? false : 'only root can make one' },
+  async t => {
+    const STATE_DIR = join(t.testdir({ theirs: {} }), 'theirs')
+    chmodSync(STATE_DIR, 0o755)
+    chownSync(STATE_DIR, nobody.uid, nobody.gid)
+    const { code, stderr } = await say(['config'], t.testdirName, { API_KEYS: key, STATE_DIR })
+    t.equal(code, 1)
+    t.match(stderr, /^Problem: STATE_DIR .*belongs to another user/)
+  }
+)
+
+t.test('a state directory that the user may not write to is a problem', { skip: unlessNobodyCan() }, async t => {
+  // Root writes everywhere: there it runs as nobody.
+  const STATE_DIR = isRoot ? '/state' : t.testdir({})
+  if (!isRoot) chmodSync(STATE_DIR, 0o500)
+  const run = start(t, process.execPath, [...viaTsx, 'config'], {
+    cwd: '/',
+    env: { API_KEYS: key, STATE_DIR, TSX_DISABLE_CACHE: '1' },
+    ...(isRoot ? nobody : {})
+  })
+  t.same(await run.ended, { code: 1, signal: null })
+  t.match(
+    run.stderr(),
+    /^Problem: STATE_DIR cannot be used \(EACCES\); name a directory that this user may write to\n$/
+  )
+})
+
+t.test('a state that is there is enough, and one that is not is not made', async t => {
+  const path = await statePath(t)
+  const show = async (): Promise<Said> => await say(['config'], dirname(path), { API_KEYS: key, STATE_DIR: path })
+  t.equal((await show()).code, 0)
+  t.notOk(existsSync(path))
+  await openState(t, { directory: path })
+  t.equal((await show()).code, 0)
+})

@@ -1,0 +1,92 @@
+/** `doctor`: what it prints, and how it exits. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import type { Finding } from '../../../../src/doctor/finding.js'
+import { adaKey, listening, service } from '../../../support/service.js'
+import { say } from '../../../support/terminal.js'
+
+const sound = { API_KEYS: adaKey }
+const findingsIn = (stdout: string): Finding[] => (JSON.parse(stdout) as { findings: Finding[] }).findings
+
+t.test('doctor of sound settings finds nothing and exits with 0', async t => {
+  t.same(await say(['doctor'], t.testdir({}), sound), { code: 0, stdout: 'Nothing found.', stderr: '' })
+  t.same(await say(['doctor', '--json'], t.testdir({}), sound), {
+    code: 0,
+    stdout: '{\n  "findings": []\n}',
+    stderr: ''
+  })
+})
+
+t.test('doctor names every setting that stops the start, and exits with 2', async t => {
+  const { code, stdout } = await say(['doctor', '--json'], t.testdir({}), {
+    ...sound,
+    PORT: 'x',
+    API_KEYS_FILE: 'none.json'
+  })
+  t.equal(code, 2)
+  t.match(findingsIn(stdout), [
+    { id: 'setting', severity: 'error', what: /^PORT is not a whole number/, fix: /^use a whole number/ },
+    { id: 'setting', severity: 'error', what: /^API_KEYS_FILE names a file that does not exist/ }
+  ])
+})
+
+t.test('doctor warns of risks, and exits with 1', async t => {
+  const { code, stdout } = await say(['doctor', '--json'], t.testdir({}), {
+    ...sound,
+    PUBLIC_URL: 'https://mcp.example.com',
+    NODE_ENV: 'production'
+  })
+  t.equal(code, 1)
+  t.match(findingsIn(stdout), [{ id: 'trust-proxy', severity: 'warning', fix: /TRUST_PROXY/ }])
+})
+
+t.test('doctor --url prints the findings on stdout alone, and never the credential', async t => {
+  const app = await service(t, {})
+  const url = `${await listening(app)}/mcp`
+  const directory = t.testdir({})
+  writeFileSync(join(directory, '.env'), '')
+  const { code, stdout, stderr } = await say(['doctor', '--url', url, '--json'], directory, {})
+  t.equal(code, 0)
+  for (const finding of findingsIn(stdout)) t.same(Object.keys(finding), ['id', 'severity', 'what', 'why', 'fix'])
+  t.match(findingsIn(stdout).map(({ id }) => id), ['https', 'port'])
+  t.match(stderr, /^Looking at name, port and TLS …$/m)
+})
+
+for (const [what, args, message] of [
+  ['no URL', ['--url', 'mcp.example.com'], /^--url must be an http or https address/],
+  [
+    'a URL with a password',
+    ['--url', 'https://ada:secret@mcp.example.com/mcp'],
+    /^--url must not hold a user name/
+  ],
+  ['a key file without a URL', ['--key-file', 'key.txt'], /go with --url/],
+  [
+    'a key file that is not there',
+    ['--url', 'http://127.0.0.1:1/mcp', '--key-file', 'none.txt'],
+    /none\.txt cannot be read \(ENOENT\)/
+  ],
+  [
+    'a key file with two lines',
+    ['--url', 'http://127.0.0.1:1/mcp', '--key-file', 'two.txt'],
+    /must hold one credential/
+  ],
+  [
+    'both a key and a token',
+    ['--url', 'http://127.0.0.1:1/mcp', '--key-file', 'a', '--token-file', 'b'],
+    /cannot be used with/
+  ],
+  ['an unknown host', ['--url', 'http://127.0.0.1:1/mcp', '--as', 'emacs'], /claude, chatgpt, vscode/]
+] as const) {
+  t.test(`doctor refuses ${what}`, async t => {
+    const { code, stdout, stderr } = await say(
+      ['doctor', ...args],
+      t.testdir({ 'two.txt': 'one\ntwo\n' }),
+      sound
+    )
+    t.equal(code, 1)
+    t.equal(stdout, '')
+    t.match(stderr, message)
+    t.notMatch(stderr, 'secret')
+  })
+}
