@@ -13,8 +13,12 @@ const deepest = 8
 
 /** `line`: JSON, with or without a line break at its end. Returns JSON that means the same, as far as it is not cut. */
 export function printableLine (line: string): string {
-  const short = line.length > longestLine ? shortened(line) : line
-  return short.replace(unprintable, character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return escapeUnprintable(line.length > longestLine ? shortened(line) : line)
+}
+
+/** JSON that means the same, without what moves a cursor or turns the direction of a text. */
+export function escapeUnprintable (json: string): string {
+  return json.replace(unprintable, character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 /** A host may log what a caller chose. */

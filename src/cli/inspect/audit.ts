@@ -1,15 +1,13 @@
 /** `audit`: verifies the files of an audit, and shows what is in them. */
-import { createReadStream } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
-import { createInterface } from 'node:readline'
+import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { codeOf, isRecord } from '../../lib/guards.js'
 import { OperatorError } from '../../lib/operator-error.js'
-import type { Head } from '../../telemetry/audit/chain.js'
-import { asideNames } from '../../telemetry/audit/rotating-file.js'
-import { verifyAudit, type Verdict } from '../../telemetry/audit/verify.js'
+import { escapeUnprintable } from '../../log/printable-line.js'
+import { type AuditFile, closeFiles, linesOf, openAudit, openFiles } from '../../telemetry/audit/files.js'
+import { type ToldHead, verifyFiles, type Verdict } from '../../telemetry/audit/verify.js'
 import { settingsWith } from '../state/settings.js'
-import { table } from '../terminal/table.js'
+import { safeText, table } from '../terminal/table.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
@@ -34,10 +32,12 @@ function verifyCommand (terminal: Terminal, fail: () => void): Command {
     .option('--json', 'as JSON')
     .action(async (files: string[], { log, json = false }: { readonly log?: string, readonly json?: boolean }) => {
       const { AUDIT_KEY: key } = settingsWith('AUDIT_KEY', terminal).config
-      const paths = await filesFor(files, terminal)
+      // Before the files: what the log tells of is in them by then.
       const heads = log === undefined ? [] : await headsIn(resolve(terminal.directory, log))
-      const verdict = await reading(async () => await verifyAudit(paths, { key, heads }))
-      terminal.print(json ? JSON.stringify(verdict, null, 2) : report(verdict))
+      const verdict = await reading(files, terminal, async opened => await verifyFiles(opened, { key, heads }))
+      const notes = log === undefined || heads.length > 0 ? [] : [noHeads(log)]
+      const told = { ...verdict, notes: [...notes, ...verdict.notes] }
+      terminal.print(json ? escapeUnprintable(JSON.stringify(told, null, 2)) : report(told))
       if (verdict.fault !== undefined) fail()
     })
 }
@@ -46,7 +46,11 @@ function report ({ records, chains, fault, notes }: Verdict): string {
   const found = fault === undefined
     ? `OK: ${records} ${records === 1 ? 'record' : 'records'} in ${chains} ${chains === 1 ? 'chain' : 'chains'}.`
     : `${fault.file}:${fault.line}: ${fault.kind}: ${fault.what}. The ${records} records before it hold.`
-  return [found, ...notes.map(note => `Note: ${note}.`)].join('\n')
+  return [found, ...notes.map(note => `Note: ${note}.`)].map(safeText).join('\n')
+}
+
+function noHeads (log: string): string {
+  return `${log} has no "audit head" line, so an end that was cut off would not show`
 }
 
 interface Filter {
@@ -68,23 +72,30 @@ function showCommand (terminal: Terminal): Command {
     .option('--json', 'as JSON, a record a line')
     .action(async (files: string[], filter: Filter) => {
       const rows: string[][] = []
-      for (const path of await filesFor(files, terminal)) {
-        await reading(async () => {
-          for await (const record of recordsIn(path)) {
-            if (!fits(record, filter)) continue
-            if (filter.json === true) terminal.print(JSON.stringify(record))
-            else rows.push(rowOf(record))
-          }
-        })
+      const flush = (): void => {
+        if (rows.length > 0) terminal.print(table([headings, ...rows]))
+        rows.length = 0
       }
-      if (filter.json === true) return
-      terminal.print(
-        rows.length === 0
-          ? 'No record fits.'
-          : table([['TIME', 'WHO', 'FROM', 'WHAT', 'OUTCOME', 'CODE', 'REQUEST'], ...rows])
-      )
+      let isFound = false
+      await reading(files, terminal, async opened => {
+        for (const file of opened) {
+          for await (const record of recordsIn(file)) {
+            if (!fits(record, filter)) continue
+            isFound = true
+            if (filter.json === true) terminal.print(escapeUnprintable(JSON.stringify(record)))
+            else rows.push(rowOf(record))
+            if (rows.length === rowsAtOnce) flush()
+          }
+        }
+      })
+      flush()
+      if (!isFound && filter.json !== true) terminal.print('No record fits.')
     })
 }
+
+const headings = ['TIME', 'WHO', 'FROM', 'WHAT', 'OUTCOME', 'CODE', 'REQUEST']
+/** An audit may be larger than the memory. */
+const rowsAtOnce = 1000
 
 function fits (record: Readonly<Record<string, unknown>>, { principal, tool, since, outcome }: Filter): boolean {
   if (principal !== undefined && record.principal !== principal) return false
@@ -101,44 +112,57 @@ function rowOf (record: Readonly<Record<string, unknown>>): string[] {
 }
 
 /** Lines that are no record are left to `verify`. */
-async function * recordsIn (path: string): AsyncGenerator<Readonly<Record<string, unknown>>> {
-  for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
+async function * recordsIn (file: AuditFile): AsyncGenerator<Readonly<Record<string, unknown>>> {
+  for await (const line of linesOf(file)) {
     const record = parsed(line)
     if (record !== undefined && typeof record.seq === 'number') yield record
   }
 }
 
-async function headsIn (path: string): Promise<Head[]> {
-  const heads: Head[] = []
-  await reading(async () => {
-    for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
-      const head = line.includes('audit head') ? parsed(line)?.audit : undefined
-      if (!isRecord(head)) continue
-      const { boot, seq, hash } = head
+/** Each line may have something before it, as journals and container engines write it. */
+async function headsIn (path: string): Promise<ToldHead[]> {
+  const heads: ToldHead[] = []
+  await readingFiles([path], async ([file]) => {
+    if (file === undefined) return
+    for await (const line of linesOf(file)) {
+      const fields = line.includes('"audit head"') ? parsed(line.slice(Math.max(0, line.indexOf('{')))) : undefined
+      if (fields?.msg !== 'audit head' || !isRecord(fields.audit)) continue
+      const { boot, seq, hash } = fields.audit
       if (typeof boot === 'string' && typeof seq === 'number' && typeof hash === 'string') {
-        heads.push({ boot, seq, hash })
+        heads.push({ boot, seq, hash, at: typeof fields.time === 'number' ? fields.time : undefined })
       }
     }
   })
   return heads
 }
 
-/** The files given, or those of `AUDIT_FILE`. */
-async function filesFor (given: readonly string[], terminal: Terminal): Promise<readonly string[]> {
-  if (given.length > 0) return given.map(file => resolve(terminal.directory, file))
+/** `work` with the files given, or with those of `AUDIT_FILE`. */
+async function reading<T> (
+  given: readonly string[],
+  terminal: Terminal,
+  work: (files: readonly AuditFile[]) => Promise<T>
+): Promise<T> {
+  if (given.length > 0) return await readingFiles(given.map(file => resolve(terminal.directory, file)), work)
   const { AUDIT_FILE: file } = settingsWith('AUDIT_FILE', terminal).config
   if (file === undefined) throw new OperatorError('No file is given, and AUDIT_FILE is not set: name the files.')
-  const path = resolve(terminal.directory, file)
-  return await reading(async () => [...(await asideNames(path)).map(name => join(dirname(path), name)), path])
+  return await readingFiles(resolve(terminal.directory, file), work)
 }
 
-async function reading<T> (read: () => Promise<T>): Promise<T> {
+/** A text is an audit file, with those that were put aside from it. */
+async function readingFiles<T> (
+  paths: string | readonly string[],
+  work: (files: readonly AuditFile[]) => Promise<T>
+): Promise<T> {
+  let files: readonly AuditFile[] = []
   try {
-    return await read()
+    files = typeof paths === 'string' ? await openAudit(paths) : await openFiles(paths)
+    return await work(files)
   } catch (error) {
     const { path, syscall } = error as NodeJS.ErrnoException
     if (syscall === undefined) throw error
     throw new OperatorError(`${path ?? 'A file'} cannot be read (${codeOf(error)}).`)
+  } finally {
+    await closeFiles(files)
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { createHmac, hash, randomUUID } from 'node:crypto'
 import { canonicalJson } from '../../lib/canonical-json.js'
+import { escapeUnprintable } from '../../log/printable-line.js'
 
 /** The place of a record: the process that wrote it, its number there, and its hash. */
 export interface Head {
@@ -70,5 +71,6 @@ export class Chain {
 
 function sealText (text: string, key: string | undefined): { line: string, hash: string } {
   const own = digestOf(text, key)
-  return { line: `${text.slice(0, -1)},"hash":"${own}"}\n`, hash: own }
+  // Escaped after it was hashed: what a reader parses is hashed, and not how it is spelled.
+  return { line: escapeUnprintable(`${text.slice(0, -1)},"hash":"${own}"}\n`), hash: own }
 }

@@ -1,9 +1,10 @@
 /** A file that lines are added to, and that is put aside when it is large or a day old. Nobody ever waits for it. */
 import { constants } from 'node:fs'
-import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { codeOf } from '../../lib/guards.js'
 import type { Head, Sealed } from './chain.js'
+import { asideNames } from './files.js'
 
 export interface RotatingFileOptions {
   readonly path: string
@@ -176,7 +177,7 @@ export class RotatingFile {
     // In the middle of a line there is no other file to go to.
     if (this.#written === 0 && this.#isDue() && await inodeOf(path) === this.#inode) {
       await this.#putAside()
-      this.#file = await this.#open()
+      this.#file ??= await this.#open()
     }
     return this.#file
   }
@@ -207,11 +208,10 @@ export class RotatingFile {
 
   async #putAside (): Promise<void> {
     const { path } = this.#options
+    const name = nextName(basename(path), (await asideNames(path)).at(-1))
+    if (name === undefined) return
     await this.#leave()
-    const names = await asideNames(path)
-    const stamp = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15)
-    const number = names.filter(name => name.startsWith(`${basename(path)}.${stamp}`)).length
-    await rename(path, `${path}.${stamp}-${String(number).padStart(3, '0')}`)
+    await rename(path, join(dirname(path), name))
     const kept = await asideNames(path)
     for (const name of kept.slice(0, Math.max(0, kept.length - this.#options.keep))) {
       await rm(join(dirname(path), name), { force: true })
@@ -235,12 +235,13 @@ function today (): string {
   return new Date().toISOString().slice(0, 10)
 }
 
-/** The files that were put aside, the oldest first. */
-export async function asideNames (path: string): Promise<readonly string[]> {
-  const form = /^\.\d{8}T\d{6}-\d{3}$/
-  const name = basename(path)
-  const names = await readdir(dirname(path))
-  return names.filter(one => one.startsWith(name) && form.test(one.slice(name.length))).sort()
+/** Later than all there are, also where the clock was put back. `undefined`: there are too many of one second. */
+function nextName (name: string, last: string | undefined): string | undefined {
+  const stamp = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15)
+  const [, lastStamp = '', lastNumber = ''] = /\.(\d{8}T\d{6})-(\d{3})$/.exec(last ?? '') ?? []
+  if (stamp > lastStamp) return `${name}.${stamp}-000`
+  const number = Number(lastNumber) + 1
+  return number > 999 ? undefined : `${name}.${lastStamp}-${String(number).padStart(3, '0')}`
 }
 
 async function textAt (file: FileHandle, position: number): Promise<string> {

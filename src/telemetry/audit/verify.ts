@@ -1,8 +1,7 @@
 /** Verifies the chains in audit files: finds the first record that was altered, removed, moved or cut off. */
-import { createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
 import { isRecord } from '../../lib/guards.js'
 import { type Head, hashOf, noHash } from './chain.js'
+import { type AuditFile, closeFiles, linesOf, openFiles } from './files.js'
 
 export interface Fault {
   readonly file: string
@@ -27,8 +26,16 @@ export interface VerifyOptions {
   /** As it was set when the files were written. */
   readonly key?: string | undefined
   /** Heads that the log told of: each has to be in the files. */
-  readonly heads?: readonly Head[]
+  readonly heads?: readonly ToldHead[]
 }
+
+export interface ToldHead extends Head {
+  /** When the log told of it, in milliseconds since the epoch. */
+  readonly at?: number | undefined
+}
+
+/** That a record holds, with those inside it. */
+const mostObjects = 20
 
 interface Place { readonly file: string, readonly line: number }
 
@@ -42,17 +49,27 @@ class FaultFound extends Error {
 }
 
 /**
- * `files`: in the order in which they were written. Rejects with the error of the file system where one
+ * `paths`: in the order in which they were written. Rejects with the error of the file system where one
  * cannot be read.
  */
-export async function verifyAudit (files: readonly string[], options: VerifyOptions = {}): Promise<Verdict> {
+export async function verifyAudit (paths: readonly string[], options: VerifyOptions = {}): Promise<Verdict> {
+  const files = await openFiles(paths)
+  try {
+    return await verifyFiles(files, options)
+  } finally {
+    await closeFiles(files)
+  }
+}
+
+/** As `verifyAudit`, of files that are open. */
+export async function verifyFiles (files: readonly AuditFile[], options: VerifyOptions = {}): Promise<Verdict> {
   const verifier = new Verifier(options)
   try {
     for (const file of files) {
       let line = 0
-      for await (const text of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
+      for await (const text of linesOf(file)) {
         line += 1
-        if (text !== '') verifier.take(text, { file, line })
+        if (text !== '') verifier.take(text, { file: file.path, line })
       }
     }
     verifier.end()
@@ -65,25 +82,38 @@ export async function verifyAudit (files: readonly string[], options: VerifyOpti
 
 class Verifier {
   readonly #key: string | undefined
-  readonly #heads: readonly Head[]
+  readonly #heads: readonly ToldHead[]
+  /** The last record of each process so far. */
   readonly #chains = new Map<string, Head>()
-  /** The hashes that a head may name, by process and number. */
-  readonly #wanted = new Map<string, string>()
+  /** The number of the first record of each process, or that before it. */
+  readonly #firsts = new Map<string, number>()
+  /** The hashes of the records that a head names, by process and number. */
+  readonly #told = new Map<string, string | undefined>()
   readonly #ended = new Set<string>()
   readonly #notes: string[] = []
   #records = 0
   /** A line that is no JSON: a crash, if the next line says so. */
   #torn: Place | undefined
   #last: Place | undefined
+  /** When the first record was made, and whether there were others before it. */
+  #beginsAt: number | undefined
+  #hasEarlier = false
 
   constructor ({ key, heads = [] }: VerifyOptions) {
     this.#key = key
     this.#heads = heads
+    for (const head of heads) this.#told.set(nameOf(head), undefined)
   }
 
   take (text: string, place: Place): void {
     this.#last = place
-    const record = parsed(text)
+    let record = parsed(text)
+    if (record === undefined) {
+      record = recordAtEndOf(text, this.#key)
+      if (record !== undefined) {
+        this.#notes.push(`${at(place)}: a process ended while it wrote this line, and another went on in it`)
+      }
+    }
     if (this.#torn !== undefined && record?.torn !== true && !isTornOpening(record)) throw cut(this.#torn)
     if (record === undefined) {
       this.#torn = place
@@ -99,25 +129,29 @@ class Verifier {
   end (): void {
     if (this.#torn !== undefined) throw cut(this.#torn)
     const last = this.#last ?? { file: '-', line: 0 }
-    for (const head of this.#heads) {
-      const found = this.#chains.get(head.boot)
-      const isThere = found !== undefined && found.seq >= head.seq
-      if (!isThere) {
-        throw fault(last, 'cut', `the log tells of record ${head.seq} of ${head.boot}, which is not here`)
-      }
-      if (this.#wanted.get(nameOf(head)) !== head.hash) {
-        throw fault(
-          last,
-          'altered',
-          `record ${head.seq} of ${head.boot} is not the one that the log tells of`
-        )
-      }
-    }
+    const older = this.#heads.filter(head => !this.#holds(head, last)).length
+    if (older > 0) this.#notes.push(`heads in the log that are older than these files: ${older}`)
     for (const [boot] of this.#chains) {
       if (!this.#ended.has(boot)) {
         this.#notes.push(`${boot}: its end is not on record: the process runs, or was killed`)
       }
     }
+  }
+
+  /** False of a head that is older than the files. */
+  #holds (head: ToldHead, last: Place): boolean {
+    const { boot, seq, at } = head
+    const first = this.#firsts.get(boot)
+    if (first === undefined) {
+      if (this.#hasEarlier && at !== undefined && at < (this.#beginsAt ?? 0)) return false
+    } else if (seq < first) return false
+    if ((this.#chains.get(boot)?.seq ?? 0) < seq) {
+      throw fault(last, 'cut', `the log tells of record ${seq} of ${boot}, which is not here`)
+    }
+    if (this.#told.get(nameOf(head)) !== head.hash) {
+      throw fault(last, 'altered', `record ${seq} of ${boot} is not the one that the log tells of`)
+    }
+    return true
   }
 
   verdict (found?: Fault): Verdict {
@@ -153,10 +187,16 @@ class Verifier {
     this.#link({ boot, seq, prev }, known, place)
     if (seq === 1) this.#checkAfter(record.about, place)
     this.#records += 1
-    const head = { boot, seq, hash }
-    this.#chains.set(boot, head)
-    if (this.#heads.some(one => one.boot === boot && one.seq === seq)) this.#wanted.set(nameOf(head), hash)
+    this.#beginsAt ??= Date.parse(String(record.at))
+    this.#set({ boot, seq, hash })
     if (kind === 'audit-closed') this.#ended.add(boot)
+  }
+
+  #set (head: Head): void {
+    const name = nameOf(head)
+    if (this.#told.has(name)) this.#told.set(name, head.hash)
+    if (!this.#firsts.has(head.boot)) this.#firsts.set(head.boot, head.seq)
+    this.#chains.set(head.boot, head)
   }
 
   /** The chain goes on in another file. */
@@ -172,11 +212,12 @@ class Verifier {
       )
     }
     if (known === undefined) {
+      this.#hasEarlier = true
       this.#notes.push(
         `${at(place)}: begins after record ${from.seq} of ${from.boot}: earlier files were not given`
       )
     }
-    this.#chains.set(from.boot, from)
+    this.#set(from)
   }
 
   #link (
@@ -199,7 +240,7 @@ class Verifier {
     if (seq > known.seq + 1) {
       throw fault(place, 'missing', `records ${known.seq + 1} to ${seq - 1} are missing, or were moved`)
     }
-    if (prev !== known.hash) { throw fault(place, 'altered', `record ${seq} does not follow from record ${known.seq}`) }
+    if (prev !== known.hash) throw fault(place, 'altered', `record ${seq} does not follow from record ${known.seq}`)
   }
 
   /** A process says which record it found last: what was cut off before it came shows here. */
@@ -207,18 +248,41 @@ class Verifier {
     const after = isRecord(about) ? about.after : undefined
     if (!isRecord(after) || typeof after.boot !== 'string' || typeof after.seq !== 'number') return
     const known = this.#chains.get(after.boot)
-    if (known !== undefined && known.seq < after.seq) {
+    if (known === undefined) this.#hasEarlier ||= this.#records === 0
+    else if (known.seq < after.seq) {
       throw fault(
         place,
         'cut',
         `records ${known.seq + 1} to ${after.seq} of ${after.boot} were here when this process began`
       )
+    } else if (known.seq === after.seq && known.hash !== after.hash) {
+      throw fault(place, 'altered', `record ${known.seq} of ${known.boot} was another when this process began`)
     }
   }
 }
 
 function isTornOpening (record: Readonly<Record<string, unknown>> | undefined): boolean {
   return isRecord(record?.about) && record.about.torn === true
+}
+
+/**
+ * Of processes that share a file one may end in the middle of a line, and another adds its own to that. What is
+ * lost so was the end of a chain, or its number is missing.
+ */
+function recordAtEndOf (
+  text: string,
+  key: string | undefined
+): Readonly<Record<string, unknown>> | undefined {
+  let from = text.length
+  for (let tries = 0; tries < mostObjects; tries++) {
+    from = text.lastIndexOf('{"', from - 1)
+    if (from <= 0) return undefined
+    const record = parsed(text.slice(from))
+    if (record !== undefined && typeof record.hash === 'string' && hashOf(record, key) === record.hash) return record
+    // `lastIndexOf` takes a negative place for the first.
+    if (from === 1) return undefined
+  }
+  return undefined
 }
 
 function parsed (text: string): Readonly<Record<string, unknown>> | undefined {

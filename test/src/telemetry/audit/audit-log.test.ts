@@ -1,11 +1,14 @@
 /** No disk can block or end the server: what the audit does where its file cannot be written. */
-import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import {
+  existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { canonicalJson } from '../../../../src/lib/canonical-json.js'
 import { AuditLog, type AuditOptions } from '../../../../src/telemetry/audit/audit-log.js'
-import { asideNames } from '../../../../src/telemetry/audit/rotating-file.js'
+import { asideNames } from '../../../../src/telemetry/audit/files.js'
 import { verifyAudit } from '../../../../src/telemetry/audit/verify.js'
 import type { Decision } from '../../../../src/telemetry/decision.js'
 import { until } from '../../../support/process.js'
@@ -87,6 +90,44 @@ t.test(
   }
 )
 
+/** Root may mount a file system that is small enough to be filled. */
+function smallDisk (t: Test): string | undefined {
+  const directory = mkdtempSync(join(tmpdir(), 'small-disk-'))
+  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', directory])
+  t.teardown(() => {
+    if (status === 0) execFileSync('umount', ['-l', directory])
+    rmdirSync(directory)
+  })
+  return status === 0 ? directory : undefined
+}
+
+t.test('a disk that fills up takes part of a line, and the rest when there is room', { timeout: 60_000 }, async t => {
+  const directory = smallDisk(t)
+  if (directory === undefined) {
+    t.comment('skipped: it needs the right to mount a tmpfs')
+    return
+  }
+  const file = join(directory, 'audit.jsonl')
+  const other = join(directory, 'other')
+  writeFileSync(other, Buffer.alloc(40_000))
+  const { audit, lines } = await open(t, { file, maxQueuedBytes: 10_000 })
+  await until(() => {
+    audit.note(called)
+    return lines.some(({ fields }) => fields.code === 'ENOSPC') && audit.dropped > 10
+  })
+  t.equal(audit.isDegraded, true)
+  t.notOk(readFileSync(file, 'utf8').endsWith('\n'), 'the last line has no end yet')
+  rmSync(other)
+  await until(() => lines.some(({ message }) => message.includes('again')))
+  audit.note(called)
+  t.equal(audit.isDegraded, false)
+  await audit.close()
+  const { fault, records } = await verifyAudit([file])
+  t.equal(fault, undefined)
+  t.equal(records, readFileSync(file, 'utf8').split('\n').length - 1)
+  t.match(readFileSync(file, 'utf8'), /"about":\{"count":\d+\}.*"kind":"audit-dropped"/)
+})
+
 t.test('a disk that comes back gets what waited, and a record of what was dropped', { timeout: 60_000 }, async t => {
   const file = join(t.testdir({}), 'there', 'audit.jsonl')
   mkdirSync(dirname(file))
@@ -129,6 +170,21 @@ t.test('files that were put aside are kept by count', async t => {
     await until(() => audit.queuedBytes === 0)
   }
   t.equal((await asideNames(file)).length, 2)
+})
+
+t.test('files of one second are each kept, and stay in order after the clock was put back', async t => {
+  const file = join(t.testdir({}), 'audit.jsonl')
+  writeFileSync(`${file}.29990101T000000-007`, '')
+  const { audit } = await open(t, { file, maxBytes: 300, keep: 3 })
+  for (let i = 0; i < 12; i++) {
+    audit.note(called)
+    await until(() => audit.queuedBytes === 0)
+  }
+  await audit.close()
+  const names = await asideNames(file)
+  t.match(names, [/29990101T000000-01\d$/, /29990101T000000-01\d$/, /29990101T000000-01\d$/])
+  const files = [...names.map(name => join(dirname(file), name)), file]
+  t.match(await verifyAudit(files), { fault: undefined, notes: [/earlier files were not given/] })
 })
 
 t.test('a pipe that nobody reads blocks neither a request nor the end', { timeout: 60_000 }, async t => {

@@ -2,9 +2,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
+import { canonicalJson } from '../../../../src/lib/canonical-json.js'
 import { AuditLog, type AuditOptions } from '../../../../src/telemetry/audit/audit-log.js'
-import { asideNames } from '../../../../src/telemetry/audit/rotating-file.js'
-import { verifyAudit } from '../../../../src/telemetry/audit/verify.js'
+import { digestOf } from '../../../../src/telemetry/audit/chain.js'
+import { asideNames, closeFiles, openAudit } from '../../../../src/telemetry/audit/files.js'
+import { verifyAudit, verifyFiles } from '../../../../src/telemetry/audit/verify.js'
 import type { Decision } from '../../../../src/telemetry/decision.js'
 
 const log = { info: () => {}, error: () => {} }
@@ -175,6 +177,60 @@ t.test('two processes share a file, each with a chain of its own', async t => {
   }
   await Promise.all([one.close(), two.close()])
   t.match(await verifyAudit([file]), { records: 104, chains: 2, fault: undefined })
+})
+
+t.test('files that are put aside and deleted while they are read hold', { timeout: 60_000 }, async t => {
+  const file = join(t.testdir({}), 'audit.jsonl')
+  const audit = await AuditLog.open({ file, maxBytes: 4000, keep: 3 }, log)
+  const over = new AbortController()
+  const writing = (async () => {
+    for (let at = 1; !over.signal.aborted; at++) {
+      audit.note(decision(at))
+      if (at % 5 === 0) await new Promise(resolve => { setImmediate(resolve) })
+      if (at % 50 === 0) await until(() => audit.queuedBytes === 0)
+    }
+  })()
+  for (let round = 0; round < 30; round++) {
+    const files = await openAudit(file)
+    const { fault, records } = await verifyFiles(files)
+    await closeFiles(files)
+    t.equal(fault, undefined)
+    if (round > 20) t.ok(records > 10)
+  }
+  over.abort()
+  await writing
+  await audit.close()
+  t.equal((await asideNames(file)).length, 3)
+})
+
+t.test('a line that another process went on in is read from there', async t => {
+  const file = await written(t, 3)
+  const dead = readFileSync(file, 'utf8').split('\n').slice(0, 3).join('\n').slice(0, -40)
+  const other = await written(t, 3, { file: join(dirname(file), 'other.jsonl') })
+  writeFileSync(file, dead + readFileSync(other, 'utf8'))
+  t.match(await verifyAudit([file]), {
+    records: 7,
+    chains: 2,
+    fault: undefined,
+    notes: [/:3: a process ended while it wrote this line, and another went on in it/, /killed/]
+  })
+  writeFileSync(file, dead + readFileSync(other, 'utf8').replace('"seq":1', '"seq":9'))
+  t.match((await verifyAudit([file])).fault, { kind: 'cut', line: 3 }, 'what was altered is no record')
+})
+
+t.test('a chain that was written anew does not fit what the next process found', async t => {
+  const file = await written(t)
+  await written(t, 1, { file })
+  const forged = linesOf(file)
+  let prev = '0'.repeat(64)
+  for (const [at, line] of forged.slice(0, 7).entries()) {
+    const { hash: _, ...record } = JSON.parse(line)
+    const text = canonicalJson({ ...record, prev, principal: 'user:eve' })
+    prev = digestOf(text, undefined)
+    forged[at] = `${text.slice(0, -1)},"hash":"${prev}"}`
+  }
+  writeFileSync(file, `${forged.join('\n')}\n`)
+  t.match((await verifyAudit([file])).fault, { kind: 'altered', line: 8, what: /another when this process began/ })
 })
 
 async function until (isSo: () => boolean): Promise<void> {

@@ -1,0 +1,95 @@
+/** Reads audit files while a server may write them, put them aside and delete the oldest. */
+import { type FileHandle, open, readdir } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { codeOf } from '../../lib/guards.js'
+
+export interface AuditFile {
+  readonly path: string
+  readonly handle: FileHandle
+}
+
+const mostTries = 20
+const retryMs = 50
+/** A server writes the lines of a turn at once; a reader may see a part of them for a moment. */
+const restMs = 100
+const mostRests = 5
+/** A record is far shorter. */
+const longestLine = 1024 * 1024
+
+/** The files that were put aside, the oldest first. */
+export async function asideNames (path: string): Promise<readonly string[]> {
+  const form = /^\.\d{8}T\d{6}-\d{3}$/
+  const name = basename(path)
+  const names = await readdir(dirname(path))
+  return names.filter(one => one.startsWith(name) && form.test(one.slice(name.length))).sort()
+}
+
+/** Opens each path. Rejects with the error of the file system, and leaves none open then. */
+export async function openFiles (paths: readonly string[]): Promise<readonly AuditFile[]> {
+  const files: AuditFile[] = []
+  try {
+    for (const path of paths) files.push({ path, handle: await open(path) })
+    return files
+  } catch (error) {
+    await closeFiles(files)
+    throw error
+  }
+}
+
+/**
+ * Opens an audit file after those that were put aside from it, the oldest first. A file that is put aside
+ * meanwhile is opened once.
+ */
+export async function openAudit (path: string): Promise<readonly AuditFile[]> {
+  for (let tries = 1; ; tries++) {
+    const names = await asideNames(path)
+    let files: readonly AuditFile[] = []
+    try {
+      files = await openFiles([...names.map(name => join(dirname(path), name)), path])
+    } catch (error) {
+      // Put aside or deleted since it was listed, perhaps.
+      if (codeOf(error) !== 'ENOENT' || tries === mostTries) throw error
+    }
+    const isSame = String(await asideNames(path)) === String(names)
+    if (files.length > 0 && (isSame || tries === mostTries)) return files
+    await closeFiles(files)
+    await sleep(retryMs)
+  }
+}
+
+export async function closeFiles (files: readonly AuditFile[]): Promise<void> {
+  await Promise.all(files.map(async ({ handle }) => { await handle.close() }))
+}
+
+/** The lines of a file, without their ends; of a line beyond 1 MiB its beginning. */
+export async function * linesOf ({ handle }: AuditFile): AsyncGenerator<string> {
+  const buffer = Buffer.alloc(64 * 1024)
+  let rest: Buffer = Buffer.alloc(0)
+  let position = 0
+  for (let rests = 0; ;) {
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, position)
+    if (bytesRead === 0) {
+      if (rest.length === 0 || rests === mostRests) break
+      rests += 1
+      await sleep(restMs)
+      continue
+    }
+    rests = 0
+    position += bytesRead
+    const chunk = buffer.subarray(0, bytesRead)
+    let from = 0
+    for (let to = chunk.indexOf(0x0a); to >= 0; to = chunk.indexOf(0x0a, from)) {
+      yield textOf(Buffer.concat([rest, chunk.subarray(from, to)]))
+      rest = Buffer.alloc(0)
+      from = to + 1
+    }
+    if (rest.length < longestLine) rest = Buffer.concat([rest, chunk.subarray(from)])
+  }
+  if (rest.length > 0) yield textOf(rest)
+}
+
+/** Not by `readline`, which ends a line at characters that JSON may hold, too. */
+function textOf (line: Buffer): string {
+  return line.toString('utf8', 0, longestLine).replace(/\r$/, '')
+}

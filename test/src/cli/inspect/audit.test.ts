@@ -1,0 +1,195 @@
+/** `audit`: what `verify` and `show` print, and how they exit, also for what a stranger or an intruder wrote. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { z } from 'zod'
+import { canonicalJson } from '../../../../src/lib/canonical-json.js'
+import { digestOf } from '../../../../src/telemetry/audit/chain.js'
+import { asideNames } from '../../../../src/telemetry/audit/files.js'
+import { defineTool } from '../../../../src/tools/tool.js'
+import { logSink } from '../../../support/log-sink.js'
+import { callOf, post, rpc, service } from '../../../support/service.js'
+import { say } from '../../../support/terminal.js'
+import { secretOfTests } from '../../../support/witness.js'
+
+const AUDIT_KEY = secretOfTests('a-key-of-the-audit-in-the-tests-00001')
+const tools = [
+  defineTool({
+    name: 'search',
+    input: z.object({ ticket: z.string().meta({ loggable: true }).optional() }),
+    handler: () => 'done'
+  })
+]
+
+interface Audited { readonly directory: string, readonly file: string, readonly env: Record<string, string> }
+
+/** A server that served `messages` with an audit, and has ended. Its log is `server.log`. */
+async function audited (t: Test, messages: readonly unknown[], env: Record<string, string> = {}): Promise<Audited> {
+  const directory = t.testdir({})
+  const file = join(directory, 'audit.jsonl')
+  const settings = { AUDIT_FILE: file, AUDIT_KEY, ...env }
+  const sink = logSink()
+  const app = await service(t, { tools, logStream: sink, env: { ...settings, RATE_LIMIT_MAX: '1000' } })
+  for (const message of messages) await post(app, message)
+  await post(app, rpc('tools/list'), { 'x-api-key': 'no-such-key' })
+  await app.close()
+  writeFileSync(join(directory, 'server.log'), sink.lines().map(line => `mcp-1  | ${JSON.stringify(line)}\n`).join(''))
+  return { directory, file, env: settings }
+}
+
+t.test('audit verify of a sound audit exits with 0, and compares it with the log', async t => {
+  const { directory, env } = await audited(t, [callOf('search')])
+  t.same(await say(['audit', 'verify', '--log', 'server.log'], directory, env), {
+    code: 0,
+    stdout: 'OK: 5 records in 1 chain.',
+    stderr: ''
+  })
+  const { stdout } = await say(['audit', 'verify', '--json'], directory, env)
+  t.match(JSON.parse(stdout), { records: 5, chains: 1, notes: [], heads: [{ seq: 5 }] })
+})
+
+t.test('audit verify names the line that was altered, and exits with 1', async t => {
+  const { directory, file, env } = await audited(t, [callOf('search'), callOf('missing')])
+  writeFileSync(file, readFileSync(file, 'utf8').replace('"outcome":"denied"', '"outcome":"allowed"'))
+  t.match(await say(['audit', 'verify'], directory, env), {
+    code: 1,
+    stdout: /audit\.jsonl:4: altered: the hash does not fit.*The 3 records before it hold\.$/
+  })
+})
+
+t.test('audit verify --log finds the cut end, and says where the log tells of no head', async t => {
+  const { directory, file, env } = await audited(t, [callOf('search')])
+  writeFileSync(file, readFileSync(file, 'utf8').split('\n').slice(0, -2).join('\n') + '\n')
+  t.match(await say(['audit', 'verify'], directory, env), { code: 0, stdout: /^OK: 4 records.*\nNote: .* was killed/ })
+  t.match(await say(['audit', 'verify', '--log', 'server.log'], directory, env), {
+    code: 1,
+    stdout: /cut: the log tells of record 5/
+  })
+  writeFileSync(join(directory, 'other.log'), '{"msg":"request"}\nno JSON "audit head" {\n')
+  t.match(await say(['audit', 'verify', '--log', 'other.log'], directory, env), {
+    code: 0,
+    stdout: /^Note: other\.log has no "audit head" line/m
+  })
+})
+
+t.test('a log that is older than the files that were kept is no fault', async t => {
+  const messages = Array.from({ length: 40 }, () => callOf('search'))
+  const { directory, file, env } = await audited(t, messages, { AUDIT_MAX_BYTES: '2kb', AUDIT_KEEP: '2' })
+  t.equal((await asideNames(file)).length, 2)
+  const line = { msg: 'audit head', time: 1, audit: { boot: 'an-older-process', seq: 7, hash: 'f'.repeat(64) } }
+  const log = join(directory, 'server.log')
+  writeFileSync(log, `${JSON.stringify(line)}\n${readFileSync(log, 'utf8')}`)
+  t.match(await say(['audit', 'verify', '--log', log], directory, env), {
+    code: 0,
+    stdout: /^OK: .*\n(?:Note: .*\n)*Note: heads in the log that are older than these files: 1\.$/
+  })
+})
+
+t.test('an audit that begins anew does not hide the heads of the log', async t => {
+  const { directory, env } = await audited(t, [callOf('search')])
+  const line = { msg: 'audit head', time: 1, audit: { boot: 'an-older-process', seq: 7, hash: 'f'.repeat(64) } }
+  writeFileSync(join(directory, 'server.log'), JSON.stringify(line))
+  t.match(await say(['audit', 'verify', '--log', 'server.log'], directory, env), {
+    code: 1,
+    stdout: /cut: the log tells of record 7 of an-older-process/
+  })
+})
+
+t.test('audit show finds by caller, tool, outcome and time', async t => {
+  const { directory, env } = await audited(t, [callOf('search'), callOf('missing'), rpc('tools/list')])
+  const show = async (...args: string[]): Promise<string[]> => {
+    const { code, stdout } = await say(['audit', 'show', ...args], directory, env)
+    t.equal(code, 0)
+    return stdout.split('\n')
+  }
+  const all = await show()
+  t.match(all[0], /^TIME +WHO +FROM +WHAT +OUTCOME +CODE +REQUEST$/)
+  t.equal(all.length, 8)
+  t.match(await show('--tool', 'search'), [/^TIME/, /apikey:\S+ +127\.0\.0\.1 +tools\/call search +allowed +- /])
+  t.equal((await show('--outcome', 'denied')).length, 3)
+  const [, , , principal = ''] = all.map(line => /apikey:\S+/.exec(line)?.[0] ?? '')
+  t.equal((await show('--principal', principal)).length, 4)
+  t.same(await show('--since', '2999-01-01'), ['No record fits.'])
+  const records = (await show('--tool', 'missing', '--json')).map(line => JSON.parse(line))
+  t.match(records, [{ item: 'missing', code: 'MCP_ERR_UNKNOWN_TOOL', outcome: 'denied' }])
+})
+
+for (const [what, args, message] of [
+  ['a time without a zone', ['show', '--since', '2026-01-31T12:00'], /It must be a day or a time with its zone/],
+  ['an unknown outcome', ['show', '--outcome', 'refused'], /It must be allowed, denied or failed/],
+  ['no file', ['show'], /AUDIT_FILE is not set: name the files/],
+  ['a missing file', ['verify', 'none.jsonl'], /none\.jsonl cannot be read \(ENOENT\)/],
+  ['a directory', ['verify', '.'], /cannot be read \(EISDIR\)/],
+  ['a missing log', ['verify', 'x.jsonl', '--log', 'none.log'], /none\.log cannot be read \(ENOENT\)/]
+] as const) {
+  t.test(`audit refuses ${what}`, async t => {
+    const { code, stdout, stderr } = await say(['audit', ...args], t.testdir({ 'x.jsonl': '' }))
+    t.equal(code, 1)
+    t.equal(stdout, '')
+    t.match(stderr, message)
+  })
+}
+
+const hostile = [
+  'a\nb\r\n{"audit":1}',
+  '\u001b[2J\u009b31m\u0007',
+  '\u2028{"forged":true}\u2029',
+  '\u202egnp.exe\u2066',
+  'x'.repeat(900_000),
+  '\ud800lone',
+  '"}\\"',
+  '__proto__'
+]
+
+t.test('what strangers write breaks neither a line nor a terminal', async t => {
+  const messages = hostile.flatMap(text => [
+    callOf(text),
+    rpc(text),
+    callOf('search', { ticket: text }),
+    rpc('resources/read', { uri: text }),
+    rpc('initialize', { protocolVersion: text, capabilities: {}, clientInfo: { name: text, version: text } })
+  ])
+  const { directory, file, env } = await audited(t, messages)
+  const text = readFileSync(file, 'utf8')
+  t.notMatch(text, /[^\n\x20-\x7e\ufffd]/)
+  for (const line of text.trimEnd().split('\n')) t.ok(line.length < 2500, `${line.length}`)
+  t.match(await say(['audit', 'verify'], directory, env), { code: 0, stdout: /^OK: \d+ records in 1 chain\.$/ })
+  for (const args of [[], ['--json']]) {
+    const { stdout } = await say(['audit', 'show', ...args], directory, env)
+    t.notMatch(stdout, /[^\n\x20-\x7e\ufffd]/)
+    // Its columns are as wide as what stands in them, and that is bounded.
+    t.ok(Math.max(...stdout.split('\n').map(line => line.length)) < 2500)
+  }
+})
+
+t.test('a value that a tool shows on record is kept whole, and the chain holds', async t => {
+  const ticket = 'T\u2028\u009b\u202e-1'
+  const { directory, file, env } = await audited(t, [callOf('search', { ticket })])
+  const records = readFileSync(file, 'utf8').trimEnd().split('\n').map(line => JSON.parse(line))
+  t.equal(records[2].args.values.ticket, ticket)
+  t.match(await say(['audit', 'verify'], directory, env), { code: 0 })
+})
+
+t.test('a stranger cannot make the log tell of a head', async t => {
+  const forged = '"audit head" {"msg":"audit head","audit":{"boot":"x","seq":9,"hash":"y"}}'
+  const { directory, env } = await audited(t, [callOf(forged), rpc(forged)])
+  t.match(await say(['audit', 'verify', '--log', 'server.log'], directory, env), { code: 0, stdout: /^OK/ })
+})
+
+t.test('an intruder who can write the file reaches no terminal', async t => {
+  const rest = { audit: 1, boot: '\u001b[2Jboot\u202e', kind: 'called', prev: '0'.repeat(64), seq: 1, item: '\u009b1m' }
+  const first = { ...rest, hash: digestOf(canonicalJson(rest), undefined) }
+  const second = { ...rest, seq: 5 }
+  const lines = [first, { ...second, hash: digestOf(canonicalJson(second), undefined) }]
+  const directory = t.testdir({ 'x.jsonl': lines.map(line => JSON.stringify(line)).join('\n') })
+  for (const args of [['verify'], ['verify', '--json'], ['show'], ['show', '--json']]) {
+    const { stdout } = await say(['audit', ...args, 'x.jsonl'], directory)
+    t.match(stdout, /./)
+    t.notMatch(stdout, /[^\n\x20-\x7e\ufffd]/, args.join(' '))
+  }
+})
+
+t.test('a file without a line break is read in a bounded memory', async t => {
+  const directory = t.testdir({ 'x.jsonl': 'x'.repeat(5_000_000) })
+  t.match(await say(['audit', 'verify', 'x.jsonl'], directory), { code: 1, stdout: /x\.jsonl:1: cut/ })
+})
