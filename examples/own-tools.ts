@@ -14,7 +14,7 @@ export const order = defineTool({
   handler: async ({ fruit, count }, { elicit, log }) => {
     const left = (stock.get(fruit) ?? 0) - count
     if (left < 0) throw new PublicToolError(`There are not enough: ${fruit}`)
-    const { action } = await elicit({ message: `Order ${count} ${fruit}?`, schema: { type: 'object', properties: {} } })
+    const { action } = await elicit({ message: `Order ${count} × ${fruit}?`, schema: { type: 'object', properties: {} } })
     if (action !== 'accept') throw new PublicToolError('Nothing was ordered')
     stock.set(fruit, left)
     await log('info', `${left} left`)
@@ -23,7 +23,8 @@ export const order = defineTool({
 })
 
 export const shelf = defineResource({
-  name: 'shelf', uriTemplate: 'shelf://{fruit}',
+  name: 'shelf',
+  uriTemplate: 'shelf://{fruit}',
   read: (_uri, _context, { fruit = '' }) => `${stock.get(fruit) ?? 0} of ${fruit}`
 })
 

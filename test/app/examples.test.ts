@@ -36,7 +36,7 @@ t.test('one\'s own tool, resource and prompt are served, the tool with a questio
     const { text, isError } = await client.call('order', { fruit: 'apple', count: 2 })
     t.equal(isError, false)
     t.match(JSON.parse(text), { fruit: 'apple' })
-    t.same(asked, ['Order 2 of apple?'])
+    t.same(asked, ['Order 2 × apple?'])
     t.match(await client.call('order', { fruit: 'pear' }), { isError: true, text: 'There are not enough: pear' })
     t.equal(await client.read('shelf://apple'), `${String(JSON.parse(text).left)} of apple`)
     t.equal(await client.prompt('recipe', { fruit: 'pear' }), 'Find a cake with pear.')
@@ -45,9 +45,9 @@ t.test('one\'s own tool, resource and prompt are served, the tool with a questio
   }
 })
 
-t.test('one\'s own tools take less than forty lines', async t => {
+t.test('tools of your own take forty lines at most', async t => {
   const lines = readFileSync(new URL('../../examples/own-tools.ts', import.meta.url), 'utf8').trimEnd().split('\n')
-  t.ok(lines.length < 40, `${lines.length} lines`)
+  t.ok(lines.length <= 40, `${lines.length} lines`)
 })
 
 t.test('in an app of one\'s own, its routes stay public and each part asks for its own credential', async t => {
