@@ -3,7 +3,7 @@
  * positions of a regular expression (Glushkov), after Weideman et al., "Analyzing Matching Time Behavior of
  * Backtracking Regular Expression Matchers by Using Ambiguity of NFA" (2016).
  */
-import { type Node, parseRegExp } from './regexp-syntax.js'
+import { type Node, type Repeat, parseRegExp } from './regexp-syntax.js'
 import { components } from './components.js'
 
 interface Part {
@@ -26,9 +26,12 @@ const manyTimes = 10
 const maxSteps = 300_000
 const maxPositions = 500
 
+/** In how many ways repetitions with an end may share out a text, before they are taken for some without one. */
+const maxWays = 1e6
+
 /**
  * The exponent of the time that matching a text may take, by its length: 1 linear, 2 quadratic, `Infinity`
- * exponential. `undefined` where the expression is too large to tell. `source`: of one that compiles.
+ * exponential. `undefined` where a loop of the expression is too large to tell. `source`: of one that compiles.
  */
 export function matchingDegree (source: string): number | undefined {
   const { root, inner } = parseRegExp(source)
@@ -37,12 +40,58 @@ export function matchingDegree (source: string): number | undefined {
     [root, startsAnchored(root)],
     ...inner.map(node => [node, true] as const)
   ] as const) {
-    const automaton = automatonOf(tree, isAnchored)
-    const found = automaton === undefined ? undefined : degreeOf(automaton)
+    const found = degreeOfTree(tree, isAnchored)
     if (found === undefined) return undefined
     degree = Math.max(degree, found)
   }
   return degree
+}
+
+function degreeOfTree (tree: Node, isAnchored: boolean): number | undefined {
+  const isEndless = waysOf(tree) > maxWays
+  const found = degreeIfTold(tree, isAnchored, isEndless)
+  if (found !== undefined) return found
+  // Exponential time is that of one loop, whatever stands around it.
+  const loops = outermostLoops(tree, isEndless)
+  if (loops.length === 1 && loops[0] === tree) return undefined
+  const degrees = loops.map(loop => degreeIfTold(loop, true, isEndless))
+  if (degrees.includes(undefined)) return undefined
+  return degrees.includes(Infinity) ? Infinity : 1 + loops.length
+}
+
+function degreeIfTold (tree: Node, isAnchored: boolean, isEndless: boolean): number | undefined {
+  const automaton = automatonOf(tree, isAnchored, isEndless)
+  return automaton === undefined ? undefined : degreeOf(automaton)
+}
+
+/** An upper bound, which knows nothing of characters. What repeats without an end is for the automaton. */
+function waysOf (node: Node): number {
+  if (node.kind === 'atom' || node.kind === 'empty') return 1
+  if (node.kind === 'sequence') return node.parts.reduce((ways, part) => ways * waysOf(part), 1)
+  if (node.kind === 'alternatives') return node.parts.reduce((ways, part) => ways + waysOf(part), 0)
+  const { part, min, max } = node
+  const ways = waysOf(part)
+  if (max === Infinity) return ways
+  return ways === 1 ? max - min + 1 : Math.max(ways ** max, max - min + 1)
+}
+
+function outermostLoops (node: Node, isEndless: boolean): readonly Node[] {
+  if (node.kind === 'atom' || node.kind === 'empty') return []
+  if (node.kind !== 'repeat') return node.parts.flatMap(part => outermostLoops(part, isEndless))
+  return isLoop(node, isEndless) ? [node] : outermostLoops(node.part, isEndless)
+}
+
+/** Whether a repetition is taken for one without an end. A fixed number of one thing leaves no choice. */
+function isLoop ({ part, min, max }: Repeat, isEndless: boolean): boolean {
+  return max >= (isEndless ? 2 : manyTimes) && !(min === max && part.kind === 'atom')
+}
+
+/** Whether `node` matches the empty text, so that a repetition of it may go round without a character. */
+function isNullable (node: Node): boolean {
+  if (node.kind === 'empty') return true
+  if (node.kind === 'atom') return false
+  if (node.kind === 'repeat') return node.min === 0 || isNullable(node.part)
+  return node.kind === 'sequence' ? node.parts.every(isNullable) : node.parts.some(isNullable)
 }
 
 function startsAnchored (node: Node): boolean {
@@ -51,7 +100,8 @@ function startsAnchored (node: Node): boolean {
   return node.kind === 'sequence' && node.parts[0] !== undefined && startsAnchored(node.parts[0])
 }
 
-function automatonOf (root: Node, isAnchored: boolean): Automaton | undefined {
+/** `isEndless`: all repetitions with an end are taken for some without. */
+function automatonOf (root: Node, isAnchored: boolean, isEndless: boolean): Automaton | undefined {
   const sets: bigint[] = []
   const follow: Array<Set<number>> = []
   const twice: Array<readonly [number, number]> = []
@@ -93,16 +143,18 @@ function automatonOf (root: Node, isAnchored: boolean): Automaton | undefined {
       }
     }
     const { part, min, max } = node
-    const isManyTimes = max >= manyTimes && !(min === max && part.kind === 'atom')
-    if (isManyTimes) {
+    if (isLoop(node, isEndless)) {
       const built = build(part)
       link(built.last, built.first)
+      // Each of its rounds may take a character or none.
+      if (isEndless && max < Infinity && isNullable(part)) link(built.last, built.first)
       return min === 0 ? optional(built) : built
     }
-    // Two of the ones that must be there, and two of those that may, stand for all.
+    // Each repetition within adds one to the degree; of others two that must be there, and two that may, stand for all.
+    const most = outermostLoops(part, isEndless).length > 0 ? manyTimes : 2
     let rest = nothing
-    for (let left = Math.min(max - min, 2); left > 0; left--) rest = optional(then(build(part), rest))
-    for (let left = Math.min(min, 2); left > 0; left--) rest = then(build(part), rest)
+    for (let left = Math.min(max - min, most); left > 0; left--) rest = optional(then(build(part), rest))
+    for (let left = Math.min(min, most); left > 0; left--) rest = then(build(part), rest)
     return rest
   }
   const whole = build(root)
@@ -140,10 +192,10 @@ function degreeOf ({ sets, follow, twice }: Automaton): number | undefined {
   const loops = components(sets.map((_, at) => at), at => [...follow[at] ?? []])
   const members = new Map<number | undefined, number>()
   for (const component of loops.values()) members.set(component, (members.get(component) ?? 0) + 1)
-  const isLoop = (at: number): boolean => follow[at]?.has(at) === true || (members.get(loops.get(at)) ?? 0) > 1
-  const looping = [...sets.keys()].filter(isLoop)
+  const loopsAt = (at: number): boolean => follow[at]?.has(at) === true || (members.get(loops.get(at)) ?? 0) > 1
+  const looping = [...sets.keys()].filter(loopsAt)
   if (looping.length === 0) return 1
-  if (twice.some(([from, to]) => loops.get(from) === loops.get(to) && isLoop(from))) return Infinity
+  if (twice.some(([from, to]) => loops.get(from) === loops.get(to) && loopsAt(from))) return Infinity
   let steps = 0
   const next = (states: readonly number[]): number[][] => {
     let tuples: Array<{ states: number[], set: bigint }> = [{ states: [], set: ~0n }]

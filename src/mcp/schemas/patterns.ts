@@ -11,31 +11,40 @@ interface Pattern {
   toString: () => string
 }
 
-/** Characters of a text, by how the time of a match grows with them. */
+/** How often a matcher may try a text again. */
+const maxTries = 2e7
 const maxQuadraticLength = 10_000
-const maxSteepLength = 500
 
 /** The form of a regular expression that Ajv takes. A text that is too long for it does not match. */
 export function createPattern (source: string, flags: string): Pattern {
   const expression = new RegExp(source, flags)
-  const degree = degreeOf(source)
-  let maxLength = Infinity
-  if (degree === 2) maxLength = maxQuadraticLength
-  else if (degree > 2) maxLength = maxSteepLength
+  const maxLength = maxLengthFor(degreeOf(source))
   return {
     test: text => text.length <= maxLength && expression.test(text),
     toString: () => String(expression)
   }
 }
 
+/** In characters. `degree` repetitions in a row share out a text in as many ways as there are combinations. */
+function maxLengthFor (degree: number): number {
+  if (degree < 2) return Infinity
+  if (degree === 2) return maxQuadraticLength
+  let length = 0
+  for (let ways = 1; ways <= maxTries; length++) ways *= (length + 1 + degree) / (length + 1)
+  return length
+}
+
 /** Throws a `TypeError` where matching takes exponential time, which no bound on a text's length helps against. */
 function degreeOf (source: string): number {
-  // Nothing is known of what is too large to judge.
-  const degree = matchingDegree(source) ?? 3
+  const degree = matchingDegree(source)
+  const shown = source.slice(0, 200)
+  if (degree === undefined) {
+    throw new TypeError(`the pattern ${shown} has a repetition that is too large to judge; write it as several`)
+  }
   if (degree === Infinity) {
     throw new TypeError(
-      `the pattern ${source.slice(0, 200)} takes exponential time on some texts: a repetition in it holds ` +
-        'another that matches the same characters; write it without one of them'
+      `the pattern ${shown} takes exponential time on some texts: a repetition in it holds another that ` +
+        'matches the same characters, or nothing; write it without one of them'
     )
   }
   return degree

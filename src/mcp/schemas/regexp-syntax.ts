@@ -5,9 +5,11 @@ export type Node =
   | { readonly kind: 'atom', readonly source: string }
   | { readonly kind: 'sequence', readonly parts: readonly Node[] }
   | { readonly kind: 'alternatives', readonly parts: readonly Node[] }
-  | { readonly kind: 'repeat', readonly part: Node, readonly min: number, readonly max: number }
+  | Repeat
   /** Matches no character: an assertion, or a reference to what was matched before. */
   | { readonly kind: 'empty', readonly isStart: boolean }
+
+export interface Repeat { readonly kind: 'repeat', readonly part: Node, readonly min: number, readonly max: number }
 
 export interface Syntax {
   readonly root: Node

@@ -23,7 +23,11 @@ const linear = [
   '^(?<year>\\d{4})-(?<month>\\d\\d)$',
   '^[^\\]]*\\]$',
   '^(ab|cd)+?$',
-  '^\\u0041+\\x42+$'
+  '^\\u0041+\\x42+$',
+  '^(\\d{1,3}\\.){3}\\d{1,3}$',
+  '^((a|b)?){9}$',
+  '^(foo|bar|baz|[0-9]{1,9}-){1,9}$',
+  '^(([\\da-f]{1,4}:){7}[\\da-f]{1,4}|([\\da-f]{1,4}:){1,7}:)$'
 ]
 const quadratic = ['\\s+$', '^[^@]+@[^@]+\\.[^@]+$', '^.*a.*$', '^\\d*\\d*$']
 const steep = ['^.*a.*b.*c$', '^\\d*\\d*\\d*$']
@@ -42,7 +46,12 @@ const exponential = [
   '^(a?a?)*$',
   '^(é|[à-ü])+$',
   '^(\\s*\\w*\\s*)*$',
-  '^(a+){20}$'
+  '^(a+){20}$',
+  // Repetitions with an end share out a text in 10 ** 9 ways.
+  '^([a-z]{0,9}){0,9}!$',
+  '^((a{0,9}){0,9}){0,9}!$',
+  '^(a?){9}(a?){9}(a?){9}!$',
+  '^(a{1,9}b?){9}!$'
 ]
 
 for (const [name, degree, sources] of [
@@ -61,7 +70,20 @@ for (const source of steep) {
   })
 }
 
-t.test('an expression that is too large to judge is not judged', async t => {
+t.test('each of the repetitions that must be there adds to the degree', async t => {
+  for (const [source, degree] of [['(\\w+\\s?){5}$', 6], ['^(\\w+\\s?){9}$', 9], ['^a*a*a*a*a*a*!$', 6]] as const) {
+    t.equal(matchingDegree(source), degree, source)
+  }
+})
+
+t.test('of an expression that is too large each loop is judged, and all of them count', async t => {
+  const words = Array.from({ length: 600 }, (_, index) => `w${index}`).join('|')
+  t.equal(matchingDegree(`^(${words}) a+ b+$`), 3)
+  t.equal(matchingDegree(`^(${words}) (a+)+$`), Infinity)
+  t.equal(matchingDegree(`^${'a{0,9}'.repeat(9)}b$`), 10)
+})
+
+t.test('a loop that is too large to judge is not judged', async t => {
   t.equal(
     matchingDegree(`^(${Array.from({ length: 600 }, (_, index) => `[a-z]${index % 10}*`).join('|')})*$`),
     undefined

@@ -93,6 +93,12 @@ t.test('a list of 99,000 numbers fits a plain schema of either kind', async t =>
   t.equal(await problem(z.object({ list: z.array(z.number()) }), { list }), undefined)
 })
 
+t.test('an enum of 50,000 texts is not gone through for each of 90,000 values', async t => {
+  const values = Array.from({ length: 50_000 }, (_, index) => `value ${index}`)
+  const schema = { type: 'object', properties: { list: { type: 'array', items: { enum: values } } } }
+  t.equal(await problem(schema, { list: Array.from({ length: 90_000 }, () => values.at(-1)) }), undefined)
+})
+
 t.test('uniqueItems compares as JSON Schema does, and counts its work', async t => {
   const schema = { type: 'object', properties: { list: { type: 'array', uniqueItems: true } } }
   for (const [list, isUnique] of [
@@ -142,6 +148,33 @@ t.test('a text that a pattern would match for seconds is refused by its length',
   t.match(await problem(of('^.*a.*b.*c$'), { text: `${'ab'.repeat(100_000)}x` }), /must match pattern/)
   t.equal(await problem(of('^.*a.*b.*c$'), { text: 'xaybzc' }), undefined)
   t.equal(await problem(of('^[a-z]+$'), { text: 'x'.repeat(500_000) }), undefined)
+})
+
+for (const pattern of ['(\\w+\\s?){5}$', '^a*a*a*a*a*a*a*a*a*b$', `^${'a{0,9}'.repeat(9)}b$`]) {
+  t.test(`a text that ${pattern} matches in many ways is refused by its length`, async t => {
+    const schema = { type: 'object', properties: { text: { type: 'string', pattern } } }
+    for (const length of [9, 20, 100, 500]) t.match(await problem(schema, { text: `${'a'.repeat(length)}!` }), /pattern/)
+  })
+}
+
+t.test('a pattern that no text should be tried with stops the start, and says why', async t => {
+  const of = (pattern: string) => async () =>
+    await problem({ type: 'object', properties: { text: { pattern } } }, { text: '' })
+  await t.rejects(of('^([a-z]{0,9}){0,9}!$'), /takes exponential time/)
+  const alternatives = Array.from({ length: 600 }, (_, index) => `[a-z]${index}*`).join('|')
+  await t.rejects(of(`^(${alternatives})*$`), /too large to judge/)
+})
+
+t.test('enum compares as JSON Schema does, by hash', async t => {
+  const list = { type: 'array', items: { enum: ['a', 1, null, true, { b: [1, 2], a: 1 }, [3]] } }
+  const schema = { type: 'object', properties: { list } }
+  for (const good of ['a', 1, 1.0, null, true, { a: 1, b: [1, 2] }, [3]]) {
+    t.equal(await problem(schema, { list: [good] }), undefined, JSON.stringify(good))
+  }
+  for (const bad of ['1', 'b', false, 0, {}, [], { a: 1, b: [2, 1] }, [[3]], 'null', '[3]']) {
+    const words = await problem(schema, { list: [bad] })
+    t.equal(words, 'list.0: must be equal to one of the allowed values', JSON.stringify(bad))
+  }
 })
 
 t.test('references within a schema judge as before: by pointer, anchor and to the whole', async t => {
@@ -250,21 +283,21 @@ for (const [what, schema, good, bad] of [
 
 const tooMuch = 'arguments: too large, or nested too deeply for this schema; send less'
 const constants = Array.from({ length: 20 }, (_, index) => ({ const: index }))
-const members = (count: number): Record<string, number> =>
-  Object.fromEntries(Array.from({ length: count }, (_, index) => [`a1${index}`, 19]))
+const members = <T>(count: number, value: T): Record<string, T> =>
+  Object.fromEntries(Array.from({ length: count }, (_, index) => [`a1${index}`, value]))
 
 for (const [what, schema, value, fitting] of [
   [
     'alternatives for each member',
     { additionalProperties: { anyOf: constants } },
-    members(50_000),
-    members(1000)
+    members(50_000, 19),
+    members(1000, 19)
   ],
   [
     'patterns for each name',
     { patternProperties: Object.fromEntries(constants.map(({ const: index }) => [`^a${index}.*z$`, {}])) },
-    members(50_000),
-    members(1000)
+    members(50_000, 19),
+    members(1000, 19)
   ],
   [
     'alternatives that look at each item',
@@ -283,6 +316,12 @@ for (const [what, schema, value, fitting] of [
     },
     { a: 'x'.repeat(900_000) },
     { a: 'x' }
+  ],
+  [
+    'names that are not there',
+    { properties: { a: { items: { properties: members(1000, {}) } } } },
+    { a: Array.from({ length: 80_000 }, () => ({})) },
+    { a: Array.from({ length: 2000 }, () => ({})) }
   ]
 ] as const) {
   t.test(`${what} are counted, whichever of them fail`, async t => {
