@@ -23,7 +23,11 @@ const resources = [
     read: () => 'secret'
   }),
   defineResource({ name: 'settings', uriTemplate: 'conf://{name}', read: () => 'open' }),
-  defineResource({ name: 'secret', uri: 'conf://secret', access: admins, read: () => 'secret' })
+  defineResource({ name: 'secret', uri: 'conf://secret', access: admins, read: () => 'secret' }),
+  defineResource({ name: 'sites', uriTemplate: 'https://{host}/{id}', read: () => 'open' }),
+  defineResource({ name: 'admin site', uriTemplate: 'https://admin.test/{id}', access: admins, read: () => 'secret' }),
+  defineResource({ name: 'here', uriTemplate: 'http://127.0.0.1/{id}', access: admins, read: () => 'secret' }),
+  defineResource({ name: 'plain sites', uriTemplate: 'http://{host}/{id}', read: () => 'open' })
 ]
 
 const spellings = [
@@ -43,7 +47,21 @@ const spellings = [
   'conf://%73ecret',
   'conf://Secret',
   'CONF://%73%65%63%72%65%74',
-  'conf://x/../secret'
+  'conf://x/../secret',
+  'notes://x@admin/1',
+  'notes://@admin/1',
+  'notes://admin:80/1',
+  'notes://admin:/1',
+  'conf://secret:',
+  'conf://x@secret',
+  'https://ADMIN.test:443/1',
+  'https://%EF%BD%81dmin.test/1',
+  'https://ad%C2%ADmin.test/1',
+  'https://admin%E3%80%82test/1',
+  'https://x@admin.test/1',
+  'https://admin.test:8443/1',
+  'http://0x7f.1/1',
+  'http://2130706433/1'
 ]
 
 for (const uri of spellings) {

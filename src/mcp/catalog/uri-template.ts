@@ -43,7 +43,8 @@ export function parseUriTemplate (template: string): UriTemplate {
     match (text, key) {
       const spans = between(key, literals)
       if (spans === undefined) return undefined
-      const values = spans.map(([from, to]) => decoded(text.slice(from, to)))
+      const path = pathStart(text)
+      const values = spans.map(([from, to]) => decoded(text.slice(from, to), from < path))
       if (values.includes(undefined)) return undefined
       return Object.fromEntries(names.map((name, index) => [name, values[index] ?? '']))
     }
@@ -67,12 +68,17 @@ export function isNarrower (a: UriTemplate, b: UriTemplate): boolean {
   return a.shape < b.shape
 }
 
+/** Where the path begins, behind an authority where there is one (RFC 3986 §3). */
+function pathStart (uri: string): number {
+  return /^[^:/?#]*:\/\/[^/?#]*/.exec(uri)?.[0].length ?? 0
+}
+
 /**
  * One segment, decoded once. `undefined` where it is empty, leads elsewhere, or is more than a segment (RFC
- * 3986 §3.3).
+ * 3986 §3.3), or than a host: `x@admin` and `admin:80` name the host `admin` (RFC 3986 §3.2).
  */
-function decoded (value: string): string | undefined {
-  if (value === '' || /[/?#[\]{}]/.test(value)) return undefined
+function decoded (value: string, isInAuthority: boolean): string | undefined {
+  if (value === '' || /[/?#[\]{}]/.test(value) || (isInAuthority && /[@:]/.test(value))) return undefined
   const text = decodeURIComponent(value)
   return text === '.' || text === '..' || /[/\\]/.test(text) ? undefined : text
 }

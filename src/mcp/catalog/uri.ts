@@ -35,11 +35,29 @@ export function normalUri (uri: string): NormalUri | undefined {
   if (!withoutDots(path)) return undefined
   const port = specialSchemes.get(name)
   if (port !== undefined) {
-    if (port !== '' && authority.endsWith(port)) authority = authority.slice(0, -port.length)
+    const host = /[{}]/.test(authority) ? withoutPort(authority, port) : hostAsClients(name, authority)
+    if (host === undefined) return undefined
+    authority = host
     if (!path.startsWith('/')) path = `/${path}`
   }
   const before = `${name}://`
   return { text: before + authority + path, key: before + lowerCase(authority) + path }
+}
+
+function withoutPort (authority: string, port: string): string {
+  return port !== '' && authority.endsWith(port) ? authority.slice(0, -port.length) : authority
+}
+
+/**
+ * The authority as the parser of clients reads it: an address of numbers, a full-width letter or a soft hyphen in a
+ * host is another spelling of a plain one (WHATWG URL, host parsing). `undefined` where it reads none.
+ */
+function hostAsClients (scheme: string, authority: string): string | undefined {
+  const base = `${scheme}://${authority}/`
+  if (!URL.canParse(base)) return undefined
+  const { host, username, password } = new URL(base)
+  const user = username === '' && password === '' ? '' : authority.slice(0, authority.lastIndexOf('@') + 1)
+  return user + host
 }
 
 /** What tells resources apart: the key of the normal form, or the text itself where there is none. */
