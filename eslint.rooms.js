@@ -76,10 +76,11 @@ export const rooms = [
     'errors fleet freeze mcp/wire mcp/streams mcp/era mcp/catalog mcp/legacy/sessions mcp/legacy mcp/modern',
     ''],
   ['src/upstreams', 'lib version errors principal tools mcp/endpoint', '@modelcontextprotocol/client fastify zod'],
+  ['src/cards', 'mcp/catalog mcp', ''],
   ['src/http/request',
     'lib errors principal/credential-forms net principal tools mcp/wire mcp/exchange mcp/era',
     'fastify'],
-  ['src/http', 'errors log telemetry mcp/wire mcp/exchange http/request', 'fastify'],
+  ['src/http', 'lib version errors log telemetry mcp/wire mcp/exchange mcp/catalog http/request', 'fastify'],
   ['src/http/endpoint',
     'lib version errors fleet principal telemetry tokens freeze limits tools mcp/wire mcp/exchange ' +
     'mcp/streams mcp/calls mcp/catalog mcp/endpoint mcp/legacy/sessions mcp http/request http',
@@ -92,7 +93,7 @@ export const rooms = [
   ['plugins',
     'lib errors net fleet principal telemetry telemetry/metrics telemetry/audit tokens/claims tokens/provider ' +
     'tokens config api-keys ledger oauth oauth/server/documents oauth/server limits tools mcp/streams ' +
-    'mcp/endpoint http/request http http/endpoint oauth/server/http',
+    'mcp/endpoint cards http/request http http/endpoint oauth/server/http',
     '@fastify/cors @fastify/env @fastify/jwt @fastify/under-pressure fastify fastify-plugin'],
   ['src/workers', 'fleet principal tokens limits mcp/wire mcp/legacy/sessions', ''],
   ['src/redis/link', 'lib fleet redis/link/url', 'ioredis'],
@@ -107,8 +108,9 @@ export const rooms = [
     'fastify'],
   ['src/mcp-auth.ts', 'http plugins workers chain', 'fastify'],
   ['src/setting-files.ts', 'lib telemetry/audit tokens/provider config api-keys ledger/file tools upstreams', ''],
+  ['src/server-info.ts', 'config mcp/catalog http', ''],
   ['src/app.ts',
-    'lib log redis/link/url config oauth tools mcp http plugins workers chain mcp-auth setting-files',
+    'server-info lib log redis/link/url config oauth tools mcp http plugins workers chain mcp-auth setting-files',
     'fastify'],
   ['src/server', 'lib config tools mcp/endpoint http workers chain setting-files app', 'fastify'],
   ['src/testing', 'lib principal tools http/request', 'fastify'],
@@ -137,7 +139,7 @@ export const rooms = [
     'commander'],
   ['src/cli/inspect',
     'lib log net principal telemetry/audit config api-keys ledger/index-in-memory ledger tools built-ins ' +
-    'setting-files doctor/finding doctor/visit doctor explain cli/terminal cli/state cli/keys',
+    'cards server-info setting-files doctor/finding doctor/visit doctor explain cli/terminal cli/state cli/keys',
     'commander'],
   ['src/cli', 'lib version log cli/terminal cli/serve cli/keys cli/access cli/inspect', 'commander']
 ].map(([room, ours, packages]) => ({ room, ours: ours.split(' ').filter(Boolean).map(asPath), packages: packages.split(' ').filter(Boolean) }))

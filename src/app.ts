@@ -22,6 +22,7 @@ import type { Channel } from './workers/channel.js'
 import { stateKeyOf } from './mcp/request-state-key.js'
 import type { OAuthOptions } from './oauth/settings.js'
 import { passwordsIn } from './redis/link/url.js'
+import { infoOf } from './server-info.js'
 import { policyFileOf, readIssuers, readUpstreams, settingProblemOf } from './setting-files.js'
 import { readToolPolicies } from './tools/policy-file.js'
 import { ToolPolicyError } from './tools/tool-policies.js'
@@ -172,6 +173,9 @@ function chainOptions (config: Config, path: string | undefined, logStream: AppO
     allowedHosts: config.ALLOWED_HOSTS,
     loopback: isLoopback(config.HOST),
     ...(config.PUBLIC_URL === undefined ? {} : { publicUrl: config.PUBLIC_URL }),
+    info: infoOf(config),
+    serverCard: config.SERVER_CARD === 'on',
+    appsChallenge: config.OPENAI_APPS_CHALLENGE,
     bodyLimit: config.BODY_LIMIT,
     resultLimit: config.RESULT_LIMIT,
     requestTimeoutMs: config.REQUEST_TIMEOUT_MS,

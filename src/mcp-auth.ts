@@ -4,6 +4,7 @@ import audit from '../plugins/audit.js'
 import auth from '../plugins/auth.js'
 import claim from '../plugins/claim.js'
 import cors from '../plugins/cors.js'
+import discovery from '../plugins/discovery.js'
 import errors from '../plugins/errors.js'
 import mcp from '../plugins/mcp.js'
 import metrics from '../plugins/metrics.js'
@@ -70,6 +71,8 @@ export async function registerChain (
   await scope.register(mcp, parts.mcp)
   // Public: clients read it before they have a credential. Only where the server knows its own address.
   if (parts.oauthMetadata !== undefined) await scope.register(oauthMetadata, parts.oauthMetadata)
+  // Public: directories and clients read them before they connect. Off unless they are asked for.
+  if (parts.discovery !== undefined) await scope.register(discovery, parts.discovery)
   // Public: the link is the credential, and a wrong one is charged to the address.
   if (parts.claim !== undefined) await scope.register(claim, parts.claim)
 

@@ -87,6 +87,13 @@ export interface McpAuthOptions
   readonly metrics?: MetricsOptions | undefined
   /** MCP servers behind this one, as clients write them: what they offer stands beside `tools`. Default none. */
   readonly upstreams?: UpstreamsOptions | undefined
+  /**
+   * Serve the server card below the endpoint and the AI Catalog: name, title, description and version of `info`, and
+   * the address. Needs `publicUrl`. Default false.
+   */
+  readonly serverCard?: boolean
+  /** The token by which ChatGPT's directory checks the domain. Default none. */
+  readonly appsChallenge?: string | undefined
   /** Serve `whoami`, `generate-token` and the tools to list and revoke tokens beside `tools`. Default true. */
   readonly builtIns?: boolean
 }
@@ -185,6 +192,8 @@ const names: Keys<McpAuthOptions> = {
   audit: true,
   metrics: true,
   upstreams: true,
+  serverCard: true,
+  appsChallenge: true,
   builtIns: true
 }
 

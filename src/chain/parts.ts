@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { AuthOptions } from '../../plugins/auth.js'
 import type { ClaimOptions } from '../../plugins/claim.js'
 import type { CorsOptions } from '../../plugins/cors.js'
+import type { DiscoveryOptions } from '../../plugins/discovery.js'
 import type { CredentialWatch, McpOptions } from '../../plugins/mcp.js'
 import type { OAuthServerOptions } from '../../plugins/oauth-server.js'
 import type { OAuthMetadataOptions } from '../../plugins/oauth-metadata.js'
@@ -25,6 +26,7 @@ import type { State } from '../ledger/ledger.js'
 import { openStateFor } from '../ledger/open.js'
 import type { Problem, Reason } from '../http/readiness.js'
 import { requireFixedPath } from '../http/endpoint/route-options.js'
+import { defaultInfo } from '../http/server-info.js'
 import { bucketOf } from '../limits/limits.js'
 import {
   type McpAuthOptions,
@@ -73,6 +75,8 @@ export interface Parts {
   readonly mcp: McpOptions
   /** Left out where the server does not know its own address, or no provider's tokens are accepted. */
   readonly oauthMetadata?: OAuthMetadataOptions | undefined
+  /** Left out where nothing is told before a client connects. */
+  readonly discovery?: DiscoveryOptions | undefined
   /** Left out where minted tokens are not handed out by one-time links. */
   readonly claim?: ClaimOptions | undefined
   /** What stands in the way of serving well. */
@@ -175,6 +179,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
       }
     },
     oauthMetadata: metadata,
+    discovery: discoveryOf(options, metadata !== undefined),
     claim: minting?.link === undefined ? undefined : { claims: minting.link.links },
     // Neither is fatal: keys and state were read once, or the start had failed.
     problems: () => [
@@ -188,6 +193,17 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
       ...problemOf('redis', stores.health().state === 'degraded' ? [stores.health().reason] : [])
     ]
   }
+}
+
+/** Throws a `TypeError` where there is to be a card and the server does not know its own address. */
+function discoveryOf (options: McpAuthOptions, oauth: boolean): DiscoveryOptions | undefined {
+  const { appsChallenge, serverCard = false, publicUrl, path = '/mcp', info = defaultInfo, eras } = options
+  if (!serverCard) return appsChallenge === undefined ? undefined : { appsChallenge }
+  if (publicUrl === undefined) throw new TypeError('`serverCard` needs `publicUrl`: the card tells the address')
+  const { apiKeys = [], apiKeysFile, apiKeysIn, verifyKey, jwtSecret } = options
+  const hasKeys = apiKeys.length > 0 || apiKeysFile !== undefined || apiKeysIn === 'redis' || verifyKey !== undefined
+  const accepted = { apiKeys: hasKeys, tokens: jwtSecret !== undefined, oauth }
+  return { card: { url: withoutSlash(publicUrl) + path, info, eras, accepted }, appsChallenge, path }
 }
 
 /** Connects to the servers behind this one; `undefined` where there are none. Throws an `UpstreamError`. */

@@ -36,6 +36,7 @@ const commands: Readonly<Record<string, CommandMaker>> = {
   thaw: async terminal => (await import('./access/freeze.js')).thawCommand(terminal),
   grants: async terminal => (await import('./access/grants.js')).grantsCommand(terminal),
   clients: async terminal => (await import('./access/clients.js')).clientsCommand(terminal),
+  card: async terminal => (await import('./inspect/card.js')).cardCommand(terminal),
   can: async (terminal, exit) => (await import('./inspect/can.js')).canCommand(terminal, exit),
   why: async (terminal, exit) => (await import('./inspect/why.js')).whyCommand(terminal, exit),
   doctor: async (terminal, exit) => (await import('./inspect/doctor.js')).doctorCommand(terminal, exit),

@@ -33,6 +33,7 @@ export function crossCheck (
     sharedSecret(config),
     uncheckedHost(config),
     ...(faulty.has('PUBLIC_URL') || faulty.has('TOKEN_DELIVERY') ? [] : [linkWithoutUrl(config)]),
+    ...(faulty.has('PUBLIC_URL') || faulty.has('SERVER_CARD') ? [] : [cardWithoutUrl(config)]),
     doubledPath(config),
     oauthServer(config, faulty),
     ...(faulty.has('REDIS_URL') || faulty.has('API_KEYS_IN') ? [] : [keysInRedis(config)]),
@@ -307,6 +308,19 @@ const linkWithoutUrl: Rule = ({ TOKEN_DELIVERY, PUBLIC_URL }) => {
         variable: 'TOKEN_DELIVERY',
         wrong: 'is link, and PUBLIC_URL is not set',
         right: 'set PUBLIC_URL to the address that the links begin with'
+      }
+    ]
+  }
+}
+
+const cardWithoutUrl: Rule = ({ SERVER_CARD, PUBLIC_URL }) => {
+  if (SERVER_CARD === 'off' || PUBLIC_URL !== undefined) return {}
+  return {
+    problems: [
+      {
+        variable: 'SERVER_CARD',
+        wrong: 'is on, and PUBLIC_URL is not set',
+        right: 'set PUBLIC_URL to the address that the card is to tell'
       }
     ]
   }

@@ -1,6 +1,7 @@
 /** Every environment variable: one row each. `.env.example` and `docs/configuration.md` list the same. */
 import { bindHost, headerName, origin, publicUrl, servedHost, trustedProxy } from './types/address.js'
 import { bytes, duration, filePath, integer, list, LONGEST_MS, oneOf, optional, type Kind } from './types/basic.js'
+import { serverName, shortText } from './types/description.js'
 import { claimPath, issuerUrl, jwksUrl, scope, word } from './types/provider.js'
 import { keyPrefix, redisUrl, workers } from './types/redis.js'
 import { formerSecrets, secret, secretList, strongSecret } from './types/secret.js'
@@ -199,6 +200,27 @@ export const variables = {
     optional(publicUrl()),
     '',
     'The base of the address that callers use; the endpoint is it plus `/mcp`.'
+  ),
+  /** `undefined`: that of this package. */
+  SERVER_NAME: variable(
+    optional(serverName()),
+    '',
+    'What the server is called, for programs: my-server, or with a domain as directories want it, com.example/my-server.'
+  ),
+  SERVER_TITLE: variable(optional(shortText()), '', 'What it is called, for people; at most 100 characters.'),
+  SERVER_DESCRIPTION: variable(optional(shortText()), '', 'What it does, in a sentence of at most 100 characters.'),
+  /** `undefined`: that of this package. */
+  SERVER_VERSION: variable(optional(word()), '', 'Its version, such as 1.2.0; empty is that of this package.'),
+  SERVER_CARD: variable(
+    oneOf('off', 'on'),
+    'off',
+    'Whether everybody may read what the server is called and where it is (server card, AI Catalog): on or off.'
+  ),
+  /** Served to everybody, so no secret. */
+  OPENAI_APPS_CHALLENGE: variable(
+    optional(word()),
+    '',
+    'The token by which ChatGPT\'s directory checks the domain; empty serves none.'
   ),
   /** Milliseconds. */
   REQUEST_TIMEOUT_MS: variable(milliseconds, '60000', 'How long a call may take, in milliseconds.'),

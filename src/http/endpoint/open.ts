@@ -19,10 +19,10 @@ import type { Principal } from '../../principal/principal.js'
 import { Tracing } from '../../telemetry/tracing.js'
 import { MemoryOneTimeStore } from '../../tokens/one-time-store.js'
 import type { Item } from '../../tools/tool.js'
-import { version } from '../../version.js'
 import { decisionsOf, measuresOf } from '../decisions.js'
 import { mcpHandler, noLonger } from './handler.js'
 import { addMeasures, sessionDecisions } from './measures.js'
+import { defaultInfo } from '../server-info.js'
 import type { McpOptions } from './options.js'
 import { UnreadAnswers } from './unread.js'
 
@@ -42,7 +42,7 @@ export async function openEndpoint (fastify: FastifyInstance, options: McpOption
     prompts = [],
     toolPolicies = {},
     instructions,
-    info = { name: 'fastify-mcp-auth', version },
+    info = defaultInfo,
     requestTimeoutMs = 60_000,
     resultLimit = 1024 * 1024,
     eras,

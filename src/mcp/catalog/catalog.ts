@@ -22,6 +22,8 @@ export interface ServerInfo {
   readonly name: string
   readonly version: string
   readonly title?: string
+  /** One sentence of at most 100 characters. */
+  readonly description?: string
 }
 
 export interface CatalogOptions {

@@ -1,0 +1,23 @@
+/** The kinds of settings that say what the server is called. */
+import { type Kind, text } from './basic.js'
+
+const name = /^(?:[a-zA-Z0-9.-]+\/)?[a-zA-Z0-9._-]+$/
+
+/** A name for programs, with or without a namespace in reverse DNS. */
+export function serverName (): Kind<string> {
+  return text((given, report) => {
+    if (!name.test(given) || given.length > 200) {
+      report('is not a name', 'use letters, digits, ".", "_" and "-", with one "/" at most: com.example/my-server')
+    }
+    return given
+  })
+}
+
+/** One line of at most 100 characters, as directories take titles and descriptions. */
+export function shortText (): Kind<string> {
+  return text((given, report) => {
+    if ([...given].length > 100) report('is too long', 'use at most 100 characters')
+    else if (/[\p{Cc}\u2028\u2029]/u.test(given)) report('holds a line break', 'use one line')
+    return given
+  })
+}
