@@ -137,6 +137,22 @@ t.test('a standard error on the same full disk costs nothing either', { skip: wi
   t.same(await server.ended, { code: 0, signal: null })
 })
 
+t.test('a reader of the log that stops costs lines, and neither an answer nor the end', async t => {
+  const server = startServer(t, { RATE_LIMIT_MAX: '100000', AUDIT_STDOUT: 'on' })
+  const url = await server.url
+  server.child.stdout?.pause()
+  // Twice what a pipe or socket takes.
+  for (let round = 0; round < 50; round++) {
+    const answers = await Promise.all(Array.from({ length: 20 }, async () => await listTools(url)))
+    for (const answer of answers) t.match((await answer.text()), '"tools"')
+  }
+  t.notMatch(server.stdout(), 'audit-closed')
+  server.child.kill('SIGTERM')
+  const [code] = await once(server.child, 'exit')
+  t.equal(code, 0)
+  server.child.stdout?.resume()
+})
+
 t.test('a burst of lines in one turn is written whole', async t => {
   const source = `
     import { buildApp } from '${root}src/app.ts'

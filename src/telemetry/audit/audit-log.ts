@@ -13,8 +13,11 @@ import { RotatingFile, type Tail } from './rotating-file.js'
 export interface AuditOptions {
   /** The file that records are added to; its directory has to be there. Left out: none. */
   readonly file?: string | undefined
-  /** Where records go as lines, too. Left out: nowhere. */
-  readonly stream?: { write: (line: string) => void } | undefined
+  /**
+   * Where records go as lines, too. `hasRoom`: false while it takes no more; without a file records are dropped then,
+   * and counted. Left out: nowhere.
+   */
+  readonly stream?: { write: (line: string) => void, hasRoom?: () => boolean } | undefined
   /**
    * Makes the hashes an HMAC: without it nobody can write a chain that holds. At least 32 characters. Left
    * out: SHA-256.
@@ -130,7 +133,7 @@ export class AuditLog implements Observer {
 
   note (decision: Decision): void {
     if (ignored.has(decision.kind)) return
-    if (this.#file?.hasRoom() === false) {
+    if (!this.#hasRoom()) {
       this.#dropped += 1
       this.#droppedInAll += 1
       return
@@ -150,6 +153,10 @@ export class AuditLog implements Observer {
     this.#tellHead()
   }
 
+  #hasRoom (): boolean {
+    return this.#file === undefined ? this.#stream?.hasRoom?.() !== false : this.#file.hasRoom()
+  }
+
   #append (textOf: Parameters<Chain['seal']>[0]): void {
     const sealed = this.#chain.seal(textOf)
     this.#file?.add(sealed)
@@ -166,7 +173,7 @@ export class AuditLog implements Observer {
 
   /** What was lost is itself on record, as soon as there is room. */
   #tellDropped (): void {
-    if (this.#dropped === 0 || this.#file?.hasRoom() === false) return
+    if (this.#dropped === 0 || !this.#hasRoom()) return
     const about = { count: this.#dropped }
     this.#dropped = 0
     this.#append(link =>

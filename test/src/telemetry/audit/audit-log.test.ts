@@ -199,6 +199,24 @@ t.test('a pipe that nobody reads blocks neither a request nor the end', { timeou
   await audit.close()
 })
 
+t.test('a stream that takes no more drops records, and a record tells how many', async t => {
+  const lines: string[] = []
+  let hasRoom = true
+  const stream = { write: (line: string) => { lines.push(line) }, hasRoom: () => hasRoom }
+  const { audit } = await open(t, { stream })
+  hasRoom = false
+  for (let i = 0; i < 3; i++) audit.note(called)
+  t.equal(audit.isDegraded, true)
+  hasRoom = true
+  audit.note(called)
+  t.equal(audit.isDegraded, false)
+  t.match(lines.map(line => JSON.parse(line)), [
+    { seq: 1, kind: 'audit-opened' },
+    { seq: 2, kind: 'audit-dropped', about: { count: 3 } },
+    { seq: 3, kind: 'called' }
+  ])
+})
+
 t.test('the head goes to the ordinary log at the end', async t => {
   const file = join(t.testdir({}), 'audit.jsonl')
   const { audit, lines } = await open(t, { file })
