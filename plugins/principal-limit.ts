@@ -67,19 +67,26 @@ const principalLimit: FastifyPluginAsync<PrincipalLimitOptions> = async (fastify
 
   fastify.decorate('chargePrincipal', charge)
 
+  // What this process knows is all there is, unless others count, too.
+  const mustAsk = limits?.isExact === false
+
   fastify.decorate('budgetOf', async ({ mcp: { principal, rateLimitMax } }) => {
     if (principal === null) return null
-    const look = limiter.ask(bucketOf(principal, rateLimitMax), 0, rateLimitMax ?? max)
+    const bucket = bucketOf(principal, rateLimitMax)
+    if (!mustAsk) return budgetIn(limiter.peek(bucket, rateLimitMax ?? max))
+    const look = limiter.ask(bucket, 0, rateLimitMax ?? max)
     const [seen] = await limiter.count([look])
-    if (seen === undefined) return null
-    const { max: limit, remaining, ttlMs } = limiter.read(look, seen)
-    return { limit, remaining, resetSeconds: Math.ceil(ttlMs / 1000) }
+    return seen === undefined ? null : budgetIn(limiter.read(look, seen))
   })
 
   fastify.addHook('onRequest', (request, reply, done) => {
     if (request.mcp.principal === null || isUncharged(request)) return done()
     charge(request, reply, 1).then(() => { done() }, done)
   })
+}
+
+function budgetIn ({ max: limit, remaining, ttlMs }: Reading): Budget {
+  return { limit, remaining, resetSeconds: Math.ceil(ttlMs / 1000) }
 }
 
 /**

@@ -52,8 +52,8 @@ export function registerJsonBody (scope: FastifyInstance, { bodyLimit, maxDepth 
 }
 
 /** Names of codings are case-insensitive, and `identity` means that there is no coding (RFC 9110 §8.4.1, §12.5.3). */
-function isCoded (header = ''): boolean {
-  return header.split(',').some(coding => !/^\s*(?:identity)?\s*$/i.test(coding))
+function isCoded (header: string | undefined): boolean {
+  return header !== undefined && header.split(',').some(coding => !/^\s*(?:identity)?\s*$/i.test(coding))
 }
 
 /** RFC 9112 §6.3: without either header a request has no body. */
