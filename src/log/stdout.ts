@@ -7,7 +7,9 @@ const maxWaitingBytes = 8 * 1024 * 1024
 /** So much is written before the turn is over. */
 const longestTurn = 64 * 1024
 const retryMs = 50
-const lastTryMs = 1000
+/** After which a reader has stopped, and how long the end waits for one that has not. */
+const stoppedMs = 1000
+const longestEndMs = 10_000
 
 export interface LineSink {
   readonly write: (line: string) => void
@@ -69,7 +71,7 @@ class StandardOutput implements LineSink {
       // The reader has left, and comes back no more.
       if (code === 'EPIPE') [this.#waiting, this.#waitingBytes] = [[], 0]
       else this.#tryLater()
-      return false
+      return this.#waitingBytes === 0
     }
   }
 
@@ -80,10 +82,15 @@ class StandardOutput implements LineSink {
     }, retryMs).unref()
   }
 
+  /** Waits for a reader that is slow, and not for one that has stopped. */
   #flushAtEnd (): void {
-    const end = performance.now() + lastTryMs
+    const lastEnd = performance.now() + longestEndMs
     this.#flush()
-    while (!this.#writeWaiting() && this.#waitingBytes > 0 && performance.now() < end) {
+    let end = 0
+    for (let left = Infinity; performance.now() < lastEnd && !this.#writeWaiting();) {
+      if (this.#waitingBytes < left) end = performance.now() + stoppedMs
+      else if (performance.now() > end) break
+      left = this.#waitingBytes
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, retryMs)
     }
   }
