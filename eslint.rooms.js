@@ -77,6 +77,7 @@ export const rooms = [
     ''],
   ['src/upstreams', 'lib version errors principal tools mcp/endpoint', '@modelcontextprotocol/client fastify zod'],
   ['src/cards', 'mcp/catalog mcp', ''],
+  ['src/lint', 'lib config tools mcp/schemas', ''],
   ['src/http/request',
     'lib errors principal/credential-forms net principal tools mcp/wire mcp/exchange mcp/era',
     'fastify'],
@@ -115,7 +116,7 @@ export const rooms = [
   ['src/server', 'lib config tools mcp/endpoint http workers chain setting-files app', 'fastify'],
   ['src/testing', 'lib principal tools http/request', 'fastify'],
   ['src/index.ts',
-    'version errors principal tokens config api-keys oauth tools mcp/calls mcp/catalog mcp/legacy/sessions ' +
+    'lint version errors principal tokens config api-keys oauth tools mcp/calls mcp/catalog mcp/legacy/sessions ' +
     'mcp http/request chain mcp-auth app server testing',
     ''],
   ['src/doctor/finding.ts', '', ''],
@@ -139,7 +140,7 @@ export const rooms = [
     'commander'],
   ['src/cli/inspect',
     'lib log net principal telemetry/audit config api-keys ledger/index-in-memory ledger tools built-ins ' +
-    'cards server-info setting-files doctor/finding doctor/visit doctor explain cli/terminal cli/state cli/keys',
+    'cards lint app server-info setting-files doctor/finding doctor/visit doctor explain cli/terminal cli/state cli/keys',
     'commander'],
   ['src/cli', 'lib version log cli/terminal cli/serve cli/keys cli/access cli/inspect', 'commander']
 ].map(([room, ours, packages]) => ({ room, ours: ours.split(' ').filter(Boolean).map(asPath), packages: packages.split(' ').filter(Boolean) }))

@@ -17,15 +17,19 @@ import { defineTool, mcpAuth } from '../src/index.js'
 
 const prices = new Map([['apple', 30], ['pear', 45]])
 
-const price = defineTool({
+export const price = defineTool({
   name: 'price',
+  title: 'Price of a fruit',
+  annotations: { readOnlyHint: true, destructiveHint: false, openWorldHint: false },
   description: 'What a fruit costs, in cents.',
   input: z.object({ fruit: z.string() }),
   handler: ({ fruit }) => String(prices.get(fruit) ?? 'not for sale')
 })
 
-const reprice = defineTool({
+export const reprice = defineTool({
   name: 'reprice',
+  title: 'Change a price',
+  annotations: { readOnlyHint: false, destructiveHint: true, openWorldHint: false },
   description: 'Changes what a fruit costs.',
   input: z.object({ fruit: z.string(), cents: z.number().int().positive() }),
   access: { roles: ['admin'] },

@@ -8,6 +8,7 @@ const stock = new Map([['apple', 12], ['pear', 0]])
 
 export const order = defineTool({
   name: 'order',
+  annotations: { title: 'Order fruit', readOnlyHint: false, destructiveHint: false, openWorldHint: false },
   description: 'Orders fruit, after the person behind the caller has agreed.',
   input: z.object({ fruit: z.string(), count: z.number().int().positive().default(1) }),
   output: z.object({ fruit: z.string(), left: z.number() }),
@@ -27,7 +28,6 @@ export const shelf = defineResource({
   uriTemplate: 'shelf://{fruit}',
   read: (_uri, _context, { fruit = '' }) => `${stock.get(fruit) ?? 0} of ${fruit}`
 })
-
 export const recipe = definePrompt({
   name: 'recipe',
   input: z.object({ fruit: z.string().describe('What to bake with') }),

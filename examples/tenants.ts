@@ -5,7 +5,7 @@ import sqlite from 'node-sqlite3-wasm'
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 // In your project: from 'fastify-mcp-auth'
-import { PublicToolError, defineTool, mcpAuth, type Endpoint, type VerifyKey } from '../src/index.js'
+import { PublicToolError, defineTool, mcpAuth, type Endpoint, type Tool, type VerifyKey } from '../src/index.js'
 
 // In your project: declare module 'fastify-mcp-auth'
 declare module '../src/principal/attributes.js' {
@@ -50,6 +50,7 @@ export interface TenantsApp {
   readonly app: FastifyInstance
   /** Ends a key in the database, and here: its streams and calls end at once. */
   readonly revokeKey: (id: string) => void
+  readonly tools: readonly Tool[]
 }
 
 export async function buildTenants (db: Database): Promise<TenantsApp> {
@@ -70,6 +71,9 @@ export async function buildTenants (db: Database): Promise<TenantsApp> {
 
   const addNote = defineTool({
     name: 'add-note',
+    title: 'Add a note',
+    description: 'Adds a note for everybody of your tenant.',
+    annotations: { readOnlyHint: false, destructiveHint: false, openWorldHint: false },
     input: z.object({ text: z.string().max(1000) }),
     handler: ({ text }, { principal: { attributes: { tenant } } }) => {
       if (tenant === undefined) throw new PublicToolError('You belong to no tenant')
@@ -79,6 +83,9 @@ export async function buildTenants (db: Database): Promise<TenantsApp> {
   })
   const listNotes = defineTool({
     name: 'list-notes',
+    title: 'List the notes',
+    description: 'Lists the notes of your tenant.',
+    annotations: { readOnlyHint: true, destructiveHint: false, openWorldHint: false },
     output: z.object({ notes: z.array(z.string()) }),
     handler: (_args, { principal: { attributes: { tenant = '' } } }) => {
       const rows = db.all('SELECT text FROM notes WHERE tenant = ? ORDER BY rowid', [tenant])
@@ -87,21 +94,26 @@ export async function buildTenants (db: Database): Promise<TenantsApp> {
   })
   const countTenants = defineTool({
     name: 'count-tenants',
+    title: 'Count the tenants',
+    description: 'Tells how many tenants there are.',
+    annotations: { readOnlyHint: true, destructiveHint: false, openWorldHint: false },
     access: { roles: ['auditor', 'admin'] },
     handler: () => String(db.get('SELECT count(DISTINCT tenant) AS tenants FROM api_keys')?.tenants)
   })
 
+  const tools = [addNote, listNotes, countTenants]
   const app = Fastify()
   let endpoint: Endpoint | undefined
   await app.register(mcpAuth, {
     verifyKey,
     // Asked every minute for those who have a stream open: a key may be revoked by another program.
     stillGood: ({ keyId }) => isLive(keyId),
-    tools: [addNote, listNotes, countTenants],
+    tools,
     onEndpoint: made => { endpoint = made }
   })
   return {
     app,
+    tools,
     revokeKey: id => {
       db.run('UPDATE api_keys SET revoked_at = ? WHERE id = ?', [Date.now(), id])
       endpoint?.forget(id)

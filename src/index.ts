@@ -75,4 +75,5 @@ export {
   type TestNotification,
   type TestToolResult
 } from './testing/test-client.js'
+export { lintTools, type Directory, type LintFinding, type LintOptions } from './lint/lint.js'
 export { version } from './version.js'

@@ -26,7 +26,7 @@ export function createListGrants (grants: GrantTools): Tool {
     description:
       'Lists the apps that people signed in with an API key (OAuth grants): which app, for whom, with which ' +
         'key, what it may do, and when it was last used.',
-    annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
+    annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
     access: { roles: ['admin'] },
     input: z.object({
       ...filterInput,

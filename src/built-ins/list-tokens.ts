@@ -14,7 +14,7 @@ export function createListTokens (state: State): Tool {
     description:
       'Lists the tokens that were minted here and have not expired: their ids, whom they are for, until ' +
         'when, and who minted them. The tokens themselves are kept nowhere.',
-    annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
+    annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
     access: { roles: ['admin'] },
     input: z.object({
       subject: z.string().optional().describe('Only the tokens of this user'),

@@ -15,7 +15,7 @@ export function createWhoami (frozenFor: FrozenFor = () => undefined): Tool {
     description:
       'Tells who you are to this server: id, role, scopes, how you authenticated, when your credential ' +
         'expires, what is left of your rate limit and which tools you may call.',
-    annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
+    annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
     output: z.object({
       id: z.string().describe('The principal that your credential proves'),
       role: z.string(),

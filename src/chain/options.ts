@@ -133,6 +133,7 @@ export const mcpOptionNames: Keys<
   requestTimeoutMs: true,
   bodyLimit: true,
   resultLimit: true,
+  securitySchemes: true,
   path: true,
   eras: true,
   sessions: true,

@@ -158,6 +158,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
     }),
     principalLimit: { ...options.rateLimit, limits },
     mcp: {
+      securitySchemes: metadata !== undefined,
       ...picked<McpOptions>(options, mcpOptionNames),
       limits,
       bus: stores.bus,

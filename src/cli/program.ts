@@ -37,6 +37,7 @@ const commands: Readonly<Record<string, CommandMaker>> = {
   grants: async terminal => (await import('./access/grants.js')).grantsCommand(terminal),
   clients: async terminal => (await import('./access/clients.js')).clientsCommand(terminal),
   card: async terminal => (await import('./inspect/card.js')).cardCommand(terminal),
+  lint: async (terminal, exit) => (await import('./inspect/lint.js')).lintCommand(terminal, exit),
   can: async (terminal, exit) => (await import('./inspect/can.js')).canCommand(terminal, exit),
   why: async (terminal, exit) => (await import('./inspect/why.js')).whyCommand(terminal, exit),
   doctor: async (terminal, exit) => (await import('./inspect/doctor.js')).doctorCommand(terminal, exit),

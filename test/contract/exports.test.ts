@@ -74,6 +74,7 @@ t.test('the entry has named exports only, and these', async t => {
     'defineTool',
     'generateToken',
     'isRefusal',
+    'lintTools',
     'loadConfig',
     'mcpAuth',
     'refusals',

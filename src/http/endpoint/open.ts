@@ -89,6 +89,7 @@ export async function openEndpoint (fastify: FastifyInstance, options: McpOption
     bus,
     freezes,
     reportRule,
+    securitySchemes: options.securitySchemes,
     maxResultBytes: resultLimit
   })
   const endpoint = createEndpoint({

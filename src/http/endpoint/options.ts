@@ -33,6 +33,11 @@ export interface McpOptions {
   readonly bodyLimit?: number
   /** Bytes of the result of a tool that has no `maxResultBytes` of its own. Default 1 MiB. */
   readonly resultLimit?: number
+  /**
+   * Tell in lists that each tool is called with OAuth, and with which scopes, as ChatGPT asks for. Default false; with
+   * `mcpAuth` true where clients are told where to sign in.
+   */
+  readonly securitySchemes?: boolean
   /** Default `/mcp`. */
   readonly path?: string
   /** The protocol eras to serve. Default both. */

@@ -42,6 +42,8 @@ export interface CatalogOptions {
   readonly bus?: Bus | undefined
   /** What the operator switched off. Left out: nothing is. */
   readonly freezes?: FreezeGate | undefined
+  /** Tell in lists that tools are called with OAuth. Default false. */
+  readonly securitySchemes?: boolean | undefined
   /** The largest result of a tool that says nothing itself, in bytes. Default no limit. */
   readonly maxResultBytes?: number | undefined
   /** Hears of access rules that fail. */
@@ -74,12 +76,14 @@ export class Catalog {
     bus,
     freezes,
     reportRule,
+    securitySchemes,
     maxResultBytes
   }: CatalogOptions) {
     this.#freezes = freezes
     this.changes = new Changes((kind, name) => this.#named(kind, name), bus)
     this.rights = new Rights(reportRule)
-    this.tools = new ToolRegistry(this.rights, { policies: toolPolicies, limits, freezes, maxResultBytes })
+    const limited = { policies: toolPolicies, limits, freezes, maxResultBytes }
+    this.tools = new ToolRegistry(this.rights, { ...limited, securitySchemes })
     const accessOf: AccessOf = exchange => this.tools.accessOf(exchange)
     this.resources = new ResourceRegistry(this.rights, accessOf)
     this.prompts = new PromptRegistry(this.rights, accessOf)

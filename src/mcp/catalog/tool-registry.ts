@@ -42,6 +42,8 @@ export interface ToolRegistryOptions {
   /** Where the calls of tools with limits are counted; in memory where left out. */
   readonly limits?: Limits | undefined
   readonly freezes?: FreezeGate | undefined
+  /** Tell in lists that a tool is called with OAuth, and with which scopes. Default false. */
+  readonly securitySchemes?: boolean | undefined
   /** Of tools that say nothing themselves. Default no limit. */
   readonly maxResultBytes?: number | undefined
 }
@@ -55,13 +57,15 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
   /** What the app does around calls. */
   readonly hooks = new CallHooks()
   readonly #maxResultBytes: number
+  readonly #securitySchemes: boolean
 
   constructor (
     rights: Rights,
-    { policies = {}, limits, freezes, maxResultBytes = Infinity }: ToolRegistryOptions = {}
+    { policies = {}, limits, freezes, securitySchemes = false, maxResultBytes = Infinity }: ToolRegistryOptions = {}
   ) {
     super(rights)
     this.#maxResultBytes = maxResultBytes
+    this.#securitySchemes = securitySchemes
     this.#freezes = freezes
     this.#policies = policies
     this.#places = new ToolPlaces(limits)
@@ -73,7 +77,7 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
    */
   put (tool: Tool): Tool {
     requireItem('Tool', tool)
-    const registered = entryOf(withPolicy(tool, this.#policies), this.#places)
+    const registered = this.#entryOf(withPolicy(tool, this.#policies))
     this.add(tool.name, registered)
     this.#written.set(tool.name, tool)
     return registered.item
@@ -96,11 +100,16 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
       .map(([name, tool]) => ({
         name,
         before: this.get(name)?.item ?? tool,
-        entry: entryOf(withPolicy(tool, policies), this.#places)
+        entry: this.#entryOf(withPolicy(tool, policies))
       }))
     this.#policies = policies
     for (const { name, entry } of entries) this.replace(name, entry)
     return entries.map(({ before, entry }) => [before, entry.item])
+  }
+
+  #entryOf (tool: Tool): RegisteredTool {
+    const entry = entryOf(tool, this.#places)
+    return this.#securitySchemes ? { ...entry, wire: withSchemes(entry.wire, tool) } : entry
   }
 
   /** What a handler of `exchange` may do with the tools of its caller. */
@@ -225,6 +234,16 @@ function entryOf (tool: Tool, places: ToolPlaces): RegisteredTool {
     // JSON leaves out what is undefined.
     wire: { name, title, description, inputSchema: input.wire, outputSchema: output?.wire, annotations, icons, _meta }
   }
+}
+
+/**
+ * `securitySchemes`, as ChatGPT reads it (OpenAI Apps SDK, Reference, Tool descriptor), and where clients that drop
+ * unknown members find it. Never `noauth`: nothing here is called without a credential.
+ */
+function withSchemes (wire: object, { access, _meta }: Tool): object {
+  const { scopes = [] } = access ?? {}
+  const securitySchemes = [{ type: 'oauth2', ...(scopes.length === 0 ? {} : { scopes }) }]
+  return { ...wire, securitySchemes, _meta: { ..._meta, securitySchemes } }
 }
 
 /** The properties that their author marked `loggable`, in zod by `.meta({ loggable: true })`. */

@@ -1,0 +1,107 @@
+/** `lint`: judges what a server with these settings offers, as directories and models do. */
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { Command, Option } from 'commander'
+import { buildApp } from '../../app.js'
+import { type Config, ConfigError } from '../../config/load.js'
+import { isRecord } from '../../lib/guards.js'
+import { OperatorError } from '../../lib/operator-error.js'
+import { type Directory, directories, type LintFinding, lintTools } from '../../lint/lint.js'
+import { lintSettings } from '../../lint/settings.js'
+import { createRedactor } from '../../log/redact.js'
+import type { Tool } from '../../tools/tool.js'
+import { settingsAt } from '../state/settings.js'
+import type { Terminal } from '../terminal/terminal.js'
+
+const help = `
+Looks at the built-in tools, those of UPSTREAMS_FILE under TOOL_POLICY_FILE, and those of --tools: a module that
+exports a list as "tools" or by default. With --for it also looks at the settings that this directory needs.
+Nothing is served, and no tool is called. Exits with 1 where there is a finding. docs/publish.md tells more.
+
+  $ fastify-mcp-auth lint
+  $ fastify-mcp-auth lint --for claude --tools dist/tools.js`
+
+interface Arguments { readonly for?: Directory, readonly tools?: string, readonly json?: boolean }
+
+/** `fail` is called where there are findings. */
+export function lintCommand (terminal: Terminal, fail: () => void): Command {
+  return new Command('lint')
+    .description('judge the tools as directories and models do')
+    .addOption(new Option('--for <directory>', 'what this directory asks').choices(directories))
+    .option('--tools <file>', 'a module with tools of yours')
+    .option('--json', 'as JSON')
+    .addHelpText('after', help)
+    .action(async ({ for: directory, tools: file, json = false }: Arguments) => {
+      const { config, problems } = settingsAt(terminal)
+      if (problems.length > 0) throw new ConfigError(problems)
+      const own = file === undefined ? [] : await toolsIn(resolve(terminal.directory, file))
+      const all = await offeredBy(config, own, terminal)
+      const findings = [
+        ...(directory === undefined ? [] : lintSettings(config, directory)),
+        ...lintTools(all, { for: directory, resultLimit: config.RESULT_LIMIT })
+      ]
+      // A description may hold what it should not.
+      const redact = createRedactor()
+      const names = all.map(({ name }) => name)
+      terminal.print(redact(json ? JSON.stringify({ tools: names, findings }, null, 2) : report(names, findings)))
+      if (findings.length > 0) fail()
+    })
+}
+
+/** A server with these settings that is never reached: it writes nothing, and keeps nothing. */
+async function offeredBy (
+  config: Config,
+  tools: readonly Tool[],
+  { env, directory }: Terminal
+): Promise<readonly Tool[]> {
+  const at = (file: string | undefined): string | undefined => file === undefined ? undefined : resolve(directory, file)
+  const app = await buildApp({
+    config: {
+      ...config,
+      LOG_LEVEL: 'silent',
+      API_KEYS: ['key-of-the-lint-command'],
+      API_KEYS_FILE: undefined,
+      API_KEYS_IN: 'file',
+      TOOL_POLICY_FILE: at(config.TOOL_POLICY_FILE),
+      UPSTREAMS_FILE: at(config.UPSTREAMS_FILE),
+      UPSTREAMS_LOCK: at(config.UPSTREAMS_LOCK),
+      JWT_ISSUERS_FILE: at(config.JWT_ISSUERS_FILE),
+      REDIS_URL: undefined,
+      AUDIT_FILE: undefined,
+      AUDIT_STDOUT: 'off',
+      METRICS_PORT: undefined
+    },
+    env,
+    stateDir: undefined,
+    tools,
+    logStream: { write: () => {} }
+  }).catch((error: unknown) => {
+    // A tool that the start would refuse.
+    throw error instanceof TypeError || error instanceof RangeError ? new OperatorError(error.message) : error
+  })
+  try {
+    await app.ready()
+    return app.mcp.listTools()
+  } finally {
+    await app.close()
+  }
+}
+
+async function toolsIn (path: string): Promise<readonly Tool[]> {
+  let module: unknown
+  try {
+    module = await import(pathToFileURL(path).href)
+  } catch (error) {
+    throw new OperatorError(`${path} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`)
+  }
+  const list = isRecord(module) ? module.tools ?? module.default : undefined
+  if (Array.isArray(list)) return list as Tool[]
+  throw new OperatorError(`${path} must export a list of tools, as "tools" or by default.`)
+}
+
+function report (tools: readonly string[], findings: readonly LintFinding[]): string {
+  if (findings.length === 0) return `Nothing found in ${tools.length} tools.`
+  return findings
+    .map(({ id, tool, what, fix }) => `${id}: ${tool === undefined ? what : `Tool "${tool}" ${what}`}.\n  Fix: ${fix}.`)
+    .join('\n')
+}
