@@ -245,8 +245,11 @@ export class Session implements CallsHost {
     })
   }
 
-  /** What another instance wrote may reach the caller a moment before it reaches the log: nobody waits for that. */
-  #read (name: string, n: number, tries = 10): Eventually<KeptStream | undefined> {
+  /**
+   * What another instance wrote can reach the caller before it reaches the log: nobody waits for that, and an
+   * instance whose store does not answer tries again each half second.
+   */
+  #read (name: string, n: number, tries = 40): Eventually<KeptStream | undefined> {
     return after(this.#parts.log.read(this.id, name, n), kept => {
       if (kept !== undefined || tries === 0 || !this.#parts.store.isShared) return kept
       return later(50).then(() => this.#read(name, n, tries - 1))
