@@ -81,6 +81,7 @@ export const rooms = [
   ['src/http/request',
     'lib errors principal/credential-forms net principal tools mcp/wire mcp/exchange mcp/era',
     'fastify'],
+  ['src/routes', 'lib errors principal tools mcp/schemas http/request', 'fastify'],
   ['src/http', 'lib version errors log telemetry mcp/wire mcp/exchange mcp/catalog http/request', 'fastify'],
   ['src/http/endpoint',
     'lib version errors fleet principal telemetry tokens freeze limits tools mcp/wire mcp/exchange ' +
@@ -94,7 +95,7 @@ export const rooms = [
   ['plugins',
     'lib errors net fleet principal telemetry telemetry/metrics telemetry/audit tokens/claims tokens/provider ' +
     'tokens config api-keys ledger oauth oauth/server/documents oauth/server limits tools mcp/streams ' +
-    'mcp/endpoint cards http/request http http/endpoint oauth/server/http',
+    'mcp/endpoint cards http/request routes http http/endpoint oauth/server/http',
     '@fastify/cors @fastify/env @fastify/jwt @fastify/under-pressure fastify fastify-plugin'],
   ['src/workers', 'fleet principal tokens limits mcp/wire mcp/legacy/sessions', ''],
   ['src/redis/link', 'lib fleet redis/link/url', 'ioredis'],

@@ -2,6 +2,7 @@
 import fastifyCors, { type FastifyCorsOptions } from '@fastify/cors'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { isWithinCall } from '../src/http/request/in-process.js'
 import { hookOf } from '../src/http/library-hook.js'
 import { HostRefusedError, OriginRefusedError } from '../src/errors.js'
 import { configOf, isPreflight } from '../src/http/request/route-config.js'
@@ -76,6 +77,8 @@ const cors: FastifyPluginAsync<CorsOptions> = async (
     const config = configOf(request)
     // Unknown paths pass no onRoute hook, and a host's hook may still run after this one.
     if (request.is404) config.cors = ours
+    // It comes from no browser and no name: a tool calls its route.
+    if (isWithinCall(request)) return done()
     if (hostHasCors) for (const name of grants) reply.removeHeader(name)
     if (corsIsOn) reply.header('vary', varyWith(reply.getHeader('vary')))
     if (namesAnotherHost(request.originalUrl, host)) {

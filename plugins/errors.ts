@@ -15,7 +15,7 @@ declare module 'fastify' {
     /** Open to everyone: no credential, no limit, any Host and Origin. Default false. */
     public?: boolean
     /** Refusals of this route are JSON-RPC errors. Default false. */
-    mcp?: boolean
+    jsonRpc?: boolean
     /** Authenticated, but charged to nobody. Default false. */
     uncharged?: boolean
   }

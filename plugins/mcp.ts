@@ -1,5 +1,5 @@
 /** The `/mcp` route: hands authenticated requests to the bridge and its replies to Fastify. */
-import type { FastifyPluginAsync } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { sayDecisions } from '../src/http/decisions.js'
 import { registerJsonBody } from '../src/http/request/json-body.js'
@@ -9,6 +9,8 @@ import { openEndpoint } from '../src/http/endpoint/open.js'
 import { requireFixedPath, requireRouteOptions } from '../src/http/endpoint/route-options.js'
 import { spellingsOf } from '../src/http/request/trailing-slash.js'
 import type { Endpoint } from '../src/mcp/endpoint.js'
+import type { RouteTools } from '../src/routes/route-tools.js'
+import { requireTools } from '../src/tools/tool-policies.js'
 import type { CredentialWatch } from '../src/mcp/streams/credential-watch.js'
 
 declare module 'fastify' {
@@ -41,11 +43,17 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   const { path = '/mcp', bodyLimit = 1024 * 1024, routeOptions = {}, onEndpoint } = options
   requireRouteOptions(routeOptions)
   requireFixedPath(fastify.prefix + path)
-  const { operations, handler, quiesce, close } = await openEndpoint(fastify, options)
+  const laterTools = fastify.hasDecorator('mcpRoutes')
+    // Its routes may come later: those that are named and never come are told when the app is ready.
+    ? [...(options.laterTools ?? []), ...Object.keys(options.toolPolicies?.tools ?? {})]
+    : options.laterTools ?? []
+  const { operations, handler, quiesce, close } = await openEndpoint(fastify, { ...options, laterTools })
   fastify.decorate('mcp', operations)
   if (!fastify.hasRequestDecorator('mcpCall')) fastify.decorateRequest('mcpCall', null)
   sayDecisions(fastify, 'failures')
   onEndpoint?.(operations)
+  // By then all routes are there, of whichever scope, and their shared schemas.
+  fastify.addHook('onReady', async () => { addRouteTools(fastify, operations, options) })
   // Streams would keep the server from closing for ever. It waits for the calls under way, which have their deadlines.
   fastify.addHook('preClose', async () => { quiesce() })
   fastify.addHook('onClose', async () => { await close() })
@@ -54,10 +62,22 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     registerJsonBody(scope, { bodyLimit })
     // Both spellings, without a redirect, which would lose the body or the credential.
     for (const url of spellingsOf(path, scope)) {
-      const config = { ...routeOptions.config, mcp: true }
+      const config = { ...routeOptions.config, jsonRpc: true }
       scope.route({ ...routeOptions, method: methods, url, exposeHeadRoute: false, bodyLimit, config, handler })
     }
   })
+}
+
+/** Those of `plugins/routes`, where that stands in the app. Throws where one cannot be served. */
+function addRouteTools (
+  fastify: FastifyInstance,
+  { addTool, listTools }: Endpoint,
+  { resultLimit = 1024 * 1024, toolPolicies = {}, laterTools = [] }: McpOptions
+): void {
+  if (!fastify.hasDecorator('mcpRoutes')) return
+  fastify.getDecorator<RouteTools>('mcpRoutes').addTo(addTool, fastify, resultLimit)
+  const known = new Set([...listTools().map(({ name }) => name), ...laterTools])
+  requireTools(toolPolicies, name => known.has(name))
 }
 
 export default fp(mcp, { name: 'mcp-mcp', fastify: '5.x' })

@@ -4,6 +4,7 @@ import fp from 'fastify-plugin'
 import { ipOf } from '../src/http/request/client-address.js'
 import { createAddressKeys } from '../src/limits/address-key.js'
 import { sha256 } from '../src/lib/sha256.js'
+import { isWithinCall } from '../src/http/request/in-process.js'
 import { hangUp } from '../src/http/hang-up.js'
 import { after, type Eventually } from '../src/lib/eventually.js'
 import { principalOn, type RequestCaller } from '../src/http/request/request-caller.js'
@@ -117,7 +118,7 @@ const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, op
   fastify.addHook('onRequest', (request, reply, done) => {
     const key = addressKey(ipOf(request))
     const reading = limiter.peek(key)
-    if (isPublic(request) || isPreflight(request) || isOAuthProbe(request)) return done()
+    if (isPublic(request) || isPreflight(request) || isOAuthProbe(request) || isWithinCall(request)) return done()
     if (reading.remaining > 0) {
       if (mustLook) request.addressLook = { ask: limiter.ask(key, 0), settle: look }
       return done()

@@ -1,6 +1,7 @@
 /** Limits each authenticated caller, whatever address it calls from. */
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { isWithinCall } from '../src/http/request/in-process.js'
 import { isUncharged } from '../src/http/request/route-config.js'
 import { createLimiter, type Reading } from '../src/limits/limiter.js'
 import type { Limits } from '../src/limits/limits.js'
@@ -80,7 +81,7 @@ const principalLimit: FastifyPluginAsync<PrincipalLimitOptions> = async (fastify
   })
 
   fastify.addHook('onRequest', (request, reply, done) => {
-    if (request.mcp.principal === null || isUncharged(request)) return done()
+    if (request.mcp.principal === null || isUncharged(request) || isWithinCall(request)) return done()
     charge(request, reply, 1).then(() => { done() }, done)
   })
 }

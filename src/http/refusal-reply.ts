@@ -18,11 +18,11 @@ export function sanitize (error: unknown, request: FastifyRequest, reply: Fastif
 }
 
 /**
- * Sends a refusal: as a JSON-RPC error on routes with `config.mcp`, as plain JSON elsewhere. Headers set
+ * Sends a refusal: as a JSON-RPC error on routes with `config.jsonRpc`, as plain JSON elsewhere. Headers set
  * before stay.
  */
 export function sendRefusal (refusal: Refusal, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const body = request.routeOptions.config.mcp === true
+  const body = request.routeOptions.config.jsonRpc === true
     ? rpcRefusal(refusal, request.id, idOf(request.body))
     : refusalBody(refusal, request.id)
   if (refusal.headers !== undefined) reply.headers(refusal.headers)

@@ -56,7 +56,9 @@ t.test('only mcp-auth.ts and app.ts register plugins', async t => {
 
 t.test('each plugin is registered in mcp-auth.ts or app.ts', async t => {
   const pages = ['src/mcp-auth.ts', 'src/app.ts'].map(file => readFileSync(new URL(file, root), 'utf8')).join('')
-  for (const name of plugins) t.match(pages, `'../plugins/${name}.js'`)
+  // Those that stand before the routes of a host, which alone knows when that is.
+  const ofHosts = ['routes']
+  for (const name of plugins.filter(name => !ofHosts.includes(name))) t.match(pages, `'../plugins/${name}.js'`)
 })
 
 t.test('the entry has named exports only, and these', async t => {

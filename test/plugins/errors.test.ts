@@ -204,7 +204,7 @@ const ids: Array<[string, unknown, unknown]> = [
 for (const [what, id, echoed] of ids) {
   t.test(`on an MCP route an id that is ${what} is ${echoed === undefined ? 'left out' : 'echoed'}`, async t => {
     const app = await build(t)
-    app.post('/mcp', { config: { mcp: true } }, async () => { throw new Error(secret) })
+    app.post('/mcp', { config: { jsonRpc: true } }, async () => { throw new Error(secret) })
     const reply = await app.inject({ method: 'POST', url: '/mcp', payload: { jsonrpc: '2.0', id } })
     t.equal(reply.statusCode, 500)
     t.strictSame(reply.json().id, echoed)
@@ -222,7 +222,7 @@ for (const [what, id, echoed] of ids) {
 
 t.test('an id too large for a number is left out, not echoed as null', async t => {
   const app = await build(t)
-  app.post('/mcp', { config: { mcp: true } }, async () => { throw new Error(secret) })
+  app.post('/mcp', { config: { jsonRpc: true } }, async () => { throw new Error(secret) })
   const reply = await app.inject({
     method: 'POST',
     url: '/mcp',
@@ -266,7 +266,7 @@ for (const [what, request, status, code] of unread) {
     const app = await build(t)
     await app.register(async scope => {
       registerJsonBody(scope, { bodyLimit: 100 })
-      scope.post('/mcp', { config: { mcp: true } }, async () => ({ fine: true }))
+      scope.post('/mcp', { config: { jsonRpc: true } }, async () => ({ fine: true }))
     })
     const reply = await app.inject({ method: 'POST', url: '/mcp', ...request })
     t.equal(reply.statusCode, status)

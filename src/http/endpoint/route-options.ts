@@ -3,7 +3,7 @@ import type { FastifyContextConfig, FastifySchema, RouteShorthandOptions } from 
 import { requireKeys } from '../../lib/require.js'
 
 export interface EndpointRouteOptions {
-  /** For the host's plugins, such as `{ rateLimit: false }`. `mcp`, `public` and `uncharged` are ours. */
+  /** For the host's plugins, such as `{ rateLimit: false }`. `jsonRpc`, `mcp`, `public` and `uncharged` are ours. */
   readonly config?: FastifyContextConfig & Readonly<Record<string, unknown>>
   /** For the host's documentation, such as `{ hide: true }`. Not for what a request holds: the endpoint checks that. */
   readonly schema?: FastifySchema & Readonly<Record<string, unknown>>
@@ -14,7 +14,7 @@ export interface EndpointRouteOptions {
 
 const names = { config: true, schema: true, constraints: true, logLevel: true }
 const ours = {
-  config: ['mcp', 'public', 'uncharged'],
+  config: ['jsonRpc', 'mcp', 'public', 'uncharged'],
   schema: ['body', 'querystring', 'query', 'params', 'headers']
 } as const
 

@@ -4,6 +4,7 @@ import { isRecord } from '../../lib/guards.js'
 import type { Verified } from '../../principal/presented.js'
 import { freezePrincipal, type Principal } from '../../principal/principal.js'
 import { linkProof } from '../../principal/proof.js'
+import { principalInProcess } from './in-process.js'
 
 /** `request.mcp`: what is known of the caller. */
 export class RequestCaller {
@@ -44,17 +45,31 @@ const known = Symbol('the caller of a request')
 
 type Kept = FastifyRequest & { [known]?: RequestCaller }
 
-/** Decorates requests with `mcp`, and with `principal` and `rateLimitMax` where the host has no such names. */
-export function decorateCaller (fastify: FastifyInstance): void {
-  if (fastify.hasRequestDecorator('mcp')) return
-  fastify.decorateRequest('mcp', { getter (this: Kept) { return (this[known] ??= new RequestCaller()) } })
-  for (const name of ['principal', 'rateLimitMax'] as const) {
+const aliases = ['principal', 'rateLimitMax'] as const
+
+/** Decorates requests with `mcp`, and with `wanted` of its members where the host has no such names. */
+export function decorateCaller (
+  fastify: FastifyInstance,
+  wanted: ReadonlyArray<typeof aliases[number]> = aliases
+): void {
+  if (!fastify.hasRequestDecorator('mcp')) {
+    fastify.decorateRequest('mcp', { getter (this: Kept) { return (this[known] ??= newCaller(this)) } })
+  }
+  for (const name of wanted) {
     if (fastify.hasRequestDecorator(name)) continue
     fastify.decorateRequest(name, {
       getter (this: FastifyRequest): unknown { return this.mcp[name] },
       setter (this: FastifyRequest, value: never) { this.mcp[name] = value }
     })
   }
+}
+
+/** A request that this process makes has its caller at once: hooks of a host may ask for it before ours run. */
+function newCaller (request: FastifyRequest): RequestCaller {
+  const caller = new RequestCaller()
+  const principal = principalInProcess(request)
+  if (principal !== undefined) caller.admit({ principal })
+  return caller
 }
 
 /** The caller, whoever put it on the request: `auth`, or a hook of a host that has no such plugin. */

@@ -26,7 +26,7 @@ async function build (t: Test, options: HttpOptions = {}): Promise<Built> {
     scope.addHook('onRequest', async request => {
       if (request.headers['x-api-key'] !== key) throw new UnauthenticatedError()
     })
-    scope.post('/mcp', { config: { mcp: true } }, async () => ({ fine: true }))
+    scope.post('/mcp', { config: { jsonRpc: true } }, async () => ({ fine: true }))
   })
   app.get('/fine', async () => ({ fine: true }))
   app.get('/slow', async () => await new Promise(() => {}))

@@ -1,0 +1,219 @@
+/** The input of a route as the flat input of a tool: parameters of the path, of the query, and members of the body. */
+import type { FastifySchema } from 'fastify'
+import { isRecord } from '../lib/guards.js'
+import { isZod, requireKnownKind } from '../mcp/schemas/kinds.js'
+import { mapSchemas } from '../mcp/schemas/subschemas.js'
+import { wireOfZod } from '../mcp/schemas/zod-schema.js'
+import type { JsonSchema } from '../tools/content.js'
+import type { RoutePath } from './route-path.js'
+
+/** Where an argument goes. `body`: it is the body itself. */
+type Place = 'params' | 'querystring' | 'member' | 'body'
+
+export interface RouteInput {
+  readonly schema: JsonSchema
+  /** By the name of the argument: where it goes, under which name. */
+  readonly places: ReadonlyMap<string, { readonly place: Place, readonly name: string }>
+  readonly hasBody: boolean
+}
+
+type Schemas = Readonly<Record<string, unknown>>
+
+interface Part {
+  readonly properties: Schemas
+  readonly required: readonly string[]
+  /** The schema as a whole, where it is no list of members. */
+  readonly whole?: JsonSchema | undefined
+}
+
+/** `shared`: the schemas of `addSchema`, by `$id`. Throws a `TypeError` where the input cannot be made flat. */
+export function inputOf (schema: FastifySchema, path: RoutePath, shared: Schemas): RouteInput {
+  const references = new References(shared)
+  const places = new Map<string, { place: Place, name: string }>()
+  const properties: Record<string, unknown> = {}
+  const required: string[] = []
+  const put = (argument: string, place: Place, name: string, property: unknown, isRequired: boolean): void => {
+    const other = places.get(argument)
+    if (other !== undefined) {
+      throw new TypeError(
+        `${argument} stands in ${wordsOf[other.place]} and in ${wordsOf[place]}; a tool has flat arguments: rename one`
+      )
+    }
+    places.set(argument, { place, name })
+    Object.defineProperty(properties, argument, { value: property, enumerable: true })
+    if (isRequired) required.push(argument)
+  }
+  requireNoHeaders(schema.headers)
+
+  const params = partOf('params', schema.params, references)
+  if (params.whole !== undefined) throw new TypeError('schema.params must be of an object with properties')
+  for (const [at, name] of path.parameters.entries()) {
+    const isOptional = path.isLastOptional && at === path.parameters.length - 1
+    // Not every client takes a `*` in a name.
+    put(name === '*' ? 'path' : name, 'params', name, ownOf(params.properties, name) ?? { type: 'string' }, !isOptional)
+  }
+
+  const query = partOf('querystring', schema.querystring ?? (schema as { query?: unknown }).query, references)
+  if (query.whole !== undefined) throw new TypeError('schema.querystring must be of an object with properties')
+  for (const [name, property] of Object.entries(query.properties)) {
+    put(name, 'querystring', name, property, query.required.includes(name))
+  }
+
+  const given = jsonOf(schema.body)
+  const body = partOf('body', given, references)
+  if (body.whole !== undefined) put('body', 'body', 'body', body.whole, true)
+  for (const [name, property] of Object.entries(body.properties)) {
+    put(name, 'member', name, property, body.required.includes(name))
+  }
+
+  const definitions = references.definitions()
+  return {
+    schema: {
+      type: 'object',
+      properties,
+      ...(required.length === 0 ? {} : { required }),
+      // An argument that goes nowhere would be lost without a word.
+      additionalProperties: false,
+      ...(Object.keys(definitions).length === 0 ? {} : { $defs: definitions })
+    },
+    places,
+    hasBody: given !== undefined
+  }
+}
+
+const wordsOf: Readonly<Record<Place, string>> = {
+  params: 'the path',
+  querystring: 'the query',
+  member: 'the body',
+  body: 'the body'
+}
+
+/** A body may be described for each media type. */
+function jsonOf (body: unknown): unknown {
+  if (!isRecord(body) || !isRecord(body.content)) return body
+  const json = body.content['application/json']
+  if (!isRecord(json)) throw new TypeError('schema.body must have application/json: a tool sends no other')
+  return json.schema
+}
+
+/** A tool sends none but its own. */
+function requireNoHeaders (headers: unknown): void {
+  const required = isRecord(headers) && Array.isArray(headers.required) ? headers.required : []
+  if (required.length === 0) return
+  throw new TypeError(`schema.headers requires ${required.join(', ')}, which a tool cannot send`)
+}
+
+function partOf (name: string, given: unknown, references: References): Part {
+  if (given === undefined || given === null) return { properties: {}, required: [] }
+  const { schema, document } = references.resolve(name, jsonSchemaOf(name, given))
+  const { properties, required, additionalProperties } = schema
+  const isList =
+    isRecord(properties) &&
+    (schema.type === undefined || schema.type === 'object') &&
+    additionalProperties !== true &&
+    !isRecord(additionalProperties) &&
+    composing.every(keyword => !(keyword in schema))
+  const whole = references.rewritten(schema, document)
+  if (!isList) return { properties: {}, required: [], whole }
+  return {
+    properties: isRecord(whole.properties) ? whole.properties : {},
+    required: Array.isArray(required) ? required.map(String) : []
+  }
+}
+
+/** What makes more of an object than a list of its members. */
+const composing = [
+  'allOf', 'anyOf', 'oneOf', 'not', 'if', '$ref', 'patternProperties', 'dependentSchemas', 'dependencies'
+]
+
+/** Routes may have schemas of zod, where the app has a type provider for them. */
+function jsonSchemaOf (name: string, given: unknown): Record<string, unknown> {
+  try {
+    requireKnownKind(given)
+  } catch (error) {
+    throw new TypeError(`schema.${name} ${error instanceof Error ? error.message : 'is not known'}`)
+  }
+  if (!isRecord(given)) throw new TypeError(`schema.${name} must be a schema`)
+  return isZod(given) ? wireOfZod(given, 'input') : given
+}
+
+function ownOf (schemas: Schemas, name: string): unknown {
+  return Object.hasOwn(schemas, name) ? schemas[name] : undefined
+}
+
+/** As many references in a row as anybody writes. */
+const maxHops = 16
+
+/** References to shared schemas and within a part: what they lead to goes to `$defs`, once. */
+class References {
+  readonly #shared: Schemas
+  readonly #documents = new Map<string, unknown>()
+  /** The names below `$defs` of what is referred to. */
+  readonly #names = new Map<string, string>()
+
+  constructor (shared: Schemas) {
+    this.#shared = shared
+  }
+
+  /** Follows a part that is a reference as a whole. */
+  resolve (name: string, part: Record<string, unknown>): { schema: Record<string, unknown>, document: string } {
+    let document = name
+    let schema = part
+    this.#documents.set(document, part)
+    for (let hop = 0; typeof schema.$ref === 'string'; hop++) {
+      const [id, pointer] = this.#target(schema.$ref, document)
+      const found = pointerInto(this.#documents.get(id), pointer)
+      if (hop > maxHops || !isRecord(found)) throw new TypeError(`schema.${name}: ${schema.$ref} leads nowhere`)
+      document = id
+      schema = found
+    }
+    return { schema, document }
+  }
+
+  /** A copy of `schema`, a part of `document`, that stands by itself below `$defs`. */
+  rewritten (schema: unknown, document: string): Record<string, unknown> {
+    const copy = mapSchemas(schema, ({ $id: _, $ref, ...rest }) => {
+      if (typeof $ref !== 'string') return rest
+      const [id, pointer] = this.#target($ref, document)
+      return { ...rest, $ref: `#/$defs/${this.#nameOf(id)}${pointer}` }
+    })
+    return isRecord(copy) ? copy : {}
+  }
+
+  /** What the parts refer to, and what that refers to. */
+  definitions (): Record<string, unknown> {
+    const found: Record<string, unknown> = {}
+    // What they refer to comes to the end of the names meanwhile.
+    for (const [id, name] of this.#names) found[name] = this.rewritten(this.#documents.get(id), id)
+    return found
+  }
+
+  /** A name that no pointer has to escape. */
+  #nameOf (id: string): string {
+    const known = this.#names.get(id)
+    if (known !== undefined) return known
+    const plain = id.replace(/^shared /, '').replace(/[^\w.-]/g, '_')
+    const isTaken = [...this.#names.values()].includes(plain)
+    const name = isTaken ? `${plain}-${this.#names.size}` : plain
+    this.#names.set(id, name)
+    return name
+  }
+
+  /** The document that a reference leads to, and the JSON Pointer within it. */
+  #target ($ref: string, document: string): readonly [id: string, pointer: string] {
+    const [base = '', pointer = ''] = $ref.split('#', 2)
+    if (pointer !== '' && !pointer.startsWith('/')) throw new TypeError(`${$ref}: a reference by an anchor is not known`)
+    if (base === '') return [document, pointer]
+    const known = ownOf(this.#shared, base) ?? ownOf(this.#shared, `${base}#`)
+    if (known === undefined) throw new TypeError(`${$ref}: no schema of this name was added to the app`)
+    this.#documents.set(`shared ${base}`, known)
+    return [`shared ${base}`, pointer]
+  }
+}
+
+function pointerInto (document: unknown, pointer: string): unknown {
+  return pointer.split('/').slice(1).reduce<unknown>((at, step) => {
+    const name = decodeURIComponent(step).replaceAll('~1', '/').replaceAll('~0', '~')
+    return typeof at === 'object' && at !== null && Object.hasOwn(at, name) ? (at as Schemas)[name] : undefined
+  }, document)
+}

@@ -1,0 +1,130 @@
+/** The routes of a host that are tools, too: found when they are added, made tools when all of them are there. */
+import type { FastifyInstance, FastifySchema, InjectOptions, RouteOptions } from 'fastify'
+import { isRecord } from '../lib/guards.js'
+import { requireKeys } from '../lib/require.js'
+import type { Tool, ToolAnnotations, ToolDefinition } from '../tools/tool.js'
+import { requireItem } from '../tools/validate.js'
+import { callRoute } from './route-call.js'
+import { inputOf } from './route-input.js'
+import { parsePath } from './route-path.js'
+
+/** `config.mcp` of a route. The input of the tool comes from the route's schemas. */
+export interface RouteTool extends Omit<ToolDefinition, 'input' | 'output' | 'handler' | 'once' | 'annotations'> {
+  /** Over those that the method says. */
+  readonly annotations?: ToolAnnotations
+}
+
+interface Found {
+  readonly tool: RouteTool
+  readonly method: string
+  readonly url: string
+  readonly schema: FastifySchema & { readonly description?: unknown, readonly summary?: unknown }
+  readonly headers: Readonly<Record<string, string>>
+  /** The scope of the route, which knows its shared schemas. */
+  readonly scope: FastifyInstance
+}
+
+type Names = Readonly<Record<keyof RouteTool, true>>
+
+const names: Names = {
+  name: true,
+  title: true,
+  description: true,
+  icons: true,
+  _meta: true,
+  access: true,
+  deadlineMs: true,
+  cost: true,
+  tags: true,
+  annotations: true,
+  rate: true,
+  concurrency: true,
+  maxResultBytes: true
+}
+
+/** What HTTP says of its methods (RFC 9110 §9.2). A POST may destroy, as far as anybody can tell. */
+const byMethod: Readonly<Record<string, ToolAnnotations>> = {
+  GET: { readOnlyHint: true },
+  POST: { readOnlyHint: false },
+  PATCH: { readOnlyHint: false },
+  PUT: { readOnlyHint: false, idempotentHint: true },
+  DELETE: { readOnlyHint: false, destructiveHint: true, idempotentHint: true }
+}
+
+export class RouteTools {
+  readonly #found = new Map<string, Found>()
+
+  /** Takes a route that has `config.mcp`. Throws a `TypeError` where it cannot be a tool. */
+  take (scope: FastifyInstance, route: RouteOptions): void {
+    const { mcp } = (route.config ?? {}) as { mcp?: unknown }
+    const methods = [route.method].flat().filter(method => method !== 'HEAD')
+    const [method] = methods
+    // Fastify adds a HEAD for each GET.
+    if (mcp === undefined || mcp === false || method === undefined) return
+    const owner = `Route ${methods.join(', ')} ${route.url}: config.mcp`
+    if (!isRecord(mcp)) throw new TypeError(`${owner} must be an object with a name, such as { name, description }`)
+    requireKeys(owner, mcp, names)
+    inOwnWords(owner, () => { requireItem('Tool', { ...mcp, handler: () => '' }) })
+    if (methods.length > 1 || !Object.hasOwn(byMethod, method)) {
+      throw new TypeError(`${owner} is for a route of one method, GET, POST, PUT, PATCH or DELETE: a tool is one thing`)
+    }
+    const tool = mcp as unknown as RouteTool
+    const other = this.#found.get(tool.name)
+    if (other !== undefined && (other.method !== method || other.url !== route.url)) {
+      throw new TypeError(`${owner}: ${other.method} ${other.url} is the tool ${tool.name} already`)
+    }
+    const headers = headersFor(owner, route.constraints ?? {})
+    this.#found.set(tool.name, { tool, method, url: route.url, schema: route.schema ?? {}, headers, scope })
+  }
+
+  /**
+   * Adds all of them to an endpoint of `app`, which is ready. `maxBytes`: the largest answer of a route that says
+   * nothing itself. Throws a `TypeError` where one cannot be served.
+   */
+  addTo (addTool: (tool: Tool) => void, app: FastifyInstance, maxBytes: number): void {
+    for (const found of this.#found.values()) {
+      inOwnWords(`Route ${found.method} ${found.url}: config.mcp`, () => { addTool(toolOf(app, found, maxBytes)) })
+    }
+  }
+}
+
+function toolOf (app: FastifyInstance, { tool, method, url, schema, headers, scope }: Found, maxBytes: number): Tool {
+  const path = parsePath(url)
+  const input = inputOf(schema, path, scope.getSchemas())
+  const route = {
+    url,
+    // It is one of those above.
+    method: method as NonNullable<InjectOptions['method']>,
+    path,
+    input,
+    headers,
+    maxBytes: tool.maxResultBytes ?? maxBytes
+  }
+  const description = tool.description ?? [schema.description, schema.summary].find(text => typeof text === 'string')
+  return {
+    ...tool,
+    ...(typeof description === 'string' ? { description } : {}),
+    input: input.schema,
+    annotations: { ...byMethod[method], ...tool.annotations },
+    handler: async (args, context) => await callRoute(app, route, args, context)
+  }
+}
+
+/** Those of Fastify are told by headers. Nobody but the host knows what one of its own asks for. */
+function headersFor (owner: string, { host, version, ...others }: Record<string, unknown>): Record<string, string> {
+  const unknown = Object.keys(others)
+  if (unknown.length > 0) throw new TypeError(`${owner} is not for routes with constraints of your own: ${unknown.join(', ')}`)
+  const headers = { host, 'accept-version': version }
+  const given = Object.entries(headers).filter(([, value]) => value !== undefined)
+  if (given.every((entry): entry is [string, string] => typeof entry[1] === 'string')) return Object.fromEntries(given)
+  throw new TypeError(`${owner} is for routes whose constraints are texts`)
+}
+
+function inOwnWords<T> (owner: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
+    throw new TypeError(`${owner}: ${error.message}`, { cause: error })
+  }
+}
