@@ -7,6 +7,7 @@ import { decisionsOf, measuresOf } from '../src/http/decisions.js'
 import { isSameSecret } from '../src/lib/same-secret.js'
 import { OperatorError } from '../src/lib/operator-error.js'
 import { isLoopback } from '../src/net/loopback.js'
+import { mergeTexts } from '../src/telemetry/metrics/merge.js'
 import { Metrics } from '../src/telemetry/metrics/metrics.js'
 import { contentType } from '../src/telemetry/metrics/text-format.js'
 
@@ -27,6 +28,11 @@ export interface MetricsOptions {
    * listener may read.
    */
   readonly token?: string | undefined
+  /**
+   * Where several processes serve one port: takes what gives the metrics of this one, and returns what gives those of
+   * all, each with the name of its process.
+   */
+  readonly gather?: ((own: () => string) => () => Promise<ReadonlyArray<readonly [string, string]>>) | undefined
 }
 
 /** The listener of the metrics cannot have its address. */
@@ -42,7 +48,8 @@ const timeoutMs = 10_000
  * @example
  * await app.register(metrics, { port: 9464 })
  */
-const metrics: FastifyPluginAsync<MetricsOptions> = async (fastify, { port, host = '127.0.0.1', token }) => {
+const metrics: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
+  const { port, host = '127.0.0.1', token, gather } = options
   if (!isLoopback(host) && token === undefined) {
     throw new TypeError('metrics: `token` is required where `host` is not loopback')
   }
@@ -53,18 +60,23 @@ const metrics: FastifyPluginAsync<MetricsOptions> = async (fastify, { port, host
     stop()
     own.close()
   })
-  if (port !== undefined) listenWith(fastify, { port, host, token }, () => own.text())
+  const ofAll = gather?.(() => own.text())
+  const text = async (): Promise<string> => ofAll === undefined ? own.text() : mergeTexts(await ofAll())
+  if (port !== undefined) listenWith(fastify, { port, host, token }, text)
 }
 
 function listenWith (
   fastify: FastifyInstance,
   { port, host, token }: { port: number; host: string; token: string | undefined },
-  text: () => string
+  text: () => Promise<string>
 ): void {
   const server = createServer(
     { requestTimeout: timeoutMs, headersTimeout: timeoutMs },
     (request, response) => {
-      answer(request, response, token, text)
+      answer(request, response, token, text).catch((error: unknown) => {
+        fastify.log.error({ err: error }, 'the metrics cannot be told')
+        response.destroy()
+      })
     }
   )
   server.setTimeout(timeoutMs)
@@ -97,12 +109,12 @@ async function listen (server: Server, port: number, host: string): Promise<numb
   })
 }
 
-function answer (
+async function answer (
   request: IncomingMessage,
   response: ServerResponse,
   token: string | undefined,
-  text: () => string
-): void {
+  text: () => Promise<string>
+): Promise<void> {
   const [path] = (request.url ?? '').split('?', 1)
   if (path !== '/metrics') return end(response, 404)
   if (request.method !== 'GET' && request.method !== 'HEAD') return end(response, 405, { allow: 'GET, HEAD' })
@@ -112,7 +124,7 @@ function answer (
   if (token !== undefined && !isSameSecret(authorization, `Bearer ${token}`)) {
     return end(response, 401, { 'www-authenticate': 'Bearer realm="metrics"' })
   }
-  end(response, 200, { 'content-type': contentType }, request.method === 'HEAD' ? '' : text())
+  end(response, 200, { 'content-type': contentType }, request.method === 'HEAD' ? '' : await text())
 }
 
 function end (response: ServerResponse, status: number, headers: Record<string, string> = {}, body = ''): void {

@@ -18,7 +18,6 @@ import {
   type OwnUsersOptions,
   ownUsersNames
 } from './chain/options.js'
-import type { Channel } from './workers/channel.js'
 import { stateKeyOf } from './mcp/request-state-key.js'
 import type { OAuthOptions } from './oauth/settings.js'
 import { passwordsIn } from './redis/link/url.js'
@@ -26,6 +25,8 @@ import { infoOf } from './server-info.js'
 import { policyFileOf, readIssuers, readUpstreams, settingProblemOf } from './setting-files.js'
 import { readToolPolicies } from './tools/policy-file.js'
 import { ToolPolicyError } from './tools/tool-policies.js'
+import type { Channel } from './workers/channel.js'
+import { workerMetrics } from './workers/ports.js'
 
 /** The service, with its settings: typed here, because a host of other apps may have a `config` of its own. */
 export type ServiceApp = FastifyInstance & { readonly config: Config }
@@ -86,6 +87,7 @@ export async function buildApp (options: AppOptions, channel?: Channel): Promise
     await app.register(env, { config })
     const chain = {
       ...chainOptions(config, rest.path, logStream),
+      ...metricsOf(config, channel),
       ...upstreamsOf(config, environment),
       stateDir,
       ...rest
@@ -133,6 +135,13 @@ function auditOf (config: Config, logStream: AppOptions['logStream']): Pick<McpA
   return { audit: { file, stream, key, maxBytes, keep, secrets: secretsOf(config) } }
 }
 
+function metricsOf (config: Config, channel: Channel | undefined): Pick<McpAuthOptions, 'metrics'> {
+  const { METRICS_PORT: port, METRICS_HOST: host, METRICS_TOKEN: token } = config
+  if (port === undefined) return {}
+  if (channel === undefined) return { metrics: { port, host, token } }
+  return { metrics: { port, host, token, gather: own => workerMetrics(channel, own) } }
+}
+
 function upstreamsOf (config: Config, environment: Environment): Pick<McpAuthOptions, 'upstreams'> {
   const upstreams = readUpstreams(config, environment)
   if (upstreams === undefined) return {}
@@ -161,9 +170,6 @@ function chainOptions (config: Config, path: string | undefined, logStream: AppO
       trustedIssuers: config.OAUTH_TRUSTED_ISSUERS
     },
     ...auditOf(config, logStream),
-    ...(config.METRICS_PORT === undefined
-      ? {}
-      : { metrics: { port: config.METRICS_PORT, host: config.METRICS_HOST, token: config.METRICS_TOKEN } }),
     preauthLimit: { max: config.PREAUTH_RATE_LIMIT_MAX, windowMs: config.PREAUTH_RATE_LIMIT_WINDOW_MS },
     knownTtlMs: config.PREAUTH_KNOWN_TTL_MS,
     overload: overloadOf(config),

@@ -11,7 +11,7 @@ import type { Rights } from '../mcp/legacy/sessions/rights.js'
 import { SessionsInMemory } from '../mcp/legacy/sessions/memory-store.js'
 import type { RequestId } from '../mcp/wire/messages.js'
 import { MemoryOneTimeStore } from '../tokens/one-time-store.js'
-import { type Answer, isCalls, type Told } from './messages.js'
+import { type Answer, isCalls, metricsTopic, type Told } from './messages.js'
 
 /** What of a worker is used here. */
 export interface Attached {
@@ -22,6 +22,8 @@ export interface Attached {
 
 interface Peer {
   readonly worker: Attached
+  /** That of no other, also of one that took the place of another. */
+  readonly number: number
   /** Its `Bus.id`, once it has said it. */
   id: string
   answers: Answer[]
@@ -40,10 +42,14 @@ export class PortsHost {
   readonly #events = new EventsInMemory()
   #sessions: SessionStore | undefined
   #count = 0
+  #attached = 0
+  /** What waits for the metrics of each worker. */
+  readonly #gatherings = new Map<number, Gathering>()
   readonly #ports = this.#methods()
 
   attach (worker: Attached): void {
-    const peer: Peer = { worker, id: randomUUID(), answers: [], told: [] }
+    this.#attached += 1
+    const peer: Peer = { worker, number: this.#attached, id: randomUUID(), answers: [], told: [] }
     this.#peers.add(peer)
     worker.onMessage(message => {
       if (!isCalls(message)) return
@@ -51,7 +57,10 @@ export class PortsHost {
         this.#serve(peer, id, this.#ports.get(`${port}.${method}`), args)
       }
     })
-    worker.onGone(() => { this.#peers.delete(peer) })
+    worker.onGone(() => {
+      this.#peers.delete(peer)
+      for (const gathering of this.#gatherings.values()) gathering.take(peer)
+    })
   }
 
   #serve (peer: Peer, id: number | null, method: Method | undefined, args: readonly unknown[]): void {
@@ -86,6 +95,20 @@ export class PortsHost {
     const id = String(this.#count)
     this.#topics.keep(topic, id, message)
     for (const peer of this.#peers) this.#later(peer, peer.told, [topic, message, from, id])
+  }
+
+  /** `[worker, text]` of each that answers within a second. */
+  async #gatherMetrics (): Promise<Array<readonly [worker: string, text: string]>> {
+    this.#count += 1
+    const id = this.#count
+    const gathering = new Gathering(this.#peers)
+    this.#gatherings.set(id, gathering)
+    for (const peer of this.#peers) this.#later(peer, peer.told, [metricsTopic, id, '', ''])
+    try {
+      return await gathering.done
+    } finally {
+      this.#gatherings.delete(id)
+    }
   }
 
   #methods (): ReadonlyMap<string, Method> {
@@ -123,6 +146,10 @@ export class PortsHost {
       },
       'bus.isAlive': ([instance]: readonly [string]) => [...this.#peers].some(({ id }) => id === instance),
       'bus.since': ([topic, id]: readonly [string, string]) => this.#topics.since(topic, id) ?? null,
+      'metrics.gather': async () => await this.#gatherMetrics(),
+      'metrics.give': ([id, text]: readonly [number, string], peer) => {
+        this.#gatherings.get(id)?.take(peer, text)
+      },
       'sessions.open': ([bounds]: readonly [SessionBounds]) => {
         this.#sessions ??= new SessionsInMemory(bounds)
       },
@@ -172,6 +199,34 @@ export class PortsHost {
       }
     }
     return new Map(Object.entries(methods))
+  }
+}
+
+/** A worker that is busy for longer is missing in one answer. */
+const gatherMs = 1000
+
+class Gathering {
+  readonly #missing: Set<Peer>
+  readonly #texts: Array<readonly [worker: string, text: string]> = []
+  readonly done: Promise<Array<readonly [worker: string, text: string]>>
+  #end = (): void => {}
+
+  constructor (peers: Iterable<Peer>) {
+    this.#missing = new Set(peers)
+    this.done = new Promise(resolve => {
+      const timer = setTimeout(() => { this.#end() }, gatherMs)
+      this.#end = () => {
+        clearTimeout(timer)
+        resolve(this.#texts)
+      }
+    })
+  }
+
+  /** Without a text: it is gone. */
+  take (peer: Peer, text?: string): void {
+    if (!this.#missing.delete(peer)) return
+    if (text !== undefined) this.#texts.push([String(peer.number), text])
+    if (this.#missing.size === 0) this.#end()
   }
 }
 

@@ -8,6 +8,9 @@ export type Answer = readonly [id: number, ok: boolean, value: unknown]
 /** Something told on the bus; `id` is `''` for a letter. */
 export type Told = readonly [topic: string, message: Json, from: string, id: string]
 
+/** Asks each worker for its metrics; the message is the number of the question. */
+export const metricsTopic = 'metrics'
+
 /** From a worker: what it collected within a tick. */
 export interface Calls {
   readonly mcpCalls: readonly Call[]

@@ -9,6 +9,7 @@ import type { SessionBounds, SessionRecord, SessionStore } from '../mcp/legacy/s
 import { type KnownThere, MemoryKnownThere } from '../principal/known-there.js'
 import type { OneTimeStore } from '../tokens/one-time-store.js'
 import type { Channel } from './channel.js'
+import { metricsTopic } from './messages.js'
 
 // What comes back is from the primary, which has the same code.
 const as = <T>(value: unknown): T => value as T
@@ -95,6 +96,14 @@ export class WorkerBus implements Bus {
   async close (): Promise<void> {
     this.#topics.clear()
   }
+}
+
+/** Tells the other workers the metrics of this one when they ask. Returns how to ask for those of all, itself too. */
+export function workerMetrics (channel: Channel, own: () => string): () => Promise<Array<readonly [string, string]>> {
+  channel.onTold(([topic, id]) => {
+    if (topic === metricsTopic) channel.post('metrics', 'give', id, own())
+  })
+  return async () => as(await channel.call('metrics', 'gather'))
 }
 
 export function workerOneTimeStore (channel: Channel): OneTimeStore {

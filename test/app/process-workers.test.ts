@@ -1,7 +1,10 @@
 /** Several processes behind one port: they share limits and sessions, are replaced, and end in order. */
+import { execFileSync } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { key, sound, start, until, viaTsx } from '../support/process.js'
+import { without } from '../support/programs.js'
+import { say } from '../support/terminal.js'
 
 const headers = {
   'x-api-key': key,
@@ -23,7 +26,14 @@ t.test('WORKERS=2', async (t) => {
   const cwd = t.testdir({})
   const running = start(t, process.execPath, [...viaTsx, 'start'], {
     cwd,
-    env: { ...sound, WORKERS: '2', RATE_LIMIT_MAX: '60', MCP_SESSIONS: 'on' }
+    env: {
+      ...sound,
+      WORKERS: '2',
+      RATE_LIMIT_MAX: '60',
+      MCP_SESSIONS: 'on',
+      METRICS_PORT: '0',
+      AUDIT_FILE: 'audit.jsonl'
+    }
   })
   const url = `${await running.url}/mcp`
   const call = async (body: string, more: Record<string, string> = {}): Promise<Response> =>
@@ -70,6 +80,20 @@ t.test('WORKERS=2', async (t) => {
     t.equal(pidsIn(running.stdout()).size, 2)
   })
 
+  await t.test('tells the metrics of both, whichever process is asked', async t => {
+    const log = running.stdout().split('\n').filter(line => line.includes('metrics are served'))
+    const { port } = JSON.parse(log[0] ?? '')
+    for (let n = 0; n < 4; n++) {
+      const answer = await fetch(`http://127.0.0.1:${port}/metrics`, { headers: { connection: 'close' } })
+      const text = await answer.text()
+      const limited = [...text.matchAll(/^fastify_mcp_auth_limited_total\{layer="user",worker="[12]"\} (\d+)$/gm)]
+      t.equal(limited.length, 2)
+      t.equal(limited.reduce((sum, [, count]) => sum + Number(count), 0), 62)
+      t.equal(text.match(/^# TYPE process_start_time_seconds/gm)?.length, 1)
+      if (without('promtool') === false) execFileSync('promtool', ['check', 'metrics'], { input: text })
+    }
+  })
+
   await t.test('replaces a process that dies', async (t) => {
     const [pid = 0] = pidsIn(running.stdout())
     process.kill(pid, 'SIGKILL')
@@ -89,6 +113,7 @@ t.test('WORKERS=2', async (t) => {
   await t.test('ends with SIGTERM, all of it, with 0', async (t) => {
     running.child.kill('SIGTERM')
     t.same(await running.ended, { code: 0, signal: null })
+    t.match(await say(['audit', 'verify', 'audit.jsonl'], cwd), { code: 0, stdout: /^OK: \d+ records in 3 chains/ })
   })
 })
 
