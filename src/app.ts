@@ -184,6 +184,7 @@ function chainOptions (config: Config, path: string | undefined, logStream: AppO
     appsChallenge: config.OPENAI_APPS_CHALLENGE,
     bodyLimit: config.BODY_LIMIT,
     resultLimit: config.RESULT_LIMIT,
+    unread: { maxBytesPerCaller: config.UNREAD_MAX_PER_CALLER, maxBytes: config.UNREAD_MAX },
     requestTimeoutMs: config.REQUEST_TIMEOUT_MS,
     eras: config.MCP_ERAS,
     sessions: config.MCP_SESSIONS === 'on' && {

@@ -183,6 +183,18 @@ export const variables = {
     '1mb',
     'The largest result of a tool: bytes, or with kb (1,024) or mb (1,048,576).'
   ),
+  /** Bytes. */
+  UNREAD_MAX_PER_CALLER: variable(
+    bytes(),
+    '32mb',
+    'How much of its answers a caller may leave unread: bytes, or with kb (1,024) or mb (1,048,576).'
+  ),
+  /** Bytes. */
+  UNREAD_MAX: variable(
+    bytes(),
+    '256mb',
+    'How much may be unread in all: bytes, or with kb (1,024) or mb (1,048,576).'
+  ),
   /** Addresses, CIDRs, `loopback`, `uniquelocal`; none believes no proxy. */
   TRUST_PROXY: variable(
     list(trustedProxy()),

@@ -17,8 +17,6 @@ export interface ChallengeParameters {
   readonly scopes?: readonly string[] | undefined
 }
 
-/** RFC 6749 §3.3. */
-
 /**
  * Throws on a realm or URL that no quoted string can hold. A scope that is none is left out: it could end
  * the string.

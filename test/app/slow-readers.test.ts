@@ -26,9 +26,10 @@ const spoken = defineTool({
 
 interface Slow { readonly log: ReturnType<typeof logSink>, readonly port: number, readonly app: FastifyInstance }
 
-async function listening (t: Test, unread: UnreadOptions): Promise<Slow> {
+/** `unread`: as an option, or `env` for the settings. */
+async function listening (t: Test, unread: UnreadOptions | { env: Record<string, string> }): Promise<Slow> {
   const log = logSink()
-  const app = await service(t, { tools: [large, spoken], unread, logStream: log })
+  const app = await service(t, { tools: [large, spoken], logStream: log, ...('env' in unread ? unread : { unread }) })
   await app.listen({ host: '127.0.0.1', port: 0 })
   return { app, log, port: Number((app.server.address() as { port: number }).port) }
 }
@@ -95,6 +96,18 @@ t.test(
     t.equal(log.lines().filter(({ msg, cut }) => msg === 'request' && cut === true).length, 2)
   }
 )
+
+for (const [name, reason] of [
+  ['UNREAD_MAX_PER_CALLER', 'too many bytes wait for one caller'], ['UNREAD_MAX', 'too many bytes wait in all']
+] as const) {
+  t.test(`${name} bounds what callers leave unread`, { timeout: 60_000 }, async t => {
+    const { log, port } = await listening(t, { env: { [name]: '4mb' } })
+    const adas = [await callWithoutReading(t, port, adaKey), await callWithoutReading(t, port, adaKey)]
+    while (cutsOf(log).length === 0) await new Promise(resolve => setTimeout(resolve, 20))
+    t.match(cutsOf(log)[0], { reason })
+    for (const ada of adas) ada.destroy()
+  })
+}
 
 t.test('beyond the bound in all the caller with most pays', { timeout: 60_000 }, async t => {
   const { log, port } = await listening(t, {

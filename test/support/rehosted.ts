@@ -57,7 +57,7 @@ export function jsonAnswer (value: object, headers: Record<string, string> = {})
 }
 
 /** Of no use outside the tests: it is public. */
-const testKey = `-----BEGIN EC PRIVATE KEY-----
+export const testKey = `-----BEGIN EC PRIVATE KEY-----
 MHcCAQEEIJyKKgBSrxEUpKhDfOoiPHuhhE5MUFoNcAM7cmsPy8R/oAoGCCqGSM49
 AwEHoUQDQgAEA9XL3ZQDFV6UDh1uDCbiN5gi8qlq1KsVaKKDUOl8U/7Uz1+oykEk
 luP6+XiqbJ99PQ86DRNE2gAAsjnfmx8VVw==
