@@ -50,6 +50,21 @@ for (const [method, params, names] of [['ping', {}, []], ['logging/setLevel', { 
   })
 }
 
+t.test('a _meta of more than 1,000 values is refused before any SDK sees it, in both eras', async t => {
+  const app = await service(t)
+  for (const [{ headers, payload }, code] of [
+    [{ headers: {}, payload: rpc('ping', { _meta: junk }) }, 'MCP_ERR_INVALID_PARAMS'],
+    [modern('tools/list'), 'MCP_ERR_ENVELOPE']
+  ] as const) {
+    const { _meta: meta } = payload.params as { _meta: object }
+    const large = { ...payload, params: { _meta: { ...meta, ...junk } } }
+    let answer: Awaited<ReturnType<typeof post>> | undefined
+    const prototype = code === 'MCP_ERR_ENVELOPE' ? modernPrototype : LegacyProtocol.prototype
+    t.same(await seenBySdk(prototype, async () => { answer = await post(app, large, { ...withKey, ...headers }) }), [])
+    t.equal(answer?.body.error.data.code, code)
+  }
+})
+
 t.test('an id of more than 256 characters is refused, and not repeated', async t => {
   const app = await service(t)
   const long = 'x'.repeat(257)

@@ -15,7 +15,7 @@ const body = JSON.stringify(rpc('ping'))
 
 async function host (t: Test, http2: boolean): Promise<number> {
   const https = { key: testKey, cert: certificate, allowHTTP1: true }
-  const app = Fastify(http2 ? { http2: true, https } : { https }) as unknown as FastifyInstance
+  const app = (http2 ? Fastify({ http2: true, https }) : Fastify({ https })) as unknown as FastifyInstance
   t.teardown(() => app.close())
   await app.register(mcpAuth, { apiKeys: [adaKey], origins: ['https://listed.example'] })
   await app.listen({ host: '127.0.0.1', port: 0 })
