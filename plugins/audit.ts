@@ -1,4 +1,4 @@
-/** Keeps an audit: each decision about a caller as a record in a chain, in a file or on standard output. */
+/** The audit log: each decision about a caller as a record in a hash chain. */
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { decisionsOf, measuresOf } from '../src/http/decisions.js'
@@ -7,7 +7,7 @@ import { AuditLog, type AuditOptions } from '../src/telemetry/audit/audit-log.js
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The audit of this scope: its head, and whether records wait or were dropped. */
+    /** The audit of this scope: its last hash, and whether records wait or were dropped. */
     audit: AuditLog
   }
 }
@@ -16,13 +16,6 @@ export type { AuditOptions }
 
 const shortestKey = 32
 
-/**
- * Register it before the other plugins of this package: it observes what they decide, and closes after them.
- * Throws where the file cannot be used.
- *
- * @example
- * await app.register(audit, { file: '/var/log/mcp/audit.jsonl', key: process.env.AUDIT_KEY })
- */
 const audit: FastifyPluginAsync<AuditOptions> = async (fastify, options) => {
   const { file, stream, key, maxBytes, keep, maxQueuedBytes } = options
   if (file === undefined && stream === undefined) throw new TypeError('audit: give `file`, `stream` or both')
@@ -42,4 +35,12 @@ const audit: FastifyPluginAsync<AuditOptions> = async (fastify, options) => {
   })
 }
 
+/**
+ * Records each decision about a caller in a hash chain, in a file or on a stream. Decorates the instance with `audit`.
+ * Register it before the other plugins of this package, so that it observes their decisions and closes after them.
+ * Throws if the file cannot be used.
+ *
+ * @example
+ * await app.register(audit, { file: '/var/log/mcp/audit.jsonl', key: process.env.AUDIT_KEY })
+ */
 export default fp(audit, { name: 'mcp-audit', fastify: '5.x' })

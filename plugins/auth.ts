@@ -1,4 +1,4 @@
-/** Verifies what a request presents and puts its caller on `request.mcp.principal`. */
+/** Authenticates requests and sets `request.mcp.principal`. */
 import fastifyJwt from '@fastify/jwt'
 import Fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyReply, type FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
@@ -28,30 +28,30 @@ import { type GrantVerifier, routeTokens } from '../src/tokens/route.js'
 
 declare module 'fastify' {
   interface FastifyRequest extends CallerAliases {
-    /** Who calls, and with what limit. */
+    /** The caller and its limit. */
     mcp: RequestCaller
   }
   interface FastifyInstance {
     /** The `WWW-Authenticate` header for a refusal of this scope. */
     challengeFor: (parameters: ChallengeParameters) => string
-    /** What stands in the way of judging the identity provider's tokens; empty where there is no provider. */
+    /** Why tokens of identity providers cannot be verified at the moment; empty without a provider. */
     issuerProblems: () => readonly string[]
-    /** The keys that the app looks up by `verifyKey`; `null` where it looks up none. */
+    /** The keys that the app looks up with `verifyKey`; `null` without `verifyKey`. */
     appKeys: KeyLookUp | null
   }
 }
 
-/** Whose keys an app looks up, as the endpoint needs it. */
+/** Keys that an app looks up, as the endpoint uses them. */
 export type KeyLookUp = Pick<
   AppKeys,
   'forget' | 'stillGood' | 'onChange' | 'verify' | 'canTell' | 'confirm' | 'isConfirmed'
 >
 
-/** Adds to a verified caller what the app knows of it. What it throws is a 503, and charged to nobody. */
+/** Adds what the app knows to a verified caller. If it throws, the caller gets 503, and nobody is charged. */
 export type Enrich = (principal: Principal, context: EnrichContext) => Eventually<Enrichment | null | undefined>
 
 export interface EnrichContext {
-  /** What a token says, whoever issued it; empty for keys. */
+  /** The claims of the token, whoever issued it; empty for keys. */
   readonly claims: Claims
 }
 
@@ -63,41 +63,32 @@ export interface TokenOptions extends ClaimRules {
 }
 
 export interface AuthOptions extends AppKeysOptions {
-  /** Keys accepted in `x-api-key`: printable ASCII, none twice. Left out or empty: no key is. */
+  /** Keys accepted in `x-api-key`: printable ASCII, each once. Default: none. */
   apiKeys?: readonly string[]
-  /** Managed keys, accepted in `x-api-key`, too. Left out: there are none. */
+  /** Managed keys, also accepted in `x-api-key`. Default: none. */
   keyRing?: KeyRing
-  /** The HS256 secret of the tokens accepted in `Authorization: Bearer`. Left out: no token is. */
+  /** The HS256 secret of tokens in `Authorization: Bearer`. Default: no such tokens are accepted. */
   jwt?: TokenOptions
-  /** The identity provider whose tokens are accepted there, too. Left out: there is none. */
+  /** The identity provider whose tokens are also accepted there. Default: none. */
   oauth?: IssuerOptions
-  /** Further identity providers, each with a name of its own. Default none. */
+  /** More identity providers, each with its own name. Default: none. */
   issuers?: readonly IssuerOptions[]
-  /**
-   * The tokens of clients that people signed in here. Default those of `oauth-server`, where that stands in
-   * this scope.
-   */
+  /** Verifies tokens of signed-in OAuth clients. Default: those of `oauth-server`, if it is in this scope. */
   grants?: GrantVerifier
-  /**
-   * Where clients find the provider, and the scopes that they ask for first; told in every challenge. Left
-   * out: nothing is.
-   */
+  /** The metadata URL and the scopes to request first, for every challenge. Default: neither is sent. */
   challenge?: Omit<ChallengeOptions, 'realm'>
-  /**
-   * Asked for each caller that was verified, on each request, for as long as `verifyKeyTimeoutMs`. Left
-   * out: nothing is added.
-   */
+  /** Called for each verified caller on each request, for at most `verifyKeyTimeoutMs`. Default: adds nothing. */
   enrich?: Enrich
-  /** Remembers what proved good; share it with `preauth-limit`. Left out: nothing is remembered. */
+  /** Remembers valid credentials; share it with `preauth-limit`. Default: nothing is remembered. */
   known?: KnownCredentials
   /**
-   * Whether a credential that is good otherwise was revoked; asked on every request. Beside a bad key
-   * it is asked for nobody (`apikey:`), so that the time is the same. Left out: none is.
+   * Whether an otherwise valid credential was revoked; called on every request. For a bad key it is called with
+   * the empty id `apikey:`, so that both cases take the same time. Default: nothing is revoked.
    */
   isRevoked?: (principal: Principal) => boolean
   /**
-   * Accept API keys under 16 characters and JWT secrets under 32 bytes, as for tests. Default false: they
-   * stop the boot, and placeholders always do.
+   * Accept API keys under 16 characters and JWT secrets under 32 bytes, for tests. Default false: they stop the
+   * start. Placeholders always do.
    */
   allowWeakSecrets?: boolean
   /** The realm of the challenge; printable ASCII without `"` and `\`. Default `mcp`. */
@@ -128,7 +119,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
     watchedIssuer(fastify, { ...one, keepClaims })
   )
   const measures = measuresOf(fastify)
-  // By their place, not by their names: labels are of a fixed set.
+  // By position, not by name: labels come from a fixed set.
   measures.add('provider_keys_age_seconds', () => issuers.flatMap(({ health }, at) => {
     const { ageMs } = health()
     return ageMs === undefined ? [] : [[{ provider: String(at + 1) }, ageMs / 1000] as const]
@@ -156,10 +147,10 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
     jwtSecrets: jwt === undefined ? [] : [jwt.secret, ...(jwt.previousSecrets ?? [])],
     allowWeak: allowWeakSecrets
   })
-  // Set by preauth-limit. Without it failures are refused, but not counted.
+  // Set by preauth-limit. Without it, failures are refused but not counted.
   const chargeAddress = fastify.hasDecorator('chargeAddress') ? fastify.chargeAddress : undefined
 
-  /** RFC 6750 §3.1: the error code is for who presented something, and of one kind for all of it. */
+  /** RFC 6750 §3.1: only a request with a credential gets an error code, the same for every reason. */
   function refusal ({ reason, about }: Rejected, isPresented: boolean): Error {
     return new UnauthenticatedError({
       reason,
@@ -174,7 +165,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
   fastify.decorate('appKeys', appKeys)
   fastify.decorate('issuerProblems', () => {
     const problems = issuers.map(issuer => issuer.problems())
-    // Of several one that is away is no reason to send nobody here.
+    // With several providers, one that is unavailable must not make the server unready.
     return problems.every(one => one.length > 0) ? problems.flat() : []
   })
 
@@ -182,7 +173,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
     if (chargeAddress !== undefined) await chargeAddress(request, reply)
     const isPresented = !isNothing(verdict)
     if (!request.is404) throw refusal(verdict, isPresented)
-    // An unknown path is not found with any credential; only the log hears that this one was bad.
+    // An unknown path is 404 with any credential; only the log says that this one was bad.
     if (isPresented) request.log.info({ reason: verdict.reason, ...verdict.about }, 'credential refused')
   }
 
@@ -208,7 +199,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
     return enriched(verified, more)
   }
 
-  // No promise where the verdict is at hand: most requests wait for nobody.
+  // No promise if the verdict is known: most requests need not wait.
   fastify.addHook('onRequest', (request, reply, done) => {
     if (isPublic(request) || isOAuthProbe(request)) return done()
     if (isPreflight(request)) return done(request.is404 ? undefined : refusal(nothingPresented, false))
@@ -222,13 +213,13 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
 
 const noClaims: Claims = Object.freeze({})
 
-/** `proof`: what the credential proved, where more was made of it. */
+/** `proof` is what the credential itself proved, if `enrich` changed the principal. */
 function admit (verified: Verified, request: FastifyRequest, done: () => void, proof = verified.principal): void {
   request.mcp.admit(verified, proof)
   done()
 }
 
-/** `null` where the app looks up no keys. */
+/** `null` without `verifyKey`. */
 function openAppKeys (
   fastify: FastifyInstance,
   { verifyKey, verifyKeyTimeoutMs, verifyKeyTtlMs, stillGood }: AppKeysOptions
@@ -258,10 +249,7 @@ function openAppKeys (
   return keys
 }
 
-/**
- * Its keys are fetched once the server listens, which waits for nothing; a host that never listens fetches
- * them at the first token.
- */
+/** Fetches the keys once the server listens, without delaying it; otherwise at the first token. */
 function watchedIssuer (fastify: FastifyInstance, oauth: IssuerOptions): IssuerVerifier {
   const onTurn = (why: string | undefined): void => {
     const { issuer } = oauth
@@ -288,8 +276,8 @@ async function tokenVerifier ({
 }
 
 /**
- * The JWT plugin on an instance of its own: on the host's it would collide with the host's
- * registration, or with our second one, and lend the host's `app.jwt` our secret to sign with.
+ * Registers the JWT plugin on a separate instance. On the host's, it would collide with the host's own
+ * registration or a second one of ours, and `app.jwt` of the host would sign with our secret.
  */
 async function tokenSecret (secret: string, clockTolerance: number): Promise<TokenSecret> {
   if (typeof secret !== 'string' || secret.trim() === '') {
@@ -304,4 +292,12 @@ async function tokenSecret (secret: string, clockTolerance: number): Promise<Tok
   return { kid: kidOf(secret), verify: (token) => detached.jwt.verify(token) }
 }
 
+/**
+ * Verifies the API key and the token of every request in this scope and sets `request.mcp.principal`. Any invalid
+ * credential gets the same 401. A route with `config: { public: true }` is not authenticated. Throws on a weak secret.
+ *
+ * @example
+ * await app.register(auth, { apiKeys: [key], jwt: { secret } })
+ * app.get('/me', async request => request.mcp.principal)
+ */
 export default fp(auth, { name: 'mcp-auth', fastify: '5.x' })

@@ -1,4 +1,4 @@
-/** `/claim/:code`: hands over a minted token, once, to whoever has the link. */
+/** `/claim/:code`: one-time links to minted tokens. */
 import type { FastifyPluginAsync, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { NotFoundError, UnavailableError, retryLater } from '../src/errors.js'
@@ -8,23 +8,23 @@ import { decisionsOf } from '../src/http/decisions.js'
 import type { OneTimeLinks, Parcel } from '../src/tokens/one-time-links.js'
 
 export interface ClaimOptions {
-  /** What waits to be fetched. */
+  /** The links that wait to be used. */
   readonly claims: OneTimeLinks
   /** Default `/claim`. */
   readonly path?: string
 }
 
 const headers = {
-  // A token must not stay in a cache, nor its link leave with the next click.
+  // Keeps the token out of caches, and the link out of the Referer header.
   'cache-control': 'no-store',
   'referrer-policy': 'no-referrer',
   'x-robots-tag': 'noindex',
   'x-content-type-options': 'nosniff',
-  // Nothing is loaded, nothing runs, no page around it: only the form.
+  // The page loads nothing, runs nothing and cannot be framed; only its form works.
   'content-security-policy': "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 }
 
-/** Longer ones are none of ours. */
+/** Longer codes are not ours. */
 const maxCodeLength = 100
 
 const claim: FastifyPluginAsync<ClaimOptions> = async (fastify, { claims, path = '/claim' }) => {
@@ -32,11 +32,11 @@ const claim: FastifyPluginAsync<ClaimOptions> = async (fastify, { claims, path =
   fastify.addHook('onClose', async () => { claims.close() })
 
   await fastify.register(async scope => {
-    // A form without fields, or anything else: the code is in the path, and the body is not read.
+    // Accepts any body, and ignores it: the code is in the path.
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', { bodyLimit: 1024, parseAs: 'buffer' }, async () => null)
 
-    // The same for every code, and it spends none: previews of links and prefetching browsers come first.
+    // The same page for every code, and no code is used up: link previews and prefetching browsers come first.
     scope.get(`${path}/:code`, { config: { public: true } }, async (_request, reply) =>
       send(reply, page('A token for you', form))
     )
@@ -58,14 +58,14 @@ const claim: FastifyPluginAsync<ClaimOptions> = async (fastify, { claims, path =
           ? send(reply, page('Your token', shown(parcel)))
           : reply.headers(headers).send(parcel)
       }
-      // A guess, or a second try, costs what a wrong credential does.
+      // A guess or a second use counts like a wrong credential.
       if (fastify.hasDecorator('chargeAddress')) await fastify.chargeAddress(request, reply)
       throw new NotFoundError({ reason: 'no token waits under this code', headers })
     })
   })
 }
 
-/** Where the store is away the link is good still: 503, and not what a guess gets. */
+/** While the store is unavailable, the link is still valid: answer 503, not 404. */
 async function fetched (claims: OneTimeLinks, code: string): Promise<Parcel | undefined> {
   try {
     return await claims.claim(code)
@@ -104,4 +104,10 @@ function escape (text: string): string {
   return text.replace(/[&<>"']/g, character => `&#${character.charCodeAt(0)};`)
 }
 
+/**
+ * Serves `/claim/:code`: a page whose button returns a minted token, once. `claims` are the links that wait.
+ *
+ * @example
+ * await app.register(claim, { claims })
+ */
 export default fp(claim, { name: 'mcp-claim', fastify: '5.x' })

@@ -1,4 +1,4 @@
-/** Refuses foreign hosts and origins before anything runs, and answers browsers on the allowlist. */
+/** Refuses foreign hosts and origins, and answers preflights of allowed origins. */
 import fastifyCors, { type FastifyCorsOptions } from '@fastify/cors'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
@@ -15,14 +15,11 @@ declare module 'fastify' {
   }
 }
 
-/**
- * Embedded, `loopback` is on by default and the Host of a request must be a loopback name: behind
- * a public name, pass `publicUrl` or `allowedHosts`.
- */
+/** By default only loopback hosts are accepted: behind a public name, pass `publicUrl` or `allowedHosts`. */
 export interface CorsOptions extends EdgeRules {
-  /** Seconds that a browser may keep a preflight's answer. Default 600; 0 asks every time. */
+  /** Seconds that a browser may cache a preflight. Default 600; 0 turns caching off. */
   readonly maxAgeSeconds?: number
-  /** Request headers that listed pages may send besides those of MCP and W3C Trace Context. Default none. */
+  /** Request headers that allowed pages may send, besides those of MCP and W3C Trace Context. Default: none. */
   readonly allowedHeaders?: readonly string[]
 }
 
@@ -36,7 +33,7 @@ const exposedHeaders = [
   'X-RateLimit-Remaining', 'X-RateLimit-Reset', 'RateLimit', 'RateLimit-Policy', 'X-Request-Id'
 ]
 
-/** What a host's own `@fastify/cors` may have granted on a path that is not one of our routes. */
+/** Headers that a host's own `@fastify/cors` may have set on a path that is not one of our routes. */
 const grants = ['access-control-allow-origin', 'access-control-allow-credentials', 'access-control-expose-headers']
 
 const cors: FastifyPluginAsync<CorsOptions> = async (
@@ -54,14 +51,14 @@ const cors: FastifyPluginAsync<CorsOptions> = async (
     allowedHeaders: [...headersOfMcp, ...allowedHeaders],
     exposedHeaders,
     maxAge: maxAgeSeconds,
-    // Preflights are answered below: a host's own hook must not end one before our check.
+    // Preflights are answered below: a host's own hook must not answer one before our check.
     preflightContinue: true,
     strictPreflight: false
   }
   const addCorsHeaders = hookOf('@fastify/cors', fastifyCors, fastify, settings)
 
-  // `@fastify/cors` merges a route's own options over those it was registered with, so that a
-  // host's registration obeys ours here. A route that brings its own keeps them.
+  // `@fastify/cors` merges a route's options over its own, so a host's registration obeys ours here. A route with
+  // options of its own keeps them.
   const ours = corsIsOn ? settings : false
   fastify.addHook('onRoute', route => {
     route.config = { cors: ours, ...route.config }
@@ -75,7 +72,7 @@ const cors: FastifyPluginAsync<CorsOptions> = async (
     const { origin } = headers
     const host = text(headers.host ?? headers[':authority'])
     const config = configOf(request)
-    // Unknown paths pass no onRoute hook, and a host's hook may still run after this one.
+    // Unknown paths have no onRoute hook, and a host's hook may still run after this one.
     if (request.is404) config.cors = ours
     // It comes from no browser and no name: a tool calls its route.
     if (isWithinCall(request)) return done()
@@ -100,7 +97,7 @@ const cors: FastifyPluginAsync<CorsOptions> = async (
       throw new OriginRefusedError({ reason: `Origin ${quote(origin)} is not in CORS_ORIGINS (origins)` })
     }
     const ownOptions = config.cors !== undefined && config.cors !== false && config.cors !== settings
-    // A page can make requests without an Origin, such as an image's: they must not use up an address's tries.
+    // A page can cause requests without an Origin, such as for an image: they must not count against the address.
     const isForeign = verdict !== 'listed' && isFromOtherSite(text(headers['sec-fetch-site']))
     if (isForeign && !mayComeFromOtherSites(request, isPublic, ownOptions)) {
       throw new OriginRefusedError({
@@ -111,8 +108,8 @@ const cors: FastifyPluginAsync<CorsOptions> = async (
     const answer = (error?: Error): void => {
       if (error !== undefined || !isPreflight(request)) return done(error)
       allowParameters(request, reply)
-      // Asked without a credential: it is answered before anybody could be charged for it.
-      // RFC 9110 wants no Content-Length here, but Safari has hung without one.
+      // A preflight carries no credential, so it is answered before anything is counted.
+      // RFC 9110 forbids Content-Length here, but Safari has hung without it.
       reply.code(204).header('content-length', '0').send()
     }
     if (ownOptions || verdict === 'listed') addCorsHeaders(request, reply, answer)
@@ -120,10 +117,7 @@ const cors: FastifyPluginAsync<CorsOptions> = async (
   })
 }
 
-/**
- * A tool may want arguments in headers, too, and names them itself (MCP 2026-07-28, `x-mcp-header`). Pages
- * may send those.
- */
+/** Pages may also send the argument headers that tools define (MCP 2026-07-28, `x-mcp-header`). */
 function allowParameters ({ headers }: FastifyRequest, reply: FastifyReply): void {
   const allowed = reply.getHeader('access-control-allow-headers')
   const asked = headers['access-control-request-headers']
@@ -132,44 +126,44 @@ function allowParameters ({ headers }: FastifyRequest, reply: FastifyReply): voi
   if (parameters.length > 0) reply.header('access-control-allow-headers', [allowed, ...parameters].join(', '))
 }
 
-/** People follow links to public pages, and a route with CORS of its own is made for pages of other origins. */
+/** Links lead to public pages, and a route with its own CORS options is meant for other origins. */
 function mayComeFromOtherSites ({ method }: FastifyRequest, isPublic: boolean, hasOwnCors: boolean): boolean {
   return isPublic && (hasOwnCors || method === 'GET' || method === 'HEAD' || method === 'OPTIONS')
 }
 
-/** Behind a trusted proxy, the scheme that the proxy was asked by. */
+/** Behind a trusted proxy, the scheme that the caller used. */
 function schemeOf ({ protocol }: FastifyRequest): 'http' | 'https' {
   return protocol === 'https' ? 'https' : 'http'
 }
 
 /**
- * Node keeps the first of two Host headers; a proxy before us may have judged by the other. HTTP/2
- * has `:authority` in the place of Host, and may have both (RFC 9113 §8.3.1).
+ * Node keeps the first of two Host headers; a proxy in front may have used the other. HTTP/2 has `:authority`
+ * instead of Host, or both (RFC 9113 §8.3.1).
  */
 function namesTwoHosts ({ raw: { rawHeaders }, headers }: FastifyRequest, httpVersionMajor: number): boolean {
   if (httpVersionMajor > 1) return headers.host !== undefined && headers.host !== headers[':authority']
   let count = 0
-  // By length first: lower-casing every name is most of the time spent here.
+  // Compares the length first, because lower-casing every name would take most of the time.
   for (let i = 0; i < rawHeaders.length; i += 2) {
     if (rawHeaders[i]?.length === 4 && rawHeaders[i]?.toLowerCase() === 'host') count++
   }
   return count > 1
 }
 
-/** A shared cache must not hand one origin's answer to another. */
+/** A shared cache must not give one origin's response to another. */
 function varyWith (value: unknown): string {
   const names = Array.isArray(value) ? value.join(', ') : String(value ?? '')
   if (names === '') return 'Origin'
   return /(^|,)\s*(origin|\*)\s*(,|$)/i.test(names) ? names : `${names}, Origin`
 }
 
-/** For the log: bounded, and without what moves a terminal's cursor or turns its text, because a caller chooses it. */
+/** For the log: bounded, without control or bidirectional characters, because a caller chooses it. */
 function quote (value: unknown): string {
   return JSON.stringify(text(value)?.slice(0, 100) ?? 'none')
     .replace(/[^\x20-\x7e]/g, character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
-/** Node joins repeated headers that it does not know, or keeps them apart: a list of texts reads as one text. */
+/** Node joins repeated unknown headers, or returns a list: treat both as one string. */
 function text (value: unknown): string | undefined {
   return value === undefined ? undefined : String(value)
 }
@@ -180,4 +174,11 @@ function requireHeaderNames (names: readonly string[]): void {
   throw new TypeError(`allowedHeaders: ${JSON.stringify(wrong)} is not the name of a header, such as Sentry-Trace`)
 }
 
+/**
+ * Refuses a foreign `Host` or `Origin` with 403, before anything else runs, and answers preflights of allowed origins.
+ * Register it before every plugin that answers requests.
+ *
+ * @example
+ * await app.register(cors, { publicUrl: 'https://mcp.example.com', origins: ['https://app.example.com'] })
+ */
 export default fp(cors, { name: 'mcp-cors', fastify: '5.x' })

@@ -1,13 +1,13 @@
-/** What clients and directories look for before they connect: server card, AI Catalog, the domain check of ChatGPT. */
+/** Serves the server card, the AI Catalog and ChatGPT's domain check. */
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { type CardFacts, cardsOf, cardSuffix, cardType, catalogPath, catalogType } from '../src/cards/cards.js'
 import { serveDocument } from '../src/http/public-document.js'
 
 export interface DiscoveryOptions {
-  /** What the server card tells. Default no card is served. */
+  /** The contents of the server card. Default: no card is served. */
   readonly card?: CardFacts | undefined
-  /** The token that the form of ChatGPT's directory shows. It is served to everybody. Default none. */
+  /** The token that ChatGPT's directory form shows; it is public. Default: none. */
   readonly appsChallenge?: string | undefined
   /** The endpoint's path in this scope. Default `/mcp`. */
   readonly path?: string
@@ -33,9 +33,16 @@ const discovery: FastifyPluginAsync<DiscoveryOptions> = async (fastify, { card, 
   )
 }
 
-/** Of several endpoints in one scope the first has what there is once. */
+/** With several endpoints in one scope, the first one serves these documents. */
 function isTaken (fastify: FastifyInstance, url: string): boolean {
   return fastify.hasRoute({ method: 'GET', url: fastify.prefix + url })
 }
 
+/**
+ * Serves documents that clients and directories read before they connect: the server card, the AI Catalog and
+ * ChatGPT's domain check.
+ *
+ * @example
+ * await app.register(discovery, { appsChallenge: process.env.APPS_CHALLENGE })
+ */
 export default fp(discovery, { name: 'mcp-discovery', fastify: '5.x' })

@@ -1,4 +1,4 @@
-/** Validates the environment and puts the typed configuration on the instance. */
+/** Reads the settings and decorates the instance with `config`. */
 import fastifyEnv from '@fastify/env'
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
@@ -14,10 +14,9 @@ declare module 'fastify' {
 
 export type { EnvOptions }
 
-/** Throws a `ConfigError` with every problem at once, so that a faulty setting stops the boot. */
 const env: FastifyPluginAsync<EnvOptions> = async (fastify, { env = process.env, dotenv = true, config }) => {
   const { config: settings, warnings } = config === undefined ? loadConfig({ env, dotenv }) : { config, warnings: [] }
-  // Our values, not the raw environment: the plugin would keep the text of everything it is given.
+  // Parsed values, not the raw environment: the plugin would keep every string that it is given.
   await fastify.register(fastifyEnv, {
     confKey: 'config',
     schema: configSchema(),
@@ -29,4 +28,12 @@ const env: FastifyPluginAsync<EnvOptions> = async (fastify, { env = process.env,
   for (const warning of warnings) fastify.log.warn(warning)
 }
 
+/**
+ * Reads and validates the settings and decorates the instance with `config`, frozen. Throws a `ConfigError` that lists
+ * every problem.
+ *
+ * @example
+ * await app.register(env, { dotenv: './.env' })
+ * app.config.PORT   // 3000
+ */
 export default fp(env, { name: 'mcp-env', fastify: '5.x' })

@@ -1,4 +1,4 @@
-/** The error handler and the not-found handler: every refusal has one shape, and nothing internal leaves. */
+/** The error handler and the not-found handler: one shape for every refusal, nothing internal. */
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
@@ -16,11 +16,11 @@ declare module 'fastify' {
     public?: boolean
     /** Refusals of this route are JSON-RPC errors. Default false. */
     jsonRpc?: boolean
-    /** Authenticated, but charged to nobody. Default false. */
+    /** Authenticated, but not counted. Default false. */
     uncharged?: boolean
   }
   interface FastifyRequest {
-    /** What the caller was refused with, for the log line of the request. */
+    /** The refusal that the caller got, for the log line of the request. */
     refusal: Refusal | null
   }
 }
@@ -28,12 +28,9 @@ declare module 'fastify' {
 export interface ErrorsOptions {
   /** Answer unknown paths of this scope. False in a scope without a prefix: there they are the host's. Default true. */
   readonly notFound?: boolean
-  /**
-   * Log one line for each request that was refused. False: only for those that failed by an error of ours.
-   * Default true.
-   */
+  /** Log one line for each refused request. False: only for requests that failed by a server error. Default true. */
   readonly logRefusals?: boolean
-  /** Log one line for each request, whatever became of it. Default false: the host logs its requests. */
+  /** Log one line for every request. Default false: the host logs its requests. */
   readonly logRequests?: boolean
 }
 
@@ -42,7 +39,7 @@ const errors: FastifyPluginAsync<ErrorsOptions> = async (fastify, options) => {
   if (!fastify.hasRequestDecorator('refusal')) fastify.decorateRequest('refusal', null)
   sayDecisions(fastify, linesOf(logRefusals, logRequests))
 
-  // On every answer: the log knows the request by nothing else.
+  // On every answer, so that it can be found in the log.
   fastify.addHook('onRequest', (request, reply, done) => {
     sendRequestId(request, reply)
     done()
@@ -62,15 +59,15 @@ const errors: FastifyPluginAsync<ErrorsOptions> = async (fastify, options) => {
 
   if (!notFound) return
   fastify.setNotFoundHandler(refuseUnknown)
-  // After every onRequest hook has had its say, and before the body of a stranger is parsed. A
-  // scope inside this one may have a not-found handler of its own.
+  // After all onRequest hooks, and before the body of a stranger is parsed. An inner scope may have its own
+  // not-found handler.
   fastify.addHook('preParsing', (request, _reply, _payload, done) => {
     if (request.is404 && request.server === fastify) refuseUnknown(request)
     done()
   })
 }
 
-/** The server's options rewrite a malformed URL so that it passes the hooks; it is no path, though. */
+/** The server options rewrite a malformed URL so that it passes the hooks; it is not a path, though. */
 function refuseUnknown (request: FastifyRequest): never {
   if (isMalformedUrl(request.originalUrl)) throw new BadUrlError()
   throw new NotFoundError(isSignInProbe(request) ? { data: noSignIn } : {})
@@ -89,14 +86,14 @@ function linesOf (logRefusals: boolean, logRequests: boolean): Lines {
 }
 
 /**
- * Fastify closes the connection when a body is refused. That resets it under a caller who is still
- * writing and loses this answer; Node reads the rest away, within the server's request timeout.
+ * Fastify closes the connection when it refuses a body. That resets it while the caller still writes, and the
+ * answer is lost. Node reads and discards the rest instead, within the server's request timeout.
  */
 function keepConnection (reply: FastifyReply): void {
   if (reply.raw.getHeader('connection') === undefined) reply.removeHeader('connection')
 }
 
-/** A header that Node won't write fails this answer too, and then Fastify's own handler quotes it. */
+/** A header that Node refuses would fail this answer too, and Fastify's own handler would quote it. */
 function dropBadHeaders (reply: FastifyReply): void {
   for (const [name, value] of Object.entries(reply.getHeaders())) {
     try {
@@ -108,4 +105,11 @@ function dropBadHeaders (reply: FastifyReply): void {
   }
 }
 
+/**
+ * Sets the error handler and the not-found handler: every refusal has the same shape, and nothing internal leaves.
+ * Register it first.
+ *
+ * @example
+ * await app.register(errors)
+ */
 export default fp(errors, { name: 'mcp-errors', fastify: '5.x' })

@@ -1,4 +1,4 @@
-/** `/health` says that the process answers, `/ready` whether it should be called. Both are public. */
+/** `/health` and `/ready`, for probes and load balancers. */
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { MethodNotAllowedError } from '../src/errors.js'
@@ -6,11 +6,11 @@ import { type Problem, readinessOf } from '../src/http/readiness.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Asked again and again by machines: a good answer is logged at `debug` alone. Default false. */
+    /** Polled by machines: successful answers are logged only at `debug`. Default false. */
     probe?: boolean
   }
   interface FastifyInstance {
-    /** `/ready` says 503 from now on, for the reason `stopping`, while everything is served as before. */
+    /** From now on `/ready` answers 503 with the reason `stopping`; everything else is still served. */
     announceStop: () => void
   }
 }
@@ -20,7 +20,7 @@ export interface HealthOptions {
   readonly path?: string
   /** Default `/ready`. */
   readonly readyPath?: string
-  /** What stands in the way of serving well, asked for each answer. Default nothing ever does. */
+  /** Called for each answer: the problems that limit the service. Default: none. */
   readonly problems?: () => readonly Problem[]
 }
 
@@ -45,7 +45,7 @@ const health: FastifyPluginAsync<HealthOptions> = async (fastify, options) => {
   for (const url of [path, readyPath]) refuseOthers(fastify, url)
 }
 
-/** The path is known, so another method is no failure of an address. */
+/** The path exists, so another method does not count against the address. */
 function refuseOthers (fastify: FastifyInstance, url: string): void {
   fastify.route({
     method: ['POST', 'PUT', 'PATCH', 'DELETE'],
@@ -57,4 +57,10 @@ function refuseOthers (fastify: FastifyInstance, url: string): void {
   })
 }
 
+/**
+ * Serves `/health` (the process answers) and `/ready` (it should get traffic, with reasons). Both are public.
+ *
+ * @example
+ * await app.register(health, { problems: () => disk.isFull ? [{ reason: 'state' }] : [] })
+ */
 export default fp(health, { name: 'mcp-health', fastify: '5.x' })

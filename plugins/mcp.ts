@@ -1,4 +1,4 @@
-/** The `/mcp` route: hands authenticated requests to the bridge and its replies to Fastify. */
+/** The `/mcp` route. */
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { sayDecisions } from '../src/http/decisions.js'
@@ -15,14 +15,11 @@ import type { CredentialWatch } from '../src/mcp/streams/credential-watch.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** What this endpoint offers; items may come and go while it runs. */
+    /** The running endpoint: add and remove items, notify subscribers. */
     mcp: Endpoint
   }
   interface FastifyRequest {
-    /**
-     * What the request asked of the endpoint and what became of it, for a log line; `null` on other routes,
-     * and until the body is read.
-     */
+    /** What was called and its outcome, for a log line; `null` on other routes and until the body is read. */
     mcpCall: LoggedCall | null
   }
 }
@@ -31,14 +28,6 @@ export type { CredentialWatch, Endpoint, LoggedCall, McpOptions }
 
 const methods = ['GET', 'POST', 'DELETE', 'PUT', 'PATCH', 'HEAD', 'OPTIONS']
 
-/**
- * Serves MCP at `path`. It needs a `request.principal`, which `plugins/auth.js` sets: without one every
- * call is refused.
- *
- * @example
- * await app.register(auth, { apiKeys: [key] })
- * await app.register(mcp, { tools: [greet] })
- */
 const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   const { path = '/mcp', bodyLimit = 1024 * 1024, routeOptions = {}, onEndpoint } = options
   requireRouteOptions(routeOptions)
@@ -52,15 +41,15 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   if (!fastify.hasRequestDecorator('mcpCall')) fastify.decorateRequest('mcpCall', null)
   sayDecisions(fastify, 'failures')
   onEndpoint?.(operations)
-  // By then all routes are there, of whichever scope, and their shared schemas.
+  // All routes of all scopes, and their shared schemas, exist by then.
   fastify.addHook('onReady', async () => { addRouteTools(fastify, operations, options) })
-  // Streams would keep the server from closing for ever. It waits for the calls under way, which have their deadlines.
+  // Open streams would keep the server from closing. Running calls may finish; they have deadlines.
   fastify.addHook('preClose', async () => { quiesce() })
   fastify.addHook('onClose', async () => { await close() })
 
   await fastify.register(async scope => {
     registerJsonBody(scope, { bodyLimit })
-    // Both spellings, without a redirect, which would lose the body or the credential.
+    // Both spellings, because a redirect would lose the body or the credential.
     for (const url of spellingsOf(path, scope)) {
       const config = { ...routeOptions.config, jsonRpc: true }
       scope.route({ ...routeOptions, method: methods, url, exposeHeadRoute: false, bodyLimit, config, handler })
@@ -68,7 +57,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   })
 }
 
-/** Those of `plugins/routes`, where that stands in the app. Throws where one cannot be served. */
+/** Adds the tools of `plugins/routes`, if the app has it. Throws if one cannot be served. */
 function addRouteTools (
   fastify: FastifyInstance,
   { addTool, listTools }: Endpoint,
@@ -80,4 +69,12 @@ function addRouteTools (
   requireTools(toolPolicies, name => known.has(name))
 }
 
+/**
+ * Serves MCP at `path`. Requires a `request.principal`, which `plugins/auth` sets; without one, every call gets 401.
+ * Decorates the instance with `mcp`, which adds and removes items at run time. Throws if an item is invalid.
+ *
+ * @example
+ * await app.register(auth, { apiKeys: [key] })
+ * await app.register(mcp, { tools: [greet] })
+ */
 export default fp(mcp, { name: 'mcp-mcp', fastify: '5.x' })

@@ -1,4 +1,4 @@
-/** Metrics in the text format of Prometheus, on a listener of their own. */
+/** Prometheus metrics on a separate port. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
@@ -13,41 +13,32 @@ import { contentType } from '../src/telemetry/metrics/text-format.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** All metrics as text, for a host that serves them itself. */
+    /** Returns all metrics as text, for a host that serves them itself. */
     metrics: () => string
   }
 }
 
 export interface MetricsOptions {
-  /** The port of the listener; 0 takes a free one. Left out: nobody listens, and the host serves `app.metrics()`. */
+  /** The port; 0 picks a free one. Default: no listener, and the host serves `app.metrics()`. */
   readonly port?: number | undefined
   /** The name or address to bind to. Default `127.0.0.1`. */
   readonly host?: string | undefined
-  /**
-   * Asked for as `Authorization: Bearer`. Required beyond loopback. Left out: everybody who reaches the
-   * listener may read.
-   */
+  /** Required as `Authorization: Bearer`; mandatory beyond loopback. Default: everybody who can connect may read. */
   readonly token?: string | undefined
   /**
-   * Where several processes serve one port: takes what gives the metrics of this one, and returns what gives those of
-   * all, each with the name of its process.
+   * For several processes on one port: takes a function that returns the metrics of this process, and returns one that
+   * resolves to those of all, each with the name of its process.
    */
   readonly gather?: ((own: () => string) => () => Promise<ReadonlyArray<readonly [string, string]>>) | undefined
 }
 
-/** The listener of the metrics cannot have its address. */
+/** The metrics listener cannot bind to its address. */
 class MetricsListenError extends OperatorError {
   override readonly name = 'MetricsListenError'
 }
 
 const timeoutMs = 10_000
 
-/**
- * Register it before the other plugins of this package. Throws where it would be open beyond loopback without a token.
- *
- * @example
- * await app.register(metrics, { port: 9464 })
- */
 const metrics: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
   const { port, host = '127.0.0.1', token, gather } = options
   if (!isLoopback(host) && token === undefined) {
@@ -119,7 +110,7 @@ async function answer (
   if (path !== '/metrics') return end(response, 404)
   if (request.method !== 'GET' && request.method !== 'HEAD') return end(response, 405, { allow: 'GET, HEAD' })
   const { authorization = '', host = '' } = request.headers
-  // DNS rebinding: a page in a browser on this machine must not read them under a name of its own.
+  // DNS rebinding: a page in a browser on this machine must not read them under its own host name.
   if (token === undefined && !isAddress(host)) return end(response, 403)
   if (token !== undefined && !isSameSecret(authorization, `Bearer ${token}`)) {
     return end(response, 401, { 'www-authenticate': 'Bearer realm="metrics"' })
@@ -131,9 +122,16 @@ function end (response: ServerResponse, status: number, headers: Record<string, 
   response.writeHead(status, { 'cache-control': 'no-store', ...headers }).end(body)
 }
 
-/** `localhost`, or an address in figures, with or without a port. */
+/** `localhost` or an IP address, with or without a port. */
 function isAddress (host: string): boolean {
   return /^(?:localhost|\d{1,3}(?:\.\d{1,3}){3}|\[[\da-f:.]+\])(?::\d+)?$/i.test(host)
 }
 
+/**
+ * Serves Prometheus metrics on a separate port, and decorates the instance with `metrics()`, which returns their text.
+ * Register it before the other plugins of this package. Throws if `host` is not loopback and there is no `token`.
+ *
+ * @example
+ * await app.register(metrics, { port: 9464 })
+ */
 export default fp(metrics, { name: 'mcp-metrics', fastify: '5.x' })

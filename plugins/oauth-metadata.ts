@@ -1,15 +1,15 @@
-/** Tells clients which identity provider issues tokens for this server (RFC 9728). */
+/** The protected resource metadata (RFC 9728): which authorization server issues tokens for this server. */
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { spellingsOf } from '../src/http/request/trailing-slash.js'
 import { metadataPath } from '../src/net/public-url.js'
 
 export interface OAuthMetadataOptions {
-  /** The endpoint under its public address; never built from what a request says. */
+  /** The public URL of the endpoint; never derived from a request. */
   readonly resource: string
-  /** The issuers whose tokens are good here; at least one. */
+  /** The accepted issuers; at least one. */
   readonly authorizationServers: readonly string[]
-  /** The scopes that a client asks for first. Default none: it decides for itself. */
+  /** The scopes that a client should request first. Default: the client decides. */
   readonly scopes?: readonly string[]
   /** The endpoint's path in this scope. Default `/mcp`. */
   readonly path?: string
@@ -26,19 +26,18 @@ const oauthMetadata: FastifyPluginAsync<OAuthMetadataOptions> = async (
     bearer_methods_supported: ['header'],
     ...(scopes.length === 0 ? {} : { scopes_supported: scopes })
   })
-  // Clients look below the endpoint's path as they know it, below the one that a proxy left of it, and at
-  // the bare path.
+  // Clients look below the public path, below the path behind the proxy, and at the bare path.
   const { pathname } = new URL(resource)
   const paths = [metadataPath, metadataPath + path, metadataPath + pathname]
-  // Each with a slash at its end, too: a client that was given the endpoint's address so looks there.
+  // Also with a trailing slash, for clients that were given the URL that way.
   for (const url of new Set(paths.flatMap(one => spellingsOf(one, fastify)))) {
-    // Of several endpoints in one scope the first is found at the bare path.
+    // With several endpoints in one scope, the first one gets the bare path.
     if (
       url.replace(/\/$/, '') === metadataPath &&
       fastify.hasRoute({ method: 'GET', url: fastify.prefix + url })
     ) { continue }
     fastify.route({
-      // OPTIONS, too: browsers ask before they send the revision header, and an unknown path has no CORS of its own.
+      // Also OPTIONS: the revision header causes a preflight, and unknown paths have no CORS headers.
       method: ['GET', 'OPTIONS'],
       url,
       config: { public: true, cors: { origin: '*', credentials: false } },
@@ -51,4 +50,13 @@ const oauthMetadata: FastifyPluginAsync<OAuthMetadataOptions> = async (
   }
 }
 
+/**
+ * Serves the protected resource metadata (RFC 9728), which tells clients where to get tokens.
+ *
+ * @example
+ * await app.register(oauthMetadata, {
+ *   resource: 'https://mcp.example.com/mcp',
+ *   authorizationServers: ['https://id.example.com']
+ * })
+ */
 export default fp(oauthMetadata, { name: 'mcp-oauth-metadata', fastify: '5.x' })

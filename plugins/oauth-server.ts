@@ -1,4 +1,4 @@
-/** `/oauth/*`: people sign OAuth clients in with an API key, and those get tokens for this endpoint. */
+/** The OAuth server: people sign in clients with an API key. */
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { createKeyJudge, createKeyLookup, withAppKeys } from '../src/api-keys/listed-keys.js'
@@ -40,41 +40,33 @@ type FromServer =
   | 'clockToleranceSeconds'
   | 'fetchDocument'
 
-/** The names of the options are those of `mcpAuth` where both have one. */
+/** Options shared with `mcpAuth` have the same names. */
 export interface OAuthServerOptions extends Pick<AuthorizationServerOptions, FromServer> {
-  /** Its tokens are signed with a key derived from this; at least 32 bytes. */
+  /** Tokens are signed with a key derived from this; at least 32 bytes. */
   readonly jwtSecret: string
-  /** Former secrets: what was signed with them is good until it ends. Default none. */
+  /** Former secrets: tokens signed with them stay valid until they expire. Default: none. */
   readonly jwtPreviousSecrets?: readonly string[]
-  /** Keys that people may sign in with. One of `apiKeys`, `keyRing` and `ownUsers` is needed. */
+  /** Keys that people can sign in with. One of `apiKeys`, `keyRing` and `ownUsers` is required. */
   readonly apiKeys?: readonly string[]
-  /** Managed keys that they may sign in with. */
+  /** Managed keys that people can sign in with. */
   readonly keyRing?: KeyRing
   /**
-   * Let people sign in with the keys that `auth` looks up by `verifyKey`, too. Only where `stillGood` can tell later on
-   * whether they are good: without it they are refused at the sign-in. Default false.
+   * Also let people sign in with keys that `auth` looks up with `verifyKey`. Requires `stillGood`, which later tells
+   * whether they are still valid; without it such keys are refused. Default false.
    */
   readonly ownUsers?: boolean
-  /** Where grants, codes and clients are kept. Default in memory: they end with the process. */
+  /** Where grants, codes and clients are stored. Default: in memory, until the process ends. */
   readonly documents?: Documents
-  /** Where ended grants are on record. Default in memory. */
+  /** Where ended grants are recorded. Default: in memory. */
   readonly ledger?: AuthorizationServerOptions['ledger']
-  /** The scopes that clients may ask for. Default none: a client gets those of the key. */
+  /** The scopes that clients may request. Default: a client gets those of the key. */
   readonly scopes?: readonly string[] | (() => readonly string[])
-  /** How many tools a caller may use, for the page. Left out: those of the endpoint of this scope, if there is one. */
+  /** The number of tools that a caller may use, for the page. Default: that of the endpoint in this scope, if any. */
   readonly countTools?: (principal: Principal) => number
-  /** Accept a secret under 32 bytes, as for tests. Default false. */
+  /** Accept a secret under 32 bytes, for tests. Default false. */
   readonly allowWeakSecrets?: boolean
 }
 
-/**
- * The authorization server of one endpoint. Register it before `auth`, which takes its tokens then, and after
- * `preauth-limit`, which counts wrong keys. Throws where an option cannot be used.
- *
- * @example
- * await app.register(oauthServer, { publicUrl: 'https://mcp.example.com', jwtSecret, apiKeys })
- * await app.register(auth, { apiKeys })
- */
 const oauthServer: FastifyPluginAsync<OAuthServerOptions> = async (fastify, options) => {
   const {
     publicUrl,
@@ -95,11 +87,11 @@ const oauthServer: FastifyPluginAsync<OAuthServerOptions> = async (fastify, opti
       'The OAuth server needs `apiKeys`, `keyRing` or `ownUsers`: people sign in with a key'
     )
   }
-  // Asked when a key is given: `auth` comes later.
+  // Called when a key is entered: `auth` is registered later.
   const appKeys = (): AppKeyPort | null => ownUsers && fastify.hasDecorator('appKeys') ? fastify.appKeys : null
   const { documents = documentsInMemory(), ledger = await openStateFor(fastify, undefined, 0) } = options
   fastify.addHook('onClose', async () => { await documents.close() })
-  // Now: nothing can be decorated once requests come.
+  // Decorate now: it is not possible once requests arrive.
   const decisions = decisionsOf(fastify)
 
   const server = createAuthorizationServer({
@@ -139,7 +131,7 @@ const oauthServer: FastifyPluginAsync<OAuthServerOptions> = async (fastify, opti
 
 const nobody = rejected('no API keys are accepted here')
 
-/** Asked when a page is sent: by then the endpoint is there. */
+/** Called when a page is sent: the endpoint exists by then. */
 function toolsOf (fastify: FastifyInstance): (principal: Principal) => number {
   return principal => fastify.hasDecorator('mcp') ? fastify.mcp.toolsOf(principal).length : 0
 }
@@ -158,4 +150,12 @@ function requireUsable ({ publicUrl, jwtSecret }: OAuthServerOptions): void {
   }
 }
 
+/**
+ * The authorization server of one endpoint: people sign in OAuth clients with an API key. Register it after
+ * `preauth-limit`, which counts wrong keys, and before `auth`, which accepts its tokens. Throws on an invalid option.
+ *
+ * @example
+ * await app.register(oauthServer, { publicUrl: 'https://mcp.example.com', jwtSecret, apiKeys })
+ * await app.register(auth, { apiKeys })
+ */
 export default fp(oauthServer, { name: 'mcp-oauth-server', fastify: '5.x' })

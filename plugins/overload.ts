@@ -1,4 +1,4 @@
-/** Refuses calls while the process cannot keep up: 503, before anything is looked at. */
+/** Refuses calls with 503 while the process is overloaded. */
 import underPressure, { type FastifyUnderPressureOptions } from '@fastify/under-pressure'
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
@@ -8,20 +8,16 @@ import { isPublic } from '../src/http/request/route-config.js'
 import { requireWhole } from '../src/lib/require.js'
 
 export interface OverloadOptions {
-  /**
-   * Milliseconds that the event loop may be late, on average over a sample. Default none: lateness is not
-   * looked at.
-   */
+  /** The highest event loop delay in milliseconds, averaged over a sample. Default: not checked. */
   readonly maxEventLoopDelayMs?: number | undefined
-  /** Bytes of JavaScript's heap that may be in use. Default none: the heap is not looked at. */
+  /** The most JavaScript heap in use, in bytes. Default: not checked. */
   readonly maxHeapUsedBytes?: number | undefined
-  /** Seconds that a refused caller is told to wait. Default 10. */
+  /** `Retry-After` of a refusal, in seconds. Default 10. */
   readonly retryAfterSeconds?: number
-  /** Milliseconds between two samples, from 10. Default 1,000. */
+  /** Milliseconds between samples, at least 10. Default 1,000. */
   readonly sampleIntervalMs?: number
 }
 
-/** Public routes and streams that run are left alone: a balancer has to see that the process lives. */
 const overload: FastifyPluginAsync<OverloadOptions> = async (fastify, options) => {
   const { maxEventLoopDelayMs, maxHeapUsedBytes, retryAfterSeconds = 10, sampleIntervalMs = 1000 } = options
   requireWhole('overload', { maxEventLoopDelayMs, maxHeapUsedBytes, retryAfterSeconds, sampleIntervalMs })
@@ -39,4 +35,10 @@ const overload: FastifyPluginAsync<OverloadOptions> = async (fastify, options) =
   fastify.addHook('onRequest', hookOf('@fastify/under-pressure', underPressure, fastify, settings))
 }
 
+/**
+ * Refuses calls with 503 while the event loop or the heap exceeds its bound. Public routes and open streams go on.
+ *
+ * @example
+ * await app.register(overload, { maxEventLoopDelayMs: 200 })
+ */
 export default fp(overload, { name: 'mcp-overload', fastify: '5.x' })

@@ -18,53 +18,50 @@ import type { Principal } from '../src/principal/principal.js'
 declare module 'fastify' {
   interface FastifyRequest {
     /**
-     * A look at the address's bucket that has to be taken before the request is let in, where the count
-     * is kept elsewhere. Whoever takes something anyway takes it along and sets this to `null`.
+     * A check of the address's bucket that is due before the request passes, if the count is stored elsewhere.
+     * The next store call includes it and sets this to `null`.
      */
     addressLook: AddressLook | null
   }
   interface FastifyInstance {
     /**
-     * Charges the request's address, once however often it is called, and sets the limit headers.
-     * Rejects with a `RateLimitedError` where the charge did not fit.
+     * Charges the request's address, at most once per request, and sets the limit headers. Rejects with a
+     * `RateLimitedError` if the bucket is full.
      */
     chargeAddress: (...call: Call) => Promise<void>
     /**
-     * Throws (or rejects with) a `RateLimitedError` where the request's address has used up its tries. For
-     * public routes that take a secret; await it.
+     * Throws (or rejects with) a `RateLimitedError` if the request's address is locked. For public routes that
+     * accept a secret; await it.
      */
     refuseLockedOut: (...call: Call) => Eventually<void>
   }
 }
 
-/** Out here: inside the augmentation the compiler drops the import of what it names from its declaration file. */
+/** Declared here, because inside the augmentation the compiler drops the import from the declaration file. */
 type Call = [request: FastifyRequest, reply: FastifyReply]
 
 export interface AddressLook {
   readonly ask: BucketAsk
-  /**
-   * Throws (or rejects with) a `RateLimitedError` where the address is locked and the credential is not
-   * known there.
-   */
+  /** Throws (or rejects with) a `RateLimitedError` if the address is locked and the credential is not known there. */
   readonly settle: (taken: Taken, request: FastifyRequest, reply: FastifyReply) => Eventually<void>
 }
 
 export interface PreauthLimitOptions {
-  /** Failures an address may have in a window; from 1. Default 30. */
+  /** Failures that an address may have per window; at least 1. Default 30. */
   max?: number
-  /** Length of a window in milliseconds, counted from the first failure; from 1. Default 60,000. */
+  /** Window in milliseconds, starting at the first failure; at least 1. Default 60,000. */
   windowMs?: number
-  /** Credentials that pass from a locked-out address where they were let in before. Left out: none does. */
+  /** Credentials that pass from a locked address because they were accepted there before. Default: none. */
   known?: KnownCredentials
-  /** Whether such a credential still proves its principal, from this address. Left out: until it expires. */
+  /** Whether such a credential is still valid from this address. Default: valid until it expires. */
   stillGood?: (principal: Principal, address: string) => boolean
-  /** Where failures are counted. Default in the memory of this process. */
+  /** Where failures are counted. Default: in the memory of this process. */
   limits?: Limits
 }
 
 const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, options) => {
   const { max = 30, windowMs = 60_000, known, stillGood = () => true, limits } = options
-  // It would look at a credential first, and charge nobody for it.
+  // Otherwise `auth` would check a credential first, without counting it.
   if (fastify.hasPlugin('mcp-auth')) {
     throw new Error('Register `preauth-limit` before `auth`: behind it no failure would count')
   }
@@ -82,7 +79,7 @@ const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, op
     request.addressLook = null
     const reading = await limiter.take(addressKey(ipOf(request)))
     limiter.writeHeaders(reply, reading)
-    // Of many failures at once each was let in by a look at an open bucket; the charge decides.
+    // Many simultaneous failures all saw an open bucket; the charge decides.
     if (reading.isExceeded) throw limiter.refusal(reading)
   })
 
@@ -103,7 +100,7 @@ const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, op
     throw limiter.refusal(reading)
   }
 
-  /** Refuses a request from a locked address, unless all that it presents was let in there before. */
+  /** Refuses a request from a locked address unless all of its credentials were accepted there before. */
   function settle (reading: Reading, request: FastifyRequest, reply: FastifyReply): Eventually<void> {
     if (good === undefined) return refuse(reading, reply)
     const key = addressKey(ipOf(request))
@@ -128,7 +125,7 @@ const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, op
     else done()
   })
 
-  // Every hook of `onRequest` has let the request in by now, and the body is not read yet.
+  // All `onRequest` hooks have passed, and the body is not read yet.
   fastify.addHook('preParsing', (request, reply, payload, done) => {
     const admit = (): void => {
       if (good !== undefined && principalOn(request) !== null) good.note(request, addressKey(ipOf(request)))
@@ -148,11 +145,11 @@ const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, op
   })
 }
 
-/** Which credentials were let in at an address. A guess never was. */
+/** Which credentials were accepted at an address. */
 class GoodThere {
   readonly #known: KnownCredentials
   readonly #stillGood: (principal: Principal, address: string) => boolean
-  /** When each principal was noted last, by address: hashing its credential for each request would cost too much. */
+  /** When each principal was last noted, by address: hashing its credential on each request would cost too much. */
   #noted = new WeakMap<Principal, Map<string, number>>()
 
   constructor (known: KnownCredentials, stillGood: (principal: Principal, address: string) => boolean) {
@@ -160,7 +157,7 @@ class GoodThere {
     this.#stillGood = stillGood
   }
 
-  /** True where all that the request presents was let in at this address a short while ago. */
+  /** True if all credentials of the request were recently accepted at this address. */
   has (request: FastifyRequest, address: string): boolean {
     const { key, token } = readCredentials(request.raw.rawHeaders)
     if (key === undefined && token === undefined) return false
@@ -171,25 +168,25 @@ class GoodThere {
     if (text === undefined) return true
     const digest = sha256(text)
     if (!this.#known.there.recall(address, digest)) return false
-    // Where another instance let it in, nothing more is known here: it is verified next.
+    // If another instance accepted it, nothing more is known here: it is verified next.
     const verified = this.#known.recall(kind, digest)
     return verified === null || this.#stillGood(verified.principal, ipOf(request))
   }
 
-  /** Learns what other instances let in at this address. */
+  /** Learns what other instances accepted at this address. */
   ask (address: string): Eventually<void> {
     return this.#known.there.lockedAt(address)
   }
 
   note (request: FastifyRequest, address: string): void {
     const { headers } = request
-    // One a credential, also where the app puts another in its place on each request.
+    // One entry per credential, even if the app replaces the principal on each request.
     const principal = (request as { mcp?: RequestCaller }).mcp?.proof ?? principalOn(request)
     if (principal === null || this.#known.ttlMs === 0) return
     const isOne = headers['x-api-key'] === undefined || headers.authorization === undefined
     const now = performance.now()
     const noted = this.#noted.get(principal) ?? new Map<string, number>()
-    // Again at half time, so that a credential in use never ceases to be known.
+    // Repeated at half of the time, so that a credential in use stays known.
     if (isOne && now - (noted.get(address) ?? -Infinity) < this.#known.ttlMs / 2) return
     const { key, token } = readCredentials(request.raw.rawHeaders)
     for (const text of [key, token]) if (text !== undefined) this.#known.there.remember(address, sha256(text))
@@ -198,7 +195,16 @@ class GoodThere {
   }
 }
 
-/** Of one principal. */
+/** Addresses noted for one principal. */
 const maxAddresses = 100
 
+/**
+ * Limits failed authentication and unknown paths per address, before any credential is verified. Valid requests do not
+ * count. Register it before `auth`.
+ *
+ * @example
+ * const known = createKnownCredentials({ ttlMs: 600_000 })
+ * await app.register(preauthLimit, { max: 30, known })
+ * await app.register(auth, { apiKeys: [key], known })
+ */
 export default fp(preauthLimit, { name: 'mcp-preauth-limit', fastify: '5.x' })

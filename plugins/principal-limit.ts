@@ -1,4 +1,4 @@
-/** Limits each authenticated caller, whatever address it calls from. */
+/** The rate limit of authenticated callers. */
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { isWithinCall } from '../src/http/request/in-process.js'
@@ -11,26 +11,25 @@ import type { Budget } from '../src/tools/call-context.js'
 declare module 'fastify' {
   interface FastifyInstance {
     /**
-     * Takes `cost` (a whole number from 0) from the caller's bucket, all or nothing, and sets the
-     * limit headers. Rejects with a `RateLimitedError` where it does not fit. Without a caller,
-     * or at no cost, it does nothing.
+     * Takes `cost` (a whole number from 0) from the caller's bucket, all or nothing, and sets the limit headers.
+     * Rejects with a `RateLimitedError` if too little is left. Does nothing without a caller or cost.
      */
     chargePrincipal: (...call: Charge) => Promise<void>
-    /** What remains of the caller's bucket; `null` without a caller. Takes nothing. */
+    /** What is left in the caller's bucket, without taking anything; `null` without a caller. */
     budgetOf: (...call: Question) => Promise<Budget | null>
   }
 }
 
-/** Out here: inside the augmentation the compiler drops the import of what they name from its declaration file. */
+/** Declared here, because inside the augmentation the compiler drops the import from the declaration file. */
 type Charge = [request: FastifyRequest, reply: FastifyReply, cost: number]
 type Question = [request: FastifyRequest]
 
 export interface PrincipalLimitOptions {
-  /** Requests a caller may make in a window; from 1. Default 100. */
+  /** Requests that a caller may make per window; at least 1. Default 100. */
   max?: number
-  /** Length of a window in milliseconds, counted from the first request; from 1. Default 60,000. */
+  /** Window in milliseconds, starting at the first request; at least 1. Default 60,000. */
   windowMs?: number
-  /** Where requests are counted. Default in the memory of this process. */
+  /** Where requests are counted. Default: in the memory of this process. */
   limits?: Limits
 }
 
@@ -38,7 +37,7 @@ const principalLimit: FastifyPluginAsync<PrincipalLimitOptions> = async (fastify
   const { max = 100, windowMs = 60_000, limits } = options
   const limiter = await createLimiter({ policy: 'user', max, windowMs, limits })
 
-  /** Takes the look at the address along, where one is due: one question answers both. */
+  /** Includes a due check of the address: one store call answers both. */
   async function take (
     request: FastifyRequest,
     reply: FastifyReply,
@@ -53,7 +52,7 @@ const principalLimit: FastifyPluginAsync<PrincipalLimitOptions> = async (fastify
     const ask = limiter.ask(key, cost, ownMax)
     const [seen, taken] = await limiter.count([look.ask, ask])
     if (seen !== undefined) await look.settle(seen, request, reply)
-    // The address is locked, and the credential was good there before.
+    // The address is locked, but the credential was valid there before.
     return taken === undefined ? await limiter.take(key, cost, ownMax) : limiter.read(ask, taken)
   }
 
@@ -68,7 +67,7 @@ const principalLimit: FastifyPluginAsync<PrincipalLimitOptions> = async (fastify
 
   fastify.decorate('chargePrincipal', charge)
 
-  // What this process knows is all there is, unless others count, too.
+  // This process knows all counts, unless others count as well.
   const mustAsk = limits?.isExact === false
 
   fastify.decorate('budgetOf', async ({ mcp: { principal, rateLimitMax } }) => {
@@ -90,13 +89,16 @@ function budgetIn ({ max: limit, remaining, ttlMs }: Reading): Budget {
   return { limit, remaining, resetSeconds: Math.ceil(ttlMs / 1000) }
 }
 
-/**
- * A key with a limit of its own has a bucket of its own. All others of one owner share the owner's:
- * more keys are no more requests.
- */
+/** A key with its own limit has its own bucket. All other keys of an owner share one bucket. */
 function bucketOf ({ id, keyId }: Principal, rateLimitMax: number | null): string {
-  // No id holds a line break, whoever gave it: nobody's reads like this.
+  // Ids never contain a line break, so no principal can have this one.
   return rateLimitMax === null ? id : `key\n${keyId ?? ''}\n${id}`
 }
 
+/**
+ * Limits the requests of each authenticated caller, whatever address it calls from. Requires `auth`.
+ *
+ * @example
+ * await app.register(principalLimit, { max: 100, windowMs: 60_000 })
+ */
 export default fp(principalLimit, { name: 'mcp-principal-limit', fastify: '5.x', dependencies: ['mcp-auth'] })

@@ -61,8 +61,12 @@ export const appOptionNames: Keys<AppOptions> = {
 }
 
 /**
- * The service as an app that does not listen yet. Throws a `ConfigError` that names every bad setting. `channel` is for
- * `startServer`, which starts workers.
+ * Builds the service as a Fastify app that does not listen yet. Reads only `env`. Throws a `ConfigError` that lists
+ * every invalid setting. `channel` is for workers of `startServer`.
+ *
+ * @example
+ * const app = await buildApp({ env: { API_KEYS: key }, tools: [greet] })
+ * const client = createTestClient(app, { key })
  */
 export async function buildApp (options: AppOptions, channel?: Channel): Promise<ServiceApp> {
   requireKeys('The options', { ...options }, appOptionNames)

@@ -19,8 +19,8 @@ import { openParts } from './chain/parts.js'
 import type { Channel } from './workers/channel.js'
 
 /**
- * Everything from the errors to `/mcp`, in a scope of its own. It may be registered more than once: nothing of one
- * registration reaches another, or the host's own routes. Throws a `TypeError` where an option cannot be used.
+ * The whole chain, from error handling to `/mcp`, in its own scope. It can be registered several times: registrations
+ * do not affect each other or the host's routes. Throws a `TypeError` on an invalid option.
  *
  * @example
  * await app.register(mcpAuth, { prefix: '/tools', apiKeys: [process.env.MCP_KEY], tools: [greet] })

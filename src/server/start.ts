@@ -29,17 +29,20 @@ export interface ServerOptions extends Omit<AppOptions, 'config'> {
 const { config: _, ...ofApp } = appOptionNames
 const optionNames: Keys<ServerOptions> = { ...ofApp, announce: true, onFailure: true }
 
-/** The server could not begin, for a reason that the operator can mend; the message is for them. */
+/** The server could not start, for a reason that the operator can fix. The message is for the operator. */
 export class StartError extends OperatorError {
   override readonly name = 'StartError'
 }
 
 /**
- * Starts the server and leaves the end of the process to it. With `onFailure: 'throw'` it throws a
- * `ConfigError` on faulty settings, a `StartError` where the address cannot be had, and a
- * `StateError` where `STATE_DIR` can't be used. Any other error is thrown in both cases, such as a `TypeError`
- * that names an unknown option. With `WORKERS` above 1 it starts this program again, so many times: it resolves in
- * each worker, and never in the process that was started, which serves nothing itself.
+ * Starts the service: reads `.env`, listens, and stops on SIGTERM and SIGINT. Resolves once it listens. If a setting is
+ * invalid it prints one sentence and exits; with `onFailure: 'throw'` it throws a `ConfigError` for settings, a
+ * `StartError` if it cannot bind to the address, and a `StateError` if it cannot use `STATE_DIR`. Other errors are always
+ * thrown, such as a `TypeError` for an unknown option. With `WORKERS` above 1 this program is started once for each
+ * worker: the promise resolves in each worker, and never in the primary process, which serves nothing.
+ *
+ * @example
+ * await startServer({ tools: [greet] })
  */
 export async function startServer ({
   announce = toStderr,

@@ -9,8 +9,8 @@ export interface GenerateTokenOptions extends Omit<MintOptions, 'secret'> {
 
 /**
  * A signed JWT for a user: `sub`, `role`, `iat`, `exp` and a fresh `jti`. `expiresIn` is a
- * lifetime as `parseLifetime` reads it. Does not check that the role may be given away.
- * Throws a `RangeError` on a bad user id, role, scope or lifetime, an `Error` without a secret.
+ * lifetime such as `1h`. Does not check whether anybody may create such a token.
+ * Throws a `RangeError` on an invalid user id, role, scope or lifetime, and an `Error` without a secret.
  *
  * @example
  * const token = generateToken('ada', 'user', '1h', { secret, scopes: ['files:read'] })

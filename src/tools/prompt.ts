@@ -30,8 +30,14 @@ export interface PromptDefinition<A extends PromptArguments = PromptArguments> e
 export type Prompt = PromptDefinition
 
 /**
- * Types the handler's arguments by the input schema. The prompt is checked when the endpoint is
- * registered, not here.
+ * Defines a prompt and types its handler by the schema. It is checked when the endpoint is registered, not here.
+ *
+ * @example
+ * const review = definePrompt({
+ *   name: 'review',
+ *   input: z.object({ file: z.string().describe('The file to review') }),
+ *   handler: ({ file }) => `Review ${file}.`
+ * })
  */
 export function definePrompt<const A extends PromptArguments> (prompt: PromptDefinition<A>): Prompt {
   return prompt as unknown as Prompt

@@ -50,7 +50,16 @@ export interface TemplateResource<U extends string = string> extends ResourceIte
 
 export type Resource = FixedResource | TemplateResource
 
-/** Types the variables of a template by its text. A resource is checked when the endpoint is registered, not here. */
+/**
+ * Defines a resource and types the variables of its template. It is checked when the endpoint is registered, not here.
+ *
+ * @example
+ * const note = defineResource({
+ *   name: 'note',
+ *   uriTemplate: 'notes://{team}/{id}',
+ *   read: async (uri, { principal }, { team, id }) => await load(team, id)
+ * })
+ */
 export function defineResource (resource: FixedResource): FixedResource
 export function defineResource<const U extends string> (resource: TemplateResource<U>): TemplateResource
 export function defineResource (resource: Resource): Resource {

@@ -76,8 +76,16 @@ export interface ToolDefinition<I extends Schema = Schema, O extends Schema = Sc
 export type Tool = ToolDefinition<Schema, Schema>
 
 /**
- * Types the handler's arguments by the input schema. The tool is checked when the endpoint is
- * registered, not here.
+ * Defines a tool and types its handler by the schemas. The tool is checked when the endpoint is registered, not here.
+ *
+ * @example
+ * const greet = defineTool({
+ *   name: 'greet',
+ *   description: 'Greets somebody.',
+ *   input: z.object({ name: z.string() }),
+ *   access: { scopes: ['greet'] },
+ *   handler: ({ name }, { principal }) => `Hello ${name}, says ${principal.id}`
+ * })
  */
 export function defineTool<
   const I extends Schema = z.ZodObject<Record<never, never>>,
