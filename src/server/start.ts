@@ -36,10 +36,10 @@ export class StartError extends OperatorError {
 
 /**
  * Starts the service: reads `.env`, listens, and stops on SIGTERM and SIGINT. Resolves once it listens. If a setting is
- * invalid it prints one sentence and exits; with `onFailure: 'throw'` it throws a `ConfigError` for settings, a
- * `StartError` if it cannot bind to the address, and a `StateError` if it cannot use `STATE_DIR`. Other errors are always
- * thrown, such as a `TypeError` for an unknown option. With `WORKERS` above 1 this program is started once for each
- * worker: the promise resolves in each worker, and never in the primary process, which serves nothing.
+ * invalid it prints one sentence and exits. With `onFailure: 'throw'` it throws a `ConfigError` for settings, a
+ * `StartError` if it cannot bind to the address, and a `StateError` if it cannot use `STATE_DIR`. Other errors are
+ * always thrown, such as a `TypeError` for an unknown option. With `WORKERS` above 1 this program is started once
+ * for each worker: the promise resolves in each worker, and never in the primary process, which serves nothing.
  *
  * @example
  * await startServer({ tools: [greet] })
