@@ -49,6 +49,8 @@ import type { Principal } from '../principal/principal.js'
 import { proofOf } from '../principal/proof.js'
 import { redisOptionsOf } from '../redis/stores.js'
 import type { FleetHealth } from '../fleet/health.js'
+import type { Json } from '../fleet/bus.js'
+import { compareSettings } from '../fleet/same-settings.js'
 import { openStores, type Stores } from './stores.js'
 import type { Measures } from '../telemetry/measures.js'
 import type { Channel } from '../workers/channel.js'
@@ -112,6 +114,13 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
     stores.records
   )
   await stores.ready(state.merged())
+  compareSettings({
+    bus: stores.bus,
+    settings: limitsOf(options),
+    warn: names => {
+      scope.log.warn({ names }, 'another instance with this Redis has other limits: set the same on all')
+    }
+  })
   const keyRing = await openKeys(scope, options, stores)
   state.onUnlock(address => {
     // A store that is away must not end the process: the lock ends by itself.
@@ -218,6 +227,22 @@ async function upstreamsOf (scope: FastifyInstance, { upstreams }: McpAuthOption
   const opened = await Upstreams.open(checked, { log: scope.log, maxResultBytes, lock })
   scope.addHook('onClose', async () => { await opened.close() })
   return opened
+}
+
+/** What all instances count by, as primitive values. */
+function limitsOf ({ preauthLimit, rateLimit, knownTtlMs, sessions }: McpAuthOptions): Record<string, Json | undefined> {
+  const { idleMs, lifetimeMs, max, maxPerPrincipal } = typeof sessions === 'object' ? sessions : {}
+  return {
+    addressMax: preauthLimit?.max,
+    addressWindowMs: preauthLimit?.windowMs,
+    max: rateLimit?.max,
+    windowMs: rateLimit?.windowMs,
+    knownTtlMs,
+    sessionIdleMs: idleMs,
+    sessionLifetimeMs: lifetimeMs,
+    sessionMax: max,
+    sessionMaxPerPrincipal: maxPerPrincipal
+  }
 }
 
 /** Nothing where this process stands alone. */

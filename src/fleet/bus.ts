@@ -23,6 +23,8 @@ export interface KeptNews {
 export interface Bus {
   /** This instance; another one after each start. */
   readonly id: string
+  /** Others may be told something, and tell. */
+  readonly isShared: boolean
   /**
    * Tells every instance, this one included, in one order for all, at least once. Rejects with a
    * `NotSharedError` where it could not be sent.

@@ -7,6 +7,7 @@ const keptNews = 1000
 
 export class InProcessBus implements Bus {
   readonly id = randomUUID()
+  readonly isShared = false
   readonly #topics = new Topics()
   #count = 0
 

@@ -65,6 +65,11 @@ export class Ledger {
     return true
   }
 
+  /** When an address was unlocked last; `-Infinity` where that is not known. */
+  unlockedAt (address: string): number {
+    return this.#unlocked.get(address)?.at ?? -Infinity
+  }
+
   /** True where `record`, or one that says more, is in. */
   holds (record: StateRecord): boolean {
     switch (record.kind) {

@@ -152,7 +152,9 @@ export class State {
 
   /** Forgets what failed from an address, named as the limit names it, on every server of this state. */
   async unlockAddress (address: string, by: Author): Promise<void> {
-    const record: StateRecord = { kind: 'address-unlocked', id: address, at: Date.now(), by }
+    // Later than the last one, also where that is of a clock that is ahead: it would say nothing new.
+    const at = Math.max(Date.now(), this.#ledger.unlockedAt(address) + 1)
+    const record: StateRecord = { kind: 'address-unlocked', id: address, at, by }
     await this.#write(() => [record])
     await this.#sharing?.add([record])
   }

@@ -28,6 +28,16 @@ export function nameOf ({ kind, id }: StateRecord): string {
   return `${kind}:${id}`
 }
 
+/** When a record says nothing any more, in milliseconds since the epoch. */
+export function endOf (record: StateRecord): number {
+  switch (record.kind) {
+    case 'minted': return record.expiresAt
+    case 'token-revoked': return record.until ?? Infinity
+    case 'address-unlocked': return record.at
+    default: return Infinity
+  }
+}
+
 /** How much a record says, beside others of its name. A whole number from 0. */
 export function weightOf (record: StateRecord): number {
   switch (record.kind) {

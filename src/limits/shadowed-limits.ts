@@ -33,6 +33,9 @@ export interface ShadowedLimitsOptions {
   readonly onPolicy?: () => void
 }
 
+/** Longer than an answer is waited for. */
+const clearedMs = 60_000
+
 export class ShadowedLimits implements Limits {
   readonly isExact = false
   readonly #remote: RemoteCount
@@ -42,6 +45,8 @@ export class ShadowedLimits implements Limits {
   readonly #shadow = new MemoryLimits()
   /** What was taken here since the count is away. */
   #apart = new MemoryLimits()
+  /** When each bucket was cleared last: an answer to what was asked before says nothing of it any more. */
+  readonly #cleared = new Map<string, number>()
 
   constructor ({ remote, whenDown = 'local', onPolicy = () => {} }: ShadowedLimitsOptions) {
     this.#remote = remote
@@ -71,6 +76,9 @@ export class ShadowedLimits implements Limits {
   async clear (bucket: string): Promise<void> {
     this.#shadow.clear(bucket)
     this.#apart.clear(bucket)
+    const now = performance.now()
+    for (const [other, at] of this.#cleared) if (now - at > clearedMs) this.#cleared.delete(other)
+    this.#cleared.set(bucket, now)
     // Nothing is lost where it fails: an instance that can reach the count does the same.
     await this.#remote.clear(bucket).catch(() => {})
   }
@@ -104,6 +112,7 @@ export class ShadowedLimits implements Limits {
   /** The window ends by the time of sending: never later than it does in Redis. */
   #note (ask: Ask | undefined, { fits, used, ttlMs }: Taken, sentAt: number): void {
     if (ask === undefined) return
+    if ('bucket' in ask && sentAt <= (this.#cleared.get(ask.bucket) ?? -Infinity)) return
     if ('bucket' in ask) this.#shadow.note(ask, used, sentAt + ttlMs)
     else if (fits) this.#shadow.take([{ ...ask, max: Infinity }])
   }

@@ -5,10 +5,12 @@ import { Topics } from '../fleet/in-process-bus.js'
 import { blockMs, type Client } from './link/client.js'
 import type { Keys } from './link/keys.js'
 import type { Link } from './link/link.js'
-import { letter } from './link/scripts.js'
+import { letter, readLetters } from './link/scripts.js'
 
 /** Of all topics together; more than any instance is late. */
 const keptNews = 10_000
+/** Letters of one instance that wait to be read. */
+const maxInboxBytes = 16 * 1024 * 1024
 const retryMs = 100
 const batch = 500
 
@@ -21,6 +23,7 @@ export interface RedisBusOptions {
 
 export class RedisBus implements Bus {
   readonly id: string
+  readonly isShared = true
   readonly #link: Link
   readonly #reader: Client
   readonly #alive: string
@@ -33,7 +36,7 @@ export class RedisBus implements Bus {
   #inboxId = '0-0'
   #epoch = ''
   #isClosed = false
-  #reading: Promise<void> | undefined
+  #isReading = false
 
   constructor ({ link, keys, reader }: RedisBusOptions) {
     this.id = link.id
@@ -65,8 +68,9 @@ export class RedisBus implements Bus {
   }
 
   async tell (instance: string, topic: string, message: Json): Promise<boolean> {
-    const keys = [this.#alive, this.#keys.shared(`in:${instance}`)]
-    return await this.#link.run(letter, keys, [instance, topic, JSON.stringify(message), this.id]) === 1
+    const keys = [this.#alive, this.#keys.shared(`in:${instance}`), this.#keys.shared(`in:${instance}:bytes`)]
+    const args = [instance, topic, JSON.stringify(message), this.id, maxInboxBytes]
+    return await this.#link.run(letter, keys, args) === 1
   }
 
   async isAlive (instance: string): Promise<boolean> {
@@ -99,34 +103,45 @@ export class RedisBus implements Bus {
   async close (): Promise<void> {
     this.#isClosed = true
     this.#reader.disconnect()
-    await this.#reading
     this.#topics.clear()
     this.#gapListeners.clear()
   }
 
   async #onUp (): Promise<void> {
-    const isFirst = this.#newsId === ''
-    const isOther = this.#epoch !== '' && this.#epoch !== this.#link.epoch
-    this.#epoch = this.#link.epoch
-    const [newest, oldest] = await Promise.all([
-      this.#link.call('XREVRANGE', this.#news, '+', '-', 'COUNT', 1),
-      this.#link.call('XRANGE', this.#news, '-', '+', 'COUNT', 1)
+    const { epoch } = this.#link
+    const [newsId, inboxId] = [this.#newsId === '' ? undefined : this.#newsId, this.#inboxId]
+    const [last, newest, newestLetter] = await Promise.all([
+      this.#link.call('XRANGE', this.#news, newsId ?? '0-0', newsId ?? '0-0'),
+      this.#newestId(this.#news),
+      this.#newestId(this.#keys.shared(`in:${this.id}`))
     ])
-    const newestId = entriesOf(newest)[0]?.id ?? '0-0'
-    if (isFirst) this.#newsId = newestId
-    const oldestId = entriesOf(oldest)[0]?.id ?? '0-0'
-    // Redis was emptied, or so much was told meanwhile that the oldest of it is gone.
-    const isGap = isOther || (!isFirst && isLater(oldestId, this.#newsId))
-    if (isGap) {
-      this.#newsId = '0-0'
-      this.#inboxId = '0-0'
-      for (const listener of this.#gapListeners) listener()
-    }
-    this.#reading ??= this.#read()
+    const isOther = this.#epoch !== '' && this.#epoch !== epoch
+    this.#epoch = epoch
+    // What was read last is gone: so much was told meanwhile, or a failover forgot the end.
+    const isLost = newsId !== undefined && newsId !== '0-0' && entriesOf(last).length === 0
+    if (isOther) this.#newsId = '0-0'
+    // By the clock of another Redis ids may begin again before those that were read.
+    else if (newsId === undefined || isLater(newsId, newest)) this.#newsId = newest
+    if (isOther) this.#inboxId = '0-0'
+    else if (isLater(inboxId, newestLetter)) this.#inboxId = newestLetter
+    if (isOther || isLost) for (const listener of this.#gapListeners) listener()
+    if (!this.#isReading) this.#read().catch(() => {})
+  }
+
+  /** What was read is of no use to anybody. Where that fails it lapses. */
+  #throwAway (): void {
+    const keys = ['', ':bytes'].map(rest => this.#keys.shared(`in:${this.id}${rest}`))
+    this.#link.run(readLetters, keys, [this.#inboxId]).catch(() => {})
+  }
+
+  async #newestId (stream: string): Promise<string> {
+    return entriesOf(await this.#link.call('XREVRANGE', stream, '+', '-', 'COUNT', 1))[0]?.id ?? '0-0'
   }
 
   async #read (): Promise<void> {
-    if (this.#reader.status === 'wait') await this.#reader.connect().catch(() => {})
+    this.#isReading = true
+    // Not awaited: the promise of a Cluster whose first look at its nodes fails never settles.
+    if (this.#reader.status === 'wait') this.#reader.connect().catch(() => {})
     while (!this.#isClosed) {
       try {
         if (this.#reader.status !== 'ready') throw new Error('not ready')
@@ -140,7 +155,7 @@ export class RedisBus implements Bus {
   }
 
   #deliver (reply: unknown): void {
-    if (!Array.isArray(reply)) return
+    if (!Array.isArray(reply) || this.#isClosed) return
     for (const stream of reply) {
       if (!Array.isArray(stream)) continue
       const isNews = stream[0] === this.#news
@@ -151,6 +166,7 @@ export class RedisBus implements Bus {
         if (isNews) this.#topics.keep(topic, id, message)
         this.#topics.tell(topic, message, { from, id: isNews ? id : '' })
       }
+      if (!isNews) this.#throwAway()
     }
   }
 }

@@ -2,10 +2,10 @@
 import type { Bus } from '../fleet/bus.js'
 import type { Revocable } from '../ledger/index-in-memory.js'
 import { readRecord, type StateRecord } from '../ledger/records.js'
-import { nameOf, type Shared, type SharedRecords, weightOf } from '../ledger/shared-records.js'
+import { endOf, nameOf, type Shared, type SharedRecords, weightOf } from '../ledger/shared-records.js'
 import type { Keys } from './link/keys.js'
 import type { Argument, Link } from './link/link.js'
-import { addRecords } from './link/scripts.js'
+import { addRecords, sweepRecords } from './link/scripts.js'
 
 export interface RedisRecordsOptions {
   readonly link: Link
@@ -16,6 +16,17 @@ export interface RedisRecordsOptions {
 /** The topic of the news. */
 export const recordTopic = 'record'
 const batch = 500
+/** How often what has expired is taken away. Each instance does it, a little apart from the others. */
+const sweepMs = 60 * 60_000
+/** So long after it has expired: no clock of a server is as far behind. */
+const graceMs = 24 * 60 * 60_000
+
+interface Value {
+  readonly name: string
+  readonly value: string
+  /** `undefined` for what this version cannot read. */
+  readonly record: StateRecord | undefined
+}
 
 export class RedisRecords implements SharedRecords {
   readonly #link: Link
@@ -27,6 +38,7 @@ export class RedisRecords implements SharedRecords {
   /** The merge that is under way, and the one that comes after it. */
   #merging: Promise<void> | undefined
   #next: Promise<void> | undefined
+  #timer: NodeJS.Timeout | undefined
 
   constructor ({ link, keys, bus }: RedisRecordsOptions) {
     this.#link = link
@@ -59,6 +71,27 @@ export class RedisRecords implements SharedRecords {
       this.#link.onUp(again)
       if (this.#link.isUp) again()
     })
+    this.#timer = setInterval(() => { this.sweep().catch(() => {}) }, sweepMs * (1 + Math.random() / 10)).unref()
+  }
+
+  close (): void {
+    clearInterval(this.#timer)
+  }
+
+  /**
+   * Takes away what expired a day ago, by the clocks of Redis and of this machine, unless something good
+   * was minted with it. Rejects with a `NotSharedError`.
+   */
+  async sweep (): Promise<void> {
+    const time = await this.#link.call('TIME')
+    const nowMs = Math.min(Date.now(), Array.isArray(time) ? Number(time[0]) * 1000 : 0)
+    const live = new Set([...this.#mine()].filter(({ kind }) => kind === 'minted').map(nameOf))
+    const isOver = (record: StateRecord | undefined): boolean =>
+      record !== undefined && endOf(record) + graceMs < nowMs && !live.has(nameOf(record))
+    for await (const values of this.#scan()) {
+      const over = values.filter(({ record }) => isOver(record)).flatMap(({ name, value }) => [name, value])
+      if (over.length > 0) await this.#link.run(sweepRecords, [this.#state], over)
+    }
   }
 
   /** One at a time: who asks while one is under way gets one that begins afterwards. */
@@ -76,20 +109,29 @@ export class RedisRecords implements SharedRecords {
 
   async #merge (): Promise<void> {
     const weights = new Map<string, number>()
+    for await (const values of this.#scan()) {
+      for (const { name, value, record } of values) {
+        weights.set(name, Number(value.slice(0, value.indexOf('|'))))
+        if (record !== undefined) this.#apply(record)
+      }
+    }
+    const lacking = [...this.#mine()].filter(record => (weights.get(nameOf(record)) ?? -1) < weightOf(record))
+    if (lacking.length > 0) await this.add(lacking)
+  }
+
+  async * #scan (): AsyncGenerator<Value[]> {
     let cursor = '0'
     do {
       const reply = await this.#link.call('HSCAN', this.#state, cursor, 'COUNT', batch)
       if (!Array.isArray(reply) || !Array.isArray(reply[1])) return
       cursor = String(reply[0])
+      const values: Value[] = []
       for (let i = 0; i < reply[1].length; i += 2) {
         const [name, value] = [String(reply[1][i]), String(reply[1][i + 1])]
-        weights.set(name, Number(value.slice(0, value.indexOf('|'))))
-        const record = parse(value.slice(value.indexOf('|') + 1))
-        if (record !== undefined) this.#apply(record)
+        values.push({ name, value, record: parse(value.slice(value.indexOf('|') + 1)) })
       }
+      yield values
     } while (cursor !== '0')
-    const lacking = [...this.#mine()].filter(record => (weights.get(nameOf(record)) ?? -1) < weightOf(record))
-    if (lacking.length > 0) await this.add(lacking)
   }
 }
 

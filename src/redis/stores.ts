@@ -124,6 +124,7 @@ export function openRedis (options: RedisOptions, endpoint: string, knownTtlMs: 
     },
     close: async () => {
       watch.end()
+      stores.records.close()
       await bus.close()
       await link.close()
     }

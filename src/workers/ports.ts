@@ -60,6 +60,7 @@ export class WorkerKnownThere implements KnownThere {
 
 export class WorkerBus implements Bus {
   readonly id = randomUUID()
+  readonly isShared = true
   readonly #channel: Channel
   readonly #topics = new Topics()
 

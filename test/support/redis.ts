@@ -87,7 +87,8 @@ export async function redisServer (t: Pick<Test, 'teardown'>, options: readonly 
 export async function ask (port: number, command: string): Promise<string> {
   return await new Promise((resolve, reject) => {
     let text = ''
-    const socket = connect(port, '127.0.0.1', () => { socket.write(`${command}\r\nQUIT\r\n`) })
+    // Sentinel knows no QUIT, and closes with the client.
+    const socket = connect(port, '127.0.0.1', () => { socket.end(`${command}\r\nQUIT\r\n`) })
     socket
       .setEncoding('utf8')
       .on('data', chunk => {
@@ -101,9 +102,16 @@ export async function ask (port: number, command: string): Promise<string> {
 }
 
 async function answers (port: number): Promise<void> {
-  for (let tries = 0; tries < 500; tries++) {
-    if ((await ask(port, 'PING').catch(() => '')).match(/PONG|NOAUTH/) !== null) return
+  await says(port, 'PING', /PONG|NOAUTH/)
+}
+
+/** Asks again until the answer matches. */
+export async function says (port: number, command: string, pattern: RegExp): Promise<string> {
+  let answer = ''
+  for (let tries = 0; tries < 1500; tries++) {
+    answer = await ask(port, command).catch(() => '')
+    if (pattern.test(answer)) return answer
     await sleep(20)
   }
-  throw new Error('redis-server does not answer')
+  throw new Error(`redis-server on port ${port} never answered ${command} with ${String(pattern)}: ${answer}`)
 }

@@ -40,6 +40,8 @@ const topic = 'change'
 const lists: readonly unknown[] = ['tools', 'prompts', 'resources']
 /** Items that came or went and are kept for who hears of them later. */
 const maxItems = 1000
+/** Instances that get the same tool do so at about the same time: streams are told once. */
+const mergeMs = 50
 
 /** An item has functions, and stays here: what travels is its name and the part of its rule that JSON can hold. */
 export class Changes {
@@ -47,6 +49,9 @@ export class Changes {
   readonly #find: (kind: ListKind, name: string) => Item | undefined
   readonly #items = new Map<string, Item>()
   readonly #listeners = new Set<(change: Change, id: string) => void>()
+  /** News of lists that wait for others like them, by kind and name. */
+  readonly #waiting = new Map<string, { readonly change: Change, readonly id: string }>()
+  #timer: NodeJS.Timeout | undefined
 
   /** `find`: an item that is served here. */
   constructor (
@@ -57,7 +62,7 @@ export class Changes {
     this.#bus = bus
     bus.on(topic, (message, { from, id }) => {
       const change = this.#read(message, from)
-      if (change !== undefined) this.#tell(change, id)
+      if (change !== undefined) this.#hear(change, id)
     })
   }
 
@@ -92,6 +97,28 @@ export class Changes {
         return change === undefined ? [] : [{ id, change }]
       })
     )
+  }
+
+  /** The last of several that are equal is told: a list that is read then has all of it. */
+  #hear (change: Change, id: string): void {
+    if (!this.#bus.isShared || change.kind === 'resource') {
+      // In the order of their ids, to which a reader comes back.
+      this.#tellWaiting()
+      this.#tell(change, id)
+      return
+    }
+    const key = `${change.kind} ${change.item.name}`
+    this.#waiting.delete(key)
+    this.#waiting.set(key, { change, id })
+    this.#timer ??= setTimeout(() => { this.#tellWaiting() }, mergeMs).unref()
+  }
+
+  #tellWaiting (): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const waiting = [...this.#waiting.values()]
+    this.#waiting.clear()
+    for (const { change, id } of waiting) this.#tell(change, id)
   }
 
   #tell (change: Change, id: string): void {

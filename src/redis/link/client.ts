@@ -21,18 +21,23 @@ export function isClient (value: unknown): value is Client {
 /** How long the reader waits for news before it asks again, in milliseconds. */
 export const blockMs = 2000
 
-/** The library's own deadline, queue and batches are off: `Link` has better ones. */
+/**
+ * The library's own deadline, queue and batches are off: `Link` has better ones. A connection on which nothing comes in
+ * for `socketTimeout` is left, so that a primary that hangs is looked for anew. A blocking timeout would make its
+ * silence look like no news.
+ */
 const options = {
   lazyConnect: true,
   enableOfflineQueue: false,
   enableAutoPipelining: false,
   maxRetriesPerRequest: 0,
   connectTimeout: 1000,
+  socketTimeout: blockMs + 1500,
   connectionName: 'fastify-mcp-auth',
   replyMapping: 'legacy',
   retryStrategy: (times: number) => Math.min(50 * 2 ** times, 1000) + Math.random() * 100,
-  // A primary that was demoted answers so for ever.
-  reconnectOnError: (error: Error) => /^(READONLY|LOADING)/.test(error.message)
+  // A primary that was demoted answers so for ever; a reader that waited there is told by UNBLOCKED.
+  reconnectOnError: (error: Error) => /^(READONLY|LOADING|UNBLOCKED)/.test(error.message)
 } as const satisfies RedisOptions
 
 const clusterOptions = {
@@ -45,31 +50,20 @@ const clusterOptions = {
   clusterRetryStrategy: options.retryStrategy
 } as const satisfies ClusterOptions
 
-interface More { readonly socketTimeout?: number }
-
-/**
- * The reader hears at least a refusal to say anything in time. A blocking timeout would make silence look
- * like no news.
- */
-const readerOptions = { socketTimeout: blockMs + 1500 } as const satisfies More
-
 /** Neither is connected yet. Throws a `RedisUrlError`. */
 export function createClients (source: RedisSource): { commands: Client, reader: Client } {
-  if (typeof source !== 'string') return { commands: duplicate(source, {}), reader: duplicate(source, readerOptions) }
+  if (typeof source !== 'string') return { commands: duplicate(source), reader: duplicate(source) }
   const target = parseRedisUrl(source)
-  return { commands: clientOf(target, {}), reader: clientOf(target, readerOptions) }
+  return { commands: clientOf(target), reader: clientOf(target) }
 }
 
-function clientOf (
-  { kind, hosts, tls, username, password, db, name, sentinelPassword }: RedisTarget,
-  more: More
-): Client {
+function clientOf ({ kind, hosts, tls, username, password, db, name, sentinelPassword }: RedisTarget): Client {
   const credentials = {
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
     ...(tls ? { tls: {} } : {})
   }
-  const own = { ...options, ...credentials, ...more }
+  const own = { ...options, ...credentials }
   if (kind === 'cluster') {
     return new Cluster(
       hosts.map(host => ({ ...host })),
@@ -88,11 +82,11 @@ function clientOf (
   })
 }
 
-function duplicate (client: Client, more: More): Client {
-  if (!isClusterClient(client)) return client.duplicate({ ...options, ...more })
+function duplicate (client: Client): Client {
+  if (!isClusterClient(client)) return client.duplicate({ ...options })
   return client.duplicate([], {
     ...clusterOptions,
-    redisOptions: { ...client.options.redisOptions, ...options, ...more }
+    redisOptions: { ...client.options.redisOptions, ...options }
   })
 }
 

@@ -106,7 +106,7 @@ export class Link {
     this.#beatIn(probeMs)
   }
 
-  /** Calls `listener` each time that Redis can be used again. Returns how to end that. */
+  /** Calls `listener` each time that Redis can be used again, or was emptied. Returns how to end that. */
   onUp (listener: () => void): () => void {
     this.#upListeners.add(listener)
     return () => { this.#upListeners.delete(listener) }
@@ -205,7 +205,9 @@ export class Link {
     }
     const code = errorCode(error)
     pending.reject(new RedisError(code))
-    if (outages.has(code) || this.#client.status !== 'ready') this.#open(code)
+    // Of a Cluster one node may fail alone: the beat tells whether the one that all depend on does.
+    const isOutage = outages.has(code) && !this.#client.isCluster
+    if (isOutage || this.#client.status !== 'ready') this.#open(code)
   }
 
   #tick (): NodeJS.Timeout {
@@ -222,9 +224,17 @@ export class Link {
   }
 
   #expire (): void {
+    const now = performance.now()
     // In the order in which they were sent.
-    const [oldest] = this.#pending
-    if (oldest !== undefined && performance.now() - oldest.sentAt >= this.#timeoutMs) this.#open('TIMEOUT')
+    for (const pending of this.#pending) {
+      if (now - pending.sentAt < this.#timeoutMs) return
+      if (!this.#client.isCluster) {
+        this.#open('TIMEOUT')
+        return
+      }
+      this.#pending.delete(pending)
+      pending.reject(new RedisError('TIMEOUT'))
+    }
   }
 
   /** Opens the breaker: everybody who waits gets their fallback now. */
@@ -257,11 +267,13 @@ export class Link {
       const reply = await this.#run(beat, names, [this.id, leaseMs, randomUUID()])
       if (!Array.isArray(reply)) throw new RedisError('BAD_REPLY')
       this.#instances = Math.max(1, Number(reply[0]))
+      const isOther = this.#epoch !== '' && this.#epoch !== String(reply[2])
       this.#epoch = String(reply[2])
       this.#lastCode = ''
       if (this.#isClosed) return
       this.#beatIn(beatMs)
-      if (this.#isUp) return
+      // Also where it was emptied under an open connection: what was in it has to be brought back.
+      if (this.#isUp && !isOther) return
       this.#isUp = true
       this.#toldTried()
       for (const listener of this.#upListeners) listener()

@@ -82,12 +82,30 @@ redis.call('SET', KEYS[3], ARGV[3], 'NX')
 return { redis.call('ZCARD', KEYS[1]), tostring(t), redis.call('GET', KEYS[3]) }
 `)
 
-/** Keys: alive, inbox of another. Arguments: its id, topic, message, sender. Answers 1, or 0 where it is not alive. */
+/**
+ * Keys: alive, inbox of another, bytes in it. Arguments: its id, topic, message, sender, most bytes. Answers 1, or 0
+ * where it is not alive, or does not read what it has.
+ */
 export const letter = script(`${clock}
 local ends = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not ends or tonumber(ends) <= now() then return 0 end
+local bytes = redis.call('EXISTS', KEYS[2]) == 1 and tonumber(redis.call('GET', KEYS[3]) or 0) or 0
+if bytes > 0 and bytes + #ARGV[3] > tonumber(ARGV[5]) then return 0 end
 redis.call('XADD', KEYS[2], 'MAXLEN', '~', 1000, '*', 't', ARGV[2], 'm', ARGV[3], 'f', ARGV[4])
+redis.call('SET', KEYS[3], string.format('%d', bytes + #ARGV[3]), 'PX', 60000)
 redis.call('PEXPIRE', KEYS[2], 60000)
+return 1
+`)
+
+/** Keys: own inbox, bytes in it. Arguments: the id of the last letter that was read. Takes away what was read. */
+export const readLetters = script(`
+local bytes = tonumber(redis.call('GET', KEYS[2]) or 0)
+for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', ARGV[1])) do
+  redis.call('XDEL', KEYS[1], entry[1])
+  bytes = bytes - #(entry[2][4] or '')
+end
+if redis.call('XLEN', KEYS[1]) == 0 then bytes = 0 end
+redis.call('SET', KEYS[2], string.format('%d', math.max(0, bytes)), 'PX', 60000)
 return 1
 `)
 
@@ -128,6 +146,14 @@ while i <= #ARGV do
     redis.call('XADD', KEYS[2], 'MAXLEN', '~', 10000, '*', 't', 'record', 'm', ARGV[i + 2], 'f', ARGV[1])
   end
   i = i + 3
+end
+return 1
+`)
+
+/** Key: records. Arguments: a name and the value that it has. Takes away those that have not changed. */
+export const sweepRecords = script(`
+for i = 1, #ARGV, 2 do
+  if redis.call('HGET', KEYS[1], ARGV[i]) == ARGV[i + 1] then redis.call('HDEL', KEYS[1], ARGV[i]) end
 end
 return 1
 `)
