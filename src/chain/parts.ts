@@ -229,10 +229,10 @@ async function upstreamsOf (scope: FastifyInstance, { upstreams }: McpAuthOption
   return opened
 }
 
-/** What all instances count by, as primitive values. */
-function limitsOf ({ preauthLimit, rateLimit, knownTtlMs, sessions }: McpAuthOptions): Record<string, Json | undefined> {
+/** What all instances count by; null where the default is in force. */
+function limitsOf ({ preauthLimit, rateLimit, knownTtlMs, sessions }: McpAuthOptions): Record<string, Json> {
   const { idleMs, lifetimeMs, max, maxPerPrincipal } = typeof sessions === 'object' ? sessions : {}
-  return {
+  const limits = {
     addressMax: preauthLimit?.max,
     addressWindowMs: preauthLimit?.windowMs,
     max: rateLimit?.max,
@@ -243,6 +243,7 @@ function limitsOf ({ preauthLimit, rateLimit, knownTtlMs, sessions }: McpAuthOpt
     sessionMax: max,
     sessionMaxPerPrincipal: maxPerPrincipal
   }
+  return Object.fromEntries(Object.entries(limits).map(([name, value]) => [name, value ?? null]))
 }
 
 /** Nothing where this process stands alone. */

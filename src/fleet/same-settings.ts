@@ -8,21 +8,20 @@ const maxTold = 10
 export interface SameSettingsOptions {
   readonly bus: Bus
   /** What must be the same on all instances, by name. */
-  readonly settings: Readonly<Record<string, Json | undefined>>
+  readonly settings: Readonly<Record<string, Json>>
   /** Told once of each set of other settings, with the names of those that differ. */
   readonly warn: (names: readonly string[]) => void
 }
 
 /** Tells the others of these settings, and compares theirs. */
-export function compareSettings ({ bus, settings, warn }: SameSettingsOptions): void {
+export function compareSettings ({ bus, settings: own, warn }: SameSettingsOptions): void {
   if (!bus.isShared) return
-  const own: Readonly<Record<string, Json>> = JSON.parse(JSON.stringify(settings))
   const told = new Set<string>()
   bus.on(topic, (message, { from, id }) => {
     if (from === bus.id || typeof message !== 'object' || message === null || Array.isArray(message)) return
     const theirs = message as Readonly<Record<string, Json | undefined>>
     // A name that only one version knows says nothing.
-    const names = Object.keys(own).filter(name => Object.hasOwn(theirs, name) && theirs[name] !== own[name])
+    const names = Object.keys(own).filter(name => Object.hasOwn(theirs, name) && JSON.stringify(theirs[name]) !== JSON.stringify(own[name]))
     if (names.length === 0) return
     // It came later, and has not heard of these.
     if (id !== '') bus.tell(from, topic, own).catch(() => {})

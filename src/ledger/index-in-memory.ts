@@ -132,15 +132,18 @@ export class Ledger {
 
   /** The tokens that are good, and those they were minted with, however long ago: the chain has no gap. */
   #chains (nowMs: number): Minted[] {
-    const minters = new Set<string>()
-    const kept: Minted[] = []
-    // From the end: a token is always on record after the one that it was minted with.
-    for (const record of [...this.minted.values()].reverse()) {
-      if (record.expiresAt + marginMs <= nowMs && !minters.has(record.id)) continue
-      kept.push(record)
-      if (record.by.tokenId !== undefined) minters.add(record.by.tokenId)
+    const kept = new Set<Minted>()
+    for (const record of this.minted.values()) {
+      if (record.expiresAt + marginMs <= nowMs) continue
+      // Records come in any order from other servers: the chain is followed and not the order.
+      for (let next: Minted | undefined = record; next !== undefined && !kept.has(next);) {
+        kept.add(next)
+        next = next.by.tokenId === undefined ? undefined : this.minted.get(next.by.tokenId)
+      }
     }
-    return kept.reverse()
+    return kept.size === this.minted.size
+      ? [...this.minted.values()]
+      : [...this.minted.values()].filter(record => kept.has(record))
   }
 }
 

@@ -248,7 +248,7 @@ export class State {
   }: { subject?: string | undefined; limit?: number | undefined; after?: string | undefined } = {}):
     TokenPage | undefined {
     const now = Date.now()
-    const all = [...this.#ledger.minted.values()]
+    const all = [...this.#ledger.minted.values()].sort((one, other) => one.at - other.at)
     const start = after === undefined ? 0 : all.findIndex(({ id }) => id === after) + 1
     if (after !== undefined && start === 0) return undefined
     const rest = all
@@ -313,11 +313,17 @@ export class State {
   /** What was minted by whom `isSeed` is true for, and with what was minted so. */
   #mintedBy (isSeed: (author: Author) => boolean): Minted[] {
     const found = new Map<string, Minted>()
-    // A token is always on record after the one that it was minted with.
+    const mintedWith = new Map<string, Minted[]>()
     for (const minted of this.#ledger.minted.values()) {
       const { tokenId } = minted.by
-      if (isSeed(minted.by) || (tokenId !== undefined && found.has(tokenId))) found.set(minted.id, minted)
+      if (isSeed(minted.by)) found.set(minted.id, minted)
+      if (tokenId === undefined) continue
+      const others = mintedWith.get(tokenId)
+      if (others === undefined) mintedWith.set(tokenId, [minted])
+      else others.push(minted)
     }
+    // Records come in any order from other servers. A map is walked to what is added meanwhile, too.
+    for (const id of found.keys()) for (const minted of mintedWith.get(id) ?? []) found.set(minted.id, minted)
     return [...found.values()]
   }
 

@@ -79,13 +79,13 @@ export class RedisRecords implements SharedRecords {
   }
 
   /**
-   * Takes away what expired a day ago, by the clocks of Redis and of this machine, unless something good
-   * was minted with it. Rejects with a `NotSharedError`.
+   * Takes away what expired a day ago, by the clocks of Redis and of this machine, and is not live here, either.
+   * Rejects with a `NotSharedError`.
    */
   async sweep (): Promise<void> {
     const time = await this.#link.call('TIME')
     const nowMs = Math.min(Date.now(), Array.isArray(time) ? Number(time[0]) * 1000 : 0)
-    const live = new Set([...this.#mine()].filter(({ kind }) => kind === 'minted').map(nameOf))
+    const live = new Set([...this.#mine()].map(nameOf))
     const isOver = (record: StateRecord | undefined): boolean =>
       record !== undefined && endOf(record) + graceMs < nowMs && !live.has(nameOf(record))
     for await (const values of this.#scan()) {

@@ -92,6 +92,20 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     t.equal(standing.messages().filter(({ method }) => method === 'notifications/tools/list_changed').length, 1)
   })
 
+  t.test('a tool that all instances get at the same time is told once, and is on the list then', async t => {
+    const { a, b, c } = await three(t, 'merged:')
+    const session = await openSession(a.app)
+    const standing = await listen(a.url, session)
+    for (const { app } of [a, b, c]) app.mcp.addTool(defineTool({ name: 'new', handler: () => '' }))
+    await until(() => standing.messages().length > 0)
+    await post(b.app, rpc('resources/subscribe', { uri: 'test://note' }), session)
+    b.app.mcp.resourceUpdated('test://note')
+    await until(() => standing.messages().some(({ method }) => method === 'notifications/resources/updated'))
+    t.same(standing.messages().map(({ method }) => method), [
+      'notifications/tools/list_changed', 'notifications/resources/updated'
+    ])
+  })
+
   t.test('a second GET on B ends the one on A', async t => {
     const { a, b } = await three(t, 'second:')
     const session = await openSession(a.app)

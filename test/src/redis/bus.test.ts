@@ -1,0 +1,71 @@
+/** News and letters where Redis loses some of them, and what waits for an instance that does not read. */
+import t from 'tap'
+import { RedisBus } from '../../../src/redis/bus.js'
+import { createClients } from '../../../src/redis/client.js'
+import { until } from '../../support/process.js'
+import { ask, redisServer, withoutRedis } from '../../support/redis.js'
+import { redisInstance } from '../../support/redis-instance.js'
+
+t.test('the bus over Redis', { skip: withoutRedis }, async t => {
+  const { url, port } = await redisServer(t)
+
+  t.test('a letter that was read is taken away', async t => {
+    const [a, b] = [await redisInstance(t, url), await redisInstance(t, url)]
+    const heard: unknown[] = []
+    b.bus.on('letter', message => { heard.push(message) })
+    for (let n = 0; n < 50; n++) t.equal(await a.bus.tell(b.bus.id, 'letter', n), true)
+    await until(() => heard.length === 50)
+    t.same(heard, Array.from({ length: 50 }, (_, n) => n))
+    const inbox = b.keys.shared(`in:${b.bus.id}`)
+    await until(async () => (await ask(port, `XLEN ${inbox}`)).startsWith(':0'))
+    await until(async () => (await ask(port, `GET ${inbox}:bytes`)).includes('\n0\r'))
+  })
+
+  t.test('what waits for an instance that reads nothing is bounded in bytes', async t => {
+    const a = await redisInstance(t, url)
+    const { commands, reader } = createClients(url)
+    commands.disconnect()
+    // Alive, and its reader never connects.
+    const deaf = await redisInstance(t, url, { prefix: 'deaf:' })
+    reader.disconnect()
+    const bus = new RedisBus({ link: a.link, keys: deaf.keys, reader })
+    t.teardown(async () => { await bus.close() })
+    const silent = '00000000-0000-4000-8000-000000000000'
+    await ask(port, `ZADD ${deaf.keys.shared('alive')} 99999999999999 ${silent}`)
+    const letter = 'x'.repeat(1024 * 1024)
+    let count = 0
+    while (count < 40 && await bus.tell(silent, 'letter', letter)) count += 1
+    t.equal(count, 15)
+    t.equal(await bus.tell(silent, 'letter', 'small'), true, 'there is room for a small one')
+  })
+
+  t.test('news goes on where a failover lost its end and ids begin again before', async t => {
+    const [a, b] = [await redisInstance(t, url, { prefix: 'back:' }), await redisInstance(t, url, { prefix: 'back:' })]
+    const heard: unknown[] = []
+    let gaps = 0
+    b.bus.on('count', message => { heard.push(message) })
+    b.bus.onGap(() => { gaps += 1 })
+    await a.bus.tellAll('count', 1)
+    await until(() => heard.length === 1)
+    // As a replica would have it that lacks the last news, and whose clock is far behind.
+    const news = a.keys.shared('news')
+    await ask(port, `DEL ${news}`)
+    await ask(port, `XADD ${news} 1-1 t count m 0 f z`)
+    await ask(port, 'CLIENT KILL TYPE normal SKIPME yes')
+    await until(() => gaps === 1)
+    await until(() => a.link.isUp && b.link.isUp)
+    await ask(port, `XADD ${news} 2-1 t count m 2 f z`)
+    await until(() => heard.at(-1) === 2)
+    t.same(heard, [1, 2])
+  })
+
+  t.test('a Redis that is emptied under open connections is noticed', async t => {
+    const a = await redisInstance(t, url, { prefix: 'flushed:' })
+    let [gaps, ups] = [0, 0]
+    a.bus.onGap(() => { gaps += 1 })
+    a.link.onUp(() => { ups += 1 })
+    await ask(port, 'FLUSHALL')
+    await until(() => gaps === 1)
+    t.equal(ups, 1, 'as if it came back')
+  })
+})
