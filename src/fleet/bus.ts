@@ -45,6 +45,13 @@ export interface Bus {
   readonly close: () => Promise<void>
 }
 
+/** Of two ids of news: true where the first came later. */
+export function isLater (one: string, other: string): boolean {
+  const [ms = 0, n = 0] = one.split('-').map(Number)
+  const [otherMs = 0, otherN = 0] = other.split('-').map(Number)
+  return ms === otherMs ? n > otherN : ms > otherMs
+}
+
 /** In force on this instance, and not (yet) on the others: they could not be reached. */
 export class NotSharedError extends Error {
   override readonly name = 'NotSharedError'

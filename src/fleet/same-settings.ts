@@ -1,4 +1,4 @@
-/** Tells an operator of an instance that has other limits than this one: what is shared is exact only where they agree. */
+/** Tells an operator of an instance with other limits than this one: they are exact only where all have the same. */
 import type { Bus, Json } from './bus.js'
 
 const topic = 'settings'
@@ -21,7 +21,8 @@ export function compareSettings ({ bus, settings: own, warn }: SameSettingsOptio
     if (from === bus.id || typeof message !== 'object' || message === null || Array.isArray(message)) return
     const theirs = message as Readonly<Record<string, Json | undefined>>
     // A name that only one version knows says nothing.
-    const names = Object.keys(own).filter(name => Object.hasOwn(theirs, name) && JSON.stringify(theirs[name]) !== JSON.stringify(own[name]))
+    const names = Object.keys(own).filter(name =>
+      Object.hasOwn(theirs, name) && JSON.stringify(theirs[name]) !== JSON.stringify(own[name]))
     if (names.length === 0) return
     // It came later, and has not heard of these.
     if (id !== '') bus.tell(from, topic, own).catch(() => {})

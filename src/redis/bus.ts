@@ -1,6 +1,6 @@
 /** The bus over Redis streams: one connection waits for news of all and for this instance's letters. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Bus, type Json, type KeptNews, type Listener } from '../fleet/bus.js'
+import { type Bus, isLater, type Json, type KeptNews, type Listener } from '../fleet/bus.js'
 import { Topics } from '../fleet/in-process-bus.js'
 import { blockMs, type Client } from './link/client.js'
 import type { Keys } from './link/keys.js'
@@ -193,10 +193,4 @@ function entriesOf (reply: unknown): Entry[] {
       return [{ id, topic: undefined, message: null, from: '' }]
     }
   })
-}
-
-function isLater (one: string, other: string): boolean {
-  const [ms = 0, n = 0] = one.split('-').map(Number)
-  const [otherMs = 0, otherN = 0] = other.split('-').map(Number)
-  return ms === otherMs ? n > otherN : ms > otherMs
 }

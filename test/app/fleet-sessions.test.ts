@@ -117,6 +117,21 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     t.same(first.messages(), [])
   })
 
+  t.test('of GETs at the same time on A, B and C one stays', async t => {
+    const { a, b, c } = await three(t, 'at-once:')
+    for (let round = 0; round < 5; round++) {
+      const session = await openSession(a.app)
+      const streams = await Promise.all([a, b, c].map(async ({ url }) => await listen(url, session)))
+      const ended = streams.map(() => false)
+      for (const [n, stream] of streams.entries()) stream.ended.then(() => { ended[n] = true }, () => {})
+      await until(() => ended.filter(Boolean).length === 2)
+      const heard = (): number => streams.filter(stream => stream.messages().length > 0).length
+      c.app.mcp.addTool(defineTool({ name: `new-${round}`, handler: () => '' }))
+      await until(() => heard() === 1)
+      t.equal(ended.filter(Boolean).length, 2)
+    }
+  })
+
   t.test('a GET on C resumes the standing stream of A, with what was missed and nothing twice', async t => {
     const { a, b, c } = await three(t, 'standing:')
     const session = await openSession(a.app)

@@ -38,8 +38,9 @@ export function listenToInstances (
     on('session-change', (session, { change, version }) => {
       if (isChange(change) && typeof version === 'number') session.apply(change, version)
     }),
-    on('session-listens', (session, { instance }) => {
-      if (instance !== bus.id) session.endStanding()
+    on('session-listens', (session, { instance, stream }) => {
+      if (instance === bus.id) session.standingTold(String(stream))
+      else session.outlisten()
     }),
     on('session-follow', (session, { name, by }) => {
       if (typeof name === 'string' && typeof by === 'string') session.follow(name, by)

@@ -176,6 +176,7 @@ export class Session implements CallsHost {
   /** What is known of the session may be old. */
   doubt (): void {
     this.record = { ...this.record, version: 0 }
+    if (this.#standing !== undefined) this.#standing.isTold = true
   }
 
   /** News that could not be sent: the request is to be sent again. */
@@ -205,9 +206,21 @@ export class Session implements CallsHost {
     standing.stream.readable.once('close', () => { if (this.#standing === standing) this.#standing = undefined })
     const reply = this.#replyOf(standing.stream)
     const told = store.isShared
-      ? this.#tell(bus.tellAll('session-listens', { session: this.id, instance: bus.id })).catch(() => {})
+      // What others do not hear now they cannot answer either: whoever comes later ends this one.
+      ? bus.tellAll('session-listens', { session: this.id, instance: bus.id, stream: standing.id })
+        .catch(() => { standing.isTold = true })
       : undefined
     return after(told, () => after(standing.begin(lastId), () => reply))
+  }
+
+  /** The news of a stream here has come back: what other instances tell from now on is of newer ones. */
+  standingTold (id: string): void {
+    if (this.#standing?.id === id) this.#standing.isTold = true
+  }
+
+  /** Another instance has a standing stream. It is older where the news of the one here has not come back yet. */
+  outlisten (): void {
+    if (this.#standing?.isTold === true) this.endStanding()
   }
 
   /** A newer one takes over: the path of the older may be dead, which nobody would tell us. */

@@ -1,4 +1,6 @@
 /** The stream of a session that belongs to no call: it tells what changed. */
+import { randomUUID } from 'node:crypto'
+import { isLater } from '../../../fleet/bus.js'
 import { type Eventually, after } from '../../../lib/eventually.js'
 import type { Principal } from '../../../principal/principal.js'
 import type { Catalog } from '../../catalog/catalog.js'
@@ -23,13 +25,18 @@ export interface StandingOptions {
 const eventId = /^c\.([0-9-]{1,48})$/
 
 export class StandingStream {
+  readonly id = randomUUID()
   readonly stream: EventStream
+  /** Every instance has been told of it, in the order of all news. */
+  isTold = false
   readonly #host: StandingHost
   readonly #principal: Principal
   readonly #catalog: Catalog
   readonly #streams: Streams
   /** Until what was missed has been told. */
   #waiting: Array<readonly [Change, string]> | undefined = []
+  /** Up to which news the caller has all: it may still come to an instance that is a little behind. */
+  #lastId = ''
 
   static isEventId (id: string): boolean {
     return eventId.test(id)
@@ -43,10 +50,13 @@ export class StandingStream {
     this.#streams = streams
     this.stream = streams.open(holder)
     const unsubscribe = catalog.changes.subscribe((change, id) => {
-      if (this.#waiting === undefined) this.#tell(change, id)
+      if (this.#waiting === undefined) this.#tellNew(change, id)
       else this.#waiting.push([change, id])
     })
-    const stop = catalog.changes.onGap(() => { this.#tellAll() })
+    const stop = catalog.changes.onGap(() => {
+      this.#lastId = ''
+      this.#tellAll()
+    })
     this.stream.readable.once('close', () => {
       unsubscribe()
       stop()
@@ -60,8 +70,8 @@ export class StandingStream {
     return after(id === undefined ? [] : this.#catalog.changes.since(id), missed => {
       if (missed === undefined) this.#tellAll()
       else for (const { change, id } of missed) this.#tell(change, id)
-      const told = new Set(missed?.map(({ id }) => id))
-      for (const [change, id] of this.#waiting ?? []) if (!told.has(id)) this.#tell(change, id)
+      if (missed !== undefined) this.#lastId = missed.at(-1)?.id ?? id ?? ''
+      for (const [change, id] of this.#waiting ?? []) this.#tellNew(change, id)
       this.#waiting = undefined
     })
   }
@@ -69,6 +79,10 @@ export class StandingStream {
   /** Ends it for a newer one. */
   retire (): void {
     this.#streams.retire(this.stream)
+  }
+
+  #tellNew (change: Change, id: string): void {
+    if (this.#lastId === '' || id === '' || isLater(id, this.#lastId)) this.#tell(change, id)
   }
 
   #tell (change: Change, id: string): void {
