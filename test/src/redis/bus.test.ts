@@ -1,7 +1,7 @@
 /** News and letters where Redis loses some of them, and what waits for an instance that does not read. */
 import t from 'tap'
 import { RedisBus } from '../../../src/redis/bus.js'
-import { createClients } from '../../../src/redis/client.js'
+import { createClients } from '../../../src/redis/link/client.js'
 import { until } from '../../support/process.js'
 import { ask, redisServer, withoutRedis } from '../../support/redis.js'
 import { redisInstance } from '../../support/redis-instance.js'
