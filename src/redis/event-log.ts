@@ -1,5 +1,5 @@
 /**
- * What was sent on the streams of a fleet's sessions: a list for each stream, written by the one instance
+ * What was sent on the streams of a fleet's sessions: a sorted set for each stream, written by the one instance
  * that runs its calls.
  */
 import { EventBounds, type EventBoundsOptions } from '../mcp/legacy/sessions/event-bounds.js'
@@ -7,7 +7,7 @@ import type { EventLog, KeptEvent, KeptStream } from '../mcp/legacy/sessions/eve
 import type { Keys } from './link/keys.js'
 import type { Link } from './link/link.js'
 import { available } from './sessions.js'
-import { appendEvent, forgetEvents, readEvents } from './session-scripts.js'
+import { appendEvent, readEvents } from './session-scripts.js'
 
 export interface RedisEventsOptions extends EventBoundsOptions {
   readonly link: Link
@@ -63,20 +63,21 @@ export class RedisEvents implements EventLog {
     if (kept === undefined || !kept.names.has(name)) return
     kept.usedAt = performance.now()
     const bytes = Buffer.byteLength(message)
-    this.#write(() => this.#link.run(appendEvent, this.#keysOf(session, name), [`${n}|${message}`, runningMs]), bytes)
+    const event = [n, `${n}|${message}`, runningMs]
+    this.#write(() => this.#link.run(appendEvent, this.#keysOf(session, name), event), bytes)
     for (const { name: shorter, before } of kept.bounds.add(name, bytes)) {
       const keys = this.#keysOf(session, shorter)
       if (before === Infinity) {
         kept.names.delete(shorter)
         this.#write(() => this.#link.call('UNLINK', ...keys))
       } else {
-        this.#write(() => this.#link.run(forgetEvents, [keys[0]], [before]))
+        this.#write(() => this.#link.call('ZREMRANGEBYSCORE', keys[0], '-inf', `(${before}`))
       }
     }
   }
 
   finish (session: string, name: string): void {
-    this.#write(() => this.#link.run(appendEvent, this.#keysOf(session, name), ['over', owedMs]))
+    this.#write(() => this.#link.run(appendEvent, this.#keysOf(session, name), ['+inf', 'over', owedMs]))
   }
 
   deliver (session: string, name: string): void {
@@ -93,10 +94,8 @@ export class RedisEvents implements EventLog {
     for (const text of texts) {
       if (text === 'over') isOver = true
       const place = Number(text.slice(0, text.indexOf('|')))
-      const next = n + events.length + 1
-      // One may have been written twice: the first time may have been answered too late.
-      if (text === 'over' || place < next) continue
-      if (place !== next) return undefined
+      if (text === 'over') continue
+      if (place !== n + events.length + 1) return undefined
       events.push({ n: place, message: text.slice(text.indexOf('|') + 1) })
     }
     return { requests: requestsIn(about), isOver, events }

@@ -118,42 +118,28 @@ return owner
 `)
 
 /**
- * Keys: events of a stream, what it is about. Arguments: an event, how long to keep them. Nothing where the
- * stream is forgotten.
+ * Keys: events of a stream, what it is about. Arguments: the number of an event (`+inf`: nothing is to come), the
+ * event, how long to keep them. Nothing where the stream is forgotten. By number: a command that is sent again
+ * arrives behind later ones.
  */
 export const appendEvent = script(`
 if redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
-redis.call('RPUSH', KEYS[1], ARGV[1])
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-redis.call('PEXPIRE', KEYS[2], ARGV[2])
-return 1
-`)
-
-/** Key: events of a stream. Argument: the number of the first that is kept. */
-export const forgetEvents = script(`
-local first = redis.call('LINDEX', KEYS[1], 0)
-local n = first and tonumber(string.match(first, '^%d+'))
-if n and n < tonumber(ARGV[1]) then redis.call('LTRIM', KEYS[1], tonumber(ARGV[1]) - n, -1) end
+redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
 return 1
 `)
 
 /**
  * Keys: events of a stream, what it is about. Argument: a number. Answers what it is about, and the events
- * after that one; false where some are missing.
+ * after that one; false where that one never was, or its successor is forgotten.
  */
 export const readEvents = script(`
 local about = redis.call('GET', KEYS[2])
 if not about then return false end
 local n = tonumber(ARGV[1])
-local first = redis.call('LINDEX', KEYS[1], 0)
-local from = first and tonumber(string.match(first, '^%d+'))
-if not from then
-  if n > 0 then return false end
-  return first and { about, first } or { about }
-end
-if n + 1 < from then return false end
-local count = redis.call('LLEN', KEYS[1])
-if redis.call('LINDEX', KEYS[1], -1) == 'over' then count = count - 1 end
-if n > from + count - 1 then return false end
-return { about, unpack(redis.call('LRANGE', KEYS[1], n + 1 - from, -1)) }
+if n > 0 and redis.call('ZCOUNT', KEYS[1], n, n + 1) == 0 then return false end
+local reply = { about }
+for _, text in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], n + 1, '+inf')) do reply[#reply + 1] = text end
+return reply
 `)

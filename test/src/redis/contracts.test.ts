@@ -63,4 +63,20 @@ t.test('ports over Redis', { skip: withoutRedis }, async (t) => {
       return [new RedisEvents({ ...a, keys, ...bounds }), new RedisEvents({ ...b, keys, ...bounds })]
     })
   })
+
+  t.test('events stay in order where Redis has to be sent the script again', async (t) => {
+    const logs = { ...a, keys: new Keys('events-again:') }
+    const log = new RedisEvents(logs)
+    log.open('s', 'a-1', [1], true)
+    await a.link.call('SCRIPT', 'FLUSH')
+    for (let n = 1; n <= 50; n++) {
+      log.append('s', 'a-1', { n, message: String(n) })
+      await new Promise(resolve => setImmediate(resolve))
+    }
+    log.finish('s', 'a-1')
+    await log.read('s', 'a-1', 0)
+    const kept = await log.read('s', 'a-1', 7)
+    t.same(kept?.events.map(({ n }) => n), Array.from({ length: 43 }, (_, index) => index + 8))
+    t.equal(kept?.isOver, true)
+  })
 })
