@@ -13,7 +13,7 @@ A first run:
   $ fastify-mcp-auth start    # serves http://localhost:3000/mcp
 
 Settings come from the environment and from .env in the working directory; the environment
-wins. "fastify-mcp-auth config" shows what is in effect.`
+wins. "fastify-mcp-auth config" shows the effective settings.`
 
 /**
  * Makes a command. It calls `exit` where it did its work and the answer is no; the exit code is 1 where
@@ -49,7 +49,7 @@ export async function run (args: readonly string[], terminal: Terminal): Promise
   let code = 0
   let acting: Acting | undefined
   const program = new Command('fastify-mcp-auth')
-    .description('An MCP server over HTTP: API keys, JWTs, two rate limits.')
+    .description('An MCP server over HTTP with API keys, JWTs and rate limits.')
     .version(version)
     .addHelpText('after', examples)
     // Before anything is read: what root does in a directory of another user, that user could turn against it.

@@ -8,8 +8,8 @@ import { minute, table } from '../terminal/table.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-For clients that publish no description of themselves and cannot register either, and for apps with a
-scheme of their own. Most need none of this: claude.ai, ChatGPT and others are known by themselves.
+For clients that neither publish a description nor register themselves, and for apps with a custom redirect
+scheme. Most clients, such as claude.ai and ChatGPT, need no registration.
 
   $ fastify-mcp-auth clients add --name Cursor --redirect cursor://anysphere.cursor-mcp/oauth/callback
   $ fastify-mcp-auth clients list
@@ -31,14 +31,14 @@ export function clientsCommand (terminal: Terminal): Command {
 function addCommand (terminal: Terminal): Command {
   return new Command('add')
     .description('register a client and print its client_id')
-    .requiredOption('-n, --name <name>', 'what people are shown (required)')
+    .requiredOption('-n, --name <name>', 'the name that people see (required)')
     .requiredOption(
       '-r, --redirect <uri>',
       'where it may be sent: https, http on loopback, or a scheme of its own; may be repeated (required)',
       collect
     )
-    .option('-i, --id <id>', 'its client_id; left out, a fresh one')
-    .option('-j, --jwks-uri <url>', 'where its keys are: then it has to prove itself by private_key_jwt')
+    .option('-i, --id <id>', 'its client_id (default: a new one)')
+    .option('-j, --jwks-uri <url>', 'URL of its keys; it must then authenticate with private_key_jwt')
     .option('--json', 'as JSON')
     .action(async ({ name, redirect, id, jwksUri, json = false }: AddArguments) => {
       await withOAuthStore(terminal, async ({ documents }) => {
@@ -55,7 +55,7 @@ function addCommand (terminal: Terminal): Command {
 }
 
 function listCommand (terminal: Terminal): Command {
-  return new Command('list').description('show the clients that were registered by hand').option('--json', 'as JSON')
+  return new Command('list').description('list the clients that were registered by hand').option('--json', 'as JSON')
     .action(async ({ json = false }: { readonly json?: boolean }) => {
       await withOAuthStore(terminal, async ({ documents }) => {
         const views = (await listClients(documents)).map(viewOf)
@@ -66,7 +66,7 @@ function listCommand (terminal: Terminal): Command {
 }
 
 function removeCommand (terminal: Terminal): Command {
-  return new Command('remove').description('forget a client; end what it was allowed with "grants revoke --client"')
+  return new Command('remove').description('remove a client; revoke its grants with "grants revoke --client"')
     .argument('<id>', 'its client_id')
     .action(async (id: string) => {
       await withOAuthStore(terminal, async ({ documents }) => {

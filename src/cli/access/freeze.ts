@@ -11,10 +11,10 @@ import { withState } from '../state/ledger.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-A running server with the same STATE_DIR (or REDIS_URL) follows within a second: calls under way and
-open streams of what is switched off end, and new ones are answered with "Switched off by the operator".
-Callers still authenticate, list what there is, and can ask whoami what is off. /ready says "degraded"
-while everything is. Nothing is lost: thaw switches on what freeze switched off.
+A running server with the same STATE_DIR (or REDIS_URL) applies this within a second: running calls and
+open streams of what is switched off end, and new ones get "Switched off by the operator". Callers can
+still authenticate, list items, and see with whoami what is off. While everything is off, /ready says
+"degraded". "thaw" undoes it.
 
   $ fastify-mcp-auth freeze --tool send-mail
   $ fastify-mcp-auth freeze --principal user:ada
@@ -44,11 +44,11 @@ function switching (terminal: Terminal, name: 'freeze' | 'thaw', description: st
   const kind = name === 'freeze' ? 'frozen' : 'thawed'
   return new Command(name)
     .description(description)
-    .option('--all', 'everything but whoami')
+    .option('--all', 'everything except whoami')
     .option('--tool <name>', 'a tool, for everybody')
     .option('--principal <id>', 'a caller, by the id that whoami shows, such as user:ada')
     .option('--key <id>', 'an API key, by the id that "keys list" shows')
-    .option('--list', 'only show what is switched off')
+    .option('--list', 'only list what is switched off')
     .option('--json', 'as JSON')
     .addHelpText('after', help)
     .action(async (given: Arguments) => {

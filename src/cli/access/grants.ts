@@ -8,8 +8,8 @@ import { minute, table } from '../terminal/table.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-A grant is what somebody allowed a client (claude.ai, ChatGPT) with an API key. Its end takes effect in
-a running server within a second; the key stays good.
+A grant is the access that somebody gave a client (claude.ai, ChatGPT) with an API key. A running server
+applies a revocation within a second. The key stays valid.
 
   $ fastify-mcp-auth grants list
   $ fastify-mcp-auth grants revoke 3f9c…
@@ -25,7 +25,7 @@ interface Given {
 }
 
 export function grantsCommand (terminal: Terminal): Command {
-  return new Command('grants').description('list and end what people allowed OAuth clients').addHelpText('after', help)
+  return new Command('grants').description('list and revoke the access of OAuth clients').addHelpText('after', help)
     .addCommand(listCommand(terminal)).addCommand(revokeCommand(terminal))
 }
 
@@ -41,7 +41,7 @@ function listCommand (terminal: Terminal): Command {
 
 function revokeCommand (terminal: Terminal): Command {
   return filtered('revoke', 'end one grant by its id, or all of a key, a client or a caller')
-    .argument('[id]', 'the id that list shows')
+    .argument('[id]', 'the id, as shown by list')
     .action(async (id: string | undefined, given: Given) => {
       // Not by the parser, which repeats what it refuses.
       if (id !== undefined && !isGrantId(id)) {
@@ -72,9 +72,9 @@ function revokeCommand (terminal: Terminal): Command {
 function filtered (name: string, description: string): Command {
   return new Command(name)
     .description(description)
-    .option('-k, --key <id>', 'those of this API key')
-    .option('-c, --client <id>', 'those of this client, by its client_id')
-    .option('-s, --subject <principal>', 'those of this caller, by the id that whoami shows')
+    .option('-k, --key <id>', 'grants of this API key')
+    .option('-c, --client <id>', 'grants of this client, by its client_id')
+    .option('-s, --subject <principal>', 'grants of this caller, by its id as shown by whoami')
     .option('--json', 'as JSON')
 }
 

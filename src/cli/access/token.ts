@@ -13,9 +13,9 @@ import { recordMinted } from '../state/ledger.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-The token is signed with JWT_SECRET and lives at most TOKEN_MAX_TTL. It is a credential: keep it
-out of shared logs and chats. "tokens list" shows it (never itself) where it is put on record: in
-STATE_DIR, if that is set or there, or if JWT_SECRET came from .env. It is good in any case.
+The token is signed with JWT_SECRET and lives at most TOKEN_MAX_TTL. It is a credential: keep it out of
+shared logs and chats. It is recorded in STATE_DIR, without the token itself, if STATE_DIR is set or
+exists, or if JWT_SECRET comes from .env; "tokens list" shows the records. It is valid in any case.
 
   $ fastify-mcp-auth token --user ada
   $ fastify-mcp-auth token --user ada --role admin --expires 1h
@@ -27,11 +27,11 @@ interface TokenArguments { user: string, role: OwnRole, expires: string, scopes?
 export function tokenCommand (terminal: Terminal): Command {
   const { env, directory, show, complain } = terminal
   return new Command('token')
-    .description('mint a JWT and print it')
-    .requiredOption('-u, --user <id>', 'whom the token is for: its sub')
-    .addOption(new Option('-r, --role <role>', 'what they may do').choices(['user', 'admin']).default('user'))
-    .option('-s, --scopes <scopes>', 'what else they may do, comma-separated', listed)
-    .option('-e, --expires <lifetime>', 'how long it is good: 90s, 15m, 1h, 7d, or seconds', '24h')
+    .description('create a JWT and print it')
+    .requiredOption('-u, --user <id>', 'the user id (sub)')
+    .addOption(new Option('-r, --role <role>', 'the role').choices(['user', 'admin']).default('user'))
+    .option('-s, --scopes <scopes>', 'comma-separated scopes', listed)
+    .option('-e, --expires <lifetime>', 'lifetime: 90s, 15m, 1h, 7d, or seconds', '24h')
     .addHelpText('after', help)
     .action(async ({ user, role, expires, scopes = [] }: TokenArguments) => {
       const { config, warnings } = loadConfig({ env, dotenv: join(directory, '.env') })

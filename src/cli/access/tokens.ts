@@ -16,8 +16,8 @@ import { minute, table } from '../terminal/table.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-What was minted and what was revoked is kept in STATE_DIR. A running server refuses what is
-revoked here within a second, and ends its open streams. Tokens are nowhere kept.
+Created and revoked tokens are recorded in STATE_DIR, without the tokens themselves. A running server
+applies a revocation within a second and ends the open streams of the credential.
 
   $ fastify-mcp-auth tokens list
   $ fastify-mcp-auth tokens revoke 1b0c4f7e-9f1f-4d5c-8f4e-2f6a3b0d9c11
@@ -39,7 +39,7 @@ interface Arguments { readonly json?: boolean, readonly withMinted?: boolean }
 
 function listCommand (terminal: Terminal): Command {
   return subcommand('list', 'show the tokens that were minted here and have not expired')
-    .option('-s, --subject <user>', 'only those of this user')
+    .option('-s, --subject <user>', 'only tokens of this user')
     .action(async ({ json = false, subject }: Arguments & { readonly subject?: string }) => {
       await withState(terminal, async state => {
         const views = (state.list({ subject, limit: Infinity })?.tokens ?? []).map(minted => mintedView(minted, state))
@@ -51,8 +51,8 @@ function listCommand (terminal: Terminal): Command {
 
 function revokeCommand (terminal: Terminal): Command {
   return revoking('revoke', 'end a token, by its id, which is its jti')
-    .argument('<id>', 'the id that list shows: the jti of the token; never the token itself')
-    .option('--force', 'also where it is not on record here, such as one that another machine minted')
+    .argument('<id>', 'the id (jti), as shown by list; never the token itself')
+    .option('--force', 'even if it is not on record here, such as one created elsewhere')
     .action(async (id: string, given: Arguments & { readonly force?: boolean }) => {
       requireAnId(id)
       await withState(terminal, async state => {
@@ -73,9 +73,9 @@ function revokeCommand (terminal: Terminal): Command {
 
 function revokeSubjectCommand (terminal: Terminal): Command {
   return revoking('revoke-subject', 'end all that was issued to somebody')
-    .argument('<user>', 'the user id: the sub of the tokens, also as whoami shows it, jwt:<sub>')
-    .option('-b, --before <time>', 'what was issued up to then, as 2026-01-31T12:00:00Z; left out, up to now', pastTime)
-    .option('-p, --principal', 'the argument is the id that whoami shows, of callers of every kind')
+    .argument('<user>', 'the user id (sub), or jwt:<sub> as shown by whoami')
+    .option('-b, --before <time>', 'issued up to this time, such as 2026-01-31T12:00:00Z (default: now)', pastTime)
+    .option('-p, --principal', 'the argument is a principal id as shown by whoami, of any kind of caller')
     .action(async (user: string, given: Arguments & { readonly before?: number, readonly principal?: boolean }) => {
       requireAnId(user)
       const principal = given.principal === true ? user : principalOf(user)
@@ -102,8 +102,8 @@ function revokeSubjectCommand (terminal: Terminal): Command {
 
 function revokeKeyCommand (terminal: Terminal): Command {
   return revoking('revoke-key', 'end an API key for good, by its id: also one of API_KEYS, without a restart')
-    .argument('<id>', 'its id, as "keys list" shows it; of one of API_KEYS what whoami shows after "apikey:"')
-    .option('--force', 'also where neither the key file nor API_KEYS is known here to hold it')
+    .argument('<id>', 'the id, as shown by "keys list"; for a key of API_KEYS, the part after "apikey:" in whoami')
+    .option('--force', 'even if neither the key file nor API_KEYS here contains it')
     .action(async (text: string, given: Arguments & { readonly force?: boolean }) => {
       const id = keyId(text)
       await withState(terminal, async state => {

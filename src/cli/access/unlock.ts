@@ -9,14 +9,14 @@ import { withState } from '../state/ledger.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-A running server with the same STATE_DIR (or REDIS_URL) forgets the failures of the address within a
-second. The log line of a refused request has the address. An IPv6 address stands for its /64.
+A running server with the same STATE_DIR (or REDIS_URL) clears the failures of the address within a second.
+The log line of a refused request has the address. An IPv6 address covers its /64 network.
 
   $ fastify-mcp-auth unlock 192.0.2.7`
 
 export function unlockCommand (terminal: Terminal): Command {
   return new Command('unlock')
-    .description('let an address try again that failed requests have locked')
+    .description('unlock an address that had too many failed requests')
     .argument('<address>', 'an IPv4 or IPv6 address')
     .addHelpText('after', help)
     .action(async (address: string) => {

@@ -11,14 +11,14 @@ import { safeText, table } from '../terminal/table.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-Without a file: AUDIT_FILE and the files that were put aside from it.
+Without files, reads AUDIT_FILE and its rotated files.
 
   $ fastify-mcp-auth audit verify
   $ fastify-mcp-auth audit verify audit.jsonl.* audit.jsonl --log server.log
   $ fastify-mcp-auth audit show --principal user:ada --outcome denied --since 2026-01-31T12:00:00Z`
 
 export function auditCommand (terminal: Terminal, fail: () => void): Command {
-  const command = new Command('audit').description('verify and read the audit').addHelpText('after', help)
+  const command = new Command('audit').description('verify and read the audit log').addHelpText('after', help)
   command.addCommand(verifyCommand(terminal, fail))
   command.addCommand(showCommand(terminal))
   return command
@@ -27,8 +27,8 @@ export function auditCommand (terminal: Terminal, fail: () => void): Command {
 function verifyCommand (terminal: Terminal, fail: () => void): Command {
   return new Command('verify')
     .description('find the first record that was altered, removed, moved or cut off')
-    .argument('[files...]', 'audit files, the oldest first')
-    .option('-l, --log <file>', 'also compare with the "audit head" lines of this log: a cut end shows in nothing else')
+    .argument('[files...]', 'audit files, oldest first')
+    .option('-l, --log <file>', 'also compare with the "audit head" lines of this log; only this detects a cut end')
     .option('--json', 'as JSON')
     .action(async (files: string[], { log, json = false }: { readonly log?: string, readonly json?: boolean }) => {
       const { AUDIT_KEY: key } = settingsWith('AUDIT_KEY', terminal).config
@@ -63,13 +63,13 @@ interface Filter {
 
 function showCommand (terminal: Terminal): Command {
   return new Command('show')
-    .description('show the records, the oldest first')
-    .argument('[files...]', 'audit files, the oldest first')
-    .option('-p, --principal <id>', 'only of this caller, as whoami shows it')
+    .description('show the records, oldest first')
+    .argument('[files...]', 'audit files, oldest first')
+    .option('-p, --principal <id>', 'only records of this caller, as shown by whoami')
     .option('-t, --tool <name>', 'only calls of this tool')
-    .option('-s, --since <time>', 'only from then on, as 2026-01-31T12:00:00Z', time)
+    .option('-s, --since <time>', 'only records since this time, such as 2026-01-31T12:00:00Z', time)
     .option('-o, --outcome <outcome>', 'allowed, denied or failed', outcome)
-    .option('--json', 'as JSON, a record a line')
+    .option('--json', 'as JSON, one record per line')
     .action(async (files: string[], filter: Filter) => {
       const rows: string[][] = []
       const flush = (): void => {

@@ -29,8 +29,8 @@ import { settingsWith } from '../state/settings.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-Prints "allowed" or "denied" first, then the rule that decides, by the settings here, the key file, the
-state directory and TOOL_POLICY_FILE. Exits with 0 or 1. Without a tool: whether the caller comes in.
+Prints "allowed" or "denied" and the rule that decided, based on these settings, the key file, the state
+directory and TOOL_POLICY_FILE. Exits with 0 or 1. Without a tool, tells whether the caller can authenticate.
 
   $ fastify-mcp-auth can k3vd81qmx0aa generate-token
   $ fastify-mcp-auth can --token-file token.txt search
@@ -49,13 +49,13 @@ type Caller = { readonly principal: Principal, readonly known: string } | { read
 
 export function canCommand (terminal: Terminal, fail: () => void): Command {
   return new Command('can')
-    .description('tell whether a key, a token or a role may come in or call a tool, and why')
-    .argument('[key]', 'the id of an API key, as "keys list" shows it; left out with --token-file or --principal-role')
+    .description('explain whether a key, token or role can authenticate or call a tool')
+    .argument('[key]', 'the id of an API key, as shown by "keys list"; omit with --token-file or --principal-role')
     .argument('[tool]', 'the name of a tool')
     .option('--token-file <file>', 'a file with a token of this server')
-    .option('--principal-role <role>', 'a caller with this role, whoever it is')
+    .option('--principal-role <role>', 'any caller with this role')
     .option('--principal-scopes <scopes>', 'and with these scopes, comma-separated', listed)
-    .option('--principal-id <id>', 'and with this id, as whoami shows it')
+    .option('--principal-id <id>', 'and with this id, as shown by whoami')
     .option('--json', 'as JSON')
     .addHelpText('after', help)
     .action(async (first: string | undefined, second: string | undefined, given: Arguments) => {

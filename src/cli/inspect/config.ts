@@ -16,8 +16,8 @@ import { table } from '../terminal/table.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-Exits with 1 when the server would not start with these settings, as the user that runs this.
-Secrets are never printed. Names of tools in TOOL_POLICY_FILE are checked at the start alone.
+Exits with 1 if the server, run by this user, would not start with these settings. Secrets are never
+printed. Tool names in TOOL_POLICY_FILE are only checked when the server starts.
 
   $ fastify-mcp-auth config
   $ fastify-mcp-auth config --json`
@@ -34,7 +34,7 @@ interface Setting {
 export function configCommand (terminal: Terminal, fail: () => void): Command {
   const { directory, print, complain } = terminal
   return new Command('config')
-    .description('show the settings in effect, secrets masked')
+    .description('show the effective settings, secrets masked')
     .option('--json', 'as JSON, with the parsed values')
     .addHelpText('after', help)
     .action(async ({ json = false }: { json?: boolean }) => {

@@ -13,13 +13,12 @@ import { settingsAt } from '../state/settings.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-Without --url it judges the environment and .env of this directory. With --url it calls a deployed
-endpoint as a client would, from wherever this runs, and needs nothing of this package over there: some
-30 requests in 30 seconds, of which up to 10 count as failures of this machine's address. A credential is
-sent to that origin alone, and never shown.
+Without --url, checks the environment and the .env of this directory. With --url, calls a deployed endpoint
+as a client would: about 30 requests in 30 seconds, of which up to 10 count as failures of this machine's
+address. The credential is sent only to that origin and never shown.
 
-Exits with 0 where nothing is worse than info, with 1 on a warning, with 2 on an error.
-docs/troubleshooting.md tells more of each finding.
+Exits with 0 if nothing is worse than info, 1 for a warning, 2 for an error. docs/troubleshooting.md explains
+each finding.
 
   $ fastify-mcp-auth doctor
   $ fastify-mcp-auth doctor --url https://mcp.example.com/mcp --as claude
@@ -36,8 +35,8 @@ interface Arguments {
 /** `exit` takes the exit code where it is not 0. */
 export function doctorCommand (terminal: Terminal, exit: (code: number) => void): Command {
   return new Command('doctor')
-    .description('judge the settings, or with --url a deployed endpoint')
-    .option('--url <url>', 'the address of the endpoint, as its users type it')
+    .description('check the settings, or with --url a deployed endpoint')
+    .option('--url <url>', 'the URL of the endpoint, as its users type it')
     .addOption(new Option('--key-file <file>', 'a file with an API key to call with').conflicts('tokenFile'))
     .option('--token-file <file>', 'a file with a token to call with')
     .addOption(new Option('--as <host>', 'judge it as the client of this host').choices(hosts))

@@ -14,9 +14,9 @@ import { settingsAt } from '../state/settings.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-Looks at the built-in tools, those of UPSTREAMS_FILE under TOOL_POLICY_FILE, and those of --tools: a module that
-exports a list as "tools" or by default. With --for it also looks at the settings that this directory needs.
-Nothing is served, and no tool is called. Exits with 1 where there is a finding. docs/publish.md tells more.
+Checks the built-in tools, those of UPSTREAMS_FILE under TOOL_POLICY_FILE, and those of --tools: a module that
+exports an array as "tools" or by default. With --for, also checks the settings that this directory requires.
+Nothing is served, and no tool is called. Exits with 1 if there is a finding. See docs/publish.md.
 
   $ fastify-mcp-auth lint
   $ fastify-mcp-auth lint --for claude --tools dist/tools.js`
@@ -26,9 +26,9 @@ interface Arguments { readonly for?: Directory, readonly tools?: string, readonl
 /** `fail` is called where there are findings. */
 export function lintCommand (terminal: Terminal, fail: () => void): Command {
   return new Command('lint')
-    .description('judge the tools as directories and models do')
+    .description('check the tools as directories and models do')
     .addOption(new Option('--for <directory>', 'what this directory asks').choices(directories))
-    .option('--tools <file>', 'a module with tools of yours')
+    .option('--tools <file>', 'a module with your tools')
     .option('--json', 'as JSON')
     .addHelpText('after', help)
     .action(async ({ for: directory, tools: file, json = false }: Arguments) => {

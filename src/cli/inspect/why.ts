@@ -13,17 +13,17 @@ import { safeText } from '../terminal/table.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-The id is the requestId of the answer, which stands in its header X-Request-Id, too. Looks it up in --log,
-or in AUDIT_FILE and the files that were put aside from it. Exits with 1 where nothing is found.
+The id is the requestId of the answer, also in its header X-Request-Id. Looks it up in --log, or in AUDIT_FILE
+and its rotated files. Exits with 1 if nothing is found.
 
   $ fastify-mcp-auth why 0b9e6f2c-3c1f-4c55-9a6e-2f6a3b0d9c11 --log server.log`
 
 export function whyCommand (terminal: Terminal, fail: () => void): Command {
   return new Command('why')
-    .description('tell why a request was answered as it was')
+    .description('explain why a request was answered as it was')
     .argument('<request-id>', 'the requestId of the answer')
-    .option('-l, --log <file>', 'the log of the server, as it writes it; AUDIT_FILE where left out')
-    .option('--json', 'the lines themselves, as JSON')
+    .option('-l, --log <file>', 'the server\'s log file (default: AUDIT_FILE)')
+    .option('--json', 'the records themselves, as JSON')
     .addHelpText('after', help)
     .action(async (requestId: string, { log, json = false }: { readonly log?: string, readonly json?: boolean }) => {
       const paths = await pathsFor(log, terminal)

@@ -29,8 +29,8 @@ import { OperatorError } from '../../lib/operator-error.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-Keys are kept in API_KEYS_FILE (${defaultFile} where that is not set) as digests: a key is shown once,
-when it is made. A running server follows the file within a second.
+Keys are stored as digests in API_KEYS_FILE (default: ${defaultFile}). A key is shown once, when it is
+created. A running server applies changes within a second.
 
   $ fastify-mcp-auth keys create --name laptop
   $ fastify-mcp-auth keys create --name ci --owner ada --scopes files:read --expires 90d --cidrs 10.0.0.0/8
@@ -40,21 +40,21 @@ when it is made. A running server follows the file within a second.
   $ fastify-mcp-auth keys import --name old --configured
   $ printenv MCP_KEY | fastify-mcp-auth keys verify
 
-With npm, say it is to be silent where the output goes to a file or a program:
+With npm, use --silent if the output goes to a file or a program:
 
   $ npm run --silent keys -- create --name laptop --json`
 
 /** `fail` is called where `verify` finds that a key is not good. */
 export function keysCommand (terminal: Terminal, fail: () => void): Command {
   const desk = new KeyDesk(terminal)
-  const command = new Command('keys').description('keep managed API keys').addHelpText('after', help)
+  const command = new Command('keys').description('manage API keys').addHelpText('after', help)
   const commands = [
     createCommand(desk),
     listCommand(desk),
     showCommand(desk),
     rotateCommand(desk),
-    changeCommand(desk, 'revoke', 'end a key for good', revokeKey),
-    changeCommand(desk, 'disable', 'refuse a key until it is enabled again', (records, id) =>
+    changeCommand(desk, 'revoke', 'revoke a key permanently', revokeKey),
+    changeCommand(desk, 'disable', 'refuse a key until it is enabled', (records, id) =>
       setDisabled(records, id, true)
     ),
     changeCommand(desk, 'enable', 'accept a disabled key again', (records, id) =>
@@ -80,8 +80,8 @@ interface KeyArguments extends FileArguments {
 }
 
 function createCommand (desk: KeyDesk): Command {
-  const command = new Command('create').requiredOption('-n, --name <name>', 'what people call it (required)')
-  return keyOptions(fileOptions(command, 'make a key and print it, once'))
+  const command = new Command('create').requiredOption('-n, --name <name>', 'its name (required)')
+  return keyOptions(fileOptions(command, 'create a key and print it once'))
     .action(async (given: KeyArguments) => {
       const place = await desk.place(given)
       const { path, isDefault, isRevoked } = place
@@ -109,7 +109,7 @@ function listCommand (desk: KeyDesk): Command {
 
 function showCommand (desk: KeyDesk): Command {
   return subcommand('show', 'show one key')
-    .argument('<id>', 'its id')
+    .argument('<id>', 'the key id')
     .action(async (id: string, given: FileArguments) => {
       const place = await desk.place(given)
       desk.show(find(await desk.read(place), id), place, given)
@@ -117,8 +117,8 @@ function showCommand (desk: KeyDesk): Command {
 }
 
 function rotateCommand (desk: KeyDesk): Command {
-  return subcommand('rotate', 'give a key another secret, and print it once')
-    .argument('<id>', 'its id')
+  return subcommand('rotate', 'give a key a new secret and print it once')
+    .argument('<id>', 'the key id')
     .addOption(
       new Option(
         '-g, --grace <lifetime>',
@@ -150,17 +150,17 @@ function rotateCommand (desk: KeyDesk): Command {
 }
 
 function changeCommand (desk: KeyDesk, name: string, description: string, change: typeof revokeKey): Command {
-  return subcommand(name, description).argument('<id>', 'its id').action(async (id: string, given: FileArguments) => {
+  return subcommand(name, description).argument('<id>', 'the key id').action(async (id: string, given: FileArguments) => {
     const place = await desk.place(given)
     desk.show(await desk.change(place, records => change(records, id)), place, given)
   })
 }
 
 function importCommand (desk: KeyDesk): Command {
-  return keyOptions(subcommand('import', 'take over keys that are in use, from standard input'))
-    .option('-n, --name <name>', 'what people call them', 'imported')
-    .option('--from-file <path>', 'the keys of a key file, as they are, in place of standard input')
-    .option('--configured', 'the keys of API_KEYS, of the environment or .env, in place of standard input')
+  return keyOptions(subcommand('import', 'import existing keys from standard input'))
+    .option('-n, --name <name>', 'their name', 'imported')
+    .option('--from-file <path>', 'the keys of a key file, unchanged, instead of standard input')
+    .option('--configured', 'the keys of API_KEYS (environment or .env), instead of standard input')
     .addHelpText(
       'after',
       '\nOne key a line, or comma-separated as in API_KEYS. Their callers stay who they are, unless ' +
@@ -242,15 +242,15 @@ function requireUnrevoked (keys: readonly string[], { isRevoked }: KeyFilePlace)
 }
 
 function verifyCommand (desk: KeyDesk, fail: () => void): Command {
-  return subcommand('verify', 'tell whether a key is good; exit code 1 where it is not')
+  return subcommand('verify', 'check whether a key is valid; exits with 1 if not')
     .option(
       '-a, --address <address>',
-      'as if it came from there; left out, networks are not looked at',
+      'also check that the key can be used from this address',
       address
     )
     .addHelpText(
       'after',
-      '\nReads the key from standard input, or asks for it: never give one as an argument.\n\n  $ printenv ' +
+      '\nReads the key from standard input, or prompts for it. Never pass a key as an argument.\n\n  $ printenv ' +
         'MCP_KEY | fastify-mcp-auth keys verify'
     )
     .action(async (given: FileArguments & { readonly address?: string }) => {
@@ -298,7 +298,7 @@ function subcommand (name: string, description: string): Command {
 function fileOptions (command: Command, description: string): Command {
   return command
     .description(description)
-    .option('-f, --file <path>', `the key file; API_KEYS_FILE, or ${defaultFile}, where left out`)
+    .option('-f, --file <path>', `the key file (default: API_KEYS_FILE, or ${defaultFile})`)
     .option('--json', 'as JSON')
 }
 
@@ -306,40 +306,40 @@ function keyOptions (command: Command): Command {
   return command
     .option(
       '-o, --owner <owner>',
-      'whom it is for: all keys of an owner are one caller; left out, the key stands for itself'
+      'the owner; all keys of an owner are one caller (default: the key is its own caller)'
     )
     .option(
       '-r, --role <role>',
-      'what it may do: user, admin, or a name that the access rules of your tools use',
+      'the role: user, admin, or a role that the access rules of your tools use',
       roleName,
       'user'
     )
-    .option('-s, --scopes <scopes>', 'what else it may do, comma-separated', listed)
+    .option('-s, --scopes <scopes>', 'comma-separated scopes', listed)
     .option(
       '-e, --expires <lifetime>',
-      'how long it is good: 90s, 15m, 1h, 7d, or seconds; left out, for ever',
+      'lifetime: 90s, 15m, 1h, 7d, or seconds (default: no expiry)',
       lifetimeSeconds
     )
     .option(
       '-c, --cidrs <networks>',
-      'addresses and CIDRs it may come from, comma-separated; left out, all',
+      'comma-separated addresses and CIDRs that it can be used from (default: all)',
       listed
     )
     .option(
       '-m, --meta <name=value>',
-      'what your tools find in principal.attributes, such as tenant=acme; may be repeated',
+      'an entry of principal.attributes, such as tenant=acme; can be repeated',
       metaField
     )
     .option(
       '-l, --rate-limit <requests>',
-      'requests a window of its own, in place of RATE_LIMIT_MAX',
+      'requests per window for this key, instead of RATE_LIMIT_MAX',
       wholeNumber
     )
     .option(
       '--oauth',
-      'let clients be signed in with it, also where it is held to networks: what they do comes from elsewhere'
+      'allow signing in OAuth clients, even if --cidrs is set: their calls come from other networks'
     )
-    .option('--no-oauth', 'let no client be signed in with it')
+    .option('--no-oauth', 'do not allow signing in OAuth clients')
 }
 
 function optionsOf ({ name, owner, role, scopes, expires, cidrs, rateLimit, meta, oauth }: KeyArguments): KeyOptions {

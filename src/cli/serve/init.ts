@@ -10,11 +10,10 @@ import { codeOf } from '../../lib/guards.js'
 import { ignoreSecrets } from './gitignore.js'
 
 const help = `
-Writes .env into the working directory, readable by its owner alone, keeps it and .state/ out of git where
-there is a repository (.gitignore), and prints the key, once,
-with a curl and a client's settings that use it. An .env that is there already is kept as it is,
-and no secret is printed. Exits with 1 where nothing can be written, or where the server would
-not start with the settings of the environment or of the .env that is there.
+Writes .env into the working directory, readable only by its owner, and adds it and .state/ to .gitignore
+in a repository. Prints the key once, with a curl command and a client configuration that use it. Keeps an
+existing .env, and then prints no secret. Exits with 1 if nothing can be written, or if the server would not
+start with the settings of the environment and the existing .env.
 
   $ fastify-mcp-auth init && fastify-mcp-auth start`
 

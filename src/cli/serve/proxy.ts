@@ -7,16 +7,16 @@ import { init } from './init.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-Starts the endpoint with the usual settings and passes the server through, a process for each
-caller. Where neither the environment nor .env has a credential, .env is written first and the
-new key is shown. For several servers, or one over HTTP, set UPSTREAMS_FILE and use "start".
+Starts the endpoint with the usual settings and runs the program once for each caller. If neither the
+environment nor .env has a credential, writes .env first and shows the new key. For several servers, or
+one over HTTP, set UPSTREAMS_FILE and use "start".
 
   $ fastify-mcp-auth proxy -- npx -y @modelcontextprotocol/server-filesystem ./data`
 
 export function proxyCommand (terminal: Terminal): Command {
   return new Command('proxy')
-    .description('serve an MCP server that speaks stdio: proxy -- command args')
-    .argument('<command>', 'the program of the server')
+    .description('serve a stdio MCP server over HTTP: proxy -- command args')
+    .argument('<command>', 'the program to run')
     .argument('[args...]', 'its arguments')
     .addHelpText('after', help)
     .action(async (command: string, args: string[]) => {

@@ -5,9 +5,9 @@ import { stayOwnerOf } from '../../lib/path-owner.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-SIGHUP reads LOG_LEVEL and TOOL_POLICY_FILE again; the key file is followed without it.
-Stops on SIGTERM and SIGINT: accepted calls are answered within ten seconds, then it exits with
-0; a second signal ends it at once.
+SIGTERM and SIGINT stop it: it finishes accepted calls within DRAIN_GRACE_MS (ten seconds), then exits
+with 0. A second signal stops it at once. SIGHUP rereads LOG_LEVEL and TOOL_POLICY_FILE. Changes to the
+key file apply without a signal.
 
   $ fastify-mcp-auth start
   $ PORT=8080 LOG_LEVEL=debug fastify-mcp-auth start`

@@ -10,21 +10,21 @@ import { readUpstreams as checked } from '../../upstreams/options.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-"check" compares what the servers of UPSTREAMS_FILE offer now with UPSTREAMS_LOCK and exits with
-1 where something changed; "approve" writes UPSTREAMS_LOCK as it is now. A server that holds
-another definition than the approved one withholds that tool.`
+"check" compares what the servers in UPSTREAMS_FILE offer with UPSTREAMS_LOCK, and exits with 1 if
+anything changed. "approve" writes the current definitions to UPSTREAMS_LOCK. A tool whose definition
+differs from the approved one is not served.`
 
 export function upstreamsCommand (terminal: Terminal, fail: () => void): Command {
   const command = new Command('upstreams')
-    .description('approve the tools of the servers behind this one')
+    .description('check and approve the tools of upstream servers')
     .addHelpText('after', help)
-  command.command('check').description('show what changed since it was approved').action(async () => {
+  command.command('check').description('show what changed since the last approval').action(async () => {
     const { approved, offered } = await both(terminal)
     const lines = difference(approved, offered)
     terminal.print(lines.length === 0 ? 'Nothing changed.' : lines.join('\n'))
     if (lines.length > 0) fail()
   })
-  command.command('approve').description('approve everything as it is now').action(async () => {
+  command.command('approve').description('approve the current definitions').action(async () => {
     const { path, approved, offered } = await both(terminal)
     const lines = difference(approved, offered)
     await writeLock(path, offered)
