@@ -31,7 +31,7 @@ export function tokenCommand (terminal: Terminal): Command {
     .requiredOption('-u, --user <id>', 'the user id (sub)')
     .addOption(new Option('-r, --role <role>', 'the role').choices(['user', 'admin']).default('user'))
     .option('-s, --scopes <scopes>', 'comma-separated scopes', listed)
-    .option('-e, --expires <lifetime>', 'lifetime: 90s, 15m, 1h, 7d, or seconds', '24h')
+    .option('-e, --expires <lifetime>', 'lifetime such as 90s, 15m, 1h, 7d, or seconds', '24h')
     .addHelpText('after', help)
     .action(async ({ user, role, expires, scopes = [] }: TokenArguments) => {
       const { config, warnings } = loadConfig({ env, dotenv: join(directory, '.env') })

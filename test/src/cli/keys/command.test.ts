@@ -396,7 +396,7 @@ t.test('who imports keys of API_KEYS without a file that is named hears how the 
 t.test('the help of create begins with the one option that has to be there', async t => {
   t.match(
     (await say(['keys', 'create', '--help'], '.')).stdout,
-    /Options:\n +-n, --name <name> +what people call it \(required\)\n/
+    /Options:\n +-n, --name <name> +its name \(required\)\n/
   )
 })
 
