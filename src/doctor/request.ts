@@ -1,6 +1,7 @@
 /** Asks a server once, without following redirects, in a bounded time, and keeps a bounded part of the answer. */
 import { request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
+import { isIP } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TLSSocket } from 'node:tls'
 import { codeOf } from '../lib/guards.js'
@@ -84,10 +85,12 @@ async function converse (
   const startedAt = performance.now()
   const since = (): number => Math.round(performance.now() - startedAt)
   const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }
-  const options: RequestOptions = {
+  const options: RequestOptions & { readonly servername: string } = {
     method,
     headers: { 'user-agent': 'fastify-mcp-auth-doctor', ...headers, ...length },
     agent: false,
+    // Else Node takes it from a Host header that is made up.
+    servername: isIP(url.hostname.replace(/^\[|\]$/g, '')) === 0 ? url.hostname : '',
     ...rest
   }
   return await new Promise((resolve, reject) => {

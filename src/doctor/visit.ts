@@ -26,6 +26,8 @@ export class Visit {
   readonly holdMs: number
   /** Only this machine can reach the server. */
   readonly isLocal: boolean
+  /** The scopes that the metadata of the resource names, once it was read. */
+  advertised: readonly string[] = []
   #anonymous: Promise<Answer> | undefined
 
   constructor ({ url, credential, as, holdMs = 20_000 }: VisitOptions) {
@@ -36,9 +38,9 @@ export class Visit {
     this.isLocal = isLoopbackName(url.hostname)
   }
 
-  /** What only a public host needs is no fault of a server that is tried on its own machine. */
+  /** What only a public host needs is no fault of a server for clients on its own machine. */
   get publicSeverity (): 'error' | 'info' {
-    return this.isLocal && this.as === undefined ? 'info' : 'error'
+    return this.isLocal && !this.isHosted ? 'info' : 'error'
   }
 
   /** True where the client of that host speaks from the internet. */

@@ -81,6 +81,32 @@ export function sayDecision (request: FastifyRequest, reply: FastifyReply, refus
   }
 }
 
+/** For a call that the app made itself: there is no request, no address and no credential. */
+export function sayCallInProcess (fastify: FastifyInstance, exchange: Exchange): void {
+  const { caller: { principal, requestId }, method, params, why, outcome: result = 'ok', fault } = exchange
+  const fields = fieldsOf({ method, params })
+  const { credential: _, ...who } = whoOf(principal)
+  const lines = fastify.hasDecorator(isWatched) ? fastify.getDecorator<Lines>(isWatched) : 'failures'
+  decisionsOf(fastify).note({
+    kind: kindOf(why?.code, false, true),
+    outcome: outcomeOf(why?.code, result),
+    at: Date.now(),
+    requestId,
+    ...who,
+    method: fields.rpc,
+    itemKind: itemKindOf(fields),
+    item: fields.tool,
+    arguments: params === undefined ? undefined : () => argumentsOf(exchange),
+    result,
+    code: why?.code,
+    why: why === undefined ? undefined : reasonClassOf(why.code, why.why),
+    reason: why?.reason,
+    ms: exchange.ms,
+    fault: fault === undefined ? undefined : loggable(fault),
+    about: { ...why?.about, inProcess: true }
+  }, exchange.caller.logger ?? fastify.log, lines)
+}
+
 /** A call of a session may outlive the answer to its request: the caller comes back for the rest. */
 function sayWhenEnded (request: FastifyRequest, reply: FastifyReply, isCut: boolean, lines: Lines): void {
   const exchanges = exchangesOf(request)

@@ -67,11 +67,13 @@ export interface OperationsPlace {
   readonly forget?: Endpoint['forget']
   /** Makes the exchange of a call in process. */
   readonly open?: (principal: Principal) => Exchange
+  /** Hears of it when the call has ended. */
+  readonly over?: (exchange: Exchange) => void
 }
 
 export function operationsOf (
   { tools, resources, prompts, changes, rights }: Catalog,
-  { taken, forget = () => {}, open = inProcess }: OperationsPlace
+  { taken, forget = () => {}, open = inProcess, over = () => {} }: OperationsPlace
 ): Endpoint {
   const came = (kind: 'tools' | 'resources' | 'prompts', item: Item): void => {
     taken(item)
@@ -98,14 +100,19 @@ export function operationsOf (
     afterCall: (hook, options) => tools.hooks.after(hook, options),
     callTool: async (principal, name, args = {}) => {
       const exchange = open(freezePrincipal({ role: 'user', scopes: [], method: 'api-key', ...principal }))
+      exchange.begin('tools/call', { name, arguments: args })
       try {
         const { content, structuredContent, isError, _meta } = await tools.call(
           { name, arguments: args },
           exchange
         )
         return defined({ content, structuredContent, isError, _meta })
+      } catch (error) {
+        exchange.refuse(error)
+        throw error
       } finally {
         exchange.end()
+        over(exchange)
       }
     },
     toolsOf: principal => tools.names(principal),

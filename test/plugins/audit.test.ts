@@ -8,6 +8,8 @@ import audit from '../../plugins/audit.js'
 import { mcpAuth } from '../../src/mcp-auth.js'
 import { verifyAudit } from '../../src/telemetry/audit/verify.js'
 import { defineTool } from '../../src/tools/tool.js'
+import type { Endpoint } from '../../src/mcp/endpoint.js'
+import { logSink } from '../support/log-sink.js'
 import { until } from '../support/process.js'
 import { adaKey, callOf, post, rpc, service, withKey, withToken } from '../support/service.js'
 
@@ -104,6 +106,33 @@ t.test('each message of a batch is a record', async t => {
     { item: 'search', batch: 0, outcome: 'allowed' },
     { item: 'missing', batch: 1, outcome: 'denied' }
   ])
+})
+
+t.test('a call that the app makes itself is on record, without a credential', async t => {
+  let endpoint: Endpoint | undefined
+  const file = join(t.testdir({}), 'audit.jsonl')
+  const sink = logSink()
+  const env = { AUDIT_FILE: file, METRICS_PORT: '0' }
+  const app = await service(t, { tools, env, logStream: sink, onEndpoint: made => { endpoint = made } })
+  await app.ready()
+  if (endpoint === undefined) throw new Error('no endpoint')
+  await endpoint.callTool({ id: 'job:nightly' }, 'search', { ticket: 'T-1', comment: 'the-diary-of-ada' })
+  await endpoint.callTool({ id: 'job:nightly' }, 'breaks')
+  await t.rejects(endpoint.callTool({ id: 'job:nightly' }, 'for-admins'), { code: 'MCP_ERR_UNKNOWN_TOOL' })
+  await app.close()
+  const records = readFileSync(file, 'utf8').trimEnd().split('\n').map(line => JSON.parse(line))
+  const own = records.filter(({ kind }) => kind === 'called')
+  const common = { principal: 'job:nightly', method: 'tools/call', about: { inProcess: true }, requestId: /./ }
+  t.match(own, [
+    { ...common, item: 'search', outcome: 'allowed', args: { values: { ticket: 'T-1' } } },
+    { ...common, item: 'breaks', outcome: 'failed', code: 'MCP_ERR_INTERNAL', why: 'internal' },
+    { ...common, item: 'for-admins', outcome: 'denied', code: 'MCP_ERR_UNKNOWN_TOOL' }
+  ])
+  t.equal(own.length, 3)
+  for (const record of own) t.notOk('credential' in record || 'address' in record)
+  t.notMatch(readFileSync(file, 'utf8'), /the-diary-of-ada/)
+  t.match(app.metrics(), /gen_ai_tool_name="search"\} 1\n/)
+  t.equal(sink.lines().filter(({ rpc }) => rpc === 'tools/call').length, 3)
 })
 
 t.test('what changes rights is on record, with who did it', async t => {

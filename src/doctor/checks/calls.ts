@@ -71,7 +71,7 @@ function refused (visit: Visit): Finding {
 }
 
 /** A token is opaque to callers; one that can be read tells whom it is for (RFC 9068 §2.2). */
-function audience ({ credential, url }: Visit): Finding[] {
+function audience ({ credential, url, advertised }: Visit): Finding[] {
   const claims = claimsOf(credential?.authorization)
   if (claims === undefined) return []
   const found: Finding[] = []
@@ -86,6 +86,17 @@ function audience ({ credential, url }: Visit): Finding[] {
       fix: 'ask the provider for a token for this URL (resource), or list the name in JWT_AUDIENCE'
     })
   }
+  const granted = scopesIn(claims)
+  const lost = granted === undefined ? [] : advertised.filter(scope => !granted.includes(scope))
+  if (lost.length > 0) {
+    found.push({
+      id: 'scopes',
+      severity: 'info',
+      what: `The token lacks scopes that the resource advertises: ${quoted(lost.join(' '))}`,
+      why: 'What needs them is hidden from its bearer, or refused.',
+      fix: 'ask for them with the token, or see what the provider grants to this client'
+    })
+  }
   if (typeof claims.exp === 'number' && claims.exp * 1000 < Date.now()) {
     found.push({
       id: 'token-expired',
@@ -96,6 +107,13 @@ function audience ({ credential, url }: Visit): Finding[] {
     })
   }
   return found
+}
+
+/** RFC 9068 §2.2.3 as text; some providers write a list, or `scp`. `undefined` where the token does not say. */
+function scopesIn ({ scope, scp, scopes }: Record<string, unknown>): string[] | undefined {
+  const given = scope ?? scp ?? scopes
+  if (typeof given === 'string') return given.split(' ')
+  return Array.isArray(given) ? given.map(String) : undefined
 }
 
 function claimsOf (authorization: string | undefined): Record<string, unknown> | undefined {

@@ -41,11 +41,12 @@ export function resourceMetadataIn (challengeText: string): string | undefined {
 function metadataUrlFindings (visit: Visit, address: string | undefined): Finding[] {
   const severity = visit.publicSeverity
   if (address === undefined) {
-    const isNeeded = visit.as !== undefined
+    // A person can give VS Code a key; hosted clients know OAuth alone.
+    const others = visit.as === 'vscode' && !visit.isLocal ? 'warning' : 'info'
     return [
       {
         id: 'resource-metadata',
-        severity: isNeeded ? 'error' : 'info',
+        severity: visit.isHosted ? 'error' : others,
         what: 'The challenge names no resource_metadata',
         why: 'Clients that know OAuth alone cannot sign in; those with an API key can call.',
         fix: 'set PUBLIC_URL, with OAUTH_SERVER=on or JWT_ISSUER'

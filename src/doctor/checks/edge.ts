@@ -48,8 +48,6 @@ async function preflight (visit: Visit): Promise<Finding[]> {
   const allowed = header(answer, 'access-control-allow-origin')
   if (codeIn(answer) === 'MCP_ERR_ORIGIN_REFUSED') return []
   if (allowed === '*' || allowed === stranger) {
-    const exposed = header(answer, 'access-control-expose-headers').toLowerCase()
-    const hidden = readable.filter(name => exposed !== '' && exposed !== '*' && !exposed.includes(name))
     return [
       {
         id: 'origin-open',
@@ -58,17 +56,7 @@ async function preflight (visit: Visit): Promise<Finding[]> {
         why: 'A page that somebody visits can use a credential that it got hold of.',
         fix: 'list exact origins in CORS_ORIGINS, and add no CORS headers in the proxy'
       },
-      ...(hidden.length === 0
-        ? []
-        : [
-            {
-              id: 'exposed-headers',
-              severity: 'warning' as const,
-              what: `Pages cannot read ${hidden.join(', ')}`,
-              why: 'Clients in a browser lose their session, or never learn where to sign in.',
-              fix: 'let the proxy pass Access-Control-Expose-Headers on'
-            }
-          ])
+      ...await exposed(visit)
     ]
   }
   if (answer.status === 204 || answer.status === 403) return []
@@ -79,6 +67,23 @@ async function preflight (visit: Visit): Promise<Finding[]> {
       what: `A preflight (OPTIONS) is answered with ${answer.status} before the app`,
       why: 'No page can call, whatever CORS_ORIGINS allows.',
       fix: 'let the proxy pass OPTIONS on, without asking for a credential'
+    }
+  ]
+}
+
+/** Of the answer itself: that to a preflight does not count (Fetch, CORS protocol). */
+async function exposed (visit: Visit): Promise<Finding[]> {
+  const answer = await visit.post(legacy('ping'), { headers: { origin: stranger } }, false)
+  const names = header(answer, 'access-control-expose-headers').toLowerCase().split(/\s*,\s*/)
+  const hidden = names.includes('*') ? [] : readable.filter(name => !names.includes(name))
+  if (hidden.length === 0) return []
+  return [
+    {
+      id: 'exposed-headers',
+      severity: 'warning',
+      what: `Pages cannot read ${hidden.join(', ')}`,
+      why: 'Clients in a browser lose their session, or never learn where to sign in.',
+      fix: 'let the app answer pages itself: pass Origin on, and let Access-Control-Expose-Headers through'
     }
   ]
 }

@@ -52,6 +52,7 @@ export async function metadata (visit: Visit): Promise<Finding[]> {
       fix: 'let the proxy pass Access-Control-Allow-Origin on'
     })
   }
+  if (Array.isArray(document.scopes_supported)) visit.advertised = document.scopes_supported.map(String)
   return [...found, ...resourceFindings(visit, document), ...await serverFindings(visit, document)]
 }
 

@@ -15,7 +15,8 @@ const ofTls: Readonly<Record<string, readonly [what: string, fix: string]>> = {
   ],
   SELF_SIGNED_CERT_IN_CHAIN: [
     'The certificate leads to an authority that is not public',
-    "get one of a public authority, such as Let's Encrypt"
+    "get one of a public authority, such as Let's Encrypt; for clients that know yours, run this with " +
+      'NODE_EXTRA_CA_CERTS=ca.pem'
   ],
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: [
     'The chain of certificates is incomplete',

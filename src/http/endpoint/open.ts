@@ -19,7 +19,7 @@ import type { Principal } from '../../principal/principal.js'
 import { Tracing } from '../../telemetry/tracing.js'
 import { MemoryOneTimeStore } from '../../tokens/one-time-store.js'
 import type { Item } from '../../tools/tool.js'
-import { decisionsOf, measuresOf } from '../decisions.js'
+import { decisionsOf, measuresOf, sayCallInProcess } from '../decisions.js'
 import { mcpHandler, noLonger } from './handler.js'
 import { addMeasures, sessionDecisions } from './measures.js'
 import { defaultInfo } from '../server-info.js'
@@ -116,7 +116,8 @@ export async function openEndpoint (fastify: FastifyInstance, options: McpOption
   const operations = operationsOf(catalog, {
     taken: () => { silenceMs = longestSilenceMs(catalog, requestTimeoutMs) },
     forget: keyId => { appKeys?.forget(keyId) },
-    open: principal => new Exchange(callerInProcess(principal, fastify.log), requestTimeoutMs, shared)
+    open: principal => new Exchange(callerInProcess(principal, fastify.log), requestTimeoutMs, shared),
+    over: exchange => { sayCallInProcess(fastify, exchange) }
   })
   if (beforeCall !== undefined) operations.beforeCall(beforeCall)
   if (afterCall !== undefined) operations.afterCall(afterCall)

@@ -1,4 +1,6 @@
 /** The doctor before deliberately broken deployments behind a real nginx: each fault is found and named. */
+import { createSigner } from 'fast-jwt'
+import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { exitCodeOf, type Finding } from '../../../src/doctor/finding.js'
 import { examine } from '../../../src/doctor/doctor.js'
@@ -7,7 +9,7 @@ import { nginx, withoutNginx } from '../../support/nginx.js'
 import { freePort } from '../../support/redis.js'
 import { adaKey, listening, service, withKey } from '../../support/service.js'
 import { secret } from '../../support/tokens.js'
-import { credentialIn } from '../../support/witness.js'
+import { credentialIn, credentialOfTests } from '../../support/witness.js'
 
 // They wait more than they work.
 t.jobs = 4
@@ -18,12 +20,18 @@ interface Deployment {
   /** Lines of the server, before `location /`. */
   readonly server?: string
   readonly env?: (base: string) => Record<string, string>
-  readonly as?: 'claude'
+  readonly as?: 'claude' | 'chatgpt' | 'vscode'
+  readonly credential?: Record<string, string>
+  /** Of the app, before it listens. */
+  readonly prepare?: (app: FastifyInstance) => void
 }
 
 const good = { Host: '$http_host', 'X-Forwarded-For': '$remote_addr', Connection: '""' }
 
-async function findingsOf (t: Test, { lines = '', server = '', env = () => ({}), as }: Deployment): Promise<Finding[]> {
+async function findingsOf (
+  t: Test,
+  { lines = '', server = '', env = () => ({}), as, credential = withKey, prepare }: Deployment
+): Promise<Finding[]> {
   const port = await freePort()
   const base = `http://127.0.0.1:${port}`
   const app = await service(t, {
@@ -36,6 +44,7 @@ async function findingsOf (t: Test, { lines = '', server = '', env = () => ({}),
       ...env(base)
     }
   })
+  prepare?.(app)
   const upstream = await listening(app)
   const defaults = [
     ...Object.entries(good)
@@ -46,7 +55,7 @@ async function findingsOf (t: Test, { lines = '', server = '', env = () => ({}),
       .map(line => `${line};`)
   ]
   await nginx(t, { port, server: `${server} location / { proxy_pass ${upstream}; ${defaults.join(' ')} ${lines} }` })
-  return await examine({ url: new URL(`${base}/mcp`), credential: withKey, as, holdMs: 2500 })
+  return await examine({ url: new URL(`${base}/mcp`), credential, as, holdMs: 2500 })
 }
 
 t.test('a good deployment is clean', { skip: withoutNginx }, async t => {
@@ -54,6 +63,23 @@ t.test('a good deployment is clean', { skip: withoutNginx }, async t => {
   t.same(findings.filter(({ severity }) => severity !== 'info'), [])
   t.equal(exitCodeOf(findings), 0)
 })
+
+/** Metadata of an authorization server other than ours. */
+const serverSays = (more: Record<string, unknown>): string =>
+  `location = /.well-known/oauth-authorization-server {
+    default_type application/json;
+    return 200 '${JSON.stringify({ issuer: 'http://$http_host', ...more })}';
+  }`
+const sound = {
+  code_challenge_methods_supported: ['S256'],
+  registration_endpoint: 'http://127.0.0.1/register',
+  scopes_supported: ['mcp', 'offline_access']
+}
+
+function tokenWith (more: Record<string, string>): Record<string, string> {
+  const claims = { sub: 'ada', exp: Math.trunc(Date.now() / 1000) + 600, ...more }
+  return { authorization: `Bearer ${credentialOfTests(createSigner({ key: secret })(claims))}` }
+}
 
 const page = 'default_type text/html; return 403 "<html><body>Checking your browser</body></html>";'
 const broken: Array<[what: string, id: string, deployment: Deployment]> = [
@@ -122,6 +148,46 @@ const broken: Array<[what: string, id: string, deployment: Deployment]> = [
   ['no path with a slash', 'slash', { server: 'location = /mcp/ { return 404; }' }],
   ['another path', 'not-the-endpoint', { server: 'location = /mcp { return 404; }' }],
   ['an app that is away', 'html-answer', { server: 'location = /mcp { proxy_pass http://127.0.0.1:1; }' }],
+  ['a token for another server', 'audience', { credential: tokenWith({ aud: 'https://other.example/mcp' }) }],
+  [
+    'a clock that is behind',
+    'clock',
+    {
+      lines: 'proxy_pass_header Date;',
+      prepare: app => {
+        app.addHook('onSend', async (_request, reply) => {
+          reply.header('date', new Date(Date.now() - 200_000).toUTCString())
+        })
+      }
+    }
+  ],
+  [
+    'CORS headers of the proxy',
+    'exposed-headers',
+    {
+      lines: 'proxy_set_header Origin ""; add_header Access-Control-Allow-Origin * always; ' +
+        'if ($request_method = OPTIONS) { add_header Access-Control-Allow-Origin *; return 204; }'
+    }
+  ],
+  [
+    'a provider that does not know the scopes',
+    'scopes',
+    { env: () => ({ OAUTH_SCOPES: 'notes:read' }), server: serverSays(sound) }
+  ],
+  ['a provider without PKCE', 'pkce', {
+    server: serverSays({ ...sound, code_challenge_methods_supported: undefined })
+  }],
+  ['a provider that registers nobody', 'registration', {
+    as: 'chatgpt',
+    server: serverSays({ ...sound, registration_endpoint: undefined })
+  }],
+  ['a provider without offline_access', 'offline-access', {
+    as: 'chatgpt',
+    server: serverSays({ ...sound, scopes_supported: ['mcp'] })
+  }],
+  ['a provider of another name', 'issuer', { server: serverSays({ ...sound, issuer: 'https://other.example' }) }],
+  ['an address of this machine before ChatGPT', 'private-address', { as: 'chatgpt' }],
+  ['an http address before Claude', 'https', { as: 'claude' }],
   [
     'a debug page that shows paths',
     'leak',
@@ -140,6 +206,20 @@ for (const [what, id, deployment] of broken) {
     t.equal(credentialIn(JSON.stringify(findings)), undefined)
   })
 }
+
+t.test('VS Code on the same machine asks for nothing public', { skip: withoutNginx }, async t => {
+  const findings = await findingsOf(t, { as: 'vscode' })
+  t.same(findings.filter(({ severity }) => severity !== 'info'), [])
+  t.match(findings.map(({ id }) => id), ['https', 'port', 'private-address'])
+})
+
+t.test('a token that lacks scopes is told, and is no fault', { skip: withoutNginx }, async t => {
+  const findings = await findingsOf(t, {
+    env: base => ({ OAUTH_SCOPES: 'notes:read,notes:write', JWT_AUDIENCE: `${base}/mcp` }),
+    credential: tokenWith({ scope: 'notes:read' })
+  })
+  t.match(findings.find(({ id }) => id === 'scopes'), { severity: 'info', what: /lacks scopes.*"notes:write"/ })
+})
 
 for (const [what, url, id] of [
   ['a name without an address', 'https://no-such-name.invalid/mcp', 'name'],

@@ -1,0 +1,76 @@
+/** The doctor before certificates that operators get wrong, behind a real nginx. */
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+import type { Finding } from '../../../src/doctor/finding.js'
+import { Authority } from '../../support/certificates.js'
+import { nginx, withoutNginx } from '../../support/nginx.js'
+import { root } from '../../support/process.js'
+import { without } from '../../support/programs.js'
+import { freePort } from '../../support/redis.js'
+import { listening, service } from '../../support/service.js'
+
+const run = promisify(execFile)
+
+/** In a process of its own: only when it starts does Node take an authority that is not public. */
+async function findingsOf (authority: string, urls: readonly string[]): Promise<Record<string, Finding[]>> {
+  const program = `
+    import { examine } from '${root}src/doctor/doctor.ts'
+    const found = {}
+    for (const url of process.argv.slice(1)) found[url] = await examine({ url: new URL(url), holdMs: 100 })
+    console.log(JSON.stringify(found))`
+  const { stdout } = await run(
+    process.execPath,
+    ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', program, ...urls],
+    { env: { PATH: process.env.PATH, NODE_EXTRA_CA_CERTS: authority } }
+  )
+  return JSON.parse(stdout)
+}
+
+t.test('each fault of a certificate is found and named', { skip: withoutNginx || without('openssl') }, async t => {
+  const directory = mkdtempSync(join(tmpdir(), 'authority-'))
+  t.teardown(() => { rmSync(directory, { recursive: true }) })
+  const authority = new Authority(directory)
+  const ports = new Map<string, number>()
+  const serve = async (name: string, server: string, listen = 'ssl'): Promise<void> => {
+    const port = ports.get(name) ?? await freePort()
+    ports.set(name, port)
+    await nginx(t, { port, listen, server })
+  }
+  /** With an app behind it. */
+  const serveApp = async (name: string, certificate: string): Promise<void> => {
+    const port = await freePort()
+    ports.set(name, port)
+    const app = await service(t, {
+      env: { OAUTH_SERVER: 'on', PUBLIC_URL: `https://127.0.0.1:${port}`, TRUST_PROXY: '127.0.0.1' }
+    })
+    const lines = 'proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $remote_addr; ' +
+      'client_max_body_size 2m;'
+    await serve(name, `${certificate} location / { proxy_pass ${await listening(app)}; ${lines} }`)
+  }
+  await serveApp('good', authority.certificate())
+  await serveApp('ending', authority.certificate({ to: 5.5 }))
+  await serve('expired', authority.certificate({ from: -9, to: -1 }))
+  await serve('early', authority.certificate({ from: 1 }))
+  await serve('incomplete', authority.certificate({ alone: true }))
+  await serve('other', authority.certificate({ names: 'DNS:other.example' }))
+  await serve('own', authority.selfSigned())
+  await serve('plain', '', '')
+  const urlOf = (name: string, scheme = 'https'): string => `${scheme}://127.0.0.1:${ports.get(name)}/mcp`
+  const all = await findingsOf(authority.root, [...[...ports.keys()].map(name => urlOf(name)), urlOf('good', 'http')])
+  const worst = (url: string): Finding[] => (all[url] ?? []).filter(({ severity }) => severity !== 'info')
+  t.same(worst(urlOf('good')), [])
+  t.match(worst(urlOf('ending')), [{ id: 'tls-expiry', severity: 'warning', what: 'The certificate ends in 5 days' }])
+  for (const [name, what] of [
+    ['expired', 'The certificate has expired (CERT_HAS_EXPIRED)'],
+    ['early', 'The certificate is not valid yet (CERT_NOT_YET_VALID)'],
+    ['incomplete', 'The chain of certificates is incomplete (UNABLE_TO_VERIFY_LEAF_SIGNATURE)'],
+    ['other', 'The certificate is for another name (ERR_TLS_CERT_ALTNAME_INVALID)'],
+    ['own', 'The certificate is signed by itself (DEPTH_ZERO_SELF_SIGNED_CERT)'],
+    ['plain', /^The server does not speak TLS at this port/]
+  ] as const) t.match(worst(urlOf(name)), [{ id: 'tls', severity: 'error', what }], name)
+  t.match(worst(urlOf('good', 'http')), [{ id: 'html-answer', severity: 'error', what: /400/ }])
+})

@@ -1,0 +1,86 @@
+/** The doctor before deployments that show their fault only after a while. */
+import { once } from 'node:events'
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import t, { type Test } from 'tap'
+import { examine } from '../../../src/doctor/doctor.js'
+import type { Finding } from '../../../src/doctor/finding.js'
+import { nginx, withoutNginx } from '../../support/nginx.js'
+import { freePort } from '../../support/redis.js'
+import { listening, service, withKey } from '../../support/service.js'
+
+// They wait more than they work.
+t.jobs = 4
+/** Longer than the keep-alive of a stream. */
+const holdMs = 18_000
+
+async function behind (t: Test, lines: string): Promise<Finding[]> {
+  const port = await freePort()
+  const app = await service(t, { env: { PUBLIC_URL: `http://127.0.0.1:${port}`, TRUST_PROXY: '127.0.0.1' } })
+  const headers = 'proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $remote_addr;'
+  await nginx(t, {
+    port,
+    server: `location / { proxy_pass ${await listening(app)}; proxy_http_version 1.1; ${headers} ${lines} }`
+  })
+  return await examine({ url: new URL(`http://127.0.0.1:${port}/mcp`), credential: withKey, holdMs })
+}
+
+const ids = (findings: readonly Finding[]): string[] =>
+  findings.filter(({ severity }) => severity !== 'info').map(({ id }) => id)
+
+t.test('a keep-alive that arrives is no finding', { skip: withoutNginx }, async t => {
+  t.same(ids(await behind(t, 'client_max_body_size 2m;')), [])
+})
+
+/** A proxy that answers its first request late, or hands on of a stream what comes first and keeps the rest. */
+async function relay (t: Test, upstream: string, { delayMs = 0 }: { delayMs?: number } = {}): Promise<URL> {
+  let isFirst = true
+  const server = createServer((incoming, response) => {
+    const { method, url, headers } = incoming
+    const pass = (): void => {
+      const sent = request(upstream + url, { method: String(method), headers }, answer => {
+        response.writeHead(Number(answer.statusCode), answer.headers)
+        const isStream = answer.headers['content-type']?.startsWith('text/event-stream') === true
+        if (isStream) answer.once('data', chunk => response.write(chunk))
+        else answer.pipe(response)
+        response.once('close', () => { sent.destroy() })
+      })
+      sent.on('error', () => { response.destroy() })
+      incoming.pipe(sent)
+    }
+    setTimeout(pass, isFirst ? delayMs : 0)
+    isFirst = false
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => { server.closeAllConnections(); server.close() })
+  return new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`)
+}
+
+t.test('a proxy that keeps what comes after the first event is found: stream-buffered', async t => {
+  const url = await relay(t, await listening(await service(t, {})))
+  t.match(ids(await examine({ url, credential: withKey, holdMs })), ['stream-buffered'])
+})
+
+t.test('a server that sends no keep-alive is found: keep-alive', async t => {
+  const server = createServer((request, response) => {
+    request.resume()
+    if (request.headers['x-api-key'] !== withKey['x-api-key']) return response.writeHead(401).end()
+    if (request.headers['mcp-method'] !== 'subscriptions/listen') {
+      return response.writeHead(200, { 'content-type': 'application/json' }).end('{"jsonrpc":"2.0","id":1,"result":{}}')
+    }
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: {}\n\n')
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => { server.closeAllConnections(); server.close() })
+  const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`)
+  t.ok(ids(await examine({ url, credential: withKey, holdMs })).includes('keep-alive'))
+})
+
+t.test('an endpoint that takes its time is found: slow', async t => {
+  const app = await service(t, {})
+  const url = await relay(t, await listening(app), { delayMs: 5200 })
+  const findings = await examine({ url, holdMs: 100 })
+  t.match(findings.find(({ id }) => id === 'slow'), { severity: 'warning', what: /took \d+\.\d seconds/ })
+})

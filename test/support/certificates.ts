@@ -1,0 +1,94 @@
+/** Certificates of an authority of the tests, made by `openssl`, as operators get them wrong. */
+import { execFileSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+export interface CertificateOptions {
+  /** Default `DNS:localhost,IP:127.0.0.1`. */
+  readonly names?: string
+  /** Days from now. Default yesterday to a year from now. */
+  readonly from?: number
+  readonly to?: number
+  /** Serve the certificate without the one between it and the root. */
+  readonly alone?: boolean
+}
+
+export class Authority {
+  readonly #directory: string
+  /** For `NODE_EXTRA_CA_CERTS`. */
+  readonly root: string
+  #count = 0
+
+  /** `directory`: empty, and nobody else's. */
+  constructor (directory: string) {
+    this.#directory = directory
+    this.root = this.#path('root.pem')
+    writeFileSync(this.#path('index.txt'), '')
+    this.#configure('')
+    this.selfSigned('root')
+    this.#sign('between', 'between', -1, 365, 'root')
+  }
+
+  /** Lines of nginx that serve a certificate of this authority. */
+  certificate (options: CertificateOptions = {}): string {
+    const { names = 'DNS:localhost,IP:127.0.0.1', from = -1, to = 365, alone = false } = options
+    this.#count += 1
+    const name = `leaf${this.#count}`
+    this.#configure(names)
+    this.#sign(name, 'leaf', from, to, 'between')
+    const chain = [name, ...alone ? [] : ['between']].map(one => readFileSync(this.#path(`${one}.pem`), 'utf8'))
+    writeFileSync(this.#path(`${name}.chain.pem`), chain.join('\n'))
+    return this.#lines(`${name}.chain.pem`, name)
+  }
+
+  /** Lines of nginx that serve a certificate that nobody signed but itself. */
+  selfSigned (name = 'alone'): string {
+    this.#openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '3650',
+      '-subj', `/CN=${name}`, '-keyout', this.#path(`${name}.key`), '-out', this.#path(`${name}.pem`))
+    return this.#lines(`${name}.pem`, name)
+  }
+
+  #sign (name: string, extensions: 'leaf' | 'between', from: number, to: number, by: string): void {
+    this.#openssl('req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', `/CN=${name}`,
+      '-keyout', this.#path(`${name}.key`), '-out', this.#path(`${name}.csr`))
+    this.#openssl('ca', '-batch', '-notext', '-config', this.#path('openssl.cnf'), '-extensions', extensions,
+      '-startdate', time(from), '-enddate', time(to), '-cert', this.#path(`${by}.pem`), '-keyfile', this.#path(`${by}.key`),
+      '-in', this.#path(`${name}.csr`), '-out', this.#path(`${name}.pem`))
+  }
+
+  #configure (names: string): void {
+    writeFileSync(this.#path('openssl.cnf'), `
+      [ca]
+      default_ca = own
+      [own]
+      database = ${this.#path('index.txt')}
+      new_certs_dir = ${this.#directory}
+      rand_serial = yes
+      unique_subject = no
+      default_md = sha256
+      policy = any
+      [any]
+      commonName = supplied
+      [leaf]
+      ${names === '' ? '' : `subjectAltName = ${names}`}
+      [between]
+      basicConstraints = critical, CA:true
+    `)
+  }
+
+  #lines (certificate: string, key: string): string {
+    return `ssl_certificate ${this.#path(certificate)}; ssl_certificate_key ${this.#path(`${key}.key`)};`
+  }
+
+  #path (name: string): string {
+    return join(this.#directory, name)
+  }
+
+  #openssl (...args: string[]): void {
+    execFileSync('openssl', args, { stdio: 'pipe' })
+  }
+}
+
+function time (days: number): string {
+  return `${new Date(Date.now() + days * 86_400_000).toISOString().replace(/[-:T]/g, '').slice(0, 14)}Z`
+}
