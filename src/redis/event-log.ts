@@ -19,6 +19,8 @@ export interface RedisEventsOptions extends EventBoundsOptions {
  * may come back, after that.
  */
 const [runningMs, owedMs, deliveredMs] = [60 * 60_000, 5 * 60_000, 60_000]
+/** After so long what could not be written is tried again. */
+const againMs = 500
 /** What waits for Redis to come back, in bytes of JSON. */
 const maxBehindBytes = 16 * 1024 * 1024
 
@@ -42,6 +44,7 @@ export class RedisEvents implements EventLog {
   /** What could not be written yet, in order. */
   #behind: Write[] = []
   #behindBytes = 0
+  #timer: NodeJS.Timeout | undefined
 
   constructor ({ link, keys, ...options }: RedisEventsOptions) {
     this.#link = link
@@ -136,6 +139,11 @@ export class RedisEvents implements EventLog {
     this.#behind.push(write)
     this.#behindBytes += write.bytes
     while (this.#behindBytes > maxBehindBytes) this.#behindBytes -= this.#behind.shift()?.bytes ?? 0
+    // One node of a Cluster may have failed alone, and then nobody tells when it is back.
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      if (this.#link.isUp) this.#catchUp()
+    }, againMs).unref()
   }
 
   #catchUp (): void {

@@ -60,6 +60,7 @@ t.test('sessions when an instance or Redis fails', { skip: withoutRedis, timeout
       await given.ended
       const whole = await listen(b.at, session, given.lastId())
       t.ok(await settles(whole.ended))
+      t.match(whole.messages().at(-1), { id: 1, result: { content: [{ text: 'counted to 5' }] } })
       const running = await begin(a.at, callOf('count', { to: 100_000 }, 2), session)
       await until(() => running.messages().length >= 5)
       const lastId = running.lastId()

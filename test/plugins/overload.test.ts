@@ -22,6 +22,10 @@ async function turned (
   }
 }
 
+function beLate (): void {
+  for (const until = performance.now() + 700; performance.now() < until;);
+}
+
 /** The heap is always larger than a byte: from the first sample on the process is overloaded. */
 const always = { maxHeapUsedBytes: 1, sampleIntervalMs: 10 }
 
@@ -67,8 +71,8 @@ t.test('a late event loop refuses calls, and one that catches up serves again', 
     rateLimit: { max: 1_000_000 },
     overload: { maxEventLoopDelayMs: 500, sampleIntervalMs: 20 }
   })
-  t.equal((await post(app, rpc('ping'))).status, 200)
-  await turned(app, 503, () => { for (const until = performance.now() + 700; performance.now() < until;); })
+  await turned(app, 200)
+  await turned(app, 503, beLate)
   await turned(app, 200)
 })
 
@@ -82,12 +86,23 @@ t.test('a stream that runs goes on', async t => {
       return 'done'
     }
   })
-  const app = await service(t, { tools: [wait], env: { OVERLOAD_HEAP_MB: '1' } })
+  const app = Fastify({ forceCloseConnections: true })
+  t.teardown(() => app.close())
+  await app.register(mcpAuth, {
+    apiKeys: [adaKey],
+    tools: [wait],
+    rateLimit: { max: 1_000_000 },
+    overload: { maxEventLoopDelayMs: 500, sampleIntervalMs: 20 }
+  })
   const url = await listening(app)
   const headers = { ...withKey, 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
-  const stream = await fetch(`${url}/mcp`, { method: 'POST', headers, body: JSON.stringify(callOf('wait')) })
+  const open = async (): Promise<Response> =>
+    await fetch(`${url}/mcp`, { method: 'POST', headers, body: JSON.stringify(callOf('wait')) })
+  let stream = await open()
+  // On a busy machine the process may be late before anything is done.
+  for (let tries = 0; tries < 100 && stream.status === 503; tries++) stream = await open()
   t.equal(stream.status, 200)
-  await turned(app, 503)
+  await turned(app, 503, beLate)
   finish()
   t.match(eventsOf(await stream.text()).at(-1), { result: { content: [{ text: 'done' }] } })
 })

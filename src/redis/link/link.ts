@@ -263,7 +263,7 @@ export class Link {
     clearTimeout(this.#beater)
     try {
       if (this.#client.status !== 'ready') throw new RedisError(this.#lastCode === '' ? 'CLOSED' : this.#lastCode)
-      const names = ['alive', `in:${this.id}`, 'epoch'].map(name => this.#keys.shared(name))
+      const names = ['alive', `in:${this.id}`, 'epoch', 'beat'].map(name => this.#keys.shared(name))
       const reply = await this.#run(beat, names, [this.id, leaseMs, randomUUID()])
       if (!Array.isArray(reply)) throw new RedisError('BAD_REPLY')
       this.#instances = Math.max(1, Number(reply[0]))

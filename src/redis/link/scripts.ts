@@ -70,11 +70,15 @@ return out
 `)
 
 /**
- * Keys: alive, own inbox, epoch. Arguments: own id, lease, an epoch to begin with. Answers instances alive,
- * time, epoch.
+ * Keys: alive, own inbox, epoch, time of the last beat. Arguments: own id, lease, an epoch to begin with. Answers
+ * instances alive, time, epoch. Where nobody could beat, because Redis was away, nobody is dead for that.
  */
 export const beat = script(`${clock}
 local t = now()
+if t - tonumber(redis.call('GET', KEYS[4]) or t) > tonumber(ARGV[2]) then
+  for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do redis.call('ZADD', KEYS[1], t + tonumber(ARGV[2]), id) end
+end
+redis.call('SET', KEYS[4], string.format('%.0f', t))
 redis.call('ZADD', KEYS[1], t + tonumber(ARGV[2]), ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', t)
 redis.call('PEXPIRE', KEYS[2], 60000)

@@ -59,6 +59,19 @@ t.test('the bus over Redis', { skip: withoutRedis }, async t => {
     t.same(heard, [1, 2])
   })
 
+  t.test('after Redis was away nobody is taken for dead before they could beat again', async t => {
+    const a = await redisInstance(t, url, { prefix: 'away:' })
+    const [alive, beat] = [a.keys.shared('alive'), a.keys.shared('beat')]
+    const now = Date.now()
+    // As it is when Redis is thawed: the last beats of all are long ago.
+    await ask(port, `ZADD ${alive} ${now - 5000} other\r\nSET ${beat} ${now - 8000}`)
+    await until(async () => !(await ask(port, `GET ${beat}`)).includes(String(now - 8000)))
+    t.equal(await a.bus.isAlive('other'), true)
+    t.equal(await a.bus.tell('other', 'letter', 1), true)
+    await until(async () => !(await a.bus.isAlive('other')))
+    t.equal(await a.bus.tell('other', 'letter', 1), false, 'it did not')
+  })
+
   t.test('a Redis that is emptied under open connections is noticed', async t => {
     const a = await redisInstance(t, url, { prefix: 'flushed:' })
     let [gaps, ups] = [0, 0]

@@ -1,0 +1,26 @@
+/** Events of a stream stay in order, also where Redis does not know the scripts. */
+import t from 'tap'
+import { RedisEvents } from '../../../src/redis/event-log.js'
+import { until } from '../../support/process.js'
+import { ask, redisServer, withoutRedis } from '../../support/redis.js'
+import { redisInstance } from '../../support/redis-instance.js'
+
+t.test('what is said while Redis forgets its scripts is kept in order', { skip: withoutRedis }, async t => {
+  const { url, port } = await redisServer(t)
+  const a = await redisInstance(t, url)
+  const events = new RedisEvents(a)
+  for (let round = 0; round < 20; round++) {
+    const name = `stream-${round}`
+    await ask(port, 'SCRIPT FLUSH')
+    events.open('session', name, [1], true)
+    for (let n = 1; n <= 30; n++) {
+      events.append('session', name, { n, message: String(n) })
+      // Some in one batch, others in batches of their own.
+      if (n % 3 === 0) await new Promise(resolve => setImmediate(resolve))
+    }
+    events.finish('session', name)
+    await until(async () => (await ask(port, `ZCARD ${a.keys.of('s', 'session', `:e:${name}`)}`)).startsWith(':31'))
+    const kept = await events.read('session', name, 0)
+    t.same(kept?.events.map(({ n }) => n), Array.from({ length: 30 }, (_, n) => n + 1))
+  }
+})
