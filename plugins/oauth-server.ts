@@ -106,8 +106,8 @@ const oauthServer: FastifyPluginAsync<OAuthServerOptions> = async (fastify, opti
     lookUp: createKeyLookup(apiKeys, keyRing),
     scopes: typeof scopes === 'function' ? scopes : () => scopes,
     report: (fields, message) => { fastify.log.info(fields, message) },
-    onReuse: ({ id, client, subject, key }) => {
-      const about = { security: true, why: 'refresh token used again', grant: id, client: client.id, subject }
+    onReuse: ({ id, client, subject, key }, why) => {
+      const about = { security: true, why, grant: id, client: client.id, subject }
       decisions.note({
         kind: 'grant-revoked',
         outcome: 'allowed',

@@ -51,8 +51,14 @@ export interface GrantsOptions {
   /** How long an access token may outlive its grant's revocation, in milliseconds. */
   readonly accessTtlMs: number
   /** Told of a refresh token that was used again after its time. */
-  readonly onReuse: (grant: Grant) => void
+  readonly onReuse: OnReuse
 }
+
+/** What is known of a grant that is ended because somebody else may have what it gave. */
+export type ReusedGrant = Pick<Grant, 'id' | 'client' | 'subject' | 'key'>
+
+/** Told of a security event. `why` is a constant text. */
+export type OnReuse = (grant: ReusedGrant, why: string) => void
 
 export interface NewGrant extends Omit<Grant, 'id' | 'createdAt' | 'usedAt' | 'generation' | 'salt' | 'rotations'> {
   readonly id: string
@@ -123,7 +129,7 @@ export function createGrants ({ documents, secrets, ledger, resource, accessTtlM
   }
 
   async function reused (grant: Grant): Promise<never> {
-    onReuse(grant)
+    onReuse(grant, 'refresh token used again')
     await revoke(grant.id, { principal: grant.subject })
     throw invalid('a refresh token was used again after its time: the grant is ended')
   }

@@ -11,7 +11,7 @@ import { createGuardedFetch, type DocumentFetcher } from './clients/guarded-fetc
 import { createCodes } from './codes.js'
 import type { Documents } from './documents/documents.js'
 import { type AppKeyPort, createGrantKeys } from './grant-keys.js'
-import { createGrants, type Grant, type GrantLedger, type Grants } from './grants.js'
+import { createGrants, type GrantLedger, type Grants, type OnReuse } from './grants.js'
 import { createIdJagVerifier, type TrustedIssuer } from './id-jag.js'
 import { type ClientSource, clientSources, endpointPaths, issuerOf, metadataOf } from './protocol/metadata.js'
 import { deriveSecrets } from './secrets.js'
@@ -46,8 +46,8 @@ export interface AuthorizationServerOptions {
   readonly fetchDocument?: DocumentFetcher
   /** Told of what went wrong, for the log. */
   readonly report: (fields: object, message: string) => void
-  /** Told of a grant that was ended because a refresh token of it was used again after its time. */
-  readonly onReuse: (grant: Grant) => void
+  /** Told of a grant that was ended because a code or a refresh token of it was used again. */
+  readonly onReuse: OnReuse
 }
 
 export interface AuthorizationServer {
@@ -128,7 +128,8 @@ export function createAuthorizationServer (options: AuthorizationServerOptions):
       accessTokens,
       resource,
       accessTtlSeconds,
-      verifyIdJag
+      verifyIdJag,
+      onReuse
     }),
     metadata: () =>
       metadataOf({ issuer, scopes: scopes(), sources, acceptsIdJag: verifyIdJag !== undefined }),

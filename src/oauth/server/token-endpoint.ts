@@ -8,7 +8,7 @@ import type { Assertions } from './clients/assertion.js'
 import type { Client } from './clients/client.js'
 import type { ClientDirectory } from './clients/directory.js'
 import { type Codes, provesChallenge } from './codes.js'
-import { claimsOfGrant, type Grant, type Grants } from './grants.js'
+import { claimsOfGrant, type Grant, type Grants, type OnReuse, type ReusedGrant } from './grants.js'
 import type { IdJagVerifier } from './id-jag.js'
 import { assertionType, idJagGrant } from './protocol/metadata.js'
 import { OAuthError } from './protocol/oauth-error.js'
@@ -24,6 +24,8 @@ export interface TokenEndpointOptions {
   readonly accessTtlSeconds: number
   /** Left out: no issuer is trusted so far. */
   readonly verifyIdJag: IdJagVerifier | undefined
+  /** Told of a code that was used again. */
+  readonly onReuse: OnReuse
 }
 
 export interface TokenAnswer {
@@ -36,22 +38,31 @@ export interface TokenAnswer {
 
 export interface Issued {
   readonly answer: TokenAnswer
-  /** For the log. */
-  readonly about: { readonly grant: string, readonly client: string, readonly principal: string, readonly by: string }
+  readonly grant: GrantNews
+  /** `authorization_code`, `refresh_token` or `id-jag`. */
+  readonly by: string
+}
+
+/** What is on record of a grant that began or ended. `keyId` is left out where no key stands behind it. */
+export interface GrantNews {
+  readonly id: string
+  readonly clientId: string
+  readonly subject?: string | undefined
+  readonly keyId?: string | undefined
 }
 
 export interface TokenEndpoint {
   /** Throws an `OAuthError`. */
   issue: (parameters: Fields) => Promise<Issued>
   /**
-   * Ends the grant of a refresh or access token of this client. Resolves to its id; `undefined` where it
+   * Ends the grant of a refresh or access token of this client, and resolves to it; `undefined` where the token
    * was of none, which is no error.
    */
-  revoke: (parameters: Fields) => Promise<string | undefined>
+  revoke: (parameters: Fields) => Promise<GrantNews | undefined>
 }
 
 export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoint {
-  const { clients, assertions, codes, grants, accessTokens, resource, accessTtlSeconds, verifyIdJag } = options
+  const { clients, assertions, codes, grants, accessTokens, resource, accessTtlSeconds, verifyIdJag, onReuse } = options
 
   async function authenticate (parameters: Fields): Promise<Client> {
     const assertion = optional(parameters, 'client_assertion')
@@ -94,6 +105,7 @@ export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoi
     const redeemed = await codes.redeem(code)
     if (redeemed.kind === 'again') {
       // Somebody else has it, too: what it gave cannot be trusted (RFC 6749 §4.1.2).
+      onReuse({ ...contents.grant, id: redeemed.grantId }, 'code used again')
       await grants.revoke(redeemed.grantId, { principal: contents.grant.subject })
       throw invalid('the code was used before: what it gave is ended')
     }
@@ -125,7 +137,8 @@ export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoi
     const token = await accessTokens.sign({ subject, grantId, client, role, scopes, signedInAt: Date.now() })
     return {
       answer: { access_token: token, token_type: 'Bearer', expires_in: accessTtlSeconds, scope: scopes.join(' ') },
-      about: { grant: grantId, client: client.id, principal: subject, by: 'id-jag' }
+      grant: { id: grantId, clientId: client.id, subject },
+      by: 'id-jag'
     }
   }
 
@@ -145,7 +158,8 @@ export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoi
         refresh_token: refreshToken,
         scope: [...scopes, ...(saysOffline ? ['offline_access'] : [])].join(' ')
       },
-      about: { grant: grant.id, client: grant.client.id, principal: grant.subject, by }
+      grant: newsOf(grant),
+      by
     }
   }
 
@@ -169,10 +183,12 @@ export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoi
       const token = required(parameters, 'token')
       const client = await authenticate(parameters)
       const byRefresh = await grants.find(token, client.id)
-      const grantId = byRefresh?.id ?? await grantOfAccessToken(accessTokens, token, client.id)
-      if (grantId === undefined) return undefined
-      await grants.revoke(grantId, { principal: byRefresh?.subject ?? client.id })
-      return grantId
+      const ended = byRefresh === undefined
+        ? await grantOfAccessToken(accessTokens, token, client.id)
+        : newsOf(byRefresh)
+      if (ended === undefined) return undefined
+      await grants.revoke(ended.id, { principal: ended.subject ?? client.id })
+      return ended
     }
   }
 }
@@ -181,11 +197,15 @@ async function grantOfAccessToken (
   accessTokens: AccessTokens,
   token: string,
   clientId: string
-): Promise<string | undefined> {
+): Promise<GrantNews | undefined> {
   const verdict = accessTokens.isOurs(token) ? await accessTokens.verify(token) : undefined
-  return verdict !== undefined && isVerified(verdict) && verdict.principal.client?.id === clientId
-    ? verdict.principal.tokenId
-    : undefined
+  if (verdict === undefined || !isVerified(verdict)) return undefined
+  const { id: subject, tokenId, keyId, client } = verdict.principal
+  return tokenId === undefined || client?.id !== clientId ? undefined : { id: tokenId, clientId, subject, keyId }
+}
+
+function newsOf ({ id, client, subject, key }: ReusedGrant): GrantNews {
+  return { id, clientId: client.id, subject, keyId: key.keyId }
 }
 
 /** A key that ended since takes its grants with it. */

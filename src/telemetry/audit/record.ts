@@ -34,6 +34,7 @@ export function recordText (decision: Decision, { boot, seq, prev }: Link, key: 
     kind: decision.kind,
     method: decision.method,
     ms: decision.ms === undefined ? undefined : Math.round(decision.ms * 100) / 100,
+    oauthClient: decision.oauthClient,
     outcome: decision.outcome,
     prev,
     principal: decision.principal,

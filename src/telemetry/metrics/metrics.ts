@@ -69,6 +69,7 @@ export class Metrics implements Observer {
         return
       case 'token-minted':
         return this.#minted.add('', none)
+      case 'grant-revoked':
       case 'token-revoked':
       case 'subject-revoked':
         return this.#revoked.add('', none)

@@ -3,8 +3,6 @@ import formbody from '@fastify/formbody'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { RateLimitedError, type Refusal, toRefusal } from '../../../errors.js'
 import { NotSharedError } from '../../../fleet/bus.js'
-import { ipOf } from '../../../http/request/client-address.js'
-import { decisionsOf } from '../../../http/decisions.js'
 import { spellingsOf } from '../../../http/request/trailing-slash.js'
 import { StateError } from '../../../ledger/file/directory.js'
 import { createBucketStore } from '../../../limits/memory-buckets.js'
@@ -15,6 +13,7 @@ import { OAuthError } from '../protocol/oauth-error.js'
 import { formParameters, type Parameters } from '../protocol/parameters.js'
 import type { AuthorizationServer } from '../server.js'
 import { createFailureLimits } from './failures.js'
+import { noteClient, noteGrant, noteRefusal, refusalOf } from './decisions.js'
 
 const bodyLimit = 16 * 1024
 const maxRegistrations = 600
@@ -60,10 +59,10 @@ export async function registerTokenRoutes (scope: FastifyInstance, server: Autho
       const parameters = request.body ?? {}
       try {
         requireNoBasic(request)
-        const { answer, about } = await server.tokens.issue(parameters)
+        const { answer, grant, by } = await server.tokens.issue(parameters)
         // Refreshed many times an hour, that is no news.
-        if (about.by !== 'refresh_token') decisionsOf(scope).note({ kind: 'grant-created', ...saidBy(request), about })
-        else request.log.debug(about, 'a client was given a token')
+        if (by === 'refresh_token') request.log.debug(grant, 'a client was given a token')
+        else noteGrant('grant-created', grant, request, { grantType: by })
         return reply.headers(noStore).send(answer)
       } catch (error) {
         const refused = asOAuthError(error)
@@ -88,9 +87,7 @@ export async function registerTokenRoutes (scope: FastifyInstance, server: Autho
     handler: async (request, reply) => {
       requireNoBasic(request)
       const grant = await server.tokens.revoke(request.body ?? {})
-      if (grant !== undefined) {
-        decisionsOf(scope).note({ kind: 'grant-revoked', ...saidBy(request), about: { grant, by: 'client' } })
-      }
+      if (grant !== undefined) noteGrant('grant-revoked', grant, request, { why: 'revoked by its client' })
       // The same for a token that never was (RFC 7009 §2.2).
       return reply.headers(noStore).send({})
     }
@@ -127,24 +124,11 @@ export async function registerRegistrationRoute (scope: FastifyInstance, server:
       }
       const { client, issuedAt, isNew } = await dynamic.register(request.body)
       if (isNew) {
-        decisionsOf(scope).note({
-          kind: 'client-created',
-          ...saidBy(request),
-          about: { client: client.id, name: client.name }
-        })
+        noteClient(client, request)
       }
       return reply.code(201).headers(noStore).send(registrationAnswer(client, issuedAt))
     }
   })
-}
-
-function saidBy (request: FastifyRequest): {
-  readonly outcome: 'allowed'
-  readonly at: number
-  readonly requestId: string
-  readonly address: string
-} {
-  return { outcome: 'allowed', at: Date.now(), requestId: request.id, address: ipOf(request) }
 }
 
 /** Forms alone, each parameter once. */
@@ -211,6 +195,7 @@ async function refuse (error: OAuthError, request: FastifyRequest, reply: Fastif
   const { statusCode, body, retryAfterSeconds, reason, cause } = error
   if (statusCode === 500) request.log.error({ err: cause }, 'fault')
   else request.log.info({ code: error.code, reason: reason ?? error.message }, 'an OAuth request was refused')
+  noteRefusal(request, refusalOf(error))
   if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds))
   if (statusCode === 401 && request.headers.authorization !== undefined) {
     reply.header('www-authenticate', 'Basic realm="oauth"')

@@ -1,10 +1,11 @@
 /** `/oauth/authorize`: the pages that a person sees, and the redirects back to the client. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { isRefusal, RateLimitedError, toRefusal } from '../../../errors.js'
+import { ForbiddenError, isRefusal, RateLimitedError, toRefusal, UnauthenticatedError } from '../../../errors.js'
 import { ipOf } from '../../../http/request/client-address.js'
 import { pageHeaders } from '../../../pages/page.js'
 import { type ClientView, consentPage, keyPage, noticePage, type SignInView } from '../../../pages/sign-in.js'
 import type { Principal } from '../../../principal/principal.js'
+import { whyRefused } from '../../../principal/why-refused.js'
 import { AuthorizationRedirectError } from '../authorization-request.js'
 import { type Client, isLoopbackOnly } from '../clients/client.js'
 import { endpointPaths } from '../protocol/metadata.js'
@@ -14,6 +15,7 @@ import { formActionSource, redirectTarget } from '../protocol/redirects.js'
 import type { AuthorizationServer } from '../server.js'
 import type { ConsentStep, Step } from '../sign-in.js'
 import { cookieHeader, newCookie, readCookie } from './cookie.js'
+import { noteRefusal } from './decisions.js'
 import { acceptForms } from './json-routes.js'
 
 export interface PageOptions {
@@ -43,6 +45,7 @@ export async function registerPages (scope: FastifyInstance, { server, countTool
     const { title, message, statusCode, reason } = asPageError(error)
     if (statusCode >= 500) request.log.error({ err: error }, 'fault')
     else request.log.info({ reason }, 'an authorization page was refused')
+    if (isRefusal(error)) noteRefusal(request, error)
     if (isRefusal(error) && error.headers !== undefined) reply.headers(error.headers)
     await reply.code(statusCode).headers(pageHeaders()).send(noticePage(place, title, message))
   }
@@ -118,6 +121,8 @@ export async function registerPages (scope: FastifyInstance, { server, countTool
           return reply
         }
         request.log.info({ reason: outcome.reason }, 'a key was refused at the sign-in')
+        const Refused = outcome.kind === 'wrong' ? UnauthenticatedError : ForbiddenError
+        noteRefusal(request, new Refused({ reason: outcome.reason, why: whyRefused(outcome.reason) }))
         // A guess costs what a wrong credential does.
         if (outcome.kind === 'wrong' && scope.hasDecorator('chargeAddress')) await scope.chargeAddress(request, reply)
         const { step } = outcome
