@@ -12,7 +12,7 @@ const root = import.meta.dirname ?? dirname(new URL(import.meta.url).pathname)
 
 /** From the ground up: `[room, what of ours it may import, which packages]`. */
 export const rooms = [
-  ['src/lib', '', 'proper-lockfile'],
+  ['src/lib', '', 'proper-lockfile zod'],
   ['src/version.ts', '', ''],
   ['src/errors.ts', 'lib', '@fastify/error'],
   ['src/principal/credential-forms.ts', '', ''],
@@ -49,7 +49,7 @@ export const rooms = [
   ['src/limits', 'lib errors net', '@fastify/rate-limit fastify'],
   ['src/tools', 'lib principal', 'zod'],
   ['src/built-ins',
-    'errors principal/credential-forms fleet principal tokens ledger/records ledger/file ledger oauth/server ' +
+    'lib errors principal/credential-forms fleet principal tokens ledger/records ledger/file ledger oauth/server ' +
     'tools',
     'zod'],
   ['src/mcp/wire', 'lib errors tools', ''],

@@ -1,6 +1,6 @@
 /** When each key was last used: coarse, written late, in a file beside the key file. */
 import { readFile } from 'node:fs/promises'
-import { z } from 'zod'
+import { z } from '../lib/zod.js'
 import { replaceFile, withFileLock } from '../lib/atomic-file.js'
 import { codeOf } from '../lib/guards.js'
 import type { UsageStore } from './key-source.js'

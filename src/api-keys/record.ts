@@ -1,5 +1,5 @@
 /** A managed key as the key file holds it: who it is for and what it may do, and digests in place of secrets. */
-import { z } from 'zod'
+import { z } from '../lib/zod.js'
 import { keyIdPattern } from './format.js'
 import { parseNetwork } from '../net/networks.js'
 import { isRole, type Role, roleForm } from '../principal/principal.js'

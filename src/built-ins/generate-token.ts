@@ -1,5 +1,5 @@
 /** Mints a JWT for somebody else, with no more rights than the caller's; for admins. */
-import { z } from 'zod'
+import { z } from '../lib/zod.js'
 import { PublicToolError, UnavailableError, retryLater } from '../errors.js'
 import { excessOf, mayMint, type MintPolicy } from '../tokens/mint-policy.js'
 import { tokenPrincipalId, type OwnRole, type Principal } from '../principal/principal.js'

@@ -1,5 +1,5 @@
 /** What tools that change the state have in common: fields that fail in words, and a state that can fail. */
-import { z } from 'zod'
+import { z } from '../lib/zod.js'
 import { UnavailableError, retryLater } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
 import { NotSharedError } from '../fleet/bus.js'

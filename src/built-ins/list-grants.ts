@@ -1,5 +1,5 @@
 /** Lists the OAuth clients that people signed in; for admins. No credential is in the list. */
-import { z } from 'zod'
+import { z } from '../lib/zod.js'
 import { type GrantFilter, viewOfGrant } from '../oauth/server/grant-list.js'
 import type { Grant } from '../oauth/server/grants.js'
 import { type Tool, defineTool } from '../tools/tool.js'

@@ -1,5 +1,5 @@
 /** Lists the tokens that were minted here and have not expired; for admins. No token is in the list. */
-import { z } from 'zod'
+import { z } from '../lib/zod.js'
 import { PublicToolError } from '../errors.js'
 import { mintedView } from '../ledger/minted-view.js'
 import type { State } from '../ledger/ledger.js'

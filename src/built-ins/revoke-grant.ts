@@ -1,5 +1,5 @@
 /** Ends what a person allowed an OAuth client; for admins. */
-import { z } from 'zod'
+import { z } from '../lib/zod.js'
 import { PublicToolError } from '../errors.js'
 import { authorOf } from '../ledger/records.js'
 import { isGrantId } from '../oauth/server/grant-list.js'

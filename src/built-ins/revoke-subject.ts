@@ -1,5 +1,5 @@
 /** Ends all that was issued to somebody up to a time; for admins. */
-import { z } from 'zod'
+import { z } from '../lib/zod.js'
 import { PublicToolError } from '../errors.js'
 import { requireId } from '../principal/credential-forms.js'
 import { principalIdOf } from '../principal/principal.js'

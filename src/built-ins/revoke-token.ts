@@ -1,5 +1,5 @@
 /** Ends a token before its time; for admins. */
-import { z } from 'zod'
+import { z } from '../lib/zod.js'
 import { requireId } from '../principal/credential-forms.js'
 import { authorOf } from '../ledger/records.js'
 import type { State } from '../ledger/ledger.js'

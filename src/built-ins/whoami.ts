@@ -1,5 +1,5 @@
 /** Tells callers who they are, until when, and what they may still do. */
-import { z } from 'zod'
+import { z } from '../lib/zod.js'
 import type { Principal } from '../principal/principal.js'
 import { defineTool, type Tool } from '../tools/tool.js'
 

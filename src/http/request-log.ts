@@ -1,6 +1,7 @@
 /** The logger of the service, and the end of Fastify's own lines about requests. */
 import type { ServerResponse } from 'node:http'
-import { type FastifyReply, type FastifyRequest, type FastifyServerOptions, LogController } from 'fastify'
+import * as fastify from 'fastify'
+import type { FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
 import { createRedactor } from '../log/redact.js'
 import { printableLine } from '../log/printable-line.js'
 import { loggable } from '../log/serialize-error.js'
@@ -46,8 +47,19 @@ export function requestIdOf (response: ServerResponse): string | undefined {
   return (response as Answer)[requestId]
 }
 
+/** `undefined` in the first versions of Fastify 5, which `mcpAuth` runs in: it has no log of its own. */
+const LogController = (fastify as Partial<typeof fastify>).LogController
+const Base = LogController ?? (class {} as typeof fastify.LogController)
+
 /** Silences the lines that Fastify writes for a request, which hold the query: there is one line a decision. */
-export class RequestLog extends LogController {
+export class RequestLog extends Base {
+  constructor () {
+    if (LogController === undefined) {
+      throw new Error('`startServer` and `buildApp` need a later Fastify: run `npm install fastify@latest`')
+    }
+    super()
+  }
+
   override incomingRequest (request: FastifyRequest, reply: FastifyReply): void {
     const answer: Answer = reply.raw
     answer[requestId] = request.id

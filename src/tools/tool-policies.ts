@@ -1,5 +1,5 @@
 /** What an operator says about tools without touching them: limits and rights, by tool and by default. */
-import { z } from 'zod'
+import { z } from '../lib/zod.js'
 import { OperatorError } from '../lib/operator-error.js'
 import { longestTimerMs } from '../lib/timers.js'
 import type { Tool } from './tool.js'

@@ -1,6 +1,6 @@
 /** What an upstream offers, as tools, resources and prompts of ours. */
 import type { Client } from '@modelcontextprotocol/client'
-import { z } from 'zod'
+import { z } from '../lib/zod.js'
 import type { Prompt } from '../tools/prompt.js'
 import type { Completer, Resource } from '../tools/resource.js'
 import type { CallContext } from '../tools/call-context.js'

@@ -1,5 +1,5 @@
 /** The upstream servers that a host or a file names, checked and with their defaults. */
-import { z } from 'zod'
+import { z } from '../lib/zod.js'
 import { isRecord } from '../lib/guards.js'
 import { OperatorError } from '../lib/operator-error.js'
 import type { AccessRule } from '../principal/access.js'

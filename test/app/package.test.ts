@@ -14,6 +14,7 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
   version: string
   files: string[]
   dependencies: Record<string, string>
+  peerDependencies: Record<string, string>
 }
 
 /** What somebody writes who has read the README. */
@@ -172,7 +173,7 @@ async function install (tarball: string, project: string): Promise<string> {
   const unpacked = join(modules, manifest.name)
   mkdirSync(unpacked, { recursive: true })
   await run('tar', ['-xzf', tarball, '--strip-components=1', '-C', unpacked])
-  for (const name of [...Object.keys(manifest.dependencies), '@types/node']) {
+  for (const name of [...Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }), '@types/node']) {
     mkdirSync(dirname(join(modules, name)), { recursive: true })
     symlinkSync(join(root, 'node_modules', name), join(modules, name))
   }

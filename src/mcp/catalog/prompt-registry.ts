@@ -1,5 +1,5 @@
 /** The prompts of an endpoint. */
-import { z } from 'zod'
+import { z } from '../../lib/zod.js'
 import { InvalidParamsError, NotAllowedError, UnknownPromptError } from '../../errors.js'
 import type { Principal } from '../../principal/principal.js'
 import type { Prompt, PromptResult } from '../../tools/prompt.js'

@@ -1,5 +1,5 @@
 /** What comes back from a caller that was asked, checked before a handler sees it. */
-import { z } from 'zod'
+import { z } from '../../lib/zod.js'
 import { InvalidParamsError } from '../../errors.js'
 import type { Schema } from '../../tools/content.js'
 import { isRecord } from '../../lib/guards.js'

@@ -1,5 +1,5 @@
 /** Checks values by a zod object, with bounded work and bounded words. */
-import { z } from 'zod'
+import { z } from '../../lib/zod.js'
 import type { JsonSchema } from '../../tools/content.js'
 import { isRecord } from '../../lib/guards.js'
 import { isModest } from '../wire/messages.js'

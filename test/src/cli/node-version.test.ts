@@ -4,9 +4,9 @@ import t from 'tap'
 import { tooOld } from '../../../src/cli/node-version.js'
 
 for (const version of [
-  '20.15.0',
+  '20.19.0',
   '20.20.2',
-  '22.2.0',
+  '22.12.0',
   '22.22.0',
   '23.0.0',
   '24.1.0',
@@ -18,13 +18,13 @@ for (const version of [
   })
 }
 
-for (const version of ['4.9.1', '18.20.8', '19.9.0', '20.0.0', '20.14.1', '21.7.3', '22.1.0', '']) {
+for (const version of ['4.9.1', '18.20.8', '19.9.0', '20.0.0', '20.18.3', '21.7.3', '22.11.0', '']) {
   t.test(`Node ${version || 'without a version'} is told in one sentence which one is needed`, async t => {
-    t.equal(tooOld(version), `fastify-mcp-auth needs Node 20.15, 22.2 or later, and this is Node ${version}.`)
+    t.equal(tooOld(version), `fastify-mcp-auth needs Node 20.19, 22.12 or later, and this is Node ${version}.`)
   })
 }
 
 t.test('the package asks for the same', async t => {
   const { engines } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'))
-  t.equal(engines.node, '^20.15 || >=22.2')
+  t.equal(engines.node, '^20.19 || >=22.12')
 })

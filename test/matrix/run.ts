@@ -1,0 +1,145 @@
+/**
+ * Installs the packed package as people do, and type-checks, starts and calls it: `npm run matrix [name…]`. Needs a
+ * registry, and takes some minutes.
+ */
+import { execFile } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+const root = new URL('../../', import.meta.url).pathname
+
+interface Case {
+  readonly name: string
+  readonly manager: 'npm' | 'yarn' | 'pnpm'
+  readonly fastify: string
+  readonly typescript: string
+  /** Compiler options of the project. */
+  readonly options: Readonly<Record<string, unknown>>
+  readonly isCommonJs?: boolean
+}
+
+const esm = { module: 'nodenext', moduleResolution: 'nodenext' }
+const node16 = { module: 'node16', moduleResolution: 'node16' }
+const bundler = { module: 'esnext', moduleResolution: 'bundler' }
+const cases: readonly Case[] = [
+  { name: 'npm-nodenext', manager: 'npm', fastify: '5', typescript: '5.9', options: esm },
+  { name: 'npm-oldest', manager: 'npm', fastify: '5.0.0', typescript: '5.6', options: esm },
+  { name: 'npm-node16', manager: 'npm', fastify: '5', typescript: '5.6', options: node16 },
+  { name: 'npm-bundler', manager: 'npm', fastify: '5', typescript: '6.0', options: bundler },
+  { name: 'npm-commonjs', manager: 'npm', fastify: '5', typescript: '5.9', options: esm, isCommonJs: true },
+  { name: 'yarn', manager: 'yarn', fastify: '5', typescript: '5.9', options: esm },
+  { name: 'pnpm', manager: 'pnpm', fastify: '5', typescript: '6.0', options: bundler }
+]
+
+const installs: Readonly<Record<Case['manager'], (packages: readonly string[]) => [string, readonly string[]]>> = {
+  npm: packages => ['npm', ['install', '--no-audit', '--no-fund', ...packages]],
+  yarn: packages => ['npx', ['-y', 'yarn@1', 'add', '--non-interactive', ...packages]],
+  pnpm: packages => ['npx', ['-y', 'pnpm@9', 'add', '--strict-peer-dependencies', ...packages]]
+}
+
+const source = `
+import Fastify from 'fastify'
+import { z } from 'zod'
+import { createTestClient, defineTool, mcpAuth } from 'fastify-mcp-auth'
+import routes from 'fastify-mcp-auth/plugins/routes'
+
+export const greet = defineTool({
+  name: 'greet', input: z.object({ name: z.string() }), handler: ({ name }, { principal }) => \`\${principal.id}: hello \${name}\`
+})
+
+export async function main (): Promise<void> {
+  const app = Fastify()
+  await app.register(routes)
+  app.get<{ Params: { id: string } }>('/items/:id', { config: { mcp: { name: 'item' } } }, async ({ params }) => ({ id: params.id }))
+  await app.register(mcpAuth, { apiKeys: ['a-key-of-the-install-matrix'], tools: [greet] })
+  for (const era of ['modern', 'legacy'] as const) {
+    const client = createTestClient(app, { key: 'a-key-of-the-install-matrix', era })
+    console.log((await client.callTool('greet', { name: 'Ada' })).text.split(' ').slice(1).join(' '), (await client.callTool('item', { id: '7' })).text)
+  }
+  await app.close()
+}
+main().catch(error => { console.error(error); process.exitCode = 1 })
+`
+const expected = 'hello Ada {"id":"7"}\nhello Ada {"id":"7"}\n'
+
+async function pack (folder: string): Promise<string> {
+  await run('npm', ['pack', '--pack-destination', folder, '--loglevel', 'error'], { cwd: root })
+  const name = readdirSync(folder).find(file => file.endsWith('.tgz'))
+  if (name === undefined) throw new Error('npm packed nothing')
+  return join(folder, name)
+}
+
+/** Throws where a step fails. */
+async function check (folder: string, tarball: string, one: Case): Promise<void> {
+  const project = join(folder, one.name)
+  mkdirSync(project)
+  const cwd = { cwd: project, timeout: 300_000, maxBuffer: 64 * 1024 ** 2 }
+  const type = one.isCommonJs === true ? 'commonjs' : 'module'
+  const manifest = { name: 'matrix', version: '1.0.0', private: true, type }
+  writeFileSync(join(project, 'package.json'), JSON.stringify(manifest))
+  const tools = [`typescript@${one.typescript}`, '@types/node@20', 'esbuild@0.25']
+  const packages = [`file:${tarball}`, `fastify@${one.fastify}`, 'zod@4', ...tools]
+  const [command, args] = installs[one.manager](packages)
+  await run(command, args, cwd)
+  writeFileSync(join(project, 'main.ts'), source)
+  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({
+    compilerOptions: {
+      target: 'es2022',
+      lib: ['es2023'],
+      strict: true,
+      declaration: true,
+      skipLibCheck: false,
+      types: ['node'],
+      outDir: 'out',
+      rootDir: '.',
+      ...one.options
+    },
+    files: ['main.ts']
+  }))
+  await run(join(project, 'node_modules/.bin/tsc'), ['-p', '.'], cwd)
+  await expectOutput(join(project, 'out/main.js'), cwd)
+  const bundle = join(project, 'bundle/main.mjs')
+  await run(join(project, 'node_modules/.bin/esbuild'), [
+    'main.ts', '--bundle', '--platform=node', '--format=esm', `--outfile=${bundle}`,
+    '--external:@opentelemetry/api',
+    "--banner:js=import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
+  ], cwd)
+  // A bundle runs where nothing is installed.
+  const elsewhere = mkdtempSync(join(tmpdir(), 'bundle-'))
+  try {
+    await run('cp', [bundle, elsewhere])
+    await expectOutput(join(elsewhere, 'main.mjs'), { ...cwd, cwd: elsewhere })
+  } finally {
+    rmSync(elsewhere, { recursive: true, force: true })
+  }
+}
+
+async function expectOutput (file: string, options: { readonly cwd: string, readonly timeout: number }): Promise<void> {
+  if (!existsSync(file)) throw new Error(`${file} was not made`)
+  const { stdout, stderr } = await run(process.execPath, [file], options)
+  if (stdout !== expected) throw new Error(`${file} printed ${JSON.stringify(stdout + stderr)}`)
+}
+
+const wanted = process.argv.slice(2)
+const folder = mkdtempSync(join(tmpdir(), 'matrix-'))
+const failed: string[] = []
+try {
+  const tarball = await pack(folder)
+  for (const one of cases.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
+    try {
+      await check(folder, tarball, one)
+      console.log(`ok     ${one.name}`)
+    } catch (error) {
+      failed.push(one.name)
+      const { message, stdout = '' } = error as Error & { stdout?: string }
+      console.log(`failed ${one.name}\n${message}\n${stdout}`)
+    }
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
+console.log(`${failed.length === 0 ? 'All hold' : `Failed: ${failed.join(', ')}`}`)
+process.exitCode = failed.length === 0 ? 0 : 1
