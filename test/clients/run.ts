@@ -13,12 +13,11 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { buildApp } from '../../src/app.js'
 import { generateToken } from '../../src/tokens/generate.js'
+import { key, knownBy, revokeGrants, secret, signInHost } from './host.js'
 import { signInAt } from './sign-in.js'
 
 const folder = fileURLToPath(new URL('.', import.meta.url))
 const limitMs = 60_000
-const key = 'key-of-the-clients-in-the-tests'
-const secret = 'a-secret-of-the-tests-with-more-than-32-bytes'
 
 interface Found {
   readonly tools: readonly string[]
@@ -36,6 +35,8 @@ interface Target {
 
 type Use = (target: Target) => Promise<Found>
 
+/** Whether the person is asked in each round of a sign-in. */
+const rounds = [['the first time', true], ['again', false], ['after a revocation', true]] as const
 const names = ['mcp-remote', '@modelcontextprotocol/inspector', '@ai-sdk/mcp']
 
 await install()
@@ -87,44 +88,47 @@ const clients: Record<string, Use> = {
 process.exitCode = [await useAll(), await useOAuth()].every(Boolean) ? 0 : 1
 
 /**
- * `mcp-remote` without a credential: it registers itself, sends the person to the sign-in, and is there
- * again with what it kept.
+ * `mcp-remote` without a credential: it sends the person to the sign-in, is there again with what it kept, and
+ * asks again once that was revoked.
  */
 async function useOAuth (): Promise<boolean> {
-  const port = await freePort()
-  const base = `http://localhost:${port}`
-  const app = await buildApp({
-    env: { API_KEYS: key, JWT_SECRET: secret, OAUTH_SERVER: 'on', PUBLIC_URL: base, LOG_LEVEL: 'silent' }
-  })
-  const home = mkdtempSync(join(tmpdir(), 'mcp-clients-'))
-  try {
-    await app.listen({ port, host: 'localhost' })
-    let allWell = true
-    for (const round of ['first', 'second']) {
-      const problem = await signedIn(`${base}/mcp`, home, round === 'first').then(
-        found => problemOf(found, 'apikey:'),
-        String
-      )
-      console.log(
-        `${problem === undefined ? 'ok    ' : 'NOT OK'} mcp-remote signed in, the ${round} ` +
-          `time${problem === undefined ? '' : `: ${problem}`}`
-      )
-      allWell &&= problem === undefined
+  let allWell = true
+  for (const [known, args] of Object.entries(knownBy)) {
+    const port = await freePort()
+    const base = `http://localhost:${port}`
+    const home = mkdtempSync(join(tmpdir(), 'mcp-clients-'))
+    const teardowns: Array<() => unknown> = []
+    const app = await signInHost(base, join(home, 'state'), known, teardowns)
+    try {
+      await app.listen({ port, host: 'localhost' })
+      for (const [round, mustAsk] of rounds) {
+        if (round === 'after a revocation') await revokeGrants(app)
+        const problem = await signedIn(`${base}/mcp`, args, home, mustAsk).then(
+          found => problemOf(found, 'apikey:'),
+          String
+        )
+        console.log(
+          `${problem === undefined ? 'ok    ' : 'NOT OK'} mcp-remote signed in, known ${known}, ` +
+            `${round}${problem === undefined ? '' : `: ${problem}`}`
+        )
+        allWell &&= problem === undefined
+      }
+    } finally {
+      const closed = app.close()
+      app.server.closeAllConnections()
+      await closed
+      for (const teardown of teardowns) await teardown()
+      rmSync(home, { recursive: true, force: true })
     }
-    return allWell
-  } finally {
-    const closed = app.close()
-    app.server.closeAllConnections()
-    await closed
-    rmSync(home, { recursive: true, force: true })
   }
+  return allWell
 }
 
-async function signedIn (url: string, home: string, isFirst: boolean): Promise<Found> {
+async function signedIn (url: string, args: readonly string[], home: string, mustAsk: boolean): Promise<Found> {
   const client = new Client({ name: 'fastify-mcp-auth-tests', version: '0' })
   const transport = new StdioClientTransport({
     command: node,
-    args: [fileOf('mcp-remote', 'dist/proxy.js'), url],
+    args: [fileOf('mcp-remote', 'dist/proxy.js'), url, ...args],
     env: { ...environment(home), BROWSER: 'none' },
     stderr: 'pipe'
   })
@@ -139,7 +143,7 @@ async function signedIn (url: string, home: string, isFirst: boolean): Promise<F
   })
   try {
     await client.connect(transport, { timeout: limitMs })
-    if (isAsked !== isFirst) throw new Error(isFirst ? 'it asked nobody' : 'it asked again')
+    if (isAsked !== mustAsk) throw new Error(mustAsk ? 'it asked nobody' : 'it asked again')
     const { tools } = await client.listTools()
     const { content } = await client.callTool({ name: 'whoami' })
     return { tools: tools.map(({ name }) => name), whoami: JSON.stringify(content) }

@@ -16,5 +16,12 @@ export async function signInAt (url: string, key: string): Promise<void> {
   }
   const location = response.headers.get('location')
   if (location === null) throw new Error(`the sign-in ended with ${response.status}`)
-  await (await fetch(location)).text()
+  // A person takes longer than the client, which opens its callback only now.
+  for (let tries = 0; ; tries++) {
+    const answer = await fetch(location).catch((error: unknown) => {
+      if (tries > 50) throw error
+    })
+    if (answer !== undefined) return await answer.text().then(() => {})
+    await new Promise(resolve => setTimeout(resolve, 200))
+  }
 }

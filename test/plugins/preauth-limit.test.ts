@@ -34,6 +34,19 @@ t.test('after thirty failures the thirty-first is refused, also with a right key
   t.equal((await app.inject({ url: '/private', headers: good })).statusCode, 429)
 })
 
+t.test('a locked address loses its connection with each answer, and no other caller does', async (t) => {
+  const app = await guardedApp(t, { auth, address: { max: 1 } })
+  t.not((await app.inject({ url: '/private', headers: good })).headers.connection, 'close')
+  t.not((await app.inject({ url: '/private', headers: wrong })).headers.connection, 'close')
+  for (const headers of [wrong, good, {}]) {
+    const { statusCode, headers: { connection } } = await app.inject({
+      url: '/private', headers, remoteAddress: '127.0.0.1'
+    })
+    t.same([statusCode, connection], [429, 'close'])
+  }
+  t.not((await app.inject({ url: '/private', headers: good, remoteAddress: '192.0.2.9' })).headers.connection, 'close')
+})
+
 t.test('of sixty bad keys at once over a limit of seven, seven are told so', async (t) => {
   const app = await guardedApp(t, { auth, address: { max: 7 } })
   const statuses = await burst(60, () => app.inject({ url: '/private', headers: wrong }))

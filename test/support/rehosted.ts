@@ -17,7 +17,7 @@ export interface RehostedDocuments {
 }
 
 /** A server with a certificate for the hosts; the fetcher is ours, told where they are. Closed at the test's end. */
-export async function rehosted (t: Test): Promise<RehostedDocuments> {
+export async function rehosted (t: Pick<Test, 'teardown'>): Promise<RehostedDocuments> {
   const requests: string[] = []
   const answers = new Map<string, Answer>()
   const server = createServer({ key: testKey, cert: certificate }, (request, response) => {

@@ -203,3 +203,9 @@ t.test('an output schema that takes its time is waited for', async t => {
     message: /^x returned what its output schema does not allow: n: must be more than 0$/
   })
 })
+
+t.test('what a zod schema puts in the place of a value is judged as JSON writes it', async t => {
+  const output = z.object({ n: z.number().catch(NaN) })
+  t.match(await result({ structuredContent: { n: 1 } }, output), { structuredContent: { n: 1 } })
+  await t.rejects(result({ structuredContent: { n: 'x' } }, output), { message: /n: must be number \(as JSON writes it\)/ })
+})
