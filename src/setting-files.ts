@@ -12,16 +12,23 @@ import { type PolicyFile, readToolPolicies } from './tools/policy-file.js'
 import { type IssuerEntry, IssuersFileError, readIssuersFile } from './tokens/provider/issuers-file.js'
 import { ToolPolicyError } from './tools/tool-policies.js'
 import { readUpstreamsFile } from './upstreams/file.js'
+import { LockError, readLock } from './upstreams/lock.js'
 import { UpstreamError } from './upstreams/options.js'
 
 /** All that is wrong with them. Changes nothing: a look must not make a directory. */
-export async function placeProblems (config: Config, directory: string): Promise<Problem[]> {
-  const { API_KEYS_FILE, STATE_DIR } = config
+export async function placeProblems (
+  config: Config,
+  directory: string,
+  environment: Environment = {}
+): Promise<Problem[]> {
+  const { API_KEYS_FILE, STATE_DIR, UPSTREAMS_LOCK: lock } = config
   const found = [
     API_KEYS_FILE === undefined ? undefined : await problemIn(() => readKeyFile(resolve(directory, API_KEYS_FILE))),
     // Whether there are tools of these names, only the start can tell.
     await problemIn(() => readToolPolicies(policyFileOf(config, directory))),
     await problemIn(() => readIssuers(config, directory)),
+    await problemIn(() => readUpstreams(config, environment, directory)),
+    lock === undefined ? undefined : await problemIn(() => readLock(resolve(directory, lock))),
     await stateProblem(resolve(directory, STATE_DIR))
   ]
   return found.filter(problem => problem !== undefined)
@@ -41,6 +48,9 @@ export function settingProblemOf (error: unknown): Problem | undefined {
       wrong: `names a file that cannot be written (${codeOf(error.cause)})`,
       right: 'name a file in a directory that is there, and that this user may write to'
     }
+  }
+  if (error instanceof LockError) {
+    return { variable: 'UPSTREAMS_LOCK', wrong: error.message, right: 'name a file that "upstreams approve" wrote' }
   }
   if (error instanceof UpstreamError) {
     return { variable: 'UPSTREAMS_FILE', wrong: error.message, right: 'write it as docs/proxy.md shows' }

@@ -182,7 +182,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
       }),
       tools: toolsOf(scope, options, minting, state),
       watches: [...watches, ...(options.watches ?? [])],
-      ...(upstreams === undefined ? {} : { laterTools: upstreams.toolNames() }),
+      ...(upstreams === undefined ? {} : { laterTools: (name: string) => upstreams.mayServe(name) }),
       onEndpoint: endpoint => {
         upstreams?.serve(endpoint)
         options.onEndpoint?.(endpoint)

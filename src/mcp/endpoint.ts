@@ -30,6 +30,8 @@ export interface Endpoint {
   scopes: () => readonly string[]
   /** Tells subscribers that the resource at `uri` has other contents now. */
   resourceUpdated: (uri: string) => void
+  /** `listener` hears of each resource that a caller subscribes to, on this instance. */
+  onSubscribed: (listener: (uri: string) => void) => void
   /**
    * Serves all tools under these policies from now on, in place of `toolPolicies`. Throws a `ToolPolicyError` where
    * they name an unknown tool; all stays as it was then.
@@ -133,6 +135,7 @@ export function operationsOf (
     resourceUpdated: uri => {
       changes.publish({ kind: 'resource', uri })
     },
+    onSubscribed: listener => { changes.onSubscribed(listener) },
     applyToolPolicies: policies => {
       for (const [before, now] of tools.applyPolicies(policies)) {
         // Also for those who see it no more.

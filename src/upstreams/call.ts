@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { CallContext } from '../tools/call-context.js'
 import { longestTimerMs } from '../lib/timers.js'
-import { askBy } from './questions.js'
+import { askBy, CallOverError } from './questions.js'
 
 type Params = Record<string, unknown>
 
@@ -23,6 +23,8 @@ export interface CallControls {
     total?: number | undefined
     message?: string | undefined
   }) => void
+  /** Questions that are not answered yet. */
+  readonly pending: () => number
   /** Asks the caller; may take several of our own requests, but it is one question to the upstream. */
   readonly ask: (method: string, params: Params) => Promise<Params>
 }
@@ -41,6 +43,7 @@ export class UpstreamCall {
   readonly #result: Promise<Params>
   #context: CallContext
   #asked = 0
+  #isOver = false
 
   constructor (context: CallContext, parking: Parking, run: (controls: CallControls) => Promise<Params>) {
     this.principalId = context.principal.id
@@ -52,10 +55,17 @@ export class UpstreamCall {
       onprogress: ({ progress, total, message }) => {
         this.#context.progress(progress, total, message).catch(() => {})
       },
+      pending: () => this.#pending.size,
       ask: async (method, params) => await this.#ask(method, params)
     })
     this.#result.catch(() => {})
-    this.#result.finally(() => { parking.forget(this) }).catch(() => {})
+    this.#result
+      .finally(() => {
+        this.#isOver = true
+        parking.forget(this)
+        this.#rejectPending(new CallOverError('The call is over'))
+      })
+      .catch(() => {})
   }
 
   /** The context of the request that serves the call now. */
@@ -64,24 +74,30 @@ export class UpstreamCall {
   /** The result, for the request of `context`: the first one, or one that comes with answers. */
   async follow (context: CallContext): Promise<Params> {
     this.#context = context
-    context.signal.addEventListener('abort', () => { this.#left(context) }, { once: true })
+    if (context.signal.aborted) this.#left(context)
+    else context.signal.addEventListener('abort', () => { this.#left(context) }, { once: true })
     for (const pending of this.#pending.values()) this.#deliver(pending)
     return await this.#result
   }
 
   end (): void {
     this.#controller.abort()
-    for (const { reject } of this.#pending.values()) reject(new Error('The caller did not answer'))
+    this.#rejectPending(new Error('The caller did not answer'))
+  }
+
+  #rejectPending (error: Error): void {
+    for (const { reject } of this.#pending.values()) reject(error)
     this.#pending.clear()
   }
 
   /** A call that waits for an answer waits for the next round; any other ends with its request. */
   #left (context: CallContext): void {
-    if (this.#context !== context) return
+    if (this.#isOver || this.#context !== context) return
     if (this.#pending.size === 0 || !this.#parking.park(this)) this.end()
   }
 
   async #ask (method: string, params: Params): Promise<Params> {
+    if (this.#isOver) throw new CallOverError('The call is over')
     this.#asked += 1
     const key = `${this.id}.${this.#asked}`
     return await new Promise((resolve, reject) => {

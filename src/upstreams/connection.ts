@@ -1,27 +1,41 @@
 /** One connection to an upstream: a process or an HTTP session, opened when it is needed and ended when it is idle. */
-import { accessSync, constants } from 'node:fs'
-import { Client, SSEClientTransport, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
-import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
+import {
+  Client,
+  SSEClientTransport,
+  StreamableHTTPClientTransport,
+  type Transport
+} from '@modelcontextprotocol/client'
 import { version } from '../version.js'
+import { boundedFetch } from './bounded-fetch.js'
 import type { Upstream } from './options.js'
 import { passedOn } from './process-environment.js'
+import { ProcessTransport } from './process-transport.js'
 import { Questions } from './questions.js'
 
 /** What a connection tells of itself. */
 export interface ConnectionEvents {
-  /** A line that a process wrote to its standard error; at most 2,048 characters. */
+  /** A line that a process wrote to its standard error; at most 2,048 bytes. */
   readonly line: (line: string) => void
+  /** It sent something that cannot be used, such as the answer to a request that was never made. */
+  readonly odd: (error: unknown) => void
   /** One of its lists changed. */
   readonly changed: () => void
   /** A resource has other contents now. */
   readonly updated: (uri: string) => void
   /** It ended without being asked to. */
-  readonly lost: () => void
+  readonly lost: (reason: string) => void
 }
 
-const maxLineLength = 2048
-/** A message of a process above this ends it. */
-const maxMessageBytes = 10 * 1024 * 1024
+/** What all connections to one upstream share. */
+export interface ConnectionPlace {
+  readonly upstream: Upstream
+  readonly maxResultBytes: number
+  /** True once the upstream spoke a 2025 revision: it is not asked for another at each start. */
+  isLegacy?: boolean
+}
+
+/** For what stands around a result in its message. */
+const envelopeBytes = 64 * 1024
 
 /** The upstream is away; callers are told to try again. */
 export class UpstreamAwayError extends Error {
@@ -29,63 +43,51 @@ export class UpstreamAwayError extends Error {
 }
 
 export class Connection {
-  readonly client: Client
   readonly questions: Questions
-  readonly #upstream: Upstream
+  readonly #place: ConnectionPlace
   readonly #events: ConnectionEvents
   readonly #identity: string | undefined
+  readonly #subscribed = new Set<string>()
+  #client: Client
   #isOpen = false
   #isClosing = false
   #running = 0
   #usedAt = Date.now()
 
   /** `identity`: the id of the principal that it is for, where it is for one alone. */
-  constructor (upstream: Upstream, events: ConnectionEvents, identity?: string) {
-    this.#upstream = upstream
+  constructor (place: ConnectionPlace, events: ConnectionEvents, identity?: string) {
+    this.#place = place
     this.#events = events
     this.#identity = identity
-    this.client = new Client({ name: 'fastify-mcp-auth', version }, {
-      capabilities: {
-        elicitation: { form: {}, url: {} },
-        sampling: { tools: {} },
-        // A server on our machine would take a remote caller's roots in place of the directories of its operator.
-        ...(upstream.roots === 'caller' ? { roots: {} } : {})
-      },
-      versionNegotiation: { mode: 'auto' },
-      // Rounds are driven by the call that they belong to: only it knows whom to ask.
-      inputRequired: { autoFulfill: false },
-      enforceStrictCapabilities: false
-    })
-    this.questions = new Questions(this.client, upstream.roots === 'caller')
+    this.questions = new Questions(place.upstream.roots === 'caller')
+    this.#client = this.#newClient()
   }
 
   get isOpen (): boolean { return this.#isOpen }
   get isIdle (): boolean { return this.#running === 0 }
+  get isWatched (): boolean { return this.#subscribed.size > 0 }
   get usedAt (): number { return this.#usedAt }
 
   /** Rejects with an `UpstreamAwayError` where the upstream does not start, or not in time. */
   async open (): Promise<void> {
-    const { client } = this
-    client.onclose = () => {
-      const wasOpen = this.#isOpen
-      this.#isOpen = false
-      if (wasOpen && !this.#isClosing) this.#events.lost()
-    }
-    client.onerror = () => {}
-    for (const list of ['tools', 'prompts', 'resources'] as const) {
-      client.setNotificationHandler(`notifications/${list}/list_changed`, () => { this.#events.changed() })
-    }
-    client.setNotificationHandler('notifications/resources/updated', ({ params }) => {
-      this.#events.updated(params.uri)
-    })
-    client.setNotificationHandler('notifications/message', ({ params }) => { this.questions.log(params) })
+    const { upstream } = this.#place
+    const knewLegacy = this.#place.isLegacy === true
     try {
-      await client.connect(this.#transport(), { timeout: this.#upstream.startTimeoutMs })
-      this.#isOpen = true
+      await this.#connect(knewLegacy)
     } catch (error) {
-      await this.close()
-      throw new UpstreamAwayError(`Upstream ${this.#upstream.name} did not start`, { cause: error })
+      // Some servers of the 2025 revisions end at any request before `initialize`. Others changed since.
+      const mayBeOther = knewLegacy || (error instanceof Error && /closed|ended/.test(error.message))
+      if (upstream.type !== 'stdio' || this.#isClosing || !mayBeOther) return await this.#fail(error)
+      await this.#client.close().catch(() => {})
+      this.#client = this.#newClient()
+      try {
+        await this.#connect(!knewLegacy)
+      } catch (again) {
+        await this.#fail(again)
+      }
     }
+    this.#isOpen = true
+    this.#place.isLegacy = this.#client.getProtocolEra() !== 'modern'
   }
 
   /** Runs `work` and counts it, so that an idle connection can be told. */
@@ -93,87 +95,131 @@ export class Connection {
     this.#running += 1
     this.#usedAt = Date.now()
     try {
-      return await work(this.client)
+      return await work(this.#client)
     } finally {
       this.#running -= 1
       this.#usedAt = Date.now()
     }
   }
 
+  /** Asks to be told when the resource changes; where the upstream cannot tell, nothing happens. */
+  async subscribe (uri: string): Promise<void> {
+    if (this.#subscribed.has(uri) || this.#client.getServerCapabilities()?.resources?.subscribe !== true) return
+    this.#subscribed.add(uri)
+    try {
+      if (this.#client.getProtocolEra() === 'modern') {
+        await this.#client.listen({ resourceSubscriptions: [...this.#subscribed] })
+      } else {
+        await this.#client.subscribeResource({ uri })
+      }
+    } catch (error) {
+      this.#subscribed.delete(uri)
+      throw error
+    }
+  }
+
   async close (): Promise<void> {
     this.#isClosing = true
     this.#isOpen = false
-    await this.client.close().catch(() => {})
+    await this.#client.close().catch(() => {})
   }
 
-  #transport (): StdioClientTransport | StreamableHTTPClientTransport | SSEClientTransport {
-    const { type, url = '', headers = {}, identityHeader } = this.#upstream
-    if (type === 'stdio') return this.#process()
+  async #fail (error: unknown): Promise<never> {
+    await this.close()
+    throw new UpstreamAwayError(`Upstream ${this.#place.upstream.name} did not start`, { cause: error })
+  }
+
+  async #connect (isLegacy: boolean): Promise<void> {
+    const { startTimeoutMs: timeout } = this.#place.upstream
+    const transport = this.#transport()
+    const connected = this.#client.connect(transport, {
+      timeout,
+      ...(isLegacy ? { prior: { kind: 'legacy' } as const } : {})
+    })
+    const controller = new AbortController()
+    const late = new Promise<never>((_resolve, reject) => {
+      const timer = setTimeout(() => {
+        reject(new Error(`It did not answer in time (${timeout} ms)`))
+      }, timeout)
+      controller.signal.addEventListener('abort', () => { clearTimeout(timer) })
+    })
+    connected.catch(() => {})
+    try {
+      await Promise.race([connected, late])
+    } catch (error) {
+      // The SDK does not own the transport yet where the handshake did not come that far.
+      await transport.close().catch(() => {})
+      const fault = transport instanceof ProcessTransport ? transport.fault : undefined
+      throw fault === undefined ? error : new Error(`The process ${fault}`, { cause: error })
+    } finally {
+      controller.abort()
+    }
+  }
+
+  #newClient (): Client {
+    const { upstream } = this.#place
+    const client = new Client({ name: 'fastify-mcp-auth', version }, {
+      capabilities: {
+        elicitation: { form: {}, url: {} },
+        sampling: { tools: {} },
+        // A server on our machine would take a remote caller's roots in place of the directories of its operator.
+        ...(upstream.roots === 'caller' ? { roots: {} } : {})
+      },
+      // A server that does not know the question may leave it unanswered: half of the time is for the other one.
+      versionNegotiation: { mode: 'auto', probe: { timeoutMs: Math.ceil(upstream.startTimeoutMs / 2) } },
+      // Rounds are driven by the call that they belong to: only it knows whom to ask.
+      inputRequired: { autoFulfill: false },
+      enforceStrictCapabilities: false
+    })
+    this.questions.answer(client)
+    client.onclose = () => {
+      if (client !== this.#client) return
+      const wasOpen = this.#isOpen
+      this.#isOpen = false
+      if (wasOpen && !this.#isClosing) this.#events.lost(this.#faultOf?.() ?? 'the connection closed')
+    }
+    client.onerror = error => { if (!this.#isClosing) this.#events.odd(error) }
+    for (const list of ['tools', 'prompts', 'resources'] as const) {
+      client.setNotificationHandler(`notifications/${list}/list_changed`, () => { this.#events.changed() })
+    }
+    client.setNotificationHandler('notifications/resources/updated', ({ params }) => {
+      this.#events.updated(params.uri)
+    })
+    client.setNotificationHandler('notifications/message', ({ params }) => { this.questions.log(params) })
+    return client
+  }
+
+  #faultOf: (() => string | undefined) | undefined
+
+  #transport (): Transport {
+    const { upstream: { type, url = '', headers = {}, identityHeader }, maxResultBytes } = this.#place
+    if (type === 'stdio') {
+      const transport = this.#process()
+      this.#faultOf = () => transport.fault
+      return transport
+    }
     const named =
       identityHeader === undefined || this.#identity === undefined
         ? headers
-        : { ...headers, [identityHeader]: this.#identity }
-    // A redirect would carry the headers, which hold a credential, to another host.
-    const requestInit: RequestInit = { headers: named, redirect: 'error' }
-    return type === 'sse'
-      ? new SSEClientTransport(new URL(url), { requestInit })
-      : new StreamableHTTPClientTransport(new URL(url), { requestInit })
-  }
-
-  #process (): StdioClientTransport {
-    const { command = '', args = [], cwd } = this.#upstream
-    const transport = new StdioClientTransport({
-      ...bound(command, args),
-      env: environmentOf(this.#upstream),
-      stderr: 'pipe',
-      maxBufferSize: maxMessageBytes,
-      ...(cwd === undefined ? {} : { cwd })
-    })
-    followLines(transport.stderr, this.#events.line)
-    return transport
-  }
-}
-
-/** What a process gets of our environment. The SDK adds more by itself, which `undefined` takes out again. */
-function environmentOf ({ env = {} }: Upstream): Record<string, string> {
-  return {
-    LOGNAME: undefined,
-    SHELL: undefined,
-    TERM: undefined,
-    USER: undefined,
-    ...passedOn(),
-    ...env
-  } as unknown as Record<string, string>
-}
-
-const setpriv = '/usr/bin/setpriv'
-
-/** Where Linux has it, the process ends with ours, however ours ends. */
-function bound (command: string, args: readonly string[]): { command: string, args: string[] } {
-  try {
-    accessSync(setpriv, constants.X_OK)
-    return { command: setpriv, args: ['--pdeathsig', 'TERM', '--', command, ...args] }
-  } catch {
-    return { command, args: [...args] }
-  }
-}
-
-function followLines (stream: unknown, tell: (line: string) => void): void {
-  const readable = stream as NodeJS.ReadableStream | null
-  if (readable === null) return
-  let rest = ''
-  let isSkipping = false
-  readable.setEncoding('utf8')
-  readable.on('data', (text: string) => {
-    const lines = (rest + text).split('\n')
-    rest = lines.pop() ?? ''
-    for (const line of lines) {
-      if (!isSkipping && line.trim() !== '') tell(line.slice(0, maxLineLength))
-      isSkipping = false
+        : { ...headers, [identityHeader]: this.#identity.replaceAll(/[^!-$&-~]/gu, encodeURIComponent) }
+    const options = {
+      requestInit: { headers: named, redirect: 'error' } as const,
+      fetch: boundedFetch(maxResultBytes + envelopeBytes)
     }
-    if (rest.length <= maxLineLength) return
-    if (!isSkipping) tell(rest.slice(0, maxLineLength))
-    isSkipping = true
-    rest = ''
-  })
+    return type === 'sse'
+      ? new SSEClientTransport(new URL(url), options)
+      : new StreamableHTTPClientTransport(new URL(url), options)
+  }
+
+  #process (): ProcessTransport {
+    const { upstream: { command = '', args = [], cwd, env = {} }, maxResultBytes } = this.#place
+    return new ProcessTransport({
+      command,
+      args,
+      env: { ...passedOn(), ...env },
+      cwd,
+      maxMessageBytes: maxResultBytes + envelopeBytes,
+      line: this.#events.line
+    })
+  }
 }

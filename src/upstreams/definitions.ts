@@ -19,6 +19,8 @@ export interface Lists {
   readonly resources: Listed<'listResources'>['resources']
   readonly templates: Listed<'listResourceTemplates'>['resourceTemplates']
   readonly prompts: Listed<'listPrompts'>['prompts']
+  /** True where a list was longer than what is taken of it. */
+  readonly isCut: boolean
 }
 
 /** Calls the upstream for the caller of `context`. */
@@ -30,11 +32,14 @@ export interface Definitions {
   readonly prompts: ReadonlyMap<string, Prompt>
 }
 
-/** Asks for all lists that the upstream has. */
-export async function listsOf (client: Client): Promise<Lists> {
+/** Items of one kind that are taken of one upstream; a longer list would keep the server busy with itself. */
+export const maxItems = 1000
+
+/** Asks for all lists that the upstream has. `timeout`: milliseconds for each page. */
+export async function listsOf (client: Client, timeout: number): Promise<Lists> {
   const { tools, resources, prompts } = client.getServerCapabilities() ?? {}
-  const fresh = { cacheMode: 'bypass' } as const
-  return {
+  const fresh = { cacheMode: 'bypass', timeout } as const
+  const all = {
     tools: tools === undefined ? [] : (await client.listTools(undefined, fresh)).tools,
     resources: resources === undefined ? [] : (await client.listResources(undefined, fresh)).resources,
     // Some servers have resources and do not know the method of templates.
@@ -46,6 +51,13 @@ export async function listsOf (client: Client): Promise<Lists> {
           () => []
         ),
     prompts: prompts === undefined ? [] : (await client.listPrompts(undefined, fresh)).prompts
+  }
+  return {
+    tools: all.tools.slice(0, maxItems),
+    resources: all.resources.slice(0, maxItems),
+    templates: all.templates.slice(0, maxItems),
+    prompts: all.prompts.slice(0, maxItems),
+    isCut: Object.values(all).some(list => list.length > maxItems)
   }
 }
 
@@ -59,7 +71,8 @@ export function exposedName ({ include, exclude, rename = {}, prefix }: Upstream
 export function definitionsOf (
   upstream: Upstream,
   { tools, resources, templates, prompts }: Lists,
-  forward: Forward
+  forward: Forward,
+  maxResultBytes: number
 ): Definitions {
   const common = upstream.access === undefined ? {} : { access: upstream.access }
   const exposed = <T extends { name: string }>(items: readonly T[]): Array<readonly [string, T]> =>
@@ -69,7 +82,7 @@ export function definitionsOf (
     })
   return {
     tools: new Map(
-      exposed(tools).map(([name, tool]) => [name, { ...toolOf(name, tool, forward), ...common }])
+      exposed(tools).map(([name, tool]) => [name, { ...toolOf(name, tool, forward), ...common, maxResultBytes }])
     ),
     resources: new Map([
       ...exposed(resources).map(([name, { uri, ...rest }]): [string, Resource] => [

@@ -4,6 +4,7 @@ import { PublicToolError } from '../errors.js'
 import { isRecord } from '../lib/guards.js'
 import type { CallContext } from '../tools/call-context.js'
 import { type CallControls, Parking, UpstreamCall } from './call.js'
+import { brokenOffCode, TooLargeError, tooLongCode, unreadableCode } from './bounded-fetch.js'
 import { UpstreamAwayError } from './connection.js'
 import type { Forward } from './definitions.js'
 import type { Pool } from './pool.js'
@@ -31,6 +32,7 @@ export function forwardBy ({ pool, parking, maxResultBytes, report, definition }
       new UpstreamCall(context, parking, async controls => {
         const speaker = {
           principalId: id,
+          pending: controls.pending,
           ask: controls.ask,
           log: async (...said: Parameters<CallContext['log']>) => {
             await call.context.log(...said)
@@ -50,12 +52,10 @@ export function forwardBy ({ pool, parking, maxResultBytes, report, definition }
       result = await call.follow(context)
     } catch (error) {
       if (!context.signal.aborted) report(error, context)
-      throw inPublicWords(error, context)
+      throw inPublicWords(error, context, maxResultBytes)
     }
     if (Buffer.byteLength(JSON.stringify(result)) > maxResultBytes) {
-      throw new PublicToolError(
-        `The answer is larger than ${maxResultBytes} bytes; ask for less (request ${context.requestId})`
-      )
+      throw tooLarge(context, maxResultBytes)
     }
     return result
   }
@@ -132,29 +132,40 @@ async function request (
   }
 }
 
+/** By the status of HTTP alone: an error of JSON-RPC with this code came from a request that ran. */
 function isForgotten (error: unknown): boolean {
-  const { status, code, data } = error as { status?: unknown, code?: unknown, data?: { status?: unknown } }
-  return status === 404 || code === 404 || data?.status === 404
+  const { name, data } = error as { name?: unknown, data?: { status?: unknown } }
+  return name === 'SdkHttpError' && data?.status === 404
+}
+
+function tooLarge ({ requestId }: CallContext, maxResultBytes: number): PublicToolError {
+  return new PublicToolError(
+    `The answer is larger than ${maxResultBytes} bytes; ask for less (request ${requestId})`
+  )
 }
 
 /** Constants and the request id: an upstream's own words of a failure may hold what is internal to it. */
-function inPublicWords (error: unknown, { requestId }: CallContext): unknown {
-  if (error instanceof PublicToolError) return error
-  if (error instanceof UpstreamAwayError) {
-    return new PublicToolError(
-      `The server behind this item is not available; try again in a minute (request ${requestId})`
-    )
+function inPublicWords (error: unknown, context: CallContext, maxResultBytes: number): unknown {
+  const { requestId, signal } = context
+  // The endpoint's own words for a deadline and a cancellation.
+  if (error instanceof PublicToolError || signal.aborted) return error
+  const says = (what: string): PublicToolError =>
+    new PublicToolError(`The server behind this item ${what} (request ${requestId})`)
+  if (error instanceof UpstreamAwayError) return says('is not available; try again in a minute')
+  if (isTooLarge(error)) return tooLarge(context, maxResultBytes)
+  const { name, code, data } = error as { name?: unknown, code?: unknown, data?: { status?: unknown } }
+  if (code === unreadableCode || code === 'INVALID_RESULT') return says('answered with what cannot be read')
+  if (name === 'ProtocolError' && typeof code === 'number' && code !== brokenOffCode) return says(`refused the request with code ${code}`)
+  if (name === 'UnauthorizedError' || data?.status === 401 || data?.status === 403) {
+    return says('refused this server; its operator has to mend that')
   }
-  const { name, code } = error as { name?: unknown, code?: unknown }
-  if (name === 'ProtocolError' && typeof code === 'number') {
-    return new PublicToolError(
-      `The server behind this item refused the request with code ${code} (request ${requestId})`
-    )
+  if (name === 'SdkHttpError') return says('failed; try again in a minute')
+  return says('stopped while it worked on this; try again')
+}
+
+function isTooLarge (error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof TooLargeError || (cause as { code?: unknown }).code === tooLongCode) return true
   }
-  if (name === 'SdkError' || name === 'SdkHttpError') {
-    return new PublicToolError(
-      `The server behind this item stopped while it worked on this; try again (request ${requestId})`
-    )
-  }
-  return error
+  return false
 }

@@ -1,17 +1,24 @@
 /** Definitions of tools as they were approved: what changed since is withheld. */
 import { readFileSync } from 'node:fs'
 import { replaceFile } from '../lib/atomic-file.js'
+import { canonicalJson } from '../lib/canonical-json.js'
 import { codeOf, isRecord } from '../lib/guards.js'
 import { sha256 } from '../lib/sha256.js'
 import type { Lists } from './definitions.js'
 import { UpstreamError } from './options.js'
 
+/** The file of approved definitions cannot be used. */
+export class LockError extends UpstreamError {}
+
 /** What a model reads of a tool, and what its arguments and results may be. */
 export interface Pinned {
   readonly name: string
+  readonly title?: string | undefined
   readonly description?: string | undefined
   readonly inputSchema: unknown
   readonly outputSchema?: unknown
+  /** Clients go by these when they decide whether to ask their user. */
+  readonly annotations?: unknown
 }
 
 /** By upstream, then by the upstream's own name of the tool. */
@@ -19,48 +26,49 @@ export type Lock = Readonly<
   Record<string, Readonly<Record<string, { readonly digest: string; readonly definition: Pinned }>>>
 >
 
-export function pinnedOf ({ name, description, inputSchema, outputSchema }: Lists['tools'][number]): Pinned {
-  return {
-    name,
-    ...(description === undefined ? {} : { description }),
-    inputSchema,
-    ...(outputSchema === undefined ? {} : { outputSchema })
-  }
+export const pinnedMembers = ['name', 'title', 'description', 'inputSchema', 'outputSchema', 'annotations'] as const
+
+export function pinnedOf (tool: Lists['tools'][number]): Pinned {
+  return Object.fromEntries(
+    pinnedMembers.flatMap(member => tool[member] === undefined ? [] : [[member, tool[member]]])
+  ) as unknown as Pinned
+}
+
+/** Whether the tool is as it was approved. Names such as `constructor` are names like others. */
+export function isApproved (lock: Lock, upstream: string, tool: Lists['tools'][number]): boolean {
+  const pinned = Object.hasOwn(lock, upstream) ? lock[upstream] ?? {} : {}
+  return Object.hasOwn(pinned, tool.name) && pinned[tool.name]?.digest === digestOf(pinnedOf(tool))
 }
 
 export function digestOf (pinned: Pinned): string {
-  return sha256(sorted(pinned))
+  return sha256(canonicalJson(pinned))
 }
 
-/** `undefined` where there is no file yet. Throws an `UpstreamError` where it cannot be read. */
+/** `undefined` where there is no file yet. Throws a `LockError` where it cannot be read. */
 export function readLock (path: string): Lock | undefined {
   let text: string
   try {
     text = readFileSync(path, 'utf8')
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
-    throw new UpstreamError(`The lock of the upstreams cannot be read (${codeOf(error)}): ${path}`)
+    throw new LockError(`names a file that cannot be read (${codeOf(error)})`)
   }
   try {
     const value: unknown = JSON.parse(text)
-    if (isRecord(value) && value.version === 1 && isRecord(value.upstreams)) return value.upstreams as Lock
+    if (isRecord(value) && value.version === 1 && isLock(value.upstreams)) return value.upstreams
   } catch { /* the same fault */ }
-  throw new UpstreamError(
-    `The lock of the upstreams is damaged: ${path}. Restore it, or approve anew with "upstreams approve".`
+  throw new LockError('names a file that is damaged: restore it, or move it away and run "upstreams approve"')
+}
+
+function isLock (value: unknown): value is Lock {
+  return isRecord(value) && Object.values(value).every(tools =>
+    isRecord(tools) &&
+    Object.values(tools).every(tool =>
+      isRecord(tool) && typeof tool.digest === 'string' && isRecord(tool.definition)
+    )
   )
 }
 
 export async function writeLock (path: string, upstreams: Lock): Promise<void> {
   await replaceFile(path, `${JSON.stringify({ version: 1, upstreams }, null, 2)}\n`)
-}
-
-/** Canonical: members in the order of their names. */
-function sorted (value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(sorted).join(',')}]`
-  if (!isRecord(value)) return JSON.stringify(value) ?? 'null'
-  return `{${Object.keys(value)
-    .sort()
-    .filter(key => value[key] !== undefined)
-    .map(key => `${JSON.stringify(key)}:${sorted(value[key])}`)
-    .join(',')}}`
 }

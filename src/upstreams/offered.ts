@@ -1,10 +1,12 @@
 /** The definitions of the tools that all upstreams offer now, for a lock. */
 import { Connection } from './connection.js'
 import { listsOf } from './definitions.js'
+import { adviceFor, reasonOf, redactorOf } from './log-text.js'
 import { digestOf, type Lock, pinnedOf } from './lock.js'
 import { type Upstream, UpstreamError } from './options.js'
 
-const silent = { line: () => {}, changed: () => {}, updated: () => {}, lost: () => {} }
+const silent = { line: () => {}, odd: () => {}, changed: () => {}, updated: () => {}, lost: () => {} }
+const maxResultBytes = 8 * 1024 * 1024
 
 /**
  * Opens each once and ends it again. Throws an `UpstreamError` where one is away: what it offers could not
@@ -17,17 +19,18 @@ export async function offeredBy (upstreams: readonly Upstream[]): Promise<Lock> 
 }
 
 async function toolsOf (upstream: Upstream): Promise<Lock[string]> {
-  const connection = new Connection(upstream, silent)
+  const connection = new Connection({ upstream, maxResultBytes }, silent)
   try {
     await connection.open()
-    const { tools } = await connection.use(listsOf)
+    const { tools } = await connection.use(async client => await listsOf(client, upstream.startTimeoutMs))
     return Object.fromEntries(tools.map(tool => {
       const definition = pinnedOf(tool)
       return [tool.name, { digest: digestOf(definition), definition }]
     }))
   } catch (error) {
+    const reason = redactorOf(upstream)(reasonOf(error))
     throw new UpstreamError(
-      `Upstream ${JSON.stringify(upstream.name)} cannot be asked what it offers: it did not start or did not answer.`,
+      `Upstream ${JSON.stringify(upstream.name)} cannot be asked what it offers: ${reason}. ${adviceFor(reason)}`,
       { cause: error }
     )
   } finally {

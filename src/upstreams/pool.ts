@@ -1,22 +1,31 @@
 /** The connections to one upstream: one for everybody, or one for each principal. */
 import { PublicToolError } from '../errors.js'
-import { Connection, type ConnectionEvents, UpstreamAwayError } from './connection.js'
+import { Connection, type ConnectionEvents, type ConnectionPlace, UpstreamAwayError } from './connection.js'
 import type { Upstream } from './options.js'
 
 const everybody = ''
 const firstBackoffMs = 250
 const longestBackoffMs = 30_000
 
+export interface PoolEvents extends ConnectionEvents {
+  /** A start failed. */
+  readonly failed: (error: unknown) => void
+}
+
 export class Pool {
+  readonly #place: ConnectionPlace
   readonly #upstream: Upstream
-  readonly #events: ConnectionEvents
+  readonly #events: PoolEvents
   readonly #connections = new Map<string, Promise<Connection>>()
+  readonly #byPromise = new WeakMap<Promise<Connection>, Connection>()
   readonly #sweep: NodeJS.Timeout
   #failures = 0
   #retryAt = 0
   #isClosed = false
 
-  constructor (upstream: Upstream, events: ConnectionEvents) {
+  constructor (place: ConnectionPlace, events: PoolEvents) {
+    const { upstream } = place
+    this.#place = place
     this.#upstream = upstream
     this.#events = events
     this.#sweep = setInterval(() => { this.#endIdle() }, Math.min(upstream.idleMs, 10_000)).unref()
@@ -39,11 +48,26 @@ export class Pool {
     if (Date.now() < this.#retryAt) {
       throw new UpstreamAwayError(`Upstream ${this.#upstream.name} is started again later`)
     }
-    if (this.#connections.size >= this.#upstream.maxProcesses && !await this.#makeRoom()) {
-      throw new PublicToolError('The server behind this tool has no place left; try again in a minute')
+    // Others may have taken the room meanwhile.
+    while (this.#connections.size >= this.#upstream.maxProcesses && !this.#connections.has(key)) {
+      if (!await this.#makeRoom()) {
+        throw new PublicToolError('The server behind this item has no place left; try again in a minute')
+      }
     }
     // Another call of the same principal may have been first meanwhile.
     return await (this.#connections.get(key) ?? this.#open(key))
+  }
+
+  /** The connection that is there; never opens one. */
+  async existing (principalId: string): Promise<Connection | undefined> {
+    const key = this.#upstream.share === 'all' ? everybody : principalId
+    return await this.#connections.get(key)?.catch(() => undefined)
+  }
+
+  /** It was reached by another way: the pauses after failures are over. */
+  recover (): void {
+    this.#failures = 0
+    this.#retryAt = 0
   }
 
   /** Ends one connection, so that the next call opens another. */
@@ -63,49 +87,48 @@ export class Pool {
   }
 
   #open (key: string): Promise<Connection> {
-    const connection: Connection = new Connection(this.#upstream, {
+    const connection: Connection = new Connection(this.#place, {
       ...this.#events,
-      lost: () => {
+      lost: reason => {
         this.#forget(key, opened)
-        this.#events.lost()
+        this.#events.lost(reason)
       }
     }, key === everybody ? undefined : key)
-    const opened: Promise<Connection> = this.#opened(connection, key)
+    const opened: Promise<Connection> = this.#opened(connection)
     this.#connections.set(key, opened)
+    this.#byPromise.set(opened, connection)
     opened.catch(() => { this.#forget(key, opened) })
     return opened
   }
 
-  async #opened (connection: Connection, key: string): Promise<Connection> {
+  async #opened (connection: Connection): Promise<Connection> {
     try {
       await connection.open()
     } catch (error) {
       this.#failures += 1
       this.#retryAt = Date.now() + Math.min(longestBackoffMs, firstBackoffMs * 2 ** (this.#failures - 1))
+      this.#events.failed(error)
       throw error
     }
-    this.#failures = 0
-    this.#retryAt = 0
+    this.recover()
     if (!this.#isClosed) return connection
     await connection.close()
-    throw new UpstreamAwayError(`Upstream ${this.#upstream.name} is closed (${key === everybody ? 'shared' : 'own'})`)
+    throw new UpstreamAwayError(`Upstream ${this.#upstream.name} is closed`)
   }
 
   #forget (key: string, opened: Promise<Connection>): void {
     if (this.#connections.get(key) === opened) this.#connections.delete(key)
   }
 
-  /** Ends the idle connection that was used longest ago. False where all of them serve a call. */
+  /** Ends the idle connection that was used longest ago. False where all of them serve a call, or are being opened. */
   async #makeRoom (): Promise<boolean> {
-    const settled = await Promise.allSettled(
-      [...this.#connections].map(async ([key, opened]) => ({ key, opened, connection: await opened }))
-    )
-    const idle = settled.flatMap(result =>
-      result.status === 'fulfilled' && result.value.connection.isIdle ? [result.value] : []
-    )
-    idle.sort((a, b) => a.connection.usedAt - b.connection.usedAt)
-    const [oldest] = idle
-    if (oldest === undefined) return this.#connections.size < this.#upstream.maxProcesses
+    const [oldest] = [...this.#connections]
+      .flatMap(([key, opened]) => {
+        const connection = this.#byPromise.get(opened)
+        return connection?.isOpen === true && connection.isIdle ? [{ key, opened, connection }] : []
+      })
+      .sort((a, b) => a.connection.usedAt - b.connection.usedAt)
+    if (oldest === undefined) return false
     this.#forget(oldest.key, oldest.opened)
     await oldest.connection.close()
     return true
@@ -116,7 +139,7 @@ export class Pool {
     if (eager) return
     for (const [key, opened] of this.#connections) {
       opened.then(async connection => {
-        if (!connection.isIdle || Date.now() - connection.usedAt < idleMs) return
+        if (!connection.isIdle || connection.isWatched || Date.now() - connection.usedAt < idleMs) return
         this.#forget(key, opened)
         await connection.close()
       }, () => {})

@@ -9,28 +9,37 @@ type Params = Record<string, unknown>
 /** A call under way on the connection. */
 export interface Speaker {
   readonly principalId: string
+  /** Questions to it that are not answered yet. */
+  readonly pending: () => number
+  /** Rejects with a `CallOverError` where the call ends before there is an answer. */
   readonly ask: (method: string, params: Params) => Promise<Params>
   readonly log: CallContext['log']
 }
 
+/** The call that a question was put to ended without an answer to it. */
+export class CallOverError extends Error {
+  override readonly name = 'CallOverError'
+}
+
 /**
- * In the 2025 revisions a question does not say to which call it belongs. It goes to the caller whose calls
- * are under way
- * where that is one alone, and is refused otherwise: a question, and the answer, must not reach another caller.
+ * In the 2025 revisions a question does not say to which call it belongs. It goes to the caller whose calls are under
+ * way where that is one alone, and is refused otherwise: a question, and the answer, must not reach another caller.
  */
 export class Questions {
   readonly #speakers = new Set<Speaker>()
+  readonly #passesRoots: boolean
 
-  constructor (client: Client, passesRoots: boolean) {
-    client.setRequestHandler(
-      'elicitation/create',
-      async ({ params }) => (await this.ask('elicitation/create', params)) as never
-    )
-    client.setRequestHandler(
-      'sampling/createMessage',
-      async ({ params }) => (await this.ask('sampling/createMessage', params)) as never
-    )
-    if (passesRoots) client.setRequestHandler('roots/list', async () => await this.ask('roots/list', {}) as never)
+  constructor (passesRoots: boolean) {
+    this.#passesRoots = passesRoots
+  }
+
+  /** Answers what the upstream asks by `client`. */
+  answer (client: Client): void {
+    const by = (method: string) => async ({ params }: { params?: unknown }) =>
+      (await this.ask(method, isRecord(params) ? params : {})) as never
+    client.setRequestHandler('elicitation/create', by('elicitation/create'))
+    client.setRequestHandler('sampling/createMessage', by('sampling/createMessage'))
+    if (this.#passesRoots) client.setRequestHandler('roots/list', by('roots/list'))
   }
 
   /** Lets questions go to the caller of this call until the returned function is called. */
@@ -40,7 +49,16 @@ export class Questions {
   }
 
   async ask (method: string, params: Params): Promise<Params> {
-    return await this.#only().ask(method, params)
+    for (;;) {
+      const speaker = this.#only()
+      try {
+        return await speaker.ask(method, params)
+      } catch (error) {
+        // It was another call of the same caller that asked.
+        if (!(error instanceof CallOverError)) throw error
+        this.#speakers.delete(speaker)
+      }
+    }
   }
 
   /** Passes what the upstream logs to the caller whose calls are under way; dropped where that is not one alone. */
@@ -50,8 +68,10 @@ export class Questions {
     speaker.log(level as LogLevel, data, typeof logger === 'string' ? logger : undefined).catch(() => {})
   }
 
+  /** One caller may have several calls: the first that is not asked anything yet is the likeliest. */
   #only (): Speaker {
-    const speaker = [...this.#speakers].at(-1)
+    const speakers = [...this.#speakers]
+    const speaker = speakers.find(({ pending }) => pending() === 0) ?? speakers[0]
     if (speaker === undefined || !this.#isOne(speaker)) throw new Error('No caller can be asked')
     return speaker
   }

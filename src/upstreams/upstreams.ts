@@ -1,14 +1,17 @@
 /** All servers behind this one: their lists become items of the endpoint, and their calls go where they belong. */
 import type { FastifyBaseLogger } from 'fastify'
 import type { Endpoint } from '../mcp/endpoint.js'
-import type { CallContext } from '../tools/call-context.js'
 import { Parking } from './call.js'
-import { Connection, type ConnectionEvents } from './connection.js'
-import { type Definitions, definitionsOf, exposedName, type Lists, listsOf } from './definitions.js'
-import { type ForwardOptions, forwardBy } from './forward.js'
-import { digestOf, type Lock, pinnedOf } from './lock.js'
-import { type Upstream, UpstreamError } from './options.js'
-import { Pool } from './pool.js'
+import { Connection, type ConnectionPlace, UpstreamAwayError } from './connection.js'
+import { exposedName, type Forward, type Lists, listsOf } from './definitions.js'
+import { requireDistinct } from './distinct.js'
+import { forwardBy } from './forward.js'
+import type { Lock } from './lock.js'
+import { adviceFor, boundedLines, reasonOf, redactorOf } from './log-text.js'
+import type { Upstream } from './options.js'
+import { Pool, type PoolEvents } from './pool.js'
+import { Publisher } from './publisher.js'
+import { Watches } from './watches.js'
 
 export interface OpenOptions {
   readonly log: Pick<FastifyBaseLogger, 'info' | 'warn' | 'error'>
@@ -21,16 +24,23 @@ export interface OpenOptions {
 const eightMiB = 8 * 1024 * 1024
 const retryMs = 10_000
 const settleMs = 100
-const kinds = ['tools', 'resources', 'prompts'] as const
+/** An upstream that says all the time that its lists changed is asked once a second. */
+const minRestMs = 1000
 
 interface Served {
   readonly upstream: Upstream
+  readonly place: ConnectionPlace
   readonly pool: Pool
+  readonly publisher: Publisher
+  readonly watches: Watches
+  readonly forward: Forward
+  readonly events: PoolEvents
   lists: Lists | undefined
-  /** The definitions that the endpoint has now, as JSON by kind and key. */
-  readonly items: Map<string, string>
-  withheld: readonly string[]
   timer: NodeJS.Timeout | undefined
+  dueAt: number
+  learnedAt: number
+  /** Opened to learn the lists alone. */
+  scout: Connection | undefined
 }
 
 export class Upstreams {
@@ -42,20 +52,7 @@ export class Upstreams {
 
   private constructor (upstreams: readonly Upstream[], options: OpenOptions) {
     this.#options = options
-    this.#served = upstreams.map(upstream => {
-      const served: Served = {
-        upstream,
-        pool: new Pool(
-          upstream,
-          this.#eventsOf(() => served)
-        ),
-        lists: undefined,
-        items: new Map(),
-        withheld: [],
-        timer: undefined
-      }
-      return served
-    })
+    this.#served = upstreams.map(upstream => this.#servedOf(upstream))
   }
 
   /**
@@ -66,7 +63,7 @@ export class Upstreams {
     const all = new Upstreams(upstreams, options)
     await Promise.all(all.#served.map(async served => { await all.#learn(served) }))
     try {
-      all.#requireDistinct()
+      requireDistinct(all.#served)
     } catch (error) {
       await all.close()
       throw error
@@ -78,19 +75,24 @@ export class Upstreams {
   serve (endpoint: Endpoint): void {
     this.#endpoint = endpoint
     for (const served of this.#served) this.#publish(served)
+    endpoint.onSubscribed(uri => {
+      for (const { watches, lists } of this.#served) watches.add(uri, lists)
+    })
   }
 
-  /** The names of the tools that are served, or will be. */
-  toolNames (): readonly string[] {
-    return this.#served.flatMap(({ upstream, lists }) =>
-      (lists?.tools ?? []).flatMap(({ name }) => exposedName(upstream, name) ?? [])
+  /** Whether a tool of this name is served, or may be once all upstreams are there. */
+  mayServe (name: string): boolean {
+    return this.#served.some(({ upstream, lists }) =>
+      lists === undefined
+        ? name.startsWith(upstream.prefix) || Object.values(upstream.rename ?? {}).includes(name)
+        : lists.tools.some(tool => exposedName(upstream, tool.name) === name)
     )
   }
 
-  /** Names of upstreams that are away or hold withheld tools; `isFatal` where one is required. */
+  /** Upstreams that are away or hold withheld tools; `isFatal` where one is required. */
   problems (): ReadonlyArray<{ readonly reason: 'upstream', readonly isFatal: boolean }> {
     return this.#served
-      .filter(({ lists, pool, withheld }) => lists === undefined || pool.isAway || withheld.length > 0)
+      .filter(({ lists, pool, publisher }) => lists === undefined || pool.isAway || publisher.withheld.length > 0)
       .map(({ upstream, lists, pool }) => ({
         reason: 'upstream' as const,
         isFatal: upstream.required && (lists === undefined || pool.isAway)
@@ -101,149 +103,119 @@ export class Upstreams {
     this.#isClosed = true
     this.#parking.close()
     for (const { timer } of this.#served) clearTimeout(timer)
-    await Promise.all(this.#served.map(async ({ pool }) => { await pool.close() }))
+    await Promise.all(this.#served.flatMap(({ pool, scout }) => [pool.close(), scout?.close()]))
+  }
+
+  #servedOf (upstream: Upstream): Served {
+    const { log, lock, maxResultBytes = eightMiB } = this.#options
+    const place: ConnectionPlace = { upstream, maxResultBytes }
+    const events = this.#eventsOf(upstream, () => served)
+    const pool = new Pool(place, events)
+    const served: Served = {
+      upstream,
+      place,
+      pool,
+      events,
+      publisher: new Publisher({ upstream, log, lock, maxResultBytes }),
+      watches: new Watches(upstream, pool, error => { events.odd(error) }),
+      forward: forwardBy({
+        pool,
+        parking: this.#parking,
+        maxResultBytes,
+        definition: name => served.lists?.tools.find(tool => tool.name === name),
+        report: (error, { requestId }) => { this.#warn(upstream, error, 'a request to an upstream failed', requestId) }
+      }),
+      lists: undefined,
+      timer: undefined,
+      dueAt: Infinity,
+      learnedAt: 0,
+      scout: undefined
+    }
+    return served
   }
 
   /** Opens the upstream once to learn its lists; a process that is not shared is ended again. */
   async #learn (served: Served): Promise<void> {
-    const { upstream, pool } = served
-    const isKept = upstream.share === 'all'
-    let connection: Connection | undefined
+    const { upstream, pool, place, events, watches } = served
+    const isShared = upstream.share === 'all'
     try {
-      connection = isKept ? await pool.of('') : new Connection(upstream, this.#eventsOf(() => served))
-      if (!isKept) await connection.open()
-      served.lists = await connection.use(listsOf)
+      if (!isShared) {
+        served.scout = new Connection(place, { ...events, lost: () => {}, changed: () => {} })
+        await served.scout.open()
+      }
+      const connection = served.scout ?? await pool.of('')
+      served.lists = await connection.use(async client => await listsOf(client, upstream.startTimeoutMs))
+      pool.recover()
+      watches.renew()
     } catch (error) {
-      this.#options.log.warn(
-        { upstream: upstream.name, reason: reasonOf(error) },
-        'upstream is away; tried again later'
-      )
+      // The pool told of a start that failed.
+      if (!isShared || !(error instanceof UpstreamAwayError)) this.#warn(upstream, error, awayText)
       this.#later(served, retryMs)
     } finally {
-      if (!isKept) await connection?.close()
+      await served.scout?.close()
+      served.scout = undefined
+      served.learnedAt = Date.now()
     }
   }
 
+  /** Learns the lists again after `ms`, or earlier where that is planned. */
   #later (served: Served, ms: number): void {
-    if (this.#isClosed) return
+    const dueAt = Date.now() + ms
+    if (this.#isClosed || dueAt >= served.dueAt) return
     clearTimeout(served.timer)
+    served.dueAt = dueAt
     served.timer = setTimeout(() => {
+      served.dueAt = Infinity
+      if (served.scout !== undefined) return this.#later(served, minRestMs)
       this.#learn(served).then(() => { if (!this.#isClosed) this.#publish(served) }, () => {})
     }, ms).unref()
   }
 
-  #eventsOf (served: () => Served): ConnectionEvents {
+  #publish ({ publisher, lists, forward }: Served): void {
+    if (this.#endpoint !== undefined && lists !== undefined) publisher.publish(this.#endpoint, lists, forward)
+  }
+
+  #eventsOf (upstream: Upstream, served: () => Served): PoolEvents {
     const { log } = this.#options
+    const { name, eager, share } = upstream
+    const redact = redactorOf(upstream)
+    const tellLeftOut = (lines: number): void => {
+      log.warn({ upstream: name, lines }, 'an upstream says too much; lines are left out')
+    }
     return {
-      line: line => { log.info({ upstream: served().upstream.name, line }, 'upstream says') },
-      changed: () => { this.#later(served(), settleMs) },
-      updated: uri => { this.#endpoint?.resourceUpdated(uri) },
-      lost: () => { log.warn({ upstream: served().upstream.name }, 'upstream ended; started again at the next call') }
-    }
-  }
-
-  #requireDistinct (): void {
-    const owners = new Map<string, string>()
-    for (const { upstream, lists } of this.#served) {
-      for (const [kind, items] of [['tool', lists?.tools ?? []], ['prompt', lists?.prompts ?? []]] as const) {
-        for (const { name } of items) {
-          const exposed = exposedName(upstream, name)
-          const key = `${kind} ${JSON.stringify(exposed)}`
-          const owner = owners.get(key)
-          if (exposed === undefined) continue
-          if (owner !== undefined && owner !== upstream.name) {
-            throw new UpstreamError(
-              `Upstreams ${JSON.stringify(owner)} and ${JSON.stringify(upstream.name)} both offer the ` +
-                `${key}; give ${JSON.stringify(upstream.name)} another \`prefix\``
-            )
-          }
-          owners.set(key, upstream.name)
-        }
-      }
-    }
-  }
-
-  #publish (served: Served): void {
-    const endpoint = this.#endpoint
-    const { upstream, lists, items } = served
-    if (endpoint === undefined || lists === undefined) return
-    const definitions = definitionsOf(upstream, this.#approved(served, lists), forwardBy(this.#forwarding(served)))
-    const wanted = new Map<string, { kind: (typeof kinds)[number]; key: string; text: string }>(
-      kinds.flatMap(kind =>
-        [...definitions[kind]].map(
-          ([key, item]) => [`${kind} ${key}`, { kind, key, text: JSON.stringify(item) }] as const
-        )
-      )
-    )
-    for (const id of [...items.keys()]) {
-      if (wanted.get(id)?.text === items.get(id)) continue
-      const [kind = '', ...rest] = id.split(' ')
-      remove(endpoint, kind, rest.join(' '))
-      items.delete(id)
-    }
-    for (const [id, { kind, key, text }] of wanted) {
-      if (items.has(id)) continue
-      try {
-        add(endpoint, definitions, kind, key)
-        items.set(id, text)
-      } catch (error) {
-        this.#options.log.warn(
-          { upstream: upstream.name, item: key, reason: reasonOf(error) },
-          'an item of an upstream is left out'
-        )
-      }
-    }
-  }
-
-  /** Without a lock everything; with one what it approves. */
-  #approved (served: Served, lists: Lists): Lists {
-    const { lock, log } = this.#options
-    if (lock === undefined) return lists
-    const pinned = lock[served.upstream.name] ?? {}
-    const isApproved = (tool: Lists['tools'][number]): boolean => pinned[tool.name]?.digest === digestOf(pinnedOf(tool))
-    served.withheld = lists.tools
-      .filter(tool => exposedName(served.upstream, tool.name) !== undefined && !isApproved(tool))
-      .map(({ name }) => name)
-    for (const item of served.withheld) {
-      log.warn({ upstream: served.upstream.name, item }, 'a tool is withheld: it is not as it was approved')
-    }
-    return { ...lists, tools: lists.tools.filter(isApproved) }
-  }
-
-  #forwarding (served: Served): ForwardOptions {
-    const { log, maxResultBytes = eightMiB } = this.#options
-    return {
-      pool: served.pool,
-      parking: this.#parking,
-      maxResultBytes,
-      definition: name => served.lists?.tools.find(tool => tool.name === name),
-      report: (error: unknown, { requestId }: CallContext) => {
+      line: boundedLines(line => { log.info({ upstream: name, line: redact(line) }, 'upstream says') }, tellLeftOut),
+      odd: oddBy(boundedLines(reason => {
         log.warn(
-          { upstream: served.upstream.name, reqId: requestId, reason: reasonOf(error) },
-          'a request to an upstream failed'
+          { upstream: name, reason: redact(reason), advice: adviceFor(reason) },
+          'an upstream sent what is of no use'
         )
+      }, tellLeftOut, 10)),
+      changed: () => { this.#later(served(), Math.max(settleMs, served().learnedAt + minRestMs - Date.now())) },
+      // What one caller's own process holds is no news for others.
+      updated: uri => { if (share === 'all') this.#endpoint?.resourceUpdated(uri) },
+      failed: error => {
+        this.#warn(upstream, error, awayText)
+        this.#later(served(), retryMs)
+      },
+      lost: reason => {
+        this.#warn(upstream, new Error(reason), 'an upstream ended; it is started again at the next call')
+        if (share === 'all' && (eager || served().watches.size > 0)) this.#later(served(), minRestMs)
       }
     }
   }
+
+  #warn (upstream: Upstream, error: unknown, message: string, reqId?: string): void {
+    const reason = redactorOf(upstream)(reasonOf(error))
+    this.#options.log.warn(
+      { upstream: upstream.name, ...(reqId === undefined ? {} : { reqId }), reason, advice: adviceFor(reason) },
+      message
+    )
+  }
 }
 
-function add (endpoint: Endpoint, definitions: Definitions, kind: typeof kinds[number], key: string): void {
-  const tool = kind === 'tools' ? definitions.tools.get(key) : undefined
-  const resource = kind === 'resources' ? definitions.resources.get(key) : undefined
-  const prompt = kind === 'prompts' ? definitions.prompts.get(key) : undefined
-  if (tool !== undefined) endpoint.addTool(tool)
-  if (resource !== undefined) endpoint.addResource(resource)
-  if (prompt !== undefined) endpoint.addPrompt(prompt)
-}
+const awayText = 'an upstream is away; it is tried again later'
 
-function remove (endpoint: Endpoint, kind: string, key: string): void {
-  if (kind === 'tools') endpoint.removeTool(key)
-  if (kind === 'resources') endpoint.removeResource(key)
-  if (kind === 'prompts') endpoint.removePrompt(key)
-}
-
-/** The message and that of the cause, for the log. */
-function reasonOf (error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown'
-  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message
+function oddBy (tell: (reason: string) => void): (error: unknown) => void {
+  // After the colon stands what it sent, which is not for the log.
+  return error => { tell(reasonOf(error).split(':', 1)[0] ?? '') }
 }

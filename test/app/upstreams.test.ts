@@ -1,60 +1,9 @@
 /** Another MCP server behind the endpoint: its items are served under our rights and limits, in both eras. */
-import { fileURLToPath } from 'node:url'
-import { Client } from '@modelcontextprotocol/client'
-import type { FastifyInstance } from 'fastify'
-import t, { type Test } from 'tap'
-import type { AppOptions } from '../../src/app.js'
+import t from 'tap'
 import type { UpstreamOptions } from '../../src/upstreams/options.js'
 import { logSink } from '../support/log-sink.js'
 import { adaKey, bobKey, listening, service } from '../support/service.js'
-import { StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
-
-const fixture = fileURLToPath(new URL('../fixtures/upstream.js', import.meta.url))
-
-function stdio (...faults: string[]): UpstreamOptions {
-  return { command: process.execPath, args: [fixture, ...faults] }
-}
-
-async function serving (
-  t: Test,
-  mcpServers: Record<string, UpstreamOptions>,
-  options: AppOptions = {}
-): Promise<FastifyInstance> {
-  return await service(t, {
-    upstreams: { mcpServers, ...(options.upstreams ?? {}) },
-    ...options,
-    env: { RATE_LIMIT_MAX: '100000', MCP_SESSIONS: 'on', ...options.env }
-  })
-}
-
-async function client (
-  t: Test,
-  url: string,
-  key: string,
-  { era = 'modern', colour }: { era?: 'modern' | 'legacy'; colour?: string } = {}
-): Promise<Client> {
-  const made = new Client(
-    { name: 'tests', version: '1' },
-    {
-      ...(colour === undefined ? {} : { capabilities: { elicitation: { form: {} } } }),
-      ...(era === 'modern' ? { versionNegotiation: { mode: { pin: '2026-07-28' } } } : {})
-    }
-  )
-  if (colour !== undefined) {
-    made.setRequestHandler('elicitation/create', async () => ({ action: 'accept', content: { colour } }))
-  }
-  await made.connect(
-    new StreamableHTTPClientTransport(new URL(`${url}/mcp`), {
-      requestInit: { headers: { 'x-api-key': key } }
-    })
-  )
-  t.teardown(async () => {
-    await made.close()
-  })
-  return made
-}
-
-const textOf = (result: unknown): string => ((result as { content: Array<{ text?: string }> }).content[0]?.text ?? '')
+import { client, serving, stdio, textOf } from '../support/upstreams.js'
 
 for (const era of ['modern', 'legacy'] as const) {
   t.test(`upstream tools, resources, prompts and completion are served (${era})`, async t => {

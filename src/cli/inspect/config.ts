@@ -32,7 +32,7 @@ interface Setting {
 
 /** `fail` is called where there are problems. */
 export function configCommand (terminal: Terminal, fail: () => void): Command {
-  const { directory, print, complain } = terminal
+  const { directory, env, print, complain } = terminal
   return new Command('config')
     .description('show the effective settings, secrets masked')
     .option('--json', 'as JSON, with the parsed values')
@@ -40,7 +40,7 @@ export function configCommand (terminal: Terminal, fail: () => void): Command {
     .action(async ({ json = false }: { json?: boolean }) => {
       const reading = settingsAt(terminal)
       const settings = variableNames.map(name => describeSetting(name, reading))
-      const problems = [...reading.problems, ...(await placeProblems(reading.config, directory))].map(
+      const problems = [...reading.problems, ...(await placeProblems(reading.config, directory, env))].map(
         problem => redact(describeProblem(problem))
       )
       const starts = problems.length === 0

@@ -51,7 +51,7 @@ export async function openEndpoint (fastify: FastifyInstance, options: McpOption
     stateKey = randomBytes(32),
     watches: given = [],
     limits,
-    laterTools = [],
+    laterTools = () => false,
     bus,
     sessionStores,
     oneTime = new MemoryOneTimeStore(),

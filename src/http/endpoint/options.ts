@@ -57,8 +57,8 @@ export interface McpOptions {
    * said it would.
    */
   readonly watches?: readonly CredentialWatch[]
-  /** Names of tools that are added after the start: `toolPolicies` may name them. Default none. */
-  readonly laterTools?: readonly string[]
+  /** Whether a tool of this name may be added after the start: `toolPolicies` may name it. Default none. */
+  readonly laterTools?: (name: string) => boolean
   /** Where the calls of tools with limits are counted. Default in the memory of this process. */
   readonly limits?: Limits
   /** How many bytes of answers may wait for callers that do not read them, and for how long. */

@@ -35,7 +35,7 @@ export interface CatalogOptions {
   readonly prompts?: readonly Prompt[]
   readonly toolPolicies?: ToolPolicies
   /** Names of tools that are added later. */
-  readonly laterTools?: readonly string[]
+  readonly laterTools?: (name: string) => boolean
   /** Where the calls of tools with limits are counted. In memory where left out. */
   readonly limits?: Limits | undefined
   /** Tells what changes to the other instances. Left out: there are none. */
@@ -71,7 +71,7 @@ export class Catalog {
     resources = [],
     prompts = [],
     toolPolicies = {},
-    laterTools = [],
+    laterTools = () => false,
     limits,
     bus,
     freezes,
@@ -82,7 +82,7 @@ export class Catalog {
     this.#freezes = freezes
     this.changes = new Changes((kind, name) => this.#named(kind, name), bus)
     this.rights = new Rights(reportRule)
-    const limited = { policies: toolPolicies, limits, freezes, maxResultBytes }
+    const limited = { policies: toolPolicies, laterTools, limits, freezes, maxResultBytes }
     this.tools = new ToolRegistry(this.rights, { ...limited, securitySchemes })
     const accessOf: AccessOf = exchange => this.tools.accessOf(exchange)
     this.resources = new ResourceRegistry(this.rights, accessOf)
@@ -90,7 +90,7 @@ export class Catalog {
     this.info = info
     this.instructions = instructions
     for (const tool of tools) this.tools.put(tool)
-    requireTools(toolPolicies, name => this.tools.get(name) !== undefined || laterTools.includes(name))
+    requireTools(toolPolicies, name => this.tools.get(name) !== undefined || laterTools(name))
     for (const resource of resources) this.resources.put(resource)
     for (const prompt of prompts) this.prompts.put(prompt)
   }

@@ -49,6 +49,7 @@ export class Changes {
   readonly #find: (kind: ListKind, name: string) => Item | undefined
   readonly #items = new Map<string, Item>()
   readonly #listeners = new Set<(change: Change, id: string) => void>()
+  readonly #watchers = new Set<(uri: string) => void>()
   /** News of lists that wait for others like them, by kind and name. */
   readonly #waiting = new Map<string, { readonly change: Change, readonly id: string }>()
   #timer: NodeJS.Timeout | undefined
@@ -72,6 +73,16 @@ export class Changes {
     return () => {
       this.#listeners.delete(listener)
     }
+  }
+
+  /** `listener` hears of each resource that a caller subscribes to. */
+  onSubscribed (listener: (uri: string) => void): void {
+    this.#watchers.add(listener)
+  }
+
+  /** A caller who may read the resource wants to know when it changes. */
+  subscribed (uri: string): void {
+    for (const listener of this.#watchers) listener(uri)
   }
 
   /** Always true, so that a change which happened can be returned with its news. */

@@ -39,6 +39,8 @@ const refusals: Refusals = {
 export interface ToolRegistryOptions {
   /** Apply to the tools that come later, too. */
   readonly policies?: ToolPolicies
+  /** Whether a tool of this name may come later. Default none. */
+  readonly laterTools?: ((name: string) => boolean) | undefined
   /** Where the calls of tools with limits are counted; in memory where left out. */
   readonly limits?: Limits | undefined
   readonly freezes?: FreezeGate | undefined
@@ -57,14 +59,15 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
   /** What the app does around calls. */
   readonly hooks = new CallHooks()
   readonly #maxResultBytes: number
+  readonly #laterTools: (name: string) => boolean
   readonly #securitySchemes: boolean
 
-  constructor (
-    rights: Rights,
-    { policies = {}, limits, freezes, securitySchemes = false, maxResultBytes = Infinity }: ToolRegistryOptions = {}
-  ) {
+  constructor (rights: Rights, options: ToolRegistryOptions = {}) {
+    const { policies = {}, laterTools = () => false, limits, freezes } = options
+    const { securitySchemes = false, maxResultBytes = Infinity } = options
     super(rights)
     this.#maxResultBytes = maxResultBytes
+    this.#laterTools = laterTools
     this.#securitySchemes = securitySchemes
     this.#freezes = freezes
     this.#policies = policies
@@ -94,7 +97,7 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
    * tool or one can't be served under them; all stays as it was then.
    */
   applyPolicies (policies: ToolPolicies): ReadonlyArray<readonly [before: Tool, now: Tool]> {
-    requireTools(policies, name => this.#written.has(name))
+    requireTools(policies, name => this.#written.has(name) || this.#laterTools(name))
     const entries = [...this.#written]
       .filter(([name]) => policyText(policies, name) !== policyText(this.#policies, name))
       .map(([name, tool]) => ({

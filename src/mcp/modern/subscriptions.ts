@@ -38,6 +38,9 @@ export function listen (request: RpcRequest, exchange: Exchange, catalog: Catalo
     void stream.write(JSON.stringify({ jsonrpc: '2.0', method, params: { ...params, _meta: meta } }))
   }
   tell('notifications/subscriptions/acknowledged', { notifications: filter })
+  for (const uri of filter.resourceSubscriptions ?? []) {
+    if (catalog.mayLearn(principal, { kind: 'resource', uri })) catalog.changes.subscribed(uri)
+  }
   const unsubscribe = catalog.changes.subscribe(change => {
     const wanted = wantedOf(filter, change)
     if (wanted === undefined || !catalog.mayLearn(principal, wanted)) return

@@ -1,0 +1,87 @@
+/** `fetch` for an upstream over HTTP: no redirect, no answer that is larger than agreed, no stream without an end. */
+import { isRecord } from '../lib/guards.js'
+
+/** An answer, or an event of a stream, is larger than agreed. */
+export class TooLargeError extends Error {
+  override readonly name = 'TooLargeError'
+}
+
+/** The codes of the errors in place of an answer that is too large, is no result, or never came. */
+export const tooLongCode = -31_413
+export const unreadableCode = -31_422
+export const brokenOffCode = -31_502
+
+type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>
+
+/** `maxBytes` bounds a body, and each event of an event stream, after decompression. */
+export function boundedFetch (maxBytes: number): Fetch {
+  return async (url, init) => {
+    // A redirect would carry the headers, which hold a credential, to another host.
+    const response = await fetch(url, { ...init, redirect: 'error' })
+    const { body, headers, status, statusText } = response
+    if (body === null) return response
+    const isStream = headers.get('content-type')?.toLowerCase().startsWith('text/event-stream') === true
+    if (isStream) {
+      return new Response(body.pipeThrough(boundedEvents(maxBytes, requestIdOf(init?.body))), {
+        headers,
+        status,
+        statusText
+      })
+    }
+    const length = headers.has('content-encoding') ? undefined : headers.get('content-length') ?? undefined
+    if (length === undefined) return new Response(body.pipeThrough(bounded(maxBytes)), { headers, status, statusText })
+    if (Number(length) <= maxBytes) return response
+    await body.cancel().catch(() => {})
+    throw new TooLargeError('The answer is too large')
+  }
+}
+
+function bounded (maxBytes: number): TransformStream<Uint8Array, Uint8Array> {
+  let bytes = 0
+  return new TransformStream({
+    transform (chunk, controller) {
+      bytes += chunk.byteLength
+      if (bytes > maxBytes) controller.error(new TooLargeError('The answer is too large'))
+      else controller.enqueue(chunk)
+    }
+  })
+}
+
+/**
+ * Bounds each event. The SDK lets a request wait for ever whose stream ended without the answer: it gets an error here.
+ * A stream with ids of events is resumed.
+ */
+function boundedEvents (maxBytes: number, id: number | undefined): TransformStream<Uint8Array, Uint8Array> {
+  const mark = `"id":${id ?? ''}`
+  let [bytes, tail, isAnswered, isResumable] = [0, '', id === undefined, false]
+  const errorOf = (code: number): Buffer =>
+    Buffer.from(`\n\ndata: ${JSON.stringify({ jsonrpc: '2.0', id, error: { code, message: 'No answer' } })}\n\n`)
+  return new TransformStream({
+    transform (chunk, controller) {
+      bytes += chunk.byteLength
+      if (bytes > maxBytes) {
+        if (!isAnswered) controller.enqueue(errorOf(tooLongCode))
+        isAnswered = true
+        controller.terminate()
+        return
+      }
+      const text = tail + Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1')
+      isAnswered ||= text.includes(mark)
+      isResumable ||= /(?:^|[\r\n])id:/.test(text)
+      tail = text.slice(-mark.length)
+      const end = Math.max(text.lastIndexOf('\n\n'), text.lastIndexOf('\r\n\r\n'), text.lastIndexOf('\r\r'))
+      if (end !== -1) bytes = text.length - end
+      controller.enqueue(chunk)
+    },
+    flush (controller) {
+      if (!isAnswered && !isResumable) controller.enqueue(errorOf(brokenOffCode))
+    }
+  })
+}
+
+/** Of the one message that the SDK posts; `undefined` for a notification, and where nothing is posted. */
+function requestIdOf (body: unknown): number | undefined {
+  if (typeof body !== 'string') return undefined
+  const message: unknown = JSON.parse(body)
+  return isRecord(message) && typeof message.id === 'number' ? message.id : undefined
+}

@@ -1,0 +1,65 @@
+/** What an upstream says and why it failed, as it may stand in our log. */
+import type { Upstream } from './options.js'
+
+const mask = '[redacted]'
+const maxLength = 2048
+const minSecretLength = 6
+
+/** Takes the secrets out of a text that are written in the options of the upstream: its variables and its headers. */
+export function redactorOf ({ env = {}, headers = {} }: Upstream): (text: string) => string {
+  const values = [...Object.values(env), ...Object.values(headers)]
+  const secrets = values
+    .flatMap(value => [value, ...value.split(/\s+/)])
+    .filter(value => value.length >= minSecretLength)
+    .sort((a, b) => b.length - a.length)
+  return text => secrets.reduce((rest, secret) => rest.replaceAll(secret, mask), text).slice(0, maxLength)
+}
+
+/** The messages of an error and of its causes. */
+export function reasonOf (error: unknown): string {
+  const words: string[] = []
+  for (let cause = error; cause instanceof Error && words.length < 4; cause = cause.cause) words.push(cause.message)
+  return words.length === 0 ? 'unknown' : words.join(': ')
+}
+
+/** What the operator can do, by what the error says. Constant sentences. */
+const advice: ReadonlyArray<readonly [RegExp, string]> = [
+  [/redirect/i, 'Write the address that it redirects to into `url`.'],
+  [/\b40[13]\b|unauthorized|forbidden/i, 'It refuses our credentials: check `headers`.'],
+  [/ENOENT|code 127|not found\b.*command|command was not found/i, 'Check `command`, `cwd` and PATH.'],
+  [/EACCES|code 126/, 'Make the command executable for this user.'],
+  [/no message/, 'It must write its own log to standard error, not to standard output.'],
+  [/too long|too large/, 'Raise UPSTREAM_MAX_RESULT, or ask for less.'],
+  [/timed out|in time|timeout/i, 'Raise `startTimeoutMs`, or run it by hand to see what it waits for.'],
+  [/ECONNREFUSED|ENOTFOUND|EAI_AGAIN|fetch failed/, 'Check `url`, and that the server runs.'],
+  [/\b5\d\d\b/, 'See the log of that server.']
+]
+
+export function adviceFor (reason: string): string {
+  return advice.find(([pattern]) => pattern.test(reason))?.[1] ?? 'Run it by hand to see what it says.'
+}
+
+/**
+ * At most `max` lines in `windowMs`; the first line of the next window follows the number of those that were left out.
+ */
+export function boundedLines (
+  tell: (line: string) => void,
+  tellLeftOut: (count: number) => void,
+  max = 100,
+  windowMs = 10_000
+): (line: string) => void {
+  let [since, told, leftOut] = [0, 0, 0]
+  return line => {
+    const now = Date.now()
+    if (now - since >= windowMs) {
+      if (leftOut > 0) tellLeftOut(leftOut)
+      since = now
+      told = 0
+      leftOut = 0
+    }
+    told += 1
+    if (told <= max) tell(line)
+    else leftOut += 1
+    if (told === max + 1) tellLeftOut(1)
+  }
+}

@@ -1,0 +1,121 @@
+/** Puts what an upstream offers on the endpoint, and takes off what it offers no more. */
+import type { FastifyBaseLogger } from 'fastify'
+import type { Endpoint } from '../mcp/endpoint.js'
+import { type Definitions, definitionsOf, exposedName, type Forward, type Lists, maxItems } from './definitions.js'
+import { isApproved, type Lock } from './lock.js'
+import { reasonOf } from './log-text.js'
+import type { Upstream } from './options.js'
+
+const kinds = ['tools', 'resources', 'prompts'] as const
+type Kind = typeof kinds[number]
+
+export interface PublisherOptions {
+  readonly upstream: Upstream
+  readonly log: Pick<FastifyBaseLogger, 'warn'>
+  /** Tools as they were approved. Left out: a change is logged, and served. */
+  readonly lock: Lock | undefined
+  readonly maxResultBytes: number
+}
+
+interface Wanted {
+  readonly kind: Kind
+  readonly key: string
+  readonly text: string
+}
+
+export class Publisher {
+  readonly #options: PublisherOptions
+  /** What the endpoint has of it now. */
+  readonly #items = new Map<string, Wanted>()
+  #withheld: readonly string[] = []
+
+  constructor (options: PublisherOptions) {
+    this.#options = options
+  }
+
+  /** Tools that are not as they were approved. */
+  get withheld (): readonly string[] { return this.#withheld }
+
+  publish (endpoint: Endpoint, lists: Lists, forward: Forward): void {
+    const { upstream, log, lock, maxResultBytes } = this.#options
+    if (lists.isCut) {
+      log.warn(
+        { upstream: upstream.name, advice: 'Name what is wanted in `include` on that server, if it can filter.' },
+        `a list of an upstream has more than ${maxItems} items; the rest is left out`
+      )
+    }
+    const definitions = definitionsOf(upstream, this.#approved(lists), forward, maxResultBytes)
+    const wanted = new Map<string, Wanted>(kinds.flatMap(kind =>
+      [...definitions[kind]].map(([key, item]) => [`${kind} ${key}`, { kind, key, text: JSON.stringify(item) }] as const)
+    ))
+    for (const [id, { kind, key, text }] of [...this.#items]) {
+      const now = wanted.get(id)
+      if (now?.text === text) continue
+      if (now !== undefined && kind === 'tools' && lock === undefined) {
+        log.warn(
+          { upstream: upstream.name, item: key, advice: 'Set UPSTREAMS_LOCK to serve only what was approved.' },
+          'an upstream changed the definition of a tool'
+        )
+      }
+      remove(endpoint, kind, key)
+      this.#items.delete(id)
+    }
+    for (const [id, one] of wanted) {
+      if (!this.#items.has(id)) this.#add(endpoint, definitions, id, one)
+    }
+  }
+
+  #add (endpoint: Endpoint, definitions: Definitions, id: string, one: Wanted): void {
+    const { upstream, log } = this.#options
+    try {
+      add(endpoint, definitions, one)
+      this.#items.set(id, one)
+    } catch (error) {
+      log.warn(
+        {
+          upstream: upstream.name,
+          item: one.key,
+          reason: reasonOf(error).slice(0, 500),
+          advice: 'Mend it there, give it another name with `rename`, or leave it out with `exclude`.'
+        },
+        'an item of an upstream is left out'
+      )
+    }
+  }
+
+  /** Without a lock everything; with one what it approves. */
+  #approved (lists: Lists): Lists {
+    const { upstream, lock, log } = this.#options
+    if (lock === undefined) return lists
+    const tools = lists.tools.filter(tool => isApproved(lock, upstream.name, tool))
+    this.#withheld = lists.tools
+      .filter(tool => exposedName(upstream, tool.name) !== undefined && !tools.includes(tool))
+      .map(({ name }) => name)
+    for (const item of this.#withheld) {
+      log.warn(
+        {
+          upstream: upstream.name,
+          item,
+          advice: 'Look at it with "upstreams check", approve it with "upstreams approve".'
+        },
+        'a tool is withheld: it is not as it was approved'
+      )
+    }
+    return { ...lists, tools }
+  }
+}
+
+function add (endpoint: Endpoint, definitions: Definitions, { kind, key }: Wanted): void {
+  const tool = kind === 'tools' ? definitions.tools.get(key) : undefined
+  const resource = kind === 'resources' ? definitions.resources.get(key) : undefined
+  const prompt = kind === 'prompts' ? definitions.prompts.get(key) : undefined
+  if (tool !== undefined) endpoint.addTool(tool)
+  if (resource !== undefined) endpoint.addResource(resource)
+  if (prompt !== undefined) endpoint.addPrompt(prompt)
+}
+
+function remove (endpoint: Endpoint, kind: Kind, key: string): void {
+  if (kind === 'tools') endpoint.removeTool(key)
+  if (kind === 'resources') endpoint.removeResource(key)
+  if (kind === 'prompts') endpoint.removePrompt(key)
+}

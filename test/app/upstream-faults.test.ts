@@ -1,0 +1,155 @@
+/** Faults of an upstream: each ends in a bounded, constant answer, and in a log line that says what to do. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Client } from '@modelcontextprotocol/client'
+import t, { type Test } from 'tap'
+import type { AppOptions } from '../../src/app.js'
+import type { UpstreamOptions } from '../../src/upstreams/options.js'
+import { type LogSink, logSink } from '../support/log-sink.js'
+import { until } from '../support/process.js'
+import { adaKey, listening } from '../support/service.js'
+import { secretOfTests } from '../support/witness.js'
+import { client, hostile, serving, textOf } from '../support/upstreams.js'
+
+const token = secretOfTests('token-of-the-upstream-000003')
+
+async function behind (
+  t: Test,
+  upstream: UpstreamOptions,
+  options: AppOptions = {}
+): Promise<{ ada: Client, log: LogSink }> {
+  const log = logSink()
+  const app = await serving(t, { one: upstream }, {
+    logStream: log,
+    ...options,
+    env: { REQUEST_TIMEOUT_MS: '30000', ...options.env }
+  })
+  return { ada: await client(t, await listening(app), adaKey), log }
+}
+
+function warnings (log: LogSink): string {
+  return log.lines().filter(({ level }) => level === 40).map(line => JSON.stringify(line)).join('\n')
+}
+
+/** What is called, what the caller reads, what the log says. */
+const faults: Array<[string, RegExp, RegExp | undefined]> = [
+  ['wrong-id', /time|long/i, /of no use/],
+  ['foreign-id', /time|long/i, /of no use/],
+  ['invalid-json', /time|long/i, /standard output.*advice/],
+  ['huge-line', /larger than 8388608 bytes/, /too long.*UPSTREAM_MAX_RESULT/],
+  ['huge-line-first', /larger than 8388608 bytes/, /too long.*UPSTREAM_MAX_RESULT/],
+  ['never', /time|long/i, undefined],
+  ['die', /stopped while it worked on this; try again \(request/, /started again at the next call/],
+  ['exit-0', /stopped while it worked on this; try again \(request/, /started again at the next call/],
+  ['half', /stopped while it worked on this; try again \(request/, /started again at the next call/],
+  ['garbage-flood', /stopped while it worked on this; try again \(request/, /standard error, not to standard output/],
+  ['not-a-result', /cannot be read \(request/, /a request to an upstream failed/],
+  ['bad-content', /cannot be read|went wrong|internal/i, undefined],
+  ['error-404', /refused the request with code 404/, /a request to an upstream failed/],
+  ['secret-error', /refused the request with code -32000 \(request/, /a request to an upstream failed/]
+]
+const unanswered = new Set(['wrong-id', 'foreign-id', 'invalid-json', 'never'])
+const soon = { env: { REQUEST_TIMEOUT_MS: '1500' } }
+for (const [fault, says, logs] of faults) {
+  t.test(`a tool that answers with ${fault} fails in constant words and the next call is served`, async t => {
+    const { ada, log } = await behind(t, { ...hostile(), env: { TOKEN: token } }, unanswered.has(fault) ? soon : {})
+    const failed = await ada.callTool({ name: fault })
+    t.match(failed, { isError: true })
+    t.match(textOf(failed), says)
+    t.notMatch(JSON.stringify(failed), /hunter2|\/etc\/secret|token-of/)
+    if (logs !== undefined) t.match(warnings(log), logs)
+    t.equal(textOf(await ada.callTool({ name: 'echo', arguments: { a: 1 } })), '{"a":1}')
+    t.notMatch(log.text(), /token-of/)
+  })
+}
+
+t.test('an error with code 404 does not run a call twice', async t => {
+  const { ada } = await behind(t, hostile())
+  await ada.callTool({ name: 'error-404' })
+  t.equal(textOf(await ada.callTool({ name: 'count' })), '2')
+})
+
+t.test('a flood of log messages does not keep a call from its answer', async t => {
+  const { ada } = await behind(t, hostile())
+  t.equal(textOf(await ada.callTool({ name: 'log-flood' })), 'done')
+})
+
+t.test('a flood on standard error is bounded in the log', async t => {
+  const { ada, log } = await behind(t, hostile('floods-stderr'))
+  t.equal(textOf(await ada.callTool({ name: 'echo' })), '{}')
+  const said = log.lines().filter(({ msg }) => msg === 'upstream says').length
+  t.ok(said > 0 && said <= 400, `${said} lines`)
+  t.match(warnings(log), /says too much/)
+})
+
+t.test('a secret of the options that a process writes is redacted in the log', async t => {
+  const { log } = await behind(t, { ...hostile('tells-secret'), env: { TOKEN: token } })
+  await until(() => log.text().includes('token is [redacted]'))
+  t.notMatch(log.text(), 'token-of')
+})
+
+for (const [what, upstream, logs] of [
+  ['ends at once', hostile('crash'), /ended with code 3.*advice/],
+  ['hangs at initialize', { ...hostile('hangs'), startTimeoutMs: 400 }, /in time.*startTimeoutMs/],
+  ['is no command', { command: 'no-such-command-of-ours' }, /not found.*PATH/],
+  ['has a directory that is not there', { ...hostile(), cwd: '/no/such/directory' }, /ENOENT.*cwd/],
+  ['never ends its list', hostile('endless'), /listMaxPages/]
+] as Array<[string, UpstreamOptions, RegExp]>) {
+  t.test(`an upstream that ${what} is a missing part with a reason in the log`, async t => {
+    const log = logSink()
+    const app = await serving(t, { one: upstream }, { logStream: log })
+    t.match((await app.inject('/ready')).json(), { status: 'degraded', reasons: ['upstream'] })
+    const ada = await client(t, await listening(app), adaKey)
+    t.notOk((await ada.listTools()).tools.some(({ name }) => name === 'echo'))
+    t.match(warnings(log), logs)
+  })
+}
+
+t.test('a required upstream that is away makes the server not ready', async t => {
+  const app = await serving(t, { one: { ...hostile('crash'), required: true } })
+  t.match((await app.inject('/ready')).json(), { status: 'not ready' })
+})
+
+t.test('a server that ends at a request before initialize is served', async t => {
+  const { ada } = await behind(t, hostile('ends-at-probe'))
+  t.equal(textOf(await ada.callTool({ name: 'echo' })), '{}')
+})
+
+t.test('odd and repeated names are left out, and the others are served', async t => {
+  const { ada, log } = await behind(t, hostile('odd-names'))
+  const names = (await ada.listTools()).tools.map(({ name }) => name)
+  t.equal(names.filter(name => name === 'echo').length, 1)
+  t.notOk(names.some(name => name.includes('\u001B') || name === '' || name.length > 128 || name.includes(' ')))
+  if (names.includes('constructor')) t.equal(textOf(await ada.callTool({ name: 'constructor' })), 'constructor')
+  t.notMatch(log.text(), '\u001B')
+  t.match(await ada.getPrompt({ name: 'odd', arguments: { constructor: 'x' } }).catch(String), /.|constructor/)
+})
+
+t.test('of a list of 5,000 tools the first 1,000 are served and the log says so', async t => {
+  const { ada, log } = await behind(t, hostile('many'))
+  t.equal((await ada.listTools()).tools.filter(({ name }) => name.startsWith('tool_')).length, 1000)
+  t.match(warnings(log), /more than 1000 items/)
+})
+
+t.test('progress of an upstream reaches its caller', async t => {
+  const { ada } = await behind(t, hostile())
+  const seen: number[] = []
+  await ada.callTool({ name: 'progress' }, { onprogress: ({ progress }) => { seen.push(progress) } })
+  t.same(seen, [1, 2, 3])
+})
+
+t.test('a caller that leaves cancels the call at the upstream, which serves the next one', async t => {
+  const { ada } = await behind(t, hostile())
+  const controller = new AbortController()
+  const call = ada.callTool({ name: 'never' }, { signal: controller.signal })
+  await sleep(100)
+  controller.abort()
+  await t.rejects(call)
+  t.equal(textOf(await ada.callTool({ name: 'echo' })), '{}')
+})
+
+t.test('a question outside of any call is refused and nobody is asked', async t => {
+  const { ada } = await behind(t, hostile())
+  await ada.callTool({ name: 'ask-outside' })
+  await sleep(200)
+  t.equal(textOf(await ada.callTool({ name: 'echo' })), '{}')
+})

@@ -1,0 +1,219 @@
+/** Upstreams over HTTP: their faults are bounded, their credentials stay here, and no redirect is followed. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import t, { type Test } from 'tap'
+import type { UpstreamOptions } from '../../src/upstreams/options.js'
+import { logSink } from '../support/log-sink.js'
+import { adaKey, bobKey, listening } from '../support/service.js'
+import { secretOfTests } from '../support/witness.js'
+import { client, serving, textOf } from '../support/upstreams.js'
+
+type Rpc = { id?: number, method: string, params?: { name?: string } }
+type Reply = (request: IncomingMessage, response: ServerResponse, message: Rpc) => void
+
+const token = secretOfTests('token-of-http-upstream-000004')
+const tools = ['call', 'who', 'again'].map(name => ({ name, inputSchema: { type: 'object' } }))
+
+/** A server of 2025-11-25 whose answer to a call is `reply`. */
+async function far (
+  t: Test,
+  reply: Reply,
+  first: Reply = () => {}
+): Promise<{ url: string, seen: IncomingMessage[], sessions: Set<string> }> {
+  const seen: IncomingMessage[] = []
+  const sessions = new Set<string>()
+  const server = createServer((request, response) => {
+    seen.push(request)
+    let body = ''
+    request.on('data', chunk => { body += String(chunk) }).on('end', () => {
+      if (request.method !== 'POST') {
+        response.writeHead(request.method === 'DELETE' ? 200 : 405).end()
+        return
+      }
+      const message = JSON.parse(body) as Rpc
+      first(request, response, message)
+      if (response.writableEnded || response.headersSent) return
+      const session = String(request.headers['mcp-session-id'])
+      if (message.method !== 'initialize' && message.method !== 'server/discover' && !sessions.has(session)) {
+        response.writeHead(404).end('{}')
+        return
+      }
+      if (message.id === undefined) {
+        response.writeHead(202).end()
+        return
+      }
+      switch (message.method) {
+        case 'initialize': {
+          const id = `session-${sessions.size}-${seen.length}`
+          sessions.add(id)
+          response.setHeader('mcp-session-id', id)
+          answer(response, message, {
+            protocolVersion: '2025-11-25', capabilities: { tools: {} }, serverInfo: { name: 'far', version: '1' }
+          })
+          return
+        }
+        case 'tools/list':
+          answer(response, message, { tools })
+          return
+        case 'tools/call':
+          reply(request, response, message)
+          return
+        default:
+          response.writeHead(400, { 'content-type': 'application/json' }).end(
+            JSON.stringify({ jsonrpc: '2.0', id: message.id, error: { code: -32601, message: 'no' } })
+          )
+      }
+    })
+  })
+  await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`, seen, sessions }
+}
+
+function answer (response: ServerResponse, { id }: Rpc, result: unknown): void {
+  response.setHeader('content-type', 'application/json')
+  response.end(JSON.stringify({ jsonrpc: '2.0', id, result }))
+}
+
+const text = (value: string): unknown => ({ content: [{ type: 'text', text: value }] })
+const ask = (reply: (response: ServerResponse, message: Rpc) => void): Reply => (_, response, message) => {
+  reply(response, message)
+}
+
+const faults: Array<[string, Reply, RegExp]> = [
+  ['401', ask(response => { response.writeHead(401).end('hunter2') }), /refused this server/],
+  ['403', ask(response => { response.writeHead(403).end('hunter2') }), /refused this server/],
+  ['500', ask(response => { response.writeHead(500).end('hunter2 at /etc/secret') }), /failed; try again/],
+  ['503', ask(response => { response.writeHead(503).end('hunter2') }), /failed; try again/],
+  ['no JSON', ask(response => {
+    response.writeHead(200, { 'content-type': 'application/json' }).end('hunter2')
+  }), /behind this item/],
+  ['a page', ask(response => {
+    response.writeHead(200, { 'content-type': 'text/html' }).end('<p>hunter2')
+  }), /behind this item/],
+  ['a body that stops', ask(response => {
+    response.writeHead(200, { 'content-type': 'application/json' })
+    response.write('{"jsonrpc":"2.0",')
+  }), /longer than the server allows/],
+  ['a connection that ends', ask(response => { response.socket?.destroy() }), /behind this item/],
+  ['an event stream that ends', ask(response => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).end(': nothing\n\n')
+  }), /behind this item/],
+  ['a large answer', ask((response, message) => {
+    answer(response, message, text('x'.repeat(10_000_000)))
+  }), /larger than 8388608 bytes/],
+  ['a large event', ask(response => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.end(`data: ${'x'.repeat(10_000_000)}\n\n`)
+  }), /larger than 8388608 bytes|behind this item/]
+]
+for (const [what, reply, says] of faults) {
+  t.test(`an upstream over HTTP that answers a call with ${what} fails in constant words`, async t => {
+    const { url } = await far(t, reply)
+    const log = logSink()
+    const far_: UpstreamOptions = { url, headers: { Authorization: `Bearer ${token}` } }
+    const app = await serving(t, { far: far_ }, {
+      logStream: log,
+      env: { REQUEST_TIMEOUT_MS: what.includes('stops') ? '2500' : '30000' }
+    })
+    const ada = await client(t, await listening(app), adaKey)
+    const failed = await ada.callTool({ name: 'call' })
+    t.match(failed, { isError: true })
+    t.match(textOf(failed), says)
+    t.notMatch(JSON.stringify(failed), /hunter2|token-of/)
+    t.notMatch(log.text(), 'token-of')
+  })
+}
+
+for (const status of [301, 302, 307, 308]) {
+  t.test(`a redirect (${status}) of an upstream is refused and its target sees nothing`, async t => {
+    const target = await far(t, ask((response, message) => { answer(response, message, text('stolen')) }))
+    const redirect: Reply = (_, response) => { response.writeHead(status, { location: target.url }).end() }
+    const inCall = await far(t, redirect)
+    const log = logSink()
+    const headers = { Authorization: `Bearer ${token}` }
+    const app = await serving(t, { far: { url: inCall.url, headers } }, { logStream: log })
+    const ada = await client(t, await listening(app), adaKey)
+    t.match(await ada.callTool({ name: 'call' }), { isError: true })
+    t.equal(target.seen.length, 0)
+    t.match(log.text(), /redirect.*address that it redirects to/)
+  })
+}
+
+for (const type of ['http', 'sse'] as const) {
+  t.test(`a redirect at the start is refused over ${type}`, async t => {
+    const target = await far(t, () => {})
+    const server = createServer((_, response) => { response.writeHead(307, { location: target.url }).end() })
+    await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
+    t.teardown(() => { server.close() })
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`
+    const app = await serving(t, { far: { url, type, headers: { Authorization: `Bearer ${token}` } } })
+    t.match((await app.inject('/ready')).json(), { status: 'degraded' })
+    t.equal(target.seen.length, 0)
+  })
+}
+
+t.test('an old transport whose second address is of another host is refused', async t => {
+  const target = await far(t, () => {})
+  const server = createServer((_, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    response.write(`event: endpoint\ndata: ${target.url}\n\n`)
+  })
+  await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/sse`
+  const headers = { Authorization: `Bearer ${token}` }
+  const app = await serving(t, { far: { url, type: 'sse', headers, startTimeoutMs: 1000 } })
+  t.match((await app.inject('/ready')).json(), { status: 'degraded' })
+  t.equal(target.seen.length, 0)
+})
+
+t.test('a session that the upstream forgot is opened anew once', async t => {
+  let calls = 0
+  const behind = await far(t, ask((response, message) => {
+    calls += 1
+    answer(response, message, text('done'))
+  }))
+  const ada = await client(t, await listening(await serving(t, { far: { url: behind.url } })), adaKey)
+  t.equal(textOf(await ada.callTool({ name: 'call' })), 'done')
+  behind.sessions.clear()
+  t.equal(textOf(await ada.callTool({ name: 'call' })), 'done')
+  t.equal(calls, 2)
+})
+
+t.test('an upstream that knows no session is asked twice at most', async t => {
+  let asked = 0
+  const behind = await far(t, ask(response => {
+    asked += 1
+    response.writeHead(404).end('{}')
+  }))
+  const ada = await client(t, await listening(await serving(t, { far: { url: behind.url } })), adaKey)
+  t.match(await ada.callTool({ name: 'call' }), { isError: true })
+  t.equal(asked, 2)
+})
+
+t.test('identityHeader tells the caller apart and credentials of callers go nowhere', async t => {
+  const behind = await far(t, (request, response, message) => {
+    answer(response, message, text(String(request.headers['x-caller'])))
+  })
+  const headers = { Authorization: `Bearer ${token}` }
+  const app = await serving(t, { far: { url: behind.url, headers, share: 'caller', identityHeader: 'X-Caller' } })
+  const url = await listening(app)
+  const [ada, bob] = [await client(t, url, adaKey), await client(t, url, bobKey)]
+  const [first, second, third] = await Promise.all([
+    ada.callTool({ name: 'who' }), bob.callTool({ name: 'who' }), ada.callTool({ name: 'again' })
+  ])
+  t.match(textOf(first), /^apikey:/)
+  t.not(textOf(first), textOf(second))
+  t.equal(textOf(first), textOf(third))
+  for (const { headers: sent } of behind.seen) {
+    t.notMatch(JSON.stringify(sent), new RegExp(`${adaKey}|${bobKey}`))
+    if (sent.authorization !== `Bearer ${token}`) t.fail('a request without the header of the options')
+  }
+})
