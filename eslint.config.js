@@ -3,7 +3,7 @@ import neostandard, { plugins } from 'neostandard'
 import { plugin as rooms } from './eslint.rooms.js'
 
 /** Who may read the environment; the others take options. The default of `generate.ts` stands in its docstring. */
-const readEnvironment = ['plugins/env.ts', 'src/server/start.ts', 'src/cli/**/*.ts', 'src/tokens/generate.ts', 'src/upstreams/process-environment.ts']
+const readEnvironment = ['plugins/env.ts', 'src/server/start.ts', 'src/cli/**/*.ts', 'src/tokens/generate.ts', 'src/upstreams/transport/process-environment.ts']
 const environment = 'Only env.ts, server.ts and the commands read the environment; take an option.'
 
 /** A line that is one text which cannot be broken, such as a document or a line of metrics. */

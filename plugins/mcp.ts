@@ -32,11 +32,11 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   const { path = '/mcp', bodyLimit = 1024 * 1024, routeOptions = {}, onEndpoint } = options
   requireRouteOptions(routeOptions)
   requireFixedPath(fastify.prefix + path)
-  const laterTools = fastify.hasDecorator('mcpRoutes')
-    // Its routes may come later: those that are named and never come are told when the app is ready.
-    ? [...(options.laterTools ?? []), ...Object.keys(options.toolPolicies?.tools ?? {})]
-    : options.laterTools ?? []
-  const { operations, handler, quiesce, close } = await openEndpoint(fastify, { ...options, laterTools })
+  const { laterTools = () => false, toolPolicies = {} } = options
+  // Routes may come later: those that are named and never come are told when the app is ready.
+  const isNamed = (name: string): boolean => Object.hasOwn(toolPolicies.tools ?? {}, name)
+  const mayCome = fastify.hasDecorator('mcpRoutes') ? isNamed : laterTools
+  const { operations, handler, quiesce, close } = await openEndpoint(fastify, { ...options, laterTools: mayCome })
   fastify.decorate('mcp', operations)
   if (!fastify.hasRequestDecorator('mcpCall')) fastify.decorateRequest('mcpCall', null)
   sayDecisions(fastify, 'failures')
@@ -61,12 +61,12 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
 function addRouteTools (
   fastify: FastifyInstance,
   { addTool, listTools }: Endpoint,
-  { resultLimit = 1024 * 1024, toolPolicies = {}, laterTools = [] }: McpOptions
+  { resultLimit = 1024 * 1024, toolPolicies = {}, laterTools = () => false }: McpOptions
 ): void {
   if (!fastify.hasDecorator('mcpRoutes')) return
   fastify.getDecorator<RouteTools>('mcpRoutes').addTo(addTool, fastify, resultLimit)
-  const known = new Set([...listTools().map(({ name }) => name), ...laterTools])
-  requireTools(toolPolicies, name => known.has(name))
+  const known = new Set(listTools().map(({ name }) => name))
+  requireTools(toolPolicies, name => known.has(name) || laterTools(name))
 }
 
 /**

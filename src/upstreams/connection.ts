@@ -6,10 +6,10 @@ import {
   type Transport
 } from '@modelcontextprotocol/client'
 import { version } from '../version.js'
-import { boundedFetch } from './bounded-fetch.js'
+import { boundedFetch } from './transport/bounded-fetch.js'
 import type { Upstream } from './options.js'
-import { passedOn } from './process-environment.js'
-import { ProcessTransport } from './process-transport.js'
+import { passedOn } from './transport/process-environment.js'
+import { ProcessTransport } from './transport/process-transport.js'
 import { Questions } from './questions.js'
 
 /** What a connection tells of itself. */

@@ -6,7 +6,7 @@ import type { Completer, Resource } from '../tools/resource.js'
 import type { CallContext } from '../tools/call-context.js'
 import type { JsonSchema } from '../tools/content.js'
 import type { Tool } from '../tools/tool.js'
-import type { Upstream } from './options.js'
+import { type Upstream, UpstreamError } from './options.js'
 
 type Params = Record<string, unknown>
 type Listed<K extends 'listTools' | 'listResources' | 'listResourceTemplates' | 'listPrompts'> = Awaited<
@@ -66,6 +66,33 @@ export function exposedName ({ include, exclude, rename = {}, prefix }: Upstream
   if (include !== undefined && !include.includes(name)) return undefined
   if (exclude?.includes(name) === true) return undefined
   return Object.hasOwn(rename, name) ? rename[name] : prefix + name
+}
+
+interface Offer {
+  readonly upstream: Upstream
+  readonly lists: Lists | undefined
+}
+
+/** Throws an `UpstreamError` that names both, and says what mends it. */
+export function requireDistinct (offers: readonly Offer[]): void {
+  const owners = new Map<string, string>()
+  for (const { upstream, lists } of offers) {
+    for (const [kind, items] of [['tool', lists?.tools ?? []], ['prompt', lists?.prompts ?? []]] as const) {
+      for (const { name } of items) {
+        const exposed = exposedName(upstream, name)
+        if (exposed === undefined) continue
+        const key = `${kind} ${JSON.stringify(exposed)}`
+        const owner = owners.get(key) ?? upstream.name
+        if (owner !== upstream.name) {
+          throw new UpstreamError(
+            `Upstreams ${JSON.stringify(owner)} and ${JSON.stringify(upstream.name)} both offer the ` +
+              `${key}; give ${JSON.stringify(upstream.name)} another \`prefix\``
+          )
+        }
+        owners.set(key, upstream.name)
+      }
+    }
+  }
 }
 
 export function definitionsOf (

@@ -1,7 +1,7 @@
 /** An MCP server as a child process: messages on its standard input and output, in a process group of its own. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client'
-import { isRecord } from '../lib/guards.js'
+import { isRecord } from '../../lib/guards.js'
 import { tooLongCode, unreadableCode } from './bounded-fetch.js'
 import { LineReader, readLines } from './lines.js'
 import { groupLives, signalGroup, supervised } from './supervisor.js'

@@ -1,5 +1,5 @@
 /** `fetch` for an upstream over HTTP: no redirect, no answer that is larger than agreed, no stream without an end. */
-import { isRecord } from '../lib/guards.js'
+import { isRecord } from '../../lib/guards.js'
 
 /** An answer, or an event of a stream, is larger than agreed. */
 export class TooLargeError extends Error {
