@@ -1,6 +1,7 @@
 /**
  * Clients that people use, as programs of their own: each connects, lists and calls, with a key and with a
- * token, twice in a row.
+ * token, twice in a row. `--fleet`: with sessions, against two instances with one Redis, each request at the other
+ * one than the one before.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,6 +15,8 @@ import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { buildApp } from '../../src/app.js'
 import { generateToken } from '../../src/tokens/generate.js'
 import { key, knownBy, revokeGrants, secret, signInHost } from './host.js'
+import { openPassThrough } from '../conformance/pass-through.js'
+import { redisServer } from '../support/redis.js'
 import { signInAt } from './sign-in.js'
 
 const folder = fileURLToPath(new URL('.', import.meta.url))
@@ -163,11 +166,11 @@ async function freePort (): Promise<number> {
 }
 
 async function useAll (): Promise<boolean> {
-  const app = await buildApp({ env: { API_KEYS: key, JWT_SECRET: secret, LOG_LEVEL: 'silent' } })
+  const ends: Array<() => unknown> = []
   const home = mkdtempSync(join(tmpdir(), 'mcp-clients-'))
+  ends.push(() => { rmSync(home, { recursive: true, force: true }) })
   try {
-    await app.listen({ port: 0, host: '127.0.0.1' })
-    const url = `http://localhost:${(app.server.address() as AddressInfo).port}/mcp`
+    const url = process.argv.includes('--fleet') ? await openFleet(ends) : await openServer(ends)
     const credentials = {
       key: [`x-api-key: ${key}`, 'apikey:'],
       token: [`Authorization: Bearer ${generateToken('ada', 'user', '1h', { secret })}`, 'jwt:ada']
@@ -187,11 +190,30 @@ async function useAll (): Promise<boolean> {
     }
     return allWell
   } finally {
+    for (const end of ends.reverse()) await end()
+  }
+}
+
+async function openServer (ends: Array<() => unknown>, more: Record<string, string> = {}): Promise<string> {
+  const app = await buildApp({ env: { API_KEYS: key, JWT_SECRET: secret, LOG_LEVEL: 'silent', ...more } })
+  ends.push(async () => {
     const closed = app.close()
     app.server.closeAllConnections()
     await closed
-    rmSync(home, { recursive: true, force: true })
-  }
+  })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  return `http://localhost:${(app.server.address() as AddressInfo).port}/mcp`
+}
+
+/** Two instances behind a relay that asks them in turn. */
+async function openFleet (ends: Array<() => unknown>): Promise<string> {
+  const redis = await redisServer({ teardown: end => { ends.push(end) } })
+  // A busy machine is no outage.
+  const shared = { REDIS_URL: redis.url, REDIS_TIMEOUT_MS: '5000', MCP_SESSIONS: 'on', DRAIN_DELAY_MS: '0' }
+  const [one, other] = [await openServer(ends, shared), await openServer(ends, shared)]
+  const relay = await openPassThrough(new URL(one), undefined, [new URL(other)])
+  ends.push(relay.close)
+  return relay.url
 }
 
 function problemOf ({ tools, whoami }: Found, id: string): string | undefined {

@@ -1,4 +1,6 @@
-/** Stands before a server and adds a key to each request: the suite cannot send headers of its own. */
+/**
+ * Stands before a server and adds a key to each request, where one is given: the suite cannot send headers of its own.
+ */
 import {
   type IncomingHttpHeaders,
   type IncomingMessage,
@@ -18,7 +20,11 @@ export interface PassThrough {
  * `target`: the endpoint's URL; `others`: those of more instances, which are asked in turn. Streams in both directions,
  * and passes on that a caller left.
  */
-export async function openPassThrough (target: URL, apiKey: string, others: readonly URL[] = []): Promise<PassThrough> {
+export async function openPassThrough (
+  target: URL,
+  apiKey: string | undefined,
+  others: readonly URL[] = []
+): Promise<PassThrough> {
   const targets = [target, ...others]
   let count = 0
   const server = createServer((incoming, reply) => {
@@ -36,14 +42,14 @@ export async function openPassThrough (target: URL, apiKey: string, others: read
   }
 }
 
-function forward (incoming: IncomingMessage, reply: ServerResponse, target: URL, apiKey: string): void {
+function forward (incoming: IncomingMessage, reply: ServerResponse, target: URL, apiKey?: string): void {
   const { method, url: path, headers } = incoming
   const outgoing = request({
     hostname: target.hostname,
     port: target.port,
     method,
     path,
-    headers: { ...renamed(headers, incoming, target), 'x-api-key': apiKey }
+    headers: { ...renamed(headers, incoming, target), ...(apiKey === undefined ? {} : { 'x-api-key': apiKey }) }
   })
   outgoing.once('response', answer => {
     reply.writeHead(answer.statusCode ?? 502, answer.headers)

@@ -65,6 +65,11 @@ export class SoakFleet {
     this.instances[n] = made
   }
 
+  /** To Redis, this question's own included. */
+  async connections (): Promise<number> {
+    return Number(/connected_clients:(\d+)/.exec(await ask(this.#port, 'INFO clients').catch(() => ''))?.[1] ?? NaN)
+  }
+
   async keys (): Promise<number> {
     return Number(/:(\d+)/.exec(await ask(this.#port, 'DBSIZE').catch(() => ''))?.[1] ?? NaN)
   }
@@ -114,11 +119,12 @@ export class SoakFleet {
 
   async #startInstance (n: number): Promise<Instance> {
     const { PATH = '', HOME = '' } = process.env
+    const port = await freePort()
     const env = {
       PATH,
       HOME,
       ...this.#env,
-      PORT: '0',
+      PORT: String(port),
       REDIS_URL: `redis://127.0.0.1:${this.#port}`,
       STATE_DIR: join(this.#directory, `state-${n}`),
       LOG_LEVEL: 'warn'
@@ -134,8 +140,8 @@ export class SoakFleet {
       let text = ''
       child.stderr.on('data', chunk => {
         text += String(chunk)
-        const [, url] = /^Ready: (\S+)$/m.exec(text) ?? []
-        if (url !== undefined) resolve(url)
+        // The line names the public address.
+        if (/^Ready: /m.test(text)) resolve(`http://127.0.0.1:${port}/mcp`)
       })
       child.once('exit', () => { reject(new Error(`an instance ended: ${text}`)) })
     })

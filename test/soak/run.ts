@@ -7,6 +7,7 @@ import { Agent, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { generateToken } from '../../src/index.js'
 import { SoakFleet } from './fleet.js'
+import { Mix, type Reply } from './mixed.js'
 import { chartOf, type Sample } from './report.js'
 
 const minutes = Number(process.env.SOAK_MINUTES ?? 10)
@@ -22,11 +23,14 @@ const fleet = new SoakFleet({
   RATE_LIMIT_MAX: String(max),
   RATE_LIMIT_WINDOW_MS: String(windowMs),
   TRUST_PROXY: 'loopback',
-  PREAUTH_RATE_LIMIT_MAX: '20'
+  PREAUTH_RATE_LIMIT_MAX: '20',
+  MCP_SESSIONS: 'on',
+  TOKEN_DELIVERY: 'link',
+  PUBLIC_URL: 'http://localhost'
 })
 const tokens = Array.from({ length: principals }, (_, n) => generateToken(`user-${n}`, 'user', '2h', { secret }))
 const agent = new Agent({ keepAlive: true, maxSockets: 8 })
-const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'whoami', arguments: {} } })
+const call = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'whoami', arguments: {} } }
 
 const faults: ReadonlyArray<readonly [string, () => Promise<void>]> = [
   ['Redis killed, and started empty', () => fleet.killRedis()],
@@ -43,14 +47,19 @@ const letIn = new Map<number, number[]>()
 const work = { isOver: false }
 let slowest = 0
 
-interface Reply { readonly status: number, readonly text: string }
+const mix = new Mix({
+  urls: () => fleet.instances.map(({ url }) => url),
+  send,
+  tokenOf: (user, role) => generateToken(user, role, '2h', { secret }),
+  isOver: () => work.isOver
+})
 
-async function send (url: string, headers: Record<string, string>): Promise<Reply> {
+async function send (url: string, method: string, headers: Record<string, string>, body?: object): Promise<Reply> {
   return await new Promise((resolve, reject) => {
-    const call = request(
+    const sent = request(
       `${url}`,
       {
-        method: 'POST',
+        method,
         agent,
         headers: {
           'content-type': 'application/json',
@@ -66,13 +75,13 @@ async function send (url: string, headers: Record<string, string>): Promise<Repl
             text += String(chunk)
           })
           .on('end', () => {
-            resolve({ status: response.statusCode ?? 0, text })
+            resolve({ status: response.statusCode ?? 0, headers: response.headers, text })
           })
           .on('error', reject)
       }
     )
-    call.on('error', reject)
-    call.end(body)
+    sent.on('error', reject)
+    sent.end(body === undefined ? '' : JSON.stringify(body))
   })
 }
 
@@ -87,7 +96,7 @@ async function caller (): Promise<void> {
       const headers = isGuess
         ? { 'x-api-key': `guess-${Math.random()}`, 'x-forwarded-for': '192.0.2.1' }
         : { authorization: `Bearer ${tokens[n]}`, 'x-forwarded-for': `198.51.100.${n % 250}` }
-      const { status, text } = await send(url, headers)
+      const { status, text } = await send(url, 'POST', headers, call)
       slowest = Math.max(slowest, performance.now() - begin)
       if (status >= 500) counts.faults5xx += 1
       else if (status === 429) counts.limited += 1
@@ -135,7 +144,7 @@ function mostInWindow (): number {
 }
 
 await fleet.start(size)
-const all = [watch(), ...Array.from({ length: concurrency }, caller)]
+const all = [watch(), mix.run(), ...Array.from({ length: concurrency }, caller)]
 const told: string[] = []
 for (let minute = 0; minute < minutes; minute++) {
   await sleep(25_000)
@@ -149,6 +158,7 @@ for (let minute = 0; minute < minutes; minute++) {
 work.isOver = true
 await Promise.all(all)
 const lines = fleet.instances.map(instance => instance.lines)
+const [connections, keys] = [await fleet.connections(), await fleet.keys()]
 fleet.stop()
 agent.destroy()
 
@@ -159,6 +169,11 @@ const problems = [
   ...counts.faults5xx > 0 ? [`${counts.faults5xx} answers of 5xx`] : [],
   ...counts.wrong > 0 ? [`${counts.wrong} answers to the wrong principal`] : [],
   ...most > bound ? [`a principal was let in ${most} times within a window, more than ${bound}`] : [],
+  ...mix.problems,
+  ...connections > 2 * size + 1 ? [`${connections} connections to Redis, for ${size} instances`] : [],
+  // Of each caller a bucket, of each address a known list, of each session and link of the last minutes a few.
+  ...keys > 20 * principals ? [`${keys} keys in Redis`] : [],
+  ...mix.counts.sessions * mix.counts.links * mix.counts.revocations === 0 ? ['nothing was mixed in'] : [],
   ...lines.some(count => count > 20 + 4 * minutes) ? [`too many log lines: ${lines.join(', ')}`] : []
 ]
 const result = {
@@ -167,6 +182,9 @@ const result = {
   principals,
   max,
   ...counts,
+  mixed: mix.counts,
+  connections,
+  keys,
   mostInWindow: most,
   bound,
   slowestMs: Math.round(slowest),
