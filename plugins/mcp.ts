@@ -9,7 +9,6 @@ import { openEndpoint } from '../src/http/endpoint/open.js'
 import { requireFixedPath, requireRouteOptions } from '../src/http/endpoint/route-options.js'
 import { spellingsOf } from '../src/http/request/trailing-slash.js'
 import type { Endpoint } from '../src/mcp/endpoint.js'
-import type { RouteTools } from '../src/routes/route-tools.js'
 import { requireTools } from '../src/tools/tool-policies.js'
 import type { CredentialWatch } from '../src/mcp/streams/credential-watch.js'
 
@@ -64,7 +63,7 @@ function addRouteTools (
   { resultLimit = 1024 * 1024, toolPolicies = {}, laterTools = () => false }: McpOptions
 ): void {
   if (!fastify.hasDecorator('mcpRoutes')) return
-  fastify.getDecorator<RouteTools>('mcpRoutes').addTo(addTool, fastify, resultLimit)
+  fastify.mcpRoutes.addTo(addTool, fastify, resultLimit)
   const known = new Set(listTools().map(({ name }) => name))
   requireTools(toolPolicies, name => known.has(name) || laterTools(name))
 }

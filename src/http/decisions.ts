@@ -51,10 +51,15 @@ export function sayDecisions (fastify: FastifyInstance, lines: Lines): void {
 
 const isFollowed = Symbol('the decision about a request will be said')
 
+/** Fastify 5.0 has no `getDecorator`. */
+function linesOf (fastify: FastifyInstance): Lines {
+  return (fastify as FastifyInstance & { [isWatched]: Lines })[isWatched]
+}
+
 /** For a request that a hook refused before ours saw it. Does nothing where ours did. */
 export function sayDecisionAbout (request: FastifyRequest, reply: FastifyReply): void {
   const { server } = request
-  if (server.hasDecorator(isWatched)) follow(request, reply, server.getDecorator<Lines>(isWatched))
+  if (server.hasDecorator(isWatched)) follow(request, reply, linesOf(server))
 }
 
 function follow (request: FastifyRequest & { [isFollowed]?: boolean }, reply: FastifyReply, lines: Lines): void {
@@ -86,7 +91,7 @@ export function sayCallInProcess (fastify: FastifyInstance, exchange: Exchange):
   const { caller: { principal, requestId }, method, params, why, outcome: result = 'ok', fault } = exchange
   const fields = fieldsOf({ method, params })
   const { credential: _, ...who } = whoOf(principal)
-  const lines = fastify.hasDecorator(isWatched) ? fastify.getDecorator<Lines>(isWatched) : 'failures'
+  const lines = fastify.hasDecorator(isWatched) ? linesOf(fastify) : 'failures'
   decisionsOf(fastify).note({
     kind: kindOf(why?.code, false, true),
     outcome: outcomeOf(why?.code, result),

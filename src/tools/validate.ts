@@ -66,7 +66,10 @@ export function requireItem (kind: keyof typeof kinds, item: unknown): void {
     throw new TypeError(`${owner}: name must be 1 to 128 of A-Z a-z 0-9 _ . -`)
   }
   // An instance of a class has what it likes beside.
-  if (isPlain(item)) requireKeys(owner, item, kinds[kind])
+  if (isPlain(item)) {
+    if (kind !== 'Resource') requireOurNames(owner, fields)
+    requireKeys(owner, item, kinds[kind])
+  }
   requireShown(owner, kind, fields)
   if (typeof (kind === 'Resource' ? read : handler) !== 'function') {
     throw new TypeError(`${owner}: ${kind === 'Resource' ? 'read' : 'handler'} must be a function`)
@@ -75,6 +78,26 @@ export function requireItem (kind: keyof typeof kinds, item: unknown): void {
   const { deadlineMs, cost, concurrency, maxResultBytes } = fields as Partial<Tool>
   requireWhole(owner, { deadlineMs, cost, concurrency, maxResultBytes })
   if (rate !== undefined) requireRate(`${owner}: rate`, rate)
+}
+
+/** What other libraries call it, and what it is called here. */
+const elsewhere: Readonly<Record<string, string>> = {
+  inputSchema: 'input',
+  parameters: 'input',
+  schema: 'input',
+  argsSchema: 'input',
+  outputSchema: 'output',
+  execute: 'handler',
+  run: 'handler',
+  callback: 'handler',
+  cb: 'handler'
+}
+
+function requireOurNames (owner: string, fields: object): void {
+  const found = Object.keys(fields).filter(name => Object.hasOwn(elsewhere, name))
+  if (found.length === 0) return
+  const instead = found.map(name => `\`${elsewhere[name] ?? ''}\` in place of \`${name}\``)
+  throw new TypeError(`${owner}: write ${instead.join(', and ')}`)
 }
 
 function requireRate (owner: string, rate: unknown): void {

@@ -4,6 +4,7 @@
  */
 import t from 'tap'
 import { Catalog } from '../../../src/mcp/catalog/catalog.js'
+import { requireItem } from '../../../src/tools/validate.js'
 import { callOf, post, service, withToken } from '../../support/service.js'
 
 const info = { name: 'test', version: '1' }
@@ -73,7 +74,7 @@ const wrong: Array<[what: string, items: Record<string, unknown>, message: RegEx
   [
     'a misspelt input',
     { tools: [{ name: 'x', handler, inputSchema: {} }] },
-    /^Tool "x": inputSchema is not an option/
+    /^Tool "x": write `input` in place of `inputSchema`$/
   ],
   ['no handler', { tools: [{ name: 'x' }] }, /^Tool "x": handler must be a function$/],
   [
@@ -196,4 +197,15 @@ t.test('an instance of a class may be an item, and keep what is its own', async 
   const { result } = (await post(app, callOf('count'), withToken('root', 'admin'))).body
   t.match(result, { content: [{ text: '1' }] })
   t.match((await post(app, callOf('count'))).body.error, { data: { code: 'MCP_ERR_UNKNOWN_TOOL' } })
+})
+
+t.test('names of other libraries are told with the name here', async t => {
+  for (const [fields, words] of [
+    [{ inputSchema: {} }, /^Tool "x": write `input` in place of `inputSchema`$/],
+    [{ parameters: {}, execute () {} }, /^Tool "x": write `input` in place of `parameters`, and `handler` in place of `ex/],
+    [{ outputSchema: {} }, /^Tool "x": write `output` in place of `outputSchema`$/],
+    [{ schema: {} }, /^Tool "x": write `input` in place of `schema`$/]
+  ] as const) {
+    t.throws(() => { requireItem('Tool', { name: 'x', ...fields }) }, { name: 'TypeError', message: words })
+  }
 })
