@@ -1,4 +1,4 @@
-/** The service as a Fastify app: settings become options of the chain, and `/health` and `/ready` stand beside it. */
+/** The service as a Fastify app: turns settings into options of the chain, and adds `/health` and `/ready`. */
 import Fastify, { type FastifyInstance } from 'fastify'
 import health from '../plugins/health.js'
 import type { OverloadOptions } from '../plugins/overload.js'

@@ -1,4 +1,4 @@
-/** Every coded error of this package, and what of an error may leave the process. */
+/** Every refusal of this package: code, status and message. */
 import createError, { type FastifyError } from '@fastify/error'
 import { codeOf } from './lib/guards.js'
 
@@ -96,13 +96,13 @@ export const BadHttpError = define('MCP_ERR_BAD_HTTP', 400, 'The request is not 
 export const SessionRequiredError = define(
   'MCP_ERR_SESSION_REQUIRED',
   400,
-  'This needs the header Mcp-Session-Id, which the answer to initialize carries',
+  'The header Mcp-Session-Id is required; the answer to initialize has it',
   -32600
 )
 export const EventForgottenError = define(
   'MCP_ERR_EVENT_FORGOTTEN',
   400,
-  'What was sent after this event is not kept any more'
+  'Later events are no longer stored'
 )
 export const ProtocolVersionError = define(
   'MCP_ERR_PROTOCOL_VERSION',
@@ -139,12 +139,12 @@ export const HostRefusedError = define('MCP_ERR_HOST_REFUSED', 403, 'This host i
 export const InsufficientScopeError = define(
   'MCP_ERR_INSUFFICIENT_SCOPE',
   403,
-  'The credential lacks a scope that this needs'
+  'The credential lacks a required scope'
 )
 export const ForbiddenError = define(
   'MCP_ERR_FORBIDDEN',
   403,
-  'The application around this endpoint does not allow this'
+  'The host application refused the request'
 )
 export const NotFoundError = define('MCP_ERR_NOT_FOUND', 404, 'Not found')
 export const SessionNotFoundError = define('MCP_ERR_SESSION_NOT_FOUND', 404, 'Session not found')
@@ -152,7 +152,7 @@ export const MethodNotAllowedError = define('MCP_ERR_METHOD_NOT_ALLOWED', 405, '
 export const NotAcceptableError = define(
   'MCP_ERR_NOT_ACCEPTABLE',
   406,
-  'The answer is JSON or an event stream; accept both'
+  'The response is JSON or an event stream; accept both'
 )
 export const RequestTimeoutError = define('MCP_ERR_REQUEST_TIMEOUT', 408, 'The request did not arrive in time')
 export const BodyTooLargeError = define('MCP_ERR_BODY_TOO_LARGE', 413, 'The body is too large')
@@ -170,7 +170,7 @@ export const RateLimitedError = define(
 export const AddressLockedError = define(
   'MCP_ERR_RATE_LIMITED',
   429,
-  'This address is locked because of too many failed requests from it; wait as long as retryAfterMs says',
+  'This address is locked after too many failed requests; wait as long as retryAfterMs says',
   429,
   true
 )

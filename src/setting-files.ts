@@ -1,4 +1,4 @@
-/** The files and the directory that settings name, and what is wrong with them as problems of those settings. */
+/** The files and directories that settings name, and their problems. */
 import { constants, existsSync } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
@@ -46,7 +46,7 @@ export function settingProblemOf (error: unknown): Problem | undefined {
     return {
       variable: 'AUDIT_FILE',
       wrong: `names a file that cannot be written (${codeOf(error.cause)})`,
-      right: 'name a file in a directory that is there, and that this user may write to'
+      right: 'name a file in an existing directory that this user can write to'
     }
   }
   if (error instanceof LockError) {
@@ -68,7 +68,7 @@ export function settingProblemOf (error: unknown): Problem | undefined {
 export function readIssuers ({ JWT_ISSUERS_FILE: file, JWT_ISSUER }: Config, directory = '.'): readonly IssuerEntry[] {
   const issuers = file === undefined ? [] : readIssuersFile(resolve(directory, file))
   if (issuers.some(({ issuer }) => issuer === JWT_ISSUER)) {
-    throw new IssuersFileError('names a file that holds the JWT_ISSUER, too')
+    throw new IssuersFileError('names a file that also contains JWT_ISSUER')
   }
   return issuers
 }
@@ -118,14 +118,14 @@ async function stateProblem (path: string): Promise<Problem | undefined> {
       ? undefined
       : {
           variable: 'STATE_DIR',
-          wrong: 'holds a state that is damaged',
-          right: 'restore it from a backup, or move it away to start without what it held'
+          wrong: 'contains a damaged state',
+          right: 'restore it from a backup, or move it away to start without it'
         }
   } catch (error) {
     return {
       variable: 'STATE_DIR',
       wrong: `cannot be used (${codeOf(error)})`,
-      right: 'name a directory that this user may write to'
+      right: 'name a directory that this user can write to'
     }
   } finally {
     await journal.close()

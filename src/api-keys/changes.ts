@@ -1,4 +1,4 @@
-/** What becomes of the records when a key is created, replaced, ended or taken over. Pure but for fresh secrets. */
+/** Creates, replaces, ends and imports key records. Pure, except for fresh secrets. */
 import { OperatorError } from '../lib/operator-error.js'
 import { sha256 } from '../lib/sha256.js'
 import { listedKeyId } from './listed-keys.js'
@@ -89,7 +89,7 @@ export function setDisabled (records: Records, id: string, disabled: boolean): C
 
 /** Names and owners are kept and shown in clear. */
 const credentialForName =
-  'A name or an owner holds a credential, which everybody who reads the file could use: name what people may know'
+  'A name or an owner contains a credential, which everybody who reads the file could use: choose another name'
 
 /** A key shorter than this could be guessed from its digest. */
 export const shortestImport = 16
@@ -111,7 +111,7 @@ export function importKeys (
     const place = keys.length === 1 ? 'The key' : `Key ${index + 1} of ${keys.length}`
     const digest = sha256(key)
     if (!/^[\x21-\x7e]+$/.test(key)) {
-      throw new KeyChangeError(`${place} holds a character that a header cannot carry`)
+      throw new KeyChangeError(`${place} contains a character that is not allowed in a header`)
     }
     if (key.length < shortestImport) {
       throw new KeyChangeError(
@@ -125,7 +125,7 @@ export function importKeys (
       )
     ) { throw new KeyChangeError(credentialForName) }
     if (isPlaceholder(key)) {
-      throw new KeyChangeError(`${place} is a placeholder that everybody knows: create another`)
+      throw new KeyChangeError(`${place} is a well-known placeholder: create another`)
     }
     if (shapeOf(key) === 'damaged') throw new KeyChangeError(`${place} is mistyped: its checksum is wrong`)
     const id = listedKeyId(digest)
@@ -154,7 +154,7 @@ export function addRecords (records: Records, added: Records): Changed<Records> 
     ({ id, secrets }) =>
       records.some(record => record.id === id) || secrets.some(({ digest }) => digests.has(digest))
   )
-  if (double !== undefined) throw new KeyChangeError(`The key ${double.id} is there already, and nothing was imported`)
+  if (double !== undefined) throw new KeyChangeError(`The key ${double.id} already exists, and nothing was imported`)
   return { records: [...records, ...added], result: added }
 }
 
@@ -236,7 +236,7 @@ function requireMetadata (metadata: Readonly<Record<string, string>>): void {
   }
   if (fields.some(([, value]) => holdsWholeCredential(value))) {
     throw new KeyChangeError(
-      'Metadata holds a credential, which everybody who reads the file could use: put there what people may know'
+      'Metadata contains a credential, which everybody who reads the file could use: store something else'
     )
   }
 }

@@ -1,4 +1,4 @@
-/** The file of managed keys: read whole, judged, and replaced as a whole. */
+/** The file of managed keys: read, validated and replaced as a whole. */
 import type { BigIntStats } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { replaceFile, withFileLock } from '../lib/atomic-file.js'
@@ -162,7 +162,7 @@ function unwritable (path: string, error: unknown): KeyFileError {
     ENOSPC: ['cannot be written: the disk is full', 'make room and try again; nothing was changed'],
     EDQUOT: ['cannot be written: the disk quota is used up', 'make room and try again; nothing was changed'],
     EBUSY: [
-      'cannot be written: it is a mount of its own, which nothing can take the place of',
+      'cannot be written: it is a mount point, which cannot be replaced',
       'mount its directory, not the file'
     ],
     EROFS: [

@@ -1,4 +1,4 @@
-/** The managed keys of a running server: the ring, and the file that it follows. */
+/** The managed keys of a running server: the key ring, and the file that it follows. */
 import { sha256 } from '../lib/sha256.js'
 import type { Verdict } from '../principal/presented.js'
 import { type Fingerprint, fingerprint, KeyFileError, readKeyText, contentsOf } from './file.js'

@@ -1,4 +1,4 @@
-/** The managed keys of a running server that are kept elsewhere: the ring, and the source that it follows. */
+/** Managed keys that are stored elsewhere: the key ring, and the source that it follows. */
 import { NotSharedError } from '../fleet/bus.js'
 import type { Verdict } from '../principal/presented.js'
 import type { Principal } from '../principal/principal.js'

@@ -1,4 +1,4 @@
-/** A managed API key as text: `mcp_<id>_<secret>_<checksum>`, made, read, and told from a mistyped one. */
+/** The text form of a managed key, `mcp_<id>_<secret>_<checksum>`: creates, parses, and detects typing errors. */
 import { randomInt } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { sha256 } from '../lib/sha256.js'

@@ -1,4 +1,4 @@
-/** How many managed keys are in which state, and when the next one ends. */
+/** Counts managed keys by state, and finds the next expiry. */
 import type { KeyRecord } from './record.js'
 
 export type KeyState = 'good' | 'expired' | 'disabled' | 'revoked'

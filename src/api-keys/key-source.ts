@@ -1,4 +1,4 @@
-/** The port of managed keys: where their records are kept and changed, and when each was used last. */
+/** The port of managed keys: where their records and last uses are stored. */
 import type { Changed } from './file.js'
 import type { KeyRing } from './ring.js'
 import type { KeyRecord } from './record.js'

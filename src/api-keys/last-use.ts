@@ -1,4 +1,4 @@
-/** When each key was last used: coarse, written late, in a file beside the key file. */
+/** When each key was last used: imprecise, written late, in a file next to the key file. */
 import { readFile } from 'node:fs/promises'
 import { z } from '../lib/zod.js'
 import { replaceFile, withFileLock } from '../lib/atomic-file.js'

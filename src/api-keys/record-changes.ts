@@ -1,4 +1,4 @@
-/** What an operator did to managed keys, from the records before and after. */
+/** Which changes an operator made to managed keys, from the records before and after. */
 import type { KeyRecord } from './record.js'
 
 export interface KeyChange {

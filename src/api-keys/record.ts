@@ -1,4 +1,4 @@
-/** A managed key as the key file holds it: who it is for and what it may do, and digests in place of secrets. */
+/** A managed key as stored in the key file: owner, rights, and digests instead of secrets. */
 import { z } from '../lib/zod.js'
 import { keyIdPattern } from './format.js'
 import { parseNetwork } from '../net/networks.js'
@@ -108,7 +108,7 @@ const keyRecord = z
       .optional(),
     metadata: z
       .record(
-        z.string().refine(isMetadataName, 'is no name of a field'),
+        z.string().refine(isMetadataName, 'is not the name of a field'),
         z.string().refine(isPlainText, 'is not plain text of 1 to 256 characters')
       )
       .refine(fields => Object.keys(fields).length <= mostMetadata, 'has too many fields')

@@ -1,4 +1,4 @@
-/** Managed keys in memory: which are good right now, and whom they prove. */
+/** Managed keys in memory: which are valid now, and which principal they prove. */
 import { namesOf, type Named, rejected, type Rejected, type Verdict, type Verified } from '../principal/presented.js'
 import { type KeyRecord, maySignIn, type SecretRecord } from './record.js'
 import { shapeOf } from './format.js'

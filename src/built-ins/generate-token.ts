@@ -1,4 +1,4 @@
-/** Mints a JWT for somebody else, with no more rights than the caller's; for admins. */
+/** Creates a JWT for somebody else, with at most the caller's own rights; for admins. */
 import { z } from '../lib/zod.js'
 import { PublicToolError, UnavailableError, retryLater } from '../errors.js'
 import { excessOf, mayMint, type MintPolicy } from '../tokens/mint-policy.js'

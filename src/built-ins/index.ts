@@ -1,4 +1,4 @@
-/** The built-in tools, listed one by one. */
+/** The list of built-in tools. */
 import type { State } from '../ledger/ledger.js'
 import { type MintingOptions, createGenerateToken } from './generate-token.js'
 import type { Audit } from './ledger-tool.js'

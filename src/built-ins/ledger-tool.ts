@@ -1,4 +1,4 @@
-/** What tools that change the state have in common: fields that fail in words, and a state that can fail. */
+/** Shared by tools that change the state: fields with readable errors, and failures of the state. */
 import { z } from '../lib/zod.js'
 import { UnavailableError, retryLater } from '../errors.js'
 import type { Principal } from '../principal/principal.js'

@@ -1,4 +1,4 @@
-/** Lists the OAuth clients that people signed in; for admins. No credential is in the list. */
+/** Lists the OAuth clients that people signed in, without credentials; for admins. */
 import { z } from '../lib/zod.js'
 import { type GrantFilter, viewOfGrant } from '../oauth/server/grant-list.js'
 import type { Grant } from '../oauth/server/grants.js'

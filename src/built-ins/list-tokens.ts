@@ -1,4 +1,4 @@
-/** Lists the tokens that were minted here and have not expired; for admins. No token is in the list. */
+/** Lists the tokens that were created here and have not expired, without the tokens; for admins. */
 import { z } from '../lib/zod.js'
 import { PublicToolError } from '../errors.js'
 import { mintedView } from '../ledger/minted-view.js'

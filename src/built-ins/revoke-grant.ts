@@ -1,4 +1,4 @@
-/** Ends what a person allowed an OAuth client; for admins. */
+/** Revokes the grant of an OAuth client; for admins. */
 import { z } from '../lib/zod.js'
 import { PublicToolError } from '../errors.js'
 import { authorOf } from '../ledger/records.js'
@@ -26,7 +26,7 @@ export function createRevokeGrant (grants: GrantTools, audit: Audit = noAudit): 
         throw new PublicToolError('Give id, key, client or subject')
       }
       if (id !== undefined && !isGrantId(id)) {
-        throw new PublicToolError('id: that is no id of a grant; list-grants shows them')
+        throw new PublicToolError('id: not a grant id; list-grants shows them')
       }
       const found = await grants.list({ id, keyId, clientId, subject })
       for (const grant of found) await kept(grants.revoke(grant.id, authorOf(principal)))

@@ -1,4 +1,4 @@
-/** Ends all that was issued to somebody up to a time; for admins. */
+/** Revokes everything issued to a subject up to a time; for admins. */
 import { z } from '../lib/zod.js'
 import { PublicToolError } from '../errors.js'
 import { requireId } from '../principal/credential-forms.js'

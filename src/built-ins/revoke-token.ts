@@ -1,4 +1,4 @@
-/** Ends a token before its time; for admins. */
+/** Revokes a token; for admins. */
 import { z } from '../lib/zod.js'
 import { requireId } from '../principal/credential-forms.js'
 import { authorOf } from '../ledger/records.js'

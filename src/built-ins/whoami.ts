@@ -1,4 +1,4 @@
-/** Tells callers who they are, until when, and what they may still do. */
+/** Tells callers who they are, until when, and what they can call. */
 import { z } from '../lib/zod.js'
 import type { Principal } from '../principal/principal.js'
 import { defineTool, type Tool } from '../tools/tool.js'

@@ -1,4 +1,4 @@
-/** The options of the whole chain, and what is refused of them before anything is registered. */
+/** The options of the whole chain, and their validation before anything is registered. */
 import type { AuthOptions } from '../../plugins/auth.js'
 import type { CorsOptions } from '../../plugins/cors.js'
 import type { AuditOptions } from '../../plugins/audit.js'

@@ -1,4 +1,4 @@
-/** Which implementation of each port is in force. Nothing else asks whether there is a Redis. */
+/** Selects the implementation of each port. Nothing else asks whether there is a Redis. */
 import type { KeySource, UsageStore } from '../api-keys/key-source.js'
 import type { Bus } from '../fleet/bus.js'
 import { alone, type FleetHealth } from '../fleet/health.js'

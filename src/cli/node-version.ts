@@ -1,4 +1,4 @@
-/** Whether this Node can run the server. Imports nothing, so that an old one gets this far. */
+/** Checks whether this Node can run the server. Imports nothing, so that an old Node gets this far. */
 
 /** The first minor version, of each major one, in which packages may `require` an ES module: one below Fastify does. */
 const oldest: Readonly<Record<number, number>> = { 20: 19, 21: Infinity, 22: 12 }

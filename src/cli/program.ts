@@ -1,4 +1,4 @@
-/** The commands, each loaded when it is run, and what becomes of their failures. */
+/** The commands, each loaded when it is run, and the handling of their failures. */
 import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { OperatorError } from '../lib/operator-error.js'

@@ -1,4 +1,4 @@
-/** The rules that need more than one setting: what a place demands of the secrets used there. */
+/** Rules that involve several settings. */
 import { isLoopback } from '../net/loopback.js'
 import type { Problem } from './problem.js'
 import { isWeakKey, isWeakSecret, MIN_API_KEY_CHARACTERS, MIN_JWT_SECRET_BYTES } from '../principal/strength.js'
@@ -125,19 +125,19 @@ function oauthServer (
       PUBLIC_URL === undefined,
       'PUBLIC_URL',
       'PUBLIC_URL is not set: it is the issuer that clients see',
-      'set PUBLIC_URL to the address that callers use'
+      'set PUBLIC_URL to the URL that callers use'
     ],
     [
       JWT_SECRET === undefined,
       'JWT_SECRET',
       'JWT_SECRET is not set: a key derived from it signs the tokens',
-      'set JWT_SECRET, as `openssl rand -hex 32` makes one'
+      'set JWT_SECRET to the output of `openssl rand -hex 32`'
     ],
     [
       !hasKeys,
       'API_KEYS',
       'neither API_KEYS_FILE nor API_KEYS is set: people sign in with a key',
-      'set one of them; `npx fastify-mcp-auth keys create` makes the file'
+      'set one of them; `npx fastify-mcp-auth keys create` creates the file'
     ]
   ]
   const problems = lacks.filter(([missing, name]) => missing && !faulty.has(name))
@@ -158,7 +158,7 @@ const openMetrics: Rule = ({ METRICS_PORT, METRICS_HOST, METRICS_TOKEN }) => {
       {
         variable: 'METRICS_TOKEN',
         wrong: 'is not set, and METRICS_HOST is not loopback: everybody could read the metrics',
-        right: 'set it, as `openssl rand -hex 32` makes one, or leave METRICS_HOST at 127.0.0.1'
+        right: 'set it to the output of `openssl rand -hex 32`, or leave METRICS_HOST at 127.0.0.1'
       }
     ]
   }
@@ -185,7 +185,7 @@ const secretWithComma: Rule = ({ JWT_SECRET }) =>
     ? {}
     : {
         warnings: [
-          'JWT_SECRET holds a comma: it cannot be listed in JWT_SECRET_PREVIOUS, so a rotation ends its ' +
+          'JWT_SECRET contains a comma: it cannot be listed in JWT_SECRET_PREVIOUS, so a rotation ends its ' +
             'tokens; choose one without'
         ]
       }
@@ -200,7 +200,7 @@ const previousSecrets: Rule = config => {
         {
           variable: 'JWT_SECRET_PREVIOUS',
           wrong: 'is set without JWT_SECRET',
-          right: 'set JWT_SECRET to the secret of today, or remove it'
+          right: 'set JWT_SECRET to the current secret, or remove it'
         }
       ]
     }
@@ -210,8 +210,8 @@ const previousSecrets: Rule = config => {
       problems: [
         {
           variable: 'JWT_SECRET_PREVIOUS',
-          wrong: 'holds the JWT_SECRET of today',
-          right: 'list only the secrets that came before it'
+          wrong: 'contains the current JWT_SECRET',
+          right: 'list only former secrets'
         }
       ]
     }
@@ -247,9 +247,9 @@ const withoutAudience: Rule = ({ JWT_ISSUER, PUBLIC_URL, JWT_AUDIENCE, HOST, POR
   const wrong = 'is set, and neither PUBLIC_URL nor JWT_AUDIENCE says what this server is called in its tokens'
   // With port 0 the address of this machine is known only when it listens, and no token could name it.
   if (isLoopback(HOST) && PORT !== 0) {
-    return { warnings: [`JWT_ISSUER ${wrong}: only those for the endpoint on this machine are good`] }
+    return { warnings: [`JWT_ISSUER ${wrong}: only tokens for the endpoint on this machine are accepted`] }
   }
-  return { problems: [{ variable: 'JWT_ISSUER', wrong, right: 'set PUBLIC_URL to the address that callers use' }] }
+  return { problems: [{ variable: 'JWT_ISSUER', wrong, right: 'set PUBLIC_URL to the URL that callers use' }] }
 }
 
 /** A client's ID tokens have its id in `aud`, and not every provider marks them as what they are. */
@@ -260,7 +260,7 @@ const clientIdAsAudience: Rule = ({ JWT_ISSUER, JWT_AUDIENCE, JWT_AUDIENCE_CLAIM
     warnings: [
       'JWT_AUDIENCE holds a name that is no URI and may be a client id, in which case the ID tokens of that ' +
         'client could be good here, too; set JWT_REQUIRE_AT=on where access tokens are of type at+jwt, or ' +
-          'name this server by a URI of its own'
+          'name this server by its own URI'
     ]
   }
 }
@@ -268,19 +268,19 @@ const clientIdAsAudience: Rule = ({ JWT_ISSUER, JWT_AUDIENCE, JWT_AUDIENCE_CLAIM
 /** Whoever holds the key could sign tokens for anybody, admins included, or what a call carries between its rounds. */
 const sharedSecret: Rule = ({ API_KEYS, JWT_SECRET, JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY }) => {
   const isKey = (secret: string | undefined): boolean => secret !== undefined && API_KEYS.includes(secret)
-  const right = 'use different secrets: who has that key could sign'
+  const right = 'use different secrets: anybody with that key could sign'
   const problems = [
     ...(isKey(JWT_SECRET)
-      ? [{ variable: 'API_KEYS', wrong: 'holds the JWT_SECRET', right: `${right} tokens` }]
+      ? [{ variable: 'API_KEYS', wrong: 'contains the JWT_SECRET', right: `${right} tokens` }]
       : []),
     ...(JWT_SECRET_PREVIOUS.some(isKey)
-      ? [{ variable: 'API_KEYS', wrong: 'holds a secret of JWT_SECRET_PREVIOUS', right: `${right} tokens` }]
+      ? [{ variable: 'API_KEYS', wrong: 'contains a secret of JWT_SECRET_PREVIOUS', right: `${right} tokens` }]
       : []),
     ...(isKey(REQUEST_STATE_KEY)
       ? [
           {
             variable: 'API_KEYS',
-            wrong: 'holds the REQUEST_STATE_KEY',
+            wrong: 'contains the REQUEST_STATE_KEY',
             right: `${right} what calls carry between their rounds`
           }
         ]
@@ -307,7 +307,7 @@ const linkWithoutUrl: Rule = ({ TOKEN_DELIVERY, PUBLIC_URL }) => {
       {
         variable: 'TOKEN_DELIVERY',
         wrong: 'is link, and PUBLIC_URL is not set',
-        right: 'set PUBLIC_URL to the address that the links begin with'
+        right: 'set PUBLIC_URL to the base URL of the links'
       }
     ]
   }
@@ -320,7 +320,7 @@ const cardWithoutUrl: Rule = ({ SERVER_CARD, PUBLIC_URL }) => {
       {
         variable: 'SERVER_CARD',
         wrong: 'is on, and PUBLIC_URL is not set',
-        right: 'set PUBLIC_URL to the address that the card is to tell'
+        right: 'set PUBLIC_URL to the URL that the card should show'
       }
     ]
   }

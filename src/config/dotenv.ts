@@ -31,7 +31,7 @@ export function readDotenv (path: string): DotenvFile {
       faults: [
         {
           wrong: `cannot be read (${code ?? 'unknown error'})`,
-          right: 'make it a file that this user may read, or remove it'
+          right: 'make it readable for this user, or remove it'
         }
       ]
     }
@@ -54,9 +54,9 @@ export function parseDotenv (text: string): DotenvFile {
 function fault ({ number, isQuoted }: StrayLine): DotenvFile['faults'][number] {
   if (isQuoted) {
     return {
-      wrong: `has a quote that is not closed, or text behind one that is (line ${number})`,
+      wrong: `has an unclosed quote, or text after a closing quote (line ${number})`,
       right:
-        'put one quote before the value and the same one at its end, with nothing but a comment behind it'
+        'put the same quote before and after the value, followed by nothing but a comment'
     }
   }
   return {

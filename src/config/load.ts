@@ -1,4 +1,4 @@
-/** Environment to configuration: reads, parses and judges every setting, and says all that is wrong at once. */
+/** Reads, parses and validates all settings, and reports every problem at once. */
 import { resolve } from 'node:path'
 import { isLoopback } from '../net/loopback.js'
 import { crossCheck } from './cross-checks.js'
@@ -113,7 +113,7 @@ function parse (row: Variable<unknown>, text: string, report: Report): unknown {
   const effective = text === '' ? row.fallback : text
   if (row.secret && hasLineBreak(effective, Array.isArray(row.unset))) {
     report(
-      'holds a line break',
+      'contains a line break',
       'write it on one line; a quote before it may not be closed, and openssl rand -base64 breaks what is ' +
         'long, where -hex does not'
     )
@@ -137,7 +137,7 @@ function renamedSettings (...places: readonly Environment[]): Problem[] {
     .filter(([old]) => places.some(values => (values[old]?.trim() ?? '') !== ''))
     .map(([variable, name]) => ({
       variable,
-      wrong: 'has another name now',
+      wrong: 'has been renamed',
       right: `set ${name} instead, and remove ${variable}`
     }))
 }

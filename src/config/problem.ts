@@ -1,4 +1,4 @@
-/** What is wrong with a setting, and the error that stops the start because of it. */
+/** A problem with a setting, and the error that stops the start because of it. */
 import { OperatorError } from '../lib/operator-error.js'
 
 /** A reason not to start. Holds no value: it may be a secret, or one in the wrong place. */

@@ -1,4 +1,4 @@
-/** Every environment variable: one row each. `.env.example` and `docs/configuration.md` list the same. */
+/** Every environment variable, one row each, in step with `.env.example` and `docs/configuration.md`. */
 import { bindHost, headerName, origin, publicUrl, servedHost, trustedProxy } from './types/address.js'
 import { bytes, duration, filePath, integer, list, LONGEST_MS, oneOf, optional, type Kind } from './types/basic.js'
 import { serverName, shortText } from './types/description.js'
@@ -36,12 +36,12 @@ export const variables = {
     'The name or address to bind to. Beyond loopback weak secrets are refused.'
   ),
   /** API keys in clear, each once. */
-  API_KEYS: hidden(secretList(), 'API keys, comma-separated. Whoever sends one as `x-api-key` is a user.'),
+  API_KEYS: hidden(secretList(), 'API keys, comma-separated. A caller that sends one as `x-api-key` is a user.'),
   /** Path of the file of managed keys; `undefined` where there are none. */
   API_KEYS_FILE: variable(
     optional(filePath()),
     '',
-    'The file of managed API keys, which the keys command keeps.'
+    'The file of managed API keys; the keys command writes it.'
   ),
   API_KEYS_IN: variable(
     oneOf('file', 'redis'),
@@ -380,9 +380,9 @@ export const variables = {
   AUDIT_MAX_BYTES: variable(
     bytes(),
     '64mb',
-    'The size at which the audit file is put aside; it is also put aside each day.'
+    'The size at which the audit file is rotated; it is also rotated daily.'
   ),
-  AUDIT_KEEP: variable(count, '30', 'How many audit files that were put aside are kept.'),
+  AUDIT_KEEP: variable(count, '30', 'How many rotated audit files are kept.'),
   /** `undefined`: no metrics. */
   METRICS_PORT: variable(
     optional(integer(0, 65_535)),
@@ -398,7 +398,7 @@ export const variables = {
   WORKERS: variable(
     workers(),
     '1',
-    'How many processes serve the port: a number, or auto for one a core. More than one share their limits ' +
+    'How many processes serve the port: a number, or auto for one per core. More than one share their limits ' +
       'and sessions.'
   ),
   LOG_LEVEL: variable(

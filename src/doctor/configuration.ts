@@ -1,4 +1,4 @@
-/** Judges the settings of a server: what stops the start, and what will trouble its callers. */
+/** Checks the settings of a server: what stops the start, and what will cause trouble. */
 import { resolve } from 'node:path'
 import { readKeyFile } from '../api-keys/file.js'
 import { isLoopback, type Reading } from '../config/load.js'

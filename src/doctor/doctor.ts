@@ -1,4 +1,4 @@
-/** Judges a deployed endpoint from outside: every check in order, and what each found. */
+/** Checks a deployed endpoint from outside: runs every check in order and collects the findings. */
 import type { Finding } from './finding.js'
 import { byWeight } from './finding.js'
 import { NoAnswerError } from './request.js'

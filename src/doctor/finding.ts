@@ -1,4 +1,4 @@
-/** What the doctor found: what it is, whom it hurts, and the line that mends it. */
+/** A finding of the doctor: what is wrong, why it matters, and how to fix it. */
 export type Severity = 'error' | 'warning' | 'info'
 
 export interface Finding {

@@ -1,4 +1,4 @@
-/** Asks a server once, without following redirects, in a bounded time, and keeps a bounded part of the answer. */
+/** Sends one request to a server, without redirects, within bounded time and size. */
 import { request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { isIP } from 'node:net'

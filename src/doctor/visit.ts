@@ -1,4 +1,4 @@
-/** One visit of the doctor: where it goes, with which credential, for whom, and what was learnt on the way. */
+/** One run of the doctor: its target, credential and client, and what it has learnt. */
 import { BlockList, isIP } from 'node:net'
 import { type Answer, ask, type Question } from './request.js'
 

@@ -1,4 +1,4 @@
-/** Why a request was answered as it was: from its line in the log, or its record in the audit. */
+/** Explains why a request was answered as it was, from its log line or audit record. */
 import { isRecord } from '../lib/guards.js'
 
 export type Line = Readonly<Record<string, unknown>>
@@ -69,7 +69,7 @@ const advice: Readonly<Record<string, string>> = {
   MCP_ERR_ORIGIN_REFUSED: 'list the origin in CORS_ORIGINS, if pages of it may call',
   MCP_ERR_HOST_REFUSED: 'set PUBLIC_URL, or list the host in ALLOWED_HOSTS',
   MCP_ERR_INSUFFICIENT_SCOPE: 'the caller needs a token with the scope that was named; "can" shows which',
-  MCP_ERR_UNKNOWN_TOOL: 'there is no such tool, or it is not for this caller; "can" tells which',
+  MCP_ERR_UNKNOWN_TOOL: 'the tool does not exist, or this caller may not use it; "can" tells which',
   MCP_ERR_NOT_ALLOWED: 'give the caller the role or the scope; "can" shows the rule',
   MCP_ERR_FROZEN: 'it was switched off with "freeze"; "freeze --list" shows what is, "thaw" switches it on',
   MCP_ERR_BODY_TOO_LARGE: 'raise BODY_LIMIT, or send less',

@@ -1,4 +1,4 @@
-/** Judges a token of this server by the settings, without a running server. */
+/** Checks a token of this server against the settings, without a running server. */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Verdict } from '../principal/presented.js'
 import type { ClaimRules } from '../tokens/claims.js'

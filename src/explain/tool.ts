@@ -1,4 +1,4 @@
-/** Whether a caller may call a tool, and which rule decides; by the settings, without a running server. */
+/** Explains whether a caller may call a tool, from the settings, without a running server. */
 import { type AccessRule, mayUse } from '../principal/access.js'
 import type { Principal } from '../principal/principal.js'
 import { type ToolPolicies, withPolicy } from '../tools/tool-policies.js'

@@ -1,4 +1,4 @@
-/** How the connection to what instances share is doing, as `/ready`, a gauge and the log tell it. */
+/** The health of the connection to the shared store, for `/ready`, metrics and the log. */
 
 export interface FleetHealth {
   /** `alone`: nothing is shared. `degraded`: the policy for a store that is away is in force. */

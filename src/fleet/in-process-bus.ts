@@ -1,4 +1,4 @@
-/** The bus of a single process: what is told is heard before `tellAll` returns. */
+/** The bus of a single process: messages are delivered before `tellAll` returns. */
 import { randomUUID } from 'node:crypto'
 import type { Bus, Json, KeptNews, Listener } from './bus.js'
 

@@ -1,4 +1,4 @@
-/** Tells an operator of an instance with other limits than this one: they are exact only where all have the same. */
+/** Warns the operator if instances have different limits: limits are exact only if all are the same. */
 import type { Bus, Json } from './bus.js'
 
 const topic = 'settings'

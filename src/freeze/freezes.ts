@@ -1,4 +1,4 @@
-/** What is switched off at the moment: the newest word on each target counts. */
+/** What is switched off at the moment; the newest change of each target counts. */
 import type { Principal } from '../principal/principal.js'
 import { type Target, targetsOf } from './target.js'
 

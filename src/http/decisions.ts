@@ -1,4 +1,4 @@
-/** From a request to its decision: said when the answer has left and each message of it has ended. */
+/** Turns a request into its decision event, once the answer is sent and each message has ended. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { faultOf, type Refusal } from '../errors.js'
 import { loggable } from '../log/serialize-error.js'

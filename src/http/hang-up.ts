@@ -1,4 +1,4 @@
-/** Ends the connection behind an answer. */
+/** Closes the connection of an answer. */
 import type { FastifyReply } from 'fastify'
 
 /** A larger body that is still on its way would be cut off with a reset, and that loses the answer. */

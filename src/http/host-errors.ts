@@ -1,4 +1,4 @@
-/** Errors of a host's hooks, such as its own authentication or limit around the endpoint. */
+/** Errors of a host's hooks, such as its own authentication or rate limit. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import {
   BodyTooLargeError,

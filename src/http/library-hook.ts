@@ -1,4 +1,4 @@
-/** The `onRequest` hook of a library, without what else it registers. */
+/** Takes the `onRequest` hook of a library without registering anything else of it. */
 import type {
   FastifyInstance, FastifyPluginAsync, FastifyPluginCallback, FastifyReply, FastifyRequest, onRequestHookHandler
 } from 'fastify'

@@ -1,4 +1,4 @@
-/** Routes of documents that never change while the server runs, and that everybody may read. */
+/** Routes for public documents that do not change while the server runs. */
 import type { FastifyInstance } from 'fastify'
 import { sha256 } from '../lib/sha256.js'
 import { spellingsOf } from './request/trailing-slash.js'

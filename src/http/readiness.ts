@@ -1,4 +1,4 @@
-/** What `/ready` says: whether the server serves, and what stands in the way of serving well. */
+/** The answer of `/ready`: whether the server should get traffic, and why not. */
 
 /** Constant words, because `/ready` is public: a name or a message would tell a stranger too much. */
 export type Reason = 'stopping' | 'keys' | 'state' | 'redis' | 'audit' | 'frozen' | 'upstream'

@@ -1,4 +1,4 @@
-/** Turns whatever was thrown into the one answer that may leave the process. */
+/** Turns anything that was thrown into the one safe answer. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { BadHttpError, InternalError, isRefusal, type Refusal, refusalBody, rpcRefusal, toRefusal } from '../errors.js'
 import { hostRefusal, isErrorOfHook } from './host-errors.js'

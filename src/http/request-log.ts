@@ -1,4 +1,4 @@
-/** The logger of the service, and the end of Fastify's own lines about requests. */
+/** The logger of the service; turns off Fastify's own request lines. */
 import type { ServerResponse } from 'node:http'
 import * as fastify from 'fastify'
 import type { FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'

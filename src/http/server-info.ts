@@ -1,4 +1,4 @@
-/** What an endpoint is called that was given no name of its own. */
+/** The default name and version of an endpoint. */
 import type { ServerInfo } from '../mcp/catalog/catalog.js'
 import { version } from '../version.js'
 

@@ -1,4 +1,4 @@
-/** The options of the Fastify server itself: timeouts, limits, the log, and the answers before any hook runs. */
+/** Options of the Fastify server: timeouts, limits, the log, and answers before any hook runs. */
 import { randomUUID } from 'node:crypto'
 import { type Server, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'

@@ -1,4 +1,4 @@
-/** The state in memory: what every request asks, and what a compacted journal holds. */
+/** The state in memory: answers every request, and holds what a compacted journal contains. */
 import type { Principal } from '../principal/principal.js'
 import { Freezes } from '../freeze/freezes.js'
 import type {

@@ -1,4 +1,4 @@
-/** What outlives a request: which tokens were minted here, and which credentials were revoked. */
+/** Which tokens were created here, and which credentials were revoked. */
 import { resolve } from 'node:path'
 import { proofOf } from '../principal/proof.js'
 import type { Target } from '../freeze/target.js'

@@ -1,4 +1,4 @@
-/** HTML as a template: every value is escaped, unless it is HTML already. */
+/** HTML templates: every value is escaped unless it is already HTML. */
 
 /** Text that is HTML. Made by `html` alone, so that nothing gets in unescaped. */
 export class Html {

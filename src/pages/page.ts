@@ -1,4 +1,4 @@
-/** The frame of every page, and the headers that it is sent with. */
+/** The layout of every page, and its response headers. */
 import { Html, html } from './html.js'
 import { style, styleSource } from './style.js'
 

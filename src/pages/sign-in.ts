@@ -1,4 +1,4 @@
-/** The pages of the OAuth sign-in: give a key, approve or deny, and what is said when it cannot go on. */
+/** The pages of the OAuth sign-in: enter a key, approve or deny, errors. */
 import { Html, html } from './html.js'
 import { pageHtml } from './page.js'
 

@@ -1,4 +1,4 @@
-/** The one style sheet of the pages: system fonts, light and dark, no asset from anywhere. */
+/** The style sheet of the pages: system fonts, light and dark, no external assets. */
 import { createHash } from 'node:crypto'
 
 export const style = `

@@ -1,4 +1,4 @@
-/** What a principal may use: one predicate, asked at every list and every call, never cached. */
+/** What a principal may use: one predicate, checked on every list and call, never cached. */
 import type { Principal, Role } from './principal.js'
 
 /** Who may see and use an item. All that is given must hold; without a rule every caller may. */

@@ -1,4 +1,4 @@
-/** Keys that the app itself looks up, in a database of its own: asked with a deadline, remembered for a while. */
+/** Keys that the app looks up itself: with a deadline and a cache. */
 import type { Eventually } from '../lib/eventually.js'
 import { UnavailableError, retryLater } from '../errors.js'
 import { verifiedIdentity, type Identity } from './identity.js'
@@ -347,7 +347,7 @@ export function unavailable (): Error {
 
 /** An error may quote the key that it is about, and a log knows the forms of our own keys alone. */
 function withoutText (error: unknown, key: string): unknown {
-  if (!(error instanceof Error)) return new Error('what was thrown is no error')
+  if (!(error instanceof Error)) return new Error('something other than an Error was thrown')
   const clean = (text: string): string => key.length < 4 ? text : text.replaceAll(key, '[redacted]')
   const copy = new Error(clean(error.message))
   copy.name = error.name

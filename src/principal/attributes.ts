@@ -1,4 +1,4 @@
-/** What an app knows of a caller, besides who that is and what it may do. */
+/** What an app knows about a caller besides its id and rights. */
 import { isRecord } from '../lib/guards.js'
 
 /**

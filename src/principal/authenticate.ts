@@ -1,4 +1,4 @@
-/** From what a request presents to one verdict: every credential sent must be good. */
+/** Verifies all credentials of a request: every one must be valid. */
 import { after, type Eventually } from '../lib/eventually.js'
 import { sha256 } from '../lib/sha256.js'
 import type { AskedKey } from './app-keys.js'

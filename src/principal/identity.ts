@@ -1,4 +1,4 @@
-/** What an app says of a caller of its own: judged here, because the rest of the package relies on it. */
+/** Validates the identities that an app returns, because the rest of the package relies on them. */
 import { isRecord } from '../lib/guards.js'
 import { requireKeys } from '../lib/require.js'
 import type { PrincipalAttributes } from './attributes.js'

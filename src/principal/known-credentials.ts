@@ -1,4 +1,4 @@
-/** Remembers for a while which credentials proved good, without holding any of them. */
+/** Remembers which credentials were valid, by digest, for a while. */
 import { type KnownThere, MemoryKnownThere } from './known-there.js'
 import type { Verified } from './presented.js'
 

@@ -1,4 +1,4 @@
-/** Which credentials were good at which address a short while ago: they pass when that address is locked out. */
+/** Which credentials were recently valid at which address: they pass while that address is locked. */
 import type { Eventually } from '../lib/eventually.js'
 
 export interface KnownThere {

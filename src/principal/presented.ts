@@ -1,4 +1,4 @@
-/** What a request presents as proof of its caller: reads the headers, judges nothing. */
+/** Reads the credentials of a request from its headers, without verifying them. */
 import type { Principal } from './principal.js'
 
 /** What was sent. At least one of the two, or why what was sent is no credential; nothing at all is neither. */
@@ -60,7 +60,9 @@ export function namesOf ({ id, keyId, tokenId }: Principal): Named {
 export type Verdict = Verified | Rejected
 
 /** For the log: what was sent as a token has no dot, and no JWT is without (RFC 7515 §3.1). */
-export const keyAsToken: Rejected = Object.freeze({ reason: 'the token is no JWT, perhaps an API key sent as Bearer' })
+export const keyAsToken: Rejected = Object.freeze({
+  reason: 'the token is not a JWT (perhaps an API key sent as Bearer)'
+})
 
 export function isVerified (verdict: Verdict): verdict is Verified {
   return 'principal' in verdict

@@ -1,4 +1,4 @@
-/** Who is calling. A principal is frozen and holds no credential or part of one. */
+/** The caller. A principal is frozen and contains no credential or part of one. */
 import { isDeepStrictEqual } from 'node:util'
 import { freezeAttributes, noAttributes, type PrincipalAttributes } from './attributes.js'
 

@@ -1,4 +1,4 @@
-/** Which principal a credential proved, where a hook or `enrich` put another in its place. */
+/** The principal that a credential proved, if a hook or `enrich` replaced it. */
 import type { Principal } from './principal.js'
 
 /** By the principal that stands in its place: it lasts as long as that one. */

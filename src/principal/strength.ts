@@ -1,4 +1,4 @@
-/** How strong a secret has to be, and what a template leaves in the place of one. */
+/** Checks the strength of secrets, and detects placeholders. */
 
 /** Found anywhere: `my-change-me-key` is public, too. */
 const placeholder = /change[-_ ]?me|^(undefined|null|none|todo|secret|your[-_].*|<.*>)$/i
@@ -41,12 +41,12 @@ export function requireStrong ({ apiKeys, jwtSecrets, allowWeak }: SecretsInUse)
     if (!allowWeak && isWeakKey(key)) throw new Error(`${which} under ${MIN_API_KEY_CHARACTERS} characters${weak}`)
   }
   for (const secret of jwtSecrets) {
-    if (isPlaceholder(secret)) throw new Error(`A JWT secret is a placeholder that everybody knows; ${newSecret}`)
+    if (isPlaceholder(secret)) throw new Error(`A JWT secret is a well-known placeholder; ${newSecret}`)
     if (!allowWeak && isWeakSecret(secret)) {
       throw new Error(`A JWT secret is under ${MIN_JWT_SECRET_BYTES} bytes${weak}`)
     }
     if (apiKeys.includes(secret)) {
-      throw new Error('`apiKeys` holds a JWT secret; use different ones: who has that key could sign tokens')
+      throw new Error('`apiKeys` contains a JWT secret; use different ones: anybody with that key could sign tokens')
     }
   }
 }

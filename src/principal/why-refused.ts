@@ -1,4 +1,4 @@
-/** Why a credential was refused, in one word of a fixed set, for metrics and the audit. */
+/** Why a credential was refused, as one word from a fixed set, for metrics and audit. */
 
 /** By what the reason says; the first that fits. */
 const words: ReadonlyArray<readonly [RegExp, string]> = [

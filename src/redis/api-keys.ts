@@ -1,4 +1,4 @@
-/** Managed keys in Redis: one text as in the key file, changed by comparing its version, and the last use of each. */
+/** Managed keys in Redis: one document like the key file, changed by compare-and-set, and last uses. */
 import { type Bus, NotSharedError } from '../fleet/bus.js'
 import type { Changed } from '../api-keys/file.js'
 import type { KeySet, KeySource, UsageStore } from '../api-keys/key-source.js'

@@ -1,4 +1,4 @@
-/** The bus over Redis streams: one connection waits for news of all and for this instance's letters. */
+/** The bus over Redis streams: one connection waits for broadcasts and for this instance's messages. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Bus, isLater, type Json, type KeptNews, type Listener } from '../fleet/bus.js'
 import { Topics } from '../fleet/in-process-bus.js'

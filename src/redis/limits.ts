@@ -1,4 +1,4 @@
-/** The limits of a fleet: exact in Redis, and shadowed in memory. */
+/** Rate limits of several instances: exact in Redis, with a shadow in memory. */
 import type { Ask, Taken } from '../limits/limits.js'
 import { partsOf } from '../limits/limits.js'
 import { type RemoteCount, ShadowedLimits, type ShadowedLimitsOptions } from '../limits/shadowed-limits.js'

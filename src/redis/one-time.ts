@@ -1,4 +1,4 @@
-/** What may be used once in a fleet. What Redis took away for a request that had given up is put back. */
+/** Single-use items of all instances. An item taken for a request that gave up is put back. */
 import type { Bus } from '../fleet/bus.js'
 import { maxWaiting, type OneTimeStore } from '../tokens/one-time-store.js'
 import { type Keys, hashOf } from './link/keys.js'

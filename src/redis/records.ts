@@ -1,4 +1,4 @@
-/** What was minted and revoked, for a fleet: a hash that only grows, and news of each change. */
+/** Created and revoked tokens of all instances: a hash that only grows, and a message for each change. */
 import type { Bus } from '../fleet/bus.js'
 import type { Revocable } from '../ledger/index-in-memory.js'
 import { readRecord, type StateRecord } from '../ledger/records.js'

@@ -1,4 +1,4 @@
-/** The Lua scripts of sessions and of what was sent on their streams. */
+/** The Lua scripts for sessions and their stream events. */
 import { clock, script } from './link/scripts.js'
 
 /**

@@ -1,4 +1,4 @@
-/** The sessions of a fleet: a hash for each, and in one place who has how many. The clock is that of Redis. */
+/** The sessions of all instances: a hash for each, and counts per caller. The clock is that of Redis. */
 import { UnavailableError, retryLater } from '../errors.js'
 import { isListOf, isRecord } from '../lib/guards.js'
 import { type Rights, joinRights, tooManyRights } from '../mcp/legacy/sessions/rights.js'

@@ -1,4 +1,4 @@
-/** All that the instances of one endpoint share in Redis: opened together, told of together, closed together. */
+/** Everything that instances share in Redis: opened, monitored and closed together. */
 import type { FleetHealth } from '../fleet/health.js'
 import { OperatorError } from '../lib/operator-error.js'
 import { requireKeys } from '../lib/require.js'

@@ -1,4 +1,4 @@
-/** Runs a route for the caller of a tool, in process: through the route's own hooks, and never with a credential. */
+/** Runs a route for a tool call, in process: through the route's own hooks, without a credential. */
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import { PublicToolError, ResultTooLargeError } from '../errors.js'
 import { asPrincipal } from '../http/request/in-process.js'

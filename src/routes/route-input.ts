@@ -1,4 +1,4 @@
-/** The input of a route as the flat input of a tool: parameters of the path, of the query, and members of the body. */
+/** The flat tool input of a route: path parameters, query parameters and body members. */
 import type { FastifySchema } from 'fastify'
 import { isRecord } from '../lib/guards.js'
 import { isZod, requireKnownKind } from '../mcp/schemas/kinds.js'

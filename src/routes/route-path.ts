@@ -1,4 +1,4 @@
-/** The path of a Fastify route as its parts, and back to the path of a request. */
+/** Splits the path of a Fastify route, and builds the path of a request. */
 
 /** A piece of the path as it is written, or the name of a parameter. */
 type Piece = { readonly text: string } | { readonly parameter: string }

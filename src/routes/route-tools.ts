@@ -1,4 +1,4 @@
-/** The routes of a host that are tools, too: found when they are added, made tools when all of them are there. */
+/** Collects the host's routes that are also tools, and turns them into tools once all are registered. */
 import type { FastifyInstance, FastifySchema, InjectOptions, RouteOptions } from 'fastify'
 import { isRecord } from '../lib/guards.js'
 import { requireKeys } from '../lib/require.js'

@@ -1,4 +1,4 @@
-/** What is under way on the servers of this process: answers, and connections that nobody is using. */
+/** The running answers and idle connections of this process. */
 import { subscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'

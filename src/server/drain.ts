@@ -1,4 +1,4 @@
-/** Ends the process in order: accepted calls are answered, and nothing holds it longer than the grace. */
+/** Stops the process in order: accepted calls are answered within the grace period. */
 import { setImmediate as laterTurn, setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { requestIdOf } from '../http/request-log.js'

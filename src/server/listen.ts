@@ -1,4 +1,4 @@
-/** Listens, and makes `localhost` mean all of its addresses with one HTTP server behind them. */
+/** Listens, and binds `localhost` to all of its addresses with one HTTP server. */
 import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server } from 'node:net'

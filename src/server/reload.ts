@@ -1,4 +1,4 @@
-/** Reads again, on SIGHUP, what a running server can take over: the log level and the file of tool policies. */
+/** Rereads, on SIGHUP, the log level and the file of tool policies. */
 import { closeSync, openSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import type { FastifyInstance } from 'fastify'

@@ -1,4 +1,4 @@
-/** The process: reads the environment, builds the app, listens, and ends in order. */
+/** The process: reads the environment, builds the app, listens, and stops in order. */
 import type { FastifyInstance } from 'fastify'
 import { type AppOptions, appOptionNames, buildApp, type ServiceApp } from '../app.js'
 import { endpointOf, loadConfig, type Config, type Environment } from '../config/load.js'
@@ -118,7 +118,7 @@ const reasons: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the port is taken by another program; stop that one, or set PORT to another.',
   EACCES: 'this user may not; set PORT to 1024 or above.',
   EADDRNOTAVAIL: 'this machine does not have that address; set HOST to one that it has.',
-  ENOTFOUND: 'there is no such name; set HOST to a name or an address of this machine.',
+  ENOTFOUND: 'the name does not exist; set HOST to a name or an address of this machine.',
   EAI_AGAIN: 'the name cannot be looked up; set HOST to an address of this machine.',
   EAFNOSUPPORT: 'this machine does not speak that kind of address; set HOST to another.'
 }

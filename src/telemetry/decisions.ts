@@ -1,4 +1,4 @@
-/** Where decisions are said: the log hears of each first, then the other observers. */
+/** Delivers decisions: first to the log, then to the other observers. */
 import type { Decision, Observer } from './decision.js'
 import { type LineLog, type Lines, writeLine } from './log-line.js'
 

@@ -1,4 +1,4 @@
-/** The words of callers that are counted by name: all others are `other`. */
+/** The names that are counted one by one; all others are `other`. */
 
 export const methods: ReadonlySet<string> = new Set([
   'initialize',

@@ -1,4 +1,4 @@
-/** The log line of a decision: one a request, with the same fields for a refusal as for a result. */
+/** The log line of a decision: one per request, with the same fields for refusals and results. */
 import type { Decision, DecisionKind } from './decision.js'
 
 /** The part of a pino logger that lines need. */

@@ -1,4 +1,4 @@
-/** One span a message, through OpenTelemetry's API where the app has it: what is exported, and where, is the app's. */
+/** One span per message, through OpenTelemetry's API if the app has it. The app decides about export. */
 import type { Context, Link, Span, Tracer } from '@opentelemetry/api'
 import { refusals } from '../errors.js'
 import { isRecord } from '../lib/guards.js'

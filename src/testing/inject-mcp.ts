@@ -1,4 +1,4 @@
-/** One message to an endpoint by `inject`, and all that comes back: the answer, and what the stream said before it. */
+/** Sends one message to an endpoint with `inject`, and collects the answer and the notifications before it. */
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import { asPrincipal } from '../http/request/in-process.js'
 import { isRecord } from '../lib/guards.js'

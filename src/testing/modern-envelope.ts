@@ -1,4 +1,4 @@
-/** What a request of revision 2026-07-28 carries besides its parameters: `_meta`, and the headers that repeat it. */
+/** What a request of revision 2026-07-28 needs besides its parameters: `_meta` and matching headers. */
 import { isRecord } from '../lib/guards.js'
 import type { Json } from './inject-mcp.js'
 

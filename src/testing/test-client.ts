@@ -1,4 +1,4 @@
-/** A client for tests of one's own tools: it speaks to an app by `inject`, without a port. */
+/** A client for tests: calls an app with `inject`, without a port. */
 import type { FastifyInstance } from 'fastify'
 import { isRecord } from '../lib/guards.js'
 import { type PrincipalFields, freezePrincipal } from '../principal/principal.js'

@@ -1,4 +1,4 @@
-/** What every token must say of itself, whoever signed it, and how to read the claims that differ. */
+/** The claims that every token must have, whoever signed it, and readers for those that vary. */
 import { isRecord } from '../lib/guards.js'
 
 /**
@@ -50,14 +50,14 @@ export function readClaims (
   const toleranceMs = toleranceSeconds * 1000
   const isPast = (value: unknown, leewayMs = toleranceMs): boolean =>
     isDate(value) && value * 1000 <= nowMs + leewayMs
-  if (typeof sub !== 'string' || sub === '') return 'sub is no text'
-  if (!isDate(exp)) return 'exp is no time'
+  if (typeof sub !== 'string' || sub === '') return 'sub is not a string'
+  if (!isDate(exp)) return 'exp is not a time'
   if (exp * 1000 + toleranceMs <= nowMs) return expiredToken
-  if (nbf !== undefined && !isPast(nbf)) return 'nbf is no time, or in the future'
+  if (nbf !== undefined && !isPast(nbf)) return 'nbf is not a time, or is in the future'
   if (iat !== undefined && !isPast(iat, Math.max(toleranceMs, issueLeewaySeconds * 1000))) {
-    return 'iat is no time, or in the future'
+    return 'iat is not a time, or is in the future'
   }
-  if (jti !== undefined && typeof jti !== 'string') return 'jti is no text'
+  if (jti !== undefined && typeof jti !== 'string') return 'jti is not a string'
   if (aud !== undefined && audience.length > 0 && !isFor(aud, audience)) return 'aud is not this server'
   return {
     sub,

@@ -1,4 +1,4 @@
-/** Tokens for hosts, scripts and tests: the one place in this room that knows of an environment. */
+/** Creates tokens for hosts, scripts and tests; the only file here that reads the environment. */
 import type { OwnRole } from '../principal/principal.js'
 import { type MintOptions, mintToken } from './mint.js'
 

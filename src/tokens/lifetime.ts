@@ -1,4 +1,4 @@
-/** Lifetimes as people write them. */
+/** Parses lifetimes such as `15m`. */
 
 const unitSeconds: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 }
 /** Ten years: whoever wants more wants an API key. */

@@ -1,4 +1,4 @@
-/** Who may mint a token for somebody else, and how much of their own rights they may give away. */
+/** Who may create tokens for others, and with which rights. */
 import { holdsScope } from '../principal/access.js'
 import type { OwnRole, Principal } from '../principal/principal.js'
 

@@ -1,4 +1,4 @@
-/** Makes JWTs, and knows what a user id and a lifetime look like. */
+/** Creates JWTs, and validates user ids and lifetimes. */
 import { randomUUID } from 'node:crypto'
 import { createSigner } from 'fast-jwt'
 import { parseLifetime } from './lifetime.js'

@@ -1,4 +1,4 @@
-/** Tokens that wait to be fetched by a link: once, for minutes, sealed with what only the link holds. */
+/** Tokens that wait for a one-time link, for minutes, encrypted with a key that only the link contains. */
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
 import { isRecord } from '../lib/guards.js'
 import { sha256 } from '../lib/sha256.js'

@@ -1,4 +1,4 @@
-/** The port of what may be used once in the whole fleet. */
+/** The port for single-use items. */
 import type { Eventually } from '../lib/eventually.js'
 
 export interface OneTimeStore {

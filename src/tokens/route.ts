@@ -1,11 +1,11 @@
-/** Chooses who verifies a token, so that it meets the keys of one side only. */
+/** Selects the verifier of a token by its issuer, so that only that issuer's keys are tried. */
 import type { Eventually } from '../lib/eventually.js'
 import { claimedHeader } from './claims.js'
 import { keyAsToken, rejected, type Verdict } from '../principal/presented.js'
 import type { Principal } from '../principal/principal.js'
 import { claimedIssuer, type IssuerVerifier } from './provider/issuer.js'
 
-const unknownIssuer = rejected('iss is none of the issuers')
+const unknownIssuer = rejected('iss is not a known issuer')
 
 /** Verifies the tokens of this server. */
 export type OwnVerifier = (token: string) => Verdict

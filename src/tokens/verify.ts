@@ -1,4 +1,4 @@
-/** From a JWT of this server to the caller it proves: what is checked beyond the signature. */
+/** Verifies a JWT of this server and returns its caller: the checks beyond the signature. */
 import { createHmac } from 'node:crypto'
 import { claimedHeader, claimedPayload, readClaims, scopesOf, type ClaimRules } from './claims.js'
 import { keyAsToken, maxCredentialLength, rejected, type Verdict } from '../principal/presented.js'

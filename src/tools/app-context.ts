@@ -1,4 +1,4 @@
-/** What a handler has of the app around it: its log, the request, and its own things. */
+/** What a handler gets from the app: its log, the request, and the app's own objects. */
 
 /**
  * What an app gives its handlers, as `context.app`. An app names its own:

@@ -1,4 +1,4 @@
-/** What a handler knows of the call it serves, and how it speaks to its caller meanwhile. */
+/** The context of a call: what a handler knows, and how it talks to its caller. */
 import type { z } from 'zod'
 import type { ToolResult } from './tool.js'
 import type { Principal } from '../principal/principal.js'

@@ -1,4 +1,4 @@
-/** What a handler may ask its caller: the person, the model. */
+/** What a handler can ask its caller: the person, the model, the roots. */
 import type { z } from 'zod'
 import type { Content, Meta, Schema } from './content.js'
 

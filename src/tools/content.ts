@@ -1,4 +1,4 @@
-/** What tools, resources and prompts are described by and answer with, as MCP has it. */
+/** The content types of tools, resources and prompts, as defined by MCP. */
 import type { z } from 'zod'
 import { isListOf, isRecord } from '../lib/guards.js'
 

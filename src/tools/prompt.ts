@@ -1,4 +1,4 @@
-/** The shape of a prompt: arguments in, messages for the caller's model out. */
+/** Prompts: arguments in, messages for the caller's model out. */
 import type { z } from 'zod'
 import type { Completer } from './resource.js'
 import type { CallContext } from './call-context.js'

@@ -1,4 +1,4 @@
-/** The shape of a resource: one fixed URI, or a template whose variables callers fill in. */
+/** Resources: one fixed URI, or a template with variables. */
 import type { CallContext } from './call-context.js'
 import type { Annotations, ResourceContents } from './content.js'
 import type { Item } from './tool.js'

@@ -1,4 +1,4 @@
-/** What an operator says about tools without touching them: limits and rights, by tool and by default. */
+/** The operator's limits and rights for tools, by name and by default. */
 import { z } from '../lib/zod.js'
 import { OperatorError } from '../lib/operator-error.js'
 import { longestTimerMs } from '../lib/timers.js'
@@ -52,7 +52,7 @@ export function parseToolPolicies (text: string): ToolPolicies {
     throw new ToolPolicyError('is not valid JSON')
   }
   // The schema would drop it, and with it a policy that somebody relies on.
-  if (isPrototype) throw new ToolPolicyError('has an entry __proto__, which no tool can be called')
+  if (isPrototype) throw new ToolPolicyError('has an entry __proto__, which is not a tool name')
   const parsed = fileSchema.safeParse(value)
   if (parsed.success) return parsed.data
   throw new ToolPolicyError(parsed.error.issues.map(({ path, message }) => fault(path, message)).join('; '))
@@ -77,7 +77,7 @@ export function requirePayable ({ default: fallback, tools = {} }: ToolPolicies,
 export function requireTools ({ tools = {} }: ToolPolicies, isTool: (name: string) => boolean): void {
   const faults = Object.keys(tools)
     .filter(name => !isTool(name))
-    .map(name => fault(['tools', name], 'no tool is called so'))
+    .map(name => fault(['tools', name], 'unknown tool'))
   if (faults.length > 0) throw new ToolPolicyError(faults.join('; '))
 }
 

@@ -1,4 +1,4 @@
-/** The shape of a tool, a resource and a prompt: defined once, served in both protocol eras. */
+/** Tools: defined once, served in both protocol eras. */
 import type { z } from 'zod'
 import type { AccessRule } from '../principal/access.js'
 import type { CallContext } from './call-context.js'

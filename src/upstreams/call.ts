@@ -1,4 +1,4 @@
-/** One call of a caller at an upstream. It outlives a round of questions in revision 2026-07-28. */
+/** One call of a caller at an upstream. It spans the rounds of questions in revision 2026-07-28. */
 import { randomUUID } from 'node:crypto'
 import type { CallContext } from '../tools/call-context.js'
 import { longestTimerMs } from '../lib/timers.js'

@@ -1,4 +1,4 @@
-/** One connection to an upstream: a process or an HTTP session, opened when it is needed and ended when it is idle. */
+/** One connection to an upstream: a process or an HTTP session, opened on demand and closed when idle. */
 import {
   Client,
   SSEClientTransport,

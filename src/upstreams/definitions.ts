@@ -1,4 +1,4 @@
-/** What an upstream offers, as tools, resources and prompts of ours. */
+/** The offers of an upstream as tools, resources and prompts of this endpoint. */
 import type { Client } from '@modelcontextprotocol/client'
 import { z } from '../lib/zod.js'
 import type { Prompt } from '../tools/prompt.js'

@@ -1,4 +1,4 @@
-/** What changed between two sets of definitions, as lines to read. */
+/** The difference between two sets of definitions, as readable lines. */
 import { type Lock, type Pinned, pinnedMembers } from './lock.js'
 
 /**

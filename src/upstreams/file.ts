@@ -18,7 +18,7 @@ export function readUpstreamsFile (
   try {
     value = JSON.parse(text)
   } catch {
-    throw new UpstreamError('names a file that is no JSON')
+    throw new UpstreamError('names a file that is not JSON')
   }
   readUpstreams(value, environment)
   return { ...(value as UpstreamsOptions), environment }

@@ -1,4 +1,4 @@
-/** Sends a caller's request to an upstream, with its questions, and bounds what comes back. */
+/** Forwards a request to an upstream, with its questions, and bounds the answer. */
 import type { Client } from '@modelcontextprotocol/client'
 import { PublicToolError } from '../errors.js'
 import { isRecord } from '../lib/guards.js'

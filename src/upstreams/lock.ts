@@ -1,4 +1,4 @@
-/** Definitions of tools as they were approved: what changed since is withheld. */
+/** Approved tool definitions: a tool that has changed since is withheld. */
 import { readFileSync } from 'node:fs'
 import { replaceFile } from '../lib/atomic-file.js'
 import { canonicalJson } from '../lib/canonical-json.js'

@@ -1,4 +1,4 @@
-/** The definitions of the tools that all upstreams offer now, for a lock. */
+/** The current tool definitions of all upstreams, for a lock file. */
 import { Connection } from './connection.js'
 import { listsOf } from './definitions.js'
 import { adviceFor, reasonOf, redactorOf } from './log-text.js'

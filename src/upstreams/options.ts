@@ -1,4 +1,4 @@
-/** The upstream servers that a host or a file names, checked and with their defaults. */
+/** The configured upstreams, validated and with defaults. */
 import { z } from '../lib/zod.js'
 import { isRecord } from '../lib/guards.js'
 import { OperatorError } from '../lib/operator-error.js'

@@ -1,4 +1,4 @@
-/** The connections to one upstream: one for everybody, or one for each principal. */
+/** The connections to one upstream: one for everybody, or one per principal. */
 import { PublicToolError } from '../errors.js'
 import { Connection, type ConnectionEvents, type ConnectionPlace, UpstreamAwayError } from './connection.js'
 import type { Upstream } from './options.js'

@@ -1,4 +1,4 @@
-/** Questions of an upstream, and to which caller each of them goes. */
+/** Routes questions of an upstream to the right caller. */
 import type { Client } from '@modelcontextprotocol/client'
 import { PublicToolError } from '../errors.js'
 import { isRecord } from '../lib/guards.js'

@@ -1,4 +1,4 @@
-/** All servers behind this one: their lists become items of the endpoint, and their calls go where they belong. */
+/** All upstreams: their items become items of the endpoint, and calls are routed to them. */
 import type { FastifyBaseLogger } from 'fastify'
 import type { Endpoint } from '../mcp/endpoint.js'
 import { Parking } from './call.js'

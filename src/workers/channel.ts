@@ -1,4 +1,4 @@
-/** A worker's way to its primary: the calls of one tick go out together. */
+/** A worker's channel to its primary: the calls of one tick are sent together. */
 import { NotSharedError } from '../fleet/bus.js'
 import { type Call, isAnswers, type Told } from './messages.js'
 

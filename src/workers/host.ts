@@ -1,4 +1,4 @@
-/** The primary's side: the in-process implementation of each port, for all workers of this machine. */
+/** The primary's side: the in-process implementation of each port, for all workers. */
 import { randomUUID } from 'node:crypto'
 import type { Json } from '../fleet/bus.js'
 import { Topics } from '../fleet/in-process-bus.js'

@@ -1,4 +1,4 @@
-/** What a worker and its primary say to each other. All of it is JSON. */
+/** The messages between a worker and its primary, all JSON. */
 import type { Json } from '../fleet/bus.js'
 
 /** A call of a port: its number, the port, the method, the arguments. Without a number nobody waits for the answer. */

@@ -66,7 +66,7 @@ t.test('commands on a fleet', { skip: withoutRedis }, async (t) => {
     t.equal(await becomes(200, () => statusAt(b, { 'x-api-key': key })), 200)
     t.match(await run('keys', 'import', '--from-file', join(directory, 'keys.json')), {
       code: 1,
-      stderr: /is there already/
+      stderr: /already exists/
     })
   })
 

@@ -233,7 +233,7 @@ for (const [what, env, provider] of [
       t.equal(asKey.body.error.message, asToken.body.error.message)
       t.equal(asKey.headers['www-authenticate'], asToken.headers['www-authenticate'])
       await until(() => logStream.lines().length >= 2)
-      t.match(logStream.lines()[0], { reason: 'the token is no JWT, perhaps an API key sent as Bearer' })
+      t.match(logStream.lines()[0], { reason: 'the token is not a JWT (perhaps an API key sent as Bearer)' })
       t.notMatch(logStream.text(), adaKey)
     }
   )

@@ -367,7 +367,7 @@ for (const [what, spoil] of [
     const logStream = logSink()
     const app = await resourceServer(t, fake.issuer, { logStream })
     t.equal((await post(app, whoami, bearer(await sign(key, claimsOf(fake.issuer))))).status, 503)
-    t.match(logStream.lines().at(-1), { code: 'MCP_ERR_UNAVAILABLE', reason: /keys cannot be had: its? / })
+    t.match(logStream.lines().at(-1), { code: 'MCP_ERR_UNAVAILABLE', reason: /keys are not available: its? / })
     t.notOk(fake.requests.includes('/elsewhere'))
   })
 }

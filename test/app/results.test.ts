@@ -122,7 +122,7 @@ for (const [era, ask] of eras) {
 }
 
 t.test(
-  'a _meta that is no object is a fault of the tool that returned it, and stops the boot where an item has it',
+  'a _meta that is not an object is a fault of the tool that returned it, and stops the boot where an item has it',
   async t => {
     const broken = {
       handler: () => ({ content: [], _meta: 'ui' as unknown as object as Record<string, unknown> })

@@ -195,7 +195,7 @@ t.test('what cannot be a tool stops the start, and says which route and why', as
   await t.rejects(async () => {
     const client = await host(t, () => {}, { toolPolicies: { tools: { absent: { cost: 2 } } } })
     await client.listTools()
-  }, { name: 'ToolPolicyError', message: /tools\.absent: no tool is called so/ })
+  }, { name: 'ToolPolicyError', message: /tools\.absent: unknown tool/ })
   await t.rejects(async () => {
     const client = await host(t, get('/', config), { tools: [defineTool({ name: 'it', handler: () => '' })] })
     await client.listTools()

@@ -1,4 +1,4 @@
-/** `clients`: registers OAuth clients by hand, which people may sign in then. */
+/** `clients`: registers OAuth clients by hand. */
 import { Command } from 'commander'
 import { OperatorError } from '../../lib/operator-error.js'
 import { ClientMetadataError } from '../../oauth/server/clients/client.js'

@@ -76,10 +76,10 @@ function targetsIn ({ all, tool, principal, key }: Arguments): Target[] {
   ]
   // Not by the parser, which repeats what it refuses.
   if (named.some(text => holdsWholeCredential(text))) {
-    throw new OperatorError('An argument is a credential, and nothing was changed: give its id.')
+    throw new OperatorError('An argument is a credential, so nothing was changed: give its id.')
   }
   if (!named.every(isTarget)) {
-    throw new OperatorError('An argument is empty, too long or holds a line break, and nothing was changed.')
+    throw new OperatorError('An argument is empty, too long or contains a line break, so nothing was changed.')
   }
   return named.filter(isTarget)
 }

@@ -1,4 +1,4 @@
-/** `grants`: lists the OAuth clients that people signed in, and ends what they were allowed. */
+/** `grants`: lists and revokes the grants of OAuth clients. */
 import { Command } from 'commander'
 import { commandLine } from '../../ledger/records.js'
 import { OperatorError } from '../../lib/operator-error.js'
@@ -46,13 +46,13 @@ function revokeCommand (terminal: Terminal): Command {
       // Not by the parser, which repeats what it refuses.
       if (id !== undefined && !isGrantId(id)) {
         throw new OperatorError(
-          'The argument is no id of a grant, and nothing was ended: an id is 24 digits and letters from a ' +
+          'The argument is not a grant id, and nothing was revoked: an id is 24 digits and letters from a ' +
             'to f, which "grants list" shows.'
         )
       }
       const filter = { id, ...filterOf(given) }
       if (Object.values(filter).every(one => one === undefined)) {
-        throw new OperatorError('Say which: give the id of a grant, or --key, --client or --subject.')
+        throw new OperatorError('Name the grants: give an id, --key, --client or --subject.')
       }
       await withOAuthStore(terminal, async ({ documents, state, accessTtlMs }) => {
         const found = await listGrants(documents, state, filter)

@@ -1,4 +1,4 @@
-/** `token`: mints a JWT and prints nothing else, so that it pipes. */
+/** `token`: creates a token and prints nothing else, so that it can be piped. */
 import { join } from 'node:path'
 import { Command, Option } from 'commander'
 import { loadConfig } from '../../config/load.js'

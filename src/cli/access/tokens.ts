@@ -1,4 +1,4 @@
-/** `tokens`: lists what was minted, and ends credentials, with or without a running server. */
+/** `tokens`: lists created tokens and revokes credentials, with or without a running server. */
 import { Command, InvalidArgumentError } from 'commander'
 import { sha256 } from '../../lib/sha256.js'
 import { KeyFileError } from '../../api-keys/file.js'
@@ -157,7 +157,7 @@ function requireAnId (text: string): void {
   try {
     requireId(text)
   } catch (error) {
-    throw error instanceof RangeError ? new OperatorError(`The argument is no id: ${error.message}.`) : error
+    throw error instanceof RangeError ? new OperatorError(`The argument is not an id: ${error.message}.`) : error
   }
 }
 
@@ -185,7 +185,7 @@ function keyId (text: string): string {
   const id = text.trim().replace(/^apikey:/, '')
   if (!keyIdPattern.test(id)) {
     throw new OperatorError(
-      'The argument is no id of a key, and nothing was revoked: an id is twelve lower-case letters and ' +
+      'The argument is not a key id, and nothing was revoked: an id is twelve lower-case letters and ' +
         'digits, which "keys list" shows for a managed key, and whoami after "apikey:" for one of API_KEYS.'
     )
   }
@@ -232,7 +232,7 @@ function pastTime (text: string): number {
   const time = isDay(day) ? Date.parse(text) : NaN
   if (Number.isNaN(time)) throw new InvalidArgumentError('It is a time with its zone, such as 2026-01-31T12:00:00Z.')
   if (time > Date.now()) {
-    throw new OperatorError('--before is in the future: only what was issued already can be revoked')
+    throw new OperatorError('--before is in the future: only credentials that were already issued can be revoked')
   }
   return time
 }

@@ -1,4 +1,4 @@
-/** `unlock`: lets an address try again that too many failed requests have locked. */
+/** `unlock`: unlocks an address that had too many failed requests. */
 import { isIP } from 'node:net'
 import { Command } from 'commander'
 import { commandLine } from '../../ledger/records.js'

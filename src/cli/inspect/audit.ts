@@ -1,4 +1,4 @@
-/** `audit`: verifies the files of an audit, and shows what is in them. */
+/** `audit`: verifies audit files and prints their records. */
 import { resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { codeOf, isRecord } from '../../lib/guards.js'

@@ -1,4 +1,4 @@
-/** `can`: whether a caller may come in, or call a tool, and which rule decides. */
+/** `can`: tells whether a caller can authenticate or call a tool, and which rule decides. */
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Command } from 'commander'
@@ -147,7 +147,7 @@ async function byKey (id: string, terminal: Terminal, ledger: Ledger): Promise<C
   return {
     denied:
       record === undefined
-        ? `Neither the key file ${place.path} nor API_KEYS holds a key ${id}.`
+        ? `Neither the key file ${place.path} nor API_KEYS contains a key ${id}.`
         : `Key ${id} is in ${place.path}, which the server does not use until API_KEYS_FILE names it.`
   }
 }

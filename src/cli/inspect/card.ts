@@ -1,4 +1,4 @@
-/** `card`: prints what directories and clients may know of the server before they connect. */
+/** `card`: prints the documents that directories and clients read before they connect. */
 import { Command, Option } from 'commander'
 import { cardsOf, type Cards } from '../../cards/cards.js'
 import { ConfigError, endpointOf } from '../../config/load.js'

@@ -1,4 +1,4 @@
-/** `config`: shows what is in effect and where it came from, with every secret masked. */
+/** `config`: shows the effective settings and their sources, with secrets masked. */
 import { Command } from 'commander'
 import {
   describeProblem,

@@ -1,4 +1,4 @@
-/** `doctor`: judges the settings here, or a deployed endpoint from outside. */
+/** `doctor`: checks the settings here, or a deployed endpoint from outside. */
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Command, Option } from 'commander'
@@ -59,7 +59,7 @@ async function findingsFor (
 ): Promise<{ findings: Finding[]; secrets: readonly string[] }> {
   if (given.url === undefined) {
     if (given.keyFile !== undefined || given.tokenFile !== undefined || given.as !== undefined) {
-      throw new OperatorError('--key-file, --token-file and --as go with --url.')
+      throw new OperatorError('--key-file, --token-file and --as require --url.')
     }
     return { findings: await examineSettings(settingsAt(terminal), terminal.directory), secrets: [] }
   }
@@ -82,7 +82,7 @@ function urlOf (text: string): URL {
     throw new OperatorError('--url must be an http or https address, such as https://mcp.example.com/mcp')
   }
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-    throw new OperatorError('--url must not hold a user name, a password, a query or a fragment')
+    throw new OperatorError('--url must not contain a user name, a password, a query or a fragment')
   }
   return url
 }
@@ -94,7 +94,7 @@ function secretIn (path: string): string {
   } catch (error) {
     throw new OperatorError(`${path} cannot be read (${codeOf(error)})`)
   }
-  throw new OperatorError(`${path} must hold one credential and nothing else`)
+  throw new OperatorError(`${path} must contain one credential and nothing else`)
 }
 
 function report (findings: readonly Finding[]): string {

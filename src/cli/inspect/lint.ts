@@ -1,4 +1,4 @@
-/** `lint`: judges what a server with these settings offers, as directories and models do. */
+/** `lint`: checks the tools of a server as directories and models do. */
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Command, Option } from 'commander'
@@ -96,7 +96,7 @@ async function toolsIn (path: string): Promise<readonly Tool[]> {
   }
   const list = isRecord(module) ? module.tools ?? module.default : undefined
   if (Array.isArray(list)) return list as Tool[]
-  throw new OperatorError(`${path} must export a list of tools, as "tools" or by default.`)
+  throw new OperatorError(`${path} must export an array of tools, as "tools" or by default.`)
 }
 
 function report (tools: readonly string[], findings: readonly LintFinding[]): string {

@@ -1,4 +1,4 @@
-/** `why`: why a request was refused, by its id. */
+/** `why`: explains why a request was refused, by its id. */
 import { createReadStream } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'

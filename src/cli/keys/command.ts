@@ -1,4 +1,4 @@
-/** `keys`: makes, shows, replaces and ends managed API keys, with or without a running server. */
+/** `keys`: creates, shows, rotates and revokes managed keys, with or without a running server. */
 import { isIP } from 'node:net'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { sha256 } from '../../lib/sha256.js'

@@ -1,4 +1,4 @@
-/** What the key commands share: which file they work on, and how they hand over what they made or found. */
+/** Shared by the key commands: which file they work on, and how they print their results. */
 import { resolve } from 'node:path'
 import type { Shown } from '../../api-keys/changes.js'
 import type { KeyRecord } from '../../api-keys/record.js'

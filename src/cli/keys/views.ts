@@ -1,4 +1,4 @@
-/** What a person and a program see of a managed key: everything but its digests. */
+/** How a managed key is shown to people and programs: everything except its digests. */
 import { statusOf, type KeyStatus } from '../../api-keys/changes.js'
 import { type KeyRecord, maySignIn } from '../../api-keys/record.js'
 import type { LastUsed } from '../../api-keys/last-use.js'

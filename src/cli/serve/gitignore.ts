@@ -1,4 +1,4 @@
-/** Keeps what `init` and the server write out of a repository. */
+/** Adds the files that `init` and the server write to `.gitignore`. */
 import { closeSync, constants, existsSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 

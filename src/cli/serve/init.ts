@@ -1,4 +1,4 @@
-/** `init`: writes `.env` with fresh secrets, once, and says what to do with them. */
+/** `init`: writes `.env` with fresh secrets, once, and prints how to use them. */
 import { randomBytes } from 'node:crypto'
 import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -65,7 +65,7 @@ function writeOnce (path: string, text: string): boolean {
     file = openSync(path, 'wx', 0o600)
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false
-    throw new OperatorError(`Cannot write ${path} (${codeOf(error)}); run this in a directory that you may write to.`)
+    throw new OperatorError(`Cannot write ${path} (${codeOf(error)}); run this in a directory that you can write to.`)
   }
   try {
     writeFileSync(file, text)
@@ -93,11 +93,11 @@ JWT_SECRET=${JWT_SECRET}
 function kept (env: Environment, path: string): string {
   const { config, problems, unread } = readSettings({ env, dotenv: path })
   if (problems.length > 0) {
-    throw new OperatorError(`.env is there already and is kept as it is, but the server would not start with it:
+    throw new OperatorError(`.env already exists and was not changed, but the server would not start with it:
 ${new ConfigError(problems, unread).message}
 Mend it, or move it away and run init again.`)
   }
-  return `.env is there already and is kept as it is; the server would start with it.
+  return `.env already exists and was not changed; the server would start with it.
 Endpoint: ${endpointText(config)}
 Settings: npx fastify-mcp-auth config`
 }

@@ -1,4 +1,4 @@
-/** `proxy`: serves an MCP server that speaks stdio, with keys, limits and rights. */
+/** `proxy`: serves a stdio MCP server with keys, limits and rights. */
 import { existsSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { Command } from 'commander'

@@ -1,4 +1,4 @@
-/** `start`: serves until it is told to stop. */
+/** `start`: serves until a signal stops it. */
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { stayOwnerOf } from '../../lib/path-owner.js'

@@ -1,4 +1,4 @@
-/** `upstreams`: shows what changed of the tools behind this server, and approves it. */
+/** `upstreams`: shows and approves changes to the tools of upstream servers. */
 import { resolve, join } from 'node:path'
 import { Command } from 'commander'
 import { readSettings } from '../../config/load.js'

@@ -1,4 +1,4 @@
-/** Redis for commands: found by the same settings as the server's, and open only while a command needs it. */
+/** Redis for commands: configured like the server's, and open only while a command needs it. */
 import { InProcessBus } from '../../fleet/in-process-bus.js'
 import { ConfigError } from '../../config/load.js'
 import { OperatorError } from '../../lib/operator-error.js'

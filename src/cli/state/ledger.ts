@@ -1,4 +1,4 @@
-/** The state of the server, for commands: found by the same settings. */
+/** The server's state, for commands: configured like the server's. */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { ConfigError } from '../../config/load.js'
@@ -33,7 +33,7 @@ export async function withState (
   await asOwnerOf(path, async () => {
     if (!existsSync(path)) {
       throw new OperatorError(
-        `There is no state in ${path}: run this where the server runs, or set STATE_DIR to its directory.`
+        `There is no state in ${path}: run this in the server's directory, or set STATE_DIR.`
       )
     }
     await opened(path, async state => {

@@ -1,4 +1,4 @@
-/** What the authorization server keeps, for commands: found by the same settings as the server finds it. */
+/** The store of the authorization server, for commands: configured like the server's. */
 import { join } from 'node:path'
 import type { State } from '../../ledger/ledger.js'
 import { documentsInFiles } from '../../oauth/server/documents/in-files.js'

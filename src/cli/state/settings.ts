@@ -1,4 +1,4 @@
-/** The settings that say where a command works. */
+/** The settings that say which files and stores a command uses. */
 import { join } from 'node:path'
 import { ConfigError, readSettings, type Reading, type VariableName } from '../../config/load.js'
 import type { Terminal } from '../terminal/terminal.js'

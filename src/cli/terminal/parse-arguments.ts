@@ -1,4 +1,4 @@
-/** What several commands take as an argument. */
+/** Parsers for arguments that several commands share. */
 import { InvalidArgumentError } from 'commander'
 
 /**

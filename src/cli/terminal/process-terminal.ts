@@ -1,4 +1,4 @@
-/** The terminal of this process, whose output may be a full disk or a reader that has left. */
+/** The terminal of this process. Its output may be a full disk or a closed pipe. */
 import type { Terminal } from './terminal.js'
 
 export function processTerminal (): Terminal {

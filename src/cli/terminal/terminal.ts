@@ -1,4 +1,4 @@
-/** What a command touches of the process, so that a test can hand it something else. */
+/** What a command uses of the process; tests pass another implementation. */
 import type { Environment } from '../../config/load.js'
 
 export interface Terminal {

@@ -1,4 +1,4 @@
-/** The kinds of settings that say where: hosts, origins, proxies, the public address. */
+/** Setting types for addresses: hosts, origins, proxies, the public URL. */
 import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { isLoopback, withoutBrackets } from '../../net/loopback.js'
 import { isHeaderName, parseHost, parseOrigin } from '../../net/origins.js'
@@ -30,7 +30,7 @@ export function servedHost (): Kind<string> {
     else if (given.includes('/')) report('is a URL or a path', right)
     // A URL parser reads 1.2.3 and 0x7f.1 as addresses; no Host header spells them so.
     else if (host === null || (isIPv4(name) && !given.startsWith(name))) report('is not a host', right)
-    else if (port !== undefined && Number(port) === 0) report('has a port that is none', right)
+    else if (port !== undefined && Number(port) === 0) report('has an invalid port', right)
     return host ?? given
   })
 }
@@ -88,13 +88,13 @@ export function trustedProxy (): Kind<string> {
     const proxy = given.toLowerCase()
     if (proxy === 'loopback' || proxy === 'uniquelocal') return proxy
     const [address = '', bits, ...rest] = proxy.split('/')
-    if (proxy === 'true' || proxy === '*') report('would believe every caller about its address', right)
+    if (proxy === 'true' || proxy === '*') report('would let every caller choose its address', right)
     else if (/^\d+$/.test(proxy) || proxy === 'false') {
       report('would trust nobody (a number of hops can be forged)', `${right}; leave it empty to trust none`)
     } else if (!isIP(address) || address.includes('%') || rest.length > 0) report('is not an address', right)
     else if (isMappedIPv4(address)) report('is IPv4 written as IPv6', 'write it as IPv4, such as 10.0.0.5')
     else if (bits !== undefined && !isPrefix(bits, isIPv4(address) ? 32 : 128)) {
-      report('has a prefix length that is none', right)
+      report('has an invalid prefix length', right)
     } else if (bits !== undefined && Number(bits) === 0) report('covers every address', right)
     return proxy
   })
@@ -102,11 +102,11 @@ export function trustedProxy (): Kind<string> {
 
 /** The address under which callers reach this server, without a slash at its end. */
 export function publicUrl (): Kind<string> {
-  const right = 'use the base of the address that callers use, such as https://mcp.example.com'
+  const right = 'use the base of the URL that callers use, such as https://mcp.example.com'
   return text((given, report) => {
     const url = /^https?:\/\/[^\s\\]+$/i.test(given) && URL.canParse(given) ? new URL(given) : undefined
     if (url === undefined) report('is not a URL', right)
-    else if (url.username !== '' || url.password !== '') report('holds a user name or password', right)
+    else if (url.username !== '' || url.password !== '') report('contains a user name or password', right)
     else if (/[?#]/.test(given)) report('has a query or a fragment', right)
     else if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
       report('is http', 'use https; http is for loopback only')

@@ -1,4 +1,4 @@
-/** The kinds of settings: text in, value out, with a JSON Schema of the value. */
+/** Basic setting types: text in, value out, with a JSON Schema of the value. */
 import { longestTimerMs } from '../../lib/timers.js'
 import { parseLifetime } from '../../tokens/lifetime.js'
 
@@ -84,7 +84,7 @@ export function oneOf<const W extends string> (first: W, ...others: W[]): Kind<W
   return {
     parse (text, report) {
       const word = words.find(candidate => candidate === text)
-      if (word === undefined) report('is none of the values it can have', `use one of ${words.join(', ')}`)
+      if (word === undefined) report('is not one of its values', `use one of ${words.join(', ')}`)
       return word ?? first
     },
     unset: first,

@@ -1,4 +1,4 @@
-/** The kinds of settings that say what the server is called. */
+/** Setting types for the name and description of the server. */
 import { type Kind, text } from './basic.js'
 
 const name = /^(?:[a-zA-Z0-9.-]+\/)?[a-zA-Z0-9._-]+$/
@@ -17,7 +17,7 @@ export function serverName (): Kind<string> {
 export function shortText (): Kind<string> {
   return text((given, report) => {
     if ([...given].length > 100) report('is too long', 'use at most 100 characters')
-    else if (/[\p{Cc}\u2028\u2029]/u.test(given)) report('holds a line break', 'use one line')
+    else if (/[\p{Cc}\u2028\u2029]/u.test(given)) report('contains a line break', 'use one line')
     return given
   })
 }

@@ -1,4 +1,4 @@
-/** The kinds of settings about an identity provider: its addresses, and what its claims are called. */
+/** Setting types for an identity provider: its URLs and claim names. */
 import { isSafeUrl } from '../../net/loopback.js'
 import { text, type Kind } from './basic.js'
 import { scopeForm } from '../../principal/scope.js'
@@ -21,7 +21,7 @@ function providerUrl (right: string, excess: RegExp, wrong: string): Kind<string
   return text((given, report) => {
     const url = /^https?:\/\/[^\s"\\]+$/i.test(given) && URL.canParse(given) ? new URL(given) : undefined
     if (url === undefined) report('is not a URL', right)
-    else if (url.username !== '' || url.password !== '') report('holds a user name or password', right)
+    else if (url.username !== '' || url.password !== '') report('contains a user name or password', right)
     else if (excess.test(given)) report(wrong, right)
     else if (!isSafeUrl(url)) report('is http', 'use https; http is for loopback only')
     return given
@@ -44,7 +44,7 @@ export function claimPath (): Kind<string> {
 /** A text without white space within: the name of an audience or a role. */
 export function word (): Kind<string> {
   return text((given, report) => {
-    if (/[\s\p{Cc}]/u.test(given)) report('holds white space', 'use a name without spaces')
+    if (/[\s\p{Cc}]/u.test(given)) report('contains white space', 'use a name without spaces')
     return given
   })
 }
@@ -55,7 +55,7 @@ export function scope (): Kind<string> {
     if (given === 'offline_access') {
       report(
         'asks for refresh tokens',
-        'leave offline_access out: it is the client that decides to ask for it'
+        'remove offline_access: the client decides whether to request it'
       )
     } else if (!scopeForm.test(given)) {
       report(

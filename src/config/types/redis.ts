@@ -1,4 +1,4 @@
-/** The kinds of settings about several instances: Redis and workers. */
+/** Setting types for several instances: Redis and workers. */
 import { parseRedisUrl, RedisUrlError } from '../../redis/link/url.js'
 import { text, type Kind } from './basic.js'
 
@@ -32,7 +32,7 @@ const mostWorkers = 64
 
 /** A number of processes, or `auto`, which is 0. */
 export function workers (): Kind<number> {
-  const right = `use a whole number from 1 to ${mostWorkers}, or auto for one a core`
+  const right = `use a whole number from 1 to ${mostWorkers}, or auto for one per core`
   return {
     parse (given, report) {
       if (given === 'auto') return 0

@@ -1,4 +1,4 @@
-/** The kinds of settings that are secrets. */
+/** Setting types for secrets. */
 import { isPlaceholder, newSecret } from '../../principal/strength.js'
 import { splitList, text, type Kind, type Report } from './basic.js'
 
@@ -18,7 +18,7 @@ function isQuoted (text: string): boolean {
 export function secret (): Kind<string> {
   return text((given, report) => {
     if (isQuoted(given)) report(...quoted)
-    else if (isPlaceholder(given)) report('is a placeholder that everybody knows', newSecret)
+    else if (isPlaceholder(given)) report('is a well-known placeholder', newSecret)
     return given
   })
 }
@@ -42,7 +42,7 @@ export function secretList (): Kind<readonly string[]> {
   return secrets((key, report) => {
     if (!/^[\x21-\x7e]+$/.test(key)) {
       report(
-        'holds a character that a header cannot carry',
+        'contains a character that is not allowed in a header',
         'use letters, digits and punctuation without spaces'
       )
     }
@@ -64,7 +64,7 @@ function secrets (judge: (entry: string, report: Report) => void): Kind<readonly
         const place = entries.length === 1 ? '' : `entry ${index + 1} `
         const first = seen.get(entry)
         seen.set(entry, first ?? index)
-        if (isPlaceholder(entry)) report(`${place}is a placeholder that everybody knows`, newSecret)
+        if (isPlaceholder(entry)) report(`${place}is a well-known placeholder`, newSecret)
         else if (isQuoted(entry) && entries.length > 1) report(`${place}${quoted[0]}`, quoted[1])
         else if (first !== undefined) report(`${place}is the same as entry ${first + 1}`, 'list each once')
         else judge(entry, (wrong, right) => { report(place + wrong, right) })

@@ -1,4 +1,4 @@
-/** Whose failures an address pays for: what a caller claims in `X-Forwarded-For`, and whether all callers are one. */
+/** Whether a forged `X-Forwarded-For` is trusted, and whether all callers share one address. */
 import type { Finding } from '../finding.js'
 import { type Answer, NoAnswerError, type Question } from '../request.js'
 import { header, legacy, type Visit } from '../visit.js'

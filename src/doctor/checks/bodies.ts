@@ -1,4 +1,4 @@
-/** Large bodies and error pages: whose limit it is, and what an error gives away. */
+/** Large bodies and error pages: which limit applies, and what errors reveal. */
 import type { Finding } from '../finding.js'
 import { quoted } from '../finding.js'
 import { type Answer, ask, NoAnswerError } from '../request.js'
@@ -47,7 +47,7 @@ export async function errorPages (visit: Visit): Promise<Finding[]> {
         id: 'leak',
         severity: 'warning',
         what: `An error (${answer.status}) shows the inside of the server: ${quoted(leak, 80)}`,
-        why: 'It helps whoever looks for a way in.',
+        why: 'It helps attackers.',
         fix: 'run with NODE_ENV=production, and let no debug page stand before the app'
       })
       break

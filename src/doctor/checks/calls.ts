@@ -1,4 +1,4 @@
-/** Calls with the credential: whether it is good, for which eras, and whether a token is for this server. */
+/** Calls with the credential: whether it is valid, for which eras, and whether a token is for this server. */
 import type { Finding } from '../finding.js'
 import { quoted } from '../finding.js'
 import { NoAnswerError } from '../request.js'

@@ -1,4 +1,4 @@
-/** What a caller without a credential is told: the challenge, and whether `Authorization` arrives. */
+/** What a caller without a credential gets: the challenge, and whether `Authorization` arrives. */
 import type { Finding } from '../finding.js'
 import { quoted } from '../finding.js'
 import { codeIn, header, legacy, type Visit } from '../visit.js'
@@ -60,7 +60,7 @@ function metadataUrlFindings (visit: Visit, address: string | undefined): Findin
         severity: 'error',
         what: `resource_metadata is relative: ${quoted(address)}`,
         why: 'Clients need an absolute address.',
-        fix: 'set PUBLIC_URL to the address that callers use'
+        fix: 'set PUBLIC_URL to the URL that callers use'
       }
     ]
   }
@@ -90,7 +90,7 @@ async function stripped (visit: Visit, toNobody: string): Promise<Finding[]> {
       id: 'authorization-stripped',
       severity: 'error',
       what: 'A token in Authorization does not reach the app',
-      why: 'Callers with a token are refused, whoever they are.',
+      why: 'All callers with a token are refused.',
       fix: 'let the proxy pass the header on: nginx proxy_set_header Authorization $http_authorization; ' +
         'Apache CGIPassAuth On'
     }

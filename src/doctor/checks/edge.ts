@@ -1,4 +1,4 @@
-/** Guards against web pages: Host, Origin, preflights, and what of an answer a page may read. */
+/** Protection from web pages: Host, Origin, preflights, and readable headers. */
 import type { Finding } from '../finding.js'
 import { ask } from '../request.js'
 import { codeIn, header, legacy, type Visit } from '../visit.js'
@@ -18,7 +18,7 @@ async function hostGuard (visit: Visit): Promise<Finding[]> {
       id: 'host-guard',
       severity: visit.isLocal ? 'warning' : 'info',
       what: 'A request for another Host is served',
-      why: 'A web page can reach a server on this machine by a name of its own (DNS rebinding).',
+      why: 'A web page can reach a server on this machine under its own host name (DNS rebinding).',
       fix: 'set PUBLIC_URL or ALLOWED_HOSTS; nginx: proxy_set_header Host $host'
     }
   ]

@@ -1,4 +1,4 @@
-/** What stands before the app: redirects, pages of a proxy or a firewall, a wrong path. */
+/** What is in front of the app: redirects, pages of a proxy or firewall, a wrong path. */
 import type { Finding } from '../finding.js'
 import { quoted } from '../finding.js'
 import { type Answer, NoAnswerError } from '../request.js'

@@ -1,4 +1,4 @@
-/** The metadata that OAuth clients read, and what the host needs of the authorization server. */
+/** The metadata that OAuth clients read, and what the client needs of the authorization server. */
 import type { Finding } from '../finding.js'
 import { quoted } from '../finding.js'
 import { ask } from '../request.js'

@@ -1,4 +1,4 @@
-/** A stream that is held open: whether its first event comes at once, its keep-alive arrives, and nobody cuts it. */
+/** A long-lived stream: whether it is buffered, sends keep-alives, or is cut. */
 import type { Finding } from '../finding.js'
 import { type Held, hold, NoAnswerError } from '../request.js'
 import { codeIn, header, modern, type Visit } from '../visit.js'

@@ -1,4 +1,4 @@
-/** Clocks that differ, and answers that take longer than a host waits. */
+/** Clocks that differ, and responses that take longer than a client waits. */
 import type { Finding } from '../finding.js'
 import { header, type Visit } from '../visit.js'
 

@@ -1,4 +1,4 @@
-/** The handler of the `/mcp` route: a request of Fastify to the bridge, and its reply back. */
+/** The handler of the `/mcp` route: passes a Fastify request to the bridge, and sends its reply. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { InsufficientScopeError, isRefusal, type Refusal, UnauthenticatedError } from '../../errors.js'
 import type { McpEndpoint } from '../../mcp/era-router.js'

@@ -1,4 +1,4 @@
-/** What an endpoint tells of itself: in metrics, and in decisions about its sessions. */
+/** What an endpoint reports about itself: metrics, and decisions about its sessions. */
 import { sha256 } from '../../lib/sha256.js'
 import type { Catalog } from '../../mcp/catalog/catalog.js'
 import type { McpEndpoint } from '../../mcp/era-router.js'

@@ -1,4 +1,4 @@
-/** What a host may say of the endpoint's route in Fastify's own words. */
+/** The Fastify options that a host can set on the endpoint's route. */
 import type { FastifyContextConfig, FastifySchema, RouteShorthandOptions } from 'fastify'
 import { requireKeys } from '../../lib/require.js'
 

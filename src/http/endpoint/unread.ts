@@ -1,4 +1,4 @@
-/** Answers that their callers have not read yet: for how long they may wait, and how many bytes of them. */
+/** Bounds for answers that callers read slowly: how long and how many bytes may wait. */
 import { constants, Http2ServerRequest } from 'node:http2'
 import type { Readable, Writable } from 'node:stream'
 import type { FastifyReply } from 'fastify'

@@ -1,4 +1,4 @@
-/** What a handler may see of the request that it serves. */
+/** What a handler can see of its request. */
 import { holdsWholeCredential } from '../../principal/credential-forms.js'
 import type { CallRequest } from '../../tools/app-context.js'
 import { isRecord } from '../../lib/guards.js'

@@ -1,4 +1,4 @@
-/** Requests that this process makes to itself in the name of a principal: no credential is made up for them. */
+/** Requests that this process makes to itself as a principal, without a credential. */
 import { randomBytes } from 'node:crypto'
 import { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'

@@ -1,4 +1,4 @@
-/** Reads a JSON body without the ways in which JSON hurts: depth, prototype keys, bytes that are no text. */
+/** Parses JSON bodies safely: bounded depth, no prototype keys, valid UTF-8. */
 import { isUtf8 } from 'node:buffer'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'

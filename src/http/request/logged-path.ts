@@ -1,4 +1,4 @@
-/** What the log says of the path of a request. */
+/** The path of a request as it is logged. */
 
 /** Without the query, where people put keys; bounded, because a stranger chooses it. `isUnknown`: no route has it. */
 export function pathOf (url: string | undefined, isUnknown: boolean): string | undefined {

@@ -1,4 +1,4 @@
-/** Who calls, as it stands on a request: under a name of ours, and under Fastify's usual one where that is free. */
+/** The caller on a request: `request.mcp`, with `request.principal` as an alias if that name is free. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { isRecord } from '../../lib/guards.js'
 import type { Verified } from '../../principal/presented.js'

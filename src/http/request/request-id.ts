@@ -1,4 +1,4 @@
-/** The id of a request: in its log line, in its answer, and from a trusted proxy where that gave one. */
+/** The request id, taken from a trusted proxy or created here. */
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'

@@ -1,4 +1,4 @@
-/** Which requests the limits and the authentication leave alone. Nobody is let in by these. */
+/** Which requests skip limits and authentication. */
 import type { FastifyRequest } from 'fastify'
 
 type Config = FastifyRequest['routeOptions']['config']

@@ -1,4 +1,4 @@
-/** A path with and without a slash at its end, which callers and proxies add and drop. */
+/** A path with and without a trailing slash. */
 import type { FastifyInstance } from 'fastify'
 
 /** The spellings of `path` to register: one where it ends with a slash, or where the router takes both for one. */

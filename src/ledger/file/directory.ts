@@ -1,4 +1,4 @@
-/** The directory that holds the state: made where it is missing, and nobody else's business. */
+/** The state directory: created if missing, and private to its owner. */
 import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import { codeOf } from '../../lib/guards.js'
@@ -13,7 +13,7 @@ export class StateError extends OperatorError {
 /** What the journal keeps in the directory. */
 export const journalName = 'journal'
 const ownFile = /^(journal(\.|$)|oauth$)/
-const ownOne = 'set STATE_DIR to a directory of its own, which is made with mode 0700'
+const ownOne = 'set STATE_DIR to a separate directory, which is created with mode 0700'
 
 /**
  * Makes the directory with mode 0700. One that is there already becomes it where it is this user's

@@ -1,4 +1,4 @@
-/** The state on disk: lines appended under a lock, synced before they count, followed by every process. */
+/** The state on disk: lines appended under a lock, synced before they count, read by every process. */
 import { constants } from 'node:fs'
 import { link, open, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-/** A record as a line of the journal: its length and its checksum tell a torn line from a damaged one. */
+/** A record as a journal line: length and checksum tell a torn line from a damaged one. */
 import { sha256 } from '../../lib/sha256.js'
 
 /** The first line of every journal. */

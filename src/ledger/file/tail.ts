@@ -1,4 +1,4 @@
-/** Reads what a journal has gained since the last look, or all of it where it is another file by now. */
+/** Reads what was appended to a journal, or the whole file if it was replaced. */
 import { type FileHandle, open } from 'node:fs/promises'
 import { constants, type Stats } from 'node:fs'
 import { statIfAny } from '../../lib/atomic-file.js'

@@ -40,7 +40,7 @@ export function toolResultOf (
     return wrong('an object that is no result: put what it holds into structuredContent, or return a text')
   }
   if (content !== undefined && !isContent(content)) return wrong(faultOfContent(content))
-  if (_meta !== undefined && !isRecord(_meta)) return wrong('a _meta that is no object')
+  if (_meta !== undefined && !isRecord(_meta)) return wrong('a _meta that is not an object')
   if (isError !== undefined && typeof isError !== 'boolean') {
     return wrong('an isError that is neither true nor false')
   }

@@ -216,7 +216,7 @@ export class Catalog {
       typeof argument.value !== 'string' ||
       !isTexts(given)
     ) {
-      throw new InvalidParamsError({ reason: 'a completion needs an argument, and its context holds texts' })
+      throw new InvalidParamsError({ reason: 'a completion needs an argument, and its context must contain strings' })
     }
     const item = this.#referred(ref, exchange.caller.principal)
     const { name, value } = argument
@@ -230,7 +230,7 @@ export class Catalog {
     const work = async (): Promise<readonly string[]> => await complete(value, context)
     const values = await exchange.race(inPublicWords(work()))
     if (!isListOf(values, text => typeof text === 'string')) {
-      throw new TypeError(`${item.name} completed ${name} with what is no list of texts`)
+      throw new TypeError(`${item.name} completed ${name} with something other than a list of strings`)
     }
     return {
       values: values.slice(0, maxCompletions),
@@ -242,7 +242,7 @@ export class Catalog {
   #referred (ref: unknown, principal: Principal): Prompt | Resource {
     if (isRecord(ref) && ref.type === 'ref/prompt') return this.prompts.find(ref.name, principal).item
     if (isRecord(ref) && ref.type === 'ref/resource') return this.resources.named(ref.uri, principal)
-    throw new InvalidParamsError({ reason: 'a completion of what is neither a prompt nor a resource' })
+    throw new InvalidParamsError({ reason: 'a completion for something other than a prompt or a resource' })
   }
 }
 
@@ -253,7 +253,7 @@ function isTexts (value: unknown): value is Record<string, string> {
 /** Lists go out whole: a cursor can only be one that was never given. Some clients send an empty one for none. */
 function whole (params: Record<string, unknown>, list: readonly object[]): readonly object[] {
   if (params.cursor !== undefined && params.cursor !== '') {
-    throw new InvalidParamsError({ reason: 'a cursor that was never given' })
+    throw new InvalidParamsError({ reason: 'an unknown cursor' })
   }
   return list
 }

@@ -31,7 +31,7 @@ export function headerParameters (schema: unknown, tool: string): HeaderParamete
     if (!isRecord(node)) return
     const mark = node['x-mcp-header']
     if (mark !== undefined) {
-      if (path === undefined) return refuse(where, 'only `properties` may lead to it, no other keyword and no $ref')
+      if (path === undefined) return refuse(where, 'it must be reachable through `properties` alone, without $ref')
       const usable =
         typeof mark === 'string' &&
         /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(mark) &&
@@ -39,7 +39,7 @@ export function headerParameters (schema: unknown, tool: string): HeaderParamete
         ['string', 'integer', 'boolean'].includes(String(node.type))
       if (!usable) return refuse(where, 'a header token on a string, an integer or a boolean')
       const header = `mcp-param-${mark.toLowerCase()}`
-      if (names.has(header)) return refuse(where, 'a name is used twice')
+      if (names.has(header)) return refuse(where, 'the name is used twice')
       names.add(header)
       found.push({ header, path })
     }

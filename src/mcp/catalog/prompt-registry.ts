@@ -48,7 +48,7 @@ export class PromptRegistry extends Registry<Prompt, RegisteredPrompt> {
 
   async render ({ name, arguments: args = {} }: Record<string, unknown>, exchange: Exchange): Promise<PromptResult> {
     const { item, input } = this.find(name, exchange.caller.principal)
-    if (!isRecord(args)) throw new InvalidParamsError({ reason: 'the arguments of a prompt are an object' })
+    if (!isRecord(args)) throw new InvalidParamsError({ reason: 'the arguments of a prompt must be an object' })
     await exchange.enter(item)
     const checked = await input.check(args)
     if (!checked.ok) throw new InvalidParamsError({ reason: 'prompt arguments', data: { problem: checked.problem } })
@@ -64,15 +64,15 @@ export class PromptRegistry extends Registry<Prompt, RegisteredPrompt> {
 
 function faultOfPrompt (given: unknown): string | undefined {
   if (!isRecord(given) || !isListOf(given.messages, isMessage)) {
-    return 'neither a text nor messages, each with a role and its content'
+    return 'neither a string nor messages with role and content'
   }
   const { messages, description, _meta } = given as {
     messages: Array<{ content: unknown }>
     description?: unknown
     _meta?: unknown
   }
-  if (description !== undefined && typeof description !== 'string') return 'a description that is no text'
-  if (_meta !== undefined && !isRecord(_meta)) return 'a _meta that is no object'
+  if (description !== undefined && typeof description !== 'string') return 'a description that is not a string'
+  if (_meta !== undefined && !isRecord(_meta)) return 'a _meta that is not an object'
   return messages.map(({ content }) => faultOfBlock(content)).find(fault => fault !== undefined)
 }
 

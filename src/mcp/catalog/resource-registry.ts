@@ -54,7 +54,7 @@ export class ResourceRegistry {
     if (resource.uri !== undefined) {
       if (/[{}]/.test(resource.uri)) {
         throw new TypeError(
-          `Resource ${name}: ${JSON.stringify(resource.uri)} holds braces; a template is a \`uriTemplate\``
+          `Resource ${name}: ${JSON.stringify(resource.uri)} contains braces; use \`uriTemplate\` for a template`
         )
       }
       const { key } = requireStable(`Resource ${name}: ${JSON.stringify(resource.uri)}`, resource.uri)
@@ -64,7 +64,7 @@ export class ResourceRegistry {
       for (const other of this.templates.values()) {
         if (other.template.shape === template.shape) {
           throw new TypeError(
-            `Template ${resource.uriTemplate} is defined twice: ${other.item.uriTemplate} fits the same URIs`
+            `Template ${resource.uriTemplate} is defined twice: ${other.item.uriTemplate} matches the same URIs`
           )
         }
       }
@@ -95,7 +95,7 @@ export class ResourceRegistry {
 
   async read (params: Record<string, unknown>, exchange: Exchange): Promise<{ contents: ResourceContents[] }> {
     const { uri: asked } = params
-    if (typeof asked !== 'string') throw new InvalidParamsError({ reason: 'a resource is read by its uri' })
+    if (typeof asked !== 'string') throw new InvalidParamsError({ reason: 'uri must be a string' })
     const { item, uri, variables } = this.reach(asked, exchange.caller.principal)
     await exchange.enter(item)
     const context = createContext(exchange, this.#accessOf(exchange))

@@ -137,7 +137,7 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
   async call (params: Record<string, unknown>, exchange: Exchange, depth = 0): Promise<ToolResult> {
     const { name, arguments: args = {} } = params
     if (typeof name !== 'string' || !isRecord(args)) {
-      throw new InvalidParamsError({ reason: 'a tool needs a name, and its arguments are an object' })
+      throw new InvalidParamsError({ reason: 'name must be a string, and arguments must be an object' })
     }
     const held: Held = {}
     try {

@@ -23,7 +23,7 @@ export function parseUriTemplate (template: string): UriTemplate {
     throw new TypeError(`Template ${template}: variables are {name}, at least one, without operators`)
   }
   if (new Set(names).size < names.length) {
-    throw new TypeError(`Template ${template}: each variable needs a name of its own`)
+    throw new TypeError(`Template ${template}: each variable must have a different name`)
   }
   // A port is a number, and a host of one number is an address.
   const sample = (value: string): string => template.replaceAll(/\{\w+\}/g, value)
@@ -34,9 +34,9 @@ export function parseUriTemplate (template: string): UriTemplate {
   }
   const literals = normal.key.split(/\{\w+\}/)
   if (literals.slice(1, -1).includes('')) {
-    throw new TypeError(`Template ${template}: two variables need a text between them`)
+    throw new TypeError(`Template ${template}: two variables need literal text between them`)
   }
-  if (/[{}]/.test(literals.join(''))) throw new TypeError(`Template ${template}: a brace belongs to no variable`)
+  if (/[{}]/.test(literals.join(''))) throw new TypeError(`Template ${template}: a brace is not part of a variable`)
   return {
     shape: literals.join('{}'),
     literals,

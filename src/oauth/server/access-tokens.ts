@@ -162,7 +162,7 @@ export function createAccessTokens ({
       const named = secrets.access.find(key => key.kid === kid)
       // Of a base64url signature of 32 bytes the last character has four spellings: only one was signed.
       if (named === undefined || !/\.[\w-]{42}[AEIMQUYcgkosw048]$/.test(token)) {
-        return rejected('the token is none of a signed-in client')
+        return rejected('the token does not belong to a signed-in client')
       }
       try {
         const { payload } = await jwtVerify(token, named.key, {

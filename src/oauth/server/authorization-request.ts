@@ -133,7 +133,7 @@ async function clientOf (
   throw new AuthorizationPageError(
     'This app is not known here',
     'The app that sent you is not registered, or its description could not be read. Go back to it and ' +
-      'connect again; if that does not help, ask whoever runs this server.',
+      'connect again; if that does not help, ask the operator of this server.',
     { reason: 'the client is not known' }
   )
 }
@@ -159,7 +159,7 @@ function redirectOf (
   }
   if (!isRedirectUri(uri, { customSchemes: true }) || !matchesRedirect(redirectUris, uri)) {
     throw new AuthorizationPageError('You were not sent on', problem, {
-      reason: 'redirect_uri is none of the client'
+      reason: 'redirect_uri does not belong to the client'
     })
   }
   return uri

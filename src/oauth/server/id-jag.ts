@@ -121,7 +121,7 @@ function decode (assertion: string): {
   } catch {
     // Below, with the other refusals.
   }
-  throw refused('it is no JWT')
+  throw refused('it is not a JWT')
 }
 
 function refused (reason: string, code: 'invalid_grant' | 'invalid_target' = 'invalid_grant'): OAuthError {

@@ -121,7 +121,7 @@ export function createSignIn (options: SignInOptions): SignIn {
     cookie: string | undefined
   ): Promise<{ readonly sealed: Sealed; readonly client: Client }> {
     const sealed = secrets.open(purpose, handle) as Sealed | undefined
-    if (sealed === undefined) throw over('the handle is none of this server')
+    if (sealed === undefined) throw over('the handle is not from this server')
     if (sealed.endsAt <= Date.now()) throw over('the handle has expired')
     // Cross-site request forgery: another page can send the form, but not the cookie that goes with it.
     if (cookie === undefined || sha256(cookie) !== sealed.browser) {

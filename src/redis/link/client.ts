@@ -1,4 +1,4 @@
-/** Makes the two connections of an instance: one for commands, one that waits for news. */
+/** Creates the two connections of an instance: one for commands, one that waits for messages. */
 import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis'
 import { parseRedisUrl, type RedisTarget } from './url.js'
 

@@ -1,4 +1,4 @@
-/** The names of keys: no principal and no credential is in one, and what one script touches is in one slot. */
+/** The names of Redis keys: without principals or credentials; keys of one script share a slot. */
 import { createHash } from 'node:crypto'
 
 export class Keys {

@@ -1,4 +1,4 @@
-/** The way to Redis: one batch of commands a tick, a deadline of our own, a breaker, and a heartbeat that closes it. */
+/** The connection to Redis: one batch of commands per tick, a deadline, a circuit breaker and a heartbeat. */
 import { randomUUID } from 'node:crypto'
 import { NotSharedError } from '../../fleet/bus.js'
 import { codeOf } from '../../lib/guards.js'

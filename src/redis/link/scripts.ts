@@ -1,4 +1,4 @@
-/** The Lua scripts. The clock of all of them is that of Redis. */
+/** The Lua scripts. All of them use the clock of Redis. */
 import { createHash } from 'node:crypto'
 
 export interface Script {

@@ -1,4 +1,4 @@
-/** Reads audit files while a server may write them, put them aside and delete the oldest. */
+/** Reads audit files while a server writes, rotates and deletes them. */
 import { type FileHandle, open, readdir } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'

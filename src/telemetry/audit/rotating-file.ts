@@ -1,4 +1,4 @@
-/** A file that lines are added to, and that is put aside when it is large or a day old. Nobody ever waits for it. */
+/** A file that is appended to, and rotated by size and age. Writers never wait. */
 import { constants } from 'node:fs'
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'

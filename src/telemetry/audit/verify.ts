@@ -111,7 +111,7 @@ class Verifier {
     if (record === undefined) {
       record = recordAtEndOf(text, this.#key)
       if (record !== undefined) {
-        this.#notes.push(`${at(place)}: a process ended while it wrote this line, and another went on in it`)
+        this.#notes.push(`${at(place)}: a process ended while it wrote this line, and another continued it`)
       }
     }
     if (this.#torn !== undefined && record?.torn !== true && !isTornOpening(record)) throw cut(this.#torn)
@@ -167,7 +167,7 @@ class Verifier {
   #judge (record: Readonly<Record<string, unknown>>, place: Place): void {
     const { boot, seq, prev, hash, kind, continues } = record
     if (typeof boot !== 'string' || typeof prev !== 'string' || typeof hash !== 'string') {
-      throw fault(place, 'foreign', 'this is no audit record')
+      throw fault(place, 'foreign', 'this is not an audit record')
     }
     if (hashOf(record, this.#key) !== hash) {
       throw fault(
@@ -183,7 +183,7 @@ class Verifier {
       this.#continue({ boot, seq: continues, hash: prev }, known, place)
       return
     }
-    if (typeof seq !== 'number') throw fault(place, 'foreign', 'this is no audit record')
+    if (typeof seq !== 'number') throw fault(place, 'foreign', 'this is not an audit record')
     this.#link({ boot, seq, prev }, known, place)
     if (seq === 1) this.#checkAfter(record.about, place)
     this.#records += 1

@@ -1,4 +1,4 @@
-/** Counters and histograms. The number of their series is bounded: what is beyond counts as `other`. */
+/** Counters and histograms with a bounded number of series; the rest counts as `other`. */
 import { headOf, type Labels, labelsText, sample } from './text-format.js'
 
 const mostSeries = 2000

@@ -1,4 +1,4 @@
-/** The metrics of several processes as one text: each sample says of which process it is. */
+/** Merges the metrics of several processes: each sample names its process. */
 import { labelsText } from './text-format.js'
 
 const head = /^# (?:HELP|TYPE) (\S+)/

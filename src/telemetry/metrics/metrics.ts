@@ -1,4 +1,4 @@
-/** Metrics from decisions, by the names of OpenTelemetry's MCP conventions where they have one. */
+/** Metrics from decisions, named after OpenTelemetry's MCP conventions where they exist. */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { refusals } from '../../errors.js'
 import { version } from '../../version.js'

@@ -1,4 +1,4 @@
-/** Metrics in the text format of Prometheus, version 0.0.4. */
+/** Metrics in Prometheus' text format, version 0.0.4. */
 
 export type Labels = Readonly<Record<string, string>>
 

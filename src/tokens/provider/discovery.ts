@@ -1,4 +1,4 @@
-/** Finds the key set of an identity provider by its issuer. */
+/** Finds the key set of an identity provider through its metadata. */
 import { isSafeUrl } from '../../net/loopback.js'
 import { fetchJson, ProviderError } from './fetch-json.js'
 

@@ -1,4 +1,4 @@
-/** Fetches a JSON document of an identity provider: bounded in size, and from nowhere else. */
+/** Fetches a JSON document of an identity provider: bounded size, no redirects. */
 
 /** The document could not be had. The message is for the log: constants and numbers, nothing of the answer. */
 export class ProviderError extends Error {

@@ -1,4 +1,4 @@
-/** From a token of an identity provider to the caller it proves (RFC 9068, and what providers do instead). */
+/** Verifies a token of an identity provider and returns its caller (RFC 9068, with known deviations). */
 import { compactVerify, type CryptoKey, decodeJwt, decodeProtectedHeader, type JWTHeaderParameters } from 'jose'
 import {
   claimAt,
@@ -90,7 +90,7 @@ export function createIssuerVerifier (options: IssuerOptions): IssuerVerifier {
 
     async verify (token) {
       const unverified = decode(token)
-      if (unverified === undefined) return token.includes('.') ? rejected('the token is no JWT') : keyAsToken
+      if (unverified === undefined) return token.includes('.') ? rejected('the token is not a JWT') : keyAsToken
       // First, so that no bad token makes us ask the provider.
       const verdict = judge(unverified, options)
       const { header, claims } = unverified
@@ -157,7 +157,7 @@ function judge (
   if (!algorithms.has(alg)) return rejected('alg is not accepted')
   // RFC 7515 §4.1.11: none of the extensions is understood here, not even an empty list of them.
   if ('crit' in header) return rejected('the token has a crit header')
-  if (kid !== undefined && typeof kid !== 'string') return rejected('kid is no text')
+  if (kid !== undefined && typeof kid !== 'string') return rejected('kid is not a string')
   if (typ !== undefined && !(typeof typ === 'string' && types.has(typ.toLowerCase()))) {
     return rejected('typ is not that of an access token')
   }
@@ -167,7 +167,7 @@ function judge (
   if (!isFor(named, audience)) return rejected('aud is not this server')
   // RFC 7800: good only together with a proof (DPoP, mTLS) that we can't check; whoever stole it has none.
   if (claims.cnf !== undefined) return rejected('the token is bound to a key')
-  if (isOtherKind(claims)) return rejected('it is no access token')
+  if (isOtherKind(claims)) return rejected('it is not an access token')
   if (requireAt && !isDeclaredAccessToken(header, claims)) {
     return rejected('it does not declare itself an access token')
   }

@@ -70,7 +70,7 @@ function readEntry (value: unknown, index: number): IssuerEntry {
     new IssuersFileError(`names a file in which entry ${index + 1} ${what}`)
   if (!isRecord(value)) throw wrong('is not an object')
   if (Object.keys(value).some(member => !members.has(member))) {
-    throw wrong(`has a member that is none of ${[...members].join(', ')}`)
+    throw wrong(`has a member other than ${[...members].join(', ')}`)
   }
   const { name, issuer, jwksUrl, audience } = value
   if (!isIssuerName(name)) throw wrong('needs a name of 1 to 63 lower-case letters, digits and "-"')

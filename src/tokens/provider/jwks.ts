@@ -1,4 +1,4 @@
-/** The public keys of an identity provider (RFC 7517): cached, and fetched anew no more often than needed. */
+/** The public keys of an identity provider (RFC 7517): cached, and fetched no more often than needed. */
 import { createLocalJWKSet, type CryptoKey, errors, type JSONWebKeySet, type JWTHeaderParameters } from 'jose'
 import { UnavailableError, retryLater } from '../../errors.js'
 import { ProviderError } from './fetch-json.js'
@@ -103,7 +103,7 @@ export function createKeySet ({
 
   /** Nobody's fault but the provider's; never a 401, because the token may be good. */
   function unavailable (): Error {
-    const reason = `the identity provider's keys cannot be had: ${failure?.why ?? 'it is away'}`
+    const reason = `the identity provider's keys are not available: ${failure?.why ?? 'it does not answer'}`
     return new UnavailableError(retryLater(Math.max(1000, waitMs()), { reason }))
   }
 
@@ -161,7 +161,7 @@ export function createKeySet ({
     problems: () =>
       failure === undefined || loaded !== undefined
         ? []
-        : [`the identity provider's keys cannot be had: ${failure.why}`]
+        : [`the identity provider's keys are not available: ${failure.why}`]
   }
 }
 

@@ -1,4 +1,4 @@
-/** What a process behind this server sees of our environment; our secrets are not in it. */
+/** The environment of an upstream process; it does not contain our secrets. */
 const names = ['PATH', 'HOME', 'LANG', 'TMPDIR'] as const
 
 export function passedOn (): Record<string, string> {

@@ -116,7 +116,7 @@ for (const [what, text] of [
     for (const attempt of attempts) {
       t.throws(attempt, {
         name: 'KeyChangeError',
-        message: /^(?!.*(mcp_|eyJ))A name or an owner holds a credential/
+        message: /^(?!.*(mcp_|eyJ))A name or an owner contains a credential/
       })
     }
   })
@@ -127,7 +127,7 @@ t.test('a key that is imported is not its own name or owner, whatever its form i
   for (const options of [{ name: `my ${key}` }, { name: 'a', owner: key }]) {
     t.throws(() => importKeys([], [key], options), {
       name: 'KeyChangeError',
-      message: /^A name or an owner holds/
+      message: /^A name or an owner contains/
     })
   }
 })

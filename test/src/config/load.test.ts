@@ -219,7 +219,7 @@ t.test('a key that is a secret of the server, too, is named by what it is, and n
       describeProblem
     )
     t.equal(problems.length, 1)
-    t.match(problems[0], new RegExp(`^API_KEYS holds .*${name}; use different secrets`))
+    t.match(problems[0], new RegExp(`^API_KEYS contains .*${name}; use different secrets`))
     t.notMatch(problems[0], shared)
   }
 })
@@ -415,7 +415,7 @@ for (const [what, text] of [
 ] as const) {
   t.test(`a quote in .env stops the start where ${what}`, async t => {
     const { problems } = readConfig({}, parseDotenv(`# first\n${text}`))
-    t.match(problems[0], { variable: '.env', wrong: /^has a quote .* \(line 2\)$/ })
+    t.match(problems[0], { variable: '.env', wrong: /^has an unclosed quote.* \(line 2\)$/ })
     t.notOk(JSON.stringify(problems).includes(secret))
   })
 }
@@ -425,7 +425,7 @@ t.test('a secret of more than one line stops the start, a list over several line
     t.match(
       readConfig({ API_KEYS: key, JWT_SECRET: secret, [name]: `${secret}-1\nPORT=${'3'.repeat(32)}` })
         .problems,
-      [{ variable: name, wrong: 'holds a line break' }]
+      [{ variable: name, wrong: 'contains a line break' }]
     )
   }
   t.same(readConfig({}, parseDotenv(`API_KEYS="${key},\n  ${key}2"\n`)).problems, [])
@@ -617,7 +617,7 @@ for (const [where, environment, file] of [
       { values: file, faults: [] }
     )
     t.same(problems.map(describeProblem), [
-      'STATE_KEY has another name now; set REQUEST_STATE_KEY instead, and remove STATE_KEY'
+      'STATE_KEY has been renamed; set REQUEST_STATE_KEY instead, and remove STATE_KEY'
     ])
     t.same(warnings, [])
   })

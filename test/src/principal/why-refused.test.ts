@@ -11,7 +11,7 @@ for (const [reason, word] of [
   ['the API key is not for this network', 'network'],
   ['the API key is not known', 'unknown-key'],
   ['aud is not this server', 'audience'],
-  ['iss is none of the issuers', 'issuer'],
+  ['iss is not a known issuer', 'issuer'],
   ['no key of the issuer verifies it', 'signature'],
-  ['kid is no text', 'invalid-credential']
+  ['kid is not a string', 'invalid-credential']
 ] as const) t.test(reason, async t => { t.equal(whyRefused(reason), word) })

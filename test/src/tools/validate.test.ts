@@ -78,7 +78,7 @@ const wrong: Array<[what: string, items: Record<string, unknown>, message: RegEx
   ],
   ['no handler', { tools: [{ name: 'x' }] }, /^Tool "x": handler must be a function$/],
   [
-    'a description that is no text',
+    'a description that is not a string',
     { tools: [{ name: 'x', handler, description: 1 }] },
     /^Tool "x": description must be a string$/
   ],

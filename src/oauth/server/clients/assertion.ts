@@ -102,7 +102,7 @@ export function createAssertions ({ documents, fetchDocument, audience }: Assert
       const { jti, exp = 0 } = await claimsOf(client, assertion).catch(error => {
         throw error instanceof OAuthError ? error : refused('it does not verify', error)
       })
-      if (typeof jti !== 'string' || jti === '' || jti.length > 512) throw refused('jti is no text')
+      if (typeof jti !== 'string' || jti === '' || jti.length > 512) throw refused('jti is not a string')
       if (exp > Date.now() / 1000 + longestLifeSeconds + toleranceSeconds) {
         throw refused('it is good for more than an hour')
       }

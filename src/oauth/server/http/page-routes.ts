@@ -26,7 +26,7 @@ export interface PageOptions {
 
 const wrongKey = 'That key was not accepted. Check that it is complete and that it is a key of this server.'
 const notAllowed =
-  'That key is good, but apps may not be signed in with it. Ask whoever runs this server for another one.'
+  'That key is good, but apps may not be signed in with it. Ask the operator of this server for another key.'
 
 export async function registerPages (scope: FastifyInstance, { server, countTools }: PageOptions): Promise<void> {
   const place = new URL(server.issuer).host
@@ -194,8 +194,8 @@ function asPageError (error: unknown): AuthorizationPageError {
     })
   }
   return new AuthorizationPageError(
-    'Something went wrong here',
-    'The server could not go on. Try again in a moment; if it stays, tell whoever runs this server.',
+    'Something went wrong',
+    'The server failed. Try again in a moment; if it fails again, tell the operator of this server.',
     { statusCode, reason: message, cause: error }
   )
 }

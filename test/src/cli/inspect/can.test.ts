@@ -58,7 +58,7 @@ t.test('can tells of a managed key that is active, disabled, revoked and unknown
   t.match(await at.can(id, 'whoami'), { code: 1, stdout: /^denied\nKey .* is revoked\.$/ })
   t.match(await at.can('k'.repeat(12)), {
     code: 1,
-    stdout: /^denied\nNeither the key file .* nor API_KEYS holds a key k+\.$/
+    stdout: /^denied\nNeither the key file .* nor API_KEYS contains a key k+\.$/
   })
 })
 

@@ -154,7 +154,7 @@ t.test('a state directory that the server would not start with is a problem', as
   for (const [STATE_DIR, complaint] of [
     ['file', /ENOTDIR/],
     ['file/below', /ENOTDIR/],
-    ['damaged', /holds a state that is damaged; restore it/]
+    ['damaged', /contains a damaged state; restore it/]
   ] as const) {
     const { code, stderr } = await say(['config'], directory, { API_KEYS: key, STATE_DIR })
     t.equal(code, 1, STATE_DIR)
@@ -180,7 +180,7 @@ t.test('a state directory that is not ours alone is a problem, as it is at the s
     else {
       t.match(
         stderr,
-        /^Problem: STATE_DIR names a directory that [^\n]+; set STATE_DIR to a directory of its own[^\n]+$/
+        /^Problem: STATE_DIR names a directory that [^\n]+; set STATE_DIR to a separate directory[^\n]+$/
       )
       t.match(stderr, complaint)
     }
@@ -213,7 +213,7 @@ t.test('a state directory that the user may not write to is a problem', { skip: 
   t.same(await run.ended, { code: 1, signal: null })
   t.match(
     run.stderr(),
-    /^Problem: STATE_DIR cannot be used \(EACCES\); name a directory that this user may write to\n$/
+    /^Problem: STATE_DIR cannot be used \(EACCES\); name a directory that this user can write to\n$/
   )
 })
 

@@ -58,9 +58,9 @@ for (const [what, args, message] of [
   [
     'a URL with a password',
     ['--url', 'https://ada:secret@mcp.example.com/mcp'],
-    /^--url must not hold a user name/
+    /^--url must not contain a user name/
   ],
-  ['a key file without a URL', ['--key-file', 'key.txt'], /go with --url/],
+  ['a key file without a URL', ['--key-file', 'key.txt'], /require --url/],
   [
     'a key file that is not there',
     ['--url', 'http://127.0.0.1:1/mcp', '--key-file', 'none.txt'],
@@ -69,7 +69,7 @@ for (const [what, args, message] of [
   [
     'a key file with two lines',
     ['--url', 'http://127.0.0.1:1/mcp', '--key-file', 'two.txt'],
-    /must hold one credential/
+    /must contain one credential/
   ],
   [
     'both a key and a token',

@@ -36,7 +36,7 @@ t.test('lint --for claude asks for the settings that the directory needs', async
 
 t.test('lint names a module that cannot be used', async t => {
   const directory = t.testdir({ 'none.mjs': 'export const other = 1', 'bad.mjs': 'export const tools = [{}]' })
-  t.match(await say(['lint', '--tools', 'none.mjs'], directory, env), { code: 1, stderr: /must export a list of tools/ })
+  t.match(await say(['lint', '--tools', 'none.mjs'], directory, env), { code: 1, stderr: /must export an array of tools/ })
   t.match(await say(['lint', '--tools', 'bad.mjs'], directory, env), { code: 1, stderr: /name must be/ })
   t.match(await say(['lint', '--tools', 'gone.mjs'], directory, env), { code: 1, stderr: /cannot be loaded/ })
   t.match(await say(['lint', '--for', 'nobody'], directory, env), { code: 1 })

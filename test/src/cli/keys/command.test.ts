@@ -460,7 +460,7 @@ t.test('a key with a space in it is refused as what it is, and not taken for two
   const cwd = await directory(t)
   const { code, stderr } = await keys(cwd, ['import'], 'a-key-of-sixteen-or-more with-a-space-in-between')
   t.equal(code, 1)
-  t.match(stderr, /^The key holds a character that a header cannot carry/)
+  t.match(stderr, /^The key contains a character that is not allowed in a header/)
   t.same(await readdir(cwd), [])
 })
 

@@ -99,7 +99,7 @@ for (const [what, text, complaint] of [
     const directory = t.testdir({ '.env': text })
     const { code, stdout, stderr } = await say(['init'], directory)
     t.same({ code, stdout }, { code: 1, stdout: '' })
-    t.match(stderr, /^\.env is there already and is kept as it is, but /)
+    t.match(stderr, /^\.env already exists and was not changed, but /)
     t.match(stderr, complaint)
     t.notMatch(stderr, /canary/)
     t.equal(readFileSync(join(directory, '.env'), 'utf8'), text)
@@ -111,7 +111,7 @@ t.test('a .env that is a link to nowhere is not written through', async t => {
   symlinkSync(join(directory, 'elsewhere'), join(directory, '.env'))
   const { code, stderr } = await say(['init'], directory)
   t.equal(code, 1)
-  t.match(stderr, 'kept as it is')
+  t.match(stderr, 'was not changed')
   t.throws(() => statSync(join(directory, 'elsewhere')), { code: 'ENOENT' })
 })
 

@@ -212,7 +212,7 @@ t.test('a line that another process went on in is read from there', async t => {
     records: 7,
     chains: 2,
     fault: undefined,
-    notes: [/:3: a process ended while it wrote this line, and another went on in it/, /killed/]
+    notes: [/:3: a process ended while it wrote this line, and another continued it/, /killed/]
   })
   writeFileSync(file, dead + readFileSync(other, 'utf8').replace('"seq":1', '"seq":9'))
   t.match((await verifyAudit([file])).fault, { kind: 'cut', line: 3 }, 'what was altered is no record')
