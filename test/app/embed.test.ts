@@ -355,7 +355,7 @@ t.test('a registration that cannot work stops the host\'s boot, and says which o
     [{ apiKeys: ['short'] }, /^Entry 1 of `apiKeys` is under 16 characters; .*`allowWeakSecrets`/],
     [
       { apiKeys: [adaKey, 'change-me-api-key'], allowWeakSecrets: true },
-      /^Entry 2 of `apiKeys` is a placeholder/
+      /^Entry 2 of `apiKeys` is a well-known placeholder/
     ],
     [{ jwtSecret: 'x' }, /^A JWT secret is under 32 bytes/],
     [{ jwtSecret: 'change-me', allowWeakSecrets: true }, /placeholder/],

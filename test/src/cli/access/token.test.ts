@@ -48,7 +48,7 @@ const refused: Array<[string, string[], Record<string, string>, RegExp]> = [
     'a placeholder for a secret',
     ['--user', 'ada'],
     { JWT_SECRET: 'change-me' },
-    /^JWT_SECRET is a placeholder/
+    /^JWT_SECRET is a well-known placeholder/
   ],
   ['an empty user', ['--user', ' '], { JWT_SECRET: secret }, /user id/],
   ['a control character in the user', ['--user', 'ada\u0000'], { JWT_SECRET: secret }, /user id/],
