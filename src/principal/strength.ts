@@ -37,7 +37,7 @@ export function requireStrong ({ apiKeys, jwtSecrets, allowWeak }: SecretsInUse)
   const weak = `; ${newSecret}, or pass \`allowWeakSecrets\` where nobody else can reach the server`
   for (const [index, key] of apiKeys.entries()) {
     const which = `Entry ${index + 1} of \`apiKeys\` is`
-    if (isPlaceholder(key)) throw new Error(`${which} a placeholder that everybody knows; ${newSecret}`)
+    if (isPlaceholder(key)) throw new Error(`${which} a well-known placeholder; ${newSecret}`)
     if (!allowWeak && isWeakKey(key)) throw new Error(`${which} under ${MIN_API_KEY_CHARACTERS} characters${weak}`)
   }
   for (const secret of jwtSecrets) {
