@@ -87,6 +87,7 @@ load generator, so read the ratios, not the figures.
 | \`npm run tools\` | calls per second with 1, 100 and 1,000 tools |
 | \`npm run streams\` | 10,000 idle streams, and the memory of each |
 | \`npm run profile\` | where the time of a request goes, by function and by package |
+| \`npm run telemetry\` | what audit, metrics and a tracer without an SDK cost, each alone and all together |
 
 \`docs/performance.md\` reads their results.
 `

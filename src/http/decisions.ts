@@ -49,7 +49,12 @@ export function sayDecisions (fastify: FastifyInstance, lines: Lines): void {
   })
 }
 
-const isFollowed = Symbol('the decision about a request will be said')
+/** When a request began, on the clock of `performance.now()`. Its decision will be said. */
+const startedAt = Symbol('when the request began')
+
+interface Followed {
+  [startedAt]?: number
+}
 
 /** Fastify 5.0 has no `getDecorator`. */
 function linesOf (fastify: FastifyInstance): Lines {
@@ -62,9 +67,9 @@ export function sayDecisionAbout (request: FastifyRequest, reply: FastifyReply):
   if (server.hasDecorator(isWatched)) follow(request, reply, linesOf(server))
 }
 
-function follow (request: FastifyRequest & { [isFollowed]?: boolean }, reply: FastifyReply, lines: Lines): void {
-  if (request[isFollowed] === true) return
-  request[isFollowed] = true
+function follow (request: FastifyRequest & Followed, reply: FastifyReply, lines: Lines): void {
+  if (request[startedAt] !== undefined) return
+  request[startedAt] = performance.now()
   ipOf(request)
   const { raw } = reply
   let isOver = false
@@ -196,7 +201,7 @@ function decisionOf (
     code,
     why: code === undefined ? undefined : reasonClassOf(code, said?.why),
     reason: said?.reason,
-    ms: reply.elapsedTime,
+    ms: msOf(request),
     http: {
       method: request.method,
       path: pathOf(request.originalUrl, request.is404),
@@ -208,6 +213,11 @@ function decisionOf (
     cause: said?.cause === undefined ? undefined : loggable(said.cause),
     about: said?.about
   }
+}
+
+/** Not by Fastify's `elapsedTime`, which is 0 for an app without a logger. */
+function msOf (request: FastifyRequest & Followed): number {
+  return performance.now() - (request[startedAt] ?? performance.now())
 }
 
 function itemKindOf ({ tool, prompt, uri }: MessageFields): Decision['itemKind'] {

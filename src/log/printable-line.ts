@@ -18,6 +18,8 @@ export function printableLine (line: string): string {
 
 /** JSON that means the same, without what moves a cursor or turns the direction of a text. */
 export function escapeUnprintable (json: string): string {
+  // Nearly every line is plain ASCII, and this tells it in a tenth of the time.
+  if (Buffer.byteLength(json) === json.length && !json.includes('\u007f')) return json
   return json.replace(unprintable, character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 

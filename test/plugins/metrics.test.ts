@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import metrics from '../../plugins/metrics.js'
@@ -161,6 +162,17 @@ t.test('a port that is taken stops the start, and names its setting', async t =>
   const { port } = await build(t)
   const app = await service(t, { env: { METRICS_PORT: String(port) } })
   await t.rejects(async () => { await app.ready() }, { message: /METRICS_PORT/ })
+})
+
+t.test('how long a call took is told, also where nothing is logged', async t => {
+  const slow = defineTool({ name: 'slow', handler: async () => { await sleep(25); return 'done' } })
+  const app = Fastify()
+  t.teardown(async () => { await app.close() })
+  await app.register(metrics)
+  await app.register(mcpAuth, { prefix: '/a', apiKeys: [adaKey], tools: [slow] })
+  await app.inject({ method: 'POST', url: '/a/mcp', headers: withKey, payload: callOf('slow') })
+  t.match(app.metrics(), /gen_ai_tool_name="slow",le="0\.02"\} 0\n/)
+  t.match(app.metrics(), /gen_ai_tool_name="slow",le="\+Inf"\} 1\n/)
 })
 
 t.test('a host serves them itself', async t => {

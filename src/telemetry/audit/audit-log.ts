@@ -6,7 +6,7 @@ import { codeOf } from '../../lib/guards.js'
 import { OperatorError } from '../../lib/operator-error.js'
 import { createRedactor } from '../../log/redact.js'
 import type { Decision, DecisionKind, Observer } from '../decision.js'
-import { Chain, type Head, type Sealed } from './chain.js'
+import { Chain, createDigest, type Digest, type Head, type Sealed } from './chain.js'
 import { recordText } from './record.js'
 import { RotatingFile, type Tail } from './rotating-file.js'
 
@@ -51,7 +51,7 @@ const ignored: ReadonlySet<DecisionKind> = new Set(['served'])
 export class AuditLog implements Observer {
   readonly #log: AuditLogger
   readonly #chain: Chain
-  readonly #key: string | undefined
+  readonly #digest: Digest
   readonly #stream: AuditOptions['stream']
   readonly #file: RotatingFile | undefined
   readonly #timer: NodeJS.Timeout
@@ -72,9 +72,9 @@ export class AuditLog implements Observer {
     log: AuditLogger
   ) {
     this.#log = log
-    this.#key = key
+    this.#digest = createDigest(key)
     this.#stream = stream
-    this.#chain = new Chain(key, createRedactor([...(secrets ?? []), ...(key === undefined ? [] : [key])]))
+    this.#chain = new Chain(this.#digest, createRedactor([...(secrets ?? []), ...(key === undefined ? [] : [key])]))
     this.#file =
       file === undefined
         ? undefined
@@ -102,7 +102,7 @@ export class AuditLog implements Observer {
         recordText(
           { kind: 'audit-opened', outcome: 'allowed', at: Date.now(), about: aboutOf(tail) },
           link,
-          options.key
+          audit.#digest
         )
       )
       return audit
@@ -139,7 +139,7 @@ export class AuditLog implements Observer {
       return
     }
     this.#tellDropped()
-    this.#append(link => recordText(decision, link, this.#key))
+    this.#append(link => recordText(decision, link, this.#digest))
   }
 
   /** Writes what waits, for two seconds at most. */
@@ -147,7 +147,7 @@ export class AuditLog implements Observer {
     clearInterval(this.#timer)
     this.#tellDropped()
     this.#append(link =>
-      recordText({ kind: 'audit-closed', outcome: 'allowed', at: Date.now() }, link, this.#key)
+      recordText({ kind: 'audit-closed', outcome: 'allowed', at: Date.now() }, link, this.#digest)
     )
     await this.#file?.close(closeMs)
     this.#tellHead()
@@ -177,7 +177,7 @@ export class AuditLog implements Observer {
     const about = { count: this.#dropped }
     this.#dropped = 0
     this.#append(link =>
-      recordText({ kind: 'audit-dropped', outcome: 'failed', at: Date.now(), about }, link, this.#key)
+      recordText({ kind: 'audit-dropped', outcome: 'failed', at: Date.now(), about }, link, this.#digest)
     )
   }
 

@@ -1,7 +1,7 @@
 /** The audit record of a decision. */
 import { canonicalJson } from '../../lib/canonical-json.js'
 import type { CallArguments, Decision } from '../decision.js'
-import { digestOf } from './chain.js'
+import type { Digest } from './chain.js'
 
 /** What places a record in its chain. */
 export interface Link {
@@ -10,10 +10,10 @@ export interface Link {
   readonly prev: string
 }
 
-/** The canonical JSON of a record, without its hash. `key`: of the audit, for the digest of the arguments. */
-export function recordText (decision: Decision, { boot, seq, prev }: Link, key: string | undefined): string {
+/** The canonical JSON of a record, without its hash. `digest`: of the audit, for the arguments. */
+export function recordText (decision: Decision, { boot, seq, prev }: Link, digest: Digest): string {
   const { about, arguments: given, batch, http } = decision
-  const args = given === undefined ? undefined : argumentsField(given(), key)
+  const args = given === undefined ? undefined : argumentsField(given(), digest)
   // In the order of their names, which makes the JSON canonical; what is undefined is left out.
   const record = {
     about,
@@ -56,9 +56,9 @@ interface ArgumentsField {
 const longestValue = 256
 
 /** A digest, and the values of those that the tool's schema marks `loggable`. */
-function argumentsField ({ values, loggable }: CallArguments, key: string | undefined): ArgumentsField | undefined {
+function argumentsField ({ values, loggable }: CallArguments, digestOf: Digest): ArgumentsField | undefined {
   if (values === undefined) return undefined
-  const digest = digestOf(canonicalJson(values), key)
+  const digest = digestOf(canonicalJson(values))
   const shown: Array<[string, string | number | boolean]> = []
   for (const name of loggable) {
     const value: unknown =

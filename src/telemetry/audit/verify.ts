@@ -1,6 +1,6 @@
 /** Verifies the chains in audit files: finds the first record that was altered, removed, moved or cut off. */
 import { isRecord } from '../../lib/guards.js'
-import { type Head, hashOf, noHash } from './chain.js'
+import { createDigest, type Digest, type Head, hashOf, noHash } from './chain.js'
 import { type AuditFile, closeFiles, linesOf, openFiles } from './files.js'
 
 export interface Fault {
@@ -81,7 +81,7 @@ export async function verifyFiles (files: readonly AuditFile[], options: VerifyO
 }
 
 class Verifier {
-  readonly #key: string | undefined
+  readonly #digest: Digest
   readonly #heads: readonly ToldHead[]
   /** The last record of each process so far. */
   readonly #chains = new Map<string, Head>()
@@ -100,7 +100,7 @@ class Verifier {
   #hasEarlier = false
 
   constructor ({ key, heads = [] }: VerifyOptions) {
-    this.#key = key
+    this.#digest = createDigest(key)
     this.#heads = heads
     for (const head of heads) this.#told.set(nameOf(head), undefined)
   }
@@ -109,7 +109,7 @@ class Verifier {
     this.#last = place
     let record = parsed(text)
     if (record === undefined) {
-      record = recordAtEndOf(text, this.#key)
+      record = recordAtEndOf(text, this.#digest)
       if (record !== undefined) {
         this.#notes.push(`${at(place)}: a process ended while it wrote this line, and another continued it`)
       }
@@ -169,7 +169,7 @@ class Verifier {
     if (typeof boot !== 'string' || typeof prev !== 'string' || typeof hash !== 'string') {
       throw fault(place, 'foreign', 'this is not an audit record')
     }
-    if (hashOf(record, this.#key) !== hash) {
+    if (hashOf(record, this.#digest) !== hash) {
       throw fault(
         place,
         'altered',
@@ -271,14 +271,14 @@ function isTornOpening (record: Readonly<Record<string, unknown>> | undefined): 
  */
 function recordAtEndOf (
   text: string,
-  key: string | undefined
+  digest: Digest
 ): Readonly<Record<string, unknown>> | undefined {
   let from = text.length
   for (let tries = 0; tries < mostObjects; tries++) {
     from = text.lastIndexOf('{"', from - 1)
     if (from <= 0) return undefined
     const record = parsed(text.slice(from))
-    if (record !== undefined && typeof record.hash === 'string' && hashOf(record, key) === record.hash) return record
+    if (record !== undefined && typeof record.hash === 'string' && hashOf(record, digest) === record.hash) return record
     // `lastIndexOf` takes a negative place for the first.
     if (from === 1) return undefined
   }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { z } from 'zod'
 import { canonicalJson } from '../../../../src/lib/canonical-json.js'
-import { digestOf } from '../../../../src/telemetry/audit/chain.js'
+import { createDigest } from '../../../../src/telemetry/audit/chain.js'
 import { asideNames } from '../../../../src/telemetry/audit/files.js'
 import { defineTool } from '../../../../src/tools/tool.js'
 import { logSink } from '../../../support/log-sink.js'
@@ -178,9 +178,9 @@ t.test('a stranger cannot make the log tell of a head', async t => {
 
 t.test('an intruder who can write the file reaches no terminal', async t => {
   const rest = { audit: 1, boot: '\u001b[2Jboot\u202e', kind: 'called', prev: '0'.repeat(64), seq: 1, item: '\u009b1m' }
-  const first = { ...rest, hash: digestOf(canonicalJson(rest), undefined) }
+  const first = { ...rest, hash: createDigest(undefined)(canonicalJson(rest)) }
   const second = { ...rest, seq: 5 }
-  const lines = [first, { ...second, hash: digestOf(canonicalJson(second), undefined) }]
+  const lines = [first, { ...second, hash: createDigest(undefined)(canonicalJson(second)) }]
   const directory = t.testdir({ 'x.jsonl': lines.map(line => JSON.stringify(line)).join('\n') })
   for (const args of [['verify'], ['verify', '--json'], ['show'], ['show', '--json']]) {
     const { stdout } = await say(['audit', ...args, 'x.jsonl'], directory)

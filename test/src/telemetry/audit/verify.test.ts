@@ -1,10 +1,11 @@
 /** Whatever is done to the files of an audit, verifying them finds the first place. */
+import { createHmac } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { canonicalJson } from '../../../../src/lib/canonical-json.js'
 import { AuditLog, type AuditOptions } from '../../../../src/telemetry/audit/audit-log.js'
-import { digestOf } from '../../../../src/telemetry/audit/chain.js'
+import { createDigest } from '../../../../src/telemetry/audit/chain.js'
 import { asideNames, closeFiles, openAudit } from '../../../../src/telemetry/audit/files.js'
 import { verifyAudit, verifyFiles } from '../../../../src/telemetry/audit/verify.js'
 import type { Decision } from '../../../../src/telemetry/decision.js'
@@ -52,6 +53,16 @@ t.test('records that nobody touched hold, with and without a key', async t => {
       item: 'search',
       args: { digest: /^[0-9a-f]{64}$/, values: { q: 1 } }
     })
+  }
+})
+
+t.test('the digest with a key is the HMAC of RFC 2104, whatever the lengths', async t => {
+  for (const length of [1, 32, 63, 64, 65, 200]) {
+    const one = 'k\u00e9'.repeat(length)
+    const digest = createDigest(one)
+    for (const text of ['', 'x', '\u20ac'.repeat(3000), 'y'.repeat(9000), 'z']) {
+      t.equal(digest(text), createHmac('sha256', one).update(text).digest('hex'))
+    }
   }
 })
 
@@ -226,7 +237,7 @@ t.test('a chain that was written anew does not fit what the next process found',
   for (const [at, line] of forged.slice(0, 7).entries()) {
     const { hash: _, ...record } = JSON.parse(line)
     const text = canonicalJson({ ...record, prev, principal: 'user:eve' })
-    prev = digestOf(text, undefined)
+    prev = createDigest(undefined)(text)
     forged[at] = `${text.slice(0, -1)},"hash":"${prev}"}`
   }
   writeFileSync(file, `${forged.join('\n')}\n`)
