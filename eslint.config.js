@@ -21,7 +21,7 @@ export default [
     }
   },
   {
-    files: ['src/**/*.ts', 'plugins/**/*.ts', 'test/**/*.ts'],
+    files: ['src/**/*.ts', 'plugins/**/*.ts', 'test/**/*.ts', 'create/**/*.{js,ts}'],
     rules: {
       'no-nested-ternary': 'error',
       '@stylistic/max-len': ['error', { code: 120, ignoreUrls: true, ignoreRegExpLiterals: true, ignoreTemplateLiterals: true, ignorePattern: longString }],

@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { createTemplates } from './create.js'
 
 const run = promisify(execFile)
 const root = new URL('../../', import.meta.url).pathname
@@ -128,14 +129,19 @@ const folder = mkdtempSync(join(tmpdir(), 'matrix-'))
 const failed: string[] = []
 try {
   const tarball = await pack(folder)
-  for (const one of cases.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
+  const all: ReadonlyArray<readonly [name: string, part: () => Promise<void>]> = [
+    ...cases.map(one => [one.name, async () => { await check(folder, tarball, one) }] as const),
+    // `npm create`, by template.
+    ...Object.entries(createTemplates)
+  ]
+  for (const [name, part] of all.filter(([name]) => wanted.length === 0 || wanted.includes(name))) {
     try {
-      await check(folder, tarball, one)
-      console.log(`ok     ${one.name}`)
+      await part()
+      console.log(`ok     ${name}`)
     } catch (error) {
-      failed.push(one.name)
+      failed.push(name)
       const { message, stdout = '' } = error as Error & { stdout?: string }
-      console.log(`failed ${one.name}\n${message}\n${stdout}`)
+      console.log(`failed ${name}\n${message}\n${stdout}`)
     }
   }
 } finally {

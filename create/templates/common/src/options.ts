@@ -1,0 +1,9 @@
+/** What the server is made of: for src/server.ts and for the tests. */
+import { allNotes } from './resources/notes.js'
+import { tools } from './tools/index.js'
+
+export const options = {
+  info: { name: 'my-server', version: '0.1.0', title: 'my-server' },
+  tools,
+  resources: [allNotes]
+}

@@ -1,0 +1,5 @@
+/** Starts the server. Settings come from the environment and from .env. */
+import { startServer } from 'fastify-mcp-auth'
+import { options } from './options.js'
+
+await startServer(options)
