@@ -47,7 +47,7 @@ export const rooms = [
     'oauth/server/documents oauth/server/clients',
     'jose'],
   ['src/limits', 'lib errors net', '@fastify/rate-limit fastify'],
-  ['src/tools', 'lib principal', 'zod'],
+  ['src/tools', 'lib net principal', 'zod'],
   ['src/built-ins',
     'lib errors principal/credential-forms fleet principal tokens ledger/records ledger/file ledger oauth/server ' +
     'tools',

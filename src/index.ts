@@ -60,6 +60,7 @@ export type {
 } from './tools/client-requests.js'
 export type { CallContext } from './tools/call-context.js'
 export type { Content, JsonSchema } from './tools/content.js'
+export { defineApp, type App, type AppCsp, type AppDefinition } from './tools/app.js'
 export { defineTool, type Tool, type ToolResult } from './tools/tool.js'
 // What the types above are made of, so that an app's own declaration files can name it.
 export type { Budget, LogLevel } from './tools/call-context.js'

@@ -89,7 +89,7 @@ function replaceName (file, name) {
 function manifest (name, template, ours) {
   const extra = {
     service: {},
-    embed: { fastify: '^5.12.8' },
+    embed: {},
     proxy: { '@modelcontextprotocol/server-filesystem': '^2026.8.31' }
   }
   return {
@@ -105,7 +105,7 @@ function manifest (name, template, ours) {
       test: 'node --import tsx --test test/*.test.ts',
       lint: 'tsc && fastify-mcp-auth lint --tools dist/tools/index.js'
     },
-    dependencies: sorted({ 'fastify-mcp-auth': ours, zod: '^4.6.7', ...extra[template] }),
+    dependencies: sorted({ fastify: '^5.12.8', 'fastify-mcp-auth': ours, zod: '^4.6.7', ...extra[template] }),
     devDependencies: { '@types/node': '^20.19.43', tsx: '^4.23.15', typescript: '~6.0.3' }
   }
 }

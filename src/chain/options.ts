@@ -127,6 +127,7 @@ export const mcpOptionNames: Keys<
   tools: true,
   resources: true,
   prompts: true,
+  apps: true,
   toolPolicies: true,
   info: true,
   instructions: true,
@@ -238,6 +239,7 @@ const lists = [
   'tools',
   'resources',
   'prompts',
+  'apps',
   'eras',
   'watches'
 ] as const satisfies ReadonlyArray<keyof McpAuthOptions>
@@ -262,8 +264,8 @@ export function requireOptions (options: McpAuthOptions): void {
     preauthLimit
   } = options
   requireLists(Object.fromEntries(lists.map(name => [name, options[name]])))
-  const { tools, resources, prompts, watches } = options
-  requireObjects({ tools, resources, prompts, watches })
+  const { tools, resources, prompts, apps, watches } = options
+  requireObjects({ tools, resources, prompts, apps, watches })
   for (const [name, limit] of Object.entries({ rateLimit, preauthLimit })) {
     if (limit !== undefined) requireKeys(`\`${name}\``, limit, ofLimits)
   }

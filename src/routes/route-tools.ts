@@ -39,7 +39,8 @@ const names: Names = {
   annotations: true,
   rate: true,
   concurrency: true,
-  maxResultBytes: true
+  maxResultBytes: true,
+  visibility: true
 }
 
 /** What HTTP says of its methods (RFC 9110 §9.2). A POST may destroy, as far as anybody can tell. */

@@ -69,6 +69,11 @@ export interface ToolDefinition<I extends Schema = Schema, O extends Schema = Sc
    * and no answer counts that was not asked for: for what must not happen twice. Default false.
    */
   readonly once?: boolean
+  /**
+   * Who calls it: the model, the page of an app, or both (default). Hosts keep a tool of `['app']` from their model.
+   * That is no right: a caller may call whatever its `access` lets it.
+   */
+  readonly visibility?: ReadonlyArray<'model' | 'app'>
   readonly handler: (args: Output<I>, context: CallContext) => Promise<Returned<O>> | Returned<O>
 }
 

@@ -37,6 +37,7 @@ const kinds = {
     concurrency: true,
     maxResultBytes: true,
     once: true,
+    visibility: true,
     handler: true
   } satisfies Keys<Tool>,
   Prompt: { ...ofItems, input: true, complete: true, handler: true } satisfies Keys<Prompt>,
@@ -75,6 +76,7 @@ export function requireItem (kind: keyof typeof kinds, item: unknown): void {
     throw new TypeError(`${owner}: ${kind === 'Resource' ? 'read' : 'handler'} must be a function`)
   }
   if (access !== undefined) requireRule(`${owner}: access`, access)
+  requireVisibility(owner, fields.visibility)
   const { deadlineMs, cost, concurrency, maxResultBytes } = fields as Partial<Tool>
   requireWhole(owner, { deadlineMs, cost, concurrency, maxResultBytes })
   if (rate !== undefined) requireRate(`${owner}: rate`, rate)
@@ -98,6 +100,12 @@ function requireOurNames (owner: string, fields: object): void {
   if (found.length === 0) return
   const instead = found.map(name => `\`${elsewhere[name] ?? ''}\` in place of \`${name}\``)
   throw new TypeError(`${owner}: write ${instead.join(', and ')}`)
+}
+
+function requireVisibility (owner: string, visibility: unknown): void {
+  if (visibility === undefined) return
+  const isSound = isListOf(visibility, one => one === 'model' || one === 'app') && (visibility as unknown[]).length > 0
+  if (!isSound) throw new TypeError(`${owner}: visibility must be a list of 'model' and 'app'`)
 }
 
 function requireRate (owner: string, rate: unknown): void {

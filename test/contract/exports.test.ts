@@ -71,6 +71,7 @@ t.test('the entry has named exports only, and these', async t => {
     'buildApp',
     'createKnownCredentials',
     'createTestClient',
+    'defineApp',
     'definePrompt',
     'defineResource',
     'defineTool',

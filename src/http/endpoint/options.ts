@@ -9,6 +9,7 @@ import type { EraName } from '../../mcp/era-router.js'
 import type { SessionStores, SessionsOptions } from '../../mcp/legacy/sessions/sessions.js'
 import type { CredentialWatch } from '../../mcp/streams/credential-watch.js'
 import type { OneTimeStore } from '../../tokens/one-time-store.js'
+import type { App } from '../../tools/app.js'
 import type { AppContext } from '../../tools/app-context.js'
 import type { Prompt } from '../../tools/prompt.js'
 import type { Resource } from '../../tools/resource.js'
@@ -21,6 +22,8 @@ export interface McpOptions {
   readonly tools?: readonly Tool[]
   readonly resources?: readonly Resource[]
   readonly prompts?: readonly Prompt[]
+  /** Tools with a page that shows their results, as `defineApp` makes them. */
+  readonly apps?: readonly App[]
   /** Limits and rights of tools, over those they were written with. A name that no tool has stops the boot. */
   readonly toolPolicies?: ToolPolicies
   /** Name and version told to clients. */

@@ -5,6 +5,7 @@ import type { Principal } from '../../principal/principal.js'
 import { type ToolPolicies, requireTools } from '../../tools/tool-policies.js'
 import type { Prompt } from '../../tools/prompt.js'
 import type { Completer, Resource } from '../../tools/resource.js'
+import { type App, appsExtension, appType } from '../../tools/app.js'
 import type { Item, Tool } from '../../tools/tool.js'
 import type { Bus } from '../../fleet/bus.js'
 import type { FreezeGate } from '../../freeze/freezes.js'
@@ -33,6 +34,8 @@ export interface CatalogOptions {
   readonly tools: readonly Tool[]
   readonly resources?: readonly Resource[]
   readonly prompts?: readonly Prompt[]
+  /** Tools with a page. */
+  readonly apps?: readonly App[]
   readonly toolPolicies?: ToolPolicies
   /** Names of tools that are added later. */
   readonly laterTools?: (name: string) => boolean
@@ -63,6 +66,7 @@ export class Catalog {
   readonly rights: Rights
   readonly changes: Changes
   readonly #freezes: FreezeGate | undefined
+  readonly #hasApps: boolean
 
   constructor ({
     info,
@@ -70,6 +74,7 @@ export class Catalog {
     tools,
     resources = [],
     prompts = [],
+    apps = [],
     toolPolicies = {},
     laterTools = () => false,
     limits,
@@ -89,10 +94,12 @@ export class Catalog {
     this.prompts = new PromptRegistry(this.rights, accessOf)
     this.info = info
     this.instructions = instructions
-    for (const tool of tools) this.tools.put(tool)
+    this.#hasApps = apps.length > 0
+    for (const tool of [...tools, ...apps.map(({ tool }) => tool)]) this.tools.put(tool)
     requireTools(toolPolicies, name => this.tools.get(name) !== undefined || laterTools(name))
     for (const resource of resources) this.resources.put(resource)
     for (const prompt of prompts) this.prompts.put(prompt)
+    for (const app of apps) this.resources.put(this.#viewOf(app))
   }
 
   /**
@@ -106,7 +113,8 @@ export class Catalog {
       resources: live ? { listChanged: true, subscribe: true } : {},
       prompts: changing,
       completions: {},
-      logging: {}
+      logging: {},
+      ...(this.#hasApps ? { extensions: { [appsExtension]: { mimeTypes: [appType] } } } : {})
     }
   }
 
@@ -127,6 +135,20 @@ export class Catalog {
     if (item?.access?.denied !== 'challenge') return
     const denial = this.rights.denial(principal, item, forgets)
     if (typeof denial === 'object') throw denial
+  }
+
+  /** The page of an app is for whoever may call its tool, as that is served at the moment. */
+  #viewOf ({ tool: { name }, view }: App): Resource {
+    return {
+      ...view,
+      access: {
+        allow: principal => {
+          const tool = this.tools.get(name)?.item
+          if (tool === undefined || this.#freezes?.frozenFor(principal, name) !== undefined) return false
+          return this.rights.mayUse(principal, tool)
+        }
+      }
+    }
   }
 
   #named (kind: 'tools' | 'prompts' | 'resources', name: string): Item | undefined {

@@ -1,7 +1,7 @@
 /** The tools of an endpoint: the one place where a tool's handler is called. */
 import { CancelledError, FrozenError, InvalidParamsError, NotAllowedError, UnknownToolError } from '../../errors.js'
 import { type ToolPolicies, requireTools, withPolicy } from '../../tools/tool-policies.js'
-import type { JsonSchema, Schema } from '../../tools/content.js'
+import type { JsonSchema, Meta, Schema } from '../../tools/content.js'
 import type { Tool, ToolResult } from '../../tools/tool.js'
 import { requireItem } from '../../tools/validate.js'
 import { createContext, type ToolAccess } from '../exchange/handler-context.js'
@@ -226,7 +226,8 @@ const noInput: CompiledSchema = {
 function entryOf (tool: Tool, places: ToolPlaces): RegisteredTool {
   const input = tool.input === undefined ? noInput : compiled(tool, 'input', tool.input)
   const output = tool.output === undefined ? undefined : compiled(tool, 'output', tool.output)
-  const { name, title, description, annotations, icons, _meta, rate, concurrency } = tool
+  const { name, title, description, annotations, icons, rate, concurrency } = tool
+  const _meta = metaOf(tool)
   return {
     limits: rate === undefined && concurrency === undefined ? undefined : new ToolLimits(tool, places),
     item: tool,
@@ -239,14 +240,20 @@ function entryOf (tool: Tool, places: ToolPlaces): RegisteredTool {
   }
 }
 
+/** What the tool says, and who calls it (MCP Apps, Resource Discovery, Visibility). */
+function metaOf ({ _meta, visibility }: Tool): Meta | undefined {
+  if (visibility === undefined) return _meta
+  return { ..._meta, ui: { ...(isRecord(_meta?.ui) ? _meta.ui : {}), visibility } }
+}
+
 /**
  * `securitySchemes`, as ChatGPT reads it (OpenAI Apps SDK, Reference, Tool descriptor), and where clients that drop
  * unknown members find it. Never `noauth`: nothing here is called without a credential.
  */
-function withSchemes (wire: object, { access, _meta }: Tool): object {
-  const { scopes = [] } = access ?? {}
+function withSchemes (wire: object, tool: Tool): object {
+  const { scopes = [] } = tool.access ?? {}
   const securitySchemes = [{ type: 'oauth2', ...(scopes.length === 0 ? {} : { scopes }) }]
-  return { ...wire, securitySchemes, _meta: { ..._meta, securitySchemes } }
+  return { ...wire, securitySchemes, _meta: { ...metaOf(tool), securitySchemes } }
 }
 
 /** The properties that their author marked `loggable`, in zod by `.meta({ loggable: true })`. */

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { z } from 'zod'
 import { price, reprice } from '../../../examples/embed.js'
+import { refreshUsage, usageApp } from '../../../examples/app.js'
 import { order } from '../../../examples/own-tools.js'
 import { buildTenants, openDatabase } from '../../../examples/tenants.js'
 import { loadConfig } from '../../../src/config/load.js'
@@ -83,7 +84,7 @@ t.test('the built-in tools have no finding', async t => {
 t.test('the tools of the examples have no finding', async t => {
   const { app, tools } = await buildTenants(openDatabase())
   t.teardown(() => app.close())
-  t.same(lintTools([order, price, reprice, ...tools]), [])
+  t.same(lintTools([usageApp.tool, refreshUsage, order, price, reprice, ...tools]), [])
 })
 
 t.test('the settings lack what a directory needs, and then nothing', async t => {

@@ -1,0 +1,104 @@
+/** Tools with a page: who gets which, what lists and contents say, in the service and in a host's app. */
+import Fastify from 'fastify'
+import t from 'tap'
+import { createTestClient } from '../../src/testing/test-client.js'
+import { mcpAuth } from '../../src/mcp-auth.js'
+import { defineApp } from '../../src/tools/app.js'
+import { defineTool } from '../../src/tools/tool.js'
+import { adaKey, modern, post, rpc, service, withKey } from '../support/service.js'
+
+const uri = 'ui://apps/usage'
+const usage = defineApp({
+  name: 'usage',
+  html: '<!doctype html><p>Usage',
+  tool: defineTool({ name: 'usage', access: { scopes: ['usage:read'] }, handler: async () => 'used' })
+})
+const refresh = defineTool({ name: 'refresh', visibility: ['app'], handler: async () => 'fresh' })
+const ada = { principal: { id: 'ada', scopes: ['usage:read'] } }
+const bob = { principal: { id: 'bob' } }
+
+for (const era of ['modern', 'legacy'] as const) {
+  t.test(`a caller with the right gets tool and page (${era})`, async t => {
+    const app = await service(t, { apps: [usage], tools: [refresh] })
+    const client = createTestClient(app, { ...ada, era })
+    const tools = await client.listTools()
+    t.match(tools.find(({ name }) => name === 'usage'), { _meta: { ui: { resourceUri: uri }, 'ui/resourceUri': uri } })
+    t.match(tools.find(({ name }) => name === 'refresh'), { _meta: { ui: { visibility: ['app'] } } })
+    t.equal((await client.callTool('refresh')).text, 'fresh')
+    t.match(await client.listResources(), [{ uri, mimeType: 'text/html;profile=mcp-app' }])
+    const { contents } = await client.readResource(uri) as { contents: object[] }
+    t.match(contents, [{
+      uri,
+      mimeType: 'text/html;profile=mcp-app',
+      text: '<!doctype html><p>Usage',
+      _meta: { ui: { csp: { connectDomains: [], resourceDomains: [] } }, 'openai/widgetCSP': { connect_domains: [] } }
+    }])
+  })
+
+  t.test(`a caller without the right gets neither, as if there were none (${era})`, async t => {
+    const app = await service(t, { apps: [usage] })
+    const client = createTestClient(app, { ...bob, era })
+    t.notOk((await client.listTools()).some(({ name }) => name === 'usage'))
+    t.same(await client.listResources(), [])
+    const said = async (asked: string): Promise<{ code: string, rpcCode: number } | undefined> =>
+      await client.readResource(asked).then(() => undefined, error => error)
+    const [refused, unknown] = [await said(uri), await said('ui://apps/none')]
+    t.ok(refused)
+    t.equal(refused?.code, unknown?.code)
+    t.equal(refused?.rpcCode, unknown?.rpcCode)
+    await t.rejects(client.callTool('usage'))
+  })
+}
+
+t.test('a policy that closes the tool closes its page, and one that is taken back opens both', async t => {
+  const open = defineApp({ name: 'open', html: '<p>', tool: defineTool({ name: 'open', handler: async () => 'ok' }) })
+  const app = await service(t, { apps: [open] })
+  const client = createTestClient(app, bob)
+  await client.readResource('ui://apps/open')
+  app.mcp.applyToolPolicies({ tools: { open: { access: { roles: ['admin'] } } } })
+  await t.rejects(client.readResource('ui://apps/open'))
+  t.same(await client.listResources(), [])
+  app.mcp.applyToolPolicies({})
+  await client.readResource('ui://apps/open')
+  app.mcp.removeTool('open')
+  await t.rejects(client.readResource('ui://apps/open'), 'a page without its tool')
+})
+
+t.test('nobody else may keep a page: its contents are private', async t => {
+  const open = defineApp({ name: 'open', html: '<p>', tool: defineTool({ name: 'open', handler: async () => 'ok' }) })
+  const app = await service(t, { apps: [open] })
+  for (const [method, params] of [['resources/read', { uri: 'ui://apps/open' }], ['resources/list'], ['tools/list']] as const) {
+    const { headers, payload } = modern(method, params)
+    const { body } = await post(app, payload, { ...withKey, ...headers })
+    t.match(body.result, { cacheScope: 'private' }, method)
+  }
+})
+
+t.test('the extension is told by servers with apps, and by no other', async t => {
+  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'c', version: '1' } }
+  for (const [apps, says] of [[[usage], true], [[], false]] as const) {
+    const app = await service(t, { apps })
+    const { body: legacy } = await post(app, rpc('initialize', params))
+    const { headers, payload } = modern('server/discover')
+    const { body: latest } = await post(app, payload, { ...withKey, ...headers })
+    for (const { capabilities } of [legacy.result, latest.result]) {
+      t.equal('io.modelcontextprotocol/ui' in (capabilities.extensions ?? {}), says)
+    }
+  }
+})
+
+t.test('a host that registers the chain has apps, too', async t => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(mcpAuth, { prefix: '/team', apiKeys: [adaKey], apps: [usage] })
+  const client = createTestClient(app, { url: '/team/mcp', ...ada })
+  t.equal((await client.callTool('usage')).text, 'used')
+  t.match(await client.readResource(uri), { contents: [{ uri }] })
+})
+
+t.test('a visibility that is none stops the start', async t => {
+  for (const visibility of [[], ['everyone'], 'app']) {
+    const tool = { ...refresh, visibility: visibility as never }
+    await t.rejects(service(t, { tools: [tool] }), { message: /visibility must be a list of 'model' and 'app'/ })
+  }
+})
