@@ -1,6 +1,6 @@
 /** `card`: prints the documents that directories and clients read before they connect. */
 import { Command, Option } from 'commander'
-import { cardsOf, type Cards } from '../../cards/cards.js'
+import type { Cards } from '../../cards/cards.js'
 import { ConfigError, endpointOf } from '../../config/load.js'
 import { infoOf } from '../../server-info.js'
 import { settingsAt } from '../state/settings.js'
@@ -20,7 +20,7 @@ export function cardCommand (terminal: Terminal): Command {
     .description('print server.json and the server card for these settings')
     .addOption(new Option('--only <document>', 'one of them').choices(documents))
     .addHelpText('after', help)
-    .action(({ only }: { only?: keyof Cards }) => {
+    .action(async ({ only }: { only?: keyof Cards }) => {
       const { config, problems } = settingsAt(terminal)
       if (problems.length > 0) throw new ConfigError(problems)
       const { API_KEYS, API_KEYS_FILE, API_KEYS_IN, JWT_SECRET, OAUTH_SERVER, PUBLIC_URL } = config
@@ -31,6 +31,7 @@ export function cardCommand (terminal: Terminal): Command {
       if (config.SERVER_NAME?.includes('/') !== true) {
         terminal.complain('Warning: SERVER_NAME has no domain, so the name begins with the host of the address.')
       }
+      const { cardsOf } = await import('../../cards/cards.js')
       const cards = cardsOf({
         url: endpointOf(config),
         info: infoOf(config),

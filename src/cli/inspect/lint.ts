@@ -2,7 +2,6 @@
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Command, Option } from 'commander'
-import { buildApp } from '../../app.js'
 import { type Config, ConfigError } from '../../config/load.js'
 import { isRecord } from '../../lib/guards.js'
 import { OperatorError } from '../../lib/operator-error.js'
@@ -55,6 +54,7 @@ async function offeredBy (
   { env, directory }: Terminal
 ): Promise<readonly Tool[]> {
   const at = (file: string | undefined): string | undefined => file === undefined ? undefined : resolve(directory, file)
+  const { buildApp } = await import('../../app.js')
   const app = await buildApp({
     config: {
       ...config,

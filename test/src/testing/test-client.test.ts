@@ -1,5 +1,5 @@
 /** The client for tests of one's own tools, in both eras and in all uses. */
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import t, { type Test } from 'tap'
 import { z } from 'zod'
@@ -85,9 +85,10 @@ const prompts = [
   })
 ]
 
-async function host (t: Test): Promise<FastifyInstance> {
+async function host (t: Test, onRequest?: (request: FastifyRequest) => Promise<void>): Promise<FastifyInstance> {
   const app = Fastify()
   t.teardown(() => app.close())
+  if (onRequest !== undefined) app.addHook('onRequest', onRequest)
   app.addHook('onRequest', (_request, _reply, done) => { store.run('of the host', done) })
   await app.register(mcpAuth, {
     prefix: '/t',
@@ -200,11 +201,10 @@ t.test('createTestClient speaks to a service, too', async t => {
 })
 
 t.test('the principal of a test client is no door for anybody else', async t => {
-  const app = await host(t)
   const statuses: number[] = []
   let url = ''
   let header: [string, string] | undefined
-  app.addHook('onRequest', async ({ headers }) => {
+  const app = await host(t, async ({ headers }) => {
     const name = Object.keys(headers).find(one => one.startsWith('x-mcp-in'))
     if (name === undefined || header !== undefined) return
     header = [name, String(headers[name])]
