@@ -1,0 +1,42 @@
+/** The docs name files and sections that exist. */
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const pages = [
+  ...['README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'CHANGELOG.md'],
+  ...readdirSync(join(root, 'docs')).filter(name => name.endsWith('.md')).map(name => `docs/${name}`)
+]
+const textOf = (page: string): string => readFileSync(join(root, page), 'utf8')
+
+/** The anchors of a page, as GitHub makes them of its headings. */
+function anchorsOf (page: string): Set<string> {
+  const text = textOf(page).replace(/^```[\s\S]*?^```/gm, '')
+  return new Set([...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-')))
+}
+
+/** Also as it is imported: without an ending, or by the name of what is built. */
+function isThere (path: string): boolean {
+  return [path, `${path}.ts`, path.replace(/\.js$/, '.ts')].some(one => existsSync(join(root, one))) ||
+    path.endsWith('/node_modules')
+}
+
+for (const page of pages) {
+  t.test(`${page} links to files and sections that exist`, async t => {
+    const links = [...textOf(page).matchAll(/\]\((?!https?:|mailto:)([^)#\s]*)(?:#([^)\s]+))?\)/g)]
+    const broken = links.filter(([, path = '', anchor]) => {
+      const target = path === '' ? page : join(dirname(page), path)
+      if (!existsSync(join(root, target))) return true
+      return anchor !== undefined && target.endsWith('.md') && !anchorsOf(target).has(anchor)
+    })
+    t.same(broken.map(([link]) => link), [])
+  })
+
+  t.test(`${page} names files of the repository that exist`, async t => {
+    const named = [...textOf(page).matchAll(/`((?:src|plugins|test|examples|deploy|docs)\/[\w./-]+)`/g)].map(([, path = '']) => path)
+    t.same(named.filter(path => !isThere(path)), [])
+  })
+}
