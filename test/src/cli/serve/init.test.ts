@@ -91,7 +91,7 @@ for (const [what, text, complaint] of [
   [
     'the placeholders of the example',
     'API_KEYS=change-me-canary\nJWT_SECRET=change-me-canary\n',
-    /^API_KEYS is a well-known placeholder.*\nJWT_SECRET is a placeholder/m
+    /^API_KEYS is a well-known placeholder.*\nJWT_SECRET is a well-known placeholder/m
   ],
   ['nothing in it', '', /^API_KEYS is not set/m]
 ] as const) {
