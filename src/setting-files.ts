@@ -19,7 +19,7 @@ import { UpstreamError } from './upstreams/options.js'
 export async function placeProblems (
   config: Config,
   directory: string,
-  environment: Environment = {}
+  environment: Environment
 ): Promise<Problem[]> {
   const { API_KEYS_FILE, STATE_DIR, UPSTREAMS_LOCK: lock } = config
   const found = [

@@ -97,7 +97,7 @@ function manifest (name, template, ours) {
     version: '0.1.0',
     private: true,
     type: 'module',
-    engines: { node: '^20.15 || >=22.2' },
+    engines: { node: '^20.19 || >=22.12' },
     scripts: {
       build: 'tsc',
       start: 'tsc && exec node dist/server.js',

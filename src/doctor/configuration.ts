@@ -1,16 +1,20 @@
 /** Checks the settings of a server: what stops the start, and what will cause trouble. */
 import { resolve } from 'node:path'
 import { readKeyFile } from '../api-keys/file.js'
-import { isLoopback, type Reading } from '../config/load.js'
+import { type Environment, isLoopback, type Reading } from '../config/load.js'
 import { OperatorError } from '../lib/operator-error.js'
 import { placeProblems } from '../setting-files.js'
 import { byWeight, type Finding } from './finding.js'
 
 const week = 7 * 86_400_000
 
-/** The worst first. `directory`: relative paths are below it. */
-export async function examineSettings ({ config, problems, warnings }: Reading, directory: string): Promise<Finding[]> {
-  const all = [...problems, ...await placeProblems(config, directory)]
+/** The worst first. `directory`: relative paths are below it. `env`: what settings files may name. */
+export async function examineSettings (
+  { config, problems, warnings }: Reading,
+  directory: string,
+  env: Environment
+): Promise<Finding[]> {
+  const all = [...problems, ...await placeProblems(config, directory, env)]
   const found: Finding[] = all.map(({ variable, wrong, right }) => ({
     id: 'setting', severity: 'error', what: `${variable} ${wrong}`, why: 'The server does not start.', fix: right
   }))

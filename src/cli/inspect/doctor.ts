@@ -61,7 +61,7 @@ async function findingsFor (
     if (given.keyFile !== undefined || given.tokenFile !== undefined || given.as !== undefined) {
       throw new OperatorError('--key-file, --token-file and --as require --url.')
     }
-    return { findings: await examineSettings(settingsAt(terminal), terminal.directory), secrets: [] }
+    return { findings: await examineSettings(settingsAt(terminal), terminal.directory, terminal.env), secrets: [] }
   }
   const url = urlOf(given.url)
   const key = given.keyFile === undefined ? undefined : secretIn(resolve(terminal.directory, given.keyFile))

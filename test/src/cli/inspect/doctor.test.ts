@@ -31,6 +31,20 @@ t.test('doctor names every setting that stops the start, and exits with 2', asyn
   ])
 })
 
+t.test('doctor reads UPSTREAMS_FILE with the variables that it names', async t => {
+  const text = '{"mcpServers":{"notes":{"url":"https://notes.example.com/mcp","headers":{"x-token":"$' + '{NOTES_TOKEN}"}}}}'
+  const directory = t.testdir({ 'upstreams.json': text })
+  const env = { ...sound, UPSTREAMS_FILE: 'upstreams.json' }
+  t.same(await say(['doctor'], directory, { ...env, NOTES_TOKEN: 'a-token-of-notes' }), {
+    code: 0,
+    stdout: 'Nothing found.',
+    stderr: ''
+  })
+  const { code, stdout } = await say(['doctor'], directory, env)
+  t.equal(code, 2)
+  t.match(stdout, /UPSTREAMS_FILE .*NOTES_TOKEN/)
+})
+
 t.test('doctor warns of risks, and exits with 1', async t => {
   const { code, stdout } = await say(['doctor', '--json'], t.testdir({}), {
     ...sound,
