@@ -67,26 +67,16 @@ const principalLimit: FastifyPluginAsync<PrincipalLimitOptions> = async (fastify
 
   fastify.decorate('chargePrincipal', charge)
 
-  // This process knows all counts, unless others count as well.
-  const mustAsk = limits?.isExact === false
-
   fastify.decorate('budgetOf', async ({ mcp: { principal, rateLimitMax } }) => {
     if (principal === null) return null
-    const bucket = bucketOf(principal, rateLimitMax)
-    if (!mustAsk) return budgetIn(limiter.peek(bucket, rateLimitMax ?? max))
-    const look = limiter.ask(bucket, 0, rateLimitMax ?? max)
-    const [seen] = await limiter.count([look])
-    return seen === undefined ? null : budgetIn(limiter.read(look, seen))
+    const { max: limit, remaining, ttlMs } = await limiter.look(bucketOf(principal, rateLimitMax), rateLimitMax ?? max)
+    return { limit, remaining, resetSeconds: Math.ceil(ttlMs / 1000) }
   })
 
   fastify.addHook('onRequest', (request, reply, done) => {
     if (request.mcp.principal === null || isUncharged(request) || isWithinCall(request)) return done()
     charge(request, reply, 1).then(() => { done() }, done)
   })
-}
-
-function budgetIn ({ max: limit, remaining, ttlMs }: Reading): Budget {
-  return { limit, remaining, resetSeconds: Math.ceil(ttlMs / 1000) }
 }
 
 /** A key with its own limit has its own bucket. All other keys of an owner share one bucket. */

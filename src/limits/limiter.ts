@@ -32,6 +32,8 @@ export interface Reading {
 export interface Limiter {
   /** What is known here, without asking. `remaining === 0` is the question to ask: a look exceeds nothing. */
   peek: (key: string, max?: number) => Reading
+  /** What the bucket holds now; takes nothing. Asks only where other instances count as well. */
+  look: (key: string, max?: number) => Promise<Reading>
   /** Takes `cost` (1 where left out), all or nothing. `max` overrides the limiter's own for this key. */
   take: (key: string, cost?: number, max?: number) => Promise<Reading>
   /** What `take` asks for, to be put into a list with others; at cost 0 it is a look. */
@@ -81,6 +83,11 @@ export function limiterOf (options: LimiterOptions, limits: Limits, count: Count
     peek (key, ownMax) {
       const look = ask(key, 0, ownMax)
       return read(look, limits.known(look))
+    },
+    async look (key, ownMax) {
+      const one = ask(key, 0, ownMax)
+      const [seen = nothing] = limits.isExact ? [limits.known(one)] : await count([one])
+      return read(one, seen)
     },
     async take (key, cost, ownMax) {
       const one = ask(key, cost, ownMax)
