@@ -5,14 +5,14 @@ import fp from 'fastify-plugin'
 import { ipOf } from '../src/http/request/client-address.js'
 import { requireStrong } from '../src/principal/strength.js'
 import { UnauthenticatedError } from '../src/errors.js'
-import { requireWhole } from '../src/lib/require.js'
 import { principalInProcess } from '../src/http/request/in-process.js'
 import { type CallerAliases, decorateCaller, type RequestCaller } from '../src/http/request/request-caller.js'
 import { measuresOf } from '../src/http/decisions.js'
 import { isOAuthProbe, isPreflight, isPublic } from '../src/http/request/route-config.js'
 import { createKeyJudge, withAppKeys } from '../src/api-keys/listed-keys.js'
 import type { Eventually } from '../src/lib/eventually.js'
-import { AppKeys, type AppKeysOptions, unavailable, within } from '../src/principal/app-keys.js'
+import { AppKeys, type AppKeysOptions } from '../src/app-keys/app-keys.js'
+import { unavailable, within } from '../src/app-keys/ask-app.js'
 import { enriched, type Enrichment } from '../src/principal/identity.js'
 import { createAuthenticator, isNothing, nothingPresented } from '../src/principal/authenticate.js'
 import { whyRefused } from '../src/principal/why-refused.js'
@@ -220,32 +220,11 @@ function admit (verified: Verified, request: FastifyRequest, done: () => void, p
 }
 
 /** `null` without `verifyKey`. */
-function openAppKeys (
-  fastify: FastifyInstance,
-  { verifyKey, verifyKeyTimeoutMs, verifyKeyTtlMs, stillGood }: AppKeysOptions
-): AppKeys | null {
-  for (const [name, ask] of Object.entries({ verifyKey, stillGood })) {
-    if (ask !== undefined && typeof ask !== 'function') throw new TypeError(`\`${name}\` must be a function`)
-  }
-  requireWhole('auth', { verifyKeyTimeoutMs, ...(verifyKeyTtlMs === 0 ? {} : { verifyKeyTtlMs }) })
-  if (verifyKey === undefined) {
-    if (stillGood !== undefined) {
-      throw new TypeError('`stillGood` is about the callers of `verifyKey`, which is left out')
-    }
-    return null
-  }
-  const keys = new AppKeys({
-    verifyKey,
-    verifyKeyTimeoutMs,
-    verifyKeyTtlMs,
-    stillGood,
-    report: (error, what, requestId) => {
-      fastify.log.error({ err: error, ...(requestId === undefined ? {} : { reqId: requestId }) }, what)
-    }
+function openAppKeys (fastify: FastifyInstance, options: AppKeysOptions): AppKeys | null {
+  const keys = AppKeys.open(options, (error, what, requestId) => {
+    fastify.log.error({ err: error, ...(requestId === undefined ? {} : { reqId: requestId }) }, what)
   })
-  fastify.addHook('onClose', async () => {
-    keys.close()
-  })
+  fastify.addHook('onClose', async () => { keys?.close() })
   return keys
 }
 

@@ -1,6 +1,5 @@
 /** Every refusal of this package: code, status and message. */
 import createError, { type FastifyError } from '@fastify/error'
-import { codeOf } from './lib/guards.js'
 
 /** What a caller is told besides the code: constants, numbers, what MCP wants echoed; never library text. */
 export type RefusalData = Readonly<Record<string, unknown>>
@@ -232,22 +231,6 @@ export function retryLater (ms: number, extras: Extras = {}): Extras {
 /** All refusals by code, in the order of this file. `docs/errors.md` lists the same. */
 export const refusals: ReadonlyMap<string, RefusalClass> = catalogue
 
-/** Refusals for the codes that an SDK refuses with itself; its words stay inside. */
-const byRpcCode: Readonly<Record<number, RefusalClass>> = {
-  [-32700]: MalformedBodyError,
-  [-32600]: InvalidRequestError,
-  [-32601]: UnknownMethodError,
-  [-32602]: InvalidParamsError,
-  [-32021]: MissingCapabilityError,
-  [-32022]: ProtocolVersionError
-}
-
-/** The refusal for an error that an SDK answered with, by its `code`; a code not expected is a fault. */
-export function fromRpcCode (code: number, reason: string): Refusal {
-  const Refused = byRpcCode[code] ?? InternalError
-  return new Refused({ reason })
-}
-
 /**
  * An error whose message is meant for the caller of a tool, a resource, a prompt or a completion. Any other
  * error stays inside.
@@ -259,71 +242,4 @@ export class PublicToolError extends Error {
 /** True for an error made by a class of this file; another package's error with a look-alike code is not. */
 export function isRefusal (error: unknown): error is Refusal {
   return typeof error === 'object' && error !== null && made.has(error)
-}
-
-/**
- * What Fastify and Node refuse themselves, by their code. Anything not listed is a fault. A map: in
- * an object the code `constructor`, or that of an upstream's answer, would find a function.
- */
-const foreign: ReadonlyMap<string, RefusalClass> = new Map(Object.entries({
-  FST_ERR_CTP_INVALID_JSON_BODY: MalformedBodyError,
-  FST_ERR_CTP_EMPTY_JSON_BODY: MalformedBodyError,
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: MalformedBodyError,
-  FST_ERR_CTP_BODY_TOO_LARGE: BodyTooLargeError,
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: UnsupportedMediaTypeError,
-  FST_ERR_BAD_URL: BadUrlError,
-  FST_ERR_ASYNC_CONSTRAINT: NotFoundError,
-  FST_ERR_MAX_PARAM_LENGTH: BadUrlError,
-  HPE_HEADER_OVERFLOW: HeadersTooLargeError,
-  ERR_HTTP_REQUEST_TIMEOUT: RequestTimeoutError
-}))
-
-/**
- * The refusal that the caller may see for whatever was thrown; everything unexpected becomes
- * `MCP_ERR_INTERNAL`. Reads nothing of the error but its class and its `code`: a status below
- * 500 on a foreign error proves nothing.
- */
-export function toRefusal (error: unknown): Refusal {
-  if (isRefusal(error)) return error
-  const Refused = foreign.get(codeOf(error, '')) ?? InternalError
-  return new Refused({ cause: error })
-}
-
-/** The cause of an internal error, for the log; `undefined` for an expected refusal. */
-export function faultOf (refusal: Refusal): unknown {
-  return refusal.code === InternalError.code ? refusal.cause ?? refusal : undefined
-}
-
-/** The part of a reply that says no: `error.data` on `/mcp`, the whole body elsewhere. */
-export interface RefusalBody {
-  readonly code: string
-  readonly message: string
-  readonly requestId: string
-  readonly [key: string]: unknown
-}
-
-/** The plain JSON body of a refusal. */
-export function refusalBody (refusal: Refusal, requestId: string): RefusalBody {
-  return { ...refusal.data, code: refusal.code, message: refusal.message, requestId }
-}
-
-export interface RpcRefusal {
-  readonly jsonrpc: '2.0'
-  readonly id?: string | number
-  readonly error: { readonly code: number, readonly message: string, readonly data: RefusalData }
-}
-
-/** The JSON-RPC body of a refusal (JSON-RPC 2.0 §5.1). Without an `id` it is left out: MCP forbids null. */
-export function rpcRefusal (refusal: Refusal, requestId: string, id?: string | number): RpcRefusal {
-  const { rpcCode, statusCode } = catalogue.get(refusal.code) ?? InternalError
-  return {
-    jsonrpc: '2.0',
-    ...(id === undefined ? {} : { id }),
-    error: {
-      // Own codes equal the HTTP status, which a hook of the host may have chosen.
-      code: rpcCode === statusCode ? refusal.statusCode : rpcCode,
-      message: refusal.message,
-      data: { ...refusal.data, code: refusal.code, requestId }
-    }
-  }
 }

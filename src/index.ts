@@ -25,7 +25,7 @@ export type { AccessRule } from './principal/access.js'
 // All of it, so that an app can name its own attributes: an interface that is exported by name cannot be augmented.
 export type * from './principal/attributes.js'
 export type * from './tools/app-context.js'
-export type { KeyContext, VerifyKey } from './principal/app-keys.js'
+export type { KeyContext, VerifyKey } from './app-keys/app-keys.js'
 export type { Enrichment, Identity } from './principal/identity.js'
 export type { RequestCaller } from './http/request/request-caller.js'
 export type { OwnRole, Principal, Role } from './principal/principal.js'
@@ -68,13 +68,9 @@ export type { Annotations, Icon, Meta, ResourceContents, Schema } from './tools/
 export type { Item, Output, Returned, ToolAnnotations, ToolDefinition } from './tools/tool.js'
 export type { ServerInfo } from './mcp/catalog/catalog.js'
 export type { AfterCall, BeforeCall, CallOutcome, HookedCall, HookOptions } from './mcp/calls/call-hooks.js'
-export {
-  createTestClient,
-  type TestClient,
-  type TestClientError,
-  type TestClientOptions,
-  type TestNotification,
-  type TestToolResult
-} from './testing/test-client.js'
+export { createTestClient, type TestClient, type TestToolResult } from './testing/test-client.js'
+export type { TestClientError } from './testing/test-client-error.js'
+export type { TestNotification } from './testing/speaker.js'
+export type { TestClientOptions } from './testing/client-options.js'
 export { lintTools, type Directory, type LintFinding, type LintOptions } from './lint/lint.js'
 export { version } from './version.js'

@@ -4,7 +4,7 @@ import { after, type Eventually } from '../lib/eventually.js'
 import { sha256 } from '../lib/sha256.js'
 import { isVerified, maxCredentialLength, type Rejected, type Verdict, type Verified } from '../principal/presented.js'
 import { isUnmanaged, type KeyReference, type KeyRing, type Referred } from './ring.js'
-import type { AskedKey } from '../principal/app-keys.js'
+import type { AskedKey } from '../principal/presented.js'
 import { freezePrincipal } from '../principal/principal.js'
 
 const unknownKey: Rejected = Object.freeze({ reason: 'the API key is not known' })

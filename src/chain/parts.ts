@@ -1,26 +1,18 @@
 /** Opens what the chain's plugins share, and turns the options of the chain into the options of each plugin. */
-import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { AuthOptions } from '../../plugins/auth.js'
 import type { ClaimOptions } from '../../plugins/claim.js'
 import type { CorsOptions } from '../../plugins/cors.js'
 import type { DiscoveryOptions } from '../../plugins/discovery.js'
-import type { CredentialWatch, McpOptions } from '../../plugins/mcp.js'
+import type { McpOptions } from '../../plugins/mcp.js'
 import type { OAuthServerOptions } from '../../plugins/oauth-server.js'
 import type { OAuthMetadataOptions } from '../../plugins/oauth-metadata.js'
 import type { OverloadOptions } from '../../plugins/overload.js'
 import type { PreauthLimitOptions } from '../../plugins/preauth-limit.js'
 import type { PrincipalLimitOptions } from '../../plugins/principal-limit.js'
 import { UnavailableError, retryLater } from '../errors.js'
-import { countKeys, nextExpiryDays } from '../api-keys/key-counts.js'
-import { changesBetween } from '../api-keys/record-changes.js'
-import { KeyStore } from '../api-keys/followed-file.js'
-import { SharedKeyStore } from '../api-keys/followed-source.js'
-import type { FollowedKeys } from '../api-keys/key-source.js'
-import { builtInTools } from '../built-ins/index.js'
 import { whoamiName } from '../built-ins/whoami.js'
 import type { FreezeGate } from '../freeze/freezes.js'
-import type { MintingOptions } from '../built-ins/generate-token.js'
 import { decisionsOf, measuresOf } from '../http/decisions.js'
 import type { State } from '../ledger/ledger.js'
 import { openStateFor } from '../ledger/open.js'
@@ -28,41 +20,25 @@ import type { Problem, Reason } from '../http/readiness.js'
 import { requireFixedPath } from '../http/endpoint/route-options.js'
 import { defaultInfo } from '../http/server-info.js'
 import { bucketOf } from '../limits/limits.js'
-import {
-  type McpAuthOptions,
-  mcpOptionNames,
-  type OAuthServerSettings,
-  type OwnUsersOptions,
-  ownUsersNames,
-  requireOptions
-} from './options.js'
+import { type McpAuthOptions, mcpOptionNames, type OwnUsersOptions, ownUsersNames, requireOptions } from './options.js'
 import { stateKeyOf } from '../mcp/request-state-key.js'
-import { identityOf, withoutSlash } from '../net/public-url.js'
-import type { Documents } from '../oauth/server/documents/documents.js'
-import { documentsInFiles } from '../oauth/server/documents/in-files.js'
-import { documentsInMemory } from '../oauth/server/documents/in-memory.js'
-import type { TrustedIssuer } from '../oauth/server/id-jag.js'
-import { issuerOf } from '../oauth/server/protocol/metadata.js'
-import { type OwnServer, tokenParts } from '../oauth/settings.js'
+import { tokenParts } from '../oauth/settings.js'
 import { createKnownCredentials } from '../principal/known-credentials.js'
 import type { Principal } from '../principal/principal.js'
-import { proofOf } from '../principal/proof.js'
 import { redisOptionsOf } from '../redis/stores.js'
 import type { FleetHealth } from '../fleet/health.js'
 import type { Json } from '../fleet/bus.js'
 import { compareSettings } from '../fleet/same-settings.js'
-import { openStores, type Stores } from './stores.js'
+import { withoutSlash } from '../net/public-url.js'
+import { openKeys } from './keys.js'
+import { grantsWatch, oauthServerOf, ownServerOf } from './oauth-server.js'
+import { mintingOf, toolsOf } from './own-tools.js'
+import { openStores } from './stores.js'
+import { openUpstreams } from './upstreams.js'
+import { defined, picked } from '../lib/pick.js'
 import type { Measures } from '../telemetry/measures.js'
 import type { Channel } from '../workers/channel.js'
-import { whoOf } from '../telemetry/classify.js'
 import { issueLeewaySeconds } from '../tokens/claims.js'
-import { issuerPrefix } from '../tokens/provider/issuer.js'
-import { OneTimeLinks } from '../tokens/one-time-links.js'
-import type { OneTimeStore } from '../tokens/one-time-store.js'
-import type { Tool } from '../tools/tool.js'
-import { readLock } from '../upstreams/lock.js'
-import { readUpstreams } from '../upstreams/options.js'
-import type { Upstreams } from '../upstreams/upstreams.js'
 
 /** The options of each plugin of the chain. */
 export interface Parts {
@@ -136,7 +112,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
   ]
   const minting = mintingOf(options, state, stores.oneTime)
   const { metadata, ...tokens } = tokenParts(options, publicUrl, path, ownServerOf(options))
-  const upstreams = await upstreamsOf(scope, options)
+  const upstreams = await openUpstreams(scope, options)
   const { origins, allowedHeaders, allowedHosts, loopback, apiKeys, allowWeakSecrets } = options
 
   return {
@@ -216,19 +192,6 @@ function discoveryOf (options: McpAuthOptions, oauth: boolean): DiscoveryOptions
   return { card: { url: withoutSlash(publicUrl) + path, info, eras, accepted }, appsChallenge, path }
 }
 
-/** Connects to the servers behind this one; `undefined` where there are none. Throws an `UpstreamError`. */
-async function upstreamsOf (scope: FastifyInstance, { upstreams }: McpAuthOptions): Promise<Upstreams | undefined> {
-  if (upstreams === undefined) return undefined
-  const { environment, lockFile, maxResultBytes } = upstreams
-  const checked = readUpstreams(upstreams, environment)
-  // Not at the top: the client of the SDK is for those who have upstreams.
-  const { Upstreams } = await import('../upstreams/upstreams.js')
-  const lock = lockFile === undefined ? undefined : readLock(lockFile) ?? {}
-  const opened = await Upstreams.open(checked, { log: scope.log, maxResultBytes, lock })
-  scope.addHook('onClose', async () => { await opened.close() })
-  return opened
-}
-
 /** What all instances count by; null where the default is in force. */
 function limitsOf ({ preauthLimit, rateLimit, knownTtlMs, sessions }: McpAuthOptions): Record<string, Json> {
   const { idleMs, lifetimeMs, max, maxPerPrincipal } = typeof sessions === 'object' ? sessions : {}
@@ -258,97 +221,6 @@ function problemOf (reason: Reason, sentences: readonly string[] = []): Problem[
   return sentences.length === 0 ? [] : [{ reason }]
 }
 
-function oauthSettings ({ oauthServer = false }: McpAuthOptions): OAuthServerSettings | undefined {
-  if (typeof oauthServer === 'object') return oauthServer
-  return oauthServer ? {} : undefined
-}
-
-/** What the metadata and the challenges tell of our own authorization server. */
-function ownServerOf (options: McpAuthOptions): OwnServer | undefined {
-  const settings = oauthSettings(options)
-  if (settings === undefined) return undefined
-  const { publicUrl = '', oauth } = options
-  const { advertise = 'own', scopes = oauth?.scopes ?? [] } = settings
-  return { issuer: advertise === 'own' ? issuerOf(publicUrl) : undefined, scopes }
-}
-
-interface Kept {
-  readonly keyRing: FollowedKeys | undefined
-  readonly state: State
-  /** Those of a fleet. */
-  readonly documents: Documents | undefined
-}
-
-function oauthServerOf (
-  scope: FastifyInstance,
-  options: McpAuthOptions,
-  { keyRing, state, documents: shared }: Kept
-): OAuthServerOptions | undefined {
-  const settings = oauthSettings(options)
-  if (settings === undefined) return undefined
-  const {
-    publicUrl,
-    jwtSecret,
-    jwtPreviousSecrets,
-    apiKeys,
-    path,
-    stateDir,
-    clockToleranceSeconds,
-    allowWeakSecrets,
-    oauth,
-    issuers = []
-  } = options
-  if (publicUrl === undefined || jwtSecret === undefined) {
-    throw new TypeError('`oauthServer` needs `publicUrl` and `jwtSecret`')
-  }
-  const {
-    clients,
-    accessTtlSeconds,
-    fetchDocument,
-    trustedIssuers = [],
-    scopes = oauth?.scopes ?? []
-  } = settings
-  const trusted: readonly TrustedIssuer[] = [
-    ...(oauth === undefined ? [] : [{ ...oauth, prefix: issuerPrefix(undefined) }]),
-    ...issuers.map(issuer => ({ ...issuer, prefix: issuerPrefix(issuer.name) })),
-    // No name has a `%`, so that its callers are nobody else's.
-    ...trustedIssuers.map(issuer => ({ issuer, prefix: issuerPrefix(encodeURIComponent(issuer)) }))
-  ]
-  return defined({
-    publicUrl,
-    path,
-    jwtSecret,
-    jwtPreviousSecrets,
-    apiKeys,
-    keyRing,
-    allowWeakSecrets,
-    clients,
-    accessTtlSeconds,
-    fetchDocument,
-    clockToleranceSeconds,
-    ownUsers: options.verifyKey !== undefined,
-    trustedIssuers: trusted.filter(
-      ({ issuer }, index) => trusted.findIndex(one => one.issuer === issuer) === index
-    ),
-    documents:
-      shared ??
-      (stateDir === undefined
-        ? documentsInMemory()
-        : documentsInFiles({ directory: join(stateDir, 'oauth') })),
-    ledger: state,
-    // Asked when a client asks: by then the endpoint is there.
-    scopes: () => (scopes.length > 0 ? scopes : scope.mcp.scopes())
-  })
-}
-
-/** Ends the streams of a client when the key behind its grant ends, or gives other rights. */
-function grantsWatch (scope: FastifyInstance, keyRing: FollowedKeys | undefined): CredentialWatch {
-  return {
-    stillGood: principal => scope.oauthServer.accessTokens.stillGood(proofOf(principal)),
-    onChange: listener => keyRing?.onChange(listener) ?? (() => {})
-  }
-}
-
 /** `whoami` stays on, so that callers learn what is off. What is switched is a decision, whoever did it. */
 function freezesOf (scope: FastifyInstance, { builtIns = true }: McpAuthOptions, state: State): FreezeGate {
   state.onFreeze(({ kind, id, by }) => {
@@ -358,124 +230,4 @@ function freezesOf (scope: FastifyInstance, { builtIns = true }: McpAuthOptions,
     frozenFor: (principal, tool) => builtIns && tool === whoamiName ? undefined : state.frozenFor(principal, tool),
     onFreeze: listener => state.onFreeze(({ kind }) => { if (kind === 'frozen') listener() })
   }
-}
-
-/** The options that are set, of those that are called so. */
-function picked<T extends object> (options: T, names: object): Partial<T> {
-  return Object.fromEntries(
-    Object.entries(options).filter(([name, value]) => Object.hasOwn(names, name) && value !== undefined)
-  ) as Partial<T>
-}
-
-/** Our own tools and the host's. Throws a `TypeError` where both have one of a name. */
-function toolsOf (
-  scope: FastifyInstance,
-  options: McpAuthOptions,
-  minting: MintingOptions | undefined,
-  state: State
-): readonly Tool[] {
-  const { builtIns = true, jwtSecret, oauth, tools = [] } = options
-  if (!builtIns) return tools
-  const takesTokens = jwtSecret !== undefined || oauth !== undefined
-  const own = builtInTools({
-    minting,
-    state: takesTokens ? state : undefined,
-    frozenFor: (principal, tool) => state.frozenFor(principal, tool),
-    // Asked when a tool is called: by then the server is there.
-    grants:
-      oauthSettings(options) === undefined
-        ? undefined
-        : {
-            list: filter => scope.oauthServer.grants.list(filter),
-            revoke: (id, by) => scope.oauthServer.grants.revoke(id, by)
-          },
-    audit: (kind, about, { principal, requestId }) => {
-      decisionsOf(scope).note({
-        kind,
-        outcome: 'allowed',
-        at: Date.now(),
-        requestId,
-        ...whoOf(principal),
-        about
-      })
-    }
-  })
-  const repeated = own.find(({ name }) => tools.some(tool => tool.name === name))
-  if (repeated === undefined) return [...own, ...tools]
-  throw new TypeError(
-    `${repeated.name} is a tool of this package: give yours another name, or leave those out with \`builtIns: false\``
-  )
-}
-
-/** `undefined` where nothing is minted. Tokens name this server as issuer and audience where it knows its address. */
-function mintingOf (options: McpAuthOptions, state: State, oneTime: OneTimeStore): MintingOptions | undefined {
-  const {
-    jwtSecret: secret,
-    tokenMaxTtlSeconds: maxTtlSeconds = 30 * 86_400,
-    mintPolicy: policy,
-    tokenDelivery
-  } = options
-  const { publicUrl, path = '/mcp', builtIns, oauth } = options
-  if (secret === undefined || policy === 'off' || builtIns === false) return undefined
-  const identity = identityOf(publicUrl, oauth?.issuer, path)
-  if (tokenDelivery !== 'link') return { secret, maxTtlSeconds, state, policy, ...identity }
-  if (publicUrl === undefined) throw new Error('`tokenDelivery: link` needs `publicUrl`: the links begin with it')
-  const links = new OneTimeLinks({ store: oneTime, isRevoked: token => state.isRevoked(token) })
-  const link = { links, url: (code: string) => `${withoutSlash(publicUrl)}/claim/${code}` }
-  return { secret, maxTtlSeconds, state, policy, ...identity, link }
-}
-
-/** Throws a `KeyFileError` where the file cannot be used. `undefined` where there are no managed keys. */
-async function openKeys (
-  scope: FastifyInstance,
-  { apiKeysIn, apiKeysFile }: McpAuthOptions,
-  stores: Stores
-): Promise<FollowedKeys | undefined> {
-  const keys = await followedKeys(
-    scope,
-    apiKeysIn === 'redis' ? undefined : apiKeysFile,
-    apiKeysIn === 'redis' ? stores : {}
-  )
-  if (keys === undefined) return undefined
-  measuresOf(scope).add('keys', () =>
-    Object.entries(countKeys(keys.records, Date.now())).map(([state, count]) => [{ state }, count] as const)
-  )
-  measuresOf(scope).add('keys_next_expiry_days', () => nextExpiryDays(keys.records, Date.now()))
-  let seen = keys.records
-  keys.onChange(() => {
-    const changes = changesBetween(seen, keys.records)
-    seen = keys.records
-    for (const {
-      kind,
-      record: { id: keyId, owner, role, scopes }
-    } of changes) {
-      decisionsOf(scope).note({
-        kind,
-        outcome: 'allowed',
-        at: Date.now(),
-        about: { keyId, owner, role, scopes }
-      })
-    }
-  })
-  scope.addHook('onClose', async () => {
-    await keys.close()
-  })
-  return keys
-}
-
-async function followedKeys (
-  { log }: FastifyInstance,
-  path: string | undefined,
-  { keySource: source, keyUsage: usage }: Partial<Stores>
-): Promise<FollowedKeys | undefined> {
-  if (path !== undefined) return await KeyStore.open({ path, log })
-  return source === undefined || usage === undefined
-    ? undefined
-    : await SharedKeyStore.open({ source, usage, log })
-}
-
-/** The entries that are set: an option of `undefined` would not mean its default everywhere. */
-function defined<T extends object> (options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  const entries = Object.entries(options).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> }
 }

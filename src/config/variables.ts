@@ -1,4 +1,4 @@
-/** Every environment variable, one row each, in step with `.env.example` and `docs/configuration.md`. */
+/** All environment variables, one row each, in step with `.env.example` and `docs/configuration.md`. */
 import { bindHost, headerName, origin, publicUrl, servedHost, trustedProxy } from './types/address.js'
 import { bytes, duration, filePath, integer, list, LONGEST_MS, oneOf, optional, type Kind } from './types/basic.js'
 import { serverName, shortText } from './types/description.js'

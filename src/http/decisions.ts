@@ -1,6 +1,7 @@
 /** Turns a request into its decision event, once the answer is sent and each message has ended. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { faultOf, type Refusal } from '../errors.js'
+import type { Refusal } from '../errors.js'
+import { faultOf } from '../to-refusal.js'
 import { loggable } from '../log/serialize-error.js'
 import type { Exchange } from '../mcp/exchange/exchange.js'
 import { fieldsOf, type MessageFields, printable } from '../mcp/wire/log-fields.js'

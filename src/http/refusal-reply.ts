@@ -1,6 +1,7 @@
 /** Turns anything that was thrown into the one safe answer. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { BadHttpError, InternalError, isRefusal, type Refusal, refusalBody, rpcRefusal, toRefusal } from '../errors.js'
+import { BadHttpError, InternalError, isRefusal, type Refusal } from '../errors.js'
+import { refusalBody, rpcRefusal, toRefusal } from '../to-refusal.js'
 import { hostRefusal, isErrorOfHook } from './host-errors.js'
 import { idOf } from '../mcp/wire/messages.js'
 

@@ -5,7 +5,9 @@ import type { Target } from '../freeze/target.js'
 import { tokenPrincipalId } from '../principal/principal.js'
 import { StateError, prepareDirectory } from './file/directory.js'
 import { Journal } from './file/journal.js'
-import { Ledger, type Revocable, unlockedMs } from './index-in-memory.js'
+import { Ledger, type Revocable } from './index-in-memory.js'
+import { StateListeners } from './listeners.js'
+import { datedByRecord, lastIssueTo, mintedBy, pageOf, type TokenFilter, type TokenPage } from './minted-tokens.js'
 import type { SharedRecords } from './shared-records.js'
 import { Sharing } from './sharing.js'
 import type { Author, Minted, Revocation, StateRecord, Switched } from './records.js'
@@ -23,12 +25,6 @@ export interface StateOptions {
   readonly share?: SharedRecords | undefined
 }
 
-export interface TokenPage {
-  readonly tokens: readonly Minted[]
-  /** Where the next page begins; left out on the last one. */
-  readonly next?: string
-}
-
 /** Beyond this nothing is minted: it bounds what a minter can make this process remember. */
 const maxMinted = 100_000
 const sweepMs = 60_000
@@ -39,15 +35,12 @@ function tooManyMinted (): StateError {
 
 export class State {
   readonly #ledger: Ledger
-  readonly #listeners = new Set<() => void>()
-  readonly #unlockListeners = new Set<(address: string) => void>()
-  readonly #freezeListeners = new Set<(record: Switched) => void>()
+  readonly #listeners = new StateListeners()
   #sharing: Sharing | undefined
   readonly #report: (sentence: string, isGood: boolean) => void
   #journal: Journal | undefined
   #timer: NodeJS.Timeout | undefined
   #problem: string | undefined
-  #isTelling = false
   #sweptAt = performance.now()
 
   private constructor ({ report = () => {}, toleranceMs }: StateOptions) {
@@ -65,25 +58,16 @@ export class State {
       state.#journal = await Journal.open({
         directory: path,
         ledger: state.#ledger,
-        apply: record => {
-          state.#applyWritten(record)
-        }
+        apply: record => { state.#applyWritten(record) }
       })
     }
     state.#poll(pollMs)
     if (share !== undefined) {
       state.#sharing = new Sharing(share, {
         holds: record => state.#ledger.holds(record),
-        apply: record => {
-          state.#apply(record)
-        },
+        apply: record => { state.#apply(record) },
         live: () => state.#ledger.live(state.#ledger.nowMs),
-        write:
-          state.#journal === undefined
-            ? undefined
-            : async make => {
-              await state.#write(make)
-            }
+        write: state.#journal === undefined ? undefined : async make => { await state.#write(make) }
       })
     }
     return state
@@ -105,18 +89,12 @@ export class State {
 
   /** Calls `listener` after something was revoked, here or by another process. Returns how to end that. */
   onChange (listener: () => void): () => void {
-    this.#listeners.add(listener)
-    return () => {
-      this.#listeners.delete(listener)
-    }
+    return this.#listeners.onRevoked(listener)
   }
 
   /** Calls `listener` with each address that is unlocked, here or by another process. Returns how to end that. */
   onUnlock (listener: (address: string) => void): () => void {
-    this.#unlockListeners.add(listener)
-    return () => {
-      this.#unlockListeners.delete(listener)
-    }
+    return this.#listeners.onUnlocked(listener)
   }
 
   /** What switches off a call of `tool` by this caller, or the caller; `undefined` where nothing does. */
@@ -131,10 +109,7 @@ export class State {
 
   /** Calls `listener` after something was switched off or on, here or by another process. Returns how to end that. */
   onFreeze (listener: (record: Switched) => void): () => void {
-    this.#freezeListeners.add(listener)
-    return () => {
-      this.#freezeListeners.delete(listener)
-    }
+    return this.#listeners.onSwitched(listener)
   }
 
   /**
@@ -167,10 +142,8 @@ export class State {
     let isRecorded = false
     if (this.#ledger.minted.size >= maxMinted) throw tooManyMinted()
     // First where a revocation of the minter by another server counts.
-    if (
-      (await this.#sharing?.add([minted], minter === undefined ? undefined : this.#dated(minter))) ===
-      'refused'
-    ) { return false }
+    const dated = minter === undefined ? undefined : datedByRecord(this.#ledger.minted, minter)
+    if (await this.#sharing?.add([minted], dated) === 'refused') return false
     await this.#write(() => {
       isRecorded = minter === undefined || !this.isRevoked(minter)
       if (this.#ledger.minted.size >= maxMinted) throw tooManyMinted()
@@ -185,11 +158,8 @@ export class State {
    * throws a `StateError` where it does not get there.
    */
   async revokeToken (id: string, by: Author, withMinted = false, until?: number): Promise<readonly string[]> {
-    return await this.#revoke(
-      by,
-      () => [this.#tokenRevocation(id, by, until)],
-      withMinted ? author => author.tokenId === id : undefined
-    )
+    const isSeed = withMinted ? (author: Author) => author.tokenId === id : undefined
+    return await this.#revoke(by, () => [this.#tokenRevocation(id, by, until)], isSeed)
   }
 
   /** Revokes the API key with this id, for good. Otherwise as `revokeToken`. */
@@ -205,12 +175,7 @@ export class State {
    * Revokes all that was issued to a principal (by its id) up to `before`, in milliseconds since the epoch.
    * Otherwise as `revokeToken`.
    */
-  async revokeSubject (
-    id: string,
-    before: number,
-    by: Author,
-    withMinted = false
-  ): Promise<readonly string[]> {
+  async revokeSubject (id: string, before: number, by: Author, withMinted = false): Promise<readonly string[]> {
     return await this.#revoke(
       by,
       () => [{ kind: 'subject-revoked', id, before, at: Date.now(), by }],
@@ -223,11 +188,7 @@ export class State {
    * clock that was ahead.
    */
   lastIssueTo (id: string): number {
-    let last = Date.now()
-    for (const { subject, at } of this.#ledger.minted.values()) {
-      if (at > last && tokenPrincipalId(subject) === id) last = at
-    }
-    return last
+    return lastIssueTo(this.#ledger.minted, id)
   }
 
   /** True where this token on record was revoked: by its id, or with its subject. */
@@ -241,22 +202,8 @@ export class State {
   }
 
   /** Tokens on record that have not expired, the oldest first. `undefined` where there is no token `after`. */
-  list ({
-    subject,
-    limit = 100,
-    after
-  }: { subject?: string | undefined; limit?: number | undefined; after?: string | undefined } = {}):
-    TokenPage | undefined {
-    const now = Date.now()
-    const all = [...this.#ledger.minted.values()].sort((one, other) => one.at - other.at)
-    const start = after === undefined ? 0 : all.findIndex(({ id }) => id === after) + 1
-    if (after !== undefined && start === 0) return undefined
-    const rest = all
-      .slice(start)
-      .filter(minted => minted.expiresAt > now && (subject === undefined || minted.subject === subject))
-    const tokens = rest.slice(0, limit)
-    const last = tokens.at(-1)
-    return rest.length > limit && last !== undefined ? { tokens, next: last.id } : { tokens }
+  list (filter: TokenFilter = {}): TokenPage | undefined {
+    return pageOf(this.#ledger.minted, filter)
   }
 
   /** Sentences for the operator; none where all is well. */
@@ -269,7 +216,6 @@ export class State {
     this.#timer = undefined
     await this.#sharing?.close()
     this.#listeners.clear()
-    this.#unlockListeners.clear()
     await this.#journal?.close()
   }
 
@@ -279,10 +225,10 @@ export class State {
     make: () => readonly Revocation[],
     isSeed: ((author: Author) => boolean) | undefined
   ): Promise<readonly string[]> {
-    const all = (): Revocation[] => [
-      ...make(),
-      ...(isSeed === undefined ? [] : this.#mintedBy(isSeed).map(({ id }) => this.#tokenRevocation(id, by)))
-    ]
+    const all = (): Revocation[] => {
+      const minted = isSeed === undefined ? [] : mintedBy(this.#ledger.minted, isSeed)
+      return [...make(), ...minted.map(({ id }) => this.#tokenRevocation(id, by))]
+    }
     let made = all()
     for (const record of made) this.#apply(record)
     const outcomes = await Promise.allSettled([
@@ -297,34 +243,8 @@ export class State {
     return made.filter(({ kind }) => kind === 'token-revoked').map(({ id }) => id)
   }
 
-  /** With the time of its minting, where that is on record within the second that the token tells. */
-  #dated (minter: Revocable): Revocable {
-    const { tokenId, issuedAt } = minter
-    const mintedAt = tokenId === undefined ? undefined : this.find(tokenId)?.at
-    const isSameSecond =
-      mintedAt !== undefined && issuedAt !== undefined && mintedAt >= issuedAt && mintedAt < issuedAt + 1000
-    return isSameSecond ? { ...minter, issuedAt: mintedAt } : minter
-  }
-
   #tokenRevocation (id: string, by: Author, until?: number): Revocation {
     return { kind: 'token-revoked', id, until: this.find(id)?.expiresAt ?? until ?? null, at: Date.now(), by }
-  }
-
-  /** What was minted by whom `isSeed` is true for, and with what was minted so. */
-  #mintedBy (isSeed: (author: Author) => boolean): Minted[] {
-    const found = new Map<string, Minted>()
-    const mintedWith = new Map<string, Minted[]>()
-    for (const minted of this.#ledger.minted.values()) {
-      const { tokenId } = minted.by
-      if (isSeed(minted.by)) found.set(minted.id, minted)
-      if (tokenId === undefined) continue
-      const others = mintedWith.get(tokenId)
-      if (others === undefined) mintedWith.set(tokenId, [minted])
-      else others.push(minted)
-    }
-    // Records come in any order from other servers. A map is walked to what is added meanwhile, too.
-    for (const id of found.keys()) for (const minted of mintedWith.get(id) ?? []) found.set(minted.id, minted)
-    return [...found.values()]
   }
 
   async #write (make: () => readonly StateRecord[]): Promise<void> {
@@ -347,32 +267,13 @@ export class State {
   }
 
   #apply (record: StateRecord): void {
-    if (!this.#ledger.apply(record) || record.kind === 'minted') return
-    if (record.kind === 'address-unlocked') {
-      // An old one is read again where a journal is written anew.
-      if (record.at + unlockedMs > Date.now()) { for (const listener of this.#unlockListeners) listener(record.id) }
-      return
-    }
-    if (record.kind === 'frozen' || record.kind === 'thawed') {
-      for (const listener of this.#freezeListeners) listener(record)
-      return
-    }
-    if (this.#isTelling) return
-    this.#isTelling = true
-    // Many may come at once: once for all of them.
-    queueMicrotask(() => {
-      this.#isTelling = false
-      for (const listener of this.#listeners) listener()
-    })
+    if (this.#ledger.apply(record)) this.#listeners.tell(record)
   }
 
   #poll (pollMs: number): void {
     this.#timer = setTimeout(() => {
-      void this.#look().finally(() => {
-        if (this.#timer !== undefined) this.#poll(pollMs)
-      })
-    }, pollMs)
-    this.#timer.unref()
+      void this.#look().finally(() => { if (this.#timer !== undefined) this.#poll(pollMs) })
+    }, pollMs).unref()
   }
 
   async #look (): Promise<void> {

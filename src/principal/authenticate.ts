@@ -1,7 +1,7 @@
 /** Verifies all credentials of a request: every one must be valid. */
 import { after, type Eventually } from '../lib/eventually.js'
 import { sha256 } from '../lib/sha256.js'
-import type { AskedKey } from './app-keys.js'
+import type { AskedKey } from './presented.js'
 import { isVerified, keyAsToken, namesOf, type Presented, rejected, type Rejected, type Verdict } from './presented.js'
 import type { KnownCredentials } from './known-credentials.js'
 import { freezePrincipal, type Principal } from './principal.js'

@@ -116,3 +116,11 @@ function withToken (key: string | undefined, authorization: string): Presented {
   }
   return { ...rest, token }
 }
+
+/** A key that is to be judged. */
+export interface AskedKey {
+  readonly key: string
+  readonly digest: string
+  readonly address: string
+  readonly requestId: string
+}

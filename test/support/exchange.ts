@@ -1,5 +1,6 @@
 /** Exchanges of a made-up caller, for what needs one but no server. */
-import { type Caller, Exchange } from '../../src/mcp/exchange/exchange.js'
+import { Exchange } from '../../src/mcp/exchange/exchange.js'
+import type { Caller } from '../../src/mcp/exchange/caller.js'
 import { type Principal, freezePrincipal } from '../../src/principal/principal.js'
 
 export function principalOf (id = 'ada', rights: Partial<Principal> = {}): Principal {

@@ -27,3 +27,11 @@ export interface Caller {
 
 export type Notify = (method: string, params: Record<string, unknown>) => Promise<void>
 export type Ask = (method: Question, params: Record<string, unknown>, key?: string) => Promise<Record<string, unknown>>
+
+const clockSlackMs = 3
+
+/** Milliseconds that are left of the caller's credential, at least 1. */
+export function credentialMs ({ principal: { expiresAt = Infinity } }: Caller): number {
+  // A timer counts by another clock than dates, and may be early by a millisecond or two.
+  return Math.max(1, expiresAt - Date.now() + clockSlackMs)
+}

@@ -1,5 +1,6 @@
 /** How a message ends: with a refusal, with the result of a tool that failed, or well. */
-import { faultOf, isRefusal, type Refusal, toRefusal } from '../../errors.js'
+import { isRefusal, type Refusal } from '../../errors.js'
+import { faultOf, toRefusal } from '../../to-refusal.js'
 
 export class Ending {
   #refusal: Refusal | undefined

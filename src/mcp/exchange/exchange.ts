@@ -3,28 +3,16 @@ import { DeadlineError, type Refusal } from '../../errors.js'
 import { isRecord } from '../../lib/guards.js'
 import type { AppContext } from '../../tools/app-context.js'
 import type { Item } from '../../tools/tool.js'
-import type { Ask, Caller, Notify } from './caller.js'
+import { type Ask, type Caller, type Notify, credentialMs } from './caller.js'
 import { Deadlines, type Due } from './deadlines.js'
 import { Ending } from './ending.js'
+import type { Shared } from './shared.js'
 import type { RunningCalls } from './running-calls.js'
 import { Suspended } from './suspended.js'
 import type { MessageSpan } from '../../telemetry/decision.js'
 import type { Tracing } from '../../telemetry/tracing.js'
 
-export type { Ask, Caller, Notify } from './caller.js'
-export { Suspended } from './suspended.js'
-
-const clockSlackMs = 3
 const nothing: AppContext = Object.freeze({})
-
-/** What the exchanges of an endpoint have in common. */
-export interface Shared {
-  readonly deadlines?: Deadlines
-  readonly running?: RunningCalls
-  readonly tracing?: Tracing | undefined
-  /** What the app gives its handlers. */
-  readonly app?: AppContext
-}
 
 /**
  * Lives from the arrival of one message to its answer. It owns the deadline, so that an answer
@@ -205,18 +193,11 @@ export class Exchange extends Ending implements Due {
    * outlives it.
    */
   limitTo (ms: number): void {
-    const limitMs = this.#isStreaming ? Math.min(ms, this.#credentialMs) : ms
+    const limitMs = this.#isStreaming ? Math.min(ms, credentialMs(this.caller)) : ms
     if (this.#limitMs > 0) this.#deadlines.remove(this.#limitMs, this)
     this.#limitMs = limitMs
     this.#dueAt = performance.now() + limitMs
     this.#deadlines.add(limitMs, this)
-  }
-
-  /** Milliseconds that are left of the caller's credential, at least 1. */
-  get #credentialMs (): number {
-    const { expiresAt = Infinity } = this.caller.principal
-    // A timer counts by another clock than dates, and may be early by a millisecond or two.
-    return Math.max(1, expiresAt - Date.now() + clockSlackMs)
   }
 
   /** Something is about to be said before the answer: from now on the exchange ends with the caller's credential. */
@@ -225,7 +206,7 @@ export class Exchange extends Ending implements Due {
     this.#isStreaming = true
     const over = this.caller.over?.()
     if (over !== undefined) this.abort(over)
-    else if (this.#credentialMs < this.#dueAt - performance.now()) this.limitTo(this.#credentialMs)
+    else if (credentialMs(this.caller) < this.#dueAt - performance.now()) this.limitTo(credentialMs(this.caller))
   }
 
   /** The deadline passed, or the credential of a stream. */
@@ -247,23 +228,6 @@ export class Exchange extends Ending implements Due {
     } finally {
       if (--this.#questions === 0 && !this.#ended) this.limitTo(this.#leftMs)
     }
-  }
-
-  /**
-   * Waits for `room`, and no longer than the exchange may last: a caller that stops to read would keep its
-   * handler for ever.
-   */
-  async orAbort (room: Promise<void>): Promise<void> {
-    const { signal } = this
-    await new Promise<void>(resolve => {
-      if (signal.aborted) return resolve()
-      const done = (): void => {
-        signal.removeEventListener('abort', done)
-        resolve()
-      }
-      signal.addEventListener('abort', done)
-      room.then(done, done)
-    })
   }
 
   /** Called with the refusal when the exchange is aborted, at once where it was: a caller may leave before its turn. */

@@ -1,6 +1,7 @@
 /** The per-request envelope of revision 2026-07-28: `_meta`, and the headers that must agree with the body. */
 import { isSpecType } from '@modelcontextprotocol/server'
-import { EnvelopeError, HeaderMismatchError, ProtocolVersionError, type Refusal, fromRpcCode } from '../../errors.js'
+import { EnvelopeError, HeaderMismatchError, ProtocolVersionError, type Refusal } from '../../errors.js'
+import { fromRpcCode } from '../../to-refusal.js'
 import type { Incoming } from '../era.js'
 import { headerValue, withoutBlanks } from '../catalog/header-parameters.js'
 import { type RpcNotification, type RpcRequest } from '../wire/messages.js'

@@ -1,6 +1,9 @@
 /** From what was answered, or said before the answer, to its text. */
-import { type Refusal, rpcRefusal } from '../../errors.js'
-import type { Exchange, Notify } from '../exchange/exchange.js'
+import { orAborted } from '../exchange/or-aborted.js'
+import type { Refusal } from '../../errors.js'
+import { rpcRefusal } from '../../to-refusal.js'
+import type { Exchange } from '../exchange/exchange.js'
+import type { Notify } from '../exchange/caller.js'
 import type { RequestId, RpcMessage } from '../wire/messages.js'
 import { failedResult, isOutcome } from '../wire/outcomes.js'
 import type { ReplyWriter } from '../wire/reply.js'
@@ -43,7 +46,7 @@ export function sayTo (writer: ReplyWriter, exchange: Exchange): Notify {
     exchange.speak()
     if (exchange.ended) return
     const room = writer.say(text)
-    if (room !== undefined) await exchange.orAbort(room)
+    if (room !== undefined) await orAborted(room, exchange.signal)
   }
 }
 

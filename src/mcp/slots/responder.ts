@@ -1,5 +1,6 @@
 /** One request, from its start to the one answer that it gets; alone, or as what a slot is doing. */
-import { InternalError, UnknownMethodError, type Refusal, fromRpcCode } from '../../errors.js'
+import { InternalError, UnknownMethodError, type Refusal } from '../../errors.js'
+import { fromRpcCode } from '../../to-refusal.js'
 import { type Dress, answerText, refusalText } from './answer-text.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { RpcMessage, RpcRequest } from '../wire/messages.js'

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { errors, jwtVerify, SignJWT } from 'jose'
 import { isRecord } from '../../lib/guards.js'
-import { isOfApp } from '../../principal/app-keys.js'
+import { isOfApp } from '../../app-keys/app-keys.js'
 import { holdsScope } from '../../principal/access.js'
 import { isVerified, rejected, type Verdict, type Verified } from '../../principal/presented.js'
 import { freezePrincipal, isRole, type Principal, type PrincipalFields, type Role } from '../../principal/principal.js'

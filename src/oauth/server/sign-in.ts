@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { sha256 } from '../../lib/sha256.js'
-import { isOfApp } from '../../principal/app-keys.js'
+import { isOfApp } from '../../app-keys/app-keys.js'
 import { holdsScope } from '../../principal/access.js'
 import { isVerified, maxCredentialLength } from '../../principal/presented.js'
 import { freezePrincipal, type Principal, type Role } from '../../principal/principal.js'

@@ -1,7 +1,7 @@
 /** What callers learn of themselves, and that it is all they learn. */
 import t from 'tap'
 import { Catalog } from '../../../src/mcp/catalog/catalog.js'
-import type { Caller } from '../../../src/mcp/exchange/exchange.js'
+import type { Caller } from '../../../src/mcp/exchange/caller.js'
 import { defineTool } from '../../../src/tools/tool.js'
 import { whoami } from '../../../src/built-ins/whoami.js'
 import { callerOf, during, principalOf } from '../../support/exchange.js'

@@ -13,7 +13,7 @@ import {
   PublicToolError,
   type TestClientOptions
 } from '../../../src/index.js'
-import { TestClientError } from '../../../src/testing/test-client.js'
+import { TestClientError } from '../../../src/testing/test-client-error.js'
 import { logSink } from '../../support/log-sink.js'
 import { adaKey, listening, withToken } from '../../support/service.js'
 import { secret } from '../../support/tokens.js'

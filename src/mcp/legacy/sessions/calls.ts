@@ -1,4 +1,5 @@
 /** The calls of a session that run on this instance: each goes straight to the catalog, and is answered by its post. */
+import { orAborted } from '../../exchange/or-aborted.js'
 import type { Bus } from '../../../fleet/bus.js'
 import {
   CancelledError,
@@ -184,7 +185,7 @@ function notifyOn (post: Post, exchange: Exchange, host: CallsHost): Notify {
     exchange.speak()
     if (exchange.ended) return
     const room = post.say(text)
-    if (room !== undefined) await exchange.orAbort(room)
+    if (room !== undefined) await orAborted(room, exchange.signal)
   }
 }
 

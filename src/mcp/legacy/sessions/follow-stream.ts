@@ -1,7 +1,10 @@
 /** Sends the rest of a call's stream to a caller that came back for it, whichever instance writes it. */
+import { setTimeout as later } from 'node:timers/promises'
+import { after, type Eventually } from '../../../lib/eventually.js'
 import type { Bus } from '../../../fleet/bus.js'
 import { isRecord } from '../../../lib/guards.js'
-import { UnavailableError, rpcRefusal } from '../../../errors.js'
+import { UnavailableError } from '../../../errors.js'
+import { rpcRefusal } from '../../../to-refusal.js'
 import type { EventStream } from '../../wire/event-stream.js'
 import type { EventLog, KeptStream } from './event-log.js'
 import type { Post } from './post.js'
@@ -61,6 +64,20 @@ export async function followStream (followed: Followed): Promise<void> {
     word?.end()
   }
   stream.end()
+}
+
+/**
+ * What another instance wrote can reach the caller before it reaches the log: nobody waits for that, and an
+ * instance whose store does not answer tries again each half second.
+ */
+export function readSoon (
+  read: () => Eventually<KeptStream | undefined>,
+  tries = 40
+): Eventually<KeptStream | undefined> {
+  return after(read(), kept => {
+    if (kept !== undefined || tries === 0) return kept
+    return later(50).then(() => readSoon(read, tries - 1))
+  })
 }
 
 /** The instance that would have answered is gone. */
@@ -127,5 +144,41 @@ class Word {
 
   end (): void {
     this.#stop()
+  }
+}
+
+/** Of a session: the instances where streams are read that this instance writes. */
+export class Followers {
+  /** By the name of the stream; `true` while an instance is being told that there is more. */
+  readonly #byStream = new Map<string, Map<string, boolean>>()
+  readonly #bus: Bus
+  readonly #session: string
+
+  constructor (bus: Bus, session: string) {
+    this.#bus = bus
+    this.#session = session
+  }
+
+  add (name: string, instance: string): void {
+    const followers = this.#byStream.get(name) ?? new Map<string, boolean>()
+    this.#byStream.set(name, followers.set(instance, false))
+  }
+
+  /** There is more of a stream. */
+  tell (name: string): void {
+    const followers = this.#byStream.get(name)
+    for (const [instance, isTold] of followers ?? []) {
+      if (isTold) continue
+      followers?.set(instance, true)
+      // Once for all that is said in this turn of the event loop.
+      setImmediate(() => {
+        followers?.set(instance, false)
+        this.#bus.tell(instance, 'session-event', { session: this.#session, name }).catch(() => {})
+      })
+    }
+  }
+
+  forget (name: string): void {
+    this.#byStream.delete(name)
   }
 }

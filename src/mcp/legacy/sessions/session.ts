@@ -2,7 +2,6 @@
  * What one instance has of a session: the calls, streams and questions that are open here. Nothing else of
  * it lives here.
  */
-import { setTimeout as later } from 'node:timers/promises'
 import type { Json } from '../../../fleet/bus.js'
 import {
   EventForgottenError, InvalidRequestError, type Refusal, SessionNotFoundError, UnavailableError, retryLater
@@ -20,7 +19,7 @@ import { Calls, type CallsHost, type SessionParts } from './calls.js'
 import { ClientRequests, instanceOf } from './client-requests.js'
 import type { EventLog, KeptStream } from './event-log.js'
 import { batchRevision } from './features.js'
-import { followStream } from './follow-stream.js'
+import { Followers, followStream, readSoon } from './follow-stream.js'
 import type { Post } from './post.js'
 import { type Rights, areHeld, rightsOf } from './rights.js'
 import { StandingStream } from './standing-stream.js'
@@ -35,11 +34,7 @@ export class Session implements CallsHost {
   readonly #calls: Calls
   /** Those with a stream, by its name. */
   readonly #posts = new Map<string, Post>()
-  /**
-   * The instances where a stream of this one is read, by its name; `true` while they are being told that
-   * there is more.
-   */
-  readonly #followers = new Map<string, Map<string, boolean>>()
+  readonly #followers: Followers
   readonly questions: ClientRequests
   #standing: StandingStream | undefined
   /** Streams that were resumed here. */
@@ -51,6 +46,7 @@ export class Session implements CallsHost {
     this.record = record
     this.#parts = parts
     const { store, bus } = parts
+    this.#followers = new Followers(bus, id)
     this.questions = new ClientRequests(bus.id, record.capabilities, !store.isShared
       ? undefined
       : {
@@ -231,41 +227,23 @@ export class Session implements CallsHost {
   }
 
   #resume (incoming: Incoming, lastId: string): Eventually<Reply> {
-    const { bus, log, streams } = this.#parts
+    const { bus, log, store, streams } = this.#parts
     if (!areHeld(this.record.rights, rightsOf(incoming.principal))) throw fewerRights()
     const [, name = '', place] = /^([\w-]{1,64})\.(\d{1,10})$/.exec(lastId) ?? []
     const n = Number(place)
     if (place === undefined) throw new EventForgottenError()
-    return after(this.#read(name, n), kept => {
+    const read = (): Eventually<KeptStream | undefined> => log.read(this.id, name, n)
+    return after(store.isShared ? readSoon(read) : read(), kept => {
       if (kept === undefined) throw new EventForgottenError()
       const stream = streams.resume(incoming)
       stream.begin()
       this.#readers += 1
       stream.readable.once('close', () => { this.#readers -= 1 })
-      followStream({
-        session: this,
-        bus,
-        log,
-        stream,
-        name,
-        n,
-        kept,
-        requestId: incoming.requestId ?? ''
-      }).catch(() => {
+      const { requestId = '' } = incoming
+      followStream({ session: this, bus, log, stream, name, n, kept, requestId }).catch(() => {
         stream.readable.destroy()
       })
       return this.#replyOf(stream)
-    })
-  }
-
-  /**
-   * What another instance wrote can reach the caller before it reaches the log: nobody waits for that, and an
-   * instance whose store does not answer tries again each half second.
-   */
-  #read (name: string, n: number, tries = 40): Eventually<KeptStream | undefined> {
-    return after(this.#parts.log.read(this.id, name, n), kept => {
-      if (kept !== undefined || tries === 0 || !this.#parts.store.isShared) return kept
-      return later(50).then(() => this.#read(name, n, tries - 1))
     })
   }
 
@@ -275,9 +253,7 @@ export class Session implements CallsHost {
   }
 
   follow (name: string, instance: string): void {
-    if (!this.#posts.has(name)) return
-    const followers = this.#followers.get(name) ?? new Map<string, boolean>()
-    this.#followers.set(name, followers.set(instance, false))
+    if (this.#posts.has(name)) this.#followers.add(name, instance)
   }
 
   #replyOf (stream: EventStream): Reply {
@@ -299,18 +275,9 @@ export class Session implements CallsHost {
   }
 
   onEvent ({ name, isOver }: Post): void {
-    const followers = this.#followers.get(name)
-    for (const [instance, isTold] of followers ?? []) {
-      if (isTold) continue
-      followers?.set(instance, true)
-      // Once for all that is said in this turn of the event loop.
-      setImmediate(() => {
-        followers?.set(instance, false)
-        this.#parts.bus.tell(instance, 'session-event', { session: this.id, name }).catch(() => {})
-      })
-    }
+    this.#followers.tell(name)
     if (!isOver) return
-    this.#followers.delete(name)
+    this.#followers.forget(name)
     this.#posts.delete(name)
   }
 

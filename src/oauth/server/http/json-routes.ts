@@ -1,7 +1,8 @@
 /** The endpoints that clients call: token, registration, revocation, and the metadata (RFC 8414, 6749, 7009, 7591). */
 import formbody from '@fastify/formbody'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { RateLimitedError, type Refusal, toRefusal } from '../../../errors.js'
+import { RateLimitedError, type Refusal } from '../../../errors.js'
+import { toRefusal } from '../../../to-refusal.js'
 import { NotSharedError } from '../../../fleet/bus.js'
 import { spellingsOf } from '../../../http/request/trailing-slash.js'
 import { StateError } from '../../../ledger/file/directory.js'

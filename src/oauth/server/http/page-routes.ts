@@ -1,6 +1,7 @@
 /** `/oauth/authorize`: the pages that a person sees, and the redirects back to the client. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { ForbiddenError, isRefusal, RateLimitedError, toRefusal, UnauthenticatedError } from '../../../errors.js'
+import { ForbiddenError, isRefusal, RateLimitedError, UnauthenticatedError } from '../../../errors.js'
+import { toRefusal } from '../../../to-refusal.js'
 import { ipOf } from '../../../http/request/client-address.js'
 import { pageHeaders } from '../../../pages/page.js'
 import { type ClientView, consentPage, keyPage, noticePage, type SignInView } from '../../../pages/sign-in.js'

@@ -2,7 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { CancelledError, RateLimitedError, UnauthenticatedError } from '../../../../src/errors.js'
-import { type Caller, Exchange, Suspended } from '../../../../src/mcp/exchange/exchange.js'
+import { Exchange } from '../../../../src/mcp/exchange/exchange.js'
+import { Suspended } from '../../../../src/mcp/exchange/suspended.js'
+import type { Caller } from '../../../../src/mcp/exchange/caller.js'
 import { RunningCalls } from '../../../../src/mcp/exchange/running-calls.js'
 import { freezePrincipal } from '../../../../src/principal/principal.js'
 

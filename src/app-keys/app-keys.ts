@@ -1,10 +1,12 @@
 /** Keys that the app looks up itself: with a deadline and a cache. */
 import type { Eventually } from '../lib/eventually.js'
-import { UnavailableError, retryLater } from '../errors.js'
-import { verifiedIdentity, type Identity } from './identity.js'
-import { type Rejected, type Verdict, type Verified } from './presented.js'
-import type { Principal } from './principal.js'
-import { proofOf } from './proof.js'
+import { requireWhole } from '../lib/require.js'
+import { unavailable, within, withoutText } from './ask-app.js'
+import { verifiedIdentity, type Identity } from '../principal/identity.js'
+import type { AskedKey, Rejected, Verdict } from '../principal/presented.js'
+import { RememberedKeys } from './remembered-keys.js'
+import type { Principal } from '../principal/principal.js'
+import { proofOf } from '../principal/proof.js'
 
 /** What the app is told of a key that it is to judge. */
 export interface KeyContext {
@@ -38,25 +40,13 @@ export interface AppKeysOptions {
   readonly stillGood?: ((principal: Principal) => Eventually<boolean>) | undefined
 }
 
-export interface AskedKey {
-  readonly key: string
-  readonly digest: string
-  readonly address: string
-  readonly requestId: string
-}
-
-interface Entry {
-  readonly verified: Verified
-  readonly at: number
-}
-
 type Report = (error: unknown, what: string, requestId?: string) => void
 
 const unknown: Rejected = Object.freeze({ reason: 'the API key is not known' })
 const expired: Rejected = Object.freeze({ reason: 'the API key has expired' })
 
-/** So many good answers are remembered; beyond it the oldest are forgotten. */
-const maxRemembered = 10_000
+/** So many confirmations are remembered. */
+const maxConfirmed = 10_000
 const minTickMs = 1000
 /** How long streams and calls have to notice that their key is gone. */
 const goneMs = 2000
@@ -68,8 +58,7 @@ export class AppKeys {
   readonly #timeoutMs: number
   readonly #ttlMs: number
   readonly #report: Report
-  /** By the digest of the key: who sees the memory has no key. */
-  readonly #good = new Map<string, Entry>()
+  readonly #good: RememberedKeys
   readonly #asked = new Map<string, Promise<Verdict>>()
   /** When the app last said of a caller without its key that it is good. */
   readonly #confirmed = new Map<string, number>()
@@ -84,14 +73,27 @@ export class AppKeys {
   #age = 0
   #timer: NodeJS.Timeout | undefined
 
-  constructor (options: AppKeysOptions & { readonly verifyKey: VerifyKey; readonly report: Report }) {
+  private constructor (options: AppKeysOptions & { readonly verifyKey: VerifyKey; readonly report: Report }) {
     const { verifyKey, stillGood, verifyKeyTimeoutMs = 3000, verifyKeyTtlMs = 60_000, report } = options
     this.#verifyKey = verifyKey
     this.#stillGood = stillGood
     this.#timeoutMs = verifyKeyTimeoutMs
     this.#ttlMs = verifyKeyTtlMs
     this.#report = report
+    this.#good = new RememberedKeys(verifyKeyTtlMs)
     if (stillGood !== undefined) this.#askLater(stillGood)
+  }
+
+  /** `null` where the app looks up no keys. Throws a `TypeError` or `RangeError` where an option cannot be used. */
+  static open (options: AppKeysOptions, report: Report): AppKeys | null {
+    const { verifyKey, verifyKeyTimeoutMs, verifyKeyTtlMs, stillGood } = options
+    for (const [name, ask] of Object.entries({ verifyKey, stillGood })) {
+      if (ask !== undefined && typeof ask !== 'function') throw new TypeError(`\`${name}\` must be a function`)
+    }
+    requireWhole('auth', { verifyKeyTimeoutMs, ...(verifyKeyTtlMs === 0 ? {} : { verifyKeyTtlMs }) })
+    if (verifyKey !== undefined) return new AppKeys({ ...options, verifyKey, report })
+    if (stillGood === undefined) return null
+    throw new TypeError('`stillGood` is about the callers of `verifyKey`, which is left out')
   }
 
   /**
@@ -100,7 +102,7 @@ export class AppKeys {
    */
   verify (asked: AskedKey): Eventually<Verdict> {
     const { digest } = asked
-    const known = this.#recall(digest)
+    const known = this.#good.find(digest)
     if (known !== undefined) return known
     // Without a memory each request is to be asked for.
     if (this.#ttlMs === 0) return this.#ask(asked)
@@ -111,21 +113,6 @@ export class AppKeys {
     })
     this.#asked.set(digest, pending)
     return pending
-  }
-
-  #recall (digest: string): Verified | undefined {
-    const entry = this.#good.get(digest)
-    if (entry === undefined) return undefined
-    const {
-      verified: {
-        principal: { expiresAt = Infinity }
-      },
-      at
-    } = entry
-    // The age by a clock that can't be set back; the end of the key is a date.
-    if (performance.now() - at < this.#ttlMs && expiresAt > Date.now()) return entry.verified
-    this.#good.delete(digest)
-    return undefined
   }
 
   async #ask ({ key, digest, address, requestId }: AskedKey): Promise<Verdict> {
@@ -144,19 +131,10 @@ export class AppKeys {
     const verified = verifiedIdentity(answer, key)
     const { principal } = verified
     if (principal.expiresAt !== undefined && principal.expiresAt <= Date.now()) return expired
-    if (age === this.#age) this.#remember(digest, verified)
+    if (age === this.#age) this.#good.add(digest, verified)
     this.#gone.delete(nameOf(principal))
     if (principal.keyId !== undefined) this.#forgotten.delete(principal.keyId)
     return verified
-  }
-
-  #remember (digest: string, verified: Verified): void {
-    if (this.#ttlMs === 0) return
-    this.#good.delete(digest)
-    this.#good.set(digest, { verified, at: performance.now() })
-    if (this.#good.size <= maxRemembered) return
-    const [oldest] = this.#good.keys()
-    if (oldest !== undefined) this.#good.delete(oldest)
   }
 
   /**
@@ -167,17 +145,13 @@ export class AppKeys {
     this.#age += 1
     this.#asked.clear()
     this.#confirmed.clear()
-    this.#drop(principal => principal.keyId === keyId)
+    this.#good.drop(principal => principal.keyId === keyId)
     if (this.#stillGood !== undefined) {
       this.#look(principal => proofOf(principal).keyId === keyId).catch(() => {})
       return
     }
     mark(this.#forgotten, keyId)
     this.#tell()
-  }
-
-  #drop (isMeant: (principal: Principal) => boolean): void {
-    for (const [digest, { verified }] of this.#good) { if (isMeant(verified.principal)) this.#good.delete(digest) }
   }
 
   /** A watch of credentials: false while the streams of a caller have to end. */
@@ -211,7 +185,7 @@ export class AppKeys {
       throw unavailable()
     }
     if (age === this.#age && this.#ttlMs > 0) {
-      if (this.#confirmed.size >= maxRemembered) this.#confirmed.clear()
+      if (this.#confirmed.size >= maxConfirmed) this.#confirmed.clear()
       this.#confirmed.set(name, performance.now())
     }
     return true
@@ -225,9 +199,7 @@ export class AppKeys {
 
   onChange (listener: () => void): () => void {
     this.#listeners.add(listener)
-    return () => {
-      this.#listeners.delete(listener)
-    }
+    return () => { this.#listeners.delete(listener) }
   }
 
   close (): void {
@@ -247,9 +219,7 @@ export class AppKeys {
     await this.#judge(found, isMeant)
     // Those who watch ask for calls that have said nothing yet a moment later.
     const asked = new Set(found.keys())
-    await new Promise(resolve => {
-      setTimeout(resolve, quietMs).unref()
-    })
+    await new Promise(resolve => { setTimeout(resolve, quietMs).unref() })
     this.#looks.delete(found)
     await this.#judge(found, (principal, name) => !asked.has(name) && isMeant(principal))
   }
@@ -268,7 +238,7 @@ export class AppKeys {
       mark(this.#gone, name)
       this.#confirmed.delete(name)
     }
-    this.#drop(principal => gone.has(nameOf(principal)))
+    this.#good.drop(principal => gone.has(nameOf(principal)))
     this.#tell()
   }
 
@@ -292,9 +262,7 @@ export class AppKeys {
     this.#timer = setTimeout(() => {
       this.#look(() => true)
         .catch(() => {})
-        .finally(() => {
-          if (this.#timer !== undefined) this.#askLater(stillGood)
-        })
+        .finally(() => { if (this.#timer !== undefined) this.#askLater(stillGood) })
     }, everyMs).unref()
   }
 }
@@ -321,36 +289,4 @@ export function isOfApp ({ id, method }: Pick<Principal, 'id' | 'method'>): bool
 /** By ids: a copy of a principal is the same caller with the same key. */
 function nameOf ({ id, keyId = '' }: Principal): string {
   return JSON.stringify([id, keyId])
-}
-
-/** What `ask` answers, or a rejection after `timeoutMs`. What it answers, or throws, later is nobody's. */
-export async function within<T> (timeoutMs: number, ask: (signal: AbortSignal) => Eventually<T>): Promise<T> {
-  const control = new AbortController()
-  return await new Promise<T>((resolve, reject) => {
-    const timer = setTimeout(() => {
-      // After a stall of the event loop timers come before the answers that have arrived meanwhile.
-      setImmediate(() => setImmediate(() => {
-        const late = new Error(`There was no answer within ${timeoutMs} ms`)
-        reject(late)
-        control.abort(late)
-      }))
-    }, timeoutMs)
-    const answered = async (): Promise<T> => await ask(control.signal)
-    answered().then(resolve, reject).finally(() => { clearTimeout(timer) })
-  })
-}
-
-/** Nobody's fault but ours: never a 401, because the key may be good. */
-export function unavailable (): Error {
-  return new UnavailableError(retryLater(1000, { reason: 'the app cannot tell who the caller is' }))
-}
-
-/** An error may quote the key that it is about, and a log knows the forms of our own keys alone. */
-function withoutText (error: unknown, key: string): unknown {
-  if (!(error instanceof Error)) return new Error('something other than an Error was thrown')
-  const clean = (text: string): string => key.length < 4 ? text : text.replaceAll(key, '[redacted]')
-  const copy = new Error(clean(error.message))
-  copy.name = error.name
-  copy.stack = clean(error.stack ?? '')
-  return copy
 }

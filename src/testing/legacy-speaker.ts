@@ -1,0 +1,65 @@
+/** The test client of revision 2025-11-25. */
+import { isRecord } from '../lib/guards.js'
+import { type Json, postMessage, send } from './inject-mcp.js'
+import { Speaker } from './speaker.js'
+import { resultOf } from './test-client-error.js'
+
+const legacyRevision = '2025-11-25'
+
+/** `initialize` first, and questions in the stream of the call, where there is a session. */
+export class LegacySpeaker extends Speaker {
+  #opened: Promise<Record<string, string>> | undefined
+
+  async request (method: string, params: Json, meta: Json = {}): Promise<Json> {
+    const headers = await (this.#opened ??= this.#open())
+    const all = Object.keys(meta).length === 0 ? params : { ...params, _meta: meta }
+    return await this.#send({ jsonrpc: '2.0', id: this.nextId(), method, params: all }, headers)
+  }
+
+  async #open (): Promise<Record<string, string>> {
+    const params = { protocolVersion: legacyRevision, capabilities: this.capabilities, clientInfo: this.clientInfo }
+    const outcome = await postMessage(
+      this.target,
+      { jsonrpc: '2.0', id: this.nextId(), method: 'initialize', params },
+      {},
+      () => {}
+    )
+    const { protocolVersion } = resultOf(outcome)
+    const id = outcome.headers['mcp-session-id']
+    const headers = {
+      'mcp-protocol-version': String(protocolVersion),
+      ...(typeof id === 'string' ? { 'mcp-session-id': id } : {})
+    }
+    await postMessage(this.target, { jsonrpc: '2.0', method: 'notifications/initialized' }, headers, () => {})
+    return headers
+  }
+
+  async #send (message: Json, headers: Record<string, string>): Promise<Json> {
+    let fault: unknown
+    const outcome = await postMessage(this.target, message, headers, said => {
+      if (!('id' in said)) return this.hear(said)
+      this.#answer(said, headers).catch((error: unknown) => { fault = error })
+    })
+    if (fault !== undefined) throw fault
+    return resultOf(outcome)
+  }
+
+  async #answer ({ id, method, params }: Json, headers: Record<string, string>): Promise<void> {
+    const answer = async (body: Json): Promise<void> => {
+      await postMessage(this.target, { jsonrpc: '2.0', id, ...body }, headers, () => {})
+    }
+    try {
+      await answer({ result: await this.answerTo(method, isRecord(params) ? params : {}) })
+    } catch (error) {
+      await answer({ error: { code: -32603, message: 'the test client has no answer' } })
+      throw error
+    }
+  }
+
+  override async close (): Promise<void> {
+    const headers = await this.#opened
+    if (headers !== undefined && 'mcp-session-id' in headers) {
+      await send(this.target, { method: 'DELETE', headers }, () => {})
+    }
+  }
+}

@@ -1,0 +1,58 @@
+/** The test client of revision 2026-07-28. */
+import { isRecord } from '../lib/guards.js'
+import { type Json, postMessage } from './inject-mcp.js'
+import { askedHeaders, modernHeaders, modernMeta } from './modern-envelope.js'
+import { Speaker } from './speaker.js'
+import { resultOf } from './test-client-error.js'
+
+/** How often a call may ask back: more is a handler that asks for ever. */
+const maxRounds = 32
+
+/** Each request stands alone, and a call that asks is sent again with the answers. */
+export class ModernSpeaker extends Speaker {
+  async request (method: string, params: Json, meta: Json = {}): Promise<Json> {
+    let more: Json = {}
+    for (let round = 0; round < maxRounds; round++) {
+      const result = await this.#send(method, {
+        ...params,
+        ...more,
+        _meta: { ...modernMeta(this.clientInfo, this.capabilities), ...meta }
+      })
+      if (result.resultType !== 'input_required') return result
+      more = { requestState: result.requestState, inputResponses: await this.#answers(result.inputRequests) }
+    }
+    throw new Error(`${method} asked more than ${maxRounds} times`)
+  }
+
+  async #send (method: string, params: Json, headers: Record<string, string> = {}): Promise<Json> {
+    const message = { jsonrpc: '2.0', id: this.nextId(), method, params }
+    const outcome = await postMessage(
+      this.target,
+      message,
+      { ...modernHeaders(method, params), ...headers },
+      said => {
+        this.hear(said)
+      }
+    )
+    const { answer } = outcome
+    const refusal = isRecord(answer?.error) && isRecord(answer.error.data) ? answer.error.data : {}
+    // A tool may want some arguments in headers, too: its schema says which.
+    if (
+      method !== 'tools/call' ||
+      refusal.code !== 'MCP_ERR_HEADER_MISMATCH' ||
+      Object.keys(headers).length > 0
+    ) { return resultOf(outcome) }
+    const { tools } = await this.request('tools/list', {})
+    const wanted = askedHeaders(tools, params)
+    return Object.keys(wanted).length === 0 ? resultOf(outcome) : await this.#send(method, params, wanted)
+  }
+
+  async #answers (requests: unknown): Promise<Json> {
+    const asked = Object.entries(isRecord(requests) ? requests : {})
+    const answers = await Promise.all(asked.map(async ([key, request]) => {
+      const { method, params } = isRecord(request) ? request : {}
+      return [key, await this.answerTo(method, isRecord(params) ? params : {})] as const
+    }))
+    return Object.fromEntries(answers)
+  }
+}
