@@ -74,7 +74,7 @@ const cors: FastifyPluginAsync<CorsOptions> = async (
     const config = configOf(request)
     // Unknown paths have no onRoute hook, and a host's hook may still run after this one.
     if (request.is404) config.cors = ours
-    // It comes from no browser and no name: a tool calls its route.
+    // A tool calls its own route in process: not from a browser, and not by a host name.
     if (isWithinCall(request)) return done()
     if (hostHasCors) for (const name of grants) reply.removeHeader(name)
     if (corsIsOn) reply.header('vary', varyWith(reply.getHeader('vary')))

@@ -32,7 +32,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   requireRouteOptions(routeOptions)
   requireFixedPath(fastify.prefix + path)
   const { laterTools = () => false, toolPolicies = {} } = options
-  // Routes may come later: those that are named and never come are told when the app is ready.
+  // Routes may be added later. Names in `toolPolicies` that never match are reported when the app is ready.
   const isNamed = (name: string): boolean => Object.hasOwn(toolPolicies.tools ?? {}, name)
   const mayCome = fastify.hasDecorator('mcpRoutes') ? isNamed : laterTools
   const { operations, handler, quiesce, close } = await openEndpoint(fastify, { ...options, laterTools: mayCome })
@@ -40,7 +40,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   if (!fastify.hasRequestDecorator('mcpCall')) fastify.decorateRequest('mcpCall', null)
   sayDecisions(fastify, 'failures')
   onEndpoint?.(operations)
-  // All routes of all scopes, and their shared schemas, exist by then.
+  // By now, all routes of all scopes and their shared schemas exist.
   fastify.addHook('onReady', async () => { addRouteTools(fastify, operations, options) })
   // Open streams would keep the server from closing. Running calls may finish; they have deadlines.
   fastify.addHook('preClose', async () => { quiesce() })

@@ -1,4 +1,4 @@
-/** Makes tools of the host's own routes, where a route asks for it with `config.mcp`. */
+/** Serves routes of the host app as tools, if they have `config.mcp`. */
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { NotFoundError } from '../src/errors.js'
@@ -8,11 +8,11 @@ import { type RouteTool, RouteTools } from '../src/routes/route-tools.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Makes the route a tool of every endpoint of the app. Default it is none. */
+    /** Serves this route as a tool on every endpoint of the app. Default: not served. */
     mcp?: RouteTool
   }
   interface FastifyInstance {
-    /** The routes that are tools, of all scopes below. */
+    /** The routes that are served as tools, in this scope and nested ones. */
     mcpRoutes: RouteTools
   }
 }
@@ -20,8 +20,9 @@ declare module 'fastify' {
 export type { RouteTool }
 
 /**
- * Register it before the routes: Fastify tells of those that come later. A tool calls its route in process, through all
- * hooks of the route, with the caller on `request.mcp.principal` and no credential.
+ * Serves routes with `config.mcp` as tools. Register it before the routes, because it finds only routes that are added
+ * later. A tool calls its route in process, through all hooks of the route, with the caller on `request.mcp.principal`
+ * and without its credential.
  *
  * @example
  * await app.register(routes)
@@ -31,12 +32,12 @@ export type { RouteTool }
 const routes: FastifyPluginAsync = async fastify => {
   if (!fastify.hasDecorator('mcpRoutes')) fastify.decorate('mcpRoutes', new RouteTools())
   const { mcpRoutes } = fastify
-  // Not `principal`: the host may have one of its own.
+  // Not `principal`: the host may have a decorator of that name.
   decorateCaller(fastify, [])
   fastify.addHook('onRoute', function (route) { mcpRoutes.take(this, route) })
   fastify.addHook('onRequest', (request, reply, done) => {
     endWithCall(request, reply)
-    // A value may have made the path that of another route, which nobody has opened to tools.
+    // An argument may have changed the path to that of another route, which is not served as a tool.
     done(isAstray(request) ? new NotFoundError() : undefined)
   })
 }

@@ -28,26 +28,26 @@ import { ToolPolicyError } from './tools/tool-policies.js'
 import type { Channel } from './workers/channel.js'
 import { workerMetrics } from './workers/ports.js'
 
-/** The service, with its settings: typed here, because a host of other apps may have a `config` of its own. */
+/** The app of the service. `config` is typed here, because a host may declare its own `config` on every app. */
 export type ServiceApp = FastifyInstance & { readonly config: Config }
 
-/** `stateDir` left out: that of `config`, or the `STATE_DIR` that is set in `env` or `dotenv`; without one, memory. */
+/** Without `stateDir`: that of `config`, or `STATE_DIR` of `env` or `dotenv` if set; otherwise memory. */
 export interface AppOptions
   extends
   Omit<McpOptions, 'limits' | 'bus' | 'sessionStores' | 'oneTime' | 'freezes' | 'laterTools'>,
   OwnUsersOptions,
   Pick<McpAuthOptions, 'builtIns' | 'stateDir' | 'upstreams'> {
-  /** Settings by their environment names, as docs/configuration.md lists them. */
+  /** Settings by environment variable, as listed in docs/configuration.md. */
   readonly env?: Environment
-  /** A `.env` file to read beneath `env`: a path, or true for `./.env`. Default false. */
+  /** A `.env` file with lower precedence than `env`: a path, or true for `./.env`. Default false. */
   readonly dotenv?: boolean | string
-  /** Settings that were loaded already, in place of `env`. */
+  /** Settings that are already loaded, instead of `env`. */
   readonly config?: Config
   /** Where log lines go. Default standard output. */
   readonly logStream?: { write: (line: string) => void }
 }
 
-/** The names of all options: the compiler holds the two together. */
+/** The names of all options; the compiler checks that the list is complete. */
 export const appOptionNames: Keys<AppOptions> = {
   ...mcpOptionNames,
   ...ownUsersNames,
@@ -74,7 +74,7 @@ export async function buildApp (options: AppOptions, channel?: Channel): Promise
   const { config, warnings, fileWarnings, sources } = loaded === undefined
     ? loadConfig({ env: environment, dotenv, hasVerifyKey: rest.verifyKey !== undefined })
     : { config: loaded, warnings: [], fileWarnings: [], sources: undefined }
-  // The default directory is for the service: an app in a test must not leave one behind.
+  // The default directory is for the service only: an app in a test must not create one.
   const stateDir = sources?.STATE_DIR === 'default' ? undefined : config.STATE_DIR
   const app = Fastify(serverOptions({
     logLevel: config.LOG_LEVEL,
@@ -86,7 +86,7 @@ export async function buildApp (options: AppOptions, channel?: Channel): Promise
   tuneServer(app.server)
   for (const warning of [...warnings, ...fileWarnings]) app.log.warn(warning)
   try {
-    // Not at the top: its types would come with the package's, and name `config` for every host.
+    // A dynamic import: a static one would add its types to the package's, and declare `config` on every app.
     const { default: env } = await import('../plugins/env.js')
     await app.register(env, { config })
     const chain = {
@@ -98,19 +98,19 @@ export async function buildApp (options: AppOptions, channel?: Channel): Promise
     }
     const problems = await registerChain(app, chain, { ownsNotFound: true, logRequests: true, channel })
     await app.register(health, { problems })
-    // No value: what is in force can be told from what was, and nothing else.
+    // No values, only a digest: it shows whether the settings changed.
     const digest = sha256(canonicalJson(config))
     app.decisions.note({ kind: 'configured', outcome: 'allowed', at: Date.now(), about: { digest } })
     measuresOf(app).add('config_info', () => [[{ digest }, 1]])
     return app
   } catch (error) {
-    // Nobody else can: files that are followed would be followed for ever.
+    // A host of `buildApp` cannot call `close` if the start failed, and followed files would be polled forever.
     await app.close()
     throw asSetting(error, rest)
   }
 }
 
-/** What no line of the log may hold. */
+/** The secrets that a log line must not contain. */
 function secretsOf ({
   API_KEYS,
   JWT_SECRET,
@@ -157,7 +157,7 @@ function chainOptions (config: Config, path: string | undefined, logStream: AppO
     apiKeys: config.API_KEYS,
     apiKeysFile: config.API_KEYS_FILE,
     apiKeysIn: config.API_KEYS_IN,
-    // Judged with the settings, which know where the server listens.
+    // Checked with the settings, which say where the server listens.
     allowWeakSecrets: true,
     jwtSecret: config.JWT_SECRET,
     jwtPreviousSecrets: config.JWT_SECRET_PREVIOUS,
@@ -219,7 +219,7 @@ function chainOptions (config: Config, path: string | undefined, logStream: AppO
   }
 }
 
-/** A file that can't be used is a setting that can't. Policies that the host gave are no setting. */
+/** Reports an unusable file as a problem of its setting. Policies that were passed as an option are not a setting. */
 function asSetting (error: unknown, { toolPolicies }: Pick<McpOptions, 'toolPolicies'>): unknown {
   const problem = settingProblemOf(error)
   const isOfHost = toolPolicies !== undefined && error instanceof ToolPolicyError
@@ -243,7 +243,7 @@ function oauthOf (config: Config, issuer: string): OAuthOptions {
   }
 }
 
-/** On loopback alone the server's own address names it where nothing else does. */
+/** On loopback, the server's own address identifies it if nothing else does. */
 function audienceOf (config: Config, path: string | undefined): readonly string[] {
   const isNamed = config.PUBLIC_URL !== undefined || config.JWT_AUDIENCE.length > 0
   return isNamed || config.JWT_ISSUER === undefined ? config.JWT_AUDIENCE : [endpointOf(config, config.PORT, path)]

@@ -1,32 +1,32 @@
 /** Every refusal of this package: code, status and message. */
 import createError, { type FastifyError } from '@fastify/error'
 
-/** What a caller is told besides the code: constants, numbers, what MCP wants echoed; never library text. */
+/** Details for the caller besides the code: constants, numbers and values that MCP echoes; never text of a library. */
 export type RefusalData = Readonly<Record<string, unknown>>
 
 /**
- * An expected no. `code`, `message` and `statusCode` are constants; `data` is what the caller
- * needs to do better next time, `headers` go with the reply, `reason` and `about` go to the log alone.
+ * An expected rejection. `code`, `message` and `statusCode` are constants. `data` helps the caller to
+ * correct the request, `headers` go with the reply, `reason` and `about` go only to the log.
  */
 export interface Refusal extends FastifyError {
   readonly statusCode: number
   data?: RefusalData
   headers?: Readonly<Record<string, string>>
   reason?: string
-  /** Fields of the log line, such as the id of the key that was refused. */
+  /** Fields of the log line, such as the id of the refused key. */
   about?: Readonly<Record<string, unknown>>
-  /** Why, in one constant word; for metrics and audit. */
+  /** The reason in one constant word, for metrics and audit. */
   why?: string
 }
 
 interface Extras {
   readonly data?: RefusalData
   readonly headers?: Readonly<Record<string, string>>
-  /** For the log: which of the many ways this was wrong. Never a credential or a part of one. */
+  /** For the log: the specific problem. Never contains a credential or a part of one. */
   readonly reason?: string
-  /** For the log: whose credential it is, where that is known. */
+  /** For the log: the owner of the credential, if known. */
   readonly about?: Readonly<Record<string, unknown>> | undefined
-  /** Why, in one constant word such as `revoked`; for metrics and audit. Default: the code in lower case. */
+  /** The reason in one constant word, such as `revoked`, for metrics and audit. Default: the code in lower case. */
   readonly why?: string | undefined
   readonly cause?: unknown
 }
@@ -35,16 +35,16 @@ export interface RefusalClass {
   new (extras?: Extras): Refusal
   readonly code: string
   readonly statusCode: number
-  /** `error.code` in a JSON-RPC body. Own codes equal the HTTP status: outside the reserved range. */
+  /** `error.code` in a JSON-RPC body. Our own codes equal the HTTP status, outside the range reserved by JSON-RPC. */
   readonly rpcCode: number
   readonly description: string
 }
 
-/** Libraries quote in their words what they were given, and that may be a whole body. */
+/** Libraries quote their input in messages, which may be a whole body. */
 const maxReasonLength = 500
 
 const catalogue = new Map<string, RefusalClass>()
-/** A set, not `instanceof`: a hostile proxy can make `instanceof` throw, or lie. */
+/** A set, not `instanceof`: a hostile proxy can make `instanceof` throw or lie. */
 const made = new WeakSet<object>()
 
 function define (
@@ -165,7 +165,7 @@ export const RateLimitedError = define(
   429,
   'Too many requests; wait as long as retryAfterMs says'
 )
-/** The same code and status: only its message says that an address is locked, and not a caller. */
+/** The same code and status; only the message says that the address is locked and not the caller. */
 export const AddressLockedError = define(
   'MCP_ERR_RATE_LIMITED',
   429,
@@ -186,7 +186,7 @@ export const UnknownPromptError = define('MCP_ERR_UNKNOWN_PROMPT', 200, 'Unknown
 export const UnknownResourceError = define('MCP_ERR_UNKNOWN_RESOURCE', 200, 'Resource not found', -32002)
 export const NotAllowedError = define('MCP_ERR_NOT_ALLOWED', 200, 'You are not allowed to use this', -32602)
 export const FrozenError = define('MCP_ERR_FROZEN', 200, 'Switched off by the operator', -32602)
-/** For what is no message of JSON-RPC: the opening of a stream. */
+/** For requests without a JSON-RPC message, such as the opening of a stream. */
 export const FrozenStreamError = define('MCP_ERR_FROZEN', 403, 'Switched off by the operator', 403, true)
 export const ResultTooLargeError = define(
   'MCP_ERR_RESULT_TOO_LARGE',
@@ -216,8 +216,8 @@ export const UnavailableError = define(
 export const DeadlineError = define('MCP_ERR_DEADLINE', 504, 'The request took longer than the server allows')
 
 /**
- * What a refusal says to a caller who may try again in `ms` milliseconds: `retryAfterMs` in its data, and
- * `Retry-After` in whole seconds (RFC 9110 §10.2.3), at least 1. The data and headers of `extras` are kept.
+ * The part of a refusal that tells a caller to retry after `ms` milliseconds: `retryAfterMs` in its data, and
+ * `Retry-After` in whole seconds (RFC 9110 §10.2.3), at least 1. Keeps the data and headers of `extras`.
  */
 export function retryLater (ms: number, extras: Extras = {}): Extras {
   const retryAfterMs = Math.max(1, Math.ceil(ms))
@@ -228,18 +228,15 @@ export function retryLater (ms: number, extras: Extras = {}): Extras {
   }
 }
 
-/** All refusals by code, in the order of this file. `docs/errors.md` lists the same. */
+/** All refusals by code, in the order of this file, which `docs/errors.md` follows. */
 export const refusals: ReadonlyMap<string, RefusalClass> = catalogue
 
-/**
- * An error whose message is meant for the caller of a tool, a resource, a prompt or a completion. Any other
- * error stays inside.
- */
+/** An error whose message is shown to the caller of a tool, resource, prompt or completion. All others are masked. */
 export class PublicToolError extends Error {
   override readonly name = 'PublicToolError'
 }
 
-/** True for an error made by a class of this file; another package's error with a look-alike code is not. */
+/** True for an error of a class in this file; false for an error of another package with the same code. */
 export function isRefusal (error: unknown): error is Refusal {
   return typeof error === 'object' && error !== null && made.has(error)
 }

@@ -22,7 +22,7 @@ export type { SessionsOptions } from './mcp/legacy/sessions/sessions.js'
 export type { MintPolicy } from './tokens/mint-policy.js'
 export type { ToolPolicies, ToolPolicy } from './tools/tool-policies.js'
 export type { AccessRule } from './principal/access.js'
-// All of it, so that an app can name its own attributes: an interface that is exported by name cannot be augmented.
+// Everything, so that an app can augment `PrincipalAttributes`: an interface exported by name cannot be augmented.
 export type * from './principal/attributes.js'
 export type * from './tools/app-context.js'
 export type { KeyContext, VerifyKey } from './app-keys/app-keys.js'
@@ -62,7 +62,7 @@ export type { CallContext } from './tools/call-context.js'
 export type { Content, JsonSchema } from './tools/content.js'
 export { defineApp, type App, type AppCsp, type AppDefinition } from './tools/app.js'
 export { defineTool, type Tool, type ToolResult } from './tools/tool.js'
-// What the types above are made of, so that an app's own declaration files can name it.
+// The types that the types above refer to, so that an app's own declaration files can name them.
 export type { Budget, LogLevel } from './tools/call-context.js'
 export type { Annotations, Icon, Meta, ResourceContents, Schema } from './tools/content.js'
 export type { Item, Output, Returned, ToolAnnotations, ToolDefinition } from './tools/tool.js'

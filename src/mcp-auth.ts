@@ -29,19 +29,19 @@ export const mcpAuth: FastifyPluginAsync<McpAuthOptions> = async (scope, options
   await registerChain(scope, options, { ownsNotFound: takeNotFound(scope, options), logRequests: false })
 }
 
-/** The scope's place in the app around it. */
+/** How the scope fits into the app around it. */
 export interface Place {
-  /** False where unknown paths belong to the host. */
+  /** False if unknown paths belong to the host. */
   readonly ownsNotFound: boolean
-  /** Log a line for each request, not for the refused ones alone. */
+  /** Log one line for every request, not only for refused ones. */
   readonly logRequests: boolean
-  /** Of a worker, to its primary. */
+  /** The channel of a worker to its primary. */
   readonly channel?: Channel | undefined
 }
 
 /**
- * Registers the chain on `scope` itself. The order is the security design; docs/request-life.md shows it from a
- * request's side. Returns what stands in the way of serving well, now and later.
+ * Registers the chain on `scope`. The order is the security design; docs/request-life.md describes it from the
+ * perspective of a request. Returns a function that lists the problems that limit the service.
  */
 export async function registerChain (
   scope: FastifyInstance,
@@ -50,41 +50,41 @@ export async function registerChain (
 ): Promise<() => readonly Problem[]> {
   const parts = await openParts(scope, options, channel)
 
-  // Before all others: it hears of what each of them decides, and closes after them.
+  // First, so that it observes the decisions of all others and closes after them.
   if (options.audit !== undefined) await scope.register(audit, options.audit)
   if (options.metrics !== undefined) await scope.register(metrics, options.metrics)
-  // First, so that every later refusal has the one shape.
+  // Before everything that refuses, so that every refusal has the same shape.
   await scope.register(errors, { notFound: ownsNotFound, logRequests })
   // Before the limits: preflights carry no credential, and refusals keep their CORS headers.
   await scope.register(cors, parts.cors)
-  // Before any work: a process that cannot keep up must refuse cheaply. Off unless it is given a bound.
+  // Before any work: an overloaded process must refuse cheaply. Off unless a bound is set.
   if (parts.overload !== undefined) await scope.register(overload, parts.overload)
-  // Before any credential is looked at: a locked-out address costs one look-up.
+  // Before any credential is verified: a request from a locked address costs one look-up.
   await scope.register(preauthLimit, parts.preauthLimit)
-  // Public: people sign clients in here. Before authentication, which takes the tokens that those are given.
+  // Public: people sign in clients here. Before authentication, which accepts the resulting tokens.
   if (parts.oauthServer !== undefined) await scope.register(oauthServer, parts.oauthServer)
-  // Puts the caller on the request; a failure is charged to the address by the station before.
+  // Puts the caller on the request; a failure counts in the preauth limit.
   await scope.register(auth, parts.auth)
   // After authentication: the bucket belongs to the caller, not to the address.
   await scope.register(principalLimit, parts.principalLimit)
-  // The endpoint stands behind all of them.
+  // The endpoint, behind all of them.
   await scope.register(mcp, parts.mcp)
-  // Public: clients read it before they have a credential. Only where the server knows its own address.
+  // Public: clients read it before they have a credential. Only if the server knows its own URL.
   if (parts.oauthMetadata !== undefined) await scope.register(oauthMetadata, parts.oauthMetadata)
-  // Public: directories and clients read them before they connect. Off unless they are asked for.
+  // Public: directories and clients read them before they connect. Off by default.
   if (parts.discovery !== undefined) await scope.register(discovery, parts.discovery)
-  // Public: the link is the credential, and a wrong one is charged to the address.
+  // Public: the link is the credential, and a wrong one counts against the address.
   if (parts.claim !== undefined) await scope.register(claim, parts.claim)
 
   return () => [...parts.problems(), ...auditProblem(scope), ...issuerProblem(scope, options)]
 }
 
-/** Records that wait for a disk, or were lost. */
+/** Audit records that wait for the disk, or were dropped. */
 function auditProblem (scope: FastifyInstance): Problem[] {
   return scope.hasDecorator('audit') && scope.audit.isDegraded ? [{ reason: 'audit' }] : []
 }
 
-/** A provider whose keys were never had. Where its tokens are the only credentials, nobody can be served. */
+/** The provider's keys were never fetched. If its tokens are the only credentials, the server is not ready. */
 function issuerProblem (
   scope: FastifyInstance,
   { apiKeys = [], apiKeysFile, apiKeysIn, jwtSecret }: McpAuthOptions
@@ -99,12 +99,12 @@ function issuerProblem (
   ]
 }
 
-/** The prefixes whose unknown paths one of our scopes answers, by server. */
+/** The prefixes below which one of our scopes answers unknown paths, by server. */
 const taken = new WeakMap<object, Set<string>>()
 
 /**
- * True for the first registration with this prefix of its own; below an inherited one unknown paths
- * are the host's. Fastify takes one not-found handler a prefix, and a second in another scope ends the process.
+ * True for the first registration with its own prefix; below an inherited prefix, unknown paths belong to the host.
+ * Fastify accepts one not-found handler per prefix, and a second one in another scope ends the process.
  */
 function takeNotFound ({ server, prefix }: FastifyInstance, { prefix: own = '' }: McpAuthOptions): boolean {
   if (own.replaceAll('/', '') === '') return false

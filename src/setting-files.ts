@@ -15,7 +15,7 @@ import { readUpstreamsFile } from './upstreams/file.js'
 import { LockError, readLock } from './upstreams/lock.js'
 import { UpstreamError } from './upstreams/options.js'
 
-/** All that is wrong with them. Changes nothing: a look must not make a directory. */
+/** All problems of these files. Changes nothing: a check must not create a directory. */
 export async function placeProblems (
   config: Config,
   directory: string,
@@ -24,7 +24,7 @@ export async function placeProblems (
   const { API_KEYS_FILE, STATE_DIR, UPSTREAMS_LOCK: lock } = config
   const found = [
     API_KEYS_FILE === undefined ? undefined : await problemIn(() => readKeyFile(resolve(directory, API_KEYS_FILE))),
-    // Whether there are tools of these names, only the start can tell.
+    // Only the start knows whether tools of these names exist.
     await problemIn(() => readToolPolicies(policyFileOf(config, directory))),
     await problemIn(() => readIssuers(config, directory)),
     await problemIn(() => readUpstreams(config, environment, directory)),
@@ -34,7 +34,7 @@ export async function placeProblems (
   return found.filter(problem => problem !== undefined)
 }
 
-/** An error of one of these files as a problem of its setting; `undefined` for other errors. */
+/** Turns an error of one of these files into a problem of its setting; `undefined` for other errors. */
 export function settingProblemOf (error: unknown): Problem | undefined {
   if (error instanceof ToolPolicyError) {
     return { variable: 'TOOL_POLICY_FILE', wrong: error.message, right: 'write it as docs/tools.md shows' }
@@ -62,7 +62,7 @@ export function settingProblemOf (error: unknown): Problem | undefined {
 }
 
 /**
- * The identity providers of the file that the settings name; a relative path is below `directory`. Throws
+ * The identity providers of `JWT_ISSUERS_FILE`; a relative path is resolved against `directory`. Throws
  * an `IssuersFileError`.
  */
 export function readIssuers ({ JWT_ISSUERS_FILE: file, JWT_ISSUER }: Config, directory = '.'): readonly IssuerEntry[] {
@@ -73,7 +73,7 @@ export function readIssuers ({ JWT_ISSUERS_FILE: file, JWT_ISSUER }: Config, dir
   return issuers
 }
 
-/** The file of the servers behind this one; `undefined` where there is none. Throws an `UpstreamError`. */
+/** The upstreams file; `undefined` without one. Throws an `UpstreamError`. */
 export function readUpstreams (
   { UPSTREAMS_FILE: file }: Config,
   environment: Environment,
@@ -82,14 +82,14 @@ export function readUpstreams (
   return file === undefined ? undefined : readUpstreamsFile(resolve(directory, file), environment)
 }
 
-/** The policy file of the settings; a relative path is below `directory`. */
+/** The policy file; a relative path is resolved against `directory`. */
 export function policyFileOf (
   { TOOL_POLICY_FILE: file, RATE_LIMIT_MAX, API_KEYS_FILE }: Config,
   directory = '.'
 ): PolicyFile {
   return {
     file: file === undefined ? undefined : resolve(directory, file),
-    // Managed keys may have higher limits of their own.
+    // Managed keys may have higher limits.
     maxCost: API_KEYS_FILE === undefined ? RATE_LIMIT_MAX : undefined
   }
 }
@@ -132,10 +132,10 @@ async function stateProblem (path: string): Promise<Problem | undefined> {
   }
 }
 
-/** Rejects where the directory, or the nearest one above it that is there, is none or not for this user to write to. */
+/** Rejects if the directory, or its nearest existing parent, is not a directory or not writable by this user. */
 async function mayWrite (path: string): Promise<void> {
   try {
-    // With a slash at its end, so that a file is told from a directory.
+    // The trailing slash makes `stat` fail for a file.
     await stat(join(path, '/'))
     await access(path, constants.W_OK | constants.X_OK)
   } catch (error) {

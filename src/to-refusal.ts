@@ -1,4 +1,4 @@
-/** From whatever was thrown to what a caller may see of it. */
+/** Converts any thrown value into a refusal that the caller may see. */
 import {
   BadUrlError,
   BodyTooLargeError,
@@ -21,7 +21,7 @@ import {
 } from './errors.js'
 import { codeOf } from './lib/guards.js'
 
-/** Refusals for the codes that an SDK refuses with itself; its words stay inside. */
+/** Refusals for the error codes of the SDKs; the SDK's message is not shown. */
 const byRpcCode: Readonly<Record<number, RefusalClass>> = {
   [-32700]: MalformedBodyError,
   [-32600]: InvalidRequestError,
@@ -31,15 +31,15 @@ const byRpcCode: Readonly<Record<number, RefusalClass>> = {
   [-32022]: ProtocolVersionError
 }
 
-/** The refusal for an error that an SDK answered with, by its `code`; a code not expected is a fault. */
+/** The refusal for an SDK's error response, by its `code`; an unexpected code is a fault. */
 export function fromRpcCode (code: number, reason: string): Refusal {
   const Refused = byRpcCode[code] ?? InternalError
   return new Refused({ reason })
 }
 
 /**
- * What Fastify and Node refuse themselves, by their code. Anything not listed is a fault. A map: in
- * an object the code `constructor`, or that of an upstream's answer, would find a function.
+ * The errors with which Fastify and Node refuse requests, by code. All others are faults. A map, because in
+ * an object the code `constructor`, or a code of an upstream's answer, would find a function.
  */
 const foreign: ReadonlyMap<string, RefusalClass> = new Map(Object.entries({
   FST_ERR_CTP_INVALID_JSON_BODY: MalformedBodyError,
@@ -55,8 +55,8 @@ const foreign: ReadonlyMap<string, RefusalClass> = new Map(Object.entries({
 }))
 
 /**
- * The refusal that the caller may see for whatever was thrown; everything unexpected becomes
- * `MCP_ERR_INTERNAL`. Reads nothing of the error but its class and its `code`: a status below
+ * The refusal that the caller may see for any thrown value; everything unexpected becomes
+ * `MCP_ERR_INTERNAL`. Reads only the class and the `code` of the error: a status below
  * 500 on a foreign error proves nothing.
  */
 export function toRefusal (error: unknown): Refusal {
@@ -70,7 +70,7 @@ export function faultOf (refusal: Refusal): unknown {
   return refusal.code === InternalError.code ? refusal.cause ?? refusal : undefined
 }
 
-/** The part of a reply that says no: `error.data` on `/mcp`, the whole body elsewhere. */
+/** The content of a refusal: `error.data` on `/mcp`, the whole body elsewhere. */
 export interface RefusalBody {
   readonly code: string
   readonly message: string
@@ -89,14 +89,14 @@ export interface RpcRefusal {
   readonly error: { readonly code: number, readonly message: string, readonly data: RefusalData }
 }
 
-/** The JSON-RPC body of a refusal (JSON-RPC 2.0 §5.1). Without an `id` it is left out: MCP forbids null. */
+/** The JSON-RPC body of a refusal (JSON-RPC 2.0 §5.1). An unknown `id` is omitted, because MCP forbids null. */
 export function rpcRefusal (refusal: Refusal, requestId: string, id?: string | number): RpcRefusal {
   const { rpcCode, statusCode } = refusals.get(refusal.code) ?? InternalError
   return {
     jsonrpc: '2.0',
     ...(id === undefined ? {} : { id }),
     error: {
-      // Own codes equal the HTTP status, which a hook of the host may have chosen.
+      // Our own codes equal the HTTP status, which a hook of the host may have chosen.
       code: rpcCode === statusCode ? refusal.statusCode : rpcCode,
       message: refusal.message,
       data: { ...refusal.data, code: refusal.code, requestId }

@@ -1,2 +1,2 @@
-/** The version of this package: a constant, so that a bundle needs no package.json. A test holds the two together. */
+/** The version of this package: a constant, so that a bundle needs no package.json. A test compares them. */
 export const version: string = '0.1.0'

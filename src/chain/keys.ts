@@ -1,4 +1,4 @@
-/** Opens the managed keys: followed in their file or their store, counted, and each change of one a decision. */
+/** Opens the managed keys, follows their file or store, counts them, and records each change as a decision. */
 import type { FastifyInstance } from 'fastify'
 import { KeyStore } from '../api-keys/followed-file.js'
 import { SharedKeyStore } from '../api-keys/followed-source.js'
@@ -9,7 +9,7 @@ import { decisionsOf, measuresOf } from '../http/decisions.js'
 import type { McpAuthOptions } from './options.js'
 import type { Stores } from './stores.js'
 
-/** Throws a `KeyFileError` where the file cannot be used. `undefined` where there are no managed keys. */
+/** Throws a `KeyFileError` if the file cannot be used. `undefined` without managed keys. */
 export async function openKeys (
   scope: FastifyInstance,
   { apiKeysIn, apiKeysFile }: McpAuthOptions,

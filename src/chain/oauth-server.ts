@@ -1,4 +1,4 @@
-/** From the options of the chain to those of our own authorization server. */
+/** Turns options of the chain into those of the authorization server. */
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { CredentialWatch } from '../../plugins/mcp.js'
@@ -16,13 +16,13 @@ import { proofOf } from '../principal/proof.js'
 import { issuerPrefix } from '../tokens/provider/issuer.js'
 import type { McpAuthOptions, OAuthServerSettings } from './options.js'
 
-/** `undefined` where there is no authorization server. */
+/** `undefined` if the authorization server is off. */
 export function oauthSettings ({ oauthServer = false }: McpAuthOptions): OAuthServerSettings | undefined {
   if (typeof oauthServer === 'object') return oauthServer
   return oauthServer ? {} : undefined
 }
 
-/** What the metadata and the challenges tell of our own authorization server. */
+/** The metadata and challenges of the authorization server. */
 export function ownServerOf (options: McpAuthOptions): OwnServer | undefined {
   const settings = oauthSettings(options)
   if (settings === undefined) return undefined
@@ -34,7 +34,7 @@ export function ownServerOf (options: McpAuthOptions): OwnServer | undefined {
 interface Kept {
   readonly keyRing: FollowedKeys | undefined
   readonly state: State
-  /** Those of a fleet. */
+  /** The stores that several instances share. */
   readonly documents: Documents | undefined
 }
 
@@ -70,7 +70,7 @@ export function oauthServerOf (
   const trusted: readonly TrustedIssuer[] = [
     ...(oauth === undefined ? [] : [{ ...oauth, prefix: issuerPrefix(undefined) }]),
     ...issuers.map(issuer => ({ ...issuer, prefix: issuerPrefix(issuer.name) })),
-    // No name has a `%`, so that its callers are nobody else's.
+    // No principal id contains `%`, so no other caller shares this bucket.
     ...trustedIssuers.map(issuer => ({ issuer, prefix: issuerPrefix(encodeURIComponent(issuer)) }))
   ]
   return defined({
@@ -95,12 +95,12 @@ export function oauthServerOf (
         ? documentsInMemory()
         : documentsInFiles({ directory: join(stateDir, 'oauth') })),
     ledger: state,
-    // Asked when a client asks: by then the endpoint is there.
+    // Called when a client makes a request: by then the endpoint exists.
     scopes: () => (scopes.length > 0 ? scopes : scope.mcp.scopes())
   })
 }
 
-/** Ends the streams of a client when the key behind its grant ends, or gives other rights. */
+/** Ends the streams of a client when the key behind its grant ends or has other rights. */
 export function grantsWatch (scope: FastifyInstance, keyRing: FollowedKeys | undefined): CredentialWatch {
   return {
     stillGood: principal => scope.oauthServer.accessTokens.stillGood(proofOf(principal)),

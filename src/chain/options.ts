@@ -16,8 +16,8 @@ import type { RedisOptions } from '../redis/stores.js'
 import type { MintPolicy } from '../tokens/mint-policy.js'
 import type { UpstreamsOptions } from '../upstreams/options.js'
 
-// Each export carries what its plugin declares on Fastify's types into the package's: an import that
-// nothing names is left out of them.
+// Each export adds the Fastify type declarations of its plugin to the package's types. Imports that are not
+// exported are dropped from them.
 export type { AuditOptions } from '../../plugins/audit.js'
 export type { AuthOptions, Enrich, EnrichContext } from '../../plugins/auth.js'
 export type { CorsOptions } from '../../plugins/cors.js'
@@ -26,7 +26,7 @@ export type { MetricsOptions } from '../../plugins/metrics.js'
 export type { CredentialWatch, Endpoint, McpOptions } from '../../plugins/mcp.js'
 
 /**
- * What the chain needs; nothing of it is read from the environment. One of `apiKeys`, `apiKeysFile`, `verifyKey`,
+ * The options of the chain; nothing is read from the environment. One of `apiKeys`, `apiKeysFile`, `verifyKey`,
  * `jwtSecret` and `oauth` is required.
  */
 export interface McpAuthOptions
@@ -36,91 +36,88 @@ export interface McpAuthOptions
   EdgeRules,
   Pick<CorsOptions, 'allowedHeaders'>,
   TokenSettings {
-  /** Fastify's own. Unknown paths below it are answered here; without one they are the host's. */
+  /** Fastify's own option. Unknown paths below it are answered here; without a prefix, by the host. */
   readonly prefix?: string
   /** Keys accepted in `x-api-key`. */
   readonly apiKeys?: readonly string[] | undefined
-  /** A file of managed keys, accepted in `x-api-key`, too; followed while the server runs. */
+  /** A file of managed keys, also accepted in `x-api-key`. Changes apply while the server runs. */
   readonly apiKeysFile?: string | undefined
-  /** Where managed keys are kept: in `apiKeysFile`, or in the Redis of `redis`. Default `file`. */
+  /** Where managed keys are stored: in `apiKeysFile`, or in the Redis of `redis`. Default `file`. */
   readonly apiKeysIn?: 'file' | 'redis' | undefined
   /**
-   * Accept API keys under 16 characters and JWT secrets under 32 bytes, as for tests. Default false: they
-   * stop the boot, and placeholders always do.
+   * Accept API keys under 16 characters and JWT secrets under 32 bytes, for tests. Default false: they
+   * stop the start. Placeholders always do.
    */
   readonly allowWeakSecrets?: boolean
-  /** Failures per address. Default 30 in 60,000 ms. */
+  /** Failures per address. Default: 30 in 60,000 ms. */
   readonly preauthLimit?: Pick<PreauthLimitOptions, 'max' | 'windowMs'>
-  /** Milliseconds that a verified credential passes from a locked-out address. Default 600,000; 0 never. */
+  /** How long, in milliseconds, a verified credential passes from a locked address. Default 600,000; 0 is off. */
   readonly knownTtlMs?: number
-  /** When the process has too much to do for further calls. Default never. */
+  /** Refuses calls while the process is overloaded. Default: off. */
   readonly overload?: OverloadOptions | undefined
-  /** Requests per caller. Default 100 in 60,000 ms. */
+  /** Requests per caller. Default: 100 in 60,000 ms. */
   readonly rateLimit?: Pick<PrincipalLimitOptions, 'max' | 'windowMs'>
-  /** The longest lifetime of a token from `generate-token`, in seconds. Default 30 days. */
+  /** The longest lifetime of a token from `generate-token`, in seconds. Default: 30 days. */
   readonly tokenMaxTtlSeconds?: number
-  /** Who may mint with `generate-token`. Default `admin-tokens`. */
+  /** Who may create tokens with `generate-token`. Default `admin-tokens`. */
   readonly mintPolicy?: MintPolicy
   /**
-   * What `generate-token` returns: the token, or a one-time link to it, for which `publicUrl` is needed.
+   * What `generate-token` returns: the token, or a one-time link to it, which requires `publicUrl`.
    * Default `token`.
    */
   readonly tokenDelivery?: 'token' | 'link'
-  /**
-   * The directory for what was minted and revoked. Default none: both are kept in memory, and forgotten
-   * with the process.
-   */
+  /** The directory that records created and revoked tokens. Default: in memory, until the process ends. */
   readonly stateDir?: string | undefined
   /**
-   * Let people sign OAuth clients in with an API key: `true` for the defaults. Needs `publicUrl`, `jwtSecret` and a
+   * Let people sign in OAuth clients with an API key; `true` uses the defaults. Requires `publicUrl`, `jwtSecret` and a
    * source of keys. Default false.
    */
   readonly oauthServer?: boolean | OAuthServerSettings
   /**
-   * What the instances of one server share: a URL as in `REDIS_URL`, a client of ioredis, or either as `source` with
-   * more options. Default none: this process stands alone.
+   * The Redis that several instances share: a URL as in `REDIS_URL`, an ioredis client, or either as `source` with
+   * more options. Default: nothing is shared.
    */
   readonly redis?: RedisSource | RedisOptions | undefined
-  /** Keep an audit of each decision about a caller. Default none. */
+  /** Record each decision about a caller in an audit log. Default: no audit. */
   readonly audit?: AuditOptions | undefined
-  /** Count what is decided, as metrics for Prometheus. Default none. */
+  /** Provide Prometheus metrics. Default: no metrics. */
   readonly metrics?: MetricsOptions | undefined
-  /** MCP servers behind this one, as clients write them: what they offer stands beside `tools`. Default none. */
+  /** MCP servers behind this one, in the format of MCP clients; their items are also served. Default: none. */
   readonly upstreams?: UpstreamsOptions | undefined
   /**
-   * Serve the server card below the endpoint and the AI Catalog: name, title, description and version of `info`, and
-   * the address. Needs `publicUrl`. Default false.
+   * Serve the server card and the AI Catalog: name, title, description and version of `info`, and the URL. Requires
+   * `publicUrl`. Default false.
    */
   readonly serverCard?: boolean
-  /** The token by which ChatGPT's directory checks the domain. Default none. */
+  /** The token with which ChatGPT's directory checks the domain. Default: none. */
   readonly appsChallenge?: string | undefined
-  /** Serve `whoami`, `generate-token` and the tools to list and revoke tokens beside `tools`. Default true. */
+  /** Serve `whoami`, `generate-token` and the tools that list and revoke tokens, besides `tools`. Default true. */
   readonly builtIns?: boolean
 }
 
-/** The authorization server, as options of the chain. */
+/** Options of the authorization server. */
 export interface OAuthServerSettings extends Pick<
   OAuthServerOptions,
   'clients' | 'accessTtlSeconds' | 'fetchDocument'
 > {
-  /** The scopes that clients ask for first. Default those that access rules name. */
+  /** The scopes that clients request first. Default: those in access rules. */
   readonly scopes?: readonly string[]
-  /** Which issuer the protected-resource metadata names, where `oauth` is there, too. Default `own`. */
+  /** Which issuer the protected-resource metadata names if `oauth` is set too. Default `own`. */
   readonly advertise?: 'own' | 'issuer'
-  /** Issuers whose assertions (ID-JAG) are accepted besides those of `oauth` and `issuers`. Default none. */
+  /** Issuers whose assertions (ID-JAG) are accepted, besides those of `oauth` and `issuers`. Default: none. */
   readonly trustedIssuers?: readonly string[]
 }
 
-/** How an app looks its own users up, and adds what it knows of them. */
+/** How an app looks up its own users and adds attributes to them. */
 export type OwnUsersOptions = Pick<
   AuthOptions,
   'verifyKey' | 'verifyKeyTimeoutMs' | 'verifyKeyTtlMs' | 'stillGood' | 'enrich'
 >
 
-/** The names of all options of a type: the compiler holds the two together. */
+/** The names of all options of a type; the compiler checks that the list is complete. */
 export type Keys<T> = Readonly<Record<keyof T, true>>
 
-/** The options that go to `plugins/mcp.ts` as they are, or with ours added. */
+/** The options that are passed to `plugins/mcp.ts`, some of them extended. */
 export const mcpOptionNames: Keys<
   Omit<McpOptions, 'limits' | 'bus' | 'sessionStores' | 'oneTime' | 'freezes' | 'laterTools'>
 > = {
@@ -149,7 +146,7 @@ export const mcpOptionNames: Keys<
   onEndpoint: true
 }
 
-/** The options that go to `plugins/auth.ts` as they are. */
+/** The options that are passed to `plugins/auth.ts` unchanged. */
 export const ownUsersNames: Keys<OwnUsersOptions> = {
   verifyKey: true,
   verifyKeyTimeoutMs: true,
@@ -175,7 +172,7 @@ const names: Keys<McpAuthOptions> = {
   oauthServer: true,
   audience: true,
   allowWeakSecrets: true,
-  // The edge and the limits.
+  // Hosts, origins and limits.
   origins: true,
   allowedHeaders: true,
   allowedHosts: true,
@@ -185,7 +182,7 @@ const names: Keys<McpAuthOptions> = {
   preauthLimit: true,
   knownTtlMs: true,
   rateLimit: true,
-  // Minting and its records.
+  // Minted tokens and their records.
   tokenMaxTtlSeconds: true,
   mintPolicy: true,
   tokenDelivery: true,
@@ -199,7 +196,7 @@ const names: Keys<McpAuthOptions> = {
   builtIns: true
 }
 
-/** Fastify's, of every plugin. */
+/** Fastify's own, for every plugin. */
 const ofFastify = { logLevel: true, logSerializers: true }
 const ofLimits = { max: true, windowMs: true }
 const ofOverload: Keys<OverloadOptions> = {
@@ -245,8 +242,8 @@ const lists = [
 ] as const satisfies ReadonlyArray<keyof McpAuthOptions>
 
 /**
- * Throws a `TypeError` that names the fault, in the words of these options. A misspelt name would leave
- * a limit, or a door, as it is by default.
+ * Throws a `TypeError` that names the problem. A misspelt name would silently leave a limit or an access rule at its
+ * default.
  */
 export function requireOptions (options: McpAuthOptions): void {
   requireKeys('The options', options, { ...names, ...ofFastify })

@@ -1,4 +1,4 @@
-/** The tools of this package, and what they need. */
+/** The built-in tools, with their dependencies. */
 import type { FastifyInstance } from 'fastify'
 import type { MintingOptions } from '../built-ins/generate-token.js'
 import { builtInTools } from '../built-ins/index.js'
@@ -12,7 +12,7 @@ import type { Tool } from '../tools/tool.js'
 import { oauthSettings } from './oauth-server.js'
 import type { McpAuthOptions } from './options.js'
 
-/** Our own tools and the host's. Throws a `TypeError` where both have one of a name. */
+/** The built-in tools and those of the host. Throws a `TypeError` if two have the same name. */
 export function toolsOf (
   scope: FastifyInstance,
   options: McpAuthOptions,
@@ -26,7 +26,7 @@ export function toolsOf (
     minting,
     state: takesTokens ? state : undefined,
     frozenFor: (principal, tool) => state.frozenFor(principal, tool),
-    // Asked when a tool is called: by then the server is there.
+    // Called when a tool is called: by then the server exists.
     grants:
       oauthSettings(options) === undefined
         ? undefined
@@ -52,7 +52,7 @@ export function toolsOf (
   )
 }
 
-/** `undefined` where nothing is minted. Tokens name this server as issuer and audience where it knows its address. */
+/** `undefined` if tokens cannot be minted. Tokens have `iss` and `aud` if the server knows its own URL. */
 export function mintingOf (options: McpAuthOptions, state: State, oneTime: OneTimeStore): MintingOptions | undefined {
   const {
     jwtSecret: secret,

@@ -43,26 +43,26 @@ import { issueLeewaySeconds } from '../tokens/claims.js'
 /** The options of each plugin of the chain. */
 export interface Parts {
   readonly cors: CorsOptions
-  /** Left out where nothing bounds the load. */
+  /** Missing if no overload bounds are set. */
   readonly overload?: OverloadOptions | undefined
   readonly preauthLimit: PreauthLimitOptions
-  /** Left out where clients cannot be signed in here. */
+  /** Missing if clients cannot be signed in here. */
   readonly oauthServer?: OAuthServerOptions | undefined
   readonly auth: AuthOptions
   readonly principalLimit: PrincipalLimitOptions
   readonly mcp: McpOptions
-  /** Left out where the server does not know its own address, or no provider's tokens are accepted. */
+  /** Missing if the server does not know its own URL, or accepts no tokens of a provider. */
   readonly oauthMetadata?: OAuthMetadataOptions | undefined
-  /** Left out where nothing is told before a client connects. */
+  /** Missing if no public documents are served. */
   readonly discovery?: DiscoveryOptions | undefined
-  /** Left out where minted tokens are not handed out by one-time links. */
+  /** Missing if minted tokens are not delivered by one-time links. */
   readonly claim?: ClaimOptions | undefined
-  /** What stands in the way of serving well. */
+  /** The problems that limit the service. */
   readonly problems: () => readonly Problem[]
 }
 
 /**
- * Throws where an option cannot be used, a `KeyFileError` or `StateError` where a file cannot. All of it
+ * Throws if an option cannot be used; throws a `KeyFileError` or `StateError` if a file cannot. Everything it opens
  * closes with `scope`.
  */
 export async function openParts (scope: FastifyInstance, options: McpAuthOptions, channel?: Channel): Promise<Parts> {
@@ -99,7 +99,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
   })
   const keyRing = await openKeys(scope, options, stores)
   state.onUnlock(address => {
-    // A store that is away must not end the process: the lock ends by itself.
+    // An unavailable store must not end the process: the lock expires by itself.
     Promise.resolve(limits.clear(bucketOf('address', address))).catch((error: unknown) => {
       scope.log.warn({ err: error }, 'an address was not unlocked in the store')
     })
@@ -150,7 +150,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
       oneTime: stores.oneTime,
       ...defined({ sessionStores: stores.sessions }),
       freezes: freezesOf(scope, options, state),
-      // A secret that all instances have, told apart by endpoint: what one of them asked, another may be answered.
+      // All instances have this secret, so another instance can accept the answer. Endpoints derive different keys.
       ...defined({
         stateKey:
           options.stateKey ??
@@ -167,7 +167,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
     oauthMetadata: metadata,
     discovery: discoveryOf(options, metadata !== undefined),
     claim: minting?.link === undefined ? undefined : { claims: minting.link.links },
-    // Neither is fatal: keys and state were read once, or the start had failed.
+    // Neither is fatal: the start fails unless keys and state can be read once.
     problems: () => [
       ...problemOf('keys', keyRing?.problems()),
       ...problemOf('state', state.problems()),
@@ -181,7 +181,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
   }
 }
 
-/** Throws a `TypeError` where there is to be a card and the server does not know its own address. */
+/** Throws a `TypeError` if a server card is requested and the server does not know its own URL. */
 function discoveryOf (options: McpAuthOptions, oauth: boolean): DiscoveryOptions | undefined {
   const { appsChallenge, serverCard = false, publicUrl, path = '/mcp', info = defaultInfo, eras } = options
   if (!serverCard) return appsChallenge === undefined ? undefined : { appsChallenge }
@@ -192,7 +192,7 @@ function discoveryOf (options: McpAuthOptions, oauth: boolean): DiscoveryOptions
   return { card: { url: withoutSlash(publicUrl) + path, info, eras, accepted }, appsChallenge, path }
 }
 
-/** What all instances count by; null where the default is in force. */
+/** The limits in a form that instances can compare; null for a default. */
 function limitsOf ({ preauthLimit, rateLimit, knownTtlMs, sessions }: McpAuthOptions): Record<string, Json> {
   const { idleMs, lifetimeMs, max, maxPerPrincipal } = typeof sessions === 'object' ? sessions : {}
   const limits = {
@@ -209,19 +209,19 @@ function limitsOf ({ preauthLimit, rateLimit, knownTtlMs, sessions }: McpAuthOpt
   return Object.fromEntries(Object.entries(limits).map(([name, value]) => [name, value ?? null]))
 }
 
-/** Nothing where this process stands alone. */
+/** Empty if nothing is shared with other instances. */
 function addStoreMeasures (measures: Measures, health: () => FleetHealth): void {
   if (health().state === 'alone') return
   measures.add('store_up', () => health().state === 'ok' ? 1 : 0)
   measures.add('store_instances', () => health().instances)
 }
 
-/** One problem where a part has any; its sentences are for the log. */
+/** One problem if any part has one; the texts are for the log. */
 function problemOf (reason: Reason, sentences: readonly string[] = []): Problem[] {
   return sentences.length === 0 ? [] : [{ reason }]
 }
 
-/** `whoami` stays on, so that callers learn what is off. What is switched is a decision, whoever did it. */
+/** `whoami` cannot be frozen, so that callers can find out what is. Freezing is recorded as a decision. */
 function freezesOf (scope: FastifyInstance, { builtIns = true }: McpAuthOptions, state: State): FreezeGate {
   state.onFreeze(({ kind, id, by }) => {
     decisionsOf(scope).note({ kind, outcome: 'allowed', at: Date.now(), about: { target: id, by: by.principal } })

@@ -22,42 +22,42 @@ import {
 import { openRedis, type RedisLog, type RedisOptions } from '../redis/stores.js'
 
 export interface StoresOptions {
-  /** Milliseconds that a credential is known at an address; 0 never. */
+  /** How long, in milliseconds, a credential is known at an address; 0 is off. */
   readonly knownTtlMs: number
-  /** Left out: nothing is shared, and all is in the memory of this process. */
+  /** Default: nothing is shared, and everything is in the memory of this process. */
   readonly redis?: RedisOptions | undefined
-  /** To the primary, of a worker. Left out: this process is none. */
+  /** The channel of a worker to its primary. Default: this process is not a worker. */
   readonly channel?: Channel | undefined
   /** The path of the endpoint. */
   readonly endpoint: string
   readonly log: RedisLog
 }
 
-/** What the instances of one endpoint share; of a single process, what it keeps in memory. */
+/** The stores that the instances of an endpoint share; in a single process, its memory. */
 export interface Stores {
   readonly limits: Limits
   readonly knownThere: KnownThere
   readonly bus: Bus
-  /** Left out: the journal is all there is. */
+  /** Default: only the journal. */
   readonly records?: SharedRecords
-  /** What may be used once in the fleet. */
+  /** Ids that may be used once, across all instances. */
   readonly oneTime: OneTimeStore
-  /** What the authorization server keeps. Left out: a directory, or memory. */
+  /** The stores of the authorization server. Default: a directory, or memory. */
   readonly documents?: Documents
-  /** Left out: sessions are kept in the memory of this process. */
+  /** Default: sessions are kept in the memory of this process. */
   readonly sessions?: SessionStores
-  /** Where managed keys are kept, if not in a file. Left out: a file is all there is. */
+  /** Where managed keys are stored. Default: only in a file. */
   readonly keySource?: KeySource
   readonly keyUsage?: UsageStore
   readonly health: () => FleetHealth
-  /** True where nobody is to be served now, because what was revoked elsewhere may not be known here. */
+  /** True if no request may be served now, because revocations of other instances may be unknown here. */
   readonly mustRefuse: () => boolean
-  /** To be awaited before anything is served. `merged`: what the others share is in. */
+  /** Await it before serving anything. `merged`: the shared records have been read. */
   readonly ready: (merged: Promise<void>) => Promise<void>
   readonly close: () => Promise<void>
 }
 
-/** Throws where the options cannot be used. What cannot be reached shows in `ready`. */
+/** Throws if the options cannot be used. A store that cannot be reached shows in `ready`. */
 export function openStores ({ knownTtlMs, redis, channel, endpoint, log }: StoresOptions): Stores {
   if (redis !== undefined) {
     const stores = openRedis(redis, endpoint, knownTtlMs, log)
@@ -78,7 +78,7 @@ export function openStores ({ knownTtlMs, redis, channel, endpoint, log }: Store
   }
 }
 
-/** The ports of a worker; the journal in `STATE_DIR` and the key file are followed by each of them. */
+/** The stores of a worker. Each worker follows the journal in `STATE_DIR` and the key file itself. */
 function openWorker (channel: Channel, knownTtlMs: number): Stores {
   const bus = new WorkerBus(channel)
   return {

@@ -1,11 +1,11 @@
-/** Opens the servers behind this one. */
+/** Opens the upstream servers. */
 import type { FastifyInstance } from 'fastify'
 import { readLock } from '../upstreams/lock.js'
 import { readUpstreams } from '../upstreams/options.js'
 import type { Upstreams } from '../upstreams/upstreams.js'
 import type { McpAuthOptions } from './options.js'
 
-/** Connects to the servers behind this one; `undefined` where there are none. Throws an `UpstreamError`. */
+/** Connects to the upstream servers; `undefined` without any. Throws an `UpstreamError`. */
 export async function openUpstreams (
   scope: FastifyInstance,
   { upstreams }: McpAuthOptions
@@ -13,7 +13,7 @@ export async function openUpstreams (
   if (upstreams === undefined) return undefined
   const { environment, lockFile, maxResultBytes } = upstreams
   const checked = readUpstreams(upstreams, environment)
-  // Not at the top: the client of the SDK is for those who have upstreams.
+  // A dynamic import: only servers with upstreams need the SDK's client.
   const { Upstreams } = await import('../upstreams/upstreams.js')
   const lock = lockFile === undefined ? undefined : readLock(lockFile) ?? {}
   const opened = await Upstreams.open(checked, { log: scope.log, maxResultBytes, lock })
