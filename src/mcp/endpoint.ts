@@ -1,4 +1,4 @@
-/** What the host may do with a running endpoint. */
+/** The operations of a running endpoint, for the host app. */
 import { randomUUID } from 'node:crypto'
 import { freezePrincipal, type Principal, type PrincipalFields } from '../principal/principal.js'
 import type { Prompt } from '../tools/prompt.js'
@@ -11,65 +11,60 @@ import { longestTimerMs } from '../lib/timers.js'
 import type { Catalog } from './catalog/catalog.js'
 
 export interface Endpoint {
-  /** Throws where the item can't be served; nothing is added then. */
+  /** Throws if the item is invalid; nothing is added in that case. */
   addTool: (tool: Tool) => void
   addResource: (resource: Resource) => void
   addPrompt: (prompt: Prompt) => void
-  /** False where there is no such item. */
+  /** False if there is no such item. */
   removeTool: (name: string) => boolean
   removeResource: (uri: string) => boolean
   removePrompt: (name: string) => boolean
   /** The names of the tools that `principal` may use. */
   toolsOf: (principal: Principal) => readonly string[]
   /**
-   * The tools as they are served, by name: with `tags` those that have one of them, with `principal` those
+   * The tools as served, by name: with `tags`, those that have one of the tags; with `principal`, those
    * that it may use.
    */
   listTools: (filter?: { readonly tags?: readonly string[], readonly principal?: Principal }) => readonly Tool[]
-  /** The scopes that access rules name, of all items there are at the moment. */
+  /** The scopes in the access rules of all current items. */
   scopes: () => readonly string[]
-  /** Tells subscribers that the resource at `uri` has other contents now. */
+  /** Notifies subscribers that the resource at `uri` has changed. */
   resourceUpdated: (uri: string) => void
-  /** `listener` hears of each resource that a caller subscribes to, on this instance. */
+  /** Calls `listener` for each resource that a caller subscribes to on this instance. */
   onSubscribed: (listener: (uri: string) => void) => void
   /**
-   * Serves all tools under these policies from now on, in place of `toolPolicies`. Throws a `ToolPolicyError` where
-   * they name an unknown tool; all stays as it was then.
+   * Replaces `toolPolicies` for all tools. Throws a `ToolPolicyError` if the policies
+   * name an unknown tool; nothing changes in that case.
    */
   applyToolPolicies: (policies: ToolPolicies) => void
   /**
-   * The next request with this key of `verifyKey` is looked up anew, and its streams and calls end unless `stillGood`
-   * says yes. Does nothing where no key is looked up.
+   * Drops the cached result of `verifyKey` for this key. Its next request is verified again, and its streams and calls
+   * end unless `stillGood` confirms the key. Does nothing without `verifyKey`.
    */
   forget: (keyId: string) => void
-  /**
-   * Runs `hook` before each call that its caller may make, and may refuse it by throwing. Returns how to take it back.
-   */
+  /** Runs `hook` before each permitted call, which it may refuse by throwing. Returns a function that removes it. */
   beforeCall: (hook: BeforeCall, options?: HookOptions) => () => void
-  /**
-   * Tells `hook` how each call ended. Nobody waits for it, and what it throws is logged. Returns how to
-   * take it back.
-   */
+  /** Runs `hook` after each call, without awaiting it; errors are logged. Returns a function that removes it. */
   afterCall: (hook: AfterCall, options?: HookOptions) => () => void
   /**
-   * Calls a tool in process, in the name of `principal`: its rights and the tool's own limits count, and there is no
-   * budget. Resolves to the result, also where that is `isError`. Rejects with a refusal where `principal` does not
-   * have the tool, and with one after the endpoint's deadline.
+   * Calls a tool in process for `principal`: its rights and the tool's own limits apply, the caller's limit does
+   * not. Resolves to the result, also if it has `isError`. Rejects with a refusal if `principal` does not
+   * have the tool, or if the endpoint's deadline passes.
    */
   callTool: (principal: CallerFields, name: string, args?: Record<string, unknown>) => Promise<ToolResult>
 }
 
-/** A principal, or as much of one as has to be said: role `user` and no scopes where left out. */
+/** A principal, or only some of its fields; the defaults are the role `user` and no scopes. */
 export type CallerFields = Pick<PrincipalFields, 'id'> & Partial<PrincipalFields>
 
-/** What the endpoint's operations need of the plugin around it. */
+/** What the plugin provides for the operations of the endpoint. */
 export interface OperationsPlace {
-  /** Hears of each item that comes, as it is served. */
+  /** Called for each added item, as it is served. */
   readonly taken: (item: Item) => void
   readonly forget?: Endpoint['forget']
-  /** Makes the exchange of a call in process. */
+  /** Creates the exchange of an in-process call. */
   readonly open?: (principal: Principal) => Exchange
-  /** Hears of it when the call has ended. */
+  /** Called when the in-process call has ended. */
   readonly over?: (exchange: Exchange) => void
 }
 
@@ -81,7 +76,7 @@ export function operationsOf (
     taken(item)
     changes.publish({ kind, item })
   }
-  /** False where there was no such item. */
+  /** False if there was no such item. */
   const gone = (kind: 'tools' | 'resources' | 'prompts', item: Item | undefined): boolean =>
     item !== undefined && changes.publish({ kind, item })
   return {
@@ -138,7 +133,7 @@ export function operationsOf (
     onSubscribed: listener => { changes.onSubscribed(listener) },
     applyToolPolicies: policies => {
       for (const [before, now] of tools.applyPolicies(policies)) {
-        // Also for those who see it no more.
+        // Notify also callers that can no longer see it.
         changes.publish({ kind: 'tools', item: before })
         came('tools', now)
       }
@@ -146,7 +141,7 @@ export function operationsOf (
   }
 }
 
-/** For a catalog without a server around it. */
+/** The exchange of an in-process call, for a catalog without a server. */
 function inProcess (principal: Principal): Exchange {
   return new Exchange({ principal, requestId: randomUUID(), budget: async () => null, charge: async () => {} }, 60_000)
 }
@@ -155,7 +150,7 @@ function defined (result: { [K in keyof ToolResult]: ToolResult[K] | undefined }
   return Object.fromEntries(Object.entries(result).filter(([, value]) => value !== undefined)) as ToolResult
 }
 
-/** How long a caller may have to wait for the first byte of an answer, which is then on its way. */
+/** How long a caller may have to wait for the first byte of an answer that was already sent. */
 export function longestSilenceMs ({ tools, resources, prompts }: Catalog, requestTimeoutMs: number): number {
   let longest = requestTimeoutMs
   for (const registry of [tools, resources.fixed, resources.templates, prompts]) {

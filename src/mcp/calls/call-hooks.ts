@@ -1,9 +1,9 @@
-/** What an app does around the calls of its tools: before one it may refuse, after one it only looks. */
+/** Hooks that an app runs before and after tool calls. */
 import type { Principal } from '../../principal/principal.js'
 import type { CallContext } from '../../tools/call-context.js'
 import type { Tool, ToolResult } from '../../tools/tool.js'
 
-/** A call whose caller may make it, with arguments that fit the schema. */
+/** A permitted call with valid arguments. */
 export interface HookedCall {
   readonly name: string
   readonly tool: Tool
@@ -12,22 +12,22 @@ export interface HookedCall {
   readonly context: CallContext
 }
 
-/** How a call ended: with a result, or with what its handler or a hook threw. */
+/** How a call ended: with a result, or with an error thrown by its handler or a hook. */
 export interface CallOutcome {
   readonly result?: ToolResult
   readonly error?: unknown
-  /** Milliseconds from the first hook on. */
+  /** Milliseconds since the first hook started. */
   readonly ms: number
 }
 
-/** Refuses the call by throwing: a `PublicToolError` is said to the caller, anything else is a fault. */
+/** Throw to refuse the call: a `PublicToolError` is shown to the caller, any other error is a fault. */
 export type BeforeCall = (call: HookedCall) => void | Promise<void>
 
-/** Nobody waits for it, and what it throws is logged. */
+/** Not awaited; errors are logged. */
 export type AfterCall = (call: HookedCall, outcome: CallOutcome) => void | Promise<void>
 
 export interface HookOptions {
-  /** Only for tools with one of these tags. Default all tools. */
+  /** Run only for tools with one of these tags. Default: all tools. */
   readonly tags?: readonly string[]
 }
 
@@ -40,7 +40,7 @@ export class CallHooks {
   readonly #before = new Set<Registered<BeforeCall>>()
   readonly #after = new Set<Registered<AfterCall>>()
 
-  /** Returns how to take the hook back. Throws a `TypeError` on what is no function. */
+  /** Returns a function that removes the hook. Throws a `TypeError` if `hook` is not a function. */
   before (hook: BeforeCall, options?: HookOptions): () => void {
     return added(this.#before, 'beforeCall', hook, options)
   }
@@ -49,12 +49,12 @@ export class CallHooks {
     return added(this.#after, 'afterCall', hook, options)
   }
 
-  /** True where a call has nothing around it. */
+  /** True if no hook applies to the call. */
   get isIdle (): boolean {
     return this.#before.size === 0 && this.#after.size === 0
   }
 
-  /** Runs the hooks that come before in their order, then `handle`, and tells the others how it ended. */
+  /** Runs the `before` hooks in order, then `handle`, then reports the outcome to the `after` hooks. */
   async around (call: HookedCall, handle: () => Promise<ToolResult>): Promise<ToolResult> {
     const startedAt = performance.now()
     const tell = (outcome: Omit<CallOutcome, 'ms'>): void => {

@@ -1,4 +1,4 @@
-/** Whether content is as clients parse it: they throw a whole answer away for one block that is not. */
+/** Validates content blocks as clients parse them: one invalid block makes a client reject the whole answer. */
 import { isRecord } from '../../lib/guards.js'
 import { isAnnotations } from '../../tools/content.js'
 
@@ -7,7 +7,7 @@ type Fields = Readonly<Record<string, (value: unknown) => boolean>>
 const isText = (value: unknown): boolean => typeof value === 'string'
 const orNone = (is: (value: unknown) => boolean) => (value: unknown): boolean => value === undefined || is(value)
 
-/** Base64 as `atob` reads it: white space between is none of it. */
+/** Base64 without white space. */
 export function isBase64 (value: unknown): boolean {
   if (typeof value !== 'string') return false
   const text = /\s/.test(value) ? value.replace(/\s+/g, '') : value
@@ -27,7 +27,7 @@ const fieldsByType: ReadonlyMap<unknown, Fields> = new Map([
   ['resource_link', link]
 ])
 
-/** What is wrong with a content block, for the log; `undefined` where nothing is. */
+/** The problem with a content block, for the log; `undefined` if it is valid. */
 export function faultOfBlock (block: unknown): string | undefined {
   if (!isRecord(block)) return 'a content block that is no object'
   const fields = fieldsByType.get(block.type)
@@ -38,7 +38,7 @@ export function faultOfBlock (block: unknown): string | undefined {
   return faultOf(block, fields, `a content block of type ${String(block.type)}`)
 }
 
-/** What is wrong with the contents of a resource. */
+/** The problem with the contents of a resource; `undefined` if they are valid. */
 export function faultOfContents (contents: unknown): string | undefined {
   if (!isRecord(contents)) return 'contents that are no object'
   const { text, blob } = contents
@@ -53,7 +53,7 @@ export function faultOfContents (contents: unknown): string | undefined {
   return faultOf(contents, fields, 'contents')
 }
 
-/** Bytes are what goes wrong most: they are said to be. */
+/** Bytes instead of base64 are the most common mistake, so the message mentions them. */
 function faultOf (given: Readonly<Record<string, unknown>>, fields: Fields, what: string): string | undefined {
   const wrong = Object.keys(fields).find(name => fields[name]?.(given[name]) === false)
   if (wrong === undefined) return undefined

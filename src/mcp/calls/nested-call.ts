@@ -1,4 +1,4 @@
-/** A call that a handler makes to another tool, with the rights, the budget and the time of its own call. */
+/** A handler's call to another tool, with the rights, budget and deadline of its own call. */
 import { isRefusal, PublicToolError, UnknownToolError } from '../../errors.js'
 import type { ToolResult } from '../../tools/tool.js'
 import type { Caller } from '../exchange/caller.js'
@@ -6,11 +6,11 @@ import { Exchange } from '../exchange/exchange.js'
 import { askLimitMs } from '../exchange/handler-context.js'
 import { failedBy } from './tool-errors.js'
 
-/** Tools that call each other in a circle would go on until the budget of their caller is gone. */
+/** Without a bound, tools that call each other would run until the caller's budget is used up. */
 const maxDepth = 8
 
 /**
- * Runs `call` in an exchange of its own, which ends with `parent`. Rejects with a `PublicToolError` where
+ * Runs `call` in a nested exchange, which ends with `parent`. Rejects with a `PublicToolError` if
  * the caller does not have the tool.
  */
 export async function callWithin (
@@ -27,7 +27,7 @@ export async function callWithin (
   child.begin('tools/call', { name, ...(meta === undefined ? {} : { _meta: meta }) })
   child.connect(
     (method, params) => parent.notify(method, params),
-    // The time of a person does not count for the call around it either.
+    // While a person answers, the deadline of the outer call is suspended too.
     ask === undefined
       ? undefined
       : (method, params, key) => parent.whileAsking(askLimitMs, ask(method, params, key))
@@ -52,7 +52,7 @@ export async function callWithin (
   }
 }
 
-/** The request paid for the first call alone. What the budget does not hold is told as of any call. */
+/** The request paid only for the first call. If the budget is too small, the error is the same as for any call. */
 async function paid (child: Exchange): Promise<ToolResult | undefined> {
   try {
     await child.caller.charge(1)
@@ -75,7 +75,7 @@ function logged ({ logger }: Caller, tool: string, { outcome = 'ok' }: Exchange)
   logger?.info({ tool, outcome }, 'call within a call')
 }
 
-/** As a handler writes results itself. */
+/** The format in which a handler writes results. */
 function plain ({ content, structuredContent, isError, _meta }: ToolResult): ToolResult {
   return {
     ...(content === undefined ? {} : { content: [...content] }),

@@ -1,17 +1,17 @@
-/** The words that a handler means for its caller. */
+/** Error messages that a handler writes for its caller. */
 import { HandlerRefusalError, PublicToolError, type Refusal } from '../../errors.js'
 
-/** `undefined` where `error` is no `PublicToolError`. */
+/** `undefined` if `error` is not a `PublicToolError`. */
 export function publicWords (error: unknown): string | undefined {
   try {
     return error instanceof PublicToolError ? String(error.message) : undefined
   } catch {
-    // `instanceof` runs a hostile proxy's trap, which may throw: then the error is not ours.
+    // A hostile proxy can make `instanceof` throw; the error is not ours then.
     return undefined
   }
 }
 
-/** `work`, with a refusal that says the handler's words in the place of a `PublicToolError`. */
+/** Runs `work`, and turns a `PublicToolError` into a refusal with its message. */
 export async function inPublicWords<T> (work: Promise<T>): Promise<T> {
   try {
     return await work

@@ -1,9 +1,9 @@
-/** How large the result of a tool may be. */
+/** Limits the size of tool results. */
 import { ResultTooLargeError } from '../../errors.js'
 import type { ToolResult } from '../../tools/tool.js'
 import { serializedLength } from '../wire/serialize.js'
 
-/** Throws a refusal that tells the model to ask for less, where the JSON text of `result` has more bytes than `max`. */
+/** Throws a refusal that tells the model to request less, if the JSON text of `result` is longer than `max` bytes. */
 export function requireSize (result: ToolResult, max: number): void {
   if (max === Infinity) return
   const bytes = serializedLength({ ...result }, max)

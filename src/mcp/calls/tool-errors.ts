@@ -1,4 +1,4 @@
-/** What a failed tool may say to its caller. */
+/** Turns errors of tools into results that are safe to show. */
 import {
   FrozenError,
   InternalError,
@@ -12,12 +12,12 @@ import type { Exchange } from '../exchange/exchange.js'
 import { failedResult, isOutcome } from '../wire/outcomes.js'
 import { publicWords } from './public-words.js'
 
-/** Said of the tool, where the call itself went well. */
+/** An error of the tool itself, without a refusal. */
 const ofTool: ReadonlySet<string> = new Set([FrozenError.code, NotAllowedError.code, ResultTooLargeError.code])
 
 /**
- * The result of `exchange` that says no in words that are safe to show. `refusal`: for the log and the
- * audit, where it is one of ours.
+ * Ends `exchange` with an error result whose text is safe to show. `refusal`: for the log and the
+ * audit, if the error is a refusal.
  */
 export function failed (text: string, exchange: Exchange, refusal?: Refusal): ToolResult {
   exchange.failTool(refusal === undefined ? undefined : { cause: refusal })
@@ -25,9 +25,9 @@ export function failed (text: string, exchange: Exchange, refusal?: Refusal): To
 }
 
 /**
- * The result of a tool that threw: its own words where it threw a `PublicToolError`, those of a refusal that a
- * model can do something about, a constant with the request id otherwise. The SDKs would send any error's message
- * (see docs/errors.md). Throws what is of the protocol, and what nobody is there to hear.
+ * The result for an error thrown by a tool: the message of a `PublicToolError`, the message of a refusal that a
+ * model can act on, or else a constant with the request id. The SDKs would send any error's message
+ * (see docs/errors.md). Throws protocol errors, and errors of a caller that has left.
  */
 export function failedBy (error: unknown, exchange: Exchange): ToolResult {
   if (isRefusal(error)) {

@@ -1,4 +1,4 @@
-/** A tool's own limits: how often a caller may call it, and how many calls of a caller run at once. */
+/** A tool's own limits: calls per caller and window, and simultaneous calls per caller. */
 import { randomUUID } from 'node:crypto'
 import { TooManyCallsError, retryLater } from '../../errors.js'
 import { type Counter, createCounter } from '../../limits/counter.js'
@@ -8,11 +8,11 @@ import { MemoryLimits } from '../../limits/memory-limits.js'
 import type { Principal } from '../../principal/principal.js'
 import type { Tool } from '../../tools/tool.js'
 
-/** A call that runs longer asks for its place again, well before. */
+/** A call that runs longer renews its place at this interval, well before the place expires. */
 const leaseMs = 30_000
 const renewMs = 10_000
 
-/** What all tools of an endpoint share: one counter, and the places that their running calls hold. */
+/** What the tools of an endpoint share: one counter, and the places held by running calls. */
 export class ToolPlaces {
   readonly limits: Limits
   readonly #held = new Set<PlaceAsk>()
@@ -23,13 +23,13 @@ export class ToolPlaces {
     this.limits = limits
   }
 
-  /** Made with the first call of a tool that needs it. */
+  /** Created with the first call of a tool that needs it. */
   counter (): Promise<Counter> {
     this.#counter ??= createCounter(this.limits)
     return this.#counter
   }
 
-  /** Keeps a place that was taken until `leave`. */
+  /** Renews a place until `leave` is called. */
   hold (place: PlaceAsk): void {
     this.#held.add(place)
     this.#timer ??= setInterval(() => { this.#renew() }, renewMs).unref()
@@ -62,9 +62,9 @@ export class ToolLimits {
   }
 
   /**
-   * Lets one call of `principal` in and returns what must be called when its handler ended, which
-   * may be long after its caller was answered; once more does nothing. Throws a refusal where the
-   * call does not fit.
+   * Admits one call of `principal`. Returns a function to call when its handler has ended, which
+   * may be long after the caller got its answer; further calls of it do nothing. Throws a refusal if a limit is
+   * used up.
    */
   async admit ({ id }: Principal): Promise<() => void> {
     const { name, rate, concurrency } = this.#tool

@@ -1,4 +1,4 @@
-/** From what a tool's handler returned to a result that clients take. */
+/** Turns the return value of a handler into a valid tool result. */
 import { isRecord } from '../../lib/guards.js'
 import type { Content } from '../../tools/content.js'
 import type { ToolResult } from '../../tools/tool.js'
@@ -8,8 +8,8 @@ import { StructuredResult } from '../wire/serialize.js'
 import { faultOfBlock } from './content.js'
 
 /**
- * The result of the tool `name`. Judged is what its caller will parse, the form on the wire. Throws a `TypeError`,
- * or rejects with one, that names the tool and what is wrong with what it returned.
+ * The result of the tool `name`. Checks the serialized form, because that is what the caller parses. Throws a
+ * `TypeError`, or rejects with one, that names the tool and the problem.
  */
 export function toolResultOf (
   name: string,
@@ -58,7 +58,7 @@ export function toolResultOf (
   }
 }
 
-/** Many write null for what they leave out. */
+/** Many handlers return null for missing members. */
 function withoutNulls (given: Record<string, unknown>): Partial<Record<keyof ToolResult, unknown>> {
   const { content, structuredContent, isError, _meta } = given
   return {
@@ -69,10 +69,10 @@ function withoutNulls (given: Record<string, unknown>): Partial<Record<keyof Too
   }
 }
 
-/** What fits the schema, in the form that goes out, or what is wrong. */
+/** The value in its serialized form if it matches the schema, or else the problem. */
 type Fit = { readonly value: Record<string, unknown> } | { readonly problem: string }
 
-/** A value that is more than JSON goes out as another: that one is judged. */
+/** A value that JSON changes is checked in its changed form. */
 function fit (value: unknown, output: CompiledSchema): Fit | Promise<Fit> {
   if (value === undefined) return { problem: 'there is no structuredContent' }
   const judged = output.check(output.isWireForm && !isPlainJson(value) ? inJson(value) : value)
@@ -95,7 +95,7 @@ function requireFit (made: Fit): Record<string, unknown> {
   return made.value
 }
 
-/** Clients judge what an error holds by the output schema, too, and would throw its text away with it. */
+/** Clients also check the content of an error against the output schema, and would discard its text with it. */
 function failure (content: Content[] | undefined, structured: unknown, output: CompiledSchema | undefined): ToolResult {
   if (structured === undefined) return { content: content ?? [], isError: true }
   const sent = inJson(structured)
@@ -104,7 +104,7 @@ function failure (content: Content[] | undefined, structured: unknown, output: C
   return { ...told, structuredContent: sent }
 }
 
-/** Structured content is an object (MCP 2025-11-25, Tools, Structured Content). Of anything else the text is right. */
+/** Structured content must be an object (MCP 2025-11-25, Tools, Structured Content). Other values are sent as text. */
 function withoutSchema (content: Content[] | undefined, structured: unknown): ToolResult {
   if (structured === undefined) return { content: content ?? [] }
   const sent = isPlainJson(structured) ? structured : inJson(structured)
@@ -116,7 +116,7 @@ function withText (structuredContent: Record<string, unknown>, content: Content[
   return content === undefined ? new StructuredResult(structuredContent) : { content, structuredContent }
 }
 
-/** What a reader of the JSON text of `value` gets. */
+/** The value that a reader parses from the JSON text of `value`. */
 function inJson (value: unknown): unknown {
   const text: string | undefined = JSON.stringify(value)
   if (text === undefined) throw new TypeError('structuredContent that JSON cannot hold')

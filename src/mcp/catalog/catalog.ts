@@ -1,4 +1,4 @@
-/** All that an endpoint offers, whatever the era: from a method and its parameters to a result. */
+/** All items of an endpoint, independent of the era: turns a method and its parameters into a result. */
 import { FrozenError, InvalidParamsError, UnknownMethodError } from '../../errors.js'
 import type { Limits } from '../../limits/limits.js'
 import type { Principal } from '../../principal/principal.js'
@@ -29,7 +29,7 @@ export interface ServerInfo {
 
 export interface CatalogOptions {
   readonly info: ServerInfo
-  /** Told to the client's model when it connects. */
+  /** Instructions for the client's model, sent when it connects. */
   readonly instructions?: string | undefined
   readonly tools: readonly Tool[]
   readonly resources?: readonly Resource[]
@@ -37,24 +37,24 @@ export interface CatalogOptions {
   /** Tools with a page. */
   readonly apps?: readonly App[]
   readonly toolPolicies?: ToolPolicies
-  /** Names of tools that are added later. */
+  /** Returns true for names of tools that may be added later. */
   readonly laterTools?: (name: string) => boolean
-  /** Where the calls of tools with limits are counted. In memory where left out. */
+  /** Where calls of tools with limits are counted. Default: in memory. */
   readonly limits?: Limits | undefined
-  /** Tells what changes to the other instances. Left out: there are none. */
+  /** Publishes changes to other instances. Default: none. */
   readonly bus?: Bus | undefined
-  /** What the operator switched off. Left out: nothing is. */
+  /** What the operator switched off. Default: nothing. */
   readonly freezes?: FreezeGate | undefined
-  /** Tell in lists that tools are called with OAuth. Default false. */
+  /** Add OAuth security schemes to tools in lists. Default false. */
   readonly securitySchemes?: boolean | undefined
-  /** The largest result of a tool that says nothing itself, in bytes. Default no limit. */
+  /** The largest result of a tool without its own limit, in bytes. Default: no limit. */
   readonly maxResultBytes?: number | undefined
-  /** Hears of access rules that fail. */
+  /** Called when an access rule fails. */
   readonly reportRule?: ReportRule
 }
 
 const maxCompletions = 100
-/** What a caller that is switched off may not do. Calls of tools are judged with the tool. */
+/** Methods that a frozen caller may not use. Calls of tools are checked with the tool. */
 const usesAnItem: ReadonlySet<string> = new Set(['resources/read', 'prompts/get', 'completion/complete'])
 
 export class Catalog {
@@ -103,8 +103,8 @@ export class Catalog {
   }
 
   /**
-   * What `initialize` and `server/discover` tell. `live`: changes can be told as they happen. All of it
-   * always: the first prompt may come when a server, or a session, is long open.
+   * The capabilities in `initialize` and `server/discover`. `live`: changes can be announced as they happen.
+   * All kinds are always declared, because the first prompt may be added when a server or session is already open.
    */
   capabilities (live: boolean): Record<string, object> {
     const changing = live ? { listChanged: true } : {}
@@ -118,7 +118,7 @@ export class Catalog {
     }
   }
 
-  /** True where `principal` may learn of `change`: the news of an item that it does not see would give that away. */
+  /** True if `principal` may be told of `change`; otherwise the notification would reveal a hidden item. */
   mayLearn (principal: Principal, change: Change): boolean {
     return change.kind === 'resource'
       ? this.resources.mayRead(principal, change.uri)
@@ -126,8 +126,8 @@ export class Catalog {
   }
 
   /**
-   * Throws the challenge that stands before what a request names. Asked before a reply begins:
-   * a stream has no status left to say 403 with. `forgets` as for `Rights.denial`.
+   * Throws the challenge for the item that a request names. Call it before the reply begins:
+   * a stream can no longer send a 403. `forgets`: see `Rights.denial`.
    */
   challenge (body: unknown, principal: Principal, forgets: boolean): void {
     if (!isRecord(body) || !isRecord(body.params)) return
@@ -137,7 +137,7 @@ export class Catalog {
     if (typeof denial === 'object') throw denial
   }
 
-  /** The page of an app is for whoever may call its tool, as that is served at the moment. */
+  /** The page of an app has the access rules of its tool as it is currently served. */
   #viewOf ({ tool: { name }, view }: App): Resource {
     return {
       ...view,
@@ -160,7 +160,7 @@ export class Catalog {
     return undefined
   }
 
-  /** What a request names, whoever sent it. */
+  /** The item that a request names, without checking rights. */
   #asked (method: unknown, { name, uri, ref }: Record<string, unknown>): Item | undefined {
     switch (method) {
       case 'tools/call':
@@ -178,7 +178,7 @@ export class Catalog {
     }
   }
 
-  /** Rejects with a refusal where the method or its parameters do not fit. */
+  /** Rejects with a refusal if the method or its parameters are invalid. */
   dispatch (
     method: string,
     params: Record<string, unknown>,
@@ -226,7 +226,7 @@ export class Catalog {
     }
   }
 
-  /** MCP 2025-11-25, Completion: at most 100 values, an empty list where nothing is known. */
+  /** MCP 2025-11-25, Completion: at most 100 values; an empty list if there are none. */
   async #complete (
     { ref, argument, context: known = {} }: Record<string, unknown>,
     exchange: Exchange
@@ -272,7 +272,7 @@ function isTexts (value: unknown): value is Record<string, string> {
   return isRecord(value) && Object.values(value).every(text => typeof text === 'string')
 }
 
-/** Lists go out whole: a cursor can only be one that was never given. Some clients send an empty one for none. */
+/** Lists are never paged, so any cursor is invalid. Some clients send an empty one for none. */
 function whole (params: Record<string, unknown>, list: readonly object[]): readonly object[] {
   if (params.cursor !== undefined && params.cursor !== '') {
     throw new InvalidParamsError({ reason: 'an unknown cursor' })

@@ -1,4 +1,4 @@
-/** Tells open streams, on every instance, what changed: a list, or one resource. */
+/** Notifies open streams, on every instance, of changed lists and resources. */
 import type { Bus, Json } from '../../fleet/bus.js'
 import { InProcessBus } from '../../fleet/in-process-bus.js'
 import { type Eventually, after } from '../../lib/eventually.js'
@@ -10,7 +10,7 @@ import { uriKey } from './uri.js'
 type ListKind = 'tools' | 'prompts' | 'resources'
 
 export type Change =
-  /** `item`: what came or went. */
+  /** `item`: the added or removed item. */
   | { readonly kind: ListKind, readonly item: Item }
   | { readonly kind: 'resource', readonly uri: string }
 
@@ -19,7 +19,7 @@ export interface KeptChange {
   readonly change: Change
 }
 
-/** The notification that tells of a change; the same in all revisions. */
+/** The notification for a change; the same in all revisions. */
 export function notificationOf (change: Change): { method: string, params: Record<string, unknown> } {
   return change.kind === 'resource'
     ? { method: 'notifications/resources/updated', params: { uri: change.uri } }
@@ -27,8 +27,8 @@ export function notificationOf (change: Change): { method: string, params: Recor
 }
 
 /**
- * The change of a resource under the URI that a caller subscribed to, which may be another spelling;
- * `undefined` where it did not.
+ * The change with the URI that a caller subscribed to, which may be spelled differently;
+ * `undefined` without a subscription.
  */
 export function asSubscribed (uris: readonly string[], { uri }: { readonly uri: string }): Change | undefined {
   const key = uriKey(uri)
@@ -38,23 +38,23 @@ export function asSubscribed (uris: readonly string[], { uri }: { readonly uri: 
 
 const topic = 'change'
 const lists: readonly unknown[] = ['tools', 'prompts', 'resources']
-/** Items that came or went and are kept for who hears of them later. */
+/** How many added or removed items are remembered for later notifications. */
 const maxItems = 1000
-/** Instances that get the same tool do so at about the same time: streams are told once. */
+/** Several instances add the same tool at about the same time; streams get one notification. */
 const mergeMs = 50
 
-/** An item has functions, and stays here: what travels is its name and the part of its rule that JSON can hold. */
+/** An item contains functions, so only its name and the JSON part of its rule are sent to other instances. */
 export class Changes {
   readonly #bus: Bus
   readonly #find: (kind: ListKind, name: string) => Item | undefined
   readonly #items = new Map<string, Item>()
   readonly #listeners = new Set<(change: Change, id: string) => void>()
   readonly #watchers = new Set<(uri: string) => void>()
-  /** News of lists that wait for others like them, by kind and name. */
+  /** List changes that wait to be merged with equal ones, by kind and name. */
   readonly #waiting = new Map<string, { readonly change: Change, readonly id: string }>()
   #timer: NodeJS.Timeout | undefined
 
-  /** `find`: an item that is served here. */
+  /** `find`: returns an item that is served here. */
   constructor (
     find: (kind: ListKind, name: string) => Item | undefined = () => undefined,
     bus: Bus = new InProcessBus()
@@ -67,7 +67,7 @@ export class Changes {
     })
   }
 
-  /** `listener` hears each change with its id, to which a reader can come back. Returns what ends the subscription. */
+  /** Calls `listener` for each change, with an id to resume from. Returns a function that unsubscribes. */
   subscribe (listener: (change: Change, id: string) => void): () => void {
     this.#listeners.add(listener)
     return () => {
@@ -75,32 +75,32 @@ export class Changes {
     }
   }
 
-  /** `listener` hears of each resource that a caller subscribes to. */
+  /** Calls `listener` for each resource that a caller subscribes to. */
   onSubscribed (listener: (uri: string) => void): void {
     this.#watchers.add(listener)
   }
 
-  /** A caller who may read the resource wants to know when it changes. */
+  /** Called when a permitted caller subscribes to the resource. */
   subscribed (uri: string): void {
     for (const listener of this.#watchers) listener(uri)
   }
 
-  /** Always true, so that a change which happened can be returned with its news. */
+  /** Always true, so that callers can return it together with the change. */
   publish (change: Change): true {
     if (change.kind !== 'resource') this.#keep(change.kind, change.item)
-    // Streams of this instance hear of it all the same.
+    // Streams of this instance are notified even if the bus fails.
     this.#bus.tellAll(topic, write(change)).catch(() => {
       this.#tell(change, '')
     })
     return true
   }
 
-  /** `listener` is called after changes may have been lost: anything may have changed. Returns what ends that. */
+  /** Calls `listener` when changes may have been lost. Returns a function that unsubscribes. */
   onGap (listener: () => void): () => void {
     return this.#bus.onGap(listener)
   }
 
-  /** What changed after the change with this id; `undefined` where some of that is forgotten. */
+  /** The changes after the change with this id; `undefined` if some of them are no longer known. */
   since (id: string): Eventually<readonly KeptChange[] | undefined> {
     return after(this.#bus.since(topic, id), news =>
       news?.flatMap(({ id, message }) => {
@@ -110,10 +110,10 @@ export class Changes {
     )
   }
 
-  /** The last of several that are equal is told: a list that is read then has all of it. */
+  /** Of several equal changes only the last is announced: a list that is read after it includes all of them. */
   #hear (change: Change, id: string): void {
     if (!this.#bus.isShared || change.kind === 'resource') {
-      // In the order of their ids, to which a reader comes back.
+      // In the order of their ids, because readers resume from them.
       this.#tellWaiting()
       this.#tell(change, id)
       return
@@ -146,7 +146,7 @@ export class Changes {
     }
   }
 
-  /** `undefined` for what a later version tells, and for an item whose rule nobody here can ask. */
+  /** `undefined` for a message of a later version, and for an item whose rule cannot be evaluated here. */
   #read (message: Json, from?: string): Change | undefined {
     if (!isRecord(message)) return undefined
     const { kind, name, uri, access } = message
@@ -171,7 +171,7 @@ function write (change: Change): Json {
   return { kind: change.kind, name, access: { roles, scopes, denied, hasRule: allow !== undefined } }
 }
 
-/** A rule that came from another instance. One that cannot be read lets nobody pass. */
+/** A rule from another instance. An unreadable rule admits nobody. */
 function accessOf ({ roles, scopes, denied }: Record<string, unknown>): NonNullable<Item['access']> {
   return {
     ...(roles === undefined ? {} : { roles: texts(roles) as Role[] }),

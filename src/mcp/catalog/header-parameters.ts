@@ -1,5 +1,5 @@
 /**
- * Arguments that are repeated in headers, for what stands between a caller and the server (MCP 2026-07-28,
+ * Arguments that are repeated in headers, for routers between a caller and the server (MCP 2026-07-28,
  * Transports).
  */
 import { HeaderMismatchError } from '../../errors.js'
@@ -8,15 +8,15 @@ import { holdsData, holdsNames } from '../schemas/subschemas.js'
 import { isRecord } from '../../lib/guards.js'
 
 export interface HeaderParameter {
-  /** In lower case, as Node gives it. */
+  /** In lower case, as in Node. */
   readonly header: string
   readonly path: readonly string[]
 }
 
 /**
- * The parameters that the input schema of `tool` marks with `x-mcp-header`, found along `properties`.
- * Throws where a mark is unusable or stands elsewhere, so that a tool with one never goes live: clients
- * drop it from their list.
+ * The parameters that the input schema of `tool` marks with `x-mcp-header`, reachable through `properties`.
+ * Throws if a mark is invalid or elsewhere in the schema: clients would drop the tool from
+ * their list.
  */
 export function headerParameters (schema: unknown, tool: string): HeaderParameter[] {
   const found: HeaderParameter[] = []
@@ -25,7 +25,7 @@ export function headerParameters (schema: unknown, tool: string): HeaderParamete
     throw new TypeError(`Tool ${tool}, x-mcp-header at ${where === '' ? 'the root' : where}: ${why}`)
   }
 
-  /** `path` is left out where no chain of `properties` leads. */
+  /** `path` is missing if the mark is not reachable through `properties` alone. */
   const visit = (node: unknown, where: string, path?: readonly string[]): void => {
     if (Array.isArray(node)) node.forEach((child, index) => { visit(child, `${where}.${index}`) })
     if (!isRecord(node)) return
@@ -61,7 +61,7 @@ export function headerParameters (schema: unknown, tool: string): HeaderParamete
   return found
 }
 
-/** Each marked argument must stand in its header, too. An argument that is absent needs no header. */
+/** Each marked argument must be in its header too. A missing argument needs no header. */
 export function checkHeaderParameters (
   parameters: readonly HeaderParameter[],
   args: unknown,
@@ -75,7 +75,7 @@ export function checkHeaderParameters (
     }
     const value = path.reduce<unknown>((node, key) => (isRecord(node) ? node[key] : undefined), args)
     if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') continue
-    // Beyond 2^53 a client does not know the number that it sends, and the SDK's leaves out the header.
+    // Beyond 2^53 a client cannot represent the number exactly, and the SDK's client omits the header.
     if (given === undefined && Number.isInteger(value) && !Number.isSafeInteger(value)) continue
     const equal =
       typeof value === 'number' && sent !== undefined && /^-?\d+(\.\d+)?$/.test(sent)
@@ -90,9 +90,9 @@ const closing = '?='
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 
 /**
- * What a header says: undoes `=?base64?…?=`, the form of values that a header can't hold; anything
- * else is literal. `undefined` where there are characters that belong in that form, and where it is
- * malformed within: Node would decode it leniently.
+ * The value of a header: decodes `=?base64?…?=`, which encodes values that a header cannot contain; any
+ * other value is literal. `undefined` if the value contains characters that require the encoding, or if the
+ * encoding is malformed, because Node would decode it leniently.
  */
 export function headerValue (sent: string): string | undefined {
   const value = withoutBlanks(sent)
@@ -105,14 +105,14 @@ export function headerValue (sent: string): string | undefined {
   const text = value.slice(opening.length, -closing.length)
   if (!base64.test(text)) return undefined
   try {
-    // A byte order mark is a part of the value like any other.
+    // Keep a byte order mark: it is part of the value.
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.from(text, 'base64'))
   } catch {
     return undefined
   }
 }
 
-/** Blanks around a value are none of it (RFC 9110 §5.5). Those are two characters; `trim` takes more. */
+/** Spaces and tabs around a value are not part of it (RFC 9110 §5.5). `trim` removes more than these two. */
 export function withoutBlanks (sent: string): string {
   let start = 0
   let end = sent.length

@@ -40,7 +40,7 @@ export class PromptRegistry extends Registry<Prompt, RegisteredPrompt> {
     return prompt
   }
 
-  /** The prompt of this name. Throws a refusal where `principal` may not use it. */
+  /** The prompt with this name. Throws a refusal if `principal` may not use it. */
   find (name: unknown, principal: Principal): RegisteredPrompt {
     const registered = typeof name === 'string' ? this.get(name) : undefined
     return this.rights.admit(registered, principal, refusals)

@@ -1,4 +1,4 @@
-/** Named items with access rules: who sees which, in a prepared form. */
+/** Named items with access rules, and cached lists of the items that a caller may see. */
 import type { Principal } from '../../principal/principal.js'
 import type { Item } from '../../tools/tool.js'
 import type { Rights } from './rights.js'
@@ -6,16 +6,16 @@ import { prepare } from '../wire/serialize.js'
 
 export interface Registered<T extends Item> {
   readonly item: T
-  /** The item as a list shows it. */
+  /** The item as shown in a list. */
   readonly wire: object
 }
 
-/** Lists kept, one for each set of items that some caller may see. */
+/** How many lists are cached, one for each set of visible items. */
 const maxPrepared = 128
 
 /**
- * Items in the order of their keys. Rights are asked anew at every list and every use; only the
- * text of a list is kept, by which of the guarded items are in it.
+ * Items in the order of their keys. Rights are evaluated on every list and every use; only the
+ * list itself is cached, by the set of restricted items in it.
  */
 export class Registry<T extends Item, S extends Registered<T>> {
   readonly #items = new Map<string, S>()
@@ -28,7 +28,7 @@ export class Registry<T extends Item, S extends Registered<T>> {
     this.rights = rights
   }
 
-  /** Throws where the key is taken. */
+  /** Throws if the key is taken. */
   add (key: string, registered: S): void {
     if (this.#items.has(key)) throw new TypeError(`${key} is defined twice`)
     this.#items.set(key, registered)
@@ -38,13 +38,13 @@ export class Registry<T extends Item, S extends Registered<T>> {
     this.#changed()
   }
 
-  /** Puts another entry in the place of the one with this key. */
+  /** Replaces the entry with this key. */
   replace (key: string, registered: S): void {
     this.#items.set(key, registered)
     this.#changed()
   }
 
-  /** The item that is gone; `undefined` where there was none. */
+  /** Returns the removed item; `undefined` if there was none. */
   remove (key: string): T | undefined {
     const removed = this.#items.get(key)
     this.#items.delete(key)
@@ -52,13 +52,13 @@ export class Registry<T extends Item, S extends Registered<T>> {
     return removed?.item
   }
 
-  /** What `principal` may see. The same array for the same rights. */
+  /** The items that `principal` may see. The same array for the same rights. */
   list (principal: Principal): readonly object[] {
     const isSeen = ({ item }: S): boolean => this.rights.sees(principal, item)
     return kept(this.#prepared, this.#pattern(isSeen), () => prepare(this.#all(isSeen).map(({ wire }) => wire)))
   }
 
-  /** The names of what `principal` may use. The same frozen array for the same rights. */
+  /** The names of the items that `principal` may use. The same frozen array for the same rights. */
   names (principal: Principal): readonly string[] {
     const isAllowed = ({ item }: S): boolean => this.rights.mayUse(principal, item)
     return kept(this.#names, this.#pattern(isAllowed), () =>
@@ -70,7 +70,7 @@ export class Registry<T extends Item, S extends Registered<T>> {
     return [...this.#items.values()].filter(judge)
   }
 
-  /** Which of the guarded items `judge` lets through: the rest is for everyone. */
+  /** The restricted items that `judge` accepts; all other items are visible to everyone. */
   #pattern (judge: (registered: S) => boolean): string {
     let pattern = ''
     for (const registered of this.#guarded) pattern += judge(registered) ? '+' : '-'

@@ -25,10 +25,10 @@ interface RegisteredTemplate extends Registered<TemplateResource> {
   readonly template: UriTemplate
 }
 
-/** What a URI names. */
+/** The item that a URI refers to. */
 interface Found {
   readonly item: Resource
-  /** In normal form, and of a fixed resource as its author wrote it: what the rights were asked for. */
+  /** In normal form; for a fixed resource, as its author wrote it. */
   readonly uri: string
   readonly variables: Readonly<Record<string, string>>
 }
@@ -46,7 +46,7 @@ export class ResourceRegistry {
     this.templates = new Registry(rights)
   }
 
-  /** Throws where the URI is none, the template has operators, either is taken, or clients would ask for another. */
+  /** Throws if the URI is invalid, the template has operators, either is taken, or clients would rewrite the URI. */
   put (resource: Resource): Resource {
     requireItem('Resource', resource)
     const { name, title, description, mimeType, annotations, icons, _meta } = resource
@@ -77,18 +77,18 @@ export class ResourceRegistry {
     return resource
   }
 
-  /** The resource that is gone; `undefined` where there was none. */
+  /** Returns the removed resource; `undefined` if there was none. */
   remove (uri: string): Resource | undefined {
     return this.fixed.remove(uriKey(uri)) ?? this.templates.remove(uri)
   }
 
-  /** True where `principal` may read `uri`, and so may know that it changed. */
+  /** True if `principal` may read `uri`, and so may be told that it changed. */
   mayRead (principal: Principal, uri: string): boolean {
     const found = this.find(uri)
     return found !== undefined && this.#rights.mayUse(principal, found.item)
   }
 
-  /** The resource at `uri`. Throws a refusal where `principal` may not read it. */
+  /** The resource at `uri`. Throws a refusal if `principal` may not read it. */
   reach (uri: string, principal: Principal): Found {
     return this.#rights.admit(this.find(uri), principal, { unknown: reason => unknown(uri, reason), denied })
   }
@@ -107,7 +107,7 @@ export class ResourceRegistry {
     return { contents: contentsOf(given, asked, item) }
   }
 
-  /** The resource of this very template, or of this fixed URI. Throws a refusal where `principal` may not read it. */
+  /** The resource with exactly this template or fixed URI. Throws a refusal if `principal` may not read it. */
   named (uri: unknown, principal: Principal): Resource {
     const refusals = {
       unknown: (reason: string) => new InvalidParamsError({ reason: `a template: ${reason}` }),
@@ -116,7 +116,7 @@ export class ResourceRegistry {
     return this.#rights.admit(this.#listed(uri), principal, refusals).item
   }
 
-  /** Like `named`, whoever asks. */
+  /** Like `named`, without checking rights. */
   listed (uri: unknown): Resource | undefined {
     return this.#listed(uri)?.item
   }
@@ -125,7 +125,7 @@ export class ResourceRegistry {
     return typeof uri === 'string' ? this.templates.get(uri) ?? this.fixed.get(uriKey(uri)) : undefined
   }
 
-  /** What `uri` names, whoever asks: a fixed resource before templates, and of those the narrowest. */
+  /** The item for `uri`, without checking rights: a fixed resource before templates, and the most specific template. */
   find (uri: string): Found | undefined {
     const normal = normalUri(uri)
     if (normal === undefined) return undefined
@@ -148,7 +148,7 @@ function denied (reason: string): Refusal {
   return new NotAllowedError({ reason: `resource ${reason}` })
 }
 
-/** Names the URI that was asked for, as the specification wants it (MCP 2026-07-28, Resources, Error Handling). */
+/** Includes the requested URI, as the specification requires (MCP 2026-07-28, Resources, Error Handling). */
 function unknown (uri: string, reason: string): Refusal {
   return new UnknownResourceError({ reason, ...(uri.length > maxUriLength ? {} : { data: { uri } }) })
 }

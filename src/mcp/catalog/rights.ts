@@ -1,21 +1,21 @@
-/** What a principal may see and use of a catalog: the one gate for lists, calls and everything in between. */
+/** Decides what a principal may see and use of a catalog, for lists, calls and everything else. */
 import { InsufficientScopeError, type Refusal } from '../../errors.js'
 import { type AccessRule, mayUse } from '../../principal/access.js'
 import { freezePrincipal, type Principal } from '../../principal/principal.js'
 import type { Item } from '../../tools/tool.js'
 
-/** Hears of an access rule that threw or returned no boolean, once for each item. */
+/** Called once per item, when its access rule throws or returns something other than a boolean. */
 export type ReportRule = (item: Item, error: unknown) => void
 
-/** How a kind of item says no. */
+/** The refusals of one kind of item. */
 export interface Refusals {
-  /** There is no such item, or none that this principal may know of: the caller sees no difference. */
+  /** The item does not exist, or is hidden from this principal: the caller sees no difference. */
   readonly unknown: (reason: string) => Refusal
-  /** The item is listed, and not for this principal to use. */
+  /** The item is listed, but this principal may not use it. */
   readonly denied: (reason: string) => Refusal
 }
 
-/** Proxies allow four or eight KiB for all headers of an answer. */
+/** Proxies allow four to eight KiB for all response headers. */
 const maxScopeLength = 2048
 
 export class Rights {
@@ -26,20 +26,17 @@ export class Rights {
     this.#report = report
   }
 
-  /**
-   * True where a list shows `item` to `principal`. One that does not hide is listed, so that a caller knows
-   * what to ask a right for.
-   */
+  /** True if lists show `item` to `principal`. An item that is not hidden is listed for everybody. */
   sees (principal: Principal, item: Item): boolean {
     return this.denial(principal, item) !== 'hide'
   }
 
-  /** True where `principal` may use `item`. */
+  /** True if `principal` may use `item`. */
   mayUse (principal: Principal, item: Item): boolean {
     return this.#holds(principal, item, item.access)
   }
 
-  /** `held`, where `principal` may use its item. Throws a refusal otherwise. */
+  /** Returns `held` if `principal` may use its item. Throws a refusal otherwise. */
   admit<T extends { readonly item: Item }> (held: T | undefined, principal: Principal, refusals: Refusals): T {
     if (held === undefined) throw refusals.unknown('there is none')
     const { item } = held
@@ -51,16 +48,16 @@ export class Rights {
   }
 
   /**
-   * What stands in the way of `principal`: `undefined` nothing, a refusal where the caller can go to its
-   * identity provider for more scopes, otherwise what the item says. `forgets`: the caller will ask for what the
-   * refusal names and for nothing that it held before.
+   * Why `principal` may not use the item: `undefined` if it may; a challenge if the caller can get more scopes from its
+   * identity provider; otherwise the item's own refusal. `forgets`: the client will request only the scopes of the
+   * challenge, and lose those it had.
    */
   denial (principal: Principal, item: Item, forgets = false): 'hide' | 'error' | Refusal | undefined {
     if (this.mayUse(principal, item)) return undefined
     const denied = item.access?.denied ?? 'hide'
     if (denied !== 'challenge') return denied
     const { scopes = [] } = item.access ?? {}
-    // Where more scopes would not help, a challenge would send the caller round in circles.
+    // If more scopes would not help, a challenge would make the client retry forever.
     const withScopes = freezePrincipal({ ...principal, scopes: [...principal.scopes, ...scopes] })
     if (principal.issuer === undefined || !this.#holds(withScopes, item, item.access)) return 'hide'
     const scope = scopeToAskFor(scopes, forgets ? principal.scopes : [])
@@ -76,7 +73,7 @@ export class Rights {
   }
 }
 
-/** `offline_access` is left out: whether to ask for it is for the client to decide. */
+/** Without `offline_access`: the client decides whether to request it. */
 function scopeToAskFor (needed: readonly string[], held: readonly string[]): string {
   const scope = [...new Set([...held.filter(one => one !== 'offline_access'), ...needed])].join(' ')
   return scope.length > maxScopeLength ? needed.join(' ') : scope

@@ -1,4 +1,4 @@
-/** The tools of an endpoint: the one place where a tool's handler is called. */
+/** The tools of an endpoint. Handlers of tools are called only here. */
 import { CancelledError, FrozenError, InvalidParamsError, NotAllowedError, UnknownToolError } from '../../errors.js'
 import { type ToolPolicies, requireTools, withPolicy } from '../../tools/tool-policies.js'
 import type { JsonSchema, Meta, Schema } from '../../tools/content.js'
@@ -24,11 +24,11 @@ import { isRecord } from '../../lib/guards.js'
 export interface RegisteredTool extends Registered<Tool> {
   readonly input: CompiledSchema
   readonly output: CompiledSchema | undefined
-  /** The arguments that must stand in a header, too (MCP 2026-07-28, `x-mcp-header`). */
+  /** The arguments that are repeated in headers (MCP 2026-07-28, `x-mcp-header`). */
   readonly headers: readonly HeaderParameter[]
-  /** The names of the arguments whose values may stand in an audit. */
+  /** The names of arguments whose values may be in an audit record. */
   readonly loggable: readonly string[]
-  /** Left out where the tool has none of its own. */
+  /** Missing if the tool has no limits of its own. */
   readonly limits: ToolLimits | undefined
 }
 
@@ -38,26 +38,26 @@ const refusals: Refusals = {
 }
 
 export interface ToolRegistryOptions {
-  /** Apply to the tools that come later, too. */
+  /** Also apply to tools that are added later. */
   readonly policies?: ToolPolicies
-  /** Whether a tool of this name may come later. Default none. */
+  /** Whether a tool of this name may be added later. Default: none. */
   readonly laterTools?: ((name: string) => boolean) | undefined
-  /** Where the calls of tools with limits are counted; in memory where left out. */
+  /** Where calls of tools with limits are counted. Default: in memory. */
   readonly limits?: Limits | undefined
   readonly freezes?: FreezeGate | undefined
-  /** Tell in lists that a tool is called with OAuth, and with which scopes. Default false. */
+  /** Add OAuth security schemes with scopes to tools in lists. Default false. */
   readonly securitySchemes?: boolean | undefined
-  /** Of tools that say nothing themselves. Default no limit. */
+  /** For tools without their own limit. Default: no limit. */
   readonly maxResultBytes?: number | undefined
 }
 
 export class ToolRegistry extends Registry<Tool, RegisteredTool> {
   #policies: ToolPolicies
-  /** As their authors wrote them, without policies. */
+  /** As registered, without policies. */
   readonly #written = new Map<string, Tool>()
   readonly #places: ToolPlaces
   readonly #freezes: FreezeGate | undefined
-  /** What the app does around calls. */
+  /** The app's hooks around calls. */
   readonly hooks = new CallHooks()
   readonly #maxResultBytes: number
   readonly #laterTools: (name: string) => boolean
@@ -76,8 +76,8 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
   }
 
   /**
-   * The tool as it is served from now on, under its policies. Throws where it can't be: a bad or repeated
-   * name, a schema that does not compile, a limit that is none.
+   * Serves a tool under its policies. Throws if it is invalid: a bad or repeated
+   * name, a schema that does not compile, an invalid limit.
    */
   put (tool: Tool): Tool {
     requireItem('Tool', tool)
@@ -93,9 +93,9 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
   }
 
   /**
-   * Serves all tools under other policies from now on; calls under way end under the old ones. Returns the
-   * tools whose policies are others, as they were and as they are. Throws where the policies name an unknown
-   * tool or one can't be served under them; all stays as it was then.
+   * Replaces the policies of all tools; running calls keep the old ones. Returns the
+   * tools whose policies changed, before and after. Throws if the policies name an unknown
+   * tool or make one invalid; nothing changes in that case.
    */
   applyPolicies (policies: ToolPolicies): ReadonlyArray<readonly [before: Tool, now: Tool]> {
     requireTools(policies, name => this.#written.has(name) || this.#laterTools(name))
@@ -116,7 +116,7 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
     return this.#securitySchemes ? { ...entry, wire: withSchemes(entry.wire, tool) } : entry
   }
 
-  /** What a handler of `exchange` may do with the tools of its caller. */
+  /** The tool functions for a handler of `exchange`. */
   accessOf (exchange: Exchange, depth = 0): ToolAccess {
     return {
       tools: () => this.names(exchange.caller.principal),
@@ -131,9 +131,9 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
   }
 
   /**
-   * Runs a tool for the caller of `exchange`. A tool that fails, and arguments that do not fit,
-   * are results with `isError`; throws a refusal for a tool that this caller does not have. `depth`: how many
-   * calls this one is within.
+   * Calls a tool for the caller of `exchange`. Invalid arguments and failed tools
+   * give results with `isError`. Throws a refusal for a tool that this caller does not have. `depth`: how many
+   * calls this one is nested in.
    */
   async call (params: Record<string, unknown>, exchange: Exchange, depth = 0): Promise<ToolResult> {
     const { name, arguments: args = {} } = params
@@ -162,25 +162,25 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
       return result
     } catch (error) {
       if (!Suspended.is(error)) return failedBy(error, exchange)
-      // It waits for an answer that comes to another run of it: this one never ends.
+      // The promise never settles: the answer reaches another run of the handler.
       held.leave?.()
       throw error
     }
   }
 }
 
-/** What a handler runs in. */
+/** The values for one run of a handler. */
 interface Surroundings {
   readonly access: ToolAccess
   readonly hooks: CallHooks
 }
 
-/** What a call holds until its handler ended. */
+/** The places that a call holds until its handler ends. */
 interface Held {
   leave?: () => void
 }
 
-/** What is at hand is not awaited: every promise on this path costs every call. */
+/** Values that are available are not awaited: every promise on this path slows every call. */
 async function run (
   { item, input, output, limits, loggable }: RegisteredTool,
   args: Record<string, unknown>,
@@ -194,7 +194,7 @@ async function run (
   const checked = judged instanceof Promise ? await judged : judged
   if (!checked.ok) return failed(`Invalid arguments. ${checked.problem}`, exchange, new InvalidParamsError())
   if (limits !== undefined) held.leave = await limits.admit(exchange.caller.principal)
-  // Whoever left meanwhile can't be answered, so nothing is begun for them.
+  // The caller may have left meanwhile and cannot be answered, so the handler is not started.
   if (exchange.ended) throw exchange.refusal ?? new CancelledError()
   const context = createContext(exchange, access)
   const handle = async (): Promise<ToolResult> => {
@@ -209,14 +209,14 @@ async function run (
   )
 }
 
-/** What the policies say of one tool, to compare. */
+/** The policies of one tool as text, to compare them. */
 function policyText ({ default: fallback, tools = {} }: ToolPolicies, name: string): string {
   return JSON.stringify([fallback, Object.hasOwn(tools, name) ? tools[name] : undefined])
 }
 
 const noProperties = { type: 'object', properties: {}, additionalProperties: false } as const
 
-/** Models send a stray argument or two to a tool that takes none: those are dropped. */
+/** Models send stray arguments to tools without input: drop them. */
 const noInput: CompiledSchema = {
   check: () => ({ ok: true, value: {} }),
   isWireForm: true,
@@ -236,20 +236,20 @@ function entryOf (tool: Tool, places: ToolPlaces): RegisteredTool {
     output,
     headers: headerParameters(input.wire, name),
     loggable: loggableIn(input.wire),
-    // JSON leaves out what is undefined.
+    // JSON omits undefined members.
     wire: { name, title, description, inputSchema: input.wire, outputSchema: output?.wire, annotations, icons, _meta }
   }
 }
 
-/** What the tool says, and who calls it (MCP Apps, Resource Discovery, Visibility). */
+/** The tool's `_meta`, plus its visibility (MCP Apps, Resource Discovery, Visibility). */
 function metaOf ({ _meta, visibility }: Tool): Meta | undefined {
   if (visibility === undefined) return _meta
   return { ..._meta, ui: { ...(isRecord(_meta?.ui) ? _meta.ui : {}), visibility } }
 }
 
 /**
- * `securitySchemes`, as ChatGPT reads it (OpenAI Apps SDK, Reference, Tool descriptor), and where clients that drop
- * unknown members find it. Never `noauth`: nothing here is called without a credential.
+ * `securitySchemes` for ChatGPT (OpenAI Apps SDK, Reference, Tool descriptor), also in `_meta` for clients that drop
+ * unknown members. Never `noauth`: every call needs a credential.
  */
 function withSchemes (wire: object, tool: Tool): object {
   const { scopes = [] } = tool.access ?? {}
@@ -257,7 +257,7 @@ function withSchemes (wire: object, tool: Tool): object {
   return { ...wire, securitySchemes, _meta: { ...metaOf(tool), securitySchemes } }
 }
 
-/** The properties that their author marked `loggable`, in zod by `.meta({ loggable: true })`. */
+/** The properties marked `loggable` by the author; in zod with `.meta({ loggable: true })`. */
 function loggableIn ({ properties }: JsonSchema): readonly string[] {
   if (!isRecord(properties)) return []
   return Object.entries(properties).flatMap(([name, property]) =>

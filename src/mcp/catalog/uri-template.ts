@@ -1,21 +1,21 @@
 /**
- * Templates of URIs (RFC 6570, level 1): which URIs fit, the values of their variables, and which of two is
- * narrower.
+ * URI templates (RFC 6570, level 1): which URIs match, the values of their variables, and which of two templates is
+ * more specific.
  */
 import { normalUri, requireStable } from './uri.js'
 
 export interface UriTemplate {
-  /** The same for two templates that the same URIs fit. */
+  /** Equal for two templates that match the same URIs. */
   readonly shape: string
-  /** The decoded variables of a URI in normal form, where it fits. */
+  /** The decoded variables of a URI in normal form, if it matches. */
   readonly match: (text: string, key: string) => Record<string, string> | undefined
-  /** The texts around the variables, as they are compared. */
+  /** The literal parts around the variables, in comparable form. */
   readonly literals: readonly string[]
 }
 
 /**
- * Parses a template. A variable takes one segment, or a part of one, at least one character. Throws a
- * `TypeError` where the template has operators, no variables, or no URI could fit it.
+ * Parses a template. A variable matches one path segment, or a part of one, of at least one character. Throws a
+ * `TypeError` if the template has operators or no variables, or if no URI could match it.
  */
 export function parseUriTemplate (template: string): UriTemplate {
   const names = template.split(/\{([^{}]*)\}/).filter((_, index) => index % 2 === 1)
@@ -25,7 +25,7 @@ export function parseUriTemplate (template: string): UriTemplate {
   if (new Set(names).size < names.length) {
     throw new TypeError(`Template ${template}: each variable must have a different name`)
   }
-  // A port is a number, and a host of one number is an address.
+  // A port is a number, and a host that is a number is an IP address.
   const sample = (value: string): string => template.replaceAll(/\{\w+\}/g, value)
   requireStable(`Template ${template}, with its variables filled in,`, sample(URL.canParse(sample('x')) ? 'x' : '1'))
   const normal = normalUri(template)
@@ -52,8 +52,8 @@ export function parseUriTemplate (template: string): UriTemplate {
 }
 
 /**
- * Whether `a` says more of a URI than `b`, of two templates that it fits: more before the first variable,
- * then fewer variables, then more text.
+ * Whether `a` is more specific than `b`, for two templates that match a URI: a longer prefix before the first variable,
+ * then fewer variables, then more literal text.
  */
 export function isNarrower (a: UriTemplate, b: UriTemplate): boolean {
   const [first, second] = [a, b].map(({ literals }) => [
@@ -68,14 +68,14 @@ export function isNarrower (a: UriTemplate, b: UriTemplate): boolean {
   return a.shape < b.shape
 }
 
-/** Where the path begins, behind an authority where there is one (RFC 3986 §3). */
+/** The start of the path, after the authority if there is one (RFC 3986 §3). */
 function pathStart (uri: string): number {
   return /^[^:/?#]*:\/\/[^/?#]*/.exec(uri)?.[0].length ?? 0
 }
 
 /**
- * One segment, decoded once. `undefined` where it is empty, leads elsewhere, or is more than a segment (RFC
- * 3986 §3.3), or than a host: `x@admin` and `admin:80` name the host `admin` (RFC 3986 §3.2).
+ * One path segment, decoded once. `undefined` if it is empty, a dot segment, or more than one segment (RFC
+ * 3986 §3.3) or more than a host: `x@admin` and `admin:80` name the host `admin` (RFC 3986 §3.2).
  */
 function decoded (value: string, isInAuthority: boolean): string | undefined {
   if (value === '' || /[/?#[\]{}]/.test(value) || (isInAuthority && /[@:]/.test(value))) return undefined
@@ -84,10 +84,10 @@ function decoded (value: string, isInAuthority: boolean): string | undefined {
 }
 
 /**
- * The places between the literals, the first and the last of which are the ends of the text. Not an
- * expression: that tries every way to share out a run of separators, for minutes where a template has
- * four variables (CVE-2026-0621 was of that kind). From the right, one search for each literal finds
- * what a greedy expression would.
+ * The text between the literals, the first and last of which are anchored. Not a regular
+ * expression: it would backtrack over runs of separators, for minutes with four variables (compare
+ * CVE-2026-0621). One search per literal from the right finds the same match as a greedy
+ * expression.
  */
 function between (text: string, literals: readonly string[]): Array<[from: number, to: number]> | undefined {
   const [first = ''] = literals

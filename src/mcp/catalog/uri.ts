@@ -1,8 +1,8 @@
-/** URIs in one form for all that mean the same, so that rights cannot be passed by writing one in another way. */
+/** Normalizes URIs, so that another spelling cannot bypass access rules. */
 import { maxUriLength } from '../wire/messages.js'
 
 /**
- * Schemes whose URIs clients write anew before they send them (WHATWG URL, special schemes), with their
+ * Schemes whose URIs clients rewrite before they send them (WHATWG URL, special schemes), with their
  * default ports.
  */
 const specialSchemes: ReadonlyMap<string, string> = new Map([
@@ -10,16 +10,16 @@ const specialSchemes: ReadonlyMap<string, string> = new Map([
 ])
 
 export interface NormalUri {
-  /** Percent-encodings as RFC 3986 §6.2.2 wants them; the case of the host as it was given. */
+  /** Percent-encoding normalized as in RFC 3986 §6.2.2; the host keeps its case. */
   readonly text: string
-  /** For comparisons: as long as `text`, with the host in lower case. */
+  /** For comparisons: the same length as `text`, with the host in lower case. */
   readonly key: string
 }
 
 /**
- * A URI in normal form (RFC 3986 §6.2.2 and §6.2.3), or `undefined` where it is none that may name a resource:
- * without a scheme, with control characters or a backslash in whatever spelling, with `.` or `..` as a segment,
- * with broken percent-encodings, or longer than 2,048 characters. `{name}` of a template stays as it is.
+ * A URI in normal form (RFC 3986 §6.2.2 and §6.2.3). `undefined` if it cannot name a resource: it has
+ * no scheme, a control character or a backslash in any spelling, a `.` or `..` segment,
+ * an invalid percent-encoding, or more than 2,048 characters. `{name}` of a template is kept.
  */
 export function normalUri (uri: string): NormalUri | undefined {
   if (uri.length > maxUriLength) return undefined
@@ -49,8 +49,8 @@ function withoutPort (authority: string, port: string): string {
 }
 
 /**
- * The authority as the parser of clients reads it: an address of numbers, a full-width letter or a soft hyphen in a
- * host is another spelling of a plain one (WHATWG URL, host parsing). `undefined` where it reads none.
+ * The authority as a client's URL parser reads it: numeric addresses, full-width letters and soft hyphens are other
+ * spellings of a plain host (WHATWG URL, host parsing). `undefined` if it is invalid.
  */
 function hostAsClients (scheme: string, authority: string): string | undefined {
   const base = `${scheme}://${authority}/`
@@ -60,14 +60,14 @@ function hostAsClients (scheme: string, authority: string): string | undefined {
   return user + host
 }
 
-/** What tells resources apart: the key of the normal form, or the text itself where there is none. */
+/** The key that identifies a resource: its normal form, or the text itself if it has none. */
 export function uriKey (uri: string): string {
   return normalUri(uri)?.key ?? uri
 }
 
 /**
- * Throws a `TypeError` where clients would ask for something else than what a list shows them: many parse a URI,
- * and send it as their parser writes it. `sample`: a URI, or one that fits a template.
+ * Throws a `TypeError` if clients would request another URI than the one in the list: many parse a URI
+ * and send it as their parser serializes it. `sample`: a URI, or one that matches a template.
  */
 export function requireStable (owner: string, sample: string): NormalUri {
   const normal = normalUri(sample)
@@ -83,7 +83,7 @@ export function requireStable (owner: string, sample: string): NormalUri {
   return normal
 }
 
-/** The names of variables are no part of a host. */
+/** Variable names are not part of a host. */
 function lowerCase (authority: string): string {
   return authority.split(/(\{\w*\})/).map((part, index) => index % 2 === 1 ? part : part.toLowerCase()).join('')
 }
@@ -93,7 +93,7 @@ const unreserved = /^[\w\-.~]$/
 
 const plain = /^[\w\-.~:/?#[\]@!$&'()*+,;=]*$/
 
-/** Decodes what need not be encoded, and encodes what has to be. `undefined` where there is what no URI may hold. */
+/** Decodes unreserved characters and encodes invalid ones. `undefined` if the text cannot be part of a URI. */
 function encodedOf (uri: string): string | undefined {
   if (plain.test(uri)) return uri
   let text = ''
@@ -113,7 +113,7 @@ function encodedOf (uri: string): string | undefined {
   return holdsHarm(text) ? undefined : text
 }
 
-/** Control characters and backslashes, encoded, and bytes that are no UTF-8. */
+/** Encoded control characters and backslashes, and bytes that are not UTF-8. */
 function holdsHarm (encoded: string): boolean {
   if (!encoded.includes('%')) return false
   if (/%(?:[01][\dA-F]|7F|5C)/.test(encoded)) return true
@@ -125,8 +125,8 @@ function holdsHarm (encoded: string): boolean {
 }
 
 /**
- * False where a segment of the path is `.` or `..`, which may lead elsewhere. Its dots are decoded already,
- * its slashes may not be.
+ * False if a path segment is `.` or `..`, which may lead to another resource. Dots are already decoded,
+ * slashes may not be.
  */
 function withoutDots (path: string): boolean {
   return !/(?:^|\/|%2F)\.{1,2}(?=$|[/?#]|%2F)/.test(path)
