@@ -1,4 +1,4 @@
-/** The endpoint: which era a request belongs to, and what all eras share. */
+/** Routes each request to its era, and holds what the eras share. */
 import type { Bus } from '../fleet/bus.js'
 import { EnvelopeError, FrozenStreamError, InvalidParamsError, type Refusal } from '../errors.js'
 import type { FreezeGate } from '../freeze/freezes.js'
@@ -19,34 +19,34 @@ export type { EraName }
 
 export interface EndpointOptions {
   readonly catalog: Catalog
-  /** Default both. */
+  /** Default: both. */
   readonly eras?: readonly EraName[] | undefined
   readonly maxStreamsPerPrincipal?: number | undefined
   readonly stateKey: Uint8Array
-  /** What was used once by callers of tools that say `once`. */
+  /** Records the states used by callers of tools with `once`. */
   readonly spent: SpentStates
-  /** Sessions of the legacy era. Left out: none. */
+  /** Sessions of the legacy era. Default: none. */
   readonly sessions?: SessionsOptions | undefined
-  /** Where sessions are kept. Left out: in this process. */
+  /** Where sessions are stored. Default: in this process. */
   readonly sessionStores?: SessionStores | undefined
-  /** Between the instances of the endpoint. Left out: there is one. */
+  /** Between the instances of the endpoint. Default: there is only one. */
   readonly bus?: Bus | undefined
-  /** Told of sessions that begin and end. */
+  /** Notified when sessions begin and end. */
   readonly onSession?: SessionListener | undefined
-  /** What the operator switched off. Left out: nothing is. */
+  /** What the operator switched off. Default: nothing. */
   readonly freezes?: FreezeGate | undefined
 }
 
 export interface McpEndpoint {
-  /** Throws a refusal, or rejects with one, where the request can't be served. */
+  /** Throws a refusal, or rejects with one, if the request cannot be served. */
   serve: (incoming: Incoming) => Reply | Promise<Reply>
   /** The open streams, so that they can be ended with their credential. */
   readonly streams: Streams
-  /** Ends what no answer would end; calls under way go on to theirs. */
+  /** Ends what has no answer to wait for; running calls continue until they are answered. */
   quiesce: () => void
-  /** Ends what is left. */
+  /** Ends everything else. */
   close: () => Promise<void>
-  /** What each era that is served holds at the moment. */
+  /** The current numbers of each era. */
   gauges: () => ReadonlyArray<readonly [era: EraName, gauges: EraGauges]>
 }
 
@@ -91,8 +91,8 @@ export function createEndpoint ({
       if (!hasReadableMeta(incoming.body)) {
         throw era === modern ? new EnvelopeError(badMeta) : new InvalidParamsError(badMeta)
       }
-      // Clients of 2026-07-28 add what a challenge names to what they hold; those before replace it, so
-      // that it names both.
+      // Clients of 2026-07-28 add the scopes of a challenge to those they hold. Older clients replace them, so the
+      // challenge must list both.
       catalog.challenge(incoming.body, incoming.principal, era === legacy)
       return era.serve(incoming)
     },

@@ -1,4 +1,4 @@
-/** The seam between the bridge and a protocol era: each era is one directory behind this interface. */
+/** The interface of a protocol era; each era is a directory that implements it. */
 import type { Principal } from '../principal/principal.js'
 import type { Exchange } from './exchange/exchange.js'
 import type { Reply } from './wire/reply.js'
@@ -12,34 +12,34 @@ export interface Incoming {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly body: unknown
   readonly principal: Principal
-  /** As the log has it. */
+  /** The fields for the log. */
   readonly requestId?: string
-  /** Where the request came from, as the host knows it. */
+  /** The address of the caller, as the host determined it. */
   readonly address?: string | undefined
-  /** Told which era serves it, once that is known. */
+  /** Called with the era that serves the request. */
   readonly servedBy?: (era: EraName) => void
-  /** Told what the client of its session calls itself. */
+  /** Called with the name that the client of the session reports. */
   readonly sentBy?: (client: { readonly name: string, readonly version: string }) => void
-  /** Makes the exchange of one message; the caller's limit was charged for the first already. */
+  /** Creates the exchange of one message. The first one is already charged to the caller's limit. */
   readonly open: () => Exchange
-  /** Takes `cost` more from the caller's limit, or throws a refusal. */
+  /** Charges `cost` to the caller's limit, or throws a refusal. */
   readonly charge: (cost: number) => Promise<void>
-  /** Called with what must happen when the caller goes away before the reply is complete. */
+  /** Registers a listener for a caller that disconnects before the reply is complete. */
   readonly onGone: (listener: () => void) => void
 }
 
 export interface Era {
-  /** Serves a request of this era. Throws a refusal, or rejects with one, where it cannot be served at all. */
+  /** Serves a request of this era. Throws a refusal, or rejects with one, if it cannot be served. */
   serve: (incoming: Incoming) => Reply | Promise<Reply>
-  /** No request comes any more: ends the calls that wait for one. */
+  /** No more requests will arrive: ends the calls that wait for one. */
   quiesce: () => void
   close: () => Promise<void>
-  /** What it holds at the moment. */
+  /** The current numbers of this era. */
   gauges: () => EraGauges
 }
 
 export interface EraGauges {
-  /** Of SDK servers. */
+  /** SDK servers. */
   readonly idle: number
   readonly busy: number
   readonly discards: number

@@ -3,7 +3,7 @@ import type { EraName } from './era-router.js'
 import { served } from './legacy/revisions.js'
 import { modernRevision } from './modern/envelope.js'
 
-/** The newest first. */
+/** Newest first. */
 export function revisionsOf (eras: readonly EraName[] = ['legacy', 'modern']): readonly string[] {
   const all = [...(eras.includes('legacy') ? served : []), ...(eras.includes('modern') ? [modernRevision] : [])]
   return all.sort().reverse()

@@ -1,4 +1,4 @@
-/** What comes back from a caller that was asked, checked before a handler sees it. */
+/** Validates a client's answers to questions before a handler gets them. */
 import { z } from '../../lib/zod.js'
 import { InvalidParamsError } from '../../errors.js'
 import type { Schema } from '../../tools/content.js'
@@ -27,9 +27,8 @@ const shapes = {
 export type Question = keyof typeof shapes
 
 /**
- * The answer to `method`, asked with `params`; `form`: the schema of a form, where it is of zod. Throws a
- * refusal where it has not the shape that
- * the specification gives it, or where a form was filled in as its schema does not allow.
+ * The answer to `method`, sent with `params`. `form`: the zod schema of a form. Throws a
+ * refusal if the answer is not valid by the specification, or if the content of a form does not match its schema.
  */
 export async function checkedAnswer (
   method: Question,
@@ -41,7 +40,7 @@ export async function checkedAnswer (
     throw new InvalidParamsError({ reason: `an answer to ${method} with too many values` })
   }
   const { success, data } = shapes[method].safeParse(answer)
-  // Several blocks come only of tools (MCP 2025-11-25, Sampling with Tools).
+  // Only sampling with tools has several blocks (MCP 2025-11-25, Sampling with Tools).
   if (!success || ('model' in data && Array.isArray(data.content) && params.tools === undefined)) {
     throw new InvalidParamsError({ reason: `an answer to ${method} that is none` })
   }
@@ -50,7 +49,7 @@ export async function checkedAnswer (
     if (!checked.ok) {
       throw new InvalidParamsError({ reason: `an answer that does not fit its form: ${checked.problem}` })
     }
-    // Of zod: what its defaults and transforms made of the answer.
+    // For zod: the parsed value, with defaults and transforms.
     return { ...data, content: checked.value }
   }
   return data

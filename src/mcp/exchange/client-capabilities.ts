@@ -1,4 +1,4 @@
-/** What a caller may be asked, by what its client declared. */
+/** Which questions a client supports, according to its declared capabilities. */
 import type { Question } from './client-answers.js'
 import { isRecord } from '../../lib/guards.js'
 
@@ -9,8 +9,8 @@ export const capabilityOf = {
 } as const
 
 /**
- * What `declared`, the client's capability, lacks for it to be asked `params`, as the client would declare it;
- * `undefined` where it lacks nothing. A bare `elicitation` means forms (MCP 2025-11-25, Elicitation, Capabilities).
+ * The capabilities missing from `declared` for a question with `params`, in the form of a declaration;
+ * `undefined` if nothing is missing. A bare `elicitation` means forms (MCP 2025-11-25, Elicitation, Capabilities).
  */
 export function lackOf (
   declared: unknown,

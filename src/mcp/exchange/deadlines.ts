@@ -1,16 +1,16 @@
-/** The deadlines of all exchanges on one timer: one each would cost as much as the rest of the exchange. */
+/** The deadlines of all exchanges on one timer: a timer for each would cost as much as the rest of the exchange. */
 
 export interface Due {
-  /** On the clock of `performance.now()`, in milliseconds. */
+  /** By the clock of `performance.now()`, in milliseconds. */
   readonly dueAt: number
   readonly expire: () => void
 }
 
 const tickMs = 25
 
-/** Deadlines pass up to 25 ms late. */
+/** Deadlines may expire up to 25 ms late. */
 export class Deadlines {
-  /** By duration: what starts later is due later, so only the first of each has to be looked at. */
+  /** By duration. Later entries of one duration expire later, so only the first one must be checked. */
   readonly #byDuration = new Map<number, Set<Due>>()
   #timer: NodeJS.Timeout | undefined
 
@@ -18,7 +18,7 @@ export class Deadlines {
     let queue = this.#byDuration.get(ms)
     if (queue === undefined) this.#byDuration.set(ms, queue = new Set())
     queue.add(due)
-    // Keeps the process: without a socket, as in `inject`, nothing else would until the answer.
+    // The timer keeps the process alive: without a socket, as with `inject`, nothing else does until the answer.
     this.#timer ??= setInterval(tick, tickMs, this)
   }
 
@@ -26,7 +26,7 @@ export class Deadlines {
     this.#byDuration.get(ms)?.delete(due)
   }
 
-  /** Expires what is due; stops the timer where nothing is left. */
+  /** Expires what is due, and stops the timer if nothing is left. */
   sweep (): void {
     const now = performance.now()
     for (const [ms, queue] of this.#byDuration) {

@@ -1,33 +1,33 @@
-/** How a message ends: with a refusal, with the result of a tool that failed, or well. */
+/** The outcome of a message: a refusal, a failed tool, or a success. */
 import { isRefusal, type Refusal } from '../../errors.js'
 import { faultOf, toRefusal } from '../../to-refusal.js'
 
 export class Ending {
   #refusal: Refusal | undefined
-  /** Why a tool failed; empty where it said so itself. */
+  /** The error of a failed tool; empty if the tool returned `isError` itself. */
   #toolFailure: { readonly refusal: Refusal | undefined } | undefined
   #fault: unknown
 
-  /** The refusal that the message was answered with, for the status and the headers of the reply. */
+  /** The refusal in the answer, for the status and headers of the reply. */
   get refusal (): Refusal | undefined { return this.#refusal }
-  /** The cause of an internal error, for the log alone. */
+  /** The cause of an internal error, only for the log. */
   get fault (): unknown { return this.#fault }
 
-  /** `tool-error`, or the code of the refusal. `undefined` where there is neither. */
+  /** `tool-error`, or the code of the refusal. `undefined` for a success. */
   get failure (): string | undefined {
     return this.#refusal?.code ?? (this.#toolFailure === undefined ? undefined : 'tool-error')
   }
 
   /**
-   * Why the message came to nothing: its refusal, or what a tool failed by. `undefined` where all is well,
-   * or a tool said no itself.
+   * Why the message failed: its refusal, or the error of a tool. `undefined` for a success, and if
+   * the tool returned `isError` itself.
    */
   get why (): Refusal | undefined {
     return this.#refusal ?? this.#toolFailure?.refusal
   }
 
   /**
-   * The message is answered with a refusal: with `error` where it is one, else with an internal error whose
+   * Records a refusal: `error` itself if it is one, else an internal error whose
    * cause is for the log.
    */
   refuse (error: unknown): Refusal {
@@ -36,10 +36,7 @@ export class Ending {
     return refusal
   }
 
-  /**
-   * The message is answered with the result of a tool that failed: by `cause`, or by its own words where
-   * that is left out.
-   */
+  /** Records a failed tool: because of `cause`, or without it because the tool returned `isError` itself. */
   failTool (by?: { readonly cause: unknown }): void {
     this.#toolFailure = { refusal: by === undefined ? undefined : this.#refusalFor(by.cause) }
   }
@@ -55,7 +52,7 @@ export class Ending {
   }
 }
 
-/** For the log: an error as it is; what else was thrown, as an error that says so. */
+/** For the log: an error unchanged; any other thrown value wrapped in an error. */
 function describe (thrown: unknown): unknown {
   try {
     return thrown instanceof Error ? thrown : new Error(`thrown: ${String(thrown)}`)

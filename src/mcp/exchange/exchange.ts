@@ -1,4 +1,4 @@
-/** One JSON-RPC message on its way through the bridge: who sent it, until when, and how it ends. */
+/** One JSON-RPC message in progress: its caller, its deadline and its outcome. */
 import { DeadlineError, type Refusal } from '../../errors.js'
 import { isRecord } from '../../lib/guards.js'
 import type { AppContext } from '../../tools/app-context.js'
@@ -15,15 +15,15 @@ import type { Tracing } from '../../telemetry/tracing.js'
 const nothing: AppContext = Object.freeze({})
 
 /**
- * Lives from the arrival of one message to its answer. It owns the deadline, so that an answer
- * comes whatever the handler and the SDK do, and it goes deaf when it ended: a handler that
- * speaks later is not heard by the next caller.
+ * Lives from the arrival of one message to its answer. It owns the deadline, so that every message is answered,
+ * whatever the handler and the SDK do. It ignores messages after its end, so that a late handler
+ * cannot reach the next caller.
  */
 export class Exchange extends Ending implements Due {
   readonly caller: Caller
-  /** What the app gives its handlers. */
+  /** The app's own values for handlers. */
   readonly app: AppContext
-  /** On the clock of `performance.now()`. */
+  /** By the clock of `performance.now()`. */
   readonly startedAt = performance.now()
   #notify: Notify | undefined
   #ask: Ask | undefined
@@ -38,9 +38,9 @@ export class Exchange extends Ending implements Due {
   #asking: AbortController | undefined
   #reject: ((reason: unknown) => void) | undefined
   #limitMs = 0
-  /** Those that the caller has not answered yet. */
+  /** Questions that the caller has not answered yet. */
   #questions = 0
-  /** What is left of the deadline while it is asked. */
+  /** The rest of the deadline, while a question is open. */
   #leftMs = 0
   #onAbort: ((refusal: Refusal) => void) | undefined
   #onEnd: (() => void) | undefined
@@ -51,7 +51,7 @@ export class Exchange extends Ending implements Due {
   #dueAt = 0
   #endedAt = 0
 
-  /** `shared`: what the exchanges of an endpoint have in common. */
+  /** `shared`: values shared by all exchanges of an endpoint. */
   constructor (
     caller: Caller,
     deadlineMs: number,
@@ -67,7 +67,7 @@ export class Exchange extends Ending implements Due {
     this.limitTo(deadlineMs)
   }
 
-  /** For an exchange within this one. */
+  /** For a nested exchange. */
   get shared (): Shared {
     return {
       deadlines: this.#deadlines,
@@ -76,7 +76,7 @@ export class Exchange extends Ending implements Due {
     }
   }
 
-  /** What was asked; `undefined` before the dispatch. */
+  /** The requested method and item; `undefined` before the dispatch. */
   get method (): string | undefined {
     return this.#method
   }
@@ -85,7 +85,7 @@ export class Exchange extends Ending implements Due {
     return this.#params
   }
 
-  /** The names of the arguments whose values may stand on record. */
+  /** The names of arguments whose values may be in an audit record. */
   get loggable (): readonly string[] {
     return this.#loggable
   }
@@ -94,7 +94,7 @@ export class Exchange extends Ending implements Due {
     return this.#dueAt
   }
 
-  /** Asks the caller. `undefined` where it cannot be asked. */
+  /** Asks the caller. `undefined` if it cannot be asked. */
   get ask (): Ask | undefined {
     return this.#ask
   }
@@ -111,27 +111,27 @@ export class Exchange extends Ending implements Due {
     return typeof token === 'string' || typeof token === 'number' ? token : undefined
   }
 
-  /** How the era speaks to the caller before the answer. Left out: nobody listens, and nobody can be asked. */
+  /** How messages reach the caller before the answer. Without it, they are dropped, and the caller cannot be asked. */
   connect (notify: Notify, ask?: Ask, closeStream?: () => void): void {
     this.#notify = notify
     this.#ask = ask
     this.#closeStream = closeStream
   }
 
-  /** From now on the caller can be asked by `ask`, or cannot be asked at all. */
+  /** Sets how the caller can be asked; `undefined` if it cannot be asked. */
   askBy (ask: Ask | undefined, answered: readonly string[] = []): void {
     this.#ask = ask
     this.#answered = answered
   }
 
-  /** What the message asks is known. */
+  /** Sets the requested method and item. */
   begin (method: string, params: Record<string, unknown>, id?: string | number): void {
     this.#method = method
     this.#params = params
     this.#span ??= this.#tracing?.begin({ method, params, id, headers: this.caller.headers ?? {} })
   }
 
-  /** `work`, as a part of the trace of the message. */
+  /** Runs `work` in the trace of the message. */
   within<T>(work: () => T): T {
     return this.#span === undefined ? work() : this.#span.run(work)
   }
@@ -140,17 +140,17 @@ export class Exchange extends Ending implements Due {
     return this.#span
   }
 
-  /** Speaks to the caller before the answer. */
+  /** Sends a message to the caller before the answer. */
   notify (method: string, params: Record<string, unknown>): Promise<void> {
     return this.#notify === undefined ? Promise.resolve() : this.#notify(method, params)
   }
 
-  /** Closes the stream of this call on the caller, who comes back for the rest; where the era can. */
+  /** Closes the stream of this call, if the era supports it; the caller resumes it for the rest. */
   closeStream (): void {
     this.#closeStream?.()
   }
 
-  /** Something was said before the answer, so the reply is a stream where the caller takes one. */
+  /** A message was sent before the answer, so the reply is a stream if the caller accepts one. */
   get isStreaming (): boolean {
     return this.#isStreaming
   }
@@ -159,12 +159,12 @@ export class Exchange extends Ending implements Due {
     return this.#ended
   }
 
-  /** A handler waits for its caller. */
+  /** A handler waits for an answer of its caller. */
   get isAsking (): boolean {
     return this.#questions > 0
   }
 
-  /** Made when first asked for: most handlers never look. */
+  /** Created on first use: most handlers never use it. */
   get signal (): AbortSignal {
     this.#controller ??= new AbortController()
     if (this.#ended && this.refusal !== undefined) this.#controller.abort(this.refusal)
@@ -172,8 +172,8 @@ export class Exchange extends Ending implements Due {
   }
 
   /**
-   * For questions to the caller: one that its handler did not wait for would stand before a person for
-   * minutes. Aborted when the call ends, in whatever way.
+   * For questions to the caller. Aborted when the call ends in any way; otherwise a question that its handler no longer
+   * awaits would be shown to a person for minutes.
    */
   get askingSignal (): AbortSignal {
     this.#asking ??= new AbortController()
@@ -181,7 +181,7 @@ export class Exchange extends Ending implements Due {
     return this.#asking.signal
   }
 
-  /** Begins the work of an item: its own deadline counts, and its cost is taken. `loggable`: see there. */
+  /** Starts the work of an item: applies its own deadline and charges its cost. `loggable`: see the property. */
   enter ({ deadlineMs, cost = 1 }: Item, loggable: readonly string[] = []): void | Promise<void> {
     this.#loggable = loggable
     if (deadlineMs !== undefined) this.limitTo(deadlineMs)
@@ -189,8 +189,8 @@ export class Exchange extends Ending implements Due {
   }
 
   /**
-   * Starts the deadline again, `ms` from now, or with the credential where something was said: no stream
-   * outlives it.
+   * Restarts the deadline, `ms` from now. Once a message was sent, the exchange also ends when the credential expires,
+   * because no stream outlives it.
    */
   limitTo (ms: number): void {
     const limitMs = this.#isStreaming ? Math.min(ms, credentialMs(this.caller)) : ms
@@ -200,7 +200,7 @@ export class Exchange extends Ending implements Due {
     this.#deadlines.add(limitMs, this)
   }
 
-  /** Something is about to be said before the answer: from now on the exchange ends with the caller's credential. */
+  /** Call before the first message: from now on the exchange ends with the caller's credential. */
   speak (): void {
     if (this.#isStreaming || this.#ended) return
     this.#isStreaming = true
@@ -209,15 +209,15 @@ export class Exchange extends Ending implements Due {
     else if (credentialMs(this.caller) < this.#dueAt - performance.now()) this.limitTo(credentialMs(this.caller))
   }
 
-  /** The deadline passed, or the credential of a stream. */
+  /** The deadline has passed, or the credential of a stream has expired. */
   expire (): void {
     const over = this.#isStreaming ? this.caller.over?.() : undefined
     this.abort(over ?? new DeadlineError({ reason: 'deadline' }))
   }
 
   /**
-   * Waits for the caller, whose time does not count against the deadline but against `limitMs`. Of
-   * several questions at once the first stops the deadline, and the last to be answered starts it again.
+   * Waits for an answer of the caller. That time counts against `limitMs` instead of the deadline. With
+   * several open questions, the first one stops the deadline and the last answer restarts it.
    */
   async whileAsking<T>(limitMs: number, answer: Promise<T>): Promise<T> {
     this.speak()
@@ -230,13 +230,13 @@ export class Exchange extends Ending implements Due {
     }
   }
 
-  /** Called with the refusal when the exchange is aborted, at once where it was: a caller may leave before its turn. */
+  /** Calls `listener` with the refusal when the exchange is aborted; at once if it already was. */
   onAbort (listener: (refusal: Refusal) => void): void {
     if (this.#ended && this.refusal !== undefined) listener(this.refusal)
     else this.#onAbort = listener
   }
 
-  /** Ends the exchange early: the deadline passed, the caller left or cancelled. */
+  /** Ends the exchange early: the deadline passed, the caller disconnected or cancelled. */
   abort (refusal: Refusal): void {
     if (this.#ended) return
     this.endWith(refusal)
@@ -246,7 +246,7 @@ export class Exchange extends Ending implements Due {
     this.#onAbort?.(refusal)
   }
 
-  /** Ends the handler's race with a result that asks the caller first. */
+  /** Ends the wait for the handler with a result that asks the caller first. */
   suspend (result: Record<string, unknown>): void {
     if (this.#ended) return
     this.#reject?.(new Suspended(result))
@@ -255,12 +255,12 @@ export class Exchange extends Ending implements Due {
     this.#controller?.abort()
   }
 
-  /** Ends the handler's race with a fault of ours. */
+  /** Ends the wait for the handler with a fault. */
   fail (error: unknown): void {
     this.#reject?.(error)
   }
 
-  /** The answer is on its way: nothing that the handler says from now on is heard. */
+  /** The answer is being sent: later messages of the handler are ignored. */
   end (): void {
     if (this.#ended) return
     this.#ended = true
@@ -268,17 +268,17 @@ export class Exchange extends Ending implements Due {
     this.#running?.remove(this)
     this.#deadlines.remove(this.#limitMs, this)
     this.#asking?.abort(this.refusal ?? 'the call has its answer')
-    // Later: what answers the message may still say that it is a refusal.
+    // Deferred: the code that sends the answer may still record a refusal.
     if (this.#onEnd !== undefined) setImmediate(this.#onEnd)
   }
 
-  /** Calls `listener` once the exchange has ended, at once where it has. Takes one listener. */
+  /** Calls `listener` when the exchange has ended; at once if it already has. Supports one listener. */
   whenEnded (listener: () => void): void {
     if (this.#ended) listener()
     else this.#onEnd = listener
   }
 
-  /** `work`, or the refusal that ended the exchange before it. */
+  /** The result of `work`, or the refusal that ended the exchange first. */
   race<T>(work: Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#reject = reject
@@ -286,12 +286,12 @@ export class Exchange extends Ending implements Due {
     })
   }
 
-  /** Milliseconds that the message took, or has taken so far. */
+  /** The duration of the message in milliseconds, so far if it is still running. */
   get ms (): number {
     return (this.#ended ? this.#endedAt : performance.now()) - this.startedAt
   }
 
-  /** What became of the message: `ok`, `tool-error` or the code of a refusal. `undefined` while it has no answer. */
+  /** The outcome: `ok`, `tool-error` or the code of a refusal. `undefined` until the message is answered. */
   get outcome (): string | undefined {
     return this.failure ?? (this.#ended ? 'ok' : undefined)
   }

@@ -1,4 +1,4 @@
-/** What a handler knows of the call it serves: a view of its exchange. */
+/** The context of a handler: a view of its exchange. */
 import { randomUUID } from 'node:crypto'
 import { PublicToolError } from '../../errors.js'
 import type {
@@ -15,30 +15,30 @@ import { formSchemaOf } from '../schemas/form.js'
 import { type Question, checkedAnswer } from './client-answers.js'
 import type { Exchange } from './exchange.js'
 
-/** How long a handler waits for its caller, in milliseconds. */
+/** How long a handler waits for an answer of its caller, in milliseconds. */
 export const askLimitMs = 10 * 60_000
 
-/** What a handler may do with the tools of the endpoint. */
+/** The tool functions of a handler's context. */
 export interface ToolAccess {
-  /** The names of those that the caller may call. */
+  /** The names of the tools that the caller may call. */
   readonly tools: () => readonly string[]
   readonly call: CallContext['call']
 }
 
-/** Where no tools are. */
+/** Used if there are no tools. */
 export const noTools: ToolAccess = {
   tools: () => [],
   call: async name => { throw new PublicToolError(`There is no tool ${name} here`) }
 }
 
-/** What the handlers of an exchange may do with tools. */
+/** The tool functions for the handlers of an exchange. */
 export type AccessOf = (exchange: Exchange) => ToolAccess
 
 export function createContext (exchange: Exchange, access: ToolAccess): CallContext {
   return new ExchangeContext(exchange, access)
 }
 
-/** `given`: what the caller filled in already. */
+/** `given`: the values that the caller has already filled in. */
 export function createCompletionContext (
   exchange: Exchange,
   access: ToolAccess,
@@ -48,8 +48,8 @@ export function createCompletionContext (
 }
 
 /**
- * Every method stands alone, so that a handler may destructure it, and is made when it is asked
- * for: most handlers want one or two of them.
+ * Methods do not depend on `this`, so that a handler may destructure them, and are created on
+ * first use: most handlers use one or two of them.
  */
 class ExchangeContext implements CallContext {
   readonly #access: ToolAccess
@@ -179,13 +179,13 @@ class ExchangeCompletionContext extends ExchangeContext implements CompletionCon
   }
 }
 
-/** Rejects where JSON cannot hold what is said, and never as an end of the process: few handlers wait for it. */
+/** Rejects if the data is not valid JSON. Never an unhandled rejection, because few handlers await it. */
 function notify (exchange: Exchange, method: string, params: Record<string, unknown>): Promise<void> {
   if (exchange.ended) return Promise.resolve()
   return forLater(exchange.notify(method, params))
 }
 
-/** `work`, which a handler may wait for later, or never: its rejection is no end of the process. */
+/** Returns `work`, whose rejection is not an unhandled one if the handler never awaits it. */
 function forLater<T> (work: Promise<T>): Promise<T> {
   work.catch(() => {})
   return work
@@ -193,7 +193,7 @@ function forLater<T> (work: Promise<T>): Promise<T> {
 
 type Params = Record<string, unknown>
 
-/** `form`: the schema that an answer has to fit, where it is not that of the parameters. */
+/** `form`: the zod schema of an answer, if there is one. */
 function ask (
   exchange: Exchange,
   method: Question,
@@ -206,7 +206,7 @@ function ask (
   if (isLate) return forLater(answer)
   return forLater(
     answer.catch((error: unknown) => {
-      // Of a call that ended well nobody hears any more: what is made of the answer must not end the process.
+      // Nobody awaits the answer of a call that has ended, so its rejection must not end the process.
       if (exchange.ended && exchange.refusal === undefined) return new Promise<never>(() => {})
       throw error
     })

@@ -1,8 +1,8 @@
-/** Waiting that ends with an exchange. */
+/** Waits for a promise until an exchange ends. */
 
 /**
- * Waits for `room`, and no longer than the exchange of `signal` may last: a caller that stops to read would keep
- * its handler for ever.
+ * Waits for `room`, but not longer than the exchange of `signal`: a caller that stops reading would block
+ * its handler forever.
  */
 export async function orAborted (room: Promise<void>, signal: AbortSignal): Promise<void> {
   await new Promise<void>(resolve => {

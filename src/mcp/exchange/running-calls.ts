@@ -1,4 +1,4 @@
-/** The calls of an endpoint that have no answer yet. */
+/** The running calls of an endpoint. */
 import type { Refusal } from '../../errors.js'
 import type { Exchange } from './exchange.js'
 
@@ -17,13 +17,13 @@ export class RunningCalls {
     this.#calls.delete(call)
   }
 
-  /** Ends the calls that `isOver` is true of, each with a refusal of its own. */
+  /** Ends the calls for which `isOver` is true, each with a new refusal. */
   endWhere (isOver: (call: Exchange) => boolean, refusal: () => Refusal): void {
-    // A copy: a call that ends leaves the set.
+    // Iterate over a copy: a call that ends is removed from the set.
     for (const call of [...this.#calls]) if (isOver(call)) call.abort(refusal())
   }
 
-  /** The ids of the requests under way, for an operator who looks at a process that is about to end. */
+  /** The request ids of the running calls, for the log of a process that is about to end. */
   requestIds (): readonly string[] {
     return [...new Set([...this.#calls].map(({ caller }) => caller.requestId))]
   }

@@ -1,4 +1,4 @@
-/** What the exchanges of an endpoint have in common. */
+/** Values shared by all exchanges of an endpoint. */
 import type { Tracing } from '../../telemetry/tracing.js'
 import type { AppContext } from '../../tools/app-context.js'
 import type { Deadlines } from './deadlines.js'
@@ -8,6 +8,6 @@ export interface Shared {
   readonly deadlines?: Deadlines
   readonly running?: RunningCalls
   readonly tracing?: Tracing | undefined
-  /** What the app gives its handlers. */
+  /** The app's own values for handlers. */
   readonly app?: AppContext
 }

@@ -1,6 +1,6 @@
-/** The end of a handler that asked its caller: the answer comes with another request. */
+/** Ends the run of a handler that asked its caller: the answer arrives in another request. */
 
-/** Not a failure: the handler can't go on before the caller answered, in a request to come. */
+/** Not a failure: the handler can only continue when the caller has answered, in a later request. */
 export class Suspended {
   readonly result: Record<string, unknown>
   readonly #made = true
@@ -9,7 +9,7 @@ export class Suspended {
     this.result = result
   }
 
-  /** Not `instanceof`: of a hostile proxy that a handler threw it can throw, or lie. */
+  /** Not `instanceof`: a hostile proxy thrown by a handler can make it throw or lie. */
   static is (thrown: unknown): thrown is Suspended {
     return typeof thrown === 'object' && thrown !== null && #made in thrown
   }

@@ -1,6 +1,6 @@
 /**
- * Protocol revisions up to 2025-11-25, on `@modelcontextprotocol/sdk`, which nothing outside of this
- * directory imports.
+ * Protocol revisions up to 2025-11-25, on `@modelcontextprotocol/sdk`, which is imported only in this
+ * directory.
  */
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import { InitializeRequestSchema, type JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
@@ -31,13 +31,13 @@ import { InProcessBus } from '../../fleet/in-process-bus.js'
 import { after } from '../../lib/eventually.js'
 import { isRecord } from '../../lib/guards.js'
 
-/** What a client without the header speaks (MCP 2025-11-25, Transports, Protocol Version Header). */
+/** The revision of a client that sends no header (MCP 2025-11-25, Transports, Protocol Version Header). */
 const assumedRevision = '2025-03-26'
 const maxBatch = 100
-/** The protocol itself, which is the SDK's. All else is the catalog's, where the SDK would only pass it on. */
+/** Protocol methods, which the SDK handles. All others go to the catalog, because the SDK would only pass them on. */
 const bySdk = new Set(['initialize', 'ping', 'logging/setLevel'])
 const stateful = new Set(['initialize', 'logging/setLevel'])
-/** The revisions before 2026-07-28 answer an unknown method in band. */
+/** Revisions before 2026-07-28 answer an unknown method with status 200. */
 const answerForm: AnswerForm = { unknownMethodStatus: 200 }
 
 const accepted: Reply = { status: 202 }
@@ -45,15 +45,15 @@ const accepted: Reply = { status: 202 }
 export interface LegacyOptions {
   readonly catalog: Catalog
   readonly streams: Streams
-  /** Revisions that another era serves at this endpoint; told to who asks for one that nobody does. */
+  /** Revisions that another era serves at this endpoint; listed in the refusal of an unknown revision. */
   readonly alsoServed?: readonly string[]
-  /** Left out: no sessions, every request stands alone. */
+  /** Default: no sessions, every request is independent. */
   readonly sessions?: SessionsOptions | undefined
-  /** Where sessions are kept. Left out: in this process. */
+  /** Where sessions are stored. Default: in this process. */
   readonly stores?: SessionStores | undefined
   /** Between the instances that serve the same sessions. */
   readonly bus?: Bus | undefined
-  /** Told of sessions that begin and end. */
+  /** Notified when sessions begin and end. */
   readonly onSession?: SessionListener | undefined
 }
 
@@ -67,7 +67,7 @@ export function createLegacyEra ({
   onSession
 }: LegacyOptions): Era {
   const slots = new Slots({ open: async () => await LegacySlot.open(catalog, false) })
-  /** The same, but for sessions, where changes can be told as they happen. */
+  /** The same for sessions, where changes can be announced as they happen. */
   const liveSlots = new Slots({ open: async () => await LegacySlot.open(catalog, true) })
   const initialize = async (request: RpcRequest, incoming: Incoming): Promise<Reply> => {
     const writer = new ReplyWriter()
@@ -118,7 +118,7 @@ export function createLegacyEra ({
     if (requests.length === 0) return accepted
     const writer = new ReplyWriter({ expected: requests.length, batch: true, mayStream })
     const calls = requests.map(request => ({ request, exchange: incoming.open() }))
-    // One listener for all: Node warns of more than ten.
+    // One listener for all: Node warns about more than ten.
     incoming.onGone(() => {
       for (const { exchange } of calls) leave(exchange)
     })
@@ -147,7 +147,7 @@ export function createLegacyEra ({
         const begun = serveOne(body as RpcRequest, exchange, writer)
         return begun === undefined ? writer.reply : begun.then(() => writer.reply)
       }
-      // There is nothing to notify, to cancel or to answer.
+      // Without a session, notifications and answers have no effect.
       case 'notification':
       case 'response':
         return accepted
@@ -187,7 +187,7 @@ function leave (exchange: Exchange): void {
   exchange.abort(new CancelledError({ reason: 'the caller went away' }))
 }
 
-/** Throws where the body is a batch that its revision, or any, can't have. */
+/** Throws if the body is a batch and the revision does not support batches. */
 function checkBatch (body: unknown, revision: string): void {
   if (!Array.isArray(body)) return
   if (revision !== batchRevision) throw new InvalidRequestError({ reason: `a batch in revision ${revision}` })
@@ -203,7 +203,7 @@ function checkBatch (body: unknown, revision: string): void {
 }
 
 /**
- * The parameters that the SDK checks itself, which would answer with the words of its schema library
+ * Parameters that the SDK checks itself, with error messages of its schema library
  * (MCP 2025-11-25, Lifecycle and Logging).
  */
 function checkForSdk (message: unknown): void {
@@ -216,7 +216,7 @@ function checkForSdk (message: unknown): void {
   if (!isModest(params)) throw new InvalidRequestError({ reason: 'initialize with too many values' })
   const { success, error } = InitializeRequestSchema.safeParse({ ...message, params })
   if (success) return
-  // Two names at most: deeper ones may be the caller's own.
+  // At most two names: deeper ones may be the caller's own.
   const field = error.issues[0]?.path.slice(1, 3).join('.')
   throw new InvalidParamsError({
     reason: 'initialize with a field that is missing or of another type',
@@ -224,9 +224,9 @@ function checkForSdk (message: unknown): void {
   })
 }
 
-/** MCP 2025-11-25, Transports, Protocol Version Header: absent means 2025-03-26, unknown is 400. */
+/** MCP 2025-11-25, Transports, Protocol Version Header: a missing header means 2025-03-26, an unknown one is 400. */
 function revisionOf ({ headers, body }: Incoming, alsoServed: readonly string[]): string {
-  // The header of a client that begins is a guess: its body negotiates.
+  // For `initialize`, the header is only a guess; the body negotiates the revision.
   const header = isRecord(body) && body.method === 'initialize' ? undefined : headers['mcp-protocol-version']
   const revision = header ?? assumedRevision
   if (typeof revision !== 'string' || !served.includes(revision)) {
@@ -235,7 +235,7 @@ function revisionOf ({ headers, body }: Incoming, alsoServed: readonly string[])
   return revision
 }
 
-/** A server of the SDK on a transport that hands its answer straight to a writer. */
+/** An SDK server on a transport that passes its answer straight to a writer. */
 class LegacySlot implements Transport {
   onmessage?: NonNullable<Transport['onmessage']>
   onclose?: () => void
@@ -248,7 +248,7 @@ class LegacySlot implements Transport {
     return slot
   }
 
-  /** Serves one request and calls `done` once, with whether this slot may serve another. */
+  /** Serves one request and calls `done` once, with whether this slot may serve another one. */
   serve (request: RpcRequest, exchange: Exchange, writer: ReplyWriter, done: (clean: boolean) => void): void {
     this.responder.begin({ request, exchange, writer, done })
     this.onmessage?.(forSdk(agreeable(request)))

@@ -1,4 +1,4 @@
-/** The per-request envelope of revision 2026-07-28: `_meta`, and the headers that must agree with the body. */
+/** The envelope of revision 2026-07-28: `_meta`, and the headers that must match the body. */
 import { isSpecType } from '@modelcontextprotocol/server'
 import { EnvelopeError, HeaderMismatchError, ProtocolVersionError, type Refusal } from '../../errors.js'
 import { fromRpcCode } from '../../to-refusal.js'
@@ -20,7 +20,7 @@ export interface Envelope {
   readonly logLevel: string | undefined
 }
 
-/** Where the value of `Mcp-Name` stands in the parameters, by method. */
+/** The parameter that must match `Mcp-Name`, by method. */
 const nameField: Readonly<Record<string, string>> = {
   'tools/call': 'name',
   'prompts/get': 'name',
@@ -28,8 +28,8 @@ const nameField: Readonly<Record<string, string>> = {
 }
 
 /**
- * True where the message belongs to revision 2026-07-28 or later: its `_meta` names a revision, or
- * its header names a modern one. Everything else is of the revisions before.
+ * True if the message belongs to revision 2026-07-28 or later: its `_meta` names a revision, or
+ * its header names a modern one. All other messages belong to earlier revisions.
  */
 export function claimsModern ({ headers, body }: Incoming): boolean {
   const header = headers['mcp-protocol-version']
@@ -47,7 +47,7 @@ function hasClaim (message: unknown): boolean {
   )
 }
 
-/** Revisions are dates, and compare as text. */
+/** Revisions are dates and compare as text. */
 function isModern (revision: string): boolean {
   return revision >= modernRevision && isRevision(revision)
 }
@@ -56,7 +56,7 @@ function isRevision (text: string): boolean {
   return /^\d{4}-\d{2}-\d{2}$/.test(text)
 }
 
-/** Checks a request's `_meta` and headers. Throws the refusal that the specification's error table names. */
+/** Checks a request's `_meta` and headers. Throws the refusal from the specification's error table. */
 export function openEnvelope (request: RpcRequest, headers: Incoming['headers']): Envelope {
   const { method, params = {} } = request
   const meta = params._meta
@@ -90,7 +90,7 @@ export function openEnvelope (request: RpcRequest, headers: Incoming['headers'])
   return { capabilities, logLevel }
 }
 
-/** The parts of `_meta` that `openEnvelope` leaves to the SDK's server, of a request that never gets there. */
+/** The parts of `_meta` that the SDK checks, for a request that does not reach the SDK. */
 export function checkMeta ({ params = {} }: RpcRequest): void {
   const {
     [capabilitiesKey]: capabilities,
@@ -103,12 +103,12 @@ export function checkMeta ({ params = {} }: RpcRequest): void {
   if (!isGood) throw new EnvelopeError({ reason: 'a part of _meta is not of its type' })
 }
 
-/** The SDK looks at nothing but the `_meta` of a request before the catalog does: of parameters it knows no others. */
+/** Before the catalog, the SDK checks only the `_meta` of a request. */
 export function refusalForSdk (code: number, reason: string): Refusal {
   return code === EnvelopeError.rpcCode ? new EnvelopeError({ reason }) : fromRpcCode(code, reason)
 }
 
-/** Of a client of the revisions before, where those are not served; or of one that forgot its `_meta`. */
+/** A request of an older client if its revisions are not served, or a client that omits `_meta`. */
 function withoutClaim (header: string | string[] | undefined): Refusal {
   if (typeof header === 'string' && isModern(withoutBlanks(header))) {
     return new EnvelopeError({ reason: 'no protocol version in _meta' })
@@ -124,8 +124,8 @@ function withoutClaim (header: string | string[] | undefined): Refusal {
 }
 
 /**
- * A notification needs no envelope of its own, yet must not contradict its headers, or be of a revision
- * that is not served.
+ * A notification needs no envelope, but must match its headers and use a revision
+ * that is served.
  */
 export function checkNotification ({ method, params }: RpcNotification, headers: Incoming['headers']): void {
   const meta = isRecord(params?._meta) ? params._meta : {}
@@ -137,7 +137,7 @@ export function checkNotification ({ method, params }: RpcNotification, headers:
   if (headers['mcp-method'] !== undefined) mustEqual(headers, 'mcp-method', method)
 }
 
-/** A revision is a date. What is longer is not repeated. */
+/** A revision is a date. Longer text is not echoed. */
 const maxRevisionLength = 64
 
 function mustBeServed (revision: string): void {

@@ -22,9 +22,9 @@ import { listen, serverInfoKey } from './subscriptions.js'
 export interface ModernOptions {
   readonly catalog: Catalog
   readonly streams: Streams
-  /** Signs what a caller carries between the rounds of one call; at least 32 bytes. */
+  /** Signs the state that a caller carries between the rounds of a call; at least 32 bytes. */
   readonly stateKey: Uint8Array
-  /** For tools that say `once`. */
+  /** For tools with `once`. */
   readonly spent: SpentStates
 }
 
@@ -49,7 +49,7 @@ export function createModernEra ({ catalog, streams, stateKey, spent }: ModernOp
           throw new InvalidRequestError({ reason: 'neither a request nor a notification' })
       }
     },
-    // What a call here asks for ends it, and comes with another.
+    // Nothing to do: a question ends the call, and the answer arrives as a new request.
     quiesce () {},
     async close () { slots.close() },
     gauges: () => ({ ...slots.size, discards: slots.discards })
@@ -60,7 +60,7 @@ export function createModernEra ({ catalog, streams, stateKey, spent }: ModernOp
     const { method, params = {} } = request
     if (method === 'tools/call') {
       const called = typeof params.name === 'string' ? catalog.tools.get(params.name) : undefined
-      // Of a hidden tool the refusal would tell that it is there, and what its arguments are called.
+      // For a hidden tool, the refusal would reveal that it exists and the names of its arguments.
       if (called !== undefined && catalog.rights.sees(incoming.principal, called.item)) {
         checkHeaderParameters(called.headers, params.arguments, incoming.headers)
       }
@@ -84,7 +84,7 @@ export function createModernEra ({ catalog, streams, stateKey, spent }: ModernOp
       if (name !== 'notifications/message' || audible(about.level, envelope)) await say(name, about)
     }
     exchange.connect(notify)
-    // What is at hand is not awaited: every promise on this path costs every call.
+    // Values that are available are not awaited: every promise on this path slows every call.
     const begin = (slot: ModernSlot): Promise<Reply> => {
       slot.serve(request, exchange, writer, clean => { slots.give(slot, clean) })
       return writer.reply
@@ -109,14 +109,14 @@ export function createModernEra ({ catalog, streams, stateKey, spent }: ModernOp
   }
 }
 
-/** Without a level in the request's `_meta` nothing is logged to the caller. */
+/** Without a level in the request's `_meta`, no log messages are sent to the caller. */
 function audible (level: unknown, { logLevel }: Envelope): boolean {
   return logLevel !== undefined && severity(level) >= severity(logLevel)
 }
 
 /**
- * A server of the SDK on a transport that hands its answer straight to a writer. The SDK binds a
- * server to this revision by the class of its transport, which otherwise serves one request only.
+ * An SDK server on a transport that passes its answer straight to a writer. The class of its transport binds
+ * the server to this revision; the SDK's own transport serves only one request.
  */
 class ModernSlot extends PerRequestHTTPServerTransport {
   readonly responder: SlotResponder
@@ -140,7 +140,7 @@ class ModernSlot extends PerRequestHTTPServerTransport {
     return slot
   }
 
-  /** Serves one request and calls `done` once, with whether this slot may serve another. */
+  /** Serves one request and calls `done` once, with whether this slot may serve another one. */
   serve (request: RpcRequest, exchange: Exchange, writer: ReplyWriter, done: (clean: boolean) => void): void {
     this.responder.begin({ request, exchange, writer, done })
     this.#deliver(forSdk(request), { classification })
@@ -165,7 +165,7 @@ function createServer (catalog: Catalog, responder: SlotResponder): Server {
     supportedProtocolVersions: [modernRevision],
     ...(instructions === undefined ? {} : { instructions })
   })
-  // The SDK holds no more of the request than it reads.
+  // The SDK gets only the parts of the request that it reads.
   server.fallbackRequestHandler = async () => {
     const { current } = responder
     if (current === undefined) throw new Error('a request outside an exchange')
@@ -188,9 +188,9 @@ function createServer (catalog: Catalog, responder: SlotResponder): Server {
 type Deliver = (request: RpcRequest, extra?: { classification: typeof classification }) => void
 
 /**
- * The way into an SDK's server past its transport's `onmessage`, which tries each message as a
- * response first and throws two schema errors away for every request. `kindOf` has told what the
- * message is. `undefined` where the SDK has no such way any more; then `onmessage` serves.
+ * Calls the SDK server directly instead of its transport's `onmessage`, which first parses each message as a
+ * response and discards two schema errors per request. `kindOf` already knows the kind of
+ * the message. `undefined` if an SDK version has no such method; `onmessage` is used then.
  */
 function directTo (server: object): Deliver | undefined {
   const onrequest: unknown = Reflect.get(server, '_onrequest')

@@ -1,7 +1,7 @@
 /**
- * Asking the caller in revision 2026-07-28: the call is answered with `input_required`, and the
- * caller sends it again with the answers. The handler then runs from its start; what it asked
- * before is answered at once.
+ * Questions to the caller in revision 2026-07-28: the call is answered with `input_required`, and the
+ * caller sends it again with the answers. The handler then runs again from its start, and its earlier
+ * questions are answered at once.
  */
 import { randomUUID } from 'node:crypto'
 import { type RequestStateCodec, type ServerContext, createRequestStateCodec } from '@modelcontextprotocol/server'
@@ -23,55 +23,55 @@ import { capabilityOf, lackOf } from '../exchange/client-capabilities.js'
 import type { Envelope } from './envelope.js'
 import { isRecord } from '../../lib/guards.js'
 
-/** What may be answered with `input_required` (MCP 2026-07-28, Multi Round-Trip Requests). */
+/** The methods that may be answered with `input_required` (MCP 2026-07-28, Multi Round-Trip Requests). */
 const mayAsk: ReadonlySet<string> = new Set(['tools/call', 'prompts/get', 'resources/read'])
 
 type Answer = Record<string, unknown>
 
 /**
- * What a caller carries from round to round. Each answer is kept with the digest of its question: a
- * "yes" to "Delete 3 files?" is none to "Delete 300 files?".
+ * The state that a caller carries between rounds. Each answer is stored with the digest of its question: a
+ * "yes" to "Delete 3 files?" does not answer "Delete 300 files?".
  */
 interface State {
   readonly answered: Readonly<Record<string, { readonly digest: string, readonly answer: Answer }>>
-  /** The digests of the questions that went out, by key. */
+  /** The digests of the questions that were sent, by key. */
   readonly asked: Readonly<Record<string, string>>
-  /** Tells the states of two calls apart that ask the same in one moment. */
+  /** Distinguishes the states of two calls that ask the same questions at the same moment. */
   readonly nonce: string
 }
 
-/** What a request came with. */
+/** The state and the answers in a request. */
 interface Given {
   readonly binding: Binding
   readonly envelope: Envelope
   readonly responses: Readonly<Record<string, Answer>>
-  /** Left out where the request carries none. */
+  /** Missing if the request has no state. */
   readonly state: State | undefined
 }
 
-/** Knows what was used already, on whatever instance. */
+/** Records which states were used, across all instances. */
 export interface SpentStates {
-  /** True for the first that asks within `ttlMs`. May reject where the instances cannot be asked. */
+  /** True for the first use within `ttlMs`. May reject if the shared store cannot be reached. */
   readonly spend: (id: string, ttlMs: number) => Eventually<boolean>
 }
 
 const ttlSeconds = 600
-/** An instance may have another clock. */
+/** The allowed clock difference between instances. */
 const spentMs = 2 * ttlSeconds * 1000
 
 export class Asking {
   readonly #codec: RequestStateCodec<State>
   readonly #spent: SpentStates
 
-  /** `key`: at least 32 bytes; the same on every instance that serves one endpoint. */
+  /** `key`: at least 32 bytes, the same on every instance of the endpoint. */
   constructor (key: Uint8Array, spent: SpentStates) {
     this.#codec = createRequestStateCodec<State>({ key, ttlSeconds, bind: boundTo })
     this.#spent = spent
   }
 
   /**
-   * Lets the handler of `exchange` ask, where its method may. Throws where the request carries a
-   * state that this server did not give to this principal for this very request. `once`: and where the
+   * Lets the handler of `exchange` ask questions, if its method supports them. Throws if the request has a
+   * state that this server did not issue to this principal for this request; with `once`, also if the
    * state was used before.
    */
   begin (request: RpcRequest, exchange: Exchange, envelope: Envelope, once = false): Promise<void> | undefined {
@@ -80,7 +80,7 @@ export class Asking {
     const binding = { request, exchange }
     const responses = recordsOf(inputResponses)
     if (requestState === undefined) {
-      // Who answers unasked could do so again and again.
+      // Answers without a state could be repeated any number of times.
       const counted = once ? {} : responses
       exchange.askBy(this.#askerOf({ binding, envelope, responses: counted, state: undefined }), Object.keys(counted))
       return undefined
@@ -92,7 +92,7 @@ export class Asking {
     })
   }
 
-  /** Most handlers never ask, so a round begins with the first question. */
+  /** Most handlers never ask, so the round is created with the first question. */
   #askerOf (given: Given): Ask {
     let round: Round | undefined
     return async (method, params, key) => {
@@ -127,7 +127,7 @@ export class Asking {
 class Round {
   readonly #given: Given
   readonly #codec: RequestStateCodec<State>
-  /** Only what the handler asked for goes into the next state: the rest would grow it from round to round. */
+  /** Only answers to questions of this run go into the next state, so that it does not grow with each round. */
   readonly #answered = new Map<string, State['answered'][string]>()
   readonly #asked = new Map<string, { digest: string; method: string; params: Record<string, unknown> }>()
   #count = 0
@@ -137,7 +137,7 @@ class Round {
     this.#codec = codec
   }
 
-  /** The `elicitationId` is for a notification that this revision has not, and another in each run. */
+  /** The `elicitationId` belongs to a notification that this revision lacks, and differs in each run. */
   async ask (
     method: Question,
     { elicitationId: _, ...params }: Record<string, unknown>,
@@ -153,7 +153,7 @@ class Round {
       throw new MissingCapabilityError({ data: { requiredCapabilities: { [capability]: lack } } })
     }
     const name = key ?? `input_${++this.#count}`
-    // A body with a key `__proto__` is refused before it comes to this.
+    // The body parser refuses a key `__proto__` before this code runs.
     if (name === '__proto__' || this.#answered.has(name) || this.#asked.has(name)) {
       throw new Error(`each question of a call needs a key of its own, and ${name} is none`)
     }
@@ -163,7 +163,7 @@ class Round {
       this.#answered.set(name, { digest, answer })
       return answer
     }
-    // All that the handler asks in this turn of the event loop goes out together.
+    // All questions in this turn of the event loop are sent together.
     if (this.#asked.size === 0) {
       setImmediate(() => {
         this.#suspend().catch(error => {
@@ -176,8 +176,8 @@ class Round {
   }
 
   /**
-   * The answer that the caller gave to this very question. A request without a state says nothing of
-   * what was asked: who answers unasked knows the question by itself.
+   * The caller's answer to this exact question. A request without a state does not say which questions it
+   * answers, so its answers are accepted for any question.
    */
   #answerTo (name: string, digest: string): Answer | undefined {
     const { state, responses } = this.#given
@@ -190,7 +190,7 @@ class Round {
 
   async #suspend (): Promise<void> {
     const { binding } = this.#given
-    // Before the state is signed: a question that comes later is not in it, and has to wait for its round.
+    // Before the state is signed: a later question is not in it and must wait for the next round.
     const asked = [...this.#asked]
     const inputRequests = Object.fromEntries(
       asked.map(([name, { method, params }]) => [name, { method, params }])
@@ -219,13 +219,13 @@ function recordsOf (value: unknown): Given['responses'] {
   return value as Record<string, Answer>
 }
 
-/** What a state is good for: this principal, and this very request. */
+/** What a state is valid for: this principal and this request. */
 interface Binding {
   readonly request: RpcRequest
   readonly exchange: Exchange
 }
 
-/** The codec hands its context on to `bind`, and looks at nothing of it itself. */
+/** The codec passes its context to `bind` and does not use it otherwise. */
 function contextOf (binding: Binding): ServerContext {
   return binding as unknown as ServerContext
 }

@@ -1,4 +1,4 @@
-/** `subscriptions/listen` of revision 2026-07-28: one stream that tells what changed. */
+/** `subscriptions/listen` of revision 2026-07-28: one stream that announces changes. */
 import { InvalidParamsError } from '../../errors.js'
 import type { Catalog } from '../catalog/catalog.js'
 import { type Change, asSubscribed, notificationOf } from '../catalog/changes.js'
@@ -20,7 +20,7 @@ interface Filter {
   resourceSubscriptions?: string[]
 }
 
-/** Opens the stream and acknowledges what of the filter is honoured, first of all. */
+/** Opens the stream, and first acknowledges the accepted parts of the filter. */
 export function listen (request: RpcRequest, exchange: Exchange, catalog: Catalog, streams: Streams): Reply {
   const { principal } = exchange.caller
   const filter = filterOf(request.params?.notifications)
@@ -61,7 +61,7 @@ export function listen (request: RpcRequest, exchange: Exchange, catalog: Catalo
   return { status: 200, headers: streamHeaders, stream: stream.readable }
 }
 
-/** All that a reader may have missed. */
+/** All changes that a reader may have missed. */
 function anyChange ({
   toolsListChanged,
   promptsListChanged,
@@ -106,7 +106,7 @@ function isUri (uri: unknown): boolean {
   return typeof uri === 'string' && uri.length <= maxUriLength
 }
 
-/** The change as it is told to whom the filter belongs; `undefined` where it is not. */
+/** The notification for a change under this filter; `undefined` if it does not match. */
 function wantedOf (filter: Filter, change: Change): Change | undefined {
   if (change.kind === 'resource') return asSubscribed(filter.resourceSubscriptions ?? [], change)
   return filter[`${change.kind}ListChanged`] === true ? change : undefined

@@ -1,6 +1,6 @@
 /**
- * In how many ways a matcher that goes back, as JavaScript's does, may try a text: from the automaton of the
- * positions of a regular expression (Glushkov), after Weideman et al., "Analyzing Matching Time Behavior of
+ * Estimates the cost of matching a regular expression with backtracking, from its position
+ * automaton (Glushkov), after Weideman et al., "Analyzing Matching Time Behavior of
  * Backtracking Regular Expression Matchers by Using Ambiguity of NFA" (2016).
  */
 import { type Node, type Repeat, parseRegExp } from './regexp-syntax.js'
@@ -13,25 +13,25 @@ interface Part {
 }
 
 interface Automaton {
-  /** What each position matches, a bit for each class of characters. */
+  /** The characters that each position matches, one bit per character class. */
   readonly sets: readonly bigint[]
   readonly follow: ReadonlyArray<ReadonlySet<number>>
-  /** A step that can be taken in two ways: repetitions within repetitions. */
+  /** A step that can be taken in two ways: a repetition within a repetition. */
   readonly twice: ReadonlyArray<readonly [from: number, to: number]>
 }
 
-/** More often is as good as without an end. */
+/** More rounds count as unbounded. */
 const manyTimes = 10
-/** More than an automaton can be judged for while a server starts. */
+/** The largest automaton that can be analysed while a server starts. */
 const maxSteps = 300_000
 const maxPositions = 500
 
-/** In how many ways repetitions with an end may share out a text, before they are taken for some without one. */
+/** How many ways bounded repetitions may split a text before they count as unbounded. */
 const maxWays = 1e6
 
 /**
- * The exponent of the time that matching a text may take, by its length: 1 linear, 2 quadratic, `Infinity`
- * exponential. `undefined` where a loop of the expression is too large to tell. `source`: of one that compiles.
+ * The exponent of the matching time in the length of the text: 1 linear, 2 quadratic, `Infinity`
+ * exponential. `undefined` if a loop of the expression is too large to analyse. `source`: of a valid expression.
  */
 export function matchingDegree (source: string): number | undefined {
   const { root, inner } = parseRegExp(source)
@@ -51,7 +51,7 @@ function degreeOfTree (tree: Node, isAnchored: boolean): number | undefined {
   const isEndless = waysOf(tree) > maxWays
   const found = degreeIfTold(tree, isAnchored, isEndless)
   if (found !== undefined) return found
-  // Exponential time is that of one loop, whatever stands around it.
+  // Exponential time comes from a single loop, independent of its surroundings.
   const loops = outermostLoops(tree, isEndless)
   if (loops.length === 1 && loops[0] === tree) return undefined
   const degrees = loops.map(loop => degreeIfTold(loop, true, isEndless))
@@ -64,7 +64,7 @@ function degreeIfTold (tree: Node, isAnchored: boolean, isEndless: boolean): num
   return automaton === undefined ? undefined : degreeOf(automaton)
 }
 
-/** An upper bound, which knows nothing of characters. What repeats without an end is for the automaton. */
+/** An upper bound that ignores characters. Unbounded repetitions are left to the automaton. */
 function waysOf (node: Node): number {
   if (node.kind === 'atom' || node.kind === 'empty') return 1
   if (node.kind === 'sequence') return node.parts.reduce((ways, part) => ways * waysOf(part), 1)
@@ -81,12 +81,12 @@ function outermostLoops (node: Node, isEndless: boolean): readonly Node[] {
   return isLoop(node, isEndless) ? [node] : outermostLoops(node.part, isEndless)
 }
 
-/** Whether a repetition is taken for one without an end. A fixed number of one thing leaves no choice. */
+/** Whether a repetition counts as unbounded. A fixed number of repetitions has no alternatives. */
 function isLoop ({ part, min, max }: Repeat, isEndless: boolean): boolean {
   return max >= (isEndless ? 2 : manyTimes) && !(min === max && part.kind === 'atom')
 }
 
-/** Whether `node` matches the empty text, so that a repetition of it may go round without a character. */
+/** Whether `node` matches the empty text, so that a repetition of it can continue without a character. */
 function isNullable (node: Node): boolean {
   if (node.kind === 'empty') return true
   if (node.kind === 'atom') return false
@@ -100,7 +100,7 @@ function startsAnchored (node: Node): boolean {
   return node.kind === 'sequence' && node.parts[0] !== undefined && startsAnchored(node.parts[0])
 }
 
-/** `isEndless`: all repetitions with an end are taken for some without. */
+/** `isEndless`: all bounded repetitions count as unbounded. */
 function automatonOf (root: Node, isAnchored: boolean, isEndless: boolean): Automaton | undefined {
   const sets: bigint[] = []
   const follow: Array<Set<number>> = []
@@ -150,7 +150,7 @@ function automatonOf (root: Node, isAnchored: boolean, isEndless: boolean): Auto
       if (isEndless && max < Infinity && isNullable(part)) link(built.last, built.first)
       return min === 0 ? optional(built) : built
     }
-    // Each repetition within adds one to the degree; of others two that must be there, and two that may, stand for all.
+    // Nested repetitions add one to the degree each; of other copies, two mandatory and two optional ones are enough.
     const most = outermostLoops(part, isEndless).length > 0 ? manyTimes : 2
     let rest = nothing
     for (let left = Math.min(max - min, most); left > 0; left--) rest = optional(then(build(part), rest))
@@ -159,7 +159,7 @@ function automatonOf (root: Node, isAnchored: boolean, isEndless: boolean): Auto
   }
   const whole = build(root)
   if (!isAnchored) {
-    // A search tries each start: as if anything stood before.
+    // An unanchored search tries each start, as if any text came first.
     const before = position(~0n)
     link(before.last, before.first)
     link(before.last, whole.first)
@@ -167,14 +167,14 @@ function automatonOf (root: Node, isAnchored: boolean, isEndless: boolean): Auto
   return sets.length > maxPositions ? undefined : { sets, follow, twice }
 }
 
-/** All of ASCII, and one of each kind that a class tells apart. */
+/** All of ASCII, and one of each other kind that character classes distinguish. */
 const characters = [
   ...Array.from({ length: 128 }, (_, code) => String.fromCharCode(code)),
   'é', 'Ω', 'я', '中', '٣', '😀', '\u00a0', '\u2028', '\u0301', '\ue000'
 ]
 const anyOther = 1n << BigInt(characters.length)
 
-/** A bit for each of `characters`, and one for all others, where the atom names some of those. */
+/** A bit for each of `characters` that the atom matches, and one if it may match others. */
 function setOf (atom: string): bigint {
   let expression: RegExp
   try {
@@ -187,7 +187,7 @@ function setOf (atom: string): bigint {
   return set
 }
 
-/** `undefined` where it takes too many steps to tell. */
+/** `undefined` if it takes too many steps. */
 function degreeOf ({ sets, follow, twice }: Automaton): number | undefined {
   const loops = components(sets.map((_, at) => at), at => [...follow[at] ?? []])
   const members = new Map<number | undefined, number>()
@@ -213,7 +213,7 @@ function degreeOf ({ sets, follow, twice }: Automaton): number | undefined {
   const decode = (code: number, count: number): number[] =>
     Array.from({ length: count }, (_, index) => Math.floor(code / size ** (count - 1 - index)) % size)
 
-  // Exponential: a state comes back to itself by two ways at once.
+  // Exponential: a state returns to itself on two paths with the same text.
   const diagonals = looping.map(at => encode([at, at]))
   const pairs = components(diagonals, code => steps > maxSteps ? [] : next(decode(code, 2)).map(encode))
   if (steps > maxSteps) return undefined
@@ -223,7 +223,7 @@ function degreeOf ({ sets, follow, twice }: Automaton): number | undefined {
     if (a !== b && diagonal.has(component)) return Infinity
   }
 
-  // Polynomial: a state stays, goes over to another, and that one stays, all on one text.
+  // Polynomial: with one text, a state loops, moves to another state, and that one loops too.
   const goesOver = new Map<number, number[]>()
   for (const p of looping) {
     for (const q of looping) {

@@ -1,31 +1,31 @@
-/** How much work one check of a value may take, whatever its schema is. */
+/** Limits the work of checking one value, whatever its schema is. */
 
 /**
- * Some 50 to 200 ms of one processor. A list of 25,000 objects of a few members fits; a schema that holds itself
- * among its alternatives doubles the work with each level of a value.
+ * About 50 to 200 ms of one processor, enough for a list of 25,000 objects with a few members. A recursive schema
+ * with alternatives doubles the work with each level of a value.
  */
 const maxWork = 200_000
-/** Patterns, formats and lengths look at each character, a schema at a whole value: this many cost as much. */
+/** Patterns, formats and lengths read every character: this many cost as much as one schema for a value. */
 const charactersPerUnit = 64
-/** To go over a list costs less than to look into what it holds, which is counted by itself. */
+/** Iterating over a list costs less than checking its items, which are counted separately. */
 const itemsPerUnit = 8
-/** To find that a member is not there costs little, and an empty object is three characters of a body. */
+/** Looking for a missing member is cheap, and an empty object takes only three characters of a body. */
 const namesPerUnit = 16
 
-/** Thrown through a validator's code where a value takes too much work. */
+/** Thrown through a validator when a value takes too much work. */
 export class TooMuchWork extends Error {
   override readonly name = 'TooMuchWork'
 }
 
-/** What a caller is told. */
+/** The text for the caller. */
 export const tooMuchWork = 'arguments: too large, or nested too deeply for this schema; send less'
 
-/** One for each check, or renewed before it. */
+/** One for each check, or reset before it. */
 export class WorkBudget {
   readonly #max: number
   #left: number
 
-  /** `share`: a part of what a check may take, where each unit of it costs more. */
+  /** `share`: the fraction of the budget, for schemas whose units cost more. */
   constructor (share = 1) {
     this.#max = maxWork * share
     this.#left = this.#max
@@ -35,7 +35,7 @@ export class WorkBudget {
     this.#left = this.#max
   }
 
-  /** Counts that `weight` parts of a schema look at `value`. Throws `TooMuchWork` where that was once too often. */
+  /** Counts `weight` schemas that check `value`. Throws `TooMuchWork` beyond the budget. */
   spend (value: unknown, weight = 1, members = 0): void {
     let cost = 1 + members
     if (typeof value === 'string') cost += value.length / charactersPerUnit
@@ -44,7 +44,7 @@ export class WorkBudget {
     if (this.#left < 0) throw new TooMuchWork('a value takes too much work to check')
   }
 
-  /** Like `spend`, of an object whose members are looked at one by one; for `names` of them it is asked by name. */
+  /** Like `spend`, for an object whose members are checked one by one; `names` of them are looked up by name. */
   spendOnMembers (value: object, weight = 1, names = 0): void {
     this.#left -= names / namesPerUnit
     this.spend(value, weight, Object.keys(value).length)

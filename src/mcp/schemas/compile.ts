@@ -1,4 +1,4 @@
-/** Schemas of both kinds, zod and JSON Schema, as one: a check, and the form that callers see. */
+/** Treats zod and JSON Schema alike: compiles a schema to a check and the form that callers see. */
 import type { JsonSchema, Schema } from '../../tools/content.js'
 import { isRecord } from '../../lib/guards.js'
 import { compileJsonSchema } from './json-schema.js'
@@ -8,15 +8,15 @@ import { type Checked, compileZodSchema, wireOfZod } from './zod-schema.js'
 
 export interface CompiledSchema {
   readonly check: (value: unknown) => Checked | Promise<Checked>
-  /** It judges the form on the wire in any case: a JSON Schema knows no other. */
+  /** True if the schema checks the serialized form in any case, as every JSON Schema does. */
   readonly isWireForm: boolean
-  /** Judges what stands in an answer, as its reader will: by the form on the wire. */
+  /** Checks a value of an answer in its serialized form, as its reader will. */
   readonly checkWire: (value: unknown) => { readonly ok: true } | { readonly ok: false, readonly problem: string }
-  /** As lists show it. A JSON Schema given by the tool's author is passed on untouched. */
+  /** The schema as lists show it. A JSON Schema is passed on unchanged. */
   readonly wire: JsonSchema
 }
 
-/** Compiles a schema once. Throws a `TypeError` where it is neither a zod object nor a JSON Schema that compiles. */
+/** Compiles a schema once. Throws a `TypeError` if it is neither a zod object nor a valid JSON Schema. */
 export function compile (schema: Schema, io: 'input' | 'output'): CompiledSchema {
   requireKnownKind(schema)
   if (!isZod(schema)) {
@@ -29,7 +29,7 @@ export function compile (schema: Schema, io: 'input' | 'output'): CompiledSchema
   }
   const wire = wireOfZod(schema, io)
   if (io === 'input') requireSafePatterns(wire)
-  // Few results need it: what is plain JSON reads as zod saw it.
+  // Rarely needed: plain JSON is the same value that zod has checked.
   let judge: ReturnType<typeof compileJsonSchema> | undefined
   return {
     check: compileZodSchema(schema, io),
@@ -40,8 +40,8 @@ export function compile (schema: Schema, io: 'input' | 'output'): CompiledSchema
 }
 
 /**
- * Compiles the schema of a tool. Throws, too, where it is none of an object (MCP 2025-11-25, Tools): the
- * clients of the SDKs refuse a whole list for one such tool.
+ * Compiles the schema of a tool. Also throws if it is not the schema of an object (MCP 2025-11-25, Tools), because
+ * clients of the SDKs reject the whole list for one such tool.
  */
 export function compileObject (schema: Schema, io: 'input' | 'output'): CompiledSchema {
   const compiled = compile(schema, io)

@@ -6,7 +6,7 @@ interface Visit {
   next: number
 }
 
-/** The component of each node that `starts` lead to; nodes that lead to each other have the same. */
+/** The component of each node reachable from `starts`; nodes of the same component can reach each other. */
 export function components (
   starts: readonly number[],
   follow: (node: number) => readonly number[]
@@ -29,7 +29,7 @@ export function components (
 
   for (const start of starts) {
     if (order.has(start)) continue
-    // Not by recursion: a graph may be a line of a hundred thousand.
+    // Not recursive: a graph may be a path of a hundred thousand nodes.
     const path = [enter(start)]
     for (let visit = path.at(-1); visit !== undefined; visit = path.at(-1)) {
       const { node, below } = visit

@@ -4,7 +4,7 @@ import type { JsonSchema, Schema } from '../../tools/content.js'
 import { isZod } from './kinds.js'
 import { wireOfZod } from './zod-schema.js'
 
-/** A JSON Schema goes out untouched. Throws a `TypeError` where a zod object has a field that no form can ask for. */
+/** A JSON Schema is sent unchanged. Throws a `TypeError` if a zod object has a field that forms do not support. */
 export function formSchemaOf (schema: Schema): JsonSchema {
   if (!isZod(schema)) return schema
   const { type, title, description, properties = {}, required } = wireOfZod(schema, 'input')
@@ -29,7 +29,7 @@ function fieldOf (name: string, field: unknown): object {
   if (!primitives.has(field.type) && !isChoice) {
     throw new TypeError(`Form: ${name} must be a string, a number, a boolean, an enum, or a list of an enum`)
   }
-  // The pattern of a format: clients know the format.
+  // The pattern belongs to a format, which clients know.
   const { pattern, ...rest } = field
   return field.format === undefined ? field : rest
 }

@@ -1,4 +1,4 @@
-/** The formats that JSON Schema names (2020-12, Validation §7.3), each checked in one pass over the text. */
+/** The formats defined by JSON Schema (2020-12, Validation §7.3), each checked in one pass over the text. */
 import { isIPv4, isIPv6 } from 'node:net'
 import { domainToASCII } from 'node:url'
 
@@ -12,7 +12,7 @@ function isDate (text: string): boolean {
   return day >= 1 && day <= days
 }
 
-/** RFC 3339 §5.6, full-time. A leap second is the last one of a day in UTC. */
+/** RFC 3339 §5.6, full-time. A leap second is only valid at the end of a day in UTC. */
 function isTime (text: string): boolean {
   const found = /^(\d\d):(\d\d):(\d\d)(?:\.\d+)?(?:z|([+-])(\d\d):(\d\d))$/i.exec(text)
   if (found === null) return false
@@ -29,7 +29,7 @@ function isDateTime (text: string): boolean {
   return /^t$/i.test(text.charAt(10)) && isDate(text.slice(0, 10)) && isTime(text.slice(11))
 }
 
-/** RFC 3339, appendix A. A text of more characters counts nothing that a duration could. */
+/** RFC 3339, appendix A. Longer texts are not valid durations. */
 function isDuration (text: string): boolean {
   return (
     text.length <= 256 &&
@@ -48,7 +48,7 @@ function isInternationalHostname (text: string): boolean {
   return text.length <= 253 && isHostname(domainToASCII(text))
 }
 
-/** RFC 5321 §4.1.2, with a domain; `mayBe` says which characters a name has. */
+/** RFC 5321 §4.1.2, with a domain; `mayBe` tells which characters the local part may have. */
 function isAddress (text: string, mayBe: RegExp, isDomain: (text: string) => boolean): boolean {
   const at = text.lastIndexOf('@')
   if (at < 1 || at > 64) return false
@@ -62,7 +62,7 @@ function isAddress (text: string, mayBe: RegExp, isDomain: (text: string) => boo
   )
 }
 
-/** RFC 3986 §2: without characters that a URI never has, and with whole percent-encodings. */
+/** RFC 3986 §2: only characters that a URI may have, and complete percent-encodings. */
 function isOfUriCharacters (text: string): boolean {
   return !/[^\w\-.~:/?#[\]@!$&'()*+,;=%]/.test(text) && !/%(?![\da-f]{2})/i.test(text)
 }
@@ -77,7 +77,7 @@ function hasScheme (text: string): boolean {
   return colon > 0 && colon <= 64 && /^[a-z][a-z\d+.-]*$/i.test(text.slice(0, colon))
 }
 
-/** RFC 6570 §2: expressions in braces, none in another. */
+/** RFC 6570 §2: expressions in braces, not nested. */
 function isUriTemplate (text: string): boolean {
   let isOpen = false
   for (const character of text) {
@@ -99,7 +99,7 @@ function isRelativeJsonPointer (text: string): boolean {
   return steps !== '' && (rest === '#' || isJsonPointer(rest))
 }
 
-/** ECMA-262. A text of more characters is not worth the parser's time. */
+/** ECMA-262. Longer texts are not parsed. */
 function isRegExp (text: string): boolean {
   if (text.length > 1000) return false
   try {
@@ -119,7 +119,7 @@ export const formats: Readonly<Record<string, (text: string) => boolean>> = {
   hostname: isHostname,
   'idn-hostname': isInternationalHostname,
   ipv4: isIPv4,
-  // Without a zone, which is of one machine.
+  // Without a zone, which would differ between machines.
   ipv6: text => isIPv6(text) && !text.includes('%'),
   uri: text => hasScheme(text) && isOfUriCharacters(text),
   'uri-reference': isOfUriCharacters,

@@ -1,4 +1,4 @@
-/** Checks values by a raw JSON Schema, with bounded work and bounded words. */
+/** Checks values against a raw JSON Schema, with bounded work and bounded messages. */
 import { Ajv, type ErrorObject, type FuncKeywordDefinition } from 'ajv'
 import { Ajv2019 } from 'ajv/dist/2019.js'
 import { Ajv2020 } from 'ajv/dist/2020.js'
@@ -14,18 +14,18 @@ import { mapSchemas } from './subschemas.js'
 
 export type JsonVerdict = { readonly ok: true } | { readonly ok: false, readonly problem: string }
 
-/** Put into each schema, so that a validator counts what it does: how many schemas look at the same value. */
+/** Added to each schema, so that a validator counts its work: how many schemas check the same value. */
 const counted = '$work'
 
 /**
- * Compiles a JSON Schema once, by the draft that its `$schema` names, 2020-12 where it names none. Throws where
- * it does not compile, and where a `pattern` of it could take a lifetime. Formats are checked where the
- * specification names them; any other is an annotation (JSON Schema 2020-12, Validation §7.2.3).
+ * Compiles a JSON Schema once, with the draft in its `$schema`, or 2020-12. Throws if it
+ * does not compile, or if a `pattern` in it may take exponential time. Formats defined by the
+ * specification are checked; any other format is an annotation (JSON Schema 2020-12, Validation §7.2.3).
  */
 export function compileJsonSchema (schema: JsonSchema): (value: unknown) => JsonVerdict {
-  // What cannot be remembered is copied from level to level with all its errors.
+  // Without cached references, errors are copied from level to level.
   const budget = new WorkBudget(hasReferences(schema) && !mayRemember(schema) ? 0.25 : 1)
-  // Ajv would look a `$schema` that it does not hold up, and fail.
+  // Ajv would try to resolve an unknown `$schema`, and fail.
   const { $schema, ...body } = schema
   const AjvOfDraft = ajvFor($schema)
   const ajv = new AjvOfDraft({
@@ -37,7 +37,7 @@ export function compileJsonSchema (schema: JsonSchema): (value: unknown) => Json
     code: { regExp: Object.assign(createPattern, { code: 'createPattern' }) }
   })
   for (const slow of ['uniqueItems', 'enum']) ajv.removeKeyword(slow)
-  // The first of all keywords: what fails at another one was looked at, too.
+  // First of all keywords, so that a value that fails another keyword is counted too.
   ajv.addKeyword({ keyword: counted, schemaType: 'object', errors: false, before: '$ref', validate: countOn(budget) })
   ajv.addKeyword({ keyword: 'uniqueItems', type: 'array', schemaType: 'boolean', validate: uniquenessOn(budget) })
   ajv.addKeyword({
@@ -59,14 +59,14 @@ export function compileJsonSchema (schema: JsonSchema): (value: unknown) => Json
       if (error instanceof TooMuchWork) return { ok: false, problem: tooMuchWork }
       throw error
     } finally {
-      // They hold parts of what the caller sent until the next check.
+      // Errors hold parts of the caller's value until the next check.
       validate.errors = null
       references?.forget()
     }
   }
 }
 
-/** The drafts differ in what they make of a word: `items` with a list is a tuple until 2019-09. */
+/** The drafts differ: `items` with a list is a tuple up to 2019-09. */
 function ajvFor ($schema: unknown): typeof Ajv | typeof Ajv2019 | typeof Ajv2020 {
   if (typeof $schema !== 'string') return Ajv2020
   if (/draft-0[67]/.test($schema)) return Ajv
@@ -74,15 +74,15 @@ function ajvFor ($schema: unknown): typeof Ajv | typeof Ajv2019 | typeof Ajv2020
 }
 
 interface Work {
-  /** How many schemas look at the value, and at each of its members or characters. */
+  /** How many schemas check the value, and each of its members or characters. */
   readonly weight: number
-  /** How many members are asked for by name, whether they are there or not. */
+  /** How many members are looked up by name, whether they exist or not. */
   readonly names: number
 }
 
 /**
- * The schema itself, the parts of it that look at the same value, and what goes over each member. Those parts were
- * weighed before, and count here: one that fails at its type would not count itself.
+ * Counts the schema itself, its parts that check the same value, and its checks of each member. The parts were
+ * compiled before and are counted here, because a part that fails at its type would not count itself.
  */
 function workOf (schema: Record<string, unknown>): Work {
   const { allOf, anyOf, oneOf, dependentSchemas, dependencies, patternProperties, properties, contains } = schema
@@ -102,7 +102,7 @@ function workOf (schema: Record<string, unknown>): Work {
   return { weight, names }
 }
 
-/** `contains` looks at each item, and notes what is wrong with each. */
+/** `contains` checks each item, and records the errors of each. */
 const itemWeight = 8
 
 function countOn (budget: WorkBudget): NonNullable<FuncKeywordDefinition['validate']> {
@@ -113,7 +113,7 @@ function countOn (budget: WorkBudget): NonNullable<FuncKeywordDefinition['valida
   }
 }
 
-/** Not by comparing with one after the other: a list of 90,000 values and an `enum` of 5,000 take ten seconds. */
+/** Not one comparison per value: a list of 90,000 values and an `enum` of 5,000 take ten seconds. */
 function membershipOn (budget: WorkBudget, allowed: readonly unknown[]): (value: unknown) => boolean {
   const isPlain = (value: unknown): boolean => typeof value !== 'object' || value === null
   const plain = new Set(allowed.filter(isPlain))
@@ -127,7 +127,7 @@ function membershipOn (budget: WorkBudget, allowed: readonly unknown[]): (value:
   }
 }
 
-/** By the text of each item, once: comparing each with each takes seconds for 20,000. */
+/** Compares the texts of the items in one pass: comparing all pairs takes seconds for 20,000 items. */
 function uniquenessOn (budget: WorkBudget): NonNullable<FuncKeywordDefinition['validate']> {
   return (isWanted: unknown, items: unknown) => {
     if (isWanted !== true || !Array.isArray(items)) return true
@@ -147,7 +147,7 @@ function problemOf (errors: readonly ErrorObject[]): string {
 
 function describe (error: ErrorObject): string {
   const path = error.instancePath.split('/').slice(1)
-  // These speak of a field, and stand at the object around it.
+  // These errors concern a field but are reported for the object around it.
   const { missingProperty, additionalProperty, unevaluatedProperty, propertyName } = error.params
   const field: unknown = missingProperty ?? additionalProperty ?? unevaluatedProperty ?? propertyName
   if (field !== undefined) path.push(String(field))

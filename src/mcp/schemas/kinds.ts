@@ -1,4 +1,4 @@
-/** Which kinds of schemas are known, and what to write in the place of another. */
+/** Detects unsupported kinds of schemas. */
 import type { z } from 'zod'
 import { isRecord } from '../../lib/guards.js'
 import type { Schema } from '../../tools/content.js'
@@ -9,7 +9,7 @@ export function isZod (schema: Schema): schema is z.ZodObject {
 
 const wanted = 'write z.object({ … }) of zod 4, or a JSON Schema'
 
-/** Throws a `TypeError` that says what to write, where a schema is of a kind that would start and check nothing. */
+/** Throws a `TypeError` that says what to write instead, if a schema of this kind would check nothing. */
 export function requireKnownKind (schema: unknown): void {
   if (!isRecord(schema)) {
     const isFunction = typeof schema === 'function' && '~standard' in schema

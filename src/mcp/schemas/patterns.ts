@@ -1,6 +1,6 @@
 /**
- * The regular expressions of `pattern`: those that may take a lifetime are refused, the rest gets texts
- * that it can match in a moment.
+ * Makes the regular expressions of `pattern` safe: exponential ones are refused, the others are only applied to texts
+ * that they can match quickly.
  */
 import { isRecord } from '../../lib/guards.js'
 import { matchingDegree } from './ambiguity.js'
@@ -11,11 +11,11 @@ interface Pattern {
   toString: () => string
 }
 
-/** How often a matcher may try a text again. */
+/** The largest number of steps for matching a text. */
 const maxTries = 2e7
 const maxQuadraticLength = 10_000
 
-/** The form of a regular expression that Ajv takes. A text that is too long for it does not match. */
+/** The interface of a regular expression for Ajv. A text that is too long does not match. */
 export function createPattern (source: string, flags: string): Pattern {
   const expression = new RegExp(source, flags)
   const maxLength = maxLengthFor(degreeOf(source))
@@ -25,7 +25,7 @@ export function createPattern (source: string, flags: string): Pattern {
   }
 }
 
-/** In characters. `degree` repetitions in a row share out a text in as many ways as there are combinations. */
+/** In characters. `degree` consecutive repetitions can split a text in as many ways as there are combinations. */
 function maxLengthFor (degree: number): number {
   if (degree < 2) return Infinity
   if (degree === 2) return maxQuadraticLength
@@ -34,7 +34,7 @@ function maxLengthFor (degree: number): number {
   return length
 }
 
-/** Throws a `TypeError` where matching takes exponential time, which no bound on a text's length helps against. */
+/** Throws a `TypeError` if matching takes exponential time; no bound on the length of a text helps then. */
 function degreeOf (source: string): number {
   const degree = matchingDegree(source)
   const shown = source.slice(0, 200)
@@ -51,8 +51,8 @@ function degreeOf (source: string): number {
 }
 
 /**
- * Throws as a `pattern` that is compiled would, for the schema that callers see of a zod object. The
- * patterns of its formats are zod's own.
+ * Checks the patterns of a zod object, like those of a JSON Schema. The
+ * patterns of its formats come from zod itself.
  */
 export function requireSafePatterns (schema: unknown): void {
   mapSchemas(schema, part => {

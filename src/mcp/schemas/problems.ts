@@ -1,12 +1,12 @@
-/** What is wrong with a value, in words for its sender: the first few problems, and never a long text. */
+/** Describes the problems of a value for its sender: the first few, in a short text. */
 
-/** A body of a megabyte has room for half a million. */
+/** A body of a megabyte can have half a million problems. */
 export const maxProblems = 10
 const maxProblemLength = 2000
-/** A name that the sender made up may be a megabyte long. */
+/** A name chosen by the sender may be a megabyte long. */
 const maxPathLength = 200
 
-/** `problems`: the first ten, where there are `count`. */
+/** `problems`: the first ten of `count`. */
 export function problemText (problems: readonly string[], count: number): string {
   const told = problems.join('; ')
   const short = told.length > maxProblemLength ? `${told.slice(0, maxProblemLength)}…` : told

@@ -1,6 +1,6 @@
 /**
- * `$ref` that remembers what it found: a value is judged by a definition once. Without that, a definition that
- * holds itself in two alternatives is tried on the innermost value twice for each level above it.
+ * A `$ref` that caches its results: a definition checks each value once. Without this, a definition that
+ * contains itself in two alternatives doubles the checks of the innermost value with each level.
  */
 import type { Ajv, AnySchemaObject, ErrorObject, ValidateFunction } from 'ajv'
 import type { DataValidationCxt } from 'ajv/dist/types/index.js'
@@ -10,22 +10,22 @@ import { maxProblems } from './problems.js'
 import { mapSchemas } from './subschemas.js'
 
 export interface References {
-  /** The schema to compile in the place of the one that was given. */
+  /** The schema to compile instead of the original one. */
   readonly schema: AnySchemaObject
-  /** Throws where a reference leads nowhere. Call it when the schema was compiled. */
+  /** Throws if a reference cannot be resolved. Call it when the schema is compiled. */
   readonly resolve: () => void
   /** Call it after each check. */
   readonly forget: () => void
 }
 
 const keyword = '$remembered'
-/** The name that the whole schema has within Ajv. */
+/** The name of the whole schema within Ajv. */
 const rootId = 'root'
 
-/** Keywords that ask what a referenced schema looked at, or that give references another base. */
+/** Keywords that depend on what a referenced schema evaluated, or that change the base of references. */
 const asking = ['$id', 'unevaluatedProperties', 'unevaluatedItems', '$dynamicRef', '$recursiveRef']
 
-/** False where the references of a schema have to stay as they are: to another document, or beside such keywords. */
+/** False if the references of a schema cannot be cached: they lead to another document, or such keywords are used. */
 export function mayRemember (schema: JsonSchema): boolean {
   return !some(
     schema,
@@ -46,9 +46,7 @@ function some (schema: JsonSchema, is: (part: Record<string, unknown>) => boolea
   return found
 }
 
-/**
- * `undefined` where a schema has no references, or some that have to stay as they are.
- */
+/** `undefined` if a schema has no references, or if they cannot be cached. */
 export function rememberReferences (ajv: Ajv, schema: JsonSchema): References | undefined {
   if (!mayRemember(schema)) return undefined
   const found = new Set<string>()
@@ -95,7 +93,7 @@ export function rememberReferences (ajv: Ajv, schema: JsonSchema): References | 
   }
 }
 
-/** `true`, or the first problems: all of them would be copied once a level. */
+/** `true`, or the first problems: copying all of them at each level would be slow. */
 function verdictOf (
   validate: ValidateFunction,
   data: unknown,

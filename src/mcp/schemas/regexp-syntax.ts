@@ -1,4 +1,4 @@
-/** The syntax tree of a regular expression of ECMA-262, as far as it says how a matcher may try texts. */
+/** Parses regular expressions (ECMA-262) into the parts that matter for the cost of matching. */
 
 export type Node =
   /** Matches one character: a literal, a class, an escape. */
@@ -6,25 +6,25 @@ export type Node =
   | { readonly kind: 'sequence', readonly parts: readonly Node[] }
   | { readonly kind: 'alternatives', readonly parts: readonly Node[] }
   | Repeat
-  /** Matches no character: an assertion, or a reference to what was matched before. */
+  /** Matches no character: an assertion, or a back reference. */
   | { readonly kind: 'empty', readonly isStart: boolean }
 
 export interface Repeat { readonly kind: 'repeat', readonly part: Node, readonly min: number, readonly max: number }
 
 export interface Syntax {
   readonly root: Node
-  /** What stands inside of lookarounds, each matched by itself. */
+  /** The contents of lookarounds, each matched separately. */
   readonly inner: readonly Node[]
 }
 
 const empty: Node = { kind: 'empty', isStart: false }
 
-/** `source`: of an expression that compiles; of another the tree is of no use. */
+/** `source`: of a valid expression; the tree of an invalid one is meaningless. */
 export function parseRegExp (source: string): Syntax {
   const inner: Node[] = []
   let at = 0
 
-  /** Takes what `pattern` (sticky) matches here. */
+  /** Consumes the text that `pattern` (sticky) matches here. */
   const take = (pattern: RegExp): RegExpExecArray | undefined => {
     pattern.lastIndex = at
     const found = pattern.exec(source) ?? undefined
@@ -72,7 +72,7 @@ export function parseRegExp (source: string): Syntax {
   }
 
   const parts: Node[] = []
-  // An expression that does not compile may end early; the loop goes on so that it ends.
+  // An invalid expression may end early; the loop continues so that it terminates.
   while (at < source.length) {
     parts.push(alternatives())
     if (at < source.length) at += 1

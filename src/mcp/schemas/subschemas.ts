@@ -1,7 +1,7 @@
-/** Which parts of a JSON Schema are schemas: the rest is data, or keywords' values. */
+/** Finds the parts of a JSON Schema that are schemas; all others are data or values of keywords. */
 import { isRecord } from '../../lib/guards.js'
 
-/** What these hold is data. */
+/** Keywords whose value is data. */
 const dataKeywords: ReadonlySet<string> = new Set([
   'const',
   'enum',
@@ -14,22 +14,22 @@ const dataKeywords: ReadonlySet<string> = new Set([
   '$vocabulary',
   'discriminator'
 ])
-/** What these hold are schemas by a name of the author's. */
+/** Keywords whose value maps names to schemas. */
 const namedKeywords: ReadonlySet<string> = new Set([
   'properties', 'patternProperties', 'dependentSchemas', 'dependencies', '$defs', 'definitions'
 ])
 
-/** True where what `keyword` holds are schemas by a name of the author's, not keywords. */
+/** True if the value of `keyword` maps names to schemas. */
 export function holdsNames (keyword: string): boolean {
   return namedKeywords.has(keyword)
 }
 
-/** True where what `keyword` holds is data that may look like a schema. */
+/** True if the value of `keyword` is data that may look like a schema. */
 export function holdsData (keyword: string): boolean {
   return dataKeywords.has(keyword)
 }
 
-/** A copy of `schema` in which `change` was applied to a copy of each schema in it. Booleans stay. */
+/** A copy of `schema` with `change` applied to a copy of each schema in it. Booleans stay. */
 export function mapSchemas (
   schema: unknown,
   change: (copy: Record<string, unknown>) => Record<string, unknown>

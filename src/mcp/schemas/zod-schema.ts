@@ -1,4 +1,4 @@
-/** Checks values by a zod object, with bounded work and bounded words. */
+/** Checks values against a zod object, with bounded work and bounded messages. */
 import { z } from '../../lib/zod.js'
 import type { JsonSchema } from '../../tools/content.js'
 import { isRecord } from '../../lib/guards.js'
@@ -13,7 +13,7 @@ export type Checked =
 type Check = (value: unknown) => Checked | Promise<Checked>
 type Result = z.ZodSafeParseResult<Record<string, unknown>>
 
-/** `io`: what is sent comes from a caller only where it is an input. */
+/** `io`: an input comes from a caller, so a large one is checked only up to its first problem. */
 export function compileZodSchema (schema: z.ZodObject, io: 'input' | 'output'): Check {
   const branches = countBranches(schema)
   const judge = (result: Result): Checked => result.success
@@ -21,7 +21,7 @@ export function compileZodSchema (schema: z.ZodObject, io: 'input' | 'output'): 
     : { ok: false, problem: problemOf(result.error.issues) }
   return value => {
     const isCareful = io === 'input' && !(isRecord(value) && isModest(value))
-    // A context takes most of the time of a check, and is for what a caller sends in masses.
+    // Creating a context takes most of the time of a check; only alternatives and large inputs need it.
     const context = branches || isCareful ? contextOf(isCareful) : undefined
     try {
       return judge(schema.safeParse(value, context))
@@ -40,8 +40,8 @@ function refusedFor (error: unknown): Checked {
 }
 
 /**
- * The schema as callers see it, of 2020-12 without a `$schema`: that is what a schema without one means (MCP
- * 2025-11-25, JSON Schema Usage), and clients that know a single draft take it.
+ * The schema as callers see it: 2020-12 without `$schema`, which is the default (MCP
+ * 2025-11-25, JSON Schema Usage), and which clients with a single draft accept.
  */
 export function wireOfZod (schema: z.ZodObject, io: 'input' | 'output'): JsonSchema {
   const { $schema: _, ...wire } = z.toJSONSchema(schema, { target: 'draft-2020-12', io })
@@ -49,8 +49,8 @@ export function wireOfZod (schema: z.ZodObject, io: 'input' | 'output'): JsonSch
 }
 
 /**
- * zod puts a schema with an `id` of its own among the definitions, the one at the top, too, which has to
- * say its type.
+ * zod moves a schema with an `id` into the definitions, also the top-level one, which must
+ * have a `type`.
  */
 function withRootInline (wire: Record<string, unknown>): JsonSchema {
   const { $ref, $defs, ...rest } = wire
@@ -58,18 +58,18 @@ function withRootInline (wire: Record<string, unknown>): JsonSchema {
   const name = $ref.replace('#/$defs/', '')
   const { [name]: root, ...others } = $defs
   if (!isRecord(root)) return wire
-  // A schema that contains itself names its definition again.
+  // A recursive schema refers to its definition again.
   const left = JSON.stringify($defs).includes(JSON.stringify($ref)) ? $defs : others
   return { ...rest, ...root, ...(Object.keys(left).length === 0 ? {} : { $defs: left }) }
 }
 
-/** Those inside of unions count, and come first. */
+/** Problems beyond this number get no message. Problems inside unions count too, and come first. */
 const maxWorded = 1000
 const budgetKey = Symbol('the work that a check may take')
 
 type Context = z.core.ParseContext<z.core.$ZodIssue> & { readonly [budgetKey]: WorkBudget }
 
-/** `isCareful`: stops at the first problem, and finds no words for what nobody will read. */
+/** `isCareful`: stops at the first problem, and creates no messages that nobody reads. */
 function contextOf (isCareful: boolean): Context {
   let count = 0
   const few = { abortEarly: true, error: () => ++count > maxWorded ? 'invalid' : undefined }
@@ -86,9 +86,9 @@ function problemOf (issues: readonly z.core.$ZodIssue[]): string {
 const branching: ReadonlySet<string> = new Set(['union', 'intersection'])
 
 /**
- * Lets each part of a schema that has alternatives count what it looks at, where the context of a check has a
- * budget: alternatives that contain themselves double the work with each level of a value. Returns whether the
- * schema has any. The parts serve whoever else uses them as before.
+ * Makes the parts of a schema with alternatives count their work if the context of a check has a
+ * budget: recursive alternatives double the work with each level of a value. Returns whether the
+ * schema has alternatives. Other users of the parts are not affected.
  */
 function countBranches (schema: z.core.$ZodType): boolean {
   const parts = partsOf(schema)
@@ -107,7 +107,7 @@ function count (part: z.core.$ZodType): void {
     options?: readonly unknown[]
     discriminator?: string
   }
-  // Each that does not fit leaves what is wrong with it; a discriminator says which one to try.
+  // Each alternative that fails records its problems; a discriminator selects a single one.
   const alternatives = discriminator === undefined ? options?.length ?? 0 : 0
   const looksAtMembers =
     type === 'record' ||
@@ -122,7 +122,7 @@ function count (part: z.core.$ZodType): void {
   internals.run = Object.assign(counting, { [isCounting]: true })
 }
 
-/** A schema and all that it is made of. */
+/** A schema and all schemas in it. */
 function partsOf (schema: z.core.$ZodType, found = new Set<z.core.$ZodType>()): Set<z.core.$ZodType> {
   if (found.has(schema)) return found
   found.add(schema)

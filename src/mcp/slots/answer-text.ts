@@ -1,4 +1,4 @@
-/** From what was answered, or said before the answer, to its text. */
+/** Writes the JSON text of answers, and of messages before the answer. */
 import { orAborted } from '../exchange/or-aborted.js'
 import type { Refusal } from '../../errors.js'
 import { rpcRefusal } from '../../to-refusal.js'
@@ -9,13 +9,13 @@ import { failedResult, isOutcome } from '../wire/outcomes.js'
 import type { ReplyWriter } from '../wire/reply.js'
 import { serialize } from '../wire/serialize.js'
 
-/** Adds to a result what a revision wants of each. */
+/** Adds the members that a revision requires in each result. */
 export type Dress = (result: Record<string, unknown>) => Record<string, unknown>
 
 const asItIs: Dress = result => result
 
 /**
- * A refusal as the text of an answer: of a tool a result, where a model can do something about it, else a
+ * The answer for a refusal: for a tool, a result that the model can read, if it can act on it; else a
  * JSON-RPC error.
  */
 export function refusalText (refusal: Refusal, exchange: Exchange, id: RequestId, dress: Dress = asItIs): string {
@@ -25,7 +25,7 @@ export function refusalText (refusal: Refusal, exchange: Exchange, id: RequestId
   return JSON.stringify(rpcRefusal(refusal, exchange.caller.requestId, id))
 }
 
-/** The text of an answer. One that cannot be written, such as a circular result, is a fault of the tool. */
+/** The text of an answer. If it cannot be serialized, such as a circular result, the tool has failed. */
 export function answerText (message: RpcMessage, exchange: Exchange, id: RequestId, dress: Dress = asItIs): string {
   try {
     return serialize(message)
@@ -35,13 +35,13 @@ export function answerText (message: RpcMessage, exchange: Exchange, id: Request
 }
 
 /**
- * What an exchange says before its answer goes to `writer`; it waits for a caller that reads slowly.
- * Made here, not assigned as a literal: V8 puts a closure that is written straight into a property
- * into the old heap, and with it the whole request, which then waits for a full collection.
+ * Sends messages of an exchange to `writer`, and waits for a caller that reads slowly.
+ * Created here, not assigned as a literal: V8 allocates a closure that is assigned to a property
+ * in the old generation, and with it the whole request, until a full collection.
  */
 export function sayTo (writer: ReplyWriter, exchange: Exchange): Notify {
   return async (method, params) => {
-    // First of all, so that what cannot be written is the handler's to know, and changes nothing.
+    // First, so that an invalid value rejects in the handler and changes nothing.
     const text = JSON.stringify({ jsonrpc: '2.0', method, params })
     exchange.speak()
     if (exchange.ended) return
@@ -50,12 +50,12 @@ export function sayTo (writer: ReplyWriter, exchange: Exchange): Notify {
   }
 }
 
-/** A refusal on its way through an SDK, which copies `code`, `message` and `data` of what it catches. */
+/** Carries a refusal through an SDK, which copies `code`, `message` and `data` of a caught error. */
 export class WireError extends Error {
   readonly code: number
   readonly data: unknown
 
-  /** `code`: where the revision has another than the refusal's own. */
+  /** `code`: if it differs from the refusal's own in this revision. */
   constructor (refusal: Refusal, requestId: string, code?: number) {
     const { error } = rpcRefusal(refusal, requestId)
     super(error.message)

@@ -11,8 +11,8 @@ export interface SlotsOptions<S extends Slot> {
 }
 
 /**
- * Hands out slots and takes them back. A slot that comes back unclean is closed, so nothing of
- * one caller's exchange can reach the next. There is no upper bound on slots in use: the limits
+ * A slot that is returned after an irregular exchange is closed, so that nothing of
+ * one caller's exchange can reach the next. The number of slots in use is not limited: the limits
  * before the pool bound the requests.
  */
 export class Slots<S extends Slot> {
@@ -32,18 +32,18 @@ export class Slots<S extends Slot> {
     return { idle: this.#idle.length, busy: this.#busy }
   }
 
-  /** How many were thrown away after a request. */
+  /** How many slots were discarded after a request. */
   get discards (): number {
     return this.#discards
   }
 
-  /** An idle slot at once, or a promise of a new one. */
+  /** An idle slot, or a promise of a new one. */
   take (): S | Promise<S> {
     this.#busy += 1
     return this.#idle.pop() ?? this.#opened()
   }
 
-  /** Gives a slot back. It is used again only where `clean`. */
+  /** Returns a slot. It is reused only if `clean`. */
   give (slot: S, clean: boolean): void {
     this.#busy -= 1
     if (clean && !this.#closed && this.#idle.length < this.#maxIdle) {
@@ -69,7 +69,7 @@ export class Slots<S extends Slot> {
   }
 }
 
-/** Closing a server can't help its caller any more, and must not hurt the next. */
+/** The current caller was answered already, so an error while closing is ignored. */
 function discard (slot: Slot): void {
   slot.close().catch(() => {})
 }

@@ -1,4 +1,4 @@
-/** One request, from its start to the one answer that it gets; alone, or as what a slot is doing. */
+/** One request, from its start to its only answer, with or without a slot. */
 import { InternalError, UnknownMethodError, type Refusal } from '../../errors.js'
 import { fromRpcCode } from '../../to-refusal.js'
 import { type Dress, answerText, refusalText } from './answer-text.js'
@@ -7,11 +7,11 @@ import type { RpcMessage, RpcRequest } from '../wire/messages.js'
 import { isOutcome } from '../wire/outcomes.js'
 import type { AnswerWriter } from '../wire/reply.js'
 
-/** How a revision writes its answers. */
+/** The answer format of a revision. */
 export interface AnswerForm {
-  /** The revisions before 2026-07-28 answer an unknown method in band. */
+  /** Revisions before 2026-07-28 answer an unknown method with status 200. */
   readonly unknownMethodStatus: 200 | 404
-  /** For a result that no SDK saw. Left out: it goes out as it is. */
+  /** For a result that did not pass through an SDK. Default: it is sent unchanged. */
   readonly dress?: Dress
 }
 
@@ -20,11 +20,11 @@ export interface ResponderOptions {
   readonly exchange: Exchange
   readonly writer: AnswerWriter
   readonly revision: AnswerForm
-  /** Called once, with whether what served the request may serve another. */
+  /** Called once, with whether the slot may serve another request. */
   readonly done?: (clean: boolean) => void
 }
 
-/** Answers its request once; what comes later is heard by nobody. */
+/** Answers its request once, and ignores later answers. */
 export class Responder {
   readonly request: RpcRequest
   readonly exchange: Exchange
@@ -39,12 +39,12 @@ export class Responder {
     this.#writer = writer
     this.#revision = revision
     this.#done = done
-    // A handler that lost its race is answered for within a few microtasks. What holds its answer
-    // back is overtaken here.
+    // An aborted handler's answer arrives within a few microtasks. If it does not, this refusal is
+    // sent instead.
     exchange.onAbort(refusal => { setImmediate(() => { this.refuse(refusal) }) })
   }
 
-  /** Answers with what `work` comes to. */
+  /** Answers with the result of `work`. */
   follow (work: Promise<Record<string, unknown>>): void {
     work.then(
       result => { this.answer({ jsonrpc: '2.0', id: this.request.id, result }) },
@@ -71,8 +71,8 @@ export class Responder {
   }
 
   /**
-   * What came of a call is an answer like any other: to clients of the SDKs another status is a transport
-   * that failed.
+   * A call that was dispatched is always answered with status 200: clients of the SDKs treat other statuses as
+   * transport errors.
    */
   #statusFor (refusal: Refusal | undefined): number {
     if (refusal === undefined || isOutcome(refusal)) return 200
@@ -81,16 +81,16 @@ export class Responder {
 }
 
 export interface SlotResponderOptions {
-  /** After these methods the server holds something of its client, and the slot is thrown away. */
+  /** After these methods the server has state of its client, so the slot is discarded. */
   readonly stateful: ReadonlySet<string>
   readonly revision: AnswerForm
-  /** What an SDK's own error comes to. By its code, where left out. */
+  /** The refusal for an SDK error. Default: chosen by its code. */
   readonly refusalFor?: (code: number, reason: string) => Refusal
 }
 
 /**
- * Answers the requests of a slot, one at a time. An answer to anything but the current request is dropped and
- * spoils the slot: it can only be the echo of an earlier caller (CVE-2026-25536 was one such).
+ * Answers the requests of a slot, one at a time. An answer to anything but the current request is dropped, and
+ * the slot is discarded: it could be meant for an earlier caller (compare CVE-2026-25536).
  */
 export class SlotResponder {
   readonly #options: SlotResponderOptions
@@ -114,7 +114,7 @@ export class SlotResponder {
     this.#current = new Responder({ request, exchange, writer, revision, done: over })
   }
 
-  /** Takes what the server sends. */
+  /** Called with each message of the server. */
   settle (message: RpcMessage): void {
     const current = this.#current
     if (current === undefined) return
@@ -125,7 +125,7 @@ export class SlotResponder {
     }
     const clean = !exchange.ended && !this.#options.stateful.has(request.method)
     if ('error' in message && exchange.refusal === undefined) {
-      // The SDK's own words stay inside. A code that we know is an ordinary no; another spoils the slot.
+      // The SDK's message is not shown. A known code is an ordinary refusal; any other discards the slot.
       const refusalFor = this.#options.refusalFor ?? fromRpcCode
       const refusal = exchange.refuse(refusalFor(message.error.code, `refused by the SDK: ${message.error.message}`))
       current.refuse(refusal, clean && refusal.code !== InternalError.code)
@@ -134,7 +134,7 @@ export class SlotResponder {
     current.answer(message, clean)
   }
 
-  /** Ends the current request without an answer: the server is gone. */
+  /** Ends the current request without an answer, because the server has closed. */
   drop (): void {
     this.#current?.refuse(this.#current.exchange.refusal ?? new InternalError())
   }

@@ -1,31 +1,31 @@
-/** Ends streams and calls whose credential is no longer good. */
+/** Ends streams and calls whose credential is no longer valid. */
 import type { Refusal } from '../../errors.js'
 import type { Principal } from '../../principal/principal.js'
 import type { RunningCalls } from '../exchange/running-calls.js'
 import type { Holder, Streams } from './streams.js'
 
-/** Knows whether a credential that was good when a stream began is still good. */
+/** Tells whether a credential that was valid when a stream began is still valid. */
 export interface CredentialWatch {
   /**
-   * A watch that throws says no. `address` is the caller's, where a stream is open; before that, the request
-   * itself was judged by it.
+   * A watch that throws counts as `false`. `address`: the caller's, if a stream is open; before that, the address was
+   * checked with the request.
    */
   readonly stillGood: (principal: Principal, address?: string) => boolean
-  /** Calls `listener` when the answer may have changed. Returns how to end that. */
+  /** Calls `listener` when the result may have changed. Returns a function that unsubscribes. */
   readonly onChange: (listener: () => void) => () => void
 }
 
 /**
- * How long a call that has said nothing yet outlives its credential: whoever revokes their own hears that
- * it is done.
+ * How long a call without output may outlive its credential, so that callers who revoke their own credential still
+ * get the answer.
  */
 const revokerGraceMs = 250
 
 export interface CredentialWatchesOptions {
   readonly watches: readonly CredentialWatch[]
-  /** Makes the refusal of a caller whose credential was good when the request arrived. */
+  /** Creates the refusal for a caller whose credential was valid when the request arrived. */
   readonly refusal: () => Refusal
-  /** Told of a watch that threw. */
+  /** Called when a watch throws. */
   readonly report: (error: unknown, principal: Principal) => void
 }
 
@@ -36,13 +36,13 @@ export class CredentialWatches {
     this.#options = options
   }
 
-  /** The refusal of a caller whose credential has expired, or that a watch says no to. */
+  /** The refusal for a caller whose credential has expired, or was rejected by a watch. */
   overFor (principal: Principal, address?: string): Refusal | undefined {
     const { expiresAt = Infinity } = principal
     return expiresAt > Date.now() && this.#isGood(principal, address) ? undefined : this.#options.refusal()
   }
 
-  /** Ends what is over with each change of a watch. Returns how to stop that. */
+  /** Ends streams and calls on each change of a watch. Returns a function that stops this. */
   follow (streams: Streams, running: RunningCalls): () => void {
     const isOver = ({ principal, address }: Holder): boolean => !this.#isGood(principal, address)
     const { watches, refusal } = this.#options
@@ -57,7 +57,7 @@ export class CredentialWatches {
     return () => { for (const stop of stops) stop() }
   }
 
-  /** A watch is asked from timers, too, where an error would end the process. */
+  /** Watches are also called from timers, where an error would end the process. */
   #isGood (principal: Principal, address: string | undefined): boolean {
     return this.#options.watches.every(watch => {
       try {

@@ -1,11 +1,11 @@
-/** Ends what runs when the operator switches it off. */
+/** Ends calls and streams that the operator switches off. */
 import { FrozenError } from '../../errors.js'
 import type { FreezeGate } from '../../freeze/freezes.js'
 import type { Exchange } from '../exchange/exchange.js'
 import type { RunningCalls } from '../exchange/running-calls.js'
 import type { Streams } from './streams.js'
 
-/** Returns how to stop that. */
+/** Returns a function that stops this. */
 export function endFrozen (freezes: FreezeGate, streams: Streams, running: RunningCalls): () => void {
   return freezes.onFreeze(() => {
     running.endWhere(

@@ -1,4 +1,4 @@
-/** The long-lived streams of an endpoint: how many a caller may hold, and when each ends. */
+/** The long-lived streams of an endpoint: limits them per caller, and ends them. */
 import { type Refusal, TooManyStreamsError } from '../../errors.js'
 import { longestTimerMs } from '../../lib/timers.js'
 import type { Principal } from '../../principal/principal.js'
@@ -7,28 +7,28 @@ import { EventStream } from '../wire/event-stream.js'
 export interface StreamsOptions {
   /** Default 16. */
   readonly maxPerPrincipal?: number | undefined
-  /** The refusal of a caller for whom no stream opens. Left out: streams open for everybody. */
+  /** Returns a refusal if no stream may open for a caller. Default: streams open for everybody. */
   readonly refusalFor?: ((holder: Holder) => Refusal | undefined) | undefined
 }
 
-/** What a caller that reads needs for what is on its way. */
+/** How long a reader may take for data that is being sent. */
 const lingerMs = 1000
 
 /**
- * Where the server stops: how long to wait before the stream is asked for again, at another instance or a
- * new process.
+ * How long clients wait before they open the stream again, at another instance or a
+ * new process, if the server stops.
  */
 const comeBack = 'retry: 2000\n\n'
 
-/** Whose a stream is, and where it goes: what its credential may be good for no longer. */
+/** The owner of a stream, and its connection. */
 export interface Holder {
   readonly principal: Principal
-  /** The caller's, as the host knows it. */
+  /** The address of the caller, as the host determined it. */
   readonly address?: string | undefined
 }
 
 export interface Open extends Holder {
-  /** It stands for as long as the caller likes; any other ends with the answer of a call. */
+  /** A standing stream stays open until its caller closes it; other streams end with the answer of a call. */
   readonly isStanding: boolean
   readonly end: () => void
 }
@@ -38,7 +38,7 @@ export class Streams {
   readonly #refusalFor: (holder: Holder) => Refusal | undefined
   readonly #open = new Set<Open>()
   readonly #counts = new Map<string, number>()
-  /** How to give back the places of the streams that take one. */
+  /** Functions that release the places of standing streams. */
   readonly #places = new WeakMap<EventStream, () => void>()
   #isEnding = false
 
@@ -53,7 +53,7 @@ export class Streams {
 
   /**
    * Opens a standing stream, which ends when the credential of its holder does. `farewell` writes the
-   * last message and is called where the stream ends on our side. Throws where the caller has too many.
+   * last message if the server ends the stream. Throws if the caller has too many.
    */
   open (holder: Holder, farewell: (stream: EventStream) => void = () => {}): EventStream {
     return this.#counted(holder, () => this.#begin(holder, true, farewell))
@@ -64,7 +64,7 @@ export class Streams {
     return this.#counted(holder, () => this.#begin(holder, false))
   }
 
-  /** For the stream of one call: the request limit bounds how many there are. */
+  /** For the stream of one call; their number is bounded by the request limit. */
   adopt (holder: Holder): EventStream {
     return this.#begin(holder, false)
   }
@@ -88,7 +88,7 @@ export class Streams {
     return stream
   }
 
-  /** Ends a stream that a newer one takes over from. Its place is free at once: its connection may be dead. */
+  /** Ends a stream that a newer one replaces, and frees its place at once: its connection may be dead. */
   retire (stream: EventStream): void {
     this.#places.get(stream)?.()
     finish(stream)
@@ -105,10 +105,10 @@ export class Streams {
       if (isStanding && this.#isEnding) void stream.pass(comeBack)
       finish(stream)
     }
-    // Not the holder itself: it is a whole request.
+    // Not the holder itself, which holds a whole request.
     const entry = { principal, address, isStanding, end }
     this.#open.add(entry)
-    // Nothing would end it any more where its request came in just before the end.
+    // If its request arrived just before the end, nothing else would end it.
     if (isStanding && this.#isEnding) end()
     const callOff = endAt(principal.expiresAt, end)
     stream.readable.once('close', () => {
@@ -118,12 +118,12 @@ export class Streams {
     return stream
   }
 
-  /** Ends every stream that `over` is true for. */
+  /** Ends every stream for which `over` is true. */
   endWhere (over: (open: Open) => boolean): void {
     for (const open of this.#open) if (over(open)) open.end()
   }
 
-  /** Ends what would otherwise stand for ever, and leaves the streams of calls to their answers. */
+  /** Ends standing streams; the streams of calls end with their answers. */
   endStanding (): void {
     this.#isEnding = true
     for (const { isStanding, end } of this.#open) if (isStanding) end()
@@ -134,7 +134,7 @@ export class Streams {
   }
 }
 
-/** Ends a stream, and cuts it off where its caller does not read: it would outlive the credential. */
+/** Ends a stream, and closes its connection if the caller does not read: it would outlive the credential. */
 function finish (stream: EventStream): void {
   stream.end()
   const { readable } = stream
@@ -142,11 +142,11 @@ function finish (stream: EventStream): void {
   readable.once('close', () => { clearTimeout(timer) })
 }
 
-/** Calls `end` once `expiresAt` has come; never where it is left out. Returns how to call that off. */
+/** Calls `end` at `expiresAt`; never if it is missing. Returns a function that cancels this. */
 function endAt (expiresAt: number | undefined, end: () => void): () => void {
   if (expiresAt === undefined) return () => {}
   let timer: NodeJS.Timeout | undefined
-  // A timer counts by another clock than dates, and often fires a millisecond before its date: then for what is left.
+  // Timers use another clock than dates, and often fire a millisecond early: then wait for the rest.
   const wait = (): void => {
     const leftMs = Math.min(longestTimerMs, Math.max(1, expiresAt - Date.now()))
     timer = setTimeout(() => { if (Date.now() >= expiresAt) end(); else wait() }, leftMs).unref()

@@ -1,12 +1,12 @@
-/** What the `Accept` header of a caller takes: JSON, an event stream, or both. */
+/** Reads the `Accept` header: JSON, an event stream, or both. */
 import { Readable } from 'node:stream'
 import { NotAcceptableError } from '../../errors.js'
 import { eventOf, streamHeaders } from './event-stream.js'
 import type { Reply } from './reply.js'
 
 /**
- * True where the caller takes an event stream. Only `application/json` is fine, too: then a reply
- * is never a stream. Throws where it takes neither; no header, or a wildcard, takes both.
+ * True if the caller accepts an event stream. With only `application/json`, a reply
+ * is never a stream. Throws if it accepts neither. No header, or a wildcard, accepts both.
  */
 export function takesStream (accept: string | string[] | undefined): boolean {
   if (typeof accept !== 'string' || /\*\/\*|text\/(\*|event-stream)/i.test(accept)) return true
@@ -14,10 +14,10 @@ export function takesStream (accept: string | string[] | undefined): boolean {
   throw new NotAcceptableError({ reason: 'Accept names neither JSON nor an event stream' })
 }
 
-/** What the clients of both SDKs send. */
+/** Sent by the clients of both SDKs. */
 const bothTypes = 'application/json, text/event-stream'
 
-/** The reply of a caller that takes an event stream and nothing else. A refusal with a status of its own stays JSON. */
+/** The reply for a caller that accepts only an event stream. A refusal with its own status stays JSON. */
 export function asAccepted (reply: Reply, accept: string | string[] | undefined): Reply {
   if (
     accept === bothTypes ||

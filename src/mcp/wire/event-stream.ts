@@ -1,9 +1,9 @@
-/** Server-sent events: their form on the wire, and a stream of them. */
+/** Server-sent events: their format, and a stream of them. */
 import { PassThrough } from 'node:stream'
 
 /**
- * Where this much waits for a caller, its stream is cut off: the buffer is our memory. Who waits for
- * what it writes never comes here.
+ * If this much data waits for a caller, its stream is closed, because the buffer uses our memory. Writers that wait for
+ * the reader never reach this.
  */
 const maxBufferedBytes = 4 * 1024 * 1024
 const keepAliveMs = 15_000
@@ -11,11 +11,11 @@ const keepAliveMs = 15_000
 export const streamHeaders = {
   'content-type': 'text/event-stream',
   'cache-control': 'no-cache, no-transform',
-  // Nginx would hold events back until its buffer is full.
+  // Nginx would buffer events until its buffer is full.
   'x-accel-buffering': 'no'
 } as const
 
-/** `message` as a server-sent event. `id`: where its reader can come back to; without line breaks. */
+/** `message` as a server-sent event. `id`: where its reader can resume; without line breaks. */
 export function eventOf (message: string, id?: string): string {
   return id === undefined ? `event: message\ndata: ${message}\n\n` : `event: message\nid: ${id}\ndata: ${message}\n\n`
 }
@@ -30,24 +30,24 @@ export class EventStream {
     this.#beat = setInterval(() => { void this.#put(': keep-alive\n\n') }, keepAliveMs)
     this.#beat.unref()
     this.readable.once('close', () => { clearInterval(this.#beat) })
-    // One that is cut off before Fastify takes it would end the process.
+    // An error before Fastify takes the stream would end the process.
     this.readable.on('error', () => {})
   }
 
   /**
-   * `message`: the JSON text of one message, which has no line breaks. Where it has to wait for the
-   * caller, returns a promise that resolves once it was read, or nobody reads any more.
+   * `message`: the JSON text of one message, without line breaks. If the caller reads slowly,
+   * returns a promise that resolves when the data was read or the caller has disconnected.
    */
   write (message: string, id?: string): void | Promise<void> {
     return this.#put(eventOf(message, id))
   }
 
-  /** Like `write`, for what is held in memory in any case: it goes out whatever waits already. */
+  /** Like `write`, for data that is in memory anyway: ignores the limit on waiting data. */
   answer (message: string, id?: string): void {
     if (this.#isOpen) this.readable.write(eventOf(message, id))
   }
 
-  /** Sends the headers on their way, which wait for a first byte: a stream may be silent for long. */
+  /** Sends the headers, which otherwise wait for the first byte: a stream may be silent for long. */
   begin (): void {
     void this.#put(': open\n\n')
   }
@@ -60,12 +60,12 @@ export class EventStream {
     void this.#put(`id: ${id}\nretry: ${retryMs}\ndata: \n\n`)
   }
 
-  /** Text of an event stream as it is. Returns what `write` does. */
+  /** Writes raw text of an event stream. Returns what `write` returns. */
   pass (text: string): void | Promise<void> {
     return this.#put(text)
   }
 
-  /** Resolves once there is room for more, or nobody reads any more; `undefined` where there is now. */
+  /** Resolves when there is room, or the caller has disconnected; `undefined` if there is room now. */
   get room (): Promise<void> | undefined {
     if (!this.#isOpen || !this.readable.writableNeedDrain) return undefined
     this.#room ??= new Promise(resolve => {

@@ -1,12 +1,12 @@
 /**
- * What an SDK gets to see of a message: the members that it reads, and never more than its schemas can
- * check in a moment.
+ * The part of a message that an SDK gets: only the members that it reads, and no more than its schemas can
+ * check quickly.
  */
 import { InvalidParamsError, InvalidRequestError } from '../../errors.js'
 import { isRecord } from '../../lib/guards.js'
 import { type RpcMessage, type RpcNotification, type RpcRequest, isModest } from './messages.js'
 
-/** The parameters that the SDKs themselves read beside `_meta`, by method. Of any other method they get none. */
+/** The parameters that the SDKs read besides `_meta`, by method. For other methods there are none. */
 const readBySdk: ReadonlyMap<string, readonly string[]> = new Map([
   ['initialize', ['protocolVersion', 'capabilities', 'clientInfo']],
   ['logging/setLevel', ['level']],
@@ -14,15 +14,15 @@ const readBySdk: ReadonlyMap<string, readonly string[]> = new Map([
   ['notifications/progress', ['progressToken', 'progress', 'total', 'message']]
 ])
 
-/** An answer may hold a list of workspace roots, or a sampled message of many blocks. */
+/** An answer may contain a list of workspace roots, or a sampled message with many blocks. */
 export const maxAnswerValues = 5000
-/** What is wrong on the client's side goes to the log, and is a sentence. */
+/** An error message of a client goes to the log, and is one sentence. */
 const maxErrorLength = 1000
 
 /**
- * A request or a notification with the members that an SDK reads. The caller's other parameters never reach a
- * schema of an SDK: a body of 90,000 small values would keep it busy for a second. Throws a refusal where even
- * those members hold more than 1,000 values. `_meta` is checked by `hasReadableMeta` before.
+ * A request or notification with only the members that an SDK reads. The caller's other parameters never reach a
+ * schema of an SDK: a body of 90,000 small values would block it for a second. Throws a refusal if
+ * these members contain more than 1,000 values. `hasReadableMeta` checks `_meta` before.
  */
 export function forSdk<M extends RpcRequest | RpcNotification> (message: M): M {
   const { params } = message
@@ -37,7 +37,7 @@ export function forSdk<M extends RpcRequest | RpcNotification> (message: M): M {
 }
 
 /**
- * The answer of a client to a question of the server, without what no SDK reads. Throws a refusal where it holds
+ * A client's answer to a question, with only the members that an SDK reads. Throws a refusal if it contains
  * more than 5,000 values.
  */
 export function answerForSdk (message: unknown): RpcMessage {

@@ -1,18 +1,18 @@
-/** What the log says of a JSON-RPC message: its method and what it names. Never its arguments. */
+/** The log fields of a JSON-RPC message: its method and the item that it names. Never its arguments. */
 import { isRecord } from '../../lib/guards.js'
 
 export interface MessageFields {
-  /** The method, or `undefined` where the body is no message that has one. */
+  /** The method; `undefined` if the body is not a message with a method. */
   readonly rpc?: string | undefined
   readonly tool?: string | undefined
   readonly prompt?: string | undefined
-  /** Without its query, where people put keys. */
+  /** Without its query, which may contain keys. */
   readonly uri?: string | undefined
-  /** How many messages a batch holds. */
+  /** The number of messages in a batch. */
   readonly batch?: number
 }
 
-/** As the caller wrote it, also where there is no such method or item. */
+/** As the caller wrote it, even if there is no such method or item. */
 export function fieldsOf (body: unknown): MessageFields {
   if (Array.isArray(body)) return { batch: body.length }
   if (!isRecord(body)) return {}
@@ -28,7 +28,7 @@ export function fieldsOf (body: unknown): MessageFields {
   }
 }
 
-/** The name and version that a client gives itself: in `initialize`, and with each request of 2026-07-28. */
+/** The name and version that a client reports: in `initialize`, and in each request of 2026-07-28. */
 export function clientOf (body: unknown): string | undefined {
   if (!isRecord(body) || !isRecord(body.params)) return undefined
   const { method, params: { clientInfo, _meta: meta } } = body
@@ -41,13 +41,13 @@ export function clientOf (body: unknown): string | undefined {
 const maxLength = 128
 
 /**
- * Bounded, and without what moves a terminal's cursor or turns its text: a caller chooses it. `undefined`
- * for no text.
+ * Shortened, and without characters that move a terminal's cursor or reorder text, because a caller chooses it.
+ * `undefined` for a value that is not a string.
  */
 export function printable (value: unknown): string | undefined {
   if (typeof value !== 'string') return undefined
   const text = value.length > maxLength ? value.slice(0, maxLength) : value
-  // A loop: nearly every name is plain ASCII, and this is on the way of every call.
+  // A loop, because this runs on every call and nearly every name is plain ASCII.
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i)
     if (code < 0x20 || code > 0x7e) return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '\ufffd')

@@ -1,4 +1,4 @@
-/** JSON-RPC 2.0 messages as they arrive: their types, and what kind one is. */
+/** JSON-RPC 2.0 messages as they arrive: their types and kinds. */
 import { logLevels } from '../../tools/call-context.js'
 import { isRecord } from '../../lib/guards.js'
 
@@ -36,8 +36,8 @@ export type Kind = 'request' | 'notification' | 'response' | 'invalid'
 const members = new Set(['jsonrpc', 'id', 'method', 'params'])
 
 /**
- * What a parsed body is. An `id` of MCP is a string of at most 256 characters or an integer, never null (MCP
- * 2025-11-25, Base Protocol). As strict as the SDKs: a request that they can't make out is one they never answer.
+ * The kind of a parsed body. An `id` in MCP is a string of at most 256 characters or an integer, never null (MCP
+ * 2025-11-25, Base Protocol). As strict as the SDKs, which never answer a request that they cannot parse.
  */
 export function kindOf (body: unknown): Kind {
   if (!isRecord(body) || body.jsonrpc !== '2.0') return 'invalid'
@@ -57,9 +57,9 @@ function hasOnlyMembers (body: Record<string, unknown>): boolean {
 }
 
 /**
- * False where the `_meta` of a message, or of one in a batch, is too large, or has a field of the
- * protocol that is not of its type (MCP 2025-11-25, General Fields): such a request the SDKs never
- * answer either.
+ * False if the `_meta` of a message, or of one in a batch, is too large, or has a protocol field
+ * of the wrong type (MCP 2025-11-25, General Fields): the SDKs never answer such a request
+ * either.
  */
 export function hasReadableMeta (body: unknown): boolean {
   if (Array.isArray(body)) return body.every(hasReadableMeta)
@@ -75,14 +75,14 @@ export function hasReadableMeta (body: unknown): boolean {
 }
 
 /**
- * False where an object holds more than `maxValues`, at whatever depth. For what is checked by a schema, which
- * would take seconds to put together what is wrong with each.
+ * False if an object contains more than `maxValues` values, at any depth. Call it before a schema checks the object:
+ * collecting the problems of each value would take seconds.
  */
 export function isModest (value: Record<string, unknown>, maxValues = 1000): boolean {
   const open = [value]
   let count = 0
   for (let node = open.pop(); node !== undefined; node = open.pop()) {
-    // Not Object.values: an array for each object of each request.
+    // Not Object.values, which would create an array for each object of each request.
     for (const key in node) {
       if (++count > maxValues) return false
       const child = node[key]
@@ -93,8 +93,8 @@ export function isModest (value: Record<string, unknown>, maxValues = 1000): boo
 }
 
 /**
- * Drops the members of a message's parameters, and of their `_meta`, that are null: many clients write null for
- * what they leave out. Arguments of tools and prompts stay as they are. Changes `body`.
+ * Removes null members from a message's parameters and their `_meta`: many clients write null for
+ * missing members. Arguments of tools and prompts stay unchanged. Changes `body`.
  */
 export function dropNulls (body: unknown): void {
   if (Array.isArray(body)) body.forEach(dropNulls)
@@ -108,19 +108,19 @@ function dropNullMembers (record: Record<string, unknown>): void {
   for (const name in record) if (record[name] === null) delete record[name]
 }
 
-/** The place of a log level in the order of severity, from 0; below that it is none. */
+/** The severity of a log level, from 0; negative for an unknown level. */
 export function severity (level: unknown): number {
   return (logLevels as readonly unknown[]).indexOf(level)
 }
 
-/** The id to echo in a refusal, where it could be read: `1e999` would be echoed as null, 2 ** 53 + 1 as another. */
+/** The id to echo in a refusal. Unreadable ids are omitted: `1e999` would become null, 2 ** 53 + 1 another number. */
 export function idOf (body: unknown): RequestId | undefined {
   return isRecord(body) && isId(body.id) ? body.id : undefined
 }
 
-/** Ids and progress tokens are repeated in what goes out. Clients count, or make a UUID. */
+/** Ids and progress tokens are echoed. Clients use counters or UUIDs. */
 const maxIdLength = 256
-/** Of a resource, whether it is read or subscribed to. */
+/** Of a resource, in a read or a subscription. */
 export const maxUriLength = 2048
 
 function isId (id: unknown): id is RequestId {

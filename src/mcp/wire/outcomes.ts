@@ -1,6 +1,6 @@
 /**
- * What came of a call: an answer, whatever it says, and no failure of the transport. Its HTTP status is 200, and
- * of a tool it is a result that a model can read.
+ * Refusals that are the answer to a dispatched call, and not a transport error: the HTTP status is 200, and
+ * for a tool the answer is a result that a model can read.
  */
 import {
   DeadlineError,
@@ -16,7 +16,7 @@ import {
   type Refusal
 } from '../../errors.js'
 
-/** All else is of the protocol, of the caller's credential, or for nobody to hear. */
+/** All other refusals concern the protocol or the caller's credential, or have no recipient. */
 const outcomes: ReadonlySet<string> = new Set(
   [
     DeadlineError,
@@ -32,12 +32,12 @@ const outcomes: ReadonlySet<string> = new Set(
   ].map(({ code }) => code)
 )
 
-/** True where `refusal` is what came of a call that was dispatched. */
+/** True if `refusal` is the answer to a dispatched call. */
 export function isOutcome ({ code }: Refusal): boolean {
   return outcomes.has(code)
 }
 
-/** The words for a model: what happened, how long to wait, and what to tell the operator. */
+/** The text for a model: what happened, how long to wait, and the request id for the operator. */
 export function outcomeText (refusal: Refusal, requestId: string): string {
   const { code, message, data } = refusal
   if (code === HandlerRefusalError.code) return message
@@ -46,7 +46,7 @@ export function outcomeText (refusal: Refusal, requestId: string): string {
   return `${message}. code: ${code}${wait}, requestId: ${requestId}`
 }
 
-/** The result of a tool that came to `refusal`. */
+/** The result of a tool that ended with `refusal`. */
 export function failedResult (
   refusal: Refusal,
   requestId: string

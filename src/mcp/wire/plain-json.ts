@@ -1,11 +1,11 @@
-/** Whether a value reads back from its JSON text as it is. */
+/** Tells whether JSON preserves a value exactly. */
 
-/** Deeper than that nothing is sent; a value that holds itself is. */
+/** Deeper values are never sent; circular values are deeper. */
 const maxDepth = 200
 
 /**
- * True of texts, finite numbers, booleans, null, and of lists and plain objects of those. Members that are
- * undefined are left out by JSON, and so do no harm.
+ * True for strings, finite numbers, booleans, null, and for arrays and plain objects of these. Undefined members
+ * are allowed, because JSON omits them.
  */
 export function isPlainJson (value: unknown, depth = 0): boolean {
   switch (typeof value) {
@@ -19,7 +19,7 @@ export function isPlainJson (value: unknown, depth = 0): boolean {
 
 function isPlainObject (value: object, depth: number): boolean {
   if (Array.isArray(value)) {
-    // Not `every`, which skips what was never set: JSON writes null there.
+    // Not `every`, which skips holes: JSON writes null for them.
     for (let index = 0; index < value.length; index++) if (!isPlainJson(value[index], depth + 1)) return false
     return true
   }

@@ -1,34 +1,34 @@
-/** How one POST is answered: as a single JSON body, or as a stream once a handler speaks first. */
+/** The reply to one POST: a single JSON body, or a stream if a handler sends messages before the answer. */
 import type { Readable } from 'node:stream'
 import { EventStream, streamHeaders } from './event-stream.js'
 
 export interface Reply {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
-  /** A finished JSON text. Neither this nor `stream`: an empty body. */
+  /** A finished JSON text. Without this and `stream`: an empty body. */
   readonly json?: string
   /** Server-sent events. */
   readonly stream?: Readable
 }
 
-/** Takes the answer to each request of a POST. */
+/** Receives the answer to each request of a POST. */
 export interface AnswerWriter {
-  /** `message`: the JSON text of the answer. `status` and `headers` count where it goes out alone. */
+  /** `message`: the JSON text of the answer. `status` and `headers` apply to a JSON reply with one answer. */
   readonly answer: (message: string, status: number, headers?: Readonly<Record<string, string>>) => void
 }
 
 export interface ReplyWriterOptions {
-  /** How many answers are due. Default 1. */
+  /** The number of expected answers. Default 1. */
   readonly expected?: number
-  /** The answers go out as an array. Default false. */
+  /** Send the answers as an array. Default false. */
   readonly batch?: boolean
-  /** False: the caller takes JSON alone, and what is said before the answer is lost. Default true. */
+  /** False: the caller accepts only JSON, and messages before the answer are dropped. Default true. */
   readonly mayStream?: boolean
 }
 
 /**
- * Collects what a POST is answered with, each message as its JSON text. The reply is JSON unless
- * something is said before the last answer; then it is a stream (MCP 2025-11-25, Transports, Sending
+ * Collects the answers to a POST, each as its JSON text. The reply is JSON unless
+ * a message is sent before the last answer; then it is a stream (MCP 2025-11-25, Transports, Sending
  * Messages to the Server).
  */
 export class ReplyWriter implements AnswerWriter {
@@ -47,7 +47,7 @@ export class ReplyWriter implements AnswerWriter {
     this.reply = new Promise(resolve => { this.#resolve = resolve })
   }
 
-  /** Sends something before the answer, which makes the reply a stream. Returns what `EventStream.write` does. */
+  /** Sends a message before the answer, which makes the reply a stream. Returns what `EventStream.write` returns. */
   say (message: string): void | Promise<void> {
     if (this.#pending === 0 || !this.#mayStream) return
     if (this.#stream === undefined) {
@@ -58,7 +58,7 @@ export class ReplyWriter implements AnswerWriter {
     return this.#stream.write(message)
   }
 
-  /** The answer to one message; the last one ends the reply. `status` and `headers` count where it is not a stream. */
+  /** The answer to one message; the last one ends the reply. `status` and `headers` apply only to a JSON reply. */
   answer (message: string, status = 200, headers?: Readonly<Record<string, string>>): void {
     if (this.#pending === 0) return
     this.#pending -= 1

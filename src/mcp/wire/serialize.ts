@@ -1,20 +1,20 @@
-/** Writes JSON-RPC messages, and keeps the text of values that are sent again and again. */
+/** Serializes JSON-RPC messages, and caches the JSON text of values that are sent repeatedly. */
 import type { RpcMessage } from './messages.js'
 
-/** The text of values that are sent again and again, such as a list of a thousand tools. */
+/** The cached text of values such as a list of a thousand tools. */
 const prepared = new WeakMap<object, string>()
 
-/** Keeps the text of `value`, which must not change from now on. */
+/** Caches the text of `value`, which must not change afterwards. */
 export function prepare<T extends object> (value: T): T {
   prepared.set(value, JSON.stringify(value))
   return value
 }
 
-/** Leads from the content of a `StructuredResult` back to it: an SDK copies a result, and keeps what it holds. */
+/** Maps the content of a `StructuredResult` to the result: an SDK copies results, but keeps their content. */
 const origin = Symbol('the result that this content was made for')
 
 /**
- * A result that holds its structured content twice, as a value and as a text (MCP 2025-11-25, Tools,
+ * A result that contains its structured content twice, as a value and as text (MCP 2025-11-25, Tools,
  * Structured Content).
  */
 export class StructuredResult {
@@ -22,9 +22,9 @@ export class StructuredResult {
   readonly structuredContent: Record<string, unknown>
   readonly #text: string
 
-  /** Throws where the value is none that JSON can hold. */
+  /** Throws if the value is not valid JSON. */
   constructor (structuredContent: Record<string, unknown>) {
-    // The compiler does not know what a `toJSON` may come to.
+    // The compiler does not know the result of a `toJSON`.
     const text: string | undefined = JSON.stringify(structuredContent)
     if (text === undefined) throw new TypeError('structured content that is nothing in JSON')
     this.#text = text
@@ -33,7 +33,7 @@ export class StructuredResult {
     this.structuredContent = structuredContent
   }
 
-  /** What `result` is, or is a copy of. */
+  /** The structured result that `result` is, or is a copy of. */
   static in ({ content, structuredContent }: Record<string, unknown>): StructuredResult | undefined {
     const made = Array.isArray(content) ? (content as StructuredResult['content'])[origin] : undefined
     return made?.structuredContent === structuredContent ? made : undefined
@@ -43,22 +43,22 @@ export class StructuredResult {
     return this.#text
   }
 
-  /** Both members as `JSON.stringify` would write them, from the text that was made already. */
+  /** Both members as `JSON.stringify` would write them, from the existing text. */
   get json (): string {
     return `"content":[{"type":"text","text":${JSON.stringify(this.#text)}}],"structuredContent":${this.#text}`
   }
 }
 
-/** Bytes of the JSON text of a result, or 0 where it has clearly fewer than `max`: most are not worth a second text. */
+/** The size of the JSON text of a result in bytes; 0 if it is clearly below `max`, to avoid serializing it twice. */
 export function serializedLength (result: Record<string, unknown>, max: number): number {
   const made = StructuredResult.in(result)
-  // A character takes three bytes at most, and what stands in a text is escaped once more.
+  // A character takes at most three bytes, and text in a string is escaped again.
   if (made !== undefined && made.structuredText.length * 10 < max) return 0
   if (made === undefined && isClearlyShorter(result.content, max)) return 0
   return Buffer.byteLength(serialize({ jsonrpc: '2.0', id: 0, result }))
 }
 
-/** Of content that is texts alone: no character takes more than six bytes. */
+/** For content that is only text: a character takes at most six bytes. */
 function isClearlyShorter (content: unknown, max: number): boolean {
   if (!Array.isArray(content)) return false
   let length = 0
@@ -69,7 +69,7 @@ function isClearlyShorter (content: unknown, max: number): boolean {
   return length * 6 < max
 }
 
-/** The text of a message, taking what was made or kept already for the values of its result. */
+/** The text of a message, with the existing or cached texts of the values in its result. */
 export function serialize (message: RpcMessage): string {
   if (!('result' in message)) return JSON.stringify(message)
   const { id, result } = message
@@ -92,7 +92,7 @@ function hasPrepared (result: Record<string, unknown>): boolean {
   return false
 }
 
-/** `undefined` for what JSON leaves out. */
+/** `undefined` if JSON omits the value. */
 function textOf (value: unknown): string | undefined {
   const kept = typeof value === 'object' && value !== null ? prepared.get(value) : undefined
   return kept ?? JSON.stringify(value)

@@ -1,4 +1,4 @@
-/** The calls of a session that run on this instance: each goes straight to the catalog, and is answered by its post. */
+/** The calls of a session that run on this instance: each goes straight to the catalog and is answered by its post. */
 import { orAborted } from '../../exchange/or-aborted.js'
 import type { Bus } from '../../../fleet/bus.js'
 import {
@@ -32,19 +32,19 @@ export interface SessionParts {
   readonly log: EventLog
   readonly bus: Bus
   readonly moments: Deadlines
-  /** Told to clients in each stream: when to come back to one that was closed on them. */
+  /** Sent in each stream: how long a client waits before it resumes a closed stream. */
   readonly retryMs: number
 }
 
-/** What calls need of their session. */
+/** What calls need from their session. */
 export interface CallsHost extends PostHost {
   readonly record: SessionRecord
   readonly questions: ClientRequests
-  /** The session was changed to `version`, here. */
+  /** Called when this instance has changed the session to `version`. */
   readonly tellChange: (change: SessionChange, version: number) => Promise<void>
 }
 
-/** The revisions before 2026-07-28 answer an unknown method in band. */
+/** Revisions before 2026-07-28 answer an unknown method with status 200. */
 const answerForm: AnswerForm = { unknownMethodStatus: 200 }
 
 export class Calls {
@@ -66,7 +66,7 @@ export class Calls {
     return [...this.#running.values()]
   }
 
-  /** Serves the requests of one POST. Throws a refusal where they cannot be served at all. */
+  /** Serves the requests of one POST. Throws a refusal if they cannot be served. */
   serve (
     requests: readonly RpcRequest[],
     incoming: Incoming,
@@ -82,7 +82,7 @@ export class Calls {
       throw new InvalidRequestError({ reason: 'an id that is in flight already' })
     }
     const post = new Post({ host: this.#host, holder: incoming, requests: ids, isBatch, mayStream })
-    // All of a batch, before the first of it can end.
+    // Register all messages of a batch before the first of them can end.
     for (const { id } of requests) {
       const exchange = incoming.open()
       post.exchanges.push(exchange)
@@ -104,14 +104,14 @@ export class Calls {
   }
 
   /**
-   * Answers what is under way: its callers would wait for their own timeouts. The answers have gone out
-   * when this resolves.
+   * Answers all running calls, whose callers would otherwise wait for their timeouts. Resolves when the answers
+   * are sent.
    */
   async end (refusal: Refusal): Promise<void> {
     this.#isOver = true
     const open = this.exchanges()
     for (const exchange of open) exchange.abort(refusal)
-    // Calls that lost a race are answered in this turn of the event loop, the others in the next.
+    // Aborted calls are answered in this turn of the event loop, the others in the next.
     if (open.length > 0) { for (let turn = 0; turn < 2; turn++) await new Promise(resolve => setImmediate(resolve)) }
   }
 
@@ -177,7 +177,7 @@ export class Calls {
   }
 }
 
-/** Made here, not in the method: see `sayTo`. */
+/** Created here, not in the method: see `sayTo`. */
 function notifyOn (post: Post, exchange: Exchange, host: CallsHost): Notify {
   return async (method, params) => {
     if (method === 'notifications/message' && severity(params.level) < host.record.level) return
@@ -197,7 +197,7 @@ function leaveOf (post: Post): () => void {
   return () => { post.leave() }
 }
 
-/** `undefined`: nothing changes. Throws where the parameters do not fit. */
+/** `undefined`: nothing changes. Throws if the parameters are invalid. */
 function changeOf (method: string, { level, uri }: Record<string, unknown>): SessionChange | undefined {
   if (method === 'ping') return undefined
   if (method === 'logging/setLevel') {

@@ -1,4 +1,4 @@
-/** What the handlers of a session ask their client, and the answers, which come by requests of their own. */
+/** Questions to the client of a session, and their answers, which arrive in separate requests. */
 import { PublicToolError, type Refusal } from '../../../errors.js'
 import type { Eventually } from '../../../lib/eventually.js'
 import { isRecord } from '../../../lib/guards.js'
@@ -13,12 +13,12 @@ interface Question {
   readonly answer: (response: Record<string, unknown>) => void
 }
 
-/** The instance that asked: an answer that comes to another one is passed on to it. */
+/** The instance that asked: answers that arrive elsewhere are passed on to it. */
 export function instanceOf (questionId: string): string {
   return questionId.slice(0, questionId.lastIndexOf('.'))
 }
 
-/** Where other instances find what is asked here. */
+/** Where other instances find the questions of this one. */
 export interface QuestionBoard {
   readonly ask: (question: string, needed: Rights, ttlMs: number) => Eventually<void>
   readonly answered: (question: string) => void
@@ -32,7 +32,7 @@ export class ClientRequests {
   #count = 0
   #isEnding = false
 
-  /** `board`: left out where every answer comes in here. */
+  /** `board`: missing if every answer arrives at this instance. */
   constructor (
     instance: string,
     capabilities: Readonly<Record<string, unknown>>,
@@ -44,8 +44,8 @@ export class ClientRequests {
   }
 
   /**
-   * `say`: sends a message on the stream of the call. A question is called off where its call ends before
-   * the answer.
+   * `say`: sends a message on the stream of the call. If the call ends before the answer, the question is
+   * cancelled.
    */
   asker (exchange: Exchange, say: (message: string) => void): Ask {
     return async (method, params) => {
@@ -54,13 +54,13 @@ export class ClientRequests {
         throw new PublicToolError('This caller cannot be asked here')
       }
       const id = `${this.#instance}.${++this.#count}`
-      // First of all: what JSON cannot hold is the handler's to know.
+      // First, so that an invalid value rejects in the handler.
       const text = JSON.stringify({ jsonrpc: '2.0', id, method, params })
       const rights = rightsOf(exchange.caller.principal)
       const answer = this.#wait(id, rights, exchange, say)
-      // The call may end before it is waited for.
+      // The call may end before the promise is awaited.
       answer.catch(() => {})
-      // Where it cannot be told, an answer that comes in here is heard all the same.
+      // If the store fails, an answer that arrives at this instance is still accepted.
       const told = this.#board?.ask(id, rights, askLimitMs)
       if (told !== undefined) await told.catch(() => {})
       exchange.speak()
@@ -108,7 +108,7 @@ export class ClientRequests {
     return true
   }
 
-  /** `refused`: it was given with fewer rights than the call has that asked. `unknown`: nothing waits for it. */
+  /** `refused`: the answer came with fewer rights than its call has. `unknown`: no question waits for it. */
   take (id: string, response: Record<string, unknown>, rights: Rights): 'taken' | 'refused' | 'unknown' {
     const question = this.#open.get(id)
     if (question === undefined) return 'unknown'
@@ -118,7 +118,7 @@ export class ClientRequests {
     return 'taken'
   }
 
-  /** No answer comes any more: what waits for one ends, and nothing is asked from now on. */
+  /** No more answers can arrive: rejects all open questions, and refuses new ones. */
   quiesce (exchanges: Iterable<Exchange>, refusal: () => Refusal): void {
     this.#isEnding = true
     for (const exchange of exchanges) if (exchange.isAsking) exchange.abort(refusal())

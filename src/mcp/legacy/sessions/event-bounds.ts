@@ -1,23 +1,23 @@
 /**
- * How much is kept of the streams of a session, and what is forgotten first. Knows sizes alone, wherever
- * the events are.
+ * Limits the stored events of a session's streams, and decides which are dropped first. Knows only sizes, wherever
+ * the events are stored.
  */
 
 export interface EventBoundsOptions {
   /** Default 256. */
   readonly maxEvents?: number
-  /** JSON text of all events. Default 256 KiB. */
+  /** Bytes of JSON text of all events. Default 256 KiB. */
   readonly maxBytes?: number
 }
 
-/** Of this stream all events before this one are forgotten; of a stream that is gone, all. */
+/** Drop all events of this stream before this one; all events, if the stream is gone. */
 export interface Forgotten {
   readonly name: string
   readonly before: number
 }
 
 interface Stream {
-  /** Of the events that are kept. The first is event `first`; event 0 is the beginning of the stream. */
+  /** Sizes of the stored events. The first one is event `first`; event 0 is the beginning of the stream. */
   readonly sizes: number[]
   first: number
   bytes: number
@@ -25,11 +25,11 @@ interface Stream {
 }
 
 /**
- * How much more is kept of what a caller may still come back for: 4 MiB by default, as of a stream that is
- * read slowly.
+ * How much more is stored of events that were not delivered yet: 4 MiB by default, the limit for
+ * a slow reader.
  */
 const owedFactor = 16
-/** What an event weighs on the wire beside its message. */
+/** The size of an event on the wire besides its message. */
 const frameBytes = 64
 
 export class EventBounds {
@@ -51,7 +51,7 @@ export class EventBounds {
     this.#streams.set(name, { sizes: [frameBytes], first: 0, bytes: frameBytes, isOwed })
   }
 
-  /** Takes an event of `bytes` on. Returns what there is no room for any more. */
+  /** Adds an event of `bytes`. Returns the events to drop. */
   add (name: string, bytes: number): Forgotten[] {
     const stream = this.#streams.get(name)
     if (stream === undefined) return []

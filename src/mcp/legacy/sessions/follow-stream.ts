@@ -1,4 +1,4 @@
-/** Sends the rest of a call's stream to a caller that came back for it, whichever instance writes it. */
+/** Sends the rest of a call's stream to a caller that resumes it, whichever instance writes it. */
 import { setTimeout as later } from 'node:timers/promises'
 import { after, type Eventually } from '../../../lib/eventually.js'
 import type { Bus } from '../../../fleet/bus.js'
@@ -15,18 +15,18 @@ export interface Followed {
   readonly log: EventLog
   readonly stream: EventStream
   readonly name: string
-  /** The caller has the events up to this one. */
+  /** The last event that the caller has received. */
   readonly n: number
-  /** What was kept after it. */
+  /** The stored events after it. */
   readonly kept: KeptStream
-  /** Of the request that resumes. */
+  /** The signal of the request that resumes. */
   readonly requestId: string
 }
 
-/** How often a stream that another instance writes is looked at where no word of it comes. */
+/** How often the log is read for a stream of another instance if no notification arrives. */
 const lookMs = 500
 
-/** Resolves once the stream has all there will be, or goes on as the stream of its call. */
+/** Resolves when the stream has ended, or continues as the live stream of its call. */
 export async function followStream (followed: Followed): Promise<void> {
   const { session, bus, log, stream, name, n, kept } = followed
   const { readable } = stream
@@ -41,7 +41,7 @@ export async function followStream (followed: Followed): Promise<void> {
       for (const event of rest.events) {
         const room = stream.write(event.message, `${name}.${event.n}`)
         last = event.n
-        // A call that runs here waits for its reader itself.
+        // The post of a call on this instance waits for its reader itself.
         if (room !== undefined && word !== undefined) await room
       }
       if (rest.isOver) {
@@ -67,8 +67,8 @@ export async function followStream (followed: Followed): Promise<void> {
 }
 
 /**
- * What another instance wrote can reach the caller before it reaches the log: nobody waits for that, and an
- * instance whose store does not answer tries again each half second.
+ * The client may have received events of another instance that are not in the log yet: writes are not awaited, and an
+ * instance without its store retries every half second.
  */
 export function readSoon (
   read: () => Eventually<KeptStream | undefined>,
@@ -80,7 +80,7 @@ export function readSoon (
   })
 }
 
-/** The instance that would have answered is gone. */
+/** The instance that runs the call is gone. */
 async function answerLost ({ session, log, stream, name, requestId }: Followed, rest: KeptStream): Promise<void> {
   const { requests, events } = await log.read(session.id, name, 0) ?? rest
   const answered = new Set<unknown>()
@@ -94,7 +94,7 @@ async function answerLost ({ session, log, stream, name, requestId }: Followed, 
   }
 }
 
-/** Word of another instance that there is more of a stream. */
+/** Another instance announces new events of a stream. */
 class Word {
   readonly #bus: Bus
   readonly #letter: { readonly session: string, readonly name: string }
@@ -121,7 +121,7 @@ class Word {
     }
   }
 
-  /** Waits for word, and no longer than a look may wait. Does not wait the first time. */
+  /** Waits for a notification, for at most the polling interval. Returns at once the first time. */
   async next (): Promise<void> {
     if (!this.#isAsked) {
       this.#isAsked = true
@@ -147,9 +147,9 @@ class Word {
   }
 }
 
-/** Of a session: the instances where streams are read that this instance writes. */
+/** The instances where streams of this instance are being read. */
 export class Followers {
-  /** By the name of the stream; `true` while an instance is being told that there is more. */
+  /** By stream name; `true` while an instance is being notified of new events. */
   readonly #byStream = new Map<string, Map<string, boolean>>()
   readonly #bus: Bus
   readonly #session: string
@@ -164,13 +164,13 @@ export class Followers {
     this.#byStream.set(name, followers.set(instance, false))
   }
 
-  /** There is more of a stream. */
+  /** Announces new events of a stream. */
   tell (name: string): void {
     const followers = this.#byStream.get(name)
     for (const [instance, isTold] of followers ?? []) {
       if (isTold) continue
       followers?.set(instance, true)
-      // Once for all that is said in this turn of the event loop.
+      // One notification for all events in this turn of the event loop.
       setImmediate(() => {
         followers?.set(instance, false)
         this.#bus.tell(instance, 'session-event', { session: this.#session, name }).catch(() => {})

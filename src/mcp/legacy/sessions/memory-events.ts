@@ -6,7 +6,7 @@ import type { EventLog, KeptEvent, KeptStream } from './event-log.js'
 interface Stream {
   readonly requests: readonly RequestId[]
   events: KeptEvent[]
-  /** The number of the last event, kept or not. */
+  /** The number of the last event, whether it is still stored or not. */
   last: number
   isOver: boolean
 }

@@ -13,19 +13,19 @@ import {
 interface Entry {
   record: SessionRecord
   usedAt: number
-  /** On the clock of `performance.now()`, as `usedAt`. */
+  /** By the clock of `performance.now()`, like `usedAt`. */
   readonly openedAt: number
-  /** The rights that the answer to each needs. */
+  /** The rights that the answer to each question needs. */
   readonly questions: Map<string, Rights>
 }
 
 export class SessionsInMemory implements SessionStore {
   readonly isShared = false
   readonly #bounds: SessionBounds
-  /** In the order of their last use, as the ids of each owner are. */
+  /** In the order of their last use, like the ids of each owner. */
   readonly #entries = new Map<string, Entry>()
   readonly #idsOf = new Map<string, Set<string>>()
-  /** Those that time ended and nobody was told of yet. */
+  /** Expired sessions that were not reported yet. */
   #over: string[] = []
 
   constructor (bounds: SessionBounds) {
@@ -81,7 +81,7 @@ export class SessionsInMemory implements SessionStore {
   keep (ids: readonly string[]): readonly string[] {
     for (const id of ids) {
       const entry = this.#entries.get(id)
-      // Its life ends, however much it is used.
+      // The lifetime ends, however much the session is used.
       if (entry !== undefined && this.#ageMs(entry) <= this.#bounds.lifetimeMs) this.#touch(id, entry)
     }
     this.#sweep()
@@ -120,7 +120,7 @@ export class SessionsInMemory implements SessionStore {
     ids?.add(id)
   }
 
-  /** Looks at every session: asked only where there is no room for one more. */
+  /** Checks every session; called only if there is no room for another one. */
   #oldestOfMost (): string | undefined {
     let most = 0
     for (const { size } of this.#idsOf.values()) most = Math.max(most, size)

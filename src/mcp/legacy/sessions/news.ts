@@ -1,6 +1,6 @@
 /**
- * What instances tell each other of the sessions that they serve. A message that cannot be read is of a
- * later version, and changes nothing.
+ * Messages between instances about the sessions that they serve. A message that cannot be read is from a
+ * later version and is ignored.
  */
 import type { Bus, Json } from '../../../fleet/bus.js'
 import { isListOf, isRecord } from '../../../lib/guards.js'
@@ -8,7 +8,7 @@ import type { Session } from './session.js'
 import type { Rights } from './rights.js'
 import type { SessionChange } from './store.js'
 
-/** `find`: a session that something may be open of here. `end` ends that. Returns what ends the listening. */
+/** `find`: returns a session with open calls or streams here; `end` ends them. Returns a function that unsubscribes. */
 export function listenToInstances (
   bus: Bus,
   find: (id: string) => Session | undefined,

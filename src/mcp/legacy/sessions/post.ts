@@ -1,5 +1,5 @@
 /**
- * How one POST of a session is answered: as JSON where that comes at once, otherwise as a stream that can
+ * The reply to one POST of a session: JSON if all answers are ready at once, otherwise a stream that can
  * be resumed.
  */
 import { CancelledError } from '../../../errors.js'
@@ -12,22 +12,22 @@ import type { Holder } from '../../streams/streams.js'
 import type { EventLog } from './event-log.js'
 import { primedSince } from './features.js'
 
-/** A call that takes longer is answered by a stream: its caller can come back for the rest. */
+/** A longer call is answered with a stream, so that its caller can resume it. */
 export const momentMs = 100
 
-/** What a post needs of its session. */
+/** What a post needs from its session. */
 export interface PostHost {
   readonly id: string
   readonly revision: string
   readonly retryMs: number
   readonly log: EventLog
   readonly moments: Deadlines
-  /** A name for a stream, unique among all instances. */
+  /** A stream name that is unique among all instances. */
   readonly nameStream: (post: Post) => string
   readonly openStream: (holder: Holder) => EventStream
-  /** Ends a stream that a newer one takes over from. */
+  /** Ends a stream that a newer one replaces. */
   readonly retire: (stream: EventStream) => void
-  /** Something was said, or nothing is to come any more. */
+  /** Called when the stream has a new event or has ended. */
   readonly onEvent: (post: Post) => void
 }
 
@@ -35,9 +35,9 @@ export interface PostOptions {
   readonly host: PostHost
   readonly holder: Holder
   readonly requests: readonly RequestId[]
-  /** The answers go out as an array. */
+  /** Send the answers as an array. */
   readonly isBatch: boolean
-  /** False: the caller takes JSON alone. */
+  /** False: the caller accepts only JSON. */
   readonly mayStream: boolean
 }
 
@@ -48,11 +48,11 @@ export class Post implements AnswerWriter, Due {
   readonly #options: PostOptions
   #resolve: (reply: Reply) => void = ignore
   #pending: number
-  /** The answers so far, while they may still go out as JSON. */
+  /** The answers so far, while the reply may still be JSON. */
   #answers: string[] | undefined
-  /** Of its stream; `''` while there is none. */
+  /** The name of the stream; `''` while there is none. */
   #name = ''
-  /** The one that the caller reads now. */
+  /** The stream that the caller is reading. */
   #stream: EventStream | undefined
   /** The number of the last event. */
   #last = 0
@@ -72,26 +72,26 @@ export class Post implements AnswerWriter, Due {
     return this.#name !== ''
   }
 
-  /** Nothing is to come any more. */
+  /** No more events will follow. */
   get isOver (): boolean {
     return this.#pending === 0
   }
 
-  /** The moment is over. */
+  /** The time for a JSON answer has passed. */
   expire (): void {
     this.#begin()
   }
 
-  /** Sends something before the answer. Where it has to wait for the caller, returns what `EventStream.write` does. */
+  /** Sends a message before the answer. Returns what `EventStream.write` returns. */
   say (message: string): void | Promise<void> {
     if (this.isOver || !this.#options.mayStream) return
     this.#begin()
-    // Kept whether it is read now or not.
+    // Stored whether or not the caller is reading.
     const id = this.#keep(message)
     return this.#stream?.write(message, id)
   }
 
-  /** `status` and `headers` count where it is not a stream. */
+  /** `status` and `headers` apply only to a JSON reply. */
   answer (message: string, status: number, headers?: Readonly<Record<string, string>>): void {
     if (this.isOver) return
     this.#pending -= 1
@@ -104,7 +104,7 @@ export class Post implements AnswerWriter, Due {
     else if (this.#options.isBatch) this.#end({ status: 200, json: `[${(this.#answers ?? []).join(',')}]` })
   }
 
-  /** Closes the stream on the caller, who comes back for the rest. */
+  /** Closes the stream; the caller resumes it for the rest. */
   leave (): void {
     if (this.isOver || !this.#options.mayStream) return
     this.#begin()
@@ -113,7 +113,7 @@ export class Post implements AnswerWriter, Due {
     stream?.end()
   }
 
-  /** Goes on to `stream`, whose reader has all events up to `n`. False: there are more by now. */
+  /** Continues on `stream`, whose reader has all events up to `n`. False: there are more events by now. */
   attach (stream: EventStream, n: number): boolean {
     if (n !== this.#last) return false
     if (this.#stream !== undefined) this.#options.host.retire(this.#stream)
@@ -121,9 +121,9 @@ export class Post implements AnswerWriter, Due {
     return true
   }
 
-  /** A client may not be sent an answer to what it cancelled (MCP 2025-11-25, Cancellation). */
+  /** A client must not get an answer to a request that it cancelled (MCP 2025-11-25, Cancellation). */
   #answerNothing (): void {
-    // As JSON there would be nothing to send.
+    // A JSON reply would be empty.
     if (this.isOver && this.#answers === undefined && this.#options.mayStream) this.#begin()
     else if (this.isOver && !this.#options.isBatch && !this.#isStreaming) this.#end({ status: 202 })
   }
@@ -147,7 +147,7 @@ export class Post implements AnswerWriter, Due {
     for (const answer of this.#answers ?? []) this.#answerByEvent(answer)
     this.#answers = undefined
     this.#resolve({ status: 200, headers: { ...streamHeaders, 'mcp-session-id': host.id }, stream: stream.readable })
-    // A stream ends with the credential of its caller.
+    // A stream ends with its caller's credential.
     for (const exchange of this.exchanges) exchange.speak()
   }
 
@@ -161,7 +161,7 @@ export class Post implements AnswerWriter, Due {
     })
   }
 
-  /** Keeps an event for who comes back. Returns its id. */
+  /** Stores an event, so that it can be replayed. Returns its id. */
   #keep (message: string): string {
     const { host } = this.#options
     this.#last += 1

@@ -1,4 +1,4 @@
-/** The rights that a session was used with, as JSON: what was sent, or is asked, under more is not for less. */
+/** The rights that a session was used with, as JSON. Its events and questions are not shown to lesser rights. */
 import { sha256 } from '../../../lib/sha256.js'
 import { holdsScope } from '../../../principal/access.js'
 import type { Principal } from '../../../principal/principal.js'
@@ -8,8 +8,8 @@ export type Rights = {
   readonly roles: readonly string[]
   readonly scopes: readonly string[]
   /**
-   * What a host's own rule may tell apart: the kinds of credential, and a digest of what the host knows of
-   * the caller.
+   * Facts that a host's own rule may depend on: the kinds of credential, and a digest of the caller's
+   * attributes.
    */
   readonly kinds: readonly string[]
 }
@@ -28,14 +28,14 @@ export function rightsOf ({
   return { admin: role === 'admin', roles: roles.length === 0 ? [role] : [role, ...roles], scopes, kinds }
 }
 
-/** True where `held`, the rights of one credential, has all of `needed`. */
+/** True if `held`, the rights of one credential, includes all of `needed`. */
 export function areHeld (needed: Rights, held: Rights): boolean {
   return (held.admin || (!needed.admin && needed.roles.every(role => held.roles.includes(role)))) &&
     needed.scopes.every(scope => holdsScope(held.scopes, scope)) &&
     needed.kinds.every(kind => held.kinds.includes(kind))
 }
 
-/** Both together; `all` itself where it holds `more` already, word for word. */
+/** The union of both; `all` itself if it already includes `more`. */
 export function joinRights (all: Rights, more: Rights): Rights {
   if (all.kinds[0] === tooMany && (all.admin || !more.admin)) return all
   const isNew =
@@ -50,19 +50,19 @@ export function joinRights (all: Rights, more: Rights): Rights {
     union(all.kinds, more.kinds)
   ]
   const admin = all.admin || more.admin
-  // Nobody holds that many, and the record of a session has a bound.
+  // Beyond this, no credential has all of them, and the record of a session must stay small.
   return roles.length + scopes.length + kinds.length > maxRights
     ? tooManyRights(admin)
     : { admin, roles, scopes, kinds }
 }
 
-/** Those of a session that was used with more than one keeps count of: nobody holds them. */
+/** Stands for more rights than are recorded; no credential has them. */
 export function tooManyRights (admin: boolean): Rights {
   return { admin, roles: [], scopes: [], kinds: [tooMany] }
 }
 
 const maxRights = 500
-/** No credential is of this kind, so that nobody holds it. */
+/** No credential is of this kind, so no caller has these rights. */
 const tooMany = 'too many'
 
 function lacks (all: readonly string[], more: readonly string[]): boolean {
@@ -79,7 +79,7 @@ function isEmpty (attributes: object | undefined): boolean {
 
 const digests = new WeakMap<object, string>()
 
-/** An app may put what it likes into attributes. What has no text is told apart from nothing. */
+/** Attributes may be any value. A value without JSON text differs from a missing one. */
 function digestOf (attributes: object): string {
   const known = digests.get(attributes)
   if (known !== undefined) return known

@@ -1,6 +1,6 @@
 /**
- * What one instance has of a session: the calls, streams and questions that are open here. Nothing else of
- * it lives here.
+ * The open calls, streams and questions of a session on one instance. All other data of a session is in the
+ * session store.
  */
 import type { Json } from '../../../fleet/bus.js'
 import {
@@ -32,12 +32,12 @@ export class Session implements CallsHost {
   record: SessionRecord
   readonly #parts: SessionParts
   readonly #calls: Calls
-  /** Those with a stream, by its name. */
+  /** Posts with a stream, by its name. */
   readonly #posts = new Map<string, Post>()
   readonly #followers: Followers
   readonly questions: ClientRequests
   #standing: StandingStream | undefined
-  /** Streams that were resumed here. */
+  /** Streams that were resumed on this instance. */
   #readers = 0
   #usedAt = performance.now()
 
@@ -61,17 +61,17 @@ export class Session implements CallsHost {
   get log (): EventLog { return this.#parts.log }
   get moments (): Deadlines { return this.#parts.moments }
 
-  /** Something of it is open here. */
+  /** True if a call or stream is open on this instance. */
   get isBusy (): boolean {
     return this.#calls.size > 0 || this.#standing !== undefined || this.#readers > 0
   }
 
-  /** Milliseconds since it was last used here. */
+  /** Milliseconds since the last use on this instance. */
   get idleMs (): number {
     return performance.now() - this.#usedAt
   }
 
-  /** Serves what came as a POST. */
+  /** Serves a POST. */
   post (incoming: Incoming): Eventually<Reply> {
     this.#usedAt = performance.now()
     const { body, headers: { accept } } = incoming
@@ -93,11 +93,11 @@ export class Session implements CallsHost {
   #checkMessage (message: unknown): void {
     const kind = kindOf(message)
     if (kind === 'invalid') throw new InvalidRequestError({ reason: 'not a JSON-RPC message' })
-    // What comes back from a caller is judged by schemas.
+    // Schemas check what a caller answers.
     if (kind === 'response') answerForSdk(message)
   }
 
-  /** Takes answers and cancellations, one after the other. */
+  /** Processes answers and cancellations in order. */
   #hear (messages: readonly unknown[], requests: readonly RpcRequest[], rights: Rights): Eventually<void> {
     const [message, ...rest] = messages as readonly RpcMessage[]
     if (message === undefined) return
@@ -108,7 +108,7 @@ export class Session implements CallsHost {
     if (!('method' in message)) return this.#takeAnswer(message, rights)
     if (message.method !== 'notifications/cancelled') return
     const { requestId } = message.params ?? {}
-    // In the batch of its own call it comes too late (MCP 2025-03-26, Cancellation).
+    // In the batch of its own call, a cancellation is too late (MCP 2025-03-26, Cancellation).
     if (!requests.some(({ id }) => id === requestId)) return this.#takeCancellation(requestId, rights)
   }
 
@@ -120,7 +120,7 @@ export class Session implements CallsHost {
       if (this.takeAnswer(id, { ...message }, rights) === 'refused') throw fewerRights()
       return
     }
-    // Asked first: what nobody waits for is passed on to nobody.
+    // Check first: an answer that nobody waits for is not passed on.
     return after(store.asked(this.id, id), needed => {
       if (needed === undefined) return
       if (!areHeld(needed, rights)) throw fewerRights()
@@ -130,7 +130,7 @@ export class Session implements CallsHost {
     })
   }
 
-  /** An answer, wherever it came in. */
+  /** An answer, which may have arrived at another instance. */
   takeAnswer (id: string, message: Record<string, unknown>, rights: Rights): 'taken' | 'refused' | 'unknown' {
     return this.questions.take(id, message, rights)
   }
@@ -144,23 +144,23 @@ export class Session implements CallsHost {
     }
   }
 
-  /** Ends a call that runs here. */
+  /** Cancels a call that runs on this instance. */
   cancel (requestId: RequestId, rights: Rights): 'done' | 'refused' | 'unknown' {
     return this.#calls.cancel(requestId, rights)
   }
 
-  /** A change that was made here. */
+  /** A change that this instance made. */
   async tellChange (change: SessionChange, version: number): Promise<void> {
     this.apply(change, version)
     const { store, bus } = this.#parts
     if (store.isShared) await this.#tell(bus.tellAll('session-change', { session: this.id, change, version }))
   }
 
-  /** A change of the session, wherever it was made. */
+  /** A change of the session by any instance. */
   apply (change: SessionChange, version: number): void {
     if (version <= this.record.version) return
     const record = changed(this.record, change)
-    // Where others came between, the next request reads the whole.
+    // If other changes came between, the next request reads the whole session.
     if (record !== 'full') {
       this.record = {
         ...record,
@@ -169,13 +169,13 @@ export class Session implements CallsHost {
     }
   }
 
-  /** What is known of the session may be old. */
+  /** The known state of the session may be out of date. */
   doubt (): void {
     this.record = { ...this.record, version: 0 }
     if (this.#standing !== undefined) this.#standing.isTold = true
   }
 
-  /** News that could not be sent: the request is to be sent again. */
+  /** A message to other instances could not be sent: the client must repeat the request. */
   async #tell (told: Promise<unknown>): Promise<void> {
     try {
       await told
@@ -184,7 +184,7 @@ export class Session implements CallsHost {
     }
   }
 
-  /** The standing stream, or the rest of one of a call. */
+  /** The standing stream, or the rest of a call's stream. */
   listen (incoming: Incoming): Eventually<Reply> {
     this.#usedAt = performance.now()
     const { headers: { 'last-event-id': lastId } } = incoming
@@ -202,24 +202,24 @@ export class Session implements CallsHost {
     standing.stream.readable.once('close', () => { if (this.#standing === standing) this.#standing = undefined })
     const reply = this.#replyOf(standing.stream)
     const told = store.isShared
-      // What others do not hear now they cannot answer either: whoever comes later ends this one.
+      // If other instances cannot be told now, they cannot respond either; a newer stream ends this one.
       ? bus.tellAll('session-listens', { session: this.id, instance: bus.id, stream: standing.id })
         .catch(() => { standing.isTold = true })
       : undefined
     return after(told, () => after(standing.begin(lastId), () => reply))
   }
 
-  /** The news of a stream here has come back: what other instances tell from now on is of newer ones. */
+  /** The announcement of the stream here has come back: later announcements are of newer streams. */
   standingTold (id: string): void {
     if (this.#standing?.id === id) this.#standing.isTold = true
   }
 
-  /** Another instance has a standing stream. It is older where the news of the one here has not come back yet. */
+  /** Another instance has a standing stream. It is older if the announcement of the one here has not come back yet. */
   outlisten (): void {
     if (this.#standing?.isTold === true) this.endStanding()
   }
 
-  /** A newer one takes over: the path of the older may be dead, which nobody would tell us. */
+  /** A newer stream replaces it: the connection of the older one may be dead without notice. */
   endStanding (): void {
     if (this.#standing === undefined) return
     this.#standing.retire()
@@ -247,7 +247,7 @@ export class Session implements CallsHost {
     })
   }
 
-  /** The post that writes a stream, where it is one of this instance. */
+  /** The post that writes a stream of this instance; `undefined` for other streams. */
   writerOf (name: string): Post | undefined {
     return this.#posts.get(name)
   }
@@ -288,17 +288,17 @@ export class Session implements CallsHost {
     )
   }
 
-  /** Ends what is open here; what is under way is answered with `refusal`, and has gone out when this resolves. */
+  /** Ends everything that is open here. Running calls are answered with `refusal`; resolves when that is sent. */
   async end (refusal: Refusal): Promise<void> {
     await this.#calls.end(refusal)
     this.#standing?.retire()
   }
 }
 
-/** Of streams, in this process. */
+/** The number of streams in this process. */
 let count = 0
 
-/** What a caller sent was JSON, and only so much of it travels as is read. */
+/** A caller's message was JSON; only the part that is read is sent to other instances. */
 function asJson (message: RpcMessage): Json {
   return answerForSdk(message) as object as Json
 }

@@ -1,4 +1,4 @@
-/** Sessions of the 2025 revisions: each belongs to the principal that opened it, and any instance serves it. */
+/** Sessions of the 2025 revisions: each belongs to the principal that opened it, and any instance can serve it. */
 import { randomUUID } from 'node:crypto'
 import type { Bus } from '../../../fleet/bus.js'
 import {
@@ -28,27 +28,27 @@ import type { SessionBounds, SessionRecord, SessionStore } from './store.js'
 import { SessionsInMemory } from './memory-store.js'
 
 export interface SessionsOptions {
-  /** Milliseconds without a request or an open stream. Default 30 minutes. */
+  /** Milliseconds without a request or an open stream. Default: 30 minutes. */
   readonly idleMs?: number
-  /** Milliseconds from the start, whatever happens. Default 24 hours. */
+  /** The longest life in milliseconds. Default: 24 hours. */
   readonly lifetimeMs?: number
-  /** One more ends the principal's least recently used. Default 16. */
+  /** Another session ends the principal's least recently used one. Default 16. */
   readonly maxPerPrincipal?: number
-  /** Of all principals; one more ends a session of the principal that has most. Default 1,000. */
+  /** Of all principals; another session ends one of the principal with the most. Default 1,000. */
   readonly max?: number
-  /** Milliseconds after which a client comes back to a stream that was closed on it. Default 1,000. */
+  /** How long a client waits before it resumes a closed stream, in milliseconds. Default 1,000. */
   readonly retryMs?: number
 }
 
-/** Where sessions, and what was sent on their streams, are kept. Left out: in this process. */
+/** Where sessions and the events of their streams are stored. Default: in this process. */
 export interface SessionStores {
   readonly openSessions?: ((bounds: SessionBounds) => SessionStore) | undefined
   readonly events?: EventLog | undefined
 }
 
 /**
- * Told of a session that this instance opened, or ended: by its owner, by another that needed its place, or
- * by its age.
+ * Called with a session that this instance opened or ended: at its owner's request, to make room for another one, or
+ * because of its age.
  */
 export type SessionListener = (kind: 'session-opened' | 'session-closed', id: string, owner: string | undefined) => void
 
@@ -57,14 +57,14 @@ export interface SessionsContext extends SessionStores {
   readonly catalog: Catalog
   readonly streams: Streams
   readonly bus: Bus
-  /** Has an `initialize` answered by the SDK. */
+  /** Lets the SDK answer an `initialize`. */
   readonly initialize: (request: RpcRequest, incoming: Incoming) => Promise<Reply>
 }
 
 const sweepMs = 30_000
-/** Of a session that nothing is open of, on this instance. */
+/** The numbers of a session that has nothing open on this instance. */
 const keepIdleMs = 60_000
-/** As `randomUUID` makes them: nothing else becomes a part of the name of a key. */
+/** The format of `randomUUID`: no other text becomes part of a key name. */
 const idForm = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const maxInitializeBytes = 16 * 1024
 const methods: ReadonlySet<string> = new Set(['GET', 'POST', 'DELETE'])
@@ -73,7 +73,7 @@ export class Sessions {
   readonly #parts: SessionParts
   readonly #initialize: SessionsContext['initialize']
   readonly #onSession: SessionListener
-  /** Those that this instance has served lately. */
+  /** Sessions that this instance has served recently. */
   readonly #open = new Map<string, Session>()
   readonly #sweeper: NodeJS.Timeout
   readonly #deafen: () => void
@@ -102,7 +102,7 @@ export class Sessions {
     this.#initialize = initialize
     this.#onSession = onSession
     const deafen = listenToInstances(bus, id => this.#open.get(id), id => { this.#forget(id).catch(() => {}) })
-    // What others told may have been lost: the next request reads each session anew, and those that are over end now.
+    // Messages of other instances may be lost: read each session again on its next request, and end expired ones now.
     const stop = bus.onGap(() => {
       for (const session of this.#open.values()) session.doubt()
       this.#sweep().catch(() => {})
@@ -120,12 +120,12 @@ export class Sessions {
     this.#sweeper.unref()
   }
 
-  /** Those that are open on this instance. */
+  /** Sessions with something open on this instance. */
   get size (): number {
     return this.#open.size
   }
 
-  /** Serves what names a session or opens one; `undefined` for what needs none. */
+  /** Serves a request that names or opens a session; `undefined` for a request that needs none. */
   serve (incoming: Incoming): Eventually<Reply | undefined> {
     const { method, headers, body, principal } = incoming
     if (!methods.has(method)) throw new MethodNotAllowedError({ headers: { allow: [...methods].join(', ') } })
@@ -138,14 +138,14 @@ export class Sessions {
     const { store } = this.#parts
     if (!idForm.test(id)) return this.#unknown(begins, body, incoming)
     const adds = method === 'POST' && !begins && hasRequest(body) ? rightsOf(principal) : undefined
-    // An unknown session, an expired one and another principal's are the same.
+    // An unknown session, an expired one and another principal's look the same.
     return after(store.use(id, principal.id, adds, this.#open.get(id)?.record), record => {
       if (record !== undefined) return this.#serve(this.#opened(id, record), incoming)
       return this.#unknown(begins, body, incoming)
     })
   }
 
-  /** A client whose session is gone may still send its id when it begins anew. */
+  /** A client whose session has ended may still send its id with a new `initialize`. */
   #unknown (begins: boolean, body: unknown, incoming: Incoming): Promise<Reply | undefined> {
     if (begins) return this.#begin(body as RpcRequest, incoming)
     throw new SessionNotFoundError()
@@ -175,7 +175,7 @@ export class Sessions {
     return known
   }
 
-  /** Only one who has all rights that the session was used with: it would end what others of the same subject began. */
+  /** Requires all rights that the session was used with: lesser rights must not end calls of greater ones. */
   async #delete ({ id, record }: Session, { principal }: Incoming): Promise<Reply> {
     if (!areHeld(record.rights, rightsOf(principal))) {
       throw new SessionNotFoundError({ reason: 'the session was used with more rights' })
@@ -186,7 +186,7 @@ export class Sessions {
   }
 
   async #begin (request: RpcRequest, incoming: Incoming): Promise<Reply | undefined> {
-    // A session would be of no use where its calls cannot speak.
+    // A session is useless if its calls cannot send messages.
     if (!takesStream(incoming.headers.accept)) return undefined
     const { store } = this.#parts
     if (this.#isEnding && !store.isShared) throw new UnavailableError({ reason: 'a new session while the server ends' })
@@ -219,7 +219,7 @@ export class Sessions {
     return { ...reply, headers: { ...reply.headers, 'mcp-session-id': id } }
   }
 
-  /** Sessions that are over, whoever ended them: what is open of them, here and elsewhere, ends. */
+  /** Ends calls and streams of ended sessions, on all instances. */
   async #ended (ids: readonly string[]): Promise<void> {
     const { bus, store } = this.#parts
     for (const id of ids) this.#onSession('session-closed', id, this.#open.get(id)?.record.owner)
@@ -234,7 +234,7 @@ export class Sessions {
     this.#parts.log.drop(id)
   }
 
-  /** What comes over a connection that is open still gets no session where nobody else would serve it. */
+  /** While the server drains, requests on open connections still must not open a session. */
   quiesce (): void {
     this.#isEnding = true
     if (this.#parts.store.isShared) return
@@ -253,7 +253,7 @@ export class Sessions {
     )
   }
 
-  /** Keeps the sessions that something is open of, and ends that where they are over all the same. */
+  /** Marks sessions with open calls or streams as used, and ends what belongs to ended sessions. */
   async #sweep (): Promise<void> {
     const { store } = this.#parts
     const over = await store.keep([...this.#open.values()].filter(({ isBusy }) => isBusy).map(({ id }) => id))

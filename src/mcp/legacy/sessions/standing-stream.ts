@@ -1,4 +1,4 @@
-/** The stream of a session that belongs to no call: it tells what changed. */
+/** The `GET` stream of a session: it announces changes and belongs to no call. */
 import { randomUUID } from 'node:crypto'
 import { isLater } from '../../../fleet/bus.js'
 import { type Eventually, after } from '../../../lib/eventually.js'
@@ -9,7 +9,7 @@ import type { Holder, Streams } from '../../streams/streams.js'
 import type { EventStream } from '../../wire/event-stream.js'
 
 export interface StandingHost {
-  /** As it is now. */
+  /** The current state. */
   readonly record: { readonly uris: readonly string[] }
 }
 
@@ -19,30 +19,30 @@ export interface StandingOptions {
 }
 
 /**
- * Its events are the changes of the endpoint: their ids are the same for all sessions, and nothing is kept
- * for each.
+ * Its events are the changes of the endpoint, whose ids are the same for all sessions, so nothing is stored
+ * per session.
  */
 const eventId = /^c\.([0-9-]{1,48})$/
 
 export class StandingStream {
   readonly id = randomUUID()
   readonly stream: EventStream
-  /** Every instance has been told of it, in the order of all news. */
+  /** All instances have been told of it, in the order of all announcements. */
   isTold = false
   readonly #host: StandingHost
   readonly #principal: Principal
   readonly #catalog: Catalog
   readonly #streams: Streams
-  /** Until what was missed has been told. */
+  /** Until the missed changes have been sent. */
   #waiting: Array<readonly [Change, string]> | undefined = []
-  /** Up to which news the caller has all: it may still come to an instance that is a little behind. */
+  /** The last change that the caller has seen; this instance may be slightly behind it. */
   #lastId = ''
 
   static isEventId (id: string): boolean {
     return eventId.test(id)
   }
 
-  /** Throws where the caller has too many streams. */
+  /** Throws if the caller has too many streams. */
   constructor (host: StandingHost, holder: Holder, { catalog, streams }: StandingOptions) {
     this.#host = host
     this.#principal = holder.principal
@@ -63,7 +63,7 @@ export class StandingStream {
     })
   }
 
-  /** `lastId`: where the caller comes back to. */
+  /** `lastId`: where the caller resumes. */
   begin (lastId: string | undefined): Eventually<void> {
     this.stream.begin()
     const [, id] = eventId.exec(lastId ?? '') ?? []
@@ -76,7 +76,7 @@ export class StandingStream {
     })
   }
 
-  /** Ends it for a newer one. */
+  /** Ends it because a newer one replaces it. */
   retire (): void {
     this.#streams.retire(this.stream)
   }
@@ -94,7 +94,7 @@ export class StandingStream {
     )
   }
 
-  /** What changed is forgotten: anything may have. */
+  /** The changes are no longer known: announces that anything may have changed. */
   #tellAll (): void {
     for (const kind of ['tools', 'prompts', 'resources'] as const) {
       void this.stream.write(

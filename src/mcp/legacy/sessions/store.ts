@@ -1,23 +1,23 @@
 /**
- * The port to where sessions of the 2025 revisions are kept. All of it is JSON, so that any instance can
+ * The port to the sessions of the 2025 revisions. All data is JSON, so that any instance can
  * serve any session.
  */
 import type { Eventually } from '../../../lib/eventually.js'
 import type { Rights } from './rights.js'
 
 export interface SessionRecord {
-  /** The id of the principal that opened it; nobody else finds the session. */
+  /** The id of the principal that opened it; for everybody else the session does not exist. */
   readonly owner: string
-  /** The revision that was agreed on. */
+  /** The negotiated revision. */
   readonly revision: string
-  /** The client's, as it declared them. */
+  /** The client's capabilities, as declared. */
   readonly capabilities: Readonly<Record<string, unknown>>
   readonly client: { readonly name: string, readonly version: string }
-  /** The least severe log messages that the client wants, from 0; see `severity`. */
+  /** The lowest severity of log messages that the client wants, from 0; see `severity`. */
   readonly level: number
-  /** The resources that it subscribed to. */
+  /** The resources that it is subscribed to. */
   readonly uris: readonly string[]
-  /** All that it was used with. */
+  /** All rights that it was used with. */
   readonly rights: Rights
   /** Grows with each change. */
   readonly version: number
@@ -30,23 +30,23 @@ export type SessionChange = { readonly level: number } | { readonly addUri: stri
 export interface SessionBounds {
   /** Milliseconds without use. */
   readonly idleMs: number
-  /** Milliseconds from the start, whatever happens. */
+  /** The longest life in milliseconds. */
   readonly lifetimeMs: number
-  /** One more ends the owner's least recently used. */
+  /** Another session ends the owner's least recently used one. */
   readonly maxPerPrincipal: number
-  /** Of all owners; one more ends the least recently used of an owner that has most. */
+  /** Of all owners; another session ends the least recently used one of the owner with the most. */
   readonly max: number
 }
 
-/** Rejects with an `UnavailableError` where sessions are kept elsewhere, and that cannot be reached. */
+/** Rejects with an `UnavailableError` if the store cannot be reached. */
 export interface SessionStore {
-  /** Other instances have the same sessions. */
+  /** True if other instances share these sessions. */
   readonly isShared: boolean
-  /** Returns the ids of the sessions that had to end for this one. */
+  /** Returns the ids of the sessions that were ended to make room. */
   readonly create: (id: string, session: NewSession) => Eventually<readonly string[]>
   /**
-   * Marks the session as used, with `adds` where that is given. Returns `known` itself where nothing is new
-   * since, and `undefined` for a session that is unknown, over, or another owner's.
+   * Marks the session as used, and applies `adds` if given. Returns `known` itself if nothing has changed
+   * since, and `undefined` for a session that is unknown, has ended, or belongs to another owner.
    */
   readonly use: (
     id: string,
@@ -54,22 +54,22 @@ export interface SessionStore {
     adds?: Rights,
     known?: SessionRecord
   ) => Eventually<SessionRecord | undefined>
-  /** The new version. `full`: no more URIs can be added. `undefined`: the session is over. */
+  /** Resolves to the new version, `full` if no more URIs can be added, or `undefined` if the session has ended. */
   readonly set: (id: string, change: SessionChange) => Eventually<number | 'full' | undefined>
-  /** Marks sessions as used. Returns those that are over, and others whose time has come since the last call. */
+  /** Marks sessions as used. Returns those that have ended, and others that expired since the last call. */
   readonly keep: (ids: readonly string[]) => Eventually<readonly string[]>
   readonly end: (id: string) => Eventually<void>
-  /** Notes a question to the client, whose answer may come in anywhere, with the rights that it needs. */
+  /** Records a question to the client, whose answer may arrive anywhere, with the rights that it needs. */
   readonly ask: (id: string, question: string, needed: Rights, ttlMs: number) => Eventually<void>
-  /** The rights that an answer needs; `undefined` where nobody waits for one. */
+  /** The rights that an answer needs; `undefined` if no question waits for it. */
   readonly asked: (id: string, question: string) => Eventually<Rights | undefined>
-  /** Nobody waits for the answer any more, or for this. */
+  /** Removes all questions of a session, or one of them. */
   readonly answered: (id: string, question: string) => void
 }
 
 export const maxUris = 100
 
-/** `record` with `change`; itself where there is nothing to change. */
+/** `record` with `change` applied; `record` itself if nothing changes. */
 export function changed (record: SessionRecord, change: SessionChange): SessionRecord | 'full' {
   const { uris, version } = record
   if ('level' in change) {
