@@ -1,53 +1,17 @@
 /** Managed keys in the whole service: whom they let in, from when, until when, and what shows of them. */
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import Fastify, { type FastifyInstance } from 'fastify'
-import t, { type Test } from 'tap'
+import Fastify from 'fastify'
+import t from 'tap'
 import { buildApp } from '../../src/app.js'
 import { mcpAuth } from '../../src/mcp-auth.js'
-import { importKeys, revokeKey, rotateKey, setDisabled } from '../../src/api-keys/changes.js'
-import { changeKeyFile } from '../../src/api-keys/file.js'
-import { formatKeyFile, type KeyRecord } from '../../src/api-keys/record.js'
-import { defineTool } from '../../src/tools/tool.js'
+import { revokeKey, rotateKey, setDisabled } from '../../src/api-keys/changes.js'
+import { type KeyRecord } from '../../src/api-keys/record.js'
 import { addKey, directory, keyFile, newKey } from '../support/keys.js'
-import { logSink, type LogSink } from '../support/log-sink.js'
-import { until } from '../support/process.js'
-import { type Answer, callOf, modern, post, rpc } from '../support/service.js'
+import { type Answer, callOf, post, rpc } from '../support/service.js'
 import { openState, statePath } from '../support/state.js'
 import { say } from '../support/terminal.js'
-
-interface Served { readonly app: FastifyInstance, readonly log: LogSink }
-
-async function serve (t: Test, path: string, env: Record<string, string> = {}): Promise<Served> {
-  const log = logSink()
-  const app = await buildApp({ env: { API_KEYS_FILE: path, ...env }, logStream: log })
-  t.teardown(() => app.close())
-  return { app, log }
-}
-
-/** Who the key proves, as the tool tells it. */
-async function whoami (app: FastifyInstance, key: string): Promise<Answer['body']> {
-  return (await post(app, callOf('whoami'), { 'x-api-key': key })).body?.result?.structuredContent
-}
-
-async function statusOf (app: FastifyInstance, key: string): Promise<number> {
-  return (await post(app, rpc('tools/list'), { 'x-api-key': key })).status
-}
-
-/** Waits for a change to be taken up: asks until the status is another. Needs a budget above the default. */
-async function becomes (app: FastifyInstance, key: string, status: number): Promise<void> {
-  let last = 0
-  let isAsking = false
-  await until(() => {
-    if (!isAsking && last !== status) {
-      isAsking = true
-      statusOf(app, key).then(found => { last = found; isAsking = false }, () => { isAsking = false })
-    }
-    return last === status
-  })
-}
-
-const roomy = { PREAUTH_RATE_LIMIT_MAX: '100000', RATE_LIMIT_MAX: '100000' }
+import { serve, whoami, statusOf, becomes, roomy } from '../support/managed-keys.js'
 
 t.test('a file of keys alone is enough to start with, and a key is who the file says', async t => {
   const own = newKey()
@@ -143,155 +107,6 @@ t.test('a key is held to its networks by the address of the request', async t =>
   t.equal(await from('198.51.100.7'), 401)
 })
 
-t.test('keys come and go while the server runs', async t => {
-  const path = await keyFile(t)
-  const { app } = await serve(t, path, roomy)
-  const { key, record } = await addKey(path)
-  await becomes(app, key, 200)
-  await changeKeyFile(path, records => setDisabled(records, record.id, true))
-  await becomes(app, key, 401)
-  await changeKeyFile(path, records => setDisabled(records, record.id, false))
-  await becomes(app, key, 200)
-  await changeKeyFile(path, records => revokeKey(records, record.id))
-  await becomes(app, key, 401)
-})
-
-/** Opens a stream, whose text is there once it has ended. */
-function listen (app: FastifyInstance, key: string): { text: () => string } {
-  let text = ''
-  const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
-  post(app, payload, { ...headers, accept: 'application/json, text/event-stream', 'x-api-key': key }).then(
-    answer => {
-      text = answer.text
-    },
-    t.fail
-  )
-  return { text: () => text }
-}
-
-t.test('the end of a key ends its open streams, and those of no other', async t => {
-  const path = await keyFile(t)
-  const [leaving, staying] = [await addKey(path, { owner: 'ada' }), await addKey(path, { owner: 'ada' })]
-  const { app } = await serve(t, path)
-  const [ends, stays] = [listen(app, leaving.key), listen(app, staying.key)]
-  await changeKeyFile(path, records => revokeKey(records, leaving.record.id))
-  await until(() => ends.text() !== '')
-  t.match(ends.text(), 'subscriptions/acknowledged')
-  t.equal(stays.text(), '')
-  await app.close()
-  await until(() => stays.text() !== '')
-})
-
-t.test('the end of a key of API_KEYS that the file took over ends the streams from before', async t => {
-  const key = 'a-key-in-the-environment'
-  const path = await keyFile(t)
-  const { app, log } = await serve(t, path, { API_KEYS: key })
-  const stream = listen(app, key)
-  const { id } = await whoami(app, key)
-  const [record] = await changeKeyFile(path, records => importKeys(records, [key], { name: 'old' }))
-  await until(() => log.lines().some(({ keys }) => keys === 1))
-  t.equal(await statusOf(app, key), 200)
-  t.equal(stream.text(), '')
-  t.equal(record?.owner, id)
-  await changeKeyFile(path, records => revokeKey(records, record?.id ?? ''))
-  await until(() => stream.text() !== '')
-  t.equal(await statusOf(app, key), 401)
-})
-
-t.test('losing a role ends the streams that were opened with it', async t => {
-  const path = await keyFile(t)
-  const { key, record } = await addKey(path, { role: 'admin' })
-  const { app } = await serve(t, path)
-  const stream = listen(app, key)
-  await changeKeyFile(path, records => ({
-    records: records.map(record => ({ ...record, role: 'user' as const })),
-    result: undefined
-  }))
-  await until(() => stream.text() !== '')
-  t.match(await whoami(app, key), { id: `apikey:${record.id}`, role: 'user' })
-})
-
-t.test(
-  'a key that is held to other networks than before ends its streams and its talking calls, and those of no ' +
-    'other address',
-  async t => {
-    const path = await keyFile(t)
-    const { key, record } = await addKey(path)
-    const talk = defineTool({
-      name: 'talk',
-      handler: async (_args, { progress, signal }) => {
-        await progress(1)
-        begun()
-        await new Promise(resolve => signal.addEventListener('abort', resolve))
-        return 'never heard'
-      }
-    })
-    let begun = (): void => {}
-    const running = new Promise<void>(resolve => {
-      begun = resolve
-    })
-    const app = await buildApp({ env: { API_KEYS_FILE: path }, logStream: logSink(), tools: [talk] })
-    t.teardown(() => app.close())
-    const accept = 'application/json, text/event-stream'
-    const open = (
-      { headers, payload }: ReturnType<typeof modern>,
-      remoteAddress: string
-    ): { text: () => string } => {
-      let text = ''
-      app
-        .inject({
-          method: 'POST',
-          url: '/mcp',
-          remoteAddress,
-          headers: { ...headers, accept, 'content-type': 'application/json', 'x-api-key': key },
-          payload
-        })
-        .then(answer => {
-          text = answer.body
-        }, t.fail)
-      return { text: () => text }
-    }
-    const listening = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
-    const [ends, stays] = [open(listening, '198.51.100.7'), open(listening, '192.0.2.7')]
-    const talking = open(
-      modern('tools/call', {
-        name: 'talk',
-        arguments: {},
-        _meta: {
-          progressToken: 1,
-          'io.modelcontextprotocol/protocolVersion': '2026-07-28',
-          'io.modelcontextprotocol/clientCapabilities': {}
-        }
-      }),
-      '198.51.100.7'
-    )
-    await running
-    await changeKeyFile(path, records => ({
-      records: records.map(one => (one.id === record.id ? { ...one, cidrs: ['192.0.2.0/24'] } : one)),
-      result: undefined
-    }))
-    await until(() => ends.text() !== '' && talking.text() !== '')
-    t.match(ends.text(), 'subscriptions/acknowledged')
-    t.match(talking.text(), 'MCP_ERR_UNAUTHENTICATED')
-    t.equal(stays.text(), '')
-    await app.close()
-    await until(() => stays.text() !== '')
-  }
-)
-
-t.test('a locked-out address lets a key pass that was good before, until it is revoked', async t => {
-  const path = await keyFile(t)
-  const { key, record } = await addKey(path)
-  const fresh = await addKey(path)
-  const { app } = await serve(t, path, { PREAUTH_RATE_LIMIT_MAX: '2' })
-  t.equal(await statusOf(app, key), 200)
-  for (let i = 0; i < 2; i++) t.equal(await statusOf(app, 'wrong'), 401)
-  t.equal(await statusOf(app, fresh.key), 429)
-  t.equal(await statusOf(app, key), 200)
-  await changeKeyFile(path, records => revokeKey(records, record.id))
-  await becomes(app, key, 429)
-})
-
 t.test('all keys of an owner share the owner\'s budget, and a key with a limit of its own has its own', async t => {
   const path = await keyFile(t)
   const [a, b, own] = [
@@ -324,20 +139,6 @@ t.test('an owner shares nothing with a token\'s subject of that name, nor with a
   const { app } = await serve(t, path)
   const ids = await Promise.all([key, ...names].map(async key => (await whoami(app, key)).id))
   t.same(ids, [`apikey:${record.id}`, `user:apikey:${record.id}`, 'user:jwt:ada', 'user:ada'])
-})
-
-t.test('a file that breaks while the server runs leaves it serving, with a line in the log', async t => {
-  const path = await keyFile(t)
-  const { key } = await addKey(path)
-  const { app, log } = await serve(t, path, roomy)
-  await writeFile(path, 'garbage')
-  await until(() => log.lines().some(({ level }) => level === 50))
-  t.equal(await statusOf(app, key), 200)
-  t.match(log.lines().filter(({ level }) => level === 50), [{ msg: /stay in force/, problem: /is not JSON/ }])
-  const next = newKey()
-  await writeFile(path, formatKeyFile([next.record]))
-  await becomes(app, next.key, 200)
-  t.equal(await statusOf(app, key), 401)
 })
 
 t.test('two places of one host have keys of their own', async t => {

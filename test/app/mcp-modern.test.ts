@@ -1,17 +1,14 @@
 /** The endpoint as a client of revision 2026-07-28 meets it, in the whole app. */
 import t from 'tap'
-import { z } from 'zod'
 import { defineTool } from '../../src/tools/tool.js'
-import { callOf, eventsOf, modern, post, rpc, service, withKey, withToken, type Message } from '../support/service.js'
-import type { FastifyInstance } from 'fastify'
+import {
+  callOf, eventsOf, modern, post, rpc, service, withKey, withToken, type Message
+} from '../support/service.js'
+import { call, send, version } from '../support/modern.js'
 
-async function send (
-  app: FastifyInstance,
-  { headers, payload }: { headers: Record<string, string>; payload: unknown },
-  credential: Record<string, string> = withKey
-) {
-  return await post(app, payload, { ...credential, ...headers })
-}
+const meta = (name: string, value: unknown): Record<string, unknown> => ({
+  [`io.modelcontextprotocol/${name}`]: value
+})
 
 const without = (headers: Record<string, string>, name: string): Record<string, string> =>
   Object.fromEntries(Object.entries(headers).filter(([key]) => key !== name))
@@ -55,9 +52,6 @@ t.test('a call is answered with a complete result', async t => {
   t.match(headers['content-type'], /^application\/json/)
   t.match(body, { id: 'w', result: { resultType: 'complete', structuredContent: { method: 'api-key' } } })
 })
-
-const call = modern('tools/call', { name: 'whoami' })
-const version = 'io.modelcontextprotocol/protocolVersion'
 
 for (const [what, request, status, rpcCode, code] of [
   ['an unknown method', modern('tools/steal'), 404, -32601, 'MCP_ERR_UNKNOWN_METHOD'],
@@ -141,8 +135,6 @@ for (const [what, request, status, rpcCode, code] of [
   })
 }
 
-const meta = (name: string, value: unknown): Record<string, unknown> => ({ [`io.modelcontextprotocol/${name}`]: value })
-
 for (const [what, wrong] of [
   ['a capability that is no object', meta('clientCapabilities', { elicitation: 5 })],
   ['a part of a capability that is no object', meta('clientCapabilities', { sampling: { context: 5 } })],
@@ -179,63 +171,6 @@ t.test('a notification is accepted without a body', async t => {
   t.equal(text, '')
 })
 
-const [notice, to] = [
-  modern('notifications/x'),
-  (headers: Record<string, string>, meta?: Record<string, unknown>) => ({
-    headers,
-    payload: {
-      jsonrpc: '2.0' as const,
-      method: 'notifications/x',
-      ...(meta === undefined ? {} : { params: { _meta: meta } })
-    }
-  })
-]
-const later = { ...notice.headers, 'mcp-protocol-version': '2999-01-01' }
-
-for (const [what, request, rpcCode, code] of [
-  ['of a revision to come', to(later, { [version]: '2999-01-01' }), -32022, 'MCP_ERR_PROTOCOL_VERSION'],
-  ['of a revision to come by its header alone', to(later), -32022, 'MCP_ERR_PROTOCOL_VERSION'],
-  [
-    'of another revision than its header',
-    to(notice.headers, { [version]: '2999-01-01' }),
-    -32020,
-    'MCP_ERR_HEADER_MISMATCH'
-  ],
-  ['of a revision that is no text', to(notice.headers, { [version]: 5 }), -32602, 'MCP_ERR_ENVELOPE'],
-  [
-    'of another method than its header',
-    to({ ...notice.headers, 'mcp-method': 'notifications/y' }),
-    -32020,
-    'MCP_ERR_HEADER_MISMATCH'
-  ]
-] as const) {
-  t.test(`a notification ${what} is answered with 400 and ${rpcCode}`, async t => {
-    const { status, body } = await send(await service(t), request)
-    t.equal(status, 400)
-    t.match(body.error, { code: rpcCode, data: { code } })
-    t.notOk('id' in body)
-  })
-}
-
-t.test('a notification with its revision in _meta, and one with its headers alone, are accepted', async t => {
-  const app = await service(t)
-  for (const request of [
-    to(notice.headers, { [version]: '2026-07-28' }),
-    to({}, { [version]: '2026-07-28' }),
-    to(notice.headers)
-  ]) { t.equal((await send(app, request)).status, 202) }
-})
-
-t.test('a session id is ignored, and none is given', async t => {
-  const app = await service(t)
-  const { status, headers } = await send(app, {
-    ...call,
-    headers: { ...call.headers, 'mcp-session-id': 'mine', 'last-event-id': '1' }
-  })
-  t.equal(status, 200)
-  t.equal(headers['mcp-session-id'], undefined)
-})
-
 t.test('what a tool logs is told to who asked for that level', async t => {
   const chatty = defineTool({
     name: 'chatty',
@@ -249,69 +184,6 @@ t.test('what a tool logs is told to who asked for that level', async t => {
     payload: withMeta(payload, { 'io.modelcontextprotocol/logLevel': 'warning' })
   })
   t.same(eventsOf(text).map(({ method, params }) => params?.data ?? method), ['little', undefined])
-})
-
-t.test('a name that no header can hold is encoded', async t => {
-  const app = await service(t, { resources: [{ name: 'note', uri: 'note:///grüße', read: () => 'Guten Tag' }] })
-  const { headers, payload } = modern('resources/read', { uri: 'note:///grüße' })
-  const encoded = `=?base64?${Buffer.from('note:///grüße').toString('base64')}?=`
-  t.equal(
-    (await send(app, { headers: { ...headers, 'mcp-name': encoded }, payload })).body.result.contents[0].text,
-    'Guten Tag'
-  )
-  for (const bad of ['=?base64?****?=', '=?base64?4', encoded.slice(0, -3), 'note:///grüße']) {
-    t.equal((await send(app, { headers: { ...headers, 'mcp-name': bad }, payload })).status, 400)
-  }
-})
-
-t.test('a header that is broken within is refused also where the body has no name', async t => {
-  const app = await service(t)
-  const { headers, payload } = modern('tools/call')
-  const named = async (name: string) =>
-    (await send(app, { headers: { ...headers, 'mcp-name': name }, payload })).body.error.data.code
-  t.equal(await named('=?base64?****?='), 'MCP_ERR_HEADER_MISMATCH')
-  t.equal(await named('whoami'), 'MCP_ERR_INVALID_PARAMS')
-})
-
-t.test('an argument that is marked must stand in its header', async t => {
-  const region = defineTool({
-    name: 'region',
-    input: z.object({ where: z.string().meta({ 'x-mcp-header': 'Region' }) }),
-    handler: ({ where }) => where
-  })
-  const app = await service(t, { tools: [region] })
-  const { headers, payload } = modern('tools/call', { name: 'region', arguments: { where: 'eu' } })
-  t.equal(
-    (await send(app, { headers: { ...headers, 'mcp-param-region': 'eu' }, payload })).body.result.content[0]
-      .text,
-    'eu'
-  )
-  for (const given of [{}, { 'mcp-param-region': 'us' }]) {
-    t.equal(
-      (await send(app, { headers: { ...headers, ...given }, payload })).body.error.data.code,
-      'MCP_ERR_HEADER_MISMATCH'
-    )
-  }
-})
-
-t.test('the headers that a hidden tool wants do not give it away', async t => {
-  const input = z.object({ where: z.string().meta({ 'x-mcp-header': 'Region' }) })
-  const app = await service(t, {
-    tools: [defineTool({ name: 'hidden', access: { roles: ['admin'] }, input, handler: () => 'in' })]
-  })
-  const { status, body } = await send(app, modern('tools/call', { name: 'hidden', arguments: { where: 'eu' } }))
-  t.equal(status, 200)
-  t.equal(body.error.data.code, 'MCP_ERR_UNKNOWN_TOOL')
-  t.equal(
-    (
-      await send(
-        app,
-        modern('tools/call', { name: 'hidden', arguments: { where: 'eu' } }),
-        withToken('root', 'admin')
-      )
-    ).status,
-    400
-  )
 })
 
 t.test('the legacy era serves alone', async t => {

@@ -3,13 +3,11 @@
  * token, twice in a row. `--fleet`: with sessions, against two instances with one Redis, each request at the other
  * one than the one before.
  */
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { buildApp } from '../../src/app.js'
@@ -17,10 +15,8 @@ import { generateToken } from '../../src/tokens/generate.js'
 import { key, knownBy, revokeGrants, secret, signInHost } from './host.js'
 import { openPassThrough } from '../conformance/pass-through.js'
 import { redisServer } from '../support/redis.js'
+import { environment, fileOf, folder, install, limitMs, output } from './programs.js'
 import { signInAt } from './sign-in.js'
-
-const folder = fileURLToPath(new URL('.', import.meta.url))
-const limitMs = 60_000
 
 interface Found {
   readonly tools: readonly string[]
@@ -40,10 +36,8 @@ type Use = (target: Target) => Promise<Found>
 
 /** Whether the person is asked in each round of a sign-in. */
 const rounds = [['the first time', true], ['again', false], ['after a revocation', true]] as const
-const names = ['mcp-remote', '@modelcontextprotocol/inspector', '@ai-sdk/mcp']
 
-await install()
-const node = findNode()
+const node = await install()
 
 const clients: Record<string, Use> = {
   'mcp-remote': async ({ url, header, home }) => {
@@ -224,78 +218,4 @@ function problemOf ({ tools, whoami }: Found, id: string): string | undefined {
 /** Runs a program on a Node that can load it, and resolves to what it printed. */
 async function run (args: readonly string[], home: string): Promise<string> {
   return await output(node, args, { env: environment(home) })
-}
-
-function environment (home: string): Record<string, string> {
-  return {
-    PATH: process.env.PATH ?? '',
-    HOME: home,
-    MCP_REMOTE_CONFIG_DIR: join(home, 'mcp-remote'),
-    MCP_CATALOG_PATH: join(home, 'mcp.json')
-  }
-}
-
-async function install (): Promise<void> {
-  const { packages } = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8')) as {
-    packages: Record<string, { version: string }>
-  }
-  const isThere = names.every(name => versionOf(name) === packages[`node_modules/${name}`]?.version)
-  // No install script is needed: the Node comes as the file it is.
-  if (!isThere) {
-    await output('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel', 'error'], {
-      cwd: folder,
-      limitMs: 5 * 60_000
-    })
-  }
-}
-
-function versionOf (name: string): string | undefined {
-  const path = fileOf(name, 'package.json')
-  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version : undefined
-}
-
-function fileOf (name: string, path: string): string {
-  return join(folder, 'node_modules', name, path)
-}
-
-/** The Inspector and the AI SDK want 22.19 or later. */
-function findNode (): string {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
-  if (major > 22 || (major === 22 && minor >= 19)) return process.execPath
-  const own = fileOf(`node-${process.platform}-${process.arch}`, 'bin/node')
-  if (!existsSync(own)) {
-    throw new Error(
-      `these clients need Node 22.19 or later, and none is packaged for ${process.platform} on ` +
-        `${process.arch}: run this with one`
-    )
-  }
-  return own
-}
-
-async function output (
-  command: string,
-  args: readonly string[],
-  options: { cwd?: string; env?: Record<string, string>; limitMs?: number }
-): Promise<string> {
-  const { limitMs: timeout = limitMs, ...rest } = options
-  const child = spawn(command, args, {
-    ...rest,
-    timeout,
-    killSignal: 'SIGKILL',
-    stdio: ['ignore', 'pipe', 'pipe']
-  })
-  let [printed, complained] = ['', '']
-  child.stdout.setEncoding('utf8').on('data', chunk => {
-    printed += chunk
-  })
-  child.stderr.setEncoding('utf8').on('data', chunk => {
-    complained += chunk
-  })
-  return await new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('close', code => {
-      if (code === 0) resolve(printed)
-      else reject(new Error(`${command} ended with ${code ?? 'a signal'}: ${complained.slice(-500)}`))
-    })
-  })
 }

@@ -1,31 +1,16 @@
 /** The route alone on a bare server: closed without a caller, open to the host's own way of naming one. */
-import Fastify, { type FastifyInstance } from 'fastify'
-import t, { type Test } from 'tap'
+import Fastify from 'fastify'
+import t from 'tap'
 import mcp, { type McpOptions } from '../../plugins/mcp.js'
 import type { Principal } from '../../src/principal/principal.js'
 import { defineTool } from '../../src/tools/tool.js'
-import { principalOf } from '../support/exchange.js'
 import { logSink } from '../support/log-sink.js'
-import { callOf, eventsOf, listening, modern, post, rpc } from '../support/service.js'
+import { callOf, post, rpc } from '../support/service.js'
+import { build, namesIn } from '../support/mcp-plugin.js'
 
 const tool = (name: string) => defineTool({ name, handler: () => `${name} was here` })
 
-/** A host that authenticates in its own way: whoever names itself is believed. */
-async function build (t: Test, options: McpOptions = {}, stream = logSink()): Promise<FastifyInstance> {
-  const app = Fastify({ logger: { stream } })
-  t.teardown(() => app.close())
-  app.decorateRequest('principal', null)
-  app.addHook('onRequest', async request => {
-    const { who } = request.headers
-    if (typeof who === 'string') request.principal = principalOf(who, who === 'root' ? { role: 'admin' } : {})
-  })
-  await app.register(mcp, options)
-  return app
-}
-
 const ada = { who: 'ada' }
-const namesIn = (list: { body: { result: { tools: Array<{ name: string }> } } }): string[] =>
-  list.body.result.tools.map(({ name }) => name)
 
 t.test('without a plugin that names a caller, nobody is served', async t => {
   const app = Fastify()
@@ -202,32 +187,6 @@ t.test('the body limit is that of the option', async t => {
   t.equal((await post(app, rpc('ping', { a: 'x'.repeat(200) }), ada)).status, 413)
 })
 
-t.test('tools come and go while it runs', async t => {
-  const app = await build(t, { tools: [tool('b')] })
-  app.mcp.addTool(tool('a'))
-  t.same(namesIn(await post(app, rpc('tools/list'), ada)), ['a', 'b'])
-  t.equal(app.mcp.removeTool('b'), true)
-  t.equal(app.mcp.removeTool('b'), false)
-  t.same(namesIn(await post(app, rpc('tools/list'), ada)), ['a'])
-  t.equal((await post(app, callOf('b'), ada)).body.error.data.code, 'MCP_ERR_UNKNOWN_TOOL')
-})
-
-t.test('a tool that cannot be served is refused when it is added, and nothing changes', async t => {
-  const app = await build(t, { tools: [tool('a')] })
-  for (const bad of [
-    tool('a'),
-    tool(''),
-    tool('with space'),
-    tool('x'.repeat(129)),
-    { ...tool('y'), input: { type: 'nonsense' } }
-  ]) {
-    t.throws(() => {
-      app.mcp.addTool(bad)
-    })
-  }
-  t.same(namesIn(await post(app, rpc('tools/list'), ada)), ['a'])
-})
-
 for (const [io, schema] of [
   ['input', {}],
   ['input', { type: 'string' }],
@@ -240,167 +199,6 @@ for (const [io, schema] of [
     })
   })
 }
-
-t.test('who listens hears of changes, each of its own kind, and no more than it may see', async t => {
-  const app = await build(t, {
-    tools: [tool('a')],
-    resources: [
-      { name: 'open', uri: 'x://open', read: () => '' },
-      { name: 'closed', uri: 'x://closed', access: { roles: ['admin'] }, read: () => '' }
-    ]
-  })
-  const url = await listening(app)
-  const { headers, payload } = modern(
-    'subscriptions/listen',
-    { notifications: { toolsListChanged: true, resourceSubscriptions: ['x://open', 'x://closed'] } },
-    'sub'
-  )
-  const response = await fetch(`${url}/mcp`, {
-    method: 'POST',
-    headers: { ...ada, ...headers, 'content-type': 'application/json' },
-    body: JSON.stringify(payload)
-  })
-  const heard = response.text()
-  app.mcp.addTool(tool('b'))
-  app.mcp.resourceUpdated('x://closed')
-  app.mcp.addPrompt({ name: 'p', handler: () => '' })
-  app.mcp.resourceUpdated('x://open')
-  const closed = app.close()
-  app.server.closeIdleConnections()
-  const events = eventsOf(await heard)
-  await closed
-  t.same(
-    events.map(({ method, params }) => params?.uri ?? method),
-    ['notifications/subscriptions/acknowledged', 'notifications/tools/list_changed', 'x://open', undefined]
-  )
-  t.match(events.at(-1), { id: 'sub', result: { resultType: 'complete' } })
-})
-
-/** What a stream tells until its end: the methods of its messages, `undefined` for a result. */
-async function heardBy (response: Response): Promise<unknown[]> {
-  return eventsOf(await response.text()).map(({ method }) => method)
-}
-
-async function initialized (
-  app: FastifyInstance,
-  who: string
-): Promise<{ headers: Record<string, string>; capabilities: object }> {
-  const { headers, body } = await post(
-    app,
-    rpc('initialize', {
-      protocolVersion: '2025-11-25',
-      capabilities: {},
-      clientInfo: { name: 'tests', version: '0' }
-    }),
-    { who }
-  )
-  return {
-    headers: { who, 'mcp-session-id': String(headers['mcp-session-id']) },
-    capabilities: body.result.capabilities
-  }
-}
-
-t.test('of a tool that is hidden from it nobody hears that it came or went', async t => {
-  const app = await build(t, { sessions: true, toolPolicies: { default: { access: { roles: ['admin'] } } } })
-  const url = `${await listening(app)}/mcp`
-  const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
-  const streams: Response[] = []
-  for (const who of ['ada', 'root']) {
-    const session = await initialized(app, who)
-    streams.push(
-      await fetch(url, {
-        method: 'POST',
-        headers: { who, ...headers, 'content-type': 'application/json' },
-        body: JSON.stringify(payload)
-      })
-    )
-    streams.push(await fetch(url, { headers: { ...session.headers, accept: 'text/event-stream' } }))
-  }
-  app.mcp.addTool(tool('b'))
-  app.mcp.removeTool('b')
-  const closed = app.close()
-  app.server.closeIdleConnections()
-  const news = 'notifications/tools/list_changed'
-  const acknowledged = 'notifications/subscriptions/acknowledged'
-  t.same(await Promise.all(streams.map(heardBy)), [
-    [acknowledged, undefined],
-    [],
-    [acknowledged, news, news, undefined],
-    [news, news]
-  ])
-  await closed
-})
-
-t.test('who came before the first prompt and resource hears of them, too', async t => {
-  const app = await build(t, { sessions: true })
-  const everything = ['completions', 'logging', 'prompts', 'resources', 'tools']
-  const session = await initialized(app, 'ada')
-  t.same(Object.keys(session.capabilities).sort(), everything)
-  const { headers, payload } = modern('server/discover')
-  t.same(Object.keys((await post(app, payload, { ...ada, ...headers })).body.result.capabilities).sort(), everything)
-  for (const method of ['prompts/list', 'resources/list', 'resources/templates/list']) {
-    t.same(Object.values((await post(app, rpc(method), ada)).body.result), [[]])
-  }
-  const url = await listening(app)
-  const heard = heardBy(await fetch(`${url}/mcp`, { headers: { ...session.headers, accept: 'text/event-stream' } }))
-  app.mcp.addPrompt({ name: 'p', handler: () => '' })
-  app.mcp.addResource({ name: 'r', uri: 'x://r', read: () => '' })
-  const closed = app.close()
-  app.server.closeIdleConnections()
-  t.same(await heard, ['notifications/prompts/list_changed', 'notifications/resources/list_changed'])
-  await closed
-})
-
-t.test(
-  'a silent call outlives the idle timeout of its connection, up to its own deadline, and nothing else does',
-  async t => {
-    const app = Fastify({ connectionTimeout: 200 })
-    t.teardown(() => app.close())
-    const brood = async (): Promise<string> => {
-      await new Promise(resolve => setTimeout(resolve, 700))
-      return 'at last'
-    }
-    app.decorateRequest('principal', null)
-    app.addHook('onRequest', async request => {
-      request.principal = principalOf('ada')
-    })
-    app.get('/host', brood)
-    await app.register(mcp, {
-      requestTimeoutMs: 1,
-      tools: [defineTool({ name: 'first', deadlineMs: 60_000, handler: brood })],
-      toolPolicies: { tools: { first: { deadlineMs: 5000 } } }
-    })
-    const url = await listening(app)
-    app.mcp.addTool(defineTool({ name: 'later', deadlineMs: 20_000, handler: brood }))
-    for (const name of ['first', 'later']) {
-      const response = await fetch(`${url}/mcp`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(callOf(name))
-      })
-      t.match(await response.text(), 'at last')
-    }
-    await t.rejects(fetch(`${url}/host`))
-  }
-)
-
-t.test('one caller holds only so many streams', async t => {
-  const app = await build(t, { tools: [tool('a')], maxStreamsPerPrincipal: 2 })
-  const url = await listening(app)
-  const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
-  const leaving = new AbortController()
-  const listen = async (who: string): Promise<number> =>
-    (
-      await fetch(`${url}/mcp`, {
-        method: 'POST',
-        signal: leaving.signal,
-        headers: { who, ...headers, 'content-type': 'application/json' },
-        body: JSON.stringify(payload)
-      })
-    ).status
-  t.same([await listen('ada'), await listen('ada'), await listen('ada'), await listen('bob')], [200, 200, 429, 200])
-  leaving.abort()
-})
 
 t.test('an unusable item stops the boot', async t => {
   for (const options of [

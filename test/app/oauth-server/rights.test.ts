@@ -1,55 +1,17 @@
 /** What a grant is worth: never more than the key behind it, and nothing when that ends. */
 import type { FastifyInstance } from 'fastify'
-import t, { type Test } from 'tap'
-import { type KeyOptions, revokeKey, rotateKey, setDisabled } from '../../../src/api-keys/changes.js'
+import t from 'tap'
+import { revokeKey, rotateKey, setDisabled } from '../../../src/api-keys/changes.js'
 import { changeKeyFile } from '../../../src/api-keys/file.js'
 import type { KeyRecord } from '../../../src/api-keys/record.js'
 import { State } from '../../../src/ledger/ledger.js'
-import { defineTool } from '../../../src/tools/tool.js'
 import { addKey, directory, keyFile } from '../../support/keys.js'
-import { logSink } from '../../support/log-sink.js'
 import { until } from '../../support/process.js'
 import {
-  approve,
-  authorizeUrl,
-  open,
-  pkce,
-  press,
-  register,
-  signIn,
-  signInService,
-  type SignedIn,
-  token
+  approve, authorizeUrl, open, pkce, press, register, signIn, signInService, type SignedIn, token
 } from '../../support/sign-in.js'
-import { adaKey, callOf, modern, post } from '../../support/service.js'
-
-interface Shared {
-  readonly app: FastifyInstance
-  readonly path: string
-  readonly key: string
-  readonly id: string
-  readonly changed: () => Promise<void>
-}
-
-const roomy = { PREAUTH_RATE_LIMIT_MAX: '100000', RATE_LIMIT_MAX: '100000' }
-const forAdmins = defineTool({ name: 'for-admins', access: { roles: ['admin'] }, handler: () => 'yes' })
-const forReaders = defineTool({ name: 'for-readers', access: { scopes: ['files:read'] }, handler: () => 'yes' })
-
-async function withKey (t: Test, options: Partial<KeyOptions> = {}): Promise<Shared> {
-  const path = await keyFile(t)
-  const { key, record } = await addKey(path, { owner: 'ada', scopes: ['files:read'], ...options })
-  const log = logSink()
-  const app = await signInService(t, {
-    env: { ...roomy, API_KEYS_FILE: path },
-    tools: [forAdmins, forReaders],
-    logStream: log
-  })
-  /** Waits until the server has read the changed file. */
-  const changed = async (): Promise<void> => {
-    await until(() => log.lines().filter(({ msg }) => msg === 'API keys read').length > 1)
-  }
-  return { app, path, key, id: record.id, changed }
-}
+import { callOf, modern, post } from '../../support/service.js'
+import { roomy, withKey } from '../../support/signed-in-with-key.js'
 
 async function change (path: string, id: string, fields: Partial<KeyRecord>): Promise<void> {
   await changeKeyFile(path, records => ({
@@ -197,58 +159,6 @@ t.test('a key that loses a scope takes it from its clients', async t => {
   t.equal((await post(app, callOf('whoami'), signedIn.bearer)).status, 200)
 })
 
-t.test('scopes beyond the key are shown, and not granted', async t => {
-  const { app, key } = await withKey(t)
-  const clientId = await register(app)
-  const { challenge } = pkce()
-  const second = await press(
-    app,
-    await open(app, authorizeUrl(clientId, challenge, { scope: 'files:read files:write' })),
-    'continue',
-    { key }
-  )
-  t.match(second.html, /files:write, which your key does not have/)
-  t.equal((await signIn(app, { key, clientId, fields: { scope: 'files:read files:write' } })).scope, 'files:read')
-})
-
-t.test('a key without scopes that is asked for some gives none', async t => {
-  const app = await signInService(t, { tools: [forReaders] })
-  const { bearer, scope } = await signIn(app, { fields: { scope: 'files:read' } })
-  t.equal(scope, '')
-  t.ok((await post(app, callOf('for-readers'), bearer)).body.error)
-})
-
-for (const [what, options, status] of [
-  ['made with --no-oauth', { oauth: false }, 403],
-  ['held to networks', { cidrs: ['127.0.0.0/8'] }, 403],
-  ['held to networks, made with --oauth', { cidrs: ['127.0.0.0/8'], oauth: true }, 200],
-  ['held to other networks, made with --oauth', { cidrs: ['192.0.2.0/24'], oauth: true }, 401]
-] as const) {
-  t.test(`a key ${what} answers ${status} at the sign-in`, async t => {
-    const { app, key } = await withKey(t, options)
-    const page = await press(
-      app,
-      await open(app, authorizeUrl(await register(app), pkce().challenge)),
-      'continue',
-      { key }
-    )
-    t.equal(page.status, status)
-  })
-}
-
-t.test('a wrong key and one that ended get the same answer, and are charged', async t => {
-  const { app, path, key, id, changed } = await withKey(t)
-  await changeKeyFile(path, records => revokeKey(records, id))
-  const clientId = await register(app)
-  const first = await open(app, authorizeUrl(clientId, pkce().challenge))
-  await changed()
-  const answers = await Promise.all(
-    [key, `${key}x`, 'nonsense', ''].map(async one => await press(app, first, 'continue', { key: one }))
-  )
-  t.equal(new Set(answers.map(({ html }) => html)).size, 1)
-  t.ok(answers.every(({ status, headers }) => status === 401 && 'x-ratelimit-remaining' in headers))
-})
-
 t.test('what is revoked with "tokens" ends the grants of the key and of its owner', async t => {
   const stateDir = `${await directory(t)}/state`
   const path = await keyFile(t)
@@ -261,39 +171,6 @@ t.test('what is revoked with "tokens" ends the grants of the key and of its owne
   await state.close()
   await becomes(app, adas, 401)
   await becomes(app, bobs, 401)
-})
-
-t.test('the limit is the owner’s, whatever client calls', async t => {
-  const app = await signInService(t, { env: { RATE_LIMIT_MAX: '4' } })
-  const [one, other] = [await signIn(app), await signIn(app)]
-  const statuses = []
-  for (const headers of [one.bearer, other.bearer, { 'x-api-key': adaKey }, one.bearer, other.bearer]) {
-    statuses.push((await post(app, callOf('whoami'), headers)).status)
-  }
-  t.same(statuses, [200, 200, 200, 200, 429])
-})
-
-t.test('a client of an admin mints no tokens where a key may not', async t => {
-  const { app, key } = await withKey(t, { role: 'admin' })
-  const { bearer } = await signIn(app, { key })
-  t.ok((await post(app, callOf('generate-token', { userId: 'eve' }), bearer)).body.error)
-})
-
-t.test('a token of one endpoint is worth nothing at another with the same secret', async t => {
-  const one = await signInService(t)
-  const other = await signInService(t, { env: { PUBLIC_URL: 'https://other.example.com' } })
-  const { bearer, refreshToken, clientId } = await signIn(one)
-  t.equal((await post(one, callOf('whoami'), bearer)).status, 200)
-  t.equal((await post(other, callOf('whoami'), bearer)).status, 401)
-  t.match(
-    await token(other, {
-      grant_type: 'refresh_token',
-      client_id: await register(other),
-      refresh_token: refreshToken
-    }),
-    { status: 400 }
-  )
-  t.ok(clientId)
 })
 
 t.test('codes that nobody redeems leave no grant', async t => {

@@ -1,39 +1,15 @@
-/** What comes over the wire in pieces, in excess or as no HTTP at all gets an answer and an end. */
+/** What comes over the wire in excess or as no HTTP at all gets an answer and an end. */
 import { once } from 'node:events'
-import { request as httpRequest } from 'node:http'
-import Fastify, { type FastifyInstance } from 'fastify'
-import t, { type Test } from 'tap'
+import Fastify from 'fastify'
+import t from 'tap'
 import errors from '../../../plugins/errors.js'
-import { RateLimitedError, UnauthenticatedError } from '../../../src/errors.js'
-import { registerJsonBody } from '../../../src/http/request/json-body.js'
-import { serverOptions, tuneServer, type HttpOptions } from '../../../src/http/server-options.js'
-import { logSink } from '../../support/log-sink.js'
-import { listen, openSocket, readAnswer } from '../../support/raw-socket.js'
+import { RateLimitedError } from '../../../src/errors.js'
+import { serverOptions, tuneServer } from '../../../src/http/server-options.js'
+import { openSocket, readAnswer } from '../../support/raw-socket.js'
 import { service } from '../../support/service.js'
+import { key, build, requestLine, post } from '../../support/raw-server.js'
 
 const short = { receiveTimeoutMs: 400, headersTimeoutMs: 200, checkIntervalMs: 50 }
-const key = 'an-old-plain-key'
-
-interface Built { app: FastifyInstance, port: number, log: ReturnType<typeof logSink> }
-
-async function build (t: Test, options: HttpOptions = {}): Promise<Built> {
-  const log = logSink()
-  const app = Fastify(serverOptions({ logLevel: 'trace', logStream: log, secrets: [key], ...options }))
-  t.teardown(async () => { app.server.closeAllConnections(); await app.close() })
-  await app.register(errors, { logRequests: true })
-  await app.register(async scope => {
-    registerJsonBody(scope, { bodyLimit: 1000 })
-    scope.addHook('onRequest', async request => {
-      if (request.headers['x-api-key'] !== key) throw new UnauthenticatedError()
-    })
-    scope.post('/mcp', { config: { jsonRpc: true } }, async () => ({ fine: true }))
-  })
-  app.get('/fine', async () => ({ fine: true }))
-  app.get('/slow', async () => await new Promise(() => {}))
-  app.get('/by-name/:name', async () => ({ fine: true }))
-  app.get('/ip', async request => ({ ip: request.ip }))
-  return { app, port: await listen(app), log }
-}
 
 t.test('a thousand headers do not hide the address that a proxy put last', async t => {
   const { app, port } = await build(t, { trustProxy: ['loopback'] })
@@ -49,19 +25,6 @@ t.test('a thousand headers do not hide the address that a proxy put last', async
 t.test('the service counts no headers', async t => {
   t.equal((await service(t)).server.maxHeadersCount, 0)
 })
-
-/** The server notices an end a moment after the client made it. */
-async function requestLine (log: ReturnType<typeof logSink>): Promise<Record<string, unknown>> {
-  for (;;) {
-    const line = log.lines().find(line => line.msg === 'request')
-    if (line !== undefined) return line
-    await new Promise(resolve => setTimeout(resolve, 10))
-  }
-}
-
-const post = (body: string, credential = key): string =>
-  `POST /mcp HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: ${credential}\r\nContent-Type: ` +
-    `application/json\r\nContent-Length: ${body.length}\r\n\r\n`
 
 const unfinished: Array<[string, string]> = [
   ['nothing', ''],
@@ -205,81 +168,6 @@ t.test('a connection on which nothing moves is cut, even inside a call', async t
   raw.send('GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n')
   t.equal(await raw.closed(), '')
   t.match(await requestLine(log), { path: '/slow', cut: true })
-})
-
-t.test('a stranger\'s small body is drained unread, and the connection stays usable', async t => {
-  const { port } = await build(t)
-  const raw = await openSocket(t, port)
-  raw.send(`${post('{"broken', 'wrong')}{"broken`)
-  await raw.until(/401 Unauthorized[^]*UNAUTHENTICATED/)
-  raw.send(`${post('{}')}{}`)
-  await raw.until(/200 OK[^]*fine/)
-  t.notMatch(raw.text(), /connection: close/i)
-  t.notMatch(raw.text(), /MALFORMED/)
-})
-
-t.test('a stranger\'s small body in pieces is drained, and the connection stays usable', async t => {
-  const { port } = await build(t)
-  const raw = await openSocket(t, port)
-  raw.send(post('{"broken', 'wrong'))
-  await raw.until(/401 Unauthorized[^]*UNAUTHENTICATED/)
-  raw.send('{"broken')
-  raw.send(`${post('{}')}{}`)
-  await raw.until(/200 OK[^]*fine/)
-})
-
-const refusedBodies: Array<[string, string, string, number]> = [
-  ['malformed', '{"a":', key, 400],
-  ['too deep', '['.repeat(100), key, 400],
-  ['too large', `"${'x'.repeat(5000)}"`, key, 413]
-]
-for (const [what, body, credential, status] of refusedBodies) {
-  t.test(`after a body that is ${what} the connection stays usable`, async t => {
-    const { port } = await build(t)
-    const raw = await openSocket(t, port)
-    raw.send(post(body, credential) + body)
-    await raw.until(new RegExp(`^HTTP/1.1 ${status} [^]*MCP_ERR`))
-    raw.send(`${post('{}')}{}`)
-    await raw.until(/200 OK[^]*fine/)
-  })
-}
-
-for (const [what, credential, status] of [['with a wrong key', 'wrong', 401], ['over the limit', key, 413]] as const) {
-  t.test(`a caller who writes a large body ${what} reads the ${status}, no reset`, async t => {
-    const { port } = await build(t)
-    const sending = httpRequest({
-      port,
-      host: '127.0.0.1',
-      path: '/mcp',
-      method: 'POST',
-      headers: { 'x-api-key': credential, 'content-type': 'application/json' }
-    })
-    sending.end('x'.repeat(8_000_000))
-    const [[response]] = await Promise.all([once(sending, 'response'), once(sending, 'finish')])
-    t.equal(response.statusCode, status)
-    response.resume()
-    await once(response, 'end')
-  })
-}
-
-t.test('a caller who leaves inside the body is no fault of ours', async t => {
-  const { port, log } = await build(t)
-  const raw = await openSocket(t, port)
-  raw.send(`${post('x'.repeat(500))}{"half":`)
-  await new Promise(resolve => setTimeout(resolve, 50))
-  raw.socket.destroy()
-  await requestLine(log)
-  t.strictSame(log.lines().filter(line => Number(line.level) >= 50), [])
-})
-
-t.test('a caller who leaves during a call is one line in the log', async t => {
-  const { port, log } = await build(t)
-  const raw = await openSocket(t, port)
-  raw.send('GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n')
-  await new Promise(resolve => setTimeout(resolve, 50))
-  raw.socket.destroy()
-  await requestLine(log)
-  t.match(log.lines().filter(line => line.reqId !== undefined), [{ path: '/slow', cut: true }])
 })
 
 const urls: Array<[string, string, number, string?]> = [

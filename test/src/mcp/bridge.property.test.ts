@@ -3,16 +3,14 @@ import { text as textOf } from 'node:stream/consumers'
 import fc from 'fast-check'
 import t from 'tap'
 import { isRefusal } from '../../../src/errors.js'
-import { RunningCalls } from '../../../src/mcp/exchange/running-calls.js'
-import { type McpEndpoint, createEndpoint } from '../../../src/mcp/era-router.js'
 import { Exchange } from '../../../src/mcp/exchange/exchange.js'
 import type { Reply } from '../../../src/mcp/wire/reply.js'
-import { MemoryOneTimeStore } from '../../../src/tokens/one-time-store.js'
-import { type Deed, catalogOfDeeds, deeds, late, messageOf, turns } from '../../support/deeds.js'
+import { type Deed, deeds, late, messageOf, turns } from '../../support/deeds.js'
 import { callerOf, principalOf } from '../../support/exchange.js'
 import { eventsOf, modern } from '../../support/service.js'
 import { watchSlots } from '../../support/slot-watch.js'
 import { watchStreams } from '../../support/stream-watch.js'
+import { longMs, type Opened, open } from '../../support/bridge.js'
 
 interface Step {
   readonly who: 'ada' | 'bob' | 'eve'
@@ -41,9 +39,6 @@ const step: fc.Arbitrary<Step> = fc.record({
     { weight: 1, arbitrary: fc.array(deed, { minLength: 1, maxLength: 4 }) }
   )
 })
-
-/** Nothing here takes so long: where this deadline is what ends a call, nobody else would have. */
-const longMs = 15_000
 
 const leaves: ReadonlySet<Deed> = new Set(['leaves at once', 'leaves later', 'leaves amid a stream', 'cancels'])
 const succeeds: ReadonlySet<Deed> = new Set(['returns', 'returns later', 'speaks', 'speaks too late', 'says no'])
@@ -219,23 +214,6 @@ function wrongIn (text: string, step: Step, acts: ReadonlyArray<{ deed: Deed, ma
   return wrong
 }
 
-interface Opened {
-  readonly endpoint: McpEndpoint
-  /** Those of all its exchanges. */
-  readonly running: RunningCalls
-}
-
-function open (): Opened {
-  return {
-    endpoint: createEndpoint({
-      catalog: catalogOfDeeds(),
-      stateKey: new Uint8Array(32),
-      spent: new MemoryOneTimeStore()
-    }),
-    running: new RunningCalls()
-  }
-}
-
 t.test('answers reach their own callers, and slots come back', async t => {
   const [watch, streams] = [watchSlots(), watchStreams()]
   t.teardown(() => { watch.stop(); streams.stop() })
@@ -293,108 +271,4 @@ t.test('the pool is as large as the busiest moment, and bounded after it', async
   t.same(watch.wrong, [])
   await endpoint.close()
   t.equal(watch.idle(), 0)
-})
-
-/** Messages that are nearly right: the SDKs must make out every one that gets to them, or nobody would answer it. */
-const nearly = fc.record(
-  {
-    jsonrpc: fc.constant('2.0'),
-    id: fc.oneof(fc.integer(), fc.string(), fc.constant(null), fc.double()),
-    method: fc.oneof(
-      fc.constantFrom(
-        'ping',
-        'initialize',
-        'tools/list',
-        'tools/call',
-        'completion/complete',
-        'logging/setLevel',
-        'resources/read',
-        'tasks/get',
-        'server/discover',
-        '__proto__',
-        ''
-      ),
-      fc.string()
-    ),
-    params: fc.oneof(
-      fc.dictionary(
-        fc.constantFrom(
-          'name',
-          'arguments',
-          'task',
-          'cursor',
-          'uri',
-          'ref',
-          'argument',
-          'level',
-          'protocolVersion',
-          'capabilities',
-          'clientInfo',
-          'inputResponses',
-          'requestState'
-        ),
-        fc.jsonValue()
-      ),
-      fc.record({
-        _meta: fc.oneof(
-          fc.jsonValue(),
-          fc.dictionary(
-            fc.constantFrom(
-              'progressToken',
-              'io.modelcontextprotocol/related-task',
-              'io.modelcontextprotocol/logLevel',
-              'traceparent'
-            ),
-            fc.jsonValue()
-          )
-        ),
-        name: fc.constant('act')
-      }),
-      fc.jsonValue()
-    ),
-    result: fc.jsonValue(),
-    error: fc.jsonValue()
-  },
-  { requiredKeys: ['jsonrpc', 'method'] }
-)
-
-t.test('a message that is nearly right is answered at once, never by the deadline', async t => {
-  const watch = watchSlots()
-  t.teardown(watch.stop)
-  const { endpoint } = open()
-  const caller = callerOf()
-  const body = fc.oneof(nearly, fc.array(nearly, { maxLength: 3 }))
-  await fc.assert(fc.asyncProperty(body, fc.boolean(), async (given, inModern) => {
-    // As they come from a parser: without a prototype's help, and plain.
-    const message: unknown = JSON.parse(JSON.stringify(given))
-    const one = Array.isArray(message) ? {} : message as { method?: string, params?: Record<string, unknown> }
-    const meta = modern('').payload.params?._meta
-    const isObject = typeof one.params === 'object' && one.params !== null && !Array.isArray(one.params)
-    const sent =
-      inModern && isObject && one.params?._meta === undefined
-        ? { ...one, params: { ...one.params, _meta: meta } }
-        : message
-    const headers: Record<string, string> = inModern
-      ? { ...modern(String(one.method), isObject ? one.params : {}).headers, accept: 'application/json' }
-      : { accept: 'application/json' }
-    const reply = (async () =>
-      await endpoint.serve({
-        method: 'POST',
-        headers,
-        body: sent,
-        principal: caller.principal,
-        open: () => new Exchange(caller, longMs),
-        charge: async () => {},
-        onGone: () => {}
-      }))()
-    const text = await reply.then(({ json }) => json ?? '', (error: unknown) => {
-      if (isRefusal(error)) return error.code
-      throw error
-    })
-    if (text.includes('MCP_ERR_DEADLINE')) throw new Error('nobody answered')
-    if (/"id":null/.test(text)) throw new Error('an answer with an id of null')
-  }), { numRuns: 1500, includeErrorInReport: true })
-  t.equal(watch.out(), 0)
-  t.same(watch.wrong, [])
-  await endpoint.close()
 })

@@ -1,0 +1,148 @@
+/** What a host's registration watches, refuses at the boot and writes to the host's log. */
+import t from 'tap'
+import { type Endpoint, mcpAuth } from '../../src/index.js'
+import { defineTool } from '../../src/tools/tool.js'
+import { logSink } from '../support/log-sink.js'
+import { adaKey, callOf, modern, post, rpc } from '../support/service.js'
+import { secretA, tool, a, ada, bare, twice } from '../support/embedded.js'
+
+t.test('what the host watches over ends streams, too', async t => {
+  let end = (): void => {}
+  let isGood = true
+  const app = bare(t)
+  const watch = {
+    stillGood: () => isGood,
+    onChange: (listener: () => void) => {
+      end = listener
+      return () => {
+        end = () => {}
+      }
+    }
+  }
+  await app.register(mcpAuth, { ...a, watches: [watch] })
+  const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
+  const answer = post(app, payload, { ...ada, ...headers, accept: 'text/event-stream' }, '/a/mcp')
+  setTimeout(() => {
+    isGood = false
+    end()
+  }, 50)
+  t.match((await answer).text, /"resultType":"complete"/)
+})
+
+t.test('a watch of the host\'s that fails is one that says no, and ends no process', async t => {
+  let onChange = (): void => {}
+  let fails = false
+  const app = bare(t)
+  const stillGood = (): boolean => {
+    if (fails) throw new Error('the directory is away')
+    return true
+  }
+  await app.register(mcpAuth, {
+    ...a,
+    watches: [
+      {
+        stillGood,
+        onChange: (listener: () => void) => {
+          onChange = listener
+          return () => {}
+        }
+      }
+    ]
+  })
+  const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
+  const answer = post(app, payload, { ...ada, ...headers, accept: 'text/event-stream' }, '/a/mcp')
+  setTimeout(() => {
+    fails = true
+    onChange()
+  }, 50)
+  t.match((await answer).text, /"resultType":"complete"/)
+  const { status, body } = await post(app, rpc('ping'), ada, '/a/mcp')
+  t.equal(status, 401)
+  t.equal(body.error.data.code, 'MCP_ERR_UNAUTHENTICATED')
+})
+
+t.test('a registration that cannot work stops the host\'s boot, and says which option', async t => {
+  for (const [options, said] of [
+    [{}, /apiKeys/],
+    [{ apiKeys: [] }, /apiKeys/],
+    [{ apiKeys: [adaKey], origins: ['*'] }, /origins/],
+    [{ apiKeys: [adaKey], rateLimit: { max: 0 } }, /max/],
+    [{ apiKeys: [adaKey, adaKey] }, /twice/],
+    [{ apiKeys: [adaKey], tools: [tool('x'), tool('x')] }, /x/],
+    [{ apiKeys: [adaKey], eras: [] }, /eras/],
+    [{ apiKeys: ['short'] }, /^Entry 1 of `apiKeys` is under 16 characters; .*`allowWeakSecrets`/],
+    [
+      { apiKeys: [adaKey, 'change-me-api-key'], allowWeakSecrets: true },
+      /^Entry 2 of `apiKeys` is a well-known placeholder/
+    ],
+    [{ jwtSecret: 'x' }, /^A JWT secret is under 32 bytes/],
+    [{ jwtSecret: 'change-me', allowWeakSecrets: true }, /placeholder/],
+    [{ jwtSecret: secretA, jwtPreviousSecrets: ['x'] }, /under 32 bytes/],
+    [{ jwtSecret: secretA, apiKeys: [secretA] }, /could sign tokens/]
+  ] as const) {
+    const app = bare(t)
+    await t.rejects(
+      async () => {
+        await app.register(mcpAuth, options)
+      },
+      { message: said }
+    )
+  }
+})
+
+t.test('weak secrets are good where the host says so', async t => {
+  const app = bare(t)
+  await app.register(mcpAuth, { prefix: '/a', apiKeys: ['short'], jwtSecret: 'x', allowWeakSecrets: true })
+  t.equal((await post(app, rpc('ping'), { 'x-api-key': 'short' }, '/a/mcp')).status, 200)
+})
+
+t.test('refusals are in the host\'s log, under its request ids', async t => {
+  const sink = logSink()
+  const app = bare(t, { logger: { level: 'info', stream: sink } })
+  await app.register(mcpAuth, a)
+  const { body } = await post(app, rpc('ping'), { 'x-api-key': 'nobody-s-key-at-all' }, '/a/mcp')
+  t.match(
+    sink.lines().find(({ code }) => code === 'MCP_ERR_UNAUTHENTICATED'),
+    { reqId: body.error.data.requestId, reason: String }
+  )
+  t.notMatch(sink.text(), /nobody-s-key/)
+})
+
+t.test('a tool that throws inside a host is masked, whatever the host\'s error handler tells', async t => {
+  const app = bare(t)
+  app.setErrorHandler(async (error: Error, _request, reply) => await reply.code(500).send({ told: error.message }))
+  const leak = defineTool({ name: 'leak', handler: () => { throw new Error('hunter2') } })
+  await app.register(mcpAuth, {
+    ...a,
+    tools: [leak],
+    resources: [
+      {
+        name: 'r',
+        uri: 'x://r',
+        read: () => {
+          throw new Error('hunter2')
+        }
+      }
+    ]
+  })
+  t.notMatch((await post(app, callOf('leak'), ada, '/a/mcp')).text, /hunter2|told/)
+  t.notMatch((await post(app, rpc('resources/read', { uri: 'x://r' }), ada, '/a/mcp')).text, /hunter2|told/)
+})
+
+t.test('the host gets none of our decorators, nor the other registration\'s', async t => {
+  const app = await twice(t)
+  for (const name of ['mcp', 'chargeAddress', 'chargePrincipal', 'budgetOf', 'jwt', 'createRateLimit']) {
+    t.equal(app.hasDecorator(name), false)
+  }
+  for (const name of ['principal', 'refusal', 'mcpCall', 'jwtVerify', 'corsPreflightEnabled']) {
+    t.equal(app.hasRequestDecorator(name), false)
+  }
+})
+
+t.test('the host reaches the endpoint of a registration, and of no other', async t => {
+  const app = bare(t)
+  let endpoint: Endpoint | undefined
+  await app.register(mcpAuth, { prefix: '/late', apiKeys: [adaKey], onEndpoint: running => { endpoint = running } })
+  endpoint?.addTool(defineTool({ name: 'late', handler: () => 'here' }))
+  t.equal((await post(app, callOf('late'), ada, '/late/mcp')).body.result.content[0].text, 'here')
+})

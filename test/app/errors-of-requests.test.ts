@@ -1,0 +1,89 @@
+/** Requests that are refused: one shape, a code, a challenge with a 401, and the id where it could be read. */
+import t, { type Test } from 'tap'
+import { refusals } from '../../src/errors.js'
+import { post, rpc, service, withKey } from '../support/service.js'
+
+/** One request for each refusal that a caller of the default app can meet without waiting. */
+const refused: Array<
+  [
+    string,
+    { method?: 'GET' | 'POST'; url?: string; headers?: Record<string, string>; payload?: string },
+    number,
+    string
+  ]
+> = [
+  ['no credential', { headers: { 'x-api-key': '' } }, 401, 'MCP_ERR_UNAUTHENTICATED'],
+  ['a wrong key', { headers: { 'x-api-key': 'nobody-s-key-at-all' } }, 401, 'MCP_ERR_UNAUTHENTICATED'],
+  ['no JSON', { payload: '{' }, 400, 'MCP_ERR_MALFORMED_BODY'],
+  ['no message', { payload: '7' }, 400, 'MCP_ERR_INVALID_REQUEST'],
+  ['depth', { payload: '['.repeat(65) + ']'.repeat(65) }, 400, 'MCP_ERR_TOO_DEEP'],
+  ['size', { payload: `"${'x'.repeat(1024 * 1024)}"` }, 413, 'MCP_ERR_BODY_TOO_LARGE'],
+  [
+    'another type',
+    { headers: { 'content-type': 'text/plain' }, payload: '{}' },
+    415,
+    'MCP_ERR_UNSUPPORTED_MEDIA_TYPE'
+  ],
+  ['an Accept that nothing fits', { headers: { accept: 'text/html' } }, 406, 'MCP_ERR_NOT_ACCEPTABLE'],
+  ['another method', { method: 'GET' }, 405, 'MCP_ERR_METHOD_NOT_ALLOWED'],
+  [
+    'another revision',
+    { headers: { 'mcp-protocol-version': '1999-01-01' } },
+    400,
+    'MCP_ERR_PROTOCOL_VERSION'
+  ],
+  ['a foreign origin', { headers: { origin: 'https://evil.example' } }, 403, 'MCP_ERR_ORIGIN_REFUSED'],
+  ['a foreign host', { headers: { host: 'evil.example' } }, 403, 'MCP_ERR_HOST_REFUSED'],
+  ['an unknown path', { url: '/elsewhere' }, 404, 'MCP_ERR_NOT_FOUND'],
+  ['a malformed URL', { url: '/mcp/%zz' }, 400, 'MCP_ERR_BAD_URL']
+]
+
+async function refuse (t: Test, [, request, status, code]: typeof refused[number]): Promise<void> {
+  const app = await service(t)
+  const { method = 'POST', url = '/mcp', headers = {}, payload = JSON.stringify(rpc('ping')) } = request
+  const response = await app.inject({
+    method,
+    url,
+    headers: { ...withKey, 'content-type': 'application/json', ...headers },
+    ...(method === 'POST' ? { payload } : {})
+  })
+  t.equal(response.statusCode, status)
+  const body = response.json()
+  const data = url === '/mcp' ? body.error.data : body
+  t.match(data, { code, requestId: /^[\w-]{36}$/ })
+  t.notOk('id' in body && body.id === null)
+  t.equal(response.headers['cache-control'], 'no-store')
+  if (url === '/mcp') {
+    t.match(body, { jsonrpc: '2.0', error: { code: Number, message: refusals.get(code)?.description } })
+  } else t.equal(body.message, refusals.get(code)?.description)
+}
+
+for (const row of refused) {
+  t.test(`${row[0]} is refused with ${row[2]} in the one shape`, async t => { await refuse(t, row) })
+}
+
+t.test('a challenge comes with every 401, and tells none from another', async t => {
+  const app = await service(t)
+  const bad = [
+    { 'x-api-key': 'nobody-s-key-at-all' },
+    { authorization: 'Bearer abc' },
+    { authorization: 'Bearer a.b.c' }
+  ]
+  const answers = await Promise.all(bad.map(async headers => await post(app, rpc('ping'), headers)))
+  t.same(
+    answers.map(({ headers }) => headers['www-authenticate']),
+    bad.map(() => 'Bearer realm="mcp", error="invalid_token"')
+  )
+  const told = answers.map(({ body }) =>
+    JSON.stringify({ ...body, error: { ...body.error, data: { ...body.error.data, requestId: '' } } })
+  )
+  t.equal(new Set(told).size, 1)
+  const none = await post(app, rpc('ping'), {})
+  t.equal(none.headers['www-authenticate'], 'Bearer realm="mcp"')
+})
+
+t.test('the id is echoed where it could be read, and left out where not', async t => {
+  const app = await service(t)
+  t.equal((await post(app, { jsonrpc: '1.0', id: 'mine', method: 'x' })).body.id, 'mine')
+  for (const id of [null, {}, [], true]) t.notOk('id' in (await post(app, { jsonrpc: '2.0', id, method: 'ping' })).body)
+})

@@ -1,0 +1,136 @@
+/** Keys of API_KEYS that `keys import` takes over into the file. */
+import { readdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import t from 'tap'
+import { sha256 } from '../../../../src/lib/sha256.js'
+import { mintKey } from '../../../../src/api-keys/format.js'
+import { commandLine } from '../../../../src/ledger/records.js'
+import { directory } from '../../../support/keys.js'
+import { openState, statePath } from '../../../support/state.js'
+import { type Said, say } from '../../../support/terminal.js'
+import { file, keys, withKey } from '../../../support/key-commands.js'
+
+t.test('what API_KEYS holds can be taken over as it is', async t => {
+  const cwd = await directory(t)
+  const { code, stdout } = await keys(
+    cwd,
+    ['import', '--name', 'old', '--json'],
+    'the-first-key-of-many, the-second-key-of-many,\n'
+  )
+  t.equal(code, 0)
+  t.match(JSON.parse(stdout), [{ name: 'old 1', status: 'active' }, { name: 'old 2' }])
+  t.equal((await keys(cwd, ['verify'], 'the-second-key-of-many')).code, 0)
+})
+
+for (const [name, others] of [
+  ['JWT_SECRET', {}],
+  ['JWT_SECRET_PREVIOUS', { JWT_SECRET: 'j'.repeat(40) }],
+  ['REQUEST_STATE_KEY', {}]
+] as const) {
+  t.test(`the ${name} is not taken over as a key, and not repeated`, async t => {
+    const cwd = await directory(t)
+    const shared = 'x'.repeat(40)
+    await writeFile(join(cwd, '.env'), `${name}=${shared}\n`)
+    const { code, stdout, stderr } = await say(
+      ['keys', 'import'],
+      cwd,
+      others,
+      `the-first-key-of-many\n${shared}\n`
+    )
+    t.match({ code, stdout }, { code: 1, stdout: '' })
+    t.match(stderr, /nothing was imported/)
+    t.notMatch(stderr, shared)
+    t.same(await readdir(cwd), ['.env'])
+  })
+}
+
+t.test('what API_KEYS holds is taken over from where it is set, .env as well', async t => {
+  const cwd = await directory(t)
+  await writeFile(join(cwd, '.env'), 'API_KEYS="the-first-key-of-many,the-second-key-of-many"\n')
+  t.match(await keys(cwd, ['import']), { code: 1, stderr: /--configured/ })
+  const { code, stdout, stderr } = await keys(cwd, ['import', '--name', 'old', '--configured', '--json'])
+  t.equal(code, 0)
+  t.match(stderr, /^Take them out of API_KEYS: /)
+  t.match(JSON.parse(stdout), [{ name: 'old 1' }, { name: 'old 2' }])
+  t.equal((await keys(cwd, ['verify', '--file', file], 'the-second-key-of-many')).code, 0)
+})
+
+t.test('a key of API_KEYS is good as long as the file does not say otherwise', async t => {
+  const { cwd } = await withKey(t)
+  await writeFile(join(cwd, '.env'), 'API_KEYS=the-first-key-of-many\n')
+  t.match(await keys(cwd, ['verify'], 'the-first-key-of-many'), {
+    code: 0,
+    stdout: /^Good: key \w{12} of apikey:\w{12}, role user$/
+  })
+  const [{ id }] = JSON.parse((await keys(cwd, ['import', '--configured', '--json'])).stdout)
+  await keys(cwd, ['revoke', id])
+  t.match(await keys(cwd, ['verify'], 'the-first-key-of-many'), { code: 1, stdout: /revoked/ })
+})
+
+for (const [what, key] of [['of its own form', mintKey().key], ['of another form', 'the-first-key-of-many']] as const) {
+  const id = sha256(key).slice(0, 12)
+  const ends: Array<[string, string[]]> = [
+    ['as a key', ['revoke-key', id]],
+    ['as a caller', ['revoke-subject', '--principal', `apikey:${id}`]]
+  ]
+  for (const [how, args] of ends) {
+    t.test(`a key of API_KEYS ${what} that was revoked ${how} is not taken over, and no other with it`, async t => {
+      const STATE_DIR = await statePath(t)
+      const cwd = dirname(STATE_DIR)
+      const env = { STATE_DIR, API_KEYS: `the-good-key-of-many,${key}`, API_KEYS_FILE: file }
+      await openState(t, { directory: STATE_DIR })
+      t.equal((await say(['tokens', ...args], cwd, env)).code, 0)
+      for (const source of [['--configured'], ['--owner', 'ada']]) {
+        const { code, stdout, stderr } = await say(
+          ['keys', 'import', ...source],
+          cwd,
+          env,
+          `the-good-key-of-many,${key}`
+        )
+        t.match({ code, stdout }, { code: 1, stdout: '' })
+        t.match(stderr, new RegExp(`^The key ${id} was revoked .*nothing was imported`))
+        t.notOk(stderr.includes(key))
+      }
+      t.notOk((await readdir(cwd)).includes(file))
+    })
+  }
+}
+
+t.test('a managed key that was revoked in another file is not taken over under another id', async t => {
+  const STATE_DIR = await statePath(t)
+  const { id, key } = mintKey()
+  await openState(t, { directory: STATE_DIR })
+  await say(['tokens', 'revoke-key', id, '--force'], dirname(STATE_DIR), { STATE_DIR })
+  t.match(await say(['keys', 'import'], dirname(STATE_DIR), { STATE_DIR }, key), {
+    code: 1,
+    stderr: new RegExp(`^The key ${id} was revoked`)
+  })
+})
+
+t.test('no key is made that would be refused at once because its owner was revoked', async t => {
+  const STATE_DIR = await statePath(t)
+  const cwd = dirname(STATE_DIR)
+  const env = { STATE_DIR, API_KEYS_FILE: file }
+  const state = await openState(t, { directory: STATE_DIR })
+  await state.revokeSubject('user:ada', Date.now() + 60_000, commandLine)
+  const makeFor = async (owner: string): Promise<Said[]> =>
+    await Promise.all(
+      [['create', '--name', 'a'], ['import']].map(
+        async args => await say(['keys', ...args, '--owner', owner], cwd, env, 'the-first-key-of-many')
+      )
+    )
+  for (const said of await makeFor('ada')) {
+    t.match(said, { code: 1, stdout: '', stderr: /^What user:ada is given now is still revoked/ })
+  }
+  t.notOk((await readdir(cwd)).includes(file))
+  for (const { code } of await makeFor('bob')) t.equal(code, 0)
+})
+
+t.test('who imports keys of API_KEYS without a file that is named hears how the server gets it', async t => {
+  const env = { API_KEYS: 'the-first-key-of-many' }
+  t.match(await say(['keys', 'import', '--configured'], await directory(t), env), {
+    code: 0,
+    stderr: /^Take them out of API_KEYS and set API_KEYS_FILE=api-keys\.json: /
+  })
+  t.match(await say(['keys', 'import'], await directory(t), {}, 'the-first-key-of-many'), { code: 0, stderr: '' })
+})

@@ -1,0 +1,149 @@
+/** A .env file: what wins, which names are like a setting, and lines that cannot be read. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { parseDotenv } from '../../../src/config/dotenv.js'
+import { ConfigError, loadConfig, readConfig, readSettings } from '../../../src/config/load.js'
+
+const key = 'a-key-of-sixteen-or-more'
+const secret = 'a secret of thirty-two bytes or more'
+const sound = { API_KEYS: key, JWT_SECRET: secret }
+
+t.test('the environment wins over .env, where it says something', async t => {
+  const file = parseDotenv(`API_KEYS=${key}\nPORT=4000\nLOG_LEVEL=debug\n`)
+  const { config, sources } = readConfig({ PORT: '5000', LOG_LEVEL: '' }, file)
+  t.match(config, { PORT: 5000, LOG_LEVEL: 'debug', API_KEYS: [key] })
+  t.match(sources, { PORT: 'environment', LOG_LEVEL: '.env', API_KEYS: '.env', HOST: 'default' })
+})
+
+t.test('a name in .env that is not a setting is warned about, one in the environment is not', async t => {
+  const { problems, warnings } = readConfig({ ...sound, SHELL_THING: '1' }, parseDotenv('RATE_LIMIT=3\nport=1\n'))
+  t.same(problems, [])
+  t.match(warnings, [/RATE_LIMIT/, /port, .* PORT/])
+})
+
+for (const [name, meant] of [
+  ['API_KEY', 'API_KEYS'],
+  ['API_KEYSS', 'API_KEYS'],
+  ['API-KEYS', 'API_KEYS'],
+  ['API_KYES', 'API_KEYS'],
+  ['PI_KEYS', 'API_KEYS'],
+  ['api_key', 'API_KEYS'],
+  ['POTR', 'PORT'],
+  ['JWT_SECRETS', 'JWT_SECRET'],
+  ['XPORT', 'PORT']
+] as const) {
+  t.test(
+    `${name} in .env is taken for a typing error of ${meant}, and named where the start is refused`,
+    async t => {
+      const path = join(t.testdir({ '.env': `${name}=canary\n` }), '.env')
+      t.match(readSettings({ env: sound, dotenv: path }).warnings, [
+        new RegExp(`sets ${name}, .*; did you mean ${meant}\\?$`)
+      ])
+      t.throws(() => loadConfig({ env: {}, dotenv: path }), {
+        message: new RegExp(`^Warning: .env sets ${name}.*did you mean ${meant}.*\nAPI_KEYS is not set, .*$`)
+      })
+    }
+  )
+}
+
+t.test('a name that is two edits away is like no setting', async t => {
+  for (const name of ['PRTO1', 'API_KE', 'HOSTNAME', 'A']) {
+    t.notMatch(readConfig(sound, parseDotenv(`${name}=1\n`)).warnings.join(), /did you mean/, name)
+  }
+})
+
+t.test('a secret on a line of its own is not taken for a name to print', async t => {
+  const { warnings } = readConfig(sound, parseDotenv('JBSWY3DPEHPK3PXPJBSWY3DP=\n'))
+  t.equal(warnings.length, 1)
+  t.notMatch(warnings[0], /JBSW/)
+})
+
+t.test('names of the object prototype in .env are names like any other', async t => {
+  const { config, warnings } = readConfig(sound, parseDotenv('toString=1\nconstructor=2\n'))
+  t.equal(config.PORT, 3000)
+  t.equal(warnings.length, 2)
+})
+
+for (const [what, text, line] of [
+  ['no =', `# a comment\nPORT 3000\nAPI_KEYS=${key}\n`, 2],
+  ['no =, at the end', `API_KEYS=${key}\n\nsomething`, 3],
+  ['a space in its name', `MY PORT=3000\nAPI_KEYS=${key}\n`, 1],
+  ['no name', `API_KEYS=${key}\n=3000\n`, 2],
+  ['no =, behind a value of three lines', `A="one\n two\nthree"\nPORT 3000\nAPI_KEYS=${key}\n`, 4]
+] as const) {
+  t.test(`a line in .env with ${what} stops the start instead of being passed over`, async t => {
+    const { problems } = readConfig({}, parseDotenv(text))
+    t.equal(problems[0]?.variable, '.env')
+    t.match(problems[0]?.wrong, `(line ${line})`)
+  })
+}
+
+for (const [what, text] of [
+  ['another one closes it', `JWT_SECRET="${secret}\nNODE_ENV=production\nMINT_POLICY=off\nOAUTH_SCOPES="a,b"\n`],
+  ['nothing closes it', `JWT_SECRET="${secret}\nNODE_ENV=production\n`],
+  ['blanks stand before it', `JWT_SECRET =  '${secret}\n`],
+  ['it is escaped, which .env does not know', `JWT_SECRET="a\\"${secret}"\n`],
+  ['text follows on its closing one', `JWT_SECRET="${secret}"NODE_ENV=production\n`],
+  ['text follows a blank behind its closing one', `export JWT_SECRET=\`${secret}\` NODE_ENV=production\n`]
+] as const) {
+  t.test(`a quote in .env stops the start where ${what}`, async t => {
+    const { problems } = readConfig({}, parseDotenv(`# first\n${text}`))
+    t.match(problems[0], { variable: '.env', wrong: /^has an unclosed quote.* \(line 2\)$/ })
+    t.notOk(JSON.stringify(problems).includes(secret))
+  })
+}
+
+t.test('a secret of more than one line stops the start, a list over several lines does not', async t => {
+  for (const name of ['JWT_SECRET', 'JWT_SECRET_PREVIOUS', 'REQUEST_STATE_KEY']) {
+    t.match(
+      readConfig({ API_KEYS: key, JWT_SECRET: secret, [name]: `${secret}-1\nPORT=${'3'.repeat(32)}` })
+        .problems,
+      [{ variable: name, wrong: 'contains a line break' }]
+    )
+  }
+  t.same(readConfig({}, parseDotenv(`API_KEYS="${key},\n  ${key}2"\n`)).problems, [])
+})
+
+for (const [what, text] of [
+  ['a byte order mark', `\uFEFFAPI_KEYS=${key}\n`],
+  ['line ends of Windows', `PORT=3000\r\nAPI_KEYS=${key}\r\n`],
+  ['quotes', `API_KEYS="${key}"\n`],
+  ['export', `export API_KEYS=${key}\n`],
+  ['a comment behind the value', `API_KEYS=${key} # mine\n`],
+  ['a comment behind quotes', `API_KEYS="${key}" # mine, "with quotes"\n`],
+  ['a quote within a value', `OTHER=it's\nAPI_KEYS=${key}\n`],
+  ['a quote of another kind within quotes', `OTHER="it's"\nAPI_KEYS=${key}\n`],
+  ['a value of two lines', `OTHER="one\nAPI_KEYS=two"\nAPI_KEYS=${key}\n`],
+  ['spaces around its parts', `  API_KEYS = ${key}  \n\t# a comment\n`],
+  ['no line end', `API_KEYS=${key}`],
+  ['nothing but that behind blank lines', `\n\n  \nAPI_KEYS=${key}\n\n`],
+  ['an empty value before', `JWT_SECRET=\nAPI_KEYS=${key}\n`]
+] as const) {
+  t.test(`a .env with ${what} is read`, async t => {
+    const { config, problems } = readConfig({}, parseDotenv(text))
+    t.same(problems, [])
+    t.same(config.API_KEYS, [key])
+  })
+}
+
+t.test('a .env that is there is read from its path, a missing one is no problem', async t => {
+  const path = join(t.testdir({ '.env': `API_KEYS=${key}\nPORT=4000\n` }), '.env')
+  t.equal(loadConfig({ env: {}, dotenv: path }).config.PORT, 4000)
+  t.equal(loadConfig({ env: sound, dotenv: `${path}.missing` }).config.PORT, 3000)
+  t.throws(() => loadConfig({ env: {}, dotenv: false }), ConfigError)
+})
+
+t.test('a .env that cannot be read stops the start', async t => {
+  const directory = t.testdir()
+  mkdirSync(join(directory, '.env'))
+  const { problems } = readSettings({ env: sound, dotenv: join(directory, '.env') })
+  t.match(problems, [{ variable: '.env', wrong: /EISDIR/ }])
+})
+
+t.test('the file is read anew each time', async t => {
+  const path = join(t.testdir({ '.env': `API_KEYS=${key}\nPORT=4000\n` }), '.env')
+  t.equal(loadConfig({ env: {}, dotenv: path }).config.PORT, 4000)
+  writeFileSync(path, `API_KEYS=${key}\nPORT=4001\n`)
+  t.equal(loadConfig({ env: {}, dotenv: path }).config.PORT, 4001)
+})

@@ -1,0 +1,100 @@
+/** Which settings together let the server start, and what is warned about. */
+import t from 'tap'
+import { describeProblem, endpointOf, isLoopback, readConfig } from '../../../src/config/load.js'
+
+const key = 'a-key-of-sixteen-or-more'
+const secret = 'a secret of thirty-two bytes or more'
+const sound = { API_KEYS: key, JWT_SECRET: secret }
+
+for (const [what, environment] of [
+  ['nothing', {}],
+  ['empty values', { API_KEYS: '', JWT_SECRET: '' }],
+  ['only spaces and commas', { API_KEYS: ' , ,, ' }],
+  ['white space', { API_KEYS: ' ', JWT_SECRET: '\t ' }]
+] as const) {
+  t.test(`a server with ${what} for credentials does not start`, async t => {
+    const { problems } = readConfig(environment)
+    t.equal(problems.length, 1)
+    t.match(problems.map(describeProblem).join(), /API_KEYS.*JWT_SECRET/)
+  })
+}
+
+const places: Array<[string, Record<string, string>, boolean]> = [
+  ['on localhost', {}, true],
+  ['on another loopback address', { HOST: '127.8.8.8' }, true],
+  ['on [::1]', { HOST: '[::1]' }, true],
+  ['in a test', { NODE_ENV: 'test' }, true],
+  ['in production on localhost', { NODE_ENV: 'production' }, false],
+  ['on every address', { HOST: '0.0.0.0' }, false],
+  ['on every IPv6 address', { HOST: '::' }, false],
+  ['on an address of the network', { HOST: '192.168.1.5' }, false],
+  ['on a name, which may resolve to anything', { HOST: 'localhost.example.com' }, false]
+]
+for (const [where, environment, starts] of places) {
+  t.test(`a weak key and a weak secret ${starts ? 'are warned about' : 'stop the start'} ${where}`, async t => {
+    const weak = {
+      ALLOWED_HOSTS: 'mcp.example.com',
+      API_KEYS: 'k'.repeat(15),
+      JWT_SECRET: 's'.repeat(31),
+      ...environment
+    }
+    const { problems, warnings } = readConfig(weak)
+    t.same(problems.map(({ variable }) => variable), starts ? [] : ['API_KEYS', 'JWT_SECRET'])
+    t.equal(warnings.length, starts ? 2 : 0)
+  })
+  t.test(`a key of 16 characters and a secret of 32 bytes are silent ${where}`, async t => {
+    const { problems, warnings } = readConfig({
+      ALLOWED_HOSTS: 'mcp.example.com',
+      API_KEYS: 'k'.repeat(16),
+      JWT_SECRET: 'ß'.repeat(16),
+      ...environment
+    })
+    t.same(problems, [])
+    t.same(warnings, [])
+  })
+}
+
+t.test('beyond loopback a Host that nobody checks is warned about once', async t => {
+  t.match(readConfig({ ...sound, HOST: '0.0.0.0' }).warnings, [/PUBLIC_URL nor ALLOWED_HOSTS/])
+  t.same(readConfig({ ...sound, HOST: '0.0.0.0', PUBLIC_URL: 'https://mcp.example.com' }).warnings, [])
+  t.same(readConfig({ ...sound, HOST: '0.0.0.0', ALLOWED_HOSTS: 'mcp.example.com' }).warnings, [])
+})
+
+t.test('a public URL that already names the endpoint is warned about', async t => {
+  t.match(readConfig({ ...sound, PUBLIC_URL: 'https://mcp.example.com/mcp' }).warnings, [/^PUBLIC_URL/])
+})
+
+t.test('without a credential the problem names each setting that would be one', async t => {
+  const [problem] = readConfig({}).problems
+  for (const name of ['API_KEYS', 'JWT_SECRET', 'API_KEYS_FILE', 'JWT_ISSUER', 'init']) {
+    t.match(problem && describeProblem(problem), new RegExp(`\\b${name}\\b`))
+  }
+})
+
+for (const [environment, port, endpoint] of [
+  [{}, undefined, 'http://localhost:3000/mcp'],
+  [{ PORT: '0' }, 4711, 'http://localhost:4711/mcp'],
+  [{ HOST: '0.0.0.0' }, undefined, 'http://localhost:3000/mcp'],
+  [{ HOST: '::1' }, undefined, 'http://[::1]:3000/mcp'],
+  [{ HOST: '10.0.0.5', PORT: '80' }, undefined, 'http://10.0.0.5:80/mcp'],
+  [{ PUBLIC_URL: 'https://example.com/tools/' }, undefined, 'https://example.com/tools/mcp']
+] as const) {
+  t.test(`${JSON.stringify(environment)} is called at ${endpoint}`, async t => {
+    t.equal(endpointOf(readConfig({ ...sound, ...environment }).config, port), endpoint)
+  })
+}
+
+t.test('loopback is what only this machine can reach', async t => {
+  for (const host of ['localhost', 'LOCALHOST', '127.0.0.1', '127.255.0.1', '::1', '[::1]']) {
+    t.ok(isLoopback(host), host)
+  }
+  for (const host of [
+    '0.0.0.0',
+    '::',
+    '128.0.0.1',
+    '127.0.0.1.example.com',
+    'localhost.example',
+    '127.1',
+    ''
+  ]) { t.notOk(isLoopback(host), host) }
+})

@@ -1,0 +1,149 @@
+/** A provider that is away, hangs or sends what cannot be used: who waits, and when it is asked again. */
+import t from 'tap'
+import { type Refusal } from '../../../../src/errors.js'
+import { createKeySet } from '../../../../src/tokens/provider/jwks.js'
+import { ProviderError } from '../../../../src/tokens/provider/fetch-json.js'
+import { first, jwks, header, yes, stage, away } from '../../../support/key-set.js'
+
+/** Once `isSo`. */
+async function once (isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise(resolve => setTimeout(resolve, 1))
+}
+
+t.test('a known key stays good while the provider is away, however long', async (t) => {
+  const keys = stage(t, jwks(first))
+  await keys.outcome('first')
+  keys.serve(away)
+  for (let hour = 0; hour < 24; hour++) {
+    keys.pass(3_600_000)
+    t.equal(await keys.outcome('first'), 'key')
+  }
+  t.same(keys.problems(), [], 'nor does that stand in the way of callers')
+})
+
+t.test('it is told when the provider goes and when it is back, and nothing in between', async (t) => {
+  const turns: Array<string | undefined> = []
+  const keys = stage(t, jwks(first), { onTurn: why => { turns.push(why) } })
+  await keys.outcome('first')
+  t.same(turns, [])
+  keys.serve(away)
+  for (let i = 0; i < 3; i++) {
+    keys.pass(600_000)
+    await keys.outcome('unknown')
+  }
+  keys.serve(jwks(first))
+  keys.pass(3000)
+  await keys.outcome('unknown')
+  t.same(turns, ['it cannot be reached', undefined])
+})
+
+t.test('without a set it is asked for until there is one, and nobody has to come with a token', async (t) => {
+  let fetches = 0
+  const keys = createKeySet({
+    retryMs: 20,
+    load: async () => {
+      if (++fetches < 3) throw away
+      return jwks(first)
+    }
+  })
+  t.teardown(keys.begin())
+  await once(() => fetches === 1)
+  t.match(keys.problems(), [/it cannot be reached/])
+  await once(() => keys.problems().length === 0)
+  await new Promise(resolve => setTimeout(resolve, 60))
+  t.equal(fetches, 3, 'and not once there is one')
+  t.ok(await keys.find(header('first'), yes))
+})
+
+t.test('who no longer wants the set asks no more', async (t) => {
+  let fetches = 0
+  const keys = createKeySet({ retryMs: 10, load: async () => { fetches++; throw away } })
+  keys.begin()()
+  await new Promise(resolve => setTimeout(resolve, 60))
+  t.equal(fetches, 1)
+})
+
+t.test('nobody with a known key waits for a provider that is known to be away', async (t) => {
+  let time = Math.ceil(performance.now())
+  t.intercept(performance, 'now', { value: () => time })
+  const answers: Array<() => Promise<unknown>> = [
+    async () => jwks(first),
+    async () => {
+      throw away
+    },
+    async () => await new Promise(() => {})
+  ]
+  const keys = createKeySet({ load: async () => await answers.shift()?.() })
+  t.ok(await keys.find(header('first'), yes))
+  time += 600_000
+  t.ok(await keys.find(header('first'), yes))
+  time += 3000
+  t.ok(await keys.find(header('first'), yes), 'the third fetch never ends')
+  t.same(answers, [])
+})
+
+t.test(
+  'an unknown key is unavailable while the provider is away, and none within the cool-down before that',
+  async t => {
+    const keys = stage(t, jwks(first))
+    t.equal(await keys.outcome('unknown'), 'none')
+    keys.serve(away)
+    t.equal(await keys.outcome('unknown'), 'none')
+    keys.pass(10_000)
+    t.equal(await keys.outcome('unknown'), 'unavailable')
+    t.equal(await keys.outcome('first'), 'key')
+  }
+)
+
+t.test('a provider that is away is asked every three seconds at most, and says when', async (t) => {
+  const keys = stage(t, away)
+  for (let i = 0; i < 60; i++) t.equal(await keys.outcome(`unknown-${i}`), 'unavailable')
+  t.equal(keys.fetches(), 1)
+  keys.pass(1000)
+  const refusal = await keys.find(header('first'), yes).catch((error: Refusal) => error) as Refusal
+  t.match(refusal, {
+    statusCode: 503,
+    headers: { 'retry-after': '2' },
+    data: { retryAfterMs: 2000 },
+    reason: /it cannot be reached/
+  })
+  keys.pass(2000)
+  keys.serve(jwks(first))
+  t.equal(await keys.outcome('first'), 'key')
+  t.equal(keys.fetches(), 2)
+  t.same(keys.problems(), [])
+})
+
+t.test('a provider that never answers is waited for as long as the timeout says', async (t) => {
+  const keys = createKeySet({
+    timeoutMs: 50,
+    load: async signal =>
+      await new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => {
+          reject(new ProviderError('it did not answer in time'))
+        })
+      })
+  })
+  // The signal's timer does not keep the process alive; a socket would.
+  const alive = setInterval(() => {}, 1000)
+  t.teardown(() => { clearInterval(alive) })
+  t.match(await keys.find(header('first'), yes).catch((error: unknown) => error), {
+    statusCode: 503,
+    reason: /did not answer in time/
+  })
+})
+
+for (const [what, document] of [
+  ['nothing', undefined],
+  ['null', null],
+  ['a list', []],
+  ['no keys', {}],
+  ['keys that are no list', { keys: {} }],
+  ['text', 'keys']
+] as const) {
+  t.test(`a set that is ${what} is none`, async t => {
+    const keys = stage(t, document)
+    t.equal(await keys.outcome('first'), 'unavailable')
+    t.match(keys.problems(), [/not valid/])
+  })
+}
