@@ -9,6 +9,7 @@ import { Exchange } from './exchange/exchange.js'
 import type { ToolPolicies } from '../tools/tool-policies.js'
 import { longestTimerMs } from '../lib/timers.js'
 import type { Catalog } from './catalog/catalog.js'
+import type { WatchListener } from './catalog/changes.js'
 
 export interface Endpoint {
   /** Throws if the item is invalid; nothing is added in that case. */
@@ -28,10 +29,15 @@ export interface Endpoint {
   listTools: (filter?: { readonly tags?: readonly string[], readonly principal?: Principal }) => readonly Tool[]
   /** The scopes in the access rules of all current items. */
   scopes: () => readonly string[]
-  /** Notifies subscribers that the resource at `uri` has changed. */
-  resourceUpdated: (uri: string) => void
-  /** Calls `listener` for each resource that a caller subscribes to on this instance. */
-  onSubscribed: (listener: (uri: string) => void) => void
+  /**
+   * Notifies subscribers that the resource at `uri` has changed. `principalId`: notifies only this principal.
+   */
+  resourceUpdated: (uri: string, principalId?: string) => void
+  /**
+   * Calls `listener` for each resource that a caller subscribes to on this instance. The function that it returns is
+   * called when that subscription ends.
+   */
+  onSubscribed: (listener: WatchListener) => void
   /**
    * Replaces `toolPolicies` for all tools. Throws a `ToolPolicyError` if the policies
    * name an unknown tool; nothing changes in that case.
@@ -127,10 +133,10 @@ export function operationsOf (
       ])
       return [...new Set(all.flatMap(({ item }) => item.access?.scopes ?? []))].sort()
     },
-    resourceUpdated: uri => {
-      changes.publish({ kind: 'resource', uri })
+    resourceUpdated: (uri, principalId) => {
+      changes.publish({ kind: 'resource', uri, to: principalId })
     },
-    onSubscribed: listener => { changes.onSubscribed(listener) },
+    onSubscribed: listener => { changes.onWatch(listener) },
     applyToolPolicies: policies => {
       for (const [before, now] of tools.applyPolicies(policies)) {
         // Notify also callers that can no longer see it.

@@ -11,6 +11,7 @@ import type { Upstream } from './options.js'
 import { passedOn } from './transport/process-environment.js'
 import { ProcessTransport } from './transport/process-transport.js'
 import { Questions } from './questions.js'
+import { Subscriptions } from './watching/subscriptions.js'
 
 /** What a connection tells of itself. */
 export interface ConnectionEvents {
@@ -47,8 +48,8 @@ export class Connection {
   readonly #place: ConnectionPlace
   readonly #events: ConnectionEvents
   readonly #identity: string | undefined
-  readonly #subscribed = new Set<string>()
   #client: Client
+  #subscriptions: Subscriptions | undefined
   #isOpen = false
   #isClosing = false
   #running = 0
@@ -65,7 +66,7 @@ export class Connection {
 
   get isOpen (): boolean { return this.#isOpen }
   get isIdle (): boolean { return this.#running === 0 }
-  get isWatched (): boolean { return this.#subscribed.size > 0 }
+  get isWatched (): boolean { return (this.#subscriptions?.size ?? 0) > 0 }
   get usedAt (): number { return this.#usedAt }
 
   /** Rejects with an `UpstreamAwayError` where the upstream does not start, or not in time. */
@@ -102,23 +103,21 @@ export class Connection {
     }
   }
 
-  /** Asks to be told when the resource changes; where the upstream cannot tell, nothing happens. */
-  async subscribe (uri: string): Promise<void> {
-    if (this.#subscribed.has(uri) || this.#client.getServerCapabilities()?.resources?.subscribe !== true) return
-    this.#subscribed.add(uri)
-    try {
-      if (this.#client.getProtocolEra() === 'modern') {
-        await this.#client.listen({ resourceSubscriptions: [...this.#subscribed] })
-      } else {
-        await this.#client.subscribeResource({ uri })
+  /** Asks to be told when the lists or these resources change; where the upstream cannot tell, nothing happens. */
+  async watch (uris: readonly string[]): Promise<void> {
+    if (!this.#isOpen) return
+    this.#subscriptions ??= new Subscriptions(this.#client, this.#place.upstream.startTimeoutMs, {
+      odd: error => { if (!this.#isClosing) this.#events.odd(error) },
+      gap: missed => {
+        this.#events.changed()
+        for (const uri of missed) this.#events.updated(uri)
       }
-    } catch (error) {
-      this.#subscribed.delete(uri)
-      throw error
-    }
+    })
+    await this.#subscriptions.set(uris)
   }
 
   async close (): Promise<void> {
+    this.#subscriptions?.close()
     this.#isClosing = true
     this.#isOpen = false
     await this.#client.close().catch(() => {})
@@ -176,6 +175,7 @@ export class Connection {
       if (client !== this.#client) return
       const wasOpen = this.#isOpen
       this.#isOpen = false
+      this.#subscriptions?.close()
       if (wasOpen && !this.#isClosing) this.#events.lost(this.#faultOf?.() ?? 'the connection closed')
     }
     client.onerror = error => { if (!this.#isClosing) this.#events.odd(error) }

@@ -3,11 +3,16 @@ import { PublicToolError } from '../errors.js'
 import { Connection, type ConnectionEvents, type ConnectionPlace, UpstreamAwayError } from './connection.js'
 import type { Upstream } from './options.js'
 
-const everybody = ''
+/** The key where all share one connection. */
+export const everybody = ''
 const firstBackoffMs = 250
 const longestBackoffMs = 30_000
 
-export interface PoolEvents extends ConnectionEvents {
+export interface PoolEvents extends Omit<ConnectionEvents, 'updated'> {
+  /** A connection was opened. `key`: what tells it from others. */
+  readonly opened: (connection: Connection, key: string) => void
+  /** A resource has other contents now, for those whose connection that is. */
+  readonly updated: (uri: string, key: string) => void
   /** A start failed. */
   readonly failed: (error: unknown) => void
 }
@@ -36,13 +41,18 @@ export class Pool {
 
   get size (): number { return this.#connections.size }
 
+  /** What tells the connection of this principal from others; the same for all where it is shared. */
+  keyOf (principalId: string): string {
+    return this.#upstream.share === 'all' ? everybody : principalId
+  }
+
   /**
    * Rejects with an `UpstreamAwayError` where it does not start, with a `PublicToolError` where all places
    * are taken.
    */
   async of (principalId: string): Promise<Connection> {
     if (this.#isClosed) throw new UpstreamAwayError(`Upstream ${this.#upstream.name} is closed`)
-    const key = this.#upstream.share === 'all' ? everybody : principalId
+    const key = this.keyOf(principalId)
     const known = this.#connections.get(key)
     if (known !== undefined) return await known
     if (Date.now() < this.#retryAt) {
@@ -60,8 +70,7 @@ export class Pool {
 
   /** The connection that is there; never opens one. */
   async existing (principalId: string): Promise<Connection | undefined> {
-    const key = this.#upstream.share === 'all' ? everybody : principalId
-    return await this.#connections.get(key)?.catch(() => undefined)
+    return await this.#connections.get(this.keyOf(principalId))?.catch(() => undefined)
   }
 
   /** It was reached by another way: the pauses after failures are over. */
@@ -89,19 +98,20 @@ export class Pool {
   #open (key: string): Promise<Connection> {
     const connection: Connection = new Connection(this.#place, {
       ...this.#events,
+      updated: uri => { this.#events.updated(uri, key) },
       lost: reason => {
         this.#forget(key, opened)
         this.#events.lost(reason)
       }
     }, key === everybody ? undefined : key)
-    const opened: Promise<Connection> = this.#opened(connection)
+    const opened: Promise<Connection> = this.#opened(connection, key)
     this.#connections.set(key, opened)
     this.#byPromise.set(opened, connection)
     opened.catch(() => { this.#forget(key, opened) })
     return opened
   }
 
-  async #opened (connection: Connection): Promise<Connection> {
+  async #opened (connection: Connection, key: string): Promise<Connection> {
     try {
       await connection.open()
     } catch (error) {
@@ -111,7 +121,10 @@ export class Pool {
       throw error
     }
     this.recover()
-    if (!this.#isClosed) return connection
+    if (!this.#isClosed) {
+      this.#events.opened(connection, key)
+      return connection
+    }
     await connection.close()
     throw new UpstreamAwayError(`Upstream ${this.#upstream.name} is closed`)
   }

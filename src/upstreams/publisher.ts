@@ -36,6 +36,11 @@ export class Publisher {
   /** Tools that are not as they were approved. */
   get withheld (): readonly string[] { return this.#withheld }
 
+  /** `key`: of a tool or prompt its exposed name, of a resource its URI or template. */
+  serves (kind: Kind, key: string): boolean {
+    return this.#items.has(`${kind} ${key}`)
+  }
+
   publish (endpoint: Endpoint, lists: Lists, forward: Forward): void {
     const { upstream, log, lock, maxResultBytes } = this.#options
     if (lists.isCut) {

@@ -8,9 +8,9 @@ import { forwardBy } from './forward.js'
 import type { Lock } from './lock.js'
 import { adviceFor, boundedLines, reasonOf, redactorOf } from './log-text.js'
 import type { Upstream } from './options.js'
-import { Pool, type PoolEvents } from './pool.js'
+import { everybody, Pool, type PoolEvents } from './pool.js'
 import { Publisher } from './publisher.js'
-import { Watches } from './watches.js'
+import { Watches } from './watching/watches.js'
 
 export interface OpenOptions {
   readonly log: Pick<FastifyBaseLogger, 'info' | 'warn' | 'error'>
@@ -38,6 +38,7 @@ interface Served {
   timer: NodeJS.Timeout | undefined
   dueAt: number
   learnedAt: number
+  isLearning: boolean
   /** Opened to learn the lists alone. */
   scout: Connection | undefined
 }
@@ -74,8 +75,9 @@ export class Upstreams {
   serve (endpoint: Endpoint): void {
     this.#endpoint = endpoint
     for (const served of this.#served) this.#publish(served)
-    endpoint.onSubscribed(uri => {
-      for (const { watches, lists } of this.#served) watches.add(uri, lists)
+    endpoint.onSubscribed(({ uri, resource, principalId }) => {
+      const owner = this.#served.find(({ publisher }) => publisher.serves('resources', resource))
+      return owner?.watches.add(owner.pool.keyOf(principalId), uri)
     })
   }
 
@@ -116,7 +118,14 @@ export class Upstreams {
       pool,
       events,
       publisher: new Publisher({ upstream, log, lock, maxResultBytes }),
-      watches: new Watches(upstream, pool, error => { events.odd(error) }),
+      watches: new Watches({
+        set: async (key, uris) => {
+          const connection = uris.length === 0 ? await pool.existing(key) : await pool.of(key)
+          await connection?.watch(uris)
+        },
+        gap: (key, uris) => { for (const uri of uris) events.updated(uri, key) },
+        report: error => { events.odd(error) }
+      }),
       forward: forwardBy({
         pool,
         parking: this.#parking,
@@ -128,6 +137,7 @@ export class Upstreams {
       timer: undefined,
       dueAt: Infinity,
       learnedAt: 0,
+      isLearning: false,
       scout: undefined
     }
     return served
@@ -135,17 +145,17 @@ export class Upstreams {
 
   /** Opens the upstream once to learn its lists; a process that is not shared is ended again. */
   async #learn (served: Served): Promise<void> {
-    const { upstream, pool, place, events, watches } = served
+    const { upstream, pool, place, events } = served
     const isShared = upstream.share === 'all'
+    served.isLearning = true
     try {
       if (!isShared) {
-        served.scout = new Connection(place, { ...events, lost: () => {}, changed: () => {} })
+        served.scout = new Connection(place, { ...events, lost: () => {}, changed: () => {}, updated: () => {} })
         await served.scout.open()
       }
       const connection = served.scout ?? await pool.of('')
       served.lists = await connection.use(async client => await listsOf(client, upstream.startTimeoutMs))
       pool.recover()
-      watches.renew()
     } catch (error) {
       // The pool told of a start that failed.
       if (!isShared || !(error instanceof UpstreamAwayError)) this.#warn(upstream, error, awayText)
@@ -153,6 +163,7 @@ export class Upstreams {
     } finally {
       await served.scout?.close()
       served.scout = undefined
+      served.isLearning = false
       served.learnedAt = Date.now()
     }
   }
@@ -165,7 +176,7 @@ export class Upstreams {
     served.dueAt = dueAt
     served.timer = setTimeout(() => {
       served.dueAt = Infinity
-      if (served.scout !== undefined) return this.#later(served, minRestMs)
+      if (served.isLearning) return this.#later(served, minRestMs)
       this.#learn(served).then(() => { if (!this.#isClosed) this.#publish(served) }, () => {})
     }, ms).unref()
   }
@@ -190,15 +201,21 @@ export class Upstreams {
         )
       }, tellLeftOut, 10)),
       changed: () => { this.#later(served(), Math.max(settleMs, served().learnedAt + minRestMs - Date.now())) },
+      opened: (connection, key) => {
+        const { watches, isLearning } = served()
+        connection.watch(watches.opened(key)).catch(() => {})
+        // It may offer something else than before it ended.
+        if (share === 'all' && !isLearning) this.#later(served(), settleMs)
+      },
       // What one caller's own process holds is no news for others.
-      updated: uri => { if (share === 'all') this.#endpoint?.resourceUpdated(uri) },
+      updated: (uri, key) => { this.#endpoint?.resourceUpdated(uri, share === 'all' ? undefined : key) },
       failed: error => {
         this.#warn(upstream, error, awayText)
         this.#later(served(), retryMs)
       },
       lost: reason => {
         this.#warn(upstream, new Error(reason), 'an upstream ended; it is started again at the next call')
-        if (share === 'all' && (eager || served().watches.size > 0)) this.#later(served(), minRestMs)
+        if (share === 'all' && (eager || served().watches.has(everybody))) this.#later(served(), minRestMs)
       }
     }
   }

@@ -125,6 +125,14 @@ export class Catalog {
       : this.rights.sees(principal, change.item)
   }
 
+  /** Begins a watch of a resource that the principal may read. Returns what ends it. */
+  watchResource (principalId: string, uri: string): () => void {
+    const found = this.resources.find(uri)
+    if (found === undefined) return () => {}
+    const { item } = found
+    return this.changes.watch({ uri: found.uri, resource: item.uri ?? item.uriTemplate ?? uri, principalId })
+  }
+
   /**
    * Throws the challenge for the item that a request names. Call it before the reply begins:
    * a stream can no longer send a 403. `forgets`: see `Rights.denial`.

@@ -12,7 +12,26 @@ type ListKind = 'tools' | 'prompts' | 'resources'
 export type Change =
   /** `item`: the added or removed item. */
   | { readonly kind: ListKind, readonly item: Item }
-  | { readonly kind: 'resource', readonly uri: string }
+  /** `to`: the id of the only principal that is notified. Default all subscribers. */
+  | ResourceChange
+
+interface ResourceChange {
+  readonly kind: 'resource'
+  readonly uri: string
+  readonly to?: string | undefined
+}
+
+/** A caller's subscription to a resource, on this instance. */
+export interface ResourceWatch {
+  /** As a handler gets it. */
+  readonly uri: string
+  /** The URI or the template that the resource was added with. */
+  readonly resource: string
+  readonly principalId: string
+}
+
+/** Called when a caller subscribes. The returned function is called when that subscription ends. */
+export type WatchListener = (watch: ResourceWatch) => (() => void) | undefined
 
 export interface KeptChange {
   readonly id: string
@@ -28,9 +47,14 @@ export function notificationOf (change: Change): { method: string, params: Recor
 
 /**
  * The change with the URI that a caller subscribed to, which may be spelled differently;
- * `undefined` without a subscription.
+ * `undefined` without a subscription, and if the change is for another principal.
  */
-export function asSubscribed (uris: readonly string[], { uri }: { readonly uri: string }): Change | undefined {
+export function asSubscribed (
+  uris: readonly string[],
+  { uri, to }: ResourceChange,
+  principalId: string
+): Change | undefined {
+  if (to !== undefined && to !== principalId) return undefined
   const key = uriKey(uri)
   const subscribed = uris.find(one => one === uri || uriKey(one) === key)
   return subscribed === undefined ? undefined : { kind: 'resource', uri: subscribed }
@@ -49,7 +73,7 @@ export class Changes {
   readonly #find: (kind: ListKind, name: string) => Item | undefined
   readonly #items = new Map<string, Item>()
   readonly #listeners = new Set<(change: Change, id: string) => void>()
-  readonly #watchers = new Set<(uri: string) => void>()
+  readonly #watchListeners = new Set<WatchListener>()
   /** List changes that wait to be merged with equal ones, by kind and name. */
   readonly #waiting = new Map<string, { readonly change: Change, readonly id: string }>()
   #timer: NodeJS.Timeout | undefined
@@ -76,13 +100,17 @@ export class Changes {
   }
 
   /** Calls `listener` for each resource that a caller subscribes to. */
-  onSubscribed (listener: (uri: string) => void): void {
-    this.#watchers.add(listener)
+  onWatch (listener: WatchListener): void {
+    this.#watchListeners.add(listener)
   }
 
-  /** Called when a permitted caller subscribes to the resource. */
-  subscribed (uri: string): void {
-    for (const listener of this.#watchers) listener(uri)
+  /** Called when a permitted caller subscribes to the resource. Call the returned function once, at the end. */
+  watch (watch: ResourceWatch): () => void {
+    let ends = [...this.#watchListeners].map(listener => listener(watch))
+    return () => {
+      for (const end of ends) end?.()
+      ends = []
+    }
   }
 
   /** Always true, so that callers can return it together with the change. */
@@ -150,7 +178,7 @@ export class Changes {
   #read (message: Json, from?: string): Change | undefined {
     if (!isRecord(message)) return undefined
     const { kind, name, uri, access } = message
-    if (kind === 'resource') return typeof uri === 'string' ? { kind, uri } : undefined
+    if (kind === 'resource') return readResource(uri, message.to)
     if (!lists.includes(kind) || typeof name !== 'string') return undefined
     const list = kind as ListKind
     const kept = this.#items.get(`${list} ${name}`)
@@ -163,8 +191,16 @@ export class Changes {
   }
 }
 
+function readResource (uri: unknown, to: unknown): ResourceChange | undefined {
+  if (typeof uri !== 'string') return undefined
+  return to === undefined ? { kind: 'resource', uri } : { kind: 'resource', uri, to: String(to) }
+}
+
 function write (change: Change): Json {
-  if (change.kind === 'resource') return { kind: change.kind, uri: change.uri }
+  if (change.kind === 'resource') {
+    const { kind, uri, to } = change
+    return to === undefined ? { kind, uri } : { kind, uri, to }
+  }
   const { name, access } = change.item
   if (access === undefined) return { kind: change.kind, name }
   const { roles, scopes, allow, denied } = access

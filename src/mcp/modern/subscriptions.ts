@@ -38,11 +38,11 @@ export function listen (request: RpcRequest, exchange: Exchange, catalog: Catalo
     void stream.write(JSON.stringify({ jsonrpc: '2.0', method, params: { ...params, _meta: meta } }))
   }
   tell('notifications/subscriptions/acknowledged', { notifications: filter })
-  for (const uri of filter.resourceSubscriptions ?? []) {
-    if (catalog.mayLearn(principal, { kind: 'resource', uri })) catalog.changes.subscribed(uri)
-  }
+  const watches = (filter.resourceSubscriptions ?? [])
+    .filter(uri => catalog.mayLearn(principal, { kind: 'resource', uri }))
+    .map(uri => catalog.watchResource(principal.id, uri))
   const unsubscribe = catalog.changes.subscribe(change => {
-    const wanted = wantedOf(filter, change)
+    const wanted = wantedOf(filter, change, principal.id)
     if (wanted === undefined || !catalog.mayLearn(principal, wanted)) return
     const { method, params } = notificationOf(wanted)
     tell(method, params)
@@ -57,6 +57,7 @@ export function listen (request: RpcRequest, exchange: Exchange, catalog: Catalo
   stream.readable.once('close', () => {
     unsubscribe()
     stop()
+    for (const end of watches) end()
   })
   return { status: 200, headers: streamHeaders, stream: stream.readable }
 }
@@ -106,8 +107,8 @@ function isUri (uri: unknown): boolean {
   return typeof uri === 'string' && uri.length <= maxUriLength
 }
 
-/** The notification for a change under this filter; `undefined` if it does not match. */
-function wantedOf (filter: Filter, change: Change): Change | undefined {
-  if (change.kind === 'resource') return asSubscribed(filter.resourceSubscriptions ?? [], change)
+/** The change that this subscriber is notified of; `undefined` if it does not match the filter. */
+function wantedOf (filter: Filter, change: Change, principalId: string): Change | undefined {
+  if (change.kind === 'resource') return asSubscribed(filter.resourceSubscriptions ?? [], change, principalId)
   return filter[`${change.kind}ListChanged`] === true ? change : undefined
 }

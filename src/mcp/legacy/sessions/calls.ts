@@ -172,7 +172,6 @@ export class Calls {
       throw new InvalidParamsError({ reason: 'too many subscriptions', data: { limit: maxUris } })
     }
     await this.#host.tellChange(change, version)
-    if ('addUri' in change) this.#parts.catalog.changes.subscribed(change.addUri)
     return {}
   }
 }

@@ -10,6 +10,7 @@ import { type Eventually, after } from '../../../lib/eventually.js'
 import type { Incoming } from '../../era.js'
 import type { Deadlines } from '../../exchange/deadlines.js'
 import type { Holder } from '../../streams/streams.js'
+import { WatchSet } from '../../streams/watch-set.js'
 import { takesStream } from '../../wire/accept.js'
 import { type EventStream, streamHeaders } from '../../wire/event-stream.js'
 import { answerForSdk } from '../../wire/for-sdk.js'
@@ -29,7 +30,7 @@ const accepted: Reply = { status: 202 }
 
 export class Session implements CallsHost {
   readonly id: string
-  record: SessionRecord
+  #record: SessionRecord
   readonly #parts: SessionParts
   readonly #calls: Calls
   /** Posts with a stream, by its name. */
@@ -40,10 +41,11 @@ export class Session implements CallsHost {
   /** Streams that were resumed on this instance. */
   #readers = 0
   #usedAt = performance.now()
+  readonly #watches: WatchSet
 
   constructor (id: string, record: SessionRecord, parts: SessionParts) {
     this.id = id
-    this.record = record
+    this.#record = record
     this.#parts = parts
     const { store, bus } = parts
     this.#followers = new Followers(bus, id)
@@ -54,7 +56,11 @@ export class Session implements CallsHost {
           answered: question => { store.answered(id, question) }
         })
     this.#calls = new Calls(this, parts)
+    this.#watches = new WatchSet(uri => parts.catalog.watchResource(record.owner, uri))
+    this.#watches.set(record.uris)
   }
+
+  get record (): SessionRecord { return this.#record }
 
   get revision (): string { return this.record.revision }
   get retryMs (): number { return this.#parts.retryMs }
@@ -162,16 +168,27 @@ export class Session implements CallsHost {
     const record = changed(this.record, change)
     // If other changes came between, the next request reads the whole session.
     if (record !== 'full') {
-      this.record = {
+      this.update({
         ...record,
         version: version === this.record.version + 1 ? version : this.record.version
-      }
+      })
     }
+  }
+
+  /** Takes over a newer record. */
+  update (record: SessionRecord): void {
+    this.#record = record
+    this.#watches.set(record.uris)
+  }
+
+  /** Call when the session is over, or when nothing of it is open on this instance. */
+  endWatches (): void {
+    this.#watches.end()
   }
 
   /** The known state of the session may be out of date. */
   doubt (): void {
-    this.record = { ...this.record, version: 0 }
+    this.#record = { ...this.record, version: 0 }
     if (this.#standing !== undefined) this.#standing.isTold = true
   }
 
@@ -290,6 +307,7 @@ export class Session implements CallsHost {
 
   /** Ends everything that is open here. Running calls are answered with `refusal`; resolves when that is sent. */
   async end (refusal: Refusal): Promise<void> {
+    this.endWatches()
     await this.#calls.end(refusal)
     this.#standing?.retire()
   }

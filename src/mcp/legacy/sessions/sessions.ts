@@ -171,7 +171,7 @@ export class Sessions {
       this.#open.set(id, session)
       return session
     }
-    if (record.version > known.record.version) known.record = record
+    if (record.version > known.record.version) known.update(record)
     return known
   }
 
@@ -261,7 +261,11 @@ export class Sessions {
       this.#onSession('session-closed', id, this.#open.get(id)?.record.owner)
       await this.#forget(id)
     }
-    for (const [id, session] of this.#open) if (!session.isBusy && session.idleMs > keepIdleMs) this.#open.delete(id)
+    for (const [id, session] of this.#open) {
+      if (session.isBusy || session.idleMs <= keepIdleMs) continue
+      this.#open.delete(id)
+      session.endWatches()
+    }
   }
 }
 

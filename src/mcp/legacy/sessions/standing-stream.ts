@@ -86,7 +86,7 @@ export class StandingStream {
   }
 
   #tell (change: Change, id: string): void {
-    const told = change.kind === 'resource' ? asSubscribed(this.#host.record.uris, change) : change
+    const told = change.kind === 'resource' ? asSubscribed(this.#host.record.uris, change, this.#principal.id) : change
     if (told === undefined || !this.#catalog.mayLearn(this.#principal, told)) return
     void this.stream.write(
       JSON.stringify({ jsonrpc: '2.0', ...notificationOf(told) }),
