@@ -21,7 +21,7 @@ export const rooms = [
   ['src/net', '', 'ipaddr.js'],
   ['src/fleet', 'lib', ''],
   ['src/principal', 'lib', ''],
-  ['src/app-keys', 'lib errors principal', ''],
+  ['src/app-keys', 'lib errors fleet principal', ''],
   ['src/telemetry', 'lib version errors log principal', '@opentelemetry/api'],
   ['src/telemetry/metrics', 'version errors telemetry', ''],
   ['src/telemetry/audit', 'lib log telemetry', ''],
@@ -92,7 +92,7 @@ export const rooms = [
     'lib version errors to-refusal log telemetry mcp/wire mcp/exchange mcp/catalog http/request',
     'fastify'],
   ['src/http/endpoint',
-    'lib errors fleet principal telemetry tokens freeze limits tools mcp/wire mcp/exchange mcp/streams ' +
+    'lib errors fleet principal app-keys telemetry tokens freeze limits tools mcp/wire mcp/exchange mcp/streams ' +
     'mcp/calls mcp/catalog mcp/endpoint mcp/legacy/sessions mcp http/request http',
     'fastify'],
   ['src/pages', '', ''],

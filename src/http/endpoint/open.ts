@@ -4,6 +4,7 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { ForgetEverywhere } from '../../app-keys/forget-everywhere.js'
 import { isRecord } from '../../lib/guards.js'
 import { requireWhole } from '../../lib/require.js'
 import { Catalog } from '../../mcp/catalog/catalog.js'
@@ -65,6 +66,9 @@ export async function openEndpoint (fastify: FastifyInstance, options: McpOption
   } = options
   // Set by auth, where the app looks keys up.
   const appKeys = fastify.hasDecorator('appKeys') ? fastify.appKeys : null
+  const forgotten = appKeys === null
+    ? undefined
+    : new ForgetEverywhere({ bus, forget: keyId => { appKeys.forget(keyId) } })
   const watches = appKeys === null ? given : [...given, appKeys]
   const sessionsOptions = sessionsOptionsOf(sessions)
   if (!isRecord(provide)) throw new TypeError('`provide` must be an object')
@@ -118,7 +122,7 @@ export async function openEndpoint (fastify: FastifyInstance, options: McpOption
   const shared = { deadlines: new Deadlines(), running, app: Object.freeze({ ...provide }) }
   const operations = operationsOf(catalog, {
     taken: () => { silenceMs = longestSilenceMs(catalog, requestTimeoutMs) },
-    forget: keyId => { appKeys?.forget(keyId) },
+    forget: keyId => { forgotten?.forget(keyId) },
     open: principal => new Exchange(callerInProcess(principal, fastify.log), requestTimeoutMs, shared),
     over: exchange => { sayCallInProcess(fastify, exchange) }
   })
@@ -145,6 +149,7 @@ export async function openEndpoint (fastify: FastifyInstance, options: McpOption
       stopWatching()
       stopTracing()
       stopFreezing()
+      forgotten?.close()
       unread.close()
       await endpoint.close()
     }

@@ -26,11 +26,16 @@ export interface Followed {
 /** How often the log is read for a stream of another instance if no notification arrives. */
 const lookMs = 500
 
-/** Resolves when the stream has ended, or continues as the live stream of its call. */
+/** The instance that writes a stream: its id begins the name (`Session.nameStream`). */
+export function writerOf (name: string): string {
+  return name.slice(0, name.lastIndexOf('-'))
+}
+
+/** Resolves once the stream has all there will be, or goes on as the stream of its call. */
 export async function followStream (followed: Followed): Promise<void> {
   const { session, bus, log, stream, name, n, kept } = followed
   const { readable } = stream
-  const instance = name.slice(0, name.lastIndexOf('-'))
+  const instance = writerOf(name)
   const word = instance === bus.id ? undefined : new Word(followed, instance)
   let last = n
   try {
@@ -66,18 +71,32 @@ export async function followStream (followed: Followed): Promise<void> {
   stream.end()
 }
 
+const [firstWaitMs, lastWaitMs] = [10, 640]
+
 /**
+<<<<<<< HEAD
  * The client may have received events of another instance that are not in the log yet: writes are not awaited, and an
  * instance without its store retries every half second.
+=======
+ * Reads a stream of an instance that may not have logged yet what its caller has: nobody waits for the log, and
+ * a write that failed is sent again each half second. Waits longer each time, 1.3 seconds in all, and only while
+ * that instance `isAlive`.
+>>>>>>> 3d9b415 (Forget an app's key on every instance, and wait for a stream's log only while its writer lives)
  */
 export function readSoon (
   read: () => Eventually<KeptStream | undefined>,
-  tries = 40
+  isAlive: () => Eventually<boolean>
 ): Eventually<KeptStream | undefined> {
-  return after(read(), kept => {
-    if (kept !== undefined || tries === 0) return kept
-    return later(50).then(() => readSoon(read, tries - 1))
-  })
+  return after(read(), kept => kept ?? after(isAlive(), alive => alive ? readAgain(read, firstWaitMs) : undefined))
+}
+
+async function readAgain (
+  read: () => Eventually<KeptStream | undefined>,
+  waitMs: number
+): Promise<KeptStream | undefined> {
+  await later(waitMs)
+  const kept = await read()
+  return kept !== undefined || waitMs >= lastWaitMs ? kept : await readAgain(read, waitMs * 2)
 }
 
 /** The instance that runs the call is gone. */

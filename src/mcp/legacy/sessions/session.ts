@@ -20,7 +20,7 @@ import { Calls, type CallsHost, type SessionParts } from './calls.js'
 import { ClientRequests, instanceOf } from './client-requests.js'
 import type { EventLog, KeptStream } from './event-log.js'
 import { batchRevision } from './features.js'
-import { Followers, followStream, readSoon } from './follow-stream.js'
+import { Followers, followStream, readSoon, writerOf } from './follow-stream.js'
 import type { Post } from './post.js'
 import { type Rights, areHeld, rightsOf } from './rights.js'
 import { StandingStream } from './standing-stream.js'
@@ -250,7 +250,9 @@ export class Session implements CallsHost {
     const n = Number(place)
     if (place === undefined) throw new EventForgottenError()
     const read = (): Eventually<KeptStream | undefined> => log.read(this.id, name, n)
-    return after(store.isShared ? readSoon(read) : read(), kept => {
+    // Where that cannot be asked, reading cannot succeed either, and says so in its own words.
+    const isAlive = async (): Promise<boolean> => await Promise.resolve(bus.isAlive(writerOf(name))).catch(() => true)
+    return after(store.isShared ? readSoon(read, isAlive) : read(), kept => {
       if (kept === undefined) throw new EventForgottenError()
       const stream = streams.resume(incoming)
       stream.begin()
