@@ -31,7 +31,7 @@ export function writerOf (name: string): string {
   return name.slice(0, name.lastIndexOf('-'))
 }
 
-/** Resolves once the stream has all there will be, or goes on as the stream of its call. */
+/** Resolves when the stream has ended, or continues as the live stream of its call. */
 export async function followStream (followed: Followed): Promise<void> {
   const { session, bus, log, stream, name, n, kept } = followed
   const { readable } = stream
@@ -74,14 +74,9 @@ export async function followStream (followed: Followed): Promise<void> {
 const [firstWaitMs, lastWaitMs] = [10, 640]
 
 /**
-<<<<<<< HEAD
- * The client may have received events of another instance that are not in the log yet: writes are not awaited, and an
- * instance without its store retries every half second.
-=======
- * Reads a stream of an instance that may not have logged yet what its caller has: nobody waits for the log, and
- * a write that failed is sent again each half second. Waits longer each time, 1.3 seconds in all, and only while
+ * Reads a stream of an instance that may not have logged yet what its caller has: writes are not awaited, and an
+ * instance without its store retries every half second. Waits longer each time, 1.3 seconds in all, and only while
  * that instance `isAlive`.
->>>>>>> 3d9b415 (Forget an app's key on every instance, and wait for a stream's log only while its writer lives)
  */
 export function readSoon (
   read: () => Eventually<KeptStream | undefined>,
