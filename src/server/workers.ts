@@ -61,6 +61,8 @@ export async function runWorkers (count: number, announce: (line: string) => voi
   let isEnding = false
   let exitCode = 0
   let retryMs = firstRetryMs
+  /** By workers that start together, which meet the same obstacles. */
+  const said = new Set<string>()
 
   const end = (code: number): void => {
     isEnding = true
@@ -76,7 +78,8 @@ export async function runWorkers (count: number, announce: (line: string) => voi
       retryMs = firstRetryMs
       ready += 1
       if (ready === count) announce(message.mcpLine)
-    } else if (!isEnding) {
+    } else if (!isEnding && !(ready < count && said.has(message.mcpLine))) {
+      said.add(message.mcpLine)
       announce(message.mcpLine)
     }
   }

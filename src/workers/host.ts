@@ -203,7 +203,7 @@ export class PortsHost {
 }
 
 /** A worker that is busy for longer is missing in one answer. */
-const gatherMs = 1000
+const gatherMs = 5000
 
 class Gathering {
   readonly #missing: Set<Peer>

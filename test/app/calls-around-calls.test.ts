@@ -12,8 +12,8 @@ import { createTestClient } from '../../src/testing/test-client.js'
 import { defineResource } from '../../src/tools/resource.js'
 import { defineTool, type Tool } from '../../src/tools/tool.js'
 import { logSink, type LogSink } from '../support/log-sink.js'
-import { until } from '../support/process.js'
 import { adaKey } from '../support/service.js'
+import { until } from '../support/until.js'
 
 interface Host { readonly app: FastifyInstance, readonly endpoint: Endpoint, readonly log: LogSink }
 

@@ -15,9 +15,9 @@ import { defineTool } from '../../src/tools/tool.js'
 import { audience, claimsOf, fakeIssuer, sign, signingKey } from '../support/issuer.js'
 import { keyFile, newKey } from '../support/keys.js'
 import { logSink } from '../support/log-sink.js'
-import { until } from '../support/process.js'
 import { adaKey, callOf, post, rpc, service, withKey, withToken } from '../support/service.js'
 import { forgeClaims, secret } from '../support/tokens.js'
+import { until } from '../support/until.js'
 
 const echo = defineTool({ name: 'echo', handler: (_args, { principal }) => ({ structuredContent: { ...principal } }) })
 const bearer = (claims: Record<string, unknown>): Record<string, string> => ({

@@ -2,9 +2,10 @@
 import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from '../../src/app.js'
-import { ask, freePort, redisServer, withoutRedis } from '../support/redis.js'
-import { until } from '../support/process.js'
+import { freePort } from '../support/ports.js'
+import { ask, redisServer, withoutRedis } from '../support/redis.js'
 import { callOf, post, withKey, withToken, credentials } from '../support/service.js'
+import { until } from '../support/until.js'
 import { secretOfTests } from '../support/witness.js'
 
 interface Service { readonly app: FastifyInstance, readonly lines: Array<Record<string, unknown>> }

@@ -5,9 +5,9 @@ import t, { type Test } from 'tap'
 import { mcpAuth } from '../../src/mcp-auth.js'
 import type { Endpoint } from '../../src/mcp/endpoint.js'
 import { defineTool } from '../../src/tools/tool.js'
-import { until } from '../support/process.js'
 import { redisServer, withoutRedis } from '../support/redis.js'
 import { callOf, post } from '../support/service.js'
+import { until } from '../support/until.js'
 import { secretOfTests } from '../support/witness.js'
 
 const key = secretOfTests('crm-key-of-the-fleet-tests-0001')

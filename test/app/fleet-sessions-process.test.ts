@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { type RedisServer, redisServer, withoutRedis } from '../support/redis.js'
-import { type Running, start, until } from '../support/process.js'
+import { type Running, start } from '../support/process.js'
 import { ask, begin, listen, openSessionAt, settles } from '../support/session.js'
 import { adaKey, callOf, rpc, withKey } from '../support/service.js'
 import { secret } from '../support/tokens.js'
+import { until } from '../support/until.js'
 
 const file = fileURLToPath(new URL('../support/session-server.ts', import.meta.url))
 

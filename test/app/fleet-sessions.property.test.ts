@@ -5,10 +5,10 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { redisServer, withoutRedis } from '../support/redis.js'
-import { until } from '../support/process.js'
 import { type Headers, type Reading, begin, listen, openSession, settles } from '../support/session.js'
 import { type Instance, ask, count, sessionFleet, waiting } from '../support/session-fleet.js'
 import { callOf, eventsOf, post, withToken } from '../support/service.js'
+import { until } from '../support/until.js'
 
 type Deed = 'counts' | 'asks' | 'cancels' | 'answers at once'
 

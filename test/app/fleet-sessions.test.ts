@@ -2,10 +2,10 @@
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
 import { redisServer, withoutRedis } from '../support/redis.js'
-import { until } from '../support/process.js'
 import { begin, listen, openSession, settles } from '../support/session.js'
 import { count, note, sessionFleet, waiting } from '../support/session-fleet.js'
 import { callOf, post, rpc, withKey, withToken } from '../support/service.js'
+import { until } from '../support/until.js'
 
 /** Somebody else, who knows the id of the session. */
 function asEve ({ 'x-api-key': _, ...session }: Record<string, string>): Record<string, string> {

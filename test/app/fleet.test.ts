@@ -3,8 +3,8 @@ import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from '../../src/app.js'
 import { ask, redisServer, type RedisServer, withoutRedis } from '../support/redis.js'
-import { until } from '../support/process.js'
 import { forgeClaims, inSeconds, secret } from '../support/tokens.js'
+import { until } from '../support/until.js'
 
 const key = 'key-of-the-fleet-tests'
 const headers = { 'x-api-key': key, 'content-type': 'application/json', accept: 'application/json, text/event-stream' }

@@ -5,10 +5,10 @@ import { z } from 'zod'
 import { definePrompt } from '../../src/tools/prompt.js'
 import { defineResource } from '../../src/tools/resource.js'
 import { defineTool } from '../../src/tools/tool.js'
-import { until } from '../support/process.js'
 import { adaKey, bobKey, callOf, listening, modern, post, rpc, service, withKey } from '../support/service.js'
 import { statePath } from '../support/state.js'
 import { say } from '../support/terminal.js'
+import { until } from '../support/until.js'
 
 const withBobsKey = { 'x-api-key': bobKey }
 const search = defineTool({ name: 'search', handler: () => 'found' })

@@ -5,9 +5,9 @@ import { generateKeyPairSync } from 'node:crypto'
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
 import { logSink } from '../support/log-sink.js'
-import { until } from '../support/process.js'
 import { adaKey, bobKey, callOf, listening, post, rpc, service } from '../support/service.js'
 import { encode, forge, forgeClaims, goodClaims, inSeconds, otherTails, secret } from '../support/tokens.js'
+import { until } from '../support/until.js'
 
 const rsa = generateKeyPairSync('rsa', {
   modulusLength: 2048,

@@ -7,8 +7,8 @@ import { definePrompt } from '../../src/tools/prompt.js'
 import { defineResource } from '../../src/tools/resource.js'
 import { defineTool } from '../../src/tools/tool.js'
 import { logSink } from '../support/log-sink.js'
-import { until } from '../support/process.js'
 import { callOf, modern, post, rpc, service, withKey, withToken } from '../support/service.js'
+import { until } from '../support/until.js'
 
 type Line = Record<string, unknown>
 

@@ -9,9 +9,9 @@ import { formatKeyFile } from '../../src/api-keys/record.js'
 import { defineTool } from '../../src/tools/tool.js'
 import { addKey, keyFile, newKey } from '../support/keys.js'
 import { logSink } from '../support/log-sink.js'
-import { until } from '../support/process.js'
 import { modern, post } from '../support/service.js'
 import { serve, whoami, statusOf, becomes, roomy } from '../support/managed-keys.js'
+import { until } from '../support/until.js'
 
 t.test('keys come and go while the server runs', async t => {
   const path = await keyFile(t)

@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Principal } from '../../src/principal/principal.js'
 import { defineTool } from '../../src/tools/tool.js'
-import { until } from '../support/process.js'
 import { callOf, eventsOf, listening, modern, post } from '../support/service.js'
 import { withCrmKey, echo, host, good } from '../support/own-users.js'
+import { until } from '../support/until.js'
 
 t.test('a good answer counts for verifyKeyTtlMs, a bad one is not remembered', async t => {
   let asked = 0

@@ -2,8 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { listTools, type Running, sound, start, until, viaTsx } from '../support/process.js'
+import { listTools, type Running, sound, start, viaTsx } from '../support/process.js'
 import { say } from '../support/terminal.js'
+import { until } from '../support/until.js'
 import { secretOfTests } from '../support/witness.js'
 
 const AUDIT_KEY = secretOfTests('a-key-of-the-audit-of-a-process-0001')

@@ -5,8 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { shapeOf } from '../../src/api-keys/format.js'
 import { directory } from '../support/keys.js'
-import { beginCall, groupLives, key, listTools, root, start, until, type Running } from '../support/process.js'
+import { beginCall, groupLives, key, listTools, root, start, type Running } from '../support/process.js'
 import { secret } from '../support/tokens.js'
+import { until } from '../support/until.js'
 
 /** A copy to build in and to change, so that neither meets another test. */
 function checkOut (t: Test): string {

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import { key, root, sound, start, until, type Running } from '../support/process.js'
+import { key, root, sound, start, type Running } from '../support/process.js'
+import { until } from '../support/until.js'
 
 /** The service with three tools that no server should have. */
 function startTools (t: Test, env: Record<string, string> = {}): Running {
@@ -30,7 +31,7 @@ function startTools (t: Test, env: Record<string, string> = {}): Running {
 const callOf = (name: string): string =>
   JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: {} } })
 const headers = { 'x-api-key': key, 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
-const stopping = (server: Running): Promise<void> => until(() => server.stdout().includes('"stopping"'))
+const stopping = async (server: Running): Promise<void> => { await until(() => server.stdout().includes('"stopping"')) }
 
 /** A connection that sends a call and is read only when the test says so. */
 function open (t: Test, url: string, body: string, path = '/mcp'): Socket {

@@ -2,7 +2,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { key, listTools, start, until, viaTsx, type Running } from '../support/process.js'
+import { key, listTools, start, viaTsx, type Running } from '../support/process.js'
+import { until } from '../support/until.js'
 
 interface Line {
   readonly level: number

@@ -14,10 +14,10 @@ import {
   sound,
   start,
   unlessNobodyCan,
-  until,
   viaTsx,
   type Running
 } from '../support/process.js'
+import { until } from '../support/until.js'
 
 function startServer (t: Test, env: Record<string, string> = {}): Running {
   return start(t, process.execPath, [...viaTsx, 'start'], { cwd: t.testdir({}), env: { ...sound, ...env } })

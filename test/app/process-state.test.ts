@@ -3,9 +3,10 @@ import { chmod, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promis
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { generateToken } from '../../src/tokens/generate.js'
-import { isRoot, list, nobody, sound, start, unlessNobodyCan, until, viaTsx, type Running } from '../support/process.js'
+import { isRoot, list, nobody, sound, start, unlessNobodyCan, viaTsx, type Running } from '../support/process.js'
 import { statePath } from '../support/state.js'
 import { secret } from '../support/tokens.js'
+import { until } from '../support/until.js'
 
 const env = { ...sound, JWT_SECRET: secret }
 const root = generateToken('root', 'admin', '1h', { secret })

@@ -5,7 +5,8 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { beginCall, listTools, root, sound, start, until, viaTsx, type Running } from '../support/process.js'
+import { beginCall, listTools, root, sound, start, viaTsx, type Running } from '../support/process.js'
+import { until } from '../support/until.js'
 
 function startServer (t: Test, env: Record<string, string> = {}): Running {
   return start(t, process.execPath, [...viaTsx, 'start'], { cwd: t.testdir({}), env: { ...sound, ...env } })

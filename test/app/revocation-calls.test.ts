@@ -2,10 +2,10 @@
 import { type FastifyInstance } from 'fastify'
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
-import { until } from '../support/process.js'
 import { openSocket } from '../support/raw-socket.js'
 import { callOf, listening, modern, post, rpc, service } from '../support/service.js'
 import { type Headers, mint, revoke } from '../support/revocation.js'
+import { until } from '../support/until.js'
 
 for (const [era, messageOf] of [
   [

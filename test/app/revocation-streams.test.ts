@@ -4,11 +4,11 @@ import { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { generateToken } from '../../src/tokens/generate.js'
 import { defineTool } from '../../src/tools/tool.js'
-import { until } from '../support/process.js'
 import { openState, statePath } from '../support/state.js'
 import { listening, modern, post, rpc, service } from '../support/service.js'
 import { secret } from '../support/tokens.js'
 import { type Headers, bearer, mint, revoke, openSession } from '../support/revocation.js'
+import { until } from '../support/until.js'
 
 /** An open stream; `ended` once the server has closed it. */
 async function openStream (t: Test, url: string, init: RequestInit): Promise<{ ended: () => boolean }> {

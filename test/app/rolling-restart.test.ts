@@ -4,7 +4,8 @@ import { Agent, createServer, request, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { key, list, sound, start, until, viaTsx, type Running } from '../support/process.js'
+import { key, list, sound, start, viaTsx, type Running } from '../support/process.js'
+import { until } from '../support/until.js'
 
 function startInstance (t: Test, cwd: string): Running {
   // Long for the poll below, so that a busy machine notices in time.

@@ -4,10 +4,10 @@ import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
 import { logSink } from '../support/log-sink.js'
-import { until } from '../support/process.js'
 import { type Headers, type Reading, begin, openSession, settles } from '../support/session.js'
 import { callOf, listening, modern, post, service, withKey } from '../support/service.js'
 import { unhandledRejections } from '../support/unhandled.js'
+import { until } from '../support/until.js'
 
 const schema = { type: 'object', properties: {} }
 const elicit = defineTool({

@@ -2,10 +2,10 @@
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
-import { until } from '../support/process.js'
 import { begin, listen, openSession, resumed, settles } from '../support/session.js'
 import { openSocket } from '../support/raw-socket.js'
 import { callOf, listening, modern, post, rpc, service, withKey } from '../support/service.js'
+import { until } from '../support/until.js'
 
 /** Closes the app. What its callers keep open behind an answer is not waited for. */
 async function close (app: FastifyInstance): Promise<void> {

@@ -2,9 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
-import { until } from '../support/process.js'
 import { begin, listen, openSession, settles } from '../support/session.js'
 import { callOf, eventsOf, listening, post, rpc, service, withKey } from '../support/service.js'
+import { until } from '../support/until.js'
 
 const json = /^application\/json/
 const stream = /^text\/event-stream/

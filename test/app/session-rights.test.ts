@@ -2,10 +2,10 @@
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
 import { generateToken } from '../../src/tokens/generate.js'
-import { until } from '../support/process.js'
 import { begin, openSession, settles } from '../support/session.js'
 import { callOf, listening, post, rpc, service, withToken } from '../support/service.js'
 import { secret } from '../support/tokens.js'
+import { until } from '../support/until.js'
 import { credentialOfTests } from '../support/witness.js'
 
 const schema = { type: 'object', properties: {} }

@@ -3,9 +3,9 @@ import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { defineResource } from '../../src/tools/resource.js'
 import { defineTool } from '../../src/tools/tool.js'
-import { until } from '../support/process.js'
 import { callOf, listening, post, rpc, service, withKey, withToken } from '../support/service.js'
 import { begin, listen, openSession as open, settles } from '../support/session.js'
+import { until } from '../support/until.js'
 
 /** Answers by a stream, as it speaks first. */
 const speaking = defineTool({

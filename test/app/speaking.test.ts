@@ -7,9 +7,9 @@ import t from 'tap'
 import { z } from 'zod'
 import { defineTool } from '../../src/tools/tool.js'
 import { logSink } from '../support/log-sink.js'
-import { until } from '../support/process.js'
 import { begin, openSession, settles } from '../support/session.js'
 import { callOf, eventsOf, listening, modern, post, service, withKey } from '../support/service.js'
+import { until } from '../support/until.js'
 
 const unwritable = { a: 1n }
 const level = { 'io.modelcontextprotocol/logLevel': 'info' }

@@ -12,8 +12,8 @@ import t, { type Test } from 'tap'
 import { z } from 'zod'
 import { PublicToolError } from '../../src/errors.js'
 import { defineTool } from '../../src/tools/tool.js'
-import { until } from '../support/process.js'
 import { callOf, modern, post, rpc, service, withKey } from '../support/service.js'
+import { until } from '../support/until.js'
 
 const exporter = new InMemorySpanExporter()
 trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }))

@@ -3,9 +3,8 @@
  * token, twice in a row. `--fleet`: with sessions, against two instances with one Redis, each request at the other
  * one than the one before.
  */
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
@@ -14,6 +13,7 @@ import { buildApp } from '../../src/app.js'
 import { generateToken } from '../../src/tokens/generate.js'
 import { key, knownBy, revokeGrants, secret, signInHost } from './host.js'
 import { openPassThrough } from '../conformance/pass-through.js'
+import { freePort } from '../support/ports.js'
 import { redisServer } from '../support/redis.js'
 import { environment, fileOf, folder, install, limitMs, output } from './programs.js'
 import { signInAt } from './sign-in.js'
@@ -149,14 +149,6 @@ async function signedIn (url: string, args: readonly string[], home: string, mus
   } finally {
     await client.close()
   }
-}
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0)
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
 }
 
 async function useAll (): Promise<boolean> {

@@ -2,15 +2,14 @@
  * Runs the suite's scenarios for authorization servers, with a registered client and a person who gives a
  * key and approves.
  */
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildApp } from '../../src/app.js'
 import { addClient } from '../../src/oauth/server/clients/registered.js'
 import { documentsInFiles } from '../../src/oauth/server/documents/in-files.js'
 import { signInAt } from '../clients/sign-in.js'
+import { freePort } from '../support/ports.js'
 import type { Suite } from './suite.js'
 
 const clientId = 'conformance'
@@ -65,12 +64,4 @@ function judge (printed: string): readonly string[] {
   return isWell
     ? []
     : [`The scenarios for authorization servers (${scenarios.join(', ')}) do not all pass:\n${printed}`]
-}
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
 }

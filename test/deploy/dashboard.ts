@@ -5,12 +5,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { buildApp } from '../../src/app.js'
 import { defineTool } from '../../src/tools/tool.js'
+import { freePort } from '../support/ports.js'
 import { say } from '../support/terminal.js'
 import { draw, type Panel, type Series } from './draw.js'
 
@@ -125,12 +125,4 @@ async function seriesOf ({ expr, legendFormat }: Query): Promise<Series[]> {
     name: legendFormat.replace(/\{\{(\w+)\}\}/g, (_all, label: string) => metric[label] ?? '').trim(),
     points: values.map(([at, value]) => [at - startedAt / 1000, Number(value)])
   }))
-}
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  await new Promise(resolve => server.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : 0
 }

@@ -2,22 +2,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { connect, createServer, type AddressInfo } from 'node:net'
+import { connect } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { freePort } from '../support/ports.js'
 import { without } from '../support/programs.js'
 import { listening, service, withKey } from '../support/service.js'
+import { until } from '../support/until.js'
 
 const file = new URL('../../deploy/nginx/mcp.conf', import.meta.url)
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise(resolve => server.close(resolve))
-  return port
-}
 
 /** nginx with the file as it is, but for its certificate and the two ports. Returns its base URL. */
 async function proxied (t: Test, upstream: string): Promise<string> {
@@ -41,7 +34,7 @@ async function proxied (t: Test, upstream: string): Promise<string> {
     child.kill('SIGTERM')
     if (child.exitCode === null) await once(child, 'exit')
   })
-  for (let tries = 0; tries < 200 && !await listens(port); tries++) await sleep(50)
+  await until(async () => await listens(port))
   return `http://127.0.0.1:${port}`
 }
 

@@ -7,10 +7,10 @@ import { RedisLimits } from '../../src/redis/limits.js'
 import { RedisOneTimeStore } from '../../src/redis/one-time.js'
 import { RedisRecords } from '../../src/redis/records.js'
 import { RedisSessions } from '../../src/redis/sessions.js'
-import { until } from '../support/process.js'
 import { type Instance, redisInstance } from '../support/redis-instance.js'
 import { redisCluster, redisWithSentinel } from '../support/redis-topologies.js'
 import { says, withoutRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
 
 function hit (owner: string, max: number, kind: BucketKind = 'caller'): Ask {
   return { bucket: bucketOf(kind, owner), cost: 1, max, windowMs: 600_000 }

@@ -10,8 +10,8 @@ import { verifyAudit } from '../../src/telemetry/audit/verify.js'
 import { defineTool } from '../../src/tools/tool.js'
 import type { Endpoint } from '../../src/mcp/endpoint.js'
 import { logSink } from '../support/log-sink.js'
-import { until } from '../support/process.js'
 import { adaKey, callOf, post, rpc, service, withKey, withToken } from '../support/service.js'
+import { until } from '../support/until.js'
 
 type Line = Record<string, unknown>
 

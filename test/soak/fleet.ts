@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { ask, freePort } from '../support/redis.js'
+import { freePort } from '../support/ports.js'
+import { ask } from '../support/redis.js'
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 

@@ -3,8 +3,8 @@ import { type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import { buildApp } from '../../src/app.js'
 import { logSink, type LogSink } from './log-sink.js'
-import { until } from './process.js'
 import { type Answer, callOf, post, rpc } from './service.js'
+import { until } from './until.js'
 
 interface Served { readonly app: FastifyInstance, readonly log: LogSink }
 

@@ -6,7 +6,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { until } from './process.js'
+import { until } from './until.js'
 
 const hasNginx = spawnSync('nginx', ['-v']).error === undefined
 

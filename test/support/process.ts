@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { secretOfTests, witnessFiles, witnessProcess } from './witness.js'
@@ -153,12 +152,4 @@ async function readAll (socket: Socket): Promise<string> {
   socket.on('data', chunk => { text += String(chunk) })
   await new Promise<void>((resolve, reject) => { socket.once('close', () => resolve()).once('error', reject) })
   return text
-}
-
-/** Waits for what a process is about to do. The bound is no measure: it ends what never comes. */
-export async function until (happened: () => boolean | Promise<boolean>): Promise<void> {
-  for (let waits = 0; !await happened(); waits++) {
-    if (waits === 3000) throw new Error('it did not happen within a minute')
-    await sleep(20)
-  }
 }

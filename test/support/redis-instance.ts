@@ -4,7 +4,7 @@ import { RedisBus } from '../../src/redis/bus.js'
 import { createClients } from '../../src/redis/link/client.js'
 import { Keys } from '../../src/redis/link/keys.js'
 import { Link } from '../../src/redis/link/link.js'
-import { until } from './process.js'
+import { until } from './until.js'
 
 export interface Instance {
   readonly link: Link

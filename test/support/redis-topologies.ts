@@ -5,7 +5,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { ask, freePort, redisServer, type RedisServer, says } from './redis.js'
+import { freePort } from './ports.js'
+import { ask, redisServer, type RedisServer, says } from './redis.js'
 
 export interface RedisCluster {
   readonly url: string

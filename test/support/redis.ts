@@ -1,11 +1,12 @@
 /** A real redis-server for a test: started on a free port, stopped, frozen, killed and started again. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
+import { freePort } from './ports.js'
 
 export interface RedisServer {
   readonly port: number
@@ -22,14 +23,6 @@ const hasServer = spawnSync('redis-server', ['--version']).status === 0
 /** Why tests with Redis are skipped here; `false` where they run. On CI they fail instead: see `redisServer`. */
 export const withoutRedis: string | false =
   hasServer || process.env.CI !== undefined ? false : 'redis-server is not installed'
-
-export async function freePort (): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
-  const { port } = server.address() as AddressInfo
-  await new Promise(resolve => server.close(resolve))
-  return port
-}
 
 /** Ends with the test. */
 export async function redisServer (t: Pick<Test, 'teardown'>, options: readonly string[] = []): Promise<RedisServer> {

@@ -7,8 +7,8 @@ import { type AppOptions, buildApp } from '../../src/app.js'
 import { signingKey } from './issuer.js'
 import { logSink } from './log-sink.js'
 import { type ProviderOptions, type RunningProvider, runningProvider } from './provider.js'
-import { until } from './process.js'
 import { listening } from './service.js'
+import { until } from './until.js'
 
 export const key = await signingKey('ES256', 'first')
 export const publicUrl = 'https://mcp.example.com'

@@ -5,8 +5,8 @@ import { type KeyOptions } from '../../src/api-keys/changes.js'
 import { defineTool } from '../../src/tools/tool.js'
 import { addKey, keyFile } from './keys.js'
 import { logSink } from './log-sink.js'
-import { until } from './process.js'
 import { signInService } from './sign-in.js'
+import { until } from './until.js'
 
 interface Shared {
   readonly app: FastifyInstance

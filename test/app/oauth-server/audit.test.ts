@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { until } from '../../support/process.js'
 import { callOf, post, withToken } from '../../support/service.js'
+import { until } from '../../support/until.js'
 import {
   adaKey, approve, authorizeUrl, form, open, pkce, press, register, signIn, signInService, token
 } from '../../support/sign-in.js'

@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { type ConsentView, consentPage, keyPage } from '../../../src/pages/sign-in.js'
 import { launch, person, withoutBrowser } from '../../support/browser.js'
 import { addKey, keyFile } from '../../support/keys.js'
+import { freePort } from '../../support/ports.js'
 import { restartable } from '../../support/restartable.js'
 import { authorizeUrl, pkce, register, signInService } from '../../support/sign-in.js'
 import { wallClock } from '../../support/wall-clock.js'
@@ -39,7 +40,7 @@ async function place (
   })
   const { url: clientUrl } = await restartable(t, client)
   const callback = `${clientUrl}/callback`
-  const port = await freePort(t)
+  const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const path = await keyFile(t)
   const { key } = await addKey(path, { owner: 'ada', name: 'laptop', scopes, lifetimeSeconds: 86_400 * 200 })
@@ -66,12 +67,6 @@ async function place (
       return page
     }
   }
-}
-
-async function freePort (t: Test): Promise<number> {
-  const { url, stop } = await restartable(t, createServer())
-  await stop()
-  return Number(new URL(url).port)
 }
 
 async function openPage (
@@ -137,13 +132,7 @@ t.test('the sign-in in a browser', { skip: withoutBrowser }, async t => {
     const here = await place(t)
     const page = await openPage(await person(browser), here, { scope: 'files:read files:write admin:all' })
     t.match(await page.title(), 'Connect Claude')
-    t.equal(
-      await page.evaluate(
-        () =>
-          (globalThis as unknown as { document: { activeElement: { id: string } } }).document.activeElement.id
-      ),
-      'key'
-    )
+    await page.waitForSelector('#key:focus')
     await page.fill('#key', here.key)
     await page.click('button[value=continue]')
     await page.waitForSelector('button[value=approve]')
@@ -157,18 +146,14 @@ t.test('the sign-in in a browser', { skip: withoutBrowser }, async t => {
   t.test('Enter in the field continues, and the keyboard alone approves', async t => {
     const here = await place(t)
     const page = await openPage(await person(browser), here)
+    // The page is loaded before `autofocus` has its effect.
+    await page.waitForSelector('#key:focus')
     await page.keyboard.type(here.key)
     await page.keyboard.press('Enter')
     await page.waitForSelector('button[value=approve]')
+    await page.waitForLoadState()
     await page.keyboard.press('Tab')
-    t.equal(
-      await page.evaluate(
-        () =>
-          (globalThis as unknown as { document: { activeElement: { value: string } } }).document.activeElement
-            .value
-      ),
-      'approve'
-    )
+    await page.waitForSelector('button[value=approve]:focus')
     await page.keyboard.press('Enter')
     await page.waitForURL(`${here.callback}**`)
     t.ok(here.answers[0]?.has('code'))

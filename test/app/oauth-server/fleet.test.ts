@@ -1,8 +1,8 @@
 /** Two instances behind one address that share a Redis: what one gives, the other takes, and each thing once. */
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
-import { until } from '../../support/process.js'
 import { redisServer, withoutRedis } from '../../support/redis.js'
+import { until } from '../../support/until.js'
 import {
   adaKey,
   approve,

@@ -6,7 +6,7 @@ import { changeKeyFile } from '../../../src/api-keys/file.js'
 import type { KeyRecord } from '../../../src/api-keys/record.js'
 import { State } from '../../../src/ledger/ledger.js'
 import { addKey, directory, keyFile } from '../../support/keys.js'
-import { until } from '../../support/process.js'
+import { until } from '../../support/until.js'
 import {
   approve, authorizeUrl, open, pkce, press, register, signIn, signInService, type SignedIn, token
 } from '../../support/sign-in.js'

@@ -8,7 +8,8 @@ import { createKey, revokeKey } from '../../../src/api-keys/changes.js'
 import { changeKeyFile, readKeyFile } from '../../../src/api-keys/file.js'
 import { formatKeyFile } from '../../../src/api-keys/record.js'
 import { addKey, directory, keyFile, newKey } from '../../support/keys.js'
-import { isRoot, nobody, type Running, start, unlessNobodyCan, until } from '../../support/process.js'
+import { isRoot, nobody, type Running, start, unlessNobodyCan } from '../../support/process.js'
+import { until } from '../../support/until.js'
 
 const writer = fileURLToPath(new URL('../../support/key-writer.ts', import.meta.url))
 

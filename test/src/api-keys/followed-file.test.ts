@@ -9,7 +9,7 @@ import { formatKeyFile } from '../../../src/api-keys/record.js'
 import { KeyStore } from '../../../src/api-keys/followed-file.js'
 import { readUsage, usagePath } from '../../../src/api-keys/last-use.js'
 import { addKey, directory, keyFile, newKey } from '../../support/keys.js'
-import { until } from '../../support/process.js'
+import { until } from '../../support/until.js'
 
 interface Line { readonly level: string, readonly message: string, readonly fields: object }
 

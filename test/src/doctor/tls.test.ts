@@ -10,7 +10,7 @@ import { Authority } from '../../support/certificates.js'
 import { nginx, withoutNginx } from '../../support/nginx.js'
 import { root } from '../../support/process.js'
 import { without } from '../../support/programs.js'
-import { freePort } from '../../support/redis.js'
+import { freePort } from '../../support/ports.js'
 import { listening, service } from '../../support/service.js'
 
 const run = promisify(execFile)

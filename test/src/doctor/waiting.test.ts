@@ -6,7 +6,7 @@ import t, { type Test } from 'tap'
 import { examine } from '../../../src/doctor/doctor.js'
 import type { Finding } from '../../../src/doctor/finding.js'
 import { nginx, withoutNginx } from '../../support/nginx.js'
-import { freePort } from '../../support/redis.js'
+import { freePort } from '../../support/ports.js'
 import { listening, service, withKey } from '../../support/service.js'
 
 // They wait more than they work.

@@ -1,9 +1,9 @@
 /** Instances with different limits tell their operators, each once. */
 import t from 'tap'
 import { compareSettings } from '../../../src/fleet/same-settings.js'
-import { until } from '../../support/process.js'
 import { ask, redisServer, withoutRedis } from '../../support/redis.js'
 import { redisInstance } from '../../support/redis-instance.js'
+import { until } from '../../support/until.js'
 
 t.test('instances with other limits warn, both of them and once', { skip: withoutRedis }, async t => {
   const { url, port } = await redisServer(t)

@@ -8,8 +8,9 @@ import t from 'tap'
 import { StateError } from '../../../src/ledger/file/directory.js'
 import { commandLine } from '../../../src/ledger/records.js'
 import { State } from '../../../src/ledger/ledger.js'
-import { start, until, viaTsx } from '../../support/process.js'
+import { start, viaTsx } from '../../support/process.js'
 import { mintedRecord, openState, statePath } from '../../support/state.js'
+import { until } from '../../support/until.js'
 
 const writer = [
   '--import',

@@ -8,8 +8,8 @@ import { StateError } from '../../../src/ledger/file/directory.js'
 import { lineOf } from '../../../src/ledger/file/line.js'
 import { commandLine } from '../../../src/ledger/records.js'
 import { State } from '../../../src/ledger/ledger.js'
-import { until } from '../../support/process.js'
 import { mintedRecord, openState, statePath } from '../../support/state.js'
+import { until } from '../../support/until.js'
 
 const isRoot = process.getuid?.() === 0
 const withToken = (tokenId: string) => ({ id: 'jwt:ada', tokenId, issuedAt: Date.now() })

@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { commandLine } from '../../../src/ledger/records.js'
 import { State } from '../../../src/ledger/ledger.js'
-import { until } from '../../support/process.js'
 import { mintedRecord, openState, statePath } from '../../support/state.js'
+import { until } from '../../support/until.js'
 
 const withToken = (tokenId: string) => ({ id: 'jwt:ada', tokenId, issuedAt: Date.now() })
 

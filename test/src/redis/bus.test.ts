@@ -2,9 +2,9 @@
 import t from 'tap'
 import { RedisBus } from '../../../src/redis/bus.js'
 import { createClients } from '../../../src/redis/link/client.js'
-import { until } from '../../support/process.js'
 import { ask, redisServer, withoutRedis } from '../../support/redis.js'
 import { redisInstance } from '../../support/redis-instance.js'
+import { until } from '../../support/until.js'
 
 t.test('the bus over Redis', { skip: withoutRedis }, async t => {
   const { url, port } = await redisServer(t)

@@ -1,9 +1,9 @@
 /** Events of a stream stay in order, also where Redis does not know the scripts. */
 import t from 'tap'
 import { RedisEvents } from '../../../src/redis/event-log.js'
-import { until } from '../../support/process.js'
 import { ask, redisServer, withoutRedis } from '../../support/redis.js'
 import { redisInstance } from '../../support/redis-instance.js'
+import { until } from '../../support/until.js'
 
 t.test('what is said while Redis forgets its scripts is kept in order', { skip: withoutRedis }, async t => {
   const { url, port } = await redisServer(t)

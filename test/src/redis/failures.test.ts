@@ -6,10 +6,10 @@ import { type Ask, bucketOf, type Limits } from '../../../src/limits/limits.js'
 import { RedisLimits } from '../../../src/redis/limits.js'
 import { RedisOneTimeStore } from '../../../src/redis/one-time.js'
 import { RedisRecords } from '../../../src/redis/records.js'
-import { until } from '../../support/process.js'
 import { type Instance, redisInstance } from '../../support/redis-instance.js'
 import { ask, redisServer, withoutRedis } from '../../support/redis.js'
 import { tcpRelay } from '../../support/tcp-relay.js'
+import { until } from '../../support/until.js'
 
 function hit (owner: string, max: number, cost = 1): Ask {
   return { bucket: bucketOf('caller', owner), cost, max, windowMs: 600_000 }

@@ -4,9 +4,9 @@ import { Ledger } from '../../../src/ledger/index-in-memory.js'
 import type { Minted, StateRecord } from '../../../src/ledger/records.js'
 import { State } from '../../../src/ledger/ledger.js'
 import { RedisRecords } from '../../../src/redis/records.js'
-import { until } from '../../support/process.js'
 import { ask, redisServer, withoutRedis } from '../../support/redis.js'
 import { redisInstance } from '../../support/redis-instance.js'
+import { until } from '../../support/until.js'
 
 const day = 24 * 60 * 60_000
 

@@ -1,7 +1,7 @@
 /** What every bus has to do. `open` gives two instances of one fleet, or the same one twice. */
 import type { Test } from 'tap'
 import type { Bus, Json } from '../../../src/fleet/bus.js'
-import { until } from '../process.js'
+import { until } from '../until.js'
 
 export async function busContract (t: Test, open: () => Promise<readonly [Bus, Bus]>): Promise<void> {
   t.test('tellAll reaches every instance in one order', async (t) => {

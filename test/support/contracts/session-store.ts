@@ -1,7 +1,7 @@
 /** What every session store has to do. `open` gives two instances of one store, or the same one twice. */
 import type { Test } from 'tap'
 import type { NewSession, SessionBounds, SessionStore } from '../../../src/mcp/legacy/sessions/store.js'
-import { until } from '../process.js'
+import { until } from '../until.js'
 
 export type OpenStores = (bounds: SessionBounds) => Promise<readonly [SessionStore, SessionStore]>
 

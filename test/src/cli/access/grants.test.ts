@@ -1,10 +1,10 @@
 /** What the commands and the admin's tools show and end of signed-in clients, while the server runs. */
 import t from 'tap'
 import { addKey, directory, keyFile } from '../../../support/keys.js'
-import { until } from '../../../support/process.js'
 import { callOf, post } from '../../../support/service.js'
 import { signIn, signInService, token } from '../../../support/sign-in.js'
 import { say } from '../../../support/terminal.js'
+import { until } from '../../../support/until.js'
 
 const roomy = { PREAUTH_RATE_LIMIT_MAX: '100000', RATE_LIMIT_MAX: '100000' }
 

@@ -6,10 +6,10 @@ import t from 'tap'
 import { sha256 } from '../../../../src/lib/sha256.js'
 import { formatKeyFile } from '../../../../src/api-keys/record.js'
 import { keyFile, newKey } from '../../../support/keys.js'
-import { until } from '../../../support/process.js'
 import { adaKey, bobKey } from '../../../support/service.js'
 import { openState, mintedRecord, statePath } from '../../../support/state.js'
 import { say } from '../../../support/terminal.js'
+import { until } from '../../../support/until.js'
 
 t.test('a key of API_KEYS is revoked by its id, as whoami shows it, too', async t => {
   const STATE_DIR = await statePath(t)

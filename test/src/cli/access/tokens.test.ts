@@ -6,10 +6,10 @@ import t from 'tap'
 import { mintKey } from '../../../../src/api-keys/format.js'
 import { commandLine } from '../../../../src/ledger/records.js'
 import { keyFile, newKey } from '../../../support/keys.js'
-import { until } from '../../../support/process.js'
 import { openState, mintedRecord, statePath } from '../../../support/state.js'
 import { say } from '../../../support/terminal.js'
 import { secret } from '../../../support/tokens.js'
+import { until } from '../../../support/until.js'
 
 const claimsOf = (token: string): Record<string, unknown> =>
   JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
