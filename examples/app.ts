@@ -17,7 +17,7 @@ export const noteCall: AfterCall = ({ name, principal }, { result, ms }) => {
 }
 
 const usage = z.object({
-  limit: z.number().describe('Requests in a window; 0 where there is no limit'),
+  limit: z.number().describe('Requests per window; 0 where there is no limit'),
   remaining: z.number(),
   resetSeconds: z.number(),
   calls: z.array(z.object({ tool: z.string(), ms: z.number(), isGood: z.boolean() })).describe('The newest last')

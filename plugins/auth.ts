@@ -109,7 +109,7 @@ const auth: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
   } = options
   if (apiKeys.length === 0 && named.length === 0 && [keyRing, jwt, oauth, verifyKey].every(one => one === undefined)) {
     throw new Error(
-      'Authentication needs `apiKeys`, `keyRing`, `jwt` or `oauth`, or `verifyKey`: without them nobody could get in'
+      '`auth` requires at least one of `apiKeys`, `keyRing`, `verifyKey`, `jwt` and `oauth`'
     )
   }
   const appKeys = openAppKeys(fastify, options)

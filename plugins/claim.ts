@@ -60,7 +60,7 @@ const claim: FastifyPluginAsync<ClaimOptions> = async (fastify, { claims, path =
       }
       // A guess or a second use counts like a wrong credential.
       if (fastify.hasDecorator('chargeAddress')) await fastify.chargeAddress(request, reply)
-      throw new NotFoundError({ reason: 'no token waits under this code', headers })
+      throw new NotFoundError({ reason: 'there is no token for this code', headers })
     })
   })
 }
@@ -72,7 +72,7 @@ async function fetched (claims: OneTimeLinks, code: string): Promise<Parcel | un
   } catch (error) {
     if (!(error instanceof NotSharedError)) throw error
     throw new UnavailableError(
-      retryLater(1000, { reason: 'one-time links cannot be fetched now', cause: error, headers })
+      retryLater(1000, { reason: 'one-time links are not available at the moment', cause: error, headers })
     )
   }
 }

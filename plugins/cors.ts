@@ -80,7 +80,7 @@ const cors: FastifyPluginAsync<CorsOptions> = async (
     if (corsIsOn) reply.header('vary', varyWith(reply.getHeader('vary')))
     if (namesAnotherHost(request.originalUrl, host)) {
       throw new HostRefusedError({
-        reason: `The target of the request names another host than Host ${quote(host)}`
+        reason: `The request target and the header Host ${quote(host)} name different hosts`
       })
     }
     const isPublic = config.public === true
@@ -101,7 +101,7 @@ const cors: FastifyPluginAsync<CorsOptions> = async (
     const isForeign = verdict !== 'listed' && isFromOtherSite(text(headers['sec-fetch-site']))
     if (isForeign && !mayComeFromOtherSites(request, isPublic, ownOptions)) {
       throw new OriginRefusedError({
-        reason: 'Sec-Fetch-Site: another site caused the request, from no listed origin'
+        reason: 'Sec-Fetch-Site: another site caused the request, and its origin is not listed'
       })
     }
     if (origin === undefined) return done()

@@ -42,7 +42,7 @@ const timeoutMs = 10_000
 const metrics: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
   const { port, host = '127.0.0.1', token, gather } = options
   if (!isLoopback(host) && token === undefined) {
-    throw new TypeError('metrics: `token` is required where `host` is not loopback')
+    throw new TypeError('metrics: `token` is required if `host` is not loopback')
   }
   const own = new Metrics(measuresOf(fastify))
   const stop = decisionsOf(fastify).observe(own)
@@ -65,7 +65,7 @@ function listenWith (
     { requestTimeout: timeoutMs, headersTimeout: timeoutMs },
     (request, response) => {
       answer(request, response, token, text).catch((error: unknown) => {
-        fastify.log.error({ err: error }, 'the metrics cannot be told')
+        fastify.log.error({ err: error }, 'the metrics could not be collected')
         response.destroy()
       })
     }

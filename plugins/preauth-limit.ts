@@ -63,7 +63,7 @@ const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, op
   const { max = 30, windowMs = 60_000, known, stillGood = () => true, limits } = options
   // Otherwise `auth` would check a credential first, without counting it.
   if (fastify.hasPlugin('mcp-auth')) {
-    throw new Error('Register `preauth-limit` before `auth`: behind it no failure would count')
+    throw new Error('Register `preauth-limit` before `auth`: after it, failures would not count')
   }
   const limiter = await createLimiter({ policy: 'address', max, windowMs, limits })
   const mustLook = limits?.isExact === false

@@ -57,7 +57,7 @@ const principalLimit: FastifyPluginAsync<PrincipalLimitOptions> = async (fastify
   }
 
   async function charge (request: FastifyRequest, reply: FastifyReply, cost: number): Promise<void> {
-    if (!Number.isSafeInteger(cost) || cost < 0) throw new RangeError('A cost is a whole number from 0')
+    if (!Number.isSafeInteger(cost) || cost < 0) throw new RangeError('cost must be a whole number from 0')
     const { principal, rateLimitMax } = request.mcp
     if (principal === null || cost === 0) return
     const reading = await take(request, reply, bucketOf(principal, rateLimitMax), cost, rateLimitMax ?? max)

@@ -9,20 +9,20 @@ export function define () {
   const whoami = {
     name: 'whoami',
     title: 'Who am I',
-    description: 'Tells who you are to this server: id, role, scopes, how you authenticated, when your credential expires, what is left of your rate limit and which tools you may call.',
+    description: 'Shows who you are on this server: id, role, scopes, how you authenticated, when your credential expires, what is left of your rate limit and which tools you may call.',
     annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
     input: z.object({}),
     output: z.object({
-      id: z.string().describe('The principal that your credential proves'),
+      id: z.string().describe('Your id on this server (the principal)'),
       role: z.enum(['admin', 'user']),
       scopes: z.array(z.string()),
       method: z.enum(['api-key', 'jwt']).describe('How you authenticated'),
       expiresAt: z.string().nullable().describe('When your credential ends (RFC 3339); null when it does not'),
       budget: z.object({
-        limit: z.number().describe('Requests in a window'),
+        limit: z.number().describe('Requests per window'),
         remaining: z.number(),
         resetSeconds: z.number().describe('Seconds until the window ends')
-      }).nullable().describe('Your own rate limit; null when there is none'),
+      }).nullable().describe('Your own rate limit; null if there is none'),
       tools: z.array(z.string()).describe('The tools that you may call')
     }),
     answer: () => ({

@@ -54,12 +54,12 @@ export function createKey (records: Records, options: KeyOptions, now = Date.now
 export function rotateKey (records: Records, id: string, graceSeconds: number, now = Date.now()): Changed<Shown> {
   const before = find(records, id)
   if (before.revokedAt !== undefined) {
-    throw new KeyChangeError('That key was revoked, which is for good: create another')
+    throw new KeyChangeError('That key was revoked permanently: create another one')
   }
   const keyEnd = timeOf(before.expiresAt)
   if (keyEnd <= now) {
     throw new KeyChangeError(
-      'That key has expired, and another secret of it would be refused, too: create another'
+      'That key has expired, so a new secret would be refused too: create another key'
     )
   }
   const { key, digest } = mintKey(id)
@@ -82,14 +82,14 @@ export function revokeKey (records: Records, id: string, now = Date.now()): Chan
 /** Until it is enabled again. */
 export function setDisabled (records: Records, id: string, disabled: boolean): Changed<KeyRecord> {
   const before = find(records, id)
-  if (before.revokedAt !== undefined) throw new KeyChangeError('That key was revoked, which is for good')
+  if (before.revokedAt !== undefined) throw new KeyChangeError('That key was revoked permanently')
   const record = { ...before, disabled }
   return { records: replace(records, record), result: record }
 }
 
 /** Names and owners are kept and shown in clear. */
 const credentialForName =
-  'A name or an owner contains a credential, which everybody who reads the file could use: choose another name'
+  'A name or an owner contains a credential, and anybody who reads the file could use it: choose another name'
 
 /** A key shorter than this could be guessed from its digest. */
 export const shortestImport = 16
@@ -104,7 +104,7 @@ export function importKeys (
   options: KeyOptions,
   now = Date.now()
 ): Changed<readonly KeyRecord[]> {
-  if (keys.length === 0) throw new KeyChangeError('There is no key to import')
+  if (keys.length === 0) throw new KeyChangeError('There are no keys to import')
   const known = new Set(records.flatMap(({ secrets }) => secrets.map(({ digest }) => digest)))
   const imported: KeyRecord[] = []
   for (const [index, key] of keys.entries()) {
@@ -115,7 +115,7 @@ export function importKeys (
     }
     if (key.length < shortestImport) {
       throw new KeyChangeError(
-        `${place} is shorter than ${shortestImport} characters: its digest would give it away`
+        `${place} is shorter than ${shortestImport} characters: its digest would reveal it`
       )
     }
     // One of another form looks like nothing.
@@ -125,14 +125,14 @@ export function importKeys (
       )
     ) { throw new KeyChangeError(credentialForName) }
     if (isPlaceholder(key)) {
-      throw new KeyChangeError(`${place} is a well-known placeholder: create another`)
+      throw new KeyChangeError(`${place} is a well-known placeholder: create another key`)
     }
     if (shapeOf(key) === 'damaged') throw new KeyChangeError(`${place} is mistyped: its checksum is wrong`)
     const id = listedKeyId(digest)
     // By the id inside it, too: a secret that was replaced long ago has left the file.
     const inside = keyIdOf(key)
     if (known.has(digest) || records.some(record => record.id === id || record.id === inside)) {
-      throw new KeyChangeError(`${place} is in the file already, or in the input twice`)
+      throw new KeyChangeError(`${place} is already in the file, or twice in the input`)
     }
     known.add(digest)
     imported.push(
@@ -181,28 +181,28 @@ function recordOf (id: string, digest: string, options: KeyOptions, now: number)
   requireMetadata(metadata)
   if (!isPlainText(name)) {
     throw new KeyChangeError(
-      'A name is text of 1 to 256 characters, not only white space, without control characters'
+      'A name must be text of 1 to 256 characters, not only white space, without control characters'
     )
   }
   if (!isOwner(owner, id)) {
     throw new KeyChangeError(
-      'An owner is text of 1 to 256 characters, not only white space, without control characters'
+      'An owner must be text of 1 to 256 characters, not only white space, without control characters'
     )
   }
   if (!scopes.every(isScope)) {
     throw new KeyChangeError(
-      'A scope is printable ASCII without spaces, quotes and backslashes, such as files:read'
+      'A scope must be printable ASCII without spaces, quotes and backslashes, such as files:read'
     )
   }
   if (cidrs.some(cidr => parseNetwork(cidr) === undefined)) {
     throw new KeyChangeError(
-      'A network is an address or a CIDR, such as 10.0.0.5, 10.0.0.0/8 or 2001:db8::/32'
+      'A network must be an address or a CIDR, such as 10.0.0.5, 10.0.0.0/8 or 2001:db8::/32'
     )
   }
   if (
     rateLimitMax !== undefined &&
     !(Number.isSafeInteger(rateLimitMax) && rateLimitMax >= 1 && rateLimitMax <= 1_000_000_000)
-  ) { throw new KeyChangeError('A rate limit is a whole number from 1') }
+  ) { throw new KeyChangeError('A rate limit must be a whole number from 1') }
   return {
     id,
     owner,
@@ -226,17 +226,17 @@ function requireMetadata (metadata: Readonly<Record<string, string>>): void {
   if (fields.length > mostMetadata) throw new KeyChangeError(`A key has at most ${mostMetadata} fields of metadata`)
   if (!fields.every(([name]) => isMetadataName(name))) {
     throw new KeyChangeError(
-      'A field of metadata is called by a letter, then up to 63 letters, digits or . _ -'
+      'A metadata name must be a letter, then up to 63 letters, digits or . _ -'
     )
   }
   if (!fields.every(([, value]) => isPlainText(value))) {
     throw new KeyChangeError(
-      'A value of metadata is text of 1 to 256 characters, not only white space, without control characters'
+      'A metadata value must be text of 1 to 256 characters, not only white space, without control characters'
     )
   }
   if (fields.some(([, value]) => holdsWholeCredential(value))) {
     throw new KeyChangeError(
-      'Metadata contains a credential, which everybody who reads the file could use: store something else'
+      'The metadata contains a credential, and anybody who reads the file could use it: store something else'
     )
   }
 }

@@ -50,7 +50,7 @@ export async function readKeyFileIfAny (path: string): Promise<readonly KeyRecor
 export function contentsOf (path: string, text: string, known?: RecordLines): KeyFileContents {
   const parsed = parseKeyFile(text, known)
   if ('wrong' in parsed) {
-    throw new KeyFileError(path, parsed.wrong, parsed.right ?? 'mend it, or put back a copy that was good')
+    throw new KeyFileError(path, parsed.wrong, parsed.right ?? 'correct it, or restore a valid copy')
   }
   return parsed
 }
@@ -88,12 +88,12 @@ function dangerOf ({ mode, uid }: BigIntStats): string | undefined {
   // Windows has neither.
   if (user === undefined) return undefined
   if ((mode & 0o027n) !== 0n) {
-    return 'the key file can be read by everybody, or written by others than its owner: make it mode 0600, ' +
-      'or 0640 where the server reads it by its group'
+    return 'everybody can read the key file, or others than its owner can write it: set its mode to 0600, ' +
+      'or 0640 if the server reads it through its group'
   }
   return uid === 0n || uid === BigInt(user)
     ? undefined
-    : 'the key file belongs to another user, who can put any key into it: give it to root or to the user ' +
+    : 'the key file belongs to another user, who can add any key to it: change its owner to root or to the user ' +
       'that the server runs as'
 }
 
@@ -130,7 +130,7 @@ export async function changeKeyFile<T> (
       })
       if (outcome !== undefined) return outcome.result
     }
-    throw new KeyFileError(path, 'changes all the time', 'stop what else is writing it, and try again')
+    throw new KeyFileError(path, 'keeps changing', 'stop the other program that writes it, and try again')
   } catch (error) {
     throw isSystemError(error) ? unwritable(path, error) : error
   }
@@ -158,23 +158,23 @@ function unwritable (path: string, error: unknown): KeyFileError {
   const code = codeOf(error)
   const why: Readonly<Record<string, readonly [string, string]>> = {
     ELOCKED: ['is being changed by another process', 'try again'],
-    ENOENT: ['cannot be written: its directory does not exist', 'make that directory first'],
-    ENOSPC: ['cannot be written: the disk is full', 'make room and try again; nothing was changed'],
-    EDQUOT: ['cannot be written: the disk quota is used up', 'make room and try again; nothing was changed'],
+    ENOENT: ['cannot be written: its directory does not exist', 'create that directory first'],
+    ENOSPC: ['cannot be written: the disk is full', 'free some space and try again; nothing was changed'],
+    EDQUOT: ['cannot be written: the disk quota is used up', 'free some space and try again; nothing was changed'],
     EBUSY: [
       'cannot be written: it is a mount point, which cannot be replaced',
       'mount its directory, not the file'
     ],
     EROFS: [
-      'cannot be written: its file system is for reading alone',
-      'run this where the file may be written'
+      'cannot be written: its file system is read-only',
+      'run this on a machine that can write the file'
     ],
     EPERM: [
       'cannot be written (EPERM)',
-      'run this as the user that owns it, or as root, and see that it is not immutable'
+      'run this as the owner of the file or as root, and make sure that the file is not immutable'
     ],
     EFBIG: [
-      'cannot be written: it would be larger than this process may write',
+      'cannot be written: it would exceed the file size limit of this process',
       'raise that limit and try again; nothing was changed'
     ]
   }

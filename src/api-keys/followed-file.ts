@@ -25,7 +25,7 @@ export interface KeyStoreOptions {
 
 /** Younger than this a file may have changed again without a sign: clocks of file systems are coarse. */
 const settledMs = 2000
-const stale = 'The key file cannot be used: the keys that were read before stay in force'
+const stale = 'The key file cannot be used: the last known keys still apply'
 
 export class KeyStore implements FollowedKeys {
   readonly #path: string
@@ -53,7 +53,7 @@ export class KeyStore implements FollowedKeys {
     this.#usage = new KeyUsage({
       store: usageInFile(usagePath(path)),
       onFailure: code => {
-        log.warn({ code }, 'the last use of API keys cannot be written beside the key file')
+        log.warn({ code }, 'the last use of API keys cannot be written next to the key file')
       }
     })
   }

@@ -14,7 +14,7 @@ export interface SharedKeyStoreOptions {
   readonly log: StoreLog
 }
 
-const stale = 'The keys cannot be read: those that were read before stay in force'
+const stale = 'The keys cannot be read: the last known keys still apply'
 /** Between two looks at what ends by itself. */
 const lookMs = 200
 
@@ -119,7 +119,7 @@ export class SharedKeyStore implements FollowedKeys {
       this.#log.info({ keys: keys.records.length }, 'API keys read')
       this.#announce()
     } catch (error) {
-      const problem = error instanceof NotSharedError ? error.message : 'they are damaged, or of a later version'
+      const problem = error instanceof NotSharedError ? error.message : 'they are damaged, or from a later version'
       if (problem !== this.#problem) this.#log.error({ problem }, stale)
       this.#problem = problem
     }

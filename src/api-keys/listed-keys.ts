@@ -7,7 +7,7 @@ import { isUnmanaged, type KeyReference, type KeyRing, type Referred } from './r
 import type { AskedKey } from '../principal/presented.js'
 import { freezePrincipal } from '../principal/principal.js'
 
-const unknownKey: Rejected = Object.freeze({ reason: 'the API key is not known' })
+const unknownKey: Rejected = Object.freeze({ reason: 'the API key is unknown' })
 
 /**
  * Makes the judge of keys, which takes the SHA-256 of a presented key in hex. A listed key's
@@ -127,7 +127,7 @@ function requireUsable (key: string): void {
     key.length > maxCredentialLength
   ) {
     throw new Error(
-      'An API key must be printable ASCII without white space around it: no other arrives in a header as it was sent'
+      'An API key must be printable ASCII without white space around it, because headers change other keys'
     )
   }
 }

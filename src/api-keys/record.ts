@@ -108,10 +108,10 @@ const keyRecord = z
       .optional(),
     metadata: z
       .record(
-        z.string().refine(isMetadataName, 'is not the name of a field'),
+        z.string().refine(isMetadataName, 'is not a metadata name'),
         z.string().refine(isPlainText, 'is not plain text of 1 to 256 characters')
       )
-      .refine(fields => Object.keys(fields).length <= mostMetadata, 'has too many fields')
+      .refine(fields => Object.keys(fields).length <= mostMetadata, 'has too many entries')
       .optional(),
     oauth: z.boolean().optional(),
     disabled: z.boolean(),
@@ -124,7 +124,7 @@ const keyRecord = z
   })
 
 const keyFile = z.strictObject({
-  version: z.literal(1, 'is not 1, the version that this program knows'),
+  version: z.literal(1, 'is not 1, the supported version'),
   keys: z.array(keyRecord)
 })
 
@@ -153,10 +153,10 @@ export function parseKeyFile (
     json = JSON.parse(text)
   } catch {
     return text.trim() === ''
-      ? { wrong: 'is empty', right: 'put back a copy that was good, or begin with {"version":1,"keys":[]}' }
+      ? { wrong: 'is empty', right: 'restore a valid copy, or start with {"version":1,"keys":[]}' }
       : { wrong: 'is not JSON' }
   }
-  if (isLater(json)) { return { wrong: 'is of a later version than this program knows', right: 'update this program' } }
+  if (isLater(json)) { return { wrong: 'is from a later version of this program', right: 'update this program' } }
   const { success, data, error } = keyFile.safeParse(json)
   if (!success) return { wrong: describeIssue(error.issues[0]) }
   return firstDouble(data.keys) ?? { records: data.keys, lines: new Map() }
@@ -216,13 +216,13 @@ function describeIssue (issue: z.core.$ZodIssue | undefined): string {
     .replace(/^\./, '')
   // The texts of this file; the library's own would quote what it found.
   const what = wordsOf(issue)
-  return place === '' ? `holds no key file: it ${what}` : `cannot be used: ${place} ${what}`
+  return place === '' ? `is not a key file: it ${what}` : `cannot be used: ${place} ${what}`
 }
 
 function wordsOf ({ code, message }: z.core.$ZodIssue): string {
   if (code === 'custom' || /^(?:is|has|must) /.test(message)) return message
   return code === 'unrecognized_keys'
-    ? 'has a field that this program does not know'
+    ? 'has an unknown field'
     : 'has the wrong type or is missing'
 }
 
@@ -231,10 +231,10 @@ function firstDouble (keys: readonly KeyRecord[]): { wrong: string } | undefined
   const ids = new Set<string>()
   const digests = new Set<string>()
   for (const [index, { id, secrets }] of keys.entries()) {
-    if (ids.has(id)) return { wrong: `cannot be used: keys[${index}].id is there twice` }
+    if (ids.has(id)) return { wrong: `cannot be used: keys[${index}].id is repeated` }
     ids.add(id)
     for (const { digest } of secrets) {
-      if (digests.has(digest)) return { wrong: `cannot be used: a secret of keys[${index}] is there twice` }
+      if (digests.has(digest)) return { wrong: `cannot be used: a secret of keys[${index}] is repeated` }
       digests.add(digest)
     }
   }

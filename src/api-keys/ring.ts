@@ -70,7 +70,7 @@ interface Entry {
   readonly isReal: boolean
 }
 
-const unmanaged: Rejected = Object.freeze({ reason: 'the API key is not known' })
+const unmanaged: Rejected = Object.freeze({ reason: 'the API key is unknown' })
 const damaged: Rejected = Object.freeze({ reason: 'the API key is mistyped: its checksum is wrong' })
 
 /** True where the verdict is that the key is not in the ring, in whatever state. */
@@ -191,7 +191,8 @@ export class ManagedKeys implements KeyRing {
     if (entry.isDisabled) return rejected('the API key is disabled', entry.names)
     if (isExpired) return rejected('the API key has expired', entry.names)
     if (isReplaced) return rejected('the secret of the API key was replaced', entry.names)
-    return isCovered || !entry.isHeld ? entry.verified : rejected('the API key is not for this network', entry.names)
+    if (isCovered || !entry.isHeld) return entry.verified
+    return rejected('the API key is not allowed from this network', entry.names)
   }
 }
 

@@ -42,7 +42,7 @@ export interface AppKeysOptions {
 
 type Report = (error: unknown, what: string, requestId?: string) => void
 
-const unknown: Rejected = Object.freeze({ reason: 'the API key is not known' })
+const unknown: Rejected = Object.freeze({ reason: 'the API key is unknown' })
 const expired: Rejected = Object.freeze({ reason: 'the API key has expired' })
 
 /** So many confirmations are remembered. */
@@ -93,7 +93,7 @@ export class AppKeys {
     requireWhole('auth', { verifyKeyTimeoutMs, ...(verifyKeyTtlMs === 0 ? {} : { verifyKeyTtlMs }) })
     if (verifyKey !== undefined) return new AppKeys({ ...options, verifyKey, report })
     if (stillGood === undefined) return null
-    throw new TypeError('`stillGood` is about the callers of `verifyKey`, which is left out')
+    throw new TypeError('`stillGood` requires `verifyKey`')
   }
 
   /**
@@ -248,7 +248,7 @@ export class AppKeys {
     try {
       return (await within(this.#timeoutMs, () => stillGood(principal))) === true
     } catch (error) {
-      this.#report(error, '`stillGood` failed, which counts as no')
+      this.#report(error, '`stillGood` failed, which counts as false')
       return false
     }
   }

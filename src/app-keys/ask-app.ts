@@ -9,7 +9,7 @@ export async function within<T> (timeoutMs: number, ask: (signal: AbortSignal) =
     const timer = setTimeout(() => {
       // After a stall of the event loop timers come before the answers that have arrived meanwhile.
       setImmediate(() => setImmediate(() => {
-        const late = new Error(`There was no answer within ${timeoutMs} ms`)
+        const late = new Error(`No answer within ${timeoutMs} ms`)
         reject(late)
         control.abort(late)
       }))
@@ -21,7 +21,7 @@ export async function within<T> (timeoutMs: number, ask: (signal: AbortSignal) =
 
 /** Nobody's fault but ours: never a 401, because the key may be good. */
 export function unavailable (): Error {
-  return new UnavailableError(retryLater(1000, { reason: 'the app cannot tell who the caller is' }))
+  return new UnavailableError(retryLater(1000, { reason: 'the app could not identify the caller' }))
 }
 
 /** An error may quote the key that it is about, and a log knows the forms of our own keys alone. */

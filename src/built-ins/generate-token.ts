@@ -42,26 +42,26 @@ const input = z.object({
     .superRefine(refine(checkUserId))
     .meta({ minLength: 1, maxLength: 256 })
     .describe(
-      'Who the token is for: 1 to 256 characters, no control characters, and not like the id of a caller (jwt:…)'
+      'The user id that the token is for: 1 to 256 characters, no control characters, without a prefix such as jwt:'
     ),
-  role: roles.default('user').describe('The role of the token: not above your own'),
+  role: roles.default('user').describe('The role of the token; cannot exceed your own'),
   scopes: z
     .array(z.string())
     .superRefine(refine(checkScopes))
     .default([])
-    .describe('The scopes of the token: only such that you hold'),
+    .describe('The scopes of the token; only scopes that you have'),
   expiresIn: z
     .string()
     .superRefine(refine(parseLifetime))
     .optional()
     .meta({ default: '24h' })
     .describe(
-      'How long it is good: 30m, 1h, 7d, or seconds as in 3600; with an API key not beyond its own end. ' +
-        'Left out: 24h, or less where no more may be'
+      'The lifetime: 30m, 1h, 7d, or seconds such as 3600. With an API key, the token cannot outlive the key. ' +
+        'Default: 24h, or the longest allowed lifetime if that is less'
     )
 })
 const record = {
-  id: z.string().describe('Names the token, as for revoke-token. No secret.'),
+  id: z.string().describe('The id of the token, for revoke-token. Not a secret.'),
   userId: z.string(),
   role: roles,
   scopes: z.array(z.string()),
@@ -69,23 +69,23 @@ const record = {
 }
 const withToken = z.object({ token: z.string().describe('The JWT. A secret.'), ...record })
 const withLink = z.object({
-  link: z.string().describe('Opens a page that shows the token once. Whoever has it first has the token.'),
+  link: z.string().describe('The URL of a page that shows the token once, to the first person who opens it.'),
   linkExpiresAt: z.string().describe('RFC 3339'),
   ...record
 })
 
 const secretAdvice =
-  'The result is a secret: hand it to that user over a private channel, do not repeat, store or log it.'
+  'The result is a secret: give it to that user over a private channel; do not repeat, store or log it.'
 const linkAdvice =
-  'The result is a link that shows the token once, within minutes: hand it to that user over a private ' +
-    'channel, do not open it.'
+  'The result is a link that shows the token once, within minutes: give it to that user over a private ' +
+    'channel; do not open it.'
 
 export function createGenerateToken (options: MintingOptions): Tool {
   const { policy = 'admin-tokens', link, audit = noAudit } = options
   return defineTool({
     name: 'generate-token',
     title: 'Generate a token',
-    description: 'Mints a JWT with which another user can call this server. ' +
+    description: 'Creates a JWT with which another user can call this server. ' +
       `${link === undefined ? secretAdvice : linkAdvice}`,
     annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
     access: { roles: ['admin'], allow: principal => mayMint(principal, policy) },
@@ -113,7 +113,7 @@ export function createGenerateToken (options: MintingOptions): Tool {
 }
 
 function tooManyLinks (): Error {
-  return new UnavailableError(retryLater(60_000, { reason: 'too many links wait' }))
+  return new UnavailableError(retryLater(60_000, { reason: 'too many links are open' }))
 }
 
 async function mint (
@@ -128,10 +128,10 @@ async function mint (
       : parseLifetime(expiresIn)
   if (seconds > maxTtlSeconds) throw new PublicToolError(`expiresIn: at most ${maxTtlSeconds} seconds`)
   if (Date.now() + seconds * 1000 > end) {
-    throw new PublicToolError(`expiresIn: not beyond your own credential, which ends at ${timeText(end)}`)
+    throw new PublicToolError(`expiresIn: cannot outlive your own credential, which ends at ${timeText(end)}`)
   }
   const excess = excessOf(principal, role, scopes)
-  if (excess !== undefined) throw new PublicToolError(`${excess}: nobody gives away more than their own`)
+  if (excess !== undefined) throw new PublicToolError(`${excess}: cannot exceed your own`)
   const minted = mintToken(userId, role, String(seconds), {
     secret,
     scopes,
@@ -154,7 +154,7 @@ async function mint (
       principal
     )
   )
-  if (!isRecorded) throw new PublicToolError('Your own credential was revoked meanwhile')
+  if (!isRecorded) throw new PublicToolError('Your own credential was revoked in the meantime')
   return minted
 }
 

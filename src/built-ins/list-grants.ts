@@ -14,9 +14,9 @@ const maxListed = 1000
 
 /** What names grants in a call. */
 export const filterInput = {
-  key: z.string().max(64).optional().describe('Only those of this API key, by its id'),
-  client: z.string().max(2000).optional().describe('Only those of this client, by its client_id'),
-  subject: z.string().max(2048).optional().describe('Only those of this caller, by the id that whoami shows')
+  key: z.string().max(64).optional().describe('Only grants of this API key, by its id'),
+  client: z.string().max(2000).optional().describe('Only grants of this client, by its client_id'),
+  subject: z.string().max(2048).optional().describe('Only grants of this caller, by its id as shown by whoami')
 }
 
 export function createListGrants (grants: GrantTools): Tool {
@@ -30,24 +30,24 @@ export function createListGrants (grants: GrantTools): Tool {
     access: { roles: ['admin'] },
     input: z.object({
       ...filterInput,
-      limit: z.number().int().min(1).max(maxListed).default(100).describe('How many at most, the newest')
+      limit: z.number().int().min(1).max(maxListed).default(100).describe('The maximum number of grants, newest first')
     }),
     output: z.object({
       grants: z.array(
         z.object({
-          id: z.string().describe('Names the grant, as for revoke-grant'),
+          id: z.string().describe('The id of the grant, for revoke-grant'),
           client: z.string().describe('The client_id'),
-          clientName: z.string().describe('What the app calls itself'),
-          subject: z.string().describe('The caller in whose name it calls'),
+          clientName: z.string().describe('The name that the app gives itself'),
+          subject: z.string().describe('The caller that it acts for'),
           keyId: z.string(),
-          role: z.string().describe('The role that it has at most'),
+          role: z.string().describe('The highest role that it can have'),
           scopes: z.array(z.string()),
           resource: z.string(),
           signedInAt: z.string().describe('RFC 3339'),
-          usedAt: z.string().describe('RFC 3339; when it last fetched a token')
+          usedAt: z.string().describe('RFC 3339; when it last got a token')
         })
       ),
-      total: z.number().describe('How many there are')
+      total: z.number().describe('The total number of grants')
     }),
     handler: async ({ key: keyId, client: clientId, subject, limit }) => {
       const found = await grants.list({ keyId, clientId, subject })

@@ -12,21 +12,21 @@ export function createRevokeGrant (grants: GrantTools, audit: Audit = noAudit): 
     name: 'revoke-grant',
     title: 'Revoke signed-in clients',
     description:
-      'Ends at once what people allowed apps that they signed in (OAuth grants): one by its id, or all of a ' +
-        'key, a client or a caller. Open streams end, too. The API key itself stays good.',
+      'Immediately ends the access of apps that people signed in (OAuth grants): one by its id, or all of a ' +
+        'key, a client or a caller. Open streams end too. The API key itself stays valid.',
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
     access: { roles: ['admin'] },
     input: z.object({
-      id: z.string().max(64).optional().describe('One grant, by its id as list-grants shows it'),
+      id: z.string().max(64).optional().describe('The id of one grant, as shown by list-grants'),
       ...filterInput
     }),
-    output: z.object({ revoked: z.array(z.string()).describe('The ids of the grants that were ended') }),
+    output: z.object({ revoked: z.array(z.string()).describe('The ids of the revoked grants') }),
     handler: async ({ id, key: keyId, client: clientId, subject }, { principal, requestId }) => {
       if ([id, keyId, clientId, subject].every(one => one === undefined)) {
-        throw new PublicToolError('Give id, key, client or subject')
+        throw new PublicToolError('Pass id, key, client or subject')
       }
       if (id !== undefined && !isGrantId(id)) {
-        throw new PublicToolError('id: not a grant id; list-grants shows them')
+        throw new PublicToolError('id: must be a grant id, as shown by list-grants')
       }
       const found = await grants.list({ id, keyId, clientId, subject })
       for (const grant of found) await kept(grants.revoke(grant.id, authorOf(principal)))

@@ -13,8 +13,8 @@ export function createRevokeSubject (state: State, audit: Audit = noAudit): Tool
     name: 'revoke-subject',
     title: 'Revoke a subject',
     description:
-      'Ends every credential that was issued to somebody up to a time, now where none is given; open ' +
-        'streams end, too. What is issued later is good.',
+      'Revokes every credential that was issued to a user up to a time (default: now). Open ' +
+        'streams end too. Credentials that are issued later are valid.',
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
     access: { roles: ['admin'] },
     input: z.object({
@@ -25,37 +25,37 @@ export function createRevokeSubject (state: State, audit: Audit = noAudit): Tool
         .superRefine(refine(requireId))
         .superRefine(refine(requireUser))
         .optional()
-        .describe('The user id that the tokens are for (their sub), also as whoami shows it: jwt:<sub>'),
+        .describe('The user id of the tokens (sub), or as shown by whoami: jwt:<sub>'),
       principal: z
         .string()
         .min(1)
         .max(2048)
         .superRefine(refine(requireId))
         .optional()
-        .describe('In place of subject: the id that whoami shows, of callers of every kind'),
+        .describe('Instead of subject: the id of any kind of caller, as shown by whoami'),
       before: z.iso
         .datetime({ offset: true })
         .optional()
-        .describe('What was issued up to then is ended (RFC 3339), not in the future'),
+        .describe('Revoke credentials issued up to this time (RFC 3339); not in the future'),
       withMinted: z
         .boolean()
         .default(false)
-        .describe('End the tokens, too, that were minted by this subject, and with those, and so on')
+        .describe('Also revoke the tokens that this subject created, and those created with them, and so on')
     }),
     output: z.object({
       principal: z.string(),
       before: z.string().describe('RFC 3339'),
       revoked: z
         .array(z.string())
-        .describe('The ids of the tokens that were ended beside those of the subject itself')
+        .describe('The ids of the revoked tokens that were created by this subject')
     }),
     handler: async ({ subject, principal: id, before, withMinted }, { principal: caller, requestId }) => {
       if ((subject === undefined) === (id === undefined)) {
-        throw new PublicToolError('Give either subject or principal')
+        throw new PublicToolError('Pass either subject or principal')
       }
       const principal = id ?? principalIdOf(subject ?? '')
       const time = before === undefined ? state.lastIssueTo(principal) : Date.parse(before)
-      if (before !== undefined && time > Date.now()) throw new PublicToolError('before: not in the future')
+      if (before !== undefined && time > Date.now()) throw new PublicToolError('before: must not be in the future')
       const revoked = await kept(state.revokeSubject(principal, time, authorOf(caller), withMinted))
       audit(
         'subject-revoked',
@@ -71,6 +71,6 @@ function requireUser (subject: string): void {
   try {
     principalIdOf(subject)
   } catch (error) {
-    throw error instanceof RangeError ? new RangeError(`${error.message}: give it as principal`) : error
+    throw error instanceof RangeError ? new RangeError(`${error.message}: pass it as principal`) : error
   }
 }

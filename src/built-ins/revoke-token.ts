@@ -11,8 +11,8 @@ export function createRevokeToken (state: State, audit: Audit = noAudit): Tool {
     name: 'revoke-token',
     title: 'Revoke a token',
     description:
-      'Ends a token at once and for good, by its id (its jti), as list-tokens shows it. Its open streams ' +
-        'end, too. It need not have been minted here.',
+      'Revokes a token immediately and permanently, by its id (jti), as shown by list-tokens. Its open streams ' +
+        'end too. It may have been created elsewhere.',
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
     access: { roles: ['admin'] },
     input: z.object({
@@ -25,11 +25,11 @@ export function createRevokeToken (state: State, audit: Audit = noAudit): Tool {
       withMinted: z
         .boolean()
         .default(false)
-        .describe('End those, too, that were minted with it, and with those, and so on')
+        .describe('Also revoke the tokens that were created with it, and with those, and so on')
     }),
     output: z.object({
-      revoked: z.array(z.string()).describe('The ids of all that were ended'),
-      onRecord: z.boolean().describe('Whether the token was minted here and has not expired')
+      revoked: z.array(z.string()).describe('The ids of all revoked tokens'),
+      onRecord: z.boolean().describe('Whether the token was created here and has not expired')
     }),
     handler: async ({ id, withMinted }, { principal, requestId }) => {
       const onRecord = state.find(id) !== undefined

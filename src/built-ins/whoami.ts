@@ -13,40 +13,40 @@ export function createWhoami (frozenFor: FrozenFor = () => undefined): Tool {
     name: whoamiName,
     title: 'Who am I',
     description:
-      'Tells who you are to this server: id, role, scopes, how you authenticated, when your credential ' +
+      'Shows who you are on this server: id, role, scopes, how you authenticated, when your credential ' +
         'expires, what is left of your rate limit and which tools you may call.',
     annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
     output: z.object({
-      id: z.string().describe('The principal that your credential proves'),
+      id: z.string().describe('Your id on this server (the principal)'),
       role: z.string(),
       scopes: z.array(z.string()),
       method: z.enum(['api-key', 'jwt']).describe('How you authenticated'),
       client: z
         .object({
           id: z.string(),
-          name: z.string().describe('What it calls itself')
+          name: z.string().describe('The name that the app gives itself')
         })
         .nullable()
-        .describe('The app that calls in your name, which you signed in; null where you call yourself'),
+        .describe('The app that you signed in and that acts for you; null if you call directly'),
       expiresAt: z
         .string()
         .describe('RFC 3339')
         .nullable()
-        .describe('When your credential ends; null when it does not'),
+        .describe('When your credential expires; null if it does not'),
       budget: z
         .object({
-          limit: z.number().describe('Requests in a window'),
+          limit: z.number().describe('Requests per window'),
           remaining: z.number(),
           resetSeconds: z.number().describe('Seconds until the window ends')
         })
         .nullable()
-        .describe('Your own rate limit; null when there is none'),
+        .describe('Your own rate limit; null if there is none'),
       tools: z.array(z.string()).describe('The tools that you may call'),
       frozen: z
         .array(z.string())
         .optional()
         .describe(
-          'What the operator switched off: all, principal:…, key:… or tool:…; left out when nothing is'
+          'What the operator switched off: all, principal:…, key:… or tool:…; omitted if nothing is'
         )
     }),
     handler: async (_args, { principal, budget, tools }) => ({

@@ -274,8 +274,7 @@ export function requireOptions (options: McpAuthOptions): void {
   const shared = apiKeysIn === 'redis' ? apiKeysIn : undefined
   if (!hasKeys && [apiKeysFile, shared, verifyKey, jwtSecret, oauth].every(one => one === undefined)) {
     throw new TypeError(
-      '`mcpAuth` needs `apiKeys`, `apiKeysFile`, `jwtSecret` or `oauth`, or `verifyKey`: without them ' +
-        'nobody could get in'
+      '`mcpAuth` requires at least one of `apiKeys`, `apiKeysFile`, `verifyKey`, `jwtSecret` and `oauth`'
     )
   }
 }

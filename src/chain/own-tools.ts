@@ -48,7 +48,7 @@ export function toolsOf (
   const repeated = own.find(({ name }) => tools.some(tool => tool.name === name))
   if (repeated === undefined) return [...own, ...tools]
   throw new TypeError(
-    `${repeated.name} is a tool of this package: give yours another name, or leave those out with \`builtIns: false\``
+    `${repeated.name} is a built-in tool: give yours another name, or set \`builtIns: false\``
   )
 }
 
@@ -64,7 +64,7 @@ export function mintingOf (options: McpAuthOptions, state: State, oneTime: OneTi
   if (secret === undefined || policy === 'off' || builtIns === false) return undefined
   const identity = identityOf(publicUrl, oauth?.issuer, path)
   if (tokenDelivery !== 'link') return { secret, maxTtlSeconds, state, policy, ...identity }
-  if (publicUrl === undefined) throw new Error('`tokenDelivery: link` needs `publicUrl`: the links begin with it')
+  if (publicUrl === undefined) throw new Error('`tokenDelivery: link` requires `publicUrl`')
   const links = new OneTimeLinks({ store: oneTime, isRevoked: token => state.isRevoked(token) })
   const link = { links, url: (code: string) => `${withoutSlash(publicUrl)}/claim/${code}` }
   return { secret, maxTtlSeconds, state, policy, ...identity, link }

@@ -94,14 +94,14 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
     bus: stores.bus,
     settings: limitsOf(options),
     warn: names => {
-      scope.log.warn({ names }, 'another instance with this Redis has other limits: set the same on all')
+      scope.log.warn({ names }, 'another instance on this Redis has different limits: set the same limits on all')
     }
   })
   const keyRing = await openKeys(scope, options, stores)
   state.onUnlock(address => {
     // An unavailable store must not end the process: the lock expires by itself.
     Promise.resolve(limits.clear(bucketOf('address', address))).catch((error: unknown) => {
-      scope.log.warn({ err: error }, 'an address was not unlocked in the store')
+      scope.log.warn({ err: error }, 'the store failed to unlock an address')
     })
   })
   const oauthServer = oauthServerOf(scope, options, { keyRing, state, documents: stores.documents })
@@ -135,7 +135,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
       isRevoked: (principal: Principal) => {
         if (stores.mustRefuse()) {
           throw new UnavailableError(
-            retryLater(1000, { reason: 'Redis is away, and REDIS_DOWN_REVOCATIONS is refuse' })
+            retryLater(1000, { reason: 'Redis is unavailable, and REDIS_DOWN_REVOCATIONS is refuse' })
           )
         }
         return state.isRevoked(principal)
@@ -185,7 +185,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
 function discoveryOf (options: McpAuthOptions, oauth: boolean): DiscoveryOptions | undefined {
   const { appsChallenge, serverCard = false, publicUrl, path = '/mcp', info = defaultInfo, eras } = options
   if (!serverCard) return appsChallenge === undefined ? undefined : { appsChallenge }
-  if (publicUrl === undefined) throw new TypeError('`serverCard` needs `publicUrl`: the card tells the address')
+  if (publicUrl === undefined) throw new TypeError('`serverCard` requires `publicUrl`')
   const { apiKeys = [], apiKeysFile, apiKeysIn, verifyKey, jwtSecret } = options
   const hasKeys = apiKeys.length > 0 || apiKeysFile !== undefined || apiKeysIn === 'redis' || verifyKey !== undefined
   const accepted = { apiKeys: hasKeys, tokens: jwtSecret !== undefined, oauth }

@@ -30,7 +30,7 @@ export const keysInRedis: Rule = ({ API_KEYS_IN, API_KEYS_FILE, REDIS_URL }) => 
     API_KEYS_FILE === undefined
       ? []
       : [
-          'API_KEYS_FILE is not read, because API_KEYS_IN is redis: take its keys over with keys import --from-file'
+          'API_KEYS_FILE is not read, because API_KEYS_IN is redis: import its keys with keys import --from-file'
         ]
   if (REDIS_URL !== undefined) return { warnings }
   return {
@@ -123,7 +123,7 @@ export const sharedSecret: Rule = ({ API_KEYS, JWT_SECRET, JWT_SECRET_PREVIOUS, 
           {
             variable: 'API_KEYS',
             wrong: 'contains the REQUEST_STATE_KEY',
-            right: `${right} what calls carry between their rounds`
+            right: `${right} the state that calls carry between rounds`
           }
         ]
       : [])
@@ -136,6 +136,6 @@ function weak (config: Config, variable: VariableName, wrong: string): ReturnTyp
   const right = 'create one with: openssl rand -hex 32'
   const ofPlace = isLoopback(config.HOST) ? undefined : 'HOST is beyond loopback'
   const because = config.NODE_ENV === 'production' ? 'NODE_ENV is production' : ofPlace
-  if (because === undefined) return { warnings: [`${variable} ${wrong}: good enough on this machine alone; ${right}`] }
+  if (because === undefined) return { warnings: [`${variable} ${wrong}: acceptable only on this machine; ${right}`] }
   return { problems: [{ variable, wrong: `${wrong}, and ${because}`, right }] }
 }

@@ -62,8 +62,8 @@ const sharedByAll: Rule = ({ REDIS_URL, JWT_SECRET, REQUEST_STATE_KEY, TRUST_PRO
     TRUST_PROXY.length > 0
       ? []
       : [
-          'REDIS_URL is set and TRUST_PROXY is not: behind a load balancer all callers share one address, ' +
-            'and one lock; set TRUST_PROXY to the balancer'
+          'REDIS_URL is set and TRUST_PROXY is not: behind a load balancer, all callers share one address ' +
+            'and its limit; set TRUST_PROXY to the balancer'
         ]
   if (JWT_SECRET !== undefined || REQUEST_STATE_KEY !== undefined) return { warnings }
   return {
@@ -172,7 +172,7 @@ const doubledPath: Rule = ({ PUBLIC_URL }) => {
   if (PUBLIC_URL === undefined || !PUBLIC_URL.endsWith('/mcp')) return {}
   return {
     warnings: [
-      'PUBLIC_URL ends with /mcp and is the base alone: the endpoint is taken to be it plus another /mcp'
+      'PUBLIC_URL ends with /mcp, but it must be only the base: the endpoint is PUBLIC_URL plus another /mcp'
     ]
   }
 }

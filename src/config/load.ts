@@ -95,7 +95,7 @@ function publicSecrets ({ isPublic = false }: DotenvFile, sources: Partial<Recor
   const isSecretInFile = variableNames.some(name => variables[name].secret && sources[name] === '.env')
   return isPublic && isSecretInFile
     ? [
-        '.env holds secrets, and every user of this machine may read it or write to it; make it mode 0600: ' +
+        '.env contains secrets, but every user of this machine can read or write it; set its mode to 0600: ' +
           'chmod 600 .env'
       ]
     : []
@@ -114,8 +114,8 @@ function parse (row: Variable<unknown>, text: string, report: Report): unknown {
   if (row.secret && hasLineBreak(effective, Array.isArray(row.unset))) {
     report(
       'contains a line break',
-      'write it on one line; a quote before it may not be closed, and openssl rand -base64 breaks what is ' +
-        'long, where -hex does not'
+      'write it on one line; an earlier quote may be unclosed, and openssl rand -base64 breaks long ' +
+        'output into lines, while -hex does not'
     )
     return row.unset
   }

@@ -13,14 +13,14 @@ export const withoutIssuer: Rule = config => {
     problems: set.map(variable => ({
       variable,
       wrong: 'is set without JWT_ISSUER',
-      right: 'set JWT_ISSUER to the issuer that its tokens name, or remove it'
+      right: 'set JWT_ISSUER to the `iss` of its tokens, or remove it'
     }))
   }
 }
 
 export const withoutAudience: Rule = ({ JWT_ISSUER, PUBLIC_URL, JWT_AUDIENCE, HOST, PORT }) => {
   if (JWT_ISSUER === undefined || PUBLIC_URL !== undefined || JWT_AUDIENCE.length > 0) return {}
-  const wrong = 'is set, and neither PUBLIC_URL nor JWT_AUDIENCE says what this server is called in its tokens'
+  const wrong = 'is set, but neither PUBLIC_URL nor JWT_AUDIENCE names this server in the `aud` of its tokens'
   // With port 0 the address of this machine is known only when it listens, and no token could name it.
   if (isLoopback(HOST) && PORT !== 0) {
     return { warnings: [`JWT_ISSUER ${wrong}: only tokens for the endpoint on this machine are accepted`] }
@@ -34,8 +34,8 @@ export const clientIdAsAudience: Rule = ({ JWT_ISSUER, JWT_AUDIENCE, JWT_AUDIENC
   if (JWT_AUDIENCE.every(name => /^[a-z][\w+.-]*:/i.test(name))) return {}
   return {
     warnings: [
-      'JWT_AUDIENCE holds a name that is no URI and may be a client id, in which case the ID tokens of that ' +
-        'client could be good here, too; set JWT_REQUIRE_AT=on where access tokens are of type at+jwt, or ' +
+      'JWT_AUDIENCE contains a name that is not a URI. If it is a client id, ID tokens of that ' +
+        'client would be accepted too: set JWT_REQUIRE_AT=on if access tokens have the type at+jwt, or ' +
           'name this server by its own URI'
     ]
   }

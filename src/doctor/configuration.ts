@@ -24,7 +24,7 @@ export async function examineSettings (
       id: 'setting-risk',
       severity: 'warning',
       what,
-      why: 'The server starts, with a risk.',
+      why: 'The server starts, but with a risk.',
       fix: rest.join('; ') || 'see docs/configuration.md'
     })
   }
@@ -34,7 +34,7 @@ export async function examineSettings (
       id: 'trust-proxy',
       severity: 'warning',
       what: 'PUBLIC_URL is https, and TRUST_PROXY is empty',
-      why: 'The server takes all callers for its proxy: one broken client locks out everybody.',
+      why: 'The server sees only the address of the proxy, so one broken client locks out everybody.',
       fix: 'set TRUST_PROXY to the address of the proxy, such as loopback'
     })
   }
@@ -43,7 +43,7 @@ export async function examineSettings (
       id: 'node-env',
       severity: 'info',
       what: `NODE_ENV is ${config.NODE_ENV}, and the server is public`,
-      why: 'Weak secrets are let pass on loopback.',
+      why: 'Weak secrets are accepted on loopback.',
       fix: 'set NODE_ENV=production'
     })
   }
@@ -52,8 +52,8 @@ export async function examineSettings (
       id: 'public-url',
       severity: 'info',
       what: 'HOST is beyond loopback, and PUBLIC_URL is not set',
-      why: 'Clients that sign in by OAuth do not find out where.',
-      fix: 'set PUBLIC_URL to the base of the address that callers use'
+      why: 'Clients cannot find out where to sign in by OAuth.',
+      fix: 'set PUBLIC_URL to the base of the URL that callers use'
     })
   }
   return byWeight([...found, ...await keysThatEnd(config.API_KEYS_FILE, directory)])
@@ -76,8 +76,8 @@ async function keysThatEnd (file: string | undefined, directory: string): Promis
           .slice(0, 5)
           .map(({ id }) => id)
           .join(', ')}`,
-        why: 'Their callers are refused from then on.',
-        fix: 'make new ones with: keys create'
+        why: 'After that, their callers are refused.',
+        fix: 'create new ones with: keys create'
       }
     ]
   } catch (error) {

@@ -23,7 +23,7 @@ const checks: ReadonlyArray<readonly [name: string, check: Check]> = [
   ['the challenge', challenge],
   ['the metadata', metadata],
   ['calls', calls],
-  ['a stream, for a while', streams],
+  ['a stream (takes a while)', streams],
   ['web pages', edge],
   ['large bodies', bodies],
   ['error pages', errorPages],
@@ -52,8 +52,8 @@ function interrupted (name: string, error: unknown): Finding {
   return {
     id: 'no-answer',
     severity: 'warning',
-    what: `A request got no answer (${error.code}), so ${name} could not be looked at in full`,
-    why: 'A server or proxy that drops requests fails callers, too.',
-    fix: 'run this again; read the logs of the server and the proxy'
+    what: `A request got no answer (${error.code}), so ${name} could not be checked completely`,
+    why: 'A server or proxy that drops requests also fails for callers.',
+    fix: 'run the doctor again; read the logs of the server and the proxy'
   }
 }

@@ -62,18 +62,18 @@ function text (value: unknown): string | undefined {
 
 const advice: Readonly<Record<string, string>> = {
   MCP_ERR_UNAUTHENTICATED:
-    'judge the key with "keys verify" or "keys show ID"; mint a new token with "token"',
+    'check the key with "keys verify" or "keys show ID"; create a new token with "token"',
   MCP_ERR_RATE_LIMITED:
-    'wait; "unlock ADDRESS" ends the lock of an address; RATE_LIMIT_MAX and "keys create --rate-limit" are ' +
-      'the budgets of callers',
-  MCP_ERR_ORIGIN_REFUSED: 'list the origin in CORS_ORIGINS, if pages of it may call',
+    'wait; "unlock ADDRESS" unlocks an address; RATE_LIMIT_MAX and "keys create --rate-limit" set ' +
+      'the limits of callers',
+  MCP_ERR_ORIGIN_REFUSED: 'list the origin in CORS_ORIGINS if its pages may call',
   MCP_ERR_HOST_REFUSED: 'set PUBLIC_URL, or list the host in ALLOWED_HOSTS',
-  MCP_ERR_INSUFFICIENT_SCOPE: 'the caller needs a token with the scope that was named; "can" shows which',
-  MCP_ERR_UNKNOWN_TOOL: 'the tool does not exist, or this caller may not use it; "can" tells which',
+  MCP_ERR_INSUFFICIENT_SCOPE: 'the caller needs a token with the missing scope; "can" shows which',
+  MCP_ERR_UNKNOWN_TOOL: 'the tool does not exist, or this caller may not use it; "can" shows which',
   MCP_ERR_NOT_ALLOWED: 'give the caller the role or the scope; "can" shows the rule',
   MCP_ERR_FROZEN: 'it was switched off with "freeze"; "freeze --list" shows what is, "thaw" switches it on',
   MCP_ERR_BODY_TOO_LARGE: 'raise BODY_LIMIT, or send less',
   MCP_ERR_DEADLINE: 'raise REQUEST_TIMEOUT_MS, or the deadlineMs of the tool',
-  MCP_ERR_UNAVAILABLE: 'see the reason: a provider, Redis or the state directory is away',
-  MCP_ERR_INTERNAL: 'the error is a bug of the tool or of this server: the stack stands in the log line'
+  MCP_ERR_UNAVAILABLE: 'see the reason: a provider, Redis or the state directory is unavailable',
+  MCP_ERR_INTERNAL: 'this is a bug of the tool or of this server; the log line has the stack'
 }

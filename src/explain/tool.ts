@@ -39,13 +39,13 @@ export function explainTool (
   }
   const rule =
     access === undefined
-      ? `No rule guards ${name}.`
-      : `The caller meets the rule of ${name}: ${describe(access)}.`
+      ? `${name} has no access rule.`
+      : `The caller matches the access rule of ${name}: ${describe(access)}.`
   return {
     allowed: true,
     rule:
       known === undefined
-        ? `${rule} A tool of your own may have a further rule in its code, which is not known here.`
+        ? `${rule} Your own tools may have another rule in their code, which cannot be checked here.`
         : rule
   }
 }
@@ -67,7 +67,7 @@ function denialOf (
     return `needs the scope ${missing.join(' and ')} (${sourceOf('scopes')}), which the caller does not have.`
   }
   if (allow !== undefined && !mayUse(principal, { allow })) {
-    return 'is refused by a rule in its code (of generate-token: MINT_POLICY).'
+    return 'is refused by a rule in its code (for generate-token: MINT_POLICY).'
   }
   return undefined
 }

@@ -102,7 +102,7 @@ export function tuneServer (server: Server): void {
 /** `true`, a number and `1` have meant everyone or nobody, silently (CVE-2026-16732). */
 function checkedProxy (entry: string): string {
   if (typeof entry === 'string' && /^(?:loopback|linklocal|uniquelocal)$|[.:]/.test(entry)) return entry
-  throw new TypeError('trustProxy: each entry is an address, a CIDR, loopback, linklocal or uniquelocal')
+  throw new TypeError('trustProxy: each entry must be an address, a CIDR, loopback, linklocal or uniquelocal')
 }
 
 /** What the parser or a timeout refused: there is no request yet, only a socket. */

@@ -284,7 +284,7 @@ export class State {
     try {
       const isRestored = await this.#journal?.follow()
       if (isRestored === true) {
-        this.#report('The state on disk was damaged or incomplete, and was written anew from memory.', false)
+        this.#report('The state on disk was damaged or incomplete, and was rewritten from memory.', false)
       }
       this.#note(undefined)
     } catch (error) {

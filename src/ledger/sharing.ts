@@ -94,8 +94,8 @@ async function inWords<T> (work: Promise<T>): Promise<T> {
   } catch (error) {
     if (!(error instanceof NotSharedError)) throw error
     throw new StateError(
-      'The other servers were not told, because Redis (REDIS_URL) cannot be reached. A revocation is in ' +
-        'force on this server, and on the others once Redis can be reached again.'
+      'The other servers were not notified, because Redis (REDIS_URL) cannot be reached. A revocation is in ' +
+        'effect on this server, and on the others once Redis can be reached again.'
     )
   }
 }

@@ -55,8 +55,8 @@ export function ownerOf (path: string): Owner | undefined {
   const all = [...owners.values()].map(identityOf)
   if (all.length <= 1) return all[0]
   throw new ForeignPathError(
-    `${path} is under the control of several users (${all.map(({ name }) => name).join(', ')}), so root ` +
-      'does nothing there: run this as the user of the server, with sudo -u.'
+    `Several users control ${path} (${all.map(({ name }) => name).join(', ')}), so root ` +
+      'must not write there: run this as the user of the server, with sudo -u.'
   )
 }
 
@@ -133,7 +133,7 @@ export function stayOwnerOf (path: string): void {
 
 function foreign (path: string, { name }: Owner): ForeignPathError {
   return new ForeignPathError(
-    `${path} is under the control of the user ${name}, so root does nothing there: run this as that user, ` +
+    `The user ${name} controls ${path}, so root must not write there: run this as that user, ` +
       `with sudo -u '${name}'.`
   )
 }
@@ -141,8 +141,8 @@ function foreign (path: string, { name }: Owner): ForeignPathError {
 function shared (directory: string, { gid, mode }: Stats): ForeignPathError {
   const who = (mode & 0o002) !== 0 ? 'everybody' : `the group ${gid}`
   return new ForeignPathError(
-    `The directory ${directory} can be written by ${who}, so root does nothing there: run this as the user ` +
-      'of the server, with sudo -u, or let its owner alone write there.'
+    `The directory ${directory} can be written by ${who}, so root must not write there: run this as the user ` +
+      'of the server, with sudo -u, or make it writable only for its owner.'
   )
 }
 
@@ -164,7 +164,7 @@ function lstatIfAny (path: string): Stats | undefined {
     return lstatSync(path)
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes(codeOf(error))) return undefined
-    throw new ForeignPathError(`${dirname(path)} cannot be looked into (${codeOf(error)}).`)
+    throw new ForeignPathError(`${dirname(path)} cannot be read (${codeOf(error)}).`)
   }
 }
 

@@ -44,6 +44,6 @@ export function requireObjects (lists: Readonly<Record<string, unknown>>): void 
 /** Throws a `TypeError` unless each of `lists` is an array, or left out. */
 export function requireLists (lists: Readonly<Record<string, unknown>>): void {
   for (const [name, list] of Object.entries(lists)) {
-    if (list !== undefined && !Array.isArray(list)) throw new TypeError(`\`${name}\` must be a list`)
+    if (list !== undefined && !Array.isArray(list)) throw new TypeError(`\`${name}\` must be an array`)
   }
 }

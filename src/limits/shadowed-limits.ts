@@ -122,7 +122,7 @@ export class ShadowedLimits implements Limits {
     if (this.#whenDown === 'local') return this.#shadow.take(asks)
     if (this.#whenDown === 'refuse') {
       throw new UnavailableError(
-        retryLater(1000, { reason: 'the count of requests cannot be reached, and the policy is to refuse' })
+        retryLater(1000, { reason: 'the shared count of requests is unavailable, and the policy is refuse' })
       )
     }
     // Where something is left, each instance lets at least one in: nobody is refused altogether.

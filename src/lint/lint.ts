@@ -47,7 +47,7 @@ export function lintTools (tools: readonly Tool[], options: LintOptions = {}): L
 type Rule = (tool: Tool, options: LintOptions) => ReadonlyArray<readonly [id: string, what: string, fix: string]>
 
 const title: Rule = ({ title, annotations }) =>
-  isText(title) || isText(annotations?.title) ? [] : [['title', 'has no title', 'give it a title for people']]
+  isText(title) || isText(annotations?.title) ? [] : [['title', 'has no title', 'set a title for people']]
 
 const missingHints: Rule = ({ annotations = {} }, { for: directory }) => {
   const missing = hints[directory ?? 'any'].filter(hint => annotations[hint] === undefined)
@@ -59,7 +59,7 @@ const missingHints: Rule = ({ annotations = {} }, { for: directory }) => {
 
 const contradiction: Rule = ({ annotations = {} }) =>
   annotations.readOnlyHint === true && annotations.destructiveHint === true
-    ? [['hints-contradict', 'is readOnlyHint and destructiveHint', 'set the one that is true']]
+    ? [['hints-contradict', 'has both readOnlyHint and destructiveHint set to true', 'set the one that is true']]
     : []
 
 const name: Rule = ({ name }) => {
@@ -81,7 +81,7 @@ const description: Rule = ({ description = '' }) => {
         [
           'description-length',
           `has a description of ${description.length} characters`,
-          `use at most ${maxDescriptionLength}: every conversation pays for it`
+          `use at most ${maxDescriptionLength}: it uses tokens in every conversation`
         ]
       ]
 }
@@ -95,7 +95,7 @@ const schemas: Rule = tool => {
         [
           'schema-length',
           `has a schema of ${largest} bytes`,
-          `use at most ${maxSchemaBytes}: every conversation pays for it`
+          `use at most ${maxSchemaBytes}: it uses tokens in every conversation`
         ]
       ]
 }
@@ -109,7 +109,7 @@ const catchAll: Rule = tool => {
   )
   if (found === undefined) return []
   return [
-    ['catch-all', `takes a ${JSON.stringify(found[0])}: it reads and writes`, 'make one tool for each thing it does']
+    ['catch-all', `takes a ${JSON.stringify(found[0])}: it reads and writes`, 'make one tool for reading and one for writing']
   ]
 }
 

@@ -1,13 +1,13 @@
 /** Why a credential was refused, as one word from a fixed set, for metrics and audit. */
 
-/** By what the reason says; the first that fits. */
+/** Matches the text of the reason; the first match applies. */
 const words: ReadonlyArray<readonly [RegExp, string]> = [
   [/^no credential was presented/, 'no-credential'],
   [/revoked/, 'revoked'],
   [/expired|replaced/, 'expired'],
   [/disabled/, 'disabled'],
-  [/not for this network/, 'network'],
-  [/is not known/, 'unknown-key'],
+  [/not allowed from this network/, 'network'],
+  [/is unknown/, 'unknown-key'],
   [/mistyped/, 'mistyped-key'],
   [/not accepted here/, 'not-accepted'],
   [/^aud /, 'audience'],

@@ -169,7 +169,7 @@ t.test('a file that breaks while the server runs leaves it serving, with a line 
   await writeFile(path, 'garbage')
   await until(() => log.lines().some(({ level }) => level === 50))
   t.equal(await statusOf(app, key), 200)
-  t.match(log.lines().filter(({ level }) => level === 50), [{ msg: /stay in force/, problem: /is not JSON/ }])
+  t.match(log.lines().filter(({ level }) => level === 50), [{ msg: /still apply/, problem: /is not JSON/ }])
   const next = newKey()
   await writeFile(path, formatKeyFile([next.record]))
   await becomes(app, next.key, 200)

@@ -129,7 +129,7 @@ for (const [what, name, isGood] of [
   ['the endpoint', resource, true],
   ['the endpoint with a slash', `${resource}/`, true],
   ['a name from the settings', 'urn:team', true],
-  ['the base alone', publicUrl, false],
+  ['only the base', publicUrl, false],
   ['the base with a slash', `${publicUrl}/`, false],
   ['another path', `${publicUrl}/mcp2`, false],
   ['another server', 'https://other.example.com/mcp', false]

@@ -128,7 +128,7 @@ for (const [what, options, message] of [
   [
     'stillGood without verifyKey',
     { apiKeys: [adaKey], stillGood: () => true },
-    /`stillGood` is about the callers of `verifyKey`/
+    /`stillGood` requires `verifyKey`/
   ],
   ['verifyKeyTimeoutMs of 0', { verifyKey: good, verifyKeyTimeoutMs: 0 }, /verifyKeyTimeoutMs/],
   ['verifyKeyTtlMs below 0', { verifyKey: good, verifyKeyTtlMs: -1 }, /verifyKeyTtlMs/]

@@ -28,7 +28,7 @@ for (const [what, { key, record }, reason] of [
   ['revoked', revoked, 'the API key was revoked'],
   ['disabled', disabled, 'the API key is disabled'],
   ['expired', expired, 'the API key has expired'],
-  ['out of its network', elsewhere, 'the API key is not for this network']
+  ['out of its network', elsewhere, 'the API key is not allowed from this network']
 ] as const) {
   t.test(`the line of a request with a key that is ${what} names the key and its owner`, async t => {
     const logStream = logSink()

@@ -162,7 +162,7 @@ t.test('a directory that others can write in is refused with sudo -u, before any
   chmodSync(cwd, 0o777)
   const { code, stderr } = await runIn(cwd, ['init'])
   t.equal(code, 1)
-  t.match(stderr, /^The directory .* can be written by everybody, so root does nothing there: .*sudo -u/)
+  t.match(stderr, /^The directory .* can be written by everybody, so root must not write there: .*sudo -u/)
   t.notOk(existsSync(join(cwd, '.env')))
   t.match(await runIn(cwd, ['--version']), { code: 0 })
 })

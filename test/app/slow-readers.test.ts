@@ -88,7 +88,7 @@ t.test(
       [1, 2].map(() => ({
         level: 30,
         bytes: Number,
-        reason: 'too many bytes wait for one caller',
+        reason: 'too many unread bytes of one caller',
         principal: /^apikey:/,
         reqId: String
       }))
@@ -98,7 +98,7 @@ t.test(
 )
 
 for (const [name, reason] of [
-  ['UNREAD_MAX_PER_CALLER', 'too many bytes wait for one caller'], ['UNREAD_MAX', 'too many bytes wait in all']
+  ['UNREAD_MAX_PER_CALLER', 'too many unread bytes of one caller'], ['UNREAD_MAX', 'too many unread bytes in total']
 ] as const) {
   t.test(`${name} bounds what callers leave unread`, { timeout: 60_000 }, async t => {
     const { log, port } = await listening(t, { env: { [name]: '4mb' } })
@@ -120,7 +120,8 @@ t.test('beyond the bound in all the caller with most pays', { timeout: 60_000 },
   t.ok(isWhole(await rest(ada)))
   const { id: principal } = (await post(await service(t), callOf('whoami'), { 'x-api-key': bobKey })).body
     .result.structuredContent
-  for (const cut of cutsOf(log)) t.match(cut, { reason: 'too many bytes wait in all', principal: String(principal) })
+  const reason = 'too many unread bytes in total'
+  for (const cut of cutsOf(log)) t.match(cut, { reason, principal: String(principal) })
 })
 
 for (const tool of ['large', 'spoken']) {

@@ -40,7 +40,7 @@ function listCommand (terminal: Terminal): Command {
 }
 
 function revokeCommand (terminal: Terminal): Command {
-  return filtered('revoke', 'end one grant by its id, or all of a key, a client or a caller')
+  return filtered('revoke', 'revoke one grant by its id, or all of a key, a client or a caller')
     .argument('[id]', 'the id, as shown by list')
     .action(async (id: string | undefined, given: Given) => {
       // Not by the parser, which repeats what it refuses.
@@ -59,7 +59,7 @@ function revokeCommand (terminal: Terminal): Command {
         // A typing error must not look like a revocation.
         if (found.length === 0) {
           throw new OperatorError(
-            'Nothing was ended: no client that is signed in fits. "grants list" shows them.'
+            'Nothing was revoked: no signed-in client matches. "grants list" shows them.'
           )
         }
         for (const grant of found) await endGrant(documents, state, grant.id, commandLine, accessTtlMs)

@@ -38,19 +38,19 @@ export function tokensCommand (terminal: Terminal): Command {
 interface Arguments { readonly json?: boolean, readonly withMinted?: boolean }
 
 function listCommand (terminal: Terminal): Command {
-  return subcommand('list', 'show the tokens that were minted here and have not expired')
+  return subcommand('list', 'show the tokens that were created here and have not expired')
     .option('-s, --subject <user>', 'only tokens of this user')
     .action(async ({ json = false, subject }: Arguments & { readonly subject?: string }) => {
       await withState(terminal, async state => {
         const views = (state.list({ subject, limit: Infinity })?.tokens ?? []).map(minted => mintedView(minted, state))
-        const shown = views.length === 0 ? 'No token on record is good.' : tokenTable(views)
+        const shown = views.length === 0 ? 'There are no valid tokens on record.' : tokenTable(views)
         terminal.print(json ? JSON.stringify(views, null, 2) : shown)
       })
     })
 }
 
 function revokeCommand (terminal: Terminal): Command {
-  return revoking('revoke', 'end a token, by its id, which is its jti')
+  return revoking('revoke', 'revoke a token by its id (jti)')
     .argument('<id>', 'the id (jti), as shown by list; never the token itself')
     .option('--force', 'even if it is not on record here, such as one created elsewhere')
     .action(async (id: string, given: Arguments & { readonly force?: boolean }) => {
@@ -61,18 +61,18 @@ function revokeCommand (terminal: Terminal): Command {
         if (!onRecord && given.force !== true) {
           throw new OperatorError(
             `Nothing was revoked: no token with the id ${id} is on record here. "tokens list" shows the ` +
-              'ids; --force revokes it all the same, and keeps that for good.'
+              'ids; --force revokes it anyway, and keeps the revocation forever.'
           )
         }
         const revoked = await state.revokeToken(id, commandLine, given.withMinted)
-        const remark = onRecord ? '' : ' It is not on record here, so it stays on the list for good.'
+        const remark = onRecord ? '' : ' It is not on record here, so the revocation is kept forever.'
         answer(terminal, given, `Token ${id} is revoked.${remark}`, { id, onRecord, revoked }, revoked.length - 1)
       })
     })
 }
 
 function revokeSubjectCommand (terminal: Terminal): Command {
-  return revoking('revoke-subject', 'end all that was issued to somebody')
+  return revoking('revoke-subject', 'revoke everything issued to a user')
     .argument('<user>', 'the user id (sub), or jwt:<sub> as shown by whoami')
     .option('-b, --before <time>', 'issued up to this time, such as 2026-01-31T12:00:00Z (default: now)', pastTime)
     .option('-p, --principal', 'the argument is a principal id as shown by whoami, of any kind of caller')
@@ -88,11 +88,11 @@ function revokeSubjectCommand (terminal: Terminal): Command {
         const remark =
           onRecord || !principal.startsWith('jwt:')
             ? ''
-            : ' No token on record here was issued to them by then; "tokens list" shows whose are.'
+            : ' No token on record was issued to this user by then; "tokens list" shows all.'
         answer(
           terminal,
           given,
-          `All that was issued to ${principal} up to ${time} is revoked.${remark}`,
+          `Everything issued to ${principal} up to ${time} is revoked.${remark}`,
           { principal, before: time, onRecord, revoked },
           revoked.length
         )
@@ -101,7 +101,7 @@ function revokeSubjectCommand (terminal: Terminal): Command {
 }
 
 function revokeKeyCommand (terminal: Terminal): Command {
-  return revoking('revoke-key', 'end an API key for good, by its id: also one of API_KEYS, without a restart')
+  return revoking('revoke-key', 'revoke an API key permanently by its id, also one of API_KEYS, without a restart')
     .argument('<id>', 'the id, as shown by "keys list"; for a key of API_KEYS, the part after "apikey:" in whoami')
     .option('--force', 'even if neither the key file nor API_KEYS here contains it')
     .action(async (text: string, given: Arguments & { readonly force?: boolean }) => {
@@ -109,7 +109,7 @@ function revokeKeyCommand (terminal: Terminal): Command {
       await withState(terminal, async state => {
         if (given.force !== true) await requireKey(terminal, id)
         const revoked = await state.revokeKey(id, commandLine, given.withMinted)
-        answer(terminal, given, `Key ${id} is revoked for good.`, { id, revoked }, revoked.length)
+        answer(terminal, given, `Key ${id} is revoked permanently.`, { id, revoked }, revoked.length)
       })
     })
 }
@@ -121,7 +121,7 @@ function subcommand (name: string, description: string): Command {
 function revoking (name: string, description: string): Command {
   return subcommand(name, description).option(
     '-m, --with-minted',
-    'end the tokens, too, that were minted with it, and with those, and so on'
+    'also revoke the tokens that were created with it, and with those, and so on'
   )
 }
 
@@ -167,7 +167,7 @@ function principalOf (user: string): string {
   } catch (error) {
     throw error instanceof RangeError
       ? new OperatorError(
-          `Nothing was revoked: ${error.message}. With --principal it ends what that caller has.`
+          `Nothing was revoked: ${error.message}. Pass --principal to revoke what was issued to that caller.`
       )
       : error
   }
@@ -206,23 +206,23 @@ async function requireKey (terminal: Terminal, id: string): Promise<void> {
     const holder = records.find(({ secrets }) => secrets.some(({ digest }) => digest === listed))
     if (holder !== undefined && holder.id !== id) {
       throw new OperatorError(
-        `Nothing was revoked: that key of API_KEYS is in the key file ${path}, too, and has the id ` +
-          `${holder.id} there, which is the one that counts: revoke that.`
+        `Nothing was revoked: that key of API_KEYS is also in the key file ${path}, where it has the id ` +
+          `${holder.id}, which applies: revoke that id.`
       )
     }
     if (listed !== undefined || records.some(record => record.id === id)) return
   } catch (error) {
     if (!(error instanceof KeyFileError)) throw error
     if (listed !== undefined) return
-    throw unknownKey(id, `API_KEYS does not hold it, and the key file ${path} ${error.wrong}`)
+    throw unknownKey(id, `API_KEYS does not contain it, and the key file ${path} ${error.wrong}`)
   }
-  throw unknownKey(id, `neither the key file ${path} nor API_KEYS holds it`)
+  throw unknownKey(id, `neither the key file ${path} nor API_KEYS contains it`)
 }
 
 function unknownKey (id: string, why: string): OperatorError {
   return new OperatorError(
-    `Nothing was revoked: no key has the id ${id} here, for ${why}. "keys list" shows the ids; --force ` +
-      'revokes it all the same.'
+    `Nothing was revoked: no key here has the id ${id}: ${why}. "keys list" shows the ids; --force ` +
+      'revokes it anyway.'
   )
 }
 
@@ -230,7 +230,7 @@ function unknownKey (id: string, why: string): OperatorError {
 function pastTime (text: string): number {
   const [, day = ''] = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d)$/.exec(text) ?? []
   const time = isDay(day) ? Date.parse(text) : NaN
-  if (Number.isNaN(time)) throw new InvalidArgumentError('It is a time with its zone, such as 2026-01-31T12:00:00Z.')
+  if (Number.isNaN(time)) throw new InvalidArgumentError('It must be a time with a zone, such as 2026-01-31T12:00:00Z.')
   if (time > Date.now()) {
     throw new OperatorError('--before is in the future: only credentials that were already issued can be revoked')
   }

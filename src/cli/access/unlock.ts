@@ -28,6 +28,6 @@ export function unlockCommand (terminal: Terminal): Command {
       }
       const key = createAddressKeys()(address)
       await withState(terminal, async state => { await state.unlockAddress(key, commandLine) })
-      terminal.print(`The failures of ${key} are forgotten.`)
+      terminal.print(`The failures of ${key} are cleared.`)
     })
 }

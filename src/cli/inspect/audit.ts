@@ -45,12 +45,12 @@ function verifyCommand (terminal: Terminal, fail: () => void): Command {
 function report ({ records, chains, fault, notes }: Verdict): string {
   const found = fault === undefined
     ? `OK: ${records} ${records === 1 ? 'record' : 'records'} in ${chains} ${chains === 1 ? 'chain' : 'chains'}.`
-    : `${fault.file}:${fault.line}: ${fault.kind}: ${fault.what}. The ${records} records before it hold.`
+    : `${fault.file}:${fault.line}: ${fault.kind}: ${fault.what}. The ${records} records before it are intact.`
   return [found, ...notes.map(note => `Note: ${note}.`)].map(safeText).join('\n')
 }
 
 function noHeads (log: string): string {
-  return `${log} has no "audit head" line, so an end that was cut off would not show`
+  return `${log} has no "audit head" line, so a cut end cannot be detected`
 }
 
 interface Filter {
@@ -178,7 +178,7 @@ function parsed (line: string): Readonly<Record<string, unknown>> | undefined {
 function time (text: string): number {
   const value = /^\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d))?$/.test(text) ? Date.parse(text) : NaN
   if (Number.isNaN(value)) {
-    throw new InvalidArgumentError('It must be a day or a time with its zone, such as 2026-01-31T12:00:00Z.')
+    throw new InvalidArgumentError('It must be a day or a time with a zone, such as 2026-01-31T12:00:00Z.')
   }
   return value
 }

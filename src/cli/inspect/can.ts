@@ -97,7 +97,7 @@ async function callerOf (
     const { principalRole: role, principalScopes: scopes = [], principalId: id = 'user:somebody' } = given
     return {
       principal: freezePrincipal({ id, role, scopes, method: 'api-key', attributes: noAttributes }),
-      known: `A caller with the role ${role} comes in with a good credential.`
+      known: `A caller with the role ${role} and a valid credential can authenticate.`
     }
   }
   if (key === undefined) throw new OperatorError('Name a key, or give --token-file or --principal-role.')
@@ -108,7 +108,7 @@ async function byKey (id: string, terminal: Terminal, ledger: Ledger): Promise<C
   // Not by the parser, which repeats what it refuses.
   if (!keyIdPattern.test(id)) {
     throw new OperatorError(
-      'The argument is not the id of a key: twelve lower-case letters and digits, which "keys list" shows.'
+      'The argument is not a key id: twelve lower-case letters and digits, as shown by "keys list".'
     )
   }
   const desk = new KeyDesk(terminal)
@@ -118,7 +118,7 @@ async function byKey (id: string, terminal: Terminal, ledger: Ledger): Promise<C
     const status = ledger.isRevoked(credentialOf(record)) ? 'revoked' : statusOf(record)
     if (status !== 'active') return { denied: `Key ${id} (${record.name}) is ${status}.` }
     const { owner, role, scopes, cidrs } = record
-    const where = cidrs.length === 0 ? '' : `, from ${cidrs.join(', ')} alone`
+    const where = cidrs.length === 0 ? '' : `, only from ${cidrs.join(', ')}`
     return {
       principal: freezePrincipal({
         id: owner,
@@ -160,11 +160,11 @@ function byToken (path: string, terminal: Terminal, ledger: Ledger): Caller {
   const { audience } = identityOf(config.PUBLIC_URL, config.JWT_ISSUER)
   const names = [...config.JWT_AUDIENCE, ...audience === undefined ? [] : [audience]]
   const verdict = judgeToken(token, secrets, { toleranceSeconds: config.JWT_CLOCK_TOLERANCE, audience: names })
-  if (!isVerified(verdict)) return { denied: `${verdict.reason}. Tokens of identity providers cannot be judged here.` }
+  if (!isVerified(verdict)) return { denied: `${verdict.reason}. Tokens of identity providers cannot be checked here.` }
   const { principal } = verdict
   return ledger.isRevoked(principal)
     ? { denied: `Token ${principal.tokenId ?? ''} was revoked.` }
-    : { principal, known: 'The token is signed by this server, and not over.' }
+    : { principal, known: 'The token is signed by this server and has not expired.' }
 }
 
 function textOf (path: string): string {
@@ -186,14 +186,14 @@ async function explain (
   if (tool !== undefined) return explainTool(principal, tool, circumstances)
   const frozen = ledger.freezes.frozenFor(principal)
   if (frozen !== undefined) {
-    return { allowed: false, rule: `${known} ${frozen} is frozen: it gets nothing but whoami.` }
+    return { allowed: false, rule: `${known} ${frozen} is frozen: it may call only whoami.` }
   }
   const names = circumstances.tools
     .map(({ name }) => name)
     .filter(name => explainTool(principal, name, circumstances).allowed)
   return {
     allowed: true,
-    rule: `${known} Of the tools of this package it may call ${names.join(', ') || 'none'}.`
+    rule: `${known} Built-in tools that it may call: ${names.join(', ') || 'none'}.`
   }
 }
 

@@ -26,10 +26,10 @@ export function cardCommand (terminal: Terminal): Command {
       const { API_KEYS, API_KEYS_FILE, API_KEYS_IN, JWT_SECRET, OAUTH_SERVER, PUBLIC_URL } = config
       const isSignedIn = [config.JWT_ISSUER, config.JWT_ISSUERS_FILE].some(one => one !== undefined)
       if (PUBLIC_URL === undefined) {
-        terminal.complain('Warning: PUBLIC_URL is not set, so the address is the one that the server listens at.')
+        terminal.complain('Warning: PUBLIC_URL is not set, so the URL is that of HOST and PORT.')
       }
       if (config.SERVER_NAME?.includes('/') !== true) {
-        terminal.complain('Warning: SERVER_NAME has no domain, so the name begins with the host of the address.')
+        terminal.complain('Warning: SERVER_NAME has no domain, so the name starts with the host of the URL.')
       }
       const { cardsOf } = await import('../../cards/cards.js')
       const cards = cardsOf({

@@ -39,7 +39,7 @@ export function doctorCommand (terminal: Terminal, exit: (code: number) => void)
     .option('--url <url>', 'the URL of the endpoint, as its users type it')
     .addOption(new Option('--key-file <file>', 'a file with an API key to call with').conflicts('tokenFile'))
     .option('--token-file <file>', 'a file with a token to call with')
-    .addOption(new Option('--as <host>', 'judge it as the client of this host').choices(hosts))
+    .addOption(new Option('--as <host>', 'add the checks for this client').choices(hosts))
     .option('--json', 'as JSON')
     .addHelpText('after', help)
     .action(async (given: Arguments) => {
@@ -70,7 +70,7 @@ async function findingsFor (
   const ofKey = key === undefined ? undefined : { 'x-api-key': key }
   const credential = token === undefined ? ofKey : { authorization: `Bearer ${token}` }
   const findings = await examine({ url, credential, as: given.as }, what => {
-    terminal.complain(`Looking at ${what} …`)
+    terminal.complain(`Checking ${what} …`)
   })
   return { findings, secrets: [key, token].filter(secret => secret !== undefined) }
 }

@@ -25,8 +25,8 @@ interface Arguments { readonly for?: Directory, readonly tools?: string, readonl
 /** `fail` is called where there are findings. */
 export function lintCommand (terminal: Terminal, fail: () => void): Command {
   return new Command('lint')
-    .description('check the tools as directories and models do')
-    .addOption(new Option('--for <directory>', 'what this directory asks').choices(directories))
+    .description('check the tools against the rules of directories')
+    .addOption(new Option('--for <directory>', 'check the requirements of this directory').choices(directories))
     .option('--tools <file>', 'a module with your tools')
     .option('--json', 'as JSON')
     .addHelpText('after', help)

@@ -43,7 +43,7 @@ export function whyCommand (terminal: Terminal, fail: () => void): Command {
         )
       }
       if (found.length > 0) return
-      if (!json) terminal.print(`Nothing is known of that request in ${paths.join(', ')}.`)
+      if (!json) terminal.print(`That request was not found in ${paths.join(', ')}.`)
       fail()
     })
 }

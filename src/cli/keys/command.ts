@@ -62,8 +62,8 @@ function createCommand (desk: KeyDesk): Command {
       }, { create: true })
       const { id, owner, role } = shown.record
       await desk.hand(shown, given, [
-        `Key ${id} is for ${owner}, role ${role}. It is shown this once; ` +
-          `${place.isShared ? path : 'the file'} keeps a digest.`,
+        `Key ${id} is for ${owner}, role ${role}. It is shown only this once; ` +
+          `${place.isShared ? path : 'the file'} stores a digest.`,
         ...(isDefault ? [`It is in ${path}. The server accepts it with API_KEYS_FILE=${defaultFile}.`] : [])
       ])
     })
@@ -91,7 +91,7 @@ function rotateCommand (desk: KeyDesk): Command {
     .addOption(
       new Option(
         '-g, --grace <lifetime>',
-        'how long the old secret works still: 0, 90s, 15m, 1h, 7d, or seconds'
+        'how long the old secret still works: 0, 90s, 15m, 1h, 7d, or seconds'
       )
         .argParser(graceSeconds)
         .default(86_400, '24h')
@@ -102,17 +102,17 @@ function rotateCommand (desk: KeyDesk): Command {
         const changed = rotateKey(records, id, given.grace)
         if (place.isRevoked(credentialOf(changed.result.record))) {
           throw new KeyChangeError(
-            'That key was revoked with "tokens", and another secret of it would be refused, too: create another key'
+            'That key was revoked with "tokens", so a new secret would be refused too: create another key'
           )
         }
         return changed
       })
       const end = shown.record.secrets[1]?.endsAt
       await desk.hand(shown, given, [
-        `Key ${id} has another secret, which is shown this once. ` +
+        `Key ${id} has a new secret, which is shown only this once. ` +
           `${given.grace === 0 || end === undefined ? 'The old one is refused.' : `The old one works until ${end}.`}`,
         ...(shown.record.disabled
-          ? [`The key is disabled: no secret of it works before "keys enable ${id}".`]
+          ? [`The key is disabled: run "keys enable ${id}" before using it.`]
           : [])
       ])
     })

@@ -92,7 +92,7 @@ export class KeyDesk {
     const isShown = await this.#terminal.show(json ? JSON.stringify({ id, key, ...rest }, null, 2) : key)
     if (!isShown) {
       throw new OperatorError(
-        `The secret of key ${id} is in force and could not be shown: give it another one with keys rotate ` +
+        `The secret of key ${id} is valid but could not be shown: replace it with keys rotate ` +
           `${id} --grace 0`
       )
     }

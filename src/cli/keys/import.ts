@@ -13,8 +13,8 @@ export function importCommand (desk: KeyDesk): Command {
     .option('--configured', 'the keys of API_KEYS (environment or .env), instead of standard input')
     .addHelpText(
       'after',
-      '\nOne key a line, or comma-separated as in API_KEYS. Their callers stay who they are, unless ' +
-        '--owner\nnames another. Take them out of API_KEYS afterwards.'
+      '\nOne key per line, or comma-separated as in API_KEYS. Callers keep their ids, unless ' +
+        '--owner\nis given. Remove the keys from API_KEYS afterwards.'
     )
     .action(async (given: KeyArguments & { readonly configured?: boolean; readonly fromFile?: string }) => {
       const place = await desk.place(given)
@@ -28,16 +28,16 @@ export function importCommand (desk: KeyDesk): Command {
       if (keys.length === 0) {
         throw new OperatorError(
           given.configured === true
-            ? 'There is no key to import: API_KEYS is not set'
-            : 'There is no key to import on standard input; --configured takes those of API_KEYS, also ' +
-              'where they are in .env'
+            ? 'There are no keys to import: API_KEYS is not set'
+            : 'There are no keys to import on standard input; --configured imports those of API_KEYS, also ' +
+              'from .env'
         )
       }
       const signing = desk.signingSecrets()
       if (keys.some(key => signing.includes(key))) {
         throw new OperatorError(
-          'A key to import is a secret that the server signs with (JWT_SECRET, JWT_SECRET_PREVIOUS or ' +
-            'REQUEST_STATE_KEY), and nothing was imported: use different secrets'
+          'One of the keys is also a signing secret of the server (JWT_SECRET, JWT_SECRET_PREVIOUS or ' +
+            'REQUEST_STATE_KEY). Nothing was imported: use different secrets'
         )
       }
       desk.list(
@@ -56,8 +56,8 @@ export function importCommand (desk: KeyDesk): Command {
       )
       if (given.configured === true) {
         desk.remark(
-          `Take them out of API_KEYS${place.isDefault ? ` and set API_KEYS_FILE=${defaultFile}` : ''}: ` +
-            'there they are good whenever the server does not use the key file, also one that is revoked in it.'
+          `Remove them from API_KEYS${place.isDefault ? ` and set API_KEYS_FILE=${defaultFile}` : ''}: ` +
+            'there they stay valid whenever the server does not use the key file, even if they are revoked in it.'
         )
       }
     })

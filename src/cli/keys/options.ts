@@ -90,7 +90,7 @@ function metaField (text: string, before: Readonly<Record<string, string>> = {})
       'Write it as name=value, such as tenant=acme; a name is letters, digits or . _ -'
     )
   }
-  if (Object.hasOwn(before, name)) throw new InvalidArgumentError('A name is given twice.')
+  if (Object.hasOwn(before, name)) throw new InvalidArgumentError('A name is repeated.')
   return { ...before, [name]: value }
 }
 
@@ -103,7 +103,7 @@ function lifetimeSeconds (text: string): number {
 }
 
 function wholeNumber (text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It is a whole number from 1.')
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1.')
   return Number(text)
 }
 
@@ -113,7 +113,7 @@ export function graceSeconds (text: string): number {
     return parseLifetime(text)
   } catch {
     throw new InvalidArgumentError(
-      'A grace is 0, or a lifetime of digits with s, m, h or d, or plain seconds, such as 90s, 1h, 7d, ' +
+      'It must be 0, digits with s, m, h or d, or plain seconds, such as 90s, 1h, 7d, ' +
         '3600; at most 3650d'
     )
   }
@@ -121,7 +121,7 @@ export function graceSeconds (text: string): number {
 
 export function address (text: string): string {
   if (isIP(bareAddress(text)) === 0) {
-    throw new InvalidArgumentError('It is an address, such as 192.0.2.7 or 2001:db8::7.')
+    throw new InvalidArgumentError('It must be an address, such as 192.0.2.7 or 2001:db8::7.')
   }
   return text
 }

@@ -12,9 +12,9 @@ export function requireLiving (records: readonly KeyRecord[], isRevoked: KeyFile
   const dead = records.find(record => isRevoked(credentialOf(record)))
   if (dead !== undefined) {
     throw new KeyChangeError(
-      `What ${dead.owner} is given now is still revoked with "tokens", so the key would be refused, and ` +
-        'none was made: try again in a while (JWT_CLOCK_TOLERANCE, and a clock that was ahead, make it ' +
-          'longer), or name another owner'
+      `A recent revocation of ${dead.owner} with "tokens" would also cover the new key, so ` +
+        'none was created: try again later (JWT_CLOCK_TOLERANCE and a clock that was ahead ' +
+          'extend the wait), or choose another owner'
     )
   }
 }
@@ -29,7 +29,7 @@ export function requireUnrevoked (keys: readonly string[], { isRevoked }: KeyFil
     const revoked = ids.find(keyId => isRevoked({ id: `apikey:${keyId}`, keyId }))
     if (revoked !== undefined) {
       throw new KeyChangeError(
-        `The key ${revoked} was revoked with "tokens", and nothing was imported: create another key`
+        `The key ${revoked} was revoked with "tokens". Nothing was imported: create another key`
       )
     }
   }

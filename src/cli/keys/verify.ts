@@ -48,12 +48,12 @@ export function verifyCommand (desk: KeyDesk, fail: () => void): Command {
       if ('principal' in verdict) {
         const { keyId: id = '', id: owner, role, scopes } = verdict.principal
         return desk.answer(
-          `Good: key ${id} of ${owner}, role ${role}`,
+          `Valid: key ${id} of ${owner}, role ${role}`,
           { good: true, id, owner, role, scopes },
           given
         )
       }
       fail()
-      desk.answer(`Not good: ${verdict.reason}`, { good: false, reason: verdict.reason }, given)
+      desk.answer(`Not valid: ${verdict.reason}`, { good: false, reason: verdict.reason }, given)
     })
 }

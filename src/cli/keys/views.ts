@@ -114,7 +114,7 @@ export function keySheet (view: KeyView): string {
     ['expires', minute(view.expiresAt)],
     ['last used', minute(view.lastUsedAt)],
     ['networks', view.cidrs.join(' ') || 'all'],
-    ['sign-in', view.oauth ? 'clients may be signed in with it' : 'no client may be signed in with it'],
+    ['sign-in', view.oauth ? 'can sign in OAuth clients' : 'cannot sign in OAuth clients'],
     ['rate limit', view.rateLimitMax === null ? "the owner's" : `${view.rateLimitMax} a window`],
     ...Object.entries(view.metadata ?? {}).map(([name, value], index) => [
       index === 0 ? 'metadata' : '',

@@ -37,7 +37,7 @@ export function init ({ env, directory, print, complain }: Terminal): void {
   if (!writeOnce(path, envText(secrets))) return print(kept(env, path))
   const ignored = keepOutOfGit(directory, complain)
   for (const name of ['API_KEYS', 'JWT_SECRET'] as const) {
-    if (sources[name] === 'environment') complain(`Warning: ${name} is set in the environment, which wins over .env`)
+    if (sources[name] === 'environment') complain(`Warning: ${name} is set in the environment, which takes precedence over .env`)
   }
   print(welcome(config, ignored, sources.API_KEYS === '.env' ? secrets.API_KEYS : undefined))
 }
@@ -48,7 +48,7 @@ function keepOutOfGit (directory: string, complain: (line: string) => void): rea
     return ignoreSecrets(directory)
   } catch (error) {
     complain(
-      `Warning: .gitignore cannot be written (${codeOf(error)}): see that .env and .state/ stay out of the repository.`
+      `Warning: .gitignore cannot be written (${codeOf(error)}): keep .env and .state/ out of the repository.`
     )
     return []
   }

@@ -73,7 +73,7 @@ export async function revocationsOf (terminal: Terminal): Promise<(credential: R
     return credential => ledger.isRevoked(credential)
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error
-    terminal.complain(`Warning: what was revoked with "tokens" is not known here. ${error.message}`)
+    terminal.complain(`Warning: revocations by "tokens" cannot be read here. ${error.message}`)
     return () => false
   }
 }

@@ -7,6 +7,6 @@ import { InvalidArgumentError } from 'commander'
  */
 export function listed (text: string, before: readonly string[] = []): readonly string[] {
   const entries = text.split(/[\s,]+/).filter(entry => entry !== '')
-  if (entries.length === 0) throw new InvalidArgumentError('It is empty: name one at least, or leave the option out.')
+  if (entries.length === 0) throw new InvalidArgumentError('It is empty: pass at least one entry, or omit the option.')
   return [...before, ...entries]
 }

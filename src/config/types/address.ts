@@ -13,7 +13,7 @@ export function bindHost (): Kind<string> {
     if (!isHostName(host) && !isIP(host)) {
       report(
         'is not a host',
-        'use a name or an address alone, such as localhost, 127.0.0.1, 0.0.0.0 or ::1; the port goes to PORT'
+        'use only a name or an address, such as localhost, 127.0.0.1, 0.0.0.0 or ::1; set the port in PORT'
       )
     }
     return host
@@ -57,7 +57,7 @@ export function origin (): Kind<string> {
         `${right}, such as https://app.example.com, http://localhost:6274 or tauri://localhost`
       )
     } else if (found !== given) {
-      report('is not exactly an origin', `${right}: ${found}, without a slash, path or default port`)
+      report('is not an exact origin', `${right}: ${found}, without a slash, path or default port`)
     }
     return given
   })
@@ -76,7 +76,7 @@ function originIn (given: string): string | null {
 /** The name of a request header. */
 export function headerName (): Kind<string> {
   return text((given, report) => {
-    if (!isHeaderName(given)) report('is not the name of a header', 'use names such as Sentry-Trace; a star is not one')
+    if (!isHeaderName(given)) report('is not a header name', 'use names such as Sentry-Trace; a star is not supported')
     return given
   })
 }

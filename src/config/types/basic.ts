@@ -84,7 +84,7 @@ export function oneOf<const W extends string> (first: W, ...others: W[]): Kind<W
   return {
     parse (text, report) {
       const word = words.find(candidate => candidate === text)
-      if (word === undefined) report('is not one of its values', `use one of ${words.join(', ')}`)
+      if (word === undefined) report('is not an allowed value', `use one of ${words.join(', ')}`)
       return word ?? first
     },
     unset: first,

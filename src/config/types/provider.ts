@@ -6,7 +6,7 @@ import { scopeForm } from '../../principal/scope.js'
 /** An issuer as its tokens name it, kept to the letter: a slash at its end is part of it (RFC 8414 §2). */
 export function issuerUrl (): Kind<string> {
   return providerUrl(
-    'use the issuer exactly as its tokens name it, such as https://id.example.com/realms/team',
+    'use the issuer exactly as in the `iss` of its tokens, such as https://id.example.com/realms/team',
     /[?#]/,
     'has a query or a fragment'
   )
@@ -14,7 +14,7 @@ export function issuerUrl (): Kind<string> {
 
 /** The address of a key set. A query is part of some. */
 export function jwksUrl (): Kind<string> {
-  return providerUrl('use the address of the key set, such as https://id.example.com/jwks', /#/, 'has a fragment')
+  return providerUrl('use the URL of the key set, such as https://id.example.com/jwks', /#/, 'has a fragment')
 }
 
 function providerUrl (right: string, excess: RegExp, wrong: string): Kind<string> {
@@ -33,7 +33,7 @@ export function claimPath (): Kind<string> {
   return text((given, report) => {
     if (/^\.|\.$|\.\.|\s/.test(given)) {
       report(
-        'is not the name of a claim',
+        'is not a claim name',
         'use a name or a path with dots, such as roles or realm_access.roles'
       )
     }
@@ -54,7 +54,7 @@ export function scope (): Kind<string> {
   return text((given, report) => {
     if (given === 'offline_access') {
       report(
-        'asks for refresh tokens',
+        'requests refresh tokens',
         'remove offline_access: the client decides whether to request it'
       )
     } else if (!scopeForm.test(given)) {

@@ -20,7 +20,7 @@ export function keyPrefix (): Kind<string> {
   return text((given, report) => {
     if (!/^[\w:./-]{1,64}$/.test(given)) {
       report(
-        'is not a prefix of keys',
+        'is not a valid key prefix',
         'use 1 to 64 letters, digits and the characters : . / _ -, such as mcp:'
       )
     }

@@ -18,10 +18,10 @@ export async function addresses (visit: Visit): Promise<Finding[]> {
     found.push({
       id: 'forwarded-for',
       severity: 'error',
-      what: 'The server believes what callers say of their address (X-Forwarded-For)',
-      why: 'Whoever guesses credentials gets a new budget with each made-up address, and can lock out others.',
+      what: 'The server trusts the address that callers send (X-Forwarded-For)',
+      why: 'A caller who guesses credentials gets a new budget with each invented address, and can lock out others.',
       fix: 'let the proxy overwrite the header (nginx: proxy_set_header X-Forwarded-For $remote_addr), and ' +
-        'name in TRUST_PROXY the proxy alone'
+        'list only the proxy in TRUST_PROXY'
     })
   }
   return [...found, ...await shared(visit)]
@@ -41,8 +41,8 @@ async function shared (visit: Visit): Promise<Finding[]> {
     {
       id: 'shared-address',
       severity: 'error',
-      what: 'Callers from different addresses share one budget of failures',
-      why: 'The server takes them all for its proxy: one broken client locks out everybody.',
+      what: 'Callers from different addresses share one limit on failures',
+      why: 'The server sees only the address of the proxy, so one broken client locks out everybody.',
       fix: 'set TRUST_PROXY to the address of the proxy, and let it send X-Forwarded-For (nginx: ' +
         'proxy_set_header X-Forwarded-For $remote_addr)'
     }

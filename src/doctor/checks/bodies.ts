@@ -37,7 +37,7 @@ export async function errorPages (visit: Visit): Promise<Finding[]> {
       severity: 'error',
       what: `An error of the endpoint (${malformed.status}) is replaced by an HTML page`,
       why: 'Clients cannot read why they were refused, nor how to sign in.',
-      fix: 'nginx: no proxy_intercept_errors on and no error_page for the endpoint'
+      fix: 'nginx: turn proxy_intercept_errors off and set no error_page for the endpoint'
     })
   }
   for (const answer of [malformed, unknown]) {
@@ -46,9 +46,9 @@ export async function errorPages (visit: Visit): Promise<Finding[]> {
       found.push({
         id: 'leak',
         severity: 'warning',
-        what: `An error (${answer.status}) shows the inside of the server: ${quoted(leak, 80)}`,
+        what: `An error (${answer.status}) reveals internals of the server: ${quoted(leak, 80)}`,
         why: 'It helps attackers.',
-        fix: 'run with NODE_ENV=production, and let no debug page stand before the app'
+        fix: 'run with NODE_ENV=production, and remove debug pages in front of the app'
       })
       break
     }
@@ -64,7 +64,7 @@ function versions (answer: Answer): Finding[] {
       id: 'server-version',
       severity: 'info',
       what: `Answers name versions: ${quoted(names.join(', '), 80)}`,
-      why: 'It tells an attacker which faults to try.',
+      why: 'They tell an attacker which vulnerabilities to try.',
       fix: 'nginx: server_tokens off'
     }
   ]

@@ -12,7 +12,7 @@ export async function calls (visit: Visit): Promise<Finding[]> {
         severity: 'info',
         what: 'No credential was given, so no call was made',
         why: 'Eras, streams, scopes and body limits were not checked.',
-        fix: 'give one with --key-file or --token-file'
+        fix: 'pass one with --key-file or --token-file'
       }
     ]
   }
@@ -29,7 +29,7 @@ export async function calls (visit: Visit): Promise<Finding[]> {
         id: 'no-era',
         severity: 'error',
         what,
-        why: 'No client can begin.',
+        why: 'No client can connect.',
         fix: 'read the log line of these requests; see MCP_ERAS'
       }
     ]
@@ -40,7 +40,7 @@ export async function calls (visit: Visit): Promise<Finding[]> {
       id: 'era-legacy',
       severity: 'warning',
       what: 'Revisions up to 2025-11-25 are not served',
-      why: 'Most clients speak them alone.',
+      why: 'Most clients support no others.',
       fix: 'set MCP_ERAS=legacy,modern'
     })
   }
@@ -60,7 +60,7 @@ function refused (visit: Visit): Finding {
   const isToken = 'authorization' in (visit.credential ?? {})
   const fix = isToken
     ? 'get a new token for this server; see the reason in the log line of this request'
-    : 'judge it with: fastify-mcp-auth keys verify; see that the proxy passes x-api-key on'
+    : 'check it with: fastify-mcp-auth keys verify; make sure that the proxy passes x-api-key on'
   return {
     id: 'credential-refused',
     severity: 'error',
@@ -82,7 +82,7 @@ function audience ({ credential, url, advertised }: Visit): Finding[] {
       id: 'audience',
       severity: 'warning',
       what: `The token is for ${quoted(names.join(', '))}, and the URL is ${quoted(url.href)}`,
-      why: 'A server takes only tokens that name it.',
+      why: 'A server accepts only tokens that name it in `aud`.',
       fix: 'ask the provider for a token for this URL (resource), or list the name in JWT_AUDIENCE'
     })
   }
@@ -93,8 +93,8 @@ function audience ({ credential, url, advertised }: Visit): Finding[] {
       id: 'scopes',
       severity: 'info',
       what: `The token lacks scopes that the resource advertises: ${quoted(lost.join(' '))}`,
-      why: 'What needs them is hidden from its bearer, or refused.',
-      fix: 'ask for them with the token, or see what the provider grants to this client'
+      why: 'Items that need these scopes are hidden or refused.',
+      fix: 'request them with the token, or check which scopes the provider grants to this client'
     })
   }
   if (typeof claims.exp === 'number' && claims.exp * 1000 < Date.now()) {
@@ -135,9 +135,9 @@ async function accepts (visit: Visit): Promise<Finding[]> {
     found.push({
       id: 'accept',
       severity: accept === 'application/json' ? 'info' : 'warning',
-      what: `A call with Accept: ${accept} alone is answered with ${answer?.status ?? 'nothing'}`,
-      why: 'Some clients ask for nothing else.',
-      fix: 'see whether the proxy rewrites Accept, or buffers the answer away'
+      what: `A call with only Accept: ${accept} is answered with ${answer?.status ?? 'nothing'}`,
+      why: 'Some clients accept nothing else.',
+      fix: 'check whether the proxy rewrites Accept or buffers the answer'
     })
   }
   return found

@@ -11,8 +11,8 @@ export async function challenge (visit: Visit): Promise<Finding[]> {
         id: 'open',
         severity: 'warning',
         what: 'The endpoint serves callers without a credential',
-        why: 'Everybody who finds the address can call it, and clients never begin to sign in.',
-        fix: 'require a credential for every message, initialize too'
+        why: 'Everybody who finds the URL can call it, and clients never start to sign in.',
+        fix: 'require a credential for every message, including initialize'
       }
     ]
   }
@@ -25,7 +25,7 @@ export async function challenge (visit: Visit): Promise<Finding[]> {
         severity: visit.publicSeverity,
         what: 'The 401 has no WWW-Authenticate',
         why: 'Clients do not learn how to sign in.',
-        fix: 'see that the proxy passes response headers on (proxy_hide_header, proxy_intercept_errors)'
+        fix: 'make sure that the proxy passes response headers on (proxy_hide_header, proxy_intercept_errors)'
       }
     ]
   }
@@ -48,7 +48,7 @@ function metadataUrlFindings (visit: Visit, address: string | undefined): Findin
         id: 'resource-metadata',
         severity: visit.isHosted ? 'error' : others,
         what: 'The challenge names no resource_metadata',
-        why: 'Clients that know OAuth alone cannot sign in; those with an API key can call.',
+        why: 'Clients that support only OAuth cannot sign in; clients with an API key can call.',
         fix: 'set PUBLIC_URL, with OAUTH_SERVER=on or JWT_ISSUER'
       }
     ]
@@ -59,7 +59,7 @@ function metadataUrlFindings (visit: Visit, address: string | undefined): Findin
         id: 'resource-metadata',
         severity: 'error',
         what: `resource_metadata is relative: ${quoted(address)}`,
-        why: 'Clients need an absolute address.',
+        why: 'Clients need an absolute URL.',
         fix: 'set PUBLIC_URL to the URL that callers use'
       }
     ]
@@ -71,7 +71,7 @@ function metadataUrlFindings (visit: Visit, address: string | undefined): Findin
         severity,
         what: `resource_metadata is http: ${quoted(address)}`,
         why: 'Hosted clients refuse it.',
-        fix: 'set PUBLIC_URL to the https address that callers use'
+        fix: 'set PUBLIC_URL to the https URL that callers use'
       }
     ]
   }

@@ -33,7 +33,7 @@ async function originGuard (visit: Visit): Promise<Finding[]> {
       severity: 'warning',
       what: 'A web page of a foreign origin is answered',
       why: 'Servers must refuse it (MCP, Transports, Security).',
-      fix: 'see that the proxy passes Origin on, and list in CORS_ORIGINS only pages that may call'
+      fix: 'make sure that the proxy passes Origin on, and list only pages that may call in CORS_ORIGINS'
     }
   ]
 }
@@ -53,7 +53,7 @@ async function preflight (visit: Visit): Promise<Finding[]> {
         id: 'origin-open',
         severity: 'warning',
         what: 'Pages of every origin may call',
-        why: 'A page that somebody visits can use a credential that it got hold of.',
+        why: 'Any page that a person visits can use a credential that it has obtained.',
         fix: 'list exact origins in CORS_ORIGINS, and add no CORS headers in the proxy'
       },
       ...await exposed(visit)
@@ -66,7 +66,7 @@ async function preflight (visit: Visit): Promise<Finding[]> {
       severity: 'warning',
       what: `A preflight (OPTIONS) is answered with ${answer.status} before the app`,
       why: 'No page can call, whatever CORS_ORIGINS allows.',
-      fix: 'let the proxy pass OPTIONS on, without asking for a credential'
+      fix: 'let the proxy pass OPTIONS on without requiring a credential'
     }
   ]
 }
@@ -82,7 +82,7 @@ async function exposed (visit: Visit): Promise<Finding[]> {
       id: 'exposed-headers',
       severity: 'warning',
       what: `Pages cannot read ${hidden.join(', ')}`,
-      why: 'Clients in a browser lose their session, or never learn where to sign in.',
+      why: 'Clients in a browser lose their session, or cannot find out where to sign in.',
       fix: 'let the app answer pages itself: pass Origin on, and let Access-Control-Expose-Headers through'
     }
   ]

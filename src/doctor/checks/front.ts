@@ -27,7 +27,7 @@ export async function front (visit: Visit): Promise<Finding[]> {
         id: 'locked-out',
         severity: 'warning',
         what: 'This address is locked because of failed requests',
-        why: 'Most of what follows cannot be told from here.',
+        why: 'Most of the other checks are not possible from here.',
         fix: 'wait as long as Retry-After says, or run: fastify-mcp-auth unlock ADDRESS'
       }
     ]
@@ -40,7 +40,7 @@ export async function front (visit: Visit): Promise<Finding[]> {
       severity: 'error',
       what: `The endpoint answers ${answer.status} with something that is not JSON`,
       why: 'Clients cannot read it.',
-      fix: 'see that the URL leads to the MCP endpoint, and that nothing rewrites its answers'
+      fix: 'make sure that the URL is that of the MCP endpoint, and that nothing rewrites its answers'
     }
   ]
 }
@@ -60,7 +60,7 @@ export async function slash (visit: Visit): Promise<Finding[]> {
       id: 'slash',
       severity: 'warning',
       what,
-      why: 'Whoever types the other spelling gets an error that says nothing of it, and a redirect loses ' +
+      why: 'People who type the other spelling get an unclear error, and a redirect loses ' +
         'the credential or the body.',
       fix: 'serve both paths without a redirect; nginx: location ~ ^/mcp/?$ { proxy_pass … }'
     }
@@ -74,16 +74,16 @@ function redirectOf (url: URL, answer: Answer): Finding | undefined {
   const losesBody = answer.status !== 307 && answer.status !== 308
   const losesCredential = target !== undefined && target.origin !== url.origin
   const otherwise = losesCredential
-    ? 'Clients drop the credential on the way to another origin.'
+    ? 'Clients drop the credential when they are redirected to another origin.'
     : 'Many clients do not follow it.'
-  const why = losesBody ? 'It turns POST into GET, so that no call arrives.' : otherwise
+  const why = losesBody ? 'It turns POST into GET, so calls do not arrive.' : otherwise
   return {
     id: 'redirect',
     severity: 'error',
     what: `The endpoint answers ${answer.status}, a redirect to ${quoted(location)}`,
     why,
-    fix: 'give people the address that it leads to, or serve this one without a redirect (PUBLIC_URL names ' +
-      'the one that counts)'
+    fix: 'give people the target URL, or serve this one without a redirect (PUBLIC_URL must be ' +
+      'the URL that people use)'
   }
 }
 
@@ -95,9 +95,9 @@ function pageOf (answer: Answer): Finding {
     id: 'html-answer',
     severity: 'error',
     what,
-    why: 'Something before the app answers: a firewall, a bot check, a sign-in page, or an error page of ' +
+    why: 'Something in front of the app answers: a firewall, a bot check, a sign-in page, or an error page of ' +
       'the proxy. Clients cannot read it.',
-    fix: 'let requests to the endpoint and to /.well-known/ through untouched (no bot check, no proxy_intercept_errors)'
+    fix: 'pass requests to the endpoint and to /.well-known/ through unchanged (no bot check, no proxy_intercept_errors)'
   }
 }
 
@@ -110,7 +110,7 @@ async function elsewhere (visit: Visit): Promise<Finding> {
     (codeIn(there) !== undefined || jsonOf(there) !== undefined)
   const fix = isThere
     ? `the endpoint is ${guess.href}`
-    : 'give the whole address of the endpoint, which ends with /mcp; behind a proxy see which path it passes on'
+    : 'use the full URL of the endpoint, which ends with /mcp; check which path the proxy passes on'
   return {
     id: 'not-the-endpoint',
     severity: 'error',

@@ -17,8 +17,8 @@ export async function metadata (visit: Visit): Promise<Finding[]> {
       id: 'well-known',
       severity: visit.isHosted ? 'error' : 'warning',
       what: `An unknown path below /.well-known/ answers ${unknown.status}, not 404`,
-      why: 'Clients probe there, and take anything but 404 for a reason to stop.',
-      fix: 'answer 404 to what is not there, without a credential'
+      why: 'Clients probe there, and stop at any status other than 404.',
+      fix: 'answer unknown paths with 404, without requiring a credential'
     })
   }
   // Without an address there is no OAuth, which the challenge was blamed for where it is needed.
@@ -36,7 +36,7 @@ export async function metadata (visit: Visit): Promise<Finding[]> {
       severity,
       what: `${place} answers ${answer === undefined ? 'nothing' : `${answer.status}`}, and not with JSON metadata`,
       why: 'Clients look there for the authorization server.',
-      fix: `let the proxy pass ${wellKnown} and what is below it to the app`
+      fix: `let the proxy pass ${wellKnown} and everything below it to the app`
     })
   }
   const document = read
@@ -67,8 +67,8 @@ function resourceFindings (visit: Visit, { resource }: Record<string, unknown>):
       id: 'resource',
       severity: 'error',
       what,
-      why: 'Clients refuse metadata of another resource, or ask for tokens that the server then refuses.',
-      fix: 'set PUBLIC_URL to the base of the address that people type, without /mcp'
+      why: 'Clients refuse metadata of another resource, or request tokens that the server then refuses.',
+      fix: 'set PUBLIC_URL to the base of the URL that people type, without /mcp'
     }
   ]
 }
@@ -94,7 +94,7 @@ async function serverFindings (visit: Visit, document: Record<string, unknown>):
         severity: 'error',
         what: `The authorization server is http: ${quoted(issuer)}`,
         why: 'Clients refuse it.',
-        fix: 'name it by its https address'
+        fix: 'use its https URL'
       }
     ]
   }
@@ -105,8 +105,8 @@ async function serverFindings (visit: Visit, document: Record<string, unknown>):
         id: 'authorization-server',
         severity: 'error',
         what: `The authorization server ${quoted(issuer)} is not public`,
-        why: 'Clients elsewhere cannot reach it.',
-        fix: 'name it by its public address'
+        why: 'Clients in other networks cannot reach it.',
+        fix: 'use its public URL'
       }
     ]
   }
@@ -117,8 +117,8 @@ async function serverFindings (visit: Visit, document: Record<string, unknown>):
         id: 'authorization-server',
         severity: 'error',
         what: `The authorization server ${quoted(issuer)} serves no metadata`,
-        why: 'Clients cannot sign in: it is the first in the list, and hosted clients try no other.',
-        fix: 'see that it runs, and that /.well-known/oauth-authorization-server or openid-configuration is ' +
+        why: 'Clients cannot sign in: it is the first in the list, and hosted clients do not try others.',
+        fix: 'make sure that it runs, and that /.well-known/oauth-authorization-server or openid-configuration is ' +
           'reachable there'
       }
     ]
@@ -150,7 +150,7 @@ function issuerFindings (named: string, { issuer }: Record<string, unknown>): Fi
       severity: 'error',
       what: `The authorization server calls itself ${quoted(String(issuer))}, and the metadata names ${quoted(named)}`,
       why: 'Clients refuse a server that is not the one they were sent to (RFC 8414 §3.3).',
-      fix: 'write JWT_ISSUER exactly as the provider does'
+      fix: 'set JWT_ISSUER exactly as the provider writes it'
     }
   ]
 }
@@ -166,7 +166,7 @@ function needsOf (visit: Visit, server: Record<string, unknown>): Finding[] {
       severity,
       what: 'The authorization server does not say that it supports PKCE with S256',
       why: `${who} refuse a server without it.`,
-      fix: 'turn PKCE on there, so that code_challenge_methods_supported holds S256'
+      fix: 'turn PKCE on there, so that code_challenge_methods_supported contains S256'
     })
   }
   const takesDocuments =
@@ -176,9 +176,9 @@ function needsOf (visit: Visit, server: Record<string, unknown>): Finding[] {
     found.push({
       id: 'registration',
       severity,
-      what: 'The authorization server takes neither client ID metadata documents from public clients nor ' +
+      what: 'The authorization server supports neither client ID metadata documents of public clients nor ' +
         'dynamic registration',
-      why: `${who} cannot introduce itself, unless somebody registers it there by hand.`,
+      why: `${who} cannot connect unless somebody registers it there by hand.`,
       fix: 'turn dynamic client registration on there, set OAUTH_SERVER=on, or register the client by hand'
     })
   } else if (!takesDocuments && visit.as === 'claude') {
@@ -186,7 +186,7 @@ function needsOf (visit: Visit, server: Record<string, unknown>): Finding[] {
       id: 'registration',
       severity: 'info',
       what: 'Clients are registered dynamically',
-      why: 'Claude makes a new client for each connection.',
+      why: 'Claude registers a new client for each connection.',
       fix: 'advertise client_id_metadata_document_supported and the method none'
     })
   }
@@ -195,7 +195,7 @@ function needsOf (visit: Visit, server: Record<string, unknown>): Finding[] {
       id: 'offline-access',
       severity: 'warning',
       what: 'The authorization server does not list the scope offline_access',
-      why: `${who} asks for no refresh token then: people sign in again every hour.`,
+      why: `${who} then requests no refresh token, so people must sign in again every hour.`,
       fix: 'list offline_access in scopes_supported there'
     })
   }
@@ -214,8 +214,8 @@ function scopeFindings (
       id: 'scopes',
       severity: 'warning',
       what: `The resource advertises scopes that the authorization server does not: ${quoted(lost.join(' '))}`,
-      why: 'A client that asks for them is refused with invalid_scope.',
-      fix: 'add them there, or take them out of OAUTH_SCOPES'
+      why: 'A client that requests them is refused with invalid_scope.',
+      fix: 'add them there, or remove them from OAUTH_SCOPES'
     }
   ]
 }

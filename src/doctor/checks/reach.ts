@@ -10,21 +10,21 @@ const day = 86_400_000
 const ofTls: Readonly<Record<string, readonly [what: string, fix: string]>> = {
   CERT_HAS_EXPIRED: ['The certificate has expired', 'renew it, and reload the proxy that serves it'],
   DEPTH_ZERO_SELF_SIGNED_CERT: [
-    'The certificate is signed by itself',
+    'The certificate is self-signed',
     "get one of a public authority, such as Let's Encrypt"
   ],
   SELF_SIGNED_CERT_IN_CHAIN: [
-    'The certificate leads to an authority that is not public',
+    'The certificate is from an authority that is not public',
     "get one of a public authority, such as Let's Encrypt; for clients that know yours, run this with " +
       'NODE_EXTRA_CA_CERTS=ca.pem'
   ],
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: [
-    'The chain of certificates is incomplete',
-    'serve the intermediate certificates, too: ssl_certificate takes fullchain.pem'
+    'The certificate chain is incomplete',
+    'also serve the intermediate certificates: nginx ssl_certificate fullchain.pem'
   ],
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: [
-    'The chain of certificates is incomplete',
-    'serve the intermediate certificates, too: ssl_certificate takes fullchain.pem'
+    'The certificate chain is incomplete',
+    'also serve the intermediate certificates: nginx ssl_certificate fullchain.pem'
   ],
   ERR_TLS_CERT_ALTNAME_INVALID: [
     'The certificate is for another name',
@@ -45,7 +45,7 @@ export async function reach (
         {
           id: 'name',
           severity: 'error',
-          what: `The name ${visit.url.hostname} has no address`,
+          what: `The name ${visit.url.hostname} does not resolve`,
           why: 'No client can find the server.',
           fix: 'add an A or AAAA record, or correct the URL'
         }
@@ -76,8 +76,8 @@ function placeFindings (visit: Visit, addresses: readonly string[]): Finding[] {
       id: 'https',
       severity,
       what: 'The URL is http',
-      why: 'Credentials cross the network in clear, and hosted clients refuse it.',
-      fix: 'put a proxy with TLS in front, and set PUBLIC_URL to the https address'
+      why: 'Credentials cross the network unencrypted, and hosted clients refuse http.',
+      fix: 'put a proxy with TLS in front, and set PUBLIC_URL to the https URL'
     })
   }
   const port = url.port === '' ? undefined : url.port
@@ -92,13 +92,13 @@ function placeFindings (visit: Visit, addresses: readonly string[]): Finding[] {
   }
   const inside = addresses.filter(isPrivate)
   if (inside.length > 0) {
-    const what = `${url.hostname} leads to ${inside.join(', ')}, which the internet does not reach`
+    const what = `${url.hostname} resolves to ${inside.join(', ')}, which cannot be reached from the internet`
     found.push({
       id: 'private-address',
       severity: visit.isHosted ? 'error' : 'info',
       what,
       why: `${as ?? 'A hosted client'} calls from the internet.`,
-      fix: 'give the name a public address, or use a client on this network'
+      fix: 'point the name to a public address, or use a client on this network'
     })
   }
   return found
@@ -128,9 +128,9 @@ function noAnswer (code: string, url: URL): Finding {
     id: 'unreachable',
     severity: 'error',
     what: `Nothing answers at ${url.host} (${code})`,
-    why: 'No client reaches the server.',
-    fix: 'see that the server and its proxy run, that HOST is not loopback alone, and that the firewall ' +
-      'lets the port through'
+    why: 'No client can reach the server.',
+    fix: 'make sure that the server and its proxy run, that HOST is not loopback, and that the firewall ' +
+      'allows the port'
   }
 }
 
@@ -142,9 +142,9 @@ function expiry (endsAt: number | undefined): Finding[] {
     {
       id: 'tls-expiry',
       severity: 'warning',
-      what: `The certificate ends in ${days} days`,
-      why: 'From then on no client connects.',
-      fix: 'see why it was not renewed by itself'
+      what: `The certificate expires in ${days} days`,
+      why: 'After that, no client can connect.',
+      fix: 'find out why it was not renewed automatically'
     }
   ]
 }

@@ -17,7 +17,7 @@ export async function streams (visit: Visit): Promise<Finding[]> {
         id: 'stream-untested',
         severity: 'info',
         what: `No stream could be opened (${held.status})`,
-        why: 'Whether streams pass could not be told.',
+        why: 'Streams could not be checked.',
         fix: 'serve revision 2026-07-28 (MCP_ERAS), or allow more streams (STREAM_MAX_PER_CALLER)'
       }
     ]
@@ -34,8 +34,8 @@ export async function streams (visit: Visit): Promise<Finding[]> {
       {
         id: 'keep-alive',
         severity: 'warning',
-        what: `No keep-alive came in ${visit.holdMs / 1000} seconds`,
-        why: 'A proxy may close the quiet stream, and events are lost.',
+        what: `No keep-alive arrived in ${visit.holdMs / 1000} seconds`,
+        why: 'A proxy may close the silent stream, and events are lost.',
         fix: 'turn buffering and caching off for the endpoint: proxy_buffering off'
       }
     ]
@@ -75,7 +75,7 @@ function buffered (): Finding {
     id: 'stream-buffered',
     severity: 'error',
     what: 'Events of a stream do not arrive while it is open',
-    why: 'Progress, questions and news reach clients late or never.',
+    why: 'Progress, questions and notifications reach clients late or never.',
     fix: 'nginx: proxy_buffering off, gzip off for text/event-stream, and no proxy_ignore_headers ' +
       'X-Accel-Buffering; Apache: flushpackets=on'
   }
@@ -86,7 +86,7 @@ function cut (ms: number): Finding {
     id: 'stream-cut',
     severity: 'error',
     what: `A stream was cut after ${(ms / 1000).toFixed(1)} seconds`,
-    why: 'Calls that take longer fail, and clients connect again and again.',
+    why: 'Longer calls fail, and clients reconnect again and again.',
     fix: 'raise the read timeout of the proxy above REQUEST_TIMEOUT_MS: nginx proxy_read_timeout 120s'
   }
 }

@@ -34,8 +34,8 @@ function slowness (visit: Visit, ms: number): Finding[] {
       id: 'slow',
       severity: visit.isHosted && ms > budgetMs ? 'error' : 'warning',
       what: `The endpoint took ${(ms / 1000).toFixed(1)} seconds for a refusal`,
-      why: 'Hosted clients give discovery and sign-in 10 seconds.',
-      fix: 'see what the machine is busy with, and whether it sleeps when nobody calls'
+      why: 'Hosted clients allow 10 seconds for discovery and sign-in.',
+      fix: 'check the load of the machine, and whether it sleeps when idle'
     }
   ]
 }

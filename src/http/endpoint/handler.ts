@@ -60,7 +60,7 @@ export function noLonger (fastify: FastifyInstance): Refusal {
   const headers = fastify.hasDecorator('challengeFor')
     ? { 'www-authenticate': fastify.challengeFor({ error: 'invalid_token' }) }
     : {}
-  return new UnauthenticatedError({ reason: 'the credential is no longer good', why: 'no-longer-good', headers })
+  return new UnauthenticatedError({ reason: 'the credential is no longer valid', why: 'no-longer-good', headers })
 }
 
 /** Where more scopes would help, the caller hears from whom to get them, and which (RFC 6750 §3.1). */

@@ -81,7 +81,7 @@ export async function openEndpoint (fastify: FastifyInstance, options: McpOption
     ...unreadOptions
   })
   const reportRule = ({ name }: Item, error: unknown): void => {
-    fastify.log.error({ err: error, item: name }, 'an access rule failed, which counts as no; told once')
+    fastify.log.error({ err: error, item: name }, 'an access rule failed, which counts as false; logged once')
   }
   const catalog = new Catalog({
     info,

@@ -25,7 +25,7 @@ export function requireRouteOptions (options: EndpointRouteOptions): void {
     const given: object = Object(options[name])
     const wrong = taken.find(key => key in given)
     if (wrong === undefined) continue
-    throw new TypeError(`routeOptions.${name}: leave ${wrong} out; the endpoint decides that itself`)
+    throw new TypeError(`routeOptions.${name}: remove ${wrong}; the endpoint sets it`)
   }
 }
 

@@ -140,14 +140,14 @@ export class UnreadAnswers {
     for (const held of callers) {
       while (held.bytes > this.#maxBytesPerCaller && held.entries.size > 1) {
         const evenBursts = held.bytes > 2 * this.#maxBytesPerCaller
-        if (!this.#cutLargest(held, now, evenBursts, 'too many bytes wait for one caller')) break
+        if (!this.#cutLargest(held, now, evenBursts, 'too many unread bytes of one caller')) break
       }
     }
     for (;;) {
       const total = callers.reduce((sum, { bytes }) => sum + bytes, 0)
       if (total <= this.#maxBytes) return
       const most = callers.reduce((one, other) => other.bytes > one.bytes ? other : one)
-      if (!this.#cutLargest(most, now, total > 2 * this.#maxBytes, 'too many bytes wait in all')) return
+      if (!this.#cutLargest(most, now, total > 2 * this.#maxBytes, 'too many unread bytes in total')) return
     }
   }
 

@@ -44,13 +44,13 @@ export function misfitOf (directory: string): { wrong: string, right: string } |
   if (stats.uid === 0 && user !== 0) {
     return {
       wrong: "is root's",
-      right: `set STATE_DIR to a directory inside it, such as ${join(directory, 'state')}, which is made with mode 0700`
+      right: `set STATE_DIR to a directory inside it, such as ${join(directory, 'state')}, which gets mode 0700`
     }
   }
-  if (stats.uid !== user) return { wrong: 'belongs to another user, who could take the state away', right: ownOne }
-  if ((stats.mode & 0o1000) !== 0) return { wrong: 'is not for its owner alone and is made for sharing', right: ownOne }
+  if (stats.uid !== user) return { wrong: 'belongs to another user, who could remove the state', right: ownOne }
+  if ((stats.mode & 0o1000) !== 0) return { wrong: 'is open to other users and meant for sharing', right: ownOne }
   const isInUse = readdirSync(directory).some(name => !ownFile.test(name) && name !== 'lost+found')
-  return isInUse ? { wrong: 'is not for its owner alone and holds other things', right: ownOne } : undefined
+  return isInUse ? { wrong: 'is open to other users and contains other files', right: ownOne } : undefined
 }
 
 /** Windows has no such modes and owners. */
@@ -59,13 +59,13 @@ function isPrivate ({ mode }: Stats): boolean {
 }
 
 const fixes: Readonly<Record<string, string>> = {
-  ENOSPC: 'the disk is full; make room',
-  EDQUOT: 'the disk quota is used up; make room',
-  EROFS: 'its file system is read-only; mount it for writing, or set STATE_DIR to another directory',
-  EFBIG: 'the journal would be larger than this process may write; raise that limit',
+  ENOSPC: 'the disk is full; free some space',
+  EDQUOT: 'the disk quota is used up; free some space',
+  EROFS: 'its file system is read-only; mount it read-write, or set STATE_DIR to another directory',
+  EFBIG: 'the journal would exceed the file size limit of this process; raise that limit',
   EMFILE: 'this process has too many open files; raise that limit',
-  ELOCKED: 'another process holds its lock; end that one, or wait until it is done',
-  ELOOP: 'a symbolic link stands where the journal belongs; remove it'
+  ELOCKED: 'another process holds its lock; end that process, or wait for it',
+  ELOOP: 'the journal is a symbolic link; remove it'
 }
 
 /** The one sentence for a directory, or a file in it, that cannot be read or written. */

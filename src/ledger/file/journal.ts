@@ -97,8 +97,8 @@ export class Journal {
     const { records, isSound } = await this.#tail.read()
     if (!isSound) {
       throw new StateError(
-        `The state in ${this.#path} is damaged, so revoked credentials could be good again: restore it from ` +
-          'a backup, or move it away to start without what it held.'
+        `The state in ${this.#path} is damaged, so revoked credentials could be valid again: restore it from ` +
+          'a backup, or move it away to start without its records.'
       )
     }
     for (const record of records) this.#apply(record)

@@ -253,7 +253,7 @@ t.test('a secret that a key of the file had once is not imported beside it', asy
   }
   t.throws(() => importKeys([replaced], [key], { name: 'old' }), {
     name: 'KeyChangeError',
-    message: /in the file already/
+    message: /already in the file/
   })
 })
 

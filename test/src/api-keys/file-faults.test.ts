@@ -81,7 +81,7 @@ for (const [what, breakIt, sentence] of broken) {
 
 for (const [what, text, right] of [
   ['a later version', '{"version":2,"keys":[]}', 'update this program'],
-  ['nothing', '', 'put back a copy that was good, or begin with {"version":1,"keys":[]}']
+  ['nothing', '', 'restore a valid copy, or start with {"version":1,"keys":[]}']
 ] as const) {
   t.test(`a file of ${what} is told with its own way out`, async t => {
     const path = await keyFile(t)
@@ -116,7 +116,7 @@ t.test('a file system for reading alone is told as one', { skip: mayMount ? fals
   const path = await keyFile(t)
   t.ok(mount('--bind', dirname(path), dirname(path)) && mount('-o', 'remount,bind,ro', dirname(path)))
   t.teardown(() => { spawnSync('umount', [dirname(path)]) })
-  await t.rejects(addKey(path), { name: 'KeyFileError', wrong: /for reading alone/ })
+  await t.rejects(addKey(path), { name: 'KeyFileError', wrong: /is read-only/ })
 })
 
 t.test(
@@ -132,7 +132,7 @@ t.test(
       env: { TSX_DISABLE_CACHE: '1' }
     })
     t.same(await run.ended, { code: 1, signal: null })
-    t.match(run.stderr(), /cannot be written \(EPERM\); run this as the user that owns it, or as root/)
+    t.match(run.stderr(), /cannot be written \(EPERM\); run this as the owner of the file or as root/)
   }
 )
 

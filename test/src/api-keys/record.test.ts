@@ -29,9 +29,9 @@ t.test('a record whose line is as before is the one of before, and any other is 
   t.match(parseKeyFile(formatKeyFile([two, { ...one, role: 'no role' as 'user' }]), before.lines), {
     wrong: /keys\[1\]\.role/
   })
-  t.match(parseKeyFile(formatKeyFile([two, two]), before.lines), { wrong: /keys\[1\]\.id is there twice/ })
+  t.match(parseKeyFile(formatKeyFile([two, two]), before.lines), { wrong: /keys\[1\].id is repeated/ })
   t.match(parseKeyFile(formatKeyFile([two, { ...two, name: 'other' }]), before.lines), {
-    wrong: /keys\[1\]\.id is there twice/
+    wrong: /keys\[1\].id is repeated/
   })
 })
 
@@ -60,15 +60,15 @@ const faults: Array<[string, string, RegExp]> = [
   ['white space', ' \n', /^is empty$/],
   ['half a file', formatKeyFile([good]).slice(0, -20), /^is not JSON$/],
   ['bytes of anything', '\u0000\uffff{', /^is not JSON$/],
-  ['a list', '[]', /holds no key file/],
-  ['null', 'null', /holds no key file/],
+  ['a list', '[]', /is not a key file/],
+  ['null', 'null', /is not a key file/],
   ['no version', '{"keys":[]}', /^cannot be used: version/],
-  ['a later version', '{"version":2,"keys":[]}', /^is of a later version than this program knows$/],
+  ['a later version', '{"version":2,"keys":[]}', /^is from a later version of this program$/],
   ['a version before the first', '{"version":0,"keys":[]}', /^cannot be used: version is not 1/],
   ['keys that are no list', '{"version":1,"keys":{}}', /^cannot be used: keys has/],
-  ['another field', '{"version":1,"keys":[],"more":1}', /does not know/],
-  ['a prototype', '{"version":1,"keys":[],"__proto__":{"a":1}}', /does not know/],
-  ['an unknown field of a key', fileWith({ admin: true }), /keys\[0\] has a field/],
+  ['another field', '{"version":1,"keys":[],"more":1}', /unknown field/],
+  ['a prototype', '{"version":1,"keys":[],"__proto__":{"a":1}}', /unknown field/],
+  ['an unknown field of a key', fileWith({ admin: true }), /keys\[0\] has an unknown field/],
   [
     'an unknown role',
     fileWith({ role: 'Admin' }),
@@ -111,11 +111,11 @@ const faults: Array<[string, string, RegExp]> = [
     /keys\[0\]\.secrets\[0\]\.digest is not a SHA-256/
   ],
   ['a secret in clear', fileWith({ secret: 'mcp_clear' }), /^(?!.*clear)/],
-  ['the same id twice', formatKeyFile([good, good]), /keys\[1\]\.id is there twice/],
+  ['the same id twice', formatKeyFile([good, good]), /keys\[1\].id is repeated/],
   [
     'the same secret twice',
     formatKeyFile([good, { ...newKey().record, secrets: good.secrets } satisfies KeyRecord]),
-    /a secret of keys\[1\] is there twice/
+    /a secret of keys\[1\] is repeated/
   ]
 ]
 

@@ -10,8 +10,8 @@ import { adaKey } from '../../support/service.js'
 const whoami = defineTool({ name: 'whoami', handler: () => 'me' })
 
 const wrong: Array<[what: string, options: Record<string, unknown>, message: RegExp]> = [
-  ['nothing at all', {}, /^`mcpAuth` needs `apiKeys`, `apiKeysFile`, `jwtSecret` or `oauth`/],
-  ['an empty list of keys', { apiKeys: [] }, /^`mcpAuth` needs/],
+  ['nothing at all', {}, /^`mcpAuth` requires at least one of `apiKeys`, `apiKeysFile`/],
+  ['an empty list of keys', { apiKeys: [] }, /^`mcpAuth` requires/],
   [
     'a misspelt option',
     { apiKeys: [adaKey], tolls: [] },
@@ -97,7 +97,7 @@ t.test('a tool that is called like one of this package is told the way out', asy
     async () => {
       await Fastify().register(mcpAuth, { apiKeys: [adaKey], tools: [tool] })
     },
-    { message: /^whoami is a tool of this package: .*`builtIns: false`/ }
+    { message: /^whoami is a built-in tool: .*`builtIns: false`/ }
   )
   const app = Fastify()
   t.teardown(async () => { await app.close() })

@@ -44,7 +44,7 @@ t.test(
     }
     const withSecret = `API_KEYS=${key}\n`
     for (const mode of [0o644, 0o604, 0o602]) {
-      t.match(warningsFor(withSecret, mode), [/\.env holds secrets.*chmod 600/], mode.toString(8))
+      t.match(warningsFor(withSecret, mode), [/\.env contains secrets.*chmod 600/], mode.toString(8))
     }
     for (const mode of [0o600, 0o640, 0o400]) t.same(warningsFor(withSecret, mode), [], mode.toString(8))
     t.same(warningsFor('PORT=4000\n', 0o644), [], 'nothing of it is a secret')

@@ -63,13 +63,14 @@ t.test('each fault of a certificate is found and named', { skip: withoutNginx ||
   const all = await findingsOf(authority.root, [...[...ports.keys()].map(name => urlOf(name)), urlOf('good', 'http')])
   const worst = (url: string): Finding[] => (all[url] ?? []).filter(({ severity }) => severity !== 'info')
   t.same(worst(urlOf('good')), [])
-  t.match(worst(urlOf('ending')), [{ id: 'tls-expiry', severity: 'warning', what: 'The certificate ends in 5 days' }])
+  const what = 'The certificate expires in 5 days'
+  t.match(worst(urlOf('ending')), [{ id: 'tls-expiry', severity: 'warning', what }])
   for (const [name, what] of [
     ['expired', 'The certificate has expired (CERT_HAS_EXPIRED)'],
     ['early', 'The certificate is not valid yet (CERT_NOT_YET_VALID)'],
-    ['incomplete', 'The chain of certificates is incomplete (UNABLE_TO_VERIFY_LEAF_SIGNATURE)'],
+    ['incomplete', 'The certificate chain is incomplete (UNABLE_TO_VERIFY_LEAF_SIGNATURE)'],
     ['other', 'The certificate is for another name (ERR_TLS_CERT_ALTNAME_INVALID)'],
-    ['own', 'The certificate is signed by itself (DEPTH_ZERO_SELF_SIGNED_CERT)'],
+    ['own', 'The certificate is self-signed (DEPTH_ZERO_SELF_SIGNED_CERT)'],
     ['plain', /^The server does not speak TLS at this port/]
   ] as const) t.match(worst(urlOf(name)), [{ id: 'tls', severity: 'error', what }], name)
   t.match(worst(urlOf('good', 'http')), [{ id: 'html-answer', severity: 'error', what: /400/ }])

@@ -42,7 +42,7 @@ t.test('a directory that is made for sharing is left alone, even where it is emp
   const directory = await statePath(t)
   await mkdir(directory)
   await chmod(directory, 0o1777)
-  await t.rejects(State.open({ directory }), { name: 'StateError', message: /made for sharing.*STATE_DIR/ })
+  await t.rejects(State.open({ directory }), { name: 'StateError', message: /meant for sharing.*STATE_DIR/ })
   t.equal((await stat(directory)).mode & 0o7777, 0o1777)
 })
 
@@ -198,7 +198,7 @@ for (const [what, damage] of [
     })
     await damage(journal)
     await until(() => said.length > 0)
-    t.match(said[0], /written anew/)
+    t.match(said[0], /rewritten from memory/)
     t.ok(state.isRevoked(withToken(id)))
     const fresh = await openState(t, { directory })
     t.ok(fresh.isRevoked(withToken(id)))

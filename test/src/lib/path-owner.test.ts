@@ -91,7 +91,7 @@ t.test('requireOwnPath names sudo -u', asRoot, async t => {
     () => {
       requireOwnPath(join(base, 'theirs', 'file'))
     },
-    { name: 'ForeignPathError', message: /under the control of the user #65001.*sudo -u '#65001'/ }
+    { name: 'ForeignPathError', message: /The user #65001 controls .*sudo -u '#65001'/ }
   )
   t.doesNotThrow(() => { requireOwnPath(join(base, 'file')) })
 })

@@ -64,7 +64,7 @@ t.test('grants revoke says what is missing, and that nothing was ended', async t
   const { run } = await running(t)
   t.match(await run('grants', 'revoke'), { code: 1, stderr: /Name the grants/ })
   t.match(await run('grants', 'revoke', 'nonsense'), { code: 1, stderr: /not a grant id/ })
-  t.match(await run('grants', 'revoke', '0'.repeat(24)), { code: 1, stderr: /Nothing was ended/ })
+  t.match(await run('grants', 'revoke', '0'.repeat(24)), { code: 1, stderr: /Nothing was revoked/ })
 })
 
 t.test('clients add, list and remove keep clients that the server knows at once', async t => {

@@ -53,7 +53,7 @@ t.test('audit verify names the line that was altered, and exits with 1', async t
   writeFileSync(file, readFileSync(file, 'utf8').replace('"outcome":"denied"', '"outcome":"allowed"'))
   t.match(await say(['audit', 'verify'], directory, env), {
     code: 1,
-    stdout: /audit\.jsonl:4: altered: the hash does not fit.*The 3 records before it hold\.$/
+    stdout: /audit\.jsonl:4: altered: the hash does not fit.*The 3 records before it are intact\.$/
   })
 })
 
@@ -115,7 +115,7 @@ t.test('audit show finds by caller, tool, outcome and time', async t => {
 })
 
 for (const [what, args, message] of [
-  ['a time without a zone', ['show', '--since', '2026-01-31T12:00'], /It must be a day or a time with its zone/],
+  ['a time without a zone', ['show', '--since', '2026-01-31T12:00'], /It must be a day or a time with a zone/],
   ['an unknown outcome', ['show', '--outcome', 'refused'], /It must be allowed, denied or failed/],
   ['no file', ['show'], /AUDIT_FILE is not set: name the files/],
   ['a missing file', ['verify', 'none.jsonl'], /none\.jsonl cannot be read \(ENOENT\)/],

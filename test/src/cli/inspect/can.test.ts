@@ -65,7 +65,7 @@ t.test('can tells of a managed key that is active, disabled, revoked and unknown
 t.test('can names the rule that decides about a tool', async t => {
   const at = await place(t)
   for (const [args, stdout] of [
-    [['--principal-role', 'user', 'whoami'], /^allowed\nNo rule guards whoami\.\n/],
+    [['--principal-role', 'user', 'whoami'], /^allowed\nwhoami has no access rule\.\n/],
     [
       ['--principal-role', 'user', 'generate-token'],
       /^denied\ngenerate-token is for the role admin \(its own rule\), and the caller has user\.\n/
@@ -76,11 +76,11 @@ t.test('can names the rule that decides about a tool', async t => {
     ],
     [
       ['--principal-role', 'user', '--principal-scopes', 'files:*', 'search'],
-      /^allowed\nThe caller meets the rule of search: scopes files:read\. A tool of your own/
+      /^allowed\nThe caller matches the access rule of search: scopes files:read\. Your own tools/
     ],
     [
       ['--principal-role', 'admin', 'generate-token'],
-      /^denied\ngenerate-token is refused by a rule in its code \(of generate-token: MINT_POLICY\)/
+      /^denied\ngenerate-token is refused by a rule in its code \(for generate-token: MINT_POLICY\)/
     ]
   ] as const) {
     const said = await at.can(...args)
@@ -113,7 +113,7 @@ t.test('can judges a token of this server: good, foreign and revoked', async t =
   t.match(await at.can('--token-file', 'token.txt', 'generate-token'), {
     code: 0,
     stdout:
-      /^allowed\nThe caller meets the rule of generate-token: role admin, .*\nCaller: jwt:root, role admin/
+      /^allowed\nThe caller matches the access rule of generate-token: role admin, .*\nCaller: jwt:root, role admin/
   })
   await at.run('token', '--user', 'ada')
   await at.run('tokens', 'revoke', id, '--force')
@@ -127,7 +127,7 @@ t.test('can says no to what names nobody', async t => {
   const at = await place(t)
   for (const [args, message] of [
     [[], /^Name a key, or give --token-file or --principal-role\./],
-    [['Ada'], /^The argument is not the id of a key/],
+    [['Ada'], /^The argument is not a key id/],
     [['--principal-role', 'user', 'one', 'two'], /^Name a key, a token or a role, and one tool\./]
   ] as const) t.match(await at.can(...args), { code: 1, stdout: '', stderr: message })
 })
@@ -136,7 +136,7 @@ t.test('can --json has the same answer', async t => {
   const at = await place(t)
   t.same(JSON.parse((await at.can('--principal-role', 'user', '--json', 'whoami')).stdout), {
     allowed: true,
-    rule: 'No rule guards whoami.',
+    rule: 'whoami has no access rule.',
     caller: 'user:somebody, role user, scopes none'
   })
 })

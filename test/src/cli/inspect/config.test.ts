@@ -169,8 +169,8 @@ t.test('a state directory that is not ours alone is a problem, as it is at the s
   for (const [name, mode] of Object.entries(modes)) chmodSync(join(directory, name), mode)
   writeFileSync(join(directory, 'ours', 'journal'), `${heading}\n`)
   for (const [STATE_DIR, complaint] of [
-    ['used', /holds other things/],
-    ['shared', /made for sharing/],
+    ['used', /contains other files/],
+    ['shared', /meant for sharing/],
     ['ours', undefined],
     ['fresh', undefined]
   ] as const) {

@@ -64,7 +64,7 @@ t.test('doctor --url prints the findings on stdout alone, and never the credenti
   t.equal(code, 0)
   for (const finding of findingsIn(stdout)) t.same(Object.keys(finding), ['id', 'severity', 'what', 'why', 'fix'])
   t.match(findingsIn(stdout).map(({ id }) => id), ['https', 'port'])
-  t.match(stderr, /^Looking at name, port and TLS …$/m)
+  t.match(stderr, /^Checking name, port and TLS …$/m)
 })
 
 for (const [what, args, message] of [

@@ -26,9 +26,9 @@ t.test('why finds a refused request in the log, and in the audit', async t => {
     const { code, stdout } = await say(['why', id, ...args], directory, { AUDIT_FILE })
     t.equal(code, 0)
     t.match(stdout, /^\d{4}-\d\d-\d\dT.*, status 401, MCP_ERR_UNAUTHENTICATED\n/)
-    t.match(stdout, args.length > 0 ? /^Reason: the API key is not known$/m : /^Reason: \S/m)
+    t.match(stdout, args.length > 0 ? /^Reason: the API key is unknown$/m : /^Reason: \S/m)
     t.match(stdout, /^Caller: .*from 127\.0\.0\.1/m)
-    t.match(stdout, /^What to do: judge the key with "keys verify"/m)
+    t.match(stdout, /^What to do: check the key with "keys verify"/m)
     t.equal(stdout.match(/MCP_ERR_UNAUTHENTICATED/g)?.length, 1)
   }
   t.match(await say(['why', id, '--json'], directory, { AUDIT_FILE }), { code: 0, stdout: /"requestId": / })
@@ -38,7 +38,7 @@ t.test('why exits with 1 where nothing is known, and where there is nothing to l
   const directory = t.testdir({ 'server.log': '{"reqId":"other"}\n' })
   t.match(await say(['why', 'none', '--log', 'server.log'], directory), {
     code: 1,
-    stdout: /^Nothing is known of that request/
+    stdout: /^That request was not found/
   })
   t.match(await say(['why', 'none'], directory), {
     code: 1,

@@ -156,5 +156,5 @@ t.test('a key is read from standard input', async t => {
     { cwd, env: { API_KEYS_FILE: file, KEY: key } }
   )
   t.equal((await run.ended).code, 0)
-  t.match(run.stdout(), /^Good: key/)
+  t.match(run.stdout(), /^Valid: key/)
 })

@@ -38,7 +38,7 @@ for (const [name, others] of [
       `the-first-key-of-many\n${shared}\n`
     )
     t.match({ code, stdout }, { code: 1, stdout: '' })
-    t.match(stderr, /nothing was imported/)
+    t.match(stderr, /Nothing was imported/)
     t.notMatch(stderr, shared)
     t.same(await readdir(cwd), ['.env'])
   })
@@ -50,7 +50,7 @@ t.test('what API_KEYS holds is taken over from where it is set, .env as well', a
   t.match(await keys(cwd, ['import']), { code: 1, stderr: /--configured/ })
   const { code, stdout, stderr } = await keys(cwd, ['import', '--name', 'old', '--configured', '--json'])
   t.equal(code, 0)
-  t.match(stderr, /^Take them out of API_KEYS: /)
+  t.match(stderr, /^Remove them from API_KEYS: /)
   t.match(JSON.parse(stdout), [{ name: 'old 1' }, { name: 'old 2' }])
   t.equal((await keys(cwd, ['verify', '--file', file], 'the-second-key-of-many')).code, 0)
 })
@@ -60,7 +60,7 @@ t.test('a key of API_KEYS is good as long as the file does not say otherwise', a
   await writeFile(join(cwd, '.env'), 'API_KEYS=the-first-key-of-many\n')
   t.match(await keys(cwd, ['verify'], 'the-first-key-of-many'), {
     code: 0,
-    stdout: /^Good: key \w{12} of apikey:\w{12}, role user$/
+    stdout: /^Valid: key \w{12} of apikey:\w{12}, role user$/
   })
   const [{ id }] = JSON.parse((await keys(cwd, ['import', '--configured', '--json'])).stdout)
   await keys(cwd, ['revoke', id])
@@ -88,7 +88,7 @@ for (const [what, key] of [['of its own form', mintKey().key], ['of another form
           `the-good-key-of-many,${key}`
         )
         t.match({ code, stdout }, { code: 1, stdout: '' })
-        t.match(stderr, new RegExp(`^The key ${id} was revoked .*nothing was imported`))
+        t.match(stderr, new RegExp(`^The key ${id} was revoked .*Nothing was imported`))
         t.notOk(stderr.includes(key))
       }
       t.notOk((await readdir(cwd)).includes(file))
@@ -120,7 +120,7 @@ t.test('no key is made that would be refused at once because its owner was revok
       )
     )
   for (const said of await makeFor('ada')) {
-    t.match(said, { code: 1, stdout: '', stderr: /^What user:ada is given now is still revoked/ })
+    t.match(said, { code: 1, stdout: '', stderr: /^A recent revocation of user:ada/ })
   }
   t.notOk((await readdir(cwd)).includes(file))
   for (const { code } of await makeFor('bob')) t.equal(code, 0)
@@ -130,7 +130,7 @@ t.test('who imports keys of API_KEYS without a file that is named hears how the 
   const env = { API_KEYS: 'the-first-key-of-many' }
   t.match(await say(['keys', 'import', '--configured'], await directory(t), env), {
     code: 0,
-    stderr: /^Take them out of API_KEYS and set API_KEYS_FILE=api-keys\.json: /
+    stderr: /^Remove them from API_KEYS and set API_KEYS_FILE=api-keys\.json: /
   })
   t.match(await say(['keys', 'import'], await directory(t), {}, 'the-first-key-of-many'), { code: 0, stderr: '' })
 })

@@ -46,10 +46,10 @@ t.test('disabled is for a while, revoked is for good', async t => {
   await keys(cwd, ['disable', id])
   t.match(await keys(cwd, ['verify'], key), { code: 1, stdout: /disabled/ })
   await keys(cwd, ['enable', id])
-  t.match(await keys(cwd, ['verify'], key), { code: 0, stdout: /^Good/ })
+  t.match(await keys(cwd, ['verify'], key), { code: 0, stdout: /^Valid/ })
   t.match(JSON.parse((await keys(cwd, ['revoke', id, '--json'])).stdout), { id, status: 'revoked' })
-  t.match(await keys(cwd, ['enable', id]), { code: 1, stderr: /for good/ })
-  t.match(await keys(cwd, ['rotate', id]), { code: 1, stdout: '', stderr: /for good/ })
+  t.match(await keys(cwd, ['enable', id]), { code: 1, stderr: /permanently/ })
+  t.match(await keys(cwd, ['rotate', id]), { code: 1, stdout: '', stderr: /permanently/ })
 })
 
 t.test('verify tells whom a key proves, or why it is not good, also for one address', async t => {
@@ -70,8 +70,8 @@ t.test('where no file is set and none is there, a key of API_KEYS is judged all 
   const cwd = await directory(t)
   const ask = async (key: string): Promise<Said> =>
     await say(['keys', 'verify'], cwd, { API_KEYS: 'the-first-key-of-many' }, key)
-  t.match(await ask('the-first-key-of-many'), { code: 0, stdout: /^Good/, stderr: '' })
-  t.match(await ask('another-key-of-many'), { code: 1, stdout: /^Not good: .*not known/, stderr: '' })
+  t.match(await ask('the-first-key-of-many'), { code: 0, stdout: /^Valid/, stderr: '' })
+  t.match(await ask('another-key-of-many'), { code: 1, stdout: /^Not valid: .*is unknown/, stderr: '' })
 })
 
 t.test('verify says of a key that it is in a file which the server does not use', async t => {
@@ -79,7 +79,7 @@ t.test('verify says of a key that it is in a file which the server does not use'
   const { id, key } = JSON.parse((await say(['keys', 'create', '--name', 'a', '--json'], cwd)).stdout)
   const unused =
     /^That key is in .*api-keys\.json, which the server does not use until API_KEYS_FILE=api-keys\.json is set\.$/
-  t.match(await say(['keys', 'verify'], cwd, {}, key), { code: 0, stdout: /^Good/, stderr: unused })
+  t.match(await say(['keys', 'verify'], cwd, {}, key), { code: 0, stdout: /^Valid/, stderr: unused })
   t.match(await say(['keys', 'verify', '--json'], cwd, {}, key), { code: 0, stdout: /"good": true/, stderr: unused })
   for (const named of [
     await keys(cwd, ['verify'], key),
@@ -89,7 +89,7 @@ t.test('verify says of a key that it is in a file which the server does not use'
   t.match(await say(['keys', 'verify'], cwd, {}, key), { code: 1, stdout: /revoked/, stderr: unused })
   t.match(
     await say(['keys', 'verify'], cwd, { API_KEYS: key }, key),
-    { code: 0, stdout: /^Good/, stderr: unused },
+    { code: 0, stdout: /^Valid/, stderr: unused },
     'where the list is all that the server asks'
   )
 })

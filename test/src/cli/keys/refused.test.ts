@@ -39,7 +39,7 @@ t.test('the help of a rotation says its default once', async t => {
 
 const refused: Array<[string, string[], RegExp]> = [
   ['no name', ['create'], /--name/],
-  ['an empty name', ['create', '--name', ''], /A name is text/],
+  ['an empty name', ['create', '--name', ''], /A name must be text/],
   [
     'a role that only looks like admin',
     ['create', '--name', 'a', '--role', 'Admin'],
@@ -47,9 +47,9 @@ const refused: Array<[string, string[], RegExp]> = [
   ],
   ['metadata without a value', ['create', '--name', 'a', '--meta', 'tenant'], /name=value/],
   ['metadata without a name', ['create', '--name', 'a', '--meta', '=acme'], /name=value/],
-  ['metadata twice', ['create', '--name', 'a', '--meta', 'a=1', '--meta', 'a=2'], /given twice/],
+  ['metadata twice', ['create', '--name', 'a', '--meta', 'a=1', '--meta', 'a=2'], /A name is repeated/],
   ['a lifetime that is none', ['create', '--name', 'a', '--expires', 'soon'], /lifetime/],
-  ['a network that is none', ['create', '--name', 'a', '--cidrs', '10.0.0.0/99'], /A network is/],
+  ['a network that is none', ['create', '--name', 'a', '--cidrs', '10.0.0.0/99'], /A network must be/],
   ['networks that are none', ['create', '--name', 'a', '--cidrs', ''], /--cidrs .*It is empty/],
   [
     'nothing between the commas of networks',
@@ -65,12 +65,12 @@ const refused: Array<[string, string[], RegExp]> = [
   [
     'a grace that is none, with the one that ends it now',
     ['rotate', 'k00000000000', '--grace', '-1'],
-    /A grace is 0, or/
+    /It must be 0, digits/
   ],
-  ['an address that is none', ['verify', '--address', 'nonsense'], /It is an address/],
-  ['no address', ['verify', '--address', ''], /It is an address/],
+  ['an address that is none', ['verify', '--address', 'nonsense'], /It must be an address/],
+  ['no address', ['verify', '--address', ''], /It must be an address/],
   ['no key in API_KEYS to import', ['import', '--configured'], /API_KEYS is not set/],
-  ['no input to import', ['import'], /no key to import/],
+  ['no input to import', ['import'], /no keys to import/],
   ['no input to verify', ['verify'], /no key on standard input/],
   ['a command that is none', ['destroy'], /unknown command/]
 ]

@@ -24,8 +24,8 @@ t.test(
     const [record] = await readKeyFile(join(cwd, 'api-keys.json'))
     t.equal(
       run.stderr(),
-      `Cannot write to standard output (ENOSPC).\nThe secret of key ${record?.id} is in force and could not ` +
-        `be shown: give it another one with keys rotate ${record?.id} --grace 0\n`
+      `Cannot write to standard output (ENOSPC).\nThe secret of key ${record?.id} is valid but could not ` +
+        `be shown: replace it with keys rotate ${record?.id} --grace 0\n`
     )
   }
 )
@@ -34,7 +34,7 @@ t.test('a key whose reader has left is told of, too', async t => {
   const cwd = await directory(t)
   const run = writing(t, cwd, '| true', 'keys', 'create', '--name', 'ci')
   await run.ended
-  t.match(run.stderr(), /^The secret of key \w{12} is in force and could not be shown: [^\n]+\n$/)
+  t.match(run.stderr(), /^The secret of key \w{12} is valid but could not be shown: [^\n]+\n$/)
 })
 
 t.test('a token that could not be shown is told of by its id', async t => {
