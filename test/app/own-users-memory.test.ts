@@ -200,7 +200,7 @@ t.test(
     t.equal(asked, 2)
     t.match(
       log.lines().filter(({ level }) => level === 50),
-      [{ msg: '`stillGood` failed, which counts as no' }]
+      [{ msg: '`stillGood` failed, which counts as false' }]
     )
   }
 )
