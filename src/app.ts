@@ -92,9 +92,9 @@ export async function buildApp (options: AppOptions, channel?: Channel): Promise
     const chain = {
       ...chainOptions(config, rest.path, logStream),
       ...metricsOf(config, channel),
-      ...upstreamsOf(config, environment),
       stateDir,
-      ...rest
+      ...rest,
+      ...upstreamsOf(config, environment, rest.upstreams)
     }
     const problems = await registerChain(app, chain, { ownsNotFound: true, logRequests: true, channel })
     await app.register(health, { problems })
@@ -146,10 +146,15 @@ function metricsOf (config: Config, channel: Channel | undefined): Pick<McpAuthO
   return { metrics: { port, host, token, gather: own => workerMetrics(channel, own) } }
 }
 
-function upstreamsOf (config: Config, environment: Environment): Pick<McpAuthOptions, 'upstreams'> {
-  const upstreams = readUpstreams(config, environment)
+/** `given` takes the place of the file that the settings name, and may override the other settings. */
+function upstreamsOf (
+  config: Config,
+  environment: Environment,
+  given: McpAuthOptions['upstreams']
+): Pick<McpAuthOptions, 'upstreams'> {
+  const upstreams = given ?? readUpstreams(config, environment)
   if (upstreams === undefined) return {}
-  return { upstreams: { ...upstreams, lockFile: config.UPSTREAMS_LOCK, maxResultBytes: config.UPSTREAM_MAX_RESULT } }
+  return { upstreams: { lockFile: config.UPSTREAMS_LOCK, maxResultBytes: config.UPSTREAM_MAX_RESULT, ...upstreams } }
 }
 
 function chainOptions (config: Config, path: string | undefined, logStream: AppOptions['logStream']): McpAuthOptions {

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { Command } from 'commander'
+import { OperatorError } from '../../lib/operator-error.js'
 import { stayOwnerOf } from '../../lib/path-owner.js'
 import { init } from './init.js'
 import type { Terminal } from '../terminal/terminal.js'
@@ -13,13 +14,19 @@ one over HTTP, set UPSTREAMS_FILE and use "start".
 
   $ fastify-mcp-auth proxy -- npx -y @modelcontextprotocol/server-filesystem ./data`
 
+const usage = `The program to run is missing. Write it after "--":
+  fastify-mcp-auth proxy -- npx -y @modelcontextprotocol/server-filesystem ./data`
+
 export function proxyCommand (terminal: Terminal): Command {
   return new Command('proxy')
     .description('serve a stdio MCP server over HTTP: proxy -- command args')
-    .argument('<command>', 'the program to run')
+    .argument('[command]', 'the program to run')
     .argument('[args...]', 'its arguments')
     .addHelpText('after', help)
-    .action(async (command: string, args: string[]) => {
+    // An option before "--" is most likely the program's own.
+    .allowUnknownOption()
+    .action(async (command: string | undefined, args: string[]) => {
+      if (command === undefined || command === '' || command.startsWith('-')) throw new OperatorError(usage)
       const { startServer } = await import('../../server/start.js')
       const { env, directory, complain } = terminal
       if (isFirstRun(terminal)) init(terminal)

@@ -5,14 +5,15 @@ const setpriv = 'setpriv'
 
 /**
  * TERM comes from us, and we KILL what is left. HUP comes from the kernel when we are gone (`--pdeathsig`), so the
- * shell does both. It ends the whole group: `npx` and its like start the server as a process of their own.
+ * shell does both. It ends the whole group: `npx` and its like start the server as a process of their own. The
+ * shell's own messages, such as "Terminated", are dropped.
  */
 const script = `
-exec 3<&0
+exec 3<&0 4>&2 2>/dev/null
 unset PWD OLDPWD SHLVL _
-"$@" <&3 3<&- &
+"$@" <&3 3<&- 2>&4 4>&- &
 child=$!
-exec 3<&- </dev/null
+exec 3<&- 4>&- </dev/null
 trap 'trap "" TERM HUP; kill -TERM 0' TERM
 trap 'trap "" TERM HUP; (sleep 5; kill -KILL 0) & kill -TERM 0; wait "$child"; sleep 1; kill -KILL 0' HUP
 wait "$child"; code=$?

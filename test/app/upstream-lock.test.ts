@@ -1,0 +1,152 @@
+/** Approved definitions of tools: what changed since is withheld, wherever the change is noticed. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Client } from '@modelcontextprotocol/client'
+import t, { type Test } from 'tap'
+import type { UpstreamOptions } from '../../src/upstreams/options.js'
+import { type LogSink, logSink } from '../support/log-sink.js'
+import { adaKey, listening } from '../support/service.js'
+import { say } from '../support/terminal.js'
+import { until } from '../support/until.js'
+import { client, hostile, serving, textOf } from '../support/upstreams.js'
+
+const files = { UPSTREAMS_FILE: 'mcp.json', UPSTREAMS_LOCK: 'upstreams.lock.json' }
+
+/** A directory with a file of upstreams, whose tools are approved. */
+async function approved (t: Test, upstream: UpstreamOptions): Promise<string> {
+  const directory = t.testdir({})
+  write(directory, upstream)
+  const { code, stderr } = await say(['upstreams', 'approve'], directory, files)
+  t.equal(code, 0, stderr)
+  return directory
+}
+
+function write (directory: string, upstream: UpstreamOptions): void {
+  writeFileSync(join(directory, 'mcp.json'), JSON.stringify({ mcpServers: { one: upstream } }))
+}
+
+async function locked (
+  t: Test,
+  directory: string,
+  upstream: UpstreamOptions
+): Promise<{ app: Awaited<ReturnType<typeof serving>>, ada: Client, log: LogSink }> {
+  const log = logSink()
+  const app = await serving(t, {}, {
+    logStream: log,
+    upstreams: { mcpServers: { one: upstream }, lockFile: join(directory, files.UPSTREAMS_LOCK) }
+  })
+  return { app, ada: await client(t, await listening(app), adaKey), log }
+}
+
+async function namesOf (ada: Client): Promise<string[]> {
+  return (await ada.listTools()).tools.map(({ name }) => name)
+}
+
+function withheld (log: LogSink): unknown[] {
+  return log.lines().filter(({ msg }) => /a tool is withheld/.test(String(msg))).map(({ item }) => item)
+}
+
+t.test('a tool whose description changed since its approval is withheld, named in the log and unknown', async t => {
+  const { app, ada, log } = await locked(t, await approved(t, hostile()), hostile('changed'))
+  const names = await namesOf(ada)
+  t.notOk(names.includes('echo'))
+  t.ok(names.includes('count'))
+  await t.rejects(ada.callTool({ name: 'echo' }), { code: -32602 })
+  t.same(withheld(log), ['echo'])
+  t.match(log.text(), /upstreams check.*upstreams approve/)
+  t.match((await app.inject('/ready')).json(), { status: 'degraded', reasons: ['upstream'] })
+})
+
+t.test('a tool that changes while it is served is withheld and cannot be called any more', async t => {
+  const upstream = { ...hostile(), share: 'all' } as const
+  const { ada, log } = await locked(t, await approved(t, upstream), upstream)
+  t.equal(textOf(await ada.callTool({ name: 'echo' })), '{}')
+  await ada.callTool({ name: 'change' })
+  await until(async () => !(await namesOf(ada)).includes('echo'))
+  await t.rejects(ada.callTool({ name: 'echo' }), { code: -32602 })
+  t.same(withheld(log), ['echo'])
+})
+
+t.test('a tool that comes after the approval is withheld', async t => {
+  const upstream = { ...hostile(), share: 'all' } as const
+  const { ada, log } = await locked(t, await approved(t, upstream), upstream)
+  await ada.callTool({ name: 'grow' })
+  await until(() => withheld(log).includes('grown'))
+  t.notOk((await namesOf(ada)).includes('grown'))
+})
+
+for (const member of ['description', 'inputSchema', 'annotations', 'title', 'outputSchema'] as const) {
+  t.test(`a change of ${member} is noticed by the digest`, async t => {
+    const directory = await approved(t, hostile())
+    const path = join(directory, files.UPSTREAMS_LOCK)
+    const { digestOf } = await import('../../src/upstreams/lock.js')
+    const lock = JSON.parse(readFileSync(path, 'utf8'))
+    const { definition } = lock.upstreams.one.echo
+    lock.upstreams.one.echo.digest = digestOf({ ...definition, [member]: { type: 'object', other: true } })
+    writeFileSync(path, JSON.stringify(lock))
+    const { log } = await locked(t, directory, hostile())
+    t.same(withheld(log), ['echo'])
+  })
+}
+
+t.test('a lock file that is not there approves nothing', async t => {
+  const { ada } = await locked(t, t.testdir({}), hostile())
+  t.notOk((await namesOf(ada)).includes('count'))
+})
+
+t.test('without a lock a changed tool is served and the change is logged', async t => {
+  const log = logSink()
+  const app = await serving(t, { one: { ...hostile(), share: 'all' } }, { logStream: log })
+  const ada = await client(t, await listening(app), adaKey)
+  await ada.callTool({ name: 'change' })
+  await until(() => log.text().includes('an upstream changed the definition of a tool'))
+  await until(async () => (await ada.listTools()).tools.some(({ description }) => /somebody else/.test(description ?? '')))
+  t.equal(textOf(await ada.callTool({ name: 'echo' })), '{}')
+})
+
+t.test('upstreams check shows old and new text, exits with 1, and approve makes it served', async t => {
+  const directory = await approved(t, hostile())
+  t.match(await say(['upstreams', 'check'], directory, files), { code: 0, stdout: 'Nothing changed.' })
+  write(directory, hostile('changed'))
+  const { code, stdout } = await say(['upstreams', 'check'], directory, files)
+  t.equal(code, 1)
+  t.match(stdout, /~ one: echo\n +description\n +- "Does echo\."\n +\+ "Sends all to somebody else\."/)
+  const { stdout: said } = await say(['upstreams', 'approve'], directory, files)
+  t.match(said, /~ one: echo/)
+  t.match(said, join(directory, files.UPSTREAMS_LOCK))
+  t.match(await say(['upstreams', 'check'], directory, files), { code: 0 })
+  const { ada } = await locked(t, directory, hostile('changed'))
+  t.equal(textOf(await ada.callTool({ name: 'echo' })), '{}')
+})
+
+t.test('upstreams approve refuses to write a lock while an upstream is away, and keeps the old one', async t => {
+  const directory = await approved(t, hostile())
+  const before = readFileSync(join(directory, files.UPSTREAMS_LOCK), 'utf8')
+  write(directory, hostile('crash'))
+  const { code, stderr } = await say(['upstreams', 'approve'], directory, files)
+  t.equal(code, 1)
+  t.match(stderr, /Upstream "one" cannot be asked what it offers: .*code 3/)
+  t.equal(readFileSync(join(directory, files.UPSTREAMS_LOCK), 'utf8'), before)
+})
+
+for (const [what, env, says] of [
+  ['without UPSTREAMS_FILE', { UPSTREAMS_LOCK: 'upstreams.lock.json' }, /UPSTREAMS_FILE/],
+  ['without UPSTREAMS_LOCK', { UPSTREAMS_FILE: 'mcp.json' }, /UPSTREAMS_LOCK/],
+  ['with a damaged lock', { UPSTREAMS_FILE: 'mcp.json', UPSTREAMS_LOCK: 'broken.json' }, /damaged/]
+] as Array<[string, Record<string, string>, RegExp]>) {
+  t.test(`upstreams check ${what} says what to do`, async t => {
+    const directory = t.testdir({ 'broken.json': '{"version":1,"upstreams":[' })
+    write(directory, hostile())
+    const { code, stderr } = await say(['upstreams', 'check'], directory, env)
+    t.equal(code, 1)
+    t.match(stderr, says)
+  })
+}
+
+t.test('upstreams check shows names and texts of an upstream without control characters', async t => {
+  const directory = t.testdir({})
+  write(directory, hostile('odd-names'))
+  const { stdout } = await say(['upstreams', 'check'], directory, files)
+  t.match(stdout, /\+ one: \\u\{1b\}\[31mred/)
+  t.notOk(stdout.includes('\u001B'))
+})

@@ -1,0 +1,104 @@
+/** The `proxy` command as a newcomer runs it, and rights and limits by the names that callers see. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { key, sound, start, viaTsx } from '../support/process.js'
+import { adaKey, callOf, listening, post, withKey, withToken } from '../support/service.js'
+import { say } from '../support/terminal.js'
+import { until } from '../support/until.js'
+import { client, hostile, serving, textOf } from '../support/upstreams.js'
+
+const fixture = fileURLToPath(new URL('../fixtures/hostile-upstream.js', import.meta.url))
+const proxied = [...viaTsx, 'proxy', '--', process.execPath, fixture]
+
+async function call (url: string, apiKey: string, name: string, args = {}): Promise<string> {
+  const response = await fetch(`${url}/mcp`, {
+    method: 'POST',
+    headers: { 'x-api-key': apiKey, 'content-type': 'application/json' },
+    body: JSON.stringify(callOf(name, args))
+  })
+  return await response.text()
+}
+
+t.test('a first run writes .env, shows the key once, and serves the program to its holder alone', async t => {
+  const cwd = t.testdir({})
+  const running = start(t, process.execPath, [...proxied, '--flag', 'a b'], { cwd, env: { PORT: '0' } })
+  const url = await running.url
+  const [, shown = ''] = /API key +(mcp_\S+)/.exec(running.stdout()) ?? []
+  t.match(readFileSync(join(cwd, '.env'), 'utf8'), `API_KEYS=${shown}`)
+  t.match(await call(url, shown, 'echo', { a: 1 }), '{\\"a\\":1}')
+  t.match(await call(url, 'mcp_another-key-of-nobody-000000', 'echo'), /MCP_ERR_UNAUTHENTICATED/)
+  t.notMatch(running.stdout() + running.stderr(), /Terminated/, 'the shell around it says nothing')
+})
+
+t.test('a second run keeps .env and shows no key', async t => {
+  const cwd = t.testdir({ '.env': `API_KEYS=${key}\n` })
+  const running = start(t, process.execPath, proxied, { cwd, env: { PORT: '0' } })
+  t.match(await call(await running.url, key, 'echo'), '{}')
+  t.notOk(running.stdout().includes(key))
+})
+
+t.test('a program that is not there is named in the log, with what to check', async t => {
+  const cwd = t.testdir({})
+  const args = [...viaTsx, 'proxy', '--', 'no-such-program-of-ours']
+  const running = start(t, process.execPath, args, { cwd, env: sound })
+  await running.url
+  await until(() => /"upstream":"no-such-program-of-ours".*not found.*PATH/.test(running.stdout()))
+  t.match(await call(await running.url, key, 'echo'), /-32602|unknown/i)
+  t.notOk(existsSync(join(cwd, '.env')), 'the environment has a credential')
+})
+
+for (const args of [[], ['--'], ['--', ''], ['--share', 'all'], ['-y', '--', 'npx']]) {
+  t.test(`proxy ${args.join(' ')} shows how to write the command and writes nothing`, async t => {
+    const directory = t.testdir({})
+    const { code, stderr } = await say(['proxy', ...args], directory)
+    t.equal(code, 1)
+    t.match(stderr, /proxy -- npx/)
+    t.notOk(existsSync(join(directory, '.env')))
+  })
+}
+
+t.test('proxy obeys UPSTREAM_MAX_RESULT and a relative UPSTREAMS_LOCK', async t => {
+  const cwd = t.testdir({ 'mcp.json': JSON.stringify({ mcpServers: { node: hostile() } }) })
+  const env = { UPSTREAMS_FILE: 'mcp.json', UPSTREAMS_LOCK: 'own.lock.json' }
+  t.match(await say(['upstreams', 'approve'], cwd, env), { code: 0 })
+  const running = start(t, process.execPath, [...proxied, 'changed'], {
+    cwd, env: { ...sound, UPSTREAMS_LOCK: 'own.lock.json', UPSTREAM_MAX_RESULT: '1kb' }
+  })
+  const url = await running.url
+  t.match(await call(url, key, 'count', { filler: 'x' }), '"text":"1"')
+  t.match(await call(url, key, 'echo'), /-32602|unknown/i, 'changed since its approval')
+  t.match(await call(url, key, 'slow', { filler: 'x'.repeat(2000) }), /larger than 1024 bytes/)
+})
+
+t.test('access reserves all items of an upstream and hides them from others', async t => {
+  const app = await serving(t, {
+    one: { ...hostile(), access: { roles: ['admin'] } },
+    two: { ...hostile(), include: ['echo', 'now'], rename: { echo: 'say' } }
+  })
+  const ada = await client(t, await listening(app), adaKey)
+  t.same((await ada.listTools()).tools.map(({ name }) => name).filter(name => /^(one|two)_|^say$/.test(name)), ['say'])
+  t.match((await post(app, callOf('one_echo'))).body, { error: { code: -32602 } })
+  t.match((await post(app, callOf('one_echo'), withToken('root', 'admin'))).text, '{}')
+  t.equal(textOf(await ada.callTool({ name: 'say', arguments: { a: 1 } })), '{"a":1}')
+})
+
+t.test('TOOL_POLICY_FILE limits a tool of an upstream by the name that callers see', async t => {
+  const directory = t.testdir({
+    'policies.json': JSON.stringify({ tools: { say: { rate: { max: 2, windowMs: 600_000 } } } })
+  })
+  const app = await serving(t, { one: { ...hostile(), rename: { echo: 'say' } } }, {
+    env: { TOOL_POLICY_FILE: join(directory, 'policies.json') }
+  })
+  const says: string[] = []
+  for (let n = 0; n < 3; n++) says.push((await post(app, callOf('say', { n }), withKey)).text)
+  t.match(says, [/\\"n\\":0/, /\\"n\\":1/, /MCP_ERR_RATE_LIMITED|limit/i])
+  t.match((await post(app, callOf('count'), withKey)).text, '"text":"3"')
+})
+
+t.test('TOOL_POLICY_FILE with the own name of a renamed tool stops the start', async t => {
+  const directory = t.testdir({ 'policies.json': JSON.stringify({ tools: { echo: { maxResultBytes: 1 } } }) })
+  const env = { TOOL_POLICY_FILE: join(directory, 'policies.json') }
+  await t.rejects(serving(t, { one: { ...hostile(), rename: { echo: 'say' } } }, { env }), /echo/)
+})
