@@ -94,7 +94,7 @@ t.test('context.call takes of the budget of the caller, the cost of the tool inc
   )
 })
 
-t.test('context.call has the time of its call, and ends with it', { timeout: 30_000 }, async t => {
+t.test('context.call has the time of its call, and ends with it', async t => {
   let ended = 0
   const slow = defineTool({
     name: 'slow',
@@ -185,7 +185,7 @@ t.test('endpoint.callTool calls in process, with the rights of the principal', a
   })
 })
 
-t.test('endpoint.callTool ends at the deadline of the endpoint', { timeout: 30_000 }, async t => {
+t.test('endpoint.callTool ends at the deadline of the endpoint', async t => {
   const hang = defineTool({ name: 'hang', handler: async () => await new Promise<never>(() => {}) })
   const { endpoint } = await host(t, [hang], { requestTimeoutMs: 50 })
   t.match(await endpoint.callTool({ id: 'job' }, 'hang').catch((error: unknown) => error), { isError: true })
@@ -230,7 +230,6 @@ t.test('beforeCall that fails is a fault of the tool, and nothing of it leaves',
 
 t.test(
   'afterCall hears how each call ended, is not waited for, and its fault is logged',
-  { timeout: 30_000 },
   async t => {
     const heard: Array<[string, CallOutcome]> = []
     const { app, endpoint, log } = await host(t, [add, fails], {

@@ -3,7 +3,8 @@ import t from 'tap'
 import { type Endpoint, mcpAuth } from '../../src/index.js'
 import { defineTool } from '../../src/tools/tool.js'
 import { logSink } from '../support/log-sink.js'
-import { adaKey, callOf, modern, post, rpc } from '../support/service.js'
+import { adaKey, callOf, listening, modern, post, rpc } from '../support/service.js'
+import { begin } from '../support/session.js'
 import { secretA, tool, a, ada, bare, twice } from '../support/embedded.js'
 
 t.test('what the host watches over ends streams, too', async t => {
@@ -21,12 +22,10 @@ t.test('what the host watches over ends streams, too', async t => {
   }
   await app.register(mcpAuth, { ...a, watches: [watch] })
   const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
-  const answer = post(app, payload, { ...ada, ...headers, accept: 'text/event-stream' }, '/a/mcp')
-  setTimeout(() => {
-    isGood = false
-    end()
-  }, 50)
-  t.match((await answer).text, /"resultType":"complete"/)
+  const stream = await begin(`${await listening(app)}/a`, payload, { ...ada, ...headers, accept: 'text/event-stream' })
+  isGood = false
+  end()
+  t.match(await stream.ended, /"resultType":"complete"/)
 })
 
 t.test('a watch of the host\'s that fails is one that says no, and ends no process', async t => {
@@ -50,12 +49,10 @@ t.test('a watch of the host\'s that fails is one that says no, and ends no proce
     ]
   })
   const { headers, payload } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
-  const answer = post(app, payload, { ...ada, ...headers, accept: 'text/event-stream' }, '/a/mcp')
-  setTimeout(() => {
-    fails = true
-    onChange()
-  }, 50)
-  t.match((await answer).text, /"resultType":"complete"/)
+  const stream = await begin(`${await listening(app)}/a`, payload, { ...ada, ...headers, accept: 'text/event-stream' })
+  fails = true
+  onChange()
+  t.match(await stream.ended, /"resultType":"complete"/)
   const { status, body } = await post(app, rpc('ping'), ada, '/a/mcp')
   t.equal(status, 401)
   t.equal(body.error.data.code, 'MCP_ERR_UNAUTHENTICATED')

@@ -13,7 +13,7 @@ interface Service { readonly app: FastifyInstance, readonly lines: Array<Record<
 async function service (t: Test, url: string, env: Record<string, string> = {}): Promise<Service> {
   const lines: Array<Record<string, unknown>> = []
   const app = await buildApp({
-    env: { ...credentials, REDIS_URL: url, REDIS_TIMEOUT_MS: '1000', TRUST_PROXY: 'loopback', ...env },
+    env: { ...credentials, REDIS_URL: url, REDIS_TIMEOUT_MS: '3000', TRUST_PROXY: 'loopback', ...env },
     logStream: { write: line => { lines.push(JSON.parse(line)) } }
   })
   t.teardown(() => app.close())
@@ -25,7 +25,7 @@ function told (lines: Service['lines'], pattern: RegExp): Service['lines'] {
 }
 
 t.test('a server whose Redis is away', { skip: withoutRedis }, async (t) => {
-  t.test('does not start with REDIS_START=wait, and says what to check', { timeout: 60_000 }, async (t) => {
+  t.test('does not start with REDIS_START=wait, and says what to check', async (t) => {
     await t.rejects(service(t, `redis://127.0.0.1:${await freePort()}`), {
       message: /^Redis cannot be reached \(ECONNREFUSED\): check REDIS_URL/
     })
@@ -76,12 +76,8 @@ t.test('a server whose Redis is away', { skip: withoutRedis }, async (t) => {
           told(other.lines, /^Redis can be used again/).length === 1 ||
           told(other.lines, /^Redis/).length === 0
       )
-      let state = ''
-      for (let tries = 0; tries < 500 && !state.includes('token-revoked:the-jti'); tries++) {
-        await new Promise(resolve => setTimeout(resolve, 20))
-        state = await ask(redis.port, 'HKEYS mcp:/mcp:{bus}:state')
-      }
-      t.match(state, 'token-revoked:the-jti')
+      await until(async () =>
+        (await ask(redis.port, 'HKEYS mcp:/mcp:{bus}:state')).includes('token-revoked:the-jti'))
     }
   )
 

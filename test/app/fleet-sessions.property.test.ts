@@ -81,7 +81,7 @@ t.test('I8: sessions of a fleet, whatever happens at once', { skip: withoutRedis
         await until(() => isOver || complete(reading).events.length >= enough)
         cut.abort()
       }
-      await settles(reading.ended, 60_000)
+      await settles(reading.ended)
       const seen = complete(reading)
       events.push(...seen.events)
       lastId = seen.lastId ?? lastId
@@ -113,7 +113,7 @@ t.test('I8: sessions of a fleet, whatever happens at once', { skip: withoutRedis
           session
         )
         if (status !== 202) throw new Error(`the answer to ${id} was refused: ${status}`)
-        await settles(call.ended, 60_000)
+        await settles(call.ended)
         const answer = call.messages().at(-1)
         if (answer?.id !== id || answer.result.content[0].text !== `jwt:${step.who} accept ${id}`) {
           throw new Error(`${id} was answered ${JSON.stringify(answer)}`)
@@ -128,7 +128,7 @@ t.test('I8: sessions of a fleet, whatever happens at once', { skip: withoutRedis
           { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id } },
           session
         )
-        if (!await settles(call.ended, 60_000)) throw new Error(`${id} was not cancelled`)
+        if (!await settles(call.ended)) throw new Error(`${id} was not cancelled`)
         if (call.messages().length !== 1) throw new Error(`${id} was answered: ${call.text()}`)
         return
       }

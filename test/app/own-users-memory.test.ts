@@ -119,7 +119,6 @@ for (const withStillGood of [true, false]) {
   t.test(
     'endpoint.forget ends the streams and the calls of a key ' +
       `${withStillGood ? 'of which stillGood says no' : 'where there is no stillGood'}`,
-    { timeout: 30_000 },
     async t => {
       let isGood = true
       let talking = 0
@@ -175,7 +174,6 @@ for (const withStillGood of [true, false]) {
 
 t.test(
   'stillGood is asked for open streams once every verifyKeyTtlMs, and its fault is a no',
-  { timeout: 30_000 },
   async t => {
     const talk = defineTool({
       name: 'talk',

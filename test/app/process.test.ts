@@ -1,10 +1,9 @@
 /** The server as a process ends without losing a call, and without being held up. */
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { freePort } from '../support/ports.js'
 import { beginCall, listTools, root, sound, start, viaTsx, type Running } from '../support/process.js'
 import { until } from '../support/until.js'
 
@@ -50,7 +49,6 @@ t.test('a second signal ends it at once', async t => {
 function startFixture (t: Test, graceMs: number): Running {
   const source = `
     import { once } from 'node:events'
-import { existsSync } from 'node:fs'
     import http from 'node:http'
     import Fastify from ${JSON.stringify(import.meta.resolve('fastify'))}
     import { drainOnEnd } from ${JSON.stringify(`${root}src/server/drain.ts`)}
@@ -116,10 +114,7 @@ t.test('a log that cannot be written costs lines, and no answer', { skip: withou
 })
 
 t.test('a standard error on the same full disk costs nothing either', { skip: withoutFull }, async t => {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
+  const port = await freePort()
   const server = start(
     t,
     'sh',
@@ -131,9 +126,7 @@ t.test('a standard error on the same full disk costs nothing either', { skip: wi
       ({ status }) => status === 200,
       () => false
     )
-  const from = Date.now()
-  while (!await isUp() && Date.now() - from < 20_000) await sleep(50)
-  t.ok(await isUp())
+  await until(isUp)
   server.child.kill('SIGTERM')
   t.same(await server.ended, { code: 0, signal: null })
 })

@@ -105,7 +105,7 @@ for (const [what, quietMs, end] of [
     const answer = post(
       app,
       rpc('tools/call', { name: 'talk', _meta: { progressToken: 1 } }),
-      bearer(generateToken('guest', 'user', '1s', { secret }))
+      bearer(generateToken('guest', 'user', '5s', { secret }))
     )
     await running
     await end(app)

@@ -10,6 +10,7 @@ import { openState, statePath } from '../support/state.js'
 import { adaKey, callOf, post, rpc, service, withKey } from '../support/service.js'
 import { secret } from '../support/tokens.js'
 import { type Headers, root, bearer, mint, revoke, openSession } from '../support/revocation.js'
+import { until } from '../support/until.js'
 
 async function statusOf (app: FastifyInstance, headers: Headers): Promise<number> {
   return (await post(app, rpc('tools/list'), headers)).status
@@ -166,12 +167,8 @@ t.test('another process revokes, as the command line does, and it counts within 
   await cli.revokeToken(id, { principal: 'cli' })
   const { structuredContent: { id: keyName } } = (await post(app, callOf('whoami'))).body.result
   await cli.revokeKey(keyName.replace('apikey:', ''), { principal: 'cli' })
-  const revokedAt = performance.now()
-  while (await statusOf(app, headers) !== 401 || await statusOf(app, { 'x-api-key': adaKey }) !== 401) {
-    if (performance.now() - revokedAt > 10_000) return t.fail('it never counted')
-    await new Promise(resolve => setTimeout(resolve, 100))
-  }
-  t.pass()
+  await until(async () => await statusOf(app, headers) === 401)
+  await until(async () => await statusOf(app, { 'x-api-key': adaKey }) === 401)
 })
 
 t.test('a revocation outlives the server', async t => {

@@ -119,7 +119,7 @@ t.test('a standing stream that is resumed is sent the changes that were missed, 
   const gone = new AbortController()
   const first = await listen(url, session, undefined, gone.signal)
   app.mcp.addTool(defineTool({ name: 'one', handler: () => '' }))
-  await until(() => first.lastId() !== '')
+  await until(() => first.messages().length > 0)
   gone.abort()
   app.mcp.removeTool('one')
   const second = await listen(url, session, first.lastId())

@@ -9,6 +9,7 @@ import { defineTool } from '../../src/tools/tool.js'
 import { clients } from '../support/clients.js'
 import { begin, listen, openSession, read, settles } from '../support/session.js'
 import { callOf, eventsOf, listening, post, rpc, service, withKey } from '../support/service.js'
+import { until } from '../support/until.js'
 
 /** Closes its stream, and answers after that. */
 const poll = defineTool({
@@ -152,7 +153,12 @@ t.test('who comes back and reads slowly is waited for', async t => {
   const response = await fetch(`${url}/mcp`, {
     headers: { ...session, accept: 'text/event-stream', 'last-event-id': call.lastId() }
   })
-  await sleep(1000)
+  await until(() => said > 0)
+  // It waits for its reader once nothing more is said.
+  for (let before = 0; before !== said;) {
+    before = said
+    await sleep(500)
+  }
   t.ok(said > 0 && said < 150, `${said} were said while nobody read`)
   const rest = read(response)
   t.ok(await settles(rest.ended))
@@ -173,19 +179,24 @@ for (const [what, id] of [['that never was', '999999'], ['that is none', 'x; y']
 }
 
 t.test('who cancels one call of a batch is sent the answers of the others', async t => {
+  let running = 0
+  let finish = (): void => {}
+  const finished = new Promise<void>(resolve => { finish = resolve })
   const slow = defineTool({
     name: 'slow',
     input: z.object({ text: z.string() }),
     handler: async ({ text }) => {
-      await sleep(200)
+      running += 1
+      await finished
       return text
     }
   })
   const app = await service(t, { sessions: {}, tools: [slow] })
   const session = await openSession(app, { revision: '2025-03-26' })
   const answers = post(app, [callOf('slow', { text: 'a' }, 'a'), callOf('slow', { text: 'b' }, 'b')], session)
-  await sleep(50)
+  await until(() => running === 2)
   await post(app, { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 'a' } }, session)
+  finish()
   const { text } = await answers
   t.match(eventsOf(text).find(({ id }) => id === 'b'), { result: { content: [{ text: 'b' }] } })
   t.equal(eventsOf(text).some(({ id, result }) => id === 'a' && result !== undefined), false)

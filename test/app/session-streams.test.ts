@@ -228,5 +228,5 @@ t.test('the standing stream of a session ends with the session\'s life', async t
   const app = await service(t, { sessions: { lifetimeMs: 200 } })
   const url = await listening(app)
   const stream = await listen(url, await open(app))
-  t.ok(await settles(stream.ended, 20_000))
+  t.ok(await settles(stream.ended))
 })

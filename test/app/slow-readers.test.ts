@@ -71,7 +71,6 @@ const isWhole = (bytes: number): boolean => bytes > megabytes * 1024 ** 2
 
 t.test(
   'a caller with more unread than its share keeps one answer, and others keep theirs',
-  { timeout: 60_000 },
   async t => {
     const { log, port } = await listening(t, { maxBytesPerCaller: 4 * 1024 ** 2 })
     const bob = await callWithoutReading(t, port, bobKey)
@@ -100,7 +99,7 @@ t.test(
 for (const [name, reason] of [
   ['UNREAD_MAX_PER_CALLER', 'too many unread bytes of one caller'], ['UNREAD_MAX', 'too many unread bytes in total']
 ] as const) {
-  t.test(`${name} bounds what callers leave unread`, { timeout: 60_000 }, async t => {
+  t.test(`${name} bounds what callers leave unread`, async t => {
     const { log, port } = await listening(t, { env: { [name]: '4mb' } })
     const adas = [await callWithoutReading(t, port, adaKey), await callWithoutReading(t, port, adaKey)]
     while (cutsOf(log).length === 0) await new Promise(resolve => setTimeout(resolve, 20))
@@ -109,7 +108,7 @@ for (const [name, reason] of [
   })
 }
 
-t.test('beyond the bound in all the caller with most pays', { timeout: 60_000 }, async t => {
+t.test('beyond the bound in all the caller with most pays', async t => {
   const { log, port } = await listening(t, {
     maxBytesPerCaller: 1024 ** 3,
     maxBytes: 2 * megabytes * 1024 ** 2 + 1024 ** 2
@@ -125,7 +124,7 @@ t.test('beyond the bound in all the caller with most pays', { timeout: 60_000 },
 })
 
 for (const tool of ['large', 'spoken']) {
-  t.test(`an answer of the tool "${tool}" that is not read in time is cut off`, { timeout: 60_000 }, async t => {
+  t.test(`an answer of the tool "${tool}" that is not read in time is cut off`, async t => {
     const { log, port } = await listening(t, { graceMs: 1, minBytesPerSecond: 1024 ** 3 })
     const socket = await callWithoutReading(t, port, adaKey, tool)
     while (cutsOf(log).length === 0) await new Promise(resolve => setTimeout(resolve, 20))
@@ -134,7 +133,7 @@ for (const tool of ['large', 'spoken']) {
   })
 }
 
-t.test('over HTTP/2 the answer alone is cut off, not the connection', { timeout: 60_000 }, async t => {
+t.test('over HTTP/2 the answer alone is cut off, not the connection', async t => {
   const app = Fastify({ http2: true }) as unknown as FastifyInstance
   t.teardown(() => app.close())
   await app.register(mcpAuth, {
@@ -163,7 +162,7 @@ t.test('over HTTP/2 the answer alone is cut off, not the connection', { timeout:
   other.close()
 })
 
-t.test('who reads gets everything, at once and in parts', { timeout: 60_000 }, async t => {
+t.test('who reads gets everything, at once and in parts', async t => {
   const { log, port } = await listening(t, { maxBytesPerCaller: 4 * 1024 ** 2, maxBytes: 20 * 1024 ** 2 })
   for (const tool of ['large', 'spoken']) t.ok(isWhole(await rest(await callWithoutReading(t, port, adaKey, tool))))
   t.same(cutsOf(log), [])

@@ -169,7 +169,7 @@ t.test('an old transport whose second address is of another host is refused', as
   })
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/sse`
   const headers = { Authorization: `Bearer ${token}` }
-  const app = await serving(t, { far: { url, type: 'sse', headers, startTimeoutMs: 1000 } })
+  const app = await serving(t, { far: { url, type: 'sse', headers, startTimeoutMs: 3000 } })
   t.match((await app.inject('/ready')).json(), { status: 'degraded' })
   t.equal(target.seen.length, 0)
 })

@@ -70,9 +70,14 @@ t.test('a principal has one process, another principal another', async t => {
   const first = await pidOf(ada)
   t.equal(await pidOf(ada), first)
   t.not(await pidOf(bob), first, 'the idle one made room')
-  const waiting = bob.callTool({ name: 'slow', arguments: { ms: 1500 } })
-  await new Promise(resolve => setTimeout(resolve, 100))
+  const leaving = new AbortController()
+  let isRunning = false
+  const waiting = bob
+    .callTool({ name: 'begins' }, { signal: leaving.signal, onprogress: () => { isRunning = true } })
+    .catch(() => undefined)
+  await until(() => isRunning)
   t.match(textOf(await ada.callTool({ name: 'echo' })), /no place left/)
+  leaving.abort()
   await waiting
 })
 

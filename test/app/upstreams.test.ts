@@ -3,6 +3,7 @@ import t from 'tap'
 import type { UpstreamOptions } from '../../src/upstreams/options.js'
 import { logSink } from '../support/log-sink.js'
 import { adaKey, bobKey, listening, service } from '../support/service.js'
+import { until } from '../support/until.js'
 import { client, serving, stdio, textOf } from '../support/upstreams.js'
 
 for (const era of ['modern', 'legacy'] as const) {
@@ -55,11 +56,13 @@ t.test('share caller keeps the state of principals apart, share all does not', a
 t.test('under share all a question asked while two callers are served is refused', async t => {
   const url = await listening(await serving(t, { common: { ...stdio(), share: 'all' } }))
   const [ada, bob] = [await client(t, url, adaKey, { colour: 'red' }), await client(t, url, bobKey, { colour: 'blue' })]
-  const waiting = ada.callTool({ name: 'wait' }, { timeout: 3000 }).catch(() => undefined)
+  const leaving = new AbortController()
+  const waiting = ada.callTool({ name: 'wait' }, { signal: leaving.signal }).catch(() => undefined)
   await ada.callTool({ name: 'remember', arguments: { word: 'x' } })
   const asked = await bob.callTool({ name: 'ask' })
   t.match(asked, { isError: true })
   t.notMatch(textOf(asked), 'red')
+  leaving.abort()
   await waiting
 })
 
@@ -137,12 +140,7 @@ t.test('two upstreams that offer one name stop the start and name the prefix', a
 t.test('an item that comes later is listed', async t => {
   const ada = await client(t, await listening(await serving(t, { memo: { ...stdio(), share: 'all' } })), adaKey)
   await ada.callTool({ name: 'grow' })
-  let names: string[] = []
-  for (let tries = 0; tries < 100 && !names.includes('grown'); tries++) {
-    await new Promise(resolve => setTimeout(resolve, 50))
-    names = (await ada.listTools()).tools.map(({ name }) => name)
-  }
-  t.ok(names.includes('grown'))
+  await until(async () => (await ada.listTools()).tools.some(({ name }) => name === 'grown'))
 })
 
 t.test('the endpoint itself can stand behind another one over HTTP', async t => {

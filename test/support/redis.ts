@@ -101,7 +101,7 @@ async function answers (port: number): Promise<void> {
 /** Asks again until the answer matches. */
 export async function says (port: number, command: string, pattern: RegExp): Promise<string> {
   let answer = ''
-  for (let tries = 0; tries < 1500; tries++) {
+  for (let tries = 0; tries < 6000; tries++) {
     answer = await ask(port, command).catch(() => '')
     if (pattern.test(answer)) return answer
     await sleep(20)

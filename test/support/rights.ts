@@ -13,6 +13,7 @@ import { audience, claimsOf, fakeIssuer, sign, signingKey } from './issuer.js'
 import { addKey, keyFile } from './keys.js'
 import { type Answer, callOf, eventsOf, listening, modern, post, rpc, service } from './service.js'
 import { secret } from './tokens.js'
+import { until } from './until.js'
 
 type Headers = Record<string, string>
 
@@ -126,10 +127,7 @@ export function provided (roles: string[] = [], scope = ''): Issue {
 
 /** The key file is followed, and not at once. */
 export async function becomes (app: FastifyInstance, headers: Headers, status: number): Promise<void> {
-  for (let waits = 0; (await post(app, rpc('ping'), headers)).status !== status; waits++) {
-    if (waits === 500) throw new Error('it did not happen within ten seconds')
-    await new Promise(resolve => setTimeout(resolve, 20))
-  }
+  await until(async () => (await post(app, rpc('ping'), headers)).status === status)
 }
 
 /** What a caller meets that may not: by default the item is hidden. */

@@ -134,7 +134,7 @@ export async function listen (
 }
 
 /** True where `promise` settles within `ms`. */
-export async function settles (promise: Promise<unknown>, ms = 10_000): Promise<boolean> {
+export async function settles (promise: Promise<unknown>, ms = 120_000): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<false>(resolve => { timer = setTimeout(() => { resolve(false) }, ms) })
   try {

@@ -9,7 +9,7 @@ import { openSocket, readAnswer } from '../../support/raw-socket.js'
 import { service } from '../../support/service.js'
 import { key, build, requestLine, post } from '../../support/raw-server.js'
 
-const short = { receiveTimeoutMs: 400, headersTimeoutMs: 200, checkIntervalMs: 50 }
+const short = { receiveTimeoutMs: 1000, headersTimeoutMs: 500, checkIntervalMs: 50 }
 
 t.test('a thousand headers do not hide the address that a proxy put last', async t => {
   const { app, port } = await build(t, { trustProxy: ['loopback'] })

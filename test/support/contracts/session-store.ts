@@ -102,12 +102,12 @@ export async function sessionStoreContract (t: Test, open: OpenStores): Promise<
   })
 
   t.test('a session that is not used is over, and one that is kept is not', async t => {
-    const [a, b] = await open({ ...wide, idleMs: 400 })
+    const [a, b] = await open({ ...wide, idleMs: 2500 })
     await a.create('one', sessionOf('ada'))
     await a.create('two', sessionOf('ada'))
     const kept = setInterval(() => { Promise.resolve(b.keep(['two'])).catch(() => {}) }, 50)
     t.teardown(() => { clearInterval(kept) })
-    await new Promise(resolve => setTimeout(resolve, 1000))
+    await new Promise(resolve => setTimeout(resolve, 3500))
     t.equal(await a.use('one', 'ada'), undefined)
     t.ok(await a.use('two', 'ada'))
   })

@@ -4,6 +4,7 @@ import t from 'tap'
 import { buildApp } from '../../../../src/app.js'
 import { statePath } from '../../../support/state.js'
 import { say } from '../../../support/terminal.js'
+import { until } from '../../../support/until.js'
 
 const key = 'key-of-the-unlock-test'
 
@@ -25,12 +26,7 @@ t.test('unlock lets a locked address of a running server try again', async t => 
   }
   const { code, stdout } = await say(['unlock', '::ffff:192.0.2.7'], dirname(STATE_DIR), { STATE_DIR })
   t.same({ code, stdout }, { code: 0, stdout: 'The failures of 192.0.2.7 are forgotten.' })
-  let seen = 429
-  for (let tries = 0; seen === 429 && tries < 500; tries++) {
-    await new Promise(resolve => setTimeout(resolve, 20))
-    seen = await status('192.0.2.7')
-  }
-  t.not(seen, 429)
+  await until(async () => await status('192.0.2.7') !== 429)
   t.equal(await status('192.0.2.8'), 429)
 })
 

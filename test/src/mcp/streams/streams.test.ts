@@ -70,7 +70,7 @@ t.test('a timer that fires before its date gives a credential no second life', a
   t.ok(looks.length >= 5, 'the timer fired more than once')
   t.equal(streams.size, 1, 'and the stream is open')
   now = expiresAt
-  await Promise.race([ended, new Promise(resolve => setTimeout(resolve, 5000).unref())])
+  await ended
   t.equal(streams.size, 0, 'until the date has come')
 })
 

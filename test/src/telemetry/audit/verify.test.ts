@@ -190,7 +190,7 @@ t.test('two processes share a file, each with a chain of its own', async t => {
   t.match(await verifyAudit([file]), { records: 104, chains: 2, fault: undefined })
 })
 
-t.test('files that are put aside and deleted while they are read hold', { timeout: 60_000 }, async t => {
+t.test('files that are put aside and deleted while they are read hold', async t => {
   const file = join(t.testdir({}), 'audit.jsonl')
   const audit = await AuditLog.open({ file, maxBytes: 4000, keep: 3 }, log)
   const over = new AbortController()

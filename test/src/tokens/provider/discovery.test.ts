@@ -3,7 +3,7 @@ import t from 'tap'
 import { createKeyLoader, metadataUrls } from '../../../../src/tokens/provider/discovery.js'
 import { fakeIssuer, json } from '../../../support/issuer.js'
 
-const signal = (): AbortSignal => AbortSignal.timeout(5000)
+const signal = (): AbortSignal => AbortSignal.timeout(60_000)
 const openid = '/.well-known/openid-configuration'
 const oauth = '/.well-known/oauth-authorization-server'
 
