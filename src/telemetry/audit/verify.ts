@@ -2,6 +2,7 @@
 import { isRecord } from '../../lib/guards.js'
 import { createDigest, type Digest, type Head, hashOf, noHash } from './chain.js'
 import { type AuditFile, closeFiles, linesOf, openFiles } from './files.js'
+import { isTornOpening, parsed, recordAtEndOf } from './read-line.js'
 
 export interface Fault {
   readonly file: string
@@ -33,9 +34,6 @@ export interface ToldHead extends Head {
   /** When the log told of it, in milliseconds since the epoch. */
   readonly at?: number | undefined
 }
-
-/** That a record holds, with those inside it. */
-const mostObjects = 20
 
 interface Place { readonly file: string, readonly line: number }
 
@@ -258,39 +256,6 @@ class Verifier {
     } else if (known.seq === after.seq && known.hash !== after.hash) {
       throw fault(place, 'altered', `record ${known.seq} of ${known.boot} was another when this process began`)
     }
-  }
-}
-
-function isTornOpening (record: Readonly<Record<string, unknown>> | undefined): boolean {
-  return isRecord(record?.about) && record.about.torn === true
-}
-
-/**
- * Of processes that share a file one may end in the middle of a line, and another adds its own to that. What is
- * lost so was the end of a chain, or its number is missing.
- */
-function recordAtEndOf (
-  text: string,
-  digest: Digest
-): Readonly<Record<string, unknown>> | undefined {
-  let from = text.length
-  for (let tries = 0; tries < mostObjects; tries++) {
-    from = text.lastIndexOf('{"', from - 1)
-    if (from <= 0) return undefined
-    const record = parsed(text.slice(from))
-    if (record !== undefined && typeof record.hash === 'string' && hashOf(record, digest) === record.hash) return record
-    // `lastIndexOf` takes a negative place for the first.
-    if (from === 1) return undefined
-  }
-  return undefined
-}
-
-function parsed (text: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isRecord(value) ? value : undefined
-  } catch {
-    return undefined
   }
 }
 

@@ -39,8 +39,8 @@ export function listenToInstances (
       if (isChange(change) && typeof version === 'number') session.apply(change, version)
     }),
     on('session-listens', (session, { instance, stream }) => {
-      if (instance === bus.id) session.standingTold(String(stream))
-      else session.outlisten()
+      if (instance === bus.id) session.standing.told(String(stream))
+      else session.standing.outlisten()
     }),
     on('session-follow', (session, { name, by }) => {
       if (typeof name === 'string' && typeof by === 'string') session.follow(name, by)

@@ -1,4 +1,5 @@
 /** The rights that a session was used with, as JSON. Its events and questions are not shown to lesser rights. */
+import { type Refusal, SessionNotFoundError } from '../../../errors.js'
 import { sha256 } from '../../../lib/sha256.js'
 import { holdsScope } from '../../../principal/access.js'
 import type { Principal } from '../../../principal/principal.js'
@@ -33,6 +34,11 @@ export function areHeld (needed: Rights, held: Rights): boolean {
   return (held.admin || (!needed.admin && needed.roles.every(role => held.roles.includes(role)))) &&
     needed.scopes.every(scope => holdsScope(held.scopes, scope)) &&
     needed.kinds.every(kind => held.kinds.includes(kind))
+}
+
+/** As for an unknown session: who holds it with more rights is not told. */
+export function fewerRights (): Refusal {
+  return new SessionNotFoundError({ reason: 'fewer rights than the call, or the session, was used with' })
 }
 
 /** The union of both; `all` itself if it already includes `more`. */

@@ -4,7 +4,7 @@
  */
 import type { Json } from '../../../fleet/bus.js'
 import {
-  EventForgottenError, InvalidRequestError, type Refusal, SessionNotFoundError, UnavailableError, retryLater
+  EventForgottenError, InvalidRequestError, type Refusal, UnavailableError, retryLater
 } from '../../../errors.js'
 import { type Eventually, after } from '../../../lib/eventually.js'
 import type { Incoming } from '../../era.js'
@@ -22,8 +22,8 @@ import type { EventLog, KeptStream } from './event-log.js'
 import { batchRevision } from './features.js'
 import { Followers, followStream, readSoon, writerOf } from './follow-stream.js'
 import type { Post } from './post.js'
-import { type Rights, areHeld, rightsOf } from './rights.js'
-import { StandingStream } from './standing-stream.js'
+import { type Rights, areHeld, fewerRights, rightsOf } from './rights.js'
+import { NewestStanding, StandingStream } from './standing-stream.js'
 import { type SessionChange, type SessionRecord, changed } from './store.js'
 
 const accepted: Reply = { status: 202 }
@@ -37,7 +37,7 @@ export class Session implements CallsHost {
   readonly #posts = new Map<string, Post>()
   readonly #followers: Followers
   readonly questions: ClientRequests
-  #standing: StandingStream | undefined
+  readonly standing = new NewestStanding()
   /** Streams that were resumed on this instance. */
   #readers = 0
   #usedAt = performance.now()
@@ -69,7 +69,7 @@ export class Session implements CallsHost {
 
   /** True if a call or stream is open on this instance. */
   get isBusy (): boolean {
-    return this.#calls.size > 0 || this.#standing !== undefined || this.#readers > 0
+    return this.#calls.size > 0 || this.standing.isOpen || this.#readers > 0
   }
 
   /** Milliseconds since the last use on this instance. */
@@ -131,7 +131,12 @@ export class Session implements CallsHost {
       if (needed === undefined) return
       if (!areHeld(needed, rights)) throw fewerRights()
       return this.#tell(
-        bus.tell(instanceOf(id), 'session-answer', { session: this.id, message: asJson(message), rights })
+        bus.tell(instanceOf(id), 'session-answer', {
+          session: this.id,
+          // A caller's message was JSON; only the part that is read is sent to other instances.
+          message: answerForSdk(message) as object as Json,
+          rights
+        })
       )
     })
   }
@@ -167,12 +172,8 @@ export class Session implements CallsHost {
     if (version <= this.record.version) return
     const record = changed(this.record, change)
     // If other changes came between, the next request reads the whole session.
-    if (record !== 'full') {
-      this.update({
-        ...record,
-        version: version === this.record.version + 1 ? version : this.record.version
-      })
-    }
+    const isNext = version === this.record.version + 1
+    if (record !== 'full') this.update({ ...record, version: isNext ? version : this.record.version })
   }
 
   /** Takes over a newer record. */
@@ -189,7 +190,7 @@ export class Session implements CallsHost {
   /** The known state of the session may be out of date. */
   doubt (): void {
     this.#record = { ...this.record, version: 0 }
-    if (this.#standing !== undefined) this.#standing.isTold = true
+    this.standing.doubt()
   }
 
   /** A message to other instances could not be sent: the client must repeat the request. */
@@ -213,10 +214,7 @@ export class Session implements CallsHost {
 
   #stand (incoming: Incoming, lastId: string | undefined): Eventually<Reply> {
     const { bus, store } = this.#parts
-    this.endStanding()
-    const standing = new StandingStream(this, incoming, this.#parts)
-    this.#standing = standing
-    standing.stream.readable.once('close', () => { if (this.#standing === standing) this.#standing = undefined })
+    const standing = this.standing.open(() => new StandingStream(this, incoming, this.#parts))
     const reply = this.#replyOf(standing.stream)
     const told = store.isShared
       // If other instances cannot be told now, they cannot respond either; a newer stream ends this one.
@@ -224,23 +222,6 @@ export class Session implements CallsHost {
         .catch(() => { standing.isTold = true })
       : undefined
     return after(told, () => after(standing.begin(lastId), () => reply))
-  }
-
-  /** The announcement of the stream here has come back: later announcements are of newer streams. */
-  standingTold (id: string): void {
-    if (this.#standing?.id === id) this.#standing.isTold = true
-  }
-
-  /** Another instance has a standing stream. It is older if the announcement of the one here has not come back yet. */
-  outlisten (): void {
-    if (this.#standing?.isTold === true) this.endStanding()
-  }
-
-  /** A newer stream replaces it: the connection of the older one may be dead without notice. */
-  endStanding (): void {
-    if (this.#standing === undefined) return
-    this.#standing.retire()
-    this.#standing = undefined
   }
 
   #resume (incoming: Incoming, lastId: string): Eventually<Reply> {
@@ -311,18 +292,9 @@ export class Session implements CallsHost {
   async end (refusal: Refusal): Promise<void> {
     this.endWatches()
     await this.#calls.end(refusal)
-    this.#standing?.retire()
+    this.standing.end()
   }
 }
 
 /** The number of streams in this process. */
 let count = 0
-
-/** A caller's message was JSON; only the part that is read is sent to other instances. */
-function asJson (message: RpcMessage): Json {
-  return answerForSdk(message) as object as Json
-}
-
-function fewerRights (): Refusal {
-  return new SessionNotFoundError({ reason: 'fewer rights than the call, or the session, was used with' })
-}

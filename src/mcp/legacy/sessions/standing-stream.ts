@@ -25,7 +25,7 @@ export interface StandingOptions {
 const eventId = /^c\.([0-9-]{1,48})$/
 
 export class StandingStream {
-  readonly id = randomUUID()
+  readonly id: string = randomUUID()
   readonly stream: EventStream
   /** All instances have been told of it, in the order of all announcements. */
   isTold = false
@@ -102,5 +102,41 @@ export class StandingStream {
       )
     }
     for (const uri of this.#host.record.uris) this.#tell({ kind: 'resource', uri }, '')
+  }
+}
+
+/** The standing stream of a session on this instance, if there is one: the newest. */
+export class NewestStanding {
+  #standing: StandingStream | undefined
+
+  get isOpen (): boolean { return this.#standing !== undefined }
+
+  /** Ends the stream before it: the connection of the older one may be dead without notice. */
+  open (make: () => StandingStream): StandingStream {
+    this.end()
+    const standing = make()
+    this.#standing = standing
+    standing.stream.readable.once('close', () => { if (this.#standing === standing) this.#standing = undefined })
+    return standing
+  }
+
+  /** The announcement of the stream `id` has come back: later announcements are of newer streams. */
+  told (id: string): void {
+    if (this.#standing?.id === id) this.#standing.isTold = true
+  }
+
+  /** Announcements may have been missed. */
+  doubt (): void {
+    if (this.#standing !== undefined) this.#standing.isTold = true
+  }
+
+  /** Another instance has a standing stream. It is older if the announcement of the one here has not come back yet. */
+  outlisten (): void {
+    if (this.#standing?.isTold === true) this.end()
+  }
+
+  end (): void {
+    this.#standing?.retire()
+    this.#standing = undefined
   }
 }
