@@ -77,6 +77,9 @@ const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, op
     if (charged.has(request)) return
     charged.add(request)
     request.addressLook = null
+    // Later: of requests that arrive in one piece, the first that finds the address locked ends the connection, and
+    // the others would have no answer.
+    await null
     const reading = await limiter.take(addressKey(ipOf(request)))
     limiter.writeHeaders(reply, reading)
     // Many simultaneous failures all saw an open bucket; the charge decides.
@@ -89,7 +92,7 @@ const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, op
     if (reading.remaining === 0) refuse(reading, reply)
     if (!mustLook) return
     const look = limiter.ask(key, 0)
-    return limiter.count([look]).then(([taken]) => {
+    return after(limiter.count([look]), ([taken]) => {
       if (taken?.fits === false) refuse(limiter.read(look, taken), reply)
     })
   })
@@ -136,7 +139,7 @@ const preauthLimit: FastifyPluginAsync<PreauthLimitOptions> = async (fastify, op
       return done(null, payload)
     }
     request.addressLook = null
-    limiter.count([due.ask])
+    Promise.resolve(limiter.count([due.ask]))
       .then(async ([taken]) => { if (taken !== undefined) await due.settle(taken, request, reply) })
       .then(() => {
         admit()

@@ -5,6 +5,7 @@ import { isWithinCall } from '../src/http/request/in-process.js'
 import { isUncharged } from '../src/http/request/route-config.js'
 import { createLimiter, type Reading } from '../src/limits/limiter.js'
 import type { Limits } from '../src/limits/limits.js'
+import { after, type Eventually } from '../src/lib/eventually.js'
 import type { Principal } from '../src/principal/principal.js'
 import type { Budget } from '../src/tools/call-context.js'
 
@@ -38,44 +39,55 @@ const principalLimit: FastifyPluginAsync<PrincipalLimitOptions> = async (fastify
   const limiter = await createLimiter({ policy: 'user', max, windowMs, limits })
 
   /** Includes a due check of the address: one store call answers both. */
-  async function take (
+  function take (
     request: FastifyRequest,
     reply: FastifyReply,
     key: string,
     cost: number,
     ownMax: number
-  ): Promise<Reading> {
+  ): Eventually<Reading> {
     // Set by preauth-limit.
     const look = request.addressLook ?? null
-    if (look === null) return await limiter.take(key, cost, ownMax)
+    if (look === null) return limiter.take(key, cost, ownMax)
     request.addressLook = null
     const ask = limiter.ask(key, cost, ownMax)
-    const [seen, taken] = await limiter.count([look.ask, ask])
-    if (seen !== undefined) await look.settle(seen, request, reply)
-    // The address is locked, but the credential was valid there before.
-    return taken === undefined ? await limiter.take(key, cost, ownMax) : limiter.read(ask, taken)
+    return after(limiter.count([look.ask, ask]), ([seen, taken]) =>
+      after(seen === undefined ? undefined : look.settle(seen, request, reply), () =>
+        // The address is locked, but the credential was valid there before.
+        taken === undefined ? limiter.take(key, cost, ownMax) : limiter.read(ask, taken)
+      )
+    )
   }
 
-  async function charge (request: FastifyRequest, reply: FastifyReply, cost: number): Promise<void> {
+  /** No promise where the count is at hand: this is on the way of every request. */
+  function charge (request: FastifyRequest, reply: FastifyReply, cost: number): Eventually<void> {
     if (!Number.isSafeInteger(cost) || cost < 0) throw new RangeError('cost must be a whole number from 0')
     const { principal, rateLimitMax } = request.mcp
     if (principal === null || cost === 0) return
-    const reading = await take(request, reply, bucketOf(principal, rateLimitMax), cost, rateLimitMax ?? max)
+    const taken = take(request, reply, bucketOf(principal, rateLimitMax), cost, rateLimitMax ?? max)
+    if (taken instanceof Promise) return taken.then(reading => { tell(reading, reply) })
+    tell(taken, reply)
+  }
+
+  function tell (reading: Reading, reply: FastifyReply): void {
     limiter.writeHeaders(reply, reading)
     if (reading.isExceeded) throw limiter.refusal(reading)
   }
 
-  fastify.decorate('chargePrincipal', charge)
+  fastify.decorate('chargePrincipal', async (request, reply, cost) => { await charge(request, reply, cost) })
 
   fastify.decorate('budgetOf', async ({ mcp: { principal, rateLimitMax } }) => {
     if (principal === null) return null
-    const { max: limit, remaining, ttlMs } = await limiter.look(bucketOf(principal, rateLimitMax), rateLimitMax ?? max)
+    const looked = limiter.look(bucketOf(principal, rateLimitMax), rateLimitMax ?? max)
+    const { max: limit, remaining, ttlMs } = looked instanceof Promise ? await looked : looked
     return { limit, remaining, resetSeconds: Math.ceil(ttlMs / 1000) }
   })
 
   fastify.addHook('onRequest', (request, reply, done) => {
     if (request.mcp.principal === null || isUncharged(request) || isWithinCall(request)) return done()
-    charge(request, reply, 1).then(() => { done() }, done)
+    const charged = charge(request, reply, 1)
+    if (charged instanceof Promise) charged.then(() => { done() }, done)
+    else done()
   })
 }
 

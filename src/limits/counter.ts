@@ -1,20 +1,25 @@
 /** Counts through `@fastify/rate-limit`, one instance of it for any number of buckets. */
 import Fastify, { type FastifyRequest } from 'fastify'
 import rateLimit from '@fastify/rate-limit'
-import { after } from '../lib/eventually.js'
+import { after, type Eventually } from '../lib/eventually.js'
 import type { Ask, Limits, Taken } from './limits.js'
 
 /** Takes a list of asks, as `Limits.take` does. */
-export type Counter = (asks: readonly Ask[]) => Promise<readonly Taken[]>
+export type Counter = (asks: readonly Ask[]) => Eventually<readonly Taken[]>
 
 type Callback = (error: Error | null, result?: { current: number, ttl: number }) => void
 
 /** What the plugin sees instead of the request: of that it would also read the route's `rateLimit.groupId`. */
 interface Subject {
+  /** Names the subject: the plugin counts by address. */
+  readonly ip: string
   readonly asks: readonly Ask[]
-  taken: readonly Taken[]
-  readonly routeOptions: Record<string, never>
+  /** `undefined` before the store has answered. */
+  taken: readonly Taken[] | undefined
+  readonly routeOptions: Readonly<Record<string, never>>
 }
+
+const noOptions: Subject['routeOptions'] = Object.freeze({})
 
 /**
  * The plugin on an instance of its own: in the host's app `createRateLimit` would be the host's,
@@ -22,15 +27,19 @@ interface Subject {
  * nothing: the buckets are those of `limits`.
  */
 export async function createCounter (limits: Limits): Promise<Counter> {
+  const waiting = new Map<string, Subject>()
+  let number = 0
+
   class Store {
-    incr (subject: unknown, callback: Callback): void {
-      const one = subject as Subject
+    incr (key: string, callback: Callback): void {
+      const subject = waiting.get(key)
+      if (subject === undefined) return callback(new Error('The limiter counts under a key that nobody asked for'))
       const tell = (taken: readonly Taken[]): void => {
-        one.taken = taken
+        subject.taken = taken
         const { used = 0, ttlMs = 0, fits = true } = taken.at(-1) ?? {}
         callback(null, { current: fits ? used : Infinity, ttl: ttlMs })
       }
-      const answer = after(limits.take(one.asks), tell)
+      const answer = after(limits.take(subject.asks), tell)
       if (answer instanceof Promise) answer.catch(callback)
     }
 
@@ -44,20 +53,27 @@ export async function createCounter (limits: Limits): Promise<Counter> {
   }
   const detached = Fastify()
   await detached.register(rateLimit, { global: false, store: Store })
-  // Every parameter is given: what is left out is inherited. Each ask brings its maximum and its window.
-  const whole = (request: FastifyRequest): string => request as unknown as string
-  const count = detached.createRateLimit({
-    max: 1,
-    timeWindow: 1,
-    allowList: [],
-    ban: -1,
-    skipOnError: false,
-    keyGenerator: whole
-  })
-  return async (asks) => {
-    const subject: Subject = { asks, taken: [], routeOptions: {} }
-    const { isAllowed } = await count(subject as unknown as FastifyRequest)
-    if (isAllowed) throw new Error('The limiter let a key pass uncounted')
+  // Every parameter is given, but the key generator: with its own, the plugin asks the store at once. Each ask
+  // brings its maximum and its window.
+  const count = detached.createRateLimit({ max: 1, timeWindow: 1, allowList: [], ban: -1, skipOnError: false })
+
+  async function settled (counted: ReturnType<typeof count>, subject: Subject): Promise<readonly Taken[]> {
+    try {
+      await counted
+    } finally {
+      waiting.delete(subject.ip)
+    }
+    if (subject.taken === undefined) throw new Error('The limiter let a key pass uncounted')
+    return subject.taken
+  }
+
+  return asks => {
+    const subject: Subject = { ip: String(number++), asks, taken: undefined, routeOptions: noOptions }
+    waiting.set(subject.ip, subject)
+    const counted = count(subject as unknown as FastifyRequest)
+    // Nobody waits for what is at hand, nor for what the plugin makes of it.
+    if (subject.taken === undefined) return settled(counted, subject)
+    waiting.delete(subject.ip)
     return subject.taken
   }
 }

@@ -4,6 +4,7 @@ import { type Counter, createCounter } from './counter.js'
 import { type BucketAsk, type BucketKind, bucketOf, type Limits, type Taken } from './limits.js'
 import { MemoryLimits } from './memory-limits.js'
 import { AddressLockedError, RateLimitedError, type Refusal, retryLater } from '../errors.js'
+import { after, type Eventually } from '../lib/eventually.js'
 import { requireWhole } from '../lib/require.js'
 
 export type Policy = 'address' | 'user' | 'tool'
@@ -33,9 +34,9 @@ export interface Limiter {
   /** What is known here, without asking. `remaining === 0` is the question to ask: a look exceeds nothing. */
   peek: (key: string, max?: number) => Reading
   /** What the bucket holds now; takes nothing. Asks only where other instances count as well. */
-  look: (key: string, max?: number) => Promise<Reading>
+  look: (key: string, max?: number) => Eventually<Reading>
   /** Takes `cost` (1 where left out), all or nothing. `max` overrides the limiter's own for this key. */
-  take: (key: string, cost?: number, max?: number) => Promise<Reading>
+  take: (key: string, cost?: number, max?: number) => Eventually<Reading>
   /** What `take` asks for, to be put into a list with others; at cost 0 it is a look. */
   ask: (key: string, cost?: number, max?: number) => BucketAsk
   /** What was answered to such an ask. */
@@ -76,6 +77,10 @@ export function limiterOf (options: LimiterOptions, limits: Limits, count: Count
     return { max: ownMax, remaining: Math.max(0, ownMax - used), ttlMs, isExceeded: cost > 0 && !fits }
   }
 
+  function readOne (one: BucketAsk): (taken: readonly Taken[]) => Reading {
+    return ([taken = nothing]) => read(one, taken)
+  }
+
   return {
     ask,
     read,
@@ -84,15 +89,13 @@ export function limiterOf (options: LimiterOptions, limits: Limits, count: Count
       const look = ask(key, 0, ownMax)
       return read(look, limits.known(look))
     },
-    async look (key, ownMax) {
+    look (key, ownMax) {
       const one = ask(key, 0, ownMax)
-      const [seen = nothing] = limits.isExact ? [limits.known(one)] : await count([one])
-      return read(one, seen)
+      return limits.isExact ? read(one, limits.known(one)) : after(count([one]), readOne(one))
     },
-    async take (key, cost, ownMax) {
+    take (key, cost, ownMax) {
       const one = ask(key, cost, ownMax)
-      const [taken = nothing] = await count([one])
-      return read(one, taken)
+      return after(count([one]), readOne(one))
     },
     writeHeaders: (reply, reading) => { reply.headers(headersOf(reading)) },
     refusal: reading => new (policy === 'address' ? AddressLockedError : RateLimitedError)(retryLater(reading.ttlMs, {
