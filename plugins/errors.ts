@@ -37,14 +37,8 @@ export interface ErrorsOptions {
 const errors: FastifyPluginAsync<ErrorsOptions> = async (fastify, options) => {
   const { notFound = true, logRefusals = true, logRequests = false } = options
   if (!fastify.hasRequestDecorator('refusal')) fastify.decorateRequest('refusal', null)
-  sayDecisions(fastify, linesOf(logRefusals, logRequests))
-
-  // On every answer, so that it can be found in the log.
-  fastify.addHook('onRequest', (request, reply, done) => {
-    sendRequestId(request, reply)
-    done()
-  })
-
+  // The id is on every answer, so that it can be found in the log.
+  sayDecisions(fastify, linesOf(logRefusals, logRequests), sendRequestId)
   tellHooksFromHandlers(fastify)
   fastify.setErrorHandler((error: unknown, request, reply) => {
     const refusal = sanitize(error, request, reply)

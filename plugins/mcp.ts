@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import { sayDecisions } from '../src/http/decisions.js'
+import { tellsItself } from '../src/http/host-errors.js'
 import { registerJsonBody } from '../src/http/request/json-body.js'
 import type { McpOptions } from '../src/http/endpoint/options.js'
 import type { LoggedCall } from '../src/http/request/mcp-request.js'
@@ -50,7 +51,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
     registerJsonBody(scope, { bodyLimit })
     // Both spellings, because a redirect would lose the body or the credential.
     for (const url of spellingsOf(path, scope)) {
-      const config = { ...routeOptions.config, jsonRpc: true }
+      const config = { ...routeOptions.config, jsonRpc: true, [tellsItself]: true }
       scope.route({ ...routeOptions, method: methods, url, exposeHeadRoute: false, bodyLimit, config, handler })
     }
   })

@@ -49,25 +49,32 @@ export function createWhoami (frozenFor: FrozenFor = () => undefined): Tool {
           'What the operator switched off: all, principal:…, key:… or tool:…; omitted if nothing is'
         )
     }),
-    handler: async (_args, { principal, budget, tools }) => ({
-      structuredContent: {
-        id: principal.id,
-        role: principal.role,
-        scopes: [...principal.scopes],
-        method: principal.method,
-        client: principal.client === undefined ? null : { ...principal.client },
-        expiresAt: principal.expiresAt === undefined ? null : new Date(principal.expiresAt).toISOString(),
-        budget: await budget(),
-        tools: [...tools()],
-        ...frozenOf(principal, tools(), frozenFor)
+    handler: async (_args, { principal, budget, tools }) => {
+      const callable = tools()
+      return {
+        structuredContent: {
+          id: principal.id,
+          role: principal.role,
+          scopes: [...principal.scopes],
+          method: principal.method,
+          client: principal.client === undefined ? null : { ...principal.client },
+          expiresAt: principal.expiresAt === undefined ? null : new Date(principal.expiresAt).toISOString(),
+          budget: await budget(),
+          tools: [...callable],
+          ...frozenOf(principal, callable, frozenFor)
+        }
       }
-    })
+    }
   })
 }
 
 export const whoami = createWhoami()
 
 function frozenOf (principal: Principal, tools: readonly string[], frozenFor: FrozenFor): { frozen?: string[] } {
-  const targets = [undefined, ...tools].map(tool => frozenFor(principal, tool)).filter(target => target !== undefined)
-  return targets.length === 0 ? {} : { frozen: [...new Set(targets)] }
+  const targets = new Set<string>()
+  for (const tool of [undefined, ...tools]) {
+    const target = frozenFor(principal, tool)
+    if (target !== undefined) targets.add(target)
+  }
+  return targets.size === 0 ? {} : { frozen: [...targets] }
 }

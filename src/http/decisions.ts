@@ -39,13 +39,22 @@ export function measuresOf (fastify: FastifyInstance): Measures {
   return fastify.measures
 }
 
-/** Says a decision for each request of this scope. `lines`: which of them have a line in the log. */
-export function sayDecisions (fastify: FastifyInstance, lines: Lines): void {
+/**
+ * Says a decision for each request of this scope. `lines`: which of them have a line in the log. `onArrival` is
+ * called with each request, in the same hook.
+ */
+export function sayDecisions (
+  fastify: FastifyInstance,
+  lines: Lines,
+  onArrival?: (request: FastifyRequest, reply: FastifyReply) => void
+): void {
   decisionsOf(fastify)
-  if (fastify.hasDecorator(isWatched)) return
-  fastify.decorate(isWatched, lines)
+  const isFollowed = fastify.hasDecorator(isWatched)
+  if (!isFollowed) fastify.decorate(isWatched, lines)
+  else if (onArrival === undefined) return
   fastify.addHook('onRequest', (request, reply, done) => {
-    follow(request, reply, lines)
+    if (!isFollowed) follow(request, reply, lines)
+    onArrival?.(request, reply)
     done()
   })
 }

@@ -18,6 +18,8 @@ import {
 
 /** On the config of a route: errors of its hooks and of its handler are told apart. */
 const isTold = Symbol('the handler says when it begins')
+/** On the config of a route whose handler calls `handlerBegins` first: it needs no hook for that. */
+export const tellsItself = Symbol('the handler says itself when it begins')
 /** On a request: its handler has begun. */
 const hasBegun = Symbol('the handler has begun')
 
@@ -27,14 +29,19 @@ type Told = FastifyRequest & { [hasBegun]?: boolean }
 export function tellHooksFromHandlers (fastify: FastifyInstance): void {
   fastify.addHook('onRoute', route => {
     route.config = Object.assign({}, route.config, { [isTold]: true })
+    if (tellsItself in route.config) return
     // A route's own hooks run after those of its scope. This one is the last.
     route.preHandler = [...[route.preHandler ?? []].flat(), begin]
   })
 }
 
 function begin (request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
-  (request as Told)[hasBegun] = true
+  handlerBegins(request)
   done()
+}
+
+export function handlerBegins (request: Told): void {
+  request[hasBegun] = true
 }
 
 /**

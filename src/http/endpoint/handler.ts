@@ -4,6 +4,7 @@ import { InsufficientScopeError, isRefusal, type Refusal, UnauthenticatedError }
 import type { McpEndpoint } from '../../mcp/era-router.js'
 import { asAccepted } from '../../mcp/wire/accept.js'
 import type { Reply } from '../../mcp/wire/reply.js'
+import { handlerBegins } from '../host-errors.js'
 import { Call, type Place } from '../request/mcp-request.js'
 import type { UnreadAnswers } from './unread.js'
 
@@ -24,6 +25,7 @@ export function mcpHandler ({
 }: McpHandlerOptions): (request: FastifyRequest, reply: FastifyReply) => void {
   const { fastify } = place
   return (request, reply) => {
+    handlerBegins(request)
     const refuse = (error: unknown): void => {
       reply.send(challenged(fastify, error))
     }
@@ -37,12 +39,16 @@ export function mcpHandler ({
       const answer = endpoint.serve(call)
       const { accept } = call.headers
       const give = (given: Reply): void => {
-        const accepted = asAccepted(given, accept)
-        unread.follow(call.principal.id, reply, accepted)
-        call.release()
-        send(reply, accepted)
+        try {
+          const accepted = asAccepted(given, accept)
+          unread.follow(call.principal.id, reply, accepted)
+          call.release()
+          send(reply, accepted)
+        } catch (error) {
+          refuse(error)
+        }
       }
-      if (answer instanceof Promise) answer.then(give).catch(refuse)
+      if (answer instanceof Promise) answer.then(give, refuse)
       else give(answer)
     } catch (error) {
       refuse(error)

@@ -21,6 +21,8 @@ export interface ToolCall {
 }
 
 const granted = new Map<string, Grant>()
+/** Most processes make no such request. */
+let isUsed = false
 /** Of requests that have used their header: several parts of the server ask for one request. */
 const used = new WeakMap<FastifyRequest['raw'], Grant>()
 
@@ -35,6 +37,7 @@ export async function asPrincipal<T> (
   call?: ToolCall
 ): Promise<T> {
   const nonce = randomBytes(32).toString('base64url')
+  isUsed = true
   granted.set(nonce, { principal, call })
   try {
     return await inject({ [header]: nonce })
@@ -72,7 +75,7 @@ function isElsewhere ({ routeOptions }: FastifyRequest, { call }: Grant): boolea
 }
 
 function grantOf ({ raw }: FastifyRequest): Grant | undefined {
-  if (raw.socket instanceof Socket) return undefined
+  if (!isUsed || raw.socket instanceof Socket) return undefined
   const before = used.get(raw)
   if (before !== undefined || granted.size === 0) return before
   const nonce = raw.headers[header]

@@ -118,8 +118,9 @@ export class Call implements Incoming, Caller, LoggedCall {
   }
 
   budget (): Promise<Budget | null> {
-    const { fastify } = this.#place
-    return fastify.hasDecorator('budgetOf') ? fastify.budgetOf(this.#request) : Promise.resolve(null)
+    // Not by `hasDecorator`, which takes as long as the rest.
+    const { budgetOf } = this.#place.fastify as Partial<FastifyInstance>
+    return budgetOf === undefined ? Promise.resolve(null) : budgetOf(this.#request)
   }
 
   async charge (cost: number): Promise<void> {

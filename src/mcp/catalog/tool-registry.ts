@@ -197,16 +197,15 @@ async function run (
   // The caller may have left meanwhile and cannot be answered, so the handler is not started.
   if (exchange.ended) throw exchange.refusal ?? new CancelledError()
   const context = createContext(exchange, access)
-  const handle = async (): Promise<ToolResult> => {
-    const given: unknown = await item.handler(checked.value, context)
-    const result = toolResultOf(item.name, output, given)
-    return result instanceof Promise ? await result : result
+  if (!hooks.isIdle) {
+    const call = { name: item.name, tool: item, args: checked.value, principal: exchange.caller.principal, context }
+    return await hooks.around(call, async () =>
+      await toolResultOf(item.name, output, await item.handler(checked.value, context))
+    )
   }
-  if (hooks.isIdle) return await handle()
-  return await hooks.around(
-    { name: item.name, tool: item, args: checked.value, principal: exchange.caller.principal, context },
-    handle
-  )
+  const given: unknown = await item.handler(checked.value, context)
+  const result = toolResultOf(item.name, output, given)
+  return result instanceof Promise ? await result : result
 }
 
 /** The policies of one tool as text, to compare them. */

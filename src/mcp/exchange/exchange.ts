@@ -126,9 +126,11 @@ export class Exchange extends Ending implements Due {
 
   /** Sets the requested method and item. */
   begin (method: string, params: Record<string, unknown>, id?: string | number): void {
+    const isFirst = this.#method === undefined
     this.#method = method
     this.#params = params
-    this.#span ??= this.#tracing?.begin({ method, params, id, headers: this.caller.headers ?? {} })
+    // An era begins a message, and the catalog does once more.
+    if (isFirst) this.#span = this.#tracing?.begin({ method, params, id, headers: this.caller.headers ?? {} })
   }
 
   /** Runs `work` in the trace of the message. */
