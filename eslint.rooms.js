@@ -50,6 +50,7 @@ export const rooms = [
     'jose'],
   ['src/limits', 'lib errors net', '@fastify/rate-limit fastify'],
   ['src/tools', 'lib net principal', 'zod'],
+  ['src/demo', 'lib tools', ''],
   ['src/built-ins',
     'lib errors principal/credential-forms fleet principal tokens ledger/records ledger/file ledger ' +
     'oauth/server tools',
@@ -64,6 +65,7 @@ export const rooms = [
     'lib errors fleet principal freeze limits tools mcp/wire mcp/schemas mcp/exchange mcp/era mcp/calls',
     ''],
   ['src/mcp/endpoint.ts', 'lib principal tools mcp/exchange mcp/calls mcp/catalog', ''],
+  ['src/mcp/served.ts', 'mcp/endpoint', ''],
   ['src/mcp/slots', 'errors to-refusal mcp/wire mcp/exchange', ''],
   ['src/mcp/legacy/sessions',
     'lib errors to-refusal fleet principal mcp/wire mcp/exchange mcp/streams mcp/era mcp/catalog mcp/slots',
@@ -103,7 +105,7 @@ export const rooms = [
   ['plugins',
     'lib errors net fleet principal app-keys telemetry telemetry/metrics telemetry/audit tokens/claims ' +
     'tokens/provider tokens config api-keys ledger oauth oauth/server/documents oauth/server limits tools ' +
-    'mcp/streams mcp/endpoint cards http/request routes http http/endpoint oauth/server/http',
+    'mcp/streams mcp/endpoint mcp/served cards http/request routes http http/endpoint oauth/server/http',
     '@fastify/cors @fastify/env @fastify/jwt @fastify/under-pressure fastify fastify-plugin'],
   ['src/workers', 'fleet principal tokens limits mcp/wire mcp/legacy/sessions', ''],
   ['src/redis/link', 'lib fleet redis/link/url', 'ioredis'],
@@ -124,7 +126,7 @@ export const rooms = [
     'server-info',
     'fastify'],
   ['src/server', 'lib config tools mcp/endpoint http workers chain setting-files app', 'fastify'],
-  ['src/testing', 'lib principal tools http/request', 'fastify'],
+  ['src/testing', 'lib principal tools mcp/endpoint mcp/served http/request', 'fastify'],
   ['src/index.ts',
     'version errors principal app-keys tokens config api-keys oauth tools mcp/calls mcp/catalog ' +
     'mcp/legacy/sessions mcp lint http/request chain mcp-auth app server testing',
@@ -140,7 +142,7 @@ export const rooms = [
     'lib fleet config ledger/records ledger/index-in-memory ledger oauth/server/documents redis/link redis ' +
     'cli/terminal',
     ''],
-  ['src/cli/serve', 'lib config upstreams setting-files server cli/terminal', 'commander'],
+  ['src/cli/serve', 'lib config demo upstreams setting-files server cli/terminal', 'commander'],
   ['src/cli/keys',
     'lib net principal tokens api-keys ledger/index-in-memory redis cli/terminal cli/state',
     'commander'],

@@ -1,6 +1,12 @@
 /** Authenticates requests and sets `request.mcp.principal`. */
 import fastifyJwt from '@fastify/jwt'
-import Fastify, { type FastifyInstance, type FastifyPluginAsync, type FastifyReply, type FastifyRequest } from 'fastify'
+import {
+  fastify as createFastify,
+  type FastifyInstance,
+  type FastifyPluginAsync,
+  type FastifyReply,
+  type FastifyRequest
+} from 'fastify'
 import fp from 'fastify-plugin'
 import { ipOf } from '../src/http/request/client-address.js'
 import { requireStrong } from '../src/principal/strength.js'
@@ -262,7 +268,7 @@ async function tokenSecret (secret: string, clockTolerance: number): Promise<Tok
   if (typeof secret !== 'string' || secret.trim() === '') {
     throw new Error('`jwt.secret` and `jwt.previousSecrets` must not be empty')
   }
-  const detached = Fastify()
+  const detached = createFastify()
   await detached.register(fastifyJwt, {
     secret,
     // Pinned: without it a public key could pass for an HMAC secret. No cache: it is keyed by pieces of the token.

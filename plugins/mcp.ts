@@ -10,6 +10,7 @@ import { openEndpoint } from '../src/http/endpoint/open.js'
 import { requireFixedPath, requireRouteOptions } from '../src/http/endpoint/route-options.js'
 import { spellingsOf } from '../src/http/request/trailing-slash.js'
 import type { Endpoint } from '../src/mcp/endpoint.js'
+import { serveAt } from '../src/mcp/served.js'
 import { requireTools } from '../src/tools/tool-policies.js'
 import type { CredentialWatch } from '../src/mcp/streams/credential-watch.js'
 
@@ -38,6 +39,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   const mayCome = fastify.hasDecorator('mcpRoutes') ? isNamed : laterTools
   const { operations, handler, quiesce, close } = await openEndpoint(fastify, { ...options, laterTools: mayCome })
   fastify.decorate('mcp', operations)
+  serveAt(fastify.server, (fastify.prefix + path).replace(/\/+$/, ''), operations)
   if (!fastify.hasRequestDecorator('mcpCall')) fastify.decorateRequest('mcpCall', null)
   sayDecisions(fastify, 'failures')
   onEndpoint?.(operations)

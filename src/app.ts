@@ -1,5 +1,5 @@
 /** The service as a Fastify app: turns settings into options of the chain, and adds `/health` and `/ready`. */
-import Fastify, { type FastifyInstance } from 'fastify'
+import { fastify as createFastify, type FastifyInstance } from 'fastify'
 import health from '../plugins/health.js'
 import type { OverloadOptions } from '../plugins/overload.js'
 import { type Config, ConfigError, endpointOf, type Environment, isLoopback, loadConfig } from './config/load.js'
@@ -76,7 +76,7 @@ export async function buildApp (options: AppOptions, channel?: Channel): Promise
     : { config: loaded, warnings: [], fileWarnings: [], sources: undefined }
   // The default directory is for the service only: an app in a test must not create one.
   const stateDir = sources?.STATE_DIR === 'default' ? undefined : config.STATE_DIR
-  const app = Fastify(serverOptions({
+  const app = createFastify(serverOptions({
     logLevel: config.LOG_LEVEL,
     bodyLimit: config.BODY_LIMIT,
     trustProxy: config.TRUST_PROXY,

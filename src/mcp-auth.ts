@@ -26,7 +26,14 @@ import type { Channel } from './workers/channel.js'
  * await app.register(mcpAuth, { prefix: '/tools', apiKeys: [process.env.MCP_KEY], tools: [greet] })
  */
 export const mcpAuth: FastifyPluginAsync<McpAuthOptions> = async (scope, options) => {
+  requireFastify5(scope)
   await registerChain(scope, options, { ownsNotFound: takeNotFound(scope, options), logRequests: false })
+}
+
+/** The plugins inside check it, too, but their error names a plugin that the host never registered. */
+function requireFastify5 ({ version }: FastifyInstance): void {
+  if (version.startsWith('5.')) return
+  throw new Error(`fastify-mcp-auth needs Fastify 5, and this app uses ${version}: run \`npm install fastify@5\``)
 }
 
 /** How the scope fits into the app around it. */

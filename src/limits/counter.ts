@@ -1,5 +1,5 @@
 /** Counts through `@fastify/rate-limit`, one instance of it for any number of buckets. */
-import Fastify, { type FastifyRequest } from 'fastify'
+import { fastify as createFastify, type FastifyRequest } from 'fastify'
 import rateLimit from '@fastify/rate-limit'
 import { after, type Eventually } from '../lib/eventually.js'
 import type { Ask, Limits, Taken } from './limits.js'
@@ -51,7 +51,7 @@ export async function createCounter (limits: Limits): Promise<Counter> {
       return this
     }
   }
-  const detached = Fastify()
+  const detached = createFastify()
   await detached.register(rateLimit, { global: false, store: Store })
   // Every parameter is given, but the key generator: with its own, the plugin asks the store at once. Each ask
   // brings its maximum and its window.

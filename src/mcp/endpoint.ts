@@ -119,14 +119,16 @@ export function operationsOf (
       }
     },
     toolsOf: principal => tools.names(principal),
-    listTools: ({ tags, principal } = {}) =>
-      [...tools.values()]
+    listTools: ({ tags, principal } = {}) => {
+      if (tags !== undefined && !Array.isArray(tags)) throw new TypeError('listTools: tags must be a list')
+      return [...tools.values()]
         .map(({ item }) => item)
         .filter(
           item =>
             (tags === undefined || item.tags?.some(tag => tags.includes(tag)) === true) &&
             (principal === undefined || rights.mayUse(principal, item))
-        ),
+        )
+    },
     scopes: () => {
       const all = [tools, resources.fixed, resources.templates, prompts].flatMap(registry => [
         ...registry.values()

@@ -1,6 +1,8 @@
 /** What the test clients of both eras have in common: the caller, and the answers to what the endpoint asks. */
 import type { FastifyInstance } from 'fastify'
 import { isRecord } from '../lib/guards.js'
+import type { Endpoint } from '../mcp/endpoint.js'
+import { endpointsAt } from '../mcp/served.js'
 import { freezePrincipal } from '../principal/principal.js'
 import type { TestClientOptions } from './client-options.js'
 import type { Json, Target } from './inject-mcp.js'
@@ -53,6 +55,14 @@ export abstract class Speaker {
       ...(onSample === undefined ? {} : { sampling: { tools: {}, context: {} } }),
       ...(roots === undefined ? {} : { roots: {} })
     }
+  }
+
+  /** The endpoints at the path of this client. Throws if there is none. */
+  endpoints (): readonly Endpoint[] {
+    const { app, url } = this.target
+    const endpoints = endpointsAt(app.server, url)
+    if (endpoints.length === 0) throw new Error(`createTestClient: the app has no endpoint at ${url}; set \`url\``)
+    return endpoints
   }
 
   nextId (): number {

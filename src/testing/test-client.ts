@@ -15,10 +15,12 @@ export interface TestToolResult extends ToolResult {
   readonly notifications: readonly TestNotification[]
 }
 
+type ListedTool = Json & { readonly name: string }
+
 export interface TestClient {
   callTool: (name: string, args?: Json) => Promise<TestToolResult>
-  /** What this caller sees of the tools. */
-  listTools: () => Promise<ReadonlyArray<Json & { readonly name: string }>>
+  /** The tools that this caller sees; with `tags`, those of them that have one of the tags. */
+  listTools: (filter?: { readonly tags?: readonly string[] }) => Promise<readonly ListedTool[]>
   listResources: () => Promise<ReadonlyArray<Json & { readonly uri: string }>>
   listResourceTemplates: () => Promise<ReadonlyArray<Json & { readonly uriTemplate: string }>>
   readResource: (uri: string) => Promise<Json & { readonly contents: readonly ResourceContents[] }>
@@ -48,7 +50,13 @@ export function createTestClient (app: FastifyInstance, options: TestClientOptio
   return {
     notifications: speaker.notifications,
     request: async (method, params = {}) => await speaker.request(method, params),
-    listTools: listed('tools/list', 'tools'),
+    listTools: async ({ tags } = {}) => {
+      const tools: readonly ListedTool[] = await listed('tools/list', 'tools')()
+      if (tags === undefined) return tools
+      // Tags are not sent to callers, so the endpoint itself has to tell.
+      const tagged = new Set(speaker.endpoints().flatMap(one => one.listTools({ tags })).map(({ name }) => name))
+      return tools.filter(({ name }) => tagged.has(name))
+    },
     listResources: listed('resources/list', 'resources'),
     listResourceTemplates: listed('resources/templates/list', 'resourceTemplates'),
     listPrompts: listed('prompts/list', 'prompts'),

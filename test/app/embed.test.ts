@@ -126,3 +126,10 @@ t.test('two endpoints of one scope tell clients of an identity provider each abo
     )
   }
 })
+
+t.test('on another version of Fastify, the error says what to install', async t => {
+  const old = Object.create(bare(t), { version: { value: '4.29.1' } })
+  await t.rejects(Promise.resolve(mcpAuth(old, a)), {
+    message: 'fastify-mcp-auth needs Fastify 5, and this app uses 4.29.1: run `npm install fastify@5`'
+  })
+})

@@ -221,7 +221,12 @@ t.test('the package works in a fresh project', { timeout: 240_000 }, async t => 
   const [faultsOfMain, faultsOfEntry, faultsOfNames] = [
     faultsOf(project, 'main', main, { skipLibCheck: false }),
     faultsOf(project, 'entry', entry, { skipLibCheck: true }),
-    faultsOf(project, 'names', names, { skipLibCheck: true, declaration: true })
+    faultsOf(project, 'names', names, {
+      skipLibCheck: false,
+      declaration: true,
+      module: 'ESNext',
+      moduleResolution: 'Bundler'
+    })
   ]
 
   t.test('it holds what it is made of, and no test, source or secret', async t => {

@@ -157,3 +157,9 @@ t.test(
     t.match(init.stderr(), /^Cannot write \/\.env \(E[A-Z]+\); .*\.\n$/)
   }
 )
+
+t.test('start --demo also serves the demo items, and start alone does not', async t => {
+  const demo = start(t, process.execPath, [...viaTsx, 'start', '--demo'], { cwd: t.testdir({}), env: sound })
+  t.match(await (await listTools(await demo.url)).text(), '"demo-roll"')
+  t.notMatch(await (await listTools(await startServer(t).url)).text(), '"demo-')
+})

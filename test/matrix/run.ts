@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { createTemplates } from './create.js'
+import { wrongPeers } from './wrong-peers.js'
 
 const run = promisify(execFile)
 const root = new URL('../../', import.meta.url).pathname
@@ -39,6 +40,15 @@ const installs: Readonly<Record<Case['manager'], (packages: readonly string[]) =
   npm: packages => ['npm', ['install', '--no-audit', '--no-fund', ...packages]],
   yarn: packages => ['npx', ['-y', 'yarn@1', 'add', '--non-interactive', ...packages]],
   pnpm: packages => ['npx', ['-y', 'pnpm@9', 'add', '--strict-peer-dependencies', ...packages]]
+}
+
+/** As docs/embedding.md says: Fastify loads modules of Node with `require`, which an ES module does not have. */
+const bundles: Readonly<Record<string, readonly string[]>> = {
+  'main.cjs': ['--format=cjs'],
+  'main.mjs': [
+    '--format=esm',
+    "--banner:js=import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
+  ]
 }
 
 const source = `
@@ -73,13 +83,18 @@ async function pack (folder: string): Promise<string> {
   return join(folder, name)
 }
 
+/** As docs/embedding.md says: yarn 1 refuses packages that name a later Node, and `cookie` 2 does on Node 20. */
+const forYarn = Number(process.versions.node.split('.')[0]) < 22
+  ? { resolutions: { '**/light-my-request/cookie': '^1.1.1' } }
+  : {}
+
 /** Throws where a step fails. */
 async function check (folder: string, tarball: string, one: Case): Promise<void> {
   const project = join(folder, one.name)
   mkdirSync(project)
   const cwd = { cwd: project, timeout: 300_000, maxBuffer: 64 * 1024 ** 2 }
   const type = one.isCommonJs === true ? 'commonjs' : 'module'
-  const manifest = { name: 'matrix', version: '1.0.0', private: true, type }
+  const manifest = { name: 'matrix', version: '1.0.0', private: true, type, ...(one.manager === 'yarn' ? forYarn : {}) }
   writeFileSync(join(project, 'package.json'), JSON.stringify(manifest))
   const tools = [`typescript@${one.typescript}`, '@types/node@20', 'esbuild@0.25']
   const packages = [`file:${tarball}`, `fastify@${one.fastify}`, 'zod@4', ...tools]
@@ -92,6 +107,8 @@ async function check (folder: string, tarball: string, one: Case): Promise<void>
       lib: ['es2023'],
       strict: true,
       declaration: true,
+      exactOptionalPropertyTypes: true,
+      noUncheckedIndexedAccess: true,
       skipLibCheck: false,
       types: ['node'],
       outDir: 'out',
@@ -102,19 +119,18 @@ async function check (folder: string, tarball: string, one: Case): Promise<void>
   }))
   await run(join(project, 'node_modules/.bin/tsc'), ['-p', '.'], cwd)
   await expectOutput(join(project, 'out/main.js'), cwd)
-  const bundle = join(project, 'bundle/main.mjs')
-  await run(join(project, 'node_modules/.bin/esbuild'), [
-    'main.ts', '--bundle', '--platform=node', '--format=esm', `--outfile=${bundle}`,
-    '--external:@opentelemetry/api',
-    "--banner:js=import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
-  ], cwd)
-  // A bundle runs where nothing is installed.
-  const elsewhere = mkdtempSync(join(tmpdir(), 'bundle-'))
-  try {
-    await run('cp', [bundle, elsewhere])
-    await expectOutput(join(elsewhere, 'main.mjs'), { ...cwd, cwd: elsewhere })
-  } finally {
-    rmSync(elsewhere, { recursive: true, force: true })
+  for (const [name, flags] of Object.entries(bundles)) {
+    const bundle = join(project, 'bundle', name)
+    const esbuild = join(project, 'node_modules/.bin/esbuild')
+    await run(esbuild, ['main.ts', '--bundle', '--platform=node', `--outfile=${bundle}`, ...flags], cwd)
+    // A bundle runs where nothing is installed.
+    const elsewhere = mkdtempSync(join(tmpdir(), 'bundle-'))
+    try {
+      await run('cp', [bundle, elsewhere])
+      await expectOutput(join(elsewhere, name), { ...cwd, cwd: elsewhere })
+    } finally {
+      rmSync(elsewhere, { recursive: true, force: true })
+    }
   }
 }
 
@@ -132,7 +148,8 @@ try {
   const all: ReadonlyArray<readonly [name: string, part: () => Promise<void>]> = [
     ...cases.map(one => [one.name, async () => { await check(folder, tarball, one) }] as const),
     // `npm create`, by template.
-    ...Object.entries(createTemplates)
+    ...Object.entries(createTemplates),
+    ...Object.entries(wrongPeers).map(([name, part]) => [name, async () => { await part(folder, tarball) }] as const)
   ]
   for (const [name, part] of all.filter(([name]) => wanted.length === 0 || wanted.includes(name))) {
     try {

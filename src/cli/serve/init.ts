@@ -117,6 +117,8 @@ Try it, once the server runs:
 
   curl -s ${url} -H 'x-api-key: ${key}' -H 'Content-Type: application/json' -d '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
 
+It serves only "whoami" and the token tools until you add yours. To try a few more: npx fastify-mcp-auth start --demo
+
 Give it to an MCP client:
 
 ${JSON.stringify(client, null, 2).replace(/^/gm, '  ')}

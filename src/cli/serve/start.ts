@@ -10,17 +10,20 @@ with 0. A second signal stops it at once. SIGHUP rereads LOG_LEVEL and TOOL_POLI
 key file apply without a signal.
 
   $ fastify-mcp-auth start
-  $ PORT=8080 LOG_LEVEL=debug fastify-mcp-auth start`
+  $ PORT=8080 LOG_LEVEL=debug fastify-mcp-auth start
+  $ fastify-mcp-auth start --demo`
 
 export function startCommand ({ env, directory, complain }: Terminal): Command {
   return new Command('start')
     .description('start the server')
+    .option('--demo', 'also serve a few tools, resources and a prompt to try clients with')
     .addHelpText('after', help)
-    .action(async () => {
+    .action(async ({ demo: isDemo = false }: { readonly demo?: boolean }) => {
       // Not before it is run: the help needs no server.
       const { startServer } = await import('../../server/start.js')
       // The server ends as it begins: it never becomes root again.
       stayOwnerOf(join(directory, '.env'))
-      await startServer({ env, dotenv: join(directory, '.env'), announce: complain, onFailure: 'throw' })
+      const items = isDemo ? (await import('../../demo/items.js')).demo : {}
+      await startServer({ env, dotenv: join(directory, '.env'), announce: complain, onFailure: 'throw', ...items })
     })
 }

@@ -194,6 +194,30 @@ t.test('createTestClient rejects with the code of the refusal', async t => {
   t.throws(() => createTestClient(app, { key: adaKey, token: 'x' }), /one of key, token and principal/)
 })
 
+t.test('listTools of createTestClient filters by tags, among the tools that the caller sees', async t => {
+  const tagged = (name: string, tags: string[], role?: string) => defineTool({
+    name, tags, ...(role === undefined ? {} : { access: { roles: [role] } }), handler: () => name
+  })
+  const app = Fastify()
+  t.teardown(() => app.close())
+  const pay = [tagged('pay', ['billing', 'money']), tagged('refund', ['billing'], 'admin'), tagged('plain', [])]
+  await app.register(mcpAuth, { prefix: '/a', apiKeys: [adaKey], tools: pay })
+  await app.register(mcpAuth, { prefix: '/b', apiKeys: [adaKey], tools: [tagged('pay', ['other'])], path: '/tools' })
+  const namesOf = async (url: string, tags: string[], role = 'user', era: 'modern' | 'legacy' = 'modern') => {
+    const client = createTestClient(app, { url, principal: { id: 'crm:7', role }, era })
+    return (await client.listTools({ tags })).map(({ name }) => name)
+  }
+  t.same(await namesOf('/a/mcp', ['billing']), ['pay'])
+  t.same(await namesOf('/a/mcp', ['billing'], 'admin', 'legacy'), ['pay', 'refund'])
+  t.same(await namesOf('/a/mcp/', ['money', 'unknown']), ['pay'])
+  t.same(await namesOf('/a/mcp?x=1', []), [])
+  t.same(await namesOf('/b/tools', ['billing']), [])
+  t.same(await namesOf('/b/tools', ['other']), ['pay'])
+  const client = createTestClient(app, { url: '/a/mcp', key: adaKey })
+  t.notOk((await client.listTools()).some(tool => 'tags' in tool), 'tags are not sent')
+  await t.rejects(client.listTools({ tags: 'billing' as never }), /tags must be a list/)
+})
+
 t.test('createTestClient speaks to a service, too', async t => {
   const app = await buildApp({ env: { API_KEYS: adaKey }, logStream: logSink(), tools })
   t.teardown(() => app.close())
