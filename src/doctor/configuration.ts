@@ -10,7 +10,7 @@ const week = 7 * 86_400_000
 
 /** The worst first. `directory`: relative paths are below it. `env`: what settings files may name. */
 export async function examineSettings (
-  { config, problems, warnings }: Reading,
+  { config, problems, warnings, fileWarnings }: Reading,
   directory: string,
   env: Environment
 ): Promise<Finding[]> {
@@ -18,7 +18,7 @@ export async function examineSettings (
   const found: Finding[] = all.map(({ variable, wrong, right }) => ({
     id: 'setting', severity: 'error', what: `${variable} ${wrong}`, why: 'The server does not start.', fix: right
   }))
-  for (const warning of warnings) {
+  for (const warning of [...warnings, ...fileWarnings]) {
     const [what = warning, ...rest] = warning.split(/[;:] /)
     found.push({
       id: 'setting-risk',

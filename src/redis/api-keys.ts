@@ -16,7 +16,7 @@ export interface RedisKeysOptions {
 
 /** The topic of the news. */
 const topic = 'keys'
-const attempts = 20
+const attempts = 100
 
 export class RedisKeySource implements KeySource {
   readonly #link: Link

@@ -10,11 +10,12 @@ export async function say (
   args: readonly string[],
   directory: string,
   env: Record<string, string> = {},
-  input = ''
+  input = '',
+  dotenvMode = 0o600
 ): Promise<Said> {
   const dotenv = join(directory, '.env')
   // As `init` leaves it: open to others, it is warned about.
-  if (existsSync(dotenv)) chmodSync(dotenv, 0o600)
+  if (existsSync(dotenv)) chmodSync(dotenv, dotenvMode)
   const stdout: string[] = []
   const stderr: string[] = []
   const code = await run(args, {

@@ -39,17 +39,18 @@ export function configCommand (terminal: Terminal, fail: () => void): Command {
     .addHelpText('after', help)
     .action(async ({ json = false }: { json?: boolean }) => {
       const reading = settingsAt(terminal)
+      const warnings = [...reading.warnings, ...reading.fileWarnings]
       const settings = variableNames.map(name => describeSetting(name, reading))
       const problems = [...reading.problems, ...(await placeProblems(reading.config, directory, env))].map(
         problem => redact(describeProblem(problem))
       )
       const starts = problems.length === 0
       const endpoint = starts ? endpointOf(reading.config) : null
-      if (json) print(JSON.stringify({ starts, endpoint, settings, problems, warnings: reading.warnings }, null, 2))
+      if (json) print(JSON.stringify({ starts, endpoint, settings, problems, warnings }, null, 2))
       else {
         print(table(settings.map(({ name, value, from }) => [name, shown(value), from])))
         print(starts ? `\nThe server would start, at ${endpoint}` : '\nThe server would not start.')
-        for (const warning of reading.warnings) complain(`Warning: ${warning}`)
+        for (const warning of warnings) complain(`Warning: ${warning}`)
         for (const problem of problems) complain(`Problem: ${problem}`)
       }
       if (!starts) fail()

@@ -17,7 +17,8 @@ export interface CommandLink {
 
 /** The path of the service's endpoint. */
 const endpoint = '/mcp'
-const connectMs = 2000
+/** How long to wait for a Redis that refuses, and for one that does not answer at all. */
+const [refusedMs, silentMs] = [2000, 10_000]
 const commandMs = 5000
 
 /**
@@ -50,13 +51,14 @@ export async function withFleet<T> (terminal: Terminal, work: (link: CommandLink
 }
 
 async function reached (link: Link): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
+  const timers: NodeJS.Timeout[] = []
   const up = new Promise<void>((resolve, reject) => {
     link.onUp(resolve)
-    timer = setTimeout(() => {
+    const giveUp = (): void => {
       reject(new OperatorError(`Redis cannot be reached (${link.reason}): check REDIS_URL.`))
-    }, connectMs)
+    }
+    timers.push(setTimeout(() => { if (link.reason !== 'CONNECTING') giveUp() }, refusedMs), setTimeout(giveUp, silentMs))
   })
   link.start()
-  await up.finally(() => { clearTimeout(timer) })
+  await up.finally(() => { timers.forEach(clearTimeout) })
 }

@@ -94,6 +94,16 @@ t.test('problems and warnings stand on stderr, and the row says that its value i
   t.match(stderr, /^Warning: \.env .*RATE_LIMIT.*\nProblem: PORT .*$/)
 })
 
+for (const args of [['config'], ['config', '--json'], ['doctor'], ['doctor', '--json']]) {
+  t.test(`${args.join(' ')} warns of a .env with secrets that others can read`, async t => {
+    const directory = t.testdir({ '.env': `API_KEYS=${key}\n` })
+    const [open, closed] = [await say(args, directory, {}, '', 0o644), await say(args, directory)]
+    t.match(open.stdout + open.stderr, '.env contains secrets, but every user of this machine can read or write it')
+    t.match(open.stdout + open.stderr, 'chmod 600 .env')
+    t.notMatch(closed.stdout + closed.stderr, '.env contains')
+  })
+}
+
 t.test('--json is one document with the parsed values', async t => {
   const { stdout } = await say(['config', '--json'], t.testdir({}), {
     API_KEYS: key,
