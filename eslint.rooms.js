@@ -120,9 +120,10 @@ export const rooms = [
     'fastify'],
   ['src/mcp-auth.ts', 'http plugins workers chain', 'fastify'],
   ['src/setting-files.ts', 'lib telemetry/audit tokens/provider config api-keys ledger/file tools upstreams', ''],
+  ['src/setting-secrets.ts', 'config redis/link/url', ''],
   ['src/server-info.ts', 'config mcp/catalog http', ''],
   ['src/app.ts',
-    'lib log redis/link/url config oauth tools mcp http plugins workers chain mcp-auth setting-files ' +
+    'lib log config oauth tools mcp http plugins workers chain mcp-auth setting-files setting-secrets ' +
     'server-info',
     'fastify'],
   ['src/server', 'lib config tools mcp/endpoint http workers chain setting-files app', 'fastify'],
@@ -139,8 +140,8 @@ export const rooms = [
   ['src/explain', 'lib principal tokens/claims tokens tools', ''],
   ['src/cli/terminal', 'config', 'commander'],
   ['src/cli/state',
-    'lib fleet config ledger/records ledger/index-in-memory ledger oauth/server/documents redis/link redis ' +
-    'cli/terminal',
+    'lib fleet telemetry telemetry/audit config ledger/records ledger/index-in-memory ledger ' +
+    'oauth/server/documents redis/link redis setting-secrets cli/terminal',
     ''],
   ['src/cli/serve', 'lib config demo upstreams setting-files server cli/terminal', 'commander'],
   ['src/cli/keys',

@@ -20,9 +20,9 @@ import {
 } from './chain/options.js'
 import { stateKeyOf } from './mcp/request-state-key.js'
 import type { OAuthOptions } from './oauth/settings.js'
-import { passwordsIn } from './redis/link/url.js'
 import { infoOf } from './server-info.js'
 import { policyFileOf, readIssuers, readUpstreams, settingProblemOf } from './setting-files.js'
+import { secretsOf } from './setting-secrets.js'
 import { readToolPolicies } from './tools/policy-file.js'
 import { ToolPolicyError } from './tools/tool-policies.js'
 import type { Channel } from './workers/channel.js'
@@ -108,28 +108,6 @@ export async function buildApp (options: AppOptions, channel?: Channel): Promise
     await app.close()
     throw asSetting(error, rest)
   }
-}
-
-/** The secrets that a log line must not contain. */
-function secretsOf ({
-  API_KEYS,
-  JWT_SECRET,
-  JWT_SECRET_PREVIOUS,
-  REQUEST_STATE_KEY,
-  REDIS_URL,
-  AUDIT_KEY,
-  METRICS_TOKEN
-}: Config): readonly string[] {
-  const redis = REDIS_URL === undefined ? [] : passwordsIn(REDIS_URL)
-  return [
-    ...API_KEYS,
-    JWT_SECRET,
-    ...JWT_SECRET_PREVIOUS,
-    REQUEST_STATE_KEY,
-    AUDIT_KEY,
-    METRICS_TOKEN,
-    ...redis
-  ].filter(secret => secret !== undefined)
 }
 
 function auditOf (config: Config, logStream: AppOptions['logStream']): Pick<McpAuthOptions, 'audit'> {

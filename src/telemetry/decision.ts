@@ -14,7 +14,7 @@ export type DecisionKind =
   | 'key-created' | 'key-changed' | 'key-rotated' | 'key-disabled' | 'key-enabled' | 'key-revoked' | 'key-removed'
   | 'grant-created' | 'grant-revoked' | 'client-created' | 'client-revoked'
   | 'session-opened' | 'session-closed'
-  | 'configured' | 'frozen' | 'thawed'
+  | 'configured' | 'frozen' | 'thawed' | 'address-unlocked'
   | 'audit-opened' | 'audit-closed' | 'audit-dropped'
 
 /** `allowed`: it was done. `denied`: the caller may not. `failed`: it may, and it came to nothing. */

@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { OperatorError } from '../../lib/operator-error.js'
 import { ClientMetadataError } from '../../oauth/server/clients/client.js'
 import { addClient, listClients, type RegisteredClient, removeClient } from '../../oauth/server/clients/registered.js'
+import { recordChanges } from '../state/audit.js'
 import { withOAuthStore } from '../state/oauth-store.js'
 import { minute, table } from '../terminal/table.js'
 import type { Terminal } from '../terminal/terminal.js'
@@ -45,6 +46,8 @@ function addCommand (terminal: Terminal): Command {
         const client = await addClient(documents, { id, name, redirectUris: redirect, jwksUri }).catch(
           asOperatorError
         )
+        const about = { client: client.id, name: client.name, redirectUris: client.redirectUris }
+        await recordChanges(terminal, [{ kind: 'client-created', oauthClient: client.id, about }])
         terminal.print(
           json
             ? JSON.stringify(viewOf(client), null, 2)
@@ -75,6 +78,7 @@ function removeCommand (terminal: Terminal): Command {
             'Nothing was removed: no client with that id was registered by hand. "clients list" shows them.'
           )
         }
+        await recordChanges(terminal, [{ kind: 'client-revoked', oauthClient: id, about: { client: id } }])
         terminal.print('The client is removed: nobody can sign it in, and it gets no further tokens.')
       })
     })

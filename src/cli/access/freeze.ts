@@ -7,6 +7,7 @@ import { isTarget, type Target } from '../../freeze/target.js'
 import { commandLine } from '../../ledger/records.js'
 import { OperatorError } from '../../lib/operator-error.js'
 import { holdsWholeCredential } from '../../principal/credential-forms.js'
+import { recordChanges } from '../state/audit.js'
 import { withState } from '../state/ledger.js'
 import type { Terminal } from '../terminal/terminal.js'
 
@@ -59,6 +60,8 @@ function switching (terminal: Terminal, name: 'freeze' | 'thaw', description: st
       await withState(terminal, async state => {
         const before = state.frozen()
         for (const target of targets) await state.switch(kind, target, commandLine)
+        const changed = targets.filter(target => before.includes(target) !== (kind === 'frozen'))
+        await recordChanges(terminal, changed.map(target => ({ kind, about: { target } })))
         const frozen = state.frozen()
         if (given.json === true) return terminal.print(JSON.stringify({ frozen }, null, 2))
         for (const target of targets) terminal.print(saying(target, kind, before.includes(target)))

@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { commandLine } from '../../ledger/records.js'
 import { OperatorError } from '../../lib/operator-error.js'
 import { endGrant, type GrantFilter, isGrantId, listGrants, viewOfGrant } from '../../oauth/server/grant-list.js'
+import { type Change, recordChanges } from '../state/audit.js'
 import { withOAuthStore } from '../state/oauth-store.js'
 import { minute, table } from '../terminal/table.js'
 import type { Terminal } from '../terminal/terminal.js'
@@ -62,7 +63,15 @@ function revokeCommand (terminal: Terminal): Command {
             'Nothing was revoked: no signed-in client matches. "grants list" shows them.'
           )
         }
-        for (const grant of found) await endGrant(documents, state, grant.id, commandLine, accessTtlMs)
+        const ended: Change[] = []
+        try {
+          for (const { id: tokenId, client, subject, key } of found) {
+            await endGrant(documents, state, tokenId, commandLine, accessTtlMs)
+            ended.push({ kind: 'grant-revoked', tokenId, oauthClient: client.id, keyId: key.keyId, about: { subject } })
+          }
+        } finally {
+          await recordChanges(terminal, ended)
+        }
         const revoked = found.map(grant => grant.id)
         terminal.print(given.json === true ? JSON.stringify({ revoked }, null, 2) : `Ended: ${revoked.join(', ')}`)
       })

@@ -9,6 +9,7 @@ import { mintToken } from '../../tokens/mint.js'
 import { commandLine } from '../../ledger/records.js'
 import { listed } from '../terminal/parse-arguments.js'
 import { OperatorError } from '../../lib/operator-error.js'
+import { recordChanges } from '../state/audit.js'
 import { recordMinted } from '../state/ledger.js'
 import type { Terminal } from '../terminal/terminal.js'
 
@@ -57,6 +58,8 @@ export function tokenCommand (terminal: Terminal): Command {
         expiresAt,
         by: commandLine
       })
+      const about = { jti: id, subject: user, role, scopes, expiresAt: new Date(expiresAt).toISOString() }
+      await recordChanges(terminal, [{ kind: 'token-minted', tokenId: id, about }])
       for (const warning of warnings) complain(`Warning: ${warning}`)
       if (!await show(token)) throw new OperatorError(`The token could not be shown. Nobody has it; its id is ${id}`)
     })

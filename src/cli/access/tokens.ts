@@ -11,6 +11,7 @@ import type { State } from '../../ledger/ledger.js'
 import { KeyDesk } from '../keys/desk.js'
 import { OperatorError } from '../../lib/operator-error.js'
 import { settingsAt } from '../state/settings.js'
+import { recordChanges } from '../state/audit.js'
 import { withState } from '../state/ledger.js'
 import { minute, table } from '../terminal/table.js'
 import type { Terminal } from '../terminal/terminal.js'
@@ -65,6 +66,8 @@ function revokeCommand (terminal: Terminal): Command {
           )
         }
         const revoked = await state.revokeToken(id, commandLine, given.withMinted)
+        const about = { jti: id, withMinted: given.withMinted === true, revoked: revoked.length }
+        await recordChanges(terminal, [{ kind: 'token-revoked', tokenId: id, about }])
         const remark = onRecord ? '' : ' It is not on record here, so the revocation is kept forever.'
         answer(terminal, given, `Token ${id} is revoked.${remark}`, { id, onRecord, revoked }, revoked.length - 1)
       })
@@ -83,6 +86,9 @@ function revokeSubjectCommand (terminal: Terminal): Command {
         const before = given.before ?? state.lastIssueTo(principal)
         const revoked = await state.revokeSubject(principal, before, commandLine, given.withMinted)
         const time = new Date(before).toISOString()
+        const withMinted = given.withMinted === true
+        const about = { subject: principal, before: time, withMinted, revoked: revoked.length }
+        await recordChanges(terminal, [{ kind: 'subject-revoked', about }])
         const onRecord = hasTokens(state, principal, before)
         // Of callers of other kinds nothing is ever on record.
         const remark =
@@ -109,6 +115,8 @@ function revokeKeyCommand (terminal: Terminal): Command {
       await withState(terminal, async state => {
         if (given.force !== true) await requireKey(terminal, id)
         const revoked = await state.revokeKey(id, commandLine, given.withMinted)
+        const about = { withMinted: given.withMinted === true, revoked: revoked.length }
+        await recordChanges(terminal, [{ kind: 'key-revoked', keyId: id, about }])
         answer(terminal, given, `Key ${id} is revoked permanently.`, { id, revoked }, revoked.length)
       })
     })

@@ -5,6 +5,7 @@ import { commandLine } from '../../ledger/records.js'
 import { createAddressKeys } from '../../limits/address-key.js'
 import { OperatorError } from '../../lib/operator-error.js'
 import { bareAddress } from '../../net/networks.js'
+import { recordChanges } from '../state/audit.js'
 import { withState } from '../state/ledger.js'
 import type { Terminal } from '../terminal/terminal.js'
 
@@ -28,6 +29,7 @@ export function unlockCommand (terminal: Terminal): Command {
       }
       const key = createAddressKeys()(address)
       await withState(terminal, async state => { await state.unlockAddress(key, commandLine) })
+      await recordChanges(terminal, [{ kind: 'address-unlocked', about: { address: key } }])
       terminal.print(`The failures of ${key} are cleared.`)
     })
 }

@@ -1,6 +1,7 @@
 /** Shared by the key commands: which file they work on, and how they print their results. */
 import { resolve } from 'node:path'
 import type { Shown } from '../../api-keys/changes.js'
+import { changesBetween, type KeyChange } from '../../api-keys/record-changes.js'
 import type { KeyRecord } from '../../api-keys/record.js'
 import { readUsage, usagePath, type LastUsed } from '../../api-keys/last-use.js'
 import type { Revocable } from '../../ledger/index-in-memory.js'
@@ -11,6 +12,7 @@ import { OperatorError } from '../../lib/operator-error.js'
 import { readSecret } from '../terminal/secret-input.js'
 import { settingsAt, settingsWith } from '../state/settings.js'
 import { withFleet } from '../state/fleet.js'
+import { recordChanges } from '../state/audit.js'
 import { revocationsOf } from '../state/ledger.js'
 import { RedisKeySource, RedisUsageStore } from '../../redis/api-keys.js'
 import type { Terminal } from '../terminal/terminal.js'
@@ -70,16 +72,25 @@ export class KeyDesk {
     return await asOwnerOf(path, () => (mayBeMissing ? readKeyFileIfAny(path) : readKeyFile(path)))
   }
 
-  /** As `changeKeyFile`. */
+  /** As `changeKeyFile`; what changed is recorded in the audit. */
   async change<T>(
     { path, isShared }: KeyFilePlace,
     change: (records: readonly KeyRecord[]) => Changed<T>,
     options: ChangeOptions = {}
   ): Promise<T> {
-    if (isShared) {
-      return await withFleet(this.#terminal, async link => await new RedisKeySource(link).change(change))
+    let changes: readonly KeyChange[] = []
+    // It may run again: the last time counts.
+    const compared = (records: readonly KeyRecord[]): Changed<T> => {
+      const changed = change(records)
+      changes = changesBetween(records, changed.records)
+      return changed
     }
-    return await asOwnerOf(path, () => changeKeyFile(path, change, options))
+    const result = isShared
+      ? await withFleet(this.#terminal, async link => await new RedisKeySource(link).change(compared))
+      : await asOwnerOf(path, () => changeKeyFile(path, compared, options))
+    await recordChanges(this.#terminal, changes.map(({ kind, record: { id: keyId, owner, role, scopes } }) =>
+      ({ kind, keyId, about: { owner, role, scopes } })))
+    return result
   }
 
   /** The key goes to stdout and nowhere else; what there is to say about it goes to stderr. */

@@ -1,4 +1,5 @@
 /** What the commands and the admin's tools show and end of signed-in clients, while the server runs. */
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { addKey, directory, keyFile } from '../../../support/keys.js'
 import { callOf, post } from '../../../support/service.js'
@@ -14,8 +15,8 @@ async function running (t: Test) {
   const path = await keyFile(t)
   const [adas, bobs] = [await addKey(path, { owner: 'ada', role: 'admin' }), await addKey(path, { owner: 'bob' })]
   const app = await signInService(t, { env: { ...roomy, API_KEYS_FILE: path, STATE_DIR } })
-  const run = async (...args: string[]) => await say(args, parent, { STATE_DIR })
-  return { app, adas, bobs, run }
+  const run = async (...args: string[]) => await say(args, parent, { STATE_DIR, AUDIT_FILE: 'commands.jsonl' })
+  return { app, adas, bobs, run, audit: `${parent}/commands.jsonl` }
 }
 
 type Test = Parameters<typeof directory>[0]
@@ -38,10 +39,12 @@ for (const [what, args] of [
   ['the caller', () => ['--subject', 'user:bob']]
 ] as const) {
   t.test(`grants revoke by ${what} ends that one in a running server, and no other`, async t => {
-    const { app, adas, bobs, run } = await running(t)
+    const { app, adas, bobs, run, audit } = await running(t)
     const [stays, ends] = [await signIn(app, { key: adas.key }), await signIn(app, { key: bobs.key })]
     const [grant] = JSON.parse((await run('grants', 'list', '--subject', 'user:bob', '--json')).stdout)
     t.match(await run('grants', 'revoke', ...args(grant.id, bobs.record.id)), { code: 0, stdout: `Ended: ${grant.id}` })
+    const expected = { kind: 'grant-revoked', tokenId: grant.id, keyId: bobs.record.id, oauthClient: ends.clientId }
+    t.match(JSON.parse(readFileSync(audit, 'utf8').split('\n')[1] ?? ''), { ...expected, principal: 'cli' })
     let status = 200
     await until(() => {
       post(app, callOf('whoami'), ends.bearer).then(answer => { status = answer.status }, t.fail)
