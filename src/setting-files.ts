@@ -50,7 +50,7 @@ export function settingProblemOf (error: unknown): Problem | undefined {
     }
   }
   if (error instanceof LockError) {
-    return { variable: 'UPSTREAMS_LOCK', wrong: error.message, right: 'name a file that "upstreams approve" wrote' }
+    return { variable: 'UPSTREAMS_LOCK', wrong: error.message, right: 'name a file written by "upstreams approve"' }
   }
   if (error instanceof UpstreamError) {
     return { variable: 'UPSTREAMS_FILE', wrong: error.message, right: 'write it as docs/proxy.md shows' }

@@ -13,7 +13,7 @@ import type { SpentStates } from './modern/input-required.js'
 import type { Reply } from './wire/reply.js'
 import { type Holder, Streams } from './streams/streams.js'
 
-const badMeta = { reason: 'a field of _meta is not of its type' }
+const badMeta = { reason: 'a field of _meta has the wrong type' }
 
 export type { EraName }
 
@@ -80,7 +80,7 @@ export function createEndpoint ({
     })
     : undefined
   const only = legacy ?? modern
-  if (only === undefined) { throw new TypeError('`eras` names neither legacy nor modern: nothing would be served') }
+  if (only === undefined) { throw new TypeError('`eras` must contain legacy, modern or both') }
 
   return {
     streams,

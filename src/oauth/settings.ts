@@ -92,7 +92,7 @@ export function tokenParts (
   }
   if (oauth !== undefined && audience.length === 0) {
     throw new Error(
-      '`oauth` needs `publicUrl` or `audience`: without a name for this server, tokens for any other would be good here'
+      '`oauth` requires `publicUrl` or `audience`: otherwise tokens for any other server would be accepted'
     )
   }
   const { scopes: ofProvider = [], ...issuer } = oauth ?? { issuer: '' }
@@ -137,17 +137,17 @@ function namedIssuers (
     if (!isIssuerName(name)) {
       throw new TypeError('`issuers`: each name is 1 to 63 lower-case letters, digits and "-"')
     }
-    if (names.has(name)) throw new TypeError(`\`issuers\`: the name ${name} is there twice`)
+    if (names.has(name)) throw new TypeError(`\`issuers\`: the name ${name} is repeated`)
     if (urls.has(rest.issuer)) {
-      throw new TypeError(`\`issuers\`: the issuer of ${name} is there twice, or that of \`oauth\``)
+      throw new TypeError(`\`issuers\`: the issuer of ${name} is repeated, or is that of \`oauth\``)
     }
     names.add(name)
     urls.add(rest.issuer)
     const all = [...audience, ...others]
     if (all.length === 0) {
       throw new TypeError(
-        `\`issuers\`: ${name} needs an audience, or \`publicUrl\`: without a name for this server, tokens ` +
-          'for any other would be good here'
+        `\`issuers\`: ${name} requires an audience, or \`publicUrl\`: otherwise tokens for any other server ` +
+          'would be accepted'
       )
     }
     return { ...rest, ...rules, name, audience: all }

@@ -35,7 +35,7 @@ export function mayUse (
     if (typeof verdict === 'boolean') return verdict
     // Nobody waits for a promise here: its rejection would end the process.
     Promise.resolve(verdict).catch(() => {})
-    throw new TypeError('The rule returned no boolean')
+    throw new TypeError('The rule did not return a boolean')
   } catch (error) {
     onFault?.(error)
     return false

@@ -33,7 +33,7 @@ export interface Verifiers {
 export const nothingPresented: Rejected = Object.freeze({ reason: 'no credential was presented' })
 /** As little as nothing; the log tells who forgot the word. */
 const otherScheme: Rejected = Object.freeze({
-  reason: 'no credential was presented: Authorization is not of the scheme Bearer'
+  reason: 'no credential was presented: the scheme of Authorization is not Bearer'
 })
 const noKeys: Rejected = Object.freeze({ reason: 'API keys are not accepted here' })
 const revoked = (principal: Principal): Rejected => rejected('the credential was revoked', namesOf(principal))

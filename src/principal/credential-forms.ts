@@ -87,12 +87,12 @@ export function holdsWholeCredential (text: string, { whole } = credentialPatter
 /** Throws a `RangeError` on what can be no id of a token or a caller; it repeats nothing of it. */
 export function requireId (text: string): void {
   if (text.trim() === '' || text.length > 2048) {
-    throw new RangeError('an id is text of 1 to 2048 characters, not only white space')
+    throw new RangeError('an id must be text of 1 to 2048 characters, not only white space')
   }
   if (holdsCredential(text)) {
     throw new RangeError(
-      'that is a credential, not an id, and nothing was revoked: the id of a token is its jti, which the ' +
-        'list of tokens shows, and that of a caller is what whoami shows'
+      'that is a credential, not an id. Nothing was revoked: the id of a token is its jti, as shown in the ' +
+        'list of tokens; the id of a caller is shown by whoami'
     )
   }
 }

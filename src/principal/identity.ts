@@ -72,12 +72,12 @@ const ownIds = /^(?:apikey:|user:|jwt:|oauth)/
  * repeats nothing of the answer.
  */
 export function verifiedIdentity (answer: unknown, key: string): Verified {
-  requireKeys('The answer of `verifyKey`', answer, ofIdentities)
+  requireKeys('The result of `verifyKey`', answer, ofIdentities)
   const { id, keyId, role = 'user', scopes = [], expiresAt, attributes = {} } = answer as unknown as Identity
   if (!isName(id)) throw new TypeError('`verifyKey`: id must be text of 1 to 256 characters without control characters')
   if (ownIds.test(id)) {
     throw new TypeError(
-      '`verifyKey`: id must not begin with apikey:, user:, jwt: or oauth: callers of this package are called so'
+      '`verifyKey`: id must not begin with apikey:, user:, jwt: or oauth, which this package uses'
     )
   }
   if (keyId !== undefined && !isName(keyId)) {
@@ -85,7 +85,7 @@ export function verifiedIdentity (answer: unknown, key: string): Verified {
   }
   // Both stand in every log line.
   if (id.includes(key) || keyId?.includes(key) === true) {
-    throw new TypeError('`verifyKey`: id and keyId must not hold the key')
+    throw new TypeError('`verifyKey`: id and keyId must not contain the key')
   }
   const rateLimitMax = checked('`verifyKey`', answer)
   const principal = freezePrincipal({
@@ -104,10 +104,10 @@ export function verifiedIdentity (answer: unknown, key: string): Verified {
 export function enriched (verified: Verified, more: unknown): Verified {
   if (more === undefined || more === null) return verified
   const { principal } = verified
-  requireKeys('The answer of `enrich`', more, { ...ofPrincipals, rateLimitMax: true })
+  requireKeys('The result of `enrich`', more, { ...ofPrincipals, rateLimitMax: true })
   for (const [name, value] of Object.entries(more)) {
     if (!Object.hasOwn(ofEnrichments, name) && value !== (principal as unknown as Record<string, unknown>)[name]) {
-      throw new TypeError(`\`enrich\`: ${name} cannot be changed: limits, sessions and revocations go by it`)
+      throw new TypeError(`\`enrich\`: ${name} cannot be changed, because limits, sessions and revocations use it`)
     }
   }
   const rateLimitMax = checked('`enrich`', more)
@@ -141,7 +141,7 @@ function checked (owner: string, answer: Record<string, unknown>): { rateLimitMa
     !(Array.isArray(scopes) && scopes.every(scope => typeof scope === 'string' && scopeForm.test(scope)))
   ) {
     throw new TypeError(
-      `${owner}: scopes must be a list of printable ASCII without spaces, quotes and backslashes`
+      `${owner}: scopes must be an array of printable ASCII without spaces, quotes and backslashes`
     )
   }
   if (expiresAt !== undefined && !Number.isFinite(expiresAt)) {

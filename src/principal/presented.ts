@@ -112,7 +112,7 @@ function withToken (key: string | undefined, authorization: string): Presented {
   const token = authorization[7] === ' ' ? authorization.slice(6).replace(/^ +/, '') : authorization.slice(7)
   if (token.length > maxTokenLength) return { malformed: 'the token is too long' }
   if (authorization[6] !== ' ' || !/^[\w.~+/-]+=*$/.test(token)) {
-    return { malformed: 'the token is not of the form "Bearer <token>"' }
+    return { malformed: 'the header does not have the form "Bearer <token>"' }
   }
   return { ...rest, token }
 }

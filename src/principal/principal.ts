@@ -18,7 +18,7 @@ export function isRole (role: unknown): role is Role {
 }
 
 /** What is wrong with a role that is none, as the rest of a sentence. */
-export const roleForm = 'must be admin, user or a name of your own: a letter, then up to 63 letters, digits or . _ : -'
+export const roleForm = 'must be admin, user or your own name: a letter, then up to 63 letters, digits or . _ : -'
 
 export interface Principal {
   /**
@@ -68,7 +68,7 @@ export function tokenPrincipalId (subject: string): string {
  */
 export function principalIdOf (text: string): string {
   if (text.startsWith('jwt:')) return text
-  if (readsLikePrincipal(text)) throw new RangeError('that is the id of a caller, not a user id')
+  if (readsLikePrincipal(text)) throw new RangeError('that is a caller id, not a user id')
   return tokenPrincipalId(text)
 }
 

@@ -34,7 +34,7 @@ export interface SecretsInUse {
 
 /** For a host without our environment: throws on secrets that could be guessed. Says which, and nothing of any. */
 export function requireStrong ({ apiKeys, jwtSecrets, allowWeak }: SecretsInUse): void {
-  const weak = `; ${newSecret}, or pass \`allowWeakSecrets\` where nobody else can reach the server`
+  const weak = `; ${newSecret}, or pass \`allowWeakSecrets\` if nobody else can reach the server`
   for (const [index, key] of apiKeys.entries()) {
     const which = `Entry ${index + 1} of \`apiKeys\` is`
     if (isPlaceholder(key)) throw new Error(`${which} a well-known placeholder; ${newSecret}`)

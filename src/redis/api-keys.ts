@@ -49,7 +49,7 @@ export class RedisKeySource implements KeySource {
       const { records: changed, result } = make(records)
       if (await this.#write(version, version + 1, changed)) return result
     }
-    throw new NotSharedError('The keys in Redis change all the time: try again')
+    throw new NotSharedError('The keys in Redis keep changing: try again')
   }
 
   async restore ({ version, records }: KeySet): Promise<void> {

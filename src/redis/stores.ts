@@ -43,7 +43,7 @@ export function redisOptionsOf (given: RedisSource | RedisOptions | undefined): 
   if (typeof given === 'string' || isClient(given)) return { source: given }
   requireKeys('`redis`', given, optionNames)
   if (typeof given.source !== 'string' && !isClient(given.source)) {
-    throw new TypeError('`redis.source` must be a Redis URL or a client of ioredis')
+    throw new TypeError('`redis.source` must be a Redis URL or an ioredis client')
   }
   return given
 }
@@ -196,7 +196,7 @@ class Watch {
     this.byPolicy = 0
     this.#log.warn(
       { reason },
-      'Redis cannot be used: what instances share goes by REDIS_DOWN_LIMITS and REDIS_DOWN_REVOCATIONS'
+      'Redis cannot be used: REDIS_DOWN_LIMITS and REDIS_DOWN_REVOCATIONS apply'
     )
   }
 
@@ -213,7 +213,7 @@ class Watch {
     if (policy === undefined || policy === 'noeviction') return
     this.#log.warn(
       { policy },
-      'Redis evicts keys when its memory is full, and limits and revocations with them: set ' +
+      'Redis evicts keys when its memory is full, including limits and revocations: set ' +
         'maxmemory-policy to noeviction'
     )
   }

@@ -86,7 +86,7 @@ function requestOf (
   }
   const built = path.build(params)
   if (built === undefined) {
-    throw new PublicToolError('Invalid arguments. A parameter of the path must not be empty, "." or ".."')
+    throw new PublicToolError('Invalid arguments. A path parameter must not be empty, "." or ".."')
   }
   const search = query.toString()
   return {

@@ -36,7 +36,7 @@ export function inputOf (schema: FastifySchema, path: RoutePath, shared: Schemas
     const other = places.get(argument)
     if (other !== undefined) {
       throw new TypeError(
-        `${argument} stands in ${wordsOf[other.place]} and in ${wordsOf[place]}; a tool has flat arguments: rename one`
+        `${argument} is in ${wordsOf[other.place]} and in ${wordsOf[place]}; arguments of a tool are flat: rename one`
       )
     }
     places.set(argument, { place, name })
@@ -46,7 +46,7 @@ export function inputOf (schema: FastifySchema, path: RoutePath, shared: Schemas
   requireNoHeaders(schema.headers)
 
   const params = partOf('params', schema.params, references)
-  if (params.whole !== undefined) throw new TypeError('schema.params must be of an object with properties')
+  if (params.whole !== undefined) throw new TypeError('schema.params must be an object schema with properties')
   for (const [at, name] of path.parameters.entries()) {
     const isOptional = path.isLastOptional && at === path.parameters.length - 1
     // Not every client takes a `*` in a name.
@@ -54,7 +54,7 @@ export function inputOf (schema: FastifySchema, path: RoutePath, shared: Schemas
   }
 
   const query = partOf('querystring', schema.querystring ?? (schema as { query?: unknown }).query, references)
-  if (query.whole !== undefined) throw new TypeError('schema.querystring must be of an object with properties')
+  if (query.whole !== undefined) throw new TypeError('schema.querystring must be an object schema with properties')
   for (const [name, property] of Object.entries(query.properties)) {
     put(name, 'querystring', name, property, query.required.includes(name))
   }
@@ -92,7 +92,7 @@ const wordsOf: Readonly<Record<Place, string>> = {
 function jsonOf (body: unknown): unknown {
   if (!isRecord(body) || !isRecord(body.content)) return body
   const json = body.content['application/json']
-  if (!isRecord(json)) throw new TypeError('schema.body must have application/json: a tool sends no other')
+  if (!isRecord(json)) throw new TypeError('schema.body must have application/json, the only type that a tool sends')
   return json.schema
 }
 
@@ -163,7 +163,7 @@ class References {
     for (let hop = 0; typeof schema.$ref === 'string'; hop++) {
       const [id, pointer] = this.#target(schema.$ref, document)
       const found = pointerInto(this.#documents.get(id), pointer)
-      if (hop > maxHops || !isRecord(found)) throw new TypeError(`schema.${name}: ${schema.$ref} leads nowhere`)
+      if (hop > maxHops || !isRecord(found)) throw new TypeError(`schema.${name}: ${schema.$ref} does not resolve`)
       document = id
       schema = found
     }
@@ -202,7 +202,7 @@ class References {
   /** The document that a reference leads to, and the JSON Pointer within it. */
   #target ($ref: string, document: string): readonly [id: string, pointer: string] {
     const [base = '', pointer = ''] = $ref.split('#', 2)
-    if (pointer !== '' && !pointer.startsWith('/')) throw new TypeError(`${$ref}: a reference by an anchor is not known`)
+    if (pointer !== '' && !pointer.startsWith('/')) throw new TypeError(`${$ref}: references by anchor are not supported`)
     if (base === '') return [document, pointer]
     const known = ownOf(this.#shared, base) ?? ownOf(this.#shared, `${base}#`)
     if (known === undefined) throw new TypeError(`${$ref}: no schema of this name was added to the app`)

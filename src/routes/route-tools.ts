@@ -67,12 +67,12 @@ export class RouteTools {
     requireKeys(owner, mcp, names)
     inOwnWords(owner, () => { requireItem('Tool', { ...mcp, handler: () => '' }) })
     if (methods.length > 1 || !Object.hasOwn(byMethod, method)) {
-      throw new TypeError(`${owner} is for a route of one method, GET, POST, PUT, PATCH or DELETE: a tool is one thing`)
+      throw new TypeError(`${owner} requires a route with one method: GET, POST, PUT, PATCH or DELETE`)
     }
     const tool = mcp as unknown as RouteTool
     const other = this.#found.get(tool.name)
     if (other !== undefined && (other.method !== method || other.url !== route.url)) {
-      throw new TypeError(`${owner}: ${other.method} ${other.url} is the tool ${tool.name} already`)
+      throw new TypeError(`${owner}: ${other.method} ${other.url} already defines the tool ${tool.name}`)
     }
     const headers = headersFor(owner, route.constraints ?? {})
     this.#found.set(tool.name, { tool, method, url: route.url, schema: route.schema ?? {}, headers, scope })
@@ -114,11 +114,11 @@ function toolOf (app: FastifyInstance, { tool, method, url, schema, headers, sco
 /** Those of Fastify are told by headers. Nobody but the host knows what one of its own asks for. */
 function headersFor (owner: string, { host, version, ...others }: Record<string, unknown>): Record<string, string> {
   const unknown = Object.keys(others)
-  if (unknown.length > 0) throw new TypeError(`${owner} is not for routes with constraints of your own: ${unknown.join(', ')}`)
+  if (unknown.length > 0) throw new TypeError(`${owner} does not support routes with custom constraints: ${unknown.join(', ')}`)
   const headers = { host, 'accept-version': version }
   const given = Object.entries(headers).filter(([, value]) => value !== undefined)
   if (given.every((entry): entry is [string, string] => typeof entry[1] === 'string')) return Object.fromEntries(given)
-  throw new TypeError(`${owner} is for routes whose constraints are texts`)
+  throw new TypeError(`${owner} requires constraints that are strings`)
 }
 
 function inOwnWords<T> (owner: string, work: () => T): T {

@@ -39,7 +39,7 @@ export async function listen (
       open.push(server)
     } catch (error) {
       // As Fastify does: a machine without IPv6 still has its 127.0.0.1.
-      app.log.debug({ err: error, address }, 'an address of localhost is left out')
+      app.log.debug({ err: error, address }, 'skipped an address of localhost')
     }
   }
   return taken

@@ -46,7 +46,7 @@ function reload (app: FastifyInstance, { config: atStart, endpoint, hasPolicyFil
         ? error.problems
         : [settingProblemOf(error)].filter(one => one !== undefined)
     const fields = problems.length === 0 ? { err: error } : { problems: problems.map(describeProblem) }
-    app.log.error(fields, 'nothing was reloaded: what was in force stays in force')
+    app.log.error(fields, 'nothing was reloaded: the previous settings still apply')
   }
 }
 

@@ -115,12 +115,12 @@ async function listenOn (app: FastifyInstance, { HOST: host, PORT: port }: Confi
 }
 
 const reasons: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'the port is taken by another program; stop that one, or set PORT to another.',
-  EACCES: 'this user may not; set PORT to 1024 or above.',
-  EADDRNOTAVAIL: 'this machine does not have that address; set HOST to one that it has.',
+  EADDRINUSE: 'another program uses the port; stop that program, or set PORT to another port.',
+  EACCES: 'this user lacks permission; set PORT to 1024 or above.',
+  EADDRNOTAVAIL: 'this machine does not have that address; set HOST to one of its addresses.',
   ENOTFOUND: 'the name does not exist; set HOST to a name or an address of this machine.',
   EAI_AGAIN: 'the name cannot be looked up; set HOST to an address of this machine.',
-  EAFNOSUPPORT: 'this machine does not speak that kind of address; set HOST to another.'
+  EAFNOSUPPORT: 'this machine does not support that kind of address; set HOST to another one.'
 }
 
 function toStderr (line: string): void {

@@ -105,7 +105,7 @@ export async function runWorkers (count: number, announce: (line: string) => voi
         for (const other of alive) other.process.kill('SIGTERM')
         return
       }
-      announce(`A worker ended (${signal ?? code}), and another takes its place.`)
+      announce(`A worker ended (${signal ?? code}) and is replaced.`)
       setTimeout(() => { if (!isEnding) start() }, retryMs)
       retryMs = Math.min(retryMs * 2, lastRetryMs)
     })

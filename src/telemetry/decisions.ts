@@ -36,6 +36,6 @@ export class Decisions {
   #report (observer: Observer, error: unknown): void {
     if (this.#failed.has(observer)) return
     this.#failed.add(observer)
-    this.#log.error({ err: error }, 'an observer of decisions failed; told once')
+    this.#log.error({ err: error }, 'an observer of decisions failed; logged once')
   }
 }

@@ -8,22 +8,22 @@ export type Reading = number | ReadonlyArray<readonly [labels: Readonly<Record<s
 
 /** Every measure, as metrics name it after `fastify_mcp_auth_`. Labels are words of fixed sets. */
 export const measures = {
-  known_credentials: ['gauge', 'Credentials that were verified lately and may pass a locked address.'],
+  known_credentials: ['gauge', 'Recently verified credentials, which pass from a locked address.'],
   sessions: ['gauge', 'Open sessions.'],
   streams: ['gauge', 'Open event streams.'],
-  calls_in_flight: ['gauge', 'Calls that have no answer yet.'],
+  calls_in_flight: ['gauge', 'Running calls.'],
   slots: ['gauge', 'Long-lived SDK servers, by era and state.'],
-  slot_discards_total: ['counter', 'SDK servers that were thrown away after a request, by era.'],
+  slot_discards_total: ['counter', 'SDK servers that were discarded after a request, by era.'],
   catalog_items: ['gauge', 'Tools, resources and prompts.'],
   keys: ['gauge', 'Managed API keys, by state.'],
   keys_next_expiry_days: ['gauge', 'Days until the next managed API key expires.'],
-  provider_keys_age_seconds: ['gauge', 'Age of the key set of an identity provider, by its place among the providers.'],
+  provider_keys_age_seconds: ['gauge', 'Age of the key set of an identity provider, by the position of the provider.'],
   provider_keys_failures_total: ['counter', 'Failed fetches of a key set.'],
-  audit_queue_bytes: ['gauge', 'Bytes of audit records that wait for a disk.'],
+  audit_queue_bytes: ['gauge', 'Bytes of audit records that wait to be written.'],
   audit_dropped_total: ['counter', 'Audit records that were dropped.'],
-  store_up: ['gauge', '1 where the shared store answers, 0 while the policies for its absence apply.'],
+  store_up: ['gauge', '1 if the shared store answers, 0 while it is unavailable.'],
   store_instances: ['gauge', 'Instances that share the store.'],
-  config_info: ['gauge', 'Always 1: the digest of the settings in force.']
+  config_info: ['gauge', 'Always 1. The digest of the effective settings.']
 } as const satisfies Readonly<Record<string, readonly ['gauge' | 'counter', string]>>
 
 export type MeasureName = keyof typeof measures

@@ -22,7 +22,7 @@ export abstract class Speaker {
   constructor (app: FastifyInstance, options: TestClientOptions) {
     const { url = '/mcp', key, token, principal, headers } = options
     if ([key, token, principal].filter(one => one !== undefined).length > 1) {
-      throw new TypeError('createTestClient: give one of key, token and principal')
+      throw new TypeError('createTestClient: pass only one of key, token and principal')
     }
     this.options = options
     this.target = {
@@ -89,7 +89,7 @@ export abstract class Speaker {
     if (method === 'sampling/createMessage' && onSample !== undefined) return { ...await onSample(params) }
     if (method === 'roots/list' && roots !== undefined) return { roots: [...roots] }
     throw new Error(
-      `The endpoint asked for ${String(method)}, and the test client has no answer: give it onElicit, onSample or roots`
+      `The endpoint sent ${String(method)}, which the test client cannot answer: pass onElicit, onSample or roots`
     )
   }
 }

@@ -14,7 +14,7 @@ export function parseLifetime (text: string): number {
   const lifetimeSeconds = Number(digits) * (unitSeconds[unit] ?? 0)
   if (!(lifetimeSeconds > 0 && lifetimeSeconds <= maxLifetimeSeconds)) {
     throw new RangeError(
-      'A lifetime is digits with s, m, h or d, or plain seconds, such as 90s, 1h, 7d, 3600; at most 3650d'
+      'A lifetime must be digits with s, m, h or d, or plain seconds, such as 90s, 1h, 7d, 3600; at most 3650d'
     )
   }
   return lifetimeSeconds

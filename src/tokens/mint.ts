@@ -75,18 +75,18 @@ export function checkUserId (userId: string): void {
     /[\p{Cc}\p{Cs}]/u.test(userId)
   ) {
     throw new RangeError(
-      'A user id is text of 1 to 256 characters, not only white space, without control characters'
+      'A user id must be text of 1 to 256 characters, not only white space, without control characters'
     )
   }
   // It would stand in every log line of that user.
   if (holdsWholeCredential(userId)) {
-    throw new RangeError('That is a credential, not a user id: a user id is a name such as ada')
+    throw new RangeError('That is a credential, not a user id: pass a name such as ada')
   }
   // A revocation of `jwt:ada` would end ada, and leave whoever is called so.
   if (readsLikePrincipal(userId)) {
     throw new RangeError(
-      'A user id does not begin with jwt:, user:, apikey: or oauth:, as the ids of callers do: give the ' +
-        'name alone, such as ada'
+      'A user id must not begin with jwt:, user:, apikey: or oauth:, like the ids of callers: pass only the ' +
+        'name, such as ada'
     )
   }
 }
@@ -104,11 +104,11 @@ export function checkScopes (scopes: readonly string[]): void {
     )
   ) {
     throw new RangeError(
-      'Scopes are at most 64, each 1 to 128 printable ASCII characters without spaces, quotes and backslashes'
+      'Pass at most 64 scopes, each 1 to 128 printable ASCII characters without spaces, quotes and backslashes'
     )
   }
   // It would stand in the token, and on record.
   if (scopes.some(text => holdsWholeCredential(text))) {
-    throw new RangeError('One of the scopes is a credential: a scope is a name such as files:read')
+    throw new RangeError('One of the scopes is a credential: pass names such as files:read')
   }
 }

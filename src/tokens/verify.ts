@@ -35,7 +35,7 @@ export function createTokenVerifier (
 ): (token: string) => Verdict {
   return token => {
     if (token.length > maxCredentialLength || !compactHs256.test(token)) {
-      return token.includes('.') ? rejected('the token is no HS256 JWT') : keyAsToken
+      return token.includes('.') ? rejected('the token is not an HS256 JWT') : keyAsToken
     }
     const decoded = decode(token, candidates(token, secrets))
     if (typeof decoded !== 'string') return judge(decoded.token, rules)
@@ -76,7 +76,7 @@ function decode (token: string, secrets: readonly TokenSecret[]): { token: unkno
 
 function judge (decoded: unknown, rules: ClaimRules): Verdict {
   if (!isRecord(decoded) || !isRecord(decoded.header) || !isRecord(decoded.payload)) {
-    return rejected('the token holds no claims')
+    return rejected('the token has no claims')
   }
   const { header, payload } = decoded
   // RFC 7515 §4.1.11: none of the extensions is understood here, not even an empty list of them.

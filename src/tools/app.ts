@@ -83,9 +83,9 @@ export function defineApp (definition: AppDefinition): App {
     throw new TypeError('App: name must be 1 to 64 of A-Z a-z 0-9 _ -')
   }
   const owner = `App "${name}"`
-  if (!isRecord(tool)) throw new TypeError(`${owner}: tool must be an object, as defineTool returns`)
+  if (!isRecord(tool)) throw new TypeError(`${owner}: tool must be an object, such as the result of defineTool`)
   if (!isListOf(permissions, one => permissionNames.includes(one))) {
-    throw new TypeError(`${owner}: permissions may hold ${permissionNames.join(', ')}`)
+    throw new TypeError(`${owner}: permissions can be ${permissionNames.join(', ')}`)
   }
   if (domain !== undefined && typeof domain !== 'string') throw new TypeError(`${owner}: domain must be a string`)
   if (prefersBorder !== undefined && typeof prefersBorder !== 'boolean') {
@@ -151,7 +151,7 @@ function checkedCsp (owner: string, csp: unknown): AppCsp {
   for (const [name, domains] of Object.entries(csp)) {
     if (!isListOf(domains, isOrigin)) {
       throw new TypeError(
-        `${owner}: csp.${name} must be a list of origins, such as https://api.example.com or https://*.example.com`
+        `${owner}: csp.${name} must be an array of origins, such as https://api.example.com or https://*.example.com`
       )
     }
   }
@@ -167,9 +167,9 @@ function isOrigin (value: unknown): boolean {
 }
 
 function pageOf (owner: string, { html, file }: AppDefinition): string {
-  if ((html === undefined) === (file === undefined)) throw new TypeError(`${owner} needs html or file, one of the two`)
+  if ((html === undefined) === (file === undefined)) throw new TypeError(`${owner} requires either html or file`)
   const text = html ?? textOf(owner, file ?? '')
-  if (typeof text !== 'string' || text.trim() === '') throw new TypeError(`${owner}: html must be a document`)
+  if (typeof text !== 'string' || text.trim() === '') throw new TypeError(`${owner}: html must be an HTML document`)
   return text
 }
 

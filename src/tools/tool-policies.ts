@@ -8,7 +8,7 @@ import { scopeForm } from '../principal/scope.js'
 
 const whole = z.int().min(1)
 /** RFC 6749 §3.3: no token can hold another. */
-const scope = z.string().regex(scopeForm, 'A scope is printable ASCII without spaces, quotes and backslashes')
+const scope = z.string().regex(scopeForm, 'A scope must be printable ASCII without spaces, quotes and backslashes')
 
 const role = z.string().refine(isRole, `A role ${roleForm}`)
 
@@ -82,7 +82,7 @@ export function requireTools ({ tools = {} }: ToolPolicies, isTool: (name: strin
 }
 
 function fault (path: readonly PropertyKey[], message: string): string {
-  return `has at ${path.map(String).join('.') || 'its top'}: ${message}`
+  return `is invalid at ${path.map(String).join('.') || 'the top'}: ${message}`
 }
 
 /**

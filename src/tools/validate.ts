@@ -98,20 +98,20 @@ const elsewhere: Readonly<Record<string, string>> = {
 function requireOurNames (owner: string, fields: object): void {
   const found = Object.keys(fields).filter(name => Object.hasOwn(elsewhere, name))
   if (found.length === 0) return
-  const instead = found.map(name => `\`${elsewhere[name] ?? ''}\` in place of \`${name}\``)
+  const instead = found.map(name => `\`${elsewhere[name] ?? ''}\` instead of \`${name}\``)
   throw new TypeError(`${owner}: write ${instead.join(', and ')}`)
 }
 
 function requireVisibility (owner: string, visibility: unknown): void {
   if (visibility === undefined) return
   const isSound = isListOf(visibility, one => one === 'model' || one === 'app') && (visibility as unknown[]).length > 0
-  if (!isSound) throw new TypeError(`${owner}: visibility must be a list of 'model' and 'app'`)
+  if (!isSound) throw new TypeError(`${owner}: visibility must be an array of 'model' and 'app'`)
 }
 
 function requireRate (owner: string, rate: unknown): void {
   requireKeys(owner, rate, ofRates)
   const { max, windowMs } = rate as Partial<NonNullable<Tool['rate']>>
-  if (max === undefined || windowMs === undefined) throw new TypeError(`${owner} needs max and windowMs`)
+  if (max === undefined || windowMs === undefined) throw new TypeError(`${owner} requires max and windowMs`)
   requireWhole(owner, { max, windowMs })
 }
 
@@ -125,13 +125,13 @@ function requireShown (owner: string, kind: keyof typeof kinds, fields: Partial<
   }
   if (_meta !== undefined && !isRecord(_meta)) throw new TypeError(`${owner}: _meta must be an object`)
   if (tags !== undefined && !isListOf(tags, tag => typeof tag === 'string')) {
-    throw new TypeError(`${owner}: tags must be a list of strings`)
+    throw new TypeError(`${owner}: tags must be an array of strings`)
   }
   if (once !== undefined && typeof once !== 'boolean') throw new TypeError(`${owner}: once must be true or false`)
   if (size !== undefined && typeof size !== 'number') throw new TypeError(`${owner}: size must be a number of bytes`)
   if (icons !== undefined && !isListOf(icons, isIcon)) {
     throw new TypeError(
-      `${owner}: each of icons must be an object with src, and where given mimeType, sizes and theme`
+      `${owner}: each icon must be an object with src, and optionally mimeType, sizes and theme`
     )
   }
   if (annotations === undefined) return
@@ -167,10 +167,10 @@ function isToolAnnotations (annotations: unknown): boolean {
 function requireRule (owner: string, rule: unknown): void {
   requireKeys(owner, rule, ofRules)
   const { roles, scopes, allow, denied } = rule
-  if (roles !== undefined && !isListOf(roles, isRole)) throw new TypeError(`${owner}: each of roles ${roleForm}`)
+  if (roles !== undefined && !isListOf(roles, isRole)) throw new TypeError(`${owner}: each role ${roleForm}`)
   if (scopes !== undefined && !isListOf(scopes, scope => typeof scope === 'string' && scopeForm.test(scope))) {
     throw new TypeError(
-      `${owner}: scopes must be a list of scopes, each of printable ASCII without spaces, quotes and backslashes`
+      `${owner}: scopes must be an array of strings, each of printable ASCII without spaces, quotes and backslashes`
     )
   }
   if (allow !== undefined && typeof allow !== 'function') throw new TypeError(`${owner}: allow must be a function`)

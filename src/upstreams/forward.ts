@@ -105,7 +105,7 @@ async function inRounds (
       ...(result.requestState === undefined ? {} : { requestState: result.requestState })
     }
   }
-  throw new PublicToolError('The server behind this item asked too often')
+  throw new PublicToolError('The upstream server asked too many questions')
 }
 
 async function request (
@@ -150,17 +150,17 @@ function inPublicWords (error: unknown, context: CallContext, maxResultBytes: nu
   // The endpoint's own words for a deadline and a cancellation.
   if (error instanceof PublicToolError || signal.aborted) return error
   const says = (what: string): PublicToolError =>
-    new PublicToolError(`The server behind this item ${what} (request ${requestId})`)
+    new PublicToolError(`The upstream server ${what} (request ${requestId})`)
   if (error instanceof UpstreamAwayError) return says('is not available; try again in a minute')
   if (isTooLarge(error)) return tooLarge(context, maxResultBytes)
   const { name, code, data } = error as { name?: unknown, code?: unknown, data?: { status?: unknown } }
-  if (code === unreadableCode || code === 'INVALID_RESULT') return says('answered with what cannot be read')
+  if (code === unreadableCode || code === 'INVALID_RESULT') return says('sent an answer that cannot be read')
   if (name === 'ProtocolError' && typeof code === 'number' && code !== brokenOffCode) return says(`refused the request with code ${code}`)
   if (name === 'UnauthorizedError' || data?.status === 401 || data?.status === 403) {
-    return says('refused this server; its operator has to mend that')
+    return says('refused this server; the operator must correct this')
   }
   if (name === 'SdkHttpError') return says('failed; try again in a minute')
-  return says('stopped while it worked on this; try again')
+  return says('stopped during this request; try again')
 }
 
 function isTooLarge (error: unknown): boolean {

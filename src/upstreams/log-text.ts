@@ -24,11 +24,11 @@ export function reasonOf (error: unknown): string {
 
 /** What the operator can do, by what the error says. Constant sentences. */
 const advice: ReadonlyArray<readonly [RegExp, string]> = [
-  [/redirect/i, 'Write the address that it redirects to into `url`.'],
+  [/redirect/i, 'Set `url` to the address that it redirects to.'],
   [/\b40[13]\b|unauthorized|forbidden/i, 'It refuses our credentials: check `headers`.'],
   [/ENOENT|code 127|not found\b.*command|command was not found/i, 'Check `command`, `cwd` and PATH.'],
   [/EACCES|code 126/, 'Make the command executable for this user.'],
-  [/no message/, 'It must write its own log to standard error, not to standard output.'],
+  [/not a message/, 'It must write its own log to standard error, not to standard output.'],
   [/too long|too large/, 'Raise UPSTREAM_MAX_RESULT, or ask for less.'],
   [/timed out|in time|timeout/i, 'Raise `startTimeoutMs`, or run it by hand to see what it waits for.'],
   [/ECONNREFUSED|ENOTFOUND|EAI_AGAIN|fetch failed/, 'Check `url`, and that the server runs.'],
@@ -36,7 +36,7 @@ const advice: ReadonlyArray<readonly [RegExp, string]> = [
 ]
 
 export function adviceFor (reason: string): string {
-  return advice.find(([pattern]) => pattern.test(reason))?.[1] ?? 'Run it by hand to see what it says.'
+  return advice.find(([pattern]) => pattern.test(reason))?.[1] ?? 'Run it by hand to see its output.'
 }
 
 /**

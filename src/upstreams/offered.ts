@@ -30,7 +30,7 @@ async function toolsOf (upstream: Upstream): Promise<Lock[string]> {
   } catch (error) {
     const reason = redactorOf(upstream)(reasonOf(error))
     throw new UpstreamError(
-      `Upstream ${JSON.stringify(upstream.name)} cannot be asked what it offers: ${reason}. ${adviceFor(reason)}`,
+      `Upstream ${JSON.stringify(upstream.name)} cannot list its items: ${reason}. ${adviceFor(reason)}`,
       { cause: error }
     )
   } finally {

@@ -167,12 +167,12 @@ function readUpstream (name: string, given: unknown, isAlone: boolean, environme
 
 function typeOf (owner: string, said: string | undefined, { command, url }: UpstreamOptions): Upstream['type'] {
   if ((command === undefined) === (url === undefined)) {
-    throw new UpstreamError(`${owner}: give it either \`command\` or \`url\``)
+    throw new UpstreamError(`${owner}: set either \`command\` or \`url\``)
   }
   if (said === undefined) return command === undefined ? 'http' : 'stdio'
   if ((said === 'stdio') !== (command !== undefined)) {
     throw new UpstreamError(
-      `${owner}: type ${said} does not go with \`${command === undefined ? 'url' : 'command'}\``
+      `${owner}: type ${said} does not work with \`${command === undefined ? 'url' : 'command'}\``
     )
   }
   return said === 'streamable-http' ? 'http' : said as Upstream['type']
@@ -188,7 +188,7 @@ function requireFitting (
   for (const [member, value] of Object.entries(foreign)) {
     if (value !== undefined) {
       throw new UpstreamError(
-        `${owner}: \`${member}\` does not go with \`${type === 'stdio' ? 'command' : 'url'}\``
+        `${owner}: \`${member}\` does not work with \`${type === 'stdio' ? 'command' : 'url'}\``
       )
     }
   }
@@ -201,10 +201,10 @@ function requireFitting (
   if (identityHeader === undefined) return
   if (notIdentity.has(identityHeader.toLowerCase())) {
     throw new UpstreamError(
-      `${owner}: \`identityHeader\` must not be ${identityHeader}; take a name of your own, such as X-Caller`
+      `${owner}: \`identityHeader\` must not be ${identityHeader}; use your own name, such as X-Caller`
     )
   }
-  if (share === 'all') throw new UpstreamError(`${owner}: \`identityHeader\` needs \`"share": "caller"\``)
+  if (share === 'all') throw new UpstreamError(`${owner}: \`identityHeader\` requires \`"share": "caller"\``)
 }
 
 function problemOf (error: z.ZodError, given: unknown): string {
@@ -228,7 +228,7 @@ function filled<T> (value: T, environment: Environment, owner: string): T {
     const found = environment[name]
     if (found === undefined || found === '') {
       throw new UpstreamError(
-        `${owner}: the environment has no ${name}; set it, or write the value in place of \${${name}}`
+        `${owner}: the environment variable ${name} is not set; set it, or replace \${${name}} with the value`
       )
     }
     return found

@@ -56,12 +56,12 @@ export class Pool {
     const known = this.#connections.get(key)
     if (known !== undefined) return await known
     if (Date.now() < this.#retryAt) {
-      throw new UpstreamAwayError(`Upstream ${this.#upstream.name} is started again later`)
+      throw new UpstreamAwayError(`Upstream ${this.#upstream.name} will be restarted later`)
     }
     // Others may have taken the room meanwhile.
     while (this.#connections.size >= this.#upstream.maxProcesses && !this.#connections.has(key)) {
       if (!await this.#makeRoom()) {
-        throw new PublicToolError('The server behind this item has no place left; try again in a minute')
+        throw new PublicToolError('The upstream server has no capacity left; try again in a minute')
       }
     }
     // Another call of the same principal may have been first meanwhile.

@@ -45,8 +45,8 @@ export class Publisher {
     const { upstream, log, lock, maxResultBytes } = this.#options
     if (lists.isCut) {
       log.warn(
-        { upstream: upstream.name, advice: 'Name what is wanted in `include` on that server, if it can filter.' },
-        `a list of an upstream has more than ${maxItems} items; the rest is left out`
+        { upstream: upstream.name, advice: 'Let that server list fewer items, if it can filter.' },
+        `a list of an upstream has more than ${maxItems} items; the rest is ignored`
       )
     }
     const definitions = definitionsOf(upstream, this.#approved(lists), forward, maxResultBytes)
@@ -58,7 +58,7 @@ export class Publisher {
       if (now?.text === text) continue
       if (now !== undefined && kind === 'tools' && lock === undefined) {
         log.warn(
-          { upstream: upstream.name, item: key, advice: 'Set UPSTREAMS_LOCK to serve only what was approved.' },
+          { upstream: upstream.name, item: key, advice: 'Set UPSTREAMS_LOCK to serve only approved definitions.' },
           'an upstream changed the definition of a tool'
         )
       }
@@ -81,9 +81,9 @@ export class Publisher {
           upstream: upstream.name,
           item: one.key,
           reason: reasonOf(error).slice(0, 500),
-          advice: 'Mend it there, give it another name with `rename`, or leave it out with `exclude`.'
+          advice: 'Correct it on the upstream, rename it with `rename`, or leave it out with `exclude`.'
         },
-        'an item of an upstream is left out'
+        'an item of an upstream is not served'
       )
     }
   }
@@ -101,9 +101,9 @@ export class Publisher {
         {
           upstream: upstream.name,
           item,
-          advice: 'Look at it with "upstreams check", approve it with "upstreams approve".'
+          advice: 'Show the change with "upstreams check", approve it with "upstreams approve".'
         },
-        'a tool is withheld: it is not as it was approved'
+        'a tool is withheld: it differs from the approved definition'
       )
     }
     return { ...lists, tools }

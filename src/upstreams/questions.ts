@@ -94,6 +94,6 @@ export async function askBy (context: CallContext, method: string, params: Param
     }
     case 'sampling/createMessage': return { ...await context.sample(params as never, key) }
     case 'roots/list': return { roots: await context.roots(key) }
-    default: throw new PublicToolError('The server behind this tool asked for something unknown')
+    default: throw new PublicToolError('The upstream server asked for something unknown')
   }
 }

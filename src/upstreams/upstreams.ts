@@ -190,14 +190,14 @@ export class Upstreams {
     const { name, eager, share } = upstream
     const redact = redactorOf(upstream)
     const tellLeftOut = (lines: number): void => {
-      log.warn({ upstream: name, lines }, 'an upstream says too much; lines are left out')
+      log.warn({ upstream: name, lines }, 'an upstream writes too much; some lines are dropped')
     }
     return {
       line: boundedLines(line => { log.info({ upstream: name, line: redact(line) }, 'upstream says') }, tellLeftOut),
       odd: oddBy(boundedLines(reason => {
         log.warn(
           { upstream: name, reason: redact(reason), advice: adviceFor(reason) },
-          'an upstream sent what is of no use'
+          'an upstream sent an invalid message'
         )
       }, tellLeftOut, 10)),
       changed: () => { this.#later(served(), Math.max(settleMs, served().learnedAt + minRestMs - Date.now())) },
@@ -214,7 +214,7 @@ export class Upstreams {
         this.#later(served(), retryMs)
       },
       lost: reason => {
-        this.#warn(upstream, new Error(reason), 'an upstream ended; it is started again at the next call')
+        this.#warn(upstream, new Error(reason), 'an upstream ended; it will be restarted at the next call')
         if (share === 'all' && (eager || served().watches.has(everybody))) this.#later(served(), minRestMs)
       }
     }
@@ -229,7 +229,7 @@ export class Upstreams {
   }
 }
 
-const awayText = 'an upstream is away; it is tried again later'
+const awayText = 'an upstream is unavailable; it will be retried later'
 
 function oddBy (tell: (reason: string) => void): (error: unknown) => void {
   // After the colon stands what it sent, which is not for the log.

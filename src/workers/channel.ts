@@ -65,7 +65,7 @@ export class Channel {
       const waiting = this.#waiting.get(id)
       this.#waiting.delete(id)
       if (ok) waiting?.resolve(value)
-      else waiting?.reject(new NotSharedError('The primary process could not do it'))
+      else waiting?.reject(new NotSharedError('The primary process failed'))
     }
     for (const told of message.mcpTold) for (const listener of this.#listeners) listener(told)
   }

@@ -99,6 +99,6 @@ t.test('a host that registers the chain has apps, too', async t => {
 t.test('a visibility that is none stops the start', async t => {
   for (const visibility of [[], ['everyone'], 'app']) {
     const tool = { ...refresh, visibility: visibility as never }
-    await t.rejects(service(t, { tools: [tool] }), { message: /visibility must be a list of 'model' and 'app'/ })
+    await t.rejects(service(t, { tools: [tool] }), { message: /visibility must be an array of 'model' and 'app'/ })
   }
 })

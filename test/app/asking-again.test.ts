@@ -174,7 +174,7 @@ for (const [what, keys] of [
     })
     const { body } = await send(app, { name: 'ask' })
     t.match(body.result, { isError: true, content: [{ text: /^Internal error/ }] })
-    t.match(logStream.text(), /each question of a call needs a key of its own/)
+    t.match(logStream.text(), /each question of a call needs its own key/)
   })
 }
 

@@ -69,7 +69,7 @@ t.test('context.call has the rights of the caller, and an unknown tool is told i
   for (const tool of ['secret', 'nothing']) {
     t.match(await createTestClient(app, { key: adaKey }).callTool('relay', { tool }), {
       isError: true,
-      text: `This needs the tool ${tool}, which is not available to you`
+      text: `This requires the tool ${tool}, which is not available to you`
     })
   }
   t.match(
@@ -266,5 +266,5 @@ t.test('hooks are for the tools with their tags, where they name some', async t 
   await client.callTool('tagged', { a: 1 })
   t.same(heard, ['before tagged', 'after tagged'])
   t.throws(() => endpoint.beforeCall('x' as never), /`beforeCall` must be a function/)
-  t.throws(() => endpoint.afterCall(() => {}, { tags: 'billing' as never }), /tags must be a list/)
+  t.throws(() => endpoint.afterCall(() => {}, { tags: 'billing' as never }), /tags must be an array/)
 })

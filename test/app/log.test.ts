@@ -232,6 +232,6 @@ t.test('the log tells who forgot the word Bearer; the answer is that for nothing
       .lines()
       .filter(({ msg }) => msg === 'request')
       .map(({ reason }) => reason),
-    ['no credential was presented', /Authorization is not of the scheme Bearer$/]
+    ['no credential was presented', /the scheme of Authorization is not Bearer$/]
   )
 })

@@ -140,7 +140,7 @@ for (const [what, wrong] of [
   ['a part of a capability that is no object', meta('clientCapabilities', { sampling: { context: 5 } })],
   ['a client whose icons are no list', meta('clientInfo', { name: 'x', version: '1', icons: 5 })],
   ['a client whose title is no text', meta('clientInfo', { name: 'x', version: '1', title: 5 })],
-  ['a log level that is none', meta('logLevel', 'bogus')]
+  ['an unknown log level', meta('logLevel', 'bogus')]
 ] as const) {
   t.test(`${what} in _meta is answered with 400 and -32602, whatever was asked`, async t => {
     const app = await service(t)

@@ -136,7 +136,7 @@ t.test('a token for somebody called like a caller is not minted: to revoke that 
   for (const userId of ['jwt:ada', 'user:ada', 'apikey:0123456789ab', 'oauth:ada']) {
     t.match(await call(app, 'generate-token', { userId }, withToken('root', 'admin')), {
       isError: true,
-      content: [{ text: /userId.*does not begin with jwt:/ }]
+      content: [{ text: /userId.*must not begin with jwt:/ }]
     })
   }
 })

@@ -103,7 +103,7 @@ t.test('WORKERS=2', async (t) => {
   await t.test('replaces a process that dies', async () => {
     const [pid = 0] = pidsIn(running.stdout())
     process.kill(pid, 'SIGKILL')
-    await until(() => running.stderr().includes('A worker ended (SIGKILL), and another takes its place.'))
+    await until(() => running.stderr().includes('A worker ended (SIGKILL) and is replaced.'))
     let served = 0
     await until(async () => {
       served += await fetch(`${await running.url}/health`, { headers: { connection: 'close' } }).then(

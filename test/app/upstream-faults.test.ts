@@ -32,16 +32,16 @@ function warnings (log: LogSink): string {
 
 /** What is called, what the caller reads, what the log says. */
 const faults: Array<[string, RegExp, RegExp | undefined]> = [
-  ['wrong-id', /time|long/i, /of no use/],
-  ['foreign-id', /time|long/i, /of no use/],
+  ['wrong-id', /time|long/i, /invalid message/],
+  ['foreign-id', /time|long/i, /invalid message/],
   ['invalid-json', /time|long/i, /standard output.*advice/],
   ['huge-line', /larger than 8388608 bytes/, /too long.*UPSTREAM_MAX_RESULT/],
   ['huge-line-first', /larger than 8388608 bytes/, /too long.*UPSTREAM_MAX_RESULT/],
   ['never', /time|long/i, undefined],
-  ['die', /stopped while it worked on this; try again \(request/, /started again at the next call/],
-  ['exit-0', /stopped while it worked on this; try again \(request/, /started again at the next call/],
-  ['half', /stopped while it worked on this; try again \(request/, /started again at the next call/],
-  ['garbage-flood', /stopped while it worked on this; try again \(request/, /standard error, not to standard output/],
+  ['die', /stopped during this request; try again \(request/, /restarted at the next call/],
+  ['exit-0', /stopped during this request; try again \(request/, /restarted at the next call/],
+  ['half', /stopped during this request; try again \(request/, /restarted at the next call/],
+  ['garbage-flood', /stopped during this request; try again \(request/, /standard error, not to standard output/],
   ['not-a-result', /cannot be read \(request/, /a request to an upstream failed/],
   ['bad-content', /cannot be read|went wrong|internal/i, undefined],
   ['error-404', /refused the request with code 404/, /a request to an upstream failed/],
@@ -78,7 +78,7 @@ t.test('a flood on standard error is bounded in the log', async t => {
   t.equal(textOf(await ada.callTool({ name: 'echo' })), '{}')
   const said = log.lines().filter(({ msg }) => msg === 'upstream says').length
   t.ok(said > 0 && said <= 400, `${said} lines`)
-  t.match(warnings(log), /says too much/)
+  t.match(warnings(log), /writes too much/)
 })
 
 t.test('a secret of the options that a process writes is redacted in the log', async t => {

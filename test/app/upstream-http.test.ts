@@ -90,25 +90,25 @@ const faults: Array<[string, Reply, RegExp]> = [
   ['503', ask(response => { response.writeHead(503).end('hunter2') }), /failed; try again/],
   ['no JSON', ask(response => {
     response.writeHead(200, { 'content-type': 'application/json' }).end('hunter2')
-  }), /behind this item/],
+  }), /The upstream server/],
   ['a page', ask(response => {
     response.writeHead(200, { 'content-type': 'text/html' }).end('<p>hunter2')
-  }), /behind this item/],
+  }), /The upstream server/],
   ['a body that stops', ask(response => {
     response.writeHead(200, { 'content-type': 'application/json' })
     response.write('{"jsonrpc":"2.0",')
   }), /longer than the server allows/],
-  ['a connection that ends', ask(response => { response.socket?.destroy() }), /behind this item/],
+  ['a connection that ends', ask(response => { response.socket?.destroy() }), /The upstream server/],
   ['an event stream that ends', ask(response => {
     response.writeHead(200, { 'content-type': 'text/event-stream' }).end(': nothing\n\n')
-  }), /behind this item/],
+  }), /The upstream server/],
   ['a large answer', ask((response, message) => {
     answer(response, message, text('x'.repeat(10_000_000)))
   }), /larger than 8388608 bytes/],
   ['a large event', ask(response => {
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     response.end(`data: ${'x'.repeat(10_000_000)}\n\n`)
-  }), /larger than 8388608 bytes|behind this item/]
+  }), /larger than 8388608 bytes|The upstream server/]
 ]
 for (const [what, reply, says] of faults) {
   t.test(`an upstream over HTTP that answers a call with ${what} fails in constant words`, async t => {

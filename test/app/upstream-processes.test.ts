@@ -76,7 +76,7 @@ t.test('a principal has one process, another principal another', async t => {
     .callTool({ name: 'begins' }, { signal: leaving.signal, onprogress: () => { isRunning = true } })
     .catch(() => undefined)
   await until(() => isRunning)
-  t.match(textOf(await ada.callTool({ name: 'echo' })), /no place left/)
+  t.match(textOf(await ada.callTool({ name: 'echo' })), /no capacity left/)
   leaving.abort()
   await waiting
 })

@@ -82,7 +82,7 @@ t.test('a call whose upstream dies is answered, and the next one has a new proce
   const ada = await client(t, url, adaKey)
   const died = await ada.callTool({ name: 'die' })
   t.match(died, { isError: true })
-  t.match(textOf(died), /stopped while it worked.*request [\w-]+/)
+  t.match(textOf(died), /stopped during this request.*request [\w-]+/)
   t.equal(textOf(await ada.callTool({ name: 'remember', arguments: { word: 'b' } })), '["b"]')
 })
 
@@ -106,7 +106,7 @@ t.test('items with a bad name or schema are left out and named in the log', asyn
   t.same(
     log
       .lines()
-      .filter(({ msg }) => msg === 'an item of an upstream is left out')
+      .filter(({ msg }) => msg === 'an item of an upstream is not served')
       .map(({ item }) => item),
     ['bad schema', 'odd']
   )

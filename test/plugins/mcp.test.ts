@@ -90,7 +90,7 @@ t.test('a rule that fails hides its tool from everybody, and the log says why, o
     logStream.lines().filter(({ level }) => level === 50),
     [
       { item: 'b', err: { message: 'the database is away' } },
-      { item: 'c', err: { message: 'The rule returned no boolean' } }
+      { item: 'c', err: { message: 'The rule did not return a boolean' } }
     ]
   )
 })

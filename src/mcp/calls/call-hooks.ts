@@ -83,7 +83,7 @@ export class CallHooks {
 
 function added<H> (hooks: Set<Registered<H>>, name: string, hook: H, { tags }: HookOptions = {}): () => void {
   if (typeof hook !== 'function') throw new TypeError(`\`${name}\` must be a function`)
-  if (tags !== undefined && !Array.isArray(tags)) throw new TypeError(`\`${name}\`: tags must be a list`)
+  if (tags !== undefined && !Array.isArray(tags)) throw new TypeError(`\`${name}\`: tags must be an array`)
   const one = { hook, tags }
   hooks.add(one)
   return () => { hooks.delete(one) }

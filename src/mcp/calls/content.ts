@@ -29,7 +29,7 @@ const fieldsByType: ReadonlyMap<unknown, Fields> = new Map([
 
 /** The problem with a content block, for the log; `undefined` if it is valid. */
 export function faultOfBlock (block: unknown): string | undefined {
-  if (!isRecord(block)) return 'a content block that is no object'
+  if (!isRecord(block)) return 'a content block that is not an object'
   const fields = fieldsByType.get(block.type)
   if (fields === undefined) {
     return `a content block of type ${JSON.stringify(block.type)?.slice(0, 50)}: there are ` +
@@ -40,7 +40,7 @@ export function faultOfBlock (block: unknown): string | undefined {
 
 /** The problem with the contents of a resource; `undefined` if they are valid. */
 export function faultOfContents (contents: unknown): string | undefined {
-  if (!isRecord(contents)) return 'contents that are no object'
+  if (!isRecord(contents)) return 'contents that are not an object'
   const { text, blob } = contents
   if (text === undefined && blob === undefined) return 'contents with neither text nor blob'
   const fields: Fields = {

@@ -19,7 +19,7 @@ export async function callWithin (
   depth: number,
   call: (exchange: Exchange) => Promise<ToolResult>
 ): Promise<ToolResult> {
-  if (depth > maxDepth) { throw new Error(`Tools that call tools are ${maxDepth} deep, and ${name} would be one more`) }
+  if (depth > maxDepth) { throw new Error(`Tool calls are nested ${maxDepth} deep; ${name} cannot be called`) }
   const { caller } = parent
   const leftMs = Math.max(1, Math.round(parent.dueAt - performance.now()))
   const child = new Exchange(caller, leftMs, parent.shared)
@@ -44,7 +44,7 @@ export async function callWithin (
   } catch (error) {
     logged(caller, name, child)
     throw isUnknown(error)
-      ? new PublicToolError(`This needs the tool ${name}, which is not available to you`)
+      ? new PublicToolError(`This requires the tool ${name}, which is not available to you`)
       : error
   } finally {
     parent.signal.removeEventListener('abort', end)
@@ -64,7 +64,7 @@ async function paid (child: Exchange): Promise<ToolResult | undefined> {
 
 function gone (parent: Exchange): NonNullable<Exchange['refusal']> {
   const reason: unknown = parent.signal.reason
-  return isRefusal(reason) ? reason : new UnknownToolError({ reason: 'the call around it ended' })
+  return isRefusal(reason) ? reason : new UnknownToolError({ reason: 'the outer call ended' })
 }
 
 function isUnknown (error: unknown): boolean {

@@ -22,7 +22,7 @@ export async function inPublicWords<T> (work: Promise<T>): Promise<T> {
 }
 
 function spoken (words: string): Refusal {
-  const refusal = new HandlerRefusalError({ reason: 'the handler said so' })
+  const refusal = new HandlerRefusalError({ reason: 'the handler threw a PublicToolError' })
   refusal.message = words
   return refusal
 }

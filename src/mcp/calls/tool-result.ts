@@ -22,9 +22,9 @@ export function toolResultOf (
   if (typeof given === 'string') {
     return output === undefined
       ? { content: [textBlock(given)] }
-      : wrong('a text, and has an output schema: it has to return structuredContent')
+      : wrong('a string, but has an output schema: return structuredContent')
   }
-  if (!isRecord(given)) return wrong('neither a text nor a result')
+  if (!isRecord(given)) return wrong('neither a string nor a result')
   const {
     content = undefined,
     structuredContent = undefined,
@@ -37,7 +37,7 @@ export function toolResultOf (
     isError === undefined &&
     _meta === undefined
   ) {
-    return wrong('an object that is no result: put what it holds into structuredContent, or return a text')
+    return wrong('an object that is not a result: return { structuredContent } or a string')
   }
   if (content !== undefined && !isContent(content)) return wrong(faultOfContent(content))
   if (_meta !== undefined && !isRecord(_meta)) return wrong('a _meta that is not an object')
@@ -74,7 +74,7 @@ type Fit = { readonly value: Record<string, unknown> } | { readonly problem: str
 
 /** A value that JSON changes is checked in its changed form. */
 function fit (value: unknown, output: CompiledSchema): Fit | Promise<Fit> {
-  if (value === undefined) return { problem: 'there is no structuredContent' }
+  if (value === undefined) return { problem: 'structuredContent is missing' }
   const judged = output.check(output.isWireForm && !isPlainJson(value) ? inJson(value) : value)
   if (judged instanceof Promise) return judged.then(checked => checked.ok ? fitOnWire(checked.value, output) : checked)
   return judged.ok ? fitOnWire(judged.value, output) : judged
@@ -87,11 +87,11 @@ function fitOnWire (value: unknown, output: CompiledSchema): Fit {
     if (!verdict.ok) return { problem: `${verdict.problem} (as JSON writes it)` }
     value = sent
   }
-  return isRecord(value) ? { value } : { problem: 'structuredContent is an object' }
+  return isRecord(value) ? { value } : { problem: 'structuredContent must be an object' }
 }
 
 function requireFit (made: Fit): Record<string, unknown> {
-  if ('problem' in made) throw new TypeError(`what its output schema does not allow: ${made.problem}`)
+  if ('problem' in made) throw new TypeError(`a result that does not match its output schema: ${made.problem}`)
   return made.value
 }
 
@@ -119,7 +119,7 @@ function withText (structuredContent: Record<string, unknown>, content: Content[
 /** The value that a reader parses from the JSON text of `value`. */
 function inJson (value: unknown): unknown {
   const text: string | undefined = JSON.stringify(value)
-  if (text === undefined) throw new TypeError('structuredContent that JSON cannot hold')
+  if (text === undefined) throw new TypeError('structuredContent that is not valid JSON')
   return JSON.parse(text)
 }
 
@@ -136,6 +136,6 @@ function isContent (content: unknown): content is Content[] {
 }
 
 function faultOfContent (content: unknown): string {
-  if (!Array.isArray(content)) return 'content that is no list of content blocks'
+  if (!Array.isArray(content)) return 'content that is not an array of content blocks'
   return content.map(faultOfBlock).find(fault => fault !== undefined) ?? 'content that cannot be read'
 }

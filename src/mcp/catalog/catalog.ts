@@ -260,7 +260,7 @@ export class Catalog {
     const work = async (): Promise<readonly string[]> => await complete(value, context)
     const values = await exchange.race(inPublicWords(work()))
     if (!isListOf(values, text => typeof text === 'string')) {
-      throw new TypeError(`${item.name} completed ${name} with something other than a list of strings`)
+      throw new TypeError(`${item.name} completed ${name} with something other than an array of strings`)
     }
     return {
       values: values.slice(0, maxCompletions),

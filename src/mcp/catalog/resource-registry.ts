@@ -101,9 +101,10 @@ export class ResourceRegistry {
     const context = createContext(exchange, this.#accessOf(exchange))
     const work = async (): Promise<ResourceResult | undefined> => await item.read(uri, context, variables)
     const given = await exchange.race(inPublicWords(work())).catch((error: unknown) => {
-      throw isRefusal(error) && error.code === NotFoundError.code ? unknown(asked, 'its handler found nothing') : error
+      if (isRefusal(error) && error.code === NotFoundError.code) throw unknown(asked, 'the handler returned nothing')
+      throw error
     })
-    if (given === undefined) throw unknown(asked, 'its handler found nothing')
+    if (given === undefined) throw unknown(asked, 'the handler returned nothing')
     return { contents: contentsOf(given, asked, item) }
   }
 

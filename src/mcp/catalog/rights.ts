@@ -42,8 +42,8 @@ export class Rights {
     const { item } = held
     const denial = this.denial(principal, item)
     if (denial === undefined) return held
-    if (denial === 'hide') throw refusals.unknown(`${item.name} is not for this principal`)
-    if (denial === 'error') throw refusals.denied(`${item.name} is not for this principal`)
+    if (denial === 'hide') throw refusals.unknown(`this principal may not use ${item.name}`)
+    if (denial === 'error') throw refusals.denied(`this principal may not use ${item.name}`)
     throw denial
   }
 

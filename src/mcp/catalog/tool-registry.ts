@@ -269,7 +269,7 @@ function compiled ({ name }: Tool, io: 'input' | 'output', schema: Schema): Comp
     return compileObject(schema, io)
   } catch (error) {
     throw new TypeError(
-      `Tool ${name}, its ${io} schema: ${error instanceof Error ? error.message : String(error)}`,
+      `Tool ${name}, ${io} schema: ${error instanceof Error ? error.message : String(error)}`,
       { cause: error }
     )
   }

@@ -20,7 +20,7 @@ export interface UriTemplate {
 export function parseUriTemplate (template: string): UriTemplate {
   const names = template.split(/\{([^{}]*)\}/).filter((_, index) => index % 2 === 1)
   if (names.length === 0 || !names.every(name => /^\w+$/.test(name))) {
-    throw new TypeError(`Template ${template}: variables are {name}, at least one, without operators`)
+    throw new TypeError(`Template ${template}: write at least one variable as {name}, without operators`)
   }
   if (new Set(names).size < names.length) {
     throw new TypeError(`Template ${template}: each variable must have a different name`)

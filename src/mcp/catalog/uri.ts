@@ -78,7 +78,7 @@ export function requireStable (owner: string, sample: string): NormalUri {
   }
   const { href } = new URL(sample)
   if (uriKey(href) !== normal.key) {
-    throw new TypeError(`${owner} is ${JSON.stringify(href)} to clients: write it like that`)
+    throw new TypeError(`${owner}: clients send it as ${JSON.stringify(href)}; write it like that`)
   }
   return normal
 }

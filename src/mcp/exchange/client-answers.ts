@@ -42,12 +42,12 @@ export async function checkedAnswer (
   const { success, data } = shapes[method].safeParse(answer)
   // Only sampling with tools has several blocks (MCP 2025-11-25, Sampling with Tools).
   if (!success || ('model' in data && Array.isArray(data.content) && params.tools === undefined)) {
-    throw new InvalidParamsError({ reason: `an answer to ${method} that is none` })
+    throw new InvalidParamsError({ reason: `an invalid answer to ${method}` })
   }
   if ('action' in data && data.action === 'accept' && params.mode !== 'url') {
     const checked = await compile(form ?? {}, 'input').check(data.content ?? {})
     if (!checked.ok) {
-      throw new InvalidParamsError({ reason: `an answer that does not fit its form: ${checked.problem}` })
+      throw new InvalidParamsError({ reason: `an answer that does not match its form: ${checked.problem}` })
     }
     // For zod: the parsed value, with defaults and transforms.
     return { ...data, content: checked.value }

@@ -184,7 +184,7 @@ export function createLegacyEra ({
 }
 
 function leave (exchange: Exchange): void {
-  exchange.abort(new CancelledError({ reason: 'the caller went away' }))
+  exchange.abort(new CancelledError({ reason: 'the caller disconnected' }))
 }
 
 /** Throws if the body is a batch and the revision does not support batches. */
@@ -197,7 +197,7 @@ function checkBatch (body: unknown, revision: string): void {
   for (const message of body) {
     const kind = kindOf(message)
     if (kind === 'invalid' || (kind === 'request' && (message as RpcRequest).method === 'initialize')) {
-      throw new InvalidRequestError({ reason: 'a batch with a message that cannot be in one' })
+      throw new InvalidRequestError({ reason: 'a batch with a message that is not allowed in a batch' })
     }
   }
 }
@@ -210,7 +210,7 @@ function checkForSdk (message: unknown): void {
   if (!isRecord(message)) return
   const params = isRecord(message.params) ? message.params : {}
   if (message.method === 'logging/setLevel' && severity(params.level) < 0) {
-    throw new InvalidParamsError({ reason: 'a log level that is none' })
+    throw new InvalidParamsError({ reason: 'an unknown log level' })
   }
   if (message.method !== 'initialize') return
   if (!isModest(params)) throw new InvalidRequestError({ reason: 'initialize with too many values' })
@@ -219,7 +219,7 @@ function checkForSdk (message: unknown): void {
   // At most two names: deeper ones may be the caller's own.
   const field = error.issues[0]?.path.slice(1, 3).join('.')
   throw new InvalidParamsError({
-    reason: 'initialize with a field that is missing or of another type',
+    reason: 'initialize with a field that is missing or has the wrong type',
     data: { field }
   })
 }

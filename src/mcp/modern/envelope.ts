@@ -67,14 +67,14 @@ export function openEnvelope (request: RpcRequest, headers: Incoming['headers'])
     [clientInfoKey]: client,
     [logLevelKey]: logLevel
   } = meta
-  if (typeof revision !== 'string') throw new EnvelopeError({ reason: 'the protocol version is no string' })
+  if (typeof revision !== 'string') throw new EnvelopeError({ reason: 'the protocol version is not a string' })
   if (!isRecord(capabilities)) throw new EnvelopeError({ reason: 'no client capabilities in _meta' })
   if (
     client !== undefined &&
     !(isRecord(client) && typeof client.name === 'string' && typeof client.version === 'string')
   ) { throw new EnvelopeError({ reason: 'clientInfo without name and version' }) }
   if (logLevel !== undefined && typeof logLevel !== 'string') {
-    throw new EnvelopeError({ reason: 'the log level is no string' })
+    throw new EnvelopeError({ reason: 'the log level is not a string' })
   }
   mustEqual(headers, 'mcp-protocol-version', revision)
   mustBeServed(revision)
@@ -100,7 +100,7 @@ export function checkMeta ({ params = {} }: RpcRequest): void {
   const isGood = isSpecType.ClientCapabilities(capabilities) &&
     (client === undefined || isSpecType.Implementation(client)) &&
     (logLevel === undefined || isSpecType.LoggingLevel(logLevel))
-  if (!isGood) throw new EnvelopeError({ reason: 'a part of _meta is not of its type' })
+  if (!isGood) throw new EnvelopeError({ reason: 'a field of _meta has the wrong type' })
 }
 
 /** Before the catalog, the SDK checks only the `_meta` of a request. */
@@ -131,7 +131,7 @@ export function checkNotification ({ method, params }: RpcNotification, headers:
   const meta = isRecord(params?._meta) ? params._meta : {}
   const header = headers['mcp-protocol-version']
   const { [versionKey]: revision = typeof header === 'string' ? withoutBlanks(header) : modernRevision } = meta
-  if (typeof revision !== 'string') throw new EnvelopeError({ reason: 'the protocol version is no string' })
+  if (typeof revision !== 'string') throw new EnvelopeError({ reason: 'the protocol version is not a string' })
   if (header !== undefined) mustEqual(headers, 'mcp-protocol-version', revision)
   mustBeServed(revision)
   if (headers['mcp-method'] !== undefined) mustEqual(headers, 'mcp-method', method)

@@ -78,7 +78,7 @@ export function createModernEra ({ catalog, streams, stateKey, spent }: ModernOp
     }
     const writer = new ReplyWriter({ mayStream })
     // A closed connection is a cancellation (MCP 2026-07-28, Transports).
-    incoming.onGone(() => { exchange.abort(new CancelledError({ reason: 'the caller went away' })) })
+    incoming.onGone(() => { exchange.abort(new CancelledError({ reason: 'the caller disconnected' })) })
     const say = sayTo(writer, exchange)
     const notify: Notify = async (name, about) => {
       if (name !== 'notifications/message' || audible(about.level, envelope)) await say(name, about)

@@ -107,14 +107,14 @@ export class Asking {
       isFirst = await this.#spent.spend(`state:${sha256(state)}`, spentMs)
     } catch (error) {
       throw new UnavailableError(
-        retryLater(1000, { reason: 'whether the state was used cannot be told', cause: error })
+        retryLater(1000, { reason: 'the store of used states cannot be reached', cause: error })
       )
     }
     if (!isFirst) throw new RequestStateError({ reason: 'the request state was used before' })
   }
 
   async #verified (state: unknown, binding: Binding): Promise<State> {
-    if (typeof state !== 'string') throw new RequestStateError({ reason: 'the request state is no string' })
+    if (typeof state !== 'string') throw new RequestStateError({ reason: 'the request state is not a string' })
     try {
       return await this.#codec.verify(state, contextOf(binding))
     } catch (error) {
@@ -155,7 +155,7 @@ class Round {
     const name = key ?? `input_${++this.#count}`
     // The body parser refuses a key `__proto__` before this code runs.
     if (name === '__proto__' || this.#answered.has(name) || this.#asked.has(name)) {
-      throw new Error(`each question of a call needs a key of its own, and ${name} is none`)
+      throw new Error(`each question of a call needs its own key, but ${name} is repeated`)
     }
     const digest = sha256(canonical([method, params]))
     const answer = this.#answerTo(name, digest)
@@ -214,7 +214,7 @@ function own<T> (record: Readonly<Record<string, T>>, name: string): T | undefin
 function recordsOf (value: unknown): Given['responses'] {
   if (value === undefined) return {}
   if (!isRecord(value) || !Object.values(value).every(isRecord)) {
-    throw new InvalidParamsError({ reason: 'inputResponses is no object of objects' })
+    throw new InvalidParamsError({ reason: 'inputResponses is not an object of objects' })
   }
   return value as Record<string, Answer>
 }

@@ -85,7 +85,7 @@ function filterOf (asked: unknown): Filter {
   const { toolsListChanged, promptsListChanged, resourcesListChanged, resourceSubscriptions = [] } = asked
   for (const flag of [toolsListChanged, promptsListChanged, resourcesListChanged]) {
     if (flag !== undefined && typeof flag !== 'boolean') {
-      throw new InvalidParamsError({ reason: 'a filter that is no boolean' })
+      throw new InvalidParamsError({ reason: 'a filter that is not a boolean' })
     }
   }
   if (
@@ -93,7 +93,7 @@ function filterOf (asked: unknown): Filter {
     resourceSubscriptions.length > maxUris ||
     !resourceSubscriptions.every(isUri)
   ) {
-    throw new InvalidParamsError({ reason: 'resource subscriptions that are no short list of URIs' })
+    throw new InvalidParamsError({ reason: 'resourceSubscriptions that is not an array of URIs, or is too long' })
   }
   return {
     ...(toolsListChanged === true ? { toolsListChanged } : {}),

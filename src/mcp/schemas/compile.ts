@@ -52,10 +52,10 @@ export function compileObject (schema: Schema, io: 'input' | 'output'): Compiled
     )
   }
   if (!isRecord(properties) || !Object.values(properties).every(isRecord)) {
-    throw new TypeError('each of its properties is an object; write {} for one that may be anything')
+    throw new TypeError('each property must be an object; write {} to allow any value')
   }
   if (!Array.isArray(required) || !required.every(name => typeof name === 'string')) {
-    throw new TypeError('`required` is a list of names')
+    throw new TypeError('`required` must be an array of names')
   }
   return compiled
 }

@@ -27,7 +27,7 @@ function fieldOf (name: string, field: unknown): object {
   if (!isRecord(field)) throw new TypeError(`Form: ${name} must be a field`)
   const isChoice = field.type === 'array' && isRecord(field.items) && Array.isArray(field.items.enum)
   if (!primitives.has(field.type) && !isChoice) {
-    throw new TypeError(`Form: ${name} must be a string, a number, a boolean, an enum, or a list of an enum`)
+    throw new TypeError(`Form: ${name} must be a string, a number, a boolean, an enum, or an array of enum values`)
   }
   // The pattern belongs to a format, which clients know.
   const { pattern, ...rest } = field

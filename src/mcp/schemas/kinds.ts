@@ -7,7 +7,7 @@ export function isZod (schema: Schema): schema is z.ZodObject {
   return '_zod' in schema
 }
 
-const wanted = 'write z.object({ … }) of zod 4, or a JSON Schema'
+const wanted = 'write z.object({ … }) with zod 4, or a JSON Schema'
 
 /** Throws a `TypeError` that says what to write instead, if a schema of this kind would check nothing. */
 export function requireKnownKind (schema: unknown): void {

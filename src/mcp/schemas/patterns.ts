@@ -39,12 +39,12 @@ function degreeOf (source: string): number {
   const degree = matchingDegree(source)
   const shown = source.slice(0, 200)
   if (degree === undefined) {
-    throw new TypeError(`the pattern ${shown} has a repetition that is too large to judge; write it as several`)
+    throw new TypeError(`the pattern ${shown} has a repetition that is too large to analyse; split it into several`)
   }
   if (degree === Infinity) {
     throw new TypeError(
-      `the pattern ${shown} takes exponential time on some texts: a repetition in it holds another that ` +
-        'matches the same characters, or nothing; write it without one of them'
+      `the pattern ${shown} takes exponential time on some texts: a repetition contains another one that ` +
+        'matches the same characters, or nothing; remove one of them'
     )
   }
   return degree

@@ -61,7 +61,7 @@ export function rememberReferences (ajv: Ajv, schema: JsonSchema): References | 
   let known = new Map<string, WeakMap<object, true | readonly ErrorObject[]>>()
   const resolved = (ref: string): ValidateFunction => {
     const validator = validators.get(ref) ?? ajv.getSchema(`${rootId}${ref}`)
-    if (validator === undefined) throw new TypeError(`$ref ${ref} leads nowhere`)
+    if (validator === undefined) throw new TypeError(`$ref ${ref} does not resolve`)
     validators.set(ref, validator)
     return validator
   }

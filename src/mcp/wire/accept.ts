@@ -11,7 +11,7 @@ import type { Reply } from './reply.js'
 export function takesStream (accept: string | string[] | undefined): boolean {
   if (typeof accept !== 'string' || /\*\/\*|text\/(\*|event-stream)/i.test(accept)) return true
   if (/application\/(\*|json)/i.test(accept)) return false
-  throw new NotAcceptableError({ reason: 'Accept names neither JSON nor an event stream' })
+  throw new NotAcceptableError({ reason: 'Accept lists neither JSON nor an event stream' })
 }
 
 /** Sent by the clients of both SDKs. */

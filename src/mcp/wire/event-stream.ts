@@ -92,7 +92,7 @@ export class EventStream {
     if (!this.#isOpen) return
     if (this.readable.writableLength + this.readable.readableLength > maxBufferedBytes) {
       this.readable.destroy(
-        new Error(`cut off: more than ${maxBufferedBytes} bytes wait for a caller that does not read them`)
+        new Error(`cut off: more than ${maxBufferedBytes} bytes wait for a caller that does not read`)
       )
       return
     }

@@ -41,7 +41,7 @@ export function forSdk<M extends RpcRequest | RpcNotification> (message: M): M {
  * more than 5,000 values.
  */
 export function answerForSdk (message: unknown): RpcMessage {
-  if (!isRecord(message)) throw new InvalidRequestError({ reason: 'an answer that is no object' })
+  if (!isRecord(message)) throw new InvalidRequestError({ reason: 'an answer that is not an object' })
   const { id, result, error } = message
   if (isRecord(result)) {
     if (!isModest(result, maxAnswerValues)) throw new InvalidRequestError({ reason: 'an answer with too many values' })

@@ -26,7 +26,7 @@ export class StructuredResult {
   constructor (structuredContent: Record<string, unknown>) {
     // The compiler does not know the result of a `toJSON`.
     const text: string | undefined = JSON.stringify(structuredContent)
-    if (text === undefined) throw new TypeError('structured content that is nothing in JSON')
+    if (text === undefined) throw new TypeError('structured content without a JSON form')
     this.#text = text
     this.content = [{ type: 'text', text }]
     this.content[origin] = this

@@ -75,7 +75,7 @@ export function createAccessTokens ({
     const { verdict, maySignIn } = await keys.current(key)
     if (!isVerified(verdict)) return verdict
     const { principal, rateLimitMax } = verdict
-    if (!maySignIn) return rejected('no client may be signed in with the API key', about)
+    if (!maySignIn) return rejected('the API key cannot sign in clients', about)
     if (principal.id !== subject) return rejected('the API key has another owner now', about)
     if (isRevoked(principal)) return rejected('the API key behind the token was revoked', about)
     const rights = {

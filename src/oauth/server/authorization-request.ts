@@ -134,7 +134,7 @@ async function clientOf (
     'This app is not known here',
     'The app that sent you is not registered, or its description could not be read. Go back to it and ' +
       'connect again; if that does not help, ask the operator of this server.',
-    { reason: 'the client is not known' }
+    { reason: 'the client is unknown' }
   )
 }
 

@@ -51,7 +51,7 @@ export interface GrantKeys {
 }
 
 const unknown: Referred = Object.freeze({
-  verdict: rejected('the app does not know the API key any more'),
+  verdict: rejected('the app no longer knows the API key'),
   maySignIn: false
 })
 

@@ -131,7 +131,7 @@ export function createGrants ({ documents, secrets, ledger, resource, accessTtlM
   async function reused (grant: Grant): Promise<never> {
     onReuse(grant, 'refresh token used again')
     await revoke(grant.id, { principal: grant.subject })
-    throw invalid('a refresh token was used again after its time: the grant is ended')
+    throw invalid('an old refresh token was used again: the grant is revoked')
   }
 
   return {
@@ -153,7 +153,7 @@ export function createGrants ({ documents, secrets, ledger, resource, accessTtlM
         rotations: []
       }
       if (!(await documents.put('grant', grant.id, grant, { version: 0, endsAt: endOf(grant, now) }))) {
-        throw new Error('The id of a new grant is taken')
+        throw new Error('The id of a new grant already exists')
       }
       return { grant, refreshToken: tokenOf(grant) }
     },
@@ -161,10 +161,10 @@ export function createGrants ({ documents, secrets, ledger, resource, accessTtlM
     async refresh (token, clientId, rotates) {
       for (let tries = 0; tries < 20; tries++) {
         const found = await read(token, clientId)
-        if (found === undefined) throw invalid('the refresh token is not known')
+        if (found === undefined) throw invalid('the refresh token is unknown')
         const { grant, generation, stored } = found
         const now = Date.now()
-        if (generation > grant.generation) throw invalid('the refresh token is not known')
+        if (generation > grant.generation) throw invalid('the refresh token is unknown')
         if (generation < grant.generation) {
           if (!isRepeat(grant, generation, now)) return await reused(grant)
           // The successor that was given before: whoever sent two at once, or missed an answer, goes on with it.
@@ -185,7 +185,7 @@ export function createGrants ({ documents, secrets, ledger, resource, accessTtlM
         if (isOurs) return { grant: next, refreshToken: tokenOf(next) }
         // Another request was faster: what it did is judged anew.
       }
-      throw new OAuthError('temporarily_unavailable', 'The grant is changed by others all the time', {
+      throw new OAuthError('temporarily_unavailable', 'The grant keeps changing', {
         retryAfterSeconds: 1
       })
     }
@@ -233,5 +233,5 @@ export function claimsOfGrant ({
 }
 
 function invalid (reason: string): OAuthError {
-  return new OAuthError('invalid_grant', 'The refresh token is not good', { reason })
+  return new OAuthError('invalid_grant', 'The refresh token is not valid', { reason })
 }

@@ -77,7 +77,7 @@ export function createIdJagVerifier ({
       claims.aud !== own &&
       !(Array.isArray(claims.aud) && claims.aud.length === 1 && claims.aud[0] === own)
     ) { throw refused('aud is not this server') }
-    if (claims.client_id !== clientId) throw refused('client_id is another client')
+    if (claims.client_id !== clientId) throw refused('client_id names another client')
     if (typeof claims.resource !== 'string' || !namesResource(claims.resource, resource)) {
       throw refused('resource is not the endpoint', 'invalid_target')
     }
@@ -87,7 +87,7 @@ export function createIdJagVerifier ({
     const { sub, jti, issuedAt, expiresAt } = sound
     if (jti === undefined || jti === '' || issuedAt === undefined) throw refused('jti or iat is missing')
     if (expiresAt - issuedAt > (longestLifeSeconds + 2 * toleranceSeconds) * 1000) {
-      throw refused('it is good for more than an hour')
+      throw refused('it is valid for more than an hour')
     }
     const key = await issuer.keys.find(
       { ...header, alg },
@@ -129,7 +129,7 @@ function refused (reason: string, code: 'invalid_grant' | 'invalid_target' = 'in
     code,
     code === 'invalid_target'
       ? 'The resource must be the endpoint of this server'
-      : 'The assertion is not good',
-    { reason: `the assertion is not good: ${reason}` }
+      : 'The assertion is not valid',
+    { reason: `the assertion is not valid: ${reason}` }
   )
 }

@@ -104,7 +104,7 @@ const stepMs = 10 * 60_000
 const over = (reason: string): AuthorizationPageError =>
   new AuthorizationPageError(
     'This sign-in is over',
-    'It was finished already, took longer than ten minutes, or was begun in another browser. Go back to the ' +
+    'It was already finished, took longer than ten minutes, or was started in another browser. Go back to the ' +
       'app and connect again.',
     { reason }
   )
@@ -130,7 +130,7 @@ export function createSignIn (options: SignInOptions): SignIn {
     if ((await documents.get('once', sealed.id)) !== undefined) throw over('the handle was used before')
     const client = await find(sealed.request.clientId)
     if (client === undefined || !matchesRedirect(client.redirectUris, sealed.request.redirectUri)) {
-      throw over('the client is not known any more')
+      throw over('the client is no longer known')
     }
     return { sealed, client }
   }
@@ -190,7 +190,7 @@ export function createSignIn (options: SignInOptions): SignIn {
       const reference = grantKeyOf(verdict, isOfApp(principal))
       const referred = await keys.current(reference)
       if (!isVerified(referred.verdict) || !referred.maySignIn) {
-        return { kind: 'not-allowed', step, reason: 'no client may be signed in with the API key' }
+        return { kind: 'not-allowed', step, reason: 'the API key cannot sign in clients' }
       }
       return { kind: 'consent', step: consentOf(client, sealed, reference, principal, referred.name) }
     },
@@ -210,12 +210,12 @@ export function createSignIn (options: SignInOptions): SignIn {
     async approve (handle, cookie) {
       const { sealed, client } = await open(handle, cookie)
       const { shown, request } = sealed
-      if (shown === undefined) throw over('the handle is of the first step')
+      if (shown === undefined) throw over('the handle belongs to the first step')
       const { key, subject, role } = shown
       // The key may have ended while the page was open, or be somebody else's.
       const { verdict, maySignIn } = await keys.current(key)
       if (!isVerified(verdict) || !maySignIn || isRevoked(verdict.principal)) {
-        throw over('the API key is good no longer')
+        throw over('the API key is no longer valid')
       }
       const { principal } = verdict
       if (principal.id !== subject || principal.role !== role) {

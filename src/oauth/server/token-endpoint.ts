@@ -67,16 +67,16 @@ export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoi
   async function authenticate (parameters: Fields): Promise<Client> {
     const assertion = optional(parameters, 'client_assertion')
     if (assertion === undefined && parameters.client_secret !== undefined) {
-      throw new OAuthError('invalid_client', 'A client here has no secret')
+      throw new OAuthError('invalid_client', 'Client secrets are not supported')
     }
     const id = required(parameters, 'client_id')
     const client = await clients.find(id)
     if (client === undefined) {
-      throw new OAuthError('invalid_client', 'The client is not known', { reason: 'the client is not known' })
+      throw new OAuthError('invalid_client', 'The client is unknown', { reason: 'the client is unknown' })
     }
     if (assertion === undefined) {
       if (!client.authMethods.includes('none')) {
-        throw new OAuthError('invalid_client', 'The client must prove itself by private_key_jwt')
+        throw new OAuthError('invalid_client', 'The client must authenticate with private_key_jwt')
       }
       return client
     }
@@ -84,7 +84,7 @@ export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoi
       parameters.client_assertion_type !== assertionType ||
       !client.authMethods.includes('private_key_jwt')
     ) {
-      throw new OAuthError('invalid_client', 'The client cannot prove itself in this way')
+      throw new OAuthError('invalid_client', 'The client cannot authenticate with this method')
     }
     await assertions.verify(client, assertion)
     return client
@@ -101,13 +101,13 @@ export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoi
         ? !contents.namesRedirect
         : parameters.redirect_uri === contents.redirectUri) &&
       provesChallenge(parameters.code_verifier, contents.challenge)
-    if (!isBound) throw invalid('the code is not known, or of another client, redirect, challenge or resource')
+    if (!isBound) throw invalid('the code is unknown, or belongs to another client, redirect, challenge or resource')
     const redeemed = await codes.redeem(code)
     if (redeemed.kind === 'again') {
       // Somebody else has it, too: what it gave cannot be trusted (RFC 6749 §4.1.2).
       onReuse({ ...contents.grant, id: redeemed.grantId }, 'code used again')
       await grants.revoke(redeemed.grantId, { principal: contents.grant.subject })
-      throw invalid('the code was used before: what it gave is ended')
+      throw invalid('the code was used before: its grant is revoked')
     }
     if (redeemed.kind === 'none') throw invalid('the code has expired')
     await requireLiving(accessTokens, { ...contents.grant, createdAt: Date.now() })
@@ -119,7 +119,7 @@ export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoi
   async function byRefreshToken (parameters: Fields, client: Client): Promise<Issued> {
     const token = required(parameters, 'refresh_token')
     const found = await grants.find(token, client.id)
-    if (found === undefined) throw invalid('the refresh token is not known')
+    if (found === undefined) throw invalid('the refresh token is unknown')
     const scopes = narrowed(parameters.scope, found)
     await requireLiving(accessTokens, found)
     // One that proves itself at each request needs no rotation (OAuth 2.1 §4.3.1).
@@ -219,7 +219,7 @@ function narrowed (scope: string | undefined, { scopes }: Grant): readonly strin
   const asked = scopesIn(scope)
   if (asked.length === 0) return scopes
   if (!asked.every(one => holdsScope(scopes, one))) {
-    throw new OAuthError('invalid_scope', 'The scope goes beyond what was granted')
+    throw new OAuthError('invalid_scope', 'The scope exceeds the granted scope')
   }
   return asked
 }
@@ -231,7 +231,7 @@ function scopesIn (scope = ''): string[] {
 function invalid (reason: string): OAuthError {
   return new OAuthError(
     'invalid_grant',
-    'The code, or the token, is not good: it may have expired, been used or been revoked',
+    'The code or token is not valid: it may have expired, been used or been revoked',
     { reason }
   )
 }

@@ -46,15 +46,15 @@ export function parseRedisUrl (text: string): RedisTarget {
   const hosts = authority.split(',').map(host => hostOf(host, type === 'sentinel' ? 26_379 : 6379))
   if (type === 'single' && hosts.length > 1) throw new RedisUrlError('names several hosts')
   const db = path.replace('/', '')
-  if (!/^\d{0,3}$/.test(db)) throw new RedisUrlError('has a path that is not the number of a database')
-  if (type === 'cluster' && Number(db) > 0) throw new RedisUrlError('names a database, and a Cluster has one alone')
+  if (!/^\d{0,3}$/.test(db)) throw new RedisUrlError('has a path that is not a database number')
+  if (type === 'cluster' && Number(db) > 0) throw new RedisUrlError('names a database, but a Cluster has only one')
   const parameters = new URLSearchParams(query)
   const name = parameters.get('name') ?? undefined
   if (type === 'sentinel' && name === undefined) {
-    throw new RedisUrlError('lacks ?name=, the name of the primary that the sentinels watch')
+    throw new RedisUrlError('lacks ?name=, the name of the primary in the sentinels')
   }
   const unknown = [...parameters.keys()].some(key => type !== 'sentinel' || !['name', 'sentinelPassword'].includes(key))
-  if (unknown) throw new RedisUrlError('has a parameter that is not known')
+  if (unknown) throw new RedisUrlError('has an unknown parameter')
   const sentinelPassword = parameters.get('sentinelPassword') ?? undefined
   return {
     kind: type,
@@ -85,7 +85,7 @@ export function passwordsIn (text: string): readonly string[] {
 function hostOf (text: string, defaultPort: number): HostPort {
   const [, bracketed, plain, port] = /^(?:\[([0-9a-f:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/i.exec(text.trim()) ?? []
   const host = bracketed ?? plain
-  if (host === undefined || Number(port) > 65_535) throw new RedisUrlError('names a host or a port that cannot be')
+  if (host === undefined || Number(port) > 65_535) throw new RedisUrlError('has an invalid host or port')
   return { host, port: port === undefined ? defaultPort : Number(port) }
 }
 

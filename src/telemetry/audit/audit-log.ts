@@ -185,7 +185,7 @@ export class AuditLog implements Observer {
     if (code !== undefined) {
       this.#log.error(
         { code },
-        'The audit file cannot be written: records wait in memory, and are dropped beyond that.'
+        'The audit file cannot be written: records wait in memory, and are dropped if it is full.'
       )
       return
     }

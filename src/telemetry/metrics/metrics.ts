@@ -20,31 +20,31 @@ export class Metrics implements Observer {
   readonly #delay = monitorEventLoopDelay({ resolution: 20 })
   readonly #operations = new Histogram(
     'mcp_server_operation_duration_seconds',
-    'How long requests and notifications of MCP took.',
+    'Duration of MCP requests and notifications.',
     bounds
   )
 
   readonly #sessions = new Histogram(
     'mcp_server_session_duration_seconds',
-    'How long sessions lasted.',
+    'Duration of sessions.',
     bounds
   )
 
   readonly #decisions = new Counter(`${ours}decisions_total`, 'Decisions, by kind and outcome.')
   readonly #refusals = new Counter(
     `${ours}refusals_total`,
-    'Requests and calls that were refused or failed, by the class of the reason.'
+    'Refused or failed requests and calls, by reason.'
   )
 
   readonly #limits = new Counter(
     `${ours}limited_total`,
-    'Requests and calls that a limit refused, by its layer.'
+    'Requests and calls refused by a limit, by layer.'
   )
 
-  readonly #minted = new Counter(`${ours}tokens_minted_total`, 'Tokens that were minted.')
+  readonly #minted = new Counter(`${ours}tokens_minted_total`, 'Created tokens.')
   readonly #revoked = new Counter(
     `${ours}revocations_total`,
-    'Revocations of tokens and of all that a subject has.'
+    'Revocations of tokens and subjects.'
   )
 
   constructor (measures: Measures) {
@@ -128,7 +128,7 @@ export class Metrics implements Observer {
     const { rss, heapUsed, heapTotal } = process.memoryUsage()
     const { user, system } = process.cpuUsage()
     const delay =
-      headOf(`${ours}event_loop_delay_seconds`, 'gauge', 'Delay of the event loop since the last look.') +
+      headOf(`${ours}event_loop_delay_seconds`, 'gauge', 'Delay of the event loop since the last scrape.') +
       [50, 90, 99]
         .map(percent =>
           sample(
@@ -144,13 +144,13 @@ export class Metrics implements Observer {
       headOf(name, 'gauge', help) + sample(name, labels, value)
     return (
       delay +
-      gauge(`${ours}heap_used_bytes`, 'Bytes of the heap in use.', heapUsed) +
-      gauge(`${ours}heap_size_bytes`, 'Bytes of the heap.', heapTotal) +
-      gauge(`${ours}build_info`, 'Always 1: the version of the server.', 1, { version }) +
+      gauge(`${ours}heap_used_bytes`, 'Heap in use, in bytes.', heapUsed) +
+      gauge(`${ours}heap_size_bytes`, 'Size of the heap, in bytes.', heapTotal) +
+      gauge(`${ours}build_info`, 'Always 1. The version of the server.', 1, { version }) +
       gauge('process_resident_memory_bytes', 'Resident memory, in bytes.', rss) +
       gauge(
         'process_start_time_seconds',
-        'When the process began, in seconds since the epoch.',
+        'Start time of the process, in seconds since the epoch.',
         Math.round(Date.now() / 1000 - process.uptime())
       ) +
       headOf('process_cpu_seconds_total', 'counter', 'Processor time, in seconds.') +

@@ -45,7 +45,7 @@ async function discover (issuer: string, signal: AbortSignal): Promise<URL> {
 /** OpenID Connect Discovery 1.0 §4.3: another issuer's metadata would bring another issuer's keys. */
 function keysUrl (metadata: unknown, expected: string): URL {
   const { issuer, jwks_uri: uri } = Object(metadata) as { issuer?: unknown, jwks_uri?: unknown }
-  if (issuer !== expected) throw new ProviderError('its metadata is of another issuer')
+  if (issuer !== expected) throw new ProviderError('its metadata belongs to another issuer')
   if (typeof uri !== 'string' || !URL.canParse(uri) || !isSafeUrl(new URL(uri))) {
     throw new ProviderError('its metadata has no https jwks_uri')
   }

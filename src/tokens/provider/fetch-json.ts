@@ -59,7 +59,7 @@ async function readText ({ body }: Response, signal: AbortSignal): Promise<strin
     }
   } catch (cause) {
     if (cause instanceof ProviderError) throw cause
-    throw new ProviderError(signal.aborted ? 'it did not answer in time' : 'its answer broke off', { cause })
+    throw new ProviderError(signal.aborted ? 'it did not answer in time' : 'its answer was cut off', { cause })
   }
   return Buffer.concat(chunks).toString('utf8')
 }

@@ -80,7 +80,7 @@ export function createIssuerVerifier (options: IssuerOptions): IssuerVerifier {
   if (jwksUrl !== undefined) requireSafe('jwksUrl', jwksUrl)
   if (audience.length === 0) {
     throw new Error(
-      'An issuer needs an `audience`: without one its tokens for any other service would be good here'
+      'An issuer requires an `audience`: otherwise its tokens for any other service would be accepted'
     )
   }
   const keys = createKeySet({ ...cache, load: createKeyLoader(issuer, jwksUrl) })
@@ -169,7 +169,7 @@ function judge (
   if (claims.cnf !== undefined) return rejected('the token is bound to a key')
   if (isOtherKind(claims)) return rejected('it is not an access token')
   if (requireAt && !isDeclaredAccessToken(header, claims)) {
-    return rejected('it does not declare itself an access token')
+    return rejected('it is not marked as an access token')
   }
   const sound = readClaims(claims, { audience, toleranceSeconds }, Date.now())
   if (typeof sound === 'string') return rejected(sound)

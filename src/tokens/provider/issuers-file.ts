@@ -51,15 +51,15 @@ export function parseIssuers (text: string): readonly IssuerEntry[] {
     throw new IssuersFileError('names a file that is not JSON')
   }
   if (!Array.isArray(json) || json.length === 0) {
-    throw new IssuersFileError('names a file that is not a list of issuers, or an empty one')
+    throw new IssuersFileError('names a file that is not an array of issuers, or is empty')
   }
   const entries = json.map(readEntry)
   for (const [index, { name, issuer }] of entries.entries()) {
     if (entries.findIndex(one => one.name === name) < index) {
-      throw new IssuersFileError(`names a file in which entry ${index + 1} has the name of another`)
+      throw new IssuersFileError(`names a file in which entry ${index + 1} repeats a name`)
     }
     if (entries.findIndex(one => one.issuer === issuer) < index) {
-      throw new IssuersFileError(`names a file in which entry ${index + 1} has the issuer of another`)
+      throw new IssuersFileError(`names a file in which entry ${index + 1} repeats an issuer`)
     }
   }
   return entries
@@ -70,13 +70,13 @@ function readEntry (value: unknown, index: number): IssuerEntry {
     new IssuersFileError(`names a file in which entry ${index + 1} ${what}`)
   if (!isRecord(value)) throw wrong('is not an object')
   if (Object.keys(value).some(member => !members.has(member))) {
-    throw wrong(`has a member other than ${[...members].join(', ')}`)
+    throw wrong(`has an unknown member; the members are ${[...members].join(', ')}`)
   }
   const { name, issuer, jwksUrl, audience } = value
-  if (!isIssuerName(name)) throw wrong('needs a name of 1 to 63 lower-case letters, digits and "-"')
+  if (!isIssuerName(name)) throw wrong('requires a name of 1 to 63 lower-case letters, digits and "-"')
   for (const text of texts) {
     if (value[text] !== undefined && (typeof value[text] !== 'string' || value[text].trim() === '')) {
-      throw wrong(`has a ${text} that is not text`)
+      throw wrong(`has a ${text} that is not a string`)
     }
   }
   for (const [member, url] of [['issuer', issuer], ['jwksUrl', jwksUrl]] as const) {
@@ -91,6 +91,6 @@ function readEntry (value: unknown, index: number): IssuerEntry {
   if (
     audience !== undefined &&
     !(Array.isArray(audience) && audience.every(one => typeof one === 'string' && one !== ''))
-  ) { throw wrong('has an audience that is not a list of names') }
+  ) { throw wrong('has an audience that is not an array of names') }
   return value as unknown as IssuerEntry
 }

@@ -127,8 +127,8 @@ export class ProcessTransport implements Transport {
     }
     if (text.trim() === '') return
     this.#strayLines += 1
-    if (this.#strayLines === 1) this.onerror?.(new Error('wrote to its standard output what is no message'))
-    if (this.#strayLines > maxStrayLines) this.#end('wrote too much to its standard output that is no message')
+    if (this.#strayLines === 1) this.onerror?.(new Error('wrote text that is not a message to its standard output'))
+    if (this.#strayLines > maxStrayLines) this.#end('wrote too much text that is not a message to its standard output')
   }
 
   /** The beginning or the end of a message tells whose answer it is. */
@@ -157,7 +157,7 @@ export class ProcessTransport implements Transport {
 /** The SDK drops a result that is no object, and its caller would wait for nothing. */
 function readable (message: JSONRPCMessage): JSONRPCMessage {
   if (!('result' in message) || isRecord(message.result)) return message
-  return { jsonrpc: '2.0', id: message.id, error: { code: unreadableCode, message: 'The result is no object' } }
+  return { jsonrpc: '2.0', id: message.id, error: { code: unreadableCode, message: 'The result is not an object' } }
 }
 
 function parse (text: string): JSONRPCMessage | undefined {

@@ -72,7 +72,7 @@ const faults: Array<[string, string, RegExp]> = [
   [
     'an unknown role',
     fileWith({ role: 'Admin' }),
-    /keys\[0\]\.role must be admin, user or a name of your own/
+    /keys\[0\]\.role must be admin, user or your own name/
   ],
   ['a role in a list', fileWith({ role: ['admin'] }), /keys\[0\]\.role/],
   ['an id with capitals', fileWith({ id: 'ABCDEFGHIJKL' }), /keys\[0\]\.id is not twelve/],

@@ -3,7 +3,7 @@ import t from 'tap'
 import { whyRefused } from '../../../src/principal/why-refused.js'
 
 for (const [reason, word] of [
-  ['no credential was presented: Authorization is not of the scheme Bearer', 'no-credential'],
+  ['no credential was presented: the scheme of Authorization is not Bearer', 'no-credential'],
   ['the API key was revoked', 'revoked'],
   ['the API key has expired', 'expired'],
   ['the secret of the API key was replaced', 'expired'],

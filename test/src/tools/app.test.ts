@@ -43,8 +43,8 @@ t.test('a page may be a file, read when the app is defined', async t => {
   const { view } = defineApp({ ...rest, file: join(directory, 'page.html') })
   t.equal(view.size, 14)
   t.throws(() => defineApp({ ...rest, file: join(directory, 'none.html') }), /file cannot be read \(ENOENT\)/)
-  t.throws(() => defineApp(rest), /needs html or file/)
-  t.throws(() => defineApp({ ...good, file: 'page.html' }), /needs html or file/)
+  t.throws(() => defineApp(rest), /requires either html or file/)
+  t.throws(() => defineApp({ ...good, file: 'page.html' }), /requires either html or file/)
 })
 
 for (const origin of [
@@ -53,7 +53,7 @@ for (const origin of [
 ]) {
   t.test(`${JSON.stringify(origin)} is refused in the policy of a page`, async t => {
     for (const directive of ['connectDomains', 'resourceDomains', 'frameDomains', 'baseUriDomains']) {
-      t.throws(() => defineApp({ ...good, csp: { [directive]: [origin] } }), /must be a list of origins/, directive)
+      t.throws(() => defineApp({ ...good, csp: { [directive]: [origin] } }), /must be an array of origins/, directive)
     }
   })
 }
@@ -63,8 +63,8 @@ const bad: ReadonlyArray<readonly [what: string, fields: object, says: RegExp]> 
   ['a name with a slash', { name: 'a/b' }, /name must be 1 to 64/],
   ['no name', { name: undefined }, /name must be 1 to 64/],
   ['no tool', { tool: undefined }, /tool must be an object/],
-  ['an empty page', { html: ' ' }, /html must be a document/],
-  ['an unknown permission', { permissions: ['usb'] }, /permissions may hold camera/],
+  ['an empty page', { html: ' ' }, /html must be an HTML document/],
+  ['an unknown permission', { permissions: ['usb'] }, /permissions can be camera/],
   ['an unknown directive', { csp: { scriptDomains: [] } }, /scriptDomains is not an option/],
   ['a domain of another type', { domain: 1 }, /domain must be a string/],
   ['a border of another type', { prefersBorder: 'yes' }, /prefersBorder must be true or false/]

@@ -27,7 +27,7 @@ for (const [what, policies, where] of [
   ],
   ['a name that no object holds', '{"tools":{"__proto__":{"cost":2}}}', /__proto__/],
   ['no JSON', '{', /JSON/],
-  ['a list', [], /its top/],
+  ['a list', [], /invalid at the top/],
   ['a misspelt limit', { tools: { search: { costs: 2 } } }, /tools\.search/],
   ['a cost that no caller can pay', { tools: { search: { cost: 101 } } }, /tools\.search\.cost/],
   ['such a cost for all', { default: { cost: 101 } }, /default\.cost/],

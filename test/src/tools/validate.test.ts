@@ -29,27 +29,27 @@ const wrong: Array<[what: string, items: Record<string, unknown>, message: RegEx
   [
     'one role that is no list',
     { tools: [{ name: 'x', handler, access: { roles: 'admin' } }] },
-    /^Tool "x": access: each of roles must be admin, user or a name/
+    /^Tool "x": access: each role must be admin, user or your own name/
   ],
   [
     'a role that is no name',
     { tools: [{ name: 'x', handler, access: { roles: ['the boss'] } }] },
-    /each of roles must be/
+    /each role must be/
   ],
   [
     'a role that only looks like admin',
     { tools: [{ name: 'x', handler, access: { roles: ['Admin'] } }] },
-    /each of roles must be/
+    /each role must be/
   ],
   [
     'one scope that is no list',
     { tools: [{ name: 'x', handler, access: { scopes: 'a:b' } }] },
-    /^Tool "x": access: scopes must be a list/
+    /^Tool "x": access: scopes must be an array/
   ],
   [
     'a scope that no token can hold',
     { tools: [{ name: 'x', handler, access: { scopes: ['a b'] } }] },
-    /scopes must be a list/
+    /scopes must be an array/
   ],
   [
     'a rule that is no function',
@@ -64,7 +64,7 @@ const wrong: Array<[what: string, items: Record<string, unknown>, message: RegEx
   [
     'a rate without its window',
     { tools: [{ name: 'x', handler, rate: { max: 1 } }] },
-    /^Tool "x": rate needs max and windowMs$/
+    /^Tool "x": rate requires max and windowMs$/
   ],
   [
     'a misspelt window',
@@ -74,7 +74,7 @@ const wrong: Array<[what: string, items: Record<string, unknown>, message: RegEx
   [
     'a misspelt input',
     { tools: [{ name: 'x', handler, inputSchema: {} }] },
-    /^Tool "x": write `input` in place of `inputSchema`$/
+    /^Tool "x": write `input` instead of `inputSchema`$/
   ],
   ['no handler', { tools: [{ name: 'x' }] }, /^Tool "x": handler must be a function$/],
   [
@@ -115,12 +115,12 @@ const wrong: Array<[what: string, items: Record<string, unknown>, message: RegEx
   [
     'an icon without a source',
     { tools: [{ name: 'x', handler, icons: [{ mimeType: 'image/png' }] }] },
-    /^Tool "x": each of icons must be an object with src/
+    /^Tool "x": each icon must be an object with src/
   ],
   [
     'one icon that is no list',
     { tools: [{ name: 'x', handler, icons: { src: 'x' } }] },
-    /each of icons must be/
+    /each icon must be/
   ],
   [
     'a MIME type that is no text',
@@ -135,7 +135,7 @@ const wrong: Array<[what: string, items: Record<string, unknown>, message: RegEx
   [
     'one tag that is no list',
     { tools: [{ name: 'x', handler, tags: 'a' }] },
-    /^Tool "x": tags must be a list of strings$/
+    /^Tool "x": tags must be an array of strings$/
   ],
   [
     'a prompt with a rate',
@@ -201,10 +201,10 @@ t.test('an instance of a class may be an item, and keep what is its own', async 
 
 t.test('names of other libraries are told with the name here', async t => {
   for (const [fields, words] of [
-    [{ inputSchema: {} }, /^Tool "x": write `input` in place of `inputSchema`$/],
-    [{ parameters: {}, execute () {} }, /^Tool "x": write `input` in place of `parameters`, and `handler` in place of `ex/],
-    [{ outputSchema: {} }, /^Tool "x": write `output` in place of `outputSchema`$/],
-    [{ schema: {} }, /^Tool "x": write `input` in place of `schema`$/]
+    [{ inputSchema: {} }, /^Tool "x": write `input` instead of `inputSchema`$/],
+    [{ parameters: {}, execute () {} }, /^Tool "x": write `input` instead of `parameters`, and `handler` instead of `ex/],
+    [{ outputSchema: {} }, /^Tool "x": write `output` instead of `outputSchema`$/],
+    [{ schema: {} }, /^Tool "x": write `input` instead of `schema`$/]
   ] as const) {
     t.throws(() => { requireItem('Tool', { name: 'x', ...fields }) }, { name: 'TypeError', message: words })
   }

@@ -79,7 +79,7 @@ export class Calls {
       throw new InvalidRequestError({ reason: 'initialize in a session' })
     }
     if (new Set(ids).size < ids.length || ids.some(id => this.#running.has(id))) {
-      throw new InvalidRequestError({ reason: 'an id that is in flight already' })
+      throw new InvalidRequestError({ reason: 'the id of a running request' })
     }
     const post = new Post({ host: this.#host, holder: incoming, requests: ids, isBatch, mayStream })
     // Register all messages of a batch before the first of them can end.

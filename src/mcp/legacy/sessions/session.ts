@@ -198,7 +198,7 @@ export class Session implements CallsHost {
     try {
       await told
     } catch {
-      throw new UnavailableError(retryLater(1000, { reason: 'other instances cannot be told' }))
+      throw new UnavailableError(retryLater(1000, { reason: 'other instances cannot be notified' }))
     }
   }
 
@@ -284,7 +284,7 @@ export class Session implements CallsHost {
   quiesce (): void {
     this.questions.quiesce(
       this.#calls.exchanges(),
-      () => new UnavailableError({ reason: 'the server ends, and the caller cannot answer any more' })
+      () => new UnavailableError({ reason: 'the server is stopping, so the answer can no longer arrive' })
     )
   }
 

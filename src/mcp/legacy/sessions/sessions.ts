@@ -157,7 +157,7 @@ export class Sessions {
       case 'POST': return session.post(incoming)
       case 'GET':
         if (!takesStream(incoming.headers.accept)) {
-          throw new NotAcceptableError({ reason: 'a GET that takes no event stream' })
+          throw new NotAcceptableError({ reason: 'a GET that does not accept an event stream' })
         }
         return session.listen(incoming)
       default: return this.#delete(session, incoming)
@@ -189,7 +189,7 @@ export class Sessions {
     // A session is useless if its calls cannot send messages.
     if (!takesStream(incoming.headers.accept)) return undefined
     const { store } = this.#parts
-    if (this.#isEnding && !store.isShared) throw new UnavailableError({ reason: 'a new session while the server ends' })
+    if (this.#isEnding && !store.isShared) throw new UnavailableError({ reason: 'the server is stopping' })
     const {
       capabilities,
       clientInfo: { name, version }
@@ -199,7 +199,7 @@ export class Sessions {
     }
     const client = { name, version }
     if (Buffer.byteLength(JSON.stringify([capabilities, client])) > maxInitializeBytes) {
-      throw new InvalidParamsError({ reason: 'initialize with too much to keep', data: { limit: maxInitializeBytes } })
+      throw new InvalidParamsError({ reason: 'initialize is too large to store', data: { limit: maxInitializeBytes } })
     }
     const reply = await this.#initialize(request, incoming)
     const answer: unknown = JSON.parse(reply.json ?? 'null')

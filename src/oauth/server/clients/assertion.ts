@@ -104,7 +104,7 @@ export function createAssertions ({ documents, fetchDocument, audience }: Assert
       })
       if (typeof jti !== 'string' || jti === '' || jti.length > 512) throw refused('jti is not a string')
       if (exp > Date.now() / 1000 + longestLifeSeconds + toleranceSeconds) {
-        throw refused('it is good for more than an hour')
+        throw refused('it is valid for more than an hour')
       }
       const isFirst = await useOnce(
         documents,
@@ -117,8 +117,8 @@ export function createAssertions ({ documents, fetchDocument, audience }: Assert
 }
 
 function refused (reason: string, cause?: unknown): OAuthError {
-  return new OAuthError('invalid_client', 'The client assertion is not good', {
-    reason: `the client assertion is not good: ${reason}`,
+  return new OAuthError('invalid_client', 'The client assertion is not valid', {
+    reason: `the client assertion is not valid: ${reason}`,
     cause
   })
 }

@@ -49,7 +49,7 @@ export function readClientMetadata (
     )
   }
   if (Object.hasOwn(value, 'client_secret')) {
-    throw new ClientMetadataError('A client here has no secret: use "none" with PKCE, or "private_key_jwt"')
+    throw new ClientMetadataError('Client secrets are not supported: use "none" with PKCE, or "private_key_jwt"')
   }
   const authMethods = authMethodsOf(value)
   if (jwksUri !== undefined && !isHttps(jwksUri)) throw new ClientMetadataError('jwks_uri must be https')
@@ -60,12 +60,12 @@ export function readClientMetadata (
     jwks === undefined &&
     !authMethods.includes('none')
   ) {
-    throw new ClientMetadataError('"private_key_jwt" needs jwks_uri or jwks')
+    throw new ClientMetadataError('"private_key_jwt" requires jwks_uri or jwks')
   }
   requireCodeFlow(value)
   const readable = typeof name === 'string' ? readableName(name) : ''
   const shown = readable === '' ? (rules.fallbackName ?? '') : readable
-  if (shown === '') throw new ClientMetadataError('client_name must be text')
+  if (shown === '') throw new ClientMetadataError('client_name must be a string')
   return {
     name: shown,
     redirectUris: [...redirectUris],
@@ -105,10 +105,10 @@ function authMethodsOf ({
 
 function requireCodeFlow ({ grant_types: grants, response_types: responses }: Record<string, unknown>): void {
   if (grants !== undefined && !(Array.isArray(grants) && grants.includes('authorization_code'))) {
-    throw new ClientMetadataError('grant_types must hold "authorization_code"')
+    throw new ClientMetadataError('grant_types must contain "authorization_code"')
   }
   if (responses !== undefined && !(Array.isArray(responses) && responses.includes('code'))) {
-    throw new ClientMetadataError('response_types must hold "code"')
+    throw new ClientMetadataError('response_types must contain "code"')
   }
 }
 

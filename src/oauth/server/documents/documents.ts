@@ -95,5 +95,5 @@ export async function changeDocument (
     if (value === undefined) return before.value
     if (await documents.put(kind, id, value, { version: before.version, endsAt: before.endsAt })) return { ...value }
   }
-  throw new Error(`The OAuth document of the kind "${kind}" is changed by others all the time`)
+  throw new Error(`The OAuth document of the kind "${kind}" keeps changing`)
 }

@@ -118,7 +118,7 @@ export async function registerRegistrationRoute (scope: FastifyInstance, server:
     handler: async (request, reply) => {
       const { current, ttl } = buckets.take('all', 1, maxRegistrations)
       if (current > maxRegistrations) {
-        throw new OAuthError('temporarily_unavailable', 'Too many clients register at once', {
+        throw new OAuthError('temporarily_unavailable', 'Too many clients are registering at once', {
           statusCode: 429,
           retryAfterSeconds: Math.max(1, Math.ceil(ttl / 1000))
         })
@@ -143,7 +143,7 @@ function requireNoBasic ({ headers }: FastifyRequest): void {
   if (headers.authorization !== undefined) {
     throw new OAuthError(
       'invalid_client',
-      'A client here has no secret: send client_id in the body, and a client_assertion where it is needed'
+      'Client secrets are not supported: send client_id in the body, and a client_assertion if required'
     )
   }
 }
@@ -155,7 +155,7 @@ export function asOAuthError (
 ): OAuthError {
   if (error instanceof OAuthError) return error
   if (error instanceof DocumentsFullError) {
-    return new OAuthError('temporarily_unavailable', 'The server has no room for more', {
+    return new OAuthError('temporarily_unavailable', 'The server cannot store more', {
       retryAfterSeconds: 60,
       cause: error
     })
@@ -182,7 +182,7 @@ export function asOAuthError (
       retryAfterSeconds: secondsOf(refusal)
     })
   }
-  return new OAuthError(malformed, statusCode === 415 ? 'The body is of the wrong type' : message, {
+  return new OAuthError(malformed, statusCode === 415 ? 'The body has the wrong content type' : message, {
     reason,
     statusCode: statusCode === 413 ? 413 : 400
   })

@@ -27,7 +27,7 @@ export interface PageOptions {
 
 const wrongKey = 'That key was not accepted. Check that it is complete and that it is a key of this server.'
 const notAllowed =
-  'That key is good, but apps may not be signed in with it. Ask the operator of this server for another key.'
+  'That key is valid, but it cannot sign in apps. Ask the operator of this server for another key.'
 
 export async function registerPages (scope: FastifyInstance, { server, countTools }: PageOptions): Promise<void> {
   const place = new URL(server.issuer).host

@@ -43,7 +43,7 @@ const refused: Array<[string, string[], RegExp]> = [
   [
     'a role that only looks like admin',
     ['create', '--name', 'a', '--role', 'Admin'],
-    /must be admin, user or a name of your own/
+    /must be admin, user or your own name/
   ],
   ['metadata without a value', ['create', '--name', 'a', '--meta', 'tenant'], /name=value/],
   ['metadata without a name', ['create', '--name', 'a', '--meta', '=acme'], /name=value/],

@@ -123,7 +123,7 @@ for (const [what, given, output, words] of [
     'NaN under a number',
     { structuredContent: { n: NaN } },
     raw,
-    /^x returned what its output schema does not allow: n: must be number/
+    /^x returned a result that does not match its output schema: n: must be number/
   ],
   ['Infinity under a number', { structuredContent: { n: Infinity } }, raw, /n: must be number/],
   ['a list under a schema', { structuredContent: [1] }, raw, /must be object/],
@@ -131,7 +131,7 @@ for (const [what, given, output, words] of [
     'null under a schema',
     { content: text('a'), structuredContent: null },
     raw,
-    /there is no structuredContent/
+    /structuredContent is missing/
   ],
   ['a Map under a number', { structuredContent: new Map([['n', 1]]) }, raw, /n: must have required property/],
   ['a big integer', { structuredContent: { n: 1n } }, raw, /^x returned .*BigInt/],
@@ -185,11 +185,11 @@ for (const [what, given, output, words] of [
     undefined,
     /annotations/
   ],
-  ['content that is a text', { content: 'hi' }, undefined, /content that is no list/],
+  ['content that is a text', { content: 'hi' }, undefined, /content that is not an array/],
   ['isError as a text', { content: [], isError: 'yes' }, undefined, /isError/],
-  ['a list', [1], undefined, /neither a text nor a result/],
+  ['a list', [1], undefined, /neither a string nor a result/],
   ['a text under a schema', 'hi', raw, /has an output schema/],
-  ['an object of its own', { n: 1 }, undefined, /no result/]
+  ['an object of its own', { n: 1 }, undefined, /not a result/]
 ] as const) {
   t.test(`${what} is a fault that says so`, async t => {
     await t.rejects(result(given, output), { name: 'TypeError', message: words })
@@ -200,7 +200,7 @@ t.test('an output schema that takes its time is waited for', async t => {
   const slow = z.object({ n: z.number().refine(async n => await Promise.resolve(n > 0), 'must be more than 0') })
   t.match(await result({ structuredContent: { n: 1 } }, slow), { structuredContent: { n: 1 } })
   await t.rejects(result({ structuredContent: { n: 0 } }, slow), {
-    message: /^x returned what its output schema does not allow: n: must be more than 0$/
+    message: /^x returned a result that does not match its output schema: n: must be more than 0$/
   })
 })
 

@@ -138,7 +138,7 @@ for (const [what, schema, fix] of [
     z.union([z.object({ a: z.string() }), z.object({ b: z.string() })]) as unknown as z.ZodObject,
     /type: 'object'/
   ],
-  ['has a property that is true', { type: 'object', properties: { a: true } }, /properties/],
+  ['has a property that is true', { type: 'object', properties: { a: true } }, /property/],
   ['has properties that are none', { type: 'object', properties: [] }, /properties/],
   ['requires what is no name', { type: 'object', required: [1] }, /./]
 ] as const) {

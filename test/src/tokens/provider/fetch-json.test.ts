@@ -90,7 +90,7 @@ const refused: Array<[string, Answer, RegExp]> = [
       response.writeHead(200, { ...asJson, 'content-length': 100 })
       response.write('{', () => response.destroy())
     },
-    /broke off/
+    /was cut off/
   ],
   [
     'nothing but a closed connection',
