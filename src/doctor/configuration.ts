@@ -1,10 +1,11 @@
-/** Checks the settings of a server: what stops the start, and what will cause trouble. */
+/** Checks the settings of a server, and its Redis: what stops the start, and what will cause trouble. */
 import { resolve } from 'node:path'
 import { readKeyFile } from '../api-keys/file.js'
 import { type Environment, isLoopback, type Reading } from '../config/load.js'
 import { OperatorError } from '../lib/operator-error.js'
 import { placeProblems } from '../setting-files.js'
 import { byWeight, type Finding } from './finding.js'
+import { examineRedis } from './redis.js'
 
 const week = 7 * 86_400_000
 
@@ -56,7 +57,12 @@ export async function examineSettings (
       fix: 'set PUBLIC_URL to the base of the URL that callers use'
     })
   }
-  return byWeight([...found, ...await keysThatEnd(config.API_KEYS_FILE, directory)])
+  const { REDIS_URL, REDIS_PREFIX } = config
+  // A faulty URL is named above.
+  const redis = REDIS_URL === undefined || problems.some(({ variable }) => variable.startsWith('REDIS_'))
+    ? []
+    : await examineRedis(REDIS_URL, REDIS_PREFIX)
+  return byWeight([...found, ...redis, ...await keysThatEnd(config.API_KEYS_FILE, directory)])
 }
 
 async function keysThatEnd (file: string | undefined, directory: string): Promise<Finding[]> {

@@ -13,6 +13,7 @@ import { Keys } from './link/keys.js'
 import { RedisKnownThere } from './known-there.js'
 import type { DownLimits } from '../limits/shadowed-limits.js'
 import { RedisLimits } from './limits.js'
+import { faultOf, sentenceOf } from './link/faults.js'
 import { Link } from './link/link.js'
 import { RedisOneTimeStore } from './one-time.js'
 import { RedisRecords } from './records.js'
@@ -137,8 +138,7 @@ async function inTime (merged: Promise<void>, link: Link): Promise<void> {
     timer = setTimeout(() => {
       reject(
         new RedisStartError(
-          `Redis cannot be reached (${link.reason === '' ? 'TIMEOUT' : link.reason}): check REDIS_URL, or ` +
-            'set REDIS_START=degraded to start without it.'
+          `${sentenceOf(link.reason === '' ? 'TIMEOUT' : link.reason)}, or set REDIS_START=degraded to start without it.`
         )
       )
     }, startMs)
@@ -194,8 +194,9 @@ class Watch {
     this.#isTold = true
     this.#since = Date.now()
     this.byPolicy = 0
+    const { wrong, right } = faultOf(reason)
     this.#log.warn(
-      { reason },
+      { reason, problem: wrong, fix: right },
       'Redis cannot be used: REDIS_DOWN_LIMITS and REDIS_DOWN_REVOCATIONS apply'
     )
   }

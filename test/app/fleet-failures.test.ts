@@ -1,9 +1,11 @@
 /** What a server answers, logs and says of itself while Redis is away. */
+import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from '../../src/app.js'
 import { freePort } from '../support/ports.js'
 import { ask, redisServer, withoutRedis } from '../support/redis.js'
+import { openSession } from '../support/session.js'
 import { callOf, post, withKey, withToken, credentials } from '../support/service.js'
 import { until } from '../support/until.js'
 import { secretOfTests } from '../support/witness.js'
@@ -109,6 +111,28 @@ t.test('a server whose Redis is away', { skip: withoutRedis }, async (t) => {
     await post(app, callOf('whoami'))
     await until(() => lines.some(({ reason }) => reason === 'WRONGPASS'))
     t.notMatch(JSON.stringify(lines), password)
+  })
+
+  t.test('works as a Redis user with the permissions in docs/scaling.md, and needs no others', async (t) => {
+    const redis = await redisServer(t)
+    const [user = ''] = /ACL SETUSER .+/.exec(readFileSync(new URL('../../docs/scaling.md', import.meta.url), 'utf8')) ?? []
+    await ask(redis.port, user)
+    const { app, lines } = await service(t, `redis://mcp:password@127.0.0.1:${redis.port}`, {
+      MCP_SESSIONS: 'on', API_KEYS_IN: 'redis'
+    })
+    const admin = withToken('root', 'admin')
+    const calls = [['whoami', {}], ['generate-token', { userId: 'ada' }], ['revoke-token', { id: 'x' }]] as const
+    for (const [name, args] of calls) {
+      const { status, body } = await post(app, callOf(name, args), admin)
+      t.equal(status, 200)
+      t.notMatch(JSON.stringify(body), /isError":true/)
+    }
+    t.equal((await post(app, callOf('whoami'), { 'x-api-key': 'wrong' })).status, 401)
+    const session = await openSession(app)
+    t.equal((await post(app, callOf('whoami'), session)).status, 200)
+    t.equal((await app.inject({ method: 'DELETE', url: '/mcp', headers: session })).statusCode, 200)
+    t.match(await ask(redis.port, 'ACL LOG'), /^\*0\r/)
+    t.same(told(lines, /^Redis cannot/), [])
   })
 
   t.test('warns of an eviction policy', async (t) => {

@@ -31,6 +31,12 @@ export class Authority {
 
   /** Lines of nginx that serve a certificate of this authority. */
   certificate (options: CertificateOptions = {}): string {
+    const { chain, key } = this.files(options)
+    return `ssl_certificate ${chain}; ssl_certificate_key ${key};`
+  }
+
+  /** The paths of a certificate of this authority and of its key. */
+  files (options: CertificateOptions = {}): { readonly chain: string, readonly key: string } {
     const { names = 'DNS:localhost,IP:127.0.0.1', from = -1, to = 365, alone = false } = options
     this.#count += 1
     const name = `leaf${this.#count}`
@@ -38,14 +44,14 @@ export class Authority {
     this.#sign(name, 'leaf', from, to, 'between')
     const chain = [name, ...alone ? [] : ['between']].map(one => readFileSync(this.#path(`${one}.pem`), 'utf8'))
     writeFileSync(this.#path(`${name}.chain.pem`), chain.join('\n'))
-    return this.#lines(`${name}.chain.pem`, name)
+    return { chain: this.#path(`${name}.chain.pem`), key: this.#path(`${name}.key`) }
   }
 
   /** Lines of nginx that serve a certificate that nobody signed but itself. */
   selfSigned (name = 'alone'): string {
     this.#openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '3650',
       '-subj', `/CN=${name}`, '-keyout', this.#path(`${name}.key`), '-out', this.#path(`${name}.pem`))
-    return this.#lines(`${name}.pem`, name)
+    return `ssl_certificate ${this.#path(`${name}.pem`)}; ssl_certificate_key ${this.#path(`${name}.key`)};`
   }
 
   #sign (name: string, extensions: 'leaf' | 'between', from: number, to: number, by: string): void {
@@ -74,10 +80,6 @@ export class Authority {
       [between]
       basicConstraints = critical, CA:true
     `)
-  }
-
-  #lines (certificate: string, key: string): string {
-    return `ssl_certificate ${this.#path(certificate)}; ssl_certificate_key ${this.#path(`${key}.key`)};`
   }
 
   #path (name: string): string {

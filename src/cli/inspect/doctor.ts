@@ -13,8 +13,8 @@ import { settingsAt } from '../state/settings.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-Without --url, checks the environment and the .env of this directory. With --url, calls a deployed endpoint
-as a client would: about 30 requests in 30 seconds, of which up to 10 count as failures of this machine's
+Without --url, checks the environment, the .env of this directory and the Redis in REDIS_URL. With --url, calls
+a deployed endpoint as a client would: about 30 requests in 30 seconds, of which up to 10 count as failures of this machine's
 address. The credential is sent only to that origin and never shown.
 
 Exits with 0 if nothing is worse than info, 1 for a warning, 2 for an error. docs/troubleshooting.md explains

@@ -4,6 +4,7 @@ import { ConfigError } from '../../config/load.js'
 import { OperatorError } from '../../lib/operator-error.js'
 import { createClients } from '../../redis/link/client.js'
 import { Keys } from '../../redis/link/keys.js'
+import { sentenceOf } from '../../redis/link/faults.js'
 import { Link } from '../../redis/link/link.js'
 import { settingsAt, settingsWith } from './settings.js'
 import type { Terminal } from '../terminal/terminal.js'
@@ -55,7 +56,7 @@ async function reached (link: Link): Promise<void> {
   const up = new Promise<void>((resolve, reject) => {
     link.onUp(resolve)
     const giveUp = (): void => {
-      reject(new OperatorError(`Redis cannot be reached (${link.reason}): check REDIS_URL.`))
+      reject(new OperatorError(`${sentenceOf(link.reason)}.`))
     }
     timers.push(setTimeout(() => { if (link.reason !== 'CONNECTING') giveUp() }, refusedMs), setTimeout(giveUp, silentMs))
   })

@@ -1,8 +1,9 @@
 /** The connection to Redis: one batch of commands per tick, a deadline, a circuit breaker and a heartbeat. */
 import { randomUUID } from 'node:crypto'
+import type { Redis } from 'ioredis'
 import { NotSharedError } from '../../fleet/bus.js'
-import { codeOf } from '../../lib/guards.js'
 import type { Client } from './client.js'
+import { errorCode, outages } from './faults.js'
 import type { Keys } from './keys.js'
 import { beat, type Script } from './scripts.js'
 
@@ -38,22 +39,6 @@ const leaseMs = 3000
 const beatMs = 1000
 const probeMs = 500
 const tickMs = 20
-
-/** Answers that say that Redis as a whole cannot be used now. */
-const outages = new Set([
-  'OOM',
-  'READONLY',
-  'NOPERM',
-  'NOAUTH',
-  'WRONGPASS',
-  'LOADING',
-  'MASTERDOWN',
-  'CLUSTERDOWN',
-  'MISCONF',
-  'BUSY',
-  'NOREPLICAS',
-  'TRYAGAIN'
-])
 
 export class Link {
   /** Of this instance; another one after each start. */
@@ -205,6 +190,8 @@ export class Link {
     }
     const code = errorCode(error)
     pending.reject(new RedisError(code))
+    // Also why the connection is closed then: the library leaves a replica to look for a primary.
+    if (outages.has(code)) this.#lastCode = code
     // Of a Cluster one node may fail alone: the beat tells whether the one that all depend on does.
     const isOutage = outages.has(code) && !this.#client.isCluster
     if (isOutage || this.#client.status !== 'ready') this.#open(code)
@@ -258,11 +245,19 @@ export class Link {
     this.#beater = setTimeout(() => { this.#beat().catch(() => {}) }, ms).unref()
   }
 
+  /** The library goes on with database 0 if there is no database of the number that it was given. */
+  async #select (): Promise<void> {
+    if (this.#client.isCluster) return
+    const { db = 0 } = (this.#client as Redis).options
+    if (db > 0) await this.#send(['SELECT', db])
+  }
+
   async #beat (): Promise<void> {
     if (this.#isClosed) return
     clearTimeout(this.#beater)
     try {
       if (this.#client.status !== 'ready') throw new RedisError(this.#lastCode === '' ? 'CLOSED' : this.#lastCode)
+      if (!this.#isUp) await this.#select()
       const names = ['alive', `in:${this.id}`, 'epoch', 'beat'].map(name => this.#keys.shared(name))
       const reply = await this.#run(beat, names, [this.id, leaseMs, randomUUID()])
       if (!Array.isArray(reply)) throw new RedisError('BAD_REPLY')
@@ -283,14 +278,4 @@ export class Link {
       if (!this.#isClosed) this.#beatIn(probeMs)
     }
   }
-}
-
-/** Redis's first word, or the system's code. Never more: messages hold arguments. */
-function errorCode (error: unknown): string {
-  const message = error instanceof Error ? error.message : ''
-  const [word] = /^[A-Z]{2,20}(?= |$)/.exec(message) ?? []
-  if (word !== undefined && word !== 'ERR') return word
-  const code = codeOf(error, '')
-  if (/^[A-Z_]{3,40}$/.test(code)) return code
-  return /connect|clos|stream|retries|writeable/i.test(message) ? 'CLOSED' : 'ERR'
 }

@@ -1,0 +1,69 @@
+/** Checks the Redis that instances share: whether it can be used, and whether it keeps what they write. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createClients } from '../redis/link/client.js'
+import { faultOf } from '../redis/link/faults.js'
+import { Keys } from '../redis/link/keys.js'
+import { Link } from '../redis/link/link.js'
+import type { Finding } from './finding.js'
+
+/** A first connection with TLS and a look-up of the name may take a while. */
+const connectMs = 5000
+/** A Redis that refuses a first time may still be starting. */
+const graceMs = 1000
+
+/** `url`: as in `REDIS_URL`. `prefix`: of the server's keys. No finding holds anything of the URL. */
+export async function examineRedis (url: string, prefix: string): Promise<Finding[]> {
+  const { commands, reader } = createClients(url)
+  reader.disconnect()
+  const link = new Link({ client: commands, keys: new Keys(`${prefix}/mcp:`), timeoutMs: connectMs })
+  const stop = new AbortController()
+  const wait = async (ms: number): Promise<void> => {
+    await sleep(ms, undefined, { signal: stop.signal }).catch(() => {})
+  }
+  try {
+    const up = new Promise<void>(resolve => { link.onUp(resolve) })
+    link.start()
+    await Promise.race([up, wait(connectMs), link.tried.then(async () => { await wait(graceMs) })])
+    if (!link.isUp) {
+      const { wrong, right } = faultOf(link.reason)
+      return [{
+        id: 'redis',
+        severity: 'error',
+        what: `REDIS_URL: ${wrong} (${link.reason})`,
+        why: 'The server does not start; with REDIS_START=degraded it shares nothing.',
+        fix: right
+      }]
+    }
+    return await risks(link)
+  } finally {
+    stop.abort()
+    await link.close()
+  }
+}
+
+/** Where INFO is not allowed, nothing is said. */
+async function risks (link: Link): Promise<Finding[]> {
+  const info = await Promise.all(['memory', 'replication'].map(async part => String(await link.call('INFO', part))))
+    .then(parts => parts.join('\n'), () => '')
+  const [, policy = 'noeviction'] = /maxmemory_policy:(\S+)/.exec(info) ?? []
+  return [
+    ...policy === 'noeviction'
+      ? []
+      : [{
+          id: 'redis-eviction',
+          severity: 'warning',
+          what: `Redis has maxmemory-policy ${policy}`,
+          why: 'When its memory is full, it drops limits and revocations.',
+          fix: 'set maxmemory-policy to noeviction'
+        } as const],
+    ...!/role:slave/.test(info)
+      ? []
+      : [{
+          id: 'redis-replica',
+          severity: 'warning',
+          what: 'REDIS_URL: Redis is a replica that accepts writes',
+          why: 'What the servers write there is lost at its next synchronization.',
+          fix: faultOf('READONLY').right
+        } as const]
+  ]
+}
