@@ -3,8 +3,10 @@ import { join } from 'node:path'
 import t from 'tap'
 import { examineRedis } from '../../src/doctor/redis.js'
 import { Authority } from '../support/certificates.js'
-import { key, start, until, viaTsx } from '../support/process.js'
-import { ask, freePort, redisServer, says, withoutRedis } from '../support/redis.js'
+import { key, start, viaTsx } from '../support/process.js'
+import { freePort } from '../support/ports.js'
+import { ask, redisServer, says, withoutRedis } from '../support/redis.js'
+import { until } from '../support/until.js'
 import { secretOfTests } from '../support/witness.js'
 
 const settings = {
