@@ -58,7 +58,8 @@ async function reached (link: Link): Promise<void> {
     const giveUp = (): void => {
       reject(new OperatorError(`${sentenceOf(link.reason)}.`))
     }
-    timers.push(setTimeout(() => { if (link.reason !== 'CONNECTING') giveUp() }, refusedMs), setTimeout(giveUp, silentMs))
+    const giveUpIfRefused = (): void => { if (link.reason !== 'CONNECTING') giveUp() }
+    timers.push(setTimeout(giveUpIfRefused, refusedMs), setTimeout(giveUp, silentMs))
   })
   link.start()
   await up.finally(() => { timers.forEach(clearTimeout) })
