@@ -19,7 +19,7 @@ export function recordText (decision: Decision, { boot, seq, prev }: Link, diges
     about,
     address: decision.address,
     args,
-    at: new Date(decision.at).toISOString(),
+    at: timeText(decision.at),
     audit: 1,
     batch: batch?.index,
     boot,
@@ -46,6 +46,15 @@ export function recordText (decision: Decision, { boot, seq, prev }: Link, diges
   }
   // The faster way, where no other object is inside.
   return about === undefined && args?.values === undefined ? JSON.stringify(record) : canonicalJson(record)
+}
+
+let lastAt = NaN
+let lastText = ''
+
+/** RFC 3339. Many records are of one millisecond. */
+function timeText (at: number): string {
+  if (at !== lastAt) [lastAt, lastText] = [at, new Date(at).toISOString()]
+  return lastText
 }
 
 interface ArgumentsField {

@@ -31,6 +31,8 @@ export interface Tail {
 const flags = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK
 const retryMs = 1000
 const batchLines = 256
+/** How long lines wait for more: a write takes as long as a whole request. */
+const gatherMs = 10
 const tailBytes = 64 * 1024
 
 export class RotatingFile {
@@ -50,6 +52,7 @@ export class RotatingFile {
   #failedBy: string | undefined
   #flushing: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
+  #isClosing = false
   #isClosed = false
 
   constructor (options: RotatingFileOptions) {
@@ -80,7 +83,6 @@ export class RotatingFile {
   add (sealed: Sealed): void {
     this.#queue.push(sealed)
     this.#queuedBytes += Buffer.byteLength(sealed.line)
-    // With the other lines of this turn.
     if (this.#flushing === undefined && this.#timer === undefined) this.#flushing = this.#flushLater()
   }
 
@@ -90,6 +92,7 @@ export class RotatingFile {
     const timeUp = new Promise<void>(resolve => { timer = setTimeout(resolve, ms) })
     clearTimeout(this.#timer)
     this.#timer = undefined
+    this.#isClosing = true
     this.#flushing ??= this.#flush()
     await Promise.race([this.#flushing, timeUp])
     clearTimeout(timer)
@@ -105,12 +108,13 @@ export class RotatingFile {
   }
 
   async #flushLater (): Promise<void> {
-    await new Promise(resolve => { setImmediate(resolve) })
+    await new Promise(resolve => { setTimeout(resolve, gatherMs) })
     await this.#flush()
   }
 
   async #flush (): Promise<void> {
     try {
+      if (this.#queue.length > 0 && !this.#isClosed) await this.#writeSome()
       while (this.#hasWork && !this.#isClosed) await this.#writeSome()
       this.#turn(undefined)
     } catch (error) {
@@ -121,7 +125,7 @@ export class RotatingFile {
       this.#flushing = undefined
     }
     // What came while the last lines were on their way.
-    if (this.#queue.length > 0 && this.#timer === undefined && !this.#isClosed) this.#flushing = this.#flush()
+    if (this.#queue.length > 0 && this.#timer === undefined && !this.#isClosed) this.#flushing = this.#flushLater()
   }
 
   #retry (): void {
@@ -129,8 +133,10 @@ export class RotatingFile {
     this.#flushing ??= this.#flush()
   }
 
+  /** Lines that came meanwhile wait for more, unless there are many, the disk is back, or the end has come. */
   get #hasWork (): boolean {
-    return this.#queue.length > 0 || this.#batch.length > 0
+    const isUrgent = this.#isClosing || this.isFailing
+    return this.#batch.length > 0 || this.#queue.length >= (isUrgent ? 1 : batchLines)
   }
 
   async #writeSome (): Promise<void> {
@@ -153,6 +159,11 @@ export class RotatingFile {
 
   /** Lets go of the lines that were written whole; a line that was not begins anew. */
   #settle (): void {
+    if (this.#written === this.#bytes.length) {
+      this.#last = this.#batch.at(-1)?.head ?? this.#last
+      this.#queuedBytes -= this.#written
+      return this.#take([])
+    }
     let count = 0
     let bytes = 0
     for (const { line, head } of this.#batch) {
