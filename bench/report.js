@@ -88,6 +88,7 @@ load generator, so read the ratios, not the figures.
 | \`npm run streams\` | 10,000 idle streams, and the memory of each |
 | \`npm run profile\` | where the time of a request goes, by function and by package |
 | \`npm run telemetry\` | what audit, metrics and a tracer without an SDK cost, each alone and all together |
+| \`npm run fleet\` | one process, two workers, one and two instances on a real Redis; needs Linux and \`redis-server\` |
 
 \`docs/performance.md\` reads their results.
 `

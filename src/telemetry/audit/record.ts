@@ -64,10 +64,20 @@ interface ArgumentsField {
 
 const longestValue = 256
 
+const digestsOfNone = new WeakMap<Digest, string>()
+
+/** Of no arguments, which is what many tools are called with. */
+function digestOfNone (digestOf: Digest): string {
+  const known = digestsOfNone.get(digestOf) ?? digestOf('{}')
+  digestsOfNone.set(digestOf, known)
+  return known
+}
+
 /** A digest, and the values of those that the tool's schema marks `loggable`. */
 function argumentsField ({ values, loggable }: CallArguments, digestOf: Digest): ArgumentsField | undefined {
   if (values === undefined) return undefined
-  const digest = digestOf(canonicalJson(values))
+  const text = canonicalJson(values)
+  const digest = text === '{}' ? digestOfNone(digestOf) : digestOf(text)
   const shown: Array<[string, string | number | boolean]> = []
   for (const name of loggable) {
     const value: unknown =
