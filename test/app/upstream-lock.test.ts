@@ -125,7 +125,7 @@ t.test('upstreams approve refuses to write a lock while an upstream is away, and
   write(directory, hostile('crash'))
   const { code, stderr } = await say(['upstreams', 'approve'], directory, files)
   t.equal(code, 1)
-  t.match(stderr, /Upstream "one" cannot be asked what it offers: .*code 3/)
+  t.match(stderr, /Upstream "one" cannot list its items: .*code 3/)
   t.equal(readFileSync(join(directory, files.UPSTREAMS_LOCK), 'utf8'), before)
 })
 
