@@ -3,7 +3,7 @@ import type { Bus } from '../fleet/bus.js'
 import { EnvelopeError, FrozenStreamError, InvalidParamsError, type Refusal } from '../errors.js'
 import type { FreezeGate } from '../freeze/freezes.js'
 import type { Catalog } from './catalog/catalog.js'
-import type { Era, EraGauges, EraName, Incoming } from './era.js'
+import type { Era, EraGauges, EraName, McpRequest } from './era.js'
 import { createLegacyEra } from './legacy/era.js'
 import type { SessionListener, SessionStores, SessionsOptions } from './legacy/sessions/sessions.js'
 import { dropNulls, hasReadableMeta } from './wire/messages.js'
@@ -39,7 +39,7 @@ export interface EndpointOptions {
 
 export interface McpEndpoint {
   /** Throws a refusal, or rejects with one, if the request cannot be served. */
-  serve: (incoming: Incoming) => Reply | Promise<Reply>
+  serve: (incoming: McpRequest) => Reply | Promise<Reply>
   /** The open streams, so that they can be ended with their credential. */
   readonly streams: Streams
   /** Ends what has no answer to wait for; running calls continue until they are answered. */
@@ -111,7 +111,7 @@ export function createEndpoint ({
     ]
   }
 
-  function eraOf (incoming: Incoming): Era {
+  function eraOf (incoming: McpRequest): Era {
     if (modern === undefined || legacy === undefined) return only as Era
     return claimsModern(incoming) ? modern : legacy
   }

@@ -7,7 +7,7 @@ import type { Reply } from './wire/reply.js'
 export type EraName = 'legacy' | 'modern'
 
 /** A request to the endpoint, authenticated and parsed. Header names are in lower case. */
-export interface Incoming {
+export interface McpRequest {
   readonly method: string
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly body: unknown
@@ -30,7 +30,7 @@ export interface Incoming {
 
 export interface Era {
   /** Serves a request of this era. Throws a refusal, or rejects with one, if it cannot be served. */
-  serve: (incoming: Incoming) => Reply | Promise<Reply>
+  serve: (incoming: McpRequest) => Reply | Promise<Reply>
   /** No more requests will arrive: ends the calls that wait for one. */
   quiesce: () => void
   close: () => Promise<void>

@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { callerOf } from './request-caller.js'
 import { type Refusal, UnauthenticatedError } from '../../errors.js'
-import type { EraName, Incoming } from '../../mcp/era.js'
+import type { EraName, McpRequest } from '../../mcp/era.js'
 import { Exchange } from '../../mcp/exchange/exchange.js'
 import type { Shared } from '../../mcp/exchange/shared.js'
 import type { Caller } from '../../mcp/exchange/caller.js'
@@ -34,7 +34,7 @@ export interface Place extends Shared {
   readonly requestTimeoutMs: number
 }
 
-export class Call implements Incoming, Caller, LoggedCall {
+export class Call implements McpRequest, Caller, LoggedCall {
   readonly principal: Principal
   readonly #request: FastifyRequest
   readonly #reply: FastifyReply

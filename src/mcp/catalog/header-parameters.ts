@@ -3,7 +3,7 @@
  * Transports).
  */
 import { HeaderMismatchError } from '../../errors.js'
-import type { Incoming } from '../era.js'
+import type { McpRequest } from '../era.js'
 import { holdsData, holdsNames } from '../schemas/subschemas.js'
 import { isRecord } from '../../lib/guards.js'
 
@@ -65,7 +65,7 @@ export function headerParameters (schema: unknown, tool: string): HeaderParamete
 export function checkHeaderParameters (
   parameters: readonly HeaderParameter[],
   args: unknown,
-  headers: Incoming['headers']
+  headers: McpRequest['headers']
 ): void {
   for (const { header, path } of parameters) {
     const given = headers[header]

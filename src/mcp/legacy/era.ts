@@ -12,7 +12,7 @@ import {
   ProtocolVersionError
 } from '../../errors.js'
 import type { Catalog } from '../catalog/catalog.js'
-import type { Era, Incoming } from '../era.js'
+import type { Era, McpRequest } from '../era.js'
 import { sayTo } from '../slots/answer-text.js'
 import { takesStream } from '../wire/accept.js'
 import type { Exchange } from '../exchange/exchange.js'
@@ -69,7 +69,7 @@ export function createLegacyEra ({
   const slots = new Slots({ open: async () => await LegacySlot.open(catalog, false) })
   /** The same for sessions, where changes can be announced as they happen. */
   const liveSlots = new Slots({ open: async () => await LegacySlot.open(catalog, true) })
-  const initialize = async (request: RpcRequest, incoming: Incoming): Promise<Reply> => {
+  const initialize = async (request: RpcRequest, incoming: McpRequest): Promise<Reply> => {
     const writer = new ReplyWriter()
     await serveBySdk(request, incoming.open(), writer, liveSlots)
     return await writer.reply
@@ -109,7 +109,7 @@ export function createLegacyEra ({
 
   async function serveBatch (
     batch: readonly unknown[],
-    incoming: Incoming,
+    incoming: McpRequest,
     mayStream: boolean
   ): Promise<Reply> {
     const requests: RpcRequest[] = []
@@ -132,7 +132,7 @@ export function createLegacyEra ({
   }
 
   /** Without a session. */
-  function serveAlone (incoming: Incoming): Reply | Promise<Reply> {
+  function serveAlone (incoming: McpRequest): Reply | Promise<Reply> {
     if (incoming.method !== 'POST') throw new MethodNotAllowedError({ headers: { allow: 'POST' } })
     const mayStream = takesStream(incoming.headers.accept)
     const { body } = incoming
@@ -225,7 +225,7 @@ function checkForSdk (message: unknown): void {
 }
 
 /** MCP 2025-11-25, Transports, Protocol Version Header: a missing header means 2025-03-26, an unknown one is 400. */
-function revisionOf ({ headers, body }: Incoming, alsoServed: readonly string[]): string {
+function revisionOf ({ headers, body }: McpRequest, alsoServed: readonly string[]): string {
   // For `initialize`, the header is only a guess; the body negotiates the revision.
   const header = isRecord(body) && body.method === 'initialize' ? undefined : headers['mcp-protocol-version']
   const revision = header ?? assumedRevision

@@ -2,7 +2,7 @@
 import { isSpecType } from '@modelcontextprotocol/server'
 import { EnvelopeError, HeaderMismatchError, ProtocolVersionError, type Refusal } from '../../errors.js'
 import { fromRpcCode } from '../../to-refusal.js'
-import type { Incoming } from '../era.js'
+import type { McpRequest } from '../era.js'
 import { headerValue, withoutBlanks } from '../catalog/header-parameters.js'
 import { type RpcNotification, type RpcRequest } from '../wire/messages.js'
 import { isRecord } from '../../lib/guards.js'
@@ -31,7 +31,7 @@ const nameField: Readonly<Record<string, string>> = {
  * True if the message belongs to revision 2026-07-28 or later: its `_meta` names a revision, or
  * its header names a modern one. All other messages belong to earlier revisions.
  */
-export function claimsModern ({ headers, body }: Incoming): boolean {
+export function claimsModern ({ headers, body }: McpRequest): boolean {
   const header = headers['mcp-protocol-version']
   if (typeof header === 'string' && isModern(withoutBlanks(header))) return true
   if (!Array.isArray(body)) return hasClaim(body)
@@ -57,7 +57,7 @@ function isRevision (text: string): boolean {
 }
 
 /** Checks a request's `_meta` and headers. Throws the refusal from the specification's error table. */
-export function openEnvelope (request: RpcRequest, headers: Incoming['headers']): Envelope {
+export function openEnvelope (request: RpcRequest, headers: McpRequest['headers']): Envelope {
   const { method, params = {} } = request
   const meta = params._meta
   if (!isRecord(meta) || !(versionKey in meta)) throw withoutClaim(headers['mcp-protocol-version'])
@@ -127,7 +127,7 @@ function withoutClaim (header: string | string[] | undefined): Refusal {
  * A notification needs no envelope, but must match its headers and use a revision
  * that is served.
  */
-export function checkNotification ({ method, params }: RpcNotification, headers: Incoming['headers']): void {
+export function checkNotification ({ method, params }: RpcNotification, headers: McpRequest['headers']): void {
   const meta = isRecord(params?._meta) ? params._meta : {}
   const header = headers['mcp-protocol-version']
   const { [versionKey]: revision = typeof header === 'string' ? withoutBlanks(header) : modernRevision } = meta
@@ -151,7 +151,7 @@ function mustBeServed (revision: string): void {
   }
 }
 
-function mustEqual (headers: Incoming['headers'], header: string, value: string, encoded = false): void {
+function mustEqual (headers: McpRequest['headers'], header: string, value: string, encoded = false): void {
   const given = headers[header]
   const read = encoded ? headerValue : withoutBlanks
   const sent = typeof given === 'string' ? read(given) : undefined

@@ -2,7 +2,7 @@
 import { type JSONRPCMessage, PerRequestHTTPServerTransport, Server } from '@modelcontextprotocol/server'
 import { CancelledError, InvalidRequestError, MethodNotAllowedError, UnknownResourceError } from '../../errors.js'
 import type { Catalog } from '../catalog/catalog.js'
-import type { Era, Incoming } from '../era.js'
+import type { Era, McpRequest } from '../era.js'
 import { type Dress, WireError, sayTo } from '../slots/answer-text.js'
 import { takesStream } from '../wire/accept.js'
 import type { Exchange } from '../exchange/exchange.js'
@@ -55,7 +55,7 @@ export function createModernEra ({ catalog, streams, stateKey, spent }: ModernOp
     gauges: () => ({ ...slots.size, discards: slots.discards })
   }
 
-  function serveRequest (request: RpcRequest, incoming: Incoming): Reply | Promise<Reply> {
+  function serveRequest (request: RpcRequest, incoming: McpRequest): Reply | Promise<Reply> {
     const envelope = openEnvelope(request, incoming.headers)
     const { method, params = {} } = request
     if (method === 'tools/call') {

@@ -9,7 +9,7 @@ import {
   SessionNotFoundError
 } from '../../../errors.js'
 import type { Catalog } from '../../catalog/catalog.js'
-import type { Incoming } from '../../era.js'
+import type { McpRequest } from '../../era.js'
 import type { Notify } from '../../exchange/caller.js'
 import type { Deadlines } from '../../exchange/deadlines.js'
 import type { Exchange } from '../../exchange/exchange.js'
@@ -69,7 +69,7 @@ export class Calls {
   /** Serves the requests of one POST. Throws a refusal if they cannot be served. */
   serve (
     requests: readonly RpcRequest[],
-    incoming: Incoming,
+    incoming: McpRequest,
     isBatch: boolean,
     mayStream: boolean
   ): Promise<Reply> {

@@ -7,7 +7,7 @@ import {
   EventForgottenError, InvalidRequestError, type Refusal, UnavailableError, retryLater
 } from '../../../errors.js'
 import { type Eventually, after } from '../../../lib/eventually.js'
-import type { Incoming } from '../../era.js'
+import type { McpRequest } from '../../era.js'
 import type { Deadlines } from '../../exchange/deadlines.js'
 import type { Holder } from '../../streams/streams.js'
 import { WatchSet } from '../../streams/watch-set.js'
@@ -78,7 +78,7 @@ export class Session implements CallsHost {
   }
 
   /** Serves a POST. */
-  post (incoming: Incoming): Eventually<Reply> {
+  post (incoming: McpRequest): Eventually<Reply> {
     this.#usedAt = performance.now()
     const { body, headers: { accept } } = incoming
     const mayStream = takesStream(accept)
@@ -203,7 +203,7 @@ export class Session implements CallsHost {
   }
 
   /** The standing stream, or the rest of a call's stream. */
-  listen (incoming: Incoming): Eventually<Reply> {
+  listen (incoming: McpRequest): Eventually<Reply> {
     this.#usedAt = performance.now()
     const { headers: { 'last-event-id': lastId } } = incoming
     const isStanding = typeof lastId !== 'string' || lastId === '' || StandingStream.isEventId(lastId)
@@ -212,7 +212,7 @@ export class Session implements CallsHost {
       : this.#resume(incoming, lastId)
   }
 
-  #stand (incoming: Incoming, lastId: string | undefined): Eventually<Reply> {
+  #stand (incoming: McpRequest, lastId: string | undefined): Eventually<Reply> {
     const { bus, store } = this.#parts
     const standing = this.standing.open(() => new StandingStream(this, incoming, this.#parts))
     const reply = this.#replyOf(standing.stream)
@@ -224,7 +224,7 @@ export class Session implements CallsHost {
     return after(told, () => after(standing.begin(lastId), () => reply))
   }
 
-  #resume (incoming: Incoming, lastId: string): Eventually<Reply> {
+  #resume (incoming: McpRequest, lastId: string): Eventually<Reply> {
     const { bus, log, store, streams } = this.#parts
     if (!areHeld(this.record.rights, rightsOf(incoming.principal))) throw fewerRights()
     const [, name = '', place] = /^([\w-]{1,64})\.(\d{1,10})$/.exec(lastId) ?? []

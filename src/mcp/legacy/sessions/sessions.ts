@@ -12,7 +12,7 @@ import {
 import { type Eventually, after } from '../../../lib/eventually.js'
 import { isRecord } from '../../../lib/guards.js'
 import type { Catalog } from '../../catalog/catalog.js'
-import type { Incoming } from '../../era.js'
+import type { McpRequest } from '../../era.js'
 import { Deadlines } from '../../exchange/deadlines.js'
 import type { Streams } from '../../streams/streams.js'
 import { takesStream } from '../../wire/accept.js'
@@ -58,7 +58,7 @@ export interface SessionsContext extends SessionStores {
   readonly streams: Streams
   readonly bus: Bus
   /** Lets the SDK answer an `initialize`. */
-  readonly initialize: (request: RpcRequest, incoming: Incoming) => Promise<Reply>
+  readonly initialize: (request: RpcRequest, incoming: McpRequest) => Promise<Reply>
 }
 
 const sweepMs = 30_000
@@ -126,7 +126,7 @@ export class Sessions {
   }
 
   /** Serves a request that names or opens a session; `undefined` for a request that needs none. */
-  serve (incoming: Incoming): Eventually<Reply | undefined> {
+  serve (incoming: McpRequest): Eventually<Reply | undefined> {
     const { method, headers, body, principal } = incoming
     if (!methods.has(method)) throw new MethodNotAllowedError({ headers: { allow: [...methods].join(', ') } })
     const id = headers['mcp-session-id']
@@ -146,12 +146,12 @@ export class Sessions {
   }
 
   /** A client whose session has ended may still send its id with a new `initialize`. */
-  #unknown (begins: boolean, body: unknown, incoming: Incoming): Promise<Reply | undefined> {
+  #unknown (begins: boolean, body: unknown, incoming: McpRequest): Promise<Reply | undefined> {
     if (begins) return this.#begin(body as RpcRequest, incoming)
     throw new SessionNotFoundError()
   }
 
-  #serve (session: Session, incoming: Incoming): Eventually<Reply> {
+  #serve (session: Session, incoming: McpRequest): Eventually<Reply> {
     incoming.sentBy?.(session.record.client)
     switch (incoming.method) {
       case 'POST': return session.post(incoming)
@@ -176,7 +176,7 @@ export class Sessions {
   }
 
   /** Requires all rights that the session was used with: lesser rights must not end calls of greater ones. */
-  async #delete ({ id, record }: Session, { principal }: Incoming): Promise<Reply> {
+  async #delete ({ id, record }: Session, { principal }: McpRequest): Promise<Reply> {
     if (!areHeld(record.rights, rightsOf(principal))) {
       throw new SessionNotFoundError({ reason: 'the session was used with more rights' })
     }
@@ -185,7 +185,7 @@ export class Sessions {
     return { status: 200 }
   }
 
-  async #begin (request: RpcRequest, incoming: Incoming): Promise<Reply | undefined> {
+  async #begin (request: RpcRequest, incoming: McpRequest): Promise<Reply | undefined> {
     // A session is useless if its calls cannot send messages.
     if (!takesStream(incoming.headers.accept)) return undefined
     const { store } = this.#parts
