@@ -19,20 +19,24 @@ interface Recipe {
   readonly typ?: string
   readonly good: Claims
   readonly proves: { readonly role?: string, readonly scopes?: readonly string[] }
-  /** Of the same provider, with what makes them other than a token for this server. */
+  /** What other tokens of the same provider have instead; `undefined` removes a claim. */
   readonly refused: Readonly<Record<string, Claims>>
-  /** Keys are not at the metadata of the issuer. */
+  /** Where the keys are, if the recipe names it. */
   readonly keysAt?: string
 }
 
-/** `undefined` takes a claim away. */
 const recipes: readonly Recipe[] = [
   {
     provider: 'Keycloak',
     path: '/realms/team',
     env: { JWT_ROLES_CLAIM: 'realm_access.roles', JWT_ADMIN_ROLE: 'ops' },
     typ: 'JWT',
-    good: { aud: [resource, 'account'], typ: 'Bearer', scope: 'openid notes:read', realm_access: { roles: ['offline_access', 'ops'] } },
+    good: {
+      aud: [resource, 'account'],
+      typ: 'Bearer',
+      scope: 'openid notes:read',
+      realm_access: { roles: ['offline_access', 'ops'] }
+    },
     proves: { role: 'admin', scopes: ['openid', 'notes:read'] },
     refused: {
       'without the audience mapper': { aud: 'account' },
@@ -86,7 +90,14 @@ const recipes: readonly Recipe[] = [
     key: rs256,
     env: { JWT_ROLES_CLAIM: 'groups' },
     typ: 'JWT',
-    good: { sub: 'ada@example.com', cid: 'c', uid: 'u', ver: 1, scp: ['notes:read', 'notes:write'], groups: ['Everyone'] },
+    good: {
+      sub: 'ada@example.com',
+      cid: 'c',
+      uid: 'u',
+      ver: 1,
+      scp: ['notes:read', 'notes:write'],
+      groups: ['Everyone']
+    },
     proves: { role: 'Everyone', scopes: ['notes:read', 'notes:write'] },
     refused: { 'for another service': { aud: 'api://default' } }
   },
