@@ -41,6 +41,11 @@ t.test('work that cannot be remembered stops at the budget', async t => {
     await problem(unevaluated, { filter: nested(26, {}) }),
     'arguments: too large, or nested too deeply for this schema; send less'
   )
+  t.equal(
+    await problem(unevaluated, { filter: nested(12, { field: 'x' }) }),
+    'arguments: too large, or nested too deeply for this schema; send less',
+    'where errors are copied from level to level the budget is smaller'
+  )
   const alternatives = z.object({
     list: z.array(z.union(['a', 'b', 'c', 'd', 'e', 'f', 'g'].map(key => z.object({ key: z.literal(key) }))))
   })
@@ -70,10 +75,21 @@ t.test('a list of 99,000 numbers fits a plain schema of either kind', async t =>
   t.equal(await problem(z.object({ list: z.array(z.number()) }), { list }), undefined)
 })
 
+t.test('a check of a JSON Schema stops at the first problem', async t => {
+  const schema = { type: 'object', properties: { list: { type: 'array', items: { type: 'number' } } } }
+  const list = Array.from({ length: 90_000 }, () => 'x')
+  t.equal(await problem(schema, { list }), 'list.0: must be number')
+})
+
 t.test('an enum of 50,000 texts is not gone through for each of 90,000 values', async t => {
   const values = Array.from({ length: 50_000 }, (_, index) => `value ${index}`)
   const schema = { type: 'object', properties: { list: { type: 'array', items: { enum: values } } } }
   t.equal(await problem(schema, { list: Array.from({ length: 90_000 }, () => values.at(-1)) }), undefined)
+})
+
+t.test('a name of the caller is told in 200 characters', async t => {
+  const schema = { type: 'object', additionalProperties: { type: 'string' } }
+  t.equal(await problem(schema, { ['x'.repeat(1000)]: 1 }), `${'x'.repeat(200)}…: must be string`)
 })
 
 t.test('what is wrong is told in few words, however many and long the names', async t => {
@@ -128,9 +144,9 @@ for (const [what, schema, value, fitting] of [
   [
     'alternatives that look at each item',
     {
-      properties: { a: { anyOf: [...constants.slice(1).map(() => ({ contains: { type: 'string' } })), {}] } }
+      properties: { a: { anyOf: [...constants.slice(0, 2).map(() => ({ contains: { type: 'string' } })), {}] } }
     },
-    { a: Array(90_000).fill(1) },
+    { a: Array(80_000).fill(1) },
     { a: [1] }
   ],
   [
@@ -154,6 +170,18 @@ for (const [what, schema, value, fitting] of [
     { properties: { a: { anyOf: [...constants.map(() => ({ uniqueItems: true })), {}] } } },
     { a: [Array(49_000).fill('a text'), Array(49_000).fill('a text')] },
     { a: [['a text'], ['a text']] }
+  ],
+  [
+    'alternatives of another type, of which one may fit,',
+    { properties: { a: { items: { oneOf: [...Array.from({ length: 99 }, () => ({ type: 'string' })), {}] } } } },
+    { a: Array(20_000).fill(1) },
+    { a: Array(500).fill(1) }
+  ],
+  [
+    'names that are not there in alternatives',
+    { properties: { a: { items: { anyOf: [{ properties: members(1000, {}), required: ['b'] }, {}] } } } },
+    { a: Array.from({ length: 20_000 }, () => ({})) },
+    { a: Array.from({ length: 200 }, () => ({})) }
   ],
   [
     'names that are not there',
