@@ -12,10 +12,8 @@ const wanted = 'write z.object({ … }) with zod 4, or a JSON Schema'
 /** Throws a `TypeError` that says what to write instead, if a schema of this kind would check nothing. */
 export function requireKnownKind (schema: unknown): void {
   if (!isRecord(schema)) {
-    const isFunction = typeof schema === 'function' && '~standard' in schema
-    throw new TypeError(
-      `must be a schema, not ${isFunction ? `one of ${vendorOf(schema)}` : String(schema)}; ${wanted}`
-    )
+    const isForeign = typeof schema === 'function' && '~standard' in schema
+    throw new TypeError(`must be a schema, not ${isForeign ? `one of ${vendorOf(schema)}` : kindOf(schema)}; ${wanted}`)
   }
   if ('_zod' in schema) return
   if ('_def' in schema) {
@@ -29,6 +27,11 @@ export function requireKnownKind (schema: unknown): void {
   ) {
     throw new TypeError('is a bare shape; write z.object({ … }) around it')
   }
+}
+
+function kindOf (value: unknown): string {
+  if (value === null || value === undefined) return String(value)
+  return Array.isArray(value) ? 'an array' : `a ${typeof value}`
 }
 
 function vendorOf (schema: object): string {

@@ -21,7 +21,8 @@ export async function fetchJson (url: URL, signal: AbortSignal): Promise<unknown
   }
   const text = await readText(response, signal)
   try {
-    return JSON.parse(text)
+    // A file on a Windows server may begin with a byte order mark (RFC 8259 §8.1).
+    return JSON.parse(text.replace(/^\uFEFF/, ''))
   } catch {
     throw new ProviderError('its answer is not JSON')
   }

@@ -22,8 +22,9 @@ for (const [what, schema, words] of [
   ['a bare zod shape', { a: z.string() }, /bare shape; write z\.object/],
   ['a bare Valibot shape', { a: v.string() }, /bare shape; write z\.object/],
   ['null', null, /must be a schema, not null/],
-  ['a text', 'string', /must be a schema, not string/],
-  ['a list', [{ type: 'object' }], /must be a schema/]
+  ['a text', 'string', /must be a schema, not a string/],
+  ['a function', () => 'its source', /must be a schema, not a function;/],
+  ['a list', [{ type: 'object' }], /must be a schema, not an array;/]
 ] as const) {
   t.test(`${what} as a schema is refused, with what to write`, async t => {
     t.throws(() => compileObject(schema as unknown as Schema, 'input'), { name: 'TypeError', message: words })

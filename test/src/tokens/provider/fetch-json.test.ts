@@ -30,6 +30,12 @@ for (const type of [
   })
 }
 
+t.test('JSON after a byte order mark is taken', async t => {
+  const fake = await fakeIssuer(t)
+  fake.answer('/doc', (_request, response) => { response.writeHead(200, asJson).end('\uFEFF{"a":1}') })
+  t.same(await fetchJson(new URL(`${fake.issuer}/doc`), AbortSignal.timeout(60_000)), { a: 1 })
+})
+
 const refused: Array<[string, Answer, RegExp]> = [
   [
     'HTML',
