@@ -123,6 +123,16 @@ t.test('a pattern that no text should be tried with stops the start, and says wh
   await t.rejects(of(`^(${alternatives})*$`), /too large to judge/)
 })
 
+for (const [what, schema] of [
+  ['the names of a JSON Schema', { type: 'object', patternProperties: { '^(a+)+$': {} } }],
+  ['the keys of a zod record', z.object({ a: z.record(z.string().regex(/^(a+)+$/), z.number()) })],
+  ['the keys of a loose zod record', z.object({ a: z.looseRecord(z.string().regex(/^(a+)+$/), z.number()) })]
+] as const) {
+  t.test(`an exponential pattern for ${what} stops the start`, async t => {
+    t.throws(() => compile(schema, 'input'), /takes exponential time/)
+  })
+}
+
 const tooMuch = 'arguments: too large, or nested too deeply for this schema; send less'
 const constants = Array.from({ length: 20 }, (_, index) => ({ const: index }))
 const members = <T>(count: number, value: T): Record<string, T> =>
