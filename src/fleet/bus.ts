@@ -1,5 +1,5 @@
 /**
- * The port between the instances of one server: news for all of them, letters to one. Everything sent is
+ * The port between the instances of one server: messages to all of them, or to one. All messages are
  * plain JSON.
  */
 import type { Eventually } from '../lib/eventually.js'
@@ -9,7 +9,7 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 export interface Origin {
   /** The sender's `Bus.id`. */
   readonly from: string
-  /** The place of a piece of news in the order of all of them; `''` for a letter. */
+  /** The position of a message in the order of all messages; `''` for a message to one instance. */
   readonly id: string
 }
 
@@ -21,38 +21,38 @@ export interface KeptNews {
 }
 
 export interface Bus {
-  /** This instance; another one after each start. */
+  /** The id of this instance; a new one after each start. */
   readonly id: string
-  /** Others may be told something, and tell. */
+  /** True if other instances can send and receive messages. */
   readonly isShared: boolean
   /**
-   * Tells every instance, this one included, in one order for all, at least once. Rejects with a
-   * `NotSharedError` where it could not be sent.
+   * Sends a message to every instance, including this one, in the same order for all, at least once. Rejects with a
+   * `NotSharedError` if it could not be sent.
    */
   readonly tellAll: (topic: string, message: Json) => Promise<void>
-  /** Tells one instance. False: it is not alive. Rejects with a `NotSharedError` where nobody could be asked. */
+  /** Sends a message to one instance. False: it is not alive. Rejects with a `NotSharedError` if the store is away. */
   readonly tell: (instance: string, topic: string, message: Json) => Promise<boolean>
   readonly isAlive: (instance: string) => Eventually<boolean>
-  /** Calls `listener` with what is told under `topic`. It must not throw. Returns how to end that. */
+  /** Calls `listener` for each message of `topic`. It must not throw. Returns a function that unsubscribes. */
   readonly on: (topic: string, listener: Listener) => () => void
   /**
-   * Calls `listener` after news may have been lost: whoever keeps a copy of something reads it anew.
-   * Returns how to end that.
+   * Calls `listener` after messages may have been lost, so that copies can be read again.
+   * Returns a function that unsubscribes.
    */
   readonly onGap: (listener: () => void) => () => void
-  /** The news of a topic after the one with this id, the oldest first; `undefined` where some of it is forgotten. */
+  /** The messages of a topic after the one with this id, oldest first; `undefined` if some are no longer stored. */
   readonly since: (topic: string, id: string) => Eventually<readonly KeptNews[] | undefined>
   readonly close: () => Promise<void>
 }
 
-/** Of two ids of news: true where the first came later. */
+/** Compares two message ids: true if the first is later. */
 export function isLater (one: string, other: string): boolean {
   const [ms = 0, n = 0] = one.split('-').map(Number)
   const [otherMs = 0, otherN = 0] = other.split('-').map(Number)
   return ms === otherMs ? n > otherN : ms > otherMs
 }
 
-/** In force on this instance, and not (yet) on the others: they could not be reached. */
+/** In effect on this instance, but not yet on the others: they could not be reached. */
 export class NotSharedError extends Error {
   override readonly name = 'NotSharedError'
 }

@@ -1,17 +1,17 @@
 /** The health of the connection to the shared store, for `/ready`, metrics and the log. */
 
 export interface FleetHealth {
-  /** `alone`: nothing is shared. `degraded`: the policy for a store that is away is in force. */
+  /** `alone`: nothing is shared. `degraded`: the store is unavailable, and its fallback policy applies. */
   readonly state: 'alone' | 'ok' | 'degraded'
   /** Milliseconds since the epoch. */
   readonly since: number
-  /** A constant or an error's code; `''` where all is well. */
+  /** A constant or the code of an error; `''` without a problem. */
   readonly reason: string
-  /** How many are alive, this one included. */
+  /** The number of live instances, including this one. */
   readonly instances: number
-  /** Milliseconds since the last word from the store. */
+  /** Milliseconds since the last response of the store. */
   readonly newsAgeMs: number
-  /** What was answered by policy since `since`. */
+  /** The number of responses that used a fallback since `since`. */
   readonly byPolicy: number
 }
 

@@ -17,32 +17,32 @@ export interface HttpOptions {
   readonly logLevel?: string
   /** Where log lines go. Default standard output. */
   readonly logStream?: { write: (line: string) => void }
-  /** Configured credentials, redacted wherever they stand in a log line. Default none. */
+  /** Configured credentials, which are redacted everywhere in a log line. Default: none. */
   readonly secrets?: readonly string[]
-  /** Bytes of a body. Default 1 MiB. */
+  /** The largest request body, in bytes. Default 1 MiB. */
   readonly bodyLimit?: number
-  /** Addresses, CIDRs, `loopback`, `linklocal`, `uniquelocal`: proxies whose `X-Forwarded-For` counts. Default none. */
+  /** Trusted proxies (`X-Forwarded-For`): addresses, CIDRs, `loopback`, `linklocal`, `uniquelocal`. Default: none. */
   readonly trustProxy?: readonly string[]
-  /** Milliseconds until a request must have arrived in full; then 408. Default 15,000. */
+  /** Milliseconds until a request must have arrived completely; then 408. Default 15,000. */
   readonly receiveTimeoutMs?: number
-  /** Milliseconds until its headers must have; never more than `receiveTimeoutMs`. Default 10,000. */
+  /** Milliseconds until its headers must have arrived; at most `receiveTimeoutMs`. Default 10,000. */
   readonly headersTimeoutMs?: number
-  /** Milliseconds between two looks at the clocks of all connections. Default 1,000. */
+  /** Milliseconds between checks of the timeouts of all connections. Default 1,000. */
   readonly checkIntervalMs?: number
   /** Milliseconds that an idle connection stays open. Default 72,000, above the usual 60 s of load balancers. */
   readonly keepAliveTimeoutMs?: number
   /**
-   * Milliseconds without a byte in either direction until a connection is cut; 0 never. Keep it above the pauses of a
-   * stream. `mcp` gives its calls the time that they may take. Default 120,000.
+   * Milliseconds without a byte in either direction until a connection is closed; 0 is never. Keep it above the
+   * pauses of a stream. `mcp` allows its calls the time they need. Default 120,000.
    */
   readonly idleTimeoutMs?: number
-  /** Bytes of a request's headers; then 431. Default 16 KiB. */
+  /** The largest request headers, in bytes; then 431. Default 16 KiB. */
   readonly maxHeaderBytes?: number
 }
 
-/** No route is called so; the hooks still run, so that a malformed URL is refused and charged like any other. */
+/** Matches no route; hooks still run, so a malformed URL is refused and counted like any other. */
 const malformedPath = '/%00'
-/** How long what a refused caller is still sending is read away, so that the answer is not lost in a reset. */
+/** How long the rest of a refused request is read and discarded, so that a reset does not lose the answer. */
 const lingerMs = 1000
 
 export function serverOptions (options: HttpOptions = {}): FastifyHttpOptions<Server> {
@@ -78,7 +78,7 @@ export function serverOptions (options: HttpOptions = {}): FastifyHttpOptions<Se
       insecureHTTPParser: false
     },
     forceCloseConnections: 'idle',
-    // Fastify's 503 has a shape of its own; what arrives while we close is answered, with `Connection: close`.
+    // Fastify's own 503 has another shape. Requests during the close are answered with `Connection: close`.
     return503OnClosing: false,
     frameworkErrors: (error, request, reply) => {
       const refusal = sanitize(error, request, reply)
@@ -92,30 +92,30 @@ export function serverOptions (options: HttpOptions = {}): FastifyHttpOptions<Se
 }
 
 /**
- * What a server of Node takes only after it was made. Node keeps the first 1,000 headers of a request and drops the
- * others without a word, among them an `X-Forwarded-For` that a proxy put last; their size has a limit of its own.
+ * Settings of a Node server that can only be set after its creation. Node silently drops headers after the first 1,000,
+ * including an `X-Forwarded-For` that a proxy appended; the total size of headers has its own limit.
  */
 export function tuneServer (server: Server): void {
   server.maxHeadersCount = 0
 }
 
-/** `true`, a number and `1` have meant everyone or nobody, silently (CVE-2026-16732). */
+/** `true`, a number and `1` have silently meant everyone or nobody (CVE-2026-16732). */
 function checkedProxy (entry: string): string {
   if (typeof entry === 'string' && /^(?:loopback|linklocal|uniquelocal)$|[.:]/.test(entry)) return entry
   throw new TypeError('trustProxy: each entry must be an address, a CIDR, loopback, linklocal or uniquelocal')
 }
 
-/** What the parser or a timeout refused: there is no request yet, only a socket. */
+/** For requests that the parser or a timeout refused: there is only a socket, no request. */
 function clientErrorHandler (this: FastifyInstance, error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) {
     socket.destroy()
     return
   }
-  // Answered already: the parser complains again about the rest of the bytes.
+  // Already answered: the parser reports another error for the remaining bytes.
   if (socket.writableEnded) return
   const refusal = refusalOf(error)
   const requestId = randomUUID()
-  // Never the error itself: its `rawPacket` holds the headers, credentials included.
+  // Never log the error itself: its `rawPacket` contains the headers with credentials.
   const { code, statusCode: status } = refusal
   if (this.hasDecorator('decisions')) {
     this.decisions.note({
@@ -144,7 +144,7 @@ function refusalOf (error: Error): Refusal {
   return refusal.statusCode < 500 ? refusal : new BadHttpError()
 }
 
-/** Node's own handler looks at the same field: a second status line inside an answer would be read as its body. */
+/** Node's own handler checks the same field: a second status line would be read as part of the body. */
 function hasStartedAnswer (socket: Socket & { _httpMessage?: { headersSent: boolean } | null }): boolean {
   return socket._httpMessage?.headersSent === true
 }

@@ -1,4 +1,4 @@
-/** From what a host says about tokens to what each part of the chain has to know. */
+/** Converts a host's token options into the options of each part of the chain. */
 import type { ChallengeOptions } from './challenge.js'
 import type { ClaimRules } from '../tokens/claims.js'
 import type { IssuerOptions } from '../tokens/provider/issuer.js'
@@ -10,43 +10,43 @@ export interface OAuthOptions extends Omit<
   IssuerOptions,
   'name' | 'audience' | 'toleranceSeconds' | 'principalClaims' | 'keepClaims'
 > {
-  /** The scopes that clients ask for first. Default none: they decide for themselves. */
+  /** The scopes that clients request first. Default: none, the client decides. */
   readonly scopes?: readonly string[]
 }
 
-/** One of several identity providers. Its callers are `oauth@<name>:<sub>`, so that no two providers share one. */
+/** One of several identity providers. Its callers are `oauth@<name>:<sub>`, so ids of two providers never collide. */
 export interface NamedIssuer extends Omit<
   IssuerOptions,
   'audience' | 'toleranceSeconds' | 'principalClaims' | 'keepClaims' | 'name'
 > {
   /** Lower-case letters, digits and `-`, at most 63. */
   readonly name: string
-  /** Names of this server in the `aud` of its tokens, besides `publicUrl` plus `path`. Default none. */
+  /** Names of this server in the `aud` of its tokens, besides `publicUrl` plus `path`. Default: none. */
   readonly audience?: readonly string[]
 }
 
-/** What clients are told of the authorization server of this package, where it is on. */
+/** The metadata of the authorization server of this package, if it is on. */
 export interface OwnServer {
-  /** Its issuer, or left out where the metadata is to name the identity provider. */
+  /** Its issuer; missing if the metadata names the identity provider instead. */
   readonly issuer?: string | undefined
-  /** The scopes that clients ask for first. */
+  /** The scopes that clients request first. */
   readonly scopes: readonly string[]
 }
 
 export interface TokenSettings {
   /** The HS256 secret of the tokens accepted in `Authorization: Bearer`. */
   readonly jwtSecret?: string | undefined
-  /** Former secrets: their tokens stay good until they expire. Default none. */
+  /** Former secrets: tokens signed with them stay valid until they expire. Default: none. */
   readonly jwtPreviousSecrets?: readonly string[]
-  /** Seconds that clocks may be apart when the times of a token are judged. Default 0. */
+  /** Allowed clock difference, in seconds, when checking the times of a token. Default 0. */
   readonly clockToleranceSeconds?: number
-  /** The identity provider whose tokens are accepted there, too. With `publicUrl`, clients find it by themselves. */
+  /** The identity provider whose tokens are also accepted. With `publicUrl`, clients discover it by themselves. */
   readonly oauth?: OAuthOptions | undefined
-  /** Further identity providers; each has a name of its own. */
+  /** Additional identity providers, each with its own name. */
   readonly issuers?: readonly NamedIssuer[]
-  /** Claims of tokens that stand on `principal.attributes`, by name or path, whoever issued the token. Default none. */
+  /** Token claims to add to `principal.attributes`, by name or path, for tokens of every issuer. Default: none. */
   readonly principalClaims?: readonly string[]
-  /** Names of this server in `aud`, besides `publicUrl` plus `path`. Default none. */
+  /** Names of this server in `aud`, besides `publicUrl` plus `path`. Default: none. */
   readonly audience?: readonly string[]
 }
 
@@ -55,7 +55,7 @@ export interface TokenParts {
   readonly oauth?: IssuerOptions
   readonly issuers?: readonly IssuerOptions[]
   readonly challenge?: Omit<ChallengeOptions, 'realm'>
-  /** What clients are told about the provider; only where we know our own address. */
+  /** The provider in the metadata; only if the server knows its own URL. */
   readonly metadata?: {
     readonly resource: string
     readonly authorizationServers: readonly string[]
@@ -65,8 +65,8 @@ export interface TokenParts {
 }
 
 /**
- * `publicUrl` and `path` are those of the endpoint. Throws on providers that no token could be good for, or
- * that share a name.
+ * `publicUrl` and `path` are those of the endpoint. Throws if a provider has no audience, or if two providers
+ * share a name.
  */
 export function tokenParts (
   settings: TokenSettings,
@@ -115,7 +115,7 @@ export function tokenParts (
   }
 }
 
-/** Where this package's own server is on, one alone: hosts read the first entry, and some clients any of them. */
+/** With our own authorization server, only one: hosts read the first entry, and some clients any of them. */
 function authorizationServers (
   own: OwnServer | undefined,
   oauth: OAuthOptions | undefined,

@@ -1,4 +1,4 @@
-/** Who a test client is, and what it answers for. */
+/** The options of a test client: who calls, and how it answers questions. */
 import type { Eventually } from '../lib/eventually.js'
 import type { PrincipalFields } from '../principal/principal.js'
 import type { ElicitAnswer, SampleAnswer, ToolSampleAnswer } from '../tools/client-requests.js'
@@ -6,34 +6,34 @@ import type { JsonSchema } from '../tools/content.js'
 import type { Json } from './inject-mcp.js'
 
 export interface TestClientOptions {
-  /** Where the endpoint is, with the prefix of its scope. Default `/mcp`. */
+  /** The path of the endpoint, including the prefix of its scope. Default `/mcp`. */
   readonly url?: string
-  /** An API key. One of the three; without one the client is a stranger. */
+  /** An API key. Set at most one of `key`, `token` and `principal`; without any the client is anonymous. */
   readonly key?: string
   /** A token. */
   readonly token?: string
   /**
-   * A caller without a credential: the endpoint takes this principal for verified. Role `user` and no
-   * scopes where left out.
+   * A caller without a credential: the endpoint treats this principal as verified. The defaults are the role `user`
+   * and no scopes.
    */
   readonly principal?: Pick<PrincipalFields, 'id'> & Partial<PrincipalFields>
-  /** Further headers of every request. */
+  /** Additional headers for every request. */
   readonly headers?: Readonly<Record<string, string>>
   /**
-   * `modern` (default) is revision 2026-07-28, `legacy` is 2025-11-25, in a session where the endpoint has
+   * `modern` (default) is revision 2026-07-28. `legacy` is 2025-11-25, in a session if the endpoint has
    * sessions.
    */
   readonly era?: 'modern' | 'legacy'
-  /** What the client calls itself. */
+  /** The name and version that the client reports. */
   readonly clientInfo?: { readonly name: string; readonly version: string }
-  /** Answers for the person. Left out: there is nobody to ask. */
+  /** Answers for the person. Default: nobody can be asked. */
   readonly onElicit?: (request: {
     readonly message: string
     readonly schema?: JsonSchema
     readonly url?: string
   }) => Eventually<ElicitAnswer>
-  /** Answers for the model. Left out: there is none. */
+  /** Answers for the model. Default: there is no model. */
   readonly onSample?: (request: Json) => Eventually<SampleAnswer | ToolSampleAnswer>
-  /** The workspace. Left out: there is none. */
+  /** The workspace roots. Default: none. */
   readonly roots?: ReadonlyArray<{ readonly uri: string; readonly name?: string }>
 }

@@ -1,15 +1,15 @@
-/** How a test client tells that the endpoint said no. */
+/** The error of a test client when a request is refused. */
 import { isRecord } from '../lib/guards.js'
 import type { Json, Outcome } from './inject-mcp.js'
 
-/** The endpoint said no, or the caller was refused before it. */
+/** The endpoint, or a plugin in front of it, refused the request. */
 export class TestClientError extends Error {
   override readonly name = 'TestClientError'
-  /** Of HTTP. */
+  /** The HTTP status. */
   readonly status: number
-  /** `MCP_ERR_…`; `undefined` where it is no refusal of this package. */
+  /** `MCP_ERR_…`; `undefined` for an error that is not a refusal of this package. */
   readonly code: string | undefined
-  /** `error.code` of JSON-RPC. */
+  /** `error.code` of the JSON-RPC error. */
   readonly rpcCode: number | undefined
   readonly data: Json
   readonly headers: Readonly<Record<string, unknown>>
@@ -26,7 +26,7 @@ export class TestClientError extends Error {
   }
 }
 
-/** The result of an answer. Throws a `TestClientError` where there is none. */
+/** The result of an answer. Throws a `TestClientError` if there is none. */
 export function resultOf (outcome: Outcome): Json {
   const { status, answer } = outcome
   if (status >= 400 || answer === undefined || !isRecord(answer.result)) throw new TestClientError(outcome)

@@ -24,67 +24,64 @@ export interface McpOptions {
   readonly prompts?: readonly Prompt[]
   /** Tools with a page that shows their results, as `defineApp` makes them. */
   readonly apps?: readonly App[]
-  /** Limits and rights of tools, over those they were written with. A name that no tool has stops the boot. */
+  /** Limits and rights of tools, on top of those in the code. An unknown tool name stops the start. */
   readonly toolPolicies?: ToolPolicies
-  /** Name and version told to clients. */
+  /** Name and version, sent to clients. */
   readonly info?: ServerInfo
-  /** Told to the client's model when it connects. */
+  /** Instructions for the client's model, sent when it connects. */
   readonly instructions?: string
-  /** Milliseconds that a call may take. Default 60,000. */
+  /** The deadline for a call, in milliseconds. Default 60,000. */
   readonly requestTimeoutMs?: number
-  /** Bytes of a body. Default 1 MiB. */
+  /** The largest request body, in bytes. Default 1 MiB. */
   readonly bodyLimit?: number
-  /** Bytes of the result of a tool that has no `maxResultBytes` of its own. Default 1 MiB. */
+  /** The largest result of a tool without its own `maxResultBytes`, in bytes. Default 1 MiB. */
   readonly resultLimit?: number
   /**
-   * Tell in lists that each tool is called with OAuth, and with which scopes, as ChatGPT asks for. Default false; with
-   * `mcpAuth` true where clients are told where to sign in.
+   * Add OAuth security schemes with scopes to tools in lists, as ChatGPT requires. Default false; with
+   * `mcpAuth`, true if clients are told where to sign in.
    */
   readonly securitySchemes?: boolean
   /** Default `/mcp`. */
   readonly path?: string
-  /** The protocol eras to serve. Default both. */
+  /** The protocol eras to serve. Default: both. */
   readonly eras?: readonly EraName[]
-  /** Sessions for clients of the 2025 revisions: `true` for the defaults. Default off, every request stands alone. */
+  /** Sessions for clients of the 2025 revisions; `true` uses the defaults. Default: off. */
   readonly sessions?: boolean | SessionsOptions
-  /** Long-lived streams that one caller may hold. Default 16. */
+  /** How many long-lived streams a caller may hold. Default 16. */
   readonly maxStreamsPerPrincipal?: number
   /**
-   * Signs what callers carry between the rounds of one call; at least 32 bytes, the same on every
-   * instance behind one address. Default: random, good for this process; with `mcpAuth` made of `jwtSecret`
-   * where there is one.
+   * Signs the state that callers carry between the rounds of a call; at least 32 bytes, the same on every
+   * instance behind one address. Default: random for this process; with `mcpAuth`, derived from `jwtSecret`
+   * if that is set.
    */
   readonly stateKey?: Uint8Array
-  /**
-   * End the streams of credentials that are good no longer. Default none: a stream ends when its credential
-   * said it would.
-   */
+  /** End the streams of credentials that are no longer valid. Default: a stream ends when it expires. */
   readonly watches?: readonly CredentialWatch[]
-  /** Whether a tool of this name may be added after the start: `toolPolicies` may name it. Default none. */
+  /** Whether a tool of this name may be added later, so that `toolPolicies` may name it. Default: none. */
   readonly laterTools?: (name: string) => boolean
-  /** Where the calls of tools with limits are counted. Default in the memory of this process. */
+  /** Where calls of tools with limits are counted. Default: in the memory of this process. */
   readonly limits?: Limits
-  /** How many bytes of answers may wait for callers that do not read them, and for how long. */
+  /** Limits for unread response data: how much may wait, and for how long. */
   readonly unread?: UnreadOptions
-  /** Between the instances that serve the same endpoint. Default there are no others. */
+  /** The bus between the instances of the endpoint. Default: there is only one instance. */
   readonly bus?: Bus
-  /** What may be used once among those instances. Default in the memory of this process. */
+  /** Records what may be used only once across instances. Default: in the memory of this process. */
   readonly oneTime?: OneTimeStore
-  /** Where sessions are kept. Default in the memory of this process. */
+  /** Where sessions are stored. Default: in the memory of this process. */
   readonly sessionStores?: SessionStores
-  /** Fastify's own options of the endpoint's route: `config`, `schema`, `constraints`, `logLevel`. Default none. */
+  /** Fastify's own options for the endpoint's route: `config`, `schema`, `constraints`, `logLevel`. Default: none. */
   readonly routeOptions?: EndpointRouteOptions
-  /** What the operator switched off. Default nothing is. */
+  /** What the operator switched off. Default: nothing. */
   readonly freezes?: FreezeGate
-  /** What handlers find in `context.app`. Default nothing. */
+  /** The value of `context.app` in handlers. Default: none. */
   readonly provide?: AppContext
   /**
-   * Runs before each call of a tool that its caller may make, and may refuse it by throwing. More by
+   * Runs before each permitted tool call, and may refuse it by throwing. Add more hooks with
    * `endpoint.beforeCall`.
    */
   readonly beforeCall?: BeforeCall
-  /** Told how each call of a tool ended. More by `endpoint.afterCall`. */
+  /** Runs after each tool call. Add more hooks with `endpoint.afterCall`. */
   readonly afterCall?: AfterCall
-  /** Takes the running endpoint: `app.mcp` is out of reach where the chain stands in a scope of its own. */
+  /** Receives the running endpoint, because `app.mcp` is not visible outside the scope of the chain. */
   readonly onEndpoint?: (endpoint: Endpoint) => void
 }

@@ -6,33 +6,33 @@ import { freezePrincipal, type Principal } from '../../principal/principal.js'
 import { linkProof } from '../../principal/proof.js'
 import { principalInProcess } from './in-process.js'
 
-/** `request.mcp`: what is known of the caller. */
+/** `request.mcp`: the caller of the request. */
 export class RequestCaller {
   /**
-   * The caller. `null` on public routes, unknown paths without a good credential, preflights, and before it
-   * is verified.
+   * The caller. `null` on public routes, unknown paths without a valid credential, preflights, and before
+   * authentication.
    */
   principal: Principal | null = null
-  /** Requests a window, where the credential has a limit of its own; otherwise `null`. */
+  /** Requests per window, if the credential has its own limit; otherwise `null`. */
   rateLimitMax: number | null = null
   #proof: Principal | undefined
 
-  /** `proof`: what the credential itself proved, where the app made more of it. */
+  /** `proof`: what the credential itself proved, if the app changed the principal. */
   admit ({ principal, rateLimitMax }: Verified, proof: Principal = principal): void {
     this.principal = principal
     this.rateLimitMax = rateLimitMax ?? null
     this.#proof = proof
   }
 
-  /** What the credential of the request proved, whatever stands in `principal` by now. */
+  /** What the credential of the request proved, even if `principal` was replaced since. */
   get proof (): Principal | undefined {
     return this.#proof
   }
 }
 
 /**
- * The types of `request.principal` and `request.rateLimitMax`. A host may have declared those names as something
- * else, which an interface that is extended allows where its own are `any`. `request.mcp` is typed.
+ * The types of `request.principal` and `request.rateLimitMax`. They are `any`, because only then may a host
+ * declare the same names with other types. `request.mcp` is typed.
  */
 export interface CallerAliases {
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- see above
@@ -47,7 +47,7 @@ type Kept = FastifyRequest & { [known]?: RequestCaller }
 
 const aliases = ['principal', 'rateLimitMax'] as const
 
-/** Decorates requests with `mcp`, and with `wanted` of its members where the host has no such names. */
+/** Decorates requests with `mcp`, and with those members of `wanted` whose names the host does not use. */
 export function decorateCaller (
   fastify: FastifyInstance,
   wanted: ReadonlyArray<typeof aliases[number]> = aliases
@@ -64,7 +64,7 @@ export function decorateCaller (
   }
 }
 
-/** A request that this process makes has its caller at once: hooks of a host may ask for it before ours run. */
+/** An in-process request has its caller from the start, because hooks of a host may read it before ours run. */
 function newCaller (request: FastifyRequest): RequestCaller {
   const caller = new RequestCaller()
   const principal = principalInProcess(request)
@@ -72,17 +72,17 @@ function newCaller (request: FastifyRequest): RequestCaller {
   return caller
 }
 
-/** The caller, whoever put it on the request: `auth`, or a hook of a host that has no such plugin. */
+/** The caller, as set by `auth` or by a hook of a host without that plugin. */
 export function principalOn (request: FastifyRequest): Principal | null {
   const { mcp } = request as { mcp?: RequestCaller }
   return (mcp === undefined ? request.principal as Principal | null | undefined : mcp.principal) ?? null
 }
 
-/** The caller for the endpoint. A host's hook may have put a copy in its place, which is judged by the original. */
+/** The caller for the endpoint. If a host's hook replaced it with a copy, the original is checked. */
 export function callerOf (request: FastifyRequest): Principal | null {
   const given = principalOn(request)
   if (given === null) return null
-  // A host that makes its own principals may know nothing of attributes; those who ask for them rely on some.
+  // A principal created by the host may lack attributes, but readers rely on them.
   const principal = isRecord(given.attributes) ? given : freezePrincipal({ ...given, attributes: {} })
   const { proof } = (request as { mcp?: RequestCaller }).mcp ?? {}
   if (proof !== undefined) linkProof(principal, proof)
