@@ -1,0 +1,186 @@
+/** What a server says and does when Redis refuses its commands, or holds what it never wrote. */
+import { connect } from 'node:net'
+import t, { type Test } from 'tap'
+import type { FastifyInstance } from 'fastify'
+import { buildApp } from '../../src/app.js'
+import { ask, redisServer, type RedisServer, withoutRedis } from '../support/redis.js'
+import { adaKey, callOf, credentials, post, rpc, withKey, withToken } from '../support/service.js'
+import { openSession } from '../support/session.js'
+import { until } from '../support/until.js'
+import { secretOfTests } from '../support/witness.js'
+
+interface Service { readonly app: FastifyInstance, readonly said: () => string }
+
+async function service (t: Test, { url }: RedisServer, env: Record<string, string> = {}): Promise<Service> {
+  const lines: string[] = []
+  const app = await buildApp({
+    env: {
+      ...credentials,
+      REDIS_URL: url,
+      REDIS_TIMEOUT_MS: '5000',
+      TRUST_PROXY: 'loopback',
+      LOG_LEVEL: 'trace',
+      MCP_SESSIONS: 'on',
+      PREAUTH_RATE_LIMIT_MAX: '1000',
+      ...env
+    },
+    logStream: { write: line => { lines.push(line) } }
+  })
+  t.teardown(() => app.close())
+  return { app, said: () => lines.join('') }
+}
+
+/** Every kind of work that writes into Redis, with what may be read nowhere. Resolves to all that was answered. */
+async function work (app: FastifyInstance, subject: string, guess: string): Promise<string> {
+  const admin = withToken('root', 'admin')
+  const replies = [
+    await post(app, callOf('whoami')),
+    await post(app, callOf('whoami'), { 'x-api-key': guess }),
+    await post(app, callOf('generate-token', { userId: subject }), admin),
+    await post(app, callOf('revoke-token', { id: subject }), admin),
+    await post(app, rpc('initialize', {
+      protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: subject, version: '1' }
+    }), { ...withKey, accept: 'application/json, text/event-stream' })
+  ]
+  for (const { status } of replies) if (![200, 401, 429, 503].includes(status)) throw new Error(`status ${status}`)
+  return replies.map(({ text }) => text).join('\n')
+}
+
+/** Makes each key in Redis a list: every command on it fails. */
+async function makeLists (port: number): Promise<void> {
+  await ask(port, 'EVAL "for _, k in ipairs(redis.call(\'KEYS\', \'mcp:*\')) do ' +
+    'if not string.find(k, \'{bus}:alive\') and ' +
+    'not string.find(k, \'{bus}:epoch\') and not string.find(k, \'{bus}:beat\') then redis.call(\'DEL\', k) ' +
+    'redis.call(\'RPUSH\', k, \'x\') end end" 0')
+}
+
+const refusals: ReadonlyArray<readonly [string, (redis: RedisServer) => Promise<unknown>]> = [
+  ['WRONGTYPE', async ({ port }) => { await makeLists(port) }],
+  ['OOM', async ({ port }) => await ask(port, 'CONFIG SET maxmemory 1')],
+  ['READONLY', async ({ port }) => await ask(port, 'REPLICAOF 127.0.0.1 1')],
+  ['NOPERM', async ({ port }) => await ask(port, 'ACL SETUSER default -evalsha -eval -set -xadd')],
+  // On one connection: the next one would not be let in.
+  ['NOAUTH', async ({ port }) => {
+    await ask(port, 'CONFIG SET requirepass another\r\nCLIENT KILL TYPE normal SKIPME yes')
+  }]
+]
+
+t.test('a Redis that refuses commands', { skip: withoutRedis, timeout: 120_000 }, async t => {
+  for (const [code, refuse] of refusals) {
+    t.test(`I12: ${code} puts no argument, key or secret into a log or an answer`, async t => {
+      const redis = await redisServer(t)
+      const { app, said } = await service(t, redis)
+      const guess = secretOfTests(`guess-of-the-tests-of-${code}`)
+      const subject = `subject-of-${code}`
+      await work(app, 'before', 'a-guess-before')
+      await refuse(redis)
+      if (code === 'NOAUTH') await until(() => said().includes('Redis cannot be used'))
+      const answers = await work(app, subject, guess)
+      t.match(answers, /MCP_ERR_UNAVAILABLE/, 'what cannot be shared is refused')
+      for (const text of [answers, said()]) {
+        t.notMatch(text, /EVALSHA|EVAL |redis\.call|@user_script|mcp:\/mcp|\{bus\}|command.{0,4}args/i, 'no command')
+        t.notMatch(text, new RegExp(`${guess}|${credentials.JWT_SECRET}`), 'no secret')
+      }
+      t.notMatch(said().split('\n').filter(line => /"level":[56]0/.test(line)).join('\n'), /./, 'it is no fault of the server')
+    })
+  }
+})
+
+/** As an attacker might write it, or a later version. */
+const values = [
+  'null', '1', '"x"', '[]', '{}', '{{{', '\\x00\\xff', '1 {"endsAt":null,"value":1}', '{"__proto__":{"polluted":true}}',
+  '{"constructor":{"prototype":{"polluted":true}}}', '['.repeat(5000), `"${'x'.repeat(60_000)}"`,
+  '{"kind":"token-revoked","id":{"a":1},"until":"x","at":-1,"by":null}', '{"session":7,"name":null,"requestId":{},"rights":1}',
+  '{"sessions":[1,null,{"__proto__":1}]}', '{"kind":"tools","name":{},"access":{"roles":1}}'
+]
+const topics = [
+  'record', 'taken', 'keys', 'settings', 'change', 'key-forgotten', 'session-ended', 'session-cancel', 'session-change',
+  'session-listens', 'session-answer', 'session-follow', 'session-event', '__proto__', 'constructor'
+]
+
+t.test('a Redis that holds hostile values', { skip: withoutRedis, timeout: 120_000 }, async t => {
+  const quote = (text: string): string => `'${text.replaceAll('\\', '').replaceAll("'", '')}'`
+  const isUnhurt = async (t: Test, apps: readonly FastifyInstance[]): Promise<void> => {
+    for (const app of apps) t.equal((await post(app, callOf('whoami'), withToken('ada'))).status, 200)
+    t.equal(Reflect.get({}, 'polluted'), undefined)
+  }
+
+  t.test('news and letters of any content disturb nobody', async t => {
+    const redis = await redisServer(t)
+    const [a, b] = [await service(t, redis), await service(t, redis)]
+    const session = await openSession(a.app)
+    await post(b.app, callOf('whoami'), session)
+    const inboxes = [...(await ask(redis.port, 'ZRANGE mcp:/mcp:{bus}:alive 0 -1')).matchAll(/[0-9a-f-]{36}/g)].map(([id]) => id)
+    t.equal(inboxes.length, 2)
+    const streams = ['news', ...inboxes.map(id => `in:${id}`)].map(name => `mcp:/mcp:{bus}:${name}`)
+    for (const stream of streams) {
+      for (const topic of topics) {
+        await ask(redis.port, values.map(value => `XADD ${stream} * t ${topic} m ${quote(value)} f x`).join('\r\n'))
+      }
+      await ask(redis.port, `XADD ${stream} * m\r\nXADD ${stream} * t record\r\nXADD ${stream} * f record t record m`)
+    }
+    // Read in order: what is told after them comes after them.
+    const before = b.said().length
+    const revoked = await post(a.app, callOf('revoke-token', { id: 'after-all-of-it' }), withToken('root', 'admin'))
+    t.notMatch(revoked.text, /isError":true/)
+    await until(async () => (await ask(redis.port, streams.slice(1).map(name => `XLEN ${name}`).join('\r\n'))).match(/^:0/gm)?.length === 2)
+    await isUnhurt(t, [a.app, b.app])
+    t.notMatch(b.said().slice(before), /"level":[56]0/)
+  })
+
+  t.test('values of any content under each key disturb no other caller, and pollute nothing', async t => {
+    const redis = await redisServer(t)
+    const [a, b] = [await service(t, redis), await service(t, redis)]
+    const session = await openSession(a.app)
+    for (const value of values) {
+      await post(a.app, callOf('whoami'), session)
+      await post(a.app, callOf('whoami'), { 'x-api-key': 'a-guess' })
+      await ask(redis.port, 'EVAL "for _, k in ipairs(redis.call(\'KEYS\', \'mcp:*\')) do ' +
+        'local t = redis.call(\'TYPE\', k).ok ' +
+        "if string.find(k, '{bus}:alive') or string.find(k, '{bus}:epoch') or string.find(k, '{bus}:beat') then " +
+        "elseif t == 'string' then redis.call('SET', k, ARGV[1]) " +
+        "elseif t == 'hash' then for _, f in ipairs(redis.call('HKEYS', k)) do redis.call('HSET', k, f, ARGV[1]) end " +
+        `elseif t == 'zset' then redis.call('ZADD', k, 1, ARGV[1]) end end" 0 ${quote(value)}`)
+      const reply = await post(b.app, callOf('whoami'), session)
+      t.ok([200, 404, 503].includes(reply.status), `${value.slice(0, 30)}: ${reply.status}`)
+      t.equal((await post(b.app, callOf('whoami'), { 'x-api-key': 'another-guess' })).status, 401)
+      t.equal((await post(b.app, callOf('whoami'), withToken('ada'))).status, 200)
+    }
+    await isUnhurt(t, [a.app, b.app])
+    t.notMatch(a.said() + b.said(), /"level":[56]0/)
+    t.equal((await post((await service(t, redis)).app, callOf('whoami'))).status, 200, 'a new instance starts')
+  })
+})
+
+t.test('who reads Redis, or sees its commands, finds no key, token or link', { skip: withoutRedis }, async t => {
+  const redis = await redisServer(t)
+  const { app } = await service(t, redis, {
+    TOKEN_DELIVERY: 'link', PUBLIC_URL: 'https://mcp.example.com', ALLOWED_HOSTS: 'localhost', API_KEYS_IN: 'redis'
+  })
+  let seen = ''
+  const monitor = connect(redis.port, '127.0.0.1', () => { monitor.write('MONITOR\r\n') })
+  monitor.setEncoding('utf8').on('data', chunk => { seen += String(chunk) })
+  t.teardown(() => { monitor.destroy() })
+  await until(() => seen.startsWith('+OK'))
+  const guess = secretOfTests('guess-of-the-tests-of-monitor')
+  const admin = withToken('root', 'admin')
+  const answers = await work(app, 'guest', guess)
+  const minted = await post(app, callOf('generate-token', { userId: 'guest' }), admin)
+  const { link } = minted.body.result.structuredContent
+  const url = new URL(link).pathname
+  const claimed = await app.inject({ method: 'POST', url })
+  t.equal(claimed.statusCode, 200)
+  const { token } = claimed.json()
+  t.equal((await post(app, callOf('whoami'), { authorization: `Bearer ${token}` })).status, 200)
+  await ask(redis.port, 'ECHO the-end')
+  await until(() => seen.includes('the-end'))
+  t.match(seen, /"evalsha"/i)
+  const secrets = [
+    adaKey, credentials.JWT_SECRET, guess, token, url.split('/').at(-1) ?? '', admin.authorization.slice(7),
+    // A signature is what makes a token.
+    String(token).split('.').at(-1) ?? ''
+  ]
+  for (const secret of secrets) t.notOk(seen.includes(secret) || secret.length < 8, 'not among the commands')
+  t.notMatch(seen, /eyJ/, 'no token at all')
+  t.notOk(answers.includes(secrets[1] ?? ''))
+})
