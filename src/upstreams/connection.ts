@@ -5,9 +5,10 @@ import {
   StreamableHTTPClientTransport,
   type Transport
 } from '@modelcontextprotocol/client'
+import { sha256 } from '../lib/sha256.js'
 import { version } from '../version.js'
 import { boundedFetch } from './transport/bounded-fetch.js'
-import type { Upstream } from './options.js'
+import { callerMark, type Upstream } from './options.js'
 import { passedOn } from './transport/process-environment.js'
 import { ProcessTransport } from './transport/process-transport.js'
 import { Questions } from './questions.js'
@@ -213,11 +214,13 @@ export class Connection {
 
   #process (): ProcessTransport {
     const { upstream: { command = '', args = [], cwd, env = {} }, maxResultBytes } = this.#place
+    const caller = this.#identity === undefined ? 'nobody' : sha256(this.#identity).slice(0, 32)
+    const fill = (text: string): string => text.replaceAll(callerMark, caller)
     return new ProcessTransport({
       command,
-      args,
-      env: { ...passedOn(), ...env },
-      cwd,
+      args: args.map(fill),
+      env: { ...passedOn(), ...Object.fromEntries(Object.entries(env).map(([name, value]) => [name, fill(value)])) },
+      cwd: cwd === undefined ? undefined : fill(cwd),
       maxMessageBytes: maxResultBytes + envelopeBytes,
       line: this.#events.line
     })

@@ -1,5 +1,5 @@
 /** Forwards a request to an upstream, with its questions, and bounds the answer. */
-import type { Client } from '@modelcontextprotocol/client'
+import { type Client, LOG_LEVEL_META_KEY } from '@modelcontextprotocol/client'
 import { PublicToolError } from '../errors.js'
 import { isRecord } from '../lib/guards.js'
 import type { CallContext } from '../tools/call-context.js'
@@ -11,11 +11,15 @@ import type { Pool } from './pool.js'
 
 type Params = Record<string, unknown>
 
+/** In `_meta`. Nothing of a caller's own `_meta` is passed on, so that it cannot be forged. */
+const callerKey = 'fastify-mcp-auth/caller'
 /** Rounds of questions in one call to an upstream of revision 2026-07-28. */
 const maxRounds = 16
 
 export interface ForwardOptions {
   readonly pool: Pool
+  /** Puts the caller's id into `_meta` of each request. */
+  readonly tellsCaller: boolean
   readonly parking: Parking
   readonly maxResultBytes: number
   /** Told why a request failed, for the log. */
@@ -24,9 +28,12 @@ export interface ForwardOptions {
   readonly definition: (name: unknown) => unknown
 }
 
-export function forwardBy ({ pool, parking, maxResultBytes, report, definition }: ForwardOptions): Forward {
-  return async (method, params, context) => {
+export function forwardBy (
+  { pool, tellsCaller, parking, maxResultBytes, report, definition }: ForwardOptions
+): Forward {
+  return async (method, asked, context) => {
     const { id } = context.principal
+    const params = tellsCaller ? { ...asked, _meta: { [callerKey]: id } } : asked
     const call: UpstreamCall =
       parking.resume(id, context.answered) ??
       new UpstreamCall(context, parking, async controls => {
@@ -41,7 +48,7 @@ export function forwardBy ({ pool, parking, maxResultBytes, report, definition }
         return await attempt(pool, id, async (client, questions) => {
           const leave = questions.open(speaker)
           try {
-            return await inRounds(client, method, params, controls, definition(params.name))
+            return await inRounds(client, method, withLogs(client, params), controls, definition(params.name))
           } finally {
             leave()
           }
@@ -77,6 +84,13 @@ async function attempt (
     await pool.drop(connection)
     return await use(await pool.of(principalId))
   }
+}
+
+/** In revision 2026-07-28 a server logs what a request asks for; what a caller gets depends on its own request. */
+function withLogs (client: Client, params: Params): Params {
+  if (client.getProtocolEra() !== 'modern') return params
+  const meta = isRecord(params._meta) ? params._meta : {}
+  return { ...params, _meta: { ...meta, [LOG_LEVEL_META_KEY]: 'debug' } }
 }
 
 /** In revision 2026-07-28 a question is an answer of the upstream, which wants the call again with what was said. */

@@ -48,6 +48,8 @@ export interface UpstreamOptions {
   readonly roots?: 'caller' | undefined
   /** For `share: "caller"` over HTTP: a header that names the caller to the upstream. Never a credential. */
   readonly identityHeader?: string | undefined
+  /** Names the caller to the upstream in the `_meta` of each request. Never a credential. Default false. */
+  readonly identityMeta?: boolean | undefined
 }
 
 export interface UpstreamsOptions {
@@ -59,6 +61,13 @@ export interface UpstreamsOptions {
   /** The largest answer that is passed on, in bytes. Default 8 MiB. */
   readonly maxResultBytes?: number | undefined
 }
+
+/**
+ * Stands in `args`, `env` and `cwd` for the caller whose process it is: 32 hexadecimal digits, the same for the same
+ * caller. `nobody` in the process that only lists the tools.
+ */
+// eslint-disable-next-line no-template-curly-in-string
+export const callerMark = '${caller}'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -100,6 +109,7 @@ const shape = z.strictObject({
   eager: z.boolean().optional(),
   required: z.boolean().optional(),
   roots: z.literal('caller').optional(),
+  identityMeta: z.boolean().optional(),
   identityHeader: z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'must be the name of a header').optional()
 })
 
@@ -198,6 +208,9 @@ function requireFitting (
   if (url !== undefined && (new URL(url).username !== '' || new URL(url).password !== '')) {
     throw new UpstreamError(`${owner}: put credentials into \`headers\`, not into \`url\``)
   }
+  if (share === 'all' && JSON.stringify({ args, env, cwd }).includes(callerMark)) {
+    throw new UpstreamError(`${owner}: \`${callerMark}\` needs \`"share": "caller"\``)
+  }
   if (identityHeader === undefined) return
   if (notIdentity.has(identityHeader.toLowerCase())) {
     throw new UpstreamError(
@@ -224,7 +237,8 @@ function filled<T> (value: T, environment: Environment, owner: string): T {
     ) as T
   }
   if (typeof value !== 'string') return value
-  return value.replaceAll(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_, name: string) => {
+  return value.replaceAll(/\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (mark, name: string) => {
+    if (mark === callerMark) return mark
     const found = environment[name]
     if (found === undefined || found === '') {
       throw new UpstreamError(

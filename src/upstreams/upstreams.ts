@@ -128,6 +128,7 @@ export class Upstreams {
       }),
       forward: forwardBy({
         pool,
+        tellsCaller: upstream.identityMeta === true,
         parking: this.#parking,
         maxResultBytes,
         definition: name => served.lists?.tools.find(tool => tool.name === name),

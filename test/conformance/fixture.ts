@@ -8,7 +8,7 @@ import { resources } from './fixture/resources.js'
 import { changingTools, streamingTools } from './fixture/streaming.js'
 
 /** A run sends some hundred requests within seconds, wrong ones among them. */
-const wideLimits = { RATE_LIMIT_MAX: '1000000', PREAUTH_RATE_LIMIT_MAX: '1000000' }
+export const wideLimits = { RATE_LIMIT_MAX: '1000000', PREAUTH_RATE_LIMIT_MAX: '1000000' }
 
 /** `env` as for the service itself; the limits are raised where it does not set them. */
 export async function buildFixture (env: Readonly<Record<string, string | undefined>>): Promise<FastifyInstance> {

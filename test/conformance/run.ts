@@ -1,13 +1,15 @@
 /**
  * Runs both lines of the official suite against the fixture, with authentication on. `--write` keeps the results in
  * docs/conformance.md. `--fleet`: against two instances with one Redis, each request at the other one than
- * the one before.
+ * the one before. `--behind`: with the fixture as an upstream behind the proxy.
  */
 import { randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { redisServer } from '../support/redis.js'
 import { authorizationComplaints } from './authorization.js'
-import { buildFixture } from './fixture.js'
+import { buildApp } from '../../src/index.js'
+import { buildFixture, wideLimits } from './fixture.js'
+import { behindProxy } from './behind-proxy.js'
 import { legsOf } from './legs.js'
 import { openPassThrough } from './pass-through.js'
 import { openSuites } from './suite.js'
@@ -46,7 +48,8 @@ async function runAll (): Promise<readonly Result[]> {
       }
       for (let n = 0; n < 2; n++) urls.push(await openFixture(shared, ends))
     } else {
-      urls.push(await openFixture(env, ends))
+      const fixture = await openFixture(env, ends)
+      urls.push(process.argv.includes('--behind') ? await openProxy(fixture, env, ends) : fixture)
     }
     const [url, ...others] = urls
     if (url === undefined) throw new Error('no instance')
@@ -67,7 +70,35 @@ async function openFixture (env: Readonly<Record<string, string>>, ends: Array<(
   return new URL(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}/mcp`)
 }
 
+/** The table, and what fails although it is not expected to, or the other way round. */
+function reportBehind (results: readonly Result[]): void {
+  process.stdout.write(`${render(results)}\n\n`)
+  const failing = results.flatMap(({ verdicts }) => verdicts.filter(({ complaints }) => complaints.length > 0))
+  const names = new Set(failing.map(({ name }) => name))
+  for (const [name, reason] of behindProxy) process.stdout.write(`${name} fails as expected: ${reason}\n`)
+  const wrong = [
+    ...complaints(results).filter(text => !behindProxy.has(text.split(': ')[1] ?? '')),
+    ...[...behindProxy.keys()].filter(name => !names.has(name)).map(name => `${name} passes: take it off the list`)
+  ]
+  process.stdout.write(wrong.length === 0 ? '\nAll other scenarios pass.\n' : `\n${wrong.join('\n')}\n`)
+  if (wrong.length > 0) process.exitCode = 1
+}
+
+/** The endpoint with the fixture behind it, where each caller has a session. */
+async function openProxy (url: URL, env: Readonly<Record<string, string>>, ends: Array<() => unknown>): Promise<URL> {
+  const headers = { 'x-api-key': env.API_KEYS ?? '' }
+  const app = await buildApp({
+    env: { ...wideLimits, LOG_LEVEL: 'warn', ...env },
+    info: { name: 'conformance-proxy', version: '1.0.0' },
+    upstreams: { mcpServers: { fixture: { url: url.href, headers, share: 'caller', roots: 'caller' } } }
+  })
+  ends.push(async () => { await app.close() })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  return new URL(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}/mcp`)
+}
+
 async function report (results: readonly Result[], others: readonly string[]): Promise<void> {
+  if (process.argv.includes('--behind')) return reportBehind(results)
   const text = render(results)
   const wrong = [...complaints(results), ...others]
   process.stdout.write(`${text}\n\n`)

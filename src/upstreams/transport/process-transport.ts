@@ -36,6 +36,8 @@ export class ProcessTransport implements Transport {
   #child: ChildProcessWithoutNullStreams | undefined
   #ended: Promise<void> = Promise.resolve()
   #strayLines = 0
+  /** Notifications of this step are still to be handled. */
+  #isHandling = false
   #fault: string | undefined
 
   constructor (options: ProcessOptions) {
@@ -111,7 +113,8 @@ export class ProcessTransport implements Transport {
     if (pid !== undefined && groupLives(pid)) {
       setTimeout(() => { signalGroup(pid, 'SIGKILL') }, graceMs).unref()
     }
-    this.onclose?.()
+    // After an answer that waits.
+    setImmediate(() => { this.onclose?.() })
   }
 
   #take (text: string, isCut: boolean): void {
@@ -122,13 +125,27 @@ export class ProcessTransport implements Transport {
     const message = parse(text)
     if (message !== undefined) {
       this.#strayLines = 0
-      this.onmessage?.(readable(message))
+      this.#pass(readable(message))
       return
     }
     if (text.trim() === '') return
     this.#strayLines += 1
     if (this.#strayLines === 1) this.onerror?.(new Error('wrote text that is not a message to its standard output'))
     if (this.#strayLines > maxStrayLines) this.#end('wrote too much text that is not a message to its standard output')
+  }
+
+  /**
+   * The SDK handles a notification one step later, and by then drops progress of a request whose answer is there: an
+   * answer waits until the notifications before it have been handled.
+   */
+  #pass (message: JSONRPCMessage): void {
+    const isNotification = !('id' in message)
+    if (isNotification && !this.#isHandling) {
+      this.#isHandling = true
+      setImmediate(() => { this.#isHandling = false })
+    }
+    if (isNotification || 'method' in message || !this.#isHandling) this.onmessage?.(message)
+    else setImmediate(() => { this.onmessage?.(message) })
   }
 
   /** The beginning or the end of a message tells whose answer it is. */
