@@ -28,6 +28,9 @@ export class Publisher {
   /** What the endpoint has of it now. */
   readonly #items = new Map<string, Wanted>()
   #withheld: readonly string[] = []
+  /** What the log has been told: lists are learned again and again. */
+  #told: ReadonlySet<string> = new Set()
+  #telling = new Set<string>()
 
   constructor (options: PublisherOptions) {
     this.#options = options
@@ -42,9 +45,10 @@ export class Publisher {
   }
 
   publish (endpoint: Endpoint, lists: Lists, forward: Forward): void {
-    const { upstream, log, lock, maxResultBytes } = this.#options
+    const { upstream, lock, log, maxResultBytes } = this.#options
+    this.#telling = new Set()
     if (lists.isCut) {
-      log.warn(
+      this.#warnOnce(
         { upstream: upstream.name, advice: 'Let that server list fewer items, if it can filter.' },
         `a list of an upstream has more than ${maxItems} items; the rest is ignored`
       )
@@ -68,15 +72,23 @@ export class Publisher {
     for (const [id, one] of wanted) {
       if (!this.#items.has(id)) this.#add(endpoint, definitions, id, one)
     }
+    this.#told = this.#telling
+  }
+
+  /** A warning is repeated only if it was over in between. */
+  #warnOnce (fields: Record<string, unknown>, message: string): void {
+    const key = `${message} ${JSON.stringify(fields)}`
+    if (!this.#told.has(key) && !this.#telling.has(key)) this.#options.log.warn(fields, message)
+    this.#telling.add(key)
   }
 
   #add (endpoint: Endpoint, definitions: Definitions, id: string, one: Wanted): void {
-    const { upstream, log } = this.#options
+    const { upstream } = this.#options
     try {
       add(endpoint, definitions, one)
       this.#items.set(id, one)
     } catch (error) {
-      log.warn(
+      this.#warnOnce(
         {
           upstream: upstream.name,
           item: one.key,
@@ -90,14 +102,14 @@ export class Publisher {
 
   /** Without a lock everything; with one what it approves. */
   #approved (lists: Lists): Lists {
-    const { upstream, lock, log } = this.#options
+    const { upstream, lock } = this.#options
     if (lock === undefined) return lists
     const tools = lists.tools.filter(tool => isApproved(lock, upstream.name, tool))
     this.#withheld = lists.tools
       .filter(tool => exposedName(upstream, tool.name) !== undefined && !tools.includes(tool))
       .map(({ name }) => name)
     for (const item of this.#withheld) {
-      log.warn(
+      this.#warnOnce(
         {
           upstream: upstream.name,
           item,

@@ -65,6 +65,9 @@ t.test('a tool that changes while it is served is withheld and cannot be called 
   await until(async () => !(await namesOf(ada)).includes('echo'))
   await t.rejects(ada.callTool({ name: 'echo' }), { code: -32602 })
   t.same(withheld(log), ['echo'])
+  await ada.callTool({ name: 'grow' })
+  await until(() => withheld(log).includes('grown'))
+  t.same(withheld(log), ['echo', 'grown'], 'each is told once')
 })
 
 t.test('a tool that comes after the approval is withheld', async t => {

@@ -1,0 +1,42 @@
+/** The pauses after failed starts of an upstream, on a clock that the test moves. */
+import t from 'tap'
+import { UpstreamAwayError } from '../../../src/upstreams/connection.js'
+import { readUpstreams } from '../../../src/upstreams/options.js'
+import { Pool } from '../../../src/upstreams/pool.js'
+
+t.test('each failed start doubles the pause before the next, from 250 ms to 30 s, and recover ends it', async t => {
+  const { now } = Date
+  let time = now()
+  Date.now = () => time
+  t.teardown(() => { Date.now = now })
+  // Nothing listens on this port.
+  const [upstream] = readUpstreams({ mcpServers: { one: { url: 'http://127.0.0.1:1/mcp', share: 'caller' } } })
+  if (upstream === undefined) throw new Error('no upstream')
+  let starts = 0
+  const nothing = (): void => {}
+  const pool = new Pool({ upstream, maxResultBytes: 1000 }, {
+    line: nothing,
+    odd: nothing,
+    changed: nothing,
+    updated: nothing,
+    lost: nothing,
+    opened: nothing,
+    failed: () => { starts += 1 }
+  })
+  t.teardown(async () => { await pool.close() })
+  const startsAfter = async (ms: number): Promise<number> => {
+    time += ms
+    await t.rejects(pool.of('ada'), UpstreamAwayError)
+    return starts
+  }
+  t.equal(await startsAfter(0), 1)
+  for (const [before, pause] of [250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000].entries()) {
+    t.equal(await startsAfter(pause - 1), before + 1, `not yet after ${pause - 1} ms`)
+    t.equal(await startsAfter(1), before + 2, `again after ${pause} ms`)
+  }
+  t.ok(pool.isAway)
+  pool.recover()
+  t.notOk(pool.isAway)
+  t.equal(await startsAfter(0), 11)
+  t.equal(await startsAfter(250), 12, 'the pause is short again')
+})
