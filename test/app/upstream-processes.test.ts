@@ -109,7 +109,7 @@ t.test('fifty restarts leave no process, descriptor or listener behind', { skip:
   const own = mark()
   const tiny = { command: 'sh', args: [fileURLToPath(new URL('../fixtures/upstream.sh', import.meta.url)), own] }
   const app = await serving(t, { one: tiny })
-  const die = async (): Promise<void> => { t.match((await post(app, callOf('die'))).text, /stopped while it worked/) }
+  const die = async (): Promise<void> => { t.match((await post(app, callOf('die'))).text, /stopped during this request/) }
   const count = async (): Promise<Record<string, number>> => {
     await post(app, callOf('pid'))
     return {
