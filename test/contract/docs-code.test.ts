@@ -1,4 +1,4 @@
-/** The TypeScript in the docs type-checks: each block as a module, with the names that the pages leave to the reader. */
+/** The TypeScript in the docs type-checks: each block as a module, with the names that are left to the reader. */
 import { readFileSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
@@ -11,7 +11,15 @@ const pages = [
   ...readdirSync(`${root}docs`).filter(name => name.endsWith('.md')).map(name => `docs/${name}`)
 ]
 
-const ours = ['createTestClient', 'definePrompt', 'defineResource', 'defineTool', 'generateToken', 'mcpAuth', 'PublicToolError']
+const ours = [
+  'createTestClient',
+  'definePrompt',
+  'defineResource',
+  'defineTool',
+  'generateToken',
+  'mcpAuth',
+  'PublicToolError'
+]
 
 /** What the reader has. A block may declare the same names itself. */
 const globals = `
