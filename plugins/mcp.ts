@@ -11,6 +11,7 @@ import { requireFixedPath, requireRouteOptions } from '../src/http/endpoint/rout
 import { spellingsOf } from '../src/http/request/trailing-slash.js'
 import type { Endpoint } from '../src/mcp/endpoint.js'
 import { serveAt } from '../src/mcp/served.js'
+import { routeToolsOf } from '../src/routes/route-tools.js'
 import { requireTools } from '../src/tools/tool-policies.js'
 import type { CredentialWatch } from '../src/mcp/streams/credential-watch.js'
 
@@ -36,7 +37,7 @@ const mcp: FastifyPluginAsync<McpOptions> = async (fastify, options) => {
   const { laterTools = () => false, toolPolicies = {} } = options
   // Routes may be added later. Names in `toolPolicies` that never match are reported when the app is ready.
   const isNamed = (name: string): boolean => Object.hasOwn(toolPolicies.tools ?? {}, name)
-  const mayCome = fastify.hasDecorator('mcpRoutes') ? isNamed : laterTools
+  const mayCome = routeToolsOf(fastify) !== undefined ? isNamed : laterTools
   const { operations, handler, quiesce, close } = await openEndpoint(fastify, { ...options, laterTools: mayCome })
   fastify.decorate('mcp', operations)
   serveAt(fastify.server, (fastify.prefix + path).replace(/\/+$/, ''), operations)
@@ -65,8 +66,9 @@ function addRouteTools (
   { addTool, listTools }: Endpoint,
   { resultLimit = 1024 * 1024, toolPolicies = {}, laterTools = () => false }: McpOptions
 ): void {
-  if (!fastify.hasDecorator('mcpRoutes')) return
-  fastify.mcpRoutes.addTo(addTool, fastify, resultLimit)
+  const routes = routeToolsOf(fastify)
+  if (routes === undefined) return
+  routes.addTo(addTool, fastify, resultLimit)
   const known = new Set(listTools().map(({ name }) => name))
   requireTools(toolPolicies, name => known.has(name) || laterTools(name))
 }

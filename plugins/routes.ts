@@ -4,7 +4,7 @@ import fp from 'fastify-plugin'
 import { NotFoundError } from '../src/errors.js'
 import { endWithCall, isAstray } from '../src/http/request/in-process.js'
 import { decorateCaller } from '../src/http/request/request-caller.js'
-import { type RouteTool, RouteTools } from '../src/routes/route-tools.js'
+import { type RouteTool, RouteTools, routeToolsOf } from '../src/routes/route-tools.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -30,8 +30,9 @@ export type { RouteTool }
  * await app.register(mcpAuth, { apiKeys: [key] })
  */
 const routes: FastifyPluginAsync = async fastify => {
-  if (!fastify.hasDecorator('mcpRoutes')) fastify.decorate('mcpRoutes', new RouteTools())
-  const { mcpRoutes } = fastify
+  const mcpRoutes = routeToolsOf(fastify) ?? new RouteTools()
+  // Fastify refuses the name if the host has it for something else.
+  if (routeToolsOf(fastify) === undefined) fastify.decorate('mcpRoutes', mcpRoutes)
   // Not `principal`: the host may have a decorator of that name.
   decorateCaller(fastify, [])
   fastify.addHook('onRoute', function (route) { mcpRoutes.take(this, route) })

@@ -102,6 +102,9 @@ export function operationsOf (
     beforeCall: (hook, options) => tools.hooks.before(hook, options),
     afterCall: (hook, options) => tools.hooks.after(hook, options),
     callTool: async (principal, name, args = {}) => {
+      if (typeof principal.id !== 'string' || principal.id === '') {
+        throw new TypeError('callTool: principal.id must be a non-empty string')
+      }
       const exchange = open(freezePrincipal({ role: 'user', scopes: [], method: 'api-key', ...principal }))
       exchange.begin('tools/call', { name, arguments: args })
       try {

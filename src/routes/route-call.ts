@@ -23,6 +23,10 @@ export interface CalledRoute {
 interface RouteAnswer {
   readonly status: number
   readonly mimeType: string
+  /** Such as `utf-8`. */
+  readonly charset: string
+  /** Of `Content-Encoding`, such as `gzip`; empty where the body is as it is. */
+  readonly encoding: string
   readonly retryAfter: unknown
   readonly body: Buffer
 }
@@ -118,26 +122,33 @@ async function answerOf (app: FastifyInstance, options: InjectOptions, maxBytes:
     }
     chunks.push(piece)
   }
-  const [mimeType = ''] = String(headers['content-type'] ?? '').split(';', 1)
+  const type = String(headers['content-type'] ?? '')
+  const [mimeType = ''] = type.split(';', 1)
   return {
     status,
     mimeType: mimeType.trim().toLowerCase(),
+    charset: /;\s*charset="?([^\s;"]+)/i.exec(type)?.[1] ?? 'utf-8',
+    encoding: String(headers['content-encoding'] ?? '').replace(/^identity$/i, ''),
     retryAfter: headers['retry-after'],
     body: Buffer.concat(chunks)
   }
 }
 
-function resultOf ({ status, mimeType, retryAfter, body }: RouteAnswer, { logger }: CallContext): ToolResult {
+function resultOf (answer: RouteAnswer, { logger }: CallContext): ToolResult {
+  const { status, mimeType, encoding, retryAfter, body } = answer
   // What a server says of its own failure may hold what is internal to it.
   if (status >= 500) throw new Error(`the route answered with ${status}`)
   if (status >= 400) {
     // Nobody gets in by a tool then: most hosts forget to let `request.mcp.principal` pass.
     if (status === 401) logger.warn('a hook of the route refused the caller of a tool with 401')
-    throw new PublicToolError(refusalText(status, retryAfter, isText(mimeType) ? body.toString() : ''))
+    const isShown = isText(mimeType) && encoding === ''
+    throw new PublicToolError(refusalText(status, retryAfter, isShown ? textIn(answer) : ''))
   }
   if (status >= 300) {
     throw new PublicToolError(`The route answered with ${status}, a redirect, which a tool cannot follow`)
   }
+  // None was asked for.
+  if (encoding !== '') throw new PublicToolError(`The route answered with ${encoding}, which a tool cannot read`)
   if (body.length === 0) return { content: [{ type: 'text', text: `Done (${status}).` }] }
   const [family] = mimeType.split('/', 1)
   if (family === 'image' || family === 'audio') {
@@ -146,9 +157,18 @@ function resultOf ({ status, mimeType, retryAfter, body }: RouteAnswer, { logger
   if (!isText(mimeType)) {
     throw new PublicToolError(`The route answered with ${mimeType}, which a tool cannot show`)
   }
-  const text = body.toString()
+  const text = textIn(answer)
   const value = isJson(mimeType) ? parsed(text) : undefined
   return isRecord(value) ? { structuredContent: value } : { content: [{ type: 'text', text }] }
+}
+
+/** As UTF-8 where nobody knows the charset. */
+function textIn ({ charset, body }: RouteAnswer): string {
+  try {
+    return new TextDecoder(charset).decode(body)
+  } catch {
+    return body.toString()
+  }
 }
 
 function refusalText (status: number, retryAfter: unknown, text: string): string {

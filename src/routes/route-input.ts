@@ -44,6 +44,7 @@ export function inputOf (schema: FastifySchema, path: RoutePath, shared: Schemas
     if (isRequired) required.push(argument)
   }
   requireNoHeaders(schema.headers)
+  requireJson((schema as { consumes?: unknown }).consumes)
 
   const params = partOf('params', schema.params, references)
   if (params.whole !== undefined) throw new TypeError('schema.params must be an object schema with properties')
@@ -101,6 +102,12 @@ function requireNoHeaders (headers: unknown): void {
   const required = isRecord(headers) && Array.isArray(headers.required) ? headers.required : []
   if (required.length === 0) return
   throw new TypeError(`schema.headers requires ${required.join(', ')}, which a tool cannot send`)
+}
+
+/** `consumes` is what `@fastify/swagger` reads, and hosts with forms and files write. */
+function requireJson (consumes: unknown): void {
+  if (!Array.isArray(consumes) || consumes.includes('application/json')) return
+  throw new TypeError(`schema.consumes must have application/json: a tool sends no other, not ${consumes.join(', ')}`)
 }
 
 function partOf (name: string, given: unknown, references: References): Part {

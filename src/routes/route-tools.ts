@@ -52,22 +52,30 @@ const byMethod: Readonly<Record<string, ToolAnnotations>> = {
   DELETE: { readOnlyHint: false, destructiveHint: true, idempotentHint: true }
 }
 
+const oneMethod = 'requires a route with one method: GET, POST, PUT, PATCH or DELETE'
+
 export class RouteTools {
   readonly #found = new Map<string, Found>()
+  /** The name in `config.mcp` of each HEAD, by path. */
+  readonly #heads = new Map<string, unknown>()
 
   /** Takes a route that has `config.mcp`. Throws a `TypeError` where it cannot be a tool. */
   take (scope: FastifyInstance, route: RouteOptions): void {
     const { mcp } = (route.config ?? {}) as { mcp?: unknown }
     const methods = [route.method].flat().filter(method => method !== 'HEAD')
     const [method] = methods
-    // Fastify adds a HEAD for each GET.
-    if (mcp === undefined || mcp === false || method === undefined) return
+    if (mcp === undefined || mcp === false) return
+    if (method === undefined) {
+      // Fastify adds a HEAD for each GET. Whether there is one, only all routes tell.
+      this.#heads.set(route.url, isRecord(mcp) ? mcp.name : undefined)
+      return
+    }
     const owner = `Route ${methods.join(', ')} ${route.url}: config.mcp`
     if (!isRecord(mcp)) throw new TypeError(`${owner} must be an object with a name, such as { name, description }`)
     requireKeys(owner, mcp, names)
     inOwnWords(owner, () => { requireItem('Tool', { ...mcp, handler: () => '' }) })
     if (methods.length > 1 || !Object.hasOwn(byMethod, method)) {
-      throw new TypeError(`${owner} requires a route with one method: GET, POST, PUT, PATCH or DELETE`)
+      throw new TypeError(`${owner} ${oneMethod}`)
     }
     const tool = mcp as unknown as RouteTool
     const other = this.#found.get(tool.name)
@@ -83,10 +91,20 @@ export class RouteTools {
    * nothing itself. Throws a `TypeError` where one cannot be served.
    */
   addTo (addTool: (tool: Tool) => void, app: FastifyInstance, maxBytes: number): void {
+    for (const [url, name] of this.#heads) {
+      const isOfGet = [...this.#found.values()].some(({ method, tool }) => method === 'GET' && tool.name === name)
+      if (!isOfGet) throw new TypeError(`Route HEAD ${url}: config.mcp ${oneMethod}`)
+    }
     for (const found of this.#found.values()) {
       inOwnWords(`Route ${found.method} ${found.url}: config.mcp`, () => { addTool(toolOf(app, found, maxBytes)) })
     }
   }
+}
+
+/** Those that `plugins/routes` collects in this scope. `undefined` without it, also if the host has a `mcpRoutes`. */
+export function routeToolsOf (fastify: FastifyInstance): RouteTools | undefined {
+  const { mcpRoutes } = fastify as { mcpRoutes?: unknown }
+  return mcpRoutes instanceof RouteTools ? mcpRoutes : undefined
 }
 
 function toolOf (app: FastifyInstance, { tool, method, url, schema, headers, scope }: Found, maxBytes: number): Tool {

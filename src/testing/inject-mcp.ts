@@ -74,17 +74,27 @@ export async function send (
     text += String(chunk)
     if (isStream) text = takeEvents(text, take)
   }
-  if (!isStream && text !== '') take(JSON.parse(text))
+  if (!isStream && text !== '') take(parsed(text))
   return { status, headers: answered, answer }
+}
+
+/** What is not JSON is shown by the error of the test. */
+function parsed (text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    const shown = text.length > 200 ? `${text.slice(0, 200)}…` : text
+    return { message: `the answer is not JSON: ${shown}` }
+  }
 }
 
 /** Takes the whole events off the text of a stream. Returns what is left of it. */
 function takeEvents (text: string, take: (message: unknown) => void): string {
-  const events = text.split('\n\n')
+  const events = text.split(/\r?\n\r?\n/)
   const rest = events.pop() ?? ''
   for (const event of events) {
-    const data = event.split('\n').filter(line => line.startsWith('data:')).map(line => line.slice(5).trim()).join('\n')
-    if (data !== '') take(JSON.parse(data))
+    const data = event.split(/\r?\n/).filter(line => line.startsWith('data:')).map(line => line.slice(5).trim()).join('\n')
+    if (data !== '') take(parsed(data))
   }
   return rest
 }

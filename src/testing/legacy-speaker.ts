@@ -1,7 +1,7 @@
 /** The test client of revision 2025-11-25. */
 import { isRecord } from '../lib/guards.js'
 import { type Json, postMessage, send } from './inject-mcp.js'
-import { Speaker } from './speaker.js'
+import { maxQuestions, Speaker, type TestNotification } from './speaker.js'
 import { resultOf } from './test-client-error.js'
 
 const legacyRevision = '2025-11-25'
@@ -10,10 +10,10 @@ const legacyRevision = '2025-11-25'
 export class LegacySpeaker extends Speaker {
   #opened: Promise<Record<string, string>> | undefined
 
-  async request (method: string, params: Json, meta: Json = {}): Promise<Json> {
+  async request (method: string, params: Json, meta: Json = {}, heard: TestNotification[] = []): Promise<Json> {
     const headers = await (this.#opened ??= this.#open())
     const all = Object.keys(meta).length === 0 ? params : { ...params, _meta: meta }
-    return await this.#send({ jsonrpc: '2.0', id: this.nextId(), method, params: all }, headers)
+    return await this.#send({ jsonrpc: '2.0', id: this.nextId(), method, params: all }, headers, heard)
   }
 
   async #open (): Promise<Record<string, string>> {
@@ -34,21 +34,24 @@ export class LegacySpeaker extends Speaker {
     return headers
   }
 
-  async #send (message: Json, headers: Record<string, string>): Promise<Json> {
+  async #send (message: Json, headers: Record<string, string>, heard: TestNotification[]): Promise<Json> {
     let fault: unknown
+    let questions = 0
     const outcome = await postMessage(this.target, message, headers, said => {
-      if (!('id' in said)) return this.hear(said)
-      this.#answer(said, headers).catch((error: unknown) => { fault = error })
+      if (!('id' in said)) return this.hear(said, heard)
+      const isTooMany = ++questions > maxQuestions
+      this.#answer(said, headers, isTooMany ? `${String(message.method)} asked more than ${maxQuestions} times` : '').catch((error: unknown) => { fault = error })
     })
     if (fault !== undefined) throw fault
     return resultOf(outcome)
   }
 
-  async #answer ({ id, method, params }: Json, headers: Record<string, string>): Promise<void> {
+  async #answer ({ id, method, params }: Json, headers: Record<string, string>, refusal: string): Promise<void> {
     const answer = async (body: Json): Promise<void> => {
       await postMessage(this.target, { jsonrpc: '2.0', id, ...body }, headers, () => {})
     }
     try {
+      if (refusal !== '') throw new Error(refusal)
       await answer({ result: await this.answerTo(method, isRecord(params) ? params : {}) })
     } catch (error) {
       await answer({ error: { code: -32603, message: 'the test client has no answer' } })

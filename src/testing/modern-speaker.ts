@@ -2,36 +2,38 @@
 import { isRecord } from '../lib/guards.js'
 import { type Json, postMessage } from './inject-mcp.js'
 import { askedHeaders, modernHeaders, modernMeta } from './modern-envelope.js'
-import { Speaker } from './speaker.js'
+import { maxQuestions, Speaker, type TestNotification } from './speaker.js'
 import { resultOf } from './test-client-error.js'
-
-/** How often a call may ask back: more is a handler that asks for ever. */
-const maxRounds = 32
 
 /** Each request stands alone, and a call that asks is sent again with the answers. */
 export class ModernSpeaker extends Speaker {
-  async request (method: string, params: Json, meta: Json = {}): Promise<Json> {
+  async request (method: string, params: Json, meta: Json = {}, heard: TestNotification[] = []): Promise<Json> {
     let more: Json = {}
-    for (let round = 0; round < maxRounds; round++) {
+    for (let round = 0; round < maxQuestions; round++) {
       const result = await this.#send(method, {
         ...params,
         ...more,
         _meta: { ...modernMeta(this.clientInfo, this.capabilities), ...meta }
-      })
+      }, heard)
       if (result.resultType !== 'input_required') return result
       more = { requestState: result.requestState, inputResponses: await this.#answers(result.inputRequests) }
     }
-    throw new Error(`${method} asked more than ${maxRounds} times`)
+    throw new Error(`${method} asked more than ${maxQuestions} times`)
   }
 
-  async #send (method: string, params: Json, headers: Record<string, string> = {}): Promise<Json> {
+  async #send (
+    method: string,
+    params: Json,
+    heard: TestNotification[],
+    headers: Record<string, string> = {}
+  ): Promise<Json> {
     const message = { jsonrpc: '2.0', id: this.nextId(), method, params }
     const outcome = await postMessage(
       this.target,
       message,
       { ...modernHeaders(method, params), ...headers },
       said => {
-        this.hear(said)
+        this.hear(said, heard)
       }
     )
     const { answer } = outcome
@@ -44,7 +46,7 @@ export class ModernSpeaker extends Speaker {
     ) { return resultOf(outcome) }
     const { tools } = await this.request('tools/list', {})
     const wanted = askedHeaders(tools, params)
-    return Object.keys(wanted).length === 0 ? resultOf(outcome) : await this.#send(method, params, wanted)
+    return Object.keys(wanted).length === 0 ? resultOf(outcome) : await this.#send(method, params, heard, wanted)
   }
 
   async #answers (requests: unknown): Promise<Json> {

@@ -1,6 +1,7 @@
 /** What the test clients of both eras have in common: the caller, and the answers to what the endpoint asks. */
 import type { FastifyInstance } from 'fastify'
 import { isRecord } from '../lib/guards.js'
+import { requireKeys } from '../lib/require.js'
 import type { Endpoint } from '../mcp/endpoint.js'
 import { endpointsAt } from '../mcp/served.js'
 import { freezePrincipal } from '../principal/principal.js'
@@ -13,6 +14,22 @@ export interface TestNotification {
   readonly params: Json
 }
 
+/** How often a call may ask back: more is a handler that asks for ever. */
+export const maxQuestions = 32
+
+const names: Readonly<Record<keyof TestClientOptions, true>> = {
+  url: true,
+  key: true,
+  token: true,
+  principal: true,
+  headers: true,
+  era: true,
+  clientInfo: true,
+  onElicit: true,
+  onSample: true,
+  roots: true
+}
+
 export abstract class Speaker {
   readonly notifications: TestNotification[] = []
   readonly target: Target
@@ -20,6 +37,7 @@ export abstract class Speaker {
   #lastId = 0
 
   constructor (app: FastifyInstance, options: TestClientOptions) {
+    requireUsable(app, options)
     const { url = '/mcp', key, token, principal, headers } = options
     if ([key, token, principal].filter(one => one !== undefined).length > 1) {
       throw new TypeError('createTestClient: pass only one of key, token and principal')
@@ -40,7 +58,8 @@ export abstract class Speaker {
     }
   }
 
-  abstract request (method: string, params: Json, meta?: Json): Promise<Json>
+  /** `heard` gets the notifications of this request; `notifications` has those of all. */
+  abstract request (method: string, params: Json, meta?: Json, heard?: TestNotification[]): Promise<Json>
 
   async close (): Promise<void> {}
 
@@ -69,8 +88,10 @@ export abstract class Speaker {
     return ++this.#lastId
   }
 
-  hear ({ method, params }: Json): void {
-    this.notifications.push({ method: String(method), params: isRecord(params) ? params : {} })
+  hear ({ method, params }: Json, heard: TestNotification[]): void {
+    const notification = { method: String(method), params: isRecord(params) ? params : {} }
+    this.notifications.push(notification)
+    heard.push(notification)
   }
 
   /** The answer of the person, the model or the workspace. */
@@ -91,5 +112,18 @@ export abstract class Speaker {
     throw new Error(
       `The endpoint sent ${String(method)}, which the test client cannot answer: pass onElicit, onSample or roots`
     )
+  }
+}
+
+/** A test would fail later, and far from the mistake. */
+function requireUsable (app: unknown, options: TestClientOptions): void {
+  if (typeof (app as Partial<FastifyInstance> | undefined)?.inject !== 'function') {
+    throw new TypeError('createTestClient: the first argument must be a Fastify app')
+  }
+  const { era = 'modern', principal } = options
+  requireKeys('createTestClient', options, names)
+  if (era !== 'modern' && era !== 'legacy') throw new TypeError('createTestClient: era must be modern or legacy')
+  if (principal !== undefined && (typeof principal.id !== 'string' || principal.id === '')) {
+    throw new TypeError('createTestClient: principal.id must be a non-empty string')
   }
 }

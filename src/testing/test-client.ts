@@ -43,6 +43,7 @@ export interface TestClient {
  */
 export function createTestClient (app: FastifyInstance, options: TestClientOptions = {}): TestClient {
   const speaker = options.era === 'legacy' ? new LegacySpeaker(app, options) : new ModernSpeaker(app, options)
+  let calls = 0
   const listed = (method: string, member: string) => async () => {
     const list = (await speaker.request(method, {}))[member]
     return (Array.isArray(list) ? list : []) as never
@@ -63,9 +64,10 @@ export function createTestClient (app: FastifyInstance, options: TestClientOptio
     readResource: async uri => await speaker.request('resources/read', { uri }) as never,
     getPrompt: async (name, args = {}) => await speaker.request('prompts/get', { name, arguments: args }),
     callTool: async (name, args = {}) => {
-      const before = speaker.notifications.length
-      const result = await speaker.request('tools/call', { name, arguments: args }, { progressToken: `call-${before}` })
-      return { ...result, text: textOf(result.content), notifications: speaker.notifications.slice(before) }
+      const notifications: TestNotification[] = []
+      const meta = { progressToken: `call-${++calls}` }
+      const result = await speaker.request('tools/call', { name, arguments: args }, meta, notifications)
+      return { ...result, text: textOf(result.content), notifications }
     },
     close: async () => { await speaker.close() }
   }

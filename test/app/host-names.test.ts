@@ -86,3 +86,15 @@ t.test('request.principal is an alias of request.mcp.principal where the name is
   t.match((await app.inject({ url: '/changed', headers: withKey })).json(), ['changed', 'changed', null])
   t.same((await app.inject('/open')).json(), [null, null])
 })
+
+t.test('a host that decorates requests with mcp is told at the start, and no request ends the process', async t => {
+  for (const value of [null, undefined, { getter: () => 'of the host' }]) {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    app.decorateRequest('mcp', value as never)
+    await t.rejects(Promise.resolve(app.register(mcpAuth, { apiKeys: [adaKey], tools })), {
+      name: 'TypeError',
+      message: 'The app decorates requests with `mcp`, which is where fastify-mcp-auth puts the caller: rename that decorator'
+    })
+  }
+})

@@ -47,12 +47,25 @@ type Kept = FastifyRequest & { [known]?: RequestCaller }
 
 const aliases = ['principal', 'rateLimitMax'] as const
 
-/** Decorates requests with `mcp`, and with those members of `wanted` whose names the host does not use. */
+/** On an instance whose requests have our `mcp`; its nested scopes inherit it. Shared by copies of this package. */
+const isOurs = Symbol.for('fastify-mcp-auth.request.mcp')
+
+/**
+ * Decorates requests with `mcp`, and with those members of `wanted` whose names the host does not use. Throws a
+ * `TypeError` if the host has an `mcp` of its own.
+ */
 export function decorateCaller (
   fastify: FastifyInstance,
   wanted: ReadonlyArray<typeof aliases[number]> = aliases
 ): void {
-  if (!fastify.hasRequestDecorator('mcp')) {
+  const marked = fastify as FastifyInstance & { [isOurs]?: true }
+  if (marked[isOurs] !== true) {
+    if (fastify.hasRequestDecorator('mcp')) {
+      throw new TypeError(
+        'The app decorates requests with `mcp`, which is where fastify-mcp-auth puts the caller: rename that decorator'
+      )
+    }
+    marked[isOurs] = true
     fastify.decorateRequest('mcp', { getter (this: Kept) { return (this[known] ??= newCaller(this)) } })
   }
   for (const name of wanted) {
@@ -75,7 +88,7 @@ function newCaller (request: FastifyRequest): RequestCaller {
 /** The caller, as set by `auth` or by a hook of a host without that plugin. */
 export function principalOn (request: FastifyRequest): Principal | null {
   const { mcp } = request as { mcp?: RequestCaller }
-  return (mcp === undefined ? request.principal as Principal | null | undefined : mcp.principal) ?? null
+  return (isRecord(mcp) ? mcp.principal : request.principal as Principal | null | undefined) ?? null
 }
 
 /** The caller for the endpoint. If a host's hook replaced it with a copy, the original is checked. */
