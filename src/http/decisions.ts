@@ -116,6 +116,7 @@ export function sayCallInProcess (fastify: FastifyInstance, exchange: Exchange):
     method: fields.rpc,
     itemKind: itemKindOf(fields),
     item: fields.tool,
+    span: exchange.span,
     arguments: params === undefined ? undefined : () => argumentsOf(exchange),
     result,
     code: why?.code,

@@ -108,9 +108,8 @@ export function operationsOf (
       const exchange = open(freezePrincipal({ role: 'user', scopes: [], method: 'api-key', ...principal }))
       exchange.begin('tools/call', { name, arguments: args })
       try {
-        const { content, structuredContent, isError, _meta } = await tools.call(
-          { name, arguments: args },
-          exchange
+        const { content, structuredContent, isError, _meta } = await exchange.within(
+          () => tools.call({ name, arguments: args }, exchange)
         )
         return defined({ content, structuredContent, isError, _meta })
       } catch (error) {

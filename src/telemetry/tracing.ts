@@ -14,6 +14,8 @@ export interface TracedMessage {
   readonly params: Readonly<Record<string, unknown>>
   readonly id: string | number | undefined
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** The app makes the call itself: there is no client at the other end. */
+  readonly isInProcess?: boolean
 }
 
 /** The tracing of an endpoint. Its callers are authenticated: what others send begins no trace and joins none. */
@@ -70,7 +72,8 @@ export class Tracing implements Observer {
     const ofMessage = this.#remote(meta)
     const parent = ofMessage ?? ofHttp
     const links = ofMessage === undefined ? [] : this.#linksTo(ofHttp)
-    const span = this.#tracer.startSpan(this.#nameOf(message), { kind: SpanKind.SERVER, links }, parent ?? ROOT_CONTEXT)
+    const kind = message.isInProcess === true ? SpanKind.INTERNAL : SpanKind.SERVER
+    const span = this.#tracer.startSpan(this.#nameOf(message), { kind, links }, parent ?? ROOT_CONTEXT)
     return new TracedSpan(this.#api, span, trace.setSpan(parent ?? ROOT_CONTEXT, span), message.id)
   }
 
@@ -154,7 +157,7 @@ function attributesOf (decision: Decision, id: string | number | undefined): Rec
     'gen_ai.prompt.name': itemKind === 'prompt' ? item : undefined,
     'error.type': errorType,
     'rpc.response.status_code': refusal === undefined ? undefined : String(refusal.rpcCode),
-    'network.protocol.name': 'http',
+    'network.protocol.name': decision.http === undefined ? undefined : 'http',
     'client.address': address,
     'fastify_mcp_auth.request_id': requestId,
     'fastify_mcp_auth.era': era

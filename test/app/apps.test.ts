@@ -6,6 +6,9 @@ import { mcpAuth } from '../../src/mcp-auth.js'
 import { defineApp } from '../../src/tools/app.js'
 import { defineTool } from '../../src/tools/tool.js'
 import { adaKey, modern, post, rpc, service, withKey } from '../support/service.js'
+import { statePath } from '../support/state.js'
+import { say } from '../support/terminal.js'
+import { until } from '../support/until.js'
 
 const uri = 'ui://apps/usage'
 const usage = defineApp({
@@ -100,5 +103,28 @@ t.test('a visibility that is none stops the start', async t => {
   for (const visibility of [[], ['everyone'], 'app']) {
     const tool = { ...refresh, visibility: visibility as never }
     await t.rejects(service(t, { tools: [tool] }), { message: /visibility must be an array of 'model' and 'app'/ })
+  }
+})
+
+t.test('a page is gone while its tool, its caller or everything is frozen, and back once thawed', async t => {
+  const STATE_DIR = await statePath(t)
+  const open = defineApp({ name: 'open', html: '<p>', tool: defineTool({ name: 'open', handler: async () => 'ok' }) })
+  const app = await service(t, { apps: [open, usage], env: { STATE_DIR } })
+  const read = async (): Promise<{ readonly error?: object, readonly result?: object }> =>
+    (await post(app, rpc('resources/read', { uri: 'ui://apps/open' }))).body
+  const isServed = async (): Promise<boolean> => (await read()).result !== undefined
+  const { id } = (await post(app, rpc('tools/call', { name: 'whoami', arguments: {} }))).body.result.structuredContent
+  t.ok(await isServed())
+  for (const target of [['--tool', 'open'], ['--principal', id], ['--all']]) {
+    t.match(await say(['freeze', ...target], t.testdirName, { STATE_DIR }), { code: 0 })
+    await until(async () => !await isServed())
+    if (target[0] === '--tool') {
+      const asked = { uri: 'ui://apps/none' }
+      const unknown = (await post(app, rpc('resources/read', asked))).body.error
+      t.match((await read()).error, { code: unknown.code, data: { code: unknown.data.code } }, 'as if there were none')
+      t.notMatch(JSON.stringify((await post(app, rpc('resources/list'))).body), 'ui://apps/open')
+    } else t.match((await read()).error, { data: { code: 'MCP_ERR_FROZEN' } }, target.join(' '))
+    t.match(await say(['thaw', ...target], t.testdirName, { STATE_DIR }), { code: 0 })
+    await until(isServed)
   }
 })

@@ -1,5 +1,5 @@
 /** One span a message, by a real SDK of OpenTelemetry: its name, its parent, its attributes, and nothing secret. */
-import { context, propagation, trace } from '@opentelemetry/api'
+import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import {
@@ -11,6 +11,7 @@ import {
 import t, { type Test } from 'tap'
 import { z } from 'zod'
 import { PublicToolError } from '../../src/errors.js'
+import type { Endpoint } from '../../src/mcp/endpoint.js'
 import { defineTool } from '../../src/tools/tool.js'
 import { callOf, modern, post, rpc, service, withKey } from '../support/service.js'
 import { until } from '../support/until.js'
@@ -152,4 +153,27 @@ t.test('who is not authenticated joins no trace and begins none', async t => {
   await post(app, called('says-no'))
   await until(() => exporter.getFinishedSpans().length > 0)
   t.same(exporter.getFinishedSpans().map(({ name }) => name), ['tools/call says-no'])
+})
+
+t.test('a call by the app itself is an internal span inside the active one, in which the handler runs', async t => {
+  let endpoint: Endpoint | undefined
+  const app = await service(t, { tools, onEndpoint: running => { endpoint = running } })
+  await app.ready()
+  const outer = trace.getTracer('test').startSpan('job of the app')
+  await context.with(trace.setSpan(context.active(), outer), async () => {
+    await endpoint?.callTool({ id: 'user:ada' }, 'search', { note: 'the-diary-of-ada' })
+    await endpoint?.callTool({ id: 'user:ada' }, 'breaks')
+    const call = async (): Promise<unknown> => await endpoint?.callTool({ id: 'user:ada' }, 'no-such-tool')
+    await t.rejects(call, { code: 'MCP_ERR_UNKNOWN_TOOL' })
+  })
+  const [inside, search, breaks, unknown] = exporter.getFinishedSpans()
+  t.equal(exporter.getFinishedSpans().length, 4, 'one a call')
+  t.match(search, { name: 'tools/call search', kind: SpanKind.INTERNAL, status: { code: SpanStatusCode.UNSET } })
+  t.match(search?.attributes, { 'mcp.method.name': 'tools/call', 'gen_ai.tool.name': 'search' })
+  t.notHas(search?.attributes, { 'network.protocol.name': String }, 'no network')
+  t.equal(search?.parentSpanContext?.spanId, outer.spanContext().spanId)
+  t.equal(inside?.parentSpanContext?.spanId, search?.spanContext().spanId)
+  t.match(breaks, { name: 'tools/call breaks', status: { code: SpanStatusCode.ERROR } })
+  t.match(unknown, { name: 'tools/call', attributes: { 'error.type': '-32602' } })
+  t.notMatch(JSON.stringify([search, breaks].map(span => span?.attributes)), /diary|secret/)
 })

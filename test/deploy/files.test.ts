@@ -109,6 +109,39 @@ t.test('compose.yaml names services that exist, and secrets only by reference', 
   for (const variable of Object.keys(settings)) t.match(variables, `\`${variable}\``, 'a setting of ours')
 })
 
+t.test('Grafana is provisioned with the data source of Prometheus and the dashboard that compose.yaml mounts', async t => {
+  const { services } = parse(read('compose.yaml'), { merge: true }) as {
+    services: Record<string, { command?: string[], entrypoint?: string[], volumes?: string[] }>
+  }
+  const { datasources } = parse(read('grafana/provisioning/datasources/prometheus.yaml')) as {
+    datasources: ReadonlyArray<{ uid: string, url: string, type: string, isDefault: boolean }>
+  }
+  const [source] = datasources
+  if (source === undefined) throw new Error('no data source')
+  t.match(source, { type: 'prometheus', isDefault: true })
+  t.ok(services[new URL(source.url).hostname], 'its host is a service')
+  t.equal(new URL(source.url).port, '9090', 'the port of Prometheus')
+  const { providers } = parse(read('grafana/provisioning/dashboards/mcp.yaml')) as {
+    providers: ReadonlyArray<{ type: string, options: { path: string } }>
+  }
+  const mounts = (services.grafana?.volumes ?? []).map(volume => volume.split(':'))
+  t.ok(mounts.some(([from, to]) => from === './grafana/provisioning' && to === '/etc/grafana/provisioning'))
+  for (const { type, options } of providers) {
+    t.equal(type, 'file')
+    const file = mounts.find(([from]) => from === './grafana.json')
+    t.ok(file?.[1]?.startsWith(`${options.path}/`), options.path)
+  }
+  const dashboard = JSON.parse(read('grafana.json')) as {
+    readonly uid: string
+    readonly panels: ReadonlyArray<{ readonly title: string, readonly datasource?: { readonly uid: string } }>
+  }
+  t.match(dashboard.uid, /^[\w-]+$/)
+  for (const { title, datasource } of dashboard.panels) {
+    // Without one it is the default, which is ours; `$…` is a variable of the dashboard.
+    t.ok(datasource === undefined || datasource.uid === source.uid || datasource.uid.startsWith('$'), title)
+  }
+})
+
 function readOrList (path: string): void {
   readFileSync(join(folder, path.replace(/\/provisioning$/, '/provisioning/dashboards/mcp.yaml')))
 }

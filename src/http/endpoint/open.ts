@@ -119,7 +119,10 @@ export async function openEndpoint (fastify: FastifyInstance, options: McpOption
     report: (error, { id }) => { fastify.log.error({ err: error, principal: id }, 'a credential watch failed') }
   })
   let silenceMs = longestSilenceMs(catalog, requestTimeoutMs)
-  const shared = { deadlines: new Deadlines(), running, app: Object.freeze({ ...provide }) }
+  const measures = measuresOf(fastify)
+  let stopTracing = (): void => {}
+  const tracing = await Tracing.load(measures, active => { stopTracing = decisionsOf(fastify).observe(active) })
+  const shared = { deadlines: new Deadlines(), running, app: Object.freeze({ ...provide }), tracing }
   const operations = operationsOf(catalog, {
     taken: () => { silenceMs = longestSilenceMs(catalog, requestTimeoutMs) },
     forget: keyId => { forgotten?.forget(keyId) },
@@ -128,18 +131,14 @@ export async function openEndpoint (fastify: FastifyInstance, options: McpOption
   })
   if (beforeCall !== undefined) operations.beforeCall(beforeCall)
   if (afterCall !== undefined) operations.afterCall(afterCall)
-  const measures = measuresOf(fastify)
   addMeasures(measures, endpoint, catalog, running)
-  let stopTracing = (): void => {}
-  const tracing = await Tracing.load(measures, active => { stopTracing = decisionsOf(fastify).observe(active) })
   const stopWatching = credentials.follow(endpoint.streams, running)
   const stopFreezing = freezes === undefined ? () => {} : endFrozen(freezes, endpoint.streams, running)
   const place = {
     fastify,
     overFor: (principal: Principal, address?: string) => credentials.overFor(principal, address),
     requestTimeoutMs,
-    ...shared,
-    tracing
+    ...shared
   }
   return {
     operations,

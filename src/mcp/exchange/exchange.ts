@@ -130,7 +130,9 @@ export class Exchange extends Ending implements Due {
     this.#method = method
     this.#params = params
     // An era begins a message, and the catalog does once more.
-    if (isFirst) this.#span = this.#tracing?.begin({ method, params, id, headers: this.caller.headers ?? {} })
+    if (!isFirst) return
+    const { headers = {}, request } = this.caller
+    this.#span = this.#tracing?.begin({ method, params, id, headers, isInProcess: request === undefined })
   }
 
   /** Runs `work` in the trace of the message. */
