@@ -109,7 +109,7 @@ t.test('compose.yaml names services that exist, and secrets only by reference', 
   for (const variable of Object.keys(settings)) t.match(variables, `\`${variable}\``, 'a setting of ours')
 })
 
-t.test('Grafana is provisioned with the data source of Prometheus and the dashboard that compose.yaml mounts', async t => {
+t.test('Grafana is provisioned with the data source and the dashboard that compose.yaml mounts', async t => {
   const { services } = parse(read('compose.yaml'), { merge: true }) as {
     services: Record<string, { command?: string[], entrypoint?: string[], volumes?: string[] }>
   }
