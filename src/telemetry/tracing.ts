@@ -13,9 +13,11 @@ export interface TracedMessage {
   readonly method: string
   readonly params: Readonly<Record<string, unknown>>
   readonly id: string | number | undefined
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  /** The app makes the call itself: there is no client at the other end. */
-  readonly isInProcess?: boolean
+  /** Without a request the app makes the call itself: there is no client at the other end. */
+  readonly caller: {
+    readonly headers?: Readonly<Record<string, string | string[] | undefined>> | undefined
+    readonly request?: object
+  }
 }
 
 /** The tracing of an endpoint. Its callers are authenticated: what others send begins no trace and joins none. */
@@ -68,11 +70,11 @@ export class Tracing implements Observer {
     const { SpanKind, context, trace, ROOT_CONTEXT } = this.#api
     const meta = isRecord(message.params._meta) ? message.params._meta : {}
     const active = context.active()
-    const ofHttp = trace.getSpan(active) === undefined ? this.#remote(message.headers) ?? active : active
+    const ofHttp = trace.getSpan(active) === undefined ? this.#remote(message.caller.headers ?? {}) ?? active : active
     const ofMessage = this.#remote(meta)
     const parent = ofMessage ?? ofHttp
     const links = ofMessage === undefined ? [] : this.#linksTo(ofHttp)
-    const kind = message.isInProcess === true ? SpanKind.INTERNAL : SpanKind.SERVER
+    const kind = message.caller.request === undefined ? SpanKind.INTERNAL : SpanKind.SERVER
     const span = this.#tracer.startSpan(this.#nameOf(message), { kind, links }, parent ?? ROOT_CONTEXT)
     return new TracedSpan(this.#api, span, trace.setSpan(parent ?? ROOT_CONTEXT, span), message.id)
   }

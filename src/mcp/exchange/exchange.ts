@@ -130,9 +130,7 @@ export class Exchange extends Ending implements Due {
     this.#method = method
     this.#params = params
     // An era begins a message, and the catalog does once more.
-    if (!isFirst) return
-    const { headers = {}, request } = this.caller
-    this.#span = this.#tracing?.begin({ method, params, id, headers, isInProcess: request === undefined })
+    if (isFirst) this.#span = this.#tracing?.begin({ method, params, id, caller: this.caller })
   }
 
   /** Runs `work` in the trace of the message. */
