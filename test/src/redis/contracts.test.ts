@@ -1,9 +1,11 @@
 /** The ports over Redis do what those of one process do. */
 import t from 'tap'
+import { RedisKeySource, RedisUsageStore } from '../../../src/redis/api-keys.js'
 import { RedisKnownThere } from '../../../src/redis/known-there.js'
 import { RedisLimits } from '../../../src/redis/limits.js'
 import { RedisOneTimeStore } from '../../../src/redis/one-time.js'
 import { busContract } from '../../support/contracts/bus.js'
+import { keySourceContract, usageContract } from '../../support/contracts/key-source.js'
 import { knownThereContract } from '../../support/contracts/known-there.js'
 import { limitsContract } from '../../support/contracts/limits.js'
 import { oneTimeContract } from '../../support/contracts/one-time.js'
@@ -41,6 +43,24 @@ t.test('ports over Redis', { skip: withoutRedis }, async (t) => {
     await documentsContract(t, async () => {
       const keys = new Keys(`documents-${++count}:`)
       return [new RedisDocuments({ ...a, keys }), new RedisDocuments({ ...b, keys })]
+    })
+  })
+
+  t.test('managed keys', async (t) => {
+    let count = 0
+    await keySourceContract(t, async () => {
+      // The bus hears of changes under its own prefix alone.
+      const options = { prefix: `managed-keys-${++count}:` }
+      const [one, other] = [await redisInstance(t, url, options), await redisInstance(t, url, options)]
+      return [new RedisKeySource(one), new RedisKeySource(other)]
+    })
+  })
+
+  t.test('last uses of managed keys', async (t) => {
+    let count = 0
+    await usageContract(t, async () => {
+      const keys = new Keys(`last-uses-${++count}:`)
+      return [new RedisUsageStore({ ...a, keys }), new RedisUsageStore({ ...b, keys })]
     })
   })
 
