@@ -108,7 +108,7 @@ t.test('a host that registers the chain has the card below its prefix', async t 
 
 t.test('without the public address nothing can be told, and the start says so', async t => {
   await t.rejects(Promise.resolve(Fastify().register(mcpAuth, { apiKeys: [adaKey], serverCard: true })),
-    { message: '`serverCard` requires `publicUrl`, because the card contains the URL' })
+    { message: '`serverCard` requires `publicUrl`' })
   await t.rejects(service(t, { env: { SERVER_CARD: 'on' } }), { message: /SERVER_CARD.*PUBLIC_URL/ })
 })
 

@@ -195,7 +195,7 @@ for (const [io, schema] of [
 ] as const) {
   t.test(`a tool with the ${io} schema ${JSON.stringify(schema)} stops the boot, and is named`, async t => {
     await t.rejects(build(t, { tools: [{ ...tool('shaky'), [io]: schema }] }), {
-      message: new RegExp(`^Tool shaky, its ${io} schema: `)
+      message: new RegExp(`^Tool shaky, ${io} schema: `)
     })
   })
 }

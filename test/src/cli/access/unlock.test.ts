@@ -25,7 +25,7 @@ t.test('unlock lets a locked address of a running server try again', async t => 
     t.same([await status(address, 'wrong'), await status(address)], [401, 429])
   }
   const { code, stdout } = await say(['unlock', '::ffff:192.0.2.7'], dirname(STATE_DIR), { STATE_DIR })
-  t.same({ code, stdout }, { code: 0, stdout: 'The failures of 192.0.2.7 are forgotten.' })
+  t.same({ code, stdout }, { code: 0, stdout: 'The failures of 192.0.2.7 are cleared.' })
   await until(async () => await status('192.0.2.7') !== 429)
   t.equal(await status('192.0.2.8'), 429)
 })

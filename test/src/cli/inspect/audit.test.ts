@@ -73,7 +73,7 @@ t.test('audit verify --log finds the cut end, and says where the log tells of no
 })
 
 t.test('a log that is older than the files that were kept is no fault', async t => {
-  const messages = Array.from({ length: 40 }, () => callOf('search'))
+  const messages = Array.from({ length: 400 }, () => callOf('search'))
   const { directory, file, env } = await audited(t, messages, { AUDIT_MAX_BYTES: '2kb', AUDIT_KEEP: '2' })
   t.equal((await asideNames(file)).length, 2)
   const line = { msg: 'audit head', time: 1, audit: { boot: 'an-older-process', seq: 7, hash: 'f'.repeat(64) } }
