@@ -212,9 +212,9 @@ t.test('what a host keeps for a request is there in a handler, in both eras', as
 
 for (const [what, options, message] of [
   ['an unknown option', { routeOptions: { onRequest: () => {} } }, /routeOptions.*onRequest/],
-  ['a route that is public', { routeOptions: { config: { public: true } } }, /routeOptions\.config: leave public out/],
-  ['a route that is charged to nobody', { routeOptions: { config: { uncharged: false } } }, /leave uncharged out/],
-  ['a schema of the body', { routeOptions: { schema: { body: {} } } }, /routeOptions\.schema: leave body out/],
+  ['a route that is public', { routeOptions: { config: { public: true } } }, /routeOptions\.config: remove public/],
+  ['a route that is charged to nobody', { routeOptions: { config: { uncharged: false } } }, /remove uncharged/],
+  ['a schema of the body', { routeOptions: { schema: { body: {} } } }, /routeOptions\.schema: remove body/],
   ['route options that are no object', { routeOptions: 'x' }, /routeOptions/],
   ['a path with a parameter', { path: '/:tenant/mcp' }, /"\/:tenant\/mcp" must not have a parameter/],
   ['a prefix with a parameter', { prefix: '/t/:tenant' }, /"\/t\/:tenant\/mcp" must not have a parameter/],
