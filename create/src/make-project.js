@@ -103,7 +103,8 @@ function manifest (name, template, ours) {
       start: 'tsc && exec node dist/server.js',
       dev: 'tsx watch src/server.ts',
       test: 'node --import tsx --test test/*.test.ts',
-      lint: 'tsc && fastify-mcp-auth lint --tools dist/tools/index.js'
+      // The tools of an upstream are not this project's to change.
+      lint: template === 'proxy' ? 'tsc' : 'tsc && fastify-mcp-auth lint --tools dist/tools/index.js'
     },
     dependencies: sorted({ fastify: '^5.12.8', 'fastify-mcp-auth': ours, zod: '^4.6.7', ...extra[template] }),
     devDependencies: { '@types/node': '^20.19.43', tsx: '^4.23.15', typescript: '~6.0.3' }
