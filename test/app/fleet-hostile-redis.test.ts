@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from '../../src/app.js'
 import { ask, redisServer, type RedisServer, withoutRedis } from '../support/redis.js'
-import { adaKey, callOf, credentials, post, rpc, withKey, withToken } from '../support/service.js'
+import { adaKey, callOf, credentials, initialize, post, withKey, withToken } from '../support/service.js'
 import { openSession } from '../support/session.js'
 import { until } from '../support/until.js'
 import { secretOfTests } from '../support/witness.js'
@@ -38,9 +38,10 @@ async function work (app: FastifyInstance, subject: string, guess: string): Prom
     await post(app, callOf('whoami'), { 'x-api-key': guess }),
     await post(app, callOf('generate-token', { userId: subject }), admin),
     await post(app, callOf('revoke-token', { id: subject }), admin),
-    await post(app, rpc('initialize', {
-      protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: subject, version: '1' }
-    }), { ...withKey, accept: 'application/json, text/event-stream' })
+    await post(app, initialize({ clientInfo: { name: subject, version: '1' } }), {
+      ...withKey,
+      accept: 'application/json, text/event-stream'
+    })
   ]
   for (const { status } of replies) if (![200, 401, 429, 503].includes(status)) throw new Error(`status ${status}`)
   return replies.map(({ text }) => text).join('\n')

@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { type RedisServer, redisServer, withoutRedis } from '../support/redis.js'
 import { type Running, start } from '../support/process.js'
 import { ask, begin, listen, openSessionAt, settles } from '../support/session.js'
-import { adaKey, callOf, rpc, withKey } from '../support/service.js'
+import { adaKey, callOf, initialize, rpc, withKey } from '../support/service.js'
 import { secret } from '../support/tokens.js'
 import { until } from '../support/until.js'
 
@@ -122,11 +122,7 @@ t.test('sessions when an instance or Redis fails', { skip: withoutRedis, timeout
       (
         await begin(
           a.at,
-          rpc('initialize', {
-            protocolVersion: '2025-11-25',
-            capabilities: {},
-            clientInfo: { name: 't', version: '1' }
-          })
+          initialize()
         )
       ).response.status,
       503

@@ -4,7 +4,7 @@ import { defineTool } from '../../src/tools/tool.js'
 import { redisServer, withoutRedis } from '../support/redis.js'
 import { begin, listen, openSession, settles } from '../support/session.js'
 import { count, note, sessionFleet, waiting } from '../support/session-fleet.js'
-import { callOf, post, rpc, withKey, withToken } from '../support/service.js'
+import { callOf, initialize, post, rpc, withKey, withToken } from '../support/service.js'
 import { until } from '../support/until.js'
 
 /** Somebody else, who knows the id of the session. */
@@ -270,11 +270,7 @@ t.test('sessions of a fleet', { skip: withoutRedis }, async t => {
     if (a === undefined || b === undefined) throw new Error('not two')
     const { headers } = await post(
       a.app,
-      rpc('initialize', {
-        protocolVersion: '2025-11-25',
-        capabilities: {},
-        clientInfo: { name: 't', version: '1' }
-      }),
+      initialize(),
       withKey,
       '/one'
     )

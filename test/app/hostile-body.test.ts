@@ -4,7 +4,7 @@ import t from 'tap'
 import { z } from 'zod'
 import { defineTool } from '../../src/tools/tool.js'
 import { logSink } from '../support/log-sink.js'
-import { callOf, modern, post, rpc, service, withKey } from '../support/service.js'
+import { callOf, initialize, modern, post, rpc, service, withKey } from '../support/service.js'
 
 const call = JSON.stringify(callOf('whoami'))
 const nested = (depth: number): string =>
@@ -177,21 +177,13 @@ const meta = modern('server/discover').payload.params?._meta as object
 for (const [what, send, status, code] of [
   [
     'an initialize',
-    rpc('initialize', {
-      protocolVersion: '2025-11-25',
-      capabilities: {},
-      clientInfo: { ...client, icons: many(90_000) }
-    }),
+    initialize({ clientInfo: { ...client, icons: many(90_000) } }),
     400,
     invalid
   ],
   [
     'the capabilities of an initialize',
-    rpc('initialize', {
-      protocolVersion: '2025-11-25',
-      capabilities: { experimental: many(90_000) },
-      clientInfo: client
-    }),
+    initialize({ capabilities: { experimental: many(90_000) } }),
     400,
     invalid
   ],

@@ -7,7 +7,7 @@ import { definePrompt } from '../../src/tools/prompt.js'
 import { defineResource } from '../../src/tools/resource.js'
 import { defineTool } from '../../src/tools/tool.js'
 import { logSink } from '../support/log-sink.js'
-import { callOf, modern, post, rpc, service, withKey, withToken } from '../support/service.js'
+import { callOf, initialize, modern, post, rpc, service, withKey, withToken } from '../support/service.js'
 import { until } from '../support/until.js'
 
 type Line = Record<string, unknown>
@@ -146,11 +146,7 @@ t.test('in a session, calls are told like anywhere', async t => {
   const { app, lineOf } = await build(t, { MCP_SESSIONS: 'on' })
   const opened = await post(
     app,
-    rpc('initialize', {
-      protocolVersion: '2025-11-25',
-      capabilities: {},
-      clientInfo: { name: 'a', version: '1' }
-    })
+    initialize()
   )
   const headers = {
     ...withKey,

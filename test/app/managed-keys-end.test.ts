@@ -9,7 +9,7 @@ import { formatKeyFile } from '../../src/api-keys/record.js'
 import { defineTool } from '../../src/tools/tool.js'
 import { addKey, keyFile, newKey } from '../support/keys.js'
 import { logSink } from '../support/log-sink.js'
-import { modern, post } from '../support/service.js'
+import { modern, modernMeta, post } from '../support/service.js'
 import { serve, whoami, statusOf, becomes, roomy } from '../support/managed-keys.js'
 import { until } from '../support/until.js'
 
@@ -127,11 +127,7 @@ t.test(
       modern('tools/call', {
         name: 'talk',
         arguments: {},
-        _meta: {
-          progressToken: 1,
-          'io.modelcontextprotocol/protocolVersion': '2026-07-28',
-          'io.modelcontextprotocol/clientCapabilities': {}
-        }
+        _meta: { ...modernMeta, progressToken: 1 }
       }),
       '198.51.100.7'
     )

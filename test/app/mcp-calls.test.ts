@@ -2,7 +2,7 @@
 import t from 'tap'
 import { z } from 'zod'
 import { defineTool } from '../../src/tools/tool.js'
-import { adaKey, callOf, eventsOf, post, rpc, service, withToken } from '../support/service.js'
+import { adaKey, callOf, eventsOf, initialize, post, rpc, service, withToken } from '../support/service.js'
 
 t.test('a tool that speaks before its result makes the answer a stream', async t => {
   const count = defineTool({
@@ -104,11 +104,7 @@ t.test('the response names no other caller, whatever came before', async t => {
   const app = await service(t)
   await post(
     app,
-    rpc('initialize', {
-      protocolVersion: '2025-11-25',
-      capabilities: {},
-      clientInfo: { name: 'first', version: '1' }
-    }),
+    initialize({ clientInfo: { name: 'first', version: '1' } }),
     { 'x-api-key': adaKey }
   )
   const { text } = await post(app, callOf('whoami'), withToken('eve'))

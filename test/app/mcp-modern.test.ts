@@ -2,7 +2,7 @@
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
 import {
-  callOf, eventsOf, modern, post, rpc, service, withKey, withToken, type Message
+  callOf, eventsOf, initialize, modern, post, service, withKey, withToken, type Message
 } from '../support/service.js'
 import { call, send, version } from '../support/modern.js'
 
@@ -195,11 +195,7 @@ t.test('the legacy era serves alone', async t => {
 t.test('the modern era serves alone', async t => {
   const app = await service(t, { env: { MCP_ERAS: 'modern' } })
   t.equal((await send(app, call)).status, 200)
-  const hello = rpc('initialize', {
-    protocolVersion: '2025-11-25',
-    capabilities: {},
-    clientInfo: { name: 'tests', version: '0' }
-  })
+  const hello = initialize()
   for (const [message, revision] of [
     [hello, undefined],
     [callOf('whoami'), '2025-11-25'],

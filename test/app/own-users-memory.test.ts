@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Principal } from '../../src/principal/principal.js'
 import { defineTool } from '../../src/tools/tool.js'
-import { callOf, eventsOf, listening, modern, post } from '../support/service.js'
+import { callOf, eventsOf, listening, modern, modernMeta, post } from '../support/service.js'
 import { withCrmKey, echo, host, good } from '../support/own-users.js'
 import { until } from '../support/until.js'
 
@@ -97,11 +97,7 @@ function talkingCall (
   const { headers: more, payload } = modern('tools/call', {
     name: 'talk',
     arguments: {},
-    _meta: {
-      'io.modelcontextprotocol/protocolVersion': '2026-07-28',
-      'io.modelcontextprotocol/clientCapabilities': {},
-      progressToken: 1
-    }
+    _meta: { ...modernMeta, progressToken: 1 }
   })
   return fetch(`${url}/mcp`, {
     method: 'POST',

@@ -3,8 +3,9 @@ import { type FastifyInstance } from 'fastify'
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
 import { openSocket } from '../support/raw-socket.js'
-import { callOf, listening, modern, post, rpc, service } from '../support/service.js'
+import { callOf, listening, modern, modernMeta, post, rpc, service } from '../support/service.js'
 import { type Headers, mint, revoke } from '../support/revocation.js'
+import { openSession } from '../support/session.js'
 import { until } from '../support/until.js'
 
 for (const [era, messageOf] of [
@@ -21,11 +22,7 @@ for (const [era, messageOf] of [
       modern('tools/call', {
         name: 'talk',
         arguments: {},
-        _meta: {
-          progressToken: 1,
-          'io.modelcontextprotocol/protocolVersion': '2026-07-28',
-          'io.modelcontextprotocol/clientCapabilities': {}
-        }
+        _meta: { ...modernMeta, progressToken: 1 }
       })
   ]
 ] as const) {
@@ -86,16 +83,7 @@ for (const [era, messageOf] of [
 for (const [era, messageOf] of [
   ['the older revisions', async () => ({ headers: {}, payload: callOf('brood') })],
   ['a session', async (app: FastifyInstance, headers: Headers) => {
-    const opened = await post(
-      app,
-      rpc('initialize', {
-        protocolVersion: '2025-11-25',
-        capabilities: {},
-        clientInfo: { name: 't', version: '1' }
-      }),
-      headers
-    )
-    return { headers: { 'mcp-session-id': String(opened.headers['mcp-session-id']) }, payload: callOf('brood') }
+    return { headers: await openSession(app, { credential: headers }), payload: callOf('brood') }
   }],
   ['2026-07-28', async () => modern('tools/call', { name: 'brood', arguments: {} })]
 ] as const) {

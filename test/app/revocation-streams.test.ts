@@ -7,7 +7,8 @@ import { defineTool } from '../../src/tools/tool.js'
 import { openState, statePath } from '../support/state.js'
 import { listening, modern, post, rpc, service } from '../support/service.js'
 import { secret } from '../support/tokens.js'
-import { type Headers, bearer, mint, revoke, openSession } from '../support/revocation.js'
+import { type Headers, bearer, mint, revoke } from '../support/revocation.js'
+import { openSession } from '../support/session.js'
 import { until } from '../support/until.js'
 
 /** An open stream; `ended` once the server has closed it. */
@@ -27,7 +28,7 @@ async function openBoth (
   url: string,
   headers: Headers
 ): Promise<Array<{ ended: () => boolean }>> {
-  const session = await openSession(app, headers)
+  const session = await openSession(app, { credential: headers })
   const { headers: own, payload } = modern('subscriptions/listen', {
     notifications: { toolsListChanged: true }
   })

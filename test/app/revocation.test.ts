@@ -9,7 +9,8 @@ import { newKey } from '../support/keys.js'
 import { openState, statePath } from '../support/state.js'
 import { adaKey, callOf, post, rpc, service, withKey } from '../support/service.js'
 import { secret } from '../support/tokens.js'
-import { type Headers, root, bearer, mint, revoke, openSession } from '../support/revocation.js'
+import { type Headers, root, bearer, mint, revoke } from '../support/revocation.js'
+import { openSession } from '../support/session.js'
 import { until } from '../support/until.js'
 
 async function statusOf (app: FastifyInstance, headers: Headers): Promise<number> {
@@ -129,8 +130,8 @@ for (const [where, inSession] of [['without a session', false], ['in a session',
   t.test(`an admin can revoke itself ${where}, hears that it is done, and is out`, async t => {
     const app = await service(t, { sessions: inSession })
     const admin = await mint(app, { userId: 'second', role: 'admin' })
-    const session = inSession ? await openSession(app, admin.headers) : {}
-    t.same(await revoke(app, { id: admin.id }, 'revoke-token', { ...admin.headers, ...session }), {
+    const session = inSession ? await openSession(app, { credential: admin.headers }) : {}
+    t.same(await revoke(app, { id: admin.id }, 'revoke-token', { ...session, ...admin.headers }), {
       revoked: [admin.id],
       onRecord: true
     })
@@ -187,11 +188,11 @@ t.test(
   async t => {
     const app = await service(t, { sessions: {} })
     const [one, other] = [await mint(app), await mint(app)]
-    const session = await openSession(app, one.headers)
-    t.equal((await post(app, callOf('whoami'), { ...one.headers, ...session })).status, 200)
+    const session = await openSession(app, { credential: one.headers })
+    t.equal((await post(app, callOf('whoami'), session)).status, 200)
     await revoke(app, { id: one.id })
-    t.equal((await post(app, callOf('whoami'), { ...one.headers, ...session })).status, 401)
-    t.equal((await post(app, callOf('whoami'), { ...other.headers, ...session })).status, 200)
+    t.equal((await post(app, callOf('whoami'), session)).status, 401)
+    t.equal((await post(app, callOf('whoami'), { ...session, ...other.headers })).status, 200)
   }
 )
 

@@ -4,8 +4,9 @@ import { defineResource } from '../../src/tools/resource.js'
 import { callOf, post, rpc, service, withKey } from '../support/service.js'
 import {
   names, guarded, type Issue, token, minted, managed, provided, becomes, type Rights, told, reads,
-  everything, expected, sessionOf, firstId, resumed, rowsOf
+  everything, expected, firstId, resumed, rowsOf
 } from '../support/rights.js'
+import { openSession } from '../support/session.js'
 
 for (const [what, full, demoted, rights] of [
   [
@@ -38,7 +39,7 @@ for (const [what, full, demoted, rights] of [
   t.test(`${what} in the middle of a session keeps what is left, and is sent nothing again`, async t => {
     const place = await guarded(t)
     const [before, after] = [await full(place), await demoted(place)]
-    const session = await sessionOf(place.app, before.headers)
+    const session = await openSession(place.app, { credential: before.headers })
     const id = firstId(await post(place.app, callOf('admins-who-read', {}, 'first'), session)) ?? ''
     t.equal(await resumed(place.url, session, id), 'done')
     const seen = await rowsOf(place, after.headers, { ...session, ...after.headers })
@@ -67,7 +68,7 @@ for (const [what, issue] of [
     async t => {
       const place = await guarded(t)
       const { headers, revoke } = await issue(place)
-      const session = await sessionOf(place.app, headers)
+      const session = await openSession(place.app, { credential: headers })
       const id = firstId(await post(place.app, callOf('admins-who-read', {}, 'first'), session)) ?? ''
       t.equal(await resumed(place.url, session, id), 'done')
       await revoke()
@@ -87,7 +88,7 @@ for (const [what, issue] of [
 t.test('a caller that gains rights in the middle of a session has them', async t => {
   const place = await guarded(t)
   const [before, after] = [await token('eve')(place), await token('eve', 'admin', ['files:read'])(place)]
-  const session = await sessionOf(place.app, before.headers)
+  const session = await openSession(place.app, { credential: before.headers })
   t.same(await rowsOf(place, before.headers, session), expected([['all'], told]))
   t.same(await rowsOf(place, after.headers, { ...session, ...after.headers }), expected([everything]))
 })
@@ -104,7 +105,7 @@ t.test('what is shown but not allowed can neither be read nor subscribed to, and
       })
     ]
   })
-  const session = await sessionOf(app, withKey)
+  const session = await openSession(app, { credential: withKey })
   t.equal((await post(app, rpc('resources/list'), session)).body.result.resources[0].name, 'plans')
   for (const method of ['resources/read', 'resources/subscribe']) {
     t.match((await post(app, rpc(method, { uri: 'files://plans' }), session)).body.error, {

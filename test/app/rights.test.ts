@@ -3,8 +3,9 @@ import t from 'tap'
 import { callOf, post, withKey } from '../support/service.js'
 import {
   guarded, type Issue, root, token, minted, managed, provided, type Rights, told, reads, everything,
-  expected, sessionOf, firstId, resumed, namesIn, listOf, rowsOf
+  expected, firstId, resumed, namesIn, listOf, rowsOf
 } from '../support/rights.js'
+import { openSession } from '../support/session.js'
 
 /** Written down by hand: an oracle that computed it would share the mistakes of what it judges. */
 const callers: ReadonlyArray<readonly [string, Issue, Rights]> = [
@@ -40,7 +41,7 @@ for (const [who, issue, rights] of callers) {
     async t => {
       const place = await guarded(t)
       const { headers } = await issue(place)
-      const session = await sessionOf(place.app, headers)
+      const session = await openSession(place.app, { credential: headers })
       t.same(await rowsOf(place, headers, session), expected(rights))
       t.equal((await listOf(place.app, headers, session)).size, 1, 'all lists are the same')
       const { tools } = (await post(place.app, callOf('whoami'), headers)).body.result.structuredContent

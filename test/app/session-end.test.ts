@@ -4,7 +4,7 @@ import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
 import { begin, listen, openSession, resumed, settles } from '../support/session.js'
 import { openSocket } from '../support/raw-socket.js'
-import { callOf, listening, modern, post, rpc, service, withKey } from '../support/service.js'
+import { callOf, initialize, listening, modern, post, rpc, service, withKey } from '../support/service.js'
 import { until } from '../support/until.js'
 
 /** Closes the app. What its callers keep open behind an answer is not waited for. */
@@ -99,11 +99,7 @@ t.test('who is still connected while the server ends gets no new session', async
   const kept = await openSocket(t, Number(port))
   const closed = close(app)
   const body = JSON.stringify(
-    rpc('initialize', {
-      protocolVersion: '2025-11-25',
-      capabilities: {},
-      clientInfo: { name: 't', version: '1' }
-    })
+    initialize()
   )
   kept.send(
     `POST /mcp HTTP/1.1\r\nHost: ${host}\r\nx-api-key: ${withKey['x-api-key']}\r\nContent-Type: ` +

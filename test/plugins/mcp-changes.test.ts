@@ -4,7 +4,7 @@ import t from 'tap'
 import mcp from '../../plugins/mcp.js'
 import { defineTool } from '../../src/tools/tool.js'
 import { principalOf } from '../support/exchange.js'
-import { callOf, eventsOf, listening, modern, post, rpc } from '../support/service.js'
+import { callOf, eventsOf, initialize, listening, modern, post, rpc } from '../support/service.js'
 import { build, namesIn } from '../support/mcp-plugin.js'
 
 const tool = (name: string) => defineTool({ name, handler: () => `${name} was here` })
@@ -83,11 +83,7 @@ async function initialized (
 ): Promise<{ headers: Record<string, string>; capabilities: object }> {
   const { headers, body } = await post(
     app,
-    rpc('initialize', {
-      protocolVersion: '2025-11-25',
-      capabilities: {},
-      clientInfo: { name: 'tests', version: '0' }
-    }),
+    initialize(),
     { who }
   )
   return {

@@ -5,7 +5,7 @@ import mcp, { type McpOptions } from '../../plugins/mcp.js'
 import type { Principal } from '../../src/principal/principal.js'
 import { defineTool } from '../../src/tools/tool.js'
 import { logSink } from '../support/log-sink.js'
-import { callOf, post, rpc } from '../support/service.js'
+import { callOf, initialize, post, rpc } from '../support/service.js'
 import { build, namesIn } from '../support/mcp-plugin.js'
 
 const tool = (name: string) => defineTool({ name, handler: () => `${name} was here` })
@@ -169,11 +169,7 @@ t.test('it is served where the host wants it, under the name that it gives', asy
   const app = await build(t, { path: '/rpc', info: { name: 'shop', version: '7' }, instructions: 'Be kind' })
   const { body } = await post(
     app,
-    rpc('initialize', {
-      protocolVersion: '2025-11-25',
-      capabilities: {},
-      clientInfo: { name: 'tests', version: '0' }
-    }),
+    initialize(),
     ada,
     '/rpc'
   )

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../support/ports.js'
-import { ask } from '../support/redis.js'
+import { answers, ask, spawnRedis } from '../support/redis.js'
 
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 
@@ -95,27 +95,8 @@ export class SoakFleet {
   }
 
   async #startRedis (): Promise<void> {
-    this.#redis = spawn(
-      'redis-server',
-      [
-        '--port',
-        String(this.#port),
-        '--bind',
-        '127.0.0.1',
-        '--save',
-        '',
-        '--appendonly',
-        'no',
-        '--dir',
-        this.#directory
-      ],
-      { stdio: 'ignore' }
-    )
-    for (let tries = 0; tries < 500; tries++) {
-      if ((await ask(this.#port, 'PING').catch(() => '')).includes('PONG')) return
-      await sleep(20)
-    }
-    throw new Error('redis-server does not answer')
+    this.#redis = spawnRedis(this.#port, this.#directory)
+    await answers(this.#port)
   }
 
   async #startInstance (n: number): Promise<Instance> {

@@ -24,6 +24,12 @@ const hasServer = spawnSync('redis-server', ['--version']).status === 0
 export const withoutRedis: string | false =
   hasServer || process.env.CI !== undefined ? false : 'redis-server is not installed'
 
+/** Runs in `directory` and keeps nothing there. See `answers` for when it is up. */
+export function spawnRedis (port: number, directory: string, options: readonly string[] = []): ChildProcess {
+  const place = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory]
+  return spawn('redis-server', [...place, '--save', '', '--appendonly', 'no', ...options], { stdio: 'ignore' })
+}
+
 /** Ends with the test. */
 export async function redisServer (t: Pick<Test, 'teardown'>, options: readonly string[] = []): Promise<RedisServer> {
   if (!hasServer) throw new Error('redis-server is not installed')
@@ -31,23 +37,7 @@ export async function redisServer (t: Pick<Test, 'teardown'>, options: readonly 
   const directory = mkdtempSync(join(tmpdir(), 'redis-'))
   let child: ChildProcess | undefined
   const start = async (): Promise<void> => {
-    child = spawn(
-      'redis-server',
-      [
-        '--port',
-        String(port),
-        '--bind',
-        '127.0.0.1',
-        '--save',
-        '',
-        '--appendonly',
-        'no',
-        '--dir',
-        directory,
-        ...options
-      ],
-      { stdio: 'ignore' }
-    )
+    child = spawnRedis(port, directory, options)
     await answers(port)
   }
   const kill = async (): Promise<void> => {
@@ -94,7 +84,8 @@ export async function ask (port: number, command: string): Promise<string> {
   })
 }
 
-async function answers (port: number): Promise<void> {
+/** Resolves once the Redis on `port` takes commands. */
+export async function answers (port: number): Promise<void> {
   await says(port, 'PING', /PONG|NOAUTH/)
 }
 

@@ -1,6 +1,6 @@
 /** Tokens that are minted, used and revoked at a server. */
 import { type FastifyInstance } from 'fastify'
-import { callOf, post, rpc, withToken } from './service.js'
+import { callOf, post, withToken } from './service.js'
 
 export type Headers = Record<string, string>
 
@@ -20,18 +20,4 @@ export async function revoke (
   headers: Headers = root
 ) {
   return (await post(app, callOf(tool, args), headers)).body.result.structuredContent
-}
-
-/** The headers of a session that is opened with `headers`. */
-export async function openSession (app: FastifyInstance, headers: Headers): Promise<Headers> {
-  const opened = await post(
-    app,
-    rpc('initialize', {
-      protocolVersion: '2025-11-25',
-      capabilities: {},
-      clientInfo: { name: 't', version: '1' }
-    }),
-    headers
-  )
-  return { 'mcp-session-id': String(opened.headers['mcp-session-id']) }
 }

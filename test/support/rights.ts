@@ -161,19 +161,6 @@ export function expected ([may, denied = {}]: Rights): Record<string, Row> {
   }))
 }
 
-export async function sessionOf (app: FastifyInstance, caller: Headers): Promise<Headers> {
-  const { headers } = await post(
-    app,
-    rpc('initialize', {
-      protocolVersion: '2025-11-25',
-      capabilities: {},
-      clientInfo: { name: 'test', version: '1' }
-    }),
-    caller
-  )
-  return { ...caller, 'mcp-session-id': String(headers['mcp-session-id']) }
-}
-
 function outcomeOf (status: number, body: Answer['body']): string {
   const code = body?.error?.data?.code as string | undefined
   if (status === 403 && code === 'MCP_ERR_INSUFFICIENT_SCOPE') return 'challenge'

@@ -54,7 +54,23 @@ export function callOf (name: string, args: Record<string, unknown> = {}, id: st
   return rpc('tools/call', { name, arguments: args }, id)
 }
 
+/** Opens a session, or only greets. `more`: other params than the usual. */
+export function initialize (more: Record<string, unknown> = {}): Message {
+  return rpc('initialize', {
+    protocolVersion: '2025-11-25',
+    capabilities: {},
+    clientInfo: { name: 'test', version: '1' },
+    ...more
+  })
+}
+
 const revision = '2026-07-28'
+
+/** What every message of revision 2026-07-28 has in its `_meta`. */
+export const modernMeta = {
+  'io.modelcontextprotocol/protocolVersion': revision,
+  'io.modelcontextprotocol/clientCapabilities': {}
+}
 
 /** A message of revision 2026-07-28 with its `_meta` and its headers. */
 export function modern (
@@ -63,17 +79,13 @@ export function modern (
   id: string | number = 1
 ): { headers: Record<string, string>; payload: Message } {
   const name = params.name ?? params.uri
-  const meta = {
-    'io.modelcontextprotocol/protocolVersion': revision,
-    'io.modelcontextprotocol/clientCapabilities': {}
-  }
   return {
     headers: {
       'mcp-protocol-version': revision,
       'mcp-method': method,
       ...(typeof name === 'string' ? { 'mcp-name': name } : {})
     },
-    payload: rpc(method, { _meta: meta, ...params }, id)
+    payload: rpc(method, { _meta: modernMeta, ...params }, id)
   }
 }
 

@@ -1,6 +1,6 @@
 /** Sessions of the 2025 revisions over a socket, with streams that are read as they come. */
 import type { FastifyInstance } from 'fastify'
-import { type Message, eventsOf, post, rpc, withKey } from './service.js'
+import { type Message, eventsOf, initialize, post, withKey } from './service.js'
 
 export type Headers = Record<string, string>
 
@@ -15,15 +15,7 @@ export async function openSession (
   app: FastifyInstance,
   { revision = '2025-11-25', capabilities = {}, credential = withKey }: SessionOptions = {}
 ): Promise<Headers> {
-  const { headers } = await post(
-    app,
-    rpc('initialize', {
-      protocolVersion: revision,
-      capabilities,
-      clientInfo: { name: 'test', version: '1' }
-    }),
-    credential
-  )
+  const { headers } = await post(app, initialize({ protocolVersion: revision, capabilities }), credential)
   return {
     ...credential,
     'mcp-session-id': String(headers['mcp-session-id']),
@@ -50,8 +42,7 @@ export async function openSessionAt (
   url: string,
   { revision = '2025-11-25', capabilities = {}, credential = withKey }: SessionOptions = {}
 ): Promise<Headers> {
-  const params = { protocolVersion: revision, capabilities, clientInfo: { name: 'test', version: '1' } }
-  const { headers } = (await begin(url, rpc('initialize', params), credential)).response
+  const { headers } = (await begin(url, initialize({ protocolVersion: revision, capabilities }), credential)).response
   return {
     ...credential,
     'mcp-session-id': headers.get('mcp-session-id') ?? '',
