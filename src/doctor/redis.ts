@@ -1,7 +1,7 @@
 /** Checks the Redis that instances share: whether it can be used, and whether it keeps what they write. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClients } from '../redis/link/client.js'
-import { faultOf } from '../redis/link/faults.js'
+import { evictionPolicy, faultOf } from '../redis/link/faults.js'
 import { Keys } from '../redis/link/keys.js'
 import { Link } from '../redis/link/link.js'
 import type { Finding } from './finding.js'
@@ -45,9 +45,9 @@ export async function examineRedis (url: string, prefix: string): Promise<Findin
 async function risks (link: Link): Promise<Finding[]> {
   const info = await Promise.all(['memory', 'replication'].map(async part => String(await link.call('INFO', part))))
     .then(parts => parts.join('\n'), () => '')
-  const [, policy = 'noeviction'] = /maxmemory_policy:(\S+)/.exec(info) ?? []
+  const policy = evictionPolicy(info)
   return [
-    ...policy === 'noeviction'
+    ...policy === undefined
       ? []
       : [{
           id: 'redis-eviction',

@@ -1,6 +1,6 @@
 /** The operations of a running endpoint, for the host app. */
 import { randomUUID } from 'node:crypto'
-import { freezePrincipal, type Principal, type PrincipalFields } from '../principal/principal.js'
+import { type CallerFields, type Principal, principalOf } from '../principal/principal.js'
 import type { Prompt } from '../tools/prompt.js'
 import type { Resource } from '../tools/resource.js'
 import type { Item, Tool, ToolResult } from '../tools/tool.js'
@@ -60,9 +60,6 @@ export interface Endpoint {
   callTool: (principal: CallerFields, name: string, args?: Record<string, unknown>) => Promise<ToolResult>
 }
 
-/** A principal, or only some of its fields; the defaults are the role `user` and no scopes. */
-export type CallerFields = Pick<PrincipalFields, 'id'> & Partial<PrincipalFields>
-
 /** What the plugin provides for the operations of the endpoint. */
 export interface OperationsPlace {
   /** Called for each added item, as it is served. */
@@ -102,10 +99,7 @@ export function operationsOf (
     beforeCall: (hook, options) => tools.hooks.before(hook, options),
     afterCall: (hook, options) => tools.hooks.after(hook, options),
     callTool: async (principal, name, args = {}) => {
-      if (typeof principal.id !== 'string' || principal.id === '') {
-        throw new TypeError('callTool: principal.id must be a non-empty string')
-      }
-      const exchange = open(freezePrincipal({ role: 'user', scopes: [], method: 'api-key', ...principal }))
+      const exchange = open(principalOf('callTool', principal))
       exchange.begin('tools/call', { name, arguments: args })
       try {
         const { content, structuredContent, isError, _meta } = await exchange.within(

@@ -17,7 +17,7 @@ export function isRole (role: unknown): role is Role {
   return role === 'admin' || role === 'user' || !/^(?:admin|user)$/i.test(role)
 }
 
-/** What is wrong with a role that is none, as the rest of a sentence. */
+/** What is wrong with an invalid role, as the rest of a sentence. */
 export const roleForm = 'must be admin, user or your own name: a letter, then up to 63 letters, digits or . _ : -'
 
 export interface Principal {
@@ -63,8 +63,8 @@ export function tokenPrincipalId (subject: string): string {
 
 /**
  * The id of the principal of a token of this server, given as its subject or as the id itself. Throws
- * a `RangeError` on what reads like a caller of another kind: whoever gives that means the caller, and
- * not somebody with a token who is called so. That one is named by the whole id, `jwt:user:ada`.
+ * a `RangeError` if `text` reads like a caller of another kind, because the user most likely means that caller.
+ * A token subject of that form is given as the whole id, `jwt:user:ada`.
  */
 export function principalIdOf (text: string): string {
   if (text.startsWith('jwt:')) return text
@@ -88,6 +88,17 @@ export function freezePrincipal ({ attributes = noAttributes, ...principal }: Pr
     ...(principal.roles === undefined ? {} : { roles: Object.freeze([...principal.roles]) }),
     attributes: attributes === noAttributes ? noAttributes : freezeAttributes(attributes)
   })
+}
+
+/** As much of a principal as a host has to give; the defaults are the role `user` and no scopes. */
+export type CallerFields = Pick<PrincipalFields, 'id'> & Partial<PrincipalFields>
+
+/** Completes and freezes `fields`. Throws a `TypeError` that begins with `where` if they have no id. */
+export function principalOf (where: string, fields: CallerFields): Principal {
+  if (typeof fields.id !== 'string' || fields.id === '') {
+    throw new TypeError(`${where}: principal.id must be a non-empty string`)
+  }
+  return freezePrincipal({ role: 'user', scopes: [], method: 'api-key', ...fields })
 }
 
 /** True where the two may do the same. */

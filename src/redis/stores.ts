@@ -13,7 +13,7 @@ import { Keys } from './link/keys.js'
 import { RedisKnownThere } from './known-there.js'
 import type { DownLimits } from '../limits/shadowed-limits.js'
 import { RedisLimits } from './limits.js'
-import { faultOf, sentenceOf } from './link/faults.js'
+import { evictionPolicy, faultOf, sentenceOf } from './link/faults.js'
 import { Link } from './link/link.js'
 import { RedisOneTimeStore } from './one-time.js'
 import { RedisRecords } from './records.js'
@@ -210,8 +210,8 @@ class Watch {
 
   /** Revocations that are evicted would be undone. Where INFO is not allowed, nothing is said. */
   async #judgeMemory (): Promise<void> {
-    const [, policy] = /maxmemory_policy:(\S+)/.exec(String(await this.#link.call('INFO', 'memory'))) ?? []
-    if (policy === undefined || policy === 'noeviction') return
+    const policy = evictionPolicy(String(await this.#link.call('INFO', 'memory')))
+    if (policy === undefined) return
     this.#log.warn(
       { policy },
       'Redis evicts keys when its memory is full, including limits and revocations: set ' +

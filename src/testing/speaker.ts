@@ -4,7 +4,7 @@ import { isRecord } from '../lib/guards.js'
 import { requireKeys } from '../lib/require.js'
 import type { Endpoint } from '../mcp/endpoint.js'
 import { endpointsAt } from '../mcp/served.js'
-import { freezePrincipal } from '../principal/principal.js'
+import { principalOf } from '../principal/principal.js'
 import type { TestClientOptions } from './client-options.js'
 import type { Json, Target } from './inject-mcp.js'
 
@@ -51,10 +51,7 @@ export abstract class Speaker {
         ...(key === undefined ? {} : { 'x-api-key': key }),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` })
       },
-      principal:
-        principal === undefined
-          ? undefined
-          : freezePrincipal({ role: 'user', scopes: [], method: 'api-key', ...principal })
+      principal: principal === undefined ? undefined : principalOf('createTestClient', principal)
     }
   }
 
@@ -120,10 +117,7 @@ function requireUsable (app: unknown, options: TestClientOptions): void {
   if (typeof (app as Partial<FastifyInstance> | undefined)?.inject !== 'function') {
     throw new TypeError('createTestClient: the first argument must be a Fastify app')
   }
-  const { era = 'modern', principal } = options
+  const { era = 'modern' } = options
   requireKeys('createTestClient', options, names)
   if (era !== 'modern' && era !== 'legacy') throw new TypeError('createTestClient: era must be modern or legacy')
-  if (principal !== undefined && (typeof principal.id !== 'string' || principal.id === '')) {
-    throw new TypeError('createTestClient: principal.id must be a non-empty string')
-  }
 }

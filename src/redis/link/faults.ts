@@ -33,6 +33,12 @@ export function errorCode (error: unknown): string {
   return /connect|clos|stream|retries|writeable/i.test(message) ? 'CLOSED' : 'ERR'
 }
 
+/** The policy in Redis's `INFO memory` by which keys are evicted; `undefined` if none are. */
+export function evictionPolicy (info: string): string | undefined {
+  const [, policy] = /maxmemory_policy:(\S+)/.exec(info) ?? []
+  return policy === 'noeviction' ? undefined : policy
+}
+
 export interface Fault {
   /** The end of a sentence that begins with the name of the setting or with `Redis`. */
   readonly wrong: string
