@@ -57,7 +57,7 @@ export type KeyLookUp = Pick<
 export type Enrich = (principal: Principal, context: EnrichContext) => Eventually<Enrichment | null | undefined>
 
 export interface EnrichContext {
-  /** The claims of the token, whoever issued it; empty for keys. */
+  /** The claims of the token, from this server or a provider; empty for keys. */
   readonly claims: Claims
 }
 

@@ -143,7 +143,7 @@ export class ManagedKeys implements KeyRing {
     return this.#judge(this.#entries.get(digest) ?? nobody, address)
   }
 
-  /** The id of the key that proved `principal`; `undefined` where it is none of the ring's. */
+  /** The id of the key that proved `principal`; `undefined` if the ring does not have that key. */
   keyIdOf (principal: Principal): string | undefined {
     return this.#origins.has(principal) ? principal.keyId : undefined
   }

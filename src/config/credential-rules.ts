@@ -107,7 +107,7 @@ export const previousSecrets: Rule = config => {
   )
 }
 
-/** Whoever holds the key could sign tokens for anybody, admins included, or what a call carries between its rounds. */
+/** A caller with the key could sign tokens for everybody, admins included, or the state of calls between rounds. */
 export const sharedSecret: Rule = ({ API_KEYS, JWT_SECRET, JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY }) => {
   const isKey = (secret: string | undefined): boolean => secret !== undefined && API_KEYS.includes(secret)
   const right = 'use different secrets: anybody with that key could sign'

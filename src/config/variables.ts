@@ -1,4 +1,4 @@
-/** All environment variables, one row each. Keep in step with `.env.example` and `docs/configuration.md`. */
+/** All environment variables: one table, and so a long file. `.env.example` and `docs/configuration.md` match it. */
 import { bindHost, headerName, origin, publicUrl, servedHost, trustedProxy } from './types/address.js'
 import { bytes, duration, filePath, integer, list, LONGEST_MS, oneOf, optional, type Kind } from './types/basic.js'
 import { serverName, shortText } from './types/description.js'

@@ -6,7 +6,7 @@ import { isRecord } from '../lib/guards.js'
 
 /** Who did it: a principal with the credential that proved it, or `cli` for the command line. */
 export interface Author {
-  /** A principal's id, or `cli`, which is none: those have a colon. */
+  /** A principal's id, or `cli`, which no principal can have: their ids contain a colon. */
   readonly principal: string
   /** The `jti` of the token, where it was one that has one. */
   readonly tokenId?: string

@@ -118,7 +118,7 @@ async function clearRemains (path: string): Promise<void> {
 
 /**
  * An administrator's change must not take the file away from the server, whose user may own it or
- * only read it by its group. Of a link nothing is taken over: whoever made it does not own what it names.
+ * only read it by its group. Nothing is copied from a link: its owner need not own the file that it points to.
  */
 async function keepOwner (path: string, file: FileHandle): Promise<void> {
   const before = await absentIsUndefined(lstat(path))

@@ -3,7 +3,7 @@ import { isIP, isIPv4 } from 'node:net'
 import { normalizeIP } from '@fastify/rate-limit'
 import { bareAddress } from '../net/networks.js'
 
-/** Whoever has no address that can be read shares one bucket: garbage buys no fresh ones. */
+/** Callers without a readable address share one bucket, so that garbage does not get fresh ones. */
 const unknownAddress = 'unknown'
 const ipv6Subnet = 64
 const maxRemembered = 10_000

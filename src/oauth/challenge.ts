@@ -18,7 +18,7 @@ export interface ChallengeParameters {
 }
 
 /**
- * Throws on a realm or URL that no quoted string can hold. A scope that is none is left out: it could end
+ * Throws if the realm or the URL cannot be in a quoted string. Invalid scopes are left out: they could end
  * the string.
  */
 export function createChallenge ({

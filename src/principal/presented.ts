@@ -78,7 +78,7 @@ const foreign: Credentials = Object.freeze({ otherScheme: true })
 
 /**
  * Reads `x-api-key` and `authorization` from the raw header list: in `headers` Node drops a
- * second Authorization and joins two keys. Whoever repeats one presents no credential.
+ * second Authorization and joins two keys. A request that repeats one presents no credential.
  *
  * Another scheme than Bearer (a proxy's Basic) is no attempt at ours and is ignored
  * (RFC 6750 §3.1). Does not look at the query or the body.

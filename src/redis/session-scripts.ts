@@ -28,7 +28,9 @@ local function oldest_of_most()
     from = from + 100
   end
 end
-for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', t - tonumber(ARGV[5]), 'LIMIT', 0, 1000)) do drop(member) end
+for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', t - tonumber(ARGV[5]), 'LIMIT', 0, 1000)) do
+  drop(member)
+end
 while redis.call('ZCARD', KEYS[3]) >= tonumber(ARGV[4]) do drop(redis.call('ZRANGE', KEYS[3], 0, 0)[1]) end
 while redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[3]) do drop(oldest_of_most()) end
 redis.call('ZADD', KEYS[1], t, ARGV[1] .. ARGV[2])

@@ -174,7 +174,8 @@ function textIn ({ charset, body }: RouteAnswer): string {
 function refusalText (status: number, retryAfter: unknown, text: string): string {
   const value = parsed(text)
   const words = isRecord(value) && typeof value.message === 'string' ? value.message : text
-  const wait = typeof retryAfter === 'string' && /^\d{1,7}$/.test(retryAfter) ? ` Try again in ${retryAfter} seconds.` : ''
+  const isKnown = typeof retryAfter === 'string' && /^\d{1,7}$/.test(retryAfter)
+  const wait = isKnown ? ` Try again in ${retryAfter} seconds.` : ''
   const { length } = words
   const shown = length > maxRefusalText ? `${words.slice(0, maxRefusalText)}…` : words
   return `The request was refused (${status})${shown === '' ? '.' : `: ${shown}`}${wait}`

@@ -209,7 +209,9 @@ class References {
   /** The document that a reference leads to, and the JSON Pointer within it. */
   #target ($ref: string, document: string): readonly [id: string, pointer: string] {
     const [base = '', pointer = ''] = $ref.split('#', 2)
-    if (pointer !== '' && !pointer.startsWith('/')) throw new TypeError(`${$ref}: references by anchor are not supported`)
+    if (pointer !== '' && !pointer.startsWith('/')) {
+      throw new TypeError(`${$ref}: references by anchor are not supported`)
+    }
     if (base === '') return [document, pointer]
     const known = ownOf(this.#shared, base) ?? ownOf(this.#shared, `${base}#`)
     if (known === undefined) throw new TypeError(`${$ref}: no schema of this name was added to the app`)

@@ -132,7 +132,9 @@ function toolOf (app: FastifyInstance, { tool, method, url, schema, headers, sco
 /** Those of Fastify are told by headers. Nobody but the host knows what one of its own asks for. */
 function headersFor (owner: string, { host, version, ...others }: Record<string, unknown>): Record<string, string> {
   const unknown = Object.keys(others)
-  if (unknown.length > 0) throw new TypeError(`${owner} does not support routes with custom constraints: ${unknown.join(', ')}`)
+  if (unknown.length > 0) {
+    throw new TypeError(`${owner} does not support routes with custom constraints: ${unknown.join(', ')}`)
+  }
   const headers = { host, 'accept-version': version }
   const given = Object.entries(headers).filter(([, value]) => value !== undefined)
   if (given.every((entry): entry is [string, string] => typeof entry[1] === 'string')) return Object.fromEntries(given)

@@ -9,7 +9,7 @@ import { isRecord } from '../lib/guards.js'
 import { Channel } from '../workers/channel.js'
 import { PortsHost } from '../workers/host.js'
 
-/** Set in the environment of a worker, so that one of a host's own cluster is none of ours. */
+/** Set in the environment of our workers, to tell them from those of a host's own cluster. */
 const mark = 'FASTIFY_MCP_AUTH_WORKER'
 /** Ctrl-C reaches the workers, too: they are told a moment later, and those that have heard it need nothing more. */
 const tellDelayMs = 200
@@ -61,7 +61,7 @@ export async function runWorkers (count: number, announce: (line: string) => voi
   let isEnding = false
   let exitCode = 0
   let retryMs = firstRetryMs
-  /** By workers that start together, which meet the same obstacles. */
+  /** Lines that were announced: workers that start together fail for the same reasons. */
   const said = new Set<string>()
 
   const end = (code: number): void => {

@@ -33,7 +33,7 @@ export class Measures {
 
   readonly #catalogs: Array<(kind: 'tool' | 'prompt', name: string) => boolean> = []
 
-  /** `has`: whether an endpoint has such an item, whoever may use it. */
+  /** `has`: whether an endpoint has such an item, also if only some callers may use it. */
   knowItems (has: (kind: 'tool' | 'prompt', name: string) => boolean): void {
     this.#catalogs.push(has)
   }

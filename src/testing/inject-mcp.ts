@@ -93,7 +93,8 @@ function takeEvents (text: string, take: (message: unknown) => void): string {
   const events = text.split(/\r?\n\r?\n/)
   const rest = events.pop() ?? ''
   for (const event of events) {
-    const data = event.split(/\r?\n/).filter(line => line.startsWith('data:')).map(line => line.slice(5).trim()).join('\n')
+    const lines = event.split(/\r?\n/).filter(line => line.startsWith('data:'))
+    const data = lines.map(line => line.slice(5).trim()).join('\n')
     if (data !== '') take(parsed(data))
   }
   return rest

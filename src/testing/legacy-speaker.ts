@@ -40,18 +40,19 @@ export class LegacySpeaker extends Speaker {
     const outcome = await postMessage(this.target, message, headers, said => {
       if (!('id' in said)) return this.hear(said, heard)
       const isTooMany = ++questions > maxQuestions
-      this.#answer(said, headers, isTooMany ? `${String(message.method)} asked more than ${maxQuestions} times` : '').catch((error: unknown) => { fault = error })
+      const refusal = isTooMany ? `${String(message.method)} asked more than ${maxQuestions} times` : undefined
+      this.#answer(said, headers, refusal).catch((error: unknown) => { fault = error })
     })
     if (fault !== undefined) throw fault
     return resultOf(outcome)
   }
 
-  async #answer ({ id, method, params }: Json, headers: Record<string, string>, refusal: string): Promise<void> {
+  async #answer ({ id, method, params }: Json, headers: Record<string, string>, refusal?: string): Promise<void> {
     const answer = async (body: Json): Promise<void> => {
       await postMessage(this.target, { jsonrpc: '2.0', id, ...body }, headers, () => {})
     }
     try {
-      if (refusal !== '') throw new Error(refusal)
+      if (refusal !== undefined) throw new Error(refusal)
       await answer({ result: await this.answerTo(method, isRecord(params) ? params : {}) })
     } catch (error) {
       await answer({ error: { code: -32603, message: 'the test client has no answer' } })

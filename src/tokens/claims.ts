@@ -1,4 +1,4 @@
-/** The claims that every token must have, whoever signed it, and readers for those that vary. */
+/** The claims that every token must have, and readers for those that differ by issuer. */
 import { isRecord } from '../lib/guards.js'
 
 /**

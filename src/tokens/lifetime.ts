@@ -1,7 +1,7 @@
 /** Parses lifetimes such as `15m`. */
 
 const unitSeconds: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 }
-/** Ten years: whoever wants more wants an API key. */
+/** Ten years; for longer, use an API key. */
 const maxLifetimeSeconds = 3650 * 86_400
 
 /**

@@ -3,8 +3,8 @@ import { holdsScope } from '../principal/access.js'
 import type { OwnRole, Principal } from '../principal/principal.js'
 
 /**
- * `admin-tokens`: whoever comes with a token of the role admin, one that was minted here, too.
- * `admins`: whoever has that role, with an API key as well. `off`: nobody.
+ * `admin-tokens`: callers with a token of the role admin, including tokens that were minted here.
+ * `admins`: callers with that role, also with an API key. `off`: nobody.
  */
 export type MintPolicy = 'admin-tokens' | 'admins' | 'off'
 

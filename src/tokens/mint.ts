@@ -82,7 +82,7 @@ export function checkUserId (userId: string): void {
   if (holdsWholeCredential(userId)) {
     throw new RangeError('That is a credential, not a user id: pass a name such as ada')
   }
-  // A revocation of `jwt:ada` would end ada, and leave whoever is called so.
+  // A revocation of `jwt:ada` would revoke ada, and not the user whose id that is.
   if (readsLikePrincipal(userId)) {
     throw new RangeError(
       'A user id must not begin with jwt:, user:, apikey: or oauth:, like the ids of callers: pass only the ' +

@@ -1,4 +1,4 @@
-/** The principal of a token, whoever issued it. */
+/** The principal of a token, from this server or a provider. */
 import { freezePrincipal, type PrincipalFields } from '../principal/principal.js'
 import type { Named, Verified } from '../principal/presented.js'
 import { claimAt, type ClaimRules, type Claims, type SoundClaims } from './claims.js'

@@ -131,7 +131,7 @@ export class Parking {
     return true
   }
 
-  /** The call that `keys`, which its questions carry, belong to; `undefined` where there is none of this principal. */
+  /** The call whose questions have these `keys`; `undefined` if this principal has no such call. */
   resume (principalId: string, keys: readonly string[]): UpstreamCall | undefined {
     for (const key of keys) {
       const call = this.#calls.get(key.slice(0, 36))?.call

@@ -169,7 +169,9 @@ function inPublicWords (error: unknown, context: CallContext, maxResultBytes: nu
   if (isTooLarge(error)) return tooLarge(context, maxResultBytes)
   const { name, code, data } = error as { name?: unknown, code?: unknown, data?: { status?: unknown } }
   if (code === unreadableCode || code === 'INVALID_RESULT') return says('sent an answer that cannot be read')
-  if (name === 'ProtocolError' && typeof code === 'number' && code !== brokenOffCode) return says(`refused the request with code ${code}`)
+  if (name === 'ProtocolError' && typeof code === 'number' && code !== brokenOffCode) {
+    return says(`refused the request with code ${code}`)
+  }
   if (name === 'UnauthorizedError' || data?.status === 401 || data?.status === 403) {
     return says('refused this server; the operator must correct this')
   }

@@ -234,7 +234,7 @@ function unknownKey (id: string, why: string): OperatorError {
   )
 }
 
-/** With its zone: what is left out would be that of whoever types it. */
+/** Requires a time zone: without one, the time would depend on the machine of the operator. */
 function pastTime (text: string): number {
   const [, day = ''] = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d)$/.exec(text) ?? []
   const time = isDay(day) ? Date.parse(text) : NaN

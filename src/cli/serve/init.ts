@@ -37,7 +37,9 @@ export function init ({ env, directory, print, complain }: Terminal): void {
   if (!writeOnce(path, envText(secrets))) return print(kept(env, path))
   const ignored = keepOutOfGit(directory, complain)
   for (const name of ['API_KEYS', 'JWT_SECRET'] as const) {
-    if (sources[name] === 'environment') complain(`Warning: ${name} is set in the environment, which takes precedence over .env`)
+    if (sources[name] === 'environment') {
+      complain(`Warning: ${name} is set in the environment, which takes precedence over .env`)
+    }
   }
   print(welcome(config, ignored, sources.API_KEYS === '.env' ? secrets.API_KEYS : undefined))
 }

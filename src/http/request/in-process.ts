@@ -28,8 +28,8 @@ const used = new WeakMap<FastifyRequest['raw'], Grant>()
 
 /**
  * Makes one request by `inject`, which is handed the header that lets it pass as `principal`. A request over a
- * socket cannot use the header, nor can a second one. `call`: where a tool makes it. Left out: the request is good for
- * any route, and counts as any other.
+ * socket cannot use the header, nor can a second one. `call`: the call of a tool that makes it. Default: the
+ * request may reach each route, and counts like other requests.
  */
 export async function asPrincipal<T> (
   principal: Principal,

@@ -163,7 +163,7 @@ export class Journal {
   async #restore (): Promise<void> {
     await this.#catchUp()
     if (!this.#isLacking) return
-    // For whoever wants to know what happened to it.
+    // The operator may want to know what happened to it.
     if (this.#isDamaged) await keepAside(this.#path, `${this.#path}.damaged`).catch(() => {})
     await this.#rewrite()
     this.#isLacking = false
@@ -213,7 +213,7 @@ async function append (path: string, text: string): Promise<void> {
   try {
     await file.appendFile(text)
     await file.sync()
-    // Whoever stalls for seconds loses the lock, and may write to a file that was replaced meanwhile.
+    // A process that stalls for seconds loses the lock, and may write to a file that was replaced meanwhile.
     if ((await file.stat()).ino !== (await stat(path)).ino) await append(path, text)
   } finally {
     await file.close()

@@ -187,7 +187,7 @@ export function createAccessTokens ({
   }
 }
 
-/** Only `admin` stands above other roles: any two of those are no more and no less than another. */
+/** Only `admin` is above other roles; the others cannot be compared. */
 function lowerRole (ceiling: Role, now: Role): Role {
   return ceiling === now || ceiling === 'admin' ? now : 'user'
 }

@@ -167,7 +167,7 @@ export function createGrants ({ documents, secrets, ledger, resource, accessTtlM
         if (generation > grant.generation) throw invalid('the refresh token is unknown')
         if (generation < grant.generation) {
           if (!isRepeat(grant, generation, now)) return await reused(grant)
-          // The successor that was given before: whoever sent two at once, or missed an answer, goes on with it.
+          // The same successor again: a client that sent two requests at once, or missed an answer, continues with it.
           return { grant, refreshToken: tokenOf({ ...grant, generation: generation + 1 }) }
         }
         const next: Grant = rotates

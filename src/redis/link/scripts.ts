@@ -76,7 +76,9 @@ return out
 export const beat = script(`${clock}
 local t = now()
 if t - tonumber(redis.call('GET', KEYS[4]) or t) > tonumber(ARGV[2]) then
-  for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do redis.call('ZADD', KEYS[1], t + tonumber(ARGV[2]), id) end
+  for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+    redis.call('ZADD', KEYS[1], t + tonumber(ARGV[2]), id)
+  end
 end
 redis.call('SET', KEYS[4], string.format('%.0f', t))
 redis.call('ZADD', KEYS[1], t + tonumber(ARGV[2]), ARGV[1])
@@ -201,7 +203,9 @@ return 1
 /** Key: last uses. Arguments: an id and a time each. Keeps the later. */
 export const noteUses = script(`
 for i = 1, #ARGV, 2 do
-  if tonumber(ARGV[i + 1]) > tonumber(redis.call('HGET', KEYS[1], ARGV[i]) or 0) then redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+  if tonumber(ARGV[i + 1]) > tonumber(redis.call('HGET', KEYS[1], ARGV[i]) or 0) then
+    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+  end
 end
 return 1
 `)

@@ -20,7 +20,7 @@ export interface RotatingFileOptions {
   readonly onTurn: (code: string | undefined) => void
 }
 
-/** What the end of a file says of whoever wrote it before. */
+/** What the end of a file tells about the process that wrote it. */
 export interface Tail {
   readonly text: string | undefined
   /** Its last line has no line break: a process ended while it wrote. */

@@ -165,7 +165,7 @@ function judge (
   const named = claimAt(claims, audienceClaim)
   if (named === undefined) return rejected('aud is missing')
   if (!isFor(named, audience)) return rejected('aud is not this server')
-  // RFC 7800: good only together with a proof (DPoP, mTLS) that we can't check; whoever stole it has none.
+  // RFC 7800: valid only with a proof (DPoP, mTLS) that we can't check, and that a thief of the token lacks.
   if (claims.cnf !== undefined) return rejected('the token is bound to a key')
   if (isOtherKind(claims)) return rejected('it is not an access token')
   if (requireAt && !isDeclaredAccessToken(header, claims)) {

@@ -68,7 +68,7 @@ export function createKeySet ({
   let pending: Promise<void> | undefined
   let failures = 0
 
-  /** One fetch at a time, whoever asks. Never rejects. */
+  /** All callers share one fetch at a time. Never rejects. */
   function refetch (): Promise<void> {
     pending ??= attempt().finally(() => {
       pending = undefined

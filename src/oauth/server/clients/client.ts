@@ -123,8 +123,8 @@ function isHttps (url: unknown): boolean {
 }
 
 /**
- * True where a client is known by nothing that others could not have as well: any program on the computer
- * can take its place.
+ * True if all redirects go to loopback, so that any program on the user's computer can pose as the
+ * client.
  */
 export function isLoopbackOnly ({ redirectUris }: Pick<Client, 'redirectUris'>): boolean {
   return redirectUris.every(uri => uri.startsWith('http:'))

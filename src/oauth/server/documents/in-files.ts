@@ -125,7 +125,7 @@ async function live (path: string): Promise<StoredDocument | undefined> {
   return document === undefined || hasEnded(document) ? undefined : document
 }
 
-/** `undefined` for a file that is not there, and for one that is none of ours: nobody is let in by it. */
+/** `undefined` for a missing file, and for one that this server did not write: it admits nobody. */
 async function read (path: string): Promise<StoredDocument | undefined> {
   let text: string
   try {
