@@ -5,7 +5,12 @@ import { createRedactor } from '../../../src/log/redact.js'
 import { OneTimeLinks, type ParcelToken } from '../../../src/tokens/one-time-links.js'
 import { MemoryOneTimeStore } from '../../../src/tokens/one-time-store.js'
 
-const parcel = { token: 'the token', userId: 'ada-lovelace', role: 'user', expiresAt: '2026-01-01T00:00:00.000Z' } as const
+const parcel = {
+  token: 'the token',
+  userId: 'ada-lovelace',
+  role: 'user',
+  expiresAt: '2026-01-01T00:00:00.000Z'
+} as const
 const token = { id: 'jwt:ada-lovelace', tokenId: 'jti', issuedAt: 1 }
 
 async function codeOf (links: OneTimeLinks): Promise<string> {
