@@ -13,7 +13,7 @@ import type { PrincipalLimitOptions } from '../../plugins/principal-limit.js'
 import { UnavailableError, retryLater } from '../errors.js'
 import { whoamiName } from '../built-ins/whoami.js'
 import type { FreezeGate } from '../freeze/freezes.js'
-import { decisionsOf, measuresOf } from '../http/decisions.js'
+import { measuresOf } from '../http/decisions.js'
 import type { State } from '../ledger/ledger.js'
 import { openStateFor } from '../ledger/open.js'
 import type { Problem, Reason } from '../http/readiness.js'
@@ -30,6 +30,7 @@ import type { FleetHealth } from '../fleet/health.js'
 import type { Json } from '../fleet/bus.js'
 import { compareSettings } from '../fleet/same-settings.js'
 import { withoutSlash } from '../net/public-url.js'
+import { recordApplied } from './applied-changes.js'
 import { openKeys } from './keys.js'
 import { grantsWatch, oauthServerOf, ownServerOf } from './oauth-server.js'
 import { mintingOf, toolsOf } from './own-tools.js'
@@ -98,12 +99,13 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
     }
   })
   const keyRing = await openKeys(scope, options, stores)
-  state.onUnlock(address => {
+  state.onUnlock((address, at) => {
     // An unavailable store must not end the process: the lock expires by itself.
-    Promise.resolve(limits.clear(bucketOf('address', address))).catch((error: unknown) => {
+    Promise.resolve(limits.clear(bucketOf('address', address), at)).catch((error: unknown) => {
       scope.log.warn({ err: error }, 'the store failed to unlock an address')
     })
   })
+  recordApplied(scope, state)
   const oauthServer = oauthServerOf(scope, options, { keyRing, state, documents: stores.documents })
   const watches = [
     ...(keyRing === undefined ? [] : [keyRing]),
@@ -149,7 +151,7 @@ export async function openParts (scope: FastifyInstance, options: McpAuthOptions
       bus: stores.bus,
       oneTime: stores.oneTime,
       ...defined({ sessionStores: stores.sessions }),
-      freezes: freezesOf(scope, options, state),
+      freezes: freezesOf(options, state),
       // All instances have this secret, so another instance can accept the answer. Endpoints derive different keys.
       ...defined({
         stateKey:
@@ -221,13 +223,10 @@ function problemOf (reason: Reason, sentences: readonly string[] = []): Problem[
   return sentences.length === 0 ? [] : [{ reason }]
 }
 
-/** `whoami` cannot be frozen, so that callers can find out what is. Freezing is recorded as a decision. */
-function freezesOf (scope: FastifyInstance, { builtIns = true }: McpAuthOptions, state: State): FreezeGate {
-  state.onFreeze(({ kind, id, by }) => {
-    decisionsOf(scope).note({ kind, outcome: 'allowed', at: Date.now(), about: { target: id, by: by.principal } })
-  })
+/** `whoami` cannot be frozen, so that callers can find out what is. */
+function freezesOf ({ builtIns = true }: McpAuthOptions, state: State): FreezeGate {
   return {
     frozenFor: (principal, tool) => builtIns && tool === whoamiName ? undefined : state.frozenFor(principal, tool),
-    onFreeze: listener => state.onFreeze(({ kind }) => { if (kind === 'frozen') listener() })
+    onFreeze: listener => state.onRecord(({ kind }) => { if (kind === 'frozen') listener() })
   }
 }

@@ -92,8 +92,8 @@ export class State {
     return this.#listeners.onRevoked(listener)
   }
 
-  /** Calls `listener` with each address that is unlocked, here or by another process. Returns how to end that. */
-  onUnlock (listener: (address: string) => void): () => void {
+  /** Calls `listener` with each address that is unlocked, and when it was. Returns how to end that. */
+  onUnlock (listener: (address: string, at: number) => void): () => void {
     return this.#listeners.onUnlocked(listener)
   }
 
@@ -107,9 +107,9 @@ export class State {
     return this.#ledger.freezes.list()
   }
 
-  /** Calls `listener` after something was switched off or on, here or by another process. Returns how to end that. */
-  onFreeze (listener: (record: Switched) => void): () => void {
-    return this.#listeners.onSwitched(listener)
+  /** Calls `listener` with each record after it takes effect, here or by another process. Returns how to end that. */
+  onRecord (listener: (record: StateRecord) => void): () => void {
+    return this.#listeners.onRecord(listener)
   }
 
   /**

@@ -1,35 +1,32 @@
-/** Who is told of what was revoked, unlocked and switched off or on. */
+/** Who is told of each record, of what was revoked, and of what was unlocked. */
 import { unlockedMs } from './index-in-memory.js'
-import type { StateRecord, Switched } from './records.js'
+import type { StateRecord } from './records.js'
 
 export class StateListeners {
   readonly #revoked = new Set<() => void>()
-  readonly #unlocked = new Set<(address: string) => void>()
-  readonly #switched = new Set<(record: Switched) => void>()
+  readonly #unlocked = new Set<(address: string, at: number) => void>()
+  readonly #records = new Set<(record: StateRecord) => void>()
   #isTelling = false
 
   onRevoked (listener: () => void): () => void {
     return add(this.#revoked, listener)
   }
 
-  onUnlocked (listener: (address: string) => void): () => void {
+  onUnlocked (listener: (address: string, at: number) => void): () => void {
     return add(this.#unlocked, listener)
   }
 
-  onSwitched (listener: (record: Switched) => void): () => void {
-    return add(this.#switched, listener)
+  onRecord (listener: (record: StateRecord) => void): () => void {
+    return add(this.#records, listener)
   }
 
   /** Of a record that is in force now. */
   tell (record: StateRecord): void {
-    if (record.kind === 'minted') return
+    for (const listener of this.#records) listener(record)
+    if (record.kind === 'minted' || record.kind === 'frozen' || record.kind === 'thawed') return
     if (record.kind === 'address-unlocked') {
       // An old one is read again where a journal is written anew.
-      if (record.at + unlockedMs > Date.now()) { for (const listener of this.#unlocked) listener(record.id) }
-      return
-    }
-    if (record.kind === 'frozen' || record.kind === 'thawed') {
-      for (const listener of this.#switched) listener(record)
+      if (record.at + unlockedMs > Date.now()) { for (const listener of this.#unlocked) listener(record.id, record.at) }
       return
     }
     if (this.#isTelling) return
@@ -44,7 +41,7 @@ export class StateListeners {
   clear (): void {
     this.#revoked.clear()
     this.#unlocked.clear()
-    this.#switched.clear()
+    this.#records.clear()
   }
 }
 

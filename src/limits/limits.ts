@@ -47,9 +47,15 @@ export interface Limits {
   readonly known: (ask: BucketAsk) => Taken
   /** Gives a place back. */
   readonly leave: (place: string, holder: string) => void
-  /** Forgets what a bucket holds. */
-  readonly clear: (bucket: string) => Eventually<void>
+  /**
+   * Forgets what a bucket holds, once for each `at`, in milliseconds since the epoch. With an `at` that is not later than
+   * the last one nothing happens: an instance that hears of it late does not forget what was counted since.
+   */
+  readonly clear: (bucket: string, at: number) => Eventually<void>
 }
+
+/** How long a clearing is remembered; longer than any instance is late with one. */
+export const clearedMs = 2 * 60 * 60_000
 
 export type BucketKind = 'address' | 'caller' | 'tool' | 'running'
 

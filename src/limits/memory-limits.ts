@@ -1,5 +1,14 @@
 /** All limits of one process, in memory. */
-import { type Ask, type BucketAsk, fits, type Limits, partsOf, type PlaceAsk, type Taken } from './limits.js'
+import {
+  type Ask,
+  type BucketAsk,
+  clearedMs,
+  fits,
+  type Limits,
+  partsOf,
+  type PlaceAsk,
+  type Taken
+} from './limits.js'
 import { type BucketStore, createBucketStore } from './memory-buckets.js'
 
 export class MemoryLimits implements Limits {
@@ -8,6 +17,8 @@ export class MemoryLimits implements Limits {
   readonly #stores = new Map<string, Map<number, BucketStore>>()
   /** Of each place its holders, with the time at which each lapses. */
   readonly #places = new Map<string, Map<string, number>>()
+  /** The last clearing of each bucket, and when it was done here. */
+  readonly #cleared = new Map<string, { readonly at: number, readonly doneAt: number }>()
 
   take (asks: readonly Ask[]): readonly Taken[] {
     const [first] = asks
@@ -38,7 +49,11 @@ export class MemoryLimits implements Limits {
     if (holders?.size === 0) this.#places.delete(place)
   }
 
-  clear (bucket: string): void {
+  clear (bucket: string, at: number): void {
+    const now = performance.now()
+    for (const [other, { doneAt }] of this.#cleared) if (now - doneAt > clearedMs) this.#cleared.delete(other)
+    if ((this.#cleared.get(bucket)?.at ?? -Infinity) >= at) return
+    this.#cleared.set(bucket, { at, doneAt: now })
     for (const store of this.#stores.get(partsOf(bucket).kind)?.values() ?? []) store.clear(bucket)
   }
 

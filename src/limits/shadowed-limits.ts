@@ -21,7 +21,7 @@ export interface RemoteCount {
   readonly take: (asks: readonly Ask[]) => Promise<readonly Taken[]>
   /** Rejects where it cannot be told. */
   readonly leave: (place: string, holder: string) => Promise<unknown>
-  readonly clear: (bucket: string) => Promise<unknown>
+  readonly clear: (bucket: string, at: number) => Promise<unknown>
   readonly onUp: (listener: () => void) => unknown
 }
 
@@ -34,7 +34,7 @@ export interface ShadowedLimitsOptions {
 }
 
 /** Longer than an answer is waited for. */
-const clearedMs = 60_000
+const answerMs = 60_000
 
 export class ShadowedLimits implements Limits {
   readonly isExact = false
@@ -73,14 +73,14 @@ export class ShadowedLimits implements Limits {
     })
   }
 
-  async clear (bucket: string): Promise<void> {
-    this.#shadow.clear(bucket)
-    this.#apart.clear(bucket)
+  async clear (bucket: string, at: number): Promise<void> {
+    this.#shadow.clear(bucket, at)
+    this.#apart.clear(bucket, at)
     const now = performance.now()
-    for (const [other, at] of this.#cleared) if (now - at > clearedMs) this.#cleared.delete(other)
+    for (const [other, doneAt] of this.#cleared) if (now - doneAt > answerMs) this.#cleared.delete(other)
     this.#cleared.set(bucket, now)
     // Nothing is lost where it fails: an instance that can reach the count does the same.
-    await this.#remote.clear(bucket).catch(() => {})
+    await this.#remote.clear(bucket, at).catch(() => {})
   }
 
   /** The answer where something is used up as far as is known here: no trip can make that better. */

@@ -1,10 +1,10 @@
 /** Rate limits of several instances: exact in Redis, with a shadow in memory. */
 import type { Ask, Taken } from '../limits/limits.js'
-import { partsOf } from '../limits/limits.js'
+import { clearedMs, partsOf } from '../limits/limits.js'
 import { type RemoteCount, ShadowedLimits, type ShadowedLimitsOptions } from '../limits/shadowed-limits.js'
 import { type Keys, hashOf } from './link/keys.js'
 import type { Argument, Link } from './link/link.js'
-import { take } from './link/scripts.js'
+import { clear, take } from './link/scripts.js'
 
 export interface RedisLimitsOptions extends Omit<ShadowedLimitsOptions, 'remote'> {
   readonly link: Link
@@ -42,8 +42,8 @@ class RedisCount implements RemoteCount {
     await this.#link.call('ZREM', this.#keyOf(place), holder)
   }
 
-  async clear (bucket: string): Promise<void> {
-    await this.#link.call('DEL', this.#keyOf(bucket))
+  async clear (bucket: string, at: number): Promise<void> {
+    await this.#link.run(clear, [this.#keyOf(bucket), this.#keyOf(bucket, ':cleared')], [at, clearedMs])
   }
 
   onUp (listener: () => void): () => void {
@@ -69,9 +69,9 @@ class RedisCount implements RemoteCount {
     return taken
   }
 
-  #keyOf (bucket: string): string {
+  #keyOf (bucket: string, rest = ''): string {
     const { kind, name, owner } = partsOf(bucket)
-    return this.#keys.of(kind, hashOf(owner), name === '' ? '' : `:${name}`)
+    return this.#keys.of(kind, hashOf(owner), (name === '' ? '' : `:${name}`) + rest)
   }
 }
 

@@ -21,7 +21,7 @@ export function writeLine (decision: Decision, log: LineLog, lines: Lines): void
   const { kind, about, fault, batch, code, http } = decision
   if (!ofRequests.has(kind)) {
     const level = quiet.has(kind) ? 'debug' : 'info'
-    log[level]({ ...about, reqId: decision.requestId, by: authorOf(decision) }, kind.replace('-', ' '))
+    log[level]({ ...about, reqId: decision.requestId, by: authorOf(decision) ?? about?.by }, kind.replace('-', ' '))
     return
   }
   if (fault !== undefined) {

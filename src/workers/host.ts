@@ -121,8 +121,8 @@ export class PortsHost {
       'limits.leave': ([place, holder]: readonly [string, string]) => {
         this.#limits.leave(place, holder)
       },
-      'limits.clear': ([bucket]: readonly [string]) => {
-        this.#limits.clear(bucket)
+      'limits.clear': ([bucket, at]: readonly [string, number]) => {
+        this.#limits.clear(bucket, at)
       },
       'known.remember': ([address, digest]: readonly [string, string]) => {
         this.#known.remember(address, digest)

@@ -23,7 +23,7 @@ export class WorkerLimits extends ShadowedLimits {
         get instances () { return channel.workers },
         take: async (asks: readonly Ask[]) => as<readonly Taken[]>(await channel.call('limits', 'take', asks)),
         leave: async (place, holder) => { channel.post('limits', 'leave', place, holder) },
-        clear: async bucket => await channel.call('limits', 'clear', bucket),
+        clear: async (bucket, at) => await channel.call('limits', 'clear', bucket, at),
         onUp: () => {}
       }
     })

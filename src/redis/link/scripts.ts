@@ -70,6 +70,17 @@ return out
 `)
 
 /**
+ * Keys: a bucket, the last clearing of it. Arguments: when it was asked for, how long that is remembered. Answers 1, or 0
+ * where this clearing or a later one was done before.
+ */
+export const clear = script(`
+if (tonumber(redis.call('GET', KEYS[2]) or '') or -1) >= tonumber(ARGV[1]) then return 0 end
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
+redis.call('DEL', KEYS[1])
+return 1
+`)
+
+/**
  * Keys: alive, own inbox, epoch, time of the last beat. Arguments: own id, lease, an epoch to begin with. Answers
  * instances alive, time, epoch. Where nobody could beat, because Redis was away, nobody is dead for that.
  */

@@ -54,7 +54,7 @@ export class Metrics implements Observer {
   }
 
   note (decision: Decision): void {
-    const { kind, outcome, code, why = '' } = decision
+    const { kind, outcome, code, why = '', principal } = decision
     this.#decisions.add(`${kind} ${outcome}`, () => ({ kind, outcome }))
     if (code !== undefined) {
       const reason = wordForm.test(why) ? why : 'other'
@@ -68,11 +68,14 @@ export class Metrics implements Observer {
         if (decision.method !== undefined) this.#noteOperation(decision)
         return
       case 'token-minted':
-        return this.#minted.add('', none)
+        // Without a caller a command did it, and each server that applies it says so.
+        if (principal !== undefined) this.#minted.add('', none)
+        return
       case 'grant-revoked':
       case 'token-revoked':
       case 'subject-revoked':
-        return this.#revoked.add('', none)
+        if (principal !== undefined) this.#revoked.add('', none)
+        return
       case 'session-closed':
         if (decision.ms !== undefined) this.#sessions.record(decision.ms / 1000, '', none)
     }

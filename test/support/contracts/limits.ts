@@ -96,10 +96,24 @@ export async function limitsContract (t: Test, open: () => Promise<readonly [Lim
     const [a, b] = await open()
     const name = bucket('address')
     await b.take([hit(name, 1, 1)])
-    await b.clear(name)
+    await b.clear(name, 1)
     t.match(await b.take([hit(name, 1, 1)]), [{ fits: true, used: 1 }])
-    await a.clear(name)
+    await a.clear(name, 2)
     t.match(await a.take([hit(name, 0, 1)]), [{ fits: true, used: 0 }])
+  })
+
+  t.test('a clearing that comes again, or late, keeps what was counted since', async (t) => {
+    const [a, b] = await open()
+    const name = bucket('address')
+    const at = Date.now()
+    await a.take([hit(name, 2, 2)])
+    await a.clear(name, at)
+    await b.clear(name, at)
+    t.match(await a.take([hit(name, 1, 2)]), [{ fits: true, used: 1 }])
+    for (const late of [at, at - 1000]) await b.clear(name, late)
+    t.match(await b.take([hit(name, 0, 2)]), [{ fits: true, used: 1 }])
+    await b.clear(name, at + 1)
+    t.match(await b.take([hit(name, 0, 2)]), [{ fits: true, used: 0 }])
   })
 
   t.test('places are held by name, given back, and lapse', async (t) => {

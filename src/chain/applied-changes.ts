@@ -1,0 +1,64 @@
+/** Notes what commands changed in the ledger once a server applies it, for its log and its audit. */
+import type { FastifyInstance } from 'fastify'
+import { decisionsOf } from '../http/decisions.js'
+import type { State } from '../ledger/ledger.js'
+import { commandLine, type StateRecord } from '../ledger/records.js'
+import type { Decision } from '../telemetry/decision.js'
+
+interface Applied {
+  readonly kind: Decision['kind']
+  readonly about: Readonly<Record<string, unknown>>
+}
+
+interface Change extends Applied {
+  readonly id: string
+}
+
+/** An older change is read again where a journal is written anew. */
+const newMs = 60 * 60_000
+/** One change may revoke thousands of tokens: a record names as many. */
+const mostIds = 20
+
+export function recordApplied (scope: FastifyInstance, state: State): void {
+  let waiting: Change[] = []
+  state.onRecord(record => {
+    if (record.by.principal !== commandLine.principal || record.at + newMs < Date.now()) return
+    waiting.push(changeOf(record))
+    // What one command changed arrives at once.
+    if (waiting.length > 1) return
+    setImmediate(() => {
+      const changes = waiting
+      waiting = []
+      for (const { kind, about } of summed(changes)) {
+        const by = commandLine.principal
+        decisionsOf(scope).note({ kind, outcome: 'allowed', at: Date.now(), about: { ...about, by } })
+      }
+    })
+  })
+}
+
+function changeOf (record: StateRecord): Change {
+  const { id } = record
+  switch (record.kind) {
+    case 'minted': {
+      const { subject, role, scopes } = record
+      return { kind: 'token-minted', id, about: { jti: id, subject, role, scopes } }
+    }
+    case 'token-revoked': return { kind: record.kind, id, about: { jti: id } }
+    case 'key-revoked': return { kind: record.kind, id, about: { keyId: id } }
+    case 'subject-revoked':
+      return { kind: record.kind, id, about: { subject: id, before: new Date(record.before).toISOString() } }
+    case 'address-unlocked': return { kind: record.kind, id, about: { address: id } }
+    case 'frozen':
+    case 'thawed': return { kind: record.kind, id, about: { target: id } }
+  }
+}
+
+/** Of each kind its changes; several tokens are one. */
+function summed (changes: readonly Change[]): Applied[] {
+  return [...new Set(changes.map(({ kind }) => kind))].flatMap((kind): readonly Applied[] => {
+    const same = changes.filter(change => change.kind === kind)
+    if (same.length < 2 || !kind.startsWith('token-')) return same
+    return [{ kind, about: { count: same.length, ids: same.slice(0, mostIds).map(({ id }) => id) } }]
+  })
+}
