@@ -74,14 +74,34 @@ export interface Decision {
   readonly about?: Readonly<Record<string, unknown>> | undefined
 }
 
+/** What a span is begun for. */
+export interface TracedMessage {
+  readonly method: string
+  readonly params: Readonly<Record<string, unknown>>
+  readonly id: string | number | undefined
+  /** Without a request the app makes the call itself: there is no client at the other end. */
+  readonly caller: {
+    readonly headers?: Readonly<Record<string, string | string[] | undefined>> | undefined
+    readonly request?: object
+  }
+}
+
 /** The span of a message, where it is traced. */
 export interface MessageSpan {
+  /** Begins the span of a call that the handler of this one makes. */
+  begin: (message: TracedMessage) => MessageSpan
   /** Runs `work` within it, so that what `work` calls joins the trace. */
   run: <T>(work: () => T) => T
   /** The headers by which a request to elsewhere joins the trace. */
   headers: () => Readonly<Record<string, string>>
-  end: (decision: Decision) => void
+  end: (outcome: SpanOutcome) => void
 }
+
+/** What a span tells of how its message ended. */
+export type SpanOutcome = Pick<
+  Decision,
+  'method' | 'itemKind' | 'item' | 'revision' | 'result' | 'address' | 'requestId' | 'era' | 'http'
+> & { readonly fault?: unknown }
 
 export interface CallArguments {
   readonly values: unknown

@@ -3,22 +3,11 @@ import type { Context, Link, Span, Tracer } from '@opentelemetry/api'
 import { refusals } from '../errors.js'
 import { isRecord } from '../lib/guards.js'
 import { version } from '../version.js'
-import type { Decision, MessageSpan, Observer } from './decision.js'
+import type { Decision, MessageSpan, Observer, SpanOutcome, TracedMessage } from './decision.js'
 import { methods } from './known-words.js'
 import type { Measures } from './measures.js'
 
 type Api = typeof import('@opentelemetry/api')
-
-export interface TracedMessage {
-  readonly method: string
-  readonly params: Readonly<Record<string, unknown>>
-  readonly id: string | number | undefined
-  /** Without a request the app makes the call itself: there is no client at the other end. */
-  readonly caller: {
-    readonly headers?: Readonly<Record<string, string | string[] | undefined>> | undefined
-    readonly request?: object
-  }
-}
 
 /** The tracing of an endpoint. Its callers are authenticated: what others send begins no trace and joins none. */
 export class Tracing implements Observer {
@@ -76,7 +65,21 @@ export class Tracing implements Observer {
     const links = ofMessage === undefined ? [] : this.#linksTo(ofHttp)
     const kind = message.caller.request === undefined ? SpanKind.INTERNAL : SpanKind.SERVER
     const span = this.#tracer.startSpan(this.#nameOf(message), { kind, links }, parent ?? ROOT_CONTEXT)
-    return new TracedSpan(this.#api, span, trace.setSpan(parent ?? ROOT_CONTEXT, span), message.id)
+    return this.#spanOf(span, parent ?? ROOT_CONTEXT, message)
+  }
+
+  /** The span of a call within a call. The handler may have begun a span of its own around it. */
+  #within (outer: Context, message: TracedMessage): MessageSpan {
+    const { SpanKind, context, trace } = this.#api
+    const active = context.active()
+    const parent = trace.getSpan(active) === undefined ? outer : active
+    const span = this.#tracer.startSpan(this.#nameOf(message), { kind: SpanKind.INTERNAL }, parent)
+    return this.#spanOf(span, parent, message)
+  }
+
+  #spanOf (span: Span, parent: Context, { id }: TracedMessage): MessageSpan {
+    const context = this.#api.trace.setSpan(parent, span)
+    return new TracedSpan({ api: this.#api, span, context, id, begin: message => this.#within(context, message) })
   }
 
   note (decision: Decision): void {
@@ -110,17 +113,28 @@ export class Tracing implements Observer {
   }
 }
 
+interface Traced {
+  readonly api: Api
+  readonly span: Span
+  /** With the span in it. */
+  readonly context: Context
+  readonly id: string | number | undefined
+  readonly begin: MessageSpan['begin']
+}
+
 class TracedSpan implements MessageSpan {
   readonly #api: Api
   readonly #span: Span
   readonly #context: Context
   readonly #id: string | number | undefined
+  readonly begin: MessageSpan['begin']
 
-  constructor (api: Api, span: Span, context: Context, id: string | number | undefined) {
+  constructor ({ api, span, context, id, begin }: Traced) {
     this.#api = api
     this.#span = span
     this.#context = context
     this.#id = id
+    this.begin = begin
   }
 
   run<T> (work: () => T): T {
@@ -133,20 +147,20 @@ class TracedSpan implements MessageSpan {
     return carrier
   }
 
-  end (decision: Decision): void {
+  end (outcome: SpanOutcome): void {
     const span = this.#span
     if (span.isRecording()) {
-      span.setAttributes(attributesOf(decision, this.#id))
+      span.setAttributes(attributesOf(outcome, this.#id))
       // Of faults alone: what a caller did wrong is no error of the server. No message: it may hold anything.
-      if (decision.fault !== undefined) span.setStatus({ code: this.#api.SpanStatusCode.ERROR })
+      if (outcome.fault !== undefined) span.setStatus({ code: this.#api.SpanStatusCode.ERROR })
     }
     span.end()
   }
 }
 
 /** No argument, no result, no credential, and of a resource no URI, which callers make up. */
-function attributesOf (decision: Decision, id: string | number | undefined): Record<string, string> {
-  const { method = 'other', itemKind, item, revision, result, address, requestId, era } = decision
+function attributesOf (outcome: SpanOutcome, id: string | number | undefined): Record<string, string> {
+  const { method = 'other', itemKind, item, revision, result, address, requestId, era } = outcome
   const refusal = result === undefined ? undefined : refusals.get(result)
   const ofRefusal = refusal === undefined ? undefined : String(refusal.rpcCode)
   const errorType = result === 'tool-error' ? 'tool_error' : ofRefusal
@@ -159,7 +173,7 @@ function attributesOf (decision: Decision, id: string | number | undefined): Rec
     'gen_ai.prompt.name': itemKind === 'prompt' ? item : undefined,
     'error.type': errorType,
     'rpc.response.status_code': refusal === undefined ? undefined : String(refusal.rpcCode),
-    'network.protocol.name': decision.http === undefined ? undefined : 'http',
+    'network.protocol.name': outcome.http === undefined ? undefined : 'http',
     'client.address': address,
     'fastify_mcp_auth.request_id': requestId,
     'fastify_mcp_auth.era': era

@@ -15,12 +15,18 @@ import type { Endpoint } from '../../src/mcp/endpoint.js'
 import { defineTool } from '../../src/tools/tool.js'
 import { callOf, modern, post, rpc, service, withKey } from '../support/service.js'
 import { until } from '../support/until.js'
+import { witness } from '../support/witness.js'
 
 const exporter = new InMemorySpanExporter()
 trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }))
 context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
 propagation.setGlobalPropagator(new W3CTraceContextPropagator())
 t.beforeEach(() => { exporter.reset() })
+t.afterEach(() => {
+  for (const { name, attributes, events, status } of exporter.getFinishedSpans()) {
+    witness('a span', JSON.stringify({ name, attributes, events, status }))
+  }
+})
 
 const traceId = '0af7651916cd43dd8448eb211c80319c'
 const spanId = 'b7ad6b7169203331'
@@ -35,6 +41,18 @@ const tools = [
     handler: (_args, { traceHeaders }) => {
       outgoing.push(traceHeaders())
       trace.getTracer('test').startSpan('inside').end()
+      return 'done'
+    }
+  }),
+  defineTool({
+    name: 'relay',
+    input: z.object({ tools: z.array(z.string()), hold: z.boolean().default(false) }),
+    handler: async ({ tools, hold }, { call }) => {
+      for (const tool of tools) {
+        const inner = async (): Promise<unknown> => await call(tool, { note: 'the-diary-of-ada' }).catch(() => undefined)
+        if (!hold) await inner()
+        else await trace.getTracer('test').startActiveSpan('step', async step => { await inner().finally(() => step.end()) })
+      }
       return 'done'
     }
   }),
@@ -153,6 +171,35 @@ t.test('who is not authenticated joins no trace and begins none', async t => {
   await post(app, called('says-no'))
   await until(() => exporter.getFinishedSpans().length > 0)
   t.same(exporter.getFinishedSpans().map(({ name }) => name), ['tools/call says-no'])
+})
+
+t.test('a call within a call is an internal span inside it, with what it calls inside that', async t => {
+  const relayed = called('relay', { traceparent }, { tools: ['search', 'breaks', 'missing-1', 'relay'] })
+  const [inside, search, breaks, missing, again, outer] = await spansOf(t, relayed, { traceparent: otherParent }, 6)
+  t.match([search, breaks, missing, again, outer].map(span => span?.name), [
+    'tools/call search', 'tools/call breaks', 'tools/call', 'tools/call relay', 'tools/call relay'
+  ])
+  for (const span of [search, breaks, missing, again]) {
+    t.match(span, { kind: SpanKind.INTERNAL, links: [] })
+    t.equal(span?.parentSpanContext?.spanId, outer?.spanContext().spanId)
+    t.equal(span?.spanContext().traceId, traceId)
+  }
+  t.match(outer, { kind: SpanKind.SERVER, parentSpanContext: { traceId, spanId } })
+  t.equal(inside?.parentSpanContext?.spanId, search?.spanContext().spanId)
+  t.match(outgoing.at(-1)?.traceparent, search?.spanContext().spanId, 'the handler hands on its own span')
+  t.match(search, { status: { code: SpanStatusCode.UNSET }, attributes: { 'gen_ai.tool.name': 'search' } })
+  t.equal(search?.attributes['fastify_mcp_auth.request_id'], outer?.attributes['fastify_mcp_auth.request_id'])
+  t.match(breaks, { status: { code: SpanStatusCode.ERROR }, attributes: { 'error.type': 'tool_error' } })
+  t.match(missing, { status: { code: SpanStatusCode.UNSET }, attributes: { 'error.type': '-32602' } })
+  t.match(again, { attributes: { 'error.type': 'tool_error' } }, 'its arguments are wrong')
+  t.match(outer, { status: { code: SpanStatusCode.UNSET } })
+  t.notMatch(JSON.stringify([search, breaks, outer].map(span => [span?.attributes, span?.events])), /diary|secret/)
+})
+
+t.test('a call within a span that the handler began is inside that', async t => {
+  const [, search, step] = await spansOf(t, called('relay', {}, { tools: ['search'], hold: true }), {}, 4)
+  t.same([search?.name, step?.name], ['tools/call search', 'step'])
+  t.equal(search?.parentSpanContext?.spanId, step?.spanContext().spanId)
 })
 
 t.test('a call by the app itself is an internal span inside the active one, in which the handler runs', async t => {

@@ -4,6 +4,8 @@ import type { ToolResult } from '../../tools/tool.js'
 import type { Caller } from '../exchange/caller.js'
 import { Exchange } from '../exchange/exchange.js'
 import { askLimitMs } from '../exchange/handler-context.js'
+import { Suspended } from '../exchange/suspended.js'
+import { printable } from '../wire/log-fields.js'
 import { failedBy } from './tool-errors.js'
 
 /** Without a bound, tools that call each other would run until the caller's budget is used up. */
@@ -38,10 +40,11 @@ export async function callWithin (
   parent.signal.addEventListener('abort', end)
   if (parent.signal.aborted) end()
   try {
-    const result = (await paid(child)) ?? (await call(child))
+    const result = (await paid(child)) ?? (await child.within(() => call(child)))
     logged(caller, name, child)
     return plain(result)
   } catch (error) {
+    if (child.refusal === undefined && !Suspended.is(error)) child.refuse(error)
     logged(caller, name, child)
     throw isUnknown(error)
       ? new PublicToolError(`This requires the tool ${name}, which is not available to you`)
@@ -49,7 +52,13 @@ export async function callWithin (
   } finally {
     parent.signal.removeEventListener('abort', end)
     child.end()
+    endSpan(child, name)
   }
+}
+
+/** No decision is noted about a nested call, so its span ends here. */
+function endSpan ({ span, outcome: result, fault, caller: { requestId } }: Exchange, name: string): void {
+  span?.end({ method: 'tools/call', itemKind: 'tool', item: printable(name), result, requestId, fault })
 }
 
 /** The request paid only for the first call. If the budget is too small, the error is the same as for any call. */

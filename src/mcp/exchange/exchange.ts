@@ -10,7 +10,6 @@ import type { Shared } from './shared.js'
 import type { RunningCalls } from './running-calls.js'
 import { Suspended } from './suspended.js'
 import type { MessageSpan } from '../../telemetry/decision.js'
-import type { Tracing } from '../../telemetry/tracing.js'
 
 const nothing: AppContext = Object.freeze({})
 
@@ -46,7 +45,7 @@ export class Exchange extends Ending implements Due {
   #onEnd: (() => void) | undefined
   readonly #deadlines: Deadlines
   readonly #running: RunningCalls | undefined
-  readonly #tracing: Tracing | undefined
+  readonly #tracing: Shared['tracing']
   #span: MessageSpan | undefined
   #dueAt = 0
   #endedAt = 0
@@ -72,6 +71,7 @@ export class Exchange extends Ending implements Due {
     return {
       deadlines: this.#deadlines,
       app: this.app,
+      tracing: this.#span,
       ...(this.#running === undefined ? {} : { running: this.#running })
     }
   }

@@ -7,7 +7,8 @@ import type { RunningCalls } from './running-calls.js'
 export interface Shared {
   readonly deadlines?: Deadlines
   readonly running?: RunningCalls
-  readonly tracing?: Tracing | undefined
+  /** Begins the span of the message; of a nested call, the span around it does. */
+  readonly tracing?: Pick<Tracing, 'begin'> | undefined
   /** The app's own values for handlers. */
   readonly app?: AppContext
 }
