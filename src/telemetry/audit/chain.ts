@@ -94,6 +94,15 @@ export class Chain {
 
 function sealText (text: string, digest: Digest): { line: string, hash: string } {
   const own = digest(text)
-  // Escaped after it was hashed: what a reader parses is hashed, and not how it is spelled.
-  return { line: escapeUnprintable(`${text.slice(0, -1)},"hash":"${own}"}\n`), hash: own }
+  return { line: `${withHash(text, own)}\n`, hash: own }
+}
+
+/** Escaped after it was hashed: what a reader parses is hashed, and not how it is spelled. */
+function withHash (text: string, own: string): string {
+  return escapeUnprintable(`${text.slice(0, -1)},"hash":"${own}"}`)
+}
+
+/** The line of a record as it is written, without its line break. */
+export function lineOf ({ hash: _own, ...rest }: Readonly<Record<string, unknown>>, own: string): string {
+  return withHash(canonicalJson(rest), own)
 }

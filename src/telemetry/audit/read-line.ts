@@ -11,19 +11,17 @@ export function isTornOpening (record: Readonly<Record<string, unknown>> | undef
 }
 
 /**
- * The record at the end of a line that another process began, and did not finish. The lost record was the last of
- * its chain, or its number is missing.
+ * The text of the record at the end of a line that another process began, and did not finish. The lost record was the
+ * last of its chain, or its number is missing.
  */
-export function recordAtEndOf (
-  text: string,
-  digest: Digest
-): Readonly<Record<string, unknown>> | undefined {
+export function recordAtEndOf (text: string, digest: Digest): string | undefined {
   let from = text.length
   for (let tries = 0; tries < mostObjects; tries++) {
     from = text.lastIndexOf('{"', from - 1)
     if (from <= 0) return undefined
-    const record = parsed(text.slice(from))
-    if (record !== undefined && typeof record.hash === 'string' && hashOf(record, digest) === record.hash) return record
+    const rest = text.slice(from)
+    const record = parsed(rest)
+    if (record !== undefined && typeof record.hash === 'string' && hashOf(record, digest) === record.hash) return rest
     // `lastIndexOf` takes a negative place for the first.
     if (from === 1) return undefined
   }

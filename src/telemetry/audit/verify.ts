@@ -1,6 +1,6 @@
 /** Verifies the chains in audit files: finds the first record that was altered, removed, moved or cut off. */
 import { isRecord } from '../../lib/guards.js'
-import { createDigest, type Digest, type Head, hashOf, noHash } from './chain.js'
+import { createDigest, type Digest, type Head, hashOf, lineOf, noHash } from './chain.js'
 import { type AuditFile, closeFiles, linesOf, openFiles } from './files.js'
 import { isTornOpening, parsed, recordAtEndOf } from './read-line.js'
 
@@ -93,6 +93,7 @@ class Verifier {
   /** A line that is no JSON: a crash, if the next line says so. */
   #torn: Place | undefined
   #last: Place | undefined
+  #firstFile: string | undefined
   /** When the first record was made, and whether there were others before it. */
   #beginsAt: number | undefined
   #hasEarlier = false
@@ -105,9 +106,12 @@ class Verifier {
 
   take (text: string, place: Place): void {
     this.#last = place
-    let record = parsed(text)
+    this.#firstFile ??= place.file
+    let line = text
+    let record = parsed(line)
     if (record === undefined) {
-      record = recordAtEndOf(text, this.#digest)
+      line = recordAtEndOf(text, this.#digest) ?? ''
+      record = parsed(line)
       if (record !== undefined) {
         this.#notes.push(`${at(place)}: a process ended while it wrote this line, and another continued it`)
       }
@@ -121,7 +125,7 @@ class Verifier {
       this.#notes.push(`${at(this.#torn)}: a process ended while it wrote this line, as the next one says`)
     }
     this.#torn = undefined
-    this.#judge(record, place)
+    this.#judge(record, line, place)
   }
 
   end (): void {
@@ -162,7 +166,7 @@ class Verifier {
     }
   }
 
-  #judge (record: Readonly<Record<string, unknown>>, place: Place): void {
+  #judge (record: Readonly<Record<string, unknown>>, line: string, place: Place): void {
     const { boot, seq, prev, hash, kind, continues } = record
     if (typeof boot !== 'string' || typeof prev !== 'string' || typeof hash !== 'string') {
       throw fault(place, 'foreign', 'this is not an audit record')
@@ -175,6 +179,10 @@ class Verifier {
           ? 'the hash does not fit: the record was altered, or the key is another'
           : 'the hash does not fit: the record was altered'
       )
+    }
+    // A name that stands twice in it could be read in two ways.
+    if (lineOf(record, hash) !== line) {
+      throw fault(place, 'altered', 'the record is the same, but it is not written as the server writes it')
     }
     const known = this.#chains.get(boot)
     if (typeof continues === 'number') {
@@ -246,8 +254,13 @@ class Verifier {
     const after = isRecord(about) ? about.after : undefined
     if (!isRecord(after) || typeof after.boot !== 'string' || typeof after.seq !== 'number') return
     const known = this.#chains.get(after.boot)
-    if (known === undefined) this.#hasEarlier ||= this.#records === 0
-    else if (known.seq < after.seq) {
+    if (known === undefined) {
+      // Of a record in a file before the first one nothing is known.
+      this.#hasEarlier ||= this.#records === 0
+      if (!this.#hasEarlier || place.file !== this.#firstFile) {
+        throw fault(place, 'missing', `the records of ${after.boot} were here when this process began`)
+      }
+    } else if (known.seq < after.seq) {
       throw fault(
         place,
         'cut',

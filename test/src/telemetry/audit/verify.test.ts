@@ -84,6 +84,11 @@ const tampering: Array<[what: string, change: (lines: string[]) => string[], fau
     lines => lines.map((line, at) => (at === 3 ? line.replace('{', '{"x":1,') : line)),
     { kind: 'altered', line: 4 }
   ],
+  [
+    'a name that stands twice',
+    lines => lines.map((line, at) => (at === 3 ? line.replace('{', '{"principal":"user:eve",') : line)),
+    { kind: 'altered', line: 4 }
+  ],
   ['a removed record', lines => lines.filter((_line, at) => at !== 3), { kind: 'missing', line: 4 }],
   ['the first records removed', lines => lines.slice(2), { kind: 'missing', line: 1 }],
   [
@@ -147,6 +152,22 @@ t.test('an end that was cut off shows in what the next process found, too', asyn
   t.match(await verifyAudit([file]), { chains: 2, fault: undefined, notes: [] })
   writeFileSync(file, `${linesOf(file).filter((_line, at) => at < 5 || at > 6).join('\n')}\n`)
   t.match((await verifyAudit([file])).fault, { kind: 'cut', line: 6, what: /records 6 to 7/ })
+})
+
+t.test('a process whose records were all removed is found by what the next process found', async t => {
+  const file = await written(t, 2)
+  for (let n = 0; n < 2; n++) await written(t, 1, { file })
+  const lines = linesOf(file)
+  writeFileSync(file, `${[...lines.slice(0, 4), ...lines.slice(7)].join('\n')}\n`)
+  t.match((await verifyAudit([file])).fault, { kind: 'missing', line: 5, what: /were here when this process began/ })
+  const parts = [lines.slice(0, 4), lines.slice(4, 7), lines.slice(7)].map((part, n) => {
+    const path = `${file}.${n}`
+    writeFileSync(path, `${part.join('\n')}\n`)
+    return path
+  })
+  t.match(await verifyAudit(parts), { records: 10, chains: 3, fault: undefined })
+  t.match(await verifyAudit(parts.slice(1)), { records: 6, fault: undefined }, 'older files need not be given')
+  t.match((await verifyAudit([parts[0], parts[2]].map(String))).fault, { kind: 'missing', file: parts[2], line: 1 })
 })
 
 t.test('a line that a crash left half written is a note, as the next process says so', async t => {
