@@ -114,8 +114,8 @@ export const rooms = [
     'oauth/server/documents limits mcp/legacy/sessions redis/link',
     ''],
   ['src/chain',
-    'lib errors net fleet principal telemetry tokens/claims tokens/provider tokens api-keys freeze ledger ' +
-    'oauth oauth/server/protocol oauth/server/documents oauth/server limits tools built-ins ' +
+    'lib errors net fleet principal telemetry tokens/claims tokens/provider tokens api-keys freeze ' +
+    'ledger/records ledger oauth oauth/server/protocol oauth/server/documents oauth/server limits tools built-ins ' +
     'mcp/legacy/sessions mcp upstreams http http/endpoint plugins workers redis/link redis',
     'fastify'],
   ['src/mcp-auth.ts', 'http plugins workers chain', 'fastify'],

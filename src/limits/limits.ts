@@ -48,8 +48,9 @@ export interface Limits {
   /** Gives a place back. */
   readonly leave: (place: string, holder: string) => void
   /**
-   * Forgets what a bucket holds, once for each `at`, in milliseconds since the epoch. With an `at` that is not later than
-   * the last one nothing happens: an instance that hears of it late does not forget what was counted since.
+   * Forgets what a bucket holds, once for each `at`, in milliseconds since the epoch. With an `at` that is not
+   * later than the last one nothing happens: an instance that hears of it late does not forget what was counted
+   * since.
    */
   readonly clear: (bucket: string, at: number) => Eventually<void>
 }

@@ -7,6 +7,7 @@ import { logSink } from '../support/log-sink.js'
 import { service } from '../support/service.js'
 import { mintedRecord } from '../support/state.js'
 import { say } from '../support/terminal.js'
+import { secret } from '../support/tokens.js'
 import { until } from '../support/until.js'
 
 t.test('with AUDIT_STDOUT alone a server records what commands change', async t => {
@@ -14,7 +15,7 @@ t.test('with AUDIT_STDOUT alone a server records what commands change', async t 
   const env = { STATE_DIR: join(cwd, 'state'), API_KEYS_FILE: join(cwd, 'keys.json'), AUDIT_STDOUT: 'on' }
   mkdirSync(env.STATE_DIR)
   const run = async (...args: string[]): Promise<string> => {
-    const { code, stdout, stderr } = await say(args, cwd, { ...env, JWT_SECRET: 'a-secret-of-the-tests-of-applied-changes' })
+    const { code, stdout, stderr } = await say(args, cwd, { ...env, JWT_SECRET: secret })
     t.equal(code, 0, stderr)
     return stdout
   }

@@ -49,9 +49,14 @@ const tools = [
     input: z.object({ tools: z.array(z.string()), hold: z.boolean().default(false) }),
     handler: async ({ tools, hold }, { call }) => {
       for (const tool of tools) {
-        const inner = async (): Promise<unknown> => await call(tool, { note: 'the-diary-of-ada' }).catch(() => undefined)
+        const inner = async (): Promise<void> => { await call(tool, { note: 'the-diary-of-ada' }).catch(() => {}) }
         if (!hold) await inner()
-        else await trace.getTracer('test').startActiveSpan('step', async step => { await inner().finally(() => step.end()) })
+        else {
+          await trace.getTracer('test').startActiveSpan('step', async step => {
+            await inner()
+            step.end()
+          })
+        }
       }
       return 'done'
     }

@@ -70,8 +70,8 @@ return out
 `)
 
 /**
- * Keys: a bucket, the last clearing of it. Arguments: when it was asked for, how long that is remembered. Answers 1, or 0
- * where this clearing or a later one was done before.
+ * Keys: a bucket, the last clearing of it. Arguments: when it was asked for, how long that is remembered. Answers
+ * 1, or 0 where this clearing or a later one was done before.
  */
 export const clear = script(`
 if (tonumber(redis.call('GET', KEYS[2]) or '') or -1) >= tonumber(ARGV[1]) then return 0 end
