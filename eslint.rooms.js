@@ -121,16 +121,15 @@ export const rooms = [
   ['src/mcp-auth.ts', 'http plugins workers chain', 'fastify'],
   ['src/setting-files.ts', 'lib telemetry/audit tokens/provider config api-keys ledger/file tools upstreams', ''],
   ['src/setting-secrets.ts', 'config redis/link/url', ''],
-  ['src/server-info.ts', 'config mcp/catalog http', ''],
+  ['src/settings', 'log config oauth tools mcp/catalog mcp http plugins workers chain setting-files setting-secrets', ''],
   ['src/app.ts',
-    'lib log config oauth tools mcp http plugins workers chain mcp-auth setting-files setting-secrets ' +
-    'server-info',
+    'lib config tools http plugins workers chain mcp-auth setting-files setting-secrets settings',
     'fastify'],
   ['src/server', 'lib config tools mcp/endpoint http workers chain setting-files app', 'fastify'],
   ['src/testing', 'lib principal tools mcp/endpoint mcp/served http/request', 'fastify'],
   ['src/index.ts',
-    'version errors principal app-keys tokens config api-keys oauth tools mcp/calls mcp/catalog ' +
-    'mcp/legacy/sessions mcp lint http/request chain mcp-auth app server testing',
+    'lib version errors principal app-keys tokens config api-keys oauth tools mcp/calls mcp/catalog ' +
+    'mcp/legacy/sessions mcp lint http/request chain mcp-auth settings app server testing',
     ''],
   ['src/doctor/finding.ts', '', ''],
   ['src/doctor/request.ts', 'lib', ''],
@@ -155,7 +154,7 @@ export const rooms = [
     'commander'],
   ['src/cli/inspect',
     'lib log net principal telemetry/audit config api-keys ledger/index-in-memory ledger tools built-ins ' +
-    'cards lint setting-files server-info app doctor/finding doctor/visit doctor explain cli/terminal ' +
+    'cards lint setting-files settings app doctor/finding doctor/visit doctor explain cli/terminal ' +
     'cli/state cli/keys',
     'commander'],
   ['src/cli', 'lib version log cli/terminal cli/serve cli/keys cli/access cli/inspect', 'commander']

@@ -2,6 +2,7 @@
 export { buildApp, type AppOptions, type ServiceApp } from './app.js'
 export type { EnvOptions } from './config/env-options.js'
 export { mcpAuth } from './mcp-auth.js'
+export { mcpAuthOptions } from './settings/mcp-auth-options.js'
 export type { CredentialWatch, Endpoint, McpAuthOptions, McpOptions } from './chain/options.js'
 export type {
   AuthOptions,
@@ -29,6 +30,7 @@ export type { KeyContext, VerifyKey } from './app-keys/app-keys.js'
 export type { Enrichment, Identity } from './principal/identity.js'
 export type { RequestCaller } from './http/request/request-caller.js'
 export type { OwnRole, Principal, Role } from './principal/principal.js'
+export { OperatorError } from './lib/operator-error.js'
 export { StartError, startServer, type ServerOptions } from './server/start.js'
 export {
   definePrompt,

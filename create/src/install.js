@@ -2,24 +2,50 @@
 import { spawn } from 'node:child_process'
 import { CreateError } from './create-error.js'
 
-/** Throws a `CreateError` where npm fails, or is not there. */
-export async function install (directory, signal) {
+const isWindows = process.platform === 'win32'
+/** How long npm may take to stop, in milliseconds. */
+const graceMs = 5000
+
+/**
+ * Throws a `CreateError` if npm fails or does not exist. When the signal `stop` aborts, npm and what it started are
+ * asked to stop; when `force` aborts, or some seconds later, they are killed.
+ */
+export async function install (directory, { stop, force }) {
   const args = ['install', '--no-audit', '--no-fund', '--loglevel=error']
   const stdio = ['ignore', 'ignore', 'pipe']
-  const npm = spawn('npm', args, { cwd: directory, stdio, shell: process.platform === 'win32' })
-  const stop = () => { npm.kill() }
-  signal.addEventListener('abort', stop)
+  // A process group of its own, so that the programs that npm starts can be stopped with it.
+  const npm = spawn('npm', args, { cwd: directory, stdio, shell: isWindows, detached: !isWindows })
+  let timer
+  const ask = () => {
+    kill(npm, 'SIGTERM')
+    timer = setTimeout(end, graceMs)
+  }
+  const end = () => { kill(npm, 'SIGKILL') }
+  stop.addEventListener('abort', ask)
+  force.addEventListener('abort', end)
   let said = ''
   npm.stderr.setEncoding('utf8').on('data', text => { said = (said + text).slice(-10_000) })
   const code = await new Promise(resolve => {
     npm.on('error', () => resolve('none'))
     npm.on('close', resolve)
   })
-  signal.removeEventListener('abort', stop)
-  if (code === 0 || signal.aborted) return
+  clearTimeout(timer)
+  stop.removeEventListener('abort', ask)
+  force.removeEventListener('abort', end)
+  if (code === 0 || stop.aborted) return
   if (code === 'none') throw new CreateError('npm cannot be started; --no-install writes the files alone.')
   const advice = 'nothing was left behind. --no-install writes the files alone.'
   throw new CreateError(`npm install failed (${reasonIn(said)}); ${advice}`)
+}
+
+function kill (npm, signal) {
+  if (npm.pid === undefined) return
+  try {
+    if (isWindows) npm.kill(signal)
+    else process.kill(-npm.pid, signal)
+  } catch {
+    // It has ended already.
+  }
 }
 
 /** The first line of npm that says what is wrong, without its mark. */

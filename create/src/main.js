@@ -3,8 +3,8 @@ import { resolve } from 'node:path'
 import { parseArguments, usage } from './arguments.js'
 import { ask } from './ask.js'
 import { CreateError } from './create-error.js'
-import { makeProject } from './make-project.js'
-import { requireName } from './project-name.js'
+import { makeProject, requireTarball } from './make-project.js'
+import { requireDirectory } from './project-name.js'
 
 /**
  * Resolves to the exit code: 0, 1 with one sentence on standard error, 130 where the person left.
@@ -18,6 +18,9 @@ export async function main (args) {
       console.log(usage)
       return 0
     }
+    // Before any question: an answer must not be lost to a mistake that was there from the start.
+    if (given.directory !== undefined) requireDirectory(given.directory)
+    if (given.packageFile !== undefined) requireTarball(given.packageFile)
     const isAsking = process.stdin.isTTY === true && process.stdout.isTTY === true && !given.yes
     const answers = isAsking ? await ask(given) : { directory: given.directory, template: given.template ?? 'service' }
     if (answers === undefined) return 130
@@ -25,7 +28,7 @@ export async function main (args) {
       throw new CreateError('Name the directory: npm create fastify-mcp-auth my-server')
     }
     const directory = resolve(answers.directory)
-    const name = requireName(directory)
+    const name = requireDirectory(directory)
     const { key } = await makeProject({ ...given, directory, name, template: answers.template })
     console.log(next(answers.directory, key, given.install))
     return 0

@@ -11,6 +11,15 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 /** npm leaves out files of these names when it packs. */
 const renamed = { gitignore: '.gitignore', dockerignore: '.dockerignore', env: '.env.example' }
 
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
+
+/** What the README says about one template. */
+const about = {
+  service: '`src/server.ts` starts it.',
+  embed: '`src/app.ts` is your Fastify app, with the endpoint in it.',
+  proxy: '`mcp.json` lists the MCP servers behind this one, whose tools it serves as well as its own.'
+}
+
 /** Files that say what the project is called. */
 const named = ['README.md', 'AGENTS.md', 'Dockerfile', '.env.example', 'src/options.ts']
 
@@ -18,47 +27,47 @@ const named = ['README.md', 'AGENTS.md', 'Dockerfile', '.env.example', 'src/opti
 export async function makeProject ({ directory, name, template, packageFile, install: isInstalling }) {
   const tarball = packageFile === undefined ? undefined : requireTarball(packageFile)
   const undo = take(directory)
-  const interrupted = new AbortController()
-  const leave = () => { interrupted.abort() }
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, leave)
+  const [stop, force] = [new AbortController(), new AbortController()]
+  // Without a handler, the second signal would end the process with the project half removed.
+  const leave = () => { (stop.signal.aborted ? force : stop).abort() }
+  for (const signal of signals) process.on(signal, leave)
   try {
     const secrets = { key: `mcp_${secret()}`, jwtSecret: secret() }
     write({ directory, name, template, tarball, secrets })
-    if (isInstalling) await install(directory, interrupted.signal)
-    if (interrupted.signal.aborted) throw new CreateError('Stopped; nothing was left behind.', 130)
+    if (isInstalling) await install(directory, { stop: stop.signal, force: force.signal })
+    if (stop.signal.aborted) throw new CreateError('Stopped; nothing was left behind.', 130)
     return secrets
   } catch (error) {
     undo()
     if (error instanceof CreateError) throw error
     throw new CreateError(`${directory} cannot be written (${error.code ?? error.message}).`)
   } finally {
-    for (const signal of ['SIGINT', 'SIGTERM']) process.removeListener(signal, leave)
+    for (const signal of signals) process.removeListener(signal, leave)
   }
 }
 
-function requireTarball (file) {
+/** Returns the whole path. Throws a `CreateError`. */
+export function requireTarball (file) {
   const path = resolve(file)
   const isFile = existsSync(path) && statSync(path).isFile()
   if (!isFile) throw new CreateError(`--package: ${file} is not a file.`)
   return path
 }
 
-/** Makes the directory where there is none. Returns what takes away all that was made. */
+/** Makes the directory if there is none. Returns a function that removes everything that was made. */
 function take (directory) {
   let made
   try {
     made = mkdirSync(directory, { recursive: true })
-    if (readdirSync(directory).length > 0) {
-      throw new CreateError(`${directory} is not empty: name a new directory, or empty this one.`)
-    }
   } catch (error) {
-    if (error instanceof CreateError) throw error
     const why = error.code === 'EEXIST' || error.code === 'ENOTDIR' ? 'a file is in its place' : error.code
     throw new CreateError(`${directory} cannot be made or read (${why}).`)
   }
+  // A program that npm started may write for a moment after npm itself has ended.
+  const remove = path => rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
   return () => {
-    if (made !== undefined) return rmSync(made, { recursive: true, force: true })
-    for (const entry of readdirSync(directory)) rmSync(join(directory, entry), { recursive: true, force: true })
+    if (made !== undefined) return remove(made)
+    for (const entry of readdirSync(directory)) remove(join(directory, entry))
   }
 }
 
@@ -75,15 +84,16 @@ function write ({ directory, name, template, tarball, secrets }) {
     ours = `file:vendor/${basename(tarball)}`
   }
   writeFileSync(join(directory, 'package.json'), `${JSON.stringify(manifest(name, template, ours), null, 2)}\n`)
-  for (const file of named) replaceName(join(directory, file), name)
+  for (const file of named) replace(join(directory, file), { 'my-server': name, '@about': about[template] })
   const example = readFileSync(join(directory, '.env.example'), 'utf8')
   const filled = example.replace(/^API_KEYS=.*$/m, `API_KEYS=${secrets.key}`)
     .replace(/^JWT_SECRET=.*$/m, `JWT_SECRET=${secrets.jwtSecret}`)
   writeFileSync(join(directory, '.env'), filled, { mode: 0o600 })
 }
 
-function replaceName (file, name) {
-  writeFileSync(file, readFileSync(file, 'utf8').replaceAll('my-server', name))
+function replace (file, words) {
+  const text = readFileSync(file, 'utf8')
+  writeFileSync(file, Object.entries(words).reduce((text, [word, instead]) => text.replaceAll(word, instead), text))
 }
 
 function manifest (name, template, ours) {

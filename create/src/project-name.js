@@ -1,22 +1,38 @@
-/** The name of the project: that of its directory, as npm takes it. */
-import { basename, resolve } from 'node:path'
+/** Whether a project can be made in a directory: its name, as npm takes it, and its place. */
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { builtinModules } from 'node:module'
+import { basename, resolve } from 'node:path'
 import { CreateError } from './create-error.js'
 
 const reserved = new Set(['node_modules', 'favicon.ico', 'fastify-mcp-auth', ...builtinModules])
 
-/** What npm has against the name of `directory`; `undefined` where it takes it. */
-export function problemOfName (directory) {
-  const name = basename(resolve(directory))
+/** Why no project can be made in `directory`, as a sentence; `undefined` if one can, as far as is known. */
+export function problemOfDirectory (directory) {
+  return problemOfName(basename(resolve(directory))) ?? problemOfPlace(resolve(directory))
+}
+
+/** Returns the name of the project in `directory`. Throws a `CreateError`. */
+export function requireDirectory (directory) {
+  const problem = problemOfDirectory(directory)
+  if (problem !== undefined) throw new CreateError(problem)
+  return basename(resolve(directory))
+}
+
+function problemOfName (name) {
   const isGood = /^[a-z0-9~-][a-z0-9._~-]*$/.test(name) && name.length <= 214 && !reserved.has(name)
   return isGood
     ? undefined
     : `${JSON.stringify(name)} is no name for a package: use lower-case letters, digits and "-", such as my-server.`
 }
 
-/** Throws a `CreateError`. */
-export function requireName (directory) {
-  const problem = problemOfName(directory)
-  if (problem !== undefined) throw new CreateError(problem)
-  return basename(resolve(directory))
+function problemOfPlace (path) {
+  try {
+    if (!existsSync(path)) return undefined
+    if (!statSync(path).isDirectory()) return `${path} cannot be made or read (a file is in its place).`
+    return readdirSync(path).length === 0
+      ? undefined
+      : `${path} is not empty: name a new directory, or empty this one.`
+  } catch (error) {
+    return `${path} cannot be made or read (${error.code}).`
+  }
 }

@@ -1,6 +1,7 @@
 /** The operations of a running endpoint, for the host app. */
 import { randomUUID } from 'node:crypto'
 import { type CallerFields, type Principal, principalOf } from '../principal/principal.js'
+import type { App } from '../tools/app.js'
 import type { Prompt } from '../tools/prompt.js'
 import type { Resource } from '../tools/resource.js'
 import type { Item, Tool, ToolResult } from '../tools/tool.js'
@@ -16,10 +17,14 @@ export interface Endpoint {
   addTool: (tool: Tool) => void
   addResource: (resource: Resource) => void
   addPrompt: (prompt: Prompt) => void
+  /** Adds the tool and the page of an app; neither if one of them is invalid or taken. */
+  addApp: (app: App) => void
   /** False if there is no such item. */
   removeTool: (name: string) => boolean
   removeResource: (uri: string) => boolean
   removePrompt: (name: string) => boolean
+  /** Removes the tool and the page of an app. */
+  removeApp: (name: string) => boolean
   /** The names of the tools that `principal` may use. */
   toolsOf: (principal: Principal) => readonly string[]
   /**
@@ -60,6 +65,8 @@ export interface Endpoint {
   callTool: (principal: CallerFields, name: string, args?: Record<string, unknown>) => Promise<ToolResult>
 }
 
+type Kind = 'tools' | 'resources' | 'prompts'
+
 /** What the plugin provides for the operations of the endpoint. */
 export interface OperationsPlace {
   /** Called for each added item, as it is served. */
@@ -72,16 +79,24 @@ export interface OperationsPlace {
 }
 
 export function operationsOf (
-  { tools, resources, prompts, changes, rights }: Catalog,
+  { tools, resources, prompts, apps, changes, rights }: Catalog,
   { taken, forget = () => {}, open = inProcess, over = () => {} }: OperationsPlace
 ): Endpoint {
-  const came = (kind: 'tools' | 'resources' | 'prompts', item: Item): void => {
-    taken(item)
+  /** The page of an app comes and goes with its tool. */
+  const tell = (kind: Kind, item: Item): void => {
     changes.publish({ kind, item })
+    const page = kind === 'tools' ? apps.pageOf(item) : undefined
+    if (page !== undefined) changes.publish({ kind: 'resources', item: page })
+  }
+  const came = (kind: Kind, item: Item): void => {
+    taken(item)
+    tell(kind, item)
   }
   /** False if there was no such item. */
-  const gone = (kind: 'tools' | 'resources' | 'prompts', item: Item | undefined): boolean =>
-    item !== undefined && changes.publish({ kind, item })
+  const gone = (kind: Kind, item: Item | undefined): boolean => {
+    if (item !== undefined) tell(kind, item)
+    return item !== undefined
+  }
   return {
     addTool: tool => {
       came('tools', tools.put(tool))
@@ -95,6 +110,13 @@ export function operationsOf (
     removeTool: name => gone('tools', tools.remove(name)),
     removeResource: uri => gone('resources', resources.remove(uri)),
     removePrompt: name => gone('prompts', prompts.remove(name)),
+    addApp: app => {
+      came('tools', apps.put(app))
+    },
+    removeApp: name => {
+      const removed = apps.remove(name)
+      return gone('tools', removed?.tool) && gone('resources', removed?.page)
+    },
     forget,
     beforeCall: (hook, options) => tools.hooks.before(hook, options),
     afterCall: (hook, options) => tools.hooks.after(hook, options),
@@ -138,7 +160,7 @@ export function operationsOf (
     applyToolPolicies: policies => {
       for (const [before, now] of tools.applyPolicies(policies)) {
         // Notify also callers that can no longer see it.
-        changes.publish({ kind: 'tools', item: before })
+        tell('tools', before)
         came('tools', now)
       }
     }

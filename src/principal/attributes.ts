@@ -41,7 +41,8 @@ function freezeValue (value: unknown, depth: number): unknown {
     : freezeEntries(value, depth)
 }
 
-function isPlain (value: unknown): value is Record<string, unknown> {
+/** True for an object that is no instance of a class. */
+export function isPlain (value: unknown): value is Record<string, unknown> {
   if (!isRecord(value)) return false
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === null || prototype === Object.prototype

@@ -1,6 +1,7 @@
 /** The caller. A principal is frozen and contains no credential or part of one. */
 import { isDeepStrictEqual } from 'node:util'
-import { freezeAttributes, noAttributes, type PrincipalAttributes } from './attributes.js'
+import { isListOf, isRecord } from '../lib/guards.js'
+import { freezeAttributes, isPlain, noAttributes, type PrincipalAttributes } from './attributes.js'
 
 /** The roles that tokens of this server have. */
 export type OwnRole = 'admin' | 'user'
@@ -93,12 +94,29 @@ export function freezePrincipal ({ attributes = noAttributes, ...principal }: Pr
 /** As much of a principal as a host has to give; the defaults are the role `user` and no scopes. */
 export type CallerFields = Pick<PrincipalFields, 'id'> & Partial<PrincipalFields>
 
-/** Completes and freezes `fields`. Throws a `TypeError` that begins with `where` if they have no id. */
+/**
+ * Completes and freezes `fields`. Throws a `TypeError` that begins with `where` and names what is wrong. Names that a
+ * principal does not have are ignored, because a host may have put more on the one it passes.
+ */
 export function principalOf (where: string, fields: CallerFields): Principal {
-  if (typeof fields.id !== 'string' || fields.id === '') {
-    throw new TypeError(`${where}: principal.id must be a non-empty string`)
+  const wrong = (what: string): never => {
+    throw new TypeError(`${where}: principal${what}`)
   }
-  return freezePrincipal({ role: 'user', scopes: [], method: 'api-key', ...fields })
+  if (!isRecord(fields)) return wrong(' must be an object with an id')
+  const { id, role, roles, scopes, method, attributes, expiresAt } = fields
+  const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
+  if (typeof id !== 'string' || id.trim() === '') return wrong('.id must be a non-empty string')
+  if (role !== undefined && !isRole(role)) return wrong(`.role ${roleForm}`)
+  if (roles !== undefined && !isListOf(roles, isRole)) return wrong(`.roles must be an array, and each ${roleForm}`)
+  if (scopes !== undefined && !isListOf(scopes, scope => typeof scope === 'string')) {
+    return wrong('.scopes must be an array of strings')
+  }
+  if (method !== undefined && method !== 'api-key' && method !== 'jwt') return wrong('.method must be api-key or jwt')
+  if (attributes !== undefined && !isPlain(attributes)) return wrong('.attributes must be a plain object')
+  if (expiresAt !== undefined && !Number.isFinite(expiresAt)) {
+    return wrong('.expiresAt must be milliseconds since the epoch')
+  }
+  return freezePrincipal({ role: 'user', scopes: [], method: 'api-key', ...given, id })
 }
 
 /** True where the two may do the same. */

@@ -1,14 +1,17 @@
 /** Tools with a page: who gets which, what lists and contents say, in the service and in a host's app. */
-import Fastify from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
 import { createTestClient } from '../../src/testing/test-client.js'
 import { mcpAuth } from '../../src/mcp-auth.js'
-import { defineApp } from '../../src/tools/app.js'
+import { generateToken } from '../../src/tokens/generate.js'
+import { type App, defineApp } from '../../src/tools/app.js'
 import { defineTool } from '../../src/tools/tool.js'
-import { adaKey, modern, post, rpc, service, withKey } from '../support/service.js'
+import { adaKey, eventsOf, listening, modern, post, rpc, service, withKey } from '../support/service.js'
 import { statePath } from '../support/state.js'
 import { say } from '../support/terminal.js'
+import { secret } from '../support/tokens.js'
 import { until } from '../support/until.js'
+import { credentialOfTests } from '../support/witness.js'
 
 const uri = 'ui://apps/usage'
 const usage = defineApp({
@@ -97,6 +100,100 @@ t.test('a host that registers the chain has apps, too', async t => {
   const client = createTestClient(app, { url: '/team/mcp', ...ada })
   t.equal((await client.callTool('usage')).text, 'used')
   t.match(await client.readResource(uri), { contents: [{ uri }] })
+})
+
+const extensionsOf = async (app: FastifyInstance): Promise<readonly string[][]> => {
+  const { headers, payload } = modern('server/discover')
+  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'c', version: '1' } }
+  const { body: latest } = await post(app, payload, { ...withKey, ...headers })
+  const { body: legacy } = await post(app, rpc('initialize', params))
+  return [latest, legacy].map(({ result }) => Object.keys(result.capabilities.extensions ?? {}))
+}
+
+t.test('addApp and removeApp add and remove tool and page, and the extension with the first and the last', async t => {
+  const app = await service(t)
+  const endpoint = app.mcp
+  const clients = (['modern', 'legacy'] as const).map(era => createTestClient(app, { ...ada, era }))
+  const shown = async (): Promise<unknown[]> => await Promise.all(clients.map(async client => [
+    (await client.listTools()).some(({ name }) => name === 'usage'),
+    (await client.listResources()).length
+  ]))
+  const extension = 'io.modelcontextprotocol/ui'
+  // Leaves servers in both pools that declare no extension.
+  t.same(await extensionsOf(app), [[], []])
+  await post(app, rpc('ping'))
+  endpoint.addApp(usage)
+  t.same(await shown(), [[true, 1], [true, 1]])
+  t.same(await extensionsOf(app), [[extension], [extension]])
+  t.match(await clients[0]?.readResource(uri), { contents: [{ uri, mimeType: 'text/html;profile=mcp-app' }] })
+  await t.rejects(createTestClient(app, bob).readResource(uri), { code: 'MCP_ERR_UNKNOWN_RESOURCE' })
+  t.equal(endpoint.removeApp('usage'), true)
+  t.equal(endpoint.removeApp('usage'), false)
+  t.same(await shown(), [[false, 0], [false, 0]])
+  await t.rejects(createTestClient(app, ada).readResource(uri), { code: 'MCP_ERR_UNKNOWN_RESOURCE' })
+  t.same(await extensionsOf(app), [[], []])
+  endpoint.addApp(usage)
+  t.same(await shown(), [[true, 1], [true, 1]], 'it may come back')
+})
+
+t.test('addApp adds nothing if the tool or the page is taken or invalid', async t => {
+  const app = await service(t, { apps: [usage], tools: [refresh] })
+  const page = (name: string, tool: string): App =>
+    defineApp({ name, html: '<p>', tool: defineTool({ name: tool, handler: () => '' }) })
+  const bad: ReadonlyArray<readonly [app: unknown, says: RegExp]> = [
+    [usage, /usage is defined twice/],
+    [page('other', 'refresh'), /refresh is defined twice/],
+    [page('usage', 'other'), /ui:\/\/apps\/usage is defined twice/],
+    [page('other', 'a b'), /Tool "a b": name/],
+    [{ name: 'other', html: '<p>', tool: refresh }, /App: must be the result of defineApp/],
+    [undefined, /App: must be the result of defineApp/]
+  ]
+  const names = (): string[] => app.mcp.listTools().map(({ name }) => name)
+  const before = names()
+  for (const [one, says] of bad) t.throws(() => { app.mcp.addApp(one as App) }, { message: says })
+  t.same(names(), before)
+  t.equal((await createTestClient(app, { principal: { id: 'ada', scopes: ['usage:read'] } }).listResources()).length, 1)
+  t.equal(app.mcp.removeApp('other'), false)
+})
+
+t.test('removeApp leaves a tool that took the name of its own', async t => {
+  const app = await service(t, { apps: [usage] })
+  app.mcp.removeTool('usage')
+  app.mcp.addTool(defineTool({ name: 'usage', handler: () => 'another' }))
+  t.equal(app.mcp.removeApp('usage'), true)
+  t.equal((await createTestClient(app, bob).callTool('usage')).text, 'another')
+  t.same(await createTestClient(app, bob).listResources(), [])
+})
+
+t.test('those who may use an app hear that it came, changed and went; others hear nothing', async t => {
+  const app = await service(t, { sessions: true })
+  const url = `${await listening(app)}/mcp`
+  const { headers, payload } = modern('subscriptions/listen', {
+    notifications: { toolsListChanged: true, resourcesListChanged: true }
+  })
+  const listen = async (scopes: readonly string[]): Promise<Response> => {
+    const token = credentialOfTests(generateToken('ada', 'user', '1h', { secret, scopes }))
+    return await fetch(url, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify(payload)
+    })
+  }
+  const heardOn = async (response: Response): Promise<string[]> =>
+    eventsOf(await response.text())
+      .map(({ method }) => String(method))
+      .filter(method => method.endsWith('list_changed'))
+      .map(method => method.split('/')[1] ?? '')
+  const streams = [await listen(['usage:read']), await listen([])]
+  app.mcp.addApp(usage)
+  app.mcp.applyToolPolicies({ tools: { usage: { access: { roles: ['admin'] } } } })
+  app.mcp.applyToolPolicies({})
+  app.mcp.removeApp('usage')
+  const closed = app.close()
+  app.server.closeIdleConnections()
+  const pair = ['tools', 'resources']
+  t.same(await Promise.all(streams.map(heardOn)), [[...pair, ...pair, ...pair, ...pair], []])
+  await closed
 })
 
 t.test('a visibility that is none stops the start', async t => {

@@ -48,6 +48,7 @@ declare global {
   const greet: pkg.Tool
   const invoices: pkg.Tool
   const late: pkg.Tool
+  const usage: pkg.App
   let endpoint: pkg.Endpoint
   const apiKeys: string[]
   const verifyKey: pkg.VerifyKey

@@ -115,7 +115,9 @@ await app.close()
 const names = `
 import Fastify from 'fastify'
 import { z } from 'zod'
-import { definePrompt, defineResource, defineTool, mcpAuth } from '${manifest.name}'
+import {
+  createTestClient, defineApp, definePrompt, defineResource, defineTool, lintTools, loadConfig, mcpAuth, mcpAuthOptions
+} from '${manifest.name}'
 
 declare module 'fastify' {
   interface FastifyRequest { principal: { tenant: string }, rateLimitMax: string }
@@ -133,8 +135,13 @@ export const raw = defineTool({ name: 'b', input: { type: 'object' }, handler: (
 export const prompt = definePrompt({ name: 'p', input: z.object({ topic: z.string() }), complete: { topic: () => [] }, handler: ({ topic }) => topic })
 export const fixed = defineResource({ name: 'r', uri: 'a://b', read: () => 'x' })
 export const template = defineResource({ name: 't', uriTemplate: 'a://{b}', complete: { b: () => [] }, read: (_uri, _context, { b }) => b })
-export default [tool, raw, prompt, fixed, template]
-const app = Fastify()
+export const page = defineApp({ name: 'a', tool, html: '<!doctype html>' })
+export default [tool, raw, prompt, fixed, template, page]
+export const settings = loadConfig({ env: { API_KEYS: 'a-key-of-a-fresh-project' }, dotenv: false })
+export const options = mcpAuthOptions(settings.config)
+export const app = Fastify()
+export const client = createTestClient(app)
+export const found = lintTools([tool])
 await app.register(mcpAuth, { tools: [tool], verifyKey: async (key, { digest }) => ({ id: digest, attributes: { tenant: key } }) })
 app.get('/', async request => [request.principal.tenant, request.mcp.principal?.attributes.tenant?.length, app.config.PORT])
 `

@@ -66,6 +66,7 @@ t.test('the entry has named exports only, and these', async t => {
     'ConfigError',
     'KeyStore',
     'NotFoundError',
+    'OperatorError',
     'PublicToolError',
     'StartError',
     'buildApp',
@@ -80,6 +81,7 @@ t.test('the entry has named exports only, and these', async t => {
     'lintTools',
     'loadConfig',
     'mcpAuth',
+    'mcpAuthOptions',
     'refusals',
     'startServer',
     'version'

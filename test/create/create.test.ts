@@ -1,23 +1,8 @@
 /** `npm create fastify-mcp-auth` without an installation: what is written, and what is said where it cannot be. */
-import { execFile } from 'node:child_process'
 import { chmodSync, existsSync, readFileSync, readdirSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
-
-const program = fileURLToPath(new URL('../../create/index.js', import.meta.url))
-
-interface Said { readonly code: number, readonly stdout: string, readonly stderr: string }
-
-async function create (cwd: string, args: readonly string[], env: Record<string, string> = {}): Promise<Said> {
-  return await new Promise(resolve => {
-    const child = execFile(process.execPath, [program, ...args], { cwd, env: { ...process.env, ...env } },
-      (error, stdout, stderr) => {
-        resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr })
-      })
-    child.stdin?.end()
-  })
-}
+import { create } from '../support/create.js'
 
 for (const template of ['service', 'embed', 'proxy']) {
   t.test(`the template ${template} has every file that the README names, and secrets for its owner alone`, async t => {

@@ -1,12 +1,12 @@
 /**
- * Installs the packed package as people do, and type-checks, starts and calls it: `npm run matrix [name…]`. Needs a
- * registry, and takes some minutes.
+ * Installs the packed package as people do, and type-checks, starts and calls it: `npm run matrix -- [--node 24]
+ * [name…]`. With `--node`, everything runs on that version of Node. Needs a registry, and takes some minutes.
  */
 import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { delimiter, join } from 'node:path'
+import { parseArgs, promisify } from 'node:util'
 import { createTemplates } from './create.js'
 import { wrongPeers } from './wrong-peers.js'
 
@@ -54,18 +54,27 @@ const bundles: Readonly<Record<string, readonly string[]>> = {
 const source = `
 import Fastify from 'fastify'
 import { z } from 'zod'
-import { createTestClient, defineTool, mcpAuth } from 'fastify-mcp-auth'
+import { createTestClient, defineApp, definePrompt, defineResource, defineTool, mcpAuth } from 'fastify-mcp-auth'
 import routes from 'fastify-mcp-auth/plugins/routes'
 
 export const greet = defineTool({
   name: 'greet', input: z.object({ name: z.string() }), handler: ({ name }, { principal }) => \`\${principal.id}: hello \${name}\`
 })
+export const sum = defineTool({
+  name: 'sum', input: { type: 'object' }, output: z.object({ sum: z.number() }), handler: () => ({ structuredContent: { sum: 1 } })
+})
+export const fixed = defineResource({ name: 'fixed', uri: 'a://b', read: () => 'x' })
+export const template = defineResource({ name: 'template', uriTemplate: 'a://b/{c}', read: (_uri, _context, { c }) => c })
+export const prompt = definePrompt({ name: 'prompt', input: z.object({ topic: z.string() }), handler: ({ topic }) => topic })
+export const page = defineApp({ name: 'page', tool: sum, html: '<!doctype html>' })
 
 export async function main (): Promise<void> {
   const app = Fastify()
   await app.register(routes)
   app.get<{ Params: { id: string } }>('/items/:id', { config: { mcp: { name: 'item' } } }, async ({ params }) => ({ id: params.id }))
-  await app.register(mcpAuth, { apiKeys: ['a-key-of-the-install-matrix'], tools: [greet] })
+  await app.register(mcpAuth, {
+    apiKeys: ['a-key-of-the-install-matrix'], tools: [greet], resources: [fixed, template], prompts: [prompt], apps: [page]
+  })
   for (const era of ['modern', 'legacy'] as const) {
     const client = createTestClient(app, { key: 'a-key-of-the-install-matrix', era })
     console.log((await client.callTool('greet', { name: 'Ada' })).text.split(' ').slice(1).join(' '), (await client.callTool('item', { id: '7' })).text)
@@ -84,9 +93,20 @@ async function pack (folder: string): Promise<string> {
 }
 
 /** As docs/embedding.md says: yarn 1 refuses packages that name a later Node, and `cookie` 2 does on Node 20. */
-const forYarn = Number(process.versions.node.split('.')[0]) < 22
-  ? { resolutions: { '**/light-my-request/cookie': '^1.1.1' } }
-  : {}
+async function forYarn (): Promise<object> {
+  const { stdout } = await run('node', ['--version'])
+  return stdout.startsWith('v20.') ? { resolutions: { '**/light-my-request/cookie': '^1.1.1' } } : {}
+}
+
+/** Puts another Node first in the path: of this process, and so of all that it starts. */
+async function useNode (version: string, folder: string): Promise<void> {
+  const prefix = join(folder, 'node')
+  await run('npm', ['install', '--no-audit', '--no-fund', '--prefix', prefix, `node@${version}`])
+  process.env.PATH = `${join(prefix, 'node_modules/node/bin')}${delimiter}${process.env.PATH ?? ''}`
+  const { stdout } = await run('node', ['--version'])
+  if (!stdout.startsWith(`v${version}`)) throw new Error(`node@${version} is ${stdout}`)
+  console.log(`Node ${stdout.trim()}`)
+}
 
 /** Throws where a step fails. */
 async function check (folder: string, tarball: string, one: Case): Promise<void> {
@@ -94,7 +114,8 @@ async function check (folder: string, tarball: string, one: Case): Promise<void>
   mkdirSync(project)
   const cwd = { cwd: project, timeout: 300_000, maxBuffer: 64 * 1024 ** 2 }
   const type = one.isCommonJs === true ? 'commonjs' : 'module'
-  const manifest = { name: 'matrix', version: '1.0.0', private: true, type, ...(one.manager === 'yarn' ? forYarn : {}) }
+  const more = one.manager === 'yarn' ? await forYarn() : {}
+  const manifest = { name: 'matrix', version: '1.0.0', private: true, type, ...more }
   writeFileSync(join(project, 'package.json'), JSON.stringify(manifest))
   const tools = [`typescript@${one.typescript}`, '@types/node@20', 'esbuild@0.25']
   const packages = [`file:${tarball}`, `fastify@${one.fastify}`, 'zod@4', ...tools]
@@ -136,14 +157,16 @@ async function check (folder: string, tarball: string, one: Case): Promise<void>
 
 async function expectOutput (file: string, options: { readonly cwd: string, readonly timeout: number }): Promise<void> {
   if (!existsSync(file)) throw new Error(`${file} was not made`)
-  const { stdout, stderr } = await run(process.execPath, [file], options)
+  const { stdout, stderr } = await run('node', [file], options)
   if (stdout !== expected) throw new Error(`${file} printed ${JSON.stringify(stdout + stderr)}`)
 }
 
-const wanted = process.argv.slice(2)
+const options = { node: { type: 'string' } } as const
+const { values: { node }, positionals: wanted } = parseArgs({ options, allowPositionals: true })
 const folder = mkdtempSync(join(tmpdir(), 'matrix-'))
 const failed: string[] = []
 try {
+  if (node !== undefined) await useNode(node, folder)
   const tarball = await pack(folder)
   const all: ReadonlyArray<readonly [name: string, part: () => Promise<void>]> = [
     ...cases.map(one => [one.name, async () => { await check(folder, tarball, one) }] as const),
@@ -151,6 +174,8 @@ try {
     ...Object.entries(createTemplates),
     ...Object.entries(wrongPeers).map(([name, part]) => [name, async () => { await part(folder, tarball) }] as const)
   ]
+  const unknown = wanted.filter(name => !all.some(([one]) => one === name))
+  if (unknown.length > 0) throw new Error(`${unknown.join(', ')}: there are ${all.map(([name]) => name).join(', ')}`)
   for (const [name, part] of all.filter(([name]) => wanted.length === 0 || wanted.includes(name))) {
     try {
       await part()

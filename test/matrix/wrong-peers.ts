@@ -31,7 +31,7 @@ async function says (project: string, packages: readonly string[], expected: str
   writeFileSync(join(project, 'main.js'), program)
   // Without the flag npm would refuse the peers by itself.
   await run('npm', ['install', '--no-audit', '--no-fund', '--legacy-peer-deps', ...packages], { cwd: project })
-  const failure: unknown = await run(process.execPath, ['main.js'], { cwd: project }).catch((error: unknown) => error)
+  const failure: unknown = await run('node', ['main.js'], { cwd: project }).catch((error: unknown) => error)
   assert.ok(failure instanceof Error && 'stderr' in failure, 'the program fails')
   const stderr = String(failure.stderr)
   assert.ok(typeof expected === 'string' ? stderr.includes(expected) : expected.test(stderr), stderr)

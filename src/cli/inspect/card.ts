@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander'
 import type { Cards } from '../../cards/cards.js'
 import { ConfigError, endpointOf } from '../../config/load.js'
-import { infoOf } from '../../server-info.js'
+import { infoOf } from '../../settings/server-info.js'
 import { settingsAt } from '../state/settings.js'
 import type { Terminal } from '../terminal/terminal.js'
 

@@ -9,6 +9,7 @@ import { type App, appsExtension, appType } from '../../tools/app.js'
 import type { Item, Tool } from '../../tools/tool.js'
 import type { Bus } from '../../fleet/bus.js'
 import type { FreezeGate } from '../../freeze/freezes.js'
+import { AppRegistry } from './app-registry.js'
 import { type Change, Changes } from './changes.js'
 import { type AccessOf, createCompletionContext } from '../exchange/handler-context.js'
 import type { Exchange } from '../exchange/exchange.js'
@@ -65,8 +66,8 @@ export class Catalog {
   readonly prompts: PromptRegistry
   readonly rights: Rights
   readonly changes: Changes
+  readonly apps: AppRegistry
   readonly #freezes: FreezeGate | undefined
-  readonly #hasApps: boolean
 
   constructor ({
     info,
@@ -94,12 +95,12 @@ export class Catalog {
     this.prompts = new PromptRegistry(this.rights, accessOf)
     this.info = info
     this.instructions = instructions
-    this.#hasApps = apps.length > 0
-    for (const tool of [...tools, ...apps.map(({ tool }) => tool)]) this.tools.put(tool)
+    this.apps = new AppRegistry({ tools: this.tools, resources: this.resources, rights: this.rights, freezes })
+    for (const tool of tools) this.tools.put(tool)
+    for (const app of apps) this.apps.put(app)
     requireTools(toolPolicies, name => this.tools.get(name) !== undefined || laterTools(name))
     for (const resource of resources) this.resources.put(resource)
     for (const prompt of prompts) this.prompts.put(prompt)
-    for (const app of apps) this.resources.put(this.#viewOf(app))
   }
 
   /**
@@ -114,7 +115,7 @@ export class Catalog {
       prompts: changing,
       completions: {},
       logging: {},
-      ...(this.#hasApps ? { extensions: { [appsExtension]: { mimeTypes: [appType] } } } : {})
+      ...(this.apps.isEmpty ? {} : { extensions: { [appsExtension]: { mimeTypes: [appType] } } })
     }
   }
 
@@ -143,20 +144,6 @@ export class Catalog {
     if (item?.access?.denied !== 'challenge') return
     const denial = this.rights.denial(principal, item, forgets)
     if (typeof denial === 'object') throw denial
-  }
-
-  /** The page of an app has the access rules of its tool as it is currently served. */
-  #viewOf ({ tool: { name }, view }: App): Resource {
-    return {
-      ...view,
-      access: {
-        allow: principal => {
-          const tool = this.tools.get(name)?.item
-          if (tool === undefined || this.#freezes?.frozenFor(principal, name) !== undefined) return false
-          return this.rights.mayUse(principal, tool)
-        }
-      }
-    }
   }
 
   #named (kind: 'tools' | 'prompts' | 'resources', name: string): Item | undefined {

@@ -87,6 +87,11 @@ export class ToolRegistry extends Registry<Tool, RegisteredTool> {
     return registered.item
   }
 
+  /** True while this very tool is served. */
+  holds (tool: Tool): boolean {
+    return this.#written.get(tool.name) === tool
+  }
+
   override remove (name: string): Tool | undefined {
     this.#written.delete(name)
     return super.remove(name)

@@ -69,6 +69,10 @@ export function createLegacyEra ({
   const slots = new Slots({ open: async () => await LegacySlot.open(catalog, false) })
   /** The same for sessions, where changes can be announced as they happen. */
   const liveSlots = new Slots({ open: async () => await LegacySlot.open(catalog, true) })
+  catalog.apps.onFirstOrLast(() => {
+    slots.renew()
+    liveSlots.renew()
+  })
   const initialize = async (request: RpcRequest, incoming: McpRequest): Promise<Reply> => {
     const writer = new ReplyWriter()
     await serveBySdk(request, incoming.open(), writer, liveSlots)

@@ -33,6 +33,7 @@ const stateful: ReadonlySet<string> = new Set()
 
 export function createModernEra ({ catalog, streams, stateKey, spent }: ModernOptions): Era {
   const slots = new Slots({ open: async () => await ModernSlot.open(catalog) })
+  catalog.apps.onFirstOrLast(() => { slots.renew() })
   const asking = new Asking(stateKey, spent)
 
   return {

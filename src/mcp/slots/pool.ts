@@ -19,6 +19,8 @@ export class Slots<S extends Slot> {
   readonly #open: () => Promise<S>
   readonly #maxIdle: number
   readonly #idle: S[] = []
+  /** The slots that may be reused. */
+  #current = new WeakSet<S>()
   #busy = 0
   #discards = 0
   #closed = false
@@ -46,12 +48,18 @@ export class Slots<S extends Slot> {
   /** Returns a slot. It is reused only if `clean`. */
   give (slot: S, clean: boolean): void {
     this.#busy -= 1
-    if (clean && !this.#closed && this.#idle.length < this.#maxIdle) {
+    if (clean && !this.#closed && this.#current.has(slot) && this.#idle.length < this.#maxIdle) {
       this.#idle.push(slot)
     } else {
       this.#discards += 1
       discard(slot)
     }
+  }
+
+  /** From now on, every request gets a slot that is opened later. Slots in use finish their request. */
+  renew (): void {
+    this.#current = new WeakSet()
+    for (const slot of this.#idle.splice(0)) discard(slot)
   }
 
   close (): void {
@@ -60,8 +68,11 @@ export class Slots<S extends Slot> {
   }
 
   async #opened (): Promise<S> {
+    const current = this.#current
     try {
-      return await this.#open()
+      const slot = await this.#open()
+      current.add(slot)
+      return slot
     } catch (error) {
       this.#busy -= 1
       throw error

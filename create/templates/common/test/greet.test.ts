@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { createTestClient } from 'fastify-mcp-auth'
 import { testApp } from './app.js'
 
-test('greet says hello to whoever is named', async t => {
+test('greet says hello by name', async t => {
   const client = createTestClient(await testApp(t), { principal: { id: 'ada' } })
   const { text } = await client.callTool('greet', { name: 'Ada' })
   assert.equal(text, 'Hello, Ada!')

@@ -1,20 +1,16 @@
 /** Your app, with the MCP endpoint at /mcp. */
 import Fastify, { type FastifyInstance } from 'fastify'
-import { mcpAuth } from 'fastify-mcp-auth'
+import { type Config, mcpAuth, mcpAuthOptions, type McpAuthOptions } from 'fastify-mcp-auth'
 import { options } from './options.js'
 
-export interface Settings {
-  /** What clients send as `x-api-key`. */
-  readonly apiKeys: readonly string[]
-  /** Signs tokens; at least 32 bytes. */
-  readonly jwtSecret?: string | undefined
-  readonly logger?: boolean
-}
-
-export async function makeApp ({ apiKeys, jwtSecret, logger = false }: Settings): Promise<FastifyInstance> {
-  const app = Fastify({ logger })
+/** `more` goes before the settings and the options of src/options.ts. */
+export async function makeApp (config: Config, more: McpAuthOptions = {}): Promise<FastifyInstance> {
+  const app = Fastify({
+    logger: { level: config.LOG_LEVEL },
+    trustProxy: config.TRUST_PROXY.length > 0 && [...config.TRUST_PROXY]
+  })
   // Your own routes: nothing of the endpoint reaches them.
   app.get('/', async () => ({ hello: 'world' }))
-  await app.register(mcpAuth, { apiKeys, jwtSecret, ...options })
+  await app.register(mcpAuth, { ...mcpAuthOptions(config, { env: process.env }), ...options, ...more })
   return app
 }

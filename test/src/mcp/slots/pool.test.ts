@@ -53,6 +53,32 @@ t.test('once closed, the pool keeps nothing', async t => {
   t.same(slots.size, { idle: 0, busy: 0 })
 })
 
+t.test('a renewed pool reuses no slot from before, whether idle, busy or being opened', async t => {
+  const opens: Array<(slot: FakeSlot) => void> = []
+  const slots = new Slots({ open: async () => await new Promise<FakeSlot>(resolve => { opens.push(resolve) }) })
+  const open = async (): Promise<FakeSlot> => {
+    const taken = slots.take()
+    opens.pop()?.(new FakeSlot())
+    return await taken
+  }
+  const [idle, busy] = [await open(), await open()]
+  const opening = slots.take()
+  slots.give(idle, true)
+  slots.renew()
+  opens.pop()?.(new FakeSlot())
+  const opened = await opening
+  t.equal(idle.closed, 1)
+  for (const old of [busy, opened]) {
+    t.equal(old.closed, 0, 'a slot in use finishes its request')
+    slots.give(old, true)
+    t.equal(old.closed, 1)
+  }
+  t.same(slots.size, { idle: 0, busy: 0 })
+  const later = await open()
+  slots.give(later, true)
+  t.equal(await slots.take(), later)
+})
+
 t.test('a slot that fails to close hurts nobody', async t => {
   const slots = new Slots({ open: async () => ({ close: async () => { throw new Error('stuck') } }) })
   slots.give(await slots.take(), false)

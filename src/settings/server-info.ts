@@ -1,7 +1,7 @@
 /** The name and version of the server, from its settings. */
-import type { Config } from './config/load.js'
-import { defaultInfo } from './http/server-info.js'
-import type { ServerInfo } from './mcp/catalog/catalog.js'
+import type { Config } from '../config/load.js'
+import { defaultInfo } from '../http/server-info.js'
+import type { ServerInfo } from '../mcp/catalog/catalog.js'
 
 export function infoOf ({ SERVER_NAME, SERVER_TITLE, SERVER_DESCRIPTION, SERVER_VERSION }: Config): ServerInfo {
   return {
