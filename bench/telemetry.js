@@ -1,6 +1,6 @@
 /**
- * `npm run telemetry`: what audit, metrics and a tracer without an SDK cost in processor time a request, each alone and
- * all together, against the same server without them. Every round measures each once; ratios are within a round.
+ * `npm run telemetry`: what audit, metrics and a no-op tracer cost in processor time a request, each alone and all
+ * together, against the same server without them. Every round measures each once; ratios are within a round.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -24,14 +24,16 @@ const room = mkdtempSync(join(tmpdir(), 'bench-telemetry-'))
 const file = { AUDIT_FILE: join(room, 'audit.jsonl') }
 const key = { AUDIT_KEY: 'bench-audit-key-0123456789abcdef0123456789abcdef' }
 const metrics = { METRICS_PORT: '0' }
-// The tracer needs no setting: without an SDK of the app it is a no-op, and stands in each of these.
+/** Spans are made and end, as with an SDK, and none is recorded. */
+const tracer = { isTraced: true }
 const variants = {
   nothing: {},
-  audit: file,
-  'audit with AUDIT_KEY': { ...file, ...key },
-  metrics,
-  'audit and metrics': { ...file, ...metrics },
-  'audit with AUDIT_KEY, and metrics': { ...file, ...key, ...metrics }
+  audit: { env: file },
+  'audit with AUDIT_KEY': { env: { ...file, ...key } },
+  metrics: { env: metrics },
+  tracer,
+  'audit, metrics and tracer': { env: { ...file, ...metrics }, ...tracer },
+  'audit with AUDIT_KEY, metrics and tracer': { env: { ...file, ...key, ...metrics }, ...tracer }
 }
 const request = requestOf({ era: '2025', params: jobs[options.job], credential: byKey })
 const samples = Object.fromEntries(Object.keys(variants).map(name => [name, []]))
@@ -52,8 +54,9 @@ for (const [name, own] of Object.entries(samples)) {
 }
 
 /** Microseconds of the processor a request, in a process of its own. */
-async function cpuOf (env) {
-  const server = await start('ours.js', { ...ourSettings, env })
+async function cpuOf ({ env = {}, isTraced = false }) {
+  const nodeOptions = isTraced ? ['--import', new URL('servers/no-op-tracer.js', import.meta.url).href] : []
+  const server = await start('ours.js', { ...ourSettings, env }, { nodeOptions })
   try {
     await verify(server.url, request, options.job)
     await load(server.url, request, { seconds: warmUp })

@@ -71,10 +71,7 @@ export function createWhoami (frozenFor: FrozenFor = () => undefined): Tool {
 export const whoami = createWhoami()
 
 function frozenOf (principal: Principal, tools: readonly string[], frozenFor: FrozenFor): { frozen?: string[] } {
-  const targets = new Set<string>()
-  for (const tool of [undefined, ...tools]) {
-    const target = frozenFor(principal, tool)
-    if (target !== undefined) targets.add(target)
-  }
-  return targets.size === 0 ? {} : { frozen: [...targets] }
+  const targets = [frozenFor(principal), ...tools.map(tool => frozenFor(principal, tool))]
+  const frozen = targets.filter(target => target !== undefined)
+  return frozen.length === 0 ? {} : { frozen: [...new Set(frozen)] }
 }

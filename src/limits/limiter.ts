@@ -4,7 +4,7 @@ import { type Counter, createCounter } from './counter.js'
 import { type BucketAsk, type BucketKind, bucketOf, type Limits, type Taken } from './limits.js'
 import { MemoryLimits } from './memory-limits.js'
 import { AddressLockedError, RateLimitedError, type Refusal, retryLater } from '../errors.js'
-import { after, type Eventually } from '../lib/eventually.js'
+import type { Eventually } from '../lib/eventually.js'
 import { requireWhole } from '../lib/require.js'
 
 export type Policy = 'address' | 'user' | 'tool'
@@ -77,8 +77,10 @@ export function limiterOf (options: LimiterOptions, limits: Limits, count: Count
     return { max: ownMax, remaining: Math.max(0, ownMax - used), ttlMs, isExceeded: cost > 0 && !fits }
   }
 
-  function readOne (one: BucketAsk): (taken: readonly Taken[]) => Reading {
-    return ([taken = nothing]) => read(one, taken)
+  function counted (one: BucketAsk): Eventually<Reading> {
+    const taken = count([one])
+    if (taken instanceof Promise) return taken.then(([first = nothing]) => read(one, first))
+    return read(one, taken[0] ?? nothing)
   }
 
   return {
@@ -91,12 +93,9 @@ export function limiterOf (options: LimiterOptions, limits: Limits, count: Count
     },
     look (key, ownMax) {
       const one = ask(key, 0, ownMax)
-      return limits.isExact ? read(one, limits.known(one)) : after(count([one]), readOne(one))
+      return limits.isExact ? read(one, limits.known(one)) : counted(one)
     },
-    take (key, cost, ownMax) {
-      const one = ask(key, cost, ownMax)
-      return after(count([one]), readOne(one))
-    },
+    take: (key, cost, ownMax) => counted(ask(key, cost, ownMax)),
     writeHeaders: (reply, reading) => { reply.headers(headersOf(reading)) },
     refusal: reading => new (policy === 'address' ? AddressLockedError : RateLimitedError)(retryLater(reading.ttlMs, {
       data: { limit: policy },

@@ -21,7 +21,7 @@ export class MemoryLimits implements Limits {
   readonly #cleared = new Map<string, { readonly at: number, readonly doneAt: number }>()
 
   take (asks: readonly Ask[]): readonly Taken[] {
-    const [first] = asks
+    const first = asks[0]
     if (first === undefined) return []
     if (asks.length === 1 && 'bucket' in first) return [this.#takeOne(first)]
     const judged: Taken[] = []

@@ -34,12 +34,14 @@ export interface Place extends Shared {
   readonly requestTimeoutMs: number
 }
 
+const none: Exchange[] = []
+
 export class Call implements McpRequest, Caller, LoggedCall {
   readonly principal: Principal
   readonly #request: FastifyRequest
   readonly #reply: FastifyReply
   readonly #place: Place
-  readonly #exchanges: Exchange[] = []
+  #exchanges: Exchange[] = none
   #era: EraName | undefined
   #callRequest: CallRequest | undefined
   #sessionClient: CallRequest['client']
@@ -92,7 +94,9 @@ export class Call implements McpRequest, Caller, LoggedCall {
 
   open (): Exchange {
     const exchange = new Exchange(this, this.#place.requestTimeoutMs, this.#place)
-    this.#exchanges.push(exchange)
+    // Nearly always one, for which `push` would make room for 16 more.
+    if (this.#exchanges.length === 0) this.#exchanges = [exchange]
+    else this.#exchanges.push(exchange)
     return exchange
   }
 

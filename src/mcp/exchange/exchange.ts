@@ -63,7 +63,7 @@ export class Exchange extends Ending implements Due {
     this.#running = running
     this.#tracing = tracing
     running?.add(this)
-    this.limitTo(deadlineMs)
+    this.limitTo(deadlineMs, this.startedAt)
   }
 
   /** For a nested exchange. */
@@ -191,14 +191,14 @@ export class Exchange extends Ending implements Due {
   }
 
   /**
-   * Restarts the deadline, `ms` from now. Once a message was sent, the exchange also ends when the credential expires,
-   * because no stream outlives it.
+   * Restarts the deadline: `ms` after `from`, by default now. Once a message was sent, the exchange also ends when the
+   * credential expires, because no stream outlives it.
    */
-  limitTo (ms: number): void {
+  limitTo (ms: number, from = performance.now()): void {
     const limitMs = this.#isStreaming ? Math.min(ms, credentialMs(this.caller)) : ms
     if (this.#limitMs > 0) this.#deadlines.remove(this.#limitMs, this)
     this.#limitMs = limitMs
-    this.#dueAt = performance.now() + limitMs
+    this.#dueAt = from + limitMs
     this.#deadlines.add(limitMs, this)
   }
 

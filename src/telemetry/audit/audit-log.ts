@@ -6,8 +6,8 @@ import { codeOf } from '../../lib/guards.js'
 import { OperatorError } from '../../lib/operator-error.js'
 import { createRedactor } from '../../log/redact.js'
 import type { Decision, DecisionKind, Observer } from '../decision.js'
-import { Chain, createDigest, type Digest, type Head, type Sealed } from './chain.js'
-import { recordText } from './record.js'
+import { Chain, createDigest, type Head, type Sealed } from './chain.js'
+import { RecordWriter } from './record.js'
 import { RotatingFile, type Tail } from './rotating-file.js'
 
 export interface AuditOptions {
@@ -51,7 +51,7 @@ const ignored: ReadonlySet<DecisionKind> = new Set(['served'])
 export class AuditLog implements Observer {
   readonly #log: AuditLogger
   readonly #chain: Chain
-  readonly #digest: Digest
+  readonly #records: RecordWriter
   readonly #stream: AuditOptions['stream']
   readonly #file: RotatingFile | undefined
   readonly #timer: NodeJS.Timeout
@@ -72,9 +72,13 @@ export class AuditLog implements Observer {
     log: AuditLogger
   ) {
     this.#log = log
-    this.#digest = createDigest(key)
+    const digest = createDigest(key)
     this.#stream = stream
-    this.#chain = new Chain(this.#digest, createRedactor([...(secrets ?? []), ...(key === undefined ? [] : [key])]))
+    this.#chain = new Chain(digest)
+    this.#records = new RecordWriter(
+      digest,
+      createRedactor([...(secrets ?? []), ...(key === undefined ? [] : [key])])
+    )
     this.#file =
       file === undefined
         ? undefined
@@ -98,13 +102,7 @@ export class AuditLog implements Observer {
     const audit = new AuditLog(options, log)
     try {
       const tail = await audit.#file?.begin()
-      audit.#append(link =>
-        recordText(
-          { kind: 'audit-opened', outcome: 'allowed', at: Date.now(), about: aboutOf(tail) },
-          link,
-          audit.#digest
-        )
-      )
+      audit.#append({ kind: 'audit-opened', outcome: 'allowed', at: Date.now(), about: aboutOf(tail) })
       return audit
     } catch (error) {
       clearInterval(audit.#timer)
@@ -139,16 +137,14 @@ export class AuditLog implements Observer {
       return
     }
     this.#tellDropped()
-    this.#append(link => recordText(decision, link, this.#digest))
+    this.#append(decision)
   }
 
   /** Writes what waits, for two seconds at most. */
   async close (): Promise<void> {
     clearInterval(this.#timer)
     this.#tellDropped()
-    this.#append(link =>
-      recordText({ kind: 'audit-closed', outcome: 'allowed', at: Date.now() }, link, this.#digest)
-    )
+    this.#append({ kind: 'audit-closed', outcome: 'allowed', at: Date.now() })
     await this.#file?.close(closeMs)
     this.#tellHead()
   }
@@ -157,8 +153,8 @@ export class AuditLog implements Observer {
     return this.#file === undefined ? this.#stream?.hasRoom?.() !== false : this.#file.hasRoom()
   }
 
-  #append (textOf: Parameters<Chain['seal']>[0]): void {
-    const sealed = this.#chain.seal(textOf)
+  #append (decision: Decision): void {
+    const sealed = this.#chain.seal(link => this.#records.textOf(decision, link))
     this.#file?.add(sealed)
     this.#say(sealed)
   }
@@ -176,9 +172,7 @@ export class AuditLog implements Observer {
     if (this.#dropped === 0 || !this.#hasRoom()) return
     const about = { count: this.#dropped }
     this.#dropped = 0
-    this.#append(link =>
-      recordText({ kind: 'audit-dropped', outcome: 'failed', at: Date.now(), about }, link, this.#digest)
-    )
+    this.#append({ kind: 'audit-dropped', outcome: 'failed', at: Date.now(), about })
   }
 
   #turn (code: string | undefined): void {

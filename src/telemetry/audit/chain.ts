@@ -22,25 +22,36 @@ export type Digest = (text: string) => string
 /** Bytes that SHA-256 works on at once. */
 const blockBytes = 64
 
-/** SHA-256, or with a key its HMAC (RFC 2104), which takes half the time here of that of `node:crypto`. */
+/** SHA-256, or with a key its HMAC (RFC 2104). By one-shot hashes: the HMAC of `node:crypto` takes twice as long. */
 export function createDigest (key: string | undefined): Digest {
-  if (key === undefined) return text => hash('sha256', text, 'hex')
+  if (key === undefined) {
+    const encode = encoderAfter(Buffer.alloc(0))
+    return text => hash('sha256', encode(text), 'hex')
+  }
   const block = Buffer.alloc(blockBytes)
   const bytes = Buffer.from(key)
   block.set(bytes.length > blockBytes ? hash('sha256', bytes, 'buffer') : bytes)
   const outer = Buffer.concat([block.map(byte => byte ^ 0x5c), Buffer.alloc(32)])
-  const start = block.map(byte => byte ^ 0x36)
-  let inner = Buffer.alloc(4096)
-  inner.set(start)
+  const encode = encoderAfter(block.map(byte => byte ^ 0x36))
   return text => {
-    const most = blockBytes + text.length * 3
-    if (inner.length < most) {
-      inner = Buffer.alloc(most)
-      inner.set(start)
-    }
-    const length = inner.write(text, blockBytes)
-    outer.write(hash('sha256', inner.subarray(0, blockBytes + length), 'hex'), blockBytes, 'hex')
+    outer.write(hash('sha256', encode(text), 'hex'), blockBytes, 'hex')
     return hash('sha256', outer, 'hex')
+  }
+}
+
+/** Encodes texts in UTF-8, each after `start`. The bytes are good until the next text: all are in one buffer. */
+function encoderAfter (start: Uint8Array): (text: string) => Uint8Array {
+  const room = (bytes: number): Buffer => {
+    const buffer = Buffer.alloc(bytes)
+    buffer.set(start)
+    return buffer
+  }
+  let buffer = room(4096)
+  return text => {
+    // A UTF-16 code unit takes at most three bytes.
+    const most = start.length + text.length * 3
+    if (buffer.length < most) buffer = room(most)
+    return buffer.subarray(0, start.length + buffer.write(text, start.length))
   }
 }
 
@@ -50,37 +61,41 @@ export function hashOf (record: Readonly<Record<string, unknown>>, digest: Diges
   return digest(canonicalJson(rest))
 }
 
-export interface Sealed {
-  /** The line, with its line break. */
+/** What places a record in its chain. */
+export interface Link {
+  readonly boot: string
+  readonly seq: number
+  /** The hash of the record before it. */
+  readonly prev: string
+}
+
+/** A record as a line, with its line break. */
+export interface Sealed extends Head {
   readonly line: string
-  readonly head: Head
 }
 
 /** The records of one process. */
 export class Chain {
   readonly boot = randomUUID()
   readonly #digest: Digest
-  readonly #redact: (line: string) => string
   #seq = 0
   #prev = noHash
 
-  /** `redact`: takes credentials out of a line; a caller may name a tool like one. */
-  constructor (digest: Digest, redact: (line: string) => string) {
+  constructor (digest: Digest) {
     this.#digest = digest
-    this.#redact = redact
   }
 
   get head (): Head {
     return { boot: this.boot, seq: this.#seq, hash: this.#prev }
   }
 
-  /** `textOf`: the canonical JSON of the record, given its number and the hash before it. */
-  seal (textOf: (link: { readonly boot: string, readonly seq: number, readonly prev: string }) => string): Sealed {
-    const text = this.#redact(textOf({ boot: this.boot, seq: this.#seq + 1, prev: this.#prev }))
-    const sealed = sealText(text, this.#digest)
-    this.#seq += 1
-    this.#prev = sealed.hash
-    return { line: sealed.line, head: this.head }
+  /** `textOf`: the canonical JSON of the record in its place. */
+  seal (textOf: (link: Link) => string): Sealed {
+    const seq = this.#seq + 1
+    const { line, hash } = sealText(textOf({ boot: this.boot, seq, prev: this.#prev }), this.#digest)
+    this.#seq = seq
+    this.#prev = hash
+    return { boot: this.boot, seq, hash, line }
   }
 
   /** The line that begins another file: where the chain goes on. It is no record, and has no number of its own. */

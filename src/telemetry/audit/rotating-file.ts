@@ -160,18 +160,18 @@ export class RotatingFile {
   /** Lets go of the lines that were written whole; a line that was not begins anew. */
   #settle (): void {
     if (this.#written === this.#bytes.length) {
-      this.#last = this.#batch.at(-1)?.head ?? this.#last
+      this.#last = this.#batch.at(-1) ?? this.#last
       this.#queuedBytes -= this.#written
       return this.#take([])
     }
     let count = 0
     let bytes = 0
-    for (const { line, head } of this.#batch) {
-      const size = Buffer.byteLength(line)
+    for (const sealed of this.#batch) {
+      const size = Buffer.byteLength(sealed.line)
       if (bytes + size > this.#written) break
       count += 1
       bytes += size
-      this.#last = head
+      this.#last = sealed
     }
     this.#queuedBytes -= bytes
     this.#take(this.#batch.slice(count))
