@@ -4,22 +4,22 @@ import { scopeForm } from '../principal/scope.js'
 export interface ChallengeOptions {
   /** Printable ASCII without `"` and `\`. */
   readonly realm: string
-  /** Where clients find out who issues tokens for this server. Left out: nobody does. */
+  /** URL of the protected resource metadata. Default: omitted from the header. */
   readonly resourceMetadata?: string | undefined
-  /** The scopes that a client asks for first. Default none. */
+  /** The scopes that a client should request first. Default none. */
   readonly scopes?: readonly string[] | undefined
 }
 
 export interface ChallengeParameters {
-  /** Left out where nothing was presented. */
+  /** Omitted if the request has no credential (RFC 6750 §3.1). */
   readonly error?: 'invalid_token' | 'insufficient_scope' | undefined
-  /** All scopes that the request needs. The options' scopes where left out. */
+  /** All scopes that the request needs. Default: the `scopes` of the options. */
   readonly scopes?: readonly string[] | undefined
 }
 
 /**
- * Throws if the realm or the URL cannot be in a quoted string. Invalid scopes are left out: they could end
- * the string.
+ * Returns a function that builds the header. Throws if the realm or the URL cannot be part of a quoted
+ * string. Invalid scopes are dropped, because a quote in one could end the string (header injection).
  */
 export function createChallenge ({
   realm,
@@ -34,9 +34,9 @@ export function createChallenge ({
       throw new Error(`\`${name}\` must be printable ASCII without quotes and backslashes`)
     }
   }
-  // Bearer alone, and first: clients read only the first scheme.
+  // `Bearer` is the only scheme, because many clients read only the first one.
   return ({ error, scopes = first }) => {
-    const scope = scopes.filter(one => scopeForm.test(one)).join(' ')
+    const scope = scopes.filter(name => scopeForm.test(name)).join(' ')
     return (
       `Bearer realm="${realm}"` +
       (error === undefined ? '' : `, error="${error}"`) +

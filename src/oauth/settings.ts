@@ -14,7 +14,10 @@ export interface OAuthOptions extends Omit<
   readonly scopes?: readonly string[]
 }
 
-/** One of several identity providers. Its callers are `oauth@<name>:<sub>`, so ids of two providers never collide. */
+/**
+ * One of several identity providers. Its callers are `oauth@<name>:<sub>`, so ids of two providers never
+ * collide.
+ */
 export interface NamedIssuer extends Omit<
   IssuerOptions,
   'audience' | 'toleranceSeconds' | 'principalClaims' | 'keepClaims' | 'name'
@@ -25,9 +28,9 @@ export interface NamedIssuer extends Omit<
   readonly audience?: readonly string[]
 }
 
-/** The metadata of the authorization server of this package, if it is on. */
+/** The authorization server of this package, if it is enabled. */
 export interface OwnServer {
-  /** Its issuer; missing if the metadata names the identity provider instead. */
+  /** Its issuer. Omitted if the metadata names the identity provider instead. */
   readonly issuer?: string | undefined
   /** The scopes that clients request first. */
   readonly scopes: readonly string[]
@@ -40,11 +43,17 @@ export interface TokenSettings {
   readonly jwtPreviousSecrets?: readonly string[]
   /** Allowed clock difference, in seconds, when checking the times of a token. Default 0. */
   readonly clockToleranceSeconds?: number
-  /** The identity provider whose tokens are also accepted. With `publicUrl`, clients discover it by themselves. */
+  /**
+   * The identity provider whose tokens are also accepted. With `publicUrl`, clients discover it
+   * automatically.
+   */
   readonly oauth?: OAuthOptions | undefined
   /** Additional identity providers, each with its own name. */
   readonly issuers?: readonly NamedIssuer[]
-  /** Token claims to add to `principal.attributes`, by name or path, for tokens of every issuer. Default: none. */
+  /**
+   * Token claims to add to `principal.attributes`, by name or path, for tokens of every issuer. Default:
+   * none.
+   */
   readonly principalClaims?: readonly string[]
   /** Names of this server in `aud`, besides `publicUrl` plus `path`. Default: none. */
   readonly audience?: readonly string[]
@@ -55,7 +64,7 @@ export interface TokenParts {
   readonly oauth?: IssuerOptions
   readonly issuers?: readonly IssuerOptions[]
   readonly challenge?: Omit<ChallengeOptions, 'realm'>
-  /** The provider in the metadata; only if the server knows its own URL. */
+  /** The protected resource metadata. Omitted if `publicUrl` is not set. */
   readonly metadata?: {
     readonly resource: string
     readonly authorizationServers: readonly string[]
@@ -65,8 +74,8 @@ export interface TokenParts {
 }
 
 /**
- * `publicUrl` and `path` are those of the endpoint. Throws if a provider has no audience, or if two providers
- * share a name.
+ * Builds the options of each part. `publicUrl` and `path` are those of the endpoint. Throws if a provider has
+ * no audience, or if two providers share a name or an issuer.
  */
 export function tokenParts (
   settings: TokenSettings,
@@ -95,9 +104,9 @@ export function tokenParts (
       '`oauth` requires `publicUrl` or `audience`: otherwise tokens for any other server would be accepted'
     )
   }
-  const { scopes: ofProvider = [], ...issuer } = oauth ?? { issuer: '' }
+  const { scopes: providerScopes = [], ...issuer } = oauth ?? { issuer: '' }
   const advertised = own?.issuer ?? oauth?.issuer ?? issuers[0]?.issuer
-  const scopes = own?.scopes ?? ofProvider
+  const scopes = own?.scopes ?? providerScopes
   return {
     ...parts,
     ...(oauth === undefined ? {} : { oauth: { ...issuer, audience, toleranceSeconds, principalClaims } }),
@@ -115,7 +124,10 @@ export function tokenParts (
   }
 }
 
-/** With our own authorization server, only one: hosts read the first entry, and some clients any of them. */
+/**
+ * If the authorization server of this package is enabled, it is the only entry: most clients use the first
+ * entry, but some pick any.
+ */
 function authorizationServers (
   own: OwnServer | undefined,
   oauth: OAuthOptions | undefined,
@@ -139,7 +151,7 @@ function namedIssuers (
     }
     if (names.has(name)) throw new TypeError(`\`issuers\`: the name ${name} is repeated`)
     if (urls.has(rest.issuer)) {
-      throw new TypeError(`\`issuers\`: the issuer of ${name} is repeated, or is that of \`oauth\``)
+      throw new TypeError(`\`issuers\`: the issuer of ${name} is also used by another entry or by \`oauth\``)
     }
     names.add(name)
     urls.add(rest.issuer)

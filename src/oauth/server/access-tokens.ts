@@ -1,7 +1,4 @@
-/**
- * Access tokens of signed-in clients (RFC 9068): signed here, and worth what the key behind the grant is
- * worth right now.
- */
+/** Access tokens of signed-in clients (RFC 9068). Their rights never exceed the current rights of the key. */
 import { randomUUID } from 'node:crypto'
 import { errors, jwtVerify, SignJWT } from 'jose'
 import { isRecord } from '../../lib/guards.js'
@@ -13,7 +10,7 @@ import { claimedHeader, scopesOf } from '../../tokens/claims.js'
 import { type GrantKey, type GrantKeys, readSnapshot } from './grant-keys.js'
 import type { ServerSecrets } from './secrets.js'
 
-/** What a token says. */
+/** The claims of an access token. */
 export interface AccessClaims {
   /** The id of the principal. */
   readonly subject: string
@@ -22,16 +19,16 @@ export interface AccessClaims {
   /** The highest role that the token may have. */
   readonly role: Role
   readonly scopes: readonly string[]
-  /** The key that the person gave. Left out where an identity provider vouched for them. */
+  /** The key that the user signed in with. Omitted for assertions of an identity provider. */
   readonly key?: GrantKey | undefined
-  /** When the person signed in, in milliseconds since the epoch. */
+  /** When the user signed in, in milliseconds since the epoch. */
   readonly signedInAt: number
 }
 
 export interface AccessTokensOptions {
   readonly secrets: ServerSecrets
   readonly issuer: string
-  /** The endpoint: `aud` of every token. */
+  /** The URL of the endpoint: the `aud` of every token. */
   readonly resource: string
   readonly ttlSeconds: number
   readonly keys: GrantKeys
@@ -40,19 +37,22 @@ export interface AccessTokensOptions {
 
 export interface AccessTokens {
   sign: (claims: AccessClaims) => Promise<string>
-  /** True for a token that only `verify` can judge. Looks at the header alone. */
+  /**
+   * True if the header names a key of this server, so that only `verify` can check the token. Verifies
+   * nothing.
+   */
   isOurs: (token: string) => boolean
   verify: (token: string) => Promise<Verdict>
   /**
-   * Whether the key behind the principal of a token still gives all its rights. True for principals of
-   * other credentials.
+   * True if the key of the grant still has all rights of the principal. Always true for principals of other
+   * credentials.
    */
   stillGood: (principal: Principal) => boolean
-  /** False where the token has to be verified again, because the key behind it may give other rights now. */
+  /** False if the rights of the key may have changed, so that the token must be verified again. */
   isCurrent: (principal: Principal) => boolean
   /**
-   * What the key behind a grant is worth to it now. Rejects with an `UnavailableError` where the app that
-   * knows the key cannot tell.
+   * Returns the principal with the current rights of the key. Rejects with an `UnavailableError` if the app
+   * that looks up the key fails.
    */
   rightsNow: (claims: AccessClaims) => Promise<Verdict>
 }
@@ -82,9 +82,10 @@ export function createAccessTokens ({
       role: lowerRole(role, principal.role),
       attributes: principal.attributes,
       scopes: scopes.filter(scope => holdsScope(principal.scopes, scope)),
-      // A key, and not a token, stands behind it: where a key may not mint tokens, neither may its client.
+      // `api-key`, not `jwt`: if keys must not create tokens (MINT_POLICY), the clients of a key must not
+      // either.
       method: 'api-key' as const,
-      // An app may give its keys no ids.
+      // Keys that the app looks up may have no id.
       ...(key.keyId === '' ? {} : { keyId: key.keyId }),
       ...(key.issuedAt === undefined ? {} : { keyIssuedAt: key.issuedAt })
     }
@@ -95,7 +96,7 @@ export function createAccessTokens ({
     )
   }
 
-  // By what the principal says of itself, so that a copy of it with more on it falls with the key.
+  // Compares the fields of the principal, not its identity, so that an enriched copy also ends with the key.
   function stillGood ({
     id,
     method,
@@ -106,7 +107,7 @@ export function createAccessTokens ({
     scopes,
     expiresAt = Infinity
   }: Principal): boolean {
-    // Of its own callers the app is asked by those who look up its keys.
+    // `AppKeys` asks the app about the keys that the app looks up.
     if (client === undefined || keyId === undefined || isOfApp({ id, method })) return true
     const { verdict, maySignIn } = keys.managed({ keyId, issuedAt: keyIssuedAt })
     if (!isVerified(verdict) || !maySignIn || isRevoked(verdict.principal)) return false
@@ -159,13 +160,14 @@ export function createAccessTokens ({
 
     async verify (token) {
       const { kid } = claimedHeader(token)
-      const named = secrets.access.find(key => key.kid === kid)
-      // Of a base64url signature of 32 bytes the last character has four spellings: only one was signed.
-      if (named === undefined || !/\.[\w-]{42}[AEIMQUYcgkosw048]$/.test(token)) {
+      const signer = secrets.access.find(key => key.kid === kid)
+      // The last base64url character of 32 bytes has two unused bits. Only zero is accepted, so that a token
+      // has one form.
+      if (signer === undefined || !/\.[\w-]{42}[AEIMQUYcgkosw048]$/.test(token)) {
         return rejected('the token does not belong to a signed-in client')
       }
       try {
-        const { payload } = await jwtVerify(token, named.key, {
+        const { payload } = await jwtVerify(token, signer.key, {
           algorithms: ['HS256'],
           typ: 'at+jwt',
           issuer,
@@ -187,7 +189,7 @@ export function createAccessTokens ({
   }
 }
 
-/** Only `admin` is above other roles; the others cannot be compared. */
+/** `admin` is above all other roles. Two other roles cannot be compared, so the result is `user`. */
 function lowerRole (ceiling: Role, now: Role): Role {
   return ceiling === now || ceiling === 'admin' ? now : 'user'
 }
@@ -197,7 +199,7 @@ function verdictOf (principal: PrincipalFields, endsAt: number, rateLimitMax?: n
   return Object.freeze({ principal: frozen, ...(rateLimitMax === undefined ? {} : { rateLimitMax }) })
 }
 
-/** Signed by us, so its form is ours; a later version may write another. */
+/** `undefined` if a claim is missing: a later version of this server may write other claims. */
 function readClaims (
   {
     sub,

@@ -1,24 +1,24 @@
-/** The authorization request of a client: judged before anybody sees a page (OAuth 2.1 §4.1.1, RFC 7636, RFC 8707). */
+/** Reads and validates the authorization request (OAuth 2.1 §4.1.1, RFC 7636, RFC 8707). */
 import { scopeForm } from '../../principal/scope.js'
 import type { Client } from './clients/client.js'
 import { AuthorizationPageError, OAuthError, type OAuthErrorCode } from './protocol/oauth-error.js'
 import { type Parameters, readParameters } from './protocol/parameters.js'
 import { isRedirectUri, matchesRedirect, withAnswer } from './protocol/redirects.js'
 
-/** What a client asks for, once it is clear who asks and where the answer goes. */
+/** A valid authorization request. Its client and its redirect URI are verified. */
 export interface AuthorizationRequest {
   readonly clientId: string
   readonly redirectUri: string
-  /** Whether the request named it: then the token request has to, too. */
+  /** True if the request contained `redirect_uri`. Then the token request must contain it, too. */
   readonly namesRedirect: boolean
   readonly state?: string | undefined
-  /** As asked, `offline_access` aside. Empty: what the key may do. */
+  /** The requested scopes without `offline_access`. Empty: all scopes of the key. */
   readonly scopes: readonly string[]
   readonly wantsOffline: boolean
   readonly challenge: string
 }
 
-/** The client hears of this by a redirect (RFC 6749 §4.1.2.1). */
+/** An error that is sent to the client by a redirect to `location` (RFC 6749 §4.1.2.1). */
 export class AuthorizationRedirectError extends Error {
   override readonly name = 'AuthorizationRedirectError'
   readonly location: string
@@ -37,13 +37,14 @@ const maxStateLength = 4096
 export interface ReadOptions {
   readonly find: (clientId: string) => Promise<Client | undefined>
   readonly issuer: string
-  /** The endpoint. */
+  /** The URL of the MCP endpoint. */
   readonly resource: string
 }
 
 /**
- * Throws an `AuthorizationPageError` until client and redirect are verified, so that nobody is sent to a place
- * that a stranger chose; after that an `AuthorizationRedirectError`.
+ * Validates the query of an authorization request. Throws an `AuthorizationPageError` if the client or the
+ * redirect URI is not valid: redirecting there would make this server an open redirector. Throws an
+ * `AuthorizationRedirectError` for all other errors.
  */
 export async function readAuthorizationRequest (
   query: string,
@@ -83,8 +84,8 @@ export async function readAuthorizationRequest (
   if (!namesResource(parameters.resource, resource)) {
     refuse('invalid_target', 'The resource must be the endpoint of this server')
   }
-  const asked = (parameters.scope ?? '').split(' ').filter(scope => scope !== '')
-  if (asked.length > maxScopes || !asked.every(scope => scopeForm.test(scope))) {
+  const requested = (parameters.scope ?? '').split(' ').filter(scope => scope !== '')
+  if (requested.length > maxScopes || !requested.every(scope => scopeForm.test(scope))) {
     refuse('invalid_scope', 'The scope is malformed')
   }
 
@@ -95,14 +96,17 @@ export async function readAuthorizationRequest (
       redirectUri,
       namesRedirect: parameters.redirect_uri !== undefined,
       state,
-      scopes: [...new Set(asked.filter(scope => scope !== 'offline_access'))],
-      wantsOffline: asked.includes('offline_access'),
+      scopes: [...new Set(requested.filter(scope => scope !== 'offline_access'))],
+      wantsOffline: requested.includes('offline_access'),
       challenge
     }
   }
 }
 
-/** Left out it means the endpoint; a slash at its end makes no difference, because clients add one. */
+/**
+ * True if the `resource` parameter (RFC 8707) is the endpoint or is omitted. A trailing slash is ignored,
+ * because some clients add one.
+ */
 export function namesResource (named: string | undefined, resource: string): boolean {
   return named === undefined || named === resource || named === `${resource}/`
 }
@@ -115,7 +119,7 @@ async function clientOf (
   if (id === undefined || repeated.has('client_id')) {
     throw new AuthorizationPageError(
       'This link is incomplete',
-      'The app did not say which app it is (client_id). Go back to it and connect again.',
+      'The link does not name the app (client_id). Go back to the app and connect again.',
       { reason: 'client_id is missing or repeated' }
     )
   }
@@ -132,8 +136,8 @@ async function clientOf (
   }
   throw new AuthorizationPageError(
     'This app is not known here',
-    'The app that sent you is not registered, or its description could not be read. Go back to it and ' +
-      'connect again; if that does not help, ask the operator of this server.',
+    'The app that sent you is not registered, or its description could not be read. Go back to the app and ' +
+      'connect again. If that does not help, ask the operator of this server.',
     { reason: 'the client is unknown' }
   )
 }
@@ -143,22 +147,24 @@ function redirectOf (
   repeated: ReadonlySet<string>,
   { redirectUris }: Client
 ): string {
-  const [only, ...others] = redirectUris
+  const [first, ...others] = redirectUris
   const problem =
-    'The app asked to send you to an address that does not belong to it, so you were not sent there.'
+    'The app asked for a redirect to an address that is not registered for it. For your safety, you stay here.'
   if (repeated.has('redirect_uri')) {
-    throw new AuthorizationPageError('You were not sent on', problem, { reason: 'redirect_uri is repeated' })
+    throw new AuthorizationPageError('You were not redirected', problem, {
+      reason: 'redirect_uri is repeated'
+    })
   }
   if (uri === undefined) {
-    if (only !== undefined && others.length === 0) return only
+    if (first !== undefined && others.length === 0) return first
     throw new AuthorizationPageError(
       'This link is incomplete',
-      'The app did not say where to send you afterwards (redirect_uri). Go back to it and connect again.',
-      { reason: 'redirect_uri is missing, and the client has several' }
+      'The link does not say where to redirect you (redirect_uri). Go back to the app and connect again.',
+      { reason: 'redirect_uri is missing, and the client has several redirect URIs' }
     )
   }
   if (!isRedirectUri(uri, { customSchemes: true }) || !matchesRedirect(redirectUris, uri)) {
-    throw new AuthorizationPageError('You were not sent on', problem, {
+    throw new AuthorizationPageError('You were not redirected', problem, {
       reason: 'redirect_uri does not belong to the client'
     })
   }

@@ -1,10 +1,10 @@
-/** Authorization codes: a minute, once, kept as a digest, and bound to all that the request said. */
+/** Authorization codes: valid for one minute and for one use, and stored as digests. */
 import { createHash, randomBytes } from 'node:crypto'
 import { sha256 } from '../../lib/sha256.js'
 import type { NewGrant } from './grants.js'
 import type { Documents } from './documents/documents.js'
 
-/** What a code stands for. */
+/** The request and the grant that a code is bound to. */
 export interface CodeContents {
   readonly grant: NewGrant
   readonly redirectUri: string
@@ -15,21 +15,21 @@ export interface CodeContents {
 
 export type Redeemed =
   | { readonly kind: 'first', readonly contents: CodeContents }
-  /** It was used before: what that gave has to end. */
+  /** The code was used before. The caller must revoke the grant. */
   | { readonly kind: 'again', readonly grantId: string }
   | { readonly kind: 'none' }
 
 export interface Codes {
-  /** The code, for the redirect. */
+  /** Creates a code. */
   issue: (contents: CodeContents) => Promise<string>
-  /** What the code stands for, without using it. */
+  /** Returns the contents of a code without using it. `undefined` if the code is unknown. */
   peek: (code: string) => Promise<CodeContents | undefined>
-  /** Uses the code: of several who try at once exactly one is the first. */
+  /** Uses a code. If several requests use it at the same time, exactly one gets `first`. */
   redeem: (code: string) => Promise<Redeemed>
 }
 
 const codeMs = 60_000
-/** How long a second use is recognized as one. */
+/** How long a used code is kept, so that a second use is detected. */
 const usedMs = 60 * 60_000
 const codeForm = /^mcp_code_[\w-]{43}$/
 
@@ -73,7 +73,7 @@ export function createCodes (documents: Documents): Codes {
   }
 }
 
-/** RFC 7636 §4.6. */
+/** Verifies the PKCE code verifier (RFC 7636 §4.6). */
 export function provesChallenge (verifier: string | undefined, challenge: string): boolean {
   if (verifier === undefined || !/^[\w.~-]{43,128}$/.test(verifier)) return false
   return createHash('sha256').update(verifier).digest('base64url') === challenge

@@ -1,4 +1,4 @@
-/** The keys behind grants: managed and listed ones, and those that an app looks up in a database of its own. */
+/** The keys of grants: managed keys, those of `API_KEYS`, and keys that the app looks up. */
 import type { KeyReference, Referred } from '../../api-keys/ring.js'
 import type { Eventually } from '../../lib/eventually.js'
 import { isRecord } from '../../lib/guards.js'
@@ -6,7 +6,10 @@ import type { PrincipalAttributes } from '../../principal/attributes.js'
 import { rejected, type Verdict, type Verified } from '../../principal/presented.js'
 import { freezePrincipal, type Principal, type Role } from '../../principal/principal.js'
 
-/** What an app said of a key of its own when it was given: without the key nobody can ask for it again. */
+/**
+ * The answer of the app for a key at the sign-in. The key itself is not stored, so it cannot be looked up
+ * again.
+ */
 export interface AppSnapshot {
   readonly id: string
   readonly role: Role
@@ -17,36 +20,36 @@ export interface AppSnapshot {
 }
 
 export interface GrantKey extends KeyReference {
-  /** Only of a key that the app looks up. */
+  /** Only for a key that the app looks up. */
   readonly app?: AppSnapshot
 }
 
 /** The keys that an app looks up itself. */
 export interface AppKeyPort {
-  readonly verify: (asked: {
+  readonly verify: (question: {
     readonly key: string
     readonly digest: string
     readonly address: string
     readonly requestId: string
   }) => Eventually<Verdict>
-  /** Whether it can say later on, without the key, if a caller is still good. */
+  /** True if the app can confirm a caller later, without the key (`stillGood`). */
   readonly canTell: boolean
   readonly confirm: (principal: Principal) => Promise<boolean>
   readonly isConfirmed: (principal: Principal) => boolean
 }
 
 export interface GrantKeysOptions {
-  /** Those of the list and of the file, as they are now. */
+  /** Returns the current state of a managed key or a key of `API_KEYS`. */
   readonly lookUp: (reference: KeyReference) => Referred
-  /** Left out, or `null`: the app looks up none. */
+  /** Returns `null` if the app looks up no keys. Default: none. */
   readonly appKeys?: (() => AppKeyPort | null) | undefined
 }
 
 export interface GrantKeys {
-  /** The key behind a grant, as it is now. Rejects with an `UnavailableError` where the app cannot tell. */
+  /** Returns the current state of the key of a grant. Rejects with an `UnavailableError` if the app fails. */
   readonly current: (key: GrantKey) => Eventually<Referred>
   readonly managed: (reference: KeyReference) => Referred
-  /** Whether the app has said of its caller a short while ago that it is good. */
+  /** True if the app confirmed its caller a short time ago. */
   readonly isFresh: (principal: Principal) => boolean
 }
 
@@ -78,7 +81,7 @@ export function createGrantKeys ({ lookUp, appKeys = () => null }: GrantKeysOpti
   }
 }
 
-/** The key that proved a verdict, as a grant remembers it. */
+/** The reference to a verified key that is stored in its grant. */
 export function grantKeyOf (verified: Verified, isOfApp: boolean): GrantKey {
   const { principal: { id, role, scopes, attributes, expiresAt, keyId = '', issuedAt }, rateLimitMax } = verified
   if (!isOfApp) return { keyId, ...(issuedAt === undefined ? {} : { issuedAt }) }
@@ -93,7 +96,7 @@ export function grantKeyOf (verified: Verified, isOfApp: boolean): GrantKey {
   return { keyId, app }
 }
 
-/** What was sealed by this server; a later version may write another form. */
+/** `undefined` if the form is unknown: a later version of this server may write another. */
 export function readSnapshot (value: unknown): AppSnapshot | undefined {
   if (
     !isRecord(value) ||

@@ -1,9 +1,9 @@
-/** Grants as administrators see them, and how they end them: from a tool and from the command line. */
+/** Lists and revokes grants, for the admin tools and the command line. */
 import type { Author } from '../../ledger/records.js'
 import type { Documents } from './documents/documents.js'
 import type { Grant, GrantLedger } from './grants.js'
 
-/** Which grants are meant: those for which all that is given holds. */
+/** Selects the grants that match all given fields. */
 export interface GrantFilter {
   readonly id?: string | undefined
   readonly keyId?: string | undefined
@@ -12,7 +12,7 @@ export interface GrantFilter {
   readonly subject?: string | undefined
 }
 
-/** What people and programs see of a grant. No credential is in it. Times are RFC 3339. */
+/** A grant as shown to admins, without credentials. Times are RFC 3339. */
 export interface GrantView {
   readonly id: string
   readonly client: string
@@ -23,13 +23,13 @@ export interface GrantView {
   readonly scopes: readonly string[]
   readonly resource: string
   readonly signedInAt: string
-  /** When a token of it was last fetched. */
+  /** When the client last got a token. */
   readonly usedAt: string
 }
 
 type Store = Pick<Documents, 'list' | 'remove'>
 
-/** The oldest first. Those that ended are left out. */
+/** Returns the matching grants, oldest first, without revoked ones. */
 export async function listGrants (
   documents: Pick<Store, 'list'>,
   ledger: Pick<GrantLedger, 'isRevoked'>,
@@ -45,7 +45,7 @@ export function isEnded ({ subject, id, key, createdAt }: Grant, ledger: Pick<Gr
   return ledger.isRevoked({ id: subject, tokenId: id, keyId: key.keyId, issuedAt: createdAt })
 }
 
-/** Ends a grant at once: its tokens are refused, and its streams end. False where there was none. */
+/** Revokes a grant immediately: its tokens are refused, and its streams end. False if it does not exist. */
 export async function endGrant (
   documents: Pick<Store, 'remove'>,
   ledger: Pick<GrantLedger, 'revokeToken'>,
@@ -53,12 +53,13 @@ export async function endGrant (
   by: Author,
   accessTtlMs: number
 ): Promise<boolean> {
-  // In force at once, also where the store fails. Its last access token has ended when that is forgotten.
+  // First in the ledger: this takes effect even if the store fails. It is kept until the last access token
+  // expires.
   await ledger.revokeToken(id, by, true, Date.now() + accessTtlMs)
   return await documents.remove('grant', id)
 }
 
-/** True for what can be the id of a grant. */
+/** True if `id` has the form of a grant id. */
 export function isGrantId (id: string): boolean {
   return /^[0-9a-f]{24}$/.test(id)
 }

@@ -1,4 +1,4 @@
-/** Grants: what a person allowed a client to do, with which key, and the refresh tokens that keep it alive. */
+/** Grants and their refresh tokens. A grant records what a client may do on behalf of a user. */
 import { randomBytes } from 'node:crypto'
 import type { Author } from '../../ledger/records.js'
 import type { Role } from '../../principal/principal.js'
@@ -20,19 +20,19 @@ export interface Grant {
   readonly scopes: readonly string[]
   readonly resource: string
   readonly createdAt: number
-  /** When a token of it was last fetched. */
+  /** When the client last got a token. */
   readonly usedAt: number
-  /** When the key ends, as it was when the person signed in. */
+  /** When the key expires, as known at the sign-in. `null`: never. */
   readonly keyEndsAt: number | null
-  /** Of the newest refresh token. */
+  /** The number of the newest refresh token. It starts at 1, and each rotation adds one. */
   readonly generation: number
-  /** Mixed into the refresh tokens, so that the server's secret alone makes none. */
+  /** Part of the MAC of the refresh tokens, so that a leaked server secret is not enough to forge one. */
   readonly salt: string
-  /** When the last few generations were replaced, the newest first. */
+  /** When the last eight refresh tokens were replaced, newest first. */
   readonly rotations: ReadonlyArray<{ readonly generation: number, readonly at: number }>
 }
 
-/** Where revocations are kept, for every request to ask. */
+/** The record of revocations, which is checked at every request. */
 export interface GrantLedger {
   isRevoked: (credential: {
     readonly id: string
@@ -48,16 +48,16 @@ export interface GrantsOptions {
   readonly secrets: ServerSecrets
   readonly ledger: GrantLedger
   readonly resource: string
-  /** How long an access token may outlive its grant's revocation, in milliseconds. */
+  /** The lifetime of access tokens in milliseconds. A revocation is kept that long. */
   readonly accessTtlMs: number
-  /** Told of a refresh token that was used again after its time. */
+  /** Called when a replaced refresh token is used again. */
   readonly onReuse: OnReuse
 }
 
-/** What is known of a grant that is ended because somebody else may have what it gave. */
+/** A grant that is revoked because its code or refresh token was used twice, so it may have leaked. */
 export type ReusedGrant = Pick<Grant, 'id' | 'client' | 'subject' | 'key'>
 
-/** Told of a security event. `why` is a constant text. */
+/** Called for each reuse. `why` is a constant. */
 export type OnReuse = (grant: ReusedGrant, why: string) => void
 
 export interface NewGrant extends Omit<Grant, 'id' | 'createdAt' | 'usedAt' | 'generation' | 'salt' | 'rotations'> {
@@ -71,22 +71,22 @@ export interface Refreshed {
 
 export interface Grants {
   newId: () => string
-  /** Ends the caller's least used grant where there are too many. */
+  /** Creates a grant. If the user has too many, revokes the one that was not used for the longest time. */
   create: (grant: NewGrant) => Promise<Refreshed>
-  /** Judges a refresh token of this client and gives it its successor. Throws an `invalid_grant`. */
+  /** Verifies a refresh token of this client and returns the next one. Rejects with `invalid_grant`. */
   refresh: (token: string, clientId: string, rotates: boolean) => Promise<Refreshed>
-  /** The grant that a refresh token of this client is of; `undefined` where it is none. */
+  /** Returns the grant of a refresh token. `undefined` if the token is not valid for this client. */
   find: (token: string, clientId: string) => Promise<Grant | undefined>
   list: (filter?: GrantFilter) => Promise<readonly Grant[]>
-  /** Ends a grant at once: its tokens are refused, and its streams end. False where there is none. */
+  /** Revokes a grant immediately: its tokens are refused, and its streams end. False if it does not exist. */
   revoke: (id: string, by: Author) => Promise<boolean>
 }
 
 const dayMs = 24 * 60 * 60_000
 const idleMs = 30 * dayMs
-/** How long a refresh token may come again and is given the same successor, whatever happened to that. */
+/** For this time after a rotation, the replaced refresh token returns the same successor again. */
 export const repeatMs = 60_000
-/** How long a refresh token is good whose successor nobody has used. */
+/** The same for the last replaced refresh token, if its successor has not been used. */
 export const graceMs = 10 * 60_000
 const maxPerSubject = 100
 const tokenForm = /^mcp_refresh_([0-9a-f]{24})_(\d{1,9})_([\w-]{43})$/
@@ -96,7 +96,9 @@ export function createGrants ({ documents, secrets, ledger, resource, accessTtlM
     return `mcp_refresh_${id}_${generation}_${secrets.mac('refresh', `${id} ${generation} ${salt}`)}`
   }
 
-  /** The grant and the generation that a token names, where the token is authentic and of this client. */
+  /**
+   * Returns the grant and the generation of a token. `undefined` if the token is not valid for this client.
+   */
   async function read (
     token: string,
     clientId: string
@@ -108,7 +110,7 @@ export function createGrants ({ documents, secrets, ledger, resource, accessTtlM
     if (stored === undefined) return undefined
     const grant = grantOf(stored)
     if (!secrets.isMac('refresh', `${id} ${generation} ${grant.salt}`, mac)) return undefined
-    // Foreign and unknown are the same.
+    // The same result as for an unknown token, so that a client learns nothing about the tokens of others.
     if (grant.client.id !== clientId || grant.resource !== resource || isEnded(grant, ledger)) { return undefined }
     return { grant, generation: Number(generation), stored }
   }
@@ -167,7 +169,8 @@ export function createGrants ({ documents, secrets, ledger, resource, accessTtlM
         if (generation > grant.generation) throw invalid('the refresh token is unknown')
         if (generation < grant.generation) {
           if (!isRepeat(grant, generation, now)) return await reused(grant)
-          // The same successor again: a client that sent two requests at once, or missed an answer, continues with it.
+          // A client that sent two requests at once, or lost the response, can continue with the same
+          // successor.
           return { grant, refreshToken: tokenOf({ ...grant, generation: generation + 1 }) }
         }
         const next: Grant = rotates
@@ -183,9 +186,9 @@ export function createGrants ({ documents, secrets, ledger, resource, accessTtlM
           endsAt: endOf(next, now)
         })
         if (isOurs) return { grant: next, refreshToken: tokenOf(next) }
-        // Another request was faster: what it did is judged anew.
+        // Another request changed the grant in the meantime: read it again.
       }
-      throw new OAuthError('temporarily_unavailable', 'The grant keeps changing', {
+      throw new OAuthError('temporarily_unavailable', 'Too many requests use this grant at the same time', {
         retryAfterSeconds: 1
       })
     }
@@ -193,17 +196,17 @@ export function createGrants ({ documents, secrets, ledger, resource, accessTtlM
 }
 
 /**
- * Within the minute, or of the generation just before, whose successor nobody has used: using that makes
- * the next one.
+ * True if a replaced refresh token may be used again: within `repeatMs`, or within `graceMs` if its successor
+ * has not been used.
  */
 function isRepeat ({ generation: newest, rotations }: Grant, generation: number, now: number): boolean {
-  const rotation = rotations.find(one => one.generation === generation)
+  const rotation = rotations.find(replaced => replaced.generation === generation)
   if (rotation === undefined) return false
   const ageMs = now - rotation.at
   return ageMs <= repeatMs || (generation === newest - 1 && ageMs <= graceMs)
 }
 
-/** Idle for 30 days, and never beyond the key. */
+/** A grant ends after 30 days without use, or when its key expires. */
 function endOf ({ keyEndsAt }: Grant, now: number): number {
   return Math.min(now + idleMs, keyEndsAt ?? Infinity)
 }

@@ -1,6 +1,6 @@
 /**
- * Enterprise-managed authorization: an identity provider vouches for a person by an assertion (ID-JAG, RFC
- * 7523 §2.1).
+ * Verifies identity assertions of an identity provider (ID-JAG, RFC 7523 §2.1), for enterprise-managed
+ * authorization.
  */
 import { compactVerify, decodeJwt, decodeProtectedHeader } from 'jose'
 import { sha256 } from '../../lib/sha256.js'
@@ -13,13 +13,13 @@ import { type Documents, useOnce } from './documents/documents.js'
 import { OAuthError } from './protocol/oauth-error.js'
 
 export interface TrustedIssuer {
-  /** To the letter as `iss` names it: https, or http on loopback. */
+  /** The exact value of `iss`: an https URL, or http on loopback. */
   readonly issuer: string
-  /** Where its keys are. Left out: where its metadata says. */
+  /** URL of its keys. Default: the `jwks_uri` of its metadata. */
   readonly jwksUrl?: string | undefined
-  /** What its callers are called before the colon, such as `oauth` or `oauth@team`: no two issuers share it. */
+  /** Prefix of the ids of its callers, such as `oauth` or `oauth@team`. Must be unique. */
   readonly prefix: string
-  /** The claim with the roles. Left out: every caller is a user. */
+  /** The claim with the roles. Default: every caller has the role `user`. */
   readonly rolesClaim?: string | undefined
   readonly adminRole?: string | undefined
 }
@@ -27,13 +27,13 @@ export interface TrustedIssuer {
 export interface IdJagOptions {
   readonly issuers: readonly TrustedIssuer[]
   readonly documents: Documents
-  /** Our own issuer: the assertion's `aud`. */
+  /** The issuer of this server, which is the required `aud`. */
   readonly issuer: string
   readonly resource: string
   readonly toleranceSeconds: number
 }
 
-/** For whom an assertion vouches. */
+/** The caller that an assertion identifies. */
 export interface Vouched {
   /** The id of the principal. */
   readonly subject: string
@@ -41,7 +41,10 @@ export interface Vouched {
   readonly scopes: readonly string[]
 }
 
-/** Rejects with an `invalid_grant`, or `temporarily_unavailable` where the issuer's keys cannot be had. */
+/**
+ * Rejects with `invalid_grant`, or with `temporarily_unavailable` if the keys of the issuer cannot be
+ * fetched.
+ */
 export type IdJagVerifier = (assertion: string, clientId: string) => Promise<Vouched>
 
 const algorithms: ReadonlySet<unknown> = new Set(['RS256', 'PS256', 'ES256', 'EdDSA'])
@@ -56,9 +59,9 @@ export function createIdJagVerifier ({
   toleranceSeconds
 }: IdJagOptions): IdJagVerifier {
   const trusted = new Map<unknown, TrustedIssuer & { readonly keys: KeySet }>(
-    issuers.map(one => [
-      one.issuer,
-      { ...one, keys: createKeySet({ load: createKeyLoader(one.issuer, one.jwksUrl) }) }
+    issuers.map(entry => [
+      entry.issuer,
+      { ...entry, keys: createKeySet({ load: createKeyLoader(entry.issuer, entry.jwksUrl) }) }
     ])
   )
 
@@ -70,7 +73,7 @@ export function createIdJagVerifier ({
     }
     if (typeof alg !== 'string' || !algorithms.has(alg)) throw refused('alg is not accepted')
     if ('crit' in header) throw refused('it has a crit header')
-    // Before any key is fetched: a stranger's assertion makes us ask nobody.
+    // Checked before any key is fetched, so that an unknown issuer cannot trigger a request (SSRF).
     const issuer = trusted.get(claims.iss)
     if (issuer === undefined) throw refused('iss is not a trusted issuer')
     if (
@@ -82,9 +85,9 @@ export function createIdJagVerifier ({
       throw refused('resource is not the endpoint', 'invalid_target')
     }
     if (claims.cnf !== undefined) throw refused('it is bound to a key')
-    const sound = readClaims(claims, { toleranceSeconds }, Date.now())
-    if (typeof sound === 'string') throw refused(sound)
-    const { sub, jti, issuedAt, expiresAt } = sound
+    const checked = readClaims(claims, { toleranceSeconds }, Date.now())
+    if (typeof checked === 'string') throw refused(checked)
+    const { sub, jti, issuedAt, expiresAt } = checked
     if (jti === undefined || jti === '' || issuedAt === undefined) throw refused('jti or iat is missing')
     if (expiresAt - issuedAt > (longestLifeSeconds + 2 * toleranceSeconds) * 1000) {
       throw refused('it is valid for more than an hour')
@@ -119,7 +122,7 @@ function decode (assertion: string): {
       return { header: { ...decodeProtectedHeader(assertion) }, claims: decodeJwt(assertion) }
     }
   } catch {
-    // Below, with the other refusals.
+    // Not a JWT: refused below.
   }
   throw refused('it is not a JWT')
 }

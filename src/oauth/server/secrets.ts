@@ -1,31 +1,32 @@
 /**
- * The keys of the authorization server, all derived from the JWT secret: no credential of one kind passes
- * for another.
+ * The keys of the authorization server, derived from the JWT secret. Each use has its own key, so that a
+ * credential of one kind is never accepted as another.
  */
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
 
-/** One derived key, and the name that tells it from those of former secrets. */
+/** A derived key and its id. Keys of former secrets have other ids. */
 export interface DerivedKey {
   readonly kid: string
   readonly key: Uint8Array
 }
 
 export interface ServerSecrets {
-  /** Sign access tokens. The first signs, all of them verify. */
+  /** Keys of access tokens. The first one signs, all verify. */
   readonly access: readonly [DerivedKey, ...DerivedKey[]]
-  /** Encrypts `value` (JSON), so that only this server can read it again, for the same `purpose`. */
+  /** Encrypts `value` as JSON. Only `open` of this server with the same `purpose` can decrypt it. */
   readonly seal: (purpose: string, value: object) => string
-  /** What was sealed; `undefined` for everything else. */
+  /** Decrypts a sealed value. `undefined` if `seal` did not create it for this `purpose`. */
   readonly open: (purpose: string, sealed: string) => unknown
   /** A MAC of `text` in base64url, 43 characters. */
   readonly mac: (purpose: string, text: string) => string
-  /** Whether `mac` is one of `text`, by any of the secrets. In constant time. */
+  /** Verifies a MAC with the current and the former secrets, in constant time. */
   readonly isMac: (purpose: string, text: string, mac: string) => boolean
 }
 
 /**
- * `secrets`: the JWT secret of today, then former ones. `resource`: the endpoint, so that what one endpoint
- * made is worth nothing at another one with the same secret (RFC 5869, `info`).
+ * Derives the keys (RFC 5869). `secrets` are the current JWT secret, then former ones. `resource` is the URL
+ * of the endpoint: it is part of `info`, so that another endpoint with the same secret does not accept these
+ * credentials.
  */
 export function deriveSecrets (secrets: readonly string[], resource: string): ServerSecrets {
   const derive = (use: string): Uint8Array[] =>
@@ -56,10 +57,10 @@ export function deriveSecrets (secrets: readonly string[], resource: string): Se
     },
     mac: (purpose, text) => macBy(macs[0] ?? first.key, purpose, text),
     isMac: (purpose, text, mac) => {
-      const given = Buffer.from(mac)
+      const actual = Buffer.from(mac)
       return macs.some(key => {
-        const right = Buffer.from(macBy(key, purpose, text))
-        return given.length === right.length && timingSafeEqual(given, right)
+        const expected = Buffer.from(macBy(key, purpose, text))
+        return actual.length === expected.length && timingSafeEqual(actual, expected)
       })
     }
   }
@@ -69,7 +70,7 @@ function kidOf (key: Uint8Array): string {
   return createHmac('sha256', key).update('kid').digest('base64url').slice(0, 11)
 }
 
-/** AES-256-GCM; the purpose is authenticated with the text, so that a sealed value is good for one use only. */
+/** AES-256-GCM. The purpose is authenticated, too, so that a value cannot be opened for another purpose. */
 function encrypt (key: Uint8Array, purpose: string, text: string): string {
   const iv = randomBytes(12)
   const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(Buffer.from(purpose))

@@ -1,4 +1,4 @@
-/** The authorization server, put together from its parts; it knows nothing of HTTP. */
+/** Builds the authorization server from its parts. Independent of HTTP. */
 import type { KeyReference, Referred } from '../../api-keys/ring.js'
 import { protectedResource } from '../../net/public-url.js'
 import type { Principal } from '../../principal/principal.js'
@@ -19,34 +19,34 @@ import { createSignIn, type KeyVerifier, type SignIn } from './sign-in.js'
 import { createTokenEndpoint, type TokenEndpoint } from './token-endpoint.js'
 
 export interface AuthorizationServerOptions {
-  /** The base of the address that callers use: https, or http on loopback. */
+  /** The base URL that clients use: https, or http on loopback. */
   readonly publicUrl: string
-  /** The endpoint's path below it. Default `/mcp`. */
+  /** The path of the endpoint. Default `/mcp`. */
   readonly path?: string
-  /** The JWT secret of today, then former ones: the server's own keys are derived from them. */
+  /** The current JWT secret, then former ones. All keys of the server are derived from them. */
   readonly secrets: readonly string[]
   readonly documents: Documents
   readonly ledger: GrantLedger & { readonly isRevoked: (principal: Principal) => boolean }
   readonly verifyKey: KeyVerifier
-  /** Those of the list and of the file, as they are now. */
+  /** Returns the current state of a managed key or a key of `API_KEYS`. */
   readonly lookUp: (reference: KeyReference) => Referred
-  /** The keys that the app looks up itself, asked for when they are needed. Left out: there are none. */
+  /** The keys that the app looks up. Called when they are needed. Default: none. */
   readonly appKeys?: () => AppKeyPort | null
-  /** How clients may be known. Default in all three ways. */
+  /** How clients may become known. Default: all three ways. */
   readonly clients?: readonly ClientSource[]
   /** Default 3,600. */
   readonly accessTtlSeconds?: number
-  /** Identity providers whose assertions (ID-JAG) are accepted. Default none. */
+  /** Identity providers whose assertions (ID-JAG) are accepted. Default: none. */
   readonly trustedIssuers?: readonly TrustedIssuer[]
   /** Default 0. */
   readonly clockToleranceSeconds?: number
-  /** The scopes that there are, as they are at the moment. */
+  /** Returns the scopes that the served items currently use. */
   readonly scopes: () => readonly string[]
-  /** How documents of clients are fetched. Default guarded: over https, from public addresses alone. */
+  /** Fetches client documents. Default: over https, from public addresses only. */
   readonly fetchDocument?: DocumentFetcher
-  /** Told of what went wrong, for the log. */
+  /** Logs a problem. */
   readonly report: (fields: object, message: string) => void
-  /** Told of a grant that was ended because a code or a refresh token of it was used again. */
+  /** Called when a grant is revoked because its code or refresh token was used twice. */
   readonly onReuse: OnReuse
 }
 
@@ -59,7 +59,7 @@ export interface AuthorizationServer {
   readonly signIn: SignIn
   readonly tokens: TokenEndpoint
   readonly metadata: () => Readonly<Record<string, unknown>>
-  /** Judges the query of an authorization request. */
+  /** Validates the query of an authorization request. */
   readonly authorize: (query: string) => Promise<{ readonly request: AuthorizationRequest, readonly client: Client }>
 }
 
@@ -67,7 +67,7 @@ export function createAuthorizationServer (options: AuthorizationServerOptions):
   const {
     publicUrl,
     path,
-    secrets: texts,
+    secrets: jwtSecrets,
     documents,
     ledger,
     verifyKey,
@@ -84,7 +84,7 @@ export function createAuthorizationServer (options: AuthorizationServerOptions):
   } = options
   const issuer = issuerOf(publicUrl)
   const { url: resource } = protectedResource(publicUrl, path)
-  const secrets = deriveSecrets(texts, resource)
+  const secrets = deriveSecrets(jwtSecrets, resource)
   const isRevoked = (principal: Principal): boolean => ledger.isRevoked(principal)
   const reportDocument = (client: string, reason: string): void => {
     report({ client, reason }, 'a client document cannot be used')

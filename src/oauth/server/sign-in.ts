@@ -1,6 +1,6 @@
 /**
- * The two steps of a sign-in: a key is given, then the person approves or denies. Between them all is
- * carried in sealed form.
+ * The two steps of a sign-in: the user enters a key, then approves or denies. The state between the steps is
+ * encrypted and kept in the page, not on the server.
  */
 import { randomBytes } from 'node:crypto'
 import { sha256 } from '../../lib/sha256.js'
@@ -18,7 +18,7 @@ import { AuthorizationPageError } from './protocol/oauth-error.js'
 import { matchesRedirect, withAnswer } from './protocol/redirects.js'
 import type { ServerSecrets } from './secrets.js'
 
-/** Judges a key as a request with it would be judged. */
+/** Verifies a key by the rules for requests. */
 export type KeyVerifier = AppKeyPort['verify']
 
 export interface SignInOptions {
@@ -34,47 +34,50 @@ export interface SignInOptions {
   readonly isRevoked: (principal: Principal) => boolean
 }
 
-/** A page of the sign-in that is open in somebody's browser. */
+/** A page of the sign-in. */
 export interface Step {
   readonly client: Client
   readonly request: AuthorizationRequest
-  /** Goes into the form. */
+  /** The encrypted state, for a hidden field of the form. */
   readonly handle: string
 }
 
-/** After the key: whose it is, and what the client would be able to do with it. */
+/** The second page: the owner of the key, and the rights that the client would get. */
 export interface ConsentStep extends Step {
   readonly principal: Principal
   readonly keyName: string | undefined
-  /** What the client would have. */
+  /** The scopes that the client would get. */
   readonly scopes: readonly string[]
-  /** What it asked for and the key does not have. */
+  /** The requested scopes that the key does not have. */
   readonly missing: readonly string[]
 }
 
 export type KeyOutcome =
   | { readonly kind: 'consent', readonly step: ConsentStep }
-  /** One answer for every key that is not good. */
+  /** The key is not valid. The page does not say why; `reason` is for the log. */
   | { readonly kind: 'wrong', readonly step: Step, readonly reason: string }
-  /** A good key that no client may be signed in with. */
+  /** The key is valid, but cannot sign in clients. */
   | { readonly kind: 'not-allowed', readonly step: Step, readonly reason: string }
 
 export interface SignIn {
   begin: (client: Client, request: AuthorizationRequest, cookie: string) => Step
-  /** Judges the key. Throws an `AuthorizationPageError` where the page is not (or no longer) one of this browser. */
+  /**
+   * Verifies the key. Rejects with an `AuthorizationPageError` if the page expired or belongs to another
+   * browser.
+   */
   giveKey: (
     handle: string,
     cookie: string | undefined,
     key: string,
     from: { readonly address: string; readonly requestId: string }
   ) => Promise<KeyOutcome>
-  /** Where to send the browser. Throws an `AuthorizationPageError`. */
+  /** Resolves to the URL for the browser. Rejects with an `AuthorizationPageError`. */
   deny: (handle: string, cookie: string | undefined) => Promise<string>
   approve: (handle: string, cookie: string | undefined) => Promise<Approved>
 }
 
 export interface Approved {
-  /** Where the browser goes, with the code. */
+  /** The URL for the browser, with the code. */
   readonly location: string
   readonly client: Client
   readonly principal: Principal
@@ -84,10 +87,10 @@ export interface Approved {
 interface Sealed {
   readonly id: string
   readonly request: AuthorizationRequest
-  /** The digest of the cookie of the browser that the page was sent to. */
+  /** The digest of the cookie of the browser that got the page. */
   readonly browser: string
   readonly endsAt: number
-  /** From the second step on: what the person was shown, and approves. */
+  /** Only in the second step: the rights that the page shows and the user approves. */
   readonly shown?: Shown
 }
 
@@ -123,7 +126,7 @@ export function createSignIn (options: SignInOptions): SignIn {
     const sealed = secrets.open(purpose, handle) as Sealed | undefined
     if (sealed === undefined) throw over('the handle is not from this server')
     if (sealed.endsAt <= Date.now()) throw over('the handle has expired')
-    // Cross-site request forgery: another page can send the form, but not the cookie that goes with it.
+    // Cross-site request forgery: another site can send the form, but not the cookie that belongs to it.
     if (cookie === undefined || sha256(cookie) !== sealed.browser) {
       throw over('the handle was given to another browser')
     }
@@ -135,7 +138,7 @@ export function createSignIn (options: SignInOptions): SignIn {
     return { sealed, client }
   }
 
-  /** Of a double click the second is told that it is over. */
+  /** The handle works once: the second request of a double click is refused. */
   async function finish ({ id, endsAt }: Sealed): Promise<void> {
     if (!await useOnce(documents, id, endsAt)) throw over('the handle was used before')
   }
@@ -147,9 +150,11 @@ export function createSignIn (options: SignInOptions): SignIn {
     principal: Principal,
     keyName: string | undefined
   ): ConsentStep {
-    const asked = sealed.request.scopes
+    const requested = sealed.request.scopes
     const scopes =
-      asked.length === 0 ? principal.scopes : asked.filter(scope => holdsScope(principal.scopes, scope))
+      requested.length === 0
+        ? principal.scopes
+        : requested.filter(scope => holdsScope(principal.scopes, scope))
     const shown: Shown = { key, subject: principal.id, role: principal.role, scopes }
     return {
       client,
@@ -158,7 +163,7 @@ export function createSignIn (options: SignInOptions): SignIn {
       principal,
       keyName,
       scopes,
-      missing: asked.filter(scope => !scopes.includes(scope))
+      missing: requested.filter(scope => !scopes.includes(scope))
     }
   }
 
@@ -177,7 +182,7 @@ export function createSignIn (options: SignInOptions): SignIn {
     async giveKey (handle, cookie, text, from) {
       const { sealed, client } = await open(handle, cookie)
       const step: Step = { client, request: sealed.request, handle }
-      // People copy a line break or a space with it.
+      // Users often paste a key with a space or a line break.
       const key = text.trim()
       if (key === '' || key.length > maxCredentialLength) {
         return { kind: 'wrong', step, reason: 'the key is empty or too long' }
@@ -201,7 +206,7 @@ export function createSignIn (options: SignInOptions): SignIn {
       const { redirectUri, state } = sealed.request
       return withAnswer(redirectUri, {
         error: 'access_denied',
-        error_description: 'The person denied access',
+        error_description: 'The user denied access',
         state,
         iss: issuer
       })
@@ -212,7 +217,7 @@ export function createSignIn (options: SignInOptions): SignIn {
       const { shown, request } = sealed
       if (shown === undefined) throw over('the handle belongs to the first step')
       const { key, subject, role } = shown
-      // The key may have ended while the page was open, or be somebody else's.
+      // While the page was open, the key may have ended or got another owner.
       const { verdict, maySignIn } = await keys.current(key)
       if (!isVerified(verdict) || !maySignIn || isRevoked(verdict.principal)) {
         throw over('the API key is no longer valid')
@@ -249,5 +254,8 @@ export function createSignIn (options: SignInOptions): SignIn {
   }
 }
 
-/** Whom a bad key is asked for: a revoked one must not be told by the time of one more question. */
+/**
+ * Used to check revocations for an invalid key, too. Otherwise the response time would show whether a key is
+ * unknown or revoked (timing attack).
+ */
 const nobody: Principal = freezePrincipal({ id: 'apikey:', role: 'user', scopes: [], method: 'api-key', keyId: '' })

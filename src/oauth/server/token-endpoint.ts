@@ -1,4 +1,4 @@
-/** What the token and the revocation endpoint decide (OAuth 2.1 §3.2, RFC 7009). */
+/** The token and the revocation endpoint, without HTTP (OAuth 2.1 §3.2, RFC 7009). */
 import { randomBytes } from 'node:crypto'
 import { holdsScope } from '../../principal/access.js'
 import { isVerified } from '../../principal/presented.js'
@@ -22,9 +22,9 @@ export interface TokenEndpointOptions {
   readonly accessTokens: AccessTokens
   readonly resource: string
   readonly accessTtlSeconds: number
-  /** Left out: no issuer is trusted so far. */
+  /** `undefined` if no issuer of assertions is trusted. */
   readonly verifyIdJag: IdJagVerifier | undefined
-  /** Told of a code that was used again. */
+  /** Called when a code is used twice. */
   readonly onReuse: OnReuse
 }
 
@@ -39,11 +39,11 @@ export interface TokenAnswer {
 export interface Issued {
   readonly answer: TokenAnswer
   readonly grant: GrantNews
-  /** `authorization_code`, `refresh_token` or `id-jag`. */
+  /** The grant type: `authorization_code`, `refresh_token` or `id-jag`. */
   readonly by: string
 }
 
-/** What is on record of a grant that began or ended. `keyId` is left out where no key stands behind it. */
+/** A created or revoked grant, for the log and the audit. `keyId` is omitted for assertions. */
 export interface GrantNews {
   readonly id: string
   readonly clientId: string
@@ -52,11 +52,11 @@ export interface GrantNews {
 }
 
 export interface TokenEndpoint {
-  /** Throws an `OAuthError`. */
+  /** Issues an access token. Rejects with an `OAuthError`. */
   issue: (parameters: Fields) => Promise<Issued>
   /**
-   * Ends the grant of a refresh or access token of this client, and resolves to it; `undefined` where the token
-   * was of none, which is no error.
+   * Revokes the grant of a refresh or access token of this client and resolves to the grant. Resolves to
+   * `undefined` for an unknown token, which is not an error (RFC 7009 §2.2).
    */
   revoke: (parameters: Fields) => Promise<GrantNews | undefined>
 }
@@ -104,7 +104,7 @@ export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoi
     if (!isBound) throw invalid('the code is unknown, or belongs to another client, redirect, challenge or resource')
     const redeemed = await codes.redeem(code)
     if (redeemed.kind === 'again') {
-      // Somebody else has it, too: what it gave cannot be trusted (RFC 6749 §4.1.2).
+      // The code leaked: the tokens that it was exchanged for cannot be trusted (RFC 6749 §4.1.2).
       onReuse({ ...contents.grant, id: redeemed.grantId }, 'code used again')
       await grants.revoke(redeemed.grantId, { principal: contents.grant.subject })
       throw invalid('the code was used before: its grant is revoked')
@@ -122,7 +122,7 @@ export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoi
     if (found === undefined) throw invalid('the refresh token is unknown')
     const scopes = narrowed(parameters.scope, found)
     await requireLiving(accessTokens, found)
-    // One that proves itself at each request needs no rotation (OAuth 2.1 §4.3.1).
+    // Clients that authenticate need no rotation (OAuth 2.1 §4.3.1).
     const { grant, refreshToken } = await grants.refresh(token, client.id, client.authMethods.includes('none'))
     await clients.dynamic?.used(client.id)
     return await answer(grant, refreshToken, scopes, false, 'refresh_token')
@@ -130,9 +130,10 @@ export function createTokenEndpoint (options: TokenEndpointOptions): TokenEndpoi
 
   async function byAssertion (parameters: Fields, client: Client): Promise<Issued> {
     if (verifyIdJag === undefined) throw new OAuthError('unsupported_grant_type', 'The grant type is not supported')
-    const { subject, role, scopes: vouched } = await verifyIdJag(required(parameters, 'assertion'), client.id)
-    const asked = scopesIn(parameters.scope)
-    const scopes = asked.length === 0 ? vouched : asked.filter(scope => holdsScope(vouched, scope))
+    const assertion = required(parameters, 'assertion')
+    const { subject, role, scopes: asserted } = await verifyIdJag(assertion, client.id)
+    const requested = scopesIn(parameters.scope)
+    const scopes = requested.length === 0 ? asserted : requested.filter(scope => holdsScope(asserted, scope))
     const grantId = randomBytes(12).toString('hex')
     const token = await accessTokens.sign({ subject, grantId, client, role, scopes, signedInAt: Date.now() })
     return {
@@ -208,24 +209,24 @@ function newsOf ({ id, client, subject, key }: ReusedGrant): GrantNews {
   return { id, clientId: client.id, subject, keyId: key.keyId }
 }
 
-/** A key that ended since takes its grants with it. */
+/** Throws an `invalid_grant` if the key of the grant is no longer valid. */
 async function requireLiving (accessTokens: AccessTokens, grant: Parameters<typeof claimsOfGrant>[0]): Promise<void> {
   const verdict = await accessTokens.rightsNow(claimsOfGrant(grant))
   if (!isVerified(verdict)) throw invalid(verdict.reason)
 }
 
-/** A client may ask for less than it was granted, for one token (RFC 6749 §6). */
+/** A client may request fewer scopes than it was granted, for a single token (RFC 6749 §6). */
 function narrowed (scope: string | undefined, { scopes }: Grant): readonly string[] {
-  const asked = scopesIn(scope)
-  if (asked.length === 0) return scopes
-  if (!asked.every(one => holdsScope(scopes, one))) {
+  const requested = scopesIn(scope)
+  if (requested.length === 0) return scopes
+  if (!requested.every(name => holdsScope(scopes, name))) {
     throw new OAuthError('invalid_scope', 'The scope exceeds the granted scope')
   }
-  return asked
+  return requested
 }
 
 function scopesIn (scope = ''): string[] {
-  return [...new Set(scope.split(' ').filter(one => one !== '' && one !== 'offline_access'))]
+  return [...new Set(scope.split(' ').filter(name => name !== '' && name !== 'offline_access'))]
 }
 
 function invalid (reason: string): OAuthError {

@@ -1,4 +1,4 @@
-/** Proof of a client by a signed assertion (`private_key_jwt`, RFC 7523 §3). */
+/** Authenticates a client by a signed assertion (`private_key_jwt`, RFC 7523 §3). */
 import { createLocalJWKSet, errors, type JSONWebKeySet, jwtVerify } from 'jose'
 import { sha256 } from '../../../lib/sha256.js'
 import { type Documents, useOnce } from '../documents/documents.js'
@@ -10,14 +10,14 @@ import { DocumentFetchError, type DocumentFetcher } from './guarded-fetch.js'
 export interface AssertionsOptions {
   readonly documents: Documents
   readonly fetchDocument: DocumentFetcher
-  /** The issuer and the token endpoint: `aud` holds one of them. */
+  /** The accepted values of `aud`: the issuer and the token endpoint. */
   readonly audience: readonly string[]
 }
 
 export interface Assertions {
   /**
-   * Rejects with `invalid_client` where it proves nothing, `temporarily_unavailable` where the client's
-   * keys cannot be had.
+   * Rejects with `invalid_client` if the assertion is not valid, and with `temporarily_unavailable` if the
+   * keys of the client cannot be fetched.
    */
   verify: (client: Client, assertion: string) => Promise<void>
 }
@@ -40,8 +40,8 @@ export function createAssertions ({ documents, fetchDocument, audience }: Assert
   const pending = new Map<string, Promise<Keys>>()
 
   async function load (uri: string): Promise<Keys> {
-    const underWay = pending.get(uri)
-    if (underWay !== undefined) return await underWay
+    const running = pending.get(uri)
+    if (running !== undefined) return await running
     const loading = fetchDocument(new URL(uri), limits).then(({ json }) => {
       const keys = { set: createLocalJWKSet(json as JSONWebKeySet), loadedAt: Date.now() }
       for (const oldest of known.keys()) if (known.size >= maxKeys) known.delete(oldest)
@@ -52,15 +52,15 @@ export function createAssertions ({ documents, fetchDocument, audience }: Assert
     return await loading
   }
 
-  async function keysOf (uri: string, atMostMs: number): Promise<Keys> {
-    const before = known.get(uri)
-    if (before !== undefined && Date.now() - before.loadedAt < atMostMs) return before
+  async function keysOf (uri: string, maxAgeMs: number): Promise<Keys> {
+    const cached = known.get(uri)
+    if (cached !== undefined && Date.now() - cached.loadedAt < maxAgeMs) return cached
     try {
       return await load(uri)
     } catch (error) {
-      // Keys that were good a while ago are, while their host is away.
-      if (before !== undefined) return before
-      throw new OAuthError('temporarily_unavailable', "The client's keys cannot be had", {
+      // While the host of the keys is down, use the cached keys.
+      if (cached !== undefined) return cached
+      throw new OAuthError('temporarily_unavailable', 'The keys of the client cannot be fetched', {
         retryAfterSeconds: 10,
         reason: error instanceof DocumentFetchError ? error.message : 'its key set is not valid'
       })
@@ -88,7 +88,8 @@ export function createAssertions ({ documents, fetchDocument, audience }: Assert
     try {
       return (await jwtVerify(assertion, (await keysOf(jwksUri, keysMs)).set, options)).payload
     } catch (error) {
-      // By a key that came since. Not more often than twice a minute, whatever is sent.
+      // The client may have a new key: fetch the keys again, at most twice a minute, because anybody can
+      // cause this.
       if (!(
         error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWSSignatureVerificationFailed
       )) { throw error }

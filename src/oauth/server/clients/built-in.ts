@@ -1,7 +1,4 @@
-/**
- * The client documents of well-known hosts, as they were published: they stand in while a host's own
- * document is away.
- */
+/** Copies of the client documents of well-known hosts, used if the original cannot be fetched. */
 import type { ClientMetadata } from './client.js'
 
 const publicClient = { authMethods: ['none'] } as const
@@ -35,7 +32,7 @@ export const builtInDocuments: ReadonlyMap<string, ClientMetadata> = new Map<str
     {
       name: 'ChatGPT',
       redirectUris: ['https://chatgpt.com/connector_platform_oauth_redirect'],
-      // Its document names both; the keys may be away together with it.
+      // Its document names both. `none` also works if its keys cannot be fetched.
       authMethods: ['none', 'private_key_jwt'],
       jwksUri: 'https://chatgpt.com/oauth/jwks.json'
     }

@@ -1,4 +1,4 @@
-/** A client of the authorization server, from whatever source, and how its metadata is judged (RFC 7591 §2). */
+/** A client of the authorization server, and the validation of its metadata (RFC 7591 §2). */
 import { isRecord } from '../../../lib/guards.js'
 import { areRedirectUris, type RedirectRules } from '../protocol/redirects.js'
 
@@ -7,14 +7,14 @@ export type AuthMethod = 'none' | 'private_key_jwt'
 export interface Client {
   /** The `client_id`. */
   readonly id: string
-  /** Where it is known from. Only the operator's own registration vouches for the name. */
+  /** How the client became known. Only for `registered` is the name verified, by the operator. */
   readonly source: 'document' | 'registered' | 'dynamic'
-  /** As it calls itself. */
+  /** The name from its metadata, not verified. */
   readonly name: string
   readonly redirectUris: readonly string[]
-  /** How it may prove itself at the token endpoint; at least one. */
+  /** The accepted authentication methods at the token endpoint, at least one. */
   readonly authMethods: readonly AuthMethod[]
-  /** Where its keys are, for `private_key_jwt`. */
+  /** URL of its keys, for `private_key_jwt`. */
   readonly jwksUri?: string | undefined
   readonly jwks?: Readonly<Record<string, unknown>> | undefined
 }
@@ -23,7 +23,7 @@ export type ClientMetadata = Omit<Client, 'id' | 'source'>
 
 export class ClientMetadataError extends Error {
   override readonly name = 'ClientMetadataError'
-  /** The redirects are what is wrong. */
+  /** True if the error is about `redirect_uris`. */
   readonly isRedirect: boolean
 
   constructor (message: string, isRedirect = false) {
@@ -34,7 +34,7 @@ export class ClientMetadataError extends Error {
 
 const longestName = 100
 
-/** The metadata, of what a client says of itself. Throws a `ClientMetadataError` with a constant message. */
+/** Validates the metadata that a client sent. Throws a `ClientMetadataError` with a constant message. */
 export function readClientMetadata (
   value: unknown,
   rules: RedirectRules & { readonly fallbackName?: string } = {}
@@ -76,8 +76,8 @@ export function readClientMetadata (
 }
 
 /**
- * Without control characters, marks that turn the direction of text, and line breaks: it stands beside our
- * own words.
+ * Removes control characters, line breaks and marks that change the text direction. The name is shown on our
+ * pages, so it must not be able to imitate their text (spoofing).
  */
 export function readableName (name: string): string {
   return name
@@ -90,13 +90,13 @@ export function readableName (name: string): string {
 
 const known: readonly AuthMethod[] = ['none', 'private_key_jwt']
 
-/** Hosts name one method, and in a plural list others that they can do, too. */
+/** Some clients name one method, and list others in `token_endpoint_auth_methods_supported`. */
 function authMethodsOf ({
-  token_endpoint_auth_method: one = 'none',
-  token_endpoint_auth_methods_supported: more = []
+  token_endpoint_auth_method: method = 'none',
+  token_endpoint_auth_methods_supported: others = []
 }: Record<string, unknown>): AuthMethod[] {
-  const named = [one, more].flat()
-  const found = known.filter(method => named.includes(method))
+  const named = [method, others].flat()
+  const found = known.filter(name => named.includes(name))
   if (found.length === 0) {
     throw new ClientMetadataError('token_endpoint_auth_method must be "none" or "private_key_jwt"')
   }
@@ -123,8 +123,7 @@ function isHttps (url: unknown): boolean {
 }
 
 /**
- * True if all redirects go to loopback, so that any program on the user's computer can pose as the
- * client.
+ * True if all redirects go to loopback. Then any program on the user's computer can pretend to be the client.
  */
 export function isLoopbackOnly ({ redirectUris }: Pick<Client, 'redirectUris'>): boolean {
   return redirectUris.every(uri => uri.startsWith('http:'))

@@ -1,4 +1,4 @@
-/** Finds a client by its id, in the sources that are switched on. */
+/** Finds a client by its id in the enabled sources. */
 import type { Documents } from '../documents/documents.js'
 import type { ClientSource } from '../protocol/metadata.js'
 import type { Client } from './client.js'
@@ -15,9 +15,9 @@ export interface ClientDirectoryOptions {
 }
 
 export interface ClientDirectory {
-  /** `undefined` where nobody knows it. */
+  /** `undefined` if the client is unknown. */
   find: (clientId: string) => Promise<Client | undefined>
-  /** Left out where clients may not register themselves. */
+  /** `undefined` if dynamic registration is off. */
   readonly dynamic: DynamicClients | undefined
 }
 
@@ -37,7 +37,8 @@ export function createClientDirectory ({
     dynamic,
 
     async find (clientId) {
-      // The three kinds of ids never meet: a URL, one with our prefix, any other.
+      // The id tells the source: a URL is a document, `dyn-` a dynamic client, anything else a registered
+      // one.
       if (clientId.startsWith('https:')) return await published?.find(clientId)
       if (clientId.startsWith('dyn-')) return await dynamic?.find(clientId)
       return hasRegistered ? await findRegistered(documents, clientId) : undefined

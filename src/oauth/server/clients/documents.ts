@@ -1,4 +1,4 @@
-/** Clients whose id is the address of their metadata (draft-ietf-oauth-client-id-metadata-document). */
+/** Clients whose id is the URL of their metadata (draft-ietf-oauth-client-id-metadata-document). */
 import { builtInDocuments } from './built-in.js'
 import { type Client, type ClientMetadata, ClientMetadataError, readClientMetadata } from './client.js'
 import { DocumentFetchError, type DocumentFetcher } from './guarded-fetch.js'
@@ -6,14 +6,14 @@ import { OAuthError } from '../protocol/oauth-error.js'
 
 export interface ClientDocumentsOptions {
   readonly fetchDocument: DocumentFetcher
-  /** Told of documents that cannot be had or used. `why` is a constant. */
+  /** Called for documents that cannot be fetched or are not valid. `why` is a constant. */
   readonly report?: (clientId: string, why: string) => void
 }
 
 export interface ClientDocuments {
   /**
-   * `undefined` where there is no document that can be used. Rejects with `temporarily_unavailable` where
-   * too many are being fetched.
+   * `undefined` if there is no valid document. Rejects with `temporarily_unavailable` if too many documents
+   * are being fetched.
    */
   find: (clientId: string) => Promise<Client | undefined>
 }
@@ -31,10 +31,7 @@ const failureMs = 60_000
 const maxKept = 1000
 const maxFetches = 16
 
-/**
- * True for the address of a document: https, with a path, without user info, query tricks, fragment and dot
- * segments (§3).
- */
+/** True for the URL of a document (§3): https, with a path, without user info, fragment and dot segments. */
 export function isDocumentUrl (clientId: string): boolean {
   if (
     clientId.length > 1000 ||
@@ -42,7 +39,7 @@ export function isDocumentUrl (clientId: string): boolean {
     !URL.canParse(clientId)
   ) { return false }
   const url = new URL(clientId)
-  // A parser takes dot segments out, also encoded ones, and writes other things anew: then it is another address.
+  // The parser removes dot segments and normalizes other parts. A URL that changes in this way is refused.
   return url.href === clientId && url.username === '' && !/%2e/i.test(url.pathname)
 }
 
@@ -53,7 +50,7 @@ export function createClientDocuments ({ fetchDocument, report = () => {} }: Cli
 
   function remember<T> (map: Map<string, T>, id: string, value: T): void {
     map.delete(id)
-    // The one that was stored first goes: it is the oldest.
+    // A Map keeps the insertion order, so the first key is the oldest.
     for (const oldest of map.keys()) if (map.size >= maxKept) map.delete(oldest)
     map.set(id, value)
   }
@@ -68,7 +65,8 @@ export function createClientDocuments ({ fetchDocument, report = () => {} }: Cli
       return clientOf(id, metadata)
     } catch (error) {
       if (!(error instanceof DocumentFetchError || error instanceof ClientMetadataError)) throw error
-      // Withdrawn, or changed into something else: what was kept is good no longer.
+      // The client withdrew the document or replaced it with an invalid one: the cached copy must not be
+      // used.
       if (error instanceof ClientMetadataError || error.isGone) kept.delete(id)
       remember(failures, id, Date.now() + failureMs)
       report(id, error.message)
@@ -77,8 +75,8 @@ export function createClientDocuments ({ fetchDocument, report = () => {} }: Cli
   }
 
   function fallback (id: string): Client | undefined {
-    const before = kept.get(id)
-    const metadata = before !== undefined && Date.now() < before.staleUntil ? before.metadata : builtInDocuments.get(id)
+    const cached = kept.get(id)
+    const metadata = cached !== undefined && Date.now() < cached.staleUntil ? cached.metadata : builtInDocuments.get(id)
     return metadata === undefined ? undefined : clientOf(id, metadata)
   }
 
@@ -86,14 +84,14 @@ export function createClientDocuments ({ fetchDocument, report = () => {} }: Cli
     async find (id) {
       if (!isDocumentUrl(id)) return undefined
       const now = Date.now()
-      const before = kept.get(id)
-      if (before !== undefined && now < before.freshUntil) return clientOf(id, before.metadata)
+      const cached = kept.get(id)
+      if (cached !== undefined && now < cached.freshUntil) return clientOf(id, cached.metadata)
       if ((failures.get(id) ?? 0) > now) return fallback(id)
-      const underWay = pending.get(id)
-      if (underWay !== undefined) return await underWay
+      const running = pending.get(id)
+      if (running !== undefined) return await running
       if (pending.size >= maxFetches) {
-        const instead = fallback(id)
-        if (instead !== undefined) return instead
+        const substitute = fallback(id)
+        if (substitute !== undefined) return substitute
         throw new OAuthError('temporarily_unavailable', 'Too many client documents are being fetched', {
           retryAfterSeconds: 5
         })
@@ -105,7 +103,7 @@ export function createClientDocuments ({ fetchDocument, report = () => {} }: Cli
   }
 }
 
-/** The one thing that a document proves is that its address is the client's id. */
+/** The document must name its own URL as `client_id`. Nothing else in it is verified. */
 function readDocument (json: unknown, id: string): ClientMetadata {
   if (Object(json).client_id !== id) throw new ClientMetadataError('The document names another client_id')
   return readClientMetadata(json)

@@ -1,4 +1,7 @@
-/** Clients that register themselves (RFC 7591): no secret, the same metadata is the same client, and unused ones go. */
+/**
+ * Clients that register themselves (RFC 7591). They have no secret. The id is a digest of the metadata, so
+ * registering the same metadata again returns the same client. Unused clients are removed.
+ */
 import { sha256 } from '../../../lib/sha256.js'
 import { type Documents, type ListedDocument } from '../documents/documents.js'
 import { type Client, ClientMetadataError, readClientMetadata } from './client.js'
@@ -6,28 +9,29 @@ import { OAuthError } from '../protocol/oauth-error.js'
 
 export interface DynamicClientsOptions {
   readonly documents: Documents
-  /** How many there may be. Default 1,000. */
+  /** The maximum number of clients. Default 1,000. */
   readonly max?: number
 }
 
 export interface DynamicClients {
-  /** Registers it, or finds it. Throws an `invalid_redirect_uri` or `invalid_client_metadata`. */
+  /** Registers a client or finds it. Rejects with `invalid_redirect_uri` or `invalid_client_metadata`. */
   register: (
     metadata: unknown
   ) => Promise<{ readonly client: Client; readonly issuedAt: number; readonly isNew: boolean }>
   find: (clientId: string) => Promise<Client | undefined>
-  /** Keeps a client that somebody signs in with. */
+  /** Extends the life of a client when it gets a token. */
   used: (clientId: string) => Promise<void>
 }
 
 const prefix = 'dyn-'
 const dayMs = 24 * 60 * 60_000
-/** Nobody signed in with it. */
+/** Lifetime of a client that never got a token. */
 const unusedMs = dayMs
+/** Lifetime of a client after it last got a token. */
 const usedMs = 90 * dayMs
 
 export function createDynamicClients ({ documents, max = 1000 }: DynamicClientsOptions): DynamicClients {
-  /** Makes room: the oldest of those that nobody ever used goes. */
+  /** Removes the oldest clients that were never used, if there are too many. */
   async function makeRoom (): Promise<void> {
     const all = await documents.list('client')
     if (all.length < max) return
@@ -53,13 +57,13 @@ export function createDynamicClients ({ documents, max = 1000 }: DynamicClientsO
     async register (metadata) {
       const read = readMetadata(metadata)
       const id = sha256(JSON.stringify(read)).slice(0, 32)
-      const before = await documents.get('client', id)
-      if (before !== undefined) {
-        return { client: clientOf(prefix + id, before.value), issuedAt: createdAt(before), isNew: false }
+      const existing = await documents.get('client', id)
+      if (existing !== undefined) {
+        return { client: clientOf(prefix + id, existing.value), issuedAt: createdAt(existing), isNew: false }
       }
       await makeRoom()
       const now = Date.now()
-      // Where another was first, it is the same.
+      // If another request was faster, it stored the same document.
       await documents.put('client', id, { ...read, createdAt: now }, { version: 0, endsAt: now + unusedMs })
       return { client: clientOf(prefix + id, { ...read }), issuedAt: now, isNew: true }
     },
@@ -102,7 +106,7 @@ function clientOf (id: string, value: object): Client {
   return { ...value as Omit<Client, 'id' | 'source'>, id, source: 'dynamic' }
 }
 
-/** What a client that registered is told (RFC 7591 §3.2.1). */
+/** The response to a registration (RFC 7591 §3.2.1). */
 export function registrationAnswer (
   { id, name, redirectUris, authMethods, jwks, jwksUri }: Client,
   issuedAt: number

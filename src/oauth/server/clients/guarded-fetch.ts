@@ -1,6 +1,6 @@
 /**
- * Fetches a small JSON document that a stranger named: over https, from public addresses alone, bounded in
- * size and time (SSRF).
+ * Fetches a small JSON document from a URL that a client chose. Against SSRF: only over https, only from
+ * public addresses, with limits on size and time.
  */
 import { lookup as resolveName, type LookupAddress } from 'node:dns'
 import type { IncomingMessage } from 'node:http'
@@ -11,23 +11,23 @@ import { isPublicAddress } from '../../../net/public-address.js'
 export interface FetchedDocument {
   /** Parsed JSON. */
   readonly json: unknown
-  /** Seconds that the answer's headers let it be cached; `undefined` where they don't say. */
+  /** `max-age` of the response in seconds. `undefined` if it has none. */
   readonly maxAgeSeconds: number | undefined
 }
 
 export interface FetchLimits {
   readonly maxBytes: number
-  /** For everything, from the look-up of the name to the last byte. */
+  /** Covers everything from the name lookup to the last byte. */
   readonly timeoutMs: number
 }
 
 /** Rejects with a `DocumentFetchError`. */
 export type DocumentFetcher = (url: URL, limits: FetchLimits) => Promise<FetchedDocument>
 
-/** The document could not be had. The message is a constant for the log. */
+/** The document could not be fetched. The message is a constant for the log. */
 export class DocumentFetchError extends Error {
   override readonly name = 'DocumentFetchError'
-  /** The host said that there is no such document (404, 410): it is not away, it was withdrawn. */
+  /** True if the host answered 404 or 410: the document was withdrawn. */
   readonly isGone: boolean
 
   constructor (
@@ -40,14 +40,14 @@ export class DocumentFetchError extends Error {
 }
 
 export interface GuardedFetchOptions {
-  /** Which addresses may be connected to. Default those of the public internet. */
+  /** Returns true for addresses that may be connected to. Default: public addresses. */
   readonly isAllowed?: (address: string) => boolean
-  /** How names become addresses. Default the system's resolver. */
+  /** Resolves host names. Default: the resolver of the system. */
   readonly resolve?: (
     hostname: string,
     callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void
   ) => void
-  /** Certificates of further authorities, in PEM. Default the system's alone. */
+  /** CA certificates in PEM that replace the default ones. */
   readonly ca?: string | undefined
 }
 
@@ -62,10 +62,7 @@ export function createGuardedFetch (options: GuardedFetchOptions = {}): Document
     ca
   } = options
 
-  /**
-   * Runs as part of connecting: the address that is judged is the one that is connected to, whatever the
-   * name resolves to next (DNS rebinding).
-   */
+  /** Called by the socket itself, so the checked address is the one that is used (DNS rebinding). */
   const lookup: LookupFunction = (hostname, { all }, callback) => {
     resolve(hostname, (error, addresses) => {
       if (error !== null) return callback(error, '')
@@ -78,7 +75,7 @@ export function createGuardedFetch (options: GuardedFetchOptions = {}): Document
 
   return async (url, { maxBytes, timeoutMs }) => {
     const host = url.hostname.replace(/^\[|\]$/g, '')
-    // A literal address is never looked up.
+    // `lookup` is not called for a literal address.
     if (isIP(host) !== 0 && !isAllowed(host)) throw new DocumentFetchError('its host is not on the public internet')
     const signal = AbortSignal.timeout(timeoutMs)
     try {
@@ -104,7 +101,7 @@ async function read (response: IncomingMessage, maxBytes: number): Promise<Fetch
     if (statusCode === 404 || statusCode === 410) {
       throw new DocumentFetchError(`it answered ${statusCode}`, { isGone: true })
     }
-    // A redirect is no 200: where it leads, nobody vouched for.
+    // Redirects are refused, too: their target was not checked.
     if (statusCode !== 200) throw new DocumentFetchError(`it answered ${statusCode}`)
     if (!jsonType.test(headers['content-type'] ?? '')) {
       throw new DocumentFetchError('its answer is not declared as JSON')

@@ -1,7 +1,4 @@
-/**
- * Clients that the operator registered, with the `clients` command: known by name, also with redirects of
- * an app's own scheme.
- */
+/** Clients that the operator registers with the `clients` command. They may use custom redirect schemes. */
 import { randomBytes } from 'node:crypto'
 import type { Documents } from '../documents/documents.js'
 import { type Client, ClientMetadataError, readClientMetadata } from './client.js'
@@ -12,17 +9,20 @@ export interface RegisteredClient extends Client {
 }
 
 export interface Registration {
-  /** Default a fresh one. */
+  /** Default: a random id. */
   readonly id?: string | undefined
   readonly name: string
   readonly redirectUris: readonly string[]
   readonly jwksUri?: string | undefined
 }
 
-/** No URL, and none that another source would hand out. */
+/** Must not look like the ids of other sources: no URL, no `dyn-` prefix. */
 const idForm = /^(?!dyn-)[A-Za-z0-9][\w.-]{0,62}$/
 
-/** Throws a `ClientMetadataError` where it cannot be one. */
+/**
+ * Registers a client. Rejects with a `ClientMetadataError` if the registration is not valid or the id is in
+ * use.
+ */
 export async function addClient (
   documents: Documents,
   { id = `client-${randomBytes(8).toString('hex')}`, name, redirectUris, jwksUri }: Registration
@@ -47,7 +47,11 @@ export async function addClient (
     { ...metadata, id, createdAt },
     { version: 0, endsAt: null }
   )
-  if (!isNew) { throw new ClientMetadataError('That client id is taken: choose another, or remove that client first') }
+  if (!isNew) {
+    throw new ClientMetadataError(
+      'The client id is already in use: choose another one, or remove that client first'
+    )
+  }
   return { ...metadata, id, source: 'registered', createdAt }
 }
 
@@ -65,7 +69,7 @@ export async function findRegistered (documents: Documents, id: string): Promise
   return found === undefined ? undefined : clientOf(found.value)
 }
 
-/** A dot is no letter of a document's id. */
+/** In hex, because a client id may contain a dot and a document id must not. */
 function documentId (id: string): string {
   return Buffer.from(id).toString('hex')
 }

@@ -1,18 +1,19 @@
-/** The port behind which the authorization server keeps what it must remember: small JSON documents with a version. */
+/** The storage port of the authorization server: small JSON documents with a version. */
 
 /**
- * `grant`: who approved which client. `code`: an authorization code by its digest. `client`: one that registered
- * itself. `registered`: one that the operator registered. `once`: something that may be used a single time.
+ * `grant`: an approved client. `code`: an authorization code, by its digest. `client`: a client that
+ * registered itself. `registered`: a client that the operator registered. `once`: an id that may be used
+ * once.
  */
 export const documentKinds = ['grant', 'code', 'client', 'registered', 'once'] as const
 export type DocumentKind = typeof documentKinds[number]
 
 export interface StoredDocument {
-  /** Plain JSON, as it was put. */
+  /** Plain JSON. */
   readonly value: Readonly<Record<string, unknown>>
-  /** From 1; each change adds one. */
+  /** Starts at 1. Each change adds one. */
   readonly version: number
-  /** When it is gone by itself, in milliseconds since the epoch; `null` for never. */
+  /** When it expires, in milliseconds since the epoch. `null`: never. */
   readonly endsAt: number | null
 }
 
@@ -21,66 +22,72 @@ export interface ListedDocument extends StoredDocument {
 }
 
 export interface PutOptions {
-  /** The version that is to be replaced; 0: there must be none. */
+  /** The version to replace. 0: the document must not exist. */
   readonly version: number
   readonly endsAt: number | null
 }
 
 /**
- * Every change names the version that it replaces, so that of several who change the same document at once
- * exactly one wins, across all processes that share the store. Rejects where the store cannot be used.
+ * A store with optimistic locking. Every change names the version that it replaces, so only one of several
+ * concurrent changes succeeds, across all processes that share the store. All methods reject if the store is
+ * unavailable.
  */
 export interface Documents {
   /**
-   * `undefined` where there is none, or it has ended. `id`: 1 to 128 letters, digits, `_` and `-`; others
-   * are a `RangeError`.
+   * `undefined` if the document does not exist or has expired. `id` is 1 to 128 letters, digits, `_` and `-`;
+   * other ids cause a `RangeError`.
    */
   readonly get: (kind: DocumentKind, id: string) => Promise<StoredDocument | undefined>
   /**
-   * False where somebody else was first: read it again. Rejects with a `DocumentsFullError` where there are
-   * too many.
+   * False if the document has another version: read it again. Rejects with a `DocumentsFullError` if there
+   * are too many documents of this kind.
    */
   readonly put: (kind: DocumentKind, id: string, value: object, options: PutOptions) => Promise<boolean>
-  /** False where there was none. */
+  /** False if the document does not exist. */
   readonly remove: (kind: DocumentKind, id: string) => Promise<boolean>
-  /** In no order. */
+  /** In any order. */
   readonly list: (kind: DocumentKind) => Promise<readonly ListedDocument[]>
   readonly close: () => Promise<void>
 }
 
-/** How many documents of a kind there may be: it bounds what strangers can make this server keep. */
+/**
+ * The maximum number of documents of a kind. Without a limit, unauthenticated requests could fill the store.
+ */
 export const maxDocuments = 20_000
 
 export class DocumentsFullError extends Error {
   override readonly name = 'DocumentsFullError'
 
   constructor (kind: DocumentKind) {
-    super(`There are ${maxDocuments} OAuth documents of the kind "${kind}" already`)
+    super(`The store already has ${maxDocuments} OAuth documents of the kind "${kind}", which is the maximum`)
   }
 }
 
 const idForm = /^[\w-]{1,128}$/
 
-/** Throws a `RangeError`: the id becomes the name of a file, or a part of a key. */
+/**
+ * Throws a `RangeError` for other ids: the id becomes a file name or a part of a Redis key (path traversal).
+ */
 export function requireDocumentId (id: string): void {
-  if (!idForm.test(id)) throw new RangeError('The id of an OAuth document is 1 to 128 letters, digits, _ and -')
+  if (!idForm.test(id)) throw new RangeError('An OAuth document id must be 1 to 128 letters, digits, _ or -')
 }
 
 export function hasEnded ({ endsAt }: { readonly endsAt: number | null }, now = Date.now()): boolean {
   return endsAt !== null && endsAt <= now
 }
 
-/** Claims `id` for a single use until `endsAt`. False where it was used before. */
+/** Marks `id` as used until `endsAt`. False if it was already used. */
 export async function useOnce (documents: Documents, id: string, endsAt: number, value: object = {}): Promise<boolean> {
   return await documents.put('once', id, value, { version: 0, endsAt })
 }
 
-/** How often a change is tried again where others change the same document. */
+/** How many times a change is tried if other requests change the same document. */
 const maxTries = 20
 
 /**
- * Changes a document as its newest version asks for. `change` returns the new value, or `undefined` to leave it;
- * it may be called several times. Resolves to the document as it is then; `undefined` where there is none.
+ * Changes a document. `change` gets the current value and returns the new one, or `undefined` to keep it. It
+ * may be called several times. Resolves to the resulting value, or `undefined` if the document does not
+ * exist.
  */
 export async function changeDocument (
   documents: Documents,
@@ -95,5 +102,5 @@ export async function changeDocument (
     if (value === undefined) return before.value
     if (await documents.put(kind, id, value, { version: before.version, endsAt: before.endsAt })) return { ...value }
   }
-  throw new Error(`The OAuth document of the kind "${kind}" keeps changing`)
+  throw new Error(`Too many requests change the same OAuth document of the kind "${kind}"`)
 }

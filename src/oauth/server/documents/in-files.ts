@@ -1,4 +1,4 @@
-/** Documents in a directory, a file each: shared by all processes that use it, and read by the commands. */
+/** Documents as files in a directory, shared by the server processes and the commands. */
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { replaceFile, withFileLock } from '../../../lib/atomic-file.js'
@@ -15,16 +15,19 @@ import {
 } from './documents.js'
 
 export interface FileDocumentsOptions {
-  /** The directory for them; made with mode 0700 where it is missing. Its parent is there, and private. */
+  /** Created with mode 0700 if it is missing. Its parent must exist and be private. */
   readonly directory: string
-  /** Milliseconds between two sweeps of what has ended. Default 60,000. */
+  /** Milliseconds between two removals of expired documents. Default 60,000. */
   readonly sweepMs?: number
 }
 
 const ending = '.json'
 
 export function documentsInFiles ({ directory, sweepMs = 60_000 }: FileDocumentsOptions): Documents {
-  /** The last change of each kind: within this process they wait here, and not for the lock of the file system. */
+  /**
+   * The last change of each kind. Changes of this process wait for each other here, which is faster than the
+   * file lock.
+   */
   const turns = new Map<DocumentKind, Promise<unknown>>()
   const timer = setInterval(() => { sweepAll().catch(() => {}) }, sweepMs).unref()
 
@@ -37,8 +40,8 @@ export function documentsInFiles ({ directory, sweepMs = 60_000 }: FileDocuments
     return join(folderOf(kind), id + ending)
   }
 
-  /** Alone among all processes. */
-  async function alone<T> (kind: DocumentKind, work: () => Promise<T>): Promise<T> {
+  /** Runs `work` while no other process changes documents of this kind. */
+  async function exclusively<T> (kind: DocumentKind, work: () => Promise<T>): Promise<T> {
     const turn = (turns.get(kind) ?? Promise.resolve()).then(async () => {
       await mkdir(folderOf(kind), { recursive: true, mode: 0o700 })
       return await withFileLock(folderOf(kind), work)
@@ -67,7 +70,7 @@ export function documentsInFiles ({ directory, sweepMs = 60_000 }: FileDocuments
   async function sweepAll (): Promise<void> {
     for (const kind of documentKinds) {
       if ((await namesOf(kind)).length > 0) {
-        await alone(kind, async () => {
+        await exclusively(kind, async () => {
           await sweep(kind)
         })
       }
@@ -81,14 +84,14 @@ export function documentsInFiles ({ directory, sweepMs = 60_000 }: FileDocuments
   }
 
   return {
-    get: async (kind, id) => await live(pathOf(kind, id)),
+    get: async (kind, id) => await readUnexpired(pathOf(kind, id)),
 
     put: async (kind, id, value, { version, endsAt }) => {
       const path = pathOf(kind, id)
-      return await alone(kind, async () => {
-        const before = await live(path)
-        if ((before?.version ?? 0) !== version) return false
-        if (before === undefined) await requireRoom(kind)
+      return await exclusively(kind, async () => {
+        const current = await readUnexpired(path)
+        if ((current?.version ?? 0) !== version) return false
+        if (current === undefined) await requireRoom(kind)
         await replaceFile(path, `${JSON.stringify({ version: version + 1, endsAt, value })}\n`)
         return true
       })
@@ -96,10 +99,10 @@ export function documentsInFiles ({ directory, sweepMs = 60_000 }: FileDocuments
 
     remove: async (kind, id) => {
       const path = pathOf(kind, id)
-      return await alone(kind, async () => {
-        const isThere = await live(path) !== undefined
+      return await exclusively(kind, async () => {
+        const exists = await readUnexpired(path) !== undefined
         await rm(path, { force: true })
-        return isThere
+        return exists
       })
     },
 
@@ -107,7 +110,7 @@ export function documentsInFiles ({ directory, sweepMs = 60_000 }: FileDocuments
       const found = await Promise.all(
         (await namesOf(kind)).map(async name => ({
           id: name.slice(0, -ending.length),
-          document: await live(join(folderOf(kind), name))
+          document: await readUnexpired(join(folderOf(kind), name))
         }))
       )
       return found.flatMap(({ id, document }) => document === undefined ? [] : [{ id, ...document }])
@@ -120,12 +123,12 @@ export function documentsInFiles ({ directory, sweepMs = 60_000 }: FileDocuments
   }
 }
 
-async function live (path: string): Promise<StoredDocument | undefined> {
+async function readUnexpired (path: string): Promise<StoredDocument | undefined> {
   const document = await read(path)
   return document === undefined || hasEnded(document) ? undefined : document
 }
 
-/** `undefined` for a missing file, and for one that this server did not write: it admits nobody. */
+/** `undefined` for a missing file and for a file that this server did not write. */
 async function read (path: string): Promise<StoredDocument | undefined> {
   let text: string
   try {

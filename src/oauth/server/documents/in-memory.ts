@@ -1,4 +1,4 @@
-/** Documents of one process, gone with it. */
+/** Documents in the memory of the process. They are lost when it ends. */
 import {
   type Documents,
   DocumentsFullError,
@@ -31,13 +31,13 @@ export function documentsInMemory (): Documents {
     get: async (kind, id) => find(kind, id),
 
     put: async (kind, id, value, { version, endsAt }) => {
-      const before = find(kind, id)
-      if ((before?.version ?? 0) !== version) return false
-      if (before === undefined && all(kind).size >= maxDocuments) {
+      const current = find(kind, id)
+      if ((current?.version ?? 0) !== version) return false
+      if (current === undefined && all(kind).size >= maxDocuments) {
         sweep(kind)
         if (all(kind).size >= maxDocuments) throw new DocumentsFullError(kind)
       }
-      // A copy, as a store of another process would hand out.
+      // A copy, like in the other stores, so that later changes to `value` have no effect.
       all(kind).set(id, { value: JSON.parse(JSON.stringify(value)), version: version + 1, endsAt })
       return true
     },

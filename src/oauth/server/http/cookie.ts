@@ -1,11 +1,11 @@
-/** The cookie that binds an open sign-in to the browser that began it (RFC 6265bis). */
+/** The cookie that binds a sign-in to the browser that started it (RFC 6265bis). */
 import { randomBytes } from 'node:crypto'
 
-/** `__Host-`: no other host and no plain connection can set it. Browsers take it on loopback over http, too. */
+/** `__Host-`: other hosts and plain http cannot set it. On loopback, browsers accept it over http. */
 export const cookieName = '__Host-mcp-sign-in'
 const valueForm = /^[\w-]{43}$/
 
-/** The value; `undefined` where there is none, more than one, or one of another form. */
+/** Returns the value. `undefined` if the cookie is missing, occurs more than once or has another form. */
 export function readCookie (header: string | undefined): string | undefined {
   const values = (header ?? '').split(';').map(pair => pair.trim().split('=')).filter(([name]) => name === cookieName)
   const [pair, ...others] = values
@@ -17,7 +17,7 @@ export function newCookie (): string {
   return randomBytes(32).toString('base64url')
 }
 
-/** `Set-Cookie` for an hour. Lax: the browser comes from the client's site, by a link. */
+/** `Set-Cookie` for one hour. `Lax`, because the browser arrives by a link from the site of the client. */
 export function cookieHeader (value: string): string {
   return `${cookieName}=${value}; Path=/; Max-Age=3600; Secure; HttpOnly; SameSite=Lax`
 }

@@ -1,4 +1,4 @@
-/** What the authorization server decides, for the log, the audit and the metrics. */
+/** Reports the decisions of the authorization server to the log, the audit and the metrics. */
 import type { FastifyRequest } from 'fastify'
 import {
   ForbiddenError,
@@ -30,7 +30,7 @@ export function noteGrant (
   }, request.log)
 }
 
-/** A client that registered itself. */
+/** Reports a client that registered itself. */
 export function noteClient ({ id, name }: { id: string, name: string }, request: FastifyRequest): void {
   const about = { client: id, name }
   decisionsOf(request.server).note(
@@ -48,9 +48,12 @@ function doneBy (request: FastifyRequest): {
   return { outcome: 'allowed', at: Date.now(), requestId: request.id, address: ipOf(request) }
 }
 
-/** The answer is the authorization server's own, and is no refusal in form: the record says that it is one. */
+/**
+ * Marks the request as refused. OAuth responses have their own form, so it cannot be derived from the
+ * response.
+ */
 export function noteRefusal (request: FastifyRequest, refusal: Refusal): void {
-  // Of `plugins/errors.ts`, which a host may do without.
+  // The decorator is added by `plugins/errors.ts`, which a host may not register.
   if (request.server.hasRequestDecorator('refusal')) request.refusal = refusal
 }
 

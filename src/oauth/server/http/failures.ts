@@ -1,18 +1,18 @@
 /**
- * Bounds failures at the token endpoint: by client and by grant, never by address, which many users of a
- * host share.
+ * Limits failed requests at the token endpoint, by client and by grant. Not by address: all users of a hosted
+ * client share its addresses.
  */
 import { createBucketStore } from '../../../limits/memory-buckets.js'
 
 const windowMs = 60_000
 const maxByClient = 120
 const maxByGrant = 20
-const maxInAll = 3000
+const maxTotal = 3000
 
 export interface FailureLimits {
   /**
-   * Counts a failure. Returns after how many seconds to try again, where there were too many; `undefined` where
-   * there were not. What is good is never asked about, so that nobody can lock a client out by its public id.
+   * Counts a failure. Returns the seconds to wait if there were too many, otherwise `undefined`. Valid
+   * requests are never checked, so that an attacker cannot lock out a client by its public id.
    */
   note: (clientId: string | undefined, refreshToken: string | undefined) => number | undefined
 }
@@ -22,14 +22,15 @@ export function createFailureLimits (): FailureLimits {
   return {
     note (clientId = '', refreshToken = '') {
       const [, grant] = /^mcp_refresh_([0-9a-f]{24})_/.exec(refreshToken) ?? []
-      const asks: ReadonlyArray<readonly [string, number]> = [
+      const limits: ReadonlyArray<readonly [string, number]> = [
         grant === undefined ? [`client ${clientId}`, maxByClient] : [`grant ${grant}`, maxByGrant],
-        ['all', maxInAll]
+        ['all', maxTotal]
       ]
-      const over = asks
+      const exceeded = limits
         .map(([key, max]) => ({ max, ...buckets.take(key, 1, max) }))
         .filter(({ current, max }) => current > max)
-      return over.length === 0 ? undefined : Math.max(1, ...over.map(({ ttl }) => Math.ceil(ttl / 1000)))
+      if (exceeded.length === 0) return undefined
+      return Math.max(1, ...exceeded.map(({ ttl }) => Math.ceil(ttl / 1000)))
     }
   }
 }

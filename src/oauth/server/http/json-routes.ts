@@ -1,4 +1,4 @@
-/** The endpoints that clients call: token, registration, revocation, and the metadata (RFC 8414, 6749, 7009, 7591). */
+/** The routes for clients: token, registration, revocation and metadata (RFC 6749, 7591, 7009, 8414). */
 import formbody from '@fastify/formbody'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { RateLimitedError, type Refusal } from '../../../errors.js'
@@ -21,17 +21,17 @@ const maxRegistrations = 600
 const openToAll = { public: true, cors: { origin: '*', credentials: false } } as const
 const noStore = { 'cache-control': 'no-store', pragma: 'no-cache' }
 
-/** Browsers ask before they post; an unknown method has no CORS of its own. */
+/** `OPTIONS` is a route of its own, so that preflights get the CORS headers of these routes. */
 const methods = ['POST', 'OPTIONS']
 
-/** `path`: the endpoint's, in this scope. */
+/** `path` is the path of the endpoint in this scope. */
 export function registerMetadataRoutes (scope: FastifyInstance, server: AuthorizationServer, path: string): void {
   const { pathname } = new URL(server.resource)
   const base = new URL(server.issuer).pathname.replace(/\/$/, '')
   for (const metadataPath of metadataPaths) {
     const paths = [metadataPath, metadataPath + path, metadataPath + pathname, metadataPath + base]
-    for (const url of new Set(paths.flatMap(one => spellingsOf(one, scope)))) {
-      // Of several endpoints in one scope the first is found at the bare path.
+    for (const url of new Set(paths.flatMap(spelling => spellingsOf(spelling, scope)))) {
+      // If a scope has several endpoints, the path without a suffix belongs to the first one.
       if (
         url.replace(/\/$/, '') === metadataPath &&
         scope.hasRoute({ method: 'GET', url: scope.prefix + url })
@@ -61,7 +61,7 @@ export async function registerTokenRoutes (scope: FastifyInstance, server: Autho
       try {
         requireNoBasic(request)
         const { answer, grant, by } = await server.tokens.issue(parameters)
-        // Refreshed many times an hour, that is no news.
+        // At debug level, because clients refresh many times an hour.
         if (by === 'refresh_token') request.log.debug(grant, 'a client was given a token')
         else noteGrant('grant-created', grant, request, { grantType: by })
         return reply.headers(noStore).send(answer)
@@ -89,7 +89,7 @@ export async function registerTokenRoutes (scope: FastifyInstance, server: Autho
       requireNoBasic(request)
       const grant = await server.tokens.revoke(request.body ?? {})
       if (grant !== undefined) noteGrant('grant-revoked', grant, request, { why: 'revoked by its client' })
-      // The same for a token that never was (RFC 7009 §2.2).
+      // Also for an unknown token (RFC 7009 §2.2).
       return reply.headers(noStore).send({})
     }
   })
@@ -124,21 +124,19 @@ export async function registerRegistrationRoute (scope: FastifyInstance, server:
         })
       }
       const { client, issuedAt, isNew } = await dynamic.register(request.body)
-      if (isNew) {
-        noteClient(client, request)
-      }
+      if (isNew) noteClient(client, request)
       return reply.code(201).headers(noStore).send(registrationAnswer(client, issuedAt))
     }
   })
 }
 
-/** Forms alone, each parameter once. */
+/** Accepts only form bodies, and refuses repeated parameters. */
 export async function acceptForms (scope: FastifyInstance): Promise<void> {
   scope.removeAllContentTypeParsers()
   await scope.register(formbody, { bodyLimit, parser: text => ({ ...formParameters(text) }) })
 }
 
-/** Nobody here has a secret to send so. */
+/** Refuses HTTP Basic authentication: clients have no secrets. */
 function requireNoBasic ({ headers }: FastifyRequest): void {
   if (headers.authorization !== undefined) {
     throw new OAuthError(
@@ -148,14 +146,17 @@ function requireNoBasic ({ headers }: FastifyRequest): void {
   }
 }
 
-/** Whatever was thrown, as an error that the client may read; a fault tells nothing of itself. */
+/**
+ * Converts any thrown value into an error that is safe to send. A fault becomes `server_error` without
+ * details.
+ */
 export function asOAuthError (
   error: unknown,
   malformed: 'invalid_request' | 'invalid_client_metadata' = 'invalid_request'
 ): OAuthError {
   if (error instanceof OAuthError) return error
   if (error instanceof DocumentsFullError) {
-    return new OAuthError('temporarily_unavailable', 'The server cannot store more', {
+    return new OAuthError('temporarily_unavailable', 'The storage of the server is full', {
       retryAfterSeconds: 60,
       cause: error
     })

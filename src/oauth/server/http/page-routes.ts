@@ -1,4 +1,4 @@
-/** `/oauth/authorize`: the pages that a person sees, and the redirects back to the client. */
+/** The route `/oauth/authorize`: the sign-in pages, and the redirects back to the client. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { ForbiddenError, isRefusal, RateLimitedError, UnauthenticatedError } from '../../../errors.js'
 import { toRefusal } from '../../../to-refusal.js'
@@ -21,7 +21,7 @@ import { acceptForms } from './json-routes.js'
 
 export interface PageOptions {
   readonly server: AuthorizationServer
-  /** How many tools the caller may use. */
+  /** Returns the number of tools that the caller may use. */
   readonly countTools: (principal: Principal) => number
 }
 
@@ -81,14 +81,14 @@ export async function registerPages (scope: FastifyInstance, { server, countTool
     })
   }
 
-  // GET alone: previews and prefetching browsers come first, and a page spends nothing.
+  // GET changes nothing on the server, because link previews and prefetching also send it.
   scope.get(endpointPaths.authorize, { config: { public: true } }, async (request, reply) => {
     const [, query = ''] = /\?(.*)$/s.exec(request.url) ?? []
-    const { client, request: asked } = await server.authorize(query)
+    const { client, request: authorization } = await server.authorize(query)
     const cookie = readCookie(request.headers.cookie) ?? newCookie()
-    const step = server.signIn.begin(client, asked, cookie)
+    const step = server.signIn.begin(client, authorization, cookie)
     reply.header('set-cookie', cookieHeader(cookie))
-    await sendStep(reply, step, keyPage({ ...viewOf(step), scopes: asked.scopes }))
+    await sendStep(reply, step, keyPage({ ...viewOf(step), scopes: authorization.scopes }))
     return reply
   })
 
@@ -99,19 +99,19 @@ export async function registerPages (scope: FastifyInstance, { server, countTool
     switch (pressed) {
       case 'deny': {
         const location = await server.signIn.deny(handle, cookie)
-        request.log.info('a client was denied')
+        request.log.info('the user denied a client')
         return await leave(reply, location)
       }
       case 'approve': {
         const { location, grantId, client, principal } = await server.signIn.approve(handle, cookie)
         request.log.info(
           { grant: grantId, client: client.id, principal: principal.id, keyId: principal.keyId },
-          'a client was approved'
+          'the user approved a client'
         )
         return await leave(reply, location)
       }
       default: {
-        // A key is given: also where Enter was pressed, and no button.
+        // No action is sent if the user pressed Enter in the key field.
         if (scope.hasDecorator('refuseLockedOut')) await scope.refuseLockedOut(request, reply)
         const outcome = await server.signIn.giveKey(handle, cookie, key, {
           address: ipOf(request),
@@ -124,7 +124,8 @@ export async function registerPages (scope: FastifyInstance, { server, countTool
         request.log.info({ reason: outcome.reason }, 'a key was refused at the sign-in')
         const Refused = outcome.kind === 'wrong' ? UnauthenticatedError : ForbiddenError
         noteRefusal(request, new Refused({ reason: outcome.reason, why: whyRefused(outcome.reason) }))
-        // A guess costs what a wrong credential does.
+        // A wrong key counts as a failed request of the address, like a wrong credential on the endpoint
+        // (guessing).
         if (outcome.kind === 'wrong' && scope.hasDecorator('chargeAddress')) await scope.chargeAddress(request, reply)
         const { step } = outcome
         const problem = outcome.kind === 'wrong' ? wrongKey : notAllowed
@@ -140,7 +141,7 @@ export async function registerPages (scope: FastifyInstance, { server, countTool
   })
 }
 
-/** 303: the browser goes there by GET, and a reload sends no form again. */
+/** Redirects with 303, so that the browser uses GET and a reload does not send the form again. */
 async function leave (reply: FastifyReply, location: string): Promise<FastifyReply> {
   return await reply.headers({ 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' }).redirect(location, 303)
 }
@@ -160,12 +161,12 @@ function identityOf ({ source, id }: Client): ClientView['identity'] {
   return source === 'document' ? { kind: 'host', host: new URL(id).host } : { kind: 'nobody' }
 }
 
-/** Browsers say where a form came from. Ours is sent by our own page; the cookie is what proves it. */
+/** Refuses forms of other sites. Old browsers do not send the header; the cookie protects those. */
 function requireSameSite ({ headers }: FastifyRequest): void {
   const site = headers['sec-fetch-site']
   if (site === undefined || site === 'same-origin' || site === 'none') return
   throw new AuthorizationPageError(
-    'That did not come from this page',
+    'The form was sent by another site',
     'Go back to the app and connect again.',
     { statusCode: 403, reason: 'the form came from another site' }
   )
@@ -173,7 +174,7 @@ function requireSameSite ({ headers }: FastifyRequest): void {
 
 function asPageError (error: unknown): AuthorizationPageError {
   if (error instanceof AuthorizationPageError) return error
-  const title = 'That did not work'
+  const title = 'The sign-in failed'
   if (error instanceof OAuthError) {
     return new AuthorizationPageError(title, 'Go back to the app and connect again.', {
       statusCode: error.statusCode,
@@ -183,7 +184,7 @@ function asPageError (error: unknown): AuthorizationPageError {
   const { code, statusCode, message } = toRefusal(error)
   if (code === RateLimitedError.code) {
     return new AuthorizationPageError(
-      'Too many tries',
+      'Too many attempts',
       'Too many keys were refused from your network. Wait a few minutes, then try again.',
       { statusCode, reason: message }
     )
@@ -196,7 +197,7 @@ function asPageError (error: unknown): AuthorizationPageError {
   }
   return new AuthorizationPageError(
     'Something went wrong',
-    'The server failed. Try again in a moment; if it fails again, tell the operator of this server.',
+    'The server failed. Try again in a moment. If it fails again, tell the operator of this server.',
     { statusCode, reason: message, cause: error }
   )
 }

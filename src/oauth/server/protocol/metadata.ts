@@ -1,7 +1,7 @@
-/** What clients are told about the authorization server (RFC 8414, MCP 2026-07-28, Authorization). */
+/** The metadata of the authorization server (RFC 8414; MCP 2026-07-28, Authorization). */
 import { withoutSlash } from '../../../net/public-url.js'
 
-/** Where each endpoint is, below the base of the public address. */
+/** The path of each endpoint, relative to the public URL. */
 export const endpointPaths = {
   authorize: '/oauth/authorize',
   token: '/oauth/token',
@@ -11,7 +11,7 @@ export const endpointPaths = {
 
 export const metadataPaths = ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration'] as const
 
-/** The ways in which a client may be known here. */
+/** The ways in which clients become known. */
 export const clientSources = ['documents', 'registered', 'dynamic'] as const
 export type ClientSource = typeof clientSources[number]
 
@@ -19,10 +19,13 @@ export const idJagGrant = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 export const idJagProfile = 'urn:ietf:params:oauth:grant-profile:id-jag'
 export const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
-/** Algorithms of client assertions. */
+/** Accepted signature algorithms of client assertions. */
 export const assertionAlgorithms = ['RS256', 'ES256'] as const
 
-/** `issuer` is `publicUrl` without a slash at its end, to the letter everywhere. */
+/**
+ * The issuer is `publicUrl` without a trailing slash. Clients compare it as a string, so it is the same
+ * everywhere.
+ */
 export function issuerOf (publicUrl: string): string {
   return withoutSlash(publicUrl)
 }
@@ -32,7 +35,7 @@ export interface MetadataOptions {
   /** Without `offline_access`. */
   readonly scopes: readonly string[]
   readonly sources: readonly ClientSource[]
-  /** Whether assertions of an identity provider are accepted (enterprise-managed authorization). */
+  /** True if assertions of an identity provider are accepted (enterprise-managed authorization). */
   readonly acceptsIdJag: boolean
 }
 

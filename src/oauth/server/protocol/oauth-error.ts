@@ -1,4 +1,4 @@
-/** The errors of the OAuth endpoints: codes and constant descriptions of RFC 6749, RFC 7591 and RFC 8707. */
+/** The errors of the OAuth endpoints (RFC 6749, RFC 7591, RFC 8707). */
 
 export type OAuthErrorCode =
   | 'invalid_request'
@@ -16,11 +16,11 @@ export type OAuthErrorCode =
   | 'invalid_client_metadata'
 
 export interface OAuthErrorOptions {
-  /** For the log: what was wrong, a constant. */
+  /** The reason for the log. A constant. */
   readonly reason?: string
-  /** Default that of the code. */
+  /** Default: the status of the code. */
   readonly statusCode?: number
-  /** Seconds. Sends `Retry-After`. */
+  /** The value of `Retry-After`. Default: no such header. */
   readonly retryAfterSeconds?: number
   readonly cause?: unknown
 }
@@ -31,7 +31,7 @@ const statuses: Partial<Record<OAuthErrorCode, number>> = {
   temporarily_unavailable: 503
 }
 
-/** A refusal that the client may read. The message is its `error_description`: a constant, nothing of the request. */
+/** An error that is sent to the client. The message is the `error_description`: a constant without input. */
 export class OAuthError extends Error {
   override readonly name = 'OAuthError'
   readonly code: OAuthErrorCode
@@ -57,13 +57,10 @@ export class OAuthError extends Error {
   }
 }
 
-/**
- * The authorization request cannot be trusted far enough to send anybody anywhere: shown on a page, never a
- * redirect.
- */
+/** An error of the sign-in that is shown on a page, because a redirect would not be safe. */
 export class AuthorizationPageError extends Error {
   override readonly name = 'AuthorizationPageError'
-  /** Short, for the title. */
+  /** The heading of the page. */
   readonly title: string
   readonly statusCode: number
   readonly reason: string

@@ -1,14 +1,13 @@
-/** Parameters of the OAuth endpoints, from a query or a form: each at most once (RFC 6749 §3.1, §3.2). */
+/** Reads the parameters of the OAuth endpoints from a query or a form (RFC 6749 §3.1, §3.2). */
 import { OAuthError } from './oauth-error.js'
 
 export type Parameters = Readonly<Record<string, string>>
 
-/** A longer one is none that a client has reason to send. */
 const maxLength = 8192
 
 /**
- * The parameters of a query or a form, and the names of those that came more than once. Empty ones count as
- * left out.
+ * Reads a query or a form. Also returns the names of parameters that occur more than once. Parameters without
+ * a value count as omitted.
  */
 export function readParameters (text: string): {
   readonly parameters: Parameters
@@ -25,14 +24,17 @@ export function readParameters (text: string): {
   return { parameters, repeated }
 }
 
-/** The same of a form that must have none twice. Throws an `invalid_request`. */
+/** Reads a form. Throws an `invalid_request` if a parameter occurs more than once. */
 export function formParameters (text: string): Parameters {
   const { parameters, repeated } = readParameters(text)
   if (repeated.size > 0) throw new OAuthError('invalid_request', 'A parameter is repeated')
   return parameters
 }
 
-/** The parameter. Throws an `invalid_request` where it is left out or too long. `name` is a constant of ours. */
+/**
+ * Throws an `invalid_request` if the parameter is missing or too long. `name` must be a constant: the error
+ * repeats it.
+ */
 export function required (parameters: Parameters, name: string): string {
   const value = optional(parameters, name)
   if (value === undefined) throw new OAuthError('invalid_request', `The parameter "${name}" is missing`)

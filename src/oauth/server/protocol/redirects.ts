@@ -1,15 +1,17 @@
-/** Redirect URIs: which a client may have, and whether a request names one of them (RFC 6749 §3.1.2, RFC 8252). */
+/** Validates and compares redirect URIs (RFC 6749 §3.1.2, RFC 8252). */
 
 export interface RedirectRules {
-  /** Also private-use schemes such as `cursor://`, which only an operator may allow. Default false. */
+  /**
+   * Also accept private-use schemes such as `cursor://`, which only the operator may register. Default false.
+   */
   readonly customSchemes?: boolean
 }
 
 const maxLength = 2000
 const maxRedirects = 20
-/** `http` on loopback; the port is the client's to choose at every sign-in (RFC 8252 §7.3). */
+/** `http` on loopback. The client may use another port at every sign-in (RFC 8252 §7.3). */
 const loopback = /^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(?::(\d{1,5}))?(\/[^?]*)?(\?.*)?$/
-/** Schemes that a browser runs or reads itself. */
+/** Schemes that a browser executes or opens itself. */
 const dangerous = new Set([
   'javascript:',
   'data:',
@@ -26,8 +28,8 @@ const dangerous = new Set([
 ])
 
 /**
- * True for a URI that a client may be sent to: https, or http on loopback; no fragment, no user info, and
- * nothing that parsers read differently.
+ * True for a valid redirect URI: https, or http on loopback, without fragment and user info. Characters that
+ * URL parsers interpret differently are refused.
  */
 export function isRedirectUri (uri: unknown, { customSchemes = false }: RedirectRules = {}): uri is string {
   if (
@@ -46,7 +48,7 @@ export function isRedirectUri (uri: unknown, { customSchemes = false }: Redirect
   return customSchemes && !dangerous.has(protocol) && /^[a-z][a-z0-9+.-]*:/.test(uri)
 }
 
-/** The host as it is written: where a parser would see another one, the URI is refused. */
+/** The host as written in the URI. If it differs from the parsed host, the URI is refused. */
 function hostOf (uri: string): string {
   const [, authority = ''] = /^https:\/\/([^/?]+)/.exec(uri) ?? []
   return authority.replace(/:\d{1,5}$/, '')
@@ -61,27 +63,24 @@ export function areRedirectUris (uris: unknown, rules: RedirectRules = {}): uris
   )
 }
 
-/** True for http on this machine: whatever program listens there gets the code. */
+/** True for http on loopback. Any program that listens on the port gets the code. */
 export function isLoopbackRedirect (uri: string): boolean {
   const [, , port] = loopback.exec(uri) ?? []
   return loopback.test(uri) && (port === undefined || (Number(port) > 0 && Number(port) <= 65_535))
 }
 
-/** True where `uri` is one of `registered`: to the letter, but for the port on loopback. */
+/** True if `uri` equals one of `registered`. On loopback, the port may differ. */
 export function matchesRedirect (registered: readonly string[], uri: string): boolean {
   if (registered.includes(uri)) return true
   const wanted = isLoopbackRedirect(uri) ? loopback.exec(uri) : null
   if (wanted === null) return false
-  return registered.some(one => {
-    const known = loopback.exec(one)
+  return registered.some(candidate => {
+    const known = loopback.exec(candidate)
     return known !== null && known[1] === wanted[1] && known[3] === wanted[3] && known[4] === wanted[4]
   })
 }
 
-/**
- * What the person is shown of the place that the browser goes to: the host, `this computer`, or the scheme
- * of an app.
- */
+/** Describes the target of a redirect for the consent page: a site, this computer, or an app. */
 export function redirectTarget (uri: string): { readonly kind: 'site' | 'computer' | 'app', readonly name: string } {
   const { protocol, host } = new URL(uri)
   if (protocol === 'https:') return { kind: 'site', name: host }
@@ -89,8 +88,8 @@ export function redirectTarget (uri: string): { readonly kind: 'site' | 'compute
 }
 
 /**
- * The source for `form-action` of a Content-Security-Policy: Chromium applies it to the redirect after the POST.
- * No source can name an IPv6 address (CSP 3, host-source), so that one becomes its scheme.
+ * The `form-action` source of the Content-Security-Policy: Chromium also applies it to the redirect after the
+ * POST. A source cannot name an IPv6 address (CSP 3, host-source), so its scheme is used instead.
  */
 export function formActionSource (uri: string): string {
   const { protocol, origin, hostname } = new URL(uri)
@@ -98,7 +97,7 @@ export function formActionSource (uri: string): string {
   return hostname.startsWith('[') ? protocol : origin
 }
 
-/** `uri` with the parameters of the answer added (RFC 6749 §4.1.2); its own query stays. */
+/** Adds the parameters of the response to the query of `uri` (RFC 6749 §4.1.2). */
 export function withAnswer (uri: string, answer: Readonly<Record<string, string | undefined>>): string {
   const given = Object.entries(answer).filter((entry): entry is [string, string] => entry[1] !== undefined)
   const query = new URLSearchParams(given).toString()
