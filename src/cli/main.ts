@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command line tool. Loads nothing before it knows that this Node can run the rest. */
+/** The entry point of the command line tool. Checks the Node version before it loads the rest. */
 import { tooOld } from './node-version.js'
 
 const complaint = tooOld(process.versions.node)
@@ -12,6 +12,6 @@ if (complaint !== undefined) {
     import('./terminal/process-terminal.js')
   ])
   const code = await run(process.argv.slice(2), processTerminal())
-  // Output that could not be written has set it already.
+  // A failed write to stdout has already set the exit code.
   if (code !== 0) process.exitCode = code
 }

@@ -1,4 +1,4 @@
-/** The commands, each loaded when it is run, and the handling of their failures. */
+/** Runs the commands and reports their errors. The code of a command is loaded when it is run. */
 import { join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { OperatorError } from '../lib/operator-error.js'
@@ -12,12 +12,12 @@ A first run:
   $ fastify-mcp-auth init     # writes .env with a fresh API key and JWT secret
   $ fastify-mcp-auth start    # serves http://localhost:3000/mcp
 
-Settings come from the environment and from .env in the working directory; the environment
-wins. "fastify-mcp-auth config" shows the effective settings.`
+Settings come from the environment and from .env in the working directory. The environment takes
+precedence. "fastify-mcp-auth config" shows the effective settings.`
 
 /**
- * Makes a command. It calls `exit` where it did its work and the answer is no; the exit code is 1 where
- * none is given.
+ * Creates a command. The command calls `exit` if it succeeded, but its result is negative, such as a key that
+ * is not valid. The default exit code is then 1.
  */
 type CommandMaker = (terminal: Terminal, exit: (code?: number) => void) => Promise<Command>
 
@@ -52,7 +52,8 @@ export async function run (args: readonly string[], terminal: Terminal): Promise
     .description('An MCP server over HTTP with API keys, JWTs and rate limits.')
     .version(version)
     .addHelpText('after', examples)
-    // Before anything is read: what root does in a directory of another user, that user could turn against it.
+    // Before anything is read. If root worked in a directory of another user, that user could abuse it
+    // (symlinks).
     .hook('preAction', () => { acting = actAsOwnerOf(join(terminal.directory, '.env')) })
   for (const make of makersFor(args)) program.addCommand(await make(terminal, (exitCode = 1) => { code = exitCode }))
   const faults: string[] = []
@@ -67,7 +68,7 @@ export async function run (args: readonly string[], terminal: Terminal): Promise
     await program.parseAsync(args, { from: 'user' })
     return code
   } catch (error) {
-    // Help and the version end this way, too.
+    // Commander also throws for --help and --version.
     if (error instanceof CommanderError) {
       await report(faults, terminal)
       return error.exitCode
@@ -84,14 +85,17 @@ export async function run (args: readonly string[], terminal: Terminal): Promise
   }
 }
 
-/** Of the command that is run, or of all for the help and for a name that is unknown; of none for the version. */
+/**
+ * Only the makers that are needed: one for a command, all for the help and unknown names, none for the
+ * version.
+ */
 function makersFor ([name = '']: readonly string[]): readonly CommandMaker[] {
   if (name === '--version' || name === '-V') return []
   const named = Object.hasOwn(commands, name) ? commands[name] : undefined
   return named === undefined ? Object.values(commands) : [named]
 }
 
-/** The parser repeats the argument that it did not expect, which may be a credential pasted in the wrong place. */
+/** Redacts the message: the parser repeats the unexpected argument, which may be a credential. */
 async function report (faults: readonly string[], { complain }: Terminal): Promise<void> {
   if (faults.length === 0) return
   const { createRedactor } = await import('../log/redact.js')

@@ -30,7 +30,7 @@ const maxMinted = 100_000
 const sweepMs = 60_000
 
 function tooManyMinted (): StateError {
-  return new StateError(`${maxMinted} tokens that are still good are on record: no more are minted`)
+  return new StateError(`${maxMinted} valid tokens are on record, which is the maximum: wait until some expire`)
 }
 
 export class State {

@@ -117,7 +117,7 @@ t.test('a record that does not fit on the disk ends in a warning, and the change
   t.match(await run('freeze', '--all'), {
     code: 0,
     stdout: /Switched off: all/,
-    stderr: /^Warning: the change is in force, but not in the audit file\. .*ENOSPC/
+    stderr: /^Warning: the change applies, but is not in the audit file\. .*ENOSPC/
   })
 })
 

@@ -32,10 +32,10 @@ export function clientsCommand (terminal: Terminal): Command {
 function addCommand (terminal: Terminal): Command {
   return new Command('add')
     .description('register a client and print its client_id')
-    .requiredOption('-n, --name <name>', 'the name that people see (required)')
+    .requiredOption('-n, --name <name>', 'the name that users see (required)')
     .requiredOption(
       '-r, --redirect <uri>',
-      'where it may be sent: https, http on loopback, or a scheme of its own; may be repeated (required)',
+      'redirect URI: https, http on loopback, or a custom scheme; can be repeated (required)',
       collect
     )
     .option('-i, --id <id>', 'its client_id (default: a new one)')
@@ -75,11 +75,12 @@ function removeCommand (terminal: Terminal): Command {
       await withOAuthStore(terminal, async ({ documents }) => {
         if (!(await removeClient(documents, id))) {
           throw new OperatorError(
-            'Nothing was removed: no client with that id was registered by hand. "clients list" shows them.'
+            'Nothing was removed: no client with this id was registered by hand. "clients list" shows ' +
+              'the ids.'
           )
         }
         await recordChanges(terminal, [{ kind: 'client-revoked', oauthClient: id, about: { client: id } }])
-        terminal.print('The client is removed: nobody can sign it in, and it gets no further tokens.')
+        terminal.print('The client is removed. It can no longer sign in or get tokens.')
       })
     })
 }

@@ -1,6 +1,6 @@
 /**
- * `freeze` and `thaw`: switch tools, callers, keys or everything off and on again, with or without a
- * running server.
+ * `freeze` and `thaw`: switch tools, callers, keys or everything off and on, with or without a running
+ * server.
  */
 import { Command } from 'commander'
 import { isTarget, type Target } from '../../freeze/target.js'
@@ -12,10 +12,10 @@ import { withState } from '../state/ledger.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-A running server with the same STATE_DIR (or REDIS_URL) applies this within a second: running calls and
-open streams of what is switched off end, and new ones get "Switched off by the operator". Callers can
-still authenticate, list items, and see with whoami what is off. While everything is off, /ready says
-"degraded". "thaw" undoes it.
+A running server with the same STATE_DIR (or REDIS_URL) applies this within a second: it ends the affected
+calls and streams, and refuses new ones with "Switched off by the operator". Callers can still authenticate,
+list items, and see with whoami what is off. While everything is off, /ready says "degraded". "thaw" undoes
+it.
 
   $ fastify-mcp-auth freeze --tool send-mail
   $ fastify-mcp-auth freeze --principal user:ada
@@ -46,7 +46,7 @@ function switching (terminal: Terminal, name: 'freeze' | 'thaw', description: st
   return new Command(name)
     .description(description)
     .option('--all', 'everything except whoami')
-    .option('--tool <name>', 'a tool, for everybody')
+    .option('--tool <name>', 'a tool, for all callers')
     .option('--principal <id>', 'a caller, by the id that whoami shows, such as user:ada')
     .option('--key <id>', 'an API key, by the id that "keys list" shows')
     .option('--list', 'only list what is switched off')
@@ -64,7 +64,7 @@ function switching (terminal: Terminal, name: 'freeze' | 'thaw', description: st
         await recordChanges(terminal, changed.map(target => ({ kind, about: { target } })))
         const frozen = state.frozen()
         if (given.json === true) return terminal.print(JSON.stringify({ frozen }, null, 2))
-        for (const target of targets) terminal.print(saying(target, kind, before.includes(target)))
+        for (const target of targets) terminal.print(sentenceFor(target, kind, before.includes(target)))
         terminal.print(frozen.length === 0 ? 'Nothing is switched off.' : `Switched off: ${frozen.join(', ')}`)
       })
     })
@@ -77,19 +77,19 @@ function targetsIn ({ all, tool, principal, key }: Arguments): Target[] {
     ...principal === undefined ? [] : [`principal:${principal}`],
     ...key === undefined ? [] : [`key:${key.trim().replace(/^apikey:/, '')}`]
   ]
-  // Not by the parser, which repeats what it refuses.
+  // Not in the argument parser: it would print a refused argument, which may be a credential.
   if (named.some(text => holdsWholeCredential(text))) {
-    throw new OperatorError('An argument is a credential, so nothing was changed: give its id.')
+    throw new OperatorError('Nothing was changed: an argument is a credential. Pass its id instead.')
   }
   if (!named.every(isTarget)) {
-    throw new OperatorError('An argument is empty, too long or contains a line break, so nothing was changed.')
+    throw new OperatorError('Nothing was changed: an argument is empty, too long or contains a line break.')
   }
   return named.filter(isTarget)
 }
 
-function saying (target: Target, kind: 'frozen' | 'thawed', wasFrozen: boolean): string {
+function sentenceFor (target: Target, kind: 'frozen' | 'thawed', wasFrozen: boolean): string {
   const state = kind === 'frozen' ? 'off' : 'on'
   return wasFrozen === (kind === 'frozen')
-    ? `${target} was switched ${state} already.`
+    ? `${target} was already switched ${state}.`
     : `${target} is switched ${state}.`
 }

@@ -9,8 +9,8 @@ import { minute, table } from '../terminal/table.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-A grant is the access that somebody gave a client (claude.ai, ChatGPT) with an API key. A running server
-applies a revocation within a second. The key stays valid.
+A grant is the access that a user gave a client (such as claude.ai or ChatGPT) with an API key. A running
+server applies a revocation within a second. The key stays valid.
 
   $ fastify-mcp-auth grants list
   $ fastify-mcp-auth grants revoke 3f9c…
@@ -41,26 +41,26 @@ function listCommand (terminal: Terminal): Command {
 }
 
 function revokeCommand (terminal: Terminal): Command {
-  return filtered('revoke', 'revoke one grant by its id, or all of a key, a client or a caller')
+  return filtered('revoke', 'revoke one grant by its id, or all grants of a key, a client or a caller')
     .argument('[id]', 'the id, as shown by list')
     .action(async (id: string | undefined, given: Given) => {
-      // Not by the parser, which repeats what it refuses.
+      // Not in the argument parser: it would print a refused argument, which may be a credential.
       if (id !== undefined && !isGrantId(id)) {
         throw new OperatorError(
-          'The argument is not a grant id, and nothing was revoked: an id is 24 digits and letters from a ' +
-            'to f, which "grants list" shows.'
+          'Nothing was revoked: the argument is not a grant id. An id has 24 digits and letters from ' +
+            'a to f; "grants list" shows the ids.'
         )
       }
       const filter = { id, ...filterOf(given) }
       if (Object.values(filter).every(one => one === undefined)) {
-        throw new OperatorError('Name the grants: give an id, --key, --client or --subject.')
+        throw new OperatorError('Pass the id of a grant, --key, --client or --subject.')
       }
       await withOAuthStore(terminal, async ({ documents, state, accessTtlMs }) => {
         const found = await listGrants(documents, state, filter)
-        // A typing error must not look like a revocation.
+        // A mistyped id must not look like a successful revocation.
         if (found.length === 0) {
           throw new OperatorError(
-            'Nothing was revoked: no signed-in client matches. "grants list" shows them.'
+            'Nothing was revoked: no grant matches. "grants list" shows all grants.'
           )
         }
         const ended: Change[] = []
@@ -73,7 +73,9 @@ function revokeCommand (terminal: Terminal): Command {
           await recordChanges(terminal, ended)
         }
         const revoked = found.map(grant => grant.id)
-        terminal.print(given.json === true ? JSON.stringify({ revoked }, null, 2) : `Ended: ${revoked.join(', ')}`)
+        terminal.print(
+          given.json === true ? JSON.stringify({ revoked }, null, 2) : `Revoked: ${revoked.join(', ')}`
+        )
       })
     })
 }

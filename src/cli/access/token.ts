@@ -1,4 +1,4 @@
-/** `token`: creates a token and prints nothing else, so that it can be piped. */
+/** `token`: creates a token and prints only the token, so that the output can be piped. */
 import { join } from 'node:path'
 import { Command, Option } from 'commander'
 import { loadConfig } from '../../config/load.js'
@@ -15,8 +15,9 @@ import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
 The token is signed with JWT_SECRET and lives at most TOKEN_MAX_TTL. It is a credential: keep it out of
-shared logs and chats. It is recorded in STATE_DIR, without the token itself, if STATE_DIR is set or
-exists, or if JWT_SECRET comes from .env; "tokens list" shows the records. It is valid in any case.
+shared logs and chats. If STATE_DIR is set or exists, or if JWT_SECRET comes from .env, the creation is
+recorded in STATE_DIR without the token itself; "tokens list" shows the records. A token without a record is
+valid, too.
 
   $ fastify-mcp-auth token --user ada
   $ fastify-mcp-auth token --user ada --role admin --expires 1h
@@ -39,13 +40,13 @@ export function tokenCommand (terminal: Terminal): Command {
       const { JWT_SECRET: secret, TOKEN_MAX_TTL: maxSeconds, PUBLIC_URL, JWT_ISSUER } = config
       if (secret === undefined) {
         throw new OperatorError(
-          'JWT_SECRET is not set, so there is nothing to sign with; fastify-mcp-auth init writes one'
+          'JWT_SECRET is not set, so the token cannot be signed: set it, or run "fastify-mcp-auth init"'
         )
       }
       if (lifetimeOf(expires) > maxSeconds) {
         throw new OperatorError(`--expires is longer than TOKEN_MAX_TTL allows (${maxSeconds} seconds)`)
       }
-      const { token, id, expiresAt } = mint(() =>
+      const { token, id, expiresAt } = orOperatorError(() =>
         mintToken(user, role, expires, { secret, scopes, ...identityOf(PUBLIC_URL, JWT_ISSUER) })
       )
       await recordMinted(terminal, {
@@ -61,16 +62,18 @@ export function tokenCommand (terminal: Terminal): Command {
       const about = { jti: id, subject: user, role, scopes, expiresAt: new Date(expiresAt).toISOString() }
       await recordChanges(terminal, [{ kind: 'token-minted', tokenId: id, about }])
       for (const warning of warnings) complain(`Warning: ${warning}`)
-      if (!await show(token)) throw new OperatorError(`The token could not be shown. Nobody has it; its id is ${id}`)
+      if (!await show(token)) {
+        throw new OperatorError(`The token could not be shown. It is lost; to revoke it, use its id ${id}`)
+      }
     })
 }
 
 function lifetimeOf (expires: string): number {
-  return mint(() => parseLifetime(expires), '--expires: ')
+  return orOperatorError(() => parseLifetime(expires), '--expires: ')
 }
 
-/** What the arguments got wrong is for the person who typed them; anything else is a bug. */
-function mint<T> (make: () => T, prefix = ''): T {
+/** Converts a `RangeError` about an argument into a message for the operator. Other errors are bugs. */
+function orOperatorError<T> (make: () => T, prefix = ''): T {
   try {
     return make()
   } catch (error) {

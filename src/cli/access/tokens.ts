@@ -58,11 +58,11 @@ function revokeCommand (terminal: Terminal): Command {
       requireAnId(id)
       await withState(terminal, async state => {
         const onRecord = state.find(id) !== undefined
-        // A typing error must not look like a revocation.
+        // A mistyped id must not look like a successful revocation.
         if (!onRecord && given.force !== true) {
           throw new OperatorError(
             `Nothing was revoked: no token with the id ${id} is on record here. "tokens list" shows the ` +
-              'ids; --force revokes it anyway, and keeps the revocation forever.'
+              'ids. --force revokes it anyway and keeps the revocation forever.'
           )
         }
         const revoked = await state.revokeToken(id, commandLine, given.withMinted)
@@ -90,7 +90,7 @@ function revokeSubjectCommand (terminal: Terminal): Command {
         const about = { subject: principal, before: time, withMinted, revoked: revoked.length }
         await recordChanges(terminal, [{ kind: 'subject-revoked', about }])
         const onRecord = hasTokens(state, principal, before)
-        // Of callers of other kinds nothing is ever on record.
+        // Only tokens of this server (`jwt:`) are ever on record.
         const remark =
           onRecord || !principal.startsWith('jwt:')
             ? ''
@@ -129,7 +129,7 @@ function subcommand (name: string, description: string): Command {
 function revoking (name: string, description: string): Command {
   return subcommand(name, description).option(
     '-m, --with-minted',
-    'also revoke the tokens that were created with it, and with those, and so on'
+    'also revoke the tokens that were created with it, directly or indirectly'
   )
 }
 
@@ -140,11 +140,9 @@ function answer (
   value: object,
   others: number
 ): void {
-  const more =
-    others > 0
-      ? ` So ${others === 1 ? 'is one token that was' : `are ${others} tokens that were`} minted with it.`
-      : ''
-  print(json ? JSON.stringify(value, null, 2) : sentence + more)
+  const more = others === 1 ? '1 token that was' : `${others} tokens that were`
+  const remark = others > 0 ? ` Also revoked: ${more} created with it.` : ''
+  print(json ? JSON.stringify(value, null, 2) : sentence + remark)
 }
 
 function tokenTable (views: ReadonlyArray<ReturnType<typeof mintedView>>): string {
@@ -155,12 +153,12 @@ function tokenTable (views: ReadonlyArray<ReturnType<typeof mintedView>>): strin
     scopes.join(' ') || '-',
     minute(expiresAt),
     mintedBy,
-    revoked ? 'revoked' : 'good'
+    revoked ? 'revoked' : 'valid'
   ])
-  return table([['ID', 'SUBJECT', 'ROLE', 'SCOPES', 'EXPIRES', 'MINTED BY', 'STATUS'], ...rows])
+  return table([['ID', 'SUBJECT', 'ROLE', 'SCOPES', 'EXPIRES', 'CREATED BY', 'STATUS'], ...rows])
 }
 
-// Not by the parser, which repeats what it refuses.
+/** Not in the argument parser: it would print a refused argument, which may be a credential. */
 function requireAnId (text: string): void {
   try {
     requireId(text)
@@ -193,29 +191,29 @@ function keyId (text: string): string {
   const id = text.trim().replace(/^apikey:/, '')
   if (!keyIdPattern.test(id)) {
     throw new OperatorError(
-      'The argument is not a key id, and nothing was revoked: an id is twelve lower-case letters and ' +
-        'digits, which "keys list" shows for a managed key, and whoami after "apikey:" for one of API_KEYS.'
+      'Nothing was revoked: the argument is not a key id. An id has twelve lower-case letters and digits. ' +
+        '"keys list" shows the ids of managed keys. For a key of API_KEYS, whoami shows it after "apikey:".'
     )
   }
   return id
 }
 
-/** A typing error must not look like a revocation, nor an id that the server does not know the key by. */
+/** Throws if no key has this id. A mistyped or outdated id must not look like a successful revocation. */
 async function requireKey (terminal: Terminal, id: string): Promise<void> {
   const { config } = settingsAt(terminal)
   const listed = config.API_KEYS.map(sha256).find(digest => digest.startsWith(id))
   const desk = new KeyDesk(terminal)
   const place = await desk.place({})
   const { path, isDefault } = place
-  // The server reads no file that nobody named.
+  // The server does not read the default file unless API_KEYS_FILE names it.
   if (listed !== undefined && isDefault) return
   try {
     const records = await desk.read(place)
     const holder = records.find(({ secrets }) => secrets.some(({ digest }) => digest === listed))
     if (holder !== undefined && holder.id !== id) {
       throw new OperatorError(
-        `Nothing was revoked: that key of API_KEYS is also in the key file ${path}, where it has the id ` +
-          `${holder.id}, which applies: revoke that id.`
+        `Nothing was revoked: this key of API_KEYS is also in the key file ${path}. The server uses its id ` +
+          `from the file: revoke ${holder.id}.`
       )
     }
     if (listed !== undefined || records.some(record => record.id === id)) return
@@ -229,12 +227,12 @@ async function requireKey (terminal: Terminal, id: string): Promise<void> {
 
 function unknownKey (id: string, why: string): OperatorError {
   return new OperatorError(
-    `Nothing was revoked: no key here has the id ${id}: ${why}. "keys list" shows the ids; --force ` +
+    `Nothing was revoked: no key here has the id ${id}: ${why}. "keys list" shows the ids. --force ` +
       'revokes it anyway.'
   )
 }
 
-/** Requires a time zone: without one, the time would depend on the machine of the operator. */
+/** Requires a time zone. Without one, the result would depend on the time zone of the operator's machine. */
 function pastTime (text: string): number {
   const [, day = ''] = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d)$/.exec(text) ?? []
   const time = isDay(day) ? Date.parse(text) : NaN
@@ -245,7 +243,7 @@ function pastTime (text: string): number {
   return time
 }
 
-/** The 31st of February is read as the 3rd of March. */
+/** False for days such as February 31, which `Date` reads as March 3. */
 function isDay (text: string): boolean {
   return new Date(text).getUTCDate() === Number(text.slice(8))
 }

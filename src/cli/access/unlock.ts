@@ -21,7 +21,7 @@ export function unlockCommand (terminal: Terminal): Command {
     .argument('<address>', 'an IPv4 or IPv6 address')
     .addHelpText('after', help)
     .action(async (address: string) => {
-      // Not by the parser, which repeats what it refuses.
+      // Not in the argument parser: it would print a refused argument, which may be a credential.
       if (isIP(bareAddress(address)) === 0) {
         throw new OperatorError(
           'The argument must be an IPv4 or IPv6 address, such as 192.0.2.7 or 2001:db8::7.'

@@ -26,13 +26,13 @@ export function auditCommand (terminal: Terminal, fail: () => void): Command {
 
 function verifyCommand (terminal: Terminal, fail: () => void): Command {
   return new Command('verify')
-    .description('find the first record that was altered, removed, moved or cut off')
+    .description('find the first record that was changed, removed, moved or cut off')
     .argument('[files...]', 'audit files, oldest first')
     .option('-l, --log <file>', 'also compare with the "audit head" lines of this log; only this detects a cut end')
     .option('--json', 'as JSON')
     .action(async (files: string[], { log, json = false }: { readonly log?: string, readonly json?: boolean }) => {
       const { AUDIT_KEY: key } = settingsWith('AUDIT_KEY', terminal).config
-      // Before the files: what the log tells of is in them by then.
+      // The log is read first: the records of its heads are then already in the files.
       const heads = log === undefined ? [] : await headsIn(resolve(terminal.directory, log))
       const verdict = await reading(files, terminal, async opened => await verifyFiles(opened, { key, heads }))
       const notes = log === undefined || heads.length > 0 ? [] : [noHeads(log)]
@@ -80,7 +80,7 @@ function showCommand (terminal: Terminal): Command {
       await reading(files, terminal, async opened => {
         for (const file of opened) {
           for await (const record of recordsIn(file)) {
-            if (!fits(record, filter)) continue
+            if (!matches(record, filter)) continue
             isFound = true
             if (filter.json === true) terminal.print(escapeUnprintable(JSON.stringify(record)))
             else rows.push(rowOf(record))
@@ -89,15 +89,18 @@ function showCommand (terminal: Terminal): Command {
         }
       })
       flush()
-      if (!isFound && filter.json !== true) terminal.print('No record fits.')
+      if (!isFound && filter.json !== true) terminal.print('No record matches.')
     })
 }
 
 const headings = ['TIME', 'WHO', 'FROM', 'WHAT', 'OUTCOME', 'CODE', 'REQUEST']
-/** An audit may be larger than the memory. */
+/** Rows are printed in batches, because an audit file may be larger than the memory. */
 const rowsAtOnce = 1000
 
-function fits (record: Readonly<Record<string, unknown>>, { principal, tool, since, outcome }: Filter): boolean {
+function matches (
+  record: Readonly<Record<string, unknown>>,
+  { principal, tool, since, outcome }: Filter
+): boolean {
   if (principal !== undefined && record.principal !== principal) return false
   if (tool !== undefined && !(record.itemKind === 'tool' && record.item === tool)) return false
   if (outcome !== undefined && record.outcome !== outcome) return false
@@ -111,7 +114,7 @@ function rowOf (record: Readonly<Record<string, unknown>>): string[] {
   return [at, who, address ?? '-', what.filter(Boolean).join(' '), outcome, code ?? '-', requestId ?? '-'].map(String)
 }
 
-/** Lines that are no record are left to `verify`. */
+/** Skips lines that are not records. `verify` reports them. */
 async function * recordsIn (file: AuditFile): AsyncGenerator<Readonly<Record<string, unknown>>> {
   for await (const line of linesOf(file)) {
     const record = parsed(line)
@@ -119,7 +122,7 @@ async function * recordsIn (file: AuditFile): AsyncGenerator<Readonly<Record<str
   }
 }
 
-/** Each line may have something before it, as journals and container engines write it. */
+/** Reads the "audit head" lines of a log. Journals and container engines may put a prefix before the JSON. */
 async function headsIn (path: string): Promise<ToldHead[]> {
   const heads: ToldHead[] = []
   await readingFiles([path], async ([file]) => {
@@ -136,7 +139,7 @@ async function headsIn (path: string): Promise<ToldHead[]> {
   return heads
 }
 
-/** `work` with the files given, or with those of `AUDIT_FILE`. */
+/** Runs `work` with the given files, or with `AUDIT_FILE` and its rotated files. */
 async function reading<T> (
   given: readonly string[],
   terminal: Terminal,
@@ -144,11 +147,11 @@ async function reading<T> (
 ): Promise<T> {
   if (given.length > 0) return await readingFiles(given.map(file => resolve(terminal.directory, file)), work)
   const { AUDIT_FILE: file } = settingsWith('AUDIT_FILE', terminal).config
-  if (file === undefined) throw new OperatorError('No file is given, and AUDIT_FILE is not set: name the files.')
+  if (file === undefined) throw new OperatorError('AUDIT_FILE is not set: set it, or pass the audit files.')
   return await readingFiles(resolve(terminal.directory, file), work)
 }
 
-/** A text is an audit file, with those that were put aside from it. */
+/** A single path also stands for its rotated files. */
 async function readingFiles<T> (
   paths: string | readonly string[],
   work: (files: readonly AuditFile[]) => Promise<T>

@@ -29,8 +29,8 @@ import { settingsWith } from '../state/settings.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-Prints "allowed" or "denied" and the rule that decided, based on these settings, the key file, the state
-directory and TOOL_POLICY_FILE. Exits with 0 or 1. Without a tool, tells whether the caller can authenticate.
+Prints "allowed" or "denied" and the rule that decides, based on the settings, the key file, the state
+directory and TOOL_POLICY_FILE. Exits with 0 or 1. Without a tool, checks if the caller can authenticate.
 
   $ fastify-mcp-auth can k3vd81qmx0aa generate-token
   $ fastify-mcp-auth can --token-file token.txt search
@@ -44,7 +44,7 @@ interface Arguments {
   readonly json?: boolean
 }
 
-/** Who it is, or why nobody comes in with that. */
+/** The caller, or the reason why it cannot authenticate. */
 type Caller = { readonly principal: Principal, readonly known: string } | { readonly denied: string }
 
 export function canCommand (terminal: Terminal, fail: () => void): Command {
@@ -60,7 +60,9 @@ export function canCommand (terminal: Terminal, fail: () => void): Command {
     .addHelpText('after', help)
     .action(async (first: string | undefined, second: string | undefined, given: Arguments) => {
       const isNamed = given.tokenFile !== undefined || given.principalRole !== undefined
-      if (isNamed && second !== undefined) throw new OperatorError('Name a key, a token or a role, and one tool.')
+      if (isNamed && second !== undefined) {
+        throw new OperatorError('Pass either a key, --token-file or --principal-role, and at most one tool.')
+      }
       const [key, tool] = isNamed ? [undefined, first] : [first, second]
       const ledger = await ledgerHere(terminal)
       const caller = await callerOf(key, given, terminal, ledger)
@@ -100,15 +102,16 @@ async function callerOf (
       known: `A caller with the role ${role} and a valid credential can authenticate.`
     }
   }
-  if (key === undefined) throw new OperatorError('Name a key, or give --token-file or --principal-role.')
+  if (key === undefined) throw new OperatorError('Pass the id of a key, --token-file or --principal-role.')
   return await byKey(key.trim().replace(/^apikey:/, ''), terminal, ledger)
 }
 
 async function byKey (id: string, terminal: Terminal, ledger: Ledger): Promise<Caller> {
-  // Not by the parser, which repeats what it refuses.
+  // Not in the argument parser: it would print a refused argument, which may be a credential.
   if (!keyIdPattern.test(id)) {
     throw new OperatorError(
-      'The argument is not a key id: twelve lower-case letters and digits, as shown by "keys list".'
+      'The argument is not a key id. An id has twelve lower-case letters and digits; "keys list" shows ' +
+        'the ids.'
     )
   }
   const desk = new KeyDesk(terminal)
@@ -197,7 +200,7 @@ async function explain (
   }
 }
 
-/** The tools as the server would have them: nothing of it is called. */
+/** Builds the tools that the server would serve. None of them is called. */
 async function circumstancesOf (config: Config, directory: string, ledger: Ledger): Promise<Circumstances> {
   const { JWT_SECRET: secret, JWT_ISSUER, MINT_POLICY: policy, TOKEN_MAX_TTL: maxTtlSeconds } = config
   const state = await State.open()

@@ -7,8 +7,8 @@ import { settingsAt } from '../state/settings.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-Uses SERVER_NAME, SERVER_TITLE, SERVER_DESCRIPTION, SERVER_VERSION and PUBLIC_URL. "server.json" is for the MCP
-registry; SERVER_CARD=on serves the other two.
+Uses SERVER_NAME, SERVER_TITLE, SERVER_DESCRIPTION, SERVER_VERSION and PUBLIC_URL. "server.json" is for the
+MCP registry. SERVER_CARD=on serves the other two.
 
   $ fastify-mcp-auth card
   $ fastify-mcp-auth card --only server.json > server.json`

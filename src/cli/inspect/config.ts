@@ -30,7 +30,7 @@ interface Setting {
   readonly from: Source
 }
 
-/** `fail` is called where there are problems. */
+/** Calls `fail` if there are problems. */
 export function configCommand (terminal: Terminal, fail: () => void): Command {
   const { directory, env, print, complain } = terminal
   return new Command('config')
@@ -62,20 +62,20 @@ function describeSetting (name: VariableName, { config, problems, sources }: Rea
   const faulty = from !== 'default' && problems.some(({ variable }) => variable === name)
   const value = config[name] ?? null
   if (variables[name].secret) return { name, value: mask(value, faulty), from }
-  return { name, value: faulty ? '(unusable)' : withoutCredential(value), from }
+  return { name, value: faulty ? '(invalid)' : withoutCredential(value), from }
 }
 
-/** Of a setting that is no secret: a key may stand in it by mistake, and in the query of a URL on purpose. */
+/** Redacts other settings, too: a value may contain a key by mistake, or in the query of a URL. */
 function withoutCredential (value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutCredential)
   if (typeof value !== 'string') return value
   return redact(value.replace(/^(https?:\/\/[^?]*\?).+$/s, '$1…'))
 }
 
-/** That there is a secret and how long it is: enough to tell an old one from a new one. */
+/** Shows only how many secrets are set, and their lengths. */
 function mask (value: unknown, faulty: boolean): string | null {
   const pieces = (Array.isArray(value) ? value : [value]).filter(piece => typeof piece === 'string')
-  if (pieces.length === 0) return faulty ? '(unusable)' : null
+  if (pieces.length === 0) return faulty ? '(invalid)' : null
   const lengths = `${pieces.map(piece => piece.length).join(', ')} characters`
   return pieces.length === 1 ? `(set, ${lengths})` : `(${pieces.length} set, ${lengths})`
 }

@@ -13,12 +13,12 @@ import { settingsAt } from '../state/settings.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-Without --url, checks the environment, the .env of this directory and the Redis in REDIS_URL. With --url, calls
-a deployed endpoint as a client would: about 30 requests in 30 seconds, of which up to 10 count as failures of this machine's
-address. The credential is sent only to that origin and never shown.
+Without --url, checks the environment, the .env of this directory and the Redis in REDIS_URL. With --url,
+calls a deployed endpoint like a client: about 30 requests in 30 seconds. Up to 10 of them count as failed
+requests of this machine's address. The credential is sent only to this origin and never shown.
 
-Exits with 0 if nothing is worse than info, 1 for a warning, 2 for an error. docs/troubleshooting.md explains
-each finding.
+Exits with 2 if there is an error, with 1 if there is a warning, and otherwise with 0.
+docs/troubleshooting.md explains each finding.
 
   $ fastify-mcp-auth doctor
   $ fastify-mcp-auth doctor --url https://mcp.example.com/mcp --as claude
@@ -32,7 +32,7 @@ interface Arguments {
   readonly json?: boolean
 }
 
-/** `exit` takes the exit code where it is not 0. */
+/** Calls `exit` with the exit code, unless it is 0. */
 export function doctorCommand (terminal: Terminal, exit: (code: number) => void): Command {
   return new Command('doctor')
     .description('check the settings, or with --url a deployed endpoint')
@@ -44,7 +44,7 @@ export function doctorCommand (terminal: Terminal, exit: (code: number) => void)
     .addHelpText('after', help)
     .action(async (given: Arguments) => {
       const { findings, secrets } = await findingsFor(given, terminal)
-      // What a server answers may hold what it was sent.
+      // A server may echo the credential in its response.
       const redact = createRedactor(secrets)
       const shown = JSON.parse(redact(JSON.stringify(findings))) as Finding[]
       terminal.print(given.json === true ? JSON.stringify({ findings: shown }, null, 2) : report(shown))
@@ -67,15 +67,15 @@ async function findingsFor (
   const key = given.keyFile === undefined ? undefined : secretIn(resolve(terminal.directory, given.keyFile))
   const token =
     given.tokenFile === undefined ? undefined : secretIn(resolve(terminal.directory, given.tokenFile))
-  const ofKey = key === undefined ? undefined : { 'x-api-key': key }
-  const credential = token === undefined ? ofKey : { authorization: `Bearer ${token}` }
+  const keyHeader = key === undefined ? undefined : { 'x-api-key': key }
+  const credential = token === undefined ? keyHeader : { authorization: `Bearer ${token}` }
   const findings = await examine({ url, credential, as: given.as }, what => {
     terminal.complain(`Checking ${what} …`)
   })
   return { findings, secrets: [key, token].filter(secret => secret !== undefined) }
 }
 
-// Not by the parser, which repeats what it refuses: a credential may stand in a URL.
+/** Not in the argument parser: it would print a refused argument, which may be a credential. */
 function urlOf (text: string): URL {
   const url = /^https?:\/\//i.test(text) && URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined) {

@@ -1,4 +1,4 @@
-/** `lint`: checks the tools of a server as directories and models do. */
+/** `lint`: checks the tools of a server against the rules of MCP directories. */
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Command, Option } from 'commander'
@@ -13,16 +13,16 @@ import { settingsAt } from '../state/settings.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-Checks the built-in tools, those of UPSTREAMS_FILE under TOOL_POLICY_FILE, and those of --tools: a module that
-exports an array as "tools" or by default. With --for, also checks the settings that this directory requires.
-Nothing is served, and no tool is called. Exits with 1 if there is a finding. See docs/publish.md.
+Checks the built-in tools, those of UPSTREAMS_FILE under TOOL_POLICY_FILE, and those of --tools: a module
+that exports an array as "tools" or as its default. With --for, also checks the settings that this directory
+requires. Nothing is served, and no tool is called. Exits with 1 if there is a finding. See docs/publish.md.
 
   $ fastify-mcp-auth lint
   $ fastify-mcp-auth lint --for claude --tools dist/tools.js`
 
 interface Arguments { readonly for?: Directory, readonly tools?: string, readonly json?: boolean }
 
-/** `fail` is called where there are findings. */
+/** Calls `fail` if there are findings. */
 export function lintCommand (terminal: Terminal, fail: () => void): Command {
   return new Command('lint')
     .description('check the tools against the rules of directories')
@@ -39,7 +39,7 @@ export function lintCommand (terminal: Terminal, fail: () => void): Command {
         ...(directory === undefined ? [] : lintSettings(config, directory)),
         ...lintTools(all, { for: directory, resultLimit: config.RESULT_LIMIT })
       ]
-      // A description may hold what it should not.
+      // A description may contain a credential by mistake.
       const redact = createRedactor()
       const names = all.map(({ name }) => name)
       terminal.print(redact(json ? JSON.stringify({ tools: names, findings }, null, 2) : report(names, findings)))
@@ -47,7 +47,7 @@ export function lintCommand (terminal: Terminal, fail: () => void): Command {
     })
 }
 
-/** A server with these settings that is never reached: it writes nothing, and keeps nothing. */
+/** Builds the app with these settings to read its tools. It does not listen, and writes nothing. */
 async function offeredBy (
   config: Config,
   tools: readonly Tool[],
@@ -76,7 +76,7 @@ async function offeredBy (
     tools,
     logStream: { write: () => {} }
   }).catch((error: unknown) => {
-    // A tool that the start would refuse.
+    // The app refuses invalid tools with these errors.
     throw error instanceof TypeError || error instanceof RangeError ? new OperatorError(error.message) : error
   })
   try {
@@ -96,7 +96,7 @@ async function toolsIn (path: string): Promise<readonly Tool[]> {
   }
   const list = isRecord(module) ? module.tools ?? module.default : undefined
   if (Array.isArray(list)) return list as Tool[]
-  throw new OperatorError(`${path} must export an array of tools, as "tools" or by default.`)
+  throw new OperatorError(`${path} must export an array of tools, as "tools" or as its default.`)
 }
 
 function report (tools: readonly string[], findings: readonly LintFinding[]): string {

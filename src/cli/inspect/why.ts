@@ -13,15 +13,15 @@ import { safeText } from '../terminal/table.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-The id is the requestId of the answer, also in its header X-Request-Id. Looks it up in --log, or in AUDIT_FILE
-and its rotated files. Exits with 1 if nothing is found.
+The id is the requestId in the response, or its header X-Request-Id. Searches the file of --log, or AUDIT_FILE
+and its rotated files. Exits with 1 if the id is not found.
 
   $ fastify-mcp-auth why 0b9e6f2c-3c1f-4c55-9a6e-2f6a3b0d9c11 --log server.log`
 
 export function whyCommand (terminal: Terminal, fail: () => void): Command {
   return new Command('why')
-    .description('explain why a request was answered as it was')
-    .argument('<request-id>', 'the requestId of the answer')
+    .description('explain the response to a request')
+    .argument('<request-id>', 'the requestId in the response')
     .option('-l, --log <file>', 'the server\'s log file (default: AUDIT_FILE)')
     .option('--json', 'the records themselves, as JSON')
     .addHelpText('after', help)
@@ -43,7 +43,7 @@ export function whyCommand (terminal: Terminal, fail: () => void): Command {
         )
       }
       if (found.length > 0) return
-      if (!json) terminal.print(`That request was not found in ${paths.join(', ')}.`)
+      if (!json) terminal.print(`The request was not found in ${paths.join(', ')}.`)
       fail()
     })
 }
@@ -51,13 +51,15 @@ export function whyCommand (terminal: Terminal, fail: () => void): Command {
 async function pathsFor (log: string | undefined, terminal: Terminal): Promise<readonly string[]> {
   if (log !== undefined) return [resolve(terminal.directory, log)]
   const { AUDIT_FILE: file } = settingsWith('AUDIT_FILE', terminal).config
-  if (file === undefined) throw new OperatorError('AUDIT_FILE is not set: name the log of the server with --log.')
+  if (file === undefined) {
+    throw new OperatorError('AUDIT_FILE is not set: set it, or pass the server log with --log.')
+  }
   const path = resolve(terminal.directory, file)
   const aside = await asideNames(path).catch(() => [])
   return [...aside.map(name => join(dirname(path), name)), path]
 }
 
-/** Lines that are no JSON, such as those of another program, are passed over. */
+/** Skips lines that are not JSON, such as those of other programs. */
 async function linesAbout (requestId: string, path: string): Promise<Line[]> {
   const found: Line[] = []
   try {

@@ -25,7 +25,7 @@ With npm, use --silent if the output goes to a file or a program:
 
   $ npm run --silent keys -- create --name laptop --json`
 
-/** `fail` is called where `verify` finds that a key is not good. */
+/** Calls `fail` if `verify` finds that a key is not valid. */
 export function keysCommand (terminal: Terminal, fail: () => void): Command {
   const desk = new KeyDesk(terminal)
   const command = new Command('keys').description('manage API keys').addHelpText('after', help)
@@ -54,7 +54,7 @@ function createCommand (desk: KeyDesk): Command {
     .action(async (given: KeyArguments) => {
       const place = await desk.place(given)
       const { path, isDefault, isRevoked } = place
-      // Not shown before it is on the disk: a key that nobody knows is no key.
+      // The key is stored before it is shown. Otherwise it could be shown and then not work.
       const shown = await desk.change(place, records => {
         const changed = createKey(records, optionsOf(given))
         requireLiving([changed.result.record], isRevoked)
@@ -62,8 +62,8 @@ function createCommand (desk: KeyDesk): Command {
       }, { create: true })
       const { id, owner, role } = shown.record
       await desk.hand(shown, given, [
-        `Key ${id} is for ${owner}, role ${role}. It is shown only this once; ` +
-          `${place.isShared ? path : 'the file'} stores a digest.`,
+        `Key ${id} belongs to ${owner}, with the role ${role}. It is not shown again: ` +
+          `${place.isShared ? path : 'the file'} stores only a digest.`,
         ...(isDefault ? [`It is in ${path}. The server accepts it with API_KEYS_FILE=${defaultFile}.`] : [])
       ])
     })
@@ -102,14 +102,14 @@ function rotateCommand (desk: KeyDesk): Command {
         const changed = rotateKey(records, id, given.grace)
         if (place.isRevoked(credentialOf(changed.result.record))) {
           throw new KeyChangeError(
-            'That key was revoked with "tokens", so a new secret would be refused too: create another key'
+            'This key was revoked with "tokens", so a new secret would also be refused: create another key'
           )
         }
         return changed
       })
       const end = shown.record.secrets[1]?.endsAt
       await desk.hand(shown, given, [
-        `Key ${id} has a new secret, which is shown only this once. ` +
+        `Key ${id} has a new secret, which is not shown again. ` +
           `${given.grace === 0 || end === undefined ? 'The old one is refused.' : `The old one works until ${end}.`}`,
         ...(shown.record.disabled
           ? [`The key is disabled: run "keys enable ${id}" before using it.`]

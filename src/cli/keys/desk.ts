@@ -1,4 +1,4 @@
-/** Shared by the key commands: which file they work on, and how they print their results. */
+/** Shared by the `keys` commands: finds and changes the keys, and prints the results. */
 import { resolve } from 'node:path'
 import type { Shown } from '../../api-keys/changes.js'
 import { changesBetween, type KeyChange } from '../../api-keys/record-changes.js'
@@ -19,7 +19,7 @@ import type { Terminal } from '../terminal/terminal.js'
 
 export const defaultFile = 'api-keys.json'
 
-/** What every key command takes. */
+/** The options of all `keys` commands. */
 export interface FileArguments {
   readonly file?: string
   readonly json?: boolean
@@ -27,13 +27,13 @@ export interface FileArguments {
 
 export interface KeyFilePlace {
   readonly path: string
-  /** `undefined` where it cannot be read. */
+  /** `undefined` if the last uses cannot be read. */
   readonly lastUsed: LastUsed | undefined
-  /** Whether a key was revoked with `tokens`, of which the file does not know. */
+  /** True for a key that was revoked with `tokens`. These revocations are not in the key file. */
   readonly isRevoked: (credential: Revocable) => boolean
-  /** True where nobody named the file. */
+  /** True if neither `--file` nor `API_KEYS_FILE` is set. */
   readonly isDefault: boolean
-  /** True where the keys are in Redis, and `path` says so in words. */
+  /** True if the keys are in Redis. `path` is then a description. */
   readonly isShared: boolean
 }
 
@@ -45,7 +45,8 @@ export class KeyDesk {
   }
 
   async place ({ file }: FileArguments): Promise<KeyFilePlace> {
-    // Before anything is asked of the state: a fault of the place is the answer, without a warning before it.
+    // Checked before the state is read, so that an invalid setting is reported without a warning about the
+    // state.
     const isShared = file === undefined && this.#isShared()
     const set = isShared
       ? undefined
@@ -64,7 +65,7 @@ export class KeyDesk {
     return settingsWith('API_KEYS_IN', this.#terminal).config.API_KEYS_IN === 'redis'
   }
 
-  /** The records of the file. Where it `mayBeMissing`, a file that is not there holds none. */
+  /** Reads the keys. With `mayBeMissing`, a missing file counts as empty. */
   async read ({ path, isShared }: KeyFilePlace, { mayBeMissing = false } = {}): Promise<readonly KeyRecord[]> {
     if (isShared) {
       return await withFleet(this.#terminal, async link => (await new RedisKeySource(link).read()).records)
@@ -72,14 +73,14 @@ export class KeyDesk {
     return await asOwnerOf(path, () => (mayBeMissing ? readKeyFileIfAny(path) : readKeyFile(path)))
   }
 
-  /** As `changeKeyFile`; what changed is recorded in the audit. */
+  /** Like `changeKeyFile`, for files and Redis. Also records the changes in the audit. */
   async change<T>(
     { path, isShared }: KeyFilePlace,
     change: (records: readonly KeyRecord[]) => Changed<T>,
     options: ChangeOptions = {}
   ): Promise<T> {
     let changes: readonly KeyChange[] = []
-    // It may run again: the last time counts.
+    // `change` may run several times. The last run counts.
     const compared = (records: readonly KeyRecord[]): Changed<T> => {
       const changed = change(records)
       changes = changesBetween(records, changed.records)
@@ -93,7 +94,7 @@ export class KeyDesk {
     return result
   }
 
-  /** The key goes to stdout and nowhere else; what there is to say about it goes to stderr. */
+  /** Prints the key to stdout and remarks to stderr, so that the output can be piped. */
   async hand (
     { record, key }: Shown,
     { json = false }: FileArguments,
@@ -127,24 +128,24 @@ export class KeyDesk {
     else this.#terminal.print(sentence)
   }
 
-  /** What was piped in, or typed without an echo. */
+  /** Reads a key from a pipe, or from the terminal without echo. */
   async secret (): Promise<string> {
     return await (this.#terminal.readSecret ?? readSecret)('API key: ')
   }
 
-  /** What there is to say beside an answer, also where that is for a program. */
+  /** Prints a remark to stderr, also with `--json`. */
   remark (sentence: string): void {
     this.#terminal.complain(sentence)
   }
 
-  /** What `API_KEYS` holds; nothing where it is not set, though a server may not start without it. */
+  /** The keys of `API_KEYS`. Empty if it is not set. Throws a `ConfigError` if it is not valid. */
   configuredKeys (): readonly string[] {
     const { sources, problems } = settingsAt(this.#terminal)
     const isUnset = sources.API_KEYS === 'default' && !problems.some(({ variable }) => variable === '.env')
     return isUnset ? [] : settingsWith('API_KEYS', this.#terminal).config.API_KEYS
   }
 
-  /** What the server signs with, as far as it can be read here. */
+  /** The signing secrets of the server, as far as they are known here. */
   signingSecrets (): readonly string[] {
     const { JWT_SECRET, JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY } = settingsAt(this.#terminal).config
     return [JWT_SECRET, ...JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY].filter(secret => secret !== undefined)

@@ -1,4 +1,4 @@
-/** `keys import`: takes over keys that are in use. */
+/** `keys import`: turns existing keys into managed keys. */
 import { Command } from 'commander'
 import { addRecords, importKeys } from '../../api-keys/changes.js'
 import { defaultFile, KeyDesk } from './desk.js'
@@ -8,9 +8,9 @@ import { requireLiving, requireUnrevoked } from './revoked.js'
 
 export function importCommand (desk: KeyDesk): Command {
   return keyOptions(subcommand('import', 'import existing keys from standard input'))
-    .option('-n, --name <name>', 'their name', 'imported')
-    .option('--from-file <path>', 'the keys of a key file, unchanged, instead of standard input')
-    .option('--configured', 'the keys of API_KEYS (environment or .env), instead of standard input')
+    .option('-n, --name <name>', 'the name of the keys', 'imported')
+    .option('--from-file <path>', 'import the keys of a key file, unchanged, instead of standard input')
+    .option('--configured', 'import the keys of API_KEYS (environment or .env) instead of standard input')
     .addHelpText(
       'after',
       '\nOne key per line, or comma-separated as in API_KEYS. Callers keep their ids, unless ' +
@@ -56,14 +56,15 @@ export function importCommand (desk: KeyDesk): Command {
       )
       if (given.configured === true) {
         desk.remark(
-          `Remove them from API_KEYS${place.isDefault ? ` and set API_KEYS_FILE=${defaultFile}` : ''}: ` +
-            'there they stay valid whenever the server does not use the key file, even if they are revoked in it.'
+          `Remove them from API_KEYS${place.isDefault ? ` and set API_KEYS_FILE=${defaultFile}` : ''}. ` +
+            'Otherwise they are valid whenever the server does not use the key file, even if they are ' +
+            'revoked in it.'
         )
       }
     })
 }
 
-/** Not at spaces: a key that holds one would become several, each of them wrong. */
+/** Does not split at spaces: a key that contains one would become several wrong keys. */
 function listedKeys (text: string): readonly string[] {
   return text.split(/[\r\n,]/).map(key => key.trim()).filter(key => key !== '')
 }

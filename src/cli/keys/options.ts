@@ -1,4 +1,4 @@
-/** The options of the `keys` commands, and how each is read. */
+/** The options of the `keys` commands and their parsers. */
 import { isIP } from 'node:net'
 import { Command, InvalidArgumentError } from 'commander'
 import type { KeyOptions } from '../../api-keys/changes.js'
@@ -82,7 +82,7 @@ function roleName (text: string): Role {
   return text
 }
 
-/** `name=value`; an option that is given again adds to the fields, and the same name twice is an error. */
+/** Parses `name=value`. A repeated option adds a field; a repeated name is an error. */
 function metaField (text: string, before: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
   const [, name = '', value = ''] = /^([^=]*)=(.*)$/s.exec(text) ?? []
   if (!isMetadataName(name) || value === '') {
@@ -90,7 +90,7 @@ function metaField (text: string, before: Readonly<Record<string, string>> = {})
       'Write it as name=value, such as tenant=acme; a name is letters, digits or . _ -'
     )
   }
-  if (Object.hasOwn(before, name)) throw new InvalidArgumentError('A name is repeated.')
+  if (Object.hasOwn(before, name)) throw new InvalidArgumentError('Use each name only once.')
   return { ...before, [name]: value }
 }
 
@@ -103,7 +103,7 @@ function lifetimeSeconds (text: string): number {
 }
 
 function wholeNumber (text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1.')
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number of at least 1.')
   return Number(text)
 }
 

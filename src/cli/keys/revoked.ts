@@ -1,4 +1,4 @@
-/** What `keys` refuses to make because it was revoked by `tokens`. */
+/** Refuses to create keys that a revocation by `tokens` would cover. */
 import { sha256 } from '../../lib/sha256.js'
 import { listedKeyId } from '../../api-keys/listed-keys.js'
 import { KeyChangeError } from '../../api-keys/changes.js'
@@ -7,21 +7,24 @@ import { keyIdOf } from '../../api-keys/format.js'
 import type { KeyFilePlace } from './desk.js'
 import { credentialOf } from './views.js'
 
-/** A revocation may reach beyond now: by `JWT_CLOCK_TOLERANCE`, or where the clock was ahead. */
+/**
+ * Throws if a revocation of the owner also covers a new key: it may reach into the future by
+ * `JWT_CLOCK_TOLERANCE`, or because the clock was ahead.
+ */
 export function requireLiving (records: readonly KeyRecord[], isRevoked: KeyFilePlace['isRevoked']): void {
-  const dead = records.find(record => isRevoked(credentialOf(record)))
-  if (dead !== undefined) {
+  const revoked = records.find(record => isRevoked(credentialOf(record)))
+  if (revoked !== undefined) {
     throw new KeyChangeError(
-      `A recent revocation of ${dead.owner} with "tokens" would also cover the new key, so ` +
-        'none was created: try again later (JWT_CLOCK_TOLERANCE and a clock that was ahead ' +
-          'extend the wait), or choose another owner'
+      `No key was created: a recent revocation of ${revoked.owner} with "tokens" would also cover it. ` +
+        'Try again later, or choose another owner. JWT_CLOCK_TOLERANCE, or a clock that was ahead, extends ' +
+          'the wait'
     )
   }
 }
 
 /**
- * As the server judges them before they are in the file, without a time of issue: that of the import would
- * be after every revocation.
+ * Throws if one of the keys was revoked. Checks them like keys of `API_KEYS`, without an issue time: the time
+ * of the import would be after every revocation.
  */
 export function requireUnrevoked (keys: readonly string[], { isRevoked }: KeyFilePlace): void {
   for (const key of keys) {

@@ -1,4 +1,4 @@
-/** `keys verify`: whether a key is good, as the server would judge it. */
+/** `keys verify`: checks a key by the rules of the server. */
 import { Command } from 'commander'
 import { sha256 } from '../../lib/sha256.js'
 import { createKeyJudge } from '../../api-keys/listed-keys.js'
@@ -30,7 +30,7 @@ export function verifyCommand (desk: KeyDesk, fail: () => void): Command {
       const asked = { key, digest: sha256(key), address }
       const ring = given.address === undefined ? keysFromAnywhere(records) : new ManagedKeys(records)
       const byFile = ring.verify(asked, address)
-      // The server's own judge: the file has the last word, where somebody named it.
+      // The same function as in the server: a configured key file takes precedence over API_KEYS.
       const byServer = createKeyJudge(
         given.file === undefined ? desk.configuredKeys() : [],
         isDefault ? undefined : ring
@@ -38,7 +38,7 @@ export function verifyCommand (desk: KeyDesk, fail: () => void): Command {
       const judged = byServer !== undefined && (isVerified(byServer) || !isDefault) ? byServer : byFile
       if (isDefault && !isUnmanaged(byFile)) {
         desk.remark(
-          `That key is in ${path}, which the server does not use until API_KEYS_FILE=${defaultFile} is set.`
+          `This key is in ${path}, which the server does not use until API_KEYS_FILE=${defaultFile} is set.`
         )
       }
       const verdict =

@@ -1,4 +1,4 @@
-/** How a managed key is shown to people and programs: everything except its digests. */
+/** The output of a managed key, as text and JSON: everything except its digests. */
 import { statusOf, type KeyStatus } from '../../api-keys/changes.js'
 import { type KeyRecord, maySignIn } from '../../api-keys/record.js'
 import type { LastUsed } from '../../api-keys/last-use.js'
@@ -6,34 +6,34 @@ import type { Role } from '../../principal/principal.js'
 import type { Revocable } from '../../ledger/index-in-memory.js'
 import { minute, table } from '../terminal/table.js'
 
-/** Times are ISO 8601, `null` where there is none. */
+/** Times are ISO 8601. `null`: never, or no such time. */
 export interface KeyView {
   readonly id: string
   readonly name: string
-  /** The id of the principal that the key proves. */
+  /** The id of the principal. */
   readonly owner: string
   readonly role: Role
   readonly scopes: readonly string[]
   readonly status: KeyStatus
   readonly createdAt: string
   readonly expiresAt: string | null
-  /** To within ten minutes. Left out where it is not known whether it was used. */
+  /** Accurate to ten minutes. Omitted if the last uses cannot be read. */
   readonly lastUsedAt?: string | null
-  /** Of the file: null, too, where it was revoked with `tokens`. */
+  /** From the file. `null` if the key was revoked with `tokens`. */
   readonly revokedAt: string | null
   readonly cidrs: readonly string[]
   readonly rateLimitMax: number | null
-  /** Left out where there is none. */
+  /** Omitted if there is none. */
   readonly metadata?: Readonly<Record<string, string>>
-  /** Whether clients may be signed in with it. */
+  /** True if the key can sign in OAuth clients. */
   readonly oauth: boolean
   readonly disabled: boolean
   readonly secrets: ReadonlyArray<{ readonly createdAt: string, readonly endsAt: string | null }>
 }
 
-/** What is known of keys beside the file. */
+/** Information about keys that is not in the key file. */
 export interface Circumstances {
-  /** `undefined` where nobody can tell. */
+  /** `undefined` if the last uses cannot be read. */
   readonly lastUsed: LastUsed | undefined
   readonly isRevoked: (credential: Revocable) => boolean
 }
@@ -77,12 +77,12 @@ export function viewOf (record: KeyRecord, { lastUsed, isRevoked }: Circumstance
   }
 }
 
-/** The key as a revocation names it, with its newest secret. */
+/** The key in the form that revocations are checked for. The issue time is that of its newest secret. */
 export function credentialOf ({ id: keyId, owner: id, secrets, createdAt }: KeyRecord): Revocable {
   return { id, keyId, issuedAt: Date.parse(secrets[0]?.createdAt ?? createdAt) }
 }
 
-/** A key a line, under a heading. */
+/** A table with one line per key. */
 export function keyTable (views: readonly KeyView[]): string {
   if (views.length === 0) return 'There are no keys.'
   const heading = ['ID', 'NAME', 'OWNER', 'ROLE', 'SCOPES', 'STATUS', 'EXPIRES', 'LAST USED']
@@ -101,7 +101,7 @@ export function keyTable (views: readonly KeyView[]): string {
   ])
 }
 
-/** One key, a field a line. */
+/** One key, with one line per field. */
 export function keySheet (view: KeyView): string {
   return table([
     ['id', view.id],
@@ -115,14 +115,14 @@ export function keySheet (view: KeyView): string {
     ['last used', minute(view.lastUsedAt)],
     ['networks', view.cidrs.join(' ') || 'all'],
     ['sign-in', view.oauth ? 'can sign in OAuth clients' : 'cannot sign in OAuth clients'],
-    ['rate limit', view.rateLimitMax === null ? "the owner's" : `${view.rateLimitMax} a window`],
+    ['rate limit', view.rateLimitMax === null ? "the owner's" : `${view.rateLimitMax} per window`],
     ...Object.entries(view.metadata ?? {}).map(([name, value], index) => [
       index === 0 ? 'metadata' : '',
       `${name}=${value}`
     ]),
-    ...view.secrets.map((secret, index) => [
+    ...view.secrets.map(({ createdAt, endsAt }, index) => [
       index === 0 ? 'secret' : '',
-      `of ${minute(secret.createdAt)}${secret.endsAt === null ? '' : `, good until ${minute(secret.endsAt)}`}`
+      `of ${minute(createdAt)}${endsAt === null ? '' : `, valid until ${minute(endsAt)}`}`
     ])
   ])
 }

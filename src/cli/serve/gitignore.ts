@@ -2,15 +2,16 @@
 import { closeSync, constants, existsSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-/** Each with the spellings that ignore it already. */
+/** Each entry with other patterns that have the same effect. */
 const entries: ReadonlyArray<readonly [entry: string, ...others: string[]]> = [
   ['.env', '/.env', '.env*', '*.env'],
   ['.state/', '.state', '/.state', '/.state/']
 ]
 
 /**
- * Adds `.env` and `.state/` to the `.gitignore` of `directory`, where it is in a repository. Returns what was
- * added. Not through a link: the file that it names may be anybody's. Throws the error of the system.
+ * Adds `.env` and `.state/` to the `.gitignore` of `directory` if it is in a repository. Returns the added
+ * entries. Does not follow a symbolic link, which may lead to a file of somebody else. Throws the system
+ * error.
  */
 export function ignoreSecrets (directory: string): readonly string[] {
   if (!isInRepository(directory)) return []

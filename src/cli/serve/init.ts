@@ -26,13 +26,13 @@ export function initCommand (terminal: Terminal): Command {
     .action(() => { init(terminal) })
 }
 
-/** Also for commands that start a server for the first time. */
+/** Also used by `proxy` at its first run. */
 export function init ({ env, directory, print, complain }: Terminal): void {
   const path = join(directory, '.env')
   const secrets: Secrets = { API_KEYS: `mcp_${randomSecret()}`, JWT_SECRET: randomSecret() }
   if (existsSync(path)) return print(kept(env, path))
   const { config, problems, sources } = readConfig(env, { values: { ...secrets }, faults: [] })
-  // Before anything is written: the settings of the environment would stop the start anyway.
+  // Before anything is written: the server would not start with these settings of the environment.
   if (problems.length > 0) throw new ConfigError(problems)
   if (!writeOnce(path, envText(secrets))) return print(kept(env, path))
   const ignored = keepOutOfGit(directory, complain)
@@ -44,7 +44,7 @@ export function init ({ env, directory, print, complain }: Terminal): void {
   print(welcome(config, ignored, sources.API_KEYS === '.env' ? secrets.API_KEYS : undefined))
 }
 
-/** A repository would publish them. That it could not be done is no reason to have no settings. */
+/** Keeps the secrets out of a repository. A failure is only a warning, because `.env` has been written. */
 function keepOutOfGit (directory: string, complain: (line: string) => void): readonly string[] {
   try {
     return ignoreSecrets(directory)
@@ -60,7 +60,7 @@ function randomSecret (): string {
   return randomBytes(32).toString('base64url')
 }
 
-/** False where there is an `.env` by now. Leaves no half of one behind. */
+/** Returns false if `.env` already exists. Removes the file if it could not be written completely. */
 function writeOnce (path: string, text: string): boolean {
   let file: number
   try {
@@ -91,41 +91,43 @@ JWT_SECRET=${JWT_SECRET}
 `
 }
 
-/** Throws an `OperatorError` where the server would not start with it. */
+/** Throws an `OperatorError` if the server would not start with the existing `.env`. */
 function kept (env: Environment, path: string): string {
   const { config, problems, unread } = readSettings({ env, dotenv: path })
   if (problems.length > 0) {
     throw new OperatorError(`.env already exists and was not changed, but the server would not start with it:
 ${new ConfigError(problems, unread).message}
-Mend it, or move it away and run init again.`)
+Correct it, or move it away and run init again.`)
   }
   return `.env already exists and was not changed; the server would start with it.
 Endpoint: ${endpointText(config)}
 Settings: npx fastify-mcp-auth config`
 }
 
-/** `key` is left out where another one counts. */
+/** `key` is omitted if the environment sets another key. */
 function welcome (config: Config, ignored: readonly string[], key = 'YOUR_API_KEY'): string {
   const url = endpointText(config)
   const remark = ignored.length === 0 ? '' : `\nAdded ${ignored.join(' and ')} to .gitignore.`
   const client = { mcpServers: { 'fastify-mcp-auth': { type: 'http', url, headers: { 'x-api-key': key } } } }
   return `
-Wrote .env with a new API key and a new JWT secret. The key is shown this once; .env keeps both.${remark}
+Wrote .env with a new API key and a new JWT secret. The key is not shown again; .env contains both.${remark}
 
   Endpoint   ${url}
   API key    ${key}
 
-Try it, once the server runs:
+Try it after you start the server:
 
   curl -s ${url} -H 'x-api-key: ${key}' -H 'Content-Type: application/json' -d '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
 
-It serves only "whoami" and the token tools until you add yours. To try a few more: npx fastify-mcp-auth start --demo
+The server has only "whoami" and the token tools until you add yours. To try a few more:
 
-Give it to an MCP client:
+  npx fastify-mcp-auth start --demo
+
+Configuration for an MCP client:
 
 ${JSON.stringify(client, null, 2).replace(/^/gm, '  ')}
 
-Mint a JWT for somebody (sent as Authorization: Bearer …):
+Create a JWT for a user (sent as Authorization: Bearer …):
 
   npx fastify-mcp-auth token --user ada --role user --expires 1h
 `

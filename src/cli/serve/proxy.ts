@@ -8,9 +8,9 @@ import { init } from './init.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-Starts the endpoint with the usual settings and runs the program once for each caller. If neither the
-environment nor .env has a credential, writes .env first and shows the new key. For several servers, or
-one over HTTP, set UPSTREAMS_FILE and use "start".
+Starts the endpoint with the usual settings and runs the program once for each caller. If there is no .env and
+the environment has no credential, writes .env first and shows the new key. For several servers, or for a
+server over HTTP, set UPSTREAMS_FILE and use "start".
 
   $ fastify-mcp-auth proxy -- npx -y @modelcontextprotocol/server-filesystem ./data`
 
@@ -23,14 +23,14 @@ export function proxyCommand (terminal: Terminal): Command {
     .argument('[command]', 'the program to run')
     .argument('[args...]', 'its arguments')
     .addHelpText('after', help)
-    // An option before "--" is most likely the program's own.
+    // An option before "--" is most likely meant for the program: show the usage instead of "unknown option".
     .allowUnknownOption()
     .action(async (command: string | undefined, args: string[]) => {
       if (command === undefined || command === '' || command.startsWith('-')) throw new OperatorError(usage)
       const { startServer } = await import('../../server/start.js')
       const { env, directory, complain } = terminal
       if (isFirstRun(terminal)) init(terminal)
-      // The server ends as it begins: it never becomes root again.
+      // Root privileges are dropped for the whole life of the server.
       stayOwnerOf(join(directory, '.env'))
       await startServer({
         env,

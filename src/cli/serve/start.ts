@@ -5,9 +5,9 @@ import { stayOwnerOf } from '../../lib/path-owner.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
-SIGTERM and SIGINT stop it: it finishes accepted calls within DRAIN_GRACE_MS (ten seconds), then exits
-with 0. A second signal stops it at once. SIGHUP rereads LOG_LEVEL and TOOL_POLICY_FILE. Changes to the
-key file apply without a signal.
+SIGTERM and SIGINT stop the server: it finishes accepted calls within DRAIN_GRACE_MS (default: ten seconds)
+and exits with 0. A second signal stops it immediately. SIGHUP rereads LOG_LEVEL and TOOL_POLICY_FILE. Changes
+to the key file apply without a signal.
 
   $ fastify-mcp-auth start
   $ PORT=8080 LOG_LEVEL=debug fastify-mcp-auth start
@@ -19,9 +19,9 @@ export function startCommand ({ env, directory, complain }: Terminal): Command {
     .option('--demo', 'also serve a few tools, resources and a prompt to try clients with')
     .addHelpText('after', help)
     .action(async ({ demo: isDemo = false }: { readonly demo?: boolean }) => {
-      // Not before it is run: the help needs no server.
+      // Loaded here, so that the help does not load the server.
       const { startServer } = await import('../../server/start.js')
-      // The server ends as it begins: it never becomes root again.
+      // Root privileges are dropped for the whole life of the server.
       stayOwnerOf(join(directory, '.env'))
       const items = isDemo ? (await import('../../demo/items.js')).demo : {}
       await startServer({ env, dotenv: join(directory, '.env'), announce: complain, onFailure: 'throw', ...items })

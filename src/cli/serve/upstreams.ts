@@ -37,9 +37,11 @@ async function both ({ env, directory }: Terminal): Promise<{ path: string, appr
   const { config } = readSettings({ env, dotenv: join(directory, '.env') })
   const { UPSTREAMS_LOCK: lock } = config
   const file = readUpstreams(config, env, directory)
-  if (file === undefined) throw new OperatorError('UPSTREAMS_FILE is not set; name the file with `mcpServers`.')
+  if (file === undefined) {
+    throw new OperatorError('UPSTREAMS_FILE is not set: set it to the file with `mcpServers`.')
+  }
   if (lock === undefined) {
-    throw new OperatorError('UPSTREAMS_LOCK is not set; name the file for the approved definitions.')
+    throw new OperatorError('UPSTREAMS_LOCK is not set: set it to the file for the approved definitions.')
   }
   const path = resolve(directory, lock)
   const { offeredBy } = await import('../../upstreams/offered.js')

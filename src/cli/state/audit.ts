@@ -1,4 +1,4 @@
-/** Records what a command changed in the audit file, in a chain of its own. */
+/** Records the changes of a command in the audit file, as a separate chain. */
 import { userInfo } from 'node:os'
 import { resolve } from 'node:path'
 import { OperatorError } from '../../lib/operator-error.js'
@@ -12,16 +12,13 @@ import { settingsWith } from './settings.js'
 
 export type Change = Pick<Decision, 'kind' | 'keyId' | 'tokenId' | 'oauthClient' | 'about'>
 
-/**
- * Does nothing without `AUDIT_FILE`. The changes are in force already, and stay so: if the file cannot be written, a
- * warning says so.
- */
+/** Does nothing without `AUDIT_FILE`. The changes already apply, so a failed write is only a warning. */
 export async function recordChanges (terminal: Terminal, changes: readonly Change[]): Promise<void> {
   if (changes.length === 0) return
   try {
     const { config } = settingsWith('AUDIT_FILE', terminal)
     if (config.AUDIT_FILE === undefined) return
-    // Without the right key the file would no longer verify.
+    // If `.env` cannot be read, the key may be wrong, and the file would no longer verify.
     const { AUDIT_KEY: key } = settingsWith('AUDIT_KEY', terminal).config
     const { AUDIT_MAX_BYTES: maxBytes, AUDIT_KEEP: keep } = config
     const file = resolve(terminal.directory, config.AUDIT_FILE)
@@ -29,7 +26,7 @@ export async function recordChanges (terminal: Terminal, changes: readonly Chang
     await asOwnerOf(file, async () => { await write(options, changes, userOf(terminal)) })
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error
-    terminal.complain(`Warning: the change is in force, but not in the audit file. ${error.message}`)
+    terminal.complain(`Warning: the change applies, but is not in the audit file. ${error.message}`)
   }
 }
 
@@ -57,7 +54,7 @@ async function write (
   if (audit.queuedBytes > 0) throw new AuditFileError(`It cannot be written (${String(failedBy ?? 'timeout')}).`)
 }
 
-/** The user of the operating system who ran the command, as far as the system knows. */
+/** The operating system user who ran the command. */
 function userOf ({ env }: Terminal): string {
   if (env.SUDO_USER !== undefined) return env.SUDO_USER.slice(0, 64)
   try {

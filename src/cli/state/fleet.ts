@@ -1,4 +1,4 @@
-/** Redis for commands: configured like the server's, and open only while a command needs it. */
+/** Connects a command to the Redis of the servers, as configured in their settings. */
 import { InProcessBus } from '../../fleet/in-process-bus.js'
 import { ConfigError } from '../../config/load.js'
 import { OperatorError } from '../../lib/operator-error.js'
@@ -9,7 +9,7 @@ import { Link } from '../../redis/link/link.js'
 import { settingsAt, settingsWith } from './settings.js'
 import type { Terminal } from '../terminal/terminal.js'
 
-/** What the parts over Redis are made of. There are no news: a command hears what it asks for. */
+/** The parts for the Redis stores. The bus is local, because a command does not wait for messages. */
 export interface CommandLink {
   readonly link: Link
   readonly keys: Keys
@@ -18,13 +18,12 @@ export interface CommandLink {
 
 /** The path of the service's endpoint. */
 const endpoint = '/mcp'
-/** How long to wait for a Redis that refuses, and for one that does not answer at all. */
+/** How long to wait for Redis if it refuses the connection, and if it does not respond. */
 const [refusedMs, silentMs] = [2000, 10_000]
 const commandMs = 5000
 
 /**
- * True where the servers share what they know in Redis. Throws a `ConfigError` where the setting is faulty. A `.env`
- * with a fault sets nothing; whether a command may go on without it, the setting of its own place says.
+ * True if `REDIS_URL` is set. Throws a `ConfigError` if it is not valid. Ignores other problems of `.env`.
  */
 export function hasFleet (terminal: Terminal): boolean {
   const { config, problems } = settingsAt(terminal)
@@ -33,7 +32,7 @@ export function hasFleet (terminal: Terminal): boolean {
   return config.REDIS_URL !== undefined
 }
 
-/** Throws an `OperatorError` where Redis cannot be reached. */
+/** Runs `work` while connected to Redis. Rejects with an `OperatorError` if Redis cannot be reached. */
 export async function withFleet<T> (terminal: Terminal, work: (link: CommandLink) => Promise<T>): Promise<T> {
   const { REDIS_URL: url } = settingsWith('REDIS_URL', terminal).config
   const { REDIS_PREFIX: prefix } = settingsWith('REDIS_PREFIX', terminal).config
@@ -41,7 +40,7 @@ export async function withFleet<T> (terminal: Terminal, work: (link: CommandLink
   const { commands, reader } = createClients(url)
   reader.disconnect()
   const keys = new Keys(`${prefix}${endpoint}:`)
-  // Nobody waits for a command as callers do.
+  // Longer than for the server, because no caller is waiting for a response.
   const link = new Link({ client: commands, keys, timeoutMs: commandMs })
   try {
     await reached(link)

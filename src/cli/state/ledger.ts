@@ -1,4 +1,4 @@
-/** The server's state, for commands: configured like the server's. */
+/** Opens the state of the server for a command, as configured in the settings. */
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { ConfigError } from '../../config/load.js'
@@ -15,8 +15,8 @@ import { settingsWith } from './settings.js'
 import type { Terminal } from '../terminal/terminal.js'
 
 /**
- * Runs `work` with the state that is there. A wrong directory would swallow a revocation: it has to be there, unless
- * the servers share theirs in Redis.
+ * Runs `work` with the state. The directory must exist, unless the servers share their state in Redis: a
+ * revocation in a wrong, new directory would have no effect.
  */
 export async function withState (
   terminal: Terminal,
@@ -43,9 +43,8 @@ export async function withState (
 }
 
 /**
- * Puts a token on record where the server will look for it: in a directory that is there, that
- * `STATE_DIR` names, or that belongs to the `.env` which the token was signed by. Where that
- * fails, the token is good all the same, and a warning says so.
+ * Records a created token. The state directory is created only if `STATE_DIR` is set or the token was signed
+ * with the `JWT_SECRET` of `.env`. A failure is only a warning, because the token is valid without a record.
  */
 export async function recordMinted (terminal: Terminal, minted: Minted): Promise<void> {
   const { path, isOurs } = placeOf(terminal)
@@ -59,13 +58,13 @@ export async function recordMinted (terminal: Terminal, minted: Minted): Promise
     })
   } catch (error) {
     if (!(error instanceof OperatorError) || error instanceof ConfigError) throw error
-    terminal.complain(`Warning: the token is not on record. ${error.message}`)
+    terminal.complain(`Warning: the token is valid, but not on record. ${error.message}`)
   }
 }
 
 /**
- * Asks whether a credential was revoked, as far as the state is at hand: where there is none nothing
- * was, and where it cannot be read a warning says so.
+ * Resolves to a function that checks if a credential was revoked with `tokens`. Without a state directory
+ * nothing is revoked. If the state cannot be read, prints a warning and treats nothing as revoked.
  */
 export async function revocationsOf (terminal: Terminal): Promise<(credential: Revocable) => boolean> {
   try {
@@ -78,7 +77,9 @@ export async function revocationsOf (terminal: Terminal): Promise<(credential: R
   }
 }
 
-/** What was revoked and frozen, to read alone: from the directory, and from Redis where servers share theirs there. */
+/**
+ * Reads the revocations and freezes from the state directory, and from Redis if it is configured. Read-only.
+ */
 export async function ledgerHere (terminal: Terminal): Promise<Ledger> {
   const { path, toleranceMs } = placeOf(terminal)
   const ledger = await asOwnerOf(path, () => peek(path, toleranceMs))
@@ -99,7 +100,7 @@ function placeOf (terminal: Terminal): { path: string, isOurs: boolean, toleranc
   }
 }
 
-/** With the directory where there is one: what is in it is shared, too. */
+/** Also opens the state directory, if it exists, so that its records are shared, too. */
 async function openedInFleet (terminal: Terminal, path: string, work: (state: State) => Promise<void>): Promise<void> {
   await withFleet(terminal, async link => {
     await asOwnerOf(path, async () => {

@@ -1,4 +1,4 @@
-/** The store of the authorization server, for commands: configured like the server's. */
+/** Opens the store of the authorization server for a command, as configured in the settings. */
 import { join } from 'node:path'
 import type { State } from '../../ledger/ledger.js'
 import { documentsInFiles } from '../../oauth/server/documents/in-files.js'
@@ -12,14 +12,11 @@ import type { Terminal } from '../terminal/terminal.js'
 export interface OAuthStore {
   readonly documents: Documents
   readonly state: State
-  /** How long an access token of the server is good. */
+  /** The lifetime of access tokens, in milliseconds. */
   readonly accessTtlMs: number
 }
 
-/**
- * Runs `work` with what is kept in the state directory, which has to be there, or in the Redis that the
- * servers share.
- */
+/** Runs `work` with the store in Redis, if it is configured, or in the state directory, which must exist. */
 export async function withOAuthStore (terminal: Terminal, work: (store: OAuthStore) => Promise<void>): Promise<void> {
   const accessTtlMs = settingsAt(terminal).config.OAUTH_ACCESS_TTL * 1000
   await withState(terminal, async (state, directory) => {

@@ -1,17 +1,17 @@
-/** The settings that say which files and stores a command uses. */
+/** Reads the settings that determine the files and stores of a command. */
 import { join } from 'node:path'
 import { ConfigError, readSettings, type Reading, type VariableName } from '../../config/load.js'
 import type { Terminal } from '../terminal/terminal.js'
 
-/** What the environment and the `.env` of the working directory come to, faults and all. */
+/** Reads the environment and the `.env` of the working directory. Problems are part of the result. */
 export function settingsAt ({ env, directory }: Terminal): Reading {
   return readSettings({ env, dotenv: join(directory, '.env') })
 }
 
 /**
- * What is set, where `name` can be trusted. A `.env` with a fault sets nothing, and a faulty setting
- * holds its default: a revocation would end up in another place, and say that it is done. Throws a
- * `ConfigError`. Other settings may be faulty: the command has to work also where the server does not start.
+ * Reads the settings. Throws a `ConfigError` if the value of `name` is not reliable: an invalid `.env` sets
+ * nothing, and an invalid setting has its default, so a revocation could go to the wrong place. Problems of
+ * other settings are ignored, because commands must also work if the server does not start.
  */
 export function settingsWith (name: VariableName, terminal: Terminal): Reading {
   const reading = settingsAt(terminal)

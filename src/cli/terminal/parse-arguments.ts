@@ -2,8 +2,8 @@
 import { InvalidArgumentError } from 'commander'
 
 /**
- * Entries between commas or spaces; an option that is given again adds to them. An empty one is an
- * error: it comes of a variable that is not set, and would say "no limit" where one was meant.
+ * Splits a list at commas and spaces. A repeated option adds to the list. An empty list is refused: it often
+ * comes from a shell variable that is not set, and could mean "no restriction".
  */
 export function listed (text: string, before: readonly string[] = []): readonly string[] {
   const entries = text.split(/[\s,]+/).filter(entry => entry !== '')

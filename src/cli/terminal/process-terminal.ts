@@ -1,8 +1,8 @@
-/** The terminal of this process. Its output may be a full disk or a closed pipe. */
+/** The terminal of this process. Handles output to a full disk or a closed pipe. */
 import type { Terminal } from './terminal.js'
 
 export function processTerminal (): Terminal {
-  // Nothing is left to say it with.
+  // A failed write to stderr cannot be reported anywhere.
   process.stderr.on('error', () => {})
   return {
     env: process.env,
@@ -23,15 +23,14 @@ export function processTerminal (): Terminal {
 }
 
 /**
- * Not before it is needed: the server writes its log to the same descriptor, and this would change the mode
- * of that.
+ * Opened lazily: opening stdout changes the mode of the file descriptor, which the server uses for its log.
  */
 function output (): NodeJS.WriteStream {
   if (!process.stdout.listeners('error').includes(onFailure)) process.stdout.on('error', onFailure)
   return process.stdout
 }
 
-/** Without a word to a reader that has seen enough, as `head`. */
+/** Ignores EPIPE, which occurs if the reader, such as `head`, stops early. */
 function onFailure ({ code = 'unknown error' }: NodeJS.ErrnoException): void {
   if (code === 'EPIPE') return
   process.stderr.write(`Cannot write to standard output (${code}).\n`)

@@ -1,18 +1,18 @@
 /**
- * Reads a secret without an argument and without an echo: arguments are in the list of processes, and in
- * the shell's history.
+ * Reads a secret from standard input without echo. Arguments would be visible in `ps` and in the shell
+ * history.
  */
 import { createInterface } from 'node:readline/promises'
 import { type Readable, Writable } from 'node:stream'
 
-/** The person at the terminal ended the question with Ctrl-C or Ctrl-D. */
+/** The user cancelled the prompt with Ctrl-C or Ctrl-D. */
 export class CancelledError extends Error {
   override readonly name = 'CancelledError'
 }
 
 /**
- * Whatever is piped in; from a person at the terminal one line, asked for with `prompt` on stderr. Throws a
- * `CancelledError`.
+ * Reads all of a pipe. On a terminal, writes `prompt` to stderr and reads one line. Rejects with a
+ * `CancelledError` if the user cancels.
  */
 export async function readSecret (
   prompt: string,

@@ -1,20 +1,24 @@
-/** Rows of text as columns. */
+/** Formats tables for a terminal. */
 
-/** What moves a cursor or turns the direction of a text: subjects are of other people's making. */
+/**
+ * Control characters and direction marks. Names chosen by others could use them to fake output (spoofing).
+ */
 const unprintable = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
 
-/** Without what moves a cursor or turns the direction of a text. */
+/** Replaces control characters and direction marks. */
 export function safeText (text: string): string {
   return text.replace(unprintable, '\ufffd')
 }
 
-/** An ISO 8601 time as tables show it, to the minute: `2026-01-31 12:00Z`; `undefined` where nobody can tell. */
+/**
+ * Formats an ISO 8601 time to the minute: `2026-01-31 12:00Z`. `null` is `never`, `undefined` is `unknown`.
+ */
 export function minute (time: string | null | undefined): string {
   if (time === undefined) return 'unknown'
   return time === null ? 'never' : `${time.slice(0, 16).replace('T', ' ')}Z`
 }
 
-/** Each column as wide as its widest cell, two spaces apart, nothing after the last one. */
+/** Aligns the columns, two spaces apart, without trailing spaces. */
 export function table (texts: ReadonlyArray<readonly string[]>): string {
   const rows = texts.map(row => row.map(safeText))
   const widths: number[] = []

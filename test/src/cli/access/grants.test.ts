@@ -42,7 +42,7 @@ for (const [what, args] of [
     const { app, adas, bobs, run, audit } = await running(t)
     const [stays, ends] = [await signIn(app, { key: adas.key }), await signIn(app, { key: bobs.key })]
     const [grant] = JSON.parse((await run('grants', 'list', '--subject', 'user:bob', '--json')).stdout)
-    t.match(await run('grants', 'revoke', ...args(grant.id, bobs.record.id)), { code: 0, stdout: `Ended: ${grant.id}` })
+    t.match(await run('grants', 'revoke', ...args(grant.id, bobs.record.id)), { code: 0, stdout: `Revoked: ${grant.id}` })
     const expected = { kind: 'grant-revoked', tokenId: grant.id, keyId: bobs.record.id, oauthClient: ends.clientId }
     t.match(JSON.parse(readFileSync(audit, 'utf8').split('\n')[1] ?? ''), { ...expected, principal: 'cli' })
     let status = 200

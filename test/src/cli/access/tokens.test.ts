@@ -72,7 +72,7 @@ t.test('a token is minted all the same where the state cannot be used, with a wa
   })
   t.equal(code, 0)
   t.match(stdout, /^eyJ\S+$/)
-  t.match(stderr, /^Warning: the token is not on record\. The state directory .*STATE_DIR/)
+  t.match(stderr, /^Warning: the token is valid, but not on record\. The state directory .*STATE_DIR/)
 })
 
 t.test('list is a table, with the status of each', async t => {
@@ -82,7 +82,7 @@ t.test('list is a table, with the status of each', async t => {
   await state.mint(mintedRecord({ id: 'second', subject: 'bob', by: { principal: 'jwt:root', tokenId: 'r' } }))
   await say(['tokens', 'revoke', 'first'], '.', { STATE_DIR })
   const { stdout } = await say(['tokens', 'list'], '.', { STATE_DIR })
-  t.match(stdout, /^ID +SUBJECT.* STATUS\nfirst +ada .* cli +revoked\nsecond +bob .* jwt:root +good$/)
+  t.match(stdout, /^ID +SUBJECT.* STATUS\nfirst +ada .* cli +revoked\nsecond +bob .* jwt:root +valid$/)
   const { stdout: some } = await say(['tokens', 'list', '--subject', 'bob'], '.', { STATE_DIR })
   t.notMatch(some, 'first')
 })

@@ -109,7 +109,7 @@ t.test('audit show finds by caller, tool, outcome and time', async t => {
   t.equal((await show('--outcome', 'denied')).length, 3)
   const [, , , principal = ''] = all.map(line => /apikey:\S+/.exec(line)?.[0] ?? '')
   t.equal((await show('--principal', principal)).length, 4)
-  t.same(await show('--since', '2999-01-01'), ['No record fits.'])
+  t.same(await show('--since', '2999-01-01'), ['No record matches.'])
   const records = (await show('--tool', 'missing', '--json')).map(line => JSON.parse(line))
   t.match(records, [{ item: 'missing', code: 'MCP_ERR_UNKNOWN_TOOL', outcome: 'denied' }])
 })
@@ -117,7 +117,7 @@ t.test('audit show finds by caller, tool, outcome and time', async t => {
 for (const [what, args, message] of [
   ['a time without a zone', ['show', '--since', '2026-01-31T12:00'], /It must be a day or a time with a zone/],
   ['an unknown outcome', ['show', '--outcome', 'refused'], /It must be allowed, denied or failed/],
-  ['no file', ['show'], /AUDIT_FILE is not set: name the files/],
+  ['no file', ['show'], /AUDIT_FILE is not set: set it, or pass the audit files/],
   ['a missing file', ['verify', 'none.jsonl'], /none\.jsonl cannot be read \(ENOENT\)/],
   ['a directory', ['verify', '.'], /cannot be read \(EISDIR\)/],
   ['a missing log', ['verify', 'x.jsonl', '--log', 'none.log'], /none\.log cannot be read \(ENOENT\)/]

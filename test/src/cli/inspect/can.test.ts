@@ -126,9 +126,9 @@ t.test('can judges a token of this server: good, foreign and revoked', async t =
 t.test('can says no to what names nobody', async t => {
   const at = await place(t)
   for (const [args, message] of [
-    [[], /^Name a key, or give --token-file or --principal-role\./],
+    [[], /^Pass the id of a key, --token-file or --principal-role\./],
     [['Ada'], /^The argument is not a key id/],
-    [['--principal-role', 'user', 'one', 'two'], /^Name a key, a token or a role, and one tool\./]
+    [['--principal-role', 'user', 'one', 'two'], /^Pass either a key, --token-file or --principal-role, and at most one tool\./]
   ] as const) t.match(await at.can(...args), { code: 1, stdout: '', stderr: message })
 })
 

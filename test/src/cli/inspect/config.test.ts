@@ -85,12 +85,12 @@ for (const args of [['config'], ['config', '--json']]) {
   })
 }
 
-t.test('problems and warnings stand on stderr, and the row says that its value is unusable', async t => {
+t.test('config prints problems and warnings to stderr, and marks an invalid value in its row', async t => {
   const { stdout, stderr } = await say(['config'], t.testdir({ '.env': 'RATE_LIMIT=3\n' }), {
     API_KEYS: key,
     PORT: 'x'
   })
-  t.match(stdout, /^PORT +\(unusable\) +environment$/m)
+  t.match(stdout, /^PORT +\(invalid\) +environment$/m)
   t.match(stderr, /^Warning: \.env .*RATE_LIMIT.*\nProblem: PORT .*$/)
 })
 

@@ -38,12 +38,12 @@ t.test('why exits with 1 where nothing is known, and where there is nothing to l
   const directory = t.testdir({ 'server.log': '{"reqId":"other"}\n' })
   t.match(await say(['why', 'none', '--log', 'server.log'], directory), {
     code: 1,
-    stdout: /^That request was not found/
+    stdout: /^The request was not found/
   })
   t.match(await say(['why', 'none'], directory), {
     code: 1,
     stdout: '',
-    stderr: /^AUDIT_FILE is not set: name the log of the server with --log\./
+    stderr: /^AUDIT_FILE is not set: set it, or pass the server log with --log\./
   })
   t.match(await say(['why', 'none', '--log', 'none.log'], directory), {
     code: 1,

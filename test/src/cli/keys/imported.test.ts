@@ -120,7 +120,7 @@ t.test('no key is made that would be refused at once because its owner was revok
       )
     )
   for (const said of await makeFor('ada')) {
-    t.match(said, { code: 1, stdout: '', stderr: /^A recent revocation of user:ada/ })
+    t.match(said, { code: 1, stdout: '', stderr: /^No key was created: a recent revocation of user:ada/ })
   }
   t.notOk((await readdir(cwd)).includes(file))
   for (const { code } of await makeFor('bob')) t.equal(code, 0)

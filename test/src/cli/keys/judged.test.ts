@@ -78,7 +78,7 @@ t.test('verify says of a key that it is in a file which the server does not use'
   const cwd = await directory(t)
   const { id, key } = JSON.parse((await say(['keys', 'create', '--name', 'a', '--json'], cwd)).stdout)
   const unused =
-    /^That key is in .*api-keys\.json, which the server does not use until API_KEYS_FILE=api-keys\.json is set\.$/
+    /^This key is in .*api-keys\.json, which the server does not use until API_KEYS_FILE=api-keys\.json is set\.$/
   t.match(await say(['keys', 'verify'], cwd, {}, key), { code: 0, stdout: /^Valid/, stderr: unused })
   t.match(await say(['keys', 'verify', '--json'], cwd, {}, key), { code: 0, stdout: /"good": true/, stderr: unused })
   for (const named of [

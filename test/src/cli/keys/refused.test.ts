@@ -47,7 +47,7 @@ const refused: Array<[string, string[], RegExp]> = [
   ],
   ['metadata without a value', ['create', '--name', 'a', '--meta', 'tenant'], /name=value/],
   ['metadata without a name', ['create', '--name', 'a', '--meta', '=acme'], /name=value/],
-  ['metadata twice', ['create', '--name', 'a', '--meta', 'a=1', '--meta', 'a=2'], /A name is repeated/],
+  ['metadata twice', ['create', '--name', 'a', '--meta', 'a=1', '--meta', 'a=2'], /Use each name only once/],
   ['a lifetime that is none', ['create', '--name', 'a', '--expires', 'soon'], /lifetime/],
   ['a network that is none', ['create', '--name', 'a', '--cidrs', '10.0.0.0/99'], /A network must be/],
   ['networks that are none', ['create', '--name', 'a', '--cidrs', ''], /--cidrs .*It is empty/],
