@@ -1,4 +1,4 @@
-/** One call of a caller at an upstream. It spans the rounds of questions in revision 2026-07-28. */
+/** One call to an upstream. In revision 2026-07-28 it can span several requests of the caller. */
 import { randomUUID } from 'node:crypto'
 import type { CallContext } from '../tools/call-context.js'
 import { longestTimerMs } from '../lib/timers.js'
@@ -14,7 +14,7 @@ interface Pending {
   readonly reject: (error: unknown) => void
 }
 
-/** What a call may do while it runs at the upstream. */
+/** Passed to the function that runs the call at the upstream. */
 export interface CallControls {
   readonly signal: AbortSignal
   readonly timeout: number
@@ -23,13 +23,13 @@ export interface CallControls {
     total?: number | undefined
     message?: string | undefined
   }) => void
-  /** Questions that are not answered yet. */
+  /** The number of unanswered questions. */
   readonly pending: () => number
-  /** Asks the caller; may take several of our own requests, but it is one question to the upstream. */
+  /** Asks the caller. The answer may arrive with a later request of the caller. */
   readonly ask: (method: string, params: Params) => Promise<Params>
 }
 
-/** How long a call waits for the caller's next round, and how many calls may wait. */
+/** How long a call waits for the next request of its caller, and how many calls may wait. */
 const parkedMs = 10 * 60_000
 const maxParked = 256
 const maxParkedPerPrincipal = 8
@@ -68,14 +68,14 @@ export class UpstreamCall {
       .catch(() => {})
   }
 
-  /** The context of the request that serves the call now. */
+  /** The context of the caller's latest request for this call. */
   get context (): CallContext { return this.#context }
 
-  /** The result, for the request of `context`: the first one, or one that comes with answers. */
+  /** Resolves to the result. Called for the first request and for each later one that brings answers. */
   async follow (context: CallContext): Promise<Params> {
     this.#context = context
-    if (context.signal.aborted) this.#left(context)
-    else context.signal.addEventListener('abort', () => { this.#left(context) }, { once: true })
+    if (context.signal.aborted) this.#onRequestEnd(context)
+    else context.signal.addEventListener('abort', () => { this.#onRequestEnd(context) }, { once: true })
     for (const pending of this.#pending.values()) this.#deliver(pending)
     return await this.#result
   }
@@ -90,8 +90,8 @@ export class UpstreamCall {
     this.#pending.clear()
   }
 
-  /** A call that waits for an answer waits for the next round; any other ends with its request. */
-  #left (context: CallContext): void {
+  /** A call with an unanswered question waits for the next request. Any other call ends with its request. */
+  #onRequestEnd (context: CallContext): void {
     if (this.#isOver || this.#context !== context) return
     if (this.#pending.size === 0 || !this.#parking.park(this)) this.end()
   }
@@ -115,11 +115,14 @@ export class UpstreamCall {
   }
 }
 
-/** Calls that wait for their caller's next round; bounded, and each found by its own principal alone. */
+/**
+ * Calls that wait for the next request of their caller. Limited in number. Only the same principal can resume
+ * a call.
+ */
 export class Parking {
   readonly #calls = new Map<string, { readonly call: UpstreamCall, readonly timer: NodeJS.Timeout }>()
 
-  /** False where there is no place left. */
+  /** False if too many calls are waiting. */
   park (call: UpstreamCall): boolean {
     const own = [...this.#calls.values()].filter(({ call: { principalId } }) => principalId === call.principalId)
     if (this.#calls.size >= maxParked || own.length >= maxParkedPerPrincipal) return false
@@ -131,7 +134,10 @@ export class Parking {
     return true
   }
 
-  /** The call whose questions have these `keys`; `undefined` if this principal has no such call. */
+  /**
+   * Returns the call that asked the questions with these `keys`. `undefined` if this principal has no such
+   * call.
+   */
   resume (principalId: string, keys: readonly string[]): UpstreamCall | undefined {
     for (const key of keys) {
       const call = this.#calls.get(key.slice(0, 36))?.call

@@ -14,32 +14,32 @@ import { ProcessTransport } from './transport/process-transport.js'
 import { Questions } from './questions.js'
 import { Subscriptions } from './watching/subscriptions.js'
 
-/** What a connection tells of itself. */
+/** Callbacks for the events of a connection. */
 export interface ConnectionEvents {
-  /** A line that a process wrote to its standard error; at most 2,048 bytes. */
+  /** The process wrote a line to its standard error. At most 2,048 bytes. */
   readonly line: (line: string) => void
-  /** It sent something that cannot be used, such as the answer to a request that was never made. */
+  /** The upstream sent an invalid message, such as the response to an unknown request. */
   readonly odd: (error: unknown) => void
-  /** One of its lists changed. */
+  /** A list of the upstream changed. */
   readonly changed: () => void
-  /** A resource has other contents now. */
+  /** The contents of a resource changed. */
   readonly updated: (uri: string) => void
-  /** It ended without being asked to. */
+  /** The connection ended unexpectedly. */
   readonly lost: (reason: string) => void
 }
 
-/** What all connections to one upstream share. */
+/** Shared by all connections to one upstream. */
 export interface ConnectionPlace {
   readonly upstream: Upstream
   readonly maxResultBytes: number
-  /** True once the upstream spoke a 2025 revision: it is not asked for another at each start. */
+  /** True if the upstream used a 2025 revision at its last start, so that the next start begins with it. */
   isLegacy?: boolean
 }
 
-/** For what stands around a result in its message. */
+/** Allowance for the JSON-RPC message around a result. */
 const envelopeBytes = 64 * 1024
 
-/** The upstream is away; callers are told to try again. */
+/** The upstream is unavailable. Callers are told to try again. */
 export class UpstreamAwayError extends Error {
   override readonly name = 'UpstreamAwayError'
 }
@@ -56,7 +56,7 @@ export class Connection {
   #running = 0
   #usedAt = Date.now()
 
-  /** `identity`: the id of the principal that it is for, where it is for one alone. */
+  /** `identity`: the id of the principal, if the connection belongs to a single one. */
   constructor (place: ConnectionPlace, events: ConnectionEvents, identity?: string) {
     this.#place = place
     this.#events = events
@@ -70,29 +70,30 @@ export class Connection {
   get isWatched (): boolean { return (this.#subscriptions?.size ?? 0) > 0 }
   get usedAt (): number { return this.#usedAt }
 
-  /** Rejects with an `UpstreamAwayError` where the upstream does not start, or not in time. */
+  /** Rejects with an `UpstreamAwayError` if the upstream does not start in time. */
   async open (): Promise<void> {
     const { upstream } = this.#place
-    const knewLegacy = this.#place.isLegacy === true
+    const wasLegacy = this.#place.isLegacy === true
     try {
-      await this.#connect(knewLegacy)
+      await this.#connect(wasLegacy)
     } catch (error) {
-      // Some servers of the 2025 revisions end at any request before `initialize`. Others changed since.
-      const mayBeOther = knewLegacy || (error instanceof Error && /closed|ended/.test(error.message))
-      if (upstream.type !== 'stdio' || this.#isClosing || !mayBeOther) return await this.#fail(error)
+      // Some servers of the 2025 revisions exit at a request before `initialize`. A server may also have been
+      // updated.
+      const mayBeOtherEra = wasLegacy || (error instanceof Error && /closed|ended/.test(error.message))
+      if (upstream.type !== 'stdio' || this.#isClosing || !mayBeOtherEra) return await this.#fail(error)
       await this.#client.close().catch(() => {})
       this.#client = this.#newClient()
       try {
-        await this.#connect(!knewLegacy)
-      } catch (again) {
-        await this.#fail(again)
+        await this.#connect(!wasLegacy)
+      } catch (secondError) {
+        await this.#fail(secondError)
       }
     }
     this.#isOpen = true
     this.#place.isLegacy = this.#client.getProtocolEra() !== 'modern'
   }
 
-  /** Runs `work` and counts it, so that an idle connection can be told. */
+  /** Runs `work` and counts it, to know when the connection is idle. */
   async use<T> (work: (client: Client) => Promise<T>): Promise<T> {
     this.#running += 1
     this.#usedAt = Date.now()
@@ -104,7 +105,7 @@ export class Connection {
     }
   }
 
-  /** Asks to be told when the lists or these resources change; where the upstream cannot tell, nothing happens. */
+  /** Subscribes to changes of the lists and of these resources, if the upstream supports it. */
   async watch (uris: readonly string[]): Promise<void> {
     if (!this.#isOpen) return
     this.#subscriptions ??= new Subscriptions(this.#client, this.#place.upstream.startTimeoutMs, {
@@ -147,7 +148,7 @@ export class Connection {
     try {
       await Promise.race([connected, late])
     } catch (error) {
-      // The SDK does not own the transport yet where the handshake did not come that far.
+      // If the handshake failed early, the SDK does not close the transport.
       await transport.close().catch(() => {})
       const fault = transport instanceof ProcessTransport ? transport.fault : undefined
       throw fault === undefined ? error : new Error(`The process ${fault}`, { cause: error })
@@ -162,12 +163,13 @@ export class Connection {
       capabilities: {
         elicitation: { form: {}, url: {} },
         sampling: { tools: {} },
-        // A server on our machine would take a remote caller's roots in place of the directories of its operator.
+        // Off by default: a local server would use the roots of a remote caller instead of the directories
+        // that the operator allowed.
         ...(upstream.roots === 'caller' ? { roots: {} } : {})
       },
-      // A server that does not know the question may leave it unanswered: half of the time is for the other one.
+      // An old server may not respond to the probe. The other half of the time is for `initialize`.
       versionNegotiation: { mode: 'auto', probe: { timeoutMs: Math.ceil(upstream.startTimeoutMs / 2) } },
-      // Rounds are driven by the call that they belong to: only it knows whom to ask.
+      // `forward.ts` handles `input_required` itself, because only the call knows its caller.
       inputRequired: { autoFulfill: false },
       enforceStrictCapabilities: false
     })

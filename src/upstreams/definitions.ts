@@ -1,4 +1,4 @@
-/** The offers of an upstream as tools, resources and prompts of this endpoint. */
+/** Converts the items of an upstream into tools, resources and prompts of this endpoint. */
 import type { Client } from '@modelcontextprotocol/client'
 import { z } from '../lib/zod.js'
 import type { Prompt } from '../tools/prompt.js'
@@ -13,13 +13,13 @@ type Listed<K extends 'listTools' | 'listResources' | 'listResourceTemplates' | 
   ReturnType<Client[K]>
 >
 
-/** The lists of an upstream as it gave them. */
+/** The lists of an upstream, unchanged. */
 export interface Lists {
   readonly tools: Listed<'listTools'>['tools']
   readonly resources: Listed<'listResources'>['resources']
   readonly templates: Listed<'listResourceTemplates'>['resourceTemplates']
   readonly prompts: Listed<'listPrompts'>['prompts']
-  /** True where a list was longer than what is taken of it. */
+  /** True if a list had more than `maxItems` items. */
   readonly isCut: boolean
 }
 
@@ -32,17 +32,17 @@ export interface Definitions {
   readonly prompts: ReadonlyMap<string, Prompt>
 }
 
-/** Items of one kind that are taken of one upstream; a longer list would keep the server busy with itself. */
+/** Maximum number of items of one kind for each upstream. Longer lists would cost too much processor time. */
 export const maxItems = 1000
 
-/** Asks for all lists that the upstream has. `timeout`: milliseconds for each page. */
+/** Requests all lists of the upstream. `timeout`: milliseconds for each page. */
 export async function listsOf (client: Client, timeout: number): Promise<Lists> {
   const { tools, resources, prompts } = client.getServerCapabilities() ?? {}
   const fresh = { cacheMode: 'bypass', timeout } as const
   const all = {
     tools: tools === undefined ? [] : (await client.listTools(undefined, fresh)).tools,
     resources: resources === undefined ? [] : (await client.listResources(undefined, fresh)).resources,
-    // Some servers have resources and do not know the method of templates.
+    // Some servers with resources do not support `resources/templates/list`.
     templates:
       resources === undefined
         ? []
@@ -61,7 +61,9 @@ export async function listsOf (client: Client, timeout: number): Promise<Lists> 
   }
 }
 
-/** `${prefix}${name}`, or what `rename` says; `undefined` where the item is not passed on. */
+/**
+ * Returns the name for callers: that of `rename`, or `${prefix}${name}`. `undefined` if the item is excluded.
+ */
 export function exposedName ({ include, exclude, rename = {}, prefix }: Upstream, name: string): string | undefined {
   if (include !== undefined && !include.includes(name)) return undefined
   if (exclude?.includes(name) === true) return undefined
@@ -73,7 +75,7 @@ interface Offer {
   readonly lists: Lists | undefined
 }
 
-/** Throws an `UpstreamError` that names both, and says what mends it. */
+/** Throws an `UpstreamError` if two upstreams offer a tool or prompt with the same name. */
 export function requireDistinct (offers: readonly Offer[]): void {
   const owners = new Map<string, string>()
   for (const { upstream, lists } of offers) {
@@ -127,7 +129,7 @@ export function definitionsOf (
   }
 }
 
-/** The members of a listed item that lists of ours show, too. */
+/** Copies the members of a listed item that callers see unchanged. */
 function shown (name: string, item: Params): Params {
   const kept = ['title', 'description', 'icons', '_meta', 'mimeType', 'annotations', 'size']
   return {
@@ -200,7 +202,7 @@ function promptOf (name: string, prompt: Lists['prompts'][number], forward: Forw
   }
 }
 
-/** An upstream without completion has no suggestions. */
+/** If the upstream fails or has no completion, there are no suggestions. */
 function completerOf (ref: Params, name: string, forward: Forward): Completer {
   return async (value, context) => {
     try {

@@ -1,9 +1,9 @@
-/** The difference between two sets of definitions, as readable lines. */
+/** Formats the difference between two sets of tool definitions. */
 import { type Lock, type Pinned, pinnedMembers } from './lock.js'
 
 /**
- * One block a tool: `+` came, `-` went, `~` changed with the old and the new member beneath. Empty where
- * nothing changed.
+ * Returns a block of lines for each tool that was added (`+`), removed (`-`) or changed (`~`, with the old
+ * and the new members). Empty if nothing changed.
  */
 export function difference (before: Lock, after: Lock): readonly string[] {
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort()
@@ -12,7 +12,7 @@ export function difference (before: Lock, after: Lock): readonly string[] {
     return [...new Set([...Object.keys(old), ...Object.keys(now)])].sort().flatMap(tool => {
       const title = printable(`${upstream}: ${tool}`)
       const [was, is] = [own(old, tool), own(now, tool)]
-      if (was === undefined && is !== undefined) return [`+ ${title}`, ...said(is.definition)]
+      if (was === undefined && is !== undefined) return [`+ ${title}`, ...descriptionOf(is.definition)]
       if (was === undefined || is === undefined) return [`- ${title}`]
       return was.digest === is.digest ? [] : [`~ ${title}`, ...members(was.definition, is.definition)]
     })
@@ -26,17 +26,20 @@ function members (was: Pinned, is: Pinned): string[] {
   })
 }
 
-/** What a model will read of a tool that is new. */
-function said ({ description }: Pinned): string[] {
+/** The description of a new tool, because models read it. */
+function descriptionOf ({ description }: Pinned): string[] {
   return description === undefined ? [] : [`    + ${printable(JSON.stringify(description))}`]
 }
 
-/** Names such as `constructor` and `__proto__` are names like others. */
+/** Own properties only, because a tool may be called `constructor` or `__proto__`. */
 function own<T> (record: Readonly<Record<string, T>>, name: string): T | undefined {
   return Object.hasOwn(record, name) ? record[name] : undefined
 }
 
-/** A definition is the upstream's own text: no control or direction character of it reaches a terminal. */
+/**
+ * Escapes control characters and direction marks: the text is the upstream's and goes to a terminal
+ * (spoofing).
+ */
 function printable (text: string): string {
   return text.replaceAll(
     /[\p{Cc}\p{Cf}\u2028\u2029]/gu,

@@ -1,9 +1,9 @@
-/** The file of upstreams that a setting names. */
+/** Reads the file of `UPSTREAMS_FILE`. */
 import { readFileSync } from 'node:fs'
 import { codeOf } from '../lib/guards.js'
 import { readUpstreams, UpstreamError, type UpstreamsOptions } from './options.js'
 
-/** Throws an `UpstreamError` where the file cannot be read, is no JSON, or holds an upstream that cannot be used. */
+/** Throws an `UpstreamError` if the file cannot be read, is not JSON, or contains an invalid upstream. */
 export function readUpstreamsFile (
   path: string,
   environment: Readonly<Record<string, string | undefined>>

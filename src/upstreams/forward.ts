@@ -1,4 +1,6 @@
-/** Forwards a request to an upstream, with its questions, and bounds the answer. */
+/**
+ * Forwards requests to an upstream, relays its questions to the caller, and limits the size of the result.
+ */
 import { type Client, LOG_LEVEL_META_KEY } from '@modelcontextprotocol/client'
 import { PublicToolError } from '../errors.js'
 import { isRecord } from '../lib/guards.js'
@@ -11,29 +13,31 @@ import type { Pool } from './pool.js'
 
 type Params = Record<string, unknown>
 
-/** In `_meta`. Nothing of a caller's own `_meta` is passed on, so that it cannot be forged. */
+/**
+ * The key of the caller's id in `_meta`. The `_meta` of the caller is not forwarded, so it cannot forge this.
+ */
 const callerKey = 'fastify-mcp-auth/caller'
-/** Rounds of questions in one call to an upstream of revision 2026-07-28. */
+/** Maximum number of question rounds in one call (revision 2026-07-28). */
 const maxRounds = 16
 
 export interface ForwardOptions {
   readonly pool: Pool
-  /** Puts the caller's id into `_meta` of each request. */
+  /** Adds the caller's id to `_meta` of each request. */
   readonly tellsCaller: boolean
   readonly parking: Parking
   readonly maxResultBytes: number
-  /** Told why a request failed, for the log. */
+  /** Logs why a request failed. */
   readonly report: (error: unknown, context: CallContext) => void
-  /** A tool as the upstream listed it: its schemas say which arguments stand in headers, too. */
+  /** Returns a tool as the upstream listed it. Its schemas tell which arguments are also sent as headers. */
   readonly definition: (name: unknown) => unknown
 }
 
 export function forwardBy (
   { pool, tellsCaller, parking, maxResultBytes, report, definition }: ForwardOptions
 ): Forward {
-  return async (method, asked, context) => {
+  return async (method, given, context) => {
     const { id } = context.principal
-    const params = tellsCaller ? { ...asked, _meta: { [callerKey]: id } } : asked
+    const params = tellsCaller ? { ...given, _meta: { [callerKey]: id } } : given
     const call: UpstreamCall =
       parking.resume(id, context.answered) ??
       new UpstreamCall(context, parking, async controls => {
@@ -41,8 +45,8 @@ export function forwardBy (
           principalId: id,
           pending: controls.pending,
           ask: controls.ask,
-          log: async (...said: Parameters<CallContext['log']>) => {
-            await call.context.log(...said)
+          log: async (...args: Parameters<CallContext['log']>) => {
+            await call.context.log(...args)
           }
         }
         return await attempt(pool, id, async (client, questions) => {
@@ -68,7 +72,10 @@ export function forwardBy (
   }
 }
 
-/** A session that an upstream forgot is opened anew, once: it ran nothing of the request. */
+/**
+ * If the upstream no longer knows the session, opens a new one and tries again, once. The request has not run
+ * yet.
+ */
 async function attempt (
   pool: Pool,
   principalId: string,
@@ -86,14 +93,20 @@ async function attempt (
   }
 }
 
-/** In revision 2026-07-28 a server logs what a request asks for; what a caller gets depends on its own request. */
+/**
+ * In revision 2026-07-28 each request sets the log level of the server. All messages are requested here and
+ * filtered by the level of the caller later.
+ */
 function withLogs (client: Client, params: Params): Params {
   if (client.getProtocolEra() !== 'modern') return params
   const meta = isRecord(params._meta) ? params._meta : {}
   return { ...params, _meta: { ...meta, [LOG_LEVEL_META_KEY]: 'debug' } }
 }
 
-/** In revision 2026-07-28 a question is an answer of the upstream, which wants the call again with what was said. */
+/**
+ * In revision 2026-07-28 a question is a result (`input_required`), and the call is repeated with the
+ * answers.
+ */
 async function inRounds (
   client: Client,
   method: string,
@@ -105,12 +118,12 @@ async function inRounds (
   for (let round = 0; round < maxRounds; round++) {
     const result = await request(client, method, { ...params, ...answers }, controls, definition)
     if (result.resultType !== 'input_required') return result
-    const asked = isRecord(result.inputRequests) ? Object.entries(result.inputRequests) : []
+    const questions = isRecord(result.inputRequests) ? Object.entries(result.inputRequests) : []
     const inputResponses = Object.fromEntries(
       await Promise.all(
-        asked.map(async ([key, question]) => {
-          const { method: what, params: about } = isRecord(question) ? question : {}
-          return [key, await controls.ask(String(what), isRecord(about) ? about : {})] as const
+        questions.map(async ([key, question]) => {
+          const { method: name, params: details } = isRecord(question) ? question : {}
+          return [key, await controls.ask(String(name), isRecord(details) ? details : {})] as const
         })
       )
     )
@@ -146,7 +159,7 @@ async function request (
   }
 }
 
-/** By the status of HTTP alone: an error of JSON-RPC with this code came from a request that ran. */
+/** Checks only the HTTP status: a JSON-RPC error comes from a request that has run. */
 function isForgotten (error: unknown): boolean {
   const { name, data } = error as { name?: unknown, data?: { status?: unknown } }
   return name === 'SdkHttpError' && data?.status === 404
@@ -158,25 +171,30 @@ function tooLarge ({ requestId }: CallContext, maxResultBytes: number): PublicTo
   )
 }
 
-/** Constants and the request id: an upstream's own words of a failure may hold what is internal to it. */
+/**
+ * Converts an error into a constant message with the request id. The upstream's own message may contain
+ * internals.
+ */
 function inPublicWords (error: unknown, context: CallContext, maxResultBytes: number): unknown {
   const { requestId, signal } = context
-  // The endpoint's own words for a deadline and a cancellation.
+  // The endpoint has its own messages for a deadline and a cancellation.
   if (error instanceof PublicToolError || signal.aborted) return error
-  const says = (what: string): PublicToolError =>
+  const failure = (what: string): PublicToolError =>
     new PublicToolError(`The upstream server ${what} (request ${requestId})`)
-  if (error instanceof UpstreamAwayError) return says('is not available; try again in a minute')
+  if (error instanceof UpstreamAwayError) return failure('is not available; try again in a minute')
   if (isTooLarge(error)) return tooLarge(context, maxResultBytes)
   const { name, code, data } = error as { name?: unknown, code?: unknown, data?: { status?: unknown } }
-  if (code === unreadableCode || code === 'INVALID_RESULT') return says('sent an answer that cannot be read')
+  if (code === unreadableCode || code === 'INVALID_RESULT') {
+    return failure('sent an answer that cannot be read')
+  }
   if (name === 'ProtocolError' && typeof code === 'number' && code !== brokenOffCode) {
-    return says(`refused the request with code ${code}`)
+    return failure(`refused the request with code ${code}`)
   }
   if (name === 'UnauthorizedError' || data?.status === 401 || data?.status === 403) {
-    return says('refused this server; the operator must correct this')
+    return failure('refused this server; the operator must correct this')
   }
-  if (name === 'SdkHttpError') return says('failed; try again in a minute')
-  return says('stopped during this request; try again')
+  if (name === 'SdkHttpError') return failure('failed; try again in a minute')
+  return failure('stopped during this request; try again')
 }
 
 function isTooLarge (error: unknown): boolean {

@@ -1,4 +1,4 @@
-/** Approved tool definitions: a tool that has changed since is withheld. */
+/** The file of approved tool definitions. A tool that differs from its approved definition is not served. */
 import { readFileSync } from 'node:fs'
 import { replaceFile } from '../lib/atomic-file.js'
 import { canonicalJson } from '../lib/canonical-json.js'
@@ -7,21 +7,21 @@ import { sha256 } from '../lib/sha256.js'
 import type { Lists } from './definitions.js'
 import { UpstreamError } from './options.js'
 
-/** The file of approved definitions cannot be used. */
+/** The file of approved definitions cannot be read. */
 export class LockError extends UpstreamError {}
 
-/** What a model reads of a tool, and what its arguments and results may be. */
+/** The part of a definition that is approved: everything that models and clients rely on. */
 export interface Pinned {
   readonly name: string
   readonly title?: string | undefined
   readonly description?: string | undefined
   readonly inputSchema: unknown
   readonly outputSchema?: unknown
-  /** Clients go by these when they decide whether to ask their user. */
+  /** Clients use these to decide if they ask the user before a call. */
   readonly annotations?: unknown
 }
 
-/** By upstream, then by the upstream's own name of the tool. */
+/** By upstream, then by the original name of the tool. */
 export type Lock = Readonly<
   Record<string, Readonly<Record<string, { readonly digest: string; readonly definition: Pinned }>>>
 >
@@ -34,7 +34,10 @@ export function pinnedOf (tool: Lists['tools'][number]): Pinned {
   ) as unknown as Pinned
 }
 
-/** Whether the tool is as it was approved. Names such as `constructor` are names like others. */
+/**
+ * True if the tool equals its approved definition. Own properties only, because a tool may be called
+ * `constructor`.
+ */
 export function isApproved (lock: Lock, upstream: string, tool: Lists['tools'][number]): boolean {
   const pinned = Object.hasOwn(lock, upstream) ? lock[upstream] ?? {} : {}
   return Object.hasOwn(pinned, tool.name) && pinned[tool.name]?.digest === digestOf(pinnedOf(tool))
@@ -44,7 +47,7 @@ export function digestOf (pinned: Pinned): string {
   return sha256(canonicalJson(pinned))
 }
 
-/** `undefined` where there is no file yet. Throws a `LockError` where it cannot be read. */
+/** `undefined` if the file does not exist. Throws a `LockError` if it cannot be read or is damaged. */
 export function readLock (path: string): Lock | undefined {
   let text: string
   try {
@@ -56,7 +59,7 @@ export function readLock (path: string): Lock | undefined {
   try {
     const value: unknown = JSON.parse(text)
     if (isRecord(value) && value.version === 1 && isLock(value.upstreams)) return value.upstreams
-  } catch { /* the same fault */ }
+  } catch { /* Not JSON: reported below. */ }
   throw new LockError('names a file that is damaged: restore it, or move it away and run "upstreams approve"')
 }
 

@@ -1,11 +1,11 @@
-/** What an upstream says and why it failed, as it may stand in our log. */
+/** Prepares messages and errors of an upstream for the log. */
 import type { Upstream } from './options.js'
 
 const mask = '[redacted]'
 const maxLength = 2048
 const minSecretLength = 6
 
-/** Takes the secrets out of a text that are written in the options of the upstream: its variables and its headers. */
+/** Returns a function that masks the values of `env` and `headers` of the upstream in a text. */
 export function redactorOf ({ env = {}, headers = {} }: Upstream): (text: string) => string {
   const values = [...Object.values(env), ...Object.values(headers)]
   const secrets = values
@@ -15,22 +15,22 @@ export function redactorOf ({ env = {}, headers = {} }: Upstream): (text: string
   return text => secrets.reduce((rest, secret) => rest.replaceAll(secret, mask), text).slice(0, maxLength)
 }
 
-/** The messages of an error and of its causes. */
+/** Joins the messages of an error and its causes. */
 export function reasonOf (error: unknown): string {
   const words: string[] = []
   for (let cause = error; cause instanceof Error && words.length < 4; cause = cause.cause) words.push(cause.message)
   return words.length === 0 ? 'unknown' : words.join(': ')
 }
 
-/** What the operator can do, by what the error says. Constant sentences. */
+/** Advice for the operator, by the text of the error. The first match applies. */
 const advice: ReadonlyArray<readonly [RegExp, string]> = [
   [/redirect/i, 'Set `url` to the address that it redirects to.'],
-  [/\b40[13]\b|unauthorized|forbidden/i, 'It refuses our credentials: check `headers`.'],
+  [/\b40[13]\b|unauthorized|forbidden/i, 'It refuses the credentials of this server: check `headers`.'],
   [/ENOENT|code 127|not found\b.*command|command was not found/i, 'Check `command`, `cwd` and PATH.'],
   [/EACCES|code 126/, 'Make the command executable for this user.'],
   [/not a message/, 'It must write its own log to standard error, not to standard output.'],
   [/too long|too large/, 'Raise UPSTREAM_MAX_RESULT, or ask for less.'],
-  [/timed out|in time|timeout/i, 'Raise `startTimeoutMs`, or run it by hand to see what it waits for.'],
+  [/timed out|in time|timeout/i, 'Raise `startTimeoutMs`, or run it by hand to see why it does not respond.'],
   [/ECONNREFUSED|ENOTFOUND|EAI_AGAIN|fetch failed/, 'Check `url`, and that the server runs.'],
   [/\b5\d\d\b/, 'See the log of that server.']
 ]
@@ -40,7 +40,8 @@ export function adviceFor (reason: string): string {
 }
 
 /**
- * At most `max` lines in `windowMs`; the first line of the next window follows the number of those that were left out.
+ * Limits `tell` to `max` lines in `windowMs`. Calls `tellLeftOut` with 1 at the first dropped line, and with
+ * the number of dropped lines before the first line of the next window.
  */
 export function boundedLines (
   tell: (line: string) => void,

@@ -1,4 +1,4 @@
-/** The current tool definitions of all upstreams, for a lock file. */
+/** Reads the current tool definitions of all upstreams, for the lock file. */
 import { Connection } from './connection.js'
 import { listsOf } from './definitions.js'
 import { adviceFor, reasonOf, redactorOf } from './log-text.js'
@@ -8,10 +8,7 @@ import { type Upstream, UpstreamError } from './options.js'
 const silent = { line: () => {}, odd: () => {}, changed: () => {}, updated: () => {}, lost: () => {} }
 const maxResultBytes = 8 * 1024 * 1024
 
-/**
- * Opens each once and ends it again. Throws an `UpstreamError` where one is away: what it offers could not
- * be approved.
- */
+/** Starts and ends each upstream once. Rejects with an `UpstreamError` if one is unavailable. */
 export async function offeredBy (upstreams: readonly Upstream[]): Promise<Lock> {
   return Object.fromEntries(
     await Promise.all(upstreams.map(async upstream => [upstream.name, await toolsOf(upstream)] as const))

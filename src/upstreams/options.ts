@@ -1,70 +1,75 @@
-/** The configured upstreams, validated and with defaults. */
+/** Validates the configured upstreams and adds the defaults. */
 import { z } from '../lib/zod.js'
 import { isRecord } from '../lib/guards.js'
 import { OperatorError } from '../lib/operator-error.js'
 import type { AccessRule } from '../principal/access.js'
 
-/** Upstreams cannot be used as they are written; the message names the upstream and the member. */
+/** The configuration of the upstreams is not valid. The message names the upstream and the member. */
 export class UpstreamError extends OperatorError {
   override readonly name = 'UpstreamError'
 }
 
-/** One MCP server behind this one, as clients write it under `mcpServers`, and what clients do not have. */
+/** One MCP server behind this one: the members that clients use under `mcpServers`, and some more. */
 export interface UpstreamOptions {
-  /** `stdio` where `command` is given, else `http`. `sse` is the old transport with two endpoints. */
+  /** Default: `stdio` with `command`, otherwise `http`. `sse` is the old transport with two endpoints. */
   readonly type?: 'stdio' | 'http' | 'sse' | undefined
   readonly command?: string | undefined
   readonly args?: readonly string[] | undefined
-  /** Beside `PATH`, `HOME`, `LANG` and `TMPDIR`, which a process always has. */
+  /** Variables of the process, in addition to `PATH`, `HOME`, `LANG` and `TMPDIR`. */
   readonly env?: Readonly<Record<string, string>> | undefined
   readonly cwd?: string | undefined
   readonly url?: string | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
-  /** Stands before each name. Default the upstream's name and `_`; none where there is one upstream alone. */
+  /**
+   * Prefix of all names. Default: the name of the upstream and `_`, or no prefix if there is only one
+   * upstream.
+   */
   readonly prefix?: string | undefined
-  /** The upstream's own names of what is offered. Default everything. */
+  /** Original names of the items to serve. Default: all. */
   readonly include?: readonly string[] | undefined
   readonly exclude?: readonly string[] | undefined
-  /** From the upstream's own name to the name that callers see, in place of the prefix. */
+  /** Maps original names to names for callers, which replace the prefixed name. */
   readonly rename?: Readonly<Record<string, string>> | undefined
   /**
-   * `caller`: a process or session for each principal, the default for stdio. `all`: one for everybody, the
-   * default for HTTP.
+   * `caller`: a process or session for each principal, which is the default for stdio. `all`: one for all
+   * principals, which is the default for HTTP.
    */
   readonly share?: 'caller' | 'all' | undefined
-  /** How many processes or sessions there may be at once. Default 16. */
+  /** Maximum number of processes or sessions at a time. Default 16. */
   readonly maxProcesses?: number | undefined
-  /** Milliseconds without a call after which one is ended. Default 300,000. */
+  /** Milliseconds without a call after which a process or session is ended. Default 300,000. */
   readonly idleMs?: number | undefined
   /** Milliseconds for the start and the handshake. Default 30,000. */
   readonly startTimeoutMs?: number | undefined
-  /** Reserves everything that the upstream offers. */
+  /** Access rule for all items of the upstream. Default: none. */
   readonly access?: AccessRule | undefined
-  /** Keep it running, and start it with the server. Default false. */
+  /** Start it with the server and keep it running. Default false. */
   readonly eager?: boolean | undefined
-  /** Not ready while it is away. Default false. */
+  /** While it is unavailable, `/ready` answers 503. Default false. */
   readonly required?: boolean | undefined
-  /** Pass the caller's own roots on. Default: the upstream learns of none. */
+  /** `caller`: forward the roots of the caller. Default: the upstream gets no roots. */
   readonly roots?: 'caller' | undefined
-  /** For `share: "caller"` over HTTP: a header that names the caller to the upstream. Never a credential. */
+  /**
+   * For `share: "caller"` over HTTP: name of a header with the id of the caller. Never contains a credential.
+   */
   readonly identityHeader?: string | undefined
-  /** Names the caller to the upstream in the `_meta` of each request. Never a credential. Default false. */
+  /** Sends the id of the caller in the `_meta` of each request. Never a credential. Default false. */
   readonly identityMeta?: boolean | undefined
 }
 
 export interface UpstreamsOptions {
   readonly mcpServers: Readonly<Record<string, UpstreamOptions>>
-  /** Where `${NAME}` in their texts is looked up. Default nowhere: the text stays as it is. */
+  /** Values for `${NAME}` in the configuration. Default: `${NAME}` is not replaced. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined
-  /** A file with the definitions of tools as they were approved; what changed since is withheld. Default none. */
+  /** File with the approved tool definitions. Tools that differ from it are not served. Default: none. */
   readonly lockFile?: string | undefined
-  /** The largest answer that is passed on, in bytes. Default 8 MiB. */
+  /** Maximum size of a result in bytes. Larger ones are refused. Default 8 MiB. */
   readonly maxResultBytes?: number | undefined
 }
 
 /**
- * Stands in `args`, `env` and `cwd` for the caller whose process it is: 32 hexadecimal digits, the same for the same
- * caller. `nobody` in the process that only lists the tools.
+ * Placeholder in `args`, `env` and `cwd`, replaced by 32 hexadecimal digits that identify the caller of the
+ * process. The process that only lists the tools gets `nobody`.
  */
 // eslint-disable-next-line no-template-curly-in-string
 export const callerMark = '${caller}'
@@ -113,22 +118,22 @@ const shape = z.strictObject({
   identityHeader: z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'must be the name of a header').optional()
 })
 
-/** The shape alone; the rule is judged where the items are added. */
+/** Checks only the names of the members. The values are checked when the items are added to the endpoint. */
 function isAccessRule (value: unknown): boolean {
   return isRecord(value) && Object.keys(value).every(key => ['roles', 'scopes', 'denied', 'allow'].includes(key))
 }
 
 const namePattern = /^[A-Za-z0-9_.-]{1,64}$/
-/** Headers that would carry the caller's credential, or that belong to the transport. */
+/** Header names that are used for credentials or by the transport. */
 const notIdentity: ReadonlySet<string> = new Set([
   'authorization', 'cookie', 'x-api-key', 'proxy-authorization', 'host', 'content-type', 'content-length', 'accept',
   'connection', 'transfer-encoding', 'mcp-session-id', 'mcp-protocol-version', 'mcp-method', 'mcp-name', 'last-event-id'
 ])
 
 /**
- * Checks what stands under `mcpServers`. `${NAME}` in `env`, `headers`, `args`, `url` and `cwd` is taken from
- * `environment`; without one the text stays. Throws an `UpstreamError` for each of: an unknown member, a
- * wrong value, a variable that is not set.
+ * Validates `mcpServers`. Replaces `${NAME}` in `env`, `headers`, `args`, `url` and `cwd` by the value in
+ * `environment`, if there is one. Throws an `UpstreamError` for an unknown member, an invalid value, or a
+ * variable that is not set.
  */
 export function readUpstreams (given: unknown, environment?: Environment): readonly Upstream[] {
   const servers = z.looseObject({ mcpServers: z.record(z.string(), z.unknown()) }).safeParse(given)
@@ -138,7 +143,7 @@ export function readUpstreams (given: unknown, environment?: Environment): reado
     )
   }
   const entries = Object.entries(servers.data.mcpServers)
-  return entries.map(([name, one]) => readUpstream(name, one, entries.length === 1, environment))
+  return entries.map(([name, options]) => readUpstream(name, options, entries.length === 1, environment))
 }
 
 function readUpstream (name: string, given: unknown, isAlone: boolean, environment: Environment | undefined): Upstream {
@@ -148,7 +153,7 @@ function readUpstream (name: string, given: unknown, isAlone: boolean, environme
   }
   const parsed = shape.safeParse(given)
   if (!parsed.success) throw new UpstreamError(`${owner}: ${problemOf(parsed.error, given)}`)
-  const { type: said, ...options } = parsed.data
+  const { type: givenType, ...options } = parsed.data
   const fill = <T>(value: T): T => environment === undefined ? value : filled(value, environment, owner)
   const filledIn = {
     ...options,
@@ -158,7 +163,7 @@ function readUpstream (name: string, given: unknown, isAlone: boolean, environme
     ...(options.url === undefined ? {} : { url: fill(options.url) }),
     ...(options.cwd === undefined ? {} : { cwd: fill(options.cwd) })
   }
-  const type = typeOf(owner, said, options)
+  const type = typeOf(owner, givenType, options)
   const share = options.share ?? (type === 'stdio' ? 'caller' : 'all')
   requireFitting(owner, type, share, filledIn)
   return {
@@ -175,17 +180,21 @@ function readUpstream (name: string, given: unknown, isAlone: boolean, environme
   }
 }
 
-function typeOf (owner: string, said: string | undefined, { command, url }: UpstreamOptions): Upstream['type'] {
+function typeOf (
+  owner: string,
+  given: string | undefined,
+  { command, url }: UpstreamOptions
+): Upstream['type'] {
   if ((command === undefined) === (url === undefined)) {
     throw new UpstreamError(`${owner}: set either \`command\` or \`url\``)
   }
-  if (said === undefined) return command === undefined ? 'http' : 'stdio'
-  if ((said === 'stdio') !== (command !== undefined)) {
+  if (given === undefined) return command === undefined ? 'http' : 'stdio'
+  if ((given === 'stdio') !== (command !== undefined)) {
     throw new UpstreamError(
-      `${owner}: type ${said} does not work with \`${command === undefined ? 'url' : 'command'}\``
+      `${owner}: type ${given} does not work with \`${command === undefined ? 'url' : 'command'}\``
     )
   }
-  return said === 'streamable-http' ? 'http' : said as Upstream['type']
+  return given === 'streamable-http' ? 'http' : given as Upstream['type']
 }
 
 function requireFitting (
@@ -209,7 +218,7 @@ function requireFitting (
     throw new UpstreamError(`${owner}: put credentials into \`headers\`, not into \`url\``)
   }
   if (share === 'all' && JSON.stringify({ args, env, cwd }).includes(callerMark)) {
-    throw new UpstreamError(`${owner}: \`${callerMark}\` needs \`"share": "caller"\``)
+    throw new UpstreamError(`${owner}: \`${callerMark}\` requires \`"share": "caller"\``)
   }
   if (identityHeader === undefined) return
   if (notIdentity.has(identityHeader.toLowerCase())) {
@@ -224,7 +233,8 @@ function problemOf (error: z.ZodError, given: unknown): string {
   const [issue] = error.issues
   if (issue === undefined || typeof given !== 'object' || given === null) return 'must be an object'
   if (issue.code === 'unrecognized_keys') {
-    return `\`${issue.keys.join('`, `')}\` is not known; the members are ${Object.keys(shape.shape).join(', ')}`
+    const names = Object.keys(shape.shape).join(', ')
+    return `unknown member \`${issue.keys.join('`, `')}\`; the members are ${names}`
   }
   return `\`${issue.path.join('.')}\`: ${issue.message}`
 }

@@ -1,17 +1,17 @@
-/** The connections to one upstream: one for everybody, or one per principal. */
+/** The connections to one upstream: a shared one, or one for each principal. */
 import { PublicToolError } from '../errors.js'
 import { Connection, type ConnectionEvents, type ConnectionPlace, UpstreamAwayError } from './connection.js'
 import type { Upstream } from './options.js'
 
-/** The key where all share one connection. */
+/** The key of the shared connection. */
 export const everybody = ''
 const firstBackoffMs = 250
 const longestBackoffMs = 30_000
 
 export interface PoolEvents extends Omit<ConnectionEvents, 'updated'> {
-  /** A connection was opened. `key`: what tells it from others. */
+  /** A connection was opened. `key` is that of `keyOf`. */
   readonly opened: (connection: Connection, key: string) => void
-  /** A resource has other contents now, for those whose connection that is. */
+  /** The contents of a resource changed, for the principals that use this connection. */
   readonly updated: (uri: string, key: string) => void
   /** A start failed. */
   readonly failed: (error: unknown) => void
@@ -36,19 +36,19 @@ export class Pool {
     this.#sweep = setInterval(() => { this.#endIdle() }, Math.min(upstream.idleMs, 10_000)).unref()
   }
 
-  /** True after a start that failed, until one succeeds. */
+  /** True from a failed start until the next successful one. */
   get isAway (): boolean { return this.#failures > 0 }
 
   get size (): number { return this.#connections.size }
 
-  /** What tells the connection of this principal from others; the same for all where it is shared. */
+  /** The key of the connection for this principal: its id, or `everybody` if the connection is shared. */
   keyOf (principalId: string): string {
     return this.#upstream.share === 'all' ? everybody : principalId
   }
 
   /**
-   * Rejects with an `UpstreamAwayError` where it does not start, with a `PublicToolError` where all places
-   * are taken.
+   * Returns the connection for a principal and opens it if necessary. Rejects with an `UpstreamAwayError` if
+   * it does not start, and with a `PublicToolError` if there are too many connections.
    */
   async of (principalId: string): Promise<Connection> {
     if (this.#isClosed) throw new UpstreamAwayError(`Upstream ${this.#upstream.name} is closed`)
@@ -58,28 +58,28 @@ export class Pool {
     if (Date.now() < this.#retryAt) {
       throw new UpstreamAwayError(`Upstream ${this.#upstream.name} will be restarted later`)
     }
-    // Others may have taken the room meanwhile.
+    // In a loop, because another call may use the room while an idle connection is being closed.
     while (this.#connections.size >= this.#upstream.maxProcesses && !this.#connections.has(key)) {
       if (!await this.#makeRoom()) {
         throw new PublicToolError('The upstream server has no capacity left; try again in a minute')
       }
     }
-    // Another call of the same principal may have been first meanwhile.
+    // In the meantime another call of the same principal may have opened it.
     return await (this.#connections.get(key) ?? this.#open(key))
   }
 
-  /** The connection that is there; never opens one. */
+  /** Returns an open connection. Never opens one. */
   async existing (principalId: string): Promise<Connection | undefined> {
     return await this.#connections.get(this.keyOf(principalId))?.catch(() => undefined)
   }
 
-  /** It was reached by another way: the pauses after failures are over. */
+  /** Resets the backoff after failures, because the upstream was reached in another way. */
   recover (): void {
     this.#failures = 0
     this.#retryAt = 0
   }
 
-  /** Ends one connection, so that the next call opens another. */
+  /** Closes a connection. The next call opens a new one. */
   async drop (connection: Connection): Promise<void> {
     for (const [key, opened] of this.#connections) {
       if (await opened.catch(() => undefined) === connection) this.#forget(key, opened)
@@ -133,7 +133,7 @@ export class Pool {
     if (this.#connections.get(key) === opened) this.#connections.delete(key)
   }
 
-  /** Ends the idle connection that was used longest ago. False where all of them serve a call, or are being opened. */
+  /** Closes the least recently used idle connection. False if all of them are in use or being opened. */
   async #makeRoom (): Promise<boolean> {
     const [oldest] = [...this.#connections]
       .flatMap(([key, opened]) => {

@@ -1,4 +1,4 @@
-/** Puts what an upstream offers on the endpoint, and takes off what it offers no more. */
+/** Adds the items of an upstream to the endpoint, and removes those that it no longer offers. */
 import type { FastifyBaseLogger } from 'fastify'
 import type { Endpoint } from '../mcp/endpoint.js'
 import { type Definitions, definitionsOf, exposedName, type Forward, type Lists, maxItems } from './definitions.js'
@@ -12,7 +12,7 @@ type Kind = typeof kinds[number]
 export interface PublisherOptions {
   readonly upstream: Upstream
   readonly log: Pick<FastifyBaseLogger, 'warn'>
-  /** Tools as they were approved. Left out: a change is logged, and served. */
+  /** The approved tools. Without it, changed definitions are logged and served. */
   readonly lock: Lock | undefined
   readonly maxResultBytes: number
 }
@@ -25,10 +25,10 @@ interface Wanted {
 
 export class Publisher {
   readonly #options: PublisherOptions
-  /** What the endpoint has of it now. */
+  /** The items of this upstream that the endpoint has now. */
   readonly #items = new Map<string, Wanted>()
   #withheld: readonly string[] = []
-  /** What the log has been told: lists are learned again and again. */
+  /** Warnings that were already logged. The lists are read often, so each warning is logged once. */
   #told: ReadonlySet<string> = new Set()
   #telling = new Set<string>()
 
@@ -36,10 +36,10 @@ export class Publisher {
     this.#options = options
   }
 
-  /** Tools that are not as they were approved. */
+  /** Tools that are not served, because they differ from their approved definition. */
   get withheld (): readonly string[] { return this.#withheld }
 
-  /** `key`: of a tool or prompt its exposed name, of a resource its URI or template. */
+  /** `key` is the exposed name of a tool or prompt, or the URI or template of a resource. */
   serves (kind: Kind, key: string): boolean {
     return this.#items.has(`${kind} ${key}`)
   }
@@ -69,29 +69,29 @@ export class Publisher {
       remove(endpoint, kind, key)
       this.#items.delete(id)
     }
-    for (const [id, one] of wanted) {
-      if (!this.#items.has(id)) this.#add(endpoint, definitions, id, one)
+    for (const [id, item] of wanted) {
+      if (!this.#items.has(id)) this.#add(endpoint, definitions, id, item)
     }
     this.#told = this.#telling
   }
 
-  /** A warning is repeated only if it was over in between. */
+  /** Repeats a warning only if the problem was gone in between. */
   #warnOnce (fields: Record<string, unknown>, message: string): void {
     const key = `${message} ${JSON.stringify(fields)}`
     if (!this.#told.has(key) && !this.#telling.has(key)) this.#options.log.warn(fields, message)
     this.#telling.add(key)
   }
 
-  #add (endpoint: Endpoint, definitions: Definitions, id: string, one: Wanted): void {
+  #add (endpoint: Endpoint, definitions: Definitions, id: string, item: Wanted): void {
     const { upstream } = this.#options
     try {
-      add(endpoint, definitions, one)
-      this.#items.set(id, one)
+      add(endpoint, definitions, item)
+      this.#items.set(id, item)
     } catch (error) {
       this.#warnOnce(
         {
           upstream: upstream.name,
-          item: one.key,
+          item: item.key,
           reason: reasonOf(error).slice(0, 500),
           advice: 'Correct it on the upstream, rename it with `rename`, or leave it out with `exclude`.'
         },
@@ -100,7 +100,7 @@ export class Publisher {
     }
   }
 
-  /** Without a lock everything; with one what it approves. */
+  /** Removes the tools that are not approved. Without a lock, all tools are served. */
   #approved (lists: Lists): Lists {
     const { upstream, lock } = this.#options
     if (lock === undefined) return lists

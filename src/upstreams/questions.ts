@@ -1,4 +1,4 @@
-/** Routes questions of an upstream to the right caller. */
+/** Routes questions of an upstream to the caller that they are for. */
 import type { Client } from '@modelcontextprotocol/client'
 import { PublicToolError } from '../errors.js'
 import { isRecord } from '../lib/guards.js'
@@ -6,24 +6,25 @@ import type { CallContext, LogLevel } from '../tools/call-context.js'
 
 type Params = Record<string, unknown>
 
-/** A call under way on the connection. */
+/** A running call on the connection. */
 export interface Speaker {
   readonly principalId: string
-  /** Questions to it that are not answered yet. */
+  /** The number of unanswered questions of this call. */
   readonly pending: () => number
-  /** Rejects with a `CallOverError` where the call ends before there is an answer. */
+  /** Rejects with a `CallOverError` if the call ends before the answer arrives. */
   readonly ask: (method: string, params: Params) => Promise<Params>
   readonly log: CallContext['log']
 }
 
-/** The call that a question was put to ended without an answer to it. */
+/** The call ended before its caller answered the question. */
 export class CallOverError extends Error {
   override readonly name = 'CallOverError'
 }
 
 /**
- * In the 2025 revisions a question does not say to which call it belongs. It goes to the caller whose calls are under
- * way where that is one alone, and is refused otherwise: a question, and the answer, must not reach another caller.
+ * In the 2025 revisions a question does not name its call. If all running calls belong to one caller, the
+ * question goes to that caller. Otherwise it is refused, because a question and its answer must not reach
+ * another caller.
  */
 export class Questions {
   readonly #speakers = new Set<Speaker>()
@@ -33,7 +34,7 @@ export class Questions {
     this.#passesRoots = passesRoots
   }
 
-  /** Answers what the upstream asks by `client`. */
+  /** Handles the questions that the upstream sends to `client`. */
   answer (client: Client): void {
     const by = (method: string) => async ({ params }: { params?: unknown }) =>
       (await this.ask(method, isRecord(params) ? params : {})) as never
@@ -42,7 +43,7 @@ export class Questions {
     if (this.#passesRoots) client.setRequestHandler('roots/list', by('roots/list'))
   }
 
-  /** Lets questions go to the caller of this call until the returned function is called. */
+  /** Registers a running call. The returned function removes it. */
   open (speaker: Speaker): () => void {
     this.#speakers.add(speaker)
     return () => { this.#speakers.delete(speaker) }
@@ -54,21 +55,21 @@ export class Questions {
       try {
         return await speaker.ask(method, params)
       } catch (error) {
-        // It was another call of the same caller that asked.
+        // The question was from another call of the same caller: try the next one.
         if (!(error instanceof CallOverError)) throw error
         this.#speakers.delete(speaker)
       }
     }
   }
 
-  /** Passes what the upstream logs to the caller whose calls are under way; dropped where that is not one alone. */
+  /** Forwards a log message if all running calls belong to one caller. Otherwise drops it. */
   log ({ level, data, logger }: Params): void {
     const [speaker] = this.#speakers
     if (speaker === undefined || !this.#isOne(speaker)) return
     speaker.log(level as LogLevel, data, typeof logger === 'string' ? logger : undefined).catch(() => {})
   }
 
-  /** One caller may have several calls: the first that is not asked anything yet is the likeliest. */
+  /** Of several calls of the caller, prefers the first one without an unanswered question. */
   #only (): Speaker {
     const speakers = [...this.#speakers]
     const speaker = speakers.find(({ pending }) => pending() === 0) ?? speakers[0]
@@ -81,7 +82,7 @@ export class Questions {
   }
 }
 
-/** Asks the caller of `context`. `key` names the question from round to round in revision 2026-07-28. */
+/** Asks the caller of `context`. In revision 2026-07-28, `key` identifies the question in later requests. */
 export async function askBy (context: CallContext, method: string, params: Params, key?: string): Promise<Params> {
   switch (method) {
     case 'elicitation/create': {
@@ -94,6 +95,6 @@ export async function askBy (context: CallContext, method: string, params: Param
     }
     case 'sampling/createMessage': return { ...await context.sample(params as never, key) }
     case 'roots/list': return { roots: await context.roots(key) }
-    default: throw new PublicToolError('The upstream server asked for something unknown')
+    default: throw new PublicToolError('The upstream server sent an unknown kind of request')
   }
 }

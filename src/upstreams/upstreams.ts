@@ -1,4 +1,4 @@
-/** All upstreams: their items become items of the endpoint, and calls are routed to them. */
+/** Manages all upstreams: adds their items to the endpoint and routes calls to them. */
 import type { FastifyBaseLogger } from 'fastify'
 import type { Endpoint } from '../mcp/endpoint.js'
 import { Parking } from './call.js'
@@ -16,14 +16,14 @@ export interface OpenOptions {
   readonly log: Pick<FastifyBaseLogger, 'info' | 'warn' | 'error'>
   /** Default 8 MiB. */
   readonly maxResultBytes?: number | undefined
-  /** Tools as they were approved. Left out: a change is logged, and served. */
+  /** The approved tools. Without it, changed definitions are logged and served. */
   readonly lock?: Lock | undefined
 }
 
 const eightMiB = 8 * 1024 * 1024
 const retryMs = 10_000
 const settleMs = 100
-/** An upstream that says all the time that its lists changed is asked once a second. */
+/** The lists of an upstream are read at most once a second, however often they change. */
 const minRestMs = 1000
 
 interface Served {
@@ -39,7 +39,7 @@ interface Served {
   dueAt: number
   learnedAt: number
   isLearning: boolean
-  /** Opened to learn the lists alone. */
+  /** A connection that only reads the lists. */
   scout: Connection | undefined
 }
 
@@ -56,8 +56,8 @@ export class Upstreams {
   }
 
   /**
-   * Learns the lists of all. One that is away is left out and asked again later. Throws an `UpstreamError`
-   * where two offer one name.
+   * Reads the lists of all upstreams. Skips an unavailable one and tries it again later. Rejects with an
+   * `UpstreamError` if two upstreams offer the same name.
    */
   static async open (upstreams: readonly Upstream[], options: OpenOptions): Promise<Upstreams> {
     const all = new Upstreams(upstreams, options)
@@ -71,7 +71,7 @@ export class Upstreams {
     return all
   }
 
-  /** Adds what is offered to the endpoint, now and whenever it changes. */
+  /** Adds the items to the endpoint, and updates them when they change. */
   serve (endpoint: Endpoint): void {
     this.#endpoint = endpoint
     for (const served of this.#served) this.#publish(served)
@@ -81,7 +81,7 @@ export class Upstreams {
     })
   }
 
-  /** Whether a tool of this name is served, or may be once all upstreams are there. */
+  /** True if a tool of this name is served, or may be served when an unavailable upstream returns. */
   mayServe (name: string): boolean {
     return this.#served.some(({ upstream, lists }) =>
       lists === undefined
@@ -90,7 +90,10 @@ export class Upstreams {
     )
   }
 
-  /** Upstreams that are away or hold withheld tools; `isFatal` where one is required. */
+  /**
+   * Lists the upstreams that are unavailable or have withheld tools. `isFatal`: a required upstream is
+   * unavailable.
+   */
   problems (): ReadonlyArray<{ readonly reason: 'upstream', readonly isFatal: boolean }> {
     return this.#served
       .filter(({ lists, pool, publisher }) => lists === undefined || pool.isAway || publisher.withheld.length > 0)
@@ -144,7 +147,7 @@ export class Upstreams {
     return served
   }
 
-  /** Opens the upstream once to learn its lists; a process that is not shared is ended again. */
+  /** Opens the upstream and reads its lists. Uses a temporary connection if connections are not shared. */
   async #learn (served: Served): Promise<void> {
     const { upstream, pool, place, events } = served
     const isShared = upstream.share === 'all'
@@ -158,7 +161,7 @@ export class Upstreams {
       served.lists = await connection.use(async client => await listsOf(client, upstream.startTimeoutMs))
       pool.recover()
     } catch (error) {
-      // The pool told of a start that failed.
+      // The pool has already logged a failed start.
       if (!isShared || !(error instanceof UpstreamAwayError)) this.#warn(upstream, error, awayText)
       this.#later(served, retryMs)
     } finally {
@@ -169,7 +172,7 @@ export class Upstreams {
     }
   }
 
-  /** Learns the lists again after `ms`, or earlier where that is planned. */
+  /** Reads the lists again after `ms`, unless an earlier time is already planned. */
   #later (served: Served, ms: number): void {
     const dueAt = Date.now() + ms
     if (this.#isClosed || dueAt >= served.dueAt) return
@@ -205,10 +208,10 @@ export class Upstreams {
       opened: (connection, key) => {
         const { watches, isLearning } = served()
         connection.watch(watches.opened(key)).catch(() => {})
-        // It may offer something else than before it ended.
+        // After a restart it may offer other items.
         if (share === 'all' && !isLearning) this.#later(served(), settleMs)
       },
-      // What one caller's own process holds is no news for others.
+      // If each caller has a process, only this caller sees the change.
       updated: (uri, key) => { this.#endpoint?.resourceUpdated(uri, share === 'all' ? undefined : key) },
       failed: error => {
         this.#warn(upstream, error, awayText)
@@ -233,6 +236,6 @@ export class Upstreams {
 const awayText = 'an upstream is unavailable; it will be retried later'
 
 function oddBy (tell: (reason: string) => void): (error: unknown) => void {
-  // After the colon stands what it sent, which is not for the log.
+  // The text after the colon is the message of the upstream, which must not be logged.
   return error => { tell(reasonOf(error).split(':', 1)[0] ?? '') }
 }

@@ -43,6 +43,6 @@ t.test('the mark of the caller is another text for each caller and the same one 
 
 t.test('the mark of the caller is refused where callers share a process', async t => {
   t.throws(() => readUpstreams({ mcpServers: { one: { command: 'x', args: [mark], share: 'all' } } }, {}), {
-    message: /needs `"share": "caller"`/
+    message: /requires `"share": "caller"`/
   })
 })

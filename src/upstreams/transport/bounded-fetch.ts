@@ -1,22 +1,25 @@
-/** `fetch` for an upstream over HTTP: no redirect, no answer that is larger than agreed, no stream without an end. */
+/**
+ * `fetch` for an upstream over HTTP: refuses redirects, limits the size of responses, and detects broken
+ * streams.
+ */
 import { isRecord } from '../../lib/guards.js'
 
-/** An answer, or an event of a stream, is larger than agreed. */
+/** A response, or an event of a stream, is too large. */
 export class TooLargeError extends Error {
   override readonly name = 'TooLargeError'
 }
 
-/** The codes of the errors in place of an answer that is too large, is no result, or never came. */
+/** JSON-RPC error codes for a response that is too large, has no valid result, or is missing. */
 export const tooLongCode = -31_413
 export const unreadableCode = -31_422
 export const brokenOffCode = -31_502
 
 type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>
 
-/** `maxBytes` bounds a body, and each event of an event stream, after decompression. */
+/** `maxBytes` limits a body, and each event of an event stream, after decompression. */
 export function boundedFetch (maxBytes: number): Fetch {
   return async (url, init) => {
-    // A redirect would carry the headers, which hold a credential, to another host.
+    // A redirect would send the headers, which contain a credential, to another host.
     const response = await fetch(url, { ...init, redirect: 'error' })
     const { body, headers, status, statusText } = response
     if (body === null) return response
@@ -48,8 +51,8 @@ function bounded (maxBytes: number): TransformStream<Uint8Array, Uint8Array> {
 }
 
 /**
- * Bounds each event. The SDK lets a request wait for ever whose stream ended without the answer: it gets an error here.
- * A stream with ids of events is resumed.
+ * Limits each event. If a stream ends without the response, the SDK would wait forever, so an error is added.
+ * Streams with event ids need no error, because the SDK resumes them.
  */
 function boundedEvents (maxBytes: number, id: number | undefined): TransformStream<Uint8Array, Uint8Array> {
   const mark = `"id":${id ?? ''}`
@@ -79,7 +82,7 @@ function boundedEvents (maxBytes: number, id: number | undefined): TransformStre
   })
 }
 
-/** Of the one message that the SDK posts; `undefined` for a notification, and where nothing is posted. */
+/** The id of the posted request. `undefined` for a notification or without a body. */
 function requestIdOf (body: unknown): number | undefined {
   if (typeof body !== 'string') return undefined
   const message: unknown = JSON.parse(body)

@@ -1,11 +1,11 @@
-/** Lines of a process, bounded in length. */
+/** Reads lines from a process and limits their length. */
 import type { Readable } from 'node:stream'
 
 const lineFeed = 10
-/** What is kept of both ends of a line that is too long. */
+/** How many bytes of both ends of a long line are kept. */
 const endBytes = 256
 
-/** Reads lines of at most `maxBytes`. Of a longer one `take` gets both ends, and `isCut`. Its cost is linear. */
+/** Reads lines of at most `maxBytes`. For a longer line, `take` gets only both ends, and `isCut` is true. */
 export class LineReader {
   readonly #maxBytes: number
   readonly #take: (text: string, isCut: boolean) => void
@@ -49,7 +49,7 @@ export class LineReader {
 
 const maxLineLength = 2048
 
-/** Tells each line of a standard error that is not empty; of a longer one its first 2,048 bytes. */
+/** Calls `tell` for each line that is not empty, with at most its first 2,048 bytes. */
 export function readLines (stream: Readable, tell: (line: string) => void): void {
   let rest = Buffer.alloc(0)
   let isSkipping = false

@@ -1,4 +1,4 @@
-/** The environment of an upstream process; it does not contain our secrets. */
+/** The environment of an upstream process. An allowlist, so that no secret of this server gets into it. */
 const names = ['PATH', 'HOME', 'LANG', 'TMPDIR'] as const
 
 export function passedOn (): Record<string, string> {

@@ -1,4 +1,4 @@
-/** An MCP server as a child process: messages on its standard input and output, in a process group of its own. */
+/** Runs an MCP server as a child process and exchanges messages over its standard input and output. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client'
 import { isRecord } from '../../lib/guards.js'
@@ -9,34 +9,34 @@ import { groupLives, signalGroup, supervised } from './supervisor.js'
 export interface ProcessOptions {
   readonly command: string
   readonly args: readonly string[]
-  /** All variables that the process has. */
+  /** The complete environment of the process. */
   readonly env: Readonly<Record<string, string>>
   readonly cwd?: string | undefined
-  /** A longer message is dropped, and its request answered with an error. */
+  /** Longer messages are dropped, and their request gets an error. */
   readonly maxMessageBytes: number
-  /** A line that the process wrote to its standard error. */
+  /** Called for each line on standard error. */
   readonly line: (line: string) => void
 }
 
-/** From TERM to KILL. */
+/** Time between TERM and KILL. */
 const graceMs = 5000
-/** What the process has not read yet. Beyond it nothing more is sent. */
+/** If the process has this many unread bytes, sending fails. */
 const maxUnreadBytes = 16 * 1024 * 1024
-/** Lines in a row that are no message. A banner is shorter. */
+/** Maximum number of consecutive lines that are not messages. Start banners are shorter. */
 const maxStrayLines = 1000
 
 export class ProcessTransport implements Transport {
   onclose?: () => void
   onerror?: (error: Error) => void
   onmessage?: (message: JSONRPCMessage) => void
-  // The SDK takes a transport with these two for one over stdio.
+  // The SDK recognizes a stdio transport by `stderr` and `pid`.
   readonly stderr = null
   pid: number | null = null
   readonly #options: ProcessOptions
   #child: ChildProcessWithoutNullStreams | undefined
   #ended: Promise<void> = Promise.resolve()
   #strayLines = 0
-  /** Notifications of this step are still to be handled. */
+  /** True until the SDK has handled the notifications of this tick. */
   #isHandling = false
   #fault: string | undefined
 
@@ -47,7 +47,7 @@ export class ProcessTransport implements Transport {
   /** Why the process ended, as far as it is known. */
   get fault (): string | undefined { return this.#fault }
 
-  /** Rejects where the command cannot be run. */
+  /** Starts the process. Rejects if the command cannot be run. */
   async start (): Promise<void> {
     const { command, args, env, cwd, maxMessageBytes, line } = this.#options
     const [program, ...rest] = supervised(command, args)
@@ -67,7 +67,7 @@ export class ProcessTransport implements Transport {
       child.once('error', () => { resolve() })
       child.once('exit', (code, signal) => {
         this.#fault ??= faultOf(code, signal)
-        // A process that it left behind may hold the pipes open.
+        // A remaining child process may keep the pipes open, so `close` may never be emitted.
         const timer = setTimeout(resolve, 200)
         child.once('close', () => {
           clearTimeout(timer)
@@ -89,7 +89,7 @@ export class ProcessTransport implements Transport {
     stdin.write(`${JSON.stringify(message)}\n`)
   }
 
-  /** Ends the process and all that it started: TERM, and KILL after five seconds. */
+  /** Ends the whole process group: TERM, and KILL after five seconds. */
   async close (): Promise<void> {
     const child = this.#child
     if (child === undefined) return
@@ -113,7 +113,7 @@ export class ProcessTransport implements Transport {
     if (pid !== undefined && groupLives(pid)) {
       setTimeout(() => { signalGroup(pid, 'SIGKILL') }, graceMs).unref()
     }
-    // After an answer that waits.
+    // After a response that `#pass` has delayed.
     setImmediate(() => { this.onclose?.() })
   }
 
@@ -135,8 +135,8 @@ export class ProcessTransport implements Transport {
   }
 
   /**
-   * The SDK handles a notification one step later, and by then drops progress of a request whose answer is there: an
-   * answer waits until the notifications before it have been handled.
+   * Delays a response until the SDK has handled the notifications before it. The SDK handles notifications
+   * one tick later, and drops progress of a request that already has its response.
    */
   #pass (message: JSONRPCMessage): void {
     const isNotification = !('id' in message)
@@ -148,7 +148,7 @@ export class ProcessTransport implements Transport {
     else setImmediate(() => { this.onmessage?.(message) })
   }
 
-  /** The beginning or the end of a message tells whose answer it is. */
+  /** Finds the request id at the beginning or the end of the message. */
   #answerTooLong (ends: string): void {
     const [, first, last] = /^\{(?:"jsonrpc":\s*"2\.0",\s*)?"id":\s*(\d+)|"id":\s*(\d+)\s*\}\s*$/.exec(ends) ?? []
     const id = first ?? last
@@ -171,7 +171,7 @@ export class ProcessTransport implements Transport {
   }
 }
 
-/** The SDK drops a result that is no object, and its caller would wait for nothing. */
+/** The SDK ignores a result that is not an object, and the request would never end. */
 function readable (message: JSONRPCMessage): JSONRPCMessage {
   if (!('result' in message) || isRecord(message.result)) return message
   return { jsonrpc: '2.0', id: message.id, error: { code: unreadableCode, message: 'The result is not an object' } }

@@ -1,12 +1,13 @@
-/** A shell around a child process: it ends the whole group with the process, and with ours. */
+/** Wraps a child process in a shell that ends the whole process group with the child, or with this server. */
 import { spawnSync } from 'node:child_process'
 
 const setpriv = 'setpriv'
 
 /**
- * TERM comes from us, and we KILL what is left. HUP comes from the kernel when we are gone (`--pdeathsig`), so the
- * shell does both. It ends the whole group: `npx` and its like start the server as a process of their own. The
- * shell's own messages, such as "Terminated", are dropped.
+ * TERM is sent by this server, which also sends KILL later. HUP is sent by the kernel when this server has
+ * died (`--pdeathsig`), so the shell sends both signals itself. The whole group is ended, because `npx` and
+ * similar programs start the server as another process. Messages of the shell, such as "Terminated", are
+ * dropped.
  */
 const script = `
 exec 3<&0 4>&2 2>/dev/null
@@ -25,24 +26,24 @@ exit "$code"
 
 let isBound: boolean | undefined
 
-/** Whether the kernel can be asked to end a process with ours. Linux with util-linux; not what BusyBox has. */
+/** True if `setpriv --pdeathsig` works: Linux with util-linux. BusyBox has no such option. */
 function canBind (): boolean {
   isBound ??= spawnSync(setpriv, ['--pdeathsig', 'HUP', '--', 'true'], { stdio: 'ignore' }).status === 0
   return isBound
 }
 
-/** The program and its arguments to spawn in place of `command`. */
+/** Returns the program and the arguments to spawn instead of `command`. */
 export function supervised (command: string, args: readonly string[]): [string, ...string[]] {
   const shell = ['/bin/sh', '-c', script, 'upstream', command, ...args] as const
   return canBind() ? [setpriv, '--pdeathsig', 'HUP', '--', ...shell] : [...shell]
 }
 
-/** Whether a process of the group that `pid` leads is left. */
+/** True if the process group of `pid` still has a process. */
 export function groupLives (pid: number): boolean {
   return signalGroup(pid, 0)
 }
 
-/** False where the group is gone. */
+/** Returns false if the group has no process. */
 export function signalGroup (pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(-pid, signal)

@@ -1,15 +1,15 @@
-/** What one connection asks its upstream to tell: changes of its lists, and of resources. */
+/** The subscriptions of one connection to changes of lists and resources. */
 import type { Client, McpSubscription } from '@modelcontextprotocol/client'
 
-/** URIs in one stream of revision 2026-07-28: what this server takes itself. */
+/** Maximum number of URIs in one stream of revision 2026-07-28. The same limit as in this server. */
 const maxUrisPerStream = 100
 const firstPauseMs = 1000
 const longestPauseMs = 60_000
 
 export interface SubscriptionEvents {
-  /** The upstream refused, or cannot be reached. */
+  /** The upstream refused a subscription or cannot be reached. */
   readonly odd: (error: unknown) => void
-  /** It told nothing for a while: anything may have changed. */
+  /** Notifications may have been missed, so any of these resources may have changed. */
   readonly gap: (uris: readonly string[]) => void
 }
 
@@ -18,9 +18,9 @@ export class Subscriptions {
   readonly #timeout: number
   readonly #events: SubscriptionEvents
   #wanted: readonly string[] = []
-  /** What a server of the 2025 revisions was asked for. */
+  /** The subscribed URIs (2025 revisions). */
   readonly #asked = new Set<string>()
-  /** The streams of revision 2026-07-28 that are open. */
+  /** The open streams (revision 2026-07-28). */
   #streams: readonly McpSubscription[] = []
   #openedAt = 0
   #isStale = false
@@ -37,10 +37,10 @@ export class Subscriptions {
     this.#events = events
   }
 
-  /** How many resources are watched. */
+  /** The number of watched resources. */
   get size (): number { return this.#wanted.length }
 
-  /** Watches these resources and no other, and the lists. Never rejects: `odd` is told. */
+  /** Watches the lists and exactly these resources. Never rejects; errors are passed to `odd`. */
   async set (uris: readonly string[]): Promise<void> {
     const isSame = this.#isBegun && uris.length === this.#wanted.length && uris.every(uri => this.#wanted.includes(uri))
     this.#wanted = uris
@@ -54,13 +54,13 @@ export class Subscriptions {
     await this.#running
   }
 
-  /** Its connection is over, and so are its streams. */
+  /** Called when the connection has ended. Its streams have ended, too. */
   close (): void {
     this.#isClosed = true
     clearTimeout(this.#timer)
   }
 
-  /** One after the other, so that the last set counts. */
+  /** Runs one update at a time, so that the last `set` applies. */
   async #settle (): Promise<void> {
     while (this.#isStale && !this.#isClosed) {
       this.#isStale = false
@@ -87,7 +87,7 @@ export class Subscriptions {
     }
   }
 
-  /** A stream cannot be changed: others take its place, and are open before it closes. */
+  /** Opens new streams and then closes the old ones, because the filter of a stream cannot be changed. */
   async #listen (): Promise<void> {
     const before = this.#streams
     const opened: McpSubscription[] = []
@@ -121,7 +121,7 @@ export class Subscriptions {
     return all.filter(filter => Object.keys(filter).length > 0)
   }
 
-  /** The upstream, or the network, ended a stream that is wanted. */
+  /** The upstream or the network ended a stream that is still needed. */
   #ended (stream: McpSubscription): void {
     if (!this.#streams.includes(stream)) return
     if (Date.now() - this.#openedAt > longestPauseMs) this.#pauseMs = firstPauseMs
@@ -141,7 +141,7 @@ export class Subscriptions {
   }
 }
 
-/** It was understood, and will be refused again. */
+/** The upstream refused the request itself, so another try would be refused, too. */
 function isRefusal (error: unknown): boolean {
   return error instanceof Error && error.name === 'ProtocolError'
 }

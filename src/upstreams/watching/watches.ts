@@ -1,21 +1,28 @@
-/** Which resources of an upstream callers subscribed to, counted: the last one who leaves ends it there, too. */
+/**
+ * Counts the subscriptions of callers to resources of an upstream. The last one to leave unsubscribes there.
+ */
 
-/** At one connection. */
+/** Maximum number of resources for each connection. */
 const maxUris = 1000
 
 export interface WatchesOptions {
-  /** Has the connection of `key` watch these resources and no other; opens one only for some. */
+  /**
+   * Makes the connection of `key` watch exactly these resources. Opens a connection only if the list is not
+   * empty.
+   */
   readonly set: (key: string, uris: readonly string[]) => Promise<void>
-  /** The subscribers of `key` are told of these resources: what changed while nobody watched is not known. */
+  /**
+   * Notifies the subscribers of `key`, because changes may have been missed while there was no connection.
+   */
   readonly gap: (key: string, uris: readonly string[]) => void
   readonly report: (error: unknown) => void
 }
 
-/** By key: that of the pool, which tells the connections apart. */
+/** All keys are those of `Pool.keyOf`. */
 export class Watches {
   readonly #options: WatchesOptions
   readonly #counts = new Map<string, Map<string, number>>()
-  /** Keys whose connection was asked for something before. */
+  /** Keys whose connection has already watched something. */
   readonly #begun = new Set<string>()
 
   constructor (options: WatchesOptions) {
@@ -30,7 +37,7 @@ export class Watches {
     return [...this.#counts.get(key)?.keys() ?? []]
   }
 
-  /** Returns what ends it; `undefined` where so many are watched that nothing is done. */
+  /** Adds a subscription and returns a function that ends it. `undefined` if there are too many. */
   add (key: string, uri: string): (() => void) | undefined {
     const counts = this.#counts.get(key) ?? new Map<string, number>()
     const before = counts.get(uri) ?? 0
@@ -41,7 +48,7 @@ export class Watches {
     return () => { this.#leave(key, counts, uri) }
   }
 
-  /** A connection of this key was opened. Returns what it has to watch. */
+  /** Called when a connection of this key was opened. Returns the resources that it must watch. */
   opened (key: string): readonly string[] {
     const uris = this.urisOf(key)
     if (this.#begun.has(key)) this.#options.gap(key, uris)
