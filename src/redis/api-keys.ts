@@ -1,4 +1,4 @@
-/** Managed keys in Redis: one document like the key file, changed by compare-and-set, and last uses. */
+/** Managed keys in Redis, stored as one document in the format of the key file, and their last uses. */
 import { type Bus, NotSharedError } from '../fleet/bus.js'
 import type { Changed } from '../api-keys/file.js'
 import type { KeySet, KeySource, UsageStore } from '../api-keys/key-source.js'
@@ -14,7 +14,7 @@ export interface RedisKeysOptions {
   readonly bus: Bus
 }
 
-/** The topic of the news. */
+/** The topic of change messages. */
 const topic = 'keys'
 const attempts = 100
 
@@ -23,7 +23,7 @@ export class RedisKeySource implements KeySource {
   readonly #bus: Bus
   readonly #key: string
   readonly #news: string
-  /** Of what was read last: lines that are the same are not judged again. */
+  /** The lines that were read last. Unchanged lines are not parsed again. */
   #lines: RecordLines = new Map()
 
   constructor ({ link, keys, bus }: RedisKeysOptions) {
@@ -49,7 +49,7 @@ export class RedisKeySource implements KeySource {
       const { records: changed, result } = make(records)
       if (await this.#write(version, version + 1, changed)) return result
     }
-    throw new NotSharedError('The keys in Redis keep changing: try again')
+    throw new NotSharedError('Other programs keep changing the keys in Redis: try again')
   }
 
   async restore ({ version, records }: KeySet): Promise<void> {
@@ -61,7 +61,7 @@ export class RedisKeySource implements KeySource {
     return () => { for (const stop of stops) stop() }
   }
 
-  /** False where the version is another by now. */
+  /** False if the version has changed in the meantime. */
   async #write (before: number, version: number, records: readonly KeyRecord[]): Promise<boolean> {
     return (
       (await this.#link.run(

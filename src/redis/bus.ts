@@ -1,4 +1,4 @@
-/** The bus over Redis streams: one connection waits for broadcasts and for this instance's messages. */
+/** The bus over Redis streams. One connection waits for broadcasts and for messages to this instance. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Bus, isLater, type Json, type KeptNews, type Listener } from '../fleet/bus.js'
 import { Topics } from '../fleet/in-process-bus.js'
@@ -7,9 +7,9 @@ import type { Keys } from './link/keys.js'
 import type { Link } from './link/link.js'
 import { letter, readLetters } from './link/scripts.js'
 
-/** Of all topics together; more than any instance is late. */
+/** Number of stored broadcasts of all topics. More than a slow instance is ever behind. */
 const keptNews = 10_000
-/** Letters of one instance that wait to be read. */
+/** Maximum size of unread messages to one instance. */
 const maxInboxBytes = 16 * 1024 * 1024
 const retryMs = 100
 const batch = 500
@@ -17,7 +17,7 @@ const batch = 500
 export interface RedisBusOptions {
   readonly link: Link
   readonly keys: Keys
-  /** A connection of its own: it is blocked nearly always. */
+  /** A separate connection, because it is blocked almost all the time. */
   readonly reader: Client
 }
 
@@ -31,7 +31,7 @@ export class RedisBus implements Bus {
   readonly #keys: Keys
   readonly #topics = new Topics()
   readonly #gapListeners = new Set<() => void>()
-  /** Where reading goes on. */
+  /** The ids of the last messages that were read. */
   #newsId = ''
   #inboxId = '0-0'
   #epoch = ''
@@ -45,7 +45,8 @@ export class RedisBus implements Bus {
     this.#reader = reader
     this.#alive = keys.shared('alive')
     this.#news = keys.shared('news')
-    // Whatever its errors hold, the command connection tells the same in words of ours.
+    // The command connection reports the same errors, without the details of the library, which may contain
+    // secrets.
     reader.on('error', () => {})
     link.onUp(() => { this.#onUp().catch(() => {}) })
   }
@@ -117,10 +118,10 @@ export class RedisBus implements Bus {
     ])
     const isOther = this.#epoch !== '' && this.#epoch !== epoch
     this.#epoch = epoch
-    // What was read last is gone: so much was told meanwhile, or a failover forgot the end.
+    // The last read message is gone: too many messages were sent in the meantime, or a failover lost some.
     const isLost = newsId !== undefined && newsId !== '0-0' && entriesOf(last).length === 0
     if (isOther) this.#newsId = '0-0'
-    // By the clock of another Redis ids may begin again before those that were read.
+    // The clock of another Redis may be behind, so new ids may be lower than those that were read.
     else if (newsId === undefined || isLater(newsId, newest)) this.#newsId = newest
     if (isOther) this.#inboxId = '0-0'
     else if (isLater(inboxId, newestLetter)) this.#inboxId = newestLetter
@@ -128,8 +129,8 @@ export class RedisBus implements Bus {
     if (!this.#isReading) this.#read().catch(() => {})
   }
 
-  /** What was read is of no use to anybody. Where that fails it lapses. */
-  #throwAway (): void {
+  /** Deletes the messages that were read. If this fails, they expire. */
+  #deleteRead (): void {
     const keys = ['', ':bytes'].map(rest => this.#keys.shared(`in:${this.id}${rest}`))
     this.#link.run(readLetters, keys, [this.#inboxId]).catch(() => {})
   }
@@ -140,7 +141,7 @@ export class RedisBus implements Bus {
 
   async #read (): Promise<void> {
     this.#isReading = true
-    // Not awaited: the promise of a Cluster whose first look at its nodes fails never settles.
+    // Not awaited: if a Cluster cannot read its nodes at first, the promise never settles.
     if (this.#reader.status === 'wait') this.#reader.connect().catch(() => {})
     while (!this.#isClosed) {
       try {
@@ -166,14 +167,14 @@ export class RedisBus implements Bus {
         if (isNews) this.#topics.keep(topic, id, message)
         this.#topics.tell(topic, message, { from, id: isNews ? id : '' })
       }
-      if (!isNews) this.#throwAway()
+      if (!isNews) this.#deleteRead()
     }
   }
 }
 
 interface Entry {
   readonly id: string
-  /** `undefined` where the entry is not one of ours, or of a later version. */
+  /** `undefined` if the entry cannot be read, such as one of a later version. */
   readonly topic: string | undefined
   readonly message: Json
   readonly from: string

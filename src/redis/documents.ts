@@ -1,7 +1,4 @@
-/**
- * What the authorization server keeps, for a fleet: each change names the version that it replaces, so that
- * one instance wins.
- */
+/** The documents of the authorization server in Redis, shared by all instances. */
 import { isRecord } from '../lib/guards.js'
 import {
   type DocumentKind,
@@ -16,7 +13,10 @@ import type { Keys } from './link/keys.js'
 import type { Link } from './link/link.js'
 import { clock, script } from './link/scripts.js'
 
-/** A document is `<version> <JSON>`, gone by itself when it ends; the index of its kind knows when that is. */
+/**
+ * A document is stored as `<version> <JSON>` and expires when it ends. The index of its kind has the end
+ * times.
+ */
 const put = script(`${clock}
 local before = redis.call('GET', KEYS[1])
 local version = before and tonumber(string.match(before, '^(%d+) ')) or 0
@@ -64,7 +64,7 @@ export class RedisDocuments implements Documents {
     { version, endsAt }: { readonly version: number; readonly endsAt: number | null }
   ): Promise<boolean> {
     const text = `${version + 1} ${JSON.stringify({ endsAt, value })}`
-    // 1: what has ended already is gone at once.
+    // A time in the past (1) deletes a document that has already ended. 0 means no end.
     const end = endsAt === null ? 0 : Math.max(1, Math.floor(endsAt))
     const done = await this.#link.run(
       put,
@@ -83,7 +83,7 @@ export class RedisDocuments implements Documents {
     const ids = await this.#link.call('ZRANGEBYSCORE', this.#indexOf(kind), Date.now(), '+inf')
     if (!Array.isArray(ids) || ids.length === 0) return []
     const found: ListedDocument[] = []
-    // A batch at a time: a command has a deadline.
+    // In batches, because each command has a deadline.
     for (let start = 0; start < ids.length; start += 500) {
       const batch = ids.slice(start, start + 500).map(String)
       const texts = await this.#link.call('MGET', ...batch.map(id => this.#keyOf(kind, id)))
@@ -95,7 +95,7 @@ export class RedisDocuments implements Documents {
     return found
   }
 
-  /** The link is its owner's to close. */
+  /** Does nothing: the owner of the link closes it. */
   async close (): Promise<void> {}
 
   #keyOf (kind: DocumentKind, id: string): string {

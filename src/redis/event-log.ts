@@ -1,6 +1,6 @@
 /**
- * What was sent on the streams of a fleet's sessions: a sorted set for each stream, written by the one instance
- * that runs its calls.
+ * The events of session streams in Redis, so that any instance can resume a stream. Each stream is a sorted
+ * set, which only the instance that runs its calls writes.
  */
 import { EventBounds, type EventBoundsOptions } from '../mcp/legacy/sessions/event-bounds.js'
 import type { EventLog, KeptEvent, KeptStream } from '../mcp/legacy/sessions/event-log.js'
@@ -15,13 +15,12 @@ export interface RedisEventsOptions extends EventBoundsOptions {
 }
 
 /**
- * How long a stream is kept after its last event, in milliseconds: while its calls run, while its caller
- * may come back, after that.
+ * How long a stream is kept after its last event: while calls run, after their end, and after its delivery.
  */
 const [runningMs, owedMs, deliveredMs] = [60 * 60_000, 5 * 60_000, 60_000]
-/** After so long what could not be written is tried again. */
+/** Delay until failed writes are tried again. */
 const againMs = 500
-/** What waits for Redis to come back, in bytes of JSON. */
+/** Maximum size of the events that wait until Redis is available, in bytes of JSON. */
 const maxBehindBytes = 16 * 1024 * 1024
 
 interface Kept {
@@ -39,9 +38,9 @@ export class RedisEvents implements EventLog {
   readonly #link: Link
   readonly #keys: Keys
   readonly #options: EventBoundsOptions
-  /** What this instance wrote of each session. */
+  /** The streams that this instance wrote, by session. */
   readonly #sessions = new Map<string, Kept>()
-  /** What could not be written yet, in order. */
+  /** Pending writes, in order. */
   #behind: Write[] = []
   #behindBytes = 0
   #timer: NodeJS.Timeout | undefined
@@ -110,7 +109,10 @@ export class RedisEvents implements EventLog {
     for (const name of kept?.names ?? []) this.#write(() => this.#link.call('UNLINK', ...this.#keysOf(session, name)))
   }
 
-  /** Its list and what it is about, in the slot of the session. */
+  /**
+   * The keys of a stream: its events, and the ids of its requests. Both are in the Cluster slot of the
+   * session.
+   */
   #keysOf (session: string, name: string): [string, string] {
     return [this.#keys.of('s', session, `:e:${name}`), this.#keys.of('s', session, `:m:${name}`)]
   }
@@ -122,7 +124,7 @@ export class RedisEvents implements EventLog {
       known.usedAt = now
       return known
     }
-    // Redis has forgotten them, too.
+    // Their events have expired in Redis, too.
     for (const [id, { usedAt }] of this.#sessions) if (now - usedAt > runningMs) this.#sessions.delete(id)
     const kept = { bounds: new EventBounds(this.#options), names: new Set<string>(), usedAt: now }
     this.#sessions.set(session, kept)
@@ -134,12 +136,15 @@ export class RedisEvents implements EventLog {
     else run().catch(() => { this.#wait({ run, bytes }) })
   }
 
-  /** Where too much waits, the oldest is lost: a reader finds a hole, and is told that what it wants is forgotten. */
+  /**
+   * Queues a write. If too much is waiting, the oldest writes are dropped. A reader detects the gap and
+   * treats the stream as expired.
+   */
   #wait (write: Write): void {
     this.#behind.push(write)
     this.#behindBytes += write.bytes
     while (this.#behindBytes > maxBehindBytes) this.#behindBytes -= this.#behind.shift()?.bytes ?? 0
-    // One node of a Cluster may have failed alone, and then nobody tells when it is back.
+    // If a single node of a Cluster fails, no event tells when it is available again.
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined
       if (this.#link.isUp) this.#catchUp()

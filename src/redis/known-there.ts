@@ -1,6 +1,6 @@
 /**
- * Credentials known at addresses, for a fleet: each instance tells what it let in, and asks when an address
- * is locked.
+ * Remembers in Redis which credentials were accepted from which address. An instance writes each accepted
+ * credential, and reads those of an address when the address is locked.
  */
 import { type KnownThere, MemoryKnownThere } from '../principal/known-there.js'
 import { type Keys, hashOf } from './link/keys.js'
@@ -13,9 +13,9 @@ export interface RedisKnownThereOptions {
   readonly ttlMs: number
 }
 
-/** Of one address. */
+/** Maximum number of credentials for each address. */
 const maxDigests = 1000
-/** A lock is asked about again after so long, not for each request. */
+/** A locked address is looked up at most once in this time, not at each request. */
 const askedMs = 1000
 const maxAsked = 10_000
 
@@ -37,7 +37,7 @@ export class RedisKnownThere implements KnownThere {
     if (this.#ttlMs === 0) return
     this.#here.remember(address, digest)
     this.#link.run(remember, [this.#keyOf(address)], [digest, this.#ttlMs, maxDigests]).catch(() => {
-      // It is known here, and elsewhere once it comes by there or is told again.
+      // It is remembered here. Another instance learns it when the credential is used there.
     })
   }
 
@@ -55,7 +55,7 @@ export class RedisKnownThere implements KnownThere {
     return answer
   }
 
-  /** Never rejects: what cannot be asked is not known. */
+  /** Never rejects: if Redis is unavailable, nothing is known. */
   async #ask (address: string): Promise<void> {
     try {
       const reply = await this.#link.run(knownAt, [this.#keyOf(address)], [this.#ttlMs])

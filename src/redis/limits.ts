@@ -1,4 +1,4 @@
-/** Rate limits of several instances: exact in Redis, with a shadow in memory. */
+/** Rate limits of several instances: counted exactly in Redis, with a copy in memory for outages. */
 import type { Ask, Taken } from '../limits/limits.js'
 import { clearedMs, partsOf } from '../limits/limits.js'
 import { type RemoteCount, ShadowedLimits, type ShadowedLimitsOptions } from '../limits/shadowed-limits.js'
@@ -79,7 +79,10 @@ function isAsk (ask: Ask | undefined): ask is Ask {
   return ask !== undefined
 }
 
-/** On a Cluster a script is for one slot, which an owner has. The lists go out in one tick. */
+/**
+ * Groups by owner: on a Cluster, a script can use only one slot, and all keys of an owner are in the same
+ * slot.
+ */
 function groupsOf (asks: readonly Ask[]): number[][] {
   const groups = new Map<string, number[]>()
   for (const [index, ask] of asks.entries()) {
@@ -89,7 +92,7 @@ function groupsOf (asks: readonly Ask[]): number[][] {
   return [...groups.values()]
 }
 
-/** Up to the first that does not fit. */
+/** Returns the results in the order of the asks, up to the first one that does not fit. */
 function inOrder (
   length: number,
   groups: readonly number[][],
@@ -104,10 +107,10 @@ function inOrder (
   }
   const taken: Taken[] = []
   for (let index = 0; index < length; index++) {
-    const one = all.get(index)
-    if (one === undefined) break
-    taken.push(one)
-    if (!one.fits) break
+    const result = all.get(index)
+    if (result === undefined) break
+    taken.push(result)
+    if (!result.fits) break
   }
   return taken
 }

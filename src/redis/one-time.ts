@@ -1,4 +1,4 @@
-/** Single-use items of all instances. An item taken for a request that gave up is put back. */
+/** Single-use items in Redis, shared by all instances. If taking one fails midway, it is put back. */
 import type { Bus } from '../fleet/bus.js'
 import { maxWaiting, type OneTimeStore } from '../tokens/one-time-store.js'
 import { type Keys, hashOf } from './link/keys.js'
@@ -11,7 +11,7 @@ export interface RedisOneTimeOptions {
   readonly bus: Bus
 }
 
-/** The topic of the news: a failover may forget that something was taken, and each instance remembers it. */
+/** The topic of taken items. Each instance remembers them, because a failover may lose the deletion. */
 const topic = 'taken'
 const rememberedMs = 10 * 60_000
 
@@ -31,7 +31,7 @@ export class RedisOneTimeStore implements OneTimeStore {
   }
 
   async isFull (): Promise<boolean> {
-    // By the clock of this machine, which is near enough: `put` judges exactly.
+    // Uses the clock of this machine as an approximation. `put` checks exactly.
     return Number(await this.#link.call('ZCOUNT', this.#index, Date.now(), '+inf')) >= maxWaiting
   }
 
@@ -45,7 +45,7 @@ export class RedisOneTimeStore implements OneTimeStore {
     const name = hashOf(id)
     if (this.#isTaken(name)) return undefined
     const keys = [this.#keyOf(id), this.#index]
-    // First only looked at: what is then taken in vain can be put back.
+    // Read it first, so that it can be put back if the second command fails.
     const seen = textAndRest(await this.#link.run(takeOnce, keys, ['look']))
     if (seen === undefined) return undefined
     try {
@@ -69,8 +69,8 @@ export class RedisOneTimeStore implements OneTimeStore {
   }
 
   /**
-   * Nobody has it: the request was refused. Redis may have done what it was asked, or will yet, and then
-   * does this after it.
+   * Puts an item back that was not delivered, because the request failed. Redis may have executed the
+   * deletion, or may still do so, so this waits until Redis is available again.
    */
   #putBack ([key = '', index = '']: readonly string[], { text, restMs }: { text: string, restMs: number }): void {
     const until = performance.now() + restMs

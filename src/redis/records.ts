@@ -1,4 +1,6 @@
-/** Created and revoked tokens of all instances: a hash that only grows, and a message for each change. */
+/**
+ * Created and revoked tokens in Redis, shared by all instances: a hash, and a message for each new record.
+ */
 import type { Bus } from '../fleet/bus.js'
 import type { Revocable } from '../ledger/index-in-memory.js'
 import { readRecord, type StateRecord } from '../ledger/records.js'
@@ -13,18 +15,18 @@ export interface RedisRecordsOptions {
   readonly bus: Bus
 }
 
-/** The topic of the news. */
+/** The topic of new records. */
 export const recordTopic = 'record'
 const batch = 500
-/** How often what has expired is taken away. Each instance does it, a little apart from the others. */
+/** How often expired records are deleted. Each instance does so, at slightly different times. */
 const sweepMs = 60 * 60_000
-/** So long after it has expired: no clock of a server is as far behind. */
+/** How long expired records are kept. No server's clock should be further behind. */
 const graceMs = 24 * 60 * 60_000
 
 interface Value {
   readonly name: string
   readonly value: string
-  /** `undefined` for what this version cannot read. */
+  /** `undefined` for a record of a later version. */
   readonly record: StateRecord | undefined
 }
 
@@ -35,7 +37,7 @@ export class RedisRecords implements SharedRecords {
   readonly #news: string
   #apply: (record: StateRecord) => void = () => {}
   #mine: () => Iterable<StateRecord> = () => []
-  /** The merge that is under way, and the one that comes after it. */
+  /** The running merge, and the one that starts after it. */
   #merging: Promise<void> | undefined
   #next: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
@@ -67,7 +69,8 @@ export class RedisRecords implements SharedRecords {
     })
     await new Promise<void>(resolve => {
       const again = (): void => { this.merge().then(resolve, () => {}) }
-      // What comes while all is read is read again as news: the bus has noted its place before.
+      // Records that are added during the merge also arrive as messages, because the bus noted its position
+      // before.
       this.#link.onUp(again)
       if (this.#link.isUp) again()
     })
@@ -79,22 +82,24 @@ export class RedisRecords implements SharedRecords {
   }
 
   /**
-   * Takes away what expired a day ago, by the clocks of Redis and of this machine, and is not live here, either.
-   * Rejects with a `NotSharedError`.
+   * Deletes records that expired at least a day ago by the clocks of Redis and of this machine, unless they
+   * are still needed here. Rejects with a `NotSharedError`.
    */
   async sweep (): Promise<void> {
     const time = await this.#link.call('TIME')
     const nowMs = Math.min(Date.now(), Array.isArray(time) ? Number(time[0]) * 1000 : 0)
     const live = new Set([...this.#mine()].map(nameOf))
-    const isOver = (record: StateRecord | undefined): boolean =>
+    const hasExpired = (record: StateRecord | undefined): boolean =>
       record !== undefined && endOf(record) + graceMs < nowMs && !live.has(nameOf(record))
     for await (const values of this.#scan()) {
-      const over = values.filter(({ record }) => isOver(record)).flatMap(({ name, value }) => [name, value])
-      if (over.length > 0) await this.#link.run(sweepRecords, [this.#state], over)
+      const expired = values
+        .filter(({ record }) => hasExpired(record))
+        .flatMap(({ name, value }) => [name, value])
+      if (expired.length > 0) await this.#link.run(sweepRecords, [this.#state], expired)
     }
   }
 
-  /** One at a time: who asks while one is under way gets one that begins afterwards. */
+  /** Runs one merge at a time. A call during a running merge waits for another one that starts after it. */
   async merge (): Promise<void> {
     if (this.#merging === undefined) {
       this.#merging = this.#merge().finally(() => { this.#merging = undefined })
@@ -143,7 +148,10 @@ function parse (json: string): StateRecord | undefined {
   }
 }
 
-/** What revokes a credential: a record of that name, of a subject one that reaches its time of issue. */
+/**
+ * The records that would revoke a credential: of its token, of its key, or of its subject since its issue
+ * time.
+ */
 function guardsOf ({ id, tokenId, keyId, issuedAt }: Revocable): Array<[string, Argument]> {
   return [
     ...(tokenId === undefined ? [] : [[`token-revoked:${tokenId}`, 0] as [string, Argument]]),

@@ -2,9 +2,10 @@
 import { clock, script } from './link/scripts.js'
 
 /**
- * Keys: all sessions, sessions of each owner counted, those of this owner. Arguments: owner, id, most of all, most of
- * an owner, idle time, life, the beginning of the keys of owners. Adds a session. Answers the ids of those that ended
- * for it: of an owner with too many the least recently used, of all that of an owner with most.
+ * Adds a session. Keys: all sessions, the number of sessions of each owner, the sessions of this owner.
+ * Arguments: owner, id, maximum, maximum for each owner, idle time, lifetime, the prefix of owner keys.
+ * Returns the ids of the sessions that ended to make room: the least recently used one of this owner, or of
+ * the owner with the most sessions.
  */
 export const admitSession = script(`${clock}
 local t = now()
@@ -40,7 +41,10 @@ for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], ARGV[6]) end
 return ended
 `)
 
-/** Keys: all sessions, those of an owner. Arguments: owner and id, life. Notes a use. */
+/**
+ * Notes the use of a session. Keys: all sessions, the sessions of an owner. Arguments: owner and id,
+ * lifetime.
+ */
 export const noteUse = script(`${clock}
 local t = now()
 for i = 1, 2 do
@@ -50,7 +54,10 @@ end
 return 1
 `)
 
-/** Keys: all sessions, sessions of each owner counted, those of this owner. Arguments: owner, id. */
+/**
+ * Removes a session. Keys: all sessions, the number of each owner, the sessions of this owner. Arguments:
+ * owner, id.
+ */
 export const dismissSession = script(`
 if redis.call('ZREM', KEYS[1], ARGV[1] .. ARGV[2]) == 0 then return 0 end
 redis.call('ZREM', KEYS[3], ARGV[1] .. ARGV[2])
@@ -58,7 +65,7 @@ if tonumber(redis.call('ZINCRBY', KEYS[2], -1, ARGV[1])) <= 0 then redis.call('Z
 return 1
 `)
 
-/** Key: a session. Arguments: idle time, then its fields and values. */
+/** Stores a session. Key: the session. Arguments: idle time, then its fields and values. */
 export const openSession = script(`${clock}
 redis.call('HSET', KEYS[1], 't', tostring(now()), unpack(ARGV, 2))
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
@@ -66,8 +73,9 @@ return 1
 `)
 
 /**
- * Key: a session. Arguments: owner (\`''\`: any), the version that is known, idle time, life, then the rights to add.
- * Answers 0 where there is none, 1 where nothing is new, or else the whole.
+ * Uses a session. Key: the session. Arguments: owner (`''`: any), the known version, idle time, lifetime,
+ * then the rights to add. Returns 0 if there is no session, 1 if the version is the known one, otherwise all
+ * fields.
  */
 export const useSession = script(`${clock}
 local found = redis.call('HMGET', KEYS[1], 'o', 't', 'v')
@@ -80,7 +88,7 @@ end
 local version = tonumber(found[3])
 local isNew = false
 for i = 5, #ARGV do
-  -- More than one credential could have: the session is nobody's to resume.
+  -- More rights than one credential can have: the session can no longer be resumed.
   local right = redis.call('HLEN', KEYS[1]) < 700 and ARGV[i] or 'many'
   if redis.call('HSETNX', KEYS[1], right, 1) == 1 then isNew = true end
 end
@@ -91,8 +99,8 @@ return redis.call('HGETALL', KEYS[1])
 `)
 
 /**
- * Key: a session. Arguments: what to change, its value, most URIs. Answers the new version, -1 where there
- * is no session, -2 where it is full.
+ * Changes a session. Key: the session. Arguments: the kind of change, its value, the maximum number of URIs.
+ * Returns the new version, -1 if there is no session, or -2 if it has too many URIs.
  */
 export const changeSession = script(`
 local version = redis.call('HGET', KEYS[1], 'v')
@@ -112,7 +120,7 @@ end
 return redis.call('HINCRBY', KEYS[1], 'v', 1)
 `)
 
-/** Key: a session. Answers its owner where it was there. */
+/** Deletes a session. Key: the session. Returns its owner, if it existed. */
 export const endSession = script(`
 local owner = redis.call('HGET', KEYS[1], 'o')
 redis.call('UNLINK', KEYS[1])
@@ -120,9 +128,9 @@ return owner
 `)
 
 /**
- * Keys: events of a stream, what it is about. Arguments: the number of an event (`+inf`: nothing is to come), the
- * event, how long to keep them. Nothing where the stream is forgotten. By number: a command that is sent again
- * arrives behind later ones.
+ * Adds an event to a stream. Keys: the events, the requests of the stream. Arguments: the number of the event
+ * (`+inf`: the stream is complete), the event, how long to keep both. Does nothing if the stream has expired.
+ * Events are sorted by number, because a repeated command may arrive after later ones.
  */
 export const appendEvent = script(`
 if redis.call('EXISTS', KEYS[2]) == 0 then return 0 end
@@ -133,8 +141,8 @@ return 1
 `)
 
 /**
- * Keys: events of a stream, what it is about. Argument: a number. Answers what it is about, and the events
- * after that one; false where that one never was, or its successor is forgotten.
+ * Reads a stream. Keys: the events, the requests of the stream. Argument: the number of an event. Returns the
+ * requests and the later events, or false if this event does not exist or the next one has been deleted.
  */
 export const readEvents = script(`
 local about = redis.call('GET', KEYS[2])

@@ -1,4 +1,4 @@
-/** The sessions of all instances: a hash for each, and counts per caller. The clock is that of Redis. */
+/** Sessions in Redis, shared by all instances: a hash for each session, and counts per caller. */
 import { UnavailableError, retryLater } from '../errors.js'
 import { isListOf, isRecord } from '../lib/guards.js'
 import { type Rights, joinRights, tooManyRights } from '../mcp/legacy/sessions/rights.js'
@@ -27,7 +27,7 @@ export interface RedisSessionsOptions {
   readonly link: Link
   readonly keys: Keys
   readonly bounds: SessionBounds
-  /** How exactly the least recently used session is known, in milliseconds. Default 1,000. */
+  /** How often the use of a session is written, in milliseconds. Default 1,000. */
   readonly useMs?: number
 }
 
@@ -37,7 +37,7 @@ export class RedisSessions implements SessionStore {
   readonly #keys: Keys
   readonly #bounds: SessionBounds
   readonly #useMs: number
-  /** When the use of a session was noted last, from here. */
+  /** When this instance last wrote the use of a session. */
   readonly #noted = new Map<string, number>()
   readonly #owners = new Map<string, string>()
 
@@ -123,7 +123,7 @@ export class RedisSessions implements SessionStore {
 
   answered (id: string, question: string): void {
     this.#link.call('UNLINK', this.#questionKey(id, question)).catch(() => {
-      // It lapses.
+      // It expires.
     })
   }
 
@@ -136,7 +136,7 @@ export class RedisSessions implements SessionStore {
     return await this.#run(useSession, [this.#keyOf(id)], [hash, version, idleMs, lifetimeMs, ...adds])
   }
 
-  /** Nobody waits for it: it decides no more than which session of too many ends. */
+  /** Not awaited: the time is only used to choose the session that ends if there are too many. */
   #note (id: string, hash: string): void {
     const now = performance.now()
     if (now - (this.#noted.get(id) ?? -Infinity) < this.#useMs) return
@@ -150,7 +150,7 @@ export class RedisSessions implements SessionStore {
     for (const [id, at] of this.#noted) if (now - at >= this.#useMs) this.#noted.delete(id)
   }
 
-  /** Every request asks for that of its caller. */
+  /** Cached, because every request needs the hash of its caller. */
   #hashOf (owner: string): string {
     const known = this.#owners.get(owner)
     if (known !== undefined) return known
@@ -168,7 +168,9 @@ export class RedisSessions implements SessionStore {
     return this.#keys.of('sessions', 'sessions', `:owner:${hash}`)
   }
 
-  /** All sessions, sessions of each owner counted, those of one owner: in one slot. */
+  /**
+   * The keys of all sessions, of the counts, and of the sessions of one owner. All are in one Cluster slot.
+   */
   #shared (hash: string): [string, string, string] {
     return [
       this.#keys.of('sessions', 'sessions', ':all'),
@@ -188,10 +190,13 @@ export class RedisSessions implements SessionStore {
 
 const maxOwners = 10_000
 
-/** What could not be asked is to be asked again: no instance answers for a session that it cannot see. */
-export async function available<T> (asked: Promise<T>): Promise<T> {
+/**
+ * Converts a failure of Redis into an `UnavailableError` (503): without Redis, no instance knows the
+ * sessions.
+ */
+export async function available<T> (reply: Promise<T>): Promise<T> {
   try {
-    return await asked
+    return await reply
   } catch (error) {
     throw new UnavailableError(
       retryLater(1000, {
@@ -218,7 +223,7 @@ function fieldsIn (reply: unknown): Map<string, string> {
   return fields
 }
 
-/** `undefined` for what a later version wrote, and this one cannot read. */
+/** `undefined` for a session of a later version that cannot be read. */
 function recordOf (owner: string, reply: unknown): SessionRecord | undefined {
   const fields = fieldsIn(reply)
   const named = (kind: string): string[] =>
@@ -241,7 +246,7 @@ function recordOf (owner: string, reply: unknown): SessionRecord | undefined {
 }
 
 function isTexts (value: unknown): value is string[] {
-  return isListOf(value, one => typeof one === 'string')
+  return isListOf(value, item => typeof item === 'string')
 }
 
 function parse (json: string | undefined): Record<string, unknown> {

@@ -1,4 +1,4 @@
-/** Everything that instances share in Redis: opened, monitored and closed together. */
+/** Opens, monitors and closes everything that instances share in Redis. */
 import type { FleetHealth } from '../fleet/health.js'
 import { OperatorError } from '../lib/operator-error.js'
 import { requireKeys } from '../lib/require.js'
@@ -20,17 +20,17 @@ import { RedisRecords } from './records.js'
 import { RedisSessions } from './sessions.js'
 
 export interface RedisOptions {
-  /** A URL as in `REDIS_URL`, or a client of ioredis, whose settings are taken over. */
+  /** A URL as in `REDIS_URL`, or an ioredis client, of which only the settings are used. */
   readonly source: RedisSource
-  /** In front of every key: separates deployments. Default `mcp:`. */
+  /** Prefix of all keys, to separate deployments. Default `mcp:`. */
   readonly prefix?: string | undefined
-  /** Milliseconds that a command may take. Default 100. */
+  /** The deadline of a command in milliseconds. Default 100. */
   readonly timeoutMs?: number | undefined
-  /** What happens to limits while Redis is away. Default `local`. */
+  /** How limits work while Redis is unavailable. Default `local`. */
   readonly whenDownLimits?: DownLimits | undefined
-  /** Whether callers are served while Redis is away, with the revocations known so far, or refused. Default `keep`. */
+  /** While Redis is unavailable, serve callers with the known revocations, or refuse them. Default `keep`. */
   readonly whenDownRevocations?: 'keep' | 'refuse' | undefined
-  /** Whether the start waits for Redis, 10 seconds at most, or begins without it. Default `wait`. */
+  /** `wait`: the start waits up to 10 seconds for Redis. `degraded`: it does not. Default `wait`. */
   readonly start?: 'wait' | 'degraded' | undefined
 }
 
@@ -38,7 +38,7 @@ const optionNames: Readonly<Record<keyof RedisOptions, true>> = {
   source: true, prefix: true, timeoutMs: true, whenDownLimits: true, whenDownRevocations: true, start: true
 }
 
-/** The option of a host as all of its parts. Throws a `TypeError` on a misspelt one. */
+/** Normalizes the `redis` option of a host. Throws a `TypeError` for an unknown or invalid member. */
 export function redisOptionsOf (given: RedisSource | RedisOptions | undefined): RedisOptions | undefined {
   if (given === undefined) return undefined
   if (typeof given === 'string' || isClient(given)) return { source: given }
@@ -49,7 +49,7 @@ export function redisOptionsOf (given: RedisSource | RedisOptions | undefined): 
   return given
 }
 
-/** What of a logger is used here. */
+/** The methods of a logger that are used here. */
 export interface RedisLog {
   readonly info: (fields: object, message: string) => void
   readonly warn: (fields: object, message: string) => void
@@ -76,20 +76,22 @@ export interface RedisStores {
   readonly keyUsage: RedisUsageStore
   readonly health: () => FleetHealth
   /**
-   * Rejects with a `RedisStartError` where `merged` does not resolve in time; resolves at once where the
-   * start does not wait.
+   * Waits for `merged`, unless `start` is `degraded`. Rejects with a `RedisStartError` if it takes too long.
    */
   readonly ready: (merged: Promise<void>) => Promise<void>
   readonly close: () => Promise<void>
 }
 
-/** Throws a `RedisUrlError`. `endpoint`: its path, so that two of one app share nothing. */
+/**
+ * Opens the stores. `endpoint` is the path of the endpoint: it is part of all keys, so that two endpoints of
+ * an app share nothing. Throws a `RedisUrlError`.
+ */
 export function openRedis (options: RedisOptions, endpoint: string, knownTtlMs: number, log: RedisLog): RedisStores {
   const { source, prefix = 'mcp:', timeoutMs, whenDownLimits, start = 'wait' } = options
   const { commands, reader } = createClients(source)
   const keys = new Keys(`${prefix}${endpoint}:`)
   const link = new Link({ client: commands, keys, ...(timeoutMs === undefined ? {} : { timeoutMs }) })
-  // Before all that asks when the link is up: the bus has to know its place in the news first.
+  // First, so that the bus notes its position in the messages before the other stores read from Redis.
   const bus = new RedisBus({ link, keys, reader })
   const watch = new Watch(link, log)
   const stores = {
@@ -150,7 +152,7 @@ async function inTime (merged: Promise<void>, link: Link): Promise<void> {
   }
 }
 
-/** One line when Redis cannot be used, and one when it can be again. */
+/** Logs one line when Redis becomes unavailable, and one when it is available again. */
 class Watch {
   byPolicy = 0
   readonly #link: Link
@@ -166,7 +168,7 @@ class Watch {
     link.onUp(() => { this.#untell() })
   }
 
-  /** From now on it is worth a line. */
+  /** Starts to log. Problems before the end of the start are reported by the start. */
   begin (): void {
     this.#isOn = true
     if (this.#link.isUp) this.#judgeMemory().catch(() => {})
@@ -208,7 +210,10 @@ class Watch {
     this.#since = Date.now()
   }
 
-  /** Revocations that are evicted would be undone. Where INFO is not allowed, nothing is said. */
+  /**
+   * Warns if Redis may evict keys: an evicted revocation would be undone. Does nothing if INFO is not
+   * allowed.
+   */
   async #judgeMemory (): Promise<void> {
     const policy = evictionPolicy(String(await this.#link.call('INFO', 'memory')))
     if (policy === undefined) return

@@ -1,13 +1,16 @@
-/** Creates the two connections of an instance: one for commands, one that waits for messages. */
+/** Creates the two connections of an instance: one for commands, and one that waits for messages. */
 import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis'
 import { parseRedisUrl, type RedisTarget } from './url.js'
 
 export type Client = Redis | Cluster
 
-/** A URL as in `REDIS_URL`, or a client of ioredis, whose settings are taken over; it is not used or closed itself. */
+/**
+ * A URL as in `REDIS_URL`, or an ioredis client. Only the settings of the client are used; it is never
+ * closed.
+ */
 export type RedisSource = string | Client
 
-/** Also one of another copy of the library: what counts is what it can do. */
+/** Checks the methods, not the class, so that a client of another copy of ioredis is accepted, too. */
 export function isClient (value: unknown): value is Client {
   return (
     typeof value === 'object' &&
@@ -18,13 +21,13 @@ export function isClient (value: unknown): value is Client {
   )
 }
 
-/** How long the reader waits for news before it asks again, in milliseconds. */
+/** How long the reader waits for messages in one command, in milliseconds. */
 export const blockMs = 2000
 
 /**
- * The library's own deadline, queue and batches are off: `Link` has better ones. A connection on which nothing comes in
- * for `socketTimeout` is left, so that a primary that hangs is looked for anew. A blocking timeout would make its
- * silence look like no news.
+ * The deadlines, queue and batches of ioredis are off, because `Link` has its own. `socketTimeout` closes a
+ * connection without any response, so that a hanging primary is replaced. ioredis' blocking timeout is not
+ * used, because it would make a hanging primary look like one without messages.
  */
 const options = {
   lazyConnect: true,
@@ -36,13 +39,13 @@ const options = {
   connectionName: 'fastify-mcp-auth',
   replyMapping: 'legacy',
   retryStrategy: (times: number) => Math.min(50 * 2 ** times, 1000) + Math.random() * 100,
-  // A primary that was demoted answers so for ever; a reader that waited there is told by UNBLOCKED.
+  // A demoted primary answers READONLY forever, and ends blocked reads with UNBLOCKED.
   reconnectOnError: (error: Error) => /^(READONLY|LOADING|UNBLOCKED)/.test(error.message)
 } as const satisfies RedisOptions
 
 const clusterOptions = {
   lazyConnect: true,
-  // Inside `redisOptions` it is ignored.
+  // Has no effect inside `redisOptions`.
   enableOfflineQueue: false,
   enableAutoPipelining: false,
   maxRedirections: 3,
@@ -50,7 +53,7 @@ const clusterOptions = {
   clusterRetryStrategy: options.retryStrategy
 } as const satisfies ClusterOptions
 
-/** Neither is connected yet. Throws a `RedisUrlError`. */
+/** Creates both clients without connecting them. Throws a `RedisUrlError`. */
 export function createClients (source: RedisSource): { commands: Client, reader: Client } {
   if (typeof source !== 'string') return { commands: duplicate(source), reader: duplicate(source) }
   const target = parseRedisUrl(source)

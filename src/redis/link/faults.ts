@@ -1,7 +1,7 @@
-/** Why Redis cannot be used: a code, and what the operator reads. */
+/** The reasons why Redis cannot be used: codes, and sentences for the operator. */
 import { codeOf } from '../../lib/guards.js'
 
-/** Answers that say that Redis as a whole cannot be used now. */
+/** Error codes that mean that Redis as a whole is unavailable. */
 export const outages: ReadonlySet<string> = new Set([
   'OOM',
   'READONLY',
@@ -17,7 +17,10 @@ export const outages: ReadonlySet<string> = new Set([
   'TRYAGAIN'
 ])
 
-/** Redis's first word, or the system's code. Never more: messages hold arguments. */
+/**
+ * Returns the first word of a Redis error, or a system error code. Nothing else: messages may contain
+ * arguments.
+ */
 export function errorCode (error: unknown): string {
   const message = error instanceof Error ? error.message : ''
   const [word] = /^[A-Z]{2,20}(?= |$)/.exec(message) ?? []
@@ -26,22 +29,23 @@ export function errorCode (error: unknown): string {
   if (/cluster support disabled/.test(message)) return 'NO_CLUSTER'
   const code = codeOf(error, '')
   if (/^[A-Z_]{3,40}$/.test(code)) return code
-  // Of a Cluster none of whose nodes answered.
+  // No node of a Cluster answered.
   if (error instanceof Error && 'lastNodeError' in error && error.lastNodeError instanceof Error) {
     return errorCode(error.lastNodeError)
   }
   return /connect|clos|stream|retries|writeable/i.test(message) ? 'CLOSED' : 'ERR'
 }
 
-/** The policy in Redis's `INFO memory` by which keys are evicted; `undefined` if none are. */
+/** Returns the eviction policy in `INFO memory`. `undefined` for `noeviction`. */
 export function evictionPolicy (info: string): string | undefined {
   const [, policy] = /maxmemory_policy:(\S+)/.exec(info) ?? []
   return policy === 'noeviction' ? undefined : policy
 }
 
 export interface Fault {
-  /** The end of a sentence that begins with the name of the setting or with `Redis`. */
+  /** The problem, as a part of a sentence. */
   readonly wrong: string
+  /** The fix, as a part of a sentence. */
   readonly right: string
 }
 
@@ -80,7 +84,7 @@ const faults: Readonly<Record<string, Fault>> = {
   },
   CLUSTERDOWN: {
     wrong: 'the Redis Cluster does not serve all slots',
-    right: 'repair the Cluster, or set REDIS_URL to a Redis that belongs to none'
+    right: 'repair the Cluster, or set REDIS_URL to a Redis without a Cluster'
   },
   MOVED: {
     wrong: 'Redis belongs to a Cluster',
@@ -91,7 +95,7 @@ const faults: Readonly<Record<string, Fault>> = {
     right: 'use redis:// in REDIS_URL'
   },
   DB_INDEX: {
-    wrong: 'Redis has no database of that number',
+    wrong: 'Redis has no database with this number',
     right: 'use a lower number in REDIS_URL, or REDIS_PREFIX to separate deployments'
   },
   CERT_HAS_EXPIRED: {
@@ -112,7 +116,7 @@ const faults: Readonly<Record<string, Fault>> = {
   }
 }
 
-/** `code`: the reason of a `Link`. */
+/** `code` is the reason of a `Link`. */
 export function faultOf (code: string): Fault {
   if (certificates.has(code)) {
     return {
@@ -124,7 +128,7 @@ export function faultOf (code: string): Fault {
     { wrong: 'Redis cannot be reached', right: 'check REDIS_URL' }
 }
 
-/** One sentence without its full stop. Holds nothing of the URL. */
+/** Returns a sentence without the full stop. Contains nothing of the URL, which may contain a password. */
 export function sentenceOf (code: string): string {
   const { wrong, right } = faultOf(code)
   return `${wrong.charAt(0).toUpperCase()}${wrong.slice(1)} (${code}): ${right}`

@@ -12,13 +12,13 @@ export type Argument = string | number
 export interface LinkOptions {
   readonly client: Client
   readonly keys: Keys
-  /** Of each command, in milliseconds. Default 100. */
+  /** The deadline of each command in milliseconds. Default 100. */
   readonly timeoutMs?: number
 }
 
-/** Redis did not do it, or not in time. Holds no argument of the command: the library's own errors do. */
+/** A command failed or was not answered in time. Unlike the errors of ioredis, it contains no arguments. */
 export class RedisError extends NotSharedError {
-  /** Redis's own first word, such as `OOM`, or `TIMEOUT`, `CLOSED`. */
+  /** The first word of the Redis error, such as `OOM`, or `TIMEOUT` or `CLOSED`. */
   readonly code: string
 
   constructor (code: string) {
@@ -34,14 +34,14 @@ interface Pending {
   sentAt: number
 }
 
-/** An instance whose beat is older than this is dead. */
+/** An instance without a heartbeat for this time is dead. */
 const leaseMs = 3000
 const beatMs = 1000
 const probeMs = 500
 const tickMs = 20
 
 export class Link {
-  /** Of this instance; another one after each start. */
+  /** The id of this instance. A new one after each start. */
   readonly id = randomUUID()
   readonly #client: Client
   readonly #keys: Keys
@@ -59,7 +59,7 @@ export class Link {
   #heardAt = performance.now()
   #ticker: NodeJS.Timeout | undefined
   #toldTried: () => void = () => {}
-  /** Resolves once Redis was reached for the first time, or could not be. */
+  /** Resolves after the first attempt to reach Redis, whether it succeeded or not. */
   readonly tried = new Promise<void>(resolve => { this.#toldTried = resolve })
   #beater: NodeJS.Timeout | undefined
 
@@ -67,31 +67,34 @@ export class Link {
     this.#client = client
     this.#keys = keys
     this.#timeoutMs = timeoutMs
-    // Without a listener the library prints them, with what they hold.
+    // Without a listener, ioredis prints errors with all details, which may contain secrets.
     client.on('error', (error: unknown) => { this.#lastCode = errorCode(error) })
     client.on('ready', () => { this.#beat().catch(() => {}) })
     client.on('close', () => { this.#open(this.#lastCode === '' ? 'CLOSED' : this.#lastCode) })
   }
 
-  /** True while commands are sent. */
+  /** True if commands are sent. False if they are rejected immediately. */
   get isUp (): boolean { return this.#isUp }
-  /** Why they are not. */
+  /** Why commands are rejected. `''` if they are not. */
   get reason (): string { return this.#isUp ? '' : this.#reason }
-  /** How many instances are alive, as of the last beat. */
+  /** The number of live instances at the last heartbeat. */
   get instances (): number { return this.#instances }
-  /** Another one where Redis was emptied. `''` before the first beat. */
+  /** Changes when Redis was emptied. `''` before the first heartbeat. */
   get epoch (): string { return this.#epoch }
-  /** Milliseconds since the last word from Redis. */
+  /** Milliseconds since the last response of Redis. */
   get ageMs (): number { return performance.now() - this.#heardAt }
   get isCluster (): boolean { return this.#client.isCluster }
 
-  /** Connects, and goes on trying until `close`. */
+  /** Connects, and tries again until `close`. */
   start (): void {
     this.#client.connect().catch((error: unknown) => { this.#lastCode = errorCode(error) })
     this.#beatIn(probeMs)
   }
 
-  /** Calls `listener` each time that Redis can be used again, or was emptied. Returns how to end that. */
+  /**
+   * Calls `listener` each time that Redis becomes available or was emptied. Returns a function that removes
+   * the listener.
+   */
   onUp (listener: () => void): () => void {
     this.#upListeners.add(listener)
     return () => { this.#upListeners.delete(listener) }
@@ -103,8 +106,8 @@ export class Link {
   }
 
   /**
-   * Sends a command with all others of this tick. Rejects with a `RedisError`, at the latest when its
-   * deadline is over.
+   * Sends a command together with all others of this tick. Rejects with a `RedisError`, at the latest at its
+   * deadline.
    */
   async call (...command: readonly [string, ...Argument[]]): Promise<unknown> {
     if (!this.#isUp) throw new RedisError(this.#reason)
@@ -116,11 +119,11 @@ export class Link {
     return await this.#run(script, keys, args)
   }
 
-  /** What is under way is rejected. */
+  /** Closes the connection. Pending commands are rejected. */
   async close (): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#beater)
-    // So that the others need not wait for it to lapse.
+    // So that the others know immediately, and not when the entry expires.
     if (this.#isUp) await this.call('ZREM', this.#keys.shared('alive'), this.id).catch(() => {})
     this.#open('CLOSED')
     clearTimeout(this.#ticker)
@@ -129,7 +132,7 @@ export class Link {
     this.#client.disconnect()
   }
 
-  /** The library's own handling of scripts is not used: it would send them where only a batch is to be sent. */
+  /** Does not use the script support of ioredis, which would not send a script in the same batch. */
   async #run ({ sha, lua }: Script, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
     try {
       return await this.#send(['EVALSHA', sha, keys.length, ...keys, ...args])
@@ -155,7 +158,7 @@ export class Link {
       this.#pending.add(pending)
     }
     this.#ticker ??= this.#tick()
-    // A pipeline of a Cluster is for one node alone.
+    // On a Cluster, a pipeline can use only one node.
     const client = this.#client
     if (batch.length === 1 || client.isCluster) {
       for (const pending of batch) {
@@ -190,16 +193,16 @@ export class Link {
     }
     const code = errorCode(error)
     pending.reject(new RedisError(code))
-    // Also why the connection is closed then: the library leaves a replica to look for a primary.
+    // Kept as the reason of a following close: ioredis disconnects from a replica to find the primary.
     if (outages.has(code)) this.#lastCode = code
-    // Of a Cluster one node may fail alone: the beat tells whether the one that all depend on does.
+    // In a Cluster, a single node may fail. The heartbeat checks the node that all instances depend on.
     const isOutage = outages.has(code) && !this.#client.isCluster
     if (isOutage || this.#client.status !== 'ready') this.#open(code)
   }
 
   #tick (): NodeJS.Timeout {
     return setTimeout(() => {
-      // This tick may be late, because the process was busy: what has arrived meanwhile is read first.
+      // If the process was busy, this timer is late, and responses may be waiting. Let them be read first.
       setImmediate(() => {
         setImmediate(() => {
           this.#ticker = undefined
@@ -212,7 +215,7 @@ export class Link {
 
   #expire (): void {
     const now = performance.now()
-    // In the order in which they were sent.
+    // Sorted by the time of sending.
     for (const pending of this.#pending) {
       if (now - pending.sentAt < this.#timeoutMs) return
       if (!this.#client.isCluster) {
@@ -224,7 +227,7 @@ export class Link {
     }
   }
 
-  /** Opens the breaker: everybody who waits gets their fallback now. */
+  /** Opens the circuit breaker: rejects all pending commands, so that callers use their fallbacks. */
   #open (reason: string): void {
     const wasUp = this.#isUp
     this.#isUp = false
@@ -245,7 +248,9 @@ export class Link {
     this.#beater = setTimeout(() => { this.#beat().catch(() => {}) }, ms).unref()
   }
 
-  /** The library goes on with database 0 if there is no database of the number that it was given. */
+  /**
+   * If the database does not exist, ioredis would silently use database 0. An explicit SELECT fails instead.
+   */
   async #select (): Promise<void> {
     if (this.#client.isCluster) return
     const { db = 0 } = (this.#client as Redis).options
@@ -267,7 +272,7 @@ export class Link {
       this.#lastCode = ''
       if (this.#isClosed) return
       this.#beatIn(beatMs)
-      // Also where it was emptied under an open connection: what was in it has to be brought back.
+      // Listeners also run if Redis was emptied while connected, so that they can write their data again.
       if (this.#isUp && !isOther) return
       this.#isUp = true
       this.#toldTried()

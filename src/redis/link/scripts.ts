@@ -1,4 +1,4 @@
-/** The Lua scripts. All of them use the clock of Redis. */
+/** The Lua scripts. All of them use the clock of Redis, because the clocks of instances differ. */
 import { createHash } from 'node:crypto'
 
 export interface Script {
@@ -18,8 +18,9 @@ end
 `
 
 /**
- * All or nothing over a list. Each key has four arguments: `b`, cost, max, window of a bucket, or `p`, holder, max,
- * lease of a place. Answers fits, used, ttl of each, up to the first that does not fit.
+ * Takes from all buckets and places, or from none. Each key has four arguments: `b`, cost, max and window of
+ * a bucket, or `p`, holder, max and lease of a place. Returns fits, used and ttl for each key, up to the
+ * first that does not fit.
  */
 export const take = script(`${clock}
 local judged, out = {}, {}
@@ -70,8 +71,8 @@ return out
 `)
 
 /**
- * Keys: a bucket, the last clearing of it. Arguments: when it was asked for, how long that is remembered. Answers
- * 1, or 0 where this clearing or a later one was done before.
+ * Clears a bucket. Keys: the bucket, the time of its last clearing. Arguments: the time of this clearing, how
+ * long it is remembered. Returns 1, or 0 if this clearing or a later one has already run.
  */
 export const clear = script(`
 if (tonumber(redis.call('GET', KEYS[2]) or '') or -1) >= tonumber(ARGV[1]) then return 0 end
@@ -81,8 +82,9 @@ return 1
 `)
 
 /**
- * Keys: alive, own inbox, epoch, time of the last beat. Arguments: own id, lease, an epoch to begin with. Answers
- * instances alive, time, epoch. Where nobody could beat, because Redis was away, nobody is dead for that.
+ * The heartbeat of an instance. Keys: live instances, own inbox, epoch, time of the last heartbeat.
+ * Arguments: own id, lease, an initial epoch. Returns the number of live instances, the time and the epoch.
+ * After an outage of Redis, all leases are renewed: no instance could send heartbeats.
  */
 export const beat = script(`${clock}
 local t = now()
@@ -100,8 +102,9 @@ return { redis.call('ZCARD', KEYS[1]), tostring(t), redis.call('GET', KEYS[3]) }
 `)
 
 /**
- * Keys: alive, inbox of another, bytes in it. Arguments: its id, topic, message, sender, most bytes. Answers 1, or 0
- * where it is not alive, or does not read what it has.
+ * Sends a message to one instance. Keys: live instances, its inbox, bytes in the inbox. Arguments: its id,
+ * topic, message, sender, maximum bytes. Returns 1, or 0 if the instance is not alive or does not read its
+ * messages.
  */
 export const letter = script(`${clock}
 local ends = redis.call('ZSCORE', KEYS[1], ARGV[1])
@@ -114,7 +117,9 @@ redis.call('PEXPIRE', KEYS[2], 60000)
 return 1
 `)
 
-/** Keys: own inbox, bytes in it. Arguments: the id of the last letter that was read. Takes away what was read. */
+/**
+ * Deletes read messages. Keys: own inbox, bytes in it. Argument: the id of the last message that was read.
+ */
 export const readLetters = script(`
 local bytes = tonumber(redis.call('GET', KEYS[2]) or 0)
 for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', ARGV[1])) do
@@ -126,7 +131,7 @@ redis.call('SET', KEYS[2], string.format('%d', math.max(0, bytes)), 'PX', 60000)
 return 1
 `)
 
-/** Key: credentials known at an address. Arguments: digest, ttl, most of them. */
+/** Adds a credential. Key: credentials known at an address. Arguments: digest, ttl, maximum number. */
 export const remember = script(`${clock}
 local t = now()
 redis.call('ZADD', KEYS[1], t, ARGV[1])
@@ -136,7 +141,7 @@ redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1
 `)
 
-/** Key: credentials known at an address. Argument: ttl. Answers each with its age in milliseconds. */
+/** Key: credentials known at an address. Argument: ttl. Returns each digest with its age in milliseconds. */
 export const knownAt = script(`${clock}
 local t = now()
 local found = redis.call('ZRANGEBYSCORE', KEYS[1], t - tonumber(ARGV[1]), '+inf', 'WITHSCORES')
@@ -145,8 +150,9 @@ return found
 `)
 
 /**
- * Keys: records, news. Arguments: sender; how many guards, then each with the weight from which it refuses; then of
- * each record its name, weight and JSON. Answers 1, or 0 where a guard refuses, and then nothing was added.
+ * Adds records. Keys: records, broadcasts. Arguments: sender; the number of guards; the name of each guard
+ * and the weight from which it refuses; the name, weight and JSON of each record. Returns 1, or 0 if a guard
+ * refuses: then nothing is added.
  */
 export const addRecords = script(`
 local function weight(value) return tonumber(string.match(value, '^[^|]*')) or 0 end
@@ -167,7 +173,9 @@ end
 return 1
 `)
 
-/** Key: records. Arguments: a name and the value that it has. Takes away those that have not changed. */
+/**
+ * Deletes records that have not changed. Key: records. Arguments: the name and the expected value of each.
+ */
 export const sweepRecords = script(`
 for i = 1, #ARGV, 2 do
   if redis.call('HGET', KEYS[1], ARGV[i]) == ARGV[i + 1] then redis.call('HDEL', KEYS[1], ARGV[i]) end
@@ -176,8 +184,8 @@ return 1
 `)
 
 /**
- * Keys: what waits, an index of all that does. Arguments: sealed text, ttl, most of them. Answers 1, or 0
- * where it is full.
+ * Adds a single-use item. Keys: the item, the index. Arguments: sealed text, ttl, maximum number. Returns 0
+ * if full.
  */
 export const putOnce = script(`${clock}
 local t = now()
@@ -188,7 +196,10 @@ redis.call('ZADD', KEYS[2], t + tonumber(ARGV[2]), KEYS[1])
 return 1
 `)
 
-/** Keys: what waits, the index. Gives it and its rest of life, and takes it away where the argument is \`take\`. */
+/**
+ * Keys: a single-use item, the index. Returns the item and its remaining ttl. Deletes it if the argument is
+ * `take`.
+ */
 export const takeOnce = script(`
 local sealed = redis.call('GET', KEYS[1])
 if not sealed then return nil end
@@ -201,8 +212,8 @@ return { sealed, ttl }
 `)
 
 /**
- * Keys: the managed keys, news. Arguments: the version that is expected (0: none), the next, the text,
- * sender. Answers 1, or 0.
+ * Replaces the managed keys. Keys: the document, broadcasts. Arguments: the expected version (0: none), the
+ * new version, the text, sender. Returns 0 if the version is another one.
  */
 export const changeKeys = script(`
 if tonumber(redis.call('HGET', KEYS[1], 'version') or 0) ~= tonumber(ARGV[1]) then return 0 end
@@ -211,7 +222,7 @@ redis.call('XADD', KEYS[2], 'MAXLEN', '~', 10000, '*', 't', 'keys', 'm', ARGV[2]
 return 1
 `)
 
-/** Key: last uses. Arguments: an id and a time each. Keeps the later. */
+/** Key: last uses. Arguments: the id and the time of each. Keeps the later time. */
 export const noteUses = script(`
 for i = 1, #ARGV, 2 do
   if tonumber(ARGV[i + 1]) > tonumber(redis.call('HGET', KEYS[1], ARGV[i]) or 0) then

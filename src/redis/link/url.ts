@@ -1,4 +1,4 @@
-/** The forms of `REDIS_URL`: one server, Sentinel or Cluster, each with or without TLS. */
+/** Parses `REDIS_URL`: a single server, Sentinel or Cluster, each with or without TLS. */
 
 export interface HostPort {
   readonly host: string
@@ -7,14 +7,14 @@ export interface HostPort {
 
 export interface RedisTarget {
   readonly kind: 'single' | 'sentinel' | 'cluster'
-  /** Of `single` exactly one. */
+  /** Exactly one for `single`. */
   readonly hosts: readonly HostPort[]
   readonly tls: boolean
   readonly username?: string
   readonly password?: string
-  /** 0 on a Cluster. */
+  /** Always 0 for `cluster`. */
   readonly db: number
-  /** Of `sentinel`: the name of the primary. */
+  /** Only for `sentinel`: the name of the primary. */
   readonly name?: string
   readonly sentinelPassword?: string
 }
@@ -23,7 +23,10 @@ const right =
   'use redis://host:6379/0, rediss:// for TLS, redis+sentinel://a:26379,b:26379/0?name=main or ' +
     'redis+cluster://a:6379,b:6379'
 
-/** What is wrong with a URL, as the rest of a sentence. It repeats nothing of the URL, which holds a password. */
+/**
+ * The URL is not valid. `wrong` is a part of a sentence without anything of the URL, which may contain a
+ * password.
+ */
 export class RedisUrlError extends Error {
   override readonly name = 'RedisUrlError'
   readonly wrong: string
@@ -35,7 +38,9 @@ export class RedisUrlError extends Error {
   }
 }
 
-/** Several hosts make no URL (RFC 3986 §3.2.2), so they are split off first. Throws a `RedisUrlError`. */
+/**
+ * Does not use `URL`, because several hosts are not a valid URL (RFC 3986 §3.2.2). Throws a `RedisUrlError`.
+ */
 export function parseRedisUrl (text: string): RedisTarget {
   const [, scheme = '', secure = '', kind = 'single', user, password, authority = '', path = '', query = ''] =
     /^(redis)(s?)(?:\+(sentinel|cluster))?:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?([^/?#@]+)(\/[^?#]*)?(\?[^#]*)?$/i.exec(
@@ -69,8 +74,7 @@ export function parseRedisUrl (text: string): RedisTarget {
 }
 
 /**
- * What of a URL no line of a log may hold: the passwords, as written and decoded. Of a URL that cannot be
- * read, all of it.
+ * Returns the parts of a URL that must not be logged: the passwords, or all of a URL that cannot be parsed.
  */
 export function passwordsIn (text: string): readonly string[] {
   try {
