@@ -1,4 +1,4 @@
-/** Checks the settings of a server, and its Redis: what stops the start, and what will cause trouble. */
+/** Checks the settings of a server and its Redis for errors and risks. */
 import { resolve } from 'node:path'
 import { readKeyFile } from '../api-keys/file.js'
 import { type Environment, isLoopback, type Reading } from '../config/load.js'
@@ -9,7 +9,10 @@ import { examineRedis } from './redis.js'
 
 const week = 7 * 86_400_000
 
-/** The worst first. `directory`: relative paths are below it. `env`: what settings files may name. */
+/**
+ * Returns the findings, the most severe ones first. `directory`: the base of relative paths. `env`: the
+ * variables that settings files may refer to.
+ */
 export async function examineSettings (
   { config, problems, warnings, fileWarnings }: Reading,
   directory: string,
@@ -34,7 +37,7 @@ export async function examineSettings (
     found.push({
       id: 'trust-proxy',
       severity: 'warning',
-      what: 'PUBLIC_URL is https, and TRUST_PROXY is empty',
+      what: 'PUBLIC_URL is https, but TRUST_PROXY is empty',
       why: 'The server sees only the address of the proxy, so one broken client locks out everybody.',
       fix: 'set TRUST_PROXY to the address of the proxy, such as loopback'
     })
@@ -43,7 +46,7 @@ export async function examineSettings (
     found.push({
       id: 'node-env',
       severity: 'info',
-      what: `NODE_ENV is ${config.NODE_ENV}, and the server is public`,
+      what: `NODE_ENV is ${config.NODE_ENV}, but the server is public`,
       why: 'Weak secrets are accepted on loopback.',
       fix: 'set NODE_ENV=production'
     })
@@ -52,20 +55,20 @@ export async function examineSettings (
     found.push({
       id: 'public-url',
       severity: 'info',
-      what: 'HOST is beyond loopback, and PUBLIC_URL is not set',
+      what: 'HOST is not a loopback address, and PUBLIC_URL is not set',
       why: 'Clients cannot find out where to sign in by OAuth.',
       fix: 'set PUBLIC_URL to the base of the URL that callers use'
     })
   }
   const { REDIS_URL, REDIS_PREFIX } = config
-  // A faulty URL is named above.
+  // An invalid URL has already been reported above.
   const redis = REDIS_URL === undefined || problems.some(({ variable }) => variable.startsWith('REDIS_'))
     ? []
     : await examineRedis(REDIS_URL, REDIS_PREFIX)
-  return byWeight([...found, ...redis, ...await keysThatEnd(config.API_KEYS_FILE, directory)])
+  return byWeight([...found, ...redis, ...await expiringKeys(config.API_KEYS_FILE, directory)])
 }
 
-async function keysThatEnd (file: string | undefined, directory: string): Promise<Finding[]> {
+async function expiringKeys (file: string | undefined, directory: string): Promise<Finding[]> {
   if (file === undefined) return []
   try {
     const soon = Date.now() + week
@@ -78,7 +81,7 @@ async function keysThatEnd (file: string | undefined, directory: string): Promis
       {
         id: 'keys-ending',
         severity: 'warning',
-        what: `${ending.length} keys end within a week: ${ending
+        what: `${ending.length} keys expire within a week: ${ending
           .slice(0, 5)
           .map(({ id }) => id)
           .join(', ')}`,
@@ -87,7 +90,7 @@ async function keysThatEnd (file: string | undefined, directory: string): Promis
       }
     ]
   } catch (error) {
-    // Named above, as a problem of its setting.
+    // Already reported as a problem of the setting.
     if (error instanceof OperatorError) return []
     throw error
   }

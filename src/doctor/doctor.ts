@@ -1,4 +1,4 @@
-/** Checks a deployed endpoint from outside: runs every check in order and collects the findings. */
+/** Checks a deployed endpoint from outside: runs the checks in order and collects the findings. */
 import type { Finding } from './finding.js'
 import { byWeight } from './finding.js'
 import { NoAnswerError } from './request.js'
@@ -16,10 +16,13 @@ import { time } from './checks/time.js'
 
 type Check = (visit: Visit) => Promise<readonly Finding[]>
 
-/** `[what is told while it runs, check]`. The last ones cost failures of the caller's address. */
+/**
+ * Each check with its name for the progress output. The last ones count as failures of this machine's
+ * address.
+ */
 const checks: ReadonlyArray<readonly [name: string, check: Check]> = [
   ['clocks and time', time],
-  ['the other spelling of the path', slash],
+  ['the path with and without a slash', slash],
   ['the challenge', challenge],
   ['the metadata', metadata],
   ['calls', calls],
@@ -30,14 +33,17 @@ const checks: ReadonlyArray<readonly [name: string, check: Check]> = [
   ['addresses', addresses]
 ]
 
-/** The worst first. `tell` hears what is looked at. Never throws because of what the server does. */
+/**
+ * Returns the findings, the most severe ones first. Calls `tell` before each check. Never rejects because of
+ * the server.
+ */
 export async function examine (options: VisitOptions, tell: (what: string) => void = () => {}): Promise<Finding[]> {
   const visit = new Visit(options)
   tell('name, port and TLS')
   const { findings, isFatal } = await reach(visit)
   if (isFatal) return byWeight(findings)
   const before = await front(visit)
-  // Behind a redirect or a page nothing of the app can be seen.
+  // Behind a redirect or an HTML page, the app cannot be checked.
   if (before.some(({ severity }) => severity === 'error')) return byWeight([...findings, ...before])
   const found = [...findings, ...before]
   for (const [name, check] of checks) {
@@ -52,7 +58,7 @@ function interrupted (name: string, error: unknown): Finding {
   return {
     id: 'no-answer',
     severity: 'warning',
-    what: `A request got no answer (${error.code}), so ${name} could not be checked completely`,
+    what: `A request got no response (${error.code}), so ${name} could not be checked completely`,
     why: 'A server or proxy that drops requests also fails for callers.',
     fix: 'run the doctor again; read the logs of the server and the proxy'
   }

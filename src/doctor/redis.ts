@@ -1,4 +1,4 @@
-/** Checks the Redis that instances share: whether it can be used, and whether it keeps what they write. */
+/** Checks the Redis that instances share: whether it is available, and whether data in it may be lost. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClients } from '../redis/link/client.js'
 import { evictionPolicy, faultOf } from '../redis/link/faults.js'
@@ -6,12 +6,14 @@ import { Keys } from '../redis/link/keys.js'
 import { Link } from '../redis/link/link.js'
 import type { Finding } from './finding.js'
 
-/** A first connection with TLS and a look-up of the name may take a while. */
+/** The first connection includes the name lookup and TLS. */
 const connectMs = 5000
-/** A Redis that refuses a first time may still be starting. */
+/** How long to wait after a first failure, because Redis may be starting. */
 const graceMs = 1000
 
-/** `url`: as in `REDIS_URL`. `prefix`: of the server's keys. No finding holds anything of the URL. */
+/**
+ * `url` is that of `REDIS_URL`, `prefix` that of the server's keys. No finding contains anything of the URL.
+ */
 export async function examineRedis (url: string, prefix: string): Promise<Finding[]> {
   const { commands, reader } = createClients(url)
   reader.disconnect()
@@ -30,7 +32,7 @@ export async function examineRedis (url: string, prefix: string): Promise<Findin
         id: 'redis',
         severity: 'error',
         what: `REDIS_URL: ${wrong} (${link.reason})`,
-        why: 'The server does not start; with REDIS_START=degraded it shares nothing.',
+        why: 'The server does not start, or with REDIS_START=degraded starts without a shared state.',
         fix: right
       }]
     }
@@ -41,7 +43,7 @@ export async function examineRedis (url: string, prefix: string): Promise<Findin
   }
 }
 
-/** Where INFO is not allowed, nothing is said. */
+/** Returns no findings if INFO is not allowed. */
 async function risks (link: Link): Promise<Finding[]> {
   const info = await Promise.all(['memory', 'replication'].map(async part => String(await link.call('INFO', part))))
     .then(parts => parts.join('\n'), () => '')
@@ -62,7 +64,7 @@ async function risks (link: Link): Promise<Finding[]> {
           id: 'redis-replica',
           severity: 'warning',
           what: 'REDIS_URL: Redis is a replica that accepts writes',
-          why: 'What the servers write there is lost at its next synchronization.',
+          why: 'Data that the servers write there is lost at its next synchronization.',
           fix: faultOf('READONLY').right
         } as const]
   ]

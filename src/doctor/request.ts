@@ -1,4 +1,4 @@
-/** Sends one request to a server, without redirects, within bounded time and size. */
+/** Sends one request to a server. Does not follow redirects, and limits the time and size of the response. */
 import { request as httpRequest, type IncomingHttpHeaders, type RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { isIP } from 'node:net'
@@ -10,7 +10,7 @@ export interface Question {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
-  /** From which address of this machine. Default: the system chooses. */
+  /** The local address to connect from. Default: the system chooses one. */
   readonly localAddress?: string
   readonly family?: 4 | 6
 }
@@ -20,24 +20,24 @@ export interface Answer {
   readonly headers: IncomingHttpHeaders
   /** The first 64 KiB. */
   readonly body: string
-  /** Milliseconds to the headers. */
+  /** Milliseconds until the headers arrived. */
   readonly ms: number
-  /** The end of the certificate, in milliseconds since the epoch; `undefined` without TLS. */
+  /** When the certificate expires, in milliseconds since the epoch. `undefined` without TLS. */
   readonly certificateEndsAt?: number | undefined
 }
 
-/** What came on a stream that was held open for a while. */
+/** The response of a stream that was held open. */
 export interface Held {
   readonly status: number
   readonly headers: IncomingHttpHeaders
-  /** Milliseconds to the first byte of the body; `undefined` where none came. */
+  /** Milliseconds until the first byte of the body. `undefined` if none arrived. */
   readonly firstByteMs: number | undefined
-  /** Milliseconds to the end by the other side; `undefined` where it stayed open. */
+  /** Milliseconds until the server ended the stream. `undefined` if it stayed open. */
   readonly endedMs: number | undefined
   readonly text: string
 }
 
-/** The server gave no answer of HTTP. `code` is that of the system or of TLS. */
+/** There was no HTTP response. `code` is a system or TLS error code. */
 export class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError'
   readonly code: string
@@ -51,7 +51,7 @@ export class NoAnswerError extends Error {
 const timeoutMs = 10_000
 const maxBody = 64 * 1024
 
-/** Throws a `NoAnswerError`. */
+/** Sends a request and reads the response. Rejects with a `NoAnswerError`. */
 export async function ask (url: URL, question: Question = {}): Promise<Answer> {
   const { status, headers, text, headersMs, certificateEndsAt } = await converse(url, question, {
     holdMs: timeoutMs,
@@ -60,7 +60,7 @@ export async function ask (url: URL, question: Question = {}): Promise<Answer> {
   return { status, headers, body: text, ms: headersMs, certificateEndsAt }
 }
 
-/** Keeps a stream for `holdMs`, or until the other side ends it. Throws a `NoAnswerError`. */
+/** Holds a stream open for `holdMs`, or until the server ends it. Rejects with a `NoAnswerError`. */
 export async function hold (
   url: URL,
   question: Question,
@@ -89,7 +89,7 @@ async function converse (
     method,
     headers: { 'user-agent': 'fastify-mcp-auth-doctor', ...headers, ...length },
     agent: false,
-    // Else Node takes it from a Host header that is made up.
+    // Otherwise Node uses the Host header, which some checks forge.
     servername: isIP(url.hostname.replace(/^\[|\]$/g, '')) === 0 ? url.hostname : '',
     ...rest
   }

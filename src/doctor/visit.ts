@@ -1,18 +1,21 @@
-/** One run of the doctor: its target, credential and client, and what it has learnt. */
+/** The state of one run of the doctor: its target, credential, client and results. */
 import { BlockList, isIP } from 'node:net'
 import { type Answer, ask, type Question } from './request.js'
 
 export const hosts = ['claude', 'chatgpt', 'vscode'] as const
-/** Whose client has to reach the server. */
+/** The client that must be able to reach the server. */
 export type HostName = (typeof hosts)[number]
 
 export interface VisitOptions {
-  /** The endpoint as its users type it. */
+  /** The URL of the endpoint, as users type it. */
   readonly url: URL
-  /** `x-api-key` or `authorization`. Left out: what needs one is not checked. */
+  /** The header `x-api-key` or `authorization`. Without it, checks that need a credential are skipped. */
   readonly credential?: Readonly<Record<string, string>> | undefined
   readonly as?: HostName | undefined
-  /** How long a stream is held open, in milliseconds. Default 20,000: longer than its keep-alive. */
+  /**
+   * How long a stream is held open, in milliseconds. Default 20,000, which is longer than the keep-alive
+   * interval.
+   */
   readonly holdMs?: number
 }
 
@@ -24,9 +27,9 @@ export class Visit {
   readonly as: HostName | undefined
   readonly credential: Readonly<Record<string, string>> | undefined
   readonly holdMs: number
-  /** Only this machine can reach the server. */
+  /** True if the URL is on loopback, so that only this machine can reach the server. */
   readonly isLocal: boolean
-  /** The scopes that the metadata of the resource names, once it was read. */
+  /** The scopes in the resource metadata. Empty until it has been read. */
   advertised: readonly string[] = []
   #anonymous: Promise<Answer> | undefined
 
@@ -38,23 +41,23 @@ export class Visit {
     this.isLocal = isLoopbackName(url.hostname)
   }
 
-  /** What only a public host needs is no fault of a server for clients on its own machine. */
+  /** The severity of findings that do not matter on loopback. */
   get publicSeverity (): 'error' | 'info' {
     return this.isLocal && !this.isHosted ? 'info' : 'error'
   }
 
-  /** True where the client of that host speaks from the internet. */
+  /** True if the client calls from the internet. */
   get isHosted (): boolean {
     return this.as === 'claude' || this.as === 'chatgpt'
   }
 
-  /** The answer to a call without a credential, which is asked for once. */
+  /** The response to a call without a credential. It is sent once and cached. */
   async anonymous (): Promise<Answer> {
     this.#anonymous ??= this.post(legacy('ping'), {}, false)
     return await this.#anonymous
   }
 
-  /** Posts to the endpoint, or to `url`. The credential goes to the origin of the endpoint alone. */
+  /** Posts to the endpoint, or to `url`. Sends the credential only to the origin of the endpoint. */
   async post (
     message: Message,
     question: Question & { readonly url?: URL } = {},
@@ -119,7 +122,7 @@ for (const [network, prefix] of [
   ['fe80::', 10]
 ] as const) { privateAddresses.addSubnet(network, prefix, 'ipv6') }
 
-/** True of an address that the internet does not lead to. */
+/** True for an address that is not reachable from the internet. */
 export function isPrivate (address: string): boolean {
   return privateAddresses.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
 }
@@ -129,7 +132,7 @@ function isLoopbackName (hostname: string): boolean {
   return bare === 'localhost' || bare === '::1' || (isIP(bare) === 4 && bare.startsWith('127.'))
 }
 
-/** The JSON object of an answer; `undefined` where its body is none. */
+/** Returns the body as a JSON object. `undefined` if it is not one. */
 export function jsonOf ({ body }: Pick<Answer, 'body'>): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(body)
@@ -141,7 +144,7 @@ export function jsonOf ({ body }: Pick<Answer, 'body'>): Record<string, unknown>
   }
 }
 
-/** The code of a refusal of this package, on `/mcp` or elsewhere. */
+/** Returns the `MCP_ERR_…` code of an error of this package, in a JSON-RPC or a plain response. */
 export function codeIn (answer: Pick<Answer, 'body'>): string | undefined {
   const body = jsonOf(answer)
   const { data } = (body?.error ?? {}) as { data?: { code?: unknown } }

@@ -1,14 +1,14 @@
-/** Explains why a request was answered as it was, from its log line or audit record. */
+/** Explains the response to a request from its log line or audit record. */
 import { isRecord } from '../lib/guards.js'
 
 export type Line = Readonly<Record<string, unknown>>
 
-/** True of a line of the log, or a record of the audit, about this request. */
+/** True if a log line or an audit record is about this request. */
 export function isAbout (line: Line, requestId: string): boolean {
   return line.reqId === requestId || line.requestId === requestId
 }
 
-/** Sentences for the operator. What callers chose is quoted as it stands in the line. */
+/** Returns lines for the operator. Values that callers chose are not escaped. */
 export function explainLine (line: Line): string[] {
   const { code, reason, why, cut } = line
   const outcome = line.outcome ?? line.result
@@ -45,15 +45,15 @@ function callerOf ({ principal, keyId, tokenId, ip, address, client }: Line): st
   return parts.filter(part => part !== undefined).join(', ')
 }
 
-/** A line of the log has the method of HTTP in `method`, a record of the audit that of JSON-RPC. */
+/** In a log line, `method` is the HTTP method. In an audit record, it is the JSON-RPC method. */
 function askedOf ({ rpc, method, path, tool, prompt, uri, item }: Line): string | undefined {
   const parts = [rpc ?? method, tool ?? prompt ?? uri ?? item, rpc === undefined ? path : undefined]
   return parts.filter(part => part !== undefined).map(String).join(' ')
 }
 
 function sentence (name: string, value: unknown): string[] {
-  const said = text(value)
-  return said === undefined || said === '' ? [] : [`${name}: ${said}`]
+  const content = text(value)
+  return content === undefined || content === '' ? [] : [`${name}: ${content}`]
 }
 
 function text (value: unknown): string | undefined {
@@ -71,9 +71,9 @@ const advice: Readonly<Record<string, string>> = {
   MCP_ERR_INSUFFICIENT_SCOPE: 'the caller needs a token with the missing scope; "can" shows which',
   MCP_ERR_UNKNOWN_TOOL: 'the tool does not exist, or this caller may not use it; "can" shows which',
   MCP_ERR_NOT_ALLOWED: 'give the caller the role or the scope; "can" shows the rule',
-  MCP_ERR_FROZEN: 'it was switched off with "freeze"; "freeze --list" shows what is, "thaw" switches it on',
+  MCP_ERR_FROZEN: '"freeze --list" shows what is switched off; "thaw" switches it on',
   MCP_ERR_BODY_TOO_LARGE: 'raise BODY_LIMIT, or send less',
   MCP_ERR_DEADLINE: 'raise REQUEST_TIMEOUT_MS, or the deadlineMs of the tool',
   MCP_ERR_UNAVAILABLE: 'see the reason: a provider, Redis or the state directory is unavailable',
-  MCP_ERR_INTERNAL: 'this is a bug of the tool or of this server; the log line has the stack'
+  MCP_ERR_INTERNAL: 'this is a bug in the tool or in this server; the log line has the stack'
 }

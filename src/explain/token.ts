@@ -4,7 +4,7 @@ import type { Verdict } from '../principal/presented.js'
 import type { ClaimRules } from '../tokens/claims.js'
 import { createTokenVerifier, kidOf, type TokenSecret } from '../tokens/verify.js'
 
-/** `secrets`: those that tokens may be signed with, the one of today first. */
+/** `secrets` are the current JWT secret, then former ones. */
 export function judgeToken (token: string, secrets: readonly string[], rules: ClaimRules): Verdict {
   return createTokenVerifier(secrets.map(tokenSecret), rules)(token)
 }

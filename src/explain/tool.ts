@@ -11,12 +11,12 @@ export interface Explanation {
 }
 
 export interface Circumstances {
-  /** The tools whose rules are known here. */
+  /** The tools whose access rules are known. */
   readonly tools: readonly Tool[]
   readonly policies: ToolPolicies
-  /** What switches a call off. */
+  /** Returns the freeze target that switches off a call, if there is one. */
   readonly frozenFor: (principal: Principal, tool: string) => string | undefined
-  /** Why a tool of this package is not served. */
+  /** By tool of this package: the reason why it is not served. */
   readonly absent: ReadonlyMap<string, string>
 }
 
@@ -28,7 +28,7 @@ export function explainTool (
   const why = absent.get(name)
   if (why !== undefined) return { allowed: false, rule: `${name} is not served: ${why}.` }
   const known = tools.find(tool => tool.name === name)
-  // Of a tool that only its author's code knows, the policies are judged.
+  // The access rule of another tool is unknown, so only the policies are checked.
   const tool: Tool = known ?? { name, handler: () => '' }
   const { access } = withPolicy(tool, policies)
   const denial = denialOf(principal, tool.access, access)

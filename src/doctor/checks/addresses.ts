@@ -1,25 +1,26 @@
-/** Whether a forged `X-Forwarded-For` is trusted, and whether all callers share one address. */
+/** Checks if a forged `X-Forwarded-For` is trusted, and if the server sees all callers under one address. */
 import type { Finding } from '../finding.js'
 import { type Answer, NoAnswerError, type Question } from '../request.js'
 import { header, legacy, type Visit } from '../visit.js'
 
-/** Of documentation (RFC 5737): nobody's. */
+/** An address that is reserved for documentation (RFC 5737), so that no real caller is affected. */
 const claimed = '198.51.100.77'
 
-/** Costs up to six failures of this address. */
+/** Uses up to six of the failures that this address may have. */
 export async function addresses (visit: Visit): Promise<Finding[]> {
   const before = await left(visit)
   if (before === undefined || before < 5) return []
   const asClaimed = await left(visit, { headers: { 'x-forwarded-for': claimed } })
   const after = await left(visit)
   const found: Finding[] = []
-  // Where the window began anew meanwhile, the budget of this address is full again, too.
+  // `after < before` excludes that a new window has started in the meantime.
   if (asClaimed !== undefined && after !== undefined && asClaimed >= before && after < before) {
     found.push({
       id: 'forwarded-for',
       severity: 'error',
       what: 'The server trusts the address that callers send (X-Forwarded-For)',
-      why: 'A caller who guesses credentials gets a new budget with each invented address, and can lock out others.',
+      why: 'A caller who guesses credentials can avoid the limit with invented addresses, and can lock ' +
+        'out others.',
       fix: 'let the proxy overwrite the header (nginx: proxy_set_header X-Forwarded-For $remote_addr), and ' +
         'list only the proxy in TRUST_PROXY'
     })
@@ -27,7 +28,7 @@ export async function addresses (visit: Visit): Promise<Finding[]> {
   return [...found, ...await shared(visit)]
 }
 
-/** From a second address of this machine: its own budget has to be another one. */
+/** Compares the budgets of two addresses of this machine. They must be independent. */
 async function shared (visit: Visit): Promise<Finding[]> {
   const [one, other] = otherWays(visit)
   if (one === undefined || other === undefined) return []
@@ -59,7 +60,7 @@ function otherWays ({ url, isLocal }: Visit): Question[] {
   return isLocal ? [] : [{ family: 4 }, { family: 6 }]
 }
 
-/** What is left of the budget for failures after one more; `undefined` where nothing says so. */
+/** Causes a failure and returns how many more are allowed. `undefined` if the response does not say. */
 async function left (visit: Visit, question: Question = {}): Promise<number | undefined> {
   const answer = await visit
     .post(

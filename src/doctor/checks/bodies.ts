@@ -1,4 +1,4 @@
-/** Large bodies and error pages: which limit applies, and what errors reveal. */
+/** Checks which limit applies to large bodies, and what error pages reveal. */
 import type { Finding } from '../finding.js'
 import { quoted } from '../finding.js'
 import { type Answer, ask, NoAnswerError } from '../request.js'
@@ -13,15 +13,15 @@ export async function bodies (visit: Visit): Promise<Finding[]> {
     {
       id: 'body-limit',
       severity: 'error',
-      what: `A body of ${largeBytes / 1000} kB is refused before the app (413)`,
+      what: `A body of ${largeBytes / 1000} kB is refused before it reaches the app (413)`,
       why: 'Calls with large arguments fail with an error that clients cannot read, though BODY_LIMIT may allow them.',
       fix: 'raise the limit of the proxy above BODY_LIMIT: nginx client_max_body_size 2m'
     }
   ]
 }
 
-/** A stack, a path of the file system, a package. */
-const inside = /\n\s+at \S.*:\d+:\d+|node_modules\/|(?:^|[\s"'(])\/(?:home|usr|var|opt|root|srv|app)\/[\w./-]+/m
+/** Matches a stack trace, a file system path, or the path of a package. */
+const internals = /\n\s+at \S.*:\d+:\d+|node_modules\/|(?:^|[\s"'(])\/(?:home|usr|var|opt|root|srv|app)\/[\w./-]+/m
 
 export async function errorPages (visit: Visit): Promise<Finding[]> {
   const nowhere = visit.at(`/doctor-${Math.trunc(Math.random() * 1e9)}`)
@@ -41,7 +41,7 @@ export async function errorPages (visit: Visit): Promise<Finding[]> {
     })
   }
   for (const answer of [malformed, unknown]) {
-    const leak = answer === undefined ? undefined : inside.exec(answer.body)?.[0]
+    const leak = answer === undefined ? undefined : internals.exec(answer.body)?.[0]
     if (answer !== undefined && leak !== undefined) {
       found.push({
         id: 'leak',
@@ -63,7 +63,7 @@ function versions (answer: Answer): Finding[] {
     {
       id: 'server-version',
       severity: 'info',
-      what: `Answers name versions: ${quoted(names.join(', '), 80)}`,
+      what: `Responses contain versions: ${quoted(names.join(', '), 80)}`,
       why: 'They tell an attacker which vulnerabilities to try.',
       fix: 'nginx: server_tokens off'
     }

@@ -1,4 +1,6 @@
-/** Calls with the credential: whether it is valid, for which eras, and whether a token is for this server. */
+/**
+ * Calls the endpoint with the credential: checks the credential, the revisions, and the claims of a token.
+ */
 import type { Finding } from '../finding.js'
 import { quoted } from '../finding.js'
 import { NoAnswerError } from '../request.js'
@@ -11,7 +13,7 @@ export async function calls (visit: Visit): Promise<Finding[]> {
         id: 'no-credential',
         severity: 'info',
         what: 'No credential was given, so no call was made',
-        why: 'Eras, streams, scopes and body limits were not checked.',
+        why: 'Revisions, streams, scopes and body limits were not checked.',
         fix: 'pass one with --key-file or --token-file'
       }
     ]
@@ -70,7 +72,7 @@ function refused (visit: Visit): Finding {
   }
 }
 
-/** A token is opaque to callers; one that can be read tells whom it is for (RFC 9068 §2.2). */
+/** Checks the claims of a token that is a JWT (RFC 9068 §2.2). Other tokens are opaque. */
 function audience ({ credential, url, advertised }: Visit): Finding[] {
   const claims = claimsOf(credential?.authorization)
   if (claims === undefined) return []
@@ -81,7 +83,7 @@ function audience ({ credential, url, advertised }: Visit): Finding[] {
     found.push({
       id: 'audience',
       severity: 'warning',
-      what: `The token is for ${quoted(names.join(', '))}, and the URL is ${quoted(url.href)}`,
+      what: `The token is for ${quoted(names.join(', '))}, but the URL is ${quoted(url.href)}`,
       why: 'A server accepts only tokens that name it in `aud`.',
       fix: 'ask the provider for a token for this URL (resource), or list the name in JWT_AUDIENCE'
     })
@@ -101,15 +103,18 @@ function audience ({ credential, url, advertised }: Visit): Finding[] {
     found.push({
       id: 'token-expired',
       severity: 'error',
-      what: `The token expired ${new Date(claims.exp * 1000).toISOString()}`,
-      why: 'It is refused.',
+      what: `The token expired at ${new Date(claims.exp * 1000).toISOString()}`,
+      why: 'The server refuses it.',
       fix: 'get a new one'
     })
   }
   return found
 }
 
-/** RFC 9068 §2.2.3 as text; some providers write a list, or `scp`. `undefined` where the token does not say. */
+/**
+ * Reads the scopes: a string (RFC 9068 §2.2.3), or a list or `scp` of some providers. `undefined` if there
+ * are none.
+ */
 function scopesIn ({ scope, scp, scopes }: Record<string, unknown>): string[] | undefined {
   const given = scope ?? scp ?? scopes
   if (typeof given === 'string') return given.split(' ')
@@ -121,7 +126,7 @@ function claimsOf (authorization: string | undefined): Record<string, unknown> |
   return payload === undefined ? undefined : jsonOf({ body: Buffer.from(payload, 'base64url').toString('utf8') })
 }
 
-/** Clients ask for JSON, for an event stream, or for both. */
+/** Calls with different `Accept` headers, because clients differ in this. */
 async function accepts (visit: Visit): Promise<Finding[]> {
   const found: Finding[] = []
   for (const accept of ['application/json', 'text/event-stream']) {
@@ -130,14 +135,14 @@ async function accepts (visit: Visit): Promise<Finding[]> {
       if (error instanceof NoAnswerError) return undefined
       throw error
     })
-    const isGood = answer !== undefined && answer.status === 200 && /"result"|"error"/.test(answer.body)
-    if (isGood || (answer !== undefined && codeIn(answer) === 'MCP_ERR_SESSION_REQUIRED')) continue
+    const isOk = answer !== undefined && answer.status === 200 && /"result"|"error"/.test(answer.body)
+    if (isOk || (answer !== undefined && codeIn(answer) === 'MCP_ERR_SESSION_REQUIRED')) continue
     found.push({
       id: 'accept',
       severity: accept === 'application/json' ? 'info' : 'warning',
-      what: `A call with only Accept: ${accept} is answered with ${answer?.status ?? 'nothing'}`,
+      what: `A call with only Accept: ${accept} gets ${answer?.status ?? 'no response'}`,
       why: 'Some clients accept nothing else.',
-      fix: 'check whether the proxy rewrites Accept or buffers the answer'
+      fix: 'check whether the proxy rewrites Accept or buffers the response'
     })
   }
   return found

@@ -1,4 +1,4 @@
-/** What a caller without a credential gets: the challenge, and whether `Authorization` arrives. */
+/** Checks the challenge for callers without a credential, and whether `Authorization` reaches the app. */
 import type { Finding } from '../finding.js'
 import { quoted } from '../finding.js'
 import { codeIn, header, legacy, type Visit } from '../visit.js'
@@ -11,7 +11,7 @@ export async function challenge (visit: Visit): Promise<Finding[]> {
         id: 'open',
         severity: 'warning',
         what: 'The endpoint serves callers without a credential',
-        why: 'Everybody who finds the URL can call it, and clients never start to sign in.',
+        why: 'Anybody who finds the URL can call it, and clients never start to sign in.',
         fix: 'require a credential for every message, including initialize'
       }
     ]
@@ -33,7 +33,7 @@ export async function challenge (visit: Visit): Promise<Finding[]> {
   return [...findings, ...await stripped(visit, text)]
 }
 
-/** The address in `resource_metadata` of a challenge (RFC 9728 §5.1). */
+/** Returns the URL in `resource_metadata` of a challenge (RFC 9728 §5.1). */
 export function resourceMetadataIn (challengeText: string): string | undefined {
   return /resource_metadata="([^"]*)"/i.exec(challengeText)?.[1]
 }
@@ -41,13 +41,13 @@ export function resourceMetadataIn (challengeText: string): string | undefined {
 function metadataUrlFindings (visit: Visit, address: string | undefined): Finding[] {
   const severity = visit.publicSeverity
   if (address === undefined) {
-    // A person can give VS Code a key; hosted clients know OAuth alone.
+    // VS Code also accepts an API key. Hosted clients support only OAuth.
     const others = visit.as === 'vscode' && !visit.isLocal ? 'warning' : 'info'
     return [
       {
         id: 'resource-metadata',
         severity: visit.isHosted ? 'error' : others,
-        what: 'The challenge names no resource_metadata',
+        what: 'The challenge has no resource_metadata',
         why: 'Clients that support only OAuth cannot sign in; clients with an API key can call.',
         fix: 'set PUBLIC_URL, with OAUTH_SERVER=on or JWT_ISSUER'
       }
@@ -78,13 +78,16 @@ function metadataUrlFindings (visit: Visit, address: string | undefined): Findin
   return []
 }
 
-/** A server that sees a bad token says so (RFC 6750 §3.1); one that sees none answers as to nobody. */
-async function stripped (visit: Visit, toNobody: string): Promise<Finding[]> {
+/**
+ * Sends an invalid token. If it arrives, the challenge has `error="invalid_token"` (RFC 6750 §3.1). If not,
+ * the challenge is that without a credential, `anonymousText`.
+ */
+async function stripped (visit: Visit, anonymousText: string): Promise<Finding[]> {
   if (codeIn(await visit.anonymous()) !== 'MCP_ERR_UNAUTHENTICATED') return []
   const answer = await visit.post(legacy('ping'), { headers: { authorization: 'Bearer doctor.is-no.token' } }, false)
   if (answer.status !== 401) return []
   const text = header(answer, 'www-authenticate')
-  if (/error="invalid_token"/.test(text) || /error="invalid_token"/.test(toNobody)) return []
+  if (/error="invalid_token"/.test(text) || /error="invalid_token"/.test(anonymousText)) return []
   return [
     {
       id: 'authorization-stripped',

@@ -1,4 +1,4 @@
-/** Protection from web pages: Host, Origin, preflights, and readable headers. */
+/** Checks the protection against web pages: Host, Origin, preflights, and exposed headers. */
 import type { Finding } from '../finding.js'
 import { ask } from '../request.js'
 import { codeIn, header, legacy, type Visit } from '../visit.js'
@@ -31,7 +31,7 @@ async function originGuard (visit: Visit): Promise<Finding[]> {
     {
       id: 'origin-guard',
       severity: 'warning',
-      what: 'A web page of a foreign origin is answered',
+      what: 'A request from a web page of another origin is served',
       why: 'Servers must refuse it (MCP, Transports, Security).',
       fix: 'make sure that the proxy passes Origin on, and list only pages that may call in CORS_ORIGINS'
     }
@@ -52,8 +52,8 @@ async function preflight (visit: Visit): Promise<Finding[]> {
       {
         id: 'origin-open',
         severity: 'warning',
-        what: 'Pages of every origin may call',
-        why: 'Any page that a person visits can use a credential that it has obtained.',
+        what: 'Web pages of every origin may call',
+        why: 'Any page that a user visits can use a credential that it has obtained.',
         fix: 'list exact origins in CORS_ORIGINS, and add no CORS headers in the proxy'
       },
       ...await exposed(visit)
@@ -64,14 +64,16 @@ async function preflight (visit: Visit): Promise<Finding[]> {
     {
       id: 'preflight',
       severity: 'warning',
-      what: `A preflight (OPTIONS) is answered with ${answer.status} before the app`,
-      why: 'No page can call, whatever CORS_ORIGINS allows.',
+      what: `A preflight (OPTIONS) gets ${answer.status} before it reaches the app`,
+      why: 'No web page can call, even if CORS_ORIGINS allows it.',
       fix: 'let the proxy pass OPTIONS on without requiring a credential'
     }
   ]
 }
 
-/** Of the answer itself: that to a preflight does not count (Fetch, CORS protocol). */
+/**
+ * Checks the response to the call: this header has no effect in a preflight response (Fetch, CORS protocol).
+ */
 async function exposed (visit: Visit): Promise<Finding[]> {
   const answer = await visit.post(legacy('ping'), { headers: { origin: stranger } }, false)
   const names = header(answer, 'access-control-expose-headers').toLowerCase().split(/\s*,\s*/)
@@ -81,9 +83,9 @@ async function exposed (visit: Visit): Promise<Finding[]> {
     {
       id: 'exposed-headers',
       severity: 'warning',
-      what: `Pages cannot read ${hidden.join(', ')}`,
+      what: `Web pages cannot read ${hidden.join(', ')}`,
       why: 'Clients in a browser lose their session, or cannot find out where to sign in.',
-      fix: 'let the app answer pages itself: pass Origin on, and let Access-Control-Expose-Headers through'
+      fix: 'let the proxy pass Origin on, and Access-Control-Expose-Headers back'
     }
   ]
 }

@@ -1,4 +1,4 @@
-/** What is in front of the app: redirects, pages of a proxy or firewall, a wrong path. */
+/** Checks what is in front of the app: redirects, pages of a proxy or firewall, a wrong path. */
 import type { Finding } from '../finding.js'
 import { quoted } from '../finding.js'
 import { type Answer, NoAnswerError } from '../request.js'
@@ -45,22 +45,22 @@ export async function front (visit: Visit): Promise<Finding[]> {
   ]
 }
 
-/** The other spelling of the path, with or without a slash at its end: people type both. */
+/** Checks the path with and without a trailing slash, because people type both. */
 export async function slash (visit: Visit): Promise<Finding[]> {
   const { pathname } = visit.url
   if (pathname === '/') return []
   const other = visit.at(pathname.endsWith('/') ? pathname.slice(0, -1) : `${pathname}/`)
-  const [one, two] = [await visit.anonymous(), await visit.post(initialize, { url: other }, false).catch(ignored)]
-  if (two === undefined || two.status === one.status || two.status === 429) return []
-  const what = `${other.pathname} answers ` +
-    `${two.status}${isRedirect(two) ? `, to ${quoted(header(two, 'location'))}` : ''}, where ${pathname} ` +
-      `answers ${one.status}`
+  const expected = await visit.anonymous()
+  const answer = await visit.post(initialize, { url: other }, false).catch(ignored)
+  if (answer === undefined || answer.status === expected.status || answer.status === 429) return []
+  const target = isRedirect(answer) ? ` with a redirect to ${quoted(header(answer, 'location'))}` : ''
+  const what = `${other.pathname} answers ${answer.status}${target}, but ${pathname} answers ${expected.status}`
   return [
     {
       id: 'slash',
       severity: 'warning',
       what,
-      why: 'People who type the other spelling get an unclear error, and a redirect loses ' +
+      why: 'Users who type the other form of the path get an unclear error, and a redirect loses ' +
         'the credential or the body.',
       fix: 'serve both paths without a redirect; nginx: location ~ ^/mcp/?$ { proxy_pass … }'
     }
@@ -82,8 +82,8 @@ function redirectOf (url: URL, answer: Answer): Finding | undefined {
     severity: 'error',
     what: `The endpoint answers ${answer.status}, a redirect to ${quoted(location)}`,
     why,
-    fix: 'give people the target URL, or serve this one without a redirect (PUBLIC_URL must be ' +
-      'the URL that people use)'
+    fix: 'give users the target URL, or serve this one without a redirect (PUBLIC_URL must be ' +
+      'the URL that users type)'
   }
 }
 

@@ -1,4 +1,4 @@
-/** The metadata that OAuth clients read, and what the client needs of the authorization server. */
+/** Checks the metadata that OAuth clients read, and what they require of the authorization server. */
 import type { Finding } from '../finding.js'
 import { quoted } from '../finding.js'
 import { ask } from '../request.js'
@@ -21,7 +21,7 @@ export async function metadata (visit: Visit): Promise<Finding[]> {
       fix: 'answer unknown paths with 404, without requiring a credential'
     })
   }
-  // Without an address there is no OAuth, which the challenge was blamed for where it is needed.
+  // No metadata URL means no OAuth, which `challenge` has already reported.
   if (address === undefined || !URL.canParse(address)) return found
   const path = visit.url.pathname === '/' ? '' : visit.url.pathname
   const places = [...new Set([address, visit.at(wellKnown + path).href])]
@@ -34,14 +34,16 @@ export async function metadata (visit: Visit): Promise<Finding[]> {
     found.push({
       id: 'metadata-missing',
       severity,
-      what: `${place} answers ${answer === undefined ? 'nothing' : `${answer.status}`}, and not with JSON metadata`,
+      what: answer === undefined
+        ? `${place} does not respond`
+        : `${place} answers ${answer.status} without JSON metadata`,
       why: 'Clients look there for the authorization server.',
       fix: `let the proxy pass ${wellKnown} and everything below it to the app`
     })
   }
   const document = read
     .map(({ answer }) => (answer === undefined ? undefined : jsonOf(answer)))
-    .find(one => one !== undefined)
+    .find(found => found !== undefined)
   if (document === undefined) return found
   if (header(read[0]?.answer ?? { headers: {} }, 'access-control-allow-origin') !== '*') {
     found.push({
@@ -56,11 +58,11 @@ export async function metadata (visit: Visit): Promise<Finding[]> {
   return [...found, ...resourceFindings(visit, document), ...await serverFindings(visit, document)]
 }
 
-/** The name of the resource is what clients ask tokens for, to the letter (RFC 9728 §3.3). */
+/** Clients compare `resource` with the URL and request tokens for it (RFC 9728 §3.3). */
 function resourceFindings (visit: Visit, { resource }: Record<string, unknown>): Finding[] {
   const typed = visit.url.href.replace(/\/$/, '')
   if (typeof resource === 'string' && resource.replace(/\/$/, '') === typed) return []
-  const what = `The metadata names the resource ${quoted(String(resource))}, and the URL typed is ` +
+  const what = `The metadata names the resource ${quoted(String(resource))}, but the URL is ` +
     `${quoted(visit.url.href)}`
   return [
     {
@@ -68,7 +70,7 @@ function resourceFindings (visit: Visit, { resource }: Record<string, unknown>):
       severity: 'error',
       what,
       why: 'Clients refuse metadata of another resource, or request tokens that the server then refuses.',
-      fix: 'set PUBLIC_URL to the base of the URL that people type, without /mcp'
+      fix: 'set PUBLIC_URL to the base of the URL that users type, without /mcp'
     }
   ]
 }
@@ -98,7 +100,7 @@ async function serverFindings (visit: Visit, document: Record<string, unknown>):
       }
     ]
   }
-  // Its address came from the server under test: nobody is led from there to what only this machine reaches.
+  // The URL is from the tested server, which must not make this machine call private addresses (SSRF).
   if (!visit.isLocal && (url.hostname === 'localhost' || isPrivate(url.hostname.replace(/^\[|\]$/g, '')))) {
     return [
       {
@@ -117,7 +119,7 @@ async function serverFindings (visit: Visit, document: Record<string, unknown>):
         id: 'authorization-server',
         severity: 'error',
         what: `The authorization server ${quoted(issuer)} serves no metadata`,
-        why: 'Clients cannot sign in: it is the first in the list, and hosted clients do not try others.',
+        why: 'Clients cannot sign in: it is the first in the list, and hosted clients do not try the others.',
         fix: 'make sure that it runs, and that /.well-known/oauth-authorization-server or openid-configuration is ' +
           'reachable there'
       }
@@ -126,7 +128,9 @@ async function serverFindings (visit: Visit, document: Record<string, unknown>):
   return [...issuerFindings(issuer, found), ...needsOf(visit, found), ...scopeFindings(document, found)]
 }
 
-/** RFC 8414 §3.1 and OpenID Connect Discovery, in the order in which clients try them. */
+/**
+ * Reads the metadata (RFC 8414 §3.1, OpenID Connect Discovery). Tries the URLs in the same order as clients.
+ */
 async function metadataOf (issuer: URL): Promise<Record<string, unknown> | undefined> {
   const path = issuer.pathname.replace(/\/$/, '')
   const places = [
@@ -148,7 +152,8 @@ function issuerFindings (named: string, { issuer }: Record<string, unknown>): Fi
     {
       id: 'issuer',
       severity: 'error',
-      what: `The authorization server calls itself ${quoted(String(issuer))}, and the metadata names ${quoted(named)}`,
+      what: `The issuer of the authorization server is ${quoted(String(issuer))}, but the metadata names ` +
+        `${quoted(named)}`,
       why: 'Clients refuse a server that is not the one they were sent to (RFC 8414 §3.3).',
       fix: 'set JWT_ISSUER exactly as the provider writes it'
     }
@@ -166,7 +171,7 @@ function needsOf (visit: Visit, server: Record<string, unknown>): Finding[] {
       severity,
       what: 'The authorization server does not say that it supports PKCE with S256',
       why: `${who} refuse a server without it.`,
-      fix: 'turn PKCE on there, so that code_challenge_methods_supported contains S256'
+      fix: 'enable PKCE there, so that code_challenge_methods_supported contains S256'
     })
   }
   const takesDocuments =
@@ -178,8 +183,8 @@ function needsOf (visit: Visit, server: Record<string, unknown>): Finding[] {
       severity,
       what: 'The authorization server supports neither client ID metadata documents of public clients nor ' +
         'dynamic registration',
-      why: `${who} cannot connect unless somebody registers it there by hand.`,
-      fix: 'turn dynamic client registration on there, set OAUTH_SERVER=on, or register the client by hand'
+      why: `${who} cannot connect without a manual registration there.`,
+      fix: 'enable dynamic client registration there, set OAUTH_SERVER=on, or register the client by hand'
     })
   } else if (!takesDocuments && visit.as === 'claude') {
     found.push({
@@ -195,7 +200,7 @@ function needsOf (visit: Visit, server: Record<string, unknown>): Finding[] {
       id: 'offline-access',
       severity: 'warning',
       what: 'The authorization server does not list the scope offline_access',
-      why: `${who} then requests no refresh token, so people must sign in again every hour.`,
+      why: `${who} then requests no refresh token, so users must sign in again every hour.`,
       fix: 'list offline_access in scopes_supported there'
     })
   }

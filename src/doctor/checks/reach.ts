@@ -1,4 +1,4 @@
-/** Name, port, addresses and TLS: whether anything answers at all. */
+/** Checks the name, port, addresses and TLS, and whether the server responds at all. */
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import type { Finding } from '../finding.js'
@@ -7,15 +7,15 @@ import { isPrivate, type Visit } from '../visit.js'
 
 const day = 86_400_000
 
-const ofTls: Readonly<Record<string, readonly [what: string, fix: string]>> = {
+const tlsFaults: Readonly<Record<string, readonly [what: string, fix: string]>> = {
   CERT_HAS_EXPIRED: ['The certificate has expired', 'renew it, and reload the proxy that serves it'],
   DEPTH_ZERO_SELF_SIGNED_CERT: [
     'The certificate is self-signed',
-    "get one of a public authority, such as Let's Encrypt"
+    "get one from a public authority, such as Let's Encrypt"
   ],
   SELF_SIGNED_CERT_IN_CHAIN: [
     'The certificate is from an authority that is not public',
-    "get one of a public authority, such as Let's Encrypt; for clients that know yours, run this with " +
+    "get one from a public authority, such as Let's Encrypt; if all clients trust yours, run this with " +
       'NODE_EXTRA_CA_CERTS=ca.pem'
   ],
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: [
@@ -30,10 +30,10 @@ const ofTls: Readonly<Record<string, readonly [what: string, fix: string]>> = {
     'The certificate is for another name',
     'get one for the name in the URL, or correct the URL'
   ],
-  CERT_NOT_YET_VALID: ['The certificate is not valid yet', 'set the clocks right, here and on the server']
+  CERT_NOT_YET_VALID: ['The certificate is not valid yet', 'correct the clocks, here and on the server']
 }
 
-/** `isFatal`: nothing answers, so there is nothing more to ask. */
+/** `isFatal`: the server does not respond, so the other checks are skipped. */
 export async function reach (
   visit: Visit
 ): Promise<{ readonly findings: readonly Finding[]; readonly isFatal: boolean }> {
@@ -90,9 +90,9 @@ function placeFindings (visit: Visit, addresses: readonly string[]): Finding[] {
       fix: 'serve https on port 443, and leave the port out of the URL'
     })
   }
-  const inside = addresses.filter(isPrivate)
-  if (inside.length > 0) {
-    const what = `${url.hostname} resolves to ${inside.join(', ')}, which cannot be reached from the internet`
+  const hidden = addresses.filter(isPrivate)
+  if (hidden.length > 0) {
+    const what = `${url.hostname} resolves to ${hidden.join(', ')}, which is not reachable from the internet`
     found.push({
       id: 'private-address',
       severity: visit.isHosted ? 'error' : 'info',
@@ -105,7 +105,7 @@ function placeFindings (visit: Visit, addresses: readonly string[]): Finding[] {
 }
 
 function noAnswer (code: string, url: URL): Finding {
-  const [what, fix] = ofTls[code] ?? []
+  const [what, fix] = tlsFaults[code] ?? []
   if (what !== undefined && fix !== undefined) {
     return {
       id: 'tls',
@@ -119,7 +119,7 @@ function noAnswer (code: string, url: URL): Finding {
     return {
       id: 'tls',
       severity: 'error',
-      what: `The server does not speak TLS at this port (${code})`,
+      what: `The server does not use TLS on this port (${code})`,
       why: 'Clients cannot connect.',
       fix: 'serve https there, or correct the scheme and the port of the URL'
     }
@@ -127,7 +127,7 @@ function noAnswer (code: string, url: URL): Finding {
   return {
     id: 'unreachable',
     severity: 'error',
-    what: `Nothing answers at ${url.host} (${code})`,
+    what: `${url.host} does not respond (${code})`,
     why: 'No client can reach the server.',
     fix: 'make sure that the server and its proxy run, that HOST is not loopback, and that the firewall ' +
       'allows the port'

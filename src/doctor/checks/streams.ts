@@ -1,10 +1,10 @@
-/** A long-lived stream: whether it is buffered, sends keep-alives, or is cut. */
+/** Checks a long-lived stream: whether it is buffered, sends keep-alives, or is cut. */
 import type { Finding } from '../finding.js'
 import { type Held, hold, NoAnswerError } from '../request.js'
 import { codeIn, header, modern, type Visit } from '../visit.js'
 
 const keepAliveMs = 16_000
-const prompt = 5000
+const promptMs = 5000
 
 export async function streams (visit: Visit): Promise<Finding[]> {
   if (visit.credential === undefined) return []
@@ -23,12 +23,12 @@ export async function streams (visit: Visit): Promise<Finding[]> {
     ]
   }
   const { firstByteMs = Infinity, endedMs } = held
-  if (endedMs !== undefined) return [...firstByteMs > prompt ? [buffered()] : [], cut(endedMs)]
-  if (firstByteMs > prompt) return [buffered()]
-  // Of a compressed stream only the first byte can be told.
+  if (endedMs !== undefined) return [...firstByteMs > promptMs ? [buffered()] : [], cut(endedMs)]
+  if (firstByteMs > promptMs) return [buffered()]
+  // The content of a compressed stream is not visible here, so keep-alives cannot be checked.
   if (visit.holdMs > keepAliveMs && header(held, 'content-encoding') === '' && !held.text.includes('\n:')) {
-    // A proxy hands on what comes with the headers, and may keep what comes after. This server says
-    // something every 15 seconds.
+    // This package sends a keep-alive every 15 seconds. If none arrives, a proxy buffers everything after the
+    // headers.
     if (codeIn(await visit.anonymous()) !== undefined) return [buffered()]
     return [
       {

@@ -1,8 +1,8 @@
-/** Clocks that differ, and responses that take longer than a client waits. */
+/** Checks the clock of the server and its response time. */
 import type { Finding } from '../finding.js'
 import { header, type Visit } from '../visit.js'
 
-/** What hosts wait for discovery and sign-in, in milliseconds. */
+/** How long hosted clients wait for discovery and sign-in, in milliseconds. */
 const budgetMs = 10_000
 const slowMs = 5000
 
@@ -33,7 +33,7 @@ function slowness (visit: Visit, ms: number): Finding[] {
     {
       id: 'slow',
       severity: visit.isHosted && ms > budgetMs ? 'error' : 'warning',
-      what: `The endpoint took ${(ms / 1000).toFixed(1)} seconds for a refusal`,
+      what: `The endpoint took ${(ms / 1000).toFixed(1)} seconds to refuse a request`,
       why: 'Hosted clients allow 10 seconds for discovery and sign-in.',
       fix: 'check the load of the machine, and whether it sleeps when idle'
     }

@@ -71,7 +71,7 @@ t.test('each fault of a certificate is found and named', { skip: withoutNginx ||
     ['incomplete', 'The certificate chain is incomplete (UNABLE_TO_VERIFY_LEAF_SIGNATURE)'],
     ['other', 'The certificate is for another name (ERR_TLS_CERT_ALTNAME_INVALID)'],
     ['own', 'The certificate is self-signed (DEPTH_ZERO_SELF_SIGNED_CERT)'],
-    ['plain', /^The server does not speak TLS at this port/]
+    ['plain', /^The server does not use TLS on this port/]
   ] as const) t.match(worst(urlOf(name)), [{ id: 'tls', severity: 'error', what }], name)
   t.match(worst(urlOf('good', 'http')), [{ id: 'html-answer', severity: 'error', what: /400/ }])
 })
