@@ -1,7 +1,4 @@
-/**
- * The port between the instances of one server: messages to all of them, or to one. All messages are
- * plain JSON.
- */
+/** The port for messages between the instances of a server. All messages are plain JSON. */
 import type { Eventually } from '../lib/eventually.js'
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined }
@@ -26,21 +23,29 @@ export interface Bus {
   /** True if other instances can send and receive messages. */
   readonly isShared: boolean
   /**
-   * Sends a message to every instance, including this one, in the same order for all, at least once. Rejects with a
-   * `NotSharedError` if it could not be sent.
+   * Sends a message to every instance, including this one, in the same order for all, at least once. Rejects
+   * with a `NotSharedError` if it could not be sent.
    */
   readonly tellAll: (topic: string, message: Json) => Promise<void>
-  /** Sends a message to one instance. False: it is not alive. Rejects with a `NotSharedError` if the store is away. */
+  /**
+   * Sends a message to one instance. False if the instance is not alive. Rejects with a `NotSharedError` if
+   * the store is unavailable.
+   */
   readonly tell: (instance: string, topic: string, message: Json) => Promise<boolean>
   readonly isAlive: (instance: string) => Eventually<boolean>
-  /** Calls `listener` for each message of `topic`. It must not throw. Returns a function that unsubscribes. */
+  /**
+   * Calls `listener` for each message of `topic`. It must not throw. Returns a function that unsubscribes.
+   */
   readonly on: (topic: string, listener: Listener) => () => void
   /**
    * Calls `listener` after messages may have been lost, so that copies can be read again.
    * Returns a function that unsubscribes.
    */
   readonly onGap: (listener: () => void) => () => void
-  /** The messages of a topic after the one with this id, oldest first; `undefined` if some are no longer stored. */
+  /**
+   * The messages of a topic after the one with this id, oldest first; `undefined` if some are no longer
+   * stored.
+   */
   readonly since: (topic: string, id: string) => Eventually<readonly KeptNews[] | undefined>
   readonly close: () => Promise<void>
 }
@@ -52,7 +57,7 @@ export function isLater (one: string, other: string): boolean {
   return ms === otherMs ? n > otherN : ms > otherMs
 }
 
-/** In effect on this instance, but not yet on the others: they could not be reached. */
+/** A change could not be shared with the other instances. It may already apply on this one. */
 export class NotSharedError extends Error {
   override readonly name = 'NotSharedError'
 }

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Bus, Json, KeptNews, Listener } from './bus.js'
 
-/** Of each topic, for `since`. */
+/** Number of stored messages of each topic, for `since`. */
 const keptNews = 1000
 
 export class InProcessBus implements Bus {
@@ -44,11 +44,13 @@ export class InProcessBus implements Bus {
   }
 }
 
-/** Who listens to what, and the latest news of each topic. */
+/** The listeners and the latest messages of each topic. */
 export class Topics {
   readonly #listeners = new Map<string, Set<Listener>>()
   readonly #kept = new Map<string, KeptNews[]>()
-  /** What is told while something is being told waits, so that all hear all in one order. */
+  /**
+   * Messages that a listener sends during a delivery. They wait, so that all listeners see the same order.
+   */
   #queue: Array<() => void> | undefined
 
   on (topic: string, listener: Listener): () => void {
@@ -66,7 +68,7 @@ export class Topics {
 
   since (topic: string, id: string): readonly KeptNews[] | undefined {
     const kept = this.#kept.get(topic) ?? []
-    const index = kept.findIndex(news => news.id === id)
+    const index = kept.findIndex(message => message.id === id)
     return index === -1 ? undefined : kept.slice(index + 1)
   }
 

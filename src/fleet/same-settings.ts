@@ -2,29 +2,29 @@
 import type { Bus, Json } from './bus.js'
 
 const topic = 'settings'
-/** Of others that are told of. A rolling restart brings one or two. */
+/** Maximum number of warnings. A rolling restart causes one or two. */
 const maxTold = 10
 
 export interface SameSettingsOptions {
   readonly bus: Bus
-  /** What must be the same on all instances, by name. */
+  /** The settings that must be the same on all instances, by name. */
   readonly settings: Readonly<Record<string, Json>>
-  /** Told once of each set of other settings, with the names of those that differ. */
+  /** Called once for each different set of settings, with the names of those that differ. */
   readonly warn: (names: readonly string[]) => void
 }
 
-/** Tells the others of these settings, and compares theirs. */
+/** Sends these settings to the other instances, and compares theirs. */
 export function compareSettings ({ bus, settings: own, warn }: SameSettingsOptions): void {
   if (!bus.isShared) return
   const told = new Set<string>()
   bus.on(topic, (message, { from, id }) => {
     if (from === bus.id || typeof message !== 'object' || message === null || Array.isArray(message)) return
     const theirs = message as Readonly<Record<string, Json | undefined>>
-    // A name that only one version knows says nothing.
+    // Settings that the other version does not have are not compared.
     const names = Object.keys(own).filter(name =>
       Object.hasOwn(theirs, name) && JSON.stringify(theirs[name]) !== JSON.stringify(own[name]))
     if (names.length === 0) return
-    // It came later, and has not heard of these.
+    // The sender started later and does not know these settings.
     if (id !== '') bus.tell(from, topic, own).catch(() => {})
     const key = JSON.stringify(names.map(name => [name, theirs[name]]))
     if (told.has(key) || told.size >= maxTold) return

@@ -1,8 +1,11 @@
-/** What is switched off at the moment; the newest change of each target counts. */
+/** Keeps track of what is switched off. The newest change of each target applies. */
 import type { Principal } from '../principal/principal.js'
 import { type Target, targetsOf } from './target.js'
 
-/** `frozen` switches the target `id` off, `thawed` on again. Of the same moment, off counts. */
+/**
+ * `frozen` switches the target `id` off, `thawed` switches it on. If both have the same time, `frozen`
+ * applies.
+ */
 export interface FreezeRecord {
   readonly kind: 'frozen' | 'thawed'
   readonly id: string
@@ -10,23 +13,25 @@ export interface FreezeRecord {
   readonly at: number
 }
 
-/** Asked before each use, and followed while something runs. */
+/** Checked before each call, and watched while calls and streams are open. */
 export interface FreezeGate {
   /**
-   * What switches off a call of `tool` by this caller, or, without a tool, the caller; `undefined` where
-   * nothing does.
+   * Returns the target that switches off a call of `tool` by this caller, or the caller if there is no
+   * `tool`. `undefined` if nothing does.
    */
   readonly frozenFor: (principal: Pick<Principal, 'id' | 'keyId'>, tool?: string) => Target | undefined
-  /** Calls `listener` after something was switched off. Returns how to end that. */
+  /** Calls `listener` after something was switched off. Returns a function that removes the listener. */
   readonly onFreeze: (listener: () => void) => () => void
 }
 
 export class Freezes<R extends FreezeRecord> {
-  /** The newest record of each target. Those of what was switched on stay: an older one must not come back. */
+  /**
+   * The newest record of each target. `thawed` records stay, so that an older `frozen` record has no effect.
+   */
   readonly #newest = new Map<string, R>()
   #frozen: ReadonlySet<string> = new Set()
 
-  /** False where a newer word on the target is in. */
+  /** Returns false if there is a newer record of the target. */
   apply (record: R): boolean {
     if (this.holds(record)) return false
     this.#newest.set(record.id, record)
@@ -53,13 +58,13 @@ export class Freezes<R extends FreezeRecord> {
     return this.#newest.size
   }
 
-  /** What is switched off, in the order in which it was. */
+  /** The targets that are switched off, in the order of their first change. */
   list (): readonly string[] {
     return [...this.#frozen]
   }
 
   frozenFor (principal: Pick<Principal, 'id' | 'keyId'>, tool?: string): Target | undefined {
-    // Asked on every call: mostly nothing is.
+    // A fast path: this runs on every call, and usually nothing is frozen.
     if (this.#frozen.size === 0) return undefined
     return targetsOf(principal, tool).find(target => this.#frozen.has(target))
   }

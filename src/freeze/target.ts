@@ -1,7 +1,7 @@
-/** What an operator can switch off: everything, a tool, a caller, or a key. */
+/** The targets that an operator can switch off: everything, a tool, a caller, or a key. */
 import type { Principal } from '../principal/principal.js'
 
-/** `all`, or `tool:`, `principal:` or `key:` and a name, as it stands on record. */
+/** The stored form of a target: `all`, or `tool:`, `principal:` or `key:` and a name. */
 export type Target = 'all' | `tool:${string}` | `principal:${string}` | `key:${string}`
 
 const form = /^(?:tool|principal|key):[^\p{Cc}]{1,512}$/u
@@ -10,7 +10,9 @@ export function isTarget (text: string): text is Target {
   return text === 'all' || form.test(text)
 }
 
-/** What switches off a call of `tool` by this caller; without a tool, what switches off the caller. */
+/**
+ * Returns all targets that switch off a call of `tool` by this caller, or the caller if there is no `tool`.
+ */
 export function targetsOf ({ id, keyId }: Pick<Principal, 'id' | 'keyId'>, tool?: string): Target[] {
   return [
     'all',

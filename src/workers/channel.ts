@@ -1,8 +1,8 @@
-/** A worker's channel to its primary: the calls of one tick are sent together. */
+/** The channel from a worker to the primary. The calls of one tick are sent in one message. */
 import { NotSharedError } from '../fleet/bus.js'
 import { type Call, isAnswers, type Told } from './messages.js'
 
-/** What of a process with a parent is used here. */
+/** The part of `process` that is used to communicate with the primary. */
 export interface Parent {
   readonly send: (message: object) => void
   readonly onMessage: (listener: (message: unknown) => void) => void
@@ -26,10 +26,10 @@ export class Channel {
     parent.onMessage(message => { this.#take(message) })
   }
 
-  /** How many workers there are, as far as is known. */
+  /** The number of workers at the last message of the primary. */
   get workers (): number { return this.#workers }
 
-  /** Rejects with a `NotSharedError` where the primary could not do it. */
+  /** Calls a method of a port. Rejects with a `NotSharedError` if it fails in the primary. */
   call (port: string, method: string, ...args: readonly unknown[]): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#count += 1
@@ -38,7 +38,7 @@ export class Channel {
     })
   }
 
-  /** Nobody waits for it. */
+  /** Calls a method of a port without waiting for the result. */
   post (port: string, method: string, ...args: readonly unknown[]): void {
     this.#send([null, port, method, args])
   }

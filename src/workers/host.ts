@@ -1,4 +1,4 @@
-/** The primary's side: the in-process implementation of each port, for all workers. */
+/** The primary's side of the ports: implements each port in memory, for all workers. */
 import { randomUUID } from 'node:crypto'
 import type { Json } from '../fleet/bus.js'
 import { Topics } from '../fleet/in-process-bus.js'
@@ -13,7 +13,7 @@ import type { RequestId } from '../mcp/wire/messages.js'
 import { MemoryOneTimeStore } from '../tokens/one-time-store.js'
 import { type Answer, isCalls, metricsTopic, type Told } from './messages.js'
 
-/** What of a worker is used here. */
+/** The part of a cluster worker that is used here. */
 export interface Attached {
   readonly send: (message: object) => void
   readonly onMessage: (listener: (message: unknown) => void) => void
@@ -22,15 +22,15 @@ export interface Attached {
 
 interface Peer {
   readonly worker: Attached
-  /** That of no other, also of one that took the place of another. */
+  /** Unique. A replacement for a worker gets a new number. */
   readonly number: number
-  /** Its `Bus.id`, once it has said it. */
+  /** Its `Bus.id`, after its `bus.hello`. */
   id: string
   answers: Answer[]
   told: Told[]
 }
 
-/** A method of a port. What comes is from a worker of ours, which has the same code. */
+/** A method of a port. The arguments are not checked, because workers run the same code. */
 type Method = (args: never, peer: Peer) => unknown
 
 export class PortsHost {
@@ -43,7 +43,7 @@ export class PortsHost {
   #sessions: SessionStore | undefined
   #count = 0
   #attached = 0
-  /** What waits for the metrics of each worker. */
+  /** Pending requests for the metrics of all workers. */
   readonly #gatherings = new Map<number, Gathering>()
   readonly #ports = this.#methods()
 
@@ -70,15 +70,15 @@ export class PortsHost {
     try {
       if (method === undefined) throw new Error('no such method')
       const value = method(args as never, peer)
-      if (value instanceof Promise) value.then(given => { answer(true, given) }, () => { answer(false, null) })
+      if (value instanceof Promise) value.then(done => { answer(true, done) }, () => { answer(false, null) })
       else answer(true, value)
     } catch {
       answer(false, null)
     }
   }
 
-  /** With all else that this worker is to hear of this tick. */
-  #later<T> (peer: Peer, list: T[], one: T): void {
+  /** Adds `item` to the message that this worker gets at the end of the tick. */
+  #later<T> (peer: Peer, list: T[], item: T): void {
     if (peer.answers.length === 0 && peer.told.length === 0) {
       setImmediate(() => {
         const { answers: mcpAnswers, told: mcpTold } = peer
@@ -87,7 +87,7 @@ export class PortsHost {
         peer.worker.send({ mcpAnswers, mcpTold, workers: this.#peers.size })
       })
     }
-    list.push(one)
+    list.push(item)
   }
 
   #tellAll (topic: string, message: Json, from: string): void {
@@ -97,7 +97,7 @@ export class PortsHost {
     for (const peer of this.#peers) this.#later(peer, peer.told, [topic, message, from, id])
   }
 
-  /** `[worker, text]` of each that answers within a second. */
+  /** Resolves to `[worker, text]` for each worker that responds in time. */
   async #gatherMetrics (): Promise<Array<readonly [worker: string, text: string]>> {
     this.#count += 1
     const id = this.#count
@@ -202,7 +202,7 @@ export class PortsHost {
   }
 }
 
-/** A worker that is busy for longer is missing in one answer. */
+/** If a worker is busy for longer, its metrics are missing in the result. */
 const gatherMs = 5000
 
 class Gathering {
@@ -222,7 +222,7 @@ class Gathering {
     })
   }
 
-  /** Without a text: it is gone. */
+  /** `text` is omitted if the worker has ended. */
   take (peer: Peer, text?: string): void {
     if (!this.#missing.delete(peer)) return
     if (text !== undefined) this.#texts.push([String(peer.number), text])
@@ -231,10 +231,10 @@ class Gathering {
 }
 
 const maxAddresses = 10_000
-/** Of one address. */
+/** Maximum number of credentials for each address. */
 const maxDigests = 1000
 
-/** Credentials that were let in, by address: a worker asks for all of one. */
+/** Accepted credentials by address. Workers read those of one address. */
 class KnownByAddress {
   readonly #known = new Map<string, Map<string, number>>()
 
@@ -249,7 +249,7 @@ class KnownByAddress {
     }
   }
 
-  /** Each with its age in milliseconds. */
+  /** Returns each digest with its age in milliseconds. */
   at (address: string, ttlMs: number): Array<[string, number]> {
     const now = performance.now()
     const found = [...this.#known.get(address) ?? []].map(([digest, at]): [string, number] => [digest, now - at])

@@ -1,26 +1,26 @@
-/** The messages between a worker and its primary, all JSON. */
+/** The messages between workers and the primary. All are plain JSON. */
 import type { Json } from '../fleet/bus.js'
 
-/** A call of a port: its number, the port, the method, the arguments. Without a number nobody waits for the answer. */
+/** A call of a port. `id` is `null` if no answer is needed. */
 export type Call = readonly [id: number | null, port: string, method: string, args: readonly unknown[]]
-/** The answer to a call: what it gave, or that it failed. */
+/** The answer to a call: its result, or a failure. */
 export type Answer = readonly [id: number, ok: boolean, value: unknown]
-/** Something told on the bus; `id` is `''` for a letter. */
+/** A message of the bus. `id` is `''` for a message to one instance. */
 export type Told = readonly [topic: string, message: Json, from: string, id: string]
 
-/** Asks each worker for its metrics; the message is the number of the question. */
+/** The topic that requests the metrics of a worker. The message is the number of the request. */
 export const metricsTopic = 'metrics'
 
-/** From a worker: what it collected within a tick. */
+/** A message of a worker: all calls of a tick. */
 export interface Calls {
   readonly mcpCalls: readonly Call[]
 }
 
-/** From the primary. */
+/** A message of the primary: all answers and bus messages of a tick. */
 export interface Answers {
   readonly mcpAnswers: readonly Answer[]
   readonly mcpTold: readonly Told[]
-  /** How many workers there are. */
+  /** The number of workers. */
   readonly workers: number
 }
 

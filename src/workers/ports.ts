@@ -1,4 +1,4 @@
-/** A worker's side: each port as a proxy of the primary's. */
+/** The worker's side of the ports: each one calls its implementation in the primary. */
 import { randomUUID } from 'node:crypto'
 import type { Bus, Json, KeptNews, Listener } from '../fleet/bus.js'
 import { Topics } from '../fleet/in-process-bus.js'
@@ -11,7 +11,7 @@ import type { OneTimeStore } from '../tokens/one-time-store.js'
 import type { Channel } from './channel.js'
 import { metricsTopic } from './messages.js'
 
-// What comes back is from the primary, which has the same code.
+// Results are not checked, because the primary runs the same code.
 const as = <T>(value: unknown): T => value as T
 const given = <T>(value: unknown): T | undefined => value === null ? undefined : value as T
 
@@ -99,7 +99,7 @@ export class WorkerBus implements Bus {
   }
 }
 
-/** Tells the other workers the metrics of this one when they ask. Returns how to ask for those of all, itself too. */
+/** Sends the metrics of this worker on request. Returns a function that requests those of all workers. */
 export function workerMetrics (channel: Channel, own: () => string): () => Promise<Array<readonly [string, string]>> {
   channel.onTold(([topic, id]) => {
     if (topic === metricsTopic) channel.post('metrics', 'give', id, own())
