@@ -19,16 +19,6 @@ declare module 'fastify' {
 
 export type { RouteTool }
 
-/**
- * Serves routes with `config.mcp` as tools. Register it before the routes, because it finds only routes that are added
- * later. A tool calls its route in process, through all hooks of the route, with the caller on `request.mcp.principal`
- * and without its credential.
- *
- * @example
- * await app.register(routes)
- * app.get('/orders/:id', { config: { mcp: { name: 'get-order', description: 'One order.' } } }, getOrder)
- * await app.register(mcpAuth, { apiKeys: [key] })
- */
 const routes: FastifyPluginAsync = async fastify => {
   const mcpRoutes = routeToolsOf(fastify) ?? new RouteTools()
   // Fastify refuses the name if the host has it for something else.
@@ -43,4 +33,14 @@ const routes: FastifyPluginAsync = async fastify => {
   })
 }
 
+/**
+ * Serves routes with `config.mcp` as tools. Register it before the routes, because it finds only routes that are added
+ * later. A tool calls its route in process, through all hooks of the route, with the caller on `request.mcp.principal`
+ * and without its credential.
+ *
+ * @example
+ * await app.register(routes)
+ * app.get('/orders/:id', { config: { mcp: { name: 'get-order', description: 'One order.' } } }, getOrder)
+ * await app.register(mcpAuth, { apiKeys: [key] })
+ */
 export default fp(routes, { name: 'mcp-routes', fastify: '5.x' })

@@ -82,8 +82,8 @@ async function attempt (
   work: (client: Client, questions: Awaited<ReturnType<Pool['of']>>['questions']) => Promise<Params>
 ): Promise<Params> {
   const connection = await pool.of(principalId)
-  const use = async (one: typeof connection): Promise<Params> =>
-    await one.use(async client => await work(client, one.questions))
+  const use = async (opened: typeof connection): Promise<Params> =>
+    await opened.use(async client => await work(client, opened.questions))
   try {
     return await use(connection)
   } catch (error) {

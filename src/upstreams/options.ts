@@ -240,10 +240,10 @@ function problemOf (error: z.ZodError, given: unknown): string {
 }
 
 function filled<T> (value: T, environment: Environment, owner: string): T {
-  if (Array.isArray(value)) return value.map(one => filled(one as unknown, environment, owner)) as T
+  if (Array.isArray(value)) return value.map(item => filled(item as unknown, environment, owner)) as T
   if (typeof value === 'object' && value !== null) {
     return Object.fromEntries(
-      Object.entries(value).map(([name, one]) => [name, filled(one as unknown, environment, owner)])
+      Object.entries(value).map(([name, member]) => [name, filled(member as unknown, environment, owner)])
     ) as T
   }
   if (typeof value !== 'string') return value

@@ -52,7 +52,7 @@ function revokeCommand (terminal: Terminal): Command {
         )
       }
       const filter = { id, ...filterOf(given) }
-      if (Object.values(filter).every(one => one === undefined)) {
+      if (Object.values(filter).every(value => value === undefined)) {
         throw new OperatorError('Pass the id of a grant, --key, --client or --subject.')
       }
       await withOAuthStore(terminal, async ({ documents, state, accessTtlMs }) => {

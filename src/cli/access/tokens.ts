@@ -27,12 +27,12 @@ applies a revocation within a second and ends the open streams of the credential
 
 export function tokensCommand (terminal: Terminal): Command {
   const command = new Command('tokens').description('list and revoke tokens').addHelpText('after', help)
-  for (const one of [
+  for (const child of [
     listCommand(terminal),
     revokeCommand(terminal),
     revokeSubjectCommand(terminal),
     revokeKeyCommand(terminal)
-  ]) { command.addCommand(one) }
+  ]) { command.addCommand(child) }
   return command
 }
 

@@ -116,7 +116,7 @@ async function byKey (id: string, terminal: Terminal, ledger: Ledger): Promise<C
   }
   const desk = new KeyDesk(terminal)
   const place = await desk.place({})
-  const record = (await desk.read(place, { mayBeMissing: true })).find(one => one.id === id)
+  const record = (await desk.read(place, { mayBeMissing: true })).find(key => key.id === id)
   if (record !== undefined && !place.isDefault) {
     const status = ledger.isRevoked(credentialOf(record)) ? 'revoked' : statusOf(record)
     if (status !== 'active') return { denied: `Key ${id} (${record.name}) is ${status}.` }
@@ -134,7 +134,7 @@ async function byKey (id: string, terminal: Terminal, ledger: Ledger): Promise<C
       known: `Key ${id} (${record.name}) is active${where}.`
     }
   }
-  if (desk.configuredKeys().some(one => listedKeyId(sha256(one)) === id)) {
+  if (desk.configuredKeys().some(key => listedKeyId(sha256(key)) === id)) {
     const principal = freezePrincipal({
       id: `apikey:${id}`,
       role: 'user',

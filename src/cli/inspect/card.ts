@@ -24,7 +24,7 @@ export function cardCommand (terminal: Terminal): Command {
       const { config, problems } = settingsAt(terminal)
       if (problems.length > 0) throw new ConfigError(problems)
       const { API_KEYS, API_KEYS_FILE, API_KEYS_IN, JWT_SECRET, OAUTH_SERVER, PUBLIC_URL } = config
-      const isSignedIn = [config.JWT_ISSUER, config.JWT_ISSUERS_FILE].some(one => one !== undefined)
+      const isSignedIn = [config.JWT_ISSUER, config.JWT_ISSUERS_FILE].some(value => value !== undefined)
       if (PUBLIC_URL === undefined) {
         terminal.complain('Warning: PUBLIC_URL is not set, so the URL is that of HOST and PORT.')
       }

@@ -36,7 +36,7 @@ export function whyCommand (terminal: Terminal, fail: () => void): Command {
           found
             .map(line =>
               explainLine(line)
-                .map(one => safeText(redact(one)))
+                .map(text => safeText(redact(text)))
                 .join('\n')
             )
             .join('\n\n')

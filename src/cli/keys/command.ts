@@ -44,7 +44,7 @@ export function keysCommand (terminal: Terminal, fail: () => void): Command {
     importCommand(desk),
     verifyCommand(desk, fail)
   ]
-  for (const one of commands) command.addCommand(one)
+  for (const child of commands) command.addCommand(child)
   return command
 }
 
@@ -119,7 +119,7 @@ function rotateCommand (desk: KeyDesk): Command {
 }
 
 function changeCommand (desk: KeyDesk, name: string, description: string, change: typeof revokeKey): Command {
-  return subcommand(name, description).argument('<id>', 'key id').action(async (id: string, given: FileArguments) => {
+  return subcommand(name, description).argument('<id>', 'the key id').action(async (id: string, given: FileArguments) => {
     const place = await desk.place(given)
     desk.show(await desk.change(place, records => change(records, id)), place, given)
   })

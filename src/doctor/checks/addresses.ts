@@ -30,10 +30,10 @@ export async function addresses (visit: Visit): Promise<Finding[]> {
 
 /** Compares the budgets of two addresses of this machine. They must be independent. */
 async function shared (visit: Visit): Promise<Finding[]> {
-  const [one, other] = otherWays(visit)
-  if (one === undefined || other === undefined) return []
+  const [first, second] = otherWays(visit)
+  if (first === undefined || second === undefined) return []
   const counts: Array<number | undefined> = []
-  for (const way of [one, other, one, other]) counts.push(await left(visit, way))
+  for (const way of [first, second, first, second]) counts.push(await left(visit, way))
   const isOneBucket = counts.every(
     (count, index) => count !== undefined && (index === 0 || count === (counts[index - 1] ?? NaN) - 1)
   )

@@ -21,7 +21,7 @@ const maxRegistrations = 600
 const openToAll = { public: true, cors: { origin: '*', credentials: false } } as const
 const noStore = { 'cache-control': 'no-store', pragma: 'no-cache' }
 
-/** `OPTIONS` is a route of its own, so that preflights get the CORS headers of these routes. */
+/** `OPTIONS` is registered explicitly, so that preflights get the CORS headers of these routes. */
 const methods = ['POST', 'OPTIONS']
 
 /** `path` is the path of the endpoint in this scope. */
