@@ -119,8 +119,10 @@ function rotateCommand (desk: KeyDesk): Command {
 }
 
 function changeCommand (desk: KeyDesk, name: string, description: string, change: typeof revokeKey): Command {
-  return subcommand(name, description).argument('<id>', 'the key id').action(async (id: string, given: FileArguments) => {
-    const place = await desk.place(given)
-    desk.show(await desk.change(place, records => change(records, id)), place, given)
-  })
+  return subcommand(name, description)
+    .argument('<id>', 'the key id')
+    .action(async (id: string, given: FileArguments) => {
+      const place = await desk.place(given)
+      desk.show(await desk.change(place, records => change(records, id)), place, given)
+    })
 }
