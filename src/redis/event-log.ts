@@ -1,7 +1,4 @@
-/**
- * The events of session streams in Redis, so that any instance can resume a stream. Each stream is a sorted
- * set, which only the instance that runs its calls writes.
- */
+/** The events of session streams in Redis, so that any instance can resume a stream. */
 import { EventBounds, type EventBoundsOptions } from '../mcp/legacy/sessions/event-bounds.js'
 import type { EventLog, KeptEvent, KeptStream } from '../mcp/legacy/sessions/event-log.js'
 import type { Keys } from './link/keys.js'
@@ -34,6 +31,7 @@ interface Write {
   readonly bytes: number
 }
 
+/** Each stream is a sorted set. Only the instance that runs its calls writes it. */
 export class RedisEvents implements EventLog {
   readonly #link: Link
   readonly #keys: Keys

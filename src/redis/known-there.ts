@@ -1,7 +1,4 @@
-/**
- * Remembers in Redis which credentials were accepted from which address. An instance writes each accepted
- * credential, and reads those of an address when the address is locked.
- */
+/** Remembers in Redis which credentials were accepted from which address. */
 import { type KnownThere, MemoryKnownThere } from '../principal/known-there.js'
 import { type Keys, hashOf } from './link/keys.js'
 import type { Link } from './link/link.js'
@@ -19,6 +16,7 @@ const maxDigests = 1000
 const askedMs = 1000
 const maxAsked = 10_000
 
+/** An instance writes each accepted credential, and reads those of an address when the address is locked. */
 export class RedisKnownThere implements KnownThere {
   readonly #link: Link
   readonly #keys: Keys

@@ -1,6 +1,4 @@
-/**
- * Created and revoked tokens in Redis, shared by all instances: a hash, and a message for each new record.
- */
+/** Created and revoked tokens in Redis, shared by all instances. */
 import type { Bus } from '../fleet/bus.js'
 import type { Revocable } from '../ledger/index-in-memory.js'
 import { readRecord, type StateRecord } from '../ledger/records.js'
@@ -30,6 +28,7 @@ interface Value {
   readonly record: StateRecord | undefined
 }
 
+/** A hash of all records, and a message for each new one. */
 export class RedisRecords implements SharedRecords {
   readonly #link: Link
   readonly #bus: Bus

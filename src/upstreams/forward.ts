@@ -1,6 +1,4 @@
-/**
- * Forwards requests to an upstream, relays its questions to the caller, and limits the size of the result.
- */
+/** Forwards requests to an upstream, relays its questions, and limits the size of results. */
 import { type Client, LOG_LEVEL_META_KEY } from '@modelcontextprotocol/client'
 import { PublicToolError } from '../errors.js'
 import { isRecord } from '../lib/guards.js'

@@ -1,7 +1,4 @@
-/**
- * `freeze` and `thaw`: switch tools, callers, keys or everything off and on, with or without a running
- * server.
- */
+/** `freeze` and `thaw`: switch tools, callers, keys or everything off and on again. */
 import { Command } from 'commander'
 import { isTarget, type Target } from '../../freeze/target.js'
 import { commandLine } from '../../ledger/records.js'
@@ -14,8 +11,7 @@ import type { Terminal } from '../terminal/terminal.js'
 const help = `
 A running server with the same STATE_DIR (or REDIS_URL) applies this within a second: it ends the affected
 calls and streams, and refuses new ones with "Switched off by the operator". Callers can still authenticate,
-list items, and see with whoami what is off. While everything is off, /ready says "degraded". "thaw" undoes
-it.
+list items, and see with whoami what is off. While everything is off, /ready says "degraded".
 
   $ fastify-mcp-auth freeze --tool send-mail
   $ fastify-mcp-auth freeze --principal user:ada

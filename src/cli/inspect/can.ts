@@ -30,7 +30,8 @@ import type { Terminal } from '../terminal/terminal.js'
 
 const help = `
 Prints "allowed" or "denied" and the rule that decides, based on the settings, the key file, the state
-directory and TOOL_POLICY_FILE. Exits with 0 or 1. Without a tool, checks if the caller can authenticate.
+directory and TOOL_POLICY_FILE. Exits with 0 if allowed, otherwise with 1. Without a tool, checks if the
+caller can authenticate.
 
   $ fastify-mcp-auth can k3vd81qmx0aa generate-token
   $ fastify-mcp-auth can --token-file token.txt search

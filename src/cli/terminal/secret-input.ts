@@ -1,7 +1,4 @@
-/**
- * Reads a secret from standard input without echo. Arguments would be visible in `ps` and in the shell
- * history.
- */
+/** Reads a secret from standard input without echo. An argument would be visible in `ps`. */
 import { createInterface } from 'node:readline/promises'
 import { type Readable, Writable } from 'node:stream'
 

@@ -1,6 +1,4 @@
-/**
- * Calls the endpoint with the credential: checks the credential, the revisions, and the claims of a token.
- */
+/** Calls the endpoint with the credential: checks it, the revisions, and the claims of a token. */
 import type { Finding } from '../finding.js'
 import { quoted } from '../finding.js'
 import { NoAnswerError } from '../request.js'

@@ -1,7 +1,4 @@
-/**
- * Verifies identity assertions of an identity provider (ID-JAG, RFC 7523 §2.1), for enterprise-managed
- * authorization.
- */
+/** Verifies identity assertions of an identity provider (ID-JAG, RFC 7523 §2.1). */
 import { compactVerify, decodeJwt, decodeProtectedHeader } from 'jose'
 import { sha256 } from '../../lib/sha256.js'
 import type { Role } from '../../principal/principal.js'

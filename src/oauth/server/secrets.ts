@@ -1,7 +1,4 @@
-/**
- * The keys of the authorization server, derived from the JWT secret. Each use has its own key, so that a
- * credential of one kind is never accepted as another.
- */
+/** Derives the keys of the authorization server from the JWT secret, a separate one for each use. */
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto'
 
 /** A derived key and its id. Keys of former secrets have other ids. */
@@ -10,6 +7,7 @@ export interface DerivedKey {
   readonly key: Uint8Array
 }
 
+/** With a separate key for each use, a credential of one kind is never accepted as another. */
 export interface ServerSecrets {
   /** Keys of access tokens. The first one signs, all verify. */
   readonly access: readonly [DerivedKey, ...DerivedKey[]]

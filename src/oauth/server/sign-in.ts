@@ -1,7 +1,4 @@
-/**
- * The two steps of a sign-in: the user enters a key, then approves or denies. The state between the steps is
- * encrypted and kept in the page, not on the server.
- */
+/** The two steps of a sign-in: the user enters a key, then approves or denies. */
 import { randomBytes } from 'node:crypto'
 import { sha256 } from '../../lib/sha256.js'
 import { isOfApp } from '../../app-keys/app-keys.js'
@@ -84,6 +81,7 @@ export interface Approved {
   readonly grantId: string
 }
 
+/** The state between the steps. It is encrypted and kept in the page, not on the server. */
 interface Sealed {
   readonly id: string
   readonly request: AuthorizationRequest

@@ -1,7 +1,4 @@
-/**
- * `fetch` for an upstream over HTTP: refuses redirects, limits the size of responses, and detects broken
- * streams.
- */
+/** `fetch` for an upstream: refuses redirects, limits response sizes, and detects broken streams. */
 import { isRecord } from '../../lib/guards.js'
 
 /** A response, or an event of a stream, is too large. */

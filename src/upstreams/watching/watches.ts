@@ -1,6 +1,4 @@
-/**
- * Counts the subscriptions of callers to resources of an upstream. The last one to leave unsubscribes there.
- */
+/** Counts the subscriptions of callers to resources of an upstream. */
 
 /** Maximum number of resources for each connection. */
 const maxUris = 1000
@@ -18,7 +16,10 @@ export interface WatchesOptions {
   readonly report: (error: unknown) => void
 }
 
-/** All keys are those of `Pool.keyOf`. */
+/**
+ * All keys are those of `Pool.keyOf`. When the last caller leaves, the resource is unsubscribed at the
+ * upstream.
+ */
 export class Watches {
   readonly #options: WatchesOptions
   readonly #counts = new Map<string, Map<string, number>>()

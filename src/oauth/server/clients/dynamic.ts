@@ -1,7 +1,4 @@
-/**
- * Clients that register themselves (RFC 7591). They have no secret. The id is a digest of the metadata, so
- * registering the same metadata again returns the same client. Unused clients are removed.
- */
+/** Clients that register themselves (RFC 7591). They have no secret. */
 import { sha256 } from '../../../lib/sha256.js'
 import { type Documents, type ListedDocument } from '../documents/documents.js'
 import { type Client, ClientMetadataError, readClientMetadata } from './client.js'
@@ -56,6 +53,7 @@ export function createDynamicClients ({ documents, max = 1000 }: DynamicClientsO
 
     async register (metadata) {
       const read = readMetadata(metadata)
+      // A digest, so that registering the same metadata again returns the same client.
       const id = sha256(JSON.stringify(read)).slice(0, 32)
       const existing = await documents.get('client', id)
       if (existing !== undefined) {

@@ -1,7 +1,4 @@
-/**
- * Fetches a small JSON document from a URL that a client chose. Against SSRF: only over https, only from
- * public addresses, with limits on size and time.
- */
+/** Fetches a small JSON document from a URL that a client chose, protected against SSRF. */
 import { lookup as resolveName, type LookupAddress } from 'node:dns'
 import type { IncomingMessage } from 'node:http'
 import { request } from 'node:https'
@@ -53,6 +50,7 @@ export interface GuardedFetchOptions {
 
 const jsonType = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i
 
+/** Only over https, only from public addresses, and with limits on size and time (SSRF). */
 export function createGuardedFetch (options: GuardedFetchOptions = {}): DocumentFetcher {
   const {
     isAllowed = isPublicAddress,

@@ -1,10 +1,8 @@
-/**
- * Limits failed requests at the token endpoint, by client and by grant. Not by address: all users of a hosted
- * client share its addresses.
- */
+/** Limits failed requests at the token endpoint, by client and by grant. */
 import { createBucketStore } from '../../../limits/memory-buckets.js'
 
 const windowMs = 60_000
+// Not by address, because all users of a hosted client share its addresses.
 const maxByClient = 120
 const maxByGrant = 20
 const maxTotal = 3000
