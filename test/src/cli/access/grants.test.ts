@@ -65,7 +65,7 @@ for (const [what, args] of [
 
 t.test('grants revoke says what is missing, and that nothing was ended', async t => {
   const { run } = await running(t)
-  t.match(await run('grants', 'revoke'), { code: 1, stderr: /Name the grants/ })
+  t.match(await run('grants', 'revoke'), { code: 1, stderr: /^Pass the id of a grant/ })
   t.match(await run('grants', 'revoke', 'nonsense'), { code: 1, stderr: /not a grant id/ })
   t.match(await run('grants', 'revoke', '0'.repeat(24)), { code: 1, stderr: /Nothing was revoked/ })
 })

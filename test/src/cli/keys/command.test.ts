@@ -14,7 +14,7 @@ t.test('a name is enough: the key alone is on stdout, and what there is to say o
   const { code, stdout, stderr } = await keys(cwd, ['create', '--name', 'laptop'])
   t.equal(code, 0)
   t.equal(shapeOf(stdout), 'managed')
-  t.match(stderr, /^Key \w{12} is for apikey:\w{12}, role user\. .*once/)
+  t.match(stderr, /^Key \w{12} belongs to apikey:\w{12}, with the role user\. It is not shown again/)
   t.notMatch(stderr, stdout)
   t.match(await readKeyFile(join(cwd, file)), [{ name: 'laptop', role: 'user', scopes: [], owner: /^apikey:/ }])
 })

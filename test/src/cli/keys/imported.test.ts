@@ -50,7 +50,7 @@ t.test('what API_KEYS holds is taken over from where it is set, .env as well', a
   t.match(await keys(cwd, ['import']), { code: 1, stderr: /--configured/ })
   const { code, stdout, stderr } = await keys(cwd, ['import', '--name', 'old', '--configured', '--json'])
   t.equal(code, 0)
-  t.match(stderr, /^Remove them from API_KEYS: /)
+  t.match(stderr, /^Remove them from API_KEYS\. /)
   t.match(JSON.parse(stdout), [{ name: 'old 1' }, { name: 'old 2' }])
   t.equal((await keys(cwd, ['verify', '--file', file], 'the-second-key-of-many')).code, 0)
 })
@@ -130,7 +130,7 @@ t.test('who imports keys of API_KEYS without a file that is named hears how the 
   const env = { API_KEYS: 'the-first-key-of-many' }
   t.match(await say(['keys', 'import', '--configured'], await directory(t), env), {
     code: 0,
-    stderr: /^Remove them from API_KEYS and set API_KEYS_FILE=api-keys\.json: /
+    stderr: /^Remove them from API_KEYS and set API_KEYS_FILE=api-keys\.json\. /
   })
   t.match(await say(['keys', 'import'], await directory(t), {}, 'the-first-key-of-many'), { code: 0, stderr: '' })
 })
