@@ -171,7 +171,7 @@ t.test('freeze says no to nothing, to a credential and to what no target can be'
   for (const [args, message] of [
     [[], /^Name what to freeze: --all, --tool, --principal or --key\./],
     [['--key', `mcp_${'k'.repeat(12)}_${'A'.repeat(32)}_abcdef`], /^Nothing was changed: an argument is a credential/],
-    [['--tool', ''], /nothing was changed/]
+    [['--tool', ''], /^Nothing was changed: an argument is empty/]
   ] as const) {
     const { code, stderr } = await say(['freeze', ...args], t.testdirName, { STATE_DIR })
     t.equal(code, 1)
