@@ -11,14 +11,15 @@ type Callback = (error: Error | null, result?: { current: number, ttl: number })
 
 /** What the plugin sees instead of the request: of that it would also read the route's `rateLimit.groupId`. */
 interface Subject {
-  /** Names the subject: the plugin counts by address. */
-  readonly ip: string
+  /** The plugin makes its key of it. All subjects have the same: it asks for one at a time. */
+  readonly ip: typeof oneIp
   readonly asks: readonly Ask[]
   /** `undefined` before the store has answered. */
   taken: readonly Taken[] | undefined
   readonly routeOptions: Readonly<Record<string, never>>
 }
 
+const oneIp = '127.0.0.1'
 const noOptions: Subject['routeOptions'] = Object.freeze({})
 
 /**
@@ -27,13 +28,13 @@ const noOptions: Subject['routeOptions'] = Object.freeze({})
  * nothing: the buckets are those of `limits`.
  */
 export async function createCounter (limits: Limits): Promise<Counter> {
-  const waiting = new Map<string, Subject>()
-  let number = 0
+  /** What is counted at this moment: the plugin asks its store at once. */
+  let current: Subject | undefined
 
   class Store {
-    incr (key: string, callback: Callback): void {
-      const subject = waiting.get(key)
-      if (subject === undefined) return callback(new Error('The limiter counts under a key that nobody asked for'))
+    incr (_key: string, callback: Callback): void {
+      const subject = current
+      if (subject === undefined) return callback(new Error('The limiter asks its store too late'))
       const tell = (taken: readonly Taken[]): void => {
         subject.taken = taken
         const { used = 0, ttlMs = 0, fits = true } = taken.at(-1) ?? {}
@@ -58,22 +59,17 @@ export async function createCounter (limits: Limits): Promise<Counter> {
   const count = detached.createRateLimit({ max: 1, timeWindow: 1, allowList: [], ban: -1, skipOnError: false })
 
   async function settled (counted: ReturnType<typeof count>, subject: Subject): Promise<readonly Taken[]> {
-    try {
-      await counted
-    } finally {
-      waiting.delete(subject.ip)
-    }
+    await counted
     if (subject.taken === undefined) throw new Error('The limiter let a key pass uncounted')
     return subject.taken
   }
 
   return asks => {
-    const subject: Subject = { ip: String(number++), asks, taken: undefined, routeOptions: noOptions }
-    waiting.set(subject.ip, subject)
+    const subject: Subject = { ip: oneIp, asks, taken: undefined, routeOptions: noOptions }
+    current = subject
     const counted = count(subject as unknown as FastifyRequest)
+    current = undefined
     // Nobody waits for what is at hand, nor for what the plugin makes of it.
-    if (subject.taken === undefined) return settled(counted, subject)
-    waiting.delete(subject.ip)
-    return subject.taken
+    return subject.taken ?? settled(counted, subject)
   }
 }

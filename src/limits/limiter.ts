@@ -69,8 +69,20 @@ export function limiterOf (options: LimiterOptions, limits: Limits, count: Count
   const { policy, max, windowMs, tool } = options
   const windowSeconds = seconds(windowMs)
 
+  const buckets = new Map<string, string>()
+
   function ask (key: string, cost = 1, ownMax = max): BucketAsk {
-    return { bucket: bucketOf(kinds[policy], key, tool), cost, max: ownMax, windowMs }
+    return { bucket: bucketFor(key), cost, max: ownMax, windowMs }
+  }
+
+  /** Kept, because most requests come from a few callers. */
+  function bucketFor (key: string): string {
+    const kept = buckets.get(key)
+    if (kept !== undefined) return kept
+    const bucket = bucketOf(kinds[policy], key, tool)
+    if (buckets.size >= mostBuckets) buckets.clear()
+    buckets.set(key, bucket)
+    return bucket
   }
 
   function read ({ max: ownMax, cost }: BucketAsk, { used, ttlMs, fits }: Taken): Reading {
@@ -118,6 +130,8 @@ export function limiterOf (options: LimiterOptions, limits: Limits, count: Count
   }
 }
 
+/** Names of buckets that a limiter keeps. */
+const mostBuckets = 1000
 const nothing: Taken = Object.freeze({ fits: false, used: 0, ttlMs: 0 })
 
 function requireLimit ({ policy, max, windowMs }: LimiterOptions): void {

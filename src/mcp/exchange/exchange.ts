@@ -1,6 +1,7 @@
 /** One JSON-RPC message in progress: its caller, its deadline and its outcome. */
 import { DeadlineError, type Refusal } from '../../errors.js'
 import { isRecord } from '../../lib/guards.js'
+import type { Place } from '../../lib/linked-list.js'
 import type { AppContext } from '../../tools/app-context.js'
 import type { Item } from '../../tools/tool.js'
 import { type Ask, type Caller, type Notify, credentialMs } from './caller.js'
@@ -36,7 +37,6 @@ export class Exchange extends Ending implements Due {
   #controller: AbortController | undefined
   #asking: AbortController | undefined
   #reject: ((reason: unknown) => void) | undefined
-  #limitMs = 0
   /** Questions that the caller has not answered yet. */
   #questions = 0
   /** The rest of the deadline, while a question is open. */
@@ -45,6 +45,8 @@ export class Exchange extends Ending implements Due {
   #onEnd: (() => void) | undefined
   readonly #deadlines: Deadlines
   readonly #running: RunningCalls | undefined
+  readonly #place: Place<Exchange> | undefined
+  #deadline: Place<Due> | undefined
   readonly #tracing: Shared['tracing']
   #span: MessageSpan | undefined
   #dueAt = 0
@@ -62,7 +64,7 @@ export class Exchange extends Ending implements Due {
     this.#deadlines = deadlines
     this.#running = running
     this.#tracing = tracing
-    running?.add(this)
+    this.#place = running?.add(this)
     this.limitTo(deadlineMs, this.startedAt)
   }
 
@@ -157,9 +159,7 @@ export class Exchange extends Ending implements Due {
     return this.#isStreaming
   }
 
-  get ended (): boolean {
-    return this.#ended
-  }
+  get ended (): boolean { return this.#ended }
 
   /** A handler waits for an answer of its caller. */
   get isAsking (): boolean {
@@ -196,10 +196,9 @@ export class Exchange extends Ending implements Due {
    */
   limitTo (ms: number, from = performance.now()): void {
     const limitMs = this.#isStreaming ? Math.min(ms, credentialMs(this.caller)) : ms
-    if (this.#limitMs > 0) this.#deadlines.remove(this.#limitMs, this)
-    this.#limitMs = limitMs
+    this.#deadline?.remove()
     this.#dueAt = from + limitMs
-    this.#deadlines.add(limitMs, this)
+    this.#deadline = this.#deadlines.add(limitMs, this)
   }
 
   /** Call before the first message: from now on the exchange ends with the caller's credential. */
@@ -267,8 +266,8 @@ export class Exchange extends Ending implements Due {
     if (this.#ended) return
     this.#ended = true
     this.#endedAt = performance.now()
-    this.#running?.remove(this)
-    this.#deadlines.remove(this.#limitMs, this)
+    this.#place?.remove()
+    this.#deadline?.remove()
     this.#asking?.abort(this.refusal ?? 'the call has its answer')
     // Deferred: the code that sends the answer may still record a refusal.
     if (this.#onEnd !== undefined) setImmediate(this.#onEnd)

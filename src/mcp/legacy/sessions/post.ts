@@ -3,6 +3,7 @@
  * be resumed.
  */
 import { CancelledError } from '../../../errors.js'
+import type { Place } from '../../../lib/linked-list.js'
 import type { Deadlines, Due } from '../../exchange/deadlines.js'
 import type { Exchange } from '../../exchange/exchange.js'
 import type { RequestId } from '../../wire/messages.js'
@@ -52,6 +53,8 @@ export class Post implements AnswerWriter, Due {
   #answers: string[] | undefined
   /** The name of the stream; `''` while there is none. */
   #name = ''
+  /** Its end is the time for a JSON answer. */
+  readonly #moment: Place<Due> | undefined
   /** The stream that the caller is reading. */
   #stream: EventStream | undefined
   /** The number of the last event. */
@@ -61,7 +64,7 @@ export class Post implements AnswerWriter, Due {
     this.#options = options
     this.#pending = options.requests.length
     this.reply = new Promise(resolve => { this.#resolve = resolve })
-    if (options.mayStream) options.host.moments.add(momentMs, this)
+    this.#moment = options.mayStream ? options.host.moments.add(momentMs, this) : undefined
   }
 
   get name (): string {
@@ -137,7 +140,7 @@ export class Post implements AnswerWriter, Due {
     const { host, holder, requests, mayStream } = this.#options
     if (this.#isStreaming || !mayStream) return
     this.#name = host.nameStream(this)
-    host.moments.remove(momentMs, this)
+    this.#moment?.remove()
     const isPrimed = host.revision >= primedSince
     host.log.open(host.id, this.#name, requests, isPrimed)
     const stream = host.openStream(holder)
@@ -178,7 +181,7 @@ export class Post implements AnswerWriter, Due {
   }
 
   #end (reply: Reply): void {
-    this.#options.host.moments.remove(momentMs, this)
+    this.#moment?.remove()
     this.#resolve(reply)
   }
 }
