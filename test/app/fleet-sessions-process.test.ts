@@ -1,50 +1,13 @@
 /** Sessions of a fleet of processes: what becomes of them when an instance is killed, and when Redis fails. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { type FleetProcess, fleetProcesses } from '../support/fleet-processes.js'
 import { type RedisServer, redisServer, withoutRedis } from '../support/redis.js'
-import { type Running, start } from '../support/process.js'
 import { ask, begin, listen, openSessionAt, settles } from '../support/session.js'
-import { adaKey, callOf, initialize, rpc, withKey } from '../support/service.js'
-import { secret } from '../support/tokens.js'
+import { callOf, initialize, rpc, withKey } from '../support/service.js'
 import { until } from '../support/until.js'
 
-const file = fileURLToPath(new URL('../support/session-server.ts', import.meta.url))
-
-interface Instance extends Running { readonly at: string }
-
-async function instances (
-  t: Test,
-  redis: RedisServer,
-  size: number,
-  env: Record<string, string> = {}
-): Promise<Instance[]> {
-  const cwd = mkdtempSync(join(tmpdir(), 'fleet-'))
-  const running = Array.from({ length: size }, () =>
-    start(t, process.execPath, ['--import', import.meta.resolve('tsx'), file], {
-      cwd,
-      env: {
-        API_KEYS: adaKey,
-        JWT_SECRET: secret,
-        REDIS_URL: redis.url,
-        REDIS_TIMEOUT_MS: '2000',
-        RATE_LIMIT_MAX: '100000',
-        LOG_LEVEL: 'warn',
-        ...env
-      }
-    })
-  )
-  // After the processes, which end with the test.
-  t.teardown(() => {
-    rmSync(cwd, { recursive: true, force: true })
-  })
-  return await Promise.all(running.map(async one => ({ ...one, at: await one.url })))
-}
-
-async function two (t: Test, redis: RedisServer, env?: Record<string, string>): Promise<[Instance, Instance]> {
-  const [a, b] = await instances(t, redis, 2, env)
+async function two (t: Test, redis: RedisServer, env?: Record<string, string>): Promise<[FleetProcess, FleetProcess]> {
+  const [a, b] = await fleetProcesses(t, redis.url, 2, env)
   if (a === undefined || b === undefined) throw new Error('not two')
   return [a, b]
 }
@@ -57,7 +20,7 @@ async function statusAfterOutage (url: string, session: Record<string, string>):
   })
 }
 
-t.test('sessions when an instance or Redis fails', { skip: withoutRedis, timeout: 240_000 }, async t => {
+t.test('I8: sessions when an instance or Redis fails', { skip: withoutRedis, timeout: 240_000 }, async t => {
   t.test(
     'a session outlives the kill of the instance that opened it, and what that said is resumed elsewhere',
     async t => {

@@ -86,7 +86,7 @@ async function balance (t: Test, targets: Target[]): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-t.test('no request is lost while an instance is replaced', { timeout: 120_000 }, async t => {
+t.test('I14: no request is lost while an instance is replaced', { timeout: 120_000 }, async t => {
   const place = t.testdir({ first: {}, second: {}, third: {} })
   const first = startInstance(t, `${place}/first`)
   const second = startInstance(t, `${place}/second`)

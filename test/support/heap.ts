@@ -5,14 +5,18 @@ import { runInNewContext } from 'node:vm'
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 
+/** Megabytes of the heap that are in use once all garbage is collected. */
+export function heapNow (): number {
+  collect()
+  return process.memoryUsage().heapUsed / 2 ** 20
+}
+
 /**
  * Megabytes that are still held when `fill` has run. What was filled must be used afterwards, or it is gone
  * as well.
  */
 export async function heldBy (fill: () => unknown): Promise<number> {
-  collect()
-  const before = process.memoryUsage().heapUsed
+  const before = heapNow()
   await fill()
-  collect()
-  return (process.memoryUsage().heapUsed - before) / 2 ** 20
+  return heapNow() - before
 }

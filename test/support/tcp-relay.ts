@@ -20,10 +20,17 @@ export async function tcpRelay (t: Test, target: number): Promise<TcpRelay> {
     const upstream = connect(relay.target, '127.0.0.1')
     for (const [from, to] of [[client, upstream], [upstream, client]] as const) {
       sockets.add(from)
+      let [waiting, last] = [0, 0]
       from.on('data', data => {
         if (relay.isSilent) return
-        if (relay.delayMs === 0) to.write(data)
-        else setTimeout(() => { to.write(data) }, relay.delayMs)
+        // In order, also where the delay has just become shorter.
+        if (relay.delayMs === 0 && waiting === 0) return to.write(data)
+        waiting += 1
+        last = Math.max(last, performance.now() + relay.delayMs)
+        setTimeout(() => {
+          waiting -= 1
+          to.write(data)
+        }, last - performance.now())
       })
       from.on('error', () => {})
       from.on('close', () => {

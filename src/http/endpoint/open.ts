@@ -149,6 +149,7 @@ export async function openEndpoint (fastify: FastifyInstance, options: McpOption
       stopTracing()
       stopFreezing()
       forgotten?.close()
+      catalog.changes.close()
       unread.close()
       await endpoint.close()
     }

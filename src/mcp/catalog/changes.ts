@@ -5,6 +5,7 @@ import { type Eventually, after } from '../../lib/eventually.js'
 import { isRecord } from '../../lib/guards.js'
 import type { Role } from '../../principal/principal.js'
 import type { Item } from '../../tools/tool.js'
+import { UnsentChanges } from './unsent-changes.js'
 import { uriKey } from './uri.js'
 
 type ListKind = 'tools' | 'prompts' | 'resources'
@@ -77,6 +78,7 @@ export class Changes {
   /** List changes that wait to be merged with equal ones, by kind and name. */
   readonly #waiting = new Map<string, { readonly change: Change, readonly id: string }>()
   #timer: NodeJS.Timeout | undefined
+  readonly #unsent: UnsentChanges
 
   /** `find`: returns an item that is served here. */
   constructor (
@@ -85,7 +87,10 @@ export class Changes {
   ) {
     this.#find = find
     this.#bus = bus
+    this.#unsent = new UnsentChanges(async text => { await bus.tellAll(topic, { ...JSON.parse(text), again: true }) })
     bus.on(topic, (message, { from, id }) => {
+      // The streams of this instance were notified when it happened.
+      if (from === bus.id && isRecord(message) && message.again === true) return
       const change = this.#read(message, from)
       if (change !== undefined) this.#hear(change, id)
     })
@@ -116,11 +121,17 @@ export class Changes {
   /** Always true, so that callers can return it together with the change. */
   publish (change: Change): true {
     if (change.kind !== 'resource') this.#keep(change.kind, change.item)
-    // Streams of this instance are notified even if the bus fails.
-    this.#bus.tellAll(topic, write(change)).catch(() => {
+    const message = write(change)
+    // Streams of this instance are notified even if the bus fails, those of the others once it works again.
+    this.#bus.tellAll(topic, message).catch(() => {
       this.#tell(change, '')
+      this.#unsent.add(JSON.stringify(message))
     })
     return true
+  }
+
+  close (): void {
+    this.#unsent.close()
   }
 
   /** Calls `listener` when changes may have been lost. Returns a function that unsubscribes. */
