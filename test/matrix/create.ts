@@ -41,6 +41,7 @@ async function tryTemplate (directory: string, template: string): Promise<void> 
   assert.ok(curl.startsWith('curl ') && curl.includes(key), 'the last line is the curl')
   await npm(project, 'test')
   await npm(project, 'run', 'lint')
+  await refusesPort(project)
   const token = (await run('npx', ['fastify-mcp-auth', 'token', '--user', 'ada'], { cwd: project })).stdout.trim()
   const port = await freePort()
   const server = spawn('npm', ['start'], {
@@ -58,6 +59,14 @@ async function tryTemplate (directory: string, template: string): Promise<void> 
   } finally {
     if (server.pid !== undefined) process.kill(-server.pid, 'SIGTERM')
   }
+}
+
+/** A bad setting is told in one sentence, without a stack. */
+async function refusesPort (project: string): Promise<void> {
+  const env = { ...process.env, PORT: 'abc' }
+  const failure: unknown = await run('node', ['dist/server.js'], { cwd: project, env }).catch((error: unknown) => error)
+  assert.ok(failure instanceof Error && 'stderr' in failure, 'the start fails')
+  assert.match(String(failure.stderr), /^PORT is not a whole number; .+\n$/)
 }
 
 /** Waits until the server is there. */
