@@ -40,7 +40,7 @@ export const rooms = [
   ['src/ledger/index-in-memory.ts', 'principal freeze ledger/records', ''],
   ['src/ledger/file', 'lib ledger/records ledger/index-in-memory', ''],
   ['src/ledger', 'fleet principal freeze ledger/records ledger/index-in-memory ledger/file', 'fastify'],
-  ['src/oauth', 'net principal tokens/claims tokens/provider', ''],
+  ['src/oauth', 'lib net principal tokens/claims tokens/provider', ''],
   ['src/oauth/server/protocol', 'net', ''],
   ['src/oauth/server/documents', 'lib', ''],
   ['src/oauth/server/clients', 'lib net oauth/server/protocol oauth/server/documents', 'jose'],

@@ -64,14 +64,16 @@ const errors: FastifyPluginAsync<ErrorsOptions> = async (fastify, options) => {
 /** The server options rewrite a malformed URL so that it passes the hooks; it is not a path, though. */
 function refuseUnknown (request: FastifyRequest): never {
   if (isMalformedUrl(request.originalUrl)) throw new BadUrlError()
-  throw new NotFoundError(isSignInProbe(request) ? { data: noSignIn } : {})
+  throw new NotFoundError(isSignInProbe(request) ? { data: noSignInHere(request) } : {})
 }
 
 /** In the form that OAuth clients show to people (RFC 6749 §5.2). */
-const noSignIn = {
-  error: 'access_denied',
-  error_description: 'The API key was refused, or none was sent. There is no OAuth sign-in here: ' +
-    'check the key that this client sends in the x-api-key header.'
+function noSignInHere ({ server }: FastifyRequest): { readonly error: string, readonly error_description: string } {
+  const metadata = `${server.prefix}/.well-known/oauth-protected-resource`
+  const advice = server.hasRoute({ method: 'GET', url: metadata })
+    ? `Where to sign in is in the metadata of this server, at ${metadata}.`
+    : 'There is no OAuth sign-in here: check the key that this client sends in the x-api-key header.'
+  return { error: 'access_denied', error_description: `The API key was refused, or none was sent. ${advice}` }
 }
 
 function linesOf (logRefusals: boolean, logRequests: boolean): Lines {

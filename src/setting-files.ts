@@ -37,10 +37,12 @@ export async function placeProblems (
 /** Turns an error of one of these files into a problem of its setting; `undefined` for other errors. */
 export function settingProblemOf (error: unknown): Problem | undefined {
   if (error instanceof ToolPolicyError) {
-    return { variable: 'TOOL_POLICY_FILE', wrong: error.message, right: 'write it as docs/tools.md shows' }
+    const { message: wrong, right = 'write it as docs/tools.md shows' } = error
+    return { variable: 'TOOL_POLICY_FILE', wrong, right }
   }
   if (error instanceof IssuersFileError) {
-    return { variable: 'JWT_ISSUERS_FILE', wrong: error.message, right: 'write it as docs/oauth.md shows' }
+    const { message: wrong, right = 'write it as docs/oauth.md shows' } = error
+    return { variable: 'JWT_ISSUERS_FILE', wrong, right }
   }
   if (error instanceof AuditFileError) {
     return {
@@ -50,10 +52,11 @@ export function settingProblemOf (error: unknown): Problem | undefined {
     }
   }
   if (error instanceof LockError) {
-    return { variable: 'UPSTREAMS_LOCK', wrong: error.message, right: 'name a file written by "upstreams approve"' }
+    const { message: wrong, right = 'name a file written by "upstreams approve"' } = error
+    return { variable: 'UPSTREAMS_LOCK', wrong, right }
   }
   if (error instanceof UpstreamError) {
-    return { variable: 'UPSTREAMS_FILE', wrong: error.message, right: 'write it as docs/proxy.md shows' }
+    return { variable: 'UPSTREAMS_FILE', wrong: error.message, right: error.right ?? 'write it as docs/proxy.md shows' }
   }
   if (error instanceof KeyFileError) {
     return { variable: 'API_KEYS_FILE', wrong: `names a file that ${error.wrong}`, right: error.right }

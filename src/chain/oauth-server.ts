@@ -11,7 +11,7 @@ import { documentsInFiles } from '../oauth/server/documents/in-files.js'
 import { documentsInMemory } from '../oauth/server/documents/in-memory.js'
 import type { TrustedIssuer } from '../oauth/server/id-jag.js'
 import { issuerOf } from '../oauth/server/protocol/metadata.js'
-import type { OwnServer } from '../oauth/settings.js'
+import { keyCache, type OwnServer } from '../oauth/settings.js'
 import { proofOf } from '../principal/proof.js'
 import { issuerPrefix } from '../tokens/provider/issuer.js'
 import type { McpAuthOptions, OAuthServerSettings } from './options.js'
@@ -67,12 +67,13 @@ export function oauthServerOf (
     trustedIssuers = [],
     scopes = oauth?.scopes ?? []
   } = settings
-  const trusted: readonly TrustedIssuer[] = [
+  const known: readonly TrustedIssuer[] = [
     ...(oauth === undefined ? [] : [{ ...oauth, prefix: issuerPrefix(undefined) }]),
     ...issuers.map(issuer => ({ ...issuer, prefix: issuerPrefix(issuer.name) })),
     // No principal id contains `%`, so no other caller shares this bucket.
     ...trustedIssuers.map(issuer => ({ issuer, prefix: issuerPrefix(encodeURIComponent(issuer)) }))
   ]
+  const trusted = known.map(issuer => ({ ...issuer, cache: keyCache(options, issuer) }))
   return defined({
     publicUrl,
     path,

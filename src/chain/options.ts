@@ -175,6 +175,7 @@ const names: Keys<McpAuthOptions> = {
   principalClaims: true,
   oauth: true,
   issuers: true,
+  jwksTimeoutMs: true,
   oauthServer: true,
   audience: true,
   allowWeakSecrets: true,

@@ -76,6 +76,12 @@ export const variables = {
     '',
     'The URL of the key set of JWT_ISSUER. Empty: taken from its metadata.'
   ),
+  /** Milliseconds. */
+  JWT_JWKS_TIMEOUT_MS: variable(
+    integer(100, 600_000),
+    '2000',
+    'How long to wait for the keys of an identity provider, in milliseconds, with its metadata.'
+  ),
   /** Besides the endpoint's own URL. */
   JWT_AUDIENCE: variable(
     list(word()),

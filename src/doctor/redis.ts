@@ -6,16 +6,15 @@ import { Keys } from '../redis/link/keys.js'
 import { Link } from '../redis/link/link.js'
 import type { Finding } from './finding.js'
 
-/** The first connection includes the name lookup and TLS. */
-const connectMs = 5000
 /** How long to wait after a first failure, because Redis may be starting. */
 const graceMs = 1000
 
 /**
- * `url` is that of `REDIS_URL`, `prefix` that of the server's keys. No finding contains anything of the URL.
+ * `url` is that of `REDIS_URL`, `prefix` that of the server's keys, `connectMs` the time for the first connection,
+ * which includes the name lookup and TLS. No finding contains anything of the URL.
  */
-export async function examineRedis (url: string, prefix: string): Promise<Finding[]> {
-  const { commands, reader } = createClients(url)
+export async function examineRedis (url: string, prefix: string, connectMs = 5000): Promise<Finding[]> {
+  const { commands, reader } = createClients(url, connectMs)
   reader.disconnect()
   const link = new Link({ client: commands, keys: new Keys(`${prefix}/mcp:`), timeoutMs: connectMs })
   const stop = new AbortController()

@@ -48,39 +48,63 @@ export class NoAnswerError extends Error {
   }
 }
 
-const timeoutMs = 10_000
 const maxBody = 64 * 1024
 
-/** Sends a request and reads the response. Rejects with a `NoAnswerError`. */
-export async function ask (url: URL, question: Question = {}): Promise<Answer> {
+/** Sends a request and reads the response within `timeoutMs`. Rejects with a `NoAnswerError`. */
+export async function ask (url: URL, question: Question, timeoutMs: number): Promise<Answer> {
   const { status, headers, text, headersMs, certificateEndsAt } = await converse(url, question, {
-    holdMs: timeoutMs,
-    endsWithBody: true
+    isComplete: ({ text }) => text.length === maxBody,
+    timeouts: [timeoutMs]
   })
   return { status, headers, body: text, ms: headersMs, certificateEndsAt }
 }
 
-/** Holds a stream open for `holdMs`, or until the server ends it. Rejects with a `NoAnswerError`. */
+/** Milliseconds since the request. */
+export interface HoldLimits {
+  /** How long a stream is held open at least. */
+  readonly holdMs: number
+  /** How long to wait for its first byte, if that is longer. */
+  readonly firstByteMs: number
+  /** How long to wait for a comment, such as a keep-alive, if that is longer. */
+  readonly commentMs: number
+}
+
+/** Holds a stream open for a while, or until the server ends it. Rejects with a `NoAnswerError`. */
 export async function hold (
   url: URL,
   question: Question,
-  holdMs: number,
-  isEnough: (text: string) => boolean = () => false
+  { holdMs, firstByteMs, commentMs }: HoldLimits
 ): Promise<Held> {
-  return await converse(url, question, { holdMs, endsWithBody: false, isEnough })
+  return await converse(url, question, {
+    isComplete: ({ text, headers }, passed) => {
+      if (!passed(holdMs)) return false
+      if (text === '') return passed(firstByteMs)
+      return hasComment(text) || headers['content-encoding'] !== undefined || passed(commentMs)
+    },
+    timeouts: [holdMs, firstByteMs, commentMs]
+  })
+}
+
+/** True if a comment came after the first event. */
+export function hasComment (stream: string): boolean {
+  return stream.includes('\n:')
 }
 
 interface Conversation extends Held { readonly headersMs: number, readonly certificateEndsAt: number | undefined }
 interface Bounds {
-  readonly holdMs: number
-  readonly endsWithBody: boolean
-  readonly isEnough?: (text: string) => boolean
+  /** Whether enough came; asked with each chunk and after each of `timeouts`. `passed`: whether that one is over. */
+  readonly isComplete: (
+    answer: Pick<Held, 'text' | 'headers'>,
+    passed: (timeoutMs: number) => boolean
+  ) => boolean
+  /** Milliseconds since the request. After the last of them it has failed, unless it is complete. */
+  readonly timeouts: readonly number[]
 }
 
 async function converse (
   url: URL,
   { method = 'GET', headers = {}, body, ...rest }: Question,
-  { holdMs, endsWithBody, isEnough }: Bounds
+  { isComplete, timeouts }: Bounds
 ): Promise<Conversation> {
   const startedAt = performance.now()
   const since = (): number => Math.round(performance.now() - startedAt)
@@ -95,18 +119,21 @@ async function converse (
   }
   return await new Promise((resolve, reject) => {
     const sent = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, options)
+    const stop = new AbortController()
+    const passed = new Set<number>()
+    let look = (): void => {}
     const fail = (error: unknown): void => {
       stop.abort()
       sent.destroy()
       reject(new NoAnswerError(codeOf(error, 'closed')))
     }
-    const stop = new AbortController()
-    sleep(endsWithBody ? timeoutMs : holdMs + timeoutMs, undefined, { signal: stop.signal }).then(
-      () => {
-        fail({ code: 'timeout' })
-      },
-      () => {}
-    )
+    for (const timeoutMs of new Set(timeouts)) {
+      sleep(timeoutMs, undefined, { signal: stop.signal }).then(() => {
+        passed.add(timeoutMs)
+        look()
+        if (timeouts.every(one => passed.has(one))) fail({ code: 'timeout' })
+      }, () => {})
+    }
     sent.on('error', fail)
     sent.on('response', response => {
       const headersMs = since()
@@ -128,29 +155,17 @@ async function converse (
           certificateEndsAt
         })
       }
+      look = () => {
+        if (isComplete({ text, headers: response.headers }, one => passed.has(one))) done(undefined)
+      }
       response.setEncoding('utf8')
       response.on('data', (chunk: string) => {
         firstByteMs ??= since()
         text = (text + chunk).slice(0, maxBody)
-        if (isEnough?.(text) === true || (endsWithBody && text.length === maxBody)) done(undefined)
+        look()
       })
-      response.once('end', () => {
-        done(since())
-      })
-      response.once('error', () => {
-        done(since())
-      })
-      response.once('aborted', () => {
-        done(since())
-      })
-      if (!endsWithBody) {
-        sleep(holdMs, undefined, { signal: stop.signal }).then(
-          () => {
-            done(undefined)
-          },
-          () => {}
-        )
-      }
+      for (const end of ['end', 'error', 'aborted']) response.once(end, () => { done(since()) })
+      look()
     })
     sent.end(body)
   })

@@ -1,6 +1,6 @@
 /** The state of one run of the doctor: its target, credential, client and results. */
 import { BlockList, isIP } from 'node:net'
-import { type Answer, ask, type Question } from './request.js'
+import { type Answer, ask, type Held, hold, type Question } from './request.js'
 
 export const hosts = ['claude', 'chatgpt', 'vscode'] as const
 /** The client that must be able to reach the server. */
@@ -12,12 +12,24 @@ export interface VisitOptions {
   /** The header `x-api-key` or `authorization`. Without it, checks that need a credential are skipped. */
   readonly credential?: Readonly<Record<string, string>> | undefined
   readonly as?: HostName | undefined
-  /**
-   * How long a stream is held open, in milliseconds. Default 20,000, which is longer than the keep-alive
-   * interval.
-   */
-  readonly holdMs?: number
+  readonly patience?: Partial<Patience>
 }
+
+/** How long the doctor waits, in milliseconds. */
+export interface Patience {
+  /** For an answer. Default 10,000. */
+  readonly answerMs: number
+  /** An answer that takes as long is reported. Default 5,000. */
+  readonly slowMs: number
+  /** For the first event of a stream; a later one counts as held back. Default 5,000. */
+  readonly firstEventMs: number
+  /** How long a stream is held open. Default 20,000. */
+  readonly holdMs: number
+  /** For a keep-alive, which the server sends every 15 seconds. Default 25,000; 0 does not check it. */
+  readonly keepAliveMs: number
+}
+
+const usual: Patience = { answerMs: 10_000, slowMs: 5000, firstEventMs: 5000, holdMs: 20_000, keepAliveMs: 25_000 }
 
 const legacyRevision = '2025-11-25'
 const modernRevision = '2026-07-28'
@@ -26,18 +38,18 @@ export class Visit {
   readonly url: URL
   readonly as: HostName | undefined
   readonly credential: Readonly<Record<string, string>> | undefined
-  readonly holdMs: number
+  readonly patience: Patience
   /** True if the URL is on loopback, so that only this machine can reach the server. */
   readonly isLocal: boolean
   /** The scopes in the resource metadata. Empty until it has been read. */
   advertised: readonly string[] = []
   #anonymous: Promise<Answer> | undefined
 
-  constructor ({ url, credential, as, holdMs = 20_000 }: VisitOptions) {
+  constructor ({ url, credential, as, patience }: VisitOptions) {
     this.url = url
     this.credential = credential
     this.as = as
-    this.holdMs = holdMs
+    this.patience = { ...usual, ...patience }
     this.isLocal = isLoopbackName(url.hostname)
   }
 
@@ -64,7 +76,7 @@ export class Visit {
     withCredential = true
   ): Promise<Answer> {
     const { url = this.url, headers, ...rest } = question
-    return await ask(url, {
+    return await this.ask(url, {
       method: 'POST',
       body: JSON.stringify(message.body),
       ...rest,
@@ -74,6 +86,25 @@ export class Visit {
         ...headers
       }
     })
+  }
+
+  /** Without the credential, unless the headers hold it. */
+  async ask (url: URL, question: Question = {}): Promise<Answer> {
+    return await ask(url, question, this.patience.answerMs)
+  }
+
+  /** Holds the stream that the endpoint opens for `message`. */
+  async hold ({ body, headers }: Message): Promise<Held> {
+    const { holdMs, firstEventMs, keepAliveMs } = this.patience
+    return await hold(
+      this.url,
+      {
+        method: 'POST',
+        body: JSON.stringify(body),
+        headers: { ...headers, 'accept-encoding': 'gzip', ...this.credential }
+      },
+      { holdMs, firstByteMs: firstEventMs, commentMs: keepAliveMs }
+    )
   }
 
   at (path: string): URL {

@@ -7,8 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { codeOf } from './guards.js'
 import { requireOwnPath } from './path-owner.js'
 
-/** A lock whose holder was killed is free after this. */
-const staleLockMs = 5000
+/** A lock whose holder was killed is free after this. Longer than a busy machine stops, so that no holder loses it. */
+const staleLockMs = 10_000
+/** How often a holder shows that it lives. */
+const renewLockMs = 1000
 /** Long enough for a stale lock, and for a queue of other writers. */
 const defaultWaitMs = 20_000
 
@@ -77,7 +79,7 @@ async function takeLock (file: string, waitMs: number, onCompromised: () => void
   if (!process.listeners('SIGXFSZ').includes(ignore)) process.on('SIGXFSZ', ignore)
   for (const endsAt = performance.now() + waitMs; ;) {
     try {
-      return await lock(file, { realpath: false, stale: staleLockMs, onCompromised })
+      return await lock(file, { realpath: false, stale: staleLockMs, update: renewLockMs, onCompromised })
     } catch (error) {
       if (codeOf(error) !== 'ELOCKED' || performance.now() >= endsAt) throw error
     }

@@ -36,6 +36,8 @@ export interface Edge {
 const loopbackHosts = ['localhost', '127.0.0.1', '[::1]'] as const
 /** `uri-host [":" port]` of RFC 9110 §7.2, without the forms that only a URL parser would see through. */
 const hostForm = /^(\[[0-9a-f:.]{2,45}\]|[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?)(?::(\d{1,5}))?$/
+/** Of an app or an extension: no host of the network, and not always the name of one, such as `-`. */
+const appAuthority = /^[a-z0-9_.-]{1,253}$/
 const originForm = /^([a-z][a-z0-9+.-]*):\/\/([^\s\p{Cc}/?#@\\*%]+)$/iu
 /** Pages of `file` have the origin `null`, and nobody loads a page from the others. */
 const schemesWithoutPages = new Set(['file', 'ftp', 'ws', 'wss'])
@@ -50,7 +52,9 @@ interface HostName { readonly name: string, readonly port: string }
 export function parseOrigin (text: string): string | null {
   const [, scheme = '', authority = ''] = originForm.exec(text.toLowerCase()) ?? []
   if (scheme === '' || schemesWithoutPages.has(scheme)) return null
-  if (!/^https?$/.test(scheme)) return parseHostHeader(authority) === null ? null : `${scheme}://${authority}`
+  if (!/^https?$/.test(scheme)) {
+    return appAuthority.test(authority) || parseHostHeader(authority) !== null ? `${scheme}://${authority}` : null
+  }
   const url = parseUrl(text)
   return url === null || parseHostHeader(url.host) === null ? null : url.origin
 }

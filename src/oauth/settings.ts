@@ -3,6 +3,7 @@ import type { ChallengeOptions } from './challenge.js'
 import type { ClaimRules } from '../tokens/claims.js'
 import type { IssuerOptions } from '../tokens/provider/issuer.js'
 import { isIssuerName } from '../tokens/provider/issuers-file.js'
+import { requireWhole } from '../lib/require.js'
 import { protectedResource } from '../net/public-url.js'
 
 /** The identity provider whose tokens are accepted. */
@@ -51,6 +52,11 @@ export interface TokenSettings {
   /** Additional identity providers, each with its own name. */
   readonly issuers?: readonly NamedIssuer[]
   /**
+   * How long to wait for the keys of an identity provider, in milliseconds; `cache.timeoutMs` of a provider
+   * overrides it. Default 2,000.
+   */
+  readonly jwksTimeoutMs?: number | undefined
+  /**
    * Token claims to add to `principal.attributes`, by name or path, for tokens of every issuer. Default:
    * none.
    */
@@ -93,6 +99,7 @@ export function tokenParts (
   const resource = publicUrl === undefined ? undefined : protectedResource(publicUrl, path)
   const audience = [...(resource?.audience ?? []), ...(settings.audience ?? [])]
   const issuers = namedIssuers(settings, audience, { toleranceSeconds, principalClaims })
+  requireWhole('The options', { jwksTimeoutMs: settings.jwksTimeoutMs })
   const parts = {
     ...(secret === undefined
       ? {}
@@ -109,7 +116,9 @@ export function tokenParts (
   const scopes = own?.scopes ?? providerScopes
   return {
     ...parts,
-    ...(oauth === undefined ? {} : { oauth: { ...issuer, audience, toleranceSeconds, principalClaims } }),
+    ...(oauth === undefined
+      ? {}
+      : { oauth: { ...issuer, audience, toleranceSeconds, principalClaims, cache: keyCache(settings, oauth) } }),
     ...(advertised === undefined ? {} : { challenge: { scopes, resourceMetadata: resource?.metadataUrl } }),
     ...(advertised === undefined || resource === undefined
       ? {}
@@ -122,6 +131,14 @@ export function tokenParts (
           }
         })
   }
+}
+
+/** How the keys of a provider are cached: its own options, then those of all providers. */
+export function keyCache (
+  { jwksTimeoutMs }: Pick<TokenSettings, 'jwksTimeoutMs'>,
+  { cache }: Pick<IssuerOptions, 'cache'>
+): NonNullable<IssuerOptions['cache']> {
+  return { ...(jwksTimeoutMs === undefined ? {} : { timeoutMs: jwksTimeoutMs }), ...cache }
 }
 
 /**
@@ -139,7 +156,7 @@ function authorizationServers (
 }
 
 function namedIssuers (
-  { issuers = [], oauth }: TokenSettings,
+  { issuers = [], oauth, jwksTimeoutMs }: TokenSettings,
   audience: readonly string[],
   rules: Pick<IssuerOptions, 'toleranceSeconds' | 'principalClaims'>
 ): readonly IssuerOptions[] {
@@ -162,6 +179,6 @@ function namedIssuers (
           'would be accepted'
       )
     }
-    return { ...rest, ...rules, name, audience: all }
+    return { ...rest, ...rules, name, audience: all, cache: keyCache({ jwksTimeoutMs }, rest) }
   })
 }

@@ -88,7 +88,7 @@ export interface RedisStores {
  */
 export function openRedis (options: RedisOptions, endpoint: string, knownTtlMs: number, log: RedisLog): RedisStores {
   const { source, prefix = 'mcp:', timeoutMs, whenDownLimits, start = 'wait' } = options
-  const { commands, reader } = createClients(source)
+  const { commands, reader } = createClients(source, timeoutMs)
   const keys = new Keys(`${prefix}${endpoint}:`)
   const link = new Link({ client: commands, keys, ...(timeoutMs === undefined ? {} : { timeoutMs }) })
   // First, so that the bus notes its position in the messages before the other stores read from Redis.

@@ -30,7 +30,7 @@ export function drainOnEnd (app: FastifyInstance, { delayMs = 0, graceMs = 10_00
   app.addHook('onClose', async () => {
     await connections.lastAnswer()
     // The end of a call is said in a later turn than that of its connection.
-    for (let turns = 0; turns < 3; turns++) await laterTurn()
+    await turns()
   })
 
   const end = async (code: number): Promise<void> => {
@@ -48,7 +48,7 @@ export function drainOnEnd (app: FastifyInstance, { delayMs = 0, graceMs = 10_00
       app.log.error({ err: error }, 'closing failed')
       exitCode = 1
     })
-    await Promise.race([closed, sleep(graceMs + afterGraceMs)])
+    await Promise.race([closed, sleep(graceMs + afterGraceMs).then(turns)])
     clearTimeout(idle)
     clearTimeout(cut)
     process.exit(exitCode)
@@ -71,4 +71,9 @@ export function drainOnEnd (app: FastifyInstance, { delayMs = 0, graceMs = 10_00
       void end(1)
     })
   }
+}
+
+/** A timer may be late, and what has happened meanwhile is told in later turns. */
+async function turns (): Promise<void> {
+  for (let count = 0; count < 3; count++) await laterTurn()
 }

@@ -87,6 +87,7 @@ export function chainOptions (config: Config, path?: string, logStream?: LogStre
     audience: audienceOf(config, path),
     ...(config.JWT_ISSUER === undefined ? {} : { oauth: oauthOf(config, config.JWT_ISSUER) }),
     issuers: readIssuers(config),
+    jwksTimeoutMs: config.JWT_JWKS_TIMEOUT_MS,
     oauthServer: config.OAUTH_SERVER === 'on' && {
       clients: config.OAUTH_CLIENTS,
       advertise: config.OAUTH_ADVERTISE,

@@ -1,6 +1,6 @@
 /** The operator's limits and rights for tools, by name and by default. */
 import { z } from '../lib/zod.js'
-import { OperatorError } from '../lib/operator-error.js'
+import { SettingFileError } from '../lib/setting-file-error.js'
 import { longestTimerMs } from '../lib/timers.js'
 import type { Tool } from './tool.js'
 import { isRole, roleForm } from '../principal/principal.js'
@@ -35,7 +35,7 @@ export type ToolPolicy = z.infer<typeof policySchema>
 export type ToolPolicies = z.infer<typeof fileSchema>
 
 /** The policies can't be meant as they stand. The message says where, for the operator. */
-export class ToolPolicyError extends OperatorError {
+export class ToolPolicyError extends SettingFileError {
   override readonly name = 'ToolPolicyError'
 }
 

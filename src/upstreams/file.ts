@@ -1,6 +1,6 @@
 /** Reads the file of `UPSTREAMS_FILE`. */
 import { readFileSync } from 'node:fs'
-import { codeOf } from '../lib/guards.js'
+import { unreadable } from '../lib/setting-file-error.js'
 import { readUpstreams, UpstreamError, type UpstreamsOptions } from './options.js'
 
 /** Throws an `UpstreamError` if the file cannot be read, is not JSON, or contains an invalid upstream. */
@@ -12,7 +12,7 @@ export function readUpstreamsFile (
   try {
     text = readFileSync(path, 'utf8')
   } catch (error) {
-    throw new UpstreamError(`names a file that cannot be read (${codeOf(error)})`)
+    throw new UpstreamError(...unreadable(error))
   }
   let value: unknown
   try {

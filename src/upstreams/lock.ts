@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { replaceFile } from '../lib/atomic-file.js'
 import { canonicalJson } from '../lib/canonical-json.js'
 import { codeOf, isRecord } from '../lib/guards.js'
+import { unreadable } from '../lib/setting-file-error.js'
 import { sha256 } from '../lib/sha256.js'
 import type { Lists } from './definitions.js'
 import { UpstreamError } from './options.js'
@@ -54,13 +55,13 @@ export function readLock (path: string): Lock | undefined {
     text = readFileSync(path, 'utf8')
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
-    throw new LockError(`names a file that cannot be read (${codeOf(error)})`)
+    throw new LockError(...unreadable(error))
   }
   try {
     const value: unknown = JSON.parse(text)
     if (isRecord(value) && value.version === 1 && isLock(value.upstreams)) return value.upstreams
   } catch { /* Not JSON: reported below. */ }
-  throw new LockError('names a file that is damaged: restore it, or move it away and run "upstreams approve"')
+  throw new LockError('names a file that is damaged', 'restore it, or move it away and run "upstreams approve"')
 }
 
 function isLock (value: unknown): value is Lock {

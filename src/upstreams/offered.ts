@@ -28,6 +28,7 @@ async function toolsOf (upstream: Upstream): Promise<Lock[string]> {
     const reason = redactorOf(upstream)(reasonOf(error))
     throw new UpstreamError(
       `Upstream ${JSON.stringify(upstream.name)} cannot list its items: ${reason}. ${adviceFor(reason)}`,
+      undefined,
       { cause: error }
     )
   } finally {

@@ -1,11 +1,11 @@
 /** Validates the configured upstreams and adds the defaults. */
 import { z } from '../lib/zod.js'
 import { isRecord } from '../lib/guards.js'
-import { OperatorError } from '../lib/operator-error.js'
+import { SettingFileError } from '../lib/setting-file-error.js'
 import type { AccessRule } from '../principal/access.js'
 
 /** The configuration of the upstreams is not valid. The message names the upstream and the member. */
-export class UpstreamError extends OperatorError {
+export class UpstreamError extends SettingFileError {
   override readonly name = 'UpstreamError'
 }
 

@@ -3,7 +3,7 @@ import { Protocol as LegacyProtocol } from '@modelcontextprotocol/sdk/shared/pro
 import { Server as ModernServer } from '@modelcontextprotocol/server'
 import t from 'tap'
 import { defineTool } from '../../src/tools/tool.js'
-import { callOf, eventsOf, modern, post, rpc, service, withKey } from '../support/service.js'
+import { callOf, eventsOf, modern, modernMeta, post, rpc, service, withKey } from '../support/service.js'
 
 const junk = Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`m${index}`, {}]))
 
@@ -135,6 +135,24 @@ for (const era of ['legacy', 'modern'] as const) {
     t.match((await send('tools/list', { cursor: null })).body, { result: { tools: Array } })
   })
 }
+
+t.test('null params, and null for what a client may leave out of its description, count as left out', async t => {
+  const app = await service(t, { sessions: {} })
+  t.match((await post(app, { ...rpc('tools/list'), params: null })).body, { result: { tools: Array } })
+  t.equal((await post(app, { jsonrpc: '2.0', method: 'notifications/initialized', params: null })).status, 202)
+  const clientInfo = { name: 'x', version: '1', title: null, icons: null }
+  const capabilities = { elicitation: null, sampling: null }
+  const params = { protocolVersion: '2025-11-25', capabilities, clientInfo }
+  t.match((await post(app, rpc('initialize', params))).body, { result: { protocolVersion: '2025-11-25' } })
+  const { headers, payload } = modern('tools/list', {
+    _meta: {
+      ...modernMeta,
+      'io.modelcontextprotocol/clientInfo': clientInfo,
+      'io.modelcontextprotocol/clientCapabilities': capabilities
+    }
+  })
+  t.match((await post(app, payload, { ...withKey, ...headers })).body, { result: { tools: Array } })
+})
 
 t.test('null for a progress token is none: nothing is told', async t => {
   const app = await service(t, {

@@ -13,6 +13,7 @@ import { defineResource } from '../../src/tools/resource.js'
 import { defineTool, type Tool } from '../../src/tools/tool.js'
 import { logSink, type LogSink } from '../support/log-sink.js'
 import { adaKey } from '../support/service.js'
+import { stopClock } from '../support/stopped-clock.js'
 import { until } from '../support/until.js'
 
 interface Host { readonly app: FastifyInstance, readonly endpoint: Endpoint, readonly log: LogSink }
@@ -95,12 +96,14 @@ t.test('context.call takes of the budget of the caller, the cost of the tool inc
 })
 
 t.test('context.call has the time of its call, and ends with it', async t => {
-  let ended = 0
+  const clock = stopClock(t)
+  let [begun, ended] = [0, 0]
   const slow = defineTool({
     name: 'slow',
     deadlineMs: 60_000,
     handler: async (_args, { signal }) =>
       await new Promise<never>((_resolve, reject) => {
+        begun += 1
         signal.addEventListener('abort', () => {
           ended += 1
           reject(new Error('ended'))
@@ -109,15 +112,17 @@ t.test('context.call has the time of its call, and ends with it', async t => {
   })
   const brief = defineTool({ ...relay, name: 'brief', deadlineMs: 100 } as Tool)
   const { app } = await host(t, [slow, brief, relay])
-  t.match(await createTestClient(app, { key: adaKey }).callTool('brief', { tool: 'slow' }), { isError: true })
+  const call = createTestClient(app, { key: adaKey }).callTool('brief', { tool: 'slow' })
+  await until(() => begun === 1)
+  clock.pass(100)
+  t.match(await call, { isError: true })
   await until(() => ended === 1)
   const short = defineTool({ ...slow, name: 'short', deadlineMs: 50 } as Tool)
   const { app: other } = await host(t, [short, relay])
-  t.match(
-    resultOf(await createTestClient(other, { key: adaKey }).callTool('relay', { tool: 'short' })),
-    { isError: true },
-    'its own deadline ends it alone'
-  )
+  const relayed = createTestClient(other, { key: adaKey }).callTool('relay', { tool: 'short' })
+  await until(() => begun === 2)
+  clock.pass(50)
+  t.match(resultOf(await relayed), { isError: true }, 'its own deadline ends it alone')
 })
 
 t.test('tools that call each other in a circle end', async t => {

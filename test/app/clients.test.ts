@@ -117,7 +117,7 @@ for (const [client, era, connect] of clients) {
   })
 
   t.test(`${client} makes a hundred requests, then is asked to wait`, async t => {
-    const { url } = await start(t)
+    const { url } = await start(t, { env: { RATE_LIMIT_WINDOW_MS: '3600000' } })
     const connected = await connect({ url, headers: withKey })
     const { budget } = JSON.parse((await connected.call('whoami')).text)
     const left: number = budget.remaining

@@ -12,7 +12,7 @@ import type { McpAuthOptions } from '../../src/chain/options.js'
 import type { Enrichment } from '../../src/principal/identity.js'
 import type { Principal } from '../../src/principal/principal.js'
 import { defineTool } from '../../src/tools/tool.js'
-import { audience, claimsOf, fakeIssuer, sign, signingKey } from '../support/issuer.js'
+import { audience, claimsOf, fakeIssuer, jwksTimeoutMs, sign, signingKey } from '../support/issuer.js'
 import { keyFile, newKey } from '../support/keys.js'
 import { logSink } from '../support/log-sink.js'
 import { adaKey, callOf, post, rpc, service, withKey, withToken } from '../support/service.js'
@@ -37,6 +37,7 @@ async function host (
       jwtSecret: secret,
       tools: [echo],
       allowWeakSecrets: true,
+      jwksTimeoutMs,
       ...options
     })
   })

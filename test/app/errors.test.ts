@@ -71,7 +71,7 @@ for (const [what, make] of thrown) {
       t.equal(status, 200)
       t.notMatch(text, secret)
       t.equal(body.result.isError, true)
-      const [, requestId] = /^Internal error\. requestId: ([\w-]{36})$/.exec(body.result.content[0].text) ?? []
+      const [, requestId] = /^Internal error\. code: MCP_ERR_INTERNAL, requestId: ([\w-]{36})$/.exec(body.result.content[0].text) ?? []
       const fault = sink.lines().find(({ level }) => level === 50)
       t.match(fault, { msg: 'request', code: 'MCP_ERR_INTERNAL', reqId: requestId, principal: /^apikey:/ })
     })

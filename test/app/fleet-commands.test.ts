@@ -17,7 +17,7 @@ async function serverOf (t: Test, env: Record<string, string>): Promise<FastifyI
   const app = await buildApp({
     env: {
       ...env,
-      REDIS_TIMEOUT_MS: '5000',
+      REDIS_TIMEOUT_MS: '60000',
       LOG_LEVEL: 'silent',
       PREAUTH_RATE_LIMIT_MAX: '300',
       RATE_LIMIT_MAX: '100000'

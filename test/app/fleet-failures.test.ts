@@ -15,7 +15,7 @@ interface Service { readonly app: FastifyInstance, readonly lines: Array<Record<
 async function service (t: Test, url: string, env: Record<string, string> = {}): Promise<Service> {
   const lines: Array<Record<string, unknown>> = []
   const app = await buildApp({
-    env: { ...credentials, REDIS_URL: url, REDIS_TIMEOUT_MS: '3000', TRUST_PROXY: 'loopback', ...env },
+    env: { ...credentials, REDIS_URL: url, REDIS_TIMEOUT_MS: '60000', TRUST_PROXY: 'loopback', ...env },
     logStream: { write: line => { lines.push(JSON.parse(line)) } }
   })
   t.teardown(() => app.close())

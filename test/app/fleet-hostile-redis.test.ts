@@ -17,7 +17,7 @@ async function service (t: Test, { url }: RedisServer, env: Record<string, strin
     env: {
       ...credentials,
       REDIS_URL: url,
-      REDIS_TIMEOUT_MS: '5000',
+      REDIS_TIMEOUT_MS: '60000',
       TRUST_PROXY: 'loopback',
       LOG_LEVEL: 'trace',
       MCP_SESSIONS: 'on',

@@ -37,9 +37,10 @@ async function instance (t: Test, source: string, database: { isGood: boolean })
   })
   await app.register(mcpAuth, {
     stateKey,
-    redis: { source, timeoutMs: 5000 },
+    redis: { source, timeoutMs: 60_000 },
     tools: [wait],
     verifyKeyTtlMs: 3_600_000,
+    verifyKeyTimeoutMs: 120_000,
     verifyKey: given => {
       asked += 1
       return given === key && database.isGood ? { id: 'crm:7', keyId: 'k-1' } : null

@@ -70,7 +70,7 @@ t.test('I8: sessions when an instance or Redis fails', { skip: withoutRedis, tim
 
   t.test('while Redis is dead sessions are answered 503 with Retry-After, and go on when it is back', async t => {
     const redis = await redisServer(t)
-    const [a, b] = await two(t, redis, { REDIS_TIMEOUT_MS: '1500' })
+    const [a, b] = await two(t, redis, { REDIS_TIMEOUT_MS: '8000' })
     const session = await openSessionAt(a.at)
     const running = await begin(b.at, callOf('count', { to: 300, everyMs: 10 }, 7), session)
     await until(() => running.messages().length >= 3)
@@ -105,7 +105,7 @@ t.test('I8: sessions when an instance or Redis fails', { skip: withoutRedis, tim
 
   t.test('where Redis comes back empty a session is 404, its calls end, and a new one can be opened', async t => {
     const redis = await redisServer(t)
-    const [a, b] = await two(t, redis, { REDIS_TIMEOUT_MS: '1500' })
+    const [a, b] = await two(t, redis, { REDIS_TIMEOUT_MS: '8000' })
     const session = await openSessionAt(a.at)
     const standing = await listen(b.at, session)
     const other = await listen(a.at, await openSessionAt(a.at))

@@ -24,7 +24,7 @@ async function fleet (
           API_KEYS: key,
           JWT_SECRET: secret,
           REDIS_URL: redis.url,
-          REDIS_TIMEOUT_MS: '5000',
+          REDIS_TIMEOUT_MS: '60000',
           LOG_LEVEL: 'silent',
           ...env
         }

@@ -44,7 +44,7 @@ for (const [where, sessions] of [['without sessions', false], ['with sessions', 
   ] as const) {
     t.test(`initialize ${where} negotiates ${asked} from its body, whatever the header says`, async t => {
       const app = await service(t, { sessions })
-      for (const header of ['1900-01-01', '2024-10-07', '2025-03-26', 'x']) {
+      for (const header of ['1900-01-01', '2024-10-07', '2025-03-26', '2026-07-28', '2099-01-01', 'x']) {
         const message = rpc('initialize', { ...hello, protocolVersion: asked })
         const { status, body } = await post(app, message, { ...withKey, 'mcp-protocol-version': header })
         t.equal(status, 200)

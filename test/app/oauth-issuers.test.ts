@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { buildApp } from '../../src/app.js'
-import { claimsOf, fakeIssuer, type FakeIssuer, sign, type SigningKey, signingKey } from '../support/issuer.js'
+import { claimsOf, fakeIssuer, type FakeIssuer, patient, sign, type SigningKey, signingKey } from '../support/issuer.js'
 import { directory } from '../support/keys.js'
 import { logSink } from '../support/log-sink.js'
 import { adaKey, callOf, post } from '../support/service.js'
@@ -24,7 +24,7 @@ async function file (t: Test, content: unknown): Promise<string> {
 
 async function start (t: Test, content: unknown, env: Record<string, string> = {}): Promise<FastifyInstance> {
   const app = await buildApp({
-    env: { PUBLIC_URL: publicUrl, API_KEYS: adaKey, JWT_ISSUERS_FILE: await file(t, content), ...env },
+    env: { PUBLIC_URL: publicUrl, API_KEYS: adaKey, JWT_ISSUERS_FILE: await file(t, content), ...patient, ...env },
     logStream: logSink()
   })
   t.teardown(() => app.close())
@@ -129,7 +129,12 @@ for (const [what, content] of [
         },
         logStream: logSink()
       }),
-      { name: 'ConfigError', message: /^JWT_ISSUERS_FILE names a file / }
+      {
+        name: 'ConfigError',
+        message: content === undefined
+          ? /^JWT_ISSUERS_FILE names a file that does not exist; name an existing file, or remove the setting$/
+          : /^JWT_ISSUERS_FILE names a file .*; write it as docs\/oauth\.md shows$/
+      }
     )
   })
 }

@@ -76,10 +76,18 @@ t.test(
 t.test('a provider that hangs is given up', async (t) => {
   const fake = await fakeIssuer(t)
   fake.answer('/.well-known/openid-configuration', () => {})
-  const app = await resourceServer(t, fake.issuer)
+  const app = await resourceServer(t, fake.issuer, { env: { JWT_JWKS_TIMEOUT_MS: '200' } })
   const { status, headers } = await post(app, whoami, bearer(await sign(key, claimsOf(fake.issuer))))
   t.equal(status, 503)
   t.ok(Number(headers['retry-after']) >= 1)
+})
+
+t.test('a provider that takes its time is waited for as long as JWT_JWKS_TIMEOUT_MS says', async (t) => {
+  const fake = await fakeIssuer(t, key)
+  // Longer than by default.
+  fake.answer('/jwks', (...reply) => { setTimeout(() => { json({ keys: [key.jwk] })(...reply) }, 2500) })
+  const app = await resourceServer(t, fake.issuer)
+  t.equal((await post(app, whoami, bearer(await sign(key, claimsOf(fake.issuer))))).status, 200)
 })
 
 t.test('a bad key beside a token that cannot be judged right now is refused and counted', async (t) => {

@@ -79,7 +79,7 @@ t.test('an open stream does not hold the process beyond its grace', async t => {
 })
 
 t.test('a call over the second address of localhost is answered as well', async t => {
-  const server = startFixture(t, 10_000)
+  const server = startFixture(t, 120_000)
   await server.url
   const [, port] = /^second (\d+)$/m.exec(server.stdout()) ?? []
   const answer = fetch(`http://127.0.0.1:${port}/slow`).then(async response => await response.text())
@@ -91,7 +91,8 @@ t.test('a call over the second address of localhost is answered as well', async 
 
 for (const [path, event] of [['/throw', 'uncaughtException'], ['/reject', 'unhandledRejection']] as const) {
   t.test(`${event} is logged as fatal and ends the process with 1`, async t => {
-    const server = startFixture(t, 500)
+    // What throws is never answered.
+    const server = startFixture(t, path === '/reject' ? 120_000 : 500)
     const answer = fetch(`${await server.url}${path}`).then(async response => await response.text(), () => 'cut')
     t.same(await server.ended, { code: 1, signal: null })
     t.match(server.stdout(), new RegExp(`"level":60.*nobody catches this.*"msg":"${event}"`))

@@ -4,6 +4,7 @@ import { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { generateToken } from '../../src/tokens/generate.js'
 import { defineTool } from '../../src/tools/tool.js'
+import { succeeds } from '../support/play.js'
 import { openState, statePath } from '../support/state.js'
 import { listening, modern, post, rpc, service } from '../support/service.js'
 import { secret } from '../support/tokens.js'
@@ -77,10 +78,11 @@ t.test('the open streams end when another process revokes the token', async t =>
   t.pass()
 })
 
-for (const [what, quietMs, end] of [
-  ['ends with its token', 0, async () => {}],
+for (const [what, seconds, quietMs, end] of [
+  ['ends with its token', 2, 0, async () => {}],
   [
     'says nothing once its token is revoked, if it was silent until then',
+    3600,
     100,
     async (app: FastifyInstance) => {
       await revoke(app, { subject: 'guest' }, 'revoke-subject')
@@ -88,30 +90,34 @@ for (const [what, quietMs, end] of [
   ]
 ] as const) {
   t.test(`a call that talks while it works ${what}`, async t => {
-    let begun = (): void => {}
-    const running = new Promise<void>(resolve => {
-      begun = resolve
-    })
-    const talk = defineTool({
-      name: 'talk',
-      handler: async (_args, { progress, signal }) => {
-        begun()
-        await sleep(quietMs)
-        await progress(1)
-        if (!signal.aborted) await new Promise(resolve => signal.addEventListener('abort', resolve))
-        return 'never heard'
-      }
-    })
-    const app = await service(t, { tools: [talk] })
-    const answer = post(
-      app,
-      rpc('tools/call', { name: 'talk', _meta: { progressToken: 1 } }),
-      bearer(generateToken('guest', 'user', '5s', { secret }))
-    )
-    await running
-    await end(app)
-    const { text } = await answer
-    t.match(text, 'MCP_ERR_UNAUTHENTICATED')
-    t.notMatch(text, 'never heard')
+    const endsWhileItWorks = async (factor: number): Promise<boolean> => {
+      let begun = (_isSo: boolean): void => {}
+      const running = new Promise<boolean>(resolve => {
+        begun = resolve
+      })
+      const talk = defineTool({
+        name: 'talk',
+        handler: async (_args, { progress, signal }) => {
+          begun(true)
+          await sleep(quietMs)
+          await progress(1)
+          if (!signal.aborted) await new Promise(resolve => signal.addEventListener('abort', resolve))
+          return 'never heard'
+        }
+      })
+      const app = await service(t, { tools: [talk] })
+      const answer = post(
+        app,
+        rpc('tools/call', { name: 'talk', _meta: { progressToken: 1 } }),
+        bearer(generateToken('guest', 'user', `${seconds * factor}s`, { secret }))
+      )
+      const isRunning = await Promise.race([running, answer.then(() => false)])
+      await end(app)
+      const { text } = await answer
+      t.match(text, 'MCP_ERR_UNAUTHENTICATED')
+      t.notMatch(text, 'never heard')
+      return isRunning
+    }
+    t.ok(await succeeds(endsWhileItWorks))
   })
 }

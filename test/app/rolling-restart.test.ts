@@ -9,7 +9,7 @@ import { until } from '../support/until.js'
 
 function startInstance (t: Test, cwd: string): Running {
   // Long for the poll below, so that a busy machine notices in time.
-  const env = { ...sound, HOST: '127.0.0.1', RATE_LIMIT_MAX: '1000000', DRAIN_DELAY_MS: '4000' }
+  const env = { ...sound, HOST: '127.0.0.1', RATE_LIMIT_MAX: '1000000', DRAIN_DELAY_MS: '12000' }
   return start(t, process.execPath, [...viaTsx, 'start'], { cwd, env })
 }
 

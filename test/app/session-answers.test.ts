@@ -97,7 +97,7 @@ for (const [what, message] of [
     const call = await begin(url, message, session)
     t.ok(await settles(call.ended))
     t.match(call.messages(), [what === 'tool'
-      ? { id: 7, result: { isError: true, content: [{ text: /^Internal error\. requestId: / }] } }
+      ? { id: 7, result: { isError: true, content: [{ text: /^Internal error\. code: MCP_ERR_INTERNAL, requestId: / }] } }
       : { id: 7, error: { code: -32603, data: { code: 'MCP_ERR_INTERNAL', requestId: String } } }])
     t.equal((await post(app, rpc('ping', undefined, 7), session)).status, 200)
   })

@@ -6,6 +6,7 @@ import { defineTool } from '../../src/tools/tool.js'
 import { logSink } from '../support/log-sink.js'
 import { type Headers, type Reading, begin, openSession, settles } from '../support/session.js'
 import { callOf, listening, modern, post, service, withKey } from '../support/service.js'
+import { stopClock } from '../support/stopped-clock.js'
 import { unhandledRejections } from '../support/unhandled.js'
 import { until } from '../support/until.js'
 
@@ -123,11 +124,14 @@ t.test('a question that its handler does not wait for is called off with the ans
 
 for (const [what, hangs] of [['is answered', false], ['ends at its deadline where it hangs', true]] as const) {
   t.test(`a call whose two questions are answered one long after the other ${what}`, async t => {
+    const clock = stopClock(t)
+    let isAnswered = false
     const two = defineTool({
       name: 'two',
       deadlineMs: 400,
       handler: async (_args, context) => {
         const answers = await Promise.all([1, 2].map(async n => await context.elicit({ message: `${n}?`, schema })))
+        isAnswered = true
         return hangs ? await new Promise<never>(() => {}) : answers.map(({ action }) => action).join(' ')
       }
     })
@@ -136,8 +140,12 @@ for (const [what, hangs] of [['is answered', false], ['ends at its deadline wher
     await until(() => call.messages().length === 2)
     const [first, second] = call.messages()
     await post(app, { jsonrpc: '2.0', id: first.id, result: { action: 'accept', content: {} } }, session)
-    await sleep(600)
+    clock.pass(600)
+    // The deadlines are looked at several times.
+    await sleep(100)
     await post(app, { jsonrpc: '2.0', id: second.id, result: { action: 'accept', content: {} } }, session)
+    await until(() => isAnswered)
+    if (hangs) clock.pass(400)
     t.ok(await settles(call.ended))
     t.match(
       call.messages().at(-1),

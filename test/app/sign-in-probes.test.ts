@@ -44,6 +44,21 @@ t.test('the SDK\'s client tells the person that the key was refused', async t =>
   })
 })
 
+for (const [what, env] of [
+  ['the OAuth server', { OAUTH_SERVER: 'on', PUBLIC_URL: 'https://mcp.example.com' }],
+  ['an identity provider', { JWT_ISSUER: 'https://id.example.com', PUBLIC_URL: 'https://mcp.example.com' }]
+] as Array<[string, Record<string, string>]>) {
+  t.test(`POST /register of a server with ${what} says where the metadata is`, async t => {
+    const app = await service(t, { env })
+    const reply = await app.inject({ method: 'POST', url: '/register' })
+    t.equal(reply.statusCode, 404)
+    const { error, error_description: words } = reply.json()
+    t.equal(error, 'access_denied')
+    const [, path = ''] = /metadata of this server, at (\S+)\.$/.exec(words) ?? []
+    t.equal((await app.inject(path)).statusCode, 200)
+  })
+}
+
 t.test('other unknown paths are as ever', async t => {
   const app = await service(t)
   for (const url of ['/oauth/register', '/x/register', '/register/x', '/registers']) {

@@ -117,7 +117,8 @@ for (const [what, reply, says] of faults) {
     const far_: UpstreamOptions = { url, headers: { Authorization: `Bearer ${token}` } }
     const app = await serving(t, { far: far_ }, {
       logStream: log,
-      env: { REQUEST_TIMEOUT_MS: what.includes('stops') ? '2500' : '30000' }
+      env: { REQUEST_TIMEOUT_MS: '120000' },
+      ...(what.includes('stops') ? { toolPolicies: { tools: { call: { deadlineMs: 1000 } } } } : {})
     })
     const ada = await client(t, await listening(app), adaKey)
     const failed = await ada.callTool({ name: 'call' })

@@ -135,7 +135,12 @@ t.test('upstreams approve refuses to write a lock while an upstream is away, and
 for (const [what, env, says] of [
   ['without UPSTREAMS_FILE', { UPSTREAMS_LOCK: 'upstreams.lock.json' }, /UPSTREAMS_FILE/],
   ['without UPSTREAMS_LOCK', { UPSTREAMS_FILE: 'mcp.json' }, /UPSTREAMS_LOCK/],
-  ['with a damaged lock', { UPSTREAMS_FILE: 'mcp.json', UPSTREAMS_LOCK: 'broken.json' }, /damaged/]
+  ['with a damaged lock', { UPSTREAMS_FILE: 'mcp.json', UPSTREAMS_LOCK: 'broken.json' }, /^UPSTREAMS_LOCK names a file that is damaged; restore it/],
+  [
+    'with a missing file',
+    { UPSTREAMS_FILE: 'none.json', UPSTREAMS_LOCK: 'upstreams.lock.json' },
+    /^UPSTREAMS_FILE names a file that does not exist; name an existing file, or remove the setting$/
+  ]
 ] as Array<[string, Record<string, string>, RegExp]>) {
   t.test(`upstreams check ${what} says what to do`, async t => {
     const directory = t.testdir({ 'broken.json': '{"version":1,"upstreams":[' })

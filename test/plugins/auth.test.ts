@@ -4,7 +4,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import auth, { type AuthOptions } from '../../plugins/auth.js'
 import { createKnownCredentials } from '../../src/principal/known-credentials.js'
-import { audience, claimsOf, fakeIssuer, sign, signingKey } from '../support/issuer.js'
+import { audience, claimsOf, fakeIssuer, jwksTimeoutMs, sign, signingKey } from '../support/issuer.js'
 import { encode, forge, forgeClaims, inSeconds, otherTails, secret } from '../support/tokens.js'
 
 const key = 'a-key-of-the-tests'
@@ -264,7 +264,9 @@ t.test('the realm is the operator\'s', async (t) => {
 t.test('an identity provider is enough, and its problems can be asked for', async (t) => {
   const signing = await signingKey('ES256', 'k')
   const fake = await fakeIssuer(t, signing)
-  const app = await authApp(t, { oauth: { issuer: fake.issuer, audience: [audience] } })
+  const app = await authApp(t, {
+    oauth: { issuer: fake.issuer, audience: [audience], cache: { timeoutMs: jwksTimeoutMs } }
+  })
   const headers = { authorization: `Bearer ${await sign(signing, claimsOf(fake.issuer))}` }
   t.match((await app.inject({ url: '/private', headers })).json(), {
     frozen: true,

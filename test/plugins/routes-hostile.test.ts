@@ -9,6 +9,8 @@ import { defineTool, type McpAuthOptions, mcpAuth } from '../../src/index.js'
 import { createTestClient, type TestClient } from '../../src/testing/test-client.js'
 import { logSink } from '../support/log-sink.js'
 import { adaKey, listening } from '../support/service.js'
+import { stopClock } from '../support/stopped-clock.js'
+import { until } from '../support/until.js'
 
 async function host (
   t: Test,
@@ -108,6 +110,7 @@ t.test('a refusal is readable, and a failure says nothing of itself', async t =>
 
 t.test('an answer is bounded, and an answer without an end ends with the call', async t => {
   let left = 0
+  let begun = ''
   const endless = (): Readable => new Readable({
     read () { this.push('x'.repeat(65_536)) },
     destroy (_error, done) { left += 1; done(null) }
@@ -122,17 +125,26 @@ t.test('an answer is bounded, and an answer without an end ends with the call', 
       await reply.code(400).send(endless())
     )
     const silent = { mcp: { name: 'silent', deadlineMs: 300 } }
-    app.get('/silent', { config: silent }, async () => await new Promise(() => {}))
-    app.get('/dripping', { config: { mcp: { name: 'dripping', deadlineMs: 300 } } }, async (_request, reply) =>
-      await reply.send(new Readable({ read () {}, destroy (_error, done) { left += 1; done(null) } }))
-    )
+    app.get('/silent', { config: silent }, async () => {
+      begun = 'silent'
+      await new Promise(() => {})
+    })
+    app.get('/dripping', { config: { mcp: { name: 'dripping', deadlineMs: 300 } } }, async (_request, reply) => {
+      begun = 'dripping'
+      return await reply.send(new Readable({ read () {}, destroy (_error, done) { left += 1; done(null) } }))
+    })
   })
   t.match(await client.callTool('large'), { isError: true, text: /larger than the server allows/ })
   t.match(await client.callTool('fits'), { text: 'x'.repeat(800) })
   t.match(await client.callTool('endless'), { isError: true, text: /larger than the server allows/ })
   t.match(await client.callTool('refusing'), { isError: true, text: /\(400\)/ })
-  t.match(await client.callTool('silent'), { isError: true })
-  t.match(await client.callTool('dripping'), { isError: true })
+  const clock = stopClock(t)
+  for (const name of ['silent', 'dripping']) {
+    const call = client.callTool(name)
+    await until(() => begun === name)
+    clock.pass(300)
+    t.match(await call, { isError: true })
+  }
   t.equal(left, 3, 'what the routes read from was let go')
 })
 

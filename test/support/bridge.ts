@@ -5,7 +5,7 @@ import { MemoryOneTimeStore } from '../../src/tokens/one-time-store.js'
 import { catalogOfDeeds } from './deeds.js'
 
 /** Nothing here takes so long: where this deadline is what ends a call, nobody else would have. */
-export const longMs = 15_000
+export const longMs = 120_000
 
 export interface Opened {
   readonly endpoint: McpEndpoint

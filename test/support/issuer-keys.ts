@@ -1,7 +1,7 @@
 /** Signing keys of each algorithm, and a verifier of tokens that an issuer with them signed. */
 import type { Test } from 'tap'
 import { createIssuerVerifier, type IssuerOptions } from '../../src/tokens/provider/issuer.js'
-import { audience, fakeIssuer, signingKey, type SigningKey } from './issuer.js'
+import { audience, fakeIssuer, jwksTimeoutMs, signingKey, type SigningKey } from './issuer.js'
 
 export const rsa = await signingKey('RS256', 'rsa')
 export const pss = await signingKey('PS256', 'pss')
@@ -15,5 +15,6 @@ export const all = [rsa, pss, ec, ed, ...others]
 
 export async function verifierOf (t: Test, keys: readonly SigningKey[] = all, options: Partial<IssuerOptions> = {}) {
   const fake = await fakeIssuer(t, ...keys)
-  return { fake, ...createIssuerVerifier({ issuer: fake.issuer, audience: [audience], ...options }) }
+  const cache = { timeoutMs: jwksTimeoutMs }
+  return { fake, ...createIssuerVerifier({ issuer: fake.issuer, audience: [audience], cache, ...options }) }
 }

@@ -30,6 +30,10 @@ export interface FakeIssuer {
 }
 
 export const audience = 'https://mcp.example.com/mcp'
+/** How long tests wait for the keys of an issuer: only what never comes takes so long. */
+export const jwksTimeoutMs = 120_000
+/** The same as a setting. */
+export const patient = { JWT_JWKS_TIMEOUT_MS: String(jwksTimeoutMs) }
 
 /** Made once a file: RSA keys take their time. */
 export async function signingKey (alg: string, kid: string, more: Partial<JWK> = {}): Promise<SigningKey> {

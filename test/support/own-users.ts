@@ -31,7 +31,13 @@ export async function host (t: Test, options: McpAuthOptions): Promise<Host> {
   const app = Fastify({ logger: { stream: log } })
   t.teardown(() => app.close())
   let endpoint: Endpoint | undefined
-  await app.register(mcpAuth, { tools: [echo()], onEndpoint: given => { endpoint = given }, ...options })
+  await app.register(mcpAuth, {
+    tools: [echo()],
+    // Longer than a busy machine takes.
+    verifyKeyTimeoutMs: 120_000,
+    onEndpoint: given => { endpoint = given },
+    ...options
+  })
   await app.ready()
   if (endpoint === undefined) throw new Error('there is no endpoint')
   return { app, log, endpoint }

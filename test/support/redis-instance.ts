@@ -12,15 +12,16 @@ export interface Instance {
   readonly bus: RedisBus
 }
 
-/** Up, and closed at the test's end. The deadline is longer than a busy machine takes, where none is given. */
+/** Up, and closed at the test's end. The deadlines are longer than a busy machine takes, where none is given. */
 export async function redisInstance (
   t: Test,
   url: string,
-  { prefix = 'test:', timeoutMs = 10_000 } = {}
+  { prefix = 'test:', timeoutMs = 60_000 } = {}
 ): Promise<Instance> {
-  const { commands, reader } = createClients(url)
+  const { commands, reader } = createClients(url, timeoutMs)
   const keys = new Keys(prefix)
-  const link = new Link({ client: commands, keys, timeoutMs })
+  // Neither a slow command nor a late heartbeat counts.
+  const link = new Link({ client: commands, keys, timeoutMs, leaseMs: 600_000 })
   const bus = new RedisBus({ link, keys, reader })
   t.teardown(async () => {
     await bus.close()

@@ -16,8 +16,14 @@ export interface RehostedDocuments {
   readonly answer: (url: string, answer: object | Answer) => void
 }
 
-/** A server with a certificate for the hosts; the fetcher is ours, told where they are. Closed at the test's end. */
-export async function rehosted (t: Pick<Test, 'teardown'>): Promise<RehostedDocuments> {
+/**
+ * A server with a certificate for the hosts; the fetcher is ours, told where they are. It waits for `timeoutMs`,
+ * whatever the server under test allows, so that no test depends on that. Closed at the test's end.
+ */
+export async function rehosted (
+  t: Pick<Test, 'teardown'>,
+  { timeoutMs = 120_000 }: { readonly timeoutMs?: number } = {}
+): Promise<RehostedDocuments> {
   const requests: string[] = []
   const answers = new Map<string, Answer>()
   const server = createServer({ key: testKey, cert: certificate }, (request, response) => {
@@ -45,7 +51,7 @@ export async function rehosted (t: Pick<Test, 'teardown'>): Promise<RehostedDocu
     fetchDocument: async (url, limits) => {
       const there = new URL(url)
       there.port = String(port)
-      return await guarded(there, limits)
+      return await guarded(there, { ...limits, timeoutMs })
     }
   }
 }

@@ -4,7 +4,7 @@ import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import { type AppOptions, buildApp } from '../../src/app.js'
-import { signingKey } from './issuer.js'
+import { patient, signingKey } from './issuer.js'
 import { logSink } from './log-sink.js'
 import { type ProviderOptions, type RunningProvider, runningProvider } from './provider.js'
 import { listening } from './service.js'
@@ -22,7 +22,7 @@ export async function resourceServer (
   { env = {}, ...options }: AppOptions = {}
 ): Promise<FastifyInstance> {
   const app = await buildApp({
-    env: { JWT_ISSUER: issuer, PUBLIC_URL: publicUrl, ...env },
+    env: { JWT_ISSUER: issuer, PUBLIC_URL: publicUrl, ...patient, ...env },
     logStream: logSink(),
     ...options
   })
@@ -37,8 +37,6 @@ export async function both (
 ): Promise<{ provider: RunningProvider; app: FastifyInstance }> {
   const provider = await runningProvider(t, { key, ...options })
   const app = await resourceServer(t, provider.issuer, settings)
-  // The server waits two seconds for the keys, which a busy machine may take: it asks again by itself until
-  // it has them.
   await until(async () => !(await app.inject('/ready')).payload.includes('"keys"'))
   return { provider, app }
 }

@@ -9,7 +9,7 @@ import { generateToken } from '../../src/tokens/generate.js'
 import { defineResource } from '../../src/tools/resource.js'
 import type { CallContext } from '../../src/tools/call-context.js'
 import { defineTool } from '../../src/tools/tool.js'
-import { audience, claimsOf, fakeIssuer, sign, signingKey } from './issuer.js'
+import { audience, claimsOf, fakeIssuer, patient, sign, signingKey } from './issuer.js'
 import { addKey, keyFile } from './keys.js'
 import { type Answer, callOf, eventsOf, listening, modern, post, rpc, service } from './service.js'
 import { secret } from './tokens.js'
@@ -51,6 +51,7 @@ export async function guarded (t: Test): Promise<Place> {
       RATE_LIMIT_MAX: '100000',
       PREAUTH_RATE_LIMIT_MAX: '100000',
       JWT_ISSUER: issuer,
+      ...patient,
       JWT_AUDIENCE: audience,
       JWT_ROLES_CLAIM: 'roles',
       API_KEYS_FILE: keys

@@ -70,7 +70,7 @@ export async function sessionFleet (
       const app = await service(t, {
         env: {
           REDIS_URL: redis.url,
-          REDIS_TIMEOUT_MS: '5000',
+          REDIS_TIMEOUT_MS: '60000',
           REDIS_PREFIX: prefix,
           DRAIN_DELAY_MS: '0',
           RATE_LIMIT_MAX: '100000',

@@ -1,4 +1,4 @@
-/** The clock on the wall, moved by a test; timers and the clock that nobody sets go on as they were. */
+/** The clock on the wall, which a test stops and moves by hand; timers and the monotonic clock go on as they were. */
 import type { Test } from 'tap'
 
 export interface WallClock {
@@ -8,8 +8,8 @@ export interface WallClock {
 
 export function wallClock (t: Test): WallClock {
   const { now } = Date
-  let offsetMs = 0
-  Date.now = () => now() + offsetMs
+  let time = now()
+  Date.now = () => time
   t.teardown(() => { Date.now = now })
-  return { advance: seconds => { offsetMs += seconds * 1000 } }
+  return { advance: seconds => { time += seconds * 1000 } }
 }

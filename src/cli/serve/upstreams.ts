@@ -1,9 +1,9 @@
 /** `upstreams`: shows and approves changes to the tools of upstream servers. */
 import { resolve, join } from 'node:path'
 import { Command } from 'commander'
-import { readSettings } from '../../config/load.js'
+import { ConfigError, readSettings } from '../../config/load.js'
 import { OperatorError } from '../../lib/operator-error.js'
-import { readUpstreams } from '../../setting-files.js'
+import { readUpstreams, settingProblemOf } from '../../setting-files.js'
 import { difference } from '../../upstreams/difference.js'
 import { type Lock, readLock, writeLock } from '../../upstreams/lock.js'
 import { readUpstreams as checked } from '../../upstreams/options.js'
@@ -36,7 +36,7 @@ export function upstreamsCommand (terminal: Terminal, fail: () => void): Command
 async function both ({ env, directory }: Terminal): Promise<{ path: string, approved: Lock, offered: Lock }> {
   const { config } = readSettings({ env, dotenv: join(directory, '.env') })
   const { UPSTREAMS_LOCK: lock } = config
-  const file = readUpstreams(config, env, directory)
+  const file = asSetting(() => readUpstreams(config, env, directory))
   if (file === undefined) {
     throw new OperatorError('UPSTREAMS_FILE is not set: set it to the file with `mcpServers`.')
   }
@@ -45,5 +45,15 @@ async function both ({ env, directory }: Terminal): Promise<{ path: string, appr
   }
   const path = resolve(directory, lock)
   const { offeredBy } = await import('../../upstreams/offered.js')
-  return { path, approved: readLock(path) ?? {}, offered: await offeredBy(checked(file, env)) }
+  return { path, approved: asSetting(() => readLock(path)) ?? {}, offered: await offeredBy(checked(file, env)) }
+}
+
+/** An unusable file is told as a problem of its setting. */
+function asSetting<T> (read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    const problem = settingProblemOf(error)
+    throw problem === undefined ? error : new ConfigError([problem])
+  }
 }

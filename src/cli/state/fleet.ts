@@ -37,7 +37,7 @@ export async function withFleet<T> (terminal: Terminal, work: (link: CommandLink
   const { REDIS_URL: url } = settingsWith('REDIS_URL', terminal).config
   const { REDIS_PREFIX: prefix } = settingsWith('REDIS_PREFIX', terminal).config
   if (url === undefined) throw new OperatorError('REDIS_URL is not set: set it to the Redis that the servers share.')
-  const { commands, reader } = createClients(url)
+  const { commands, reader } = createClients(url, commandMs)
   reader.disconnect()
   const keys = new Keys(`${prefix}${endpoint}:`)
   // Longer than for the server, because no caller is waiting for a response.
@@ -57,7 +57,10 @@ async function reached (link: Link): Promise<void> {
     const giveUp = (): void => {
       reject(new OperatorError(`${sentenceOf(link.reason)}.`))
     }
-    const giveUpIfRefused = (): void => { if (link.reason !== 'CONNECTING') giveUp() }
+    const giveUpIfRefused = (): void => {
+      // With neither of these it was told why: without a reason, Redis may still answer.
+      if (link.reason !== 'CONNECTING' && link.reason !== 'CLOSED') giveUp()
+    }
     timers.push(setTimeout(giveUpIfRefused, refusedMs), setTimeout(giveUp, silentMs))
   })
   link.start()

@@ -1,7 +1,7 @@
 /** Checks which limit applies to large bodies, and what error pages reveal. */
 import type { Finding } from '../finding.js'
 import { quoted } from '../finding.js'
-import { type Answer, ask, NoAnswerError } from '../request.js'
+import { type Answer, NoAnswerError } from '../request.js'
 import { codeIn, header, isHtml, legacy, type Visit } from '../visit.js'
 
 const largeBytes = 900_000
@@ -28,7 +28,7 @@ export async function errorPages (visit: Visit): Promise<Finding[]> {
   const message = { ...legacy('ping'), body: {} }
   const [malformed, unknown] = await Promise.all([
     visit.post(message, { body: '{"jsonrpc":' }).catch(reset),
-    ask(nowhere).catch(reset)
+    visit.ask(nowhere).catch(reset)
   ])
   const found: Finding[] = []
   if (malformed !== undefined && isHtml(malformed)) {

@@ -1,6 +1,5 @@
 /** Checks the protection against web pages: Host, Origin, preflights, and exposed headers. */
 import type { Finding } from '../finding.js'
-import { ask } from '../request.js'
 import { codeIn, header, legacy, type Visit } from '../visit.js'
 
 const stranger = 'https://doctor.invalid'
@@ -44,7 +43,7 @@ async function preflight (visit: Visit): Promise<Finding[]> {
     'access-control-request-method': 'POST',
     'access-control-request-headers': 'content-type, mcp-protocol-version, x-api-key'
   }
-  const answer = await ask(visit.url, { method: 'OPTIONS', headers })
+  const answer = await visit.ask(visit.url, { method: 'OPTIONS', headers })
   const allowed = header(answer, 'access-control-allow-origin')
   if (codeIn(answer) === 'MCP_ERR_ORIGIN_REFUSED') return []
   if (allowed === '*' || allowed === stranger) {

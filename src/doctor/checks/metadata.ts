@@ -1,7 +1,6 @@
 /** Checks the metadata that OAuth clients read, and what they require of the authorization server. */
 import type { Finding } from '../finding.js'
 import { quoted } from '../finding.js'
-import { ask } from '../request.js'
 import { header, isPrivate, jsonOf, type Visit } from '../visit.js'
 import { resourceMetadataIn } from './challenge.js'
 import { ignored } from './front.js'
@@ -10,7 +9,7 @@ const wellKnown = '/.well-known/oauth-protected-resource'
 
 export async function metadata (visit: Visit): Promise<Finding[]> {
   const address = resourceMetadataIn(header(await visit.anonymous(), 'www-authenticate'))
-  const unknown = await ask(visit.at(`/.well-known/doctor-${Math.trunc(Math.random() * 1e9)}`)).catch(ignored)
+  const unknown = await visit.ask(visit.at(`/.well-known/doctor-${Math.trunc(Math.random() * 1e9)}`)).catch(ignored)
   const found: Finding[] = []
   if (unknown !== undefined && ![404, 410, 429].includes(unknown.status)) {
     found.push({
@@ -26,7 +25,7 @@ export async function metadata (visit: Visit): Promise<Finding[]> {
   const path = visit.url.pathname === '/' ? '' : visit.url.pathname
   const places = [...new Set([address, visit.at(wellKnown + path).href])]
   const read = await Promise.all(
-    places.map(async place => ({ place, answer: await ask(new URL(place)).catch(ignored) }))
+    places.map(async place => ({ place, answer: await visit.ask(new URL(place)).catch(ignored) }))
   )
   for (const { place, answer } of read) {
     if (answer?.status === 200 && jsonOf(answer) !== undefined) continue
@@ -112,7 +111,7 @@ async function serverFindings (visit: Visit, document: Record<string, unknown>):
       }
     ]
   }
-  const found = await metadataOf(url)
+  const found = await metadataOf(visit, url)
   if (found === undefined) {
     return [
       {
@@ -131,7 +130,7 @@ async function serverFindings (visit: Visit, document: Record<string, unknown>):
 /**
  * Reads the metadata (RFC 8414 §3.1, OpenID Connect Discovery). Tries the URLs in the same order as clients.
  */
-async function metadataOf (issuer: URL): Promise<Record<string, unknown> | undefined> {
+async function metadataOf (visit: Visit, issuer: URL): Promise<Record<string, unknown> | undefined> {
   const path = issuer.pathname.replace(/\/$/, '')
   const places = [
     `/.well-known/oauth-authorization-server${path}`,
@@ -139,7 +138,7 @@ async function metadataOf (issuer: URL): Promise<Record<string, unknown> | undef
     `${path}/.well-known/openid-configuration`
   ]
   for (const place of places) {
-    const answer = await ask(new URL(place, issuer.origin)).catch(ignored)
+    const answer = await visit.ask(new URL(place, issuer.origin)).catch(ignored)
     const document = answer?.status === 200 ? jsonOf(answer) : undefined
     if (document !== undefined) return document
   }

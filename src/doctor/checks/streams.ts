@@ -1,10 +1,7 @@
 /** Checks a long-lived stream: whether it is buffered, sends keep-alives, or is cut. */
 import type { Finding } from '../finding.js'
-import { type Held, hold, NoAnswerError } from '../request.js'
+import { hasComment, type Held, NoAnswerError } from '../request.js'
 import { codeIn, header, modern, type Visit } from '../visit.js'
-
-const keepAliveMs = 16_000
-const promptMs = 5000
 
 export async function streams (visit: Visit): Promise<Finding[]> {
   if (visit.credential === undefined) return []
@@ -22,11 +19,12 @@ export async function streams (visit: Visit): Promise<Finding[]> {
       }
     ]
   }
+  const { firstEventMs, keepAliveMs } = visit.patience
   const { firstByteMs = Infinity, endedMs } = held
-  if (endedMs !== undefined) return [...firstByteMs > promptMs ? [buffered()] : [], cut(endedMs)]
-  if (firstByteMs > promptMs) return [buffered()]
+  if (endedMs !== undefined) return [...firstByteMs > firstEventMs ? [buffered()] : [], cut(endedMs)]
+  if (firstByteMs > firstEventMs) return [buffered()]
   // The content of a compressed stream is not visible here, so keep-alives cannot be checked.
-  if (visit.holdMs > keepAliveMs && header(held, 'content-encoding') === '' && !held.text.includes('\n:')) {
+  if (keepAliveMs > 0 && header(held, 'content-encoding') === '' && !hasComment(held.text)) {
     // This package sends a keep-alive every 15 seconds. If none arrives, a proxy buffers everything after the
     // headers.
     if (codeIn(await visit.anonymous()) !== undefined) return [buffered()]
@@ -34,7 +32,7 @@ export async function streams (visit: Visit): Promise<Finding[]> {
       {
         id: 'keep-alive',
         severity: 'warning',
-        what: `No keep-alive arrived in ${visit.holdMs / 1000} seconds`,
+        what: `No keep-alive arrived in ${keepAliveMs / 1000} seconds`,
         why: 'A proxy may close the silent stream, and events are lost.',
         fix: 'turn buffering and caching off for the endpoint: proxy_buffering off'
       }
@@ -44,17 +42,8 @@ export async function streams (visit: Visit): Promise<Finding[]> {
 }
 
 async function open (visit: Visit): Promise<Held | undefined> {
-  const { body, headers } = modern('subscriptions/listen', { notifications: { toolsListChanged: true } })
   try {
-    return await hold(
-      visit.url,
-      {
-        method: 'POST',
-        body: JSON.stringify(body),
-        headers: { ...headers, 'accept-encoding': 'gzip', ...visit.credential }
-      },
-      visit.holdMs
-    )
+    return await visit.hold(modern('subscriptions/listen', { notifications: { toolsListChanged: true } }))
   } catch (error) {
     if (error instanceof NoAnswerError && error.code === 'timeout') {
       return {

@@ -4,7 +4,6 @@ import { header, type Visit } from '../visit.js'
 
 /** How long hosted clients wait for discovery and sign-in, in milliseconds. */
 const budgetMs = 10_000
-const slowMs = 5000
 
 export async function time (visit: Visit): Promise<Finding[]> {
   const answer = await visit.anonymous()
@@ -28,7 +27,7 @@ function skew (date: string): Finding[] {
 }
 
 function slowness (visit: Visit, ms: number): Finding[] {
-  if (ms < slowMs) return []
+  if (ms < visit.patience.slowMs) return []
   return [
     {
       id: 'slow',

@@ -27,7 +27,7 @@ export function parseUriTemplate (template: string): UriTemplate {
   }
   // A port is a number, and a host that is a number is an IP address.
   const sample = (value: string): string => template.replaceAll(/\{\w+\}/g, value)
-  requireStable(`Template ${template}, with its variables filled in,`, sample(URL.canParse(sample('x')) ? 'x' : '1'))
+  requireStable(`Template ${template} (with its variables filled in)`, sample(URL.canParse(sample('x')) ? 'x' : '1'))
   const normal = normalUri(template)
   if (normal === undefined) {
     throw new TypeError(`Template ${template} must begin with a scheme, and have at most 2,048 characters`)

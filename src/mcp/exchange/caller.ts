@@ -31,7 +31,8 @@ export type Ask = (method: Question, params: Record<string, unknown>, key?: stri
 const clockSlackMs = 3
 
 /** Milliseconds until the caller's credential expires, at least 1. */
-export function credentialMs ({ principal: { expiresAt = Infinity } }: Caller): number {
+export function credentialMs ({ principal: { expiresAt } }: Caller): number {
+  if (expiresAt === undefined) return Infinity
   // Timers use another clock than dates and may fire a millisecond or two early.
   return Math.max(1, expiresAt - Date.now() + clockSlackMs)
 }

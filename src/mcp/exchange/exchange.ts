@@ -191,28 +191,27 @@ export class Exchange extends Ending implements Due {
   }
 
   /**
-   * Restarts the deadline: `ms` after `from`, by default now. Once a message was sent, the exchange also ends when the
-   * credential expires, because no stream outlives it.
+   * Restarts the deadline: `ms` after `from`, by default now. The exchange also ends when the credential of its caller
+   * expires.
    */
   limitTo (ms: number, from = performance.now()): void {
-    const limitMs = this.#isStreaming ? Math.min(ms, credentialMs(this.caller)) : ms
+    const limitMs = Math.min(ms, credentialMs(this.caller))
     this.#deadline?.remove()
     this.#dueAt = from + limitMs
     this.#deadline = this.#deadlines.add(limitMs, this)
   }
 
-  /** Call before the first message: from now on the exchange ends with the caller's credential. */
+  /** Call before the first message: nobody hears one whose credential is no longer valid. */
   speak (): void {
     if (this.#isStreaming || this.#ended) return
     this.#isStreaming = true
     const over = this.caller.over?.()
     if (over !== undefined) this.abort(over)
-    else if (credentialMs(this.caller) < this.#dueAt - performance.now()) this.limitTo(credentialMs(this.caller))
   }
 
-  /** The deadline has passed, or the credential of a stream has expired. */
+  /** The deadline has passed, or the credential has expired. */
   expire (): void {
-    const over = this.#isStreaming ? this.caller.over?.() : undefined
+    const over = this.caller.over?.()
     this.abort(over ?? new DeadlineError({ reason: 'deadline' }))
   }
 

@@ -29,11 +29,13 @@ const nameField: Readonly<Record<string, string>> = {
 
 /**
  * True if the message belongs to revision 2026-07-28 or later: its `_meta` names a revision, or
- * its header names a modern one. All other messages belong to earlier revisions.
+ * its header names a modern one. All other messages belong to earlier revisions, and so does `initialize`, which
+ * negotiates in its body.
  */
 export function claimsModern ({ headers, body }: McpRequest): boolean {
   const header = headers['mcp-protocol-version']
-  if (typeof header === 'string' && isModern(withoutBlanks(header))) return true
+  const isInitialize = isRecord(body) && body.method === 'initialize'
+  if (!isInitialize && typeof header === 'string' && isModern(withoutBlanks(header))) return true
   if (!Array.isArray(body)) return hasClaim(body)
   return body.some(hasClaim)
 }

@@ -4,6 +4,7 @@ import type { JsonSchema } from '../../tools/content.js'
 import { isRecord } from '../../lib/guards.js'
 import { isModest } from '../wire/messages.js'
 import { TooMuchWork, WorkBudget, tooMuchWork } from './budget.js'
+import { withPlainNames } from './plain-names.js'
 import { maxProblems, pathText, problemText } from './problems.js'
 
 export type Checked =
@@ -45,7 +46,7 @@ function refusedFor (error: unknown): Checked {
  */
 export function wireOfZod (schema: z.ZodObject, io: 'input' | 'output'): JsonSchema {
   const { $schema: _, ...wire } = z.toJSONSchema(schema, { target: 'draft-2020-12', io })
-  return withRootInline(wire)
+  return withRootInline(withPlainNames(wire))
 }
 
 /**

@@ -92,20 +92,27 @@ export function isModest (value: Record<string, unknown>, maxValues = 1000): boo
   return true
 }
 
+/** Objects in parameters, and in their `_meta`, whose members may be left out. */
+const optional = [
+  '_meta', 'clientInfo', 'capabilities', 'context', 'io.modelcontextprotocol/clientInfo',
+  'io.modelcontextprotocol/clientCapabilities'
+]
+
 /**
- * Removes null members from a message's parameters and their `_meta`: many clients write null for
- * missing members. Arguments of tools and prompts stay unchanged. Changes `body`.
+ * Removes null members from a message, its parameters and the objects in them that describe a client: many clients
+ * write null for missing members. Arguments of tools and prompts stay unchanged. Changes `body`.
  */
 export function dropNulls (body: unknown): void {
   if (Array.isArray(body)) body.forEach(dropNulls)
   if (!isRecord(body) || typeof body.method !== 'string') return
-  if (!isRecord(body.params)) return
+  if (body.params === null) delete body.params
   dropNullMembers(body.params)
-  if (isRecord(body.params._meta)) dropNullMembers(body.params._meta)
 }
 
-function dropNullMembers (record: Record<string, unknown>): void {
+function dropNullMembers (record: unknown): void {
+  if (!isRecord(record)) return
   for (const name in record) if (record[name] === null) delete record[name]
+  for (const name of optional) if (Object.hasOwn(record, name)) dropNullMembers(record[name])
 }
 
 /** The severity of a log level, from 0; negative for an unknown level. */

@@ -41,7 +41,6 @@ export function isOutcome ({ code }: Refusal): boolean {
 export function outcomeText (refusal: Refusal, requestId: string): string {
   const { code, message, data } = refusal
   if (code === HandlerRefusalError.code) return message
-  if (code === InternalError.code) return `${message}. requestId: ${requestId}`
   const wait = typeof data?.retryAfterMs === 'number' ? `, retryAfterMs: ${data.retryAfterMs}` : ''
   return `${message}. code: ${code}${wait}, requestId: ${requestId}`
 }

@@ -4,7 +4,7 @@ import { sha256 } from '../../lib/sha256.js'
 import type { Role } from '../../principal/principal.js'
 import { claimAt, readClaims, scopesOf } from '../../tokens/claims.js'
 import { createKeyLoader } from '../../tokens/provider/discovery.js'
-import { createKeySet, type KeySet } from '../../tokens/provider/jwks.js'
+import { createKeySet, type KeySet, type KeySetOptions } from '../../tokens/provider/jwks.js'
 import { namesResource } from './authorization-request.js'
 import { type Documents, useOnce } from './documents/documents.js'
 import { OAuthError } from './protocol/oauth-error.js'
@@ -19,6 +19,8 @@ export interface TrustedIssuer {
   /** The claim with the roles. Default: every caller has the role `user`. */
   readonly rolesClaim?: string | undefined
   readonly adminRole?: string | undefined
+  /** How its keys are cached. */
+  readonly cache?: Omit<KeySetOptions, 'load'> | undefined
 }
 
 export interface IdJagOptions {
@@ -58,7 +60,10 @@ export function createIdJagVerifier ({
   const trusted = new Map<unknown, TrustedIssuer & { readonly keys: KeySet }>(
     issuers.map(entry => [
       entry.issuer,
-      { ...entry, keys: createKeySet({ load: createKeyLoader(entry.issuer, entry.jwksUrl) }) }
+      {
+        ...entry,
+        keys: createKeySet({ ...entry.cache, load: createKeyLoader(entry.issuer, entry.jwksUrl) })
+      }
     ])
   )
 

@@ -25,8 +25,7 @@ export function isClient (value: unknown): value is Client {
 export const blockMs = 2000
 
 /**
- * The deadlines, queue and batches of ioredis are off, because `Link` has its own. `socketTimeout` closes a
- * connection without any response, so that a hanging primary is replaced. ioredis' blocking timeout is not
+ * The deadlines, queue and batches of ioredis are off, because `Link` has its own. ioredis' blocking timeout is not
  * used, because it would make a hanging primary look like one without messages.
  */
 const options = {
@@ -35,7 +34,6 @@ const options = {
   enableAutoPipelining: false,
   maxRetriesPerRequest: 0,
   connectTimeout: 1000,
-  socketTimeout: blockMs + 1500,
   connectionName: 'fastify-mcp-auth',
   replyMapping: 'legacy',
   retryStrategy: (times: number) => Math.min(50 * 2 ** times, 1000) + Math.random() * 100,
@@ -53,20 +51,30 @@ const clusterOptions = {
   clusterRetryStrategy: options.retryStrategy
 } as const satisfies ClusterOptions
 
-/** Creates both clients without connecting them. Throws a `RedisUrlError`. */
-export function createClients (source: RedisSource): { commands: Client, reader: Client } {
-  if (typeof source !== 'string') return { commands: duplicate(source), reader: duplicate(source) }
+/**
+ * Creates both clients without connecting them. A connection without any response is closed, so that a hanging primary
+ * is replaced: after 3.5 seconds, or 1.5 seconds after the deadline of a command (`timeoutMs`) if that is later.
+ * Throws a `RedisUrlError`.
+ */
+export function createClients (source: RedisSource, timeoutMs = 0): { commands: Client, reader: Client } {
+  const socketTimeout = Math.max(blockMs, timeoutMs) + 1500
+  if (typeof source !== 'string') {
+    return { commands: duplicate(source, socketTimeout), reader: duplicate(source, socketTimeout) }
+  }
   const target = parseRedisUrl(source)
-  return { commands: clientOf(target), reader: clientOf(target) }
+  return { commands: clientOf(target, socketTimeout), reader: clientOf(target, socketTimeout) }
 }
 
-function clientOf ({ kind, hosts, tls, username, password, db, name, sentinelPassword }: RedisTarget): Client {
+function clientOf (
+  { kind, hosts, tls, username, password, db, name, sentinelPassword }: RedisTarget,
+  socketTimeout: number
+): Client {
   const credentials = {
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
     ...(tls ? { tls: {} } : {})
   }
-  const own = { ...options, ...credentials }
+  const own = { ...options, ...credentials, socketTimeout }
   if (kind === 'cluster') {
     return new Cluster(
       hosts.map(host => ({ ...host })),
@@ -85,11 +93,11 @@ function clientOf ({ kind, hosts, tls, username, password, db, name, sentinelPas
   })
 }
 
-function duplicate (client: Client): Client {
-  if (!isClusterClient(client)) return client.duplicate({ ...options })
+function duplicate (client: Client, socketTimeout: number): Client {
+  if (!isClusterClient(client)) return client.duplicate({ ...options, socketTimeout })
   return client.duplicate([], {
     ...clusterOptions,
-    redisOptions: { ...client.options.redisOptions, ...options }
+    redisOptions: { ...client.options.redisOptions, ...options, socketTimeout }
   })
 }
 

@@ -14,6 +14,8 @@ export interface LinkOptions {
   readonly keys: Keys
   /** The deadline of each command in milliseconds. Default 100. */
   readonly timeoutMs?: number
+  /** An instance whose beat is older than this, in milliseconds, is dead. Default 3,000. */
+  readonly leaseMs?: number
 }
 
 /** A command failed or was not answered in time. Unlike the errors of ioredis, it contains no arguments. */
@@ -34,8 +36,6 @@ interface Pending {
   sentAt: number
 }
 
-/** An instance without a heartbeat for this time is dead. */
-const leaseMs = 3000
 const beatMs = 1000
 const probeMs = 500
 const tickMs = 20
@@ -46,6 +46,7 @@ export class Link {
   readonly #client: Client
   readonly #keys: Keys
   readonly #timeoutMs: number
+  readonly #leaseMs: number
   readonly #upListeners = new Set<() => void>()
   readonly #downListeners = new Set<(reason: string) => void>()
   readonly #pending = new Set<Pending>()
@@ -63,10 +64,11 @@ export class Link {
   readonly tried = new Promise<void>(resolve => { this.#toldTried = resolve })
   #beater: NodeJS.Timeout | undefined
 
-  constructor ({ client, keys, timeoutMs = 100 }: LinkOptions) {
+  constructor ({ client, keys, timeoutMs = 100, leaseMs = 3000 }: LinkOptions) {
     this.#client = client
     this.#keys = keys
     this.#timeoutMs = timeoutMs
+    this.#leaseMs = leaseMs
     // Without a listener, ioredis prints errors with all details, which may contain secrets.
     client.on('error', (error: unknown) => { this.#lastCode = errorCode(error) })
     client.on('ready', () => { this.#beat().catch(() => {}) })
@@ -264,7 +266,7 @@ export class Link {
       if (this.#client.status !== 'ready') throw new RedisError(this.#lastCode === '' ? 'CLOSED' : this.#lastCode)
       if (!this.#isUp) await this.#select()
       const names = ['alive', `in:${this.id}`, 'epoch', 'beat'].map(name => this.#keys.shared(name))
-      const reply = await this.#run(beat, names, [this.id, leaseMs, randomUUID()])
+      const reply = await this.#run(beat, names, [this.id, this.#leaseMs, randomUUID()])
       if (!Array.isArray(reply)) throw new RedisError('BAD_REPLY')
       this.#instances = Math.max(1, Number(reply[0]))
       const isOther = this.#epoch !== '' && this.#epoch !== String(reply[2])

@@ -1,6 +1,7 @@
 /** The file that lists several identity providers. */
 import { readFileSync } from 'node:fs'
 import { isRecord } from '../../lib/guards.js'
+import { SettingFileError, unreadable } from '../../lib/setting-file-error.js'
 import { isSafeUrl } from '../../net/loopback.js'
 
 /** One entry of the file. */
@@ -16,7 +17,7 @@ export interface IssuerEntry {
 }
 
 /** The file cannot be used. The message is the rest of a sentence that begins with the setting; it repeats no value. */
-export class IssuersFileError extends Error {
+export class IssuersFileError extends SettingFileError {
   override readonly name = 'IssuersFileError'
 }
 
@@ -35,8 +36,8 @@ export function readIssuersFile (path: string): readonly IssuerEntry[] {
   let text: string
   try {
     text = readFileSync(path, 'utf8')
-  } catch {
-    throw new IssuersFileError('names a file that cannot be read')
+  } catch (error) {
+    throw new IssuersFileError(...unreadable(error))
   }
   if (text.length > maxBytes) throw new IssuersFileError('names a file that is larger than 1 MB')
   return parseIssuers(text)

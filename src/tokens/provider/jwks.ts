@@ -3,6 +3,8 @@ import { createLocalJWKSet, type CryptoKey, errors, type JSONWebKeySet, type JWT
 import { UnavailableError, retryLater } from '../../errors.js'
 import { ProviderError } from './fetch-json.js'
 import { isRecord } from '../../lib/guards.js'
+import { requireWhole } from '../../lib/require.js'
+import { longestTimerMs } from '../../lib/timers.js'
 
 export interface KeySetOptions {
   /** Fetches the set. Must end when the signal does. */
@@ -52,6 +54,7 @@ interface Loaded {
   readonly loadedAt: number
 }
 
+/** Throws a `RangeError` on a `timeoutMs` that is not a whole number from 1. */
 export function createKeySet ({
   load,
   timeoutMs = 2000,
@@ -60,6 +63,7 @@ export function createKeySet ({
   retryMs = 3000,
   onTurn = () => {}
 }: KeySetOptions): KeySet {
+  requireWhole('cache', { timeoutMs })
   let loaded: Loaded | undefined
   /** Of the last fetch, where it failed. */
   let failure: { readonly at: number; readonly why: string } | undefined
@@ -78,7 +82,7 @@ export function createKeySet ({
 
   async function attempt (): Promise<void> {
     try {
-      loaded = readSet(await load(AbortSignal.timeout(timeoutMs)))
+      loaded = readSet(await load(AbortSignal.timeout(Math.min(timeoutMs, longestTimerMs))))
       if (failure !== undefined) onTurn(undefined)
       failure = undefined
     } catch (error) {

@@ -14,7 +14,7 @@ import { documentsInFiles } from '../../../src/oauth/server/documents/in-files.j
 import { addClient } from '../../../src/oauth/server/clients/registered.js'
 import { OAuthMemory, redirectUrl } from '../../support/oauth-client.js'
 import { rehosted } from '../../support/rehosted.js'
-import { restartable } from '../../support/restartable.js'
+import { freePort } from '../../support/ports.js'
 import { adaKey } from '../../support/service.js'
 import { directory } from '../../support/keys.js'
 import { secret } from '../../support/tokens.js'
@@ -33,9 +33,8 @@ async function running (t: Test): Promise<Running> {
     redirect_uris: [redirectUrl],
     token_endpoint_auth_method: 'none'
   })
-  const free = await restartable(t, Fastify().server)
-  await free.stop()
-  const base = free.url
+  const port = await freePort()
+  const base = `http://127.0.0.1:${port}`
   const stateDir = `${await directory(t)}/state`
   const app = Fastify()
   t.teardown(async () => {
@@ -50,7 +49,7 @@ async function running (t: Test): Promise<Running> {
     stateDir,
     oauthServer: { fetchDocument: documents.fetchDocument }
   })
-  await app.listen({ port: Number(new URL(base).port), host: '127.0.0.1' })
+  await app.listen({ port, host: '127.0.0.1' })
   const store = documentsInFiles({ directory: `${stateDir}/oauth` })
   await addClient(store, { id: registeredId, name: 'By hand', redirectUris: [redirectUrl] })
   await store.close()

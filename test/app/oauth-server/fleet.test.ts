@@ -22,7 +22,7 @@ import { say } from '../../support/terminal.js'
 t.test('two instances with one Redis', { skip: withoutRedis }, async t => {
   const { url } = await redisServer(t)
   // Longer than a busy machine takes.
-  const env = { REDIS_URL: url, REDIS_TIMEOUT_MS: '10000', PREAUTH_RATE_LIMIT_MAX: '100000', RATE_LIMIT_MAX: '100000' }
+  const env = { REDIS_URL: url, REDIS_TIMEOUT_MS: '60000', PREAUTH_RATE_LIMIT_MAX: '100000', RATE_LIMIT_MAX: '100000' }
   const [a, b] = [await signInService(t, { env }), await signInService(t, { env })]
 
   t.test('the pages, the code and the tokens of one are good at the other', async t => {

@@ -2,7 +2,7 @@
 import { SignJWT } from 'jose'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
-import { fakeIssuer, signingKey } from '../../support/issuer.js'
+import { type FakeIssuer, fakeIssuer, json, patient, signingKey } from '../../support/issuer.js'
 import { callOf, post } from '../../support/service.js'
 import { publicUrl, register, resource, signInService, token } from '../../support/sign-in.js'
 import { credentialOfTests } from '../../support/witness.js'
@@ -15,6 +15,7 @@ interface Vouching {
   readonly app: FastifyInstance
   readonly issuer: string
   readonly clientId: string
+  readonly answer: FakeIssuer['answer']
   readonly assertion: (change?: Record<string, unknown>, typ?: string, by?: typeof key) => Promise<string>
 }
 
@@ -27,14 +28,15 @@ async function vouching (
     JWT_ROLES_CLAIM: 'roles'
   })
 ): Promise<Vouching> {
-  const { issuer, publish } = await fakeIssuer(t)
+  const { issuer, publish, answer } = await fakeIssuer(t)
   publish(key)
-  const app = await signInService(t, { env: env(issuer) })
+  const app = await signInService(t, { env: { ...patient, ...env(issuer) } })
   const clientId = await register(app)
   return {
     app,
     issuer,
     clientId,
+    answer,
     assertion: async (change = {}, typ = 'oauth-id-jag+jwt', by = key) => {
       const now = Math.floor(Date.now() / 1000)
       const claims = {
@@ -102,6 +104,14 @@ t.test('a trusted issuer without a name of its own shares no caller with another
       .structuredContent.id,
     `oauth@${encodeURIComponent(issuer)}:ada`
   )
+})
+
+t.test('the keys of a trusted issuer are waited for as long as JWT_JWKS_TIMEOUT_MS says', async t => {
+  const { app, clientId, assertion, answer } = await vouching(t, issuer => ({ OAUTH_TRUSTED_ISSUERS: issuer }))
+  // Longer than by default.
+  answer('/jwks', (...reply) => { setTimeout(() => { json({ keys: [key.jwk] })(...reply) }, 2500) })
+  const { status } = await token(app, { grant_type: grantType, client_id: clientId, assertion: await assertion() })
+  t.equal(status, 200)
 })
 
 const now = (): number => Math.floor(Date.now() / 1000)

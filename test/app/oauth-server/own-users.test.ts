@@ -27,6 +27,8 @@ async function withUsers (t: Test, options: Partial<McpAuthOptions> = {}): Promi
         ? { id: 'tenant-7', scopes: ['files:read'], keyId: 'k1', attributes: { tenant: 'acme' } }
         : null,
     verifyKeyTtlMs: 0,
+    // Longer than a busy machine takes.
+    verifyKeyTimeoutMs: 120_000,
     stillGood: principal => {
       users.asked.push(`${principal.id} ${principal.keyId} ${String(principal.attributes.tenant)}`)
       if (users.good instanceof Error) throw users.good

@@ -5,7 +5,9 @@ import t, { type Test } from 'tap'
 import { exitCodeOf, type Finding } from '../../../src/doctor/finding.js'
 import { examine } from '../../../src/doctor/doctor.js'
 import { Visit } from '../../../src/doctor/visit.js'
+import type { Patience } from '../../../src/doctor/visit.js'
 import { nginx, withoutNginx } from '../../support/nginx.js'
+import { patient } from '../../support/patient-doctor.js'
 import { freePort } from '../../support/ports.js'
 import { adaKey, listening, service, withKey } from '../../support/service.js'
 import { secret } from '../../support/tokens.js'
@@ -18,10 +20,11 @@ interface Deployment {
   /** Lines of `location /`, over those of a good one. */
   readonly lines?: string
   /** Lines of the server, before `location /`. */
-  readonly server?: string
+  readonly server?: string | ((upstream: string) => string)
   readonly env?: (base: string) => Record<string, string>
   readonly as?: 'claude' | 'chatgpt' | 'vscode'
   readonly credential?: Record<string, string>
+  readonly patience?: Partial<Patience>
   /** Of the app, before it listens. */
   readonly prepare?: (app: FastifyInstance) => void
 }
@@ -30,7 +33,7 @@ const good = { Host: '$http_host', 'X-Forwarded-For': '$remote_addr', Connection
 
 async function findingsOf (
   t: Test,
-  { lines = '', server = '', env = () => ({}), as, credential = withKey, prepare }: Deployment
+  { lines = '', server = '', env = () => ({}), as, credential = withKey, patience, prepare }: Deployment
 ): Promise<Finding[]> {
   const port = await freePort()
   const base = `http://127.0.0.1:${port}`
@@ -54,8 +57,9 @@ async function findingsOf (
       .filter(line => !lines.includes(line.split(' ')[0] ?? ''))
       .map(line => `${line};`)
   ]
-  await nginx(t, { port, server: `${server} location / { proxy_pass ${upstream}; ${defaults.join(' ')} ${lines} }` })
-  return await examine({ url: new URL(`${base}/mcp`), credential, as, holdMs: 2500 })
+  const before = typeof server === 'string' ? server : server(upstream)
+  await nginx(t, { port, server: `${before} location / { proxy_pass ${upstream}; ${defaults.join(' ')} ${lines} }` })
+  return await examine({ url: new URL(`${base}/mcp`), credential, as, patience: { ...patient, ...patience } })
 }
 
 t.test('a good deployment is clean', { skip: withoutNginx }, async t => {
@@ -81,6 +85,8 @@ function tokenWith (more: Record<string, string>): Record<string, string> {
   return { authorization: `Bearer ${credentialOfTests(createSigner({ key: secret })(claims))}` }
 }
 
+/** Nothing comes, however long it is waited for. */
+const noEvent = { firstEventMs: 1500 }
 const page = 'default_type text/html; return 403 "<html><body>Checking your browser</body></html>";'
 const broken: Array<[what: string, id: string, deployment: Deployment]> = [
   ['no TRUST_PROXY', 'shared-address', { env: () => ({ TRUST_PROXY: '' }) }],
@@ -95,7 +101,10 @@ const broken: Array<[what: string, id: string, deployment: Deployment]> = [
   [
     'buffering',
     'stream-buffered',
-    { lines: 'proxy_http_version 1.0; proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;' }
+    {
+      lines: 'proxy_http_version 1.0; proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;',
+      patience: noEvent
+    }
   ],
   [
     'compressed streams',
@@ -103,7 +112,8 @@ const broken: Array<[what: string, id: string, deployment: Deployment]> = [
     {
       lines:
         'proxy_buffering on; proxy_ignore_headers X-Accel-Buffering; gzip on; gzip_types text/event-stream; ' +
-          'gzip_proxied any;'
+          'gzip_proxied any;',
+      patience: noEvent
     }
   ],
   ['a redirect', 'redirect', { server: 'location = /mcp { return 308 https://www.example.com/mcp; }' }],
@@ -137,7 +147,18 @@ const broken: Array<[what: string, id: string, deployment: Deployment]> = [
         'location = /error.html { internal; default_type text/html; return 400 "<html>Bad request</html>"; }'
     }
   ],
-  ['a short read timeout', 'stream-cut', { lines: 'proxy_read_timeout 1s;' }],
+  [
+    'a short read timeout',
+    'stream-cut',
+    {
+      // For streams alone: on a busy machine, other answers may take longer.
+      lines: 'error_page 418 = @stream; if ($http_mcp_method = subscriptions/listen) { return 418; }',
+      server: upstream =>
+        `location @stream { proxy_pass ${upstream}; proxy_set_header Host $http_host; proxy_read_timeout 1s; }`,
+      // Ends with the stream.
+      patience: { holdMs: 120_000 }
+    }
+  ],
   ['a small body limit', 'body-limit', { lines: 'client_max_body_size 100k;' }],
   [
     'a preflight that is not passed on',
@@ -226,20 +247,20 @@ for (const [what, url, id] of [
   ['a port where nothing listens', 'http://127.0.0.1:1/mcp', 'unreachable']
 ] as const) {
   t.test(`${what} is found: ${id}`, async t => {
-    const findings = await examine({ url: new URL(url) })
+    const findings = await examine({ url: new URL(url), patience: patient })
     t.match(findings.filter(({ severity }) => severity === 'error'), [{ id }])
   })
 }
 
 t.test('without a credential nothing is called, and that is said', async t => {
   const app = await service(t, {})
-  const findings = await examine({ url: new URL(`${await listening(app)}/mcp`), holdMs: 100 })
+  const findings = await examine({ url: new URL(`${await listening(app)}/mcp`), patience: patient })
   t.match(findings.find(({ id }) => id === 'no-credential'), { severity: 'info' })
   t.same(findings.filter(({ severity }) => severity !== 'info'), [])
 })
 
 t.test('the credential goes to the origin of the endpoint alone', async t => {
-  const visit = new Visit({ url: new URL('http://127.0.0.1:1/mcp'), credential: withKey })
+  const visit = new Visit({ url: new URL('http://127.0.0.1:1/mcp'), credential: withKey, patience: patient })
   const app = await service(t, {})
   const elsewhere = new URL(`${await listening(app)}/mcp`)
   const message = { body: { jsonrpc: '2.0', id: 1, method: 'ping' }, headers: { 'content-type': 'application/json' } }

@@ -8,6 +8,7 @@ import t from 'tap'
 import type { Finding } from '../../../src/doctor/finding.js'
 import { Authority } from '../../support/certificates.js'
 import { nginx, withoutNginx } from '../../support/nginx.js'
+import { patient } from '../../support/patient-doctor.js'
 import { root } from '../../support/process.js'
 import { without } from '../../support/programs.js'
 import { freePort } from '../../support/ports.js'
@@ -18,9 +19,10 @@ const run = promisify(execFile)
 /** In a process of its own: only when it starts does Node take an authority that is not public. */
 async function findingsOf (authority: string, urls: readonly string[]): Promise<Record<string, Finding[]>> {
   const program = `
+    const patience = ${JSON.stringify(patient)}
     import { examine } from '${root}src/doctor/doctor.ts'
     const found = {}
-    for (const url of process.argv.slice(1)) found[url] = await examine({ url: new URL(url), holdMs: 100 })
+    for (const url of process.argv.slice(1)) found[url] = await examine({ url: new URL(url), patience })
     console.log(JSON.stringify(found))`
   const { stdout } = await run(
     process.execPath,

@@ -6,14 +6,12 @@ import t, { type Test } from 'tap'
 import { examine } from '../../../src/doctor/doctor.js'
 import type { Finding } from '../../../src/doctor/finding.js'
 import { nginx, withoutNginx } from '../../support/nginx.js'
+import { patient } from '../../support/patient-doctor.js'
 import { freePort } from '../../support/ports.js'
 import { listening, service, withKey } from '../../support/service.js'
 
 // They wait more than they work.
 t.jobs = 4
-/** Longer than the keep-alive of a stream. */
-const holdMs = 18_000
-
 async function behind (t: Test, lines: string): Promise<Finding[]> {
   const port = await freePort()
   const app = await service(t, { env: { PUBLIC_URL: `http://127.0.0.1:${port}`, TRUST_PROXY: '127.0.0.1' } })
@@ -22,7 +20,11 @@ async function behind (t: Test, lines: string): Promise<Finding[]> {
     port,
     server: `location / { proxy_pass ${await listening(app)}; proxy_http_version 1.1; ${headers} ${lines} }`
   })
-  return await examine({ url: new URL(`http://127.0.0.1:${port}/mcp`), credential: withKey, holdMs })
+  return await examine({
+    url: new URL(`http://127.0.0.1:${port}/mcp`),
+    credential: withKey,
+    patience: { ...patient, keepAliveMs: 120_000 }
+  })
 }
 
 const ids = (findings: readonly Finding[]): string[] =>
@@ -59,7 +61,8 @@ async function relay (t: Test, upstream: string, { delayMs = 0 }: { delayMs?: nu
 
 t.test('a proxy that keeps what comes after the first event is found: stream-buffered', async t => {
   const url = await relay(t, await listening(await service(t, {})))
-  t.match(ids(await examine({ url, credential: withKey, holdMs })), ['stream-buffered'])
+  const patience = { ...patient, keepAliveMs: 1000 }
+  t.match(ids(await examine({ url, credential: withKey, patience })), ['stream-buffered'])
 })
 
 t.test('a server that sends no keep-alive is found: keep-alive', async t => {
@@ -75,12 +78,13 @@ t.test('a server that sends no keep-alive is found: keep-alive', async t => {
   await once(server, 'listening')
   t.teardown(() => { server.closeAllConnections(); server.close() })
   const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`)
-  t.ok(ids(await examine({ url, credential: withKey, holdMs })).includes('keep-alive'))
+  const patience = { ...patient, keepAliveMs: 1000 }
+  t.ok(ids(await examine({ url, credential: withKey, patience })).includes('keep-alive'))
 })
 
 t.test('an endpoint that takes its time is found: slow', async t => {
   const app = await service(t, {})
-  const url = await relay(t, await listening(app), { delayMs: 5200 })
-  const findings = await examine({ url, holdMs: 100 })
+  const url = await relay(t, await listening(app), { delayMs: 300 })
+  const findings = await examine({ url, patience: { ...patient, slowMs: 200 } })
   t.match(findings.find(({ id }) => id === 'slow'), { severity: 'warning', what: /took \d+\.\d seconds/ })
 })

@@ -5,9 +5,10 @@ import t from 'tap'
 import errors from '../../../plugins/errors.js'
 import { RateLimitedError } from '../../../src/errors.js'
 import { serverOptions, tuneServer } from '../../../src/http/server-options.js'
+import { succeeds } from '../../support/play.js'
 import { openSocket, readAnswer } from '../../support/raw-socket.js'
 import { service } from '../../support/service.js'
-import { key, build, requestLine, post } from '../../support/raw-server.js'
+import { key, build, post } from '../../support/raw-server.js'
 
 const short = { receiveTimeoutMs: 1000, headersTimeoutMs: 500, checkIntervalMs: 50 }
 
@@ -43,8 +44,8 @@ for (const [what, text] of unfinished) {
     const { app, port } = await build(t, short)
     const stuck = await openSocket(t, port)
     stuck.send(text)
-    const other = await fetch(`http://127.0.0.1:${port}/fine`)
-    t.equal(other.status, 200)
+    // Not over a socket, to which the same short limits apply.
+    t.equal((await app.inject('/fine')).statusCode, 200)
     const { status, headers, body } = readAnswer(await stuck.closed())
     t.equal(status, 408)
     t.match(headers, {
@@ -163,11 +164,17 @@ t.test('an idle connection is closed after its keep-alive time', async t => {
 })
 
 t.test('a connection on which nothing moves is cut, even inside a call', async t => {
-  const { port, log } = await build(t, { idleTimeoutMs: 200 })
-  const raw = await openSocket(t, port)
-  raw.send('GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n')
-  t.equal(await raw.closed(), '')
-  t.match(await requestLine(log), { path: '/slow', cut: true })
+  const { app, port, log } = await build(t, { idleTimeoutMs: 200 })
+  const isCutInsideCall = async (): Promise<boolean> => {
+    const raw = await openSocket(t, port)
+    raw.send('GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    t.equal(await raw.closed(), '')
+    await app.inject('/fine')
+    return log.lines().some(({ path }) => path === '/slow')
+  }
+  // A busy machine may be late to send the request.
+  t.ok(await succeeds(isCutInsideCall))
+  t.match(log.lines().find(({ path }) => path === '/slow'), { cut: true })
 })
 
 const urls: Array<[string, string, number, string?]> = [

@@ -43,6 +43,7 @@ const origins: Array<[string, string, string | null]> = [
   ['the scheme of a desktop app', 'tauri://localhost', 'tauri://localhost'],
   ['the scheme of a desktop app in capitals', 'App://Obsidian.md', 'app://obsidian.md'],
   ['the scheme of a desktop app and a port', 'app://localhost:3000', 'app://localhost:3000'],
+  ['the scheme of a desktop app whose host is a hyphen', 'app://-', 'app://-'],
   ['the scheme of an app and a path', 'tauri://localhost/x', null],
   ['the scheme of an app and a star', 'chrome-extension://*', null],
   ['the scheme of an app and credentials', 'tauri://a@localhost', null],

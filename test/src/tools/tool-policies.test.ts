@@ -54,7 +54,7 @@ for (const [what, policies, where] of [
 
 t.test('a file that is not there stops the start as a setting does', async t => {
   await t.rejects(build(t, {}, { TOOL_POLICY_FILE: join(t.testdir({}), 'none.json') }), {
-    message: /^TOOL_POLICY_FILE names a file that cannot be read; /
+    message: /^TOOL_POLICY_FILE names a file that does not exist; name an existing file, or remove the setting$/
   })
 })
 

@@ -1,6 +1,7 @@
 /** What every session store has to do. `open` gives two instances of one store, or the same one twice. */
 import type { Test } from 'tap'
 import type { NewSession, SessionBounds, SessionStore } from '../../../src/mcp/legacy/sessions/store.js'
+import { succeeds } from '../play.js'
 import { until } from '../until.js'
 
 export type OpenStores = (bounds: SessionBounds) => Promise<readonly [SessionStore, SessionStore]>
@@ -102,14 +103,20 @@ export async function sessionStoreContract (t: Test, open: OpenStores): Promise<
   })
 
   t.test('a session that is not used is over, and one that is kept is not', async t => {
-    const [a, b] = await open({ ...wide, idleMs: 2500 })
-    await a.create('one', sessionOf('ada'))
-    await a.create('two', sessionOf('ada'))
-    const kept = setInterval(() => { Promise.resolve(b.keep(['two'])).catch(() => {}) }, 50)
-    t.teardown(() => { clearInterval(kept) })
-    await new Promise(resolve => setTimeout(resolve, 3500))
-    t.equal(await a.use('one', 'ada'), undefined)
-    t.ok(await a.use('two', 'ada'))
+    const isKept = async (factor: number): Promise<boolean> => {
+      const idleMs = 1000 * factor
+      const [a, b] = await open({ ...wide, idleMs })
+      await a.create('one', sessionOf('ada'))
+      await a.create('two', sessionOf('ada'))
+      const kept = setInterval(() => { Promise.resolve(b.keep(['two'])).catch(() => {}) }, 50)
+      t.teardown(() => { clearInterval(kept) })
+      await new Promise(resolve => setTimeout(resolve, 1.5 * idleMs))
+      clearInterval(kept)
+      t.equal(await a.use('one', 'ada'), undefined)
+      return await a.use('two', 'ada') !== undefined
+    }
+    // A busy machine may be late to keep it.
+    t.ok(await succeeds(isKept))
   })
 
   t.test('a session is over at the end of its life, however much it is used', async t => {

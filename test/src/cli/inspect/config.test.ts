@@ -149,7 +149,8 @@ t.test('a policy file that the server would not start with is a problem, whereve
   const run = async (file: string) => await say(['config'], directory, { API_KEYS: key, TOOL_POLICY_FILE: file })
   t.equal((await run('good.json')).code, 0)
   for (const [file, wrong] of [
-    ['none.json', /cannot be read/],
+    ['none.json', /names a file that does not exist; name an existing file, or remove the setting$/],
+    ['.', /names a directory; name a file$/],
     ['dear.json', /default\.cost: more than RATE_LIMIT_MAX/]
   ] as const) {
     const { code, stderr } = await run(file)

@@ -59,6 +59,29 @@ t.test('an id below the top is a definition of the schema', async t => {
   })
 })
 
+for (const id of ['User/of ~us', '100%', 'a user', 'a#b', 'ü', '__proto__']) {
+  t.test(`a zod schema with the id ${id} gets a name that a URI can refer to`, async t => {
+    const User = z.object({ name: z.string(), get friends () { return z.array(User).optional() } }).meta({ id })
+    const Plain = z.object({ x: z.number() }).meta({ id: '_' })
+    const good = { name: 'Ada', friends: [{ name: 'Bob' }] }
+    for (const [schema, value, wrong] of [
+      [User, good, { name: 'Ada', friends: [{}] }],
+      [z.object({ one: User, other: User, plain: Plain, again: Plain }),
+        { one: good, other: good, plain: { x: 1 }, again: { x: 2 } },
+        { one: good, other: { name: 1 }, plain: { x: 1 }, again: { x: 2 } }]
+    ] as const) {
+      const { wire, checkWire } = compileObject(schema, 'output')
+      t.equal(wire.type, 'object')
+      for (const [, ref = ''] of JSON.stringify(wire).matchAll(/"\$ref":"#\/\$defs\/([^"]*)"/g)) {
+        t.match(ref, /^[\w.-]+$/)
+        t.ok(Object.hasOwn(Object(wire.$defs), ref), ref)
+      }
+      t.equal(checkWire(value).ok, true)
+      t.equal(checkWire(wrong).ok, false)
+    }
+  })
+}
+
 for (const [what, schema] of [
   ['of a JSON Schema', { type: 'object', properties: { a: { type: 'string', pattern: '^(a+)+$' } } }],
   ['for the names of properties', { type: 'object', patternProperties: { '^(a+)+$': {} } }],

@@ -59,11 +59,13 @@ t.test('a timer that fires before its date gives a credential no second life', a
   const streams = new Streams()
   t.teardown(() => { streams.close() })
   const expiresAt = Date.now() + 50
-  const ended = closed(streams.open(holder('ada', expiresAt)))
   // However late a timer is: the date has not come before this clock says so.
-  let now = expiresAt - 1
+  let now = expiresAt - 50
   const looks: number[] = []
   t.intercept(Date, 'now', { value: () => { looks.push(now); return now } })
+  const ended = closed(streams.open(holder('ada', expiresAt)))
+  now = expiresAt - 1
+  looks.length = 0
   for (let tries = 0; looks.length < 5 && streams.size === 1 && tries < 1000; tries++) {
     await new Promise(resolve => setTimeout(resolve, 5))
   }
@@ -83,8 +85,12 @@ t.test('a stream whose credential is over already ends at once, with its farewel
 
 t.test('a caller that does not read is cut off soon after its credential ends', async t => {
   const streams = new Streams()
-  const stream = streams.open(holder('ada', Date.now() + 50))
+  const expiresAt = Date.now() + 50
+  let now = expiresAt - 50
+  t.intercept(Date, 'now', { value: () => now })
+  const stream = streams.open(holder('ada', expiresAt))
   stream.write('x'.repeat(100_000))
+  now = expiresAt
   const connection = setInterval(() => {}, 1000)
   await once(stream.readable, 'close')
   clearInterval(connection)

@@ -2,7 +2,7 @@
 import t from 'tap'
 import { isVerified } from '../../../../src/principal/presented.js'
 import { createIssuerVerifier, type IssuerOptions } from '../../../../src/tokens/provider/issuer.js'
-import { audience, claimsOf, fakeIssuer, sign, signingKey } from '../../../support/issuer.js'
+import { audience, claimsOf, fakeIssuer, jwksTimeoutMs, sign, signingKey } from '../../../support/issuer.js'
 import { inSeconds } from '../../../support/tokens.js'
 import { rsa, ec, all, verifierOf } from '../../../support/issuer-keys.js'
 
@@ -46,7 +46,8 @@ t.test('a key set with an address of its own is read there alone', async (t) => 
   const verifier = createIssuerVerifier({
     issuer: 'https://id.example.com/',
     jwksUrl: elsewhere.jwksUrl,
-    audience: [audience]
+    audience: [audience],
+    cache: { timeoutMs: jwksTimeoutMs }
   })
   t.ok(isVerified(await verifier.verify(await sign(rsa, claimsOf('https://id.example.com/')))))
   t.same(elsewhere.requests, ['/jwks'])

@@ -1,0 +1,23 @@
+/** Errors of files that settings name. */
+import { codeOf } from './guards.js'
+import { OperatorError } from './operator-error.js'
+
+/** A file that a setting names cannot be used. The message is the rest of a sentence that begins with the setting. */
+export class SettingFileError extends OperatorError {
+  override readonly name: string = 'SettingFileError'
+  /** What to do, unless the content of the file has to be corrected. */
+  readonly right: string | undefined
+
+  constructor (message: string, right?: string, options?: ErrorOptions) {
+    super(message, options)
+    this.right = right
+  }
+}
+
+/** Why a file cannot be read, and what to do. `error`: of the file system. */
+export function unreadable (error: unknown): readonly [message: string, right: string] {
+  const code = codeOf(error)
+  if (code === 'ENOENT') return ['names a file that does not exist', 'name an existing file, or remove the setting']
+  if (code === 'EISDIR') return ['names a directory', 'name a file']
+  return [`names a file that cannot be read (${code})`, 'let the user that runs this read it']
+}
