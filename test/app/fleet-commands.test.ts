@@ -50,7 +50,7 @@ t.test('commands on a fleet', { skip: withoutRedis }, async (t) => {
   t.test('keys create makes a key that every server accepts, and keys revoke ends it everywhere', async (t) => {
     const { code, stdout, stderr } = await run('keys', 'create', '--name', 'laptop', '--owner', 'ada')
     t.equal(code, 0)
-    t.match(stderr, /Redis \(REDIS_URL\) stores a digest/)
+    t.match(stderr, /Redis \(REDIS_URL\) stores only a digest/)
     const key = { 'x-api-key': stdout.trim() }
     t.same([await becomes(200, () => statusAt(a, key)), await becomes(200, () => statusAt(b, key))], [200, 200])
     const [{ id }] = JSON.parse((await run('keys', 'list', '--json')).stdout)

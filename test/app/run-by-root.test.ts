@@ -146,7 +146,7 @@ t.test(
     t.match(await runIn(roots, ['tokens', 'revoke', 'a-token', '--force'], env), { code: 0 })
     t.match(
       await runIn(roots, ['keys', 'create', '--name', 'laptop'], env),
-      { code: 0, stderr: /Key .* is for/ },
+      { code: 0, stderr: /Key .* belongs to/ },
       "the key file stays root's"
     )
     t.equal(lstatSync(API_KEYS_FILE).uid, 0)
