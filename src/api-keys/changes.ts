@@ -10,32 +10,32 @@ import { parseNetwork } from '../net/networks.js'
 import { isPlaceholder } from '../principal/strength.js'
 import { isRole, type Role, roleForm } from '../principal/principal.js'
 
-/** A change that makes no sense; the message is for who asked for it, and holds nothing of a key. */
+/** An invalid change. The message is for the person who requested it, and contains no part of a key. */
 export class KeyChangeError extends OperatorError {
   override readonly name = 'KeyChangeError'
 }
 
 export interface KeyOptions {
-  /** What people call it. */
+  /** A name for people. */
   readonly name: string
-  /** Whom it is for; several keys of one owner are one principal. Left out: nobody but itself. */
+  /** The owner. All keys of one owner are one principal. Left out: the key is a principal of its own. */
   readonly owner?: string | undefined
   /** Default `user`. */
   readonly role?: Role | undefined
   readonly scopes?: readonly string[] | undefined
-  /** Seconds. Left out: it does not end. */
+  /** Seconds. Left out: the key never expires. */
   readonly lifetimeSeconds?: number | undefined
   readonly cidrs?: readonly string[] | undefined
   readonly rateLimitMax?: number | undefined
-  /** What the app wants to know of the caller. */
+  /** Data about the caller for the app. */
   readonly metadata?: Readonly<Record<string, string>> | undefined
-  /** Whether clients may be signed in with it. Left out: yes, unless it is held to networks. */
+  /** Whether the key may sign in OAuth clients. Left out: yes, unless the key is limited to networks. */
   readonly oauth?: boolean | undefined
 }
 
 export interface Shown {
   readonly record: KeyRecord
-  /** The key itself, for the one time that it is shown. */
+  /** The key in clear. It is shown only once. */
   readonly key: string
 }
 
@@ -48,8 +48,8 @@ export function createKey (records: Records, options: KeyOptions, now = Date.now
 }
 
 /**
- * Gives the key another secret. Those that it had are good for `graceSeconds` more, or less where they or
- * the key end before.
+ * Gives the key a new secret. Earlier secrets stay valid for `graceSeconds`, but not longer than their own
+ * expiry or that of the key.
  */
 export function rotateKey (records: Records, id: string, graceSeconds: number, now = Date.now()): Changed<Shown> {
   const before = find(records, id)
@@ -67,19 +67,19 @@ export function rotateKey (records: Records, id: string, graceSeconds: number, n
   const older = before.secrets
     .filter(({ endsAt }) => timeOf(endsAt) > now)
     .map(secret => ({ ...secret, endsAt: text(Math.min(timeOf(secret.endsAt), graceEnd)) }))
-  // The last one stays on record when its grace is over, so that the log can tell a replaced key from an unknown one.
+  // The replaced secret stays on record after its grace, so that the log can tell it from an unknown key.
   const record = { ...before, secrets: [{ digest, createdAt: text(now) }, ...older] }
   return { records: replace(records, record), result: { record, key } }
 }
 
-/** For good. A key that was revoked before keeps that time. */
+/** Revokes a key permanently. A key that is already revoked keeps its time of revocation. */
 export function revokeKey (records: Records, id: string, now = Date.now()): Changed<KeyRecord> {
   const before = find(records, id)
   const record = { ...before, revokedAt: before.revokedAt ?? text(now) }
   return { records: replace(records, record), result: record }
 }
 
-/** Until it is enabled again. */
+/** Disables a key, or enables it again. */
 export function setDisabled (records: Records, id: string, disabled: boolean): Changed<KeyRecord> {
   const before = find(records, id)
   if (before.revokedAt !== undefined) throw new KeyChangeError('That key was revoked permanently')
@@ -87,16 +87,16 @@ export function setDisabled (records: Records, id: string, disabled: boolean): C
   return { records: replace(records, record), result: record }
 }
 
-/** Names and owners are kept and shown in clear. */
+/** Names and owners are stored and shown in clear. */
 const credentialForName =
-  'A name or an owner contains a credential, and anybody who reads the file could use it: choose another name'
+  'A name or an owner contains a credential, and anyone who reads the file could use it: choose another name'
 
-/** A key shorter than this could be guessed from its digest. */
+/** A shorter key could be guessed from its digest. */
 export const shortestImport = 16
 
 /**
- * Takes over keys that are in use, in clear. An id is made of each one's digest, as for keys in
- * `API_KEYS`, so that its caller stays the same principal. Throws where one can't be taken.
+ * Imports existing keys, given in clear. Each id is derived from the key's digest, as for keys in `API_KEYS`,
+ * so that the caller stays the same principal. Throws if one of the keys cannot be imported.
  */
 export function importKeys (
   records: Records,
@@ -118,7 +118,7 @@ export function importKeys (
         `${place} is shorter than ${shortestImport} characters: its digest would reveal it`
       )
     }
-    // One of another form looks like nothing.
+    // A key of unknown form cannot be recognized in the name, so it is compared directly.
     if (
       [options.name, options.owner, ...Object.values(options.metadata ?? {})].some(text =>
         text?.includes(key)
@@ -129,7 +129,7 @@ export function importKeys (
     }
     if (shapeOf(key) === 'damaged') throw new KeyChangeError(`${place} is mistyped: its checksum is wrong`)
     const id = listedKeyId(digest)
-    // By the id inside it, too: a secret that was replaced long ago has left the file.
+    // Compares the id inside the key as well: a secret that was replaced long ago is no longer in the file.
     const inside = keyIdOf(key)
     if (known.has(digest) || records.some(record => record.id === id || record.id === inside)) {
       throw new KeyChangeError(`${place} is already in the file, or twice in the input`)
@@ -147,7 +147,7 @@ export function importKeys (
   return { records: [...records, ...imported], result: imported }
 }
 
-/** Adds the records of another place as they are. Throws where an id or a secret is there already. */
+/** Adds existing records unchanged. Throws if an id or a secret already exists. */
 export function addRecords (records: Records, added: Records): Changed<Records> {
   const digests = new Set(records.flatMap(({ secrets }) => secrets.map(({ digest }) => digest)))
   const double = added.find(
@@ -160,7 +160,7 @@ export function addRecords (records: Records, added: Records): Changed<Records> 
 
 export function find (records: Records, id: string): KeyRecord {
   const record = records.find(record => record.id === id)
-  // Without the id: it may be a whole key, typed in the wrong place.
+  // The message leaves the id out, because it may be a whole key, typed in the wrong place.
   if (record === undefined) throw new KeyChangeError('No key has that id; fastify-mcp-auth keys list shows them')
   return record
 }
@@ -220,7 +220,7 @@ function recordOf (id: string, digest: string, options: KeyOptions, now: number)
   }
 }
 
-/** It is kept and shown in clear, as names are. */
+/** Metadata is stored and shown in clear, like names. */
 function requireMetadata (metadata: Readonly<Record<string, string>>): void {
   const fields = Object.entries(metadata)
   if (fields.length > mostMetadata) throw new KeyChangeError(`A key has at most ${mostMetadata} fields of metadata`)
@@ -236,12 +236,12 @@ function requireMetadata (metadata: Readonly<Record<string, string>>): void {
   }
   if (fields.some(([, value]) => holdsWholeCredential(value))) {
     throw new KeyChangeError(
-      'The metadata contains a credential, and anybody who reads the file could use it: store something else'
+      'The metadata contains a credential, and anyone who reads the file could use it: store something else'
     )
   }
 }
 
-/** In a name space of their own: an owner called like a token's subject, or like a key, is neither. */
+/** Owners have their own prefix, so that an owner cannot be mistaken for a token's subject or a key. */
 function ownerId (owner: string | undefined, id: string): string {
   if (owner === undefined) return `apikey:${id}`
   return owner.startsWith('user:') ? owner : `user:${owner}`
@@ -251,7 +251,7 @@ function replace (records: Records, record: KeyRecord): Records {
   return records.map(other => other.id === record.id ? record : other)
 }
 
-/** Of an end that may be missing. */
+/** The time of an expiry; Infinity if there is none. */
 function timeOf (end: string | undefined): number {
   return end === undefined ? Infinity : Date.parse(end)
 }

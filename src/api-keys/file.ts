@@ -1,4 +1,4 @@
-/** The file of managed keys: read, validated and replaced as a whole. */
+/** Reads, validates and replaces the key file as a whole. */
 import type { BigIntStats } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { replaceFile, withFileLock } from '../lib/atomic-file.js'
@@ -6,11 +6,11 @@ import { formatKeyFile, parseKeyFile, type KeyFileContents, type KeyRecord, type
 import { codeOf } from '../lib/guards.js'
 import { OperatorError } from '../lib/operator-error.js'
 
-/** The key file cannot be used, for a reason that the operator can mend; both halves are for them. */
+/** The key file cannot be used. The message tells the operator what is wrong and how to fix it. */
 export class KeyFileError extends OperatorError {
   override readonly name = 'KeyFileError'
   readonly path: string
-  /** What is wrong, as the rest of a sentence that begins with the file. */
+  /** What is wrong, as the end of a sentence that begins with the file. */
   readonly wrong: string
   readonly right: string
 
@@ -22,31 +22,31 @@ export class KeyFileError extends OperatorError {
   }
 }
 
-/** What tells one state of the file from another without reading it. */
+/** Detects a change of the file without reading it. */
 export interface Fingerprint {
   readonly text: string
   /**
-   * Milliseconds since the last change: clocks of file systems are coarse, and a young file may change
-   * again without a sign.
+   * Milliseconds since the last change. File systems have coarse clocks, so a file that changed a moment ago
+   * may change again with the same timestamp.
    */
   readonly ageMs: number
-  /** What lets others than its owner and root change it, or everybody read it, as a sentence for the log. */
+  /** A warning for the log if other users can write the file, or everyone can read it. */
   readonly danger: string | undefined
 }
 
 const largestBytes = 64 * 1024 * 1024
 
-/** Reads the records. Throws a `KeyFileError` where there is no file, or none that can be used. */
+/** Reads the records. Throws a `KeyFileError` if the file does not exist or cannot be used. */
 export async function readKeyFile (path: string): Promise<readonly KeyRecord[]> {
   return contentsOf(path, await readKeyText(path)).records
 }
 
-/** Like `readKeyFile`, but there may be no file: then there are no records. */
+/** Like `readKeyFile`, but returns no records if the file does not exist. */
 export async function readKeyFileIfAny (path: string): Promise<readonly KeyRecord[]> {
   return await fingerprintIfAny(path) === undefined ? [] : await readKeyFile(path)
 }
 
-/** What the text of the file holds. Throws a `KeyFileError`. */
+/** Parses the text of the file. Throws a `KeyFileError`. */
 export function contentsOf (path: string, text: string, known?: RecordLines): KeyFileContents {
   const parsed = parseKeyFile(text, known)
   if ('wrong' in parsed) {
@@ -55,9 +55,9 @@ export function contentsOf (path: string, text: string, known?: RecordLines): Ke
   return parsed
 }
 
-/** The text of the file, unjudged. Throws a `KeyFileError`. */
+/** The text of the file, not validated. Throws a `KeyFileError`. */
 export async function readKeyText (path: string): Promise<string> {
-  // Also that it is a file: opening a pipe would wait for ever.
+  // Also checks that it is a regular file: opening a pipe would wait for ever.
   await fingerprint(path)
   try {
     return await readFile(path, 'utf8')
@@ -66,7 +66,7 @@ export async function readKeyText (path: string): Promise<string> {
   }
 }
 
-/** Throws a `KeyFileError` where there is no file, or none that may be opened. */
+/** Throws a `KeyFileError` if the file does not exist or is not a regular file of an acceptable size. */
 export async function fingerprint (path: string): Promise<Fingerprint> {
   try {
     const status = await stat(path, { bigint: true })
@@ -85,10 +85,10 @@ export async function fingerprint (path: string): Promise<Fingerprint> {
 
 function dangerOf ({ mode, uid }: BigIntStats): string | undefined {
   const user = process.geteuid?.()
-  // Windows has neither.
+  // Windows has neither modes nor numeric owners.
   if (user === undefined) return undefined
   if ((mode & 0o027n) !== 0n) {
-    return 'everybody can read the key file, or others than its owner can write it: set its mode to 0600, ' +
+    return 'everyone can read the key file, or other users can write it: set its mode to 0600, ' +
       'or 0640 if the server reads it through its group'
   }
   return uid === 0n || uid === BigInt(user)
@@ -98,7 +98,7 @@ function dangerOf ({ mode, uid }: BigIntStats): string | undefined {
 }
 
 export interface ChangeOptions {
-  /** Begin with an empty file where there is none. Default false: that is an error. */
+  /** Start with an empty file if it does not exist. Default false: a missing file is an error. */
   readonly create?: boolean
 }
 
@@ -109,9 +109,9 @@ export interface Changed<T> {
 }
 
 /**
- * Reads the file, changes it and writes it, alone: of several processes none undoes what another
- * wrote. `change` may run again where the file changed meanwhile, and what it throws leaves the
- * file as it was. When this resolves, the change is on the disk. Throws a `KeyFileError`.
+ * Reads, changes and writes the file under a lock, so that concurrent processes do not overwrite each other's
+ * changes. `change` may run again if the file changed in the meantime. If it throws, the file stays as it
+ * was. The change is on disk when this resolves. Throws a `KeyFileError`.
  */
 export async function changeKeyFile<T> (
   path: string,
@@ -123,7 +123,7 @@ export async function changeKeyFile<T> (
       const outcome = await withFileLock(path, async ({ path: file, isHeld }) => {
         const before = create ? await fingerprintIfAny(file) : await fingerprint(file)
         const { records, result } = change(before === undefined ? [] : await readKeyFile(file))
-        // A lock can be lost (this process was stopped for long), and editors ask for none.
+        // This process can lose the lock if it is stopped for long, and text editors do not use the lock.
         if (!isHeld() || before?.text !== (await fingerprintIfAny(file))?.text) return undefined
         await replaceFile(file, formatKeyFile(records))
         return { result }

@@ -1,19 +1,19 @@
-/** Managed keys in a file, followed. */
+/** The managed keys of a key file, kept up to date. */
 import { KeyFileError } from './file.js'
 import { KeyFollower, type StoreLog } from './follower.js'
 import { KeyFileSource } from './key-file-source.js'
 import { usageInFile, usagePath } from './last-use.js'
 
 export interface KeyStoreOptions {
-  /** The key file. It has to be there. */
+  /** The key file. It must exist. */
   readonly path: string
   readonly log: StoreLog
-  /** Milliseconds between two looks at the file. Default 200. */
+  /** Milliseconds between checks for changes. Default 200. */
   readonly pollMs?: number
 }
 
 export class KeyStore extends KeyFollower {
-  /** Reads the file and follows it from then on. Rejects with a `KeyFileError` where it can't be used. */
+  /** Reads the file and then follows its changes. Rejects with a `KeyFileError` if it cannot be used. */
   static async open ({ path, log, pollMs = 200 }: KeyStoreOptions): Promise<KeyStore> {
     const store = new KeyStore({
       source: new KeyFileSource({ path, pollMs, onDanger: danger => { log.warn({ file: path }, danger) } }),

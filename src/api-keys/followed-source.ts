@@ -1,11 +1,11 @@
-/** Managed keys that all instances share, followed. */
+/** The managed keys that all instances share, kept up to date. */
 import { NotSharedError } from '../fleet/bus.js'
 import { KeyFollower, type FollowerOptions } from './follower.js'
 
 export type SharedKeyStoreOptions = Omit<FollowerOptions, 'words'>
 
 export class SharedKeyStore extends KeyFollower {
-  /** Reads the keys and follows them. Where they cannot be read there are none until they can. */
+  /** Reads the keys and then follows changes. If they cannot be read, there are none until they can be. */
   static async open (options: SharedKeyStoreOptions): Promise<SharedKeyStore> {
     const store = new SharedKeyStore({
       ...options,

@@ -1,4 +1,4 @@
-/** The managed keys of a running server: the key ring, and the source that it follows. */
+/** The managed keys of a running server: a key ring that follows a source. */
 import type { Verdict } from '../principal/presented.js'
 import type { Principal } from '../principal/principal.js'
 import type { FollowedKeys, KeySet, KeySource, UsageStore } from './key-source.js'
@@ -6,22 +6,22 @@ import { KeyUsage } from './last-use.js'
 import type { KeyRecord } from './record.js'
 import { type KeyReference, ManagedKeys, type PresentedKey, type Referred } from './ring.js'
 
-/** The functions of a logger that are used here. */
+/** The part of a logger that is used here. */
 export interface StoreLog {
   readonly info: (fields: object, message: string) => void
   readonly warn: (fields: object, message: string) => void
   readonly error: (fields: object, message: string) => void
 }
 
-/** What the operator is told of a source. */
+/** The log messages about a source. */
 export interface SourceWords {
   /** The source cannot be read. */
   readonly stale: string
-  /** It can be read again. */
+  /** The source can be read again. */
   readonly again: string
-  /** Last uses cannot be written. */
+  /** The times of last use cannot be written. */
   readonly unwritten: string
-  /** Why it cannot be read. Logged with `fields`, once until `problem` is another. */
+  /** Why the source cannot be read. Logged with `fields`, and again only when `problem` changes. */
   readonly problemOf: (error: unknown) => { readonly problem: string, readonly fields: object }
 }
 
@@ -30,7 +30,7 @@ export interface FollowerOptions {
   readonly usage: UsageStore
   readonly log: StoreLog
   readonly words: SourceWords
-  /** Milliseconds between two looks at what ends by itself. Default 200. */
+  /** Milliseconds between checks for expired keys and secrets. Default 200. */
   readonly lookMs?: number | undefined
 }
 
@@ -59,8 +59,8 @@ export class KeyFollower implements FollowedKeys {
   }
 
   /**
-   * Reads the keys and follows them from then on. Where they cannot be read it rejects if `mustRead`; otherwise
-   * there are none until they can be.
+   * Reads the keys and then follows changes. If they cannot be read, it rejects with `mustRead`; otherwise
+   * there are no keys until they can be read.
    */
   protected async begin (mustRead: boolean): Promise<void> {
     if (mustRead) await this.#take()
@@ -71,7 +71,7 @@ export class KeyFollower implements FollowedKeys {
     await this.#usage.load()
   }
 
-  /** The keys as they were read last. */
+  /** The keys as last read. */
   get records (): readonly KeyRecord[] { return this.#last?.records ?? [] }
 
   verify (presented: PresentedKey, address: string): Verdict {
@@ -91,18 +91,18 @@ export class KeyFollower implements FollowedKeys {
     if (id !== undefined) this.#usage.note(id)
   }
 
-  /** Sentences for the operator about what is not as it should be; empty where all is well. */
+  /** Problems, as sentences for the operator. Empty if there are none. */
   problems (): readonly string[] {
     return this.#problem === undefined ? [] : [this.#words.stale]
   }
 
-  /** Calls `listener` after each change of the keys, and when one ends. Returns how to end that. */
+  /** Calls `listener` after each change of the keys, and when one expires. Returns an unsubscriber. */
   onChange (listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => { this.#listeners.delete(listener) }
   }
 
-  /** Stops following the source, and writes down the last uses. */
+  /** Stops following the source, and writes the times of last use. */
   async close (): Promise<void> {
     this.#stop?.()
     clearInterval(this.#timer)
@@ -110,7 +110,7 @@ export class KeyFollower implements FollowedKeys {
     await this.#usage.close()
   }
 
-  /** Reads once more afterwards if the source changes while it is read. */
+  /** Reads again if the source changed during the read. */
   #readSoon (): void {
     if (this.#reading !== undefined) {
       this.#isStale = true
@@ -138,7 +138,7 @@ export class KeyFollower implements FollowedKeys {
 
   async #take (): Promise<void> {
     const keys = await this.#source.read()
-    // An emptied store gets back what was in it, and not what an older one may have been restored to.
+    // Restores the known keys only to an empty store (version 0), never over an older version from a backup.
     if (keys.version === 0 && this.#last !== undefined && this.#last.version > 0) {
       await this.#source.restore(this.#last)
       return

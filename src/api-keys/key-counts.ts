@@ -17,7 +17,7 @@ export function countKeys (records: readonly KeyRecord[], now: number): Readonly
 
 const dayMs = 86_400_000
 
-/** Of the good keys; `+Inf` where none of them ever expires. */
+/** Days until the next valid key expires; `+Inf` if none expires. */
 export function nextExpiryDays (records: readonly KeyRecord[], now: number): number {
   let first = Infinity
   for (const record of records) {

@@ -1,4 +1,4 @@
-/** The key file as a source of keys, which looks for changes of the file. */
+/** The key file as a source of keys. It polls the file for changes. */
 import { sha256 } from '../lib/sha256.js'
 import { changeKeyFile, type Changed, contentsOf, type Fingerprint, fingerprint, readKeyText } from './file.js'
 import type { KeySet, KeySource } from './key-source.js'
@@ -7,23 +7,23 @@ import type { KeyRecord, RecordLines } from './record.js'
 export interface KeyFileOptions {
   /** The key file. It must exist. */
   readonly path: string
-  /** Milliseconds between two looks at the file. */
+  /** Milliseconds between checks for changes. */
   readonly pollMs: number
-  /** Told once of each danger, when it begins. */
+  /** Called once for each warning about the file, when it first applies. */
   readonly onDanger: (danger: string) => void
 }
 
-/** Younger than this a file may have changed again without a sign: clocks of file systems are coarse. */
+/** File systems have coarse clocks: within this time, a file may change again with the same timestamp. */
 const settledMs = 2000
 
 export class KeyFileSource implements KeySource {
   readonly #path: string
   readonly #pollMs: number
   readonly #onDanger: (danger: string) => void
-  /** How the file looked when it was read; empty where the next look has to read it again. */
+  /** The fingerprint at the last read. Empty if the next check must read the file again. */
   #seen = ''
   #digest = ''
-  /** Of what was read last. */
+  /** The lines of the last read. */
   #lines: RecordLines = new Map()
   #last: KeySet = { version: 0, records: [] }
   #danger: string | undefined
@@ -54,12 +54,12 @@ export class KeyFileSource implements KeySource {
     return await changeKeyFile(this.#path, make)
   }
 
-  /** Nothing to do: a file that is gone is an error, and never version 0. */
+  /** Does nothing: a missing file is an error, never version 0. */
   async restore (): Promise<void> {}
 
   /**
-   * Looking again and again, not waiting to be told: notices of changes get lost where a file is
-   * replaced, reached over a network, or mounted into a container.
+   * Polls instead of watching: change notifications get lost if a file is replaced, is on a network file
+   * system, or is mounted into a container.
    */
   onChange (listener: () => void): () => void {
     let timer: NodeJS.Timeout | undefined
@@ -80,7 +80,7 @@ export class KeyFileSource implements KeySource {
     }
   }
 
-  /** Never rejects. A file that was away has to be read again, even if it looks the same. */
+  /** Never rejects. A file that was missing must be read again, even if its fingerprint is the same. */
   async #hasChanged (): Promise<boolean> {
     try {
       return (await fingerprint(this.#path)).text !== this.#seen

@@ -1,36 +1,36 @@
-/** When each key was last used: imprecise, written late, in a file next to the key file. */
+/** Records when each key was last used, with low precision, in a file next to the key file. */
 import { readFile } from 'node:fs/promises'
 import { z } from '../lib/zod.js'
 import { replaceFile, withFileLock } from '../lib/atomic-file.js'
 import { codeOf } from '../lib/guards.js'
 import type { UsageStore } from './key-source.js'
 
-/** Milliseconds by id. */
+/** Milliseconds since the epoch, by key id. */
 export type LastUsed = ReadonlyMap<string, number>
 
-/** Uses of a key that are closer together than this count as one. */
+/** Uses of a key within this time count as one. */
 export const coarsenessMs = 600_000
 const writeDelayMs = 2000
-/** After a failure, and how long to wait for another writer: nobody waits for this file. */
+/** The wait before a retry, and the longest wait for another writer. */
 const retryDelayMs = 60_000
 const lockWaitMs = 2000
 
 const usageFile = z.object({ version: z.literal(1), lastUsed: z.record(z.string(), z.iso.datetime()) })
 
 /**
- * A file of its own: the server never writes the key file, which may be mounted for reading alone,
- * and a lost note of a use is no lost key.
+ * A separate file, because the server never writes the key file: it may be mounted read-only, and a failed
+ * write must not endanger the keys.
  */
 export function usagePath (keyFile: string): string {
   return `${keyFile}.used`
 }
 
-/** What was noted; empty where nothing was so far, and `undefined` where it cannot be read. */
+/** The recorded uses. Empty if there are none yet; `undefined` if the file cannot be read. */
 export async function readUsage (path: string): Promise<LastUsed | undefined> {
   try {
     const { lastUsed } = usageFile.parse(JSON.parse(await readFile(path, 'utf8')))
     const times = Object.entries(lastUsed).map(([id, time]) => [id, Date.parse(time)] as const)
-    // A time to come is that of a clock that was ahead, and would stay the last one for ever.
+    // A time in the future comes from a clock that was ahead. It would remain the last use for ever.
     const latest = Date.now() + coarsenessMs
     return new Map(times.filter(([, at]) => at <= latest))
   } catch (error) {
@@ -38,7 +38,7 @@ export async function readUsage (path: string): Promise<LastUsed | undefined> {
   }
 }
 
-/** In a file, together with the uses that other processes noted. */
+/** A store in a file, which several processes may write. */
 export function usageInFile (path: string): UsageStore {
   return {
     read: async () => await readUsage(path),
@@ -52,11 +52,11 @@ export function usageInFile (path: string): UsageStore {
 
 export interface UsageOptions {
   readonly store: UsageStore
-  /** Told of the first of several failures in a row. */
+  /** Called for the first of several failures in a row. */
   readonly onFailure: (code: string) => void
 }
 
-/** Notes uses at the price of a look-up, and writes them together with those of other processes. */
+/** Records uses at the cost of one look-up, and writes them later, merged with those of other processes. */
 export class KeyUsage {
   readonly #store: UsageStore
   readonly #onFailure: (code: string) => void
@@ -71,7 +71,7 @@ export class KeyUsage {
     this.#onFailure = onFailure
   }
 
-  /** Takes over what was noted before, so that a restart is no reason to write. */
+  /** Reads the recorded uses, so that a restart does not cause a write. */
   async load (): Promise<void> {
     for (const [id, at] of await this.#store.read() ?? []) this.#noted.set(id, at)
   }
@@ -84,7 +84,7 @@ export class KeyUsage {
     this.#writeIn(writeDelayMs)
   }
 
-  /** Writes what is left. Never rejects. */
+  /** Writes the pending uses. Never rejects. */
   async close (): Promise<void> {
     clearTimeout(this.#timer)
     await this.#writing

@@ -1,4 +1,4 @@
-/** API keys from a list: compared in constant time, turned into principals. */
+/** Verifies API keys from a list in constant time. */
 import { timingSafeEqual } from 'node:crypto'
 import { after, type Eventually } from '../lib/eventually.js'
 import { sha256 } from '../lib/sha256.js'
@@ -10,9 +10,9 @@ import { freezePrincipal } from '../principal/principal.js'
 const unknownKey: Rejected = Object.freeze({ reason: 'the API key is unknown' })
 
 /**
- * Makes the judge of keys, which takes the SHA-256 of a presented key in hex. A listed key's
- * principal has the role `user`, no scopes, and an id made of its digest, never of the key.
- * Throws on a key that no header can carry, and on one listed twice.
+ * Creates the function that verifies a key by its SHA-256 in hex. The principal of a listed key has the role
+ * `user`, no scopes, and an id derived from the digest, not from the key. Throws if a key cannot be sent in a
+ * header or is listed twice.
  */
 export function createKeyVerifier (keys: readonly string[]): (digest: string) => Verdict {
   const digests = new Set<string>()
@@ -27,13 +27,13 @@ export function createKeyVerifier (keys: readonly string[]): (digest: string) =>
     verified: verifiedKey(digest)
   }))
 
-  // One for all: nothing is awaited between writing and comparing.
+  // One buffer for all calls: nothing is awaited between writing and comparing.
   const presented = Buffer.alloc(32)
 
   return (digest) => {
     presented.write(digest, 'hex')
     let verdict: Verdict = unknownKey
-    // No early exit: the time would tell where in the list a key stands.
+    // No early exit: the time would reveal the position of the key in the list.
     for (const candidate of candidates) {
       if (timingSafeEqual(candidate.digest, presented)) verdict = candidate.verified
     }
@@ -42,8 +42,8 @@ export function createKeyVerifier (keys: readonly string[]): (digest: string) =>
 }
 
 /**
- * Makes the judge of keys from a list and a ring; `undefined` where there is neither. On a key that
- * is in both the ring has the last word: one that was imported and then revoked stays refused.
+ * Creates the function that verifies keys from a list and a ring; `undefined` if there is neither. For a key
+ * in both, the ring decides: a key that was imported and then revoked stays refused.
  */
 export function createKeyJudge (
   listed: readonly string[],
@@ -52,17 +52,14 @@ export function createKeyJudge (
   const verifyListed = listed.length === 0 ? undefined : createKeyVerifier(listed)
   if (ring === undefined) return verifyListed === undefined ? undefined : ({ digest }) => verifyListed(digest)
   return ({ digest, key, address }) => {
-    // Both are always asked, so that the time does not tell which of them a key is in.
+    // Both are always checked, so that the time does not reveal which of them holds the key.
     const byList = verifyListed?.(digest) ?? unknownKey
     const byRing = ring.verify({ key, digest }, address)
     return isVerified(byList) && isUnmanaged(byRing) ? byList : byRing
   }
 }
 
-/**
- * Makes the function from a reference to the key behind it, as it is today: in the ring, which has the last word,
- * or in the list.
- */
+/** Creates the function that looks up the current key for a reference: in the ring, then in the list. */
 export function createKeyLookup (
   listed: readonly string[],
   ring: KeyRing | undefined
@@ -86,7 +83,7 @@ export function createKeyLookup (
 type KeyJudge = ReturnType<typeof createKeyJudge>
 type AppKeys = { readonly verify: (asked: AskedKey) => Eventually<Verdict> }
 
-/** Has the app asked for what is in no list and no file. `undefined` where nobody is to be asked. */
+/** Adds the app's look-up for keys in neither list nor file. `undefined` if there is no verifier. */
 export function withAppKeys (
   judge: KeyJudge,
   appKeys: AppKeys | null
@@ -100,14 +97,14 @@ export function withAppKeys (
   }
 }
 
-/** True where the verdict is that the key is in no list and no file, in whatever state. */
+/** True if the verdict says that the key is in neither list nor file, in any state. */
 function isUnknownKey (verdict: Verdict): boolean {
   return verdict === unknownKey || isUnmanaged(verdict)
 }
 
 /**
- * The id of a listed key, which it keeps when the key file takes it over. Not the one inside a managed key:
- * what was said of the listed one would be forgotten.
+ * The id of a listed key. The key keeps it when it is imported into the key file. The id inside a managed key
+ * is not used: revocations and limits of the listed key would be lost on import.
  */
 export function listedKeyId (digest: string): string {
   return digest.slice(0, 12)

@@ -1,4 +1,4 @@
-/** Which changes an operator made to managed keys, from the records before and after. */
+/** Derives the changes that an operator made to managed keys from the records before and after. */
 import type { KeyRecord } from './record.js'
 
 export interface KeyChange {
@@ -13,14 +13,14 @@ export interface KeyChange {
   readonly record: KeyRecord
 }
 
-/** One for each key that is other than before: what weighs most, where several things changed at once. */
+/** One entry per changed key. If several things changed, the most important one. */
 export function changesBetween (before: readonly KeyRecord[], after: readonly KeyRecord[]): KeyChange[] {
   const old = new Map(before.map(record => [record.id, record]))
   const changes: KeyChange[] = []
   for (const record of after) {
     const was = old.get(record.id)
     old.delete(record.id)
-    // An unchanged line is the same record.
+    // An unchanged line yields the same record object.
     if (was !== record) changes.push(...kindOf(was, record).map(kind => ({ kind, record })))
   }
   for (const record of old.values()) changes.push({ kind: 'key-removed', record })

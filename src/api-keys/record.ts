@@ -5,52 +5,52 @@ import { parseNetwork } from '../net/networks.js'
 import { isRole, type Role, roleForm } from '../principal/principal.js'
 import { scopeForm } from '../principal/scope.js'
 
-/** One secret of a key. After a rotation there are several until the grace of the older ones ends. */
+/** One secret of a key. After a rotation there are several until the grace period of the older ones ends. */
 export interface SecretRecord {
   /** SHA-256 of the whole key, in hex. */
   readonly digest: string
   readonly createdAt: string
-  /** When its grace ends. Absent: with the key. */
+  /** When its grace period ends. Absent: the secret lasts as long as the key. */
   readonly endsAt?: string | undefined
 }
 
 /** Times are ISO 8601 in UTC, because people read this file. */
 export interface KeyRecord {
   readonly id: string
-  /** The id of the principal that the key proves: `user:<owner>`, or `apikey:<id>` for itself. */
+  /** The id of the key's principal: `user:<owner>`, or `apikey:<id>` without an owner. */
   readonly owner: string
   readonly name: string
   readonly role: Role
   readonly scopes: readonly string[]
   readonly createdAt: string
   readonly expiresAt?: string | undefined
-  /** Addresses and CIDRs it may be used from. None: from everywhere. */
+  /** Addresses and CIDRs from which it may be used. Empty: from everywhere. */
   readonly cidrs: readonly string[]
-  /** Requests a window of its own. Absent: it shares its owner's. */
+  /** The key's own limit of requests per window. Absent: it shares the limit of its owner. */
   readonly rateLimitMax?: number | undefined
-  /** What the app wants to know of the caller: it is on `principal.attributes`. */
+  /** Data about the caller for the app, passed in `principal.attributes`. */
   readonly metadata?: Readonly<Record<string, string>> | undefined
   /**
-   * Whether a client may be signed in with it (OAuth). Absent: yes, unless it is held to networks, because a hosted
-   * client calls from elsewhere.
+   * Whether the key may sign in OAuth clients. Absent: yes, unless the key is limited to networks, because a
+   * hosted client calls from another network.
    */
   readonly oauth?: boolean | undefined
-  /** Refused until it is enabled again. */
+  /** The key is refused until it is enabled again. */
   readonly disabled: boolean
-  /** Refused for good since then. */
+  /** When the key was permanently revoked. */
   readonly revokedAt?: string | undefined
-  /** The newest first. */
+  /** Newest first. */
   readonly secrets: readonly SecretRecord[]
 }
 
-/** Whether a client may be signed in with the key. */
+/** True if the key may sign in OAuth clients. */
 export function maySignIn ({ oauth, cidrs }: Pick<KeyRecord, 'oauth' | 'cidrs'>): boolean {
   return oauth ?? cidrs.length === 0
 }
 
 export const longestName = 256
 
-/** Text that a terminal and a log can show: no control characters, not only white space. */
+/** Text that is safe for a terminal and a log: no control characters, not only white space. */
 export function isPlainText (text: string): boolean {
   return (
     text.length <= longestName &&
@@ -69,7 +69,7 @@ export function isOwner (owner: string, id: string): boolean {
 
 export const mostMetadata = 32
 
-/** What a caller's attributes may be called. */
+/** True for an allowed name of a metadata field. */
 export function isMetadataName (name: string): boolean {
   return /^[A-Za-z][\w.-]{0,63}$/.test(name)
 }
@@ -78,7 +78,7 @@ const time = z.string().refine(isTime, 'is not a time such as 2026-01-31T12:00:0
 
 function isTime (text: string): boolean {
   if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z$/.test(text)) return false
-  // The 31st of February is read as the 3rd of March, and what is no time at all as NaN.
+  // `Date` reads 31 February as 3 March, and text that is not a time as NaN.
   return new Date(text).getUTCDate() === Number(text.slice(8, 10))
 }
 
@@ -128,7 +128,7 @@ const keyFile = z.strictObject({
   keys: z.array(keyRecord)
 })
 
-/** Records by the line that each stands in; empty where the file is laid out otherwise. */
+/** Records by their line of text. Empty if the file is formatted in another way. */
 export type RecordLines = ReadonlyMap<string, KeyRecord>
 
 export interface KeyFileContents {
@@ -137,10 +137,9 @@ export interface KeyFileContents {
 }
 
 /**
- * The records in the text of a key file, or what is wrong with it, as the rest of a sentence that
- * begins with the file's name, and what would be right where it is not to mend the file. That
- * repeats nothing of the text: it may be anything. Lines that are `known` are not judged again: ten
- * thousand keys would hold up a server for half a second.
+ * Parses the text of a key file. On failure returns what is `wrong`, as the end of a sentence that begins
+ * with the file's name, and as `right` the advice, unless that is to correct the file. Neither repeats any of
+ * the text. `known` lines are not validated again: ten thousand keys would block a server for half a second.
  */
 export function parseKeyFile (
   text: string,
@@ -178,13 +177,13 @@ const indent = '\n    '
 
 /** The text of a key file that holds `records`. */
 export function formatKeyFile (records: readonly KeyRecord[]): string {
-  // A key a line: people compare versions of it.
+  // One key per line, so that versions of the file can be compared.
   return opening + records.map(record => indent + JSON.stringify(record)).join(',') + closing
 }
 
 /**
- * The records of a text that is laid out as `formatKeyFile` does it; `undefined` for every other, and where
- * a line is no sound record.
+ * The records of a text in the layout of `formatKeyFile`. `undefined` for another layout, or if a line is not
+ * a valid record.
  */
 function readLines (text: string, known: RecordLines): Map<string, KeyRecord> | undefined {
   const start = opening + indent
@@ -193,7 +192,7 @@ function readLines (text: string, known: RecordLines): Map<string, KeyRecord> | 
   const records = new Map<string, KeyRecord>()
   for (const line of lines) {
     const record = known.get(line) ?? readLine(line)
-    // The same line twice is a key twice, which the judge of the whole file tells.
+    // A repeated line is a repeated key. The check of the whole file reports it.
     if (record === undefined || records.has(line)) return undefined
     records.set(line, record)
   }
@@ -214,7 +213,7 @@ function describeIssue (issue: z.core.$ZodIssue | undefined): string {
     .map(step => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`))
     .join('')
     .replace(/^\./, '')
-  // The texts of this file; the library's own would quote what it found.
+  // Uses the texts above: the library's own messages would quote the file.
   const what = wordsOf(issue)
   return place === '' ? `is not a key file: it ${what}` : `cannot be used: ${place} ${what}`
 }
@@ -226,7 +225,7 @@ function wordsOf ({ code, message }: z.core.$ZodIssue): string {
     : 'has the wrong type or is missing'
 }
 
-/** A key that is there twice would be good or not by chance. */
+/** The validity of a repeated key would depend on the order of the file. */
 function firstDouble (keys: readonly KeyRecord[]): { wrong: string } | undefined {
   const ids = new Set<string>()
   const digests = new Set<string>()

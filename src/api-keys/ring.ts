@@ -1,4 +1,4 @@
-/** Managed keys in memory: which are valid now, and which principal they prove. */
+/** The key ring: verifies managed keys in memory and returns their principals. */
 import { namesOf, type Named, rejected, type Rejected, type Verdict, type Verified } from '../principal/presented.js'
 import { type KeyRecord, maySignIn, type SecretRecord } from './record.js'
 import { shapeOf } from './format.js'
@@ -7,59 +7,55 @@ import { proofOf } from '../principal/proof.js'
 import { freezePrincipal, haveSameRights, type Principal } from '../principal/principal.js'
 
 export interface PresentedKey {
-  /** The key as it was sent. */
+  /** The key as sent. */
   readonly key: string
   /** Its SHA-256 in hex. */
   readonly digest: string
 }
 
-/** Names a key without holding it: its id, and which of its secrets was given. */
+/** A reference to a key and one of its secrets, without the secret itself. */
 export interface KeyReference {
   readonly keyId: string
-  /** When that secret was issued, in milliseconds since the epoch. Absent: the key was one of a list. */
+  /** When that secret was issued, in milliseconds since the epoch. Absent for keys from a list. */
   readonly issuedAt?: number | undefined
 }
 
-/** What becomes of a reference today. */
+/** The current key behind a reference. */
 export interface Referred {
   readonly verdict: Verdict
-  /** What people call the key. Left out where it has no name. */
+  /** The name of the key. Absent if it has none. */
   readonly name?: string
-  /** Whether clients may be signed in with the key (OAuth). */
+  /** Whether the key may sign in OAuth clients. */
   readonly maySignIn: boolean
 }
 
 export interface KeyRing {
-  /**
-   * Judges a key sent from `address`, the `ip` of the request. The work is the same whatever the
-   * reason to refuse is.
-   */
+  /** Verifies a key sent from `address` (`request.ip`). A refusal takes the same work for every reason. */
   verify: (presented: PresentedKey, address: string) => Verdict
   /**
-   * Whether the key that proved `principal` would still prove the same: not revoked, not disabled,
-   * not over, with unchanged rights, and good for `address` where that is given. Judged by what the
-   * principal says of itself, so that a copy of it with more on it falls with its key. A key of a list
-   * is judged by what the ring says of it once it was taken over. True for every principal that is
-   * none of the ring's, and for a signed-in client, which has rights of its own.
+   * True if the key behind `principal` still proves the same: not revoked, disabled or expired, with
+   * unchanged rights, and allowed from `address` if that is given. Uses the ids on the principal, so that an
+   * extended copy ends with its key. A listed key that was imported is judged by the ring. Also true for
+   * principals that do not come from the ring, and for signed-in clients, which have their own rights.
    */
   stillGood: (principal: Principal, address?: string) => boolean
   /**
-   * The verdict on the key behind a reference as it is now, from whatever address: of a key that was revoked,
-   * replaced or has expired it is a refusal. `undefined` where the ring does not know the key. Left out: it knows none.
+   * The current verdict on the key behind a reference, from any address: a refusal if the key was revoked or
+   * replaced, or has expired. `undefined` if the ring does not know the key. Left out: it knows no keys.
    */
   current?: (reference: KeyReference) => Referred | undefined
-  /** Told of each principal that a key let in, once all else about its request was good, too. Left out: nobody is. */
+  /** Called with the principal of a key once its request passed every check. Left out: nothing is called. */
   noteUse?: (principal: Principal) => void
 }
 
-/** One secret of one key, ready to be judged. Times are in milliseconds; Infinity is never. */
+/** One secret of a key, prepared for verification. Times are in milliseconds; Infinity means never. */
 interface Entry {
   readonly digest: string
   readonly verified: Verified
   /** For the log. */
   readonly names: Named
   readonly networks: Networks
-  /** False where it may come from everywhere; its networks say nothing then. */
+  /** False if the key may be used from everywhere; `networks` has no meaning then. */
   readonly isHeld: boolean
   readonly endsAt: number
   readonly expiresAt: number
@@ -73,18 +69,18 @@ interface Entry {
 const unmanaged: Rejected = Object.freeze({ reason: 'the API key is unknown' })
 const damaged: Rejected = Object.freeze({ reason: 'the API key is mistyped: its checksum is wrong' })
 
-/** True where the verdict is that the key is not in the ring, in whatever state. */
+/** True if the verdict says that the key is not in the ring, in any state. */
 export function isUnmanaged (verdict: Verdict): boolean {
   return verdict === unmanaged || verdict === damaged
 }
 
 /**
- * Looked up for keys that are held to no network: code that seldom runs is slow, and would tell them from
- * the others.
+ * Networks to check for keys without any. Otherwise the check would run rarely, thus slowly, and timing would
+ * tell limited keys from others.
  */
 const somewhere: Networks = ['192.0.2.0/24', '2001:db8::/32'].map(parseNetwork).filter(network => network !== undefined)
 
-/** What an unknown key is judged as, so that it takes the time of a known one. */
+/** Verified in place of an unknown key, so that it takes the same time as a known one. */
 const nobody: Entry = Object.freeze({
   digest: '',
   verified: { principal: freezePrincipal({ id: 'apikey:', role: 'user', scopes: [], method: 'api-key' }) },
@@ -100,23 +96,23 @@ const nobody: Entry = Object.freeze({
   isReal: false
 })
 
-/** A ring that can be given other records while it is in use. */
+/** A ring whose records can be replaced while it is in use. */
 export class ManagedKeys implements KeyRing {
   readonly #readAddress = createAddressReader()
-  /** By the digest of the whole key: who knows a digest has no key, so its look-up gives nothing away. */
+  /** By the digest of the whole key. Timing of the look-up is harmless: a digest does not reveal the key. */
   #entries: ReadonlyMap<string, Entry> = new Map()
   /** By the id of the key. */
   #keys: ReadonlyMap<string, readonly Entry[]> = new Map()
-  /** Of each record, one for each of its secrets. */
+  /** The entries of each record, one per secret. */
   readonly #made = new WeakMap<KeyRecord, readonly Entry[]>()
-  /** The secret that each principal handed out came from: a short cut, which copies of it do not have. */
+  /** A cache of the entry behind each principal. Copies of a principal are not in it. */
   readonly #origins = new WeakMap<Principal, Entry>()
 
   constructor (records: readonly KeyRecord[]) {
     this.replace(records)
   }
 
-  /** Puts these in the place of all others. They are taken as sound; one that was there before keeps its entries. */
+  /** Replaces all records. They must be valid. Unchanged records keep their entries. */
   replace (records: readonly KeyRecord[]): void {
     const entries = new Map<string, Entry>()
     const keys = new Map<string, readonly Entry[]>()
@@ -143,12 +139,12 @@ export class ManagedKeys implements KeyRing {
     return this.#judge(this.#entries.get(digest) ?? nobody, address)
   }
 
-  /** The id of the key that proved `principal`; `undefined` if the ring does not have that key. */
+  /** The id of the key behind `principal`. `undefined` if the ring does not have that key. */
   keyIdOf (principal: Principal): string | undefined {
     return this.#origins.has(principal) ? principal.keyId : undefined
   }
 
-  /** When the next of the keys and secrets ends, in milliseconds since the epoch; Infinity for never. */
+  /** When the next key or secret expires, in milliseconds since the epoch. Infinity: never. */
   nextEnd (): number {
     const now = Date.now()
     let next = Infinity
@@ -170,7 +166,7 @@ export class ManagedKeys implements KeyRing {
     const { id, keyId, issuedAt, client } = principal
     if (keyId === undefined || client !== undefined || !isOfKey(id)) return true
     const secrets = this.#keys.get(keyId)
-    // A listed key says nothing of its issue. It has no record until a file takes it over.
+    // A listed key has no time of issue, and no record until it is imported into a key file.
     if (secrets === undefined) return issuedAt === undefined
     const origin = this.#origins.get(principal)
     return secrets.some(entry => {
@@ -180,7 +176,7 @@ export class ManagedKeys implements KeyRing {
     })
   }
 
-  /** Each question is answered before any is decided on: a thief must not learn by the clock what is wrong. */
+  /** Evaluates every condition before it decides, so that timing does not reveal which one failed. */
   #judge (entry: Entry, address: string | undefined): Verdict {
     const now = Date.now()
     const isCovered = address === undefined || covers(entry.networks, this.#readAddress(address))
@@ -228,14 +224,14 @@ function entryOf (record: KeyRecord, { digest, endsAt, createdAt }: SecretRecord
   }
 }
 
-/** True for the ids of API keys and their owners: an app may call its own keys what it likes. */
+/** True for the ids of API keys and their owners. Ids from `verifyKey` have other prefixes. */
 function isOfKey (id: string): boolean {
   return id.startsWith('apikey:') || id.startsWith('user:')
 }
 
 /**
- * True for the secret that was issued then. Without a time it is the one that a list held, whose digest
- * made the id of the key.
+ * True for the secret that was issued at that time. Without a time, it is the secret from a list, whose
+ * digest determines the id of the key.
  */
 function mayProve ({ digest, verified }: Entry, keyId: string, issuedAt: number | undefined): boolean {
   if (issuedAt !== undefined) return verified.principal.issuedAt === issuedAt
@@ -246,7 +242,7 @@ function timeOf (text: string | undefined): number {
   return text === undefined ? Infinity : Date.parse(text)
 }
 
-/** The keys of `records` for somebody who comes from nowhere: networks are not looked at. */
+/** A ring of `records` without their networks, for callers that have no address. */
 export function keysFromAnywhere (records: readonly KeyRecord[]): ManagedKeys {
   return new ManagedKeys(records.map(record => ({ ...record, cidrs: [] })))
 }

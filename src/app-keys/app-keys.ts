@@ -1,4 +1,4 @@
-/** Keys that the app looks up itself: with a deadline and a cache. */
+/** Keys that the app verifies itself, with a deadline and a cache. */
 import type { Eventually } from '../lib/eventually.js'
 import { requireWhole } from '../lib/require.js'
 import { unavailable, within, withoutText } from './ask-app.js'
@@ -8,33 +8,33 @@ import { RememberedKeys } from './remembered-keys.js'
 import type { Principal } from '../principal/principal.js'
 import { proofOf } from '../principal/proof.js'
 
-/** What the app is told of a key that it is to judge. */
+/** What `verifyKey` gets besides the key. */
 export interface KeyContext {
-  /** The SHA-256 of the key in hex: look it up by this, so that no key is kept. */
+  /** The SHA-256 of the key in hex. Look the key up by its digest, so that you never store keys. */
   readonly digest: string
-  /** Where the request came from. */
+  /** The address that the request came from. */
   readonly address: string
   readonly requestId: string
-  /** Aborted when the answer is awaited no longer. */
+  /** Aborted when the answer is no longer needed. */
   readonly signal: AbortSignal
 }
 
 /**
- * Judges a key that is in no list and no file. `null` where it is not good; what it throws is a 503, and
- * charged to nobody.
+ * Verifies a key that is in neither list nor file. Returns `null` if the key is invalid. If it throws, the
+ * request gets a 503, which counts against no limit.
  */
 export type VerifyKey = (key: string, context: KeyContext) => Eventually<Identity | null | undefined>
 
 export interface AppKeysOptions {
-  /** Asked for keys that are in neither list nor file. */
+  /** Called for keys that are in neither list nor file. */
   readonly verifyKey?: VerifyKey | undefined
   /** Milliseconds that `verifyKey`, `enrich` and `stillGood` may take. Default 3,000. */
   readonly verifyKeyTimeoutMs?: number | undefined
-  /** Milliseconds that a good answer counts, whatever the address. 0: every request asks. Default 60,000. */
+  /** Milliseconds that a valid key is cached, for all addresses. 0: no cache. Default 60,000. */
   readonly verifyKeyTtlMs?: number | undefined
   /**
-   * Asked for the callers of `verifyKey` that have a stream open or a call running, once every
-   * `verifyKeyTtlMs` and after `endpoint.forget`. What throws says no. Left out: a stream ends with
+   * Called for the callers of `verifyKey` that have an open stream or a running call, once every
+   * `verifyKeyTtlMs` and after `endpoint.forget`. Throwing counts as false. Left out: a stream ends with
    * `expiresAt` or `forget`.
    */
   readonly stillGood?: ((principal: Principal) => Eventually<boolean>) | undefined
@@ -45,10 +45,10 @@ type Report = (error: unknown, what: string, requestId?: string) => void
 const unknown: Rejected = Object.freeze({ reason: 'the API key is unknown' })
 const expired: Rejected = Object.freeze({ reason: 'the API key has expired' })
 
-/** So many confirmations are remembered. */
+/** The number of cached confirmations. */
 const maxConfirmed = 10_000
 const minTickMs = 1000
-/** How long streams and calls have to notice that their key is gone. */
+/** How long a caller stays marked, so that its streams and calls can end. */
 const goneMs = 2000
 const quietMs = 400
 
@@ -60,16 +60,16 @@ export class AppKeys {
   readonly #report: Report
   readonly #good: RememberedKeys
   readonly #asked = new Map<string, Promise<Verdict>>()
-  /** When the app last said of a caller without its key that it is good. */
+  /** When `stillGood` last confirmed each caller. */
   readonly #confirmed = new Map<string, number>()
-  /** Of callers whose streams have to end, when that began; the oldest first. */
+  /** Callers whose streams must end, and since when; oldest first. */
   readonly #gone = new Map<string, number>()
-  /** The same of keys. */
+  /** Keys whose streams must end, and since when; oldest first. */
   readonly #forgotten = new Map<string, number>()
-  /** For each look at who has a stream or a call: whom it found so far. */
+  /** One set for each running look-up of callers with a stream or a call: the callers found so far. */
   readonly #looks = new Set<Map<string, Principal>>()
   #listeners = new Set<() => void>()
-  /** Raised by `forget`: an answer to an older question is not remembered. */
+  /** Increased by `forget`, so that an answer to an earlier request is not cached. */
   #age = 0
   #timer: NodeJS.Timeout | undefined
 
@@ -84,7 +84,7 @@ export class AppKeys {
     if (stillGood !== undefined) this.#askLater(stillGood)
   }
 
-  /** `null` where the app looks up no keys. Throws a `TypeError` or `RangeError` where an option cannot be used. */
+  /** `null` if there is no `verifyKey`. Throws a `TypeError` or `RangeError` for an invalid option. */
   static open (options: AppKeysOptions, report: Report): AppKeys | null {
     const { verifyKey, verifyKeyTimeoutMs, verifyKeyTtlMs, stillGood } = options
     for (const [name, ask] of Object.entries({ verifyKey, stillGood })) {
@@ -96,15 +96,12 @@ export class AppKeys {
     throw new TypeError('`stillGood` requires `verifyKey`')
   }
 
-  /**
-   * Rejects with an `UnavailableError` where the app cannot tell, and with a `TypeError` where its answer
-   * cannot be meant.
-   */
+  /** Rejects with an `UnavailableError` if `verifyKey` fails; with a `TypeError` if its answer is invalid. */
   verify (asked: AskedKey): Eventually<Verdict> {
     const { digest } = asked
     const known = this.#good.find(digest)
     if (known !== undefined) return known
-    // Without a memory each request is to be asked for.
+    // Without a cache, `verifyKey` is called for each request.
     if (this.#ttlMs === 0) return this.#ask(asked)
     const before = this.#asked.get(digest)
     if (before !== undefined) return before
@@ -126,7 +123,7 @@ export class AppKeys {
       this.#report(withoutText(error, key), '`verifyKey` failed', requestId)
       throw unavailable()
     }
-    // Most look-ups answer one of the two where they find nothing.
+    // Most look-ups return one of these if they find nothing.
     if (answer === null || answer === undefined) return unknown
     const verified = verifiedIdentity(answer, key)
     const { principal } = verified
@@ -138,8 +135,8 @@ export class AppKeys {
   }
 
   /**
-   * The next request with the key asks the app again. Its streams and calls end, where `stillGood` does not
-   * say otherwise.
+   * Drops a key from the cache: its next request calls `verifyKey` again. Its streams and calls end unless
+   * `stillGood` confirms them.
    */
   forget (keyId: string): void {
     this.#age += 1
@@ -154,7 +151,7 @@ export class AppKeys {
     this.#tell()
   }
 
-  /** A watch of credentials: false while the streams of a caller have to end. */
+  /** For the credential watch: false while the streams of this caller must end. */
   stillGood (principal: Principal): boolean {
     const proof = proofOf(principal)
     if (!isOfApp(proof)) return true
@@ -163,14 +160,14 @@ export class AppKeys {
     return !this.#gone.has(name) && !(proof.keyId !== undefined && this.#forgotten.has(proof.keyId))
   }
 
-  /** Whether the app can say later on, without the key, if its callers are still good. */
+  /** True if the app can confirm a caller later without its key. */
   get canTell (): boolean {
     return this.#stillGood !== undefined
   }
 
   /**
-   * Asks the app whether a caller is still good, whose key is not at hand: once every `verifyKeyTtlMs`. Rejects with an
-   * `UnavailableError` where it cannot tell.
+   * Calls `stillGood` for a caller whose key is not at hand, at most once every `verifyKeyTtlMs`. Rejects
+   * with an `UnavailableError` if it fails.
    */
   async confirm (principal: Principal): Promise<boolean> {
     if (this.isConfirmed(principal)) return true
@@ -191,7 +188,7 @@ export class AppKeys {
     return true
   }
 
-  /** Whether the app has confirmed the caller a short while ago. */
+  /** True if the app confirmed the caller within the ttl. */
   isConfirmed (principal: Principal): boolean {
     const at = this.#confirmed.get(nameOf(principal))
     return at !== undefined && performance.now() - at < this.#ttlMs
@@ -209,15 +206,15 @@ export class AppKeys {
   }
 
   /**
-   * Finds who has a stream or a call, by asking those who watch to ask for each; and ends those who are
-   * good no longer.
+   * Finds the callers with a stream or a call by making each credential watch check its callers. Then ends
+   * those that are no longer valid.
    */
   async #look (isMeant: (principal: Principal) => boolean): Promise<void> {
     const found = new Map<string, Principal>()
     this.#looks.add(found)
     this.#tell()
     await this.#judge(found, isMeant)
-    // Those who watch ask for calls that have said nothing yet a moment later.
+    // Watches check calls that have sent nothing yet a moment later.
     const asked = new Set(found.keys())
     await new Promise(resolve => { setTimeout(resolve, quietMs).unref() })
     this.#looks.delete(found)
@@ -267,10 +264,7 @@ export class AppKeys {
   }
 }
 
-/**
- * Puts `name` on the list, and takes those off it that have been there for long: each is asked about anew
- * with its next request.
- */
+/** Adds `name` to the marks and removes expired ones. */
 function mark (marks: Map<string, number>, name: string): void {
   const now = performance.now()
   marks.delete(name)
@@ -281,12 +275,12 @@ function mark (marks: Map<string, number>, name: string): void {
   }
 }
 
-/** True for a caller of the app's own keys: an id of this package belongs to another kind of credential. */
+/** True for a caller from `verifyKey`: ids of this package belong to other kinds of credentials. */
 export function isOfApp ({ id, method }: Pick<Principal, 'id' | 'method'>): boolean {
   return method === 'api-key' && !/^(?:apikey|user):/.test(id)
 }
 
-/** By ids: a copy of a principal is the same caller with the same key. */
+/** Combines the ids, so that a copy of a principal has the same name. */
 function nameOf ({ id, keyId = '' }: Principal): string {
   return JSON.stringify([id, keyId])
 }

@@ -1,13 +1,13 @@
-/** Asks the app around the endpoint about a caller, and bounds how long that may take and what it may say. */
+/** Calls the app's look-ups with a deadline, and keeps keys out of their errors. */
 import { UnavailableError, retryLater } from '../errors.js'
 import type { Eventually } from '../lib/eventually.js'
 
-/** What `ask` answers, or a rejection after `timeoutMs`. What it answers, or throws, later is nobody's. */
+/** The answer of `ask`. Rejects after `timeoutMs`; a later answer or error is ignored. */
 export async function within<T> (timeoutMs: number, ask: (signal: AbortSignal) => Eventually<T>): Promise<T> {
   const control = new AbortController()
   return await new Promise<T>((resolve, reject) => {
     const timer = setTimeout(() => {
-      // After a stall of the event loop timers come before the answers that have arrived meanwhile.
+      // After a stall of the event loop, timers run before answers that have already arrived.
       setImmediate(() => setImmediate(() => {
         const late = new Error(`No answer within ${timeoutMs} ms`)
         reject(late)
@@ -19,12 +19,12 @@ export async function within<T> (timeoutMs: number, ask: (signal: AbortSignal) =
   })
 }
 
-/** Nobody's fault but ours: never a 401, because the key may be good. */
+/** A 503, never a 401: the key may be valid. */
 export function unavailable (): Error {
   return new UnavailableError(retryLater(1000, { reason: 'the app could not identify the caller' }))
 }
 
-/** An error may quote the key that it is about, and a log knows the forms of our own keys alone. */
+/** Removes the key from an error, because the log redactor recognizes only keys in our own format. */
 export function withoutText (error: unknown, key: string): unknown {
   if (!(error instanceof Error)) return new Error('something other than an Error was thrown')
   const clean = (text: string): string => key.length < 4 ? text : text.replaceAll(key, '[redacted]')

@@ -1,16 +1,16 @@
-/** `endpoint.forget` for several instances: each forgets the key, also one that was cut off meanwhile. */
+/** `endpoint.forget` for several instances: each drops the key, even one that was disconnected meanwhile. */
 import type { Bus } from '../fleet/bus.js'
 
 const topic = 'key-forgotten'
 const retryMs = 1000
-/** How long a key is told again to instances that may have missed it, in milliseconds. */
+/** How long a key is announced again to instances that may have missed it, in milliseconds. */
 const keptMs = 10 * 60_000
 const maxKept = 10_000
 
 export interface ForgetEverywhereOptions {
-  /** Left out: this instance is alone. */
+  /** Left out: there is only this instance. */
   readonly bus: Bus | undefined
-  /** Forgets a key on this instance. */
+  /** Drops a key on this instance. */
   readonly forget: (keyId: string) => void
 }
 
@@ -18,9 +18,9 @@ export class ForgetEverywhere {
   readonly #bus: Bus | undefined
   readonly #forgetHere: ForgetEverywhereOptions['forget']
   readonly #stops: ReadonlyArray<() => void>
-  /** Keys forgotten here, with the time of it; the oldest first. */
+  /** Keys dropped here, with the time; oldest first. */
   readonly #kept = new Map<string, number>()
-  /** Keys that the others were not told yet. */
+  /** Keys not announced to the other instances yet. */
   readonly #untold = new Set<string>()
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
@@ -38,7 +38,7 @@ export class ForgetEverywhere {
         ]
   }
 
-  /** On this instance at once, on the others as soon as they can be told. */
+  /** Drops a key on this instance at once, and on the others as soon as they can be reached. */
   forget (keyId: string): void {
     this.#forgetHere(keyId)
     if (this.#bus === undefined || this.#isClosed) return
@@ -55,7 +55,7 @@ export class ForgetEverywhere {
   #tell (keyId: string): void {
     this.#untold.delete(keyId)
     this.#bus?.tellAll(topic, keyId).catch(() => {
-      // A key that is no longer kept has lapsed on the others, too: their answers are remembered for a short while.
+      // After this time the caches of the others have expired anyway.
       if (this.#isClosed || !this.#kept.has(keyId)) return
       this.#untold.add(keyId)
       this.#timer ??= setTimeout(() => {
@@ -66,7 +66,7 @@ export class ForgetEverywhere {
     })
   }
 
-  /** News may have been lost before every instance read it. */
+  /** Called when messages may have been lost before every instance read them. */
   #tellAgain (): void {
     this.#expire()
     for (const keyId of this.#kept.keys()) this.#tell(keyId)

@@ -1,16 +1,16 @@
-/** Keys that the app has judged to be good, remembered for a while. */
+/** A cache of keys that the app verified. */
 import type { Verified } from '../principal/presented.js'
 import type { Principal } from '../principal/principal.js'
 
-/** So many are remembered; beyond it the oldest are forgotten. */
+/** The size of the cache; beyond it the oldest entries are dropped. */
 const maxRemembered = 10_000
 
 export class RememberedKeys {
-  /** By the digest of the key: who sees the memory has no key. */
+  /** By the digest of the key, so that the memory contains no keys. */
   readonly #entries = new Map<string, { readonly verified: Verified, readonly at: number }>()
   readonly #ttlMs: number
 
-  /** `ttlMs` of 0: nothing is remembered. */
+  /** A `ttlMs` of 0 turns the cache off. */
   constructor (ttlMs: number) {
     this.#ttlMs = ttlMs
   }
@@ -20,7 +20,7 @@ export class RememberedKeys {
     if (entry === undefined) return undefined
     const { verified, at } = entry
     const { expiresAt = Infinity } = verified.principal
-    // The age by a clock that can't be set back; the end of the key is a date.
+    // Age is measured by the monotonic clock; the expiry of the key is a date.
     if (performance.now() - at < this.#ttlMs && expiresAt > Date.now()) return verified
     this.#entries.delete(digest)
     return undefined
@@ -35,7 +35,7 @@ export class RememberedKeys {
     if (oldest !== undefined) this.#entries.delete(oldest)
   }
 
-  /** Forgets the keys of all callers that `isMeant` is true for. */
+  /** Drops the keys of all callers that match `isMeant`. */
   drop (isMeant: (principal: Principal) => boolean): void {
     for (const [digest, { verified }] of this.#entries) {
       if (isMeant(verified.principal)) this.#entries.delete(digest)

@@ -1,4 +1,4 @@
-/** The state in memory: answers every request, and holds what a compacted journal contains. */
+/** The state in memory. It answers every request, and a compacted journal contains the same records. */
 import type { Principal } from '../principal/principal.js'
 import { Freezes } from '../freeze/freezes.js'
 import type {
@@ -11,7 +11,7 @@ import type {
   TokenRevoked
 } from './records.js'
 
-/** What of a credential a revocation may name. */
+/** The parts of a credential that a revocation can refer to. */
 export type Revocable = Pick<Principal, 'id' | 'tokenId' | 'keyId' | 'issuedAt'>
 
 export class Ledger {
@@ -22,9 +22,9 @@ export class Ledger {
   readonly #keys = new Map<string, KeyRevoked>()
   readonly #subjects = new Map<string, SubjectRevoked>()
   readonly #unlocked = new Map<string, AddressUnlocked>()
-  /** When the last of what is in was written. */
+  /** The latest write time of all records. */
   #newestAt = -Infinity
-  /** Both clocks at one moment: what has passed since is told by the one that nobody sets. */
+  /** Wall clock and monotonic clock at one moment. Elapsed time is measured by the monotonic clock. */
   readonly #openedAt = Date.now()
   readonly #openedOnClock = performance.now()
 
@@ -44,12 +44,12 @@ export class Ledger {
     )
   }
 
-  /** The time by which to forget: a clock that is set ahead while this process runs does not count. */
+  /** The current time for expiry. It ignores a wall clock that is set ahead while this process runs. */
   get nowMs (): number {
     return Math.min(Date.now(), this.#openedAt + performance.now() - this.#openedOnClock)
   }
 
-  /** Takes a record in, in any order and any number of times. True where it changed something. */
+  /** Applies a record. Records may come in any order and repeatedly. Returns true if it changed something. */
   apply (record: StateRecord): boolean {
     this.#newestAt = Math.max(this.#newestAt, record.at)
     if (this.holds(record)) return false
@@ -65,12 +65,12 @@ export class Ledger {
     return true
   }
 
-  /** When an address was unlocked last; `-Infinity` where that is not known. */
+  /** When an address was last unlocked. `-Infinity` if it never was, as far as is known. */
   unlockedAt (address: string): number {
     return this.#unlocked.get(address)?.at ?? -Infinity
   }
 
-  /** True where `record`, or one that says more, is in. */
+  /** True if the ledger holds `record`, or a record that supersedes it. */
   holds (record: StateRecord): boolean {
     switch (record.kind) {
       case 'minted': return this.minted.has(record.id)
@@ -84,10 +84,11 @@ export class Ledger {
   }
 
   /**
-   * True where the credential is one that was revoked. One without a time of issue falls under
-   * every revocation of its subject. The second of issue that a token tells is too coarse to say
-   * what came first within it, so the record of its minting is asked, too. A key was issued by our
-   * own clock, which needs no tolerance: a new one would be dead at once, and for good.
+   * True if the credential was revoked. A credential without a time of issue falls under every revocation of
+   * its subject. `iat` counts whole seconds, which is too coarse to order a minting and a revocation within
+   * the same second, so the record of the minting is used as well. API keys get no clock tolerance, because
+   * our own clock issued them: with a tolerance, a key created right after a revocation would itself be
+   * revoked.
    */
   isRevoked ({ id, tokenId, keyId, issuedAt }: Revocable): boolean {
     if (tokenId !== undefined && this.#tokens.has(tokenId)) return true
@@ -101,7 +102,7 @@ export class Ledger {
     return (isSameSecond ? mintedAt : issuedAt - toleranceMs) <= before
   }
 
-  /** What has not outlived its purpose. */
+  /** The records that still have an effect. */
   * live (nowMs: number): Generator<StateRecord> {
     yield * this.#chains(nowMs)
     for (const record of this.#tokens.values()) if (!this.#isForgotten(record, nowMs)) yield record
@@ -111,7 +112,7 @@ export class Ledger {
     yield * this.freezes.records()
   }
 
-  /** Forgets what has. */
+  /** Removes the records that no longer have an effect. */
   sweep (nowMs: number): void {
     const kept = this.#chains(nowMs)
     if (kept.length < this.minted.size) {
@@ -123,19 +124,19 @@ export class Ledger {
   }
 
   /**
-   * A token whose revocation is forgotten under a clock that is ahead would be good again once that
-   * is put right. So the clock alone never tells: something has to have been written that late, too.
+   * If a revocation were forgotten while the clock is ahead, the token would become valid again once the
+   * clock is corrected. So the clock alone is not enough: a record must have been written at that time, too.
    */
   #isForgotten ({ until }: TokenRevoked, nowMs: number): boolean {
     return until !== null && until + graceMs <= Math.min(nowMs, this.#newestAt)
   }
 
-  /** The tokens that are good, and those they were minted with, however long ago: the chain has no gap. */
+  /** Valid tokens, and all their ancestors by minting, even expired ones, so that the chain has no gap. */
   #chains (nowMs: number): Minted[] {
     const kept = new Set<Minted>()
     for (const record of this.minted.values()) {
       if (record.expiresAt + marginMs <= nowMs) continue
-      // Records come in any order from other servers: the chain is followed and not the order.
+      // Records from other servers come in any order, so this follows the chain instead of the order.
       for (let next: Minted | undefined = record; next !== undefined && !kept.has(next);) {
         kept.add(next)
         next = next.by.tokenId === undefined ? undefined : this.minted.get(next.by.tokenId)
@@ -147,11 +148,11 @@ export class Ledger {
   }
 }
 
-/** Of a token on record; longer than any tolerance for clocks. */
+/** How long an expired token stays on record. Longer than any clock tolerance. */
 const marginMs = 60 * 60_000
-/** Longer than a process is late with what others wrote. */
+/** How long an unlocking is kept. Longer than a process needs to see what others wrote. */
 export const unlockedMs = 60 * 60_000
-/** Of a revocation: longer than a clock is wrong before somebody sees it. */
+/** How long a revocation outlives its token. Longer than a wrong clock is likely to stay unnoticed. */
 const graceMs = 30 * 24 * 60 * 60_000
 
 function endOf (record: TokenRevoked | undefined): number {

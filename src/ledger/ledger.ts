@@ -1,4 +1,4 @@
-/** Which tokens were created here, and which credentials were revoked. */
+/** The state: records which tokens were created here and which credentials were revoked. */
 import { resolve } from 'node:path'
 import { proofOf } from '../principal/proof.js'
 import type { Target } from '../freeze/target.js'
@@ -13,19 +13,19 @@ import { Sharing } from './sharing.js'
 import type { Author, Minted, Revocation, StateRecord, Switched } from './records.js'
 
 export interface StateOptions {
-  /** Made with mode 0700 where it is missing. Left out: all is in memory, and ends with the process. */
+  /** Created with mode 0700 if missing. Left out: the state is in memory and ends with the process. */
   readonly directory?: string | undefined
-  /** Told, in a sentence for the operator, of what went wrong with the directory, and with `isGood` of its end. */
+  /** Called with a sentence for the operator when the directory fails, and with `isGood` once it works. */
   readonly report?: (sentence: string, isGood: boolean) => void
-  /** How far the clocks of issuers may be ahead of ours, in milliseconds. Default 0. */
+  /** How far issuers' clocks may be ahead of ours, in milliseconds. Default 0. */
   readonly toleranceMs?: number
-  /** Milliseconds between looks at what other processes wrote. Default 250. */
+  /** Milliseconds between reads of what other processes wrote. Default 250. */
   readonly pollMs?: number
-  /** What servers with other directories share with this one. Left out: nothing is shared. */
+  /** The store shared with servers that use other directories. Left out: nothing is shared. */
   readonly share?: SharedRecords | undefined
 }
 
-/** Beyond this nothing is minted: it bounds what a minter can make this process remember. */
+/** The limit of tokens on record. It bounds how much memory a minter can make this process use. */
 const maxMinted = 100_000
 const sweepMs = 60_000
 
@@ -48,7 +48,7 @@ export class State {
     this.#report = report
   }
 
-  /** Throws a `StateError` where the directory can't be used, or what it holds is damaged. */
+  /** Throws a `StateError` if the directory cannot be used or its journal is damaged. */
   static async open (options: StateOptions = {}): Promise<State> {
     const state = new State(options)
     const { directory, pollMs = 250, share } = options
@@ -73,12 +73,12 @@ export class State {
     return state
   }
 
-  /** Resolves once what other servers share is in. At once where nothing is shared. */
+  /** Resolves once the records of other servers are applied; at once if nothing is shared. */
   async merged (): Promise<void> {
     await this.#sharing?.merged
   }
 
-  /** True where the credential was revoked. In memory, for every request. */
+  /** True if the credential was revoked. Called for every request; answers from memory. */
   isRevoked (credential: Revocable): boolean {
     return this.#ledger.isRevoked(proofOf(credential))
   }
@@ -87,37 +87,34 @@ export class State {
     return !this.isRevoked(credential)
   }
 
-  /** Calls `listener` after something was revoked, here or by another process. Returns how to end that. */
+  /** Calls `listener` after a revocation, here or in another process. Returns an unsubscriber. */
   onChange (listener: () => void): () => void {
     return this.#listeners.onRevoked(listener)
   }
 
-  /** Calls `listener` with each address that is unlocked, and when it was. Returns how to end that. */
+  /** Calls `listener` with each unlocked address and the time. Returns an unsubscriber. */
   onUnlock (listener: (address: string, at: number) => void): () => void {
     return this.#listeners.onUnlocked(listener)
   }
 
-  /** What switches off a call of `tool` by this caller, or the caller; `undefined` where nothing does. */
+  /** The freeze that applies to this caller, or to its call of `tool`. `undefined` if none applies. */
   frozenFor (principal: Revocable, tool?: string): Target | undefined {
     return this.#ledger.freezes.frozenFor(principal, tool)
   }
 
-  /** What is switched off, in the order in which it was. */
+  /** All frozen targets, in the order in which they were frozen. */
   frozen (): readonly string[] {
     return this.#ledger.freezes.list()
   }
 
-  /** Calls `listener` with each record after it takes effect, here or by another process. Returns how to end that. */
+  /** Calls `listener` with each record that takes effect, from any process. Returns an unsubscriber. */
   onRecord (listener: (record: StateRecord) => void): () => void {
     return this.#listeners.onRecord(listener)
   }
 
-  /**
-   * Switches a target off, or on again. In force before it is on disk; throws a `StateError` where it does
-   * not get there.
-   */
+  /** Freezes or thaws a target, in memory first. Throws a `StateError` if it cannot be written to disk. */
   async switch (kind: Switched['kind'], id: Target, by: Author): Promise<void> {
-    // Later than the last word on it, also where that is of a clock that is ahead.
+    // Must be later than the last record about the target, even if a clock that is ahead wrote that one.
     const at = Math.max(Date.now(), (this.#ledger.freezes.of(id)?.at ?? 0) + 1)
     const record: StateRecord = { kind, id, at, by }
     this.#apply(record)
@@ -125,9 +122,9 @@ export class State {
     await this.#sharing?.add([record])
   }
 
-  /** Forgets what failed from an address, named as the limit names it, on every server of this state. */
+  /** Clears the failed attempts of an address (a key of the address limit) on every server of this state. */
   async unlockAddress (address: string, by: Author): Promise<void> {
-    // Later than the last one, also where that is of a clock that is ahead: it would say nothing new.
+    // Must be later than the last unlocking, even one by a clock that is ahead. Otherwise it is ignored.
     const at = Math.max(Date.now(), this.#ledger.unlockedAt(address) + 1)
     const record: StateRecord = { kind: 'address-unlocked', id: address, at, by }
     await this.#write(() => [record])
@@ -135,13 +132,13 @@ export class State {
   }
 
   /**
-   * Puts a token on record; hand it out only afterwards. False, and nothing is on record, where
-   * `minter` is revoked. Throws a `StateError` where it can't be kept.
+   * Puts a token on record. Hand the token out only afterwards. Resolves to false, and records nothing, if
+   * `minter` is revoked. Throws a `StateError` if the record cannot be kept.
    */
   async mint (minted: Minted, minter?: Revocable): Promise<boolean> {
     let isRecorded = false
     if (this.#ledger.minted.size >= maxMinted) throw tooManyMinted()
-    // First where a revocation of the minter by another server counts.
+    // The shared store comes first, because it knows whether another server revoked the minter.
     const dated = minter === undefined ? undefined : datedByRecord(this.#ledger.minted, minter)
     if (await this.#sharing?.add([minted], dated) === 'refused') return false
     await this.#write(() => {
@@ -153,16 +150,16 @@ export class State {
   }
 
   /**
-   * Revokes the token with this `jti`, on record or not; with `withMinted` those, too, that were
-   * minted with it, and so on. Resolves to the ids of all. Takes effect before it is on disk, and
-   * throws a `StateError` where it does not get there.
+   * Revokes the token with this `jti`, whether or not it is on record. `withMinted` also revokes the tokens
+   * that were created with it, and so on. Resolves to all revoked ids. Takes effect before it is on disk.
+   * Throws a `StateError` if it cannot be written to disk.
    */
   async revokeToken (id: string, by: Author, withMinted = false, until?: number): Promise<readonly string[]> {
     const isSeed = withMinted ? (author: Author) => author.tokenId === id : undefined
     return await this.#revoke(by, () => [this.#tokenRevocation(id, by, until)], isSeed)
   }
 
-  /** Revokes the API key with this id, for good. Otherwise as `revokeToken`. */
+  /** Revokes the API key with this id permanently. Otherwise like `revokeToken`. */
   async revokeKey (id: string, by: Author, withMinted = false): Promise<readonly string[]> {
     return await this.#revoke(
       by,
@@ -172,8 +169,8 @@ export class State {
   }
 
   /**
-   * Revokes all that was issued to a principal (by its id) up to `before`, in milliseconds since the epoch.
-   * Otherwise as `revokeToken`.
+   * Revokes all credentials issued to a principal (by its id) up to `before`, in milliseconds since the
+   * epoch. Otherwise like `revokeToken`.
    */
   async revokeSubject (id: string, before: number, by: Author, withMinted = false): Promise<readonly string[]> {
     return await this.#revoke(
@@ -184,29 +181,29 @@ export class State {
   }
 
   /**
-   * Up to when "all that was issued" to a principal goes: now, or later where a token on record is of a
-   * clock that was ahead.
+   * The time up to which `revokeSubject` has to revoke so that every credential issued so far is covered:
+   * now, or later if a clock that was ahead issued a token on record.
    */
   lastIssueTo (id: string): number {
     return lastIssueTo(this.#ledger.minted, id)
   }
 
-  /** True where this token on record was revoked: by its id, or with its subject. */
+  /** True if this token on record was revoked, by its id or with its subject. */
   isRevokedToken ({ id: tokenId, subject, at }: Minted): boolean {
     return this.isRevoked({ id: tokenPrincipalId(subject), tokenId, issuedAt: at })
   }
 
-  /** The token's record, while it is good. */
+  /** The record of a valid token. */
   find (id: string): Minted | undefined {
     return this.#ledger.minted.get(id)
   }
 
-  /** Tokens on record that have not expired, the oldest first. `undefined` where there is no token `after`. */
+  /** Unexpired tokens on record, oldest first. `undefined` if the token `after` does not exist. */
   list (filter: TokenFilter = {}): TokenPage | undefined {
     return pageOf(this.#ledger.minted, filter)
   }
 
-  /** Sentences for the operator; none where all is well. */
+  /** Problems, as sentences for the operator. Empty if there are none. */
   problems (): readonly string[] {
     return this.#problem === undefined ? [] : [this.#problem]
   }
@@ -219,7 +216,7 @@ export class State {
     await this.#journal?.close()
   }
 
-  /** At once in memory; and again under the lock, when no minting is under way whose token could be missed. */
+  /** Applies in memory at once, then again under the lock, which no minting can overlap. */
   async #revoke (
     by: Author,
     make: () => readonly Revocation[],

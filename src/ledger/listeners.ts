@@ -1,4 +1,4 @@
-/** Who is told of each record, of what was revoked, and of what was unlocked. */
+/** The listeners for records, revocations and unlocked addresses. */
 import { unlockedMs } from './index-in-memory.js'
 import type { StateRecord } from './records.js'
 
@@ -20,18 +20,18 @@ export class StateListeners {
     return add(this.#records, listener)
   }
 
-  /** Of a record that is in force now. */
+  /** Called with a record that has just taken effect. */
   tell (record: StateRecord): void {
     for (const listener of this.#records) listener(record)
     if (record.kind === 'minted' || record.kind === 'frozen' || record.kind === 'thawed') return
     if (record.kind === 'address-unlocked') {
-      // An old one is read again where a journal is written anew.
+      // Old records are read again after the journal is rewritten.
       if (record.at + unlockedMs > Date.now()) { for (const listener of this.#unlocked) listener(record.id, record.at) }
       return
     }
     if (this.#isTelling) return
     this.#isTelling = true
-    // Many may come at once: once for all of them.
+    // Many records may come at once: listeners are called once for all of them.
     queueMicrotask(() => {
       this.#isTelling = false
       for (const listener of this.#revoked) listener()
@@ -45,7 +45,7 @@ export class StateListeners {
   }
 }
 
-/** Returns how to end it. */
+/** Returns a function that removes the listener. */
 function add<T> (listeners: Set<T>, listener: T): () => void {
   listeners.add(listener)
   return () => {

@@ -1,4 +1,4 @@
-/** Questions about the tokens on record: a page of them, and who minted which. */
+/** Queries over the tokens on record: pages, and which token created which. */
 import { tokenPrincipalId } from '../principal/principal.js'
 import type { Revocable } from './index-in-memory.js'
 import type { Author, Minted } from './records.js'
@@ -7,17 +7,17 @@ export interface TokenFilter {
   readonly subject?: string | undefined
   /** Default 100. */
   readonly limit?: number | undefined
-  /** The id of the last token of the page before. */
+  /** The id of the last token of the previous page. */
   readonly after?: string | undefined
 }
 
 export interface TokenPage {
   readonly tokens: readonly Minted[]
-  /** Where the next page begins; left out on the last one. */
+  /** The `after` of the next page. Absent on the last page. */
   readonly next?: string
 }
 
-/** Those that have not expired, the oldest first. `undefined` where there is no token `after`. */
+/** Tokens that have not expired, oldest first. `undefined` if the token `after` does not exist. */
 export function pageOf (
   minted: ReadonlyMap<string, Minted>,
   { subject, limit = 100, after }: TokenFilter
@@ -34,7 +34,7 @@ export function pageOf (
   return rest.length > limit && last !== undefined ? { tokens, next: last.id } : { tokens }
 }
 
-/** What authors minted that `isSeed` is true for, and what was minted with those tokens, and so on. */
+/** The tokens created by authors that match `isSeed`, the tokens created with those, and so on. */
 export function mintedBy (minted: ReadonlyMap<string, Minted>, isSeed: (author: Author) => boolean): Minted[] {
   const found = new Map<string, Minted>()
   const mintedWith = new Map<string, Minted[]>()
@@ -46,12 +46,12 @@ export function mintedBy (minted: ReadonlyMap<string, Minted>, isSeed: (author: 
     if (others === undefined) mintedWith.set(tokenId, [one])
     else others.push(one)
   }
-  // Records come in any order from other servers. A map is walked to what is added meanwhile, too.
+  // Records from other servers come in any order. The iteration of a Map includes entries added during it.
   for (const id of found.keys()) for (const one of mintedWith.get(id) ?? []) found.set(one.id, one)
   return [...found.values()]
 }
 
-/** When a token was last issued to a principal: now, or later where one on record is of a clock that was ahead. */
+/** A principal's latest time of issue: now, or later if a clock that was ahead issued a token on record. */
 export function lastIssueTo (minted: ReadonlyMap<string, Minted>, principalId: string): number {
   let last = Date.now()
   for (const { subject, at } of minted.values()) {
@@ -60,7 +60,7 @@ export function lastIssueTo (minted: ReadonlyMap<string, Minted>, principalId: s
   return last
 }
 
-/** With the time of its minting, where that is on record within the second that the token tells. */
+/** Replaces `issuedAt`, which counts whole seconds, by the recorded time of minting if it is known. */
 export function datedByRecord (minted: ReadonlyMap<string, Minted>, minter: Revocable): Revocable {
   const { tokenId, issuedAt } = minter
   const mintedAt = tokenId === undefined ? undefined : minted.get(tokenId)?.at

@@ -1,8 +1,8 @@
-/** A minted token as the administrators see it, from the tool and from the command line. */
+/** How the tool and the command line show a minted token to administrators. */
 import type { Minted } from './records.js'
 import type { State } from './ledger.js'
 
-/** Times in RFC 3339. */
+/** Times are in RFC 3339. */
 export function mintedView (minted: Minted, state: State) {
   const { id, subject, role, scopes, at, expiresAt, by } = minted
   return {

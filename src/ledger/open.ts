@@ -1,11 +1,11 @@
-/** Opens the state for an app: its troubles go to the app's log, and it closes with the app. */
+/** Opens the state for an app: problems go to the app's log, and the state closes with the app. */
 import type { FastifyInstance } from 'fastify'
 import { State } from './ledger.js'
 import type { SharedRecords } from './shared-records.js'
 
 /**
- * `directory` left out: in memory. `share`: what other servers share with this one. Throws a `StateError`
- * where it can't be used.
+ * Without `directory` the state is in memory. `share` is the store shared with other servers. Throws a
+ * `StateError` if the directory cannot be used.
  */
 export async function openStateFor (
   app: FastifyInstance,

@@ -1,12 +1,12 @@
-/** What was revoked, for who only wants to know: without a lock, and nothing is written. */
+/** Reads the state without taking the lock and without writing. */
 import { join } from 'node:path'
 import { StateError, journalName, unusable } from './file/directory.js'
 import { Ledger } from './index-in-memory.js'
 import { Tail } from './file/tail.js'
 
 /**
- * All that can be read; nothing is in it where there is no state. Throws a `StateError` where it may not be
- * read, or is damaged.
+ * A ledger with everything that can be read; empty if there is no state. Throws a `StateError` if the state
+ * cannot be read or is damaged.
  */
 export async function peek (directory: string, toleranceMs = 0): Promise<Ledger> {
   const ledger = new Ledger(toleranceMs)

@@ -1,16 +1,16 @@
-/** What the state is made of: who minted which token, and what was revoked. No token is in it. */
+/** The records of the state: who minted which token, and what was revoked. They contain no tokens. */
 import type { Principal, OwnRole } from '../principal/principal.js'
 import type { FreezeRecord } from '../freeze/freezes.js'
 import { isTarget } from '../freeze/target.js'
 import { isRecord } from '../lib/guards.js'
 
-/** Who did it: a principal with the credential that proved it, or `cli` for the command line. */
+/** The author of a change: a principal and its credential, or `cli` for the command line. */
 export interface Author {
-  /** A principal's id, or `cli`, which no principal can have: their ids contain a colon. */
+  /** A principal's id, or `cli`. No principal has that id, because ids of principals contain a colon. */
   readonly principal: string
-  /** The `jti` of the token, where it was one that has one. */
+  /** The `jti` of the token, if the author used a token with a `jti`. */
   readonly tokenId?: string
-  /** The id of the API key, where it was one. */
+  /** The id of the API key, if the author used one. */
   readonly keyId?: string
 }
 
@@ -29,7 +29,7 @@ export interface Minted {
   readonly by: Author
 }
 
-/** `until`: when the token would have ended anyway; null where that is not known. */
+/** `until`: when the token expires by itself; null if that is not known. */
 export interface TokenRevoked {
   readonly kind: 'token-revoked'
   readonly id: string
@@ -38,7 +38,7 @@ export interface TokenRevoked {
   readonly by: Author
 }
 
-/** A key has no end of its own: it stays revoked. */
+/** Has no `until`: a revoked key stays revoked. */
 export interface KeyRevoked {
   readonly kind: 'key-revoked'
   readonly id: string
@@ -46,7 +46,9 @@ export interface KeyRevoked {
   readonly by: Author
 }
 
-/** All that was issued to a principal up to a time. Nothing says how long that would have lived, so it stays. */
+/**
+ * Revokes everything issued to a principal up to a time. Kept for ever, because the expiries are not known.
+ */
 export interface SubjectRevoked {
   readonly kind: 'subject-revoked'
   /** The principal's id. */
@@ -58,16 +60,16 @@ export interface SubjectRevoked {
 
 export type Revocation = TokenRevoked | KeyRevoked | SubjectRevoked
 
-/** What failed from an address up to a time is forgotten. It says nothing once the longest lock would have ended. */
+/** Clears failures from an address up to a time. Has no effect once the longest lock would have ended. */
 export interface AddressUnlocked {
   readonly kind: 'address-unlocked'
-  /** As the limit names the address: an IPv4 address, or the /64 of an IPv6 address. */
+  /** The key of the address limit: an IPv4 address, or the /64 of an IPv6 address. */
   readonly id: string
   readonly at: number
   readonly by: Author
 }
 
-/** What an operator switched off, or on again: `id` is the target. */
+/** A freeze or thaw by an operator; `id` is the target. */
 export interface Switched extends FreezeRecord {
   readonly by: Author
 }
@@ -78,7 +80,7 @@ export function authorOf ({ id, tokenId, keyId }: Principal): Author {
   return { principal: id, ...(tokenId === undefined ? {} : { tokenId }), ...(keyId === undefined ? {} : { keyId }) }
 }
 
-/** A record, or `undefined` for what is none: a later version's, which this one must not stumble over. */
+/** The record, or `undefined` for anything else, such as a record of a later version, which is skipped. */
 export function readRecord (value: unknown): StateRecord | undefined {
   if (
     !isRecord(value) ||

@@ -1,34 +1,37 @@
 /**
- * The port through which servers share what was minted and revoked. Records only ever add up, so they may
- * come in any order.
+ * The port through which servers share minted tokens and revocations. Records are only ever added, so they
+ * may arrive in any order.
  */
 import type { Revocable } from './index-in-memory.js'
 import type { StateRecord } from './records.js'
 
-/** `added`: all of it is shared. `refused`: nothing is, because the credential in `unless` was revoked. */
+/** `added`: all records are shared. `refused`: none is, because the credential in `unless` was revoked. */
 export type Shared = 'added' | 'refused'
 
 export interface SharedRecords {
   /**
-   * Shares records with every server. With `unless` atomically, and only where that credential was not
-   * revoked. Rejects with a `NotSharedError` where the store cannot be reached.
+   * Shares records with every server. With `unless`, does so atomically, and only if that credential is not
+   * revoked. Rejects with a `NotSharedError` if the store cannot be reached.
    */
   readonly add: (records: readonly StateRecord[], unless?: Revocable) => Promise<Shared>
   /**
-   * Calls `apply` with all that is shared, then with what comes, and after a break with all again; shares
-   * what `mine` has and the others lack. Resolves once both sides are the same for the first time.
+   * Calls `apply` with all shared records, then with each new one, and with all again after a lost
+   * connection. Shares the records of `mine` that the store lacks. Resolves after the first complete
+   * synchronization.
    */
   readonly follow: (apply: (record: StateRecord) => void, mine: () => Iterable<StateRecord>) => Promise<void>
-  /** Makes both sides the same now. Rejects with a `NotSharedError`. */
+  /** Synchronizes both sides now. Rejects with a `NotSharedError`. */
   readonly merge: () => Promise<void>
 }
 
-/** What a record is about: of several with one name the heaviest counts. */
+/**
+ * The name of a record's subject. Of several records with one name, the one with the largest weight applies.
+ */
 export function nameOf ({ kind, id }: StateRecord): string {
   return `${kind}:${id}`
 }
 
-/** When a record says nothing any more, in milliseconds since the epoch. */
+/** When a record stops having an effect, in milliseconds since the epoch. */
 export function endOf (record: StateRecord): number {
   switch (record.kind) {
     case 'minted': return record.expiresAt
@@ -38,7 +41,7 @@ export function endOf (record: StateRecord): number {
   }
 }
 
-/** How much a record says, beside others of its name. A whole number from 0. */
+/** The weight of a record among those with the same name. A whole number from 0. */
 export function weightOf (record: StateRecord): number {
   switch (record.kind) {
     case 'subject-revoked': return Math.max(0, Math.floor(record.before))

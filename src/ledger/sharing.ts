@@ -1,4 +1,4 @@
-/** The state's side of what servers share: their records are in force here at once, and in the journal soon. */
+/** Connects the state to the shared store. Shared records apply at once and reach the journal later. */
 import { NotSharedError } from '../fleet/bus.js'
 import { StateError } from './file/directory.js'
 import type { Revocable } from './index-in-memory.js'
@@ -9,19 +9,19 @@ export interface Side {
   readonly holds: (record: StateRecord) => boolean
   readonly apply: (record: StateRecord) => void
   readonly live: () => Iterable<StateRecord>
-  /** Writes to the journal. Left out: there is none. */
+  /** Writes to the journal. Left out: there is no journal. */
   readonly write: ((make: () => readonly StateRecord[]) => Promise<void>) | undefined
 }
 
-/** Many records come at once after a break. */
+/** Many records arrive at once after a lost connection. */
 const writeDelayMs = 50
 
 export class Sharing {
-  /** Resolves once what the others share is in. */
+  /** Resolves once the shared records are applied. */
   readonly merged: Promise<void>
   readonly #share: SharedRecords
   readonly #side: Side
-  /** What came from other servers and is not in the journal yet, by name. */
+  /** Records from other servers that are not in the journal yet, by name. */
   readonly #unwritten = new Map<string, StateRecord>()
   #timer: NodeJS.Timeout | undefined
 
@@ -31,14 +31,14 @@ export class Sharing {
     this.merged = share.follow(record => { this.#takeIn(record) }, side.live)
   }
 
-  /** Throws a `StateError` where the others cannot be told now; they are told later. */
+  /** Throws a `StateError` if the records cannot be shared now; they are shared later. */
   async add (records: readonly StateRecord[], unless?: Revocable): Promise<Shared> {
     return await inWords(this.#share.add(records, unless))
   }
 
   /**
-   * Adds `all`, with `again` until nothing is left that was minted with what was revoked: each round ends
-   * who could mint meanwhile on another server.
+   * Adds `all`. With `again`, repeats until no token remains that a revoked credential created: another
+   * server may have minted one in the meantime.
    */
   async addAll (all: () => readonly Revocation[], again: boolean): Promise<void> {
     const told = new Set<string>()
@@ -55,7 +55,7 @@ export class Sharing {
     }
   }
 
-  /** The journal has this record: another server of the same directory was first. */
+  /** Called when the journal already has this record, from another server with the same directory. */
   wasWritten (record: StateRecord): void {
     this.#unwritten.delete(nameOf(record))
   }
@@ -76,7 +76,7 @@ export class Sharing {
     }, writeDelayMs).unref()
   }
 
-  /** Never rejects: the state tells of a journal that cannot be written, and writes it anew from memory later. */
+  /** Never rejects: the state reports a journal that cannot be written, and rewrites it from memory later. */
   async #write (): Promise<void> {
     if (this.#unwritten.size === 0) return
     await this.#side.write?.(() => {
@@ -87,7 +87,7 @@ export class Sharing {
   }
 }
 
-/** What could not be shared, in words for the operator. */
+/** Replaces a failure of the shared store by an error for the operator. */
 async function inWords<T> (work: Promise<T>): Promise<T> {
   try {
     return await work

@@ -1,25 +1,25 @@
-/** What a principal may use: one predicate, checked on every list and call, never cached. */
+/** Decides whether a principal may use an item. Checked on every list and call, never cached. */
 import type { Principal, Role } from './principal.js'
 
-/** Who may see and use an item. All that is given must hold; without a rule every caller may. */
+/** Who may see and use an item. Every given condition must hold. Without conditions, every caller may. */
 export interface AccessRule {
-  /** One of these roles: `admin`, `user`, or a name of the app's own. */
+  /** The caller has one of these roles: `admin`, `user`, or a role that the app defines. */
   readonly roles?: readonly Role[]
-  /** All of these scopes; a caller's `files:*` covers `files:read`. */
+  /** The caller has all of these scopes. A caller's `files:*` covers `files:read`. */
   readonly scopes?: readonly string[]
-  /** The last word, synchronous: what throws, or returns no boolean (a promise is none), counts as no. */
+  /** A synchronous check, called last. Throwing, or returning anything but `true`, denies access. */
   readonly allow?: (principal: Principal) => boolean
   /**
-   * What a caller without the right meets: `hide` (default) makes the item unknown, `challenge`
-   * answers HTTP 403 `insufficient_scope` (RFC 6750 §3.1) to callers whose token an identity
-   * provider issued and hides from all others, `error` shows the item and says no in readable words.
+   * The answer to a caller without access. `hide` (default): the item is unknown. `challenge`: HTTP 403
+   * `insufficient_scope` (RFC 6750 §3.1) for tokens of an identity provider; hidden from all others. `error`:
+   * the item is listed, and a call returns a readable error.
    */
   readonly denied?: 'hide' | 'challenge' | 'error'
 }
 
 /**
- * True where `principal` may use what `rule` guards. `onFault` hears what `allow` threw, or that it
- * returned no boolean.
+ * True if `rule` lets `principal` in. `onFault` is called with the error that `allow` threw, or with a
+ * `TypeError` if it did not return a boolean.
  */
 export function mayUse (
   principal: Principal,
@@ -33,7 +33,7 @@ export function mayUse (
   try {
     const verdict: unknown = rule.allow(principal)
     if (typeof verdict === 'boolean') return verdict
-    // Nobody waits for a promise here: its rejection would end the process.
+    // A returned promise is not awaited: an unhandled rejection would end the process.
     Promise.resolve(verdict).catch(() => {})
     throw new TypeError('The rule did not return a boolean')
   } catch (error) {
@@ -46,7 +46,7 @@ function holdsRole ({ role, roles = [] }: Principal, wanted: readonly Role[]): b
   return wanted.includes(role) || roles.some(one => wanted.includes(one))
 }
 
-/** True where one of `held` is `wanted` or a wildcard above it: `a:*` covers `a:b` and `a:b:c`, not `a`. */
+/** True if one of `held` is `wanted` or a wildcard for it: `a:*` covers `a:b` and `a:b:c`, but not `a`. */
 export function holdsScope (held: readonly string[], wanted: string): boolean {
   return held.some(scope => scope === wanted || scope === '*' ||
     (scope.endsWith(':*') && wanted.startsWith(scope.slice(0, -1)) && wanted.length > scope.length - 1))

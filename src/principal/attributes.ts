@@ -1,4 +1,4 @@
-/** What an app knows about a caller besides its id and rights. */
+/** The attributes of a caller: what an app knows about it besides its id and rights. */
 import { isRecord } from '../lib/guards.js'
 
 /**
@@ -18,9 +18,9 @@ export const noAttributes: PrincipalAttributes = Object.freeze({})
 const maxDepth = 16
 
 /**
- * A frozen copy, lists and plain objects within included: one principal serves many requests, and none of them may
- * change it for the others. What else stands there (a `Date`, an instance of a class) stays as it is. Throws a
- * `TypeError` where `attributes` is no plain object, or nested deeper than 16.
+ * Returns a deeply frozen copy. Many requests share one principal, and none may change it for the others.
+ * Only arrays and plain objects are copied and frozen; other values (a `Date`, a class instance) are kept as
+ * they are. Throws a `TypeError` if `attributes` is not a plain object, or is nested deeper than 16 levels.
  */
 export function freezeAttributes (attributes: unknown): PrincipalAttributes {
   if (!isPlain(attributes)) throw new TypeError('attributes must be a plain object')

@@ -8,50 +8,51 @@ import { freezePrincipal, type Principal } from './principal.js'
 
 export interface Verifiers {
   /**
-   * Judges a key by its SHA-256 in hex, its text and the request that it came with. Rejects (or throws)
-   * only on a fault. Left out: no key is good.
+   * Verifies a key, given its SHA-256 in hex, its text, and the address and id of the request. Rejects or
+   * throws only on a fault. Left out: every key is refused.
    */
   readonly verifyKey?: ((asked: AskedKey) => Eventually<Verdict>) | undefined
-  /** Judges a token. Rejects (or throws) only on a fault. Left out: no token is good. */
+  /** Verifies a token. Rejects or throws only on a fault. Left out: every token is refused. */
   readonly verifyToken?: ((token: string) => Eventually<Verdict>) | undefined
-  /** Told of what proved good, and asked before a token is verified again. */
+  /** The cache of valid credentials. It is read before a token is verified again. */
   readonly known?: KnownCredentials | undefined
   /**
-   * Asked on every request, also for what is known; of a bad key it is asked for nobody. Left out: nothing
-   * is revoked.
+   * Called on every request, also for cached credentials. For an invalid key it is called with a placeholder.
+   * Left out: nothing is revoked.
    */
   readonly isRevoked?: ((principal: Principal) => boolean) | undefined
   /**
-   * Asked of a token that is known: false has it verified again, because its rights are other ones now.
-   * Left out: they never are.
+   * Called for a cached token. If it returns false, the token is verified again, because its rights changed.
+   * Left out: cached rights never change.
    */
   readonly isCurrent?: ((principal: Principal) => boolean) | undefined
-  /** Told whom a key let in, after all was asked. Left out: nobody is told. */
+  /** Called with the principal of a key after every check passed. Left out: nothing is called. */
   readonly onKeyUse?: ((principal: Principal) => void) | undefined
 }
 
 export const nothingPresented: Rejected = Object.freeze({ reason: 'no credential was presented' })
-/** As little as nothing; the log tells who forgot the word. */
+/** Treated like a missing credential. The reason in the log helps a caller who forgot the word `Bearer`. */
 const otherScheme: Rejected = Object.freeze({
   reason: 'no credential was presented: the scheme of Authorization is not Bearer'
 })
 const noKeys: Rejected = Object.freeze({ reason: 'API keys are not accepted here' })
 const revoked = (principal: Principal): Rejected => rejected('the credential was revoked', namesOf(principal))
-/** True where nothing was presented that could be judged. */
+/** True if the request presented no credential that could be verified. */
 export function isNothing (verdict: Verdict): boolean {
   return verdict === nothingPresented || verdict === otherScheme
 }
 
-/** Whom a bad key is asked for: a revoked one must not be told by the time of one more question. */
+/** Checked for revocation in place of an invalid key, so that timing does not single out revoked keys. */
 const nobody = freezePrincipal({ id: 'apikey:', role: 'user', scopes: [], method: 'api-key', keyId: '' })
 const noTokens: Rejected = Object.freeze({ reason: 'tokens are not accepted here' })
 
-/** However long an address is to be spared. */
+/** The longest time before a cached token is verified again, whatever the ttl. */
 const longestUnverifiedMs = 300_000
 
 /**
- * Makes the judge of requests. With a key and a token both must be good, and the key names the
- * principal. The verdict is a promise only where a verifier's is. `address` is the caller's.
+ * Creates the function that verifies a request's credentials. If there are both a key and a token, both must
+ * be valid, and the key determines the principal. The verdict is a promise only if a verifier returned one.
+ * `address` is the caller's address.
  */
 export function createAuthenticator (
   verifiers: Verifiers
@@ -69,7 +70,7 @@ export function createAuthenticator (
     return isVerified(verdict) && isRevoked(verdict.principal) ? revoked(verdict.principal) : verdict
   }
 
-  // Always compared anew: a look-up of known keys would take its time from which keys there are.
+  // Keys are always verified anew: the time of a cache hit would reveal which keys exist.
   function judgeKey (key: string, address: string, requestId: string): Eventually<Verdict> {
     const digest = sha256(key)
     return after(verifyKey({ key, digest, address, requestId }), judged => {
@@ -89,8 +90,8 @@ export function createAuthenticator (
   function judgeToken (token: string): Eventually<Verdict> {
     if (known === undefined) return after(verifyToken(token), unlessRevoked)
     const digest = sha256(token)
-    // Verified again at half time, so that a token in use never ceases to be known; and soon, because its
-    // issuer may withdraw the key.
+    // Verified again at half of the ttl, so that a token in use stays cached; at most after the time above,
+    // because its issuer may withdraw the signing key.
     const recalled = known.recall('token', digest, Math.min(known.ttlMs / 2, longestUnverifiedMs))
     if (recalled !== null && isCurrent(recalled.principal)) return unlessRevoked(recalled)
     return after(verifyToken(token), judged => {
@@ -105,7 +106,8 @@ export function createAuthenticator (
     if (key === undefined && token !== undefined) return judgeToken(token)
     if (key === undefined) return isForeign === true ? otherScheme : nothingPresented
     if (token === undefined) return after(judgeKey(key, address, requestId), noted)
-    // A bad key ends it: beside a token that can't be judged right now, guesses at keys would go uncounted.
+    // An invalid key ends the check. Otherwise guesses would go uncounted next to a token that cannot be
+    // verified at the moment (503).
     return after(judgeKey(key, address, requestId), byKey =>
       !isVerified(byKey)
         ? byKey

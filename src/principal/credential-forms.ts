@@ -1,20 +1,20 @@
 /**
- * What credentials look like: the one table that the redactor of the log, the check of ids and the witness of the tests
- * read. Keys that were not made here have no form.
+ * The forms of credentials: the table behind the log redactor, the check of ids and the secret scan of the
+ * tests. API keys that were not created here have no recognizable form.
  */
 
-/** A form of credentials. Each member is the source of a regular expression, tried anywhere in a text. */
+/** One form of credential. Each member is the source of a regular expression, matched anywhere in a text. */
 export interface CredentialForm {
   readonly name: string
-  /** How each begins: a line of the log without it is not looked at again. */
+  /** The beginning of the credential. A log line without it needs no further search. */
   readonly opening: string
-  /** What is blotted out of the log: also a part, and what is cut off. */
+  /** What the log redacts, including parts of credentials and truncated ones. */
   readonly logged: string
-  /** What is no id, and no part of one. */
+  /** What an id must not be or contain. */
   readonly inIds: string
-  /** What could be used: a name, a scope or a user id may begin like a credential, and be none. */
+  /** A complete, usable credential. Names, scopes and user ids may begin like one without being one. */
   readonly whole: string
-  /** The least that a test may not see anywhere. */
+  /** The shortest fragment that tests treat as a leak. */
   readonly part: string
 }
 
@@ -25,7 +25,7 @@ export const credentialForms: readonly CredentialForm[] = [
     logged: 'eyJ[\\w-]{5,}(?:\\.[\\w-]*){0,2}',
     inIds: 'eyJ[\\w-]{5,}\\.',
     whole: 'eyJ[\\w-]{5,}\\.[\\w-]+',
-    // What a call carries between its rounds begins with `v1.`, and is none.
+    // The request state of a call also contains dots, but begins with `v1.` and is not a token.
     part: '(?<!\\bv1\\.)\\beyJ(?:[\\w-]{5,}\\.|[\\w-]{20,})'
   },
   {
@@ -46,9 +46,9 @@ export const credentialForms: readonly CredentialForm[] = [
   }
 ]
 
-/** What a table of forms finds in texts. */
+/** The regular expressions for a table of forms. */
 export interface CredentialPatterns {
-  /** Global, for replacing. */
+  /** Has the flag `g`, for replacing. */
   readonly logged: RegExp
   readonly openings: readonly string[]
   readonly inIds: RegExp
@@ -70,21 +70,23 @@ export function patternsOf (forms: readonly CredentialForm[]): CredentialPattern
 
 export const credentialPatterns = patternsOf(credentialForms)
 
-/** A header, whatever it carries. */
+/** An `Authorization` header value, whatever it contains. */
 const bearer = /\bbearer\s/i
 const wholeBearer = /\b[Bb]earer\s+[\w.~+/=-]{16}/
 
-/** True where `text` is, or holds, what looks like a credential. Keys of other forms look like nothing. */
+/**
+ * True if `text` contains something that looks like a credential. Cannot recognize keys created elsewhere.
+ */
 export function holdsCredential (text: string, { inIds } = credentialPatterns): boolean {
   return inIds.test(text) || bearer.test(text)
 }
 
-/** True where `text` holds what could be used as a credential. */
+/** True if `text` contains a complete, usable credential. */
 export function holdsWholeCredential (text: string, { whole } = credentialPatterns): boolean {
   return whole.test(text) || wholeBearer.test(text)
 }
 
-/** Throws a `RangeError` on what can be no id of a token or a caller; it repeats nothing of it. */
+/** Throws a `RangeError` if `text` cannot be the id of a token or caller. The message does not repeat it. */
 export function requireId (text: string): void {
   if (text.trim() === '' || text.length > 2048) {
     throw new RangeError('an id must be text of 1 to 2048 characters, not only white space')

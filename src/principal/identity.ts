@@ -6,35 +6,35 @@ import type { Verified } from './presented.js'
 import { freezePrincipal, isRole, type Principal, type Role, roleForm } from './principal.js'
 import { scopeForm } from './scope.js'
 
-/** Whom a key of the app proves. */
+/** The caller that one of the app's keys identifies. */
 export interface Identity {
   /**
-   * The caller, 1 to 256 characters: limits, sessions and revocations go by it. It does not begin as the
-   * ids of this package do.
+   * The caller's id, 1 to 256 characters. Limits, sessions and revocations use it. It must not begin like the
+   * ids of this package.
    */
   readonly id: string
   /** Default `user`. `admin` may mint and revoke tokens. */
   readonly role?: Role | undefined
   /** Default none. */
   readonly scopes?: readonly string[] | undefined
-  /** When the key ends, in milliseconds since the epoch. Left out: it does not end. */
+  /** When the key expires, in milliseconds since the epoch. Left out: never. */
   readonly expiresAt?: number | undefined
   /** The id of the key, for the log, `endpoint.forget` and revocations. Never the key. */
   readonly keyId?: string | undefined
-  /** Requests a window for this key alone. Left out: the caller's keys share the limit of all callers. */
+  /** Requests per window for this key alone. Left out: the limit that applies to all callers. */
   readonly rateLimitMax?: number | undefined
-  /** What tools, access rules and hooks want to know. */
+  /** Data for tools, access rules and hooks. */
   readonly attributes?: Readonly<PrincipalAttributes> | undefined
 }
 
-/** What an app adds to a caller that was verified; what is left out stays as it is. */
+/** What an app adds to a verified caller. Fields that are left out keep their value. */
 export interface Enrichment {
   readonly role?: Role | undefined
   readonly scopes?: readonly string[] | undefined
-  /** Counts where it is earlier than the credential's own end. */
+  /** Applies only if it is earlier than the credential's own expiry. */
   readonly expiresAt?: number | undefined
   readonly rateLimitMax?: number | undefined
-  /** Added to the attributes that are there; of one name these count. */
+  /** Merged into the existing attributes; overwrites those with the same name. */
   readonly attributes?: Partial<PrincipalAttributes> | undefined
 }
 
@@ -64,11 +64,11 @@ const ofPrincipals: Keys<Principal> = {
   keyIssuedAt: true
 }
 
-/** The id of a caller that could be one of this package: `apikey:…`, `user:…`, `jwt:…`, `oauth:…`, `oauth@…:…`. */
+/** Ids that belong to this package: `apikey:…`, `user:…`, `jwt:…`, `oauth:…`, `oauth@…:…`. */
 const ownIds = /^(?:apikey:|user:|jwt:|oauth)/
 
 /**
- * The caller that an app's key proves. Throws a `TypeError` where the app's answer cannot be meant. It
+ * Converts the answer of `verifyKey` to a caller. Throws a `TypeError` if the answer is invalid. The message
  * repeats nothing of the answer.
  */
 export function verifiedIdentity (answer: unknown, key: string): Verified {
@@ -83,7 +83,7 @@ export function verifiedIdentity (answer: unknown, key: string): Verified {
   if (keyId !== undefined && !isName(keyId)) {
     throw new TypeError('`verifyKey`: keyId must be text of 1 to 256 characters without control characters')
   }
-  // Both stand in every log line.
+  // Both appear in every log line.
   if (id.includes(key) || keyId?.includes(key) === true) {
     throw new TypeError('`verifyKey`: id and keyId must not contain the key')
   }
@@ -100,7 +100,9 @@ export function verifiedIdentity (answer: unknown, key: string): Verified {
   return Object.freeze({ principal, ...rateLimitMax })
 }
 
-/** `verified` with what the app adds to it. Throws a `TypeError` where that cannot be meant: who a caller is stays. */
+/**
+ * Merges `more` into `verified`. Throws a `TypeError` if `more` is invalid or would change who the caller is.
+ */
 export function enriched (verified: Verified, more: unknown): Verified {
   if (more === undefined || more === null) return verified
   const { principal } = verified
@@ -126,7 +128,7 @@ export function enriched (verified: Verified, more: unknown): Verified {
   })
 }
 
-/** Another role takes the place of all that a provider named. */
+/** A new role replaces all roles from the identity provider. */
 function withoutRoles (principal: Principal, role: Role): Principal {
   if (role === principal.role) return principal
   const { roles: _, ...rest } = principal

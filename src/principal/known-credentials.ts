@@ -1,13 +1,13 @@
-/** Remembers which credentials were valid, by digest, for a while. */
+/** A cache of recently valid credentials, by digest. */
 import { type KnownThere, MemoryKnownThere } from './known-there.js'
 import type { Verified } from './presented.js'
 
 export interface KnownCredentialsOptions {
-  /** How long after its verification a credential is known, in milliseconds. 0: nothing is ever known. */
+  /** How long a verified credential stays in the cache, in milliseconds. 0 turns the cache off. */
   readonly ttlMs: number
-  /** How many of each kind are remembered; beyond it those longest unused are forgotten. 10,000 where left out. */
+  /** Entries per kind; beyond that the least recently used are dropped. Default 10,000. */
   readonly max?: number
-  /** Which of them were let in at which address. In memory where left out. */
+  /** Remembers which credentials were accepted from which address. Default in memory. */
   readonly there?: KnownThere
 }
 
@@ -15,13 +15,15 @@ export type CredentialKind = 'key' | 'token'
 
 export interface KnownCredentials {
   readonly ttlMs: number
-  /** A credential passes the lock of an address only where it was let in at that address. */
+  /** A credential passes a locked address only if it was accepted from that address before. */
   readonly there: KnownThere
-  /** How many credentials are remembered. */
+  /** The number of cached credentials. */
   readonly size: number
-  /** Notes that a credential was verified just now. `kind` keeps a key from ever passing as a token. */
+  /** Stores a credential that was just verified. `kind` keeps a key from passing as a token. */
   remember: (kind: CredentialKind, digest: string, verified: Verified) => void
-  /** What was verified at most `maxAgeMs` (the ttl where left out) ago and is still good, else `null`. */
+  /**
+   * The entry if it was verified at most `maxAgeMs` (default: the ttl) ago and is still valid, else `null`.
+   */
   recall: (kind: CredentialKind, digest: string, maxAgeMs?: number) => Verified | null
 }
 
@@ -30,10 +32,10 @@ interface Entry {
   verifiedAt: number
 }
 
-/** Throws where `ttlMs` is negative or no number. Digests are SHA-256: credentials are not kept. */
+/** Stores SHA-256 digests, not credentials. Throws a `RangeError` if `ttlMs` is negative or not a number. */
 export function createKnownCredentials ({ ttlMs, max = 10_000, there }: KnownCredentialsOptions): KnownCredentials {
   if (!Number.isFinite(ttlMs) || ttlMs < 0) throw new RangeError('ttlMs must be a number of milliseconds, or 0 for off')
-  // A map a kind, not a prefix: joining and hashing a fresh text costs as much as the SHA-256 before it.
+  // One map per kind instead of a key prefix: building and hashing a new string costs as much as the SHA-256.
   const kinds = { key: new Generations(max), token: new Generations(max) }
 
   return {
@@ -55,7 +57,7 @@ export function createKnownCredentials ({ ttlMs, max = 10_000, there }: KnownCre
       const entry = kinds[kind].find(digest)
       if (entry === undefined) return null
       const { verified, verifiedAt } = entry
-      // The age by a clock that can't be set back; the expiry is a date and needs the other one.
+      // Age is measured by the monotonic clock; the expiry is a date and needs the wall clock.
       if (performance.now() - verifiedAt >= maxAgeMs) return null
       const { expiresAt } = verified.principal
       return expiresAt !== undefined && expiresAt <= Date.now() ? null : verified
@@ -63,7 +65,7 @@ export function createKnownCredentials ({ ttlMs, max = 10_000, there }: KnownCre
   }
 }
 
-/** Two generations instead of a list in order of use: the older one goes when the younger is full. */
+/** Two generations approximate an LRU list: when the younger is full, the older one is dropped. */
 class Generations {
   readonly #max: number
   #young = new Map<string, Entry>()

@@ -1,26 +1,26 @@
-/** Which credentials were recently valid at which address: they pass while that address is locked. */
+/** Remembers which credentials were recently accepted from which address: they pass while it is locked. */
 import type { Eventually } from '../lib/eventually.js'
 
 export interface KnownThere {
-  /** Notes that the credential with this SHA-256 was let in from this address just now. */
+  /** Stores that the credential with this SHA-256 was just accepted from this address. */
   readonly remember: (address: string, digest: string) => void
-  /** True where it was let in there at most the ttl ago, as far as is known here. */
+  /** True if this instance knows that it was accepted from there within the ttl. */
   readonly recall: (address: string, digest: string) => boolean
-  /** Called when an address turns out to be locked: what other instances know of it is known here once this is over. */
+  /** Called when an address is found locked. Afterwards this instance knows what the others know about it. */
   readonly lockedAt: (address: string) => Eventually<void>
 }
 
 export interface KnownThereOptions {
-  /** Milliseconds. 0: nothing is ever known. */
+  /** Milliseconds. 0: nothing is remembered. */
   readonly ttlMs: number
-  /** How many are remembered; beyond it the oldest are forgotten. 20,000 where left out. */
+  /** Entries; beyond that the oldest are dropped. Default 20,000. */
   readonly max?: number
 }
 
 export class MemoryKnownThere implements KnownThere {
   readonly #ttlMs: number
   readonly #max: number
-  /** Two generations instead of a list in order of use: the older one goes when the younger is full. */
+  /** Two generations approximate an LRU list: when the younger is full, the older one is dropped. */
   #young = new Map<string, number>()
   #old = new Map<string, number>()
 

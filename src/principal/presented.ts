@@ -1,18 +1,18 @@
 /** Reads the credentials of a request from its headers, without verifying them. */
 import type { Principal } from './principal.js'
 
-/** What was sent. At least one of the two, or why what was sent is no credential; nothing at all is neither. */
+/** The credentials of a request (none, one or both), or why its headers are malformed. */
 export type Presented = Credentials | Malformed
 
 interface Credentials {
   readonly key?: string
   readonly token?: string
-  /** There is nothing but an Authorization of another scheme, for the log. */
+  /** True if the only credential is an Authorization header with another scheme. For the log. */
   readonly otherScheme?: true
   readonly malformed?: never
 }
 
-/** The request is refused, and nothing else that it carries is looked at. */
+/** Malformed headers. The request is refused, and nothing else in it is read. */
 interface Malformed {
   /** For the log. */
   readonly malformed: string
@@ -21,45 +21,45 @@ interface Malformed {
   readonly otherScheme?: never
 }
 
-/** A credential that proved good. */
+/** The verdict on a valid credential. */
 export interface Verified {
   readonly principal: Principal
-  /** Requests a window, where the credential has a limit of its own instead of its principal's. */
+  /** Requests per window, if the credential has its own limit instead of its principal's. */
   readonly rateLimitMax?: number
-  /** All that a token says, where somebody wants to know. */
+  /** All claims of the token, if they were asked for. */
   readonly claims?: Readonly<Record<string, unknown>>
 }
 
-/** A credential that did not, and why. For the log alone: nothing of it goes to the caller. */
+/** The verdict on an invalid credential, with the reason. Only for the log: the caller never sees it. */
 export interface Rejected {
-  /** A constant. */
+  /** A constant text. */
   readonly reason: string
-  /** Whose credential it is, where its key or its signature proved that. */
+  /** Identifies the credential, if its key or signature was valid. */
   readonly about?: Named | undefined
 }
 
-/** What names a credential, and is none. */
+/** Identifiers of a credential. None of them is secret. */
 export interface Named {
-  /** The id of the principal that it would prove. */
+  /** The id of the credential's principal. */
   readonly subject?: string
   readonly keyId?: string
-  /** The `jti`. */
+  /** The token's `jti`. */
   readonly tokenId?: string
 }
 
-/** Makes a `Rejected`. */
+/** Creates a `Rejected`. */
 export function rejected (reason: string, about?: Named): Rejected {
   return about === undefined ? { reason } : { reason, about }
 }
 
-/** The names of the credential that proved `principal`. */
+/** The identifiers of the credential behind `principal`. */
 export function namesOf ({ id, keyId, tokenId }: Principal): Named {
   return { subject: id, ...(keyId === undefined ? {} : { keyId }), ...(tokenId === undefined ? {} : { tokenId }) }
 }
 
 export type Verdict = Verified | Rejected
 
-/** For the log: what was sent as a token has no dot, and no JWT is without (RFC 7515 §3.1). */
+/** For a token without a dot: every JWT contains dots (RFC 7515 §3.1). */
 export const keyAsToken: Rejected = Object.freeze({
   reason: 'the token is not a JWT (perhaps an API key sent as Bearer)'
 })
@@ -68,20 +68,22 @@ export function isVerified (verdict: Verdict): verdict is Verified {
   return 'principal' in verdict
 }
 
-/** Longer ones are refused unread: keys, and the tokens of this server. */
+/** Longer keys, and longer tokens of this server, are refused unread. */
 export const maxCredentialLength = 8192
-/** Providers write every group of a person into a token. Node's own cap on all headers is 16 KiB. */
+/**
+ * Identity providers may list every group of a user in a token. Node limits all headers together to 16 KiB.
+ */
 export const maxTokenLength = 15 * 1024
 
 const nothing: Credentials = Object.freeze({})
 const foreign: Credentials = Object.freeze({ otherScheme: true })
 
 /**
- * Reads `x-api-key` and `authorization` from the raw header list: in `headers` Node drops a
- * second Authorization and joins two keys. A request that repeats one presents no credential.
+ * Reads `x-api-key` and `authorization` from the raw header list, because in `headers` Node drops a second
+ * Authorization and joins repeated keys. A request that repeats one of them is malformed.
  *
- * Another scheme than Bearer (a proxy's Basic) is no attempt at ours and is ignored
- * (RFC 6750 §3.1). Does not look at the query or the body.
+ * An Authorization header with another scheme than Bearer (a proxy's Basic, for example) is ignored
+ * (RFC 6750 §3.1). The query and the body are not read.
  */
 export function readCredentials (rawHeaders: readonly string[]): Presented {
   let key: string | undefined
@@ -89,7 +91,7 @@ export function readCredentials (rawHeaders: readonly string[]): Presented {
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] ?? ''
     const value = rawHeaders[i + 1] ?? ''
-    // By length first: most headers are neither, and lower-casing them all is most of the time spent here.
+    // Compares the length first: most headers are neither, and lower-casing every name would be slow.
     if (name.length === 9 && name.toLowerCase() === 'x-api-key') {
       if (key !== undefined) return { malformed: 'x-api-key is repeated' }
       key = value
@@ -105,7 +107,7 @@ export function readCredentials (rawHeaders: readonly string[]): Presented {
   return authorization === undefined ? { key: key ?? '' } : withToken(key, authorization)
 }
 
-/** Adds the token of `Bearer <token>` (RFC 6750 §2.1; the scheme in any case, RFC 9110 §11.1). */
+/** Adds the token of `Bearer <token>` (RFC 6750 §2.1; the scheme is case-insensitive, RFC 9110 §11.1). */
 function withToken (key: string | undefined, authorization: string): Presented {
   const rest = key === undefined ? nothing : { key }
   if (!/^bearer(?![\w!#$%&'*+.^`|~-])/i.test(authorization)) return key === undefined ? foreign : rest
@@ -117,7 +119,7 @@ function withToken (key: string | undefined, authorization: string): Presented {
   return { ...rest, token }
 }
 
-/** A key that is to be judged. */
+/** A key to be verified. */
 export interface AskedKey {
   readonly key: string
   readonly digest: string

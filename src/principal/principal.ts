@@ -6,66 +6,66 @@ import { freezeAttributes, isPlain, noAttributes, type PrincipalAttributes } fro
 /** The roles that tokens of this server have. */
 export type OwnRole = 'admin' | 'user'
 
-/** `admin` is special: it may mint and revoke. Every other name means what the access rules of an app make of it. */
+/** `admin` may create and revoke tokens. The meaning of other roles depends on the app's access rules. */
 export type Role = OwnRole | (string & Record<never, never>)
 
 /**
- * A role as a key file, an identity provider or an app may name it. `Admin` and `USER` would be read as
- * what they are not.
+ * True for a role that a key file, an identity provider or an app may use. Other spellings of the built-in
+ * roles, such as `Admin`, are refused because people would take them for the built-in ones.
  */
 export function isRole (role: unknown): role is Role {
   if (typeof role !== 'string' || !/^[A-Za-z][\w.:-]{0,63}$/.test(role)) return false
   return role === 'admin' || role === 'user' || !/^(?:admin|user)$/i.test(role)
 }
 
-/** What is wrong with an invalid role, as the rest of a sentence. */
+/** The rule for roles, as the end of an error message. */
 export const roleForm = 'must be admin, user or your own name: a letter, then up to 63 letters, digits or . _ : -'
 
 export interface Principal {
   /**
-   * Any other id is one that the app gave a key of its own. `apikey:<key id>` for an API key,
-   * `user:<owner>` for one that has an owner, `jwt:<sub>` for a token, `oauth:<sub>` for one of an identity
-   * provider: name spaces that never meet.
+   * `apikey:<key id>` for an API key, `user:<owner>` for an API key with an owner, `jwt:<sub>` for a token of
+   * this server, `oauth:<sub>` for a token of an identity provider. Any other id comes from the app's
+   * `verifyKey`. The prefixes keep these kinds apart.
    */
   readonly id: string
   readonly role: Role
-  /** All roles of the caller, where an identity provider names more than one; each counts in access rules. */
+  /** All roles, if an identity provider names more than one. Access rules consider each of them. */
   readonly roles?: readonly Role[]
   readonly scopes: readonly string[]
   readonly method: 'api-key' | 'jwt'
   /**
-   * What the app knows of the caller: by its own key look-up, `enrich`, chosen claims, or the metadata of a
-   * managed key. Empty where there is nothing.
+   * Data about the caller from `verifyKey`, `enrich`, the configured claims, or the metadata of a managed
+   * key. Empty if there is none.
    */
   readonly attributes: Readonly<PrincipalAttributes>
-  /** When the credential ends, in milliseconds since the epoch. Absent: it does not end. */
+  /** When the credential expires, in milliseconds since the epoch. Absent: never. */
   readonly expiresAt?: number
-  /** Who issued the token, where an identity provider did; absent for keys and for tokens of this server. */
+  /** The identity provider that issued the token. Absent for keys and for tokens of this server. */
   readonly issuer?: string
   /**
-   * The OAuth client that calls in the caller's name, where a person signed it in here. The name is what it
-   * calls itself.
+   * The OAuth client that calls on behalf of the caller, if a user signed it in here. The client chose its
+   * own name.
    */
   readonly client?: { readonly id: string, readonly name: string }
-  /** The id of the API key, where one was used. */
+  /** The id of the API key, if one was used. */
   readonly keyId?: string
-  /** When the key of a signed-in client was issued; that of its token is `issuedAt`. */
+  /** When the API key behind a signed-in client was issued. `issuedAt` is the time of its token. */
   readonly keyIssuedAt?: number
-  /** The token's `jti`, where it has one; of a token of a signed-in client the id of the grant. */
+  /** The token's `jti`, if it has one. For a signed-in client, the id of the grant. */
   readonly tokenId?: string
-  /** When the credential was issued, as a token says and a key file knows, in milliseconds since the epoch. */
+  /** When the credential was issued (from the token or the key file), in milliseconds since the epoch. */
   readonly issuedAt?: number
 }
 
-/** The id of the principal that a token of this server proves. */
+/** The principal id for a token of this server. */
 export function tokenPrincipalId (subject: string): string {
   return `jwt:${subject}`
 }
 
 /**
- * The id of the principal of a token of this server, given as its subject or as the id itself. Throws
- * a `RangeError` if `text` reads like a caller of another kind, because the user most likely means that caller.
- * A token subject of that form is given as the whole id, `jwt:user:ada`.
+ * The principal id for a token of this server, given its subject or the id itself. Throws a `RangeError` if
+ * `text` looks like an id of another kind, because the user most likely means that caller. For a token
+ * subject of that form, pass the full id, such as `jwt:user:ada`.
  */
 export function principalIdOf (text: string): string {
   if (text.startsWith('jwt:')) return text
@@ -73,15 +73,15 @@ export function principalIdOf (text: string): string {
   return tokenPrincipalId(text)
 }
 
-/** True where `text` begins as the ids of principals do, of whatever kind. */
+/** True if `text` has the prefix of a principal id, of any kind. */
 export function readsLikePrincipal (text: string): boolean {
   return /^(jwt|user|apikey|oauth|oauth@[^:]*):/.test(text)
 }
 
-/** A principal as it is made: attributes may be left out. */
+/** The fields of a new principal. `attributes` may be left out. */
 export type PrincipalFields = Omit<Principal, 'attributes'> & { readonly attributes?: Readonly<PrincipalAttributes> }
 
-/** Freezes a principal with its scopes, roles and attributes, so that no handler can widen its own rights. */
+/** Freezes a principal with its scopes, roles and attributes, so that a handler cannot extend its rights. */
 export function freezePrincipal ({ attributes = noAttributes, ...principal }: PrincipalFields): Principal {
   return Object.freeze({
     ...principal,
@@ -91,7 +91,7 @@ export function freezePrincipal ({ attributes = noAttributes, ...principal }: Pr
   })
 }
 
-/** As much of a principal as a host has to give; the defaults are the role `user` and no scopes. */
+/** The fields of a principal that a host passes. Defaults: the role `user` and no scopes. */
 export type CallerFields = Pick<PrincipalFields, 'id'> & Partial<PrincipalFields>
 
 /**
@@ -119,7 +119,7 @@ export function principalOf (where: string, fields: CallerFields): Principal {
   return freezePrincipal({ role: 'user', scopes: [], method: 'api-key', ...given, id })
 }
 
-/** True where the two may do the same. */
+/** True if both principals have the same rights. */
 export function haveSameRights (one: Principal, other: Principal): boolean {
   if (one === other) return true
   return one.id === other.id && one.role === other.role && isDeepStrictEqual(one.roles, other.roles) &&

@@ -1,15 +1,15 @@
-/** The principal that a credential proved, if a hook or `enrich` replaced it. */
+/** Links a principal that a hook or `enrich` created to the one that the credential proved. */
 import type { Principal } from './principal.js'
 
-/** By the principal that stands in its place: it lasts as long as that one. */
+/** Original principals, by their replacement. A WeakMap, so an entry lives as long as the replacement. */
 const proven = new WeakMap<object, Principal>()
 
-/** Notes that `principal` stands in the place of `proof`: whether its credential is still good is told by that one. */
+/** Records that `principal` replaces `proof`. The validity of its credential is checked through `proof`. */
 export function linkProof (principal: Principal, proof: Principal): void {
   if (principal !== proof) proven.set(principal, proof)
 }
 
-/** What the credential proved: the ids and the rights that it is judged by, whatever an app made of them. */
+/** The principal that the credential proved, with its original ids and rights. */
 export function proofOf<T extends object> (principal: T): T | Principal {
   return proven.get(principal) ?? principal
 }

@@ -1,21 +1,21 @@
 /** Checks the strength of secrets, and detects placeholders. */
 
-/** Found anywhere: `my-change-me-key` is public, too. */
+/** Matched anywhere in the text: `my-change-me-key` is not secret either. */
 const placeholder = /change[-_ ]?me|^(undefined|null|none|todo|secret|your[-_].*|<.*>)$/i
 
-/** True for a text that everybody knows. */
+/** True for a well-known placeholder. */
 export function isPlaceholder (text: string): boolean {
   return placeholder.test(text)
 }
 
-/** Below this an HMAC key is the weakest part of HS256 (RFC 7518 §3.2). */
+/** RFC 7518 §3.2: an HMAC key shorter than the hash weakens HS256. */
 export const MIN_JWT_SECRET_BYTES = 32
 export const MIN_API_KEY_CHARACTERS = 16
 
-/** What to do about a secret that is not strong. */
+/** The advice for a weak secret. */
 export const newSecret = 'create one with: openssl rand -hex 32'
 
-/** Whether an HMAC secret is too short to withstand guessing offline. */
+/** True if an HMAC secret is too short to withstand an offline attack. */
 export function isWeakSecret (text: string): boolean {
   return Buffer.byteLength(text) < MIN_JWT_SECRET_BYTES
 }
@@ -26,13 +26,15 @@ export function isWeakKey (text: string): boolean {
 
 export interface SecretsInUse {
   readonly apiKeys: readonly string[]
-  /** The secrets that sign tokens, those of before included. */
+  /** The secrets that sign tokens, including previous ones. */
   readonly jwtSecrets: readonly string[]
-  /** Let short ones pass; placeholders never do. */
+  /** Accept short secrets. Placeholders are refused anyway. */
   readonly allowWeak: boolean
 }
 
-/** For a host without our environment: throws on secrets that could be guessed. Says which, and nothing of any. */
+/**
+ * For a host that does not use our settings: throws on weak secrets, naming their position, not their value.
+ */
 export function requireStrong ({ apiKeys, jwtSecrets, allowWeak }: SecretsInUse): void {
   const weak = `; ${newSecret}, or pass \`allowWeakSecrets\` if nobody else can reach the server`
   for (const [index, key] of apiKeys.entries()) {
@@ -46,7 +48,7 @@ export function requireStrong ({ apiKeys, jwtSecrets, allowWeak }: SecretsInUse)
       throw new Error(`A JWT secret is under ${MIN_JWT_SECRET_BYTES} bytes${weak}`)
     }
     if (apiKeys.includes(secret)) {
-      throw new Error('`apiKeys` contains a JWT secret; use different ones: anybody with that key could sign tokens')
+      throw new Error('`apiKeys` contains a JWT secret; use different ones: anyone with that key could sign tokens')
     }
   }
 }

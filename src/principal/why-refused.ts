@@ -1,6 +1,6 @@
-/** Why a credential was refused, as one word from a fixed set, for metrics and audit. */
+/** Maps the reason for refusing a credential to a word from a fixed set, for metrics and audit. */
 
-/** Matches the text of the reason; the first match applies. */
+/** Matched against the reason; the first match applies. */
 const words: ReadonlyArray<readonly [RegExp, string]> = [
   [/^no credential was presented/, 'no-credential'],
   [/revoked/, 'revoked'],

@@ -1,25 +1,25 @@
-/** The state directory: created if missing, and private to its owner. */
+/** Prepares the state directory: creates it if it is missing, and makes it private to its owner. */
 import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import { codeOf } from '../../lib/guards.js'
 import { OperatorError } from '../../lib/operator-error.js'
 import { requireOwnPath } from '../../lib/path-owner.js'
 
-/** The state cannot be used, for a reason that the operator can mend; the message is for them. */
+/** The state cannot be used. The message tells the operator why, and how to fix it. */
 export class StateError extends OperatorError {
   override readonly name = 'StateError'
 }
 
-/** What the journal keeps in the directory. */
+/** The name of the journal file in the directory. */
 export const journalName = 'journal'
 const ownFile = /^(journal(\.|$)|oauth$)/
 const ownOne = 'set STATE_DIR to a separate directory, which is created with mode 0700'
 
 /**
- * Makes the directory with mode 0700. One that is there already becomes it where it is this user's
- * and empty, or holds our state, as a fresh volume does; others are refused, so that nobody's `/tmp`
- * is closed, and no state is in the hands of somebody else. Throws a `StateError`, or a
- * `ForeignPathError` where this is root and another user controls the directory.
+ * Creates the directory with mode 0700. An existing directory gets that mode if this user owns it and it is
+ * empty or already holds our state (a fresh volume, for example). Any other directory is refused: changing
+ * the mode of a shared `/tmp` would lock others out, and another owner could tamper with the state. Throws a
+ * `StateError`, or a `ForeignPathError` if this process runs as root and another user controls the directory.
  */
 export function prepareDirectory (directory: string): void {
   try {
@@ -34,8 +34,8 @@ export function prepareDirectory (directory: string): void {
 }
 
 /**
- * Why a directory that is there cannot hold our state, and what would be right; `undefined` where it
- * can, once its mode is 0700. Changes nothing. Throws where it cannot be looked into.
+ * Why an existing directory cannot hold our state, and how to fix that. `undefined` if it can hold the state
+ * once its mode is 0700. Changes nothing. Throws if the directory cannot be read.
  */
 export function misfitOf (directory: string): { wrong: string, right: string } | undefined {
   const stats = statSync(directory)
@@ -53,7 +53,7 @@ export function misfitOf (directory: string): { wrong: string, right: string } |
   return isInUse ? { wrong: 'is open to other users and contains other files', right: ownOne } : undefined
 }
 
-/** Windows has no such modes and owners. */
+/** Windows has no file modes or numeric owners, so the check does not apply there. */
 function isPrivate ({ mode }: Stats): boolean {
   return process.geteuid === undefined || (mode & 0o777) === 0o700
 }
@@ -68,7 +68,7 @@ const fixes: Readonly<Record<string, string>> = {
   ELOOP: 'the journal is a symbolic link; remove it'
 }
 
-/** The one sentence for a directory, or a file in it, that cannot be read or written. */
+/** The error for a directory, or a file in it, that cannot be read or written. */
 export function unusable (directory: string, error: unknown): StateError {
   const code = codeOf(error)
   const fix = fixes[code] ?? 'set STATE_DIR to a directory that this user may write to'

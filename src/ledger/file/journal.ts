@@ -1,4 +1,4 @@
-/** The state on disk: lines appended under a lock, synced before they count, read by every process. */
+/** The state on disk: a journal that all processes read. Writers append under a lock and sync each write. */
 import { constants } from 'node:fs'
 import { link, open, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -11,21 +11,21 @@ import type { StateRecord } from '../records.js'
 import { Tail } from './tail.js'
 
 export interface JournalOptions {
-  /** Exists, and is for its owner alone. */
+  /** Must exist and be private to its owner. */
   readonly directory: string
   readonly ledger: Ledger
-  /** Takes each record that is on disk; those that were taken already, too. */
+  /** Called with each record on disk. The same record may be passed more than once. */
   readonly apply: (record: StateRecord) => void
 }
 
 interface Pending {
-  /** Called under the lock, with the ledger up to date. What it throws is for the caller of `write`. */
+  /** Called under the lock, with the ledger up to date. An error that it throws rejects `write`. */
   readonly make: () => readonly StateRecord[]
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
 }
 
-/** Of dead lines, before they are worth a new file. */
+/** The number of lines beyond twice the live records after which the journal is compacted. */
 const compactAfter = 1000
 
 export class Journal {
@@ -35,11 +35,11 @@ export class Journal {
   readonly #apply: (record: StateRecord) => void
   readonly #tail: Tail
   #pending: Pending[] = []
-  /** The last of what must not run at the same time within this process. */
+  /** The end of the queue of work that must not overlap within this process. */
   #last: Promise<unknown> = Promise.resolve()
-  /** The file lacks something that the ledger holds, or may. */
+  /** True if the file lacks, or may lack, a record that the ledger holds. */
   #isLacking = false
-  /** It is not as it was written. */
+  /** True if the file was damaged or altered. */
   #isDamaged = false
 
   private constructor ({ directory, ledger, apply }: JournalOptions) {
@@ -50,7 +50,7 @@ export class Journal {
     this.#tail = new Tail(this.#path)
   }
 
-  /** Throws a `StateError` where the directory cannot be written, or its journal is damaged. */
+  /** Throws a `StateError` if the directory cannot be written or its journal is damaged. */
   static async open (options: JournalOptions): Promise<Journal> {
     const journal = new Journal(options)
     try {
@@ -64,7 +64,7 @@ export class Journal {
     }
   }
 
-  /** Resolves once what `make` returns is on disk and applied; several at once are one write. */
+  /** Resolves once the records from `make` are on disk and applied. Concurrent calls share one write. */
   async write (make: () => readonly StateRecord[]): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#pending.push({ make, resolve, reject })
@@ -73,8 +73,8 @@ export class Journal {
   }
 
   /**
-   * Takes in what other processes wrote, and restores what somebody destroyed. True where it had
-   * to. Throws a `StateError` where it can't.
+   * Applies what other processes wrote, and restores a journal that was damaged or removed. Resolves to true
+   * if it had to restore it. Throws a `StateError` if it cannot.
    */
   async follow (): Promise<boolean> {
     return await this.#inTurn(async () => {
@@ -105,7 +105,7 @@ export class Journal {
     this.#ledger.sweep(this.#ledger.nowMs)
     const isNew = this.#tail.lines === 0
     if (isNew || this.#isWasteful()) await this.#rewrite()
-    // Proves that it may be written.
+    // Fails now rather than at the first revocation if the journal cannot be written.
     else await append(this.#path, '')
   }
 
@@ -123,7 +123,7 @@ export class Journal {
         for (const { pending } of made) pending.resolve()
       })
     } catch (error) {
-      // What took effect already, as revocations do, reaches the disk once that is possible.
+      // Revocations are already in effect. They reach the disk at the next successful write.
       this.#isLacking = true
       for (const { reject } of batch) reject(unusable(this.#directory, error))
       return
@@ -159,11 +159,11 @@ export class Journal {
     return this.#tail.lines > compactAfter + 2 * this.#ledger.size
   }
 
-  /** Another process may have done it meanwhile: then it is done. */
+  /** Does nothing if another process has restored the journal in the meantime. */
   async #restore (): Promise<void> {
     await this.#catchUp()
     if (!this.#isLacking) return
-    // The operator may want to know what happened to it.
+    // Kept so that the operator can find out what happened to it.
     if (this.#isDamaged) await keepAside(this.#path, `${this.#path}.damaged`).catch(() => {})
     await this.#rewrite()
     this.#isLacking = false
@@ -175,13 +175,13 @@ export class Journal {
     await this.#rewrite()
   }
 
-  /** Puts a new file with what is live in the place of the old one: whole, or not at all. */
+  /** Replaces the journal atomically with a new file that holds only live records. */
   async #rewrite (): Promise<void> {
     await replaceFile(this.#path, [`${heading}\n`, ...[...this.#ledger.live(this.#ledger.nowMs)].map(lineOf)].join(''))
     await this.#tail.read()
   }
 
-  /** One process at a time, and within this one only in turn. */
+  /** Runs `work` under the file lock, and in sequence within this process. */
   async #locked (work: () => Promise<void>): Promise<void> {
     await withFileLock(this.#path, work)
   }
@@ -193,7 +193,7 @@ export class Journal {
   }
 }
 
-/** Gives the file a second name: the new one takes the first without a moment in which there is none. */
+/** Adds a second name to the old file, so that the new file can replace the first name without a gap. */
 async function keepAside (path: string, aside: string): Promise<void> {
   try {
     await link(path, aside)
@@ -204,16 +204,16 @@ async function keepAside (path: string, aside: string): Promise<void> {
   }
 }
 
-/** Not through a link: nobody else decides where the state goes. */
+/** Does not follow a symbolic link: it could redirect the state to another place. */
 const appending = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0)
 
-/** Writes and syncs; rejects where any of it did not reach the disk. */
+/** Writes and syncs. Rejects if any part did not reach the disk. */
 async function append (path: string, text: string): Promise<void> {
   const file = await open(path, appending, 0o600)
   try {
     await file.appendFile(text)
     await file.sync()
-    // A process that stalls for seconds loses the lock, and may write to a file that was replaced meanwhile.
+    // A process that stalls for seconds loses the lock. The file it wrote to may have been replaced.
     if ((await file.stat()).ino !== (await stat(path)).ino) await append(path, text)
   } finally {
     await file.close()

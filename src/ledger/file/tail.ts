@@ -7,33 +7,33 @@ import { type StateRecord, readRecord } from '../records.js'
 
 export interface Reading {
   readonly records: readonly StateRecord[]
-  /** The records are all that the file holds, not only what is new in it. */
+  /** True if `records` is everything in the file, not only the new records. */
   readonly isWhole: boolean
-  /** False where the file is gone, or something that was acknowledged may be missing from it. */
+  /** False if the file is missing or may have lost an acknowledged record. */
   readonly isSound: boolean
 }
 
-/** Not through a link, and without waiting for the other end of a pipe. */
+/** Does not follow a symbolic link, and does not wait for the other end of a pipe. */
 const readOnly = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
 
 const nothing: Reading = Object.freeze({ records: [], isWhole: false, isSound: true })
 
 export class Tail {
   readonly #path: string
-  /** Kept open, so that no other file can get its inode and pass for it. */
+  /** Kept open, so that no new file can reuse its inode and be mistaken for it. */
   #file: FileHandle | undefined
-  /** Of what was read last. */
+  /** The state of the file at the last read. */
   #stats: Stats | undefined
-  /** Where the first line begins that was not complete. */
+  /** The offset of the first incomplete line. */
   #offset = 0
-  /** Lines in the file, for who wants to know when there are too many. */
+  /** The number of lines in the file; it tells the journal when to compact. */
   lines = 0
 
   constructor (path: string) {
     this.#path = path
   }
 
-  /** Rejects where the file is there and cannot be read. */
+  /** Rejects if the file exists but cannot be read. */
   async read (): Promise<Reading> {
     const before = this.#stats
     const now = await statIfAny(this.#path)
@@ -46,7 +46,7 @@ export class Tail {
     if (!isSame || now.size <= before.size) return await this.#readWhole()
     this.#stats = now
     const reading = await this.#readOn(now.size)
-    // Grown, but not by lines: somebody wrote over it.
+    // The file grew, but not by whole lines: it was overwritten.
     return reading.isSound ? reading : await this.#readWhole()
   }
 
