@@ -1,6 +1,6 @@
 /**
- * From codes and callers to the words of a decision. Each set of words is bounded, so that metrics can
- * count by them.
+ * Maps error codes and callers to the words of a decision. Each set of words is bounded, so that metrics can
+ * use them as labels.
  */
 import {
   AddressLockedError,
@@ -26,7 +26,7 @@ const limits: ReadonlySet<string> = codesOf(
   TooManyCallsError,
   TooManyStreamsError
 )
-/** A hidden item is answered as an unknown one, so that both count as denied. */
+/** A hidden item is answered like an unknown one, so both count as denied. */
 const denials: ReadonlySet<string> = codesOf(
   UnauthenticatedError, OriginRefusedError, HostRefusedError, InsufficientScopeError, NotAllowedError, FrozenError,
   UnknownToolError, UnknownPromptError, UnknownResourceError
@@ -36,14 +36,14 @@ function codesOf (...classes: ReadonlyArray<{ readonly code: string }>): Readonl
   return new Set(classes.map(({ code }) => code))
 }
 
-/** `isWhole`: the request was refused as a whole. `isMessage`: it holds a JSON-RPC message. */
+/** `isWhole`: the request was refused as a whole. `isMessage`: it contains a JSON-RPC message. */
 export function kindOf (code: string | undefined, isWhole: boolean, isMessage: boolean): Decision['kind'] {
   if (code !== undefined && limits.has(code)) return 'limited'
   if (isWhole) return 'refused'
   return isMessage ? 'called' : 'served'
 }
 
-/** `result`: as in a decision. */
+/** `result` is that of a decision. */
 export function outcomeOf (code: string | undefined, result: string): Outcome {
   if (code === undefined) return result === 'ok' ? 'allowed' : 'failed'
   return limits.has(code) || denials.has(code) ? 'denied' : 'failed'
@@ -54,7 +54,7 @@ export function reasonClassOf (code: string, why?: string): string {
   return why ?? code.replace(/^MCP_ERR_/, '').toLowerCase().replaceAll('_', '-')
 }
 
-/** `about`: what a refusal knows of a credential that proved nobody. */
+/** `about` identifies a refused credential, as far as the refusal knows it. */
 export function whoOf (
   principal: Principal | null | undefined,
   about?: Readonly<Record<string, unknown>>

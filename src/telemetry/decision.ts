@@ -1,12 +1,13 @@
 /**
- * The decision event: what was decided about a caller, said once. The log line, audit, metrics and traces
+ * The decision event: emitted once for each decision about a caller. The log line, audit, metrics and traces
  * observe it.
  */
 import type { LoggableError } from '../log/serialize-error.js'
 
 /**
- * What was decided. Of a request: `refused` before it was dispatched, `limited` by a limit, `called` as a JSON-RPC
- * message, `served` as anything else. The others change what callers may do, or tell of the server itself.
+ * The kind of a decision. For requests: `refused` before dispatch, `limited` by a limit, `called` as a
+ * JSON-RPC message, `served` as anything else. The other kinds change what callers may do, or concern the
+ * server itself.
  */
 export type DecisionKind =
   | 'refused' | 'limited' | 'called' | 'served'
@@ -17,10 +18,10 @@ export type DecisionKind =
   | 'configured' | 'frozen' | 'thawed' | 'address-unlocked'
   | 'audit-opened' | 'audit-closed' | 'audit-dropped'
 
-/** `allowed`: it was done. `denied`: the caller may not. `failed`: it may, and it came to nothing. */
+/** `allowed`: it succeeded. `denied`: the caller may not do it. `failed`: it was permitted, but failed. */
 export type Outcome = 'allowed' | 'denied' | 'failed'
 
-/** All of it is plain data, but `arguments`. What a caller chose is bounded, and holds no control character. */
+/** Plain data, except `arguments`. Text from a caller is bounded and contains no control characters. */
 export interface Decision {
   readonly kind: DecisionKind
   readonly outcome: Outcome
@@ -28,76 +29,76 @@ export interface Decision {
   readonly at: number
   readonly requestId?: string | undefined
 
-  // Who. Absent where nobody is known.
+  // Who. Absent if the caller is not known.
   readonly address?: string | undefined
   readonly principal?: string | undefined
   readonly credential?: 'api-key' | 'jwt' | undefined
   readonly keyId?: string | undefined
   readonly tokenId?: string | undefined
-  /** The `client_id` of the OAuth client that calls in the caller's name; `tokenId` is its grant then. */
+  /** The `client_id` of the OAuth client that calls on behalf of the caller. `tokenId` is then its grant. */
   readonly oauthClient?: string | undefined
-  /** The name and version that the client gives itself, as in `inspector/1.2.0`. */
+  /** The client's self-reported name and version, such as `inspector/1.2.0`. */
   readonly client?: string | undefined
 
-  // What was asked.
+  // What was requested.
   readonly era?: 'legacy' | 'modern' | undefined
-  /** The protocol revision, as the caller wrote it. */
+  /** The protocol revision, as sent by the caller. */
   readonly revision?: string | undefined
-  /** The method of JSON-RPC. */
+  /** The JSON-RPC method. */
   readonly method?: string | undefined
   readonly itemKind?: 'tool' | 'prompt' | 'resource' | undefined
-  /** The name of the tool or prompt, the URI of the resource without its query; as the caller wrote it. */
+  /** The name of the tool or prompt, or the URI of the resource without its query, as sent by the caller. */
   readonly item?: string | undefined
-  /** The message is one of a batch; `result` is that of the whole batch. */
+  /** The message belongs to a batch. `result` is that of the whole batch. */
   readonly batch?: { readonly size: number, readonly index: number, readonly result: string | undefined } | undefined
-  /** The arguments of a tool, for a digest; `loggable` are the names of those whose values may stand on record. */
+  /** The arguments of a tool, for a digest. `loggable` names those whose values may be recorded. */
   readonly arguments?: (() => CallArguments) | undefined
 
-  /** The span of the message, for the tracing alone. */
+  /** The span of the message. Only for tracing. */
   readonly span?: Pick<MessageSpan, 'end'> | undefined
 
-  // What came of it.
-  /** Of a message: `ok`, `tool-error`, or the code of a refusal. `undefined` where there was no answer. */
+  // The result.
+  /** For a message: `ok`, `tool-error`, or the code of a refusal. `undefined` if there was no answer. */
   readonly result?: string | undefined
   readonly code?: string | undefined
-  /** Why, in a word of a fixed set. */
+  /** The reason, as a word from a fixed set. */
   readonly why?: string | undefined
-  /** More about it, for the log alone. */
+  /** The reason in detail. Only for the log. */
   readonly reason?: string | undefined
   readonly ms?: number | undefined
   readonly http?: HttpPart | undefined
-  /** The cause of an internal error, for the log alone. */
+  /** The cause of an internal error. Only for the log. */
   readonly fault?: LoggableError | undefined
-  /** The cause of a refusal, such as a store that cannot be reached; for the log alone. */
+  /** The cause of a refusal, such as a store that cannot be reached. Only for the log. */
   readonly cause?: LoggableError | undefined
-  /** What else there is to say, by kind. No credential, and no argument. */
+  /** Details that depend on the kind. Contains no credentials and no arguments. */
   readonly about?: Readonly<Record<string, unknown>> | undefined
 }
 
-/** What a span is begun for. */
+/** The message that a span is started for. */
 export interface TracedMessage {
   readonly method: string
   readonly params: Readonly<Record<string, unknown>>
   readonly id: string | number | undefined
-  /** Without a request the app makes the call itself: there is no client at the other end. */
+  /** `request` is absent if the app made the call itself: there is no remote client. */
   readonly caller: {
     readonly headers?: Readonly<Record<string, string | string[] | undefined>> | undefined
     readonly request?: object
   }
 }
 
-/** The span of a message, where it is traced. */
+/** The span of a traced message. */
 export interface MessageSpan {
-  /** Begins the span of a call that the handler of this one makes. */
+  /** Starts the span of a nested call by the handler. */
   begin: (message: TracedMessage) => MessageSpan
-  /** Runs `work` within it, so that what `work` calls joins the trace. */
+  /** Runs `work` in the context of the span, so that its own calls join the trace. */
   run: <T>(work: () => T) => T
-  /** The headers by which a request to elsewhere joins the trace. */
+  /** The headers that make an outgoing request join the trace. */
   headers: () => Readonly<Record<string, string>>
   end: (outcome: SpanOutcome) => void
 }
 
-/** What a span tells of how its message ended. */
+/** The outcome of a message, as its span records it. */
 export type SpanOutcome = Pick<
   Decision,
   'method' | 'itemKind' | 'item' | 'revision' | 'result' | 'address' | 'requestId' | 'era' | 'http'
@@ -109,18 +110,20 @@ export interface CallArguments {
 }
 
 export interface HttpPart {
-  /** Absent where no request could be read. */
+  /** Absent if no request could be parsed. */
   readonly method?: string | undefined
-  /** Without its query, and bounded. */
+  /** The path without the query, of bounded length. */
   readonly path?: string | undefined
   readonly status: number
-  /** The caller left before the answer was complete. */
+  /** The caller disconnected before the answer was complete. */
   readonly isCut: boolean
-  /** A machine that asks again and again, and hears that all is well. */
+  /** A health probe that was answered with success. */
   readonly isGoodProbe: boolean
 }
 
-/** Takes decisions. It must not throw or wait. A decision is frozen: no observer is seen by another. */
+/**
+ * Receives decisions. It must not throw or wait. Decisions are frozen, so observers cannot affect each other.
+ */
 export interface Observer {
   note: (decision: Decision) => void
 }

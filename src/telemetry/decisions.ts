@@ -7,18 +7,18 @@ export class Decisions {
   readonly #observers = new Set<Observer>()
   readonly #failed = new WeakSet<Observer>()
 
-  /** `log`: for what no request is the cause of. */
+  /** `log` is used for decisions without a request. */
   constructor (log: LineLog) {
     this.#log = log
   }
 
-  /** Returns how to end the observation. */
+  /** Adds an observer. Returns a function that removes it. */
   observe (observer: Observer): () => void {
     this.#observers.add(observer)
     return () => { this.#observers.delete(observer) }
   }
 
-  /** `log`: that of the request. `lines`: the decisions that it has a line for. */
+  /** `log`: the request's logger. `lines`: which decisions are logged. */
   note (decision: Decision, log = this.#log, lines: Lines = 'all'): void {
     writeLine(decision, log, lines)
     if (this.#observers.size === 0) return
@@ -32,7 +32,7 @@ export class Decisions {
     }
   }
 
-  /** Once an observer: it may fail with every request. */
+  /** Logged once per observer, because it may fail on every request. */
   #report (observer: Observer, error: unknown): void {
     if (this.#failed.has(observer)) return
     this.#failed.add(observer)

@@ -1,4 +1,4 @@
-/** The names that are counted one by one; all others are `other`. */
+/** The methods and revisions that metrics count separately. All others count as `other`. */
 
 export const methods: ReadonlySet<string> = new Set([
   'initialize',

@@ -1,22 +1,22 @@
-/** The log line of a decision: one per request, with the same fields for refusals and results. */
+/** Writes the log line of a decision: one per request, with the same fields for refusals and results. */
 import type { Decision, DecisionKind } from './decision.js'
 
-/** The part of a pino logger that lines need. */
+/** The part of a pino logger that is used here. */
 export interface LineLog {
   debug: (fields: object, message: string) => void
   info: (fields: object, message: string) => void
   error: (fields: object, message: string) => void
 }
 
-/** The decisions about requests that have a line: `failures` are those that have a code. Faults always have one. */
+/** Which decisions about requests are logged. `failures`: those with a code. Faults are always logged. */
 export type Lines = 'all' | 'failures' | 'faults'
 
 const ofRequests: ReadonlySet<DecisionKind> = new Set(['refused', 'limited', 'called', 'served'])
 
-/** The request that opened a session has a line of its own. */
+/** Logged at `debug`, because the request that opened the session has its own line. */
 const quiet: ReadonlySet<DecisionKind> = new Set(['configured', 'session-opened', 'session-closed'])
 
-/** Never throws: what a logger cannot write is its own to report. */
+/** Never throws: a logger reports its own failures. */
 export function writeLine (decision: Decision, log: LineLog, lines: Lines): void {
   const { kind, about, fault, batch, code, http } = decision
   if (!ofRequests.has(kind)) {
@@ -28,18 +28,18 @@ export function writeLine (decision: Decision, log: LineLog, lines: Lines): void
     log.error(fieldsOf(decision), 'request')
     return
   }
-  // The line of a batch is that of its first message.
+  // Only the first message of a batch gets a line.
   if (lines === 'faults' || (batch?.index ?? 0) > 0) return
   if (lines === 'failures' && code === undefined) return
   log[http?.isGoodProbe === true ? 'debug' : 'info'](fieldsOf(decision), 'request')
 }
 
-/** As in the records of the ledger. */
+/** The author, in the form of the ledger's records. */
 function authorOf ({ principal, keyId, tokenId }: Decision): object | undefined {
   return principal === undefined ? undefined : { principal, tokenId, keyId }
 }
 
-/** What is undefined is left out by the logger. In one piece: this is on the way of every request. */
+/** The logger leaves out undefined fields. One object literal, because every request passes here. */
 function fieldsOf (decision: Decision): object {
   const { http, itemKind, item, batch, result, ms, about } = decision
   const fields = {

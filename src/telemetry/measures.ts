@@ -1,12 +1,9 @@
-/**
- * What parts of the server can tell about themselves when they are asked: how many of something there are
- * right now.
- */
+/** Measures: numbers that parts of the server report when metrics are scraped, such as open streams. */
 
-/** `[labels, value]`; without labels the value alone. */
+/** Pairs of labels and value, or only a value if there are no labels. */
 export type Reading = number | ReadonlyArray<readonly [labels: Readonly<Record<string, string>>, value: number]>
 
-/** Every measure, as metrics name it after `fastify_mcp_auth_`. Labels are words of fixed sets. */
+/** All measures. Metrics prefix their names with `fastify_mcp_auth_`. Labels are words from fixed sets. */
 export const measures = {
   known_credentials: ['gauge', 'Recently verified credentials, which pass from a locked address.'],
   sessions: ['gauge', 'Open sessions.'],
@@ -33,24 +30,26 @@ export class Measures {
 
   readonly #catalogs: Array<(kind: 'tool' | 'prompt', name: string) => boolean> = []
 
-  /** `has`: whether an endpoint has such an item, also if only some callers may use it. */
+  /** `has` tells whether an endpoint has an item, even if only some callers may use it. */
   knowItems (has: (kind: 'tool' | 'prompt', name: string) => boolean): void {
     this.#catalogs.push(has)
   }
 
-  /** True where an endpoint has such an item. */
+  /** True if an endpoint has this item. */
   isItem (kind: 'tool' | 'prompt', name: string): boolean {
     return this.#catalogs.some(has => has(kind, name))
   }
 
-  /** `read` is called when metrics are asked for, and must not wait. Several of one name are added up. */
+  /**
+   * `read` is called when metrics are scraped, and must be synchronous. Values of the same name are summed.
+   */
   add (name: MeasureName, read: () => Reading): void {
     const reads = this.#reads.get(name)
     if (reads === undefined) this.#reads.set(name, [read])
     else reads.push(read)
   }
 
-  /** One that throws has no value now. */
+  /** Skips a measure that throws. */
   * read (): Generator<readonly [name: MeasureName, labels: Readonly<Record<string, string>>, value: number]> {
     for (const [name, reads] of this.#reads) {
       const sums = new Map<string, readonly [Readonly<Record<string, string>>, number]>()

@@ -1,4 +1,6 @@
-/** One span per message, through OpenTelemetry's API if the app has it. The app decides about export. */
+/**
+ * One span per message, through OpenTelemetry's API if the app has it installed. The app sets up the export.
+ */
 import type { Context, Link, Span, Tracer } from '@opentelemetry/api'
 import { refusals } from '../errors.js'
 import { isRecord } from '../lib/guards.js'
@@ -9,7 +11,7 @@ import type { Measures } from './measures.js'
 
 type Api = typeof import('@opentelemetry/api')
 
-/** The tracing of an endpoint. Its callers are authenticated: what others send begins no trace and joins none. */
+/** The tracing of an endpoint. Only requests of authenticated callers start or join a trace. */
 export class Tracing implements Observer {
   readonly #api: Api
   readonly #tracer: Tracer
@@ -25,8 +27,8 @@ export class Tracing implements Observer {
   }
 
   /**
-   * `undefined` where `@opentelemetry/api` is not installed. `onActive`: called once, when there is an SDK
-   * of the app.
+   * `undefined` if `@opentelemetry/api` is not installed. `onActive` is called once, when the app has set up
+   * an SDK.
    */
   static async load (measures: Measures, onActive: (tracing: Tracing) => void): Promise<Tracing | undefined> {
     try {
@@ -36,7 +38,7 @@ export class Tracing implements Observer {
     }
   }
 
-  /** Without an SDK every span would be none: nothing is made then, and nothing observed. */
+  /** Without an SDK, spans would have no effect, so none are created and no decisions are observed. */
   #hasSdk (): boolean {
     if (this.#isActive) return true
     const provider = this.#api.trace.getTracerProvider()
@@ -49,12 +51,12 @@ export class Tracing implements Observer {
     return true
   }
 
-  /** `undefined` where nobody traces. */
+  /** `undefined` if tracing is off. */
   begin (message: TracedMessage): MessageSpan | undefined {
     return this.#hasSdk() ? this.#begin(message) : undefined
   }
 
-  /** The span of a message. The parent is what `_meta` names (SEP-414); the context of HTTP becomes a link then. */
+  /** The span of a message. Its parent is the context in `_meta` (SEP-414); that of HTTP becomes a link. */
   #begin (message: TracedMessage): MessageSpan {
     const { SpanKind, context, trace, ROOT_CONTEXT } = this.#api
     const meta = isRecord(message.params._meta) ? message.params._meta : {}
@@ -68,7 +70,7 @@ export class Tracing implements Observer {
     return this.#spanOf(span, parent ?? ROOT_CONTEXT, message)
   }
 
-  /** The span of a call within a call. The handler may have begun a span of its own around it. */
+  /** The span of a nested call. The handler may have started its own span around it. */
   #within (outer: Context, message: TracedMessage): MessageSpan {
     const { SpanKind, context, trace } = this.#api
     const active = context.active()
@@ -86,7 +88,7 @@ export class Tracing implements Observer {
     decision.span?.end(decision)
   }
 
-  /** `{method} {tool or prompt}`, where there are such: a caller's own words would make names without end. */
+  /** `{method} {tool or prompt}` if the item exists. Names from callers would create unbounded span names. */
   #nameOf ({ method, params: { name } }: TracedMessage): string {
     if (!methods.has(method)) return 'other'
     if (typeof name !== 'string') return method
@@ -95,7 +97,7 @@ export class Tracing implements Observer {
     return isNamed && this.#measures.isItem(kind, name) ? `${method} ${name}` : method
   }
 
-  /** The context that a caller sent, without its baggage: that would travel on to whatever a tool calls. */
+  /** The caller's trace context, without baggage, which would be sent on to services that a tool calls. */
   #remote ({ traceparent, tracestate }: Readonly<Record<string, unknown>>): Context | undefined {
     if (typeof traceparent !== 'string' || traceparent.length > 128) return undefined
     const { propagation, trace, ROOT_CONTEXT } = this.#api
@@ -116,7 +118,7 @@ export class Tracing implements Observer {
 interface Traced {
   readonly api: Api
   readonly span: Span
-  /** With the span in it. */
+  /** The context that contains the span. */
   readonly context: Context
   readonly id: string | number | undefined
   readonly begin: MessageSpan['begin']
@@ -151,14 +153,14 @@ class TracedSpan implements MessageSpan {
     const span = this.#span
     if (span.isRecording()) {
       span.setAttributes(attributesOf(outcome, this.#id))
-      // Of faults alone: what a caller did wrong is no error of the server. No message: it may hold anything.
+      // Only for faults: a caller's mistake is not a server error. The message may contain anything.
       if (outcome.fault !== undefined) span.setStatus({ code: this.#api.SpanStatusCode.ERROR })
     }
     span.end()
   }
 }
 
-/** No argument, no result, no credential, and of a resource no URI, which callers make up. */
+/** Contains no arguments, results or credentials, and no URIs of resources, because callers choose those. */
 function attributesOf (outcome: SpanOutcome, id: string | number | undefined): Record<string, string> {
   const { method = 'other', itemKind, item, revision, result, address, requestId, era } = outcome
   const refusal = result === undefined ? undefined : refusals.get(result)

@@ -1,46 +1,43 @@
-/** The claims that every token must have, and readers for those that differ by issuer. */
+/** Validates the claims that every token must have, and reads those that differ by issuer. */
 import { isRecord } from '../lib/guards.js'
 
 /**
- * Seconds that `iat` may be ahead of our clock: RFC 7519 gives no reason to refuse for it, and clocks are
- * never quite the same. A revocation by time counts with as much.
+ * Seconds that `iat` may be ahead of our clock. RFC 7519 does not ask to refuse such a token, and clocks
+ * always differ a little. Revocations by time use the same tolerance.
  */
 export const issueLeewaySeconds = 10
 
-/** Beyond this no `Date` exists. */
+/** The latest time that a `Date` can represent. */
 const maxDateMs = 8.64e15
 
 export type Claims = Readonly<Record<string, unknown>>
 
 export interface ClaimRules {
-  /** Seconds that the issuer's clock may be apart from ours. Default 0. */
+  /** Seconds that the issuer's clock may differ from ours. Default 0. */
   readonly toleranceSeconds?: number | undefined
-  /** The claims that the app finds in `principal.attributes`, by name or path. Default none. */
+  /** The claims to copy into `principal.attributes`, by name or path. Default none. */
   readonly principalClaims?: readonly string[] | undefined
-  /** Hand all claims on. Default false: they are forgotten. */
+  /** Return all claims with the verdict. Default false. */
   readonly keepClaims?: boolean | undefined
-  /** Our names: an `aud` that is there must hold one of them. Left out or empty: we don't know ours. */
+  /** The names of this server. An `aud` must contain one of them. Empty: `aud` is not checked. */
   readonly audience?: readonly string[] | undefined
 }
 
-/**
- * The claims of a token in the form and within the times that they must have. Times in milliseconds since
- * the epoch.
- */
+/** The validated claims of a token. Times are in milliseconds since the epoch. */
 export interface SoundClaims {
   readonly sub: string
-  /** From when on the token is refused: `exp`, and the tolerance. */
+  /** When the token is refused: `exp` plus the tolerance. */
   readonly expiresAt: number
   readonly issuedAt?: number
   readonly jti?: string
 }
 
-/** Why a token is refused that was good once. */
+/** The reason for refusing an expired token. */
 export const expiredToken = 'the token has expired'
 
 /**
- * The claims, or why they are not good: a constant for the log. A library's idea of an acceptable claim is
- * wider than ours.
+ * Validates the claims. Returns a constant reason for the log if they are invalid. The rules are stricter
+ * than those of JWT libraries.
  */
 export function readClaims (
   { sub, exp, nbf, iat, jti, aud }: Claims,
@@ -67,14 +64,14 @@ export function readClaims (
   }
 }
 
-/** RFC 7519 §4.1.3: one name, or a list with ours in it. */
+/** RFC 7519 §4.1.3: `aud` is one name, or a list that contains one of ours. */
 export function isFor (aud: unknown, audience: readonly string[]): boolean {
   return [aud].flat().some(name => typeof name === 'string' && audience.includes(name))
 }
 
 /**
- * The claim at a path such as `realm_access.roles`. A name may itself hold dots, as in
- * `https://example.com/roles`: what is there under the longer name wins. `undefined` where nothing is.
+ * The claim at a path such as `realm_access.roles`. A claim's name may itself contain dots, as in
+ * `https://example.com/roles`, so the longest matching name wins. `undefined` if there is no such claim.
  */
 export function claimAt (claims: unknown, path: string): unknown {
   if (!isRecord(claims)) return undefined
@@ -87,7 +84,7 @@ export function claimAt (claims: unknown, path: string): unknown {
   return undefined
 }
 
-/** RFC 8693 §4.2: one text with spaces between; some providers write a list. Anything else gives no right. */
+/** RFC 8693 §4.2: a space-separated string. Some providers send a list. Anything else grants nothing. */
 export function scopesOf (claim: unknown): string[] {
   if (typeof claim === 'string') return claim.split(' ').filter(scope => scope !== '')
   return Array.isArray(claim)
@@ -96,20 +93,17 @@ export function scopesOf (claim: unknown): string[] {
 }
 
 /**
- * The parts of a compact JWS: base64url without padding (RFC 7515 §2), which a lenient decoder would take
- * in other spellings, too.
+ * A compact JWS: three parts in base64url without padding (RFC 7515 §2). A lenient decoder would also accept
+ * other spellings of the same bytes.
  */
 export const compactJws = /^[\w-]+\.[\w-]+\.[\w-]+$/
 
-/**
- * What a token's header says, before anything is verified; empty where it can't be read. For choosing among
- * keys, no more.
- */
+/** The unverified header of a token; empty if it cannot be parsed. Use it only to select a key. */
 export function claimedHeader (token: string): Claims {
   return partOf(token, 0)
 }
 
-/** What a token's payload says, before anything is verified; empty where it can't be read. */
+/** The unverified payload of a token; empty if it cannot be parsed. */
 export function claimedPayload (token: string): Claims {
   return partOf(token, 1)
 }
@@ -123,7 +117,7 @@ function partOf (token: string, index: number): Claims {
   }
 }
 
-/** Seconds since the epoch that a `Date` can hold: `1e99` is a number, but no time. */
+/** Seconds since the epoch that a `Date` can represent: `1e99` is a number, but not a time. */
 function isDate (value: unknown): value is number {
   return typeof value === 'number' && value >= 0 && value * 1000 <= maxDateMs
 }

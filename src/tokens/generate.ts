@@ -1,15 +1,15 @@
-/** Creates tokens for hosts, scripts and tests; the only file here that reads the environment. */
+/** Creates tokens for hosts, scripts and tests. The only file in this folder that reads the environment. */
 import type { OwnRole } from '../principal/principal.js'
 import { type MintOptions, mintToken } from './mint.js'
 
 export interface GenerateTokenOptions extends Omit<MintOptions, 'secret'> {
-  /** The HS256 secret. `JWT_SECRET` of the environment where left out. */
+  /** The HS256 secret. Default: the environment variable `JWT_SECRET`. */
   readonly secret?: string
 }
 
 /**
  * A signed JWT for a user: `sub`, `role`, `iat`, `exp` and a fresh `jti`. `expiresIn` is a
- * lifetime such as `1h`. Does not check whether anybody may create such a token.
+ * lifetime such as `1h`. Does not check whether the caller may create such a token.
  * Throws a `RangeError` on an invalid user id, role, scope or lifetime, and an `Error` without a secret.
  *
  * @example

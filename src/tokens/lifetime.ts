@@ -1,7 +1,7 @@
 /** Parses lifetimes such as `15m`. */
 
 const unitSeconds: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86_400 }
-/** Ten years; for longer, use an API key. */
+/** Ten years. Use an API key for longer. */
 const maxLifetimeSeconds = 3650 * 86_400
 
 /**
@@ -9,7 +9,7 @@ const maxLifetimeSeconds = 3650 * 86_400
  * Throws a `RangeError` on anything else, on zero and on more than 3650 days.
  */
 export function parseLifetime (text: string): number {
-  // From untyped callers: `exec` would read the number 3600 and the list ['1h'], too.
+  // For untyped callers: `exec` would also accept the number 3600 and the array ['1h'].
   const [, digits = '', unit = ''] = (typeof text === 'string' && /^(\d{1,9})([smhd]?)$/.exec(text)) || []
   const lifetimeSeconds = Number(digits) * (unitSeconds[unit] ?? 0)
   if (!(lifetimeSeconds > 0 && lifetimeSeconds <= maxLifetimeSeconds)) {

@@ -1,10 +1,10 @@
-/** Who may create tokens for others, and with which rights. */
+/** The rules for creating tokens: who may do it, and with which rights. */
 import { holdsScope } from '../principal/access.js'
 import type { OwnRole, Principal } from '../principal/principal.js'
 
 /**
- * `admin-tokens`: callers with a token of the role admin, including tokens that were minted here.
- * `admins`: callers with that role, also with an API key. `off`: nobody.
+ * `admin-tokens`: callers with a token (including one that was created here) that has the role admin.
+ * `admins`: all callers with that role, including those with an API key. `off`: nobody.
  */
 export type MintPolicy = 'admin-tokens' | 'admins' | 'off'
 
@@ -15,7 +15,7 @@ export function mayMint (principal: Principal, policy: MintPolicy): boolean {
   return policy === 'admins' || principal.method === 'jwt'
 }
 
-/** What of a wish goes beyond the rights of `minter`; `undefined` where nothing does. */
+/** Which of the requested rights exceeds those of `minter`; `undefined` if none does. */
 export function excessOf (minter: Principal, role: OwnRole, scopes: readonly string[]): 'role' | 'scopes' | undefined {
   if (role === 'admin' && minter.role !== 'admin') return 'role'
   return scopes.every(scope => holdsScope(minter.scopes, scope)) ? undefined : 'scopes'

@@ -10,7 +10,7 @@ import { scopeForm } from '../principal/scope.js'
 export interface MintOptions {
   /** The HS256 secret. */
   readonly secret: string
-  /** The `scope` claim, as `checkScopes` takes them. Left out or empty: no such claim. */
+  /** The scopes for the `scope` claim; see `checkScopes`. Left out or empty: no such claim. */
   readonly scopes?: readonly string[]
   /** The `iss` claim. Left out: none. */
   readonly issuer?: string
@@ -18,9 +18,9 @@ export interface MintOptions {
   readonly audience?: string
 }
 
-/** A token, and what is on record of it. */
+/** A new token with the data for its record. */
 export interface MintedToken {
-  /** A credential. */
+  /** The token itself. It is a credential. */
   readonly token: string
   /** The `jti`. */
   readonly id: string
@@ -33,7 +33,7 @@ const maxUserIdLength = 256
 const maxScopes = 64
 const maxScopeLength = 128
 
-/** What `generateToken` makes, with what a record of the token needs. Throws as that does. */
+/** Like `generateToken`, but also returns the data for a record of the token. */
 export function mintToken (userId: string, role: OwnRole, expiresIn: string, options: MintOptions): MintedToken {
   checkUserId(userId)
   if (role !== 'admin' && role !== 'user') throw new RangeError('role must be "admin" or "user"')
@@ -46,9 +46,9 @@ export function mintToken (userId: string, role: OwnRole, expiresIn: string, opt
   const iat = Math.floor(Date.now() / 1000)
   const exp = iat + lifetimeSeconds
   const jti = randomUUID()
-  // The kid survives a rotation: it tells which of the secrets to check this with.
+  // After a rotation of secrets, the kid tells which one signed this token.
   const sign = createSigner({ key: secret, algorithm: 'HS256', kid: kidOf(secret) })
-  // JSON leaves out what is undefined.
+  // JSON leaves out undefined members.
   const token = sign({
     iss,
     sub: userId,
@@ -63,11 +63,11 @@ export function mintToken (userId: string, role: OwnRole, expiresIn: string, opt
 }
 
 /**
- * Throws a `RangeError` unless it is text of 1 to 256 characters, not only white space, without control
- * characters, no credential, and not like the id of a principal.
+ * Throws a `RangeError` unless `userId` is text of 1 to 256 characters, without control characters, not only
+ * white space, not a credential, and without the prefix of a principal id.
  */
 export function checkUserId (userId: string): void {
-  // Lone surrogates (Cs) go with the control characters: encoded, they would all be the same user.
+  // Lone surrogates (Cs) are refused as well: their encodings are equal, so they would be one user.
   if (
     typeof userId !== 'string' ||
     userId.length > maxUserIdLength ||
@@ -78,11 +78,11 @@ export function checkUserId (userId: string): void {
       'A user id must be text of 1 to 256 characters, not only white space, without control characters'
     )
   }
-  // It would stand in every log line of that user.
+  // The user id appears in every log line of that user.
   if (holdsWholeCredential(userId)) {
     throw new RangeError('That is a credential, not a user id: pass a name such as ada')
   }
-  // A revocation of `jwt:ada` would revoke ada, and not the user whose id that is.
+  // For a user with the id `jwt:ada`, a revocation of `jwt:ada` would revoke the user ada instead.
   if (readsLikePrincipal(userId)) {
     throw new RangeError(
       'A user id must not begin with jwt:, user:, apikey: or oauth:, like the ids of callers: pass only the ' +
@@ -92,8 +92,8 @@ export function checkUserId (userId: string): void {
 }
 
 /**
- * Throws a `RangeError` unless there are at most 64, each 1 to 128 characters that a `scope` claim may hold
- * (RFC 6749 §3.3), and no credential.
+ * Throws a `RangeError` unless there are at most 64 scopes, each of 1 to 128 allowed characters (RFC 6749
+ * §3.3), and none is a credential.
  */
 export function checkScopes (scopes: readonly string[]): void {
   if (
@@ -107,7 +107,7 @@ export function checkScopes (scopes: readonly string[]): void {
       'Pass at most 64 scopes, each 1 to 128 printable ASCII characters without spaces, quotes and backslashes'
     )
   }
-  // It would stand in the token, and on record.
+  // Scopes appear in the token and in its record.
   if (scopes.some(text => holdsWholeCredential(text))) {
     throw new RangeError('One of the scopes is a credential: pass names such as files:read')
   }

@@ -1,21 +1,21 @@
-/** Tokens that wait for a one-time link, for minutes, encrypted with a key that only the link contains. */
+/** One-time links: tokens wait for minutes, encrypted with a key that only the link contains. */
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
 import { isRecord } from '../lib/guards.js'
 import { sha256 } from '../lib/sha256.js'
 import type { Role } from '../principal/principal.js'
 import { MemoryOneTimeStore, type OneTimeStore } from './one-time-store.js'
 
-/** What is handed over. */
+/** What the link delivers. */
 export interface Parcel {
-  /** A credential. */
+  /** The token itself. It is a credential. */
   readonly token: string
   readonly userId: string
   readonly role: Role
-  /** When the token ends, RFC 3339. */
+  /** When the token expires, in RFC 3339. */
   readonly expiresAt: string
 }
 
-/** The token in a parcel, for who asks whether it is good still. */
+/** Identifies the token in a parcel, to check whether it is still valid. */
 export interface ParcelToken {
   /** The principal's id. */
   readonly id: string
@@ -26,16 +26,16 @@ export interface ParcelToken {
 }
 
 export interface OneTimeLinksOptions {
-  /** Milliseconds that a token waits. Default 10 minutes. */
+  /** How long a token waits, in milliseconds. Default 10 minutes. */
   readonly ttlMs?: number
-  /** Where the parcels wait. In the memory of this process where left out. */
+  /** Where the parcels are stored. Default: in the memory of this process. */
   readonly store?: OneTimeStore
-  /** Asked when a parcel is fetched: what was revoked meanwhile is not handed over. Left out: nothing was. */
+  /** Called when a parcel is fetched. A revoked token is not delivered. Left out: nothing is revoked. */
   readonly isRevoked?: (token: ParcelToken) => boolean
 }
 
 export interface Offer {
-  /** Fetches the token, once. Begins like an API key, so that the log blots it out of URLs. */
+  /** The code that fetches the token, once. It begins like an API key, so that the log redacts it in URLs. */
   readonly code: string
   /** Milliseconds since the epoch. */
   readonly expiresAt: number
@@ -56,12 +56,12 @@ export class OneTimeLinks {
     this.#isRevoked = isRevoked
   }
 
-  /** True where too many wait. Rejects with a `NotSharedError` where nothing can be kept now. */
+  /** True if too many tokens are waiting. Rejects with a `NotSharedError` if the store cannot be reached. */
   async isFull (): Promise<boolean> {
     return await this.#store.isFull()
   }
 
-  /** `undefined` where too many wait. Rejects with a `NotSharedError` where the parcel cannot be kept now. */
+  /** `undefined` if too many tokens wait. Rejects with a `NotSharedError` if the store cannot be reached. */
   async offer (parcel: Parcel, token?: ParcelToken): Promise<Offer | undefined> {
     const code = `mcp_claim_${randomBytes(32).toString('base64url')}`
     const expiresAt = Date.now() + this.#ttlMs
@@ -74,8 +74,9 @@ export class OneTimeLinks {
   }
 
   /**
-   * What waits under this code, which is spent then; `undefined` where nothing does that is good still. Rejects
-   * with a `NotSharedError` where it cannot be fetched now; it waits on.
+   * Fetches the parcel for this code, which is then spent. `undefined` if there is none, or its token is no
+   * longer valid. Rejects with a `NotSharedError` if the store cannot be reached; the parcel then keeps
+   * waiting.
    */
   async claim (code: string): Promise<Parcel | undefined> {
     const sealed = await this.#store.take(idOf(code))
@@ -89,12 +90,12 @@ export class OneTimeLinks {
   }
 }
 
-/** Who sees the store, or its timing, learns nothing of a code. */
+/** A digest of the code: neither the store nor its timing reveals the code. */
 function idOf (code: string): string {
   return sha256(code)
 }
 
-/** AES-256-GCM under a key made of the code (HKDF, RFC 5869), which is in no store. */
+/** Encrypts with AES-256-GCM. The key is derived from the code (HKDF, RFC 5869), which is never stored. */
 function seal (code: string, text: string): string {
   const nonce = randomBytes(12)
   const cipher = createCipheriv('aes-256-gcm', keyOf(code), nonce)
@@ -111,7 +112,7 @@ function unseal (code: string, sealed: string): { parcel: Parcel, token?: Parcel
     const opened: unknown = JSON.parse(
       Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString('utf8')
     )
-    // Only who knew the code can have sealed it.
+    // The authentication tag proves that it was sealed with this code.
     return isRecord(opened) && isRecord(opened.parcel)
       ? (opened as unknown as { parcel: Parcel; token?: ParcelToken })
       : undefined

@@ -2,21 +2,23 @@
 import type { Eventually } from '../lib/eventually.js'
 
 export interface OneTimeStore {
-  /** True where nothing more can be kept at the moment. Rejects with a `NotSharedError`. */
+  /** True if the store is full. Rejects with a `NotSharedError` if the store cannot be reached. */
   readonly isFull: () => Eventually<boolean>
-  /** Keeps a sealed text for `ttlMs`. Rejects with a `NotSharedError` where that is not possible now. */
+  /** Stores a sealed text for `ttlMs`. Rejects with a `NotSharedError` if the store cannot be reached. */
   readonly put: (id: string, sealed: string, ttlMs: number) => Eventually<'put' | 'full'>
   /**
-   * Gives it to one caller at most; `undefined` where there is none (any more). Rejects with a
-   * `NotSharedError` where the store cannot be reached, and then it can be had later.
+   * Removes and returns a text, to at most one caller. `undefined` if there is none. Rejects with a
+   * `NotSharedError` if the store cannot be reached; the text then stays available.
    */
   readonly take: (id: string) => Eventually<string | undefined>
-  /** True for the first that asks within `ttlMs`. Rejects with a `NotSharedError`. */
+  /**
+   * True for the first caller within `ttlMs`. Rejects with a `NotSharedError` if the store cannot be reached.
+   */
   readonly spend: (id: string, ttlMs: number) => Eventually<boolean>
   readonly close: () => void
 }
 
-/** How many may wait at once. */
+/** The largest number of stored items. */
 export const maxWaiting = 1000
 
 interface Waiting {
@@ -64,7 +66,7 @@ export class MemoryOneTimeStore implements OneTimeStore {
   }
 }
 
-/** Of what was spent: then what has lapsed is dropped. */
+/** The number of spent codes above which expired ones are dropped. */
 const sweepAt = 10_000
 
 function sweep<T> (all: Map<string, T>, endOf: (one: T) => number): void {

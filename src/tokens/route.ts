@@ -12,24 +12,25 @@ export type OwnVerifier = (token: string) => Verdict
 
 /** Verifies the tokens of clients that people signed in here. */
 export interface GrantVerifier {
-  /** True for a token that only this one can judge. Looks at the header alone. */
+  /** True for a token that only this verifier can judge. Reads only the header. */
   readonly isOurs: (token: string) => boolean
   readonly verify: (token: string) => Eventually<Verdict>
-  /** Whether what was verified a while ago needs no second look. */
+  /** True if an earlier verdict still applies. */
   readonly isCurrent: (principal: Principal) => boolean
 }
 
 export interface TokenVerifiers {
   readonly own?: OwnVerifier | undefined
   readonly grants?: GrantVerifier | undefined
-  /** Identity providers, each with an `issuer` of its own. */
+  /** Identity providers, each with a different `issuer`. */
   readonly issuers?: readonly IssuerVerifier[]
 }
 
 /**
- * A token of a signed-in client goes to `grants`, and one that names an issuer to that issuer, whose keys alone check
- * it: never our secret, and never the keys of another issuer. Of the others those by HS256 go to `own`, and the rest
- * to the only issuer, who says why it does not know them. `undefined` where no token is accepted.
+ * Creates the function that selects the verifier. A token of a signed-in client goes to `grants`. A token
+ * that names a known issuer goes to that issuer and is checked only with its keys. Other HS256 tokens go to
+ * `own`. All others go to the only issuer, if there is just one, for a precise reason. `undefined` if no
+ * tokens are accepted.
  */
 export function routeTokens ({
   own,

@@ -1,10 +1,10 @@
-/** The principal of a token, from this server or a provider. */
+/** Builds the principal of a token, from this server or from a provider. */
 import { freezePrincipal, type PrincipalFields } from '../principal/principal.js'
 import type { Named, Verified } from '../principal/presented.js'
 import { claimAt, type ClaimRules, type Claims, type SoundClaims } from './claims.js'
 
 export interface TokenRights extends Pick<PrincipalFields, 'id' | 'role' | 'roles' | 'scopes' | 'attributes'> {
-  /** The identity provider that issued it; left out for tokens of this server. */
+  /** The identity provider that issued the token. Left out for tokens of this server. */
   readonly issuer?: string
 }
 
@@ -30,12 +30,12 @@ export function tokenPrincipal (
   return Object.freeze(keepClaims ? { principal, claims } : { principal })
 }
 
-/** Under the names that were asked for; what a token does not say is left out. */
+/** The requested claims, by the requested names. Missing claims are left out. */
 function attributesOf (claims: Claims, names: readonly string[]): Record<string, unknown> {
   return Object.fromEntries(names.map(name => [name, claimAt(claims, name)]).filter(([, value]) => value !== undefined))
 }
 
-/** What names a token whose signature is good and whose claims are not. */
+/** Identifiers for a token with a valid signature and invalid claims. */
 export function namesOfClaims (prefix: string, { sub, jti }: Claims): Named {
   return {
     ...(typeof sub === 'string' ? { subject: `${prefix}:${sub}` } : {}),

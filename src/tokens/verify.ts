@@ -1,4 +1,4 @@
-/** Verifies a JWT of this server and returns its caller: the checks beyond the signature. */
+/** Verifies a JWT of this server, including the checks beyond the signature, and returns its caller. */
 import { createHmac } from 'node:crypto'
 import { claimedHeader, claimedPayload, readClaims, scopesOf, type ClaimRules } from './claims.js'
 import { keyAsToken, maxCredentialLength, rejected, type Verdict } from '../principal/presented.js'
@@ -7,27 +7,29 @@ import { namesOfClaims, tokenPrincipal } from './token-principal.js'
 import { codeOf, isRecord } from '../lib/guards.js'
 
 /**
- * Three base64url parts, the last a SHA-256 HMAC in its only canonical spelling: of 43 characters
- * the last carries two unused bits, and a decoder accepts all four forms of it.
+ * Three base64url parts. The last is a SHA-256 HMAC of 43 characters in canonical form: the last character
+ * has two unused bits, and a decoder would accept all four variants.
  */
 const compactHs256 = /^[\w-]+\.[\w-]+\.[\w-]{42}[AEIMQUYcgkosw048]$/
 
-/** One of the secrets that tokens may be signed with. */
+/** A secret that may sign tokens. */
 export interface TokenSecret {
-  /** Its `kidOf`, which its tokens name. */
+  /** The `kid` of its tokens; see `kidOf`. */
   readonly kid: string
-  /** Checks algorithm and signature and returns the decoded `{ header, payload }`; whatever it throws is a refusal. */
+  /**
+   * Checks algorithm and signature, and returns the decoded `{ header, payload }`. Throwing means a refusal.
+   */
   readonly verify: (token: string) => unknown
 }
 
-/** What tokens call a secret: tells the secrets of a rotation apart, and nothing of any. */
+/** The `kid` for a secret. It distinguishes the secrets of a rotation without revealing them. */
 export function kidOf (secret: string): string {
   return createHmac('sha256', secret).update('fastify-mcp-auth kid').digest('base64url').slice(0, 11)
 }
 
 /**
- * Makes the judge of HS256 tokens (RFC 7519). A token that names one of the secrets is checked with
- * that one, any other with all of them, in their order.
+ * Creates the verifier of HS256 tokens (RFC 7519). A token whose `kid` names a secret is checked with that
+ * one; any other token with all secrets, in order.
  */
 export function createTokenVerifier (
   secrets: readonly TokenSecret[],
@@ -39,7 +41,7 @@ export function createTokenVerifier (
     }
     const decoded = decode(token, candidates(token, secrets))
     if (typeof decoded !== 'string') return judge(decoded.token, rules)
-    // The signature is checked before the times, so that these claims are ours.
+    // fast-jwt checks the signature before the times, so the claims of an expired token can be trusted.
     return rejected(
       `the token does not verify (${decoded})`,
       decoded === expiredCode ? namesOfClaims('jwt', claimedPayload(token)) : undefined
@@ -51,23 +53,23 @@ function candidates (token: string, secrets: readonly TokenSecret[]): readonly T
   if (secrets.length === 1) return secrets
   const { kid } = claimedHeader(token)
   const named = secrets.filter((secret) => secret.kid === kid)
-  // A kid of somebody else's making was never refused here, and proves nothing either way.
+  // An unknown kid is ignored: a token may have a kid from another program that shares the secret.
   return named.length === 0 ? secrets : named
 }
 
-/** fast-jwt's, of a token whose signature is good. */
+/** fast-jwt's code for an expired token with a valid signature. */
 const expiredCode = 'FAST_JWT_EXPIRED'
 
-/** What the token says, or a code for why none of the secrets verifies it. */
+/** The decoded token, or the code of the failure if no secret verifies it. */
 function decode (token: string, secrets: readonly TokenSecret[]): { token: unknown } | string {
   let code = 'no secret'
   for (const { verify } of secrets) {
     try {
       return { token: verify(token) }
     } catch (error) {
-      // Not its message, which may hold pieces of the token.
+      // Uses the code only: the message may contain parts of the token.
       code = codeOf(error, 'no code')
-      // No other secret can say more.
+      // The signature was valid, so no other secret can verify it.
       if (code === expiredCode) return code
     }
   }
@@ -79,7 +81,7 @@ function judge (decoded: unknown, rules: ClaimRules): Verdict {
     return rejected('the token has no claims')
   }
   const { header, payload } = decoded
-  // RFC 7515 §4.1.11: none of the extensions is understood here, not even an empty list of them.
+  // RFC 7515 §4.1.11: no extension is supported, and an empty list is invalid.
   if ('crit' in header) return rejected('the token has a crit header')
   const claims = readClaims(payload, rules, Date.now())
   if (typeof claims === 'string') return rejected(claims, namesOfClaims('jwt', payload))

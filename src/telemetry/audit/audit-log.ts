@@ -1,6 +1,6 @@
 /**
- * The audit: a record of each decision, in a chain, in a file or on standard output. It never blocks and
- * never throws.
+ * The audit log: writes each decision as a record of a hash chain, to a file or to standard output. It never
+ * blocks and never throws.
  */
 import { codeOf } from '../../lib/guards.js'
 import { OperatorError } from '../../lib/operator-error.js'
@@ -11,29 +11,29 @@ import { RecordWriter } from './record.js'
 import { RotatingFile, type Tail } from './rotating-file.js'
 
 export interface AuditOptions {
-  /** The file that records are added to; its directory has to be there. Left out: none. */
+  /** The file that records are appended to. Its directory must exist. Left out: no file. */
   readonly file?: string | undefined
   /**
-   * Where records go as lines, too. `hasRoom`: false while it takes no more; without a file records are dropped then,
-   * and counted. Left out: nowhere.
+   * An additional output for records, one per line. While `hasRoom` is false and there is no file, records
+   * are dropped and counted. Left out: no output.
    */
   readonly stream?: { write: (line: string) => void, hasRoom?: () => boolean } | undefined
   /**
-   * Makes the hashes an HMAC: without it nobody can write a chain that holds. At least 32 characters. Left
-   * out: SHA-256.
+   * The key of an HMAC, at least 32 characters. With it, nobody without the key can forge a valid chain. Left
+   * out: plain SHA-256.
    */
   readonly key?: string | undefined
-  /** Bytes after which the file is put aside. Default 64 MiB; it is also put aside each day (UTC). */
+  /** The size in bytes at which the file is rotated. Default 64 MiB. It is also rotated daily (UTC). */
   readonly maxBytes?: number | undefined
-  /** How many files that were put aside are kept. Default 30. */
+  /** How many rotated files are kept. Default 30. */
   readonly keep?: number | undefined
-  /** Configured credentials, blotted out wherever they stand. */
+  /** Configured credentials. They are redacted wherever they appear. */
   readonly secrets?: readonly string[] | undefined
-  /** Bytes that may wait for a disk; what comes after is dropped, and counted. Default 8 MiB. */
+  /** Bytes that may wait for the disk. Further records are dropped and counted. Default 8 MiB. */
   readonly maxQueuedBytes?: number | undefined
 }
 
-/** The audit file cannot be used, for a reason that the operator can mend. */
+/** The audit file cannot be used, for a reason that the operator can fix. */
 export class AuditFileError extends OperatorError {
   override readonly name = 'AuditFileError'
 }
@@ -45,7 +45,7 @@ export interface AuditLogger {
 
 const headIntervalMs = 60_000
 const closeMs = 2000
-/** What is served as anything but a call of the endpoint decides nothing about anybody. */
+/** Kinds that are not recorded, because they decide nothing about a caller. */
 const ignored: ReadonlySet<DecisionKind> = new Set(['served'])
 
 export class AuditLog implements Observer {
@@ -97,7 +97,7 @@ export class AuditLog implements Observer {
     }, headIntervalMs).unref()
   }
 
-  /** Rejects with an `AuditFileError` where the file cannot be used. */
+  /** Rejects with an `AuditFileError` if the file cannot be used. */
   static async open (options: AuditOptions, log: AuditLogger): Promise<AuditLog> {
     const audit = new AuditLog(options, log)
     try {
@@ -114,17 +114,17 @@ export class AuditLog implements Observer {
     return this.#chain.head
   }
 
-  /** Records that were dropped since the start. */
+  /** Records dropped since the start. */
   get dropped (): number {
     return this.#droppedInAll
   }
 
-  /** Bytes that wait for a disk. */
+  /** Bytes that wait for the disk. */
   get queuedBytes (): number {
     return this.#file?.queuedBytes ?? 0
   }
 
-  /** True while records are not written, or are lost. */
+  /** True while records cannot be written or are dropped. */
   get isDegraded (): boolean {
     return this.#file?.isFailing === true || this.#dropped > 0
   }
@@ -140,7 +140,7 @@ export class AuditLog implements Observer {
     this.#append(decision)
   }
 
-  /** Writes what waits, for two seconds at most. */
+  /** Writes the pending records, for at most two seconds. */
   async close (): Promise<void> {
     clearInterval(this.#timer)
     this.#tellDropped()
@@ -163,11 +163,11 @@ export class AuditLog implements Observer {
     try {
       this.#stream?.write(line)
     } catch {
-      // A stream that is gone ends nothing; the chain shows what is missing.
+      // A failed output stream must not end anything. The chain shows which records are missing.
     }
   }
 
-  /** What was lost is itself on record, as soon as there is room. */
+  /** Records the number of dropped records as soon as there is room. */
   #tellDropped (): void {
     if (this.#dropped === 0 || !this.#hasRoom()) return
     const about = { count: this.#dropped }
@@ -187,7 +187,7 @@ export class AuditLog implements Observer {
     this.#tellDropped()
   }
 
-  /** In another place than the file: a chain alone does not show that its end was cut off. */
+  /** Logs the head of the chain outside the file: a chain alone does not show that its end was cut off. */
   #tellHead (): void {
     const { head } = this.#chain
     if (head.seq === this.#told) return
@@ -196,7 +196,7 @@ export class AuditLog implements Observer {
   }
 }
 
-/** Where this chain goes on from another: the last record that was there. */
+/** The last record of the previous process, which this chain continues. */
 function aboutOf (tail: Tail | undefined): Readonly<Record<string, unknown>> | undefined {
   if (tail === undefined) return undefined
   return { after: headIn(tail.text), torn: tail.isTorn ? true : undefined }

@@ -1,12 +1,12 @@
 /**
- * The chain of an audit: each record holds the hash of the one before it, so that none can be changed or
- * taken out unseen.
+ * The hash chain of the audit log: each record contains the hash of the previous one, so that no record can
+ * be changed or removed unnoticed.
  */
 import { hash, randomUUID } from 'node:crypto'
 import { canonicalJson } from '../../lib/canonical-json.js'
 import { escapeUnprintable } from '../../log/printable-line.js'
 
-/** The place of a record: the process that wrote it, its number there, and its hash. */
+/** Identifies a record: the process that wrote it, its number in that process, and its hash. */
 export interface Head {
   readonly boot: string
   readonly seq: number
@@ -16,13 +16,13 @@ export interface Head {
 /** The `prev` of the first record of a process. */
 export const noHash = '0'.repeat(64)
 
-/** 64 hex digits of a text. */
+/** Hashes a text to 64 hex digits. */
 export type Digest = (text: string) => string
 
-/** Bytes that SHA-256 works on at once. */
+/** The block size of SHA-256 in bytes. */
 const blockBytes = 64
 
-/** SHA-256, or with a key its HMAC (RFC 2104). By one-shot hashes: the HMAC of `node:crypto` takes twice as long. */
+/** SHA-256, or with a key its HMAC (RFC 2104) by one-shot hashes. `node:crypto`'s HMAC takes twice as long. */
 export function createDigest (key: string | undefined): Digest {
   if (key === undefined) {
     const encode = encoderAfter(Buffer.alloc(0))
@@ -39,7 +39,7 @@ export function createDigest (key: string | undefined): Digest {
   }
 }
 
-/** Encodes texts in UTF-8, each after `start`. The bytes are good until the next text: all are in one buffer. */
+/** Encodes texts in UTF-8, each after `start`, in a shared buffer. The bytes are valid until the next text. */
 function encoderAfter (start: Uint8Array): (text: string) => Uint8Array {
   const room = (bytes: number): Buffer => {
     const buffer = Buffer.alloc(bytes)
@@ -55,21 +55,21 @@ function encoderAfter (start: Uint8Array): (text: string) => Uint8Array {
   }
 }
 
-/** What a record is hashed by: its canonical JSON without its own hash. */
+/** The hash of a record: of its canonical JSON without the `hash` member. */
 export function hashOf (record: Readonly<Record<string, unknown>>, digest: Digest): string {
   const { hash: _own, ...rest } = record
   return digest(canonicalJson(rest))
 }
 
-/** What places a record in its chain. */
+/** The position of a record in its chain. */
 export interface Link {
   readonly boot: string
   readonly seq: number
-  /** The hash of the record before it. */
+  /** The hash of the previous record. */
   readonly prev: string
 }
 
-/** A record as a line, with its line break. */
+/** A record as a line, including its line break. */
 export interface Sealed extends Head {
   readonly line: string
 }
@@ -89,7 +89,7 @@ export class Chain {
     return { boot: this.boot, seq: this.#seq, hash: this.#prev }
   }
 
-  /** `textOf`: the canonical JSON of the record in its place. */
+  /** `textOf` returns the canonical JSON of the record at its position. */
   seal (textOf: (link: Link) => string): Sealed {
     const seq = this.#seq + 1
     const { line, hash } = sealText(textOf({ boot: this.boot, seq, prev: this.#prev }), this.#digest)
@@ -98,7 +98,7 @@ export class Chain {
     return { boot: this.boot, seq, hash, line }
   }
 
-  /** The line that begins another file: where the chain goes on. It is no record, and has no number of its own. */
+  /** The first line of a new file, which continues the chain. It is not a record and has no number. */
   continuation ({ seq, hash: prev }: Head, isTorn: boolean): string {
     return sealText(
       canonicalJson({ audit: 1, boot: this.boot, continues: seq, prev, torn: isTorn ? true : undefined }),
@@ -112,7 +112,7 @@ function sealText (text: string, digest: Digest): { line: string, hash: string }
   return { line: `${withHash(text, own)}\n`, hash: own }
 }
 
-/** Escaped after it was hashed: what a reader parses is hashed, and not how it is spelled. */
+/** Escapes after hashing: the hash covers what a reader parses, not how it is written. */
 function withHash (text: string, own: string): string {
   return escapeUnprintable(`${text.slice(0, -1)},"hash":"${own}"}`)
 }

@@ -11,13 +11,13 @@ export interface AuditFile {
 
 const mostTries = 20
 const retryMs = 50
-/** A server writes the lines of a turn at once; a reader may see a part of them for a moment. */
+/** A server writes several lines at once, and a reader may briefly see only a part of them. */
 const restMs = 100
 const mostRests = 5
-/** A record is far shorter. */
+/** Far longer than any record. */
 const longestLine = 1024 * 1024
 
-/** The files that were put aside, the oldest first. */
+/** The rotated files, oldest first. */
 export async function asideNames (path: string): Promise<readonly string[]> {
   const form = /^\.\d{8}T\d{6}-\d{3}$/
   const name = basename(path)
@@ -25,7 +25,7 @@ export async function asideNames (path: string): Promise<readonly string[]> {
   return names.filter(one => one.startsWith(name) && form.test(one.slice(name.length))).sort()
 }
 
-/** Opens each path. Rejects with the error of the file system, and leaves none open then. */
+/** Opens each path. If one fails, closes the others and rejects with the error of the file system. */
 export async function openFiles (paths: readonly string[]): Promise<readonly AuditFile[]> {
   const files: AuditFile[] = []
   try {
@@ -38,8 +38,8 @@ export async function openFiles (paths: readonly string[]): Promise<readonly Aud
 }
 
 /**
- * Opens an audit file after those that were put aside from it, the oldest first. A file that is put aside
- * meanwhile is opened once.
+ * Opens the rotated files of an audit log, oldest first, and then the current one. A file that is rotated in
+ * the meantime is opened only once.
  */
 export async function openAudit (path: string): Promise<readonly AuditFile[]> {
   for (let tries = 1; ; tries++) {
@@ -48,7 +48,7 @@ export async function openAudit (path: string): Promise<readonly AuditFile[]> {
     try {
       files = await openFiles([...names.map(name => join(dirname(path), name)), path])
     } catch (error) {
-      // Put aside or deleted since it was listed, perhaps.
+      // It may have been rotated or deleted since it was listed.
       if (codeOf(error) !== 'ENOENT' || tries === mostTries) throw error
     }
     const isSame = String(await asideNames(path)) === String(names)
@@ -62,7 +62,7 @@ export async function closeFiles (files: readonly AuditFile[]): Promise<void> {
   await Promise.all(files.map(async ({ handle }) => { await handle.close() }))
 }
 
-/** The lines of a file, without their ends; of a line beyond 1 MiB its beginning. */
+/** The lines of a file without line breaks. A line of more than 1 MiB is truncated. */
 export async function * linesOf ({ handle }: AuditFile): AsyncGenerator<string> {
   const buffer = Buffer.alloc(64 * 1024)
   let rest: Buffer = Buffer.alloc(0)
@@ -89,7 +89,7 @@ export async function * linesOf ({ handle }: AuditFile): AsyncGenerator<string> 
   if (rest.length > 0) yield textOf(rest)
 }
 
-/** Not by `readline`, which ends a line at characters that JSON may hold, too. */
+/** Does not use `readline`, because it also splits at characters that JSON may contain. */
 function textOf (line: Buffer): string {
   return line.toString('utf8', 0, longestLine).replace(/\r$/, '')
 }

@@ -1,18 +1,18 @@
-/** Reads a line of an audit file as a record, also where a process ended while it wrote the line. */
+/** Parses a line of an audit file, even if a process ended while it wrote the line. */
 import { isRecord } from '../../lib/guards.js'
 import { type Digest, hashOf } from './chain.js'
 
-/** Objects in a record, itself included. */
+/** The largest number of objects in a record, including itself. */
 const mostObjects = 20
 
-/** True of the first record of a process that found a line cut off. */
+/** True for the first record of a process that found a truncated line. */
 export function isTornOpening (record: Readonly<Record<string, unknown>> | undefined): boolean {
   return isRecord(record?.about) && record.about.torn === true
 }
 
 /**
- * The text of the record at the end of a line that another process began, and did not finish. The lost record was the
- * last of its chain, or its number is missing.
+ * The text of the record at the end of a line that another process began and did not finish. The truncated
+ * record was the last of its chain; otherwise its number is missing.
  */
 export function recordAtEndOf (text: string, digest: Digest): string | undefined {
   let from = text.length
@@ -22,13 +22,13 @@ export function recordAtEndOf (text: string, digest: Digest): string | undefined
     const rest = text.slice(from)
     const record = parsed(rest)
     if (record !== undefined && typeof record.hash === 'string' && hashOf(record, digest) === record.hash) return rest
-    // `lastIndexOf` takes a negative place for the first.
+    // `lastIndexOf` treats a negative position as 0.
     if (from === 1) return undefined
   }
   return undefined
 }
 
-/** The record in a whole line; `undefined` where the line is no JSON object. */
+/** The record in a complete line. `undefined` if the line is not a JSON object. */
 export function parsed (text: string): Readonly<Record<string, unknown>> | undefined {
   try {
     const value: unknown = JSON.parse(text)

@@ -1,4 +1,4 @@
-/** A file that is appended to, and rotated by size and age. Writers never wait. */
+/** An append-only file, rotated by size and age. Writers never wait. */
 import { constants } from 'node:fs'
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
@@ -8,30 +8,32 @@ import { asideNames } from './files.js'
 
 export interface RotatingFileOptions {
   readonly path: string
-  /** Bytes after which it is put aside. */
+  /** The size in bytes at which the file is rotated. */
   readonly maxBytes: number
-  /** How many that were put aside are kept. */
+  /** How many rotated files are kept. */
   readonly keep: number
-  /** Bytes that may wait for a disk. */
+  /** Bytes that may wait for the disk. */
   readonly maxQueuedBytes: number
-  /** The line that begins a file in the middle of a chain. `isTorn`: the line before it has no end. */
+  /** The first line of a file that continues a chain. `isTorn`: the previous line is incomplete. */
   readonly continuation: (after: Head, isTorn: boolean) => string
-  /** Told when the file cannot be written, by the code of the error, and when it can be again. */
+  /**
+   * Called with the error's code when the file cannot be written, and with `undefined` when it can be again.
+   */
   readonly onTurn: (code: string | undefined) => void
 }
 
-/** What the end of a file tells about the process that wrote it. */
+/** The end of an existing file, written by an earlier process. */
 export interface Tail {
   readonly text: string | undefined
-  /** Its last line has no line break: a process ended while it wrote. */
+  /** True if the last line has no line break, because a process ended while it wrote. */
   readonly isTorn: boolean
 }
 
-/** Not to wait in a thread where somebody named a pipe that nobody reads. */
+/** O_NONBLOCK: opening a named pipe without a reader would block a thread. */
 const flags = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK
 const retryMs = 1000
 const batchLines = 256
-/** How long lines wait for more: a write takes as long as a whole request. */
+/** How long lines are collected before a write, because a write costs as much as a whole request. */
 const gatherMs = 10
 const tailBytes = 64 * 1024
 
@@ -45,7 +47,7 @@ export class RotatingFile {
   #inode = 0
   #lookedAt = 0
   #last: Head | undefined
-  /** What is being written, and how many bytes of it were. */
+  /** The lines being written, and how many of their bytes are written already. */
   #batch: readonly Sealed[] = []
   #bytes = Buffer.alloc(0)
   #written = 0
@@ -59,7 +61,7 @@ export class RotatingFile {
     this.#options = options
   }
 
-  /** Rejects where the file cannot be used. */
+  /** Rejects if the file cannot be used. */
   async begin (): Promise<Tail> {
     const file = await open(this.#options.path, flags, 0o600)
     try {
@@ -86,7 +88,7 @@ export class RotatingFile {
     if (this.#flushing === undefined && this.#timer === undefined) this.#flushing = this.#flushLater()
   }
 
-  /** Writes what waits, as far as the disk takes it within `ms`. */
+  /** Writes the pending lines, for at most `ms`. */
   async close (ms: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     const timeUp = new Promise<void>(resolve => { timer = setTimeout(resolve, ms) })
@@ -124,7 +126,7 @@ export class RotatingFile {
     } finally {
       this.#flushing = undefined
     }
-    // What came while the last lines were on their way.
+    // Lines that arrived during the last write.
     if (this.#queue.length > 0 && this.#timer === undefined && !this.#isClosed) this.#flushing = this.#flushLater()
   }
 
@@ -133,7 +135,7 @@ export class RotatingFile {
     this.#flushing ??= this.#flush()
   }
 
-  /** Lines that came meanwhile wait for more, unless there are many, the disk is back, or the end has come. */
+  /** New lines wait for more, unless there are many, the disk works again, or the file is being closed. */
   get #hasWork (): boolean {
     const isUrgent = this.#isClosing || this.isFailing
     return this.#batch.length > 0 || this.#queue.length >= (isUrgent ? 1 : batchLines)
@@ -142,7 +144,7 @@ export class RotatingFile {
   async #writeSome (): Promise<void> {
     const file = await this.#ready()
     if (this.#batch.length === 0) this.#take(this.#queue.splice(0, batchLines))
-    // A disk may take a part, and the rest later: what was written is never written again.
+    // The disk may accept only a part of a write. Bytes that were written are never written again.
     while (this.#written < this.#bytes.length) {
       const { bytesWritten } = await file.write(this.#bytes.subarray(this.#written))
       this.#size += bytesWritten
@@ -157,7 +159,7 @@ export class RotatingFile {
     this.#written = 0
   }
 
-  /** Lets go of the lines that were written whole; a line that was not begins anew. */
+  /** Drops the lines that were completely written. An incomplete line is written again from its beginning. */
   #settle (): void {
     if (this.#written === this.#bytes.length) {
       this.#last = this.#batch.at(-1) ?? this.#last
@@ -177,7 +179,7 @@ export class RotatingFile {
     this.#take(this.#batch.slice(count))
   }
 
-  /** The file at the path, as it is now: somebody may have moved it, or taken it away. */
+  /** The file that is now at the path. An external program may have moved or deleted the old one. */
   async #ready (): Promise<FileHandle> {
     const { path } = this.#options
     if (this.#file !== undefined && Date.now() - this.#lookedAt >= retryMs) {
@@ -185,7 +187,7 @@ export class RotatingFile {
       if (await inodeOf(path) !== this.#inode) await this.#leave()
     }
     this.#file ??= await this.#open()
-    // In the middle of a line there is no other file to go to.
+    // A half-written line must be completed in its own file.
     if (this.#written === 0 && this.#isDue() && await inodeOf(path) === this.#inode) {
       await this.#putAside()
       this.#file ??= await this.#open()
@@ -204,10 +206,10 @@ export class RotatingFile {
     const isSame = ino === this.#inode
     this.#inode = ino
     this.#size = size
-    // A file of another day is put aside at once.
+    // A file from another day is rotated at once.
     this.#day = size === 0 ? today() : mtime.toISOString().slice(0, 10)
     this.#lookedAt = Date.now()
-    // A line that is half written goes on in its own file alone.
+    // A half-written line can only continue in its own file.
     if (isSame && this.#written > 0) return file
     this.#settle()
     const isTorn = size > 0 && (await file.read(Buffer.alloc(1), 0, 1, size - 1)).buffer[0] !== 0x0a
@@ -246,7 +248,9 @@ function today (): string {
   return new Date().toISOString().slice(0, 10)
 }
 
-/** Later than all there are, also where the clock was put back. `undefined`: there are too many of one second. */
+/**
+ * A name that sorts after all others, even if the clock was set back. `undefined`: too many within a second.
+ */
 function nextName (name: string, last: string | undefined): string | undefined {
   const stamp = new Date().toISOString().replace(/[-:]/g, '').slice(0, 15)
   const [, lastStamp = '', lastNumber = ''] = /\.(\d{8}T\d{6})-(\d{3})$/.exec(last ?? '') ?? []

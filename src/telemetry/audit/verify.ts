@@ -6,7 +6,7 @@ import { isTornOpening, parsed, recordAtEndOf } from './read-line.js'
 
 export interface Fault {
   readonly file: string
-  /** From 1. */
+  /** Starts at 1. */
   readonly line: number
   readonly kind: 'altered' | 'missing' | 'reordered' | 'cut' | 'foreign'
   readonly what: string
@@ -15,23 +15,23 @@ export interface Fault {
 export interface Verdict {
   readonly records: number
   readonly chains: number
-  /** Absent where all is well. */
+  /** Absent if the files are intact. */
   readonly fault?: Fault | undefined
-  /** What is no fault, and worth knowing, such as a line that a crash left half written. */
+  /** Observations that are not faults, such as a line that was left incomplete by a crash. */
   readonly notes: readonly string[]
-  /** The last record of each chain, for a comparison with the `audit head` lines of the log. */
+  /** The last record of each chain, to compare with the `audit head` lines of the log. */
   readonly heads: readonly Head[]
 }
 
 export interface VerifyOptions {
-  /** As it was set when the files were written. */
+  /** The key that was set when the files were written. */
   readonly key?: string | undefined
-  /** Heads that the log told of: each has to be in the files. */
+  /** Heads from the log. Each of them must be in the files. */
   readonly heads?: readonly ToldHead[]
 }
 
 export interface ToldHead extends Head {
-  /** When the log told of it, in milliseconds since the epoch. */
+  /** When the head was logged, in milliseconds since the epoch. */
   readonly at?: number | undefined
 }
 
@@ -47,8 +47,8 @@ class FaultFound extends Error {
 }
 
 /**
- * `paths`: in the order in which they were written. Rejects with the error of the file system where one
- * cannot be read.
+ * Verifies files, given in the order in which they were written. Rejects with the error of the file system if
+ * one cannot be read.
  */
 export async function verifyAudit (paths: readonly string[], options: VerifyOptions = {}): Promise<Verdict> {
   const files = await openFiles(paths)
@@ -59,7 +59,7 @@ export async function verifyAudit (paths: readonly string[], options: VerifyOpti
   }
 }
 
-/** As `verifyAudit`, of files that are open. */
+/** Like `verifyAudit`, for open files. */
 export async function verifyFiles (files: readonly AuditFile[], options: VerifyOptions = {}): Promise<Verdict> {
   const verifier = new Verifier(options)
   try {
@@ -81,20 +81,20 @@ export async function verifyFiles (files: readonly AuditFile[], options: VerifyO
 class Verifier {
   readonly #digest: Digest
   readonly #heads: readonly ToldHead[]
-  /** The last record of each process so far. */
+  /** The latest record of each process. */
   readonly #chains = new Map<string, Head>()
-  /** The number of the first record of each process, or that before it. */
+  /** The number of the first known record of each process, or of the one before it. */
   readonly #firsts = new Map<string, number>()
-  /** The hashes of the records that a head names, by process and number. */
+  /** The hashes of the records that a logged head names, by process and number. */
   readonly #told = new Map<string, string | undefined>()
   readonly #ended = new Set<string>()
   readonly #notes: string[] = []
   #records = 0
-  /** A line that is no JSON: a crash, if the next line says so. */
+  /** The position of a line that is not JSON. It is no fault if the next line reports a crash there. */
   #torn: Place | undefined
   #last: Place | undefined
   #firstFile: string | undefined
-  /** When the first record was made, and whether there were others before it. */
+  /** When the first record was created, and whether there were records before it. */
   #beginsAt: number | undefined
   #hasEarlier = false
 
@@ -135,12 +135,12 @@ class Verifier {
     if (older > 0) this.#notes.push(`heads in the log that are older than these files: ${older}`)
     for (const [boot] of this.#chains) {
       if (!this.#ended.has(boot)) {
-        this.#notes.push(`${boot}: its end is not on record: the process runs, or was killed`)
+        this.#notes.push(`${boot}: no end is recorded: the process is running, or was killed`)
       }
     }
   }
 
-  /** False of a head that is older than the files. */
+  /** False for a head that is older than the files. */
   #holds (head: ToldHead, last: Place): boolean {
     const { boot, seq, at } = head
     const first = this.#firsts.get(boot)
@@ -148,10 +148,10 @@ class Verifier {
       if (this.#hasEarlier && at !== undefined && at < (this.#beginsAt ?? 0)) return false
     } else if (seq < first) return false
     if ((this.#chains.get(boot)?.seq ?? 0) < seq) {
-      throw fault(last, 'cut', `the log tells of record ${seq} of ${boot}, which is not here`)
+      throw fault(last, 'cut', `record ${seq} of ${boot} is in the log, but not in these files`)
     }
     if (this.#told.get(nameOf(head)) !== head.hash) {
-      throw fault(last, 'altered', `record ${seq} of ${boot} is not the one that the log tells of`)
+      throw fault(last, 'altered', `record ${seq} of ${boot} differs from the one in the log`)
     }
     return true
   }
@@ -176,13 +176,13 @@ class Verifier {
         place,
         'altered',
         this.#records === 0
-          ? 'the hash does not fit: the record was altered, or the key is another'
-          : 'the hash does not fit: the record was altered'
+          ? 'the hash does not match: the record was altered, or the key is wrong'
+          : 'the hash does not match: the record was altered'
       )
     }
-    // A name that stands twice in it could be read in two ways.
+    // A repeated member name could be read in two ways.
     if (lineOf(record, hash) !== line) {
-      throw fault(place, 'altered', 'the record is the same, but it is not written as the server writes it')
+      throw fault(place, 'altered', 'the record is not written in the form that the server uses')
     }
     const known = this.#chains.get(boot)
     if (typeof continues === 'number') {
@@ -205,7 +205,7 @@ class Verifier {
     this.#chains.set(head.boot, head)
   }
 
-  /** The chain goes on in another file. */
+  /** Checks a line that continues the chain in a new file. */
   #continue (from: Head, known: Head | undefined, place: Place): void {
     if (known !== undefined && known.seq < from.seq) {
       throw fault(place, 'missing', `records ${known.seq + 1} to ${from.seq} of ${from.boot} are missing`)
@@ -214,7 +214,7 @@ class Verifier {
       throw fault(
         place,
         'reordered',
-        `this goes on after record ${from.seq}, and record ${known.seq} was here already`
+        `this continues after record ${from.seq}, but record ${known.seq} came before it`
       )
     }
     if (known === undefined) {
@@ -236,10 +236,10 @@ class Verifier {
         throw fault(
           place,
           this.#chains.size === 0 ? 'missing' : 'foreign',
-          `record ${seq} of ${boot} comes without those before it`
+          `the records before record ${seq} of ${boot} are missing`
         )
       }
-      if (prev !== noHash) throw fault(place, 'altered', 'the first record of a chain has nothing before it')
+      if (prev !== noHash) throw fault(place, 'altered', 'the first record must not name a previous one')
       return
     }
     if (seq <= known.seq) throw fault(place, 'reordered', `record ${seq} comes after record ${known.seq}`)
@@ -249,25 +249,25 @@ class Verifier {
     if (prev !== known.hash) throw fault(place, 'altered', `record ${seq} does not follow from record ${known.seq}`)
   }
 
-  /** A process says which record it found last: what was cut off before it came shows here. */
+  /** The first record of a process names the last record it found, which reveals records cut off before. */
   #checkAfter (about: unknown, place: Place): void {
     const after = isRecord(about) ? about.after : undefined
     if (!isRecord(after) || typeof after.boot !== 'string' || typeof after.seq !== 'number') return
     const known = this.#chains.get(after.boot)
     if (known === undefined) {
-      // Of a record in a file before the first one nothing is known.
+      // Nothing is known about records in files before the first one.
       this.#hasEarlier ||= this.#records === 0
       if (!this.#hasEarlier || place.file !== this.#firstFile) {
-        throw fault(place, 'missing', `the records of ${after.boot} were here when this process began`)
+        throw fault(place, 'missing', `the records of ${after.boot} existed when this process started`)
       }
     } else if (known.seq < after.seq) {
       throw fault(
         place,
         'cut',
-        `records ${known.seq + 1} to ${after.seq} of ${after.boot} were here when this process began`
+        `records ${known.seq + 1} to ${after.seq} of ${after.boot} existed when this process started`
       )
     } else if (known.seq === after.seq && known.hash !== after.hash) {
-      throw fault(place, 'altered', `record ${known.seq} of ${known.boot} was another when this process began`)
+      throw fault(place, 'altered', `record ${known.seq} of ${known.boot} was different when this process started`)
     }
   }
 }

@@ -3,7 +3,7 @@ import { headOf, type Labels, labelsText, sample } from './text-format.js'
 
 const mostSeries = 2000
 
-/** Series by their labels, written once: most requests find theirs. */
+/** Series by label key. Labels are formatted only once, because most requests find an existing series. */
 abstract class Instrument<S> {
   readonly name: string
   readonly help: string
@@ -16,7 +16,7 @@ abstract class Instrument<S> {
 
   protected abstract create (): S
 
-  /** `key`: tells the labels apart. */
+  /** `key` identifies the labels. */
   protected find (key: string, labels: () => Labels): S {
     const found = this.#series.get(key)
     if (found !== undefined) return found.state
@@ -51,7 +51,7 @@ export class Counter extends Instrument<{ count: number }> {
 }
 
 interface Distribution {
-  /** By bucket, not added up; the last one is above all bounds. */
+  /** Counts per bucket, not cumulative. The last bucket is above all bounds. */
   readonly counts: number[]
   sum: number
 }

@@ -1,12 +1,12 @@
-/** Merges the metrics of several processes: each sample names its process. */
+/** Merges the metrics of several processes. Each sample gets a label with its process. */
 import { labelsText } from './text-format.js'
 
 const head = /^# (?:HELP|TYPE) (\S+)/
 const sampleForm = /^([^\s{]+)(?:\{(.*)\})? (\S+)$/
 
-/** `texts`: as `Metrics.text` gives them, each with the value of its label `worker`. */
+/** `texts` are results of `Metrics.text`, each with the value for its label `worker`. */
 export function mergeTexts (texts: ReadonlyArray<readonly [worker: string, text: string]>): string {
-  // The samples of a metric have to stand together, after its two lines.
+  // The format requires all samples of a metric together, after its HELP and TYPE lines.
   const metrics = new Map<string, { heads: Set<string>, samples: string[] }>()
   for (const [worker, text] of texts) {
     let current = { heads: new Set<string>(), samples: new Array<string>() }

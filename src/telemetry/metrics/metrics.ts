@@ -1,4 +1,4 @@
-/** Metrics from decisions, named after OpenTelemetry's MCP conventions where they exist. */
+/** Metrics of decisions, named after OpenTelemetry's conventions for MCP where those exist. */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { refusals } from '../../errors.js'
 import { version } from '../../version.js'
@@ -8,11 +8,11 @@ import { measures, type Measures } from '../measures.js'
 import { Counter, Histogram } from './instruments.js'
 import { headOf, type Labels, sample } from './text-format.js'
 
-/** Seconds, as the conventions give them. */
+/** Histogram bounds in seconds, from the conventions. */
 const bounds = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300]
 const ours = 'fastify_mcp_auth_'
 
-/** A reason that no code of ours gives is a caller's invention. */
+/** The form of our own reasons. Anything else comes from a caller and counts as `other`. */
 const wordForm = /^[a-z][a-z-]{1,40}$/
 
 export class Metrics implements Observer {
@@ -164,12 +164,12 @@ export class Metrics implements Observer {
 
 const none = (): Labels => ({})
 
-/** `monitorEventLoopDelay` has no value before its first look. */
+/** `monitorEventLoopDelay` has no value before its first sample. */
 function seconds (nanoseconds: number): number {
   return Number.isFinite(nanoseconds) ? nanoseconds / 1e9 : 0
 }
 
-/** `error.type`: the code of JSON-RPC as text, or `tool_error`. */
+/** `error.type`: the JSON-RPC error code as text, or `tool_error`. */
 function errorTypeOf (result: string | undefined): string {
   if (result === 'ok') return ''
   if (result === 'tool-error') return 'tool_error'
@@ -177,7 +177,7 @@ function errorTypeOf (result: string | undefined): string {
   return refusal === undefined ? 'cut' : String(refusal.rpcCode)
 }
 
-/** Whose limit it was: of an address, a caller or a tool, or the number of streams or of calls at once. */
+/** The limit that refused: of an address, a caller or a tool, or of open streams or concurrent calls. */
 function layerOf ({ why = '' }: Decision): string {
   return layers[why] ?? 'other'
 }

@@ -1,10 +1,10 @@
-/** Metrics in Prometheus' text format, version 0.0.4. */
+/** Formats metrics in Prometheus' text format, version 0.0.4. */
 
 export type Labels = Readonly<Record<string, string>>
 
 export const contentType = 'text/plain; version=0.0.4; charset=utf-8'
 
-/** The two lines that come before the samples of a metric. */
+/** The HELP and TYPE lines of a metric. */
 export function headOf (name: string, type: 'counter' | 'gauge' | 'histogram', help: string): string {
   return `# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n# TYPE ${name} ${type}\n`
 }
@@ -13,7 +13,7 @@ export function sample (name: string, labels: Labels, value: number): string {
   return `${name}${labelsText(labels)} ${numberText(value)}\n`
 }
 
-/** A label without a value is the same as none. */
+/** Leaves out empty labels, which mean the same as absent ones. */
 export function labelsText (labels: Labels): string {
   const pairs = Object.entries(labels).filter(([, value]) => value !== '')
   return pairs.length === 0 ? '' : `{${pairs.map(([name, value]) => `${name}="${escaped(value)}"`).join(',')}}`

@@ -3,8 +3,8 @@ import { isSafeUrl } from '../../net/loopback.js'
 import { fetchJson, ProviderError } from './fetch-json.js'
 
 /**
- * Makes the loader of an issuer's key set: from `jwksUrl` where it is given, otherwise from where the
- * issuer's metadata says. The metadata is read again after a failure, because its address may have moved.
+ * Creates the loader of an issuer's key set, from `jwksUrl` or else from the address in the issuer's
+ * metadata. After a failure the metadata is read again, because the address may have changed.
  */
 export function createKeyLoader (issuer: string, jwksUrl?: string): (signal: AbortSignal) => Promise<unknown> {
   const fixed = jwksUrl === undefined ? undefined : new URL(jwksUrl)
@@ -19,7 +19,7 @@ export function createKeyLoader (issuer: string, jwksUrl?: string): (signal: Abo
   }
 }
 
-/** The two places of the metadata: OpenID Connect Discovery 1.0 §4, and RFC 8414 §3 for providers of OAuth alone. */
+/** The two addresses of the metadata: OpenID Connect Discovery 1.0 §4, and RFC 8414 §3 for plain OAuth. */
 export function metadataUrls (issuer: string): readonly URL[] {
   const { origin, pathname } = new URL(issuer)
   const path = pathname.replace(/\/$/, '')
@@ -42,7 +42,7 @@ async function discover (issuer: string, signal: AbortSignal): Promise<URL> {
   throw problem
 }
 
-/** OpenID Connect Discovery 1.0 §4.3: another issuer's metadata would bring another issuer's keys. */
+/** OpenID Connect Discovery 1.0 §4.3: metadata of another issuer would lead to that issuer's keys. */
 function keysUrl (metadata: unknown, expected: string): URL {
   const { issuer, jwks_uri: uri } = Object(metadata) as { issuer?: unknown, jwks_uri?: unknown }
   if (issuer !== expected) throw new ProviderError('its metadata belongs to another issuer')

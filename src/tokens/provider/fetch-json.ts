@@ -1,6 +1,6 @@
-/** Fetches a JSON document of an identity provider: bounded size, no redirects. */
+/** Fetches a JSON document from an identity provider, of bounded size and without redirects. */
 
-/** The document could not be had. The message is for the log: constants and numbers, nothing of the answer. */
+/** The document could not be fetched. The message is for the log, and repeats nothing of the response. */
 export class ProviderError extends Error {
   override readonly name = 'ProviderError'
 }
@@ -8,9 +8,9 @@ export class ProviderError extends Error {
 const maxBytes = 512 * 1024
 
 /**
- * The parsed document. Throws a `ProviderError` on every other answer than 200 with JSON of at most
- * 512 KiB after decompression. What type it is declared as does not matter: buckets and CDNs that serve
- * key sets know no better than `text/plain`. A redirect is not followed, because where it leads was not configured.
+ * Returns the parsed document. Throws a `ProviderError` unless the response is a 200 with JSON of at most 512
+ * KiB after decompression. The content type is not checked, because buckets and CDNs often serve key sets as
+ * `text/plain`. Redirects are not followed, because their target was not configured.
  */
 export async function fetchJson (url: URL, signal: AbortSignal): Promise<unknown> {
   const response = await request(url, signal)
@@ -21,7 +21,7 @@ export async function fetchJson (url: URL, signal: AbortSignal): Promise<unknown
   }
   const text = await readText(response, signal)
   try {
-    // A file on a Windows server may begin with a byte order mark (RFC 8259 §8.1).
+    // A file from a Windows server may begin with a byte order mark (RFC 8259 §8.1).
     return JSON.parse(text.replace(/^\uFEFF/, ''))
   } catch {
     throw new ProviderError('its answer is not JSON')
@@ -46,7 +46,7 @@ function problemOf ({ status, headers }: Response): string | undefined {
   if (Number(headers.get('content-length') ?? 0) > maxBytes) return 'its answer is too large'
 }
 
-/** Counts what comes out of the decompression: a small answer may unpack to gigabytes. */
+/** Counts decompressed bytes, because a small response may unpack to gigabytes. */
 async function readText ({ body }: Response, signal: AbortSignal): Promise<string> {
   if (body === null) return ''
   const chunks: Uint8Array[] = []
@@ -54,7 +54,7 @@ async function readText ({ body }: Response, signal: AbortSignal): Promise<strin
   try {
     for await (const chunk of body) {
       size += chunk.byteLength
-      // Leaving the loop cancels the body, and with it the connection.
+      // Leaving the loop cancels the body and closes the connection.
       if (size > maxBytes) throw new ProviderError('its answer is too large')
       chunks.push(chunk)
     }

@@ -18,62 +18,66 @@ import { createKeySet, type KeySetHealth, type KeySetOptions } from './jwks.js'
 import { isSafeUrl } from '../../net/loopback.js'
 
 export interface IssuerOptions extends Pick<ClaimRules, 'principalClaims' | 'keepClaims'> {
-  /** Its callers are `oauth@<name>:<sub>`. Left out: `oauth:<sub>`, for the one issuer that has no name. */
+  /**
+   * Its callers get ids like `oauth@<name>:<sub>`. Left out: `oauth:<sub>`. Only one issuer may have no name.
+   */
   readonly name?: string | undefined
-  /** The `iss` of its tokens, to the letter: https, or http on loopback. */
+  /** The exact `iss` of its tokens: https, or http on loopback. */
   readonly issuer: string
-  /** Where its keys are. Left out: where its metadata says. */
+  /** The address of its key set. Left out: the address in its metadata. */
   readonly jwksUrl?: string | undefined
-  /** Our names: `aud` must hold one of them (RFC 8707). */
+  /** The names of this server. `aud` must contain one of them (RFC 8707). */
   readonly audience: readonly string[]
-  /** The claim with the roles, a text or a list: `roles`, `realm_access.roles`. Left out: every caller is a user. */
+  /** The claim with the roles, a string or a list. Left out: every caller has the role `user`. */
   readonly rolesClaim?: string | undefined
-  /** What an admin is called there, to the letter. Default `admin`. */
+  /** The exact name of the provider's admin role. Default `admin`. */
   readonly adminRole?: string | undefined
-  /** The claim with the scopes, a text or a list. Left out: `scope`, or `scp` where there is no `scope`. */
+  /** The claim with the scopes (a string or a list). Default: `scope`, or `scp` if there is no `scope`. */
   readonly scopesClaim?: string | undefined
   /**
-   * The claim that holds one of our names, for a provider whose access tokens have no `aud`: `client_id`.
-   * An `aud` that is there must hold one, too. Default `aud`.
+   * The claim that must contain one of our names, for a provider whose access tokens have no `aud`, such as
+   * `client_id`. An `aud` that exists must still contain one. Default `aud`.
    */
   readonly audienceClaim?: string | undefined
   /**
-   * Take only what declares itself an access token (`typ: at+jwt`, RFC 9068), and nothing with a claim of
-   * an ID token. Default false.
+   * Accept only tokens that are declared as access tokens (`typ: at+jwt`, RFC 9068) and have no claims of ID
+   * tokens. Default false.
    */
   readonly requireAt?: boolean | undefined
-  /** Seconds that its clock may be apart from ours. Default 0. */
+  /** Seconds that its clock may differ from ours. Default 0. */
   readonly toleranceSeconds?: number | undefined
-  /** How its keys are cached. */
+  /** Options for the cache of its keys. */
   readonly cache?: Omit<KeySetOptions, 'load'> | undefined
 }
 
 export interface IssuerVerifier {
   readonly issuer: string
-  /** Rejects with an `UnavailableError` where only the provider could tell, and it is away. */
+  /** Rejects with an `UnavailableError` if the provider's keys are needed and cannot be fetched. */
   verify: (token: string) => Promise<Verdict>
-  /** Fetches its keys ahead, and goes on while there are none. Returns how to end that. */
+  /** Fetches its keys in advance, and retries until there are some. Returns a function that stops it. */
   begin: () => () => void
-  /** What stands in the way of judging its tokens. */
+  /** Problems that prevent the verification of its tokens, as sentences. */
   problems: () => readonly string[]
-  /** How old its keys are. */
+  /** The age of its keys. */
   health: () => KeySetHealth
 }
 
-/** What a token says of itself, believed by nobody yet. */
+/** A decoded token that is not verified yet. */
 interface Unverified {
   readonly header: JWTHeaderParameters
   readonly claims: Claims
 }
 
-/** No HMAC: a public key would pass for its secret. Which of these a key is good for its `alg` says, or its type. */
+/**
+ * Excludes HMAC: a public key could be used as its secret. A key's `alg` or type limits which of these apply.
+ */
 const algorithms: ReadonlySet<unknown> = new Set([
   'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'
 ])
-/** RFC 8725 §3.11: other kinds of JWT (logout tokens, DPoP proofs) are signed with the same keys. */
+/** RFC 8725 §3.11: the same keys also sign other kinds of JWT, such as logout tokens. */
 const types: ReadonlySet<unknown> = new Set(['jwt', 'at+jwt', 'application/jwt', 'application/at+jwt'])
 
-/** Throws on an issuer or key set that is not https (http on loopback), and without an audience. */
+/** Throws if the issuer or key set is not https (or http on loopback), or if there is no audience. */
 export function createIssuerVerifier (options: IssuerOptions): IssuerVerifier {
   const { issuer, jwksUrl, audience, cache } = options
   requireSafe('issuer', issuer)
@@ -91,12 +95,12 @@ export function createIssuerVerifier (options: IssuerOptions): IssuerVerifier {
     async verify (token) {
       const unverified = decode(token)
       if (unverified === undefined) return token.includes('.') ? rejected('the token is not a JWT') : keyAsToken
-      // First, so that no bad token makes us ask the provider.
+      // Judged before the signature, so that an invalid token does not cause a request to the provider.
       const verdict = judge(unverified, options)
       const { header, claims } = unverified
       const fits = async (key: CryptoKey): Promise<boolean> => await isSignedBy(key, token, header.alg)
       if (!('principal' in verdict)) {
-        // For the log, and by the keys at hand: a name that nobody signed would be anybody's.
+        // The log names the caller only if a cached key verifies the signature, because names can be forged.
         const isNamed = verdict.reason === expiredToken && await keys.findHeld(header, fits) !== undefined
         return isNamed ? rejected(verdict.reason, namesOfClaims(issuerPrefix(options.name), claims)) : verdict
       }
@@ -110,7 +114,7 @@ export function createIssuerVerifier (options: IssuerOptions): IssuerVerifier {
   }
 }
 
-/** What stands before the colon of the ids of its callers. */
+/** The prefix of its callers' ids, up to the colon. */
 export function issuerPrefix (name: string | undefined): string {
   return name === undefined ? 'oauth' : `oauth@${name}`
 }
@@ -124,7 +128,7 @@ async function isSignedBy (key: CryptoKey, token: string, alg: string): Promise<
   }
 }
 
-/** The `iss` that a token claims, for choosing who is to verify it. */
+/** The unverified `iss` of a token. It selects the verifier. */
 export function claimedIssuer (token: string): unknown {
   return decode(token)?.claims.iss
 }
@@ -138,7 +142,7 @@ function decode (token: string): Unverified | undefined {
   }
 }
 
-/** `jwk`, `jku`, `x5u` and `x5c` of the header are not read: keys come from the configured place alone. */
+/** Ignores `jwk`, `jku`, `x5u` and `x5c` in the header: keys come only from the configured address. */
 function judge (
   { header, claims }: Unverified,
   {
@@ -155,7 +159,7 @@ function judge (
 ): Verdict {
   const { alg, kid, typ } = header
   if (!algorithms.has(alg)) return rejected('alg is not accepted')
-  // RFC 7515 §4.1.11: none of the extensions is understood here, not even an empty list of them.
+  // RFC 7515 §4.1.11: no extension is supported, and an empty list is invalid.
   if ('crit' in header) return rejected('the token has a crit header')
   if (kid !== undefined && typeof kid !== 'string') return rejected('kid is not a string')
   if (typ !== undefined && !(typeof typ === 'string' && types.has(typ.toLowerCase()))) {
@@ -165,7 +169,7 @@ function judge (
   const named = claimAt(claims, audienceClaim)
   if (named === undefined) return rejected('aud is missing')
   if (!isFor(named, audience)) return rejected('aud is not this server')
-  // RFC 7800: valid only with a proof (DPoP, mTLS) that we can't check, and that a thief of the token lacks.
+  // RFC 7800: the token requires a proof of possession (DPoP, mTLS), which we cannot check.
   if (claims.cnf !== undefined) return rejected('the token is bound to a key')
   if (isOtherKind(claims)) return rejected('it is not an access token')
   if (requireAt && !isDeclaredAccessToken(header, claims)) {
@@ -180,7 +184,7 @@ function judge (
   )
 }
 
-/** RFC 9068 §2.1, and none of the claims that ID tokens alone have to have. */
+/** RFC 9068 §2.1; refuses claims that only ID tokens have. */
 function isDeclaredAccessToken (
   { typ }: JWTHeaderParameters,
   { nonce, at_hash: accessHash, c_hash: codeHash }: Claims
@@ -189,13 +193,13 @@ function isDeclaredAccessToken (
   return isTyped && [nonce, accessHash, codeHash].every(claim => claim === undefined)
 }
 
-/** What Keycloak calls its other tokens in the payload; the header calls them all JWT. */
+/** The `typ` of Keycloak's other tokens. It is in the payload; the header always says `JWT`. */
 const otherKinds: ReadonlySet<unknown> = new Set(['ID', 'Logout', 'Refresh', 'Offline'])
 
 /**
- * True for what a provider signs for its clients alone, where it is for one of our names: ID tokens
- * (OpenID Connect Core §2; Cognito says so in `token_use`) and security events such as logout tokens
- * (RFC 8417). One claim of an ID token is no proof: Dex writes `at_hash` into access tokens, Keycloak `nonce`.
+ * True for tokens that a provider issues to its clients, even if `aud` contains one of our names: ID tokens
+ * (OpenID Connect Core §2; `token_use` at Cognito) and security events such as logout tokens (RFC 8417). A
+ * single claim of ID tokens is no evidence: Dex puts `at_hash` into access tokens, and Keycloak `nonce`.
  */
 function isOtherKind ({ typ, token_use: use, events, nonce, at_hash: accessHash, c_hash: codeHash }: Claims): boolean {
   return (
@@ -217,10 +221,10 @@ function rightsOf (
     scopesClaim === undefined ? (claims.scope ?? claims.scp) : claimAt(claims, scopesClaim)
   )
   if (roles.includes(adminRole)) return { role: 'admin', scopes }
-  // An admin is one by that one name alone.
+  // Only the exact name of the admin role makes an admin.
   const names = [...new Set(roles.filter(isRole))].filter(name => name !== 'admin')
   const [role = 'user'] = names
-  // A caller of a provider is a user, whatever else it is.
+  // Every caller of a provider has at least the role `user`.
   return role === 'user' && names.length < 2
     ? { role, scopes }
     : { role, roles: [...new Set([...names, 'user'])], scopes }

@@ -1,4 +1,4 @@
-/** The file that lists several identity providers. */
+/** Reads the file that lists several identity providers. */
 import { readFileSync } from 'node:fs'
 import { isRecord } from '../../lib/guards.js'
 import { SettingFileError, unreadable } from '../../lib/setting-file-error.js'
@@ -6,7 +6,7 @@ import { isSafeUrl } from '../../net/loopback.js'
 
 /** One entry of the file. */
 export interface IssuerEntry {
-  /** Its callers are `oauth@<name>:<sub>`. */
+  /** Its callers get ids like `oauth@<name>:<sub>`. */
   readonly name: string
   readonly issuer: string
   readonly jwksUrl?: string
@@ -26,7 +26,7 @@ const members: ReadonlySet<string> = new Set(['name', 'audience', ...texts])
 const nameForm = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 const maxBytes = 1024 * 1024
 
-/** True for a name that stands in the ids of callers. */
+/** True for a valid name of an issuer. It becomes part of the ids of callers. */
 export function isIssuerName (name: unknown): name is string {
   return typeof name === 'string' && nameForm.test(name)
 }

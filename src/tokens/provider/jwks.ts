@@ -1,4 +1,4 @@
-/** The public keys of an identity provider (RFC 7517): cached, and fetched no more often than needed. */
+/** The public keys of an identity provider (RFC 7517), cached and fetched only when needed. */
 import { createLocalJWKSet, type CryptoKey, errors, type JSONWebKeySet, type JWTHeaderParameters } from 'jose'
 import { UnavailableError, retryLater } from '../../errors.js'
 import { ProviderError } from './fetch-json.js'
@@ -7,39 +7,38 @@ import { requireWhole } from '../../lib/require.js'
 import { longestTimerMs } from '../../lib/timers.js'
 
 export interface KeySetOptions {
-  /** Fetches the set. Must end when the signal does. */
+  /** Fetches the set. Must stop when the signal is aborted. */
   readonly load: (signal: AbortSignal) => Promise<unknown>
-  /** Milliseconds for one fetch with all its steps. Default 2,000. */
+  /** Milliseconds for one fetch, including discovery. Default 2,000. */
   readonly timeoutMs?: number
-  /** Milliseconds in which only the first token that no key fits makes us fetch. Default 10,000. */
+  /** Milliseconds between fetches that are caused by tokens with unknown keys. Default 10,000. */
   readonly cooldownMs?: number
-  /** Milliseconds after which the set is fetched again, so that a withdrawn key ends. Default 600,000. */
+  /**
+   * Milliseconds after which the set is fetched again, so that withdrawn keys are dropped. Default 600,000.
+   */
   readonly maxAgeMs?: number
-  /** Milliseconds between tries while the provider is away. Default 3,000. */
+  /** Milliseconds between retries while the provider cannot be reached. Default 3,000. */
   readonly retryMs?: number
-  /** Told why, when fetching begins to fail, and `undefined` when it works again; not of each failure between. */
+  /** Called with the reason when fetches start to fail, and with `undefined` when they work again. */
   readonly onTurn?: ((why: string | undefined) => void) | undefined
 }
 
 export interface KeySet {
   /**
-   * The key that a token's header allows and that `fits`, or `undefined` where the provider has none.
-   * Rejects with an `UnavailableError` where only the provider could tell, and it is away.
+   * The key that matches a token's header and that `fits`. `undefined` if the provider has no such key.
+   * Rejects with an `UnavailableError` if keys must be fetched and the provider cannot be reached.
    */
   find: (header: JWTHeaderParameters, fits: (key: CryptoKey) => Promise<boolean>) => Promise<CryptoKey | undefined>
-  /** Like `find` among the keys at hand: asks the provider for nothing. */
+  /** Like `find`, but only among the cached keys. */
   findHeld: KeySet['find']
   /**
-   * Fetches the set before anybody asks, and again and again while there is none: who is not ready
-   * for want of keys is sent no tokens that could bring them. Returns how to end that.
+   * Fetches the set in advance, and retries until there is one: a server that is not ready for lack of keys
+   * gets no requests that could trigger the fetch. Returns a function that stops it.
    */
   begin: () => () => void
-  /**
-   * What stands in the way of judging tokens: that there never was a set. With an old one, known keys are
-   * good as ever.
-   */
+  /** Reports that no set has been fetched yet, as a sentence. With an outdated set, known keys still work. */
   problems: () => readonly string[]
-  /** Milliseconds since the set was fetched, `undefined` where it never was; and how many fetches failed. */
+  /** Milliseconds since the set was fetched (`undefined` if never), and the number of failed fetches. */
   health: () => KeySetHealth
 }
 
@@ -65,14 +64,14 @@ export function createKeySet ({
 }: KeySetOptions): KeySet {
   requireWhole('cache', { timeoutMs })
   let loaded: Loaded | undefined
-  /** Of the last fetch, where it failed. */
+  /** The failure of the last fetch, if it failed. */
   let failure: { readonly at: number; readonly why: string } | undefined
-  /** When a token that no key fits last made us fetch. */
+  /** When a token with an unknown key last caused a fetch. */
   let forcedAt = -Infinity
   let pending: Promise<void> | undefined
   let failures = 0
 
-  /** All callers share one fetch at a time. Never rejects. */
+  /** Concurrent callers share one fetch. Never rejects. */
   function refetch (): Promise<void> {
     pending ??= attempt().finally(() => {
       pending = undefined
@@ -97,15 +96,17 @@ export function createKeySet ({
     return failure === undefined ? 0 : failure.at + retryMs - performance.now()
   }
 
-  /** Sees to it that the set is there and not old. Old keys stay good while the provider is away. */
+  /**
+   * Fetches the set if it is missing or outdated. Old keys stay valid while the provider cannot be reached.
+   */
   async function freshen (): Promise<void> {
     if (loaded === undefined) return waitMs() > 0 ? undefined : await refetch()
     if (failure === undefined) { return performance.now() - loaded.loadedAt < maxAgeMs ? undefined : await refetch() }
-    // Known to be away: nobody with a known key waits for the next try.
+    // The provider is known to be away: tokens with a known key do not wait for the retry.
     if (waitMs() <= 0) void refetch()
   }
 
-  /** Nobody's fault but the provider's; never a 401, because the token may be good. */
+  /** A 503, never a 401: the token may be valid. */
   function unavailable (): Error {
     const reason = `the identity provider's keys are not available: ${failure?.why ?? 'it does not answer'}`
     return new UnavailableError(retryLater(Math.max(1000, waitMs()), { reason }))
@@ -117,15 +118,15 @@ export function createKeySet ({
       await freshen()
       if (loaded !== undefined && (header.kid === undefined || loaded.ids.has(header.kid))) {
         const { key, tried } = await firstOf(loaded, header, fits)
-        // An id that is there with another algorithm or type is a bad token, not an unknown key.
+        // A key id that exists with another algorithm or type makes the token invalid; the key is known.
         if (key !== undefined || (tried === 0 && header.kid !== undefined)) return key
       }
-      // Unknown, or by a key that the provider renewed under the same id or without one.
+      // The key is unknown, or the provider replaced it under the same id or without an id.
       if (loaded !== undefined && failure === undefined && performance.now() - forcedAt < cooldownMs) {
         return undefined
       }
       if (waitMs() > 0) throw unavailable()
-      // A set that came since would only come once more.
+      // A set that was fetched since then would not differ.
       if (loaded === undefined || loaded.loadedAt < askedAt) await refetch()
       if (loaded === undefined || failure !== undefined) throw unavailable()
       forcedAt = performance.now()
@@ -169,10 +170,10 @@ export function createKeySet ({
   }
 }
 
-/** One broken entry must not end all others. */
+/** Skips a broken entry, so that it does not disable the others. */
 function readSet (document: unknown): Loaded {
   const { keys } = Object(document) as { keys?: unknown }
-  // Checked by jose, which throws where it is no key set.
+  // jose validates the rest, and throws if it is not a key set.
   const pick = createLocalJWKSet((Array.isArray(keys) ? { keys: keys.filter(isRecord) } : document) as JSONWebKeySet)
   return { pick, ids: new Set(pick.jwks().keys.map(({ kid }) => kid)), loadedAt: performance.now() }
 }
@@ -190,7 +191,7 @@ async function firstOf (
   return { tried }
 }
 
-/** Several where an id is published twice, or the token has none; none where the key can't be used. */
+/** The keys that match a header: several if an id is repeated or the token has none. Skips unusable keys. */
 async function * candidates ({ pick }: Loaded, header: JWTHeaderParameters): AsyncGenerator<CryptoKey> {
   try {
     yield await pick(header)
