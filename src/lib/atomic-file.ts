@@ -1,4 +1,4 @@
-/** Files that several processes replace as a whole: never half written, never lost, one writer at a time. */
+/** Replaces files atomically, with one writer at a time across processes. */
 import { randomBytes } from 'node:crypto'
 import type { Stats } from 'node:fs'
 import { type FileHandle, lstat, open, readdir, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
@@ -15,17 +15,16 @@ const renewLockMs = 1000
 const defaultWaitMs = 20_000
 
 export interface LockedFile {
-  /** The file itself, where `path` was a link to it. */
+  /** The target file, if `path` is a symbolic link. */
   readonly path: string
-  /** Whether nobody else has taken the lock since, as after a long stop of this process. */
+  /** False if another process took the lock, which happens if this process was stopped for long. */
   readonly isHeld: () => boolean
 }
 
 /**
- * Runs `work` while no other process does so with the same file, which need not exist. Rejects
- * with what `work` rejects with, with an `ELOCKED` error where others don't let go in about
- * `waitMs` (20,000 where left out), or with a `ForeignPathError` where this is root and another user
- * controls the path.
+ * Runs `work` under a lock for the file, which need not exist. Rejects with the error of `work`, with an
+ * `ELOCKED` error if others hold the lock for more than about `waitMs` (default 20,000), or with a
+ * `ForeignPathError` if this process runs as root and another user controls the path.
  */
 export async function withFileLock<T> (
   path: string,
@@ -41,16 +40,16 @@ export async function withFileLock<T> (
   try {
     return await work({ path: file, isHeld: () => isHeld })
   } finally {
-    // One that was taken from us is not ours to give back; one that stays behind grows stale.
+    // A lock that another process took must not be released; a lock that is left behind becomes stale.
     if (isHeld) await release().catch(() => {})
   }
 }
 
 /**
- * Puts `text` in the place of a file, with the owner and the group that it had; it is for its owner,
- * and readable by the group where it was. Whenever this is cut off, the file has either its old
- * content or the new one; when it resolves, the new one outlives a power cut. To be called under
- * the lock: what a killed writer left is cleared away.
+ * Replaces the content of a file and keeps its owner and group. Only the owner can read it, and the group if
+ * it could before. If this is interrupted, the file has either its old or its new content. Once it resolves,
+ * the new content survives a power failure. Call it under the lock, because it removes the temporary files of
+ * killed writers.
  */
 export async function replaceFile (path: string, text: string): Promise<void> {
   await clearRemains(path)
@@ -72,9 +71,9 @@ export async function replaceFile (path: string, text: string): Promise<void> {
   await syncDirectory(dirname(path))
 }
 
-/** Asks again only while others hold the lock: the library's own retries would also wait for a directory to appear. */
+/** Retries only while others hold the lock. The library's retries would also wait for a missing directory. */
 async function takeLock (file: string, waitMs: number, onCompromised: () => void): Promise<() => Promise<void>> {
-  // Only now: the library listens for signals, which a process that never writes need not have.
+  // Imported lazily: the library installs signal handlers, which a process that never writes does not need.
   const { lock } = await import('proper-lockfile')
   if (!process.listeners('SIGXFSZ').includes(ignore)) process.on('SIGXFSZ', ignore)
   for (const endsAt = performance.now() + waitMs; ;) {
@@ -83,20 +82,20 @@ async function takeLock (file: string, waitMs: number, onCompromised: () => void
     } catch (error) {
       if (codeOf(error) !== 'ELOCKED' || performance.now() >= endsAt) throw error
     }
-    // Of several that wait not all may ask at the same moment.
+    // A random delay, so that waiting processes do not retry at the same moment.
     await sleep(20 + Math.random() * 60)
   }
 }
 
 /**
- * Node ignores this signal, so that a file beyond a limit of the process is an error; the lock's library
- * would die of it.
+ * A listener for SIGXFSZ. Node ignores this signal, so that exceeding the file size limit is an ordinary
+ * error. The lock library's signal handler would end the process instead.
  */
 function ignore (): void {}
 
 /**
- * A link is followed, also to a file that is still to be made: replacing the link itself would leave the
- * file it names as it was.
+ * Follows symbolic links, also to a file that does not exist yet: replacing the link itself would leave its
+ * target unchanged.
  */
 async function followLinks (path: string): Promise<string> {
   try {
@@ -104,7 +103,7 @@ async function followLinks (path: string): Promise<string> {
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error
     const target = await readlink(path).catch(() => undefined)
-    // Of links in a circle the system says so itself.
+    // For circular links the system reports an error.
     return target === undefined ? resolve(path) : await followLinks(resolve(await realpath(dirname(path)), target))
   }
 }
@@ -119,8 +118,8 @@ async function clearRemains (path: string): Promise<void> {
 }
 
 /**
- * An administrator's change must not take the file away from the server, whose user may own it or
- * only read it by its group. Nothing is copied from a link: its owner need not own the file that it points to.
+ * Keeps owner and group, so that the server can still use the file after an administrator (root) changed it.
+ * Does not copy the owner of a symbolic link, who need not own its target.
  */
 async function keepOwner (path: string, file: FileHandle): Promise<void> {
   const before = await absentIsUndefined(lstat(path))
@@ -130,7 +129,7 @@ async function keepOwner (path: string, file: FileHandle): Promise<void> {
   if ((before.mode & 0o040) !== 0) await file.chmod(0o640)
 }
 
-/** `undefined` where there is no such file. */
+/** `undefined` if the file does not exist. */
 export async function statIfAny (path: string): Promise<Stats | undefined> {
   return await absentIsUndefined(stat(path))
 }
@@ -144,7 +143,7 @@ async function absentIsUndefined<T> (found: Promise<T>): Promise<T | undefined> 
   }
 }
 
-/** The new name, too, has to reach the disk. Some systems can't sync a directory, and need not. */
+/** Makes the new name durable as well. Some systems cannot sync a directory and do not need to. */
 async function syncDirectory (path: string): Promise<void> {
   let directory: FileHandle | undefined
   try {

@@ -1,8 +1,8 @@
-/** A value that is at hand, or a promise of it: what is at hand is not awaited. */
+/** A value or a promise of it. Values are used at once, without a promise. */
 
 export type Eventually<T> = T | Promise<T>
 
-/** `next(value)`, at once where the value is at hand. */
+/** Calls `next` with the value: at once, or when the promise resolves. */
 export function after<T, U> (value: Eventually<T>, next: (value: T) => Eventually<U>): Eventually<U> {
   return value instanceof Promise ? value.then(next) : next(value)
 }

@@ -1,6 +1,6 @@
 /** Type guards for untrusted values. */
 
-/** True of what JSON calls an object. */
+/** True for a JSON object. */
 export function isRecord (value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
@@ -10,8 +10,8 @@ export function isListOf (value: unknown, isOne: (one: unknown) => boolean): boo
 }
 
 /**
- * The `code` of whatever was thrown; `none` where there is none, where it is no string, and where its
- * getter throws.
+ * The `code` of any thrown value. Returns `none` if there is no code, if it is not a string, or if its getter
+ * throws.
  */
 export function codeOf (error: unknown, none = 'unknown error'): string {
   try {

@@ -1,4 +1,4 @@
-/** A failure that the operator can mend: its message is all they are shown, without a stack. */
+/** A failure that the operator can fix. Only its message is shown, without a stack. */
 export class OperatorError extends Error {
   override readonly name: string = 'OperatorError'
 }

@@ -1,4 +1,4 @@
-/** Who controls a path besides root, so that root does nothing there which that user could turn against it. */
+/** Finds out which user controls a path, because that user could trick root into harmful writes there. */
 import { closeSync, lstatSync, openSync, readFileSync, readlinkSync, type Stats } from 'node:fs'
 import { dirname, join, parse, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,11 +8,11 @@ import { OperatorError } from './operator-error.js'
 export interface Owner {
   readonly uid: number
   readonly gid: number
-  /** As `sudo -u` takes it: the user's name, or `#` and the number of one without. */
+  /** A name for `sudo -u`: the user's name, or `#` and the numeric id if there is no name. */
   readonly name: string
 }
 
-/** Root may not work at this path: others control it. The message says who, and names `sudo -u`. */
+/** Another user controls the path, so root must not write there. The message names the user and `sudo -u`. */
 export class ForeignPathError extends OperatorError {
   override readonly name = 'ForeignPathError'
   readonly code = 'ERR_FOREIGN_PATH'
@@ -21,10 +21,10 @@ export class ForeignPathError extends OperatorError {
 const maxLinks = 40
 
 /**
- * The one user besides root who can put something else at `path`: the owner of a directory or of a link on
- * the way to it. `undefined` where root alone can. The file itself does not count: its owner can't replace it.
- * What is not there yet is judged by the directory that is. Throws a `ForeignPathError` where several
- * users, or a group, or everybody can.
+ * The one user besides root who can replace what is at `path`: the owner of a directory or symbolic link on
+ * the way to it. `undefined` if only root can. The owner of the file itself does not count, because they
+ * cannot replace it. For a path that does not exist, the closest existing directory counts. Throws a
+ * `ForeignPathError` if several users, a group, or everyone can replace it.
  */
 export function ownerOf (path: string): Owner | undefined {
   const owners = new Map<number, Stats>()
@@ -39,7 +39,7 @@ export function ownerOf (path: string): Owner | undefined {
     const found = lstatIfAny(child)
     if (isShared(stats) && (found === undefined || !isSticky(stats))) throw shared(directory, stats)
     if (found === undefined) break
-    // In a directory like /tmp each entry is its owner's.
+    // In a sticky directory such as /tmp, only the owner of an entry can replace it.
     if (isShared(stats) || !found.isFile()) add(found)
     if (found.isSymbolicLink()) {
       if (++links > maxLinks) break
@@ -60,7 +60,7 @@ export function ownerOf (path: string): Owner | undefined {
   )
 }
 
-/** Throws a `ForeignPathError` where this process is root's, and another user controls `path`. */
+/** Throws a `ForeignPathError` if this process runs as root and another user controls `path`. */
 export function requireOwnPath (path: string): void {
   if (process.geteuid?.() !== 0) return
   const owner = ownerOf(path)
@@ -70,13 +70,13 @@ export function requireOwnPath (path: string): void {
 export interface Acting {
   /** `undefined`: nothing was changed. */
   readonly as: Owner | undefined
-  /** Takes the change back. */
+  /** Reverts the change. */
   readonly end: () => void
 }
 
 /**
- * Makes this process, where it is root's, act as the user who controls `path`: it can't be led to what that
- * user may not touch. Throws a `ForeignPathError`.
+ * If this process runs as root, makes it act as the user who controls `path`, so that it cannot be tricked
+ * into touching what that user may not touch. Throws a `ForeignPathError`.
  */
 export function actAsOwnerOf (path: string): Acting {
   const owner = process.geteuid?.() === 0 ? ownerOf(path) : undefined
@@ -84,7 +84,7 @@ export function actAsOwnerOf (path: string): Acting {
   const groups = process.getgroups?.() ?? []
   const group = process.getegid?.() ?? 0
   const end = (): void => {
-    // Given up for good meanwhile.
+    // Root was given up permanently in the meantime.
     if (process.getuid?.() !== 0) return
     process.seteuid?.(0)
     process.setegid?.(group)
@@ -94,7 +94,7 @@ export function actAsOwnerOf (path: string): Acting {
     process.setgroups?.([owner.gid])
     process.setegid?.(owner.gid)
     process.seteuid?.(owner.uid)
-    // What is loaded from now on has to be readable, too: a package below /root is not.
+    // That user must be able to load further modules, which is impossible for a package below /root.
     closeSync(openSync(fileURLToPath(import.meta.url), 'r'))
     return { as: owner, end }
   } catch {
@@ -103,7 +103,9 @@ export function actAsOwnerOf (path: string): Acting {
   }
 }
 
-/** Does `work` as `actAsOwnerOf` says. The whole process changes its user meanwhile: for commands, not for servers. */
+/**
+ * Runs `work` with `actAsOwnerOf`. The whole process changes its user, so this is for commands, not servers.
+ */
 export async function asOwnerOf<T> (path: string, work: () => Promise<T>): Promise<T> {
   const { end } = actAsOwnerOf(path)
   try {
@@ -114,7 +116,7 @@ export async function asOwnerOf<T> (path: string, work: () => Promise<T>): Promi
 }
 
 /**
- * Gives up root for good where another user controls `path`, also after `actAsOwnerOf`. Throws a
+ * Gives up root permanently if another user controls `path`, also after `actAsOwnerOf`. Throws a
  * `ForeignPathError`.
  */
 export function stayOwnerOf (path: string): void {
@@ -139,14 +141,14 @@ function foreign (path: string, { name }: Owner): ForeignPathError {
 }
 
 function shared (directory: string, { gid, mode }: Stats): ForeignPathError {
-  const who = (mode & 0o002) !== 0 ? 'everybody' : `the group ${gid}`
+  const who = (mode & 0o002) !== 0 ? 'everyone' : `the group ${gid}`
   return new ForeignPathError(
     `The directory ${directory} can be written by ${who}, so root must not write there: run this as the user ` +
       'of the server, with sudo -u, or make it writable only for its owner.'
   )
 }
 
-/** Others than its owner may write there. The group of root is root. */
+/** True if users other than the owner may write there. The group of root counts as root. */
 function isShared ({ uid, gid, mode }: Stats): boolean {
   return uid === 0 && ((mode & 0o002) !== 0 || ((mode & 0o020) !== 0 && gid !== 0))
 }
@@ -168,13 +170,13 @@ function lstatIfAny (path: string): Stats | undefined {
   }
 }
 
-/** Never the group of root: a directory that was given away by its user alone still has it. */
+/** Never returns root's group: a directory whose owner alone was changed still belongs to that group. */
 function identityOf ({ uid, gid }: Stats): Owner {
   const [name, , , group] = accountOf(uid)
   return { uid, gid: Number(group ?? (gid === 0 ? uid : gid)), name: name ?? `#${uid}` }
 }
 
-/** The fields of a line of the user database; none where this machine keeps it elsewhere. */
+/** The fields of a user's line in /etc/passwd. Empty if this machine keeps its users elsewhere. */
 function accountOf (uid: number): readonly string[] {
   try {
     return (

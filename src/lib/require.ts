@@ -1,9 +1,9 @@
-/** Checks of options: each throws an error that names the option and what it must be. */
+/** Checks options. Each error names the option and says what it must be. */
 import { isRecord } from './guards.js'
 
 /**
- * Throws a `RangeError` on a limit that is not a whole number from 1: it would let every call pass, or fail
- * each of them.
+ * Throws a `RangeError` for a limit that is not a whole number from 1. Such a limit would let every call
+ * pass, or none.
  */
 export function requireWhole (owner: string, limits: Readonly<Record<string, number | undefined>>): void {
   for (const [name, value] of Object.entries(limits)) {
@@ -13,8 +13,8 @@ export function requireWhole (owner: string, limits: Readonly<Record<string, num
 }
 
 /**
- * Throws a `TypeError` unless `value` is an object with no other keys than `known`. A misspelt option would
- * be ignored.
+ * Throws a `TypeError` unless `value` is an object with no keys other than those of `known`. Otherwise a
+ * misspelt option would be ignored.
  */
 export function requireKeys (owner: string, value: unknown, known: object): asserts value is Record<string, unknown> {
   const names = Object.keys(known).join(', ')
@@ -26,8 +26,8 @@ export function requireKeys (owner: string, value: unknown, known: object): asse
 }
 
 /**
- * Throws a `TypeError` unless each entry of each of `lists` is an object. An import that is not there
- * leaves `undefined` behind.
+ * Throws a `TypeError` unless every entry of every list is an object. A failed import leaves `undefined` in a
+ * list.
  */
 export function requireObjects (lists: Readonly<Record<string, unknown>>): void {
   for (const [name, list] of Object.entries(lists)) {
@@ -41,7 +41,7 @@ export function requireObjects (lists: Readonly<Record<string, unknown>>): void 
   }
 }
 
-/** Throws a `TypeError` unless each of `lists` is an array, or left out. */
+/** Throws a `TypeError` unless each of `lists` is an array or undefined. */
 export function requireLists (lists: Readonly<Record<string, unknown>>): void {
   for (const [name, list] of Object.entries(lists)) {
     if (list !== undefined && !Array.isArray(list)) throw new TypeError(`\`${name}\` must be an array`)

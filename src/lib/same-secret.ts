@@ -1,7 +1,7 @@
-/** Compares secrets in a time that tells nothing about them. */
+/** Compares secrets in constant time. */
 import { hash, timingSafeEqual } from 'node:crypto'
 
-/** By their digests, which are of one length whatever was sent. */
+/** Compares digests, because they have the same length whatever was sent. */
 export function isSameSecret (given: string, expected: string): boolean {
   return timingSafeEqual(hash('sha256', given, 'buffer'), hash('sha256', expected, 'buffer'))
 }

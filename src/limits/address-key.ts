@@ -1,20 +1,20 @@
-/** The name under which an address is counted. */
+/** Converts addresses to keys for the limits. */
 import { isIP, isIPv4 } from 'node:net'
 import { normalizeIP } from '@fastify/rate-limit'
 import { bareAddress } from '../net/networks.js'
 
-/** Callers without a readable address share one bucket, so that garbage does not get fresh ones. */
+/** Callers with an invalid address share one bucket, so that made-up addresses do not get new buckets. */
 const unknownAddress = 'unknown'
 const ipv6Subnet = 64
 const maxRemembered = 10_000
 
 /**
- * Makes the function from `request.ip` to a bucket's key: IPv4 as it is, IPv4-mapped forms as
- * IPv4, IPv6 by its /64 (one customer's smallest network), without a zone or a proxy's port.
+ * Creates the function that converts `request.ip` to a key: IPv4 as it is, IPv4-mapped IPv6 as IPv4, and IPv6
+ * as its /64 (the smallest network that a customer gets), without a zone or a port.
  */
 export function createAddressKeys (): (ip: string | undefined) => string {
-  // Parsing an IPv6 address costs more than the whole limiter, and a dual-stack socket names
-  // every IPv4 caller in IPv6.
+  // Cached, because parsing an IPv6 address costs more than the whole limiter, and a dual-stack socket
+  // reports every IPv4 caller as IPv6.
   const known = new Map<string, string>()
   return (ip) => {
     if (ip === undefined) return unknownAddress
@@ -29,7 +29,7 @@ export function createAddressKeys (): (ip: string | undefined) => string {
 }
 
 function addressKey (ip: string): string {
-  // Each port that a proxy forwards would be a new caller.
+  // Some proxies forward the port as well. Each port would be a new caller.
   const host = bareAddress(ip)
   return isIP(host) === 0 ? unknownAddress : normalizeIP(host, ipv6Subnet)
 }

@@ -1,20 +1,20 @@
-/** Counts through `@fastify/rate-limit`, one instance of it for any number of buckets. */
+/** Counts through a single instance of `@fastify/rate-limit`. */
 import { fastify as createFastify, type FastifyRequest } from 'fastify'
 import rateLimit from '@fastify/rate-limit'
 import { after, type Eventually } from '../lib/eventually.js'
 import type { Ask, Limits, Taken } from './limits.js'
 
-/** Takes a list of asks, as `Limits.take` does. */
+/** Takes a list of asks, like `Limits.take`. */
 export type Counter = (asks: readonly Ask[]) => Eventually<readonly Taken[]>
 
 type Callback = (error: Error | null, result?: { current: number, ttl: number }) => void
 
-/** What the plugin sees instead of the request: of that it would also read the route's `rateLimit.groupId`. */
+/** Stands in for the request, because the plugin would also read the route's `rateLimit.groupId`. */
 interface Subject {
   /** The plugin makes its key of it. All subjects have the same: it asks for one at a time. */
   readonly ip: typeof oneIp
   readonly asks: readonly Ask[]
-  /** `undefined` before the store has answered. */
+  /** `undefined` until the store has answered. */
   taken: readonly Taken[] | undefined
   readonly routeOptions: Readonly<Record<string, never>>
 }
@@ -23,9 +23,9 @@ const oneIp = '127.0.0.1'
 const noOptions: Subject['routeOptions'] = Object.freeze({})
 
 /**
- * The plugin on an instance of its own: in the host's app `createRateLimit` would be the host's,
- * with its store and its parameters, wherever the host registered the plugin before us. It holds
- * nothing: the buckets are those of `limits`.
+ * Registers the plugin on a separate Fastify instance. In the host's app `createRateLimit` could belong to
+ * the host, with the host's store and parameters. The plugin holds no state: the buckets are those of
+ * `limits`.
  */
 export async function createCounter (limits: Limits): Promise<Counter> {
   /** What is counted at this moment: the plugin asks its store at once. */
@@ -54,8 +54,8 @@ export async function createCounter (limits: Limits): Promise<Counter> {
   }
   const detached = createFastify()
   await detached.register(rateLimit, { global: false, store: Store })
-  // Every parameter is given, but the key generator: with its own, the plugin asks the store at once. Each ask
-  // brings its maximum and its window.
+  // Sets every parameter except the key generator: with its default, the plugin calls the store
+  // synchronously. Each ask has its own maximum and window.
   const count = detached.createRateLimit({ max: 1, timeWindow: 1, allowList: [], ban: -1, skipOnError: false })
 
   async function settled (counted: ReturnType<typeof count>, subject: Subject): Promise<readonly Taken[]> {

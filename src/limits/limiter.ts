@@ -1,4 +1,4 @@
-/** One rate limit: counts a key, writes the headers that say so, refuses. */
+/** A rate limit: counts by key, writes the limit headers, and creates the refusal. */
 import type { FastifyReply } from 'fastify'
 import { type Counter, createCounter } from './counter.js'
 import { type BucketAsk, type BucketKind, bucketOf, type Limits, type Taken } from './limits.js'
@@ -10,50 +10,50 @@ import { requireWhole } from '../lib/require.js'
 export type Policy = 'address' | 'user' | 'tool'
 
 export interface LimiterOptions {
-  /** The policy's name in the `RateLimit` fields, and in the log. */
+  /** The name of the policy in the `RateLimit` headers and in the log. */
   readonly policy: Policy
-  /** Hits a window, a whole number from 1. */
+  /** Hits per window, a whole number from 1. */
   readonly max: number
-  /** Milliseconds, a whole number from 1. */
+  /** The window in milliseconds, a whole number from 1. */
   readonly windowMs: number
-  /** Of a tool, its name. */
+  /** The name of the tool, for the limit of a tool. */
   readonly tool?: string
 }
 
-/** What a bucket holds after a look or a hit. */
+/** The state of a bucket after a look or a hit. */
 export interface Reading {
   readonly max: number
   readonly remaining: number
-  /** Milliseconds until the window ends; 0 when nothing was used. */
+  /** Milliseconds until the window ends; 0 if nothing was used. */
   readonly ttlMs: number
-  /** The hit did not fit. Never true of a look. */
+  /** True if the hit exceeded the limit. Always false for a look. */
   readonly isExceeded: boolean
 }
 
 export interface Limiter {
-  /** What is known here, without asking. `remaining === 0` is the question to ask: a look exceeds nothing. */
+  /** The state as known locally. Check `remaining === 0`, because a look never exceeds. */
   peek: (key: string, max?: number) => Reading
-  /** What the bucket holds now; takes nothing. Asks only where other instances count as well. */
+  /** The current state; takes nothing. Asks the store only if other instances count as well. */
   look: (key: string, max?: number) => Eventually<Reading>
-  /** Takes `cost` (1 where left out), all or nothing. `max` overrides the limiter's own for this key. */
+  /** Takes `cost` (default 1), all or nothing. `max` overrides the limiter's own for this key. */
   take: (key: string, cost?: number, max?: number) => Eventually<Reading>
-  /** What `take` asks for, to be put into a list with others; at cost 0 it is a look. */
+  /** The ask of `take`, to combine with others in a list. A cost of 0 makes it a look. */
   ask: (key: string, cost?: number, max?: number) => BucketAsk
-  /** What was answered to such an ask. */
+  /** The reading from the answer to such an ask. */
   read: (ask: BucketAsk, taken: Taken) => Reading
-  /** Takes a list of asks, this limiter's and others'. */
+  /** Takes a list of asks of this and other limiters. */
   count: Counter
-  /** Writes the limit headers of a reading on the reply. */
+  /** Sets the limit headers of a reading on the reply. */
   writeHeaders: (reply: FastifyReply, reading: Reading) => void
-  /** The 429 for a reading that does not fit, with its limit headers: they go over those of another limit. */
+  /** The 429 for an exceeded reading. Its limit headers replace those of another limit. */
   refusal: (reading: Reading) => Refusal
 }
 
 const kinds: Readonly<Record<Policy, BucketKind>> = { address: 'address', user: 'caller', tool: 'tool' }
 
 /**
- * Builds a limiter on `@fastify/rate-limit`, over `limits` (its own, in memory, where left out). Throws
- * where `max` or `windowMs` is no whole number from 1: a limit of nothing would let nobody in.
+ * Creates a limiter on `@fastify/rate-limit`, with buckets in `limits` (default: its own, in memory). Throws
+ * a `RangeError` if `max` or `windowMs` is not a whole number from 1.
  */
 export async function createLimiter ({
   limits = new MemoryLimits(),
@@ -63,7 +63,7 @@ export async function createLimiter ({
   return limiterOf(options, limits, await createCounter(limits))
 }
 
-/** The same on a counter that is there already. */
+/** Like `createLimiter`, but with an existing counter. */
 export function limiterOf (options: LimiterOptions, limits: Limits, count: Counter): Limiter {
   requireLimit(options)
   const { policy, max, windowMs, tool } = options
@@ -117,7 +117,7 @@ export function limiterOf (options: LimiterOptions, limits: Limits, count: Count
     }))
   }
 
-  /** The `RateLimit` fields are those of draft-ietf-httpapi-ratelimit-headers-10. */
+  /** The `RateLimit` headers follow draft-ietf-httpapi-ratelimit-headers-10. */
   function headersOf ({ max: limit, remaining, ttlMs }: Reading): Record<string, string> {
     const reset = seconds(ttlMs)
     return {

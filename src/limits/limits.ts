@@ -1,24 +1,24 @@
 /**
- * The port of all limits: buckets that fill in a window, and places that are held and given back. Plain
- * JSON in and out.
+ * The port for all limits: buckets that fill during a window, and places that are held and released.
+ * Arguments and results are plain JSON.
  */
 import type { Eventually } from '../lib/eventually.js'
 
 export interface BucketAsk {
-  /** Made by `bucketOf`. */
+  /** A name from `bucketOf`. */
   readonly bucket: string
-  /** A whole number from 1; 0 looks. */
+  /** A whole number from 1, or 0 for a look. */
   readonly cost: number
   readonly max: number
-  /** Milliseconds from the first hit to the fresh start. */
+  /** The window in milliseconds, from the first hit. */
   readonly windowMs: number
 }
 
-/** A place among `max` that its holder gives back, or that lapses `leaseMs` after it was asked for last. */
+/** One of `max` places. The holder releases it, or it expires `leaseMs` after the last ask. */
 export interface PlaceAsk {
-  /** Made by `bucketOf`. */
+  /** A name from `bucketOf`. */
   readonly place: string
-  /** Who has asked before with the same name keeps the place. */
+  /** The holder. Another ask with the same holder keeps the place. */
   readonly holder: string
   readonly max: number
   readonly leaseMs: number
@@ -27,52 +27,51 @@ export interface PlaceAsk {
 export type Ask = BucketAsk | PlaceAsk
 
 export interface Taken {
-  /** Of a look: something is left. */
+  /** True if the ask was granted. For a look: true if something is left. */
   readonly fits: boolean
-  /** What the bucket holds now, or how many places are taken. */
+  /** The use of the bucket, or the number of places taken. */
   readonly used: number
-  /** Milliseconds until the window ends; 0 where nothing was used. */
+  /** Milliseconds until the window ends; 0 if nothing was used. */
   readonly ttlMs: number
 }
 
 export interface Limits {
-  /** True where `known` is all there is to know, so that nobody has to ask elsewhere. */
+  /** True if `known` is complete, because nobody else counts. */
   readonly isExact: boolean
   /**
-   * Takes all that is asked for, or nothing: the answer ends with the first that does not fit. No bucket
-   * may be in the list twice. Never rejects: what happens where a store is away is inside.
+   * Takes all asks or none. The answer ends with the first ask that does not fit. A bucket must not be
+   * repeated in the list. Never rejects, even if a store cannot be reached.
    */
   readonly take: (asks: readonly Ask[]) => Eventually<readonly Taken[]>
-  /** What is known here of a bucket, without asking: `used` is a lower bound. */
+  /** The local knowledge about a bucket. `used` is a lower bound. */
   readonly known: (ask: BucketAsk) => Taken
-  /** Gives a place back. */
+  /** Releases a place. */
   readonly leave: (place: string, holder: string) => void
   /**
-   * Forgets what a bucket holds, once for each `at`, in milliseconds since the epoch. With an `at` that is not
-   * later than the last one nothing happens: an instance that hears of it late does not forget what was counted
-   * since.
+   * Empties a bucket, once for each `at` (milliseconds since the epoch). Does nothing if `at` is not later than
+   * that of the last call, so that an instance that gets it late keeps what was counted since.
    */
   readonly clear: (bucket: string, at: number) => Eventually<void>
 }
 
-/** How long a clearing is remembered; longer than any instance is late with one. */
+/** How long a clearing is remembered: longer than it takes to reach any instance. */
 export const clearedMs = 2 * 60 * 60_000
 
 export type BucketKind = 'address' | 'caller' | 'tool' | 'running'
 
-/** The name of a bucket or a place: what it counts, of whom, and for tools of which. */
+/** The name of a bucket or a place: its kind, its owner, and the tool if there is one. */
 export function bucketOf (kind: BucketKind, owner: string, name = ''): string {
   return `${kind}:${name} ${owner}`
 }
 
-/** The parts of a name by `bucketOf`. */
+/** The parts of a name from `bucketOf`. */
 export function partsOf (bucket: string): { kind: string, name: string, owner: string } {
   const colon = bucket.indexOf(':')
   const space = bucket.indexOf(' ')
   return { kind: bucket.slice(0, colon), name: bucket.slice(colon + 1, space), owner: bucket.slice(space + 1) }
 }
 
-/** Whether a bucket with `used` in it lets the ask in. */
+/** True if the ask fits into a bucket with this `used`. */
 export function fits ({ cost, max }: BucketAsk, used: number): boolean {
   return cost === 0 ? used < max : used + cost <= max
 }

@@ -1,40 +1,40 @@
-/** Counts what keys used of fixed windows, in bounded memory, and never forgets a live count. */
+/** Counts hits per key in fixed windows. Memory is bounded, and no live count is ever dropped. */
 import { randomUUID } from 'node:crypto'
 import { sha256 } from '../lib/sha256.js'
 
 export interface BucketStoreOptions {
-  /** Milliseconds from a key's first hit to its fresh start. */
+  /** The window in milliseconds, from a key's first hit. */
   readonly windowMs: number
-  /** Keys with a bucket of their own; more of them share buckets. 50,000 where left out. */
+  /** Keys with their own bucket. Further keys share buckets. Default 50,000. */
   readonly maxKeys?: number
-  /** Milliseconds that never go back. `performance.now` where left out: a set-back clock freezes no window. */
+  /** A clock in milliseconds that never goes back, or windows would freeze. Default `performance.now`. */
   readonly now?: () => number
 }
 
 export interface Count {
-  /** Used in this window; above the caller's `max` where the hit was refused. */
+  /** The use in this window. Above the caller's `max` if the hit was refused. */
   readonly current: number
-  /** Milliseconds until the window ends; 0 without a window. */
+  /** Milliseconds until the window ends; 0 if there is no window. */
   readonly ttl: number
 }
 
 export interface BucketStore {
   /**
-   * Takes `cost` from the key's bucket, all or nothing: what would lead beyond `max` is refused
-   * and leaves the bucket as it was.
+   * Takes `cost` from the key's bucket, all or nothing. A hit that would exceed `max` is refused and leaves
+   * the bucket unchanged.
    */
   take: (key: string, cost: number, max: number) => Count
-  /** What `take` has counted so far; changes nothing. */
+  /** The count so far; changes nothing. */
   read: (key: string) => Count
   /**
-   * Takes over what is known from elsewhere: at least so much was used in the window that ends then, by
-   * the clock of `now`. Another window takes the place of the one that is known; where there is no room
-   * for a bucket of its own, nothing is noted.
+   * Applies a count from another source: at least this much was used in the window that ends at that time (of
+   * the clock `now`). A different window replaces the known one. Does nothing if there is no room for an own
+   * bucket.
    */
   note: (key: string, used: number, endsAt: number) => void
-  /** Empties the key's bucket; where it shares one, that of all who do. */
+  /** Empties the key's bucket, even if other keys share it. */
   clear: (key: string) => void
-  /** Buckets held, for a test of the bound. */
+  /** The number of buckets, to test the bound. */
   size: () => number
 }
 
@@ -43,19 +43,18 @@ interface Bucket {
   endsAt: number
 }
 
-/** Longer keys are kept as a digest: a caller chooses its `sub`, not our memory. */
+/** Longer keys are stored as a digest, because a caller may choose a long `sub` to fill the memory. */
 const maxKeyLength = 64
 /** Buckets for the keys beyond `maxKeys`. */
 const sharedBuckets = 4096
-/** Two accounts of one window differ by a trip. */
+/** The ends of one window, as two sources report it, differ by a network round trip. */
 const sameWindowMs = 500
 const nothing: Count = Object.freeze({ current: 0, ttl: 0 })
 
 /**
- * Two generations instead of an LRU: a bucket made in one window is dead when the next one is
- * over, so a whole generation is dropped at once and no flood can push a live bucket out. When
- * both are full, new keys share buckets by a hash that is secret, so that nobody can aim at a
- * neighbour.
+ * Uses two generations instead of an LRU list. A bucket from one window has expired when the next one ends,
+ * so a whole generation is dropped at once, and a flood cannot evict live buckets. When both are full, new
+ * keys share buckets by a secret hash, so that an attacker cannot choose to share a victim's bucket.
  */
 export function createBucketStore ({
   windowMs,
@@ -81,7 +80,7 @@ export function createBucketStore ({
     return Number.parseInt(sha256(secret + key).slice(0, 8), 16) % sharedBuckets
   }
 
-  /** The live bucket of a key. A live shared one stays the key's own, also when there is room again. */
+  /** The live bucket of a key. A key keeps its live shared bucket, even when there is room again. */
   function find (key: string, at: number): Bucket | undefined {
     const own = young.get(key) ?? old.get(key)
     if (own !== undefined && own.endsAt > at) return own

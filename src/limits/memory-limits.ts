@@ -13,11 +13,11 @@ import { type BucketStore, createBucketStore } from './memory-buckets.js'
 
 export class MemoryLimits implements Limits {
   readonly isExact = true
-  /** By kind and window: a flood of one kind takes no room from another, and buckets of one store end alike. */
+  /** By kind and window: a flood of one kind takes no room from another, and a store has one window. */
   readonly #stores = new Map<string, Map<number, BucketStore>>()
-  /** Of each place its holders, with the time at which each lapses. */
+  /** The holders of each place, with their expiry. */
   readonly #places = new Map<string, Map<string, number>>()
-  /** The last clearing of each bucket, and when it was done here. */
+  /** The last clearing of each bucket, and when it was applied here. */
   readonly #cleared = new Map<string, { readonly at: number, readonly doneAt: number }>()
 
   take (asks: readonly Ask[]): readonly Taken[] {
@@ -38,7 +38,7 @@ export class MemoryLimits implements Limits {
     return { fits: fits(ask, used), used, ttlMs }
   }
 
-  /** Takes over what is known from elsewhere; see `BucketStore.note`. */
+  /** Applies a count from another source; see `BucketStore.note`. */
   note (ask: BucketAsk, used: number, endsAt: number): void {
     this.#storeOf(ask).note(ask.bucket, used, endsAt)
   }

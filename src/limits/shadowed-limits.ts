@@ -1,25 +1,25 @@
 /**
- * Limits that are counted elsewhere, with a shadow in memory that refuses without asking and goes on where
- * the count stops.
+ * Limits that a shared store counts, with a local copy. The copy refuses without asking the store, and
+ * continues to count while the store cannot be reached.
  */
 import { UnavailableError, retryLater } from '../errors.js'
 import type { Ask, BucketAsk, Limits, Taken } from './limits.js'
 import { MemoryLimits } from './memory-limits.js'
 
 /**
- * What happens while the count cannot be reached. `local`: each instance goes on counting from what it knows.
- * `share`: each has its part of what is left. `refuse`: what would be counted is refused.
+ * The policy while the store cannot be reached. `local`: each instance counts on from its copy. `share`: each
+ * gets an equal share of what is left. `refuse`: every counted request is refused.
  */
 export type DownLimits = 'local' | 'share' | 'refuse'
 
-/** Where the count is. */
+/** The shared store. */
 export interface RemoteCount {
   readonly isUp: boolean
-  /** How many share it. */
+  /** The number of instances that share it. */
   readonly instances: number
-  /** As `Limits.take`; rejects where it cannot be asked. */
+  /** Like `Limits.take`, but rejects if the store cannot be reached. */
   readonly take: (asks: readonly Ask[]) => Promise<readonly Taken[]>
-  /** Rejects where it cannot be told. */
+  /** Rejects if the store cannot be reached. */
   readonly leave: (place: string, holder: string) => Promise<unknown>
   readonly clear: (bucket: string, at: number) => Promise<unknown>
   readonly onUp: (listener: () => void) => unknown
@@ -29,11 +29,11 @@ export interface ShadowedLimitsOptions {
   readonly remote: RemoteCount
   /** Default `local`. */
   readonly whenDown?: DownLimits
-  /** Told of each answer that was given by the policy. */
+  /** Called for each answer that the policy gave. */
   readonly onPolicy?: () => void
 }
 
-/** Longer than an answer is waited for. */
+/** Longer than the deadline for an answer. */
 const answerMs = 60_000
 
 export class ShadowedLimits implements Limits {
@@ -41,11 +41,11 @@ export class ShadowedLimits implements Limits {
   readonly #remote: RemoteCount
   readonly #whenDown: DownLimits
   readonly #onPolicy: () => void
-  /** Of each bucket a lower bound of what was used, and the places of this instance. */
+  /** A lower bound for each bucket, and the places of this instance. */
   readonly #shadow = new MemoryLimits()
-  /** What was taken here since the count is away. */
+  /** What this instance took while the store could not be reached. */
   #apart = new MemoryLimits()
-  /** When each bucket was cleared last: an answer to what was asked before says nothing of it any more. */
+  /** When each bucket was last cleared. Answers to earlier asks are outdated. */
   readonly #cleared = new Map<string, number>()
 
   constructor ({ remote, whenDown = 'local', onPolicy = () => {} }: ShadowedLimitsOptions) {
@@ -69,7 +69,7 @@ export class ShadowedLimits implements Limits {
     this.#shadow.leave(place, holder)
     this.#apart.leave(place, holder)
     this.#remote.leave(place, holder).catch(() => {
-      // It lapses.
+      // The place expires by itself.
     })
   }
 
@@ -79,11 +79,11 @@ export class ShadowedLimits implements Limits {
     const now = performance.now()
     for (const [other, doneAt] of this.#cleared) if (now - doneAt > answerMs) this.#cleared.delete(other)
     this.#cleared.set(bucket, now)
-    // Nothing is lost where it fails: an instance that can reach the count does the same.
+    // A failure is harmless: an instance that can reach the store clears the bucket as well.
     await this.#remote.clear(bucket, at).catch(() => {})
   }
 
-  /** The answer where something is used up as far as is known here: no trip can make that better. */
+  /** The refusal if a bucket is used up according to the local copy: asking the store cannot change that. */
   #refusedHere (asks: readonly Ask[]): readonly Taken[] | undefined {
     const answer: Taken[] = []
     for (const ask of asks) {
@@ -109,7 +109,7 @@ export class ShadowedLimits implements Limits {
     }
   }
 
-  /** The window ends by the time of sending: never later than it does in Redis. */
+  /** Measures the window from the time of sending, so that it never ends later than in the store. */
   #note (ask: Ask | undefined, { fits, used, ttlMs }: Taken, sentAt: number): void {
     if (ask === undefined) return
     if ('bucket' in ask && sentAt <= (this.#cleared.get(ask.bucket) ?? -Infinity)) return
@@ -125,7 +125,7 @@ export class ShadowedLimits implements Limits {
         retryLater(1000, { reason: 'the shared count of requests is unavailable, and the policy is refuse' })
       )
     }
-    // Where something is left, each instance lets at least one in: nobody is refused altogether.
+    // If anything is left, each instance lets in at least one request.
     const shares = asks.map(ask => {
       if (!('bucket' in ask)) return { ...ask, max: Math.max(1, Math.floor(ask.max / this.#remote.instances)) }
       const left = ask.max - this.#shadow.known(ask).used

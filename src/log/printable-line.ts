@@ -1,9 +1,6 @@
-/** The last look at a line of the log: nothing in it moves a cursor, turns text around, or has no end. */
+/** Makes a log line safe to display: escapes control characters and bounds its length. */
 
-/**
- * DEL and C1 controls, line and paragraph separators, marks that turn the direction of text, and the byte
- * order mark.
- */
+/** DEL and C1 controls, line and paragraph separators, bidirectional marks, and the byte order mark. */
 const unprintable = /[\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/g
 /** JSON escapes C0 controls by itself. */
 const longestLine = 32 * 1024
@@ -11,26 +8,26 @@ const longestText = 8 * 1024
 const mostEntries = 100
 const deepest = 8
 
-/** `line`: JSON, with or without a line break at its end. Returns JSON that means the same, as far as it is not cut. */
+/** Takes JSON with or without a final line break. Returns equivalent JSON; long strings are truncated. */
 export function printableLine (line: string): string {
   return escapeUnprintable(line.length > longestLine ? shortened(line) : line)
 }
 
-/** JSON that means the same, without what moves a cursor or turns the direction of a text. */
+/** Equivalent JSON without characters that move a cursor or change the direction of text. */
 export function escapeUnprintable (json: string): string {
-  // Nearly every line is plain ASCII, and this tells it in a tenth of the time.
+  // Nearly every line is plain ASCII, and this check takes a tenth of the time.
   if (Buffer.byteLength(json) === json.length && !json.includes('\u007f')) return json
   return json.replace(unprintable, character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
-/** A host may log what a caller chose. */
+/** Bounds the line, because a host may log text from a caller. */
 function shortened (line: string): string {
   try {
     const whole = JSON.stringify(bounded(JSON.parse(line), longestText, 0))
     const text = whole.length > longestLine ? JSON.stringify(bounded(JSON.parse(line), 256, deepest - 2)) : whole
     return line.endsWith('\n') ? `${text}\n` : text
   } catch {
-    // No line of a logger's: it is cut where it stands.
+    // The line is not JSON, so it is simply truncated.
     return `${JSON.stringify(line.slice(0, longestText))}\n`
   }
 }

@@ -1,4 +1,4 @@
-/** Blots credentials out of the finished lines of the log. */
+/** Redacts credentials in finished log lines. */
 import { credentialPatterns } from '../principal/credential-forms.js'
 import { searchFor } from './secret-search.js'
 import { replaceEscaped, spellingsOf } from './spellings.js'
@@ -8,24 +8,25 @@ const mask = '[redacted]'
 const { logged: tokens, openings } = credentialPatterns
 const schemes = /\b(bearer|basic)(\s+)[\w.~+/=-]{6,}/gi
 const names = '(?:proxy-)?authorization|x-api-key|(?:set-)?cookie'
-/** A field of the line itself: `"cookie":"…"`, `"set-cookie":["…"]`, and the pairs of `rawHeaders`. */
+/** A JSON field of the line: `"cookie":"…"`, `"set-cookie":["…"]`, and the pairs of `rawHeaders`. */
 const jsonFields = new RegExp(
   `"(${names})"(\\s*[:,]\\s*)(?:"(?:[^"\\\\]|\\\\.)*"|\\[(?:"(?:[^"\\\\]|\\\\.)*"|[^\\]"])*\\])`,
   'gi'
 )
-/** The same inside a string: escaped JSON, `inspect` output, header text, the query of a URL. */
+/** The same inside a string: escaped JSON, output of `inspect`, header text, the query of a URL. */
 const textFields = new RegExp(
   `(${names}|[?&](?:api[_-]?key|key|(?:access[_-]?)?token))((?:\\\\+"|')?\\s*[:=]\\s*(?:\\\\+"|')?|(?:\\\\+"|')\\s*,\\s*(?:\\\\+"|'))[^"'\\\\]+`,
   'gi'
 )
 
 /**
- * A function that blots credentials out of a line of JSON. `secrets` are the configured ones, taken out wherever they
- * stand and however they are spelled; those shorter than 4 characters can't be told from other text.
+ * Creates the function that redacts credentials in a line of JSON. `secrets` are the configured ones, which
+ * are redacted wherever they appear and however they are encoded. Secrets shorter than 4 characters are
+ * ignored, because they could be ordinary text.
  */
 export function createRedactor (secrets: readonly string[] = []): (line: string) => string {
   const plain = secrets.filter(secret => secret.length >= 4)
-  // The longest first, because one may be the beginning of another.
+  // Longest first, because one may be the beginning of another.
   const known = plain.flatMap(spellingsOf).sort((a, b) => b.length - a.length)
   const pattern = new RegExp(known.map(text => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')).join('|'), 'g')
   const holdsKnown = known.length === 0 ? () => false : searchFor(known)
@@ -33,18 +34,18 @@ export function createRedactor (secrets: readonly string[] = []): (line: string)
   return line => {
     const isSuspect = hint.test(line)
     const blotted = isSuspect ? blot(line) : line
-    // Not by the pattern alone: it takes its time from how many there are, on every line.
+    // A cheap search first: the time of the pattern grows with the number of secrets, on every line.
     const redacted = holdsKnown(blotted) ? blotted.replace(pattern, mask) : blotted
     return isSuspect && escapeHint.test(redacted) ? replaceEscaped(redacted, isSecret, mask) : redacted
   }
 }
 
-/** Few lines hold an escape. */
+/** Only few lines contain an escape. */
 const escapeHint = /%[0-9a-f]{2}|\\u00|&#/i
 
 /**
- * One pass tells that most lines hold nothing: the five that follow take ten times as long. Nothing here may
- * match what every line has.
+ * One pass shows that most lines contain nothing to redact; the five passes after it take ten times as long.
+ * It must not match text that every line contains.
  */
 const hint = new RegExp(
   `${openings.join('|')}|authorization|x-api-key|cookie|bearer|basic|[?&](?:api|key|access|token)|${escapeHint.source}`,

@@ -1,14 +1,15 @@
-/** Whether one of many texts may stand in a line, in a time that does not grow with how many there are. */
+/** Searches a line for many texts, in a time that does not grow with their number. */
 
 /**
- * A function that is false where none of `texts` stands in a line, and hardly ever true beyond that.
- * Each must have four characters at least; the longer the shortest is, the fewer places are looked at.
+ * Creates a function that returns false only if the line contains none of `texts`, and rarely returns true
+ * otherwise. Each text must have at least four characters. The search is faster the longer the shortest text
+ * is.
  */
 export function searchFor (texts: readonly string[]): (line: string) => boolean {
   const shortest = Math.min(...texts.map(text => text.length))
   if (shortest < 4) throw new RangeError('A text to search for needs four characters')
   const length = Math.min(8, Math.max(4, shortest >> 1))
-  // Wherever a text stands, one of so many places in a row is in it, with a whole piece to come.
+  // Any occurrence of a text covers one of the checked positions, followed by a complete piece.
   const stride = Math.min(16, shortest - length + 1)
   const pieces = new Set<string>()
   const sums = new Uint8Array(0x10000)
@@ -20,14 +21,14 @@ export function searchFor (texts: readonly string[]): (line: string) => boolean 
   }
   return line => {
     for (let at = 0; at + length <= line.length; at += stride) {
-      // The sum first: cutting out a piece takes several times as long.
+      // Compares the sum first: extracting a piece takes several times as long.
       if (sums[sumAt(line, at)] === 1 && pieces.has(line.slice(at, at + length))) return true
     }
     return false
   }
 }
 
-/** 16 bits of the four characters there, spread by the golden ratio. */
+/** A 16-bit hash of four characters, by multiplication with the golden ratio. */
 function sumAt (text: string, at: number): number {
   const four =
     text.charCodeAt(at) ^

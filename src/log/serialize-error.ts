@@ -1,4 +1,4 @@
-/** Errors made safe to print. */
+/** Serializes errors safely for the log. */
 
 export interface LoggableError {
   readonly type: string
@@ -9,8 +9,8 @@ export interface LoggableError {
 }
 
 /**
- * An error as plain data: an allowlist of its fields, because libraries hang requests with their
- * headers on errors. Total: getters that throw, proxies and thrown strings are no obstacle.
+ * An error as plain data, with an allowlist of fields, because libraries attach requests with their headers
+ * to errors. Never throws, even for throwing getters, proxies and thrown strings.
  */
 export function loggable (error: unknown, depth = 0): LoggableError {
   if (typeof error !== 'object' || error === null) {
@@ -28,7 +28,7 @@ export function loggable (error: unknown, depth = 0): LoggableError {
   }
 }
 
-/** A thrown function may bring a `toString` of its own. */
+/** A thrown function may have its own `toString`, which could throw. */
 function textOf (thrown: unknown): string {
   try {
     return shorten(String(thrown))
@@ -50,7 +50,7 @@ function read (error: object, key: string): unknown {
   }
 }
 
-/** A message may quote a whole body. */
+/** Truncates a text, because a message may quote a whole body. */
 function shorten (text: string): string {
   return text.length > 8192 ? `${text.slice(0, 8192)}…` : text
 }

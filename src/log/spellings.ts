@@ -1,9 +1,8 @@
-/** The spellings in which a configured secret may stand in a line of the log. */
+/** The encodings in which a configured secret may appear in a log line. */
 
 /**
- * `secret` as it reads in a string of JSON, in JSON inside of JSON, in a URL and in base64. What is escaped
- * without need,
- * as `%61` for `a`, is for `undone`.
+ * `secret` as it appears in a JSON string, in JSON inside JSON, in a URL and in base64. Unnecessary escapes,
+ * such as `%61` for `a`, are handled by `replaceEscaped`.
  */
 export function spellingsOf (secret: string): readonly string[] {
   const plain = [secret, percentEncoded(secret), percentEncoded(secret).replaceAll('%20', '+'), ...inBase64(secret)]
@@ -20,17 +19,17 @@ function percentEncoded (text: string): string {
   try {
     return encodeURIComponent(text)
   } catch {
-    // Half of a surrogate pair has no such form.
+    // A lone surrogate cannot be percent-encoded.
     return text
   }
 }
 
-/** Shorter pieces could be chance. */
+/** Shorter pieces could match by chance. */
 const minBase64Bytes = 8
 
 /**
- * Base64 writes three bytes at a time, so that a text inside of another has three spellings; the edges
- * depend on what is around it.
+ * Base64 encodes three bytes at a time, so a text inside another has three encodings. The characters at its
+ * edges depend on the surrounding text and are left out.
  */
 function inBase64 (secret: string): readonly string[] {
   const bytes = Buffer.from(secret)
@@ -43,14 +42,14 @@ function inBase64 (secret: string): readonly string[] {
   })
 }
 
-/** A word: bounded in each step, because a caller may choose it. A backslash before a quote stays where it is. */
+/** A word, in bounded steps because a caller may choose it. It excludes a backslash before a quote. */
 const word = /(?:[^\s"',<>\\]|\\{1,8}u00[0-9a-f]{2})+/gi
-/** Percent-encoded, of JSON, and of HTML. */
+/** Percent-encoding, JSON escapes and HTML entities. */
 const escape = /%([0-9a-f]{2})|\\{1,8}u00([0-9a-f]{2})|&#x([0-9a-f]{2});|&#(\d{2,3});/gi
-/** An escape may be escaped again, as a proxy does. */
+/** Some proxies escape an escape again. */
 const maxLayers = 3
 
-/** Replaces each word of `line` that `isSecret` is true of once its escapes are undone. */
+/** Replaces each word of `line` for which `isSecret` returns true after its escapes are decoded. */
 export function replaceEscaped (line: string, isSecret: (text: string) => boolean, mask: string): string {
   return line.replace(word, piece => {
     let text = piece

@@ -1,25 +1,25 @@
-/** The log on standard output: one write for the lines of each turn, and no error where it takes no more. */
+/** Writes the log to standard output, once per turn of the event loop. Never fails if output is blocked. */
 import { fstatSync, writeSync } from 'node:fs'
 import { codeOf } from '../lib/guards.js'
 
-/** What waits for a log that cannot be written. */
+/** The most bytes that may wait while the log cannot be written. */
 const maxWaitingBytes = 8 * 1024 * 1024
-/** So much is written before the turn is over. */
+/** Above this size, lines are written before the turn ends. */
 const longestTurn = 64 * 1024
 const retryMs = 50
-/** After which a reader has stopped, and how long the end waits for one that has not. */
+/** A reader counts as stopped after this time. Shutdown waits so long for a reader that has not. */
 const stoppedMs = 1000
 const longestEndMs = 10_000
 
 export interface LineSink {
   readonly write: (line: string) => void
-  /** False where a line of ordinary length would be lost. */
+  /** False if a line of ordinary length would be dropped. */
   readonly hasRoom: () => boolean
 }
 
 /**
- * Standard output, with one write for all lines of a turn of the event loop: a write costs more than the
- * line. What is left when the process ends is written then; SIGKILL loses the lines of that one turn.
+ * Standard output with one write per turn of the event loop, because a write costs more than a line. Pending
+ * lines are written when the process exits. SIGKILL loses only the lines of that turn.
  */
 class StandardOutput implements LineSink {
   #lines = ''
@@ -50,11 +50,11 @@ class StandardOutput implements LineSink {
     this.#lines = ''
     this.#waiting.push(lines)
     this.#waitingBytes += lines.length
-    // What waits already is tried again by the timer.
+    // The timer retries the waiting lines.
     if (this.#timer === undefined) this.#writeWaiting()
   }
 
-  /** A full disk or a reader that has stopped costs lines, and no answer. True where nothing is left. */
+  /** A full disk or a stopped reader costs log lines, but no answers. Returns true if all is written. */
   #writeWaiting (): boolean {
     try {
       for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
@@ -68,7 +68,7 @@ class StandardOutput implements LineSink {
     } catch (error) {
       const code = codeOf(error)
       if (code !== 'EAGAIN') this.#tell(code)
-      // The reader has left, and comes back no more.
+      // The reader has closed the pipe for good.
       if (code === 'EPIPE') [this.#waiting, this.#waitingBytes] = [[], 0]
       else this.#tryLater()
       return this.#waitingBytes === 0
@@ -82,7 +82,7 @@ class StandardOutput implements LineSink {
     }, retryMs).unref()
   }
 
-  /** Waits for a reader that is slow, and not for one that has stopped. */
+  /** Waits for a slow reader, but not for one that has stopped. */
   #flushAtEnd (): void {
     const lastEnd = performance.now() + longestEndMs
     this.#flush()
@@ -101,19 +101,21 @@ class StandardOutput implements LineSink {
     try {
       writeSync(2, `The log cannot be written (${code}); lines are lost until it can.\n`)
     } catch {
-      // Standard error may be on the same disk.
+      // Standard error may be on the same full disk.
     }
   }
 }
 
-/** A write to a pipe or socket whose reader has stopped would stop this process, too. */
+/**
+ * Makes standard output non-blocking: a write to a pipe whose reader has stopped would block this process.
+ */
 function neverWait (): void {
   const stat = fstatSync(1)
-  // Node makes them non-blocking when it opens its stream, which nothing is written to.
+  // Opening Node's stream makes it non-blocking. Nothing is written to that stream.
   if (stat.isFIFO() || stat.isSocket()) process.stdout.on('error', () => {})
 }
 
-/** One for the process, which has one standard output. */
+/** Shared, because the process has only one standard output. */
 let standardOutput: StandardOutput | undefined
 
 export function toStandardOutput (): LineSink {

@@ -1,24 +1,24 @@
-/** Networks that a key is held to: CIDRs, and whether an address is inside. */
+/** Parses networks (CIDRs), and checks whether an address is in one of them. */
 import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
-/** An address as four 32-bit words, IPv4 in the last one of them. */
+/** An address as four 32-bit words. IPv4 uses only the last one. */
 export interface Address {
   readonly isIPv4: boolean
   readonly words: readonly number[]
 }
 
 interface Range extends Address {
-  /** The bits of each word that count. */
+  /** The significant bits of each word. */
   readonly masks: readonly number[]
 }
 
-/** What an address must be in: at least one of them. None at all admits every address. */
+/** An address must be in at least one of these. An empty list allows every address. */
 export type Networks = readonly Range[]
 
 /**
- * One network from an address or a CIDR. `undefined` for anything else, for octal and shortened
- * forms, and for IPv4 inside IPv6, which every caller is compared without.
+ * Parses an address or a CIDR. `undefined` for anything else, including octal and shortened forms, and
+ * IPv4-mapped IPv6, because callers are compared as plain IPv4.
  */
 export function parseNetwork (text: string): Range | undefined {
   const [host = '', bits, ...rest] = text.split('/')
@@ -33,8 +33,8 @@ export function parseNetwork (text: string): Range | undefined {
 }
 
 /**
- * True where `networks` is empty or holds the address; what is no address is in none. A few
- * nanoseconds a network: the time of a refusal must not tell that there are any.
+ * True if `networks` is empty or contains the address. `null` is in no network. Takes a few nanoseconds per
+ * network, because the time of a refusal must not reveal whether there are networks.
  */
 export function covers (networks: Networks, address: Address | null): boolean {
   if (networks.length === 0) return true
@@ -55,7 +55,7 @@ function addressOf (parsed: ReturnType<typeof ipaddr.parse>): Address {
 function masksOf (bits: number): number[] {
   return [0, 32, 64, 96].map(offset => {
     const here = Math.min(32, Math.max(0, bits - offset))
-    // Shifting by 32 shifts by nothing.
+    // In JavaScript, a shift by 32 does nothing.
     return here === 0 ? 0 : (0xffffffff << (32 - here)) >>> 0
   })
 }
@@ -63,11 +63,11 @@ function masksOf (bits: number): number[] {
 const maxRemembered = 1000
 
 /**
- * Makes the function from the address of a request to what `covers` takes: IPv4 inside IPv6 as
- * IPv4, without a zone or a proxy's port; `null` for what is none.
+ * Creates the function that parses the address of a request for `covers`: IPv4-mapped IPv6 as IPv4, without a
+ * zone or a port. `null` if it is not an address.
  */
 export function createAddressReader (): (address: string) => Address | null {
-  // The same callers come again and again, and parsing takes as long as hashing their key.
+  // Cached, because the same callers return, and parsing takes as long as hashing their key.
   const known = new Map<string, Address>()
   return text => {
     const before = known.get(text)
@@ -81,7 +81,7 @@ export function createAddressReader (): (address: string) => Address | null {
   }
 }
 
-/** Without zone and port: some proxies forward `192.0.2.1:4711` and `[2001:db8::1]:4711`. */
+/** Removes zone and port: some proxies forward `192.0.2.1:4711` or `[2001:db8::1]:4711`. */
 export function bareAddress (text: string): string {
   const portless = /^\[(.*)\](?::\d+)?$/.exec(text)?.[1] ?? /^([\d.]+):\d+$/.exec(text)?.[1] ?? text
   return portless.split('%', 1)[0] ?? ''

@@ -1,4 +1,4 @@
-/** Parses the allowlists of origins and hosts, and judges the `Origin` and `Host` of a request by them. */
+/** Parses the allowlists of origins and hosts, and checks a request's `Origin` and `Host` against them. */
 
 /** `own`: the server's own pages. `absent`: no browser context, or a same-origin GET. */
 export type OriginVerdict = 'absent' | 'listed' | 'own' | 'foreign'
@@ -6,48 +6,49 @@ export type OriginVerdict = 'absent' | 'listed' | 'own' | 'foreign'
 export type Scheme = 'http' | 'https'
 
 export interface EdgeRules {
-  /** Exact origins, `https://app.example.com` or `tauri://localhost`. Default none: CORS is off. */
+  /** Exact origins, such as `https://app.example.com` or `tauri://localhost`. Default none: CORS is off. */
   readonly origins?: readonly string[]
   /** `name` (any port) or `name:port`. Default none. */
   readonly allowedHosts?: readonly string[]
-  /** The base URL that callers use. Its host and origin are ours. */
+  /** The base URL that callers use. Its host and origin count as ours. */
   readonly publicUrl?: string
   /**
-   * Bound to loopback: `localhost`, `127.0.0.1` and `[::1]` at any port are ours. Default true.
-   * False without `allowedHosts` and `publicUrl`: the Host is not checked.
+   * True if the server listens on loopback: `localhost`, `127.0.0.1` and `[::1]` then count as ours, at any
+   * port. Default true. If it is false and there are no `allowedHosts` and no `publicUrl`, `Host` is not
+   * checked.
    */
   readonly loopback?: boolean
 }
 
 export interface Edge {
-  /** The parsed allowlist, without repetitions. Empty: CORS is off. */
+  /** The parsed allowlist, without duplicates. Empty: CORS is off. */
   readonly origins: readonly string[]
-  /** False: every Host is accepted, because nothing says which one is ours. */
+  /** If false, every `Host` is accepted, because our own name is not configured. */
   readonly checksHost: boolean
-  /** Whether a `Host` header names this server. A missing one does not, where hosts are checked. */
+  /** True if a `Host` header names this server. A missing header does not, if hosts are checked. */
   readonly servesHost: (host: string | undefined) => boolean
   /**
-   * `host` must have been accepted before: our own origin is built from it (DNS rebinding).
-   * `scheme` is that of the request. Default `http`.
+   * `host` must have been accepted before, because our own origin is derived from it (DNS rebinding).
+   * `scheme` is that of the request, default `http`.
    */
   readonly judgeOrigin: (origin: string | undefined, host: string | undefined, scheme?: Scheme) => OriginVerdict
 }
 
 const loopbackHosts = ['localhost', '127.0.0.1', '[::1]'] as const
-/** `uri-host [":" port]` of RFC 9110 §7.2, without the forms that only a URL parser would see through. */
+/** `uri-host [":" port]` of RFC 9110 §7.2, without obscure forms that only a URL parser accepts. */
 const hostForm = /^(\[[0-9a-f:.]{2,45}\]|[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?)(?::(\d{1,5}))?$/
 /** Of an app or an extension: no host of the network, and not always the name of one, such as `-`. */
 const appAuthority = /^[a-z0-9_.-]{1,253}$/
 const originForm = /^([a-z][a-z0-9+.-]*):\/\/([^\s\p{Cc}/?#@\\*%]+)$/iu
-/** Pages of `file` have the origin `null`, and nobody loads a page from the others. */
+/** Schemes without a usable origin: pages of `file` have the origin `null`, and the others serve no pages. */
 const schemesWithoutPages = new Set(['file', 'ftp', 'ws', 'wss'])
 
 interface HostName { readonly name: string, readonly port: string }
 
 /**
- * The origin as browsers write it (lower case, no default port, Punycode), or `null` where it is
- * none: a path, a query, credentials, `*`, `null`, and schemes whose pages have no origin of their own.
- * Apps and extensions have schemes of their own: `chrome-extension://…`, `tauri://localhost`.
+ * The origin as browsers send it (lower case, no default port, Punycode). `null` if the text is not an
+ * origin: if it has a path, a query or credentials, is `*` or `null`, or has a scheme without origins. Apps
+ * and extensions use their own schemes, such as `chrome-extension://…` and `tauri://localhost`.
  */
 export function parseOrigin (text: string): string | null {
   const [, scheme = '', authority = ''] = originForm.exec(text.toLowerCase()) ?? []
@@ -59,7 +60,7 @@ export function parseOrigin (text: string): string | null {
   return url === null || parseHostHeader(url.host) === null ? null : url.origin
 }
 
-/** `name` or `name:port` in lower case and Punycode, or `null` where it is no host. */
+/** `name` or `name:port` in lower case and Punycode. `null` if the text is not a host. */
 export function parseHost (text: string): string | null {
   const [, name = '', port = ''] = /^(\[[^\]]*\]|[^:]*)((?::\d{1,5})?)$/.exec(text.trim()) ?? []
   const url = originForm.test(`http://${name}`) ? parseUrl(`http://${name}`) : null
@@ -68,7 +69,7 @@ export function parseHost (text: string): string | null {
   return parseHostHeader(host) === null ? null : host
 }
 
-/** Throws a `TypeError` for an entry that is no origin, host or URL: a typo must stop the boot. */
+/** Throws a `TypeError` for an invalid origin, host or URL, so that a typo stops the start. */
 export function createEdge ({ origins = [], allowedHosts = [], publicUrl, loopback = true }: EdgeRules): Edge {
   const listed = new Set(origins.map(text => parseOrigin(text) ?? stop('origins', text, 'https://app.example.com')))
   const hosts = allowedHosts.map(
@@ -83,10 +84,10 @@ export function createEdge ({ origins = [], allowedHosts = [], publicUrl, loopba
   }
   for (const { name, port } of hosts) allow(name, port === '' ? '*' : port)
   if (loopback) for (const name of loopbackHosts) allow(name, '*')
-  // A proxy may pass the name alone on, or spell the scheme's own port out.
+  // A proxy may forward only the name, or add the default port.
   if (base !== null) allow(base.hostname, '', base.port === '' ? defaultPort(base.protocol) : base.port)
   const checksHost = ports.size > 0
-  // Nearly all requests name the same host.
+  // Cached, because nearly all requests name the same host.
   let lastServed: string | undefined
 
   return {
@@ -110,8 +111,8 @@ export function createEdge ({ origins = [], allowedHosts = [], publicUrl, loopba
 }
 
 /**
- * True for an absolute-form target (`GET http://other.example/mcp`) that does not name `host`, which
- * RFC 9112 §3.2.2 puts in the place of the Host header, and for one with credentials. A path is not one.
+ * True for an absolute-form target (`GET http://other.example/mcp`) that names another host than `host` or
+ * contains credentials. By RFC 9112 §3.2.2 such a target overrides the `Host` header. False for a path.
  */
 export function namesAnotherHost (target: string, host: string | undefined): boolean {
   if (target.startsWith('/')) return false
@@ -122,19 +123,19 @@ export function namesAnotherHost (target: string, host: string | undefined): boo
 }
 
 /**
- * True where a browser says that a page of another site, or of another host of this site, caused the
+ * True if the browser reports that a page of another site, or of another host of this site, caused the
  * request (Fetch Metadata).
  */
 export function isFromOtherSite (secFetchSite: string | undefined): boolean {
   return secFetchSite !== undefined && /\b(?:cross|same)-site\b/i.test(secFetchSite)
 }
 
-/** A field name of RFC 9110 §5.1, but not `*`, which allows every header in some browsers. */
+/** True for a field name of RFC 9110 §5.1, except `*`, which allows every header in some browsers. */
 export function isHeaderName (text: string): boolean {
   return /^[!#$%&'+.^_`|~0-9a-z-]{1,128}$/i.test(text)
 }
 
-/** What a page served by this Host would send. Browsers leave the default port out. */
+/** The origin of pages from this host. Browsers leave out the default port. */
 function ownOrigin (host: string, scheme: Scheme): string {
   return `${scheme}://${withoutDefaultPort(host, scheme)}`
 }
@@ -164,5 +165,5 @@ function defaultPort (protocol: string): string {
 }
 
 function stop (option: string, text: string, example: string): never {
-  throw new TypeError(`${option}: ${JSON.stringify(text)} cannot be used; it reads like ${example}`)
+  throw new TypeError(`${option}: ${JSON.stringify(text)} is not valid; use a value such as ${example}`)
 }

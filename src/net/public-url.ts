@@ -1,18 +1,20 @@
-/** What this server is called as a protected resource of OAuth. */
+/** The names of this server as an OAuth protected resource. */
 
 export interface ProtectedResource {
-  /** The endpoint under its public address. */
+  /** The public URL of the endpoint. */
   readonly url: string
-  /** Its names in the `aud` of tokens (RFC 8707): the base alone is none, others may live below it. */
+  /** Its names in the `aud` of tokens (RFC 8707). The base URL is not one: it may have other services. */
   readonly audience: readonly string[]
-  /** Where its metadata is (RFC 9728), below the public address: a proxy may pass nothing else on to us. */
+  /**
+   * The URL of its metadata (RFC 9728), below the public URL, because a proxy may forward nothing else to us.
+   */
   readonly metadataUrl: string
 }
 
-/** Where every protected resource of a host tells about itself (RFC 9728 §3). */
+/** The path prefix of protected resource metadata (RFC 9728 §3). */
 export const metadataPath = '/.well-known/oauth-protected-resource'
 
-/** `publicUrl` is the base of the address that callers use, `path` that of the endpoint below it. */
+/** `publicUrl` is the base URL that callers use; `path` is the endpoint's path below it. */
 export function protectedResource (publicUrl: string, path = '/mcp'): ProtectedResource {
   const base = withoutSlash(publicUrl)
   const url = base + path
@@ -25,9 +27,8 @@ export function withoutSlash (url: string): string {
 }
 
 /**
- * What tokens of this server say of it, where its public base URL is known: that it issued them,
- * and that they are for its endpoint. Never the `iss` of the identity provider, whose tokens are
- * verified in another way.
+ * The `iss` and `aud` of tokens that this server creates, if its public base URL is known. Tokens of the
+ * identity provider have another `iss` and are verified separately.
  */
 export function identityOf (
   publicUrl: string | undefined,
