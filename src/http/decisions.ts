@@ -1,4 +1,4 @@
-/** Turns a request into its decision event, once the answer is sent and each message has ended. */
+/** Emits the decision event of a request, once the answer is sent and each of its messages has ended. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Refusal } from '../errors.js'
 import { faultOf } from '../to-refusal.js'
@@ -18,30 +18,30 @@ import { configOf } from './request/route-config.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Where what is decided about callers is said, and can be observed. */
+    /** Emits the decisions about callers, and takes observers. */
     decisions: Decisions
-    /** What parts of the server can tell of themselves, for metrics. */
+    /** Numbers that parts of the server report for metrics. */
     measures: Measures
   }
 }
 
 const isWatched = 'decisionsAreSaid'
 
-/** The decisions of a scope: those of a scope around it, where that has some. */
+/** The decisions of a scope, inherited from an outer scope if that has them. */
 export function decisionsOf (fastify: FastifyInstance): Decisions {
   if (!fastify.hasDecorator('decisions')) fastify.decorate('decisions', new Decisions(fastify.log))
   return fastify.decisions
 }
 
-/** The measures of a scope: those of a scope around it, where that has some. */
+/** The measures of a scope, inherited from an outer scope if that has them. */
 export function measuresOf (fastify: FastifyInstance): Measures {
   if (!fastify.hasDecorator('measures')) fastify.decorate('measures', new Measures())
   return fastify.measures
 }
 
 /**
- * Says a decision for each request of this scope. `lines`: which of them have a line in the log. `onArrival` is
- * called with each request, in the same hook.
+ * Emits a decision for each request of this scope. `lines`: which of them are logged. `onArrival` is called
+ * with each request, in the same hook.
  */
 export function sayDecisions (
   fastify: FastifyInstance,
@@ -59,7 +59,7 @@ export function sayDecisions (
   })
 }
 
-/** When a request began, on the clock of `performance.now()`. Its decision will be said. */
+/** When a request began, by `performance.now()`. A request with this property gets a decision. */
 const startedAt = Symbol('when the request began')
 
 interface Followed {
@@ -71,7 +71,7 @@ function linesOf (fastify: FastifyInstance): Lines {
   return (fastify as FastifyInstance & { [isWatched]: Lines })[isWatched]
 }
 
-/** For a request that a hook refused before ours saw it. Does nothing where ours did. */
+/** For a request that an earlier hook refused. Does nothing if our hook has seen the request. */
 export function sayDecisionAbout (request: FastifyRequest, reply: FastifyReply): void {
   const { server } = request
   if (server.hasDecorator(isWatched)) follow(request, reply, linesOf(server))
@@ -87,13 +87,13 @@ function follow (request: FastifyRequest & Followed, reply: FastifyReply, lines:
     if (!isOver) sayWhenEnded(request, reply, isCut, lines)
     isOver = true
   }
-  // Not `once`, which wraps each listener: neither event comes twice.
-  // Node calls an answer finished whose connection was cut behind it, too.
+  // Not `once`, which wraps each listener: neither event is emitted twice.
+  // Node also emits `finish` for an answer whose connection was cut in the meantime.
   raw.on('finish', () => { end(request.raw.socket?.destroyed === true) })
   raw.on('close', () => { end(true) })
 }
 
-/** For an answer that no hook has seen. */
+/** For an answer that no hook saw. */
 export function sayDecision (request: FastifyRequest, reply: FastifyReply, refusal: Refusal): void {
   const { server } = request
   if (server.hasDecorator('decisions')) {
@@ -101,7 +101,7 @@ export function sayDecision (request: FastifyRequest, reply: FastifyReply, refus
   }
 }
 
-/** For a call that the app made itself: there is no request, no address and no credential. */
+/** For a call by the app itself, which has no request, address or credential. */
 export function sayCallInProcess (fastify: FastifyInstance, exchange: Exchange): void {
   const { caller: { principal, requestId }, method, params, why, outcome: result = 'ok', fault } = exchange
   const fields = fieldsOf({ method, params })
@@ -128,10 +128,10 @@ export function sayCallInProcess (fastify: FastifyInstance, exchange: Exchange):
   }, exchange.caller.logger ?? fastify.log, lines)
 }
 
-/** A call of a session may outlive the answer to its request: the caller comes back for the rest. */
+/** A call in a session may outlive the answer to its request: the caller reconnects for the rest. */
 function sayWhenEnded (request: FastifyRequest, reply: FastifyReply, isCut: boolean, lines: Lines): void {
   const exchanges = exchangesOf(request)
-  // Nearly always: nothing is made for what nobody waits for.
+  // The usual case: every message has ended, so nothing has to be awaited.
   if (exchanges.every(({ ended }) => ended)) return say(request, reply, isCut, lines)
   let open = 1
   const oneLess = (): void => {
@@ -165,12 +165,15 @@ function say (request: FastifyRequest, reply: FastifyReply, isCut: boolean, line
 const noFields: MessageFields = {}
 const noExchanges: readonly Exchange[] = []
 
-/** None where the request was refused as a whole. */
+/** The exchanges of a request. Empty if the request was refused as a whole. */
 function exchangesOf ({ refusal, mcpCall }: FastifyRequest): readonly Exchange[] {
   return refusal == null && mcpCall instanceof Call ? mcpCall.exchanges : noExchanges
 }
 
-/** What was decided about a request, or about one message of it. In one piece: this is on the way of every call. */
+/**
+ * The decision about a request, or about one of its messages. One object literal, because every call passes
+ * here.
+ */
 function decisionOf (
   request: FastifyRequest,
   reply: FastifyReply,
@@ -193,7 +196,7 @@ function decisionOf (
     outcome: outcomeOf(code, result ?? (isCut ? 'cut' : 'ok')),
     at: Date.now(),
     requestId: request.id,
-    // A proxy that is trusted may hand on what a caller wrote.
+    // A trusted proxy may forward an address that a caller wrote.
     address: printable(ipOf(request)),
     principal,
     credential,
@@ -226,7 +229,7 @@ function decisionOf (
   }
 }
 
-/** Not by Fastify's `elapsedTime`, which is 0 for an app without a logger. */
+/** Does not use Fastify's `elapsedTime`, which is 0 in an app without a logger. */
 function msOf (request: FastifyRequest & Followed): number {
   return performance.now() - (request[startedAt] ?? performance.now())
 }

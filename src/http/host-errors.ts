@@ -1,4 +1,4 @@
-/** Errors of a host's hooks, such as its own authentication or rate limit. */
+/** Handles errors of a host's hooks, such as its own authentication or rate limit. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import {
   BodyTooLargeError,
@@ -16,21 +16,21 @@ import {
   UnsupportedMediaTypeError
 } from '../errors.js'
 
-/** On the config of a route: errors of its hooks and of its handler are told apart. */
+/** Set on the config of a route whose errors are attributed to its hooks or to its handler. */
 const isTold = Symbol('the handler says when it begins')
-/** On the config of a route whose handler calls `handlerBegins` first: it needs no hook for that. */
+/** Set on the config of a route whose handler calls `handlerBegins` itself and needs no hook for it. */
 export const tellsItself = Symbol('the handler says itself when it begins')
-/** On a request: its handler has begun. */
+/** Set on a request whose handler has begun. */
 const hasBegun = Symbol('the handler has begun')
 
 type Told = FastifyRequest & { [hasBegun]?: boolean }
 
-/** Tells the errors of hooks from those of handlers, on each route that is added to `fastify` from now on. */
+/** Distinguishes errors of hooks from errors of handlers, on each route added to `fastify` from now on. */
 export function tellHooksFromHandlers (fastify: FastifyInstance): void {
   fastify.addHook('onRoute', route => {
     route.config = Object.assign({}, route.config, { [isTold]: true })
     if (tellsItself in route.config) return
-    // A route's own hooks run after those of its scope. This one is the last.
+    // A route's own hooks run after those of its scope, so this hook runs last.
     route.preHandler = [...[route.preHandler ?? []].flat(), begin]
   })
 }
@@ -45,7 +45,8 @@ export function handlerBegins (request: Told): void {
 }
 
 /**
- * False for an error of a handler: its status may come from what the handler called. An unknown path has hooks only.
+ * False for an error of a handler, whose status may come from a service that it called. An unknown path only
+ * has hooks.
  */
 export function isErrorOfHook (request: FastifyRequest): boolean {
   if (request.is404) return true
@@ -70,8 +71,9 @@ const byStatus: ReadonlyMap<number, typeof ForbiddenError> = new Map(
 )
 
 /**
- * The refusal for an error of a host's hook: its status, and `Retry-After`, with our texts. `undefined` where it has
- * no status of a refusal: then it is a fault. Reads two properties and one header, and never throws.
+ * The refusal for an error of a host's hook: its status and `Retry-After`, with our messages. `undefined` if
+ * its status is not that of a refusal: it is then a fault. Reads only two properties and one header, and
+ * never throws.
  */
 export function hostRefusal (error: unknown, reply: FastifyReply): Refusal | undefined {
   const status = statusOf(error) ?? reply.statusCode
@@ -80,7 +82,7 @@ export function hostRefusal (error: unknown, reply: FastifyReply): Refusal | und
   const retryAfter = retryAfterOf(error, reply)
   const about = { cause: error, reason: 'a hook of the host refused the request', why: 'host' }
   const refusal = new Refused(retryAfter === undefined ? about : retryLater(retryAfter * 1000, about))
-  // A status that has no code of its own.
+  // Statuses without their own error code.
   if (refusal.statusCode !== status) Object.defineProperty(refusal, 'statusCode', { value: status })
   return refusal
 }
@@ -101,7 +103,7 @@ function retryAfterOf (error: unknown, reply: FastifyReply): number | undefined 
   return /^\d{1,7}$/.test(text) ? Number(text) : undefined
 }
 
-/** A thrown value may be anything, with getters that throw. */
+/** Reads a property safely: a thrown value may have getters that throw. */
 function read (value: unknown, key: string): unknown {
   try {
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined

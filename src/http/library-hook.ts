@@ -1,4 +1,4 @@
-/** Takes the `onRequest` hook of a library without registering anything else of it. */
+/** Extracts the `onRequest` hook of a library plugin without registering the plugin. */
 import type {
   FastifyInstance, FastifyPluginAsync, FastifyPluginCallback, FastifyReply, FastifyRequest, onRequestHookHandler
 } from 'fastify'
@@ -6,10 +6,11 @@ import type {
 type Hook = (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => void
 
 /**
- * The `onRequest` hook that `library` would add. Its decorators would collide with those of a host that registers
- * the same library, and the `OPTIONS *` route of `@fastify/cors` would answer the preflights of the host's routes.
- * Its other hooks are added. Throws where it adds no `onRequest` hook in the call itself: without one a check would
- * be missing, or every browser would wait for ever.
+ * Returns the `onRequest` hook that `library` would add. Registering the plugin is not possible: its
+ * decorators would collide if the host registers it as well, and the `OPTIONS *` route of `@fastify/cors`
+ * would answer preflights for the host's routes. Its other hooks are added. Throws if the library does not
+ * add an `onRequest` hook synchronously: without the hook, a check would be missing, or browsers would wait
+ * for ever.
  */
 export function hookOf<Options extends object> (
   name: string,
@@ -29,7 +30,7 @@ export function hookOf<Options extends object> (
       }
     }
   })
-  // Both kinds of plugin are functions that are called with these three. One that fails has added no hook.
+  // Plugins with and without a callback accept these three arguments. A plugin that fails has added no hook.
   const outcome: unknown = (library as FastifyPluginCallback<Options>)(quiet, options, () => {})
   Promise.resolve(outcome).catch(() => {})
   const [hook] = hooks

@@ -17,7 +17,10 @@ const cors = {
   exposedHeaders: ['ETag']
 }
 
-/** Served with an ETag and kept by caches for an hour. OPTIONS, too: browsers ask before they send `If-None-Match`. */
+/**
+ * Serves a document with an ETag and a cache lifetime of one hour. OPTIONS is for preflights of
+ * `If-None-Match`.
+ */
 export function serveDocument (fastify: FastifyInstance, { path, type, text }: PublicDocument): void {
   const etag = `"${sha256(text).slice(0, 32)}"`
   for (const url of spellingsOf(path, fastify)) {
@@ -34,7 +37,7 @@ export function serveDocument (fastify: FastifyInstance, { path, type, text }: P
   }
 }
 
-/** RFC 9110 §13.1.2: weak comparison, and `*` is any. */
+/** RFC 9110 §13.1.2: weak comparison; `*` matches any ETag. */
 function isKnown (given: string | undefined, etag: string): boolean {
   if (given === undefined) return false
   return given.split(',').some(one => one.trim() === '*' || one.trim().replace(/^W\//, '') === etag)

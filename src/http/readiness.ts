@@ -1,17 +1,19 @@
-/** The answer of `/ready`: whether the server should get traffic, and why not. */
+/** Builds the answer of `/ready`: whether the server should get traffic, and if not, why. */
 
-/** Constant words, because `/ready` is public: a name or a message would tell a stranger too much. */
+/** Constant words, because `/ready` is public: names and messages could reveal internals. */
 export type Reason = 'stopping' | 'keys' | 'state' | 'redis' | 'audit' | 'frozen' | 'upstream'
 
 export interface Problem {
   readonly reason: Reason
-  /** True where nothing can be served until it is over. Default false: the server serves, with less. */
+  /**
+   * True if nothing can be served until the problem ends. Default false: the server works with restrictions.
+   */
   readonly isFatal?: boolean
 }
 
 export interface Readiness {
   readonly status: 'ready' | 'degraded' | 'not ready'
-  /** Each once, in the order given. */
+  /** The reasons without duplicates, in the given order. */
   readonly reasons: readonly Reason[]
 }
 

@@ -1,4 +1,4 @@
-/** Turns anything that was thrown into the one safe answer. */
+/** Converts any thrown value to a safe answer. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { BadHttpError, InternalError, isRefusal, type Refusal } from '../errors.js'
 import { refusalBody, rpcRefusal, toRefusal } from '../to-refusal.js'
@@ -6,11 +6,12 @@ import { hostRefusal, isErrorOfHook } from './host-errors.js'
 import { idOf } from '../mcp/wire/messages.js'
 
 /**
- * The refusal that the caller of this request may see. It never throws, whatever `error` is. An error of a hook of the
- * host keeps its status; a status on an error of a handler proves nothing.
+ * The refusal to send to the caller. Never throws, whatever `error` is. An error of a host's hook keeps its
+ * status. The status of a handler's error is ignored, because it may come from a service that the handler
+ * called.
  */
 export function sanitize (error: unknown, request: FastifyRequest, reply: FastifyReply): Refusal {
-  // The body's own stream failed: the caller left or broke the framing. That is no fault of ours.
+  // The request stream failed: the caller disconnected or broke the framing. This is not a server error.
   const { errored } = request.raw
   if (errored !== null && errored === error) return new BadHttpError({ reason: 'the connection ended inside the body' })
   const refusal = toRefusal(error)
@@ -19,8 +20,8 @@ export function sanitize (error: unknown, request: FastifyRequest, reply: Fastif
 }
 
 /**
- * Sends a refusal: as a JSON-RPC error on routes with `config.jsonRpc`, as plain JSON elsewhere. Headers set
- * before stay.
+ * Sends a refusal: as a JSON-RPC error on routes with `config.jsonRpc`, as plain JSON elsewhere. Keeps
+ * headers that were set before.
  */
 export function sendRefusal (refusal: Refusal, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const body = request.routeOptions.config.jsonRpc === true
@@ -30,11 +31,11 @@ export function sendRefusal (refusal: Refusal, request: FastifyRequest, reply: F
   reply.code(refusal.statusCode)
     .header('content-type', 'application/json; charset=utf-8')
     .header('cache-control', 'no-store')
-  // A string: no serializer or hook of a host sees the body, let alone wraps it.
+  // Sent as a string, so that serializers and hooks of the host cannot change the body.
   return reply.send(JSON.stringify(body))
 }
 
-/** True where the path of a URL can't be decoded (`/%zz`). Its query may hold anything. */
+/** True if the path of a URL cannot be decoded (`/%zz`). The query is not checked. */
 export function isMalformedUrl (url: string): boolean {
   if (!url.includes('%')) return false
   const [path = ''] = url.split(/[?#]/, 1)

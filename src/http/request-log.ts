@@ -1,4 +1,4 @@
-/** The logger of the service; turns off Fastify's own request lines. */
+/** Configures the logger of the service, and turns off Fastify's own request lines. */
 import type { ServerResponse } from 'node:http'
 import * as fastify from 'fastify'
 import type { FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
@@ -9,11 +9,11 @@ import { toStandardOutput } from '../log/stdout.js'
 import { pathOf } from './request/logged-path.js'
 
 export interface LogOptions {
-  /** `silent` for none. Default `info`. */
+  /** A pino level, or `silent`. Default `info`. */
   readonly level?: string | undefined
-  /** Where lines go. Default standard output. */
+  /** The output for log lines. Default standard output. */
   readonly stream?: { write: (line: string) => void } | undefined
-  /** Configured credentials, redacted wherever they stand. */
+  /** Configured credentials. They are redacted wherever they appear. */
   readonly secrets?: readonly string[] | undefined
 }
 
@@ -33,7 +33,7 @@ export function loggerOptions ({
       req: request => ({ method: request.method, path: pathOf(request.url, request.is404), ip: request.ip }),
       res: reply => ({ statusCode: reply.statusCode })
     },
-    // On the finished line, because a credential can hide in any string of any field.
+    // Redacts the finished line, because a credential can be in any string of any field.
     hooks: { streamWrite: line => printableLine(redact(line)) }
   }
 }
@@ -42,16 +42,16 @@ const requestId = Symbol('the id of the request that this answers')
 
 type Answer = ServerResponse & { [requestId]?: string }
 
-/** The id of the request that `response` answers; `undefined` where no `RequestLog` saw it. */
+/** The id of the request that `response` answers. `undefined` if no `RequestLog` has seen the request. */
 export function requestIdOf (response: ServerResponse): string | undefined {
   return (response as Answer)[requestId]
 }
 
-/** `undefined` in the first versions of Fastify 5, which `mcpAuth` runs in: it has no log of its own. */
+/** `undefined` in early versions of Fastify 5. `mcpAuth` supports those, because it uses the host's log. */
 const LogController = (fastify as Partial<typeof fastify>).LogController
 const Base = LogController ?? (class {} as typeof fastify.LogController)
 
-/** Silences the lines that Fastify writes for a request, which hold the query: there is one line a decision. */
+/** Turns off Fastify's request lines, which contain the query. The decision of a request has its own line. */
 export class RequestLog extends Base {
   constructor () {
     if (LogController === undefined) {

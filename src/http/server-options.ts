@@ -15,25 +15,30 @@ import { isMalformedUrl, sanitize, sendRefusal } from './refusal-reply.js'
 export interface HttpOptions {
   /** pino's levels, or `silent`. Default `info`. */
   readonly logLevel?: string
-  /** Where log lines go. Default standard output. */
+  /** The output for log lines. Default standard output. */
   readonly logStream?: { write: (line: string) => void }
   /** Configured credentials, which are redacted everywhere in a log line. Default: none. */
   readonly secrets?: readonly string[]
   /** The largest request body, in bytes. Default 1 MiB. */
   readonly bodyLimit?: number
-  /** Trusted proxies (`X-Forwarded-For`): addresses, CIDRs, `loopback`, `linklocal`, `uniquelocal`. Default: none. */
+  /**
+   * Trusted proxies (`X-Forwarded-For`): addresses, CIDRs, `loopback`, `linklocal`, `uniquelocal`. Default:
+   * none.
+   */
   readonly trustProxy?: readonly string[]
-  /** Milliseconds until a request must have arrived completely; then 408. Default 15,000. */
+  /** Milliseconds within which a request must arrive completely; then 408. Default 15,000. */
   readonly receiveTimeoutMs?: number
-  /** Milliseconds until its headers must have arrived; at most `receiveTimeoutMs`. Default 10,000. */
+  /** Milliseconds within which its headers must arrive; at most `receiveTimeoutMs`. Default 10,000. */
   readonly headersTimeoutMs?: number
   /** Milliseconds between checks of the timeouts of all connections. Default 1,000. */
   readonly checkIntervalMs?: number
-  /** Milliseconds that an idle connection stays open. Default 72,000, above the usual 60 s of load balancers. */
+  /**
+   * Milliseconds that an idle connection stays open. Default 72,000, above the usual 60 s of load balancers.
+   */
   readonly keepAliveTimeoutMs?: number
   /**
-   * Milliseconds without a byte in either direction until a connection is closed; 0 is never. Keep it above the
-   * pauses of a stream. `mcp` allows its calls the time they need. Default 120,000.
+   * Milliseconds without any traffic until a connection is closed; 0: never. Must be longer than the pauses
+   * of a stream. `mcp` extends it for its calls. Default 120,000.
    */
   readonly idleTimeoutMs?: number
   /** The largest request headers, in bytes; then 431. Default 16 KiB. */
@@ -92,20 +97,21 @@ export function serverOptions (options: HttpOptions = {}): FastifyHttpOptions<Se
 }
 
 /**
- * Settings of a Node server that can only be set after its creation. Node silently drops headers after the first 1,000,
- * including an `X-Forwarded-For` that a proxy appended; the total size of headers has its own limit.
+ * Settings of a Node server that can only be set after its creation. Node silently drops headers after the
+ * first 1,000, including an `X-Forwarded-For` that a proxy appended; the total size of headers has its own
+ * limit.
  */
 export function tuneServer (server: Server): void {
   server.maxHeadersCount = 0
 }
 
-/** `true`, a number and `1` have silently meant everyone or nobody (CVE-2026-16732). */
+/** Refuses `true` and numbers, which have silently trusted everyone or nobody (CVE-2026-16732). */
 function checkedProxy (entry: string): string {
   if (typeof entry === 'string' && /^(?:loopback|linklocal|uniquelocal)$|[.:]/.test(entry)) return entry
   throw new TypeError('trustProxy: each entry must be an address, a CIDR, loopback, linklocal or uniquelocal')
 }
 
-/** For requests that the parser or a timeout refused: there is only a socket, no request. */
+/** Handles requests that the parser or a timeout refused. There is only a socket, no request. */
 function clientErrorHandler (this: FastifyInstance, error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) {
     socket.destroy()

@@ -12,11 +12,11 @@ export interface McpHandlerOptions {
   readonly endpoint: McpEndpoint
   readonly place: Place
   readonly unread: UnreadAnswers
-  /** How long a caller may have to wait for the first byte of an answer, in milliseconds. */
+  /** The longest wait for the first byte of an answer, in milliseconds. */
   readonly silenceMs: () => number
 }
 
-/** No promise where nothing waits: most calls are answered in the turn in which they came. */
+/** Creates the handler. It makes no promise for a call that is answered synchronously, as most are. */
 export function mcpHandler ({
   endpoint,
   place,
@@ -32,7 +32,7 @@ export function mcpHandler ({
     try {
       const call = new Call(request, reply, place)
       request.mcpCall = call
-      // Again: the body may have taken its time since the credential was verified.
+      // Checked again, because a slow body may have arrived long after the credential was verified.
       const over = call.over()
       if (over !== undefined) throw over
       letBeSilent(request, silenceMs())
@@ -56,12 +56,12 @@ export function mcpHandler ({
   }
 }
 
-/** For this request alone: Node sets the timeout of the socket back with the next one. */
+/** Extends the socket timeout for this request. Node resets it with the next one. */
 function letBeSilent ({ raw: { socket } }: FastifyRequest, ms: number): void {
   if (socket.timeout !== undefined && socket.timeout > 0 && socket.timeout < ms) socket.setTimeout(ms)
 }
 
-/** The refusal of a caller whose credential was good when the request arrived. */
+/** The refusal for a credential that was valid when the request arrived. */
 export function noLonger (fastify: FastifyInstance): Refusal {
   const headers = fastify.hasDecorator('challengeFor')
     ? { 'www-authenticate': fastify.challengeFor({ error: 'invalid_token' }) }
@@ -69,7 +69,10 @@ export function noLonger (fastify: FastifyInstance): Refusal {
   return new UnauthenticatedError({ reason: 'the credential is no longer valid', why: 'no-longer-good', headers })
 }
 
-/** Where more scopes would help, the caller hears from whom to get them, and which (RFC 6750 §3.1). */
+/**
+ * Adds the challenge to an `insufficient_scope` refusal: which scopes are needed, and where to get them (RFC
+ * 6750 §3.1).
+ */
 function challenged (fastify: FastifyInstance, error: unknown): unknown {
   if (isRefusal(error) && error.code === InsufficientScopeError.code && fastify.hasDecorator('challengeFor')) {
     const scopes = String(error.data?.scope).split(' ')

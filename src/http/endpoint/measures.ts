@@ -1,4 +1,4 @@
-/** What an endpoint reports about itself: metrics, and decisions about its sessions. */
+/** Reports the metrics of an endpoint, and decisions about its sessions. */
 import { sha256 } from '../../lib/sha256.js'
 import type { Catalog } from '../../mcp/catalog/catalog.js'
 import type { McpEndpoint } from '../../mcp/era-router.js'
@@ -30,7 +30,10 @@ export function addMeasures (measures: Measures, endpoint: McpEndpoint, catalog:
 
 const mostTimed = 10_000
 
-/** Sessions are named by a part of the digest of their ids: with an id, another of the same caller could use them. */
+/**
+ * Names sessions by part of a digest, because anyone with the caller's credential could use a session by its
+ * id.
+ */
 export function sessionDecisions (decisions: Decisions): SessionListener {
   const openedAt = new Map<string, number>()
   return (kind, id, owner) => {

@@ -1,5 +1,5 @@
 /**
- * Opens an endpoint in a scope of Fastify: the catalog, the eras, the watches over credentials, and the
+ * Opens an endpoint in a Fastify scope: creates the catalog, the eras, the credential watches, and the
  * handler of its route.
  */
 import { randomBytes, randomUUID } from 'node:crypto'
@@ -31,12 +31,12 @@ import { UnreadAnswers } from './unread.js'
 export interface OpenEndpoint {
   readonly operations: Endpoint
   readonly handler: (request: FastifyRequest, reply: FastifyReply) => void
-  /** Ends what no answer would end; calls under way go on to theirs. */
+  /** Ends streams, which would never end by themselves. Running calls continue to their answers. */
   readonly quiesce: () => void
   readonly close: () => Promise<void>
 }
 
-/** Throws where an option cannot be used. */
+/** Throws a `TypeError` or `RangeError` for an invalid option. */
 export async function openEndpoint (fastify: FastifyInstance, options: McpOptions): Promise<OpenEndpoint> {
   const {
     tools = [],
@@ -64,7 +64,7 @@ export async function openEndpoint (fastify: FastifyInstance, options: McpOption
     beforeCall,
     afterCall
   } = options
-  // Set by auth, where the app looks keys up.
+  // Set by the auth plugin if the app verifies keys itself.
   const appKeys = fastify.hasDecorator('appKeys') ? fastify.appKeys : null
   const forgotten = appKeys === null
     ? undefined
@@ -161,7 +161,7 @@ function sessionsOptionsOf (sessions: boolean | SessionsOptions): SessionsOption
   return sessions ? {} : undefined
 }
 
-/** Whom a call in process is for: there is no request, and no budget. */
+/** The caller of a call in process, which has no request and no budget. */
 function callerInProcess (principal: Principal, log: FastifyBaseLogger): Caller {
   const requestId = randomUUID()
   return {

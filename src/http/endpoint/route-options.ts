@@ -3,11 +3,17 @@ import type { FastifyContextConfig, FastifySchema, RouteShorthandOptions } from 
 import { requireKeys } from '../../lib/require.js'
 
 export interface EndpointRouteOptions {
-  /** For the host's plugins, such as `{ rateLimit: false }`. `jsonRpc`, `mcp`, `public` and `uncharged` are ours. */
+  /**
+   * For the host's plugins, such as `{ rateLimit: false }`. `jsonRpc`, `mcp`, `public` and `uncharged` are
+   * ours.
+   */
   readonly config?: FastifyContextConfig & Readonly<Record<string, unknown>>
-  /** For the host's documentation, such as `{ hide: true }`. Not for what a request holds: the endpoint checks that. */
+  /**
+   * For the host's documentation, such as `{ hide: true }`. Schemas of the request are refused: the endpoint
+   * has its own.
+   */
   readonly schema?: FastifySchema & Readonly<Record<string, unknown>>
-  /** Such as `{ host: 'mcp.example.com' }`. */
+  /** Constraints of the route, such as `{ host: 'mcp.example.com' }`. */
   readonly constraints?: NonNullable<RouteShorthandOptions['constraints']>
   readonly logLevel?: NonNullable<RouteShorthandOptions['logLevel']>
 }
@@ -18,7 +24,7 @@ const ours = {
   schema: ['body', 'querystring', 'query', 'params', 'headers']
 } as const
 
-/** Throws a `TypeError` for an option that would change what the endpoint is. */
+/** Throws a `TypeError` for an option that the endpoint must set itself. */
 export function requireRouteOptions (options: EndpointRouteOptions): void {
   requireKeys('`routeOptions`', options, names)
   for (const [name, taken] of Object.entries(ours)) {
@@ -30,8 +36,8 @@ export function requireRouteOptions (options: EndpointRouteOptions): void {
 }
 
 /**
- * Throws a `TypeError` where a path has a parameter or a wildcard: an endpoint has one address, for tokens
- * and metadata.
+ * Throws a `TypeError` for a path with a parameter or a wildcard: tokens and metadata name the endpoint by a
+ * single URL.
  */
 export function requireFixedPath (path: string): void {
   if (!/[:*]/.test(path)) return

@@ -1,4 +1,4 @@
-/** Bounds for answers that callers read slowly: how long and how many bytes may wait. */
+/** Limits answers that callers read slowly: how long they may wait, and how many bytes. */
 import { constants, Http2ServerRequest } from 'node:http2'
 import type { Readable, Writable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
@@ -6,24 +6,33 @@ import type { Reply } from '../../mcp/wire/reply.js'
 import { bodyBytesOf } from '../request/json-body.js'
 
 export interface UnreadOptions {
-  /** Milliseconds that an answer may wait, besides the time that `minBytesPerSecond` gives it. Default 30,000. */
+  /**
+   * Milliseconds that an answer may wait, in addition to the time that `minBytesPerSecond` allows. Default
+   * 30,000.
+   */
   readonly graceMs?: number
-  /** How fast a caller has to read at least. Default 8,192. */
+  /** The lowest speed at which a caller may read. Default 8,192. */
   readonly minBytesPerSecond?: number
   /**
-   * Bytes that may wait for one caller. Beyond them its largest answers are cut off, but not its only one.
-   * Default 32 MiB.
+   * Bytes that may wait for one caller. Beyond that, its largest answers are cut off, unless there is only
+   * one. Default 32 MiB.
    */
   readonly maxBytesPerCaller?: number
-  /** Bytes that may wait in all. Beyond them the caller with most loses its largest answers. Default 256 MiB. */
+  /**
+   * Bytes that may wait in total. Beyond that, the largest answers of the caller with most are cut off.
+   * Default 256 MiB.
+   */
   readonly maxBytes?: number
 }
 
-/** The system's own buffers take this much at once. How many there are is bounded by the number of connections. */
+/**
+ * The operating system buffers about this much per connection. The number of connections is limited
+ * elsewhere.
+ */
 const smallestBytes = 16 * 1024
 const sweepMs = 1000
 const mebibyte = 1024 ** 2
-/** A caller that reads may have more than its share for so long, but never twice as much. */
+/** How long a caller that is reading may exceed its share. It may never have twice as much. */
 const burstMs = 5000
 
 type MaybeWritable = Readable & Partial<Pick<Writable, 'writableLength' | 'writableEnded'>>
@@ -32,30 +41,30 @@ interface Entry {
   readonly caller: string
   readonly reply: FastifyReply
   readonly since: number
-  /** Bytes that wait. */
+  /** The bytes that wait. */
   readonly bytes: () => number
-  /** When all of it must have been read; `undefined` while more may come. */
+  /** When everything must have been read; `undefined` while more may follow. */
   readonly dueAt: () => number | undefined
 }
 
-/** What waits for one caller, with the bytes of each as they were when it was looked at. */
+/** The waiting answers of one caller, with their sizes at the time of the check. */
 interface Held {
   bytes: number
   readonly entries: Map<Entry, number>
 }
 
 /**
- * Node's buffer for a connection has no bound, and a connection is not idle while a byte is read now and then. So a
- * caller that reads slowly could fill the memory. Here its answers are cut off, with their connections.
+ * Node's buffer for a connection is unbounded, and a connection that reads a byte now and then does not time
+ * out. So a slow reader could fill the memory. This class cuts off its answers and closes their connections.
  */
 export class UnreadAnswers {
-  /** Each with what ends its being followed. */
+  /** The followed answers, each with a function that stops following it. */
   readonly #entries = new Map<Entry, () => void>()
   readonly #graceMs: number
   readonly #bytesPerMs: number
   readonly #maxBytesPerCaller: number
   readonly #maxBytes: number
-  /** Of the answers alone: streams change in size. */
+  /** The total of plain answers. Streams are not included, because their size changes. */
   #heldBytes = 0
   #sweep: NodeJS.Timeout | undefined
 
@@ -73,8 +82,8 @@ export class UnreadAnswers {
   }
 
   /**
-   * Follows an answer that is about to be sent. The arguments of its call are kept until then, too, for those who
-   * keep records, so the body of the request counts as well.
+   * Follows an answer that is about to be sent. The body of the request counts as well, because its arguments
+   * are kept for the audit until the answer is sent.
    */
   follow (caller: string, reply: FastifyReply, { json, stream }: Pick<Reply, 'json' | 'stream'>): void {
     const body = bodyBytesOf(reply.request)
@@ -91,7 +100,7 @@ export class UnreadAnswers {
     if (this.#heldBytes > Math.min(this.#maxBytesPerCaller, this.#maxBytes)) this.#cutExcess(now)
   }
 
-  /** The writers of a stream wait for the caller; its last event does not. */
+  /** Writers of a stream wait for the caller, except for the last event. */
   #followStream (caller: string, reply: FastifyReply, stream: MaybeWritable, body: number): void {
     let endedAt: number | undefined
     const bytes = (): number => {
@@ -163,7 +172,7 @@ export class UnreadAnswers {
     return [...callers.values()]
   }
 
-  /** False where all that waits is part of a burst that may still be read, and `evenBursts` is not set. */
+  /** Returns false if everything that waits is a burst that may still be read, unless `evenBursts` is set. */
   #cutLargest (held: Held, now: number, evenBursts: boolean, reason: string): boolean {
     let largest: readonly [Entry, number] | undefined
     for (const [entry, bytes] of held.entries) {
@@ -183,7 +192,8 @@ export class UnreadAnswers {
     reply.log.info({ principal: caller, bytes: bytes(), reason }, 'answer cut off')
     this.#entries.get(entry)?.()
     const { raw: request } = reply.request
-    // The connection itself: an answer that waits behind another has none yet. Over HTTP/2 others use it.
+    // Destroys the connection itself, because a pipelined answer has no socket yet. Over HTTP/2, other
+    // requests use the connection.
     if (request instanceof Http2ServerRequest) request.stream.close(constants.NGHTTP2_CANCEL)
     else request.socket.destroy()
   }

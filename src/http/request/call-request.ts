@@ -1,14 +1,14 @@
-/** What a handler can see of its request. */
+/** The parts of a request that handlers can see. */
 import { holdsWholeCredential } from '../../principal/credential-forms.js'
 import type { CallRequest } from '../../tools/app-context.js'
 import { isRecord } from '../../lib/guards.js'
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>
 
-/** Headers that carry credentials, ours or those of a proxy: by what people call them. */
+/** Names of headers that carry credentials, for this server or for a proxy. */
 const secretNames = /authorization|cookie|api-?key|token|secret|password|credential|session|in-process/
 
-/** A frozen copy without credentials: by the names of headers, and by the forms that are known. */
+/** A frozen copy without headers that carry credentials, recognized by their names and by their values. */
 export function headersWithoutCredentials (headers: Headers): CallRequest['headers'] {
   const shown = Object.entries(headers).filter(
     ([name, value]) =>
@@ -22,8 +22,7 @@ export function headersWithoutCredentials (headers: Headers): CallRequest['heade
 }
 
 /**
- * The name and version that the client of a message gives itself: in `initialize`, and with each request of
- * 2026-07-28.
+ * The client's self-reported name and version: from `initialize`, or from a request of revision 2026-07-28.
  */
 export function clientInfoOf (body: unknown): CallRequest['client'] {
   if (!isRecord(body) || !isRecord(body.params)) return undefined

@@ -3,13 +3,13 @@ import type { FastifyRequest } from 'fastify'
 
 const known = Symbol('the address of a request')
 
-/** The longest address is one of IPv6 that ends in IPv4, with a zone or a port. */
+/** The longest address is IPv6 with an embedded IPv4, and a zone or a port. */
 const maxLength = 64
 
 /**
- * `request.ip`, asked for once: behind proxies Fastify computes it each time, which takes longer than a whole limiter.
- * `unknown` where `X-Forwarded-For` holds a text that is too long for an address. Over HTTP/2 ask before the answer has
- * left: afterwards the connection, and the address with it, may be gone.
+ * `request.ip`, read only once: behind proxies Fastify computes it on each access, which takes longer than a
+ * whole limiter. `unknown` if `X-Forwarded-For` contains a text that is too long for an address. Over HTTP/2,
+ * call it before the answer is sent: afterwards the connection, and with it the address, may be gone.
  */
 export function ipOf (request: FastifyRequest & { [known]?: string }): string {
   request[known] ??= readable(request.ip)

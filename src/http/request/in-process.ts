@@ -1,10 +1,10 @@
-/** Requests that this process makes to itself as a principal, without a credential. */
+/** Requests that this process makes to itself on behalf of a principal, without a credential. */
 import { randomBytes } from 'node:crypto'
 import { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Principal } from '../../principal/principal.js'
 
-/** Read of requests by `inject` alone, and good for one of them. */
+/** Accepted only from `inject`, and only for one request. */
 const header = 'x-mcp-in-process'
 
 interface Grant {
@@ -12,24 +12,24 @@ interface Grant {
   readonly call?: ToolCall | undefined
 }
 
-/** A request that a tool makes: it is good for one route, and no limit counts it. */
+/** A request by a tool. It may reach only one route, and no limit counts it. */
 export interface ToolCall {
-  /** The path of the route, as it was registered. */
+  /** The path of the route, as registered. */
   readonly route: string
-  /** Aborted when nobody waits for the answer any more. */
+  /** Aborted when the answer is no longer needed. */
   readonly signal: AbortSignal
 }
 
 const granted = new Map<string, Grant>()
-/** Most processes make no such request. */
+/** Skips all checks below, because most processes make no such requests. */
 let isUsed = false
-/** Of requests that have used their header: several parts of the server ask for one request. */
+/** Requests that have used their header. Several parts of the server look up the same request. */
 const used = new WeakMap<FastifyRequest['raw'], Grant>()
 
 /**
- * Makes one request by `inject`, which is handed the header that lets it pass as `principal`. A request over a
- * socket cannot use the header, nor can a second one. `call`: the call of a tool that makes it. Default: the
- * request may reach each route, and counts like other requests.
+ * Makes one request with `inject`, which gets a header that identifies it as `principal`. The header works
+ * only once, and not for a request over a socket. `call` is the tool call that makes the request. Default:
+ * the request may reach every route, and counts like other requests.
  */
 export async function asPrincipal<T> (
   principal: Principal,
@@ -46,25 +46,25 @@ export async function asPrincipal<T> (
   }
 }
 
-/** The principal that a request of this process was made for. */
+/** The principal on whose behalf this process made the request. */
 export function principalInProcess (request: FastifyRequest): Principal | undefined {
   const grant = grantOf(request)
   return grant === undefined || isElsewhere(request, grant) ? undefined : grant.principal
 }
 
-/** The request is made by a tool, for a call that the limits counted. */
+/** True for a request by a tool, whose call the limits have already counted. */
 export function isWithinCall (request: FastifyRequest): boolean {
   const grant = grantOf(request)
   return grant?.call !== undefined && !isElsewhere(request, grant)
 }
 
-/** The request is made by a tool, and came to another route than the tool's. */
+/** True for a request by a tool that reached another route than the tool's. */
 export function isAstray (request: FastifyRequest): boolean {
   const grant = grantOf(request)
   return grant !== undefined && isElsewhere(request, grant)
 }
 
-/** Ends the answer of a request that a tool makes when nobody waits for it any more. */
+/** Ends the answer to a tool's request when it is no longer needed. */
 export function endWithCall (request: FastifyRequest, { raw }: FastifyReply): void {
   const end = (): void => { if (!raw.writableFinished) raw.destroy() }
   grantOf(request)?.call?.signal.addEventListener('abort', end, { once: true })

@@ -5,9 +5,9 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { MalformedBodyError, TooDeepError, TooManyValuesError, UnsupportedMediaTypeError } from '../../errors.js'
 
 export interface JsonBodyOptions {
-  /** Bytes of a body. */
+  /** The largest body in bytes. */
   readonly bodyLimit: number
-  /** Arrays and objects inside each other. Default 64. */
+  /** The deepest nesting of arrays and objects. Default 64. */
   readonly maxDepth?: number
 }
 
@@ -15,15 +15,15 @@ const bodyBytes = Symbol('the size of the body of a request')
 
 type Measured = FastifyRequest & { [bodyBytes]?: number }
 
-/** How many bytes the JSON body of a request had; 0 where it had none, or another parser read it. */
+/** The size of a request's JSON body in bytes. 0 if it had none, or another parser read it. */
 export function bodyBytesOf (request: Measured): number {
   return request[bodyBytes] ?? 0
 }
 
 /**
- * Makes `application/json` the only body that this scope reads; any other is a 415. A DELETE without
- * a body may say what type it would be of, as some clients do of every request. Call it in an
- * encapsulated scope: it removes the parsers which the scope inherited.
+ * Makes `application/json` the only accepted body type in this scope; others get a 415. A DELETE without a
+ * body may have any content type, because some clients send one with every request. Call this in an
+ * encapsulated scope, because it removes inherited parsers.
  */
 export function registerJsonBody (scope: FastifyInstance, { bodyLimit, maxDepth = 64 }: JsonBodyOptions): void {
   scope.removeAllContentTypeParsers()
@@ -51,7 +51,7 @@ export function registerJsonBody (scope: FastifyInstance, { bodyLimit, maxDepth 
   })
 }
 
-/** Names of codings are case-insensitive, and `identity` means that there is no coding (RFC 9110 §8.4.1, §12.5.3). */
+/** Content codings are case-insensitive, and `identity` means none (RFC 9110 §8.4.1, §12.5.3). */
 function isCoded (header: string | undefined): boolean {
   return header !== undefined && header.split(',').some(coding => !/^\s*(?:identity)?\s*$/i.test(coding))
 }
@@ -62,9 +62,9 @@ function isEmpty ({ 'content-length': length, 'transfer-encoding': coding }: Inc
 }
 
 /**
- * The value of a JSON text (RFC 8259). Throws `TooDeepError`, `TooManyValuesError` (more than 100,000)
- * and `MalformedBodyError`; the latter also for a byte order mark, for bytes that are no UTF-8 and for
- * keys that reach a prototype.
+ * Parses a JSON text (RFC 8259). Throws `TooDeepError`, `TooManyValuesError` (more than 100,000 values) or
+ * `MalformedBodyError`. The last also applies to a byte order mark, invalid UTF-8, and keys that reach a
+ * prototype.
  */
 export function parseJson (bytes: Buffer, maxDepth = 64): unknown {
   if (bytes.length > maxDepth && isDeeperThan(bytes, maxDepth)) throw new TooDeepError()
@@ -92,8 +92,8 @@ const quote = 0x22
 const backslash = 0x5c
 
 /**
- * Counts open brackets outside of strings. A megabyte of `[` keeps `JSON.parse` busy for hundreds
- * of milliseconds; this pass takes a few. Says nothing about text that is no JSON.
+ * Counts open brackets outside strings. A megabyte of `[` keeps `JSON.parse` busy for hundreds of
+ * milliseconds; this pass takes a few. The result is meaningless for text that is not JSON.
  */
 export function isDeeperThan (bytes: Buffer, maxDepth: number): boolean {
   const { length } = bytes
@@ -111,10 +111,13 @@ export function isDeeperThan (bytes: Buffer, maxDepth: number): boolean {
   return false
 }
 
-/** Each costs a schema an object, and a wrong one several: a megabyte has room for half a million. */
+/**
+ * Validation allocates an object per value, and several for an invalid one. A megabyte can hold half a
+ * million.
+ */
 const maxValues = 100_000
 
-/** Counts the commas outside of strings. */
+/** Counts the commas outside strings. */
 function hasMoreValuesThan (bytes: Buffer, most: number): boolean {
   const { length } = bytes
   let commas = 0
@@ -127,15 +130,15 @@ function hasMoreValuesThan (bytes: Buffer, most: number): boolean {
   return false
 }
 
-/** Any text that could hold such a key, escapes included. Most bodies end here. */
+/** Matches every text that could contain such a key, even escaped. Most bodies do not match. */
 const suspect = /__proto__|constructor|\\u00[5-7]/
 
-/** Whether a merge of this value could write to a prototype. Walks without recursion. */
+/** True if merging this value could write to a prototype. Walks without recursion. */
 function reachesPrototype (root: Record<string, unknown>): boolean {
   const open: Array<Record<string, unknown>> = [root]
   for (let node = open.pop(); node !== undefined; node = open.pop()) {
     if (Object.hasOwn(node, '__proto__')) return true
-    // Not Object.entries: five times as slow over a megabyte of small objects.
+    // Not Object.entries, which is five times slower for a megabyte of small objects.
     for (const key in node) {
       const value: unknown = node[key]
       if (typeof value !== 'object' || value === null) continue

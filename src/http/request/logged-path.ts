@@ -1,6 +1,6 @@
-/** The path of a request as it is logged. */
+/** Prepares the path of a request for the log. */
 
-/** Without the query, where people put keys; bounded, because a stranger chooses it. `isUnknown`: no route has it. */
+/** The path without the query, which may contain keys, and truncated. `isUnknown`: no route matches it. */
 export function pathOf (url: string | undefined, isUnknown: boolean): string | undefined {
   if (isUnknown && url !== undefined) return beginningOf(tidy(url))
   return url === undefined || (url.length <= 256 && !/[?#;%]/.test(url)) ? url : tidy(url)
@@ -11,8 +11,8 @@ function tidy (url: string): string {
 }
 
 /**
- * Of a path that no route has: a key of no known form may stand in it, as of 16 characters and with
- * slashes inside. What real clients look for is told in full.
+ * Shortens a path without a route, because it may contain a key of unknown form, from 16 characters and even
+ * with slashes. Paths that real clients request are logged in full.
  */
 function beginningOf (path: string): string {
   const [beginning = ''] =
@@ -23,7 +23,7 @@ function beginningOf (path: string): string {
 }
 
 /**
- * Letters, digits and `-._~`: escaped they mean the same (RFC 3986 §6.2.2.2), and a secret in a path would
- * look like none.
+ * Unescapes letters, digits and `-._~`, whose escapes are equivalent (RFC 3986 §6.2.2.2). Otherwise the
+ * redactor would not recognize an escaped secret in a path.
  */
 const needlessEscapes = /%(?:2[de]|3\d|[46][1-9a-f]|[57][0-9a]|5f|7e)/gi

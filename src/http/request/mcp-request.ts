@@ -1,4 +1,4 @@
-/** A request to the endpoint as the bridge sees it, with its caller. */
+/** Represents a request to the endpoint, with its caller. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { callerOf } from './request-caller.js'
 import { type Refusal, UnauthenticatedError } from '../../errors.js'
@@ -13,21 +13,21 @@ import type { CallLogger, CallRequest } from '../../tools/app-context.js'
 import { clientInfoOf, headersWithoutCredentials } from './call-request.js'
 import { ipOf } from './client-address.js'
 
-/** What a log may say of a call. No arguments, and nothing of a result. */
+/** The loggable facts about a call. Contains no arguments and no results. */
 export interface LoggedCall {
-  /** Which era serves it; `undefined` before that is known. */
+  /** The era that serves it; `undefined` until that is known. */
   readonly era: EraName | undefined
   readonly fields: MessageFields
-  /** The name and version that the client gives itself. */
+  /** The client's self-reported name and version. */
   readonly client: string | undefined
   /**
-   * `ok`, `tool-error` or the code of a refusal; of a batch the first that is not `ok`. `undefined` while
-   * there is no answer. A request refused as a whole has its code in `request.refusal`.
+   * `ok`, `tool-error` or the code of a refusal; for a batch, the first that is not `ok`. `undefined` until
+   * there is an answer. A request that was refused as a whole has its code in `request.refusal`.
    */
   readonly outcome: string | undefined
 }
 
-/** What every call of an endpoint shares. */
+/** The objects that all calls of an endpoint share. */
 export interface Place extends Shared {
   readonly fastify: FastifyInstance
   readonly overFor: (principal: Principal, address?: string) => Refusal | undefined
@@ -45,11 +45,11 @@ export class Call implements McpRequest, Caller, LoggedCall {
   #era: EraName | undefined
   #callRequest: CallRequest | undefined
   #sessionClient: CallRequest['client']
-  /** What the log needs of a body that was let go. */
+  /** The facts that the log needs after the body is released. */
   #fields: MessageFields | undefined
   #client: string | undefined
 
-  /** Throws where no plugin put a principal on the request: an endpoint without one is closed. */
+  /** Throws if no plugin set a principal on the request: an endpoint without authentication is closed. */
   constructor (request: FastifyRequest, reply: FastifyReply, place: Place) {
     const principal = callerOf(request)
     if (principal === null) throw new UnauthenticatedError({ reason: 'no plugin authenticated this request' })
@@ -65,12 +65,12 @@ export class Call implements McpRequest, Caller, LoggedCall {
   get address (): string { return ipOf(this.#request) }
   get requestId (): string { return this.#request.id }
   get era (): EraName | undefined { return this.#era }
-  /** One for each request of JSON-RPC in it, in their order. */
+  /** One exchange per JSON-RPC request, in order. */
   get exchanges (): readonly Exchange[] { return this.#exchanges }
 
   get logger (): CallLogger { return this.#request.log }
 
-  /** Made when a handler asks for it. */
+  /** Created when a handler reads it. */
   get request (): CallRequest {
     const { headers, body } = this.#request
     const sessionId = headers['mcp-session-id']
@@ -103,7 +103,7 @@ export class Call implements McpRequest, Caller, LoggedCall {
   get fields (): MessageFields { return this.#fields ?? fieldsOf(this.#request.body) }
   get client (): string | undefined { return this.#fields === undefined ? clientOf(this.#request.body) : this.#client }
 
-  /** Lets go of the body, which nobody needs once there is an answer: the caller may take its time to read that. */
+  /** Releases the body once there is an answer, because the caller may read the answer slowly. */
   release (): void {
     this.#client = this.client
     this.#fields = this.fields
@@ -122,7 +122,7 @@ export class Call implements McpRequest, Caller, LoggedCall {
   }
 
   budget (): Promise<Budget | null> {
-    // Not by `hasDecorator`, which takes as long as the rest.
+    // Not `hasDecorator`, which takes as long as everything else here.
     const { budgetOf } = this.#place.fastify as Partial<FastifyInstance>
     return budgetOf === undefined ? Promise.resolve(null) : budgetOf(this.#request)
   }
@@ -134,7 +134,7 @@ export class Call implements McpRequest, Caller, LoggedCall {
 
   onGone (listener: () => void): void {
     const { raw } = this.#reply
-    // A caller may leave while its request is judged: nothing tells of that a second time.
+    // A caller may disconnect while its request is checked. The event is not emitted again.
     if (raw.destroyed) listener()
     else raw.on('close', () => { if (!raw.writableFinished) listener() })
   }

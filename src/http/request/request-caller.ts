@@ -17,14 +17,14 @@ export class RequestCaller {
   rateLimitMax: number | null = null
   #proof: Principal | undefined
 
-  /** `proof`: what the credential itself proved, if the app changed the principal. */
+  /** `proof` is the principal that the credential proved, if the app changed the principal. */
   admit ({ principal, rateLimitMax }: Verified, proof: Principal = principal): void {
     this.principal = principal
     this.rateLimitMax = rateLimitMax ?? null
     this.#proof = proof
   }
 
-  /** What the credential of the request proved, even if `principal` was replaced since. */
+  /** The principal that the credential proved, even if `principal` was replaced since. */
   get proof (): Principal | undefined {
     return this.#proof
   }
@@ -47,12 +47,15 @@ type Kept = FastifyRequest & { [known]?: RequestCaller }
 
 const aliases = ['principal', 'rateLimitMax'] as const
 
-/** On an instance whose requests have our `mcp`; its nested scopes inherit it. Shared by copies of this package. */
+/**
+ * Set on an instance whose requests have our `mcp`, and inherited by nested scopes. Shared by copies of this
+ * package.
+ */
 const isOurs = Symbol.for('fastify-mcp-auth.request.mcp')
 
 /**
- * Decorates requests with `mcp`, and with those members of `wanted` whose names the host does not use. Throws a
- * `TypeError` if the host has an `mcp` of its own.
+ * Decorates requests with `mcp`, and with those members of `wanted` whose names the host does not use. Throws
+ * a `TypeError` if the host has an `mcp` of its own.
  */
 export function decorateCaller (
   fastify: FastifyInstance,
@@ -77,7 +80,9 @@ export function decorateCaller (
   }
 }
 
-/** An in-process request has its caller from the start, because hooks of a host may read it before ours run. */
+/**
+ * An in-process request has its caller from the start, because hooks of a host may read it before ours run.
+ */
 function newCaller (request: FastifyRequest): RequestCaller {
   const caller = new RequestCaller()
   const principal = principalInProcess(request)

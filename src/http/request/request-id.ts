@@ -1,4 +1,4 @@
-/** The request id, taken from a trusted proxy or created here. */
+/** Creates request ids, or takes them from a trusted proxy. */
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -6,10 +6,10 @@ import { covers, createAddressReader, parseNetwork } from '../../net/networks.js
 
 export const requestIdHeader = 'x-request-id'
 
-/** What a proxy may hand on: no text that could break a log line, and none that holds one. */
+/** The form of ids that a proxy may pass on. They cannot break a log line. */
 const idForm = /^[A-Za-z0-9._-]{8,64}$/
 
-/** The names that Fastify's `trustProxy` takes, and what it takes them for. */
+/** The names that Fastify's `trustProxy` accepts, and their networks. */
 const named: Readonly<Record<string, readonly string[]>> = {
   loopback: ['127.0.0.0/8', '::1/128'],
   linklocal: ['169.254.0.0/16', 'fe80::/10'],
@@ -17,9 +17,9 @@ const named: Readonly<Record<string, readonly string[]>> = {
 }
 
 /**
- * Makes the maker of ids. The id of a request that a proxy of `trustProxy` handed on is the proxy's, where
- * it is 8 to 64 of `A-Za-z0-9._-`. A caller's own is never taken: it would forge the line that an operator
- * looks for, so the proxy must overwrite what it gets.
+ * Creates the generator of request ids. It uses the id from a proxy in `trustProxy` if it consists of 8 to 64
+ * of `A-Za-z0-9._-`. It never uses an id from a caller, who could forge the log lines of another request. So
+ * the proxy must overwrite the header.
  */
 export function createRequestIds (trustProxy: readonly string[]): (request: IncomingMessage) => string {
   const proxies = trustProxy
@@ -35,8 +35,8 @@ export function createRequestIds (trustProxy: readonly string[]): (request: Inco
   }
 }
 
-/** Puts the id on the answer, unless somebody did: a person who asks for help has nothing else to name. */
+/** Sets the request id on the answer, unless it is already set. Users can quote it when they ask for help. */
 export function sendRequestId ({ id }: FastifyRequest, reply: FastifyReply): void {
-  // A host may make ids of other forms, which a header cannot carry or should not.
+  // A host may create ids that a header cannot carry, or should not.
   if (!reply.hasHeader(requestIdHeader) && /^[\x21-\x7e]{1,256}$/.test(String(id))) reply.header(requestIdHeader, id)
 }

@@ -1,30 +1,33 @@
-/** Which requests skip limits and authentication. */
+/** Decides which requests skip limits and authentication. */
 import type { FastifyRequest } from 'fastify'
 
 type Config = FastifyRequest['routeOptions']['config']
 
 const known = Symbol('the config of the route of a request')
 
-/** `routeOptions.config`, asked for once: Fastify makes the options anew each time. */
+/** `routeOptions.config`, read only once: Fastify creates `routeOptions` on each access. */
 export function configOf (request: FastifyRequest & { [known]?: Config }): Config {
   request[known] ??= request.routeOptions.config
   return request[known]
 }
 
-/** The route says `config: { public: true }`. */
+/** True if the route has `config: { public: true }`. */
 export function isPublic (request: FastifyRequest): boolean {
   return configOf(request)?.public === true
 }
 
-/** The route says `config: { uncharged: true }`, and its callers authenticate but pay nothing; or it is public. */
+/**
+ * True if the route is public, or has `config: { uncharged: true }`: callers authenticate, but no limit
+ * counts.
+ */
 export function isUncharged (request: FastifyRequest): boolean {
   const config = configOf(request)
   return config?.uncharged === true || config?.public === true
 }
 
 /**
- * A browser's question before a cross-origin call (Fetch Standard, CORS-preflight request). It
- * never carries a credential, so none is looked at: a guess in it must stay without an answer.
+ * True for a CORS preflight (Fetch Standard, CORS-preflight request). A preflight never carries a credential,
+ * so none is read: otherwise its answer could confirm a guess.
  */
 export function isPreflight (request: FastifyRequest): boolean {
   const { headers } = request.raw
@@ -33,8 +36,9 @@ export function isPreflight (request: FastifyRequest): boolean {
 }
 
 /**
- * An unknown path that clients look for after a 401, to sign in by OAuth: anything below a `/.well-known/`, or one of
- * those of `isSignInProbe`. They would lock themselves out: a dozen on each connect.
+ * True for an unknown path that clients probe after a 401 to find the OAuth sign-in: anything below
+ * `/.well-known/`, and the paths of `isSignInProbe`. If these counted, clients would lock themselves out:
+ * they send a dozen on each connect.
  */
 export function isOAuthProbe (request: FastifyRequest): boolean {
   if (!request.is404) return false
@@ -42,8 +46,8 @@ export function isOAuthProbe (request: FastifyRequest): boolean {
 }
 
 /**
- * Where clients look that found no metadata (MCP 2025-03-26, Authorization, Fallbacks for Servers without
- * Metadata Discovery).
+ * True for the default OAuth paths, which clients try if they find no metadata (MCP 2025-03-26,
+ * Authorization, Fallbacks for Servers without Metadata Discovery).
  */
 export function isSignInProbe (request: FastifyRequest): boolean {
   const { is404, server: { prefix } } = request

@@ -1,7 +1,10 @@
-/** A path with and without a trailing slash. */
+/** Registers a path with and without a trailing slash. */
 import type { FastifyInstance } from 'fastify'
 
-/** The spellings of `path` to register: one where it ends with a slash, or where the router takes both for one. */
+/**
+ * The spellings of `path` to register. Only one if it ends with a slash, or if the router ignores trailing
+ * slashes.
+ */
 export function spellingsOf (path: string, { initialConfig }: FastifyInstance): readonly string[] {
   const { ignoreTrailingSlash, routerOptions } = initialConfig
   const isIgnored = ignoreTrailingSlash === true || routerOptions?.ignoreTrailingSlash === true
