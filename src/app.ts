@@ -1,4 +1,4 @@
-/** The service as a Fastify app: turns settings into options of the chain, and adds `/health` and `/ready`. */
+/** Builds the service as a Fastify app: converts settings to options, and adds `/health` and `/ready`. */
 import { fastify as createFastify, type FastifyInstance } from 'fastify'
 import health from '../plugins/health.js'
 import { type Config, ConfigError, type Environment, loadConfig } from './config/load.js'
@@ -22,7 +22,9 @@ import { chainOptions, metricsOf, upstreamsOf } from './settings/mcp-auth-option
 import { ToolPolicyError } from './tools/tool-policies.js'
 import type { Channel } from './workers/channel.js'
 
-/** The app of the service. `config` is typed here, because a host may declare its own `config` on every app. */
+/**
+ * The app of the service. `config` is typed here, because a host may declare its own `config` on every app.
+ */
 export type ServiceApp = FastifyInstance & { readonly config: Config }
 
 /** Without `stateDir`: that of `config`, or `STATE_DIR` of `env` or `dotenv` if set; otherwise memory. */
@@ -37,7 +39,7 @@ export interface AppOptions
   readonly dotenv?: boolean | string
   /** Settings that are already loaded, instead of `env`. */
   readonly config?: Config
-  /** Where log lines go. Default standard output. */
+  /** The output for log lines. Default standard output. */
   readonly logStream?: { write: (line: string) => void }
 }
 
@@ -98,7 +100,8 @@ export async function buildApp (options: AppOptions, channel?: Channel): Promise
     measuresOf(app).add('config_info', () => [[{ digest }, 1]])
     return app
   } catch (error) {
-    // A host of `buildApp` cannot call `close` if the start failed, and followed files would be polled forever.
+    // A host of `buildApp` cannot call `close` if the start failed, and followed files would be polled
+    // forever.
     await app.close()
     throw asSetting(error, rest)
   }

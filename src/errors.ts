@@ -1,7 +1,10 @@
 /** Every refusal of this package: code, status and message. */
 import createError, { type FastifyError } from '@fastify/error'
 
-/** Details for the caller besides the code: constants, numbers and values that MCP echoes; never text of a library. */
+/**
+ * Details for the caller besides the code: constants, numbers and values that MCP echoes; never text of a
+ * library.
+ */
 export type RefusalData = Readonly<Record<string, unknown>>
 
 /**
@@ -26,7 +29,10 @@ interface Extras {
   readonly reason?: string
   /** For the log: the owner of the credential, if known. */
   readonly about?: Readonly<Record<string, unknown>> | undefined
-  /** The reason in one constant word, such as `revoked`, for metrics and audit. Default: the code in lower case. */
+  /**
+   * The reason in one constant word, such as `revoked`, for metrics and audit. Default: the code in lower
+   * case.
+   */
   readonly why?: string | undefined
   readonly cause?: unknown
 }
@@ -35,7 +41,10 @@ export interface RefusalClass {
   new (extras?: Extras): Refusal
   readonly code: string
   readonly statusCode: number
-  /** `error.code` in a JSON-RPC body. Our own codes equal the HTTP status, outside the range reserved by JSON-RPC. */
+  /**
+   * `error.code` in a JSON-RPC body. Our own codes equal the HTTP status, outside the range reserved by
+   * JSON-RPC.
+   */
   readonly rpcCode: number
   readonly description: string
 }
@@ -89,13 +98,13 @@ export const InvalidRequestError = define(
   -32600
 )
 export const TooDeepError = define('MCP_ERR_TOO_DEEP', 400, 'The body is nested too deeply', -32600)
-export const TooManyValuesError = define('MCP_ERR_TOO_MANY_VALUES', 400, 'The body holds too many values', -32600)
+export const TooManyValuesError = define('MCP_ERR_TOO_MANY_VALUES', 400, 'The body contains too many values', -32600)
 export const BadUrlError = define('MCP_ERR_BAD_URL', 400, 'The URL is malformed')
 export const BadHttpError = define('MCP_ERR_BAD_HTTP', 400, 'The request is not valid HTTP')
 export const SessionRequiredError = define(
   'MCP_ERR_SESSION_REQUIRED',
   400,
-  'The header Mcp-Session-Id is required; the answer to initialize has it',
+  'The header Mcp-Session-Id is required; it is in the response to initialize',
   -32600
 )
 export const EventForgottenError = define(
@@ -163,13 +172,13 @@ export const UnsupportedMediaTypeError = define(
 export const RateLimitedError = define(
   'MCP_ERR_RATE_LIMITED',
   429,
-  'Too many requests; wait as long as retryAfterMs says'
+  'Too many requests; wait for retryAfterMs milliseconds'
 )
 /** The same code and status; only the message says that the address is locked and not the caller. */
 export const AddressLockedError = define(
   'MCP_ERR_RATE_LIMITED',
   429,
-  'This address is locked after too many failed requests; wait as long as retryAfterMs says',
+  'This address is locked after too many failed requests; wait for retryAfterMs milliseconds',
   429,
   true
 )
@@ -231,7 +240,10 @@ export function retryLater (ms: number, extras: Extras = {}): Extras {
 /** All refusals by code, in the order of this file, which `docs/errors.md` follows. */
 export const refusals: ReadonlyMap<string, RefusalClass> = catalogue
 
-/** An error whose message is shown to the caller of a tool, resource, prompt or completion. All others are masked. */
+/**
+ * An error whose message is shown to the caller of a tool, resource, prompt or completion. All others are
+ * masked.
+ */
 export class PublicToolError extends Error {
   override readonly name = 'PublicToolError'
 }

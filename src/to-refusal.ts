@@ -38,8 +38,8 @@ export function fromRpcCode (code: number, reason: string): Refusal {
 }
 
 /**
- * The errors with which Fastify and Node refuse requests, by code. All others are faults. A map, because in
- * an object the code `constructor`, or a code of an upstream's answer, would find a function.
+ * The errors with which Fastify and Node refuse requests, by code. All others are faults. A Map, because a
+ * look-up of the code `constructor` in an object would find a function.
  */
 const foreign: ReadonlyMap<string, RefusalClass> = new Map(Object.entries({
   FST_ERR_CTP_INVALID_JSON_BODY: MalformedBodyError,
@@ -56,8 +56,8 @@ const foreign: ReadonlyMap<string, RefusalClass> = new Map(Object.entries({
 
 /**
  * The refusal that the caller may see for any thrown value; everything unexpected becomes
- * `MCP_ERR_INTERNAL`. Reads only the class and the `code` of the error: a status below
- * 500 on a foreign error proves nothing.
+ * `MCP_ERR_INTERNAL`. Reads only the class and the `code` of the error: a status below 500 on a
+ * foreign error does not make it a refusal.
  */
 export function toRefusal (error: unknown): Refusal {
   if (isRefusal(error)) return error
@@ -89,7 +89,9 @@ export interface RpcRefusal {
   readonly error: { readonly code: number, readonly message: string, readonly data: RefusalData }
 }
 
-/** The JSON-RPC body of a refusal (JSON-RPC 2.0 §5.1). An unknown `id` is omitted, because MCP forbids null. */
+/**
+ * The JSON-RPC body of a refusal (JSON-RPC 2.0 §5.1). An unknown `id` is omitted, because MCP forbids null.
+ */
 export function rpcRefusal (refusal: Refusal, requestId: string, id?: string | number): RpcRefusal {
   const { rpcCode, statusCode } = refusals.get(refusal.code) ?? InternalError
   return {

@@ -1,4 +1,4 @@
-/** Creates a JWT for somebody else, with at most the caller's own rights; for admins. */
+/** Creates a JWT for another user, with at most the caller's own rights; for admins. */
 import { z } from '../lib/zod.js'
 import { PublicToolError, UnavailableError, retryLater } from '../errors.js'
 import { excessOf, mayMint, type MintPolicy } from '../tokens/mint-policy.js'
@@ -13,18 +13,20 @@ import { type Tool, defineTool } from '../tools/tool.js'
 
 export interface MintingOptions {
   readonly secret: string
-  /** The longest lifetime that may be asked for, in seconds. */
+  /** The longest lifetime of a token, in seconds. */
   readonly maxTtlSeconds: number
-  /** Where it is put on record before it is handed out. */
+  /** The state that records each token before it is returned. */
   readonly state: State
   /** Default `admin-tokens`. */
   readonly policy?: MintPolicy | undefined
-  /** The `iss` and the `aud` of the tokens. Left out: they have none. */
+  /** The `iss` and `aud` of the tokens. Left out: they have none. */
   readonly issuer?: string | undefined
   readonly audience?: string | undefined
-  /** Told of each token that is handed out. Left out: nobody is. */
+  /** Called for each token that is returned. Left out: nothing is called. */
   readonly audit?: Audit | undefined
-  /** Return a one-time link in place of the token. `url` makes it from the code. Left out: the token itself. */
+  /**
+   * Return a one-time link instead of the token. `url` creates it from the code. Left out: the token itself.
+   */
   readonly link?: { readonly links: OneTimeLinks, readonly url: (code: string) => string } | undefined
 }
 
@@ -159,15 +161,15 @@ async function mint (
 }
 
 /**
- * When what `minter` mints has to end: with the key, or with the token that was minted with one, so
- * that a key for an hour is not worth a month. Other tokens set no end: an identity provider's are
- * for minutes.
+ * When a token created by `minter` must expire: with the minter's key, or with its token if that came from a
+ * key. Otherwise a key for an hour could be turned into a token for a month. Other tokens set no limit,
+ * because those of identity providers expire within minutes.
  */
 function endFor (minter: Principal, state: State): number {
   return isOfKey(minter, state) ? minter.expiresAt ?? Infinity : Infinity
 }
 
-/** True for a key, and for a token that one stands behind, by however many tokens. */
+/** True for a key, and for a token that was created with a key, directly or through other tokens. */
 function isOfKey (minter: Pick<Principal, 'keyId' | 'tokenId'>, state: State): boolean {
   if (minter.keyId !== undefined) return true
   const by = minter.tokenId === undefined ? undefined : state.find(minter.tokenId)?.by

@@ -11,15 +11,15 @@ import type { Tool } from '../tools/tool.js'
 import { createWhoami, type FrozenFor } from './whoami.js'
 
 export interface BuiltInOptions {
-  /** Left out where no token can be minted, for want of a secret to sign with or by the operator's wish. */
+  /** Left out if tokens cannot be created, because there is no secret or the operator turned it off. */
   readonly minting?: MintingOptions | undefined
-  /** Left out where no token is accepted, so that there is none to list or to revoke. */
+  /** Left out if no tokens are accepted, so that there are none to list or revoke. */
   readonly state?: State | undefined
-  /** Left out where no client is signed in here. */
+  /** Left out if clients cannot be signed in here. */
   readonly grants?: GrantTools | undefined
-  /** Told of what is minted and revoked. Left out: nobody is. */
+  /** Called for what is created and revoked. Left out: nothing is called. */
   readonly audit?: Audit | undefined
-  /** What the operator switched off. Left out: nothing is. */
+  /** What the operator switched off. Left out: nothing. */
   readonly frozenFor?: FrozenFor | undefined
 }
 

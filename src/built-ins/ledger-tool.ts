@@ -1,11 +1,11 @@
-/** Shared by tools that change the state: fields with readable errors, and failures of the state. */
+/** Helpers for tools that change the state: fields with readable errors, and failures of the state. */
 import { z } from '../lib/zod.js'
 import { UnavailableError, retryLater } from '../errors.js'
 import type { Principal } from '../principal/principal.js'
 import { NotSharedError } from '../fleet/bus.js'
 import { StateError } from '../ledger/file/directory.js'
 
-/** Takes what was done with the rights of others, and by whom. No credential is in it. */
+/** Records a change of other callers' rights, and who made it. Contains no credential. */
 export type Audit = (
   kind: 'token-minted' | 'token-revoked' | 'subject-revoked' | 'grant-revoked',
   about: Readonly<Record<string, unknown>>,
@@ -16,7 +16,7 @@ export const noAudit: Audit = () => {}
 
 const retryAfterMs = 5000
 
-/** Resolves to what `work` does; a state that cannot be written is 503. */
+/** The result of `work`. A state that cannot be written becomes a 503. */
 export async function kept<T> (work: Promise<T> | T): Promise<T> {
   try {
     return await work
@@ -26,7 +26,7 @@ export async function kept<T> (work: Promise<T> | T): Promise<T> {
   }
 }
 
-/** A check that throws, as a refinement whose message is the error's. */
+/** Converts a check that throws to a zod refinement with the error's message. */
 export function refine<T> (check: (value: T) => unknown) {
   return (value: T, context: z.core.$RefinementCtx<T>): void => {
     try {

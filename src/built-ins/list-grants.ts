@@ -4,7 +4,7 @@ import { type GrantFilter, viewOfGrant } from '../oauth/server/grant-list.js'
 import type { Grant } from '../oauth/server/grants.js'
 import { type Tool, defineTool } from '../tools/tool.js'
 
-/** What the tools need of the authorization server. */
+/** The part of the authorization server that the tools need. */
 export interface GrantTools {
   readonly list: (filter: GrantFilter) => Promise<readonly Grant[]>
   readonly revoke: (id: string, by: { readonly principal: string }) => Promise<boolean>
@@ -12,7 +12,7 @@ export interface GrantTools {
 
 const maxListed = 1000
 
-/** What names grants in a call. */
+/** The inputs that select grants. */
 export const filterInput = {
   key: z.string().max(64).optional().describe('Only grants of this API key, by its id'),
   client: z.string().max(2000).optional().describe('Only grants of this client, by its client_id'),

@@ -5,7 +5,7 @@ import { defineTool, type Tool } from '../tools/tool.js'
 
 export const whoamiName = 'whoami'
 
-/** What switches off a call of `tool` by this caller, or, without a tool, the caller. */
+/** The freeze that applies to this caller's call of `tool`, or, without a tool, to the caller. */
 export type FrozenFor = (principal: Principal, tool?: string) => string | undefined
 
 export function createWhoami (frozenFor: FrozenFor = () => undefined): Tool {

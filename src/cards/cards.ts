@@ -1,25 +1,26 @@
 /**
- * What clients and directories read before they connect: the registry's `server.json`, the server card (SEP-2127)
- * and the AI Catalog. They tell what the server is called and where it is, and nothing of what it offers.
+ * Builds the documents that clients and directories read before they connect: the registry's `server.json`,
+ * the server card (SEP-2127) and the AI Catalog. They contain the name and address of the server, but not
+ * what it offers.
  */
 import type { EraName } from '../mcp/era-router.js'
 import type { ServerInfo } from '../mcp/catalog/catalog.js'
 import { revisionsOf } from '../mcp/revisions.js'
 
-/** Which credentials callers may come with. */
+/** The credentials that the server accepts. */
 export interface Accepted {
   readonly apiKeys: boolean
   readonly tokens: boolean
-  /** Clients can find out where people sign in. */
+  /** True if clients can discover where users sign in. */
   readonly oauth: boolean
 }
 
 export interface CardFacts {
-  /** The endpoint under its public address; never built from what a request says. */
+  /** The public URL of the endpoint. Never derived from a request. */
   readonly url: string
   readonly info: ServerInfo
   readonly accepted: Accepted
-  /** Default both. */
+  /** The served eras. Default: both. */
   readonly eras?: readonly EraName[] | undefined
 }
 
@@ -39,9 +40,9 @@ export const cardSuffix = '/server-card'
 export const catalogPath = '/.well-known/ai-catalog.json'
 
 const schemas = 'https://static.modelcontextprotocol.io/schemas'
-/** Both schemas: a namespace in reverse DNS, one slash, a name. */
+/** The form of names in both schemas: a namespace in reverse DNS, a slash, and a name. */
 const fullName = /^[a-zA-Z0-9.-]+\/[a-zA-Z0-9._-]+$/
-/** Both schemas: of titles and descriptions. */
+/** The longest title or description in both schemas. */
 const maxText = 100
 
 export function cardsOf ({ url, info, accepted, eras }: CardFacts): Cards {
@@ -76,7 +77,7 @@ export function cardsOf ({ url, info, accepted, eras }: CardFacts): Cards {
   }
 }
 
-/** The name as it is where it has a namespace; otherwise below the host of the endpoint. */
+/** The name, with the endpoint's host as its namespace if it has none. */
 function nameOf (name: string, hostname: string): string {
   if (fullName.test(name) && name.length <= 200) return name
   const namespace = /^[\d.]+$/.test(hostname) ? hostname : hostname.split('.').reverse().join('.')
@@ -87,7 +88,9 @@ function word (text: string): string {
   return text.replace(/[^a-zA-Z0-9._-]+/g, '-').replace(/^-+|-+$/g, '')
 }
 
-/** Clients that sign people in need none, and take keys all the same. */
+/**
+ * The headers that clients must send. With OAuth, clients get tokens by themselves, but can still send a key.
+ */
 function headersOf ({ apiKeys, tokens, oauth }: Accepted): object[] {
   const isAlone = !oauth && !(apiKeys && tokens)
   const key = { name: 'x-api-key', description: 'An API key of this server.', isRequired: isAlone, isSecret: true }

@@ -1,4 +1,4 @@
-/** Rules for keys and secrets: there is one, it is strong enough for its place, and it is used for one purpose. */
+/** Rules for keys and secrets: at least one is set, each is strong enough, and each has only one purpose. */
 import { isLoopback } from '../net/loopback.js'
 import { isWeakKey, isWeakSecret, MIN_API_KEY_CHARACTERS, MIN_JWT_SECRET_BYTES } from '../principal/strength.js'
 import type { Rule } from './rule.js'
@@ -60,18 +60,18 @@ export const weakSecret: Rule = config => {
   return weak(config, 'JWT_SECRET', `is under ${MIN_JWT_SECRET_BYTES} bytes`)
 }
 
-/** In the list of former secrets it would become two, each good for signing. */
+/** After a rotation, the comma would split the secret into two entries of JWT_SECRET_PREVIOUS. */
 export const secretWithComma: Rule = ({ JWT_SECRET }) =>
   JWT_SECRET?.includes(',') !== true
     ? {}
     : {
         warnings: [
           'JWT_SECRET contains a comma: it cannot be listed in JWT_SECRET_PREVIOUS, so a rotation ends its ' +
-            'tokens; choose one without'
+            'tokens; choose one without a comma'
         ]
       }
 
-/** A former secret still opens the door: it has to be as strong as the one of today. */
+/** A former secret still verifies tokens, so it must be as strong as the current one. */
 export const previousSecrets: Rule = config => {
   const { JWT_SECRET, JWT_SECRET_PREVIOUS: previous } = config
   if (previous.length === 0) return {}
@@ -107,10 +107,12 @@ export const previousSecrets: Rule = config => {
   )
 }
 
-/** A caller with the key could sign tokens for everybody, admins included, or the state of calls between rounds. */
+/**
+ * A caller with the key could sign tokens for anyone, including admins, or forge the request state of calls.
+ */
 export const sharedSecret: Rule = ({ API_KEYS, JWT_SECRET, JWT_SECRET_PREVIOUS, REQUEST_STATE_KEY }) => {
   const isKey = (secret: string | undefined): boolean => secret !== undefined && API_KEYS.includes(secret)
-  const right = 'use different secrets: anybody with that key could sign'
+  const right = 'use different secrets: anyone with that key could sign'
   const problems = [
     ...(isKey(JWT_SECRET)
       ? [{ variable: 'API_KEYS', wrong: 'contains the JWT_SECRET', right: `${right} tokens` }]
@@ -131,7 +133,7 @@ export const sharedSecret: Rule = ({ API_KEYS, JWT_SECRET, JWT_SECRET_PREVIOUS, 
   return { problems }
 }
 
-/** A weak secret is a risk among programs on one machine, and an open door anywhere else. */
+/** Allows a weak secret only on loopback outside production, with a warning. */
 function weak (config: Config, variable: VariableName, wrong: string): ReturnType<Rule> {
   const right = 'create one with: openssl rand -hex 32'
   const ofPlace = isLoopback(config.HOST) ? undefined : 'HOST is beyond loopback'

@@ -15,8 +15,8 @@ import type { Rule } from './rule.js'
 import type { Config, VariableName } from './variables.js'
 
 /**
- * What the settings add up to. A setting in `faulty` has been reported already and says nothing here. `hasVerifyKey`:
- * the app looks keys up itself, and needs no credential among the settings.
+ * Checks combinations of settings. Skips rules about settings in `faulty`, which are already reported. With
+ * `hasVerifyKey`, the app verifies keys itself and needs no credential in the settings.
  */
 export function crossCheck (
   config: Config,
@@ -55,7 +55,10 @@ export function crossCheck (
   }
 }
 
-/** What one instance asked is answered at another, and behind a balancer all callers have its address. */
+/**
+ * An answer may reach another instance than its question, and behind a balancer all callers share its
+ * address.
+ */
 const sharedByAll: Rule = ({ REDIS_URL, JWT_SECRET, REQUEST_STATE_KEY, TRUST_PROXY }) => {
   if (REDIS_URL === undefined) return {}
   const warnings =
@@ -72,15 +75,15 @@ const sharedByAll: Rule = ({ REDIS_URL, JWT_SECRET, REQUEST_STATE_KEY, TRUST_PRO
       {
         variable: 'REDIS_URL',
         wrong:
-          'is set without JWT_SECRET and REQUEST_STATE_KEY: an answer at another instance than the question ' +
-            'would be refused',
+          'is set without JWT_SECRET and REQUEST_STATE_KEY: an answer that reaches another instance than its ' +
+            'question would be refused',
         right: 'set REQUEST_STATE_KEY to the same value on every instance'
       }
     ]
   }
 }
 
-/** What the authorization server cannot do without. What is faulty has been reported already. */
+/** The settings that the authorization server requires. Skips faulty ones, which are already reported. */
 function oauthServer (
   { OAUTH_SERVER, PUBLIC_URL, JWT_SECRET, API_KEYS, API_KEYS_FILE, API_KEYS_IN }: Config,
   faulty: ReadonlySet<string>
@@ -117,14 +120,14 @@ function oauthServer (
   }
 }
 
-/** Metrics tell a stranger who is busy, and with what. */
+/** Metrics reveal tools and usage to outsiders. */
 const openMetrics: Rule = ({ METRICS_PORT, METRICS_HOST, METRICS_TOKEN }) => {
   if (METRICS_PORT === undefined || METRICS_TOKEN !== undefined || isLoopback(METRICS_HOST)) return {}
   return {
     problems: [
       {
         variable: 'METRICS_TOKEN',
-        wrong: 'is not set, and METRICS_HOST is not loopback: everybody could read the metrics',
+        wrong: 'is not set, and METRICS_HOST is not loopback: anyone could read the metrics',
         right: 'set it to the output of `openssl rand -hex 32`, or leave METRICS_HOST at 127.0.0.1'
       }
     ]
@@ -141,7 +144,7 @@ const uncheckedHost: Rule = ({ HOST, ALLOWED_HOSTS, PUBLIC_URL }) => {
   }
 }
 
-/** The Host of a request would name any server that its caller likes. */
+/** Links need a configured base: the caller of a request chooses its `Host`. */
 const linkWithoutUrl: Rule = ({ TOKEN_DELIVERY, PUBLIC_URL }) => {
   if (TOKEN_DELIVERY !== 'link' || PUBLIC_URL !== undefined) return {}
   return {

@@ -1,25 +1,25 @@
-/** Reads a `.env` file; the syntax is Node's own, so that `node --env-file` reads the same. */
+/** Reads a `.env` file in Node's own syntax, so that `node --env-file` has the same result. */
 import { readFileSync, statSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 
 export interface DotenvFile {
   readonly values: Readonly<Record<string, string | undefined>>
-  /** What makes the file unusable. Holds nothing of its content. */
+  /** The problems that make the file unusable. They repeat nothing of its content. */
   readonly faults: ReadonlyArray<{ wrong: string, right: string }>
-  /** Every user of the machine may read it, or write to it. */
+  /** True if every user of the machine can read or write it. */
   readonly isPublic?: boolean
 }
 
 /**
- * From the start of a line: nothing, a comment, or NAME=value, whose quotes may span lines. Behind a
- * closing quote stands nothing but a comment: else the quote of another setting closes one that was
- * left open, and all between them is lost in silence.
+ * Matches an empty line, a comment, or NAME=value, whose quotes may span lines. Only a comment may follow a
+ * closing quote. Otherwise the quote of a later setting could close one that was left open, and everything
+ * between them would be silently lost.
  */
 const STATEMENT =
   /[ \t]*(?:#[^\n]*|(?:export[ \t]+)?[A-Za-z_][\w.-]*[ \t]*=(?:[ \t]*(?:"[^"]*"|'[^']*'|`[^`]*`)[ \t]*(?:#[^\n]*)?|(?![ \t]*["'`])[^\n]*))?(?:\n|$)/y
 const QUOTED = /^[ \t]*(?:export[ \t]+)?[A-Za-z_][\w.-]*[ \t]*=[ \t]*["'`]/
 
-/** The variables of the file; none, and no fault, where there is no file. */
+/** The variables of the file. A missing file has none, and is not a fault. */
 export function readDotenv (path: string): DotenvFile {
   try {
     return { ...parseDotenv(readFileSync(path, 'utf8')), isPublic: isPublic(path) }
@@ -39,13 +39,13 @@ export function readDotenv (path: string): DotenvFile {
 }
 
 function isPublic (path: string): boolean {
-  // Windows has no such bits.
+  // Windows has no such mode bits.
   return process.geteuid !== undefined && (statSync(path).mode & 0o006) !== 0
 }
 
-/** The variables of a `.env` text; none where a line of it is a fault. */
+/** The variables of a `.env` text. None if one of its lines is invalid. */
 export function parseDotenv (text: string): DotenvFile {
-  // Some editors put a byte order mark first; it would become part of the first name.
+  // Some editors write a byte order mark. It would become part of the first name.
   const { statements, strayLines } = split(text.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n'))
   if (strayLines.length === 0) return { values: parseEnv(statements.join('\n')), faults: [] }
   return { values: {}, faults: strayLines.map(fault) }
@@ -69,9 +69,9 @@ function fault ({ number, isQuoted }: StrayLine): DotenvFile['faults'][number] {
 interface StrayLine { readonly number: number, readonly isQuoted: boolean }
 
 /**
- * The assignments, and the lines that begin neither one nor a comment. Node 20 takes such a
- * line, or one of spaces, and the line after it for one name, so that a variable is lost in
- * silence; later ones do not.
+ * Splits the text into assignments and stray lines, which start neither an assignment nor a comment. Node 20
+ * joins a stray line, or one of spaces, with the next line to a single name, so that a variable is silently
+ * lost.
  */
 function split (content: string): { statements: string[], strayLines: StrayLine[] } {
   const statements: string[] = []

@@ -1,14 +1,17 @@
 /**
- * The options of `plugins/env`, apart from the plugin: that declares `app.config`, which is a name of other
- * plugins, too.
+ * The options of `plugins/env`. In a separate file, because the plugin declares `app.config`, which would
+ * conflict with other plugins of that name.
  */
 import type { Config, Environment } from './load.js'
 
 export interface EnvOptions {
-  /** The environment to read. `process.env` where left out. */
+  /** The environment to read. Default `process.env`. */
   env?: Environment
-  /** The file below it: a path, `true` for `./.env` (default), `false` for none. A missing file is no problem. */
+  /**
+   * A `.env` file with lower precedence: a path, `true` for `./.env` (default), or `false`. It may be
+   * missing.
+   */
   dotenv?: boolean | string
-  /** A configuration that was loaded already; then nothing is read and nothing is warned about. */
+  /** Settings that are already loaded. Nothing is read then, and no warnings are logged. */
   config?: Config
 }

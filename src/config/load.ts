@@ -16,37 +16,34 @@ export type Environment = Readonly<Record<string, string | undefined>>
 export type Source = 'default' | '.env' | 'environment'
 
 export interface Reading {
-  /** Complete and sound only where `problems` is empty; a faulty setting holds its default. */
+  /** Valid only if `problems` is empty. A faulty setting has its default value. */
   readonly config: Config
   readonly problems: readonly Problem[]
   /** Sentences for the operator, without values. */
   readonly warnings: readonly string[]
-  /**
-   * About the file itself: for the log of a server, which is watched, and not for each command that reads a
-   * setting.
-   */
+  /** Warnings about the file itself. For the log of a server, not for each command that reads a setting. */
   readonly fileWarnings: readonly string[]
-  /** Those of the warnings that are about names in `.env` which are not read: one may be why a setting is missing. */
+  /** The warnings about unknown names in `.env`, which may explain why a setting is missing. */
   readonly unread: readonly string[]
   readonly sources: Readonly<Record<VariableName, Source>>
 }
 
 export interface LoadOptions {
   readonly env: Environment
-  /** A path, `true` for `./.env` (default), `false` for no file. A missing file is no problem. */
+  /** A path, `true` for `./.env` (default), or `false` for no file. The file may be missing. */
   readonly dotenv?: boolean | string
-  /** The app looks keys up itself: no credential has to be among the settings. Default false. */
+  /** True if the app verifies keys itself and needs no credential in the settings. Default false. */
   readonly hasVerifyKey?: boolean
 }
 
-/** Reads `.env` and the environment, which wins. Throws a `ConfigError` with every problem. */
+/** Reads `.env` and the environment, which takes precedence. Throws a `ConfigError` with every problem. */
 export function loadConfig (options: LoadOptions): Omit<Reading, 'problems' | 'unread'> {
   const { problems, unread, ...reading } = readSettings(options)
   if (problems.length > 0) throw new ConfigError(problems, unread)
   return reading
 }
 
-/** Like `loadConfig`, but hands the problems over instead of throwing them. */
+/** Like `loadConfig`, but returns the problems instead of throwing them. */
 export function readSettings ({ env, dotenv = true, hasVerifyKey = false }: LoadOptions): Reading {
   if (dotenv === false) return readConfig(env, noFile, hasVerifyKey)
   return readConfig(env, readDotenv(resolve(dotenv === true ? '.env' : dotenv)), hasVerifyKey)
@@ -54,7 +51,9 @@ export function readSettings ({ env, dotenv = true, hasVerifyKey = false }: Load
 
 const noFile: DotenvFile = { values: {}, faults: [] }
 
-/** Reads settings from values alone: `environment` wins over `file`, and an empty value is unset. */
+/**
+ * Parses settings from values. `environment` takes precedence over `file`; an empty value counts as unset.
+ */
 export function readConfig (environment: Environment, file: DotenvFile = noFile, hasVerifyKey = false): Reading {
   const problems: Problem[] = [
     ...file.faults.map(fault => ({ variable: '.env', ...fault })),
@@ -83,14 +82,14 @@ export function readConfig (environment: Environment, file: DotenvFile = noFile,
   }
 }
 
-/** The base of the address to call, and the endpoint under it. `port` where the real one is known. */
+/** The URL of the endpoint. Pass `port` if the actual port is known. */
 export function endpointOf (config: Config, port = config.PORT, path = '/mcp'): string {
   if (config.PUBLIC_URL !== undefined) return config.PUBLIC_URL + path
   const host = config.HOST === '0.0.0.0' || config.HOST === '::' ? 'localhost' : config.HOST
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}${path}`
 }
 
-/** Key files and the state are for their owner alone, and so is what opens the same doors. */
+/** Warns if other users can read the secrets in `.env`. */
 function publicSecrets ({ isPublic = false }: DotenvFile, sources: Partial<Record<VariableName, Source>>): string[] {
   const isSecretInFile = variableNames.some(name => variables[name].secret && sources[name] === '.env')
   return isPublic && isSecretInFile
@@ -123,15 +122,15 @@ function parse (row: Variable<unknown>, text: string, report: Report): unknown {
   return typeof value === 'object' ? Object.freeze(value) : value
 }
 
-/** A quote that was left open takes in the lines below it. Around a comma of a list a line may end. */
+/** An unclosed quote includes the following lines. In a list, line breaks around commas are allowed. */
 function hasLineBreak (text: string, isList: boolean): boolean {
   return (isList ? text.split(',') : [text]).some(entry => /[\r\n]/.test(entry.trim()))
 }
 
-/** By the old name. */
+/** New names by old name. */
 const renamed: Readonly<Record<string, VariableName>> = { STATE_KEY: 'REQUEST_STATE_KEY' }
 
-/** Under its old name a setting would be ignored without a word. */
+/** Reports old names, because they would be silently ignored. */
 function renamedSettings (...places: readonly Environment[]): Problem[] {
   return Object.entries(renamed)
     .filter(([old]) => places.some(values => (values[old]?.trim() ?? '') !== ''))
@@ -142,7 +141,7 @@ function renamedSettings (...places: readonly Environment[]): Problem[] {
     }))
 }
 
-/** A name may be a secret on a line of its own (base64 ends in `=`): only what looks like a setting is printed. */
+/** Prints only names that look like settings: a name may be a secret on its own line (base64 ends in `=`). */
 function unknownNames (file: Environment): string[] {
   return Object.keys(file)
     .filter(name => !Object.hasOwn(variables, name) && !Object.hasOwn(renamed, name))
@@ -160,7 +159,7 @@ function unknownNames (file: Environment): string[] {
     })
 }
 
-/** True where one character more, less, changed or swapped with the next makes the one of the other. */
+/** True if adding, removing or changing one character, or swapping two, turns one text into the other. */
 function isOneEdit (one: string, other: string): boolean {
   let same = 0
   while (same < one.length && one[same] === other[same]) same++

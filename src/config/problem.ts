@@ -1,7 +1,7 @@
 /** A problem with a setting, and the error that stops the start because of it. */
 import { OperatorError } from '../lib/operator-error.js'
 
-/** A reason not to start. Holds no value: it may be a secret, or one in the wrong place. */
+/** A problem that prevents the start. Contains no values, because any value may be a secret. */
 export interface Problem {
   /** The name of the variable, or `.env` for the file itself. */
   readonly variable: string
@@ -9,7 +9,7 @@ export interface Problem {
   readonly right: string
 }
 
-/** The settings cannot be used. `message` has one line a problem, after one for each of the `hints`. */
+/** The settings cannot be used. `message` has one line for each of the `hints`, then one for each problem. */
 export class ConfigError extends OperatorError {
   override readonly name = 'ConfigError'
   readonly problems: readonly Problem[]

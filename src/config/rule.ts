@@ -1,6 +1,9 @@
-/** A rule that needs more than one setting. */
+/** The type of a rule about several settings. */
 import type { Problem } from './problem.js'
 import type { Config } from './variables.js'
 
-/** What is wrong with the settings together, and what an operator had better know. Empty where all is well. */
+/**
+ * Returns problems with the settings, and warnings for the operator. Returns an empty object if there are
+ * none.
+ */
 export type Rule = (config: Config) => { problems?: readonly Problem[], warnings?: readonly string[] }

@@ -5,13 +5,13 @@ import { definePrompt, type Prompt } from '../tools/prompt.js'
 import { defineResource, type Resource } from '../tools/resource.js'
 import { defineTool, type Tool } from '../tools/tool.js'
 
-/** They change nothing, keep nothing between calls, and reach nothing outside of the process. */
+/** The demo tools change nothing, store nothing between calls, and access nothing outside the process. */
 const annotations = { readOnlyHint: true, destructiveHint: false, openWorldHint: false }
 
 const roll = defineTool({
   name: 'demo-roll',
   title: 'Roll dice',
-  description: 'Rolls dice. Shows arguments with defaults and a result with structure.',
+  description: 'Rolls dice. Shows arguments with defaults and a structured result.',
   annotations,
   input: z.object({
     dice: z.number().int().min(1).max(20).default(2).describe('How many dice'),
@@ -27,7 +27,7 @@ const roll = defineTool({
 const countdown = defineTool({
   name: 'demo-countdown',
   title: 'Count down',
-  description: 'Counts down, one step a second. Shows progress, log messages and cancellation.',
+  description: 'Counts down, one step per second. Shows progress, log messages and cancellation.',
   annotations,
   input: z.object({ from: z.number().int().min(1).max(10).default(3).describe('Seconds') }),
   concurrency: 2,
@@ -58,7 +58,7 @@ const greet = defineTool({
 const adminOnly = defineTool({
   name: 'demo-admin-only',
   title: 'For admins only',
-  description: 'Tells who calls. Only admins see this tool: it shows how tools are reserved.',
+  description: 'Shows who calls. Only admins can see this tool: it shows how to reserve a tool for a role.',
   annotations,
   access: { roles: ['admin'] },
   handler: (_args, { principal }) => `Hello admin ${principal.id}!`
@@ -66,15 +66,15 @@ const adminOnly = defineTool({
 
 const welcome = defineResource({
   name: 'demo-welcome',
-  title: 'What the demo has',
+  title: 'Overview of the demo',
   uri: 'demo://welcome',
   mimeType: 'text/markdown',
   read: () => `# The demo
 
-- \`demo-roll\` returns a result with structure.
+- \`demo-roll\` returns a structured result.
 - \`demo-countdown\` reports progress.
 - \`demo-greet\` asks the user a question.
-- \`demo-admin-only\` is there for admins alone: \`fastify-mcp-auth token --user ada --role admin\` makes one.
+- \`demo-admin-only\` is only for admins: \`fastify-mcp-auth token --user ada --role admin\` creates one.
 - \`demo://squares/{number}\` is a resource for each number.
 `
 })

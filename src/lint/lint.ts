@@ -1,6 +1,6 @@
 /**
- * Judges tools as directories and models do. What each directory asks is in docs/publish.md; the sizes are judgements
- * of ours.
+ * Checks tools against the rules of directories and the needs of models. The rules of each directory are in
+ * docs/publish.md; the size limits are our own.
  */
 import type { JsonSchema } from '../tools/content.js'
 import type { Tool, ToolAnnotations } from '../tools/tool.js'
@@ -11,18 +11,18 @@ export const directories = ['claude', 'chatgpt'] as const
 export type Directory = typeof directories[number]
 
 export interface LintFinding {
-  /** Constant, in kebab-case; docs/publish.md has each. */
+  /** A constant in kebab-case, listed in docs/publish.md. */
   readonly id: string
-  /** The name of the tool; `undefined` where it is about the whole server. */
+  /** The name of the tool; `undefined` for a finding about the whole server. */
   readonly tool: string | undefined
   readonly what: string
   readonly fix: string
 }
 
 export interface LintOptions {
-  /** The directory to judge for. Default what any of them asks. */
+  /** The directory whose rules apply. Default: the rules of all directories. */
   readonly for?: Directory | undefined
-  /** The largest result of a tool that says nothing itself, in bytes. Default 1 MiB, as of an endpoint. */
+  /** The largest result of a tool without its own limit, in bytes. Default 1 MiB, as for an endpoint. */
   readonly resultLimit?: number | undefined
 }
 
@@ -37,7 +37,7 @@ const hints: Readonly<Record<Directory | 'any', ReadonlyArray<keyof ToolAnnotati
   any: ['readOnlyHint', 'destructiveHint', 'openWorldHint']
 }
 
-/** In the order of the tools. Throws where a schema cannot be served. */
+/** The findings, in the order of the tools. Throws if a schema cannot be served. */
 export function lintTools (tools: readonly Tool[], options: LintOptions = {}): LintFinding[] {
   return tools.flatMap(tool =>
     rules.flatMap(rule => rule(tool, options).map(([id, what, fix]) => ({ id, tool: tool.name, what, fix })))
@@ -51,7 +51,7 @@ const title: Rule = ({ title, annotations }) =>
 
 const missingHints: Rule = ({ annotations = {} }, { for: directory }) => {
   const missing = hints[directory ?? 'any'].filter(hint => annotations[hint] === undefined)
-  // Claude asks for the one that fits.
+  // Claude requires the hint that applies.
   const isEnough = directory === 'claude' && missing.length < hints.claude.length
   if (missing.length === 0 || isEnough) return []
   return [['hints', `does not say ${missing.join(', ')}`, 'set them in annotations, true or false']]
@@ -100,7 +100,7 @@ const schemas: Rule = tool => {
       ]
 }
 
-/** A tool for everything can be allowed or confirmed only as a whole. */
+/** A tool for both reading and writing can only be allowed or confirmed as a whole. */
 const catchAll: Rule = tool => {
   const properties = wireOf(tool, 'input')?.properties
   if (!isRecord(properties)) return []

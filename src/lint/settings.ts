@@ -1,8 +1,8 @@
-/** Judges the settings of a server that is to be listed in a directory. */
+/** Checks the settings of a server before it is submitted to a directory. */
 import type { Config } from '../config/load.js'
 import type { Directory, LintFinding } from './lint.js'
 
-/** Both directories sign people in by OAuth; ChatGPT's checks the domain, too. */
+/** Both directories require OAuth. ChatGPT's directory also verifies the domain. */
 export function lintSettings (config: Config, directory: Directory): LintFinding[] {
   const { PUBLIC_URL, OAUTH_SERVER, JWT_ISSUER, JWT_ISSUERS_FILE, OPENAI_APPS_CHALLENGE } = config
   const hasOAuth = OAUTH_SERVER === 'on' || JWT_ISSUER !== undefined || JWT_ISSUERS_FILE !== undefined

@@ -1,6 +1,6 @@
 /** HTML templates: every value is escaped unless it is already HTML. */
 
-/** Text that is HTML. Made by `html` alone, so that nothing gets in unescaped. */
+/** HTML text. Created only by `html`, so that every value in it is escaped. */
 export class Html {
   readonly text: string
 
@@ -11,7 +11,9 @@ export class Html {
 
 type Value = string | number | Html | readonly Html[] | undefined
 
-/** `undefined` is nothing. Values stand in text or in quoted attributes, never in a script, a style or a tag's name. */
+/**
+ * `undefined` becomes an empty text. Use values only in text and quoted attributes, not in scripts or styles.
+ */
 export function html (strings: TemplateStringsArray, ...values: readonly Value[]): Html {
   return new Html(strings.map((text, index) => text + textOf(values[index])).join(''))
 }
@@ -22,7 +24,7 @@ function textOf (value: Value): string {
   return typeof value === 'object' ? value.map(one => one.text).join('') : escapeHtml(String(value))
 }
 
-/** Also what would end an attribute. */
+/** Escapes quotes as well, because values may be in attributes. */
 export function escapeHtml (text: string): string {
   return text.replace(/[&<>"'`]/g, character => `&#${character.charCodeAt(0)};`)
 }

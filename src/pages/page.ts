@@ -4,10 +4,10 @@ import { style, styleSource } from './style.js'
 
 export interface Page {
   readonly title: string
-  /** What this server is called: its host. */
+  /** The host of this server. */
   readonly place: string
   readonly content: Html
-  /** A quiet line below. */
+  /** A note at the end of the page. */
   readonly footer?: string
 }
 
@@ -24,7 +24,7 @@ const lock = html`<svg
   <path d="M7 9V6.5a3 3 0 0 1 6 0V9" />
 </svg>`
 
-/** A whole document. No script, nothing that is loaded. */
+/** The whole document. It has no scripts and loads nothing. */
 export function pageHtml ({ title, place, content, footer }: Page): string {
   return html`<!doctype html>
 <html lang="en">
@@ -46,9 +46,10 @@ ${footer === undefined ? undefined : html`<footer>${footer}</footer>\n`}</body>
 }
 
 /**
- * Nothing is loaded, nothing runs, no page stands around it, no cache keeps it, and no link tells where it was.
- * `formActions`: where its form, and the redirect that answers it, may lead besides this server. There is no
- * `Cross-Origin-Opener-Policy`: hosts open the page in a window of their own and wait for it to come back.
+ * The headers of a page. They forbid scripts, external resources, framing, caching and referrers.
+ * `formActions` lists the origins besides this server to which its form, or the redirect after it, may lead.
+ * There is no `Cross-Origin-Opener-Policy`, because hosts open the page in a window and wait for its
+ * redirect.
  */
 export function pageHeaders (formActions: readonly string[] = []): Readonly<Record<string, string>> {
   return {

@@ -2,61 +2,61 @@
 import { Html, html } from './html.js'
 import { pageHtml } from './page.js'
 
-/** The client that asks, as the person is to see it. */
+/** The requesting client, as shown to the user. */
 export interface ClientView {
   readonly name: string
-  /** What stands behind the name: the host that publishes the client's document, the operator, or nobody. */
+  /** Who vouches for the client: the host of its metadata document, the operator, or nobody. */
   readonly identity:
     | { readonly kind: 'host'; readonly host: string }
     | { readonly kind: 'operator' }
     | { readonly kind: 'nobody' }
-  /** Where the browser goes afterwards: a site, a program on this computer, or an app. */
+  /** Where the browser is redirected afterwards: a site, a program on this computer, or an app. */
   readonly target: { readonly kind: 'site' | 'computer' | 'app'; readonly name: string }
   readonly redirectUri: string
-  /** Any program on this computer could take its place. */
+  /** True if any program on this computer could pose as the client. */
   readonly isLoopbackOnly: boolean
 }
 
 export interface SignInView {
   readonly place: string
-  /** Where the form goes. */
+  /** The URL that the form is sent to. */
   readonly action: string
   readonly client: ClientView
   readonly handle: string
 }
 
 export interface KeyView extends SignInView {
-  /** Empty: the client leaves it to the key. */
+  /** The requested scopes. Empty: those of the key. */
   readonly scopes: readonly string[]
-  /** What was wrong with the last try. */
+  /** The problem with the last attempt. */
   readonly problem?: string | undefined
 }
 
 export interface ConsentView extends SignInView {
-  /** Whose key it is. */
+  /** The owner of the key. */
   readonly owner: string
-  /** What the key is called. */
+  /** The name of the key. */
   readonly keyName: string
   readonly isAdmin: boolean
   readonly scopes: readonly string[]
-  /** Asked for, and not the key's to give. */
+  /** Requested scopes that the key does not have. */
   readonly missing: readonly string[]
   readonly tools: number
-  /** When the key ends, in milliseconds since the epoch. Left out: it does not end. */
+  /** When the key expires, in milliseconds since the epoch. Left out: never. */
   readonly endsAt?: number | undefined
 }
 
 export function keyPage ({ place, action, client, handle, scopes, problem }: KeyView): string {
   const content = html`<h1>Connect ${client.name}</h1>
     <p class="lead">
-      <strong>${client.name}</strong>${tagOf(client)} asks to use this server in your name. To go on, enter an
-      API key of this server.
+      <strong>${client.name}</strong>${tagOf(client)} asks to use this server on your behalf. To continue,
+      enter an API key of this server.
     </p>
     <dl>
       ${identityRow(client)} ${targetRow(client)}
       <div>
         <dt>It asks for</dt>
-        <dd>${scopes.length === 0 ? 'whatever your key may do' : scopeList(scopes)}</dd>
+        <dd>${scopes.length === 0 ? 'everything that your key may do' : scopeList(scopes)}</dd>
       </div>
     </dl>
     ${loopbackNote(client)}
@@ -97,7 +97,7 @@ export function keyPage ({ place, action, client, handle, scopes, problem }: Key
     title: `Connect ${client.name}`,
     place,
     content,
-    footer: 'Did not start this yourself? Close this page; nothing has happened yet.'
+    footer: 'If you did not start this yourself, close this page. Nothing has been changed.'
   })
 }
 
@@ -106,9 +106,9 @@ export function consentPage (view: ConsentView): string {
   const content = html`<h1>Allow ${client.name}?</h1>
     <p class="lead">
       You are signed in as <strong>${owner}</strong>. If you approve,
-      <strong>${client.name}</strong>${tagOf(client)} may act in your name.
+      <strong>${client.name}</strong>${tagOf(client)} may act on your behalf.
     </p>
-    ${isAdmin ? html`<p class="note"><strong>This is an administrator's key.</strong> The app would be able to do all that an administrator may do here.</p>` : undefined}
+    ${isAdmin ? html`<p class="note"><strong>This is an administrator's key.</strong> The app would be able to do everything that an administrator may do here.</p>` : undefined}
     <dl>
       <div>
         <dt>Your key</dt>
@@ -123,7 +123,7 @@ export function consentPage (view: ConsentView): string {
       <div>
         <dt>Until</dt>
         <dd>
-          ${endsAt === undefined ? 'it is ended' : `${timeText(endsAt)}, when your key ends`}<small
+          ${endsAt === undefined ? 'it is revoked' : `${timeText(endsAt)}, when your key expires`}<small
             >or earlier, after 30 days without use</small
           >
         </dd>
@@ -142,11 +142,11 @@ export function consentPage (view: ConsentView): string {
     title: `Allow ${client.name}?`,
     place,
     content,
-    footer: 'The app gets access, not the key. It ends with the key, and can be ended at any time.'
+    footer: 'The app gets access, but not the key. Access ends with the key, and can be revoked at any time.'
   })
 }
 
-/** The way does not go on from here. */
+/** A page with a message, at the end of the sign-in. */
 export function noticePage (place: string, title: string, message: string): string {
   return pageHtml({ title, place, content: html`<h1>${title}</h1>\n<p class="lead">${message}</p>` })
 }
@@ -167,13 +167,13 @@ function identityRow ({ identity }: ClientView): Html {
         <dt>The app</dt>
         <dd>
           is described by <strong>${identity.host}</strong
-          ><small>That address is certain. The name is what it calls itself.</small>
+          ><small>The address is verified. The app chose its name itself.</small>
         </dd>
       </div>`
     default:
       return html`<div>
         <dt>The app</dt>
-        <dd>registered itself<small>Anybody can, under any name. Go by where it sends you.</small></dd>
+        <dd>registered itself<small>Anyone can do that, with any name. Check where it sends you.</small></dd>
       </div>`
   }
 }
@@ -190,8 +190,8 @@ function targetRow ({ target, redirectUri }: ClientView): Html {
 function loopbackNote ({ isLoopbackOnly }: ClientView): Html | undefined {
   if (!isLoopbackOnly) return undefined
   return html`<p class="note">
-    Any program on this computer can use this name. Go on only if you have just started this from an app that
-    you trust.
+    Any program on this computer can use this name. Continue only if you have just started this from an app
+    that you trust.
   </p>`
 }
 

@@ -74,5 +74,5 @@ footer { max-width: 31rem; text-wrap: balance; margin: 1rem 0 0; color: var(--qu
 @media (forced-colors: active) { button { border-color: ButtonText; } }
 `
 
-/** For `style-src` of a Content-Security-Policy: this sheet and no other. */
+/** The `style-src` of the Content-Security-Policy: only this style sheet. */
 export const styleSource = `'sha256-${createHash('sha256').update(style).digest('base64')}'`

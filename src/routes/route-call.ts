@@ -1,4 +1,4 @@
-/** Runs a route for a tool call, in process: through the route's own hooks, without a credential. */
+/** Calls a route for a tool, in process: through the route's own hooks, without a credential. */
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import { PublicToolError, ResultTooLargeError } from '../errors.js'
 import { asPrincipal } from '../http/request/in-process.js'
@@ -9,12 +9,12 @@ import type { RouteInput } from './route-input.js'
 import type { RoutePath } from './route-path.js'
 
 export interface CalledRoute {
-  /** As it was registered, such as `/orders/:id`. */
+  /** The path as registered, such as `/orders/:id`. */
   readonly url: string
   readonly method: NonNullable<InjectOptions['method']>
   readonly path: RoutePath
   readonly input: RouteInput
-  /** Headers that the route's constraints ask for. */
+  /** The headers that the route's constraints require. */
   readonly headers: Readonly<Record<string, string>>
   /** The largest answer, in bytes. */
   readonly maxBytes: number
@@ -23,20 +23,20 @@ export interface CalledRoute {
 interface RouteAnswer {
   readonly status: number
   readonly mimeType: string
-  /** Such as `utf-8`. */
+  /** The charset, such as `utf-8`. */
   readonly charset: string
-  /** Of `Content-Encoding`, such as `gzip`; empty where the body is as it is. */
+  /** The `Content-Encoding`, such as `gzip`; empty if there is none. */
   readonly encoding: string
   readonly retryAfter: unknown
   readonly body: Buffer
 }
 
-/** So much of a refusal's own words reaches a model. */
+/** The most characters of a route's error message that reach a model. */
 const maxRefusalText = 2000
 
 /**
- * Resolves to what the route answered: JSON and text as they are, pictures and sound as content, a status of 4xx as an
- * error with its words. Throws where the answer is a 5xx, so that the caller is told a constant.
+ * Resolves to the route's answer: JSON and text unchanged, images and audio as content, and a 4xx as an error
+ * with its message. Throws for a 5xx, so that the caller gets only a constant message.
  */
 export async function callRoute (
   app: FastifyInstance,
@@ -54,7 +54,7 @@ export async function callRoute (
     const answer = await asPrincipal(principal, async granted => await answerOf(app, {
       method: route.method,
       url,
-      // A host may trust its own machine: the caller's address is what limits and lists of addresses should see.
+      // Passes the caller's address on: a host may trust requests from its own machine.
       ...(address === '' ? {} : { remoteAddress: address }),
       headers: {
         ...(payload === undefined ? {} : { 'content-type': 'application/json' }),
@@ -67,7 +67,7 @@ export async function callRoute (
     return resultOf(answer, context)
   } finally {
     signal.removeEventListener('abort', end)
-    // What was not read to its end would go on for nobody.
+    // Ends an answer that was not read completely.
     end()
   }
 }
@@ -104,14 +104,14 @@ function textOf (value: unknown): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }
 
-/** Reads no more than `maxBytes`. A body that has no end is left at the deadline of the call. */
+/** Reads at most `maxBytes`. The deadline of the call ends a body that never ends. */
 async function answerOf (app: FastifyInstance, options: InjectOptions, maxBytes: number): Promise<RouteAnswer> {
   const response = await app.inject({ ...options, payloadAsStream: true })
   const { statusCode: status, headers } = response
   const stream = response.stream()
   const chunks: Buffer[] = []
   let bytes = 0
-  // A refusal is cut below, a fault is not shown: neither has to fit.
+  // The limit does not apply to errors: a 4xx is truncated below, and a 5xx is not shown.
   const isShown = status < 400
   for await (const chunk of stream) {
     const piece = Buffer.from(chunk as Uint8Array)
@@ -136,10 +136,10 @@ async function answerOf (app: FastifyInstance, options: InjectOptions, maxBytes:
 
 function resultOf (answer: RouteAnswer, { logger }: CallContext): ToolResult {
   const { status, mimeType, encoding, retryAfter, body } = answer
-  // What a server says of its own failure may hold what is internal to it.
+  // The body of a 5xx may contain internals.
   if (status >= 500) throw new Error(`the route answered with ${status}`)
   if (status >= 400) {
-    // Nobody gets in by a tool then: most hosts forget to let `request.mcp.principal` pass.
+    // The tool cannot work then. Most likely the host's hook does not accept `request.mcp.principal`.
     if (status === 401) logger.warn('a hook of the route refused the caller of a tool with 401')
     const isShown = isText(mimeType) && encoding === ''
     throw new PublicToolError(refusalText(status, retryAfter, isShown ? textIn(answer) : ''))
@@ -147,7 +147,7 @@ function resultOf (answer: RouteAnswer, { logger }: CallContext): ToolResult {
   if (status >= 300) {
     throw new PublicToolError(`The route answered with ${status}, a redirect, which a tool cannot follow`)
   }
-  // None was asked for.
+  // The request did not accept any content coding.
   if (encoding !== '') throw new PublicToolError(`The route answered with ${encoding}, which a tool cannot read`)
   if (body.length === 0) return { content: [{ type: 'text', text: `Done (${status}).` }] }
   const [family] = mimeType.split('/', 1)
@@ -162,7 +162,7 @@ function resultOf (answer: RouteAnswer, { logger }: CallContext): ToolResult {
   return isRecord(value) ? { structuredContent: value } : { content: [{ type: 'text', text }] }
 }
 
-/** As UTF-8 where nobody knows the charset. */
+/** Decodes the body. An unknown charset is read as UTF-8. */
 function textIn ({ charset, body }: RouteAnswer): string {
   try {
     return new TextDecoder(charset).decode(body)

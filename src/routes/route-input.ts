@@ -1,4 +1,4 @@
-/** The flat tool input of a route: path parameters, query parameters and body members. */
+/** Builds the flat input schema of a route's tool: path parameters, query parameters and body members. */
 import type { FastifySchema } from 'fastify'
 import { isRecord } from '../lib/guards.js'
 import { isZod, requireKnownKind } from '../mcp/schemas/kinds.js'
@@ -7,12 +7,12 @@ import { wireOfZod } from '../mcp/schemas/zod-schema.js'
 import type { JsonSchema } from '../tools/content.js'
 import type { RoutePath } from './route-path.js'
 
-/** Where an argument goes. `body`: it is the body itself. */
+/** Where an argument goes. `body`: it is the whole body. */
 type Place = 'params' | 'querystring' | 'member' | 'body'
 
 export interface RouteInput {
   readonly schema: JsonSchema
-  /** By the name of the argument: where it goes, under which name. */
+  /** Where each argument goes, and its name there. */
   readonly places: ReadonlyMap<string, { readonly place: Place, readonly name: string }>
   readonly hasBody: boolean
 }
@@ -22,11 +22,11 @@ type Schemas = Readonly<Record<string, unknown>>
 interface Part {
   readonly properties: Schemas
   readonly required: readonly string[]
-  /** The schema as a whole, where it is no list of members. */
+  /** The whole schema, if it is not a plain object of properties. */
   readonly whole?: JsonSchema | undefined
 }
 
-/** `shared`: the schemas of `addSchema`, by `$id`. Throws a `TypeError` where the input cannot be made flat. */
+/** `shared`: the schemas from `addSchema`, by `$id`. Throws a `TypeError` if the input cannot be flat. */
 export function inputOf (schema: FastifySchema, path: RoutePath, shared: Schemas): RouteInput {
   const references = new References(shared)
   const places = new Map<string, { place: Place, name: string }>()
@@ -50,7 +50,7 @@ export function inputOf (schema: FastifySchema, path: RoutePath, shared: Schemas
   if (params.whole !== undefined) throw new TypeError('schema.params must be an object schema with properties')
   for (const [at, name] of path.parameters.entries()) {
     const isOptional = path.isLastOptional && at === path.parameters.length - 1
-    // Not every client takes a `*` in a name.
+    // Not every client accepts `*` in a name.
     put(name === '*' ? 'path' : name, 'params', name, ownOf(params.properties, name) ?? { type: 'string' }, !isOptional)
   }
 
@@ -73,7 +73,7 @@ export function inputOf (schema: FastifySchema, path: RoutePath, shared: Schemas
       type: 'object',
       properties,
       ...(required.length === 0 ? {} : { required }),
-      // An argument that goes nowhere would be lost without a word.
+      // An unknown argument would be silently ignored.
       additionalProperties: false,
       ...(Object.keys(definitions).length === 0 ? {} : { $defs: definitions })
     },
@@ -89,7 +89,7 @@ const wordsOf: Readonly<Record<Place, string>> = {
   body: 'the body'
 }
 
-/** A body may be described for each media type. */
+/** Fastify allows a schema per media type. */
 function jsonOf (body: unknown): unknown {
   if (!isRecord(body) || !isRecord(body.content)) return body
   const json = body.content['application/json']
@@ -97,14 +97,14 @@ function jsonOf (body: unknown): unknown {
   return json.schema
 }
 
-/** A tool sends none but its own. */
+/** Refuses required headers, because a tool sends only its own. */
 function requireNoHeaders (headers: unknown): void {
   const required = isRecord(headers) && Array.isArray(headers.required) ? headers.required : []
   if (required.length === 0) return
   throw new TypeError(`schema.headers requires ${required.join(', ')}, which a tool cannot send`)
 }
 
-/** `consumes` is what `@fastify/swagger` reads, and hosts with forms and files write. */
+/** `consumes` is for `@fastify/swagger`. Hosts set it for forms and files. */
 function requireJson (consumes: unknown): void {
   if (!Array.isArray(consumes) || consumes.includes('application/json')) return
   throw new TypeError(`schema.consumes must have application/json: a tool sends no other, not ${consumes.join(', ')}`)
@@ -128,12 +128,12 @@ function partOf (name: string, given: unknown, references: References): Part {
   }
 }
 
-/** What makes more of an object than a list of its members. */
+/** Keywords that make an object schema more than a list of properties. */
 const composing = [
   'allOf', 'anyOf', 'oneOf', 'not', 'if', '$ref', 'patternProperties', 'dependentSchemas', 'dependencies'
 ]
 
-/** Routes may have schemas of zod, where the app has a type provider for them. */
+/** Routes may have zod schemas if the app has a type provider for them. */
 function jsonSchemaOf (name: string, given: unknown): Record<string, unknown> {
   try {
     requireKnownKind(given)
@@ -148,21 +148,23 @@ function ownOf (schemas: Schemas, name: string): unknown {
   return Object.hasOwn(schemas, name) ? schemas[name] : undefined
 }
 
-/** As many references in a row as anybody writes. */
+/** The longest chain of references that is followed. */
 const maxHops = 16
 
-/** References to shared schemas and within a part: what they lead to goes to `$defs`, once. */
+/**
+ * Resolves references to shared schemas and within a schema. Their targets are copied to `$defs`, once each.
+ */
 class References {
   readonly #shared: Schemas
   readonly #documents = new Map<string, unknown>()
-  /** The names below `$defs` of what is referred to. */
+  /** The names of the targets in `$defs`. */
   readonly #names = new Map<string, string>()
 
   constructor (shared: Schemas) {
     this.#shared = shared
   }
 
-  /** Follows a part that is a reference as a whole. */
+  /** Follows a schema that is itself a reference. */
   resolve (name: string, part: Record<string, unknown>): { schema: Record<string, unknown>, document: string } {
     let document = name
     let schema = part
@@ -177,7 +179,7 @@ class References {
     return { schema, document }
   }
 
-  /** A copy of `schema`, a part of `document`, that stands by itself below `$defs`. */
+  /** A copy of `schema`, from `document`, whose references point to `$defs`. */
   rewritten (schema: unknown, document: string): Record<string, unknown> {
     const copy = mapSchemas(schema, ({ $id: _, $ref, ...rest }) => {
       if (typeof $ref !== 'string') return rest
@@ -187,15 +189,15 @@ class References {
     return isRecord(copy) ? copy : {}
   }
 
-  /** What the parts refer to, and what that refers to. */
+  /** All referenced schemas, including those that they reference. */
   definitions (): Record<string, unknown> {
     const found: Record<string, unknown> = {}
-    // What they refer to comes to the end of the names meanwhile.
+    // Rewriting a schema may append further names during this iteration.
     for (const [id, name] of this.#names) found[name] = this.rewritten(this.#documents.get(id), id)
     return found
   }
 
-  /** A name that no pointer has to escape. */
+  /** A name that needs no escaping in a JSON Pointer. */
   #nameOf (id: string): string {
     const known = this.#names.get(id)
     if (known !== undefined) return known

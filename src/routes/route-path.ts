@@ -1,21 +1,21 @@
 /** Splits the path of a Fastify route, and builds the path of a request. */
 
-/** A piece of the path as it is written, or the name of a parameter. */
+/** A literal piece of the path, or the name of a parameter. */
 type Piece = { readonly text: string } | { readonly parameter: string }
 
 export interface RoutePath {
-  /** The names of its parameters as the route knows them; `*` is a wildcard. */
+  /** The names of its parameters; `*` is a wildcard. */
   readonly parameters: readonly string[]
-  /** The last parameter may be left out. */
+  /** True if the last parameter is optional. */
   readonly isLastOptional: boolean
   /**
-   * The path with these values, each in its place whatever it holds. `undefined` where a value would make it the path
-   * of another route: none, `.` or `..` as a whole segment.
+   * The path with these values, escaped. `undefined` if a value could lead to another route: an empty value,
+   * or `.` or `..` as a segment.
    */
   readonly build: (values: ReadonlyMap<string, string>) => string | undefined
 }
 
-/** Reads a path as find-my-way does: `:name`, `:name(regexp)`, `:from-:to`, `:name?` and `*` at the end, `::`. */
+/** Parses a path like find-my-way: `:name`, `:name(regexp)`, `:from-:to`, `:name?`, a final `*`, and `::`. */
 export function parsePath (path: string): RoutePath {
   const isLastOptional = /:[^/]*\?$/.test(path)
   const pieces = piecesOf(isLastOptional ? path.slice(0, -1) : path)
@@ -31,20 +31,20 @@ export function parsePath (path: string): RoutePath {
         else if (isLastOptional && piece === pieces.at(-1)) built = built.replace(/\/$/, '')
         else return undefined
       }
-      // A URL resolves these (WHATWG URL, §4.4), also where they are percent-encoded.
+      // URL parsers resolve these segments (WHATWG URL, §4.4), even percent-encoded.
       const leadsElsewhere = built.split('/').some(segment => /^(?:\.|%2e){1,2}$/i.test(segment))
       return leadsElsewhere ? undefined : built
     }
   }
 }
 
-/** `undefined` for what cannot stand in a path. A wildcard goes over several segments. */
+/** The encoded value; `undefined` if it cannot be part of a path. A wildcard may span several segments. */
 function encoded (parameter: string, value: string | undefined): string | undefined {
   if (value === undefined || value === '') return undefined
   try {
     return parameter === '*' ? value.split('/').map(encodeURIComponent).join('/') : encodeURIComponent(value)
   } catch {
-    // Half of a surrogate pair.
+    // A lone surrogate cannot be encoded.
     return undefined
   }
 }
@@ -80,7 +80,7 @@ function piecesOf (path: string): Piece[] {
   return pieces
 }
 
-/** Where a regular expression in parentheses ends. */
+/** The index after the closing parenthesis of a regular expression. */
 function afterParenthesis (path: string, start: number): number {
   let depth = 0
   for (let at = start; at < path.length; at++) {

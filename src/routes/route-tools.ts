@@ -1,4 +1,4 @@
-/** Collects the host's routes that are also tools, and turns them into tools once all are registered. */
+/** Collects the host's routes that are also tools, and creates the tools when all routes are registered. */
 import type { FastifyInstance, FastifySchema, InjectOptions, RouteOptions } from 'fastify'
 import { isRecord } from '../lib/guards.js'
 import { requireKeys } from '../lib/require.js'
@@ -10,7 +10,7 @@ import { parsePath } from './route-path.js'
 
 /** `config.mcp` of a route. The input of the tool comes from the route's schemas. */
 export interface RouteTool extends Omit<ToolDefinition, 'input' | 'output' | 'handler' | 'once' | 'annotations'> {
-  /** Over those that the method says. */
+  /** Added to the hints that the HTTP method implies. */
   readonly annotations?: ToolAnnotations
 }
 
@@ -20,7 +20,7 @@ interface Found {
   readonly url: string
   readonly schema: FastifySchema & { readonly description?: unknown, readonly summary?: unknown }
   readonly headers: Readonly<Record<string, string>>
-  /** The scope of the route, which knows its shared schemas. */
+  /** The scope of the route, which has its shared schemas. */
   readonly scope: FastifyInstance
 }
 
@@ -43,7 +43,7 @@ const names: Names = {
   visibility: true
 }
 
-/** What HTTP says of its methods (RFC 9110 §9.2). A POST may destroy, as far as anybody can tell. */
+/** The hints that HTTP methods imply (RFC 9110 §9.2). A POST may be destructive, so it gets no such hint. */
 const byMethod: Readonly<Record<string, ToolAnnotations>> = {
   GET: { readOnlyHint: true },
   POST: { readOnlyHint: false },
@@ -56,17 +56,17 @@ const oneMethod = 'requires a route with one method: GET, POST, PUT, PATCH or DE
 
 export class RouteTools {
   readonly #found = new Map<string, Found>()
-  /** The name in `config.mcp` of each HEAD, by path. */
+  /** The name in `config.mcp` of each HEAD route, by path. */
   readonly #heads = new Map<string, unknown>()
 
-  /** Takes a route that has `config.mcp`. Throws a `TypeError` where it cannot be a tool. */
+  /** Collects a route with `config.mcp`. Throws a `TypeError` if it cannot be a tool. */
   take (scope: FastifyInstance, route: RouteOptions): void {
     const { mcp } = (route.config ?? {}) as { mcp?: unknown }
     const methods = [route.method].flat().filter(method => method !== 'HEAD')
     const [method] = methods
     if (mcp === undefined || mcp === false) return
     if (method === undefined) {
-      // Fastify adds a HEAD for each GET. Whether there is one, only all routes tell.
+      // Fastify adds a HEAD route for each GET. Its GET may be registered later, so it is checked at the end.
       this.#heads.set(route.url, isRecord(mcp) ? mcp.name : undefined)
       return
     }
@@ -87,8 +87,8 @@ export class RouteTools {
   }
 
   /**
-   * Adds all of them to an endpoint of `app`, which is ready. `maxBytes`: the largest answer of a route that says
-   * nothing itself. Throws a `TypeError` where one cannot be served.
+   * Adds the tools to an endpoint of `app`, which must be ready. `maxBytes` is the largest answer of a route
+   * without its own limit. Throws a `TypeError` if a tool cannot be served.
    */
   addTo (addTool: (tool: Tool) => void, app: FastifyInstance, maxBytes: number): void {
     for (const [url, name] of this.#heads) {
@@ -101,7 +101,7 @@ export class RouteTools {
   }
 }
 
-/** Those that `plugins/routes` collects in this scope. `undefined` without it, also if the host has a `mcpRoutes`. */
+/** The routes that `plugins/routes` collects in this scope. `undefined` without that plugin. */
 export function routeToolsOf (fastify: FastifyInstance): RouteTools | undefined {
   const { mcpRoutes } = fastify as { mcpRoutes?: unknown }
   return mcpRoutes instanceof RouteTools ? mcpRoutes : undefined
@@ -129,7 +129,7 @@ function toolOf (app: FastifyInstance, { tool, method, url, schema, headers, sco
   }
 }
 
-/** Those of Fastify are told by headers. Nobody but the host knows what one of its own asks for. */
+/** Fastify's own constraints are derived from headers. Only the host knows how to satisfy a custom one. */
 function headersFor (owner: string, { host, version, ...others }: Record<string, unknown>): Record<string, string> {
   const unknown = Object.keys(others)
   if (unknown.length > 0) {

@@ -1,9 +1,9 @@
-/** The running answers and idle connections of this process. */
+/** Tracks the unfinished answers and idle connections of this process. */
 import { subscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** Of `http.server.request.start` (Node.js, Diagnostics Channel). */
+/** The message of `http.server.request.start` (Node.js, Diagnostics Channel). */
 interface RequestStart {
   readonly request: IncomingMessage
   readonly response: ServerResponse
@@ -11,13 +11,13 @@ interface RequestStart {
 }
 
 /**
- * Follows every HTTP server of the process from now on. Node alone is not enough: its `closeIdleConnections`, which
- * its `close` calls at once, cuts off answers that were written and not yet sent, and connections on which a request
- * is on its way.
+ * Tracks every HTTP server of the process from now on. Node's own `closeIdleConnections`, which its `close`
+ * calls at once, is not safe: it cuts off answers that were written but not yet sent, and connections on
+ * which a request is arriving.
  */
 export class Connections {
   readonly #servers = new Set<Server>()
-  /** Each with the bytes that it had received when it was last at rest. */
+  /** Sockets, with the number of bytes received when they were last idle. */
   readonly #sockets = new Map<Socket, number>()
   readonly #underWay = new Set<ServerResponse>()
   #isHangingUp = false
@@ -29,19 +29,19 @@ export class Connections {
     subscribe('http.server.request.start', message => { this.#begin(message as RequestStart) })
   }
 
-  /** The answers that are not yet sent in full. */
+  /** The answers that are not completely sent. */
   get answers (): ReadonlySet<ServerResponse> {
     return this.#underWay
   }
 
-  /** Keeps no connection open behind an answer from now on, and leaves those that are open to `closeIdle`. */
+  /** Closes each connection after its answer from now on. Idle connections are left to `closeIdle`. */
   hangUp (): void {
     this.#isHangingUp = true
     for (const server of this.#servers) server.closeIdleConnections = ignore
     for (const response of this.#underWay) lastOnItsConnection(response)
   }
 
-  /** Closes the connections on which nothing is under way, now and whenever one comes to rest. */
+  /** Closes idle connections, now and whenever another one becomes idle. */
   closeIdle (): void {
     this.#closesIdle = true
     const busy = new Set([...this.#underWay].map(({ req }) => req.socket))
@@ -50,7 +50,7 @@ export class Connections {
     }
   }
 
-  /** Resolves once every answer was sent in full, or its caller has left. */
+  /** Resolves once every answer is completely sent, or its caller has disconnected. */
   async lastAnswer (): Promise<void> {
     if (this.#underWay.size > 0) await new Promise<void>(resolve => { this.#whenNone = resolve })
   }
@@ -76,7 +76,7 @@ export class Connections {
     response.once('close', () => {
       this.#underWay.delete(response)
       if (this.#sockets.has(socket)) this.#sockets.set(socket, socket.bytesRead)
-      // Idle only once Node is done with the answer.
+      // The connection is idle only after Node has finished with the answer.
       if (this.#closesIdle) setImmediate(() => { this.closeIdle() })
       if (this.#underWay.size === 0) this.#whenNone()
     })

@@ -1,32 +1,34 @@
-/** Stops the process in order: accepted calls are answered within the grace period. */
+/** Shuts the process down gracefully: accepted calls are answered within the grace period. */
 import { setImmediate as laterTurn, setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { requestIdOf } from '../http/request-log.js'
 import { Connections } from './connections.js'
 
 export interface DrainOptions {
-  /** Milliseconds in which `/ready` says no and everything is served, so that balancers turn away. Default 0. */
+  /**
+   * Milliseconds during which `/ready` fails but calls are served, so that balancers stop routing. Default 0.
+   */
   readonly delayMs?: number
-  /** Milliseconds that accepted calls have to end after that; then their connections are cut. Default 10,000. */
+  /** Milliseconds after that for accepted calls to finish; then connections are cut. Default 10,000. */
   readonly graceMs?: number
 }
 
-/** How long an idle connection is left open: a request may be on its way, and would be lost in a reset. */
+/** How long idle connections stay open, because a request may be arriving and a reset would lose it. */
 const idleMs = 1000
-/** What a call that was cut needs to be reported and logged. */
+/** Extra time to report and log calls that were cut. */
 const afterGraceMs = 500
-/** Of one line of the log. */
+/** The most request ids in a log line. */
 const maxRequestIds = 100
 const signals = { SIGTERM: 143, SIGINT: 130 } as const
 
 /**
- * Takes over the end of the process: SIGTERM and SIGINT drain and exit with 0, a second one exits
- * at once; an error that nobody caught is logged, drains and exits with 1. Call it before `listen`.
+ * Handles the end of the process. SIGTERM and SIGINT drain and exit with 0; a second signal exits at once. An
+ * uncaught error is logged, drains and exits with 1. Call it before `listen`.
  */
 export function drainOnEnd (app: FastifyInstance, { delayMs = 0, graceMs = 10_000 }: DrainOptions = {}): void {
   const connections = new Connections(app.server)
   let exitCode: number | undefined
-  // The first of these hooks to run, after the server has closed: what records the end of a call closes later.
+  // Runs first among the onClose hooks, after the server closed, because observers of calls close after it.
   app.addHook('onClose', async () => {
     await connections.lastAnswer()
     // The end of a call is said in a later turn than that of its connection.

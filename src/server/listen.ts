@@ -1,4 +1,4 @@
-/** Listens, and binds `localhost` to all of its addresses with one HTTP server. */
+/** Listens on all addresses of `localhost` with one HTTP server. */
 import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server } from 'node:net'
@@ -6,16 +6,16 @@ import type { FastifyInstance } from 'fastify'
 
 export interface ListenOptions {
   readonly host: string
-  /** 0 takes a free one, the same for every address. */
+  /** 0 picks a free port, the same for every address. */
   readonly port: number
-  /** The addresses of `localhost`. Default: what the system says. */
+  /** Resolves `localhost` to its addresses. Default: the system's resolver. */
   readonly addressesOf?: (host: string) => Promise<string[]>
 }
 
 /**
- * Fastify would open a second, hidden HTTP server for the other address of `localhost`: one that
- * has no client error handler, and that `closeAllConnections` does not reach. Resolves to the
- * port; rejects as `app.listen` does. Like Fastify, `close` waits for calls on the first address only.
+ * Listens, and resolves to the port. Rejects like `app.listen`. Fastify itself would open a second, hidden
+ * HTTP server for the other address of `localhost`, without a client error handler and out of reach of
+ * `closeAllConnections`. Like with Fastify, `close` waits only for calls on the first address.
  */
 export async function listen (
   app: FastifyInstance,
@@ -23,7 +23,7 @@ export async function listen (
 ): Promise<number> {
   const [first = host, ...others] = host === 'localhost' ? await addressesOf(host) : [host]
   const open: Server[] = []
-  // The main server stops accepting at the same moment.
+  // Closes together with the main server.
   app.addHook('preClose', async () => {
     for (const server of open) server.close()
   })
@@ -38,7 +38,7 @@ export async function listen (
       await once(server, 'listening')
       open.push(server)
     } catch (error) {
-      // As Fastify does: a machine without IPv6 still has its 127.0.0.1.
+      // Like Fastify, skips an address that cannot be bound: a machine without IPv6 still has 127.0.0.1.
       app.log.debug({ err: error, address }, 'skipped an address of localhost')
     }
   }

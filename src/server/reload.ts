@@ -1,4 +1,4 @@
-/** Rereads, on SIGHUP, the log level and the file of tool policies. */
+/** Reloads the log level and the tool policies on SIGHUP. */
 import { closeSync, openSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import type { FastifyInstance } from 'fastify'
@@ -10,19 +10,19 @@ import { policyFileOf, settingProblemOf } from '../setting-files.js'
 import { readToolPolicies } from '../tools/policy-file.js'
 
 export interface ReloadOptions extends LoadOptions {
-  /** What the server was started with. */
+  /** The settings at the start. */
   readonly config: Config
   readonly endpoint: Endpoint
-  /** False where the host gave the policies: no file holds them. */
+  /** False if the host passed the policies as an option, so that there is no file. */
   readonly hasPolicyFile: boolean
 }
 
-/** The content of the key file is followed without a signal. */
+/** Settings that are applied without a restart. The key file is followed anyway. */
 const reloaded: ReadonlySet<VariableName> = new Set(['LOG_LEVEL', 'TOOL_POLICY_FILE'])
 
 /**
- * SIGHUP reloads from now on; what cannot be used leaves all as it was. Where a terminal started the
- * server and is gone, the signal is the end of that terminal, and ends the server as SIGTERM does.
+ * Reloads on SIGHUP from now on. If something is invalid, nothing changes. If the server was started from a
+ * terminal that is now closed, SIGHUP means the end of that terminal, and stops the server like SIGTERM.
  */
 export function reloadOnHangUp (app: FastifyInstance, options: ReloadOptions): void {
   const hadTerminal = [0, 1, 2].some(isatty)
@@ -37,7 +37,7 @@ function reload (app: FastifyInstance, { config: atStart, endpoint, hasPolicyFil
     const { config } = loadConfig({ env, ...(dotenv === undefined ? {} : { dotenv }) })
     if (hasPolicyFile) endpoint.applyToolPolicies(readToolPolicies(policyFileOf(config)))
     app.log.level = config.LOG_LEVEL
-    // Named, never shown: some are secrets.
+    // Only names are logged, because some values are secrets.
     const needRestart = variableNames.filter(name => !reloaded.has(name) && !isSame(atStart[name], config[name]))
     app.log.info(needRestart.length === 0 ? {} : { needRestart }, 'reloaded the log level and the tool policies')
   } catch (error) {

@@ -1,4 +1,4 @@
-/** The process: reads the environment, builds the app, listens, and stops in order. */
+/** Starts the service: reads the environment, builds the app, listens, and shuts down gracefully. */
 import type { FastifyInstance } from 'fastify'
 import { type AppOptions, appOptionNames, buildApp, type ServiceApp } from '../app.js'
 import { endpointOf, loadConfig, type Config, type Environment } from '../config/load.js'
@@ -11,17 +11,20 @@ import type { Endpoint } from '../mcp/endpoint.js'
 import { reloadOnHangUp } from './reload.js'
 import { announceInWorker, channelOfWorker, isOurWorker, obeyPrimary, runWorkers, workersOf } from './workers.js'
 
-/** Tools, resources, prompts and what else an endpoint has, beside the settings of the environment. */
+/** The options of an endpoint (tools, resources, prompts and more), and the source of the settings. */
 export interface ServerOptions extends Omit<AppOptions, 'config'> {
-  /** The environment. `process.env` where left out. */
+  /** The environment. Default `process.env`. */
   readonly env?: Environment
-  /** As in `loadConfig`: a path, `true` for `./.env` (default), `false` for none. */
+  /** A `.env` file, as for `loadConfig`: a path, `true` for `./.env` (default), or `false`. */
   readonly dotenv?: boolean | string
-  /** Takes the one line for the person who started this. Default standard error: standard output is the log's. */
+  /**
+   * Prints messages for the person who started the server. Default: standard error, because the log uses
+   * stdout.
+   */
   readonly announce?: (line: string) => void
   /**
-   * What becomes of a start that fails for a reason that the operator can mend: `exit` (default)
-   * announces the one sentence and ends the process with 1, `throw` leaves both to the caller.
+   * What to do if the start fails for a reason that the operator can fix. `exit` (default) announces the
+   * message and ends the process with 1. `throw` throws the error.
    */
   readonly onFailure?: 'exit' | 'throw'
 }
@@ -98,12 +101,12 @@ async function start ({
   return app
 }
 
-/** Several instances share a store, and stand behind a balancer that has to notice which of them stops. */
+/** True if several instances share a store. A balancer then has to notice which of them stops. */
 function isOneOfMany (config: Config): boolean {
   return config.REDIS_URL !== undefined
 }
 
-/** Resolves to the real port: `PORT=0` leaves the choice to the system. */
+/** Resolves to the actual port, which the system picks if `PORT` is 0. */
 async function listenOn (app: FastifyInstance, { HOST: host, PORT: port }: Config): Promise<number> {
   try {
     return await listen(app, { host, port })

@@ -1,6 +1,6 @@
 /**
- * Several processes behind one port of this machine: the primary holds what they share, and replaces those
- * that die.
+ * Runs several processes behind one port: the primary process holds their shared state, and replaces workers
+ * that exit.
  */
 import cluster, { type Worker } from 'node:cluster'
 import { availableParallelism } from 'node:os'
@@ -9,24 +9,27 @@ import { isRecord } from '../lib/guards.js'
 import { Channel } from '../workers/channel.js'
 import { PortsHost } from '../workers/host.js'
 
-/** Set in the environment of our workers, to tell them from those of a host's own cluster. */
+/** Set in the environment of our workers, to distinguish them from workers of a host's own cluster. */
 const mark = 'FASTIFY_MCP_AUTH_WORKER'
-/** Ctrl-C reaches the workers, too: they are told a moment later, and those that have heard it need nothing more. */
+/**
+ * Ctrl-C reaches the workers as well. They get the message a moment later, and ignore it if they have the
+ * signal.
+ */
 const tellDelayMs = 200
 const firstRetryMs = 100
 const lastRetryMs = 5000
 
-/** True in a process that `runWorkers` started. `env`: that of the process. */
+/** True in a process that `runWorkers` started. `env` is the environment of the process. */
 export function isOurWorker (env: Readonly<Record<string, string | undefined>>): boolean {
   return cluster.isWorker && env[mark] === '1'
 }
 
-/** How many processes a setting asks for; 0 is one a core. */
+/** The number of processes for a setting. 0 means one per core. */
 export function workersOf (setting: number): number {
   return setting === 0 ? availableParallelism() : setting
 }
 
-/** The way to the primary. */
+/** The channel to the primary process. */
 export function channelOfWorker (): Channel {
   return new Channel({
     send: message => { process.send?.(message) },
@@ -34,7 +37,7 @@ export function channelOfWorker (): Channel {
   })
 }
 
-/** Ends this worker in order when the primary is told to end. Call it when signals do: one before is no end. */
+/** Shuts this worker down when the primary process stops. Call it once the signal handlers are installed. */
 export function obeyPrimary (): void {
   let isTold = false
   for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => { isTold = true })
@@ -43,7 +46,9 @@ export function obeyPrimary (): void {
   })
 }
 
-/** Says a line to the person who started the primary, and waits until it is on its way. With a port: it is ready. */
+/**
+ * Prints a line through the primary process, and waits until it is sent. A `port` reports that it is ready.
+ */
 export async function announceInWorker (line: string, port?: number): Promise<void> {
   await new Promise<void>(resolve => {
     if (process.send === undefined) resolve()
@@ -51,7 +56,9 @@ export async function announceInWorker (line: string, port?: number): Promise<vo
   })
 }
 
-/** Takes over the process: it serves nothing itself, and ends with its workers. Never resolves. */
+/**
+ * Turns this process into the primary, which serves nothing itself and ends with its workers. Never resolves.
+ */
 export async function runWorkers (count: number, announce: (line: string) => void): Promise<never> {
   const host = new PortsHost()
   const alive = new Set<Worker>()
@@ -61,7 +68,7 @@ export async function runWorkers (count: number, announce: (line: string) => voi
   let isEnding = false
   let exitCode = 0
   let retryMs = firstRetryMs
-  /** Lines that were announced: workers that start together fail for the same reasons. */
+  /** The announced lines, to avoid repeats: workers that start together fail for the same reasons. */
   const said = new Set<string>()
 
   const end = (code: number): void => {
@@ -85,7 +92,7 @@ export async function runWorkers (count: number, announce: (line: string) => voi
   }
 
   const start = (): void => {
-    // A later one listens where the first ones do, also where the port was left to the system.
+    // A replacement listens on the same port, even if the system picked it.
     const worker = cluster.fork({ [mark]: '1', ...(port === undefined ? {} : { PORT: String(port) }) })
     alive.add(worker)
     starting.add(worker)
@@ -99,7 +106,7 @@ export async function runWorkers (count: number, announce: (line: string) => voi
       alive.delete(worker)
       const isFirst = starting.delete(worker) && ready < count
       if (isEnding) return end(0)
-      // It cannot start: nor could another.
+      // If this worker cannot start, no other can.
       if (isFirst) {
         end(1)
         for (const other of alive) other.process.kill('SIGTERM')
@@ -118,7 +125,7 @@ export async function runWorkers (count: number, announce: (line: string) => voi
         process.exit(signal === 'SIGTERM' ? 143 : 130)
       }
       end(0)
-      // Again and again: one that is starting does not listen yet.
+      // Repeated, because a worker that is starting does not listen for the message yet.
       setInterval(() => {
         for (const worker of alive) if (worker.isConnected()) worker.send({ mcpEnd: true })
       }, tellDelayMs)

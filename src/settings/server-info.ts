@@ -1,4 +1,4 @@
-/** The name and version of the server, from its settings. */
+/** Builds the name and version of the server from its settings. */
 import type { Config } from '../config/load.js'
 import { defaultInfo } from '../http/server-info.js'
 import type { ServerInfo } from '../mcp/catalog/catalog.js'

@@ -13,8 +13,8 @@ export interface TestClientOptions {
   /** A token. */
   readonly token?: string
   /**
-   * A caller without a credential: the endpoint treats this principal as verified. The defaults are the role `user`
-   * and no scopes.
+   * A caller without a credential: the endpoint treats this principal as verified. The defaults are the role
+   * `user` and no scopes.
    */
   readonly principal?: Pick<PrincipalFields, 'id'> & Partial<PrincipalFields>
   /** Additional headers for every request. */
@@ -26,13 +26,13 @@ export interface TestClientOptions {
   readonly era?: 'modern' | 'legacy'
   /** The name and version that the client reports. */
   readonly clientInfo?: { readonly name: string; readonly version: string }
-  /** Answers for the person. Default: nobody can be asked. */
+  /** Answers on behalf of the user. Default: the client does not support questions. */
   readonly onElicit?: (request: {
     readonly message: string
     readonly schema?: JsonSchema
     readonly url?: string
   }) => Eventually<ElicitAnswer>
-  /** Answers for the model. Default: there is no model. */
+  /** Answers on behalf of the model. Default: the client has no model. */
   readonly onSample?: (request: Json) => Eventually<SampleAnswer | ToolSampleAnswer>
   /** The workspace roots. Default: none. */
   readonly roots?: ReadonlyArray<{ readonly uri: string; readonly name?: string }>

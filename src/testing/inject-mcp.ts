@@ -1,4 +1,4 @@
-/** Sends one message to an endpoint with `inject`, and collects the answer and the notifications before it. */
+/** Sends a message to an endpoint with `inject`, and collects its answer and earlier notifications. */
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import { asPrincipal } from '../http/request/in-process.js'
 import { isRecord } from '../lib/guards.js'
@@ -9,23 +9,23 @@ export type Json = Record<string, unknown>
 export interface Target {
   readonly app: FastifyInstance
   readonly url: string
-  /** Of every request, the credential included. */
+  /** The headers of every request, including the credential. */
   readonly headers: Readonly<Record<string, string>>
-  /** In whose name, where no credential is to be sent. */
+  /** The caller, if no credential is sent. */
   readonly principal?: Principal | undefined
 }
 
 export interface Outcome {
   readonly status: number
   readonly headers: Readonly<Record<string, unknown>>
-  /** The answer of JSON-RPC, or the plain body of a refusal; `undefined` where there is none. */
+  /** The JSON-RPC response, or the plain body of a refusal; `undefined` if there is none. */
   readonly answer: Json | undefined
 }
 
-/** Told of each message that is no answer, as it comes. */
+/** Called with each message that is not the answer, as it arrives. */
 export type OnMessage = (message: Json) => void
 
-/** Posts `message`. Resolves when its answer, or the end of its stream, is there. */
+/** Posts `message`. Resolves with its answer, or when its stream ends. */
 export async function postMessage (
   target: Target,
   message: Json,
@@ -78,7 +78,7 @@ export async function send (
   return { status, headers: answered, answer }
 }
 
-/** What is not JSON is shown by the error of the test. */
+/** Parses JSON. Text that is not JSON becomes an error message for the test. */
 function parsed (text: string): unknown {
   try {
     return JSON.parse(text)
@@ -88,7 +88,7 @@ function parsed (text: string): unknown {
   }
 }
 
-/** Takes the whole events off the text of a stream. Returns what is left of it. */
+/** Parses the complete events in the text of a stream. Returns the rest of the text. */
 function takeEvents (text: string, take: (message: unknown) => void): string {
   const events = text.split(/\r?\n\r?\n/)
   const rest = events.pop() ?? ''

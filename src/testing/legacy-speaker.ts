@@ -6,7 +6,7 @@ import { resultOf } from './test-client-error.js'
 
 const legacyRevision = '2025-11-25'
 
-/** `initialize` first, and questions in the stream of the call, where there is a session. */
+/** Sends `initialize` first. Within a session, answers questions in the stream of the call. */
 export class LegacySpeaker extends Speaker {
   #opened: Promise<Record<string, string>> | undefined
 

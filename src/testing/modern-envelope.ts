@@ -1,11 +1,11 @@
-/** What a request of revision 2026-07-28 needs besides its parameters: `_meta` and matching headers. */
+/** Builds the `_meta` and the matching headers of a request of revision 2026-07-28. */
 import { isRecord } from '../lib/guards.js'
 import type { Json } from './inject-mcp.js'
 
 const revision = '2026-07-28'
 const prefix = 'io.modelcontextprotocol/'
 
-/** All messages of the log: a test wants to see what its tool says. */
+/** Requests all log messages, because a test may check them. */
 export function modernMeta (clientInfo: Json, capabilities: Json): Json {
   return {
     [`${prefix}protocolVersion`]: revision,
@@ -24,7 +24,7 @@ export function modernHeaders (method: string, { name, uri }: Json): Record<stri
   }
 }
 
-/** The headers for the arguments that the schema of the tool wants there (`x-mcp-header`). */
+/** The headers for arguments that the tool's schema marks with `x-mcp-header`. */
 export function askedHeaders (tools: unknown, { name, arguments: args }: Json): Record<string, string> {
   const tool: unknown = Array.isArray(tools) ? tools.find(one => isRecord(one) && one.name === name) : undefined
   return isRecord(tool) ? headersOf(tool.inputSchema, args) : {}
@@ -40,7 +40,7 @@ function headersOf (schema: unknown, value: unknown): Record<string, string> {
   return Object.assign({}, ...Object.entries(schema.properties).map(([name, part]) => headersOf(part, value[name])))
 }
 
-/** The form of values that a header cannot hold (MCP 2026-07-28, Transports). */
+/** Encodes values that a header cannot contain (MCP 2026-07-28, Transports). */
 function encoded (text: string): string {
   const isPlain =
     /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(text) &&

@@ -5,7 +5,7 @@ import { askedHeaders, modernHeaders, modernMeta } from './modern-envelope.js'
 import { maxQuestions, Speaker, type TestNotification } from './speaker.js'
 import { resultOf } from './test-client-error.js'
 
-/** Each request stands alone, and a call that asks is sent again with the answers. */
+/** Requests are independent. A call that asks questions is sent again with the answers. */
 export class ModernSpeaker extends Speaker {
   async request (method: string, params: Json, meta: Json = {}, heard: TestNotification[] = []): Promise<Json> {
     let more: Json = {}
@@ -38,7 +38,7 @@ export class ModernSpeaker extends Speaker {
     )
     const { answer } = outcome
     const refusal = isRecord(answer?.error) && isRecord(answer.error.data) ? answer.error.data : {}
-    // A tool may want some arguments in headers, too: its schema says which.
+    // A tool's schema may require some arguments in headers as well.
     if (
       method !== 'tools/call' ||
       refusal.code !== 'MCP_ERR_HEADER_MISMATCH' ||

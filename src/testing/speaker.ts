@@ -1,4 +1,4 @@
-/** What the test clients of both eras have in common: the caller, and the answers to what the endpoint asks. */
+/** The base class of the test clients of both eras: the caller, and answers to the endpoint's questions. */
 import type { FastifyInstance } from 'fastify'
 import { isRecord } from '../lib/guards.js'
 import { requireKeys } from '../lib/require.js'
@@ -8,13 +8,13 @@ import { principalOf } from '../principal/principal.js'
 import type { TestClientOptions } from './client-options.js'
 import type { Json, Target } from './inject-mcp.js'
 
-/** What a stream said before the answer. */
+/** A notification that came before the answer. */
 export interface TestNotification {
   readonly method: string
   readonly params: Json
 }
 
-/** How often a call may ask back: more is a handler that asks for ever. */
+/** The most questions of a call. A handler with more probably asks for ever. */
 export const maxQuestions = 32
 
 const names: Readonly<Record<keyof TestClientOptions, true>> = {
@@ -55,7 +55,7 @@ export abstract class Speaker {
     }
   }
 
-  /** `heard` gets the notifications of this request; `notifications` has those of all. */
+  /** `heard` receives the notifications of this request; `notifications` contains those of all requests. */
   abstract request (method: string, params: Json, meta?: Json, heard?: TestNotification[]): Promise<Json>
 
   async close (): Promise<void> {}
@@ -91,7 +91,7 @@ export abstract class Speaker {
     heard.push(notification)
   }
 
-  /** The answer of the person, the model or the workspace. */
+  /** The answer of the user, the model or the workspace. */
   async answerTo (method: unknown, params: Json): Promise<Json> {
     const { onElicit, onSample, roots } = this.options
     if (method === 'elicitation/create' && onElicit !== undefined) {
@@ -112,7 +112,7 @@ export abstract class Speaker {
   }
 }
 
-/** A test would fail later, and far from the mistake. */
+/** Validates the arguments: otherwise a test would fail later, far from the mistake. */
 function requireUsable (app: unknown, options: TestClientOptions): void {
   if (typeof (app as Partial<FastifyInstance> | undefined)?.inject !== 'function') {
     throw new TypeError('createTestClient: the first argument must be a Fastify app')

@@ -9,34 +9,34 @@ import { LegacySpeaker } from './legacy-speaker.js'
 import { ModernSpeaker } from './modern-speaker.js'
 import type { TestNotification } from './speaker.js'
 
-/** A result, the text of its content, and what came before it. */
+/** A result, with the text of its content and the notifications before it. */
 export interface TestToolResult extends ToolResult {
   readonly text: string
   readonly notifications: readonly TestNotification[]
 }
 
-/** A tool as a list shows it. */
-export type ListedTool = Json & { readonly name: string }
+type ListedTool = Json & { readonly name: string }
 
 export interface TestClient {
   callTool: (name: string, args?: Json) => Promise<TestToolResult>
-  /** The tools that this caller sees; with `tags`, those of them that have one of the tags. */
+  /** The tools that this caller can see. With `tags`, only those with one of the tags. */
   listTools: (filter?: { readonly tags?: readonly string[] }) => Promise<readonly ListedTool[]>
   listResources: () => Promise<ReadonlyArray<Json & { readonly uri: string }>>
   listResourceTemplates: () => Promise<ReadonlyArray<Json & { readonly uriTemplate: string }>>
   readResource: (uri: string) => Promise<Json & { readonly contents: readonly ResourceContents[] }>
   listPrompts: () => Promise<ReadonlyArray<Json & { readonly name: string }>>
   getPrompt: (name: string, args?: Record<string, string>) => Promise<Json>
-  /** Any other method. Resolves to its result. */
+  /** Sends a request with any method. Resolves to its result. */
   request: (method: string, params?: Json) => Promise<Json>
-  /** All that streams said so far, in order. */
+  /** All notifications so far, in order. */
   readonly notifications: readonly TestNotification[]
-  /** Ends the session of the legacy era, where there is one. */
+  /** Ends the session, if there is one (legacy era). */
   close: () => Promise<void>
 }
 
 /**
- * A client for an app that is not listening. Its methods reject with a `TestClientError` where the endpoint says no.
+ * Creates a client for an app that need not listen. Its methods reject with a `TestClientError` if a request is
+ * refused.
  *
  * @example
  * const client = createTestClient(app, { key: process.env.MCP_KEY })
@@ -55,7 +55,7 @@ export function createTestClient (app: FastifyInstance, options: TestClientOptio
     listTools: async ({ tags } = {}) => {
       const tools: readonly ListedTool[] = await listed('tools/list', 'tools')()
       if (tags === undefined) return tools
-      // Tags are not sent to callers, so the endpoint itself has to tell.
+      // Tags are not sent to callers, so they are read from the endpoint itself.
       const tagged = new Set(speaker.endpoints().flatMap(one => one.listTools({ tags })).map(({ name }) => name))
       return tools.filter(({ name }) => tagged.has(name))
     },

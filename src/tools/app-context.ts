@@ -1,7 +1,7 @@
-/** What a handler gets from the app: its log, the request, and the app's own objects. */
+/** Types of what a handler gets from the app: the log, the request, and the app's own objects. */
 
 /**
- * What an app gives its handlers, as `context.app`. An app names its own:
+ * The app's own objects for handlers, as `context.app`. Declare their types:
  *
  * @example
  * declare module 'fastify-mcp-auth' {
@@ -18,7 +18,7 @@ export interface LogFunction {
   (message: string): void
 }
 
-/** The server's log, each line with the id of the request: what pino and Fastify call a child logger. */
+/** A child logger of the server's log. Each line has the request id. */
 export interface CallLogger {
   readonly trace: LogFunction
   readonly debug: LogFunction
@@ -29,15 +29,15 @@ export interface CallLogger {
   readonly child: (bindings: Record<string, unknown>) => CallLogger
 }
 
-/** Where a call came from. Frozen, and without its credential. */
+/** The request of a call. Frozen, and without the credential. */
 export interface CallRequest {
-  /** The address of the caller, as the limits count it; empty for calls in process. */
+  /** The address of the caller; empty for calls in process. */
   readonly address: string
-  /** In lower case, without those that carry credentials. */
+  /** The headers, with names in lower case, without those that carry credentials. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
-  /** The session of the 2025 revisions, where there is one. */
+  /** The session (2025 revisions only), if there is one. */
   readonly sessionId: string | undefined
-  /** What the client calls itself; `undefined` where it has not said so. */
+  /** The client's self-reported name and version; `undefined` if it did not send them. */
   readonly client: { readonly name: string, readonly version: string } | undefined
   /** `legacy`: revisions up to 2025-11-25; `modern`: 2026-07-28. `undefined` for calls in process. */
   readonly era: 'legacy' | 'modern' | undefined

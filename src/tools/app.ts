@@ -1,4 +1,4 @@
-/** A tool with a page that shows its results (MCP Apps, extension io.modelcontextprotocol/ui, 2026-01-26). */
+/** MCP Apps: a tool with a page that shows its results (extension io.modelcontextprotocol/ui, 2026-01-26). */
 import { readFileSync } from 'node:fs'
 import { codeOf, isListOf, isRecord } from '../lib/guards.js'
 import { requireKeys } from '../lib/require.js'
@@ -10,15 +10,18 @@ import type { Tool } from './tool.js'
 export const appType = 'text/html;profile=mcp-app'
 export const appsExtension = 'io.modelcontextprotocol/ui'
 
-/** Origins that the page may reach, such as `https://api.example.com`, `https://*.example.com`. Default none. */
+/**
+ * Origins that the page may access, such as `https://api.example.com` or `https://*.example.com`. Default
+ * none.
+ */
 export interface AppCsp {
-  /** For requests of its scripts; `wss:`, too. */
+  /** For requests by its scripts, including `wss:`. */
   readonly connectDomains?: readonly string[]
   /** For scripts, styles, images and fonts. */
   readonly resourceDomains?: readonly string[]
-  /** For frames within. */
+  /** For nested frames. */
   readonly frameDomains?: readonly string[]
-  /** For its base address. */
+  /** For its base URL. */
   readonly baseUriDomains?: readonly string[]
 }
 
@@ -27,22 +30,22 @@ export interface AppDefinition {
   readonly name: string
   readonly title?: string
   readonly description?: string
-  /** The tool whose results the page shows. Who may not call it does not get the page. */
+  /** The tool whose results the page shows. Only callers who may call it get the page. */
   readonly tool: Tool
-  /** The page: one HTML document, with its scripts and styles in it. One of the two. */
+  /** The page: an HTML document with inline scripts and styles. Set either `html` or `file`. */
   readonly html?: string
-  /** Where the page is; read once, when the app is defined. */
+  /** The file of the page, read once when the app is defined. */
   readonly file?: string | URL
   readonly csp?: AppCsp
-  /** What the page wants of the browser; a host may say no. Default nothing. */
+  /** Browser permissions that the page requests. The host may refuse them. Default none. */
   readonly permissions?: ReadonlyArray<'camera' | 'microphone' | 'geolocation' | 'clipboardWrite'>
-  /** The origin that the host gives the page, in the form of that host. Default the host's own choice. */
+  /** The origin for the page, in the format of the host. Default: chosen by the host. */
   readonly domain?: string
-  /** Whether the host draws a border. Default the host's own choice. */
+  /** Whether the host draws a border. Default: chosen by the host. */
   readonly prefersBorder?: boolean
 }
 
-/** What `defineApp` makes: for the option `apps`. */
+/** The result of `defineApp`, for the option `apps`. */
 export interface App {
   readonly name: string
   readonly tool: Tool
@@ -70,7 +73,7 @@ const directives: Readonly<Record<keyof AppCsp, string | undefined>> = {
 const permissionNames: readonly unknown[] = ['camera', 'microphone', 'geolocation', 'clipboardWrite']
 
 /**
- * Joins a tool and its page. Throws a `TypeError` that names what is wrong.
+ * Defines an app from a tool and its page. Throws a `TypeError` that names the invalid field.
  *
  * @example
  * const usage = defineApp({ name: 'usage', tool: usageTool, file: new URL('usage.html', import.meta.url) })
@@ -110,11 +113,11 @@ export function defineApp (definition: AppDefinition): App {
   })
 }
 
-/** The tool with the address of its page, in both forms that hosts read. */
+/** The tool with the URI of its page, in both forms that hosts read. */
 function linked (tool: Tool, resourceUri: string): Tool {
   const { _meta = {} } = tool
   const ui = isRecord(_meta.ui) ? _meta.ui : {}
-  // With its prototype: a tool may be an instance of a class, and its handler a method.
+  // Keeps the prototype, because a tool may be a class instance with its handler as a method.
   const copy = Object.create(Object.getPrototypeOf(tool) as object | null) as Tool
   return Object.assign(copy, tool, {
     _meta: { ..._meta, ui: { ...ui, resourceUri }, 'ui/resourceUri': resourceUri }
@@ -128,7 +131,7 @@ interface ViewMeta {
   readonly prefersBorder: boolean | undefined
 }
 
-/** Always with a policy, closed where nothing is said: ChatGPT asks for one (`openai/widgetCSP`). */
+/** Always includes a policy, closed by default, because ChatGPT requires one (`openai/widgetCSP`). */
 function viewMeta ({ csp, permissions, domain, prefersBorder }: ViewMeta): Meta {
   const legacy = Object.entries(directives).flatMap(([ours, theirs]) => {
     const domains = csp[ours as keyof AppCsp]
@@ -145,7 +148,7 @@ function viewMeta ({ csp, permissions, domain, prefersBorder }: ViewMeta): Meta 
   }
 }
 
-/** Hosts put these into a header: what could end a directive there is refused. */
+/** Hosts put these values into a header, so characters that could end a directive are refused. */
 function checkedCsp (owner: string, csp: unknown): AppCsp {
   requireKeys(`${owner}: csp`, csp, directives)
   for (const [name, domains] of Object.entries(csp)) {

@@ -1,34 +1,36 @@
-/** What a handler can ask its caller: the person, the model, the roots. */
+/** Types of the requests to a caller: to the user, the model, or for the roots. */
 import type { z } from 'zod'
 import type { Content, Meta, Schema } from './content.js'
 
 export interface FormRequest<S extends Schema = Schema> {
   readonly message: string
   /**
-   * A flat object of primitives (MCP 2025-11-25, Elicitation): `z.object()`, which types the answer, or a JSON
-   * Schema. `describe()` and `meta({ title })` tell the person what a field is.
+   * A flat object of primitives (MCP 2025-11-25, Elicitation): a `z.object()`, which types the answer, or a
+   * JSON Schema. `describe()` and `meta({ title })` set the labels of a field.
    */
   readonly schema: S
 }
 
-/** Sends the person to a page, for what must not pass through the client, such as a password. */
+/** Sends the user to a page, for data that must not pass through the client, such as a password. */
 export interface UrlRequest {
   readonly message: string
   readonly url: string
 }
 
-/** Of a `UrlRequest`, `accept` only says that the person went there: what came of it the page knows. */
+/**
+ * For a `UrlRequest`, `accept` means only that the user opened the page. The outcome is known to the page.
+ */
 export interface ElicitAnswer {
   action: 'accept' | 'decline' | 'cancel'
   content?: Record<string, string | number | boolean | string[]>
 }
 
-/** The answer to a form of zod: `content` is what its schema made of it. */
+/** The answer to a form with a zod schema. `content` is the schema's output. */
 export type FormAnswer<S extends z.ZodObject> =
   | { action: 'accept', content: z.output<S> }
   | { action: 'decline' | 'cancel', content?: undefined }
 
-/** Of messages around a tool that the model called (MCP 2025-11-25, Sampling). */
+/** Content of messages about a tool that the model called (MCP 2025-11-25, Sampling). */
 export type ToolContent =
   | { type: 'tool_use'; id: string; name: string; input: Record<string, unknown>; _meta?: Meta }
   | {
@@ -49,7 +51,7 @@ export interface SampleRequest {
   readonly systemPrompt?: string
   readonly temperature?: number
   readonly stopSequences?: readonly string[]
-  /** Wishes, not orders. Priorities are from 0 to 1. */
+  /** Preferences that the client may ignore. Priorities are from 0 to 1. */
   readonly modelPreferences?: {
     readonly hints?: ReadonlyArray<{ readonly name?: string }>
     readonly costPriority?: number
@@ -57,11 +59,11 @@ export interface SampleRequest {
     readonly intelligencePriority?: number
   }
   readonly includeContext?: 'none' | 'thisServer' | 'allServers'
-  /** For the provider of the model. */
+  /** Passed to the provider of the model. */
   readonly metadata?: Readonly<Record<string, unknown>>
 }
 
-/** Of tools that the handler itself runs, for clients that can (MCP 2025-11-25, Sampling with Tools). */
+/** Sampling with tools that the handler itself runs, if the client supports it (MCP 2025-11-25, Sampling). */
 export interface ToolSampleRequest extends SampleRequest {
   readonly tools: ReadonlyArray<{
     readonly name: string

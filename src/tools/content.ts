@@ -2,7 +2,7 @@
 import type { z } from 'zod'
 import { isListOf, isRecord } from '../lib/guards.js'
 
-/** A JSON Schema object, passed through to the caller untouched. */
+/** A JSON Schema object, passed to the caller unchanged. */
 export type JsonSchema = Readonly<Record<string, unknown>>
 export type Schema = z.ZodObject | JsonSchema
 
@@ -13,7 +13,7 @@ export interface Icon {
   readonly theme?: 'light' | 'dark'
 }
 
-/** For the caller's program, not its model; the keys are as MCP 2025-11-25, General Fields, has them. */
+/** Metadata for the client, not for its model. The rules for keys are in MCP 2025-11-25, General Fields. */
 export type Meta = Readonly<Record<string, unknown>>
 
 /** MCP content blocks, the same in every revision. */
@@ -38,7 +38,7 @@ export interface Annotations {
   lastModified?: string
 }
 
-/** Text or base64 `blob`, one of the two. */
+/** Has either `text` or a base64 `blob`. */
 export interface ResourceContents {
   uri: string
   mimeType?: string
@@ -47,7 +47,7 @@ export interface ResourceContents {
   _meta?: Meta
 }
 
-/** True where `value` is as clients parse annotations. */
+/** True if clients can parse `value` as annotations. */
 export function isAnnotations (value: unknown): boolean {
   if (!isRecord(value)) return false
   const { audience, priority, lastModified } = value

@@ -4,13 +4,13 @@ import { unreadable } from '../lib/setting-file-error.js'
 import { parseToolPolicies, requirePayable, type ToolPolicies, ToolPolicyError } from './tool-policies.js'
 
 export interface PolicyFile {
-  /** Left out: there are no policies. */
+  /** The path of the file. Left out: no policies. */
   readonly file?: string | undefined
-  /** The budget of a caller in one window: no call may cost more. Left out: callers have budgets of their own. */
+  /** The budget of a caller per window, which no call may exceed. Left out: budgets differ by caller. */
   readonly maxCost?: number | undefined
 }
 
-/** Throws a `ToolPolicyError` where the file can't be read, or where its content is invalid. */
+/** Throws a `ToolPolicyError` if the file cannot be read or is invalid. */
 export function readToolPolicies ({ file, maxCost }: PolicyFile): ToolPolicies {
   if (file === undefined) return {}
   const policies = parseToolPolicies(readText(file))

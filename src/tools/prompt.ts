@@ -1,4 +1,4 @@
-/** Prompts: arguments in, messages for the caller's model out. */
+/** Prompts: templates of messages for the caller's model. */
 import type { z } from 'zod'
 import type { Completer } from './resource.js'
 import type { CallContext } from './call-context.js'
@@ -19,18 +19,18 @@ export interface PromptResult {
 export type PromptArguments = z.ZodObject
 
 export interface PromptDefinition<A extends PromptArguments = PromptArguments> extends Item {
-  /** Arguments arrive as strings (MCP 2025-11-25, Prompts); `describe()` tells callers what they are. */
+  /** Arguments arrive as strings (MCP 2025-11-25, Prompts). Describe them with `describe()`. */
   readonly input?: A
   /** Suggests values, by argument. */
   readonly complete?: { readonly [Name in keyof z.input<A>]?: Completer }
-  /** A text stands for one message of the user. */
+  /** Returns a string for a single user message, or the messages. */
   readonly handler: (args: z.output<A>, context: CallContext) => Promise<PromptResult | string> | PromptResult | string
 }
 
 export type Prompt = PromptDefinition
 
 /**
- * Defines a prompt and types its handler by the schema. It is checked when the endpoint is registered, not here.
+ * Defines a prompt. The schema types its handler. The prompt is validated when the endpoint is registered.
  *
  * @example
  * const review = definePrompt({

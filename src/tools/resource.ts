@@ -1,9 +1,9 @@
-/** Resources: one fixed URI, or a template with variables. */
+/** Resources: with a fixed URI, or with a URI template. */
 import type { CallContext } from './call-context.js'
 import type { Annotations, ResourceContents } from './content.js'
 import type { Item } from './tool.js'
 
-/** One or more contents; a text stands for one of the resource's own `mimeType`. */
+/** One or more contents. A string is one text with the resource's `mimeType`. */
 export type ResourceResult = string | Omit<ResourceContents, 'uri'> | readonly ResourceContents[]
 
 interface ResourceItem extends Item {
@@ -14,20 +14,20 @@ interface ResourceItem extends Item {
 export interface FixedResource extends ResourceItem {
   readonly uri: string
   readonly uriTemplate?: never
-  /** Bytes, where known. */
+  /** The size in bytes, if known. */
   readonly size?: number
-  /** Returns `undefined`, or throws a `NotFoundError`, where there is nothing: the caller meets an unknown resource. */
+  /** Returns `undefined` or throws a `NotFoundError` if there is no such resource. */
   readonly read: (uri: string, context: CallContext) => Promise<ResourceResult | undefined> | ResourceResult | undefined
 }
 
 export interface CompletionContext extends CallContext {
-  /** What the caller filled in already, by argument or variable (MCP 2025-06-18, Completion); as yet unchecked. */
+  /** The values entered so far, by argument or variable (MCP 2025-06-18, Completion). Not validated. */
   readonly arguments: Readonly<Record<string, string>>
 }
 
 export type Completer = (value: string, context: CompletionContext) => Promise<readonly string[]> | readonly string[]
 
-/** The names of the variables of a template that is written out; of any other, any name. */
+/** The names of the variables of a literal template; any string for other templates. */
 type VariableOf<U extends string> = string extends U
   ? string
   : U extends `${string}{${infer Name}}${infer Rest}`
@@ -35,10 +35,13 @@ type VariableOf<U extends string> = string extends U
     : never
 
 export interface TemplateResource<U extends string = string> extends ResourceItem {
-  /** Like `notes://{team}/{id}`: a variable is one path segment; operators such as `{?x}` or `{+x}` are refused. */
+  /**
+   * Such as `notes://{team}/{id}`. A variable matches one path segment. Operators (`{?x}`, `{+x}`) are
+   * refused.
+   */
   readonly uriTemplate: U
   readonly uri?: never
-  /** `uri` in normal form; otherwise as for a fixed resource. */
+  /** As for a fixed resource. `uri` is normalized. */
   readonly read: (
     uri: string,
     context: CallContext,
@@ -51,7 +54,8 @@ export interface TemplateResource<U extends string = string> extends ResourceIte
 export type Resource = FixedResource | TemplateResource
 
 /**
- * Defines a resource and types the variables of its template. It is checked when the endpoint is registered, not here.
+ * Defines a resource, with typed variables for a template. The resource is validated when the endpoint is
+ * registered.
  *
  * @example
  * const note = defineResource({

@@ -7,7 +7,7 @@ import { isRole, roleForm } from '../principal/principal.js'
 import { scopeForm } from '../principal/scope.js'
 
 const whole = z.int().min(1)
-/** RFC 6749 §3.3: no token can hold another. */
+/** RFC 6749 §3.3: a token cannot contain other scopes. */
 const scope = z.string().regex(scopeForm, 'A scope must be printable ASCII without spaces, quotes and backslashes')
 
 const role = z.string().refine(isRole, `A role ${roleForm}`)
@@ -31,7 +31,7 @@ const fileSchema = z.strictObject({
 
 export type ToolPolicy = z.infer<typeof policySchema>
 
-/** `default` stands in where a tool says nothing itself; `tools`, by name, over what a tool says. */
+/** `default` applies where a tool sets nothing itself. `tools`, by name, overrides the tool. */
 export type ToolPolicies = z.infer<typeof fileSchema>
 
 /** The policies can't be meant as they stand. The message says where, for the operator. */
@@ -51,7 +51,7 @@ export function parseToolPolicies (text: string): ToolPolicies {
   } catch {
     throw new ToolPolicyError('is not valid JSON')
   }
-  // The schema would drop it, and with it a policy that somebody relies on.
+  // The schema would silently drop this entry and its policy.
   if (isPrototype) throw new ToolPolicyError('has an entry __proto__, which is not a tool name')
   const parsed = fileSchema.safeParse(value)
   if (parsed.success) return parsed.data
@@ -59,8 +59,8 @@ export function parseToolPolicies (text: string): ToolPolicies {
 }
 
 /**
- * Throws a `ToolPolicyError` where a call costs more than `max`, the whole of its caller's budget: it would
- * be refused for ever.
+ * Throws a `ToolPolicyError` if a call costs more than `max`, the caller's whole budget: it would always be
+ * refused.
  */
 export function requirePayable ({ default: fallback, tools = {} }: ToolPolicies, max: number): void {
   const all: Array<[PropertyKey[], ToolPolicy | undefined]> = [
@@ -73,7 +73,7 @@ export function requirePayable ({ default: fallback, tools = {} }: ToolPolicies,
   if (faults.length > 0) throw new ToolPolicyError(faults.join('; '))
 }
 
-/** Throws a `ToolPolicyError` where a policy is for a tool that `isTool` does not know. */
+/** Throws a `ToolPolicyError` if a policy names a tool that `isTool` does not know. */
 export function requireTools ({ tools = {} }: ToolPolicies, isTool: (name: string) => boolean): void {
   const faults = Object.keys(tools)
     .filter(name => !isTool(name))
@@ -86,15 +86,15 @@ function fault (path: readonly PropertyKey[], message: string): string {
 }
 
 /**
- * The tool as its policies want it. An access rule only ever adds to the tool's own: both must
- * hold, so that a policy file can't open what was written closed.
+ * Applies the policies to a tool. An access rule is added to the tool's own, and both must hold, so that a
+ * policy file cannot widen access.
  */
 export function withPolicy (tool: Tool, { default: fallback = {}, tools = {} }: ToolPolicies): Tool {
   const own = Object.hasOwn(tools, tool.name) ? tools[tool.name] ?? {} : {}
   const { access: ownAccess, ...ownLimits } = own
   const { access: fallbackAccess, ...fallbackLimits } = fallback
   const access = narrowed(tool.access, ownAccess ?? (tool.access === undefined ? fallbackAccess : undefined))
-  // With its prototype: a tool may be an instance of a class, and its handler a method.
+  // Keeps the prototype, because a tool may be a class instance with its handler as a method.
   const copy = Object.create(Object.getPrototypeOf(tool) as object | null) as Tool
   return Object.assign(copy, fallbackLimits, tool, ownLimits, access === undefined ? {} : { access })
 }

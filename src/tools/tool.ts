@@ -7,36 +7,36 @@ import type { Content, Icon, JsonSchema, Meta, Schema } from './content.js'
 export type Output<S> = S extends z.ZodObject ? z.output<S> : Record<string, unknown>
 
 /**
- * What a handler returns: with an output schema of zod a result that fits it, or an error. Left out or raw
- * JSON Schema, the compiler can't tell.
+ * The return type of a handler. With a zod output schema: a matching result, or an error. Without one, or
+ * with JSON Schema, the compiler cannot check it.
  */
 export type Returned<O> = O extends z.ZodObject
   ? ToolResult<z.input<O>> | (ToolResult & { isError: true })
   : ToolResult | string
 
 export interface ToolResult<S = Record<string, unknown>> {
-  /** Left out: the text form of `structuredContent`. */
+  /** Default: the text form of `structuredContent`. */
   content?: Content[]
-  /** Required where the tool has an output schema. Of an error that does not fit the schema only the text goes out. */
+  /** Required if the tool has an output schema. Dropped from an error that does not match the schema. */
   structuredContent?: S
   isError?: boolean
   _meta?: Meta
 }
 
-/** What tools, resources and prompts have in common. */
+/** The common fields of tools, resources and prompts. */
 export interface Item {
   readonly name: string
   readonly title?: string
   readonly description?: string
   readonly icons?: readonly Icon[]
-  /** Shown with the item in lists. */
+  /** Shown in lists. */
   readonly _meta?: Meta
   readonly access?: AccessRule
-  /** Milliseconds; the endpoint's own deadline where left out. */
+  /** The deadline in milliseconds. Default: that of the endpoint. */
   readonly deadlineMs?: number
-  /** What one call takes of the caller's budget. 1 where left out. */
+  /** The cost of one call in the caller's budget. Default 1. */
   readonly cost?: number
-  /** Names of the author's own, to pick items by. Callers never see them. */
+  /** The author's own labels, to select items by. Callers never see them. */
   readonly tags?: readonly string[]
 }
 
@@ -53,40 +53,43 @@ export interface ToolDefinition<I extends Schema = Schema, O extends Schema = Sc
   readonly output?: O
   readonly annotations?: ToolAnnotations
   /**
-   * How often one caller may call this tool, beside the caller's own limit. `max` from 1; `windowMs` in
-   * milliseconds.
+   * How often one caller may call this tool, in addition to the caller's own limit: `max` calls (from 1) per
+   * `windowMs` milliseconds.
    */
   readonly rate?: { readonly max: number, readonly windowMs: number }
-  /** How many calls of one caller may run at once, those included whose caller was answered already. */
+  /**
+   * How many calls of one caller may run at once. Handlers still running after their answer count as well.
+   */
   readonly concurrency?: number
   /**
-   * The largest result, in bytes of JSON; the endpoint's own limit where left out. Beyond it the caller is
-   * told to ask for less.
+   * The largest result, in bytes of JSON. Default: the limit of the endpoint. For a larger result, the caller
+   * gets an error that asks to request less.
    */
   readonly maxResultBytes?: number
   /**
-   * What the caller carries from round to round while it is asked (2026-07-28) counts once, on one instance of all,
-   * and no answer counts that was not asked for: for what must not happen twice. Default false.
+   * For actions that must not happen twice. While a call asks questions (2026-07-28), each request state is
+   * accepted only once across all instances, and only with answers to the questions that were asked. Default
+   * false.
    */
   readonly once?: boolean
   /**
-   * Who calls it: the model, the page of an app, or both (default). Hosts keep a tool of `['app']` from their model.
-   * That is no right: a caller may call whatever its `access` lets it.
+   * Who should call it: the model, the page of an app, or both (default). Hosts hide a tool with `['app']`
+   * from the model. This is not an access rule: only `access` decides who may call the tool.
    */
   readonly visibility?: ReadonlyArray<'model' | 'app'>
   readonly handler: (args: Output<I>, context: CallContext) => Promise<Returned<O>> | Returned<O>
 }
 
-/** A tool whose schemas' types have served their purpose: what the bridge holds. */
+/** A tool of any schema types, as the endpoint stores it. */
 export type Tool = ToolDefinition<Schema, Schema>
 
 /**
- * Defines a tool and types its handler by the schemas. The tool is checked when the endpoint is registered, not here.
+ * Defines a tool. The schemas type its handler. The tool is validated when the endpoint is registered.
  *
  * @example
  * const greet = defineTool({
  *   name: 'greet',
- *   description: 'Greets somebody.',
+ *   description: 'Greets a person.',
  *   input: z.object({ name: z.string() }),
  *   access: { scopes: ['greet'] },
  *   handler: ({ name }, { principal }) => `Hello ${name}, says ${principal.id}`

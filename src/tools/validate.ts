@@ -1,6 +1,6 @@
 /**
- * What may be written in a tool, a prompt and a resource. All else is refused when the endpoint is registered: a
- * misspelt `access` would leave the tool open, and most tools are run without a type check.
+ * Validates tools, prompts and resources when the endpoint is registered. Unknown fields are refused: a
+ * misspelt `access` would leave the tool open, and many tools run without a type check.
  */
 import { types } from 'node:util'
 import type { AccessRule } from '../principal/access.js'
@@ -50,8 +50,8 @@ const ofRules: Keys<AccessRule> = { roles: true, scopes: true, allow: true, deni
 const ofRates: Keys<NonNullable<Tool['rate']>> = { max: true, windowMs: true }
 
 /**
- * Throws a `TypeError`, or a `RangeError` for a limit, that names what is wrong in an item. All of an item but its
- * schemas and URIs is checked here, before anything else looks at it.
+ * Throws a `TypeError`, or a `RangeError` for a limit, that names the invalid field of an item. Validates
+ * everything except schemas and URIs, before anything else reads the item.
  */
 export function requireItem (kind: keyof typeof kinds, item: unknown): void {
   if (typeof item !== 'object' || item === null) {
@@ -66,7 +66,7 @@ export function requireItem (kind: keyof typeof kinds, item: unknown): void {
   if (kind === 'Tool' && !toolName.test(name)) {
     throw new TypeError(`${owner}: name must be 1 to 128 of A-Z a-z 0-9 _ . -`)
   }
-  // An instance of a class has what it likes beside.
+  // A class instance may have other members.
   if (isPlain(item)) {
     if (kind !== 'Resource') requireOurNames(owner, fields)
     requireKeys(owner, item, kinds[kind])
@@ -82,7 +82,7 @@ export function requireItem (kind: keyof typeof kinds, item: unknown): void {
   if (rate !== undefined) requireRate(`${owner}: rate`, rate)
 }
 
-/** What other libraries call it, and what it is called here. */
+/** Names of fields in other libraries, and our names for them. */
 const elsewhere: Readonly<Record<string, string>> = {
   inputSchema: 'input',
   parameters: 'input',
@@ -115,7 +115,7 @@ function requireRate (owner: string, rate: unknown): void {
   requireWhole(owner, { max, windowMs })
 }
 
-/** What lists show: clients refuse a whole list for one item that is not as MCP has it. */
+/** Validates the fields that lists contain: clients refuse a whole list for one invalid item. */
 function requireShown (owner: string, kind: keyof typeof kinds, fields: Partial<Record<string, unknown>>): void {
   const { annotations, icons, _meta, tags, size, once } = fields
   for (const key of ['title', 'description', 'mimeType']) {
@@ -163,7 +163,7 @@ function isToolAnnotations (annotations: unknown): boolean {
   )
 }
 
-/** An empty list of roles is nobody: a policy may have come to that. */
+/** An empty list of roles is allowed and means nobody. A policy may have that result. */
 function requireRule (owner: string, rule: unknown): void {
   requireKeys(owner, rule, ofRules)
   const { roles, scopes, allow, denied } = rule

@@ -20,7 +20,7 @@ export function bindHost (): Kind<string> {
   })
 }
 
-/** A host as it stands in a Host header: `name`, `name:port`, `[::1]`, `[::1]:port`. In lower case. */
+/** A host as in a `Host` header: `name`, `name:port`, `[::1]` or `[::1]:port`, in lower case. */
 export function servedHost (): Kind<string> {
   const right = 'use host or host:port, such as mcp.example.com, 10.0.0.5:3000 or [::1]:3000'
   return text((given, report) => {
@@ -28,7 +28,7 @@ export function servedHost (): Kind<string> {
     const [name = '', port] = host?.startsWith('[') === true ? [host] : host?.split(':') ?? []
     if (given.includes('*')) report('is a wildcard', `name every host; ${right}`)
     else if (given.includes('/')) report('is a URL or a path', right)
-    // A URL parser reads 1.2.3 and 0x7f.1 as addresses; no Host header spells them so.
+    // A URL parser accepts 1.2.3 and 0x7f.1 as addresses, but a `Host` header never contains those forms.
     else if (host === null || (isIPv4(name) && !given.startsWith(name))) report('is not a host', right)
     else if (port !== undefined && Number(port) === 0) report('has an invalid port', right)
     return host ?? given
@@ -64,8 +64,7 @@ export function origin (): Kind<string> {
 }
 
 /**
- * The origin that a text with more than an origin was meant to be, without its credentials; `null` where
- * there is none.
+ * The origin inside a text that contains more than an origin, without credentials. `null` if there is none.
  */
 function originIn (given: string): string | null {
   if (/^https?:\/\//i.test(given)) return URL.canParse(given) ? parseOrigin(new URL(given).origin) : null
@@ -81,7 +80,7 @@ export function headerName (): Kind<string> {
   })
 }
 
-/** A proxy whose `X-Forwarded-For` is believed: an address, a CIDR, `loopback` or `uniquelocal`. */
+/** A proxy whose `X-Forwarded-For` is trusted: an address, a CIDR, `loopback` or `uniquelocal`. */
 export function trustedProxy (): Kind<string> {
   const right = 'use the addresses or CIDRs of your proxies, such as 10.0.0.5, 10.0.0.0/8, loopback or uniquelocal'
   return text((given, report) => {
@@ -100,7 +99,7 @@ export function trustedProxy (): Kind<string> {
   })
 }
 
-/** The address under which callers reach this server, without a slash at its end. */
+/** The base URL that callers use, without a trailing slash. */
 export function publicUrl (): Kind<string> {
   const right = 'use the base of the URL that callers use, such as https://mcp.example.com'
   return text((given, report) => {
@@ -122,7 +121,7 @@ function isHostName (host: string): boolean {
   return host.length <= 253 && labels.every(label => LABEL.test(label)) && !/^\d+$/.test(labels.at(-1) ?? '')
 }
 
-/** IPv4 inside IPv6, in any spelling; `::ffff:0:0/96` would be every IPv4 address. */
+/** IPv4-mapped IPv6, in any spelling. `::ffff:0:0/96` would mean every IPv4 address. */
 function isMappedIPv4 (address: string): boolean {
   return isIPv6(address) && new URL(`http://[${address}]`).hostname.startsWith('[::ffff:')
 }

@@ -3,22 +3,22 @@ import { longestTimerMs } from '../../lib/timers.js'
 import { parseLifetime } from '../../tokens/lifetime.js'
 
 /**
- * Takes what is wrong with a text and what would be right. Neither repeats the text: a secret
- * in the wrong place must not reach a terminal or a log.
+ * Reports what is wrong with a text and how to fix it. Neither may repeat the text: a misplaced secret must
+ * not reach a terminal or a log.
  */
 export type Report = (wrong: string, right: string) => void
 
 export interface Kind<T> {
-  /** The value of a trimmed, non-empty text. After a report the value is not to be used. */
+  /** Parses a trimmed, non-empty text. After a report, the value must not be used. */
   readonly parse: (text: string, report: Report) => T
-  /** The value where the setting has no text and no default. */
+  /** The value if the setting has neither a text nor a default. */
   readonly unset: T
-  /** JSON Schema of the value, without the keywords that would fill in or convert. */
+  /** The JSON Schema of the value, without keywords that would set defaults or convert. */
   readonly schema: Readonly<Record<string, unknown>>
 }
 
 export const LONGEST_MS = longestTimerMs
-/** A body becomes one string, and V8's longest is just under 512 MB. */
+/** A body becomes a single string, and V8's longest string is just under 512 MB. */
 const LARGEST_BODY_BYTES = 268_435_456
 
 const DIGITS = /^\d+$/
@@ -78,7 +78,7 @@ export function duration (): Kind<number> {
   }
 }
 
-/** One of a few words, in lower case as listed. The first stands in where there is no default. */
+/** One of a few words, listed in lower case. The first is used if there is no default. */
 export function oneOf<const W extends string> (first: W, ...others: W[]): Kind<W> {
   const words: readonly W[] = [first, ...others]
   return {
@@ -92,24 +92,24 @@ export function oneOf<const W extends string> (first: W, ...others: W[]): Kind<W
   }
 }
 
-/** A text that `parse` judges, and may write in another way. */
+/** A text that `parse` validates and may normalize. */
 export function text (parse: Kind<string>['parse']): Kind<string> {
   return { parse, unset: '', schema: { type: 'string', minLength: 1 } }
 }
 
-/** The path of a file, relative to the working directory. Whether it can be read shows at the start. */
+/** The path of a file, relative to the working directory. The start checks whether it can be read. */
 export function filePath (): Kind<string> {
   return text(path => path)
 }
 
-/** The kind itself, or `undefined` where nothing is set. */
+/** The same kind, with `undefined` if nothing is set. */
 export function optional<T> (kind: Kind<T>): Kind<T | undefined> {
   return { ...kind, unset: undefined }
 }
 
 /**
- * Entries between commas, each trimmed; empty ones are ignored. A report about one entry says
- * which by its place, counted from 1 over the entries that are not empty.
+ * Comma-separated entries, each trimmed; empty entries are ignored. A report names an entry by its position
+ * among the non-empty entries, counted from 1.
  */
 export function list<T extends string> (entry: Kind<T>): Kind<readonly T[]> {
   return {

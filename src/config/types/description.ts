@@ -3,7 +3,7 @@ import { type Kind, text } from './basic.js'
 
 const name = /^(?:[a-zA-Z0-9.-]+\/)?[a-zA-Z0-9._-]+$/
 
-/** A name for programs, with or without a namespace in reverse DNS. */
+/** A machine-readable name, with or without a namespace in reverse DNS. */
 export function serverName (): Kind<string> {
   return text((given, report) => {
     if (!name.test(given) || given.length > 200) {
@@ -13,7 +13,7 @@ export function serverName (): Kind<string> {
   })
 }
 
-/** One line of at most 100 characters, as directories take titles and descriptions. */
+/** One line of at most 100 characters, the limit of directories for titles and descriptions. */
 export function shortText (): Kind<string> {
   return text((given, report) => {
     if ([...given].length > 100) report('is too long', 'use at most 100 characters')

@@ -3,7 +3,7 @@ import { isSafeUrl } from '../../net/loopback.js'
 import { text, type Kind } from './basic.js'
 import { scopeForm } from '../../principal/scope.js'
 
-/** An issuer as its tokens name it, kept to the letter: a slash at its end is part of it (RFC 8414 §2). */
+/** An issuer exactly as in its tokens. A trailing slash is significant (RFC 8414 §2). */
 export function issuerUrl (): Kind<string> {
   return providerUrl(
     'use the issuer exactly as in the `iss` of its tokens, such as https://id.example.com/realms/team',
@@ -12,7 +12,7 @@ export function issuerUrl (): Kind<string> {
   )
 }
 
-/** The address of a key set. A query is part of some. */
+/** The URL of a key set. It may have a query. */
 export function jwksUrl (): Kind<string> {
   return providerUrl('use the URL of the key set, such as https://id.example.com/jwks', /#/, 'has a fragment')
 }
@@ -41,7 +41,7 @@ export function claimPath (): Kind<string> {
   })
 }
 
-/** A text without white space within: the name of an audience or a role. */
+/** A text without white space: the name of an audience or a role. */
 export function word (): Kind<string> {
   return text((given, report) => {
     if (/[\s\p{Cc}]/u.test(given)) report('contains white space', 'use a name without spaces')
@@ -49,7 +49,7 @@ export function word (): Kind<string> {
   })
 }
 
-/** A scope that clients ask for (RFC 6749 §3.3). */
+/** A scope that clients request (RFC 6749 §3.3). */
 export function scope (): Kind<string> {
   return text((given, report) => {
     if (given === 'offline_access') {

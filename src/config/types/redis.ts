@@ -2,7 +2,7 @@
 import { parseRedisUrl, RedisUrlError } from '../../redis/link/url.js'
 import { text, type Kind } from './basic.js'
 
-/** A URL of Redis in one of its forms, kept as written: it holds a password. */
+/** A Redis URL in one of its forms. Secret, because it may contain a password. */
 export function redisUrl (): Kind<string> {
   return text((given, report) => {
     try {
@@ -15,7 +15,7 @@ export function redisUrl (): Kind<string> {
   })
 }
 
-/** In front of every key. Braces would decide over slots of a Cluster. */
+/** The prefix of every key. Braces are not allowed, because they determine the slots of a Cluster. */
 export function keyPrefix (): Kind<string> {
   return text((given, report) => {
     if (!/^[\w:./-]{1,64}$/.test(given)) {

@@ -6,15 +6,15 @@ const MIN_REQUEST_STATE_KEY_CHARACTERS = 32
 
 const quoted = [
   'is in quotes, which would be part of it',
-  "write it without them: Docker's env files and systemd's lines in quotes keep them"
+  "remove them: Docker's env files and quoted lines of systemd keep the quotes"
 ] as const
 
-/** The same quote at both ends: an env file of Docker hands them on. */
+/** True if the text has the same quote at both ends. Docker's env files keep such quotes. */
 function isQuoted (text: string): boolean {
   return /^(["'`]).*\1$/s.test(text)
 }
 
-/** A secret of one piece. Its strength depends on where it is used, so it is not judged here. */
+/** A single secret. The required strength depends on its use, so it is checked elsewhere. */
 export function secret (): Kind<string> {
   return text((given, report) => {
     if (isQuoted(given)) report(...quoted)
@@ -23,7 +23,7 @@ export function secret (): Kind<string> {
   })
 }
 
-/** A secret of one piece that is strong wherever it is used. */
+/** A single secret that must always be strong. */
 export function strongSecret (): Kind<string> {
   const kind = secret()
   return {
@@ -37,7 +37,7 @@ export function strongSecret (): Kind<string> {
   }
 }
 
-/** API keys between commas, each trimmed; empty ones are ignored. */
+/** Comma-separated API keys, each trimmed; empty entries are ignored. */
 export function secretList (): Kind<readonly string[]> {
   return secrets((key, report) => {
     if (!/^[\x21-\x7e]+$/.test(key)) {
@@ -49,7 +49,7 @@ export function secretList (): Kind<readonly string[]> {
   })
 }
 
-/** Secrets of any characters but the comma, each trimmed; empty ones are ignored. */
+/** Comma-separated secrets of any other characters, each trimmed; empty entries are ignored. */
 export function formerSecrets (): Kind<readonly string[]> {
   return secrets(() => {})
 }
