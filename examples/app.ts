@@ -1,4 +1,4 @@
-/** A tool with a page: what is left of the caller's limit, and its recent calls. `npx tsx examples/app.ts` */
+/** A tool with a page that shows the caller's limit and recent calls. `npx tsx examples/app.ts` */
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 // In your project: from 'fastify-mcp-auth'
@@ -6,7 +6,7 @@ import { type AfterCall, defineApp, defineTool, startServer } from '../src/index
 
 interface Call { readonly tool: string, readonly ms: number, readonly isGood: boolean }
 
-/** The last calls of each caller; of the last hundred callers. */
+/** The last calls of each of the last hundred callers. */
 const recent = new Map<string, readonly Call[]>()
 
 export const noteCall: AfterCall = ({ name, principal }, { result, ms }) => {
@@ -17,10 +17,10 @@ export const noteCall: AfterCall = ({ name, principal }, { result, ms }) => {
 }
 
 const usage = z.object({
-  limit: z.number().describe('Requests per window; 0 where there is no limit'),
+  limit: z.number().describe('Requests per window; 0 if there is no limit'),
   remaining: z.number(),
   resetSeconds: z.number(),
-  calls: z.array(z.object({ tool: z.string(), ms: z.number(), isGood: z.boolean() })).describe('The newest last')
+  calls: z.array(z.object({ tool: z.string(), ms: z.number(), isGood: z.boolean() })).describe('Newest last')
 })
 const access = { scopes: ['usage:read'] }
 const annotations = { readOnlyHint: true, destructiveHint: false, openWorldHint: false }
@@ -38,7 +38,7 @@ const myUsage = defineTool({
   }
 })
 
-/** What the page calls when its button is pressed; the model has `my-usage`. */
+/** For the button of the page. The model uses `my-usage`. */
 export const refreshUsage = defineTool({
   ...myUsage,
   name: 'my-usage-now',

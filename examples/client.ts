@@ -1,5 +1,5 @@
 /**
- * A client: connects with a key or a token, lists the tools and asks who it is.
+ * A client that connects with a key or a token, lists the tools and calls `whoami`.
  * `API_KEY=… npx tsx examples/client.ts`
  */
 import { pathToFileURL } from 'node:url'
@@ -13,7 +13,7 @@ export interface Visit {
 
 /** `headers`: `{ 'x-api-key': … }` or `{ authorization: 'Bearer …' }`. */
 export async function visit (url: string, headers: Record<string, string>): Promise<Visit> {
-  // `auto` speaks the latest revision that the server knows, too.
+  // `auto` uses the latest revision that both sides support.
   const client = new Client({ name: 'example', version: '1.0.0' }, { versionNegotiation: { mode: 'auto' } })
   await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } }))
   try {

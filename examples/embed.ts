@@ -1,5 +1,5 @@
 /**
- * MCP inside an app of your own, in both ways.
+ * Two ways to add MCP to your own Fastify app.
  * `PARTNER_KEYS=$(openssl rand -hex 32) STAFF_SECRET=$(openssl rand -hex 32) npx tsx examples/embed.ts`
  */
 import { pathToFileURL } from 'node:url'
@@ -40,22 +40,22 @@ export const reprice = defineTool({
 })
 
 export interface ShopOptions {
-  /** What partners send as `x-api-key`. */
+  /** The API keys that partners send as `x-api-key`. */
   readonly partnerKeys: readonly string[]
-  /** Signs the tokens of the staff; at least 32 bytes. */
+  /** The secret that signs the tokens of the staff; at least 32 bytes. */
   readonly staffSecret: string
 }
 
 export async function buildShop ({ partnerKeys, staffSecret }: ShopOptions): Promise<FastifyInstance> {
   const app = Fastify()
 
-  // Your own routes stay as they were: no credential, no limit, your errors.
+  // Your own routes are not affected: no credential, no limit, your own errors.
   app.get('/', async () => ({ fruits: [...prices.keys()] }))
 
-  // All together, under a prefix: POST /partners/mcp
+  // The whole chain, under a prefix: POST /partners/mcp
   await app.register(mcpAuth, { prefix: '/partners', apiKeys: partnerKeys, rateLimit: { max: 30 }, tools: [price] })
 
-  // One by one, in this order and in a scope of their own: POST /staff/mcp
+  // Single plugins, in this order and in a separate scope: POST /staff/mcp
   await app.register(async staff => {
     await staff.register(errors)
     await staff.register(cors)
@@ -63,7 +63,7 @@ export async function buildShop ({ partnerKeys, staffSecret }: ShopOptions): Pro
     await staff.register(auth, { jwt: { secret: staffSecret } })
     await staff.register(principalLimit, { max: 1000 })
     await staff.register(mcp, { tools: [price, reprice] })
-    // What else is in this scope asks for the same credential.
+    // Other routes in this scope require the same credential.
     staff.get('/me', async ({ principal }) => ({ id: principal?.id, role: principal?.role }))
   }, { prefix: '/staff' })
 
@@ -74,8 +74,8 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const { PARTNER_KEYS, STAFF_SECRET } = process.env
   if (PARTNER_KEYS === undefined || STAFF_SECRET === undefined) {
     console.error(
-      'Set PARTNER_KEYS (what partners send as x-api-key) and STAFF_SECRET (32 bytes or more), each made ' +
-        'by: openssl rand -hex 32'
+      'Set PARTNER_KEYS (which partners send as x-api-key) and STAFF_SECRET (at least 32 bytes). Create each with: ' +
+        'openssl rand -hex 32'
     )
     process.exit(1)
   }

@@ -1,6 +1,6 @@
 /**
- * An app that was there before: ten plugins, people with a session, programs with a JWT. MCP comes beside them, and two
- * of its routes become tools. `npx tsx examples/existing-app.ts`
+ * Adds MCP to an existing app with ten plugins, browser sessions and JWTs. Two of its routes become tools.
+ * `npx tsx examples/existing-app.ts`
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { pathToFileURL } from 'node:url'
@@ -30,9 +30,9 @@ interface Order { readonly id: number, readonly customer: string, readonly item:
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex')
 
 export interface ShopSettings {
-  /** Signs sessions and tokens; at least 32 bytes. */
+  /** The secret that signs sessions and tokens; at least 32 bytes. */
   readonly secret: string
-  /** Passwords and API keys of customers, by name. The app keeps digests. */
+  /** Passwords and API keys of customers, by name. The app stores only digests. */
   readonly customers: Readonly<Record<string, { readonly password: string, readonly key: string }>>
 }
 
@@ -54,12 +54,12 @@ export async function buildExistingApp ({ secret, customers }: ShopSettings): Pr
   await app.register(jwt, { secret })
   await app.register(swagger, { openapi: { info: { title: 'Shop', version: '1.0.0' } } })
 
-  // New: before the routes that become tools.
+  // New: must come before the routes that become tools.
   await app.register(routes)
 
   app.decorateRequest('customer', null)
   async function authenticate (request: FastifyRequest): Promise<void> {
-    // New: a tool calls its route in the name of its caller, without a cookie and without a token.
+    // New: a tool calls its route on behalf of its caller, without a cookie or token.
     const { principal } = request.mcp
     if (principal !== null) {
       request.customer = principal.id
@@ -90,7 +90,7 @@ export async function buildExistingApp ({ secret, customers }: ShopSettings): Pr
     scope.addHook('onRequest', authenticate)
 
     scope.get<{ Params: { id: number } }>('/orders/:id', {
-      // New: the route is a tool, too.
+      // New: the route is also a tool.
       config: { mcp: { name: 'get-order', description: 'One of your orders, by its number.' } },
       schema: { params: { type: 'object', properties: { id: { type: 'integer', minimum: 1 } } } }
     }, async ({ params: { id }, customer }) => {
@@ -117,7 +117,7 @@ export async function buildExistingApp ({ secret, customers }: ShopSettings): Pr
       return await reply.code(201).send(order)
     })
 
-    // No tool: it says nothing about one.
+    // Not a tool, because it has no `config.mcp`.
     scope.get('/export', async () => orders)
   })
 
@@ -128,7 +128,7 @@ export async function buildExistingApp ({ secret, customers }: ShopSettings): Pr
   }
   await app.register(mcpAuth, {
     verifyKey,
-    // It has limits of its own, and nothing for the documentation of the other routes.
+    // The endpoint has its own limits, and stays out of the documentation of the other routes.
     routeOptions: { config: { rateLimit: false }, schema: { hide: true } }
   })
 

@@ -1,4 +1,4 @@
-/** A tool, a resource and a prompt of your own: `npx tsx examples/own-tools.ts`, with a .env or API_KEYS */
+/** A tool, a resource and a prompt. Set API_KEYS or write a .env, and run `npx tsx examples/own-tools.ts`. */
 import { pathToFileURL } from 'node:url'
 import { z } from 'zod'
 // In your project: from 'fastify-mcp-auth'
@@ -9,12 +9,12 @@ const stock = new Map([['apple', 12], ['pear', 0]])
 export const order = defineTool({
   name: 'order',
   annotations: { title: 'Order fruit', readOnlyHint: false, destructiveHint: false, openWorldHint: false },
-  description: 'Orders fruit, after the person behind the caller has agreed.',
+  description: 'Orders fruit after the user has confirmed.',
   input: z.object({ fruit: z.string(), count: z.number().int().positive().default(1) }),
   output: z.object({ fruit: z.string(), left: z.number() }),
   handler: async ({ fruit, count }, { elicit, log }) => {
     const left = (stock.get(fruit) ?? 0) - count
-    if (left < 0) throw new PublicToolError(`There are not enough: ${fruit}`)
+    if (left < 0) throw new PublicToolError(`Not enough in stock: ${fruit}`)
     const { action } = await elicit({ message: `Order ${count} × ${fruit}?`, schema: { type: 'object', properties: {} } })
     if (action !== 'accept') throw new PublicToolError('Nothing was ordered')
     stock.set(fruit, left)

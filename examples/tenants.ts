@@ -1,4 +1,4 @@
-/** Your own users: keys in a database, a tenant on each caller, and a key that ends its streams when you revoke it. */
+/** Your own users: keys in a database, a tenant for each caller, and revocation that ends open streams. */
 import { createHash, randomBytes } from 'node:crypto'
 import Fastify, { type FastifyInstance } from 'fastify'
 import sqlite from 'node-sqlite3-wasm'
@@ -14,7 +14,7 @@ declare module '../src/principal/attributes.js' {
 
 type Database = InstanceType<typeof sqlite.Database>
 
-/** Digests in place of keys: who reads the table has none. */
+/** Stores digests instead of keys, so that the table reveals no keys. */
 const schema = `
   CREATE TABLE IF NOT EXISTS api_keys (
     id TEXT PRIMARY KEY, digest TEXT NOT NULL UNIQUE, user TEXT NOT NULL, tenant TEXT NOT NULL, role TEXT NOT NULL, revoked_at INTEGER);
@@ -30,7 +30,7 @@ export function openDatabase (path = ':memory:'): Database {
 
 export interface NewKey { readonly user: string, readonly tenant: string, readonly role?: string }
 
-/** Returns the key, which is kept nowhere, and its id. */
+/** Returns the key, which is not stored, and its id. */
 export function createKey (
   db: Database,
   { user, tenant, role = 'user' }: NewKey
@@ -48,7 +48,7 @@ export function createKey (
 
 export interface TenantsApp {
   readonly app: FastifyInstance
-  /** Ends a key in the database, and here: its streams and calls end at once. */
+  /** Revokes a key in the database and in this process: its streams and calls end at once. */
   readonly revokeKey: (id: string) => void
   readonly tools: readonly Tool[]
 }
@@ -60,7 +60,7 @@ export async function buildTenants (db: Database): Promise<TenantsApp> {
   const verifyKey: VerifyKey = (_key, { digest }) => {
     const row = db.get('SELECT id, user, tenant, role FROM api_keys WHERE digest = ? AND revoked_at IS NULL', [digest])
     if (row === null) return null
-    // The tenant is a part of who calls: two tenants share no session and no limit.
+    // The tenant is part of the caller's id, so tenants do not share sessions or limits.
     return {
       id: `${String(row.tenant)}/${String(row.user)}`,
       keyId: String(row.id),
@@ -72,11 +72,11 @@ export async function buildTenants (db: Database): Promise<TenantsApp> {
   const addNote = defineTool({
     name: 'add-note',
     title: 'Add a note',
-    description: 'Adds a note for everybody of your tenant.',
+    description: 'Adds a note for all users of your tenant.',
     annotations: { readOnlyHint: false, destructiveHint: false, openWorldHint: false },
     input: z.object({ text: z.string().max(1000) }),
     handler: ({ text }, { principal: { attributes: { tenant } } }) => {
-      if (tenant === undefined) throw new PublicToolError('You belong to no tenant')
+      if (tenant === undefined) throw new PublicToolError('You do not belong to a tenant')
       db.run('INSERT INTO notes (tenant, text) VALUES (?, ?)', [tenant, text])
       return 'Noted.'
     }
@@ -95,7 +95,7 @@ export async function buildTenants (db: Database): Promise<TenantsApp> {
   const countTenants = defineTool({
     name: 'count-tenants',
     title: 'Count the tenants',
-    description: 'Tells how many tenants there are.',
+    description: 'Counts the tenants.',
     annotations: { readOnlyHint: true, destructiveHint: false, openWorldHint: false },
     access: { roles: ['auditor', 'admin'] },
     handler: () => String(db.get('SELECT count(DISTINCT tenant) AS tenants FROM api_keys')?.tenants)
@@ -106,7 +106,7 @@ export async function buildTenants (db: Database): Promise<TenantsApp> {
   let endpoint: Endpoint | undefined
   await app.register(mcpAuth, {
     verifyKey,
-    // Asked every minute for those who have a stream open: a key may be revoked by another program.
+    // Called every minute for callers with open streams, because another program may revoke a key.
     stillGood: ({ keyId }) => isLive(keyId),
     tools,
     onEndpoint: made => { endpoint = made }

@@ -1,4 +1,4 @@
-/** What the command line says. */
+/** Parses the command line. */
 import { parseArgs } from 'node:util'
 import { CreateError } from './create-error.js'
 
@@ -6,13 +6,13 @@ export const templates = ['service', 'embed', 'proxy']
 
 export const usage = `npm create fastify-mcp-auth <directory> -- [options]
 
-  --template service   a server of its own (default)
-  --template embed     inside a Fastify app
-  --template proxy     in front of other MCP servers
-  --yes                ask nothing
-  --no-install         write the files, and leave npm install to you
-  --package FILE.tgz   take fastify-mcp-auth from this file
-  --help               print this`
+  --template service   create a standalone server (default)
+  --template embed     create a Fastify app that contains the endpoint
+  --template proxy     create a server in front of other MCP servers
+  --yes                ask no questions
+  --no-install         write the files, but do not run npm install
+  --package FILE.tgz   install fastify-mcp-auth from this file
+  --help               print this help`
 
 const options = {
   template: { type: 'string' },
@@ -26,7 +26,7 @@ const options = {
 export function parseArguments (args) {
   const { values, positionals } = parsed(args)
   const { template } = values
-  if (positionals.length > 1) throw new CreateError('Name one directory.')
+  if (positionals.length > 1) throw new CreateError('Name only one directory.')
   if (template !== undefined && !templates.includes(template)) {
     throw new CreateError(`--template must be one of ${templates.join(', ')}.`)
   }

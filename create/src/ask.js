@@ -1,17 +1,17 @@
-/** Asks on a terminal for what the command line did not say. */
+/** Asks on a terminal for options that are missing on the command line. */
 import { templates } from './arguments.js'
 import { problemOfDirectory } from './project-name.js'
 
 const fallback = 'my-server'
 const hints = {
-  service: 'a server of its own',
-  embed: 'inside a Fastify app',
-  proxy: 'in front of other MCP servers'
+  service: 'a standalone server',
+  embed: 'a Fastify app that contains the endpoint',
+  proxy: 'a server in front of other MCP servers'
 }
 
-/** Resolves to the directory and the template, or to `undefined` if the person left. */
+/** Resolves to the directory and the template, or to `undefined` if the user cancelled. */
 export async function ask ({ directory, template }) {
-  // Not at the top: without questions it is not needed.
+  // Imported only when needed: most runs ask nothing.
   const { isCancel, select, text } = await import('@clack/prompts')
   const where = directory ?? await text({
     message: 'Which directory?',

@@ -1,4 +1,4 @@
-/** Why there is no project. The message is one sentence for the person who asked for it. */
+/** The project cannot be created. The message is one sentence for the user. */
 export class CreateError extends Error {
   name = 'CreateError'
 

@@ -1,4 +1,4 @@
-/** Installs what the project needs, with npm. */
+/** Installs the dependencies of the project with npm. */
 import { spawn } from 'node:child_process'
 import { CreateError } from './create-error.js'
 
@@ -7,13 +7,13 @@ const isWindows = process.platform === 'win32'
 const graceMs = 5000
 
 /**
- * Throws a `CreateError` if npm fails or does not exist. When the signal `stop` aborts, npm and what it started are
- * asked to stop; when `force` aborts, or some seconds later, they are killed.
+ * Throws a `CreateError` if npm fails or does not exist. When the signal `stop` aborts, npm and its child processes
+ * are asked to stop; when `force` aborts, or some seconds later, they are killed.
  */
 export async function install (directory, { stop, force }) {
   const args = ['install', '--no-audit', '--no-fund', '--loglevel=error']
   const stdio = ['ignore', 'ignore', 'pipe']
-  // A process group of its own, so that the programs that npm starts can be stopped with it.
+  // A separate process group, so that the programs that npm starts can be stopped with it.
   const npm = spawn('npm', args, { cwd: directory, stdio, shell: isWindows, detached: !isWindows })
   let timer
   const ask = () => {
@@ -33,8 +33,8 @@ export async function install (directory, { stop, force }) {
   stop.removeEventListener('abort', ask)
   force.removeEventListener('abort', end)
   if (code === 0 || stop.aborted) return
-  if (code === 'none') throw new CreateError('npm cannot be started; --no-install writes the files alone.')
-  const advice = 'nothing was left behind. --no-install writes the files alone.'
+  if (code === 'none') throw new CreateError('npm cannot be started; --no-install writes only the files.')
+  const advice = 'nothing was left behind. --no-install writes only the files.'
   throw new CreateError(`npm install failed (${reasonIn(said)}); ${advice}`)
 }
 
@@ -48,7 +48,7 @@ function kill (npm, signal) {
   }
 }
 
-/** The first line of npm that says what is wrong, without its mark. */
+/** The first line of npm's output that names the problem, without its prefix. */
 function reasonIn (text) {
   const lines = text.split('\n').map(line => line.replace(/^npm (error|ERR!) ?/, '').trim())
   return lines.find(line => line !== '' && !/^(code|syscall|errno|path) /.test(line)) ?? 'it said nothing'

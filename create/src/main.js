@@ -1,4 +1,4 @@
-/** The command: what is asked for, the project, and what to do next. */
+/** The command: reads the options, creates the project, and prints the next steps. */
 import { resolve } from 'node:path'
 import { parseArguments, usage } from './arguments.js'
 import { ask } from './ask.js'
@@ -7,7 +7,7 @@ import { makeProject, requireTarball } from './make-project.js'
 import { requireDirectory } from './project-name.js'
 
 /**
- * Resolves to the exit code: 0, 1 with one sentence on standard error, 130 where the person left.
+ * Resolves to the exit code: 0; 1 with one sentence on standard error; 130 if the user cancelled.
  *
  * @param {readonly string[]} args
  */
@@ -42,12 +42,12 @@ export async function main (args) {
 function next (directory, key, isInstalled) {
   const call = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'greet', arguments: { name: 'Ada' } } }
   return `
-Done. Start it:
+Done. Start the server:
 
   cd ${shown(directory)}${isInstalled ? '' : '\n  npm install'}
   npm start
 
-and call it from another terminal, with the key that is in .env:
+and call it from another terminal, with the key from .env:
 
 curl -s http://localhost:3000/mcp -H 'content-type: application/json' -H 'x-api-key: ${key}' -d '${JSON.stringify(call)}'`
 }

@@ -1,4 +1,4 @@
-/** Writes the project and installs it. What was begun and failed is taken away again. */
+/** Writes the project and installs its dependencies. Removes everything again if that fails. */
 import { randomBytes } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
@@ -8,19 +8,19 @@ import { install } from './install.js'
 
 const templates = fileURLToPath(new URL('../templates/', import.meta.url))
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
-/** npm leaves out files of these names when it packs. */
+/** Files with these final names have other names here, because npm leaves them out of packages. */
 const renamed = { gitignore: '.gitignore', dockerignore: '.dockerignore', env: '.env.example' }
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
-/** What the README says about one template. */
+/** The sentence about each template in the README. */
 const about = {
   service: '`src/server.ts` starts it.',
   embed: '`src/app.ts` is your Fastify app, with the endpoint in it.',
-  proxy: '`mcp.json` lists the MCP servers behind this one, whose tools it serves as well as its own.'
+  proxy: '`mcp.json` lists the upstream MCP servers. This server serves their tools as well as its own.'
 }
 
-/** Files that say what the project is called. */
+/** Files that contain the name of the project. */
 const named = ['README.md', 'AGENTS.md', 'Dockerfile', '.env.example', 'src/options.ts']
 
 /** Resolves to the key of the new server. Throws a `CreateError`. */
@@ -54,14 +54,14 @@ export function requireTarball (file) {
   return path
 }
 
-/** Makes the directory if there is none. Returns a function that removes everything that was made. */
+/** Creates the directory if there is none. Returns a function that removes everything that was created. */
 function take (directory) {
   let made
   try {
     made = mkdirSync(directory, { recursive: true })
   } catch (error) {
     const why = error.code === 'EEXIST' || error.code === 'ENOTDIR' ? 'a file is in its place' : error.code
-    throw new CreateError(`${directory} cannot be made or read (${why}).`)
+    throw new CreateError(`${directory} cannot be created or read (${why}).`)
   }
   // A program that npm started may write for a moment after npm itself has ended.
   const remove = path => rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
@@ -113,7 +113,7 @@ function manifest (name, template, ours) {
       start: 'tsc && exec node dist/server.js',
       dev: 'tsx watch src/server.ts',
       test: 'node --import tsx --test test/*.test.ts',
-      // The tools of an upstream are not this project's to change.
+      // The project cannot change the tools of its upstream servers, so it does not lint them.
       lint: template === 'proxy' ? 'tsc' : 'tsc && fastify-mcp-auth lint --tools dist/tools/index.js'
     },
     dependencies: sorted({ fastify: '^5.12.8', 'fastify-mcp-auth': ours, zod: '^4.6.7', ...extra[template] }),

@@ -1,4 +1,4 @@
-/** What the server is made of: for src/server.ts and for the tests. */
+/** The options of the server, for src/server.ts and the tests. */
 import { allNotes } from './resources/notes.js'
 import { tools } from './tools/index.js'
 

@@ -1,4 +1,4 @@
-/** The app as the tests call it: without a port, and with settings of its own. */
+/** Builds the app for tests, without a port and with test settings. */
 import type { TestContext } from 'node:test'
 import { loadConfig } from 'fastify-mcp-auth'
 import { makeApp } from '../src/app.js'

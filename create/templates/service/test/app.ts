@@ -1,4 +1,4 @@
-/** The server as the tests call it: without a port, and with a key of its own. */
+/** Builds the server for tests, without a port and with a test key. */
 import type { TestContext } from 'node:test'
 import { buildApp } from 'fastify-mcp-auth'
 import { options } from '../src/options.js'
