@@ -5,9 +5,8 @@ import { fileURLToPath } from 'node:url'
 const idle = new Set(['(idle)', '(root)'])
 
 /**
- * Self time in microseconds by function and by package, and by `charged`: the same with the time in
- * Node's own functions put down to the function outside Node that called them. Waiting is left out,
- * and so is all but the last `seconds`.
+ * Self time in microseconds, by function and by package. `charged` adds the time in Node's own functions to
+ * the function outside Node that called them. Excludes waiting, and everything before the last `seconds`.
  */
 export function selfTimes (profile, { seconds = Infinity } = {}) {
   const nodes = new Map(profile.nodes.map(node => [node.id, node]))
@@ -38,24 +37,24 @@ export function selfTimes (profile, { seconds = Infinity } = {}) {
 
 export function printProfile (path, { requests, seconds, rows = 40 } = {}) {
   const { total, functions, packages, charged } = selfTimes(JSON.parse(readFileSync(path, 'utf8')), { seconds })
-  const each = requests === undefined ? '' : `, ${(total / requests).toFixed(1)} us a request`
+  const each = requests === undefined ? '' : `, ${(total / requests).toFixed(1)} us per request`
   console.log(`busy ${(total / 1e6).toFixed(2)} s${each}`)
-  for (const [title, times, most] of [['packages', packages, 25], ['functions with what they ask of Node', charged, rows], ['functions', functions, rows]]) {
-    console.log(`\n${title}${requests === undefined ? '' : ' (share, us a request)'}`)
+  for (const [title, times, most] of [['packages', packages, 25], ['functions, including their calls of Node', charged, rows], ['functions', functions, rows]]) {
+    console.log(`\n${title}${requests === undefined ? '' : ' (share, us per request)'}`)
     for (const [name, time] of [...times].sort((a, b) => b[1] - a[1]).slice(0, most)) {
       console.log(`${(time / total * 100).toFixed(1).padStart(5)} %${requests === undefined ? '' : (time / requests).toFixed(2).padStart(8)}  ${name}`)
     }
   }
 }
 
-/** What was allocated, by function: a sampling heap profile with what was collected since. */
+/** Prints allocations by function, from a sampling heap profile that includes collected objects. */
 export function printAllocations ({ head }, { requests, rows = 40 }) {
   const [functions, charged] = [new Map(), new Map()]
   visit(head, nameOf(head))
   const total = [...functions.values()].reduce((sum, size) => sum + size, 0)
-  console.log(`${(total / requests / 1024).toFixed(1)} KB a request`)
-  for (const [title, sizes] of [['functions with what they ask of Node', charged], ['functions', functions]]) {
-    console.log(`\n${title} (share, bytes a request)`)
+  console.log(`${(total / requests / 1024).toFixed(1)} KB per request`)
+  for (const [title, sizes] of [['functions, including their calls of Node', charged], ['functions', functions]]) {
+    console.log(`\n${title} (share, bytes per request)`)
     for (const [name, size] of [...sizes].sort((a, b) => b[1] - a[1]).slice(0, rows)) {
       console.log(`${(size / total * 100).toFixed(1).padStart(5)} %${(size / requests).toFixed(0).padStart(8)}  ${name}`)
     }
@@ -80,7 +79,7 @@ function nameOf (node) {
   return `${functionName || '(anonymous)'}${place === '' ? '' : `  ${place}${lineNumber > 0 ? `:${lineNumber + 1}` : ''}`}`
 }
 
-/** From `node_modules/` or from the package's own root on; empty for what has no file. */
+/** The path below `node_modules/` or below the package's root. Empty if there is no file. */
 function placeOf ({ callFrame: { url } }) {
   const path = url.startsWith('file:') ? fileURLToPath(url) : url
   const at = path.lastIndexOf('node_modules/')

@@ -1,4 +1,4 @@
-/** The figures as a bar chart in SVG, readable on light and on dark. */
+/** Draws the figures as an SVG bar chart, readable on light and dark backgrounds. */
 import { contenders } from './contenders.js'
 import { figuresOf } from './figures.js'
 

@@ -1,12 +1,12 @@
-/** Who is measured, and as what. */
+/** The servers to measure, and the claims about them. */
 import { createHmac } from 'node:crypto'
 import { apiKey, jwtSecret } from './work.js'
 
-/** What `servers/ours.js` needs. `BENCH_ENTRY`: another build of this package to measure. */
+/** The settings of `servers/ours.js`. `BENCH_ENTRY` selects another build of this package. */
 export const ourSettings = { keys: [apiKey], jwtSecret, ...(process.env.BENCH_ENTRY === undefined ? {} : { entry: process.env.BENCH_ENTRY }) }
 export const byKey = { 'x-api-key': apiKey }
 
-/** In the order of the report. `file` is the server, `era` the protocol revision it is asked in. */
+/** In the order of the report. `file` is the server; `era` is the protocol revision of the requests. */
 export const contenders = [
   { id: 'bare-2025', label: 'bare Fastify, a fixed reply', era: '2025', file: 'bare.js' },
   { id: 'ours-2025', label: 'this server, API key', era: '2025', file: 'ours.js', settings: ourSettings, credential: byKey, ours: true },
@@ -14,23 +14,23 @@ export const contenders = [
   { id: 'ours-session', label: 'this server, in a session', era: '2025', file: 'ours.js', settings: { ...ourSettings, env: { MCP_SESSIONS: 'on' } }, credential: byKey, inSession: true, ours: true },
   { id: 'v2-2025', label: 'SDK v2 `createMcpHandler` on Fastify (answers as a stream)', era: '2025', file: 'sdk-v2.js' },
   { id: 'fastmcp', label: 'fastmcp, stateless, JSON', era: '2025', file: 'fastmcp.js' },
-  { id: 'v1', label: 'SDK v1 on Express, a server a request', era: '2025', file: 'sdk-v1.js' },
-  { id: 'v1-tuned', label: 'the same, its schemas made once', era: '2025', file: 'sdk-v1.js', settings: { tuned: true } },
+  { id: 'v1', label: 'SDK v1 on Express, a server per request', era: '2025', file: 'sdk-v1.js' },
+  { id: 'v1-tuned', label: 'the same, schemas created once', era: '2025', file: 'sdk-v1.js', settings: { tuned: true } },
   { id: 'v1-session', label: 'SDK v1 on Express, in a session', era: '2025', file: 'sdk-v1-session.js', inSession: true },
   { id: 'bare-2026', label: 'bare Fastify, a fixed reply', era: '2026', file: 'bare.js' },
   { id: 'ours-2026', label: 'this server, API key', era: '2026', file: 'ours.js', settings: ourSettings, credential: byKey, ours: true },
   { id: 'v2-2026', label: 'SDK v2 `createMcpHandler` on Fastify', era: '2026', file: 'sdk-v2.js' },
-  { id: 'v2-2026-tuned', label: 'the same, its schemas made once', era: '2026', file: 'sdk-v2.js', settings: { tuned: true } }
+  { id: 'v2-2026-tuned', label: 'the same, schemas created once', era: '2026', file: 'sdk-v2.js', settings: { tuned: true } }
 ]
 
-/** Of what the first can do, the load under which both are asked how long their callers wait. */
+/** Latencies are measured at a load of this share of the first server's maximum. */
 export const paced = { by: 'v1', ids: ['v1', 'ours-2025'], share: 0.8 }
 
-/** What is claimed: the first against the second, in requests per second where no field is named. */
+/** The claims: the ratio of the first server to the second. Without `field`, of requests per second. */
 export const claims = [
   { what: '2025 era against SDK v1 per request', of: 'ours-2025', to: 'v1', least: 7, aim: 10 },
-  { what: 'a session against one of SDK v1', of: 'ours-session', to: 'v1-session', least: 4 },
-  { what: 'a session against none', of: 'ours-session', to: 'ours-2025', least: 0.6 },
+  { what: 'a session against a session of SDK v1', of: 'ours-session', to: 'v1-session', least: 4 },
+  { what: 'a session against no session', of: 'ours-session', to: 'ours-2025', least: 0.6 },
   { what: '2025 era against fastmcp', of: 'ours-2025', to: 'fastmcp', least: 5, aim: 8 },
   { what: '2026-07-28 against `createMcpHandler`', of: 'ours-2026', to: 'v2-2026', least: 2.5, aim: 4 },
   { what: '2025 era against bare Fastify', of: 'ours-2025', to: 'bare-2025', least: 0.3, aim: 0.45 },

@@ -1,4 +1,4 @@
-/** Medians, ratios and what they say of the claims. */
+/** Computes medians and ratios, and checks the claims. */
 
 export function median (values) {
   const sorted = [...values].sort((a, b) => a - b)
@@ -15,8 +15,8 @@ export function figuresOf (samples, id, job) {
 }
 
 /**
- * The median over the rounds of the ratio within a round: what disturbs the machine for a while
- * disturbs both. Undefined where one of the two was not measured.
+ * The median of the ratios within each round: a temporary disturbance of the machine affects both servers.
+ * Undefined if one of them was not measured.
  */
 export function ratioOf (samples, { of, to, field = 'rate' }, job) {
   const rounds = samples.filter(sample => sample.id === of && sample.job === job).flatMap(sample => {

@@ -1,7 +1,7 @@
 /**
- * `npm run fleet`: one process, two workers, one and two instances on a real Redis: requests a second, how long callers
- * wait, and the processor time a request of each side. Every round measures each once; ratios are within a round.
- * Linux alone: processor time is read from /proc.
+ * `npm run fleet`: measures one process, two workers, and one and two instances with Redis: requests per
+ * second, latency, and processor time per request of the servers and of Redis. Every round measures each
+ * setup once; ratios are within a round. Works only on Linux, because it reads processor time from /proc.
  */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -63,7 +63,7 @@ for (const name of names) {
   console.log(`| ${[name, ...cells].join(' | ')} |`)
 }
 
-/** The connections are shared out evenly among the instances. */
+/** Distributes the connections evenly among the instances. */
 async function measured ({ instances, env }, name) {
   const servers = []
   try {
@@ -112,7 +112,7 @@ function run (file, args, env = {}) {
   return child
 }
 
-/** What `child` says on a stream, once it fits `pattern`. */
+/** The output of `child` on a stream, once it matches `pattern`. */
 async function said (child, stream, pattern) {
   let text = ''
   return await new Promise((resolve, reject) => {
@@ -134,7 +134,7 @@ async function ended (child) {
   await Promise.race([exit, kill.then(() => exit)])
 }
 
-/** Microseconds of the processor that the servers, with their workers, and Redis took so far. */
+/** The processor time so far, in microseconds, of the servers with their workers, and of Redis. */
 function usage (servers) {
   const processes = readdirSync('/proc').filter(name => /^\d+$/.test(name)).flatMap(statOf)
   const timeOf = pid => sum(processes.filter(one => one.pid === pid).map(one => one.us)) +

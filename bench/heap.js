@@ -1,4 +1,4 @@
-/** `npm run heap`: the heap after 500,000 calls against the heap at the start, both after garbage collection. */
+/** `npm run heap`: compares the heap after 500,000 calls with the start, both after garbage collection. */
 import { parseArgs } from 'node:util'
 import { contenders } from './contenders.js'
 import { load } from './load.js'
@@ -8,12 +8,12 @@ import { jobs, requestOf } from './work.js'
 const { values: options } = parseArgs({
   options: {
     calls: { type: 'string', default: '500000' },
-    /** Calls before the first look: caches and slots fill, functions are compiled. */
+    /** Calls before the first measurement, to fill caches and slots and compile functions. */
     'warm-up': { type: 'string', default: '50000' }
   }
 })
 const allowed = 0.1
-/** Every way in, in turn. */
+/** Every kind of request, in turn. */
 const requests = contenders.filter(({ ours }) => ours).flatMap(({ era, credential }) => Object.values(jobs).map(params => requestOf({ era, params, credential })))
 
 const { file, settings } = contenders.find(({ ours }) => ours)
@@ -34,7 +34,7 @@ const change = after.heapUsed / before.heapUsed - 1
 console.log(`after ${calls.toLocaleString('en')} calls the heap is ${change >= 0 ? '+' : ''}${(change * 100).toFixed(1)} % of what it was`)
 if (change > allowed) process.exitCode = 1
 
-/** At least `count` calls: the load generators count seconds. */
+/** Makes at least `count` calls. The load generators only take a duration. */
 async function callTimes (count) {
   let done = 0
   for (let turn = 0; done < count; turn++) done += (await load(server.url, requests[turn % requests.length], { seconds: 2 })).requests

@@ -1,12 +1,12 @@
-/** Opens many streams on bare sockets, so that the client's side costs little, and watches them. */
+/** Opens and watches many streams on bare sockets, so that the client costs little. */
 import { connect } from 'node:net'
 import { requestOf } from './work.js'
 
 const atOnce = 200
 
 /**
- * Opens `count` streams, the keys taking turns. Rejects where one is not answered with a stream.
- * `heard` resolves once every stream has got `text`.
+ * Opens `count` streams, with the keys in turn. Rejects if an answer is not a stream. `heard` resolves once
+ * every stream has received `text`.
  */
 export async function hold ({ server, kind, keys, count }) {
   const streams = []

@@ -1,4 +1,4 @@
-/** Puts a server under load from another process: wrk where it is installed, else autocannon. */
+/** Puts a server under load from another process: with wrk if it is installed, otherwise autocannon. */
 import { execFile, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -10,13 +10,13 @@ import { idPlace } from './work.js'
 const run = promisify(execFile)
 const directory = import.meta.dirname ?? dirname(new URL(import.meta.url).pathname)
 
-/** `wrk` or `autocannon`. wrk leaves more of the machine to the server. */
+/** `wrk` or `autocannon`. wrk needs less processor time. */
 export const generator = process.env.BENCH_LOAD ?? (spawnSync('wrk', ['-v']).error === undefined ? 'wrk' : 'autocannon')
 
 /**
- * Sends `request` over `connections` keep-alive connections for `seconds`. With `pauseMs` each rests so
- * long between an answer and its next request, on average; without it not at all. Resolves to requests
- * per second and the latencies in milliseconds; rejects where a single answer was not a 2xx.
+ * Sends `request` over `connections` keep-alive connections for `seconds`. `pauseMs` is the average pause
+ * between an answer and the next request; the default is no pause. Resolves to requests per second and the
+ * latencies in milliseconds. Rejects if any answer was not a 2xx.
  */
 export async function load (url, request, { connections = 32, seconds = 5, pauseMs = 0 } = {}) {
   const room = mkdtempSync(join(tmpdir(), 'bench-'))
@@ -34,7 +34,7 @@ export async function load (url, request, { connections = 32, seconds = 5, pause
 async function wrk (url, { headers, room, bodyFile, connections, seconds, pauseMs }) {
   let script = join(directory, 'load.lua')
   if (pauseMs > 0) {
-    // Without a rhythm, as callers who know nothing of each other. wrk looks for the function before it runs anything.
+    // Random pauses, like those of independent callers. wrk looks for the function before it runs anything.
     const pause = `\nmath.randomseed(os.time())\nfunction delay () return math.floor(0.5 - math.log(1 - math.random()) * ${pauseMs}) end\n`
     const given = readFileSync(script, 'utf8')
     script = join(room, 'paced.lua')

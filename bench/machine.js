@@ -1,4 +1,4 @@
-/** What the figures were taken on. */
+/** Describes the machine of the measurement. */
 import { cpus, totalmem } from 'node:os'
 
 export function machine () {

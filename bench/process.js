@@ -1,4 +1,4 @@
-/** Starts a server in a process of its own and ends it again. */
+/** Starts a server in a separate process, and stops it again. */
 import { spawn } from 'node:child_process'
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,8 +10,8 @@ process.once('exit', () => { for (const child of running) child.kill('SIGKILL') 
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 
 /**
- * Starts `servers/<file>` with `settings` and resolves once it listens. Standard output goes to a
- * real file, as that of a service does. `ask` sends it a question and resolves to the answer.
+ * Starts `servers/<file>` with `settings`, and resolves once it listens. Standard output goes to a file, as
+ * for a service. `ask` sends the server a question and resolves to its answer.
  */
 export async function start (file, settings = {}, { nodeOptions = [] } = {}) {
   const room = mkdtempSync(join(tmpdir(), 'bench-'))

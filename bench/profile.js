@@ -1,4 +1,4 @@
-/** `npm run profile`: our server under load with `node --cpu-prof`, and where its time went; or what it allocates. */
+/** `npm run profile`: profiles our server under load: its processor time, or its allocations. */
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,12 +14,12 @@ const { values: options } = parseArgs({
     only: { type: 'string', default: 'ours-2025' },
     job: { type: 'string', default: 'whoami' },
     seconds: { type: 'string', default: '8' },
-    /** What a request allocates, in place of how long it takes. */
+    /** Profile allocations instead of processor time. */
     allocations: { type: 'boolean', default: false },
-    /** Of that, only what outlives a minor collection: the part that costs time. */
+    /** Only allocations that survive a minor collection, because those cost time. */
     survivors: { type: 'boolean', default: false },
     rows: { type: 'string', default: '40' },
-    /** Leaves the .cpuprofile in this directory, for a browser's developer tools. */
+    /** Keep the .cpuprofile in this directory, for a browser's developer tools. */
     keep: { type: 'string' }
   }
 })

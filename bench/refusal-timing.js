@@ -1,11 +1,12 @@
 /**
- * Does the time of a 401 tell why a managed key was refused? `node refusal-timing.js [rounds]`, after `npm run build`.
+ * Checks whether the time of a 401 reveals why a managed key was refused. `node refusal-timing.js [rounds]`,
+ * after `npm run build`.
  *
- * Over a loopback socket, one request at a time, the keys in a new random order each turn. Any two
- * keys differ by a little, unknown ones too (the bytes themselves, the place in a table), so one
- * yardstick is not enough: eight unknown keys show how far apart keys are that are alike, and a kind
- * stands out where it is further from their mean than one more of them would be (Student's t with
- * seven degrees of freedom, a prediction interval at 5 % over all kinds together).
+ * Sends one request at a time over loopback, with the keys in a new random order in each turn. The times of
+ * any two keys differ slightly, even of unknown keys (because of their bytes, or their place in a table). So
+ * eight unknown keys measure the normal spread. A kind of key stands out if it is further from their mean
+ * than another unknown key would be (Student's t with seven degrees of freedom, a prediction interval at 5 %
+ * over all kinds together).
  */
 import { randomInt } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -22,7 +23,10 @@ import { State } from '../dist/src/ledger/ledger.js'
 const rounds = Number(process.argv[2] ?? 60)
 const turnsPerRound = 100
 const controls = 8
-/** Of Student's t with 7 degrees of freedom, for 5 % over seven kinds (Bonferroni), two-sided. */
+/**
+ * The two-sided critical value of Student's t with 7 degrees of freedom, at 5 % over seven kinds
+ * (Bonferroni).
+ */
 const critical = 3.75
 const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' })
 
@@ -55,7 +59,10 @@ try {
   await rm(directory, { recursive: true })
 }
 
-/** A thousand keys, among them one of each kind; `key` is what a caller of that kind sends, the same each time: making one anew would cool the caches. */
+/**
+ * A thousand keys, including one of each kind. A caller of a kind always sends the same `key`, to keep caches
+ * warm.
+ */
 function keysOfEveryKind () {
   const options = { name: 'bench', owner: 'ada', scopes: ['files:read'] }
   const make = extra => createKey([], { ...options, ...extra }).result
@@ -98,16 +105,16 @@ function timeOf (url, agent, key) {
   })
 }
 
-/** How far each kind is from the unknown keys, and whether one more unknown key could be as far. */
+/** Reports the distance of each kind from the unknown keys, and whether it is within the normal spread. */
 function report (medians) {
-  // What slows a whole round is in all of its figures alike.
+  // A slow round affects all of its figures equally.
   const overall = Array.from({ length: rounds }, (_, round) => mean([...medians.values()].map(list => list[round])))
   const figures = [...medians].map(([name, list]) => ({ name, time: mean(list.map((value, round) => value - overall[round])) }))
   const unknown = figures.slice(0, controls).map(({ time }) => time)
   const centre = mean(unknown)
   const spread = Math.sqrt(unknown.reduce((sum, time) => sum + (time - centre) ** 2, 0) / (controls - 1))
   const scale = spread * Math.sqrt(1 + 1 / controls)
-  console.log(`${rounds} rounds of ${turnsPerRound} requests a key; a refusal takes ${mean(overall).toFixed(1)} us, and unknown keys differ by ${spread.toFixed(2)} us (standard deviation)\n`)
+  console.log(`${rounds} rounds of ${turnsPerRound} requests per key; a refusal takes ${mean(overall).toFixed(1)} us, and unknown keys differ by ${spread.toFixed(2)} us (standard deviation)\n`)
   console.log('kind                     difference        t')
   for (const { name, time } of figures) console.log(`${name.padEnd(24)} ${(time - centre).toFixed(2).padStart(7)} us ${((time - centre) / scale).toFixed(1).padStart(6)}`)
   const worst = Math.max(...figures.slice(controls).map(({ time }) => Math.abs(time - centre) / scale))

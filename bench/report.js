@@ -1,9 +1,9 @@
-/** The figures as Markdown. */
+/** Formats the figures as Markdown. */
 import { claims, contenders } from './contenders.js'
 import { figuresOf, holds, ratioOf } from './figures.js'
 import { jobs } from './work.js'
 
-/** Every claim with its ratio for each job. */
+/** A table of every claim with its ratio for each job. */
 export function claimsTable (samples) {
   const names = Object.keys(jobs)
   const rows = claims.map(claim => {
@@ -14,21 +14,21 @@ export function claimsTable (samples) {
     const { least, most, aim } = claim
     return [claim.what, ...cells, least === undefined ? `at most ${times(most)}` : `at least ${times(least)}${aim === undefined ? '' : `, aim ${times(aim)}`}`]
   })
-  return table([['Ratio (lowest to highest round)', ...names, 'Wanted'], ...rows])
+  return table([['Ratio (lowest to highest round)', ...names, 'Target'], ...rows])
 }
 
-/** The claims of throughput in processor time, which hardly heeds what else the machine does. */
+/** A table of the throughput claims by processor time, which depends little on other load of the machine. */
 export function cpuTable (samples) {
   const names = Object.keys(jobs)
   const rows = claims.filter(({ field }) => field === undefined).map(({ what, of, to }) => {
     const cells = names.map(job => {
-      // The other way round: less time is more.
+      // Inverted, because less time is better.
       const ratio = ratioOf(samples, { of: to, to: of, field: 'cpu' }, job)
       return ratio === undefined ? '' : times(ratio.median)
     })
     return [what, ...cells]
   })
-  return table([['Processor time a request', ...names], ...rows])
+  return table([['Processor time per request', ...names], ...rows])
 }
 
 function figuresTable (samples, job) {
@@ -44,8 +44,8 @@ function figuresTable (samples, job) {
 export function readme ({ machine, generator, rounds, seconds, warmUp, connections, date }, samples) {
   return `# Benchmark
 
-This server against its peers, side by side on one machine. Written by \`npm ci && npm run bench\` in
-this directory (after \`npm ci\` in the one above); \`results.json\` holds every sample.
+This server compared with similar servers on the same machine. \`npm ci && npm run bench\` in this directory (after \`npm ci\`
+in the parent directory) writes this page; \`results.json\` contains every sample.
 
 ![Requests per second of each server](chart.svg)
 
@@ -53,7 +53,7 @@ this directory (after \`npm ci\` in the one above); \`results.json\` holds every
 
 ${claimsTable(samples)}
 
-The same in processor time that the server spends on a request, which is what remains when the machine is busy otherwise:
+The same ratios by the processor time per request, which depends less on other load of the machine:
 
 ${cpuTable(samples)}
 
@@ -65,32 +65,32 @@ ${figuresTable(samples, 'whoami')}
 
 ${figuresTable(samples, 'echo')}
 
-Taken on ${date}: ${machine}; ${generator}, ${connections} keep-alive connections. The machine also carries the
-load generator, so read the ratios, not the figures.
+Taken on ${date}: ${machine}; ${generator}, ${connections} keep-alive connections. The load
+generator runs on the same machine, so compare the ratios rather than the absolute figures.
 
 ## How it is measured
 
-- ${rounds} rounds. In each, every contender in turn gets a process of its own; the order is rotated by one a round.
-- Each is first asked once and its answer checked, then warmed for ${warmUp} s and measured for ${seconds} s, once with each tool.
-  A single answer that is not a 2xx stops the run.
-- Figures are medians over the rounds. A ratio is taken within each round, and the median of those is shown.
-- This server runs its full chain: environment, origins, both limits (set out of reach), authentication, a log line a
-  request to a real file, masking of errors and credentials. The others have none of it: no authentication, no limit, no log.
-- All offer the same two tools with the same schemas and answer with the same contents.
-- SDK v2 answers 2025 revisions as an event stream; it has no option for JSON there.
+- ${rounds} rounds. In each round, every server runs once, in a new process. The order is rotated by one each round.
+- Each server first answers one request, which is checked. It is then warmed up for ${warmUp} s and measured for ${seconds} s, once with each tool.
+  Any answer that is not a 2xx stops the run.
+- Figures are medians over the rounds. Ratios are computed within each round; the table shows their medians.
+- This server runs its full chain: settings, origins, both limits (set too high to be reached), authentication, a log line per
+  request in a file, masking of errors and credentials. The other servers have no authentication, limits or logs.
+- All servers offer the same two tools with the same schemas, and return the same content.
+- SDK v2 answers 2025 revisions with an event stream; it has no option for JSON.
 
 ## Other measurements
 
-| Command | What it shows |
+| Command | Measurement |
 |---|---|
-| \`npm run heap\` | the heap after 500,000 calls against the heap at the start |
+| \`npm run heap\` | the heap after 500,000 calls, compared with the heap at the start |
 | \`npm run tools\` | calls per second with 1, 100 and 1,000 tools |
-| \`npm run streams\` | 10,000 idle streams, and the memory of each |
-| \`npm run profile\` | where the time of a request goes, by function and by package |
-| \`npm run telemetry\` | what audit, metrics and a tracer without an SDK cost, each alone and all together |
+| \`npm run streams\` | the memory per stream, with 10,000 idle streams |
+| \`npm run profile\` | the time of a request by function and by package |
+| \`npm run telemetry\` | the cost of audit, metrics and a tracer without an SDK, separately and together |
 | \`npm run fleet\` | one process, two workers, one and two instances on a real Redis; needs Linux and \`redis-server\` |
 
-\`docs/performance.md\` reads their results.
+\`docs/performance.md\` discusses the results.
 `
 }
 

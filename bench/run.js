@@ -1,4 +1,6 @@
-/** `npm run bench`: every contender in turn, in interleaved rounds; writes README.md, chart.svg and results.json. */
+/**
+ * `npm run bench`: measures all servers in interleaved rounds; writes README.md, chart.svg and results.json.
+ */
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -17,7 +19,7 @@ const { values: options } = parseArgs({
     seconds: { type: 'string', default: '6' },
     'warm-up': { type: 'string', default: '4' },
     connections: { type: 'string', default: '32' },
-    /** Ids, comma-separated: measures these alone. */
+    /** Measure only these ids, comma-separated. */
     only: { type: 'string' },
     'no-build': { type: 'boolean', default: false },
     'no-write': { type: 'boolean', default: false }
@@ -41,7 +43,7 @@ if (!options['no-write']) {
   writeFileSync(join(directory, 'README.md'), readme(run, samples))
 }
 
-/** A fresh process: checked, warmed with the same work, then measured. */
+/** Starts a new process, checks an answer, warms it up with the same work, and measures it. */
 async function measure ({ id, file, era, settings, credential, inSession = false }, round) {
   const server = await start(file, settings)
   const measured = []
@@ -65,7 +67,7 @@ async function measure ({ id, file, era, settings, credential, inSession = false
   return measured
 }
 
-/** Adds to the samples of a round how long callers wait under a load that both can carry. */
+/** Adds latencies to the samples of a round, at a load that both servers can sustain. */
 async function pace (round) {
   for (const { id, file, era, settings, credential } of rotated(contenders.filter(({ id }) => paced.ids.includes(id)), round)) {
     const server = await start(file, settings)
@@ -75,7 +77,7 @@ async function pace (round) {
         const pauseMs = connections / (paced.share * sampleOf(paced.by).rate) * 1000
         const request = requestOf({ era, params, credential })
         await load(server.url, request, { connections, seconds: warmUp })
-        // A server that was just relieved is busy with itself for a moment.
+        // A server that was under full load needs a moment to recover, for example for garbage collection.
         await load(server.url, request, { connections, seconds: 2, pauseMs })
         const { rate, p50, p99 } = await load(server.url, request, { connections, seconds, pauseMs })
         Object.assign(sampleOf(id), { pacedRate: rate, pacedP50: p50, pacedP99: p99 })
@@ -87,7 +89,7 @@ async function pace (round) {
   }
 }
 
-/** Another one begins each round, so that no place in the order is anybody's. */
+/** Rotates the list, so that each server takes each place in the order. */
 function rotated (list, by) {
   const at = by % list.length
   return [...list.slice(at), ...list.slice(0, at)]

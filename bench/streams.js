@@ -1,4 +1,7 @@
-/** `npm run streams`: holds 10,000 idle streams, tells the memory of each, and that each still hears what changes. */
+/**
+ * `npm run streams`: holds 10,000 idle streams, measures the memory of each, and checks that each gets
+ * changes.
+ */
 import { parseArgs } from 'node:util'
 import { setTimeout as pause } from 'node:timers/promises'
 import { apiKey } from './work.js'
@@ -10,7 +13,7 @@ const { values: options } = parseArgs({
   options: {
     streams: { type: 'string', default: '10000' },
     kind: { type: 'string', default: 'listen' },
-    /** Seconds that they stay idle; past 15 each must have got a keep-alive comment. */
+    /** Seconds that the streams stay idle. After 15, each must have received a keep-alive comment. */
     seconds: { type: 'string', default: '20' }
   }
 })
@@ -26,7 +29,7 @@ if (kind === undefined) throw new Error(`--kind is one of ${Object.keys(kinds).j
 
 const server = await start('ours.js', { ...ourSettings, keys, ...kind }, { nodeOptions: ['--expose-gc'] })
 try {
-  // A few first: what is loaded once is nobody's.
+  // Opens a few streams first, so that one-time allocations are not counted.
   await (await hold({ server, kind: options.kind, keys, count: 100 })).release()
   await pause(500)
   const before = await server.ask('memory')
@@ -36,7 +39,7 @@ try {
   const after = await server.ask('memory')
   console.log(`${count.toLocaleString('en')} ${options.kind} streams opened in ${(opened / 1000).toFixed(1)} s`)
   for (const field of ['rss', 'heapUsed', 'external']) {
-    console.log(`${field.padEnd(9)} ${((after[field] - before[field]) / count / 1024).toFixed(1).padStart(6)} KB a stream   (${(before[field] / 2 ** 20).toFixed(0)} to ${(after[field] / 2 ** 20).toFixed(0)} MB)`)
+    console.log(`${field.padEnd(9)} ${((after[field] - before[field]) / count / 1024).toFixed(1).padStart(6)} KB per stream   (${(before[field] / 2 ** 20).toFixed(0)} to ${(after[field] / 2 ** 20).toFixed(0)} MB)`)
   }
   const idle = await server.ask('cpu')
   await pause(Number(options.seconds) * 1000)

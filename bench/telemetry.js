@@ -1,6 +1,6 @@
 /**
- * `npm run telemetry`: what audit, metrics and a no-op tracer cost in processor time a request, each alone and all
- * together, against the same server without them. Every round measures each once; ratios are within a round.
+ * `npm run telemetry`: measures the processor time per request of audit, metrics and a no-op tracer, separately and
+ * together, compared with the same server without them. Every round measures each once; ratios are within a round.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -24,7 +24,7 @@ const room = mkdtempSync(join(tmpdir(), 'bench-telemetry-'))
 const file = { AUDIT_FILE: join(room, 'audit.jsonl') }
 const key = { AUDIT_KEY: 'bench-audit-key-0123456789abcdef0123456789abcdef' }
 const metrics = { METRICS_PORT: '0' }
-/** Spans are made and end, as with an SDK, and none is recorded. */
+/** Spans start and end, as with an SDK, but are not recorded. */
 const tracer = { isTraced: true }
 const variants = {
   nothing: {},
@@ -46,14 +46,14 @@ for (let round = 0; round < rounds; round++) {
 }
 rmSync(room, { recursive: true })
 
-console.log('\n| With | Processor time a request | Against nothing (lowest to highest round) |\n| --- | --- | --- |')
+console.log('\n| With | Processor time per request | Compared with nothing (lowest to highest round) |\n| --- | --- | --- |')
 for (const [name, own] of Object.entries(samples)) {
   const ratios = own.map((cpu, round) => cpu / samples.nothing[round] - 1).sort((a, b) => a - b)
   const percent = ratio => `${(ratio * 100).toFixed(1)} %`
   console.log(`| ${name} | ${median(own).toFixed(1)} µs | ${percent(median(ratios))} (${percent(ratios[0])} to ${percent(ratios.at(-1))}) |`)
 }
 
-/** Microseconds of the processor a request, in a process of its own. */
+/** The processor time per request in microseconds, in a new process. */
 async function cpuOf ({ env = {}, isTraced = false }) {
   const nodeOptions = isTraced ? ['--import', new URL('servers/no-op-tracer.js', import.meta.url).href] : []
   const server = await start('ours.js', { ...ourSettings, env }, { nodeOptions })

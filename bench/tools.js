@@ -1,4 +1,4 @@
-/** `npm run tools`: what 1, 100 and 1,000 registered tools do to `tools/call` and `tools/list`. */
+/** `npm run tools`: measures `tools/call` and `tools/list` with 1, 100 and 1,000 registered tools. */
 import { parseArgs } from 'node:util'
 import { byKey, ourSettings } from './contenders.js'
 import { median } from './figures.js'

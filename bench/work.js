@@ -1,6 +1,6 @@
-/** What every contender is asked to do, and how its answer is judged. */
+/** The requests to every server, and the checks of the answers. */
 
-/** As autocannon has it. */
+/** autocannon's placeholder for a request id. */
 export const idPlace = '[<id>]'
 
 export const apiKey = 'bench-key-4f1c9b7a2e6d8035'
@@ -23,9 +23,9 @@ const envelope = {
 }
 
 /**
- * One request as headers and body. `era`: `2025` or `2026`; `credential`: headers that prove the caller.
- * The id is fixed: load generators send one body over and over. `session`: the headers of one, in which an id may
- * not be in flight twice: generators put another in the place of each.
+ * A request as headers and body. `era`: `2025` or `2026`; `credential`: the headers with the credential. The
+ * id is fixed, because load generators repeat one body. `session`: the headers of a session. A session does
+ * not allow an id twice at the same time, so the generators replace it.
  */
 export function requestOf ({ era, method = 'tools/call', params, credential = {}, session }) {
   const modern = era === '2026'
@@ -42,7 +42,7 @@ export function requestOf ({ era, method = 'tools/call', params, credential = {}
   }
 }
 
-/** Throws unless the server at `url` answers `job` rightly. Resolves to the size of the answer in bytes. */
+/** Throws unless the server at `url` answers `job` correctly. Resolves to the size of the answer in bytes. */
 export async function verify (url, request, job) {
   const response = await fetch(url, { method: 'POST', ...request })
   const text = await response.text()
@@ -57,7 +57,7 @@ export async function verify (url, request, job) {
   return Buffer.byteLength(text)
 }
 
-/** Opens a session. Resolves to the headers that name it. */
+/** Opens a session. Resolves to its headers. */
 export async function openSession (url, credential) {
   const params = { protocolVersion: legacyRevision, capabilities: {}, clientInfo: { name: 'bench', version: '1.0.0' } }
   const response = await fetch(url, { method: 'POST', ...requestOf({ era: '2025', method: 'initialize', params, credential }) })

@@ -1,4 +1,4 @@
-/** The ceiling: Fastify reads the body and sends a fixed JSON-RPC reply. */
+/** The upper bound: Fastify reads the body and sends a fixed JSON-RPC reply. */
 import Fastify from 'fastify'
 import { ready } from './host.js'
 import { both, once } from './tools.js'

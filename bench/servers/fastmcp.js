@@ -10,7 +10,7 @@ const { name, description, annotations, input, output } = whoami
 server.addTool({ name, description, annotations, parameters: input, outputSchema: output, execute: async () => both(whoami.answer()) })
 server.addTool({ name: echo.name, description: echo.description, parameters: echo.input, execute: async ({ text }) => text })
 
-// It does not say which port it got.
+// fastmcp does not report the port that it got.
 const port = await new Promise(resolve => {
   const probe = createServer().listen(0, '127.0.0.1', () => {
     const { port } = probe.address()

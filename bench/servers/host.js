@@ -1,10 +1,13 @@
-/** The server's side of process.js: its settings, word that it listens, answers to questions, a clean end. */
+/**
+ * The server's side of process.js: reads settings, reports that it listens, answers questions, and shuts
+ * down.
+ */
 import { Session } from 'node:inspector/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 
 export const settings = JSON.parse(process.env.BENCH_SETTINGS ?? '{}')
 
-/** Tells the parent that `port` is open. Ends the process on SIGTERM, after `close`. `change` changes the list of tools. */
+/** Reports `port` to the parent. On SIGTERM, calls `close` and exits. `change` changes the list of tools. */
 export function ready (port, close = async () => {}, change = () => {}) {
   process.send?.({ topic: 'ready', port })
   process.once('SIGTERM', async () => {
@@ -22,7 +25,7 @@ export function ready (port, close = async () => {}, change = () => {}) {
   })
 }
 
-/** After garbage collection where `--expose-gc` was given. */
+/** The memory in use, after a garbage collection if `--expose-gc` is set. */
 async function settledMemory () {
   for (let round = 0; round < 4; round++) {
     globalThis.gc?.()
@@ -33,7 +36,9 @@ async function settledMemory () {
 
 const inspector = new Session()
 
-/** Without `minor` only what outlived a minor collection, which is what collections spend their time on. */
+/**
+ * Without `minor`, only objects that survived a minor collection, which cause most of the collection time.
+ */
 async function sampleAllocations (minor) {
   inspector.connect()
   await inspector.post('HeapProfiler.startSampling', { samplingInterval: 16384, includeObjectsCollectedByMajorGC: true, includeObjectsCollectedByMinorGC: minor })

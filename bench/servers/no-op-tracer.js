@@ -1,4 +1,4 @@
-/** For `--import`: a tracer provider whose spans do nothing. This package takes it for the SDK of an app. */
+/** For `--import`: a tracer provider whose spans do nothing. The package treats it like an app's SDK. */
 import { ProxyTracerProvider, trace } from '@opentelemetry/api'
 
 trace.setGlobalTracerProvider(new ProxyTracerProvider().getDelegate())

@@ -1,4 +1,4 @@
-/** This package, built, with the full chain on: environment, origins, both limits, authentication, log, masking. */
+/** The built package with its full chain: settings, origins, both limits, authentication, log, masking. */
 import { z } from 'zod'
 import { ready, settings } from './host.js'
 
@@ -13,7 +13,7 @@ const echo = defineTool({
   handler: async ({ text }) => text
 })
 
-/** Tools nobody calls, to see what their number costs. */
+/** Tools that are never called, to measure the cost of their number. */
 const bystanders = Array.from({ length: crowd }, (_, number) => defineTool({
   name: `bystander-${number}`,
   description: 'Stands by.',

@@ -1,4 +1,4 @@
-/** SDK v1 as its own example for servers with sessions has it: a server and a transport a session, on Express. */
+/** SDK v1 with sessions, as in its own example: a server and a transport per session, on Express. */
 import { randomUUID } from 'node:crypto'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'

@@ -1,4 +1,4 @@
-/** SDK v1 as its own example for stateless servers has it: a server and a transport a request, on Express. */
+/** SDK v1 without sessions, as in its own example: a server and a transport per request, on Express. */
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 import express from 'express'

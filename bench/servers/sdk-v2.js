@@ -1,4 +1,4 @@
-/** SDK v2 as its documentation has it: `createMcpHandler` mounted on Fastify. */
+/** SDK v2 as in its documentation: `createMcpHandler` on Fastify. */
 import { toNodeHandler } from '@modelcontextprotocol/node'
 import { McpServer, createMcpHandler } from '@modelcontextprotocol/server'
 import Fastify from 'fastify'

@@ -1,9 +1,9 @@
-/** The two tools as the peers register them: the same schemas, the same answers. */
+/** The two tools for the other servers, with the same schemas and answers. */
 import { z } from 'zod'
 
 /**
- * Both definitions, their schemas made anew, as the documentation of both SDKs has it: within the
- * function that makes a server for a request.
+ * Both definitions, with new schemas on each call: in the documentation of both SDKs, the function that
+ * creates a server for a request also creates its schemas.
  */
 export function define () {
   const whoami = {
@@ -40,12 +40,12 @@ export function define () {
 
 export const once = define()
 
-/** A tool's structured result with the text that clients without structured results read. */
+/** A structured result, with a text for clients that do not support structured results. */
 export function both (structuredContent) {
   return { content: [{ type: 'text', text: JSON.stringify(structuredContent) }], structuredContent }
 }
 
-/** Registers both tools on an `McpServer` of either SDK. `tuned`: with the schemas made once, beyond what is documented. */
+/** Registers both tools on an `McpServer` of either SDK. `tuned`: creates the schemas only once. */
 export function register (server, { tuned = false } = {}) {
   const { whoami, echo } = tuned ? once : define()
   const { title, description, annotations, input, output } = whoami
